@@ -1,0 +1,85 @@
+"""device_bench run | self-test | state: measure a bundle on this machine."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from device_bench.options import add_run_options
+from recpress_edge import __version__
+from recpress_edge.core.errors import RecPressError
+
+EXIT_CODES = (
+    "exit codes: 0 ok · 1 failed · 2 wrong usage · 4 measured but invalid (throttled, loaded, unstable)"
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    args = build_parser().parse_args(argv)
+    try:
+        return int(args.handler(args))
+    except RecPressError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(
+            "\nstopped: nothing was recorded for the bundle being measured. Run the command again.",
+            file=sys.stderr,
+        )
+        return 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line of device_bench."""
+    parser = argparse.ArgumentParser(
+        prog="device_bench", description=__doc__, epilog=EXIT_CODES, allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"device_bench {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="verify, self-test and measure bundles", allow_abbrev=False)
+    add_run_options(run)
+    run.add_argument(
+        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder of records (default: runs)"
+    )
+    run.add_argument("--json", action="store_true", help="one JSON object on stdout, all talk on stderr")
+    run.add_argument(
+        "--dry-run", action="store_true", help="verify the bundles, say what would be measured, and stop"
+    )
+    run.set_defaults(handler=_run)
+
+    test = commands.add_parser(
+        "self-test", help="verify bundles and their answers, time nothing", allow_abbrev=False
+    )
+    test.add_argument("bundles", nargs="+", type=Path, metavar="BUNDLE")
+    test.set_defaults(handler=_self_test)
+
+    state = commands.add_parser("state", help="this machine and its state now, as JSON", allow_abbrev=False)
+    state.set_defaults(handler=_state)
+    return parser
+
+
+def _run(args: argparse.Namespace) -> int:
+    from device_bench.commands import run_bundles
+
+    return run_bundles(args, args.runs)
+
+
+def _self_test(args: argparse.Namespace) -> int:
+    from device_bench.commands import self_test_bundles
+
+    return self_test_bundles(args.bundles)
+
+
+def _state(_: argparse.Namespace) -> int:
+    from device_bench.device import device_facts
+    from device_bench.state import read_state
+
+    print(json.dumps({"device": device_facts(), "state": read_state()}, indent=2, ensure_ascii=False))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

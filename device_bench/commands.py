@@ -1,0 +1,90 @@
+"""What the commands do, for ``device_bench`` on the device and ``recpress-edge bench`` on the host alike."""
+
+import argparse
+import datetime
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from device_bench.options import Protocol, protocol_of
+from device_bench.protocol import check_format, run_bundle
+from device_bench.runtimes.onnx_runtime import OnnxRuntime
+from device_bench.selftest import check_answers
+from device_bench.show import labelled, record_lines
+from recpress_edge.core.bundle import open_bundle
+from recpress_edge.core.errors import ConfigError, InvalidRunError
+from recpress_edge.core.files import check_free
+from recpress_edge.core.results import record_path, write_record
+
+
+def run_bundles(args: argparse.Namespace, runs: Path) -> int:
+    """Measure each bundle, write its record, print it.
+
+    InvalidRunError comes last, when every record is written. ``args``: see options.add_run_options,
+    and ``json``, ``dry_run``.
+    """
+    protocol = protocol_of(args)
+    _check_out(args)
+    for folder in args.bundles:  # all of them before any time is spent on the first
+        check_format(open_bundle(folder))
+    stream = sys.stderr if args.json else sys.stdout
+    if args.dry_run:
+        print("\n".join(_plan(args.bundles, protocol)), file=stream)
+        return 0
+
+    records: list[tuple[Path, dict[str, Any]]] = []
+    for folder in args.bundles:
+        record = run_bundle(folder, protocol, lambda text: print(text, file=sys.stderr, flush=True))
+        created = datetime.datetime.fromisoformat(record["created"])
+        path = args.out or record_path(
+            runs, record["device"]["id"], record["artifact"]["bundle_sha256"], created
+        )
+        write_record(path, record)
+        records.append((path, record))
+        print("\n".join([*record_lines(record), labelled("wrote", str(path)), ""]), file=stream, flush=True)
+    if args.json:
+        print(
+            json.dumps(
+                {"runs": [{"path": str(path), "record": record} for path, record in records]},
+                ensure_ascii=False,
+            )
+        )
+    print(labelled("next", f"recpress-edge report {args.out or runs} -o report.html"), file=stream)
+    invalid = [str(path) for path, record in records if not record["valid"]]
+    if invalid:
+        raise InvalidRunError(
+            f"{len(invalid)} of {len(records)} runs are INVALID: kept with their reasons, not for the headline "
+            f"({', '.join(invalid)})"
+        )
+    return 0
+
+
+def _check_out(args: argparse.Namespace) -> None:
+    if args.out is None:
+        if args.force:
+            raise ConfigError("--force only goes with --out: other records never replace each other")
+        return
+    if len(args.bundles) > 1:
+        raise ConfigError(f"--out names one file but there are {len(args.bundles)} bundles. Leave it out.")
+    check_free(args.out, force=args.force)
+
+
+def _plan(bundles: Sequence[Path], protocol: Protocol) -> list[str]:
+    processes = protocol.processes + 4  # and self-test, idle, memory, measuring
+    work = f"{processes} processes each, {2 * protocol.seconds:g} s or more of queries"
+    return [labelled("would run", protocol.command(bundle)) for bundle in bundles] + [labelled("", work)]
+
+
+def self_test_bundles(bundles: Sequence[Path]) -> int:
+    """Verify digests and answers of each bundle."""
+    for folder in bundles:
+        bundle = open_bundle(folder)
+        check_format(bundle)
+        test = bundle.selftest()
+        check_answers(OnnxRuntime(bundle.model_path, bundle.contract), test, bundle.contract)
+        print(
+            f"{bundle.name}: {len(bundle.files)} files verified, {len(test.users)} queries answered as expected"
+        )
+    return 0

@@ -1,0 +1,125 @@
+"""What machine this is: facts that do not change during a run."""
+
+import importlib.metadata
+import os
+import platform
+import re
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from recpress_edge import __version__
+
+# CPU implementer and part (Arm's Main ID Register) -> core
+ARM_CORES: Final = {
+    ("0x41", "0xb76"): "ARM1176",
+    ("0x41", "0xc07"): "Cortex-A7",
+    ("0x41", "0xd03"): "Cortex-A53",
+    ("0x41", "0xd08"): "Cortex-A72",
+    ("0x41", "0xd0b"): "Cortex-A76",
+}
+# int8 dot-product instructions: without them int8 saves memory, hardly time
+DOT_PRODUCT_FLAGS: Final = frozenset({"asimddp", "avx_vnni", "avx512_vnni"})
+
+
+def device_facts(proc: Path = Path("/proc"), sys_root: Path = Path("/sys")) -> dict[str, Any]:
+    """Board, cores, dot product, kernel, clocks, memory. None for what the machine does not tell."""
+    cpu = parse_cpuinfo(_text(proc / "cpuinfo") or "")
+    memory = parse_meminfo(_text(proc / "meminfo") or "")
+    board = (_text(proc / "device-tree" / "model") or cpu["board"] or "").strip("\0\n ")
+    product = (_text(sys_root / "class/dmi/id/product_name") or "").strip()
+    cores = cpu["cores"] or os.cpu_count() or 1
+    core = cpu["core"] or platform.processor() or platform.machine()
+    cpufreq = sys_root / "devices/system/cpu/cpu0/cpufreq"
+    return {
+        "id": device_id(board or core, cores, memory["mem_total_bytes"]),
+        "model": board or product or core,
+        "cores": cores,
+        "core": core,
+        "cpu_part": cpu["part"],
+        "dotprod": bool(cpu["dot_product_flags"]),
+        "dot_product_flags": cpu["dot_product_flags"],
+        "arch": platform.machine(),
+        "bits": 64 if sys.maxsize > 2**32 else 32,
+        "kernel": platform.release(),
+        "governor": (_text(cpufreq / "scaling_governor") or "").strip() or None,
+        "max_freq_khz": _integer(cpufreq / "cpuinfo_max_freq"),
+        **memory,
+        "allocator": _allocator(),
+    }
+
+
+def parse_cpuinfo(text: str) -> dict[str, Any]:
+    """Cores, core name, part number, board and int8 dot-product flags from /proc/cpuinfo, Arm's or x86's."""
+    fields: dict[str, str] = {}
+    cores = 0
+    for line in text.splitlines():
+        name, colon, value = line.partition(":")
+        name = name.strip()
+        if colon:
+            cores += name == "processor"
+            fields.setdefault(name, value.strip())  # big.LITTLE: the first core's
+    flags = set((fields.get("Features") or fields.get("flags") or "").split())
+    part = fields.get("CPU part")
+    known = ARM_CORES.get((fields.get("CPU implementer", ""), part or ""))
+    return {
+        "cores": cores,
+        "core": known or fields.get("model name"),
+        "part": part,
+        "board": fields.get("Model"),
+        "dot_product_flags": sorted(flags & DOT_PRODUCT_FLAGS),
+    }
+
+
+def parse_meminfo(text: str) -> dict[str, int | None]:
+    """MemTotal and SwapTotal from /proc/meminfo, in bytes."""
+    fields = {m[1]: int(m[2]) * 1024 for m in re.finditer(r"^(\w+):\s+(\d+) kB$", text, re.MULTILINE)}
+    return {"mem_total_bytes": fields.get("MemTotal"), "swap_total_bytes": fields.get("SwapTotal")}
+
+
+def device_id(model: str, cores: int, mem_total_bytes: int | None) -> str:
+    """A folder name for a kind of machine: 'raspberry-pi-4-model-b-rev-1-5-4c-4g'."""
+    slug = re.sub(r"[^a-z0-9]+", "-", model.lower()).strip("-")[:60] or "unknown"
+    # firmware and kernel keep a share of memory: round up to the size on the box
+    memory = ""
+    if mem_total_bytes:
+        memory = f"-{-(-mem_total_bytes // 2**30)}g" if mem_total_bytes > 2**29 else "-512m"
+    return f"{slug}-{cores}c{memory}"
+
+
+def software_facts(runtime: str, runtime_version: str) -> dict[str, Any]:
+    """Versions of everything between the model file and its answer."""
+    return {
+        "recpress_edge": __version__,
+        "python": platform.python_version(),
+        "numpy": importlib.metadata.version("numpy"),
+        "psutil": _version("psutil"),
+        "runtime": runtime,
+        runtime: runtime_version,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _allocator() -> str | None:
+    try:
+        return os.confstr("CS_GNU_LIBC_VERSION")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return None
+
+
+def _integer(path: Path) -> int | None:
+    text = (_text(path) or "").strip()
+    return int(text) if text.isdigit() else None

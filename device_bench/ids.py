@@ -1,0 +1,28 @@
+"""External ids in, external ids out: the request as an application makes it."""
+
+from collections.abc import Sequence
+
+from device_bench.runtimes.onnx_runtime import OnnxRuntime
+from device_bench.runtimes.query import F32
+from recpress_edge.core.errors import ConfigError
+
+
+class IdRecommender:
+    """A runtime behind the bundle's id maps."""
+
+    def __init__(self, runtime: OnnxRuntime, user_ids: Sequence[str], item_ids: Sequence[str]) -> None:
+        self._runtime = runtime
+        self._item_ids = item_ids
+        self._users = {name: index for index, name in enumerate(user_ids)}
+        self._items = {name: index for index, name in enumerate(item_ids)}
+
+    def recommend(self, user_id: str, seen_ids: Sequence[str], k: int) -> tuple[list[str], F32]:
+        """The best k unseen items' ids and their scores; ConfigError on an id that the bundle does not know."""
+        try:
+            user = self._users[user_id]
+            seen = [self._items[name] for name in seen_ids]
+        except KeyError as error:
+            raise ConfigError(f"unknown id {error.args[0]!r}: it is not in the bundle's id maps") from None
+        items, scores = self._runtime.recommend(user, seen, k)
+        names = self._item_ids
+        return [names[item] for item in items.tolist()], scores

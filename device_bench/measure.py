@@ -1,0 +1,225 @@
+"""Measurements inside one fresh process; which process runs what is decided in protocol.py."""
+
+import contextlib
+import gc
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar
+
+import numpy as np
+
+from device_bench.ids import IdRecommender
+from device_bench.memory import process_memory
+from device_bench.runtimes.onnx_runtime import OnnxRuntime
+from device_bench.runtimes.query import I64
+from device_bench.selftest import check_answers
+from recpress_edge.core.bundle import Bundle, Contract, Evaluation, open_bundle
+from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.metrics import RECALL_DEFINITION, ndcg_at_k, recall_at_k
+from recpress_edge.core.rng import stream
+
+CUTOFFS: Final = (10, 20, 50)
+WARMUP_QUERIES: Final = 200
+BLOCK_QUERIES: Final = 500
+# So many different queries are prepared at most; the order then repeats.
+DISTINCT_QUERIES: Final = 10_000
+
+Request = TypeVar("Request")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a worker is told; every field is plain JSON."""
+
+    bundle: str
+    model_path: str
+    contract: Contract
+    digest: str
+    threads: int
+    k: int
+    queries: int
+    seconds: float
+    seed: int
+
+
+def cold_start(job: Job) -> dict[str, Any]:
+    """Nanoseconds of session creation and of the first query ever."""
+    clock = time.perf_counter_ns
+    start = clock()
+    runtime = OnnxRuntime(Path(job.model_path), job.contract, job.threads)
+    loaded = clock()
+    feed = runtime.prepare(0, [], job.k)
+    first = clock()
+    runtime.run(feed)
+    return {"load_ns": loaded - start, "first_query_ns": clock() - first}
+
+
+def model_memory(job: Job) -> dict[str, Any]:
+    """Memory of a process that holds the model and nothing else of the bundle.
+
+    Queries are drawn one by one (any user, up to 32 seen items), so that neither id maps nor
+    evaluation users count as the model's. The idle process has imported the same modules.
+    """
+    runtime = OnnxRuntime(Path(job.model_path), job.contract, job.threads)
+    memory = {"loaded": process_memory()}
+    rng = stream(job.seed, "bench memory")
+    n_users, n_items = job.contract.n_users, job.contract.n_items
+    for index in range(job.queries):
+        seen = rng.integers(0, n_items, min(int(rng.integers(0, 33)), n_items - 1))
+        runtime.run(runtime.prepare(int(rng.integers(n_users)), seen, job.k))
+        if index == 0:
+            memory["first_query"] = process_memory()
+    return memory | {"model": process_memory()}
+
+
+def self_test(job: Job) -> dict[str, Any]:
+    """Verify the bundle and check the model's answers; ArtifactError at the first wrong one."""
+    _, _, facts = _verified(job)
+    return facts
+
+
+def _verified(job: Job) -> tuple[Bundle, OnnxRuntime, dict[str, Any]]:
+    bundle = open_bundle(Path(job.bundle))
+    if bundle.digest != job.digest:
+        raise ArtifactError(f"{bundle.folder} changed while it was being measured")
+    runtime = OnnxRuntime(bundle.model_path, bundle.contract, job.threads)
+    test = bundle.selftest()
+    check_answers(runtime, test, bundle.contract)
+    return bundle, runtime, {"queries": len(test.users), "exact": bundle.contract.exact}
+
+
+def measure(job: Job) -> dict[str, Any]:
+    """Verify, self-test, time, then rank every evaluation user: one process, one file."""
+    bundle, runtime, tested = _verified(job)
+    evaluation = bundle.evaluation()
+    if not evaluation.relevant_indices.size:
+        raise ArtifactError(
+            f"{bundle.folder} has no evaluation user with a relevant item: recall is undefined"
+        )
+    latency, wait_share = warm_latency(runtime, bundle, evaluation, job)
+    return {
+        "latency_ns": latency,
+        "wait_share": wait_share,
+        "quality": ranking_quality(runtime, evaluation),
+        "selftest": tested,
+        "runtime": runtime.name,
+        "runtime_version": runtime.version,
+    }
+
+
+def warm_latency(
+    runtime: OnnxRuntime, bundle: Bundle, evaluation: Evaluation, job: Job
+) -> tuple[dict[str, list[int]], float | None]:
+    """Raw samples of the model alone and of the whole request, in alternating blocks.
+
+    Different users with their own seen items in a seeded order: the same input every time would
+    measure the cache. Also returns the share of the time that the process waited for a core.
+    """
+    user_ids, item_ids = bundle.user_ids(), bundle.item_ids()
+    recommender = IdRecommender(runtime, user_ids, item_ids)
+    rows = stream(job.seed, "bench queries").permutation(evaluation.users.size)[:DISTINCT_QUERIES]
+    feeds, requests = [], []
+    for row in rows.tolist():
+        user, seen = int(evaluation.users[row]), evaluation.seen(row)
+        if np.unique(seen).size < bundle.contract.n_items:  # else there is nothing left to ask for
+            feeds.append(runtime.prepare(user, seen, job.k))
+            requests.append((user_ids[user], [item_ids[item] for item in seen.tolist()], job.k))
+    if not feeds:
+        raise ArtifactError(
+            f"{bundle.folder} has no evaluation user with an unseen item: nothing can be timed"
+        )
+
+    run = runtime.run
+    timers = {
+        "query": BlockTimer(run, feeds),
+        "end_to_end": BlockTimer(lambda request: recommender.recommend(*request), requests),
+    }
+    for timer in timers.values():
+        timer.block(WARMUP_QUERIES)
+        timer.forget()
+    with no_garbage_collection():
+        waited, start = run_delay_ns(), time.perf_counter_ns()
+        while any(timer.needs(job.queries, job.seconds) for timer in timers.values()):
+            for timer in timers.values():
+                timer.block(BLOCK_QUERIES)
+        wall, waited_after = time.perf_counter_ns() - start, run_delay_ns()
+    share = None if waited is None or waited_after is None else (waited_after - waited) / wall
+    return {name: timer.samples for name, timer in timers.items()}, share
+
+
+class BlockTimer(Generic[Request]):
+    """Times one call over a repeating list of requests, a block at a time."""
+
+    def __init__(self, answer: Callable[[Request], object], requests: Sequence[Request]) -> None:
+        self._answer, self._requests, self._next = answer, requests, 0
+        self.samples: list[int] = []
+        self._total_ns = 0
+
+    def forget(self) -> None:
+        """Drop what was sampled so far: it was the warm-up."""
+        self.samples, self._total_ns = [], 0
+
+    def needs(self, queries: int, seconds: float) -> bool:
+        """Whether there are still too few samples or too little time in them."""
+        return len(self.samples) < queries or self._total_ns < seconds * 1e9
+
+    def block(self, size: int) -> None:
+        """Nothing but the query runs between the two clock reads."""
+        count = len(self._requests)
+        requests = [self._requests[(self._next + i) % count] for i in range(size)]
+        self._next = (self._next + size) % count
+        samples = [0] * size  # allocated before timing starts
+        clock, answer = time.perf_counter_ns, self._answer
+        for i, request in enumerate(requests):
+            start = clock()
+            answer(request)
+            samples[i] = clock() - start
+        self.samples += samples
+        self._total_ns += sum(samples)
+
+
+@contextlib.contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """Collect once, then keep the collector out of the timed region."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def ranking_quality(runtime: OnnxRuntime, evaluation: Evaluation) -> dict[str, Any]:
+    """Recall and NDCG over every evaluation user, and a digest of the very ids that were ranked."""
+    k = max(CUTOFFS)
+    topk = np.full((evaluation.users.size, k), -1, np.int64)  # -1 pads: it is no item, so never a hit
+    ids = hashlib.sha256()
+    for row, user in enumerate(evaluation.users.tolist()):
+        items, _ = runtime.recommend(user, evaluation.seen(row), k)
+        topk[row, : items.size] = items
+        ids.update(items.astype("<i8").tobytes())
+    return {
+        **ranking_metrics(topk, evaluation),
+        "definition": RECALL_DEFINITION,
+        "split": "test",
+        "users": int(np.count_nonzero(np.diff(evaluation.relevant_indptr))),
+        "ids_sha256": ids.hexdigest(),
+    }
+
+
+def ranking_metrics(topk: I64, evaluation: Evaluation) -> dict[str, float]:
+    """recall@K and ndcg@K for every cut-off. topk (B, K), padded with -1."""
+    relevant = [evaluation.relevant(row).tolist() for row in range(evaluation.users.size)]
+    metrics = {f"recall@{k}": recall_at_k(topk[:, :k], relevant) for k in CUTOFFS}
+    return metrics | {f"ndcg@{k}": ndcg_at_k(topk[:, :k], relevant) for k in CUTOFFS}
+
+
+def run_delay_ns() -> int | None:
+    """How long this thread has stood ready without a core; None where the kernel does not count it."""
+    try:
+        return int(Path("/proc/thread-self/schedstat").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return None

@@ -1,0 +1,130 @@
+"""What is measured, in what order, in which process; and the record that comes out."""
+
+import datetime
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from device_bench.device import device_facts, software_facts
+from device_bench.measure import WARMUP_QUERIES, Job
+from device_bench.options import TIMEOUT_S, Protocol
+from device_bench.process import run_worker
+from device_bench.runtimes.onnx_runtime import import_onnxruntime
+from device_bench.state import invalid_reasons, read_state, state_warnings
+from recpress_edge.core.bundle import Bundle, open_bundle
+from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.results import BENCH_SCHEMA
+
+Report = Callable[[str], None]
+
+
+def run_bundle(folder: Path, protocol: Protocol, report: Report) -> dict[str, Any]:
+    """Measure one bundle and return its record (schema ``recpress.bench/1``); writes nothing.
+
+    Order: verify; idle process; cold starts; memory process; the measuring process, which
+    self-tests before it times and ranks the evaluation users afterwards. The self-test also runs
+    first of all, so that wrong answers cost nothing. Raises what the bundle or a process deserves.
+    """
+    bundle = open_bundle(folder)
+    check_format(bundle)
+    import_onnxruntime()  # its absence is one line here, not a crashed worker
+    job = Job(
+        bundle=str(folder.resolve()),
+        model_path=str(bundle.model_path.resolve()),
+        contract=bundle.contract,
+        digest=bundle.digest,
+        threads=protocol.threads,
+        k=min(protocol.k, bundle.contract.n_items),
+        queries=protocol.queries,
+        seconds=protocol.seconds,
+        seed=protocol.seed,
+    )
+    created, device, before = datetime.datetime.now(datetime.UTC), device_facts(), read_state()
+    self_test = run_worker("selftest", job, TIMEOUT_S)
+    report(f"{bundle.name}: self-test passed, {self_test['queries']} queries")
+    idle = run_worker("idle", job, TIMEOUT_S)
+    cold = _cold_starts(job, protocol.processes, bundle.name, report)
+    memory = run_worker("memory", job, TIMEOUT_S)
+    report(f"{bundle.name}: timing {2 * protocol.seconds:g} s or more, then ranking every evaluation user")
+    measured = run_worker("measure", job, TIMEOUT_S)
+    after = read_state()
+
+    latency = measured["latency_ns"] | {
+        name: [sample[f"{name}_ns"] for sample in cold] for name in ("first_query", "load", "import")
+    }
+    reasons = invalid_reasons(before, after, measured["wait_share"], latency)
+    warnings = [*protocol.warnings(), *state_warnings(before, device)]
+    if not idle["bytecode"]:
+        warnings.append("some modules have no compiled .pyc file: import times are longer than they need be")
+    return {
+        "schema": BENCH_SCHEMA,
+        "created": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "basis": "measured",
+        "valid": not reasons,
+        "invalid_reasons": reasons,
+        "warnings": warnings,
+        "artifact": artifact_facts(bundle),
+        "device": device,
+        "state": {"before": before, "after": after, "wait_share": measured["wait_share"]},
+        "software": software_facts(measured["runtime"], measured["runtime_version"]),
+        "protocol": {
+            "threads": protocol.threads,
+            "batch": 1,
+            "k": job.k,
+            "warmup": WARMUP_QUERIES,
+            "processes": protocol.processes,
+            "queries": protocol.queries,
+            "seconds": protocol.seconds,
+            "seed": protocol.seed,
+            "clock": "perf_counter_ns",
+            "command": protocol.command(folder),
+        },
+        "latency_ns": latency,
+        "memory_bytes": {"idle": idle["idle"], **memory},
+        "quality": measured["quality"],
+        "selftest": measured["selftest"],
+    }
+
+
+def check_format(bundle: Bundle) -> None:
+    """This bench runs ONNX files."""
+    if bundle.contract.format != "onnx":
+        raise ArtifactError(
+            f"{bundle.folder} holds a {bundle.contract.format!r} model; this device_bench runs 'onnx'. "
+            "Export the student as ONNX, or install a newer recpress-edge."
+        )
+
+
+def artifact_facts(bundle: Bundle) -> dict[str, Any]:
+    """What was measured."""
+    contract = bundle.contract
+    return {
+        "name": bundle.name,
+        "bundle_sha256": bundle.digest,
+        "model_sha256": bundle.files[contract.model_file]["sha256"],
+        "file_bytes": bundle.model_bytes,
+        "bundle_bytes": sum(int(facts["bytes"]) for facts in bundle.files.values()),
+        "format": contract.format,
+        "recipe": contract.recipe,
+        "profile": contract.profile,
+        "dim": contract.dim,
+        "n_users": contract.n_users,
+        "n_items": contract.n_items,
+        "provenance": dict(bundle.provenance),
+        "quality": dict(bundle.quality),
+    }
+
+
+def _cold_starts(job: Job, processes: int, name: str, report: Report) -> Sequence[dict[str, Any]]:
+    samples = []
+    start = told = time.perf_counter()
+    for done in range(1, processes + 1):
+        samples.append(run_worker("cold", job, TIMEOUT_S))
+        now = time.perf_counter()
+        if now - told > 2 and done < processes:
+            report(
+                f"{name}: cold start {done}/{processes}, about {(now - start) / done * (processes - done):.0f} s left"
+            )
+            told = now
+    return samples

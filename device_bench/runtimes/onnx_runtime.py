@@ -1,0 +1,99 @@
+"""onnxruntime on the CPU: explicit threads, no spinning, no telemetry (see device_bench/__init__.py)."""
+
+import platform
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any, SupportsIndex
+
+import numpy as np
+
+from device_bench.runtimes.query import Answer, SeenItems, check_query, no_items
+from recpress_edge.core.bundle import Contract
+from recpress_edge.core.errors import ArtifactError, MissingExtraError
+
+Feed = dict[str, Any]
+
+
+def import_onnxruntime() -> ModuleType:
+    """The onnxruntime module, or one line that says how to get it."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingExtraError(why_missing(platform.machine(), sys.maxsize <= 2**32, str(error))) from None
+    return onnxruntime  # type: ignore[no-any-return]
+
+
+def why_missing(machine: str, python_is_32_bit: bool, reason: str) -> str:
+    """The one-line error when onnxruntime cannot be imported on this machine."""
+    if python_is_32_bit and machine.startswith(("arm", "aarch64")):
+        return (
+            f"onnxruntime has no wheel for 32-bit ARM (this is {machine} with a 32-bit Python). "
+            "Install 64-bit Raspberry Pi OS."
+        )
+    return f"onnxruntime cannot be imported ({reason}). Run: pip install onnxruntime"
+
+
+class OnnxRuntime:
+    """One model file in one session.
+
+    The file is opened by path: handing over its bytes costs the file's size again in memory. The
+    arena is off, which keeps the memory figure that of the model; it changes no answer.
+    """
+
+    name = "onnxruntime"
+
+    def __init__(self, model_path: Path, contract: Contract, threads: int = 1) -> None:
+        ort = import_onnxruntime()
+        self.version: str = ort.__version__
+        self.n_users, self.n_items = contract.n_users, contract.n_items
+        self._user, self._seen, self._k = contract.user_input, contract.seen_input, contract.k_input
+        self._outputs = [contract.items_output, contract.scores_output]
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+        options.enable_cpu_mem_arena = False
+        options.log_severity_level = 3  # errors; they are raised anyway
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+        try:
+            self._session = ort.InferenceSession(str(model_path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's exceptions share no base class of their own
+            raise ArtifactError(f"onnxruntime {self.version} cannot load {model_path}: {error}") from None
+        self._check_interface(model_path)
+
+    def _check_interface(self, model_path: Path) -> None:
+        inputs = {node.name: node.type for node in self._session.get_inputs()}
+        outputs = {node.name: node.type for node in self._session.get_outputs()}
+        wanted_in = dict.fromkeys((self._user, self._seen, self._k), "tensor(int64)")
+        wanted_out = dict(zip(self._outputs, ("tensor(int64)", "tensor(float)"), strict=True))
+        if inputs != wanted_in or not wanted_out.items() <= outputs.items():
+            raise ArtifactError(
+                f"{model_path} does not fit its contract: it takes {inputs} and gives {outputs}, "
+                f"the contract says {wanted_in} and {wanted_out}"
+            )
+
+    def prepare(self, user: SupportsIndex, seen: SeenItems, k: SupportsIndex) -> Feed:
+        """Check a request (ConfigError) and lay it out as the session's inputs."""
+        query = check_query(user, seen, k, self.n_users, self.n_items)
+        return {
+            self._user: np.array([query.user], np.int64),
+            self._seen: np.ascontiguousarray(query.seen),
+            self._k: np.array([query.k], np.int64),
+        }
+
+    def run(self, feed: Feed) -> Answer:
+        """session.run and nothing else: the model's own time. items (k,) int64, scores (k,) float32."""
+        items, scores = self._session.run(self._outputs, feed)
+        return items, scores
+
+    def recommend(self, user: SupportsIndex, seen: SeenItems, k: SupportsIndex) -> Answer:
+        """Best k unseen items; ConfigError on an id out of range, ArtifactError when the model fails."""
+        feed = self.prepare(user, seen, k)
+        if not feed[self._k][0]:
+            return no_items()
+        try:
+            return self.run(feed)
+        except Exception as error:
+            raise ArtifactError(f"the model failed on user {user} with k {k}: {error}") from None

@@ -1,0 +1,56 @@
+"""The host's side of a query: what it checks before any runtime sees it."""
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import SupportsIndex
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recpress_edge.core.errors import ConfigError
+
+F32 = NDArray[np.float32]
+I64 = NDArray[np.int64]
+
+Answer = tuple[I64, F32]
+"""items (k,) best first, and their scores (k,)."""
+
+SeenItems = Sequence[int] | NDArray[np.integer]
+"""Item indices never to recommend; may be empty or hold duplicates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One checked request: 0 <= user < n_users, seen (n,) int64 in range, k <= unseen items."""
+
+    user: int
+    seen: I64
+    k: int
+
+
+def check_query(user: SupportsIndex, seen: SeenItems, k: SupportsIndex, n_users: int, n_items: int) -> Query:
+    """Check one request and cap k to the unseen items; k is 0 when everything was seen.
+
+    The host must do this: onnxruntime wraps negative indices, so user -1 would return another
+    user's list and a seen item of -1 would silently hide the last item. Raises ConfigError.
+    """
+    user, k = operator.index(user), operator.index(k)
+    if not 0 <= user < n_users:
+        raise ConfigError(f"user index {user} is outside 0..{n_users - 1}")
+    if k < 1:
+        raise ConfigError(f"k must be at least 1, got {k}")
+    items = np.asarray(seen)
+    if items.ndim != 1 or (items.size and not np.issubdtype(items.dtype, np.integer)):
+        raise ConfigError(f"seen items must be a list of integers, got {items.dtype} with {items.ndim} axes")
+    items = items.astype(np.int64, copy=False)
+    if items.size and (items.min() < 0 or items.max() >= n_items):
+        raise ConfigError(f"seen item index outside 0..{n_items - 1}: {items.min()}..{items.max()}")
+    if k > n_items - items.size:  # only then can duplicates matter
+        k = min(k, n_items - int(np.unique(items).size))
+    return Query(user, items, k)
+
+
+def no_items() -> Answer:
+    """The answer for a user who has seen everything."""
+    return np.empty(0, np.int64), np.empty(0, np.float32)

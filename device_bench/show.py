@@ -1,0 +1,92 @@
+"""A record as aligned lines for people; every figure with how many samples it comes from."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from recpress_edge.core.results import model_memory_bytes, summarise
+from recpress_edge.core.units import format_bytes, format_ns
+
+
+def record_lines(record: Mapping[str, Any]) -> list[str]:
+    """What ``device_bench run`` prints for one record."""
+    artifact, device, protocol = record["artifact"], record["device"], record["protocol"]
+    shape = f"{artifact['n_users']:,} users × {artifact['n_items']:,} items × {artifact['dim']}"
+    tested = record["selftest"]
+    return [
+        labelled(
+            "bundle",
+            f"{artifact['name']}  {artifact['recipe']}  {shape}  {format_bytes(artifact['file_bytes'])}",
+        ),
+        labelled("verified", f"digests; self-test {tested['queries']} queries, {_exactness(tested)}"),
+        labelled("device", _device(device, record["software"], protocol)),
+        *(labelled("cold", line) for line in _cold(record["latency_ns"])),
+        *(labelled("warm", line) for line in _warm(record["latency_ns"], protocol["k"])),
+        *(labelled("memory", line) for line in _memory(record)),
+        *(labelled("quality", line) for line in _quality(record["quality"])),
+        labelled(
+            "basis", f"{record['basis']}; {'valid' if record['valid'] else 'INVALID, not for the headline'}"
+        ),
+        *(labelled("invalid", reason) for reason in record["invalid_reasons"]),
+        *(labelled("warning", warning) for warning in record["warnings"]),
+    ]
+
+
+def labelled(label: str, text: str) -> str:
+    """One line of output: what it is about, then the facts."""
+    return f"{label:<9}  {text}"
+
+
+def _exactness(tested: Mapping[str, Any]) -> str:
+    return "ids and scores exact" if tested["exact"] else "ids equal but for ties within the score tolerance"
+
+
+def _device(device: Mapping[str, Any], software: Mapping[str, Any], protocol: Mapping[str, Any]) -> str:
+    runtime = software["runtime"]
+    dot = "int8 dot product" if device["dotprod"] else "no int8 dot product"
+    threads = f"{protocol['threads']} thread" + ("s" if protocol["threads"] > 1 else "")
+    return f"{device['model']}, {device['cores']} × {device['core']}, {dot}; {runtime} {software[runtime]}, {threads}"
+
+
+def _cold(latency_ns: Mapping[str, Sequence[int]]) -> list[str]:
+    names = (("import", "import"), ("load", "load"), ("first_query", "first query"))
+    parts = [f"{label} {format_ns(summarise(latency_ns[name]).p50_ns)}" for name, label in names]
+    return [f"{' · '.join(parts)}  (median of {len(latency_ns['load'])} fresh processes)"]
+
+
+def _warm(latency_ns: Mapping[str, Sequence[int]], k: int) -> list[str]:
+    lines = []
+    for name, label in (("query", f"model alone, top {k}"), ("end_to_end", "ids in, ids out")):
+        s = summarise(latency_ns[name])
+        upper = (
+            "too few samples to bound p99"
+            if s.p99_upper_ns is None
+            else f"p99 at most {format_ns(s.p99_upper_ns)}"
+        )
+        figures = "  ".join(
+            f"{q} {format_ns(value):>8}"
+            for q, value in (("p50", s.p50_ns), ("p90", s.p90_ns), ("p99", s.p99_ns))
+        )
+        lines.append(f"{label:<20} {figures}  ({s.samples:,} queries, {upper})")
+    return lines
+
+
+def _memory(record: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for field, label in (("vm_hwm", "peak resident"), ("pss_anon", "private, held")):
+        idle, total = (record["memory_bytes"][kind][field] for kind in ("idle", "model"))
+        model = model_memory_bytes(record, field)
+        if model is None:
+            lines.append(f"{label:<20} not told by this kernel")
+        else:
+            lines.append(
+                f"{label:<20} model {format_bytes(model)}  (idle {format_bytes(idle)} → {format_bytes(total)})"
+            )
+    return lines
+
+
+def _quality(quality: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for metric, label in (("recall", "Recall"), ("ndcg", "NDCG")):
+        values = "  ".join(f"@{k} {quality[f'{metric}@{k}']:.4f}" for k in (10, 20, 50))
+        lines.append(f"{label:<7} {values}  ({quality['users']:,} {quality['split']} users)")
+    return lines

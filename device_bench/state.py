@@ -1,0 +1,154 @@
+"""The machine's state around a run, and what makes a run unfit for the headline."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+# Share of the timed seconds that the process stood ready but had no core.
+MAX_WAIT_SHARE: Final = 0.10
+# Between the medians of the first and the last third of the samples.
+MAX_DRIFT: Final = 0.25
+# Load average per core before the run; a warning only, since it remembers what has ended.
+BUSY_LOAD: Final = 0.8
+
+# vcgencmd get_throttled, https://www.raspberrypi.com/documentation/computers/os.html#get_throttled
+THROTTLED_BITS: Final = {
+    0: "under-voltage",
+    1: "Arm frequency capped",
+    2: "throttled",
+    3: "soft temperature limit",
+    16: "under-voltage has occurred",
+    17: "Arm frequency capping has occurred",
+    18: "throttling has occurred",
+    19: "soft temperature limit has occurred",
+}
+_NOW: Final = 0xF
+_SINCE_BOOT: Final = 0xF0000
+
+
+def read_state(
+    proc: Path = Path("/proc"),
+    sys_root: Path = Path("/sys"),
+    vcgencmd: Callable[[], str | None] | None = None,
+) -> dict[str, Any]:
+    """Temperature, throttling bits, load, governor and clock now; None for what cannot be read."""
+    cpufreq = sys_root / "devices/system/cpu/cpu0/cpufreq"
+    load = (_text(proc / "loadavg") or "").split()
+    return {
+        "temp_c": _temperature(sys_root),
+        "throttled": parse_throttled((vcgencmd or _vcgencmd)()),
+        "load1": float(load[0]) if load else None,
+        "governor": (_text(cpufreq / "scaling_governor") or "").strip() or None,
+        "freq_khz": _integer(cpufreq / "scaling_cur_freq"),
+    }
+
+
+def parse_throttled(text: str | None) -> str | None:
+    """'throttled=0x50000\\n' -> '0x50000'; None when there is no such line."""
+    found = re.search(r"throttled=(0x[0-9a-fA-F]+)", text or "")
+    return found[1].lower() if found else None
+
+
+def throttle_reasons(before: str | None, after: str | None) -> list[str]:
+    """Why the throttling bits make a run invalid: set now (0-3), or newly set since boot (16-19).
+
+    Bits 16-19 that were set before the run tell of an earlier one and are no reason.
+    """
+    first, last = int(before or "0x0", 16), int(after or "0x0", 16)
+    reasons = []
+    for when, bits in (
+        ("before", first & _NOW),
+        ("after", last & _NOW),
+        ("during", last & ~first & _SINCE_BOOT),
+    ):
+        names = [name for bit, name in THROTTLED_BITS.items() if bits >> bit & 1]
+        if names:
+            reasons.append(
+                f"throttled {when} the run: {', '.join(names)} (get_throttled {before} -> {after})"
+            )
+    return reasons
+
+
+def drift(samples: Sequence[int]) -> float:
+    """Relative change of the median from the first to the last third of the samples."""
+    third = max(len(samples) // 3, 1)
+    first, last = float(np.median(samples[:third])), float(np.median(samples[-third:]))
+    return last / first - 1
+
+
+def invalid_reasons(
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    wait_share: float | None,
+    latency_ns: Mapping[str, Sequence[int]],
+) -> list[str]:
+    """Everything that makes a run unfit for the headline; empty when it is fit."""
+    reasons = throttle_reasons(before["throttled"], after["throttled"])
+    if wait_share is not None and wait_share > MAX_WAIT_SHARE:
+        reasons.append(
+            f"loaded: the measured process waited for a core {wait_share:.0%} of the time (at most {MAX_WAIT_SHARE:.0%}); "
+            "stop other work and run again"
+        )
+    for name in ("query", "end_to_end"):
+        change = drift(latency_ns[name])
+        if abs(change) > MAX_DRIFT:
+            reasons.append(
+                f"unstable: the median {name} latency changed by {change:+.0%} from the first to the last third of the "
+                f"samples (at most ±{MAX_DRIFT:.0%})"
+            )
+    return reasons
+
+
+def state_warnings(before: Mapping[str, Any], device: Mapping[str, Any]) -> list[str]:
+    """What a reader should know but what alone does not spoil the run."""
+    warnings = []
+    if before["load1"] is not None and before["load1"] > BUSY_LOAD * device["cores"]:
+        warnings.append(f"load average {before['load1']:.2f} on {device['cores']} cores before the run")
+    if before["governor"] not in (None, "performance"):
+        warnings.append(f"CPU governor is {before['governor']!r}: the clock may change during the run")
+    if "Raspberry Pi" in device["model"] and before["throttled"] is None:
+        warnings.append(
+            "throttling is unknown: vcgencmd is missing or not permitted (add the user to group video)"
+        )
+    return warnings
+
+
+def _vcgencmd() -> str | None:
+    program = shutil.which("vcgencmd")
+    if program is None:
+        return None
+    try:
+        done = subprocess.run(
+            [program, "get_throttled"], capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def _temperature(sys_root: Path) -> float | None:
+    """Degrees of the CPU's thermal zone, else of the first zone there is."""
+    zones = sorted((sys_root / "class/thermal").glob("thermal_zone*"))
+    cpu = [zone for zone in zones if re.search("cpu|x86_pkg|soc", _text(zone / "type") or "")]
+    for zone in [*cpu, *zones]:
+        millidegrees = _integer(zone / "temp")
+        if millidegrees is not None:
+            return millidegrees / 1000
+    return None
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return None
+
+
+def _integer(path: Path) -> int | None:
+    text = (_text(path) or "").strip()
+    return int(text) if text.removeprefix("-").isdigit() else None

@@ -1,0 +1,65 @@
+"""The fresh process: reads one job on stdin, writes one JSON answer on stdout, ends.
+
+Only the standard library is imported before the clock starts, so that import time is real.
+"""
+
+import contextlib
+import importlib.util
+import json
+import os
+import sys
+import time
+from typing import Any
+
+
+def main() -> int:
+    """Run one job; on an error that a user can meet, the answer says which and what."""
+    request = json.load(sys.stdin)
+    answer = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever a library prints must not end up in the answer
+    try:
+        result = run(request)
+    except Exception as error:
+        if not hasattr(error, "exit_code"):  # not a RecPressError: a crash, with its traceback
+            raise
+        result = {"error": {"kind": type(error).__name__, "message": str(error)}}
+    with answer:
+        json.dump(result, answer)
+    return 0
+
+
+def run(request: dict[str, Any]) -> dict[str, Any]:
+    """Import what a query needs (timed), then do what ``kind`` says: idle, selftest, cold, memory, measure."""
+    start = time.perf_counter_ns()
+    from device_bench.runtimes.onnx_runtime import import_onnxruntime
+
+    import_onnxruntime()
+    import_ns = time.perf_counter_ns() - start
+
+    # The same for every kind: the idle process must hold what the others hold, except the model.
+    from device_bench import measure
+    from device_bench.memory import process_memory
+    from recpress_edge.core.bundle import Contract
+
+    job = measure.Job(**{**request["job"], "contract": Contract(**request["job"]["contract"])})
+    match request["kind"]:
+        case "idle":
+            return {"idle": process_memory(), "bytecode": _has_bytecode()}
+        case "selftest":
+            return measure.self_test(job)
+        case "cold":
+            return {"import_ns": import_ns, **measure.cold_start(job)}
+        case "memory":
+            return measure.model_memory(job)
+        case "measure":
+            return measure.measure(job)
+        case unknown:
+            raise AssertionError(f"unknown kind {unknown!r}")
+
+
+def _has_bytecode() -> bool:
+    """Whether imports found compiled .pyc files; without them starting takes several times as long."""
+    with contextlib.suppress(ImportError, AttributeError):
+        specs = [importlib.util.find_spec(name) for name in ("numpy", "onnxruntime", "device_bench.measure")]
+        return all(spec and spec.cached and os.path.exists(spec.cached) for spec in specs)  # noqa: PTH110
+    return False

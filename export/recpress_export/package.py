@@ -1,0 +1,372 @@
+"""A student and its data to a published bundle: written, run, compared and self-tested before it appears."""
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from device_bench.runtimes.onnx_runtime import OnnxRuntime
+from device_bench.runtimes.reference import ReferenceRuntime
+from device_bench.selftest import check_answers
+from recpress_edge import __version__
+from recpress_edge.core.bundle import (
+    BUNDLE_SCHEMA,
+    EVALUATION_FILE,
+    ITEMS_FILE,
+    SELFTEST_FILE,
+    TIE_RULE,
+    USERS_FILE,
+    Bundle,
+    Contract,
+    Evaluation,
+    SelfTest,
+    open_bundle,
+    write_manifest,
+)
+from recpress_edge.core.errors import (
+    ArtifactError,
+    ConfigError,
+    DataError,
+    GateError,
+    RecPressError,
+    StorageError,
+)
+from recpress_edge.core.files import canonical_json, new_directory, storage_errors, write_atomic
+from recpress_export.arrays import Student
+from recpress_export.card import write_card
+from recpress_export.graph import Graph, contract_for, describe, describe_int8
+from recpress_export.onnx_writer import to_onnx
+from recpress_export.parity import (
+    Gate,
+    Parity,
+    Update,
+    check_exact,
+    check_gate,
+    compare,
+    float64_reference,
+    int8_reference,
+    rank,
+    silent,
+)
+from recpress_export.quantize import (
+    RECIPES,
+    ErrorStats,
+    QuantizedTables,
+    Recipe,
+    error_stats,
+    quantize_int8_dim,
+)
+
+MODEL_FILE: Final = "model.onnx"
+CARD_FILE: Final = "CARD.md"
+REJECTED: Final = ".rejected"
+SELFTEST_USERS: Final = 64
+SELFTEST_K: Final = 50
+# float32 products in another order differ by some 1e-7 of the largest score; 1e-5 leaves room for every CPU.
+FLOAT_TOLERANCE: Final = 1e-5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Source:
+    """What an export starts from."""
+
+    student: Student
+    user_ids: Sequence[str]
+    item_ids: Sequence[str]
+    valid: Evaluation
+    test: Evaluation
+    licence: str
+    """Terms of the data in one line."""
+    definition: Mapping[str, str]
+    """What is masked and divided by what, for ``valid`` and ``test``."""
+    teacher_bytes: int | None
+    """Size of the teacher's tables, if there is one."""
+    command: str
+    """The command that makes this bundle again."""
+
+    def __post_init__(self) -> None:
+        for kind, ids, count in (
+            ("user", self.user_ids, self.student.n_users),
+            ("item", self.item_ids, self.student.n_items),
+        ):
+            if len(ids) != count:
+                raise ArtifactError(
+                    f"the student has {count} {kind}s, the data set {len(ids)}: they do not belong together. "
+                    "Train the student on this data set."
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export wrote."""
+
+    bundle: Bundle
+    parity: Parity
+    fp32_bytes: int
+    """Size of the fp32 file of the same student."""
+    errors: ErrorStats | None
+    """Quantisation error of the tables; None for fp32."""
+    unchanged: bool
+    """The very same bundle was there already and was left alone."""
+
+
+def bundle_name(student: str, seed: int, recipe: Recipe) -> str:
+    """``htd_dim10-int8``; with a seed other than 0, ``htd_dim10-s1-int8``."""
+    return f"{student}{f'-s{seed}' if seed else ''}-{recipe.short}"
+
+
+def check_target(target: Path, name: str, dataset: str, *, force: bool) -> None:
+    """Before any work: can the target be written, and is nothing else there?
+
+    A bundle of the same student, seed, recipe and data may be there: it will be compared, not overwritten.
+    """
+    with storage_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent)).rmdir()
+    if target.exists() and not force:
+        try:
+            there = open_bundle(target)
+            same = there.name == name and there.provenance["dataset"]["name"] == dataset
+        except (RecPressError, KeyError, TypeError):
+            same = False
+        if not same:
+            raise ConfigError(
+                f"{target} exists and is not {name} of data set {dataset}. "
+                "Choose another --out, or add --force to replace it."
+            )
+
+
+class _UnchangedError(Exception):
+    """Ends the making of a bundle that is there already, so that its folder is left alone."""
+
+
+def export_bundle(
+    source: Source, recipe: Recipe, target: Path, *, gate: Gate, force: bool = False, update: Update = silent
+) -> Exported:
+    """Write, check and publish a bundle.
+
+    GateError: parity is below the gate; nothing is written at ``target``, the draft is kept in
+    ``.rejected`` beside it. ConfigError: something else is at ``target`` and ``force`` is off.
+    """
+    unchanged = False
+    with contextlib.suppress(_UnchangedError), new_directory(target, force=True) as draft:
+        try:
+            made = _fill(draft, source, recipe, gate, update)
+        except GateError as error:
+            raise GateError(f"{error} {_keep_rejected(draft, target)}") from None
+        reopened = open_bundle(draft)
+        check_answers(
+            OnnxRuntime(reopened.model_path, reopened.contract), reopened.selftest(), reopened.contract
+        )
+        if target.exists() and not force:
+            unchanged = _same_bundle(target, made.digest)
+            if not unchanged:
+                raise ConfigError(
+                    f"{target} exists and differs from what would be written (model, data or versions "
+                    "changed). Choose another --out, or add --force to replace it."
+                )
+            raise _UnchangedError
+    return Exported(open_bundle(target), made.parity, made.fp32_bytes, made.errors, unchanged)
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    digest: str
+    parity: Parity
+    fp32_bytes: int
+    errors: ErrorStats | None
+
+
+def _same_bundle(target: Path, digest: str) -> bool:
+    try:
+        return open_bundle(target).digest == digest
+    except ArtifactError:
+        return False
+
+
+def _keep_rejected(draft: Path, target: Path) -> str:
+    rejected = target.parent / REJECTED / target.name
+    try:
+        with new_directory(rejected, force=True) as folder, storage_errors(rejected):
+            shutil.copytree(draft, folder, dirs_exist_ok=True)
+    except StorageError as error:
+        return f"Nothing was written to {target}; the draft could not be kept either: {error}"
+    return f"Nothing was written to {target}; the draft is in {rejected} for inspection."
+
+
+def _fill(draft: Path, source: Source, recipe: Recipe, gate: Gate, update: Update) -> _Made:
+    """Everything a bundle holds, the manifest last, and the gate after it."""
+    student = source.student
+    name = bundle_name(student.name, student.seed, recipe)
+    quantized = quantize_int8_dim(student.user_emb, student.item_emb) if recipe.exact else None
+    selftest = make_selftest(_plain_reference(student, quantized), source.test)
+    provenance = _provenance(source)
+    tolerance = 0.0 if recipe.exact else FLOAT_TOLERANCE * max(abs(s) for row in selftest.scores for s in row)
+    graph = _graph(student, recipe, quantized, tolerance)
+    write_atomic(draft / MODEL_FILE, to_onnx(graph, _metadata(provenance, recipe)))
+    fp32_bytes, parity = _measure(draft / MODEL_FILE, source, graph.contract, quantized, update)
+    quality = {
+        "definition": dict(source.definition),
+        "chain": _chain(source, recipe, (draft / MODEL_FILE).stat().st_size, fp32_bytes, parity),
+        "parity": parity.facts(),
+    }
+    write_atomic(draft / USERS_FILE, _id_lines("user", source.user_ids))
+    write_atomic(draft / ITEMS_FILE, _id_lines("item", source.item_ids))
+    write_atomic(draft / SELFTEST_FILE, canonical_json(_selftest_facts(selftest)) + b"\n")
+    write_atomic(draft / EVALUATION_FILE, source.test.to_bytes())
+    write_atomic(draft / CARD_FILE, write_card(name, graph.contract, recipe, provenance, quality).encode())
+    digest = write_manifest(draft, name, graph.contract, provenance, quality)
+    check_gate(parity, gate, recipe.name)
+    errors = error_stats(student.user_emb, student.item_emb, quantized) if quantized else None
+    return _Made(digest, parity, fp32_bytes, errors)
+
+
+def _graph(student: Student, recipe: Recipe, quantized: QuantizedTables | None, tolerance: float) -> Graph:
+    contract = contract_for(
+        recipe,
+        model_file=MODEL_FILE,
+        file_format="onnx",
+        n_users=student.n_users,
+        n_items=student.n_items,
+        dim=student.dim,
+        tolerance=tolerance,
+    )
+    return (
+        describe_int8(contract, quantized)
+        if quantized
+        else describe(contract, student.user_emb, student.item_emb)
+    )
+
+
+def _plain_reference(student: Student, quantized: QuantizedTables | None) -> ReferenceRuntime:
+    if quantized is None:
+        return float64_reference(student.user_emb, student.item_emb)
+    return ReferenceRuntime.from_int8(quantized.user_q, quantized.item_q, quantized.user_scale)
+
+
+def _measure(
+    model: Path, source: Source, contract: Contract, quantized: QuantizedTables | None, update: Update
+) -> tuple[int, Parity]:
+    """Size of the fp32 file, and ``model``'s parity: int8 with that file, fp32 with numpy float64."""
+    student, valid = source.student, source.valid
+    found = rank(OnnxRuntime(model, contract), valid, update, "rank the written file")
+    if quantized is None:
+        truth = rank(float64_reference(student.user_emb, student.item_emb), valid, update, "rank in float64")
+        return model.stat().st_size, compare(truth, found, valid, student.seed, "numpy float64", None)
+    exact = rank(int8_reference(quantized), valid, update, "rank in numpy integers")
+    users = check_exact(found, exact, valid)
+    recipe = RECIPES["fp32"]
+    with tempfile.TemporaryDirectory(prefix="recpress-") as folder:
+        path = Path(folder) / MODEL_FILE
+        graph = _graph(student, recipe, None, 0.0)
+        write_atomic(path, to_onnx(graph, _metadata(_provenance(source), recipe)))
+        before = rank(OnnxRuntime(path, graph.contract), valid, update, "rank the fp32 file")
+        size = path.stat().st_size
+    return size, compare(before, found, valid, student.seed, "the fp32 file of the same student", users)
+
+
+def make_selftest(reference: ReferenceRuntime, test: Evaluation) -> SelfTest:
+    """Up to 64 users spread over all, with what the test split masks for them; the first has seen nothing."""
+    users = np.unique(np.linspace(0, reference.n_users - 1, SELFTEST_USERS).astype(np.int64)).tolist()
+    rows = {int(user): row for row, user in enumerate(test.users)}
+    seen = [test.seen(rows[user]).tolist() if n and user in rows else [] for n, user in enumerate(users)]
+    asked, answers = [], []
+    for user, items in zip(users, seen, strict=True):
+        found, scores = reference.recommend(user, items, SELFTEST_K)
+        if found.size:  # a user who has seen everything has no answer to compare
+            asked.append((user, tuple(items)))
+            answers.append((tuple(found.tolist()), tuple(float(s) for s in scores)))
+    return SelfTest(
+        min(SELFTEST_K, reference.n_items),
+        tuple(user for user, _ in asked),
+        tuple(items for _, items in asked),
+        tuple(items for items, _ in answers),
+        tuple(scores for _, scores in answers),
+    )
+
+
+def _selftest_facts(test: SelfTest) -> dict[str, Any]:
+    return {"k": test.k, "users": test.users, "seen": test.seen, "items": test.items, "scores": test.scores}
+
+
+def _id_lines(kind: str, ids: Sequence[str]) -> bytes:
+    """One external id a line; row n is the id of index n."""
+    for index, name in enumerate(ids):
+        if not name or "\n" in name or "\r" in name:
+            raise DataError(
+                f"{kind} id {name!r} (index {index}) is empty or holds a line break; rename it in the log"
+            )
+    if len(set(ids)) != len(ids):
+        raise DataError(f"the {kind} ids are not distinct: {len(ids)} ids, {len(set(ids))} different ones")
+    return "".join(f"{name}\n" for name in ids).encode()
+
+
+def _provenance(source: Source) -> dict[str, Any]:
+    facts = source.student.facts
+    return {
+        "created_by": f"recpress-edge {__version__}",
+        "command": source.command,
+        "student": source.student.name,
+        "method": facts.get("method"),
+        "dim": source.student.dim,
+        "seed": source.student.seed,
+        "teacher": facts.get("teacher"),
+        "dataset": {
+            **{key: facts["dataset"].get(key) for key in ("name", "digest", "protocol")},
+            "licence": source.licence,
+        },
+        "model_sha256": source.student.sha256,
+        "versions": {package: version(package) for package in ("numpy", "onnx", "onnxruntime")},
+    }
+
+
+def _metadata(provenance: Mapping[str, Any], recipe: Recipe) -> dict[str, str]:
+    """What the model file says about itself when it is found without its bundle."""
+    return {
+        "recpress.schema": BUNDLE_SCHEMA,
+        "recpress.created_by": provenance["created_by"],
+        "recpress.student": provenance["student"],
+        "recpress.seed": str(provenance["seed"]),
+        "recpress.model_sha256": provenance["model_sha256"],
+        "recpress.dataset": str(provenance["dataset"]["name"]),
+        "recpress.dataset_sha256": str(provenance["dataset"]["digest"]),
+        "recpress.split": str(provenance["dataset"]["protocol"]),
+        "recpress.recipe": recipe.name,
+        "recpress.tie_rule": TIE_RULE,
+    }
+
+
+def _chain(
+    source: Source, recipe: Recipe, file_bytes: int, fp32_bytes: int, parity: Parity
+) -> list[dict[str, Any]]:
+    """Teacher -> student -> fp32 -> this recipe, with what is known of each."""
+    facts, chain = source.student.facts, []
+    teacher = facts.get("teacher")
+    if teacher:
+        chain.append(_stage("teacher", teacher["name"], source.teacher_bytes, teacher.get("metrics") or {}))
+    chain.append(
+        _stage("student", source.student.name, source.student.table_bytes, facts.get("metrics") or {})
+    )
+    names = {r: bundle_name(source.student.name, source.student.seed, RECIPES[r]) for r in RECIPES}
+    own = recipe.name == "fp32"
+    measured = parity.metrics_after if own else parity.metrics_before
+    chain.append(_stage("fp32", names["fp32"], fp32_bytes, {"valid": measured}))
+    if not own:
+        chain.append(_stage(recipe.name, names[recipe.name], file_bytes, {"valid": parity.metrics_after}))
+    return chain
+
+
+def _stage(stage: str, name: str, file_bytes: int | None, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "stage": stage,
+        "name": name,
+        "bytes": file_bytes,
+        "valid": metrics.get("valid"),
+        "test": metrics.get("test"),
+    }

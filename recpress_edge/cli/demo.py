@@ -1,0 +1,83 @@
+"""recpress-edge demo: the whole job on the synthetic data set, by the commands a user would type."""
+
+import argparse
+import contextlib
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from recpress_edge.cli.common import common_options, emit, next_steps, say
+from recpress_edge.core.errors import RecPressError
+
+STUDENTS: Final = ("bpr_dim10", "ftd_dim10", "htd_dim10", "soft_dim10")
+RECIPES: Final = ("fp32", "int8")
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "demo",
+        parents=[common_options()],
+        help="the whole job on synthetic data, in a few minutes",
+        description="Teachers, four students, int8 and fp32 bundles, benchmark and Pareto report on a small "
+        "synthetic data set. Each step is the command printed above it. What is trained already is not "
+        "trained again.",
+    )
+    parser.add_argument("--force", action="store_true", help="replace an earlier demo's bundles and report")
+    parser.set_defaults(func=run)
+
+
+def steps(work: str, *, force: bool) -> list[list[str]]:
+    """The demo's commands."""
+    again = ["--force"] if force else []
+    bundles = [f"{work}/dist/{student}-{recipe}" for student in STUDENTS for recipe in RECIPES]
+    exports = [
+        ["export", "--student", student, *(["--int8"] if recipe == "int8" else []), "--work", work, *again]
+        for student in STUDENTS
+        for recipe in RECIPES
+    ]
+    return [
+        ["data", "stats", "synthetic", "--work", work],
+        *exports,
+        ["bench", *bundles, "--work", work],
+        ["report", f"{work}/runs", "-o", f"{work}/report.html", "--work", work, *again],
+    ]
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the steps in order; the first that fails ends the demo with its exit code."""
+    from recpress_edge.cli import main
+
+    started = time.perf_counter()
+    commands = steps(str(args.work), force=args.force)
+    for number, command in enumerate(commands, start=1):
+        say(args, f"\n[{number}/{len(commands)}] recpress-edge {shlex.join(command)}")
+        if args.dry_run:
+            continue
+        with _talk_to_stderr() if args.json else contextlib.nullcontext():
+            code = main(command)
+        if code:
+            raise RecPressError(
+                f"step {number} of the demo failed with exit code {code}: {shlex.join(command)}"
+            )
+    seconds = time.perf_counter() - started
+    say(args, f"\nthe demo took {seconds:.0f} s")
+    next_steps(
+        args,
+        [
+            f"open {args.work}/report.html",
+            "recpress-edge data import YOUR_LOG.csv --name mine --split loo-random",
+        ],
+    )
+    emit(
+        args,
+        {"commands": [shlex.join(["recpress-edge", *c]) for c in commands], "seconds": round(seconds, 1)},
+    )
+    return 0
+
+
+@contextlib.contextmanager
+def _talk_to_stderr() -> Iterator[None]:
+    with contextlib.redirect_stdout(sys.stderr):
+        yield

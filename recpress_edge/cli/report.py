@@ -1,0 +1,218 @@
+"""recpress-edge report: bench records to one offline page, a picture and a verdict."""
+
+import argparse
+import datetime
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recpress_edge import __version__
+from recpress_edge.cli.common import common_options, emit, say, table
+from recpress_edge.core.budget import Budget
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.files import check_free, write_atomic
+from recpress_edge.core.units import format_bytes, format_ns, parse_duration, parse_size
+
+if TYPE_CHECKING:
+    from recpress_edge.report.front import Section
+    from recpress_edge.report.rows import Unreadable
+    from recpress_edge.report.verdict import Verdict
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "report",
+        parents=[common_options(), budget_options()],
+        help="Pareto report of bench records as one offline HTML file",
+        description="Reads bench records, sorts out what may be compared, and writes a page, a picture and a verdict.",
+    )
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUNS", help="record files, or folders of them")
+    parser.add_argument(
+        "-o",
+        "--out",
+        type=Path,
+        default=Path("report.html"),
+        metavar="FILE",
+        help="page to write (default: report.html)",
+    )
+    parser.add_argument(
+        "--png", type=Path, metavar="FILE", help="picture to write (default: beside the page)"
+    )
+    parser.add_argument("--force", action="store_true", help="replace files that exist")
+    parser.set_defaults(func=run)
+
+
+def budget_options() -> argparse.ArgumentParser:
+    """Parent parser of the commands that know budgets."""
+    parser = argparse.ArgumentParser(add_help=False)
+    group = parser.add_argument_group("budget")
+    group.add_argument("--max-bytes", metavar="SIZE", help="largest model file, for example 2MiB")
+    group.add_argument("--max-p95", metavar="TIME", help="longest p95 of a query, for example 5ms")
+    group.add_argument(
+        "--max-memory",
+        metavar="SIZE",
+        help="most peak memory of the whole process (VmHWM), for example 64MiB",
+    )
+    return parser
+
+
+def budget_of(args: argparse.Namespace) -> Budget:
+    """The limits that were given; none is allowed."""
+    return Budget(
+        max_file_bytes=parse_size(args.max_bytes) if args.max_bytes else None,
+        max_p95_ns=parse_duration(args.max_p95) if args.max_p95 else None,
+        max_peak_bytes=parse_size(args.max_memory) if args.max_memory else None,
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the page and the picture, print the table. Exit code 0."""
+    from recpress_edge.report.front import sections as sort_sections
+    from recpress_edge.report.rows import read_runs
+    from recpress_edge.report.verdict import verdict
+
+    budget = budget_of(args)
+    page, picture = args.out, args.png or args.out.with_suffix(".png")
+    if page.resolve() == picture.resolve():
+        raise ConfigError(
+            f"--out and --png name the same file, {page}. Give the page a name that ends in .html."
+        )
+    for target in (page, picture):
+        if target.is_dir():
+            raise ConfigError(f"{target} is a folder. Name a file, for example {target / page.name}")
+        check_free(target, force=args.force)
+    runs, unreadable = read_runs(args.runs)
+    sections = sort_sections(runs, budget)
+    verdicts = [verdict(section, budget) for section in sections]
+    if args.dry_run:
+        say(args, f"would read {len(runs)} runs and write {page} and {picture}")
+        emit(args, {"dry_run": True, "runs": len(runs), "page": str(page), "png": str(picture)})
+        return 0
+    _write(args, sections, unreadable, budget, verdicts, page, picture)
+    _print(args, sections, verdicts, unreadable)
+    say(args, f"page       {page}")
+    say(args, f"picture    {picture}")
+    emit(args, {"page": str(page), "png": str(picture), **as_json(sections, verdicts, unreadable)})
+    return 0
+
+
+def _write(
+    args: argparse.Namespace,
+    sections: "Sequence[Section]",
+    unreadable: "Sequence[Unreadable]",
+    budget: Budget,
+    verdicts: "Sequence[Verdict]",
+    page: Path,
+    picture: Path,
+) -> None:
+    from recpress_edge.report import html, plots
+
+    text = html.render(
+        sections,
+        unreadable,
+        budget,
+        created=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC",
+        version=__version__,
+        command=command_line(args),
+    )
+    drawn = [(s, v.winner, html.title_of(s)) for s, v in zip(sections, verdicts, strict=True) if s.placed]
+    image = plots.png(drawn) if drawn else None
+    write_atomic(page, text.encode())
+    if image is not None:
+        write_atomic(picture, image)
+
+
+def command_line(args: argparse.Namespace) -> str:
+    """The command that makes this report again."""
+    flags = [("--max-bytes", args.max_bytes), ("--max-p95", args.max_p95), ("--max-memory", args.max_memory)]
+    limits = [part for flag, value in flags if value for part in (flag, value)]
+    return shlex.join(["recpress-edge", "report", *map(str, args.runs), *limits, "-o", str(args.out)])
+
+
+def _print(
+    args: argparse.Namespace,
+    sections: "Sequence[Section]",
+    verdicts: "Sequence[Verdict]",
+    unreadable: "Sequence[Unreadable]",
+) -> None:
+    from recpress_edge.report.html import title_of
+
+    for section, found in zip(sections, verdicts, strict=True):
+        say(args, title_of(section))
+        say(args)
+        if section.placed:
+            say(args, variants_table(section))
+            say(args)
+        for left in section.left:
+            if left.status.startswith("invalid"):
+                say(args, f"left out   {left.run.path}: {left.status}")
+        if section.superseded:
+            say(args, f"left out   {section.superseded} superseded by newer runs")
+        say(args, f"verdict    {found.sentence}")
+        if found.own_int8:
+            say(args, f"int8       {found.own_int8}")
+        say(args)
+    for file in unreadable:
+        say(args, f"no record  {file.path}: {file.reason}")
+
+
+def variants_table(section: "Section") -> str:
+    """A line per variant, its status last."""
+    from recpress_edge.report.verdict import recall
+
+    headers = ["variant", "Recall@50", "file", "p50", "p95", "memory", "basis"]
+    rows = [
+        [
+            p.point.label,
+            recall(p.point.recall.mean),
+            format_bytes(p.point.file_bytes.mean),
+            format_ns(p.point.p50_ns),
+            format_ns(p.point.p95_ns.mean),
+            format_bytes(p.point.model_bytes.mean),
+            p.point.first.basis,
+        ]
+        for p in section.placed
+    ]
+    statuses = ["status", "──────", *[p.status for p in section.placed]]
+    lines = table(headers, rows).split("\n")
+    width = max(map(len, lines))
+    return "\n".join(f"{line.ljust(width)}  {status}" for line, status in zip(lines, statuses, strict=True))
+
+
+def as_json(
+    sections: "Sequence[Section]", verdicts: "Sequence[Verdict]", unreadable: "Sequence[Unreadable]"
+) -> dict[str, Any]:
+    """What the page says, for programs. Base units."""
+    return {
+        "sections": [
+            {
+                "conditions": dict(section.conditions),
+                "verdict": found.sentence,
+                "rule": found.rule,
+                "winner": found.winner.point.label if found.winner else None,
+                "int8": list(found.int8),
+                "variants": [
+                    {
+                        "name": p.point.label,
+                        "status": p.status,
+                        "front": p.front,
+                        "recall@50": p.point.recall.mean,
+                        "recall@50_range": [p.point.recall.low, p.point.recall.high],
+                        "seeds": len(p.point.runs),
+                        "file_bytes": p.point.file_bytes.mean,
+                        "p50_ns": p.point.p50_ns,
+                        "p95_ns": p.point.p95_ns.mean,
+                        "model_memory_bytes": p.point.model_bytes.mean,
+                        "peak_memory_bytes": p.point.peak_bytes,
+                        "basis": p.point.first.basis,
+                        "runs": [run.path for run in p.point.runs],
+                    }
+                    for p in section.placed
+                ],
+                "left_out": [{"path": left.run.path, "status": left.status} for left in section.left],
+            }
+            for section, found in zip(sections, verdicts, strict=True)
+        ],
+        "unreadable": [{"path": file.path, "reason": file.reason} for file in unreadable],
+    }

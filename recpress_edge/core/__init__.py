@@ -1,0 +1,1 @@
+"""The light layer: standard library and numpy, all that a device may import."""

@@ -1,0 +1,343 @@
+"""The bundle: a variant's folder with its contract, id maps, digests and self-test.
+
+Reading trusts nothing: names cannot leave the folder, sizes are bounded before anything is loaded,
+every listed file must have the stated length and SHA-256, and unknown fields are tolerated so that
+an older reader opens a newer bundle of the same major version.
+"""
+
+import dataclasses
+import io
+import json
+import re
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.files import canonical_json, read_json, sha256_bytes, sha256_file, write_atomic
+
+# History: 1 first version.
+BUNDLE_SCHEMA: Final = "recpress.bundle/1"
+MANIFEST: Final = "bundle.json"
+USERS_FILE: Final = "users.txt"
+ITEMS_FILE: Final = "items.txt"
+SELFTEST_FILE: Final = "selftest.json"
+EVALUATION_FILE: Final = "evaluation.npz"
+TIE_RULE: Final = "lower item index first"
+
+MAX_MANIFEST_BYTES: Final = 4 * 2**20
+MAX_FILE_BYTES: Final = 4 * 2**30
+MAX_ENTITIES: Final = 2**31 - 1
+_SAFE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+I32 = NDArray[np.int32]
+I64 = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contract:
+    """What the model file takes, returns and promises."""
+
+    model_file: str
+    """Name of the model file inside the bundle."""
+    format: str
+    """File format: onnx."""
+    recipe: str
+    """How numbers are stored: fp32, int8-dim."""
+    profile: str
+    """Whose vectors are inside: all-users."""
+    n_users: int
+    n_items: int
+    dim: int
+    exact: bool
+    """True when every runtime must return the very same ids and scores (integer arithmetic)."""
+    score_tolerance: float
+    """Largest allowed difference from the self-test's scores; 0 when exact."""
+    user_input: str = "user"
+    """int64 (1,): user index, 0 <= user < n_users. The host must check: some runtimes wrap negatives."""
+    seen_input: str = "seen"
+    """int64 (n_seen,): item indices never to recommend; may be empty."""
+    k_input: str = "k"
+    """int64 (1,): list length, 1 <= k <= n_items - distinct seen items."""
+    items_output: str = "items"
+    """int64 (k,): item indices, best first."""
+    scores_output: str = "scores"
+    """float32 (k,): their scores."""
+    tie_rule: str = TIE_RULE
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTest:
+    """Queries with the answers that the model must give before anything is timed."""
+
+    k: int
+    users: tuple[int, ...]
+    seen: tuple[tuple[int, ...], ...]
+    items: tuple[tuple[int, ...], ...]
+    scores: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Held-out test users, as sparse rows: what not to recommend, and what would be a hit.
+
+    users (B,) int32; seen_indptr, relevant_indptr (B + 1,) int64; *_indices int32 item indices.
+    """
+
+    users: I32
+    seen_indptr: I64
+    seen_indices: I32
+    relevant_indptr: I64
+    relevant_indices: I32
+
+    def seen(self, row: int) -> I32:
+        return self.seen_indices[self.seen_indptr[row] : self.seen_indptr[row + 1]]
+
+    def relevant(self, row: int) -> I32:
+        return self.relevant_indices[self.relevant_indptr[row] : self.relevant_indptr[row + 1]]
+
+    def to_bytes(self) -> bytes:
+        """An npz whose bytes depend on nothing but the arrays (no timestamps)."""
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            for field in dataclasses.fields(self):
+                array = io.BytesIO()
+                np.save(array, getattr(self, field.name), allow_pickle=False)
+                archive.writestr(
+                    zipfile.ZipInfo(f"{field.name}.npy", (1980, 1, 1, 0, 0, 0)), array.getvalue()
+                )
+        return buffer.getvalue()
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A verified bundle. Files are read on demand from ``folder``."""
+
+    folder: Path
+    name: str
+    contract: Contract
+    provenance: Mapping[str, Any]
+    """Student, teacher, data set, seed, versions: who made this from what."""
+    quality: Mapping[str, Any]
+    """``chain``: metrics from teacher to this file; ``parity``: rankings against fp32."""
+    files: Mapping[str, Mapping[str, Any]]
+    digest: str
+    """SHA-256 of the manifest; names the bundle, since the manifest names every file's digest."""
+
+    @property
+    def model_path(self) -> Path:
+        return self.folder / self.contract.model_file
+
+    @property
+    def model_bytes(self) -> int:
+        return int(self.files[self.contract.model_file]["bytes"])
+
+    def user_ids(self) -> list[str]:
+        return self._ids(USERS_FILE, self.contract.n_users)
+
+    def item_ids(self) -> list[str]:
+        return self._ids(ITEMS_FILE, self.contract.n_items)
+
+    def _ids(self, name: str, count: int) -> list[str]:
+        try:
+            lines = (self.folder / name).read_bytes().decode().split("\n")
+        except UnicodeDecodeError as error:
+            raise ArtifactError(f"{self.folder / name} is not UTF-8: {error}") from None
+        if lines[-1] != "" or len(lines) - 1 != count or len(set(lines)) != len(lines):
+            raise ArtifactError(
+                f"{self.folder / name} must hold {count} distinct lines, found {len(lines) - 1}"
+            )
+        return lines[:-1]
+
+    def selftest(self) -> SelfTest:
+        """The self-test, with every index checked against the contract."""
+        where = self.folder / SELFTEST_FILE
+        value = read_json(where)
+        try:
+            test = SelfTest(
+                int(value["k"]),
+                tuple(int(u) for u in value["users"]),
+                tuple(tuple(int(i) for i in row) for row in value["seen"]),
+                tuple(tuple(int(i) for i in row) for row in value["items"]),
+                tuple(tuple(float(s) for s in row) for row in value["scores"]),
+            )
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise ArtifactError(f"{where} is not a self-test: {error!r}") from None
+        rows = {len(test.users), len(test.seen), len(test.items), len(test.scores)}
+        if len(rows) != 1 or not test.users:
+            raise ArtifactError(f"{where}: users, seen, items and scores differ in length or are empty")
+        for items, scores in zip(test.items, test.scores, strict=True):
+            if len(items) != len(scores) or not 0 < len(items) <= test.k:
+                raise ArtifactError(
+                    f"{where}: an answer of {len(items)} items with {len(scores)} scores, k {test.k}"
+                )
+        _check_range(where, "user", test.users, self.contract.n_users)
+        for row in (*test.seen, *test.items):
+            _check_range(where, "item", row, self.contract.n_items)
+        return test
+
+    def evaluation(self) -> Evaluation:
+        """The evaluation users, with shapes and indices checked before use."""
+        where = self.folder / EVALUATION_FILE
+        arrays = _read_npz(where, [f.name for f in dataclasses.fields(Evaluation)])
+        evaluation = Evaluation(
+            arrays["users"].astype(np.int32),
+            arrays["seen_indptr"].astype(np.int64),
+            arrays["seen_indices"].astype(np.int32),
+            arrays["relevant_indptr"].astype(np.int64),
+            arrays["relevant_indices"].astype(np.int32),
+        )
+        _check_range(where, "user", evaluation.users, self.contract.n_users)
+        for indptr, indices in (
+            (evaluation.seen_indptr, evaluation.seen_indices),
+            (evaluation.relevant_indptr, evaluation.relevant_indices),
+        ):
+            _check_range(where, "item", indices, self.contract.n_items)
+            starts = (
+                indptr.size == evaluation.users.size + 1 and indptr[0] == 0 and indptr[-1] == indices.size
+            )
+            if not starts or (np.diff(indptr) < 0).any():
+                raise ArtifactError(f"{where}: row pointers do not fit {evaluation.users.size} users")
+        return evaluation
+
+
+def write_manifest(
+    folder: Path, name: str, contract: Contract, provenance: Mapping[str, Any], quality: Mapping[str, Any]
+) -> str:
+    """Digest every file in ``folder`` and write bundle.json last. Returns the bundle's digest."""
+    files = {
+        path.name: {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
+        for path in sorted(folder.iterdir())
+        if path.name != MANIFEST
+    }
+    manifest: dict[str, Any] = {
+        "schema": BUNDLE_SCHEMA,
+        "name": name,
+        "contract": dataclasses.asdict(contract),
+        "provenance": dict(provenance),
+        "quality": dict(quality),
+        "files": files,
+    }
+    digest = sha256_bytes(canonical_json(manifest))
+    manifest["digest"] = digest
+    write_atomic(folder / MANIFEST, (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
+    return digest
+
+
+def open_bundle(folder: Path) -> Bundle:
+    """Read and verify a bundle; any doubt is an :class:`ArtifactError` that says what and where."""
+    where = folder / MANIFEST
+    if not where.is_file():
+        raise ArtifactError(
+            f"{folder} is not a bundle: it has no {MANIFEST}. Make one with: recpress-edge export"
+        )
+    if where.stat().st_size > MAX_MANIFEST_BYTES:
+        raise ArtifactError(f"{where} has {where.stat().st_size} bytes, more than {MAX_MANIFEST_BYTES}")
+    manifest = read_json(where)
+    _check_schema(where, manifest)
+    for field, kind in (
+        ("name", str),
+        ("contract", dict),
+        ("provenance", dict),
+        ("quality", dict),
+        ("files", dict),
+    ):
+        if not isinstance(manifest.get(field), kind):
+            raise ArtifactError(f"{where}: field {field!r} is missing or not a {kind.__name__}")
+    body = {key: value for key, value in manifest.items() if key != "digest"}
+    digest = sha256_bytes(canonical_json(body))
+    if manifest.get("digest") != digest:
+        raise ArtifactError(
+            f"{where} was changed after it was written: its digest is not {manifest.get('digest')}"
+        )
+    contract = _read_contract(where, manifest["contract"])
+    _verify_files(folder, manifest["files"], contract)
+    return Bundle(
+        folder,
+        manifest["name"],
+        contract,
+        manifest["provenance"],
+        manifest["quality"],
+        manifest["files"],
+        digest,
+    )
+
+
+def _check_schema(where: Path, manifest: Mapping[str, Any]) -> None:
+    found = manifest.get("schema")
+    if found != BUNDLE_SCHEMA:
+        raise ArtifactError(
+            f"{where} has schema {found!r}; this version reads {BUNDLE_SCHEMA!r}. "
+            "Export it again, or install the recpress-edge that wrote it."
+        )
+
+
+def _read_contract(where: Path, values: Mapping[str, Any]) -> Contract:
+    known: dict[str, Any] = {}
+    for field in dataclasses.fields(Contract):
+        if field.name not in values:
+            raise ArtifactError(f"{where}: contract lacks {field.name!r}")
+        value = values[field.name]
+        wanted = (int, float) if field.type is float else field.type
+        if not isinstance(value, wanted) or (isinstance(value, bool) and field.type is not bool):  # type: ignore[arg-type]
+            raise ArtifactError(f"{where}: contract field {field.name!r} has the wrong type: {value!r}")
+        known[field.name] = value
+    contract = Contract(**known)
+    for name in ("n_users", "n_items", "dim"):
+        if not 0 < getattr(contract, name) <= MAX_ENTITIES:
+            raise ArtifactError(f"{where}: contract field {name!r} out of range: {getattr(contract, name)}")
+    if contract.tie_rule != TIE_RULE:
+        raise ArtifactError(f"{where}: tie rule {contract.tie_rule!r}; this version knows {TIE_RULE!r}")
+    return contract
+
+
+def _verify_files(folder: Path, files: Mapping[str, Any], contract: Contract) -> None:
+    for name in (contract.model_file, USERS_FILE, ITEMS_FILE, SELFTEST_FILE, EVALUATION_FILE):
+        if name not in files:
+            raise ArtifactError(f"{folder / MANIFEST} lists no {name!r}")
+    for name, facts in files.items():
+        if not _SAFE_NAME.fullmatch(name):
+            raise ArtifactError(f"{folder / MANIFEST} lists {name!r}, which is not a plain file name")
+        if not isinstance(facts, dict) or not isinstance(facts.get("bytes"), int) or "sha256" not in facts:
+            raise ArtifactError(f"{folder / MANIFEST} states no bytes and sha256 for {name!r}")
+        path = folder / name
+        if path.is_symlink() or not path.is_file():
+            raise ArtifactError(f"{path} is missing or not a plain file")
+        size = path.stat().st_size
+        if size != facts["bytes"] or size > MAX_FILE_BYTES:
+            raise ArtifactError(f"{path} has {size} bytes, the bundle states {facts['bytes']}")
+        found = sha256_file(path)
+        if found != facts["sha256"]:
+            raise ArtifactError(f"{path} was changed: SHA-256 {found}, the bundle states {facts['sha256']}")
+
+
+def _check_range(where: Path, kind: Literal["user", "item"], ids: Any, count: int) -> None:
+    array = np.asarray(ids, np.int64)
+    if array.size and (array.min() < 0 or array.max() >= count):
+        raise ArtifactError(f"{where}: {kind} index outside 0..{count - 1}: {array.min()}..{array.max()}")
+
+
+def _read_npz(where: Path, names: list[str]) -> dict[str, NDArray[np.integer[Any]]]:
+    """One-dimensional integer arrays from an npz; declared sizes are checked before unpacking."""
+    arrays = {}
+    try:
+        with zipfile.ZipFile(where) as archive:
+            for name in names:
+                member = archive.getinfo(f"{name}.npy")
+                if member.file_size > MAX_FILE_BYTES // 16:
+                    raise ArtifactError(f"{where}: {name} claims {member.file_size} bytes")
+                with archive.open(member) as file:
+                    array = np.lib.format.read_array(file, allow_pickle=False)
+                if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
+                    raise ArtifactError(
+                        f"{where}: {name} is {array.dtype} with {array.ndim} axes, not integers"
+                    )
+                arrays[name] = array
+    except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError, MemoryError) as error:
+        raise ArtifactError(f"{where} is not a readable evaluation file: {error}") from None
+    return arrays

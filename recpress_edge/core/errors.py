@@ -1,0 +1,64 @@
+"""Every error a user can meet. Each says what is wrong, what was found, and how to fix it."""
+
+import difflib
+from collections.abc import Sequence
+from typing import ClassVar, NoReturn
+
+
+class RecPressError(Exception):
+    """Base of all errors that are reported in one line, without a traceback."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(RecPressError):
+    """Wrong usage or configuration: an unknown name, flag, key or combination."""
+
+    exit_code = 2
+
+
+class DataError(RecPressError):
+    """An interaction log or split that cannot be used as it is."""
+
+
+class ArtifactError(RecPressError):
+    """A model, checkpoint, bundle or record that is damaged, incomplete or not what it claims."""
+
+
+class StorageError(RecPressError):
+    """A file or folder that could not be written; what was there before is untouched."""
+
+
+class MissingExtraError(RecPressError):
+    """A command needs packages that this installation leaves out."""
+
+
+class GateError(RecPressError):
+    """A gate (parity, budget) is not met."""
+
+    exit_code = 3
+
+
+class InvalidRunError(RecPressError):
+    """A measurement was made but may not be used for the headline (throttled, unstable)."""
+
+    exit_code = 4
+
+
+def unknown_name(kind: str, name: str, known: Sequence[str]) -> ConfigError:
+    """An error that suggests the nearest known name.
+
+    >>> str(unknown_name("student", "htdd", ["htd", "ftd"]))
+    "unknown student 'htdd'. Did you mean 'htd'? Known: ftd, htd."
+    """
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return ConfigError(f"unknown {kind} {name!r}.{hint} Known: {', '.join(sorted(known))}.")
+
+
+def missing_extra(package: str | None, extra: str) -> NoReturn:
+    """Raise the one-line error for a package that an optional extra would bring."""
+    raise MissingExtraError(
+        f"this command needs {package or 'a package'}, which the base install leaves out. "
+        f"Run: pip install 'recpress-edge[{extra}]'"
+    )

@@ -1,0 +1,128 @@
+"""Files that are written whole or not at all, and digests of what is in them."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from recpress_edge.core.errors import ArtifactError, ConfigError, StorageError
+
+
+def sha256_bytes(data: bytes) -> str:
+    """Hex SHA-256 of some bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """Hex SHA-256 of a file, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def canonical_json(value: Any) -> bytes:
+    """The one JSON encoding of a value that digests are taken over."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def digest_of(value: Any) -> str:
+    """Hex SHA-256 of a JSON-like value."""
+    return sha256_bytes(canonical_json(value))
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn a full disk, a read-only folder and the like into a one-line error naming the path."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StorageError(
+            f"cannot write {path}: {reason}. Nothing was changed there; free space or choose another folder."
+        ) from error
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Replace ``path`` by ``data`` in one step: readers see the old file or the new one, whole."""
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).chmod(0o666 & ~_umask())
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON atomically."""
+    write_atomic(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; a damaged file is an :class:`ArtifactError` that names it."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ArtifactError(f"no such file: {path}") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise ArtifactError(f"{path} is not readable JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise ArtifactError(f"{path} holds a {type(value).__name__}, expected a JSON object")
+    return value
+
+
+def check_free(target: Path, *, force: bool) -> None:
+    """Refuse to write over something that exists, unless forced."""
+    if target.exists() and not force:
+        raise ConfigError(f"{target} exists already. Choose another --out, or add --force to replace it.")
+
+
+@contextlib.contextmanager
+def new_directory(target: Path, *, force: bool) -> Iterator[Path]:
+    """A folder to fill that becomes ``target`` in one rename when the block ends without error.
+
+    On an error the half-filled folder is removed and what was at ``target`` stays as it was.
+    """
+    check_free(target, force=force)
+    with storage_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        yield draft
+        with storage_errors(target):
+            draft.chmod(0o777 & ~_umask())
+            _swap(draft, target)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+
+
+def _swap(draft: Path, target: Path) -> None:
+    if not target.exists():
+        draft.rename(target)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
+    target.replace(old / "was") if target.is_file() else target.rename(old / "was")
+    try:
+        draft.rename(target)
+    except BaseException:
+        (old / "was").rename(target)
+        raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

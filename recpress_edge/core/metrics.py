@@ -1,0 +1,94 @@
+"""Ranking metrics, each with its formula. Ties go to the lower item index, everywhere."""
+
+from collections.abc import Collection, Sequence
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+F64 = NDArray[np.float64]
+I32 = NDArray[np.int32]
+Scores = NDArray[np.integer[Any]] | NDArray[np.floating[Any]]
+
+RECALL_DEFINITION = (
+    "hits / |relevant|, full ranking, ties to the lower item index, users with >= 1 relevant item"
+)
+
+
+def topk_unseen(scores: Scores, seen: NDArray[np.bool_], k: int) -> I32:
+    """Best k unseen items per user, best first; ties go to the lower item index.
+
+    Ties need a rule: int8 scores collide, and two runtimes that break them
+    differently would look like a lost recommendation.
+
+    scores (B, I), seen (B, I) -> (B, k). Integer scores stay integers, so nothing is rounded.
+    """
+    order = np.lexsort((-_ordered(scores), seen), axis=1)  # unseen first, then best first; stable
+    return order[:, :k].astype(np.int32)
+
+
+def _ordered(scores: Scores) -> NDArray[np.int64] | NDArray[np.floating[Any]]:
+    """Wide enough to negate: -(-2**31) does not fit in int32."""
+    if np.issubdtype(scores.dtype, np.integer):
+        return scores.astype(np.int64)
+    return cast(NDArray[np.floating[Any]], scores)
+
+
+def _hits(topk: NDArray[np.integer], relevant: Sequence[Collection[int]]) -> NDArray[np.bool_]:
+    if len(topk) != len(relevant):
+        raise ValueError(f"{len(topk)} ranking lists for {len(relevant)} users")
+    return np.array(
+        [np.isin(row, np.fromiter(r, np.int64, len(r))) for row, r in zip(topk, relevant, strict=True)]
+    ).reshape(topk.shape)
+
+
+def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> F64:
+    out = np.full(len(whole), np.nan)
+    np.divide(part, whole, out=out, where=whole > 0)
+    return out
+
+
+def recall_by_user(
+    topk: NDArray[np.integer], relevant: Sequence[Collection[int]], *, capped: bool = False
+) -> F64:
+    """hits / |relevant| per user, NaN where nothing is relevant. topk (B, K) -> (B,).
+
+    ``capped`` divides by min(K, |relevant|) instead: the other definition found under this name.
+    """
+    sizes = np.array([len(r) for r in relevant], np.float64)
+    ideal = np.minimum(sizes, topk.shape[1]) if capped else sizes
+    hits = _hits(topk, relevant).sum(axis=1)
+    return _ratio(hits, ideal)
+
+
+def recall_at_k(
+    topk: NDArray[np.integer], relevant: Sequence[Collection[int]], *, capped: bool = False
+) -> float:
+    """Mean of :func:`recall_by_user` over users with at least one relevant item."""
+    return float(np.nanmean(recall_by_user(topk, relevant, capped=capped)))
+
+
+def ndcg_by_user(topk: NDArray[np.integer], relevant: Sequence[Collection[int]]) -> F64:
+    """Σ hit_r / log2(r + 1) over ranks r = 1..K, divided by its best value, per user (B,).
+
+    Binary gains; the best value places min(K, |relevant|) hits first. NaN where nothing is relevant.
+    """
+    discount = 1.0 / np.log2(np.arange(2, topk.shape[1] + 2))
+    best = np.concatenate([[0.0], np.cumsum(discount)])
+    sizes = np.array([len(r) for r in relevant])
+    ideal = best[np.minimum(sizes, topk.shape[1])]
+    gained = _hits(topk, relevant) @ discount
+    return _ratio(gained, ideal)
+
+
+def ndcg_at_k(topk: NDArray[np.integer], relevant: Sequence[Collection[int]]) -> float:
+    """Mean of :func:`ndcg_by_user` over users with at least one relevant item."""
+    return float(np.nanmean(ndcg_by_user(topk, relevant)))
+
+
+def overlap_by_user(left: NDArray[np.integer], right: NDArray[np.integer]) -> F64:
+    """Share of each user's list that both lists hold, order aside. (B, K), (B, K) -> (B,)."""
+    if left.shape != right.shape:
+        raise ValueError(f"lists of different shape: {left.shape} and {right.shape}")
+    shared = [np.intersect1d(a, b).size / left.shape[1] for a, b in zip(left, right, strict=True)]
+    return np.array(shared, np.float64)

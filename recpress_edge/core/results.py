@@ -1,0 +1,136 @@
+"""Bench records: one JSON file per run, raw samples inside; percentiles are computed by readers."""
+
+import datetime
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.files import read_json, write_atomic
+from recpress_edge.core.stats import percentile, percentile_upper
+
+# History: 1 first version.
+BENCH_SCHEMA: Final = "recpress.bench/1"
+BASES: Final = ("measured", "emulated", "estimated")
+
+# Records that disagree on any of these measured different things and are never pooled or compared.
+SAME_CONDITIONS: Final = (
+    "basis",
+    "device.id",
+    "software.runtime",
+    "protocol.threads",
+    "protocol.batch",
+    "protocol.k",
+    "quality.split",
+    "quality.definition",
+    "quality.users",
+)
+
+_SECTIONS: Final = (
+    "artifact",
+    "device",
+    "state",
+    "software",
+    "protocol",
+    "latency_ns",
+    "memory_bytes",
+    "quality",
+    "selftest",
+)
+_SAMPLES: Final = ("query", "end_to_end", "first_query", "load", "import")
+
+
+@dataclass(frozen=True, slots=True)
+class LatencySummary:
+    """Nearest-rank percentiles of raw samples; ``*_upper_ns`` bounds them, None when samples are too few."""
+
+    samples: int
+    p50_ns: float
+    p90_ns: float
+    p95_ns: float
+    p99_ns: float
+    p50_upper_ns: float | None
+    p90_upper_ns: float | None
+    p95_upper_ns: float | None
+    p99_upper_ns: float | None
+
+
+def summarise(samples_ns: Sequence[int]) -> LatencySummary:
+    """Percentiles of raw samples with their distribution-free upper bounds."""
+    levels = (50, 90, 95, 99)
+    return LatencySummary(
+        len(samples_ns),
+        *(percentile(samples_ns, q) for q in levels),
+        *(percentile_upper(samples_ns, q) for q in levels),
+    )
+
+
+def model_memory_bytes(record: Mapping[str, Any], field: str) -> int | None:
+    """What the model adds to a process with the idle runtime; field is vm_hwm or pss_anon."""
+    idle, model = (record["memory_bytes"][kind][field] for kind in ("idle", "model"))
+    return None if idle is None or model is None else int(model) - int(idle)
+
+
+def differences(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[str]:
+    """Conditions that two records do not share, in words; empty when they may be compared."""
+    return [
+        f"{name}: {_field(left, name)!r} and {_field(right, name)!r}"
+        for name in SAME_CONDITIONS
+        if _field(left, name) != _field(right, name)
+    ]
+
+
+def _field(record: Mapping[str, Any], dotted: str) -> Any:
+    value: Any = record
+    for part in dotted.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """One bench record; ArtifactError when the file is not one. The full schema is in schemas/."""
+    record = read_json(path)
+    schema = record.get("schema")
+    if schema != BENCH_SCHEMA:
+        raise ArtifactError(f"{path} has schema {schema!r}; this version reads {BENCH_SCHEMA!r}")
+    if record.get("basis") not in BASES or not isinstance(record.get("valid"), bool):
+        raise ArtifactError(f"{path}: 'basis' must be one of {', '.join(BASES)} and 'valid' true or false")
+    for name in _SECTIONS:
+        if not isinstance(record.get(name), dict):
+            raise ArtifactError(f"{path} is not a whole record: section {name!r} is missing")
+    for name in _SAMPLES:
+        samples = record["latency_ns"].get(name)
+        if (
+            not isinstance(samples, list)
+            or not samples
+            or not all(type(s) is int and s >= 0 for s in samples)
+        ):
+            raise ArtifactError(f"{path}: latency_ns.{name} must be a list of nanoseconds, at least one")
+    return record
+
+
+def find_records(folder: Path) -> list[Path]:
+    """Every record file under a runs folder, in order of path."""
+    return sorted(path for path in folder.rglob("*.json") if not path.name.startswith("."))
+
+
+def write_record(path: Path, record: Mapping[str, Any]) -> None:
+    """Write one record whole or not at all, samples on one line each list."""
+    text = json.dumps(record, indent=2, ensure_ascii=False)
+    compact = re.sub(
+        r"\[\s+(-?\d+(?:,\s+-?\d+)*)\s+\]", lambda found: "[" + " ".join(found[1].split()) + "]", text
+    )
+    write_atomic(path, (compact + "\n").encode())
+
+
+def record_path(runs: Path, device_id: str, bundle_sha256: str, created: datetime.datetime) -> Path:
+    """A new file name ``<runs>/<device>/<utc>-<bundle-sha8>.json``: nothing there is ever replaced."""
+    stem = f"{created.astimezone(datetime.UTC):%Y%m%dT%H%M%SZ}-{bundle_sha256[:8]}"
+    path, again = runs / device_id / f"{stem}.json", 1
+    while path.exists():
+        again += 1
+        path = path.with_name(f"{stem}-{again}.json")
+    return path

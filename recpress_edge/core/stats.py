@@ -1,0 +1,76 @@
+"""Percentiles, intervals and the Pareto front: small, exact, and stated."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+F64 = NDArray[np.float64]
+
+
+def percentile(samples: ArrayLike, q: float) -> float:
+    """Nearest-rank percentile: the smallest sample with at least q % of all samples at or below it."""
+    ordered = np.sort(np.asarray(samples, np.float64).ravel())
+    if not ordered.size:
+        raise ValueError("no samples")
+    return float(ordered[max(math.ceil(q / 100 * ordered.size), 1) - 1])
+
+
+def percentile_upper(samples: ArrayLike, q: float, confidence: float = 0.99865) -> float | None:
+    """Upper bound of the q-th percentile, free of any distribution; None when samples are too few.
+
+    The r-th smallest sample bounds it when P(Binomial(n, q) >= r) <= 1 - confidence. The default is
+    three sigma, one side: p90 needs 63 samples, p99 needs 658.
+    """
+    ordered = np.sort(np.asarray(samples, np.float64).ravel())
+    n, p = ordered.size, q / 100
+    if not n:
+        return None
+    j = np.arange(n + 1)
+    log_factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])
+    log_pmf = (
+        log_factorial[n]
+        - log_factorial[j]
+        - log_factorial[n - j]
+        + j * math.log(p)
+        + (n - j) * math.log1p(-p)
+    )
+    tail = np.cumsum(np.exp(log_pmf)[::-1])[::-1]  # P(X >= j)
+    allowed = np.flatnonzero(tail[1:] <= 1 - confidence) + 1
+    return float(ordered[allowed[0] - 1]) if allowed.size else None
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A mean with its bootstrap interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def paired_bootstrap(
+    before: F64, after: F64, rng: np.random.Generator, *, draws: int = 2000, level: float = 0.95
+) -> Interval:
+    """Interval of mean(after - before), resampling users. before (B,), after (B,); NaN pairs are dropped."""
+    delta = after - before
+    delta = delta[~np.isnan(delta)]
+    if not delta.size:
+        raise ValueError("no users to compare")
+    # Few differences are distinct, so resampling users is one multinomial draw over them.
+    values, counts = np.unique(delta, return_counts=True)
+    means = rng.multinomial(delta.size, counts / delta.size, size=draws) @ values / delta.size
+    tail = (1 - level) / 2
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return Interval(float(delta.mean()), float(low), float(high))
+
+
+def pareto_front(costs: F64) -> NDArray[np.bool_]:
+    """Which rows no other row dominates, all columns to be minimised. costs (N, M) -> (N,).
+
+    A row dominates another when it is nowhere worse and somewhere better; equal rows stay together.
+    """
+    no_worse = (costs[:, None, :] <= costs[None, :, :]).all(axis=2)
+    better = (costs[:, None, :] < costs[None, :, :]).any(axis=2)
+    return np.asarray(~(no_worse & better).any(axis=0))

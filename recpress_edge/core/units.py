@@ -1,0 +1,50 @@
+"""Numbers to text and back: base units (bytes, nanoseconds) inside, people's units at the edge."""
+
+import re
+from typing import Final
+
+from recpress_edge.core.errors import ConfigError
+
+_SIZES: Final = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+_DURATIONS: Final = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "min": 60 * 10**9}
+
+
+def format_bytes(n_bytes: float) -> str:
+    """Bytes as text in binary units: 1536 -> '1.5 KiB'."""
+    size = float(n_bytes)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(size) < 1024 or unit == "GiB":
+            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    raise AssertionError("unreachable")
+
+
+def format_ns(nanoseconds: float) -> str:
+    """Nanoseconds as text: 31211 -> '31.2 µs'."""
+    for limit, divisor, unit in ((1e3, 1, "ns"), (1e6, 1e3, "µs"), (1e9, 1e6, "ms")):
+        if abs(nanoseconds) < limit:
+            return (
+                f"{nanoseconds / divisor:.0f} ns" if unit == "ns" else f"{nanoseconds / divisor:.1f} {unit}"
+            )
+    return f"{nanoseconds / 1e9:.2f} s"
+
+
+def parse_size(text: str) -> int:
+    """'2MiB' -> 2097152 bytes; a bare number is bytes."""
+    return _parse(text, _SIZES, "B", "size", "2MiB, 330KB, 1048576", upper=True)
+
+
+def parse_duration(text: str) -> int:
+    """'5ms' -> 5000000 nanoseconds; a unit is required."""
+    return _parse(text, _DURATIONS, None, "duration", "500us, 5ms, 2s", upper=False)
+
+
+def _parse(
+    text: str, units: dict[str, int], default: str | None, kind: str, examples: str, *, upper: bool
+) -> int:
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-zµ]*)\s*", text)
+    unit = (match[2].upper() if upper else match[2]) if match else ""
+    unit = unit or default or ""
+    if match is None or unit not in units:
+        raise ConfigError(f"{text!r} is not a {kind}. Write for example {examples}.")
+    return round(float(match[1]) * units[unit])

@@ -1,0 +1,108 @@
+"""Who consumed what: one compressed sparse row container for train, validation and test."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recpress_edge.core.errors import DataError
+from recpress_edge.core.files import sha256_bytes
+
+I32 = NDArray[np.int32]
+I64 = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Interactions:
+    """Distinct (user, item) pairs; each user's items ascending.
+
+    indptr (U + 1,) int64, indices (nnz,) int32: user u consumed indices[indptr[u]:indptr[u + 1]].
+    """
+
+    n_users: int
+    n_items: int
+    indptr: I64
+    indices: I32
+
+    @classmethod
+    def from_pairs(
+        cls, users: NDArray[np.integer], items: NDArray[np.integer], n_users: int, n_items: int
+    ) -> "Interactions":
+        """Sort the pairs and drop duplicates. users (nnz,), items (nnz,) of ids below the counts."""
+        for kind, ids, count in (("user", users, n_users), ("item", items, n_items)):
+            if ids.size and (ids.min() < 0 or ids.max() >= count):
+                raise DataError(f"{kind} index outside 0..{count - 1}: found {ids.min()}..{ids.max()}")
+        keys = np.unique(users.astype(np.int64) * n_items + items)
+        rows, columns = np.divmod(keys, max(n_items, 1))
+        indptr = np.zeros(n_users + 1, np.int64)
+        np.cumsum(np.bincount(rows, minlength=n_users), out=indptr[1:])
+        return cls(n_users, n_items, indptr, columns.astype(np.int32))
+
+    def __len__(self) -> int:
+        return int(self.indices.size)
+
+    def of(self, user: int) -> I32:
+        """Items of one user, ascending."""
+        return self.indices[self.indptr[user] : self.indptr[user + 1]]
+
+    def counts(self) -> I64:
+        """Number of items of each user (U,)."""
+        return np.diff(self.indptr)
+
+    def users(self) -> I32:
+        """The user of each pair (nnz,), aligned with ``indices``."""
+        return np.repeat(np.arange(self.n_users, dtype=np.int32), self.counts())
+
+    def item_counts(self) -> I64:
+        """Number of users of each item (I,)."""
+        return np.bincount(self.indices, minlength=self.n_items)
+
+    def union(self, other: "Interactions") -> "Interactions":
+        """Pairs in either; both must describe the same users and items."""
+        if (self.n_users, self.n_items) != (other.n_users, other.n_items):
+            raise DataError(
+                f"cannot join {self.n_users}x{self.n_items} with {other.n_users}x{other.n_items} interactions"
+            )
+        return Interactions.from_pairs(
+            np.concatenate([self.users(), other.users()]),
+            np.concatenate([self.indices, other.indices]),
+            self.n_users,
+            self.n_items,
+        )
+
+    def digest(self) -> str:
+        """SHA-256 over the counts and both arrays."""
+        head = np.array([self.n_users, self.n_items], np.int64)
+        return sha256_bytes(head.tobytes() + self.indptr.tobytes() + self.indices.tobytes())
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A split log and the names of its users and items."""
+
+    name: str
+    train: Interactions
+    valid: Interactions
+    test: Interactions
+    user_ids: tuple[str, ...]
+    """External id of each user index; kept all the way to the device."""
+    item_ids: tuple[str, ...]
+    """External id of each item index."""
+    protocol: str
+    """How the split was made, for example 'given files' or 'leave-one-out by time, seed 0'."""
+    licence: str
+    """Terms of the data in one line, as far as known."""
+
+    @property
+    def n_users(self) -> int:
+        return self.train.n_users
+
+    @property
+    def n_items(self) -> int:
+        return self.train.n_items
+
+    def digest(self) -> str:
+        """SHA-256 that changes when any split or id changes."""
+        ids = "\n".join((*self.user_ids, "", *self.item_ids)).encode()
+        parts = [self.train.digest(), self.valid.digest(), self.test.digest(), sha256_bytes(ids)]
+        return sha256_bytes("".join(parts).encode())

@@ -1,0 +1,71 @@
+"""Named sets in the folder of RECPRESS_DATA_DIR, and how each becomes a data set."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from recpress_edge.core.errors import DataError
+from recpress_edge.data.filter import Filters
+from recpress_edge.data.prepare import Preparation
+
+VARIABLE: Final = "RECPRESS_DATA_DIR"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSet:
+    """Files below the data folder, and their preparation."""
+
+    files: tuple[str, ...]
+    how: Preparation
+
+
+_NO_LICENCE: Final = "no licence stated by its authors; for research"
+_MOVIELENS: Final = "GroupLens terms: research use, no redistribution without permission, cite the data set"
+
+LOCAL_SETS: Final[Mapping[str, LocalSet]] = {
+    "citeulike": LocalSet(
+        ("citeulike/train.tsv", "citeulike/valid.tsv", "citeulike/test.tsv"),
+        Preparation(fmt="delimited", split="given", licence=_NO_LICENCE),
+    ),
+    "gowalla": LocalSet(
+        ("gowalla/train.txt", "gowalla/valid.txt", "gowalla/test.txt"),
+        Preparation(fmt="adjacency", split="given", licence=_NO_LICENCE),
+    ),
+    # Implicit feedback from stars: 4 and 5 count as liked, the usual threshold on MovieLens.
+    "ml-100k": LocalSet(
+        ("ml-100k/ml-100k.inter",),
+        Preparation(fmt="inter", split="loo-time", filters=Filters(min_rating=4.0), licence=_MOVIELENS),
+    ),
+    "foursquare": LocalSet(
+        ("foursquare/users.dat",),
+        Preparation(fmt="counted-adjacency", split="loo-random", licence=_NO_LICENCE),
+    ),
+    # The lines are in the order of time, but hold no times, so the split is at random.
+    "beauty": LocalSet(
+        ("beauty/sequences.txt",),
+        Preparation(fmt="adjacency", split="loo-random", licence=_NO_LICENCE),
+    ),
+}
+
+
+def local_folder() -> Path | None:
+    """The folder that RECPRESS_DATA_DIR names, or None where it is unset."""
+    where = os.environ.get(VARIABLE)
+    if not where:
+        return None
+    if not Path(where).is_dir():
+        raise DataError(f"{VARIABLE} is {where!r}, which is not a folder. Correct it, or unset it.")
+    return Path(where)
+
+
+def local_files(name: str, folder: Path) -> list[Path] | None:
+    """The files of a named set, or None when its folder is not there; one missing file is an error."""
+    files = [folder / file for file in LOCAL_SETS[name].files]
+    if not files[0].parent.is_dir():
+        return None
+    missing = next((path for path in files if not path.is_file()), None)
+    if missing is not None:
+        raise DataError(f"{missing} is missing: {name} needs {', '.join(path.name for path in files)}")
+    return files

@@ -1,0 +1,155 @@
+"""Train, validation and test: which of a user's interactions are held out."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recpress_edge.core.errors import ConfigError, DataError, unknown_name
+from recpress_edge.core.rng import stream
+from recpress_edge.data.interactions import Interactions
+from recpress_edge.data.log import Log
+
+Places = NDArray[np.integer]
+
+PROTOCOLS: Final = ("given", "loo-random", "loo-time", "ratio:TRAIN/VALID/TEST")
+FEWEST_TO_HOLD_OUT = 3
+"""With fewer items a user cannot give one each to train, validation and test."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The three parts and what a reader should know of them."""
+
+    train: Interactions
+    valid: Interactions
+    test: Interactions
+    protocol: str
+    """In words, seed included where one was used."""
+    users_not_held_out: int
+    """Users whose every interaction went to train."""
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """A parsed --split."""
+
+    kind: str
+    """given, loo-random, loo-time or ratio."""
+    ratio: tuple[int, int, int] | None = None
+    """Percent of each user's items in train, valid, test."""
+
+    def draws(self, n_files: int) -> bool:
+        """Whether anything is drawn at random, so that a seed has a meaning."""
+        return self.kind in ("loo-random", "ratio") or (self.kind == "given" and n_files == 2)
+
+
+def parse_protocol(text: str) -> Protocol:
+    """'ratio:60/20/20' and the other PROTOCOLS; anything else is a ConfigError."""
+    kind, colon, numbers = text.partition(":")
+    if kind != "ratio":
+        if text not in ("given", "loo-random", "loo-time"):
+            raise unknown_name("split", text, PROTOCOLS)
+        return Protocol(kind)
+    parts = numbers.split("/")
+    if not colon or len(parts) != 3 or not all(p.isascii() and p.isdigit() and len(p) <= 3 for p in parts):
+        raise ConfigError(f"--split {text!r}: write for example ratio:60/20/20")
+    train, valid, test = (int(part) for part in parts)
+    if train + valid + test != 100 or min(train, valid, test) == 0:
+        raise ConfigError(
+            f"--split {text!r}: the three must be above 0 and add up to 100, not {train + valid + test}"
+        )
+    return Protocol(kind, (train, valid, test))
+
+
+def split_log(log: Log, protocol: Protocol, seed: int) -> Split:
+    """Split distinct rows; the seed is used by the random protocols alone."""
+    if protocol.kind == "given":
+        return split_given(log, seed)
+    if protocol.kind == "loo-time":
+        return leave_one_out_by_time(log)
+    return split_at_random(log, protocol, seed)
+
+
+def split_given(log: Log, seed: int = 0) -> Split:
+    """Part 0 trains, the last part tests; a pair in two parts is refused.
+
+    With three parts, part 1 validates. With two, a tenth of each user's training items is drawn for
+    it, rounded down: 10 items give 1, 9 none.
+    """
+    pairs = log.users.astype(np.int64) * len(log.item_ids) + log.items
+    unique, counts = np.unique(pairs, return_counts=True)
+    if (twice := unique[counts > 1]).size:
+        user, item = divmod(int(twice[0]), len(log.item_ids))
+        raise DataError(
+            f"{twice.size:,} interactions are in more than one of the given files, first user "
+            f"{log.user_ids[user]!r} with item {log.item_ids[item]!r}. "
+            "A held-out item that was trained on cannot be recommended: remove it from one file."
+        )
+    if log.parts.max(initial=0) == 2:
+        return _split(log, log.parts, "given files")
+    place, _ = _place_in_user(log, _shuffled(log, seed, first=log.parts))
+    total = np.bincount(log.users[log.parts == 0], minlength=len(log.user_ids))[log.users]
+    part = np.where(log.parts == 1, 2, (place >= total - total // 10).astype(np.int8))
+    return _split(
+        log, part, f"given train and test, a tenth of each user's train for validation, seed {seed}"
+    )
+
+
+def leave_one_out_by_time(log: Log) -> Split:
+    """The last item of each user tests, the one before validates; at equal times the lower item is first."""
+    if log.times is None:
+        raise ConfigError("--split loo-time needs timestamps, and this log has none. Use --split loo-random.")
+    latest_first = np.lexsort((-log.items, -log.times, log.users))
+    return _split(log, _hold_out_two(log, latest_first), "leave-one-out by time")
+
+
+def split_at_random(log: Log, protocol: Protocol, seed: int) -> Split:
+    """Leave-one-out, or a share of each user's items, drawn without regard to the order of the rows.
+
+    With a ratio, the cuts are rounded up, so what does not divide goes to train first: 3 items at
+    60/20/20 give 2, 1, 0.
+    """
+    order = _shuffled(log, seed)
+    if protocol.ratio is None:
+        return _split(log, _hold_out_two(log, order), f"leave-one-out at random, seed {seed}")
+    train, valid, test = protocol.ratio
+    place, total = _place_in_user(log, order)
+    part = (place >= -(-total * train // 100)).astype(np.int8) + (place >= -(-total * (train + valid) // 100))
+    return _split(
+        log, part.astype(np.int8), f"{train}/{valid}/{test} of each user's items at random, seed {seed}"
+    )
+
+
+def _shuffled(log: Log, seed: int, first: Places | None = None) -> Places:
+    """Rows by user, then by ``first``, then at random."""
+    draw = np.empty(len(log))
+    draw[np.lexsort((log.items, log.users))] = stream(seed, "split").random(len(log))
+    return np.lexsort((draw, log.users) if first is None else (draw, first, log.users))
+
+
+def _hold_out_two(log: Log, order: Places) -> Places:
+    """Part of each row: the first of a user in ``order`` tests, the second validates."""
+    place, total = _place_in_user(log, order)
+    part = np.where(place == 0, 2, np.where(place == 1, 1, 0))
+    return np.where(total < FEWEST_TO_HOLD_OUT, 0, part).astype(np.int8)
+
+
+def _place_in_user(log: Log, order: Places) -> tuple[Places, Places]:
+    """For each row, its place among its user's rows in ``order``, and how many these are."""
+    counts = np.bincount(log.users, minlength=len(log.user_ids))
+    starts = np.cumsum(counts) - counts
+    place = np.empty(len(log), np.int64)
+    place[order] = np.arange(len(log)) - starts[log.users[order]]
+    return place, counts[log.users]
+
+
+def _split(log: Log, part: Places, protocol: str) -> Split:
+    n_users, n_items = len(log.user_ids), len(log.item_ids)
+    parts = [
+        Interactions.from_pairs(log.users[part == p], log.items[part == p], n_users, n_items)
+        for p in range(3)
+    ]
+    held_out = (parts[1].counts() > 0) | (parts[2].counts() > 0)
+    return Split(parts[0], parts[1], parts[2], protocol, int((~held_out).sum()))

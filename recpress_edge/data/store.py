@@ -1,0 +1,156 @@
+"""Data sets on disk: ``<work>/data/<name>/`` with a manifest, the split and the ids.
+
+manifest.json   what it is, how it was made, digests of everything
+split.npz       indptr and indices of train, valid, test; no pickle
+users.txt       external id of each user index, one a line (only a line feed ends a line)
+items.txt       likewise
+"""
+
+import io
+import re
+import zipfile
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from recpress_edge.core.errors import ArtifactError, ConfigError, DataError
+from recpress_edge.core.files import new_directory, read_json, sha256_bytes, write_atomic, write_json
+from recpress_edge.data.interactions import Dataset, Interactions
+from recpress_edge.data.prepare import Prepared
+
+# History: 1 first.
+SCHEMA: Final = "recpress.data/1"
+PARTS: Final = ("train", "valid", "test")
+_FILES: Final = ("split.npz", "users.txt", "items.txt")
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def dataset_path(work: Path, name: str) -> Path:
+    """Where a data set of this name lives; a name that is no plain folder name is a ConfigError."""
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{name!r} cannot name a data set: use up to 64 letters, digits, '.', '_' and '-', "
+            "led by a letter or digit"
+        )
+    return work / "data" / name
+
+
+def check_new(work: Path, name: str, *, force: bool) -> Path:
+    """The folder a new data set will take; an existing one is a ConfigError unless forced."""
+    target = dataset_path(work, name)
+    if target.exists() and not force:
+        raise ConfigError(
+            f"data set {name!r} exists already, in {target}. "
+            "Choose another name, or add --force to replace it."
+        )
+    return target
+
+
+def save_dataset(prepared: Prepared, work: Path, *, force: bool = False) -> Path:
+    """Write a data set whole or not at all; returns its folder."""
+    dataset = prepared.dataset
+    target = check_new(work, dataset.name, force=force)
+    arrays = {
+        f"{part}_{field}": getattr(getattr(dataset, part), field)
+        for part in PARTS
+        for field in ("indptr", "indices")
+    }
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    files = {
+        "split.npz": buffer.getvalue(),
+        "users.txt": _encode_ids(dataset.user_ids),
+        "items.txt": _encode_ids(dataset.item_ids),
+    }
+    manifest = {
+        "schema": SCHEMA,
+        "name": dataset.name,
+        "n_users": dataset.n_users,
+        "n_items": dataset.n_items,
+        "interactions": {part: len(getattr(dataset, part)) for part in PARTS},
+        "protocol": dataset.protocol,
+        "licence": dataset.licence,
+        **prepared.record,
+        "digest": dataset.digest(),
+        "part_digests": {part: getattr(dataset, part).digest() for part in PARTS},
+        "files": {name: sha256_bytes(data) for name, data in files.items()},
+    }
+    with new_directory(target, force=force) as draft:
+        for name, data in files.items():
+            write_atomic(draft / name, data)
+        write_json(draft / "manifest.json", manifest)
+    return target
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a stored data set, with its schema checked."""
+    manifest = read_json(folder / "manifest.json")
+    if manifest.get("schema") != SCHEMA:
+        raise _damaged(
+            folder, f"the manifest says schema {manifest.get('schema')!r}, this version reads {SCHEMA!r}"
+        )
+    return manifest
+
+
+def open_dataset(folder: Path) -> Dataset:
+    """Read a data set back; one changed byte is an :class:`ArtifactError`."""
+    manifest = read_manifest(folder)
+    data = {name: _verified(folder, name, manifest) for name in _FILES}
+    try:
+        users, items = _decode_ids(data["users.txt"]), _decode_ids(data["items.txt"])
+        with np.load(io.BytesIO(data["split.npz"]), allow_pickle=False) as arrays:
+            parts = [
+                Interactions(len(users), len(items), arrays[f"{part}_indptr"], arrays[f"{part}_indices"])
+                for part in PARTS
+            ]
+        texts = [manifest[key] for key in ("name", "protocol", "licence", "digest")]
+    except (KeyError, ValueError, zipfile.BadZipFile, UnicodeDecodeError) as error:
+        raise _damaged(folder, f"{type(error).__name__}: {error}") from None
+    dataset = Dataset(texts[0], parts[0], parts[1], parts[2], users, items, texts[1], texts[2])
+    if dataset.digest() != texts[3]:
+        raise _damaged(folder, f"its digest is {dataset.digest()}, the manifest says {texts[3]}")
+    return dataset
+
+
+def stored_names(work: Path) -> list[str]:
+    """Names of the data sets in a work folder."""
+    folder = work / "data"
+    if not folder.is_dir():
+        return []
+    return sorted(
+        p.name for p in folder.iterdir() if _NAME.fullmatch(p.name) and (p / "manifest.json").is_file()
+    )
+
+
+def _verified(folder: Path, name: str, manifest: dict[str, Any]) -> bytes:
+    try:
+        data = (folder / name).read_bytes()
+    except OSError as error:
+        raise _damaged(folder, f"cannot read {name}: {error.strerror or error}") from None
+    files = manifest.get("files")
+    expected = files.get(name) if isinstance(files, dict) else None
+    if sha256_bytes(data) != expected:
+        raise _damaged(folder, f"{name} has SHA-256 {sha256_bytes(data)}, the manifest says {expected}")
+    return data
+
+
+def _damaged(folder: Path, reason: str) -> ArtifactError:
+    return ArtifactError(
+        f"data set {folder} is damaged: {reason}. "
+        "Import or fetch it again with --force, or delete the folder."
+    )
+
+
+def _encode_ids(ids: tuple[str, ...]) -> bytes:
+    broken = next((name for name in ids if "\n" in name or not name), None)
+    if broken is not None:
+        raise DataError(f"the id {broken[:80]!r} is empty or holds a line feed: ids are stored one a line")
+    return "".join(f"{name}\n" for name in ids).encode()
+
+
+def _decode_ids(data: bytes) -> tuple[str, ...]:
+    text = data.decode()
+    if not text.endswith("\n"):
+        raise ValueError("the last id has no line end")
+    return tuple(text[:-1].split("\n"))

@@ -1,0 +1,1 @@
+"""Knowledge distillation: how a student learns from a teacher."""

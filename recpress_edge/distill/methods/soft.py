@@ -1,0 +1,50 @@
+"""The soft-target method: cosine scores, whole rows, targets shared between the train items and a teacher."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from recpress_edge.core.rng import stream
+from recpress_edge.distill.config import SoftConfig
+from recpress_edge.distill.soft import logsumexp_of_product, mix_targets, teacher_targets
+from recpress_edge.models.method import Job, Method, adam
+from recpress_edge.models.mf import MF
+
+
+class Soft(Method):
+    """Cross-entropy of a softmax over the catalogue; without a teacher, over the train items alone."""
+
+    def __init__(self, job: Job, config: SoftConfig) -> None:
+        self.job = job
+        self.config = config
+        self.mf = MF(job.train.n_users, job.train.n_items, job.dim, job.seed, config.init_std).to(job.device)
+        self.model = self.mf
+        self.optimizer = adam(self.model, config.learning_rate, 0.0)
+        teacher = None
+        if job.teacher is not None:
+            teacher = teacher_targets(job.teacher, job.train, config.top_items, config.teacher_temperature)
+        self.targets = mix_targets(job.train, teacher, config.teacher_weight)
+
+    def batch_losses(self, epoch: int) -> Iterator[Tensor]:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * (1.0 - epoch / self.job.epochs)
+        order = stream(self.job.seed, "shuffle", epoch).permutation(self.job.train.n_users)
+        for start in range(0, order.size, self.config.batch_users):
+            yield self._batch_loss(order[start : start + self.config.batch_users])
+
+    def _batch_loss(self, users: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Tensor:
+        """Mean over the users (B,) of logsumexp(row) − Σ target · logit, which is the cross-entropy."""
+        device = self.job.device
+        offsets, items, weights = (torch.from_numpy(part).to(device) for part in self.targets.rows(users))
+        unit_users = F.normalize(F.embedding(torch.from_numpy(users).to(device), self.mf.user_emb))  # (B, D)
+        logit_users = unit_users / self.config.temperature
+        unit_items = F.normalize(self.mf.item_emb)  # (I, D)
+        wanted = F.embedding_bag(items, unit_items, offsets, mode="sum", per_sample_weights=weights)  # (B, D)
+        return (logsumexp_of_product(logit_users, unit_items) - (logit_users * wanted).sum(dim=1)).mean()
+
+    def tables(self) -> tuple[Tensor, Tensor]:
+        """Rows of unit length: their product is the cosine, which ranks as cosine / τ does."""
+        return F.normalize(self.mf.user_emb.detach()), F.normalize(self.mf.item_emb.detach())

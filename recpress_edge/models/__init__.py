@@ -1,0 +1,1 @@
+"""Two embedding tables and the ways to learn them from interactions alone."""

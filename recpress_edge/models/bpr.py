@@ -1,0 +1,91 @@
+"""Bayesian personalised ranking: its loss, its negatives and the method."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from numpy.typing import NDArray
+from torch import Tensor
+
+from recpress_edge.core.errors import DataError
+from recpress_edge.core.rng import stream
+from recpress_edge.data.interactions import Interactions
+from recpress_edge.models.config import BPRConfig
+from recpress_edge.models.method import Job, Method, adam
+from recpress_edge.models.mf import MF
+
+I64 = NDArray[np.int64]
+
+
+def bpr_loss(user: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    """-Σ log σ(u · i⁺ - u · i⁻), a sum over the batch.
+
+    Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit Feedback", UAI 2009.
+    The L2 term is left to the optimiser's weight decay.
+
+    user (B, D), positive (B, D), negative (B, D) -> ().
+    """
+    return -F.logsigmoid((user * (positive - negative)).sum(dim=1)).sum()
+
+
+class NegativeSampler:
+    """One uniform unobserved item for each positive, redrawn each epoch, all at once."""
+
+    def __init__(self, train: Interactions) -> None:
+        full = np.flatnonzero(train.counts() == train.n_items)
+        if full.size:
+            raise DataError(
+                f"user index {full[0]} has consumed all {train.n_items} items, so no negative exists for it. "
+                "Remove such users, or keep rarer interactions with a rating threshold."
+            )
+        if not len(train):
+            raise DataError("no training interactions: nothing to learn from")
+        self._n_items = train.n_items
+        self._users = train.users().astype(np.int64)  # (nnz,)
+        self._positives = train.indices.astype(np.int64)  # (nnz,)
+        self._keys = self._users * train.n_items + self._positives  # ascending, by the container's order
+
+    def epoch(self, seed: int, epoch: int) -> tuple[I64, I64, I64]:
+        """Shuffled (users, positives, negatives), (nnz,) each; a negative is never a train item of its user."""
+        order = stream(seed, "shuffle", epoch).permutation(self._users.size)
+        users = self._users[order]
+        negatives = self._draw(users, stream(seed, "negatives", epoch))
+        return users, self._positives[order], negatives
+
+    def _draw(self, users: I64, rng: np.random.Generator) -> I64:
+        negatives = rng.integers(self._n_items, size=users.size)
+        again = np.arange(users.size)
+        while again.size:  # rejection keeps the draw exactly uniform over the unobserved items
+            keys = users[again] * self._n_items + negatives[again]
+            at = np.minimum(np.searchsorted(self._keys, keys), self._keys.size - 1)
+            again = again[self._keys[at] == keys]
+            negatives[again] = rng.integers(self._n_items, size=again.size)
+        return negatives
+
+
+class BPR(Method):
+    """Matrix factorisation trained by BPR; the base of the topology students."""
+
+    def __init__(self, job: Job, config: BPRConfig) -> None:
+        self.job = job
+        self.config = config
+        self.mf = MF(job.train.n_users, job.train.n_items, job.dim, job.seed, config.init_std).to(job.device)
+        self.sampler = NegativeSampler(job.train)
+        self.model = self.mf
+        self.optimizer = adam(self.model, config.learning_rate, config.weight_decay)
+
+    def batch_losses(self, epoch: int) -> Iterator[Tensor]:
+        drawn = self.sampler.epoch(self.job.seed, epoch)
+        users, positives, negatives = (torch.from_numpy(column).to(self.job.device) for column in drawn)
+        for batch in zip(*(c.split(self.config.batch_size) for c in (users, positives, negatives)), strict=True):
+            yield self.batch_loss(*batch)
+
+    def batch_loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
+        """Loss () of one batch of indices, (B,) each."""
+        item_rows = F.embedding(torch.cat([positives, negatives]), self.mf.item_emb)  # (2B, D)
+        user_rows = F.embedding(users, self.mf.user_emb)  # (B, D)
+        return bpr_loss(user_rows, item_rows[: len(positives)], item_rows[len(positives) :])
+
+    def tables(self) -> tuple[Tensor, Tensor]:
+        return self.mf.user_emb.detach(), self.mf.item_emb.detach()

@@ -1,0 +1,1 @@
+"""Pareto report: which variant to ship, and why."""

@@ -1,0 +1,181 @@
+"""One offline page: everything inline, nothing fetched, every name escaped."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import jinja2
+
+from recpress_edge.core.budget import Budget
+from recpress_edge.core.units import format_bytes, format_ns
+from recpress_edge.report import plots
+from recpress_edge.report.chain import Chain, chains
+from recpress_edge.report.front import RULE, Section
+from recpress_edge.report.rows import Run, Unreadable
+from recpress_edge.report.verdict import Verdict, recall, signed, verdict
+
+MAX_RAW_BYTES: Final = 20 * 10**6
+_DOWNLOAD: Final = """
+document.getElementById("download").addEventListener("click", function () {
+  var text = document.getElementById("records").textContent;
+  var link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], {type: "application/json"}));
+  link.download = "records.json";
+  link.click();
+  setTimeout(function () { URL.revokeObjectURL(link.href); }, 1000);
+});
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A section with all that the page says about it."""
+
+    section: Section
+    title: str
+    verdict: Verdict
+    panels: tuple[plots.Panel, ...]
+    chains: tuple[Chain, ...]
+    conditions: tuple[tuple[str, str], ...]
+    commands: tuple[str, ...]
+
+
+def render(
+    sections: Sequence[Section],
+    unreadable: Sequence[Unreadable],
+    budget: Budget,
+    *,
+    created: str,
+    version: str,
+    command: str,
+) -> str:
+    """The page. created: when; command: how this report was made."""
+    parts = [_part(section, budget, number) for number, section in enumerate(sections)]
+    runs = [run for section in sections for run in all_runs(section)]
+    raw, note = embed(runs)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("recpress_edge.report", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(bytes=format_bytes, ns=format_ns, recall=recall, signed=signed)
+    digest = base64.b64encode(hashlib.sha256(_DOWNLOAD.encode()).digest()).decode()
+    return environment.get_template("template.html.j2").render(
+        parts=parts,
+        unreadable=unreadable,
+        budget=budget,
+        rule=RULE,
+        created=created,
+        version=version,
+        command=command,
+        raw=raw,
+        raw_note=note,
+        n_runs=len(runs),
+        script=_DOWNLOAD,
+        script_digest=digest,
+    )
+
+
+def title_of(section: Section) -> str:
+    """Device, data and protocol in a line."""
+    run = section.first
+    device, protocol = run.record["device"], run.record["protocol"]
+    threads = protocol["threads"]
+    return (
+        f"{run.dataset} on {device.get('model') or device['id']}, "
+        f"{threads} thread{'' if threads == 1 else 's'}, top {protocol['k']}"
+    )
+
+
+def all_runs(section: Section) -> list[Run]:
+    """Rows first, then what was left out."""
+    return [run for placed in section.placed for run in placed.point.runs] + [
+        left.run for left in section.left
+    ]
+
+
+def _part(section: Section, budget: Budget, number: int) -> Part:
+    found = verdict(section, budget)
+    return Part(
+        section=section,
+        title=title_of(section),
+        verdict=found,
+        panels=plots.panels(section, found.winner, f"section{number}") if section.placed else (),
+        chains=chains(section),
+        conditions=conditions(section),
+        commands=tuple(
+            sorted({str(run.record["protocol"].get("command", "")) for run in all_runs(section)} - {""})
+        ),
+    )
+
+
+def conditions(section: Section) -> tuple[tuple[str, str], ...]:
+    """What was measured where and how; facts on which the runs differ list every value."""
+    runs = all_runs(section)
+    rows: list[tuple[str, str]] = []
+    for group in ("device", "software", "protocol"):
+        names = list(
+            dict.fromkeys(key for run in runs for key in run.record.get(group, {}) if key != "command")
+        )
+        for name in names:
+            rows.append(
+                (
+                    f"{group} {name}".replace("_", " "),
+                    _values([run.record.get(group, {}).get(name) for run in runs]),
+                )
+            )
+    for name, label in (("definition", "Recall@50"), ("split", "split"), ("users", "evaluation users")):
+        rows.append((label, _values([run.record["quality"].get(name) for run in runs])))
+    dataset = [run.record["artifact"]["provenance"]["dataset"] for run in runs]
+    rows += [
+        (f"data {key}", _values([d.get(key) for d in dataset]))
+        for key in ("name", "protocol", "licence", "digest")
+    ]
+    rows.append(("seeds", _values(sorted({run.seed for run in runs}))))
+    return tuple((name, value) for name, value in rows if value)
+
+
+def _values(values: Sequence[Any]) -> str:
+    texts = dict.fromkeys(_text(value) for value in values if value not in (None, ""))
+    return " | ".join(texts)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_text(entry)}" for key, entry in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+def embed(runs: Sequence[Run], limit: int = MAX_RAW_BYTES) -> tuple[str, str]:
+    """The records as JSON that is safe inside <script>, and a note on what was left out, if anything.
+
+    Above ``limit`` bytes the raw latency samples of the largest records are dropped first.
+    """
+    texts = {run.path: _encode(run, run.record) for run in runs}
+    dropped = 0
+    for run in sorted(runs, key=lambda r: len(texts[r.path]), reverse=True):
+        if sum(map(len, texts.values())) <= limit:
+            break
+        texts[run.path] = _encode(
+            run, {**run.record, "latency_ns": "left out of this page for size, see the path"}
+        )
+        dropped += 1
+    note = (
+        f"Raw latency samples of {dropped} of {len(runs)} records were left out to keep this page under "
+        f"{limit // 10**6} MB; they are in the record files."
+        if dropped
+        else ""
+    )
+    return "[\n" + ",\n".join(texts[run.path] for run in runs) + "\n]", note
+
+
+def _encode(run: Run, record: Mapping[str, Any]) -> str:
+    text = json.dumps({"path": run.path, "record": record}, ensure_ascii=True, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

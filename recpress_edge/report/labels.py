@@ -1,0 +1,107 @@
+"""Names beside plotted points, moved until none covers another."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.transforms import Bbox
+
+_ANGLES: Final = (0, 180, 45, -45, 135, -135, 90, -90, 22, -22, 158, -158)
+_DISTANCES: Final = (11, 20, 32, 46, 62)
+_LEADER_FROM: Final = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """Text for a point in data coordinates."""
+
+    text: str
+    x: float
+    y: float
+    colour: str
+    bold: bool
+
+
+def place_labels(
+    axes: Axes,
+    labels: Sequence[Label],
+    markers: Sequence[tuple[float, float]],
+    lines: Sequence[tuple[float, float]],
+    size: float,
+) -> None:
+    """Draw each label at the first free spot around its point; a leader line where it had to move far.
+
+    markers: every marker, and lines: points along every line, in data coordinates; text should cover neither.
+    """
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    canvas = figure.canvas
+    assert isinstance(canvas, FigureCanvasAgg)
+    renderer = canvas.get_renderer()
+    scale = figure.dpi / 72
+    frame = axes.get_window_extent(renderer)
+    to_pixels = axes.transData.transform
+    points = [tuple(to_pixels((label.x, label.y))) for label in labels]
+    blocked = [_square(to_pixels(marker), 7 * scale) for marker in markers]
+    blocked += [_square(to_pixels(spot), scale) for spot in lines]
+    for label, (x, y) in sorted(zip(labels, points, strict=True), key=lambda pair: -pair[1][1]):
+        weight = "bold" if label.bold else "normal"
+        text = axes.text(label.x, label.y, label.text, fontsize=size, weight=weight)
+        extent = text.get_window_extent(renderer)
+        text.remove()
+        best = min(
+            itertools.product(_DISTANCES, _ANGLES),
+            key=lambda spot: _cost(_box(x, y, extent, spot, scale), blocked, frame) + spot[0] * 0.5,
+        )
+        box = _box(x, y, extent, best, scale)
+        blocked.append(box)
+        leader = {"arrowstyle": "-", "color": "#999999", "lw": 0.6, "shrinkA": 0, "shrinkB": 4}
+        axes.annotate(
+            label.text,
+            (label.x, label.y),
+            xytext=((box.x0 - x) / scale, (box.y0 - y) / scale),
+            textcoords="offset points",
+            fontsize=size,
+            weight=weight,
+            color=label.colour,
+            va="bottom",
+            ha="left",
+            arrowprops=leader if best[0] > _LEADER_FROM else None,
+            zorder=6,
+        )
+
+
+def _square(centre: tuple[float, float], half: float) -> Bbox:
+    return Bbox.from_bounds(centre[0] - half, centre[1] - half, 2 * half, 2 * half)
+
+
+def _box(x: float, y: float, extent: Bbox, spot: tuple[int, int], scale: float) -> Bbox:
+    """Where the text lies when its nearest edge is ``distance`` points away at ``angle`` degrees."""
+    distance, angle = spot
+    dx, dy = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    centre_x = x + dx * (distance * scale + extent.width / 2 * abs(dx) ** 0.5)
+    centre_y = y + dy * (distance * scale + extent.height / 2)
+    return Bbox.from_bounds(
+        centre_x - extent.width / 2, centre_y - extent.height / 2, extent.width, extent.height
+    )
+
+
+def _cost(box: Bbox, blocked: Sequence[Bbox], frame: Bbox) -> float:
+    outside = (
+        max(frame.x0 - box.x0, 0)
+        + max(box.x1 - frame.x1, 0)
+        + max(frame.y0 - box.y0, 0)
+        + max(box.y1 - frame.y1, 0)
+    )
+    covered = sum(_overlap(box, other) for other in blocked)
+    return 20 * outside + 0.2 * covered
+
+
+def _overlap(a: Bbox, b: Bbox) -> float:
+    width = min(a.x1, b.x1) - max(a.x0, b.x0) + 2
+    height = min(a.y1, b.y1) - max(a.y0, b.y0) + 2
+    return width * height if width > 0 and height > 0 else 0.0

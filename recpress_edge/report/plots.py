@@ -1,0 +1,323 @@
+"""Pareto panels: Recall@50 against bytes, latency and memory. One SVG per panel, one PNG of all."""
+
+import io
+import math
+import re
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from recpress_edge.core.units import format_bytes, format_ns
+from recpress_edge.report.chain import Step, teacher_of
+from recpress_edge.report.front import AXES, Axis, Placed, Section
+from recpress_edge.report.labels import Label, place_labels
+from recpress_edge.report.verdict import recall
+
+# Okabe and Ito's palette: told apart by people with any form of colour blindness. Markers say it again.
+_LOOKS: Final = {
+    "bpr": ("#6b6b6b", "o"),
+    "ftd": ("#0072b2", "s"),
+    "htd": ("#d55e00", "^"),
+    "soft": ("#009e73", "D"),
+}
+_MORE_LOOKS: Final = (("#cc79a7", "v"), ("#e69f00", "P"), ("#56b4e9", "X"), ("#000000", "<"))
+_MAX_LABELS: Final = 14
+_LOG_FROM: Final = 6.0
+_FRONT: Final = "front"
+_INK: Final = "#222222"
+_STYLE: Final = {
+    "font.size": 9.0,
+    "axes.edgecolor": "#888888",
+    "axes.labelcolor": _INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "xtick.color": "#555555",
+    "ytick.color": "#555555",
+    "text.parse_math": False,
+    "svg.fonttype": "path",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One drawn panel for the page."""
+
+    title: str
+    description: str
+    """What a person who does not see it should hear."""
+    svg: str
+
+
+def panels(section: Section, winner: Placed | None, name: str) -> tuple[Panel, ...]:
+    """One SVG per cost axis. name: makes the ids inside the SVGs unique on the page."""
+    made = []
+    for index, axis in enumerate(AXES):
+        with mpl.rc_context({**_STYLE, "svg.hashsalt": f"{name}-{axis.key}"}):
+            figure = Figure(figsize=(4.6, 4.0), dpi=100, layout="constrained")
+            FigureCanvasAgg(figure)
+            axes = figure.subplots()
+            _draw(axes, section, index, winner)
+            figure.legend(
+                handles=_legend(section, winner),
+                loc="outside lower center",
+                ncols=4,
+                frameon=False,
+                fontsize=8,
+            )
+            _freeze(figure)
+            _name_points(axes, section, index, winner)
+            buffer = io.StringIO()
+            figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        front = [p.point.label for p in section.placed if p.panels[index]]
+        description = f"Recall@50 against {axis.title.lower()}; on the front: {', '.join(front)}"
+        made.append(Panel(f"Recall@50 against {axis.title.lower()}", description, _inline(buffer.getvalue())))
+    return tuple(made)
+
+
+def png(sections: Sequence[tuple[Section, Placed | None, str]]) -> bytes:
+    """All panels in one image: a row per section, given with its winner and its title."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(15, 5.2 * len(sections)), dpi=150, layout="constrained")
+        FigureCanvasAgg(figure)
+        parts = np.atleast_1d(figure.subfigures(len(sections), 1))
+        rows = [part.subplots(1, len(AXES)) for part in parts]
+        figure.get_layout_engine().set(wspace=0.04)  # type: ignore[union-attr]
+        for part, row, (section, winner, title) in zip(parts, rows, sections, strict=True):
+            part.suptitle(title, fontsize=11, color=_INK)
+            part.legend(handles=_legend(section, winner), loc="outside lower center", ncols=8, frameon=False)
+            for index, axes in enumerate(row):
+                _draw(axes, section, index, winner)
+        _freeze(figure)
+        for row, (section, winner, _) in zip(rows, sections, strict=True):
+            for index, axes in enumerate(row):
+                _name_points(axes, section, index, winner)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _inline(svg: str) -> str:
+    """The <svg> element alone, sized by the page."""
+    element = svg[svg.index("<svg ") :]
+    return re.sub(r'(<svg [^>]*?)width="[^"]*" height="[^"]*"', r"\1", element, count=1).replace(
+        "<svg ", '<svg aria-hidden="true" ', 1
+    )
+
+
+def _look(method: str, methods: Sequence[str]) -> tuple[str, str]:
+    others = [m for m in methods if m not in _LOOKS]
+    return _LOOKS[method] if method in _LOOKS else _MORE_LOOKS[others.index(method) % len(_MORE_LOOKS)]
+
+
+def _methods(section: Section) -> list[str]:
+    return sorted({placed.point.first.method for placed in section.placed})
+
+
+def _draw(axes: Axes, section: Section, index: int, winner: Placed | None) -> None:
+    axis, methods = AXES[index], _methods(section)
+    _scale(axes, axis, [p.point.span(axis.key).mean for p in section.placed])
+    _families(axes, section, axis, methods)
+    for placed in section.placed:
+        _mark(axes, placed, axis, _look(placed.point.first.method, methods), chosen=placed is winner)
+    axes.set_xlabel(axis.title)
+    axes.set_ylabel("Recall@50")
+    axes.margins(x=0.16, y=0.14)
+    axes.yaxis.set_major_locator(MaxNLocator(6))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3f}".removeprefix("0")))
+    axes.grid(axis="y", color="#e8e8e8", lw=0.7)
+    axes.set_axisbelow(True)
+    axes.autoscale_view()
+    teacher = teacher_of(section)
+    if teacher is not None:
+        _teacher_line(axes, teacher)
+    _front_line(axes, section, index)
+
+
+def _scale(axes: Axes, axis: Axis, values: Sequence[float]) -> None:
+    low, high = min(values), max(values)
+    log = axis.key == "file_bytes" or (low > 0 and high / low > _LOG_FROM)
+    form: Callable[[float], str] = format_ns if axis.key == "p95_ns" else format_bytes
+    if log:
+        axes.set_xscale("log", base=2 if form is format_bytes else 10)
+        axes.xaxis.set_major_locator(
+            FixedLocator(log_ticks(low / 1.6, high * 1.6, binary=form is format_bytes))
+        )
+        axes.xaxis.set_minor_locator(NullLocator())
+    elif form is format_bytes:
+        axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 4, 5, 8, 10]))
+        unit = 2**20 if high >= 2**20 else 2**10
+        step = _nice_step((high - low or high) / 4 / unit) * unit
+        first = math.floor(low / step) - 2
+        axes.xaxis.set_major_locator(FixedLocator([step * (first + i) for i in range(12)]))
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: form(value).replace(".0 ", " ")))
+
+
+def _nice_step(rough: float) -> float:
+    """The next of 1, 2, 5 × 10^n at or above ``rough``."""
+    power = 10 ** math.floor(math.log10(rough))
+    return next(power * digit for digit in (1, 2, 5, 10) if power * digit >= rough * 0.999)
+
+
+def log_ticks(low: float, high: float, *, binary: bool) -> list[float]:
+    """At most seven round values within [low, high]: powers of two, or 1-2-5 steps."""
+    if binary:
+        exponents = range(math.ceil(math.log2(low)), math.floor(math.log2(high)) + 1)
+        ticks = [2.0**e for e in exponents]
+    else:
+        decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        ticks = [digit * 10.0**d for d in decades for digit in (1, 2, 5) if low <= digit * 10.0**d <= high]
+    stride = math.ceil(len(ticks) / 7)
+    return ticks[::stride]
+
+
+def _families(axes: Axes, section: Section, axis: Axis, methods: Sequence[str]) -> None:
+    """Join the dims of one method and recipe."""
+    families: dict[tuple[str, ...], list[Placed]] = defaultdict(list)
+    for placed in section.placed:
+        run = placed.point.first
+        families[(run.method, run.teacher, run.recipe, run.format, run.profile, run.basis)].append(placed)
+    for (method, *_rest, _basis), members in families.items():
+        ordered = sorted(members, key=lambda p: p.point.first.dim)
+        axes.plot(
+            [p.point.span(axis.key).mean for p in ordered],
+            [p.point.recall.mean for p in ordered],
+            color=_look(method, methods)[0],
+            lw=1.0,
+            alpha=0.45,
+            ls="-" if members[0].point.first.recipe != "fp32" else ":",
+            zorder=2,
+        )
+
+
+def _mark(axes: Axes, placed: Placed, axis: Axis, look: tuple[str, str], *, chosen: bool) -> None:
+    point, (colour, marker) = placed.point, look
+    cost, basis = point.span(axis.key), point.first.basis
+    x, y = cost.mean, point.recall.mean
+    if len(point.runs) > 1:
+        axes.plot([x, x], [point.recall.low, point.recall.high], color=colour, lw=1.2, zorder=3)
+    if axis.key == "p95_ns":
+        estimated = basis == "estimated"
+        axes.plot(
+            [cost.low, cost.high],
+            [y, y],
+            color=colour,
+            lw=5 if estimated else 1.2,
+            alpha=0.35 if estimated else 1,
+            zorder=3,
+        )
+    hollow = basis != "measured"
+    axes.plot(
+        [x],
+        [y],
+        marker=marker,
+        ms=7,
+        mec=colour,
+        mfc="white" if hollow else colour,
+        mew=1.4,
+        ls="none",
+        zorder=4,
+        alpha=1.0,
+    )
+    if chosen:
+        axes.plot([x], [y], marker="o", ms=15, mec=_INK, mfc="none", mew=1.3, ls="none", zorder=5)
+
+
+def _teacher_line(axes: Axes, teacher: Step) -> None:
+    assert teacher.test is not None
+    size = f" · {format_bytes(teacher.n_bytes)}" if teacher.n_bytes else ""
+    axes.axhline(teacher.test, color="#777777", lw=0.9, ls=(0, (5, 3)), zorder=1)
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(low, teacher.test), max(high, teacher.test + 0.07 * (high - low)))
+    axes.annotate(
+        f"teacher {teacher.name}: {recall(teacher.test)}{size}",
+        (0, teacher.test),
+        xycoords=("axes fraction", "data"),
+        xytext=(4, 3),
+        textcoords="offset points",
+        fontsize=7.5,
+        color="#555555",
+        va="bottom",
+    )
+
+
+def _front_line(axes: Axes, section: Section, index: int) -> None:
+    on = [p.point for p in section.placed if p.panels[index]]
+    corners = sorted((p.span(AXES[index].key).mean, p.recall.mean) for p in on)
+    left, right = axes.get_xlim()
+    xs, ys = [corners[0][0]], [corners[0][1]]
+    for x, y in [*corners[1:], (right, corners[-1][1])]:  # to the right, then up
+        xs += [x, x]
+        ys += [ys[-1], y]
+    axes.plot(xs, ys, color=_INK, lw=1.1, alpha=0.75, zorder=2.5, label=_FRONT)
+    axes.set_xlim(left, right)
+
+
+def _freeze(figure: Figure) -> None:
+    """Settle the layout, so that what is placed by pixels afterwards stays where it is put."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+
+
+def _name_points(axes: Axes, section: Section, index: int, winner: Placed | None) -> None:
+    """Labels for all points, or for the front alone where all would not fit."""
+    methods, axis = _methods(section), AXES[index]
+    crowded = len(section.placed) > _MAX_LABELS
+    labels = [
+        Label(
+            placed.point.label,
+            placed.point.span(axis.key).mean,
+            placed.point.recall.mean,
+            _look(placed.point.first.method, methods)[0],
+            placed is winner,
+        )
+        for placed in section.placed
+        if not crowded or placed.panels[index] or placed is winner
+    ]
+    markers = [(placed.point.span(axis.key).mean, placed.point.recall.mean) for placed in section.placed]
+    lines = [
+        spot
+        for line in axes.get_lines()
+        if line.get_transform() == axes.transData and line.get_linestyle() != "None"
+        for spot in _along(np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float))
+    ]
+    place_labels(axes, labels, markers, lines, size=7.5)
+
+
+def _along(xs: np.typing.NDArray[np.float64], ys: np.typing.NDArray[np.float64]) -> list[tuple[float, float]]:
+    """Points along a line, close enough to keep text off it."""
+    corners = zip(xs, ys, xs[1:], ys[1:], strict=False)
+    return [
+        (float(x), float(y))
+        for x0, y0, x1, y1 in corners
+        for x, y in zip(np.linspace(x0, x1, 24), np.linspace(y0, y1, 24), strict=True)
+    ]
+
+
+def _legend(section: Section, winner: Placed | None) -> list[Line2D]:
+    methods, bases = _methods(section), {p.point.first.basis for p in section.placed}
+    handles = [
+        Line2D([], [], ls="none", marker=_look(m, methods)[1], color=_look(m, methods)[0], ms=6, label=m)
+        for m in methods
+    ]
+    handles.append(Line2D([], [], color=_INK, lw=1.1, alpha=0.75, label=_FRONT))
+    if winner is not None:
+        handles.append(Line2D([], [], ls="none", marker="o", mfc="none", mec=_INK, ms=9, label="chosen"))
+    if bases - {"measured"}:
+        handles.append(Line2D([], [], ls="none", marker="o", color="#555555", ms=6, label="measured"))
+        for basis in sorted(bases - {"measured"}):
+            handles.append(
+                Line2D([], [], ls="none", marker="o", mfc="white", mec="#555555", ms=6, label=basis)
+            )
+    return handles

@@ -1,0 +1,194 @@
+"""Bench records to rows: every file that was given is accounted for, readable or not."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from recpress_edge.core.budget import Cost
+from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.results import BENCH_SCHEMA, SAME_CONDITIONS, find_records, read_record
+from recpress_edge.core.stats import percentile
+
+METRIC: Final = "recall@50"
+HOW_TO_MAKE_RUNS: Final = (
+    "Make runs with: recpress-edge bench BUNDLE  (or: device_bench run BUNDLE --out runs/)"
+)
+_Z95: Final = 1.96
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file that is not a bench record."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One bench record, with what the report derives from it."""
+
+    path: str
+    record: Mapping[str, Any]
+    """The record as it was read, raw samples included."""
+    created: str
+    basis: str
+    valid: bool
+    reasons: tuple[str, ...]
+    """Why a run is not valid."""
+    name: str
+    student: str
+    method: str
+    dim: int
+    seed: str
+    teacher: str
+    """Name of the teacher; empty for a model that had none."""
+    recipe: str
+    format: str
+    profile: str
+    model_id: str
+    """SHA-256 of the trained model that the bundle was made from: its fp32 and int8 files share it."""
+    bundle_sha256: str
+    dataset: str
+    conditions: tuple[tuple[str, str], ...]
+    """What two runs must agree on to stand in one section, by name."""
+    recall: float
+    p50_ns: float
+    p95_ns: float
+    p95_low_ns: float
+    p95_high_ns: float
+    cost: Cost
+    model_bytes: float
+    """Peak memory (VmHWM) less that of an idle process with the runtime imported."""
+
+    @property
+    def group(self) -> tuple[str, ...]:
+        """Runs that differ in nothing but the seed share a group."""
+        values = [value for _, value in self.conditions]
+        return (*values, self.basis, self.student, self.teacher, self.recipe, self.format, self.profile)
+
+
+def read_runs(paths: Sequence[Path]) -> tuple[list[Run], list[Unreadable]]:
+    """Read files and folders (recursively). Nothing readable at all is an :class:`ArtifactError`."""
+    runs: list[Run] = []
+    unreadable: list[Unreadable] = []
+    files = list(_json_files(paths))
+    for path in files:
+        try:
+            runs.append(to_run(path, read_record(path)))
+        except ArtifactError as error:
+            unreadable.append(
+                Unreadable(str(path), str(error).removeprefix(f"{path}: ").removeprefix(f"{path} "))
+            )
+    if not runs:
+        where = ", ".join(map(str, paths))
+        found = f"{len(files)} JSON files, none of them a {BENCH_SCHEMA} record" if files else "no JSON files"
+        first = f" (first: {unreadable[0].path}: {unreadable[0].reason})" if unreadable else ""
+        raise ArtifactError(f"nothing to report in {where}: {found}{first}. {HOW_TO_MAKE_RUNS}")
+    return runs, unreadable
+
+
+def _json_files(paths: Sequence[Path]) -> Iterator[Path]:
+    seen: set[Path] = set()
+    for path in paths:
+        if not path.exists():
+            raise ArtifactError(f"no such file or folder: {path}. {HOW_TO_MAKE_RUNS}")
+        for file in find_records(path) if path.is_dir() else [path]:
+            if file.is_file() and file.resolve() not in seen:
+                seen.add(file.resolve())
+                yield file
+
+
+def to_run(path: Path, record: Mapping[str, Any]) -> Run:
+    """What the report needs from a record; a missing or absurd field is an :class:`ArtifactError`."""
+    try:
+        return _to_run(str(path), record)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        what = (
+            f"lacks {error}" if isinstance(error, KeyError) else f"has a field that cannot be used: {error}"
+        )
+        raise ArtifactError(f"{path} {what}") from None
+
+
+def _to_run(path: str, record: Mapping[str, Any]) -> Run:
+    artifact, quality, protocol = record["artifact"], record["quality"], record["protocol"]
+    provenance, memory = artifact["provenance"], record["memory_bytes"]
+    dataset = provenance["dataset"]
+    samples = np.asarray(record["latency_ns"]["query"], np.float64)
+    low, high = percentile_interval(samples, 95)
+    peak = _positive(memory["model"]["vm_hwm"], "memory_bytes.model.vm_hwm")
+    # basis may share a section: its points are drawn differently, and never pooled
+    conditions = [(name, _at(record, name)) for name in SAME_CONDITIONS if name != "basis"]
+    return Run(
+        path=path,
+        record=record,
+        created=str(record["created"]),
+        basis=str(record["basis"]),
+        valid=bool(record["valid"]),
+        reasons=tuple(map(str, record.get("invalid_reasons", ()))),
+        name=str(artifact["name"]),
+        student=str(provenance["student"]),
+        method=str(provenance["method"]),
+        dim=int(artifact["dim"]),
+        seed=str(provenance.get("seed", "")),
+        teacher=named(provenance.get("teacher")),
+        recipe=str(artifact["recipe"]),
+        format=str(artifact["format"]),
+        profile=str(artifact["profile"]),
+        model_id=str(provenance["model_sha256"]),
+        bundle_sha256=str(artifact["bundle_sha256"]),
+        dataset=str(dataset["name"]),
+        conditions=(("dataset", str(dataset["digest"])), *conditions),
+        recall=_share(quality[METRIC], f"quality.{METRIC}"),
+        p50_ns=percentile(samples, 50),
+        p95_ns=_positive(percentile(samples, 95), "p95 of latency_ns.query"),
+        p95_low_ns=low,
+        p95_high_ns=high,
+        cost=Cost(
+            file_bytes=_positive(artifact["file_bytes"], "artifact.file_bytes"),
+            p95_ns=percentile(samples, 95),
+            peak_bytes=peak,
+        ),
+        model_bytes=peak - _positive(memory["idle"]["vm_hwm"], "memory_bytes.idle.vm_hwm"),
+    )
+
+
+def percentile_interval(samples: np.typing.NDArray[np.float64], q: float) -> tuple[float, float]:
+    """95 % interval of a percentile from the order of the samples alone (normal approximation of ranks)."""
+    ordered, p = np.sort(samples), q / 100
+    middle, half = ordered.size * p, _Z95 * math.sqrt(ordered.size * p * (1 - p))
+    low = max(math.floor(middle - half), 1)
+    high = min(math.ceil(middle + half) + 1, ordered.size)
+    return float(ordered[low - 1]), float(ordered[high - 1])
+
+
+def named(value: Any) -> str:
+    """A name that records give as text, as an object with ``name``, or as null."""
+    return str(value.get("name", "")) if isinstance(value, Mapping) else str(value or "")
+
+
+def _at(record: Mapping[str, Any], dotted: str) -> str:
+    value: Any = record
+    for part in dotted.split("."):
+        value = value.get(part, "")
+    return str(value)
+
+
+def _positive(value: Any, name: str) -> float:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not (math.isfinite(value) and value > 0)
+    ):
+        raise ValueError(f"{name} is {value!r}, not a positive number")
+    return float(value)
+
+
+def _share(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError(f"{name} is {value!r}, not between 0 and 1")
+    return float(value)

@@ -1,0 +1,1 @@
+"""Published studies, run again with the code that ships, beside the figures that were published."""

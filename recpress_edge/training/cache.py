@@ -1,0 +1,204 @@
+"""What is trained already is not trained again: models found by the digest of all that made them.
+
+Importing this module, and finding a model that exists, needs no torch.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from recpress_edge.core.config import load_config
+from recpress_edge.core.errors import ArtifactError, ConfigError
+from recpress_edge.core.files import digest_of
+from recpress_edge.data.interactions import Dataset
+from recpress_edge.distill.students import CONFIGS, ModelName, Role, parse_name, teacher_name
+from recpress_edge.training.config import DEFAULTS, TrainingConfig
+from recpress_edge.training.store import METADATA, TrainedModel, is_complete, load_model, locked
+
+# Part of every model's key; raise it when the same settings come to mean other numbers.
+# 1: first release
+TRAINING_REVISION: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainOptions:
+    """How to make a model that is missing."""
+
+    teacher: str | None = None
+    """Name or model folder of the teacher, 'none' for no distillation; None for the method's usual one."""
+    teacher_seed: int = 0
+    """Seed of a teacher given by name: students of several seeds share one teacher."""
+    device: str = "cpu"
+    threads: int = 1
+    method: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the method that differ from its defaults."""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the loop that differ from the defaults."""
+    restart: bool = False
+    """Ignore the named model and its checkpoint if they exist, and train from the start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something worth telling the user."""
+
+    kind: Literal["cached", "train", "resume", "wait", "epoch", "done"]
+    name: str
+    seed: int
+    folder: Path
+    teacher_of: str | None = None
+    """The student for which this model is made as a teacher."""
+    epoch: int = 0
+    """Epochs done."""
+    epochs: int = 0
+    seconds: float = 0.0
+    metrics: Mapping[str, float] | None = None
+    """Validation metrics, when just measured."""
+
+
+OnEvent = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A model that is fully determined, trained or not."""
+
+    name: ModelName
+    seed: int
+    config: Any
+    training: TrainingConfig
+    teacher: TrainedModel | None
+    key: str
+    """Digest of all that decides the numbers; device and threads are recorded but not part of it."""
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of a dry run."""
+
+    name: str
+    seed: int
+    action: Literal["cached", "resume", "train"]
+    folder: Path | None
+    """None while a teacher is missing: its digest is part of the folder's name."""
+
+
+def ensure_model(
+    name: str, role: Role, data: Dataset, seed: int, work: Path, options: TrainOptions, on_event: OnEvent
+) -> TrainedModel:
+    """The model of this name, from the cache below ``work``/models or trained now; a missing teacher first."""
+    model = parse_name(name, role)
+    _check_settings(model, options)
+    asked = teacher_name(model, options.teacher) if role == "student" else None
+    teacher = _teacher(asked, model, data, work, options, on_event) if asked else None
+    plan = plan_model(model, data, seed, work, options, teacher)
+    return _find_or_train(plan, data, options, on_event)
+
+
+def plan_steps(name: str, role: Role, data: Dataset, seed: int, work: Path, options: TrainOptions) -> list[Step]:
+    """What :func:`ensure_model` would find or do, in order; nothing is written."""
+    model = parse_name(name, role)
+    _check_settings(model, options)
+    asked = teacher_name(model, options.teacher) if role == "student" else None
+    if asked is None:
+        return [_step(plan_model(model, data, seed, work, options, None), options)]
+    if _is_folder(asked):
+        return [_step(plan_model(model, data, seed, work, options, _teacher_folder(Path(asked), data)), options)]
+    needed = plan_model(parse_name(asked, "teacher"), data, options.teacher_seed, work, TrainOptions(), None)
+    first = _step(needed, TrainOptions())
+    if first.action != "cached":
+        return [first, Step(str(model), seed, "train", None)]
+    return [first, _step(plan_model(model, data, seed, work, options, load_model(needed.folder)), options)]
+
+
+def plan_model(
+    model: ModelName, data: Dataset, seed: int, work: Path, options: TrainOptions, teacher: TrainedModel | None
+) -> Plan:
+    """Settings, key and folder of one model."""
+    config, training = _check_settings(model, options)
+    if training.keep == "best" and not len(data.valid):
+        raise ConfigError(
+            f"data set {data.name!r} has no validation split to choose the best epoch on. "
+            'Set training.keep = "last", or split the data again with a validation part.'
+        )
+    key = digest_of(
+        {
+            "revision": TRAINING_REVISION,
+            "name": str(model),
+            "config": dataclasses.asdict(config),
+            "training": dataclasses.asdict(training),
+            "dataset": data.digest(),
+            "seed": seed,
+            "teacher": teacher.digest if teacher else None,
+        }
+    )
+    folder = work / "models" / f"{model}-s{seed}-{key[:8]}"
+    return Plan(model, seed, config, training, teacher, key, folder)
+
+
+def _check_settings(model: ModelName, options: TrainOptions) -> tuple[Any, TrainingConfig]:
+    config = load_config(CONFIGS[model.method], options.method, "method")
+    return config, load_config(TrainingConfig, {**DEFAULTS[model.method], **options.training}, "training")
+
+
+def _is_folder(teacher: str) -> bool:
+    return "/" in teacher or (Path(teacher) / METADATA).exists()
+
+
+def _teacher(
+    asked: str, student: ModelName, data: Dataset, work: Path, options: TrainOptions, on_event: OnEvent
+) -> TrainedModel:
+    if _is_folder(asked):
+        return _teacher_folder(Path(asked), data)
+    plain = TrainOptions(device=options.device, threads=options.threads)
+    plan = plan_model(parse_name(asked, "teacher"), data, options.teacher_seed, work, plain, None)
+    return _find_or_train(
+        plan, data, plain, lambda event: on_event(dataclasses.replace(event, teacher_of=str(student)))
+    )
+
+
+def _teacher_folder(folder: Path, data: Dataset) -> TrainedModel:
+    if not is_complete(folder):
+        raise ConfigError(f"--teacher {folder}: no trained model there ({METADATA} is missing)")
+    teacher = load_model(folder)
+    if teacher.metadata["dataset"]["digest"] != data.digest():
+        raise ConfigError(
+            f"--teacher {folder} was trained on {teacher.metadata['dataset']['name']!r} with another split than "
+            f"{data.name!r} has here. Train a teacher on this data: recpress-edge train --teacher {teacher.name} "
+            f"--data {data.name}"
+        )
+    return teacher
+
+
+def _step(plan: Plan, options: TrainOptions) -> Step:
+    action: Literal["cached", "resume", "train"] = "train"
+    if not options.restart and is_complete(plan.folder):
+        action = "cached"
+    elif not options.restart and (plan.folder / "checkpoint.json").exists():
+        action = "resume"
+    return Step(str(plan.name), plan.seed, action, plan.folder)
+
+
+def _find_or_train(plan: Plan, data: Dataset, options: TrainOptions, on_event: OnEvent) -> TrainedModel:
+    told = {"name": str(plan.name), "seed": plan.seed, "folder": plan.folder, "epochs": plan.training.epochs}
+    if not options.restart and is_complete(plan.folder):
+        return _cached(plan, told, on_event)
+    with locked(plan.folder, lambda: on_event(Event(kind="wait", **told))):
+        if not options.restart and is_complete(plan.folder):  # another process was quicker
+            return _cached(plan, told, on_event)
+        from recpress_edge.training.run import train_model  # torch only from here on
+
+        return train_model(plan, data, options, lambda kind, **more: on_event(Event(kind=kind, **told, **more)))
+
+
+def _cached(plan: Plan, told: dict[str, Any], on_event: OnEvent) -> TrainedModel:
+    model = load_model(plan.folder)
+    if model.metadata.get("key") != plan.key:
+        raise ArtifactError(
+            f"{plan.folder} holds another model than its name says. Delete it, or train with --restart."
+        )
+    on_event(Event(kind="cached", **told, seconds=float(model.metadata["seconds"])))
+    return model

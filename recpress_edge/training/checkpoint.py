@@ -1,0 +1,120 @@
+"""Checkpoints that survive being killed at any moment: numbers in safetensors, the rest in JSON."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as parse_tensors
+from safetensors.torch import save as format_tensors
+from torch import Tensor
+
+from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.files import read_json, sha256_bytes, storage_errors, write_atomic, write_json
+from recpress_edge.models.method import Method
+
+SCHEMA: Final = "recpress.checkpoint/1"
+_POINTER: Final = "checkpoint.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """State at the end of an epoch: named tensors and a JSON-like rest."""
+
+    tensors: dict[str, Tensor]
+    state: dict[str, Any]
+
+
+class CheckpointStore:
+    """The one checkpoint of a run, in the run's folder.
+
+    A new generation is complete on disk (checkpoint-<epoch>.safetensors) before checkpoint.json, which
+    holds its name and SHA-256, is switched to it in one rename; only then is the older one deleted. At
+    every moment checkpoint.json points to a whole file.
+    """
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self.folder = folder
+        self._key = key
+
+    @property
+    def pointer(self) -> Path:
+        return self.folder / _POINTER
+
+    def save(self, epoch: int, checkpoint: Checkpoint) -> None:
+        """Replace the checkpoint; ``epoch`` is the number of epochs done."""
+        data = format_tensors({name: t.detach().cpu().contiguous() for name, t in checkpoint.tensors.items()})
+        file = self.folder / f"checkpoint-{epoch:06d}.safetensors"
+        write_atomic(file, data)
+        record = {
+            "schema": SCHEMA,
+            "key": self._key,
+            "file": file.name,
+            "sha256": sha256_bytes(data),
+            "state": checkpoint.state,
+        }
+        write_json(self.pointer, record)
+        for other in self.folder.glob("*checkpoint-*.safetensors*"):
+            if other != file:
+                other.unlink(missing_ok=True)
+
+    def load(self) -> Checkpoint | None:
+        """The checkpoint, None when there is none; a damaged one is an :class:`ArtifactError`."""
+        if not self.pointer.exists():
+            return None
+        record = read_json(self.pointer)
+        if record.get("schema") != SCHEMA or record.get("key") != self._key:
+            raise self._damaged(self.pointer, "it belongs to another run or version")
+        try:
+            file = self.folder / Path(record["file"]).name
+            data = file.read_bytes()
+            if sha256_bytes(data) != record["sha256"]:
+                raise self._damaged(file, "its SHA-256 is not the recorded one")
+            return Checkpoint(parse_tensors(data), dict(record["state"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._damaged(self.pointer, f"it is incomplete ({error})") from None
+        except (OSError, SafetensorError) as error:
+            raise self._damaged(self.folder / str(record["file"]), str(error)) from None
+
+    def clear(self) -> None:
+        """Delete the checkpoint, the pointer first: a kill in between leaves no pointer to nothing."""
+        with storage_errors(self.pointer):
+            self.pointer.unlink(missing_ok=True)
+            for file in self.folder.glob("*checkpoint*"):
+                file.unlink(missing_ok=True)
+
+    def _damaged(self, file: Path, why: str) -> ArtifactError:
+        return ArtifactError(
+            f"the checkpoint {file} cannot be used: {why}. Nothing was changed. To train from the start, run the "
+            f"same command with --restart, or delete {self.folder}."
+        )
+
+
+def method_tensors(method: Method) -> dict[str, Tensor]:
+    """All learned state of a method: parameters and Adam's moments, by name."""
+    tensors = {}
+    for name, parameter in method.model.named_parameters():
+        tensors[f"param/{name}"] = parameter
+        for moment, value in method.optimizer.state.get(parameter, {}).items():
+            tensors[f"adam/{moment}/{name}"] = value
+    return tensors
+
+
+def restore_method(method: Method, tensors: Mapping[str, Tensor]) -> None:
+    """Put the state back, in place; a checkpoint of another shape is an :class:`ArtifactError`."""
+    with torch.no_grad():
+        for name, parameter in method.model.named_parameters():
+            stored = tensors.get(f"param/{name}")
+            if stored is None or stored.shape != parameter.shape:
+                raise ArtifactError(f"the checkpoint has no {name} of shape {tuple(parameter.shape)}; add --restart")
+            parameter.copy_(stored)
+            prefix, suffix = "adam/", f"/{name}"
+            moments = {
+                key.removeprefix(prefix).removesuffix(suffix): value.to(parameter.device, copy=True)
+                for key, value in tensors.items()
+                if key.startswith(prefix) and key.endswith(suffix)
+            }
+            if moments:
+                method.optimizer.state[parameter] = moments

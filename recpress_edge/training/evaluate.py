@@ -1,0 +1,129 @@
+"""Full-ranking evaluation: every unmasked item of the catalogue is ranked, none is sampled."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from recpress_edge.core.errors import DataError
+from recpress_edge.core.metrics import RECALL_DEFINITION
+from recpress_edge.data.interactions import Dataset, Interactions
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+CUTOFFS: Final = (10, 20, 50)
+_BLOCK_BYTES: Final = 64 * 2**20  # of scores at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Metrics of one split."""
+
+    users: I64
+    """Indices of the users with at least one relevant item (B,)."""
+    by_user: dict[str, F64]
+    """'recall@10', 'ndcg@50' and so on, one value per user (B,)."""
+    definition: str
+    """What was ranked, masked and divided by what."""
+
+    def means(self) -> dict[str, float]:
+        """Mean of each metric over the users."""
+        return {name: float(values.mean()) for name, values in self.by_user.items()}
+
+
+def evaluate(
+    user_emb: Tensor, item_emb: Tensor, data: Dataset, split: Literal["valid", "test"]
+) -> Evaluation:
+    """Recall@K and NDCG@K for K in 10, 20, 50 of score = user · item. user_emb (U, D), item_emb (I, D)."""
+    seen, words = masked_items(data, split)
+    relevant = data.valid if split == "valid" else data.test
+    if not len(relevant):
+        raise DataError(f"data set {data.name!r} has no {split} interactions to evaluate on")
+    ranks = relevant_ranks(user_emb, item_emb, seen, relevant)
+    users, by_user = metrics_from_ranks(ranks, relevant, CUTOFFS)
+    return Evaluation(users, by_user, f"{RECALL_DEFINITION}, {words}")
+
+
+def masked_items(data: Dataset, split: Literal["valid", "test"]) -> tuple[Interactions, str]:
+    """Items that are not ranked, per user, and the words for it.
+
+    The test split masks train and valid. Validation masks train; with one item held out per user and
+    split (leave-one-out) also the other held-out item, as Kang et al. (KDD 2021) do.
+    """
+    if split == "test":
+        return data.train.union(data.valid), "train+valid items masked"
+    single = max(data.valid.counts().max(initial=0), data.test.counts().max(initial=0)) <= 1
+    if single and len(data.test):
+        return data.train.union(data.test), "train items and the other held-out item masked"
+    return data.train, "train items masked"
+
+
+def relevant_ranks(user_emb: Tensor, item_emb: Tensor, seen: Interactions, relevant: Interactions) -> I64:
+    """Rank of each relevant pair among the unmasked items of its user, 0 is best (nnz,), as ``relevant.indices``.
+
+    rank = #(score >= s at lower item indices) + #(score > s at higher ones): counting needs no sorted
+    list and is exact about ties.
+    """
+    if not (torch.isfinite(user_emb).all() and torch.isfinite(item_emb).all()):
+        raise DataError("the embeddings hold values that are not finite: training diverged, lower the learning rate")
+    users = np.flatnonzero(relevant.counts())
+    ranks = np.empty(len(relevant), np.int64)
+    block = max(_BLOCK_BYTES // (4 * relevant.n_items), 1)
+    with torch.inference_mode():
+        for start in range(0, users.size, block):
+            rows = users[start : start + block]
+            product = user_emb[torch.from_numpy(rows).to(user_emb.device)] @ item_emb.T
+            scores = product.cpu().numpy()  # (B, I)
+            scores[_pairs(seen, rows)] = -np.inf
+            ranks[_positions(relevant, rows)] = _items_before(scores, *_pairs(relevant, rows))
+    return ranks
+
+
+def _items_before(scores: F32, rows: I64, items: I64) -> I64:
+    """Items ranked before each of the pairs (rows, items), (P,). scores (B, I)."""
+    before = np.empty(rows.size, np.int64)
+    # One row at a time on purpose: numpy counts a contiguous row of booleans many times faster than an axis.
+    for at, (row, item) in enumerate(zip(rows.tolist(), items.tolist(), strict=True)):
+        line = scores[row]
+        value = line[item]
+        if value == -np.inf:
+            raise DataError(f"item index {item} is held out for a user who has it in a masked split too")
+        before[at] = np.count_nonzero(line[:item] >= value) + np.count_nonzero(line[item + 1 :] > value)
+    return before
+
+
+def metrics_from_ranks(ranks: I64, relevant: Interactions, cutoffs: Sequence[int]) -> tuple[I64, dict[str, F64]]:
+    """Users with a relevant item and their recall@k = hits / |relevant| and binary ndcg@k, (B,) each."""
+    counts = relevant.counts()
+    users = np.flatnonzero(counts)
+    owner = np.searchsorted(users, relevant.users())
+    sizes = counts[users]
+    discount = 1.0 / np.log2(np.arange(2, max(cutoffs) + 2))
+    best = np.concatenate([[0.0], np.cumsum(discount)])
+    recall, ndcg = {}, {}
+    for k in cutoffs:
+        hit = ranks < k
+        hits = np.bincount(owner[hit], minlength=users.size)
+        gained = np.bincount(owner[hit], weights=discount[ranks[hit]], minlength=users.size)
+        recall[f"recall@{k}"] = hits / sizes
+        ndcg[f"ndcg@{k}"] = gained / best[np.minimum(sizes, k)]
+    return users, {**recall, **ndcg}
+
+
+def _positions(pairs: Interactions, rows: I64) -> I64:
+    """Positions in ``pairs.indices`` of all pairs of these users, in order."""
+    counts = pairs.indptr[rows + 1] - pairs.indptr[rows]
+    first = np.repeat(pairs.indptr[rows] - (np.cumsum(counts) - counts), counts)
+    return first + np.arange(int(counts.sum()))
+
+
+def _pairs(pairs: Interactions, rows: I64) -> tuple[I64, I64]:
+    """(position in rows, item) of all pairs of these users."""
+    counts = pairs.indptr[rows + 1] - pairs.indptr[rows]
+    return np.repeat(np.arange(rows.size), counts), pairs.indices[_positions(pairs, rows)].astype(np.int64)

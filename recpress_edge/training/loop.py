@@ -1,0 +1,122 @@
+"""The training loop: epochs, validation, the epoch to keep, checkpoints. It prints nothing."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from recpress_edge.core.errors import RecPressError
+from recpress_edge.models.method import Method
+from recpress_edge.training.checkpoint import Checkpoint, CheckpointStore, method_tensors, restore_method
+from recpress_edge.training.config import CHOOSE_BY, TrainingConfig
+
+CHECKPOINT_EVERY_S: Final = 15.0
+
+Evaluate = Callable[[Tensor, Tensor], dict[str, float]]
+OnEpoch = Callable[["Progress"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What the loop reports after each epoch."""
+
+    epoch: int
+    """Epochs done."""
+    epochs: int
+    seconds: float
+    """Training time so far, of interrupted runs too."""
+    metrics: dict[str, float] | None
+    """Validation metrics, when this epoch was evaluated."""
+
+
+@dataclass(slots=True)
+class RunState:
+    """All that a checkpoint holds besides the method's own tensors."""
+
+    epoch: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    """One entry per evaluation: epoch and validation metrics."""
+    best: dict[str, Tensor] = field(default_factory=dict)
+    """user_emb and item_emb of the best epoch so far."""
+
+    @property
+    def best_epoch(self) -> int:
+        """The evaluated epoch with the highest validation metric, the first of equals; 0 before any."""
+        return int(max(self.history, key=lambda h: h["valid"][CHOOSE_BY])["epoch"]) if self.history else 0
+
+    def stalled(self, patience: int) -> bool:
+        """Whether the last ``patience`` evaluations brought no new best; 0 never stalls."""
+        since_best = sum(entry["epoch"] > self.best_epoch for entry in self.history)
+        return 0 < patience <= since_best
+
+
+def train(
+    method: Method,
+    config: TrainingConfig,
+    evaluate: Evaluate | None,
+    store: CheckpointStore,
+    on_epoch: OnEpoch,
+    *,
+    checkpoint_every_s: float = CHECKPOINT_EVERY_S,
+) -> RunState:
+    """Run the schedule from the store's checkpoint, or from the start; ``best`` then holds the tables to keep.
+
+    ``evaluate`` gives validation metrics of (user_emb, item_emb); None when the data has no such split.
+    A run resumed from any checkpoint ends with the same numbers as one that was never interrupted.
+    """
+    state = _resume(method, store)
+    saved_at = time.perf_counter()
+    while state.epoch < config.epochs and not state.stalled(config.patience):
+        started = time.perf_counter()
+        _run_epoch(method, state.epoch)
+        state.epoch += 1
+        metrics = None
+        if evaluate and (state.epoch % config.evaluate_every == 0 or state.epoch == config.epochs):
+            metrics = evaluate(*method.tables())
+            state.history.append({"epoch": state.epoch, "valid": metrics})
+            if config.keep == "best" and state.best_epoch == state.epoch:
+                state.best = _copy_tables(method)
+        state.seconds += time.perf_counter() - started
+        if time.perf_counter() - saved_at >= checkpoint_every_s:
+            store.save(state.epoch, _checkpoint(method, state))
+            saved_at = time.perf_counter()
+        on_epoch(Progress(state.epoch, config.epochs, state.seconds, metrics))
+    if config.keep == "last":
+        state.best = _copy_tables(method)
+    return state
+
+
+def _run_epoch(method: Method, epoch: int) -> None:
+    total: Tensor | float = 0.0
+    for loss in method.batch_losses(epoch):
+        method.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        method.optimizer.step()
+        total = total + loss.detach()
+    if not torch.isfinite(torch.as_tensor(total)):
+        raise RecPressError(
+            f"training diverged: the loss of epoch {epoch + 1} is not finite. Lower method.learning_rate."
+        )
+
+
+def _copy_tables(method: Method) -> dict[str, Tensor]:
+    user_emb, item_emb = method.tables()
+    return {"user_emb": user_emb.cpu().clone(), "item_emb": item_emb.cpu().clone()}
+
+
+def _checkpoint(method: Method, state: RunState) -> Checkpoint:
+    tensors = method_tensors(method) | {f"best/{name}": value for name, value in state.best.items()}
+    return Checkpoint(tensors, {"epoch": state.epoch, "seconds": state.seconds, "history": state.history})
+
+
+def _resume(method: Method, store: CheckpointStore) -> RunState:
+    found = store.load()
+    if found is None:
+        return RunState()
+    restore_method(method, found.tensors)
+    best = {k.removeprefix("best/"): v for k, v in found.tensors.items() if k.startswith("best/")}
+    return RunState(found.state["epoch"], found.state["seconds"], list(found.state["history"]), best)

@@ -1,0 +1,105 @@
+"""Trained models on disk: two float32 tables in safetensors, everything else in JSON. No torch here."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as parse_arrays
+from safetensors.numpy import save as format_arrays
+
+from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.files import read_json, sha256_bytes, storage_errors, write_atomic, write_json
+
+F32 = NDArray[np.float32]
+
+SCHEMA: Final = "recpress.model/1"
+TENSORS: Final = "model.safetensors"
+METADATA: Final = "model.json"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """A model folder, read and verified: user_emb (U, D), item_emb (I, D), score = user · item."""
+
+    folder: Path
+    metadata: dict[str, Any]
+    user_emb: F32
+    item_emb: F32
+
+    @property
+    def name(self) -> str:
+        return str(self.metadata["name"])
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the file of tables."""
+        return str(self.metadata["sha256"])
+
+
+def save_model(folder: Path, metadata: dict[str, Any], user_emb: F32, item_emb: F32) -> TrainedModel:
+    """Write the tables, then model.json, which makes the model complete: a kill in between leaves none."""
+    data = format_arrays({"user_emb": user_emb, "item_emb": item_emb})
+    complete = {"schema": SCHEMA, **metadata, "sha256": sha256_bytes(data)}
+    write_atomic(folder / TENSORS, data)
+    write_json(folder / METADATA, complete)
+    return TrainedModel(folder, complete, user_emb, item_emb)
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether a model was written here to the end."""
+    return (folder / METADATA).exists()
+
+
+def load_model(folder: Path) -> TrainedModel:
+    """Read a model folder; a wrong digest, shape, type or number is an :class:`ArtifactError`."""
+    metadata = read_json(folder / METADATA)
+    if metadata.get("schema") != SCHEMA:
+        raise _damaged(folder / METADATA, f"its schema is {metadata.get('schema')!r}, expected {SCHEMA!r}")
+    file = folder / TENSORS
+    try:
+        data = file.read_bytes()
+        if sha256_bytes(data) != metadata["sha256"]:
+            raise _damaged(file, "its SHA-256 is not the one in model.json")
+        arrays = parse_arrays(data)
+        user_emb, item_emb, dim = arrays["user_emb"], arrays["item_emb"], metadata["dim"]
+    except KeyError as error:
+        raise _damaged(folder, f"{error} is missing") from None
+    except (OSError, SafetensorError) as error:
+        raise _damaged(file, str(error)) from None
+    for name, table in (("user_emb", user_emb), ("item_emb", item_emb)):
+        if table.dtype != np.float32 or table.ndim != 2 or table.shape[1] != dim:
+            raise _damaged(file, f"{name} is {table.dtype} {table.shape}, expected float32 (rows, {dim})")
+        if not np.isfinite(table).all():
+            raise _damaged(file, f"{name} holds values that are not finite")
+    return TrainedModel(folder, metadata, user_emb, item_emb)
+
+
+def _damaged(path: Path, why: str) -> ArtifactError:
+    return ArtifactError(f"the model at {path} cannot be used: {why}. Delete its folder, or train with --restart.")
+
+
+@contextlib.contextmanager
+def locked(folder: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Only one process at a time trains in a folder; ``on_wait`` is called before waiting for another.
+
+    The kernel drops the lock when a process dies, however it dies.
+    """
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            on_wait()
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,179 @@
+"""Bench records for tests: complete, schema-valid, and made up."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+RECALL = "hits / |relevant|, full ranking, ties to the lower item index, users with >= 1 relevant item"
+
+
+def sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def make_record(
+    student: str = "soft_dim10",
+    *,
+    recipe: str = "int8-dim",
+    recall: float = 0.2751,
+    file_bytes: int = 324_915,
+    p95_ns: int = 61_000,
+    model_bytes: int = 2_400_000,
+    seed: int = 0,
+    teacher: str | None = "bpr_dim200",
+    device: str = "host-x86",
+    device_model: str = "Intel Xeon (2 cores)",
+    dataset: str = "citeulike",
+    basis: str = "measured",
+    created: str = "2026-11-20T10:00:00Z",
+    reasons: tuple[str, ...] = (),
+    name: str | None = None,
+    threads: int = 1,
+    k: int = 50,
+    queries: int = 2000,
+) -> dict[str, Any]:
+    """One record. The nearest-rank p95 of its query samples is exactly ``p95_ns``."""
+    method, _, dim = student.partition("_dim")
+    name = name or f"{student}-{recipe.split('-')[0]}"
+    idle = 61_000_000
+    model = sha(f"{student}{seed}{dataset}")
+    chain = [
+        {"stage": "student", "name": student, "bytes": 4 * 30_400 * int(dim), "valid": metric(recall + 0.004), "test": None},
+        {"stage": "fp32", "name": f"{student}-fp32", "bytes": 4 * 30_400 * int(dim) + 2_000,
+         "valid": metric(recall + 0.004), "test": None},
+    ]  # fmt: skip
+    if teacher:
+        teacher_stage = {
+            "stage": "teacher",
+            "name": teacher,
+            "bytes": 24_320_000,
+            "valid": metric(0.317),
+            "test": metric(0.3123),
+        }
+        chain.insert(0, teacher_stage)
+    if recipe != "fp32":
+        chain.append(
+            {
+                "stage": recipe,
+                "name": name,
+                "bytes": file_bytes,
+                "valid": metric(recall + 0.003),
+                "test": None,
+            }
+        )
+    return {
+        "schema": "recpress.bench/1",
+        "created": created,
+        "basis": basis,
+        "valid": not reasons,
+        "invalid_reasons": list(reasons),
+        "warnings": [],
+        "artifact": {
+            "name": name,
+            "bundle_sha256": sha(f"bundle {name}{seed}{dataset}"),
+            "model_sha256": sha(f"file {name}{seed}{dataset}"),
+            "file_bytes": file_bytes,
+            "bundle_bytes": file_bytes + 400_000,
+            "format": "onnx",
+            "recipe": recipe,
+            "profile": "all-users",
+            "dim": int(dim),
+            "n_users": 5219,
+            "n_items": 25181,
+            "provenance": {
+                "student": student,
+                "method": method,
+                "dim": int(dim),
+                "seed": seed,
+                "teacher": teacher,
+                "dataset": {"name": dataset, "digest": sha(dataset), "protocol": "LOO-full", "licence": "see source"},
+                "model_sha256": model,
+            },
+            "quality": {"chain": chain, "parity": {}},
+        },
+        "device": {"id": device, "model": device_model, "kernel": "6.1.0", "governor": "performance", "cores": 2},
+        "state": {"before": {"load1": 0.05}, "after": {"load1": 1.0}},
+        "software": {"recpress_edge": "0.1.0", "onnxruntime": "1.32.0", "numpy": "2.4.6", "python": "3.11.2"},
+        "protocol": {
+            "threads": threads,
+            "k": k,
+            "processes": 5,
+            "queries": queries,
+            "command": f"device_bench run dist/{name} --out runs/",
+        },
+        "latency_ns": {
+            "query": samples(p95_ns, queries),
+            "end_to_end": samples(round(p95_ns * 1.2), queries),
+            "first_query": [900_000] * 5,
+            "load": [8_100_000] * 5,
+            "import": [90_000_000] * 5,
+        },
+        "memory_bytes": {
+            "idle": {"vm_hwm": idle, "pss_anon": 24_000_000},
+            "model": {"vm_hwm": idle + model_bytes, "pss_anon": 24_000_000 + model_bytes},
+        },
+        "quality": {
+            "recall@10": recall * 0.5,
+            "recall@20": recall * 0.7,
+            "recall@50": recall,
+            "ndcg@10": recall * 0.2,
+            "ndcg@20": recall * 0.25,
+            "ndcg@50": recall * 0.3,
+            "definition": RECALL,
+            "split": "test",
+            "users": 5219,
+            "ids_sha256": sha(f"answers {name}{seed}"),
+        },
+        "selftest": {"queries": 64, "passed": True},
+    }  # fmt: skip
+
+
+def metric(recall: float) -> dict[str, float]:
+    return {"recall@50": recall}
+
+
+def samples(p95_ns: int, count: int) -> list[int]:
+    """Ascending positive integers whose nearest-rank 95th percentile is ``p95_ns``."""
+    rank = int(np.ceil(0.95 * count))
+    below = np.linspace(0.8, 1.0, rank) * p95_ns
+    above = np.linspace(1.001, 1.4, count - rank) * p95_ns
+    return [int(v) for v in np.concatenate([below[:-1], [p95_ns], above])]
+
+
+def study() -> list[dict[str, Any]]:
+    """A small study: four methods, two sizes, fp32 and int8, three seeds of two students."""
+    recalls = {
+        "bpr": (0.1757, 0.2240),
+        "ftd": (0.2058, 0.2490),
+        "htd": (0.2320, 0.2712),
+        "soft": (0.2756, 0.2925),
+    }
+    records = []
+    for method, by_dim in recalls.items():
+        for dim, recall in zip((10, 20), by_dim, strict=True):
+            student, teacher = f"{method}_dim{dim}", None if method == "bpr" else "bpr_dim200"
+            for seed in (0, 1, 2) if method == "soft" else (0,):
+                shift = (0.0, 0.0015, -0.0012)[seed]
+                fp32 = 4 * 30_400 * dim + 2_000
+                jitter = 1 + 0.02 * len(method) * (dim % 7) / 10
+                common = {"seed": seed, "teacher": teacher}
+                records += [
+                    make_record(student, recipe="fp32", recall=recall + shift, file_bytes=fp32, model_bytes=fp32 * 2 + 900_000,
+                                p95_ns=round((74_000 + 900 * dim) * jitter), **common),
+                    make_record(student, recipe="int8-dim", recall=recall + shift - 0.0002, file_bytes=fp32 // 4 + 20_000,
+                                model_bytes=fp32 // 2 + 700_000, p95_ns=round((55_000 + 600 * dim) * jitter), **common),
+                ]  # fmt: skip
+    return records
+
+
+def write_runs(folder: Path, records: list[dict[str, Any]]) -> Path:
+    """Each record in a file of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, record in enumerate(records):
+        (folder / f"run-{number:03d}.json").write_text(
+            json.dumps(record, ensure_ascii=False), encoding="utf-8"
+        )
+    return folder

@@ -1,0 +1,61 @@
+"""Layers point one way, and the device path stays light."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HEAVY = {"torch", "onnx", "scipy", "pooch", "matplotlib", "jinja2", "rich", "safetensors", "pandas"}
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "recpress_edge",
+        "recpress_edge.core.bundle",
+        "recpress_edge.cli",
+        "device_bench",
+        "device_bench.__main__",
+    ],
+)
+def test_device_path_stays_light(module: str) -> None:
+    check = f"bad = {HEAVY!r} & set(sys.modules); assert not bad, f'{{sorted(bad)}} imported'"
+    code = f"import sys, {module}; {check}"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_building_the_parser_imports_no_command_dependency() -> None:
+    code = (
+        "import sys; from recpress_edge.cli import build_parser; build_parser(); "
+        f"bad = {HEAVY | {'onnxruntime'}!r} & set(sys.modules); assert not bad, f'{{sorted(bad)}} imported'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_export_never_loads_torch() -> None:
+    modules = [
+        f"recpress_export.{path.stem}" for path in sorted((ROOT / "export/recpress_export").glob("*.py"))
+    ]
+    code = f"import sys, {', '.join(modules)}; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_import_contracts_hold() -> None:
+    lint = Path(sys.executable).with_name("lint-imports")
+    result = subprocess.run([lint], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout
+
+
+def test_base_install_is_what_a_device_can_carry() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = {requirement.partition(">")[0] for requirement in project["dependencies"]}
+    assert names == {"numpy", "onnxruntime", "psutil"}
+
+
+def test_telemetry_is_off_before_onnxruntime_loads() -> None:
+    for module in ("recpress_edge.cli", "device_bench", "recpress_export"):
+        code = f"import os, {module}; assert os.environ['ORT_DISABLE_TELEMETRY'] == '1'"
+        subprocess.run([sys.executable, "-c", code], check=True, env={"PATH": "/usr/bin"})

@@ -1,0 +1,54 @@
+"""Answers that a reader can check by hand."""
+
+import numpy as np
+import pytest
+
+from recpress_edge.core.metrics import ndcg_at_k, ndcg_by_user, overlap_by_user, recall_at_k, topk_unseen
+
+
+@pytest.mark.parametrize(
+    ("topk", "relevant", "capped", "expected"),
+    [
+        ([[1, 2]], [{1, 2}], False, 1.0),
+        ([[1, 2]], [{1, 3, 4, 5}], False, 0.25),  # 1 hit of 4 held out
+        ([[1, 2]], [{1, 3, 4, 5}], True, 0.5),  # 1 hit of the 2 that fit
+        ([[1, 2], [1, 2]], [{1}, set()], False, 1.0),  # a user with nothing held out is skipped
+        ([[1, 2], [1, 2]], [{1}, {3}], False, 0.5),
+    ],
+)
+def test_recall_at_k(topk, relevant, capped, expected):
+    got = recall_at_k(np.array(topk, np.int32), [frozenset(r) for r in relevant], capped=capped)
+    assert got == expected
+
+
+@pytest.mark.parametrize(
+    ("topk", "relevant", "expected"),
+    [
+        ([[7, 8]], [{7}], 1.0),
+        ([[7, 8]], [{8}], 1 / np.log2(3)),  # a hit at rank 2
+        ([[7, 8]], [{7, 8, 9}], 1.0),  # all that fit are hits
+        ([[7, 8]], [{9}], 0.0),
+    ],
+)
+def test_ndcg_at_k(topk, relevant, expected):
+    assert ndcg_at_k(np.array(topk), relevant) == pytest.approx(expected)
+
+
+def test_a_user_without_relevant_items_is_not_a_zero():
+    assert np.isnan(ndcg_by_user(np.array([[0]]), [set()])).all()
+
+
+def test_topk_breaks_ties_by_lower_index_and_leaves_out_seen():
+    scores = np.array([[5, 7, 7, 5, 9]], np.int32)
+    seen = np.array([[False, False, False, False, True]])
+    assert topk_unseen(scores, seen, 4).tolist() == [[1, 2, 0, 3]]
+
+
+def test_topk_never_ranks_a_seen_item_before_an_unseen_one():
+    scores = np.array([[np.iinfo(np.int32).min, 0]], np.int32)
+    assert topk_unseen(scores, np.array([[False, True]]), 2).tolist() == [[0, 1]]
+
+
+def test_overlap_ignores_order():
+    left, right = np.array([[1, 2, 3, 4]]), np.array([[4, 3, 9, 8]])
+    assert overlap_by_user(left, right).tolist() == [0.5]

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from recpress_edge.core.stats import paired_bootstrap, pareto_front, percentile, percentile_upper
+
+
+@pytest.mark.parametrize(("q", "expected"), [(50, 3), (20, 1), (21, 2), (100, 5), (1, 1)])
+def test_nearest_rank_percentile(q, expected):
+    assert percentile([5, 3, 1, 4, 2], q) == expected
+
+
+def test_no_samples_is_an_error():
+    with pytest.raises(ValueError, match="no samples"):
+        percentile([], 50)
+
+
+def test_upper_bound_needs_enough_samples():
+    # .9^n <= .00135 first holds at n = 63, .99^n at n = 658
+    assert percentile_upper(range(62), 90) is None
+    assert percentile_upper(range(63), 90) == 62
+    assert percentile_upper(range(657), 99) is None
+    assert percentile_upper(range(658), 99) == 657
+
+
+def test_upper_bound_covers_the_true_percentile():
+    rng = np.random.default_rng(0)
+    misses = sum(percentile_upper(rng.random(500), 90, confidence=0.95) < 0.9 for _ in range(400))
+    assert misses / 400 < 0.08
+
+
+def test_paired_bootstrap_covers_a_known_shift():
+    rng = np.random.default_rng(1)
+    before = rng.integers(0, 2, 2000).astype(float)
+    after = np.where(rng.random(2000) < 0.1, 1.0, before)
+    interval = paired_bootstrap(before, after, np.random.default_rng(2))
+    assert interval.low < (after - before).mean() == interval.mean < interval.high
+    assert interval.high - interval.low < 0.03
+
+
+def test_paired_bootstrap_of_equal_values_is_a_point():
+    same = np.array([0.0, 1.0, np.nan])
+    assert paired_bootstrap(same, same, np.random.default_rng(0)).high == 0
+
+
+def test_pareto_front_keeps_ties_together():
+    costs = np.array([[1.0, 5.0], [1.0, 5.0], [2.0, 4.0], [2.0, 6.0], [0.5, 9.0]])
+    assert pareto_front(costs).tolist() == [True, True, True, False, True]

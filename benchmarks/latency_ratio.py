@@ -7,14 +7,14 @@ Two runs minutes apart differ by what else the machine did; two blocks milliseco
 
 import argparse
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from device_bench.contention import ContentionWatch
 from device_bench.device import device_facts, software_facts
-from device_bench.measure import DISTINCT_QUERIES, BlockTimer, no_garbage_collection, run_delay_ns
+from device_bench.measure import DISTINCT_QUERIES, BlockTimer, no_garbage_collection
 from device_bench.runtimes.onnx_runtime import Feed, OnnxRuntime, import_onnxruntime
 from device_bench.selftest import check_answers
 from recpress_edge.core.bundle import EVALUATION_FILE, Bundle, open_bundle
@@ -51,12 +51,10 @@ def main() -> int:
         return error.exit_code
     for name in ("first", "second"):
         side = record[name]
-        print(
-            f"{name:<8} {side['name']:<28} p50 {format_ns(side['p50_ns'])}  ({len(side['query_ns']):,} queries)"
-        )
-    print(
-        f"ratio    {record['ratio']:.3f}  [{record['low']:.3f}, {record['high']:.3f}]  95 %, over {args.rounds} rounds"
-    )
+        count = len(side["query_ns"])
+        print(f"{name:<8} {side['name']:<28} p50 {format_ns(side['p50_ns'])}  ({count:,} queries)")
+    interval = f"[{record['low']:.3f}, {record['high']:.3f}]"
+    print(f"ratio    {record['ratio']:.3f}  {interval}  95 %, over {args.rounds} rounds")
     if record["wait_share"] is not None:
         print(f"waited   {record['wait_share']:.1%} of the time for a core")
     return 0
@@ -77,11 +75,11 @@ def compare(args: argparse.Namespace) -> dict[str, Any]:
         timer.block(200)
         timer.forget()
     with no_garbage_collection():
-        waited, start = run_delay_ns(), time.perf_counter_ns()
+        watch = ContentionWatch()
         for _ in range(args.rounds):
             for index in (0, 1, 1, 0):
                 timers[index].block(args.block)
-        wall, waited_after = time.perf_counter_ns() - start, run_delay_ns()
+        wait_share = watch.read().wait_share
     samples = np.array([timer.samples for timer in timers]).reshape(2, args.rounds, 2 * args.block)
     low, high = ratio_interval(samples, args.seed)
     medians = [percentile(side, 50) for side in samples]
@@ -101,7 +99,7 @@ def compare(args: argparse.Namespace) -> dict[str, Any]:
         "ratio": medians[0] / medians[1],
         "low": low,
         "high": high,
-        "wait_share": None if waited is None or waited_after is None else (waited_after - waited) / wall,
+        "wait_share": wait_share,
         "protocol": {name: getattr(args, name) for name in ("rounds", "block", "k", "threads", "seed")},
         "device": device_facts(),
         "software": software_facts("onnxruntime", import_onnxruntime().__version__),

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -66,7 +67,13 @@ class Trainee(nn.Module):
 
 
 def step_loss(
-    trainee: Trainee, teacher: Teacher, batch: Batch, temperature: float, noise: torch.Generator, *, fast: bool
+    trainee: Trainee,
+    teacher: Teacher,
+    batch: Batch,
+    temperature: float,
+    noise: torch.Generator,
+    *,
+    fast: bool,
 ) -> Tensor:
     """BPR plus λ times the distillation loss of one batch, for either form."""
     users, user_at = torch.unique(batch[0], return_inverse=True)
@@ -103,6 +110,10 @@ def take_step(trainee: Trainee, optimizer: torch.optim.Adam, loss_of: Callable[[
     optimizer.step()
 
 
+def _batches(column: NDArray[np.int64]) -> list[Tensor]:
+    return [torch.from_numpy(column[first : first + BATCH]) for first in range(0, len(column), BATCH)]
+
+
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Raw samples of both forms over the schedule."""
     train = read_train(Path(args.data) / "citeulike" / "train.tsv")
@@ -119,7 +130,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         noise = torch.Generator().manual_seed(torch_seed(SEED, "noise", epoch))
 
         started = time.perf_counter_ns()
-        columns = [torch.from_numpy(column).split(BATCH) for column in sampler.epoch(SEED, epoch)]
+        columns = [_batches(column) for column in sampler.epoch(SEED, epoch)]
         batches: list[Batch] = list(zip(*columns, strict=True))
         for batch in batches:
             take_step(
@@ -164,7 +175,9 @@ def read_train(path: Path) -> Interactions:
     counts = pairs.max(axis=0) + 1
     # Ids run over train, valid and test together; the last items may be held out.
     for name in ("valid.tsv", "test.tsv"):
-        counts = np.maximum(counts, np.loadtxt(path.with_name(name), dtype=np.int64, skiprows=1).max(axis=0) + 1)
+        counts = np.maximum(
+            counts, np.loadtxt(path.with_name(name), dtype=np.int64, skiprows=1).max(axis=0) + 1
+        )
     return Interactions.from_pairs(pairs[:, 0], pairs[:, 1], int(counts[0]), int(counts[1]))
 
 
@@ -206,8 +219,12 @@ def main() -> None:
     parser.add_argument("--stride", type=int, default=1, help="run only every n-th epoch (a quick look)")
     parser.add_argument("--plain-steps", type=int, default=3, help="plain steps timed after each epoch")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--teacher", type=Path, help="safetensors with user_emb and item_emb (default: random)")
-    parser.add_argument("--data", default=os.environ.get("RECPRESS_DATA_DIR"), help="default: RECPRESS_DATA_DIR")
+    parser.add_argument(
+        "--teacher", type=Path, help="safetensors with user_emb and item_emb (default: random)"
+    )
+    parser.add_argument(
+        "--data", default=os.environ.get("RECPRESS_DATA_DIR"), help="default: RECPRESS_DATA_DIR"
+    )
     parser.add_argument("--verbose", action="store_true", help="a line per epoch")
     parser.add_argument("-o", "--out", type=Path, required=True)
     args = parser.parse_args()

@@ -4,18 +4,18 @@ import argparse
 import datetime
 import json
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from device_bench.options import Protocol, protocol_of
-from device_bench.protocol import check_format, run_bundle
-from device_bench.runtimes.onnx_runtime import OnnxRuntime
-from device_bench.selftest import check_answers
+from device_bench.protocol import run_bundle
+from device_bench.selftest import check_format, verify_bundle
 from device_bench.show import labelled, record_lines
 from recpress_edge.core.bundle import open_bundle
 from recpress_edge.core.errors import ConfigError, InvalidRunError
-from recpress_edge.core.files import check_free
+from recpress_edge.core.files import check_free, storage_errors
 from recpress_edge.core.results import record_path, write_record
 
 
@@ -34,6 +34,7 @@ def run_bundles(args: argparse.Namespace, runs: Path) -> int:
         print("\n".join(_plan(args.bundles, protocol)), file=stream)
         return 0
 
+    _check_writable(runs if args.out is None else args.out.parent)
     records: list[tuple[Path, dict[str, Any]]] = []
     for folder in args.bundles:
         record = run_bundle(folder, protocol, lambda text: print(text, file=sys.stderr, flush=True))
@@ -55,8 +56,8 @@ def run_bundles(args: argparse.Namespace, runs: Path) -> int:
     invalid = [str(path) for path, record in records if not record["valid"]]
     if invalid:
         raise InvalidRunError(
-            f"{len(invalid)} of {len(records)} runs are INVALID: kept with their reasons, not for the headline "
-            f"({', '.join(invalid)})"
+            f"{len(invalid)} of {len(records)} runs are INVALID: kept with their reasons, not for the "
+            f"headline ({', '.join(invalid)})"
         )
     return 0
 
@@ -71,6 +72,13 @@ def _check_out(args: argparse.Namespace) -> None:
     check_free(args.out, force=args.force)
 
 
+def _check_writable(folder: Path) -> None:
+    """Better now than after the measurement."""
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+
+
 def _plan(bundles: Sequence[Path], protocol: Protocol) -> list[str]:
     processes = protocol.processes + 4  # and self-test, idle, memory, measuring
     work = f"{processes} processes each, {2 * protocol.seconds:g} s or more of queries"
@@ -80,11 +88,7 @@ def _plan(bundles: Sequence[Path], protocol: Protocol) -> list[str]:
 def self_test_bundles(bundles: Sequence[Path]) -> int:
     """Verify digests and answers of each bundle."""
     for folder in bundles:
-        bundle = open_bundle(folder)
-        check_format(bundle)
-        test = bundle.selftest()
-        check_answers(OnnxRuntime(bundle.model_path, bundle.contract), test, bundle.contract)
-        print(
-            f"{bundle.name}: {len(bundle.files)} files verified, {len(test.users)} queries answered as expected"
-        )
+        verified = verify_bundle(folder)
+        files, answers = len(verified.bundle.files), len(verified.test.users)
+        print(f"{verified.bundle.name}: {files} files verified, {answers} answers as expected")
     return 0

@@ -17,7 +17,7 @@ class IdRecommender:
         self._items = {name: index for index, name in enumerate(item_ids)}
 
     def recommend(self, user_id: str, seen_ids: Sequence[str], k: int) -> tuple[list[str], F32]:
-        """The best k unseen items' ids and their scores; ConfigError on an id that the bundle does not know."""
+        """The best k unseen items' ids and scores; ConfigError on an id that the bundle does not know."""
         try:
             user = self._users[user_id]
             seen = [self._items[name] for name in seen_ids]

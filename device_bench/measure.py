@@ -1,6 +1,7 @@
 """Measurements inside one fresh process; which process runs what is decided in protocol.py."""
 
 import contextlib
+import dataclasses
 import gc
 import hashlib
 import time
@@ -11,12 +12,13 @@ from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 
+from device_bench.contention import Contention, ContentionWatch
 from device_bench.ids import IdRecommender
 from device_bench.memory import process_memory
-from device_bench.runtimes.onnx_runtime import OnnxRuntime
+from device_bench.runtimes.onnx_runtime import Feed, OnnxRuntime
 from device_bench.runtimes.query import I64
-from device_bench.selftest import check_answers
-from recpress_edge.core.bundle import Bundle, Contract, Evaluation, open_bundle
+from device_bench.selftest import Verified, verify_bundle
+from recpress_edge.core.bundle import Contract, Evaluation
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.metrics import RECALL_DEFINITION, ndcg_at_k, recall_at_k
 from recpress_edge.core.rng import stream
@@ -76,78 +78,76 @@ def model_memory(job: Job) -> dict[str, Any]:
 
 
 def self_test(job: Job) -> dict[str, Any]:
-    """Verify the bundle and check the model's answers; ArtifactError at the first wrong one."""
-    _, _, facts = _verified(job)
-    return facts
+    """Verify everything in the bundle and the model's answers; ArtifactError at the first doubt."""
+    return _tested(_verify(job))
 
 
-def _verified(job: Job) -> tuple[Bundle, OnnxRuntime, dict[str, Any]]:
-    bundle = open_bundle(Path(job.bundle))
-    if bundle.digest != job.digest:
-        raise ArtifactError(f"{bundle.folder} changed while it was being measured")
-    runtime = OnnxRuntime(bundle.model_path, bundle.contract, job.threads)
-    test = bundle.selftest()
-    check_answers(runtime, test, bundle.contract)
-    return bundle, runtime, {"queries": len(test.users), "exact": bundle.contract.exact}
+def _verify(job: Job) -> Verified:
+    verified = verify_bundle(Path(job.bundle), job.threads)
+    if verified.bundle.digest != job.digest:
+        raise ArtifactError(f"{job.bundle} changed while it was being measured")
+    return verified
+
+
+def _tested(verified: Verified) -> dict[str, Any]:
+    return {"queries": len(verified.test.users), "exact": verified.bundle.contract.exact}
 
 
 def measure(job: Job) -> dict[str, Any]:
     """Verify, self-test, time, then rank every evaluation user: one process, one file."""
-    bundle, runtime, tested = _verified(job)
-    evaluation = bundle.evaluation()
-    if not evaluation.relevant_indices.size:
-        raise ArtifactError(
-            f"{bundle.folder} has no evaluation user with a relevant item: recall is undefined"
-        )
-    latency, wait_share = warm_latency(runtime, bundle, evaluation, job)
+    verified = _verify(job)
+    latency, contention = warm_latency(verified, job)
     return {
         "latency_ns": latency,
-        "wait_share": wait_share,
-        "quality": ranking_quality(runtime, evaluation),
-        "selftest": tested,
-        "runtime": runtime.name,
-        "runtime_version": runtime.version,
+        "contention": dataclasses.asdict(contention),
+        "quality": ranking_quality(verified.runtime, verified.evaluation),
+        "selftest": _tested(verified),
+        "runtime": verified.runtime.name,
+        "runtime_version": verified.runtime.version,
     }
 
 
-def warm_latency(
-    runtime: OnnxRuntime, bundle: Bundle, evaluation: Evaluation, job: Job
-) -> tuple[dict[str, list[int]], float | None]:
+def warm_latency(verified: Verified, job: Job) -> tuple[dict[str, list[int]], Contention]:
     """Raw samples of the model alone and of the whole request, in alternating blocks.
 
-    Different users with their own seen items in a seeded order: the same input every time would
-    measure the cache. Also returns the share of the time that the process waited for a core.
+    Also returns what other work took from the process meanwhile.
     """
-    user_ids, item_ids = bundle.user_ids(), bundle.item_ids()
-    recommender = IdRecommender(runtime, user_ids, item_ids)
-    rows = stream(job.seed, "bench queries").permutation(evaluation.users.size)[:DISTINCT_QUERIES]
-    feeds, requests = [], []
-    for row in rows.tolist():
-        user, seen = int(evaluation.users[row]), evaluation.seen(row)
-        if np.unique(seen).size < bundle.contract.n_items:  # else there is nothing left to ask for
-            feeds.append(runtime.prepare(user, seen, job.k))
-            requests.append((user_ids[user], [item_ids[item] for item in seen.tolist()], job.k))
-    if not feeds:
-        raise ArtifactError(
-            f"{bundle.folder} has no evaluation user with an unseen item: nothing can be timed"
-        )
-
-    run = runtime.run
-    timers = {
-        "query": BlockTimer(run, feeds),
-        "end_to_end": BlockTimer(lambda request: recommender.recommend(*request), requests),
+    feeds, requests = _queries(verified, job)
+    recommend = IdRecommender(verified.runtime, verified.user_ids, verified.item_ids).recommend
+    timers: dict[str, BlockTimer[Any]] = {
+        "query": BlockTimer(verified.runtime.run, feeds),
+        "end_to_end": BlockTimer(lambda request: recommend(*request), requests),
     }
     for timer in timers.values():
         timer.block(WARMUP_QUERIES)
         timer.forget()
     with no_garbage_collection():
-        waited, start = run_delay_ns(), time.perf_counter_ns()
+        watch = ContentionWatch()
         while any(timer.needs(job.queries, job.seconds) for timer in timers.values()):
             for timer in timers.values():
                 timer.block(BLOCK_QUERIES)
-        wall, waited_after = time.perf_counter_ns() - start, run_delay_ns()
-    share = None if waited is None or waited_after is None else (waited_after - waited) / wall
-    return {name: timer.samples for name, timer in timers.items()}, share
+        contention = watch.read()
+    return {name: timer.samples for name, timer in timers.items()}, contention
+
+
+def _queries(verified: Verified, job: Job) -> tuple[list[Feed], list[tuple[str, list[str], int]]]:
+    """The same queries twice: as the runtime's inputs, and as an application's ids.
+
+    Different users with their own seen items in a seeded order: the same input every time would
+    measure the cache.
+    """
+    evaluation, n_items = verified.evaluation, verified.bundle.contract.n_items
+    rows = stream(job.seed, "bench queries").permutation(evaluation.users.size)[:DISTINCT_QUERIES]
+    feeds, requests = [], []
+    for row in rows.tolist():
+        user, seen = int(evaluation.users[row]), evaluation.seen(row)
+        if np.unique(seen).size < n_items:  # else there is nothing left to ask for
+            feeds.append(verified.runtime.prepare(user, seen, job.k))
+            seen_ids = [verified.item_ids[item] for item in seen.tolist()]
+            requests.append((verified.user_ids[user], seen_ids, job.k))
+    if not feeds:
+        raise ArtifactError(f"{job.bundle} has no evaluation user with an unseen item: nothing can be timed")
+    return feeds, requests
 
 
 class BlockTimer(Generic[Request]):
@@ -215,11 +215,3 @@ def ranking_metrics(topk: I64, evaluation: Evaluation) -> dict[str, float]:
     relevant = [evaluation.relevant(row).tolist() for row in range(evaluation.users.size)]
     metrics = {f"recall@{k}": recall_at_k(topk[:, :k], relevant) for k in CUTOFFS}
     return metrics | {f"ndcg@{k}": ndcg_at_k(topk[:, :k], relevant) for k in CUTOFFS}
-
-
-def run_delay_ns() -> int | None:
-    """How long this thread has stood ready without a core; None where the kernel does not count it."""
-    try:
-        return int(Path("/proc/thread-self/schedstat").read_text().split()[1])
-    except (OSError, IndexError, ValueError):
-        return None

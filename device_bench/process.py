@@ -51,7 +51,7 @@ def run_worker(kind: str, job: Job, timeout_s: float) -> dict[str, Any]:
         answer, talk = process.communicate(request, timeout=timeout_s)
     except subprocess.TimeoutExpired:
         raise WorkerError(
-            f"the {kind} process did not finish within {timeout_s:.0f} s and was stopped. Nothing was recorded."
+            f"the {kind} process did not finish within {timeout_s:g} s and was stopped. Nothing was recorded."
         ) from None
     finally:
         if process.poll() is None:

@@ -6,14 +6,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from device_bench.contention import Contention
 from device_bench.device import device_facts, software_facts
 from device_bench.measure import WARMUP_QUERIES, Job
 from device_bench.options import TIMEOUT_S, Protocol
 from device_bench.process import run_worker
 from device_bench.runtimes.onnx_runtime import import_onnxruntime
+from device_bench.selftest import check_format
 from device_bench.state import invalid_reasons, read_state, state_warnings
 from recpress_edge.core.bundle import Bundle, open_bundle
-from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.results import BENCH_SCHEMA
 
 Report = Callable[[str], None]
@@ -53,8 +54,9 @@ def run_bundle(folder: Path, protocol: Protocol, report: Report) -> dict[str, An
     latency = measured["latency_ns"] | {
         name: [sample[f"{name}_ns"] for sample in cold] for name in ("first_query", "load", "import")
     }
-    reasons = invalid_reasons(before, after, measured["wait_share"], latency)
-    warnings = [*protocol.warnings(), *state_warnings(before, device)]
+    contention = Contention(**measured["contention"])
+    reasons = invalid_reasons(before, after, contention, latency)
+    warnings = [*protocol.warnings(), *state_warnings(before, device, contention)]
     if not idle["bytecode"]:
         warnings.append("some modules have no compiled .pyc file: import times are longer than they need be")
     return {
@@ -66,7 +68,7 @@ def run_bundle(folder: Path, protocol: Protocol, report: Report) -> dict[str, An
         "warnings": warnings,
         "artifact": artifact_facts(bundle),
         "device": device,
-        "state": {"before": before, "after": after, "wait_share": measured["wait_share"]},
+        "state": {"before": before, "after": after, **measured["contention"]},
         "software": software_facts(measured["runtime"], measured["runtime_version"]),
         "protocol": {
             "threads": protocol.threads,
@@ -85,15 +87,6 @@ def run_bundle(folder: Path, protocol: Protocol, report: Report) -> dict[str, An
         "quality": measured["quality"],
         "selftest": measured["selftest"],
     }
-
-
-def check_format(bundle: Bundle) -> None:
-    """This bench runs ONNX files."""
-    if bundle.contract.format != "onnx":
-        raise ArtifactError(
-            f"{bundle.folder} holds a {bundle.contract.format!r} model; this device_bench runs 'onnx'. "
-            "Export the student as ONNX, or install a newer recpress-edge."
-        )
 
 
 def artifact_facts(bundle: Bundle) -> dict[str, Any]:
@@ -123,8 +116,7 @@ def _cold_starts(job: Job, processes: int, name: str, report: Report) -> Sequenc
         samples.append(run_worker("cold", job, TIMEOUT_S))
         now = time.perf_counter()
         if now - told > 2 and done < processes:
-            report(
-                f"{name}: cold start {done}/{processes}, about {(now - start) / done * (processes - done):.0f} s left"
-            )
+            left_s = (now - start) / done * (processes - done)
+            report(f"{name}: cold start {done}/{processes}, about {left_s:.0f} s left")
             told = now
     return samples

@@ -1,12 +1,48 @@
 """The bundle's own test: wrong answers are found before anything is timed."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from device_bench.runtimes.onnx_runtime import OnnxRuntime
-from recpress_edge.core.bundle import Contract, SelfTest
+from recpress_edge.core.bundle import Bundle, Contract, Evaluation, SelfTest, open_bundle
 from recpress_edge.core.errors import ArtifactError
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A bundle of which everything was read and checked, and whose model answered as it should."""
+
+    bundle: Bundle
+    runtime: OnnxRuntime
+    test: SelfTest
+    evaluation: Evaluation
+    user_ids: list[str]
+    item_ids: list[str]
+
+
+def verify_bundle(folder: Path, threads: int = 1) -> Verified:
+    """Digests, every file's content, then the model's answers; ArtifactError at the first doubt."""
+    bundle = open_bundle(folder)
+    check_format(bundle)
+    test, evaluation = bundle.selftest(), bundle.evaluation()
+    if not evaluation.relevant_indices.size:
+        raise ArtifactError(f"{folder} has no evaluation user with a relevant item: recall is undefined")
+    user_ids, item_ids = bundle.user_ids(), bundle.item_ids()
+    runtime = OnnxRuntime(bundle.model_path, bundle.contract, threads)
+    check_answers(runtime, test, bundle.contract)
+    return Verified(bundle, runtime, test, evaluation, user_ids, item_ids)
+
+
+def check_format(bundle: Bundle) -> None:
+    """This bench runs ONNX files."""
+    if bundle.contract.format != "onnx":
+        raise ArtifactError(
+            f"{bundle.folder} holds a {bundle.contract.format!r} model; this device_bench runs 'onnx'. "
+            "Export the student as ONNX, or install a newer recpress-edge."
+        )
 
 
 def check_answers(runtime: OnnxRuntime, test: SelfTest, contract: Contract) -> None:
@@ -19,7 +55,7 @@ def check_answers(runtime: OnnxRuntime, test: SelfTest, contract: Contract) -> N
         got_items, got_scores = runtime.recommend(user, seen, test.k)
         if contract.exact:
             wrong = first_difference(got_items.tolist(), items) or (
-                None if np.array_equal(got_scores, np.float32(scores)) else "scores differ"
+                None if np.array_equal(got_scores, np.array(scores, np.float32)) else "scores differ"
             )
         else:
             wrong = difference_beyond_ties(
@@ -29,8 +65,8 @@ def check_answers(runtime: OnnxRuntime, test: SelfTest, contract: Contract) -> N
             wrong = f"recommends a seen item: {sorted(set(got_items.tolist()) & set(seen))[0]}"
         if wrong:
             raise ArtifactError(
-                f"self-test failed at user {user} ({runtime.name} {runtime.version}): {wrong}. Nothing was timed. "
-                "Export the bundle again; if it still fails, this runtime computes something else."
+                f"self-test failed at user {user} ({runtime.name} {runtime.version}): {wrong}. "
+                "Nothing was timed. Export the bundle again; if it still fails, this runtime is at fault."
             )
 
 

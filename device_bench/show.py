@@ -44,7 +44,8 @@ def _device(device: Mapping[str, Any], software: Mapping[str, Any], protocol: Ma
     runtime = software["runtime"]
     dot = "int8 dot product" if device["dotprod"] else "no int8 dot product"
     threads = f"{protocol['threads']} thread" + ("s" if protocol["threads"] > 1 else "")
-    return f"{device['model']}, {device['cores']} × {device['core']}, {dot}; {runtime} {software[runtime]}, {threads}"
+    cores = f"{device['cores']} × {device['core']}, {dot}"
+    return f"{device['model']}, {cores}; {runtime} {software[runtime]}, {threads}"
 
 
 def _cold(latency_ns: Mapping[str, Sequence[int]]) -> list[str]:
@@ -78,9 +79,8 @@ def _memory(record: Mapping[str, Any]) -> list[str]:
         if model is None:
             lines.append(f"{label:<20} not told by this kernel")
         else:
-            lines.append(
-                f"{label:<20} model {format_bytes(model)}  (idle {format_bytes(idle)} → {format_bytes(total)})"
-            )
+            whole = f"idle {format_bytes(idle)} → {format_bytes(total)}"
+            lines.append(f"{label:<20} model {format_bytes(model)}  ({whole})")
     return lines
 
 

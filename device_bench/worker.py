@@ -29,7 +29,7 @@ def main() -> int:
 
 
 def run(request: dict[str, Any]) -> dict[str, Any]:
-    """Import what a query needs (timed), then do what ``kind`` says: idle, selftest, cold, memory, measure."""
+    """Import what a query needs (timed), then do what ``kind`` says."""
     start = time.perf_counter_ns()
     from device_bench.runtimes.onnx_runtime import import_onnxruntime
 

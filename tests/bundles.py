@@ -1,4 +1,4 @@
-"""Small bundles for tests, made with the onnx package: every table is known, so every answer can be checked."""
+"""Small bundles for tests, made with the onnx package: every table is known, so is every answer."""
 
 from dataclasses import dataclass
 from pathlib import Path

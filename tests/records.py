@@ -37,14 +37,26 @@ def make_record(
 ) -> dict[str, Any]:
     """One record. The nearest-rank p95 of its query samples is exactly ``p95_ns``."""
     method, _, dim = student.partition("_dim")
-    name = name or f"{student}-{recipe.split('-')[0]}"
+    name = name or f"{student}{f'-s{seed}' if seed else ''}-{recipe.split('-')[0]}"
     idle = 61_000_000
     model = sha(f"{student}{seed}{dataset}")
+    tables = 4 * 30_400 * int(dim)
     chain = [
-        {"stage": "student", "name": student, "bytes": 4 * 30_400 * int(dim), "valid": metric(recall + 0.004), "test": None},
-        {"stage": "fp32", "name": f"{student}-fp32", "bytes": 4 * 30_400 * int(dim) + 2_000,
-         "valid": metric(recall + 0.004), "test": None},
-    ]  # fmt: skip
+        {
+            "stage": "student",
+            "name": student,
+            "bytes": tables,
+            "valid": metric(recall + 0.004),
+            "test": metric(recall + 0.0001),
+        },
+        {
+            "stage": "fp32",
+            "name": f"{student}-fp32",
+            "bytes": tables + 2_000,
+            "valid": metric(recall + 0.004),
+            "test": None,
+        },
+    ]
     if teacher:
         teacher_stage = {
             "stage": "teacher",
@@ -89,19 +101,52 @@ def make_record(
                 "dim": int(dim),
                 "seed": seed,
                 "teacher": teacher,
-                "dataset": {"name": dataset, "digest": sha(dataset), "protocol": "LOO-full", "licence": "see source"},
+                "dataset": {
+                    "name": dataset,
+                    "digest": sha(dataset),
+                    "protocol": "LOO-full",
+                    "licence": "see source",
+                },
                 "model_sha256": model,
             },
             "quality": {"chain": chain, "parity": {}},
         },
-        "device": {"id": device, "model": device_model, "kernel": "6.1.0", "governor": "performance", "cores": 2},
-        "state": {"before": {"load1": 0.05}, "after": {"load1": 1.0}},
-        "software": {"recpress_edge": "0.1.0", "onnxruntime": "1.32.0", "numpy": "2.4.6", "python": "3.11.2"},
+        "device": {
+            "id": device,
+            "model": device_model,
+            "cores": 2,
+            "core": device_model,
+            "cpu_part": None,
+            "dotprod": True,
+            "dot_product_flags": ["avx512_vnni"],
+            "arch": "x86_64",
+            "bits": 64,
+            "kernel": "6.1.0",
+            "governor": "performance",
+            "max_freq_khz": None,
+            "mem_total_bytes": 4 * 2**30,
+            "swap_total_bytes": 0,
+            "allocator": "glibc 2.36",
+        },
+        "state": {"before": state(0.05), "after": state(1.0), "wait_share": 0.001, "interruptions": 3},
+        "software": {
+            "recpress_edge": "0.1.0",
+            "python": "3.11.2",
+            "numpy": "2.4.6",
+            "psutil": "7.2.2",
+            "runtime": "onnxruntime",
+            "onnxruntime": "1.32.0",
+        },
         "protocol": {
             "threads": threads,
+            "batch": 1,
             "k": k,
+            "warmup": 200,
             "processes": 5,
             "queries": queries,
+            "seconds": 2.0,
+            "seed": 0,
+            "clock": "perf_counter_ns",
             "command": f"device_bench run dist/{name} --out runs/",
         },
         "latency_ns": {
@@ -112,8 +157,10 @@ def make_record(
             "import": [90_000_000] * 5,
         },
         "memory_bytes": {
-            "idle": {"vm_hwm": idle, "pss_anon": 24_000_000},
-            "model": {"vm_hwm": idle + model_bytes, "pss_anon": 24_000_000 + model_bytes},
+            "idle": memory(idle),
+            "loaded": memory(idle + model_bytes // 2),
+            "first_query": memory(idle + model_bytes // 2),
+            "model": memory(idle + model_bytes),
         },
         "quality": {
             "recall@10": recall * 0.5,
@@ -127,12 +174,20 @@ def make_record(
             "users": 5219,
             "ids_sha256": sha(f"answers {name}{seed}"),
         },
-        "selftest": {"queries": 64, "passed": True},
-    }  # fmt: skip
+        "selftest": {"queries": 64, "exact": recipe != "fp32"},
+    }
 
 
 def metric(recall: float) -> dict[str, float]:
     return {"recall@50": recall}
+
+
+def memory(vm_hwm: int) -> dict[str, int]:
+    return {"vm_hwm": vm_hwm, "pss_anon": vm_hwm - 37_000_000}
+
+
+def state(load1: float) -> dict[str, Any]:
+    return {"temp_c": None, "throttled": None, "load1": load1, "governor": "performance", "freq_khz": None}
 
 
 def samples(p95_ns: int, count: int) -> list[int]:
@@ -160,12 +215,16 @@ def study() -> list[dict[str, Any]]:
                 fp32 = 4 * 30_400 * dim + 2_000
                 jitter = 1 + 0.02 * len(method) * (dim % 7) / 10
                 common = {"seed": seed, "teacher": teacher}
+                large = {"file_bytes": fp32, "model_bytes": fp32 * 2 + 900_000}
+                small = {"file_bytes": fp32 // 4 + 20_000, "model_bytes": fp32 // 2 + 700_000}
+                large["p95_ns"] = round((74_000 + 900 * dim) * jitter)
+                small["p95_ns"] = round((55_000 + 600 * dim) * jitter)
                 records += [
-                    make_record(student, recipe="fp32", recall=recall + shift, file_bytes=fp32, model_bytes=fp32 * 2 + 900_000,
-                                p95_ns=round((74_000 + 900 * dim) * jitter), **common),
-                    make_record(student, recipe="int8-dim", recall=recall + shift - 0.0002, file_bytes=fp32 // 4 + 20_000,
-                                model_bytes=fp32 // 2 + 700_000, p95_ns=round((55_000 + 600 * dim) * jitter), **common),
-                ]  # fmt: skip
+                    make_record(student, recipe="fp32", recall=recall + shift, **large, **common),
+                    make_record(
+                        student, recipe="int8-dim", recall=recall + shift - 0.0002, **small, **common
+                    ),
+                ]
     return records
 
 

@@ -5,7 +5,7 @@ a user's row -> scores of all items -> seen items excluded -> the k best -> thei
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,19 +63,6 @@ class Graph:
 
     contract: Contract
     steps: tuple[Step, ...]
-
-    def tables(self) -> dict[str, NDArray[Any]]:
-        """Every stored array by role."""
-        found: dict[str, NDArray[Any]] = {}
-        for step in self.steps:
-            match step:
-                case LookUp(table):
-                    found["user_emb"] = table
-                case ScoreAll(table):
-                    found["item_emb"] = table
-                case ScaleScores(scale):
-                    found["user_scale"] = scale
-        return found
 
 
 def describe(contract: Contract, user_emb: F32, item_emb: F32) -> Graph:

@@ -3,9 +3,8 @@
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,13 +13,10 @@ import numpy as np
 from device_bench.runtimes.onnx_runtime import OnnxRuntime
 from device_bench.runtimes.reference import ReferenceRuntime
 from device_bench.selftest import check_answers
-from recpress_edge import __version__
 from recpress_edge.core.bundle import (
-    BUNDLE_SCHEMA,
     EVALUATION_FILE,
     ITEMS_FILE,
     SELFTEST_FILE,
-    TIE_RULE,
     USERS_FILE,
     Bundle,
     Contract,
@@ -60,8 +56,9 @@ from recpress_export.quantize import (
     QuantizedTables,
     Recipe,
     error_stats,
-    quantize_int8_dim,
+    quantize,
 )
+from recpress_export.source import Source, bundle_name, model_metadata, provenance_of, quality_chain
 
 MODEL_FILE: Final = "model.onnx"
 CARD_FILE: Final = "CARD.md"
@@ -70,36 +67,6 @@ SELFTEST_USERS: Final = 64
 SELFTEST_K: Final = 50
 # float32 products in another order differ by some 1e-7 of the largest score; 1e-5 leaves room for every CPU.
 FLOAT_TOLERANCE: Final = 1e-5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Source:
-    """What an export starts from."""
-
-    student: Student
-    user_ids: Sequence[str]
-    item_ids: Sequence[str]
-    valid: Evaluation
-    test: Evaluation
-    licence: str
-    """Terms of the data in one line."""
-    definition: Mapping[str, str]
-    """What is masked and divided by what, for ``valid`` and ``test``."""
-    teacher_bytes: int | None
-    """Size of the teacher's tables, if there is one."""
-    command: str
-    """The command that makes this bundle again."""
-
-    def __post_init__(self) -> None:
-        for kind, ids, count in (
-            ("user", self.user_ids, self.student.n_users),
-            ("item", self.item_ids, self.student.n_items),
-        ):
-            if len(ids) != count:
-                raise ArtifactError(
-                    f"the student has {count} {kind}s, the data set {len(ids)}: they do not belong together. "
-                    "Train the student on this data set."
-                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +81,6 @@ class Exported:
     """Quantisation error of the tables; None for fp32."""
     unchanged: bool
     """The very same bundle was there already and was left alone."""
-
-
-def bundle_name(student: str, seed: int, recipe: Recipe) -> str:
-    """``htd_dim10-int8``; with a seed other than 0, ``htd_dim10-s1-int8``."""
-    return f"{student}{f'-s{seed}' if seed else ''}-{recipe.short}"
 
 
 def check_target(target: Path, name: str, dataset: str, *, force: bool) -> None:
@@ -204,16 +166,16 @@ def _fill(draft: Path, source: Source, recipe: Recipe, gate: Gate, update: Updat
     """Everything a bundle holds, the manifest last, and the gate after it."""
     student = source.student
     name = bundle_name(student.name, student.seed, recipe)
-    quantized = quantize_int8_dim(student.user_emb, student.item_emb) if recipe.exact else None
+    quantized = quantize(recipe, student.user_emb, student.item_emb)
     selftest = make_selftest(_plain_reference(student, quantized), source.test)
-    provenance = _provenance(source)
+    provenance = provenance_of(source)
     tolerance = 0.0 if recipe.exact else FLOAT_TOLERANCE * max(abs(s) for row in selftest.scores for s in row)
     graph = _graph(student, recipe, quantized, tolerance)
-    write_atomic(draft / MODEL_FILE, to_onnx(graph, _metadata(provenance, recipe)))
+    write_atomic(draft / MODEL_FILE, to_onnx(graph, model_metadata(provenance, recipe)))
     fp32_bytes, parity = _measure(draft / MODEL_FILE, source, graph.contract, quantized, update)
     quality = {
         "definition": dict(source.definition),
-        "chain": _chain(source, recipe, (draft / MODEL_FILE).stat().st_size, fp32_bytes, parity),
+        "chain": quality_chain(source, recipe, (draft / MODEL_FILE).stat().st_size, fp32_bytes, parity),
         "parity": parity.facts(),
     }
     write_atomic(draft / USERS_FILE, _id_lines("user", source.user_ids))
@@ -255,20 +217,37 @@ def _measure(
 ) -> tuple[int, Parity]:
     """Size of the fp32 file, and ``model``'s parity: int8 with that file, fp32 with numpy float64."""
     student, valid = source.student, source.valid
-    found = rank(OnnxRuntime(model, contract), valid, update, "rank the written file")
+    phases = 2 if quantized is None else 3
+    found = rank(OnnxRuntime(model, contract), valid, _phase(update, 0, phases), "rank the written file")
     if quantized is None:
-        truth = rank(float64_reference(student.user_emb, student.item_emb), valid, update, "rank in float64")
+        truth = rank(
+            float64_reference(student.user_emb, student.item_emb),
+            valid,
+            _phase(update, 1, phases),
+            "rank in float64",
+        )
         return model.stat().st_size, compare(truth, found, valid, student.seed, "numpy float64", None)
-    exact = rank(int8_reference(quantized), valid, update, "rank in numpy integers")
+    exact = rank(int8_reference(quantized), valid, _phase(update, 1, phases), "rank in numpy integers")
     users = check_exact(found, exact, valid)
     recipe = RECIPES["fp32"]
     with tempfile.TemporaryDirectory(prefix="recpress-") as folder:
         path = Path(folder) / MODEL_FILE
         graph = _graph(student, recipe, None, 0.0)
-        write_atomic(path, to_onnx(graph, _metadata(_provenance(source), recipe)))
-        before = rank(OnnxRuntime(path, graph.contract), valid, update, "rank the fp32 file")
+        write_atomic(path, to_onnx(graph, model_metadata(provenance_of(source), recipe)))
+        before = rank(
+            OnnxRuntime(path, graph.contract), valid, _phase(update, 2, phases), "rank the fp32 file"
+        )
         size = path.stat().st_size
     return size, compare(before, found, valid, student.seed, "the fp32 file of the same student", users)
+
+
+def _phase(update: Update, index: int, count: int) -> Update:
+    """One of ``count`` equal phases of a whole, so that the bar runs once."""
+
+    def part(done: float, total: float, note: str = "") -> None:
+        update(index * total + done, count * total, note)
+
+    return part
 
 
 def make_selftest(reference: ReferenceRuntime, test: Evaluation) -> SelfTest:
@@ -305,68 +284,3 @@ def _id_lines(kind: str, ids: Sequence[str]) -> bytes:
     if len(set(ids)) != len(ids):
         raise DataError(f"the {kind} ids are not distinct: {len(ids)} ids, {len(set(ids))} different ones")
     return "".join(f"{name}\n" for name in ids).encode()
-
-
-def _provenance(source: Source) -> dict[str, Any]:
-    facts = source.student.facts
-    return {
-        "created_by": f"recpress-edge {__version__}",
-        "command": source.command,
-        "student": source.student.name,
-        "method": facts.get("method"),
-        "dim": source.student.dim,
-        "seed": source.student.seed,
-        "teacher": facts.get("teacher"),
-        "dataset": {
-            **{key: facts["dataset"].get(key) for key in ("name", "digest", "protocol")},
-            "licence": source.licence,
-        },
-        "model_sha256": source.student.sha256,
-        "versions": {package: version(package) for package in ("numpy", "onnx", "onnxruntime")},
-    }
-
-
-def _metadata(provenance: Mapping[str, Any], recipe: Recipe) -> dict[str, str]:
-    """What the model file says about itself when it is found without its bundle."""
-    return {
-        "recpress.schema": BUNDLE_SCHEMA,
-        "recpress.created_by": provenance["created_by"],
-        "recpress.student": provenance["student"],
-        "recpress.seed": str(provenance["seed"]),
-        "recpress.model_sha256": provenance["model_sha256"],
-        "recpress.dataset": str(provenance["dataset"]["name"]),
-        "recpress.dataset_sha256": str(provenance["dataset"]["digest"]),
-        "recpress.split": str(provenance["dataset"]["protocol"]),
-        "recpress.recipe": recipe.name,
-        "recpress.tie_rule": TIE_RULE,
-    }
-
-
-def _chain(
-    source: Source, recipe: Recipe, file_bytes: int, fp32_bytes: int, parity: Parity
-) -> list[dict[str, Any]]:
-    """Teacher -> student -> fp32 -> this recipe, with what is known of each."""
-    facts, chain = source.student.facts, []
-    teacher = facts.get("teacher")
-    if teacher:
-        chain.append(_stage("teacher", teacher["name"], source.teacher_bytes, teacher.get("metrics") or {}))
-    chain.append(
-        _stage("student", source.student.name, source.student.table_bytes, facts.get("metrics") or {})
-    )
-    names = {r: bundle_name(source.student.name, source.student.seed, RECIPES[r]) for r in RECIPES}
-    own = recipe.name == "fp32"
-    measured = parity.metrics_after if own else parity.metrics_before
-    chain.append(_stage("fp32", names["fp32"], fp32_bytes, {"valid": measured}))
-    if not own:
-        chain.append(_stage(recipe.name, names[recipe.name], file_bytes, {"valid": parity.metrics_after}))
-    return chain
-
-
-def _stage(stage: str, name: str, file_bytes: int | None, metrics: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "stage": stage,
-        "name": name,
-        "bytes": file_bytes,
-        "valid": metrics.get("valid"),
-        "test": metrics.get("test"),
-    }

@@ -212,15 +212,18 @@ def _change(before: F64, after: F64, seed: int, metric: str) -> Change:
 def check_gate(parity: Parity, gate: Gate, recipe: str) -> None:
     """GateError that names the figure, the limit and the key of the limit."""
     where = f"({GATES.name} [gate.{recipe}])"
+    advice = (
+        "" if recipe == "fp32" else " A plain export (fp32) keeps the ranking; so may another seed or dim."
+    )
     overlap = parity.overlap["overlap@50"].mean
     if not overlap >= gate.min_overlap_at_50:
         raise GateError(
             f"parity gate failed: overlap@50 {overlap:.4f} < min_overlap_at_50 "
-            f"{gate.min_overlap_at_50} {where}."
+            f"{gate.min_overlap_at_50} {where}.{advice}"
         )
     loss = -parity.change["recall@50"].delta.mean
     if not loss <= gate.allowed_loss(parity.users):
         raise GateError(
             f"parity gate failed: Recall@50 loses {loss:.4f} on {parity.users} validation users, "
-            f"allowed {gate.allowed_loss(parity.users):.4f} {where}."
+            f"allowed {gate.allowed_loss(parity.users):.4f} {where}.{advice}"
         )

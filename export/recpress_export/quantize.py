@@ -1,6 +1,6 @@
 """Recipes: how a student's numbers are stored, and what that costs in bytes and error."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -98,6 +98,14 @@ def quantize_int8_dim(user_emb: F32, item_emb: F32) -> QuantizedTables:
     user_scale = _scale(np.abs(folded).max(axis=1))  # (U,)
     user_q = np.rint(folded / user_scale.astype(np.float64)[:, None])  # (U, D)
     return QuantizedTables(_int8(user_q), _int8(item_q), user_scale, item_scale)
+
+
+QUANTIZERS: Final[Mapping[str, Callable[[F32, F32], QuantizedTables]]] = {"int8-dim": quantize_int8_dim}
+
+
+def quantize(recipe: Recipe, user_emb: F32, item_emb: F32) -> QuantizedTables | None:
+    """The tables as the recipe stores them; None where it keeps them as they were trained."""
+    return QUANTIZERS[recipe.name](user_emb, item_emb) if recipe.name in QUANTIZERS else None
 
 
 def _scale(peak: NDArray[np.floating]) -> F32:

@@ -11,7 +11,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "bench",
         parents=[common_options()],
         help="measure bundles: memory, latency, Recall@K",
-        description="Verifies and self-tests each bundle, measures it in fresh processes, writes one record each to runs/.",
+        description="Verifies, self-tests and measures each bundle in fresh processes. Records go to runs/.",
     )
     add_run_options(parser)
     parser.set_defaults(func=run)

@@ -1,14 +1,11 @@
 """recpress-edge export: make what is missing, then write, check and publish a bundle."""
 
 import argparse
-import contextlib
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recpress_edge.cli.common import (
-    Progress,
     common_options,
     emit,
     next_steps,
@@ -16,15 +13,17 @@ from recpress_edge.cli.common import (
     say,
     training_options,
 )
+from recpress_edge.cli.train import training_events
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.core.units import format_bytes
 
 if TYPE_CHECKING:
     from recpress_edge.data.interactions import Dataset
-    from recpress_edge.training.cache import Event, TrainOptions
-    from recpress_export.package import Exported, Source
+    from recpress_edge.training.cache import TrainOptions
+    from recpress_export.package import Exported
     from recpress_export.parity import Parity
     from recpress_export.quantize import Recipe
+    from recpress_export.source import Source
 
 FORMATS = ("onnx",)
 
@@ -39,7 +38,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "its rankings with fp32 on all validation users, and runs its self-test. A bundle below the gate "
         "(export.toml) is not published: exit code 3.",
     )
-    parser.add_argument("--student", required=True, metavar="NAME", help="for example htd_dim10")
+    parser.add_argument(
+        "--student",
+        required=True,
+        metavar="NAME",
+        help="for example htd_dim10; or the folder of a trained model, whatever its settings were",
+    )
     parser.add_argument("--teacher", metavar="NAME", help="default: the one the student's method asks for")
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the student's training (default: 0)"
@@ -70,6 +74,8 @@ class Request:
     """A checked command."""
 
     student: str
+    folder: Path | None
+    """The model's folder when the student was given by folder, not by name."""
     teacher: str | None
     seed: int
     data: str
@@ -80,13 +86,15 @@ class Request:
     @property
     def name(self) -> str:
         """Name of the bundle, whatever its folder is called."""
-        from recpress_export.package import bundle_name
+        from recpress_export.source import bundle_name
 
         return bundle_name(self.student, self.seed, self.recipe)
 
     @property
     def command(self) -> str:
         """The command that makes the same bundle, in one spelling, so that equal bundles have equal bytes."""
+        if self.folder:
+            return f"recpress-edge export --student models/{self.folder.name} --recipe {self.recipe.name}"
         teacher = f" --teacher {self.teacher}" if self.teacher else ""
         return (
             f"recpress-edge export --student {self.student}{teacher} --data {self.data} "
@@ -96,9 +104,10 @@ class Request:
 
 def _request(args: argparse.Namespace) -> Request:
     """Check everything that can be checked before anything is trained."""
-    from recpress_edge.distill.students import parse_name, teacher_name
-    from recpress_export.package import bundle_name, check_target
+    from recpress_edge.training.cache import is_folder
+    from recpress_export.package import check_target
     from recpress_export.quantize import recipe_named
+    from recpress_export.source import bundle_name
 
     if args.format not in FORMATS:
         raise unknown_name("format", args.format, FORMATS)
@@ -106,14 +115,40 @@ def _request(args: argparse.Namespace) -> Request:
         raise ConfigError("--int8 means --recipe int8-dim; give one of the two")
     if args.seed < 0:
         raise ConfigError(f"--seed must not be negative, got {args.seed}")
-    student = parse_name(args.student)
-    teacher_name(student, args.teacher)
     recipe = recipe_named("int8-dim" if args.int8 else args.recipe or "fp32")
-    name = bundle_name(str(student), args.seed, recipe)
+    student, seed, data, folder = _named(args) if not is_folder(args.student) else _in_folder(args)
+    name = bundle_name(student, seed, recipe)
     target = args.out or args.work / "dist" / name
     if not args.dry_run:
-        check_target(target, name, args.data, force=args.force)
-    return Request(str(student), args.teacher, args.seed, args.data, recipe, target, args.force)
+        check_target(target, name, data, force=args.force)
+    return Request(student, folder, args.teacher, seed, data, recipe, target, args.force)
+
+
+def _named(args: argparse.Namespace) -> tuple[str, int, str, None]:
+    from recpress_edge.distill.students import parse_name, teacher_name
+
+    student = parse_name(args.student)
+    teacher_name(student, args.teacher)
+    return str(student), args.seed, args.data, None
+
+
+def _in_folder(args: argparse.Namespace) -> tuple[str, int, str, Path]:
+    """Name, seed and data set of a trained model; flags that would say something else are refused."""
+    from recpress_edge.training.store import load_model
+
+    folder = Path(args.student)
+    facts = load_model(folder).metadata
+    data = facts["dataset"]["name"]
+    for flag, given, usual, own in (
+        ("--teacher", args.teacher, None, (facts["teacher"] or {}).get("name")),
+        ("--seed", args.seed, 0, facts["seed"]),
+        ("--data", args.data, "synthetic", data),
+    ):
+        if given not in (usual, own):
+            raise ConfigError(
+                f"{folder} was trained with {flag} {own}, so {flag} {given} cannot apply. Leave it out."
+            )
+    return facts["name"], facts["seed"], data, folder
 
 
 def export_student(request: Request, args: argparse.Namespace) -> "Exported":
@@ -124,17 +159,14 @@ def export_student(request: Request, args: argparse.Namespace) -> "Exported":
     from recpress_export.parity import load_gate
 
     data = load_dataset(request.data, args.work, lambda text: say(args, text))
-    with contextlib.ExitStack() as bars:
-        model = ensure_model(
-            request.student,
-            "student",
-            data,
-            request.seed,
-            args.work,
-            _options(request, args),
-            _narrator(args, bars),
-        )
-    source = _source(request, data, model.folder)
+    folder = request.folder
+    if folder is None:
+        with training_events(args) as on_event:
+            options = _options(request, args)
+            folder = ensure_model(
+                request.student, "student", data, request.seed, args.work, options, on_event
+            ).folder
+    source = _source(request, data, folder)
     with progress(args, "parity") as update:
         return export_bundle(
             source,
@@ -152,39 +184,18 @@ def _options(request: Request, args: argparse.Namespace) -> "TrainOptions":
     return TrainOptions(teacher=request.teacher, device=args.device, threads=args.threads)
 
 
-def _narrator(args: argparse.Namespace, bars: contextlib.ExitStack) -> Callable[["Event"], None]:
-    """Say what is found, what is missing and therefore trained, with a bar for each training run."""
-    update: Progress | None = None
-
-    def tell(event: "Event") -> None:
-        nonlocal update
-        role = "teacher" if event.teacher_of else "student"
-        match event.kind:
-            case "cached":
-                say(args, f"{role:<9}  {event.name}  seed {event.seed}  ·  trained before, {event.folder}")
-            case "wait":
-                say(args, f"{role:<9}  {event.name}: another process is training it, waiting")
-            case "train" | "resume":
-                verb = "missing, so it is trained now" if event.kind == "train" else "training goes on"
-                say(args, f"{role:<9}  {event.name}  seed {event.seed}  ·  {verb} ({event.epochs} epochs)")
-                update = bars.enter_context(progress(args, f"train {event.name}"))
-            case "epoch" if update:
-                update(event.epoch, event.epochs)
-            case "done":
-                bars.close()
-                say(args, f"{'':<9}  {event.name} trained in {event.seconds:.0f} s, {event.folder}")
-
-    return tell
-
-
 def _source(request: Request, data: "Dataset", folder: Path) -> "Source":
     from recpress_edge.core.metrics import RECALL_DEFINITION
     from recpress_edge.data.holdout import holdout, masking_rule
     from recpress_edge.distill.students import parse_name
     from recpress_export.arrays import read_student
-    from recpress_export.package import Source
+    from recpress_export.source import Source
 
     student = read_student(folder)
+    if student.facts["dataset"]["digest"] != data.digest():
+        raise ConfigError(
+            f"{folder} was trained on another split than the {data.name!r} here: its digest differs"
+        )
     teacher = student.facts.get("teacher")
     float_bytes = 4
     rows = student.n_users + student.n_items
@@ -209,7 +220,9 @@ def _say_plan(request: Request, args: argparse.Namespace) -> int:
     from recpress_edge.training.cache import plan_steps
 
     data = load_dataset(request.data, args.work, lambda text: say(args, text))
-    steps = plan_steps(request.student, "student", data, request.seed, args.work, _options(request, args))
+    steps = []
+    if request.folder is None:
+        steps = plan_steps(request.student, "student", data, request.seed, args.work, _options(request, args))
     for step in steps:
         say(args, f"{step.action:<9}  {step.name}  seed {step.seed}  {step.folder or ''}".rstrip())
     say(args, f"{'write':<9}  {request.target}  {request.recipe.name}: {request.recipe.summary}")
@@ -230,7 +243,8 @@ def _report(request: Request, args: argparse.Namespace, exported: "Exported") ->
         f"student    {request.student}  seed {request.seed}  ·  "
         f"{contract.n_users:,} users × {contract.n_items:,} items × {contract.dim}",
     )
-    say(args, f"recipe     {recipe.name}: {recipe.summary}   (no calibration needed)")
+    calibration = "   (no calibration needed)" if recipe.low else ""
+    say(args, f"recipe     {recipe.name}: {recipe.summary}{calibration}")
     verb = "unchanged" if exported.unchanged else "wrote"
     say(args, f"{verb:<9}  {bundle.model_path}   {format_bytes(size)}{smaller}")
     if recipe.low:

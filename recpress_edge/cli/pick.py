@@ -18,8 +18,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "pick",
         parents=[common_options(), budget_options()],
         help="the best variant within a budget",
-        description="Names the variant with the highest Recall@50 that keeps every limit, per device and data set. "
-        "Exit code 3 when nothing fits anywhere.",
+        description="Names the variant with the highest Recall@50 that keeps every limit, "
+        "per device and data set. Exit code 3 where nothing fits.",
     )
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUNS", help="record files, or folders of them")
     parser.set_defaults(func=run)

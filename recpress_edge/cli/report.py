@@ -25,7 +25,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "report",
         parents=[common_options(), budget_options()],
         help="Pareto report of bench records as one offline HTML file",
-        description="Reads bench records, sorts out what may be compared, and writes a page, a picture and a verdict.",
+        description="Reads bench records, sorts out what may be compared, writes a page and a picture.",
     )
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUNS", help="record files, or folders of them")
     parser.add_argument(

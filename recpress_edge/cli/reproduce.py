@@ -58,7 +58,8 @@ def run(args: argparse.Namespace) -> int:
     if args.out:
         check_free(args.out, force=args.force)
     if args.dry_run:
-        say(args, "\n".join(shlex.join(_command(args, r)) for r in runs))
+        commands = [_teacher_command(args), *(_student_command(args, r, "TEACHER_FOLDER") for r in runs)]
+        say(args, "\n".join(shlex.join(["recpress-edge", *command]) for command in commands))
         return 0
     teacher, outcomes = _train_all(args, runs)
     verdicts = topology.verdicts(outcomes)
@@ -111,10 +112,10 @@ def _train_all(args: argparse.Namespace, runs: Sequence["Run"]) -> tuple[float, 
         args,
         f"teacher {topology.TEACHER}, then {len(runs)} students on {topology.DATA}, {args.jobs} at a time",
     )
-    teacher = _recall(_train(args, topology.Run(topology.TEACHER, 0), verb="train"))
+    teacher = _train(_teacher_command(args))
     outcomes = []
     with progress(args, "students") as update, ThreadPoolExecutor(args.jobs) as pool:
-        pending = {pool.submit(_train, args, r): r for r in runs}
+        pending = {pool.submit(_train, _student_command(args, r, teacher["folder"])): r for r in runs}
         try:
             for done, future in enumerate(as_completed(pending), start=1):
                 trained, model = pending[future], future.result()
@@ -124,26 +125,35 @@ def _train_all(args: argparse.Namespace, runs: Sequence["Run"]) -> tuple[float, 
             pool.shutdown(cancel_futures=True, wait=False)
             raise
     order = {r: index for index, r in enumerate(runs)}
-    return teacher, sorted(outcomes, key=lambda o: order[o.run])
+    return _recall(teacher), sorted(outcomes, key=lambda o: order[o.run])
 
 
-def _command(args: argparse.Namespace, model: "Run", verb: str = "distill") -> list[str]:
+def _teacher_command(args: argparse.Namespace) -> list[str]:
     from recpress_edge.reproduce import topology
 
-    role = "--teacher" if verb == "train" else "--student"
+    return ["train", "--teacher", topology.TEACHER, *_protocol(args)]
+
+
+def _student_command(args: argparse.Namespace, model: "Run", teacher: str) -> list[str]:
+    learns = ["--teacher", teacher] if model.method != "bpr" else []
+    return ["distill", "--student", model.student, "--seed", str(model.seed), *learns, *_protocol(args)]
+
+
+def _protocol(args: argparse.Namespace) -> list[str]:
+    from recpress_edge.reproduce import topology
+
     fixed = ["--data", topology.DATA, "--epochs", str(topology.EPOCHS), "--keep", "last", "--threads", "1"]
-    return [verb, role, model.student, "--seed", str(model.seed), *fixed, "--work", str(args.work)]
+    return [*fixed, "--work", str(args.work)]
 
 
-def _train(args: argparse.Namespace, model: "Run", verb: str = "distill") -> dict[str, Any]:
-    command = [sys.executable, "-m", "recpress_edge", *_command(args, model, verb), "--json"]
+def _train(command: Sequence[str]) -> dict[str, Any]:
+    """Run one command in a process of its own, with one thread, and return its model's record."""
+    whole = [sys.executable, "-m", "recpress_edge", *command, "--json"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run(whole, capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise RecPressError(
-            f"{model.student} seed {model.seed} failed: {last}. Run alone: {shlex.join(command)}"
-        )
+        raise RecPressError(f"{last} (from: recpress-edge {shlex.join(command)})")
     answer: dict[str, Any] = json.loads(done.stdout)
     trained: dict[str, Any] = answer["models"][0]
     return trained

@@ -61,7 +61,7 @@ class Contract:
     user_input: str = "user"
     """int64 (1,): user index, 0 <= user < n_users. The host must check: some runtimes wrap negatives."""
     seen_input: str = "seen"
-    """int64 (n_seen,): item indices never to recommend; may be empty."""
+    """int64 (n_seen,): item indices never to recommend; may be empty or repeat themselves."""
     k_input: str = "k"
     """int64 (1,): list length, 1 <= k <= n_items - distinct seen items."""
     items_output: str = "items"
@@ -102,9 +102,9 @@ class Evaluation:
         return self.relevant_indices[self.relevant_indptr[row] : self.relevant_indptr[row + 1]]
 
     def to_bytes(self) -> bytes:
-        """An npz whose bytes depend on nothing but the arrays (no timestamps)."""
+        """An npz whose bytes depend on nothing but the arrays: no timestamps, no compressor's version."""
         buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        with zipfile.ZipFile(buffer, "w") as archive:
             for field in dataclasses.fields(self):
                 array = io.BytesIO()
                 np.save(array, getattr(self, field.name), allow_pickle=False)
@@ -185,6 +185,9 @@ class Bundle:
         """The evaluation users, with shapes and indices checked before use."""
         where = self.folder / EVALUATION_FILE
         arrays = _read_npz(where, [f.name for f in dataclasses.fields(Evaluation)])
+        _check_range(where, "user", arrays["users"], self.contract.n_users)
+        for name in ("seen_indices", "relevant_indices"):
+            _check_range(where, "item", arrays[name], self.contract.n_items)
         evaluation = Evaluation(
             arrays["users"].astype(np.int32),
             arrays["seen_indptr"].astype(np.int64),
@@ -192,12 +195,10 @@ class Bundle:
             arrays["relevant_indptr"].astype(np.int64),
             arrays["relevant_indices"].astype(np.int32),
         )
-        _check_range(where, "user", evaluation.users, self.contract.n_users)
         for indptr, indices in (
             (evaluation.seen_indptr, evaluation.seen_indices),
             (evaluation.relevant_indptr, evaluation.relevant_indices),
         ):
-            _check_range(where, "item", indices, self.contract.n_items)
             starts = (
                 indptr.size == evaluation.users.size + 1 and indptr[0] == 0 and indptr[-1] == indices.size
             )
@@ -255,6 +256,8 @@ def open_bundle(folder: Path) -> Bundle:
         raise ArtifactError(
             f"{where} was changed after it was written: its digest is not {manifest.get('digest')}"
         )
+    if not _SAFE_NAME.fullmatch(manifest["name"]):  # records and folders are named after it
+        raise ArtifactError(f"{where}: name {manifest['name']!r} is not a plain file name")
     contract = _read_contract(where, manifest["contract"])
     _verify_files(folder, manifest["files"], contract)
     return Bundle(
@@ -317,7 +320,7 @@ def _verify_files(folder: Path, files: Mapping[str, Any], contract: Contract) ->
 
 
 def _check_range(where: Path, kind: Literal["user", "item"], ids: Any, count: int) -> None:
-    array = np.asarray(ids, np.int64)
+    array = np.asarray(ids)  # in its own type: a narrower one could wrap an index into the range
     if array.size and (array.min() < 0 or array.max() >= count):
         raise ArtifactError(f"{where}: {kind} index outside 0..{count - 1}: {array.min()}..{array.max()}")
 

@@ -118,27 +118,19 @@ class _Mixture(torch.autograd.Function):
             loss, *grads = _dense(x, teacher, z * kept, w1, outer)
         else:
             loss, *grads = _dispatched(x, teacher, z, pairs, w1, outer)
-        dx, dz, dw1, douter = grads
-        ctx.save_for_backward(dx[:, :-1], dz, dw1[:, :, :hidden], douter)
+        ctx.grads = grads
         return loss
 
     @staticmethod
-    @once_differentiable  # type: ignore[no-untyped-call,untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        student, z, inner, outer = ctx.saved_tensors
-        return (
-            student * grad_output,
-            None,
-            z * grad_output,
-            inner * grad_output,
-            outer * grad_output,
-            None,
-        )
+        # Scaled in place and handed over, so that megabytes of expert gradient are not copied each step.
+        dx, dz, dw1, dw2 = (grad.mul_(grad_output) for grad in ctx.grads)
+        del ctx.grads
+        return dx[:, :-1], None, dz, dw1[:, :, :-1], dw2, None
 
 
-def _dense(
-    x: Tensor, teacher: Tensor, z: Tensor, w1: Tensor, outer: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def _dense(x: Tensor, teacher: Tensor, z: Tensor, w1: Tensor, outer: Tensor) -> tuple[Tensor, ...]:
     """Every expert for every row as one product [z_k · relu(x W1_k)]_k @ W2, in blocks of rows."""
     n_experts, inputs, units = w1.shape
     w1_cat = w1.transpose(0, 1).reshape(inputs, n_experts * units)
@@ -146,59 +138,79 @@ def _dense(
     loss = x.new_zeros(())
     dx, dz = torch.empty_like(x), torch.empty_like(z)
     dw1, dw2 = torch.zeros_like(w1_cat), torch.zeros_like(w2_cat)
+    work = [x.new_empty(min(BLOCK_ROWS, len(x)), n_experts * units) for _ in range(3)]
     for first in range(0, len(x), BLOCK_ROWS):
-        rows = slice(first, first + BLOCK_ROWS)
+        rows = slice(first, min(first + BLOCK_ROWS, len(x)))
+        hidden, scaled, dhidden = (buffer[: rows.stop - first] for buffer in work)  # (b, K·h)
         by_expert = (-1, n_experts, units)
         share = z[rows, :, None]
-        hidden = torch.mm(x[rows], w1_cat).relu_()  # (b, K·h)
-        scaled = (hidden.view(by_expert) * share).view_as(hidden)
-        residual = torch.mm(scaled, w2_cat).sub_(teacher[rows])
+        torch.mm(x[rows], w1_cat, out=hidden).relu_()
+        torch.mul(hidden.view(by_expert), share, out=scaled.view(by_expert))
+        residual = torch.addmm(teacher[rows], scaled, w2_cat, beta=-1)
         loss += residual.square().sum()
         residual.mul_(2.0)
         dw2.addmm_(scaled.T, residual)
-        dhidden = torch.mm(residual, w2_cat.T)
+        torch.mm(residual, w2_cat.T, out=dhidden)
         torch.mul(hidden, dhidden, out=scaled)
         torch.sum(scaled.view(by_expert), dim=2, out=dz[rows])
         dhidden.view(by_expert).mul_(share)
-        dhidden = torch.ops.aten.threshold_backward(dhidden, hidden, 0)
+        _mask_inactive(dhidden, hidden)
         dw1.addmm_(x[rows].T, dhidden)
         torch.mm(dhidden, w1_cat.T, out=dx[rows])
-    return loss, dx, dz, dw1.view(inputs, n_experts, units).transpose(0, 1), dw2.view_as(outer)
+    dw1 = dw1.view(inputs, n_experts, units).transpose(0, 1)
+    return loss, dx, dz, dw1, dw2.view_as(outer)
 
 
 def _dispatched(
     x: Tensor, teacher: Tensor, z: Tensor, pairs: Tensor, w1: Tensor, outer: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, ...]:
     """Only the pairs given, (P, 2) of (expert, row) sorted by expert."""
     expert, row = pairs.unbind(dim=1)
-    ends = torch.bincount(expert, minlength=len(w1)).cumsum(0).tolist()
-    spans = [(k, a, b) for k, (a, b) in enumerate(zip([0, *ends], ends, strict=False)) if b > a]
-    xs = x[row]
+    sizes = torch.bincount(expert, minlength=len(w1)).tolist()
+    xs = x.index_select(0, row)
     share = z[row, expert][:, None]  # (P, 1)
-    hidden = x.new_empty(len(row), w1.shape[2])
-    for k, a, b in spans:
-        torch.mm(xs[a:b], w1[k], out=hidden[a:b])
+    hidden, parts = xs.new_empty(len(row), w1.shape[2]), xs.new_empty(len(row), outer.shape[2])
+    dhidden, dxs, dw1, dw2 = (torch.empty_like(like) for like in (hidden, xs, w1, outer))
+    first, second = w1.unbind(), outer.unbind()
+
+    for a, w, out in zip(
+        torch.split_with_sizes(xs, sizes), first, torch.split_with_sizes(hidden, sizes), strict=True
+    ):
+        torch.mm(a, w, out=out)
     hidden.relu_()
     scaled = hidden * share
-    parts = x.new_empty(len(row), outer.shape[2])
-    for k, a, b in spans:
-        torch.mm(scaled[a:b], outer[k], out=parts[a:b])
-    residual = torch.zeros_like(teacher).index_add_(0, row, parts).sub_(teacher)
+    for a, w, out in zip(
+        torch.split_with_sizes(scaled, sizes), second, torch.split_with_sizes(parts, sizes), strict=True
+    ):
+        torch.mm(a, w, out=out)
+    residual = teacher.neg().index_add_(0, row, parts)
     loss = residual.square().sum()
     torch.index_select(residual.mul_(2.0), 0, row, out=parts)
-    dw1, dw2 = torch.zeros_like(w1), torch.zeros_like(outer)
-    dhidden = torch.empty_like(hidden)
-    for k, a, b in spans:
-        torch.mm(scaled[a:b].T, parts[a:b], out=dw2[k])
-        torch.mm(parts[a:b], outer[k].T, out=dhidden[a:b])
+    for a, g, out in zip(
+        torch.split_with_sizes(scaled, sizes), torch.split_with_sizes(parts, sizes), dw2.unbind(), strict=True
+    ):
+        torch.mm(a.T, g, out=out)
+    for g, w, out in zip(
+        torch.split_with_sizes(parts, sizes), second, torch.split_with_sizes(dhidden, sizes), strict=True
+    ):
+        torch.mm(g, w.T, out=out)
     dz = torch.zeros_like(z)
-    dz[row, expert] = (hidden * dhidden).sum(dim=1)
-    dhidden = torch.ops.aten.threshold_backward(dhidden.mul_(share), hidden, 0)
-    dxs = torch.empty_like(xs)
-    for k, a, b in spans:
-        torch.mm(xs[a:b].T, dhidden[a:b], out=dw1[k])
-        torch.mm(dhidden[a:b], w1[k].T, out=dxs[a:b])
+    dz[row, expert] = torch.mul(hidden, dhidden, out=scaled).sum(dim=1)
+    _mask_inactive(dhidden.mul_(share), hidden)
+    for a, g, out in zip(
+        torch.split_with_sizes(xs, sizes), torch.split_with_sizes(dhidden, sizes), dw1.unbind(), strict=True
+    ):
+        torch.mm(a.T, g, out=out)
+    for g, w, out in zip(
+        torch.split_with_sizes(dhidden, sizes), first, torch.split_with_sizes(dxs, sizes), strict=True
+    ):
+        torch.mm(g, w.T, out=out)
     return loss, torch.zeros_like(x).index_add_(0, row, dxs), dz, dw1, dw2
+
+
+def _mask_inactive(grad: Tensor, hidden: Tensor) -> None:
+    """The gradient of ReLU, in place: zero where the unit was off."""
+    torch.ops.aten.threshold_backward.grad_input(grad, hidden, 0, grad_input=grad)
 
 
 def _linear_init(shape: tuple[int, ...], fan_in: int, generator: torch.Generator) -> nn.Parameter:

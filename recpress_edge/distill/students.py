@@ -30,7 +30,10 @@ CONFIGS: Final[Mapping[str, type[Any]]] = {
 }
 DEFAULT_TEACHERS: Final[Mapping[str, str]] = {"ftd": "bpr_dim200", "htd": "bpr_dim200", "soft": "soft_dim200"}
 NEED_TEACHER: Final = frozenset({"ftd", "htd"})
-ROLES: Final[Mapping[Role, tuple[str, ...]]] = {"teacher": ("bpr", "soft"), "student": ("bpr", "ftd", "htd", "soft")}
+ROLES: Final[Mapping[Role, tuple[str, ...]]] = {
+    "teacher": ("bpr", "soft"),
+    "student": ("bpr", "ftd", "htd", "soft"),
+}
 MAX_DIM: Final = 4096
 
 
@@ -63,15 +66,17 @@ def teacher_name(student: ModelName, asked: str | None) -> str | None:
     """
     if student.method not in DEFAULT_TEACHERS:
         if asked not in (None, "none"):
+            others = ", ".join(f"{method}_dim{student.dim}" for method in DEFAULT_TEACHERS)
             raise ConfigError(
                 f"{student} learns without a teacher, so --teacher {asked} would change nothing. "
-                f"Leave it out, or distil {', '.join(f'{m}_dim{student.dim}' for m in sorted(DEFAULT_TEACHERS))}."
+                f"Leave it out, or distil one of {others}."
             )
         return None
     if asked == "none":
         if student.method in NEED_TEACHER:
             raise ConfigError(
-                f"{student} cannot learn without a teacher. For the student without distillation: bpr_dim{student.dim}."
+                f"{student} cannot learn without a teacher. "
+                f"The student without distillation is bpr_dim{student.dim}."
             )
         return None
     return asked or DEFAULT_TEACHERS[student.method]

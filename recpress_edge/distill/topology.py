@@ -10,14 +10,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import normalize
 
 from recpress_edge.distill.experts import Experts
 
 # Groups are compared in tiles of at most this many rows: a tile of similarities stays in cache, and
 # many small groups share one product instead of paying for a Python step each.
-TILE_ROWS = 256
+TILE_ROWS = 128
 
 
 def full_topology_loss(
@@ -51,11 +51,11 @@ def group_topology_loss(student: Tensor, teacher: Tensor, groups: Tensor, n_grou
     """
     with torch.no_grad():
         teacher_unit = normalize(teacher)
-        member = student.new_zeros(n_groups, len(groups))
-        member[groups, torch.arange(len(groups), device=groups.device)] = 1.0
         # Cosines ignore length, so sums serve as means; an empty group's zero row gives 0 - 0.
-        student_prototype = normalize(member @ student)  # (G, d)
-        teacher_prototype = normalize(member @ teacher)  # (G, D)
+        student_prototype, teacher_prototype = (
+            normalize(rows.new_zeros(n_groups, rows.shape[1]).index_add_(0, groups, rows))
+            for rows in (student.detach(), teacher)
+        )  # (G, d), (G, D)
         teacher_cosine = teacher_unit @ teacher_prototype.T  # (N, G)
     student_unit = normalize(student)
     to_prototypes = (student_unit @ student_prototype.T - teacher_cosine).square().sum()
@@ -99,28 +99,39 @@ class _WithinGroups(torch.autograd.Function):
     ) -> Tensor:
         order = torch.argsort(groups)
         sizes = torch.bincount(groups, minlength=n_groups).tolist()
-        s, t, g = student_unit[order], teacher_unit[order], groups[order]
+        s, t = student_unit.index_select(0, order), teacher_unit.index_select(0, order)
+        g = groups.index_select(0, order)
         loss = s.new_zeros(())
-        grad = torch.empty_like(s)
+        grad = torch.zeros_like(s)
         for start, stop, several in _spans(sizes):
-            ts, ss = t[start:stop], s[start:stop]
             for first in range(start, stop, TILE_ROWS):
                 last = min(first + TILE_ROWS, stop)
-                target = torch.mm(t[first:last], ts.T)
-                gap = torch.mm(s[first:last], ss.T).sub_(target)
-                gap.masked_fill_(target <= 0, 0.0)
+                # Similarities are symmetric: the tile's rows against themselves and all later rows.
+                gap = _gap(s[first:last], s[first:stop], t[first:last], t[first:stop])
                 if several:
-                    gap.masked_fill_(g[first:last, None] != g[None, start:stop], 0.0)
+                    gap.masked_fill_(g[first:last, None] != g[None, first:stop], 0.0)
+                grad[first:last].addmm_(gap, s[first:stop])
                 loss += gap.square().sum()
-                torch.mm(gap, ss, out=grad[first:last])
-        ctx.save_for_backward(torch.empty_like(grad).index_copy_(0, order, grad.mul_(4.0)))
+                if last < stop:
+                    later = gap[:, last - first :]
+                    grad[last:stop].addmm_(later.T, s[first:last])
+                    loss += later.square().sum()
+        ctx.grad = torch.empty_like(grad).index_copy_(0, order, grad.mul_(4.0))
         return loss
 
     @staticmethod
-    @once_differentiable  # type: ignore[no-untyped-call,untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None, None, None]:
-        (grad,) = ctx.saved_tensors
-        return grad * grad_output, None, None, None
+        return ctx.grad * grad_output, None, None, None
+
+
+def _gap(s: Tensor, s_others: Tensor, t: Tensor, t_others: Tensor) -> Tensor:
+    """Student minus teacher cosines where the teacher's is above zero, else zero: (n, m)."""
+    target = torch.mm(t, t_others.T)
+    gap = torch.addmm(target, s, s_others.T, beta=-1)
+    # threshold_backward(a, b, 0) is a where b > 0 and zero elsewhere, in one pass.
+    torch.ops.aten.threshold_backward.grad_input(gap, target, 0, grad_input=gap)
+    return gap
 
 
 def _spans(sizes: list[int]) -> list[tuple[int, int, bool]]:

@@ -4,15 +4,16 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from recpress_edge.core.errors import DataError
 from recpress_edge.core.rng import stream
 from recpress_edge.data.interactions import Interactions
+from recpress_edge.models.adam import Adam
 from recpress_edge.models.config import BPRConfig
-from recpress_edge.models.method import Job, Method, adam
+from recpress_edge.models.method import Job, Method
 from recpress_edge.models.mf import MF
 
 I64 = NDArray[np.int64]
@@ -47,7 +48,7 @@ class NegativeSampler:
         self._keys = self._users * train.n_items + self._positives  # ascending, by the container's order
 
     def epoch(self, seed: int, epoch: int) -> tuple[I64, I64, I64]:
-        """Shuffled (users, positives, negatives), (nnz,) each; a negative is never a train item of its user."""
+        """Shuffled (users, positives, negatives), (nnz,) each; no negative is a train item of its user."""
         order = stream(seed, "shuffle", epoch).permutation(self._users.size)
         users = self._users[order]
         negatives = self._draw(users, stream(seed, "negatives", epoch))
@@ -72,14 +73,14 @@ class BPR(Method):
         self.config = config
         self.mf = MF(job.train.n_users, job.train.n_items, job.dim, job.seed, config.init_std).to(job.device)
         self.sampler = NegativeSampler(job.train)
-        self.model = self.mf
-        self.optimizer = adam(self.model, config.learning_rate, config.weight_decay)
+        self.optimizer = Adam(self.mf, config.learning_rate, config.weight_decay)
 
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
         drawn = self.sampler.epoch(self.job.seed, epoch)
         users, positives, negatives = (torch.from_numpy(column).to(self.job.device) for column in drawn)
-        for batch in zip(*(c.split(self.config.batch_size) for c in (users, positives, negatives)), strict=True):
-            yield self.batch_loss(*batch)
+        for start in range(0, len(users), self.config.batch_size):
+            part = slice(start, start + self.config.batch_size)
+            yield self.batch_loss(users[part], positives[part], negatives[part])
 
     def batch_loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
         """Loss () of one batch of indices, (B,) each."""

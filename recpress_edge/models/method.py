@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from recpress_edge.data.interactions import Interactions
+from recpress_edge.models.adam import Adam
 
 F32 = NDArray[np.float32]
 
@@ -38,12 +38,11 @@ class Job:
 class Method(ABC):
     """One way to learn two tables.
 
-    All learned state lives in ``model`` and ``optimizer``, and everything random is asked for by
+    All learned state lives in ``optimizer``, which knows the parameters, and everything random is asked for by
     (seed, purpose, epoch): a run that resumes at an epoch boundary needs nothing else.
     """
 
-    model: nn.Module
-    optimizer: torch.optim.Adam
+    optimizer: Adam
 
     @abstractmethod
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
@@ -52,8 +51,3 @@ class Method(ABC):
     @abstractmethod
     def tables(self) -> tuple[Tensor, Tensor]:
         """user_emb (U, D) and item_emb (I, D) whose product is the score."""
-
-
-def adam(model: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.Adam:
-    """Adam in one pass over memory; the fused kernel computes the same update."""
-    return torch.optim.Adam(model.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)

@@ -8,16 +8,18 @@ from typing import Final
 import numpy as np
 
 from recpress_edge.core.budget import Budget, Cost, misses
+from recpress_edge.core.results import BASES
 from recpress_edge.core.stats import pareto_front
 from recpress_edge.report.rows import Run
 
 RULE: Final = (
     "A variant is on the front when no other is at least as good in everything and better in something. "
     "It is called dominated only when that holds even with both at the unfavourable ends of their intervals. "
-    "Where intervals overlap, nobody is called worse: 'behind X' names what differs beyond the intervals and what is "
-    "level within them, and 'near tie' means that nothing differs beyond them. Intervals: Recall@50 from the lowest to "
-    "the highest seed (a single seed is taken as exact); p95 a 95 % interval from the order of the raw samples; "
-    "memory 256 KiB either way; bytes are exact."
+    "Where intervals overlap, nobody is called worse: 'behind X' names what differs beyond the intervals "
+    "and what is level within them, and 'near tie' means that nothing differs beyond them. "
+    "Intervals: Recall@50 from the lowest to the highest seed (a single seed is taken as exact); "
+    "p95 a 95 % interval from the order of the raw samples; memory 256 KiB either way; bytes are exact. "
+    "Measured, emulated and estimated variants are each compared among themselves."
 )
 MEMORY_RESOLUTION_BYTES: Final = 256 * 2**10
 
@@ -135,7 +137,10 @@ def sections(runs: Sequence[Run], budget: Budget) -> tuple[Section, ...]:
 def _section(conditions: tuple[tuple[str, str], ...], runs: Sequence[Run], budget: Budget) -> Section:
     kept, left = newest(runs)
     points = to_points(kept)
-    return Section(conditions=conditions, placed=place(points, budget), left=left)
+    placed = [row for basis in BASES for row in place([p for p in points if p.first.basis == basis], budget)]
+    return Section(
+        conditions=conditions, placed=tuple(sorted(placed, key=lambda row: _rank(row.point))), left=left
+    )
 
 
 def newest(runs: Sequence[Run]) -> tuple[list[Run], tuple[Left, ...]]:
@@ -164,7 +169,11 @@ def to_points(runs: Sequence[Run]) -> list[Point]:
     pooled = [tuple(sorted(members, key=lambda r: (len(r.seed), r.seed))) for members in groups.values()]
     labels = _labels(pooled)
     points = [_point(label, members) for label, members in zip(labels, pooled, strict=True)]
-    return sorted(points, key=lambda p: (-p.recall.mean, p.file_bytes.mean, p.label))
+    return sorted(points, key=_rank)
+
+
+def _rank(point: Point) -> tuple[float, float, str]:
+    return -point.recall.mean, point.file_bytes.mean, point.label
 
 
 def _labels(groups: Sequence[tuple[Run, ...]]) -> list[str]:
@@ -178,8 +187,8 @@ def _labels(groups: Sequence[tuple[Run, ...]]) -> list[str]:
         for index, members in enumerate(groups):
             same = [g for g, label in zip(groups, labels, strict=True) if label == labels[index]]
             if labels[index] in clash and len({getattr(g[0], extra) for g in same}) > 1:
-                groups_value = str(getattr(members[0], extra))[:16]
-                labels[index] = f"{labels[index]} ({groups_value})"
+                value = str(getattr(members[0], extra))[:16]
+                labels[index] = f"{labels[index]} ({value})"
     return labels
 
 
@@ -207,7 +216,7 @@ def _point(label: str, runs: tuple[Run, ...]) -> Point:
 
 
 def place(points: Sequence[Point], budget: Budget) -> tuple[Placed, ...]:
-    """Mark the fronts, and name for every other point what beats it."""
+    """Mark the fronts, and name what beats the others. points: of one basis, best Recall@50 first."""
     if not points:
         return ()
     means = np.array([[-p.recall.mean, *(p.span(axis.key).mean for axis in AXES)] for p in points])
@@ -216,7 +225,11 @@ def place(points: Sequence[Point], budget: Budget) -> tuple[Placed, ...]:
     placed = []
     for index, point in enumerate(points):
         rival = _rival(point, points)
-        ties = [points[i].label for i in np.flatnonzero((means == means[index]).all(axis=1)) if i != index]
+        ties = [
+            points[i].label
+            for i in np.flatnonzero((means == means[index]).all(axis=1)).tolist()
+            if i != index
+        ]
         if rival is not None:
             status = _behind(rival, point)
         elif overall[index]:

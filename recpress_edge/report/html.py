@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -41,6 +42,7 @@ class Part:
     chains: tuple[Chain, ...]
     conditions: tuple[tuple[str, str], ...]
     commands: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def render(
@@ -108,9 +110,24 @@ def _part(section: Section, budget: Budget, number: int) -> Part:
         panels=plots.panels(section, found.winner, f"section{number}") if section.placed else (),
         chains=chains(section),
         conditions=conditions(section),
-        commands=tuple(
-            sorted({str(run.record["protocol"].get("command", "")) for run in all_runs(section)} - {""})
-        ),
+        commands=commands(section),
+        warnings=warnings(section),
+    )
+
+
+def commands(section: Section) -> tuple[str, ...]:
+    """What made every row: the exports, then the runs."""
+    rows = [run.record for placed in section.placed for run in placed.point.runs]
+    made = [record["artifact"]["provenance"].get("command") for record in rows]
+    ran = [record["protocol"].get("command") for record in rows]
+    return tuple(dict.fromkeys(str(command) for command in (*made, *ran) if command))
+
+
+def warnings(section: Section) -> tuple[str, ...]:
+    """What the bench warned about, each once, with the number of runs."""
+    counts = Counter(str(text) for run in all_runs(section) for text in run.record.get("warnings", ()))
+    return tuple(
+        f"{text} ({count} of {len(all_runs(section))} runs)" for text, count in sorted(counts.items())
     )
 
 
@@ -119,16 +136,15 @@ def conditions(section: Section) -> tuple[tuple[str, str], ...]:
     runs = all_runs(section)
     rows: list[tuple[str, str]] = []
     for group in ("device", "software", "protocol"):
-        names = list(
-            dict.fromkeys(key for run in runs for key in run.record.get(group, {}) if key != "command")
-        )
-        for name in names:
-            rows.append(
-                (
-                    f"{group} {name}".replace("_", " "),
-                    _values([run.record.get(group, {}).get(name) for run in runs]),
-                )
+        facts: list[Mapping[str, Any]] = [run.record[group] for run in runs]
+        names = dict.fromkeys(name for fact in facts for name in fact if name != "command")
+        rows += [
+            (
+                f"{group} {name.removesuffix('_bytes')}".replace("_", " "),
+                _values([_sized(name, fact.get(name)) for fact in facts]),
             )
+            for name in names
+        ]
     for name, label in (("definition", "Recall@50"), ("split", "split"), ("users", "evaluation users")):
         rows.append((label, _values([run.record["quality"].get(name) for run in runs])))
     dataset = [run.record["artifact"]["provenance"]["dataset"] for run in runs]
@@ -141,8 +157,12 @@ def conditions(section: Section) -> tuple[tuple[str, str], ...]:
 
 
 def _values(values: Sequence[Any]) -> str:
-    texts = dict.fromkeys(_text(value) for value in values if value not in (None, ""))
-    return " | ".join(texts)
+    texts = dict.fromkeys(_text(value) for value in values if value is not None)
+    return " | ".join(text for text in texts if text)
+
+
+def _sized(name: str, value: Any) -> Any:
+    return format_bytes(value) if name.endswith("_bytes") and isinstance(value, int) else value
 
 
 def _text(value: Any) -> str:

@@ -41,13 +41,18 @@ def place_labels(
     assert figure is not None
     canvas = figure.canvas
     assert isinstance(canvas, FigureCanvasAgg)
-    renderer = canvas.get_renderer()
+    renderer = canvas.get_renderer()  # type: ignore[no-untyped-call]
     scale = figure.dpi / 72
     frame = axes.get_window_extent(renderer)
-    to_pixels = axes.transData.transform
-    points = [tuple(to_pixels((label.x, label.y))) for label in labels]
+
+    def to_pixels(spot: tuple[float, float]) -> tuple[float, float]:
+        x, y = axes.transData.transform(spot)
+        return float(x), float(y)
+
+    points = [to_pixels((label.x, label.y)) for label in labels]
     blocked = [_square(to_pixels(marker), 7 * scale) for marker in markers]
     blocked += [_square(to_pixels(spot), scale) for spot in lines]
+    blocked += [text.get_window_extent(renderer) for text in axes.texts]
     for label, (x, y) in sorted(zip(labels, points, strict=True), key=lambda pair: -pair[1][1]):
         weight = "bold" if label.bold else "normal"
         text = axes.text(label.x, label.y, label.text, fontsize=size, weight=weight)
@@ -55,7 +60,7 @@ def place_labels(
         text.remove()
         best = min(
             itertools.product(_DISTANCES, _ANGLES),
-            key=lambda spot: _cost(_box(x, y, extent, spot, scale), blocked, frame) + spot[0] * 0.5,
+            key=lambda spot: _cost(_box(x, y, extent, spot, scale), blocked, frame) + spot[0],
         )
         box = _box(x, y, extent, best, scale)
         blocked.append(box)
@@ -91,7 +96,7 @@ def _box(x: float, y: float, extent: Bbox, spot: tuple[int, int], scale: float) 
 
 
 def _cost(box: Bbox, blocked: Sequence[Bbox], frame: Bbox) -> float:
-    outside = (
+    outside = float(
         max(frame.x0 - box.x0, 0)
         + max(box.x1 - frame.x1, 0)
         + max(frame.y0 - box.y0, 0)
@@ -104,4 +109,4 @@ def _cost(box: Bbox, blocked: Sequence[Bbox], frame: Bbox) -> float:
 def _overlap(a: Bbox, b: Bbox) -> float:
     width = min(a.x1, b.x1) - max(a.x0, b.x0) + 2
     height = min(a.y1, b.y1) - max(a.y0, b.y0) + 2
-    return width * height if width > 0 and height > 0 else 0.0
+    return float(width * height) if width > 0 and height > 0 else 0.0

@@ -1,26 +1,27 @@
 """Pareto panels: Recall@50 against bytes, latency and memory. One SVG per panel, one PNG of all."""
 
 import io
-import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from recpress_edge.core.units import format_bytes, format_ns
+from recpress_edge.core.units import format_bytes
 from recpress_edge.report.chain import Step, teacher_of
 from recpress_edge.report.front import AXES, Axis, Placed, Section
 from recpress_edge.report.labels import Label, place_labels
-from recpress_edge.report.verdict import recall
+from recpress_edge.report.ticks import scale_costs
+from recpress_edge.report.verdict import candidates, recall
 
 # Okabe and Ito's palette: told apart by people with any form of colour blindness. Markers say it again.
 _LOOKS: Final = {
@@ -31,10 +32,9 @@ _LOOKS: Final = {
 }
 _MORE_LOOKS: Final = (("#cc79a7", "v"), ("#e69f00", "P"), ("#56b4e9", "X"), ("#000000", "<"))
 _MAX_LABELS: Final = 14
-_LOG_FROM: Final = 6.0
 _FRONT: Final = "front"
 _INK: Final = "#222222"
-_STYLE: Final = {
+_STYLE: Final[dict[Any, Any]] = {
     "font.size": 9.0,
     "axes.edgecolor": "#888888",
     "axes.labelcolor": _INK,
@@ -78,7 +78,7 @@ def panels(section: Section, winner: Placed | None, name: str) -> tuple[Panel, .
             _name_points(axes, section, index, winner)
             buffer = io.StringIO()
             figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-        front = [p.point.label for p in section.placed if p.panels[index]]
+        front = [p.point.label for p in candidates(section) if p.panels[index]]
         description = f"Recall@50 against {axis.title.lower()}; on the front: {', '.join(front)}"
         made.append(Panel(f"Recall@50 against {axis.title.lower()}", description, _inline(buffer.getvalue())))
     return tuple(made)
@@ -87,11 +87,12 @@ def panels(section: Section, winner: Placed | None, name: str) -> tuple[Panel, .
 def png(sections: Sequence[tuple[Section, Placed | None, str]]) -> bytes:
     """All panels in one image: a row per section, given with its winner and its title."""
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(15, 5.2 * len(sections)), dpi=150, layout="constrained")
+        figure = Figure(
+            figsize=(15, 5.2 * len(sections)), dpi=150, layout=ConstrainedLayoutEngine(wspace=0.04)
+        )
         FigureCanvasAgg(figure)
-        parts = np.atleast_1d(figure.subfigures(len(sections), 1))
+        parts = figure.subfigures(len(sections), 1, squeeze=False)[:, 0]
         rows = [part.subplots(1, len(AXES)) for part in parts]
-        figure.get_layout_engine().set(wspace=0.04)  # type: ignore[union-attr]
         for part, row, (section, winner, title) in zip(parts, rows, sections, strict=True):
             part.suptitle(title, fontsize=11, color=_INK)
             part.legend(handles=_legend(section, winner), loc="outside lower center", ncols=8, frameon=False)
@@ -125,13 +126,15 @@ def _methods(section: Section) -> list[str]:
 
 def _draw(axes: Axes, section: Section, index: int, winner: Placed | None) -> None:
     axis, methods = AXES[index], _methods(section)
-    _scale(axes, axis, [p.point.span(axis.key).mean for p in section.placed])
+    spans = [placed.point.span(axis.key) for placed in section.placed]
+    shown = [value for span in spans for value in (span.mean, *((span.low, span.high) if index == 1 else ()))]
+    scale_costs(axes, axis, shown)
     _families(axes, section, axis, methods)
     for placed in section.placed:
         _mark(axes, placed, axis, _look(placed.point.first.method, methods), chosen=placed is winner)
     axes.set_xlabel(axis.title)
     axes.set_ylabel("Recall@50")
-    axes.margins(x=0.16, y=0.14)
+    axes.margins(y=0.14)
     axes.yaxis.set_major_locator(MaxNLocator(6))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3f}".removeprefix("0")))
     axes.grid(axis="y", color="#e8e8e8", lw=0.7)
@@ -141,45 +144,6 @@ def _draw(axes: Axes, section: Section, index: int, winner: Placed | None) -> No
     if teacher is not None:
         _teacher_line(axes, teacher)
     _front_line(axes, section, index)
-
-
-def _scale(axes: Axes, axis: Axis, values: Sequence[float]) -> None:
-    low, high = min(values), max(values)
-    log = axis.key == "file_bytes" or (low > 0 and high / low > _LOG_FROM)
-    form: Callable[[float], str] = format_ns if axis.key == "p95_ns" else format_bytes
-    if log:
-        axes.set_xscale("log", base=2 if form is format_bytes else 10)
-        axes.xaxis.set_major_locator(
-            FixedLocator(log_ticks(low / 1.6, high * 1.6, binary=form is format_bytes))
-        )
-        axes.xaxis.set_minor_locator(NullLocator())
-    elif form is format_bytes:
-        axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 4, 5, 8, 10]))
-        unit = 2**20 if high >= 2**20 else 2**10
-        step = _nice_step((high - low or high) / 4 / unit) * unit
-        first = math.floor(low / step) - 2
-        axes.xaxis.set_major_locator(FixedLocator([step * (first + i) for i in range(12)]))
-    else:
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: form(value).replace(".0 ", " ")))
-
-
-def _nice_step(rough: float) -> float:
-    """The next of 1, 2, 5 × 10^n at or above ``rough``."""
-    power = 10 ** math.floor(math.log10(rough))
-    return next(power * digit for digit in (1, 2, 5, 10) if power * digit >= rough * 0.999)
-
-
-def log_ticks(low: float, high: float, *, binary: bool) -> list[float]:
-    """At most seven round values within [low, high]: powers of two, or 1-2-5 steps."""
-    if binary:
-        exponents = range(math.ceil(math.log2(low)), math.floor(math.log2(high)) + 1)
-        ticks = [2.0**e for e in exponents]
-    else:
-        decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-        ticks = [digit * 10.0**d for d in decades for digit in (1, 2, 5) if low <= digit * 10.0**d <= high]
-    stride = math.ceil(len(ticks) / 7)
-    return ticks[::stride]
 
 
 def _families(axes: Axes, section: Section, axis: Axis, methods: Sequence[str]) -> None:
@@ -253,7 +217,8 @@ def _teacher_line(axes: Axes, teacher: Step) -> None:
 
 
 def _front_line(axes: Axes, section: Section, index: int) -> None:
-    on = [p.point for p in section.placed if p.panels[index]]
+    """The front of the most trustworthy basis there is: the one that the choice is made from."""
+    on = [p.point for p in candidates(section) if p.panels[index]]
     corners = sorted((p.span(AXES[index].key).mean, p.recall.mean) for p in on)
     left, right = axes.get_xlim()
     xs, ys = [corners[0][0]], [corners[0][1]]
@@ -316,8 +281,8 @@ def _legend(section: Section, winner: Placed | None) -> list[Line2D]:
         handles.append(Line2D([], [], ls="none", marker="o", mfc="none", mec=_INK, ms=9, label="chosen"))
     if bases - {"measured"}:
         handles.append(Line2D([], [], ls="none", marker="o", color="#555555", ms=6, label="measured"))
-        for basis in sorted(bases - {"measured"}):
-            handles.append(
-                Line2D([], [], ls="none", marker="o", mfc="white", mec="#555555", ms=6, label=basis)
-            )
+        handles += [
+            Line2D([], [], ls="none", marker="o", mfc="white", mec="#555555", ms=6, label=basis)
+            for basis in sorted(bases - {"measured"})
+        ]
     return handles

@@ -115,7 +115,7 @@ def to_run(path: Path, record: Mapping[str, Any]) -> Run:
 
 
 def _to_run(path: str, record: Mapping[str, Any]) -> Run:
-    artifact, quality, protocol = record["artifact"], record["quality"], record["protocol"]
+    artifact, quality = record["artifact"], record["quality"]
     provenance, memory = artifact["provenance"], record["memory_bytes"]
     dataset = provenance["dataset"]
     samples = np.asarray(record["latency_ns"]["query"], np.float64)
@@ -132,7 +132,7 @@ def _to_run(path: str, record: Mapping[str, Any]) -> Run:
         reasons=tuple(map(str, record.get("invalid_reasons", ()))),
         name=str(artifact["name"]),
         student=str(provenance["student"]),
-        method=str(provenance["method"]),
+        method=named(provenance.get("method")) or str(provenance["student"]).partition("_")[0],
         dim=int(artifact["dim"]),
         seed=str(provenance.get("seed", "")),
         teacher=named(provenance.get("teacher")),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from recpress_edge.core.budget import Budget, Check, checks, misses
+from recpress_edge.core.results import BASES
 from recpress_edge.core.units import format_bytes, format_ns
 from recpress_edge.report.chain import chains, teacher_of
 from recpress_edge.report.front import Placed, Point, Section
@@ -17,7 +18,8 @@ RULE_WITHOUT_BUDGET: Final = (
 )
 RULE_WITH_BUDGET: Final = (
     "Chosen is the highest Recall@50 among the variants that keep every limit; equal Recall@50 is settled by "
-    "file size, then p95 latency. Peak memory is that of the whole process (VmHWM); with several seeds, means count."
+    "file size, then p95 latency. Peak memory is that of the whole process (VmHWM). "
+    "With several seeds the largest file and peak count, and the mean p95."
 )
 _SAME_SPEED: Final = 0.05
 _RECALL_NOTICE: Final = 0.002
@@ -47,7 +49,7 @@ def verdict(section: Section, budget: Budget) -> Verdict:
 
 def candidates(section: Section) -> tuple[Placed, ...]:
     """Measured points; only where there are none, the emulated, then the estimated ones."""
-    for basis in ("measured", "emulated", "estimated"):
+    for basis in BASES:
         found = tuple(p for p in section.placed if p.point.first.basis == basis)
         if found:
             return found
@@ -99,8 +101,9 @@ def _sentence(section: Section, winner: Placed | None, budget: Budget) -> str:
     where = device.get("model") or device["id"]
     seeds = f" (mean of {len(point.runs)} seeds)" if len(point.runs) > 1 else ""
     sentences = [
-        f"Ship {point.label}: Recall@50 {recall(point.recall.mean)}{seeds} in {format_bytes(point.file_bytes.mean)}, "
-        f"p95 {format_ns(point.p95_ns.mean)} on {where} ({point.first.basis}).",
+        f"Ship {point.label}: Recall@50 {recall(point.recall.mean)}{seeds} "
+        f"in {format_bytes(point.file_bytes.mean)}, p95 {format_ns(point.p95_ns.mean)} "
+        f"on {where} ({point.first.basis}).",
         _against_fp32(section, point),
         _against_undistilled(section, point),
         _against_teacher(section, point),
@@ -112,8 +115,8 @@ def _against_fp32(section: Section, point: Point) -> str:
     fp32 = _sibling(section, point)
     if fp32 is None or fp32 is point or not fp32.recall.mean:
         return ""
-    kept = point.recall.mean / fp32.recall.mean
-    return f"It keeps {100 * kept:.1f} % of its fp32 student's Recall at {point.file_bytes.mean / fp32.file_bytes.mean:.2f}× the bytes."
+    kept, size = point.recall.mean / fp32.recall.mean, point.file_bytes.mean / fp32.file_bytes.mean
+    return f"It keeps {100 * kept:.1f} % of its fp32 student's Recall@50 at {size:.2f}× the bytes."
 
 
 def _against_undistilled(section: Section, point: Point) -> str:
@@ -136,7 +139,8 @@ def _against_undistilled(section: Section, point: Point) -> str:
         return ""
     best = max(plain, key=lambda p: p.recall.mean)
     gain = point.recall.mean - best.recall.mean
-    return f"Distillation {'adds' if gain >= 0 else 'costs'} {recall(abs(gain))} over {best.label} at the same size."
+    verb = "adds" if gain >= 0 else "costs"
+    return f"Distillation {verb} {recall(abs(gain))} against {best.label}, which had no teacher."
 
 
 def _against_teacher(section: Section, point: Point) -> str:
@@ -177,8 +181,9 @@ def int8_line(point: Point, fp32: Point) -> str:
         follows = "choose it for size, not speed: it is slower here"
     if delta < -_RECALL_NOTICE:
         follows += f", and it loses more than {recall(_RECALL_NOTICE)} Recall@50"
+    size = f"{_times(smaller)} smaller" if smaller >= 1 else f"{_times(1 / smaller)} larger"
     return (
-        f"{point.label}: {_times(smaller) + ' smaller' if smaller >= 1 else _times(1 / smaller) + ' larger'} than fp32, {latency:.2f}× its latency (p50), "
+        f"{point.label}: {size} than fp32, {latency:.2f}× its latency (p50), "
         f"Recall@50 {signed(delta)}: {follows}."
     )
 

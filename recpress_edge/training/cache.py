@@ -89,7 +89,7 @@ class Step:
 def ensure_model(
     name: str, role: Role, data: Dataset, seed: int, work: Path, options: TrainOptions, on_event: OnEvent
 ) -> TrainedModel:
-    """The model of this name, from the cache below ``work``/models or trained now; a missing teacher first."""
+    """The model of this name, found below ``work``/models or trained now; a missing teacher first."""
     model = parse_name(name, role)
     _check_settings(model, options)
     asked = teacher_name(model, options.teacher) if role == "student" else None
@@ -98,15 +98,19 @@ def ensure_model(
     return _find_or_train(plan, data, options, on_event)
 
 
-def plan_steps(name: str, role: Role, data: Dataset, seed: int, work: Path, options: TrainOptions) -> list[Step]:
+def plan_steps(
+    name: str, role: Role, data: Dataset, seed: int, work: Path, options: TrainOptions
+) -> list[Step]:
     """What :func:`ensure_model` would find or do, in order; nothing is written."""
     model = parse_name(name, role)
     _check_settings(model, options)
     asked = teacher_name(model, options.teacher) if role == "student" else None
     if asked is None:
         return [_step(plan_model(model, data, seed, work, options, None), options)]
-    if _is_folder(asked):
-        return [_step(plan_model(model, data, seed, work, options, _teacher_folder(Path(asked), data)), options)]
+    if is_folder(asked):
+        return [
+            _step(plan_model(model, data, seed, work, options, _teacher_folder(Path(asked), data)), options)
+        ]
     needed = plan_model(parse_name(asked, "teacher"), data, options.teacher_seed, work, TrainOptions(), None)
     first = _step(needed, TrainOptions())
     if first.action != "cached":
@@ -115,7 +119,12 @@ def plan_steps(name: str, role: Role, data: Dataset, seed: int, work: Path, opti
 
 
 def plan_model(
-    model: ModelName, data: Dataset, seed: int, work: Path, options: TrainOptions, teacher: TrainedModel | None
+    model: ModelName,
+    data: Dataset,
+    seed: int,
+    work: Path,
+    options: TrainOptions,
+    teacher: TrainedModel | None,
 ) -> Plan:
     """Settings, key and folder of one model."""
     config, training = _check_settings(model, options)
@@ -144,14 +153,15 @@ def _check_settings(model: ModelName, options: TrainOptions) -> tuple[Any, Train
     return config, load_config(TrainingConfig, {**DEFAULTS[model.method], **options.training}, "training")
 
 
-def _is_folder(teacher: str) -> bool:
-    return "/" in teacher or (Path(teacher) / METADATA).exists()
+def is_folder(model: str) -> bool:
+    """Whether a model is given by its folder rather than by name."""
+    return "/" in model or (Path(model) / METADATA).exists()
 
 
 def _teacher(
     asked: str, student: ModelName, data: Dataset, work: Path, options: TrainOptions, on_event: OnEvent
 ) -> TrainedModel:
-    if _is_folder(asked):
+    if is_folder(asked):
         return _teacher_folder(Path(asked), data)
     plain = TrainOptions(device=options.device, threads=options.threads)
     plan = plan_model(parse_name(asked, "teacher"), data, options.teacher_seed, work, plain, None)
@@ -165,10 +175,11 @@ def _teacher_folder(folder: Path, data: Dataset) -> TrainedModel:
         raise ConfigError(f"--teacher {folder}: no trained model there ({METADATA} is missing)")
     teacher = load_model(folder)
     if teacher.metadata["dataset"]["digest"] != data.digest():
+        trained_on = teacher.metadata["dataset"]["name"]
         raise ConfigError(
-            f"--teacher {folder} was trained on {teacher.metadata['dataset']['name']!r} with another split than "
-            f"{data.name!r} has here. Train a teacher on this data: recpress-edge train --teacher {teacher.name} "
-            f"--data {data.name}"
+            f"--teacher {folder} was trained on {trained_on!r} and a split that differs from {data.name!r} "
+            f"here. Train one on this data: "
+            f"recpress-edge train --teacher {teacher.name} --data {data.name}"
         )
     return teacher
 
@@ -183,7 +194,12 @@ def _step(plan: Plan, options: TrainOptions) -> Step:
 
 
 def _find_or_train(plan: Plan, data: Dataset, options: TrainOptions, on_event: OnEvent) -> TrainedModel:
-    told = {"name": str(plan.name), "seed": plan.seed, "folder": plan.folder, "epochs": plan.training.epochs}
+    told: dict[str, Any] = {
+        "name": str(plan.name),
+        "seed": plan.seed,
+        "folder": plan.folder,
+        "epochs": plan.training.epochs,
+    }
     if not options.restart and is_complete(plan.folder):
         return _cached(plan, told, on_event)
     with locked(plan.folder, lambda: on_event(Event(kind="wait", **told))):
@@ -191,7 +207,9 @@ def _find_or_train(plan: Plan, data: Dataset, options: TrainOptions, on_event: O
             return _cached(plan, told, on_event)
         from recpress_edge.training.run import train_model  # torch only from here on
 
-        return train_model(plan, data, options, lambda kind, **more: on_event(Event(kind=kind, **told, **more)))
+        return train_model(
+            plan, data, options, lambda kind, **more: on_event(Event(kind=kind, **told, **more))
+        )
 
 
 def _cached(plan: Plan, told: dict[str, Any], on_event: OnEvent) -> TrainedModel:

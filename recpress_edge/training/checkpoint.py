@@ -13,7 +13,7 @@ from torch import Tensor
 
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import read_json, sha256_bytes, storage_errors, write_atomic, write_json
-from recpress_edge.models.method import Method
+from recpress_edge.models.adam import Adam
 
 SCHEMA: Final = "recpress.checkpoint/1"
 _POINTER: Final = "checkpoint.json"
@@ -64,7 +64,10 @@ class CheckpointStore:
         """The checkpoint, None when there is none; a damaged one is an :class:`ArtifactError`."""
         if not self.pointer.exists():
             return None
-        record = read_json(self.pointer)
+        try:
+            record = read_json(self.pointer)
+        except ArtifactError as error:
+            raise self._damaged(self.pointer, str(error)) from None
         if record.get("schema") != SCHEMA or record.get("key") != self._key:
             raise self._damaged(self.pointer, "it belongs to another run or version")
         try:
@@ -87,34 +90,20 @@ class CheckpointStore:
 
     def _damaged(self, file: Path, why: str) -> ArtifactError:
         return ArtifactError(
-            f"the checkpoint {file} cannot be used: {why}. Nothing was changed. To train from the start, run the "
-            f"same command with --restart, or delete {self.folder}."
+            f"the checkpoint {file} cannot be used: {why}. Nothing was changed. To train from the start, "
+            f"run the same command with --restart, or delete {self.folder}."
         )
 
 
-def method_tensors(method: Method) -> dict[str, Tensor]:
-    """All learned state of a method: parameters and Adam's moments, by name."""
-    tensors = {}
-    for name, parameter in method.model.named_parameters():
-        tensors[f"param/{name}"] = parameter
-        for moment, value in method.optimizer.state.get(parameter, {}).items():
-            tensors[f"adam/{moment}/{name}"] = value
-    return tensors
-
-
-def restore_method(method: Method, tensors: Mapping[str, Tensor]) -> None:
-    """Put the state back, in place; a checkpoint of another shape is an :class:`ArtifactError`."""
+def restore(optimizer: Adam, tensors: Mapping[str, Tensor]) -> None:
+    """Set parameters and moments from a checkpoint's tensors; other names or shapes are an error."""
+    state = optimizer.state()
+    for name, value in state.items():
+        if name not in tensors or tensors[name].shape != value.shape:
+            raise ArtifactError(
+                f"the checkpoint holds no {name} of shape {tuple(value.shape)}, so it is of another model. "
+                "To train from the start, add --restart."
+            )
     with torch.no_grad():
-        for name, parameter in method.model.named_parameters():
-            stored = tensors.get(f"param/{name}")
-            if stored is None or stored.shape != parameter.shape:
-                raise ArtifactError(f"the checkpoint has no {name} of shape {tuple(parameter.shape)}; add --restart")
-            parameter.copy_(stored)
-            prefix, suffix = "adam/", f"/{name}"
-            moments = {
-                key.removeprefix(prefix).removesuffix(suffix): value.to(parameter.device, copy=True)
-                for key, value in tensors.items()
-                if key.startswith(prefix) and key.endswith(suffix)
-            }
-            if moments:
-                method.optimizer.state[parameter] = moments
+        for name, value in state.items():
+            value.copy_(tensors[name])

@@ -65,13 +65,15 @@ def masked_items(data: Dataset, split: Literal["valid", "test"]) -> tuple[Intera
 
 
 def relevant_ranks(user_emb: Tensor, item_emb: Tensor, seen: Interactions, relevant: Interactions) -> I64:
-    """Rank of each relevant pair among the unmasked items of its user, 0 is best (nnz,), as ``relevant.indices``.
+    """Rank of each relevant pair among its user's unmasked items, best 0: (nnz,), as ``relevant.indices``.
 
     rank = #(score >= s at lower item indices) + #(score > s at higher ones): counting needs no sorted
     list and is exact about ties.
     """
     if not (torch.isfinite(user_emb).all() and torch.isfinite(item_emb).all()):
-        raise DataError("the embeddings hold values that are not finite: training diverged, lower the learning rate")
+        raise DataError(
+            "the embeddings hold values that are not finite: training diverged, lower the learning rate"
+        )
     users = np.flatnonzero(relevant.counts())
     ranks = np.empty(len(relevant), np.int64)
     block = max(_BLOCK_BYTES // (4 * relevant.n_items), 1)
@@ -98,7 +100,9 @@ def _items_before(scores: F32, rows: I64, items: I64) -> I64:
     return before
 
 
-def metrics_from_ranks(ranks: I64, relevant: Interactions, cutoffs: Sequence[int]) -> tuple[I64, dict[str, F64]]:
+def metrics_from_ranks(
+    ranks: I64, relevant: Interactions, cutoffs: Sequence[int]
+) -> tuple[I64, dict[str, F64]]:
     """Users with a relevant item and their recall@k = hits / |relevant| and binary ndcg@k, (B,) each."""
     counts = relevant.counts()
     users = np.flatnonzero(counts)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from recpress_edge.core.errors import RecPressError
 from recpress_edge.models.method import Method
-from recpress_edge.training.checkpoint import Checkpoint, CheckpointStore, method_tensors, restore_method
+from recpress_edge.training.checkpoint import Checkpoint, CheckpointStore, restore
 from recpress_edge.training.config import CHOOSE_BY, TrainingConfig
 
 CHECKPOINT_EVERY_S: Final = 15.0
@@ -50,7 +50,7 @@ class RunState:
 
     def stalled(self, patience: int) -> bool:
         """Whether the last ``patience`` evaluations brought no new best; 0 never stalls."""
-        since_best = sum(entry["epoch"] > self.best_epoch for entry in self.history)
+        since_best = sum(int(entry["epoch"]) > self.best_epoch for entry in self.history)
         return 0 < patience <= since_best
 
 
@@ -63,7 +63,7 @@ def train(
     *,
     checkpoint_every_s: float = CHECKPOINT_EVERY_S,
 ) -> RunState:
-    """Run the schedule from the store's checkpoint, or from the start; ``best`` then holds the tables to keep.
+    """Run the schedule from the store's checkpoint or the start; ``best`` then holds the tables to keep.
 
     ``evaluate`` gives validation metrics of (user_emb, item_emb); None when the data has no such split.
     A run resumed from any checkpoint ends with the same numbers as one that was never interrupted.
@@ -109,7 +109,7 @@ def _copy_tables(method: Method) -> dict[str, Tensor]:
 
 
 def _checkpoint(method: Method, state: RunState) -> Checkpoint:
-    tensors = method_tensors(method) | {f"best/{name}": value for name, value in state.best.items()}
+    tensors = method.optimizer.state() | {f"best/{name}": value for name, value in state.best.items()}
     return Checkpoint(tensors, {"epoch": state.epoch, "seconds": state.seconds, "history": state.history})
 
 
@@ -117,6 +117,6 @@ def _resume(method: Method, store: CheckpointStore) -> RunState:
     found = store.load()
     if found is None:
         return RunState()
-    restore_method(method, found.tensors)
+    restore(method.optimizer, found.tensors)
     best = {k.removeprefix("best/"): v for k, v in found.tensors.items() if k.startswith("best/")}
     return RunState(found.state["epoch"], found.state["seconds"], list(found.state["history"]), best)

@@ -70,7 +70,12 @@ def _metadata(plan: Plan, data: Dataset, options: TrainOptions, state: RunState)
         "n_items": data.n_items,
         "config": dataclasses.asdict(plan.config),
         "training": dataclasses.asdict(plan.training),
-        "dataset": {"name": data.name, "digest": data.digest(), "protocol": data.protocol, "licence": data.licence},
+        "dataset": {
+            "name": data.name,
+            "digest": data.digest(),
+            "protocol": data.protocol,
+            "licence": data.licence,
+        },
         "teacher": teacher,
         "chosen_epoch": state.best_epoch if plan.training.keep == "best" else state.epoch,
         "history": state.history,

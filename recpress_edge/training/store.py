@@ -59,7 +59,10 @@ def is_complete(folder: Path) -> bool:
 
 def load_model(folder: Path) -> TrainedModel:
     """Read a model folder; a wrong digest, shape, type or number is an :class:`ArtifactError`."""
-    metadata = read_json(folder / METADATA)
+    try:
+        metadata = read_json(folder / METADATA)
+    except ArtifactError as error:
+        raise _damaged(folder, str(error)) from None
     if metadata.get("schema") != SCHEMA:
         raise _damaged(folder / METADATA, f"its schema is {metadata.get('schema')!r}, expected {SCHEMA!r}")
     file = folder / TENSORS
@@ -82,7 +85,9 @@ def load_model(folder: Path) -> TrainedModel:
 
 
 def _damaged(path: Path, why: str) -> ArtifactError:
-    return ArtifactError(f"the model at {path} cannot be used: {why}. Delete its folder, or train with --restart.")
+    return ArtifactError(
+        f"the model at {path} cannot be used: {why}. Delete its folder, or train with --restart."
+    )
 
 
 @contextlib.contextmanager

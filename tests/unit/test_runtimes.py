@@ -69,7 +69,7 @@ def test_a_model_that_does_not_fit_its_contract(tmp_path):
     write_model(path, tables, "int8-dim")
     contract = make_contract(tables, "int8-dim")
     object.__setattr__(contract, "seen_input", "history")
-    with pytest.raises(ArtifactError, match="does not fit its contract.*history"):
+    with pytest.raises(ArtifactError, match=r"does not fit its contract.*history"):
         OnnxRuntime(path, contract)
     path.write_bytes(b"not a model")
     with pytest.raises(ArtifactError, match="cannot load"):

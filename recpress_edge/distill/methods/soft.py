@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor
 
 from recpress_edge.core.rng import stream
 from recpress_edge.distill.config import SoftConfig
 from recpress_edge.distill.soft import logsumexp_of_product, mix_targets, teacher_targets
-from recpress_edge.models.method import Job, Method, adam
+from recpress_edge.models.adam import Adam
+from recpress_edge.models.method import Job, Method
 from recpress_edge.models.mf import MF
 
 
@@ -21,16 +22,13 @@ class Soft(Method):
         self.job = job
         self.config = config
         self.mf = MF(job.train.n_users, job.train.n_items, job.dim, job.seed, config.init_std).to(job.device)
-        self.model = self.mf
-        self.optimizer = adam(self.model, config.learning_rate, 0.0)
+        self.optimizer = Adam(self.mf, config.learning_rate, 0.0)
         teacher = None
         if job.teacher is not None:
             teacher = teacher_targets(job.teacher, job.train, config.top_items, config.teacher_temperature)
         self.targets = mix_targets(job.train, teacher, config.teacher_weight)
 
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * (1.0 - epoch / self.job.epochs)
         order = stream(self.job.seed, "shuffle", epoch).permutation(self.job.train.n_users)
         for start in range(0, order.size, self.config.batch_users):
             yield self._batch_loss(order[start : start + self.config.batch_users])

@@ -4,16 +4,17 @@ from abc import abstractmethod
 from collections.abc import Iterator
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recpress_edge.core.rng import torch_seed
 from recpress_edge.distill.config import FTDConfig, HTDConfig
 from recpress_edge.distill.experts import Experts, temperature_at
 from recpress_edge.distill.topology import full_topology_loss, hierarchical_topology_loss
+from recpress_edge.models.adam import Adam
 from recpress_edge.models.bpr import BPR, bpr_loss
 from recpress_edge.models.config import BPRConfig
-from recpress_edge.models.method import Job, Tables, adam
+from recpress_edge.models.method import Job, Tables
 
 
 class TopologyStudent(BPR):
@@ -27,15 +28,18 @@ class TopologyStudent(BPR):
         self.teacher_item_emb = torch.from_numpy(teacher.item_emb).to(job.device)
 
     def batch_loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
-        unique_users, user_at = users.unique(return_inverse=True)
-        unique_items, item_at = torch.cat([positives, negatives]).unique(return_inverse=True)
+        unique_users, user_at = torch.unique(users, return_inverse=True)
+        unique_items, item_at = torch.unique(torch.cat([positives, negatives]), return_inverse=True)
         user_rows = F.embedding(unique_users, self.mf.user_emb)  # (Nu, d)
         item_rows = F.embedding(unique_items, self.mf.item_emb)  # (Ni, d)
         pairs = F.embedding(item_at, item_rows)  # (2B, d)
         base = bpr_loss(F.embedding(user_at, user_rows), pairs[: len(users)], pairs[len(users) :])
         topology = self.topology_loss(
             (user_rows, item_rows),
-            (F.embedding(unique_users, self.teacher_user_emb), F.embedding(unique_items, self.teacher_item_emb)),
+            (
+                F.embedding(unique_users, self.teacher_user_emb),
+                F.embedding(unique_items, self.teacher_item_emb),
+            ),
         )
         return base + self.topology_weight * topology
 
@@ -54,7 +58,9 @@ class FTD(TopologyStudent):
 
     def topology_loss(self, student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]) -> Tensor:
         # The constant has no gradient, and nothing reads the value of the loss.
-        return full_topology_loss(torch.cat(student), torch.cat(teacher), teacher_is_unit=True, with_constant=False)
+        return full_topology_loss(
+            torch.cat(student), torch.cat(teacher), teacher_is_unit=True, with_constant=False
+        )
 
 
 class HTD(TopologyStudent):
@@ -66,13 +72,14 @@ class HTD(TopologyStudent):
         teacher_dim = self.teacher_user_emb.shape[1]
         generator = torch.Generator().manual_seed(torch_seed(job.seed, "experts"))
         self.experts = tuple(
-            Experts(job.dim, teacher_dim, config.experts, generator=generator).to(job.device) for _ in range(2)
+            Experts(job.dim, teacher_dim, config.experts, generator=generator).to(job.device)
+            for _ in range(2)
         )
-        self.model = nn.ModuleDict(
+        learned = nn.ModuleDict(
             {"mf": self.mf, "user_experts": self.experts[0], "item_experts": self.experts[1]}
         )
         # The authors' weight decay covers the experts and the assignment too.
-        self.optimizer = adam(self.model, config.learning_rate, config.weight_decay)
+        self.optimizer = Adam(learned, config.learning_rate, config.weight_decay)
 
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
         self.temperature = temperature_at(epoch, self.job.epochs)

@@ -1,0 +1,114 @@
+"""What an export starts from, and what a bundle says about it: provenance and the chain of metrics."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from recpress_edge import __version__
+from recpress_edge.core.bundle import BUNDLE_SCHEMA, TIE_RULE, Evaluation
+from recpress_edge.core.errors import ArtifactError
+from recpress_export.arrays import Student
+from recpress_export.parity import Parity
+from recpress_export.quantize import RECIPES, Recipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Source:
+    """What an export starts from."""
+
+    student: Student
+    user_ids: Sequence[str]
+    item_ids: Sequence[str]
+    valid: Evaluation
+    test: Evaluation
+    licence: str
+    """Terms of the data in one line."""
+    definition: Mapping[str, str]
+    """What is masked and divided by what, for ``valid`` and ``test``."""
+    teacher_bytes: int | None
+    """Size of the teacher's tables, if there is one."""
+    command: str
+    """The command that makes this bundle again."""
+
+    def __post_init__(self) -> None:
+        for kind, ids, count in (
+            ("user", self.user_ids, self.student.n_users),
+            ("item", self.item_ids, self.student.n_items),
+        ):
+            if len(ids) != count:
+                raise ArtifactError(
+                    f"the student has {count} {kind}s, the data set {len(ids)}: they do not belong together. "
+                    "Train the student on this data set."
+                )
+
+
+def bundle_name(student: str, seed: int, recipe: Recipe) -> str:
+    """``htd_dim10-int8``; with a seed other than 0, ``htd_dim10-s1-int8``."""
+    return f"{student}{f'-s{seed}' if seed else ''}-{recipe.short}"
+
+
+def provenance_of(source: Source) -> dict[str, Any]:
+    """Who made this from what; nothing in it depends on when or where."""
+    facts = source.student.facts
+    return {
+        "created_by": f"recpress-edge {__version__}",
+        "command": source.command,
+        "student": source.student.name,
+        "method": facts.get("method"),
+        "dim": source.student.dim,
+        "seed": source.student.seed,
+        "teacher": facts.get("teacher"),
+        "dataset": {
+            **{key: facts["dataset"].get(key) for key in ("name", "digest", "protocol")},
+            "licence": source.licence,
+        },
+        "model_sha256": source.student.sha256,
+        "versions": {package: version(package) for package in ("numpy", "onnx", "onnxruntime")},
+    }
+
+
+def model_metadata(provenance: Mapping[str, Any], recipe: Recipe) -> dict[str, str]:
+    """What the model file says about itself when it is found without its bundle."""
+    return {
+        "recpress.schema": BUNDLE_SCHEMA,
+        "recpress.created_by": provenance["created_by"],
+        "recpress.student": provenance["student"],
+        "recpress.seed": str(provenance["seed"]),
+        "recpress.model_sha256": provenance["model_sha256"],
+        "recpress.dataset": str(provenance["dataset"]["name"]),
+        "recpress.dataset_sha256": str(provenance["dataset"]["digest"]),
+        "recpress.split": str(provenance["dataset"]["protocol"]),
+        "recpress.recipe": recipe.name,
+        "recpress.tie_rule": TIE_RULE,
+    }
+
+
+def quality_chain(
+    source: Source, recipe: Recipe, file_bytes: int, fp32_bytes: int, parity: Parity
+) -> list[dict[str, Any]]:
+    """Teacher -> student -> fp32 -> this recipe, with what is known of each."""
+    facts, chain = source.student.facts, []
+    teacher = facts.get("teacher")
+    if teacher:
+        chain.append(_stage("teacher", teacher["name"], source.teacher_bytes, teacher.get("metrics") or {}))
+    chain.append(
+        _stage("student", source.student.name, source.student.table_bytes, facts.get("metrics") or {})
+    )
+    names = {r: bundle_name(source.student.name, source.student.seed, RECIPES[r]) for r in RECIPES}
+    own = recipe.name == "fp32"
+    measured = parity.metrics_after if own else parity.metrics_before
+    chain.append(_stage("fp32", names["fp32"], fp32_bytes, {"valid": measured}))
+    if not own:
+        chain.append(_stage(recipe.name, names[recipe.name], file_bytes, {"valid": parity.metrics_after}))
+    return chain
+
+
+def _stage(stage: str, name: str, file_bytes: int | None, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "stage": stage,
+        "name": name,
+        "bytes": file_bytes,
+        "valid": metrics.get("valid"),
+        "test": metrics.get("test"),
+    }

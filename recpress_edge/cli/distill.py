@@ -1,0 +1,65 @@
+"""``recpress-edge distill``: a small student from a teacher, which is trained first when it is missing."""
+
+import argparse
+
+from recpress_edge.cli.common import common_options, emit, next_steps, say, training_options
+from recpress_edge.cli.train import (
+    flags_again,
+    metrics_table,
+    model_record,
+    run_options,
+    say_plan,
+    seeds_of,
+    train_options,
+    training_events,
+)
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "distill",
+        parents=[common_options(), training_options(), run_options()],
+        help="distil a small student; a missing teacher is trained first",
+    )
+    parser.add_argument(
+        "--student",
+        required=True,
+        metavar="NAME",
+        help="for example htd_dim10, ftd_dim20, soft_dim10, bpr_dim10",
+    )
+    parser.add_argument(
+        "--teacher",
+        metavar="NAME",
+        help="name or folder of the teacher, or 'none' (default: bpr_dim200; for soft, soft_dim200)",
+    )
+    parser.set_defaults(func=_distill)
+
+
+def _distill(args: argparse.Namespace) -> int:
+    from recpress_edge.data.resolve import load_dataset
+    from recpress_edge.distill.students import parse_name, teacher_name
+    from recpress_edge.training.cache import ensure_model
+
+    student = parse_name(args.student, "student")
+    teacher_name(student, args.teacher)  # a wrong combination is refused before any data is read
+    options = train_options(args, args.teacher)
+    if args.dry_run:
+        say_plan(args, str(student), "student", options)
+        return 0
+    data = load_dataset(args.data, args.work, lambda text: say(args, text))
+    with training_events(args) as tell:
+        models = [
+            ensure_model(str(student), "student", data, seed, args.work, options, tell)
+            for seed in seeds_of(args)
+        ]
+    say(args)
+    say(args, metrics_table(models))
+    teacher = models[0].metadata["teacher"]
+    if teacher and "test" in teacher["metrics"]:
+        recall = teacher["metrics"]["test"]["recall@50"]
+        say(args, f"teacher    {teacher['name']} seed {teacher['seed']}: test recall@50 {recall:.4f}")
+    say(args)
+    next_steps(args, [f"recpress-edge export --student {student} --int8{flags_again(args)}"])
+    emit(args, {"models": [model_record(model) for model in models]})
+    return 0

@@ -1,0 +1,206 @@
+"""``recpress-edge train``: a teacher, or any model that learns from the interactions alone."""
+
+import argparse
+import contextlib
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recpress_edge.cli.common import (
+    Progress,
+    common_options,
+    emit,
+    next_steps,
+    positive_int,
+    progress,
+    say,
+    table,
+    training_options,
+)
+from recpress_edge.core.errors import unknown_name
+
+if TYPE_CHECKING:
+    from recpress_edge.distill.students import Role
+    from recpress_edge.training.cache import Event, OnEvent, TrainOptions
+    from recpress_edge.training.store import TrainedModel
+
+METRICS = ("recall@10", "recall@20", "recall@50", "ndcg@50")
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "train",
+        parents=[common_options(), training_options(), run_options()],
+        help="train a teacher on the interactions alone",
+    )
+    parser.add_argument(
+        "--teacher", required=True, metavar="NAME", help="for example bpr_dim200 or soft_dim200"
+    )
+    parser.set_defaults(func=_train)
+
+
+def run_options() -> argparse.ArgumentParser:
+    """Parent parser of train and distill: which seeds, and what differs from the defaults."""
+    parser = argparse.ArgumentParser(add_help=False)
+    group = parser.add_argument_group("one training run")
+    seeds = group.add_mutually_exclusive_group()
+    seeds.add_argument("--seed", type=int, default=0, metavar="S", help="train this seed (default: 0)")
+    seeds.add_argument("--seeds", type=positive_int, metavar="N", help="train seeds 0 to N-1")
+    group.add_argument("--epochs", type=positive_int, metavar="N", help="length of the schedule")
+    group.add_argument(
+        "--keep", choices=("best", "last"), help="which epoch: best on validation (default), or last"
+    )
+    group.add_argument(
+        "--config", type=Path, metavar="FILE", help="TOML with the tables [method] and [training]"
+    )
+    group.add_argument(
+        "--restart", action="store_true", help="ignore the model and its checkpoint, start anew"
+    )
+    return parser
+
+
+def seeds_of(args: argparse.Namespace) -> list[int]:
+    """The seeds that the flags ask for."""
+    return list(range(args.seeds)) if args.seeds else [args.seed]
+
+
+def train_options(args: argparse.Namespace, teacher: str | None) -> "TrainOptions":
+    """Flags and configuration file as one value; a flag wins over the file."""
+    from recpress_edge.core.config import read_toml
+    from recpress_edge.training.cache import TrainOptions
+
+    tables: dict[str, Any] = read_toml(args.config) if args.config else {}
+    for key, value in tables.items():
+        if key not in ("method", "training") or not isinstance(value, Mapping):
+            raise unknown_name(f"table in {args.config}", key, ["[method]", "[training]"])
+    flags = {"epochs": args.epochs, "keep": args.keep}
+    return TrainOptions(
+        teacher=teacher,
+        device=args.device,
+        threads=args.threads,
+        method=tables.get("method", {}),
+        training={**tables.get("training", {}), **{k: v for k, v in flags.items() if v is not None}},
+        restart=args.restart,
+    )
+
+
+@contextlib.contextmanager
+def training_events(args: argparse.Namespace) -> Iterator["OnEvent"]:
+    """Tell a person what :func:`ensure_model` finds and does, with a bar for each run.
+
+    An interrupt closes the bar, names the command that goes on, and is passed on.
+    """
+    with contextlib.ExitStack() as bar:
+        update: Progress | None = None
+
+        def tell(event: "Event") -> None:
+            nonlocal update
+            what = f"{event.name} seed {event.seed}"
+            if event.kind in ("train", "resume"):
+                reason = (
+                    f", the teacher of {event.teacher_of}, is missing: training it"
+                    if event.teacher_of
+                    else ""
+                )
+                verb = "resuming  " if event.kind == "resume" else "training  "
+                say(args, f"{verb} {what}{reason}  ({event.epochs} epochs)")
+                update = bar.enter_context(progress(args, what))
+            elif event.kind == "epoch" and update:
+                note = f"valid recall@50 {event.metrics['recall@50']:.4f}" if event.metrics else ""
+                update(event.epoch, event.epochs, note)
+            elif event.kind == "wait":
+                say(args, f"waiting    another process is training {what}")
+            elif event.kind == "cached":
+                say(args, f"found      {what}  {event.folder}")
+            elif event.kind == "done":
+                bar.close()
+                say(args, f"trained    {what}  {event.seconds:.1f} s  {event.folder}")
+
+        try:
+            yield tell
+        except KeyboardInterrupt:
+            bar.close()
+            say(args, f"\nstopped    to go on: {shlex.join(['recpress-edge', *sys.argv[1:]])}")
+            raise
+
+
+def say_plan(args: argparse.Namespace, name: str, role: "Role", options: "TrainOptions") -> None:
+    """What would be found or trained, in order."""
+    from recpress_edge.data.resolve import load_dataset
+    from recpress_edge.training.cache import plan_steps
+
+    data = load_dataset(args.data, args.work)
+    lines: list[dict[str, Any]] = []
+    for seed in seeds_of(args):
+        for step in plan_steps(name, role, data, seed, args.work, options):
+            line: dict[str, Any] = {
+                "name": step.name,
+                "seed": step.seed,
+                "action": step.action,
+                "folder": str(step.folder) if step.folder else None,
+            }
+            if line not in lines:  # seeds share their teacher
+                lines.append(line)
+    for line in lines:
+        verb = {"cached": "found", "resume": "would resume", "train": "would train"}[line["action"]]
+        say(args, f"{verb:<13} {line['name']} seed {line['seed']}  {line['folder'] or ''}".rstrip())
+    emit(args, {"dry_run": True, "steps": lines})
+
+
+def metrics_row(model: "TrainedModel") -> list[str]:
+    """One line of the table of results."""
+    metadata = model.metadata
+    found = metadata["metrics"]
+    valid = f"{found['valid']['recall@50']:.4f}" if "valid" in found else "–"
+    test = [f"{found['test'][name]:.4f}" if "test" in found else "–" for name in METRICS]
+    return [metadata["name"], str(metadata["seed"]), str(metadata["chosen_epoch"]), valid, *test]
+
+
+def metrics_table(models: Sequence["TrainedModel"]) -> str:
+    """Validation recall@50, by which epochs are chosen, and the test metrics."""
+    headers = ["model", "seed", "epoch", "valid recall@50", *(f"test {name}" for name in METRICS)]
+    return table(headers, [metrics_row(model) for model in models])
+
+
+def model_record(model: "TrainedModel") -> dict[str, Any]:
+    """A trained model for --json."""
+    kept = ("name", "seed", "chosen_epoch", "metrics", "seconds", "teacher", "sha256")
+    return {"folder": str(model.folder), **{key: model.metadata[key] for key in kept}}
+
+
+def flags_again(args: argparse.Namespace) -> str:
+    """The data and work flags that a following command needs too."""
+    flags = ["--data", args.data] if args.data != "synthetic" else []
+    if args.work != Path():
+        flags += ["--work", str(args.work)]
+    return "".join(f" {part}" for part in map(shlex.quote, flags))
+
+
+def _train(args: argparse.Namespace) -> int:
+    from recpress_edge.data.resolve import load_dataset
+    from recpress_edge.distill.students import DEFAULT_TEACHERS, parse_name
+    from recpress_edge.training.cache import ensure_model
+
+    name = str(parse_name(args.teacher, "teacher"))
+    options = train_options(args, None)
+    if args.dry_run:
+        say_plan(args, name, "teacher", options)
+        return 0
+    data = load_dataset(args.data, args.work, lambda text: say(args, text))
+    with training_events(args) as tell:
+        models = [
+            ensure_model(name, "teacher", data, seed, args.work, options, tell) for seed in seeds_of(args)
+        ]
+    say(args)
+    say(args, metrics_table(models))
+    say(args)
+    student = "soft_dim10" if name.startswith("soft") else "htd_dim10"
+    # By its name a default teacher is found again; one with other settings only by its folder.
+    usual = name == DEFAULT_TEACHERS[parse_name(student).method] and not (options.method or options.training)
+    teacher = "" if usual and args.seed == 0 else f" --teacher {shlex.quote(str(models[0].folder))}"
+    next_steps(args, [f"recpress-edge distill --student {student}{teacher}{flags_again(args)}"])
+    emit(args, {"models": [model_record(model) for model in models]})
+    return 0

@@ -1,0 +1,101 @@
+"""Small students and sources for the export tests: every table is known."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save
+
+from recpress_edge.core.bundle import Contract, Evaluation
+from recpress_edge.core.files import sha256_bytes, write_json
+from recpress_edge.core.rng import stream
+from recpress_export.arrays import MODEL_FACTS, MODEL_FILE, MODEL_SCHEMA, Student, read_student
+from recpress_export.graph import Graph, contract_for, describe, describe_int8
+from recpress_export.quantize import RECIPES, Recipe, quantize_int8_dim
+from recpress_export.source import Source
+
+
+def write_student(folder: Path, user_emb: np.ndarray, item_emb: np.ndarray, **facts: Any) -> Path:
+    """A model folder as training writes it."""
+    data = save({"user_emb": user_emb, "item_emb": item_emb})
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MODEL_FILE).write_bytes(data)
+    known = {
+        "schema": MODEL_SCHEMA,
+        "name": f"htd_dim{user_emb.shape[1]}",
+        "method": "htd",
+        "dim": user_emb.shape[1],
+        "seed": 0,
+        "dataset": {"name": "toy", "digest": "d" * 64, "protocol": "leave-one-out at random, seed 0"},
+        "teacher": {
+            "name": "bpr_dim200",
+            "metrics": {"valid": {"recall@50": 0.5}, "test": {"recall@50": 0.4}},
+        },
+        "metrics": {"valid": {"recall@50": 0.3}, "test": {"recall@50": 0.2}},
+        "sha256": sha256_bytes(data),
+    }
+    write_json(folder / MODEL_FACTS, known | facts)
+    return folder
+
+
+def random_tables(n_users: int, n_items: int, dim: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = stream(seed, "test student")
+    return (
+        rng.standard_normal((n_users, dim), dtype=np.float32),
+        rng.standard_normal((n_items, dim), dtype=np.float32),
+    )
+
+
+def rows(values: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
+    indptr = np.concatenate([[0], np.cumsum([len(v) for v in values])]).astype(np.int64)
+    return indptr, np.array([i for v in values for i in v], np.int32)
+
+
+def evaluation(users: list[int], seen: list[list[int]], relevant: list[list[int]]) -> Evaluation:
+    return Evaluation(np.array(users, np.int32), *rows(seen), *rows(relevant))
+
+
+def random_evaluation(n_users: int, n_items: int, purpose: str) -> Evaluation:
+    """Every user has seen three items and holds one out."""
+    rng = stream(0, purpose)
+    drawn = [rng.permutation(n_items)[:4].tolist() for _ in range(n_users)]
+    return evaluation(list(range(n_users)), [sorted(d[:3]) for d in drawn], [d[3:] for d in drawn])
+
+
+def make_source(folder: Path, n_users: int = 70, n_items: int = 120, dim: int = 6, **facts: Any) -> Source:
+    student = read_student(write_student(folder, *random_tables(n_users, n_items, dim), **facts))
+    return source_of(student)
+
+
+def source_of(student: Student) -> Source:
+    n_users, n_items = student.n_users, student.n_items
+    return Source(
+        student=student,
+        user_ids=[f"user {n}" for n in range(n_users)],
+        item_ids=[f"item-{n}" for n in range(n_items)],
+        valid=random_evaluation(n_users, n_items, "valid"),
+        test=random_evaluation(n_users, n_items, "test"),
+        licence="public domain",
+        definition={"valid": "hits / |relevant|, valid", "test": "hits / |relevant|, test"},
+        teacher_bytes=4 * 200 * (n_users + n_items),
+        command="recpress-edge export --student htd_dim6",
+    )
+
+
+def make_contract(recipe: Recipe, user_emb: np.ndarray, item_emb: np.ndarray) -> Contract:
+    return contract_for(
+        recipe,
+        model_file="model.onnx",
+        file_format="onnx",
+        n_users=len(user_emb),
+        n_items=len(item_emb),
+        dim=user_emb.shape[1],
+        tolerance=0.0,
+    )
+
+
+def make_graph(recipe: str, user_emb: np.ndarray, item_emb: np.ndarray) -> Graph:
+    contract = make_contract(RECIPES[recipe], user_emb, item_emb)
+    if recipe == "fp32":
+        return describe(contract, user_emb, item_emb)
+    return describe_int8(contract, quantize_int8_dim(user_emb, item_emb))

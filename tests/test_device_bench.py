@@ -1,0 +1,374 @@
+"""device_bench from the command line, on small bundles: records, refusals, nothing half done."""
+
+import copy
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import psutil
+import pytest
+from bundles import make_bundle
+
+from device_bench import commands
+from device_bench.__main__ import main
+from device_bench.selftest import verify_bundle
+from recpress_edge.core.bundle import open_bundle
+from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.files import canonical_json, sha256_bytes, sha256_file
+from recpress_edge.core.metrics import ndcg_at_k, recall_at_k
+from recpress_edge.core.results import read_record
+from recpress_edge.core.rng import stream
+
+SCHEMA = json.loads((Path(__file__).parents[1] / "schemas" / "bench-1.schema.json").read_text())
+QUICK = ["--processes", "2", "--seconds", "0.05", "--queries", "100", "--k", "20"]
+
+
+def bench(*arguments, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "device_bench", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.fixture(scope="module", params=["int8-dim", "fp32"])
+def measured(request, tmp_path_factory):
+    """One real run: (bundle, finished process, path of its record)."""
+    home = tmp_path_factory.mktemp("bench")
+    bundle = make_bundle(home / "tiny", recipe=request.param)
+    done = bench("run", "tiny", *QUICK, cwd=home)
+    assert done.returncode in (0, 4), done.stderr  # 4: this machine is too busy, which is for it to say
+    (path,) = (home / "runs").rglob("*.json")
+    return bundle, done, path
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory):
+    return make_bundle(tmp_path_factory.mktemp("pristine") / "tiny").folder
+
+
+@pytest.fixture
+def folder(pristine, tmp_path):
+    """A fresh copy that a test may damage."""
+    return Path(shutil.copytree(pristine, tmp_path / "tiny"))
+
+
+def test_the_record_keeps_to_its_schema(measured):
+    bundle, done, path = measured
+    record = read_record(path)
+    jsonschema.Draft202012Validator(SCHEMA).validate(record)
+    assert done.returncode == (0 if record["valid"] else 4)
+    assert path.name.endswith(f"Z-{bundle.digest[:8]}.json")
+    assert path.parent.name == record["device"]["id"]
+    assert record["artifact"]["file_bytes"] == bundle.model_path.stat().st_size
+    assert record["artifact"]["model_sha256"] == sha256_file(bundle.model_path)
+    assert len(record["latency_ns"]["load"]) == 2
+    assert min(len(record["latency_ns"][name]) for name in ("query", "end_to_end")) >= 100
+    assert sum(record["latency_ns"]["query"]) >= 0.05e9
+    assert record["memory_bytes"]["idle"]["vm_hwm"] < record["memory_bytes"]["model"]["vm_hwm"]
+    assert "2 processes: the full protocol asks for at least 10" in record["warnings"]
+
+
+def test_quality_is_what_the_answers_give(measured):
+    bundle, _, path = measured
+    verified, found = verify_bundle(bundle.folder), read_record(path)["quality"]
+    users = verified.evaluation.users.tolist()
+    lists = [verified.runtime.recommend(u, verified.evaluation.seen(r), 50)[0] for r, u in enumerate(users)]
+    relevant = [verified.evaluation.relevant(r).tolist() for r in range(len(users))]
+    topk = np.stack(lists)
+    for k in (10, 20, 50):
+        assert found[f"recall@{k}"] == recall_at_k(topk[:, :k], relevant)
+        assert found[f"ndcg@{k}"] == ndcg_at_k(topk[:, :k], relevant)
+    assert found["users"] == len(users)
+    assert found["ids_sha256"] == sha256_bytes(topk.astype("<i8").tobytes())
+
+
+def test_people_see_every_part(measured):
+    _, done, path = measured
+    labels = {line.split("  ")[0].strip() for line in done.stdout.splitlines() if line}
+    wanted = {"bundle", "verified", "device", "cold", "warm", "memory", "quality", "basis", "wrote", "next"}
+    assert wanted <= labels
+    assert str(path.relative_to(path.parents[2])) in done.stdout
+    assert "median of 2 fresh processes" in done.stdout
+    assert "measured" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda r: r.pop("selftest"),
+        lambda r: r.update(extra=1),
+        lambda r: r.update(basis="guessed"),
+        lambda r: r["latency_ns"].update(query=[1.5]),
+        lambda r: r["latency_ns"].update(load=[]),
+        lambda r: r["quality"].update({"recall@50": 1.2}),
+        lambda r: r["artifact"].update(bundle_sha256="abc"),
+        lambda r: r["state"]["before"].update(throttled="yes"),
+        lambda r: r.update(valid=True, invalid_reasons=["throttled"]),
+        lambda r: r.update(valid=False, invalid_reasons=[]),
+    ],
+)
+def test_the_schema_refuses(measured, change):
+    record = copy.deepcopy(read_record(measured[2]))
+    change(record)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(SCHEMA).validate(record)
+
+
+def test_two_bundles_as_json_on_stdout(pristine, tmp_path):
+    done = bench("run", pristine, pristine, *QUICK, "--json", cwd=tmp_path)
+    assert done.returncode in (0, 4), done.stderr
+    runs = json.loads(done.stdout)["runs"]
+    assert len({run["path"] for run in runs}) == 2  # same second or not: neither replaced the other
+    for run in runs:
+        assert read_record(tmp_path / run["path"]) == run["record"]
+    assert runs[0]["record"]["quality"] == runs[1]["record"]["quality"]
+
+
+def test_an_invalid_run_is_kept_and_exits_4(measured, monkeypatch, tmp_path, capsys):
+    record = read_record(measured[2]) | {"valid": False, "invalid_reasons": ["throttled during the run"]}
+    monkeypatch.setattr(commands, "run_bundle", lambda *_: record)
+    assert main(["run", str(measured[0].folder), "--runs", str(tmp_path)]) == 4
+    (path,) = tmp_path.rglob("*.json")
+    assert read_record(path)["invalid_reasons"] == ["throttled during the run"]
+    out, err = capsys.readouterr()
+    assert "INVALID" in out
+    assert "throttled during the run" in out
+    assert "not for the headline" in err
+
+
+def test_wrong_usage(pristine, tmp_path):
+    taken = tmp_path / "taken.json"
+    taken.write_text("precious")
+    for arguments, says in (
+        (["--out", taken], "exists already"),
+        (["--force"], "--force only goes with --out"),
+        (["--k", "0"], "--k must be at least 1"),
+        (["--seconds", "nan"], "--seconds"),
+        ([pristine, "--out", tmp_path / "new.json"], "--out names one file but there are 2 bundles"),
+    ):
+        done = bench("run", pristine, *arguments, cwd=tmp_path)
+        assert done.returncode == 2, arguments
+        assert says in done.stderr
+    assert taken.read_text() == "precious"
+    assert list(tmp_path.rglob("*.json")) == [taken]
+
+
+def test_dry_run_measures_nothing(pristine, tmp_path):
+    done = bench("run", pristine, "--dry-run", cwd=tmp_path)
+    assert done.returncode == 0
+    assert f"device_bench run {pristine} --k 50" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_state_and_self_test(pristine, tmp_path):
+    state = json.loads(bench("state", cwd=tmp_path).stdout)
+    jsonschema.Draft202012Validator({**SCHEMA["properties"]["device"], "$defs": SCHEMA["$defs"]}).validate(
+        state["device"]
+    )
+    done = bench("self-test", pristine, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "8 answers as expected" in done.stdout
+
+
+def resign(folder, change=lambda manifest: None):
+    """Make digests fit again after a change, as somebody with the code could."""
+    path = folder / "bundle.json"
+    manifest = json.loads(path.read_text())
+    for name, facts in manifest["files"].items():
+        if (folder / name).is_file():
+            facts["bytes"], facts["sha256"] = (folder / name).stat().st_size, sha256_file(folder / name)
+    change(manifest)
+    manifest.pop("digest", None)
+    manifest["digest"] = sha256_bytes(canonical_json(manifest))
+    path.write_text(json.dumps(manifest))
+
+
+def edit_selftest(folder, change):
+    path = folder / "selftest.json"
+    value = json.loads(path.read_text())
+    change(value)
+    path.write_text(json.dumps(value))
+
+
+def swap_answer(value):
+    items = value["items"][5]
+    items[0], items[1] = items[1], items[0]
+
+
+@pytest.mark.parametrize("recipe", ["int8-dim", "fp32"])
+def test_wrong_answers_are_found_before_anything_is_timed(recipe, tmp_path):
+    folder = make_bundle(tmp_path / "tiny", recipe=recipe).folder
+    edit_selftest(folder, swap_answer)
+    resign(folder)
+    open_bundle(folder)  # nothing wrong with its digests
+    done = bench("run", folder, *QUICK, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "self-test failed at user 5" in done.stderr
+    assert "rank 1 is item" in done.stderr
+    assert "Nothing was timed" in done.stderr
+    assert "cold" not in done.stderr + done.stdout
+    assert list(tmp_path.rglob("runs/**/*.json")) == []
+
+
+def huge_evaluation(folder):
+    """An npz whose header promises far more than the file holds."""
+    import io
+    import zipfile
+
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<i8", "fortran_order": False, "shape": (10**13,)})
+    with zipfile.ZipFile(folder / "evaluation.npz", "w") as archive:
+        names = ("users", "seen_indptr", "seen_indices", "relevant_indptr", "relevant_indices")
+        for name in names:
+            archive.writestr(f"{name}.npy", header.getvalue())
+
+
+def rename_file(manifest, name):
+    manifest["files"][name] = manifest["files"].pop("users.txt")
+
+
+SIGNED_DAMAGE = {
+    "path traversal": (lambda f: resign(f, lambda m: rename_file(m, "../users.txt")), "lists no 'users.txt'"),
+    "traversal beside": (
+        lambda f: resign(f, lambda m: m["files"].update({"../x": m["files"]["users.txt"]})),
+        "not a plain file name",
+    ),
+    "absolute path": (
+        lambda f: resign(f, lambda m: m["files"].update({"/etc/passwd": m["files"]["users.txt"]})),
+        "not a plain file name",
+    ),
+    "wrong schema": (
+        lambda f: resign(f, lambda m: m.update(schema="recpress.bundle/9")),
+        "this version reads",
+    ),
+    "other format": (lambda f: resign(f, lambda m: m["contract"].update(format="tflite")), "runs 'onnx'"),
+    "more users than rows": (
+        lambda f: resign(f, lambda m: m["contract"].update(n_users=41)),
+        "must hold 41 distinct lines",
+    ),
+    "not a model": (lambda f: ((f / "model.onnx").write_bytes(b"\x08" * 99), resign(f)), "cannot load"),
+    "huge arrays": (lambda f: (huge_evaluation(f), resign(f)), "evaluation"),
+    "no zip": (lambda f: ((f / "evaluation.npz").write_bytes(b"PK"), resign(f)), "not a readable evaluation"),
+    "repeated id": (
+        lambda f: ((f / "items.txt").write_text("same\n" * 300), resign(f)),
+        "must hold 300 distinct lines",
+    ),
+    "user out of range": (
+        lambda f: (edit_selftest(f, lambda v: v["users"].__setitem__(0, -1)), resign(f)),
+        "user index outside",
+    ),
+    "nan score": (
+        lambda f: (edit_selftest(f, lambda v: v["scores"][0].__setitem__(0, float("nan"))), resign(f)),
+        "self-test failed at user 0",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SIGNED_DAMAGE)
+def test_damage_with_fitting_digests(folder, kind):
+    damage, says = SIGNED_DAMAGE[kind]
+    damage(folder)
+    with pytest.raises(ArtifactError, match=re.escape(says)):
+        verify_bundle(folder)
+
+
+def damage_at_random(folder, rng):
+    """One random corruption; returns what was done."""
+    files = sorted(path for path in folder.iterdir())
+    path = files[rng.integers(len(files))]
+    data = bytearray(path.read_bytes())
+    match rng.integers(6):
+        case 0:
+            data[rng.integers(len(data))] ^= 1 << int(rng.integers(8))
+            path.write_bytes(data)
+            return f"bit flip in {path.name}"
+        case 1:
+            path.write_bytes(data[: rng.integers(len(data))])
+            return f"{path.name} cut short"
+        case 2:
+            path.write_bytes(data + bytes(int(rng.integers(1, 100))))
+            return f"{path.name} made longer"
+        case 3:
+            path.unlink()
+            return f"{path.name} removed"
+        case 4:
+            other = files[(files.index(path) + 1) % len(files)]
+            first, second = path.read_bytes(), other.read_bytes()
+            path.write_bytes(second)
+            other.write_bytes(first)
+            return f"{path.name} and {other.name} swapped"
+        case _:
+            path.unlink()
+            path.symlink_to("/etc/hostname")
+            return f"{path.name} is a link"
+
+
+@pytest.mark.parametrize("index", range(48))
+def test_random_corruption_is_refused(folder, index):
+    what = damage_at_random(folder, stream(index, "corruption"))
+    with pytest.raises(ArtifactError, match=re.escape(str(folder))):
+        pytest.fail(f"accepted: {what}, {open_bundle(folder)}")
+
+
+@pytest.mark.parametrize("index", [0, 1, 2])
+def test_corruption_on_the_command_line(folder, index, tmp_path):
+    damage_at_random(folder, stream(index, "corruption"))
+    done = bench("run", folder, *QUICK, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1  # one line, no traceback
+    assert not (tmp_path / "runs").exists()
+
+
+def test_no_bundle_at_all(tmp_path):
+    done = bench("run", tmp_path / "nothing", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "is not a bundle" in done.stderr
+    assert "recpress-edge export" in done.stderr
+
+
+def test_a_place_that_cannot_be_written_is_found_before_measuring(pristine, tmp_path):
+    (tmp_path / "runs").write_text("a file where the folder should be")
+    done = bench("run", pristine, *QUICK, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "cannot write" in done.stderr
+    assert "self-test passed" not in done.stderr
+    assert (tmp_path / "runs").read_text() == "a file where the folder should be"
+
+
+def test_ctrl_c_leaves_no_process_and_no_record(pristine, tmp_path):
+    program = [
+        sys.executable,
+        "-m",
+        "device_bench",
+        "run",
+        str(pristine),
+        "--seconds",
+        "60",
+        "--processes",
+        "1",
+    ]
+    bench_process = subprocess.Popen(
+        program, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 30
+    while not (workers := psutil.Process(bench_process.pid).children()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(bench_process.pid, signal.SIGINT)
+    _, err = bench_process.communicate(timeout=30)
+    assert bench_process.returncode == 130
+    assert "nothing was recorded" in err
+    assert psutil.wait_procs(workers, timeout=5)[1] == []
+    assert list(tmp_path.rglob("runs/**/*.json")) == []

@@ -1,0 +1,98 @@
+"""BPR: the loss by hand, and negatives that are never positives."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from recpress_edge.core.errors import DataError
+from recpress_edge.data.interactions import Interactions
+from recpress_edge.models.bpr import BPR, NegativeSampler, bpr_loss
+from recpress_edge.models.config import BPRConfig
+from recpress_edge.models.method import Job
+from small_data import two_tastes
+
+
+def _pairs(rows: list[list[int]], n_items: int) -> Interactions:
+    users = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+    return Interactions.from_pairs(
+        users, np.concatenate([np.array(r, int) for r in rows]), len(rows), n_items
+    )
+
+
+def test_loss_is_a_sum_of_log_sigmoids():
+    user = torch.tensor([[1.0, 0.0], [2.0, 1.0]])
+    positive = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    negative = torch.tensor([[0.0, 1.0], [0.0, 1.0]])  # margins 1 and 0
+    expected = math.log(1 + math.exp(-1.0)) + math.log(2.0)
+    assert float(bpr_loss(user, positive, negative)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_loss_stays_finite_for_a_hopeless_pair():
+    one = torch.tensor([[1000.0]])
+    assert float(bpr_loss(one, -one, torch.zeros(1, 1))) == pytest.approx(1e6)
+
+
+def test_an_epoch_visits_every_positive_once():
+    train = two_tastes().train
+    users, positives, _ = NegativeSampler(train).epoch(seed=0, epoch=3)
+    assert sorted(zip(users, positives, strict=True)) == list(zip(train.users(), train.indices, strict=True))
+
+
+def test_negatives_are_never_positives():
+    train = two_tastes().train
+    sampler = NegativeSampler(train)
+    observed = set(zip(train.users().tolist(), train.indices.tolist(), strict=True))
+    for epoch in range(20):
+        users, _, negatives = sampler.epoch(0, epoch)
+        assert not observed & set(zip(users.tolist(), negatives.tolist(), strict=True))
+
+
+def test_negatives_are_uniform_over_what_is_left():
+    train = _pairs([[0, 2, 4, 6]] * 500, n_items=8)  # left: 1, 3, 5, 7
+    _, _, negatives = NegativeSampler(train).epoch(0, 0)
+    counts = np.bincount(negatives, minlength=8)
+    assert counts[[0, 2, 4, 6]].tolist() == [0, 0, 0, 0]
+    # 2000 draws, 500 expected each, standard deviation 19
+    assert np.abs(counts[[1, 3, 5, 7]] - 500).max() < 80
+
+
+def test_a_user_with_one_item_left_gets_it():
+    train = _pairs([[0, 1, 2, 4]], n_items=5)
+    _, _, negatives = NegativeSampler(train).epoch(0, 0)
+    assert negatives.tolist() == [3, 3, 3, 3]
+
+
+def test_epochs_differ_and_repeat():
+    sampler = NegativeSampler(two_tastes().train)
+    first, again, other = sampler.epoch(0, 0), sampler.epoch(0, 0), sampler.epoch(0, 1)
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not np.array_equal(first[2], other[2])
+
+
+def test_a_user_who_consumed_everything_is_named():
+    with pytest.raises(DataError, match=r"user index 1 has consumed all 3 items"):
+        NegativeSampler(_pairs([[0], [0, 1, 2]], n_items=3))
+
+
+def test_no_interactions_is_an_error():
+    nothing = Interactions.from_pairs(np.array([], int), np.array([], int), 2, 3)
+    with pytest.raises(DataError, match="no training interactions"):
+        NegativeSampler(nothing)
+
+
+def test_weight_decay_reaches_rows_outside_the_batch():
+    train = _pairs([[0]], n_items=4)
+    method = BPR(Job(train, dim=2, seed=0, epochs=1), BPRConfig(weight_decay=0.1, init_std=1.0))
+    before = method.mf.item_emb.detach().clone()
+    (loss,) = method.batch_losses(0)
+    loss.backward()
+    method.optimizer.step()
+    moved = (method.mf.item_emb.detach().abs() < before.abs()).all(dim=1)
+    negative = NegativeSampler(train).epoch(0, 0)[2][0]
+    untouched = [item for item in (1, 2, 3) if item != negative]
+    assert moved[untouched].all()  # the first Adam step is the learning rate, towards zero
+    assert torch.allclose(
+        (before - method.mf.item_emb.detach())[untouched].abs(), torch.tensor(1e-3), rtol=1e-3
+    )

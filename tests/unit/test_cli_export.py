@@ -1,0 +1,186 @@
+"""The export command: what it refuses before work, what it says, what it leaves."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from exports import random_tables
+
+from recpress_edge.cli import Parser, export
+from recpress_edge.core.bundle import open_bundle
+from recpress_edge.core.errors import ConfigError, GateError, RecPressError, StorageError
+from recpress_edge.data.synthetic import synthetic
+from recpress_edge.training.cache import Event
+from recpress_edge.training.store import save_model
+
+
+@pytest.fixture(scope="module")
+def data():
+    return synthetic(n_users=80, n_items=150)
+
+
+@pytest.fixture
+def trained(data, monkeypatch):
+    """Models are drawn, not trained; the list tells which were asked for."""
+    asked = []
+
+    def ensure_model(name, role, given, seed, work, options, on_event):
+        asked.append((name, seed, options.teacher))
+        folder = work / "models" / f"{name}-s{seed}"
+        if (folder / "model.json").exists():
+            on_event(Event(kind="cached", name=name, seed=seed, folder=folder))
+        else:
+            on_event(Event(kind="train", name="bpr_dim200", seed=0, folder=folder, teacher_of=name, epochs=1))
+            on_event(Event(kind="epoch", name="bpr_dim200", seed=0, folder=folder, epoch=1, epochs=1))
+            on_event(Event(kind="done", name="bpr_dim200", seed=0, folder=folder, seconds=3.0))
+        dim = int(name.partition("dim")[2])
+        dataset = {"name": given.name, "digest": given.digest(), "protocol": given.protocol}
+        teacher = {"name": "bpr_dim200", "metrics": {"valid": {}, "test": {}}}
+        facts = {"name": name, "method": name.partition("_")[0], "dim": dim, "seed": seed, "metrics": {}}
+        tables = random_tables(given.n_users, given.n_items, dim, seed)
+        return save_model(folder, facts | {"dataset": dataset, "teacher": teacher}, *tables)
+
+    monkeypatch.setattr("recpress_edge.training.cache.ensure_model", ensure_model)
+    monkeypatch.setattr("recpress_edge.data.resolve.load_dataset", lambda name, work, say: data)
+    return asked
+
+
+@pytest.fixture
+def run(tmp_path):
+    def command(*words: str) -> int:
+        parser = Parser()
+        export.add_parser(parser.add_subparsers(parser_class=Parser))
+        args = parser.parse_args(["export", "--work", str(tmp_path), "--threads", "1", *words])
+        return int(args.func(args))
+
+    return command
+
+
+def test_int8_export_says_what_it_did(run, trained, data, tmp_path, capsys):
+    assert run("--student", "htd_dim10", "--int8") == 0
+    out = capsys.readouterr().out
+    bundle = open_bundle(tmp_path / "dist" / "htd_dim10-int8")
+    for words in (
+        "training   bpr_dim200 seed 0, the teacher of htd_dim10, is missing: training it",
+        f"student    htd_dim10  seed 0  ·  80 users × {data.n_items} items × 10",
+        "recipe     int8-dim:",
+        "wrote      ",
+        "× smaller",
+        "int8       user_emb, item_emb",
+        "parity     80 validation users",
+        "overlap@50",
+        "recall@50 ",
+        "reference for all 80 users",
+        f"sha256 {bundle.digest[:16]}",
+        "self-test: 64 users, passed",
+        f"device_bench run {bundle.folder}",
+        "recpress-edge report ",
+    ):
+        assert words in out, words
+    assert bundle.provenance["command"] == (
+        "recpress-edge export --student htd_dim10 --data synthetic --seed 0 --recipe int8-dim"
+    )
+    assert bundle.quality["chain"][0]["bytes"] == 4 * 200 * (80 + data.n_items)
+
+
+def test_plain_export_is_fp32_and_seeds_are_in_the_name(run, trained, tmp_path):
+    assert run("--student", "soft_dim4", "--seed", "2", "--teacher", "none") == 0
+    assert open_bundle(tmp_path / "dist" / "soft_dim4-s2-fp32").contract.recipe == "fp32"
+    assert trained == [("soft_dim4", 2, "none")]
+
+
+def test_again_is_unchanged(run, trained, tmp_path, capsys):
+    run("--student", "htd_dim10", "--int8")
+    capsys.readouterr()
+    assert run("--student", "htd_dim10", "--recipe", "int8") == 0
+    out = capsys.readouterr().out
+    assert "unchanged  " in out
+    assert "found      htd_dim10 seed 0" in out
+    assert "wrote" not in out
+
+
+def test_json_has_the_same_facts_and_talk_goes_to_stderr(run, trained, tmp_path, capsys):
+    assert run("--student", "htd_dim10", "--int8", "--json") == 0
+    output = capsys.readouterr()
+    facts = json.loads(output.out)
+    bundle = open_bundle(tmp_path / "dist" / "htd_dim10-int8")
+    assert (facts["sha256"], facts["file_bytes"]) == (bundle.digest, bundle.model_bytes)
+    assert facts["fp32_file_bytes"] > facts["file_bytes"]
+    assert (facts["item_row_bytes"], facts["user_row_bytes"]) == (10, 14)
+    assert facts["parity"]["exact_users"] == 80
+    assert "parity     80 validation users" in output.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--student", "htdd_dim10"], "Did you mean 'htd_dim10'"),
+        (["--student", "htd_dim10", "--int8", "--recipe", "fp32"], "--int8 means --recipe int8-dim"),
+        (["--student", "htd_dim10", "--recipe", "int4"], "unknown recipe 'int4'"),
+        (["--student", "htd_dim10", "--format", "tflite"], "unknown format 'tflite'. Known: onnx"),
+        (["--student", "htd_dim10", "--seed", "-1"], "must not be negative"),
+        (["--student", "bpr_dim10", "--teacher", "bpr_dim200"], "learns without a teacher"),
+        (["--student", "htd_dim10", "--teacher", "none"], "cannot learn without a teacher"),
+    ],
+)
+def test_wrong_usage_is_refused_before_anything_is_trained(run, trained, tmp_path, words, message):
+    with pytest.raises(ConfigError, match=message):
+        run(*words)
+    assert trained == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_taken_or_unwritable_target_is_refused_before_anything_is_trained(run, trained, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep")
+    with pytest.raises(ConfigError, match="--force"):
+        run("--student", "htd_dim10", "--out", str(tmp_path / "mine"))
+    with pytest.raises(StorageError, match="cannot write /proc/"):
+        run("--student", "htd_dim10", "--out", "/proc/recpress/b")
+    assert trained == []
+    assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"
+
+
+def test_below_the_gate(run, trained, tmp_path, monkeypatch):
+    gates = tmp_path / "strict.toml"
+    gates.write_text(
+        "[gate.int8-dim]\nmin_overlap_at_50 = 1.1\nmax_recall_at_50_loss = 0.0\nlost_users = 0\n"
+    )
+    monkeypatch.setattr("recpress_export.parity.load_gate.__defaults__", (gates,))
+    with pytest.raises(GateError, match="parity gate failed") as error:
+        run("--student", "htd_dim10", "--int8")
+    assert error.value.exit_code == 3
+    assert not (tmp_path / "dist" / "htd_dim10-int8").exists()
+    assert (tmp_path / "dist" / ".rejected" / "htd_dim10-int8" / "model.onnx").exists()
+
+
+def test_dry_run_writes_nothing(run, data, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("recpress_edge.data.resolve.load_dataset", lambda name, work, say: data)
+    assert run("--student", "htd_dim10", "--int8", "--dry-run") == 0
+    out = capsys.readouterr().out
+    assert "train      bpr_dim200" in out
+    assert "train      htd_dim10" in out
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_real_thing_from_an_interaction_log(run, data, tmp_path, monkeypatch):
+    """No stand-ins but the size of the data: bpr_dim4 is trained, exported, opened and asked."""
+    from device_bench.runtimes.onnx_runtime import OnnxRuntime
+
+    monkeypatch.setattr("recpress_edge.data.resolve.load_dataset", lambda name, work, say: data)
+    try:
+        assert run("--student", "bpr_dim4", "--int8") == 0
+    except RecPressError as error:
+        pytest.fail(str(error))
+    bundle = open_bundle(tmp_path / "dist" / "bpr_dim4-int8")
+    assert bundle.provenance["teacher"] is None
+    student = next(s for s in bundle.quality["chain"] if s["stage"] == "student")
+    fp32 = next(s for s in bundle.quality["chain"] if s["stage"] == "fp32")
+    # Training measured this in torch, export through the file: the same users, masks and definition.
+    assert student["valid"]["recall@50"] == pytest.approx(fp32["valid"]["recall@50"], abs=1e-9)
+    assert student["valid"]["ndcg@10"] == pytest.approx(fp32["valid"]["ndcg@10"], abs=1e-9)
+    items, _ = OnnxRuntime(bundle.model_path, bundle.contract).recommend(0, np.array([], np.int64), 5)
+    assert items.size == 5
+    assert Path(bundle.folder / "CARD.md").read_text().startswith("# bpr_dim4-int8")

@@ -1,0 +1,213 @@
+"""What a machine tells of itself, and what makes a run invalid.
+
+The cpuinfo files are public dumps of boards, each with its source in the file. Everything else
+(temperatures, loads, throttling lines) is written by hand in the kernel's or firmware's format.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from device_bench.contention import Contention, ContentionWatch
+from device_bench.device import device_facts, device_id, parse_cpuinfo, parse_meminfo
+from device_bench.state import (
+    drift,
+    invalid_reasons,
+    parse_throttled,
+    read_state,
+    state_warnings,
+    throttle_reasons,
+)
+
+DEVICES = Path(__file__).parents[1] / "fixtures" / "devices"
+STEADY = {"query": [100] * 30, "end_to_end": [200] * 30}
+QUIET, UNKNOWN = Contention(0.001, 0), Contention(None, None)
+FINE = {"temp_c": 45.0, "throttled": "0x0", "load1": 0.1, "governor": "performance", "freq_khz": 1800000}
+
+
+def cpuinfo(name):
+    text = (DEVICES / f"{name}.cpuinfo").read_text()
+    assert "# Source: https://" in text
+    return "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+
+
+@pytest.mark.parametrize(
+    ("name", "core", "part", "flags", "board"),
+    [
+        ("pi5b", "Cortex-A76", "0xd0b", ["asimddp"], "Raspberry Pi 5 Model B Rev 1.0"),
+        ("pi4b", "Cortex-A72", "0xd08", [], "Raspberry Pi 4 Model B Rev 1.5"),
+        ("pi3bplus", "Cortex-A53", "0xd03", [], "Raspberry Pi 3 Model B Plus Rev 1.3"),
+    ],
+)
+def test_boards_after_public_dumps(name, core, part, flags, board):
+    found = parse_cpuinfo(cpuinfo(name))
+    assert found == {"cores": 4, "core": core, "part": part, "board": board, "dot_product_flags": flags}
+
+
+def test_x86_cpuinfo_by_hand():
+    stanza = "processor\t: {}\nmodel name\t: Some CPU\nflags\t\t: fpu avx2 avx512_vnni\n\n"
+    found = parse_cpuinfo(stanza.format(0) + stanza.format(1))
+    assert (found["cores"], found["core"], found["part"]) == (2, "Some CPU", None)
+    assert found["dot_product_flags"] == ["avx512_vnni"]
+
+
+def test_unknown_arm_core_is_not_guessed():
+    text = "processor : 0\nCPU implementer : 0x41\nCPU part : 0xfff\n"
+    assert parse_cpuinfo(text)["core"] is None
+
+
+def test_meminfo_by_hand():
+    found = parse_meminfo("MemTotal:        3884376 kB\nMemFree: 1 kB\nSwapTotal:        102396 kB\n")
+    assert found == {"mem_total_bytes": 3884376 * 1024, "swap_total_bytes": 102396 * 1024}
+    assert parse_meminfo("") == {"mem_total_bytes": None, "swap_total_bytes": None}
+
+
+def test_device_id_rounds_memory_up_to_the_box():
+    assert (
+        device_id("Raspberry Pi 4 Model B Rev 1.5", 4, 3884376 * 1024)
+        == "raspberry-pi-4-model-b-rev-1-5-4c-4g"
+    )
+    assert (
+        device_id("Raspberry Pi Zero 2 W Rev 1.0", 4, 430000 * 1024)
+        == "raspberry-pi-zero-2-w-rev-1-0-4c-512m"
+    )
+    assert device_id("", 1, None) == "unknown-1c"
+
+
+@pytest.fixture
+def pi4(tmp_path):
+    """A Pi 4 as far as /proc and /sys go; only cpuinfo is a public dump."""
+    proc, sys_root = tmp_path / "proc", tmp_path / "sys"
+    cpufreq = sys_root / "devices/system/cpu/cpu0/cpufreq"
+    zone = sys_root / "class/thermal/thermal_zone0"
+    for folder in (proc / "device-tree", cpufreq, zone):
+        folder.mkdir(parents=True)
+    (proc / "device-tree/model").write_bytes(b"Raspberry Pi 4 Model B Rev 1.5\0")
+    (proc / "cpuinfo").write_text(cpuinfo("pi4b"))
+    (proc / "meminfo").write_text("MemTotal:        3884376 kB\nSwapTotal:        102396 kB\n")
+    (proc / "loadavg").write_text("0.31 0.20 0.10 1/150 999\n")
+    (cpufreq / "scaling_governor").write_text("ondemand\n")
+    (cpufreq / "scaling_cur_freq").write_text("600000\n")
+    (cpufreq / "cpuinfo_max_freq").write_text("1800000\n")
+    (zone / "type").write_text("cpu-thermal\n")
+    (zone / "temp").write_text("48312\n")
+    return proc, sys_root
+
+
+def test_a_whole_pi(pi4):
+    device = device_facts(*pi4)
+    assert device["id"] == "raspberry-pi-4-model-b-rev-1-5-4c-4g"
+    assert (device["model"], device["core"], device["dotprod"]) == (
+        "Raspberry Pi 4 Model B Rev 1.5",
+        "Cortex-A72",
+        False,
+    )
+    assert (device["governor"], device["max_freq_khz"]) == ("ondemand", 1800000)
+    state = read_state(*pi4, vcgencmd=lambda: "throttled=0x50000\n")
+    assert state == {
+        "temp_c": 48.312,
+        "throttled": "0x50000",
+        "load1": 0.31,
+        "governor": "ondemand",
+        "freq_khz": 600000,
+    }
+
+
+def test_a_machine_that_tells_nothing(tmp_path):
+    device = device_facts(tmp_path, tmp_path)
+    assert device["cores"] >= 1
+    assert device["mem_total_bytes"] is None
+    state = read_state(tmp_path, tmp_path, vcgencmd=lambda: None)
+    assert set(state.values()) == {None}
+    assert invalid_reasons(state, state, UNKNOWN, STEADY) == []
+    assert state_warnings(state, device, UNKNOWN) == []
+
+
+def test_the_cpu_zone_is_preferred(tmp_path):
+    for index, (kind, temp) in enumerate([("acpitz", "20000"), ("x86_pkg_temp", "61000")]):
+        zone = tmp_path / f"class/thermal/thermal_zone{index}"
+        zone.mkdir(parents=True)
+        (zone / "type").write_text(f"{kind}\n")
+        (zone / "temp").write_text(f"{temp}\n")
+    assert read_state(tmp_path, tmp_path, vcgencmd=lambda: None)["temp_c"] == 61.0
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("throttled=0x50005\n", "0x50005"),
+        ("throttled=0x0", "0x0"),
+        ("VCHI initialization failed\n", None),
+        (None, None),
+    ],
+)
+def test_parse_throttled(text, expected):
+    assert parse_throttled(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ("0x0", "0x0", []),
+        ("0x50000", "0x50000", []),  # happened before this run
+        ("0x0", "0x50005", ["throttled after", "throttled during"]),
+        ("0x50000", "0xd0000", ["soft temperature limit has occurred"]),
+        (
+            "0x1",
+            "0x10001",
+            ["throttled before the run: under-voltage", "throttled after", "throttled during"],
+        ),
+        ("0x0", "0x20000", ["Arm frequency capping has occurred"]),
+        (None, None, []),
+    ],
+)
+def test_throttling_rules(before, after, says):
+    reasons = throttle_reasons(before, after)
+    assert len(reasons) == len(says)
+    for reason, part in zip(reasons, says, strict=True):
+        assert part in reason
+
+
+def test_drift_compares_medians_of_thirds():
+    assert drift([100, 100, 100, 7, 7, 7, 130, 130, 999]) == pytest.approx(0.3)
+    assert drift([100] * 30) == 0
+
+
+def test_reasons():
+    assert invalid_reasons(FINE, FINE, QUIET, STEADY) == []
+    (loaded,) = invalid_reasons(FINE, FINE, Contention(0.5, 3), STEADY)  # 3 of 60 samples
+    assert loaded.startswith("loaded: the measured process waited for a core 50% of the time, in up to 5.0%")
+    assert invalid_reasons(FINE, FINE, Contention(0.04, 60), STEADY) == []  # many but short
+    assert invalid_reasons(FINE, FINE, Contention(0.5, 0), STEADY) == []  # none inside a sample
+    (unstable,) = invalid_reasons(
+        FINE, FINE, QUIET, {**STEADY, "query": [100] * 10 + [100] * 10 + [200] * 10}
+    )
+    assert unstable.startswith("unstable: the median query latency changed by +100%")
+    assert len(invalid_reasons(FINE, {**FINE, "throttled": "0x4"}, Contention(0.5, 30), STEADY)) == 2
+
+
+def test_warnings():
+    board = {"model": "Raspberry Pi 4 Model B", "cores": 4}
+    assert state_warnings(FINE, board, QUIET) == []
+    doubtful = {**FINE, "load1": 3.5, "governor": "ondemand", "throttled": None}
+    warnings = " ".join(state_warnings(doubtful, board, Contention(0.2, 0)))
+    for part in ("load average 3.50 on 4 cores", "'ondemand'", "group video", "waited for a core 20%"):
+        assert part in warnings
+
+
+def test_contention_by_hand(tmp_path):
+    """Two readings of a thread's counts, in the kernel's format."""
+
+    def write(run_delay_ns, switches):
+        (tmp_path / "schedstat").write_text(f"123456 {run_delay_ns} 42\n")
+        (tmp_path / "status").write_text(
+            f"voluntary_ctxt_switches:\t9\nnonvoluntary_ctxt_switches:\t{switches}\n"
+        )
+
+    write(1000, 5)
+    watch = ContentionWatch(tmp_path)
+    write(10**15, 12)  # far longer than this test takes
+    found = watch.read()
+    assert found.wait_share > 1
+    assert found.interruptions == 7
+    assert ContentionWatch(tmp_path / "absent").read() == UNKNOWN

@@ -1,0 +1,127 @@
+"""Full-ranking evaluation against hand-made rankings and the numpy definitions in core."""
+
+import numpy as np
+import pytest
+import torch
+
+from recpress_edge.core.errors import DataError
+from recpress_edge.core.metrics import ndcg_by_user, recall_by_user, topk_unseen
+from recpress_edge.data.interactions import Dataset, Interactions
+from recpress_edge.training.evaluate import CUTOFFS, evaluate, masked_items, relevant_ranks
+from small_data import dataset, two_tastes
+
+
+def _pairs(rows: list[list[int]], n_items: int) -> Interactions:
+    users = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+    items = np.array([item for row in rows for item in row], int)
+    return Interactions.from_pairs(users, items, len(rows), n_items)
+
+
+def _scores(rows: list[list[float]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Tables whose product is exactly these rows."""
+    return torch.tensor(rows), torch.eye(len(rows[0]))
+
+
+def test_ranks_by_hand():
+    user_emb, item_emb = _scores([[0.9, 0.8, 0.7, 0.6], [0.1, 0.2, 0.3, 0.4]])
+    ranks = relevant_ranks(user_emb, item_emb, _pairs([[0], []], 4), _pairs([[2], [0, 3]], 4))
+    assert ranks.tolist() == [1, 3, 0]  # user 0: item 0 is masked, item 1 is before item 2
+
+
+def test_ties_go_to_the_lower_item():
+    user_emb, item_emb = _scores([[1.0, 1.0, 1.0, 1.0, 2.0]])
+    ranks = relevant_ranks(user_emb, item_emb, _pairs([[1]], 5), _pairs([[0, 2, 3, 4]], 5))
+    assert ranks.tolist() == [1, 2, 3, 0]
+
+
+def test_recall_and_ndcg_by_hand():
+    rows = [[float(-i) for i in range(60)]] * 2  # item i is at rank i
+    empty = _pairs([[], []], 60)
+    data = dataset(empty, empty, _pairs([[1, 15, 30, 59], []], 60))
+    result = evaluate(*_scores(rows), data, "test")
+    assert result.users.tolist() == [0]  # user 1 has nothing to find
+    assert result.by_user["recall@10"].tolist() == [0.25]
+    assert result.by_user["recall@20"].tolist() == [0.5]
+    assert result.by_user["recall@50"].tolist() == [0.75]
+    ideal = sum(1 / np.log2(r + 2) for r in range(4))
+    assert result.by_user["ndcg@10"][0] == pytest.approx((1 / np.log2(3)) / ideal)
+
+
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_agrees_with_core_on_tied_scores(split):
+    rng = np.random.default_rng(1)
+    n_users, n_items = 40, 120
+    train, valid, test = (
+        _pairs(
+            [
+                sorted(rng.choice(np.arange(low, low + 40), rng.integers(0, 6), replace=False))
+                for _ in range(n_users)
+            ],
+            n_items,
+        )
+        for low in (0, 40, 80)
+    )
+    data = dataset(train, valid, test)
+    user_emb = rng.integers(-2, 3, (n_users, 3)).astype(np.float32)  # small integers: many exact ties
+    item_emb = rng.integers(-2, 3, (n_items, 3)).astype(np.float32)
+    got = evaluate(torch.from_numpy(user_emb), torch.from_numpy(item_emb), data, split)
+
+    masked, _ = masked_items(data, split)
+    seen = np.zeros((n_users, n_items), bool)
+    seen[masked.users(), masked.indices] = True
+    relevant = [set((valid if split == "valid" else test).of(u).tolist()) for u in range(n_users)]
+    for k in CUTOFFS:
+        topk = topk_unseen(user_emb @ item_emb.T, seen, k)
+        for name, definition in ((f"recall@{k}", recall_by_user), (f"ndcg@{k}", ndcg_by_user)):
+            assert np.allclose(got.by_user[name], definition(topk, relevant)[got.users], rtol=1e-12), name
+    assert len(got.users) == sum(map(bool, relevant)) < n_users
+
+
+def test_blocks_change_nothing(monkeypatch):
+    data = two_tastes()
+    rng = np.random.default_rng(0)
+    tables = [torch.from_numpy(rng.integers(-3, 4, (n, 2)).astype(np.float32)) for n in (60, 80)]
+    whole = evaluate(*tables, data, "test").by_user["ndcg@50"]
+    monkeypatch.setattr("recpress_edge.training.evaluate._BLOCK_BYTES", 7 * 4 * 80)  # seven users at a time
+    assert np.array_equal(evaluate(*tables, data, "test").by_user["ndcg@50"], whole)
+
+
+def _masked(data: Dataset, split: str) -> list[list[int]]:
+    return [masked_items(data, split)[0].of(user).tolist() for user in range(data.n_users)]
+
+
+def test_leave_one_out_validation_masks_the_other_held_out_item():
+    data = dataset(_pairs([[0]], 4), _pairs([[1]], 4), _pairs([[2]], 4))
+    assert _masked(data, "valid") == [[0, 2]]
+    assert _masked(data, "test") == [[0, 1]]
+    assert "the other held-out item masked" in masked_items(data, "valid")[1]
+
+
+def test_ratio_validation_masks_train_alone():
+    data = dataset(_pairs([[0]], 6), _pairs([[1, 3]], 6), _pairs([[2]], 6))
+    assert _masked(data, "valid") == [[0]]
+    assert _masked(data, "test") == [[0, 1, 3]]
+
+
+def test_a_held_out_item_that_is_masked_is_an_error():
+    data = dataset(_pairs([[0, 1]], 3), _pairs([[]], 3), _pairs([[1]], 3))
+    with pytest.raises(DataError, match="item index 1 is held out"):
+        evaluate(*_scores([[0.1, 0.2, 0.3]]), data, "test")
+
+
+def test_diverged_tables_are_an_error():
+    data = dataset(_pairs([[0]], 3), _pairs([[]], 3), _pairs([[1]], 3))
+    with pytest.raises(DataError, match="not finite"):
+        evaluate(torch.tensor([[float("nan"), 0.0, 0.0]]), torch.eye(3), data, "test")
+
+
+def test_an_empty_split_is_an_error():
+    data = dataset(_pairs([[0]], 3), _pairs([[]], 3), _pairs([[1]], 3))
+    with pytest.raises(DataError, match="no valid interactions"):
+        evaluate(*_scores([[0.1, 0.2, 0.3]]), data, "valid")
+
+
+def test_the_definition_is_stated():
+    definition = evaluate(torch.ones(60, 1), torch.ones(80, 1), two_tastes(), "test").definition
+    assert definition.startswith("hits / |relevant|, full ranking")
+    assert definition.endswith("train+valid items masked")

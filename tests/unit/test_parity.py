@@ -1,0 +1,160 @@
+"""Comparison of rankings, exactness and the gate, on lists a reader can check."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from exports import evaluation, random_evaluation, random_tables
+
+from device_bench.runtimes.reference import ReferenceRuntime
+from recpress_edge.core.errors import ConfigError, DataError, GateError
+from recpress_export.parity import (
+    LIST_LENGTH,
+    Gate,
+    Lists,
+    check_exact,
+    check_gate,
+    compare,
+    float64_reference,
+    int8_reference,
+    load_gate,
+    rank,
+)
+from recpress_export.quantize import RECIPES, quantize_int8_dim
+
+
+def lists(items, scores=None):
+    """Ranking lists padded to 50."""
+    padded = np.full((len(items), LIST_LENGTH), -1, np.int64)
+    values = np.zeros((len(items), LIST_LENGTH), np.float32)
+    for row, found in enumerate(items):
+        padded[row, : len(found)] = found
+        if scores:
+            values[row, : len(found)] = scores[row]
+    return Lists(padded, values)
+
+
+TWO_USERS = evaluation([4, 9], [[], []], [[3], [7]])
+
+
+def test_compare_by_hand():
+    before = lists([list(range(60))[:50], [5, 7, 6]])
+    after = lists([[*range(1, 51)], [5, 7, 6]])
+    parity = compare(before, after, TWO_USERS, 0, "test", None)
+    # User 4: 49 of 50 shared, 9 of the first 10; its relevant item 3 moves from rank 4 to 3.
+    assert parity.overlap["overlap@50"].mean == pytest.approx((0.98 + 1) / 2)
+    assert parity.overlap["overlap@50"].lowest == pytest.approx(0.98)
+    assert parity.overlap["overlap@10"].mean == pytest.approx((0.9 + 1) / 2)
+    assert parity.identical_users == 1
+    assert parity.first_difference == 1
+    recall, ndcg = parity.change["recall@50"], parity.change["ndcg@50"]
+    assert (recall.before, recall.after, recall.delta.mean) == (1, 1, 0)
+    assert ndcg.before == pytest.approx((1 / np.log2(5) + 1 / np.log2(3)) / 2)
+    assert ndcg.after == pytest.approx((1 / np.log2(4) + 1 / np.log2(3)) / 2)
+    assert ndcg.delta.low <= ndcg.delta.mean <= ndcg.delta.high
+    assert parity.metrics_before["recall@10"] == 1
+
+
+def test_short_lists_are_not_shared_padding():
+    parity = compare(lists([[1, 2], [7]]), lists([[3, 4], [7]]), TWO_USERS, 0, "test", None)
+    assert parity.overlap["overlap@50"].mean == 0.5
+    assert parity.overlap["overlap@10"].lowest == 0
+
+
+def test_identical_lists_have_no_first_difference():
+    same = lists([[1, 2], [7]])
+    assert compare(same, same, TWO_USERS, 0, "test", 2).first_difference is None
+
+
+def test_no_validation_users_is_an_error():
+    with pytest.raises(DataError, match="no validation users"):
+        compare(lists([]), lists([]), evaluation([], [], []), 0, "test", None)
+
+
+def test_the_interval_depends_on_the_seed_only():
+    rng = np.random.default_rng(0)
+    users = random_evaluation(80, 90, "interval")
+    before, after = (lists([rng.permutation(90)[:50].tolist() for _ in range(80)]) for _ in range(2))
+    first, again, other = (compare(before, after, users, seed, "test", None) for seed in (0, 0, 1))
+    assert first == again
+    assert first.change["ndcg@50"].delta.low != other.change["ndcg@50"].delta.low
+    assert first.change["ndcg@50"].delta.mean == other.change["ndcg@50"].delta.mean
+
+
+def test_exactness_counts_users_or_names_the_first_difference():
+    want = lists([[1, 2], [7]], [[0.5, 0.25], [1.0]])
+    assert check_exact(want, want, TWO_USERS) == 2
+    with pytest.raises(
+        GateError, match=r"1 of 2 users .* user 9 at rank 1: item 7 score 1\.5, expected item 7"
+    ):
+        check_exact(lists([[1, 2], [7]], [[0.5, 0.25], [1.5]]), want, TWO_USERS)
+    with pytest.raises(GateError, match="user 4 at rank 2: item 3"):
+        check_exact(lists([[1, 3], [7]], [[0.5, 0.25], [1.0]]), want, TWO_USERS)
+
+
+@pytest.mark.parametrize("dim", [5, 1041])  # 1041 * 127² no longer fits float32 exactly
+def test_fast_integer_reference_equals_the_plain_one(dim):
+    tables = quantize_int8_dim(*random_tables(12, 90, dim))
+    plain = ReferenceRuntime.from_int8(tables.user_q, tables.item_q, tables.user_scale)
+    users = random_evaluation(12, 90, "reference")
+    left, right = rank(plain, users), rank(int8_reference(tables), users)
+    assert (left.items == right.items).all()
+    assert (left.scores == right.scores).all()
+
+
+def test_rank_pads_and_reports_progress():
+    told = []
+    user_emb, item_emb = random_tables(2, 5, 3)
+    users = evaluation([0, 1], [[1, 2], []], [[3], [4]])
+    found = rank(float64_reference(user_emb, item_emb), users, lambda *a: told.append(a), "words")
+    assert found.lengths().tolist() == [3, 5]
+    assert set(found.items[0].tolist()) == {0, 3, 4, -1}
+    assert told[0] == (0, 2, "words")
+    assert told[-1] == (2, 2, "words")
+
+
+GATE = Gate(min_overlap_at_50=0.97, max_recall_at_50_loss=0.002, lost_users=3)
+
+
+def parity_with(overlap, loss, users):
+    same = lists([[1, 2], [7]])
+    base = compare(same, same, TWO_USERS, 0, "test", 2)
+    overlaps = {"overlap@50": dataclasses.replace(base.overlap["overlap@50"], mean=overlap)}
+    recall = base.change["recall@50"]
+    changed = dataclasses.replace(recall, delta=dataclasses.replace(recall.delta, mean=-loss))
+    return dataclasses.replace(base, users=users, overlap=overlaps, change={"recall@50": changed})
+
+
+@pytest.mark.parametrize(
+    ("overlap", "loss", "users", "message"),
+    [
+        (0.99, 0.0019, 5000, None),
+        (0.99, 0.0021, 5000, r"Recall@50 loses 0.0021 on 5000 .* allowed 0.0020"),
+        (0.99, 0.0021, 600, None),  # two users of 600 cannot be told from chance: 3/600 = .005 is allowed
+        (0.99, 0.0051, 600, r"allowed 0.0050"),
+        (0.99, -0.5, 600, None),  # a gain
+        (0.9699, 0, 5000, r"overlap@50 0.9699 < min_overlap_at_50 0.97 \(export.toml \[gate.int8-dim\]\)"),
+        (float("nan"), 0, 5000, "overlap@50"),
+        (0.99, float("nan"), 5000, "Recall@50"),
+    ],
+)
+def test_gate(overlap, loss, users, message):
+    parity = parity_with(overlap, loss, users)
+    if message is None:
+        check_gate(parity, GATE, "int8-dim")
+    else:
+        with pytest.raises(GateError, match=message):
+            check_gate(parity, GATE, "int8-dim")
+
+
+def test_every_recipe_has_a_gate():
+    assert load_gate("int8-dim").max_recall_at_50_loss == 0.002
+    for recipe in RECIPES:
+        assert 0.9 < load_gate(recipe).min_overlap_at_50 <= 1
+
+
+def test_a_misspelt_gate_key_is_refused(tmp_path):
+    path = tmp_path / "export.toml"
+    path.write_text("[gate.fp32]\nmin_overlap_at_50 = 1\nmax_recal_at_50_loss = 0.1\n")
+    with pytest.raises(ConfigError, match="max_recall_at_50_loss"):
+        load_gate("fp32", path)

@@ -1,0 +1,100 @@
+"""Panels: every point drawn, labels apart, ticks round."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("matplotlib")
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+from matplotlib.text import Text
+from records import make_record, study
+
+from recpress_edge.core.budget import Budget
+from recpress_edge.report import plots
+from recpress_edge.report.front import sections
+from recpress_edge.report.labels import Label, place_labels
+from recpress_edge.report.rows import to_run
+from recpress_edge.report.ticks import limits, linear_ticks, log_ticks
+from recpress_edge.report.verdict import choose
+
+
+def one_section(records):
+    (section,) = sections([to_run(Path(str(n)), r) for n, r in enumerate(records)], Budget())
+    return section
+
+
+def test_three_panels_and_the_same_bytes_twice():
+    section = one_section(study())
+    winner = choose(section, Budget())
+    first = plots.panels(section, winner, "s0")
+    assert [p.title.split(" against ")[1] for p in first] == [
+        "model file",
+        "p95 latency of a query",
+        "peak memory above the idle runtime",
+    ]
+    assert all(p.svg.startswith("<svg ") and "soft_dim20-int8" in p.description for p in first)
+    assert plots.panels(section, winner, "s0") == first
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [make_record()],  # nothing to scale an axis by
+        [make_record(), make_record("htd_dim10")],  # all costs equal
+        [
+            make_record(),
+            make_record(model_bytes=-40_000, name="x", recipe="fp32"),
+        ],  # noise below the idle process
+        [make_record(), make_record(p95_ns=9_000_000, basis="estimated")],
+        [make_record(name="$a_{b}$ \\frac", teacher=None)],  # no formulas in names
+    ],
+    ids=["one", "equal", "negative memory", "estimate", "formula"],
+)
+def test_awkward_sections_are_drawn(records):
+    section = one_section(records)
+    assert len(plots.panels(section, section.placed[0], "s")) == 3
+
+
+def test_png_has_a_row_for_each_section():
+    section = one_section(study()[:4])
+    one = imread(io.BytesIO(plots.png([(section, None, "a")])))
+    two = imread(io.BytesIO(plots.png([(section, None, "a"), (section, None, "b")])))
+    assert two.shape[0] == 2 * one.shape[0]
+    assert one.std() > 0.05  # something is on it
+
+
+def test_labels_of_a_crowd_do_not_cover_each_other():
+    figure = Figure(figsize=(5, 4), dpi=100)
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    labels = [Label(f"variant_{n}", 0.5 + 0.01 * n, 0.5 + 0.012 * n, "black", False) for n in range(8)]
+    place_labels(axes, labels, [(label.x, label.y) for label in labels], [], size=7.5)
+    canvas.draw()
+    texts = [Text.get_window_extent(text) for text in axes.texts]  # without the leader lines
+    assert len(texts) == 8
+    for index, a in enumerate(texts):
+        for b in texts[index + 1 :]:
+            width = min(a.x1, b.x1) - max(a.x0, b.x0)
+            height = min(a.y1, b.y1) - max(a.y0, b.y0)
+            assert not (width > 1 and height > 1), "two labels overlap"
+
+
+def test_ticks_are_round_and_few():
+    assert log_ticks(200_000, 5_000_000, binary=True) == [2.0**e for e in range(18, 23)]
+    assert log_ticks(40, 900, binary=False) == pytest.approx([50, 100, 200, 500])
+    assert len(log_ticks(1, 1e12, binary=False)) <= 7
+    assert linear_ticks(0.9 * 2**20, 3.1 * 2**20, binary=True) == [n * 2**19 for n in range(2, 7)]
+    assert linear_ticks(58, 92, binary=False) == [60, 70, 80, 90]
+
+
+@pytest.mark.parametrize(("value", "log"), [(20_100.0, False), (54_000.0, True), (0.0, False)])
+def test_a_single_value_gets_an_axis_with_ticks(value, log):
+    low, high = limits(value, value, log=log)
+    assert low < value < high
+    ticks = log_ticks(low, high, binary=True) if log else linear_ticks(low, high, binary=False)
+    assert len(ticks) >= 2

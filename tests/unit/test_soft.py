@@ -1,0 +1,120 @@
+"""Soft targets: the row loss and the teacher's lists."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.data.interactions import Interactions
+from recpress_edge.distill.config import SoftConfig
+from recpress_edge.distill.methods.soft import Soft
+from recpress_edge.distill.soft import (
+    TeacherTargets,
+    best_columns,
+    logsumexp_of_product,
+    mix_targets,
+    teacher_targets,
+    teacher_top,
+)
+from recpress_edge.models.method import Job, Tables
+from small_data import two_tastes
+
+
+def _train(pairs: list[tuple[int, int]], n_users: int, n_items: int) -> Interactions:
+    users, items = np.array(pairs, int).T
+    return Interactions.from_pairs(users, items, n_users, n_items)
+
+
+def test_logsumexp_of_product_has_the_gradient_of_its_definition():
+    generator = torch.Generator().manual_seed(0)
+    left = torch.randn(5, 3, generator=generator, dtype=torch.float64, requires_grad=True)
+    right = torch.randn(7, 3, generator=generator, dtype=torch.float64, requires_grad=True)
+    assert torch.allclose(logsumexp_of_product(left, right), torch.logsumexp(left @ right.T, dim=1))
+    assert torch.autograd.gradcheck(logsumexp_of_product, (left, right))
+
+
+def test_targets_without_a_teacher_are_uniform_over_train_items():
+    targets = mix_targets(_train([(0, 1), (0, 3), (2, 0)], 3, 4), None, 0.5)
+    offsets, items, weights = targets.rows(np.array([2, 1, 0]))
+    assert offsets.tolist() == [0, 1, 1]
+    assert items.tolist() == [0, 1, 3]
+    assert weights.tolist() == [1.0, 0.5, 0.5]
+
+
+def test_targets_with_a_teacher_share_the_mass():
+    train = _train([(0, 1), (0, 3)], 2, 4)
+    teacher = TeacherTargets(np.array([[0, 2], [3, 1]]), np.array([[0.75, 0.25], [1.0, 0.0]], np.float32))
+    targets = mix_targets(train, teacher, teacher_weight=0.4)
+    _, items, weights = targets.rows(np.array([0]))
+    assert dict(zip(items.tolist(), weights.tolist(), strict=True)) == pytest.approx(
+        {1: 0.3, 3: 0.3, 0: 0.3, 2: 0.1}
+    )
+    _, items, weights = targets.rows(np.array([1]))  # nothing in train: the teacher alone
+    assert dict(zip(items.tolist(), weights.tolist(), strict=True)) == {3: 1.0, 1: 0.0}
+
+
+def test_a_teacher_with_nothing_to_offer_leaves_the_train_items():
+    train = _train([(0, 0), (0, 1)], 1, 2)
+    eye = np.eye(2, dtype=np.float32)
+    teacher = teacher_targets(Tables(eye[:1], eye), train, size=2, temperature=1.0)
+    _, items, weights = mix_targets(train, teacher, 0.5).rows(np.array([0]))
+    assert np.bincount(items, weights, minlength=2).tolist() == [0.5, 0.5]
+
+
+def test_teacher_list_skips_train_items_and_breaks_ties_low():
+    train = _train([(0, 0), (1, 3)], 2, 5)
+    item_emb = np.array([[5.0], [1.0], [2.0], [2.0], [2.0]], np.float32)
+    items, scores = teacher_top(Tables(np.array([[2.0], [1.0]], np.float32), item_emb), train, size=3)
+    assert items.tolist() == [[2, 3, 4], [0, 2, 4]]
+    assert scores.tolist() == [[2.0, 2.0, 2.0], [5.0, 2.0, 2.0]]
+
+
+def test_ties_for_the_last_place_go_to_the_lower_index():
+    scores = torch.zeros(3, 40)
+    scores[1, 39] = 1.0
+    columns, _ = best_columns(scores, 3)
+    assert columns.tolist() == [[0, 1, 2], [39, 0, 1], [0, 1, 2]]
+
+
+def test_teacher_distribution_is_a_softmax_of_its_cosines():
+    train = _train([(0, 2)], 1, 3)
+    item_emb = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], np.float32)
+    targets = teacher_targets(Tables(np.array([[3.0, 4.0]], np.float32), item_emb), train, 2, temperature=0.1)
+    assert targets.items.tolist() == [[1, 0]]  # cosines 0.8 and 0.6
+    expected = torch.softmax(torch.tensor([8.0, 6.0]), dim=0).tolist()
+    assert targets.weights[0].tolist() == pytest.approx(expected, rel=1e-5)
+
+
+def test_batch_loss_is_the_cross_entropy_of_whole_rows():
+    data = two_tastes(n_users=7, n_items=20, per_user=4)
+    teacher = Tables(*(np.random.default_rng(0).standard_normal((n, 3), np.float32) for n in (7, 20)))
+    config = SoftConfig(batch_users=7, top_items=5)
+    method = Soft(Job(data.train, 4, 0, 1, teacher), config)
+    (loss,) = method.batch_losses(0)
+    user_emb, item_emb = method.tables()
+    target = torch.zeros(7, 20, dtype=torch.float64)
+    top = teacher_targets(teacher, data.train, 5, config.teacher_temperature)
+    for user in range(7):
+        mine = torch.from_numpy(data.train.of(user).astype(np.int64))
+        target[user, mine] += (1 - config.teacher_weight) / len(mine)
+        for item, weight in zip(top.items[user], top.weights[user], strict=True):
+            target[user, item] += config.teacher_weight * float(weight)
+    logits = (user_emb @ item_emb.T).double() / config.temperature
+    expected = -(target * F.log_softmax(logits, dim=1)).sum(dim=1).mean()
+    assert float(loss.detach()) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_tables_have_rows_of_unit_length():
+    method = Soft(Job(two_tastes().train, 4, 0, 1), SoftConfig())
+    for table in method.tables():
+        assert torch.allclose(table.norm(dim=1), torch.ones(len(table)))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("temperature", 0.01), ("teacher_weight", 1.5), ("learning_rate", 0.0), ("top_items", 0)],
+)
+def test_settings_are_checked(setting, value):
+    with pytest.raises(ConfigError, match=f"method.{setting}"):
+        SoftConfig(**{setting: value})

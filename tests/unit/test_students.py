@@ -1,0 +1,97 @@
+"""Names of models."""
+
+import subprocess
+import sys
+
+import pytest
+
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.distill.students import (
+    CONFIGS,
+    METHODS,
+    ROLES,
+    ModelName,
+    create_method,
+    parse_name,
+    teacher_name,
+)
+from recpress_edge.models.method import Job, Method, Tables
+from small_data import two_tastes
+
+
+@pytest.mark.parametrize("text", ["bpr_dim200", "htd_dim10", "ftd_dim20", "soft_dim7"])
+def test_names_decode_and_print_back(text):
+    assert str(parse_name(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "suggestion"),
+    [
+        ("htd10", "htd_dim10"),
+        ("htd_10", "htd_dim10"),
+        ("hdt_dim10", "htd_dim10"),
+        ("sotf_dim32", "soft_dim32"),
+    ],
+)
+def test_unknown_names_get_a_suggestion(text, suggestion):
+    with pytest.raises(ConfigError, match=f"unknown student '{text}'. Did you mean '{suggestion}'"):
+        parse_name(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "htd", "htd_dim0", "htd_dim-1", "htd_dim1e3", "../htd_dim10", "htd_dim10 "]
+)
+def test_malformed_names_are_refused(text):
+    with pytest.raises(ConfigError, match="unknown student"):
+        parse_name(text)
+
+
+def test_huge_dim_is_refused():
+    with pytest.raises(ConfigError, match="at most 4096"):
+        parse_name("bpr_dim99999")
+
+
+def test_a_distilled_method_is_no_teacher():
+    with pytest.raises(ConfigError, match="unknown teacher 'htd_dim10'.*Known: bpr_dim10, soft_dim10"):
+        parse_name("htd_dim10", "teacher")
+
+
+@pytest.mark.parametrize(
+    ("student", "asked", "expected"),
+    [
+        ("htd", None, "bpr_dim200"),
+        ("soft", None, "soft_dim200"),
+        ("soft", "none", None),
+        ("soft", "bpr_dim64", "bpr_dim64"),
+        ("bpr", None, None),
+        ("bpr", "none", None),
+    ],
+)
+def test_teacher_of(student, asked, expected):
+    assert teacher_name(ModelName(student, 10), asked) == expected
+
+
+@pytest.mark.parametrize(("student", "asked"), [("bpr", "bpr_dim200"), ("htd", "none"), ("ftd", "none")])
+def test_wrong_combinations_are_errors(student, asked):
+    with pytest.raises(ConfigError, match="without a teacher"):
+        teacher_name(ModelName(student, 10), asked)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_registered_method_can_be_built(method):
+    data = two_tastes()
+    teacher = Tables(
+        *(
+            t.detach().numpy()
+            for t in create_method("bpr", Job(data.train, 6, 0, 1), CONFIGS["bpr"]()).tables()
+        )
+    )
+    built = create_method(method, Job(data.train, 4, 0, 2, teacher), CONFIGS[method]())
+    assert isinstance(built, Method)
+    assert [tuple(table.shape) for table in built.tables()] == [(60, 4), (80, 4)]
+    assert set(METHODS) == set(CONFIGS) == set(ROLES["student"])
+
+
+def test_names_are_read_without_torch():
+    code = "import sys, recpress_edge.distill.students, recpress_edge.training.cache; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

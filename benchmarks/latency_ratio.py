@@ -6,7 +6,9 @@ Two runs minutes apart differ by what else the machine did; two blocks milliseco
 """
 
 import argparse
+import dataclasses
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,19 @@ SCHEMA = "recpress.latency-ratio/1"
 BOOTSTRAP_DRAWS = 2000
 
 
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """How the two are timed."""
+
+    rounds: int = 40
+    """A B B A blocks."""
+    block: int = 250
+    """Queries per block."""
+    k: int = 50
+    threads: int = 1
+    seed: int = 0
+
+
 def main() -> int:
     """Print the ratio of medians with its interval; write raw samples with --out."""
     parser = argparse.ArgumentParser(
@@ -35,15 +50,15 @@ def main() -> int:
     )
     parser.add_argument("first", type=Path)
     parser.add_argument("second", type=Path)
-    parser.add_argument("--rounds", type=int, default=40, help="A B B A blocks (default: 40)")
-    parser.add_argument("--block", type=int, default=250, help="queries per block (default: 250)")
-    parser.add_argument("--k", type=int, default=50)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0)
+    for field in dataclasses.fields(Protocol):
+        parser.add_argument(f"--{field.name}", type=int, default=field.default, help="default: %(default)s")
     parser.add_argument("--out", type=Path, help="write the record with its raw samples here")
     args = parser.parse_args()
     try:
-        record = compare(args)
+        protocol = Protocol(
+            **{field.name: getattr(args, field.name) for field in dataclasses.fields(Protocol)}
+        )
+        record = compare(args.first, args.second, protocol)
         if args.out:
             write_json(args.out, record)
     except RecPressError as error:
@@ -60,28 +75,26 @@ def main() -> int:
     return 0
 
 
-def compare(args: argparse.Namespace) -> dict[str, Any]:
+def compare(first: Path, second: Path, protocol: Protocol) -> dict[str, Any]:
     """Self-test both, time both in turn, and put an interval on the ratio of medians."""
-    if min(args.rounds, args.block, args.k, args.threads) < 1:
+    if min(protocol.rounds, protocol.block, protocol.k, protocol.threads) < 1:
         raise ConfigError("--rounds, --block, --k and --threads must be at least 1")
-    bundles = [open_bundle(args.first), open_bundle(args.second)]
+    bundles = [open_bundle(first), open_bundle(second)]
     digests = {bundle.files[EVALUATION_FILE]["sha256"] for bundle in bundles}
     if len(digests) != 1:
-        raise ConfigError(
-            f"{args.first} and {args.second} hold different evaluation users: no common queries"
-        )
-    timers = [_timer(bundle, args) for bundle in bundles]
+        raise ConfigError(f"{first} and {second} hold different evaluation users: no common queries")
+    timers = [_timer(bundle, protocol) for bundle in bundles]
     for timer in timers:
         timer.block(200)
         timer.forget()
     with no_garbage_collection():
         watch = ContentionWatch()
-        for _ in range(args.rounds):
+        for _ in range(protocol.rounds):
             for index in (0, 1, 1, 0):
-                timers[index].block(args.block)
+                timers[index].block(protocol.block)
         wait_share = watch.read().wait_share
-    samples = np.array([timer.samples for timer in timers]).reshape(2, args.rounds, 2 * args.block)
-    low, high = ratio_interval(samples, args.seed)
+    samples = np.array([timer.samples for timer in timers]).reshape(2, protocol.rounds, 2 * protocol.block)
+    ratio, low, high = ratio_interval(samples, protocol.seed)
     medians = [percentile(side, 50) for side in samples]
     sides = [
         {
@@ -96,11 +109,11 @@ def compare(args: argparse.Namespace) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "basis": "measured",
-        "ratio": medians[0] / medians[1],
+        "ratio": ratio,
         "low": low,
         "high": high,
         "wait_share": wait_share,
-        "protocol": {name: getattr(args, name) for name in ("rounds", "block", "k", "threads", "seed")},
+        "protocol": dataclasses.asdict(protocol),
         "device": device_facts(),
         "software": software_facts("onnxruntime", import_onnxruntime().__version__),
         "first": sides[0],
@@ -108,28 +121,30 @@ def compare(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _timer(bundle: Bundle, args: argparse.Namespace) -> BlockTimer[Feed]:
-    runtime = OnnxRuntime(bundle.model_path, bundle.contract, args.threads)
+def _timer(bundle: Bundle, protocol: Protocol) -> BlockTimer[Feed]:
+    runtime = OnnxRuntime(bundle.model_path, bundle.contract, protocol.threads)
     check_answers(runtime, bundle.selftest(), bundle.contract)
     evaluation = bundle.evaluation()
-    rows = stream(args.seed, "bench queries").permutation(evaluation.users.size)[:DISTINCT_QUERIES]
+    rows = stream(protocol.seed, "bench queries").permutation(evaluation.users.size)[:DISTINCT_QUERIES]
     feeds = [
-        runtime.prepare(int(evaluation.users[row]), evaluation.seen(row), args.k) for row in rows.tolist()
+        runtime.prepare(int(evaluation.users[row]), evaluation.seen(row), protocol.k) for row in rows.tolist()
     ]
     return BlockTimer(runtime.run, [feed for feed in feeds if feed[bundle.contract.k_input][0]])
 
 
-def ratio_interval(samples: "np.typing.NDArray[np.int64]", seed: int) -> tuple[float, float]:
-    """95 % interval of median(first) / median(second), resampling whole rounds. samples (2, rounds, N).
+def ratio_interval(samples: "np.typing.NDArray[np.int64]", seed: int) -> tuple[float, float, float]:
+    """First over second, median over rounds of each round's median, with its 95 % interval.
 
-    Rounds and not queries: queries of one round share whatever disturbed it.
+    Rounds and not queries are resampled: queries of one round share whatever disturbed it.
+    samples (2, rounds, N) -> (ratio, low, high)
     """
     by_round = np.median(samples, axis=2)  # (2, rounds)
     rounds = by_round.shape[1]
     draws = stream(seed, "bootstrap").integers(0, rounds, (BOOTSTRAP_DRAWS, rounds))
     ratios = np.median(by_round[0][draws], axis=1) / np.median(by_round[1][draws], axis=1)
     low, high = np.quantile(ratios, [0.025, 0.975])
-    return float(low), float(high)
+    ratio = np.median(by_round[0]) / np.median(by_round[1])
+    return float(ratio), float(low), float(high)
 
 
 if __name__ == "__main__":

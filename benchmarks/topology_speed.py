@@ -1,244 +1,183 @@
 """Time the fast forms of FTD and HTD beside the plain definitions, over one whole training schedule.
 
-    RECPRESS_DATA_DIR=../shared/data python benchmarks/topology_speed.py --method htd --threads 2 -o htd.json
+    python benchmarks/topology_speed.py --work work --threads 2 --out benchmarks/results/topology-speed.json
 
-One run, one process: the fast form trains a student for all epochs, each epoch timed; after every epoch a
-few steps of the plain definition are taken from the state just reached and scaled to an epoch. A timed
-step is all that training does: rows, BPR, distillation, backward and Adam with weight decay. Both sides
-use the same optimiser kernel, so that the ratio credits the forms alone. The temperature of HTD falls
-over the schedule, so its cost changes from epoch to epoch: compare means over the whole of it.
+(with RECPRESS_DATA_DIR set). One process trains a student by the shipped method for all epochs, each timed;
+after every epoch a few steps of the plain definition (N×N matrices, every expert for every entity) are taken
+from the state just reached and scaled to an epoch. Both sides are the same code but for the loss: rows, BPR,
+backward, Adam. The temperature of HTD falls over the schedule, so its cost changes from epoch to epoch: only
+means over the whole of it are compared.
 """
 
 import argparse
-import copy
+import itertools
 import os
 import platform
+import shlex
 import statistics
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from recpress_edge.core.files import write_json
-from recpress_edge.core.rng import torch_seed
-from recpress_edge.data.interactions import Interactions
-from recpress_edge.distill.experts import Experts, temperature_at
+from recpress_edge.cli.common import table
+from recpress_edge.core.errors import RecPressError
+from recpress_edge.core.results import write_record
+from recpress_edge.data.interactions import Dataset
+from recpress_edge.data.resolve import load_dataset
+from recpress_edge.distill.config import FTDConfig, HTDConfig
+from recpress_edge.distill.methods.topology import FTD, HTD, TopologyStudent
 from recpress_edge.distill.plain import full_topology_loss_plain, hierarchical_topology_loss_plain
-from recpress_edge.distill.topology import full_topology_loss, hierarchical_topology_loss
-from recpress_edge.models.bpr import NegativeSampler, bpr_loss
-from recpress_edge.models.method import adam
-from recpress_edge.models.mf import MF
+from recpress_edge.models.method import Job, Tables
+from recpress_edge.training.cache import TrainOptions, ensure_model
+from recpress_edge.training.loop import train_epoch
 
-SEED = 0
-TOPOLOGY_WEIGHT = 1e-3
-BATCH = 1024
-Batch = tuple[Tensor, Tensor, Tensor]
+SEED: Final = 0
+TEACHER: Final = "bpr_dim200"
 
 
-@dataclass(frozen=True, slots=True)
-class Teacher:
-    """Fixed tables, (U, D) and (I, D), as they are and with rows of length one."""
+class PlainFTD(FTD):
+    """FTD by its definition."""
 
-    user: Tensor
-    item: Tensor
-    unit_user: Tensor
-    unit_item: Tensor
+    def topology_loss(self, student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]) -> Tensor:
+        return full_topology_loss_plain(torch.cat(student), torch.cat(teacher))
 
 
-class Trainee(nn.Module):
-    """A student and, for HTD, its experts."""
+class PlainHTD(HTD):
+    """HTD by its definition."""
 
-    def __init__(self, teacher: Teacher, dim: int, *, with_experts: bool) -> None:
-        super().__init__()
-        self.mf = MF(len(teacher.user), len(teacher.item), dim, SEED, 0.01)
-        generator = torch.Generator().manual_seed(torch_seed(SEED, "experts"))
-        sides = 2 if with_experts else 0
-        self.experts = nn.ModuleList(
-            Experts(dim, teacher.user.shape[1], generator=generator) for _ in range(sides)
+    def topology_loss(self, student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]) -> Tensor:
+        experts = (self.experts[0], self.experts[1])
+        return hierarchical_topology_loss_plain(
+            student, teacher, experts, self.temperature, self.noise, self.gamma
         )
 
 
-def step_loss(
-    trainee: Trainee,
-    teacher: Teacher,
-    batch: Batch,
-    temperature: float,
-    noise: torch.Generator,
-    *,
-    fast: bool,
-) -> Tensor:
-    """BPR plus λ times the distillation loss of one batch, for either form."""
-    users, user_at = torch.unique(batch[0], return_inverse=True)
-    items, item_at = torch.unique(torch.cat(batch[1:]), return_inverse=True)
-    student = (
-        nn.functional.embedding(users, trainee.mf.user_emb),
-        nn.functional.embedding(items, trainee.mf.item_emb),
-    )
-    positive_at, negative_at = item_at.split(len(batch[0]))
-    base = bpr_loss(
-        nn.functional.embedding(user_at, student[0]),
-        nn.functional.embedding(positive_at, student[1]),
-        nn.functional.embedding(negative_at, student[1]),
-    )
-    if trainee.experts:
-        user_side, item_side = trainee.experts
-        assert isinstance(user_side, Experts)
-        assert isinstance(item_side, Experts)
-        targets = (teacher.user.index_select(0, users), teacher.item.index_select(0, items))
-        form = hierarchical_topology_loss if fast else hierarchical_topology_loss_plain
-        topology = form(student, targets, (user_side, item_side), temperature, noise)
-    elif fast:
-        unit = torch.cat([teacher.unit_user.index_select(0, users), teacher.unit_item.index_select(0, items)])
-        topology = full_topology_loss(torch.cat(student), unit, teacher_is_unit=True, with_constant=False)
-    else:
-        rows = torch.cat([teacher.user.index_select(0, users), teacher.item.index_select(0, items)])
-        topology = full_topology_loss_plain(torch.cat(student), rows)
-    return base + TOPOLOGY_WEIGHT * topology
+def create(method: str, job: Job, *, plain: bool) -> TopologyStudent:
+    """A fresh student of either form."""
+    if method == "ftd":
+        return (PlainFTD if plain else FTD)(job, FTDConfig())
+    return (PlainHTD if plain else HTD)(job, HTDConfig())
 
 
-def take_step(trainee: Trainee, optimizer: torch.optim.Adam, loss_of: Callable[[], Tensor]) -> None:
-    optimizer.zero_grad(set_to_none=True)
-    loss_of().backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
-
-
-def _batches(column: NDArray[np.int64]) -> list[Tensor]:
-    return [torch.from_numpy(column[first : first + BATCH]) for first in range(0, len(column), BATCH)]
-
-
-def measure(args: argparse.Namespace) -> dict[str, Any]:
-    """Raw samples of both forms over the schedule."""
-    train = read_train(Path(args.data) / "citeulike" / "train.tsv")
-    teacher = read_teacher(args.teacher, train)
-    sampler = NegativeSampler(train)
-    trainee = Trainee(teacher, args.dim, with_experts=args.method == "htd")
-    optimizer = adam(trainee, 1e-3, 1e-3)
-    fast_epoch_ns: list[int] = []
+def measure(method: str, job: Job, plain_steps: int) -> dict[str, Any]:
+    """Raw samples of both forms over the schedule, and the ratio of their means."""
+    fast, plain = create(method, job, plain=False), create(method, job, plain=True)
+    steps = -(-len(job.train) // FTDConfig().batch_size)
+    epoch_ns: list[int] = []
     plain_step_ns: list[list[int]] = []
-    epochs = range(0, args.epochs, args.stride)
-    steps = 0
-    for epoch in epochs:
-        temperature = temperature_at(epoch, args.epochs)
-        noise = torch.Generator().manual_seed(torch_seed(SEED, "noise", epoch))
-
+    for epoch in range(job.epochs):
         started = time.perf_counter_ns()
-        columns = [_batches(column) for column in sampler.epoch(SEED, epoch)]
-        batches: list[Batch] = list(zip(*columns, strict=True))
-        for batch in batches:
-            take_step(
-                trainee,
-                optimizer,
-                lambda b=batch: step_loss(trainee, teacher, b, temperature, noise, fast=True),  # type: ignore[misc]  # noqa: B023
-            )
-        fast_epoch_ns.append(time.perf_counter_ns() - started)
-
-        steps = len(batches)
-        twin = copy.deepcopy(trainee)  # what the plain steps learn is thrown away
-        twin_optimizer = adam(twin, 1e-3, 1e-3)
-        samples = []
-        for index in range(args.plain_steps + 1):
-            batch = batches[index]
-            started = time.perf_counter_ns()
-            take_step(
-                twin,
-                twin_optimizer,
-                lambda b=batch: step_loss(twin, teacher, b, temperature, noise, fast=False),  # type: ignore[misc]  # noqa: B023
-            )
-            samples.append(time.perf_counter_ns() - started)
-        plain_step_ns.append(samples[1:])  # the first also creates the twin's optimiser state
-        if sys.stderr.isatty() or args.verbose:
-            fast_s, plain_s = fast_epoch_ns[-1] / 1e9, statistics.mean(samples[1:]) * steps / 1e9
-            print(f"epoch {epoch:3d}  fast {fast_s:.2f} s  plain {plain_s:.2f} s", file=sys.stderr)
-    fast_s = statistics.mean(fast_epoch_ns) / 1e9
-    plain_s = statistics.mean(statistics.mean(s) for s in plain_step_ns) * steps / 1e9
+        train_epoch(fast, epoch)
+        epoch_ns.append(time.perf_counter_ns() - started)
+        copy_state(fast, plain)  # what the plain steps learn is thrown away
+        plain_step_ns.append(time_steps(plain, epoch, plain_steps))
+        done = statistics.mean(itertools.chain(*plain_step_ns)) * steps / statistics.mean(epoch_ns)
+        if (epoch + 1) % 10 == 0:
+            print(f"{method}  epoch {epoch + 1} of {job.epochs}: {done:.1f}× so far", file=sys.stderr)
+    fast_s = statistics.mean(epoch_ns) / 1e9
+    plain_s = statistics.mean(itertools.chain(*plain_step_ns)) * steps / 1e9
     return {
-        "epochs": list(epochs),
+        "method": method,
         "steps_per_epoch": steps,
-        "fast_epoch_ns": fast_epoch_ns,
-        "plain_step_ns": plain_step_ns,
-        "fast_epoch_mean_s": round(fast_s, 4),
-        "plain_epoch_mean_s": round(plain_s, 4),
-        "ratio": round(plain_s / fast_s, 2),
+        "fast_epoch_mean_s": fast_s,
+        "plain_epoch_mean_s": plain_s,
+        "ratio": plain_s / fast_s,
+        "fast_epoch_ns": epoch_ns,
+        "plain_step_ns": list(itertools.chain(*plain_step_ns)),
     }
 
 
-def read_train(path: Path) -> Interactions:
-    pairs = np.loadtxt(path, dtype=np.int64, skiprows=1)
-    counts = pairs.max(axis=0) + 1
-    # Ids run over train, valid and test together; the last items may be held out.
-    for name in ("valid.tsv", "test.tsv"):
-        counts = np.maximum(
-            counts, np.loadtxt(path.with_name(name), dtype=np.int64, skiprows=1).max(axis=0) + 1
-        )
-    return Interactions.from_pairs(pairs[:, 0], pairs[:, 1], int(counts[0]), int(counts[1]))
+def copy_state(source: TopologyStudent, target: TopologyStudent) -> None:
+    """Give ``target`` the parameters and optimiser state of ``source``."""
+    with torch.no_grad():
+        for mine, theirs in zip(
+            target.optimizer.state().values(), source.optimizer.state().values(), strict=True
+        ):
+            mine.copy_(theirs)
 
 
-def read_teacher(path: Path | None, train: Interactions) -> Teacher:
-    if path is None:
-        tables = MF(train.n_users, train.n_items, 200, SEED, 0.1)
-        user, item = tables.user_emb.detach(), tables.item_emb.detach()
-    else:
-        stored = load_file(path)
-        user, item = stored["user_emb"], stored["item_emb"]
-    return Teacher(user, item, nn.functional.normalize(user), nn.functional.normalize(item))
+def time_steps(method: TopologyStudent, epoch: int, count: int) -> list[int]:
+    """Nanoseconds of each of the first steps of an epoch, after one that is not counted."""
+    samples = []
+    losses = method.batch_losses(epoch)
+    for _ in range(count + 1):
+        started = time.perf_counter_ns()
+        loss = next(losses)
+        method.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        method.optimizer.step()
+        samples.append(time.perf_counter_ns() - started)
+    return samples[1:]  # the first also draws the epoch's negatives
 
 
-def conditions(args: argparse.Namespace) -> dict[str, Any]:
-    model = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+def main() -> int:
+    """Measure both methods, print the ratios, write the raw samples."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--work", type=Path, default=Path("work"))
+    parser.add_argument("--data", default="citeulike")
+    parser.add_argument("--methods", nargs="+", choices=["ftd", "htd"], default=["ftd", "htd"])
+    parser.add_argument("--dim", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--plain-steps", type=int, default=3, help="after each epoch (default: 3)")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    try:
+        data = load_dataset(args.data, args.work, print)
+        job = Job(data.train, args.dim, SEED, args.epochs, trained_teacher(data, args))
+        torch.set_num_threads(args.threads)
+        conditions = machine(args)
+        results = [measure(method, job, args.plain_steps) for method in args.methods]
+        if args.out:
+            write_record(args.out, {"schema": "recpress.topology-speed/1", **conditions, "results": results})
+    except RecPressError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    seconds = [
+        [
+            r["method"],
+            *(f"{r[f'{form}_epoch_mean_s']:.2f} s" for form in ("plain", "fast")),
+            f"{r['ratio']:.1f}×",
+        ]
+        for r in results
+    ]
+    print(table([f"dim {args.dim}, per epoch", "plain definition", "as shipped", "faster"], seconds))
+    return 0
+
+
+def trained_teacher(data: Dataset, args: argparse.Namespace) -> Tables:
+    """The usual teacher: the groups of HTD, hence its cost, depend on what it learned."""
+    options = TrainOptions(threads=args.threads)
+    model = ensure_model(TEACHER, "teacher", data, SEED, args.work, options, lambda event: None)
+    return Tables(model.user_emb, model.item_emb)
+
+
+def machine(args: argparse.Namespace) -> dict[str, Any]:
+    """What the figures depend on."""
+    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     return {
-        "method": args.method,
+        "command": shlex.join(["python", *sys.argv]),
+        "basis": "measured",
+        "data": args.data,
+        "teacher": TEACHER,
         "dim": args.dim,
-        "teacher": "random, dim 200" if args.teacher is None else f"trained, {args.teacher.name}",
-        "data": "citeulike train",
-        "batch": BATCH,
-        "schedule_epochs": args.epochs,
+        "epochs": args.epochs,
         "threads": args.threads,
         "cpus": os.cpu_count(),
-        "cpu": model[0].partition(":")[2].strip() if model else platform.processor(),
+        "cpu": names[0].partition(":")[2].strip() if names else platform.processor(),
         "load_average_before": os.getloadavg()[0],
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
-        "optimizer": "torch.optim.Adam, fused kernel, both sides",
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--method", choices=("ftd", "htd"), required=True)
-    parser.add_argument("--dim", type=int, default=10)
-    parser.add_argument("--epochs", type=int, default=100, help="length of the schedule")
-    parser.add_argument("--stride", type=int, default=1, help="run only every n-th epoch (a quick look)")
-    parser.add_argument("--plain-steps", type=int, default=3, help="plain steps timed after each epoch")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument(
-        "--teacher", type=Path, help="safetensors with user_emb and item_emb (default: random)"
-    )
-    parser.add_argument(
-        "--data", default=os.environ.get("RECPRESS_DATA_DIR"), help="default: RECPRESS_DATA_DIR"
-    )
-    parser.add_argument("--verbose", action="store_true", help="a line per epoch")
-    parser.add_argument("-o", "--out", type=Path, required=True)
-    args = parser.parse_args()
-    if args.data is None:
-        parser.error("set RECPRESS_DATA_DIR, or pass --data")
-    torch.set_num_threads(args.threads)
-    record = {"schema": "topology-speed-1", **conditions(args)}
-    record |= measure(args)
-    write_json(args.out, record)
-    print(
-        f"{args.method}_dim{args.dim}, {args.threads} threads: fast {record['fast_epoch_mean_s']:.2f} s, "
-        f"plain {record['plain_epoch_mean_s']:.2f} s an epoch, {record['ratio']:.1f}x -> {args.out}"
-    )
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,9 +7,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
+from small_data import two_tastes
 
 from recpress_edge.core.files import sha256_file
-from small_data import two_tastes
 
 # Each run is a process of its own, forked from a server that has imported torch but never computed.
 CONTEXT = multiprocessing.get_context("forkserver")

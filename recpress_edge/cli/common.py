@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -43,16 +42,11 @@ def training_options() -> argparse.ArgumentParser:
     group.add_argument(
         "--threads",
         type=positive_int,
-        default=default_threads(),
+        default=1,
         metavar="N",
-        help="CPU threads (default: %(default)s)",
+        help="CPU threads (default: 1; more help little at small dims, and hurt when the cores are busy)",
     )
     return parser
-
-
-def default_threads() -> int:
-    """Cores this process may use, at most four: a small student gains nothing from more."""
-    return min(len(os.sched_getaffinity(0)), 4)
 
 
 def positive_int(text: str) -> int:

@@ -3,42 +3,52 @@
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recpress_edge.core.bundle import Evaluation
-from recpress_edge.data.interactions import Dataset
+from recpress_edge.data.interactions import Dataset, Interactions
 
 Split = Literal["valid", "test"]
 
 
-def is_leave_one_out(data: Dataset) -> bool:
-    """At most one validation and one test item per user."""
-    return all(int(part.counts().max(initial=0)) <= 1 for part in (data.valid, data.test))
+def relevant_items(data: Dataset, split: Split) -> Interactions:
+    """What counts as a hit, per user."""
+    return data.valid if split == "valid" else data.test
 
 
-def masking_rule(data: Dataset, split: Split) -> str:
-    """Which items are never ranked, in words for a record."""
-    if split == "test":
-        return "train and valid items masked"
-    return "train and test items masked" if is_leave_one_out(data) else "train items masked"
-
-
-def holdout(data: Dataset, split: Split) -> Evaluation:
-    """Users with something held out in ``split``, their masked items and their relevant items.
+def masked_items(data: Dataset, split: Split) -> Interactions:
+    """What is not ranked, per user.
 
     Test masks train and valid. Valid masks train, and under leave-one-out also the other held-out
     item, as in the protocol of Topology Distillation (Kang et al., KDD 2021, section 5.1).
     """
-    relevant = data.valid if split == "valid" else data.test
-    seen = data.train
     if split == "test":
-        seen = seen.union(data.valid)
-    elif is_leave_one_out(data):
-        seen = seen.union(data.test)
+        return data.train.union(data.valid)
+    return data.train.union(data.test) if _leaves_one_out(data) else data.train
+
+
+def masking_rule(data: Dataset, split: Split) -> str:
+    """:func:`masked_items` in words, for a record."""
+    if split == "test":
+        return "train and valid items masked"
+    return "train items and the other held-out item masked" if _leaves_one_out(data) else "train items masked"
+
+
+def _leaves_one_out(data: Dataset) -> bool:
+    """At most one item held out per user and split, and a test split to mask."""
+    most = max(int(part.counts().max(initial=0)) for part in (data.valid, data.test))
+    return most <= 1 and len(data.test) > 0
+
+
+def holdout(data: Dataset, split: Split) -> Evaluation:
+    """Users with something held out in ``split``, their masked items and their relevant items."""
+    relevant, masked = relevant_items(data, split), masked_items(data, split)
     users = np.flatnonzero(relevant.counts()).astype(np.int32)
-    seen_rows, relevant_rows = [seen.of(int(u)) for u in users], [relevant.of(int(u)) for u in users]
-    return Evaluation(users, *_csr(seen_rows), *_csr(relevant_rows))
+    return Evaluation(users, *_rows(masked, users), *_rows(relevant, users))
 
 
-def _csr(rows: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    indptr = np.concatenate([[0], np.cumsum([row.size for row in rows])]).astype(np.int64)
-    return indptr, np.concatenate(rows or [np.empty(0, np.int32)]).astype(np.int32)
+def _rows(pairs: Interactions, users: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """indptr (B + 1,) and indices of some users' rows."""
+    indptr = np.concatenate([[0], np.cumsum(pairs.counts()[users])]).astype(np.int64)
+    rows = [pairs.of(user) for user in users.tolist()]
+    return indptr, np.concatenate(rows or [np.empty(0, np.int32)])

@@ -43,14 +43,14 @@ class SoftConfig:
 
     learning_rate: float = 0.02
     """Step size of Adam, constant: a decay to zero gave no better validation recall in as many epochs."""
-    temperature: float = 0.15
+    temperature: float = 0.08
     """τ: scores are cosine / τ. Below 0.02 the exponentials would leave float32."""
-    teacher_weight: float = 0.5
+    teacher_weight: float = 0.7
     """w: share of the teacher's distribution in the targets; the train items get the rest."""
     top_items: int = 100
     """Length of the teacher's list of unobserved items."""
-    teacher_temperature: float = 0.15
-    """Temperature of the softmax over the teacher's cosines on its list."""
+    teacher_temperature: float = 0.2
+    """Temperature of the softmax over the teacher's scores on its list (cosines, for a cosine teacher)."""
     batch_users: int = 256
     """Users per step, each with its whole row of scores."""
     init_std: float = 0.1

@@ -98,7 +98,7 @@ def mix_targets(train: Interactions, teacher: TeacherTargets | None, teacher_wei
 
 
 def teacher_targets(teacher: Tables, train: Interactions, size: int, temperature: float) -> TeacherTargets:
-    """Softmax over the teacher's ``size`` best unobserved items of each user, of its cosines / temperature.
+    """Softmax of the teacher's scaled scores / temperature over each user's ``size`` best unobserved items.
 
     A user with fewer unobserved items gets a shorter list: the rest weighs nothing.
     """
@@ -112,9 +112,12 @@ def teacher_targets(teacher: Tables, train: Interactions, size: int, temperature
 def teacher_top(teacher: Tables, train: Interactions, size: int) -> tuple[I64, F32]:
     """The teacher's best unobserved items of each user, best first, and their scores, (U, size) each.
 
+    Users are scaled to unit length and the item table to unit root mean square length, so that one
+    temperature suits teachers of any scale. No ranking changes, and a cosine teacher's scores stay cosines.
     Ties go to the lower item index; -inf marks train items at the end of a list that is too long.
     """
     item_emb = torch.from_numpy(teacher.item_emb)
+    item_emb = item_emb / item_emb.square().sum(dim=1).mean().sqrt()
     user_emb = F.normalize(torch.from_numpy(teacher.user_emb))
     users = train.users().astype(np.int64)
     items = np.empty((train.n_users, size), np.int64)

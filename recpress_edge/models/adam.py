@@ -1,5 +1,6 @@
 """Adam over named parameters, with its state in the open."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import torch
@@ -55,5 +56,10 @@ class Adam:
 
     def state(self) -> dict[str, Tensor]:
         """Parameters, both moments and step counts by name: the tensors themselves, to be saved or set."""
-        parts = {"param": self._parameters, "first": self._first, "second": self._second, "steps": self._steps}
+        parts: dict[str, Mapping[str, Tensor]] = {
+            "param": self._parameters,
+            "first": self._first,
+            "second": self._second,
+            "steps": self._steps,
+        }
         return {f"{part}/{name}": value for part, named in parts.items() for name, value in named.items()}

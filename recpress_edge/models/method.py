@@ -38,8 +38,8 @@ class Job:
 class Method(ABC):
     """One way to learn two tables.
 
-    All learned state lives in ``optimizer``, which knows the parameters, and everything random is asked for by
-    (seed, purpose, epoch): a run that resumes at an epoch boundary needs nothing else.
+    All learned state is in the optimiser's, and everything random is asked for by (seed, purpose, epoch):
+    a run that resumes at an epoch boundary needs nothing else.
     """
 
     optimizer: Adam

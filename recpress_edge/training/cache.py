@@ -14,8 +14,15 @@ from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import digest_of
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.students import CONFIGS, ModelName, Role, parse_name, teacher_name
-from recpress_edge.training.config import DEFAULTS, TrainingConfig
-from recpress_edge.training.store import METADATA, TrainedModel, is_complete, load_model, locked
+from recpress_edge.training.config import TrainingConfig, settings
+from recpress_edge.training.store import (
+    METADATA,
+    TrainedModel,
+    is_complete,
+    load_model,
+    locked,
+    remove_strays,
+)
 
 # Part of every model's key; raise it when the same settings come to mean other numbers.
 # 1: first release
@@ -91,10 +98,10 @@ def ensure_model(
 ) -> TrainedModel:
     """The model of this name, found below ``work``/models or trained now; a missing teacher first."""
     model = parse_name(name, role)
-    _check_settings(model, options)
+    _settings(model, role, options)
     asked = teacher_name(model, options.teacher) if role == "student" else None
     teacher = _teacher(asked, model, data, work, options, on_event) if asked else None
-    plan = plan_model(model, data, seed, work, options, teacher)
+    plan = plan_model(model, role, data, seed, work, options, teacher)
     return _find_or_train(plan, data, options, on_event)
 
 
@@ -103,23 +110,26 @@ def plan_steps(
 ) -> list[Step]:
     """What :func:`ensure_model` would find or do, in order; nothing is written."""
     model = parse_name(name, role)
-    _check_settings(model, options)
+    _settings(model, role, options)
     asked = teacher_name(model, options.teacher) if role == "student" else None
     if asked is None:
-        return [_step(plan_model(model, data, seed, work, options, None), options)]
+        return [_step(plan_model(model, role, data, seed, work, options, None), options)]
     if is_folder(asked):
-        return [
-            _step(plan_model(model, data, seed, work, options, _teacher_folder(Path(asked), data)), options)
-        ]
-    needed = plan_model(parse_name(asked, "teacher"), data, options.teacher_seed, work, TrainOptions(), None)
+        teacher = _teacher_folder(Path(asked), data)
+        return [_step(plan_model(model, role, data, seed, work, options, teacher), options)]
+    needed = plan_model(
+        parse_name(asked, "teacher"), "teacher", data, options.teacher_seed, work, TrainOptions(), None
+    )
     first = _step(needed, TrainOptions())
     if first.action != "cached":
         return [first, Step(str(model), seed, "train", None)]
-    return [first, _step(plan_model(model, data, seed, work, options, load_model(needed.folder)), options)]
+    teacher = load_model(needed.folder)
+    return [first, _step(plan_model(model, role, data, seed, work, options, teacher), options)]
 
 
 def plan_model(
     model: ModelName,
+    role: Role,
     data: Dataset,
     seed: int,
     work: Path,
@@ -127,7 +137,7 @@ def plan_model(
     teacher: TrainedModel | None,
 ) -> Plan:
     """Settings, key and folder of one model."""
-    config, training = _check_settings(model, options)
+    config, training = _settings(model, role, options)
     if training.keep == "best" and not len(data.valid):
         raise ConfigError(
             f"data set {data.name!r} has no validation split to choose the best epoch on. "
@@ -148,9 +158,12 @@ def plan_model(
     return Plan(model, seed, config, training, teacher, key, folder)
 
 
-def _check_settings(model: ModelName, options: TrainOptions) -> tuple[Any, TrainingConfig]:
-    config = load_config(CONFIGS[model.method], options.method, "method")
-    return config, load_config(TrainingConfig, {**DEFAULTS[model.method], **options.training}, "training")
+def _settings(model: ModelName, role: Role, options: TrainOptions) -> tuple[Any, TrainingConfig]:
+    usual = settings(model.method, role)
+    return (
+        load_config(CONFIGS[model.method], {**usual.method, **options.method}, "method"),
+        load_config(TrainingConfig, {**usual.training, **options.training}, "training"),
+    )
 
 
 def is_folder(model: str) -> bool:
@@ -164,7 +177,7 @@ def _teacher(
     if is_folder(asked):
         return _teacher_folder(Path(asked), data)
     plain = TrainOptions(device=options.device, threads=options.threads)
-    plan = plan_model(parse_name(asked, "teacher"), data, options.teacher_seed, work, plain, None)
+    plan = plan_model(parse_name(asked, "teacher"), "teacher", data, options.teacher_seed, work, plain, None)
     return _find_or_train(
         plan, data, plain, lambda event: on_event(dataclasses.replace(event, teacher_of=str(student)))
     )
@@ -200,10 +213,12 @@ def _find_or_train(plan: Plan, data: Dataset, options: TrainOptions, on_event: O
         "folder": plan.folder,
         "epochs": plan.training.epochs,
     }
-    if not options.restart and is_complete(plan.folder):
+    wanted = not options.restart
+    if wanted and is_complete(plan.folder):
         return _cached(plan, told, on_event)
     with locked(plan.folder, lambda: on_event(Event(kind="wait", **told))):
-        if not options.restart and is_complete(plan.folder):  # another process was quicker
+        remove_strays(plan.folder)
+        if wanted and is_complete(plan.folder):  # another process was quicker
             return _cached(plan, told, on_event)
         from recpress_edge.training.run import train_model  # torch only from here on
 

@@ -28,10 +28,25 @@ class TrainingConfig:
         check_not_negative("training", patience=self.patience)
 
 
-DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
-    # method -> what its training uses unless a file or flag says otherwise
-    "bpr": {"epochs": 100},
-    "ftd": {"epochs": 100},
-    "htd": {"epochs": 100},
-    "soft": {"epochs": 50},
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a model is trained with unless a file or flag says otherwise, beyond the classes' own defaults."""
+
+    method: Mapping[str, Any]
+    training: Mapping[str, Any]
+
+
+_USUAL: Final[Mapping[str, Settings]] = {
+    # method, or "method role" where the two roles differ
+    "bpr": Settings({}, {"epochs": 100}),
+    "ftd": Settings({}, {"epochs": 100}),
+    "htd": Settings({}, {"epochs": 100}),
+    "soft": Settings({}, {"epochs": 50}),
+    # Wide and without a teacher it overfits early: slower steps, softer scores, fewer epochs.
+    "soft teacher": Settings({"learning_rate": 0.01, "temperature": 0.15}, {"epochs": 30}),
 }
+
+
+def settings(method: str, role: str) -> Settings:
+    """The usual settings of a method in a role."""
+    return _USUAL.get(f"{method} {role}") or _USUAL[method]

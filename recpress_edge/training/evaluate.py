@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from recpress_edge.core.errors import DataError
 from recpress_edge.core.metrics import RECALL_DEFINITION
+from recpress_edge.data.holdout import Split, masked_items, masking_rule, relevant_items
 from recpress_edge.data.interactions import Dataset, Interactions
 
 F32 = NDArray[np.float32]
@@ -37,31 +38,14 @@ class Evaluation:
         return {name: float(values.mean()) for name, values in self.by_user.items()}
 
 
-def evaluate(
-    user_emb: Tensor, item_emb: Tensor, data: Dataset, split: Literal["valid", "test"]
-) -> Evaluation:
+def evaluate(user_emb: Tensor, item_emb: Tensor, data: Dataset, split: Split) -> Evaluation:
     """Recall@K and NDCG@K for K in 10, 20, 50 of score = user · item. user_emb (U, D), item_emb (I, D)."""
-    seen, words = masked_items(data, split)
-    relevant = data.valid if split == "valid" else data.test
+    relevant = relevant_items(data, split)
     if not len(relevant):
         raise DataError(f"data set {data.name!r} has no {split} interactions to evaluate on")
-    ranks = relevant_ranks(user_emb, item_emb, seen, relevant)
+    ranks = relevant_ranks(user_emb, item_emb, masked_items(data, split), relevant)
     users, by_user = metrics_from_ranks(ranks, relevant, CUTOFFS)
-    return Evaluation(users, by_user, f"{RECALL_DEFINITION}, {words}")
-
-
-def masked_items(data: Dataset, split: Literal["valid", "test"]) -> tuple[Interactions, str]:
-    """Items that are not ranked, per user, and the words for it.
-
-    The test split masks train and valid. Validation masks train; with one item held out per user and
-    split (leave-one-out) also the other held-out item, as Kang et al. (KDD 2021) do.
-    """
-    if split == "test":
-        return data.train.union(data.valid), "train+valid items masked"
-    single = max(data.valid.counts().max(initial=0), data.test.counts().max(initial=0)) <= 1
-    if single and len(data.test):
-        return data.train.union(data.test), "train items and the other held-out item masked"
-    return data.train, "train items masked"
+    return Evaluation(users, by_user, f"{RECALL_DEFINITION}, {masking_rule(data, split)}")
 
 
 def relevant_ranks(user_emb: Tensor, item_emb: Tensor, seen: Interactions, relevant: Interactions) -> I64:

@@ -72,7 +72,7 @@ def train(
     saved_at = time.perf_counter()
     while state.epoch < config.epochs and not state.stalled(config.patience):
         started = time.perf_counter()
-        _run_epoch(method, state.epoch)
+        train_epoch(method, state.epoch)
         state.epoch += 1
         metrics = None
         if evaluate and (state.epoch % config.evaluate_every == 0 or state.epoch == config.epochs):
@@ -90,7 +90,8 @@ def train(
     return state
 
 
-def _run_epoch(method: Method, epoch: int) -> None:
+def train_epoch(method: Method, epoch: int) -> None:
+    """One pass over the data; RecPressError when the loss is not finite."""
     total: Tensor | float = 0.0
     for loss in method.batch_losses(epoch):
         method.optimizer.zero_grad()

@@ -22,6 +22,7 @@ F32 = NDArray[np.float32]
 SCHEMA: Final = "recpress.model/1"
 TENSORS: Final = "model.safetensors"
 METADATA: Final = "model.json"
+LOCK: Final = ".lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,13 @@ def _damaged(path: Path, why: str) -> ArtifactError:
     )
 
 
+def remove_strays(folder: Path) -> None:
+    """Delete half-written files of killed runs; only for the holder of the folder's lock."""
+    for stray in folder.glob(".*"):
+        if stray.name != LOCK:
+            stray.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def locked(folder: Path, on_wait: Callable[[], None]) -> Iterator[None]:
     """Only one process at a time trains in a folder; ``on_wait`` is called before waiting for another.
@@ -98,7 +106,7 @@ def locked(folder: Path, on_wait: Callable[[], None]) -> Iterator[None]:
     """
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -39,7 +39,8 @@ def test_a_parameter_without_gradient_stays():
 
 def test_training_does_not_import_the_compiler():
     code = (
-        "import sys; from small_data import two_tastes; from recpress_edge.distill.students import create_method\n"
+        "import sys; from small_data import two_tastes\n"
+        "from recpress_edge.distill.students import create_method\n"
         "from recpress_edge.models.config import BPRConfig; from recpress_edge.models.method import Job\n"
         "method = create_method('bpr', Job(two_tastes().train, 4, 0, 1), BPRConfig())\n"
         "for loss in method.batch_losses(0):\n"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from ir_measures import R, nDCG
+from small_data import two_tastes
 
 from recpress_edge.distill.config import SoftConfig
 from recpress_edge.distill.methods.soft import Soft
@@ -14,7 +15,6 @@ from recpress_edge.models.bpr import BPR
 from recpress_edge.models.config import BPRConfig
 from recpress_edge.models.method import Job, Tables
 from recpress_edge.training.evaluate import evaluate
-from small_data import two_tastes
 
 
 def test_bpr_batch_in_plain_python():
@@ -68,8 +68,8 @@ def test_evaluation_against_ir_measures():
     run, judged = [], []
     for user in range(30):
         seen = {*data.train.of(user).tolist(), *data.valid.of(user).tolist()}
-        for item in set(range(120)) - seen:
-            run.append(ir_measures.ScoredDoc(str(user), str(item), float(scores[user, item])))
+        ranked = sorted(set(range(120)) - seen)
+        run += [ir_measures.ScoredDoc(str(user), str(item), float(scores[user, item])) for item in ranked]
         judged += [ir_measures.Qrel(str(user), str(item), 1) for item in data.test.of(user).tolist()]
     theirs = ir_measures.calc_aggregate(
         [R @ 10, R @ 20, R @ 50, nDCG @ 10, nDCG @ 20, nDCG @ 50], judged, run

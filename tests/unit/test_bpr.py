@@ -5,13 +5,13 @@ import math
 import numpy as np
 import pytest
 import torch
+from small_data import two_tastes
 
 from recpress_edge.core.errors import DataError
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.bpr import BPR, NegativeSampler, bpr_loss
 from recpress_edge.models.config import BPRConfig
 from recpress_edge.models.method import Job
-from small_data import two_tastes
 
 
 def _pairs(rows: list[list[int]], n_items: int) -> Interactions:

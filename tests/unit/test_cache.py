@@ -8,12 +8,12 @@ import threading
 
 import numpy as np
 import pytest
+from small_data import two_tastes
 
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.training.cache import TrainOptions, ensure_model, plan_steps
 from recpress_edge.training.store import load_model, locked, save_model
-from small_data import two_tastes
 
 DATA = two_tastes()
 QUICK = TrainOptions(training={"epochs": 2})
@@ -206,7 +206,20 @@ def test_finding_a_model_needs_no_torch(tmp_path):
         "import sys; from pathlib import Path; from small_data import two_tastes\n"
         "from recpress_edge.training.cache import TrainOptions, ensure_model\n"
         "options = TrainOptions(training={'epochs': 2})\n"
-        f"ensure_model('bpr_dim4', 'student', two_tastes(), 0, Path({str(tmp_path)!r}), options, lambda e: None)\n"
+        f"work = Path({str(tmp_path)!r})\n"
+        "ensure_model('bpr_dim4', 'student', two_tastes(), 0, work, options, lambda event: None)\n"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})
+
+
+def test_a_role_has_settings_of_its_own_and_options_win(tmp_path):
+    quick = dataclasses.replace(QUICK, teacher="none")
+    teacher, _ = _ensure(tmp_path, "soft_dim4", role="teacher")
+    student, _ = _ensure(tmp_path, "soft_dim4", quick)
+    assert teacher.metadata["config"]["learning_rate"] == 0.01
+    assert student.metadata["config"]["learning_rate"] == 0.02
+    other, _ = _ensure(
+        tmp_path, "soft_dim4", dataclasses.replace(QUICK, method={"learning_rate": 0.5}), "teacher"
+    )
+    assert other.metadata["config"]["learning_rate"] == 0.5

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from small_data import two_tastes
 
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.distill.config import HTDConfig
@@ -11,7 +12,6 @@ from recpress_edge.distill.students import create_method
 from recpress_edge.models.config import BPRConfig
 from recpress_edge.models.method import Job, Tables
 from recpress_edge.training.checkpoint import Checkpoint, CheckpointStore, restore
-from small_data import two_tastes
 
 
 def _checkpoint(value: float) -> Checkpoint:

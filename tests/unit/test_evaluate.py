@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from small_data import dataset, two_tastes
 
 from recpress_edge.core.errors import DataError
 from recpress_edge.core.metrics import ndcg_by_user, recall_by_user, topk_unseen
+from recpress_edge.data.holdout import holdout, masked_items, masking_rule
 from recpress_edge.data.interactions import Dataset, Interactions
-from recpress_edge.training.evaluate import CUTOFFS, evaluate, masked_items, relevant_ranks
-from small_data import dataset, two_tastes
+from recpress_edge.training.evaluate import CUTOFFS, evaluate, relevant_ranks
 
 
 def _pairs(rows: list[list[int]], n_items: int) -> Interactions:
@@ -66,7 +67,7 @@ def test_agrees_with_core_on_tied_scores(split):
     item_emb = rng.integers(-2, 3, (n_items, 3)).astype(np.float32)
     got = evaluate(torch.from_numpy(user_emb), torch.from_numpy(item_emb), data, split)
 
-    masked, _ = masked_items(data, split)
+    masked = masked_items(data, split)
     seen = np.zeros((n_users, n_items), bool)
     seen[masked.users(), masked.indices] = True
     relevant = [set((valid if split == "valid" else test).of(u).tolist()) for u in range(n_users)]
@@ -87,14 +88,24 @@ def test_blocks_change_nothing(monkeypatch):
 
 
 def _masked(data: Dataset, split: str) -> list[list[int]]:
-    return [masked_items(data, split)[0].of(user).tolist() for user in range(data.n_users)]
+    return [masked_items(data, split).of(user).tolist() for user in range(data.n_users)]
 
 
 def test_leave_one_out_validation_masks_the_other_held_out_item():
     data = dataset(_pairs([[0]], 4), _pairs([[1]], 4), _pairs([[2]], 4))
     assert _masked(data, "valid") == [[0, 2]]
     assert _masked(data, "test") == [[0, 1]]
-    assert "the other held-out item masked" in masked_items(data, "valid")[1]
+    assert masking_rule(data, "valid") == "train items and the other held-out item masked"
+
+
+def test_a_bundle_gets_the_same_masks_and_hits():
+    data = dataset(_pairs([[0], [3]], 4), _pairs([[1], []], 4), _pairs([[2], [0]], 4))
+    rows = holdout(data, "valid")
+    assert rows.users.tolist() == [0]
+    assert (rows.seen(0).tolist(), rows.relevant(0).tolist()) == ([0, 2], [1])
+    rows = holdout(data, "test")
+    assert [rows.seen(row).tolist() for row in range(2)] == [[0, 1], [3]]
+    assert [rows.relevant(row).tolist() for row in range(2)] == [[2], [0]]
 
 
 def test_ratio_validation_masks_train_alone():

@@ -1,7 +1,10 @@
 """The loop: which epoch is kept, when it stops, and that a resumed run ends with the same numbers."""
 
+from itertools import pairwise
+
 import pytest
 import torch
+from small_data import two_tastes
 
 from recpress_edge.core.errors import ConfigError, RecPressError
 from recpress_edge.distill.config import SoftConfig
@@ -11,7 +14,6 @@ from recpress_edge.models.method import Job
 from recpress_edge.training.checkpoint import CheckpointStore
 from recpress_edge.training.config import CHOOSE_BY, TrainingConfig
 from recpress_edge.training.loop import train
-from small_data import two_tastes
 
 DATA = two_tastes()
 
@@ -64,7 +66,7 @@ def test_evaluations_are_where_they_should_be(tmp_path):
     _train(tmp_path, TrainingConfig(epochs=5, evaluate_every=2), _scripted([0.1] * 3), reports.append)
     assert [report.epoch for report in reports] == [1, 2, 3, 4, 5]
     assert [report.epoch for report in reports if report.metrics] == [2, 4, 5]
-    assert all(a.seconds <= b.seconds for a, b in zip(reports, reports[1:], strict=False))
+    assert all(a.seconds <= b.seconds for a, b in pairwise(reports))
 
 
 @pytest.mark.parametrize("stop_after", [1, 2, 3, 4])

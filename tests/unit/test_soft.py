@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from small_data import two_tastes
 
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.interactions import Interactions
@@ -18,7 +19,6 @@ from recpress_edge.distill.soft import (
     teacher_top,
 )
 from recpress_edge.models.method import Job, Tables
-from small_data import two_tastes
 
 
 def _train(pairs: list[tuple[int, int]], n_users: int, n_items: int) -> Interactions:
@@ -64,10 +64,10 @@ def test_a_teacher_with_nothing_to_offer_leaves_the_train_items():
 
 def test_teacher_list_skips_train_items_and_breaks_ties_low():
     train = _train([(0, 0), (1, 3)], 2, 5)
-    item_emb = np.array([[5.0], [1.0], [2.0], [2.0], [2.0]], np.float32)
+    item_emb = np.array([[5.0], [1.0], [2.0], [2.0], [2.0]], np.float32)  # root mean square √7.6
     items, scores = teacher_top(Tables(np.array([[2.0], [1.0]], np.float32), item_emb), train, size=3)
     assert items.tolist() == [[2, 3, 4], [0, 2, 4]]
-    assert scores.tolist() == [[2.0, 2.0, 2.0], [5.0, 2.0, 2.0]]
+    assert np.allclose(scores * np.sqrt(7.6), [[2, 2, 2], [5, 2, 2]])
 
 
 def test_ties_for_the_last_place_go_to_the_lower_index():
@@ -77,9 +77,10 @@ def test_ties_for_the_last_place_go_to_the_lower_index():
     assert columns.tolist() == [[0, 1, 2], [39, 0, 1], [0, 1, 2]]
 
 
-def test_teacher_distribution_is_a_softmax_of_its_cosines():
+@pytest.mark.parametrize("scale", [1.0, 20.0])
+def test_teacher_distribution_is_a_softmax_of_its_cosines_at_any_scale(scale):
     train = _train([(0, 2)], 1, 3)
-    item_emb = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], np.float32)
+    item_emb = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]], np.float32) * np.float32(scale)
     targets = teacher_targets(Tables(np.array([[3.0, 4.0]], np.float32), item_emb), train, 2, temperature=0.1)
     assert targets.items.tolist() == [[1, 0]]  # cosines 0.8 and 0.6
     expected = torch.softmax(torch.tensor([8.0, 6.0]), dim=0).tolist()

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from small_data import two_tastes
 
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.distill.students import (
@@ -16,7 +17,6 @@ from recpress_edge.distill.students import (
     teacher_name,
 )
 from recpress_edge.models.method import Job, Method, Tables
-from small_data import two_tastes
 
 
 @pytest.mark.parametrize("text", ["bpr_dim200", "htd_dim10", "ftd_dim20", "soft_dim7"])
@@ -52,7 +52,7 @@ def test_huge_dim_is_refused():
 
 
 def test_a_distilled_method_is_no_teacher():
-    with pytest.raises(ConfigError, match="unknown teacher 'htd_dim10'.*Known: bpr_dim10, soft_dim10"):
+    with pytest.raises(ConfigError, match=r"unknown teacher 'htd_dim10'.*Known: bpr_dim10, soft_dim10"):
         parse_name("htd_dim10", "teacher")
 
 
@@ -93,5 +93,6 @@ def test_every_registered_method_can_be_built(method):
 
 
 def test_names_are_read_without_torch():
-    code = "import sys, recpress_edge.distill.students, recpress_edge.training.cache; assert 'torch' not in sys.modules"
+    modules = "recpress_edge.distill.students, recpress_edge.training.cache"
+    code = f"import sys, {modules}; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,132 @@
+"""train and distill as a user meets them: exit codes, words, interrupts."""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from recpress_edge.cli import distill, train
+from recpress_edge.core.errors import ConfigError
+
+
+@pytest.fixture
+def run(tmp_path, capsys):
+    def run(*argv):
+        parser = argparse.ArgumentParser()
+        commands = parser.add_subparsers()
+        train.add_parser(commands)
+        distill.add_parser(commands)
+        args = parser.parse_args([*map(str, argv), "--work", str(tmp_path / "work"), "--threads", "1"])
+        code = args.func(args)
+        out = capsys.readouterr()
+        return code, out.out, out.err
+
+    return run
+
+
+def test_train_then_distill_from_it(run, tmp_path):
+    code, out, _ = run("train", "--teacher", "bpr_dim8", "--epochs", 2)
+    assert code == 0
+    assert "training   bpr_dim8 seed 0  (2 epochs)" in out
+    assert "valid recall@50" in out
+    following = out[out.index("next") :].split()
+    assert following[1:5] == ["recpress-edge", "distill", "--student", "htd_dim10"]
+    folder = following[following.index("--teacher") + 1]
+
+    code, out, _ = run("distill", "--student", "ftd_dim4", "--teacher", folder, "--epochs", 1, "--seeds", 2)
+    assert code == 0
+    assert out.count("trained    ftd_dim4") == 2
+    assert "teacher    bpr_dim8 seed 0: test recall@50" in out
+    assert "recpress-edge export --student ftd_dim4 --int8" in out
+
+    code, out, _ = run("distill", "--student", "ftd_dim4", "--teacher", folder, "--epochs", 1)
+    assert "found      ftd_dim4 seed 0" in out
+
+
+def test_json_is_one_object_and_talk_goes_to_stderr(run):
+    code, out, err = run("train", "--teacher", "bpr_dim4", "--epochs", 1, "--json")
+    assert code == 0
+    (model,) = json.loads(out)["models"]
+    assert model["name"] == "bpr_dim4"
+    assert 0 <= model["metrics"]["test"]["recall@50"] <= 1
+    assert "training   bpr_dim4" in err
+
+
+def test_dry_run_trains_nothing(run, tmp_path):
+    code, out, _ = run("distill", "--student", "htd_dim10", "--seeds", 2, "--dry-run", "--json")
+    assert code == 0
+    steps = [(step["name"], step["seed"], step["action"]) for step in json.loads(out)["steps"]]
+    assert steps == [("bpr_dim200", 0, "train"), ("htd_dim10", 0, "train"), ("htd_dim10", 1, "train")]
+    assert not (tmp_path / "work").exists()
+
+
+def test_a_configuration_file_sets_both_tables(run, tmp_path):
+    config = tmp_path / "c.toml"
+    config.write_text("[method]\nlearning_rate = 0.01\n[training]\nepochs = 9\nevaluate_every = 1\n")
+    run("train", "--teacher", "bpr_dim4", "--config", config, "--epochs", 2, "--json")
+    (written,) = (tmp_path / "work/models").glob("*/model.json")
+    metadata = json.loads(written.read_text())
+    assert metadata["config"]["learning_rate"] == 0.01
+    assert metadata["training"]["epochs"] == 2  # a flag wins over the file
+    assert metadata["training"]["evaluate_every"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[methods]\na = 1\n", "unknown table in .*Did you mean '\\[method\\]'"),
+        ("method = 3\n", "unknown table in"),
+        ("[training]\nepochs = 1.5\n", "training.epochs must be int"),
+        ("[training\n", "not valid TOML"),
+    ],
+)
+def test_a_wrong_configuration_file_is_refused(run, tmp_path, text, message):
+    config = tmp_path / "c.toml"
+    config.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        run("train", "--teacher", "bpr_dim4", "--config", config)
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["distill", "--student", "htd10"], "Did you mean 'htd_dim10'"),
+        (["distill", "--student", "bpr_dim10", "--teacher", "bpr_dim200"], "learns without a teacher"),
+        (["distill", "--student", "htd_dim10", "--teacher", "none"], "cannot learn without a teacher"),
+        (["train", "--teacher", "ftd_dim10"], "unknown teacher"),
+        (["train", "--teacher", "bpr_dim4", "--device", "tpu"], "--device must be cpu or cuda"),
+    ],
+)
+def test_wrong_usage_is_refused(run, argv, message):
+    with pytest.raises(ConfigError, match=message):
+        run(*argv)
+
+
+def test_an_interrupt_names_the_command_that_goes_on(tmp_path):
+    argv = [
+        "train",
+        "--teacher",
+        "bpr_dim64",
+        "--epochs",
+        "100000",
+        "--threads",
+        "1",
+        "--work",
+        str(tmp_path),
+    ]
+    code = "import sys; from recpress_edge import cli\ncli.COMMANDS = ('train',)\nsys.exit(cli.main())"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *argv],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert process.stdout.readline().startswith("training")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"recpress-edge {' '.join(argv)}" in out
+    assert "Traceback" not in err

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+import psutil
+
 from recpress_edge import __version__
 
 # CPU implementer and part (Arm's Main ID Register) -> core
@@ -25,14 +27,14 @@ DOT_PRODUCT_FLAGS: Final = frozenset({"asimddp", "avx_vnni", "avx512_vnni"})
 def device_facts(proc: Path = Path("/proc"), sys_root: Path = Path("/sys")) -> dict[str, Any]:
     """Board, cores, dot product, kernel, clocks, memory. None for what the machine does not tell."""
     cpu = parse_cpuinfo(_text(proc / "cpuinfo") or "")
-    memory = parse_meminfo(_text(proc / "meminfo") or "")
+    memory = psutil.virtual_memory().total
     board = (_text(proc / "device-tree" / "model") or cpu["board"] or "").strip("\0\n ")
     product = (_text(sys_root / "class/dmi/id/product_name") or "").strip()
     cores = cpu["cores"] or os.cpu_count() or 1
     core = cpu["core"] or platform.processor() or platform.machine()
     cpufreq = sys_root / "devices/system/cpu/cpu0/cpufreq"
     return {
-        "id": device_id(board or core, cores, memory["mem_total_bytes"]),
+        "id": device_id(board or core, cores, memory),
         "model": board or product or core,
         "cores": cores,
         "core": core,
@@ -44,7 +46,8 @@ def device_facts(proc: Path = Path("/proc"), sys_root: Path = Path("/sys")) -> d
         "kernel": platform.release(),
         "governor": (_text(cpufreq / "scaling_governor") or "").strip() or None,
         "max_freq_khz": _integer(cpufreq / "cpuinfo_max_freq"),
-        **memory,
+        "mem_total_bytes": memory,
+        "swap_total_bytes": psutil.swap_memory().total,
         "allocator": _allocator(),
     }
 
@@ -71,20 +74,12 @@ def parse_cpuinfo(text: str) -> dict[str, Any]:
     }
 
 
-def parse_meminfo(text: str) -> dict[str, int | None]:
-    """MemTotal and SwapTotal from /proc/meminfo, in bytes."""
-    fields = {m[1]: int(m[2]) * 1024 for m in re.finditer(r"^(\w+):\s+(\d+) kB$", text, re.MULTILINE)}
-    return {"mem_total_bytes": fields.get("MemTotal"), "swap_total_bytes": fields.get("SwapTotal")}
-
-
-def device_id(model: str, cores: int, mem_total_bytes: int | None) -> str:
+def device_id(model: str, cores: int, mem_total_bytes: int) -> str:
     """A folder name for a kind of machine: 'raspberry-pi-4-model-b-rev-1-5-4c-4g'."""
     slug = re.sub(r"[^a-z0-9]+", "-", model.lower()).strip("-")[:60] or "unknown"
     # firmware and kernel keep a share of memory: round up to the size on the box
-    memory = ""
-    if mem_total_bytes:
-        memory = f"-{-(-mem_total_bytes // 2**30)}g" if mem_total_bytes > 2**29 else "-512m"
-    return f"{slug}-{cores}c{memory}"
+    memory = f"{-(-mem_total_bytes // 2**30)}g" if mem_total_bytes > 2**29 else "512m"
+    return f"{slug}-{cores}c-{memory}"
 
 
 def software_facts(runtime: str, runtime_version: str) -> dict[str, Any]:
@@ -93,17 +88,10 @@ def software_facts(runtime: str, runtime_version: str) -> dict[str, Any]:
         "recpress_edge": __version__,
         "python": platform.python_version(),
         "numpy": importlib.metadata.version("numpy"),
-        "psutil": _version("psutil"),
+        "psutil": psutil.__version__,
         "runtime": runtime,
         runtime: runtime_version,
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _allocator() -> str | None:

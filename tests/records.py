@@ -147,7 +147,7 @@ def make_record(
             "seconds": 2.0,
             "seed": 0,
             "clock": "perf_counter_ns",
-            "command": f"device_bench run dist/{name} --out runs/",
+            "command": f"device_bench run dist/{name} --runs runs/",
         },
         "latency_ns": {
             "query": samples(p95_ns, queries),

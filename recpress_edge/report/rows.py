@@ -15,7 +15,7 @@ from recpress_edge.core.stats import percentile
 
 METRIC: Final = "recall@50"
 HOW_TO_MAKE_RUNS: Final = (
-    "Make runs with: recpress-edge bench BUNDLE  (or: device_bench run BUNDLE --out runs/)"
+    "Make runs with: recpress-edge bench BUNDLE  (or: device_bench run BUNDLE --runs runs/)"
 )
 _Z95: Final = 1.96
 

@@ -52,17 +52,19 @@ def tags_of(page):
 
 def test_the_page_holds_all_it_promises():
     bad = make_record("htd_dim10", reasons=("throttled 0x50005",), created="2026-12-01T00:00:00Z")
-    page = html.unescape(page_of([*study(), bad], [Unreadable("runs/x.json", "is not readable JSON")]))
+    worst = make_record("ftd_dim8", recall=0.15, file_bytes=9_000_000, p95_ns=300_000, model_bytes=30_000_000)
+    page = html.unescape(page_of([*study(), worst, bad], [Unreadable("runs/x.json", "is not readable JSON")]))
     for text in (
         "Ship soft_dim20-int8",
         RULE_WITHOUT_BUDGET,
         "on the front",
-        "dominated by soft_dim10-int8",
+        "behind soft_dim10-int8 in Recall@50; level within noise in p95 latency, memory",
+        "dominated by soft_dim20-int8",
         "invalid: throttled 0x50005",
         "runs/x.json",
         "governor",
         "ties to the lower item index",
-        "device_bench run dist/soft_dim20-int8 --out runs/",
+        "device_bench run dist/soft_dim20-int8 --runs runs/",
         "recpress-edge report runs",
         "3 seeds",
         "23.2 MiB",

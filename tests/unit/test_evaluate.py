@@ -135,4 +135,4 @@ def test_an_empty_split_is_an_error():
 def test_the_definition_is_stated():
     definition = evaluate(torch.ones(60, 1), torch.ones(80, 1), two_tastes(), "test").definition
     assert definition.startswith("hits / |relevant|, full ranking")
-    assert definition.endswith("train+valid items masked")
+    assert definition.endswith("train and valid items masked")

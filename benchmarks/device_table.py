@@ -26,11 +26,11 @@ from recpress_edge.core.bundle import open_bundle
 from recpress_edge.core.errors import RecPressError
 from recpress_edge.core.results import model_memory_bytes, record_path, summarise, write_record
 from recpress_edge.core.units import format_bytes
+from recpress_edge.training.cache import is_folder
+from recpress_edge.training.store import load_model
+from recpress_export.source import bundle_stem
 
-STUDENTS: Final = (
-    *(f"{method}_dim{dim}" for dim in (10, 20) for method in ("bpr", "ftd", "htd", "soft")),
-    "soft_dim32",
-)
+STUDENTS: Final = (*(f"{method}_dim{dim}" for dim in (10, 20) for method in ("bpr", "ftd", "htd", "soft")),)
 METRIC: Final = "recall@50"
 HEADERS: Final = (
     "student",
@@ -52,7 +52,12 @@ def main() -> int:
     parser.add_argument("--data", default="citeulike")
     parser.add_argument("--work", type=Path, default=Path("work"))
     parser.add_argument("--out", type=Path, help="write the rows here as JSON")
-    parser.add_argument("students", nargs="*", metavar="STUDENT", help=f"default: {' '.join(STUDENTS)}")
+    parser.add_argument(
+        "students",
+        nargs="*",
+        metavar="STUDENT",
+        help=f"names or folders (default: {' '.join(STUDENTS)})",
+    )
     args = parser.parse_args()
     try:
         rows = [measure(student, args) for student in args.students or STUDENTS]
@@ -68,9 +73,11 @@ def main() -> int:
 
 def measure(student: str, args: argparse.Namespace) -> dict[str, Any]:
     """Both bundles of one student: files, recall on test, memory, latency and its ratio."""
+    model = load_model(Path(student)) if is_folder(student) else None
+    name = bundle_stem(model.name, model.metadata["seed"]) if model else student
     folders = {}
     for recipe in ("fp32", "int8"):
-        folders[recipe] = args.work / "dist" / f"{student}-{recipe}"
+        folders[recipe] = args.work / "dist" / f"{name}-{recipe}"
         flags = ["--int8"] if recipe == "int8" else []
         command = ["export", "--student", student, "--data", args.data, "--work", str(args.work), *flags]
         code = recpress_edge(command)
@@ -80,7 +87,7 @@ def measure(student: str, args: argparse.Namespace) -> dict[str, Any]:
     timed = compare(folders["int8"], folders["fp32"], RatioProtocol(rounds=20, block=50))
     bundle = open_bundle(folders["int8"])
     return {
-        "student": student,
+        "student": name,
         "teacher": (bundle.provenance["teacher"] or {}).get("name"),
         "chain": bundle.quality["chain"],
         "parity": bundle.quality["parity"],
@@ -123,7 +130,7 @@ def line(row: dict[str, Any]) -> list[str]:
         f"{int8['file_bytes'] / fp32['file_bytes']:.3f}",
         f"{fp32['quality'][METRIC]:.4f}",
         f"{int8['quality'][METRIC]:.4f}",
-        f"{row['parity']['overlap@50']['mean']:.4f}",
+        f"{row['parity']['overlap']['overlap@50']['mean']:.4f}",
         f"{timed['ratio']:.2f} [{timed['low']:.2f}, {timed['high']:.2f}]",
     ]
 

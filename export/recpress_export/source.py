@@ -43,9 +43,14 @@ class Source:
                 )
 
 
+def bundle_stem(student: str, seed: int) -> str:
+    """``htd_dim10``; with a seed other than 0, ``htd_dim10-s1``."""
+    return f"{student}-s{seed}" if seed else student
+
+
 def bundle_name(student: str, seed: int, recipe: Recipe) -> str:
-    """``htd_dim10-int8``; with a seed other than 0, ``htd_dim10-s1-int8``."""
-    return f"{student}{f'-s{seed}' if seed else ''}-{recipe.short}"
+    """``htd_dim10-int8``, ``htd_dim10-s1-int8``."""
+    return f"{bundle_stem(student, seed)}-{recipe.short}"
 
 
 def provenance_of(source: Source) -> dict[str, Any]:

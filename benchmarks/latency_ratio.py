@@ -17,7 +17,7 @@ import numpy as np
 from device_bench.contention import ContentionWatch
 from device_bench.device import device_facts, software_facts
 from device_bench.measure import DISTINCT_QUERIES, BlockTimer, no_garbage_collection
-from device_bench.runtimes.onnx_runtime import Feed, OnnxRuntime, import_onnxruntime
+from device_bench.runtimes.opening import DELEGATES, Feed, Runtime, open_runtime
 from device_bench.selftest import check_answers
 from recpress_edge.core.bundle import EVALUATION_FILE, Bundle, open_bundle
 from recpress_edge.core.errors import ConfigError, RecPressError
@@ -52,13 +52,16 @@ def main() -> int:
     parser.add_argument("second", type=Path)
     for field in dataclasses.fields(Protocol):
         parser.add_argument(f"--{field.name}", type=int, default=field.default, help="default: %(default)s")
+    parser.add_argument(
+        "--delegate", choices=DELEGATES["tflite"], help="for tflite bundles (default: the built-in kernels)"
+    )
     parser.add_argument("--out", type=Path, help="write the record with its raw samples here")
     args = parser.parse_args()
     try:
         protocol = Protocol(
             **{field.name: getattr(args, field.name) for field in dataclasses.fields(Protocol)}
         )
-        record = compare(args.first, args.second, protocol)
+        record = compare(args.first, args.second, protocol, args.delegate)
         if args.out:
             write_json(args.out, record)
     except RecPressError as error:
@@ -67,7 +70,8 @@ def main() -> int:
     for name in ("first", "second"):
         side = record[name]
         count = len(side["query_ns"])
-        print(f"{name:<8} {side['name']:<28} p50 {format_ns(side['p50_ns'])}  ({count:,} queries)")
+        label = " ".join(filter(None, (side["name"], side["delegate"])))
+        print(f"{name:<8} {label:<28} p50 {format_ns(side['p50_ns'])}  ({count:,} queries)")
     interval = f"[{record['low']:.3f}, {record['high']:.3f}]"
     print(f"ratio    {record['ratio']:.3f}  {interval}  95 %, over {args.rounds} rounds")
     if record["wait_share"] is not None:
@@ -75,7 +79,7 @@ def main() -> int:
     return 0
 
 
-def compare(first: Path, second: Path, protocol: Protocol) -> dict[str, Any]:
+def compare(first: Path, second: Path, protocol: Protocol, delegate: str | None = None) -> dict[str, Any]:
     """Self-test both, time both in turn, and put an interval on the ratio of medians."""
     if min(protocol.rounds, protocol.block, protocol.k, protocol.threads) < 1:
         raise ConfigError("--rounds, --block, --k and --threads must be at least 1")
@@ -83,7 +87,11 @@ def compare(first: Path, second: Path, protocol: Protocol) -> dict[str, Any]:
     digests = {bundle.files[EVALUATION_FILE]["sha256"] for bundle in bundles}
     if len(digests) != 1:
         raise ConfigError(f"{first} and {second} hold different evaluation users: no common queries")
-    timers = [_timer(bundle, protocol) for bundle in bundles]
+    delegates = [delegate if delegate in DELEGATES[b.contract.format] else None for b in bundles]
+    if delegate and not any(delegates):
+        raise ConfigError(f"--delegate {delegate} is for tflite bundles; neither is one. Leave it out.")
+    runtimes = [_open(b, protocol, d) for b, d in zip(bundles, delegates, strict=True)]
+    timers = [BlockTimer(r.run, queries(r, b, protocol)) for r, b in zip(runtimes, bundles, strict=True)]
     for timer in timers:
         timer.block(200)
         timer.forget()
@@ -101,10 +109,12 @@ def compare(first: Path, second: Path, protocol: Protocol) -> dict[str, Any]:
             "name": b.name,
             "bundle_sha256": b.digest,
             "recipe": b.contract.recipe,
+            "runtime": r.name,
+            "delegate": d,
             "p50_ns": m,
             "query_ns": t.samples,
         }
-        for b, m, t in zip(bundles, medians, timers, strict=True)
+        for b, r, d, m, t in zip(bundles, runtimes, delegates, medians, timers, strict=True)
     ]
     return {
         "schema": SCHEMA,
@@ -115,21 +125,28 @@ def compare(first: Path, second: Path, protocol: Protocol) -> dict[str, Any]:
         "wait_share": wait_share,
         "protocol": dataclasses.asdict(protocol),
         "device": device_facts(),
-        "software": software_facts("onnxruntime", import_onnxruntime().__version__),
+        "software": software_facts(runtimes[0].name, runtimes[0].version)
+        | {runtimes[1].name: runtimes[1].version},
         "first": sides[0],
         "second": sides[1],
     }
 
 
-def _timer(bundle: Bundle, protocol: Protocol) -> BlockTimer[Feed]:
-    runtime = OnnxRuntime(bundle.model_path, bundle.contract, protocol.threads)
+def _open(bundle: Bundle, protocol: Protocol, delegate: str | None) -> Runtime:
+    runtime = open_runtime(bundle.model_path, bundle.contract, protocol.threads, delegate)
     check_answers(runtime, bundle.selftest(), bundle.contract)
-    evaluation = bundle.evaluation()
+    return runtime
+
+
+def queries(runtime: Runtime, bundle: Bundle, protocol: Protocol) -> list[Feed]:
+    """The evaluation users' requests in a seeded order, as the inputs of ``runtime``."""
+    evaluation, contract = bundle.evaluation(), bundle.contract
     rows = stream(protocol.seed, "bench queries").permutation(evaluation.users.size)[:DISTINCT_QUERIES]
-    feeds = [
-        runtime.prepare(int(evaluation.users[row]), evaluation.seen(row), protocol.k) for row in rows.tolist()
+    return [
+        runtime.prepare(int(evaluation.users[row]), evaluation.seen(row), protocol.k)
+        for row in rows.tolist()
+        if np.union1d(evaluation.seen(row), contract.retired).size < contract.n_items
     ]
-    return BlockTimer(runtime.run, [feed for feed in feeds if feed[bundle.contract.k_input][0]])
 
 
 def ratio_interval(samples: "np.typing.NDArray[np.int64]", seed: int) -> tuple[float, float, float]:

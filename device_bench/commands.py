@@ -11,7 +11,8 @@ from typing import Any
 
 from device_bench.options import Protocol, protocol_of
 from device_bench.protocol import run_bundle
-from device_bench.selftest import check_format, verify_bundle
+from device_bench.runtimes.opening import check_format
+from device_bench.selftest import verify_bundle
 from device_bench.show import labelled, record_lines
 from recpress_edge.core.bundle import open_bundle
 from recpress_edge.core.errors import ConfigError, InvalidRunError
@@ -28,7 +29,7 @@ def run_bundles(args: argparse.Namespace, runs: Path) -> int:
     protocol = protocol_of(args)
     _check_out(args)
     for folder in args.bundles:  # all of them before any time is spent on the first
-        check_format(open_bundle(folder))
+        check_format(open_bundle(folder).contract.format, folder, protocol.delegate)
     stream = sys.stderr if args.json else sys.stdout
     if args.dry_run:
         print("\n".join(_plan(args.bundles, protocol)), file=stream)

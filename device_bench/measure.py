@@ -15,7 +15,7 @@ import numpy as np
 from device_bench.contention import Contention, ContentionWatch
 from device_bench.ids import IdRecommender
 from device_bench.memory import process_memory
-from device_bench.runtimes.onnx_runtime import Feed, OnnxRuntime
+from device_bench.runtimes.opening import Feed, Runtime, open_runtime
 from device_bench.runtimes.query import I64
 from device_bench.selftest import Verified, verify_bundle
 from recpress_edge.core.bundle import Contract, Evaluation
@@ -45,15 +45,16 @@ class Job:
     queries: int
     seconds: float
     seed: int
+    delegate: str | None = None
 
 
 def cold_start(job: Job) -> dict[str, Any]:
     """Nanoseconds of session creation and of the first query ever."""
     clock = time.perf_counter_ns
     start = clock()
-    runtime = OnnxRuntime(Path(job.model_path), job.contract, job.threads)
+    runtime = open_runtime(Path(job.model_path), job.contract, job.threads, job.delegate)
     loaded = clock()
-    feed = runtime.prepare(0, [], job.k)
+    feed = runtime.prepare(0 if job.contract.n_users else None, [], job.k)
     first = clock()
     runtime.run(feed)
     return {"load_ns": loaded - start, "first_query_ns": clock() - first}
@@ -65,13 +66,14 @@ def model_memory(job: Job) -> dict[str, Any]:
     Queries are drawn one by one (any user, up to 32 seen items), so that neither id maps nor
     evaluation users count as the model's. The idle process has imported the same modules.
     """
-    runtime = OnnxRuntime(Path(job.model_path), job.contract, job.threads)
+    runtime = open_runtime(Path(job.model_path), job.contract, job.threads, job.delegate)
     memory = {"loaded": process_memory()}
     rng = stream(job.seed, "bench memory")
     n_users, n_items = job.contract.n_users, job.contract.n_items
     for index in range(job.queries):
         seen = rng.integers(0, n_items, min(int(rng.integers(0, 33)), n_items - 1))
-        runtime.run(runtime.prepare(int(rng.integers(n_users)), seen, job.k))
+        user = int(rng.integers(n_users)) if n_users else None
+        runtime.run(runtime.prepare(user, seen, job.k))
         if index == 0:
             memory["first_query"] = process_memory()
     return memory | {"model": process_memory()}
@@ -83,14 +85,15 @@ def self_test(job: Job) -> dict[str, Any]:
 
 
 def _verify(job: Job) -> Verified:
-    verified = verify_bundle(Path(job.bundle), job.threads)
+    verified = verify_bundle(Path(job.bundle), job.threads, job.delegate)
     if verified.bundle.digest != job.digest:
         raise ArtifactError(f"{job.bundle} changed while it was being measured")
     return verified
 
 
 def _tested(verified: Verified) -> dict[str, Any]:
-    return {"queries": len(verified.test.users), "exact": verified.bundle.contract.exact}
+    facts = {"queries": len(verified.test.users), "exact": verified.runtime.exact}
+    return facts if verified.overlap is None else facts | {"overlap": verified.overlap}
 
 
 def measure(job: Job) -> dict[str, Any]:
@@ -130,7 +133,7 @@ def warm_latency(verified: Verified, job: Job) -> tuple[dict[str, list[int]], Co
     return {name: timer.samples for name, timer in timers.items()}, contention
 
 
-def _queries(verified: Verified, job: Job) -> tuple[list[Feed], list[tuple[str, list[str], int]]]:
+def _queries(verified: Verified, job: Job) -> tuple[list[Feed], list[tuple[str | None, list[str], int]]]:
     """The same queries twice: as the runtime's inputs, and as an application's ids.
 
     Different users with their own seen items in a seeded order: the same input every time would
@@ -140,11 +143,11 @@ def _queries(verified: Verified, job: Job) -> tuple[list[Feed], list[tuple[str, 
     rows = stream(job.seed, "bench queries").permutation(evaluation.users.size)[:DISTINCT_QUERIES]
     feeds, requests = [], []
     for row in rows.tolist():
-        user, seen = int(evaluation.users[row]), evaluation.seen(row)
+        user, seen = evaluation.user(row), evaluation.seen(row)
         if np.unique(seen).size < n_items:  # else there is nothing left to ask for
             feeds.append(verified.runtime.prepare(user, seen, job.k))
             seen_ids = [verified.item_ids[item] for item in seen.tolist()]
-            requests.append((verified.user_ids[user], seen_ids, job.k))
+            requests.append((None if user is None else verified.user_ids[user], seen_ids, job.k))
     if not feeds:
         raise ArtifactError(f"{job.bundle} has no evaluation user with an unseen item: nothing can be timed")
     return feeds, requests
@@ -192,13 +195,13 @@ def no_garbage_collection() -> Iterator[None]:
         gc.enable()
 
 
-def ranking_quality(runtime: OnnxRuntime, evaluation: Evaluation) -> dict[str, Any]:
+def ranking_quality(runtime: Runtime, evaluation: Evaluation) -> dict[str, Any]:
     """Recall and NDCG over every evaluation user, and a digest of the very ids that were ranked."""
     k = max(CUTOFFS)
     topk = np.full((evaluation.users.size, k), -1, np.int64)  # -1 pads: it is no item, so never a hit
     ids = hashlib.sha256()
-    for row, user in enumerate(evaluation.users.tolist()):
-        items, _ = runtime.recommend(user, evaluation.seen(row), k)
+    for row in range(evaluation.users.size):
+        items, _ = runtime.recommend(evaluation.user(row), evaluation.seen(row), k)
         topk[row, : items.size] = items
         ids.update(items.astype("<i8").tobytes())
     return {

@@ -32,6 +32,8 @@ class Protocol:
     """Least number of samples in the warm phase."""
     seed: int = 0
     """Which users are asked for, and in what order."""
+    delegate: str | None = None
+    """What computes in place of the runtime's own kernels: xnnpack, for tflite bundles."""
 
     def __post_init__(self) -> None:
         for name in ("k", "threads", "processes", "queries"):
@@ -47,9 +49,9 @@ class Protocol:
     def command(self, bundle: Path) -> str:
         """The command that repeats this run."""
         flags = ("k", "threads", "processes", "seconds", "queries", "seed")
-        return " ".join(
-            ["device_bench run", str(bundle), *(f"--{flag} {getattr(self, flag):g}" for flag in flags)]
-        )
+        numbers = [f"--{flag} {getattr(self, flag):g}" for flag in flags]
+        delegate = [f"--delegate {self.delegate}"] if self.delegate else []
+        return " ".join(["device_bench run", str(bundle), *numbers, *delegate])
 
     def warnings(self) -> list[str]:
         """Where this asks for less than the full protocol."""
@@ -84,6 +86,11 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         group.add_argument(
             f"--{name}", type=kind, default=default, metavar=metavar, help=f"{text} (default: {default:g})"
         )
+    group.add_argument(
+        "--delegate",
+        choices=("xnnpack",),
+        help="tflite only: faster kernels that quantise anew, so int8 is no longer exact (default: none)",
+    )
     group.add_argument(
         "--out", type=Path, metavar="FILE", help="where to write the record of a single bundle"
     )

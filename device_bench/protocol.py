@@ -11,8 +11,7 @@ from device_bench.device import device_facts, software_facts
 from device_bench.measure import WARMUP_QUERIES, Job
 from device_bench.options import TIMEOUT_S, Protocol
 from device_bench.process import run_worker
-from device_bench.runtimes.onnx_runtime import import_onnxruntime
-from device_bench.selftest import check_format
+from device_bench.runtimes.opening import check_format, import_runtime
 from device_bench.state import invalid_reasons, read_state, state_warnings
 from recpress_edge.core.bundle import Bundle, open_bundle
 from recpress_edge.core.results import BENCH_SCHEMA
@@ -28,8 +27,8 @@ def run_bundle(folder: Path, protocol: Protocol, report: Report) -> dict[str, An
     first of all, so that wrong answers cost nothing. Raises what the bundle or a process deserves.
     """
     bundle = open_bundle(folder)
-    check_format(bundle)
-    import_onnxruntime()  # its absence is one line here, not a crashed worker
+    check_format(bundle.contract.format, folder, protocol.delegate)
+    import_runtime(bundle.contract.format)  # its absence is one line here, not a crashed worker
     job = Job(
         bundle=str(folder.resolve()),
         model_path=str(bundle.model_path.resolve()),
@@ -40,6 +39,7 @@ def run_bundle(folder: Path, protocol: Protocol, report: Report) -> dict[str, An
         queries=protocol.queries,
         seconds=protocol.seconds,
         seed=protocol.seed,
+        delegate=protocol.delegate,
     )
     created, device, before = datetime.datetime.now(datetime.UTC), device_facts(), read_state()
     self_test = run_worker("selftest", job, TIMEOUT_S)
@@ -56,7 +56,7 @@ def run_bundle(folder: Path, protocol: Protocol, report: Report) -> dict[str, An
     }
     contention = Contention(**measured["contention"])
     reasons = invalid_reasons(before, after, contention, latency)
-    warnings = [*protocol.warnings(), *state_warnings(before, device, contention)]
+    warnings = [*protocol.warnings(), *gate_warnings(bundle), *state_warnings(before, device, contention)]
     if not idle["bytecode"]:
         warnings.append("some modules have no compiled .pyc file: import times are longer than they need be")
     return {
@@ -80,6 +80,7 @@ def run_bundle(folder: Path, protocol: Protocol, report: Report) -> dict[str, An
             "seconds": protocol.seconds,
             "seed": protocol.seed,
             "clock": "perf_counter_ns",
+            **({"delegate": protocol.delegate} if protocol.delegate else {}),
             "command": protocol.command(folder),
         },
         "latency_ns": latency,
@@ -87,6 +88,14 @@ def run_bundle(folder: Path, protocol: Protocol, report: Report) -> dict[str, An
         "quality": measured["quality"],
         "selftest": measured["selftest"],
     }
+
+
+def gate_warnings(bundle: Bundle) -> list[str]:
+    """A bundle below its parity gate that was published with --force says so in every record of it."""
+    gate = bundle.quality.get("parity", {}).get("gate", {})
+    if not gate.get("overruled"):
+        return []
+    return [f"{bundle.name} is below its parity gate, overruled with --force: {gate.get('failure')}"]
 
 
 def artifact_facts(bundle: Bundle) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from recpress_edge.core.units import format_bytes, format_ns
 def record_lines(record: Mapping[str, Any]) -> list[str]:
     """What ``device_bench run`` prints for one record."""
     artifact, device, protocol = record["artifact"], record["device"], record["protocol"]
-    shape = f"{artifact['n_users']:,} users × {artifact['n_items']:,} items × {artifact['dim']}"
+    n_users = artifact["n_users"]
+    users = f"{n_users:,} user{'' if n_users == 1 else 's'}" if n_users else "any history"
+    shape = f"{users} × {artifact['n_items']:,} items × {artifact['dim']}"
     tested = record["selftest"]
     return [
         labelled(
@@ -37,6 +39,8 @@ def labelled(label: str, text: str) -> str:
 
 
 def _exactness(tested: Mapping[str, Any]) -> str:
+    if "overlap" in tested:
+        return f"quantised anew by the delegate, not exact: overlap {tested['overlap']:.4f}"
     return "ids and scores exact" if tested["exact"] else "ids equal but for ties within the score tolerance"
 
 

@@ -31,9 +31,9 @@ def main() -> int:
 def run(request: dict[str, Any]) -> dict[str, Any]:
     """Import what a query needs (timed), then do what ``kind`` says."""
     start = time.perf_counter_ns()
-    from device_bench.runtimes.onnx_runtime import import_onnxruntime
+    from device_bench.runtimes.opening import import_runtime
 
-    import_onnxruntime()
+    import_runtime(request["job"]["contract"]["format"])
     import_ns = time.perf_counter_ns() - start
 
     # The same for every kind: the idle process must hold what the others hold, except the model.
@@ -60,6 +60,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
 def _has_bytecode() -> bool:
     """Whether imports found compiled .pyc files; without them starting takes several times as long."""
     with contextlib.suppress(ImportError, AttributeError):
-        specs = [importlib.util.find_spec(name) for name in ("numpy", "onnxruntime", "device_bench.measure")]
+        known = ("numpy", "onnxruntime", "ai_edge_litert", "tflite_runtime", "device_bench.measure")
+        specs = [importlib.util.find_spec(name) for name in known if name in sys.modules]
         return all(spec and spec.cached and os.path.exists(spec.cached) for spec in specs)  # noqa: PTH110
     return False

@@ -11,7 +11,7 @@ from recpress_edge.core.files import sha256_bytes, write_json
 from recpress_edge.core.rng import stream
 from recpress_export.arrays import MODEL_FACTS, MODEL_FILE, MODEL_SCHEMA, Student, read_student
 from recpress_export.graph import Graph, contract_for, describe, describe_int8
-from recpress_export.quantize import RECIPES, Recipe, quantize_int8_dim
+from recpress_export.quantize import RECIPES, Recipe, quantize, stored_floats
 from recpress_export.source import Source
 
 
@@ -78,15 +78,18 @@ def source_of(student: Student) -> Source:
         licence="public domain",
         definition={"valid": "hits / |relevant|, valid", "test": "hits / |relevant|, test"},
         teacher_bytes=4 * 200 * (n_users + n_items),
+        item_counts=np.arange(n_items)[::-1] // 3,
         command="recpress-edge export --student htd_dim6",
     )
 
 
-def make_contract(recipe: Recipe, user_emb: np.ndarray, item_emb: np.ndarray) -> Contract:
+def make_contract(
+    recipe: Recipe, user_emb: np.ndarray, item_emb: np.ndarray, file_format: str = "onnx"
+) -> Contract:
     return contract_for(
         recipe,
-        model_file="model.onnx",
-        file_format="onnx",
+        model_file=f"model.{file_format}",
+        file_format=file_format,
         n_users=len(user_emb),
         n_items=len(item_emb),
         dim=user_emb.shape[1],
@@ -94,8 +97,9 @@ def make_contract(recipe: Recipe, user_emb: np.ndarray, item_emb: np.ndarray) ->
     )
 
 
-def make_graph(recipe: str, user_emb: np.ndarray, item_emb: np.ndarray) -> Graph:
-    contract = make_contract(RECIPES[recipe], user_emb, item_emb)
-    if recipe == "fp32":
-        return describe(contract, user_emb, item_emb)
-    return describe_int8(contract, quantize_int8_dim(user_emb, item_emb))
+def make_graph(recipe: str, user_emb: np.ndarray, item_emb: np.ndarray, file_format: str = "onnx") -> Graph:
+    contract = make_contract(RECIPES[recipe], user_emb, item_emb, file_format)
+    tables = quantize(RECIPES[recipe], user_emb, item_emb)
+    if tables is None:
+        return describe(contract, *stored_floats(RECIPES[recipe], user_emb, item_emb))
+    return describe_int8(contract, tables)

@@ -1,6 +1,7 @@
 """device_bench from the command line, on small bundles: records, refusals, nothing half done."""
 
 import copy
+import dataclasses
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import numpy as np
 import psutil
 import pytest
 from bundles import make_bundle
+from exports import make_source
 
 from device_bench import commands
 from device_bench.__main__ import main
@@ -24,8 +26,11 @@ from recpress_edge.core.bundle import open_bundle
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import canonical_json, sha256_bytes, sha256_file
 from recpress_edge.core.metrics import ndcg_at_k, recall_at_k
-from recpress_edge.core.results import read_record
+from recpress_edge.core.results import differences, read_record
 from recpress_edge.core.rng import stream
+from recpress_export.package import export_bundle
+from recpress_export.parity import Gate
+from recpress_export.quantize import RECIPES
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "schemas" / "bench-1.schema.json").read_text())
 QUICK = ["--processes", "2", "--seconds", "0.05", "--queries", "100", "--k", "20"]
@@ -172,6 +177,54 @@ def test_dry_run_measures_nothing(pristine, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.fixture(scope="module")
+def tflite(tmp_path_factory):
+    """A bundle as export writes it."""
+    home = tmp_path_factory.mktemp("tflite")
+    gate = Gate(min_overlap_at_50=0.0, max_recall_at_50_loss=1.0, lost_users=0)
+    source = dataclasses.replace(make_source(home / "model"), file_format="tflite")
+    return export_bundle(source, RECIPES["int8-dim"], home / "tiny-tflite", gate=gate).bundle.folder
+
+
+def test_a_tflite_bundle_is_exact_without_and_within_tolerance_with_a_delegate(tflite, tmp_path):
+    records = {}
+    for delegate in ([], ["--delegate", "xnnpack"]):
+        done = bench("run", tflite, *QUICK, *delegate, "--json", cwd=tmp_path)
+        assert done.returncode in (0, 4), done.stderr
+        (run,) = json.loads(done.stdout)["runs"]
+        records[bool(delegate)] = run["record"]
+        jsonschema.Draft202012Validator(SCHEMA).validate(run["record"])
+    plain, xnnpack = records[False], records[True]
+    assert plain["selftest"] == {"queries": 64, "exact": True}
+    assert xnnpack["selftest"]["exact"] is False
+    assert 0.95 <= xnnpack["selftest"]["overlap"] <= 1
+    assert "delegate" not in plain["protocol"]
+    assert xnnpack["protocol"]["delegate"] == "xnnpack"
+    assert xnnpack["protocol"]["command"].endswith("--delegate xnnpack")
+    assert differences(plain, xnnpack) == ["protocol.delegate: None and 'xnnpack'"]
+    for record in records.values():
+        assert record["artifact"]["format"] == "tflite"
+        assert record["software"]["ai-edge-litert"]
+        assert "onnxruntime" not in record["software"]
+
+
+def test_a_delegate_for_another_format_is_refused(pristine, tmp_path):
+    done = bench("run", pristine, *QUICK, "--delegate", "xnnpack", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--delegate xnnpack is for tflite bundles" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_self_test_of_a_tflite_bundle_loads_no_other_runtime(tflite):
+    code = (
+        "import sys; from device_bench.__main__ import main; main(['self-test', sys.argv[1]]); "
+        "assert 'onnxruntime' not in sys.modules and 'ai_edge_litert' in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tflite], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "64 answers as expected" in done.stdout
+
+
 def test_state_and_self_test(pristine, tmp_path):
     state = json.loads(bench("state", cwd=tmp_path).stdout)
     jsonschema.Draft202012Validator({**SCHEMA["properties"]["device"], "$defs": SCHEMA["$defs"]}).validate(
@@ -253,7 +306,8 @@ SIGNED_DAMAGE = {
         lambda f: resign(f, lambda m: m.update(schema="recpress.bundle/9")),
         "this version reads",
     ),
-    "other format": (lambda f: resign(f, lambda m: m["contract"].update(format="tflite")), "runs 'onnx'"),
+    "other format": (lambda f: resign(f, lambda m: m["contract"].update(format="coreml")), "runs 'onnx'"),
+    "no capacity": (lambda f: resign(f, lambda m: m["contract"].update(format="tflite")), "seen_capacity"),
     "more users than rows": (
         lambda f: resign(f, lambda m: m["contract"].update(n_users=41)),
         "must hold 41 distinct lines",

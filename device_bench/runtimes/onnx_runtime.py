@@ -46,7 +46,9 @@ class OnnxRuntime:
     def __init__(self, model_path: Path, contract: Contract, threads: int = 1) -> None:
         ort = import_onnxruntime()
         self.version: str = ort.__version__
+        self.exact = contract.exact
         self.n_users, self.n_items = contract.n_users, contract.n_items
+        self._retired = np.array(contract.retired, np.int64)
         self._user, self._seen, self._k = contract.user_input, contract.seen_input, contract.k_input
         self._outputs = [contract.items_output, contract.scores_output]
         options = ort.SessionOptions()
@@ -66,7 +68,8 @@ class OnnxRuntime:
     def _check_interface(self, model_path: Path) -> None:
         inputs = {node.name: node.type for node in self._session.get_inputs()}
         outputs = {node.name: node.type for node in self._session.get_outputs()}
-        wanted_in = dict.fromkeys((self._user, self._seen, self._k), "tensor(int64)")
+        names = [name for name in (self._user, self._seen, self._k) if name]
+        wanted_in = dict.fromkeys(names, "tensor(int64)")
         wanted_out = dict(zip(self._outputs, ("tensor(int64)", "tensor(float)"), strict=True))
         if inputs != wanted_in or not wanted_out.items() <= outputs.items():
             raise ArtifactError(
@@ -74,11 +77,11 @@ class OnnxRuntime:
                 f"the contract says {wanted_in} and {wanted_out}"
             )
 
-    def prepare(self, user: SupportsIndex, seen: SeenItems, k: SupportsIndex) -> Feed:
+    def prepare(self, user: SupportsIndex | None, seen: SeenItems, k: SupportsIndex) -> Feed:
         """Check a request (ConfigError) and lay it out as the session's inputs."""
-        query = check_query(user, seen, k, self.n_users, self.n_items)
-        return {
-            self._user: np.array([query.user], np.int64),
+        query = check_query(user, seen, k, self.n_users, self.n_items, self._retired)
+        who = {self._user: np.array([query.user], np.int64)} if self._user else {}
+        return who | {
             self._seen: np.ascontiguousarray(query.seen),
             self._k: np.array([query.k], np.int64),
         }
@@ -88,7 +91,7 @@ class OnnxRuntime:
         items, scores = self._session.run(self._outputs, feed)
         return items, scores
 
-    def recommend(self, user: SupportsIndex, seen: SeenItems, k: SupportsIndex) -> Answer:
+    def recommend(self, user: SupportsIndex | None, seen: SeenItems, k: SupportsIndex) -> Answer:
         """Best k unseen items; ConfigError on an id out of range, ArtifactError when the model fails."""
         feed = self.prepare(user, seen, k)
         if not feed[self._k][0]:

@@ -22,22 +22,30 @@ SeenItems = Sequence[int] | NDArray[np.integer]
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One checked request: 0 <= user < n_users, seen (n,) int64 in range, k <= unseen items."""
+    """One checked request: 0 <= user < n_users (0 without users), seen (n,) int64, k <= unseen items."""
 
     user: int
     seen: I64
     k: int
 
 
-def check_query(user: SupportsIndex, seen: SeenItems, k: SupportsIndex, n_users: int, n_items: int) -> Query:
-    """Check one request and cap k to the unseen items; k is 0 when everything was seen.
+NONE_RETIRED: I64 = np.empty(0, np.int64)
+
+
+def check_query(
+    user: SupportsIndex | None,
+    seen: SeenItems,
+    k: SupportsIndex,
+    n_users: int,
+    n_items: int,
+    retired: I64 = NONE_RETIRED,
+) -> Query:
+    """Check one request and cap k to the items left; k is 0 when all are seen or retired.
 
     The host must do this: onnxruntime wraps negative indices, so user -1 would return another
     user's list and a seen item of -1 would silently hide the last item. Raises ConfigError.
     """
-    user, k = operator.index(user), operator.index(k)
-    if not 0 <= user < n_users:
-        raise ConfigError(f"user index {user} is outside 0..{n_users - 1}")
+    user, k = _check_user(user, n_users), operator.index(k)
     if k < 1:
         raise ConfigError(f"k must be at least 1, got {k}")
     items = np.asarray(seen)
@@ -46,9 +54,28 @@ def check_query(user: SupportsIndex, seen: SeenItems, k: SupportsIndex, n_users:
     items = items.astype(np.int64, copy=False)
     if items.size and (items.min() < 0 or items.max() >= n_items):
         raise ConfigError(f"seen item index outside 0..{n_items - 1}: {items.min()}..{items.max()}")
-    if k > n_items - items.size:  # only then can duplicates matter
-        k = min(k, n_items - int(np.unique(items).size))
+    if not n_users:
+        items = np.unique(items)  # a history: an item counts once, however often it was consumed
+    if k > n_items - items.size - retired.size:  # only then can duplicates matter
+        k = min(k, n_items - int(np.union1d(items, retired).size))
     return Query(user, items, k)
+
+
+def _check_user(user: SupportsIndex | None, n_users: int) -> int:
+    """None stands for the one user of a single-user bundle, and for the history of one without users."""
+    if user is None:
+        if n_users > 1:
+            raise ConfigError(f"this model serves {n_users} users: say which one, 0..{n_users - 1}")
+        return 0
+    if not n_users:
+        raise ConfigError(
+            f"user {operator.index(user)}: this model holds no users. It answers from the history alone: "
+            "give no user, and the consumed items as seen."
+        )
+    user = operator.index(user)
+    if not 0 <= user < n_users:
+        raise ConfigError(f"user index {user} is outside 0..{n_users - 1}")
+    return user
 
 
 def no_items() -> Answer:

@@ -1,12 +1,21 @@
 """The numpy reference: slow, obvious, and the answer that every other runtime must give."""
 
 from collections.abc import Callable
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
 
-from device_bench.runtimes.query import F32, Answer, Query, SeenItems, check_query, no_items
+from device_bench.runtimes.query import (
+    F32,
+    I64,
+    NONE_RETIRED,
+    Answer,
+    Query,
+    SeenItems,
+    check_query,
+    no_items,
+)
 
 I8 = NDArray[np.int8]
 
@@ -26,33 +35,51 @@ class ReferenceRuntime:
         n_items: int,
         scores: Callable[[int], NDArray[np.int64] | F32],
         scale: Callable[[int], np.float32],
+        retired: I64 = NONE_RETIRED,
     ) -> None:
         self.n_users, self.n_items = n_users, n_items
+        self._retired = retired
         self._scores, self._scale = scores, scale
 
     @classmethod
-    def from_int8(cls, user_q: I8, item_q: I8, user_scale: F32) -> "ReferenceRuntime":
-        """Integer-exact int8 tables: score = (user_q · item_q) * user_scale, ranked before scaling.
+    def from_int8(
+        cls,
+        user_q: I8,
+        item_q: I8,
+        user_scale: F32,
+        retired: I64 = NONE_RETIRED,
+        *,
+        item_scale: NDArray[np.float16] | None = None,
+    ) -> "ReferenceRuntime":
+        """Integer tables: score = (user_q · item_q) * user_scale, ranked before scaling.
 
-        user_q (U, D), item_q (I, D), user_scale (U,).
+        With ``item_scale`` the ranked scores are float32(user_q · item_q) * float32(item_scale), one
+        rounding each, in this order: IEEE 754 gives the same bits on every CPU.
+
+        user_q (U, D), item_q (I, D), user_scale (U,), item_scale (I,).
         """
         items = item_q.astype(np.int64)
         return cls(
             len(user_q),
             len(item_q),
-            lambda user: items @ user_q[user].astype(np.int64),
+            scaled_by_item(lambda user: items @ user_q[user].astype(np.int64), item_scale),
             lambda user: user_scale[user],
+            retired,
         )
 
     @classmethod
-    def from_float(cls, user_emb: F32, item_emb: F32) -> "ReferenceRuntime":
+    def from_float(cls, user_emb: F32, item_emb: F32, retired: I64 = NONE_RETIRED) -> "ReferenceRuntime":
         """Float tables, user_emb (U, D), item_emb (I, D); runtimes may differ from it by rounding."""
         return cls(
-            len(user_emb), len(item_emb), lambda user: item_emb @ user_emb[user], lambda _: np.float32(1)
+            len(user_emb),
+            len(item_emb),
+            lambda user: item_emb @ user_emb[user],
+            lambda _: np.float32(1),
+            retired,
         )
 
-    def prepare(self, user: SupportsIndex, seen: SeenItems, k: SupportsIndex) -> Query:
-        return check_query(user, seen, k, self.n_users, self.n_items)
+    def prepare(self, user: SupportsIndex | None, seen: SeenItems, k: SupportsIndex) -> Query:
+        return check_query(user, seen, k, self.n_users, self.n_items, self._retired)
 
     def run(self, feed: Query) -> Answer:
         """Best k unseen items; ties go to the lower item index."""
@@ -61,6 +88,7 @@ class ReferenceRuntime:
         scores = self._scores(feed.user)  # (I,)
         unseen = np.ones(self.n_items, np.bool_)
         unseen[feed.seen] = False
+        unseen[self._retired] = False
         kth = np.partition(scores[unseen], -feed.k)[-feed.k]
         candidates = np.flatnonzero(
             unseen & (scores >= kth)
@@ -68,6 +96,16 @@ class ReferenceRuntime:
         items = candidates[np.argsort(-scores[candidates], kind="stable")[: feed.k]]
         return items, scores[items].astype(np.float32) * self._scale(feed.user)
 
-    def recommend(self, user: SupportsIndex, seen: SeenItems, k: SupportsIndex) -> Answer:
+    def recommend(self, user: SupportsIndex | None, seen: SeenItems, k: SupportsIndex) -> Answer:
         """(items (k,) int64, scores (k,) float32); ConfigError on an id out of range."""
         return self.run(self.prepare(user, seen, k))
+
+
+def scaled_by_item(
+    sums: Callable[[int], NDArray[Any]], item_scale: NDArray[np.float16] | None
+) -> Callable[[int], NDArray[Any]]:
+    """Exact integer sums (I,) as they are ranked: times their item's scale where there is one."""
+    if item_scale is None:
+        return sums
+    wide = item_scale.astype(np.float32)
+    return lambda user: sums(user).astype(np.float32) * wide

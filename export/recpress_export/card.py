@@ -15,7 +15,7 @@ def write_card(
     data = provenance["dataset"]
     sections = [
         f"# {name}",
-        f"Recommends the best unseen of {contract.n_items:,} items to {contract.n_users:,} known users. "
+        f"Recommends the best unseen of {contract.n_items:,} items to {_audience(contract)}. "
         f"Made by {provenance['created_by']} from the student `{provenance['student']}` "
         f"(method {provenance['method']}, dim {contract.dim}, seed {provenance['seed']}), "
         f"{_teacher(provenance)}.",
@@ -33,7 +33,7 @@ def write_card(
             [
                 f"recipe: `{recipe.name}`: {recipe.summary}",
                 f"bytes per item row: {recipe.item_row_bytes(contract.dim)}",
-                f"bytes per user row: {recipe.user_row_bytes(contract.dim)}",
+                _user_storage(contract, recipe),
                 f"ties: {contract.tie_rule}",
             ]
         ),
@@ -41,25 +41,111 @@ def write_card(
         f"{quality['definition']['test']} (test).\n\n"
         + _chain(quality["chain"])
         + "\n\n"
-        + _parity(quality["parity"]),
+        + _parity(quality["parity"])
+        + _fold_in(quality.get("fold_in")),
+        *_updates(contract, provenance.get("updates", [])),
         "## Use\n\n```\ndevice_bench run .        # verifies, runs the self-test, measures\n```\n\n"
-        f"`{contract.model_file}` takes `{contract.user_input}` int64 [1], `{contract.seen_input}` int64 "
-        f"[n] (may be empty) and `{contract.k_input}` int64 [1] with k at most the number of unseen "
-        f"items; it gives `{contract.items_output}` int64 [k] and `{contract.scores_output}` float32 [k]. "
+        f"`{contract.model_file}` takes {_inputs(contract)} and `{contract.k_input}` {_integer(contract)} [1] "
+        f"with k at most the number of unseen items; it gives `{contract.items_output}` {_integer(contract)} "
+        f"[k] and `{contract.scores_output}` float32 [k]. "
         "Check ids before the call: runtimes wrap negative indices. Row n of `users.txt` and "
         "`items.txt` is the external id of index n.",
         "## Limits\n\n"
         + _list(
             [
-                "Users and items that were not in the log when it was trained cannot be served.",
+                _unknown(contract),
                 "Items with few interactions are recommended less well than popular ones.",
                 "Scores order one user's items; scores of different users must not be compared.",
-                f"Privacy: this is an {contract.profile} bundle. It holds a vector of every user, from which "
-                "tastes can be inferred. Ship it to machines you control, not to the phones of single users.",
+                _privacy(contract),
             ]
         ),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _audience(contract: Contract) -> str:
+    match contract.profile:
+        case "single-user":
+            return "one user"
+        case "history":
+            return "whoever gives the items consumed so far, known or new"
+        case _:
+            return f"{contract.n_users:,} known users"
+
+
+def _user_storage(contract: Contract, recipe: Recipe) -> str:
+    size = recipe.user_row_bytes(contract.dim)
+    if contract.profile == "history":
+        size -= recipe.user_extra_bytes
+        return f"bytes per item row of the history table, which stands in for the users: {size}"
+    return f"bytes per user row: {size}"
+
+
+def _integer(contract: Contract) -> str:
+    return "int32" if contract.format == "tflite" else "int64"
+
+
+def _inputs(contract: Contract) -> str:
+    seen = f"`{contract.seen_input}` int64 [n] (may be empty)"
+    if contract.seen_capacity:
+        seen = (
+            f"`{contract.seen_input}` int32 [{contract.seen_capacity}] (unused entries hold "
+            f"{contract.n_items}; resize the input for more)"
+        )
+    match contract.profile:
+        case "single-user":
+            return seen
+        case "history":
+            return (
+                f"`{contract.seen_input}` int64 [n] (the distinct items consumed so far, which are not "
+                "recommended again; empty for somebody unknown)"
+            )
+        case _:
+            return f"`{contract.user_input}` {_integer(contract)} [1], {seen}"
+
+
+def _unknown(contract: Contract) -> str:
+    if contract.profile == "history":
+        return (
+            "Items that were not in the log when it was trained cannot be served. An empty history gets one "
+            "and the same list for everybody: that of the learned prior."
+        )
+    return "Users and items that were not in the log when it was trained cannot be served."
+
+
+def _privacy(contract: Contract) -> str:
+    match contract.profile:
+        case "single-user":
+            return (
+                "Privacy: this is a single-user bundle. It holds the vector, the id and the held-out items "
+                "of one user and of nobody else. Ship it to that user. Do not quote its size beside that of "
+                "an all-users bundle: they are different products."
+            )
+        case "history":
+            return (
+                "Privacy: this is a history bundle. The model file holds no vector of any user, and "
+                "histories stay on the device. Item rows are learned from everybody's histories, so an "
+                "item that only one user consumed still says something about that user. "
+                "`evaluation.npz` holds what the test users consumed, without their ids, for the benchmark: an application does not need it."
+            )
+        case _:
+            return (
+                f"Privacy: this is an {contract.profile} bundle. It holds a vector of every user, from which "
+                "tastes can be inferred. Ship it to machines you control, not to the phones of single users."
+            )
+
+
+def _fold_in(beside: Mapping[str, Any] | None) -> str:
+    """What the history costs against the user table that it replaces; nothing for the other profiles."""
+    if beside is None:
+        return ""
+    change = beside["change"]["recall@50"]
+    delta = change["delta"]
+    return (
+        f"\n\nWithout a user table: on the same {beside['users']:,} validation users, from their train "
+        f"items, Recall@50 {change['before']:.4f} with their own vectors, "
+        f"{change['after']:.4f} from the history, difference {delta['mean']:+.4f} [{delta['low']:+.4f}, {delta['high']:+.4f}]."
+    )
 
 
 def _list(lines: Sequence[str]) -> str:
@@ -80,6 +166,26 @@ def _chain(chain: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(rows)
 
 
+def _updates(contract: Contract, updates: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What changed since the figures above were measured; nothing where nothing did."""
+    if not updates:
+        return []
+    lines = []
+    for entry in updates:
+        recall = entry["recall@50"]
+        clipped = f"; {entry['clipped_rows']:,} new rows clipped" if entry["clipped_rows"] else ""
+        lines.append(
+            f"{entry['appended']:,} appended, {entry['replaced']:,} replaced, {entry['retired']:,} retired"
+            f"{clipped}; {recall['split']} Recall@50 {recall['before']:.4f} to {recall['after']:.4f}"
+        )
+    return [
+        "## Updates\n\nThe catalogue was changed after the figures above were measured.\n\n"
+        + _list(lines)
+        + f"\n\n{len(contract.retired):,} retired items keep their index and are never recommended: "
+        "count them as seen when you choose k."
+    ]
+
+
 def _figure(metrics: Mapping[str, float] | None, key: str) -> str:
     return f"{metrics[key]:.4f}" if metrics and key in metrics else ""
 
@@ -97,5 +203,30 @@ def _parity(parity: Mapping[str, Any]) -> str:
         f"overlap@50 {overlap['mean']:.4f} (lowest user {overlap['lowest']:.2f}), "
         f"Recall@50 {change['before']:.4f} to {change['after']:.4f}, "
         f"difference {delta['mean']:+.4f} [{delta['low']:+.4f}, {delta['high']:+.4f}] "
-        "(95 % paired bootstrap)." + exact
+        "(95 % paired bootstrap)." + exact + _thirds(parity["by_popularity"]) + _gate(parity["gate"])
     )
+
+
+def _thirds(thirds: Mapping[str, Any]) -> str:
+    rows = [
+        "\n\nItems by train interactions, a third of all interactions each:\n",
+        "| items | | users | Recall@50 before | after | difference |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, third in thirds.items():
+        figures = " | | |"
+        if third["users"]:
+            delta = third["delta"]
+            figures = (
+                f" {third['before']:.4f} | {third['after']:.4f} | "
+                f"{delta['mean']:+.4f} [{delta['low']:+.4f}, {delta['high']:+.4f}] |"
+            )
+        rows.append(f"| {name} | {third['items']:,} | {third['users']:,} |{figures}")
+    return "\n".join(rows)
+
+
+def _gate(gate: Mapping[str, Any]) -> str:
+    if gate["met"]:
+        return ""
+    what = "Published all the same with --force" if gate["overruled"] else "Not published"
+    return f"\n\n**Below the gate:** {gate['failure']}. {what}."

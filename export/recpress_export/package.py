@@ -6,16 +6,17 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
-from device_bench.runtimes.onnx_runtime import OnnxRuntime
+from device_bench.runtimes.opening import open_runtime
 from device_bench.runtimes.reference import ReferenceRuntime
 from device_bench.selftest import check_answers
 from recpress_edge.core.bundle import (
     EVALUATION_FILE,
     ITEMS_FILE,
+    NOBODY,
     SELFTEST_FILE,
     USERS_FILE,
     Bundle,
@@ -36,16 +37,18 @@ from recpress_edge.core.errors import (
 from recpress_edge.core.files import canonical_json, new_directory, storage_errors, write_atomic
 from recpress_export.arrays import Student
 from recpress_export.card import write_card
+from recpress_export.formats import model_file, write_model
 from recpress_export.graph import Graph, contract_for, describe, describe_int8
-from recpress_export.onnx_writer import to_onnx
 from recpress_export.parity import (
     Gate,
     Parity,
     Update,
     check_exact,
-    check_gate,
     compare,
     float64_reference,
+    gate_error,
+    gate_facts,
+    gate_failure,
     int8_reference,
     rank,
     silent,
@@ -57,7 +60,9 @@ from recpress_export.quantize import (
     Recipe,
     error_stats,
     quantize,
+    stored_floats,
 )
+from recpress_export.scales import write_scales
 from recpress_export.source import Source, bundle_name, model_metadata, provenance_of, quality_chain
 
 MODEL_FILE: Final = "model.onnx"
@@ -108,23 +113,50 @@ class _UnchangedError(Exception):
     """Ends the making of a bundle that is there already, so that its folder is left alone."""
 
 
-def export_bundle(
-    source: Source, recipe: Recipe, target: Path, *, gate: Gate, force: bool = False, update: Update = silent
-) -> Exported:
-    """Write, check and publish a bundle.
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a finished draft holds."""
 
-    GateError: parity is below the gate; nothing is written at ``target``, the draft is kept in
-    ``.rejected`` beside it. ConfigError: something else is at ``target`` and ``force`` is off.
+    digest: str
+    parity: Parity
+    fp32_bytes: int
+    errors: ErrorStats | None
+
+
+class Fill(Protocol):
+    """Fills a draft with a bundle's files; GateError when its gate is not met and not overruled."""
+
+    def __call__(
+        self, draft: Path, source: Source, recipe: Recipe, gate: Gate, update: Update, *, force: bool
+    ) -> Made: ...
+
+
+def export_bundle(
+    source: Source,
+    recipe: Recipe,
+    target: Path,
+    *,
+    gate: Gate,
+    force: bool = False,
+    update: Update = silent,
+    fill: Fill | None = None,
+) -> Exported:
+    """Write, check and publish a bundle; of all users, or what a profile's ``fill`` makes.
+
+    GateError: parity is below the gate and ``force`` is off, or the file is not exact where its recipe
+    is; nothing is written at ``target``, the draft is kept in ``.rejected`` beside it. ConfigError:
+    something else is at ``target`` and ``force`` is off. A bundle below the gate that ``force``
+    published says so in its manifest and on its card.
     """
     unchanged = False
     with contextlib.suppress(_UnchangedError), new_directory(target, force=True) as draft:
         try:
-            made = _fill(draft, source, recipe, gate, update)
+            made = (fill or _fill)(draft, source, recipe, gate, update, force=force)
         except GateError as error:
             raise GateError(f"{error} {_keep_rejected(draft, target)}") from None
         reopened = open_bundle(draft)
         check_answers(
-            OnnxRuntime(reopened.model_path, reopened.contract), reopened.selftest(), reopened.contract
+            open_runtime(reopened.model_path, reopened.contract), reopened.selftest(), reopened.contract
         )
         if target.exists() and not force:
             unchanged = _same_bundle(target, made.digest)
@@ -135,14 +167,6 @@ def export_bundle(
                 )
             raise _UnchangedError
     return Exported(open_bundle(target), made.parity, made.fp32_bytes, made.errors, unchanged)
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    digest: str
-    parity: Parity
-    fp32_bytes: int
-    errors: ErrorStats | None
 
 
 def _same_bundle(target: Path, digest: str) -> bool:
@@ -162,38 +186,47 @@ def _keep_rejected(draft: Path, target: Path) -> str:
     return f"Nothing was written to {target}; the draft is in {rejected} for inspection."
 
 
-def _fill(draft: Path, source: Source, recipe: Recipe, gate: Gate, update: Update) -> _Made:
+def _fill(draft: Path, source: Source, recipe: Recipe, gate: Gate, update: Update, *, force: bool) -> Made:
     """Everything a bundle holds, the manifest last, and the gate after it."""
     student = source.student
-    name = bundle_name(student.name, student.seed, recipe)
+    name = bundle_name(student.name, student.seed, recipe, source.file_format)
     quantized = quantize(recipe, student.user_emb, student.item_emb)
-    selftest = make_selftest(_plain_reference(student, quantized), source.test)
+    selftest = make_selftest(plain_reference(student, recipe, quantized), source.test)
     provenance = provenance_of(source)
     tolerance = 0.0 if recipe.exact else FLOAT_TOLERANCE * max(abs(s) for row in selftest.scores for s in row)
-    graph = _graph(student, recipe, quantized, tolerance)
-    write_atomic(draft / MODEL_FILE, to_onnx(graph, model_metadata(provenance, recipe)))
-    fp32_bytes, parity = _measure(draft / MODEL_FILE, source, graph.contract, quantized, update)
+    graph = graph_of(student, recipe, quantized, tolerance, source.file_format)
+    model = draft / graph.contract.model_file
+    write_atomic(model, write_model(graph, model_metadata(provenance, recipe)))
+    fp32_bytes, parity = measure(model, source, recipe, graph.contract, quantized, update)
+    failure = gate_failure(parity, gate, recipe.name)
     quality = {
         "definition": dict(source.definition),
-        "chain": quality_chain(source, recipe, (draft / MODEL_FILE).stat().st_size, fp32_bytes, parity),
-        "parity": parity.facts(),
+        "chain": quality_chain(source, recipe, model.stat().st_size, fp32_bytes, parity),
+        "parity": parity.facts() | {"gate": gate_facts(gate, failure, overruled=force)},
     }
-    write_atomic(draft / USERS_FILE, _id_lines("user", source.user_ids))
-    write_atomic(draft / ITEMS_FILE, _id_lines("item", source.item_ids))
-    write_atomic(draft / SELFTEST_FILE, canonical_json(_selftest_facts(selftest)) + b"\n")
-    write_atomic(draft / EVALUATION_FILE, source.test.to_bytes())
+    if quantized:
+        write_scales(draft, quantized)
+    write_rows(draft, source.user_ids, source.item_ids, selftest, source.test)
     write_atomic(draft / CARD_FILE, write_card(name, graph.contract, recipe, provenance, quality).encode())
     digest = write_manifest(draft, name, graph.contract, provenance, quality)
-    check_gate(parity, gate, recipe.name)
+    if failure and not force:
+        raise gate_error(failure, recipe.name)
     errors = error_stats(student.user_emb, student.item_emb, quantized) if quantized else None
-    return _Made(digest, parity, fp32_bytes, errors)
+    return Made(digest, parity, fp32_bytes, errors)
 
 
-def _graph(student: Student, recipe: Recipe, quantized: QuantizedTables | None, tolerance: float) -> Graph:
+def graph_of(
+    student: Student,
+    recipe: Recipe,
+    quantized: QuantizedTables | None,
+    tolerance: float,
+    file_format: str = "onnx",
+) -> Graph:
+    """The request of a recipe as an all-users file."""
     contract = contract_for(
         recipe,
-        model_file=MODEL_FILE,
-        file_format="onnx",
+        model_file=model_file(file_format),
+        file_format=file_format,
         n_users=student.n_users,
         n_items=student.n_items,
         dim=student.dim,
@@ -202,46 +235,58 @@ def _graph(student: Student, recipe: Recipe, quantized: QuantizedTables | None, 
     return (
         describe_int8(contract, quantized)
         if quantized
-        else describe(contract, student.user_emb, student.item_emb)
+        else describe(contract, *stored_floats(recipe, student.user_emb, student.item_emb))
     )
 
 
-def _plain_reference(student: Student, quantized: QuantizedTables | None) -> ReferenceRuntime:
+def plain_reference(student: Student, recipe: Recipe, quantized: QuantizedTables | None) -> ReferenceRuntime:
+    """The slow, obvious answer of a recipe\'s tables."""
     if quantized is None:
-        return float64_reference(student.user_emb, student.item_emb)
-    return ReferenceRuntime.from_int8(quantized.user_q, quantized.item_q, quantized.user_scale)
+        return float64_reference(*stored_floats(recipe, student.user_emb, student.item_emb))
+    return ReferenceRuntime.from_int8(
+        quantized.user_q, quantized.item_q, quantized.user_scale, item_scale=quantized.item_row_scale
+    )
 
 
-def _measure(
-    model: Path, source: Source, contract: Contract, quantized: QuantizedTables | None, update: Update
+def measure(
+    model: Path,
+    source: Source,
+    recipe: Recipe,
+    contract: Contract,
+    quantized: QuantizedTables | None,
+    update: Update,
 ) -> tuple[int, Parity]:
-    """Size of the fp32 file, and ``model``'s parity: int8 with that file, fp32 with numpy float64."""
-    student, valid = source.student, source.valid
+    """Size of the fp32 file, and ``model``'s parity: fp32 with numpy float64, others with the fp32 file."""
+    student, valid, counts = source.student, source.valid, source.item_counts
     phases = 2 if quantized is None else 3
-    found = rank(OnnxRuntime(model, contract), valid, _phase(update, 0, phases), "rank the written file")
-    if quantized is None:
+    found = rank(open_runtime(model, contract), valid, phase(update, 0, phases), "rank the written file")
+    if recipe.name == "fp32":
         truth = rank(
             float64_reference(student.user_emb, student.item_emb),
             valid,
-            _phase(update, 1, phases),
+            phase(update, 1, phases),
             "rank in float64",
         )
-        return model.stat().st_size, compare(truth, found, valid, student.seed, "numpy float64", None)
-    exact = rank(int8_reference(quantized), valid, _phase(update, 1, phases), "rank in numpy integers")
-    users = check_exact(found, exact, valid)
-    recipe = RECIPES["fp32"]
+        size = model.stat().st_size
+        return size, compare(truth, found, valid, student.seed, "numpy float64", None, counts)
+    users = None
+    if quantized is not None:
+        exact = rank(int8_reference(quantized), valid, phase(update, 1, phases), "rank in numpy integers")
+        users = check_exact(found, exact, valid)
+    plain = RECIPES["fp32"]
     with tempfile.TemporaryDirectory(prefix="recpress-") as folder:
-        path = Path(folder) / MODEL_FILE
-        graph = _graph(student, recipe, None, 0.0)
-        write_atomic(path, to_onnx(graph, model_metadata(provenance_of(source), recipe)))
+        graph = graph_of(student, plain, None, 0.0, source.file_format)
+        path = Path(folder) / graph.contract.model_file
+        write_atomic(path, write_model(graph, model_metadata(provenance_of(source), plain)))
         before = rank(
-            OnnxRuntime(path, graph.contract), valid, _phase(update, 2, phases), "rank the fp32 file"
+            open_runtime(path, graph.contract), valid, phase(update, phases - 1, phases), "rank the fp32 file"
         )
         size = path.stat().st_size
-    return size, compare(before, found, valid, student.seed, "the fp32 file of the same student", users)
+    name = "the fp32 file of the same student"
+    return size, compare(before, found, valid, student.seed, name, users, counts)
 
 
-def _phase(update: Update, index: int, count: int) -> Update:
+def phase(update: Update, index: int, count: int) -> Update:
     """One of ``count`` equal phases of a whole, so that the bar runs once."""
 
     def part(done: float, total: float, note: str = "") -> None:
@@ -255,6 +300,11 @@ def make_selftest(reference: ReferenceRuntime, test: Evaluation) -> SelfTest:
     users = np.unique(np.linspace(0, reference.n_users - 1, SELFTEST_USERS).astype(np.int64)).tolist()
     rows = {int(user): row for row, user in enumerate(test.users)}
     seen = [test.seen(rows[user]).tolist() if n and user in rows else [] for n, user in enumerate(users)]
+    return answer_queries(reference, users, seen)
+
+
+def answer_queries(reference: ReferenceRuntime, users: Sequence[int], seen: Sequence[list[int]]) -> SelfTest:
+    """The reference's answers to some queries, as a self-test."""
     asked, answers = [], []
     for user, items in zip(users, seen, strict=True):
         found, scores = reference.recommend(user, items, SELFTEST_K)
@@ -270,12 +320,24 @@ def make_selftest(reference: ReferenceRuntime, test: Evaluation) -> SelfTest:
     )
 
 
-def _selftest_facts(test: SelfTest) -> dict[str, Any]:
-    return {"k": test.k, "users": test.users, "seen": test.seen, "items": test.items, "scores": test.scores}
+def write_rows(
+    draft: Path, user_ids: Sequence[str], item_ids: Sequence[str], selftest: SelfTest, test: Evaluation
+) -> None:
+    """The id maps, the self-test and the evaluation rows."""
+    write_atomic(draft / USERS_FILE, id_lines("user", user_ids))
+    write_atomic(draft / ITEMS_FILE, id_lines("item", item_ids))
+    write_atomic(draft / SELFTEST_FILE, canonical_json(selftest_facts(selftest)) + b"\n")
+    write_atomic(draft / EVALUATION_FILE, test.to_bytes())
 
 
-def _id_lines(kind: str, ids: Sequence[str]) -> bytes:
-    """One external id a line; row n is the id of index n."""
+def selftest_facts(test: SelfTest) -> dict[str, Any]:
+    """selftest.json."""
+    users = [NOBODY if user is None else user for user in test.users]
+    return {"k": test.k, "users": users, "seen": test.seen, "items": test.items, "scores": test.scores}
+
+
+def id_lines(kind: str, ids: Sequence[str]) -> bytes:
+    """users.txt and items.txt: one external id a line; row n is the id of index n."""
     for index, name in enumerate(ids):
         if not name or "\n" in name or "\r" in name:
             raise DataError(

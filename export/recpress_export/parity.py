@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_bench.runtimes.query import Answer, SeenItems
-from device_bench.runtimes.reference import ReferenceRuntime
+from device_bench.runtimes.reference import ReferenceRuntime, scaled_by_item
 from recpress_edge.core.bundle import Evaluation
 from recpress_edge.core.config import load_config, read_toml
 from recpress_edge.core.errors import DataError, GateError
 from recpress_edge.core.metrics import ndcg_by_user, overlap_by_user, recall_by_user
 from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import Interval, paired_bootstrap
-from recpress_export.quantize import QuantizedTables
+from recpress_export.popularity import Third, recall_by_third
+from recpress_export.quantize import F16, QuantizedTables
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -33,7 +34,7 @@ _EXACT_FLOAT32: Final = 2**24
 class Runtime(Protocol):
     """Anything that recommends."""
 
-    def recommend(self, user: SupportsIndex, seen: SeenItems, k: SupportsIndex) -> Answer: ...
+    def recommend(self, user: SupportsIndex | None, seen: SeenItems, k: SupportsIndex) -> Answer: ...
 
 
 class Update(Protocol):
@@ -80,8 +81,8 @@ def rank(runtime: Runtime, users: Evaluation, update: Update = silent, note: str
     count = users.users.size
     items = np.full((count, LIST_LENGTH), -1, np.int64)
     scores = np.zeros((count, LIST_LENGTH), np.float32)
-    for row, user in enumerate(users.users):
-        found, values = runtime.recommend(int(user), users.seen(row), LIST_LENGTH)
+    for row in range(count):
+        found, values = runtime.recommend(users.user(row), users.seen(row), LIST_LENGTH)
         items[row, : found.size], scores[row, : found.size] = found, values
         if row % 100 == 0:
             update(row, count, note)
@@ -95,12 +96,15 @@ def int8_reference(tables: QuantizedTables) -> ReferenceRuntime:
     users, items = tables.user_q.astype(kind), tables.item_q.astype(kind)
     scale = tables.user_scale
     return ReferenceRuntime(
-        len(users), len(items), lambda user: items @ users[user], lambda user: scale[user]
+        len(users),
+        len(items),
+        scaled_by_item(lambda user: items @ users[user], tables.item_row_scale),
+        lambda user: scale[user],
     )
 
 
-def float64_reference(user_emb: F32, item_emb: F32) -> ReferenceRuntime:
-    """The answer of the float32 tables with products in float64."""
+def float64_reference(user_emb: F32 | F16, item_emb: F32 | F16) -> ReferenceRuntime:
+    """The answer of the float tables with products in float64."""
     users, items = user_emb.astype(np.float64), item_emb.astype(np.float64)
     return ReferenceRuntime(len(users), len(items), lambda user: items @ users[user], lambda _: np.float32(1))
 
@@ -116,7 +120,7 @@ def check_exact(found: Lists, reference: Lists, users: Evaluation) -> int:
             )
         )
         raise GateError(
-            f"the file is not integer-exact: {int((~same).sum())} of {same.size} users differ from the numpy "
+            f"the file is not exact: {int((~same).sum())} of {same.size} users differ from the numpy "
             f"reference, first user {users.users[row]} at rank {at + 1}: item {found.items[row, at]} "
             f"score {found.scores[row, at]}, expected item {reference.items[row, at]} "
             f"score {reference.scores[row, at]}"
@@ -158,6 +162,8 @@ class Parity:
     """First rank (from 1) that differs: the median over the other users."""
     metrics_before: Mapping[str, float]
     metrics_after: Mapping[str, float]
+    by_popularity: Mapping[str, Third]
+    """Recall@50 by head, mid and tail: thirds of the train interactions."""
     exact_users: int | None = None
     """Users for whom ids and scores equal the integer reference; None where the recipe is not exact."""
 
@@ -167,9 +173,15 @@ class Parity:
 
 
 def compare(
-    reference: Lists, found: Lists, users: Evaluation, seed: int, name: str, exact: int | None
+    reference: Lists,
+    found: Lists,
+    users: Evaluation,
+    seed: int,
+    name: str,
+    exact: int | None,
+    item_counts: I64,
 ) -> Parity:
-    """Both rankings of the same users. ``seed`` drives the bootstrap only."""
+    """Both rankings of the same users. ``seed`` drives the bootstrap only; item_counts (I,) in train."""
     if not users.users.size:
         raise DataError("the data set has no validation users, so the export cannot be checked")
     relevant = [users.relevant(row).tolist() for row in range(users.users.size)]
@@ -185,6 +197,7 @@ def compare(
         first_difference=float(np.median(differs[other].argmax(axis=1) + 1)) if other.any() else None,
         metrics_before={m: float(np.nanmean(values)) for m, values in before.items()},
         metrics_after={m: float(np.nanmean(values)) for m, values in after.items()},
+        by_popularity=recall_by_third(reference.items, found.items, relevant, item_counts, seed),
         exact_users=exact,
     )
 
@@ -209,21 +222,32 @@ def _change(before: F64, after: F64, seed: int, metric: str) -> Change:
     return Change(float(np.nanmean(before)), float(np.nanmean(after)), interval)
 
 
-def check_gate(parity: Parity, gate: Gate, recipe: str) -> None:
-    """GateError that names the figure, the limit and the key of the limit."""
+def gate_failure(parity: Parity, gate: Gate, recipe: str) -> str | None:
+    """The figure that is below the gate, its limit and the limit's key; None where the gate is met."""
     where = f"({GATES.name} [gate.{recipe}])"
+    overlap = parity.overlap["overlap@50"].mean
+    if not overlap >= gate.min_overlap_at_50:
+        return f"overlap@50 {overlap:.4f} < min_overlap_at_50 {gate.min_overlap_at_50} {where}"
+    loss = -parity.change["recall@50"].delta.mean
+    if not loss <= gate.allowed_loss(parity.users):
+        return (
+            f"Recall@50 loses {loss:.4f} on {parity.users} validation users, "
+            f"allowed {gate.allowed_loss(parity.users):.4f} {where}"
+        )
+    return None
+
+
+def gate_facts(gate: Gate, failure: str | None, *, overruled: bool) -> dict[str, Any]:
+    """The gate, what came of it, and whether it was overruled, as plain JSON."""
+    facts = {"met": failure is None, "failure": failure, "overruled": failure is not None and overruled}
+    return dataclasses.asdict(gate) | facts
+
+
+def gate_error(failure: str, recipe: str) -> GateError:
+    """What the user is told where the gate is not met."""
     advice = (
         "" if recipe == "fp32" else " A plain export (fp32) keeps the ranking; so may another seed or dim."
     )
-    overlap = parity.overlap["overlap@50"].mean
-    if not overlap >= gate.min_overlap_at_50:
-        raise GateError(
-            f"parity gate failed: overlap@50 {overlap:.4f} < min_overlap_at_50 "
-            f"{gate.min_overlap_at_50} {where}.{advice}"
-        )
-    loss = -parity.change["recall@50"].delta.mean
-    if not loss <= gate.allowed_loss(parity.users):
-        raise GateError(
-            f"parity gate failed: Recall@50 loses {loss:.4f} on {parity.users} validation users, "
-            f"allowed {gate.allowed_loss(parity.users):.4f} {where}.{advice}"
-        )
+    return GateError(
+        f"parity gate failed: {failure}.{advice} --force publishes it all the same, and the bundle says so."
+    )

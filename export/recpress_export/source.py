@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from recpress_edge import __version__
 from recpress_edge.core.bundle import BUNDLE_SCHEMA, TIE_RULE, Evaluation
 from recpress_edge.core.errors import ArtifactError
 from recpress_export.arrays import Student
+from recpress_export.formats import PACKAGES
 from recpress_export.parity import Parity
 from recpress_export.quantize import RECIPES, Recipe
 
@@ -28,8 +32,12 @@ class Source:
     """What is masked and divided by what, for ``valid`` and ``test``."""
     teacher_bytes: int | None
     """Size of the teacher's tables, if there is one."""
+    item_counts: NDArray[np.int64]
+    """(I,) train interactions of each item."""
     command: str
     """The command that makes this bundle again."""
+    file_format: str = "onnx"
+    """What its model is written as."""
 
     def __post_init__(self) -> None:
         for kind, ids, count in (
@@ -48,9 +56,10 @@ def bundle_stem(student: str, seed: int) -> str:
     return f"{student}-s{seed}" if seed else student
 
 
-def bundle_name(student: str, seed: int, recipe: Recipe) -> str:
-    """``htd_dim10-int8``, ``htd_dim10-s1-int8``."""
-    return f"{bundle_stem(student, seed)}-{recipe.short}"
+def bundle_name(student: str, seed: int, recipe: Recipe, file_format: str = "onnx") -> str:
+    """``htd_dim10-int8``, ``htd_dim10-int8-tflite``, ``htd_dim10-s1-int8``."""
+    suffix = "" if file_format == "onnx" else f"-{file_format}"
+    return f"{bundle_stem(student, seed)}-{recipe.short}{suffix}"
 
 
 def provenance_of(source: Source) -> dict[str, Any]:
@@ -69,7 +78,7 @@ def provenance_of(source: Source) -> dict[str, Any]:
             "licence": source.licence,
         },
         "model_sha256": source.student.sha256,
-        "versions": {package: version(package) for package in ("numpy", "onnx", "onnxruntime")},
+        "versions": {package: version(package) for package in PACKAGES[source.file_format]},
     }
 
 
@@ -100,7 +109,8 @@ def quality_chain(
     chain.append(
         _stage("student", source.student.name, source.student.table_bytes, facts.get("metrics") or {})
     )
-    names = {r: bundle_name(source.student.name, source.student.seed, RECIPES[r]) for r in RECIPES}
+    student = source.student
+    names = {r: bundle_name(student.name, student.seed, RECIPES[r], source.file_format) for r in RECIPES}
     own = recipe.name == "fp32"
     measured = parity.metrics_after if own else parity.metrics_before
     chain.append(_stage("fp32", names["fp32"], fp32_bytes, {"valid": measured}))

@@ -21,6 +21,8 @@ COMMANDS: Final = (
     "train",
     "distill",
     "export",
+    "bundle",
+    "inspect",
     "bench",
     "report",
     "pick",
@@ -34,6 +36,8 @@ EXTRA_OF: Final = {
     "rich": "train",
     "safetensors": "export",
     "onnx": "export",
+    "ai_edge_litert": "tflite",
+    "flatbuffers": "tflite",
     "matplotlib": "report",
     "jinja2": "report",
 }

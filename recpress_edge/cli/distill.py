@@ -7,6 +7,7 @@ from recpress_edge.cli.train import (
     flags_again,
     metrics_table,
     model_record,
+    quantised_table,
     run_options,
     say_plan,
     seeds_of,
@@ -33,6 +34,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="NAME",
         help="name or folder of the teacher, or 'none' (default: bpr_dim200; for soft, soft_dim200)",
     )
+    parser.add_argument(
+        "--quantise",
+        metavar="RECIPE",
+        help="fine-tune the trained student for a recipe's rounding: int8-dim or int4-item. The result is "
+        "another student, NAME_qat-RECIPE; --config and --epochs are then those of the fine-tuning",
+    )
     parser.set_defaults(func=_distill)
 
 
@@ -42,6 +49,8 @@ def _distill(args: argparse.Namespace) -> int:
     from recpress_edge.training.cache import ensure_model
 
     student = parse_name(args.student, "student")
+    if args.quantise:
+        student = student.fine_tuned(args.quantise)
     teacher_name(student, args.teacher)  # a wrong combination is refused before any data is read
     options = train_options(args, args.teacher)
     if args.dry_run:
@@ -55,11 +64,15 @@ def _distill(args: argparse.Namespace) -> int:
         ]
     say(args)
     say(args, metrics_table(models))
+    if student.recipe:
+        say(args)
+        say(args, quantised_table(models))
     teacher = models[0].metadata["teacher"]
     if teacher and "test" in teacher["metrics"]:
         recall = teacher["metrics"]["test"]["recall@50"]
         say(args, f"teacher    {teacher['name']} seed {teacher['seed']}: test recall@50 {recall:.4f}")
     say(args)
-    next_steps(args, [f"recpress-edge export --student {student} --int8{flags_again(args)}"])
+    recipe = f"--recipe {student.recipe}" if student.recipe else "--int8"
+    next_steps(args, [f"recpress-edge export --student {student} {recipe}{flags_again(args)}"])
     emit(args, {"models": [model_record(model) for model in models]})
     return 0

@@ -16,6 +16,7 @@ PACKAGES: Final = {
     "base": ("numpy", "onnxruntime", "psutil"),
     "train": ("torch", "safetensors", "pooch", "rich"),
     "export": ("onnx", "safetensors"),
+    "tflite": ("ai-edge-litert", "flatbuffers"),
     "report": ("matplotlib", "jinja2", "rich"),
 }
 

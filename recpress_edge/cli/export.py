@@ -13,8 +13,21 @@ from recpress_edge.cli.common import (
     say,
     training_options,
 )
+from recpress_edge.cli.profile import (
+    add_profile_options,
+    audience,
+    check_user,
+    evaluation_rows,
+    evaluation_rule,
+    fill_of,
+    profile_facts,
+    say_profile,
+    stored_text,
+    with_profile,
+)
+from recpress_edge.cli.sweep import add_sweep_options, check_single, run_sweep
 from recpress_edge.cli.train import training_events
-from recpress_edge.core.errors import ConfigError, unknown_name
+from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.units import format_bytes
 
 if TYPE_CHECKING:
@@ -25,8 +38,6 @@ if TYPE_CHECKING:
     from recpress_export.quantize import Recipe
     from recpress_export.source import Source
 
-FORMATS = ("onnx",)
-
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command."""
@@ -36,11 +47,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="student -> checked bundle that a device can run",
         description="Trains the teacher and the student if they are missing, writes the bundle, compares "
         "its rankings with fp32 on all validation users, and runs its self-test. A bundle below the gate "
-        "(export.toml) is not published: exit code 3.",
+        "(export.toml) is not published: exit code 3, unless --force overrules it.",
     )
     parser.add_argument(
         "--student",
-        required=True,
         metavar="NAME",
         help="for example htd_dim10; or the folder of a trained model, whatever its settings were",
     )
@@ -49,24 +59,54 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--seed", type=int, default=0, metavar="N", help="of the student's training (default: 0)"
     )
     parser.add_argument("--int8", action="store_true", help="the default int8 recipe, int8-dim")
-    parser.add_argument("--recipe", metavar="NAME", help="fp32 (default) or int8-dim")
-    parser.add_argument("--format", default="onnx", metavar="NAME", help="file format (default: onnx)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default: WORK/dist/STUDENT-RECIPE")
     parser.add_argument(
-        "--force", action="store_true", help="replace what is at the target; the gate still holds"
+        "--recipe", metavar="NAME", help="fp32 (default), fp16, int8-dim (or int8), int8-item, int4-item"
     )
+    parser.add_argument("--format", metavar="NAME", help="onnx (default), tflite, or both: onnx,tflite")
+    add_profile_options(parser)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="default: WORK/dist/STUDENT-RECIPE, then -tflite, then -PROFILE",
+    )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="replace what is at the target, and publish below the gate; the bundle then says so",
+    )
+    add_sweep_options(parser)
     parser.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 when the bundle is there, whether written now or before."""
-    request = _request(args)
-    if args.dry_run:
-        return _say_plan(request, args)
+    if args.all:
+        return run_sweep(args)
+    check_single(args)
+    requests = [request_of(one) for one in _by_format(args)]
+    facts = [_say_plan(r, args) if args.dry_run else _export_one(r, args) for r in requests]
+    emit(args, facts[0] if len(facts) == 1 else {"bundles": facts})
+    return 0
+
+
+def _by_format(args: argparse.Namespace) -> list[argparse.Namespace]:
+    """The same command once for each format."""
+    names = [name.strip() for name in (args.format or "onnx").split(",")]
+    if not all(names):
+        raise ConfigError(f"--format {args.format!r} has an empty name; write names with single commas: a,b")
+    names = list(dict.fromkeys(names))
+    if len(names) > 1 and args.out:
+        raise ConfigError(
+            f"--out names one bundle, --format {args.format} makes {len(names)}. Leave one out."
+        )
+    return [argparse.Namespace(**{**vars(args), "format": name}) for name in names]
+
+
+def _export_one(request: "Request", args: argparse.Namespace) -> dict[str, Any]:
     exported = export_student(request, args)
     _report(request, args, exported)
-    emit(args, _facts(request, exported) | {"next": _next(request, args)})
-    return 0
+    return _facts(request, exported) | {"next": _next(request, args)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,46 +122,61 @@ class Request:
     recipe: "Recipe"
     target: Path
     force: bool
+    profile: str = "all-users"
+    user: str | None = None
+    """External id of the one user of a single-user bundle."""
+    file_format: str = "onnx"
 
     @property
     def name(self) -> str:
         """Name of the bundle, whatever its folder is called."""
+        from recpress_export.profiles import profile_name
         from recpress_export.source import bundle_name
 
-        return bundle_name(self.student, self.seed, self.recipe)
+        return profile_name(bundle_name(self.student, self.seed, self.recipe, self.file_format), self.profile)
 
     @property
     def command(self) -> str:
         """The command that makes the same bundle, in one spelling, so that equal bundles have equal bytes."""
+        how = f"--recipe {self.recipe.name}"
+        how += "" if self.file_format == "onnx" else f" --format {self.file_format}"
         if self.folder:
-            return f"recpress-edge export --student models/{self.folder.name} --recipe {self.recipe.name}"
+            return with_profile(f"recpress-edge export --student models/{self.folder.name} {how}", self)
         teacher = f" --teacher {self.teacher}" if self.teacher else ""
-        return (
+        return with_profile(
             f"recpress-edge export --student {self.student}{teacher} --data {self.data} "
-            f"--seed {self.seed} --recipe {self.recipe.name}"
+            f"--seed {self.seed} {how}",
+            self,
         )
 
 
-def _request(args: argparse.Namespace) -> Request:
+def request_of(args: argparse.Namespace) -> Request:
     """Check everything that can be checked before anything is trained."""
     from recpress_edge.training.cache import is_folder
+    from recpress_export.formats import check_recipe, writer_of
     from recpress_export.package import check_target
+    from recpress_export.profiles import check_profile, profile_name
     from recpress_export.quantize import recipe_named
     from recpress_export.source import bundle_name
 
-    if args.format not in FORMATS:
-        raise unknown_name("format", args.format, FORMATS)
     if args.int8 and args.recipe:
         raise ConfigError("--int8 means --recipe int8-dim; give one of the two")
     if args.seed < 0:
         raise ConfigError(f"--seed must not be negative, got {args.seed}")
     recipe = recipe_named("int8-dim" if args.int8 else args.recipe or "fp32")
+    file_format = args.format or "onnx"
+    check_recipe(recipe, file_format)
+    writer_of(file_format)  # what it needs is missing: said now, not after the training
+    profile = args.profile or "all-users"
+    check_profile(profile, args.user, file_format)
     student, seed, data, folder = _named(args) if not is_folder(args.student) else _in_folder(args)
-    name = bundle_name(student, seed, recipe)
+    name = profile_name(bundle_name(student, seed, recipe, file_format), profile)
     target = args.out or args.work / "dist" / name
     if not args.dry_run:
         check_target(target, name, data, force=args.force)
-    return Request(student, folder, args.teacher, seed, data, recipe, target, args.force)
+    return Request(
+        student, folder, args.teacher, seed, data, recipe, target, args.force, profile, args.user, file_format
+    )
 
 
 def _named(args: argparse.Namespace) -> tuple[str, int, str, None]:
@@ -159,6 +214,7 @@ def export_student(request: Request, args: argparse.Namespace) -> "Exported":
     from recpress_export.parity import load_gate
 
     data = load_dataset(request.data, args.work, lambda text: say(args, text))
+    check_user(request, data)
     folder = request.folder
     if folder is None:
         with training_events(args) as on_event:
@@ -167,6 +223,7 @@ def export_student(request: Request, args: argparse.Namespace) -> "Exported":
                 request.student, "student", data, request.seed, args.work, options, on_event
             ).folder
     source = _source(request, data, folder)
+    fill = fill_of(request, args, data, folder, source)
     with progress(args, "parity") as update:
         return export_bundle(
             source,
@@ -175,6 +232,7 @@ def export_student(request: Request, args: argparse.Namespace) -> "Exported":
             gate=load_gate(request.recipe.name),
             force=request.force,
             update=update,
+            fill=fill,
         )
 
 
@@ -186,7 +244,6 @@ def _options(request: Request, args: argparse.Namespace) -> "TrainOptions":
 
 def _source(request: Request, data: "Dataset", folder: Path) -> "Source":
     from recpress_edge.core.metrics import RECALL_DEFINITION
-    from recpress_edge.data.holdout import holdout, masking_rule
     from recpress_edge.distill.students import parse_name
     from recpress_export.arrays import read_student
     from recpress_export.source import Source
@@ -203,19 +260,21 @@ def _source(request: Request, data: "Dataset", folder: Path) -> "Source":
         student=student,
         user_ids=data.user_ids,
         item_ids=data.item_ids,
-        valid=holdout(data, "valid"),
-        test=holdout(data, "test"),
+        valid=evaluation_rows(request, data, "valid"),
+        test=evaluation_rows(request, data, "test"),
         licence=data.licence,
         definition={
-            "valid": f"{RECALL_DEFINITION}, {masking_rule(data, 'valid')}",
-            "test": f"{RECALL_DEFINITION}, {masking_rule(data, 'test')}",
+            "valid": f"{RECALL_DEFINITION}, {evaluation_rule(request, data, 'valid')}",
+            "test": f"{RECALL_DEFINITION}, {evaluation_rule(request, data, 'test')}",
         },
         teacher_bytes=parse_name(teacher["name"], "teacher").dim * rows * float_bytes if teacher else None,
+        item_counts=data.train.item_counts(),
         command=request.command,
+        file_format=request.file_format,
     )
 
 
-def _say_plan(request: Request, args: argparse.Namespace) -> int:
+def _say_plan(request: Request, args: argparse.Namespace) -> dict[str, Any]:
     from recpress_edge.data.resolve import load_dataset
     from recpress_edge.training.cache import plan_steps
 
@@ -227,10 +286,13 @@ def _say_plan(request: Request, args: argparse.Namespace) -> int:
         say(args, f"{step.action:<9}  {step.name}  seed {step.seed}  {step.folder or ''}".rstrip())
     say(args, f"{'write':<9}  {request.target}  {request.recipe.name}: {request.recipe.summary}")
     plan = [{"name": s.name, "seed": s.seed, "action": s.action} for s in steps]
-    emit(
-        args, {"dry_run": True, "models": plan, "bundle": str(request.target), "recipe": request.recipe.name}
-    )
-    return 0
+    return {
+        "dry_run": True,
+        "models": plan,
+        "bundle": str(request.target),
+        "recipe": request.recipe.name,
+        "format": request.file_format,
+    }
 
 
 def _report(request: Request, args: argparse.Namespace, exported: "Exported") -> None:
@@ -241,15 +303,16 @@ def _report(request: Request, args: argparse.Namespace, exported: "Exported") ->
     say(
         args,
         f"student    {request.student}  seed {request.seed}  ·  "
-        f"{contract.n_users:,} users × {contract.n_items:,} items × {contract.dim}",
+        f"{audience(contract)} × {contract.n_items:,} items × {contract.dim}",
     )
     calibration = "   (no calibration needed)" if recipe.low else ""
     say(args, f"recipe     {recipe.name}: {recipe.summary}{calibration}")
     verb = "unchanged" if exported.unchanged else "wrote"
     say(args, f"{verb:<9}  {bundle.model_path}   {format_bytes(size)}{smaller}")
     if recipe.low:
-        say(args, f"int8       {recipe.low}")
-    say(args, f"fp32       {recipe.high}")
+        say(args, f"{recipe.name.partition('-')[0]:<9}  {stored_text(recipe.low, bundle)}")
+    say(args, f"fp32       {stored_text(recipe.high, bundle)}")
+    say_profile(args, bundle)
     say(args, f"parity     {parity.users:,} validation users, against {parity.reference}")
     for name, overlap in parity.overlap.items():
         say(args, f"             {name:<12} {overlap.mean:.4f}   (lowest user {overlap.lowest:.2f})")
@@ -260,15 +323,30 @@ def _report(request: Request, args: argparse.Namespace, exported: "Exported") ->
             f"             {name:<12} {change.before:.4f} → {change.after:.4f}   "
             f"Δ {delta.mean:+.4f}  [{delta.low:+.4f}, {delta.high:+.4f}]",
         )
+    _say_thirds(args, parity)
     say(args, f"             {_first_difference(parity)}")
     if parity.exact_users is not None:
         say(
             args,
             f"             ids and scores equal the integer reference for all {parity.exact_users:,} users",
         )
+    gate = bundle.quality["parity"]["gate"]
+    if gate["overruled"]:
+        say(args, f"gate       NOT MET, overruled by --force: {gate['failure']}")
     checked = f"self-test: {len(bundle.selftest().users)} users, passed"
     say(args, f"bundle     {bundle.folder}/   sha256 {bundle.digest[:16]}…   {checked}")
     next_steps(args, _next(request, args))
+
+
+def _say_thirds(args: argparse.Namespace, parity: "Parity") -> None:
+    for name, third in parity.by_popularity.items():
+        if third.delta:
+            say(
+                args,
+                f"             recall@50 {name} {third.before:.4f} → {third.after:.4f}   "
+                f"Δ {third.delta.mean:+.4f}  [{third.delta.low:+.4f}, {third.delta.high:+.4f}]   "
+                f"({third.items:,} items, {third.users:,} users)",
+            )
 
 
 def _first_difference(parity: "Parity") -> str:
@@ -298,12 +376,14 @@ def _facts(request: Request, exported: "Exported") -> dict[str, Any]:
         "seed": request.seed,
         "dataset": request.data,
         "recipe": request.recipe.name,
+        "format": request.file_format,
         "file_bytes": bundle.model_bytes,
         "fp32_file_bytes": exported.fp32_bytes,
         "item_row_bytes": request.recipe.item_row_bytes(bundle.contract.dim),
         "user_row_bytes": request.recipe.user_row_bytes(bundle.contract.dim),
+        **profile_facts(bundle),
         "quantisation_error": asdict(exported.errors) if exported.errors else None,
-        "parity": exported.parity.facts(),
+        "parity": bundle.quality["parity"],
         "chain": bundle.quality["chain"],
         "selftest_users": len(bundle.selftest().users),
     }

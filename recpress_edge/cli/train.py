@@ -165,10 +165,29 @@ def metrics_table(models: Sequence["TrainedModel"]) -> str:
     return table(headers, [metrics_row(model) for model in models])
 
 
+def quantised_table(models: Sequence["TrainedModel"]) -> str:
+    """Fine-tuned students as their recipe stores them, each after the model that it started from."""
+    rows = []
+    for model in models:
+        found = model.metadata["quantised"]
+        for name, metrics in (
+            (found["start"]["name"], found["start_metrics"]),
+            (model.name, found["metrics"]),
+        ):
+            values = [
+                f"{metrics[split]['recall@50']:.4f}" if split in metrics else "–"
+                for split in ("valid", "test")
+            ]
+            rows.append([name, str(model.metadata["seed"]), *values])
+    recipe = models[0].metadata["quantised"]["recipe"]
+    return table([f"as {recipe}", "seed", "valid recall@50", "test recall@50"], rows)
+
+
 def model_record(model: "TrainedModel") -> dict[str, Any]:
     """A trained model for --json."""
     kept = ("name", "seed", "chosen_epoch", "metrics", "seconds", "teacher", "sha256")
-    return {"folder": str(model.folder), **{key: model.metadata[key] for key in kept}}
+    quantised = {key: model.metadata[key] for key in ("quantised",) if key in model.metadata}
+    return {"folder": str(model.folder), **{key: model.metadata[key] for key in kept}, **quantised}
 
 
 def flags_again(args: argparse.Namespace) -> str:

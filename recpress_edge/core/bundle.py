@@ -7,6 +7,7 @@ an older reader opens a newer bundle of the same major version.
 
 import dataclasses
 import io
+import itertools
 import json
 import re
 import zipfile
@@ -30,9 +31,19 @@ SELFTEST_FILE: Final = "selftest.json"
 EVALUATION_FILE: Final = "evaluation.npz"
 TIE_RULE: Final = "lower item index first"
 
+ALL_USERS: Final = "all-users"
+SINGLE_USER: Final = "single-user"
+HISTORY: Final = "history"
+PROFILES: Final = (ALL_USERS, SINGLE_USER, HISTORY)
+"""Whose vectors a bundle holds: everybody's, one user's, nobody's."""
+NOBODY: Final = -1
+"""In place of a user index where a bundle holds no users."""
+
 MAX_MANIFEST_BYTES: Final = 4 * 2**20
 MAX_FILE_BYTES: Final = 4 * 2**30
 MAX_ENTITIES: Final = 2**31 - 1
+_LATER_FIELDS: Final = ("retired", "seen_capacity")
+"""Of the contract: bundles were written before these were known."""
 _SAFE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 I32 = NDArray[np.int32]
@@ -46,12 +57,13 @@ class Contract:
     model_file: str
     """Name of the model file inside the bundle."""
     format: str
-    """File format: onnx."""
+    """File format: onnx, tflite. In tflite files the integer inputs and outputs are int32, not int64."""
     recipe: str
-    """How numbers are stored: fp32, int8-dim."""
+    """How numbers are stored: fp32, fp16, int8-dim, int8-item, int4-item."""
     profile: str
-    """Whose vectors are inside: all-users."""
+    """Whose vectors are inside: all-users, single-user, or history, which makes them from the seen items."""
     n_users: int
+    """1 in a single-user file, 0 in a history file."""
     n_items: int
     dim: int
     exact: bool
@@ -59,9 +71,16 @@ class Contract:
     score_tolerance: float
     """Largest allowed difference from the self-test's scores; 0 when exact."""
     user_input: str = "user"
-    """int64 (1,): user index, 0 <= user < n_users. The host must check: some runtimes wrap negatives."""
+    """int64 (1,): user index, 0 <= user < n_users. The host must check: some runtimes wrap negatives.
+
+    Empty where the file takes no such input: single-user, history.
+    """
     seen_input: str = "seen"
-    """int64 (n_seen,): item indices never to recommend; may be empty or repeat themselves."""
+    """int64 (n_seen,): item indices never to recommend; may be empty or repeat themselves.
+
+    In a history file also what the user has consumed: distinct items, since each counts as often as it is
+    given. None at all asks for the answer to a user about whom nothing is known.
+    """
     k_input: str = "k"
     """int64 (1,): list length, 1 <= k <= n_items - distinct seen items."""
     items_output: str = "items"
@@ -69,6 +88,15 @@ class Contract:
     scores_output: str = "scores"
     """float32 (k,): their scores."""
     tie_rule: str = TIE_RULE
+    retired: tuple[int, ...] = ()
+    """Items that keep their index but are never recommended, ascending; the model file excludes them too.
+
+    With any of them, 1 <= k <= n_items - distinct items that are seen or retired.
+    """
+    seen_capacity: int = 0
+    """tflite: entries that the seen input has in the file. Unused ones hold n_items, which is no item; the
+    host resizes the input for a longer list. 0 in other formats: the input takes any number.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +104,8 @@ class SelfTest:
     """Queries with the answers that the model must give before anything is timed."""
 
     k: int
-    users: tuple[int, ...]
+    users: tuple[int | None, ...]
+    """None where the bundle holds no users (-1 in the file)."""
     seen: tuple[tuple[int, ...], ...]
     items: tuple[tuple[int, ...], ...]
     scores: tuple[tuple[float, ...], ...]
@@ -86,7 +115,8 @@ class SelfTest:
 class Evaluation:
     """Held-out test users, as sparse rows: what not to recommend, and what would be a hit.
 
-    users (B,) int32; seen_indptr, relevant_indptr (B + 1,) int64; *_indices int32 item indices.
+    users (B,) int32, -1 where the bundle holds no users; seen_indptr, relevant_indptr (B + 1,) int64;
+    *_indices int32 item indices.
     """
 
     users: I32
@@ -94,6 +124,14 @@ class Evaluation:
     seen_indices: I32
     relevant_indptr: I64
     relevant_indices: I32
+
+    def user(self, row: int) -> int | None:
+        """Index of a row's user; None where the bundle holds no users."""
+        return None if self.users[row] == NOBODY else int(self.users[row])
+
+    def anonymous(self) -> "Evaluation":
+        """The same rows without saying whose they are."""
+        return dataclasses.replace(self, users=np.full_like(self.users, NOBODY))
 
     def seen(self, row: int) -> I32:
         return self.seen_indices[self.seen_indptr[row] : self.seen_indptr[row + 1]]
@@ -161,7 +199,7 @@ class Bundle:
         try:
             test = SelfTest(
                 int(value["k"]),
-                tuple(int(u) for u in value["users"]),
+                tuple(None if u == NOBODY else int(u) for u in value["users"]),
                 tuple(tuple(int(i) for i in row) for row in value["seen"]),
                 tuple(tuple(int(i) for i in row) for row in value["items"]),
                 tuple(tuple(float(s) for s in row) for row in value["scores"]),
@@ -176,7 +214,7 @@ class Bundle:
                 raise ArtifactError(
                     f"{where}: an answer of {len(items)} items with {len(scores)} scores, k {test.k}"
                 )
-        _check_range(where, "user", test.users, self.contract.n_users)
+        _check_users(where, [NOBODY if u is None else u for u in test.users], self.contract)
         for row in (*test.seen, *test.items):
             _check_range(where, "item", row, self.contract.n_items)
         return test
@@ -185,7 +223,7 @@ class Bundle:
         """The evaluation users, with shapes and indices checked before use."""
         where = self.folder / EVALUATION_FILE
         arrays = _read_npz(where, [f.name for f in dataclasses.fields(Evaluation)])
-        _check_range(where, "user", arrays["users"], self.contract.n_users)
+        _check_users(where, arrays["users"], self.contract)
         for name in ("seen_indices", "relevant_indices"):
             _check_range(where, "item", arrays[name], self.contract.n_items)
         evaluation = Evaluation(
@@ -219,7 +257,7 @@ def write_manifest(
     manifest: dict[str, Any] = {
         "schema": BUNDLE_SCHEMA,
         "name": name,
-        "contract": dataclasses.asdict(contract),
+        "contract": _contract_facts(contract),
         "provenance": dict(provenance),
         "quality": dict(quality),
         "files": files,
@@ -228,6 +266,12 @@ def write_manifest(
     manifest["digest"] = digest
     write_atomic(folder / MANIFEST, (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
     return digest
+
+
+def _contract_facts(contract: Contract) -> dict[str, Any]:
+    """As plain JSON; later fields only where they say something, so that other bundles are as they were."""
+    facts = dataclasses.asdict(contract) | {"retired": list(contract.retired)}
+    return {name: value for name, value in facts.items() if value or name not in _LATER_FIELDS}
 
 
 def open_bundle(folder: Path) -> Bundle:
@@ -283,6 +327,8 @@ def _check_schema(where: Path, manifest: Mapping[str, Any]) -> None:
 def _read_contract(where: Path, values: Mapping[str, Any]) -> Contract:
     known: dict[str, Any] = {}
     for field in dataclasses.fields(Contract):
+        if field.name in _LATER_FIELDS:
+            continue
         if field.name not in values:
             raise ArtifactError(f"{where}: contract lacks {field.name!r}")
         value = values[field.name]
@@ -290,13 +336,53 @@ def _read_contract(where: Path, values: Mapping[str, Any]) -> Contract:
         if not isinstance(value, wanted) or (isinstance(value, bool) and field.type is not bool):  # type: ignore[arg-type]
             raise ArtifactError(f"{where}: contract field {field.name!r} has the wrong type: {value!r}")
         known[field.name] = value
-    contract = Contract(**known)
-    for name in ("n_users", "n_items", "dim"):
+    contract = Contract(
+        **known,
+        retired=_read_retired(where, values.get("retired", [])),
+        seen_capacity=_read_capacity(where, values),
+    )
+    _check_profile(where, contract)
+    for name in ("n_items", "dim"):
         if not 0 < getattr(contract, name) <= MAX_ENTITIES:
             raise ArtifactError(f"{where}: contract field {name!r} out of range: {getattr(contract, name)}")
     if contract.tie_rule != TIE_RULE:
         raise ArtifactError(f"{where}: tie rule {contract.tie_rule!r}; this version knows {TIE_RULE!r}")
+    _check_range(where, "item", contract.retired, contract.n_items)
+    if len(contract.retired) >= contract.n_items:
+        raise ArtifactError(f"{where}: all {contract.n_items} items are retired, nothing can be recommended")
     return contract
+
+
+def _check_profile(where: Path, contract: Contract) -> None:
+    if contract.profile not in PROFILES:
+        raise ArtifactError(
+            f"{where}: profile {contract.profile!r}; this version knows {', '.join(PROFILES)}. "
+            "Install the recpress-edge that wrote it."
+        )
+    low, high = {ALL_USERS: (1, MAX_ENTITIES), SINGLE_USER: (1, 1), HISTORY: (0, 0)}[contract.profile]
+    if not low <= contract.n_users <= high:
+        raise ArtifactError(f"{where}: contract field 'n_users' out of range: {contract.n_users}")
+    if bool(contract.user_input) != (contract.profile == ALL_USERS):
+        raise ArtifactError(f"{where}: a {contract.profile} file with user input {contract.user_input!r}")
+
+
+def _read_capacity(where: Path, values: Mapping[str, Any]) -> int:
+    value = values.get("seen_capacity", 0)
+    if type(value) is not int or not (
+        0 < value <= MAX_ENTITIES if values["format"] == "tflite" else value == 0
+    ):
+        raise ArtifactError(
+            f"{where}: contract field 'seen_capacity' is {value!r} in a file of format {values['format']}"
+        )
+    return value
+
+
+def _read_retired(where: Path, value: Any) -> tuple[int, ...]:
+    if not isinstance(value, list) or not all(type(item) is int for item in value):
+        raise ArtifactError(f"{where}: contract field 'retired' is not a list of item indices")
+    if any(left >= right for left, right in itertools.pairwise(value)):
+        raise ArtifactError(f"{where}: contract field 'retired' must be ascending and without repetition")
+    return tuple(value)
 
 
 def _verify_files(folder: Path, files: Mapping[str, Any], contract: Contract) -> None:
@@ -317,6 +403,13 @@ def _verify_files(folder: Path, files: Mapping[str, Any], contract: Contract) ->
         found = sha256_file(path)
         if found != facts["sha256"]:
             raise ArtifactError(f"{path} was changed: SHA-256 {found}, the bundle states {facts['sha256']}")
+
+
+def _check_users(where: Path, users: Any, contract: Contract) -> None:
+    if contract.n_users:
+        _check_range(where, "user", users, contract.n_users)
+    elif (np.asarray(users) != NOBODY).any():
+        raise ArtifactError(f"{where} names users, but the bundle holds none: each must be {NOBODY}")
 
 
 def _check_range(where: Path, kind: Literal["user", "item"], ids: Any, count: int) -> None:

@@ -1,6 +1,8 @@
 """Files that are written whole or not at all, and digests of what is in them."""
 
 import contextlib
+import ctypes
+import errno
 import hashlib
 import json
 import os
@@ -107,9 +109,30 @@ def new_directory(target: Path, *, force: bool) -> Iterator[Path]:
         raise
 
 
+def exchange(left: Path, right: Path) -> bool:
+    """Swap two paths of one file system in a single step: at no moment is either missing.
+
+    False, and nothing is changed, where the system or the file system cannot (Linux can, since 3.15).
+    """
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError, TypeError):
+        return False
+    here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    if rename(here, os.fsencode(left), here, os.fsencode(right), swap) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP):
+        return False
+    raise OSError(code, os.strerror(code), str(left))
+
+
 def _swap(draft: Path, target: Path) -> None:
     if not target.exists():
         draft.rename(target)
+        return
+    if exchange(draft, target):
+        draft.unlink() if draft.is_file() else shutil.rmtree(draft, ignore_errors=True)
         return
     old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
     target.replace(old / "was") if target.is_file() else target.rename(old / "was")

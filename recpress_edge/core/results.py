@@ -22,6 +22,7 @@ SAME_CONDITIONS: Final = (
     "device.id",
     "software.runtime",
     "protocol.threads",
+    "protocol.delegate",
     "protocol.batch",
     "protocol.k",
     "quality.split",

@@ -34,6 +34,23 @@ def masking_rule(data: Dataset, split: Split) -> str:
     return "train items and the other held-out item masked" if _leaves_one_out(data) else "train items masked"
 
 
+def history_holdout(data: Dataset, split: Split) -> Evaluation:
+    """As :func:`holdout`, but what is masked is only what a user has consumed before: the history.
+
+    For valid the train items alone (never the test item), for test train and valid items.
+    """
+    relevant = relevant_items(data, split)
+    masked = data.train if split == "valid" else masked_items(data, split)
+    users = np.flatnonzero(relevant.counts()).astype(np.int32)
+    return Evaluation(users, *_rows(masked, users), *_rows(relevant, users))
+
+
+def history_rule(split: Split) -> str:
+    """What :func:`history_holdout` masks and gives as history, in words."""
+    items = "train" if split == "valid" else "train and valid"
+    return f"{items} items are the history and masked"
+
+
 def _leaves_one_out(data: Dataset) -> bool:
     """At most one item held out per user and split, and a test split to mask."""
     most = max(int(part.counts().max(initial=0)) for part in (data.valid, data.test))

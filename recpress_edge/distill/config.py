@@ -69,3 +69,18 @@ class SoftConfig:
             raise ConfigError(f"method.temperature must be at least 0.02, got {self.temperature}")
         if not 0 <= self.teacher_weight <= 1:
             raise ConfigError(f"method.teacher_weight must be between 0 and 1, got {self.teacher_weight}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldInConfig:
+    """How a history table is distilled from a student's user table; chosen on the CiteULike valid split."""
+
+    learning_rate: float = 0.03
+    """First step size of Adam, relative to the root mean square of the item table; falls to zero."""
+    epochs: int = 15
+    batch_users: int = 256
+
+    def __post_init__(self) -> None:
+        check_positive(
+            "fold_in", learning_rate=self.learning_rate, epochs=self.epochs, batch_users=self.batch_users
+        )

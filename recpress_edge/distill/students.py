@@ -34,29 +34,52 @@ ROLES: Final[Mapping[Role, tuple[str, ...]]] = {
     "teacher": ("bpr", "soft"),
     "student": ("bpr", "ftd", "htd", "soft"),
 }
+QUANTISED: Final = ("int8-dim", "int4-item")
+"""Recipes that a student can be fine-tuned for; models/stored.py has their arithmetic."""
 MAX_DIM: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class ModelName:
-    """A method and an embedding size, written <method>_dim<N>."""
+    """A method and an embedding size, written <method>_dim<N>; fine-tuned for a recipe, ..._qat-<recipe>."""
 
     method: str
     dim: int
+    recipe: str | None = None
+    """The recipe whose rounding it learned with, after it was trained without."""
 
     def __str__(self) -> str:
-        return f"{self.method}_dim{self.dim}"
+        return f"{self.method}_dim{self.dim}" + (f"_qat-{self.recipe}" if self.recipe else "")
+
+    @property
+    def plain(self) -> "ModelName":
+        """The model that fine-tuning starts from."""
+        return ModelName(self.method, self.dim)
+
+    def fine_tuned(self, recipe: str) -> "ModelName":
+        """The model that this one becomes when it is fine-tuned for a recipe."""
+        if recipe not in QUANTISED:
+            raise unknown_name("recipe to fine-tune for", recipe, QUANTISED)
+        if self.recipe not in (None, recipe):
+            raise ConfigError(
+                f"{self} is fine-tuned for {self.recipe}, not for {recipe}. Ask for {self.plain}."
+            )
+        return ModelName(self.method, self.dim, recipe)
 
 
 def parse_name(text: str, role: Role = "student") -> ModelName:
-    """'htd_dim10' -> method htd, dim 10; anything else is a :class:`ConfigError` with a suggestion."""
-    match = re.fullmatch(r"([a-z]+)_dim([1-9]\d{0,5})", text)
-    if match is None or match[1] not in ROLES[role]:
+    """'htd_dim10' -> method htd, dim 10; anything else is a :class:`ConfigError` with a suggestion.
+
+    A student, but no teacher, may end in _qat-<recipe>.
+    """
+    match = re.fullmatch(r"([a-z]+)_dim([1-9]\d{0,5})(?:_qat-(\S+))?", text)
+    if match is None or match[1] not in ROLES[role] or (match[3] and role == "teacher"):
         size = re.search(r"[1-9]\d{0,3}$", text)
         raise unknown_name(role, text, [f"{method}_dim{size[0] if size else 10}" for method in ROLES[role]])
     if int(match[2]) > MAX_DIM:
         raise ConfigError(f"{role} {text!r}: the embedding size must be at most {MAX_DIM}")
-    return ModelName(match[1], int(match[2]))
+    name = ModelName(match[1], int(match[2]))
+    return name.fine_tuned(match[3]) if match[3] else name
 
 
 def teacher_name(student: ModelName, asked: str | None) -> str | None:

@@ -14,7 +14,8 @@ from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.adam import Adam
 from recpress_edge.models.config import BPRConfig
 from recpress_edge.models.method import Job, Method
-from recpress_edge.models.mf import MF
+from recpress_edge.models.mf import first_tables
+from recpress_edge.models.stored import stored_tables
 
 I64 = NDArray[np.int64]
 
@@ -71,7 +72,7 @@ class BPR(Method):
     def __init__(self, job: Job, config: BPRConfig) -> None:
         self.job = job
         self.config = config
-        self.mf = MF(job.train.n_users, job.train.n_items, job.dim, job.seed, config.init_std).to(job.device)
+        self.mf = first_tables(job, config.init_std)
         self.sampler = NegativeSampler(job.train)
         self.optimizer = Adam(self.mf, config.learning_rate, config.weight_decay)
 
@@ -84,8 +85,9 @@ class BPR(Method):
 
     def batch_loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
         """Loss () of one batch of indices, (B,) each."""
-        item_rows = F.embedding(torch.cat([positives, negatives]), self.mf.item_emb)  # (2B, D)
-        user_rows = F.embedding(users, self.mf.user_emb)  # (B, D)
+        user_emb, item_emb = stored_tables(self.job.recipe, self.mf.user_emb, self.mf.item_emb)
+        item_rows = F.embedding(torch.cat([positives, negatives]), item_emb)  # (2B, D)
+        user_rows = F.embedding(users, user_emb)  # (B, D)
         return bpr_loss(user_rows, item_rows[: len(positives)], item_rows[len(positives) :])
 
     def tables(self) -> tuple[Tensor, Tensor]:

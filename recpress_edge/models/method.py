@@ -32,6 +32,10 @@ class Job:
     epochs: int
     """Length of the whole schedule, for methods that anneal something over it."""
     teacher: Tables | None = None
+    start: Tables | None = None
+    """Trained tables to go on from; None draws new ones."""
+    recipe: str | None = None
+    """Recipe whose rounding the losses see; None trains on the tables as they are."""
     device: str = "cpu"
 
 

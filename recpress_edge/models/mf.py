@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from recpress_edge.core.rng import stream
+from recpress_edge.models.method import Job
 
 
 class MF(nn.Module):
@@ -19,6 +20,16 @@ class MF(nn.Module):
         # Drawn by numpy, not torch, so that a model starts from the same numbers on CPU and CUDA.
         self.user_emb = nn.Parameter(_normal(rng, (n_users, dim), init_std))
         self.item_emb = nn.Parameter(_normal(rng, (n_items, dim), init_std))
+
+
+def first_tables(job: Job, init_std: float) -> MF:
+    """The tables a job begins with, on its device: those it is given, else drawn ones."""
+    mf = MF(job.train.n_users, job.train.n_items, job.dim, job.seed, init_std)
+    if job.start is not None:
+        with torch.no_grad():
+            mf.user_emb.copy_(torch.from_numpy(job.start.user_emb))
+            mf.item_emb.copy_(torch.from_numpy(job.start.item_emb))
+    return mf.to(job.device)
 
 
 def _normal(rng: np.random.Generator, shape: tuple[int, int], std: float) -> Tensor:

@@ -77,6 +77,8 @@ class Plan:
     config: Any
     training: TrainingConfig
     teacher: TrainedModel | None
+    start: TrainedModel | None
+    """The trained model that fine-tuning goes on from."""
     key: str
     """Digest of all that decides the numbers; device and threads are recorded but not part of it."""
     folder: Path
@@ -90,19 +92,32 @@ class Step:
     seed: int
     action: Literal["cached", "resume", "train"]
     folder: Path | None
-    """None while a teacher is missing: its digest is part of the folder's name."""
+    """None while a teacher or a model to go on from is missing: its digest is part of the folder's name."""
 
 
 def ensure_model(
     name: str, role: Role, data: Dataset, seed: int, work: Path, options: TrainOptions, on_event: OnEvent
 ) -> TrainedModel:
-    """The model of this name, found below ``work``/models or trained now; a missing teacher first."""
+    """The model of this name, found below ``work``/models or trained now.
+
+    A missing teacher comes first; then, for a fine-tuned model, the one that it starts from.
+    """
     model = parse_name(name, role)
     _settings(model, role, options)
     asked = teacher_name(model, options.teacher) if role == "student" else None
     teacher = _teacher(asked, model, data, work, options, on_event) if asked else None
-    plan = plan_model(model, role, data, seed, work, options, teacher)
+    start = None
+    if model.recipe:
+        usual = _usual(options)
+        first = plan_model(model.plain, role, data, seed, work, usual, teacher)
+        start = _find_or_train(first, data, usual, on_event)
+    plan = plan_model(model, role, data, seed, work, options, teacher, start)
     return _find_or_train(plan, data, options, on_event)
+
+
+def _usual(options: TrainOptions) -> TrainOptions:
+    """The same teacher, device and threads with the usual settings: those given are for the last step."""
+    return dataclasses.replace(options, method={}, training={}, restart=False)
 
 
 def plan_steps(
@@ -112,19 +127,27 @@ def plan_steps(
     model = parse_name(name, role)
     _settings(model, role, options)
     asked = teacher_name(model, options.teacher) if role == "student" else None
-    if asked is None:
-        return [_step(plan_model(model, role, data, seed, work, options, None), options)]
-    if is_folder(asked):
+    names = [model.plain, model] if model.recipe else [model]
+    steps: list[Step] = []
+    teacher = None
+    if asked and is_folder(asked):
         teacher = _teacher_folder(Path(asked), data)
-        return [_step(plan_model(model, role, data, seed, work, options, teacher), options)]
-    needed = plan_model(
-        parse_name(asked, "teacher"), "teacher", data, options.teacher_seed, work, TrainOptions(), None
-    )
-    first = _step(needed, TrainOptions())
-    if first.action != "cached":
-        return [first, Step(str(model), seed, "train", None)]
-    teacher = load_model(needed.folder)
-    return [first, _step(plan_model(model, role, data, seed, work, options, teacher), options)]
+    elif asked:
+        needed = plan_model(
+            parse_name(asked, "teacher"), "teacher", data, options.teacher_seed, work, TrainOptions(), None
+        )
+        steps.append(_step(needed, TrainOptions()))
+        if steps[-1].action != "cached":
+            return [*steps, *(Step(str(name), seed, "train", None) for name in names)]
+        teacher = load_model(needed.folder)
+    start = None
+    if model.recipe:
+        first = plan_model(model.plain, role, data, seed, work, _usual(options), teacher)
+        steps.append(_step(first, _usual(options)))
+        if steps[-1].action != "cached":
+            return [*steps, Step(str(model), seed, "train", None)]
+        start = load_model(first.folder)
+    return [*steps, _step(plan_model(model, role, data, seed, work, options, teacher, start), options)]
 
 
 def plan_model(
@@ -135,6 +158,7 @@ def plan_model(
     work: Path,
     options: TrainOptions,
     teacher: TrainedModel | None,
+    start: TrainedModel | None = None,
 ) -> Plan:
     """Settings, key and folder of one model."""
     config, training = _settings(model, role, options)
@@ -143,8 +167,10 @@ def plan_model(
             f"data set {data.name!r} has no validation split to choose the best epoch on. "
             'Set training.keep = "last", or split the data again with a validation part.'
         )
+    decides = {"start": start.digest} if start else {}
     key = digest_of(
         {
+            **decides,
             "revision": TRAINING_REVISION,
             "name": str(model),
             "config": dataclasses.asdict(config),
@@ -155,11 +181,11 @@ def plan_model(
         }
     )
     folder = work / "models" / f"{model}-s{seed}-{key[:8]}"
-    return Plan(model, seed, config, training, teacher, key, folder)
+    return Plan(model, seed, config, training, teacher, start, key, folder)
 
 
 def _settings(model: ModelName, role: Role, options: TrainOptions) -> tuple[Any, TrainingConfig]:
-    usual = settings(model.method, role)
+    usual = settings(model.method, "quantised" if model.recipe else role)
     return (
         load_config(CONFIGS[model.method], {**usual.method, **options.method}, "method"),
         load_config(TrainingConfig, {**usual.training, **options.training}, "training"),

@@ -43,6 +43,11 @@ _USUAL: Final[Mapping[str, Settings]] = {
     "htd": Settings({}, {"epochs": 100}),
     "soft": Settings({}, {"epochs": 50}),
     # Wide and without a teacher it overfits early: slower steps, softer scores, fewer epochs.
+    # Fine-tuned for a recipe's rounding: from a trained model, so short and with smaller steps.
+    "bpr quantised": Settings({}, {"epochs": 10, "evaluate_every": 1}),
+    "ftd quantised": Settings({}, {"epochs": 10, "evaluate_every": 1}),
+    "htd quantised": Settings({}, {"epochs": 10, "evaluate_every": 1}),
+    "soft quantised": Settings({"learning_rate": 0.005}, {"epochs": 20, "evaluate_every": 1}),
     "soft teacher": Settings({"learning_rate": 0.01, "temperature": 0.15}, {"epochs": 30}),
 }
 

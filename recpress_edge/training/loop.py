@@ -61,15 +61,20 @@ def train(
     store: CheckpointStore,
     on_epoch: OnEpoch,
     *,
+    evaluate_start: bool = False,
     checkpoint_every_s: float = CHECKPOINT_EVERY_S,
 ) -> RunState:
     """Run the schedule from the store's checkpoint or the start; ``best`` then holds the tables to keep.
 
     ``evaluate`` gives validation metrics of (user_emb, item_emb); None when the data has no such split.
+    With ``evaluate_start`` the tables it begins with count as epoch 0, so that training on can only gain.
     A run resumed from any checkpoint ends with the same numbers as one that was never interrupted.
     """
     state = _resume(method, store)
     saved_at = time.perf_counter()
+    if evaluate and evaluate_start and state.epoch == 0:
+        state.history = [{"epoch": 0, "valid": evaluate(*method.tables())}]
+        state.best = _copy_tables(method)
     while state.epoch < config.epochs and not state.stalled(config.patience):
         started = time.perf_counter()
         train_epoch(method, state.epoch)

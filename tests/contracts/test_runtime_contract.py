@@ -3,26 +3,58 @@
 import numpy as np
 import pytest
 from bundles import Tables, make_contract, make_tables, write_model
+from exports import make_graph
 
+from device_bench.runtimes.litert import LiteRT
 from device_bench.runtimes.onnx_runtime import OnnxRuntime
 from device_bench.runtimes.reference import ReferenceRuntime
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.rng import stream
+from recpress_export.formats import FORMATS
+from recpress_export.graph import describe_int8
+from recpress_export.onnx_writer import to_onnx
+from recpress_export.quantize import QUANTIZERS, RECIPES, QuantizedTables, quantize, stored_floats
+from recpress_export.tflite_writer import to_tflite
 
 N = 50
+BY_HAND = ("fp32", "int8-dim")
+"""Recipes whose model these tests write themselves; the others come from the exporter."""
 
 
 def build(runtime, recipe, tables, folder):
     if runtime == "numpy":
-        return tables.reference(recipe)
-    path = folder / "model.onnx"
-    write_model(path, tables, recipe)
-    return OnnxRuntime(path, make_contract(tables, recipe))
+        return tables.reference(recipe) if recipe in BY_HAND else reference(recipe, tables)
+    if runtime == "litert":
+        path, graph = folder / "model.tflite", make_graph(recipe, tables.user_emb, tables.item_emb, "tflite")
+        if recipe == "int8-dim":  # the very tables of the reference
+            stored = QuantizedTables(*tables.int8, np.ones(tables.item_emb.shape[1], np.float32))
+            graph = describe_int8(graph.contract, stored)
+        path.write_bytes(to_tflite(graph, {}))
+        return LiteRT(path, graph.contract)
+    path, contract = folder / "model.onnx", make_contract(tables, recipe)
+    if recipe in BY_HAND:
+        write_model(path, tables, recipe)
+    else:
+        path.write_bytes(to_onnx(make_graph(recipe, tables.user_emb, tables.item_emb), {}))
+    return OnnxRuntime(path, contract)
 
 
-@pytest.fixture(
-    params=[("numpy", "fp32"), ("numpy", "int8-dim"), ("onnxruntime", "fp32"), ("onnxruntime", "int8-dim")]
-)
+def reference(recipe, tables):
+    """From what the exporter stores."""
+    stored = quantize(RECIPES[recipe], tables.user_emb, tables.item_emb)
+    if stored is None:
+        floats = stored_floats(RECIPES[recipe], tables.user_emb, tables.item_emb)
+        return ReferenceRuntime.from_float(*(table.astype(np.float32) for table in floats))
+    return ReferenceRuntime.from_int8(
+        stored.user_q, stored.item_q, stored.user_scale, item_scale=stored.item_row_scale
+    )
+
+
+RUNTIMES = {"numpy": tuple(RECIPES), "onnxruntime": FORMATS["onnx"], "litert": FORMATS["tflite"]}
+SUBJECTS = [(runtime, recipe) for runtime, recipes in RUNTIMES.items() for recipe in recipes]
+
+
+@pytest.fixture(params=SUBJECTS, ids="-".join)
 def subject(request, tmp_path):
     runtime, recipe = request.param
     return lambda tables: build(runtime, recipe, tables, tmp_path)
@@ -67,18 +99,19 @@ def test_ids_out_of_range_are_refused(subject, user, seen):
         subject(make_tables(3, 10, 4)).recommend(user, seen, 2)
 
 
-@pytest.mark.parametrize("recipe", ["fp32", "int8-dim"])
-def test_onnxruntime_equals_the_reference(recipe, tmp_path):
-    tables = make_tables(60, 500, 10, seed=3)
-    reference, runtime = tables.reference(recipe), build("onnxruntime", recipe, tables, tmp_path)
+@pytest.mark.parametrize("dim", [10, 7])
+@pytest.mark.parametrize(("runtime", "recipe"), [s for s in SUBJECTS if s[0] != "numpy"])
+def test_runtimes_equal_the_reference(runtime, recipe, dim, tmp_path):
+    tables = make_tables(60, 500, dim, seed=3)
+    plain, runtime = (build(name, recipe, tables, tmp_path) for name in ("numpy", runtime))
     rng = stream(0, "queries")
     for user in range(60):
         seen = rng.permutation(500)[: rng.integers(0, 30)]
         (want, want_scores), (got, got_scores) = (
-            reference.recommend(user, seen, 50),
+            plain.recommend(user, seen, 50),
             runtime.recommend(user, seen, 50),
         )
-        if recipe == "int8-dim":
+        if recipe in QUANTIZERS:
             assert got.tolist() == want.tolist()
             assert got_scores.tobytes() == want_scores.tobytes()
         else:

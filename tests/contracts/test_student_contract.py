@@ -6,9 +6,10 @@ import torch
 from small_data import checkerboard
 
 from recpress_edge.distill.config import FTDConfig, HTDConfig, SoftConfig
-from recpress_edge.distill.students import METHODS, create_method
+from recpress_edge.distill.students import METHODS, QUANTISED, create_method
 from recpress_edge.models.config import BPRConfig
 from recpress_edge.models.method import Job, Tables
+from recpress_edge.models.stored import stored_tables
 
 BOARD = checkerboard(50)
 EPOCHS = 40
@@ -73,6 +74,32 @@ def test_the_seed_decides_everything(teachers, method):
     first, again = (_learn(method, 4, teacher) for _ in range(2))
     assert first.user_emb.tobytes() == again.user_emb.tobytes()
     assert first.item_emb.tobytes() == again.item_emb.tobytes()
+
+
+@pytest.mark.parametrize("recipe", QUANTISED)
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_fine_tuning_for_a_recipe_learns_through_its_rounding(teachers, method, recipe):
+    """From tables that know nothing: only if gradients pass the rounding can the stored tables rank."""
+    teacher = None if method == "bpr" else teachers["bpr"]
+    rng = np.random.default_rng(1)
+    start = Tables(*(0.1 * rng.standard_normal((50, 4), np.float32) for _ in range(2)))
+    job = Job(BOARD.train, 4, 0, EPOCHS, teacher, start, recipe)
+    learner = create_method(method, job, CONFIGS[method])
+    assert np.allclose(_cosines(learner.tables()[0].numpy()), _cosines(start.user_emb), atol=1e-5)
+    for epoch in range(EPOCHS):
+        for loss in learner.batch_losses(epoch):
+            learner.optimizer.zero_grad()
+            loss.backward()
+            learner.optimizer.step()
+    stored = stored_tables(recipe, *learner.tables())
+    found = np.array(_top1(Tables(*(table.numpy() for table in stored))))
+    assert (found % 2 == np.arange(50) % 2).all()  # the right parity
+    assert (found == np.arange(50)).all()  # and, of it, the only item left
+
+
+def _cosines(table: np.ndarray) -> np.ndarray:
+    unit = table / np.linalg.norm(table, axis=1, keepdims=True)
+    return unit @ unit.T
 
 
 def test_distillation_moves_the_student():

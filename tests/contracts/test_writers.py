@@ -1,17 +1,21 @@
 """What every writer must keep, for every recipe: format × recipe × the cases below."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from exports import make_graph, random_tables
 
+from device_bench.runtimes.litert import LiteRT
 from device_bench.runtimes.onnx_runtime import OnnxRuntime
 from recpress_edge.core.metrics import topk_unseen
+from recpress_export.formats import FORMATS
 from recpress_export.graph import Graph
 from recpress_export.onnx_writer import to_onnx
-from recpress_export.quantize import quantize_int8_dim
+from recpress_export.quantize import RECIPES, quantize, stored_floats
+from recpress_export.tflite_writer import to_tflite
 
 Ask = Callable[[int, Sequence[int], int], tuple[np.ndarray, np.ndarray]]
 
@@ -22,17 +26,28 @@ def _onnx(folder: Path, graph: Graph) -> Ask:
     return OnnxRuntime(path, graph.contract).recommend
 
 
-WRITERS = {"onnx": _onnx}
-RECIPES = ["fp32", "int8-dim"]
+def _tflite(folder: Path, graph: Graph, two_level_items: int) -> Ask:
+    path = folder / "model.tflite"
+    path.write_bytes(to_tflite(graph, {}, two_level_items))
+    return LiteRT(path, graph.contract).recommend
 
 
-@pytest.fixture(params=[(w, r) for w in WRITERS for r in RECIPES], ids="-".join)
+# name -> format, writer
+WRITERS = {
+    "onnx": ("onnx", _onnx),
+    "tflite": ("tflite", partial(_tflite, two_level_items=10**9)),
+    "tflite two levels": ("tflite", partial(_tflite, two_level_items=0)),
+}
+
+
+@pytest.fixture(params=[(w, r) for w in WRITERS for r in FORMATS[WRITERS[w][0]]], ids="-".join)
 def export(request, tmp_path):
     """Tables -> a function that asks the written file."""
     writer, recipe = request.param
+    file_format, ask = WRITERS[writer]
 
     def write(user_emb: np.ndarray, item_emb: np.ndarray) -> Ask:
-        return WRITERS[writer](tmp_path, make_graph(recipe, user_emb, item_emb))
+        return ask(tmp_path, make_graph(recipe, user_emb, item_emb, file_format))
 
     write.recipe = recipe
     return write
@@ -109,13 +124,16 @@ def test_rows_of_zeros_and_constant_columns(export):
 
 
 def test_rankings_equal_the_second_definition(export):
-    """Against core.metrics.topk_unseen on integer products (int8) or float64 products (fp32)."""
+    """Against core.metrics.topk_unseen on integer products, scaled or not, or float64 products."""
     user_emb, item_emb = random_tables(25, 400, 7)
-    if export.recipe == "fp32":
-        scores = user_emb.astype(np.float64) @ item_emb.T.astype(np.float64)
+    tables = quantize(RECIPES[export.recipe], user_emb, item_emb)
+    if tables is None:
+        users, items = stored_floats(RECIPES[export.recipe], user_emb, item_emb)
+        scores = users.astype(np.float64) @ items.T.astype(np.float64)
     else:
-        tables = quantize_int8_dim(user_emb, item_emb)
         scores = tables.user_q.astype(np.int64) @ tables.item_q.T.astype(np.int64)
+        if tables.item_row_scale is not None:
+            scores = scores.astype(np.float32) * tables.item_row_scale.astype(np.float32)
     seen = np.random.default_rng(1).random((25, 400)) < 0.1
     expected = topk_unseen(scores, seen, 50)
     ask = export(user_emb, item_emb)

@@ -12,7 +12,8 @@ from small_data import two_tastes
 
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.training.cache import TrainOptions, ensure_model, plan_steps
+from recpress_edge.distill.students import parse_name
+from recpress_edge.training.cache import TrainOptions, ensure_model, plan_model, plan_steps
 from recpress_edge.training.store import load_model, locked, save_model
 
 DATA = two_tastes()
@@ -42,6 +43,22 @@ def test_the_second_time_nothing_is_trained(tmp_path):
     assert listener.kinds == [("cached", "bpr_dim4")]
     assert np.array_equal(first.item_emb, again.item_emb)
     assert first.folder == again.folder
+
+
+def test_a_fine_tuned_model_is_made_from_the_very_model_that_it_names(tmp_path):
+    tuned, listener = _ensure(tmp_path, "bpr_dim4_qat-int8-dim")
+    assert listener.kinds[1::2] == [("done", "bpr_dim4"), ("done", "bpr_dim4_qat-int8-dim")]
+    start, _ = _ensure(tmp_path, options=TrainOptions())  # the usual settings: ours are for the fine-tuning
+    assert tuned.metadata["quantised"]["start"] == {"name": "bpr_dim4", "seed": 0, "sha256": start.digest}
+    assert tuned.metadata["history"][0]["epoch"] == 0
+    assert tuned.metadata["training"]["epochs"] == 2
+    names = {p.name.rpartition("-")[0] for p in (tmp_path / "models").iterdir()}
+    assert names == {"bpr_dim4-s0", "bpr_dim4_qat-int8-dim-s0"}
+    other = dataclasses.replace(start, metadata=start.metadata | {"sha256": "0" * 64})
+    name = parse_name("bpr_dim4_qat-int8-dim")
+    keys = {plan_model(name, "student", DATA, 0, tmp_path, QUICK, None, m).key for m in (start, other)}
+    assert len(keys) == 2
+    assert tuned.metadata["key"] in keys
 
 
 def test_what_a_finished_folder_holds(tmp_path):

@@ -1,18 +1,24 @@
 """The export command: what it refuses before work, what it says, what it leaves."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from exports import random_tables
+from jsonschema import Draft202012Validator
 
-from recpress_edge.cli import Parser, export
+from device_bench.protocol import gate_warnings
+from recpress_edge.cli import EXTRA_OF, Parser, export
 from recpress_edge.core.bundle import open_bundle
 from recpress_edge.core.errors import ConfigError, GateError, RecPressError, StorageError
 from recpress_edge.data.synthetic import synthetic
 from recpress_edge.training.cache import Event
 from recpress_edge.training.store import save_model
+from recpress_export.quantize import RECIPES
+
+BUNDLE_SCHEMA = Path(__file__).parents[2] / "schemas" / "bundle-1.schema.json"
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +124,13 @@ def test_json_has_the_same_facts_and_talk_goes_to_stderr(run, trained, tmp_path,
         (["--student", "htdd_dim10"], "Did you mean 'htd_dim10'"),
         (["--student", "htd_dim10", "--int8", "--recipe", "fp32"], "--int8 means --recipe int8-dim"),
         (["--student", "htd_dim10", "--recipe", "int4"], "unknown recipe 'int4'"),
-        (["--student", "htd_dim10", "--format", "tflite"], "unknown format 'tflite'. Known: onnx"),
+        (["--student", "htd_dim10", "--format", "onx"], "Did you mean 'onnx'"),
+        (["--student", "htd_dim10", "--format", "onnx,"], "has an empty name"),
+        (["--student", "htd_dim10", "--format", "onnx,tflite", "--out", "x"], "--out names one bundle"),
+        (
+            ["--student", "htd_dim10", "--format", "tflite", "--recipe", "int4-item"],
+            "int4-item can be had as onnx; tflite takes fp32",
+        ),
         (["--student", "htd_dim10", "--seed", "-1"], "must not be negative"),
         (["--student", "bpr_dim10", "--teacher", "bpr_dim200"], "learns without a teacher"),
         (["--student", "htd_dim10", "--teacher", "none"], "cannot learn without a teacher"),
@@ -153,6 +165,68 @@ def test_below_the_gate(run, trained, tmp_path, monkeypatch):
     assert error.value.exit_code == 3
     assert not (tmp_path / "dist" / "htd_dim10-int8").exists()
     assert (tmp_path / "dist" / ".rejected" / "htd_dim10-int8" / "model.onnx").exists()
+
+
+def test_force_overrules_the_gate_and_says_so(run, trained, tmp_path, monkeypatch, capsys):
+    gates = tmp_path / "strict.toml"
+    gates.write_text(
+        "[gate.int4-item]\nmin_overlap_at_50 = 1.1\nmax_recall_at_50_loss = 0.0\nlost_users = 0\n"
+    )
+    monkeypatch.setattr("recpress_export.parity.load_gate.__defaults__", (gates,))
+    assert run("--student", "htd_dim10", "--recipe", "int4-item", "--force") == 0
+    out = capsys.readouterr().out
+    assert "gate       NOT MET, overruled by --force: overlap@50" in out
+    assert "recall@50 tail" in out
+    assert "int4       item_emb, two values in a byte" in out
+    bundle = open_bundle(tmp_path / "dist" / "htd_dim10-int4-item")
+    assert bundle.quality["parity"]["gate"]["overruled"]
+    assert gate_warnings(bundle)[0].startswith("htd_dim10-int4-item is below its parity gate")
+
+
+def test_every_recipe_can_be_exported_by_name(run, trained, tmp_path, capsys):
+    for name, recipe in RECIPES.items():
+        assert run("--student", "htd_dim10", "--recipe", name, "--json", "--force") == 0
+        facts = json.loads(capsys.readouterr().out)
+        assert (facts["recipe"], facts["item_row_bytes"]) == (name, recipe.item_row_bytes(10))
+        bundle = open_bundle(tmp_path / "dist" / f"htd_dim10-{recipe.short}")
+        assert bool(gate_warnings(bundle)) != bundle.quality["parity"]["gate"]["met"]
+
+
+def test_both_formats_make_a_bundle_each(run, trained, tmp_path, capsys):
+    assert run("--student", "htd_dim10", "--int8", "--format", "onnx,tflite", "--json") == 0
+    bundles = json.loads(capsys.readouterr().out)["bundles"]
+    assert [b["format"] for b in bundles] == ["onnx", "tflite"]
+    names = ["htd_dim10-int8", "htd_dim10-int8-tflite"]
+    made = [open_bundle(tmp_path / "dist" / name) for name in names]
+    assert [b.name for b in made] == [b["name"] for b in bundles] == names
+    assert [b.contract.format for b in made] == ["onnx", "tflite"]
+    assert [b.contract.seen_capacity for b in made] == [0, 128]
+    assert [b["parity"]["exact_users"] for b in bundles] == [80, 80]
+    assert "--format" not in made[0].provenance["command"]
+    assert made[1].provenance["command"].endswith("--recipe int8-dim --format tflite")
+    assert "ai-edge-litert" in made[1].provenance["versions"]
+    assert (made[0].folder / "selftest.json").read_bytes() == (made[1].folder / "selftest.json").read_bytes()
+    assert (
+        f"`seen` int32 [128] (unused entries hold {made[1].contract.n_items};"
+        in (made[1].folder / "CARD.md").read_text()
+    )
+    validator = Draft202012Validator(json.loads(BUNDLE_SCHEMA.read_text()))
+    assert list(validator.iter_errors(json.loads((made[1].folder / "bundle.json").read_text()))) == []
+
+
+def test_tflite_again_is_unchanged(run, trained, tmp_path, capsys):
+    for verb in ("wrote", "unchanged"):
+        assert run("--student", "htd_dim10", "--format", "tflite") == 0
+        assert f"{verb:<9}  {tmp_path}/dist/htd_dim10-fp32-tflite/model.tflite" in capsys.readouterr().out
+
+
+def test_a_missing_package_is_said_before_anything_is_trained(run, trained, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "recpress_export.tflite_writer", None)
+    monkeypatch.setitem(sys.modules, "flatbuffers", None)
+    with pytest.raises(ImportError):
+        run("--student", "htd_dim10", "--format", "tflite")
+    assert trained == []
+    assert EXTRA_OF["flatbuffers"] == EXTRA_OF["ai_edge_litert"] == "tflite"
 
 
 def test_dry_run_writes_nothing(run, data, tmp_path, capsys, monkeypatch):

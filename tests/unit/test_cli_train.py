@@ -47,6 +47,34 @@ def test_train_then_distill_from_it(run, tmp_path):
     assert "found      ftd_dim4 seed 0" in out
 
 
+def test_quantise_fine_tunes_the_trained_student(run, tmp_path):
+    argv = ("distill", "--student", "bpr_dim4", "--quantise", "int4-item", "--epochs", 2)
+    code, out, _ = run(*argv, "--dry-run")
+    assert code == 0
+    assert [line.split()[:4] for line in out.splitlines()] == [
+        ["would", "train", "bpr_dim4", "seed"],
+        ["would", "train", "bpr_dim4_qat-int4-item", "seed"],
+    ]
+    code, out, _ = run(*argv)
+    assert "trained    bpr_dim4 seed 0" in out
+    assert "training   bpr_dim4_qat-int4-item seed 0  (2 epochs)" in out
+    assert "as int4-item" in out
+    assert "recpress-edge export --student bpr_dim4_qat-int4-item --recipe int4-item" in out
+
+    code, out, _ = run("distill", "--student", "bpr_dim4_qat-int4-item", "--epochs", 2, "--json")
+    (model,) = json.loads(out)["models"]
+    quantised = model["quantised"]
+    assert quantised["start"]["name"] == "bpr_dim4"
+    assert set(quantised["metrics"]) == set(quantised["start_metrics"]) == {"valid", "test"}
+    # The tables it starts from count as epoch 0, so that on validation it cannot get worse.
+    after, before = quantised["metrics"]["valid"], quantised["start_metrics"]["valid"]
+    assert after["recall@50"] >= before["recall@50"]
+
+    code, out, _ = run(*argv, "--dry-run")
+    assert [line.split()[0] for line in out.splitlines()] == ["found", "found"]
+    assert len(list((tmp_path / "work/models").glob("bpr_dim4_qat-int4-item-s0-*"))) == 1
+
+
 def test_json_is_one_object_and_talk_goes_to_stderr(run):
     code, out, err = run("train", "--teacher", "bpr_dim4", "--epochs", 1, "--json")
     assert code == 0
@@ -98,6 +126,7 @@ def test_a_wrong_configuration_file_is_refused(run, tmp_path, text, message):
         (["distill", "--student", "bpr_dim10", "--teacher", "bpr_dim200"], "learns without a teacher"),
         (["distill", "--student", "htd_dim10", "--teacher", "none"], "cannot learn without a teacher"),
         (["train", "--teacher", "ftd_dim10"], "unknown teacher"),
+        (["distill", "--student", "soft_dim4", "--quantise", "int4"], "Did you mean 'int4-item'"),
         (["train", "--teacher", "bpr_dim4", "--device", "tpu"], "--device must be cpu or cuda"),
     ],
 )

@@ -45,6 +45,24 @@ def test_best_epoch_is_kept_the_first_of_equals(tmp_path):
     assert torch.equal(state.best["user_emb"], seen[2])
 
 
+def test_the_tables_it_begins_with_count_as_epoch_0(tmp_path):
+    method = _method(2)
+    first = [table.clone() for table in method.tables()]
+    state = train(
+        method,
+        TrainingConfig(epochs=2, evaluate_every=1),
+        _scripted([0.3, 0.2, 0.3]),
+        CheckpointStore(tmp_path, "key"),
+        lambda p: None,
+        evaluate_start=True,
+    )
+    assert [entry["epoch"] for entry in state.history] == [0, 1, 2]
+    assert state.best_epoch == 0
+    assert torch.equal(state.best["user_emb"], first[0])
+    assert torch.equal(state.best["item_emb"], first[1])
+    assert not torch.equal(method.tables()[1], first[1])
+
+
 def test_last_keeps_the_last(tmp_path):
     config = TrainingConfig(epochs=3, evaluate_every=1, keep="last")
     method = _method(3)

@@ -11,7 +11,7 @@ from device_bench.runtimes.onnx_runtime import OnnxRuntime
 from recpress_export.onnx_writer import to_onnx
 from recpress_export.quantize import RECIPES
 
-RECIPE_NAMES = ["fp32", "int8-dim"]
+RECIPE_NAMES = list(RECIPES)
 
 
 @pytest.mark.parametrize("recipe", RECIPE_NAMES)
@@ -68,6 +68,52 @@ def test_int8_tables_are_truly_bytes_and_the_product_is_unsigned():
     inferred = onnx.shape_inference.infer_shapes(model)
     types = {v.name: v.type.tensor_type.elem_type for v in inferred.graph.value_info}
     assert types[top.input[0]] == onnx.TensorProto.INT32  # no cast of the whole catalogue
+
+
+def test_golden_item_scales_by_hand():
+    tables = np.zeros((3, 2), np.float32), np.zeros((4, 2), np.float32)
+    for recipe, error in (("int8-item", 0.005), ("int4-item", 0.05)):
+        runtime = OnnxRuntime(golden_path(recipe), make_contract(RECIPES[recipe], *tables))
+        items, scores = runtime.recommend(2, [], 4)
+        assert items.tolist() == [0, 2, 1, 3]
+        np.testing.assert_allclose(scores, [0.5, 0.25, -0.25, -0.625], atol=error)
+
+
+def test_int4_table_is_packed_in_the_file():
+    model = onnx.load_from_string(to_onnx(make_graph("int4-item", *random_tables(3, 40, 20)), {}))
+    tensors = {t.name: t for t in model.graph.initializer}
+    assert (tensors["item_emb"].data_type, list(tensors["item_emb"].dims)) == (
+        onnx.TensorProto.UINT8, [10, 40],
+    )  # fmt: skip
+    assert (tensors["item_scale"].data_type, list(tensors["item_scale"].dims)) == (
+        onnx.TensorProto.FLOAT16, [40],
+    )  # fmt: skip
+    assert len(tensors["item_emb"].raw_data) + len(tensors["item_scale"].raw_data) == 40 * 12
+
+
+@pytest.mark.parametrize("recipe", RECIPE_NAMES)
+@pytest.mark.parametrize("dim", [19, 20])
+def test_a_row_costs_the_stated_bytes(recipe, dim):
+    def tables_of(n_users, n_items):
+        model = onnx.load_from_string(to_onnx(make_graph(recipe, *random_tables(n_users, n_items, dim)), {}))
+        return sum(len(tensor.raw_data) for tensor in model.graph.initializer)
+
+    small = tables_of(10, 20)
+    assert tables_of(10, 120) - small == 100 * RECIPES[recipe].item_row_bytes(dim)
+    assert tables_of(110, 20) - small == 100 * RECIPES[recipe].user_row_bytes(dim)
+
+
+@pytest.mark.parametrize("recipe", RECIPE_NAMES)
+def test_two_levels_give_the_same_answers(recipe, tmp_path):
+    graph = make_graph(recipe, *random_tables(5, 200, 7))  # 200 items: the last block is padded
+    runtimes = []
+    for name, two_level_items in (("one", 1000), ("two", 1)):
+        (tmp_path / name).write_bytes(to_onnx(graph, {}, two_level_items))
+        runtimes.append(OnnxRuntime(tmp_path / name, graph.contract))
+    for user in range(5):
+        (items, scores), (other, others) = (r.recommend(user, [user, 7], 198) for r in runtimes)
+        assert items.tolist() == other.tolist()
+        assert scores.tobytes() == others.tobytes()
 
 
 def test_metadata_is_read_back_by_the_runtime(tmp_path):

@@ -22,7 +22,7 @@ from recpress_edge.core.files import sha256_bytes
 from recpress_export.arrays import read_student
 from recpress_export.package import check_target, export_bundle
 from recpress_export.parity import Gate, load_gate
-from recpress_export.quantize import RECIPES
+from recpress_export.quantize import QUANTIZERS, RECIPES
 from recpress_export.source import bundle_name
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "bundle-1.schema.json"
@@ -40,18 +40,19 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("recipe", [INT8, FP32], ids=lambda r: r.name)
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 def test_export_writes_a_bundle_that_keeps_its_contract(source, tmp_path, recipe):
     target = tmp_path / "dist" / "b"
     exported = export_bundle(source, recipe, target, gate=load_gate(recipe.name))
     bundle = open_bundle(target)
-    assert sorted(p.name for p in target.iterdir()) == [
+    scales = {"scales.json"} if recipe.name in QUANTIZERS else set()
+    assert {p.name for p in target.iterdir()} == scales | {
         "CARD.md", "bundle.json", "evaluation.npz", "items.txt", "model.onnx", "selftest.json", "users.txt",
-    ]  # fmt: skip
+    }  # fmt: skip
     assert bundle.name == f"htd_dim6-{recipe.short}"
     assert bundle.user_ids()[3] == "user 3"
     assert bundle.item_ids()[119] == "item-119"
-    assert bundle.contract.exact == (recipe is INT8)
+    assert bundle.contract.exact == (recipe.name in QUANTIZERS)
     test = bundle.selftest()
     assert len(test.users) == 64
     assert (test.users[0], test.users[-1]) == (0, 69)
@@ -60,7 +61,7 @@ def test_export_writes_a_bundle_that_keeps_its_contract(source, tmp_path, recipe
     check_answers(OnnxRuntime(bundle.model_path, bundle.contract), test, bundle.contract)
     for field in dataclasses.fields(Evaluation):
         assert (getattr(bundle.evaluation(), field.name) == getattr(source.test, field.name)).all()
-    assert exported.parity.exact_users == (70 if recipe is INT8 else None)
+    assert exported.parity.exact_users == (70 if recipe.name in QUANTIZERS else None)
     assert exported.fp32_bytes >= bundle.model_bytes
     assert sorted(p.name for p in target.parent.iterdir()) == ["b"]
 
@@ -82,7 +83,7 @@ def test_chain_and_provenance(source, tmp_path):
     assert bundle.provenance["dataset"]["licence"] == "public domain"
 
 
-@pytest.mark.parametrize("recipe", [INT8, FP32], ids=lambda r: r.name)
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 def test_bundles_fit_the_published_schema(source, tmp_path, recipe):
     schema = json.loads(SCHEMA.read_text())
     Draft202012Validator.check_schema(schema)
@@ -148,17 +149,57 @@ def test_below_the_gate_nothing_is_published_and_the_draft_is_kept(source, tmp_p
         export_bundle(source, INT8, target, gate=CLOSED_GATE)
 
 
-def test_below_the_gate_an_older_bundle_stays_even_with_force(source, tmp_path):
+def test_below_the_gate_an_older_bundle_stays(source, tmp_path):
     target = tmp_path / "b"
     export_bundle(source, INT8, target, gate=OPEN_GATE)
     before = contents(target)
     with pytest.raises(GateError):
-        export_bundle(source, INT8, target, gate=CLOSED_GATE, force=True)
+        export_bundle(source, INT8, target, gate=CLOSED_GATE)
     assert contents(target) == before
 
 
+def test_force_overrules_the_gate_and_the_bundle_says_so(source, tmp_path):
+    met = export_bundle(source, INT8, tmp_path / "a", gate=OPEN_GATE, force=True).bundle
+    gate = met.quality["parity"]["gate"]
+    assert (gate["met"], gate["failure"], gate["overruled"]) == (True, None, False)
+    assert "Below the gate" not in (tmp_path / "a" / "CARD.md").read_text()
+    below = export_bundle(source, INT8, tmp_path / "b", gate=CLOSED_GATE, force=True).bundle
+    gate = below.quality["parity"]["gate"]
+    assert (gate["met"], gate["overruled"], gate["min_overlap_at_50"]) == (False, True, 1.1)
+    assert "< min_overlap_at_50 1.1" in gate["failure"]
+    assert (
+        f"**Below the gate:** {gate['failure']}. Published all the same"
+        in (tmp_path / "b" / "CARD.md").read_text()
+    )
+    with pytest.raises(GateError):
+        export_bundle(source, INT8, tmp_path / "c", gate=CLOSED_GATE)
+    rejected = open_bundle(tmp_path / ".rejected" / "c").quality["parity"]["gate"]
+    assert (rejected["met"], rejected["overruled"]) == (False, False)
+
+
+def test_force_does_not_publish_a_file_that_is_not_exact(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(package, "int8_reference", lambda tables: package.float64_reference(
+        tables.user_q.astype(np.float32), -tables.item_q.astype(np.float32)
+    ))  # fmt: skip
+    with pytest.raises(GateError, match="not exact"):
+        export_bundle(source, INT8, tmp_path / "b", gate=OPEN_GATE, force=True)
+    assert not (tmp_path / "b").exists()
+
+
+def test_parity_by_popularity_is_in_the_bundle_and_on_the_card(source, tmp_path):
+    exported = export_bundle(source, RECIPES["int4-item"], tmp_path / "b", gate=OPEN_GATE)
+    thirds = exported.bundle.quality["parity"]["by_popularity"]
+    assert list(thirds) == ["head", "mid", "tail"]
+    assert sum(third["items"] for third in thirds.values()) == 120
+    assert sum(third["users"] for third in thirds.values()) == 70  # one relevant item each
+    whole = exported.bundle.quality["parity"]["change"]["recall@50"]["after"]
+    assert sum(t["after"] * t["users"] for t in thirds.values()) / 70 == pytest.approx(whole)
+    card = (tmp_path / "b" / "CARD.md").read_text()
+    assert f"| tail | {thirds['tail']['items']} | {thirds['tail']['users']} |" in card
+
+
 def test_a_writer_that_is_not_exact_is_caught(source, tmp_path, monkeypatch):
-    right = package.to_onnx
+    right = package.write_model
 
     def wrong(graph, metadata):
         model = onnx.load_from_string(right(graph, metadata))
@@ -167,8 +208,8 @@ def test_a_writer_that_is_not_exact_is_caught(source, tmp_path, monkeypatch):
                 tensor.raw_data = bytes([(tensor.raw_data[0] + 40) % 256]) + tensor.raw_data[1:]
         return model.SerializeToString()
 
-    monkeypatch.setattr(package, "to_onnx", wrong)
-    with pytest.raises(GateError, match="not integer-exact"):
+    monkeypatch.setattr(package, "write_model", wrong)
+    with pytest.raises(GateError, match="not exact"):
         export_bundle(source, INT8, tmp_path / "b", gate=OPEN_GATE)
     assert not (tmp_path / "b").exists()
 

@@ -1,6 +1,7 @@
 """Comparison of rankings, exactness and the gate, on lists a reader can check."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -13,14 +14,16 @@ from recpress_export.parity import (
     Gate,
     Lists,
     check_exact,
-    check_gate,
     compare,
     float64_reference,
+    gate_error,
+    gate_facts,
+    gate_failure,
     int8_reference,
     load_gate,
     rank,
 )
-from recpress_export.quantize import RECIPES, quantize_int8_dim
+from recpress_export.quantize import QUANTIZERS, RECIPES
 
 
 def lists(items, scores=None):
@@ -35,12 +38,13 @@ def lists(items, scores=None):
 
 
 TWO_USERS = evaluation([4, 9], [[], []], [[3], [7]])
+COUNTS = np.ones(90, np.int64)
 
 
 def test_compare_by_hand():
     before = lists([list(range(60))[:50], [5, 7, 6]])
     after = lists([[*range(1, 51)], [5, 7, 6]])
-    parity = compare(before, after, TWO_USERS, 0, "test", None)
+    parity = compare(before, after, TWO_USERS, 0, "test", None, COUNTS)
     # User 4: 49 of 50 shared, 9 of the first 10; its relevant item 3 moves from rank 4 to 3.
     assert parity.overlap["overlap@50"].mean == pytest.approx((0.98 + 1) / 2)
     assert parity.overlap["overlap@50"].lowest == pytest.approx(0.98)
@@ -56,26 +60,26 @@ def test_compare_by_hand():
 
 
 def test_short_lists_are_not_shared_padding():
-    parity = compare(lists([[1, 2], [7]]), lists([[3, 4], [7]]), TWO_USERS, 0, "test", None)
+    parity = compare(lists([[1, 2], [7]]), lists([[3, 4], [7]]), TWO_USERS, 0, "test", None, COUNTS)
     assert parity.overlap["overlap@50"].mean == 0.5
     assert parity.overlap["overlap@10"].lowest == 0
 
 
 def test_identical_lists_have_no_first_difference():
     same = lists([[1, 2], [7]])
-    assert compare(same, same, TWO_USERS, 0, "test", 2).first_difference is None
+    assert compare(same, same, TWO_USERS, 0, "test", 2, COUNTS).first_difference is None
 
 
 def test_no_validation_users_is_an_error():
     with pytest.raises(DataError, match="no validation users"):
-        compare(lists([]), lists([]), evaluation([], [], []), 0, "test", None)
+        compare(lists([]), lists([]), evaluation([], [], []), 0, "test", None, COUNTS)
 
 
 def test_the_interval_depends_on_the_seed_only():
     rng = np.random.default_rng(0)
     users = random_evaluation(80, 90, "interval")
     before, after = (lists([rng.permutation(90)[:50].tolist() for _ in range(80)]) for _ in range(2))
-    first, again, other = (compare(before, after, users, seed, "test", None) for seed in (0, 0, 1))
+    first, again, other = (compare(before, after, users, seed, "test", None, COUNTS) for seed in (0, 0, 1))
     assert first == again
     assert first.change["ndcg@50"].delta.low != other.change["ndcg@50"].delta.low
     assert first.change["ndcg@50"].delta.mean == other.change["ndcg@50"].delta.mean
@@ -92,10 +96,13 @@ def test_exactness_counts_users_or_names_the_first_difference():
         check_exact(lists([[1, 3], [7]], [[0.5, 0.25], [1.0]]), want, TWO_USERS)
 
 
+@pytest.mark.parametrize("recipe", sorted(QUANTIZERS))
 @pytest.mark.parametrize("dim", [5, 1041])  # 1041 * 127² no longer fits float32 exactly
-def test_fast_integer_reference_equals_the_plain_one(dim):
-    tables = quantize_int8_dim(*random_tables(12, 90, dim))
-    plain = ReferenceRuntime.from_int8(tables.user_q, tables.item_q, tables.user_scale)
+def test_fast_integer_reference_equals_the_plain_one(dim, recipe):
+    tables = QUANTIZERS[recipe](*random_tables(12, 90, dim))
+    plain = ReferenceRuntime.from_int8(
+        tables.user_q, tables.item_q, tables.user_scale, item_scale=tables.item_row_scale
+    )
     users = random_evaluation(12, 90, "reference")
     left, right = rank(plain, users), rank(int8_reference(tables), users)
     assert (left.items == right.items).all()
@@ -118,7 +125,7 @@ GATE = Gate(min_overlap_at_50=0.97, max_recall_at_50_loss=0.002, lost_users=3)
 
 def parity_with(overlap, loss, users):
     same = lists([[1, 2], [7]])
-    base = compare(same, same, TWO_USERS, 0, "test", 2)
+    base = compare(same, same, TWO_USERS, 0, "test", 2, COUNTS)
     overlaps = {"overlap@50": dataclasses.replace(base.overlap["overlap@50"], mean=overlap)}
     recall = base.change["recall@50"]
     changed = dataclasses.replace(recall, delta=dataclasses.replace(recall.delta, mean=-loss))
@@ -140,17 +147,30 @@ def parity_with(overlap, loss, users):
 )
 def test_gate(overlap, loss, users, message):
     parity = parity_with(overlap, loss, users)
+    failure = gate_failure(parity, GATE, "int8-dim")
     if message is None:
-        check_gate(parity, GATE, "int8-dim")
+        assert failure is None
     else:
-        with pytest.raises(GateError, match=message):
-            check_gate(parity, GATE, "int8-dim")
+        assert re.search(message, failure)
+
+
+def test_what_is_recorded_of_a_gate():
+    met = gate_facts(GATE, None, overruled=True)  # there was nothing to overrule
+    assert met == {
+        "min_overlap_at_50": 0.97, "max_recall_at_50_loss": 0.002, "lost_users": 3,
+        "met": True, "failure": None, "overruled": False,
+    }  # fmt: skip
+    below = gate_facts(GATE, "overlap@50 0.5", overruled=True)
+    assert (below["met"], below["failure"], below["overruled"]) == (False, "overlap@50 0.5", True)
+    assert not gate_facts(GATE, "overlap@50 0.5", overruled=False)["overruled"]
+    assert "fp32" not in str(gate_error("Recall@50", "fp32"))
+    assert "--force" in str(gate_error("Recall@50", "int8-dim"))
 
 
 def test_every_recipe_has_a_gate():
     assert load_gate("int8-dim").max_recall_at_50_loss == 0.002
     for recipe in RECIPES:
-        assert 0.9 < load_gate(recipe).min_overlap_at_50 <= 1
+        assert 0.8 < load_gate(recipe).min_overlap_at_50 <= 1
 
 
 def test_a_misspelt_gate_key_is_refused(tmp_path):

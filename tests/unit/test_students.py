@@ -19,7 +19,9 @@ from recpress_edge.distill.students import (
 from recpress_edge.models.method import Job, Method, Tables
 
 
-@pytest.mark.parametrize("text", ["bpr_dim200", "htd_dim10", "ftd_dim20", "soft_dim7"])
+@pytest.mark.parametrize(
+    "text", ["bpr_dim200", "htd_dim10", "ftd_dim20", "soft_dim7", "soft_dim10_qat-int4-item"]
+)
 def test_names_decode_and_print_back(text):
     assert str(parse_name(text)) == text
 
@@ -44,6 +46,19 @@ def test_unknown_names_get_a_suggestion(text, suggestion):
 def test_malformed_names_are_refused(text):
     with pytest.raises(ConfigError, match="unknown student"):
         parse_name(text)
+
+
+def test_a_fine_tuned_model_knows_what_it_starts_from():
+    name = parse_name("soft_dim10_qat-int8-dim")
+    assert (name.method, name.dim, name.recipe) == ("soft", 10, "int8-dim")
+    assert name.plain == parse_name("soft_dim10")
+    assert name.plain.fine_tuned("int8-dim") == name
+    with pytest.raises(ConfigError, match="is fine-tuned for int8-dim, not for int4-item"):
+        name.fine_tuned("int4-item")
+    with pytest.raises(ConfigError, match="Did you mean 'int4-item'"):
+        parse_name("soft_dim10_qat-int4")
+    with pytest.raises(ConfigError, match="unknown teacher"):
+        parse_name("soft_dim10_qat-int8-dim", "teacher")
 
 
 def test_huge_dim_is_refused():

@@ -12,7 +12,8 @@ from recpress_edge.distill.config import SoftConfig
 from recpress_edge.distill.soft import logsumexp_of_product, mix_targets, teacher_targets
 from recpress_edge.models.adam import Adam
 from recpress_edge.models.method import Job, Method
-from recpress_edge.models.mf import MF
+from recpress_edge.models.mf import first_tables
+from recpress_edge.models.stored import stored_tables
 
 
 class Soft(Method):
@@ -21,7 +22,7 @@ class Soft(Method):
     def __init__(self, job: Job, config: SoftConfig) -> None:
         self.job = job
         self.config = config
-        self.mf = MF(job.train.n_users, job.train.n_items, job.dim, job.seed, config.init_std).to(job.device)
+        self.mf = first_tables(job, config.init_std)
         self.optimizer = Adam(self.mf, config.learning_rate, 0.0)
         teacher = None
         if job.teacher is not None:
@@ -37,11 +38,18 @@ class Soft(Method):
         """Mean over the users (B,) of logsumexp(row) − Σ target · logit, which is the cross-entropy."""
         device = self.job.device
         offsets, items, weights = (torch.from_numpy(part).to(device) for part in self.targets.rows(users))
-        unit_users = F.normalize(F.embedding(torch.from_numpy(users).to(device), self.mf.user_emb))  # (B, D)
+        unit_users, unit_items = self._unit_rows(torch.from_numpy(users).to(device))
         logit_users = unit_users / self.config.temperature
-        unit_items = F.normalize(self.mf.item_emb)  # (I, D)
         wanted = F.embedding_bag(items, unit_items, offsets, mode="sum", per_sample_weights=weights)  # (B, D)
         return (logsumexp_of_product(logit_users, unit_items) - (logit_users * wanted).sum(dim=1)).mean()
+
+    def _unit_rows(self, users: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows of these users (B, D) and of all items (I, D), of unit length but for a recipe's rounding."""
+        unit_items = F.normalize(self.mf.item_emb)
+        if self.job.recipe is None:
+            return F.normalize(F.embedding(users, self.mf.user_emb)), unit_items
+        user_emb, item_emb = stored_tables(self.job.recipe, F.normalize(self.mf.user_emb), unit_items)
+        return F.embedding(users, user_emb), item_emb
 
     def tables(self) -> tuple[Tensor, Tensor]:
         """Rows of unit length: their product is the cosine, which ranks as cosine / τ does."""

@@ -15,6 +15,7 @@ from recpress_edge.models.adam import Adam
 from recpress_edge.models.bpr import BPR, bpr_loss
 from recpress_edge.models.config import BPRConfig
 from recpress_edge.models.method import Job, Tables
+from recpress_edge.models.stored import stored_tables
 
 
 class TopologyStudent(BPR):
@@ -30,8 +31,9 @@ class TopologyStudent(BPR):
     def batch_loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
         unique_users, user_at = torch.unique(users, return_inverse=True)
         unique_items, item_at = torch.unique(torch.cat([positives, negatives]), return_inverse=True)
-        user_rows = F.embedding(unique_users, self.mf.user_emb)  # (Nu, d)
-        item_rows = F.embedding(unique_items, self.mf.item_emb)  # (Ni, d)
+        user_emb, item_emb = stored_tables(self.job.recipe, self.mf.user_emb, self.mf.item_emb)
+        user_rows = F.embedding(unique_users, user_emb)  # (Nu, d)
+        item_rows = F.embedding(unique_items, item_emb)  # (Ni, d)
         pairs = F.embedding(item_at, item_rows)  # (2B, d)
         base = bpr_loss(F.embedding(user_at, user_rows), pairs[: len(users)], pairs[len(users) :])
         topology = self.topology_loss(

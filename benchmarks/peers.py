@@ -1,0 +1,246 @@
+"""One bundle beside what else could answer its queries: naive fp32 ONNX, faiss's flat index, numpy.
+
+    python benchmarks/peers.py dist/soft_dim20-int8 dist/soft_dim20-fp32 --out benchmarks/results/peers.json
+
+One process, one thread, the same queries, blocks in turn (A B C D D C B A). faiss (pip install faiss-cpu)
+cannot leave out seen items, so it fetches k + seen and they are filtered; numpy masks, partitions and sorts.
+Both search the tables of the fp32 bundle. Before anything is timed, every answer of these two is compared
+with the fp32 bundle's, and each bundle with its self-test.
+"""
+
+import argparse
+import ctypes
+import dataclasses
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from latency_ratio import Protocol, queries, ratio_interval
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from device_bench.contention import ContentionWatch
+from device_bench.device import device_facts, software_facts
+from device_bench.measure import BlockTimer, no_garbage_collection
+from device_bench.runtimes.onnx_runtime import Feed, OnnxRuntime, import_onnxruntime
+from device_bench.runtimes.query import Answer
+from device_bench.selftest import check_answers
+from recpress_edge.cli.common import table
+from recpress_edge.core.bundle import EVALUATION_FILE, Bundle, open_bundle
+from recpress_edge.core.errors import ArtifactError, ConfigError, RecPressError
+from recpress_edge.core.files import write_json
+from recpress_edge.core.metrics import overlap_by_user
+from recpress_edge.core.stats import percentile
+from recpress_edge.core.units import format_ns
+
+SCHEMA: Final = "recpress.peers/1"
+F32 = NDArray[np.float32]
+I64 = NDArray[np.int64]
+Peer = Callable[[Feed], Answer]
+
+ONE_THREAD: Final = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+# Set on some build machines for an old numpy; with a current one they choose a slow kernel.
+NOT_SET: Final = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+SCORE_TOLERANCE: Final = 1e-5  # of the largest score: float32 sums in another order
+
+
+def numpy_peer(user_emb: F32, item_emb: F32) -> Peer:
+    """Matrix times vector, mask, partition, sort. user_emb (U, D), item_emb (I, D)."""
+    by_dimension = np.ascontiguousarray(item_emb.T)  # (D, I): the faster of the two layouts
+
+    def answer(feed: Feed) -> Answer:
+        k = int(feed["k"][0])
+        scores = user_emb[feed["user"][0]] @ by_dimension  # (I,)
+        scores[feed["seen"]] = -np.inf
+        best = np.argpartition(scores, scores.size - k)[scores.size - k :]
+        items = best[np.lexsort((best, -scores[best]))]
+        return items, scores[items]
+
+    return answer
+
+
+def faiss_peer(user_emb: F32, item_emb: F32) -> Peer:
+    """IndexFlatIP on one thread, over-fetched by the seen items, which are then left out."""
+    faiss = import_faiss()
+    faiss.omp_set_num_threads(1)
+    index = faiss.IndexFlatIP(item_emb.shape[1])
+    index.add(np.ascontiguousarray(item_emb))
+    is_seen = np.zeros(len(item_emb), np.bool_)
+
+    def answer(feed: Feed) -> Answer:
+        user, seen, k = int(feed["user"][0]), feed["seen"], int(feed["k"][0])
+        scores, items = index.search(user_emb[user : user + 1], min(k + seen.size, len(is_seen)))
+        is_seen[seen] = True
+        kept = np.flatnonzero(~is_seen[items[0]])[:k]
+        is_seen[seen] = False
+        return items[0][kept], scores[0][kept]
+
+    return answer
+
+
+def import_faiss() -> Any:
+    """The faiss module, or one line that says how to get it."""
+    try:
+        import faiss
+    except ImportError as error:
+        raise ConfigError(f"faiss cannot be imported ({error}). Run: pip install faiss-cpu") from None
+    return faiss
+
+
+def tables_of(bundle: Bundle) -> tuple[F32, F32]:
+    """user_emb (U, D) and item_emb (I, D) of an fp32 bundle."""
+    if bundle.contract.recipe != "fp32":
+        raise ConfigError(f"{bundle.folder} is {bundle.contract.recipe}; the second bundle must be fp32")
+    tensors = {t.name: numpy_helper.to_array(t) for t in onnx.load(bundle.model_path).graph.initializer}
+    return tensors["user_emb"], tensors["item_emb"].T[: bundle.contract.n_items]
+
+
+def check_same(name: str, peer: Peer, reference: Peer, feeds: Sequence[Feed]) -> dict[str, float]:
+    """ArtifactError unless the k best scores of every query are the reference's, up to float32 rounding."""
+    identical = 0
+    for feed in feeds:
+        (items, scores), (wanted, best) = peer(feed), reference(feed)
+        if items.size != wanted.size or np.abs(scores - best).max() > SCORE_TOLERANCE * np.abs(best).max():
+            raise ArtifactError(f"{name} gives user {feed['user'][0]} other scores than the fp32 bundle")
+        identical += bool((items == wanted).all())
+    return {"queries": len(feeds), "identical_lists": identical / len(feeds)}
+
+
+def overlap(found: Peer, reference: Peer, feeds: Sequence[Feed]) -> float:
+    """Mean share of the reference's items that are found too."""
+    shares = [overlap_by_user(found(feed)[0][None], reference(feed)[0][None])[0] for feed in feeds]
+    return float(np.mean(shares))
+
+
+def compare(int8: Path, fp32: Path, protocol: Protocol) -> dict[str, Any]:
+    """Check all four, time them in turn, and put an interval on each one's ratio to the int8 bundle."""
+    bundles = [open_bundle(int8), open_bundle(fp32)]
+    if len({bundle.files[EVALUATION_FILE]["sha256"] for bundle in bundles}) != 1:
+        raise ConfigError(f"{int8} and {fp32} hold different evaluation users: no common queries")
+    runtimes = [OnnxRuntime(b.model_path, b.contract, protocol.threads) for b in bundles]
+    for bundle, runtime in zip(bundles, runtimes, strict=True):
+        check_answers(runtime, bundle.selftest(), bundle.contract)
+    feeds = queries(runtimes[0], bundles[0], protocol)
+    tables = tables_of(bundles[1])
+    peers: dict[str, Peer] = {
+        bundles[0].contract.recipe: runtimes[0].run,
+        "naive fp32 ONNX": runtimes[1].run,
+        "faiss IndexFlatIP": faiss_peer(*tables),
+        "numpy fp32": numpy_peer(*tables),
+    }
+    first, reference = list(peers)[:2]
+    checked: dict[str, dict[str, float]] = {
+        name: check_same(name, peers[name], peers[reference], feeds) for name in list(peers)[2:]
+    }
+    checked[first] = {
+        "queries": len(feeds),
+        "overlap_with_fp32": overlap(peers[first], peers[reference], feeds),
+    }
+    samples, wait_share = time_in_turn([BlockTimer(peer, feeds) for peer in peers.values()], protocol)
+    rows = []
+    for at, name in enumerate(peers):
+        ratio, low, high = ratio_interval(samples[[at, 0]], protocol.seed)
+        rows.append(
+            {
+                "name": name,
+                "p50_ns": percentile(samples[at].ravel(), 50),
+                "ratio": ratio,
+                "low": low,
+                "high": high,
+                "checked": checked.get(name),
+                "query_ns": samples[at].tolist(),
+            }
+        )
+    return {
+        "schema": SCHEMA,
+        "basis": "measured",
+        "bundles": [{"name": b.name, "sha256": b.digest, "file_bytes": b.model_bytes} for b in bundles],
+        "dim": bundles[0].contract.dim,
+        "n_items": bundles[0].contract.n_items,
+        "ratio_to": first,
+        "peers": rows,
+        "wait_share": wait_share,
+        "protocol": dataclasses.asdict(protocol),
+        "device": device_facts(),
+        "software": software_facts("onnxruntime", import_onnxruntime().__version__) | blas_facts(),
+    }
+
+
+def time_in_turn(timers: Sequence[BlockTimer[Feed]], protocol: Protocol) -> tuple[I64, float | None]:
+    """Nanoseconds (timers, rounds, 2 · block), and the share of time spent waiting for a core."""
+    for timer in timers:
+        timer.block(200)
+        timer.forget()
+    with no_garbage_collection():
+        watch = ContentionWatch()
+        for _ in range(protocol.rounds):
+            for timer in (*timers, *reversed(timers)):
+                timer.block(protocol.block)
+        wait_share = watch.read().wait_share
+    shape = (len(timers), protocol.rounds, 2 * protocol.block)
+    return np.array([timer.samples for timer in timers]).reshape(shape), wait_share
+
+
+def blas_facts() -> dict[str, str]:
+    """Which code faiss and numpy run: their build, and the kernel that numpy's OpenBLAS chose."""
+    faiss = import_faiss()
+    facts = {"faiss": faiss.__version__, "faiss_build": faiss.get_compile_options().strip()}
+    mapped = {
+        line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if "openblas" in line
+    }
+    for path in sorted(name for name in mapped if "numpy" in name):
+        library = ctypes.CDLL(path)
+        for symbol in ("scipy_openblas_get_corename64_", "openblas_get_corename64_", "openblas_get_corename"):
+            if hasattr(library, symbol):
+                function = getattr(library, symbol)
+                function.restype = ctypes.c_char_p
+                facts["numpy_openblas_kernel"] = function().decode()
+    return facts
+
+
+def clean_environment() -> None:
+    """Start again with one thread and the kernels that the libraries choose: they look when they load."""
+    wanted = {k: v for k, v in os.environ.items() if k not in NOT_SET} | ONE_THREAD
+    if wanted != dict(os.environ):
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], wanted)
+
+
+def main() -> int:
+    """Print each peer's median and ratio; write raw samples with --out."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("int8", type=Path)
+    parser.add_argument("fp32", type=Path)
+    for name in ("rounds", "block", "k", "seed"):
+        default = getattr(Protocol(), name)
+        parser.add_argument(f"--{name}", type=int, default=default, help="default: %(default)s")
+    parser.add_argument("--out", type=Path, help="write the record with its raw samples here")
+    args = parser.parse_args()
+    clean_environment()
+    load = os.getloadavg()[0]
+    try:
+        protocol = Protocol(**{name: getattr(args, name) for name in ("rounds", "block", "k", "seed")})
+        record = compare(args.int8, args.fp32, protocol)
+        record["command"] = shlex.join(["python", *sys.argv])
+        record["load_average"] = {"before": load, "after": os.getloadavg()[0]}
+        if args.out:
+            write_json(args.out, record)
+    except RecPressError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    rows = [
+        [p["name"], format_ns(p["p50_ns"]), f"{p['ratio']:.2f}×", f"{p['low']:.2f} – {p['high']:.2f}"]
+        for p in record["peers"]
+    ]
+    print(table([f"dim {record['dim']}, {record['n_items']:,} items", "p50", "time", "95 %"], rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

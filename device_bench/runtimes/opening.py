@@ -1,0 +1,70 @@
+"""Which runtime runs which file format. Importing this imports none of them."""
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Protocol, SupportsIndex
+
+from device_bench.runtimes.query import Answer, SeenItems
+from recpress_edge.core.bundle import Contract
+from recpress_edge.core.errors import ArtifactError, ConfigError
+
+Feed = Any
+"""A prepared request; only the runtime that made it knows what is inside."""
+
+
+class Runtime(Protocol):
+    """Answers from one model file."""
+
+    name: str
+    version: str
+    exact: bool
+    """Whether ids and scores are the very ones that the contract promises; else within a tolerance."""
+
+    def prepare(self, user: SupportsIndex | None, seen: SeenItems, k: SupportsIndex) -> Feed: ...
+
+    def run(self, feed: Feed) -> Answer: ...
+
+    def recommend(self, user: SupportsIndex | None, seen: SeenItems, k: SupportsIndex) -> Answer: ...
+
+
+# format -> module, its class, the function that imports the library
+RUNTIMES: Final[Mapping[str, tuple[str, str, str]]] = {
+    "onnx": ("device_bench.runtimes.onnx_runtime", "OnnxRuntime", "import_onnxruntime"),
+    "tflite": ("device_bench.runtimes.litert", "LiteRT", "import_litert"),
+}
+DELEGATES: Final[Mapping[str, tuple[str, ...]]] = {"onnx": (), "tflite": ("xnnpack",)}
+
+
+def check_format(file_format: str, where: Path, delegate: str | None = None) -> None:
+    """ArtifactError for a format without a runtime, ConfigError for a delegate that its runtime lacks."""
+    if file_format not in RUNTIMES:
+        raise ArtifactError(
+            f"{where} holds a {file_format!r} model; this device_bench runs "
+            f"{', '.join(map(repr, RUNTIMES))}. Export the student as one of them, or install a newer "
+            "recpress-edge."
+        )
+    if delegate and delegate not in DELEGATES[file_format]:
+        fitting = ", ".join(name for name, known in DELEGATES.items() if delegate in known) or "no"
+        raise ConfigError(
+            f"--delegate {delegate} is for {fitting} bundles; {where} is {file_format}. Leave it out."
+        )
+
+
+def import_runtime(file_format: str) -> None:
+    """Load the library that runs the format; MissingExtraError in one line where it is not installed."""
+    module, _, function = RUNTIMES[file_format]
+    getattr(importlib.import_module(module), function)()
+
+
+def open_runtime(
+    model_path: Path, contract: Contract, threads: int = 1, delegate: str | None = None
+) -> Runtime:
+    """The runtime of the contract's format, with the model loaded."""
+    check_format(contract.format, model_path, delegate)
+    module, name, _ = RUNTIMES[contract.format]
+    options = {"delegate": delegate} if delegate else {}
+    runtime: Runtime = getattr(importlib.import_module(module), name)(
+        model_path, contract, threads, **options
+    )
+    return runtime

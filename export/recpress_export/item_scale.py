@@ -1,0 +1,59 @@
+"""What recipes with one scale per item need: balanced dimensions, scales of least error, packed bytes."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+I8 = NDArray[np.int8]
+U8 = NDArray[np.uint8]
+
+INT4_QMAX: Final = 7
+INT4_ZERO_POINT: Final = 8
+CLIP_SHARES: Final = tuple(np.linspace(1.0, 0.4, 25).tolist())
+"""Where int4 may clip an item's row: shares of its largest value."""
+
+
+def balance_dimensions(user_emb: F32, item_emb: F32) -> F64:
+    """What to divide the items' dimensions by, and multiply the users', so that both are of one size.
+
+    Only products count, so it costs nothing, and the result is the same under any rescaling of
+    single dimensions: without it one large dimension would take the levels of all others.
+    """
+    user, item = (np.sqrt(np.mean(table.astype(np.float64) ** 2, axis=0)) for table in (user_emb, item_emb))
+    usable = (user > 0) & (item > 0)
+    ratio: F64 = np.divide(item, user, out=np.ones_like(item), where=usable)
+    return np.sqrt(ratio)
+
+
+def least_error_scale(items: F64) -> F64:
+    """(I,): per row the scale with the least squared error, over where the row may be clipped.
+
+    For fixed levels q the best scale of a row x is q·x / q·q, and it saves (q·x)² / q·q of |x|².
+    """
+    peak = np.abs(items).max(axis=1)
+    best: F64 = peak / INT4_QMAX
+    saved = np.full(len(items), -1.0)
+    for share in CLIP_SHARES:
+        step = np.where(peak > 0, peak * share / INT4_QMAX, 1.0)
+        levels = np.clip(np.rint(items / step[:, None]), -INT4_QMAX, INT4_QMAX)
+        along, norm = (levels * items).sum(axis=1), (levels**2).sum(axis=1)
+        gain = np.divide(along**2, norm, out=np.zeros_like(norm), where=norm > 0)
+        better = gain > saved
+        best[better] = np.divide(along, norm, out=np.zeros_like(norm), where=norm > 0)[better]
+        saved[better] = gain[better]
+    return best
+
+
+def pack_int4(levels: I8) -> U8:
+    """Two values in a byte: dimension d in the low half, d + ceil(D / 2) in the high one, both plus 8.
+
+    levels (I, D), -7..7 -> (I, ceil(D / 2)); with an odd D the last high half is an unused 8.
+    """
+    unsigned = (levels + INT4_ZERO_POINT).astype(np.uint8)
+    half = -(-levels.shape[1] // 2)
+    high = np.full((len(levels), half), INT4_ZERO_POINT, np.uint8)
+    high[:, : levels.shape[1] - half] = unsigned[:, half:]
+    return unsigned[:, :half] | (high << np.uint8(4))

@@ -1,0 +1,66 @@
+"""Who pays for a smaller file, popular items or rare ones: the catalogue in thirds of the interactions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recpress_edge.core.metrics import recall_by_user
+from recpress_edge.core.rng import stream
+from recpress_edge.core.stats import Interval, paired_bootstrap
+
+I64 = NDArray[np.int64]
+I8 = NDArray[np.int8]
+
+THIRDS: Final = ("head", "mid", "tail")
+
+
+@dataclass(frozen=True, slots=True)
+class Third:
+    """Recall@50 of the relevant items that lie in one third."""
+
+    items: int
+    """Items of the catalogue in this third."""
+    users: int
+    """Users with a relevant item in it; without any there are no figures."""
+    before: float | None
+    after: float | None
+    delta: Interval | None
+
+
+def popularity_thirds(item_counts: I64) -> I8:
+    """(I,) 0 head, 1 mid, 2 tail: items by falling count, a third of all train interactions each.
+
+    An item that lies across a border belongs to the more popular side. Equal counts: lower index
+    first. item_counts (I,): train interactions of each item; items without any are tail.
+    """
+    order = np.argsort(-item_counts, kind="stable")
+    before = np.cumsum(item_counts[order]) - item_counts[order]  # interactions of more popular items
+    total = int(item_counts.sum())
+    thirds = np.empty(item_counts.size, np.int8)
+    thirds[order] = np.minimum(3 * before // total, 2) if total else 2
+    return thirds
+
+
+def recall_by_third(
+    before: I64, after: I64, relevant: Sequence[Sequence[int]], item_counts: I64, seed: int
+) -> Mapping[str, Third]:
+    """Recall@K of two rankings per third, with a paired bootstrap interval of the difference.
+
+    before, after (B, K): the lists of the same users. In each third a user's relevant items are those
+    in it; users without one there do not count.
+    """
+    thirds = popularity_thirds(item_counts)
+    found = {}
+    for index, name in enumerate(THIRDS):
+        within = [[item for item in items if thirds[item] == index] for items in relevant]
+        items, users = int((thirds == index).sum()), sum(1 for row in within if row)
+        if not users:
+            found[name] = Third(items, 0, None, None, None)
+            continue
+        left, right = recall_by_user(before, within), recall_by_user(after, within)
+        delta = paired_bootstrap(left, right, stream(seed, f"parity recall {name}"))
+        found[name] = Third(items, users, float(np.nanmean(left)), float(np.nanmean(right)), delta)
+    return found

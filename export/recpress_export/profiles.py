@@ -1,0 +1,67 @@
+"""What a device really ships: everybody's vectors, one user's, or nobody's. What all profiles share."""
+
+import difflib
+from collections.abc import Sequence
+from typing import Any, Final
+
+from recpress_edge.core.bundle import ALL_USERS, PROFILES, SINGLE_USER, Contract, SelfTest
+from recpress_edge.core.errors import ConfigError, unknown_name
+from recpress_export.graph import contract_for
+from recpress_export.package import FLOAT_TOLERANCE, MODEL_FILE
+from recpress_export.quantize import Recipe
+from recpress_export.source import Source, model_metadata
+
+PROFILE_FORMATS: Final = ("onnx",)
+"""Formats whose writer can leave the user table out."""
+
+
+def check_profile(profile: str, user: str | None, file_format: str) -> None:
+    """ConfigError for an unknown profile, or one that does not go with the other flags."""
+    if profile not in PROFILES:
+        raise unknown_name("profile", profile, PROFILES)
+    if profile == SINGLE_USER and user is None:
+        raise ConfigError("--profile single-user holds one user's vector: say whose with --user ID")
+    if profile != SINGLE_USER and user is not None:
+        raise ConfigError(f"--user goes with --profile single-user, not with {profile}. Leave one out.")
+    if profile != ALL_USERS and file_format not in PROFILE_FORMATS:
+        raise ConfigError(
+            f"format {file_format} cannot honour profile {profile}. {profile} can be had as "
+            f"{' or '.join(PROFILE_FORMATS)}; {file_format} takes {ALL_USERS}."
+        )
+
+
+def profile_metadata(provenance: dict[str, Any], recipe: Recipe, profile: str) -> dict[str, str]:
+    """What a file of a profile says about itself."""
+    return model_metadata(provenance, recipe) | {"recpress.profile": profile}
+
+
+def profile_name(name: str, profile: str) -> str:
+    """Name of the bundle of a profile: of all users the name alone."""
+    return name if profile == ALL_USERS else f"{name}-{profile}"
+
+
+def user_index(user: str, user_ids: Sequence[str]) -> int:
+    """Index of an external user id; an unknown one is a ConfigError with the nearest ids."""
+    if user in user_ids:
+        return user_ids.index(user)
+    close = difflib.get_close_matches(user, user_ids, n=3)
+    hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+    raise ConfigError(
+        f"unknown user {user!r} among {len(user_ids):,} users.{hint} "
+        "--user takes an id as it stands in the log (users.txt of the all-users bundle lists them)."
+    )
+
+
+def base_contract(source: Source, recipe: Recipe, selftest: SelfTest) -> Contract:
+    """The contract of the all-users file, from which a profile's differs."""
+    student = source.student
+    largest = max(abs(score) for row in selftest.scores for score in row)
+    return contract_for(
+        recipe,
+        model_file=MODEL_FILE,
+        file_format="onnx",
+        n_users=student.n_users,
+        n_items=student.n_items,
+        dim=student.dim,
+        tolerance=0.0 if recipe.exact else FLOAT_TOLERANCE * largest,
+    )

@@ -1,0 +1,213 @@
+"""A bundle's tables, read back from its model file, and the file that they make again."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from device_bench.runtimes.reference import ReferenceRuntime
+from recpress_edge.core.bundle import Bundle, Contract
+from recpress_edge.core.errors import ArtifactError, DataError
+from recpress_export.graph import Graph, describe, describe_int8
+from recpress_export.item_scale import INT4_QMAX, INT4_ZERO_POINT, least_error_scale
+from recpress_export.onnx_writer import ZERO_POINT, to_onnx
+from recpress_export.quantize import QMAX, QuantizedTables
+from recpress_export.scales import read_item_scale
+
+F32 = NDArray[np.float32]
+I64 = NDArray[np.int64]
+Float = NDArray[np.float32] | NDArray[np.float16]
+
+UPDATABLE: Final = ("fp32", "fp16", "int8-dim", "int8-item", "int4-item")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stored:
+    """What a model file holds: ``plain`` tables (U, D) and (I, D) of floats, or ``int8`` ones."""
+
+    plain: tuple[Float, Float] | None
+    int8: QuantizedTables | None
+    metadata: Mapping[str, str]
+    """The file's own metadata."""
+
+    @property
+    def item_table(self) -> NDArray[Any]:
+        """(I, D) as it is stored."""
+        return self._tables[1]
+
+    @property
+    def user_table(self) -> NDArray[Any]:
+        """(U, D) as it is stored."""
+        return self._tables[0]
+
+    @property
+    def _tables(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        if self.int8 is not None:
+            return self.int8.user_q, self.int8.item_q
+        assert self.plain is not None
+        return self.plain
+
+    @property
+    def row_scale(self) -> NDArray[np.float16] | None:
+        """(I,) where each item has a scale of its own."""
+        return self.int8.item_row_scale if self.int8 else None
+
+    def graph(self, contract: Contract) -> Graph:
+        """The request on these tables."""
+        return describe_int8(contract, self.int8) if self.int8 else describe(contract, *(self.plain or ()))
+
+    def reference(self, retired: tuple[int, ...]) -> ReferenceRuntime:
+        """The numpy answer: with sums of integers, or products in float64."""
+        gone = np.array(retired, np.int64)
+        if self.int8 is None:
+            users, items = (table.astype(np.float64) for table in self._tables)
+            return ReferenceRuntime.from_float(users, items, gone)  # type: ignore[arg-type]
+        tables = self.int8
+        return ReferenceRuntime.from_int8(
+            tables.user_q, tables.item_q, tables.user_scale, gone, item_scale=tables.item_row_scale
+        )
+
+    def with_rows(self, rows: I64, new: "NewRows", n_items: int) -> "Stored":
+        """The same tables with ``n_items`` items of which ``rows`` are ``new``."""
+        table = _put(self.item_table, rows, new.values, n_items)
+        if self.int8 is None:
+            return dataclasses.replace(self, plain=(self.user_table, table))
+        scale = self.int8.item_row_scale
+        if scale is not None:
+            assert new.row_scale is not None
+            scale = _put(scale, rows, new.row_scale, n_items)
+        return dataclasses.replace(
+            self, int8=dataclasses.replace(self.int8, item_q=table, item_row_scale=scale)
+        )
+
+    def with_metadata(self, key: str, value: str) -> "Stored":
+        """The same tables in a file that says more about itself."""
+        return dataclasses.replace(self, metadata={**self.metadata, key: value})
+
+
+def _put(old: NDArray[Any], rows: I64, values: NDArray[Any], count: int) -> NDArray[Any]:
+    grown = np.zeros((count, *old.shape[1:]), old.dtype)
+    grown[: len(old)] = old
+    grown[rows] = values
+    return grown
+
+
+def read_stored(bundle: Bundle) -> Stored:
+    """The tables of a bundle that can be updated; ArtifactError says why one cannot."""
+    contract = bundle.contract
+    for what, found, known in (
+        ("format", contract.format, ("onnx",)),
+        ("profile", contract.profile, ("all-users",)),
+        ("recipe", contract.recipe, UPDATABLE),
+    ):
+        if found not in known:
+            raise ArtifactError(
+                f"{bundle.folder} has {what} {found!r}; a bundle can be updated where it is "
+                f"{' or '.join(known)}. Train on the new catalogue and export again."
+            )
+    model = _parse(bundle.model_path)
+    tensors = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    try:
+        stored = _tables(bundle, tensors, metadata)
+        again = onnx.load_model_from_string(to_onnx(stored.graph(contract), metadata))
+    except (KeyError, ValueError, TypeError, onnx.checker.ValidationError) as error:
+        raise _foreign(bundle, f"it cannot be written again ({error!r})") from None
+    if again.graph != model.graph:  # what we cannot write we must not lose
+        raise _foreign(bundle, "its graph is not the one that this version writes")
+    return stored
+
+
+def _parse(path: Path) -> onnx.ModelProto:
+    try:
+        return onnx.load_model_from_string(path.read_bytes())
+    except (OSError, DecodeError, ValueError) as error:
+        raise ArtifactError(f"{path} is not a readable ONNX file: {error}") from None
+
+
+def _foreign(bundle: Bundle, why: str) -> ArtifactError:
+    return ArtifactError(
+        f"{bundle.model_path} cannot be updated: {why}. Export the student again with this version first."
+    )
+
+
+def _tables(bundle: Bundle, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> Stored:
+    contract = bundle.contract
+    user, item = (
+        tensors["user_emb"],
+        tensors["item_emb"].T[: contract.n_items],
+    )  # behind it: padding of blocks
+    if contract.recipe in ("fp32", "fp16"):
+        return Stored((user, np.ascontiguousarray(item)), None, metadata)
+    bits = 4 if contract.recipe == "int4-item" else 8
+    item_q = _unpacked(item, contract.dim) if bits == 4 else _signed(item)
+    scale = tensors["item_scale"][: contract.n_items] if contract.recipe != "int8-dim" else None
+    quantized = QuantizedTables(
+        _signed(user), item_q, tensors["user_scale"], read_item_scale(bundle), scale, bits
+    )
+    return Stored(None, quantized, metadata)
+
+
+def _signed(table: NDArray[np.uint8]) -> NDArray[np.int8]:
+    return (np.ascontiguousarray(table).astype(np.int16) - ZERO_POINT).astype(np.int8)
+
+
+def _unpacked(packed: NDArray[np.uint8], dim: int) -> NDArray[np.int8]:
+    """(I, ceil(D / 2)) -> (I, D)"""
+    halves = np.concatenate([packed & 15, packed >> 4], axis=1)[:, :dim]
+    return halves.astype(np.int8) - np.int8(INT4_ZERO_POINT)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NewRows:
+    """New item rows as they will be stored, and what the existing scales cost them."""
+
+    values: NDArray[Any]
+    """(n, D), of the type of the table."""
+    clipped: NDArray[np.bool_]
+    """(n,): rows with a value beyond the range of the bundle's scales."""
+    worst: float
+    """Largest value over the range's end: 1.2 is 20 % beyond it; at most 1 where nothing is clipped."""
+    row_scale: NDArray[np.float16] | None = None
+    """(n,) where each item has a scale of its own: then no scale of another item can clip it."""
+
+
+def store_rows(stored: Stored, emb: F32) -> NewRows:
+    """Float rows (n, D) in the table's own numbers, with the scales that it has already."""
+    fits = np.zeros(len(emb), np.bool_)
+    if stored.int8 is None:
+        return NewRows(_in_range(emb, stored.item_table.dtype), fits, 0.0)
+    scaled = emb / stored.int8.item_scale.astype(np.float64)  # (n, D)
+    if stored.int8.item_row_scale is not None:
+        return _store_item_scaled(scaled, stored.int8.item_bits, fits)
+    rounded = np.rint(scaled)
+    beyond = np.asarray((np.abs(rounded) > QMAX).any(axis=1))
+    worst = float(np.abs(rounded).max() / QMAX) if emb.size else 0.0
+    return NewRows(np.clip(rounded, -QMAX, QMAX).astype(np.int8), beyond, worst)
+
+
+def _store_item_scaled(items: NDArray[np.float64], bits: int, fits: NDArray[np.bool_]) -> NewRows:
+    """As quantize.py does it: a scale per row, the values rounded with the fp16 scale."""
+    qmax = QMAX if bits == 8 else INT4_QMAX
+    wanted = np.abs(items).max(axis=1, initial=0) / QMAX if bits == 8 else least_error_scale(items)
+    scale = _in_range(wanted, np.dtype(np.float16))
+    vanishing = scale == 0
+    scale[vanishing], items[vanishing] = 1, 0
+    levels = np.clip(np.rint(items / scale.astype(np.float64)[:, None]), -qmax, qmax)
+    return NewRows(levels.astype(np.int8), fits, 0.0, scale)
+
+
+def _in_range(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    if values.size and np.abs(values).max() > np.finfo(dtype).max:
+        raise DataError(
+            f"the new vectors reach {np.abs(values).max():.4g} and cannot be stored as {dtype}. "
+            "Were they learned with this student's user_emb?"
+        )
+    return values.astype(dtype)

@@ -1,0 +1,205 @@
+"""Graph to TFLite: a flatbuffer of built-in operators, the same bytes every time.
+
+Exact on the built-in kernels: a user's int8 row goes in as float32 whole numbers up to 127, which the
+hybrid FULLY_CONNECTED turns back into the same int8 (scale 1), sums in int32 and returns as float32;
+sums below 2^24 are exact there. XNNPACK quantises the row anew, asymmetrically, and is not exact.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recpress_edge.core.errors import ConfigError
+from recpress_export.flatbuffer import FlatModel
+from recpress_export.graph import ExcludeSeen, Graph, LookUp, ScaleScores, ScoreAll, SelectTop, Step
+from recpress_export.quantize import QMAX
+from recpress_export.tflite_top import TWO_LEVEL_ITEMS, Layout, add_top, add_two_level_top, layout_of
+
+EXACT_FLOAT32: Final = 2**24
+
+
+@dataclass(slots=True)
+class _Draft:
+    """The model so far, and the tensor that the next step works on."""
+
+    graph: Graph
+    layout: Layout
+    user: int
+    seen: int
+    k: int
+    model: FlatModel
+    outputs: dict[str, int] = field(default_factory=dict)
+    current: int = -1
+
+    def op(self, name: str, inputs: list[int], output: int, *, version: int = 1, **options: Any) -> int:
+        self.model.operator(name, inputs, [output], version=version, **options)
+        return output
+
+
+def to_tflite(graph: Graph, metadata: Mapping[str, str], two_level_items: int = TWO_LEVEL_ITEMS) -> bytes:
+    """The file's bytes. They depend on the graph, the metadata and the release of TFLite's schema only.
+
+    From ``two_level_items`` items on, the best are chosen in two levels (tflite_top.py); same answers.
+    ConfigError: the tables do not fit what the built-in kernels compute exactly.
+    """
+    contract, model = graph.contract, FlatModel()
+    draft = _Draft(
+        graph,
+        layout_of(contract.n_items, two_level=contract.n_items >= two_level_items),
+        model.tensor(contract.user_input, [1], np.int32),
+        model.tensor(contract.seen_input, [contract.seen_capacity], np.int32, any_length=0),
+        model.tensor(contract.k_input, [1], np.int32),
+        model,
+    )
+    for step in _pinned(graph.steps):
+        _add(draft, step)
+    inputs = {
+        contract.user_input: draft.user,
+        contract.seen_input: draft.seen,
+        contract.k_input: draft.k,
+    }
+    return model.to_bytes(inputs, draft.outputs, metadata)
+
+
+def _pinned(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """With one more dimension, 127 for users and 0 for items, where a user's largest value is not 127.
+
+    The kernel divides a row by its largest value and multiplies by 127: whole numbers come back only
+    when that is 127 already (or all are zero).
+    """
+    match steps:
+        case (LookUp(users), ScoreAll(items), *rest) if users.dtype == np.int8:
+            _check_sums(users, items)
+            peaks = np.abs(users.astype(np.int16)).max(axis=1)
+            if not np.isin(peaks, (0, QMAX)).all():
+                pin = np.full((len(users), 1), QMAX, np.int8)
+                unpinned = np.zeros((len(items), 1), np.int8)
+                wider: NDArray[np.int8] = np.hstack([users.astype(np.int8), pin])
+                longer: NDArray[np.int8] = np.hstack([items.astype(np.int8), unpinned])
+                return (LookUp(wider), ScoreAll(longer), *rest)
+    return steps
+
+
+def _check_sums(users: NDArray[Any], items: NDArray[Any]) -> None:
+    largest = int((np.abs(users.astype(np.int64)) @ np.abs(items.astype(np.int64)).max(axis=0)).max())
+    if largest >= EXACT_FLOAT32:
+        raise ConfigError(
+            f"dim {users.shape[1]} is too large for an exact int8 TFLite file: a score may reach {largest}, "
+            f"float32 is exact below {EXACT_FLOAT32}. Write ONNX (--format onnx), or a student of lower dim."
+        )
+
+
+def _add(draft: _Draft, step: Step) -> None:
+    match step:
+        case LookUp(table):
+            _look_up(draft, table)
+        case ScoreAll(table):
+            _score_all(draft, table)
+        case ExcludeSeen(_, retired):
+            _exclude_seen(draft, retired)
+        case SelectTop():
+            _select_top(draft)
+        case ScaleScores(scale):
+            model, contract = draft.model, draft.graph.contract
+            own = draft.op(
+                "GATHER",
+                [model.constant("user_scale", scale), draft.user],
+                model.tensor("scale", [1], np.float32),
+            )
+            out = model.tensor(contract.scores_output, [1], np.float32, any_length=0)
+            draft.outputs[contract.scores_output] = draft.op("MUL", [draft.current, own], out)
+        case _:
+            contract = draft.graph.contract
+            raise ConfigError(
+                f"the TFLite writer has no operators for {type(step).__name__}, which recipe "
+                f"{contract.recipe}, profile {contract.profile} needs. Use --format onnx."
+            )
+
+
+def _look_up(draft: _Draft, table: NDArray[Any]) -> None:
+    model, dim = draft.model, table.shape[1]
+    if table.dtype != np.int8:
+        draft.current = draft.op(
+            "GATHER",
+            [model.constant("user_emb", table), draft.user],
+            model.tensor("row", [1, dim], np.float32),
+        )
+        return
+    row = draft.op(
+        "GATHER",
+        [model.constant("user_emb", table, scale=1.0), draft.user],
+        model.tensor("row_int8", [1, dim], np.int8, scale=1.0),
+        version=2,
+    )
+    draft.current = draft.op("DEQUANTIZE", [row], model.tensor("row", [1, dim], np.float32), version=2)
+
+
+def _score_all(draft: _Draft, table: NDArray[Any]) -> None:
+    model, layout = draft.model, draft.layout
+    integer = table.dtype == np.int8
+    items = model.constant("item_emb", layout.arrange(table), scale=1.0 if integer else None)
+    draft.current = draft.op(
+        "FULLY_CONNECTED",
+        [draft.current, items, -1],
+        model.tensor("product", [1, layout.size], np.float32),
+        version=3 if integer else 1,
+    )
+
+
+def _exclude_seen(draft: _Draft, retired: tuple[int, ...]) -> None:
+    """Add minus infinity where an item was seen, is retired or only fills the table; zero elsewhere.
+
+    In float32, after the product: a penalty before it would take the whole range of int8.
+    """
+    model, layout, capacity = draft.model, draft.layout, draft.graph.contract.seen_capacity
+    always = np.array([*retired, *range(layout.n_items, layout.size)], np.int32)
+    count = capacity + always.size
+
+    def integers(name: str) -> int:
+        return model.tensor(name, [count], np.int32, any_length=0)
+
+    items = draft.op(
+        "CONCATENATION", [draft.seen, model.constant("retired_items", always)], integers("excluded"), axis=0
+    )
+    length = draft.op("SHAPE", [items], model.tensor("n_excluded", [1], np.int32), outType=2)  # INT32
+    lowest = model.constant("lowest", np.array(-np.inf, np.float32))
+    penalties = draft.op(
+        "FILL", [length, lowest], model.tensor("penalties", [count], np.float32, any_length=0)
+    )
+    if layout.width > 1:  # item b · width + r is stored at r · n_blocks + b
+        width = model.constant("width", np.array(layout.width, np.int32))
+        stride = model.constant("n_blocks", np.array(layout.n_blocks, np.int32))
+        within = draft.op("FLOOR_MOD", [items, width], integers("within_block"))
+        offset = draft.op("MUL", [within, stride], integers("offset"))
+        items = draft.op("ADD", [offset, draft.op("FLOOR_DIV", [items, width], integers("in_block"))],
+                         integers("excluded_places"))  # fmt: skip
+    places = draft.op(
+        "EXPAND_DIMS",
+        [items, model.constant("last_axis", np.array(1, np.int32))],
+        model.tensor("places", [count, 1], np.int32, any_length=0),
+    )
+    size = model.constant("size", np.array([layout.size], np.int32))
+    penalty = draft.op(
+        "SCATTER_ND", [places, penalties, size], model.tensor("penalty", [layout.size], np.float32)
+    )
+    flat = draft.op(
+        "RESHAPE", [draft.current, size], model.tensor("all_scores", [layout.size], np.float32),
+        newShape=[layout.size],
+    )  # fmt: skip
+    unseen = model.tensor("unseen_scores", [layout.size], np.float32)
+    draft.current = draft.op("ADD", [flat, penalty], unseen)
+
+
+def _select_top(draft: _Draft) -> None:
+    contract, layout = draft.graph.contract, draft.layout
+    scaled = any(isinstance(step, ScaleScores) for step in draft.graph.steps)
+    values = "top_scores" if scaled else contract.scores_output
+    add = add_top if layout.width == 1 else add_two_level_top
+    top, items = add(draft.model, layout, draft.current, draft.k, values, contract.items_output)
+    draft.outputs[contract.items_output] = items
+    if not scaled:
+        draft.outputs[contract.scores_output] = top
+    draft.current = top

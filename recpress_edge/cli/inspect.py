@@ -1,0 +1,278 @@
+"""recpress-edge inspect: what a bundle, a model or a record holds. Nothing is executed."""
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recpress_edge.cli.common import common_options, emit, say, table
+from recpress_edge.core.errors import ArtifactError, ConfigError, MissingExtraError
+from recpress_edge.core.units import format_bytes
+
+if TYPE_CHECKING:
+    from recpress_edge.core.bundle import Bundle
+    from recpress_export.contents import Contents
+
+SCALAR_FACTS = ("created_by", "command", "student", "method", "dim", "seed", "model_sha256")
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "inspect",
+        parents=[common_options()],
+        help="what is inside a bundle, a model or a record",
+        description="Contract, tensors, operators, metadata, provenance and digests of a bundle's folder, "
+        "a trained model's folder, a .onnx, .tflite or .safetensors file, or a bench record. "
+        "Nothing in it is executed.",
+    )
+    parser.add_argument("path", type=Path, metavar="BUNDLE|FILE", help="folder or file")
+    parser.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what is there. Exit code 0; 1 where it is damaged."""
+    path: Path = args.path
+    if not path.exists():
+        raise ConfigError(f"no such file or folder: {path}")
+    if path.is_dir():
+        facts = _folder(path)
+    elif path.suffix == ".json":
+        facts = _record(path)
+    else:
+        facts = _file(path)
+    for line in list(_lines(facts)):  # all of them first: damage is found before half of it is printed
+        say(args, _printable(line))
+    emit(args, facts)
+    return 0
+
+
+def _printable(line: str) -> str:
+    """A file's text must not steer the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in line)
+
+
+def _folder(path: Path) -> dict[str, Any]:
+    from recpress_edge.core.bundle import MANIFEST, open_bundle
+
+    if (path / MANIFEST).exists():
+        return _bundle(open_bundle(path))
+    if (path / "model.json").exists():
+        return _model(path)
+    raise ArtifactError(f"{path} is neither a bundle (no {MANIFEST}) nor a trained model (no model.json)")
+
+
+def _bundle(bundle: "Bundle") -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "kind": "bundle",
+        "path": str(bundle.folder),
+        "name": bundle.name,
+        "digest": bundle.digest,
+        "digests": f"verified: {len(bundle.files)} files",
+        "contract": asdict(bundle.contract),
+        "provenance": dict(bundle.provenance),
+        "quality": dict(bundle.quality),
+        "files": {name: dict(entry) for name, entry in bundle.files.items()},
+    }
+    return facts | _contents(bundle.model_path)
+
+
+def _contents(path: Path) -> dict[str, Any]:
+    """A model file inside a folder; without its reader the rest is still worth showing."""
+    from recpress_export.contents import read_contents
+
+    try:
+        return {"model": _model_facts(path, read_contents(path))}
+    except MissingExtraError as error:
+        return {"model": None, "model_unread": str(error)}
+    except ImportError as error:
+        hint = f"it needs the package {error.name}. Run: pip install 'recpress-edge[export]'"
+        return {"model": None, "model_unread": hint}
+
+
+def _model_facts(path: Path, contents: "Contents") -> dict[str, Any]:
+    return {"file": path.name, **asdict(contents), "operators": dict(contents.operators)}
+
+
+def _model(path: Path) -> dict[str, Any]:
+    """A trained model's folder."""
+    from recpress_edge.core.files import read_json, sha256_file
+    from recpress_export.contents import read_contents
+
+    known = read_json(path / "model.json")
+    tables = path / "model.safetensors"
+    contents = read_contents(tables)
+    digest = sha256_file(tables)
+    if digest != known.get("sha256"):
+        raise ArtifactError(
+            f"{tables} was changed: SHA-256 {digest}, model.json states {known.get('sha256')}"
+        )
+    return {
+        "kind": "model",
+        "path": str(path),
+        "name": known.get("name"),
+        "digest": digest,
+        "digests": "verified: model.safetensors",
+        "facts": known,
+        "model": _model_facts(tables, contents),
+    }
+
+
+def _record(path: Path) -> dict[str, Any]:
+    from recpress_edge.core.files import read_json
+    from recpress_edge.core.results import BENCH_SCHEMA, read_record
+
+    schema = str(read_json(path).get("schema"))
+    if schema.startswith(("recpress.bundle/", "recpress.model/")):
+        raise ConfigError(f"{path} is part of its folder. Inspect that: recpress-edge inspect {path.parent}")
+    record = read_record(path)
+    return {
+        "kind": "record",
+        "path": str(path),
+        "digests": "none: records carry no digest",
+        "record": record,
+        "format": BENCH_SCHEMA,
+    }
+
+
+def _file(path: Path) -> dict[str, Any]:
+    from recpress_edge.core.files import sha256_file
+    from recpress_export.contents import read_contents
+
+    contents = read_contents(path)
+    return {
+        "kind": "file",
+        "path": str(path),
+        "digest": sha256_file(path),
+        "digests": "none to check against: a file alone has no manifest",
+        "model": _model_facts(path, contents),
+    }
+
+
+def _lines(facts: Mapping[str, Any]) -> Iterator[str]:
+    name = f"   {facts['name']}" if facts.get("name") else ""
+    yield f"{facts['kind']:<9}  {facts['path']}{name}"
+    if "digest" in facts:
+        yield f"sha256     {facts['digest']}"
+    yield f"digests    {facts['digests']}"
+    if facts["kind"] == "record":
+        from device_bench.show import record_lines
+
+        yield from _whole(record_lines, facts["record"], facts["path"])
+        return
+    if "contract" in facts:
+        yield from _contract_lines(facts["contract"])
+    if facts.get("model"):
+        yield from _model_lines(facts["model"])
+    elif "model_unread" in facts:
+        yield f"tensors    not read: {facts['model_unread']}"
+    if "provenance" in facts:
+        yield from _whole(_provenance_lines, facts["provenance"], facts["path"])
+        yield from _whole(_quality_lines, facts["quality"], facts["path"])
+        yield from _file_lines(facts["files"])
+    if "facts" in facts:
+        yield from _whole(_training_lines, facts["facts"], facts["path"])
+
+
+def _whole(write: Any, value: Any, path: str) -> Sequence[str]:
+    """The lines of one part; a part that lacks what its schema promises is a damaged file."""
+    try:
+        return list(write(value))
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+        raise ArtifactError(f"{path} is not whole: {type(error).__name__} {error}") from None
+
+
+def _contract_lines(contract: Mapping[str, Any]) -> Iterator[str]:
+    exact = "exact" if contract["exact"] else f"scores within {contract['score_tolerance']:.3g}"
+    yield (
+        f"contract   {contract['format']} · {contract['recipe']} · {contract['profile']} · "
+        f"{contract['n_users']:,} users × {contract['n_items']:,} items × {contract['dim']} · {exact}"
+    )
+    if contract["retired"]:
+        yield f"retired    {len(contract['retired']):,} items keep their index and are never recommended"
+    yield f"ties       {contract['tie_rule']}"
+
+
+def _model_lines(model: Mapping[str, Any]) -> Iterator[str]:
+    version = f"   {model['version']}" if model["version"] else ""
+    yield f"model      {model['file']}   {format_bytes(model['file_bytes'])}   {model['format']}{version}"
+    for label in ("inputs", "outputs"):
+        for tensor in model[label]:
+            yield f"{label:<9}  {tensor['name']}  {tensor['dtype']} {_shape(tensor['shape'])}"
+    yield ""
+    cells = [
+        (t["name"], t["dtype"], _shape(t["shape"]), f"{t['n_bytes']:,}", format_bytes(t["n_bytes"]))
+        for t in model["tensors"]
+    ]
+    stored = sum(t["n_bytes"] for t in model["tensors"])
+    cells.append(("all", "", "", f"{stored:,}", format_bytes(stored)))
+    yield table(("tensor", "type", "shape", "bytes", ""), cells)
+    yield ""
+    if model["operators"]:
+        counts = ", ".join(f"{name} {count}" for name, count in model["operators"].items())
+        yield f"operators  {sum(model['operators'].values())}: {counts}"
+    for key, value in sorted((model["metadata"] or {}).items()):
+        yield f"metadata   {key} = {value}"
+
+
+def _shape(shape: Sequence[int | str]) -> str:
+    return f"[{', '.join(map(str, shape))}]"
+
+
+def _provenance_lines(provenance: Mapping[str, Any]) -> Iterator[str]:
+    for key in SCALAR_FACTS:
+        if key in provenance:
+            yield f"made from  {key} = {provenance[key]}"
+    if "teacher" in provenance:
+        teacher = provenance["teacher"]
+        yield f"made from  teacher = {teacher['name'] if teacher else 'none'}"
+    for key, value in provenance.get("dataset", {}).items():
+        yield f"made from  dataset {key} = {value}"
+    versions = provenance.get("versions", {})
+    if versions:
+        yield f"made with  {', '.join(f'{name} {number}' for name, number in versions.items())}"
+    for number, entry in enumerate(provenance.get("updates", []), start=1):
+        yield (
+            f"update {number:<3} {entry['appended']:,} appended, {entry['replaced']:,} replaced, "
+            f"{entry['retired']:,} retired; before it sha256 {entry['previous'][:16]}…"
+        )
+
+
+def _quality_lines(quality: Mapping[str, Any]) -> Iterator[str]:
+    if quality.get("chain"):
+        cells = [
+            (
+                f"{stage['stage']}: {stage['name']}",
+                format_bytes(stage["bytes"]) if stage["bytes"] else "–",
+                *(
+                    f"{stage[split]['recall@50']:.4f}" if "recall@50" in (stage[split] or {}) else "–"
+                    for split in ("valid", "test")
+                ),
+            )
+            for stage in quality["chain"]
+        ]
+        yield ""
+        yield table(("stage", "size", "valid Recall@50", "test Recall@50"), cells)
+        yield ""
+    parity = quality.get("parity")
+    if parity:
+        overlap = ", ".join(f"{name} {found['mean']:.4f}" for name, found in parity["overlap"].items())
+        exact = f", {parity['exact_users']:,} users exact" if parity["exact_users"] is not None else ""
+        yield f"parity     {parity['users']:,} users against {parity['reference']}: {overlap}{exact}"
+
+
+def _file_lines(files: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    cells = [(name, f"{entry['bytes']:,}", entry["sha256"]) for name, entry in files.items()]
+    yield ""
+    yield table(("file", "bytes", "sha256"), cells)
+
+
+def _training_lines(facts: Mapping[str, Any]) -> Iterator[str]:
+    teacher = facts["teacher"]
+    name = teacher["name"] if teacher else "none"
+    yield f"trained    {facts['method']}, seed {facts['seed']}, teacher {name}"
+    for key, value in facts["dataset"].items():
+        yield f"trained    dataset {key} = {value}"
+    for split, metrics in facts["metrics"].items():
+        yield f"{split:<9}  {', '.join(f'{name} {value:.4f}' for name, value in metrics.items())}"

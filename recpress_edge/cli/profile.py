@@ -1,0 +1,125 @@
+"""recpress-edge export --profile: what the command does differently for one user, or for none."""
+
+import argparse
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recpress_edge.cli.common import say
+
+if TYPE_CHECKING:
+    from recpress_edge.cli.export import Request
+    from recpress_edge.core.bundle import Bundle, Contract, Evaluation
+    from recpress_edge.data.holdout import Split
+    from recpress_edge.data.interactions import Dataset
+    from recpress_export.package import Fill
+    from recpress_export.source import Source
+
+HISTORY = "history"
+SINGLE_USER = "single-user"
+
+
+def add_profile_options(parser: argparse.ArgumentParser) -> None:
+    """Add the flags."""
+    parser.add_argument(
+        "--profile",
+        metavar="NAME",
+        help="whose vectors are inside: all-users (default), single-user, or history: nobody's, the file "
+        "makes them from the consumed items",
+    )
+    parser.add_argument("--user", metavar="ID", help="whose single-user bundle: an id of the log")
+
+
+def with_profile(command: str, request: "Request") -> str:
+    """The command with the flags of a profile; as it is for all users."""
+    if request.user is not None:
+        return f"{command} --profile {request.profile} --user {shlex.quote(request.user)}"
+    return f"{command} --profile {request.profile}" if request.profile == HISTORY else command
+
+
+def check_user(request: "Request", data: "Dataset") -> None:
+    """Before anything is trained: is the user in the log?"""
+    if request.user is not None:
+        from recpress_export.profiles import user_index
+
+        user_index(request.user, data.user_ids)
+
+
+def evaluation_rows(request: "Request", data: "Dataset", split: "Split") -> "Evaluation":
+    """Held-out rows; for a history file, the masked items are exactly what the user vector is made from."""
+    from recpress_edge.data.holdout import history_holdout, holdout
+
+    return (history_holdout if request.profile == HISTORY else holdout)(data, split)
+
+
+def evaluation_rule(request: "Request", data: "Dataset", split: "Split") -> str:
+    """:func:`evaluation_rows` in words."""
+    from recpress_edge.data.holdout import history_rule, masking_rule
+
+    return history_rule(split) if request.profile == HISTORY else masking_rule(data, split)
+
+
+def fill_of(
+    request: "Request", args: argparse.Namespace, data: "Dataset", folder: Path, source: "Source"
+) -> "Fill | None":
+    """What fills the bundle; the fold-in of a history bundle is learned first, if it is missing."""
+    if request.user is not None:
+        from recpress_export.single_user import SingleUserFill
+
+        return SingleUserFill(request.user)
+    if request.profile != HISTORY:
+        return None
+    import torch
+
+    from recpress_edge.distill.fold_in import ensure_fold_in
+    from recpress_export.history import read_fold_in
+    from recpress_export.history_bundle import HistoryFill
+
+    torch.set_num_threads(args.threads)
+    student = source.student
+    made_from = {
+        "seed": student.seed,
+        "model_sha256": student.sha256,
+        "dataset_sha256": data.digest(),
+    }
+    if ensure_fold_in(folder, student.user_emb, student.item_emb, data.train, made_from):
+        say(args, f"learned    a history table for {student.name}   {folder / 'fold_in.safetensors'}")
+    return HistoryFill(read_fold_in(folder, student))
+
+
+def say_profile(args: argparse.Namespace, bundle: "Bundle") -> None:
+    """What a reader must know about a profile; nothing for all users."""
+    profile = bundle.contract.profile
+    if profile == SINGLE_USER:
+        say(args, "profile    single-user: one vector, one id; the parity below is that of the recipe")
+        say(args, "           a size of its own kind: do not quote it beside an all-users bundle's")
+    if profile == HISTORY:
+        change = bundle.quality["fold_in"]["change"]["recall@50"]
+        delta = change["delta"]
+        say(args, "profile    history: nobody's vector; the file sums rows of the consumed items")
+        say(
+            args,
+            f"             recall@50    {change['before']:.4f} by the user table → {change['after']:.4f} "
+            f"from the train items   Δ {delta['mean']:+.4f}  [{delta['low']:+.4f}, {delta['high']:+.4f}]",
+        )
+
+
+def audience(contract: "Contract") -> str:
+    """For whom a file answers."""
+    if contract.n_users == 1:
+        return "1 user"
+    return f"{contract.n_users:,} users" if contract.n_users else "any history"
+
+
+def stored_text(text: str, bundle: "Bundle") -> str:
+    """A recipe's words on what it stores; a history file has a table of items where the users were."""
+    if bundle.contract.profile != HISTORY:
+        return text
+    return text.replace("user_emb", "history_emb").replace(
+        "one scale per user", "one scale for all histories"
+    )
+
+
+def profile_facts(bundle: "Bundle") -> dict[str, Any]:
+    """For --json."""
+    return {"profile": bundle.contract.profile, "fold_in": bundle.quality.get("fold_in")}

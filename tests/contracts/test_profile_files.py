@@ -1,0 +1,216 @@
+"""What the single-user and history files must keep, for every recipe: profile × recipe × the cases below."""
+
+import dataclasses
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from exports import make_contract, random_tables
+
+from device_bench.runtimes.onnx_runtime import OnnxRuntime
+from recpress_edge.core.bundle import SINGLE_USER
+from recpress_edge.core.errors import ConfigError
+from recpress_export.arrays import Student
+from recpress_export.graph import describe, describe_int8
+from recpress_export.history import (
+    FoldIn,
+    describe_history,
+    history_contract,
+    quantize_history,
+    with_histories,
+)
+from recpress_export.onnx_writer import to_onnx
+from recpress_export.parity import int8_reference
+from recpress_export.quantize import RECIPES, quantize, stored_floats
+
+
+def write(folder, graph, **options) -> OnnxRuntime:
+    path = folder / "model.onnx"
+    path.write_bytes(to_onnx(graph, {}, **options))
+    return OnnxRuntime(path, graph.contract)
+
+
+@pytest.fixture(params=RECIPES)
+def history(request, tmp_path):
+    """Item table, history table, prior -> the written file."""
+
+    def made(item_emb, history_emb, prior, **options) -> OnnxRuntime:
+        recipe = RECIPES[request.param]
+        student = Student(item_emb[:1], item_emb, "test", 0, "", {})
+        contract = history_contract(make_contract(recipe, student.user_emb, item_emb))
+        tables = quantize(recipe, student.user_emb, item_emb)
+        graph = describe_history(contract, recipe, student, tables, FoldIn(history_emb, prior, "", {}))
+        return write(tmp_path, graph, **options)
+
+    made.recipe = request.param
+    return made
+
+
+@pytest.fixture(params=RECIPES)
+def single(request, tmp_path):
+    """A user's row and the item table -> the written file."""
+
+    def made(user_row, item_emb, **options) -> OnnxRuntime:
+        recipe = RECIPES[request.param]
+        contract = make_contract(recipe, user_row[None], item_emb)
+        contract = dataclasses.replace(contract, profile=SINGLE_USER, user_input="")
+        tables = quantize(recipe, user_row[None], item_emb)
+        floats = stored_floats(recipe, user_row[None], item_emb)
+        graph = describe_int8(contract, tables) if tables else describe(contract, *floats)
+        return write(tmp_path, graph, **options)
+
+    return made
+
+
+PARITY = np.arange(50) % 2
+BOARD = np.stack([PARITY == 0, PARITY == 1], axis=1).astype(np.float32)  # (50, 2)
+
+
+def own_parity_but(user: int) -> list[int]:
+    return [i for i in range(50) if i % 2 == user % 2 and i != user]
+
+
+def test_checkerboard_single_user(single):
+    for user in (0, 7, 49):
+        runtime = single(BOARD[user], BOARD)
+        items, scores = runtime.recommend(None, own_parity_but(user), 1)
+        assert items.tolist() == [user]
+        np.testing.assert_allclose(scores, [1.0], rtol=1e-6)
+
+
+def test_checkerboard_history(history):
+    """Whoever has consumed one parity but for item u is recommended item u: nobody had to be known."""
+    runtime = history(BOARD, BOARD, np.zeros(2, np.float32))
+    for user in range(50):
+        assert runtime.recommend(None, own_parity_but(user), 1)[0].tolist() == [user]
+
+
+def test_one_consumed_item_is_enough(history):
+    runtime = history(BOARD, BOARD, np.zeros(2, np.float32))
+    assert runtime.recommend(None, [7], 3)[0].tolist() == [1, 3, 5]
+    assert runtime.recommend(None, [8], 3)[0].tolist() == [0, 2, 4]
+
+
+def test_an_empty_history_gets_the_prior(history):
+    towards_odd = np.array([-1, 2], np.float32)
+    runtime = history(BOARD, BOARD, towards_odd)
+    assert runtime.recommend(None, [], 50)[0].tolist() == [*range(1, 50, 2), *range(0, 50, 2)]
+
+
+def test_an_empty_history_without_a_prior_gets_the_order_of_the_catalogue(history):
+    runtime = history(BOARD, BOARD, np.zeros(2, np.float32))
+    items, scores = runtime.recommend(None, [], 50)
+    assert items.tolist() == list(range(50))
+    assert not scores.any()
+
+
+def test_an_item_counts_once_however_often_it_is_given(history):
+    item_emb, history_emb = random_tables(60, 60, 5)
+    runtime = history(item_emb, history_emb, item_emb[0])
+    once, again = (runtime.recommend(None, seen, 60) for seen in ([3, 8], [8, 3, 8, 8, 3]))
+    assert once[0].tolist() == again[0].tolist()
+    assert once[1].tobytes() == again[1].tobytes()
+
+
+def test_seen_items_are_left_out_and_k_is_capped(history, single):
+    item_emb, history_emb = random_tables(30, 30, 3)
+    for runtime in (history(item_emb, history_emb, item_emb[0]), single(history_emb[0], item_emb)):
+        assert sorted(runtime.recommend(None, [5, 6], 1000)[0].tolist()) == [
+            i for i in range(30) if i not in (5, 6)
+        ]
+        for left in (0, 29):
+            assert runtime.recommend(None, [i for i in range(30) if i != left], 9)[0].tolist() == [left]
+        assert runtime.recommend(None, range(30), 9)[0].size == 0
+
+
+def test_one_level_and_two_levels_agree(history, single):
+    item_emb, history_emb = random_tables(200, 200, 4)
+    for make, tables in (
+        (history, (item_emb, history_emb, item_emb[0])),
+        (single, (history_emb[0], item_emb)),
+    ):
+        one = make(*tables).recommend(None, [3, 150], 60)
+        two = make(*tables, two_level_items=1).recommend(None, [3, 150], 60)
+        assert one[0].tolist() == two[0].tolist()
+        assert one[1].tobytes() == two[1].tobytes()
+
+
+@pytest.mark.parametrize(("n_items", "dim"), [(1, 1), (2, 1), (7, 3), (333, 33)])
+def test_shapes(history, single, n_items, dim):
+    item_emb, history_emb = random_tables(n_items, n_items, dim)
+    for runtime in (history(item_emb, history_emb, item_emb[0]), single(history_emb[0], item_emb)):
+        assert sorted(runtime.recommend(None, [], n_items)[0].tolist()) == list(range(n_items))
+
+
+def test_users_are_refused_where_there_are_none(history, single):
+    with pytest.raises(ConfigError, match="holds no users"):
+        history(BOARD, BOARD, BOARD[0]).recommend(0, [1], 3)
+    runtime = single(BOARD[0], BOARD)
+    assert runtime.recommend(0, [1], 3)[0].tolist() == runtime.recommend(None, [1], 3)[0].tolist()
+    with pytest.raises(ConfigError, match=r"outside 0\.\.0"):
+        runtime.recommend(1, [], 3)
+
+
+@pytest.mark.parametrize("seen", [[-1], [50]])
+def test_items_out_of_range_are_refused(history, seen):
+    with pytest.raises(ConfigError):
+        history(BOARD, BOARD, BOARD[0]).recommend(None, seen, 3)
+
+
+HISTORIES = [
+    np.array(h, np.int64) for h in ([], [0], [1, 2], list(range(10, 60)), list(range(299)), [7, 90, 200])
+]
+
+
+@pytest.mark.parametrize("recipe", [name for name, recipe in RECIPES.items() if recipe.exact])
+def test_integer_files_equal_the_numpy_reference(recipe, tmp_path):
+    item_emb, history_emb = random_tables(300, 300, 9)
+    student = Student(item_emb[:20], item_emb, "test", 0, "", {})
+    fold_in = FoldIn(history_emb, item_emb[5] * 3, "", {})
+    tables = quantize(RECIPES[recipe], student.user_emb, item_emb)
+    assert tables is not None
+    contract = history_contract(make_contract(RECIPES[recipe], student.user_emb, item_emb))
+    graph = describe_history(contract, RECIPES[recipe], student, tables, fold_in)
+    reference = int8_reference(with_histories(tables, quantize_history(fold_in, tables), HISTORIES))
+    runtime = write(tmp_path, graph)
+    for row, items in enumerate(HISTORIES):
+        (got, got_scores), (want, want_scores) = (
+            runtime.recommend(None, items, 50),
+            reference.recommend(row, items, 50),
+        )
+        assert got.tolist() == want.tolist()
+        assert got_scores.tobytes() == want_scores.tobytes()
+
+
+def test_the_reference_agrees_with_a_second_definition():
+    """Exact fractions, one number at a time: to the nearest of -127..127, halves away from zero."""
+    item_emb, history_emb = random_tables(300, 300, 9)
+    tables = quantize(RECIPES["int8-dim"], item_emb[:2], item_emb)
+    history = quantize_history(FoldIn(history_emb, item_emb[5], "", {}), tables)
+    rows = with_histories(tables, history, HISTORIES).user_q
+    for row, items in zip(rows, HISTORIES, strict=True):
+        sums = [
+            int(history.prior_q[d]) + sum(int(history.history_q[i, d]) for i in items.tolist())
+            for d in range(9)
+        ]
+        peak = max(map(abs, sums))
+        for value, total in zip(row.tolist(), sums, strict=True):
+            exact = abs(Fraction(127 * total, peak))
+            assert abs(value) == int(exact + Fraction(1, 2))
+            assert value * total >= 0
+
+
+def test_long_histories_do_not_overflow(tmp_path):
+    """70,000 rows of the largest value: 254 times the sum does not fit in 32 bits."""
+    n_items = 70_002
+    item_emb = np.ones((n_items, 2), np.float32)
+    item_emb[0] = -1
+    student = Student(item_emb[:1], item_emb, "test", 0, "", {})
+    recipe = RECIPES["int8-dim"]
+    tables = quantize(recipe, student.user_emb, item_emb)
+    contract = history_contract(make_contract(recipe, student.user_emb, item_emb))
+    fold_in = FoldIn(np.ones((n_items, 2), np.float32), np.zeros(2, np.float32), "", {})
+    runtime = write(tmp_path, describe_history(contract, recipe, student, tables, fold_in))
+    items, scores = runtime.recommend(None, range(1, n_items - 1), 2)
+    assert items.tolist() == [n_items - 1, 0]
+    np.testing.assert_allclose(scores, [140_000, -140_000], rtol=1e-5)

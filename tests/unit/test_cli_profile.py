@@ -1,0 +1,107 @@
+"""export --profile on the command line: what it refuses before work, what it says, what it leaves."""
+
+import json
+
+import pytest
+from exports import random_tables
+
+from recpress_edge.cli import Parser, export
+from recpress_edge.core.bundle import open_bundle
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.data.holdout import history_holdout
+from recpress_edge.data.synthetic import synthetic
+from recpress_edge.training.store import save_model
+
+DATA = synthetic(n_users=80, n_items=150)
+
+
+@pytest.fixture
+def model(tmp_path, monkeypatch):
+    """A drawn model in a folder."""
+    monkeypatch.setattr("recpress_edge.data.resolve.load_dataset", lambda name, work, say: DATA)
+    dataset = {"name": DATA.name, "digest": DATA.digest(), "protocol": DATA.protocol}
+    facts = {"name": "htd_dim6", "method": "htd", "dim": 6, "seed": 0, "metrics": {}, "teacher": None}
+    folder = tmp_path / "models" / "htd_dim6-s0"
+    save_model(folder, facts | {"dataset": dataset}, *random_tables(DATA.n_users, DATA.n_items, 6))
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path, model):
+    def command(*words: str) -> int:
+        parser = Parser()
+        export.add_parser(parser.add_subparsers(parser_class=Parser))
+        args = parser.parse_args(["export", "--work", str(tmp_path), "--student", str(model), *words])
+        return int(args.func(args))
+
+    return command
+
+
+def test_history_says_what_it_costs(run, tmp_path, capsys):
+    assert run("--int8", "--profile", "history") == 0
+    bundle = open_bundle(tmp_path / "dist" / "htd_dim6-int8-history")
+    assert bundle.provenance["command"].endswith("--recipe int8-dim --profile history")
+    said = capsys.readouterr().out
+    assert "learned    a history table for htd_dim6" in said
+    assert f"any history × {DATA.n_items} items × 6" in said
+    assert "by the user table →" in said
+    assert "int8       history_emb, item_emb" in said
+    assert "train items are the history and masked" in bundle.quality["definition"]["valid"]
+
+
+def test_history_is_learned_once(run, tmp_path, capsys):
+    run("--int8", "--profile", "history")
+    first = open_bundle(tmp_path / "dist" / "htd_dim6-int8-history").digest
+    capsys.readouterr()
+    assert run("--int8", "--profile", "history") == 0
+    said = capsys.readouterr().out
+    assert "a history table for" not in said
+    assert "unchanged" in said
+    assert open_bundle(tmp_path / "dist" / "htd_dim6-int8-history").digest == first
+
+
+def test_single_user_says_whose_and_warns(run, tmp_path, capsys):
+    user = DATA.user_ids[11]
+    assert run("--int8", "--profile", "single-user", "--user", user, "--json") == 0
+    said = capsys.readouterr()
+    facts = json.loads(said.out)
+    assert facts["profile"] == "single-user"
+    assert facts["fold_in"] is None
+    assert "do not quote it beside an all-users bundle's" in said.err
+    assert f"1 user × {DATA.n_items} items" in said.err
+    bundle = open_bundle(tmp_path / "dist" / "htd_dim6-int8-single-user")
+    assert bundle.user_ids() == [user]
+    assert bundle.provenance["command"].endswith(f"--profile single-user --user {user}")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--profile", "single-user"), "say whose with --user ID"),
+        (("--user", "1"), "--user goes with --profile single-user"),
+        (("--profile", "history", "--user", "1"), "--user goes with --profile single-user"),
+        (("--profile", "single_user", "--user", "1"), "Did you mean 'single-user'"),
+        (("--profile", "single-user", "--user", "nobody at all"), "unknown user 'nobody at all'"),
+    ],
+)
+def test_wrong_usage_is_refused_before_anything_is_written(run, tmp_path, words, message):
+    with pytest.raises(ConfigError, match=message):
+        run("--int8", *words)
+    assert not list(tmp_path.glob("dist/*"))
+
+
+def test_a_sweep_takes_no_profile(run, tmp_path):
+    parser = Parser()
+    export.add_parser(parser.add_subparsers(parser_class=Parser))
+    args = parser.parse_args(["export", "--work", str(tmp_path), "--all", "--profile", "history"])
+    with pytest.raises(ConfigError, match="--profile is for one student"):
+        args.func(args)
+
+
+def test_the_history_is_what_is_masked_and_never_holds_what_is_asked_for():
+    for split, parts in (("valid", (DATA.train,)), ("test", (DATA.train, DATA.valid))):
+        rows = history_holdout(DATA, split)
+        for row, user in enumerate(rows.users.tolist()):
+            consumed = {item for part in parts for item in part.of(user).tolist()}
+            assert set(rows.seen(row).tolist()) == consumed
+            assert not consumed & set(rows.relevant(row).tolist())

@@ -1,0 +1,35 @@
+"""Bundles to update, and items files to update them with."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from exports import make_source
+
+from recpress_edge.core.bundle import Bundle
+from recpress_edge.core.rng import stream
+from recpress_export.package import export_bundle
+from recpress_export.parity import Gate
+from recpress_export.quantize import RECIPES
+
+DIM, N_ITEMS = 6, 120
+NO_GATE = Gate(min_overlap_at_50=0.0, max_recall_at_50_loss=1.0, lost_users=0)
+
+
+def exported(folder: Path, recipe: str = "int8-dim") -> Bundle:
+    """A bundle of 70 users and 120 items 'item-0' … 'item-119'."""
+    source = make_source(folder.parent / f"{folder.name}-model", n_items=N_ITEMS, dim=DIM)
+    return export_bundle(source, RECIPES[recipe], folder, gate=NO_GATE).bundle
+
+
+def rows(count: int, purpose: str = "new rows") -> np.ndarray:
+    return stream(0, purpose).standard_normal((count, DIM), dtype=np.float32)
+
+
+def items_file(path: Path, **arrays: Any) -> Path:
+    """Lists of ids become text arrays; an ``*_ids`` without its ``*_emb`` gets random rows."""
+    for name in ("append", "replace"):
+        if f"{name}_ids" in arrays and f"{name}_emb" not in arrays:
+            arrays[f"{name}_emb"] = rows(len(arrays[f"{name}_ids"]), name)
+    np.savez(path, **{k: np.array(v, np.str_) if isinstance(v, list) else v for k, v in arrays.items()})
+    return path

@@ -45,7 +45,8 @@ def write_card(
         + _fold_in(quality.get("fold_in")),
         *_updates(contract, provenance.get("updates", [])),
         "## Use\n\n```\ndevice_bench run .        # verifies, runs the self-test, measures\n```\n\n"
-        f"`{contract.model_file}` takes {_inputs(contract)} and `{contract.k_input}` {_integer(contract)} [1] "
+        f"`{contract.model_file}` takes {_inputs(contract)} and "
+        f"`{contract.k_input}` {_integer(contract)} [1] "
         f"with k at most the number of unseen items; it gives `{contract.items_output}` {_integer(contract)} "
         f"[k] and `{contract.scores_output}` float32 [k]. "
         "Check ids before the call: runtimes wrap negative indices. Row n of `users.txt` and "
@@ -126,7 +127,8 @@ def _privacy(contract: Contract) -> str:
                 "Privacy: this is a history bundle. The model file holds no vector of any user, and "
                 "histories stay on the device. Item rows are learned from everybody's histories, so an "
                 "item that only one user consumed still says something about that user. "
-                "`evaluation.npz` holds what the test users consumed, without their ids, for the benchmark: an application does not need it."
+                "`evaluation.npz` holds what the test users consumed, without their ids, for the benchmark: "
+                "an application does not need it."
             )
         case _:
             return (
@@ -144,7 +146,8 @@ def _fold_in(beside: Mapping[str, Any] | None) -> str:
     return (
         f"\n\nWithout a user table: on the same {beside['users']:,} validation users, from their train "
         f"items, Recall@50 {change['before']:.4f} with their own vectors, "
-        f"{change['after']:.4f} from the history, difference {delta['mean']:+.4f} [{delta['low']:+.4f}, {delta['high']:+.4f}]."
+        f"{change['after']:.4f} from the history, "
+        f"difference {delta['mean']:+.4f} [{delta['low']:+.4f}, {delta['high']:+.4f}]."
     )
 
 

@@ -3,12 +3,15 @@
 import argparse
 import contextlib
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from recpress_edge.cli.common import common_options, emit, next_steps, say
+from recpress_edge.core.bundle import MANIFEST
 from recpress_edge.core.errors import InvalidRunError, RecPressError
 
 STUDENTS: Final = ("bpr_dim10", "ftd_dim10", "htd_dim10", "soft_dim10")
@@ -29,11 +32,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def steps(work: str, *, force: bool) -> list[list[str]]:
-    """The demo's commands."""
+    """The demo's commands. Exports go without --force, which would overrule the parity gate."""
     again = ["--force"] if force else []
-    bundles = [f"{work}/dist/{student}-{recipe}" for student in STUDENTS for recipe in RECIPES]
+    bundles = [str(folder) for folder in _bundles(Path(work))]
     exports = [
-        ["export", "--student", student, *(["--int8"] if recipe == "int8" else []), "--work", work, *again]
+        ["export", "--student", student, *(["--int8"] if recipe == "int8" else []), "--work", work]
         for student in STUDENTS
         for recipe in RECIPES
     ]
@@ -45,12 +48,20 @@ def steps(work: str, *, force: bool) -> list[list[str]]:
     ]
 
 
+def _bundles(work: Path) -> list[Path]:
+    return [work / "dist" / f"{student}-{recipe}" for student in STUDENTS for recipe in RECIPES]
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the steps in order; the first that fails ends the demo with its exit code."""
     from recpress_edge.cli import main
 
     started = time.perf_counter()
     commands = steps(str(args.work), force=args.force)
+    if args.force and not args.dry_run:
+        for folder in _bundles(args.work):
+            if (folder / MANIFEST).is_file():
+                shutil.rmtree(folder)
     for number, command in enumerate(commands, start=1):
         say(args, f"\n[{number}/{len(commands)}] recpress-edge {shlex.join(command)}")
         if args.dry_run:

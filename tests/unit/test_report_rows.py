@@ -294,3 +294,14 @@ def test_a_hostile_chain_does_not_break_the_report():
 def test_numbers_as_text():
     assert [recall(v) for v in (0.27514, 0.0, 1.0)] == [".2751", ".0000", "1.0000"]
     assert [signed(v) for v in (-0.0002, 0.001, 0.00001)] == ["−.0002", "+.0010", "±0"]
+
+
+def test_a_name_that_is_a_byte_longer_is_no_bigger_file():
+    runs = [
+        to_run(Path("a.json"), make_record("soft_dim10", recall=0.28, file_bytes=326_214)),
+        to_run(Path("b.json"), make_record("htd_dim10", recall=0.22, file_bytes=326_213)),
+    ]
+    (section,) = sections(runs, Budget())
+    statuses = {placed.point.label: placed.status for placed in section.placed}
+    assert statuses["soft_dim10-int8"] == "on the front"
+    assert statuses["htd_dim10-int8"].startswith("behind soft_dim10-int8 in Recall@50")

@@ -34,7 +34,7 @@ EXTRA_OF: Final = {
     "torch": "train",
     "pooch": "train",
     "rich": "train",
-    "safetensors": "export",
+    "safetensors": "all",  # training and export both need it
     "onnx": "export",
     "ai_edge_litert": "tflite",
     "flatbuffers": "tflite",

@@ -230,6 +230,7 @@ def place(points: Sequence[Point], budget: Budget) -> tuple[Placed, ...]:
     if not points:
         return ()
     means = np.array([[-p.recall.mean, *(p.span(axis.key).mean for axis in AXES)] for p in points])
+    means[:, 1] = np.round(means[:, 1] / FILE_RESOLUTION_BYTES)  # the file axis is the first of AXES
     overall = pareto_front(means)
     panels = np.stack([pareto_front(means[:, [0, 1 + column]]) for column in range(len(AXES))], axis=1)
     placed = []

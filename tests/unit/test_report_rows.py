@@ -303,5 +303,7 @@ def test_a_name_that_is_a_byte_longer_is_no_bigger_file():
     ]
     (section,) = sections(runs, Budget())
     statuses = {placed.point.label: placed.status for placed in section.placed}
+    panels = {placed.point.label: placed.panels for placed in section.placed}
+    assert (panels["soft_dim10-int8"][0], panels["htd_dim10-int8"][0]) == (True, False)
     assert statuses["soft_dim10-int8"] == "on the front"
     assert statuses["htd_dim10-int8"].startswith("behind soft_dim10-int8 in Recall@50")

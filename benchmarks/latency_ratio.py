@@ -8,11 +8,13 @@ Two runs minutes apart differ by what else the machine did; two blocks milliseco
 import argparse
 import dataclasses
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from device_bench.contention import ContentionWatch
 from device_bench.device import device_facts, software_facts
@@ -92,16 +94,7 @@ def compare(first: Path, second: Path, protocol: Protocol, delegate: str | None 
         raise ConfigError(f"--delegate {delegate} is for tflite bundles; neither is one. Leave it out.")
     runtimes = [_open(b, protocol, d) for b, d in zip(bundles, delegates, strict=True)]
     timers = [BlockTimer(r.run, queries(r, b, protocol)) for r, b in zip(runtimes, bundles, strict=True)]
-    for timer in timers:
-        timer.block(200)
-        timer.forget()
-    with no_garbage_collection():
-        watch = ContentionWatch()
-        for _ in range(protocol.rounds):
-            for index in (0, 1, 1, 0):
-                timers[index].block(protocol.block)
-        wait_share = watch.read().wait_share
-    samples = np.array([timer.samples for timer in timers]).reshape(2, protocol.rounds, 2 * protocol.block)
+    samples, wait_share = time_in_turn(timers, protocol)
     ratio, low, high = ratio_interval(samples, protocol.seed)
     medians = [percentile(side, 50) for side in samples]
     sides = [
@@ -147,6 +140,23 @@ def queries(runtime: Runtime, bundle: Bundle, protocol: Protocol) -> list[Feed]:
         for row in rows.tolist()
         if np.union1d(evaluation.seen(row), contract.retired).size < contract.n_items
     ]
+
+
+def time_in_turn(
+    timers: Sequence[BlockTimer[Feed]], protocol: Protocol
+) -> tuple[NDArray[np.int64], float | None]:
+    """Nanoseconds (timers, rounds, 2 · block), and the share of time spent waiting for a core."""
+    for timer in timers:
+        timer.block(200)
+        timer.forget()
+    with no_garbage_collection():
+        watch = ContentionWatch()
+        for _ in range(protocol.rounds):
+            for timer in (*timers, *reversed(timers)):
+                timer.block(protocol.block)
+        wait_share = watch.read().wait_share
+    shape = (len(timers), protocol.rounds, 2 * protocol.block)
+    return np.array([timer.samples for timer in timers]).reshape(shape), wait_share
 
 
 def ratio_interval(samples: "np.typing.NDArray[np.int64]", seed: int) -> tuple[float, float, float]:

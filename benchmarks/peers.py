@@ -20,13 +20,12 @@ from typing import Any, Final
 
 import numpy as np
 import onnx
-from latency_ratio import Protocol, queries, ratio_interval
+from latency_ratio import Protocol, queries, ratio_interval, time_in_turn
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from device_bench.contention import ContentionWatch
 from device_bench.device import device_facts, software_facts
-from device_bench.measure import BlockTimer, no_garbage_collection
+from device_bench.measure import BlockTimer
 from device_bench.runtimes.onnx_runtime import Feed, OnnxRuntime, import_onnxruntime
 from device_bench.runtimes.query import Answer
 from device_bench.selftest import check_answers
@@ -169,21 +168,6 @@ def compare(int8: Path, fp32: Path, protocol: Protocol) -> dict[str, Any]:
         "device": device_facts(),
         "software": software_facts("onnxruntime", import_onnxruntime().__version__) | blas_facts(),
     }
-
-
-def time_in_turn(timers: Sequence[BlockTimer[Feed]], protocol: Protocol) -> tuple[I64, float | None]:
-    """Nanoseconds (timers, rounds, 2 · block), and the share of time spent waiting for a core."""
-    for timer in timers:
-        timer.block(200)
-        timer.forget()
-    with no_garbage_collection():
-        watch = ContentionWatch()
-        for _ in range(protocol.rounds):
-            for timer in (*timers, *reversed(timers)):
-                timer.block(protocol.block)
-        wait_share = watch.read().wait_share
-    shape = (len(timers), protocol.rounds, 2 * protocol.block)
-    return np.array([timer.samples for timer in timers]).reshape(shape), wait_share
 
 
 def blas_facts() -> dict[str, str]:

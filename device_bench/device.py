@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import psutil
 
+from device_bench.kernel_files import integer_of, text_of
 from recpress_edge import __version__
 
 # CPU implementer and part (Arm's Main ID Register) -> core
@@ -26,10 +27,10 @@ DOT_PRODUCT_FLAGS: Final = frozenset({"asimddp", "avx_vnni", "avx512_vnni"})
 
 def device_facts(proc: Path = Path("/proc"), sys_root: Path = Path("/sys")) -> dict[str, Any]:
     """Board, cores, dot product, kernel, clocks, memory. None for what the machine does not tell."""
-    cpu = parse_cpuinfo(_text(proc / "cpuinfo") or "")
+    cpu = parse_cpuinfo(text_of(proc / "cpuinfo") or "")
     memory = psutil.virtual_memory().total
-    board = (_text(proc / "device-tree" / "model") or cpu["board"] or "").strip("\0\n ")
-    product = (_text(sys_root / "class/dmi/id/product_name") or "").strip()
+    board = (text_of(proc / "device-tree" / "model") or cpu["board"] or "").strip("\0\n ")
+    product = (text_of(sys_root / "class/dmi/id/product_name") or "").strip()
     cores = cpu["cores"] or os.cpu_count() or 1
     core = cpu["core"] or platform.processor() or platform.machine()
     cpufreq = sys_root / "devices/system/cpu/cpu0/cpufreq"
@@ -44,8 +45,8 @@ def device_facts(proc: Path = Path("/proc"), sys_root: Path = Path("/sys")) -> d
         "arch": platform.machine(),
         "bits": 64 if sys.maxsize > 2**32 else 32,
         "kernel": platform.release(),
-        "governor": (_text(cpufreq / "scaling_governor") or "").strip() or None,
-        "max_freq_khz": _integer(cpufreq / "cpuinfo_max_freq"),
+        "governor": (text_of(cpufreq / "scaling_governor") or "").strip() or None,
+        "max_freq_khz": integer_of(cpufreq / "cpuinfo_max_freq"),
         "mem_total_bytes": memory,
         "swap_total_bytes": psutil.swap_memory().total,
         "allocator": _allocator(),
@@ -99,15 +100,3 @@ def _allocator() -> str | None:
         return os.confstr("CS_GNU_LIBC_VERSION")
     except (AttributeError, OSError, ValueError):
         return None
-
-
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_text(errors="replace")
-    except OSError:
-        return None
-
-
-def _integer(path: Path) -> int | None:
-    text = (_text(path) or "").strip()
-    return int(text) if text.isdigit() else None

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from device_bench.contention import Contention
+from device_bench.kernel_files import integer_of, text_of
 
 # Share of the warm phase that the process stood ready but had no core, and the share of samples that
 # may hold such a wait. Both must be passed: below 1 % of samples no figure up to p99 is touched, and
@@ -45,13 +46,13 @@ def read_state(
 ) -> dict[str, Any]:
     """Temperature, throttling bits, load, governor and clock now; None for what cannot be read."""
     cpufreq = sys_root / "devices/system/cpu/cpu0/cpufreq"
-    load = (_text(proc / "loadavg") or "").split()
+    load = (text_of(proc / "loadavg") or "").split()
     return {
         "temp_c": _temperature(sys_root),
         "throttled": parse_throttled((vcgencmd or _vcgencmd)()),
         "load1": float(load[0]) if load else None,
-        "governor": (_text(cpufreq / "scaling_governor") or "").strip() or None,
-        "freq_khz": _integer(cpufreq / "scaling_cur_freq"),
+        "governor": (text_of(cpufreq / "scaling_governor") or "").strip() or None,
+        "freq_khz": integer_of(cpufreq / "scaling_cur_freq"),
     }
 
 
@@ -149,21 +150,9 @@ def _vcgencmd() -> str | None:
 def _temperature(sys_root: Path) -> float | None:
     """Degrees of the CPU's thermal zone, else of the first zone there is."""
     zones = sorted((sys_root / "class/thermal").glob("thermal_zone*"))
-    cpu = [zone for zone in zones if re.search("cpu|x86_pkg|soc", _text(zone / "type") or "")]
+    cpu = [zone for zone in zones if re.search("cpu|x86_pkg|soc", text_of(zone / "type") or "")]
     for zone in [*cpu, *zones]:
-        millidegrees = _integer(zone / "temp")
+        millidegrees = integer_of(zone / "temp")
         if millidegrees is not None:
             return millidegrees / 1000
     return None
-
-
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_text(errors="replace")
-    except OSError:
-        return None
-
-
-def _integer(path: Path) -> int | None:
-    text = (_text(path) or "").strip()
-    return int(text) if text.removeprefix("-").isdigit() else None

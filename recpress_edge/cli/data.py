@@ -54,7 +54,8 @@ def _add_import_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test-file", type=Path, metavar="PATH", help="ready test part")
     parser.add_argument(
         "--split",
-        help="loo-random, loo-time, ratio:60/20/20, or given (default: loo-random; with --test-file, given)",
+        help="loo-random, loo-time, loo-order (of the lines), ratio:60/20/20, or given (default: loo-random; "
+        "with --test-file, given)",
     )
     parser.add_argument("--min-rating", type=float, metavar="R", help="drop rows rated lower")
     parser.add_argument("--min-user", type=int, default=1, metavar="N", help="fewest items a user must have")

@@ -1,4 +1,4 @@
-"""Who consumed what: one compressed sparse row container for train, validation and test."""
+"""Who consumed what, and in which order: one sparse row container for train, validation and test."""
 
 from dataclasses import dataclass
 
@@ -23,20 +23,35 @@ class Interactions:
     n_items: int
     indptr: I64
     indices: I32
+    ranks: I32 | None = None
+    """(nnz,), aligned with ``indices``: place in the user's whole log, earliest 0, counted over all splits.
+
+    None where the log has no order.
+    """
 
     @classmethod
     def from_pairs(
-        cls, users: NDArray[np.integer], items: NDArray[np.integer], n_users: int, n_items: int
+        cls,
+        users: NDArray[np.integer],
+        items: NDArray[np.integer],
+        n_users: int,
+        n_items: int,
+        ranks: NDArray[np.integer] | None = None,
     ) -> "Interactions":
-        """Sort the pairs and drop duplicates. users (nnz,), items (nnz,) of ids below the counts."""
+        """Sort the pairs and drop duplicates: the earliest stays. users, items, ranks (nnz,)."""
         for kind, ids, count in (("user", users, n_users), ("item", items, n_items)):
             if ids.size and (ids.min() < 0 or ids.max() >= count):
                 raise DataError(f"{kind} index outside 0..{count - 1}: found {ids.min()}..{ids.max()}")
-        keys = np.unique(users.astype(np.int64) * n_items + items)
+        keys = users.astype(np.int64) * n_items + items
+        if ranks is not None:
+            earliest_first = np.argsort(ranks, kind="stable")
+            keys, ranks = keys[earliest_first], ranks[earliest_first]
+        keys, first = np.unique(keys, return_index=True)
         rows, columns = np.divmod(keys, max(n_items, 1))
         indptr = np.zeros(n_users + 1, np.int64)
         np.cumsum(np.bincount(rows, minlength=n_users), out=indptr[1:])
-        return cls(n_users, n_items, indptr, columns.astype(np.int32))
+        kept = None if ranks is None else ranks[first].astype(np.int32)
+        return cls(n_users, n_items, indptr, columns.astype(np.int32), kept)
 
     def __len__(self) -> int:
         return int(self.indices.size)
@@ -44,6 +59,15 @@ class Interactions:
     def of(self, user: int) -> I32:
         """Items of one user, ascending."""
         return self.indices[self.indptr[user] : self.indptr[user + 1]]
+
+    def in_order(self) -> I32:
+        """``indices`` (nnz,) with each user's items earliest first, under the same ``indptr``."""
+        if self.ranks is None:
+            raise DataError(
+                "the order in which users consumed their items is not known. Import the log again: with "
+                "times, or with --split loo-order where its lines are in the order of time."
+            )
+        return self.indices[np.lexsort((self.ranks, self.users()))]
 
     def counts(self) -> I64:
         """Number of items of each user (U,)."""
@@ -68,10 +92,11 @@ class Interactions:
             np.concatenate([self.indices, other.indices]),
             self.n_users,
             self.n_items,
+            None if self.ranks is None or other.ranks is None else np.concatenate([self.ranks, other.ranks]),
         )
 
     def digest(self) -> str:
-        """SHA-256 over the counts and both arrays."""
+        """SHA-256 over the counts and both arrays; the order has a digest of its own."""
         head = np.array([self.n_users, self.n_items], np.int64)
         return sha256_bytes(head.tobytes() + self.indptr.tobytes() + self.indices.tobytes())
 
@@ -102,7 +127,13 @@ class Dataset:
         return self.train.n_items
 
     def digest(self) -> str:
-        """SHA-256 that changes when any split or id changes."""
+        """SHA-256 that changes when any split or id changes; the order has its own, see order_digest."""
         ids = "\n".join((*self.user_ids, "", *self.item_ids)).encode()
         parts = [self.train.digest(), self.valid.digest(), self.test.digest(), sha256_bytes(ids)]
         return sha256_bytes("".join(parts).encode())
+
+    def order_digest(self) -> str | None:
+        """SHA-256 over each user's order; None where it is not known. Only what reads the order needs it."""
+        ranks = [part.ranks for part in (self.train, self.valid, self.test)]
+        known = [part for part in ranks if part is not None]
+        return sha256_bytes(b"".join(part.tobytes() for part in known)) if len(known) == len(ranks) else None

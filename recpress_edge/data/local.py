@@ -42,10 +42,10 @@ LOCAL_SETS: Final[Mapping[str, LocalSet]] = {
         ("foursquare/users.dat",),
         Preparation(fmt="counted-adjacency", split="loo-random", licence=_NO_LICENCE),
     ),
-    # The lines are in the order of time, but hold no times, so the split is at random.
+    # The lines hold no times, but each is in the order of time.
     "beauty": LocalSet(
         ("beauty/sequences.txt",),
-        Preparation(fmt="adjacency", split="loo-random", licence=_NO_LICENCE),
+        Preparation(fmt="adjacency", split="loo-order", licence=_NO_LICENCE),
     ),
 }
 

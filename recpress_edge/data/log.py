@@ -32,6 +32,8 @@ class Log:
     """Unix time, or None when any of the files has no times."""
     parts: NDArray[np.int8]
     """Which of the files each row came from: 0, 1, 2 (n,)."""
+    places: I64 | None = None
+    """Place of each row in the files as they were read, from 0; None where rows were made, not read (n,)."""
 
     def __len__(self) -> int:
         return int(self.users.size)
@@ -46,13 +48,14 @@ class Log:
             None if self.ratings is None else self.ratings[rows],
             None if self.times is None else self.times[rows],
             self.parts[rows],
+            None if self.places is None else self.places[rows],
         )
 
     def compact(self) -> "Log":
         """Drop users and items that have no row; the order of the others stays."""
         user_ids, users = _keep_used(self.user_ids, self.users)
         item_ids, items = _keep_used(self.item_ids, self.items)
-        return Log(user_ids, item_ids, users, items, self.ratings, self.times, self.parts)
+        return Log(user_ids, item_ids, users, items, self.ratings, self.times, self.parts, self.places)
 
 
 @dataclass(slots=True)
@@ -94,6 +97,7 @@ class RowCollector:
             np.array(self.ratings) if len(self.ratings) == n else None,
             np.array(self.times) if len(self.times) == n else None,
             np.repeat(np.arange(len(self.part_sizes), dtype=np.int8), self.part_sizes),
+            np.arange(n, dtype=np.int64),
         )
 
 

@@ -13,7 +13,7 @@ from recpress_edge.data.log import Log
 
 Places = NDArray[np.integer]
 
-PROTOCOLS: Final = ("given", "loo-random", "loo-time", "ratio:TRAIN/VALID/TEST")
+PROTOCOLS: Final = ("given", "loo-random", "loo-time", "loo-order", "ratio:TRAIN/VALID/TEST")
 FEWEST_TO_HOLD_OUT = 3
 """With fewer items a user cannot give one each to train, validation and test."""
 
@@ -36,7 +36,7 @@ class Protocol:
     """A parsed --split."""
 
     kind: str
-    """given, loo-random, loo-time or ratio."""
+    """given, loo-random, loo-time, loo-order or ratio."""
     ratio: tuple[int, int, int] | None = None
     """Percent of each user's items in train, valid, test."""
 
@@ -49,7 +49,7 @@ def parse_protocol(text: str) -> Protocol:
     """'ratio:60/20/20' and the other PROTOCOLS; anything else is a ConfigError."""
     kind, colon, numbers = text.partition(":")
     if kind != "ratio":
-        if text not in ("given", "loo-random", "loo-time"):
+        if text not in PROTOCOLS[:-1]:
             raise unknown_name("split", text, PROTOCOLS)
         return Protocol(kind)
     parts = numbers.split("/")
@@ -69,6 +69,8 @@ def split_log(log: Log, protocol: Protocol, seed: int) -> Split:
         return split_given(log, seed)
     if protocol.kind == "loo-time":
         return leave_one_out_by_time(log)
+    if protocol.kind == "loo-order":
+        return leave_one_out_by_order(log)
     return split_at_random(log, protocol, seed)
 
 
@@ -103,6 +105,15 @@ def leave_one_out_by_time(log: Log) -> Split:
         raise ConfigError("--split loo-time needs timestamps, and this log has none. Use --split loo-random.")
     latest_first = np.lexsort((-log.items, -log.times, log.users))
     return _split(log, _hold_out_two(log, latest_first), "leave-one-out by time")
+
+
+def leave_one_out_by_order(log: Log) -> Split:
+    """The last item of each user in the file tests, the one before validates: for lines in order of time."""
+    if log.places is None:
+        raise ConfigError("--split loo-order needs rows that were read from a file. Use --split loo-random.")
+    latest_first = np.lexsort((-log.places, log.users))
+    part = _hold_out_two(log, latest_first)
+    return _split(log, part, "leave-one-out by order in the file", _ranks(log, latest_first[::-1]))
 
 
 def split_at_random(log: Log, protocol: Protocol, seed: int) -> Split:
@@ -145,10 +156,25 @@ def _place_in_user(log: Log, order: Places) -> tuple[Places, Places]:
     return place, counts[log.users]
 
 
-def _split(log: Log, part: Places, protocol: str) -> Split:
+def _ranks(log: Log, earliest_first: Places) -> Places:
+    """Place of each row in its user's log (n,); ``earliest_first`` orders the rows of any one user."""
+    by_user = earliest_first[np.argsort(log.users[earliest_first], kind="stable")]
+    return _place_in_user(log, by_user)[0]
+
+
+def _split(log: Log, part: Places, protocol: str, ranks: Places | None = None) -> Split:
+    """The three parts; with the order of each user's items where it was given or the log has times."""
     n_users, n_items = len(log.user_ids), len(log.item_ids)
+    if ranks is None and log.times is not None:
+        ranks = _ranks(log, np.lexsort((log.items, log.times)))
     parts = [
-        Interactions.from_pairs(log.users[part == p], log.items[part == p], n_users, n_items)
+        Interactions.from_pairs(
+            log.users[part == p],
+            log.items[part == p],
+            n_users,
+            n_items,
+            None if ranks is None else ranks[part == p],
+        )
         for p in range(3)
     ]
     held_out = (parts[1].counts() > 0) | (parts[2].counts() > 0)

@@ -1,7 +1,7 @@
 """Data sets on disk: ``<work>/data/<name>/`` with a manifest, the split and the ids.
 
 manifest.json   what it is, how it was made, digests of everything
-split.npz       indptr and indices of train, valid, test; no pickle
+split.npz       indptr and indices of train, valid, test, and ranks where the order is known; no pickle
 users.txt       external id of each user index, one a line (only a line feed ends a line)
 items.txt       likewise
 """
@@ -54,7 +54,8 @@ def save_dataset(prepared: Prepared, work: Path, *, force: bool = False) -> Path
     arrays = {
         f"{part}_{field}": getattr(getattr(dataset, part), field)
         for part in PARTS
-        for field in ("indptr", "indices")
+        for field in ("indptr", "indices", "ranks")
+        if getattr(getattr(dataset, part), field) is not None
     }
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
@@ -73,6 +74,7 @@ def save_dataset(prepared: Prepared, work: Path, *, force: bool = False) -> Path
         "licence": dataset.licence,
         **prepared.record,
         "digest": dataset.digest(),
+        "order_digest": dataset.order_digest(),
         "part_digests": {part: getattr(dataset, part).digest() for part in PARTS},
         "files": {name: sha256_bytes(data) for name, data in files.items()},
     }
@@ -101,7 +103,13 @@ def open_dataset(folder: Path) -> Dataset:
         users, items = _decode_ids(data["users.txt"]), _decode_ids(data["items.txt"])
         with np.load(io.BytesIO(data["split.npz"]), allow_pickle=False) as arrays:
             parts = [
-                Interactions(len(users), len(items), arrays[f"{part}_indptr"], arrays[f"{part}_indices"])
+                Interactions(
+                    len(users),
+                    len(items),
+                    arrays[f"{part}_indptr"],
+                    arrays[f"{part}_indices"],
+                    arrays.get(f"{part}_ranks"),
+                )
                 for part in PARTS
             ]
         texts = [manifest[key] for key in ("name", "protocol", "licence", "digest")]
@@ -110,6 +118,8 @@ def open_dataset(folder: Path) -> Dataset:
     dataset = Dataset(texts[0], parts[0], parts[1], parts[2], users, items, texts[1], texts[2])
     if dataset.digest() != texts[3]:
         raise _damaged(folder, f"its digest is {dataset.digest()}, the manifest says {texts[3]}")
+    if dataset.order_digest() != manifest.get("order_digest"):
+        raise _damaged(folder, f"its order has digest {dataset.order_digest()}, the manifest says another")
     return dataset
 
 

@@ -39,3 +39,27 @@ def test_digests_tell_sets_apart():
     first = Dataset("a", *parts, ("u", "v", "w"), ("1", "2", "3", "4"), "p", "l")
     renamed = Dataset("a", *parts, ("u", "v", "x"), ("1", "2", "3", "4"), "p", "l")
     assert first.digest() != renamed.digest()
+
+
+def test_the_order_is_known_only_where_it_was_given():
+    with pytest.raises(DataError, match="loo-order"):
+        pairs((0, 1)).in_order()
+    users, items = np.array([0, 0, 0, 2]), np.array([3, 1, 3, 0])
+    log = Interactions.from_pairs(users, items, 3, 4, np.array([5, 4, 2, 0]))
+    assert log.ranks.tolist() == [4, 2, 0]  # of a repeated pair the earliest stays
+    assert log.in_order().tolist() == [3, 1, 0]
+    assert log.union(pairs((1, 1))).ranks is None
+
+
+def test_the_order_has_a_digest_of_its_own():
+    def data(*ranks):
+        parts = [
+            Interactions.from_pairs(np.array([0, 0]), np.array([n, n + 3]), 1, 9, np.array(ranks))
+            for n in range(3)
+        ]
+        return Dataset("a", *parts, ("u",), tuple("123456789"), "p", "l")
+
+    assert data(0, 1).digest() == data(1, 0).digest()
+    assert data(0, 1).order_digest() != data(1, 0).order_digest()
+    parts = pairs((0, 0)), pairs((0, 1)), pairs((0, 2))
+    assert Dataset("a", *parts, ("u", "v", "w"), ("1", "2", "3", "4"), "p", "l").order_digest() is None

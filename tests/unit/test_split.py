@@ -1,5 +1,7 @@
 """Filters and splits, on logs small enough to check by hand."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -71,6 +73,28 @@ def test_leave_one_out_by_time_holds_out_the_last_two():
     assert split.test.of(0).tolist() == [3]
     assert split.train.of(1).tolist() == [0, 1]
     assert split.users_not_held_out == 9 - 1
+
+
+def test_leave_one_out_by_order_holds_out_the_last_two_lines():
+    log = make_log([(0, 5), (1, 3), (0, 2), (0, 8), (0, 1)])
+    log = dataclasses.replace(log, places=np.arange(len(log)))
+    split = split_log(
+        log.take(np.array([4, 2, 0, 3, 1])), Protocol("loo-order"), 0
+    )  # as sorted as filters leave it
+    assert [part.of(0).tolist() for part in (split.train, split.valid, split.test)] == [[2, 5], [8], [1]]
+    assert split.train.in_order()[:2].tolist() == [5, 2]
+    assert split.train.union(split.valid).in_order()[:3].tolist() == [5, 2, 8]
+    assert split.protocol == "leave-one-out by order in the file"
+    with pytest.raises(ConfigError, match="read from a file"):
+        split_log(make_log([(0, 1)]), Protocol("loo-order"), 0)
+
+
+def test_times_order_a_users_items_across_the_splits():
+    log = make_log([(0, 2), (0, 3), (0, 4), (1, 0), (1, 1)], times=[20, 30, 10, 5, 5])
+    split = split_log(log, Protocol("loo-time"), 0)
+    assert [part.ranks.tolist() for part in (split.train, split.valid, split.test)] == [[0, 0, 1], [1], [2]]
+    everything = split.train.union(split.valid).union(split.test)
+    assert everything.in_order().tolist() == [4, 2, 3, 0, 1]
 
 
 def test_equal_times_put_the_lower_item_first_whatever_the_rows():

@@ -173,6 +173,31 @@ def test_ml_100k_holds_out_the_last_two_liked_films(real_data, tmp_path, monkeyp
     assert len(data.train.of(user)) == len(liked) - 2
 
 
+def test_the_order_of_a_log_is_stored_and_checked(tmp_path):
+    path = tmp_path / "log.txt"
+    path.write_text("u 9 4 7 1\nv 4 1 9\n")
+    data = prepare("a", [path], Preparation(fmt="adjacency", split="loo-order")).dataset
+    folder = save_dataset(prepare("a", [path], Preparation(fmt="adjacency", split="loo-order")), tmp_path)
+    again = open_dataset(folder)
+    assert [again.item_ids[i] for i in again.train.in_order()] == ["9", "4", "4"]
+    assert again.order_digest() == data.order_digest()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"order_digest": "0" * 64}))
+    with pytest.raises(ArtifactError, match="its order has digest"):
+        open_dataset(folder)
+
+
+def test_beauty_is_in_the_order_of_its_lines(real_data, tmp_path, monkeypatch):
+    monkeypatch.setenv("RECPRESS_DATA_DIR", str(real_data))
+    data = load_dataset("beauty", tmp_path)
+    user, *items = (real_data / "beauty/sequences.txt").read_text().split("\n", 1)[0].split()
+    index = data.user_ids.index(user)
+    history = data.train.in_order()[data.train.indptr[index] : data.train.indptr[index + 1]]
+    assert [data.item_ids[i] for i in history] == items[:-2]
+    assert [data.item_ids[i] for i in data.valid.of(index)] == [items[-2]]
+    assert [data.item_ids[i] for i in data.test.of(index)] == [items[-1]]
+
+
 def test_the_same_log_gives_the_same_data_set(tmp_path):
     path = tmp_path / "log.csv"
     path.write_text("".join(f"u{u},i{(u * i) % 7}\n" for u in range(9) for i in range(6)))

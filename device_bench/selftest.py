@@ -39,7 +39,9 @@ def verify_bundle(folder: Path, threads: int = 1, delegate: str | None = None) -
     check_format(bundle.contract.format, folder, delegate)
     test, evaluation = bundle.selftest(), bundle.evaluation()
     if not evaluation.relevant_indices.size:
-        raise ArtifactError(f"{folder} has no evaluation user with a relevant item: recall is undefined")
+        raise ArtifactError(
+            f"{folder} has no evaluation user with a relevant item: recall is undefined", fault="content"
+        )
     user_ids, item_ids = bundle.user_ids(), bundle.item_ids()
     runtime = open_runtime(bundle.model_path, bundle.contract, threads, delegate)
     overlap = check_answers(runtime, test, bundle.contract)
@@ -81,7 +83,8 @@ def check_answers(runtime: Runtime, test: SelfTest, contract: Contract) -> float
 def _failed(runtime: Runtime, where: str, wrong: str) -> ArtifactError:
     return ArtifactError(
         f"self-test failed {where} ({runtime.name} {runtime.version}): {wrong}. "
-        "Nothing was timed. Export the bundle again; if it still fails, this runtime is at fault."
+        "Nothing was timed. Export the bundle again; if it still fails, this runtime is at fault.",
+        fault="answers",
     )
 
 

@@ -87,7 +87,9 @@ class LiteRT:
             )
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise ArtifactError(f"{self.name} {self.version} cannot load {model_path}: {error}") from None
+            raise ArtifactError(
+                f"{self.name} {self.version} cannot load {model_path}: {error}", fault="model"
+            ) from None
         numbers = self._check_interface(model_path, contract)
         self._seen_number = numbers[contract.seen_input]
         # Calls that give a view. None may live while the model runs: the interpreter would refuse.
@@ -112,7 +114,8 @@ class LiteRT:
         if found != wanted or shapes[contract.seen_input] != [contract.seen_capacity]:
             raise ArtifactError(
                 f"{model_path} does not fit its contract: it takes {found[0]} {shapes} and gives {found[1]}, "
-                f"the contract says {wanted[0]}, {contract.seen_capacity} seen items, and {wanted[1]}"
+                f"the contract says {wanted[0]}, {contract.seen_capacity} seen items, and {wanted[1]}",
+                fault="model",
             )
         return {d["name"]: d["index"] for side in sides for d in side}
 
@@ -156,4 +159,6 @@ class LiteRT:
         try:
             return self.run(feed)
         except (ValueError, RuntimeError) as error:
-            raise ArtifactError(f"the model failed on user {user} with k {k}: {error}") from None
+            raise ArtifactError(
+                f"the model failed on user {user} with k {k}: {error}", fault="model"
+            ) from None

@@ -62,7 +62,9 @@ class OnnxRuntime:
         try:
             self._session = ort.InferenceSession(str(model_path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's exceptions share no base class of their own
-            raise ArtifactError(f"onnxruntime {self.version} cannot load {model_path}: {error}") from None
+            raise ArtifactError(
+                f"onnxruntime {self.version} cannot load {model_path}: {error}", fault="model"
+            ) from None
         self._check_interface(model_path)
 
     def _check_interface(self, model_path: Path) -> None:
@@ -74,7 +76,8 @@ class OnnxRuntime:
         if inputs != wanted_in or not wanted_out.items() <= outputs.items():
             raise ArtifactError(
                 f"{model_path} does not fit its contract: it takes {inputs} and gives {outputs}, "
-                f"the contract says {wanted_in} and {wanted_out}"
+                f"the contract says {wanted_in} and {wanted_out}",
+                fault="model",
             )
 
     def prepare(self, user: SupportsIndex | None, seen: SeenItems, k: SupportsIndex) -> Feed:
@@ -99,4 +102,6 @@ class OnnxRuntime:
         try:
             return self.run(feed)
         except Exception as error:
-            raise ArtifactError(f"the model failed on user {user} with k {k}: {error}") from None
+            raise ArtifactError(
+                f"the model failed on user {user} with k {k}: {error}", fault="model"
+            ) from None

@@ -42,7 +42,8 @@ def check_format(file_format: str, where: Path, delegate: str | None = None) -> 
         raise ArtifactError(
             f"{where} holds a {file_format!r} model; this device_bench runs "
             f"{', '.join(map(repr, RUNTIMES))}. Export the student as one of them, or install a newer "
-            "recpress-edge."
+            "recpress-edge.",
+            fault="unsupported",
         )
     if delegate and delegate not in DELEGATES[file_format]:
         fitting = ", ".join(name for name, known in DELEGATES.items() if delegate in known) or "no"

@@ -2,7 +2,23 @@
 
 import difflib
 from collections.abc import Sequence
-from typing import ClassVar, NoReturn
+from typing import ClassVar, Literal, NoReturn
+
+Fault = Literal[
+    "missing",  # a file that must be there is not, or is not a plain file
+    "json",  # not JSON at all
+    "schema",  # another format, or another major version of it
+    "field",  # a field is absent or of the wrong type
+    "digest",  # the bytes are not those that were written
+    "size",  # another size than stated, or more than any reader takes
+    "path",  # a name that is no plain file name
+    "range",  # a number or an index outside its range
+    "unsupported",  # well-formed, but of a kind that this reader does not know
+    "content",  # a file inside does not hold what it must
+    "model",  # the model file does not load, run, or fit its contract
+    "answers",  # the model answers, but not as the self-test says
+]
+"""What is wrong with a bundle, for programs; the message says it to people. The Java reader uses the same."""
 
 
 class RecPressError(Exception):
@@ -22,7 +38,14 @@ class DataError(RecPressError):
 
 
 class ArtifactError(RecPressError):
-    """A model, checkpoint, bundle or record that is damaged, incomplete or not what it claims."""
+    """A model, checkpoint, bundle or record that is damaged, incomplete or not what it claims.
+
+    ``fault`` is set wherever a bundle is refused.
+    """
+
+    def __init__(self, message: str, *, fault: Fault | None = None) -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 class StorageError(RecPressError):

@@ -75,11 +75,11 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ArtifactError(f"no such file: {path}") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise ArtifactError(f"{path} is not readable JSON: {error}") from None
+        raise ArtifactError(f"no such file: {path}", fault="missing") from None
+    except (OSError, ValueError, RecursionError) as error:  # ValueError also for a number of 5000 digits
+        raise ArtifactError(f"{path} is not readable JSON: {error}", fault="json") from None
     if not isinstance(value, dict):
-        raise ArtifactError(f"{path} holds a {type(value).__name__}, expected a JSON object")
+        raise ArtifactError(f"{path} holds a {type(value).__name__}, expected a JSON object", fault="json")
     return value
 
 

@@ -291,3 +291,46 @@ def test_item_ids_that_do_not_fit(folder, text):
     replace_file(folder, "items.txt", text)
     with pytest.raises(ArtifactError, match=r"items\.txt"):
         open_bundle(folder).item_ids()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('"\\ud800"', id="half a surrogate pair"),
+        pytest.param("[" * 200_000 + "]" * 200_000, id="nested without end"),
+        pytest.param("9" * 5000, id="a number of 5000 digits"),
+    ],
+)
+def test_json_that_no_encoder_can_write_again(folder, text):
+    manifest = (folder / MANIFEST).read_text()
+    (folder / MANIFEST).write_text(manifest.replace('"schema"', f'"later": {text}, "schema"', 1))
+    with pytest.raises(ArtifactError, match="is not readable JSON") as refused:
+        open_bundle(folder)
+    assert refused.value.fault == "json"
+
+
+@pytest.mark.parametrize("header", ["{'descr': '<i4", "{1: 2, 'descr': 3}", "\t(", "'" * 3, "x" * 20_000])
+def test_an_array_header_that_numpy_cannot_parse(folder, header):
+    text = header.encode()
+    array = b"\x93NUMPY\x01\x00" + min(len(text), 65_535).to_bytes(2, "little") + text
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("users.npy", array)
+    replace_file(folder, "evaluation.npz", buffer.getvalue())
+    with pytest.raises(ArtifactError, match="is not a readable evaluation file") as refused:
+        open_bundle(folder).evaluation()
+    assert refused.value.fault == "content"
+
+
+def test_every_refusal_names_its_fault(folder):
+    """What another reader must agree with."""
+    (folder / "items.txt").write_bytes(b"\xff")
+    with pytest.raises(ArtifactError) as size:
+        open_bundle(folder)
+    replace_file(folder, "items.txt", b"\xff")
+    with pytest.raises(ArtifactError) as content:
+        open_bundle(folder).item_ids()
+    forge(folder, lambda m: m.update(schema="recpress.bundle/2"))
+    with pytest.raises(ArtifactError) as schema:
+        open_bundle(folder)
+    assert [e.value.fault for e in (size, content, schema)] == ["size", "content", "schema"]

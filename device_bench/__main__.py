@@ -1,17 +1,19 @@
-"""device_bench run | self-test | state: measure a bundle on this machine."""
+"""device_bench run | compare | check | self-test | state: measure a bundle on this machine, judge records."""
 
 import argparse
+import dataclasses
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from device_bench.options import add_run_options
+from device_bench.options import add_check_options, add_run_options
 from recpress_edge import __version__
 from recpress_edge.core.errors import RecPressError
 
 EXIT_CODES = (
-    "exit codes: 0 ok · 1 failed · 2 wrong usage · 4 measured but invalid (throttled, loaded, unstable)"
+    "exit codes: 0 ok · 1 failed · 2 wrong usage · 3 budget missed, limit not survived · "
+    "4 measured but invalid (throttled, loaded, unstable)"
 )
 
 
@@ -50,6 +52,19 @@ def build_parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(handler=_run)
 
+    both = commands.add_parser("compare", help="two records: ratios with intervals", allow_abbrev=False)
+    both.add_argument("first", type=Path, metavar="A.json")
+    both.add_argument("second", type=Path, metavar="B.json")
+    both.add_argument("--json", action="store_true", help="one JSON object instead of lines")
+    both.set_defaults(handler=_compare)
+
+    gate = commands.add_parser(
+        "check", help="hold records against budgets.toml; exit 3 when one is missed", allow_abbrev=False
+    )
+    add_check_options(gate)
+    gate.add_argument("--json", action="store_true", help="one JSON object on stdout, all talk on stderr")
+    gate.set_defaults(handler=_check)
+
     test = commands.add_parser(
         "self-test", help="verify bundles and their answers, time nothing", allow_abbrev=False
     )
@@ -65,6 +80,23 @@ def _run(args: argparse.Namespace) -> int:
     from device_bench.commands import run_bundles
 
     return run_bundles(args, args.runs)
+
+
+def _compare(args: argparse.Namespace) -> int:
+    from device_bench.compare import compare, comparison_lines
+
+    found = compare(args.first, args.second)
+    if args.json:
+        print(json.dumps(dataclasses.asdict(found), ensure_ascii=False))
+    else:
+        print("\n".join(comparison_lines(found)))
+    return 0
+
+
+def _check(args: argparse.Namespace) -> int:
+    from device_bench.commands import check_records
+
+    return check_records(args)
 
 
 def _self_test(args: argparse.Namespace) -> int:

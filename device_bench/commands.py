@@ -14,6 +14,7 @@ from device_bench.protocol import run_bundle
 from device_bench.runtimes.opening import check_format
 from device_bench.selftest import verify_bundle
 from device_bench.show import labelled, record_lines
+from recpress_edge.core import gate
 from recpress_edge.core.bundle import open_bundle
 from recpress_edge.core.errors import ConfigError, InvalidRunError
 from recpress_edge.core.files import check_free, storage_errors
@@ -84,6 +85,16 @@ def _plan(bundles: Sequence[Path], protocol: Protocol) -> list[str]:
     processes = protocol.processes + 4  # and self-test, idle, memory, measuring
     work = f"{processes} processes each, {2 * protocol.seconds:g} s or more of queries"
     return [labelled("would run", protocol.command(bundle)) for bundle in bundles] + [labelled("", work)]
+
+
+def check_records(args: argparse.Namespace) -> int:
+    """Hold records against budgets. ``args``: see options.add_check_options, and ``json``."""
+    held = gate.hold(args.runs, gate.read_budgets(args.budget, args.only))
+    print("\n".join(gate.verdict_lines(held)), file=sys.stderr if args.json else sys.stdout)
+    if args.json:
+        print(json.dumps({"budgets": gate.as_json(held)}, ensure_ascii=False))
+    gate.decide(held)
+    return 0
 
 
 def self_test_bundles(bundles: Sequence[Path]) -> int:

@@ -97,6 +97,17 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--force", action="store_true", help="let --out replace an older record")
 
 
+def add_check_options(parser: argparse.ArgumentParser) -> None:
+    """Options of the budget gate, shared with ``recpress-edge check``."""
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="record files, or folders of them")
+    parser.add_argument(
+        "--budget", type=Path, default=Path("budgets.toml"), metavar="FILE", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="hold this budget only; may be repeated"
+    )
+
+
 def protocol_of(args: argparse.Namespace) -> Protocol:
     """The protocol that the flags ask for."""
     return Protocol(**{field.name: getattr(args, field.name) for field in dataclasses.fields(Protocol)})

@@ -26,6 +26,7 @@ COMMANDS: Final = (
     "bench",
     "report",
     "pick",
+    "check",
     "reproduce",
 )
 

@@ -1,6 +1,6 @@
 """A budget: what a variant may cost on a device, and by how much it keeps or breaks it."""
 
-import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,13 +9,18 @@ from recpress_edge.core.units import format_bytes, format_ns
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What one variant costs on one device. None: not known."""
+    """What one variant costs on one device, and what it gives. None: not known."""
 
     file_bytes: float | None
     p95_ns: float | None
     """95th percentile of the time the model takes for one query."""
     peak_bytes: float | None
     """Peak memory of the whole process that loaded the model and answered every query (VmHWM)."""
+    p50_ns: float | None = None
+    p99_ns: float | None = None
+    instructions_p50: float | None = None
+    """Median of the instructions of a query, where instructions were counted and not time."""
+    recall_at_50: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,68 +30,89 @@ class Budget:
     max_file_bytes: int | None = None
     max_p95_ns: int | None = None
     max_peak_bytes: int | None = None
+    max_p50_ns: int | None = None
+    max_p99_ns: int | None = None
+    max_instructions_p50: int | None = None
+    min_recall_at_50: float | None = None
 
     @property
     def limited(self) -> bool:
         """True when at least one limit is set."""
-        return any(getattr(self, field.name) is not None for field in dataclasses.fields(self))
+        return bool(_set(self))
 
     def __str__(self) -> str:
-        parts = []
-        if self.max_file_bytes is not None:
-            parts.append(f"file ≤ {format_bytes(self.max_file_bytes)}")
-        if self.max_p95_ns is not None:
-            parts.append(f"p95 ≤ {format_ns(self.max_p95_ns)}")
-        if self.max_peak_bytes is not None:
-            parts.append(f"peak memory ≤ {format_bytes(self.max_peak_bytes)}")
+        parts = [
+            f"{limit.title} {'≥' if limit.least else '≤'} {limit.form(bound)}" for limit, bound in _set(self)
+        ]
         return ", ".join(parts) or "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One kind of limit: the field of a cost, the field of a budget, and how both are written."""
+
+    constraint: str
+    field: str
+    title: str
+    form: Callable[[float], str]
+    least: bool = False
+    """True where more is better."""
+
+
+LIMITS: Final = (
+    Limit("file_bytes", "max_file_bytes", "file", format_bytes),
+    Limit("p50_ns", "max_p50_ns", "p50", format_ns),
+    Limit("p95_ns", "max_p95_ns", "p95", format_ns),
+    Limit("p99_ns", "max_p99_ns", "p99", format_ns),
+    Limit("peak_bytes", "max_peak_bytes", "peak memory", format_bytes),
+    Limit("instructions_p50", "max_instructions_p50", "instructions of a query", lambda n: f"{n:,.0f}"),
+    Limit("recall_at_50", "min_recall_at_50", "Recall@50", lambda share: f"{share:.4f}", least=True),
+)
+
+
+def _set(budget: Budget) -> list[tuple[Limit, float]]:
+    bounds = [(limit, getattr(budget, limit.field)) for limit in LIMITS]
+    return [(limit, bound) for limit, bound in bounds if bound is not None]
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
     """One limit held against one cost, in the limit's base unit."""
 
-    constraint: str
-    """file_bytes, p95_ns or peak_bytes."""
-    limit: int
+    kind: Limit
+    limit: float
     found: float | None
+
+    @property
+    def constraint(self) -> str:
+        """file_bytes, p95_ns, peak_bytes, …"""
+        return self.kind.constraint
 
     @property
     def holds(self) -> bool:
         """False also when the cost is not known: what was not measured was not shown to fit."""
-        return self.found is not None and self.found <= self.limit
+        return self.margin is not None and self.margin >= 0
 
     @property
     def margin(self) -> float | None:
         """How much of the limit is left, in its base unit; negative when it is missed."""
-        return None if self.found is None else self.limit - self.found
+        if self.found is None:
+            return None
+        return self.found - self.limit if self.kind.least else self.limit - self.found
 
     def __str__(self) -> str:
-        title, form = _SHOWN[self.constraint]
+        kind, limit = self.kind, self.kind.form(self.limit)
         if self.found is None or self.margin is None:
-            return f"{title} not known, limit {form(self.limit)}"
-        if self.holds:
-            return f"{title} {form(self.found)} ≤ {form(self.limit)} ({form(self.margin)} left)"
-        return f"{title} {form(self.found)} > {form(self.limit)} ({form(-self.margin)} over)"
-
-
-_SHOWN: Final = {
-    "file_bytes": ("file", format_bytes),
-    "p95_ns": ("p95", format_ns),
-    "peak_bytes": ("peak memory", format_bytes),
-}
+            return f"{kind.title} not known, limit {limit}"
+        signs, words = (("≥", "<"), ("above", "below")) if kind.least else (("≤", ">"), ("left", "over"))
+        broken = not self.holds
+        by = f"({kind.form(abs(self.margin))} {words[broken]})"
+        return f"{kind.title} {kind.form(self.found)} {signs[broken]} {limit} {by}"
 
 
 def checks(cost: Cost, budget: Budget) -> tuple[Check, ...]:
     """Every limit that is set, held against the cost."""
-    limits = {
-        "file_bytes": budget.max_file_bytes,
-        "p95_ns": budget.max_p95_ns,
-        "peak_bytes": budget.max_peak_bytes,
-    }
-    return tuple(
-        Check(name, limit, getattr(cost, name)) for name, limit in limits.items() if limit is not None
-    )
+    return tuple(Check(limit, bound, getattr(cost, limit.constraint)) for limit, bound in _set(budget))
 
 
 def misses(cost: Cost, budget: Budget) -> tuple[Check, ...]:

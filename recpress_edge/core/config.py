@@ -30,6 +30,8 @@ def _typed(value: Any, hint: Any, where: str) -> Any:
         if value not in allowed:
             raise ConfigError(f"{where} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
         return value
+    if type(None) in allowed:  # X | None: TOML has no null, so what is written must be an X
+        (hint,) = (kind for kind in allowed if kind is not type(None))
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if isinstance(hint, type) and (not isinstance(value, hint) or (hint is int and isinstance(value, bool))):

@@ -15,12 +15,16 @@ from recpress_edge.core.stats import percentile, percentile_upper
 # History: 1 first version.
 BENCH_SCHEMA: Final = "recpress.bench/1"
 BASES: Final = ("measured", "emulated", "estimated")
+INSTRUCTIONS: Final = "icount"
+"""As ``protocol.clock``: what stands under latency_ns are instructions counted, not nanoseconds passed."""
 
 # Records that disagree on any of these measured different things and are never pooled or compared.
 SAME_CONDITIONS: Final = (
     "basis",
     "device.id",
+    "device.governor",
     "software.runtime",
+    "protocol.clock",
     "protocol.threads",
     "protocol.delegate",
     "protocol.batch",
@@ -78,13 +82,14 @@ def model_memory_bytes(record: Mapping[str, Any], field: str) -> int | None:
 def differences(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[str]:
     """Conditions that two records do not share, in words; empty when they may be compared."""
     return [
-        f"{name}: {_field(left, name)!r} and {_field(right, name)!r}"
+        f"{name}: {field_of(left, name)!r} and {field_of(right, name)!r}"
         for name in SAME_CONDITIONS
-        if _field(left, name) != _field(right, name)
+        if field_of(left, name) != field_of(right, name)
     ]
 
 
-def _field(record: Mapping[str, Any], dotted: str) -> Any:
+def field_of(record: Mapping[str, Any], dotted: str) -> Any:
+    """The value at 'section.name'; None where there is none."""
     value: Any = record
     for part in dotted.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None

@@ -1,0 +1,155 @@
+"""Two records side by side: ratios with intervals, or why there can be none."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from recpress_edge.core.errors import ConfigError, InvalidRunError
+from recpress_edge.core.results import INSTRUCTIONS, differences, field_of, model_memory_bytes, read_record
+from recpress_edge.core.rng import stream
+from recpress_edge.core.stats import bootstrap_percentile, percentile
+from recpress_edge.core.units import format_bytes, format_ns
+
+# Beside SAME_CONDITIONS: two bundles of different data answer different questions.
+_SAME_DATA: Final = "artifact.provenance.dataset.digest"
+_QUANTILES: Final = (
+    # samples, percentile, what it is called
+    ("query", 50, "query p50"),
+    ("query", 90, "query p90"),
+    ("query", 99, "query p99"),
+    ("end_to_end", 50, "ids in, ids out p50"),
+    ("end_to_end", 99, "ids in, ids out p99"),
+    ("first_query", 50, "first query p50"),
+    ("load", 50, "load p50"),
+    ("import", 50, "import p50"),
+)
+NOTE: Final = (
+    "intervals: 95 %, from blocks of neighbouring samples of these two runs. Two runs of one file, minutes "
+    "apart, can differ by 3 % more than that: measure both again before a small difference decides."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """One figure of both records, and the second over the first."""
+
+    name: str
+    unit: str
+    """ns, bytes or instructions."""
+    first: float
+    second: float
+    ratio: float
+    low: float
+    high: float
+    """The ratio's 95 % interval; a point for what is exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What ``device_bench compare`` found."""
+
+    names: tuple[str, str]
+    ratios: tuple[Ratio, ...]
+    recall: tuple[float, float]
+    same_answers: bool
+    """Whether every evaluation user got the very same items."""
+    notes: tuple[str, ...]
+    """Differences that do not forbid the comparison but may explain it."""
+
+
+def compare(first: Path, second: Path, seed: int = 0) -> Comparison:
+    """The second record against the first. ConfigError when they were made under unlike conditions,
+    InvalidRunError when one of them is not to be relied on."""
+    records = read_record(first), read_record(second)
+    _check_comparable((first, second), records)
+    ratios = [_latency(*records, name, q, title, seed) for name, q, title in _QUANTILES]
+    for field, title in (("vm_hwm", "peak memory"), ("pss_anon", "private memory")):
+        values = [field_of(record, f"memory_bytes.model.{field}") for record in records]
+        ratios += _exact(title, *values)
+        ratios += _exact(f"{title}, model's share", *(model_memory_bytes(r, field) for r in records))
+    ratios += _exact("model file", *(record["artifact"].get("file_bytes") for record in records))
+    left, right = records
+    return Comparison(
+        (_name(left), _name(right)),
+        tuple(ratios),
+        (left["quality"]["recall@50"], right["quality"]["recall@50"]),
+        left["quality"].get("ids_sha256") == right["quality"].get("ids_sha256"),
+        tuple(_notes(left, right)),
+    )
+
+
+def _check_comparable(paths: Sequence[Path], records: Sequence[Mapping[str, Any]]) -> None:
+    left, right = records
+    unlike = differences(left, right)
+    data = [field_of(record, _SAME_DATA) for record in records]
+    if data[0] != data[1]:
+        unlike.append(f"data set: {data[0]!r} and {data[1]!r}")
+    if unlike:
+        raise ConfigError(
+            f"{paths[0]} and {paths[1]} were made under unlike conditions and cannot be compared: "
+            f"{'; '.join(unlike)}. Measure both the same way."
+        )
+    for path, record in zip(paths, records, strict=True):
+        if not record["valid"]:
+            reasons = "; ".join(map(str, record.get("invalid_reasons", ())))
+            raise InvalidRunError(f"{path} is INVALID and compared with nothing: {reasons}")
+
+
+def _latency(
+    left: Mapping[str, Any], right: Mapping[str, Any], name: str, q: int, title: str, seed: int
+) -> Ratio:
+    before, after = left["latency_ns"][name], right["latency_ns"][name]
+    draws = [
+        bootstrap_percentile(samples, q, stream(seed, f"compare {name} {q}", side))
+        for side, samples in enumerate((before, after))
+    ]
+    low, high = np.quantile(draws[1] / np.maximum(draws[0], 1), [0.025, 0.975])
+    unit = "instructions" if left["protocol"].get("clock") == INSTRUCTIONS else "ns"
+    p_before, p_after = percentile(before, q), percentile(after, q)
+    return Ratio(title, unit, p_before, p_after, p_after / max(p_before, 1), float(low), float(high))
+
+
+def _exact(title: str, before: float | None, after: float | None) -> list[Ratio]:
+    if not before or after is None or before < 0:
+        return []
+    ratio = after / before
+    return [Ratio(title, "bytes", before, after, ratio, ratio, ratio)]
+
+
+def _notes(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[str]:
+    names = sorted({*left["software"], *right["software"]} - {"runtime"})
+    fields = [("kernel", "device.kernel"), *((name, f"software.{name}") for name in names)]
+    return [
+        f"{name}: {field_of(left, field)} and {field_of(right, field)}"
+        for name, field in fields
+        if field_of(left, field) != field_of(right, field)
+    ]
+
+
+def _name(record: Mapping[str, Any]) -> str:
+    return f"{record['artifact'].get('name')} ({record['created']})"
+
+
+def comparison_lines(found: Comparison) -> list[str]:
+    """The comparison as aligned lines."""
+    width = max(len(ratio.name) for ratio in found.ratios)
+    lines = [f"A  {found.names[0]}", f"B  {found.names[1]}", ""]
+    lines.append(f"{'':<{width}}  {'A':>12}  {'B':>12}  {'B / A':>7}")
+    for r in found.ratios:
+        interval = f"[{r.low:.3f}, {r.high:.3f}]" if r.high > r.low else ""
+        values = f"{_figure(r.first, r.unit):>12}  {_figure(r.second, r.unit):>12}"
+        lines.append(f"{r.name:<{width}}  {values}  {r.ratio:>6.3f}×  {interval}".rstrip())
+    before, after = found.recall
+    same = "the same items for every user" if found.same_answers else "not the same items for every user"
+    lines += ["", f"Recall@50  {before:.4f} → {after:.4f}  ({after - before:+.4f}; {same})"]
+    lines += [f"note       {note}" for note in found.notes]
+    return [*lines, NOTE]
+
+
+def _figure(value: float, unit: str) -> str:
+    if unit == "instructions":
+        return f"{value:,.0f}"
+    return format_ns(value) if unit == "ns" else format_bytes(value)

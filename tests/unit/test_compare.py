@@ -1,0 +1,114 @@
+"""Two records: refused when unlike, else ratios with intervals that can be checked by hand."""
+
+import json
+
+import numpy as np
+import pytest
+from records import make_record, write_runs
+
+from device_bench.__main__ import main
+from device_bench.compare import compare
+from recpress_edge.core.errors import ConfigError, InvalidRunError
+from recpress_edge.core.results import read_record, write_record
+from recpress_edge.core.stats import bootstrap_percentile
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """Write two records; the second is what ``change`` makes of the first."""
+
+    def write(change, **facts):
+        left, right = make_record(**facts), make_record(**facts)
+        change(right)
+        folder = write_runs(tmp_path / "runs", [left, right])
+        return tuple(sorted(folder.iterdir()))
+
+    return write
+
+
+def faster(record):
+    record["latency_ns"]["query"] = [s // 2 for s in record["latency_ns"]["query"]]
+
+
+def test_half_the_time_is_half(pair):
+    found = compare(*pair(faster))
+    by = {ratio.name: ratio for ratio in found.ratios}
+    assert by["query p50"].ratio == pytest.approx(0.5, abs=1e-4)
+    assert by["query p50"].low <= 0.5 <= by["query p50"].high
+    assert by["ids in, ids out p50"].ratio == 1
+    assert by["ids in, ids out p50"].low <= 1 <= by["ids in, ids out p50"].high
+    assert by["model file"].ratio == by["peak memory"].ratio == 1
+    assert found.same_answers
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda r: r["device"].update(id="pi4"), "device.id: 'host-x86' and 'pi4'"),
+        (lambda r: r.update(basis="emulated"), "basis: 'measured' and 'emulated'"),
+        (lambda r: r["protocol"].update(threads=4), "protocol.threads: 1 and 4"),
+        (lambda r: r["protocol"].update(clock="icount"), "protocol.clock"),
+        (lambda r: r["device"].update(governor="powersave"), "device.governor"),
+        (lambda r: r["software"].update(runtime="ai-edge-litert"), "software.runtime"),
+        (lambda r: r["artifact"]["provenance"]["dataset"].update(digest="x"), "data set"),
+    ],
+)
+def test_unlike_conditions_are_refused_by_name(pair, change, says):
+    with pytest.raises(ConfigError, match=says):
+        compare(*pair(change))
+
+
+def test_an_invalid_run_is_compared_with_nothing(pair, capsys):
+    paths = pair(lambda r: r.update(valid=False, invalid_reasons=["throttled"]))
+    with pytest.raises(InvalidRunError, match="throttled"):
+        compare(*paths)
+    assert main(["compare", *map(str, paths)]) == 4
+    assert "INVALID" in capsys.readouterr().err
+
+
+def test_the_command_says_all_of_it(pair, capsys):
+    def change(record):
+        faster(record)
+        record["software"]["onnxruntime"] = "1.33.0"
+        record["quality"]["ids_sha256"] = "0" * 64
+
+    paths = pair(change)
+    assert main(["compare", *map(str, paths)]) == 0
+    out = capsys.readouterr().out
+    for part in ("query p50", "0.500×", "[", "not the same items", "onnxruntime: 1.32.0 and 1.33.0", "95 %"):
+        assert part in out
+    assert main(["compare", *map(str, paths), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["ratios"][0]["unit"] == "ns"
+
+
+def test_instructions_are_compared_as_such(pair, tmp_path, capsys):
+    paths = pair(faster, basis="emulated")
+    for path in paths:
+        record = read_record(path)
+        record["protocol"]["clock"] = "icount"
+        write_record(path, record)
+    assert main(["compare", *map(str, paths)]) == 0
+    assert "ns" not in capsys.readouterr().out.split("\n")[4]
+
+
+def test_blocks_tell_less_than_samples_that_stand_alone():
+    """Samples that come in runs of 500 equal ones: the interval must be that of 40 values, not of 20,000."""
+    rng = np.random.default_rng(0)
+    level = np.repeat(rng.normal(100, 10, 40), 500)
+    alone = rng.permutation(level)
+    wide, narrow = (np.ptp(bootstrap_percentile(s, 50, np.random.default_rng(1))) for s in (level, alone))
+    assert wide > 5 * narrow
+
+
+def test_bootstrap_of_constant_samples_is_a_point():
+    assert set(bootstrap_percentile([7] * 100, 99, np.random.default_rng(0))) == {7}
+    assert bootstrap_percentile([3], 50, np.random.default_rng(0), draws=2).tolist() == [3, 3]
+
+
+def test_bootstrap_covers_the_true_median():
+    misses = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        low, high = np.quantile(bootstrap_percentile(rng.random(400), 50, rng, draws=300), [0.025, 0.975])
+        misses += not low <= 0.5 <= high
+    assert misses <= 9

@@ -344,14 +344,14 @@ def _read_npz(where: Path, names: list[str]) -> dict[str, NDArray[np.integer[Any
     try:
         with zipfile.ZipFile(where) as archive:
             for name in names:
-                arrays[name] = _read_member(archive, f"{name}.npy")
+                arrays[name] = _read_member(archive, name)
     except Exception as error:  # zipfile, zlib, tokenize and numpy share no base class of errors
         raise ArtifactError(f"{where} is not a readable evaluation file: {error}", fault="content") from None
     return arrays
 
 
 def _read_member(archive: zipfile.ZipFile, name: str) -> NDArray[np.integer[Any]]:
-    member = archive.getinfo(name)
+    member = archive.getinfo(f"{name}.npy")
     if member.file_size > MAX_FILE_BYTES // 16:
         raise ValueError(f"{name} claims {member.file_size} bytes")
     with archive.open(member) as file:

@@ -18,7 +18,8 @@ from typing import Any, Final
 from latency_ratio import Protocol as RatioProtocol
 from latency_ratio import compare
 
-from device_bench.options import Protocol
+from device_bench.lanes.targets import parse_target
+from device_bench.options import Protocol, Request
 from device_bench.protocol import run_bundle
 from recpress_edge.cli import main as recpress_edge
 from recpress_edge.cli.common import table
@@ -98,7 +99,8 @@ def measure(student: str, args: argparse.Namespace) -> dict[str, Any]:
 
 def record_of(folder: Path, runs: Path) -> dict[str, Any]:
     """Measure a bundle by the full protocol and keep the record with its raw samples."""
-    record = run_bundle(folder, Protocol(), print)
+    request = Request(parse_target("host"), Protocol(), {})
+    record = run_bundle(folder, request.protocol, print, request.command(folder))
     created = datetime.datetime.now(datetime.UTC)
     digest = record["artifact"]["bundle_sha256"]
     write_record(record_path(runs, record["device"]["id"], digest, created), record)

@@ -5,12 +5,12 @@ import datetime
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from device_bench.options import Protocol, protocol_of
-from device_bench.protocol import run_bundle
+from device_bench.lanes.targets import lane_module
+from device_bench.options import request_of
 from device_bench.runtimes.opening import check_format
 from device_bench.selftest import verify_bundle
 from device_bench.show import labelled, record_lines
@@ -22,24 +22,26 @@ from recpress_edge.core.results import record_path, write_record
 
 
 def run_bundles(args: argparse.Namespace, runs: Path) -> int:
-    """Measure each bundle, write its record, print it.
+    """Measure each bundle on the target, write the records as they come, print them.
 
     InvalidRunError comes last, when every record is written. ``args``: see options.add_run_options,
     and ``json``, ``dry_run``.
     """
-    protocol = protocol_of(args)
+    request = request_of(args)
+    lane = lane_module(request.target)
+    lane.check(request)
     _check_out(args)
     for folder in args.bundles:  # all of them before any time is spent on the first
-        check_format(open_bundle(folder).contract.format, folder, protocol.delegate)
+        check_format(open_bundle(folder).contract.format, folder, request.protocol.delegate)
     stream = sys.stderr if args.json else sys.stdout
     if args.dry_run:
-        print("\n".join(_plan(args.bundles, protocol)), file=stream)
+        lines = [labelled("would run", request.command(bundle)) for bundle in args.bundles]
+        print("\n".join([*lines, labelled("", lane.plan(request))]), file=stream)
         return 0
 
     _check_writable(runs if args.out is None else args.out.parent)
-    records: list[tuple[Path, dict[str, Any]]] = []
-    for folder in args.bundles:
-        record = run_bundle(folder, protocol, lambda text: print(text, file=sys.stderr, flush=True))
+    records: list[tuple[Path, Mapping[str, Any]]] = []
+    for record in lane.run(request, args.bundles, _report):
         created = datetime.datetime.fromisoformat(record["created"])
         path = args.out or record_path(
             runs, record["device"]["id"], record["artifact"]["bundle_sha256"], created
@@ -81,10 +83,8 @@ def _check_writable(folder: Path) -> None:
         tempfile.TemporaryFile(dir=folder).close()
 
 
-def _plan(bundles: Sequence[Path], protocol: Protocol) -> list[str]:
-    processes = protocol.processes + 4  # and self-test, idle, memory, measuring
-    work = f"{processes} processes each, {2 * protocol.seconds:g} s or more of queries"
-    return [labelled("would run", protocol.command(bundle)) for bundle in bundles] + [labelled("", work)]
+def _report(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def check_records(args: argparse.Namespace) -> int:

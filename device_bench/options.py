@@ -2,10 +2,13 @@
 
 import argparse
 import dataclasses
+import shlex
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from device_bench.lanes.targets import LANES, Target, parse_target
 from recpress_edge.core.errors import ConfigError
 
 # What the published protocol asks for; less is allowed and said in the record.
@@ -27,7 +30,7 @@ class Protocol:
     processes: int = FULL_PROCESSES
     """Fresh processes that each give one cold-start sample."""
     seconds: float = FULL_SECONDS
-    """Least time in the samples of the warm phase."""
+    """Least time in the samples of the warm phase; 0: the number of samples alone decides."""
     queries: int = FULL_QUERIES
     """Least number of samples in the warm phase."""
     seed: int = 0
@@ -39,19 +42,18 @@ class Protocol:
         for name in ("k", "threads", "processes", "queries"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"--{name} must be at least 1, got {getattr(self, name)}")
-        if not 0 < self.seconds <= TIMEOUT_S / 4:
+        if not 0 <= self.seconds <= TIMEOUT_S / 4:
             raise ConfigError(
-                f"--seconds must be above 0 and at most {TIMEOUT_S / 4:g}, got {self.seconds:g}"
+                f"--seconds must be at least 0 and at most {TIMEOUT_S / 4:g}, got {self.seconds:g}"
             )
         if self.seed < 0:
             raise ConfigError(f"--seed must not be negative, got {self.seed}")
 
-    def command(self, bundle: Path) -> str:
-        """The command that repeats this run."""
-        flags = ("k", "threads", "processes", "seconds", "queries", "seed")
-        numbers = [f"--{flag} {getattr(self, flag):g}" for flag in flags]
-        delegate = [f"--delegate {self.delegate}"] if self.delegate else []
-        return " ".join(["device_bench run", str(bundle), *numbers, *delegate])
+    def flags(self) -> list[str]:
+        """The flags that ask for this protocol again."""
+        names = ("k", "threads", "processes", "seconds", "queries", "seed")
+        numbers = [part for name in names for part in (f"--{name}", _number(getattr(self, name)))]
+        return [*numbers, *(["--delegate", self.delegate] if self.delegate else [])]
 
     def warnings(self) -> list[str]:
         """Where this asks for less than the full protocol."""
@@ -66,12 +68,40 @@ class Protocol:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to measure on, how, and with which of the lane's own options."""
+
+    target: Target
+    protocol: Protocol
+    options: Mapping[str, Any]
+    """Of LANE_FLAGS, those that were given."""
+
+    def command(self, bundle: Path) -> str:
+        """The command that repeats this run."""
+        on = [] if self.target.lane == "host" else ["--on", str(self.target)]
+        own = [part for name, value in self.options.items() for part in (f"--{name}", str(value))]
+        return shlex.join(["device_bench", "run", str(bundle), *on, *own, *self.protocol.flags()])
+
+
+# name -> type, metavar, help: flags that some lanes take (Lane.flags), refused for all others.
+LANE_FLAGS: Final[Mapping[str, tuple[Callable[[str], Any], str, str]]] = {}
+
+
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Options of a measurement, shared with ``recpress-edge bench``."""
     defaults = Protocol()
     parser.add_argument(
         "bundles", nargs="+", type=Path, metavar="BUNDLE", help="folder made by recpress-edge export"
     )
+    parser.add_argument(
+        "--on",
+        default="host",
+        metavar="TARGET",
+        help=f"{'; '.join(f'{lane.grammar}: {lane.about}' for lane in LANES.values())} (default: host)",
+    )
+    for name, (kind, metavar, text) in LANE_FLAGS.items():
+        parser.add_argument(f"--{name}", type=kind, metavar=metavar, help=f"{text} ({_takers(name)})")
     group = parser.add_argument_group("measurement")
     for name, kind, text in (
         ("k", int, "items per query"),
@@ -84,7 +114,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         default = getattr(defaults, name)
         metavar = "S" if kind is float else "N"
         group.add_argument(
-            f"--{name}", type=kind, default=default, metavar=metavar, help=f"{text} (default: {default:g})"
+            f"--{name}", type=kind, metavar=metavar, help=f"{text} (default: {default:g}, or the target's)"
         )
     group.add_argument(
         "--delegate",
@@ -108,6 +138,26 @@ def add_check_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def protocol_of(args: argparse.Namespace) -> Protocol:
-    """The protocol that the flags ask for."""
-    return Protocol(**{field.name: getattr(args, field.name) for field in dataclasses.fields(Protocol)})
+def request_of(args: argparse.Namespace) -> Request:
+    """What the flags ask for; ConfigError for a flag that the target's lane does not take."""
+    target = parse_target(args.on)
+    lane = LANES[target.lane]
+    options = {name: value for name in LANE_FLAGS if (value := getattr(args, _attribute(name))) is not None}
+    for name in options:
+        if name not in lane.flags:
+            raise ConfigError(f"--{name} goes with --on {_takers(name)}, not with {target}. Leave it out.")
+    given = {field.name: getattr(args, field.name) for field in dataclasses.fields(Protocol)}
+    named = {name: value for name, value in given.items() if value is not None}
+    return Request(target, Protocol(**{**lane.defaults, **named}), options)
+
+
+def _number(value: float) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _takers(flag: str) -> str:
+    return ", ".join(name for name, lane in LANES.items() if flag in lane.flags)
+
+
+def _attribute(flag: str) -> str:
+    return flag.replace("-", "_")

@@ -19,8 +19,10 @@ from recpress_edge.core.results import BENCH_SCHEMA
 Report = Callable[[str], None]
 
 
-def run_bundle(folder: Path, protocol: Protocol, report: Report) -> dict[str, Any]:
+def run_bundle(folder: Path, protocol: Protocol, report: Report, command: str) -> dict[str, Any]:
     """Measure one bundle and return its record (schema ``recpress.bench/1``); writes nothing.
+
+    ``command``: what repeats it, for the record.
 
     Order: verify; idle process; cold starts; memory process; the measuring process, which
     self-tests before it times and ranks the evaluation users afterwards. The self-test also runs
@@ -81,7 +83,7 @@ def run_bundle(folder: Path, protocol: Protocol, report: Report) -> dict[str, An
             "seed": protocol.seed,
             "clock": "perf_counter_ns",
             **({"delegate": protocol.delegate} if protocol.delegate else {}),
-            "command": protocol.command(folder),
+            "command": command,
         },
         "latency_ns": latency,
         "memory_bytes": {"idle": idle["idle"], **memory},

@@ -19,8 +19,8 @@ import pytest
 from bundles import make_bundle
 from exports import make_source
 
-from device_bench import commands
 from device_bench.__main__ import main
+from device_bench.lanes import host
 from device_bench.selftest import verify_bundle
 from recpress_edge.core.bundle import open_bundle
 from recpress_edge.core.errors import ArtifactError
@@ -143,7 +143,7 @@ def test_two_bundles_as_json_on_stdout(pristine, tmp_path):
 
 def test_an_invalid_run_is_kept_and_exits_4(measured, monkeypatch, tmp_path, capsys):
     record = read_record(measured[2]) | {"valid": False, "invalid_reasons": ["throttled during the run"]}
-    monkeypatch.setattr(commands, "run_bundle", lambda *_: record)
+    monkeypatch.setattr(host, "run_bundle", lambda *_: record)
     assert main(["run", str(measured[0].folder), "--runs", str(tmp_path)]) == 4
     (path,) = tmp_path.rglob("*.json")
     assert read_record(path)["invalid_reasons"] == ["throttled during the run"]

@@ -1,6 +1,7 @@
 """How a bundle is measured: flags, blocks of queries, worker processes, the rules of the self-test."""
 
 import os
+import shlex
 import signal
 import time
 
@@ -12,8 +13,9 @@ from bundles import make_bundle
 from device_bench import process
 from device_bench.__main__ import build_parser
 from device_bench.ids import IdRecommender
+from device_bench.lanes.targets import parse_target
 from device_bench.measure import BlockTimer, Job, ranking_metrics
-from device_bench.options import Protocol, protocol_of
+from device_bench.options import Protocol, Request, request_of
 from device_bench.process import WorkerError, run_worker
 from device_bench.runtimes.onnx_runtime import OnnxRuntime
 from device_bench.selftest import difference_beyond_ties, first_difference
@@ -42,12 +44,13 @@ def bundle(tmp_path_factory):
 
 
 def test_the_recorded_command_repeats_the_protocol(tmp_path):
-    protocol = Protocol(k=20, threads=2, processes=3, seconds=0.25, queries=77, seed=9)
-    command = protocol.command(tmp_path).split()
+    protocol = Protocol(k=20, threads=2, processes=3, seconds=0.25, queries=1_234_567, seed=9)
+    request = Request(parse_target("host"), protocol, {})
+    command = shlex.split(request.command(tmp_path / "a bundle"))
     assert command[0] == "device_bench"
     args = build_parser().parse_args(command[1:])
-    assert protocol_of(args) == protocol
-    assert args.bundles == [tmp_path]
+    assert request_of(args) == request
+    assert args.bundles == [tmp_path / "a bundle"]
 
 
 @pytest.mark.parametrize("wrong", [{"k": 0}, {"threads": 0}, {"processes": 0}, {"queries": -1}, {"seed": -1}])
@@ -56,7 +59,7 @@ def test_absurd_protocols_are_refused(wrong):
         Protocol(**wrong)
 
 
-@pytest.mark.parametrize("seconds", [0, -1, 1e9, float("nan")])
+@pytest.mark.parametrize("seconds", [-1, 1e9, float("nan")])
 def test_absurd_seconds_are_refused(seconds):
     with pytest.raises(ConfigError, match="--seconds"):
         Protocol(seconds=seconds)

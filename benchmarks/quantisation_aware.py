@@ -32,8 +32,9 @@ from recpress_edge.data.holdout import Split
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import load_dataset
 from recpress_edge.distill.students import QUANTISED, create_method, parse_name, teacher_name
-from recpress_edge.models.method import Job, Tables
+from recpress_edge.models.method import Factorised, Job, Method
 from recpress_edge.models.stored import stored_tables
+from recpress_edge.models.teacher import Tables
 from recpress_edge.training.cache import TrainOptions, ensure_model, plan_model
 from recpress_edge.training.checkpoint import CheckpointStore
 from recpress_edge.training.evaluate import evaluate
@@ -70,16 +71,17 @@ def fine_tuned(model: TrainedModel, teacher: TrainedModel | None, recipe: str, d
     plan = plan_model(
         name, "student", data, int(model.metadata["seed"]), Path(), TrainOptions(), teacher, model
     )
-    targets = Tables(teacher.user_emb, teacher.item_emb) if teacher else None
-    start = Tables(model.user_emb, model.item_emb)
-    job = Job(data.train, name.dim, plan.seed, plan.training.epochs, targets, start)
+    targets = teacher.teacher if teacher else None
+    job = Job(data.train, name.dim, plan.seed, plan.training.epochs, targets, model.tables)
 
-    def on_valid(user_emb: Tensor, item_emb: Tensor) -> dict[str, float]:
-        return evaluate(*stored_tables(recipe, user_emb, item_emb), data, "valid").means()
+    def on_valid(current: Method) -> dict[str, float]:
+        assert isinstance(current, Factorised)
+        return evaluate(*stored_tables(recipe, *current.tables()), data, "valid").means()
 
     with tempfile.TemporaryDirectory() as folder:
         store = CheckpointStore(Path(folder), plan.key)
         method = create_method(name.method, job, plan.config)
+        assert isinstance(method, Method)
         state = train(method, plan.training, on_valid, store, lambda progress: None, evaluate_start=True)
     return Tables(state.best["user_emb"].numpy(), state.best["item_emb"].numpy())
 

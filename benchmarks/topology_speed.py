@@ -32,7 +32,8 @@ from recpress_edge.data.resolve import load_dataset
 from recpress_edge.distill.config import FTDConfig, HTDConfig
 from recpress_edge.distill.methods.topology import FTD, HTD, TopologyStudent
 from recpress_edge.distill.plain import full_topology_loss_plain, hierarchical_topology_loss_plain
-from recpress_edge.models.method import Job, Tables
+from recpress_edge.models.method import Job
+from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.cache import TrainOptions, ensure_model
 from recpress_edge.training.loop import train_epoch
 
@@ -152,11 +153,11 @@ def main() -> int:
     return 0
 
 
-def trained_teacher(data: Dataset, args: argparse.Namespace) -> Tables:
+def trained_teacher(data: Dataset, args: argparse.Namespace) -> Teacher:
     """The usual teacher: the groups of HTD, hence its cost, depend on what it learned."""
     options = TrainOptions(threads=args.threads)
     model = ensure_model(TEACHER, "teacher", data, SEED, args.work, options, lambda event: None)
-    return Tables(model.user_emb, model.item_emb)
+    return model.teacher
 
 
 def machine(args: argparse.Namespace) -> dict[str, Any]:

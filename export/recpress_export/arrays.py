@@ -86,6 +86,12 @@ def _tables(path: Path, data: bytes, dim: int) -> tuple[F32, F32]:
         arrays = load(data)
     except (SafetensorError, ValueError) as error:
         raise ArtifactError(f"{path} is not a readable safetensors file: {error}") from None
+    if "ranking_items" in arrays and TABLES[0] not in arrays:
+        raise ArtifactError(
+            f"{path} holds rankings, not tables: the model is no product of a user and an item vector and "
+            "cannot be exported. What can: models that are two tables, and students distilled from this one "
+            f"(recpress-edge distill --student soft_dim32 --teacher {path.parent})."
+        )
     for name in TABLES:
         if name not in arrays:
             raise ArtifactError(

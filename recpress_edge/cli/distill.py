@@ -45,13 +45,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def _distill(args: argparse.Namespace) -> int:
     from recpress_edge.data.resolve import load_dataset
-    from recpress_edge.distill.students import parse_name, teacher_name
-    from recpress_edge.training.cache import ensure_model
+    from recpress_edge.distill.students import parse_name
+    from recpress_edge.training.cache import asked_teacher, ensure_model
 
     student = parse_name(args.student, "student")
     if args.quantise:
         student = student.fine_tuned(args.quantise)
-    teacher_name(student, args.teacher)  # a wrong combination is refused before any data is read
+    asked_teacher(student, "student", args.teacher)  # a wrong combination is refused before any data is read
     options = train_options(args, args.teacher)
     if args.dry_run:
         say_plan(args, str(student), "student", options)

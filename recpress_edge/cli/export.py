@@ -180,10 +180,11 @@ def request_of(args: argparse.Namespace) -> Request:
 
 
 def _named(args: argparse.Namespace) -> tuple[str, int, str, None]:
-    from recpress_edge.distill.students import parse_name, teacher_name
+    from recpress_edge.distill.students import parse_name
+    from recpress_edge.training.cache import asked_teacher
 
     student = parse_name(args.student)
-    teacher_name(student, args.teacher)
+    asked_teacher(student, "student", args.teacher)
     return str(student), args.seed, args.data, None
 
 
@@ -244,7 +245,6 @@ def _options(request: Request, args: argparse.Namespace) -> "TrainOptions":
 
 def _source(request: Request, data: "Dataset", folder: Path) -> "Source":
     from recpress_edge.core.metrics import RECALL_DEFINITION
-    from recpress_edge.distill.students import parse_name
     from recpress_export.arrays import read_student
     from recpress_export.source import Source
 
@@ -254,7 +254,6 @@ def _source(request: Request, data: "Dataset", folder: Path) -> "Source":
             f"{folder} was trained on another split than the {data.name!r} here: its digest differs"
         )
     teacher = student.facts.get("teacher")
-    float_bytes = 4
     rows = student.n_users + student.n_items
     return Source(
         student=student,
@@ -267,11 +266,21 @@ def _source(request: Request, data: "Dataset", folder: Path) -> "Source":
             "valid": f"{RECALL_DEFINITION}, {evaluation_rule(request, data, 'valid')}",
             "test": f"{RECALL_DEFINITION}, {evaluation_rule(request, data, 'test')}",
         },
-        teacher_bytes=parse_name(teacher["name"], "teacher").dim * rows * float_bytes if teacher else None,
+        teacher_bytes=_teacher_bytes(teacher, rows) if teacher else None,
         item_counts=data.train.item_counts(),
         command=request.command,
         file_format=request.file_format,
     )
+
+
+def _teacher_bytes(teacher: dict[str, Any], rows: int) -> int | None:
+    """Size of a teacher's float32 tables; None for one that has none."""
+    from recpress_edge.distill.students import parse_name
+
+    # Records of before models could be anything but two tables say no width: it is in the name.
+    width: int | None = teacher.get("table_width", parse_name(teacher["name"], "teacher").dim)
+    float_bytes = 4
+    return width * rows * float_bytes if width else None
 
 
 def _say_plan(request: Request, args: argparse.Namespace) -> dict[str, Any]:

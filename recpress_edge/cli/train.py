@@ -105,10 +105,11 @@ def training_events(args: argparse.Namespace) -> Iterator["OnEvent"]:
                     if event.teacher_of
                     else ""
                 )
+                length = f"{event.epochs} epochs" if event.epochs else "computed at once"
                 verb = "resuming  " if event.kind == "resume" else "training  "
-                say(args, f"{verb} {what}{reason}  ({event.epochs} epochs)")
+                say(args, f"{verb} {what}{reason}  ({length})")
                 update = bar.enter_context(progress(args, what))
-            elif event.kind == "epoch" and update:
+            elif event.kind == "epoch" and update and event.epochs:
                 note = f"valid recall@50 {event.metrics['recall@50']:.4f}" if event.metrics else ""
                 update(event.epoch, event.epochs, note)
             elif event.kind == "wait":
@@ -200,7 +201,7 @@ def flags_again(args: argparse.Namespace) -> str:
 
 def _train(args: argparse.Namespace) -> int:
     from recpress_edge.data.resolve import load_dataset
-    from recpress_edge.distill.students import DEFAULT_TEACHERS, parse_name
+    from recpress_edge.distill.students import parse_name
     from recpress_edge.training.cache import ensure_model
 
     name = str(parse_name(args.teacher, "teacher"))
@@ -216,9 +217,9 @@ def _train(args: argparse.Namespace) -> int:
     say(args)
     say(args, metrics_table(models))
     say(args)
-    student = "soft_dim10" if name.startswith("soft") else "htd_dim10"
+    student = "htd_dim10" if name.startswith("bpr") else "soft_dim10"
     # By its name a default teacher is found again; one with other settings only by its folder.
-    usual = name == DEFAULT_TEACHERS[parse_name(student).method] and not (options.method or options.training)
+    usual = name == parse_name(student).entry.usual_teacher and not (options.method or options.training)
     teacher = "" if usual and args.seed == 0 else f" --teacher {shlex.quote(str(models[0].folder))}"
     next_steps(args, [f"recpress-edge distill --student {student}{teacher}{flags_again(args)}"])
     emit(args, {"models": [model_record(model) for model in models]})

@@ -1,9 +1,10 @@
 """Settings of the distillation methods. No torch here: settings are read and hashed before it is needed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.models.config import BPRConfig, check_not_negative, check_positive
+from recpress_edge.models.config import LATER, BPRConfig, check_not_negative, check_positive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,10 @@ class SoftConfig:
     """Users per step, each with its whole row of scores."""
     init_std: float = 0.1
     """Standard deviation of the initial embeddings; only their direction is scored."""
+    targets: Literal["usual", "scores", "ranks"] = field(default="usual", metadata=LATER)
+    """What the teacher's list weighs by: 'usual' is scores for a teacher with tables, ranks for any other."""
+    rank_scale: float = field(default=30.0, metadata=LATER)
+    """With ranks, the item at rank r weighs e^(−r / rank_scale)."""
 
     def __post_init__(self) -> None:
         check_positive(
@@ -64,6 +69,7 @@ class SoftConfig:
             teacher_temperature=self.teacher_temperature,
             batch_users=self.batch_users,
             init_std=self.init_std,
+            rank_scale=self.rank_scale,
         )
         if not self.temperature >= 0.02:
             raise ConfigError(f"method.temperature must be at least 0.02, got {self.temperature}")

@@ -5,17 +5,15 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.models.method import Tables
+from recpress_edge.models.teacher import Rankings
 
 F32 = NDArray[np.float32]
+I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
-
-_BLOCK_USERS = 512  # rows of teacher scores at a time
 
 
 class _LogSumExpOfProduct(torch.autograd.Function):
@@ -97,48 +95,23 @@ def mix_targets(train: Interactions, teacher: TeacherTargets | None, teacher_wei
     return Targets(indptr, items[order], weights[order].astype(np.float32))
 
 
-def teacher_targets(teacher: Tables, train: Interactions, size: int, temperature: float) -> TeacherTargets:
-    """Softmax of the teacher's scaled scores / temperature over each user's ``size`` best unobserved items.
+def teacher_targets(top: Rankings, temperature: float) -> TeacherTargets:
+    """Softmax of the teacher's scores / temperature over each user's best unobserved items.
 
     A user with fewer unobserved items gets a shorter list: the rest weighs nothing.
     """
-    items, scores = teacher_top(teacher, train, min(size, train.n_items))
-    best = np.where(np.isfinite(scores[:, :1]), scores[:, :1], 0.0)
-    weights = np.exp((scores - best) / np.float32(temperature))
+    best = np.where(np.isfinite(top.scores[:, :1]), top.scores[:, :1], 0.0)
+    return _normalised(top.items, np.exp((top.scores - best) / np.float32(temperature)))
+
+
+def rank_targets(top: Rankings, scale: float) -> TeacherTargets:
+    """Weights ∝ e^(−r / scale) at rank r = 0, 1, …: for teachers whose scores have no scale of their own."""
+    weights = np.exp(-np.arange(top.items.shape[1]) / scale).astype(np.float32)
+    return _normalised(top.items, np.where(top.items >= 0, weights, np.float32(0.0)))
+
+
+def _normalised(items: I32, weights: F32) -> TeacherTargets:
+    """Places without an item point at item 0 and weigh nothing."""
     total = weights.sum(axis=1, keepdims=True)
-    return TeacherTargets(items, weights / np.where(total > 0, total, 1.0))
-
-
-def teacher_top(teacher: Tables, train: Interactions, size: int) -> tuple[I64, F32]:
-    """The teacher's best unobserved items of each user, best first, and their scores, (U, size) each.
-
-    Users are scaled to unit length and the item table to unit root mean square length, so that one
-    temperature suits teachers of any scale. No ranking changes, and a cosine teacher's scores stay cosines.
-    Ties go to the lower item index; -inf marks train items at the end of a list that is too long.
-    """
-    item_emb = torch.from_numpy(teacher.item_emb)
-    item_emb = item_emb / item_emb.square().sum(dim=1).mean().sqrt()
-    user_emb = F.normalize(torch.from_numpy(teacher.user_emb))
-    users = train.users().astype(np.int64)
-    items = np.empty((train.n_users, size), np.int64)
-    scores = np.empty((train.n_users, size), np.float32)
-    for start in range(0, train.n_users, _BLOCK_USERS):
-        block = user_emb[start : start + _BLOCK_USERS] @ item_emb.T  # (B, I)
-        seen = slice(train.indptr[start], train.indptr[start + len(block)])
-        columns = train.indices[seen].astype(np.int64)
-        block[torch.from_numpy(users[seen] - start), torch.from_numpy(columns)] = -torch.inf
-        part = slice(start, start + len(block))
-        items[part], scores[part] = best_columns(block, size)
-    return items, scores
-
-
-def best_columns(scores: Tensor, size: int) -> tuple[I64, F32]:
-    """The ``size`` best columns of each row, ties to the lower index, and their values. scores (B, I)."""
-    values, columns = (part.numpy() for part in scores.topk(size, dim=1))
-    for row, line in enumerate(scores.numpy()):
-        # topk picks any of the columns that tie for the last place.
-        if np.count_nonzero(line >= values[row, -1]) > size:
-            columns[row] = np.argsort(-line, kind="stable")[:size]
-            values[row] = line[columns[row]]
-    order = np.lexsort((columns, -values), axis=1)
-    return np.take_along_axis(columns, order, 1), np.take_along_axis(values, order, 1)
+    total[total == 0] = 1.0
+    return TeacherTargets(np.maximum(items, 0).astype(np.int64), weights / total)

@@ -9,34 +9,69 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.distill.config import FTDConfig, HTDConfig, SoftConfig
 from recpress_edge.models.config import BPRConfig
+from recpress_edge.models.teacher import Knowledge
 
 if TYPE_CHECKING:
-    from recpress_edge.models.method import Job, Method
+    from recpress_edge.models.method import ClosedForm, Job, Method
 
 Role = Literal["teacher", "student"]
+BOTH: Final[tuple[Role, ...]] = ("teacher", "student")
 
-METHODS: Final[Mapping[str, str]] = {
-    # name -> "module:attribute"; imported only when it is asked for
-    "bpr": "recpress_edge.models.bpr:BPR",
-    "ftd": "recpress_edge.distill.methods.topology:FTD",
-    "htd": "recpress_edge.distill.methods.topology:HTD",
-    "soft": "recpress_edge.distill.methods.soft:Soft",
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One method: where it is, what it needs of a teacher and what it gives as one."""
+
+    where: str
+    """"module:attribute", imported only when it is asked for."""
+    config: type[Any]
+    roles: tuple[Role, ...] = BOTH
+    """A teacher learns from interactions alone; a student is small enough to ship."""
+    needs: Knowledge | None = None
+    """What it takes from a teacher: nothing, embeddings or rankings."""
+    alone: bool = True
+    """Whether it can learn without a teacher."""
+    usual_teacher: str | None = None
+    gives: Knowledge = "embeddings"
+    """A model that is two tables gives embeddings, hence rankings too, and can be exported."""
+    has_dim: bool = True
+    """Whether its name ends in _dim<N>."""
+    closed_form: bool = False
+    """Computed at once: no epochs, and no seed."""
+
+
+METHODS: Final[Mapping[str, Entry]] = {
+    "bpr": Entry(where="recpress_edge.models.bpr:BPR", config=BPRConfig),
+    "ftd": Entry(
+        where="recpress_edge.distill.methods.topology:FTD",
+        config=FTDConfig,
+        roles=("student",),
+        needs="embeddings",
+        alone=False,
+        usual_teacher="bpr_dim200",
+    ),
+    "htd": Entry(
+        where="recpress_edge.distill.methods.topology:HTD",
+        config=HTDConfig,
+        roles=("student",),
+        needs="embeddings",
+        alone=False,
+        usual_teacher="bpr_dim200",
+    ),
+    "soft": Entry(
+        where="recpress_edge.distill.methods.soft:Soft",
+        config=SoftConfig,
+        needs="rankings",
+        usual_teacher="soft_dim200",
+    ),
 }
-CONFIGS: Final[Mapping[str, type[Any]]] = {
-    "bpr": BPRConfig,
-    "ftd": FTDConfig,
-    "htd": HTDConfig,
-    "soft": SoftConfig,
-}
-DEFAULT_TEACHERS: Final[Mapping[str, str]] = {"ftd": "bpr_dim200", "htd": "bpr_dim200", "soft": "soft_dim200"}
-NEED_TEACHER: Final = frozenset({"ftd", "htd"})
-ROLES: Final[Mapping[Role, tuple[str, ...]]] = {
-    "teacher": ("bpr", "soft"),
-    "student": ("bpr", "ftd", "htd", "soft"),
-}
+ENSEMBLE: Final = "ensemble"
+"""Written ensemble:<member>+<member>…; its members are teachers."""
 QUANTISED: Final = ("int8-dim", "int4-item")
 """Recipes that a student can be fine-tuned for; models/stored.py has their arithmetic."""
 MAX_DIM: Final = 4096
+
+_NAME: Final = re.compile(r"([a-z]+(?:_[a-z]+)*?)(?:_dim([1-9]\d{0,5}))?(?:_qat-(\S+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +79,28 @@ class ModelName:
     """A method and an embedding size, written <method>_dim<N>; fine-tuned for a recipe, ..._qat-<recipe>."""
 
     method: str
-    dim: int
+    dim: int = 0
+    """0 for a method that has no size to choose: its name is the method's alone."""
     recipe: str | None = None
     """The recipe whose rounding it learned with, after it was trained without."""
+    members: tuple["ModelName", ...] = ()
+    """Of an ensemble."""
 
     def __str__(self) -> str:
-        return f"{self.method}_dim{self.dim}" + (f"_qat-{self.recipe}" if self.recipe else "")
+        if self.members:
+            return f"{self.method}:{'+'.join(map(str, self.members))}"
+        size = f"_dim{self.dim}" if self.dim else ""
+        return f"{self.method}{size}" + (f"_qat-{self.recipe}" if self.recipe else "")
+
+    @property
+    def entry(self) -> Entry:
+        """What the registry says of its method."""
+        return METHODS[self.method]
 
     @property
     def plain(self) -> "ModelName":
         """The model that fine-tuning starts from."""
-        return ModelName(self.method, self.dim)
+        return ModelName(self.method, self.dim, None, self.members)
 
     def fine_tuned(self, recipe: str) -> "ModelName":
         """The model that this one becomes when it is fine-tuned for a recipe."""
@@ -64,50 +110,103 @@ class ModelName:
             raise ConfigError(
                 f"{self} is fine-tuned for {self.recipe}, not for {recipe}. Ask for {self.plain}."
             )
+        if self.entry.closed_form or self.entry.gives != "embeddings":
+            raise ConfigError(f"{self} cannot be fine-tuned for {recipe}: only tables learned in epochs can.")
         return ModelName(self.method, self.dim, recipe)
+
+
+def names_of(role: Role, dim: int = 10) -> list[str]:
+    """A name of every method that can take a role, of this size where it has one."""
+    return [
+        f"{method}_dim{dim}" if entry.has_dim else method
+        for method, entry in METHODS.items()
+        if role in entry.roles and method != ENSEMBLE
+    ]
 
 
 def parse_name(text: str, role: Role = "student") -> ModelName:
     """'htd_dim10' -> method htd, dim 10; anything else is a :class:`ConfigError` with a suggestion.
 
-    A student, but no teacher, may end in _qat-<recipe>.
+    A student, but no teacher, may end in _qat-<recipe>; a teacher, but no student, may be an ensemble.
     """
-    match = re.fullmatch(r"([a-z]+)_dim([1-9]\d{0,5})(?:_qat-(\S+))?", text)
-    if match is None or match[1] not in ROLES[role] or (match[3] and role == "teacher"):
+    kind, colon, members = text.partition(":")
+    if colon and kind == ENSEMBLE in METHODS:
+        return _ensemble(text, members.split("+"), role)
+    match = _NAME.fullmatch(text)
+    entry = METHODS.get(match[1]) if match else None
+    fits = match and entry and bool(match[2]) == entry.has_dim and not (match[3] and role == "teacher")
+    if not match or not entry or not fits or match[1] == ENSEMBLE or role not in entry.roles:
+        if fits and entry and role == "student":
+            raise _no_student(text)
         size = re.search(r"[1-9]\d{0,3}$", text)
-        raise unknown_name(role, text, [f"{method}_dim{size[0] if size else 10}" for method in ROLES[role]])
-    if int(match[2]) > MAX_DIM:
+        raise unknown_name(role, text, names_of(role, int(size[0]) if size else 10))
+    name = ModelName(match[1], int(match[2] or 0))
+    if name.dim > MAX_DIM:
         raise ConfigError(f"{role} {text!r}: the embedding size must be at most {MAX_DIM}")
-    name = ModelName(match[1], int(match[2]))
     return name.fine_tuned(match[3]) if match[3] else name
+
+
+def _ensemble(text: str, members: list[str], role: Role) -> ModelName:
+    if role == "student":
+        raise _no_student(text)
+    names = tuple(parse_name(member, "teacher") for member in members)
+    if len(set(names)) < 2 or len(set(names)) < len(names):
+        raise ConfigError(
+            f"{text!r}: an ensemble has two members or more, each once, "
+            "for example ensemble:bpr_dim200+soft_dim200"
+        )
+    return ModelName(ENSEMBLE, members=names)
+
+
+def _no_student(text: str) -> ConfigError:
+    return ConfigError(
+        f"{text} is a teacher: it ranks, but is no product of two small tables, so it is no student and "
+        f"cannot be exported. Distil one from it: recpress-edge distill --student soft_dim32 --teacher {text}"
+    )
 
 
 def teacher_name(student: ModelName, asked: str | None) -> str | None:
     """The teacher to distil from: what was asked for, else the method's own; None for no teacher.
 
-    'none' asks for a student without distillation.
+    'none' asks for a student without distillation. A folder is checked when it is read.
     """
-    if student.method not in DEFAULT_TEACHERS:
+    entry = student.entry
+    if entry.needs is None:
         if asked not in (None, "none"):
-            others = ", ".join(f"{method}_dim{student.dim}" for method in DEFAULT_TEACHERS)
+            others = ", ".join(f"{m}_dim{student.dim or 10}" for m, e in METHODS.items() if e.needs)
             raise ConfigError(
                 f"{student} learns without a teacher, so --teacher {asked} would change nothing. "
                 f"Leave it out, or distil one of {others}."
             )
         return None
     if asked == "none":
-        if student.method in NEED_TEACHER:
+        if not entry.alone:
             raise ConfigError(
                 f"{student} cannot learn without a teacher. "
                 f"The student without distillation is bpr_dim{student.dim}."
             )
         return None
-    return asked or DEFAULT_TEACHERS[student.method]
+    return asked or entry.usual_teacher
 
 
-def create_method(method: str, job: "Job", config: Any) -> "Method":
+def check_pair(student: ModelName, teacher: ModelName) -> None:
+    """A teacher that lacks what the student learns from is a :class:`ConfigError` naming those that fit."""
+    if student.entry.needs == "embeddings" and teacher.entry.gives != "embeddings":
+        fit = [
+            name
+            for name in names_of("teacher", 200)
+            if parse_name(name, "teacher").entry.gives == "embeddings"
+        ]
+        raise ConfigError(
+            f"{student} learns from a teacher's embeddings, and {teacher} has only rankings. "
+            f"Teachers that fit: {', '.join(fit)}; from rankings learn: "
+            f"{', '.join(f'{m}_dim{student.dim}' for m, e in METHODS.items() if e.needs == 'rankings')}."
+        )
+
+
+def create_method(method: str, job: "Job", config: Any) -> "Method | ClosedForm":
     """Build a method by name."""
-    module, _, attribute = METHODS[method].partition(":")
+    module, _, attribute = METHODS[method].where.partition(":")
     method_class = getattr(importlib.import_module(module), attribute)
-    created: Method = method_class(job, config)
+    created: Method | ClosedForm = method_class(job, config)
     return created

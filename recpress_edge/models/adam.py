@@ -54,6 +54,10 @@ class Adam:
             maximize=False,
         )
 
+    def parameters(self) -> Mapping[str, Tensor]:
+        """What it moves, by name: the tensors themselves."""
+        return self._parameters
+
     def state(self) -> dict[str, Tensor]:
         """Parameters, both moments and step counts by name: the tensors themselves, to be saved or set."""
         parts: dict[str, Mapping[str, Tensor]] = {

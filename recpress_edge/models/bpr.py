@@ -13,7 +13,7 @@ from recpress_edge.core.rng import stream
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.adam import Adam
 from recpress_edge.models.config import BPRConfig
-from recpress_edge.models.method import Job, Method
+from recpress_edge.models.method import Factorised, Job, Method
 from recpress_edge.models.mf import first_tables
 from recpress_edge.models.stored import stored_tables
 
@@ -66,7 +66,7 @@ class NegativeSampler:
         return negatives
 
 
-class BPR(Method):
+class BPR(Factorised, Method):
     """Matrix factorisation trained by BPR; the base of the topology students."""
 
     def __init__(self, job: Job, config: BPRConfig) -> None:

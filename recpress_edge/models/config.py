@@ -1,8 +1,28 @@
 """Settings of the base models. No torch here: settings are read and hashed before it is needed."""
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
 
 from recpress_edge.core.errors import ConfigError
+
+LATER: Final[Mapping[str, bool]] = MappingProxyType({"later": True})
+"""Metadata of a field that was added after models were trained without it: see :func:`deciding`."""
+
+
+def deciding(config: Any) -> dict[str, Any]:
+    """The settings that a model's key is made from.
+
+    A field added later is left out while it has its default, which means what was done before there was
+    a choice: models trained then are still found.
+    """
+    return {
+        field.name: getattr(config, field.name)
+        for field in dataclasses.fields(config)
+        if not (field.metadata.get("later") and getattr(config, field.name) == field.default)
+    }
 
 
 def check_positive(where: str, **values: float) -> None:

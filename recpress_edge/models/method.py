@@ -1,4 +1,4 @@
-"""What the training loop asks of a way to learn two tables."""
+"""What the trainer asks of a way to make a model: to rank, and either to learn in epochs or to be fitted."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -10,16 +10,11 @@ from torch import Tensor
 
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.adam import Adam
+from recpress_edge.models.ranking import product_rows
+from recpress_edge.models.teacher import Tables, Teacher
 
 F32 = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Tables:
-    """A trained model: user_emb (U, D), item_emb (I, D), float32; score = user · item."""
-
-    user_emb: F32
-    item_emb: F32
+I64 = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +23,41 @@ class Job:
 
     train: Interactions
     dim: int
+    """Embedding size; 0 for methods that have none."""
     seed: int
     epochs: int
     """Length of the whole schedule, for methods that anneal something over it."""
-    teacher: Tables | None = None
+    teacher: Teacher | None = None
     start: Tables | None = None
     """Trained tables to go on from; None draws new ones."""
     recipe: str | None = None
     """Recipe whose rounding the losses see; None trains on the tables as they are."""
     device: str = "cpu"
+    teachers: tuple[Teacher, ...] = ()
+    """Several teachers at once: the members of an ensemble."""
 
 
-class Method(ABC):
-    """One way to learn two tables.
+class Scorer(ABC):
+    """Anything that ranks a catalogue. Learned or fitted: a method is a Method or a ClosedForm too."""
+
+    @abstractmethod
+    def scores(self, users: I64) -> F32:
+        """Scores (B, I) of these users (B,) as the model is now, in an array of the caller's own."""
+
+
+class Factorised(Scorer):
+    """A model that is two tables, whatever made them: it can be exported, and teaches with embeddings."""
+
+    @abstractmethod
+    def tables(self) -> tuple[Tensor, Tensor]:
+        """user_emb (U, D) and item_emb (I, D) whose product is the score."""
+
+    def scores(self, users: I64) -> F32:
+        return product_rows(*self.tables())(users)
+
+
+class Method(Scorer):
+    """One way to learn a model in epochs.
 
     All learned state is in the optimiser's, and everything random is asked for by (seed, purpose, epoch):
     a run that resumes at an epoch boundary needs nothing else.
@@ -52,6 +69,10 @@ class Method(ABC):
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
         """The loss () of each batch of an epoch, counted from 0; the loop steps after each."""
 
+
+class ClosedForm(Scorer):
+    """A model that is computed, not learned in epochs; it depends on no seed."""
+
     @abstractmethod
-    def tables(self) -> tuple[Tensor, Tensor]:
-        """user_emb (U, D) and item_emb (I, D) whose product is the score."""
+    def fit(self) -> None:
+        """Compute the model; before anything large is allocated, refuse what does not fit in memory."""

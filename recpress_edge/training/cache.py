@@ -13,7 +13,8 @@ from recpress_edge.core.config import load_config
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import digest_of
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.distill.students import CONFIGS, ModelName, Role, parse_name, teacher_name
+from recpress_edge.distill.students import ModelName, Role, check_pair, parse_name, teacher_name
+from recpress_edge.models.config import deciding
 from recpress_edge.training.config import TrainingConfig, settings
 from recpress_edge.training.store import (
     METADATA,
@@ -60,6 +61,7 @@ class Event:
     epoch: int = 0
     """Epochs done."""
     epochs: int = 0
+    """0 for what has none."""
     seconds: float = 0.0
     metrics: Mapping[str, float] | None = None
     """Validation metrics, when just measured."""
@@ -79,6 +81,8 @@ class Plan:
     teacher: TrainedModel | None
     start: TrainedModel | None
     """The trained model that fine-tuning goes on from."""
+    members: tuple[TrainedModel, ...]
+    """Of an ensemble."""
     key: str
     """Digest of all that decides the numbers; device and threads are recorded but not part of it."""
     folder: Path
@@ -92,7 +96,7 @@ class Step:
     seed: int
     action: Literal["cached", "resume", "train"]
     folder: Path | None
-    """None while a teacher or a model to go on from is missing: its digest is part of the folder's name."""
+    """None while a model that it is made from is missing: its digest is part of the folder's name."""
 
 
 def ensure_model(
@@ -100,19 +104,30 @@ def ensure_model(
 ) -> TrainedModel:
     """The model of this name, found below ``work``/models or trained now.
 
-    A missing teacher comes first; then, for a fine-tuned model, the one that it starts from.
+    A missing teacher or member comes first; then, for a fine-tuned model, the one that it starts from.
     """
     model = parse_name(name, role)
     _settings(model, role, options)
-    asked = teacher_name(model, options.teacher) if role == "student" else None
+    asked = asked_teacher(model, role, options.teacher)
     teacher = _teacher(asked, model, data, work, options, on_event) if asked else None
+    members = _members(model, seed, data, work, options, on_event)
     start = None
     if model.recipe:
         usual = _usual(options)
         first = plan_model(model.plain, role, data, seed, work, usual, teacher)
         start = _find_or_train(first, data, usual, on_event)
-    plan = plan_model(model, role, data, seed, work, options, teacher, start)
+    plan = plan_model(model, role, data, seed, work, options, teacher, start, members)
     return _find_or_train(plan, data, options, on_event)
+
+
+def asked_teacher(student: ModelName, role: Role, asked: str | None) -> str | None:
+    """Name or folder of the teacher, None for none; a pair that cannot be is refused by its names."""
+    if role == "teacher":
+        return None
+    teacher = teacher_name(student, asked)
+    if teacher and not is_folder(teacher):
+        check_pair(student, parse_name(teacher, "teacher"))
+    return teacher
 
 
 def _usual(options: TrainOptions) -> TrainOptions:
@@ -126,20 +141,22 @@ def plan_steps(
     """What :func:`ensure_model` would find or do, in order; nothing is written."""
     model = parse_name(name, role)
     _settings(model, role, options)
-    asked = teacher_name(model, options.teacher) if role == "student" else None
+    asked = asked_teacher(model, role, options.teacher)
     names = [model.plain, model] if model.recipe else [model]
     steps: list[Step] = []
-    teacher = None
+    made_from: list[TrainedModel | None] = []
     if asked and is_folder(asked):
-        teacher = _teacher_folder(Path(asked), data)
-    elif asked:
-        needed = plan_model(
-            parse_name(asked, "teacher"), "teacher", data, options.teacher_seed, work, TrainOptions(), None
-        )
-        steps.append(_step(needed, TrainOptions()))
-        if steps[-1].action != "cached":
-            return [*steps, *(Step(str(name), seed, "train", None) for name in names)]
-        teacher = load_model(needed.folder)
+        made_from.append(_teacher_folder(Path(asked), model, data))
+    needed = [(parse_name(asked, "teacher"), options.teacher_seed)] if asked and not made_from else []
+    for name_needed, seed_needed in [*needed, *((member, seed) for member in model.members)]:
+        more, found = _steps_of_teacher(name_needed, data, seed_needed, work)
+        steps += more
+        made_from.append(found)
+    known = [found for found in made_from if found]
+    if len(known) < len(made_from):
+        return [*steps, *(Step(str(name), _seed(name, seed), "train", None) for name in names)]
+    teacher = known[0] if asked else None
+    members = () if asked else tuple(known)
     start = None
     if model.recipe:
         first = plan_model(model.plain, role, data, seed, work, _usual(options), teacher)
@@ -147,7 +164,23 @@ def plan_steps(
         if steps[-1].action != "cached":
             return [*steps, Step(str(model), seed, "train", None)]
         start = load_model(first.folder)
-    return [*steps, _step(plan_model(model, role, data, seed, work, options, teacher, start), options)]
+    plan = plan_model(model, role, data, seed, work, options, teacher, start, members)
+    return [*steps, _step(plan, options)]
+
+
+def _steps_of_teacher(
+    name: ModelName, data: Dataset, seed: int, work: Path
+) -> tuple[list[Step], TrainedModel | None]:
+    """How a teacher with the usual settings would come to be, and the teacher itself where it is there."""
+    steps = plan_steps(str(name), "teacher", data, seed, work, TrainOptions())
+    last = steps[-1]
+    return steps, load_model(last.folder) if last.action == "cached" and last.folder else None
+
+
+def _seed(model: ModelName, seed: int) -> int:
+    """0 for what depends on no seed: a closed form, and an ensemble of nothing else."""
+    fixed = all(_seed(member, 1) == 0 for member in model.members)
+    return 0 if model.entry.closed_form and fixed else seed
 
 
 def plan_model(
@@ -159,21 +192,25 @@ def plan_model(
     options: TrainOptions,
     teacher: TrainedModel | None,
     start: TrainedModel | None = None,
+    members: tuple[TrainedModel, ...] = (),
 ) -> Plan:
     """Settings, key and folder of one model."""
     config, training = _settings(model, role, options)
+    seed = _seed(model, seed)
     if training.keep == "best" and not len(data.valid):
         raise ConfigError(
             f"data set {data.name!r} has no validation split to choose the best epoch on. "
             'Set training.keep = "last", or split the data again with a validation part.'
         )
-    decides = {"start": start.digest} if start else {}
+    decides: dict[str, Any] = {"start": start.digest} if start else {}
+    if members:
+        decides["members"] = [member.digest for member in members]
     key = digest_of(
         {
             **decides,
             "revision": TRAINING_REVISION,
             "name": str(model),
-            "config": dataclasses.asdict(config),
+            "config": deciding(config),
             "training": dataclasses.asdict(training),
             "dataset": data.digest(),
             "seed": seed,
@@ -181,13 +218,18 @@ def plan_model(
         }
     )
     folder = work / "models" / f"{model}-s{seed}-{key[:8]}"
-    return Plan(model, seed, config, training, teacher, start, key, folder)
+    return Plan(model, seed, config, training, teacher, start, members, key, folder)
 
 
 def _settings(model: ModelName, role: Role, options: TrainOptions) -> tuple[Any, TrainingConfig]:
     usual = settings(model.method, "quantised" if model.recipe else role)
+    if model.entry.closed_form and options.training:
+        raise ConfigError(
+            f"{model} is computed at once and has no epochs: leave out "
+            f"{', '.join(f'--{key}' for key in options.training)}."
+        )
     return (
-        load_config(CONFIGS[model.method], {**usual.method, **options.method}, "method"),
+        load_config(model.entry.config, {**usual.method, **options.method}, "method"),
         load_config(TrainingConfig, {**usual.training, **options.training}, "training"),
     )
 
@@ -201,15 +243,40 @@ def _teacher(
     asked: str, student: ModelName, data: Dataset, work: Path, options: TrainOptions, on_event: OnEvent
 ) -> TrainedModel:
     if is_folder(asked):
-        return _teacher_folder(Path(asked), data)
-    plain = TrainOptions(device=options.device, threads=options.threads)
-    plan = plan_model(parse_name(asked, "teacher"), "teacher", data, options.teacher_seed, work, plain, None)
-    return _find_or_train(
-        plan, data, plain, lambda event: on_event(dataclasses.replace(event, teacher_of=str(student)))
+        return _teacher_folder(Path(asked), student, data)
+    return _made_for(
+        student, parse_name(asked, "teacher"), options.teacher_seed, data, work, options, on_event
     )
 
 
-def _teacher_folder(folder: Path, data: Dataset) -> TrainedModel:
+def _members(
+    ensemble: ModelName, seed: int, data: Dataset, work: Path, options: TrainOptions, on_event: OnEvent
+) -> tuple[TrainedModel, ...]:
+    """The models that an ensemble is made of, of its own seed; for any other model none."""
+    return tuple(
+        _made_for(ensemble, member, seed, data, work, options, on_event) for member in ensemble.members
+    )
+
+
+def _made_for(
+    purpose: ModelName,
+    name: ModelName,
+    seed: int,
+    data: Dataset,
+    work: Path,
+    options: TrainOptions,
+    on_event: OnEvent,
+) -> TrainedModel:
+    """A teacher with the usual settings; what is told of it names what it is for."""
+
+    def tell(event: Event) -> None:
+        on_event(dataclasses.replace(event, teacher_of=event.teacher_of or str(purpose)))
+
+    plain = TrainOptions(device=options.device, threads=options.threads)
+    return ensure_model(str(name), "teacher", data, seed, work, plain, tell)
+
+
+def _teacher_folder(folder: Path, student: ModelName, data: Dataset) -> TrainedModel:
     if not is_complete(folder):
         raise ConfigError(f"--teacher {folder}: no trained model there ({METADATA} is missing)")
     teacher = load_model(folder)
@@ -220,6 +287,8 @@ def _teacher_folder(folder: Path, data: Dataset) -> TrainedModel:
             f"here. Train one on this data: "
             f"recpress-edge train --teacher {teacher.name} --data {data.name}"
         )
+    if teacher.tables is None:
+        check_pair(student, parse_name(teacher.name, "teacher"))
     return teacher
 
 
@@ -237,7 +306,7 @@ def _find_or_train(plan: Plan, data: Dataset, options: TrainOptions, on_event: O
         "name": str(plan.name),
         "seed": plan.seed,
         "folder": plan.folder,
-        "epochs": plan.training.epochs,
+        "epochs": 0 if plan.name.entry.closed_form else plan.training.epochs,
     }
     wanted = not options.restart
     if wanted and is_complete(plan.folder):

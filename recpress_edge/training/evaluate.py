@@ -13,6 +13,7 @@ from recpress_edge.core.errors import DataError
 from recpress_edge.core.metrics import RECALL_DEFINITION
 from recpress_edge.data.holdout import Split, masked_items, masking_rule, relevant_items
 from recpress_edge.data.interactions import Dataset, Interactions
+from recpress_edge.models.ranking import ScoreRows, product_rows
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -39,35 +40,38 @@ class Evaluation:
 
 
 def evaluate(user_emb: Tensor, item_emb: Tensor, data: Dataset, split: Split) -> Evaluation:
-    """Recall@K and NDCG@K for K in 10, 20, 50 of score = user · item. user_emb (U, D), item_emb (I, D)."""
+    """:func:`evaluate_rows` of score = user · item. user_emb (U, D), item_emb (I, D)."""
+    if not (torch.isfinite(user_emb).all() and torch.isfinite(item_emb).all()):
+        raise DataError(
+            "the embeddings hold values that are not finite: training diverged, lower the learning rate"
+        )
+    return evaluate_rows(product_rows(user_emb, item_emb), data, split)
+
+
+def evaluate_rows(rows: ScoreRows, data: Dataset, split: Split) -> Evaluation:
+    """Recall@K and NDCG@K for K in 10, 20, 50 of a model that scores whole rows."""
     relevant = relevant_items(data, split)
     if not len(relevant):
         raise DataError(f"data set {data.name!r} has no {split} interactions to evaluate on")
-    ranks = relevant_ranks(user_emb, item_emb, masked_items(data, split), relevant)
+    ranks = relevant_ranks(rows, masked_items(data, split), relevant)
     users, by_user = metrics_from_ranks(ranks, relevant, CUTOFFS)
     return Evaluation(users, by_user, f"{RECALL_DEFINITION}, {masking_rule(data, split)}")
 
 
-def relevant_ranks(user_emb: Tensor, item_emb: Tensor, seen: Interactions, relevant: Interactions) -> I64:
+def relevant_ranks(score_rows: ScoreRows, seen: Interactions, relevant: Interactions) -> I64:
     """Rank of each relevant pair among its user's unmasked items, best 0: (nnz,), as ``relevant.indices``.
 
     rank = #(score >= s at lower item indices) + #(score > s at higher ones): counting needs no sorted
     list and is exact about ties.
     """
-    if not (torch.isfinite(user_emb).all() and torch.isfinite(item_emb).all()):
-        raise DataError(
-            "the embeddings hold values that are not finite: training diverged, lower the learning rate"
-        )
     users = np.flatnonzero(relevant.counts())
     ranks = np.empty(len(relevant), np.int64)
     block = max(_BLOCK_BYTES // (4 * relevant.n_items), 1)
-    with torch.inference_mode():
-        for start in range(0, users.size, block):
-            rows = users[start : start + block]
-            product = user_emb[torch.from_numpy(rows).to(user_emb.device)] @ item_emb.T
-            scores = product.cpu().numpy()  # (B, I)
-            scores[_pairs(seen, rows)] = -np.inf
-            ranks[_positions(relevant, rows)] = _items_before(scores, *_pairs(relevant, rows))
+    for start in range(0, users.size, block):
+        rows = users[start : start + block]
+        scores = score_rows(rows)  # (B, I)
+        scores[_pairs(seen, rows)] = -np.inf
+        ranks[_positions(relevant, rows)] = _items_before(scores, *_pairs(relevant, rows))
     return ranks
 
 

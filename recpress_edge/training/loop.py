@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from recpress_edge.core.errors import RecPressError
-from recpress_edge.models.method import Method
+from recpress_edge.models.method import ClosedForm, Factorised, Method
 from recpress_edge.training.checkpoint import Checkpoint, CheckpointStore, restore
 from recpress_edge.training.config import CHOOSE_BY, TrainingConfig
 
 CHECKPOINT_EVERY_S: Final = 15.0
 
-Evaluate = Callable[[Tensor, Tensor], dict[str, float]]
+Evaluate = Callable[[Method], dict[str, float]]
 OnEpoch = Callable[["Progress"], None]
 
 
@@ -41,7 +41,7 @@ class RunState:
     history: list[dict[str, Any]] = field(default_factory=list)
     """One entry per evaluation: epoch and validation metrics."""
     best: dict[str, Tensor] = field(default_factory=dict)
-    """user_emb and item_emb of the best epoch so far."""
+    """Of the best epoch so far: user_emb and item_emb, or all parameters of a model that is no two tables."""
 
     @property
     def best_epoch(self) -> int:
@@ -66,32 +66,32 @@ def train(
 ) -> RunState:
     """Run the schedule from the store's checkpoint or the start; ``best`` then holds the tables to keep.
 
-    ``evaluate`` gives validation metrics of (user_emb, item_emb); None when the data has no such split.
+    ``evaluate`` gives validation metrics of the method as it is; None when the data has no such split.
     With ``evaluate_start`` the tables it begins with count as epoch 0, so that training on can only gain.
     A run resumed from any checkpoint ends with the same numbers as one that was never interrupted.
     """
     state = _resume(method, store)
     saved_at = time.perf_counter()
     if evaluate and evaluate_start and state.epoch == 0:
-        state.history = [{"epoch": 0, "valid": evaluate(*method.tables())}]
-        state.best = _copy_tables(method)
+        state.history = [{"epoch": 0, "valid": evaluate(method)}]
+        state.best = _copy_model(method)
     while state.epoch < config.epochs and not state.stalled(config.patience):
         started = time.perf_counter()
         train_epoch(method, state.epoch)
         state.epoch += 1
         metrics = None
         if evaluate and (state.epoch % config.evaluate_every == 0 or state.epoch == config.epochs):
-            metrics = evaluate(*method.tables())
+            metrics = evaluate(method)
             state.history.append({"epoch": state.epoch, "valid": metrics})
             if config.keep == "best" and state.best_epoch == state.epoch:
-                state.best = _copy_tables(method)
+                state.best = _copy_model(method)
         state.seconds += time.perf_counter() - started
         if time.perf_counter() - saved_at >= checkpoint_every_s:
             store.save(state.epoch, _checkpoint(method, state))
             saved_at = time.perf_counter()
         on_epoch(Progress(state.epoch, config.epochs, state.seconds, metrics))
     if config.keep == "last":
-        state.best = _copy_tables(method)
+        state.best = _copy_model(method)
     return state
 
 
@@ -109,9 +109,22 @@ def train_epoch(method: Method, epoch: int) -> None:
         )
 
 
-def _copy_tables(method: Method) -> dict[str, Tensor]:
-    user_emb, item_emb = method.tables()
-    return {"user_emb": user_emb.cpu().clone(), "item_emb": item_emb.cpu().clone()}
+def fit(method: ClosedForm, on_epoch: OnEpoch) -> RunState:
+    """Compute a model that has no epochs: the one pass counts as epoch 1."""
+    started = time.perf_counter()
+    method.fit()
+    state = RunState(epoch=1, seconds=time.perf_counter() - started, best=_copy_model(method))
+    on_epoch(Progress(1, 1, state.seconds, None))
+    return state
+
+
+def _copy_model(method: Method | ClosedForm) -> dict[str, Tensor]:
+    if isinstance(method, Factorised):
+        user_emb, item_emb = method.tables()
+        return {"user_emb": user_emb.cpu().clone(), "item_emb": item_emb.cpu().clone()}
+    if isinstance(method, ClosedForm):
+        return {}
+    return {name: value.detach().cpu().clone() for name, value in method.optimizer.parameters().items()}
 
 
 def _checkpoint(method: Method, state: RunState) -> Checkpoint:

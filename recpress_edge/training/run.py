@@ -7,14 +7,17 @@ import torch
 from torch import Tensor
 
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.data.interactions import Dataset
+from recpress_edge.data.holdout import Split
+from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.distill.students import create_method
-from recpress_edge.models.method import Job, Tables
+from recpress_edge.models.method import ClosedForm, Factorised, Job, Method
+from recpress_edge.models.ranking import ScoreRows, product_rows, top_unobserved
 from recpress_edge.models.stored import stored_tables
+from recpress_edge.models.teacher import Rankings, Tables
 from recpress_edge.training.cache import Plan, TrainOptions
 from recpress_edge.training.checkpoint import CheckpointStore
-from recpress_edge.training.evaluate import evaluate
-from recpress_edge.training.loop import Progress, RunState, train
+from recpress_edge.training.evaluate import evaluate, evaluate_rows
+from recpress_edge.training.loop import Progress, RunState, fit, train
 from recpress_edge.training.store import TrainedModel, save_model
 
 
@@ -32,49 +35,76 @@ def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) ->
     if options.restart:
         store.clear()
     tell("resume" if store.pointer.exists() else "train")
-    teacher, start = (
-        Tables(model.user_emb, model.item_emb) if model else None for model in (plan.teacher, plan.start)
-    )
+    method = create_method(plan.name.method, _job(plan, data, options), plan.config)
     recipe = plan.name.recipe
-    job = Job(
-        data.train, plan.name.dim, plan.seed, plan.training.epochs, teacher, start, recipe, options.device
-    )
-    method = create_method(plan.name.method, job, plan.config)
 
     def on_epoch(progress: Progress) -> None:
         tell("epoch", epoch=progress.epoch, seconds=progress.seconds, metrics=progress.metrics)
 
-    def on_valid(user_emb: Tensor, item_emb: Tensor) -> dict[str, float]:
-        return evaluate(*stored_tables(recipe, user_emb, item_emb), data, "valid").means()
+    def on_valid(current: Method) -> dict[str, float]:
+        if isinstance(current, Factorised):
+            return evaluate(*stored_tables(recipe, *current.tables()), data, "valid").means()
+        return evaluate_rows(current.scores, data, "valid").means()
 
-    state = train(
-        method,
-        plan.training,
-        on_valid if len(data.valid) else None,
-        store,
-        on_epoch,
-        evaluate_start=start is not None,
-    )
-    user_emb, item_emb = state.best["user_emb"], state.best["item_emb"]
+    if isinstance(method, ClosedForm):
+        state = fit(method, on_epoch)
+    else:
+        evaluated = on_valid if len(data.valid) else None
+        with_start = plan.start is not None
+        state = train(method, plan.training, evaluated, store, on_epoch, evaluate_start=with_start)
+    rows, tables, rankings = _result(method, state, data)
     metrics, definitions = {}, {}
-    for split, held_out in (("valid", data.valid), ("test", data.test)):
-        if len(held_out):
-            result = evaluate(user_emb, item_emb, data, split)  # type: ignore[arg-type]
-            metrics[split], definitions[split] = result.means(), result.definition
+    for split in _splits(data):
+        result = evaluate_rows(rows, data, split)
+        metrics[split], definitions[split] = result.means(), result.definition
     metadata = _metadata(plan, data, options, state) | {"metrics": metrics, "definitions": definitions}
-    if plan.start:
-        metadata["quantised"] = _quantised(plan.start, str(recipe), data, user_emb, item_emb)
-    model = save_model(plan.folder, metadata, user_emb.numpy(), item_emb.numpy())
+    if tables:
+        metadata["dim"] = tables.user_emb.shape[1]
+        if plan.start:
+            metadata["quantised"] = _quantised(plan.start, str(recipe), data, tables)
+    model = save_model(plan.folder, metadata, tables, rankings)
     store.clear()
     tell("done", epoch=state.epoch, seconds=state.seconds, metrics=metrics.get("valid"))
     return model
 
 
+def _job(plan: Plan, data: Dataset, options: TrainOptions) -> Job:
+    return Job(
+        data.train,
+        plan.name.dim,
+        plan.seed,
+        plan.training.epochs,
+        plan.teacher.teacher if plan.teacher else None,
+        plan.start.tables if plan.start else None,
+        plan.name.recipe,
+        options.device,
+        tuple(member.teacher for member in plan.members),
+    )
+
+
+def _result(
+    method: Method | ClosedForm, state: RunState, data: Dataset
+) -> tuple[ScoreRows, Tables | None, Rankings | None]:
+    """The model to keep: how it scores, and its tables or, where it has none, its rankings."""
+    if isinstance(method, Factorised):
+        user_emb, item_emb = state.best["user_emb"], state.best["item_emb"]
+        return product_rows(user_emb, item_emb), Tables(user_emb.numpy(), item_emb.numpy()), None
+    if isinstance(method, Method):
+        with torch.no_grad():
+            for name, value in method.optimizer.parameters().items():
+                value.copy_(state.best[name])
+    return method.scores, None, top_unobserved(method.scores, data.train)
+
+
+def _splits(data: Dataset) -> list[Split]:
+    """The splits that hold something."""
+    held_out: tuple[tuple[Split, Interactions], ...] = (("valid", data.valid), ("test", data.test))
+    return [split for split, pairs in held_out if len(pairs)]
+
+
 def _metadata(plan: Plan, data: Dataset, options: TrainOptions, state: RunState) -> dict[str, Any]:
-    teacher = None
-    if plan.teacher:
-        known = plan.teacher.metadata
-        teacher = {key: known[key] for key in ("name", "seed", "metrics")} | {"sha256": plan.teacher.digest}
+    teacher = _reference(plan.teacher) if plan.teacher else None
+    members = {"members": [_reference(member) for member in plan.members]} if plan.members else {}
     return {
         "name": str(plan.name),
         "method": plan.name.method,
@@ -92,6 +122,7 @@ def _metadata(plan: Plan, data: Dataset, options: TrainOptions, state: RunState)
             "licence": data.licence,
         },
         "teacher": teacher,
+        **members,
         "chosen_epoch": state.best_epoch if plan.training.keep == "best" else state.epoch,
         "history": state.history,
         "seconds": round(state.seconds, 3),
@@ -101,16 +132,24 @@ def _metadata(plan: Plan, data: Dataset, options: TrainOptions, state: RunState)
     }
 
 
-def _quantised(
-    start: TrainedModel, recipe: str, data: Dataset, user_emb: Tensor, item_emb: Tensor
-) -> dict[str, Any]:
+def _reference(model: TrainedModel) -> dict[str, Any]:
+    """What a model's record says of another that it was made from."""
+    known = model.metadata
+    width = model.tables.user_emb.shape[1] if model.tables else None
+    facts = {key: known[key] for key in ("name", "seed", "metrics")}
+    return facts | {"sha256": model.digest, "table_width": width}
+
+
+def _quantised(start: TrainedModel, recipe: str, data: Dataset, tables: Tables) -> dict[str, Any]:
     """What fine-tuning for a recipe gained: metrics of the stored tables, before and after it."""
-    before = (torch.from_numpy(start.user_emb), torch.from_numpy(start.item_emb))
+    before, after = (
+        (torch.from_numpy(model.user_emb), torch.from_numpy(model.item_emb)) for model in (start, tables)
+    )
     return {
         "recipe": recipe,
         "start": {key: start.metadata[key] for key in ("name", "seed", "sha256")},
         "start_metrics": _stored_metrics(recipe, *before, data),
-        "metrics": _stored_metrics(recipe, user_emb, item_emb, data),
+        "metrics": _stored_metrics(recipe, *after, data),
     }
 
 
@@ -118,11 +157,7 @@ def _stored_metrics(
     recipe: str, user_emb: Tensor, item_emb: Tensor, data: Dataset
 ) -> dict[str, dict[str, float]]:
     stored = stored_tables(recipe, user_emb, item_emb)
-    return {
-        split: evaluate(*stored, data, split).means()  # type: ignore[arg-type]
-        for split, held_out in (("valid", data.valid), ("test", data.test))
-        if len(held_out)
-    }
+    return {split: evaluate(*stored, data, split).means() for split in _splits(data)}
 
 
 def _check_device(device: str) -> None:

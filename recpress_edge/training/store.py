@@ -1,9 +1,9 @@
-"""Trained models on disk: two float32 tables in safetensors, everything else in JSON. No torch here."""
+"""Trained models on disk: tables or rankings in safetensors, everything else in JSON. No torch here."""
 
 import contextlib
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +16,7 @@ from safetensors.numpy import save as format_arrays
 
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import read_json, sha256_bytes, storage_errors, write_atomic, write_json
+from recpress_edge.models.teacher import Rankings, Tables, Teacher
 
 F32 = NDArray[np.float32]
 
@@ -27,12 +28,35 @@ LOCK: Final = ".lock"
 
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
-    """A model folder, read and verified: user_emb (U, D), item_emb (I, D), score = user · item."""
+    """A model folder, read and verified: two tables, or rankings where no two tables make them."""
 
     folder: Path
     metadata: dict[str, Any]
-    user_emb: F32
-    item_emb: F32
+    tables: Tables | None
+    rankings: Rankings | None = None
+
+    @property
+    def user_emb(self) -> F32:
+        """(U, D); a model without tables is an :class:`ArtifactError`."""
+        return self._tables().user_emb
+
+    @property
+    def item_emb(self) -> F32:
+        """(I, D); a model without tables is an :class:`ArtifactError`."""
+        return self._tables().item_emb
+
+    @property
+    def teacher(self) -> Teacher:
+        """What a student is given of it."""
+        return Teacher(self.name, self.tables, self.rankings)
+
+    def _tables(self) -> Tables:
+        if self.tables is None:
+            raise ArtifactError(
+                f"{self.name} in {self.folder} has rankings and no tables: it is no product of a user and an "
+                "item vector. Distil a student from it."
+            )
+        return self.tables
 
     @property
     def name(self) -> str:
@@ -40,17 +64,24 @@ class TrainedModel:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the file of tables."""
+        """SHA-256 of the file of numbers."""
         return str(self.metadata["sha256"])
 
 
-def save_model(folder: Path, metadata: dict[str, Any], user_emb: F32, item_emb: F32) -> TrainedModel:
-    """Write the tables, then model.json, which makes the model complete: a kill in between leaves none."""
-    data = format_arrays({"user_emb": user_emb, "item_emb": item_emb})
+def save_model(
+    folder: Path, metadata: dict[str, Any], tables: Tables | None, rankings: Rankings | None = None
+) -> TrainedModel:
+    """Write the numbers, then model.json, which makes the model complete: a kill in between leaves none."""
+    arrays: dict[str, NDArray[Any]] = {}
+    if tables:
+        arrays |= {"user_emb": tables.user_emb, "item_emb": tables.item_emb}
+    if rankings:
+        arrays |= {"ranking_items": rankings.items, "ranking_scores": rankings.scores}
+    data = format_arrays(arrays)
     complete = {"schema": SCHEMA, **metadata, "sha256": sha256_bytes(data)}
     write_atomic(folder / TENSORS, data)
     write_json(folder / METADATA, complete)
-    return TrainedModel(folder, complete, user_emb, item_emb)
+    return TrainedModel(folder, complete, tables, rankings)
 
 
 def is_complete(folder: Path) -> bool:
@@ -72,17 +103,39 @@ def load_model(folder: Path) -> TrainedModel:
         if sha256_bytes(data) != metadata["sha256"]:
             raise _damaged(file, "its SHA-256 is not the one in model.json")
         arrays = parse_arrays(data)
-        user_emb, item_emb, dim = arrays["user_emb"], arrays["item_emb"], metadata["dim"]
+        rankings = _rankings(file, arrays) if "ranking_items" in arrays else None
+        tables = _tables(file, arrays, metadata["dim"]) if "user_emb" in arrays or not rankings else None
     except KeyError as error:
         raise _damaged(folder, f"{error} is missing") from None
     except (OSError, SafetensorError) as error:
         raise _damaged(file, str(error)) from None
-    for name, table in (("user_emb", user_emb), ("item_emb", item_emb)):
+    return TrainedModel(folder, metadata, tables, rankings)
+
+
+def _tables(file: Path, arrays: Mapping[str, NDArray[Any]], dim: int) -> Tables:
+    for name in ("user_emb", "item_emb"):
+        table = arrays[name]
         if table.dtype != np.float32 or table.ndim != 2 or table.shape[1] != dim:
             raise _damaged(file, f"{name} is {table.dtype} {table.shape}, expected float32 (rows, {dim})")
         if not np.isfinite(table).all():
             raise _damaged(file, f"{name} holds values that are not finite")
-    return TrainedModel(folder, metadata, user_emb, item_emb)
+    return Tables(arrays["user_emb"], arrays["item_emb"])
+
+
+def _rankings(file: Path, arrays: Mapping[str, NDArray[Any]]) -> Rankings:
+    items, scores = arrays["ranking_items"], arrays["ranking_scores"]
+    if (
+        items.dtype != np.int32
+        or scores.dtype != np.float32
+        or items.ndim != 2
+        or items.shape != scores.shape
+    ):
+        raise _damaged(
+            file,
+            f"its rankings are {items.dtype} {items.shape} and {scores.dtype} {scores.shape}, "
+            "expected int32 and float32 (users, length)",
+        )
+    return Rankings(items, scores)
 
 
 def _damaged(path: Path, why: str) -> ArtifactError:

@@ -1,98 +1,141 @@
 """Every method, as teacher and as student, learns a board whose right answer is obvious."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from small_data import checkerboard
 
-from recpress_edge.distill.config import FTDConfig, HTDConfig, SoftConfig
 from recpress_edge.distill.students import METHODS, QUANTISED, create_method
-from recpress_edge.models.config import BPRConfig
-from recpress_edge.models.method import Job, Tables
+from recpress_edge.models.method import ClosedForm, Factorised, Job, Method, Scorer
+from recpress_edge.models.ranking import top_unobserved
 from recpress_edge.models.stored import stored_tables
+from recpress_edge.models.teacher import Tables, Teacher
 
 BOARD = checkerboard(50)
 EPOCHS = 40
 # Enough weight decay that the board is learned and not the pairs: a negative may be the held-out item.
 BPR = {"learning_rate": 0.02, "batch_size": 128, "weight_decay": 0.01, "init_std": 0.1}
-CONFIGS = {
-    "bpr": BPRConfig(**BPR),
-    "ftd": FTDConfig(**BPR),
-    "htd": HTDConfig(**BPR, experts=3),
-    "soft": SoftConfig(
-        learning_rate=0.05, batch_users=10, top_items=2
-    ),  # two held-out items are of the right parity
+SETTINGS: dict[str, dict[str, Any]] = {
+    "bpr": BPR,
+    "ftd": BPR,
+    "htd": BPR | {"experts": 3},
+    # two held-out items are of the right parity
+    "soft": {"learning_rate": 0.05, "batch_users": 10, "top_items": 2},
 }
+TEACHERS = sorted(name for name, entry in METHODS.items() if "teacher" in entry.roles and name != "ensemble")
+LEARNED = sorted(name for name, entry in METHODS.items() if not entry.closed_form)
+STUDENTS = sorted(name for name in LEARNED if METHODS[name].needs)
+TABLES = sorted(name for name in LEARNED if METHODS[name].gives == "embeddings")
 
 
-def _learn(method: str, dim: int, teacher: Tables | None = None) -> Tables:
-    learner = create_method(method, Job(BOARD.train, dim, 0, EPOCHS, teacher), CONFIGS[method])
+def _learn(method: str, dim: int, teacher: Teacher | None = None, **job: Any) -> Method | ClosedForm:
+    config = METHODS[method].config(**SETTINGS.get(method, {}))
+    learner = create_method(method, Job(BOARD.train, dim, 0, EPOCHS, teacher, **job), config)
+    if isinstance(learner, ClosedForm):
+        learner.fit()
+        return learner
     for epoch in range(EPOCHS):
         for loss in learner.batch_losses(epoch):
             learner.optimizer.zero_grad()
             loss.backward()
             learner.optimizer.step()
-    return Tables(*(table.numpy() for table in learner.tables()))
+    return learner
 
 
-def _top1(tables: Tables) -> list[int]:
-    scores = tables.user_emb @ tables.item_emb.T
+def _taught(name: str, learned: Scorer) -> Teacher:
+    """What a student is given of a model."""
+    if isinstance(learned, Factorised):
+        return Teacher(name, Tables(*(table.numpy() for table in learned.tables())))
+    return Teacher(name, rankings=top_unobserved(learned.scores, BOARD.train))
+
+
+def _top1(scores: np.ndarray) -> list[int]:
     seen = BOARD.train.union(BOARD.valid)
     scores[seen.users(), seen.indices] = -np.inf
     return scores.argmax(axis=1).tolist()
 
 
 @pytest.fixture(scope="module")
-def teachers() -> dict[str, Tables]:
+def learned() -> dict[str, Scorer]:
     torch.set_num_threads(1)
-    return {method: _learn(method, dim=16) for method in ("bpr", "soft")}
+    return {method: _learn(method, dim=16) for method in TEACHERS}
 
 
-@pytest.mark.parametrize("method", ["bpr", "soft"])
-def test_teachers_find_the_held_out_diagonal(teachers, method):
-    assert _top1(teachers[method]) == list(range(50))
+@pytest.fixture(scope="module")
+def teachers(learned) -> dict[str, Teacher]:
+    return {name: _taught(name, learned[name]) for name in TEACHERS}
 
 
-@pytest.mark.parametrize("teacher", ["bpr", "soft"])
-@pytest.mark.parametrize("method", sorted(set(METHODS) - {"bpr"}))
-def test_students_find_the_held_out_diagonal(teachers, method, teacher):
-    assert _top1(_learn(method, 4, teachers[teacher])) == list(range(50))
+@pytest.mark.parametrize("method", TEACHERS)
+def test_teachers_find_the_held_out_diagonal(learned, method):
+    assert _top1(learned[method].scores(np.arange(50))) == list(range(50))
+
+
+@pytest.mark.parametrize("method", TEACHERS)
+def test_scores_are_rows_of_the_caller_s_own(learned, method):
+    whole = learned[method].scores(np.arange(50))
+    assert (whole.shape, whole.dtype) == ((50, 50), np.float32)
+    assert np.isfinite(whole).all()
+    some = learned[method].scores(np.array([7, 3]))
+    assert np.allclose(some, whole[[7, 3]], rtol=1e-5, atol=1e-5)
+    some[:] = 0  # an evaluation masks in place
+    assert np.array_equal(learned[method].scores(np.arange(50)), whole)
 
 
 @pytest.mark.parametrize("method", sorted(METHODS))
+def test_the_registry_says_what_a_method_gives(learned, method):
+    if method in learned:
+        assert isinstance(learned[method], Factorised) == (METHODS[method].gives == "embeddings")
+        assert isinstance(learned[method], ClosedForm) == METHODS[method].closed_form
+
+
+@pytest.mark.parametrize("teacher", TEACHERS)
+@pytest.mark.parametrize("method", STUDENTS)
+def test_students_find_the_held_out_diagonal(teachers, method, teacher):
+    if not teachers[teacher].has(METHODS[method].needs):
+        pytest.skip(f"{teacher} has only rankings, {method} learns from embeddings")
+    student = _learn(method, 4, teachers[teacher])
+    assert _top1(student.scores(np.arange(50))) == list(range(50))
+
+
+@pytest.mark.parametrize("method", TABLES)
 def test_tables_are_what_a_product_promises(teachers, method):
-    tables = _learn(method, 4, None if method == "bpr" else teachers["bpr"])
-    for table in (tables.user_emb, tables.item_emb):
-        assert table.shape == (50, 4)
+    learned = _learn(method, 4, _teacher_of(method, teachers))
+    user_emb, item_emb = (table.numpy() for table in learned.tables())
+    assert user_emb.shape == item_emb.shape
+    for table in (user_emb, item_emb):
+        assert len(table) == 50
         assert table.dtype == np.float32
         assert np.isfinite(table).all()
 
 
-@pytest.mark.parametrize("method", sorted(METHODS))
+def _teacher_of(method: str, teachers: dict[str, Teacher]) -> Teacher | None:
+    return teachers["bpr"] if METHODS[method].needs else None
+
+
+@pytest.mark.parametrize("method", LEARNED)
 def test_the_seed_decides_everything(teachers, method):
-    teacher = None if method == "bpr" else teachers["bpr"]
-    first, again = (_learn(method, 4, teacher) for _ in range(2))
-    assert first.user_emb.tobytes() == again.user_emb.tobytes()
-    assert first.item_emb.tobytes() == again.item_emb.tobytes()
+    first, again = (_learn(method, 4, _teacher_of(method, teachers)) for _ in range(2))
+    assert first.scores(np.arange(50)).tobytes() == again.scores(np.arange(50)).tobytes()
 
 
 @pytest.mark.parametrize("recipe", QUANTISED)
-@pytest.mark.parametrize("method", sorted(METHODS))
+@pytest.mark.parametrize("method", ["bpr", "ftd", "htd", "soft"])
 def test_fine_tuning_for_a_recipe_learns_through_its_rounding(teachers, method, recipe):
     """From tables that know nothing: only if gradients pass the rounding can the stored tables rank."""
-    teacher = None if method == "bpr" else teachers["bpr"]
     rng = np.random.default_rng(1)
     start = Tables(*(0.1 * rng.standard_normal((50, 4), np.float32) for _ in range(2)))
-    job = Job(BOARD.train, 4, 0, EPOCHS, teacher, start, recipe)
-    learner = create_method(method, job, CONFIGS[method])
-    assert np.allclose(_cosines(learner.tables()[0].numpy()), _cosines(start.user_emb), atol=1e-5)
-    for epoch in range(EPOCHS):
-        for loss in learner.batch_losses(epoch):
-            learner.optimizer.zero_grad()
-            loss.backward()
-            learner.optimizer.step()
+    job = {"start": start, "recipe": recipe}
+    config = METHODS[method].config(**SETTINGS[method])
+    first = create_method(
+        method, Job(BOARD.train, 4, 0, EPOCHS, _teacher_of(method, teachers), **job), config
+    )
+    assert np.allclose(_cosines(first.tables()[0].numpy()), _cosines(start.user_emb), atol=1e-5)
+    learner = _learn(method, 4, _teacher_of(method, teachers), **job)
     stored = stored_tables(recipe, *learner.tables())
-    found = np.array(_top1(Tables(*(table.numpy() for table in stored))))
+    found = np.array(_top1((stored[0] @ stored[1].T).numpy()))
     assert (found % 2 == np.arange(50) % 2).all()  # the right parity
     assert (found == np.arange(50)).all()  # and, of it, the only item left
 
@@ -102,9 +145,13 @@ def _cosines(table: np.ndarray) -> np.ndarray:
     return unit @ unit.T
 
 
-def test_distillation_moves_the_student():
-    plain = _learn("bpr", 4)
+@pytest.mark.parametrize("method", STUDENTS)
+def test_distillation_moves_the_student(method):
+    """Away from the model of the same seed that another teacher makes."""
     rng = np.random.default_rng(0)
-    noise = Tables(*(rng.standard_normal((50, 16), np.float32) for _ in range(2)))
-    for method in ("ftd", "htd"):
-        assert not np.allclose(_learn(method, 4, noise).user_emb, plain.user_emb, atol=1e-3)
+    noise = [
+        Teacher("noise", Tables(*(rng.standard_normal((50, 16), np.float32) for _ in range(2))))
+        for _ in range(2)
+    ]
+    first, second = (_learn(method, 4, teacher).scores(np.arange(50)) for teacher in noise)
+    assert not np.allclose(first, second, atol=1e-3)

@@ -13,7 +13,8 @@ from recpress_edge.distill.config import SoftConfig
 from recpress_edge.distill.methods.soft import Soft
 from recpress_edge.models.bpr import BPR
 from recpress_edge.models.config import BPRConfig
-from recpress_edge.models.method import Job, Tables
+from recpress_edge.models.method import Job
+from recpress_edge.models.teacher import Tables, Teacher
 from recpress_edge.training.evaluate import evaluate
 
 
@@ -36,7 +37,7 @@ def test_bpr_batch_in_plain_python():
 def test_soft_gradient_matches_autograd_on_dense_targets():
     data = two_tastes(n_users=9, n_items=30, per_user=5)
     rng = np.random.default_rng(0)
-    teacher = Tables(*(rng.standard_normal((n, 4), np.float32) for n in (9, 30)))
+    teacher = Teacher("noise", Tables(*(rng.standard_normal((n, 4), np.float32) for n in (9, 30))))
     method = Soft(Job(data.train, 3, 0, 1, teacher), SoftConfig(batch_users=9, top_items=7))
     (loss,) = method.batch_losses(0)
     loss.backward()

@@ -10,7 +10,7 @@ from exports import make_graph, random_tables
 from device_bench.runtimes.onnx_runtime import OnnxRuntime
 from device_bench.runtimes.reference import ReferenceRuntime
 from recpress_edge.core.errors import ArtifactError
-from recpress_edge.models.method import Tables
+from recpress_edge.models.teacher import Tables
 from recpress_export.onnx_writer import to_onnx
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))

@@ -13,6 +13,7 @@ from small_data import two_tastes
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.distill.students import parse_name
+from recpress_edge.models.teacher import Tables
 from recpress_edge.training.cache import TrainOptions, ensure_model, plan_model, plan_steps
 from recpress_edge.training.store import load_model, locked, save_model
 
@@ -170,7 +171,7 @@ def test_a_damaged_model_is_named_and_restart_replaces_it(tmp_path, damage):
 
 def test_tables_that_are_not_finite_are_refused(tmp_path):
     bad = np.full((2, 3), np.nan, np.float32)
-    save_model(tmp_path, {"dim": 3}, bad, bad)
+    save_model(tmp_path, {"dim": 3}, Tables(bad, bad))
     with pytest.raises(ArtifactError, match="not finite"):
         load_model(tmp_path)
 

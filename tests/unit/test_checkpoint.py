@@ -10,7 +10,8 @@ from recpress_edge.core.errors import ArtifactError
 from recpress_edge.distill.config import HTDConfig
 from recpress_edge.distill.students import create_method
 from recpress_edge.models.config import BPRConfig
-from recpress_edge.models.method import Job, Tables
+from recpress_edge.models.method import Job
+from recpress_edge.models.teacher import Tables, Teacher
 from recpress_edge.training.checkpoint import Checkpoint, CheckpointStore, restore
 
 
@@ -98,7 +99,7 @@ def test_a_restored_method_takes_the_same_next_step():
     teacher = Tables(
         *(t.numpy() for t in create_method("bpr", Job(data.train, 6, 0, 1), BPRConfig()).tables())
     )
-    job = Job(data.train, 4, 0, 4, teacher)
+    job = Job(data.train, 4, 0, 4, Teacher("bpr_dim6", teacher))
     config = HTDConfig(batch_size=100, experts=3)
     first = create_method("htd", job, config)
     _epoch(first, 0)

@@ -14,6 +14,7 @@ from recpress_edge.cli import EXTRA_OF, Parser, export
 from recpress_edge.core.bundle import open_bundle
 from recpress_edge.core.errors import ConfigError, GateError, RecPressError, StorageError
 from recpress_edge.data.synthetic import synthetic
+from recpress_edge.models.teacher import Tables
 from recpress_edge.training.cache import Event
 from recpress_edge.training.store import save_model
 from recpress_export.quantize import RECIPES
@@ -45,7 +46,7 @@ def trained(data, monkeypatch):
         teacher = {"name": "bpr_dim200", "metrics": {"valid": {}, "test": {}}}
         facts = {"name": name, "method": name.partition("_")[0], "dim": dim, "seed": seed, "metrics": {}}
         tables = random_tables(given.n_users, given.n_items, dim, seed)
-        return save_model(folder, facts | {"dataset": dataset, "teacher": teacher}, *tables)
+        return save_model(folder, facts | {"dataset": dataset, "teacher": teacher}, Tables(*tables))
 
     monkeypatch.setattr("recpress_edge.training.cache.ensure_model", ensure_model)
     monkeypatch.setattr("recpress_edge.data.resolve.load_dataset", lambda name, work, say: data)

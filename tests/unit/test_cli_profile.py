@@ -10,6 +10,7 @@ from recpress_edge.core.bundle import open_bundle
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.holdout import history_holdout
 from recpress_edge.data.synthetic import synthetic
+from recpress_edge.models.teacher import Tables
 from recpress_edge.training.store import save_model
 
 DATA = synthetic(n_users=80, n_items=150)
@@ -22,7 +23,7 @@ def model(tmp_path, monkeypatch):
     dataset = {"name": DATA.name, "digest": DATA.digest(), "protocol": DATA.protocol}
     facts = {"name": "htd_dim6", "method": "htd", "dim": 6, "seed": 0, "metrics": {}, "teacher": None}
     folder = tmp_path / "models" / "htd_dim6-s0"
-    save_model(folder, facts | {"dataset": dataset}, *random_tables(DATA.n_users, DATA.n_items, 6))
+    save_model(folder, facts | {"dataset": dataset}, Tables(*random_tables(DATA.n_users, DATA.n_items, 6)))
     return folder
 
 

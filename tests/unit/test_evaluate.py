@@ -9,6 +9,7 @@ from recpress_edge.core.errors import DataError
 from recpress_edge.core.metrics import ndcg_by_user, recall_by_user, topk_unseen
 from recpress_edge.data.holdout import holdout, masked_items, masking_rule
 from recpress_edge.data.interactions import Dataset, Interactions
+from recpress_edge.models.ranking import product_rows
 from recpress_edge.training.evaluate import CUTOFFS, evaluate, relevant_ranks
 
 
@@ -24,14 +25,14 @@ def _scores(rows: list[list[float]]) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_ranks_by_hand():
-    user_emb, item_emb = _scores([[0.9, 0.8, 0.7, 0.6], [0.1, 0.2, 0.3, 0.4]])
-    ranks = relevant_ranks(user_emb, item_emb, _pairs([[0], []], 4), _pairs([[2], [0, 3]], 4))
+    rows = product_rows(*_scores([[0.9, 0.8, 0.7, 0.6], [0.1, 0.2, 0.3, 0.4]]))
+    ranks = relevant_ranks(rows, _pairs([[0], []], 4), _pairs([[2], [0, 3]], 4))
     assert ranks.tolist() == [1, 3, 0]  # user 0: item 0 is masked, item 1 is before item 2
 
 
 def test_ties_go_to_the_lower_item():
-    user_emb, item_emb = _scores([[1.0, 1.0, 1.0, 1.0, 2.0]])
-    ranks = relevant_ranks(user_emb, item_emb, _pairs([[1]], 5), _pairs([[0, 2, 3, 4]], 5))
+    rows = product_rows(*_scores([[1.0, 1.0, 1.0, 1.0, 2.0]]))
+    ranks = relevant_ranks(rows, _pairs([[1]], 5), _pairs([[0, 2, 3, 4]], 5))
     assert ranks.tolist() == [1, 2, 3, 0]
 
 

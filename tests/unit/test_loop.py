@@ -25,7 +25,7 @@ def _method(epochs: int):
 def _scripted(values):
     """A validation metric that follows a script."""
     left = iter(values)
-    return lambda *_tables: {CHOOSE_BY: next(left)}
+    return lambda _method: {CHOOSE_BY: next(left)}
 
 
 def _train(tmp_path, config, evaluate, on_epoch=lambda progress: None):
@@ -36,8 +36,8 @@ def _train(tmp_path, config, evaluate, on_epoch=lambda progress: None):
 def test_best_epoch_is_kept_the_first_of_equals(tmp_path):
     seen = {}
 
-    def evaluate(user_emb, _item_emb):
-        seen[len(seen) + 1] = user_emb.clone()
+    def evaluate(method):
+        seen[len(seen) + 1] = method.tables()[0].clone()
         return {CHOOSE_BY: [0.1, 0.3, 0.3, 0.2][len(seen) - 1]}
 
     state = _train(tmp_path, TrainingConfig(epochs=4, evaluate_every=1), evaluate)

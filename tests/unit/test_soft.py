@@ -12,13 +12,14 @@ from recpress_edge.distill.config import SoftConfig
 from recpress_edge.distill.methods.soft import Soft
 from recpress_edge.distill.soft import (
     TeacherTargets,
-    best_columns,
     logsumexp_of_product,
     mix_targets,
+    rank_targets,
     teacher_targets,
-    teacher_top,
 )
-from recpress_edge.models.method import Job, Tables
+from recpress_edge.models.method import Job
+from recpress_edge.models.ranking import best_columns, top_of_tables
+from recpress_edge.models.teacher import Rankings, Tables, Teacher
 
 
 def _train(pairs: list[tuple[int, int]], n_users: int, n_items: int) -> Interactions:
@@ -57,7 +58,7 @@ def test_targets_with_a_teacher_share_the_mass():
 def test_a_teacher_with_nothing_to_offer_leaves_the_train_items():
     train = _train([(0, 0), (0, 1)], 1, 2)
     eye = np.eye(2, dtype=np.float32)
-    teacher = teacher_targets(Tables(eye[:1], eye), train, size=2, temperature=1.0)
+    teacher = teacher_targets(top_of_tables(Tables(eye[:1], eye), train, 2), temperature=1.0)
     _, items, weights = mix_targets(train, teacher, 0.5).rows(np.array([0]))
     assert np.bincount(items, weights, minlength=2).tolist() == [0.5, 0.5]
 
@@ -65,9 +66,9 @@ def test_a_teacher_with_nothing_to_offer_leaves_the_train_items():
 def test_teacher_list_skips_train_items_and_breaks_ties_low():
     train = _train([(0, 0), (1, 3)], 2, 5)
     item_emb = np.array([[5.0], [1.0], [2.0], [2.0], [2.0]], np.float32)  # root mean square √7.6
-    items, scores = teacher_top(Tables(np.array([[2.0], [1.0]], np.float32), item_emb), train, size=3)
-    assert items.tolist() == [[2, 3, 4], [0, 2, 4]]
-    assert np.allclose(scores * np.sqrt(7.6), [[2, 2, 2], [5, 2, 2]])
+    top = top_of_tables(Tables(np.array([[2.0], [1.0]], np.float32), item_emb), train, 3)
+    assert top.items.tolist() == [[2, 3, 4], [0, 2, 4]]
+    assert np.allclose(top.scores * np.sqrt(7.6), [[2, 2, 2], [5, 2, 2]])
 
 
 def test_ties_for_the_last_place_go_to_the_lower_index():
@@ -81,7 +82,8 @@ def test_ties_for_the_last_place_go_to_the_lower_index():
 def test_teacher_distribution_is_a_softmax_of_its_cosines_at_any_scale(scale):
     train = _train([(0, 2)], 1, 3)
     item_emb = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]], np.float32) * np.float32(scale)
-    targets = teacher_targets(Tables(np.array([[3.0, 4.0]], np.float32), item_emb), train, 2, temperature=0.1)
+    teacher = Teacher("cosines", Tables(np.array([[3.0, 4.0]], np.float32), item_emb))
+    targets = teacher_targets(teacher.top_items(train, 2), temperature=0.1)
     assert targets.items.tolist() == [[1, 0]]  # cosines 0.8 and 0.6
     expected = torch.softmax(torch.tensor([8.0, 6.0]), dim=0).tolist()
     assert targets.weights[0].tolist() == pytest.approx(expected, rel=1e-5)
@@ -89,13 +91,14 @@ def test_teacher_distribution_is_a_softmax_of_its_cosines_at_any_scale(scale):
 
 def test_batch_loss_is_the_cross_entropy_of_whole_rows():
     data = two_tastes(n_users=7, n_items=20, per_user=4)
-    teacher = Tables(*(np.random.default_rng(0).standard_normal((n, 3), np.float32) for n in (7, 20)))
+    rng = np.random.default_rng(0)
+    teacher = Teacher("noise", Tables(*(rng.standard_normal((n, 3), np.float32) for n in (7, 20))))
     config = SoftConfig(batch_users=7, top_items=5)
     method = Soft(Job(data.train, 4, 0, 1, teacher), config)
     (loss,) = method.batch_losses(0)
     user_emb, item_emb = method.tables()
     target = torch.zeros(7, 20, dtype=torch.float64)
-    top = teacher_targets(teacher, data.train, 5, config.teacher_temperature)
+    top = teacher_targets(teacher.top_items(data.train, 5), config.teacher_temperature)
     for user in range(7):
         mine = torch.from_numpy(data.train.of(user).astype(np.int64))
         target[user, mine] += (1 - config.teacher_weight) / len(mine)
@@ -104,6 +107,27 @@ def test_batch_loss_is_the_cross_entropy_of_whole_rows():
     logits = (user_emb @ item_emb.T).double() / config.temperature
     expected = -(target * F.log_softmax(logits, dim=1)).sum(dim=1).mean()
     assert float(loss.detach()) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_rank_targets_fall_by_rank_and_end_where_the_list_does():
+    top = Rankings(np.array([[4, 2, 7], [1, -1, -1]], np.int32), np.zeros((2, 3), np.float32))
+    targets = rank_targets(top, scale=2.0)
+    raw = np.exp([0.0, -0.5, -1.0])
+    assert targets.items.tolist() == [[4, 2, 7], [1, 0, 0]]
+    assert targets.weights[0].tolist() == pytest.approx((raw / raw.sum()).tolist())
+    assert targets.weights[1].tolist() == [1.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(("targets", "by_rank"), [("usual", True), ("ranks", True), ("scores", False)])
+def test_a_teacher_of_rankings_alone_teaches_by_rank_unless_asked(targets, by_rank):
+    train = _train([(0, 0)], 1, 4)
+    top = Rankings(np.array([[2, 1, 3]], np.int32), np.array([[0.4, 0.2, 0.1]], np.float32))
+    config = SoftConfig(targets=targets, top_items=2, teacher_weight=1.0)
+    method = Soft(Job(train, 2, 0, 1, Teacher("ranks", rankings=top)), config)
+    _, items, weights = method.targets.rows(np.array([0]))
+    gap = np.exp(-1 / 30) if by_rank else np.exp(-0.2 / 0.2)
+    weight = dict(zip(items.tolist(), weights.tolist(), strict=True))
+    assert weight == pytest.approx({0: 0.0, 2: 1 / (1 + gap), 1: gap / (1 + gap)}, rel=1e-5)
 
 
 def test_tables_have_rows_of_unit_length():

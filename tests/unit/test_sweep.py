@@ -10,6 +10,7 @@ from recpress_edge.core.bundle import open_bundle
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.synthetic import synthetic
 from recpress_edge.distill.students import parse_name
+from recpress_edge.models.teacher import Tables
 from recpress_edge.training.cache import TrainOptions, plan_model
 from recpress_edge.training.store import save_model
 from recpress_export.formats import FORMATS
@@ -38,7 +39,7 @@ def add_model(work, data, name, folder=None, **facts):
     }
     target = plan.folder if folder is None else work / "models" / folder
     tables = random_tables(data.n_users, data.n_items, dim)
-    return save_model(target, known | facts, *tables)
+    return save_model(target, known | facts, Tables(*tables))
 
 
 @pytest.fixture

@@ -9,14 +9,20 @@ from torch import Tensor
 
 from recpress_edge.core.rng import stream
 from recpress_edge.distill.config import SoftConfig
-from recpress_edge.distill.soft import logsumexp_of_product, mix_targets, teacher_targets
+from recpress_edge.distill.soft import (
+    TeacherTargets,
+    logsumexp_of_product,
+    mix_targets,
+    rank_targets,
+    teacher_targets,
+)
 from recpress_edge.models.adam import Adam
-from recpress_edge.models.method import Job, Method
+from recpress_edge.models.method import Factorised, Job, Method
 from recpress_edge.models.mf import first_tables
 from recpress_edge.models.stored import stored_tables
 
 
-class Soft(Method):
+class Soft(Factorised, Method):
     """Cross-entropy of a softmax over the catalogue; without a teacher, over the train items alone."""
 
     def __init__(self, job: Job, config: SoftConfig) -> None:
@@ -24,10 +30,17 @@ class Soft(Method):
         self.config = config
         self.mf = first_tables(job, config.init_std)
         self.optimizer = Adam(self.mf, config.learning_rate, 0.0)
-        teacher = None
-        if job.teacher is not None:
-            teacher = teacher_targets(job.teacher, job.train, config.top_items, config.teacher_temperature)
-        self.targets = mix_targets(job.train, teacher, config.teacher_weight)
+        self.targets = mix_targets(job.train, self._teacher_targets(), config.teacher_weight)
+
+    def _teacher_targets(self) -> TeacherTargets | None:
+        """From scores where the teacher has a scale that is known, else from ranks alone."""
+        job, config = self.job, self.config
+        if job.teacher is None:
+            return None
+        top = job.teacher.top_items(job.train, config.top_items)
+        if config.targets == "ranks" or (config.targets == "usual" and not job.teacher.has("embeddings")):
+            return rank_targets(top, config.rank_scale)
+        return teacher_targets(top, config.teacher_temperature)
 
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
         order = stream(self.job.seed, "shuffle", epoch).permutation(self.job.train.n_users)

@@ -14,8 +14,9 @@ from recpress_edge.distill.topology import full_topology_loss, hierarchical_topo
 from recpress_edge.models.adam import Adam
 from recpress_edge.models.bpr import BPR, bpr_loss
 from recpress_edge.models.config import BPRConfig
-from recpress_edge.models.method import Job, Tables
+from recpress_edge.models.method import Job
 from recpress_edge.models.stored import stored_tables
+from recpress_edge.models.teacher import Tables
 
 
 class TopologyStudent(BPR):
@@ -94,6 +95,6 @@ class HTD(TopologyStudent):
 
 
 def required_teacher(job: Job) -> Tables:
-    """The job's teacher; the command line has made sure that there is one."""
+    """The tables of the job's teacher; the registry has made sure that there are some."""
     assert job.teacher is not None
-    return job.teacher
+    return job.teacher.embeddings()

@@ -1,0 +1,67 @@
+"""What a trained model hands on: its tables, or its rankings where no two tables make them. No torch here."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recpress_edge.data.interactions import Interactions
+
+F32 = NDArray[np.float32]
+I32 = NDArray[np.int32]
+
+RANKING_LENGTH: Final = 1000
+"""Items of each user that a model without tables keeps; what is further down teaches nothing."""
+
+Knowledge = Literal["embeddings", "rankings"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tables:
+    """A factorised model: user_emb (U, D), item_emb (I, D), float32; score = user · item."""
+
+    user_emb: F32
+    item_emb: F32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rankings:
+    """Each user's best unobserved items (train items masked), best first, ties to the lower index.
+
+    items (U, L) int32 and their scores (U, L) float32; where fewer exist, -1 and -inf at the end.
+    """
+
+    items: I32
+    scores: F32
+
+    def head(self, length: int) -> "Rankings":
+        """The first ``length`` places, or all where there are fewer."""
+        return Rankings(self.items[:, :length], self.scores[:, :length])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Teacher:
+    """What a student is given: at least one of tables and rankings."""
+
+    name: str
+    tables: Tables | None = None
+    rankings: Rankings | None = None
+
+    def has(self, what: Knowledge) -> bool:
+        """Rankings can be had of every teacher, embeddings of those that are two tables."""
+        return what == "rankings" or self.tables is not None
+
+    def embeddings(self) -> Tables:
+        """The tables of a teacher that has them; that it does is checked where names are read."""
+        assert self.tables is not None
+        return self.tables
+
+    def top_items(self, train: Interactions, length: int) -> Rankings:
+        """The best ``length`` unobserved items of each user, fewer where the catalogue or the list ends."""
+        if self.tables is None:
+            assert self.rankings is not None
+            return self.rankings.head(length)
+        from recpress_edge.models.ranking import top_of_tables  # torch only from here on
+
+        return top_of_tables(self.tables, train, length)

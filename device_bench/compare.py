@@ -8,7 +8,15 @@ from typing import Any, Final
 import numpy as np
 
 from recpress_edge.core.errors import ConfigError, InvalidRunError
-from recpress_edge.core.results import INSTRUCTIONS, differences, field_of, model_memory_bytes, read_record
+from recpress_edge.core.results import (
+    INSTRUCTIONS,
+    counts_instructions,
+    differences,
+    field_of,
+    model_memory_bytes,
+    read_record,
+    samples_of,
+)
 from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import bootstrap_percentile, percentile
 from recpress_edge.core.units import format_bytes, format_ns
@@ -101,13 +109,13 @@ def _check_comparable(paths: Sequence[Path], records: Sequence[Mapping[str, Any]
 def _latency(
     left: Mapping[str, Any], right: Mapping[str, Any], name: str, q: int, title: str, seed: int
 ) -> Ratio:
-    before, after = left["latency_ns"][name], right["latency_ns"][name]
+    before, after = samples_of(left)[name], samples_of(right)[name]
     draws = [
         bootstrap_percentile(samples, q, stream(seed, f"compare {name} {q}", side))
         for side, samples in enumerate((before, after))
     ]
     low, high = np.quantile(draws[1] / np.maximum(draws[0], 1), [0.025, 0.975])
-    unit = "instructions" if left["protocol"].get("clock") == INSTRUCTIONS else "ns"
+    unit = INSTRUCTIONS if counts_instructions(left) else "ns"
     p_before, p_after = percentile(before, q), percentile(after, q)
     return Ratio(title, unit, p_before, p_after, p_after / max(p_before, 1), float(low), float(high))
 

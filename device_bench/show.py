@@ -1,15 +1,18 @@
 """A record as aligned lines for people; every figure with how many samples it comes from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from recpress_edge.core.results import model_memory_bytes, summarise
-from recpress_edge.core.units import format_bytes, format_ns
+from recpress_edge.core.results import counts_instructions, model_memory_bytes, samples_of, summarise
+from recpress_edge.core.units import format_bytes, format_instructions, format_ns
+
+Form = Callable[[float], str]
 
 
 def record_lines(record: Mapping[str, Any]) -> list[str]:
     """What ``device_bench run`` prints for one record."""
     artifact, device, protocol = record["artifact"], record["device"], record["protocol"]
+    form = format_instructions if counts_instructions(record) else format_ns
     n_users = artifact["n_users"]
     users = f"{n_users:,} user{'' if n_users == 1 else 's'}" if n_users else "any history"
     shape = f"{users} × {artifact['n_items']:,} items × {artifact['dim']}"
@@ -21,8 +24,8 @@ def record_lines(record: Mapping[str, Any]) -> list[str]:
         ),
         labelled("verified", f"digests; self-test {tested['queries']} queries, {_exactness(tested)}"),
         labelled("device", _device(device, record["software"], protocol)),
-        *(labelled("cold", line) for line in _cold(record["latency_ns"])),
-        *(labelled("warm", line) for line in _warm(record["latency_ns"], protocol["k"])),
+        *(labelled("cold", line) for line in _cold(samples_of(record), form)),
+        *(labelled("warm", line) for line in _warm(samples_of(record), protocol["k"], form)),
         *(labelled("memory", line) for line in _memory(record)),
         *(labelled("quality", line) for line in _quality(record["quality"])),
         labelled(
@@ -52,24 +55,22 @@ def _device(device: Mapping[str, Any], software: Mapping[str, Any], protocol: Ma
     return f"{device['model']}, {cores}; {runtime} {software[runtime]}, {threads}"
 
 
-def _cold(latency_ns: Mapping[str, Sequence[int]]) -> list[str]:
+def _cold(samples: Mapping[str, Sequence[int]], form: Form) -> list[str]:
     names = (("import", "import"), ("load", "load"), ("first_query", "first query"))
-    parts = [f"{label} {format_ns(summarise(latency_ns[name]).p50_ns)}" for name, label in names]
-    return [f"{' · '.join(parts)}  (median of {len(latency_ns['load'])} fresh processes)"]
+    parts = [f"{label} {form(summarise(samples[name]).p50_ns)}" for name, label in names]
+    many = len(samples["load"])
+    return [
+        f"{' · '.join(parts)}  ({f'median of {many} fresh processes' if many > 1 else 'a fresh process'})"
+    ]
 
 
-def _warm(latency_ns: Mapping[str, Sequence[int]], k: int) -> list[str]:
+def _warm(samples: Mapping[str, Sequence[int]], k: int, form: Form) -> list[str]:
     lines = []
     for name, label in (("query", f"model alone, top {k}"), ("end_to_end", "ids in, ids out")):
-        s = summarise(latency_ns[name])
-        upper = (
-            "too few samples to bound p99"
-            if s.p99_upper_ns is None
-            else f"p99 at most {format_ns(s.p99_upper_ns)}"
-        )
+        s = summarise(samples[name])
+        upper = f"p99 at most {form(s.p99_upper_ns)}" if s.p99_upper_ns else "too few samples to bound p99"
         figures = "  ".join(
-            f"{q} {format_ns(value):>8}"
-            for q, value in (("p50", s.p50_ns), ("p90", s.p90_ns), ("p99", s.p99_ns))
+            f"{q} {form(value):>8}" for q, value in (("p50", s.p50_ns), ("p90", s.p90_ns), ("p99", s.p99_ns))
         )
         lines.append(f"{label:<20} {figures}  ({s.samples:,} queries, {upper})")
     return lines

@@ -178,6 +178,13 @@ def make_record(
     }
 
 
+def as_counted(record: dict[str, Any]) -> dict[str, Any]:
+    """The record as an emulator would have made it: instructions, no time."""
+    record["protocol"]["clock"], record["basis"] = "instructions", "emulated"
+    record["instructions"] = record.pop("latency_ns")
+    return record
+
+
 def metric(recall: float) -> dict[str, float]:
     return {"recall@50": recall}
 

@@ -18,10 +18,12 @@ import psutil
 import pytest
 from bundles import make_bundle
 from exports import make_source
+from records import as_counted
 
 from device_bench.__main__ import main
 from device_bench.lanes import host
 from device_bench.selftest import verify_bundle
+from device_bench.show import record_lines
 from recpress_edge.core.bundle import open_bundle
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import canonical_json, sha256_bytes, sha256_file
@@ -122,6 +124,9 @@ def test_people_see_every_part(measured):
         lambda r: r["state"]["before"].update(throttled="yes"),
         lambda r: r.update(valid=True, invalid_reasons=["throttled"]),
         lambda r: r.update(valid=False, invalid_reasons=[]),
+        lambda r: r["protocol"].update(clock="instructions"),
+        lambda r: r.update(instructions=r["latency_ns"]),
+        lambda r: as_counted(r).update(basis="measured"),
     ],
 )
 def test_the_schema_refuses(measured, change):
@@ -129,6 +134,13 @@ def test_the_schema_refuses(measured, change):
     change(record)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.Draft202012Validator(SCHEMA).validate(record)
+
+
+def test_instructions_are_never_shown_as_time(measured):
+    record = as_counted(copy.deepcopy(read_record(measured[2])))
+    jsonschema.Draft202012Validator(SCHEMA).validate(record)
+    cold, *warm = [line for line in record_lines(record) if line.startswith(("cold", "warm"))]
+    assert all("instr" in line and not re.search(r"\d (ns|µs|ms|s)\b", line) for line in (cold, *warm))
 
 
 def test_two_bundles_as_json_on_stdout(pristine, tmp_path):

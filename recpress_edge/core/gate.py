@@ -12,11 +12,12 @@ from recpress_edge.core.config import load_config, read_toml
 from recpress_edge.core.errors import ConfigError, GateError, InvalidRunError, unknown_name
 from recpress_edge.core.results import (
     BASES,
-    INSTRUCTIONS,
     SAME_CONDITIONS,
+    counts_instructions,
     field_of,
     find_records,
     read_record,
+    samples_of,
 )
 from recpress_edge.core.stats import percentile
 from recpress_edge.core.units import parse_duration, parse_size
@@ -127,8 +128,8 @@ def _parsed(text: str, parse: Callable[[str], int], where: str) -> int:
 
 def record_cost(record: Mapping[str, Any]) -> Cost:
     """What a record says about limits; time only from those that measured it."""
-    samples = record["latency_ns"]["query"]
-    counted = record["protocol"].get("clock") == INSTRUCTIONS
+    samples = samples_of(record)["query"]
+    counted = counts_instructions(record)
     timed = record["basis"] == "measured" and not counted
     p50, p95, p99 = (percentile(samples, q) if timed else None for q in (50, 95, 99))
     return Cost(

@@ -15,8 +15,9 @@ from recpress_edge.core.stats import percentile, percentile_upper
 # History: 1 first version.
 BENCH_SCHEMA: Final = "recpress.bench/1"
 BASES: Final = ("measured", "emulated", "estimated")
-INSTRUCTIONS: Final = "icount"
-"""As ``protocol.clock``: what stands under latency_ns are instructions counted, not nanoseconds passed."""
+INSTRUCTIONS: Final = "instructions"
+"""As ``protocol.clock``, and the section of the samples: an emulator counted instructions, nobody timed."""
+LATENCY: Final = "latency_ns"
 
 # Records that disagree on any of these measured different things and are never pooled or compared.
 SAME_CONDITIONS: Final = (
@@ -40,7 +41,6 @@ _SECTIONS: Final = (
     "state",
     "software",
     "protocol",
-    "latency_ns",
     "memory_bytes",
     "quality",
     "selftest",
@@ -107,15 +107,38 @@ def read_record(path: Path) -> dict[str, Any]:
     for name in _SECTIONS:
         if not isinstance(record.get(name), dict):
             raise ArtifactError(f"{path} is not a whole record: section {name!r} is missing")
+    section = samples_section(record)
+    if not isinstance(record.get(section), dict) or len({INSTRUCTIONS, LATENCY} & record.keys()) != 1:
+        raise ArtifactError(
+            f"{path} is not a whole record: with protocol.clock {record['protocol'].get('clock')!r} its "
+            f"samples must be in section {section!r} and nowhere else"
+        )
     for name in _SAMPLES:
-        samples = record["latency_ns"].get(name)
+        samples = record[section].get(name)
         if (
             not isinstance(samples, list)
             or not samples
             or not all(type(s) is int and s >= 0 for s in samples)
         ):
-            raise ArtifactError(f"{path}: latency_ns.{name} must be a list of nanoseconds, at least one")
+            unit = INSTRUCTIONS if section == INSTRUCTIONS else "nanoseconds"
+            raise ArtifactError(f"{path}: {section}.{name} must be a list of {unit}, at least one")
     return record
+
+
+def samples_section(record: Mapping[str, Any]) -> str:
+    """Where a record keeps its raw samples: 'latency_ns', or 'instructions' where those were counted."""
+    return INSTRUCTIONS if counts_instructions(record) else LATENCY
+
+
+def counts_instructions(record: Mapping[str, Any]) -> bool:
+    """Whether the samples are instructions of an emulated core; no figure of theirs is a time."""
+    return bool(record["protocol"].get("clock") == INSTRUCTIONS)
+
+
+def samples_of(record: Mapping[str, Any]) -> Mapping[str, Sequence[int]]:
+    """Raw samples by name (query, end_to_end, first_query, load, import): nanoseconds or instructions."""
+    samples: Mapping[str, Sequence[int]] = record[samples_section(record)]
+    return samples
 
 
 def find_records(folder: Path) -> list[Path]:

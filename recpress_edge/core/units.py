@@ -29,6 +29,14 @@ def format_ns(nanoseconds: float) -> str:
     return f"{nanoseconds / 1e9:.2f} s"
 
 
+def format_instructions(count: float) -> str:
+    """An instruction count as text: 625412 -> '625.4 k instr'."""
+    for limit, divisor, unit in ((1e3, 1, ""), (1e6, 1e3, "k "), (1e9, 1e6, "M ")):
+        if abs(count) < limit:
+            return f"{count / divisor:.{0 if divisor == 1 else 1}f} {unit}instr"
+    return f"{count / 1e9:.2f} G instr"
+
+
 def parse_size(text: str) -> int:
     """'2MiB' -> 2097152 bytes; a bare number is bytes."""
     return _parse(text, _SIZES, "B", "size", "2MiB, 330KB, 1048576", upper=True)

@@ -11,6 +11,7 @@ from typing import Any, Final
 import jinja2
 
 from recpress_edge.core.budget import Budget
+from recpress_edge.core.results import samples_section
 from recpress_edge.core.units import format_bytes, format_ns
 from recpress_edge.report import plots
 from recpress_edge.report.chain import Chain, chains
@@ -184,7 +185,7 @@ def embed(runs: Sequence[Run], limit: int = MAX_RAW_BYTES) -> tuple[str, str]:
         if sum(map(len, texts.values())) <= limit:
             break
         texts[run.path] = _encode(
-            run, {**run.record, "latency_ns": "left out of this page for size, see the path"}
+            run, {**run.record, samples_section(run.record): "left out of this page for size, see the path"}
         )
         dropped += 1
     note = (

@@ -10,7 +10,14 @@ import numpy as np
 
 from recpress_edge.core.budget import Cost
 from recpress_edge.core.errors import ArtifactError
-from recpress_edge.core.results import BENCH_SCHEMA, SAME_CONDITIONS, find_records, read_record
+from recpress_edge.core.results import (
+    BENCH_SCHEMA,
+    SAME_CONDITIONS,
+    counts_instructions,
+    find_records,
+    read_record,
+    samples_of,
+)
 from recpress_edge.core.stats import percentile
 
 METRIC: Final = "recall@50"
@@ -62,6 +69,8 @@ class Run:
     p95_low_ns: float
     p95_high_ns: float
     cost: Cost
+    counted: bool
+    """Whether what is called ``*_ns`` here are instructions that an emulator counted, which is no time."""
     model_bytes: float
     """Peak memory (VmHWM) less that of an idle process with the runtime imported."""
 
@@ -118,8 +127,9 @@ def _to_run(path: str, record: Mapping[str, Any]) -> Run:
     artifact, quality = record["artifact"], record["quality"]
     provenance, memory = artifact["provenance"], record["memory_bytes"]
     dataset = provenance["dataset"]
-    samples = np.asarray(record["latency_ns"]["query"], np.float64)
+    samples = np.asarray(samples_of(record)["query"], np.float64)
     low, high = percentile_interval(samples, 95)
+    counted = counts_instructions(record)
     peak = _positive(memory["model"]["vm_hwm"], "memory_bytes.model.vm_hwm")
     # basis may share a section: its points are drawn differently, and never pooled
     conditions = [(name, _at(record, name)) for name in SAME_CONDITIONS if name != "basis"]
@@ -145,14 +155,16 @@ def _to_run(path: str, record: Mapping[str, Any]) -> Run:
         conditions=(("dataset", str(dataset["digest"])), *conditions),
         recall=_share(quality[METRIC], f"quality.{METRIC}"),
         p50_ns=percentile(samples, 50),
-        p95_ns=_positive(percentile(samples, 95), "p95 of latency_ns.query"),
+        p95_ns=_positive(percentile(samples, 95), "p95 of the query samples"),
         p95_low_ns=low,
         p95_high_ns=high,
         cost=Cost(
             file_bytes=_positive(artifact["file_bytes"], "artifact.file_bytes"),
-            p95_ns=percentile(samples, 95),
+            p95_ns=None if counted else percentile(samples, 95),
+            instructions_p50=percentile(samples, 50) if counted else None,
             peak_bytes=peak,
         ),
+        counted=counted,
         model_bytes=peak - _positive(memory["idle"]["vm_hwm"], "memory_bytes.idle.vm_hwm"),
     )
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from records import make_record, write_runs
+from records import as_counted, make_record, write_runs
 
 from device_bench.__main__ import main
 from recpress_edge.cli import main as host_main
@@ -27,8 +27,7 @@ def budgets(tmp_path):
 def record_with(**changes):
     record = make_record(**{k: v for k, v in changes.items() if k != "instructions"})
     if "instructions" in changes:
-        record["protocol"]["clock"] = "icount"
-        record["latency_ns"]["query"] = [changes["instructions"]] * 100
+        as_counted(record)["instructions"]["query"] = [changes["instructions"]] * 100
     return record
 
 

@@ -4,6 +4,7 @@ import datetime
 import json
 
 import pytest
+from records import as_counted
 
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.results import (
@@ -75,6 +76,13 @@ def test_round_trip_keeps_samples_on_one_line(tmp_path):
         (lambda r: r["latency_ns"].update(load=[-1]), r"latency_ns\.load"),
         (lambda r: r["latency_ns"].update(load=[True]), r"latency_ns\.load"),
         (lambda r: r["latency_ns"].pop("import"), r"latency_ns\.import"),
+        (lambda r: r.pop("latency_ns"), "must be in section 'latency_ns'"),
+        (lambda r: r["protocol"].update(clock="instructions"), "must be in section 'instructions'"),
+        (lambda r: r.update(instructions=r["latency_ns"]), "and nowhere else"),
+        (
+            lambda r: as_counted(r)["instructions"].update(load=[]),
+            r"instructions\.load .* list of instructions",
+        ),
     ],
 )
 def test_what_is_no_record_is_refused(tmp_path, change, says):

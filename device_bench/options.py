@@ -85,7 +85,9 @@ class Request:
 
 
 # name -> type, metavar, help: flags that some lanes take (Lane.flags), refused for all others.
-LANE_FLAGS: Final[Mapping[str, tuple[Callable[[str], Any], str, str]]] = {}
+LANE_FLAGS: Final[Mapping[str, tuple[Callable[[str], Any], str, str]]] = {
+    "limit": (str, "LIMIT", "survive within so much? cpus=0.5,memory=256M; robustness only, no latency"),
+}
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:

@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,12 +27,41 @@ class WorkerError(errors.RecPressError):
     """A measuring process crashed, was killed or took too long; there is no measurement."""
 
 
-def run_worker(kind: str, job: Job, timeout_s: float) -> dict[str, Any]:
+class WorkerTimeoutError(WorkerError):
+    """It took too long."""
+
+
+class WorkerKilledError(WorkerError):
+    """The kernel killed it, which it does when memory runs out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosure:
+    """Where a worker is put before it starts."""
+
+    prefix: tuple[str, ...] = ()
+    """A program that runs the worker's command line in its own place."""
+    doors: tuple[Path, ...] = ()
+    """cgroup.procs files: whoever writes 0 into one is inside."""
+
+
+def run_worker(kind: str, job: Job, timeout_s: float, enclosure: Enclosure = Enclosure()) -> dict[str, Any]:
     """Run one job in a fresh process and return its answer.
 
     The worker dies with this process, whatever ends it; Ctrl-C and time-outs kill its whole group.
     Raises the worker's own error, or WorkerError.
     """
+    doors = [os.open(door, os.O_WRONLY | os.O_CLOEXEC) for door in enclosure.doors]
+    try:
+        return _run(kind, job, timeout_s, enclosure.prefix, _before_exec(doors))
+    finally:
+        for door in doors:
+            os.close(door)
+
+
+def _run(
+    kind: str, job: Job, timeout_s: float, prefix: Sequence[str], before_exec: Callable[[], None]
+) -> dict[str, Any]:
     request = json.dumps({"kind": kind, "job": dataclasses.asdict(job)})
     environment = os.environ | {
         "ORT_DISABLE_TELEMETRY": "1",
@@ -38,19 +69,19 @@ def run_worker(kind: str, job: Job, timeout_s: float) -> dict[str, Any]:
         "OMP_NUM_THREADS": "1",
     }
     process = subprocess.Popen(
-        [sys.executable, "-P", "-c", _START, str(ROOT)],
+        [*prefix, sys.executable, "-P", "-c", _START, str(ROOT)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
         start_new_session=True,
-        preexec_fn=_die_with_parent(),
+        preexec_fn=before_exec,
     )
     try:
         answer, talk = process.communicate(request, timeout=timeout_s)
     except subprocess.TimeoutExpired:
-        raise WorkerError(
+        raise WorkerTimeoutError(
             f"the {kind} process did not finish within {timeout_s:g} s and was stopped. Nothing was recorded."
         ) from None
     finally:
@@ -58,7 +89,8 @@ def run_worker(kind: str, job: Job, timeout_s: float) -> dict[str, Any]:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     if process.returncode != 0:
-        raise WorkerError(_crash(kind, process.returncode, talk))
+        cause = WorkerKilledError if process.returncode == -signal.SIGKILL else WorkerError
+        raise cause(_crash(kind, process.returncode, talk))
     return _unwrap(kind, answer)
 
 
@@ -84,10 +116,22 @@ def _crash(kind: str, code: int, talk: str) -> str:
     return f"the {kind} process {reason}. Nothing was recorded.{' It said: ' + last if last else ''}"
 
 
-def _die_with_parent() -> Any:
-    """For the child, before it becomes the worker: be killed when the bench is, even by SIGKILL."""
+def _before_exec(doors: Sequence[int]) -> Callable[[], None]:
+    """For the child, before it becomes the worker: step inside, and be killed when the bench is."""
+    die_with_parent = dies_with_parent()
+
+    def in_child() -> None:
+        die_with_parent()
+        for door in doors:
+            os.write(door, b"0")
+
+    return in_child
+
+
+def dies_with_parent() -> Callable[[], None]:
+    """What a child calls before it becomes another program: it dies with this process, even by SIGKILL."""
     if sys.platform != "linux":
-        return None
+        return lambda: None
     prctl, bench = ctypes.CDLL(None).prctl, os.getpid()  # loaded here: after the fork only calls are safe
 
     def in_child() -> None:

@@ -28,21 +28,8 @@ def run_bundle(folder: Path, protocol: Protocol, report: Report, command: str) -
     self-tests before it times and ranks the evaluation users afterwards. The self-test also runs
     first of all, so that wrong answers cost nothing. Raises what the bundle or a process deserves.
     """
-    bundle = open_bundle(folder)
-    check_format(bundle.contract.format, folder, protocol.delegate)
-    import_runtime(bundle.contract.format)  # its absence is one line here, not a crashed worker
-    job = Job(
-        bundle=str(folder.resolve()),
-        model_path=str(bundle.model_path.resolve()),
-        contract=bundle.contract,
-        digest=bundle.digest,
-        threads=protocol.threads,
-        k=min(protocol.k, bundle.contract.n_items),
-        queries=protocol.queries,
-        seconds=protocol.seconds,
-        seed=protocol.seed,
-        delegate=protocol.delegate,
-    )
+    bundle = open_for_run(folder, protocol)
+    job = job_of(folder, bundle, protocol)
     created, device, before = datetime.datetime.now(datetime.UTC), device_facts(), read_state()
     self_test = run_worker("selftest", job, TIMEOUT_S)
     report(f"{bundle.name}: self-test passed, {self_test['queries']} queries")
@@ -90,6 +77,30 @@ def run_bundle(folder: Path, protocol: Protocol, report: Report, command: str) -
         "quality": measured["quality"],
         "selftest": measured["selftest"],
     }
+
+
+def open_for_run(folder: Path, protocol: Protocol) -> Bundle:
+    """The verified bundle, when this machine has what runs it."""
+    bundle = open_bundle(folder)
+    check_format(bundle.contract.format, folder, protocol.delegate)
+    import_runtime(bundle.contract.format)  # its absence is one line here, not a crashed worker
+    return bundle
+
+
+def job_of(folder: Path, bundle: Bundle, protocol: Protocol) -> Job:
+    """What each worker is told about the bundle and how to measure it."""
+    return Job(
+        bundle=str(folder.resolve()),
+        model_path=str(bundle.model_path.resolve()),
+        contract=bundle.contract,
+        digest=bundle.digest,
+        threads=protocol.threads,
+        k=min(protocol.k, bundle.contract.n_items),
+        queries=protocol.queries,
+        seconds=protocol.seconds,
+        seed=protocol.seed,
+        delegate=protocol.delegate,
+    )
 
 
 def gate_warnings(bundle: Bundle) -> list[str]:

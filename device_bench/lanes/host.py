@@ -3,22 +3,39 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from device_bench.cgroups import Limit
 from device_bench.lanes.targets import Record, Report
+from device_bench.limits import STAGES, described, parse_limit, run_limited
 from device_bench.options import Request
 from device_bench.protocol import run_bundle
 
 
 def check(request: Request) -> None:
-    """Everything goes here: the protocol has checked itself."""
+    """The limit, if any, must be one; the protocol has checked itself."""
+    limit_of(request)
 
 
 def plan(request: Request) -> str:
     """How much work a bundle is."""
+    limit = limit_of(request)
+    if limit is not None:
+        return f"whether {len(STAGES)} processes survive within {described(limit)}; no latency"
     processes = request.protocol.processes + 4  # and self-test, idle, memory, measuring
     return f"{processes} processes each, {2 * request.protocol.seconds:g} s or more of queries"
 
 
 def run(request: Request, bundles: Sequence[Path], report: Report) -> Iterator[Record]:
-    """One record a bundle."""
+    """One record a bundle: a measurement, or with --limit whether it survives."""
+    limit = limit_of(request)
     for folder in bundles:
-        yield run_bundle(folder, request.protocol, report, request.command(folder))
+        command = request.command(folder)
+        if limit is None:
+            yield run_bundle(folder, request.protocol, report, command)
+        else:
+            yield run_limited(folder, request.protocol, limit, report, command)
+
+
+def limit_of(request: Request) -> Limit | None:
+    """What --limit asks for."""
+    text = request.options.get("limit")
+    return None if text is None else parse_limit(text)

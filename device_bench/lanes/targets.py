@@ -56,7 +56,7 @@ class LaneModule(Protocol):
 
 
 LANES: Final[Mapping[str, Lane]] = {
-    "host": Lane(module="device_bench.lanes.host", grammar="host", about="this machine"),
+    "host": Lane(module="device_bench.lanes.host", grammar="host", about="this machine", flags=("limit",)),
 }
 
 

@@ -1,0 +1,122 @@
+"""--limit: does the bundle survive within so much memory and CPU? Robustness only, never a latency."""
+
+import datetime
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from device_bench.cgroups import LEAST_CPUS, Box, Limit, open_box
+from device_bench.device import device_facts
+from device_bench.options import TIMEOUT_S, Protocol
+from device_bench.process import WorkerError, WorkerKilledError, WorkerTimeoutError, run_worker
+from device_bench.protocol import Report, artifact_facts, job_of, open_for_run
+from recpress_edge.core.errors import ConfigError, unknown_name
+from recpress_edge.core.results import summarise
+from recpress_edge.core.survival import CRASHED, OUT_OF_MEMORY, SURVIVED, TIMED_OUT, survival_record
+from recpress_edge.core.units import format_bytes, format_ns, parse_size
+
+STAGES: Final = ("selftest", "cold", "memory", "measure")
+"""Every kind of process that a measurement has, once each."""
+_NOTHING: Final = re.compile(r" Nothing was recorded\.")
+"""Of a worker's error: true of a measurement, but how it ended is recorded here."""
+_KEYS: Final = ("cpus", "memory")
+
+
+def parse_limit(text: str) -> Limit:
+    """'cpus=0.5,memory=256M' -> Limit. K, M and G are binary here, as for systemd and containers."""
+    given: dict[str, str] = {}
+    for part in text.split(","):
+        key, equals, value = part.strip().partition("=")
+        if key not in _KEYS:
+            raise unknown_name("key in --limit", key, _KEYS)
+        if not equals or not value or key in given:
+            raise ConfigError(f"--limit {text!r}: write for example cpus=0.5,memory=256M")
+        given[key] = value
+    return Limit(
+        _cpus(given["cpus"]) if "cpus" in given else None,
+        _memory(given["memory"]) if "memory" in given else None,
+    )
+
+
+def _cpus(text: str) -> float:
+    if not re.fullmatch(r"\d{1,3}(\.\d+)?", text) or float(text) < LEAST_CPUS:
+        raise ConfigError(f"--limit cpus must be a number of at least {LEAST_CPUS:g}, got {text!r}")
+    return float(text)
+
+
+def _memory(text: str) -> int:
+    found = parse_size(f"{text}iB" if text[-1:].upper() in ("K", "M", "G") else text)
+    if found < 2**20:
+        raise ConfigError(f"--limit memory must be at least 1M, got {text!r}")
+    return found
+
+
+def run_limited(
+    folder: Path, protocol: Protocol, limit: Limit, report: Report, command: str
+) -> dict[str, Any]:
+    """Put each kind of measuring process into the box once, and say how it ended.
+
+    Returns a record of schema ``recpress.survival/1``. The
+    bench itself stays outside, so that it can tell. Raises what a faulty bundle deserves.
+    """
+    bundle = open_for_run(folder, protocol)
+    job = job_of(folder, bundle, protocol)
+    created = datetime.datetime.now(datetime.UTC)
+    outcome, at, detail = SURVIVED, None, ""
+    with open_box(limit) as box:
+        for stage in STAGES:
+            report(f"{bundle.name}: {stage} within {described(limit)} ({box.how})")
+            try:
+                answer = run_worker(stage, job, TIMEOUT_S, box.enclosure)
+            except WorkerError as error:
+                outcome, at, detail = _why(error, box), stage, _NOTHING.sub("", str(error))
+                break
+        else:
+            detail = _served(answer["latency_ns"]["query"])
+        usage, how = box.usage(), box.how
+    return survival_record(
+        created=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        on="limit",
+        limit={"memory_bytes": limit.memory_bytes, "cpus": limit.cpus, "how": how},
+        outcome=outcome,
+        stage=at,
+        detail=detail,
+        artifact=artifact_facts(bundle),
+        device=device_facts(),
+        protocol={
+            "threads": protocol.threads,
+            "k": job.k,
+            "queries": protocol.queries,
+            "seed": protocol.seed,
+            "command": command,
+        },
+        peak_bytes=usage.peak_bytes,
+        oom_kills=usage.oom_kills,
+    )
+
+
+def _served(samples: list[int]) -> str:
+    figures = summarise(samples)
+    return (
+        f"{figures.samples:,} queries, p50 {format_ns(figures.p50_ns)}, p99 {format_ns(figures.p99_ns)} "
+        "(emulated: a quota is not a slow CPU)"
+    )
+
+
+def _why(error: WorkerError, box: Box) -> str:
+    if isinstance(error, WorkerTimeoutError):
+        return TIMED_OUT
+    kills = box.usage().oom_kills
+    if kills or (kills is None and isinstance(error, WorkerKilledError)):
+        return OUT_OF_MEMORY
+    return CRASHED
+
+
+def described(limit: Limit) -> str:
+    """The limit in words."""
+    parts = []
+    if limit.memory_bytes is not None:
+        parts.append(format_bytes(limit.memory_bytes))
+    if limit.cpus is not None:
+        parts.append(f"{limit.cpus:g} CPUs")
+    return " and ".join(parts)

@@ -16,15 +16,16 @@ from device_bench.selftest import verify_bundle
 from device_bench.show import labelled, record_lines
 from recpress_edge.core import gate
 from recpress_edge.core.bundle import open_bundle
-from recpress_edge.core.errors import ConfigError, InvalidRunError
+from recpress_edge.core.errors import ConfigError, GateError, InvalidRunError
 from recpress_edge.core.files import check_free, storage_errors
 from recpress_edge.core.results import record_path, write_record
+from recpress_edge.core.survival import SURVIVED
 
 
 def run_bundles(args: argparse.Namespace, runs: Path) -> int:
     """Measure each bundle on the target, write the records as they come, print them.
 
-    InvalidRunError comes last, when every record is written. ``args``: see options.add_run_options,
+    GateError or InvalidRunError comes last, when all is written. ``args``: see options.add_run_options,
     and ``json``, ``dry_run``.
     """
     request = request_of(args)
@@ -57,13 +58,22 @@ def run_bundles(args: argparse.Namespace, runs: Path) -> int:
             )
         )
     print(labelled("next", f"recpress-edge report {args.out or runs} -o report.html"), file=stream)
-    invalid = [str(path) for path, record in records if not record["valid"]]
+    _judge(records)
+    return 0
+
+
+def _judge(records: Sequence[tuple[Path, Mapping[str, Any]]]) -> None:
+    """GateError when a bundle did not survive, InvalidRunError when a run is not to be relied on."""
+    ended = [record for _, record in records if record.get("outcome", SURVIVED) != SURVIVED]
+    if ended:
+        names = "; ".join(f"{record['artifact']['name']}: {record['outcome']}" for record in ended)
+        raise GateError(f"{len(ended)} of {len(records)} bundles did not survive the limit ({names})")
+    invalid = [str(path) for path, record in records if not record.get("valid", True)]
     if invalid:
         raise InvalidRunError(
             f"{len(invalid)} of {len(records)} runs are INVALID: kept with their reasons, not for the "
             f"headline ({', '.join(invalid)})"
         )
-    return 0
 
 
 def _check_out(args: argparse.Namespace) -> None:

@@ -1,27 +1,31 @@
 """A record as aligned lines for people; every figure with how many samples it comes from."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-from recpress_edge.core.results import counts_instructions, model_memory_bytes, samples_of, summarise
+from recpress_edge.core.results import (
+    BENCH_SCHEMA,
+    counts_instructions,
+    model_memory_bytes,
+    samples_of,
+    summarise,
+)
+from recpress_edge.core.survival import SURVIVAL_SCHEMA
 from recpress_edge.core.units import format_bytes, format_instructions, format_ns
 
 Form = Callable[[float], str]
 
 
 def record_lines(record: Mapping[str, Any]) -> list[str]:
-    """What ``device_bench run`` prints for one record."""
-    artifact, device, protocol = record["artifact"], record["device"], record["protocol"]
+    """What ``device_bench run`` prints for one record, by its schema."""
+    return _LINES[record["schema"]](record)
+
+
+def _bench_lines(record: Mapping[str, Any]) -> list[str]:
+    device, protocol, tested = record["device"], record["protocol"], record["selftest"]
     form = format_instructions if counts_instructions(record) else format_ns
-    n_users = artifact["n_users"]
-    users = f"{n_users:,} user{'' if n_users == 1 else 's'}" if n_users else "any history"
-    shape = f"{users} × {artifact['n_items']:,} items × {artifact['dim']}"
-    tested = record["selftest"]
     return [
-        labelled(
-            "bundle",
-            f"{artifact['name']}  {artifact['recipe']}  {shape}  {format_bytes(artifact['file_bytes'])}",
-        ),
+        labelled("bundle", _bundle(record["artifact"])),
         labelled("verified", f"digests; self-test {tested['queries']} queries, {_exactness(tested)}"),
         labelled("device", _device(device, record["software"], protocol)),
         *(labelled("cold", line) for line in _cold(samples_of(record), form)),
@@ -34,6 +38,34 @@ def record_lines(record: Mapping[str, Any]) -> list[str]:
         *(labelled("invalid", reason) for reason in record["invalid_reasons"]),
         *(labelled("warning", warning) for warning in record["warnings"]),
     ]
+
+
+def _survival_lines(record: Mapping[str, Any]) -> list[str]:
+    limit, protocol = record["limit"], record["protocol"]
+    most = None if limit["memory_bytes"] is None else format_bytes(limit["memory_bytes"])
+    cpus = None if limit["cpus"] is None else f"{limit['cpus']:g} CPUs"
+    peak = "" if record["peak_bytes"] is None else f"; peak {format_bytes(record['peak_bytes'])}"
+    where = "" if record["stage"] is None else f" in stage {record['stage']}"
+    return [
+        labelled("bundle", _bundle(record["artifact"])),
+        labelled("limit", f"{' and '.join(filter(None, (most, cpus)))}, {limit['how']}; top {protocol['k']}"),
+        labelled("outcome", f"{record['outcome'].upper()}{where}{peak}"),
+        labelled("detail", record["detail"]),
+        labelled("basis", f"{record['basis']}; robustness only, no latency"),
+    ]
+
+
+_LINES: Final[Mapping[str, Callable[[Mapping[str, Any]], list[str]]]] = {
+    BENCH_SCHEMA: _bench_lines,
+    SURVIVAL_SCHEMA: _survival_lines,
+}
+
+
+def _bundle(artifact: Mapping[str, Any]) -> str:
+    n_users = artifact["n_users"]
+    users = f"{n_users:,} user{'' if n_users == 1 else 's'}" if n_users else "any history"
+    shape = f"{users} × {artifact['n_items']:,} items × {artifact['dim']}"
+    return f"{artifact['name']}  {artifact['recipe']}  {shape}  {format_bytes(artifact['file_bytes'])}"
 
 
 def labelled(label: str, text: str) -> str:

@@ -9,12 +9,14 @@ from bundles import make_bundle
 from published import validator
 
 from device_bench import cgroups, limits
+from device_bench.__main__ import main
 from device_bench.cgroups import Limit, LimitError, open_box, plan_cgroups, scope_prefix
 from device_bench.options import Protocol
 from device_bench.process import run_worker
 from device_bench.protocol import job_of
 from recpress_edge.core.bundle import open_bundle
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.survival import read_survival
 
 QUICK = Protocol(processes=1, seconds=0.05, queries=100, k=20)
 
@@ -229,3 +231,29 @@ def test_the_janitor_cleans_up_when_the_bench_is_killed():
     while boxes() and time.monotonic() < deadline:
         time.sleep(0.02)
     assert boxes() == []
+
+
+def command(*arguments):
+    return main(["run", *map(str, arguments), "--seconds", "0.05", "--queries", "100", "--processes", "1"])
+
+
+@pytest.mark.usefixtures("permitted")
+def test_the_command_says_how_it_ended(bundle, tmp_path, capsys):
+    assert command(bundle.folder, "--limit", "memory=512M,cpus=0.5", "--runs", tmp_path) == 0
+    out, _ = capsys.readouterr()
+    for part in ("SURVIVED; peak", "512.0 MiB and 0.5 CPUs, cgroup v", "robustness only, no latency"):
+        assert part in out
+    assert command(bundle.folder, "--limit", "memory=8M", "--runs", tmp_path) == 3
+    out, err = capsys.readouterr()
+    assert "OUT OF MEMORY in stage selftest" in out
+    assert err.endswith("error: 1 of 1 bundles did not survive the limit (tiny: out of memory)\n")
+    outcomes = [read_survival(path)["outcome"] for path in sorted(tmp_path.rglob("*.json"))]
+    assert sorted(outcomes) == ["out of memory", "survived"]
+
+
+def test_a_dry_run_makes_no_box(bundle, capsys):
+    assert command(bundle.folder, "--limit", "memory=8M", "--dry-run") == 0
+    out, _ = capsys.readouterr()
+    assert "--limit memory=8M" in out
+    assert "whether 4 processes survive within 8.0 MiB; no latency" in out
+    assert command(bundle.folder, "--limit", "memory=8", "--dry-run") == 2

@@ -323,7 +323,11 @@ def _verify_files(folder: Path, files: Mapping[str, Any], contract: Contract) ->
             raise ArtifactError(
                 f"{folder / MANIFEST} lists {name!r}, which is not a plain file name", fault="path"
             )
-        if not isinstance(facts, dict) or type(facts.get("bytes")) is not int or "sha256" not in facts:
+        if (
+            not isinstance(facts, dict)
+            or type(facts.get("bytes")) is not int
+            or type(facts.get("sha256")) is not str
+        ):
             raise ArtifactError(f"{folder / MANIFEST} states no bytes and sha256 for {name!r}", fault="field")
         path = folder / name
         if path.is_symlink() or not path.is_file():

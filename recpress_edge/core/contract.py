@@ -100,6 +100,7 @@ def read_contract(where: Path, values: Mapping[str, Any]) -> Contract:
         retired=_read_retired(where, values.get("retired", [])),
         seen_capacity=_read_capacity(where, values),
     )
+    _check_names(where, contract)
     _check_profile(where, contract)
     for name in ("n_items", "dim"):
         if not 0 < getattr(contract, name) <= MAX_ENTITIES:
@@ -116,6 +117,20 @@ def read_contract(where: Path, values: Mapping[str, Any]) -> Contract:
             f"{where}: all {contract.n_items} items are retired, nothing can be recommended", fault="range"
         )
     return contract
+
+
+def _check_names(where: Path, contract: Contract) -> None:
+    """Two tensors of one name would make a runtime return one of them in place of the other."""
+    names = [
+        contract.user_input,
+        contract.seen_input,
+        contract.k_input,
+        contract.items_output,
+        contract.scores_output,
+    ]
+    used = [name for name in names if name]
+    if len(set(used)) != len(used):
+        raise ArtifactError(f"{where}: the contract gives two tensors one name: {used}", fault="field")
 
 
 def _check_profile(where: Path, contract: Contract) -> None:

@@ -334,3 +334,9 @@ def test_every_refusal_names_its_fault(folder):
     with pytest.raises(ArtifactError) as schema:
         open_bundle(folder)
     assert [e.value.fault for e in (size, content, schema)] == ["size", "content", "schema"]
+
+
+def test_two_tensors_of_one_name(folder):
+    forge(folder, lambda m: m["contract"].update(items_output="scores"))
+    with pytest.raises(ArtifactError, match="gives two tensors one name"):
+        open_bundle(folder)

@@ -1,0 +1,168 @@
+package org.example.recpress;
+
+import ai.onnxruntime.NodeInfo;
+import ai.onnxruntime.OnnxJavaType;
+import ai.onnxruntime.OnnxTensor;
+import ai.onnxruntime.OrtEnvironment;
+import ai.onnxruntime.OrtException;
+import ai.onnxruntime.OrtLoggingLevel;
+import ai.onnxruntime.OrtSession;
+import ai.onnxruntime.TensorInfo;
+import java.nio.LongBuffer;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+
+/** ONNX Runtime on the CPU: one thread, no spinning, no arena, no telemetry. */
+public final class OrtScorer implements Scorer {
+    /**
+     * Must be "1" in the process's environment before the first class of ai.onnxruntime loads, since newer releases
+     * start vendor telemetry. Java cannot set it: an app calls android.system.Os.setenv, a JVM is started with it.
+     */
+    public static final String TELEMETRY_OFF = "ORT_DISABLE_TELEMETRY";
+
+    /** For {@link Recommender#open}. */
+    public static final Recommender.ScorerFactory FACTORY = new Recommender.ScorerFactory() {
+        @Override
+        public Scorer open(RecBundle bundle) throws BundleException {
+            return new OrtScorer(bundle);
+        }
+    };
+
+    private final OrtEnvironment environment;
+    private final OrtSession session;
+    private final Contract contract;
+    private final Set<String> outputs = new LinkedHashSet<String>();
+
+    /** Loads a bundle's model; the file is opened by path, since its bytes would cost their size again. */
+    public OrtScorer(RecBundle bundle) throws BundleException {
+        environment = environment();
+        contract = bundle.contract();
+        outputs.add(contract.itemsOutput);
+        outputs.add(contract.scoresOutput);
+        String path = bundle.modelFile().getPath();
+        OrtSession opened = null;
+        try {
+            OrtSession.SessionOptions options = options();
+            try {
+                opened = environment.createSession(path, options);
+            } finally {
+                options.close();
+            }
+            checkInterface(opened, path);
+        } catch (OrtException error) {
+            close(opened);
+            throw new BundleException(Fault.MODEL, "onnxruntime cannot load " + path + ": " + error.getMessage(), error);
+        } catch (BundleException error) {
+            close(opened);
+            throw error;
+        }
+        session = opened;
+    }
+
+    /** Loads the native library, the first time; refuses to where telemetry could start. */
+    public static OrtEnvironment environment() {
+        String value = System.getenv(TELEMETRY_OFF);
+        if (!"1".equals(value)) {
+            throw new IllegalStateException(
+                    TELEMETRY_OFF + " must be 1 before onnxruntime loads, it is " + value
+                            + ". On Android: Os.setenv(OrtScorer.TELEMETRY_OFF, \"1\", true) first of all; "
+                            + "on a JVM: set it in the launcher's environment");
+        }
+        return OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR);
+    }
+
+    private static OrtSession.SessionOptions options() throws OrtException {
+        OrtSession.SessionOptions options = new OrtSession.SessionOptions();
+        options.setIntraOpNumThreads(1);
+        options.setInterOpNumThreads(1);
+        options.setExecutionMode(OrtSession.SessionOptions.ExecutionMode.SEQUENTIAL);
+        options.setCPUArenaAllocator(false);
+        options.setSessionLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR);
+        options.addConfigEntry("session.intra_op.allow_spinning", "0");
+        options.addConfigEntry("session.inter_op.allow_spinning", "0");
+        return options;
+    }
+
+    private void checkInterface(OrtSession opened, String path) throws OrtException, BundleException {
+        Map<String, OnnxJavaType> wantedIn = new TreeMap<String, OnnxJavaType>();
+        for (String name : new String[] {contract.userInput, contract.seenInput, contract.kInput}) {
+            if (!name.isEmpty()) {
+                wantedIn.put(name, OnnxJavaType.INT64);
+            }
+        }
+        Map<String, OnnxJavaType> wantedOut = new TreeMap<String, OnnxJavaType>();
+        wantedOut.put(contract.itemsOutput, OnnxJavaType.INT64);
+        wantedOut.put(contract.scoresOutput, OnnxJavaType.FLOAT);
+        Map<String, OnnxJavaType> in = types(opened.getInputInfo());
+        Map<String, OnnxJavaType> out = types(opened.getOutputInfo());
+        if (!in.equals(wantedIn) || !out.entrySet().containsAll(wantedOut.entrySet())) {
+            throw new BundleException(
+                    Fault.MODEL,
+                    path + " does not fit its contract: it takes " + in + " and gives " + out + ", the contract says "
+                            + wantedIn + " and " + wantedOut);
+        }
+    }
+
+    private static Map<String, OnnxJavaType> types(Map<String, NodeInfo> nodes) {
+        Map<String, OnnxJavaType> found = new TreeMap<String, OnnxJavaType>();
+        for (Map.Entry<String, NodeInfo> node : nodes.entrySet()) {
+            Object info = node.getValue().getInfo();
+            found.put(
+                    node.getKey(), info instanceof TensorInfo ? ((TensorInfo) info).type : OnnxJavaType.UNKNOWN);
+        }
+        return found;
+    }
+
+    @Override
+    public Answer run(Query query) throws BundleException {
+        Map<String, OnnxTensor> inputs = new LinkedHashMap<String, OnnxTensor>();
+        try {
+            if (!contract.userInput.isEmpty()) {
+                inputs.put(contract.userInput, tensor(query.user));
+            }
+            inputs.put(contract.seenInput, tensor(query.seen));
+            inputs.put(contract.kInput, tensor(query.k));
+            OrtSession.Result result = session.run(inputs, outputs);
+            try { // by position: get(String) returns an Optional, which old Androids lack
+                long[] items = ((OnnxTensor) result.get(0)).getLongBuffer().array();
+                return new Answer(items, ((OnnxTensor) result.get(1)).getFloatBuffer().array());
+            } finally {
+                result.close();
+            }
+        } catch (OrtException error) {
+            throw new BundleException(
+                    Fault.MODEL, "the model failed on user " + query.user + " with k " + query.k, error);
+        } finally {
+            for (OnnxTensor tensor : inputs.values()) {
+                tensor.close();
+            }
+        }
+    }
+
+    private OnnxTensor tensor(long... values) throws OrtException {
+        return OnnxTensor.createTensor(environment, LongBuffer.wrap(values), new long[] {values.length});
+    }
+
+    @Override
+    public String runtime() {
+        return "onnxruntime " + environment.getVersion();
+    }
+
+    @Override
+    public void close() {
+        close(session);
+    }
+
+    private static void close(OrtSession session) {
+        try {
+            if (session != null) {
+                session.close();
+            }
+        } catch (OrtException error) {
+            throw new IllegalStateException("onnxruntime cannot close a session", error);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+package org.example.recpress;
+
+import java.io.File;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A verified bundle: a folder with a model, its contract, id maps, digests and self-test.
+ *
+ * <p>Reading trusts nothing: names cannot leave the folder, sizes are bounded before anything is loaded, every
+ * listed file must have the stated length and SHA-256. Unknown fields are tolerated, so that this version opens a
+ * newer bundle of the same major version.
+ */
+public final class RecBundle {
+    public static final String SCHEMA = "recpress.bundle/1";
+    public static final String MANIFEST = "bundle.json";
+    static final String USERS_FILE = "users.txt";
+    static final String ITEMS_FILE = "items.txt";
+    static final String SELFTEST_FILE = "selftest.json";
+    static final String EVALUATION_FILE = "evaluation.npz";
+    private static final long MAX_MANIFEST_BYTES = 4L << 20;
+
+    private final File folder;
+    private final String name;
+    private final Contract contract;
+    private final String digest;
+
+    private RecBundle(File folder, String name, Contract contract, String digest) {
+        this.folder = folder;
+        this.name = name;
+        this.contract = contract;
+        this.digest = digest;
+    }
+
+    /** Reads the manifest and verifies every file; any doubt is a BundleException that says what and where. */
+    public static RecBundle open(File folder) throws BundleException {
+        File file = new File(folder, MANIFEST);
+        String where = file.getPath();
+        if (!file.isFile()) {
+            throw new BundleException(
+                    Fault.MISSING,
+                    folder + " is not a bundle: it has no " + MANIFEST + ". Copy one with tools/install_bundle.py");
+        }
+        Map<String, Object> values = Json.parseObject(BundleFiles.read(file, MAX_MANIFEST_BYTES), where);
+        Fields manifest = new Fields(values, where);
+        Object schema = values.get("schema");
+        if (!SCHEMA.equals(schema)) {
+            throw new BundleException(
+                    Fault.SCHEMA,
+                    where + " has schema " + Json.canonical(schema) + "; this version reads \"" + SCHEMA + "\"");
+        }
+        String name = manifest.text("name");
+        Fields stated = manifest.object("contract");
+        manifest.object("provenance");
+        manifest.object("quality");
+        Fields files = manifest.object("files");
+        String digest = checkDigest(values, where);
+        if (!BundleFiles.isSafeName(name)) {
+            throw new BundleException(Fault.PATH, where + ": name '" + name + "' is not a plain file name");
+        }
+        Contract contract = new Contract(stated, where + ": contract");
+        verifyFiles(folder, files, contract, where);
+        return new RecBundle(folder, name, contract, digest);
+    }
+
+    public String name() {
+        return name;
+    }
+
+    public Contract contract() {
+        return contract;
+    }
+
+    /** SHA-256 of the manifest; names the bundle, since the manifest names every file's digest. */
+    public String digest() {
+        return digest;
+    }
+
+    public File modelFile() {
+        return new File(folder, contract.modelFile);
+    }
+
+    public IdMap users() throws BundleException {
+        return ids("user", USERS_FILE, contract.nUsers);
+    }
+
+    public IdMap items() throws BundleException {
+        return ids("item", ITEMS_FILE, contract.nItems);
+    }
+
+    public SelfTest selfTest() throws BundleException {
+        return SelfTest.read(read(SELFTEST_FILE), contract, path(SELFTEST_FILE));
+    }
+
+    public Evaluation evaluation() throws BundleException {
+        return Evaluation.read(new File(folder, EVALUATION_FILE), contract);
+    }
+
+    private IdMap ids(String kind, String file, int count) throws BundleException {
+        return new IdMap(kind, read(file), count, path(file));
+    }
+
+    private byte[] read(String file) throws BundleException {
+        return BundleFiles.read(new File(folder, file), BundleFiles.MAX_READ_BYTES);
+    }
+
+    private String path(String file) {
+        return new File(folder, file).getPath();
+    }
+
+    private static String checkDigest(Map<String, Object> manifest, String where) throws BundleException {
+        Map<String, Object> body = new LinkedHashMap<String, Object>(manifest);
+        Object stated = body.remove("digest");
+        String found = BundleFiles.sha256(Json.canonical(body).getBytes(Json.UTF_8));
+        if (!found.equals(stated)) {
+            throw new BundleException(
+                    Fault.DIGEST,
+                    where + " was changed after it was written: its digest is not " + Json.canonical(stated));
+        }
+        return found;
+    }
+
+    private static void verifyFiles(File folder, Fields files, Contract contract, String where)
+            throws BundleException {
+        String[] needed = {contract.modelFile, USERS_FILE, ITEMS_FILE, SELFTEST_FILE, EVALUATION_FILE};
+        for (String name : needed) {
+            if (!files.has(name)) {
+                throw new BundleException(Fault.FIELD, where + " lists no '" + name + "'");
+            }
+        }
+        for (String name : files.names()) {
+            if (!BundleFiles.isSafeName(name)) {
+                throw new BundleException(Fault.PATH, where + " lists '" + name + "', which is not a plain file name");
+            }
+            verifyFile(folder, name, files.object(name));
+        }
+    }
+
+    private static void verifyFile(File folder, String name, Fields stated) throws BundleException {
+        long bytes = stated.integer("bytes");
+        String sha256 = stated.text("sha256");
+        File file = new File(folder, name);
+        if (!BundleFiles.isPlainFile(folder, name)) {
+            throw new BundleException(Fault.MISSING, file + " is missing or not a plain file");
+        }
+        if (file.length() != bytes || bytes > BundleFiles.MAX_FILE_BYTES) {
+            throw new BundleException(
+                    Fault.SIZE, file + " has " + file.length() + " bytes, the bundle states " + bytes);
+        }
+        String found = BundleFiles.sha256(file);
+        if (!found.equals(sha256)) {
+            throw new BundleException(
+                    Fault.DIGEST, file + " was changed: SHA-256 " + found + ", the bundle states " + sha256);
+        }
+    }
+
+    /** Names of all files of a bundle that is not verified yet, for copying it; PATH fault for one that leaves it. */
+    public static List<String> fileNames(byte[] manifest) throws BundleException {
+        Fields files = new Fields(Json.parseObject(manifest, MANIFEST), MANIFEST).object("files");
+        List<String> names = new ArrayList<String>();
+        names.add(MANIFEST);
+        for (String name : files.names()) {
+            if (!BundleFiles.isSafeName(name)) {
+                throw new BundleException(Fault.PATH, MANIFEST + " lists '" + name + "', which is no plain file name");
+            }
+            names.add(name);
+        }
+        return names;
+    }
+}

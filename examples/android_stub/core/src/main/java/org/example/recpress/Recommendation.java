@@ -1,0 +1,26 @@
+package org.example.recpress;
+
+/** One recommended item. */
+public final class Recommendation {
+    private final String itemId;
+    private final float score;
+
+    Recommendation(String itemId, float score) {
+        this.itemId = itemId;
+        this.score = score;
+    }
+
+    public String itemId() {
+        return itemId;
+    }
+
+    /** Comparable within one answer only. */
+    public float score() {
+        return score;
+    }
+
+    @Override
+    public String toString() {
+        return itemId + " " + score;
+    }
+}

@@ -1,0 +1,43 @@
+"""What the stub's tests share: tools, compiled classes, and bundles that are exported in the same run."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+STUB = Path(__file__).parents[1]
+ROOT = STUB.parents[1]
+sys.path[:0] = [str(STUB / "tools"), str(ROOT / "tests")]
+
+from corruptions import write_corruptions  # noqa: E402  (needs the path above)
+from jvm import Jvm  # noqa: E402
+from python_answers import export_bundles, write_answers  # noqa: E402
+from toolchain import Toolchain, ToolError, ensure_toolchain  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def tools() -> Toolchain:
+    """Fails, never skips, where a tool cannot be had; only android.jar and dx may be missing."""
+    try:
+        return ensure_toolchain()
+    except ToolError as error:
+        pytest.fail(str(error))
+
+
+@pytest.fixture(scope="session")
+def jvm(tools, tmp_path_factory) -> Jvm:
+    """The library and its tests, compiled."""
+    jvm = Jvm(tools, tmp_path_factory.mktemp("classes"))
+    jvm.compile(STUB / "core/src/main/java", "core")
+    jvm.compile(STUB / "core/src/test/java", "test")
+    return jvm
+
+
+@pytest.fixture(scope="session")
+def fixtures(tmp_path_factory) -> Path:
+    """bundles/, answers/ and corrupt/: what Python wrote, answered and refused."""
+    folder = tmp_path_factory.mktemp("fixtures")
+    for bundle in export_bundles(folder):
+        write_answers(bundle, folder / "answers" / f"{bundle.name}.json")
+    write_corruptions(folder / "bundles", folder / "corrupt")
+    return folder

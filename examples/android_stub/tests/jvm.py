@@ -1,0 +1,51 @@
+"""Compiles Java as the stub is compiled, and runs JUnit; a failure shows what JUnit printed."""
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolchain import Toolchain
+
+PACKAGE = "org.example.recpress"
+TELEMETRY_OFF = {"ORT_DISABLE_TELEMETRY": "1"}
+
+
+@dataclass(frozen=True)
+class Jvm:
+    """Classes below one folder: ``core``, ``test``, or a mutant in place of ``core``."""
+
+    tools: Toolchain
+    folder: Path
+
+    def classpath(self, *parts: str) -> str:
+        own = [str(self.folder / part) for part in parts]
+        return ":".join([*own, str(self.tools.ort_classes), self.tools.junit])
+
+    def compile(self, sources: Path, part: str) -> None:
+        """Java 8, every warning an error."""
+        files = [str(path) for path in sorted(sources.rglob("*.java"))]
+        assert files, sources
+        flags = ["--release", "8", "-Xlint:all,-options,-path", "-Werror", "-encoding", "UTF-8"]
+        known = ["-cp", self.classpath("core"), "-d", str(self.folder / part)]
+        done = subprocess.run(["javac", *flags, *known, *files], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+    def java(self, *args: str, core: str = "core", env: dict[str, str] = TELEMETRY_OFF, **properties: str):
+        """A finished process. The environment is ours alone, so that nothing hides a missing variable."""
+        flags = [f"-D{name}={value}" for name, value in properties.items()]
+        native = f"-Donnxruntime.native.path={self.tools.ort_libraries}"
+        # one collector thread: the machine may be shared
+        command = ["java", "-XX:+UseSerialGC", native, *flags, "-cp", self.classpath(core, "test"), *args]
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+            env={"PATH": os.environ["PATH"], "HOME": str(self.folder)} | env,
+        )
+
+    def junit(self, *classes: str, fixtures: Path, core: str = "core"):
+        names = [f"{PACKAGE}.{name}" for name in classes]
+        return self.java("org.junit.runner.JUnitCore", *names, core=core, fixtures=str(fixtures))

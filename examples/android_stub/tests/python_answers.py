@@ -1,0 +1,125 @@
+"""Bundles of every kind, exported anew, and what Python's runtime answers from them."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from exports import make_source, random_evaluation, source_of, write_student
+
+from device_bench.ids import IdRecommender
+from device_bench.measure import ranking_quality
+from device_bench.selftest import Verified, verify_bundle
+from recpress_edge.core.bundle import Bundle
+from recpress_edge.core.files import write_json
+from recpress_edge.core.rng import stream
+from recpress_edge.distill.fold_in import FoldIn, save_fold_in
+from recpress_export.arrays import read_student
+from recpress_export.catalogue import read_changes
+from recpress_export.history import read_fold_in
+from recpress_export.history_bundle import HistoryFill
+from recpress_export.package import Fill, export_bundle
+from recpress_export.parity import Gate
+from recpress_export.quantize import RECIPES
+from recpress_export.single_user import SingleUserFill
+from recpress_export.source import Source
+from recpress_export.update import update_bundle
+
+NO_GATE = Gate(min_overlap_at_50=0.0, max_recall_at_50_loss=1.0, lost_users=70)
+EXTRA_QUERIES = 20
+
+
+def export_bundles(folder: Path) -> Iterator[Bundle]:
+    """Every recipe for all users, both other profiles, a catalogue with retired items, and ties."""
+    source = odd_ids(make_source(folder / "model"))
+    history = HistoryFill(drawn_fold_in(folder / "model", source))
+    single = SingleUserFill(source.user_ids[3])
+    for recipe in RECIPES:
+        yield export(source, recipe, folder, recipe)
+    for recipe in ("fp32", "int8-dim"):
+        yield export(source, recipe, folder, f"{recipe}-single-user", single)
+        yield export(source, recipe, folder, f"{recipe}-history", history)
+    yield retired(source, folder)
+    yield export(two_kinds(folder / "two-kinds"), "int8-dim", folder, "ties")
+
+
+def export(source: Source, recipe: str, folder: Path, name: str, fill: Fill | None = None) -> Bundle:
+    target = folder / "bundles" / name
+    bundle = export_bundle(source, RECIPES[recipe], target, gate=NO_GATE, force=True, fill=fill).bundle
+    return dataclasses.replace(bundle, name=name)
+
+
+def odd_ids(source: Source) -> Source:
+    """Ids as people have them: several scripts, spaces, quotes, characters beyond 16 bits."""
+    marks = ["", " é", "～", " 🎬", ' "q"', "\\", "\t", "\u2028"]
+    return dataclasses.replace(
+        source,
+        user_ids=[f"user {n}{marks[n % len(marks)]}" for n in range(len(source.user_ids))],
+        item_ids=[f"item-{n}{marks[n * 3 % len(marks)]}" for n in range(len(source.item_ids))],
+    )
+
+
+def drawn_fold_in(folder: Path, source: Source):
+    """A fold-in beside the model, as training would leave it."""
+    rng, student = stream(0, "test fold-in"), source.student
+    drawn = FoldIn(
+        rng.standard_normal((student.n_items, student.dim), np.float32),
+        rng.standard_normal(student.dim, np.float32),
+    )
+    save_fold_in(folder, drawn, {"model_sha256": student.sha256, "key": "test"})
+    return read_fold_in(folder, student)
+
+
+def retired(source: Source, folder: Path) -> Bundle:
+    """Some items are gone from the catalogue, the first and the last among them."""
+    before = export(source, "int8-dim", folder / "before", "retired")
+    ids = np.array([source.item_ids[n] for n in (0, 7, 119)], np.str_)
+    np.savez(folder / "retire.npz", retire_ids=ids)
+    target = folder / "bundles" / "retired"
+    changed = update_bundle(before.folder, read_changes(folder / "retire.npz"), target, force=False)
+    return dataclasses.replace(changed.bundle, name="retired")
+
+
+def two_kinds(folder: Path) -> Source:
+    """Two users; items look one way or the other in turn, so that all of a kind tie."""
+    user_emb = np.eye(2, dtype=np.float32)
+    item_emb = np.ascontiguousarray(user_emb[np.arange(120) % 2])
+    source = source_of(read_student(write_student(folder, user_emb, item_emb)))
+    test = random_evaluation(2, 120, "ties")
+    ids = {"user_ids": ["even", "odd"], "item_ids": [f"i{n}" for n in range(120)]}
+    return dataclasses.replace(source, valid=test, test=test, **ids)
+
+
+def write_answers(bundle: Bundle, target: Path) -> None:
+    """Python's answers to the self-test's queries and to some more, and its figures of all users."""
+    verified = verify_bundle(bundle.folder)
+    recommender = IdRecommender(verified.runtime, verified.user_ids, verified.item_ids)
+    queries = []
+    for user, seen, k in [*selftest_queries(verified), *drawn_queries(verified)]:
+        items, scores = recommender.recommend(user, seen, k)
+        queries.append({"user": user, "seen": seen, "k": k, "items": items, "scores": scores.tolist()})
+    quality = ranking_quality(verified.runtime, verified.evaluation)
+    write_json(target, {"queries": queries, "quality": quality})
+
+
+Query = tuple[str | None, list[str], int]
+
+
+def selftest_queries(verified: Verified) -> Iterator[Query]:
+    test = verified.test
+    for user, seen in zip(test.users, test.seen, strict=True):
+        yield user_id(verified, user), [verified.item_ids[item] for item in seen], test.k
+
+
+def drawn_queries(verified: Verified) -> Iterator[Query]:
+    """Any user, seen items that repeat themselves, and from one item to more than there are."""
+    rng, contract = stream(0, "queries of the Android stub"), verified.bundle.contract
+    for _ in range(EXTRA_QUERIES):
+        user = int(rng.integers(contract.n_users)) if contract.n_users else None
+        seen = rng.integers(0, contract.n_items, int(rng.integers(0, 60)))
+        k = int(rng.choice([1, 7, 50, contract.n_items + 1]))
+        yield user_id(verified, user), [verified.item_ids[item] for item in seen.tolist()], k
+
+
+def user_id(verified: Verified, user: int | None) -> str | None:
+    return None if user is None else verified.user_ids[user]

@@ -1,0 +1,38 @@
+"""The library on a JVM, with ONNX Runtime's own Java API over the native library of the 1.27.0 wheel."""
+
+import json
+from collections import Counter
+
+import pytest
+
+CLASSES = ("JsonTest", "QueryTest", "RecommenderTest", "TimingsTest", "PythonAnswersTest", "VerdictsTest")
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_junit(jvm, fixtures, name):
+    done = jvm.junit(name, fixtures=fixtures)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert "OK (" in done.stdout
+
+
+def test_every_test_class_runs(jvm):
+    found = {path.stem for path in (jvm.folder / "test").rglob("*Test.class")}
+    assert found == set(CLASSES)
+
+
+def test_corruptions_are_many_and_of_every_kind(fixtures):
+    cases = json.loads((fixtures / "corrupt/cases.json").read_text())["cases"]
+    faults = Counter(case["fault"] for case in cases)
+    print(f"{len(cases)} corrupted bundles: {dict(faults)}")
+    assert len(cases) >= 100
+    assert set(faults) == {
+        *("missing", "json", "schema", "field", "digest", "size", "path", "range", "unsupported", "content"),
+        *("model", "answers"),
+    }
+
+
+def test_onnxruntime_is_not_loaded_where_telemetry_could_start(jvm, fixtures):
+    bundle = str(fixtures / "bundles/int8-dim")
+    done = jvm.java("org.example.recpress.BenchMain", "r", "cold-1", bundle, "5", "1", "0", "0", env={})
+    assert "ORT_DISABLE_TELEMETRY must be 1" in done.stdout
+    assert '"kind":"cold"' not in done.stdout

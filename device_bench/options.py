@@ -87,6 +87,8 @@ class Request:
 # name -> type, metavar, help: flags that some lanes take (Lane.flags), refused for all others.
 LANE_FLAGS: Final[Mapping[str, tuple[Callable[[str], Any], str, str]]] = {
     "limit": (str, "LIMIT", "survive within so much? cpus=0.5,memory=256M; robustness only, no latency"),
+    "board-python": (str, "PATH", "the board's Python, 3.11 or newer (default: python3)"),
+    "ssh-config": (str, "FILE", "configuration for ssh in place of your own"),
 }
 
 

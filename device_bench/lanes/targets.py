@@ -57,6 +57,13 @@ class LaneModule(Protocol):
 
 LANES: Final[Mapping[str, Lane]] = {
     "host": Lane(module="device_bench.lanes.host", grammar="host", about="this machine", flags=("limit",)),
+    "ssh": Lane(
+        module="device_bench.lanes.ssh",
+        grammar="ssh://user@host[:port]",
+        about="a board over the network",
+        free=True,
+        flags=("board-python", "ssh-config"),
+    ),
 }
 
 

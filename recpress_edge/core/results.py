@@ -45,7 +45,7 @@ _SECTIONS: Final = (
     "quality",
     "selftest",
 )
-_SAMPLES: Final = ("query", "end_to_end", "first_query", "load", "import")
+SAMPLES: Final = ("query", "end_to_end", "first_query", "load", "import")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,12 @@ def field_of(record: Mapping[str, Any], dotted: str) -> Any:
 def read_record(path: Path) -> dict[str, Any]:
     """One bench record; ArtifactError when the file is not one. The full schema is in schemas/."""
     record = read_json(path)
+    check_record(record, str(path))
+    return record
+
+
+def check_record(record: Mapping[str, Any], path: str) -> None:
+    """ArtifactError when this is not a whole bench record. ``path``: where it came from."""
     schema = record.get("schema")
     if schema != BENCH_SCHEMA:
         raise ArtifactError(f"{path} has schema {schema!r}; this version reads {BENCH_SCHEMA!r}")
@@ -113,7 +119,7 @@ def read_record(path: Path) -> dict[str, Any]:
             f"{path} is not a whole record: with protocol.clock {record['protocol'].get('clock')!r} its "
             f"samples must be in section {section!r} and nowhere else"
         )
-    for name in _SAMPLES:
+    for name in SAMPLES:
         samples = record[section].get(name)
         if (
             not isinstance(samples, list)
@@ -122,7 +128,6 @@ def read_record(path: Path) -> dict[str, Any]:
         ):
             unit = INSTRUCTIONS if section == INSTRUCTIONS else "nanoseconds"
             raise ArtifactError(f"{path}: {section}.{name} must be a list of {unit}, at least one")
-    return record
 
 
 def samples_section(record: Mapping[str, Any]) -> str:

@@ -45,7 +45,11 @@ def run_bundle(folder: Path, protocol: Protocol, report: Report, command: str) -
     }
     contention = Contention(**measured["contention"])
     reasons = invalid_reasons(before, after, contention, latency)
-    warnings = [*protocol.warnings(), *gate_warnings(bundle), *state_warnings(before, device, contention)]
+    warnings = [
+        *protocol.warnings(),
+        *gate_warnings(bundle),
+        *state_warnings(before, after, device, contention),
+    ]
     if not idle["bytecode"]:
         warnings.append("some modules have no compiled .pyc file: import times are longer than they need be")
     return {

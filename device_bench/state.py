@@ -11,6 +11,7 @@ import numpy as np
 
 from device_bench.contention import Contention
 from device_bench.kernel_files import integer_of, text_of
+from recpress_edge.core.units import format_bytes
 
 # Share of the warm phase that the process stood ready but had no core, and the share of samples that
 # may hold such a wait. Both must be passed: below 1 % of samples no figure up to p99 is touched, and
@@ -21,6 +22,9 @@ MAX_INTERRUPTED_SHARE: Final = 0.01
 MAX_DRIFT: Final = 0.25
 # Load average per core before the run; a warning only, since it remembers what has ended.
 BUSY_LOAD: Final = 0.8
+
+# What the firmware measures, to what the governor asked for; readings differ by rounding and in time.
+MIN_CLOCK_SHARE: Final = 0.95
 
 # vcgencmd get_throttled, https://www.raspberrypi.com/documentation/computers/os.html#get_throttled
 THROTTLED_BITS: Final = {
@@ -42,18 +46,36 @@ _SINCE_BOOT: Final = 0xF0000
 def read_state(
     proc: Path = Path("/proc"),
     sys_root: Path = Path("/sys"),
-    vcgencmd: Callable[[], str | None] | None = None,
+    vcgencmd: Callable[[str], str | None] | None = None,
 ) -> dict[str, Any]:
-    """Temperature, throttling bits, load, governor and clock now; None for what cannot be read."""
+    """Temperature, throttling bits, load, governor, clocks and swap now; None for what cannot be read.
+
+    ``freq_khz`` is what the governor asked for; ``arm_clock_khz`` what a Raspberry Pi's firmware measures,
+    which is lower while it throttles (https://github.com/raspberrypi/linux/issues/2986).
+    """
     cpufreq = sys_root / "devices/system/cpu/cpu0/cpufreq"
     load = (text_of(proc / "loadavg") or "").split()
+    ask = vcgencmd or _vcgencmd
     return {
         "temp_c": _temperature(sys_root),
-        "throttled": parse_throttled((vcgencmd or _vcgencmd)()),
+        "throttled": parse_throttled(ask("get_throttled")),
         "load1": float(load[0]) if load else None,
         "governor": (text_of(cpufreq / "scaling_governor") or "").strip() or None,
         "freq_khz": integer_of(cpufreq / "scaling_cur_freq"),
+        "arm_clock_khz": parse_clock(ask("measure_clock arm")),
+        "swap_used_bytes": _swap_used(text_of(proc / "meminfo") or ""),
     }
+
+
+def parse_clock(text: str | None) -> int | None:
+    """'frequency(45)=1200000000\\n' -> 1200000 (kHz); None when there is no such line."""
+    found = re.search(r"frequency\(\d+\)=(\d+)", text or "")
+    return int(found[1]) // 1000 if found else None
+
+
+def _swap_used(meminfo: str) -> int | None:
+    kib = dict(re.findall(r"^(SwapTotal|SwapFree):\s+(\d+) kB$", meminfo, re.MULTILINE))
+    return (int(kib["SwapTotal"]) - int(kib["SwapFree"])) * 1024 if len(kib) == 2 else None
 
 
 def parse_throttled(text: str | None) -> str | None:
@@ -118,7 +140,9 @@ def _waited(contention: Contention) -> bool:
     return contention.wait_share is not None and contention.wait_share > MAX_WAIT_SHARE
 
 
-def state_warnings(before: Mapping[str, Any], device: Mapping[str, Any], contention: Contention) -> list[str]:
+def state_warnings(
+    before: Mapping[str, Any], after: Mapping[str, Any], device: Mapping[str, Any], contention: Contention
+) -> list[str]:
     """What a reader should know but what alone does not spoil the run."""
     warnings = []
     if _waited(contention):
@@ -131,16 +155,25 @@ def state_warnings(before: Mapping[str, Any], device: Mapping[str, Any], content
         warnings.append(
             "throttling is unknown: vcgencmd is missing or not permitted (add the user to group video)"
         )
+    asked, real = after["freq_khz"], after["arm_clock_khz"]
+    if asked and real and real < MIN_CLOCK_SHARE * asked:
+        warnings.append(
+            f"the clock ran at {real // 1000} MHz after the run, asked for were {asked // 1000} MHz"
+        )
+    if (after["swap_used_bytes"] or 0) > (before["swap_used_bytes"] or 0):
+        warnings.append(
+            f"swap grew during the run, to {format_bytes(after['swap_used_bytes'])}: memory was short"
+        )
     return warnings
 
 
-def _vcgencmd() -> str | None:
+def _vcgencmd(question: str) -> str | None:
     program = shutil.which("vcgencmd")
     if program is None:
         return None
     try:
         done = subprocess.run(
-            [program, "get_throttled"], capture_output=True, text=True, timeout=5, check=False
+            [program, *question.split()], capture_output=True, text=True, timeout=5, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -165,6 +165,29 @@ def test_an_invalid_run_is_kept_and_exits_4(measured, monkeypatch, tmp_path, cap
     assert "not for the headline" in err
 
 
+def test_a_board_that_throttles_during_a_real_run(pristine, tmp_path, monkeypatch):
+    """A stand-in for vcgencmd: all is well at first, and under-voltage at the end."""
+    program, asked = tmp_path / "bin" / "vcgencmd", tmp_path / "asked"
+    program.parent.mkdir()
+    program.write_text(
+        f'#!/bin/sh\n[ "$1" = get_throttled ] || exit 1\n'
+        f"if [ -e {asked} ]; then echo throttled=0x50005; else echo throttled=0x0; touch {asked}; fi\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    done = bench("run", pristine, *QUICK, cwd=tmp_path)
+    assert done.returncode == 4
+    (path,) = (tmp_path / "runs").rglob("*.json")
+    record = read_record(path)
+    assert not record["valid"]
+    assert (record["state"]["before"]["throttled"], record["state"]["after"]["throttled"]) == (
+        "0x0",
+        "0x50005",
+    )
+    assert any(reason.startswith("throttled during the run") for reason in record["invalid_reasons"])
+    jsonschema.Draft202012Validator(SCHEMA).validate(record)
+
+
 def test_wrong_usage(pristine, tmp_path):
     taken = tmp_path / "taken.json"
     taken.write_text("precious")

@@ -1,7 +1,7 @@
 """What a machine tells of itself, and what makes a run invalid.
 
-The cpuinfo files are public dumps of boards, each with its source in the file. Everything else
-(temperatures, loads, throttling lines) is written by hand in the kernel's or firmware's format.
+The cpuinfo files are public dumps of boards, the state files hold figures that others published of theirs,
+each with its source in the file. None was recorded by us; the rest is written by hand.
 """
 
 from pathlib import Path
@@ -25,6 +25,7 @@ DEVICES = Path(__file__).parents[1] / "fixtures" / "devices"
 STEADY = {"query": [100] * 30, "end_to_end": [200] * 30}
 QUIET, UNKNOWN = Contention(0.001, 0), Contention(None, None)
 FINE = {"temp_c": 45.0, "throttled": "0x0", "load1": 0.1, "governor": "performance", "freq_khz": 1800000}
+FINE |= {"arm_clock_khz": 1800000, "swap_used_bytes": 0}
 
 
 def cpuinfo(name):
@@ -33,12 +34,63 @@ def cpuinfo(name):
     return "\n".join(line for line in text.splitlines() if not line.startswith("#"))
 
 
+def lay_out(name, root):
+    """A board's state file as /proc and /sys below ``root``; returns (proc, sys, what vcgencmd answers)."""
+    text = (DEVICES / f"{name}.state").read_text()
+    assert "# Source: " in text
+    answers = {}
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            path, _, content = line.partition(" = ")
+            content = content.replace("|", "\n") + "\n"
+            if path.startswith("vcgencmd/"):
+                answers[path.removeprefix("vcgencmd/")] = content
+            else:
+                (root / path).parent.mkdir(parents=True, exist_ok=True)
+                (root / path).write_text(content)
+    return root / "proc", root / "sys", answers.get
+
+
+@pytest.mark.parametrize(
+    ("name", "temp_c", "freq_khz", "arm_clock_khz", "swap_used_bytes"),
+    [
+        ("pizero2w", 47.8, 1_000_000, 1_000_000, 0),
+        ("pi3bplus", 61.2, 1_400_000, 1_200_000, 0),
+        ("pi4b", 48.7, 1_800_000, 1_800_000, 0),
+        ("pi5b", 82.9, 2_000_000, 2_256_007, None),
+    ],
+)
+def test_state_after_public_figures(name, temp_c, freq_khz, arm_clock_khz, swap_used_bytes, tmp_path):
+    found = read_state(*lay_out(name, tmp_path))
+    assert (found["temp_c"], found["freq_khz"], found["arm_clock_khz"]) == (temp_c, freq_khz, arm_clock_khz)
+    assert found["swap_used_bytes"] == swap_used_bytes
+    assert found["throttled"] is None  # these sources do not show it: unknown, which is not "fine"
+    model = {"model": (tmp_path / "proc/device-tree/model").read_text().strip(), "cores": 4}
+    assert any("throttling is unknown" in text for text in state_warnings(found, found, model, QUIET))
+
+
+def test_a_board_without_enough_power_makes_an_invalid_run(tmp_path):
+    """A published run of a 3B+ on a weak supply: 1.4 GHz by cpufreq, 600 MHz in truth."""
+    before = read_state(*lay_out("pi3bplus", tmp_path / "before"))
+    after = read_state(*lay_out("pi3bplus-after", tmp_path / "after"))
+    reasons = invalid_reasons(before, after, QUIET, STEADY)
+    assert len(reasons) == 2
+    assert reasons[0].startswith("throttled after the run: under-voltage, throttled")
+    assert reasons[1].startswith(
+        "throttled during the run: under-voltage has occurred, throttling has occurred"
+    )
+    warnings = " ".join(state_warnings(before, after, {"model": "x", "cores": 4}, QUIET))
+    assert "the clock ran at 600 MHz after the run, asked for were 1400 MHz" in warnings
+    assert "swap grew during the run, to 80.8 MiB" in warnings
+
+
 @pytest.mark.parametrize(
     ("name", "core", "part", "flags", "board"),
     [
         ("pi5b", "Cortex-A76", "0xd0b", ["asimddp"], "Raspberry Pi 5 Model B Rev 1.0"),
         ("pi4b", "Cortex-A72", "0xd08", [], "Raspberry Pi 4 Model B Rev 1.5"),
         ("pi3bplus", "Cortex-A53", "0xd03", [], "Raspberry Pi 3 Model B Plus Rev 1.3"),
+        ("pizero2w", "Cortex-A53", "0xd03", [], "Raspberry Pi Zero 2 W Rev 1.0"),
     ],
 )
 def test_boards_after_public_dumps(name, core, part, flags, board):
@@ -99,13 +151,15 @@ def test_a_whole_pi(pi4, monkeypatch):
         False,
     )
     assert (device["governor"], device["max_freq_khz"]) == ("ondemand", 1800000)
-    state = read_state(*pi4, vcgencmd=lambda: "throttled=0x50000\n")
+    state = read_state(*pi4, vcgencmd={"get_throttled": "throttled=0x50000\n"}.get)
     assert state == {
         "temp_c": 48.312,
         "throttled": "0x50000",
         "load1": 0.31,
         "governor": "ondemand",
         "freq_khz": 600000,
+        "arm_clock_khz": None,
+        "swap_used_bytes": None,
     }
 
 
@@ -113,10 +167,10 @@ def test_a_machine_that_tells_nothing(tmp_path):
     device = device_facts(tmp_path, tmp_path)
     assert device["cores"] >= 1
     assert device["mem_total_bytes"] > 0
-    state = read_state(tmp_path, tmp_path, vcgencmd=lambda: None)
+    state = read_state(tmp_path, tmp_path, vcgencmd=lambda _: None)
     assert set(state.values()) == {None}
     assert invalid_reasons(state, state, UNKNOWN, STEADY) == []
-    assert state_warnings(state, device, UNKNOWN) == []
+    assert state_warnings(state, state, device, UNKNOWN) == []
 
 
 def test_the_cpu_zone_is_preferred(tmp_path):
@@ -125,7 +179,7 @@ def test_the_cpu_zone_is_preferred(tmp_path):
         zone.mkdir(parents=True)
         (zone / "type").write_text(f"{kind}\n")
         (zone / "temp").write_text(f"{temp}\n")
-    assert read_state(tmp_path, tmp_path, vcgencmd=lambda: None)["temp_c"] == 61.0
+    assert read_state(tmp_path, tmp_path, vcgencmd=lambda _: None)["temp_c"] == 61.0
 
 
 @pytest.mark.parametrize(
@@ -184,9 +238,9 @@ def test_reasons():
 
 def test_warnings():
     board = {"model": "Raspberry Pi 4 Model B", "cores": 4}
-    assert state_warnings(FINE, board, QUIET) == []
+    assert state_warnings(FINE, FINE, board, QUIET) == []
     doubtful = {**FINE, "load1": 3.5, "governor": "ondemand", "throttled": None}
-    warnings = " ".join(state_warnings(doubtful, board, Contention(0.2, 0)))
+    warnings = " ".join(state_warnings(doubtful, FINE, board, Contention(0.2, 0)))
     for part in ("load average 3.50 on 4 cores", "'ondemand'", "group video", "waited for a core 20%"):
         assert part in warnings
 

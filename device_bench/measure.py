@@ -46,6 +46,7 @@ class Job:
     seconds: float
     seed: int
     delegate: str | None = None
+    sustained_s: float = 0.0
 
 
 def cold_start(job: Job) -> dict[str, Any]:
@@ -131,6 +132,12 @@ def warm_latency(verified: Verified, job: Job) -> tuple[dict[str, list[int]], Co
                 timer.block(BLOCK_QUERIES)
         contention = watch.read()
     return {name: timer.samples for name, timer in timers.items()}, contention
+
+
+def model_queries(job: Job) -> tuple[Callable[[Feed], object], list[Feed]]:
+    """What answers, verified first, and what it is asked: the model's own inputs."""
+    verified = _verify(job)
+    return verified.runtime.run, _queries(verified, job)[0]
 
 
 def _queries(verified: Verified, job: Job) -> tuple[list[Feed], list[tuple[str | None, list[str], int]]]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from device_bench.lanes.targets import LANES, Target, parse_target
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.units import parse_duration
 
 # What the published protocol asks for; less is allowed and said in the record.
 FULL_PROCESSES: Final = 10
@@ -17,6 +18,7 @@ FULL_SECONDS: Final = 2.0
 FULL_QUERIES: Final = 1000
 # For one process; a small board needs minutes where a workstation needs seconds.
 TIMEOUT_S: Final = 900.0
+MOST_SUSTAINED_S: Final = 7200.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,8 @@ class Protocol:
     """Which users are asked for, and in what order."""
     delegate: str | None = None
     """What computes in place of the runtime's own kernels: xnnpack, for tflite bundles."""
+    sustained_s: float = 0.0
+    """Seconds of queries without a pause after the measurement, with the state over time; 0: none."""
 
     def __post_init__(self) -> None:
         for name in ("k", "threads", "processes", "queries"):
@@ -46,6 +50,10 @@ class Protocol:
             raise ConfigError(
                 f"--seconds must be at least 0 and at most {TIMEOUT_S / 4:g}, got {self.seconds:g}"
             )
+        if self.sustained_s and not 1 <= self.sustained_s <= MOST_SUSTAINED_S:
+            raise ConfigError(
+                f"--sustained must be between 1s and {MOST_SUSTAINED_S / 60:g}min, got {self.sustained_s:g}s"
+            )
         if self.seed < 0:
             raise ConfigError(f"--seed must not be negative, got {self.seed}")
 
@@ -53,7 +61,8 @@ class Protocol:
         """The flags that ask for this protocol again."""
         names = ("k", "threads", "processes", "seconds", "queries", "seed")
         numbers = [part for name in names for part in (f"--{name}", _number(getattr(self, name)))]
-        return [*numbers, *(["--delegate", self.delegate] if self.delegate else [])]
+        sustained = ["--sustained", f"{_number(self.sustained_s)}s"] if self.sustained_s else []
+        return [*numbers, *(["--delegate", self.delegate] if self.delegate else []), *sustained]
 
     def warnings(self) -> list[str]:
         """Where this asks for less than the full protocol."""
@@ -126,9 +135,24 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         help="tflite only: faster kernels that quantise anew, so int8 is no longer exact (default: none)",
     )
     group.add_argument(
+        "--sustained",
+        dest="sustained_s",
+        type=_seconds,
+        metavar="TIME",
+        help="then ask without a pause for so long, and record latency and temperature over time: 10min",
+    )
+    group.add_argument(
         "--out", type=Path, metavar="FILE", help="where to write the record of a single bundle"
     )
     group.add_argument("--force", action="store_true", help="let --out replace an older record")
+
+
+def _seconds(text: str) -> float:
+    """argparse type: '10min' -> 600.0."""
+    try:
+        return parse_duration(text) / 1e9
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def add_check_options(parser: argparse.ArgumentParser) -> None:

@@ -13,6 +13,7 @@ from device_bench.options import TIMEOUT_S, Protocol
 from device_bench.process import run_worker
 from device_bench.runtimes.opening import check_format, import_runtime
 from device_bench.state import invalid_reasons, read_state, state_warnings
+from device_bench.sustained import sustained_warnings
 from recpress_edge.core.bundle import Bundle, open_bundle
 from recpress_edge.core.results import BENCH_SCHEMA
 
@@ -39,6 +40,7 @@ def run_bundle(folder: Path, protocol: Protocol, report: Report, command: str) -
     report(f"{bundle.name}: timing {2 * protocol.seconds:g} s or more, then ranking every evaluation user")
     measured = run_worker("measure", job, TIMEOUT_S)
     after = read_state()
+    sustained = _sustained(job, bundle.name, report)
 
     latency = measured["latency_ns"] | {
         name: [sample[f"{name}_ns"] for sample in cold] for name in ("first_query", "load", "import")
@@ -49,6 +51,7 @@ def run_bundle(folder: Path, protocol: Protocol, report: Report, command: str) -
         *protocol.warnings(),
         *gate_warnings(bundle),
         *state_warnings(before, after, device, contention),
+        *(sustained_warnings(sustained) if sustained else []),
     ]
     if not idle["bytecode"]:
         warnings.append("some modules have no compiled .pyc file: import times are longer than they need be")
@@ -74,13 +77,22 @@ def run_bundle(folder: Path, protocol: Protocol, report: Report, command: str) -
             "seed": protocol.seed,
             "clock": "perf_counter_ns",
             **({"delegate": protocol.delegate} if protocol.delegate else {}),
+            **({"sustained_s": protocol.sustained_s} if protocol.sustained_s else {}),
             "command": command,
         },
         "latency_ns": latency,
         "memory_bytes": {"idle": idle["idle"], **memory},
         "quality": measured["quality"],
         "selftest": measured["selftest"],
+        **({"sustained": sustained} if sustained else {}),
     }
+
+
+def _sustained(job: Job, name: str, report: Report) -> dict[str, Any] | None:
+    if not job.sustained_s:
+        return None
+    report(f"{name}: {job.sustained_s:g} s of queries without a pause")
+    return run_worker("sustained", job, TIMEOUT_S + job.sustained_s)
 
 
 def open_for_run(folder: Path, protocol: Protocol) -> Bundle:
@@ -104,6 +116,7 @@ def job_of(folder: Path, bundle: Bundle, protocol: Protocol) -> Job:
         seconds=protocol.seconds,
         seed=protocol.seed,
         delegate=protocol.delegate,
+        sustained_s=protocol.sustained_s,
     )
 
 

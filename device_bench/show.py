@@ -30,6 +30,7 @@ def _bench_lines(record: Mapping[str, Any]) -> list[str]:
         labelled("device", _device(device, record["software"], protocol)),
         *(labelled("cold", line) for line in _cold(samples_of(record), form)),
         *(labelled("warm", line) for line in _warm(samples_of(record), protocol["k"], form)),
+        *(labelled("sustained", line) for line in _sustained(record.get("sustained"))),
         *(labelled("memory", line) for line in _memory(record)),
         *(labelled("quality", line) for line in _quality(record["quality"])),
         labelled(
@@ -106,6 +107,16 @@ def _warm(samples: Mapping[str, Sequence[int]], k: int, form: Form) -> list[str]
         )
         lines.append(f"{label:<20} {figures}  ({s.samples:,} queries, {upper})")
     return lines
+
+
+def _sustained(found: Mapping[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    p50, temp = found["p50_ns"], found["temp_c"]
+    heat = "" if temp[0] is None or temp[-1] is None else f", {temp[0]:.0f} → {temp[-1]:.0f} °C"
+    first, last = format_ns(p50[0]), format_ns(p50[-1])
+    change = f"p50 {first} → {last} ({p50[-1] / p50[0] - 1:+.0%}){heat}"
+    return [f"{found['seconds']:g} s, {sum(found['queries']):,} queries: {change}"]
 
 
 def _memory(record: Mapping[str, Any]) -> list[str]:

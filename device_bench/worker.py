@@ -53,6 +53,10 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
             return measure.model_memory(job)
         case "measure":
             return measure.measure(job)
+        case "sustained":
+            from device_bench.sustained import sustain
+
+            return sustain(job)
         case unknown:
             raise AssertionError(f"unknown kind {unknown!r}")
 

@@ -8,11 +8,15 @@ from device_bench.lanes.targets import Record, Report
 from device_bench.limits import STAGES, described, parse_limit, run_limited
 from device_bench.options import Request
 from device_bench.protocol import run_bundle
+from recpress_edge.core.errors import ConfigError
 
 
 def check(request: Request) -> None:
     """The limit, if any, must be one; the protocol has checked itself."""
-    limit_of(request)
+    if limit_of(request) is not None and request.protocol.sustained_s:
+        raise ConfigError(
+            "--limit asks whether a bundle survives, --sustained how fast it stays: one of them"
+        )
 
 
 def plan(request: Request) -> str:

@@ -62,7 +62,8 @@ def check_returned(record: Any, bundle: Bundle, protocol: Protocol, where: str) 
             f"{where} measured something else: {_first(record['artifact'], artifact_facts(bundle))}"
         )
     asked = dataclasses.asdict(protocol) | {"k": min(protocol.k, bundle.contract.n_items)}
-    differing = [name for name, value in asked.items() if record["protocol"].get(name) != value]
+    told = record["protocol"]  # what is left out is nothing: no delegate, no sustained phase, seed 0
+    differing = [name for name, value in asked.items() if (told.get(name) or None) != (value or None)]
     if differing:
         raise ArtifactError(f"{where} measured otherwise than it was told: {', '.join(differing)}")
     if record["protocol"].get("clock") != "perf_counter_ns":

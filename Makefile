@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench clean
+.PHONY: demo test test-android check bench clean
 
 demo: $(STAMP)  ## the whole job on the synthetic data set; results in demo/
 	$(BIN)/recpress-edge demo --work demo --force
 
 test: $(STAMP)  ## all tests
 	$(BIN)/python -m pytest
+
+test-android: $(STAMP)  ## the Android stub: Java library on a JVM, app compiled and signed (Debian, JDK 17)
+	$(BIN)/python -m pytest examples/android_stub/tests
 
 check: $(STAMP)  ## format, lint, types, layers
 	$(BIN)/ruff format --check .

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ TELEMETRY_OFF = {"ORT_DISABLE_TELEMETRY": "1"}
 
 @dataclass(frozen=True)
 class Jvm:
-    """Classes below one folder: ``core``, ``test``, or a mutant in place of ``core``."""
+    """Classes below one folder: ``core``, ``test``, and mutants that are put before ``core``."""
 
     tools: Toolchain
     folder: Path
@@ -23,20 +24,28 @@ class Jvm:
         return ":".join([*own, str(self.tools.ort_classes), self.tools.junit])
 
     def compile(self, sources: Path, part: str) -> None:
-        """Java 8, every warning an error."""
-        files = [str(path) for path in sorted(sources.rglob("*.java"))]
+        """Java 8, every warning an error. ``sources``: a folder, or one file against what is compiled."""
+        files = (
+            [str(path) for path in sorted(sources.rglob("*.java"))] if sources.is_dir() else [str(sources)]
+        )
         assert files, sources
         flags = ["--release", "8", "-Xlint:all,-options,-path", "-Werror", "-encoding", "UTF-8"]
         known = ["-cp", self.classpath("core"), "-d", str(self.folder / part)]
         done = subprocess.run(["javac", *flags, *known, *files], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
-    def java(self, *args: str, core: str = "core", env: dict[str, str] = TELEMETRY_OFF, **properties: str):
+    def java(
+        self,
+        *args: str,
+        core: Sequence[str] = ("core",),
+        env: dict[str, str] = TELEMETRY_OFF,
+        **properties: str,
+    ):
         """A finished process. The environment is ours alone, so that nothing hides a missing variable."""
         flags = [f"-D{name}={value}" for name, value in properties.items()]
         native = f"-Donnxruntime.native.path={self.tools.ort_libraries}"
-        # one collector thread: the machine may be shared
-        command = ["java", "-XX:+UseSerialGC", native, *flags, "-cp", self.classpath(core, "test"), *args]
+        quick = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]  # such runs end before the compiler pays
+        command = ["java", *quick, native, *flags, "-cp", self.classpath(*core, "test"), *args]
         return subprocess.run(
             command,
             capture_output=True,
@@ -46,6 +55,6 @@ class Jvm:
             env={"PATH": os.environ["PATH"], "HOME": str(self.folder)} | env,
         )
 
-    def junit(self, *classes: str, fixtures: Path, core: str = "core"):
+    def junit(self, *classes: str, fixtures: Path, core: Sequence[str] = ("core",)):
         names = [f"{PACKAGE}.{name}" for name in classes]
         return self.java("org.junit.runner.JUnitCore", *names, core=core, fixtures=str(fixtures))

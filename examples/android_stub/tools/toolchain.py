@@ -44,6 +44,7 @@ PACKAGES: Final = (
     "libhamcrest-java",
     "libprotobuf-lite32",
     "libzopfli1",
+    "p7zip-full",
     "zipalign",
 )
 """Of Debian 12."""
@@ -108,8 +109,8 @@ class Toolchain:
 
     def native(self, name: str, *args: str) -> list[str]:
         """Command of an unpacked program, with its own libraries."""
-        libraries = self.root / "usr/lib/x86_64-linux-gnu"
-        path = f"LD_LIBRARY_PATH={libraries / 'android'}:{libraries}"
+        folders = ("x86_64-linux-gnu/android", "x86_64-linux-gnu", "p7zip", "")
+        path = "LD_LIBRARY_PATH=" + ":".join(str(self.root / "usr/lib" / folder) for folder in folders)
         return ["env", path, str(self.root / "usr/bin" / name), *args]
 
     def dx(self, *args: str) -> list[str]:

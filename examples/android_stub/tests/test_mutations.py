@@ -1,0 +1,87 @@
+"""The tests would notice: expectations and sources are changed for real, and JUnit must fail each time."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+SOURCES = Path(__file__).parents[1] / "core/src/main/java"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One line of the library changed."""
+
+    file: str
+    old: str
+    new: str
+    fails: str
+    """A test class that must fail."""
+
+
+MUTATIONS = {
+    "the mask is off": Mutation(
+        "OrtScorer",
+        "contract.seenInput, tensor(query.seen)",
+        "contract.seenInput, tensor()",
+        "PythonAnswersTest",
+    ),
+    "the self-test is skipped": Mutation(
+        "Recommender", "            test.run(recommender);\n", "", "VerdictsTest"
+    ),
+    "digests are not compared": Mutation(
+        "RecBundle", "if (!found.equals(sha256)) {", "if (found == null) {", "VerdictsTest"
+    ),
+    "the manifest's digest is not compared": Mutation(
+        "RecBundle", "if (!found.equals(stated)) {", "if (found == null) {", "VerdictsTest"
+    ),
+    "names may leave the folder": Mutation(
+        "BundleFiles", "return SAFE_NAME.matcher(name).matches();", "return true;", "VerdictsTest"
+    ),
+    "k is not capped": Mutation(
+        "Query",
+        "k = Math.min(k, contract.nItems - distinct(concat(items, retired)).length);",
+        "k = k + 0;",
+        "PythonAnswersTest",
+    ),
+    "retired items are not counted": Mutation(
+        "Query", "distinct(concat(items, retired)).length", "distinct(items).length", "PythonAnswersTest"
+    ),
+    "a history counts items twice": Mutation(
+        "Query", "contract.nUsers == 0 ? distinct(seen) : seen.clone()", "seen.clone()", "PythonAnswersTest"
+    ),
+    "ids are off by one": Mutation(
+        "IdMap", "return ids.get(index);", "return ids.get((index + 1) % ids.size());", "PythonAnswersTest"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_changed_library_fails(jvm, fixtures, tmp_path, name):
+    mutation = MUTATIONS[name]
+    (source,) = SOURCES.rglob(f"{mutation.file}.java")
+    text = source.read_text()
+    assert text.count(mutation.old) == 1, f"{mutation.file}: {mutation.old!r} is not there once"
+    mutant = tmp_path / source.name
+    mutant.write_text(text.replace(mutation.old, mutation.new))
+    part = f"mutant-{list(MUTATIONS).index(name)}"
+    jvm.compile(mutant, part)
+    done = jvm.junit(mutation.fails, fixtures=fixtures, core=(part, "core"))
+    assert done.returncode != 0, f"{mutation.fails} passes although {name}"
+    assert "FAILURES!!!" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("bundle", ["int8-dim", "fp32", "int8-dim-single-user", "int8-dim-history"])
+def test_a_changed_expectation_fails(jvm, fixtures, tmp_path, bundle):
+    """One expected id of one query is another item."""
+    shutil.copytree(fixtures / "bundles" / bundle, tmp_path / "bundles" / bundle)
+    answers = json.loads((fixtures / "answers" / f"{bundle}.json").read_text())
+    items = answers["queries"][0]["items"]
+    items[7] = items[8]
+    (tmp_path / "answers").mkdir()
+    (tmp_path / "answers" / f"{bundle}.json").write_text(json.dumps(answers))
+    done = jvm.junit("PythonAnswersTest", fixtures=tmp_path)
+    assert done.returncode != 0
+    assert f"{bundle} query 0 rank 8 expected:" in done.stdout

@@ -1,5 +1,6 @@
 """Bundles to update, and items files to update them with."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,20 @@ from recpress_edge.core.rng import stream
 from recpress_export.package import export_bundle
 from recpress_export.parity import Gate
 from recpress_export.quantize import RECIPES
+from recpress_export.single_user import SingleUserFill
 
 DIM, N_ITEMS = 6, 120
 NO_GATE = Gate(min_overlap_at_50=0.0, max_recall_at_50_loss=1.0, lost_users=0)
 
 
-def exported(folder: Path, recipe: str = "int8-dim") -> Bundle:
-    """A bundle of 70 users and 120 items 'item-0' … 'item-119'."""
+def exported(
+    folder: Path, recipe: str = "int8-dim", file_format: str = "onnx", user: str | None = None
+) -> Bundle:
+    """A bundle of 70 users, or of one, and 120 items 'item-0' … 'item-119'."""
     source = make_source(folder.parent / f"{folder.name}-model", n_items=N_ITEMS, dim=DIM)
-    return export_bundle(source, RECIPES[recipe], folder, gate=NO_GATE).bundle
+    source = dataclasses.replace(source, file_format=file_format)
+    fill = SingleUserFill(user) if user else None
+    return export_bundle(source, RECIPES[recipe], folder, gate=NO_GATE, fill=fill).bundle
 
 
 def rows(count: int, purpose: str = "new rows") -> np.ndarray:

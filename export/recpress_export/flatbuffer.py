@@ -14,12 +14,15 @@ ALIGNMENT: Final = 16
 
 _TYPES: Final = {
     np.dtype(np.float32): schema.TensorType.FLOAT32,
+    np.dtype(np.float16): schema.TensorType.FLOAT16,
     np.dtype(np.int32): schema.TensorType.INT32,
     np.dtype(np.int8): schema.TensorType.INT8,
 }
 # Operator -> its table of options; the others have none.
 _OPTIONS: Final = {
+    "ABS": "AbsOptions",
     "ADD": "AddOptions",
+    "CAST": "CastOptions",
     "CONCATENATION": "ConcatenationOptions",
     "DEQUANTIZE": "DequantizeOptions",
     "EXPAND_DIMS": "ExpandDimsOptions",
@@ -28,14 +31,17 @@ _OPTIONS: Final = {
     "FLOOR_MOD": "FloorModOptions",
     "FULLY_CONNECTED": "FullyConnectedOptions",
     "GATHER": "GatherOptions",
+    "MAXIMUM": "MaximumMinimumOptions",
     "MAX_POOL_2D": "Pool2DOptions",
     "MINIMUM": "MaximumMinimumOptions",
     "MUL": "MulOptions",
     "NEG": "NegOptions",
+    "REDUCE_MAX": "ReducerOptions",
     "RESHAPE": "ReshapeOptions",
     "SCATTER_ND": "ScatterNdOptions",
     "SHAPE": "ShapeOptions",
     "SUB": "SubOptions",
+    "SUM": "ReducerOptions",
     "TOPK_V2": "TopKV2Options",
     "TRANSPOSE": "TransposeOptions",
 }
@@ -91,6 +97,16 @@ class FlatModel:
         """A tensor whose data is in the file."""
         number = self.tensor(name, array.shape, array.dtype, scale=scale)
         self._graph.tensors[number].buffer = self._buffer(np.ascontiguousarray(array).tobytes())
+        return number
+
+    def constant_int4(self, name: str, levels: NDArray[np.int8]) -> int:
+        """The same for whole numbers of -8..7, two in a byte: the first in the low half."""
+        flat = levels.astype(np.uint8).ravel() & 15
+        flat = np.append(flat, np.zeros(flat.size % 2, np.uint8))
+        number = self.tensor(name, levels.shape, np.int8, scale=1.0)
+        tensor = self._graph.tensors[number]
+        tensor.type = schema.TensorType.INT4
+        tensor.buffer = self._buffer((flat[::2] | flat[1::2] << 4).tobytes())
         return number
 
     def operator(

@@ -10,7 +10,7 @@ from recpress_export.quantize import RECIPES, Recipe
 
 FORMATS: Final[Mapping[str, tuple[str, ...]]] = {
     "onnx": tuple(RECIPES),
-    "tflite": ("fp32", "int8-dim"),
+    "tflite": tuple(RECIPES),
 }
 """Format -> the recipes that its writer honours."""
 # format -> its writer, imported only when it is asked for

@@ -9,16 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from device_bench.runtimes.onnx_runtime import OnnxRuntime
+from device_bench.runtimes.opening import open_runtime
 from device_bench.runtimes.reference import ReferenceRuntime
-from recpress_edge.core.bundle import (
-    HISTORY,
-    Contract,
-    write_manifest,
-)
+from recpress_edge.core.contract import HISTORY, Contract
 from recpress_edge.core.files import write_atomic
 from recpress_edge.core.rng import stream
-from recpress_export.card import write_card
+from recpress_export.all_users import phase, plain_reference
+from recpress_export.closing import Ending, Made, finish
+from recpress_export.formats import write_model
 from recpress_export.history import (
     FoldIn,
     describe_history,
@@ -29,17 +27,6 @@ from recpress_export.history import (
     quantize_history,
     with_histories,
 )
-from recpress_export.onnx_writer import to_onnx
-from recpress_export.package import (
-    CARD_FILE,
-    MODEL_FILE,
-    SELFTEST_USERS,
-    Made,
-    answer_queries,
-    phase,
-    plain_reference,
-    write_rows,
-)
 from recpress_export.parity import (
     Gate,
     Parity,
@@ -47,14 +34,12 @@ from recpress_export.parity import (
     check_exact,
     compare,
     float64_reference,
-    gate_error,
-    gate_facts,
-    gate_failure,
     int8_reference,
     rank,
 )
 from recpress_export.profiles import base_contract, profile_metadata, profile_name
-from recpress_export.quantize import RECIPES, QuantizedTables, Recipe, error_stats, quantize, stored_floats
+from recpress_export.quantize import RECIPES, QuantizedTables, Recipe, quantize, stored_floats
+from recpress_export.rows import SELFTEST_USERS, answer_queries, score_tolerance
 from recpress_export.source import Source, bundle_name, provenance_of, quality_chain
 
 
@@ -76,32 +61,31 @@ class HistoryFill:
             [items.tolist() for items in histories],
         )
         selftest = dataclasses.replace(selftest, users=(None,) * len(selftest.users))
-        contract = history_contract(base_contract(source, recipe, selftest))
+        tolerance = score_tolerance(selftest, exact=recipe.exact)
+        contract = history_contract(base_contract(source, recipe, tolerance))
         provenance = provenance_of(source) | {"fold_in": dict(self.fold_in.facts)}
         graph = describe_history(contract, recipe, student, quantized, self.fold_in)
-        write_atomic(draft / MODEL_FILE, to_onnx(graph, profile_metadata(provenance, recipe, HISTORY)))
-        fp32_bytes, parity, beside_table = self._measure(
-            draft / MODEL_FILE, source, recipe, contract, quantized, update
-        )
-        failure = gate_failure(parity, gate, recipe.name)
-        name = profile_name(bundle_name(student.name, student.seed, recipe), HISTORY)
-        chain = quality_chain(source, recipe, (draft / MODEL_FILE).stat().st_size, fp32_bytes, parity)
-        quality = {
-            "definition": dict(source.definition),
-            "chain": [
+        model = draft / contract.model_file
+        write_atomic(model, write_model(graph, profile_metadata(provenance, recipe, HISTORY)))
+        fp32_bytes, parity, beside_table = self._measure(model, source, recipe, contract, quantized, update)
+        chain = quality_chain(source, recipe, model.stat().st_size, fp32_bytes, parity)
+        ending = Ending(
+            name=profile_name(bundle_name(student.name, student.seed, recipe, source.file_format), HISTORY),
+            contract=contract,
+            provenance=provenance,
+            chain=[
                 stage | {"name": profile_name(stage["name"], HISTORY)} if stage["stage"] in RECIPES else stage
                 for stage in chain
             ],
-            "parity": parity.facts() | {"gate": gate_facts(gate, failure, overruled=force)},
-            "fold_in": beside_table.facts(),
-        }
-        write_rows(draft, [], source.item_ids, selftest, source.test.anonymous())
-        write_atomic(draft / CARD_FILE, write_card(name, contract, recipe, provenance, quality).encode())
-        digest = write_manifest(draft, name, contract, provenance, quality)
-        if failure and not force:
-            raise gate_error(failure, recipe.name)
-        errors = error_stats(student.user_emb, student.item_emb, quantized) if quantized else None
-        return Made(digest, parity, fp32_bytes, errors)
+            parity=parity,
+            fp32_bytes=fp32_bytes,
+            quantized=quantized,
+            user_ids=[],
+            selftest=selftest,
+            test=source.test.anonymous(),
+            beside_table=beside_table,
+        )
+        return finish(draft, source, recipe, gate, ending, force=force)
 
     def _reference(
         self,
@@ -139,7 +123,7 @@ class HistoryFill:
         def part(index: int) -> Update:
             return phase(update, index, 4)
 
-        found = rank(OnnxRuntime(model, contract), asked, part(0), "rank the written file")
+        found = rank(open_runtime(model, contract), asked, part(0), "rank the written file")
         table = rank(
             float64_reference(student.user_emb, student.item_emb), valid, part(1), "rank by the user table"
         )
@@ -154,11 +138,11 @@ class HistoryFill:
             return size, compare(truth, found, valid, student.seed, "numpy float64", None, counts), beside
         plain = RECIPES["fp32"]
         with tempfile.TemporaryDirectory(prefix="recpress-") as folder:
-            path = Path(folder) / MODEL_FILE
+            path = Path(folder) / contract.model_file
             looser = dataclasses.replace(contract, recipe=plain.name, exact=False)
             graph = describe_history(looser, plain, student, None, self.fold_in)
-            write_atomic(path, to_onnx(graph, profile_metadata(provenance_of(source), plain, HISTORY)))
-            before = rank(OnnxRuntime(path, looser), asked, part(3), "rank the fp32 file")
+            write_atomic(path, write_model(graph, profile_metadata(provenance_of(source), plain, HISTORY)))
+            before = rank(open_runtime(path, looser), asked, part(3), "rank the fp32 file")
             size = path.stat().st_size
         name = "the fp32 history file of the same student"
         return size, compare(before, found, valid, student.seed, name, users, counts), beside

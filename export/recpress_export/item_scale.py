@@ -57,3 +57,9 @@ def pack_int4(levels: I8) -> U8:
     high = np.full((len(levels), half), INT4_ZERO_POINT, np.uint8)
     high[:, : levels.shape[1] - half] = unsigned[:, half:]
     return unsigned[:, :half] | (high << np.uint8(4))
+
+
+def unpack_int4(packed: U8, dim: int) -> I8:
+    """What :func:`pack_int4` packed. packed (I, ceil(D / 2)) -> (I, D)"""
+    halves = np.concatenate([packed & 15, packed >> 4], axis=1)[:, :dim]
+    return halves.astype(np.int8) - np.int8(INT4_ZERO_POINT)

@@ -2,20 +2,17 @@
 
 import difflib
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
-from recpress_edge.core.bundle import ALL_USERS, PROFILES, SINGLE_USER, Contract, SelfTest
+from recpress_edge.core.contract import ALL_USERS, PROFILES, SINGLE_USER, Contract
 from recpress_edge.core.errors import ConfigError, unknown_name
+from recpress_export.formats import model_file
 from recpress_export.graph import contract_for
-from recpress_export.package import FLOAT_TOLERANCE, MODEL_FILE
 from recpress_export.quantize import Recipe
 from recpress_export.source import Source, model_metadata
 
-PROFILE_FORMATS: Final = ("onnx",)
-"""Formats whose writer can leave the user table out."""
 
-
-def check_profile(profile: str, user: str | None, file_format: str) -> None:
+def check_profile(profile: str, user: str | None) -> None:
     """ConfigError for an unknown profile, or one that does not go with the other flags."""
     if profile not in PROFILES:
         raise unknown_name("profile", profile, PROFILES)
@@ -23,11 +20,6 @@ def check_profile(profile: str, user: str | None, file_format: str) -> None:
         raise ConfigError("--profile single-user holds one user's vector: say whose with --user ID")
     if profile != SINGLE_USER and user is not None:
         raise ConfigError(f"--user goes with --profile single-user, not with {profile}. Leave one out.")
-    if profile != ALL_USERS and file_format not in PROFILE_FORMATS:
-        raise ConfigError(
-            f"format {file_format} cannot honour profile {profile}. {profile} can be had as "
-            f"{' or '.join(PROFILE_FORMATS)}; {file_format} takes {ALL_USERS}."
-        )
 
 
 def profile_metadata(provenance: dict[str, Any], recipe: Recipe, profile: str) -> dict[str, str]:
@@ -52,16 +44,15 @@ def user_index(user: str, user_ids: Sequence[str]) -> int:
     )
 
 
-def base_contract(source: Source, recipe: Recipe, selftest: SelfTest) -> Contract:
+def base_contract(source: Source, recipe: Recipe, tolerance: float) -> Contract:
     """The contract of the all-users file, from which a profile's differs."""
     student = source.student
-    largest = max(abs(score) for row in selftest.scores for score in row)
     return contract_for(
         recipe,
-        model_file=MODEL_FILE,
-        file_format="onnx",
+        model_file=model_file(source.file_format),
+        file_format=source.file_format,
         n_users=student.n_users,
         n_items=student.n_items,
         dim=student.dim,
-        tolerance=0.0 if recipe.exact else FLOAT_TOLERANCE * largest,
+        tolerance=tolerance,
     )

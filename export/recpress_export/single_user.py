@@ -8,37 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from recpress_edge.core.bundle import (
-    SINGLE_USER,
-    Contract,
-    Evaluation,
-    write_manifest,
-)
+from recpress_edge.core.bundle import Evaluation
+from recpress_edge.core.contract import SINGLE_USER, Contract
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import write_atomic
-from recpress_export.card import write_card
+from recpress_export.all_users import graph_of, measure, plain_reference
+from recpress_export.closing import Ending, Made, finish
+from recpress_export.formats import write_model
 from recpress_export.graph import Graph, describe, describe_int8
-from recpress_export.onnx_writer import to_onnx
-from recpress_export.package import (
-    CARD_FILE,
-    MODEL_FILE,
-    Made,
-    answer_queries,
-    graph_of,
-    measure,
-    plain_reference,
-    write_rows,
-)
-from recpress_export.parity import (
-    Gate,
-    Parity,
-    Update,
-    gate_error,
-    gate_facts,
-    gate_failure,
-)
+from recpress_export.parity import Gate, Parity, Update
 from recpress_export.profiles import base_contract, profile_metadata, profile_name, user_index
-from recpress_export.quantize import RECIPES, QuantizedTables, Recipe, error_stats, quantize, stored_floats
+from recpress_export.quantize import RECIPES, QuantizedTables, Recipe, quantize, stored_floats
+from recpress_export.rows import answer_queries, score_tolerance
 from recpress_export.source import Source, bundle_name, model_metadata, provenance_of
 
 
@@ -59,34 +40,40 @@ class SingleUserFill:
         queries = [own[:n] for n in sorted({0, 1, len(own) // 2, len(own)}) if n <= len(own)]
         selftest = answer_queries(reference, [index] * len(queries), queries)
         selftest = dataclasses.replace(selftest, users=(0,) * len(selftest.users))
+        tolerance = score_tolerance(selftest, exact=recipe.exact)
         contract = dataclasses.replace(
-            base_contract(source, recipe, selftest), profile=SINGLE_USER, user_input="", n_users=1
+            base_contract(source, recipe, tolerance), profile=SINGLE_USER, user_input="", n_users=1
         )
         provenance = provenance_of(source)
-        graph = _single_graph(contract, source, recipe, quantized, index)
-        write_atomic(draft / MODEL_FILE, to_onnx(graph, profile_metadata(provenance, recipe, SINGLE_USER)))
+        data = self._file(source, recipe, contract, quantized, index, provenance)
+        write_atomic(draft / contract.model_file, data)
         plain = dataclasses.replace(contract, recipe="fp32", exact=False)
-        fp32_bytes = len(
-            to_onnx(
-                _single_graph(plain, source, RECIPES["fp32"], None, index),
-                profile_metadata(provenance, RECIPES["fp32"], SINGLE_USER),
-            )
+        name = bundle_name(student.name, student.seed, recipe, source.file_format)
+        ending = Ending(
+            name=profile_name(name, SINGLE_USER),
+            contract=contract,
+            provenance=provenance,
+            chain=[_own_stage(recipe, profile_name(name, SINGLE_USER), len(data))],
+            parity=_all_users_parity(source, recipe, quantized, update),
+            fp32_bytes=len(self._file(source, RECIPES["fp32"], plain, None, index, provenance)),
+            quantized=quantized,
+            user_ids=[self.user],
+            selftest=selftest,
+            test=test,
         )
-        parity = _all_users_parity(source, recipe, quantized, update)
-        failure = gate_failure(parity, gate, recipe.name)
-        name = profile_name(bundle_name(student.name, student.seed, recipe), SINGLE_USER)
-        quality = {
-            "definition": dict(source.definition),
-            "chain": [_own_stage(recipe, name, (draft / MODEL_FILE).stat().st_size)],
-            "parity": parity.facts() | {"gate": gate_facts(gate, failure, overruled=force)},
-        }
-        write_rows(draft, [self.user], source.item_ids, selftest, test)
-        write_atomic(draft / CARD_FILE, write_card(name, contract, recipe, provenance, quality).encode())
-        digest = write_manifest(draft, name, contract, provenance, quality)
-        if failure and not force:
-            raise gate_error(failure, recipe.name)
-        errors = error_stats(student.user_emb, student.item_emb, quantized) if quantized else None
-        return Made(digest, parity, fp32_bytes, errors)
+        return finish(draft, source, recipe, gate, ending, force=force)
+
+    def _file(
+        self,
+        source: Source,
+        recipe: Recipe,
+        contract: Contract,
+        quantized: QuantizedTables | None,
+        index: int,
+        provenance: dict[str, Any],
+    ) -> bytes:
+        graph = _single_graph(contract, source, recipe, quantized, index)
+        return write_model(graph, profile_metadata(provenance, recipe, SINGLE_USER))
 
 
 def _rows_of(rows: Evaluation, user: int, name: str) -> Evaluation:
@@ -124,9 +111,9 @@ def _all_users_parity(
 ) -> Parity:
     """Parity of the all-users file: one user's held-out items would say nothing about a recipe."""
     with tempfile.TemporaryDirectory(prefix="recpress-") as folder:
-        path = Path(folder) / MODEL_FILE
-        graph = graph_of(source.student, recipe, quantized, 0.0)
-        write_atomic(path, to_onnx(graph, model_metadata(provenance_of(source), recipe)))
+        graph = graph_of(source, recipe, quantized, 0.0)
+        path = Path(folder) / graph.contract.model_file
+        write_atomic(path, write_model(graph, model_metadata(provenance_of(source), recipe)))
         parity = measure(path, source, recipe, graph.contract, quantized, update)[1]
     return dataclasses.replace(parity, reference=f"{parity.reference}, in the all-users profile")
 

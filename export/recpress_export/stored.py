@@ -3,23 +3,21 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import onnx
-from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
-from onnx import numpy_helper
 
 from device_bench.runtimes.reference import ReferenceRuntime
-from recpress_edge.core.bundle import Bundle, Contract
-from recpress_edge.core.errors import ArtifactError, DataError
+from recpress_edge.core.bundle import Bundle
+from recpress_edge.core.contract import HISTORY, Contract
+from recpress_edge.core.errors import ArtifactError, ConfigError, DataError
+from recpress_export.formats import write_model
 from recpress_export.graph import Graph, describe, describe_int8
-from recpress_export.item_scale import INT4_QMAX, INT4_ZERO_POINT, least_error_scale
-from recpress_export.onnx_writer import ZERO_POINT, to_onnx
+from recpress_export.item_scale import INT4_QMAX, least_error_scale
 from recpress_export.quantize import QMAX, QuantizedTables
 from recpress_export.scales import read_item_scale
+from recpress_export.stored_files import READERS
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
@@ -102,9 +100,13 @@ def _put(old: NDArray[Any], rows: I64, values: NDArray[Any], count: int) -> NDAr
 def read_stored(bundle: Bundle) -> Stored:
     """The tables of a bundle that can be updated; ArtifactError says why one cannot."""
     contract = bundle.contract
+    if contract.profile == HISTORY:
+        raise ArtifactError(
+            f"{bundle.folder} is a history bundle: it makes users' vectors from learned rows of the items, "
+            "and a new item has none. Train on the new catalogue and export again."
+        )
     for what, found, known in (
-        ("format", contract.format, ("onnx",)),
-        ("profile", contract.profile, ("all-users",)),
+        ("format", contract.format, tuple(READERS)),
         ("recipe", contract.recipe, UPDATABLE),
     ):
         if found not in known:
@@ -112,24 +114,16 @@ def read_stored(bundle: Bundle) -> Stored:
                 f"{bundle.folder} has {what} {found!r}; a bundle can be updated where it is "
                 f"{' or '.join(known)}. Train on the new catalogue and export again."
             )
-    model = _parse(bundle.model_path)
-    tensors = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
-    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    reader = READERS[contract.format]
     try:
+        tensors, metadata = reader.tables(bundle.model_path, contract)
         stored = _tables(bundle, tensors, metadata)
-        again = onnx.load_model_from_string(to_onnx(stored.graph(contract), metadata))
-    except (KeyError, ValueError, TypeError, onnx.checker.ValidationError) as error:
+        again = write_model(stored.graph(contract), metadata)
+    except (KeyError, ValueError, TypeError, ConfigError) as error:
         raise _foreign(bundle, f"it cannot be written again ({error!r})") from None
-    if again.graph != model.graph:  # what we cannot write we must not lose
+    if not reader.same(again, bundle.model_path.read_bytes()):  # what we cannot write we must not lose
         raise _foreign(bundle, "its graph is not the one that this version writes")
     return stored
-
-
-def _parse(path: Path) -> onnx.ModelProto:
-    try:
-        return onnx.load_model_from_string(path.read_bytes())
-    except (OSError, DecodeError, ValueError) as error:
-        raise ArtifactError(f"{path} is not a readable ONNX file: {error}") from None
 
 
 def _foreign(bundle: Bundle, why: str) -> ArtifactError:
@@ -139,30 +133,14 @@ def _foreign(bundle: Bundle, why: str) -> ArtifactError:
 
 
 def _tables(bundle: Bundle, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> Stored:
-    contract = bundle.contract
-    user, item = (
-        tensors["user_emb"],
-        tensors["item_emb"].T[: contract.n_items],
-    )  # behind it: padding of blocks
-    if contract.recipe in ("fp32", "fp16"):
-        return Stored((user, np.ascontiguousarray(item)), None, metadata)
-    bits = 4 if contract.recipe == "int4-item" else 8
-    item_q = _unpacked(item, contract.dim) if bits == 4 else _signed(item)
-    scale = tensors["item_scale"][: contract.n_items] if contract.recipe != "int8-dim" else None
+    user, item = tensors["user_emb"], tensors["item_emb"]
+    if bundle.contract.recipe in ("fp32", "fp16"):
+        return Stored((user, item), None, metadata)
+    bits = 4 if bundle.contract.recipe == "int4-item" else 8
     quantized = QuantizedTables(
-        _signed(user), item_q, tensors["user_scale"], read_item_scale(bundle), scale, bits
+        user, item, tensors["user_scale"], read_item_scale(bundle), tensors.get("item_scale"), bits
     )
     return Stored(None, quantized, metadata)
-
-
-def _signed(table: NDArray[np.uint8]) -> NDArray[np.int8]:
-    return (np.ascontiguousarray(table).astype(np.int16) - ZERO_POINT).astype(np.int8)
-
-
-def _unpacked(packed: NDArray[np.uint8], dim: int) -> NDArray[np.int8]:
-    """(I, ceil(D / 2)) -> (I, D)"""
-    halves = np.concatenate([packed & 15, packed >> 4], axis=1)[:, :dim]
-    return halves.astype(np.int8) - np.int8(INT4_ZERO_POINT)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

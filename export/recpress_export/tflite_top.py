@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from recpress_export.flatbuffer import FlatModel
 
 TWO_LEVEL_ITEMS: Final = 10_000
-"""From so many items on two levels are faster. Time of two over one on x86, dim 20, k 50, XNNPACK and
-built-in kernels: 1.20 and 1.15 at 4,000 items, 1.06 and 1.03 at 8,000, .91 and .95 at 16,000, .58 and .79 at
-100,000.
+"""From so many items on two levels are faster. Time of two over one on x86 without VNNI, dim 20, k 50,
+XNNPACK and built-in kernels: 1.21 and 1.20 at 4,000 items, 1.06 and 1.10 at 8,000, .89 and 1.00 at 16,000,
+.71 and .85 at 100,000.
 """
 _USUAL_K: Final = 50
 _ROWS: Final = 4
@@ -41,19 +41,30 @@ class Layout:
     def size(self) -> int:
         return self.width * self.n_blocks
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the scores: an image of ``width`` rows, one column and a channel for each block, or a list."""
+        return (1, self.width, 1, self.n_blocks) if self.width > 1 else (self.size,)
+
     def arrange(self, table: NDArray[Any]) -> NDArray[Any]:
         """The table (I, D) as it is stored, (size, D), filled up with zeros."""
         padded = np.pad(table, ((0, self.size - len(table)), (0, 0)))
         blocks = padded.reshape(self.n_blocks, self.width, -1)
         return np.ascontiguousarray(blocks.swapaxes(0, 1)).reshape(self.size, -1)
 
+    def restore(self, stored: NDArray[Any]) -> NDArray[Any]:
+        """What :meth:`arrange` arranged: (size, D) -> (I, D)."""
+        blocks = stored.reshape(self.width, self.n_blocks, -1).swapaxes(0, 1)
+        return np.ascontiguousarray(blocks.reshape(self.size, -1)[: self.n_items])
+
 
 def layout_of(n_items: int, *, two_level: bool) -> Layout:
-    """About sqrt(k · I) blocks: then choosing blocks costs as much as choosing among their items.
+    """About 2 sqrt(k · I) blocks, each a quarter of what the best k of them bring to choose from.
 
-    One place at least is left over; unused entries of the seen input point at it.
+    With half as many a request takes 4 % longer (25,181 items, dim 10 and 20, XNNPACK), with twice as many
+    2 %. One place at least is left over; unused entries of the seen input point at it.
     """
-    width = max(round(n_items / math.sqrt(_USUAL_K * n_items)), 2) if two_level else 1
+    width = max(round(n_items / (2 * math.sqrt(_USUAL_K * n_items))), 2) if two_level else 1
     n_blocks = math.ceil((n_items + 1) / width)
     return Layout(n_items, width, math.ceil(n_blocks / _ROWS) * _ROWS)
 
@@ -88,7 +99,7 @@ def add_two_level_top(
 
     best = op(
         "MAX_POOL_2D",
-        [reshape(scores, "image", 1, width, 1, n_blocks)],
+        [scores],
         model.tensor("block_best_image", [1, 1, 1, n_blocks], np.float32),
         padding=1,  # VALID
         filterHeight=width,
@@ -107,14 +118,14 @@ def add_two_level_top(
     blocks = op("NEG", [ascending], integers("blocks"))
     columns = op(
         "GATHER",
-        [reshape(scores, "rows", width, n_blocks), blocks],
-        model.tensor("columns", [width, 1], np.float32, any_length=1),
-        axis=1,
+        [scores, blocks],
+        model.tensor("columns", [1, width, 1, 1], np.float32, any_length=3),
+        axis=3,
     )
     by_block = op(
         "TRANSPOSE",
-        [columns, whole("swap", 1, 0)],
-        model.tensor("by_block", [1, width], np.float32, any_length=0),
+        [columns, whole("swap", 3, 1, 0, 2)],
+        model.tensor("by_block", [1, width, 1, 1], np.float32, any_length=0),
     )
     candidates = reshape(by_block, "candidates", -1, any_length=0)
     top = model.tensor(values, [1], np.float32, any_length=0)

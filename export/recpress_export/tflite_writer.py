@@ -14,11 +14,26 @@ from numpy.typing import NDArray
 
 from recpress_edge.core.errors import ConfigError
 from recpress_export.flatbuffer import FlatModel
-from recpress_export.graph import ExcludeSeen, Graph, LookUp, ScaleScores, ScoreAll, SelectTop, Step
+from recpress_export.graph import (
+    ExcludeSeen,
+    FoldHistory,
+    Graph,
+    LookUp,
+    ScaleByPeak,
+    ScaleItems,
+    ScaleScores,
+    ScoreAll,
+    ScorePacked,
+    SelectTop,
+    Step,
+)
+from recpress_export.history_tflite import add_fold, add_peak_scale
+from recpress_export.item_scale import unpack_int4
 from recpress_export.quantize import QMAX
 from recpress_export.tflite_top import TWO_LEVEL_ITEMS, Layout, add_top, add_two_level_top, layout_of
 
 EXACT_FLOAT32: Final = 2**24
+NO_TENSOR: Final = -1
 
 
 @dataclass(slots=True)
@@ -27,12 +42,16 @@ class _Draft:
 
     graph: Graph
     layout: Layout
-    user: int
-    seen: int
-    k: int
+    inputs: Mapping[str, int]
     model: FlatModel
     outputs: dict[str, int] = field(default_factory=dict)
-    current: int = -1
+    current: int = NO_TENSOR
+    peak: int = NO_TENSOR
+    """Largest size of a dimension of a history's sum, where the row is made from one."""
+
+    @property
+    def seen(self) -> int:
+        return self.inputs[self.graph.contract.seen_input]
 
     def op(self, name: str, inputs: list[int], output: int, *, version: int = 1, **options: Any) -> int:
         self.model.operator(name, inputs, [output], version=version, **options)
@@ -46,21 +65,21 @@ def to_tflite(graph: Graph, metadata: Mapping[str, str], two_level_items: int = 
     ConfigError: the tables do not fit what the built-in kernels compute exactly.
     """
     contract, model = graph.contract, FlatModel()
+    inputs = {name: model.tensor(name, [1], np.int32) for name in (contract.user_input,) if name}
+    inputs |= {
+        contract.seen_input: model.tensor(
+            contract.seen_input, [contract.seen_capacity], np.int32, any_length=0
+        ),
+        contract.k_input: model.tensor(contract.k_input, [1], np.int32),
+    }
     draft = _Draft(
         graph,
         layout_of(contract.n_items, two_level=contract.n_items >= two_level_items),
-        model.tensor(contract.user_input, [1], np.int32),
-        model.tensor(contract.seen_input, [contract.seen_capacity], np.int32, any_length=0),
-        model.tensor(contract.k_input, [1], np.int32),
+        inputs,
         model,
     )
     for step in _pinned(graph.steps):
         _add(draft, step)
-    inputs = {
-        contract.user_input: draft.user,
-        contract.seen_input: draft.seen,
-        contract.k_input: draft.k,
-    }
     return model.to_bytes(inputs, draft.outputs, metadata)
 
 
@@ -71,6 +90,8 @@ def _pinned(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     when that is 127 already (or all are zero).
     """
     match steps:
+        case (FoldHistory(), ScoreAll(items), *_) if items.dtype == np.int8:
+            _check_sums(np.full((1, items.shape[1]), QMAX), items)
         case (LookUp(users), ScoreAll(items), *rest) if users.dtype == np.int8:
             _check_sums(users, items)
             peaks = np.abs(users.astype(np.int16)).max(axis=1)
@@ -96,57 +117,78 @@ def _add(draft: _Draft, step: Step) -> None:
     match step:
         case LookUp(table):
             _look_up(draft, table)
+        case FoldHistory():
+            draft.current, draft.peak = add_fold(draft.model, step, draft.seen, draft.graph.contract.n_items)
         case ScoreAll(table):
             _score_all(draft, table)
+        case ScorePacked(table, dim):
+            # Unpacked once, when the file is loaded, to a float32 a value; the sums are exact in float32.
+            levels = draft.model.constant_int4("item_emb", draft.layout.arrange(unpack_int4(table, dim)))
+            wide = draft.model.tensor("wide_item_emb", [draft.layout.size, dim], np.float32)
+            _multiply(draft, draft.op("DEQUANTIZE", [levels], wide, version=6), version=1)
+        case ScaleItems(scale):
+            size = [1, draft.layout.size]
+            wide = _float(draft, "item_scale", draft.layout.arrange(scale[:, None]).reshape(size))
+            scaled = draft.model.tensor("scaled_scores", size, np.float32)
+            draft.current = draft.op("MUL", [draft.current, wide], scaled)
         case ExcludeSeen(_, retired):
             _exclude_seen(draft, retired)
         case SelectTop():
             _select_top(draft)
         case ScaleScores(scale):
-            model, contract = draft.model, draft.graph.contract
-            own = draft.op(
-                "GATHER",
-                [model.constant("user_scale", scale), draft.user],
-                model.tensor("scale", [1], np.float32),
-            )
-            out = model.tensor(contract.scores_output, [1], np.float32, any_length=0)
-            draft.outputs[contract.scores_output] = draft.op("MUL", [draft.current, own], out)
-        case _:
-            contract = draft.graph.contract
-            raise ConfigError(
-                f"the TFLite writer has no operators for {type(step).__name__}, which recipe "
-                f"{contract.recipe}, profile {contract.profile} needs. Use --format onnx."
-            )
+            _scale_top(draft, _of_user(draft, draft.model.constant("user_scale", scale), "scale", [1]))
+        case ScaleByPeak(factor):
+            _scale_top(draft, add_peak_scale(draft.model, draft.peak, factor))
+
+
+def _scale_top(draft: _Draft, scale: int) -> None:
+    name = draft.graph.contract.scores_output
+    scores = draft.model.tensor(name, [1], np.float32, any_length=0)
+    draft.outputs[name] = draft.op("MUL", [draft.current, scale], scores)
+
+
+def _of_user(
+    draft: _Draft, table: int, name: str, shape: list[int], dtype: Any = np.float32, **options: Any
+) -> int:
+    """The user's row of a table; the table itself where it has one row and the file takes no user."""
+    user = draft.graph.contract.user_input
+    if not user:
+        return table
+    scale = 1.0 if dtype == np.int8 else None
+    row = draft.model.tensor(name, shape, dtype, scale=scale)
+    return draft.op("GATHER", [table, draft.inputs[user]], row, **options)
+
+
+def _float(draft: _Draft, name: str, table: NDArray[Any]) -> int:
+    """A constant in float32. A runtime widens float16 once, when it loads the file."""
+    stored = draft.model.constant(name, table)
+    if table.dtype != np.float16:
+        return stored
+    wide = draft.model.tensor(f"wide_{name}", table.shape, np.float32)
+    return draft.op("DEQUANTIZE", [stored], wide, version=3)
 
 
 def _look_up(draft: _Draft, table: NDArray[Any]) -> None:
-    model, dim = draft.model, table.shape[1]
+    model, shape = draft.model, [1, table.shape[1]]
     if table.dtype != np.int8:
-        draft.current = draft.op(
-            "GATHER",
-            [model.constant("user_emb", table), draft.user],
-            model.tensor("row", [1, dim], np.float32),
-        )
+        draft.current = _of_user(draft, _float(draft, "user_emb", table), "row", shape)
         return
-    row = draft.op(
-        "GATHER",
-        [model.constant("user_emb", table, scale=1.0), draft.user],
-        model.tensor("row_int8", [1, dim], np.int8, scale=1.0),
-        version=2,
-    )
-    draft.current = draft.op("DEQUANTIZE", [row], model.tensor("row", [1, dim], np.float32), version=2)
+    stored = model.constant("user_emb", table, scale=1.0)
+    row = _of_user(draft, stored, "row_int8", shape, np.int8, version=2)
+    draft.current = draft.op("DEQUANTIZE", [row], model.tensor("row", shape, np.float32), version=2)
 
 
 def _score_all(draft: _Draft, table: NDArray[Any]) -> None:
-    model, layout = draft.model, draft.layout
-    integer = table.dtype == np.int8
-    items = model.constant("item_emb", layout.arrange(table), scale=1.0 if integer else None)
-    draft.current = draft.op(
-        "FULLY_CONNECTED",
-        [draft.current, items, -1],
-        model.tensor("product", [1, layout.size], np.float32),
-        version=3 if integer else 1,
-    )
+    arranged = draft.layout.arrange(table)
+    if table.dtype == np.int8:
+        _multiply(draft, draft.model.constant("item_emb", arranged, scale=1.0), version=3)
+    else:
+        _multiply(draft, _float(draft, "item_emb", arranged), version=1)
+
+
+def _multiply(draft: _Draft, items: int, *, version: int) -> None:
+    product = draft.model.tensor("product", [1, draft.layout.size], np.float32)
+    draft.current = draft.op("FULLY_CONNECTED", [draft.current, items, NO_TENSOR], product, version=version)
 
 
 def _exclude_seen(draft: _Draft, retired: tuple[int, ...]) -> None:
@@ -185,20 +227,28 @@ def _exclude_seen(draft: _Draft, retired: tuple[int, ...]) -> None:
     penalty = draft.op(
         "SCATTER_ND", [places, penalties, size], model.tensor("penalty", [layout.size], np.float32)
     )
-    flat = draft.op(
-        "RESHAPE", [draft.current, size], model.tensor("all_scores", [layout.size], np.float32),
-        newShape=[layout.size],
-    )  # fmt: skip
-    unseen = model.tensor("unseen_scores", [layout.size], np.float32)
-    draft.current = draft.op("ADD", [flat, penalty], unseen)
+    unseen = model.tensor("unseen_scores", layout.shape, np.float32)
+    if layout.width > 1:
+        penalty = _in_shape(draft, penalty, "all_penalties")
+    scores = _in_shape(draft, draft.current, "all_scores")
+    draft.current = draft.op("ADD", [scores, penalty], unseen)
+
+
+def _in_shape(draft: _Draft, tensor: int, name: str) -> int:
+    """A tensor of layout.size floats in the layout's shape, which every later step works on."""
+    model, shape = draft.model, list(draft.layout.shape)
+    wanted = model.constant(f"{name}_shape", np.array(shape, np.int32))
+    return draft.op("RESHAPE", [tensor, wanted], model.tensor(name, shape, np.float32), newShape=shape)
 
 
 def _select_top(draft: _Draft) -> None:
     contract, layout = draft.graph.contract, draft.layout
-    scaled = any(isinstance(step, ScaleScores) for step in draft.graph.steps)
+    scaled = any(isinstance(step, ScaleScores | ScaleByPeak) for step in draft.graph.steps)
     values = "top_scores" if scaled else contract.scores_output
     add = add_top if layout.width == 1 else add_two_level_top
-    top, items = add(draft.model, layout, draft.current, draft.k, values, contract.items_output)
+    top, items = add(
+        draft.model, layout, draft.current, draft.inputs[contract.k_input], values, contract.items_output
+    )
     draft.outputs[contract.items_output] = items
     if not scaled:
         draft.outputs[contract.scores_output] = top

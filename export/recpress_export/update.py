@@ -10,8 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from device_bench.runtimes.onnx_runtime import OnnxRuntime
-from device_bench.runtimes.opening import Runtime
+from device_bench.runtimes.opening import Runtime, open_runtime
 from device_bench.selftest import verify_bundle
 from recpress_edge import __version__
 from recpress_edge.core.bundle import (
@@ -30,16 +29,11 @@ from recpress_edge.core.files import canonical_json, new_directory, write_atomic
 from recpress_edge.core.metrics import recall_at_k
 from recpress_export.card import write_card
 from recpress_export.catalogue import Changes, Placed, place
-from recpress_export.onnx_writer import to_onnx
-from recpress_export.package import (
-    CARD_FILE,
-    FLOAT_TOLERANCE,
-    SELFTEST_K,
-    id_lines,
-    selftest_facts,
-)
+from recpress_export.closing import CARD_FILE
+from recpress_export.formats import write_model
 from recpress_export.parity import rank
 from recpress_export.quantize import recipe_named
+from recpress_export.rows import SELFTEST_K, id_lines, score_tolerance, selftest_facts
 from recpress_export.stored import NewRows, Stored, read_stored, store_rows
 from recpress_export.versions import next_version
 
@@ -82,10 +76,10 @@ def update_bundle(folder: Path, changes: Changes, target: Path | None = None, *,
     contract, test = _contract(old.contract, after, placed, verified.test)
     with _place_for(old, target, force=force) as draft:
         _copy_unchanged(old, draft)
-        write_atomic(draft / contract.model_file, to_onnx(after.graph(contract), after.metadata))
+        write_atomic(draft / contract.model_file, write_model(after.graph(contract), after.metadata))
         write_atomic(draft / ITEMS_FILE, id_lines("item", placed.item_ids))
         write_atomic(draft / SELFTEST_FILE, canonical_json(selftest_facts(test)) + b"\n")
-        runtime = OnnxRuntime(draft / contract.model_file, contract)
+        runtime = open_runtime(draft / contract.model_file, contract)
         compared = _check_unchanged(verified.runtime, old.contract, runtime, contract, placed, test)
         entry = _entry(old, changes, placed, rows) | _recall(old, verified.runtime, runtime)
         _sign(draft, old, contract, entry)
@@ -138,8 +132,7 @@ def _contract(old: Contract, after: Stored, placed: Placed, test: SelfTest) -> t
     if not asked:
         raise DataError("after that, no user of the self-test has an item left to recommend")
     fresh = SelfTest(k, *(tuple(column) for column in zip(*asked, strict=True)))
-    peak = max(abs(score) for row in fresh.scores for score in row)
-    tolerance = 0.0 if old.exact else FLOAT_TOLERANCE * peak
+    tolerance = score_tolerance(fresh, exact=old.exact)
     contract = dataclasses.replace(old, n_items=n_items, retired=placed.retired, score_tolerance=tolerance)
     return contract, fresh
 

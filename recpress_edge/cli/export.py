@@ -168,7 +168,7 @@ def request_of(args: argparse.Namespace) -> Request:
     check_recipe(recipe, file_format)
     writer_of(file_format)  # what it needs is missing: said now, not after the training
     profile = args.profile or "all-users"
-    check_profile(profile, args.user, file_format)
+    check_profile(profile, args.user)
     student, seed, data, folder = _named(args) if not is_folder(args.student) else _in_folder(args)
     name = profile_name(bundle_name(student, seed, recipe, file_format), profile)
     target = args.out or args.work / "dist" / name

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from exports import make_contract, random_tables
 
-from device_bench.runtimes.onnx_runtime import OnnxRuntime
+from device_bench.runtimes.opening import Runtime, open_runtime
 from recpress_edge.core.bundle import SINGLE_USER
 from recpress_edge.core.errors import ConfigError
 from recpress_export.arrays import Student
+from recpress_export.formats import FORMATS, writer_of
 from recpress_export.graph import describe, describe_int8
 from recpress_export.history import (
     FoldIn,
@@ -19,40 +20,44 @@ from recpress_export.history import (
     quantize_history,
     with_histories,
 )
-from recpress_export.onnx_writer import to_onnx
+from recpress_export.history_tflite import MAX_ITEMS
 from recpress_export.parity import int8_reference
 from recpress_export.quantize import RECIPES, quantize, stored_floats
 
 
-def write(folder, graph, **options) -> OnnxRuntime:
-    path = folder / "model.onnx"
-    path.write_bytes(to_onnx(graph, {}, **options))
-    return OnnxRuntime(path, graph.contract)
+def write(folder, graph, **options) -> Runtime:
+    path = folder / f"{len(list(folder.iterdir()))}.{graph.contract.format}"  # a mapped file stays as it is
+    path.write_bytes(writer_of(graph.contract.format)(graph, {}, **options))
+    return open_runtime(path, graph.contract)
 
 
-@pytest.fixture(params=RECIPES)
+SUBJECTS = [(file_format, recipe) for file_format, recipes in FORMATS.items() for recipe in recipes]
+
+
+@pytest.fixture(params=SUBJECTS, ids="-".join)
 def history(request, tmp_path):
     """Item table, history table, prior -> the written file."""
 
-    def made(item_emb, history_emb, prior, **options) -> OnnxRuntime:
-        recipe = RECIPES[request.param]
+    def made(item_emb, history_emb, prior, **options) -> Runtime:
+        file_format, name = request.param
+        recipe = RECIPES[name]
         student = Student(item_emb[:1], item_emb, "test", 0, "", {})
-        contract = history_contract(make_contract(recipe, student.user_emb, item_emb))
+        contract = history_contract(make_contract(recipe, student.user_emb, item_emb, file_format))
         tables = quantize(recipe, student.user_emb, item_emb)
         graph = describe_history(contract, recipe, student, tables, FoldIn(history_emb, prior, "", {}))
         return write(tmp_path, graph, **options)
 
-    made.recipe = request.param
     return made
 
 
-@pytest.fixture(params=RECIPES)
+@pytest.fixture(params=SUBJECTS, ids="-".join)
 def single(request, tmp_path):
     """A user's row and the item table -> the written file."""
 
-    def made(user_row, item_emb, **options) -> OnnxRuntime:
-        recipe = RECIPES[request.param]
-        contract = make_contract(recipe, user_row[None], item_emb)
+    def made(user_row, item_emb, **options) -> Runtime:
+        file_format, name = request.param
+        recipe = RECIPES[name]
+        contract = make_contract(recipe, user_row[None], item_emb, file_format)
         contract = dataclasses.replace(contract, profile=SINGLE_USER, user_input="")
         tables = quantize(recipe, user_row[None], item_emb)
         floats = stored_floats(recipe, user_row[None], item_emb)
@@ -162,14 +167,14 @@ HISTORIES = [
 ]
 
 
-@pytest.mark.parametrize("recipe", [name for name, recipe in RECIPES.items() if recipe.exact])
-def test_integer_files_equal_the_numpy_reference(recipe, tmp_path):
+@pytest.mark.parametrize(("file_format", "recipe"), [s for s in SUBJECTS if RECIPES[s[1]].exact])
+def test_integer_files_equal_the_numpy_reference(file_format, recipe, tmp_path):
     item_emb, history_emb = random_tables(300, 300, 9)
     student = Student(item_emb[:20], item_emb, "test", 0, "", {})
     fold_in = FoldIn(history_emb, item_emb[5] * 3, "", {})
     tables = quantize(RECIPES[recipe], student.user_emb, item_emb)
     assert tables is not None
-    contract = history_contract(make_contract(RECIPES[recipe], student.user_emb, item_emb))
+    contract = history_contract(make_contract(RECIPES[recipe], student.user_emb, item_emb, file_format))
     graph = describe_history(contract, RECIPES[recipe], student, tables, fold_in)
     reference = int8_reference(with_histories(tables, quantize_history(fold_in, tables), HISTORIES))
     runtime = write(tmp_path, graph)
@@ -210,7 +215,26 @@ def test_long_histories_do_not_overflow(tmp_path):
     tables = quantize(recipe, student.user_emb, item_emb)
     contract = history_contract(make_contract(recipe, student.user_emb, item_emb))
     fold_in = FoldIn(np.ones((n_items, 2), np.float32), np.zeros(2, np.float32), "", {})
-    runtime = write(tmp_path, describe_history(contract, recipe, student, tables, fold_in))
+    graph = describe_history(contract, recipe, student, tables, fold_in)
+    runtime = write(tmp_path, graph)
     items, scores = runtime.recommend(None, range(1, n_items - 1), 2)
     assert items.tolist() == [n_items - 1, 0]
     np.testing.assert_allclose(scores, [140_000, -140_000], rtol=1e-5)
+    fitting = dataclasses.replace(contract, model_file="model.tflite", format="tflite", seen_capacity=128)
+    with pytest.raises(ConfigError, match=r"70,002 items are too many .* 66,310 at most"):
+        write(tmp_path, dataclasses.replace(graph, contract=fitting))
+
+
+def test_the_longest_history_that_tflite_divides(tmp_path):
+    """All items but one, at the largest number of items that is allowed."""
+    item_emb = np.ones((MAX_ITEMS, 1), np.float32)
+    item_emb[5] = -1
+    student = Student(item_emb[:1], item_emb, "test", 0, "", {})
+    recipe = RECIPES["int8-dim"]
+    contract = history_contract(make_contract(recipe, student.user_emb, item_emb, "tflite"))
+    fold_in = FoldIn(np.full((MAX_ITEMS, 1), -1, np.float32), np.full(1, -1, np.float32), "", {})
+    tables = quantize(recipe, student.user_emb, item_emb)
+    runtime = write(tmp_path, describe_history(contract, recipe, student, tables, fold_in))
+    items, scores = runtime.recommend(None, [i for i in range(MAX_ITEMS) if i != 5], 1)
+    assert items.tolist() == [5]
+    np.testing.assert_allclose(scores, [MAX_ITEMS], rtol=1e-5)

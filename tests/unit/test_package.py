@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from exports import evaluation, make_source, random_tables, source_of, write_student
 from jsonschema import Draft202012Validator
 
-import recpress_export.package as package
+import recpress_export.all_users as all_users
 from device_bench.runtimes.onnx_runtime import OnnxRuntime
 from device_bench.selftest import check_answers
 from recpress_edge.core.bundle import Evaluation, open_bundle
@@ -178,7 +179,7 @@ def test_force_overrules_the_gate_and_the_bundle_says_so(source, tmp_path):
 
 
 def test_force_does_not_publish_a_file_that_is_not_exact(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(package, "int8_reference", lambda tables: package.float64_reference(
+    monkeypatch.setattr(all_users, "int8_reference", lambda tables: all_users.float64_reference(
         tables.user_q.astype(np.float32), -tables.item_q.astype(np.float32)
     ))  # fmt: skip
     with pytest.raises(GateError, match="not exact"):
@@ -199,7 +200,7 @@ def test_parity_by_popularity_is_in_the_bundle_and_on_the_card(source, tmp_path)
 
 
 def test_a_writer_that_is_not_exact_is_caught(source, tmp_path, monkeypatch):
-    right = package.write_model
+    right = all_users.write_model
 
     def wrong(graph, metadata):
         model = onnx.load_from_string(right(graph, metadata))
@@ -208,7 +209,7 @@ def test_a_writer_that_is_not_exact_is_caught(source, tmp_path, monkeypatch):
                 tensor.raw_data = bytes([(tensor.raw_data[0] + 40) % 256]) + tensor.raw_data[1:]
         return model.SerializeToString()
 
-    monkeypatch.setattr(package, "write_model", wrong)
+    monkeypatch.setattr(all_users, "write_model", wrong)
     with pytest.raises(GateError, match="not exact"):
         export_bundle(source, INT8, tmp_path / "b", gate=OPEN_GATE)
     assert not (tmp_path / "b").exists()
@@ -252,7 +253,7 @@ def test_full_disk_below_the_gate_still_says_why(source, tmp_path, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr(package.shutil, "copytree", full)
+    monkeypatch.setattr(shutil, "copytree", full)
     with pytest.raises(GateError, match=r"overlap@50.*could not be kept either: .*No space left"):
         export_bundle(source, INT8, tmp_path / "b", gate=CLOSED_GATE)
 

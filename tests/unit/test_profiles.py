@@ -21,6 +21,7 @@ from recpress_edge.core.rng import stream
 from recpress_edge.distill.fold_in import FoldIn as Learned
 from recpress_edge.distill.fold_in import save_fold_in
 from recpress_export.arrays import read_student
+from recpress_export.formats import FORMATS
 from recpress_export.history import read_fold_in
 from recpress_export.history_bundle import HistoryFill
 from recpress_export.package import export_bundle
@@ -51,13 +52,14 @@ def source(tmp_path):
 
 @pytest.fixture
 def make(source, tmp_path):
-    def made(profile: str, recipe: str = "int8-dim", user: str = "user 3"):
+    def made(profile: str, recipe: str = "int8-dim", user: str = "user 3", file_format: str = "onnx"):
         fill = (
             HistoryFill(with_fold_in(tmp_path / "model", source))
             if profile == "history"
             else SingleUserFill(user)
         )
-        return export_bundle(source, RECIPES[recipe], tmp_path / profile, gate=OPEN, fill=fill)
+        asked = dataclasses.replace(source, file_format=file_format)
+        return export_bundle(asked, RECIPES[recipe], tmp_path / profile, gate=OPEN, fill=fill)
 
     return made
 
@@ -66,10 +68,11 @@ def tensors(path: Path) -> dict[str, np.ndarray]:
     return {t.name: numpy_helper.to_array(t) for t in onnx.load(path).graph.initializer}
 
 
+@pytest.mark.parametrize("file_format", FORMATS)
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("profile", ["single-user", "history"])
-def test_bundles_verify_themselves_and_fit_the_schema(make, profile, recipe, tmp_path):
-    exported = make(profile, recipe)
+def test_bundles_verify_themselves_and_fit_the_schema(make, profile, recipe, file_format, tmp_path):
+    exported = make(profile, recipe, file_format=file_format)
     verified = verify_bundle(tmp_path / profile)
     assert verified.bundle.digest == exported.bundle.digest
     assert verified.bundle.contract.profile == profile
@@ -79,10 +82,11 @@ def test_bundles_verify_themselves_and_fit_the_schema(make, profile, recipe, tmp
     assert quality["users"] == (1 if profile == "single-user" else 70)
 
 
+@pytest.mark.parametrize("file_format", FORMATS)
 @pytest.mark.parametrize("profile", ["single-user", "history"])
-def test_the_same_bytes_again(make, profile):
-    assert not make(profile).unchanged
-    assert make(profile).unchanged
+def test_the_same_bytes_again(make, profile, file_format):
+    assert not make(profile, file_format=file_format).unchanged
+    assert make(profile, file_format=file_format).unchanged
 
 
 def test_single_user_holds_one_user_and_nobody_else(make, source, tmp_path):
@@ -211,19 +215,17 @@ def test_a_user_without_test_items_is_refused(source, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("profile", "user", "file_format", "message"),
+    ("profile", "user", "message"),
     [
-        ("hystory", None, "onnx", "Did you mean 'history'"),
-        ("single-user", None, "onnx", "say whose with --user ID"),
-        ("all-users", "7", "onnx", "--user goes with --profile single-user"),
-        ("history", "7", "onnx", "--user goes with --profile single-user"),
-        ("history", None, "tflite", "can be had as onnx; tflite takes all-users"),
-        ("single-user", "7", "tflite", "cannot honour profile single-user"),
+        ("hystory", None, "Did you mean 'history'"),
+        ("single-user", None, "say whose with --user ID"),
+        ("all-users", "7", "--user goes with --profile single-user"),
+        ("history", "7", "--user goes with --profile single-user"),
     ],
 )
-def test_flags_that_do_not_go_together(profile, user, file_format, message):
+def test_flags_that_do_not_go_together(profile, user, message):
     with pytest.raises(ConfigError, match=message):
-        check_profile(profile, user, file_format)
+        check_profile(profile, user)
 
 
 def resign(folder: Path, **contract) -> None:

@@ -175,12 +175,6 @@ def test_retired_items_are_nobodys(tmp_path):
         assert runtime.recommend(0, [6], 99)[0].tolist() == [5, 4, 3, 1, 0]
 
 
-def test_what_the_format_cannot_do_is_said():
-    graph = make_graph("int8-item", *random_tables(3, 4, 2), "tflite")
-    with pytest.raises(ConfigError, match=r"no operators for ScaleItems.*int8-item.*--format onnx"):
-        to_tflite(graph, {})
-
-
 def test_two_levels_are_used_where_they_are_faster():
     assert TWO_LEVEL_ITEMS > 8000
     small, large = (

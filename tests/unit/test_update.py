@@ -10,13 +10,15 @@ from jsonschema import validate
 from updates import DIM, N_ITEMS, exported, items_file, rows
 
 from device_bench.ids import IdRecommender
-from device_bench.runtimes.onnx_runtime import OnnxRuntime
+from device_bench.runtimes.litert import import_litert
+from device_bench.runtimes.opening import open_runtime
 from device_bench.selftest import verify_bundle
 from recpress_edge.core.bundle import MANIFEST, open_bundle, write_manifest
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError, GateError
 from recpress_export import update
 from recpress_export.catalogue import read_changes
-from recpress_export.onnx_writer import to_onnx
+from recpress_export.contents import read_contents
+from recpress_export.formats import FORMATS, write_model
 from recpress_export.quantize import RECIPES, quantize, to_float16
 from recpress_export.scales import SCALES_FILE
 from recpress_export.stored import UPDATABLE, read_stored, store_rows
@@ -28,9 +30,10 @@ def changed(bundle, target=None, force=False, **arrays):
     return update_bundle(bundle.folder, read_changes(path), target, force=force)
 
 
-@pytest.fixture(params=UPDATABLE)
+@pytest.fixture(params=[(f, r) for f in FORMATS for r in UPDATABLE], ids="-".join)
 def bundle(request, tmp_path):
-    return exported(tmp_path / "bundle", request.param)
+    file_format, recipe = request.param
+    return exported(tmp_path / "bundle", recipe, file_format)
 
 
 @pytest.fixture
@@ -40,7 +43,7 @@ def int8(tmp_path):
 
 def test_reading_and_writing_gives_the_same_bytes(bundle):
     stored = read_stored(bundle)
-    assert to_onnx(stored.graph(bundle.contract), stored.metadata) == bundle.model_path.read_bytes()
+    assert write_model(stored.graph(bundle.contract), stored.metadata) == bundle.model_path.read_bytes()
 
 
 def test_every_recipe_can_be_updated():
@@ -74,12 +77,12 @@ def test_appended_items_are_found_by_their_id(bundle):
 
 
 def test_replaced_items_change_and_nothing_else_does(bundle):
-    old = OnnxRuntime(bundle.model_path, bundle.contract)
+    old = open_runtime(bundle.model_path, bundle.contract)
     before = [
         dict(zip(*map(np.ndarray.tolist, old.recommend(u, [], N_ITEMS)), strict=True)) for u in range(70)
     ]
     result = changed(bundle, replace_ids=["item-5"], replace_emb=np.zeros((1, DIM), np.float32))
-    new = OnnxRuntime(result.bundle.model_path, result.bundle.contract)
+    new = open_runtime(result.bundle.model_path, result.bundle.contract)
     tolerance = result.bundle.contract.score_tolerance
     for user in range(70):
         after = dict(zip(*map(np.ndarray.tolist, new.recommend(user, [], N_ITEMS)), strict=True))
@@ -89,25 +92,43 @@ def test_replaced_items_change_and_nothing_else_does(bundle):
     assert result.compared_scores == 8 * (N_ITEMS - 1)
 
 
+def bare(bundle):
+    """The file as an application would ask it, without our runtimes: user, seen, k -> items."""
+    if bundle.contract.format == "onnx":
+        session = onnxruntime.InferenceSession(str(bundle.model_path))
+
+        def ask(**feed):
+            return session.run(["items"], {n: np.array(v, np.int64) for n, v in feed.items()})[0]
+
+        return ask
+    interpreter = import_litert().Interpreter(str(bundle.model_path))
+    interpreter.allocate_tensors()
+    signature = interpreter.get_signature_runner()
+
+    def ask_tflite(user, seen, k):
+        padded = np.full(128, bundle.contract.n_items, np.int32)
+        padded[: len(seen)] = seen
+        return signature(user=np.array(user, np.int32), seen=padded, k=np.array(k, np.int32))["items"]
+
+    return ask_tflite
+
+
 def test_a_retired_item_is_never_recommended_even_without_our_code(bundle):
-    """The bare file, asked as an application would: nothing is seen, then everything but ten items."""
-    contract = changed(
-        bundle, retire_ids=["item-0", "item-17", "item-119"], append_ids=["new"]
-    ).bundle.contract
-    assert contract.retired == (0, 17, 119)
-    session = onnxruntime.InferenceSession(str(bundle.folder / "model.onnx"))
+    """Nothing is seen, then everything but ten items."""
+    new = changed(bundle, retire_ids=["item-0", "item-17", "item-119"], append_ids=["new"]).bundle
+    assert new.contract.retired == (0, 17, 119)
+    ask = bare(new)
     others = sorted(set(range(N_ITEMS + 1)) - {0, 17, 119})
     for user in range(70):
         for seen in ([], others[:-10], [0, 0, 17]):
             k = len(set(others) - set(seen))
-            feed = {"user": [user], "seen": seen, "k": [k]}
-            items, _ = session.run(["items", "scores"], {n: np.array(v, np.int64) for n, v in feed.items()})
+            items = ask(user=[user], seen=seen, k=[k])
             assert sorted(items.tolist()) == sorted(set(others) - set(seen))
 
 
 def test_the_host_counts_retired_items_as_seen(int8):
     new = changed(int8, retire_ids=["item-1", "item-2"]).bundle
-    runtime = OnnxRuntime(new.model_path, new.contract)
+    runtime = open_runtime(new.model_path, new.contract)
     assert sorted(runtime.recommend(0, [2, 3], 999)[0].tolist()) == [0, *range(4, N_ITEMS)]
     assert runtime.recommend(0, [i for i in range(N_ITEMS) if i not in (1, 2)], 5)[0].size == 0
 
@@ -125,7 +146,7 @@ def test_updates_follow_each_other(bundle):
     kept = {k: v for k, v in final.provenance.items() if k != "updates"}
     assert kept == bundle.provenance
     assert final.quality == bundle.quality
-    metadata = {e.key: e.value for e in onnx.load(final.model_path).metadata_props}
+    metadata = read_contents(final.model_path).metadata or {}
     assert metadata["recpress.updates"] == "2"
     with pytest.raises(DataError, match="retired already"):
         changed(final, retire_ids=["item-3"])
@@ -291,14 +312,14 @@ def test_out_may_not_be_the_bundle_and_is_not_overwritten(int8, tmp_path):
 )
 def test_a_wrong_file_is_caught_by(int8, monkeypatch, broken, message):
     """A writer that spoils the first row of the table."""
-    real = update.to_onnx
+    real = update.write_model
 
     def spoiled(graph, metadata):
         table = graph.steps[1].table
         table[0] = -table[0]
         return real(graph, metadata)
 
-    monkeypatch.setattr(update, "to_onnx", spoiled)
+    monkeypatch.setattr(update, "write_model", spoiled)
     if broken == "_check_tables":
         monkeypatch.setattr(update, "_check_unchanged", lambda *_: 0)
         monkeypatch.setattr(update, "verify_bundle", lambda folder: _Unverified(folder))
@@ -314,4 +335,4 @@ class _Unverified:
         self.bundle = open_bundle(folder)
         self.test = self.bundle.selftest()
         self.item_ids = self.bundle.item_ids()
-        self.runtime = OnnxRuntime(self.bundle.model_path, self.bundle.contract)
+        self.runtime = open_runtime(self.bundle.model_path, self.bundle.contract)

@@ -1,0 +1,71 @@
+"""How every bundle ends: its rows, card and manifest, and then its gate, whatever filled it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from recpress_edge.core.bundle import Evaluation, SelfTest, write_manifest
+from recpress_edge.core.contract import HISTORY, Contract
+from recpress_edge.core.files import write_atomic
+from recpress_export.card import write_card
+from recpress_export.parity import Gate, Parity, gate_error, gate_facts, gate_failure
+from recpress_export.quantize import ErrorStats, QuantizedTables, Recipe, error_stats
+from recpress_export.rows import write_rows
+from recpress_export.scales import write_scales
+from recpress_export.source import Source
+
+CARD_FILE: Final = "CARD.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a finished draft holds."""
+
+    digest: str
+    parity: Parity
+    fp32_bytes: int
+    """Size of the fp32 file of the same student and profile."""
+    errors: ErrorStats | None
+    """Quantisation error of the tables; None for float recipes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Ending:
+    """What a profile has made, besides the model file in the draft."""
+
+    name: str
+    contract: Contract
+    provenance: Mapping[str, Any]
+    chain: Sequence[Mapping[str, Any]]
+    parity: Parity
+    fp32_bytes: int
+    quantized: QuantizedTables | None
+    user_ids: Sequence[str]
+    selftest: SelfTest
+    test: Evaluation
+    beside_table: Parity | None = None
+    """A history file beside the user table that it replaces."""
+
+
+def finish(draft: Path, source: Source, recipe: Recipe, gate: Gate, ending: Ending, *, force: bool) -> Made:
+    """Write the rest, the manifest last; then GateError where the gate is not met and not overruled."""
+    failure = gate_failure(ending.parity, gate, recipe.name)
+    quality = {
+        "definition": dict(source.definition),
+        "chain": ending.chain,
+        "parity": ending.parity.facts() | {"gate": gate_facts(gate, failure, overruled=force)},
+    }
+    if ending.beside_table is not None:
+        quality["fold_in"] = ending.beside_table.facts()
+    if ending.quantized and ending.contract.profile != HISTORY:  # whose catalogue cannot be updated
+        write_scales(draft, ending.quantized)
+    write_rows(draft, ending.user_ids, source.item_ids, ending.selftest, ending.test)
+    card = write_card(ending.name, ending.contract, recipe, ending.provenance, quality)
+    write_atomic(draft / CARD_FILE, card.encode())
+    digest = write_manifest(draft, ending.name, ending.contract, ending.provenance, quality)
+    if failure and not force:
+        raise gate_error(failure, recipe.name)
+    student, tables = source.student, ending.quantized
+    errors = error_stats(student.user_emb, student.item_emb, tables) if tables else None
+    return Made(digest, ending.parity, ending.fp32_bytes, errors)

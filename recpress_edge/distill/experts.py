@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from recpress_edge.core.rng import torch_seed
+
 N_EXPERTS = 30
 # An expert whose share of an entity is at most this is left out. Thirty such shares move the entity's
 # hint by under 3e-5 of one expert's output, and in a batch far less: see tests/oracle.
@@ -66,6 +68,15 @@ class Experts(nn.Module):
         z = assignment_weights(logits, noise, temperature)
         loss = mixture_loss(student_rows, teacher_rows, z, self.inner, self.outer)
         return loss, logits.detach().argmax(dim=1)
+
+
+def expert_sides(
+    student_dim: int, teacher_dim: int, n_experts: int, seed: int, device: str
+) -> tuple[Experts, Experts]:
+    """Experts of the users and experts of the items, drawn by the stream "experts" of the seed."""
+    generator = torch.Generator().manual_seed(torch_seed(seed, "experts"))
+    users, items = (Experts(student_dim, teacher_dim, n_experts, generator=generator) for _ in range(2))
+    return users.to(device), items.to(device)
 
 
 def gumbel_noise(n_rows: int, n_experts: int, generator: torch.Generator) -> Tensor:

@@ -25,22 +25,48 @@ class _LogSumExpOfProduct(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, left: Tensor, right: Tensor) -> Tensor:
-        weights = (left @ right.T).exp_()  # (B, I)
+    def forward(
+        ctx: Any,
+        left: Tensor,
+        right: Tensor,
+        rows: Tensor | None,
+        columns: Tensor | None,
+        clamp: float | None,
+    ) -> Tensor:
+        product = left @ right.T  # (B, I)
+        flat = None
+        if clamp is not None and float(product.abs().max()) > clamp:
+            flat = product.abs() > clamp  # where it is clamped it has no slope
+            product.clamp_(-clamp, clamp)
+        weights = product.exp_()
+        if rows is not None:
+            weights[rows, columns] = 0.0
         total = weights.sum(dim=1)  # (B,)
+        if flat is not None:
+            weights.masked_fill_(flat, 0.0)
         ctx.save_for_backward(left, right, weights, total)
         return total.log()
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         left, right, weights, total = ctx.saved_tensors
         share = (grads[0] / total)[:, None]  # (B, 1)
-        return share * (weights @ right), weights.T @ (share * left)
+        return share * (weights @ right), weights.T @ (share * left), None, None, None
 
 
-def logsumexp_of_product(left: Tensor, right: Tensor) -> Tensor:
-    """log Σ_j exp(left_i · right_j), for products below about 80. left (B, D), right (I, D) -> (B,)."""
-    result: Tensor = _LogSumExpOfProduct.apply(left, right)  # type: ignore[no-untyped-call]
+def logsumexp_of_product(
+    left: Tensor,
+    right: Tensor,
+    left_out: tuple[Tensor, Tensor] | None = None,
+    clamp: float | None = None,
+) -> Tensor:
+    """log Σ_j exp(left_i · right_j), for products below about 80. left (B, D), right (I, D) -> (B,).
+
+    ``left_out``: (rows, columns) of products that are not part of the sum. ``clamp``: products are held
+    between −clamp and clamp, so that any are allowed.
+    """
+    rows, columns = left_out if left_out is not None else (None, None)
+    result: Tensor = _LogSumExpOfProduct.apply(left, right, rows, columns, clamp)  # type: ignore[no-untyped-call]
     return result
 
 

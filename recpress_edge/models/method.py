@@ -69,6 +69,10 @@ class Method(Scorer):
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
         """The loss () of each batch of an epoch, counted from 0; the loop steps after each."""
 
+    def memory(self) -> dict[str, Tensor]:
+        """What it remembers between epochs besides the optimiser's state; a resumed run sets it in place."""
+        return {}
+
 
 class ClosedForm(Scorer):
     """A model that is computed, not learned in epochs; it depends on no seed."""

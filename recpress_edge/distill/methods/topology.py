@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from recpress_edge.core.rng import torch_seed
 from recpress_edge.distill.config import FTDConfig, HTDConfig
-from recpress_edge.distill.experts import Experts, temperature_at
+from recpress_edge.distill.experts import expert_sides, temperature_at
 from recpress_edge.distill.topology import full_topology_loss, hierarchical_topology_loss
 from recpress_edge.models.adam import Adam
 from recpress_edge.models.bpr import BPR, bpr_loss
@@ -73,11 +73,7 @@ class HTD(TopologyStudent):
         super().__init__(job, config, config.topology_weight)
         self.gamma = config.gamma
         teacher_dim = self.teacher_user_emb.shape[1]
-        generator = torch.Generator().manual_seed(torch_seed(job.seed, "experts"))
-        self.experts = tuple(
-            Experts(job.dim, teacher_dim, config.experts, generator=generator).to(job.device)
-            for _ in range(2)
-        )
+        self.experts = expert_sides(job.dim, teacher_dim, config.experts, job.seed, job.device)
         learned = nn.ModuleDict(
             {"mf": self.mf, "user_experts": self.experts[0], "item_experts": self.experts[1]}
         )
@@ -90,8 +86,9 @@ class HTD(TopologyStudent):
         yield from super().batch_losses(epoch)
 
     def topology_loss(self, student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]) -> Tensor:
-        experts = (self.experts[0], self.experts[1])
-        return hierarchical_topology_loss(student, teacher, experts, self.temperature, self.noise, self.gamma)
+        return hierarchical_topology_loss(
+            student, teacher, self.experts, self.temperature, self.noise, self.gamma
+        )
 
 
 def required_teacher(job: Job) -> Tables:

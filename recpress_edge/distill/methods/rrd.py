@@ -1,0 +1,87 @@
+"""Relaxed ranking distillation: the order of the teacher's best items (response-based)."""
+
+import torch
+from torch import Tensor
+
+from recpress_edge.core.rng import stream
+from recpress_edge.data.interactions import Interactions
+from recpress_edge.distill.draws import I32, I64, Unlisted, listed_pairs, ranked_draw
+from recpress_edge.distill.ranking import relaxed_ranking_loss
+from recpress_edge.distill.ranking_config import RRDConfig
+from recpress_edge.distill.sources import teacher_lists
+from recpress_edge.distill.terms import (
+    Batch,
+    DistilledBPR,
+    Rows,
+    Term,
+    on_device,
+)
+from recpress_edge.models.method import Job
+
+
+class RankedLists:
+    """A teacher's lists of one side, and what an epoch draws from them and from all that they leave out."""
+
+    def __init__(self, train: Interactions, lists: I32, sharpness: float | None) -> None:
+        """train (N rows), lists (N, L) of the best unobserved columns; sharpness None takes the first K."""
+        self.lists = lists
+        self._sharpness = sharpness
+        self._unlisted = Unlisted(train.union(listed_pairs(lists, train.n_items)))
+
+    def draw(self, seed: int, purpose: str, epoch: int, top: int, rest: int) -> tuple[I64, I64]:
+        """Interesting columns (N, top) in the teacher's order and uninteresting ones (N, rest)."""
+        if self._sharpness is None:
+            interesting = self.lists[:, :top].astype("int64")
+        else:
+            rng = stream(seed, f"{purpose} interesting", epoch)
+            interesting = ranked_draw(self.lists, top, self._sharpness, rng)
+        return interesting, self._unlisted.draw(rest, stream(seed, f"{purpose} uninteresting", epoch))
+
+
+class ListTerm(Term):
+    """RRD's loss over the unique users of a batch, or, ``by_item``, over its unique items.
+
+    Kang et al., "DE-RRD", CIKM 2020; the item side: Kang et al., "Item-side ranking regularized distillation
+    for recommender system", Information Sciences 2021. Lists are drawn anew each epoch. Uninteresting columns
+    come from outside the whole pool, not only from outside the drawn list.
+    """
+
+    def __init__(
+        self, job: Job, lists: RankedLists, weight: float, top: int, rest: int, *, by_item: bool = False
+    ) -> None:
+        self.job = job
+        self.weight = weight
+        self.lists = lists
+        self.top, self.rest = top, rest
+        self.by_item = by_item
+
+    def start(self, epoch: int, tables: tuple[Tensor, Tensor]) -> None:
+        purpose = "rrd items" if self.by_item else "rrd users"
+        drawn = self.lists.draw(self.job.seed, purpose, epoch, self.top, self.rest)
+        self.drawn = [on_device(part, self.job.device) for part in drawn]
+
+    def loss(self, student: Rows, batch: Batch) -> Tensor:
+        return list_loss(student, batch, *self.drawn, by_item=self.by_item)
+
+
+def list_loss(student: Rows, batch: Batch, top: Tensor, rest: Tensor, *, by_item: bool) -> Tensor:
+    """The relaxed ranking loss of a batch's unique users or items: top (N, K), rest (N, L) of all rows."""
+    each = torch.cat([batch.positives, batch.negatives]) if by_item else batch.users
+    rows = torch.unique(each)
+    listed = torch.cat([top.index_select(0, rows), rest.index_select(0, rows)], dim=1)  # (B, K + L)
+    scores = student.item_lists(rows, listed) if by_item else student.user_lists(rows, listed)
+    return relaxed_ranking_loss(scores[:, : top.shape[1]], scores[:, top.shape[1] :])
+
+
+def user_list_term(job: Job, config: RRDConfig) -> ListTerm:
+    """The user side of RRD, as its settings want it."""
+    sharpness = None if config.deterministic else config.sharpness
+    lists = RankedLists(job.train, teacher_lists(job, config.pool), sharpness)
+    return ListTerm(job, lists, config.list_weight, config.interesting, config.uninteresting)
+
+
+class RRD(DistilledBPR):
+    """BPR beside relaxed ranking distillation."""
+
+    def __init__(self, job: Job, config: RRDConfig) -> None:
+        super().__init__(job, config, {"lists": user_list_term(job, config)})

@@ -8,6 +8,16 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.distill.config import FTDConfig, HTDConfig, SoftConfig
+from recpress_edge.distill.ranking_config import (
+    CDConfig,
+    DCDConfig,
+    DEConfig,
+    DERRDConfig,
+    IRRRDConfig,
+    RDConfig,
+    RRDConfig,
+    UnKDConfig,
+)
 from recpress_edge.models.config import BPRConfig
 from recpress_edge.models.teacher import Knowledge
 
@@ -40,24 +50,31 @@ class Entry:
     """Computed at once: no epochs, and no seed."""
 
 
+def _beside_bpr(where: str, config: type[Any], needs: Knowledge) -> Entry:
+    """A BPR student with terms from one teacher beside, in recpress_edge.distill.methods."""
+    return Entry(
+        where=f"recpress_edge.distill.methods.{where}",
+        config=config,
+        roles=("student",),
+        needs=needs,
+        alone=False,
+        usual_teacher="bpr_dim200",
+    )
+
+
 METHODS: Final[Mapping[str, Entry]] = {
     "bpr": Entry(where="recpress_edge.models.bpr:BPR", config=BPRConfig),
-    "ftd": Entry(
-        where="recpress_edge.distill.methods.topology:FTD",
-        config=FTDConfig,
-        roles=("student",),
-        needs="embeddings",
-        alone=False,
-        usual_teacher="bpr_dim200",
-    ),
-    "htd": Entry(
-        where="recpress_edge.distill.methods.topology:HTD",
-        config=HTDConfig,
-        roles=("student",),
-        needs="embeddings",
-        alone=False,
-        usual_teacher="bpr_dim200",
-    ),
+    "ftd": _beside_bpr("topology:FTD", FTDConfig, "embeddings"),
+    "htd": _beside_bpr("topology:HTD", HTDConfig, "embeddings"),
+    "de": _beside_bpr("de:DE", DEConfig, "embeddings"),
+    "rrd": _beside_bpr("rrd:RRD", RRDConfig, "rankings"),
+    "de_rrd": _beside_bpr("de_rrd:DERRD", DERRDConfig, "embeddings"),
+    # The users of an item come from the whole product, which rankings of items alone do not hold.
+    "irrrd": _beside_bpr("irrrd:IRRRD", IRRRDConfig, "embeddings"),
+    "rd": _beside_bpr("rd:RD", RDConfig, "rankings"),
+    "cd": _beside_bpr("cd:CD", CDConfig, "rankings"),
+    "dcd": _beside_bpr("dcd:DCD", DCDConfig, "embeddings"),
+    "unkd": _beside_bpr("unkd:UnKD", UnKDConfig, "rankings"),
     "soft": Entry(
         where="recpress_edge.distill.methods.soft:Soft",
         config=SoftConfig,

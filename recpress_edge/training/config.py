@@ -36,17 +36,21 @@ class Settings:
     training: Mapping[str, Any]
 
 
+# Students that learn a teacher's rankings or embeddings beside BPR: still gaining where FTD and HTD are done.
+_BESIDE_BPR: Final = ("de", "rrd", "de_rrd", "irrrd", "rd", "cd", "dcd", "unkd")
 _USUAL: Final[Mapping[str, Settings]] = {
     # method, or "method role" where the two roles differ
     "bpr": Settings({}, {"epochs": 100}),
     "ftd": Settings({}, {"epochs": 100}),
     "htd": Settings({}, {"epochs": 100}),
+    **{method: Settings({}, {"epochs": 200}) for method in _BESIDE_BPR},
     "soft": Settings({}, {"epochs": 50}),
     # Wide and without a teacher it overfits early: slower steps, softer scores, fewer epochs.
     # Fine-tuned for a recipe's rounding: from a trained model, so short and with smaller steps.
-    "bpr quantised": Settings({}, {"epochs": 10, "evaluate_every": 1}),
-    "ftd quantised": Settings({}, {"epochs": 10, "evaluate_every": 1}),
-    "htd quantised": Settings({}, {"epochs": 10, "evaluate_every": 1}),
+    **{
+        f"{method} quantised": Settings({}, {"epochs": 10, "evaluate_every": 1})
+        for method in ("bpr", "ftd", "htd", *_BESIDE_BPR)
+    },
     "soft quantised": Settings({"learning_rate": 0.005}, {"epochs": 20, "evaluate_every": 1}),
     "soft teacher": Settings({"learning_rate": 0.01, "temperature": 0.15}, {"epochs": 30}),
 }

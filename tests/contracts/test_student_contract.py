@@ -21,7 +21,15 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "bpr": BPR,
     "ftd": BPR,
     "htd": BPR | {"experts": 3},
-    # two held-out items are of the right parity
+    # two unobserved items are of the right parity: what a teacher says of the others is noise
+    "de": BPR | {"experts": 3},
+    "rrd": BPR | {"pool": 2, "interesting": 2},
+    "de_rrd": BPR | {"pool": 2, "interesting": 2, "experts": 3},
+    "irrrd": BPR | {"pool": 2, "interesting": 2, "item_pool": 2, "item_interesting": 2},
+    "rd": BPR | {"top_items": 2, "dynamic_from": 5},
+    "cd": BPR | {"pool": 2, "drawn": 2},
+    "dcd": BPR | {"pool": 2, "item_pool": 2, "corrected": 2},
+    "unkd": BPR | {"pool": 2, "groups": 1},
     "soft": {"learning_rate": 0.05, "batch_users": 10, "top_items": 2},
 }
 TEACHERS = sorted(name for name, entry in METHODS.items() if "teacher" in entry.roles and name != "ensemble")

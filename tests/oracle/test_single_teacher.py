@@ -108,7 +108,7 @@ def test_lists_are_drawn_anew_each_epoch_and_the_same_again():
 
 
 def expert_loss(method, student, weight) -> float:
-    """DE entity by entity and expert by expert, with the noise drawn in the order users, positives, negatives."""
+    """DE entity by entity, expert by expert; noise is drawn for users, positives, negatives in turn."""
     term = method.terms["experts"]
     temperature = temperature_at(0, EPOCHS)
     noise = torch.Generator().manual_seed(torch_seed(0, "gumbel", 0))

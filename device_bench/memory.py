@@ -1,9 +1,8 @@
 """What a process holds in memory, as the kernel accounts for it."""
 
-import re
 from pathlib import Path
 
-PROC_SELF = Path("/proc/self")
+from recpress_edge.core.procfs import PROC_SELF, kib_field
 
 
 def process_memory(proc: Path = PROC_SELF) -> dict[str, int | None]:
@@ -14,15 +13,6 @@ def process_memory(proc: Path = PROC_SELF) -> dict[str, int | None]:
     (Pss_Anon needs Linux 5.0).
     """
     return {
-        "vm_hwm": _kib_field(proc / "status", "VmHWM"),
-        "pss_anon": _kib_field(proc / "smaps_rollup", "Pss_Anon"),
+        "vm_hwm": kib_field(proc / "status", "VmHWM"),
+        "pss_anon": kib_field(proc / "smaps_rollup", "Pss_Anon"),
     }
-
-
-def _kib_field(path: Path, name: str) -> int | None:
-    try:
-        text = path.read_text()
-    except OSError:
-        return None
-    found = re.search(rf"^{name}:\s+(\d+) kB$", text, re.MULTILINE)
-    return int(found[1]) * 1024 if found else None

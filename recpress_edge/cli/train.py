@@ -93,6 +93,8 @@ def training_events(args: argparse.Namespace) -> Iterator["OnEvent"]:
 
     An interrupt closes the bar, names the command that goes on, and is passed on.
     """
+    from recpress_edge.training.usage import describe_cost
+
     with contextlib.ExitStack() as bar:
         update: Progress | None = None
 
@@ -119,6 +121,7 @@ def training_events(args: argparse.Namespace) -> Iterator["OnEvent"]:
             elif event.kind == "done":
                 bar.close()
                 say(args, f"trained    {what}  {event.seconds:.1f} s  {event.folder}")
+                say(args, f"           {describe_cost(event.seconds, event.epoch, event.memory_bytes)}")
 
         try:
             yield tell

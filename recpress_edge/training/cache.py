@@ -65,6 +65,8 @@ class Event:
     seconds: float = 0.0
     metrics: Mapping[str, float] | None = None
     """Validation metrics, when just measured."""
+    memory_bytes: int | None = None
+    """When done: by how much resident memory rose at most; None where the kernel does not tell."""
 
 
 OnEvent = Callable[[Event], None]

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import read_json, sha256_bytes, storage_errors, write_atomic, write_json
-from recpress_edge.models.adam import Adam
 
 SCHEMA: Final = "recpress.checkpoint/1"
 _POINTER: Final = "checkpoint.json"
@@ -95,9 +94,8 @@ class CheckpointStore:
         )
 
 
-def restore(optimizer: Adam, tensors: Mapping[str, Tensor]) -> None:
-    """Set parameters and moments from a checkpoint's tensors; other names or shapes are an error."""
-    state = optimizer.state()
+def restore(state: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
+    """Set a method's state from a checkpoint's tensors; other names or shapes are an error."""
     for name, value in state.items():
         if name not in tensors or tensors[name].shape != value.shape:
             raise ArtifactError(

@@ -128,14 +128,21 @@ def _copy_model(method: Method | ClosedForm) -> dict[str, Tensor]:
 
 
 def _checkpoint(method: Method, state: RunState) -> Checkpoint:
-    tensors = method.optimizer.state() | {f"best/{name}": value for name, value in state.best.items()}
+    best = {f"best/{name}": value for name, value in state.best.items()}
+    tensors = _state(method) | best
     return Checkpoint(tensors, {"epoch": state.epoch, "seconds": state.seconds, "history": state.history})
+
+
+def _state(method: Method) -> dict[str, Tensor]:
+    """All that a method's next epoch depends on, the tensors themselves."""
+    memory = {f"memory/{name}": value for name, value in method.memory().items()}
+    return method.optimizer.state() | memory
 
 
 def _resume(method: Method, store: CheckpointStore) -> RunState:
     found = store.load()
     if found is None:
         return RunState()
-    restore(method.optimizer, found.tensors)
+    restore(_state(method), found.tensors)
     best = {k.removeprefix("best/"): v for k, v in found.tensors.items() if k.startswith("best/")}
     return RunState(found.state["epoch"], found.state["seconds"], list(found.state["history"]), best)

@@ -19,6 +19,7 @@ from recpress_edge.training.checkpoint import CheckpointStore
 from recpress_edge.training.evaluate import evaluate, evaluate_rows
 from recpress_edge.training.loop import Progress, RunState, fit, train
 from recpress_edge.training.store import TrainedModel, save_model
+from recpress_edge.training.usage import PeakMemory
 
 
 class Tell(Protocol):
@@ -35,6 +36,7 @@ def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) ->
     if options.restart:
         store.clear()
     tell("resume" if store.pointer.exists() else "train")
+    memory = PeakMemory()
     method = create_method(plan.name.method, _job(plan, data, options), plan.config)
     recipe = plan.name.recipe
 
@@ -57,14 +59,25 @@ def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) ->
     for split in _splits(data):
         result = evaluate_rows(rows, data, split)
         metrics[split], definitions[split] = result.means(), result.definition
-    metadata = _metadata(plan, data, options, state) | {"metrics": metrics, "definitions": definitions}
+    used = memory.increase_bytes()
+    metadata = _metadata(plan, data, options, state) | {
+        "metrics": metrics,
+        "definitions": definitions,
+        "peak_memory_bytes": used,
+    }
     if tables:
         metadata["dim"] = tables.user_emb.shape[1]
         if plan.start:
             metadata["quantised"] = _quantised(plan.start, str(recipe), data, tables)
     model = save_model(plan.folder, metadata, tables, rankings)
     store.clear()
-    tell("done", epoch=state.epoch, seconds=state.seconds, metrics=metrics.get("valid"))
+    tell(
+        "done",
+        epoch=state.epoch,
+        seconds=state.seconds,
+        metrics=metrics.get("valid"),
+        memory_bytes=used,
+    )
     return model
 
 

@@ -105,7 +105,7 @@ def test_a_restored_method_takes_the_same_next_step():
     _epoch(first, 0)
     tensors = {name: value.detach().clone() for name, value in first.optimizer.state().items()}
     second = create_method("htd", job, config)
-    restore(second.optimizer, tensors)
+    restore(second.optimizer.state(), tensors)
     for method in (first, second):
         _epoch(method, 1)
     ours, theirs = first.optimizer.state(), second.optimizer.state()
@@ -118,7 +118,7 @@ def test_a_checkpoint_of_another_shape_is_refused():
     data = two_tastes()
     small, large = (create_method("bpr", Job(data.train, dim, 0, 1), BPRConfig()) for dim in (3, 4))
     with pytest.raises(ArtifactError, match="shape"):
-        restore(large.optimizer, small.optimizer.state())
+        restore(large.optimizer.state(), small.optimizer.state())
 
 
 def _epoch(method, epoch):

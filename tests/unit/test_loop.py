@@ -2,15 +2,18 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from small_data import two_tastes
 
 from recpress_edge.core.errors import ConfigError, RecPressError
 from recpress_edge.distill.config import SoftConfig
+from recpress_edge.distill.ranking_config import DCDConfig
 from recpress_edge.distill.students import create_method
 from recpress_edge.models.config import BPRConfig
 from recpress_edge.models.method import Job
+from recpress_edge.models.teacher import Tables, Teacher
 from recpress_edge.training.checkpoint import CheckpointStore
 from recpress_edge.training.config import CHOOSE_BY, TrainingConfig
 from recpress_edge.training.loop import train
@@ -102,6 +105,28 @@ def test_stopped_anywhere_it_ends_the_same(tmp_path, stop_after):
     rest = [value for epoch, value in script.items() if epoch > stop_after]
     resumed = _train(tmp_path / "cut", config, _scripted(rest))
     assert resumed.history == whole.history
+    assert all(torch.equal(resumed.best[name], whole.best[name]) for name in ("user_emb", "item_emb"))
+
+
+def test_what_a_method_remembers_is_in_the_checkpoint(tmp_path):
+    """DCD looks at the student's rankings in epochs 0 and 3; stopped after 2, it goes on with the first."""
+    rng = np.random.default_rng(0)
+    teacher = Teacher("bpr_dim5", Tables(*(rng.standard_normal((n, 5), np.float32) for n in (60, 80))))
+    config = DCDConfig(pool=20, item_pool=10, corrected=5, refresh_every=3, list_weight=0.1)
+    schedule = TrainingConfig(epochs=5, evaluate_every=5, keep="last")
+
+    def stop(progress):
+        if progress.epoch == 2:
+            raise KeyboardInterrupt
+
+    def run(folder, on_epoch=lambda progress: None):
+        method = create_method("dcd", Job(DATA.train, 4, 0, 5, teacher), config)
+        return train(method, schedule, None, CheckpointStore(folder, "k"), on_epoch, checkpoint_every_s=0.0)
+
+    whole = run(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", stop)
+    resumed = run(tmp_path / "cut")
     assert all(torch.equal(resumed.best[name], whole.best[name]) for name in ("user_emb", "item_emb"))
 
 

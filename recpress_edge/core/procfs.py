@@ -7,7 +7,7 @@ PROC_SELF = Path("/proc/self")
 
 
 def kib_field(path: Path, name: str) -> int | None:
-    """Bytes of a line 'NAME:   N kB', such as VmRSS in /proc/self/status; None where the kernel does not tell."""
+    """Bytes of a line 'NAME:  N kB', as in /proc/self/status; None where the kernel does not tell."""
     try:
         text = path.read_text()
     except OSError:

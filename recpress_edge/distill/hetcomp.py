@@ -64,13 +64,14 @@ def fused_observed(train: Interactions, ranks: Sequence[I64 | I32], size: int, s
 def discrepancy(student: I32, teacher: I32, n_items: int, sharpness: float) -> F64:
     """1 − NDCG of the student's list against a teacher's, gain 2^{importance of the teacher's rank} − 1.
 
-    student (U, K), teacher (U, L ≥ K): the best value is that of the teacher's own first K. -> (U,)
+    student (U, K), teacher (U, L): the best value is that of the teacher's own first K. -> (U,)
     """
     depth = student.shape[1]
     gains = np.append(2.0 ** importance(np.arange(teacher.shape[1]), sharpness) - 1.0, 0.0)
     discount = 1.0 / np.log2(np.arange(2, depth + 2))
     reached = gains[places_in(teacher, student, n_items)] @ discount
-    own = np.where(teacher[:, :depth] == EMPTY, 0.0, gains[:depth]) @ discount
+    kept = min(depth, teacher.shape[1])
+    own = np.where(teacher[:, :kept] == EMPTY, 0.0, gains[:kept]) @ discount[:kept]
     return 1.0 - np.divide(reached, own, out=np.ones(len(own)), where=own > 0)
 
 

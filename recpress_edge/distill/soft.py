@@ -50,7 +50,8 @@ class _LogSumExpOfProduct(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         left, right, weights, total = ctx.saved_tensors
-        share = (grads[0] / total)[:, None]  # (B, 1)
+        # A row with everything left out sums to zero, and has no slope.
+        share = torch.where(total > 0, grads[0] / total, 0.0)[:, None]  # (B, 1)
         return share * (weights @ right), weights.T @ (share * left), None, None, None
 
 

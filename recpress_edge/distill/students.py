@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.distill.config import FTDConfig, HTDConfig, SoftConfig
+from recpress_edge.distill.hetcomp_config import HetCompConfig
 from recpress_edge.distill.ranking_config import (
     CDConfig,
     DCDConfig,
@@ -38,7 +39,7 @@ class Entry:
     roles: tuple[Role, ...] = BOTH
     """A teacher learns from interactions alone; a student is small enough to ship."""
     needs: Knowledge | None = None
-    """What it takes from a teacher: nothing, embeddings or rankings."""
+    """What it takes from a teacher: nothing, embeddings, rankings, or trajectories of several teachers."""
     alone: bool = True
     """Whether it can learn without a teacher."""
     usual_teacher: str | None = None
@@ -75,6 +76,14 @@ METHODS: Final[Mapping[str, Entry]] = {
     "cd": _beside_bpr("cd:CD", CDConfig, "rankings"),
     "dcd": _beside_bpr("dcd:DCD", DCDConfig, "embeddings"),
     "unkd": _beside_bpr("unkd:UnKD", UnKDConfig, "rankings"),
+    "hetcomp": Entry(
+        where="recpress_edge.distill.methods.hetcomp:HetComp",
+        config=HetCompConfig,
+        roles=("student",),
+        needs="trajectories",
+        alone=False,
+        usual_teacher="ensemble:bpr_dim64+soft_dim64",
+    ),
     "soft": Entry(
         where="recpress_edge.distill.methods.soft:Soft",
         config=SoftConfig,
@@ -208,6 +217,8 @@ def teacher_name(student: ModelName, asked: str | None) -> str | None:
 
 def check_pair(student: ModelName, teacher: ModelName) -> None:
     """A teacher that lacks what the student learns from is a :class:`ConfigError` naming those that fit."""
+    if student.entry.needs == "trajectories":
+        _check_trajectories(student, teacher)
     if student.entry.needs == "embeddings" and teacher.entry.gives != "embeddings":
         fit = [
             name
@@ -219,6 +230,16 @@ def check_pair(student: ModelName, teacher: ModelName) -> None:
             f"Teachers that fit: {', '.join(fit)}; from rankings learn: "
             f"{', '.join(f'{m}_dim{student.dim}' for m, e in METHODS.items() if e.needs == 'rankings')}."
         )
+
+
+def _check_trajectories(student: ModelName, teacher: ModelName) -> None:
+    for member in teacher.members or (teacher,):
+        if member.entry.closed_form:
+            fit = [f"{m}_dim64" for m, e in METHODS.items() if "teacher" in e.roles and not e.closed_form]
+            raise ConfigError(
+                f"{student} learns from teachers' trajectories, and {member}, computed at once, has none. "
+                f"Teachers that fit: {', '.join(fit)}."
+            )
 
 
 def create_method(method: str, job: "Job", config: Any) -> "Method | ClosedForm":

@@ -14,7 +14,7 @@ I32 = NDArray[np.int32]
 RANKING_LENGTH: Final = 1000
 """Items of each user that a model without tables keeps; what is further down teaches nothing."""
 
-Knowledge = Literal["embeddings", "rankings"]
+Knowledge = Literal["embeddings", "rankings", "trajectories"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,21 +41,43 @@ class Rankings:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Trajectory:
+    """A teacher's rankings at a few points of its training, from early to final: C stages.
+
+    items (C, U, L) int32: each user's best unobserved items, -1 where there are fewer; observed (C, nnz)
+    int32: the rank of each train pair's item among its user's train items, in the order of the pairs.
+    """
+
+    items: I32
+    observed: I32
+    epochs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Teacher:
     """What a student is given: at least one of tables and rankings."""
 
     name: str
     tables: Tables | None = None
     rankings: Rankings | None = None
+    trajectory: Trajectory | None = None
+    """Only of a teacher that was asked for it."""
 
     def has(self, what: Knowledge) -> bool:
         """Rankings can be had of every teacher, embeddings of those that are two tables."""
+        if what == "trajectories":
+            return self.trajectory is not None
         return what == "rankings" or self.tables is not None
 
     def embeddings(self) -> Tables:
         """The tables of a teacher that has them; that it does is checked where names are read."""
         assert self.tables is not None
         return self.tables
+
+    def stages(self) -> Trajectory:
+        """The trajectory of a teacher that was trained with it."""
+        assert self.trajectory is not None
+        return self.trajectory
 
     def top_items(self, train: Interactions, length: int) -> Rankings:
         """The best ``length`` unobserved items of each user, fewer where the catalogue or the list ends."""

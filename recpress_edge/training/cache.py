@@ -24,6 +24,7 @@ from recpress_edge.training.store import (
     locked,
     remove_strays,
 )
+from recpress_edge.training.trajectory import has_trajectory
 
 # Part of every model's key; raise it when the same settings come to mean other numbers.
 # 1: first release
@@ -46,6 +47,8 @@ class TrainOptions:
     """Settings of the loop that differ from the defaults."""
     restart: bool = False
     """Ignore the named model and its checkpoint if they exist, and train from the start."""
+    trajectory: bool = False
+    """Keep its rankings at a few epochs too; a model that was trained without them is trained again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +114,12 @@ def ensure_model(
     model = parse_name(name, role)
     _settings(model, role, options)
     asked = asked_teacher(model, role, options.teacher)
-    teacher = _teacher(asked, model, data, work, options, on_event) if asked else None
-    members = _members(model, seed, data, work, options, on_event)
+    several = _several(model, asked, seed, options)
+    teacher = _teacher(asked, model, data, work, options, on_event) if asked and not several else None
+    members = tuple(
+        _made_for(model, member, member_seed, data, work, options, on_event)
+        for member, member_seed in several
+    )
     start = None
     if model.recipe:
         usual = _usual(options)
@@ -127,6 +134,11 @@ def asked_teacher(student: ModelName, role: Role, asked: str | None) -> str | No
     if role == "teacher":
         return None
     teacher = teacher_name(student, asked)
+    if teacher and is_folder(teacher) and _wants_trajectories(student):
+        raise ConfigError(
+            f"{student} learns from teachers with their trajectories, found by name and not by folder. "
+            f"Write for example --teacher {student.entry.usual_teacher}."
+        )
     if teacher and not is_folder(teacher):
         check_pair(student, parse_name(teacher, "teacher"))
     return teacher
@@ -149,16 +161,18 @@ def plan_steps(
     made_from: list[TrainedModel | None] = []
     if asked and is_folder(asked):
         made_from.append(_teacher_folder(Path(asked), model, data))
-    needed = [(parse_name(asked, "teacher"), options.teacher_seed)] if asked and not made_from else []
-    for name_needed, seed_needed in [*needed, *((member, seed) for member in model.members)]:
-        more, found = _steps_of_teacher(name_needed, data, seed_needed, work)
+    several = _several(model, asked, seed, options)
+    needed = [(parse_name(asked, "teacher"), options.teacher_seed)] if asked and not several else []
+    for name_needed, seed_needed in several or ([] if made_from else needed):
+        wanted = TrainOptions(trajectory=_wants_trajectories(model))
+        more, found = _steps_of_teacher(name_needed, data, seed_needed, work, wanted)
         steps += more
         made_from.append(found)
     known = [found for found in made_from if found]
     if len(known) < len(made_from):
         return [*steps, *(Step(str(name), _seed(name, seed), "train", None) for name in names)]
-    teacher = known[0] if asked else None
-    members = () if asked else tuple(known)
+    teacher = known[0] if asked and not several else None
+    members = tuple(known) if several else ()
     start = None
     if model.recipe:
         first = plan_model(model.plain, role, data, seed, work, _usual(options), teacher)
@@ -171,10 +185,10 @@ def plan_steps(
 
 
 def _steps_of_teacher(
-    name: ModelName, data: Dataset, seed: int, work: Path
+    name: ModelName, data: Dataset, seed: int, work: Path, options: TrainOptions
 ) -> tuple[list[Step], TrainedModel | None]:
     """How a teacher with the usual settings would come to be, and the teacher itself where it is there."""
-    steps = plan_steps(str(name), "teacher", data, seed, work, TrainOptions())
+    steps = plan_steps(str(name), "teacher", data, seed, work, options)
     last = steps[-1]
     return steps, load_model(last.folder) if last.action == "cached" and last.folder else None
 
@@ -251,13 +265,18 @@ def _teacher(
     )
 
 
-def _members(
-    ensemble: ModelName, seed: int, data: Dataset, work: Path, options: TrainOptions, on_event: OnEvent
-) -> tuple[TrainedModel, ...]:
-    """The models that an ensemble is made of, of its own seed; for any other model none."""
-    return tuple(
-        _made_for(ensemble, member, seed, data, work, options, on_event) for member in ensemble.members
-    )
+def _several(
+    model: ModelName, asked: str | None, seed: int, options: TrainOptions
+) -> list[tuple[ModelName, int]]:
+    """Models and seeds that this one is made of: an ensemble's, of its own seed, or its several teachers."""
+    if asked and _wants_trajectories(model):
+        teacher = parse_name(asked, "teacher")
+        return [(member, options.teacher_seed) for member in teacher.members or (teacher,)]
+    return [(member, seed) for member in model.members]
+
+
+def _wants_trajectories(model: ModelName) -> bool:
+    return model.entry.needs == "trajectories"
 
 
 def _made_for(
@@ -274,7 +293,8 @@ def _made_for(
     def tell(event: Event) -> None:
         on_event(dataclasses.replace(event, teacher_of=event.teacher_of or str(purpose)))
 
-    plain = TrainOptions(device=options.device, threads=options.threads)
+    trajectory = _wants_trajectories(purpose)
+    plain = TrainOptions(device=options.device, threads=options.threads, trajectory=trajectory)
     return ensure_model(str(name), "teacher", data, seed, work, plain, tell)
 
 
@@ -296,7 +316,7 @@ def _teacher_folder(folder: Path, student: ModelName, data: Dataset) -> TrainedM
 
 def _step(plan: Plan, options: TrainOptions) -> Step:
     action: Literal["cached", "resume", "train"] = "train"
-    if not options.restart and is_complete(plan.folder):
+    if not options.restart and _is_made(plan, options):
         action = "cached"
     elif not options.restart and (plan.folder / "checkpoint.json").exists():
         action = "resume"
@@ -311,17 +331,22 @@ def _find_or_train(plan: Plan, data: Dataset, options: TrainOptions, on_event: O
         "epochs": 0 if plan.name.entry.closed_form else plan.training.epochs,
     }
     wanted = not options.restart
-    if wanted and is_complete(plan.folder):
+    if wanted and _is_made(plan, options):
         return _cached(plan, told, on_event)
     with locked(plan.folder, lambda: on_event(Event(kind="wait", **told))):
         remove_strays(plan.folder)
-        if wanted and is_complete(plan.folder):  # another process was quicker
+        if wanted and _is_made(plan, options):  # another process was quicker
             return _cached(plan, told, on_event)
         from recpress_edge.training.run import train_model  # torch only from here on
 
         return train_model(
             plan, data, options, lambda kind, **more: on_event(Event(kind=kind, **told, **more))
         )
+
+
+def _is_made(plan: Plan, options: TrainOptions) -> bool:
+    """Whether the model is there, with its trajectory where that is asked for."""
+    return is_complete(plan.folder) and (not options.trajectory or has_trajectory(plan.folder))
 
 
 def _cached(plan: Plan, told: dict[str, Any], on_event: OnEvent) -> TrainedModel:

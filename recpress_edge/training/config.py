@@ -45,11 +45,12 @@ _USUAL: Final[Mapping[str, Settings]] = {
     "htd": Settings({}, {"epochs": 100}),
     **{method: Settings({}, {"epochs": 200}) for method in _BESIDE_BPR},
     "soft": Settings({}, {"epochs": 50}),
+    "hetcomp": Settings({}, {"epochs": 300, "evaluate_every": 10, "patience": 5}),
     # Wide and without a teacher it overfits early: slower steps, softer scores, fewer epochs.
     # Fine-tuned for a recipe's rounding: from a trained model, so short and with smaller steps.
     **{
         f"{method} quantised": Settings({}, {"epochs": 10, "evaluate_every": 1})
-        for method in ("bpr", "ftd", "htd", *_BESIDE_BPR)
+        for method in ("bpr", "ftd", "htd", "hetcomp", *_BESIDE_BPR)
     },
     "soft quantised": Settings({"learning_rate": 0.005}, {"epochs": 20, "evaluate_every": 1}),
     "soft teacher": Settings({"learning_rate": 0.01, "temperature": 0.15}, {"epochs": 30}),

@@ -3,7 +3,9 @@
 import dataclasses
 from typing import Any, Literal, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from recpress_edge.core.errors import ConfigError
@@ -13,13 +15,18 @@ from recpress_edge.distill.students import create_method
 from recpress_edge.models.method import ClosedForm, Factorised, Job, Method
 from recpress_edge.models.ranking import ScoreRows, product_rows, top_unobserved
 from recpress_edge.models.stored import stored_tables
-from recpress_edge.models.teacher import Rankings, Tables
+from recpress_edge.models.teacher import Rankings, Tables, Teacher
 from recpress_edge.training.cache import Plan, TrainOptions
 from recpress_edge.training.checkpoint import CheckpointStore
 from recpress_edge.training.evaluate import evaluate, evaluate_rows
 from recpress_edge.training.loop import Progress, RunState, fit, train
 from recpress_edge.training.store import TrainedModel, save_model
+from recpress_edge.training.trajectory import LENGTH, finish, load_trajectory, observed_ranks, write_stage
 from recpress_edge.training.usage import PeakMemory
+
+F32 = NDArray[np.float32]
+I32 = NDArray[np.int32]
+I64 = NDArray[np.int64]
 
 
 class Tell(Protocol):
@@ -41,6 +48,8 @@ def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) ->
     recipe = plan.name.recipe
 
     def on_epoch(progress: Progress) -> None:
+        if options.trajectory and progress.epoch % plan.training.evaluate_every == 0:
+            write_stage(plan.folder, progress.epoch, *stage_of(method.scores, data.train))
         tell("epoch", epoch=progress.epoch, seconds=progress.seconds, metrics=progress.metrics)
 
     def on_valid(current: Method) -> dict[str, float]:
@@ -60,6 +69,8 @@ def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) ->
         result = evaluate_rows(rows, data, split)
         metrics[split], definitions[split] = result.means(), result.definition
     used = memory.increase_bytes()
+    if options.trajectory:
+        finish(plan.folder, _chosen_epoch(plan, state), *stage_of(rows, data.train))
     metadata = _metadata(plan, data, options, state) | {
         "metrics": metrics,
         "definitions": definitions,
@@ -91,8 +102,35 @@ def _job(plan: Plan, data: Dataset, options: TrainOptions) -> Job:
         plan.start.tables if plan.start else None,
         plan.name.recipe,
         options.device,
-        tuple(member.teacher for member in plan.members),
+        tuple(_member(plan, member) for member in plan.members),
     )
+
+
+def _member(plan: Plan, member: TrainedModel) -> Teacher:
+    """One of several teachers, with its trajectory where the student learns from those."""
+    if plan.name.entry.needs != "trajectories":
+        return member.teacher
+    return dataclasses.replace(member.teacher, trajectory=load_trajectory(member.folder))
+
+
+def _chosen_epoch(plan: Plan, state: RunState) -> int:
+    return state.best_epoch if plan.training.keep == "best" else state.epoch
+
+
+def stage_of(rows: ScoreRows, train: Interactions) -> tuple[I32, I32]:
+    """A stage of a trajectory: the best unobserved items (U, L), and the ranks of the train pairs (nnz,)."""
+    scores = np.empty(len(train), np.float32)
+    users = train.users()
+
+    def keep_observed(block: I64) -> F32:
+        """The rows asked for; what they say of train items is noted before those are masked."""
+        found = rows(block)
+        part = slice(train.indptr[block[0]], train.indptr[block[-1] + 1])
+        scores[part] = found[users[part] - block[0], train.indices[part]]
+        return found
+
+    items = top_unobserved(keep_observed, train, LENGTH).items
+    return items, observed_ranks(train, scores)
 
 
 def _result(
@@ -136,7 +174,7 @@ def _metadata(plan: Plan, data: Dataset, options: TrainOptions, state: RunState)
         },
         "teacher": teacher,
         **members,
-        "chosen_epoch": state.best_epoch if plan.training.keep == "best" else state.epoch,
+        "chosen_epoch": _chosen_epoch(plan, state),
         "history": state.history,
         "seconds": round(state.seconds, 3),
         "device": options.device,

@@ -9,9 +9,10 @@ from small_data import checkerboard
 
 from recpress_edge.distill.students import METHODS, QUANTISED, create_method
 from recpress_edge.models.method import ClosedForm, Factorised, Job, Method, Scorer
-from recpress_edge.models.ranking import top_unobserved
+from recpress_edge.models.ranking import ScoreRows, product_rows, top_unobserved
 from recpress_edge.models.stored import stored_tables
-from recpress_edge.models.teacher import Tables, Teacher
+from recpress_edge.models.teacher import Tables, Teacher, Trajectory
+from recpress_edge.training.run import stage_of
 
 BOARD = checkerboard(50)
 EPOCHS = 40
@@ -30,6 +31,14 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "cd": BPR | {"pool": 2, "drawn": 2},
     "dcd": BPR | {"pool": 2, "item_pool": 2, "corrected": 2},
     "unkd": BPR | {"pool": 2, "groups": 1},
+    "hetcomp": {
+        "learning_rate": 0.05,
+        "batch_users": 10,
+        "top_items": 2,
+        "long_list": 2,
+        "short_list": 1,
+        "check_every": 5,
+    },
     "soft": {"learning_rate": 0.05, "batch_users": 10, "top_items": 2},
 }
 TEACHERS = sorted(name for name, entry in METHODS.items() if "teacher" in entry.roles and name != "ensemble")
@@ -40,6 +49,8 @@ TABLES = sorted(name for name in LEARNED if METHODS[name].gives == "embeddings")
 
 def _learn(method: str, dim: int, teacher: Teacher | None = None, **job: Any) -> Method | ClosedForm:
     config = METHODS[method].config(**SETTINGS.get(method, {}))
+    if METHODS[method].needs == "trajectories" and teacher:
+        teacher, job["teachers"] = None, (teacher,)
     learner = create_method(method, Job(BOARD.train, dim, 0, EPOCHS, teacher, **job), config)
     if isinstance(learner, ClosedForm):
         learner.fit()
@@ -52,11 +63,19 @@ def _learn(method: str, dim: int, teacher: Teacher | None = None, **job: Any) ->
     return learner
 
 
+def _stages(rows: ScoreRows) -> Trajectory:
+    """A trajectory that ends where it began."""
+    items, observed = stage_of(rows, BOARD.train)
+    return Trajectory(np.stack([items[:, :2]] * 2), np.stack([observed] * 2), (1, 2))
+
+
 def _taught(name: str, learned: Scorer) -> Teacher:
-    """What a student is given of a model."""
+    """What a student is given of a model; one that learned in epochs was at both stages what it is."""
+    trajectory = None if isinstance(learned, ClosedForm) else _stages(learned.scores)
     if isinstance(learned, Factorised):
-        return Teacher(name, Tables(*(table.numpy() for table in learned.tables())))
-    return Teacher(name, rankings=top_unobserved(learned.scores, BOARD.train))
+        tables = Tables(*(table.numpy() for table in learned.tables()))
+        return Teacher(name, tables, trajectory=trajectory)
+    return Teacher(name, None, top_unobserved(learned.scores, BOARD.train), trajectory)
 
 
 def _top1(scores: np.ndarray) -> list[int]:
@@ -103,7 +122,7 @@ def test_the_registry_says_what_a_method_gives(learned, method):
 @pytest.mark.parametrize("method", STUDENTS)
 def test_students_find_the_held_out_diagonal(teachers, method, teacher):
     if not teachers[teacher].has(METHODS[method].needs):
-        pytest.skip(f"{teacher} has only rankings, {method} learns from embeddings")
+        pytest.skip(f"{teacher} has no {METHODS[method].needs}, which {method} learns from")
     student = _learn(method, 4, teachers[teacher])
     assert _top1(student.scores(np.arange(50))) == list(range(50))
 
@@ -157,9 +176,10 @@ def _cosines(table: np.ndarray) -> np.ndarray:
 def test_distillation_moves_the_student(method):
     """Away from the model of the same seed that another teacher makes."""
     rng = np.random.default_rng(0)
-    noise = [
-        Teacher("noise", Tables(*(rng.standard_normal((50, 16), np.float32) for _ in range(2))))
-        for _ in range(2)
-    ]
+    noise = []
+    for _ in range(2):
+        tables = Tables(*(rng.standard_normal((50, 16), np.float32) for _ in range(2)))
+        rows = product_rows(*map(torch.from_numpy, (tables.user_emb, tables.item_emb)))
+        noise.append(Teacher("noise", tables, trajectory=_stages(rows)))
     first, second = (_learn(method, 4, teacher).scores(np.arange(50)) for teacher in noise)
     assert not np.allclose(first, second, atol=1e-3)

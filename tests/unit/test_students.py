@@ -16,7 +16,7 @@ from recpress_edge.distill.students import (
     teacher_name,
 )
 from recpress_edge.models.method import Job, Scorer
-from recpress_edge.models.teacher import Tables, Teacher
+from recpress_edge.models.teacher import Tables, Teacher, Trajectory
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,9 @@ def test_every_registered_method_can_be_built(method):
     rng = np.random.default_rng(0)
     train = two_tastes().train
     tables = Tables(*(rng.standard_normal((n, 6), np.float32) for n in (60, 80)))
-    job = Job(train, 4, 0, 2, Teacher("noise", tables), teachers=(Teacher("noise", tables),) * 2)
+    stages = Trajectory(np.zeros((2, 60, 3), np.int32), np.zeros((2, len(train)), np.int32), (1, 2))
+    noise = Teacher("noise", tables, trajectory=stages)
+    job = Job(train, 4, 0, 2, noise, teachers=(noise,) * 2)
     built = create_method(method, job, METHODS[method].config())
     assert isinstance(built, Scorer)
 

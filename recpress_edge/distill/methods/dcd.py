@@ -75,7 +75,8 @@ def discrepancy_odds(better: I32, worse: I32, n_items: int, steepness: float) ->
     """
     gap = places_in(worse, better, n_items) - np.arange(better.shape[1])
     with np.errstate(divide="ignore"):
-        return np.log(np.tanh(steepness * np.maximum(gap, 0))).astype(np.float32)
+        odds: F32 = np.log(np.tanh(steepness * np.maximum(gap, 0))).astype(np.float32)
+    return odds
 
 
 class DCD(DistilledBPR):

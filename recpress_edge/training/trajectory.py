@@ -1,0 +1,94 @@
+"""A teacher's trajectory on disk: rankings at a few epochs, not tables. No torch here.
+
+While a model trains, every evaluated epoch leaves a file trajectory-<epoch>.safetensors in its folder, so
+that a run that is killed goes on with them. When it is done, a few of them, spread over the epochs before
+the chosen one, and the chosen one itself become trajectory.safetensors.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as parse_arrays
+from safetensors.numpy import save as format_arrays
+
+from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.files import storage_errors, write_atomic
+from recpress_edge.data.interactions import Interactions
+from recpress_edge.models.teacher import Trajectory
+
+I32 = NDArray[np.int32]
+F32 = NDArray[np.float32]
+
+FILE: Final = "trajectory.safetensors"
+STAGES: Final = 4
+LENGTH: Final = 100
+"""Items of each user and stage: at importance e^(−rank / 10) the next one would count 5e-5."""
+
+
+def spread(epochs: Sequence[int], chosen: int, stages: int = STAGES) -> list[int]:
+    """The recorded epochs nearest to 1/n, 2/n, … of the chosen one, each once, and the chosen one last."""
+    earlier = sorted(epoch for epoch in epochs if epoch < chosen)
+    picked: list[int] = []
+    for stage in range(1, stages):
+        left = [epoch for epoch in earlier if epoch not in picked]
+        if left:
+            picked.append(min(left, key=lambda epoch: (abs(epoch - chosen * stage / stages), epoch)))
+    return [*sorted(picked), chosen]
+
+
+def observed_ranks(train: Interactions, scores: F32) -> I32:
+    """Rank of each train pair's item among its user's train items, best 0, ties to the lower index.
+
+    scores (nnz,) of the pairs, in the order of ``train.indices`` -> (nnz,).
+    """
+    users = train.users()
+    order = np.lexsort((train.indices, -scores, users))
+    ranks = np.empty(len(train), np.int32)
+    ranks[order] = np.arange(len(train)) - train.indptr[users]
+    return ranks
+
+
+def write_stage(folder: Path, epoch: int, items: I32, observed: I32) -> None:
+    """One evaluated epoch: items (U, L), observed (nnz,)."""
+    data = format_arrays({"items": items, "observed": observed})
+    write_atomic(folder / f"trajectory-{epoch:06d}.safetensors", data)
+
+
+def finish(folder: Path, chosen: int, items: I32, observed: I32) -> None:
+    """Keep some stages and the chosen one, whose rankings are given; delete the rest."""
+    recorded = {int(path.stem.rpartition("-")[2]): path for path in folder.glob("trajectory-*.safetensors")}
+    epochs = spread(sorted(recorded), chosen)
+    stages = [parse_arrays(recorded[epoch].read_bytes()) for epoch in epochs[:-1]]
+    stages.append({"items": items, "observed": observed})
+    arrays = {name: np.stack([stage[name] for stage in stages]) for name in ("items", "observed")}
+    write_atomic(folder / FILE, format_arrays({**arrays, "epochs": np.array(epochs, np.int64)}))
+    with storage_errors(folder):
+        for path in recorded.values():
+            path.unlink(missing_ok=True)
+
+
+def has_trajectory(folder: Path) -> bool:
+    """Whether a model was trained with its trajectory."""
+    return (folder / FILE).exists()
+
+
+def load_trajectory(folder: Path) -> Trajectory:
+    """Read a trajectory; one that is damaged or missing is an :class:`ArtifactError`."""
+    file = folder / FILE
+    try:
+        arrays = parse_arrays(file.read_bytes())
+        items, observed, epochs = arrays["items"], arrays["observed"], arrays["epochs"]
+    except (OSError, KeyError, SafetensorError) as error:
+        raise ArtifactError(
+            f"the trajectory {file} cannot be used: {error}. Delete {folder}, or train with --restart."
+        ) from None
+    if items.ndim != 3 or observed.ndim != 2 or not len(items) == len(observed) == len(epochs):
+        raise ArtifactError(
+            f"the trajectory {file} has items {items.shape}, observed {observed.shape} and "
+            f"epochs {epochs.shape}: expected (stages, users, length), (stages, pairs), (stages,)."
+        )
+    return Trajectory(items, observed, tuple(epochs.tolist()))

@@ -1,0 +1,101 @@
+"""Trajectories: which epochs are kept, what a stage holds, and that a run stopped half-way keeps them."""
+
+import numpy as np
+import pytest
+from small_data import two_tastes
+
+from recpress_edge.core.errors import ArtifactError, ConfigError
+from recpress_edge.training import trajectory
+from recpress_edge.training.cache import Event, TrainOptions, ensure_model, plan_steps
+from recpress_edge.training.run import stage_of
+
+DATA = two_tastes()
+
+
+@pytest.mark.parametrize(
+    ("recorded", "chosen", "kept"),
+    [
+        (range(5, 101, 5), 100, [25, 50, 75, 100]),
+        (range(5, 101, 5), 60, [15, 30, 45, 60]),  # nothing after the chosen epoch
+        ([10, 20], 20, [10, 20]),
+        ([], 7, [7]),
+        ([1, 2, 90], 100, [1, 2, 90, 100]),  # each once
+    ],
+)
+def test_stages_are_spread_over_the_epochs_before_the_chosen_one(recorded, chosen, kept):
+    assert trajectory.spread(list(recorded), chosen) == kept
+
+
+def test_a_stage_by_counting():
+    scores = np.random.default_rng(0).integers(0, 9, size=(60, 80)).astype(np.float32)  # with ties
+    items, observed = stage_of(lambda users: scores[users].copy(), DATA.train)
+    for user in range(60):
+        own = DATA.train.of(user).tolist()
+        best = sorted(own, key=lambda item: (-scores[user, item], item))
+        part = slice(DATA.train.indptr[user], DATA.train.indptr[user + 1])
+        assert observed[part].tolist() == [best.index(item) for item in own]
+        free = [item for item in range(80) if item not in own]
+        ranked = sorted(free, key=lambda item: (-scores[user, item], item))
+        assert [item for item in items[user].tolist() if item >= 0] == ranked
+
+
+def _train(tmp_path, name, on_event=lambda event: None, **options):
+    chosen = TrainOptions(training={"epochs": 20}, **options)
+    return ensure_model(name, "teacher", DATA, 0, tmp_path, chosen, on_event)
+
+
+def test_a_model_is_trained_again_only_for_a_trajectory_that_it_lacks(tmp_path):
+    told = []
+    plain = _train(tmp_path, "bpr_dim4")
+    with_it = _train(tmp_path, "bpr_dim4", lambda event: told.append(event.kind), trajectory=True)
+    assert "train" in told
+    assert with_it.digest == plain.digest
+    told.clear()
+    _train(tmp_path, "bpr_dim4", lambda event: told.append(event.kind), trajectory=True)
+    assert told == ["cached"]
+    stages = trajectory.load_trajectory(with_it.folder)
+    assert stages.epochs[-1] == with_it.metadata["chosen_epoch"]
+    assert stages.items.shape[1:] == (60, 80)
+    assert not list(with_it.folder.glob("trajectory-*"))
+
+
+def test_a_run_that_was_stopped_keeps_its_stages(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "recpress_edge.training.run.train.__kwdefaults__",
+        {"evaluate_start": False, "checkpoint_every_s": 0.0},
+    )
+
+    def stop(event: Event):
+        if event.kind == "epoch" and event.epoch == 11:
+            raise KeyboardInterrupt
+
+    whole = _train(tmp_path / "whole", "bpr_dim4", trajectory=True)
+    with pytest.raises(KeyboardInterrupt):
+        _train(tmp_path / "cut", "bpr_dim4", stop, trajectory=True)
+    resumed = _train(tmp_path / "cut", "bpr_dim4", trajectory=True)
+    files = [(model.folder / trajectory.FILE).read_bytes() for model in (whole, resumed)]
+    assert files[0] == files[1]
+
+
+def test_a_damaged_trajectory_is_named(tmp_path):
+    model = _train(tmp_path, "bpr_dim4", trajectory=True)
+    file = model.folder / trajectory.FILE
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(ArtifactError, match=r"trajectory\.safetensors cannot be used.*--restart"):
+        trajectory.load_trajectory(model.folder)
+
+
+def test_hetcomp_from_one_teacher_with_its_trajectory(tmp_path):
+    options = TrainOptions(teacher="bpr_dim4", training={"epochs": 20, "evaluate_every": 5})
+    steps = plan_steps("hetcomp_dim3", "student", DATA, 0, tmp_path, options)
+    assert [(step.name, step.action) for step in steps] == [("bpr_dim4", "train"), ("hetcomp_dim3", "train")]
+    student = ensure_model("hetcomp_dim3", "student", DATA, 0, tmp_path, options, lambda event: None)
+    assert [member["name"] for member in student.metadata["members"]] == ["bpr_dim4"]
+    steps = plan_steps("hetcomp_dim3", "student", DATA, 0, tmp_path, options)
+    assert [step.action for step in steps] == ["cached", "cached"]
+
+
+def test_hetcomp_finds_its_teachers_by_name(tmp_path):
+    folder = str(_train(tmp_path, "bpr_dim4").folder)
+    with pytest.raises(ConfigError, match="by name and not by folder"):
+        ensure_model("hetcomp_dim3", "student", DATA, 0, tmp_path, TrainOptions(teacher=folder), print)

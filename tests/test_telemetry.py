@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 from bundles import make_bundle
 
@@ -71,3 +73,49 @@ def test_the_probe_would_see_it(bundle, tmp_path):
     assert found["threads"] == found["threads_before"] + 1
     assert len(found["sockets"]) == 1
     assert [path.name for path in tmp_path.rglob("*")] == ["queue"]
+
+
+def watch(command, home):
+    """Run a command in an empty home: exit code, most threads of a process, every socket, every file."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("ORT_", "XDG_"))}
+    environment = kept | {"HOME": str(home), "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    process = psutil.Popen(
+        command, cwd=home, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    threads, sockets, looks = 0, set(), 0
+    while process.poll() is None:
+        for one in [process, *process.children(recursive=True)]:
+            try:
+                threads = max(threads, one.num_threads())
+                sockets |= {str(connection) for connection in one.net_connections(kind="all")}
+            except psutil.Error:  # it has just ended
+                continue
+        looks += 1
+        time.sleep(0.005)
+    assert looks > 20
+    files = {str(path.relative_to(home)) for path in home.rglob("*") if path.is_file()}
+    return process.returncode, threads, sockets, files
+
+
+def test_a_whole_run_has_no_thread_no_socket_and_no_file_of_its_own(bundle, tmp_path):
+    program = [sys.executable, "-m", "device_bench", "run", str(bundle.folder), "--out", "record.json"]
+    code, threads, sockets, files = watch(
+        [*program, "--seconds", "0.2", "--queries", "100", "--processes", "2"], tmp_path
+    )
+    assert code in (0, 4)
+    assert (threads, sockets, files) == (1, set(), {"record.json"})
+
+
+def test_the_watcher_would_see_it(tmp_path):
+    """The counter-proof, in a child of what is watched."""
+    noisy = (
+        "import pathlib, socket, threading, time; kept = socket.socketpair()\n"
+        "listening = socket.create_server(('127.0.0.1', 0))\n"
+        "(pathlib.Path.home() / 'queue').write_text('x')\n"
+        "threading.Thread(target=time.sleep, args=[0.5]).start()\n"
+    )
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {noisy!r}], check=True)"
+    _, threads, sockets, files = watch([sys.executable, "-c", code], tmp_path)
+    assert threads == 2
+    assert any("LISTEN" in text for text in sockets)
+    assert files == {"queue"}

@@ -111,6 +111,15 @@ def measure(job: Job) -> dict[str, Any]:
     }
 
 
+def rank(job: Job) -> dict[str, Any]:
+    """Verify, then rank every evaluation user: what another machine must answer too."""
+    verified = _verify(job)
+    return {
+        "ids_sha256": ranking_quality(verified.runtime, verified.evaluation)["ids_sha256"],
+        "runtime_version": verified.runtime.version,
+    }
+
+
 def warm_latency(verified: Verified, job: Job) -> tuple[dict[str, list[int]], Contention]:
     """Raw samples of the model alone and of the whole request, in alternating blocks.
 
@@ -147,7 +156,7 @@ def _queries(verified: Verified, job: Job) -> tuple[list[Feed], list[tuple[str |
     measure the cache.
     """
     evaluation, n_items = verified.evaluation, verified.bundle.contract.n_items
-    rows = stream(job.seed, "bench queries").permutation(evaluation.users.size)[:DISTINCT_QUERIES]
+    rows = stream(job.seed, "bench queries").permutation(evaluation.users.size)[: _distinct(job)]
     feeds, requests = [], []
     for row in rows.tolist():
         user, seen = evaluation.user(row), evaluation.seen(row)
@@ -158,6 +167,13 @@ def _queries(verified: Verified, job: Job) -> tuple[list[Feed], list[tuple[str |
     if not feeds:
         raise ArtifactError(f"{job.bundle} has no evaluation user with an unseen item: nothing can be timed")
     return feeds, requests
+
+
+def _distinct(job: Job) -> int:
+    """How many different queries are worth preparing: no more than are asked, where that is known."""
+    if job.seconds or job.sustained_s:
+        return DISTINCT_QUERIES
+    return min(DISTINCT_QUERIES, WARMUP_QUERIES + -(-job.queries // BLOCK_QUERIES) * BLOCK_QUERIES)
 
 
 class BlockTimer(Generic[Request]):

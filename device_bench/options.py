@@ -96,6 +96,8 @@ class Request:
 # name -> type, metavar, help: flags that some lanes take (Lane.flags), refused for all others.
 LANE_FLAGS: Final[Mapping[str, tuple[Callable[[str], Any], str, str]]] = {
     "limit": (str, "LIMIT", "survive within so much? cpus=0.5,memory=256M; robustness only, no latency"),
+    "memory": (str, "SIZE", "of the emulated machine, 256M to 2G (default: 512M)"),
+    "cache": (Path, "DIR", "where the emulated machine is kept (default: $RECPRESS_CACHE_DIR, or ~/.cache)"),
     "board-python": (str, "PATH", "the board's Python, 3.11 or newer (default: python3)"),
     "ssh-config": (str, "FILE", "configuration for ssh in place of your own"),
 }

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from device_bench.estimates import estimate_lines
 from recpress_edge.core.results import (
     BENCH_SCHEMA,
     counts_instructions,
@@ -33,6 +34,8 @@ def _bench_lines(record: Mapping[str, Any]) -> list[str]:
         *(labelled("sustained", line) for line in _sustained(record.get("sustained"))),
         *(labelled("memory", line) for line in _memory(record)),
         *(labelled("quality", line) for line in _quality(record["quality"])),
+        *(labelled("host", line) for line in _host(record.get("host"))),
+        *(labelled("estimate", line) for line in _estimates(record)),
         labelled(
             "basis", f"{record['basis']}; {'valid' if record['valid'] else 'INVALID, not for the headline'}"
         ),
@@ -130,6 +133,20 @@ def _memory(record: Mapping[str, Any]) -> list[str]:
             whole = f"idle {format_bytes(idle)} → {format_bytes(total)}"
             lines.append(f"{label:<20} model {format_bytes(model)}  ({whole})")
     return lines
+
+
+def _host(host: Mapping[str, Any] | None) -> list[str]:
+    if host is None:
+        return []
+    same = "the same ids for every user" if host["ids_equal"] else "NOT the same ids"
+    return [f"{same} on this machine ({host['core']}, {host['runtime_version']})"]
+
+
+def _estimates(record: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{board:<22} {format_ns(low):>8} to {format_ns(high):>8} a query  ({label})"
+        for board, low, high, label in estimate_lines(record)
+    ]
 
 
 def _quality(quality: Mapping[str, Any]) -> list[str]:

@@ -53,6 +53,8 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
             return measure.model_memory(job)
         case "measure":
             return measure.measure(job)
+        case "rank":
+            return measure.rank(job)
         case "sustained":
             from device_bench.sustained import sustain
 

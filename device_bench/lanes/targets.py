@@ -57,6 +57,16 @@ class LaneModule(Protocol):
 
 LANES: Final[Mapping[str, Lane]] = {
     "host": Lane(module="device_bench.lanes.host", grammar="host", about="this machine", flags=("limit",)),
+    "armvm": Lane(
+        module="device_bench.lanes.armvm",
+        grammar="armvm[:cortex-a53|cortex-a76]",
+        about="an emulated 64-bit Arm machine, instructions counted",
+        details=("cortex-a53", "cortex-a76"),
+        optional=True,
+        flags=("memory", "cache"),
+        # the clock counts instructions: nothing varies from process to process, and no time passes
+        defaults={"processes": 1, "seconds": 0.0, "queries": 500},
+    ),
     "ssh": Lane(
         module="device_bench.lanes.ssh",
         grammar="ssh://user@host[:port]",

@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = build_parser().parse_args(arguments or ["--help"])
         return _run(args)
     except RecPressError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"{error.label}: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("\nstopped. What was finished is kept; the same command goes on from there.", file=sys.stderr)

@@ -25,6 +25,8 @@ class RecPressError(Exception):
     """Base of all errors that are reported in one line, without a traceback."""
 
     exit_code: ClassVar[int] = 1
+    label: ClassVar[str] = "error"
+    """What the one line begins with."""
 
 
 class ConfigError(RecPressError):
@@ -54,6 +56,12 @@ class StorageError(RecPressError):
 
 class MissingExtraError(RecPressError):
     """A command needs packages that this installation leaves out."""
+
+
+class SkippedError(RecPressError):
+    """Nothing was done for want of a program; the message says what to install. Never a pass."""
+
+    label = "skipped"
 
 
 class GateError(RecPressError):

@@ -1,5 +1,6 @@
 """Ranking metrics, each with its formula. Ties go to the lower item index, everywhere."""
 
+import itertools
 from collections.abc import Collection, Sequence
 from typing import Any, cast
 
@@ -35,11 +36,18 @@ def _ordered(scores: Scores) -> NDArray[np.int64] | NDArray[np.floating[Any]]:
 
 
 def _hits(topk: NDArray[np.integer], relevant: Sequence[Collection[int]]) -> NDArray[np.bool_]:
+    """Which of the listed items are relevant. All users at once: a loop over them took longer than ranking.
+
+    topk (B, K) -> (B, K)
+    """
     if len(topk) != len(relevant):
         raise ValueError(f"{len(topk)} ranking lists for {len(relevant)} users")
-    return np.array(
-        [np.isin(row, np.fromiter(r, np.int64, len(r))) for row, r in zip(topk, relevant, strict=True)]
-    ).reshape(topk.shape)
+    sizes = [len(r) for r in relevant]
+    wanted = np.fromiter(itertools.chain.from_iterable(relevant), np.int64, sum(sizes))
+    # an item's place among all pairs of user and item; -1, which pads lists, has one that nobody wants
+    span = max(int(topk.max(initial=0)), int(wanted.max(initial=0))) + 2
+    start = np.arange(len(topk), dtype=np.int64) * span + 1
+    return np.isin(topk.astype(np.int64) + start[:, None], wanted + np.repeat(start, sizes))
 
 
 def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> F64:

@@ -5,7 +5,16 @@ from typing import Final
 
 from recpress_edge.core.errors import ConfigError
 
-_SIZES: Final = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+_SIZES: Final = {
+    "B": 1,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    # 512M of memory is binary everywhere: for qemu, cgroups and systemd alike
+    **dict.fromkeys(("K", "KIB"), 2**10),
+    **dict.fromkeys(("M", "MIB"), 2**20),
+    **dict.fromkeys(("G", "GIB"), 2**30),
+}
 _DURATIONS: Final = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "min": 60 * 10**9}
 
 

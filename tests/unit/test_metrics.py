@@ -34,6 +34,15 @@ def test_ndcg_at_k(topk, relevant, expected):
     assert ndcg_at_k(np.array(topk), relevant) == pytest.approx(expected)
 
 
+def test_many_users_at_once_are_as_one_by_one():
+    rng = np.random.default_rng(0)
+    topk = np.stack([rng.permutation(30)[:10] for _ in range(50)])
+    topk[3, 5:] = -1  # a short list
+    relevant = [frozenset(rng.integers(0, 30, rng.integers(0, 6)).tolist()) for _ in range(50)]
+    hits = [len(r & set(row)) / len(r) for row, r in zip(topk.tolist(), relevant, strict=True) if r]
+    assert recall_at_k(topk, relevant) == pytest.approx(np.mean(hits))
+
+
 def test_a_user_without_relevant_items_is_not_a_zero():
     assert np.isnan(ndcg_by_user(np.array([[0]]), [set()])).all()
 

@@ -1,0 +1,81 @@
+"""The cache folder: components that are built once, whole or not at all, and used by many runs."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from recpress_edge.core.files import digest_of, new_directory, read_json, storage_errors, write_json
+
+CACHE_VARIABLE: Final = "RECPRESS_CACHE_DIR"
+_MANIFEST: Final = "manifest.json"
+_LOCK: Final = ".lock"
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A finished folder of the cache."""
+
+    folder: Path
+    facts: Mapping[str, Any]
+    """What its builder returned, and ``wants``: what it was built for."""
+
+    @property
+    def digest(self) -> str:
+        """Names its contents: what was wanted, and what was found."""
+        return digest_of(dict(self.facts))
+
+
+def cache_root(chosen: Path | None) -> Path:
+    """The flag's folder, else $RECPRESS_CACHE_DIR, else recpress-edge in the user's cache folder (XDG)."""
+    if chosen is not None:
+        return chosen.resolve()
+    if named := os.environ.get(CACHE_VARIABLE):
+        return Path(named).resolve()
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base).resolve() / "recpress-edge"
+
+
+@contextlib.contextmanager
+def locked(root: Path, report: Report) -> Iterator[None]:
+    """Only one process sets up at a time; the lock goes with its process, whatever ends that.
+
+    What an earlier process left half built is removed.
+    """
+    with storage_errors(root):
+        root.mkdir(parents=True, exist_ok=True)
+        file = (root / _LOCK).open("w")
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            report(f"waiting for another process that sets up {root}")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        for draft in root.glob(".*-*.*"):
+            shutil.rmtree(draft, ignore_errors=True)
+        yield
+
+
+def component(
+    root: Path,
+    name: str,
+    wants: Mapping[str, Any],
+    build: Callable[[Path], Mapping[str, Any]],
+    report: Report,
+) -> Component:
+    """The component that was built for ``wants``, built now if there is none. Call it :func:`locked`.
+
+    ``build`` fills a folder and returns facts about it (versions, digests).
+    """
+    folder = root / f"{name}-{digest_of(dict(wants))[:12]}"
+    if not (folder / _MANIFEST).is_file():
+        report(f"setting up {name} in {root}, once")
+        with new_directory(folder, force=True) as draft:
+            write_json(draft / _MANIFEST, {"wants": dict(wants), **build(draft)})
+    return Component(folder, read_json(folder / _MANIFEST))

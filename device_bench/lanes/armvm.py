@@ -1,0 +1,289 @@
+"""``--on armvm``: the unmodified device_bench inside an emulated 64-bit Arm machine."""
+
+import datetime
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final
+
+from device_bench.device import device_facts
+from device_bench.emulation.cache import cache_root
+from device_bench.emulation.guest import Setup, prepare
+from device_bench.emulation.machine import CPUS, Console, boot
+from device_bench.emulation.payload import read_answer, write_payload
+from device_bench.emulation.tools import EmulationError
+from device_bench.estimates import estimates
+from device_bench.lanes.targets import Record, Report, Target
+from device_bench.options import TIMEOUT_S, Request
+from device_bench.process import run_worker
+from device_bench.protocol import artifact_facts, job_of, open_for_run
+from recpress_edge.core.bundle import Bundle
+from recpress_edge.core.errors import ArtifactError, ConfigError
+from recpress_edge.core.results import INSTRUCTIONS, summarise
+from recpress_edge.core.survival import CRASHED, OUT_OF_MEMORY, TIMED_OUT, survival_record
+from recpress_edge.core.units import format_bytes, parse_size
+
+MEMORY_BYTES: Final = 512 * 2**20
+LEAST_MEMORY: Final = 256 * 2**20
+MOST_MEMORY: Final = 2 * 2**30
+# Of real time, for one boot: a minute where the machine is free, several where it is not.
+BOOT_TIMEOUT_S: Final = 1800.0
+# name of the core -> main ID register's part, int8 dot product
+_CORES: Final[Mapping[str, tuple[str, str, bool]]] = {
+    "cortex-a53": ("Cortex-A53", "0xd03", False),
+    "cortex-a76": ("Cortex-A76", "0xd0b", True),
+}
+_LAST_ERROR: Final = re.compile(r"^(?:error|skipped): (.*)")
+
+
+def check(request: Request) -> None:
+    """One core, and a clock that counts instructions: what needs cores or seconds goes elsewhere."""
+    protocol = request.protocol
+    if protocol.threads != 1:
+        raise ConfigError(f"--threads {protocol.threads}: the emulated machine has one core. Leave it out.")
+    if protocol.seconds or protocol.sustained_s:
+        raise ConfigError(
+            "--seconds and --sustained ask for time, but the emulated machine's clock counts instructions. "
+            "Say how many --queries instead."
+        )
+    memory_of(request)
+
+
+def memory_of(request: Request) -> int:
+    """Bytes of the emulated machine."""
+    text = request.options.get("memory")
+    if text is None:
+        return MEMORY_BYTES
+    found = parse_size(text)
+    if not LEAST_MEMORY <= found <= MOST_MEMORY or found % 2**20:
+        raise ConfigError(f"--memory must be whole MiB from 256M to 2G, got {text!r}")
+    return found
+
+
+def cpus_of(target: Target) -> tuple[str, ...]:
+    """The core that was named, or all."""
+    return (target.detail,) if target.detail else CPUS
+
+
+def plan(request: Request) -> str:
+    """How much work a bundle is."""
+    memory = format_bytes(memory_of(request))
+    return (
+        f"one boot each of an emulated {' and '.join(cpus_of(request.target))} with {memory}; "
+        f"about a minute each, cache in {cache_root(request.options.get('cache'))}"
+    )
+
+
+def run(request: Request, bundles: Sequence[Path], report: Report) -> Iterator[Record]:
+    """A record a bundle and core; ArtifactError where the ids are not this machine's own."""
+    root = cache_root(request.options.get("cache"))
+    for folder in bundles:
+        bundle = open_for_run(folder, request.protocol)
+        setup = prepare(bundle.contract.format, root, report)
+        host = run_worker("rank", job_of(folder, bundle, request.protocol), TIMEOUT_S)
+        for cpu in cpus_of(request.target):
+            record = run_once(_Boot(setup, folder, bundle, request, cpu, host), report)
+            yield record
+            _check_ids(record)
+
+
+@dataclass(frozen=True, slots=True)
+class _Boot:
+    """Everything that one boot is made of."""
+
+    setup: Setup
+    folder: Path
+    bundle: Bundle
+    request: Request
+    cpu: str
+    host: Mapping[str, Any]
+    """This machine's own answers."""
+
+    @property
+    def target(self) -> Target:
+        return Target(self.request.target.lane, self.cpu)
+
+    @property
+    def command(self) -> str:
+        """What repeats this record alone."""
+        named = Request(self.target, self.request.protocol, self.request.options)
+        return named.command(self.folder)
+
+    @property
+    def memory(self) -> int:
+        return memory_of(self.request)
+
+
+Booter = Callable[
+    [Setup, str, int, Callable[[IO[bytes]], object], Callable[[str], None], float],
+    Console,
+]
+
+
+def run_once(one: _Boot, report: Report, booter: Booter = boot) -> dict[str, Any]:
+    """Boot, measure, and make the record: of the measurement, or of how it ended without one."""
+    created, start = datetime.datetime.now(datetime.UTC), time.monotonic()
+    name = f"{one.bundle.name} on {one.target}"
+    stages = [f"boot of {one.cpu} with {format_bytes(one.memory)}"]
+    report(f"{name}: {stages[0]}")
+
+    def tell(line: str) -> None:
+        _, known, stage = line.partition(f"{one.bundle.name}: ")
+        if known:
+            stages.append(stage)
+            report(f"{name}: {stage}, after {time.monotonic() - start:.0f} s")
+
+    console = booter(
+        one.setup,
+        one.cpu,
+        one.memory,
+        lambda file: write_payload(file, one.setup, one.folder, _guest_flags(one.request)),
+        tell,
+        BOOT_TIMEOUT_S,
+    )
+    code, guest = read_answer(console.lines)
+    stamp = created.strftime("%Y-%m-%dT%H:%M:%SZ")
+    if guest is None:
+        return _ended(one, console, code, stages[-1], stamp)
+    return measured_record(one, guest, stamp)
+
+
+def _guest_flags(request: Request) -> list[str]:
+    return request.protocol.flags()
+
+
+def measured_record(one: _Boot, guest: Mapping[str, Any], created: str) -> dict[str, Any]:
+    """The guest's record, told for what it is: its nanoseconds are instructions, its machine is emulated."""
+    core = _CORES[one.cpu][0]
+    reasons = list(guest["invalid_reasons"])
+    equal = guest["quality"]["ids_sha256"] == one.host["ids_sha256"]
+    if not equal and _must_be_equal(one):
+        reasons.append("wrong answers: the ranked ids are not those of the machine that emulates")
+    protocol_warnings = one.request.protocol.warnings()
+    samples = guest["latency_ns"]
+    here = device_facts()
+    return {
+        **{key: value for key, value in guest.items() if key not in ("latency_ns", "selftest")},
+        "created": created,
+        "basis": "emulated",
+        "valid": not reasons,
+        "invalid_reasons": reasons,
+        "warnings": [text for text in guest["warnings"] if text not in protocol_warnings],
+        "device": {**guest["device"], **_identity(one)},
+        "protocol": {
+            **guest["protocol"],
+            "clock": INSTRUCTIONS,
+            "on": str(one.target),
+            "command": one.command,
+        },
+        INSTRUCTIONS: samples,
+        "selftest": guest["selftest"],
+        "host": {
+            "ids_sha256": one.host["ids_sha256"],
+            "ids_equal": equal,
+            "arch": here["arch"],
+            "core": here["core"],
+            "runtime_version": one.host["runtime_version"],
+        },
+        "emulator": _emulator(one),
+        "estimates": estimates(core, summarise(samples["query"]).p50_ns, guest["artifact"]),
+    }
+
+
+def _must_be_equal(one: _Boot) -> bool:
+    """A delegate that quantises anew promises no equal ids; everything else does."""
+    return one.request.protocol.delegate is None
+
+
+def _check_ids(record: Record) -> None:
+    host = record.get("host")
+    if host and not host["ids_equal"] and not record["valid"]:
+        raise ArtifactError(
+            f"{record['artifact']['name']} on {record['protocol']['on']}: the ranked ids are not those of "
+            f"this machine ({record['quality']['ids_sha256'][:12]}, here {host['ids_sha256'][:12]}). "
+            "The record is kept as INVALID; the runtime or the emulator computes wrongly."
+        )
+
+
+def _identity(one: _Boot) -> dict[str, Any]:
+    """What the machine is called, and what it is: nothing of it was measured on a board."""
+    core, part, dotprod = _CORES[one.cpu]
+    size = "" if one.memory == MEMORY_BYTES else f"-{one.memory // 2**20}m"
+    return {
+        "id": f"armvm-{one.cpu}{size}",
+        "model": f"Emulated {core} (QEMU {one.setup.tools.facts['qemu']})",
+        "core": core,
+        "cpu_part": part,
+        "dotprod": dotprod,
+    }
+
+
+def _emulator(one: _Boot) -> dict[str, Any]:
+    setup = one.setup
+    return {
+        "program": "qemu-system-aarch64",
+        "version": setup.tools.facts["qemu"],
+        "cpu": one.cpu,
+        "memory_bytes": one.memory,
+        "image_bytes": setup.image.facts["memory_bytes"],
+        "image_sha256": setup.image.facts["sha256"],
+        "packages": {**setup.tools.facts["packages"], **setup.system.facts["packages"]},
+        "wheels": setup.site.facts["wheels"],
+    }
+
+
+def _ended(one: _Boot, console: Console, code: int | None, stage: str, created: str) -> dict[str, Any]:
+    """No record came out: out of memory is an outcome, everything else an error of the set-up."""
+    said = [found[1] for line in console.lines if (found := _LAST_ERROR.match(line))]
+    last = (said or [line for line in console.lines if line.strip()] or ["nothing"])[-1]
+    if console.out_of_memory:
+        outcome = OUT_OF_MEMORY
+    elif console.timed_out:
+        outcome, last = TIMED_OUT, f"no end after {BOOT_TIMEOUT_S / 60:.0f} min"
+    elif console.panic:
+        outcome, last = CRASHED, f"kernel panic: {console.panic}"
+    else:
+        raise EmulationError(
+            f"{one.bundle.name} on {one.target}: device_bench ended inside with exit code {code}: {last}"
+        )
+    image = format_bytes(one.setup.image.facts["memory_bytes"])
+    return survival_record(
+        created=created,
+        on=str(one.target),
+        limit={
+            "memory_bytes": one.memory,
+            "cpus": None,
+            "how": f"an emulated machine of that size, whose file system takes {image} of it",
+        },
+        outcome=outcome,
+        stage=stage,
+        detail=last,
+        artifact=artifact_facts(one.bundle),
+        device={**_unseen_device(one), **_identity(one)},
+        protocol={
+            "threads": 1,
+            "k": one.request.protocol.k,
+            "queries": one.request.protocol.queries,
+            "seed": one.request.protocol.seed,
+            "command": one.command,
+        },
+        oom_kills=console.oom_kills,
+    )
+
+
+def _unseen_device(one: _Boot) -> dict[str, Any]:
+    """Of a machine that ended before it could tell."""
+    return {
+        "cores": 1,
+        "dot_product_flags": ["asimddp"] if _CORES[one.cpu][2] else [],
+        "arch": "aarch64",
+        "bits": 64,
+        "kernel": one.setup.system.facts["kernel"],
+        "governor": None,
+        "max_freq_khz": None,
+        "mem_total_bytes": one.memory,
+        "swap_total_bytes": 0,
+        "allocator": None,
+    }

@@ -10,6 +10,7 @@
 Digests of what was unpacked are kept beside it and compared before it is used again.
 """
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -129,9 +130,9 @@ EXTRAS: Final = {
 
 
 def cache_dir() -> Path:
-    """Of this user, kept between runs."""
+    """Of this user, kept between runs; what is unpacked otherwise than this file says is not used."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "recpress-edge" / "android"
+    return Path(base) / "recpress-edge" / f"android-{_sha256(Path(__file__))[:12]}"
 
 
 def ensure_toolchain(cache: Path | None = None) -> Toolchain:
@@ -163,10 +164,14 @@ def _kept(target: Path, make: Callable[[Path], None]) -> Path:
     try:
         make(draft)
         (draft / SUMS).write_text("".join(f"{sha}  {name}\n" for name, sha in _digests(draft).items()))
-        draft.rename(target)
+        with contextlib.suppress(OSError):  # another process was faster; its work is as good
+            draft.rename(target)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
+    if draft.exists():
+        shutil.rmtree(draft)
+        return _kept(target, make)
     return target
 
 
@@ -261,7 +266,7 @@ def _build_ort(draft: Path) -> None:
 
 def _ort_source(work: Path) -> Path:
     tarball = _fetch(ORT_SOURCE, work)
-    wanted = ["*/java/src/main/*", "*/include/*", "*/onnxruntime_training_c_api.h"]
+    wanted = ["*/java/src/main/*", "*/include/*"]
     _run(["tar", "xJf", str(tarball), "--wildcards", *wanted], work)
     return next(work.glob("onnxruntime-*/"))
 
@@ -294,7 +299,8 @@ def _gcc(work: Path, source: Path, libraries: Path) -> list[str]:
     ]
     return [
         "gcc",
-        *("-O2", "-fPIC", "-shared", "-std=c11", "-w", '-DORT_VERSION="1.21.0"'),
+        *("-O2", "-fPIC", "-shared", "-std=c11", "-w"),
+        f'-DORT_VERSION="{ORT_VERSION}"',  # what getVersion() says: the library that is linked
         *(f"-I{folder}" for folder in include),
         *map(str, sorted((source / "java/src/main/native").glob("*.c"))),
         *("-o", str(libraries / "libonnxruntime4j_jni.so"), str(libraries / "libonnxruntime.so")),

@@ -10,7 +10,7 @@ import org.example.recpress.Benchmark;
  * A run that a script asks for by intent extras; its results go to logcat, where tools/bench_device.sh finds them.
  *
  * <p>{@code adb shell am start -n org.example.recpress.demo/.MainActivity --es run ID --es phase full
- * --ei k 50 --ei queries 1000 --ef seconds 2 --ei seed 0}; phase cold-1, cold-2 … for cold starts.
+ * --ei k 50 --ei queries 1000 --es seconds 2 --ei seed 0}; phase cold-1, cold-2 … for cold starts.
  */
 final class HeadlessRun {
     static final String TAG = "RecPressBench";
@@ -19,7 +19,7 @@ final class HeadlessRun {
     private final String phase;
     private final int k;
     private final int queries;
-    private final float seconds;
+    private final double seconds;
     private final int seed;
 
     private HeadlessRun(Intent intent) {
@@ -27,7 +27,8 @@ final class HeadlessRun {
         phase = intent.getStringExtra("phase");
         k = intent.getIntExtra("k", 50);
         queries = intent.getIntExtra("queries", 1000);
-        seconds = intent.getFloatExtra("seconds", 2f);
+        String text = intent.getStringExtra("seconds"); // as text: a float would not be what was asked for
+        seconds = text == null ? 2 : Double.parseDouble(text);
         seed = intent.getIntExtra("seed", 0);
     }
 

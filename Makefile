@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+TENSORFLOW := .venv-tensorflow
 
-.PHONY: demo test test-android check bench clean
+.PHONY: demo test test-android test-tensorflow check bench clean
 
 demo: $(STAMP)  ## the whole job on the synthetic data set; results in demo/
 	$(BIN)/recpress-edge demo --work demo --force
@@ -14,6 +15,9 @@ test: $(STAMP)  ## all tests
 
 test-android: $(STAMP)  ## the Android stub: Java library on a JVM, app compiled and signed (Debian, JDK 17)
 	$(BIN)/python -m pytest examples/android_stub/tests
+
+test-tensorflow: $(TENSORFLOW)/.installed  ## TFLite files against TensorFlow's own converter (1.3 GB)
+	$(TENSORFLOW)/bin/python -m pytest tests/oracle/test_tensorflow.py
 
 check: $(STAMP)  ## format, lint, types, layers
 	$(BIN)/ruff format --check .
@@ -25,7 +29,7 @@ bench: $(STAMP)  ## speed of the exact fast forms against the plain definitions 
 	$(BIN)/python benchmarks/topology_speed.py
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) $(TENSORFLOW) demo
 
 # torch first and from the constraints file: without it pip takes gigabytes of CUDA packages.
 $(STAMP): pyproject.toml constraints.txt
@@ -33,4 +37,10 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+# Apart: TensorFlow is larger than all the rest, and judges from outside.
+$(TENSORFLOW)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(TENSORFLOW)
+	$(TENSORFLOW)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[tensorflow]' 'pytest>=8.3'
 	@touch $@

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TENSORFLOW := .venv-tensorflow
 
-.PHONY: demo test test-android test-tensorflow check bench clean
+.PHONY: demo test test-android test-tensorflow test-litert-torch check bench clean
 
 demo: $(STAMP)  ## the whole job on the synthetic data set; results in demo/
 	$(BIN)/recpress-edge demo --work demo --force
@@ -18,6 +18,12 @@ test-android: $(STAMP)  ## the Android stub: Java library on a JVM, app compiled
 
 test-tensorflow: $(TENSORFLOW)/.installed  ## TFLite files against TensorFlow's own converter (1.3 GB)
 	$(TENSORFLOW)/bin/python -m pytest tests/oracle/test_tensorflow.py
+
+test-litert-torch:  ## networks as TFLite, in an environment of its own (1.3 GB, x86-64 Linux)
+	$(PYTHON) -m venv .venv-litert
+	.venv-litert/bin/python -m pip install --quiet --constraint constraints.txt torch
+	.venv-litert/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[litert]' pytest
+	.venv-litert/bin/python -m pytest tests/unit/test_network_litert.py
 
 check: $(STAMP)  ## format, lint, types, layers
 	$(BIN)/ruff format --check .

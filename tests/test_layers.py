@@ -35,7 +35,8 @@ def test_building_the_parser_imports_no_command_dependency() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_export_never_loads_torch() -> None:
+def test_export_never_loads_torch_but_for_networks() -> None:
+    """Its one subpackage may: what traces a network is imported when one is exported (docs/adr/0019)."""
     modules = [
         f"recpress_export.{path.stem}" for path in sorted((ROOT / "export/recpress_export").glob("*.py"))
     ]

@@ -79,6 +79,7 @@ class LiteRT:
         self.exact = contract.exact and delegate is None
         self.n_users, self.n_items = contract.n_users, contract.n_items
         self._retired = np.array(contract.retired, np.int64)
+        self._sequence = contract.history_length > 0
         kinds = tflite.OpResolverType
         kernels = kinds.AUTO if delegate == XNNPACK else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         try:
@@ -131,7 +132,7 @@ class LiteRT:
 
     def prepare(self, user: SupportsIndex | None, seen: SeenItems, k: SupportsIndex) -> Feed:
         """Check a request (ConfigError) and put it into the file's types."""
-        query = check_query(user, seen, k, self.n_users, self.n_items, self._retired)
+        query = check_query(user, seen, k, self.n_users, self.n_items, self._retired, sequence=self._sequence)
         return Feed(query.user, query.seen.astype(np.int32), query.k)
 
     def run(self, feed: Feed) -> Answer:

@@ -49,6 +49,7 @@ class OnnxRuntime:
         self.exact = contract.exact
         self.n_users, self.n_items = contract.n_users, contract.n_items
         self._retired = np.array(contract.retired, np.int64)
+        self._sequence = contract.history_length > 0
         self._user, self._seen, self._k = contract.user_input, contract.seen_input, contract.k_input
         self._outputs = [contract.items_output, contract.scores_output]
         options = ort.SessionOptions()
@@ -82,7 +83,7 @@ class OnnxRuntime:
 
     def prepare(self, user: SupportsIndex | None, seen: SeenItems, k: SupportsIndex) -> Feed:
         """Check a request (ConfigError) and lay it out as the session's inputs."""
-        query = check_query(user, seen, k, self.n_users, self.n_items, self._retired)
+        query = check_query(user, seen, k, self.n_users, self.n_items, self._retired, sequence=self._sequence)
         who = {self._user: np.array([query.user], np.int64)} if self._user else {}
         return who | {
             self._seen: np.ascontiguousarray(query.seen),

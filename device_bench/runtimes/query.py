@@ -39,11 +39,14 @@ def check_query(
     n_users: int,
     n_items: int,
     retired: I64 = NONE_RETIRED,
+    *,
+    sequence: bool = False,
 ) -> Query:
     """Check one request and cap k to the items left; k is 0 when all are seen or retired.
 
     The host must do this: onnxruntime wraps negative indices, so user -1 would return another
-    user's list and a seen item of -1 would silently hide the last item. Raises ConfigError.
+    user's list and a seen item of -1 would silently hide the last item. With ``sequence`` the order of
+    the seen items says something, so they stay as they are. Raises ConfigError.
     """
     user, k = _check_user(user, n_users), operator.index(k)
     if k < 1:
@@ -54,7 +57,7 @@ def check_query(
     items = items.astype(np.int64, copy=False)
     if items.size and (items.min() < 0 or items.max() >= n_items):
         raise ConfigError(f"seen item index outside 0..{n_items - 1}: {items.min()}..{items.max()}")
-    if not n_users:
+    if not n_users and not sequence:
         items = np.unique(items)  # a history: an item counts once, however often it was consumed
     if k > n_items - items.size - retired.size:  # only then can duplicates matter
         k = min(k, n_items - int(np.union1d(items, retired).size))

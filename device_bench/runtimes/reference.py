@@ -33,7 +33,7 @@ class ReferenceRuntime:
         self,
         n_users: int,
         n_items: int,
-        scores: Callable[[int], NDArray[np.int64] | F32],
+        scores: Callable[[int], NDArray[Any]],
         scale: Callable[[int], np.float32],
         retired: I64 = NONE_RETIRED,
     ) -> None:

@@ -55,6 +55,13 @@ class Student:
 
 def read_student(folder: Path) -> Student:
     """Read and verify a model folder; anything that does not fit is an :class:`ArtifactError`."""
+    facts, arrays, digest = read_model(folder)
+    user_emb, item_emb = _tables(folder / MODEL_FILE, arrays, facts["dim"])
+    return Student(user_emb, item_emb, facts["name"], facts["seed"], digest, facts)
+
+
+def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]], str]:
+    """model.json, the arrays of model.safetensors and its digest, of any model; ArtifactError as above."""
     where = folder / MODEL_FACTS
     facts = read_json(where)
     if facts.get("schema") != MODEL_SCHEMA:
@@ -77,15 +84,13 @@ def read_student(folder: Path) -> Student:
             f"SHA-256 {found}, expected {facts['sha256']}. "
             f"Delete {folder} and train again."
         )
-    user_emb, item_emb = _tables(path, data, facts["dim"])
-    return Student(user_emb, item_emb, facts["name"], facts["seed"], found, facts)
-
-
-def _tables(path: Path, data: bytes, dim: int) -> tuple[F32, F32]:
     try:
-        arrays = load(data)
+        return facts, load(data), found
     except (SafetensorError, ValueError) as error:
         raise ArtifactError(f"{path} is not a readable safetensors file: {error}") from None
+
+
+def _tables(path: Path, arrays: dict[str, NDArray[Any]], dim: int) -> tuple[F32, F32]:
     if "ranking_items" in arrays and TABLES[0] not in arrays:
         raise ArtifactError(
             f"{path} holds rankings, not tables: the model is no product of a user and an item vector and "

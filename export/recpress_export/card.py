@@ -32,8 +32,7 @@ def write_card(
         + _list(
             [
                 f"recipe: `{recipe.name}`: {recipe.summary}",
-                f"bytes per item row: {recipe.item_row_bytes(contract.dim)}",
-                _user_storage(contract, recipe),
+                *_row_storage(contract, recipe, provenance),
                 f"ties: {contract.tie_rule}",
             ]
         ),
@@ -74,6 +73,15 @@ def _audience(contract: Contract) -> str:
             return f"{contract.n_users:,} known users"
 
 
+def _row_storage(contract: Contract, recipe: Recipe, provenance: Mapping[str, Any]) -> list[str]:
+    network = provenance.get("network")
+    if network:
+        versions = ", ".join(f"{name} {number}" for name, number in network["versions"].items())
+        level = f", opset {network['opset']}, IR {network['ir_version']}" if "opset" in network else ""
+        return [f"network: {network['kind']}, traced by {versions}{level}"]
+    return [f"bytes per item row: {recipe.item_row_bytes(contract.dim)}", _user_storage(contract, recipe)]
+
+
 def _user_storage(contract: Contract, recipe: Recipe) -> str:
     size = recipe.user_row_bytes(contract.dim)
     if contract.profile == "history":
@@ -96,6 +104,11 @@ def _inputs(contract: Contract) -> str:
     match contract.profile:
         case "single-user":
             return seen
+        case "history" if contract.history_length:
+            return (
+                f"{seen}: the items consumed so far, oldest first, of which the last "
+                f"{contract.history_length} are read and none is recommended again, "
+            )
         case "history":
             return (
                 f"`{contract.seen_input}` int64 [n] (the distinct items consumed so far, which are not "
@@ -109,7 +122,7 @@ def _unknown(contract: Contract) -> str:
     if contract.profile == "history":
         return (
             "Items that were not in the log when it was trained cannot be served. An empty history gets one "
-            "and the same list for everybody: that of the learned prior."
+            "and the same list for everybody."
         )
     return "Users and items that were not in the log when it was trained cannot be served."
 

@@ -13,7 +13,7 @@ from recpress_export.parity import Gate, Parity, gate_error, gate_facts, gate_fa
 from recpress_export.quantize import ErrorStats, QuantizedTables, Recipe, error_stats
 from recpress_export.rows import write_rows
 from recpress_export.scales import write_scales
-from recpress_export.source import Source
+from recpress_export.source import NetworkSource, Source
 
 CARD_FILE: Final = "CARD.md"
 
@@ -48,7 +48,9 @@ class Ending:
     """A history file beside the user table that it replaces."""
 
 
-def finish(draft: Path, source: Source, recipe: Recipe, gate: Gate, ending: Ending, *, force: bool) -> Made:
+def finish(
+    draft: Path, source: Source | NetworkSource, recipe: Recipe, gate: Gate, ending: Ending, *, force: bool
+) -> Made:
     """Write the rest, the manifest last; then GateError where the gate is not met and not overruled."""
     failure = gate_failure(ending.parity, gate, recipe.name)
     quality = {
@@ -66,6 +68,7 @@ def finish(draft: Path, source: Source, recipe: Recipe, gate: Gate, ending: Endi
     digest = write_manifest(draft, ending.name, ending.contract, ending.provenance, quality)
     if failure and not force:
         raise gate_error(failure, recipe.name)
-    student, tables = source.student, ending.quantized
-    errors = error_stats(student.user_emb, student.item_emb, tables) if tables else None
+    errors = None
+    if isinstance(source, Source) and ending.quantized:
+        errors = error_stats(source.student.user_emb, source.student.item_emb, ending.quantized)
     return Made(digest, ending.parity, ending.fp32_bytes, errors)

@@ -17,6 +17,7 @@ _TYPES: Final = {
     np.dtype(np.float16): schema.TensorType.FLOAT16,
     np.dtype(np.int32): schema.TensorType.INT32,
     np.dtype(np.int8): schema.TensorType.INT8,
+    np.dtype(np.bool_): schema.TensorType.BOOL,
 }
 # Operator -> its table of options; the others have none.
 _OPTIONS: Final = {
@@ -31,6 +32,7 @@ _OPTIONS: Final = {
     "FLOOR_MOD": "FloorModOptions",
     "FULLY_CONNECTED": "FullyConnectedOptions",
     "GATHER": "GatherOptions",
+    "LESS": "LessOptions",
     "MAXIMUM": "MaximumMinimumOptions",
     "MAX_POOL_2D": "Pool2DOptions",
     "MINIMUM": "MaximumMinimumOptions",
@@ -131,6 +133,31 @@ class FlatModel:
             made.builtinOptions = table
             made.builtinOptionsType = getattr(schema.BuiltinOptions, _OPTIONS[name])
         self._graph.operators.append(made)
+
+    def add_model(self, data: bytes, given: int) -> int:
+        """Another model's tensors and operators, its one input being tensor ``given``. Returns its output."""
+        model = schema.ModelT.InitFromPackedBuf(data, 0)
+        (graph,) = model.subgraphs
+        (source,), (result,) = graph.inputs, graph.outputs
+        numbers = {source: given, -1: -1}  # -1: an optional input that is not given
+        for number, tensor in enumerate(graph.tensors):
+            if number == source:
+                continue
+            stored = model.buffers[tensor.buffer].data
+            tensor.name = f"network/{number}"
+            tensor.buffer = 0 if stored is None or not len(stored) else self._buffer(bytes(stored))
+            self._graph.tensors.append(tensor)
+            numbers[number] = len(self._graph.tensors) - 1
+        codes = {}
+        for number, code in enumerate(model.operatorCodes):
+            codes[number] = len(self._codes)
+            self._codes.append(code)
+        for operator in graph.operators:
+            operator.opcodeIndex = codes[operator.opcodeIndex]
+            operator.inputs = [numbers[number] for number in operator.inputs]
+            operator.outputs = [numbers[number] for number in operator.outputs]
+            self._graph.operators.append(operator)
+        return numbers[result]
 
     def to_bytes(
         self, inputs: Mapping[str, int], outputs: Mapping[str, int], metadata: Mapping[str, str]

@@ -89,6 +89,25 @@ class ScaleByPeak:
     step: np.float32
 
 
+@dataclass(frozen=True, slots=True)
+class ReadTokens:
+    """tokens (1, n) = the start token and the last ``length`` − 1 of ``seen``, oldest first.
+
+    A writer of fixed shapes fills up behind them to (1, length) with the start token's index.
+    """
+
+    start_token: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunNetwork:
+    """scores (I,) or, in a file of fixed shapes, (size,) = the network of the tokens, or of the user."""
+
+    network: bytes
+    """A model of the contract's own format with one input and one output."""
+
+
 Step = (
     LookUp
     | FoldHistory
@@ -99,6 +118,8 @@ Step = (
     | SelectTop
     | ScaleScores
     | ScaleByPeak
+    | ReadTokens
+    | RunNetwork
 )
 
 TFLITE_SEEN_CAPACITY: Final = 128

@@ -54,7 +54,7 @@ class HistoryFill:
     ) -> Made:
         student = source.student
         quantized = quantize(recipe, student.user_emb, student.item_emb)
-        histories = _made_histories(student.n_items)
+        histories = made_histories(student.n_items)
         selftest = answer_queries(
             self._reference(source, recipe, quantized, histories, plain=True),
             range(len(histories)),
@@ -148,9 +148,13 @@ class HistoryFill:
         return size, compare(before, found, valid, student.seed, name, users, counts), beside
 
 
-def _made_histories(n_items: int) -> list[NDArray[np.int64]]:
-    """Histories for the self-test, drawn at random: nobody's, so they may be shipped. The first is empty."""
+def made_histories(n_items: int, *, in_order: bool = True) -> list[NDArray[np.int64]]:
+    """Histories for the self-test, drawn at random: nobody's, so they may be shipped. The first is empty.
+
+    By item index, or, not ``in_order``, as they were drawn.
+    """
     rng = stream(0, "self-test histories")
     longest = min(n_items - 1, 200)
     sizes = np.unique(np.geomspace(1, longest + 1, SELFTEST_USERS).astype(np.int64)) - 1
-    return [np.sort(rng.choice(n_items, int(size), replace=False)) for size in sizes]
+    drawn = [rng.choice(n_items, int(size), replace=False) for size in sizes]
+    return [np.sort(items) for items in drawn] if in_order else drawn

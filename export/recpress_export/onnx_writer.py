@@ -1,4 +1,7 @@
-"""Graph to ONNX: opset 13, IR 8, so that any onnxruntime since 1.9 reads it; the same bytes every time."""
+"""Graph to ONNX: opset 13, IR 8, so that any onnxruntime since 1.9 reads it; the same bytes every time.
+
+A file with a traced network is of opset 18, IR 10, which onnxruntime reads since 1.18.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +17,8 @@ from recpress_export.graph import (
     FoldHistory,
     Graph,
     LookUp,
+    ReadTokens,
+    RunNetwork,
     ScaleByPeak,
     ScaleItems,
     ScaleScores,
@@ -24,6 +29,7 @@ from recpress_export.graph import (
 )
 from recpress_export.history_onnx import add_fold, add_peak_scale
 from recpress_export.item_scale import INT4_ZERO_POINT
+from recpress_export.network_onnx import NETWORK_IR_VERSION, NETWORK_OPSET, add_network, add_tokens
 from recpress_export.two_level import TWO_LEVEL_ITEMS, add_two_level, pad_count
 
 OPSET: Final = 13
@@ -70,10 +76,11 @@ def to_onnx(graph: Graph, metadata: Mapping[str, str], two_level_items: int = TW
         helper.make_tensor_value_info(contract.items_output, TensorProto.INT64, ["n_returned"]),
         helper.make_tensor_value_info(contract.scores_output, TensorProto.FLOAT, ["n_returned"]),
     ]
+    traced = any(isinstance(step, RunNetwork) for step in graph.steps)
     model = helper.make_model(
         helper.make_graph(draft.nodes, "recommend", inputs, outputs, draft.tensors),
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
+        opset_imports=[helper.make_opsetid("", NETWORK_OPSET if traced else OPSET)],
+        ir_version=NETWORK_IR_VERSION if traced else IR_VERSION,
         producer_name="recpress-edge",
     )
     for key in sorted(metadata):
@@ -107,6 +114,10 @@ def _add(draft: _Draft, step: Step) -> None:
         case ScaleByPeak(factor):
             draft.node("Cast", [draft.current], ["top_float"], to=TensorProto.FLOAT)
             _multiply_top(draft, add_peak_scale(draft, factor))
+        case ReadTokens(start_token, length):
+            add_tokens(draft, draft.graph.contract.seen_input, start_token, length)
+        case RunNetwork(network):
+            add_network(draft, network, draft.current or draft.graph.contract.user_input)
 
 
 def _of_user(draft: _Draft, name: str, table: NDArray[Any], row: str) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -85,10 +86,16 @@ def export_bundle(
     something else is at ``target`` and ``force`` is off. A bundle below the gate that ``force``
     published says so in its manifest and on its card.
     """
+    make = fill or fill_all_users
+    return publish(lambda draft: make(draft, source, recipe, gate, update, force=force), target, force=force)
+
+
+def publish(make: Callable[[Path], Made], target: Path, *, force: bool) -> Exported:
+    """``make`` a draft, open it again, run its self-test, and only then let it appear at ``target``."""
     unchanged = False
     with contextlib.suppress(_UnchangedError), new_directory(target, force=True) as draft:
         try:
-            made = (fill or fill_all_users)(draft, source, recipe, gate, update, force=force)
+            made = make(draft)
         except GateError as error:
             raise GateError(f"{error} {_keep_rejected(draft, target)}") from None
         reopened = open_bundle(draft)

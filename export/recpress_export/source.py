@@ -13,15 +13,15 @@ from recpress_edge.core.bundle import BUNDLE_SCHEMA, TIE_RULE, Evaluation
 from recpress_edge.core.errors import ArtifactError
 from recpress_export.arrays import Student
 from recpress_export.formats import PACKAGES
+from recpress_export.network_student import NetworkStudent
 from recpress_export.parity import Parity
 from recpress_export.quantize import RECIPES, Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Source:
-    """What an export starts from."""
+class _Source:
+    """What an export starts from, besides the student."""
 
-    student: Student
     user_ids: Sequence[str]
     item_ids: Sequence[str]
     valid: Evaluation
@@ -39,16 +39,37 @@ class Source:
     file_format: str = "onnx"
     """What its model is written as."""
 
-    def __post_init__(self) -> None:
+    def check_ids(self, student: Student | NetworkStudent) -> None:
+        """ArtifactError where the student is of another data set; one without users fits any users."""
         for kind, ids, count in (
-            ("user", self.user_ids, self.student.n_users),
-            ("item", self.item_ids, self.student.n_items),
+            ("user", self.user_ids, student.n_users or len(self.user_ids)),
+            ("item", self.item_ids, student.n_items),
         ):
             if len(ids) != count:
                 raise ArtifactError(
                     f"the student has {count} {kind}s, the data set {len(ids)}: they do not belong together. "
                     "Train the student on this data set."
                 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Source(_Source):
+    """What the export of a student that is two tables starts from."""
+
+    student: Student
+
+    def __post_init__(self) -> None:
+        self.check_ids(self.student)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NetworkSource(_Source):
+    """What the export of a student that is a network starts from."""
+
+    student: NetworkStudent
+
+    def __post_init__(self) -> None:
+        self.check_ids(self.student)
 
 
 def bundle_stem(student: str, seed: int) -> str:
@@ -62,7 +83,7 @@ def bundle_name(student: str, seed: int, recipe: Recipe, file_format: str = "onn
     return f"{bundle_stem(student, seed)}-{recipe.short}{suffix}"
 
 
-def provenance_of(source: Source) -> dict[str, Any]:
+def provenance_of(source: Source | NetworkSource) -> dict[str, Any]:
     """Who made this from what; nothing in it depends on when or where."""
     facts = source.student.facts
     return {
@@ -99,7 +120,7 @@ def model_metadata(provenance: Mapping[str, Any], recipe: Recipe) -> dict[str, s
 
 
 def quality_chain(
-    source: Source, recipe: Recipe, file_bytes: int, fp32_bytes: int, parity: Parity
+    source: Source | NetworkSource, recipe: Recipe, file_bytes: int, fp32_bytes: int, parity: Parity
 ) -> list[dict[str, Any]]:
     """Teacher -> student -> fp32 -> this recipe, with what is known of each."""
     facts, chain = source.student.facts, []
@@ -110,12 +131,14 @@ def quality_chain(
         _stage("student", source.student.name, source.student.table_bytes, facts.get("metrics") or {})
     )
     student = source.student
-    names = {r: bundle_name(student.name, student.seed, RECIPES[r], source.file_format) for r in RECIPES}
+    plain, name = (
+        bundle_name(student.name, student.seed, one, source.file_format) for one in (RECIPES["fp32"], recipe)
+    )
     own = recipe.name == "fp32"
     measured = parity.metrics_after if own else parity.metrics_before
-    chain.append(_stage("fp32", names["fp32"], fp32_bytes, {"valid": measured}))
+    chain.append(_stage("fp32", plain, fp32_bytes, {"valid": measured}))
     if not own:
-        chain.append(_stage(recipe.name, names[recipe.name], file_bytes, {"valid": parity.metrics_after}))
+        chain.append(_stage(recipe.name, name, file_bytes, {"valid": parity.metrics_after}))
     return chain
 
 

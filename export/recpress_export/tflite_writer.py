@@ -19,6 +19,8 @@ from recpress_export.graph import (
     FoldHistory,
     Graph,
     LookUp,
+    ReadTokens,
+    RunNetwork,
     ScaleByPeak,
     ScaleItems,
     ScaleScores,
@@ -29,6 +31,7 @@ from recpress_export.graph import (
 )
 from recpress_export.history_tflite import add_fold, add_peak_scale
 from recpress_export.item_scale import unpack_int4
+from recpress_export.network_tflite import add_tokens
 from recpress_export.quantize import QMAX
 from recpress_export.tflite_top import TWO_LEVEL_ITEMS, Layout, add_top, add_two_level_top, layout_of
 
@@ -74,13 +77,23 @@ def to_tflite(graph: Graph, metadata: Mapping[str, str], two_level_items: int = 
     }
     draft = _Draft(
         graph,
-        layout_of(contract.n_items, two_level=contract.n_items >= two_level_items),
+        layout_of(contract.n_items, two_level=contract.n_items >= two_level_items and not _traced(graph)),
         inputs,
         model,
     )
     for step in _pinned(graph.steps):
         _add(draft, step)
     return model.to_bytes(inputs, draft.outputs, metadata)
+
+
+def _traced(graph: Graph) -> bool:
+    """Whether a network scores the items, in their own order: then their top is chosen in one level."""
+    return any(isinstance(step, RunNetwork) for step in graph.steps)
+
+
+def network_rows(n_items: int) -> int:
+    """Scores that a traced network must give in a TFLite file: those behind the items are never returned."""
+    return layout_of(n_items, two_level=False).size
 
 
 def _pinned(steps: tuple[Step, ...]) -> tuple[Step, ...]:
@@ -133,6 +146,15 @@ def _add(draft: _Draft, step: Step) -> None:
             draft.current = draft.op("MUL", [draft.current, wide], scaled)
         case ExcludeSeen(_, retired):
             _exclude_seen(draft, retired)
+        case ReadTokens(n_items, length):
+            draft.current = add_tokens(draft.model, draft.seen, n_items, length)
+        case RunNetwork(network):
+            draft.current = draft.model.add_model(
+                network,
+                draft.current
+                if draft.current != NO_TENSOR
+                else draft.inputs[draft.graph.contract.user_input],
+            )
         case SelectTop():
             _select_top(draft)
         case ScaleScores(scale):

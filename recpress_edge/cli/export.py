@@ -17,26 +17,24 @@ from recpress_edge.cli.profile import (
     add_profile_options,
     audience,
     check_user,
-    evaluation_rows,
-    evaluation_rule,
     fill_of,
     profile_facts,
     say_profile,
     stored_text,
     with_profile,
 )
+from recpress_edge.cli.source import source_of
 from recpress_edge.cli.sweep import add_sweep_options, check_single, run_sweep
 from recpress_edge.cli.train import training_events
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.units import format_bytes
 
 if TYPE_CHECKING:
-    from recpress_edge.data.interactions import Dataset
     from recpress_edge.training.cache import TrainOptions
+    from recpress_export.network_student import Kind
     from recpress_export.package import Exported
     from recpress_export.parity import Parity
     from recpress_export.quantize import Recipe
-    from recpress_export.source import Source
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -58,9 +56,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the student's training (default: 0)"
     )
-    parser.add_argument("--int8", action="store_true", help="the default int8 recipe, int8-dim")
     parser.add_argument(
-        "--recipe", metavar="NAME", help="fp32 (default), fp16, int8-dim (or int8), int8-item, int4-item"
+        "--int8", action="store_true", help="the default int8 recipe: int8-dim; for a network int8-dynamic"
+    )
+    parser.add_argument(
+        "--recipe",
+        metavar="NAME",
+        help="fp32 (default), fp16, int8-dim (or int8), int8-item, int4-item; "
+        "of a network fp32 or int8-dynamic",
     )
     parser.add_argument("--format", metavar="NAME", help="onnx (default), tflite, or both: onnx,tflite")
     add_profile_options(parser)
@@ -126,6 +129,8 @@ class Request:
     user: str | None = None
     """External id of the one user of a single-user bundle."""
     file_format: str = "onnx"
+    network: "Kind | None" = None
+    """The network that the student is; None for two tables."""
 
     @property
     def name(self) -> str:
@@ -153,44 +158,65 @@ class Request:
 def request_of(args: argparse.Namespace) -> Request:
     """Check everything that can be checked before anything is trained."""
     from recpress_edge.training.cache import is_folder
-    from recpress_export.formats import check_recipe, writer_of
+    from recpress_export.formats import writer_of
+    from recpress_export.network_recipes import check_network, check_route, choose_recipe
     from recpress_export.package import check_target
     from recpress_export.profiles import check_profile, profile_name
-    from recpress_export.quantize import recipe_named
     from recpress_export.source import bundle_name
 
     if args.int8 and args.recipe:
-        raise ConfigError("--int8 means --recipe int8-dim; give one of the two")
+        raise ConfigError("--int8 means --recipe int8-dim, for a network int8-dynamic; give one of the two")
     if args.seed < 0:
         raise ConfigError(f"--seed must not be negative, got {args.seed}")
-    recipe = recipe_named("int8-dim" if args.int8 else args.recipe or "fp32")
     file_format = args.format or "onnx"
-    check_recipe(recipe, file_format)
-    writer_of(file_format)  # what it needs is missing: said now, not after the training
+    student, seed, data, folder, network = (_in_folder if is_folder(args.student) else _named)(args)
+    recipe = choose_recipe(network, args.recipe, file_format, int8=args.int8)
     profile = args.profile or "all-users"
-    check_profile(profile, args.user)
-    student, seed, data, folder = _named(args) if not is_folder(args.student) else _in_folder(args)
+    if network:
+        profile = check_network(network, file_format, args.profile, args.user)
+    else:
+        check_profile(profile, args.user)
+    # What it needs is missing: said now, not after the training.
+    writer_of(file_format)
+    if network:
+        check_route(file_format)
     name = profile_name(bundle_name(student, seed, recipe, file_format), profile)
     target = args.out or args.work / "dist" / name
     if not args.dry_run:
         check_target(target, name, data, force=args.force)
     return Request(
-        student, folder, args.teacher, seed, data, recipe, target, args.force, profile, args.user, file_format
+        student,
+        folder,
+        args.teacher,
+        seed,
+        data,
+        recipe,
+        target,
+        args.force,
+        profile,
+        args.user,
+        file_format,
+        network,
     )
 
 
-def _named(args: argparse.Namespace) -> tuple[str, int, str, None]:
+_Asked = tuple[str, int, str, Path | None, "Kind | None"]
+"""Name, seed, data set, folder where it was given by folder, and the network that it is."""
+
+
+def _named(args: argparse.Namespace) -> _Asked:
     from recpress_edge.distill.students import parse_name
     from recpress_edge.training.cache import asked_teacher
 
     student = parse_name(args.student)
     asked_teacher(student, "student", args.teacher)
-    return str(student), args.seed, args.data, None
+    return str(student), args.seed, args.data, None, student.entry.network
 
 
-def _in_folder(args: argparse.Namespace) -> tuple[str, int, str, Path]:
-    """Name, seed and data set of a trained model; flags that would say something else are refused."""
+def _in_folder(args: argparse.Namespace) -> _Asked:
+    """A trained model; flags that would say something else are refused."""
     from recpress_edge.training.store import load_model
+    from recpress_export.network_student import network_kind
 
     folder = Path(args.student)
     facts = load_model(folder).metadata
@@ -204,7 +230,7 @@ def _in_folder(args: argparse.Namespace) -> tuple[str, int, str, Path]:
             raise ConfigError(
                 f"{folder} was trained with {flag} {own}, so {flag} {given} cannot apply. Leave it out."
             )
-    return facts["name"], facts["seed"], data, folder
+    return facts["name"], facts["seed"], data, folder, network_kind(folder)
 
 
 def export_student(request: Request, args: argparse.Namespace) -> "Exported":
@@ -223,7 +249,11 @@ def export_student(request: Request, args: argparse.Namespace) -> "Exported":
             folder = ensure_model(
                 request.student, "student", data, request.seed, args.work, options, on_event
             ).folder
-    source = _source(request, data, folder)
+    if request.network:
+        from recpress_edge.cli.network import export_network_student
+
+        return export_network_student(request, args, data, folder)
+    source = source_of(request, data, folder)
     fill = fill_of(request, args, data, folder, source)
     with progress(args, "parity") as update:
         return export_bundle(
@@ -241,46 +271,6 @@ def _options(request: Request, args: argparse.Namespace) -> "TrainOptions":
     from recpress_edge.training.cache import TrainOptions
 
     return TrainOptions(teacher=request.teacher, device=args.device, threads=args.threads)
-
-
-def _source(request: Request, data: "Dataset", folder: Path) -> "Source":
-    from recpress_edge.core.metrics import RECALL_DEFINITION
-    from recpress_export.arrays import read_student
-    from recpress_export.source import Source
-
-    student = read_student(folder)
-    if student.facts["dataset"]["digest"] != data.digest():
-        raise ConfigError(
-            f"{folder} was trained on another split than the {data.name!r} here: its digest differs"
-        )
-    teacher = student.facts.get("teacher")
-    rows = student.n_users + student.n_items
-    return Source(
-        student=student,
-        user_ids=data.user_ids,
-        item_ids=data.item_ids,
-        valid=evaluation_rows(request, data, "valid"),
-        test=evaluation_rows(request, data, "test"),
-        licence=data.licence,
-        definition={
-            "valid": f"{RECALL_DEFINITION}, {evaluation_rule(request, data, 'valid')}",
-            "test": f"{RECALL_DEFINITION}, {evaluation_rule(request, data, 'test')}",
-        },
-        teacher_bytes=_teacher_bytes(teacher, rows) if teacher else None,
-        item_counts=data.train.item_counts(),
-        command=request.command,
-        file_format=request.file_format,
-    )
-
-
-def _teacher_bytes(teacher: dict[str, Any], rows: int) -> int | None:
-    """Size of a teacher's float32 tables; None for one that has none."""
-    from recpress_edge.distill.students import parse_name
-
-    # Records of before models could be anything but two tables say no width: it is in the name.
-    width: int | None = teacher.get("table_width", parse_name(teacher["name"], "teacher").dim)
-    float_bytes = 4
-    return width * rows * float_bytes if width else None
 
 
 def _say_plan(request: Request, args: argparse.Namespace) -> dict[str, Any]:
@@ -376,6 +366,11 @@ def _next(request: Request, args: argparse.Namespace) -> list[str]:
 
 def _facts(request: Request, exported: "Exported") -> dict[str, Any]:
     bundle = exported.bundle
+    dim = bundle.contract.dim
+    row_bytes = {
+        "item_row_bytes": request.recipe.item_row_bytes(dim),
+        "user_row_bytes": request.recipe.user_row_bytes(dim),
+    }
     return {
         "bundle": str(bundle.folder),
         "name": bundle.name,
@@ -388,8 +383,7 @@ def _facts(request: Request, exported: "Exported") -> dict[str, Any]:
         "format": request.file_format,
         "file_bytes": bundle.model_bytes,
         "fp32_file_bytes": exported.fp32_bytes,
-        "item_row_bytes": request.recipe.item_row_bytes(bundle.contract.dim),
-        "user_row_bytes": request.recipe.user_row_bytes(bundle.contract.dim),
+        **({} if request.network else row_bytes),
         **profile_facts(bundle),
         "quantisation_error": asdict(exported.errors) if exported.errors else None,
         "parity": bundle.quality["parity"],

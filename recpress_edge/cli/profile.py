@@ -47,8 +47,10 @@ def check_user(request: "Request", data: "Dataset") -> None:
 
 def evaluation_rows(request: "Request", data: "Dataset", split: "Split") -> "Evaluation":
     """Held-out rows; for a history file, the masked items are exactly what the user vector is made from."""
-    from recpress_edge.data.holdout import history_holdout, holdout
+    from recpress_edge.data.holdout import history_holdout, holdout, sequence_holdout
 
+    if request.network and request.profile == HISTORY:
+        return sequence_holdout(data, split)
     return (history_holdout if request.profile == HISTORY else holdout)(data, split)
 
 
@@ -56,7 +58,9 @@ def evaluation_rule(request: "Request", data: "Dataset", split: "Split") -> str:
     """:func:`evaluation_rows` in words."""
     from recpress_edge.data.holdout import history_rule, masking_rule
 
-    return history_rule(split) if request.profile == HISTORY else masking_rule(data, split)
+    if request.profile != HISTORY:
+        return masking_rule(data, split)
+    return history_rule(split) + (", in the order of time" if request.network else "")
 
 
 def fill_of(
@@ -93,7 +97,9 @@ def say_profile(args: argparse.Namespace, bundle: "Bundle") -> None:
     if profile == SINGLE_USER:
         say(args, "profile    single-user: one vector, one id; the parity below is that of the recipe")
         say(args, "           a size of its own kind: do not quote it beside an all-users bundle's")
-    if profile == HISTORY:
+    if bundle.contract.history_length:
+        say(args, f"profile    history: the last {bundle.contract.history_length} consumed items, in order")
+    elif profile == HISTORY:
         change = bundle.quality["fold_in"]["change"]["recall@50"]
         delta = change["delta"]
         say(args, "profile    history: nobody's vector; the file sums rows of the consumed items")

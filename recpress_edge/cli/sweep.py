@@ -15,6 +15,7 @@ from recpress_edge.core.units import format_bytes
 if TYPE_CHECKING:
     from recpress_edge.cli.export import Request
     from recpress_edge.data.interactions import Dataset
+    from recpress_export.network_student import Kind
     from recpress_export.package import Exported
 
 DONE, UNCHANGED, BELOW_GATE, NOT_SUPPORTED, FAILED = (
@@ -109,10 +110,14 @@ def check_single(args: argparse.Namespace) -> None:
         raise ConfigError("give --student NAME, or --all for every student that is trained")
 
 
-def _check(args: argparse.Namespace) -> tuple[list[str], list[str]]:
-    """Formats and recipes, by their proper names; flags of a single export are refused."""
+def _check(args: argparse.Namespace) -> tuple[list[str], list[str] | None]:
+    """Formats and recipes, by their proper names; flags of a single export are refused.
+
+    Recipes are None where none is asked for: then each student takes all of its family.
+    """
     from recpress_export.formats import FORMATS
-    from recpress_export.quantize import RECIPES, recipe_named
+    from recpress_export.network_recipes import NETWORK_RECIPES
+    from recpress_export.quantize import recipe_named
 
     given = [f"--{name}" for name in SINGLE_FLAGS if getattr(args, name) is not None]
     given += ["--int8"] if args.int8 else []
@@ -122,7 +127,10 @@ def _check(args: argparse.Namespace) -> tuple[list[str], list[str]]:
     for name in formats:
         if name not in FORMATS:
             raise unknown_name("format", name, list(FORMATS))
-    recipes = [recipe_named(name).name for name in _listed("recipes", args.recipes, list(RECIPES))]
+    if args.recipes is None:
+        return formats, None
+    listed = _listed("recipes", args.recipes, [])
+    recipes = [name if name in NETWORK_RECIPES else recipe_named(name).name for name in listed]
     return formats, list(dict.fromkeys(recipes))
 
 
@@ -210,19 +218,39 @@ def _usual_folder(name: str, seed: int, data: "Dataset", work: Path) -> Path | N
 
 
 def _rows(
-    args: argparse.Namespace, subjects: Sequence[Subject], formats: Sequence[str], recipes: Sequence[str]
+    args: argparse.Namespace,
+    subjects: Sequence[Subject],
+    formats: Sequence[str],
+    recipes: Sequence[str] | None,
 ) -> Iterator[Row]:
+    from recpress_export.network_recipes import NETWORK_RECIPES
+    from recpress_export.quantize import RECIPES
+
     for subject in subjects:
+        own = NETWORK_RECIPES if _network_of(subject) else RECIPES
         for file_format in formats:
-            for recipe in recipes:
+            for recipe in recipes or own:
                 yield _row(args, subject, file_format, recipe)
+
+
+def _network_of(subject: Subject) -> "Kind | None":
+    """The network that a student is; None for two tables, and for a folder that cannot be read."""
+    from recpress_edge.distill.students import parse_name
+    from recpress_edge.training.cache import is_folder
+    from recpress_export.network_student import network_kind
+
+    if not is_folder(subject.student):
+        return parse_name(subject.student).entry.network
+    try:
+        return network_kind(Path(subject.student))
+    except ArtifactError:
+        return None
 
 
 def _row(args: argparse.Namespace, subject: Subject, file_format: str, recipe: str) -> Row:
     """One export. Only an interrupt ends the sweep."""
     from recpress_edge.cli.export import export_student, request_of
-    from recpress_export.formats import check_recipe
-    from recpress_export.quantize import recipe_named
+    from recpress_export.network_recipes import choose_recipe
 
     single: dict[str, Any] = {
         "student": subject.student,
@@ -233,7 +261,7 @@ def _row(args: argparse.Namespace, subject: Subject, file_format: str, recipe: s
     one = argparse.Namespace(**{**vars(args), **single})
     named = {**single, "student": Path(subject.student).name}
     try:
-        check_recipe(recipe_named(recipe), file_format)
+        choose_recipe(_network_of(subject), recipe, file_format, int8=False)
     except ConfigError as error:
         return Row(**named, status=NOT_SUPPORTED, reason=str(error))
     try:

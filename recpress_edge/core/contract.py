@@ -22,7 +22,7 @@ NOBODY: Final = -1
 """In place of a user index where a bundle holds no users."""
 
 MAX_ENTITIES: Final = 2**31 - 1
-_LATER_FIELDS: Final = ("retired", "seen_capacity")
+_LATER_FIELDS: Final = ("retired", "seen_capacity", "history_length")
 """Of the contract: bundles were written before these were known."""
 
 
@@ -55,7 +55,8 @@ class Contract:
     """int64 (n_seen,): item indices never to recommend; may be empty or repeat themselves.
 
     In a history file also what the user has consumed: distinct items, since each counts as often as it is
-    given. None at all asks for the answer to a user about whom nothing is known.
+    given; oldest first where history_length is not 0. None at all asks for the answer to a user about whom
+    nothing is known.
     """
     k_input: str = "k"
     """int64 (1,): list length, 1 <= k <= n_items - distinct seen items."""
@@ -72,6 +73,11 @@ class Contract:
     seen_capacity: int = 0
     """tflite: entries that the seen input has in the file. Unused ones hold n_items, which is no item; the
     host resizes the input for a longer list. 0 in other formats: the input takes any number.
+    """
+    history_length: int = 0
+    """A history file that reads its seen items as a sequence, oldest first, reads this many of the last.
+
+    0: their order says nothing.
     """
 
 
@@ -99,6 +105,7 @@ def read_contract(where: Path, values: Mapping[str, Any]) -> Contract:
         **known,
         retired=_read_retired(where, values.get("retired", [])),
         seen_capacity=_read_capacity(where, values),
+        history_length=_read_history_length(where, values),
     )
     _check_names(where, contract)
     _check_profile(where, contract)
@@ -158,6 +165,16 @@ def _read_capacity(where: Path, values: Mapping[str, Any]) -> int:
     ):
         raise ArtifactError(
             f"{where}: contract field 'seen_capacity' is {value!r} in a file of format {values['format']}",
+            fault="field",
+        )
+    return value
+
+
+def _read_history_length(where: Path, values: Mapping[str, Any]) -> int:
+    value = values.get("history_length", 0)
+    if type(value) is not int or not 0 <= value <= (MAX_ENTITIES if values["profile"] == HISTORY else 0):
+        raise ArtifactError(
+            f"{where}: contract field 'history_length' is {value!r} in a file of profile {values['profile']}",
             fault="field",
         )
     return value

@@ -1,5 +1,6 @@
 """What a held-out evaluation masks and what counts as a hit, decided in one place."""
 
+import dataclasses
 from typing import Literal
 
 import numpy as np
@@ -34,15 +35,27 @@ def masking_rule(data: Dataset, split: Split) -> str:
     return "train items and the other held-out item masked" if _leaves_one_out(data) else "train items masked"
 
 
+def history(data: Dataset, split: Split) -> Interactions:
+    """What users had consumed before what is held out: train items, for test the valid items too."""
+    return data.train if split == "valid" else data.train.union(data.valid)
+
+
 def history_holdout(data: Dataset, split: Split) -> Evaluation:
     """As :func:`holdout`, but what is masked is only what a user has consumed before: the history.
 
     For valid the train items alone (never the test item), for test train and valid items.
     """
-    relevant = relevant_items(data, split)
-    masked = data.train if split == "valid" else masked_items(data, split)
+    relevant, masked = relevant_items(data, split), history(data, split)
     users = np.flatnonzero(relevant.counts()).astype(np.int32)
     return Evaluation(users, *_rows(masked, users), *_rows(relevant, users))
+
+
+def sequence_holdout(data: Dataset, split: Split) -> Evaluation:
+    """As :func:`history_holdout`, each history in its order, oldest first."""
+    rows, before = history_holdout(data, split), history(data, split)
+    items = before.in_order()
+    ordered = [items[before.indptr[user] : before.indptr[user + 1]] for user in rows.users.tolist()]
+    return dataclasses.replace(rows, seen_indices=np.concatenate(ordered or [rows.seen_indices]))
 
 
 def history_rule(split: Split) -> str:

@@ -25,7 +25,7 @@ def teacher_lists(job: Job, size: int) -> I32:
 
 def teacher_user_lists(job: Job, size: int) -> I32:
     """Each item's best users of those without it (I, L ≤ size), best first, EMPTY past their end."""
-    tables = teacher_tables(job)
+    tables = teacher_of(job).product()
     return best_unobserved(Tables(tables.item_emb, tables.user_emb), transposed(job.train), size)
 
 

@@ -20,6 +20,7 @@ from recpress_edge.distill.ranking_config import (
     UnKDConfig,
 )
 from recpress_edge.models.config import BPRConfig
+from recpress_edge.models.network_config import NeuMFConfig, SASRecConfig
 from recpress_edge.models.teacher import Knowledge
 
 if TYPE_CHECKING:
@@ -39,16 +40,20 @@ class Entry:
     roles: tuple[Role, ...] = BOTH
     """A teacher learns from interactions alone; a student is small enough to ship."""
     needs: Knowledge | None = None
-    """What it takes from a teacher: nothing, embeddings, rankings, or trajectories of several teachers."""
+    """What it takes from a teacher: nothing, embeddings, their product, rankings, or trajectories."""
     alone: bool = True
     """Whether it can learn without a teacher."""
     usual_teacher: str | None = None
     gives: Knowledge = "embeddings"
-    """A model that is two tables gives embeddings, hence rankings too, and can be exported."""
+    """A model with rows that stand for users and items gives embeddings, hence rankings too."""
     has_dim: bool = True
     """Whether its name ends in _dim<N>."""
     closed_form: bool = False
     """Computed at once: no epochs, and no seed."""
+    network: Literal["neumf", "sasrec"] | None = None
+    """The network that it is; None for a model that is two tables, or that only ranks."""
+    ordered: bool = False
+    """Learns from the order in which users consumed their items."""
 
 
 def _beside_bpr(where: str, config: type[Any], needs: Knowledge) -> Entry:
@@ -71,10 +76,10 @@ METHODS: Final[Mapping[str, Entry]] = {
     "rrd": _beside_bpr("rrd:RRD", RRDConfig, "rankings"),
     "de_rrd": _beside_bpr("de_rrd:DERRD", DERRDConfig, "embeddings"),
     # The users of an item come from the whole product, which rankings of items alone do not hold.
-    "irrrd": _beside_bpr("irrrd:IRRRD", IRRRDConfig, "embeddings"),
+    "irrrd": _beside_bpr("irrrd:IRRRD", IRRRDConfig, "product"),
     "rd": _beside_bpr("rd:RD", RDConfig, "rankings"),
     "cd": _beside_bpr("cd:CD", CDConfig, "rankings"),
-    "dcd": _beside_bpr("dcd:DCD", DCDConfig, "embeddings"),
+    "dcd": _beside_bpr("dcd:DCD", DCDConfig, "product"),
     "unkd": _beside_bpr("unkd:UnKD", UnKDConfig, "rankings"),
     "hetcomp": Entry(
         where="recpress_edge.distill.methods.hetcomp:HetComp",
@@ -89,6 +94,14 @@ METHODS: Final[Mapping[str, Entry]] = {
         config=SoftConfig,
         needs="rankings",
         usual_teacher="soft_dim200",
+    ),
+    "neumf": Entry(where="recpress_edge.models.neumf:NeuMFMethod", config=NeuMFConfig, network="neumf"),
+    "sasrec": Entry(
+        where="recpress_edge.models.sasrec:SASRecMethod",
+        config=SASRecConfig,
+        gives="rankings",
+        network="sasrec",
+        ordered=True,
     ),
 }
 ENSEMBLE: Final = "ensemble"
@@ -136,7 +149,7 @@ class ModelName:
             raise ConfigError(
                 f"{self} is fine-tuned for {self.recipe}, not for {recipe}. Ask for {self.plain}."
             )
-        if self.entry.closed_form or self.entry.gives != "embeddings":
+        if self.entry.closed_form or self.entry.network or self.entry.gives != "embeddings":
             raise ConfigError(f"{self} cannot be fine-tuned for {recipe}: only tables learned in epochs can.")
         return ModelName(self.method, self.dim, recipe)
 
@@ -219,17 +232,26 @@ def check_pair(student: ModelName, teacher: ModelName) -> None:
     """A teacher that lacks what the student learns from is a :class:`ConfigError` naming those that fit."""
     if student.entry.needs == "trajectories":
         _check_trajectories(student, teacher)
-    if student.entry.needs == "embeddings" and teacher.entry.gives != "embeddings":
-        fit = [
-            name
-            for name in names_of("teacher", 200)
-            if parse_name(name, "teacher").entry.gives == "embeddings"
-        ]
-        raise ConfigError(
-            f"{student} learns from a teacher's embeddings, and {teacher} has only rankings. "
-            f"Teachers that fit: {', '.join(fit)}; from rankings learn: "
-            f"{', '.join(f'{m}_dim{student.dim}' for m, e in METHODS.items() if e.needs == 'rankings')}."
-        )
+    if _gives(teacher.entry, student.entry.needs):
+        return
+    fit = [
+        name
+        for name in names_of("teacher", 200)
+        if _gives(parse_name(name, "teacher").entry, student.entry.needs)
+    ]
+    has = "only rankings" if teacher.entry.gives != "embeddings" else "embeddings whose product is no score"
+    raise ConfigError(
+        f"{student} learns from a teacher's embeddings, and {teacher} has {has}. "
+        f"Teachers that fit: {', '.join(fit)}; from rankings learn: "
+        f"{', '.join(f'{m}_dim{student.dim}' for m, e in METHODS.items() if e.needs == 'rankings')}."
+    )
+
+
+def _gives(teacher: Entry, needs: Knowledge | None) -> bool:
+    """Whether a method gives, as a teacher, what a student takes; trajectories are checked apart."""
+    if needs == "product" and teacher.network:
+        return False
+    return needs not in ("embeddings", "product") or teacher.gives == "embeddings"
 
 
 def _check_trajectories(student: ModelName, teacher: ModelName) -> None:

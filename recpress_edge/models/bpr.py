@@ -55,6 +55,13 @@ class NegativeSampler:
         negatives = self._draw(users, stream(seed, "negatives", epoch))
         return users, self._positives[order], negatives
 
+    def epoch_of_many(self, seed: int, epoch: int, each: int) -> tuple[I64, I64, I64]:
+        """As :meth:`epoch`, with ``each`` negatives (nnz, each) for every positive."""
+        order = stream(seed, "shuffle", epoch).permutation(self._users.size)
+        users = self._users[order]
+        negatives = self._draw(np.repeat(users, each), stream(seed, "negatives", epoch))
+        return users, self._positives[order], negatives.reshape(-1, each)
+
     def _draw(self, users: I64, rng: np.random.Generator) -> I64:
         negatives = rng.integers(self._n_items, size=users.size)
         again = np.arange(users.size)

@@ -14,7 +14,8 @@ I32 = NDArray[np.int32]
 RANKING_LENGTH: Final = 1000
 """Items of each user that a model without tables keeps; what is further down teaches nothing."""
 
-Knowledge = Literal["embeddings", "rankings", "trajectories"]
+Knowledge = Literal["embeddings", "product", "rankings", "trajectories"]
+"""Embeddings are rows for users and items; a product is embeddings whose product is the score."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,15 +63,25 @@ class Teacher:
     rankings: Rankings | None = None
     trajectory: Trajectory | None = None
     """Only of a teacher that was asked for it."""
+    features: Tables | None = None
+    """Rows of a network that stand for its users and items, though their product is no score."""
 
     def has(self, what: Knowledge) -> bool:
-        """Rankings can be had of every teacher, embeddings of those that are two tables."""
+        """Rankings can be had of every teacher, embeddings of those with rows for users and items."""
         if what == "trajectories":
             return self.trajectory is not None
-        return what == "rankings" or self.tables is not None
+        if what == "product":
+            return self.tables is not None
+        return what == "rankings" or self.tables is not None or self.features is not None
 
     def embeddings(self) -> Tables:
-        """The tables of a teacher that has them; that it does is checked where names are read."""
+        """The rows of a teacher that has them; that it does is checked where names are read."""
+        rows = self.tables or self.features
+        assert rows is not None
+        return rows
+
+    def product(self) -> Tables:
+        """The tables whose product is the score, of a teacher that has them."""
         assert self.tables is not None
         return self.tables
 

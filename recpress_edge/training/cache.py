@@ -221,6 +221,8 @@ def plan_model(
     decides: dict[str, Any] = {"start": start.digest} if start else {}
     if members:
         decides["members"] = [member.digest for member in members]
+    if model.entry.ordered:
+        decides["order"] = _order_digest(model, data)
     key = digest_of(
         {
             **decides,
@@ -235,6 +237,17 @@ def plan_model(
     )
     folder = work / "models" / f"{model}-s{seed}-{key[:8]}"
     return Plan(model, seed, config, training, teacher, start, members, key, folder)
+
+
+def _order_digest(model: ModelName, data: Dataset) -> str:
+    digest = data.order_digest()
+    if digest is None:
+        raise ConfigError(
+            f"{model} learns from the order in which users consumed their items, and data set {data.name!r} "
+            "has none. Import its log with times (--split loo-time), or with --split loo-order where its "
+            "lines are in the order of time; a set imported before orders were kept: again, with --force."
+        )
+    return digest
 
 
 def _settings(model: ModelName, role: Role, options: TrainOptions) -> tuple[Any, TrainingConfig]:

@@ -46,6 +46,8 @@ _USUAL: Final[Mapping[str, Settings]] = {
     **{method: Settings({}, {"epochs": 200}) for method in _BESIDE_BPR},
     "soft": Settings({}, {"epochs": 50}),
     "hetcomp": Settings({}, {"epochs": 300, "evaluate_every": 10, "patience": 5}),
+    "neumf": Settings({}, {"epochs": 60, "evaluate_every": 10}),
+    "sasrec": Settings({}, {"epochs": 24, "evaluate_every": 2, "patience": 3}),
     # Wide and without a teacher it overfits early: slower steps, softer scores, fewer epochs.
     # Fine-tuned for a recipe's rounding: from a trained model, so short and with smaller steps.
     **{

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.data.holdout import Split
+from recpress_edge.data.holdout import Split, history
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.distill.students import create_method
 from recpress_edge.models.method import ClosedForm, Factorised, Job, Method
+from recpress_edge.models.network import NetworkMethod
 from recpress_edge.models.ranking import ScoreRows, product_rows, top_unobserved
 from recpress_edge.models.stored import stored_tables
 from recpress_edge.models.teacher import Rankings, Tables, Teacher
@@ -66,6 +67,8 @@ def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) ->
     rows, tables, rankings = _result(method, state, data)
     metrics, definitions = {}, {}
     for split in _splits(data):
+        if isinstance(method, NetworkMethod):
+            method.look_back(history(data, split))
         result = evaluate_rows(rows, data, split)
         metrics[split], definitions[split] = result.means(), result.definition
     used = memory.increase_bytes()
@@ -80,7 +83,11 @@ def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) ->
         metadata["dim"] = tables.user_emb.shape[1]
         if plan.start:
             metadata["quantised"] = _quantised(plan.start, str(recipe), data, tables)
-    model = save_model(plan.folder, metadata, tables, rankings)
+    network: dict[str, F32] = {}
+    if isinstance(method, NetworkMethod):
+        metadata["architecture"] = method.architecture()
+        network = {name: value.cpu().numpy() for name, value in method.parameters().items()}
+    model = save_model(plan.folder, metadata, tables, rankings, network)
     store.clear()
     tell(
         "done",
@@ -169,6 +176,7 @@ def _metadata(plan: Plan, data: Dataset, options: TrainOptions, state: RunState)
         "dataset": {
             "name": data.name,
             "digest": data.digest(),
+            **({"order_digest": data.order_digest()} if plan.name.entry.ordered else {}),
             "protocol": data.protocol,
             "licence": data.licence,
         },

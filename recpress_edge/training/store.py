@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -24,6 +25,8 @@ SCHEMA: Final = "recpress.model/1"
 TENSORS: Final = "model.safetensors"
 METADATA: Final = "model.json"
 LOCK: Final = ".lock"
+NETWORK: Final = "network/"
+"""Of the names of a network's parameters among the tensors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class TrainedModel:
     metadata: dict[str, Any]
     tables: Tables | None
     rankings: Rankings | None = None
+    features: Tables | None = None
+    """A network's rows for its users and items; their product is no score."""
 
     @property
     def user_emb(self) -> F32:
@@ -48,7 +53,7 @@ class TrainedModel:
     @property
     def teacher(self) -> Teacher:
         """What a student is given of it."""
-        return Teacher(self.name, self.tables, self.rankings)
+        return Teacher(self.name, self.tables, self.rankings, features=self.features)
 
     def _tables(self) -> Tables:
         if self.tables is None:
@@ -69,10 +74,17 @@ class TrainedModel:
 
 
 def save_model(
-    folder: Path, metadata: dict[str, Any], tables: Tables | None, rankings: Rankings | None = None
+    folder: Path,
+    metadata: dict[str, Any],
+    tables: Tables | None,
+    rankings: Rankings | None = None,
+    network: Mapping[str, F32] = MappingProxyType({}),
 ) -> TrainedModel:
-    """Write the numbers, then model.json, which makes the model complete: a kill in between leaves none."""
-    arrays: dict[str, NDArray[Any]] = {}
+    """Write the numbers, then model.json, which makes the model complete: a kill in between leaves none.
+
+    ``network``: parameters by name, of a model whose metadata state its architecture.
+    """
+    arrays: dict[str, NDArray[Any]] = {f"{NETWORK}{name}": array for name, array in network.items()}
     if tables:
         arrays |= {"user_emb": tables.user_emb, "item_emb": tables.item_emb}
     if rankings:
@@ -81,7 +93,7 @@ def save_model(
     complete = {"schema": SCHEMA, **metadata, "sha256": sha256_bytes(data)}
     write_atomic(folder / TENSORS, data)
     write_json(folder / METADATA, complete)
-    return TrainedModel(folder, complete, tables, rankings)
+    return TrainedModel(folder, complete, tables, rankings, _features(complete, arrays))
 
 
 def is_complete(folder: Path) -> bool:
@@ -105,11 +117,24 @@ def load_model(folder: Path) -> TrainedModel:
         arrays = parse_arrays(data)
         rankings = _rankings(file, arrays) if "ranking_items" in arrays else None
         tables = _tables(file, arrays, metadata["dim"]) if "user_emb" in arrays or not rankings else None
+        features = _features(metadata, arrays)
     except KeyError as error:
         raise _damaged(folder, f"{error} is missing") from None
     except (OSError, SafetensorError) as error:
         raise _damaged(file, str(error)) from None
-    return TrainedModel(folder, metadata, tables, rankings)
+    return TrainedModel(folder, metadata, tables, rankings, features)
+
+
+def _features(metadata: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Tables | None:
+    """What a network's architecture names as the rows of its users and items, side by side."""
+    architecture = metadata.get("architecture", {})
+    if "user_rows" not in architecture:
+        return None
+    users, items = (
+        np.hstack([arrays[f"{NETWORK}{name}"] for name in architecture[side]])
+        for side in ("user_rows", "item_rows")
+    )
+    return Tables(users, items)
 
 
 def _tables(file: Path, arrays: Mapping[str, NDArray[Any]], dim: int) -> Tables:

@@ -9,6 +9,7 @@ from small_data import checkerboard
 
 from recpress_edge.distill.students import METHODS, QUANTISED, create_method
 from recpress_edge.models.method import ClosedForm, Factorised, Job, Method, Scorer
+from recpress_edge.models.network import NetworkMethod
 from recpress_edge.models.ranking import ScoreRows, product_rows, top_unobserved
 from recpress_edge.models.stored import stored_tables
 from recpress_edge.models.teacher import Tables, Teacher, Trajectory
@@ -40,11 +41,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "check_every": 5,
     },
     "soft": {"learning_rate": 0.05, "batch_users": 10, "top_items": 2},
+    "neumf": BPR | {"weight_decay": 0.2, "negatives": 1},
+    "sasrec": {"learning_rate": 0.01, "batch_users": 10, "layers": 1, "dropout": 0.1},
 }
 TEACHERS = sorted(name for name, entry in METHODS.items() if "teacher" in entry.roles and name != "ensemble")
 LEARNED = sorted(name for name, entry in METHODS.items() if not entry.closed_form)
 STUDENTS = sorted(name for name in LEARNED if METHODS[name].needs)
-TABLES = sorted(name for name in LEARNED if METHODS[name].gives == "embeddings")
+TABLES = sorted(name for name in LEARNED if METHODS[name].gives == "embeddings" and not METHODS[name].network)
 
 
 def _learn(method: str, dim: int, teacher: Teacher | None = None, **job: Any) -> Method | ClosedForm:
@@ -75,7 +78,13 @@ def _taught(name: str, learned: Scorer) -> Teacher:
     if isinstance(learned, Factorised):
         tables = Tables(*(table.numpy() for table in learned.tables()))
         return Teacher(name, tables, trajectory=trajectory)
-    return Teacher(name, None, top_unobserved(learned.scores, BOARD.train), trajectory)
+    features = None
+    if isinstance(learned, NetworkMethod) and METHODS[name].gives == "embeddings":
+        parameters, named = learned.parameters(), learned.architecture()
+        features = Tables(
+            *(np.hstack([parameters[p].numpy() for p in named[f"{s}_rows"]]) for s in ("user", "item"))
+        )
+    return Teacher(name, None, top_unobserved(learned.scores, BOARD.train), trajectory, features)
 
 
 def _top1(scores: np.ndarray) -> list[int]:
@@ -114,7 +123,11 @@ def test_scores_are_rows_of_the_caller_s_own(learned, method):
 @pytest.mark.parametrize("method", sorted(METHODS))
 def test_the_registry_says_what_a_method_gives(learned, method):
     if method in learned:
-        assert isinstance(learned[method], Factorised) == (METHODS[method].gives == "embeddings")
+        entry = METHODS[method]
+        assert isinstance(learned[method], NetworkMethod) == (entry.network is not None)
+        assert isinstance(learned[method], Factorised) == (
+            entry.gives == "embeddings" and entry.network is None
+        )
         assert isinstance(learned[method], ClosedForm) == METHODS[method].closed_form
 
 

@@ -1,0 +1,66 @@
+"""torch.onnx.export (dynamo) and, for int8-dynamic, onnxruntime's dynamic quantisation."""
+
+import contextlib
+import io
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from onnxruntime.quantization import QuantType, quantize_dynamic
+
+from recpress_export.network.modules import FoldedNeuMF, SASRecOfLength
+from recpress_export.network_onnx import NETWORK_INPUT, NETWORK_OPSET, NETWORK_OUTPUT
+from recpress_export.network_student import NetworkStudent
+
+
+def onnx_network(student: NetworkStudent) -> bytes:
+    """The traced network as a model of its own: user or tokens -> scores (I,)."""
+    if student.kind == "neumf":
+        module: torch.nn.Module = FoldedNeuMF(student, student.n_items)
+        example, shapes = torch.zeros(1, dtype=torch.int64), None
+    else:
+        module = SASRecOfLength(student)
+        example = torch.zeros(1, min(7, student.history_length), dtype=torch.int64)
+        shapes = ({1: torch.export.Dim("n", min=2, max=student.history_length)},)
+    with _quiet(), torch.no_grad():
+        program = torch.onnx.export(
+            module.eval(),
+            (example,),
+            dynamo=True,
+            opset_version=NETWORK_OPSET,
+            input_names=[NETWORK_INPUT],
+            output_names=[NETWORK_OUTPUT],
+            dynamic_shapes=shapes,
+            verbose=False,
+        )
+    assert program is not None
+    return bytes(program.model_proto.SerializeToString())
+
+
+def int8_dynamic(network: bytes) -> bytes:
+    """Weights in uint8, one scale a tensor; activations quantised to uint8 as they come.
+
+    Unsigned times unsigned: signed weights saturate on AVX2 without VNNI, signed activations have no fast
+    kernel on x86.
+    """
+    with tempfile.TemporaryDirectory(prefix="recpress-") as folder, _quiet():
+        before, after = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
+        before.write_bytes(network)
+        quantize_dynamic(before, after, weight_type=QuantType.QUInt8)
+        return after.read_bytes()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporters' progress lines and advice; what they raise still comes through."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,201 @@
+"""A small causal transformer over each user's sequence, with a softmax over the whole catalogue."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.rng import stream, torch_seed
+from recpress_edge.data.interactions import Interactions
+from recpress_edge.models.adam import Adam
+from recpress_edge.models.method import Job
+from recpress_edge.models.network import NetworkMethod
+from recpress_edge.models.network_config import SASRecConfig
+
+F32 = NDArray[np.float32]
+I64 = NDArray[np.int64]
+
+NO_TARGET = -100  # what cross_entropy leaves out
+
+
+class Noise:
+    """Dropout that the seed decides: values are set to zero with this chance, the others grow to make up."""
+
+    def __init__(self, chance: float, generator: torch.Generator | None) -> None:
+        """None drops nothing."""
+        self._chance = chance if generator is not None else 0.0
+        self._generator = generator
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if not self._chance:
+            return x
+        kept = torch.rand(x.shape, generator=self._generator, device=x.device) >= self._chance
+        return x * kept / (1.0 - self._chance)
+
+
+class Layer(nn.Module):
+    """One pre-norm transformer layer: x + Attention(Norm(x)), then x + Down(relu(Up(Norm(x)))).
+
+    qkv (3d, d), mix (d, d), up (wd, d), down (d, wd), their biases, and gain and shift of both norms.
+    """
+
+    def __init__(self, dim: int, config: SASRecConfig, rng: np.random.Generator) -> None:
+        super().__init__()
+        wide = config.widening * dim
+        self.heads = config.heads
+        self.qkv_weight, self.qkv_bias = _linear(3 * dim, dim, config.init_std, rng)
+        self.mix_weight, self.mix_bias = _linear(dim, dim, config.init_std, rng)
+        self.up_weight, self.up_bias = _linear(wide, dim, config.init_std, rng)
+        self.down_weight, self.down_bias = _linear(dim, wide, config.init_std, rng)
+        self.attention_gain, self.attention_shift = _norm_parameters(dim)
+        self.forward_gain, self.forward_shift = _norm_parameters(dim)
+
+    def forward(self, x: Tensor, later: Tensor, noise: Noise) -> Tensor:
+        """x (B, n, d) -> (B, n, d); ``later`` (n, n) is True where a place must not look."""
+        x = x + noise(self._attend(_norm(x, self.attention_gain, self.attention_shift), later))
+        normed = _norm(x, self.forward_gain, self.forward_shift)
+        inner = torch.relu(F.linear(normed, self.up_weight, self.up_bias))
+        return x + noise(F.linear(noise(inner), self.down_weight, self.down_bias))
+
+    def _attend(self, x: Tensor, later: Tensor) -> Tensor:
+        batch, length, dim = x.shape
+        split = F.linear(x, self.qkv_weight, self.qkv_bias).view(batch, length, 3, self.heads, -1)
+        query, key, value = split.permute(2, 0, 3, 1, 4)  # (B, H, n, d / H) each
+        logits = (query @ key.transpose(-1, -2)) * (dim // self.heads) ** -0.5
+        mixed = logits.masked_fill(later, -torch.inf).softmax(dim=-1) @ value
+        return F.linear(mixed.transpose(1, 2).reshape(batch, length, dim), self.mix_weight, self.mix_bias)
+
+
+class SASRec(nn.Module):
+    """Next-item scores from a sequence: the last hidden state times the item table (tied weights).
+
+    Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018, with three deviations: layers
+    normalise before each part, not after; every sequence begins with a learned start token, so that an empty
+    history has an answer; positions count from there, so that a prefix is read as it was in training.
+
+    item_emb (I + 1, d), the last row is the start token; position_emb (L, d).
+    """
+
+    def __init__(self, n_items: int, dim: int, seed: int, config: SASRecConfig) -> None:
+        super().__init__()
+        rng = stream(seed, "init")
+        self.dropout = config.dropout
+        self.item_emb = _normal((n_items + 1, dim), config.init_std, rng)
+        self.position_emb = _normal((config.history_length, dim), config.init_std, rng)
+        self.layers = nn.ModuleList(Layer(dim, config, rng) for _ in range(config.layers))
+        self.final_gain, self.final_shift = _norm_parameters(dim)
+
+    def hidden(self, tokens: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """States after every token: tokens (B, n) -> (B, n, d). Causal, so what follows changes nothing.
+
+        With a generator, values are dropped as in training.
+        """
+        noise, length = Noise(self.dropout, generator), tokens.shape[1]
+        scale = self.item_emb.shape[1] ** 0.5
+        x = noise(F.embedding(tokens, self.item_emb) * scale + self.position_emb[:length])
+        later = torch.ones(length, length, dtype=torch.bool, device=tokens.device).triu(1)
+        for layer in self.layers:
+            x = layer(x, later, noise)
+        return _norm(x, self.final_gain, self.final_shift)
+
+
+def _normal(shape: tuple[int, int], std: float, rng: np.random.Generator) -> nn.Parameter:
+    # Drawn by numpy, not torch, so that a model starts from the same numbers on CPU and CUDA.
+    return nn.Parameter(torch.from_numpy(rng.standard_normal(shape, np.float32) * np.float32(std)))
+
+
+def _linear(
+    rows: int, columns: int, std: float, rng: np.random.Generator
+) -> tuple[nn.Parameter, nn.Parameter]:
+    """Weight and bias."""
+    return _normal((rows, columns), std, rng), nn.Parameter(torch.zeros(rows))
+
+
+def _norm_parameters(dim: int) -> tuple[nn.Parameter, nn.Parameter]:
+    """Gain and shift."""
+    return nn.Parameter(torch.ones(dim)), nn.Parameter(torch.zeros(dim))
+
+
+def _norm(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
+    return F.layer_norm(x, x.shape[-1:], gain, shift)
+
+
+class SASRecMethod(NetworkMethod):
+    """The transformer trained to name the next item at every place of every sequence."""
+
+    network: SASRec
+
+    def __init__(self, job: Job, config: SASRecConfig) -> None:
+        if job.dim % config.heads:
+            raise ConfigError(f"method.heads {config.heads} does not divide the embedding size {job.dim}")
+        self.job = job
+        self.config = config
+        self.network = SASRec(job.train.n_items, job.dim, job.seed, config).to(job.device)
+        self.optimizer = Adam(self.network, config.learning_rate, config.weight_decay)
+        self.look_back(job.train)
+
+    def look_back(self, histories: Interactions) -> None:
+        self._histories = (histories.indptr, histories.in_order().astype(np.int64))
+
+    def batch_losses(self, epoch: int) -> Iterator[Tensor]:
+        indptr = self.job.train.indptr
+        items = self.job.train.in_order().astype(np.int64)
+        noise = torch.Generator(self.job.device).manual_seed(torch_seed(self.job.seed, "dropout", epoch))
+        for users in self._batches(stream(self.job.seed, "shuffle", epoch)):
+            tokens, targets = self._windows(users, indptr, items)
+            yield self._batch_loss(tokens, targets, noise)
+
+    def _batches(self, rng: np.random.Generator) -> Iterator[I64]:
+        """Users (B,) with about as many items each, so that few places are empty; batches in random order."""
+        counts = np.minimum(self.job.train.counts(), self.config.history_length)
+        users = rng.permutation(np.flatnonzero(counts))
+        users = users[np.argsort(counts[users], kind="stable")]
+        starts = np.arange(0, users.size, self.config.batch_users)
+        for start in rng.permutation(starts):
+            yield users[start : start + self.config.batch_users]
+
+    def _windows(self, users: I64, indptr: I64, items: I64) -> tuple[I64, I64]:
+        """What is read, (B, n): the start token and all but the last item; what follows each, (B, n)."""
+        n_items = self.job.train.n_items
+        counts = np.minimum(indptr[users + 1] - indptr[users], self.config.history_length)
+        targets = _last_items(users, indptr, items, counts, int(counts.max()), NO_TARGET)
+        tokens = np.hstack([np.full((users.size, 1), n_items), targets[:, :-1]])
+        return np.where(tokens == NO_TARGET, n_items, tokens), targets
+
+    def _batch_loss(self, tokens: I64, targets: I64, noise: torch.Generator) -> Tensor:
+        """Mean cross-entropy over the places that have a next item."""
+        device = self.job.device
+        wanted = torch.from_numpy(targets).to(device)
+        states = self.network.hidden(torch.from_numpy(tokens).to(device), noise)[
+            wanted != NO_TARGET
+        ]  # (P, d)
+        return F.cross_entropy(states @ self.network.item_emb[:-1].T, wanted[wanted != NO_TARGET])
+
+    def scores(self, users: I64) -> F32:
+        """Scores (B, I) after the histories last given to :meth:`look_back`."""
+        indptr, items = self._histories
+        n_items, length = self.job.train.n_items, self.config.history_length
+        counts = np.minimum(indptr[users + 1] - indptr[users], length - 1)
+        recent = _last_items(users, indptr, items, counts, int(counts.max(initial=0)), n_items)
+        tokens = torch.from_numpy(np.hstack([np.full((users.size, 1), n_items), recent]))
+        with torch.inference_mode():
+            states = self.network.hidden(tokens.to(self.job.device))
+            last = states[torch.arange(users.size), torch.from_numpy(counts)]  # (B, d)
+            rows: F32 = (last @ self.network.item_emb[:-1].T).cpu().numpy()
+        return rows
+
+    def architecture(self) -> dict[str, Any]:
+        return {"kind": "sasrec", "heads": self.config.heads}
+
+
+def _last_items(users: I64, indptr: I64, items: I64, counts: I64, width: int, filler: int) -> I64:
+    """The last ``counts`` items of each user, earliest first, filled up at the end: (B, width)."""
+    places = np.arange(width)
+    at = (indptr[users + 1] - counts)[:, None] + places
+    inside = places < counts[:, None]
+    return np.where(inside, items[np.where(inside, at, 0)] if items.size else filler, filler)

@@ -1,0 +1,90 @@
+"""Small networks for the export tests: random parameters, of the sizes that their kind wants."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save
+
+from recpress_edge.core.files import sha256_bytes, write_json
+from recpress_edge.core.rng import stream
+from recpress_export.arrays import MODEL_FACTS, MODEL_FILE, MODEL_SCHEMA
+from recpress_export.network_student import PREFIX, NetworkStudent, read_network
+
+N_USERS, N_ITEMS, DIM, LENGTH = 20, 60, 8, 10
+
+
+def neumf_arrays(seed: int = 0, n_users: int = N_USERS, n_items: int = N_ITEMS) -> dict[str, np.ndarray]:
+    shapes = {
+        "user_gmf": (n_users, DIM),
+        "item_gmf": (n_items, DIM),
+        "user_mlp": (n_users, 2 * DIM),
+        "item_mlp": (n_items, 2 * DIM),
+        "hidden1_weight": (2 * DIM, 4 * DIM),
+        "hidden1_bias": (2 * DIM,),
+        "hidden2_weight": (DIM, 2 * DIM),
+        "hidden2_bias": (DIM,),
+        "output_weight": (2 * DIM,),
+        "output_bias": (1,),
+    }
+    return _drawn(shapes, seed)
+
+
+def sasrec_arrays(seed: int = 0, n_items: int = N_ITEMS, n_layers: int = 2) -> dict[str, np.ndarray]:
+    shapes: dict[str, tuple[int, ...]] = {
+        "item_emb": (n_items + 1, DIM),
+        "position_emb": (LENGTH, DIM),
+        "final_gain": (DIM,),
+        "final_shift": (DIM,),
+    }
+    for number in range(n_layers):
+        layer = {
+            "qkv_weight": (3 * DIM, DIM),
+            "mix_weight": (DIM, DIM),
+            "up_weight": (2 * DIM, DIM),
+            "down_weight": (DIM, 2 * DIM),
+            "qkv_bias": (3 * DIM,),
+            "mix_bias": (DIM,),
+            "up_bias": (2 * DIM,),
+            "down_bias": (DIM,),
+            "attention_gain": (DIM,),
+            "attention_shift": (DIM,),
+            "forward_gain": (DIM,),
+            "forward_shift": (DIM,),
+        }
+        shapes |= {f"layers.{number}.{name}": shape for name, shape in layer.items()}
+    return _drawn(shapes, seed)
+
+
+def _drawn(shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, np.ndarray]:
+    rng = stream(seed, "test network")
+    return {name: 0.5 * rng.standard_normal(shape, dtype=np.float32) for name, shape in shapes.items()}
+
+
+def write_network(folder: Path, kind: str, arrays: dict[str, np.ndarray], **facts: Any) -> Path:
+    """A model folder as training writes it."""
+    data = save({f"{PREFIX}{name}": array for name, array in arrays.items()})
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MODEL_FILE).write_bytes(data)
+    known = {
+        "schema": MODEL_SCHEMA,
+        "name": f"{kind}_dim{DIM}",
+        "method": kind,
+        "dim": DIM,
+        "seed": 0,
+        "architecture": {"kind": kind, "heads": 2} if kind == "sasrec" else {"kind": kind},
+        "dataset": {"name": "toy", "digest": "d" * 64, "protocol": "leave-one-out by time"},
+        "teacher": None,
+        "metrics": {"valid": {"recall@50": 0.3}, "test": {"recall@50": 0.2}},
+        "sha256": sha256_bytes(data),
+    }
+    write_json(folder / MODEL_FACTS, known | facts)
+    return folder
+
+
+def read_neumf(folder: Path, **arrays: np.ndarray) -> NetworkStudent:
+    return read_network(write_network(folder, "neumf", neumf_arrays() | arrays))
+
+
+def read_sasrec(folder: Path, **arrays: np.ndarray) -> NetworkStudent:
+    return read_network(write_network(folder, "sasrec", sasrec_arrays() | arrays))

@@ -1,0 +1,63 @@
+"""NeuMF: its score and loss by hand, and what is kept of it."""
+
+import numpy as np
+import pytest
+import torch
+from small_data import two_tastes
+
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.models.bpr import NegativeSampler
+from recpress_edge.models.method import Job
+from recpress_edge.models.network_config import NeuMFConfig
+from recpress_edge.models.neumf import NeuMF, NeuMFMethod, pointwise_loss
+
+DATA = two_tastes()
+
+
+def test_the_score_is_the_formula_of_the_paper():
+    network = NeuMF(3, 5, 2, seed=0, init_std=0.5)
+    p = {name: value.detach().numpy() for name, value in network.named_parameters()}
+    user, item = 2, 4
+    both = np.concatenate([p["user_mlp"][user], p["item_mlp"][item]])
+    first = np.maximum(p["hidden1_weight"] @ both + p["hidden1_bias"], 0)
+    second = np.maximum(p["hidden2_weight"] @ first + p["hidden2_bias"], 0)
+    product = p["user_gmf"][user] * p["item_gmf"][item]
+    expected = p["output_weight"] @ np.concatenate([product, second]) + p["output_bias"][0]
+    assert network.pair_scores(torch.tensor([user]), torch.tensor([item])).item() == pytest.approx(
+        expected, 1e-5
+    )
+
+
+def test_scores_of_rows_and_of_pairs_agree():
+    method = NeuMFMethod(Job(DATA.train, 4, 0, 1), NeuMFConfig(init_std=0.5))
+    rows = method.scores(np.array([3, 7]))
+    pairs = method.network.pair_scores(torch.tensor([3, 7]), torch.arange(DATA.n_items).expand(2, -1))
+    assert np.allclose(rows, pairs.detach().numpy(), atol=1e-5)
+    each = method.network.pair_scores(torch.tensor([3, 7]), torch.tensor([5, 6]))
+    assert np.allclose(each.detach().numpy(), rows[[0, 1], [5, 6]], atol=1e-5)
+
+
+def test_the_loss_by_hand():
+    # σ(0) = 1/2: each of three pairs costs ln 2
+    loss = pointwise_loss(torch.zeros(1), torch.zeros(1, 2))
+    assert loss.item() == pytest.approx(3 * np.log(2))
+    # a positive at ln 3 has σ = 3/4, a negative at −ln 3 likewise
+    loss = pointwise_loss(torch.full((1,), float(np.log(3))), torch.full((1, 1), -float(np.log(3))))
+    assert loss.item() == pytest.approx(2 * np.log(4 / 3), rel=1e-6)
+
+
+def test_every_positive_has_its_negatives_and_none_was_consumed():
+    users, positives, negatives = NegativeSampler(DATA.train).epoch_of_many(0, 3, 4)
+    assert negatives.shape == (len(DATA.train), 4)
+    consumed = set(zip(DATA.train.users().tolist(), DATA.train.indices.tolist(), strict=True))
+    assert {(u, i) for u, i in zip(users.tolist(), positives.tolist(), strict=True)} == consumed
+    assert not consumed & {
+        (u, i) for u, row in zip(users.tolist(), negatives.tolist(), strict=True) for i in row
+    }
+    assert len(np.unique(negatives)) > DATA.n_items / 2
+
+
+def test_settings_that_make_no_sense():
+    for wrong in ({"negatives": 0}, {"learning_rate": 0.0}, {"weight_decay": -1.0}):
+        with pytest.raises(ConfigError, match=f"method.{next(iter(wrong))} must be"):
+            NeuMFConfig(**wrong)

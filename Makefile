@@ -5,13 +5,16 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TENSORFLOW := .venv-tensorflow
 
-.PHONY: demo test test-android test-tensorflow test-litert-torch check bench clean
+.PHONY: demo test test-armvm test-android test-tensorflow test-litert-torch check bench clean
 
 demo: $(STAMP)  ## the whole job on the synthetic data set; results in demo/
 	$(BIN)/recpress-edge demo --work demo --force
 
 test: $(STAMP)  ## all tests
 	$(BIN)/python -m pytest
+
+test-armvm: $(STAMP)  ## an emulated Arm machine (Debian): instructions per query against the committed figure
+	$(BIN)/python -m pytest -m armvm tests/test_armvm_machine.py
 
 test-android: $(STAMP)  ## the Android stub: Java library on a JVM, app compiled and signed (Debian, JDK 17)
 	$(BIN)/python -m pytest examples/android_stub/tests

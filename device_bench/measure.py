@@ -115,7 +115,9 @@ def rank(job: Job) -> dict[str, Any]:
     """Verify, then rank every evaluation user: what another machine must answer too."""
     verified = _verify(job)
     return {
-        "ids_sha256": ranking_quality(verified.runtime, verified.evaluation)["ids_sha256"],
+        "quality": ranking_quality(verified.runtime, verified.evaluation),
+        "selftest": _tested(verified),
+        "runtime": verified.runtime.name,
         "runtime_version": verified.runtime.version,
     }
 

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -43,6 +43,10 @@ class Enclosure:
     """A program that runs the worker's command line in its own place."""
     doors: tuple[Path, ...] = ()
     """cgroup.procs files: whoever writes 0 into one is inside."""
+    python: str = sys.executable
+    """The interpreter: another machine's, where the prefix is an emulator."""
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """On top of this process's own."""
 
 
 def run_worker(kind: str, job: Job, timeout_s: float, enclosure: Enclosure = Enclosure()) -> dict[str, Any]:
@@ -53,14 +57,14 @@ def run_worker(kind: str, job: Job, timeout_s: float, enclosure: Enclosure = Enc
     """
     doors = [os.open(door, os.O_WRONLY | os.O_CLOEXEC) for door in enclosure.doors]
     try:
-        return _run(kind, job, timeout_s, enclosure.prefix, _before_exec(doors))
+        return _run(kind, job, timeout_s, enclosure, _before_exec(doors))
     finally:
         for door in doors:
             os.close(door)
 
 
 def _run(
-    kind: str, job: Job, timeout_s: float, prefix: Sequence[str], before_exec: Callable[[], None]
+    kind: str, job: Job, timeout_s: float, enclosure: Enclosure, before_exec: Callable[[], None]
 ) -> dict[str, Any]:
     request = json.dumps({"kind": kind, "job": dataclasses.asdict(job)})
     environment = os.environ | {
@@ -69,12 +73,12 @@ def _run(
         "OMP_NUM_THREADS": "1",
     }
     process = subprocess.Popen(
-        [*prefix, sys.executable, "-P", "-c", _START, str(ROOT)],
+        [*enclosure.prefix, enclosure.python, "-P", "-c", _START, str(ROOT)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment,
+        env={**environment, **enclosure.environment},
         start_new_session=True,
         preexec_fn=before_exec,
     )

@@ -6,6 +6,7 @@ from typing import Any, Final
 from device_bench.estimates import estimate_lines
 from recpress_edge.core.results import (
     BENCH_SCHEMA,
+    PARITY_SCHEMA,
     counts_instructions,
     model_memory_bytes,
     samples_of,
@@ -59,9 +60,36 @@ def _survival_lines(record: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _parity_lines(record: Mapping[str, Any]) -> list[str]:
+    device, host, quality = record["device"], record["host"], record["quality"]
+    same = "the same ids" if host["ids_equal"] else "NOT the same ids"
+    tested = f"self-test {record['selftest']['queries']} queries; {same} for every user as on this machine"
+    return [
+        labelled("bundle", _bundle(record["artifact"])),
+        labelled("device", f"{device['model']}, {device['core']}"),
+        labelled("verified", tested),
+        labelled("quality", f"Recall@50 {quality['recall@50']:.4f}  ({quality['users']:,} users)"),
+        *(labelled("profile", line) for line in _profile(record["profile"])),
+        *(labelled("skipped", f"{one['part']}: {one['reason']}") for one in record["skipped"]),
+        labelled("basis", f"{record['basis']}{'' if record['valid'] else ', INVALID'}; answers, no latency"),
+    ]
+
+
+def _profile(profile: Mapping[str, Any] | None) -> list[str]:
+    if profile is None:
+        return []
+    first, last = profile["first_level_misses"], profile["last_level_misses"]
+    return [
+        f"{format_instructions(profile['instructions'])} a query, {profile['simd_share']:.0%} SIMD; misses: "
+        f"{first:,} first level, {last:,} last level; {format_bytes(profile['memory_bytes'])} of main memory",
+        f"{profile['caches']} ({profile['label']})",
+    ]
+
+
 _LINES: Final[Mapping[str, Callable[[Mapping[str, Any]], list[str]]]] = {
     BENCH_SCHEMA: _bench_lines,
     SURVIVAL_SCHEMA: _survival_lines,
+    PARITY_SCHEMA: _parity_lines,
 }
 
 

@@ -55,6 +55,10 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
             return measure.measure(job)
         case "rank":
             return measure.rank(job)
+        case "marked":
+            from device_bench.emulation.marking import marked_queries
+
+            return marked_queries(job)
         case "sustained":
             from device_bench.sustained import sustain
 

@@ -81,16 +81,21 @@ def boot(
     ``payload`` writes the archive of what this boot adds to the image; ``tell`` gets every line.
     """
     program, environment = setup.tool("qemu-system-aarch64")
-    with tempfile.TemporaryDirectory(prefix="recpress-armvm-") as folder:
-        initrd = Path(folder) / "initrd"
-        with initrd.open("wb") as file:
-            payload(file)  # first: what follows a compressed archive would be taken for a part of it
-            file.write(setup.initrd.read_bytes())
-        return _run(command_line(program, setup, cpu, memory_bytes, initrd), environment, tell, timeout_s)
+    with tempfile.TemporaryFile() as initrd:  # without a name: nothing is left of it, however this ends
+        payload(initrd)  # first: what follows a compressed archive would be taken for a part of it
+        initrd.write(setup.initrd.read_bytes())
+        initrd.flush()
+        number = initrd.fileno()
+        command = command_line(program, setup, cpu, memory_bytes, Path(f"/proc/self/fd/{number}"))
+        return _run(command, environment, number, tell, timeout_s)
 
 
 def _run(
-    command: Sequence[str], environment: dict[str, str], tell: Callable[[str], None], timeout_s: float
+    command: Sequence[str],
+    environment: dict[str, str],
+    initrd: int,
+    tell: Callable[[str], None],
+    timeout_s: float,
 ) -> Console:
     process = subprocess.Popen(
         command,
@@ -98,6 +103,7 @@ def _run(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env={**os.environ, **environment},
+        pass_fds=(initrd,),
         start_new_session=True,
         preexec_fn=dies_with_parent(),
     )

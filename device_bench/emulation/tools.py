@@ -25,6 +25,13 @@ def need(program: str, package: str) -> str:
     return found
 
 
+def find_compiler() -> str:
+    """A C compiler."""
+    return next((found for name in ("gcc", "cc", "clang") if (found := shutil.which(name))), None) or need(
+        "gcc", "gcc and libc6-dev"
+    )
+
+
 def run_tool(
     command: Sequence[str | Path],
     *,

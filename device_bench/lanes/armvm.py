@@ -158,7 +158,7 @@ def measured_record(one: _Boot, guest: Mapping[str, Any], created: str) -> dict[
     """The guest's record, told for what it is: its nanoseconds are instructions, its machine is emulated."""
     core = _CORES[one.cpu][0]
     reasons = list(guest["invalid_reasons"])
-    equal = guest["quality"]["ids_sha256"] == one.host["ids_sha256"]
+    equal = guest["quality"]["ids_sha256"] == one.host["quality"]["ids_sha256"]
     if not equal and _must_be_equal(one):
         reasons.append("wrong answers: the ranked ids are not those of the machine that emulates")
     protocol_warnings = one.request.protocol.warnings()
@@ -181,7 +181,7 @@ def measured_record(one: _Boot, guest: Mapping[str, Any], created: str) -> dict[
         INSTRUCTIONS: samples,
         "selftest": guest["selftest"],
         "host": {
-            "ids_sha256": one.host["ids_sha256"],
+            "ids_sha256": one.host["quality"]["ids_sha256"],
             "ids_equal": equal,
             "arch": here["arch"],
             "core": here["core"],

@@ -67,6 +67,14 @@ LANES: Final[Mapping[str, Lane]] = {
         # the clock counts instructions: nothing varies from process to process, and no time passes
         defaults={"processes": 1, "seconds": 0.0, "queries": 500},
     ),
+    "armuser": Lane(
+        module="device_bench.lanes.armuser",
+        grammar="armuser:BOARD",
+        about="a board's instruction set: answers and counts",
+        details=("zero2", "pi3", "pi4", "pi5"),
+        flags=("cache",),
+        defaults={"processes": 1, "seconds": 0.0, "queries": 20},
+    ),
     "ssh": Lane(
         module="device_bench.lanes.ssh",
         grammar="ssh://user@host[:port]",

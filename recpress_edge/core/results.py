@@ -14,6 +14,8 @@ from recpress_edge.core.stats import percentile, percentile_upper
 
 # History: 1 first version.
 BENCH_SCHEMA: Final = "recpress.bench/1"
+PARITY_SCHEMA: Final = "recpress.parity/1"
+"""Answers of an emulated board and this machine, without any time; see schemas/."""
 BASES: Final = ("measured", "emulated", "estimated")
 INSTRUCTIONS: Final = "instructions"
 """As ``protocol.clock``, and the section of the samples: an emulator counted instructions, nobody timed."""

@@ -57,7 +57,7 @@ def setup(tmp_path):
 def boot(setup, bundle):
     def made(*flags, host=IDS):
         asked = request(*flags)
-        found = {"ids_sha256": host, "runtime_version": "1.32.0"}
+        found = {"quality": {"ids_sha256": host}, "runtime_version": "1.32.0"}
         return armvm._Boot(setup, bundle, open_bundle(bundle), asked, "cortex-a53", found)
 
     return made

@@ -1,0 +1,185 @@
+"""``--on armuser:BOARD``: the board's instruction set in qemu's user mode. Answers, never times or memory."""
+
+import datetime
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from device_bench.device import device_facts
+from device_bench.emulation.boards import BOARDS, Identity, write_identity
+from device_bench.emulation.cache import cache_root
+from device_bench.emulation.guest import Setup, prepare
+from device_bench.emulation.marking import WARMUP
+from device_bench.emulation.tools import EmulationError, find_compiler, run_tool
+from device_bench.lanes.targets import Record, Report
+from device_bench.options import TIMEOUT_S, Request
+from device_bench.process import Enclosure, WorkerError, run_worker
+from device_bench.protocol import artifact_facts, job_of, open_for_run
+from recpress_edge.core.bundle import Bundle
+from recpress_edge.core.errors import ArtifactError, ConfigError, SkippedError
+from recpress_edge.core.results import PARITY_SCHEMA
+
+_PLUGIN_SOURCE: Final = Path(__file__).parents[1] / "emulation" / "counting.c"
+_LINE_BYTES: Final = 64
+# What no one should read from a user-mode emulation, and why.
+_NEVER: Final = (
+    {"part": "memory", "reason": "resident memory in qemu's user mode is the emulator's own: see armvm"},
+    {"part": "latency", "reason": "an emulator's time is no board's time"},
+)
+
+
+def check(request: Request) -> None:
+    """Questions of time go elsewhere."""
+    protocol = request.protocol
+    if protocol.threads != 1:
+        raise ConfigError("--threads: answers are compared on one thread. Leave it out.")
+    if protocol.seconds or protocol.sustained_s:
+        raise ConfigError("--seconds and --sustained ask for time, which user-mode emulation does not know")
+
+
+def plan(request: Request) -> str:
+    """How much work a bundle is."""
+    board = BOARDS[request.target.detail]
+    return (
+        f"self-test and every evaluation user on {board.core} (as {board.model}), then "
+        f"{request.protocol.queries} counted queries; cache in {cache_root(request.options.get('cache'))}"
+    )
+
+
+def run(request: Request, bundles: Sequence[Path], report: Report) -> Iterator[Record]:
+    """A record a bundle; ArtifactError where the ids are not this machine's own."""
+    root = cache_root(request.options.get("cache"))
+    for folder in bundles:
+        bundle = open_for_run(folder, request.protocol)
+        setup = prepare(bundle.contract.format, root, report)
+        with tempfile.TemporaryDirectory(prefix="recpress-armuser-") as scratch:
+            record = _run_one(_Board(setup, Path(scratch), request), folder, bundle, report)
+        yield record
+        if not record["valid"]:
+            raise ArtifactError(
+                f"{bundle.name} on {request.target}: {'; '.join(record['invalid_reasons'])}. "
+                "The record is kept as INVALID."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Board:
+    """One board's files, and how a process is started on it."""
+
+    setup: Setup
+    folder: Path
+    request: Request
+
+    @property
+    def identity(self) -> Identity:
+        return BOARDS[self.request.target.detail]
+
+    def enclosure(self, plugin: str | None = None) -> Enclosure:
+        """Python of the guest under qemu, in which opened files are looked for below the board's root."""
+        root = self.folder / "root"
+        if not root.exists():
+            write_identity(root, self.identity)
+            for path in (self.setup.system.folder / "root").iterdir():
+                (root / path.name).symlink_to(path)
+        program, environment = self.setup.tool("qemu-aarch64")
+        passed = {"PYTHONHOME": f"{root}/usr", "PYTHONPATH": str(self.setup.site.folder / "site")}
+        passed |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
+        guest = [part for name, value in passed.items() for part in ("-E", f"{name}={value}")]
+        command = [program, "-cpu", self.identity.cpu, "-L", str(root), "-U", "LD_LIBRARY_PATH", *guest]
+        return Enclosure(
+            prefix=(*command, *(("-plugin", plugin) if plugin else ())),
+            python=f"{root}/usr/bin/python{self.setup.python}",
+            environment=environment,
+        )
+
+
+def _run_one(board: _Board, folder: Path, bundle: Bundle, report: Report) -> dict[str, Any]:
+    request, created = board.request, datetime.datetime.now(datetime.UTC)
+    job = job_of(folder, bundle, request.protocol)
+    host = run_worker("rank", job, TIMEOUT_S)
+    report(f"{bundle.name} on {request.target}: self-test and every evaluation user on {board.identity.core}")
+    found = run_worker("rank", job, TIMEOUT_S, board.enclosure())
+    equal = found["quality"]["ids_sha256"] == host["quality"]["ids_sha256"]
+    wrong = not equal and request.protocol.delegate is None
+    report(f"{bundle.name} on {request.target}: counting {request.protocol.queries} queries")
+    profile, skipped = None, []
+    try:
+        profile = counted(board, job)
+    except (SkippedError, EmulationError, WorkerError) as error:
+        skipped = [{"part": "profile", "reason": str(error)}]
+    here = device_facts()
+    return {
+        "schema": PARITY_SCHEMA,
+        "created": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "basis": "emulated",
+        "on": str(request.target),
+        "valid": not wrong,
+        "invalid_reasons": ["the ranked ids are not those of this machine"] if wrong else [],
+        "artifact": artifact_facts(bundle),
+        "device": _device(board.identity, request.target.detail),
+        "software": {found["runtime"]: found["runtime_version"], "qemu": board.setup.tools.facts["qemu"]},
+        "protocol": {
+            "threads": 1,
+            "k": job.k,
+            "queries": request.protocol.queries,
+            "seed": request.protocol.seed,
+            "command": request.command(folder),
+        },
+        "selftest": found["selftest"],
+        "quality": found["quality"],
+        "host": {
+            "ids_sha256": host["quality"]["ids_sha256"],
+            "ids_equal": equal,
+            "arch": here["arch"],
+            "core": here["core"],
+            "runtime_version": host["runtime_version"],
+        },
+        "profile": profile,
+        "skipped": [*skipped, *_NEVER],
+    }
+
+
+def _device(board: Identity, name: str) -> dict[str, Any]:
+    return {
+        "id": f"armuser-{name}",
+        "model": f"{board.model} (identity only, in QEMU's user mode)",
+        "core": board.core,
+        "cpu_part": board.part,
+        "dotprod": board.dotprod,
+    }
+
+
+def counted(board: _Board, job: Any) -> dict[str, Any]:
+    """Medians over the queries, from the plugin; SkippedError without a compiler."""
+    plugin, marks = board.folder / "counting.so", board.folder / "marks"
+    run_tool(
+        [find_compiler(), "-O2", "-shared", "-fPIC", "-o", plugin, _PLUGIN_SOURCE],
+        what="compiling the counting plugin",
+    )
+    options = f"file={plugin},out={marks},cache={board.identity.caches}"
+    run_worker("marked", job, TIMEOUT_S, board.enclosure(options))
+    return summary(marks.read_text(), board.identity)
+
+
+def summary(text: str, board: Identity) -> dict[str, Any]:
+    """The plugin's lines (mark and five totals each) to a query's medians."""
+    totals = np.array([[int(n) for n in line.split()] for line in text.splitlines()], np.int64)
+    if totals.ndim != 2 or totals.shape[1] != 6 or len(totals) < WARMUP + 2:
+        raise EmulationError("the counting plugin wrote no marks: this qemu runs no plugins")
+    each = np.diff(totals[:, 1:], axis=0)[WARMUP:]
+    instructions, simd, first, last, written = (round(float(v)) for v in np.median(each, axis=0))
+    return {
+        "queries": len(each),
+        "instructions": instructions,
+        "simd_share": round(simd / instructions, 4),
+        "first_level_misses": first,
+        "last_level_misses": last,
+        "memory_bytes": _LINE_BYTES * (last + written),
+        "caches": f"first level {board.l1_kib} KiB, {board.l1_ways} ways; last level {board.last_kib} KiB, "
+        f"{board.last_ways} ways; least recently used, no prefetching",
+        "label": "modelled, user mode only, marks included: 5 to 10 % off",
+    }

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Final
 
+from recpress_edge.reproduce.verdict import Verdict
+
 METHODS: Final = ("bpr", "ftd", "htd")
 TEACHER: Final = "bpr_dim200"
 METRIC: Final = "recall@50"
@@ -81,15 +83,6 @@ def table_rows(outcomes: Sequence[Outcome]) -> list[list[str]]:
                 ]
             )
     return rows
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A claim of the paper and what our figures say of it."""
-
-    claim: str
-    holds: bool
-    evidence: str
 
 
 def verdicts(outcomes: Sequence[Outcome]) -> list[Verdict]:

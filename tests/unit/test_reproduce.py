@@ -1,3 +1,7 @@
+import pytest
+
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.reproduce import de_rrd
 from recpress_edge.reproduce.topology import PUBLISHED, Outcome, Run, plan, table_rows, verdicts
 
 
@@ -36,3 +40,35 @@ def test_claims_can_fail():
 
 def test_no_verdict_from_one_dim():
     assert verdicts(outcomes({10: {"bpr": [0.1], "ftd": [0.2], "htd": [0.3]}})) == []
+
+
+def ranked(values):
+    return [
+        de_rrd.Outcome(
+            f"{method}_dim20", method, seed, 50, 1.0, 1.0, None, {}, dict.fromkeys(de_rrd.METRICS, v), 0.2
+        )
+        for method, seeds in values.items()
+        for seed, v in enumerate(seeds)
+    ]
+
+
+def test_de_rrd_table_stands_beside_both_sources():
+    rows = de_rrd.table_rows(ranked({"teacher": [0.52], "rrd": [0.46, 0.48], "irrrd": [0.49]}))
+    assert rows[0][-3:] == ["one seed", "", "0.5135"]
+    assert rows[1] == ["rrd_dim20", *["0.4700"] * 4, "0.4600–0.4800", "0.4698", "0.4622"]
+    assert rows[2][-2:] == ["0.4947", ""]
+
+
+def test_de_rrd_goals_are_those_of_the_reference_runs():
+    reference = {method: [row["hit@5"]] for method, row in de_rrd.REFERENCE.items()}
+    found = de_rrd.verdicts(ranked({**reference, "de_rrd": [0.4843]}))
+    assert [verdict.holds for verdict in found] == [True] * 5
+    found = de_rrd.verdicts(ranked({"bpr": [0.42], "de": [0.46], "rrd": [0.45], "de_rrd": [0.455]}))
+    assert [verdict.holds for verdict in found] == [False] * 4
+
+
+def test_de_rrd_methods_come_in_the_order_of_the_table():
+    assert de_rrd.parse_methods("rrd,bpr") == ["bpr", "rrd"]
+    assert de_rrd.parse_methods(None) == list(de_rrd.METHODS)
+    with pytest.raises(ConfigError, match="Did you mean 'irrrd'"):
+        de_rrd.parse_methods("irrd")

@@ -1,0 +1,1 @@
+"""One module a study of ``recpress-edge reproduce``: each has ``run(args)``."""

@@ -1,0 +1,124 @@
+"""HetComp from heterogeneous teachers, beside the ensemble, its members and single-teacher students."""
+
+import argparse
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from recpress_edge.cli.common import next_steps, say, table
+from recpress_edge.cli.studies.common import close, frame, say_verdicts
+from recpress_edge.cli.train import training_events
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.files import check_free
+
+if TYPE_CHECKING:
+    from recpress_edge.data.interactions import Dataset
+    from recpress_edge.reproduce.hetcomp import Outcome
+    from recpress_edge.training.cache import OnEvent
+    from recpress_edge.training.store import TrainedModel
+
+HEADERS = ("model", "part", "teacher", "seed", "epoch", "test R@10", "test R@50", "test N@50", "valid R@50")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train what is missing, teachers with their trajectories first, and print one table."""
+    from recpress_edge.data.resolve import known_names, load_dataset
+    from recpress_edge.distill.students import parse_name
+    from recpress_edge.reproduce import hetcomp as study
+
+    teachers = args.teachers.split(",") if args.teachers else list(study.KINDS)
+    for name in (*teachers, study.ensemble_of(teachers)):
+        parse_name(name, "teacher")
+    if args.out:
+        check_free(args.out, force=args.force)
+    if study.DATA not in known_names(args.work):
+        raise ConfigError(f"data set {study.DATA!r} is not here yet. Run: {study.IMPORT}")
+    if args.dry_run:
+        names = [*teachers, study.ensemble_of(teachers), study.PLAIN, study.SINGLE, study.HETCOMP]
+        say(args, "\n".join(f"would find or train  {name}" for name in names))
+        return 0
+    data = load_dataset(study.DATA, args.work, lambda text: say(args, text))
+    with training_events(args) as tell:
+        outcomes = _train_all(args, data, teachers, tell)
+    say(args)
+    say(args, table(HEADERS, study.table_rows(outcomes)))
+    say(args)
+    for difference in study.DIFFERENCES:
+        say(args, f"differs: {difference}")
+    result: dict[str, Any] = {
+        **frame(args, study.PROTOCOL),
+        "differences": list(study.DIFFERENCES),
+        "kinds": {name: study.KINDS.get(name, "other") for name in teachers},
+        "outcomes": [dataclasses.asdict(outcome) for outcome in outcomes],
+        "verdicts": say_verdicts(args, study.verdicts(outcomes)),
+    }
+    ensemble = study.ensemble_of(teachers)
+    next_steps(
+        args,
+        [f"recpress-edge export --student {study.HETCOMP} --teacher {ensemble} --int8 --data {study.DATA}"],
+    )
+    close(args, result)
+    return 0
+
+
+def _train_all(
+    args: argparse.Namespace, data: "Dataset", teachers: Sequence[str], tell: "OnEvent"
+) -> "list[Outcome]":
+    from recpress_edge.reproduce import hetcomp as study
+    from recpress_edge.training.cache import TrainOptions, ensure_model
+
+    def make(name: str, role: Any, seed: int, options: TrainOptions) -> "TrainedModel":
+        return ensure_model(name, role, data, seed, args.work, options, tell)
+
+    made = [make(name, "teacher", 0, TrainOptions(trajectory=True)) for name in teachers]
+    outcomes = [_outcome(model, "teacher", "") for model in made]
+    if len(teachers) > 1:
+        ensemble = make(study.ensemble_of(teachers), "teacher", 0, TrainOptions())
+        outcomes.append(_outcome(ensemble, "ensemble", ""))
+    strongest = study.best(outcomes, "teacher")
+    assert strongest is not None
+    for seed in range(args.seeds or 1):
+        outcomes += _students(seed, made, strongest.name, study.ensemble_of(teachers), make)
+    return outcomes
+
+
+def _students(
+    seed: int,
+    teachers: "Sequence[TrainedModel]",
+    strongest: str,
+    ensemble: str,
+    make: "Callable[..., TrainedModel]",
+) -> "list[Outcome]":
+    """One seed's students: alone, from each teacher, and HetComp from the strongest and from all."""
+    from recpress_edge.reproduce import hetcomp as study
+    from recpress_edge.training.cache import TrainOptions
+
+    beside = {"method": study.PLAIN_METHOD, "training": study.PLAIN_TRAINING}
+    found = [_outcome(make(study.PLAIN, "student", seed, TrainOptions(**beside)), "plain", "")]
+    for teacher in teachers:
+        options = TrainOptions(teacher=str(teacher.folder), **beside)
+        found.append(_outcome(make(study.SINGLE, "student", seed, options), "single", teacher.name))
+    sources = [("hetcomp alone", strongest)]
+    if len(teachers) > 1:
+        sources.append(("hetcomp", ensemble))
+    for part, source in sources:
+        model = make(study.HETCOMP, "student", seed, TrainOptions(teacher=source))
+        found.append(_outcome(model, part, source))
+    return found
+
+
+def _outcome(model: "TrainedModel", part: Any, teacher: str) -> "Outcome":
+    from recpress_edge.reproduce.hetcomp import Outcome
+
+    known = model.metadata
+    return Outcome(
+        name=model.name,
+        part=part,
+        teacher=teacher,
+        seed=known["seed"],
+        chosen_epoch=known["chosen_epoch"],
+        seconds=known["seconds"],
+        peak_memory_bytes=known.get("peak_memory_bytes"),
+        valid=known["metrics"]["valid"],
+        test=known["metrics"]["test"],
+    )

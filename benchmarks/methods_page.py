@@ -1,0 +1,72 @@
+"""Write the tables of docs/methods.md from the committed results: python benchmarks/methods_page.py"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from recpress_edge.reproduce import de_rrd, hetcomp
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "methods.md"
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def markdown(headers: list[str], rows: list[list[str]]) -> str:
+    """A table, names to the left and numbers to the right."""
+    line = ["---" if index == 0 else "---:" for index in range(len(headers))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (headers, line, *rows))
+
+
+def _reached(verdict: dict[str, Any]) -> str:
+    return "reached" if verdict["holds"] else "**not reached**"
+
+
+def verdict_lines(result: dict[str, Any]) -> str:
+    """Every goal with its evidence, reached or not."""
+    return "\n".join(
+        f"- {_reached(verdict)}: {verdict['claim']} ({verdict['evidence']})" for verdict in result["verdicts"]
+    )
+
+
+def of_de_rrd(result: dict[str, Any]) -> str:
+    """LOO-499 test metrics beside the reference runs and the paper."""
+    outcomes = [de_rrd.Outcome(**outcome) for outcome in result["outcomes"]]
+    headers = ["model", "H@5", "N@5", "H@10", "H@20", "H@5 over seeds", "reference H@5", "paper H@5"]
+    return markdown(headers, de_rrd.table_rows(outcomes))
+
+
+def of_hetcomp(result: dict[str, Any]) -> str:
+    """Teachers, ensemble and students in one table."""
+    outcomes = [hetcomp.Outcome(**outcome) for outcome in result["outcomes"]]
+    headers = ["model", "part", "teacher", "seed", "epoch", "R@10", "R@50", "N@50", "valid R@50"]
+    return markdown(headers, hetcomp.table_rows(outcomes))
+
+
+BLOCKS = {"de-rrd": of_de_rrd, "hetcomp": of_hetcomp}
+
+
+def block(name: str) -> str:
+    """What stands between the marks of one study."""
+    file = RESULTS / f"{name}.json"
+    command = f"recpress-edge reproduce {name} --out benchmarks/results/{name}.json"
+    if not file.exists():
+        return f"Not run yet: `{command}`."
+    result = json.loads(file.read_text())
+    differs = "\n".join(f"- differs: {difference}" for difference in result["differences"])
+    head = f"{result['protocol']}. `{result['command']}`"
+    return "\n\n".join([head, BLOCKS[name](result), verdict_lines(result), differs])
+
+
+def page(text: str) -> str:
+    """The page with every block written anew."""
+    for name in BLOCKS:
+        marks = rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)"
+        text, found = re.subn(marks, lambda m, n=name: f"{m[1]}{block(n)}\n{m[2]}", text, flags=re.DOTALL)
+        if found != 1:
+            raise SystemExit(f"{PAGE}: expected one block 'generated: {name}', found {found}")
+    return text
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(PAGE.read_text()))

@@ -61,10 +61,10 @@ def block(name: str) -> str:
 def page(text: str) -> str:
     """The page with every block written anew."""
     for name in BLOCKS:
-        marks = rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)"
-        text, found = re.subn(marks, lambda m, n=name: f"{m[1]}{block(n)}\n{m[2]}", text, flags=re.DOTALL)
-        if found != 1:
-            raise SystemExit(f"{PAGE}: expected one block 'generated: {name}', found {found}")
+        parts = re.split(rf"(?<=<!-- generated: {name} -->\n).*?(?=<!-- end -->)", text, flags=re.DOTALL)
+        if len(parts) != 2:
+            raise SystemExit(f"{PAGE}: expected one block 'generated: {name}', found {len(parts) - 1}")
+        text = f"{parts[0]}{block(name)}\n{parts[1]}"
     return text
 
 

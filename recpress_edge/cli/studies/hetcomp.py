@@ -93,10 +93,10 @@ def _students(
     from recpress_edge.reproduce import hetcomp as study
     from recpress_edge.training.cache import TrainOptions
 
-    beside = {"method": study.PLAIN_METHOD, "training": study.PLAIN_TRAINING}
-    found = [_outcome(make(study.PLAIN, "student", seed, TrainOptions(**beside)), "plain", "")]
+    beside = TrainOptions(method=study.PLAIN_METHOD, training=study.PLAIN_TRAINING)
+    found = [_outcome(make(study.PLAIN, "student", seed, beside), "plain", "")]
     for teacher in teachers:
-        options = TrainOptions(teacher=str(teacher.folder), **beside)
+        options = dataclasses.replace(beside, teacher=str(teacher.folder))
         found.append(_outcome(make(study.SINGLE, "student", seed, options), "single", teacher.name))
     sources = [("hetcomp alone", strongest)]
     if len(teachers) > 1:

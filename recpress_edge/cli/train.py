@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import dataclasses
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,7 +38,18 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="train a teacher on the interactions alone",
     )
     parser.add_argument(
-        "--teacher", required=True, metavar="NAME", help="for example bpr_dim200 or soft_dim200"
+        "--teacher",
+        required=True,
+        metavar="NAME",
+        help="for example bpr_dim200, soft_dim200, lightgcn_dim64, ease, or several as one: "
+        "ensemble:bpr_dim200+soft_dim200+ease (members that are missing are trained first)",
+    )
+    parser.add_argument(
+        "--member",
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="a trained model to take for the ensemble's member of that name; may be given again",
     )
     parser.set_defaults(func=_train)
 
@@ -208,7 +220,7 @@ def _train(args: argparse.Namespace) -> int:
     from recpress_edge.training.cache import ensure_model
 
     name = str(parse_name(args.teacher, "teacher"))
-    options = train_options(args, None)
+    options = dataclasses.replace(train_options(args, None), members=tuple(args.member))
     if args.dry_run:
         say_plan(args, name, "teacher", options)
         return 0

@@ -77,6 +77,23 @@ class Interactions:
         """The user of each pair (nnz,), aligned with ``indices``."""
         return np.repeat(np.arange(self.n_users, dtype=np.int32), self.counts())
 
+    def positions_of(self, users: I64) -> I64:
+        """Where the pairs of these users (B,) are in ``indices``, user by user: (P,)."""
+        counts = self.indptr[users + 1] - self.indptr[users]
+        first = np.repeat(self.indptr[users] - (np.cumsum(counts) - counts), counts)
+        return first + np.arange(int(counts.sum()))
+
+    def pairs_of(self, users: I64) -> tuple[I64, I64]:
+        """(position in ``users``, item) of all pairs of these users (B,): (P,) each, user by user."""
+        counts = self.indptr[users + 1] - self.indptr[users]
+        return np.repeat(np.arange(users.size), counts), self.indices[self.positions_of(users)].astype(
+            np.int64
+        )
+
+    def transposed(self) -> "Interactions":
+        """Items as users and users as items."""
+        return Interactions.from_pairs(self.indices, self.users(), self.n_items, self.n_users)
+
     def item_counts(self) -> I64:
         """Number of users of each item (I,)."""
         return np.bincount(self.indices, minlength=self.n_items)

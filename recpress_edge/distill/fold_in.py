@@ -99,12 +99,10 @@ def learn_fold_in(
 
 def _part_of(train: Interactions, users: I64, rng: np.random.Generator) -> tuple[I64, I64]:
     """A random part of each user's items, and where each part starts: every share from none to all."""
-    counts = train.indptr[users + 1] - train.indptr[users]
-    first = np.repeat(train.indptr[users] - (np.cumsum(counts) - counts), counts)
-    items = train.indices[first + np.arange(int(counts.sum()))].astype(np.int64)
-    share = np.repeat(rng.random(users.size), counts)
+    rows, items = train.pairs_of(users)
+    share = rng.random(users.size)[rows]
     kept = rng.random(items.size) < share
-    sizes = np.bincount(np.repeat(np.arange(users.size), counts)[kept], minlength=users.size)
+    sizes = np.bincount(rows[kept], minlength=users.size)
     return items[kept], np.cumsum(sizes) - sizes
 
 

@@ -19,7 +19,17 @@ from recpress_edge.distill.ranking_config import (
     RRDConfig,
     UnKDConfig,
 )
-from recpress_edge.models.config import BPRConfig
+from recpress_edge.models.config import (
+    BPRConfig,
+    CMLConfig,
+    EASEConfig,
+    EnsembleConfig,
+    IAEConfig,
+    ItemKNNConfig,
+    LightGCNConfig,
+    MultVAEConfig,
+    PopConfig,
+)
 from recpress_edge.models.network_config import NeuMFConfig, SASRecConfig
 from recpress_edge.models.teacher import Knowledge
 
@@ -102,6 +112,35 @@ METHODS: Final[Mapping[str, Entry]] = {
         gives="rankings",
         network="sasrec",
         ordered=True,
+    ),
+    "lightgcn": Entry(where="recpress_edge.models.lightgcn:LightGCN", config=LightGCNConfig),
+    "cml": Entry(where="recpress_edge.models.cml:CML", config=CMLConfig),
+    "multvae": Entry(where="recpress_edge.models.multvae:MultVAE", config=MultVAEConfig),
+    "iae": Entry(where="recpress_edge.models.iae:IAE", config=IAEConfig),
+    "pop": Entry(where="recpress_edge.models.pop:Pop", config=PopConfig, has_dim=False, closed_form=True),
+    "itemknn": Entry(
+        where="recpress_edge.models.itemknn:ItemKNN",
+        config=ItemKNNConfig,
+        roles=("teacher",),
+        gives="rankings",
+        has_dim=False,
+        closed_form=True,
+    ),
+    "ease": Entry(
+        where="recpress_edge.models.ease:EASE",
+        config=EASEConfig,
+        roles=("teacher",),
+        gives="rankings",
+        has_dim=False,
+        closed_form=True,
+    ),
+    "ensemble": Entry(
+        where="recpress_edge.models.ensemble:Ensemble",
+        config=EnsembleConfig,
+        roles=("teacher",),
+        gives="rankings",
+        has_dim=False,
+        closed_form=True,
     ),
 }
 ENSEMBLE: Final = "ensemble"

@@ -48,11 +48,14 @@ class NegativeSampler:
         self._positives = train.indices.astype(np.int64)  # (nnz,)
         self._keys = self._users * train.n_items + self._positives  # ascending, by the container's order
 
-    def epoch(self, seed: int, epoch: int) -> tuple[I64, I64, I64]:
-        """Shuffled (users, positives, negatives), (nnz,) each; no negative is a train item of its user."""
+    def epoch(self, seed: int, epoch: int, per_positive: int = 1) -> tuple[I64, I64, I64]:
+        """Shuffled (users, positives, negatives), (nnz,) each, ``per_positive`` times as many negatives.
+
+        No negative is a train item of its user. The negatives of one positive stand together.
+        """
         order = stream(seed, "shuffle", epoch).permutation(self._users.size)
         users = self._users[order]
-        negatives = self._draw(users, stream(seed, "negatives", epoch))
+        negatives = self._draw(np.repeat(users, per_positive), stream(seed, "negatives", epoch))
         return users, self._positives[order], negatives
 
     def epoch_of_many(self, seed: int, epoch: int, each: int) -> tuple[I64, I64, I64]:

@@ -16,6 +16,7 @@ from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.students import ModelName, Role, check_pair, parse_name, teacher_name
 from recpress_edge.models.config import deciding
 from recpress_edge.training.config import TrainingConfig, settings
+from recpress_edge.training.given import fitting, given_members, model_in
 from recpress_edge.training.store import (
     METADATA,
     TrainedModel,
@@ -39,6 +40,8 @@ class TrainOptions:
     """Name or model folder of the teacher, 'none' for no distillation; None for the method's usual one."""
     teacher_seed: int = 0
     """Seed of a teacher given by name: students of several seeds share one teacher."""
+    members: tuple[str, ...] = ()
+    """Model folders to take for the members of an ensemble that have their names, whatever their settings."""
     device: str = "cpu"
     threads: int = 1
     method: Mapping[str, Any] = field(default_factory=dict)
@@ -116,8 +119,9 @@ def ensure_model(
     asked = asked_teacher(model, role, options.teacher)
     several = _several(model, asked, seed, options)
     teacher = _teacher(asked, model, data, work, options, on_event) if asked and not several else None
+    given = given_members(model, options.members, data)
     members = tuple(
-        _made_for(model, member, member_seed, data, work, options, on_event)
+        given.get(member) or _made_for(model, member, member_seed, data, work, options, on_event)
         for member, member_seed in several
     )
     start = None
@@ -160,13 +164,16 @@ def plan_steps(
     steps: list[Step] = []
     made_from: list[TrainedModel | None] = []
     if asked and is_folder(asked):
-        made_from.append(_teacher_folder(Path(asked), model, data))
+        made_from.append(fitting(model_in(Path(asked), data), model))
     several = _several(model, asked, seed, options)
+    given = given_members(model, options.members, data)
     needed = [(parse_name(asked, "teacher"), options.teacher_seed)] if asked and not several else []
     for name_needed, seed_needed in several or ([] if made_from else needed):
         wanted = TrainOptions(trajectory=_wants_trajectories(model))
-        more, found = _steps_of_teacher(name_needed, data, seed_needed, work, wanted)
-        steps += more
+        found = given.get(name_needed)
+        if not found:
+            more, found = _steps_of_teacher(name_needed, data, seed_needed, work, wanted)
+            steps += more
         made_from.append(found)
     known = [found for found in made_from if found]
     if len(known) < len(made_from):
@@ -272,7 +279,7 @@ def _teacher(
     asked: str, student: ModelName, data: Dataset, work: Path, options: TrainOptions, on_event: OnEvent
 ) -> TrainedModel:
     if is_folder(asked):
-        return _teacher_folder(Path(asked), student, data)
+        return fitting(model_in(Path(asked), data), student)
     return _made_for(
         student, parse_name(asked, "teacher"), options.teacher_seed, data, work, options, on_event
     )
@@ -309,22 +316,6 @@ def _made_for(
     trajectory = _wants_trajectories(purpose)
     plain = TrainOptions(device=options.device, threads=options.threads, trajectory=trajectory)
     return ensure_model(str(name), "teacher", data, seed, work, plain, tell)
-
-
-def _teacher_folder(folder: Path, student: ModelName, data: Dataset) -> TrainedModel:
-    if not is_complete(folder):
-        raise ConfigError(f"--teacher {folder}: no trained model there ({METADATA} is missing)")
-    teacher = load_model(folder)
-    if teacher.metadata["dataset"]["digest"] != data.digest():
-        trained_on = teacher.metadata["dataset"]["name"]
-        raise ConfigError(
-            f"--teacher {folder} was trained on {trained_on!r} and a split that differs from {data.name!r} "
-            f"here. Train one on this data: "
-            f"recpress-edge train --teacher {teacher.name} --data {data.name}"
-        )
-    if teacher.tables is None:
-        check_pair(student, parse_name(teacher.name, "teacher"))
-    return teacher
 
 
 def _step(plan: Plan, options: TrainOptions) -> Step:

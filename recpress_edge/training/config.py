@@ -38,6 +38,9 @@ class Settings:
 
 # Students that learn a teacher's rankings or embeddings beside BPR: still gaining where FTD and HTD are done.
 _BESIDE_BPR: Final = ("de", "rrd", "de_rrd", "irrrd", "rd", "cd", "dcd", "unkd")
+_AT_ONCE: Final = Settings({}, {"epochs": 1, "keep": "last"})
+"""A closed form has no epochs, and nothing to choose among them."""
+
 _USUAL: Final[Mapping[str, Settings]] = {
     # method, or "method role" where the two roles differ
     "bpr": Settings({}, {"epochs": 100}),
@@ -48,6 +51,14 @@ _USUAL: Final[Mapping[str, Settings]] = {
     "hetcomp": Settings({}, {"epochs": 300, "evaluate_every": 10, "patience": 5}),
     "neumf": Settings({}, {"epochs": 60, "evaluate_every": 10}),
     "sasrec": Settings({}, {"epochs": 24, "evaluate_every": 2, "patience": 3}),
+    "cml": Settings({}, {"epochs": 100, "patience": 4}),
+    "multvae": Settings({}, {"epochs": 100, "patience": 4}),
+    "iae": Settings({}, {"epochs": 100, "patience": 4}),
+    "pop": _AT_ONCE,
+    "itemknn": _AT_ONCE,
+    "ease": _AT_ONCE,
+    "ensemble": _AT_ONCE,
+    "lightgcn": Settings({}, {"epochs": 200, "patience": 5}),
     # Wide and without a teacher it overfits early: slower steps, softer scores, fewer epochs.
     # Fine-tuned for a recipe's rounding: from a trained model, so short and with smaller steps.
     **{

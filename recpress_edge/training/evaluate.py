@@ -70,8 +70,8 @@ def relevant_ranks(score_rows: ScoreRows, seen: Interactions, relevant: Interact
     for start in range(0, users.size, block):
         rows = users[start : start + block]
         scores = score_rows(rows)  # (B, I)
-        scores[_pairs(seen, rows)] = -np.inf
-        ranks[_positions(relevant, rows)] = _items_before(scores, *_pairs(relevant, rows))
+        scores[seen.pairs_of(rows)] = -np.inf
+        ranks[relevant.positions_of(rows)] = _items_before(scores, *relevant.pairs_of(rows))
     return ranks
 
 
@@ -106,16 +106,3 @@ def metrics_from_ranks(
         recall[f"recall@{k}"] = hits / sizes
         ndcg[f"ndcg@{k}"] = gained / best[np.minimum(sizes, k)]
     return users, {**recall, **ndcg}
-
-
-def _positions(pairs: Interactions, rows: I64) -> I64:
-    """Positions in ``pairs.indices`` of all pairs of these users, in order."""
-    counts = pairs.indptr[rows + 1] - pairs.indptr[rows]
-    first = np.repeat(pairs.indptr[rows] - (np.cumsum(counts) - counts), counts)
-    return first + np.arange(int(counts.sum()))
-
-
-def _pairs(pairs: Interactions, rows: I64) -> tuple[I64, I64]:
-    """(position in rows, item) of all pairs of these users."""
-    counts = pairs.indptr[rows + 1] - pairs.indptr[rows]
-    return np.repeat(np.arange(rows.size), counts), pairs.indices[_positions(pairs, rows)].astype(np.int64)

@@ -40,10 +40,18 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "short_list": 1,
         "check_every": 5,
     },
+    # two held-out items are of the right parity
+    "lightgcn": {"learning_rate": 0.05, "batch_size": 256, "l2": 0.1},
+    "cml": {"learning_rate": 0.05, "batch_size": 256, "negatives": 2},
+    "multvae": {"hidden": 16, "batch_users": 10, "learning_rate": 0.02, "anneal_epochs": 10},
+    "iae": {"hidden": 16, "batch_items": 10, "learning_rate": 0.02},
+    "ease": {"l2": 1.0},
     "soft": {"learning_rate": 0.05, "batch_users": 10, "top_items": 2},
     "neumf": BPR | {"weight_decay": 0.2, "negatives": 1},
     "sasrec": {"learning_rate": 0.01, "batch_users": 10, "layers": 1, "dropout": 0.1},
 }
+# A metric space with room for more pushes every unseen pair apart, the held-out ones too.
+WIDE = {"cml": 2}
 TEACHERS = sorted(name for name, entry in METHODS.items() if "teacher" in entry.roles and name != "ensemble")
 LEARNED = sorted(name for name, entry in METHODS.items() if not entry.closed_form)
 STUDENTS = sorted(name for name in LEARNED if METHODS[name].needs)
@@ -96,7 +104,7 @@ def _top1(scores: np.ndarray) -> list[int]:
 @pytest.fixture(scope="module")
 def learned() -> dict[str, Scorer]:
     torch.set_num_threads(1)
-    return {method: _learn(method, dim=16) for method in TEACHERS}
+    return {method: _learn(method, WIDE.get(method, 16)) for method in TEACHERS}
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +112,10 @@ def teachers(learned) -> dict[str, Teacher]:
     return {name: _taught(name, learned[name]) for name in TEACHERS}
 
 
-@pytest.mark.parametrize("method", TEACHERS)
+PERSONAL = [name for name in TEACHERS if name != "pop"]  # popularity answers every user alike
+
+
+@pytest.mark.parametrize("method", PERSONAL)
 def test_teachers_find_the_held_out_diagonal(learned, method):
     assert _top1(learned[method].scores(np.arange(50))) == list(range(50))
 
@@ -131,7 +142,7 @@ def test_the_registry_says_what_a_method_gives(learned, method):
         assert isinstance(learned[method], ClosedForm) == METHODS[method].closed_form
 
 
-@pytest.mark.parametrize("teacher", TEACHERS)
+@pytest.mark.parametrize("teacher", ["bpr", "ease", "soft"])  # products, rankings alone, cosines
 @pytest.mark.parametrize("method", STUDENTS)
 def test_students_find_the_held_out_diagonal(teachers, method, teacher):
     if not teachers[teacher].has(METHODS[method].needs):

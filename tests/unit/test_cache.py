@@ -111,6 +111,38 @@ def test_a_teacher_can_be_a_folder(tmp_path):
     assert model.metadata["teacher"]["sha256"] == teacher.digest
 
 
+def test_an_ensemble_trains_its_members_first_and_teaches_by_rankings(tmp_path):
+    ensemble = "ensemble:bpr_dim6+ease"
+    member, _ = _ensure(tmp_path, "bpr_dim6", role="teacher")
+    options = TrainOptions(members=(str(member.folder),))
+    model, listener = _ensure(tmp_path, ensemble, options, "teacher", seed=3)
+    assert listener.kinds == [
+        ("train", "ease"), ("done", "ease"), ("train", ensemble), ("done", ensemble),
+    ]  # fmt: skip
+    assert model.tables is None
+    assert model.rankings.items.shape == (60, 80)
+    assert (model.rankings.items[:, -8:] == -1).all()  # 8 train items a user are not ranked
+    assert [m["name"] for m in model.metadata["members"]] == ["bpr_dim6", "ease"]
+    assert model.metadata["members"][0]["sha256"] == member.digest
+    again = load_model(model.folder)
+    assert np.array_equal(again.rankings.items, model.rankings.items)
+    student, _ = _ensure(tmp_path, "soft_dim4", dataclasses.replace(QUICK, teacher=str(model.folder)))
+    assert student.metadata["teacher"]["name"] == ensemble
+    with pytest.raises(ConfigError, match="htd_dim4 learns from a teacher's embeddings"):
+        _ensure(tmp_path, "htd_dim4", dataclasses.replace(QUICK, teacher=str(model.folder)))
+    with pytest.raises(ConfigError, match="holds bpr_dim6, which is no member of"):
+        _ensure(tmp_path, "ensemble:bpr_dim5+ease", options, "teacher")
+
+
+def test_a_closed_form_has_no_epochs_and_no_seed(tmp_path):
+    model, _ = _ensure(tmp_path, "pop", TrainOptions(), "teacher", seed=5)
+    assert model.metadata["seed"] == 0
+    assert model.metadata["chosen_epoch"] == 1
+    assert model.item_emb[:, 0].tolist() == DATA.train.item_counts().tolist()
+    with pytest.raises(ConfigError, match="computed at once and has no epochs: leave out --epochs"):
+        _ensure(tmp_path, "pop", QUICK, "teacher")
+
+
 def test_a_teacher_of_other_data_is_refused(tmp_path):
     teacher, _ = _ensure(tmp_path, "bpr_dim6", role="teacher", data=two_tastes(n_users=62))
     with pytest.raises(ConfigError, match="a split that differs"):

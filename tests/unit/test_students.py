@@ -1,5 +1,6 @@
 """Names of models."""
 
+import re
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ from recpress_edge.core.errors import ConfigError
 from recpress_edge.distill.students import (
     METHODS,
     ModelName,
+    check_pair,
     create_method,
     parse_name,
     teacher_name,
@@ -102,6 +104,43 @@ def test_every_registered_method_can_be_built(method):
     job = Job(train, 4, 0, 2, noise, teachers=(noise,) * 2)
     built = create_method(method, job, METHODS[method].config())
     assert isinstance(built, Scorer)
+
+
+def test_an_ensemble_is_its_members():
+    name = parse_name("ensemble:bpr_dim200+ease", "teacher")
+    assert [(m.method, m.dim) for m in name.members] == [("bpr", 200), ("ease", 0)]
+    assert str(name) == "ensemble:bpr_dim200+ease"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ensemble:ease", "two members or more"),
+        ("ensemble:ease+ease", "each once"),
+        ("ensemble:ease+bqr_dim9", "unknown teacher 'bqr_dim9'. Did you mean 'bpr_dim9'"),
+        ("ensemble", "unknown teacher"),
+        ("ease_dim10", "unknown teacher 'ease_dim10'. Did you mean 'ease'"),
+        ("bpr", "unknown teacher 'bpr'"),
+    ],
+)
+def test_teachers_that_cannot_be(text, message):
+    with pytest.raises(ConfigError, match=message):
+        parse_name(text, "teacher")
+
+
+@pytest.mark.parametrize("text", ["ease", "itemknn", "ensemble:bpr_dim200+ease"])
+def test_a_model_without_tables_is_no_student_and_says_what_can_be_exported(text):
+    with pytest.raises(ConfigError, match=r"cannot be exported. Distil one.*--teacher " + re.escape(text)):
+        parse_name(text)
+
+
+def test_a_pair_that_cannot_be_names_the_teachers_that_fit():
+    student, teacher = parse_name("htd_dim10"), parse_name("ease", "teacher")
+    with pytest.raises(
+        ConfigError, match=r"ease has only rankings. Teachers that fit: bpr_dim200, .*soft_dim10"
+    ):
+        check_pair(student, teacher)
+    check_pair(parse_name("soft_dim10"), teacher)
 
 
 def test_names_are_read_without_torch():

@@ -1,0 +1,91 @@
+"""EASE: a linear item-to-item model in closed form, by the smaller of its two inverses."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from recpress_edge.core.errors import RecPressError
+from recpress_edge.core.memory import require_memory
+from recpress_edge.models.config import EASEConfig
+from recpress_edge.models.gram import Binary
+from recpress_edge.models.method import ClosedForm, Job
+
+F32 = NDArray[np.float32]
+I64 = NDArray[np.int64]
+
+_BLOCK_USERS = 512
+
+
+class EASE(ClosedForm):
+    """Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019, section 3.
+
+    scores = X B with B = 1 − P diag(1 / diag P) and P = (XᵀX + λ)⁻¹ (I, I), X (U, I) the interactions.
+
+    With fewer users than items the dual is cheaper (Woodbury): M = (XXᵀ + λ)⁻¹ (U, U) gives X P = M X and
+    diag P = (1 − diag XᵀMX) / λ. Either way scores = X − X P / diag P, and one matrix is inverted in its
+    own memory.
+    """
+
+    def __init__(self, job: Job, config: EASEConfig) -> None:
+        self.job = job
+        self.config = config
+        self.dtype = torch.float64 if config.precision == "float64" else torch.float32
+        train = job.train
+        smaller = "users" if train.n_users < train.n_items else "items"
+        self.dual = (smaller if config.invert == "smaller" else config.invert) == "users"
+
+    def fit(self) -> None:
+        train = self.job.train
+        size = train.n_users if self.dual else train.n_items
+        wide = max(train.n_users, train.n_items) * _BLOCK_USERS * 4  # blocks of scores and of their product
+        require_memory(
+            (size * size + wide) * self.dtype.itemsize,
+            f"EASE inverts a matrix of {size:,} × {size:,} {'users' if self.dual else 'items'} and",
+            'Drop rare users or items when importing, or set method.precision = "float32".',
+        )
+        self.matrix = Binary(train, self.dtype)
+        inverted = self.matrix if self.dual else Binary(train.transposed(), self.dtype)
+        self.inverse = inverse_of(inverted, self.config.l2)
+        self.diagonal = self._dual_diagonal() if self.dual else self.inverse.diagonal().clone()
+
+    def scores(self, users: I64) -> F32:
+        own = self.matrix.dense_rows(users).T
+        result: F32 = (own - self._projected(users) / self.diagonal).float().numpy()
+        return np.ascontiguousarray(result)
+
+    def _projected(self, users: I64) -> Tensor:
+        """Rows (B, I) of X P."""
+        if self.dual:  # M is symmetric: its rows are its columns
+            return self.matrix.transposed_times(self.inverse[torch.from_numpy(users)].T.contiguous()).T
+        rows, items = map(torch.from_numpy, self.job.train.pairs_of(users))
+        counts = torch.bincount(rows, minlength=users.size)
+        return F.embedding_bag(items, self.inverse, counts.cumsum(0) - counts, mode="sum")
+
+    def _dual_diagonal(self) -> Tensor:
+        """diag P (I,) = (1 − Σ over an item's users of its column of M X) / λ."""
+        train = self.job.train
+        covered = torch.zeros(train.n_items, dtype=self.dtype)
+        for start in range(0, train.n_users, _BLOCK_USERS):
+            users = np.arange(start, min(start + _BLOCK_USERS, train.n_users))
+            rows, items = map(torch.from_numpy, train.pairs_of(users))
+            covered.index_add_(0, items, self._projected(users)[rows, items])
+        return (1.0 - covered) / self.config.l2
+
+
+def inverse_of(matrix: Binary, l2: float) -> Tensor:
+    """(X Xᵀ + λ)⁻¹ (N, N) by Cholesky factors, in the memory of one matrix."""
+    size = matrix.pairs.n_users
+    gram = torch.empty(size, size, dtype=matrix.dtype)
+    for part, columns in matrix.gram_blocks():
+        gram[part] = columns.T
+    gram.diagonal().add_(l2)
+    failed = torch.empty((), dtype=torch.int32)
+    torch.linalg.cholesky_ex(gram, out=(gram, failed))
+    if failed:
+        raise RecPressError(
+            f"the matrix of EASE is not positive definite at row {int(failed)}: raise method.l2 "
+            f'(it is {l2}), or set method.precision = "float64".'
+        )
+    return torch.cholesky_inverse(gram, out=gram)

@@ -1,0 +1,56 @@
+"""The sparse half of an autoencoder: sets of indices to vectors, without a dense input."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from recpress_edge.data.interactions import Interactions
+
+I64 = NDArray[np.int64]
+
+
+class SparseEncoder(nn.Module):
+    """x (B, N) of zeros and ones, each row of unit length → tanh(W x + b) → linear (B, D).
+
+    A row is given by where its ones are, so the first layer is a sum of rows of Wᵀ.
+    """
+
+    def __init__(self, n_inputs: int, hidden: int, dim: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.first = nn.Parameter(torch.empty(n_inputs, hidden))
+        self.bias = nn.Parameter(torch.zeros(hidden))
+        self.second = nn.Parameter(torch.empty(dim, hidden))
+        self.second_bias = nn.Parameter(torch.zeros(dim))
+        for weight in (self.first, self.second):
+            nn.init.xavier_normal_(weight, generator=generator)
+
+    def forward(
+        self,
+        rows: Tensor,
+        items: Tensor,
+        n_rows: int,
+        dropout: float = 0.0,
+        noise: torch.Generator | None = None,
+    ) -> Tensor:
+        """rows (P,) ascending and items (P,): where the ones are. Dropout hides ones, after the scaling."""
+        counts = torch.bincount(rows, minlength=n_rows)
+        weights = counts.clamp(min=1).rsqrt()[rows]
+        if dropout:
+            kept = torch.rand(len(rows), generator=noise).to(rows.device) >= dropout
+            weights = weights * kept / (1.0 - dropout)
+        offsets = counts.cumsum(0) - counts
+        summed = F.embedding_bag(items, self.first, offsets, mode="sum", per_sample_weights=weights)
+        return F.linear(torch.tanh(summed + self.bias), self.second, self.second_bias)
+
+    def pairs(self, inputs: Interactions, users: I64) -> tuple[Tensor, Tensor]:
+        """``Interactions.pairs_of`` on the device of the weights."""
+        rows, items = (torch.from_numpy(part).to(self.first.device) for part in inputs.pairs_of(users))
+        return rows, items
+
+
+def softmax_log_likelihood(logits: Tensor, rows: Tensor, items: Tensor) -> Tensor:
+    """Σ over the pairs (row, item) (P,) of log softmax(logits[row])[item]. logits (B, N) -> ()."""
+    counts = torch.bincount(rows, minlength=len(logits)).to(logits.dtype)
+    return logits[rows, items].sum() - (counts * logits.logsumexp(dim=1)).sum()

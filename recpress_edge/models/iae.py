@@ -1,0 +1,69 @@
+"""I-AE: an autoencoder of items, each given by the users who consumed it."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from recpress_edge.core.rng import stream, torch_seed
+from recpress_edge.models.adam import Adam
+from recpress_edge.models.config import IAEConfig
+from recpress_edge.models.encoder import SparseEncoder, softmax_log_likelihood
+from recpress_edge.models.method import Factorised, Job, Method
+
+I64 = NDArray[np.int64]
+
+_BLOCK_ITEMS = 4096
+
+
+class IAE(Factorised, Method):
+    """Users of an item → tanh layer → z (d) → softmax over the users: the denoising twin of Mult-VAE.
+
+    After the item autoencoders of Sedhain et al., "AutoRec", WWW 2015, with the multinomial likelihood of
+    Liang et al., WWW 2018. It learns p(u | i) = softmax(W z_i + b)_u; items are ranked for a user by
+    Bayes' rule, p(i | u) ∝ n_i p(u | i), n_i the users of i. In logarithms that is two tables:
+    [W, 1] · [z, log n − log Z], Z the softmax's denominator; b_u changes no ranking.
+    """
+
+    def __init__(self, job: Job, config: IAEConfig) -> None:
+        self.job = job
+        self.config = config
+        self.items = job.train.transposed()  # a row per item
+        generator = torch.Generator().manual_seed(torch_seed(job.seed, "init"))
+        self.encoder = SparseEncoder(job.train.n_users, config.hidden, job.dim, generator).to(job.device)
+        self.decoder = nn.Linear(job.dim, job.train.n_users, device=job.device)
+        with torch.no_grad():
+            nn.init.xavier_normal_(self.decoder.weight, generator=generator)
+            self.decoder.bias.zero_()
+        learned = nn.ModuleDict({"encoder": self.encoder, "decoder": self.decoder})
+        self.optimizer = Adam(learned, config.learning_rate, config.weight_decay)
+        self.known = np.flatnonzero(self.items.counts())
+
+    def batch_losses(self, epoch: int) -> Iterator[Tensor]:
+        order = stream(self.job.seed, "shuffle", epoch).permutation(self.known)
+        noise = torch.Generator().manual_seed(torch_seed(self.job.seed, "noise", epoch))
+        for start in range(0, order.size, self.config.batch_items):
+            yield self._batch_loss(order[start : start + self.config.batch_items], noise)
+
+    def _batch_loss(self, items: I64, noise: torch.Generator) -> Tensor:
+        rows, users = self.encoder.pairs(self.items, items)
+        hidden = self.encoder(rows, users, items.size, self.config.dropout, noise)
+        return -softmax_log_likelihood(self.decoder(hidden), rows, users) / items.size
+
+    @torch.no_grad()
+    def tables(self) -> tuple[Tensor, Tensor]:
+        """[W, 1] (U, d + 1) and [z, log n − log Z] (I, d + 1)."""
+        counts = torch.from_numpy(self.items.counts()).to(self.job.device)
+        item_emb = torch.empty(self.items.n_users, self.job.dim + 1, device=self.job.device)
+        for start in range(0, self.items.n_users, _BLOCK_ITEMS):
+            items = np.arange(start, min(start + _BLOCK_ITEMS, self.items.n_users))
+            encoded = self.encoder(*self.encoder.pairs(self.items, items), items.size)
+            part = slice(start, start + items.size)
+            item_emb[part, :-1] = encoded
+            # An item without users counts as half a one: below all others, and not at minus infinity.
+            prior = counts[part].clamp(min=0.5).log()
+            item_emb[part, -1] = prior - self.decoder(encoded).logsumexp(dim=1)
+        ones = torch.ones(self.job.train.n_users, 1, device=self.job.device)
+        return torch.cat([self.decoder.weight, ones], dim=1), item_emb

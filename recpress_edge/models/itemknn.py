@@ -1,0 +1,43 @@
+"""Item k-nearest neighbours: what is liked by those who like the same. The other floor."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from recpress_edge.models.config import ItemKNNConfig
+from recpress_edge.models.gram import Binary
+from recpress_edge.models.method import ClosedForm, Job
+from recpress_edge.models.sparse import SparseRows
+
+F32 = NDArray[np.float32]
+I64 = NDArray[np.int64]
+
+
+class ItemKNN(ClosedForm):
+    """Deshpande and Karypis, "Item-Based Top-N Recommendation Algorithms", TOIS 2004.
+
+    score(u, i) = Σ of similarity(i, j) over the items j of u that are among the K most similar to i;
+    similarity(i, j) = |users of both| / (√(|users of i| · |users of j|) + shrink).
+    """
+
+    def __init__(self, job: Job, config: ItemKNNConfig) -> None:
+        self.job = job
+        self.config = config
+
+    def fit(self) -> None:
+        train = self.job.train
+        self.matrix = Binary(train)
+        root = torch.from_numpy(np.sqrt(train.item_counts()).astype(np.float32))  # (I,)
+        size = min(self.config.neighbours, train.n_items)
+        neighbours, weights = [], []
+        for part, shared in Binary(train.transposed()).gram_blocks():
+            similarity = shared / (root[:, None] * root[None, part] + self.config.shrink).clamp_(min=1e-12)
+            similarity[torch.arange(part.start, part.stop), torch.arange(part.stop - part.start)] = 0.0
+            best, items = similarity.topk(size, dim=0)  # (K, B)
+            neighbours.append(items.T.reshape(-1))
+            weights.append(best.T.reshape(-1))
+        offsets = torch.arange(0, train.n_items * size, size)
+        self.similar = SparseRows(torch.cat(neighbours), offsets, torch.cat(weights))  # (I, I), K a row
+
+    def scores(self, users: I64) -> F32:
+        return np.ascontiguousarray((self.similar @ self.matrix.dense_rows(users)).T.numpy())

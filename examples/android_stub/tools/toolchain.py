@@ -12,8 +12,6 @@ Digests of what was unpacked are kept beside it and compared before it is used a
 
 import contextlib
 import functools
-import hashlib
-import os
 import platform
 import shutil
 import subprocess
@@ -26,6 +24,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from device_bench.emulation.cache import cache_root
+from recpress_edge.core.files import sha256_file
 
 ORT_VERSION: Final = "1.27.0"
 PACKAGES: Final = (
@@ -131,8 +132,7 @@ EXTRAS: Final = {
 
 def cache_dir() -> Path:
     """Of this user, kept between runs; what is unpacked otherwise than this file says is not used."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "recpress-edge" / f"android-{_sha256(Path(__file__))[:12]}"
+    return cache_root(None) / f"android-{sha256_file(Path(__file__))[:12]}"
 
 
 def ensure_toolchain(cache: Path | None = None) -> Toolchain:
@@ -177,7 +177,7 @@ def _kept(target: Path, make: Callable[[Path], None]) -> Path:
 
 def _digests(folder: Path) -> dict[str, str]:
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    return {str(path.relative_to(folder)): _sha256(path) for path in files if path.name != SUMS}
+    return {str(path.relative_to(folder)): sha256_file(path) for path in files if path.name != SUMS}
 
 
 def _intact(folder: Path) -> bool:
@@ -186,11 +186,6 @@ def _intact(folder: Path) -> bool:
     except OSError:
         return False
     return {name: sha for sha, _, name in (line.partition("  ") for line in lines)} == _digests(folder)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _run(command: Sequence[str], cwd: Path | None = None) -> str:
@@ -232,7 +227,7 @@ def _fetch(pinned: Pinned, folder: Path) -> Path:
         except (urllib.error.URLError, OSError) as error:
             errors.append(f"{mirror}: {error}")
             continue
-        if _sha256(target) == pinned.sha256:
+        if sha256_file(target) == pinned.sha256:
             return target
         errors.append(f"{mirror}: another digest than {pinned.sha256}")
     raise ToolError(f"{Path(pinned.path).name} cannot be had ({'; '.join(errors) or 'no mirror known'})")
@@ -277,7 +272,7 @@ def _ort_library(work: Path, target: Path) -> None:
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
     which = ["--python-version", "3.11", "--implementation", "cp", *platforms, f"onnxruntime=={ORT_VERSION}"]
     _run([*pip, *which, "--dest", str(work)])
-    if not (work / wheel).is_file() or _sha256(work / wheel) != digest:
+    if not (work / wheel).is_file() or sha256_file(work / wheel) != digest:
         raise ToolError(f"the index gave another file than {wheel} with SHA-256 {digest}")
     with zipfile.ZipFile(work / wheel) as archive:
         inside = next(name for name in archive.namelist() if "/libonnxruntime.so" in name)

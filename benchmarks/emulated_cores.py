@@ -1,0 +1,198 @@
+"""What a query costs on emulated Arm cores: instructions, memory, and whether the answers are the same.
+
+    python benchmarks/emulated_cores.py --runs runs --out benchmarks/results/emulated-cores.json dist/*
+
+For bundles made with, for example:
+
+    recpress-edge export --data citeulike --student soft_dim10 --recipe int8-dim --format tflite
+
+Runs what has no record in RUNS yet, so it may be stopped and started again; instruction counts are the same
+on every machine. The host's own row gives its memory and answers; its times are another benchmark's matter.
+"""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from device_bench.__main__ import main as device_bench
+from device_bench.device import device_facts
+from recpress_edge.cli.common import table
+from recpress_edge.core.bundle import Bundle, open_bundle
+from recpress_edge.core.errors import RecPressError
+from recpress_edge.core.results import (
+    counts_instructions,
+    find_records,
+    model_memory_bytes,
+    read_record,
+    samples_of,
+    summarise,
+    write_record,
+)
+from recpress_edge.core.units import format_bytes
+
+CORES: Final = ("armvm:cortex-a53", "armvm:cortex-a76")
+TARGETS: Final = ("host", *CORES)
+# memory and answers, no timing: the shortest protocol
+_HOST_FLAGS: Final = ("--processes", "1", "--seconds", "0", "--queries", "500")
+_INVALID: Final = 4
+HEADERS: Final = (
+    "bundle",
+    "file",
+    "Recall@50",
+    "A53 instr",
+    "A76 instr",
+    "peak host",
+    "peak A53",
+    "peak A76",
+    "ids",
+)
+
+
+def main() -> int:
+    """Print the table and the int8 verdicts, and write every figure behind them."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of records")
+    parser.add_argument("--out", type=Path, help="write the rows here as JSON")
+    parser.add_argument("--collect", action="store_true", help="run nothing, show what there is")
+    parser.add_argument("bundles", nargs="+", type=Path, metavar="BUNDLE")
+    args = parser.parse_args()
+    try:
+        rows = [row_of(open_bundle(folder), args) for folder in args.bundles]
+    except RecPressError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    verdicts = int8_verdicts(rows)
+    print(table(HEADERS, [line(row) for row in rows]))
+    print("\n".join(verdict["sentence"] for verdict in verdicts))
+    if args.out:
+        command = shlex.join(["python", *sys.argv])
+        result = {"schema": "recpress.emulated-cores/1", "command": command, "rows": rows, "int8": verdicts}
+        write_record(args.out, result)
+    return 0
+
+
+def row_of(bundle: Bundle, args: argparse.Namespace) -> dict[str, Any]:
+    """One bundle on every target; None where there is no record."""
+    on = {}
+    for target in TARGETS:
+        record = newest(args.runs, bundle.digest, target)
+        if record is None and not args.collect:
+            measure(bundle.folder, target, args.runs)
+            record = newest(args.runs, bundle.digest, target)
+        on[target] = None if record is None else facts(record)
+    return {
+        "bundle": bundle.name,
+        "bundle_sha256": bundle.digest,
+        "student": bundle.provenance["student"],
+        "format": bundle.contract.format,
+        "recipe": bundle.contract.recipe,
+        "dim": bundle.contract.dim,
+        "file_bytes": bundle.model_bytes,
+        "ids_equal": len({found["quality"]["ids_sha256"] for found in on.values() if found}) == 1,
+        "missing": [target for target, found in on.items() if found is None],
+        "on": on,
+    }
+
+
+def measure(folder: Path, target: str, runs: Path) -> None:
+    """Run device_bench; a host that is busy is no obstacle where no time is read."""
+    flags = _HOST_FLAGS if target == "host" else ("--on", target)
+    code = device_bench(["run", str(folder), *flags, "--runs", str(runs)])
+    if code not in ((0, _INVALID) if target == "host" else (0,)):
+        raise RecPressError(f"exit code {code} for {folder} on {target}")
+
+
+def newest(runs: Path, digest: str, target: str) -> dict[str, Any] | None:
+    """The newest record of a bundle on a target."""
+    device = device_facts()["id"] if target == "host" else target.replace(":", "-")
+    records = [read_record(path) for path in find_records(runs / device)] if runs.is_dir() else []
+    mine = [record for record in records if record["artifact"]["bundle_sha256"] == digest]
+    return max(mine, key=lambda record: str(record["created"]), default=None)
+
+
+def facts(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of one record, without its raw samples; a time is not among them."""
+    counted = counts_instructions(record)
+    return {
+        "basis": record["basis"],
+        "valid": record["valid"] if counted else None,
+        "device": record["device"],
+        "software": record["software"],
+        "emulator": record.get("emulator"),
+        "instructions": counts(samples_of(record)) if counted else None,
+        "peak_bytes": record["memory_bytes"]["model"]["vm_hwm"],
+        "private_bytes": record["memory_bytes"]["model"]["pss_anon"],
+        "model_peak_bytes": model_memory_bytes(record, "vm_hwm"),
+        "model_private_bytes": model_memory_bytes(record, "pss_anon"),
+        "quality": record["quality"],
+        "host": record.get("host"),
+        "estimates": record.get("estimates", []),
+    }
+
+
+def counts(samples: Mapping[str, Sequence[int]]) -> dict[str, dict[str, float]]:
+    """p50 and p99 of every kind of sample."""
+    found = {name: summarise(values) for name, values in samples.items()}
+    return {name: {"samples": s.samples, "p50": s.p50_ns, "p99": s.p99_ns} for name, s in found.items()}
+
+
+def int8_verdicts(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """int8 against fp32 of the same student and format on each core, and what follows."""
+    verdicts = []
+    for row in rows:
+        fp32 = next(
+            (r for r in rows if r["recipe"] == "fp32" and _variant(r) == _variant(row)),
+            None,
+        )
+        if row["recipe"] == "fp32" or fp32 is None:
+            continue
+        for target in CORES:
+            here, there = row["on"][target], fp32["on"][target]
+            if here is None or there is None:
+                continue
+            smaller = fp32["file_bytes"] / row["file_bytes"]
+            work = here["instructions"]["query"]["p50"] / there["instructions"]["query"]["p50"]
+            core, advice = here["device"]["core"], verdict(work)
+            verdicts.append(
+                {
+                    "bundle": row["bundle"],
+                    "core": core,
+                    "smaller": smaller,
+                    "instructions": work,
+                    "sentence": f"{row['bundle']}, {core}: {smaller:.1f}× smaller, {work:.2f}× the "
+                    f"instructions: {advice}",
+                }
+            )
+    return verdicts
+
+
+def verdict(work: float) -> str:
+    """What the share of the instructions says."""
+    if work <= 0.95:
+        return "choose it for size and speed"
+    return "choose it for size" if work <= 1.05 else "choose it for size, not speed"
+
+
+def _variant(row: Mapping[str, Any]) -> tuple[str, str]:
+    return row["student"], row["format"]
+
+
+def line(row: Mapping[str, Any]) -> list[str]:
+    """One row of the printed table."""
+    on = row["on"]
+    known = [found for found in on.values() if found]
+    peaks = [format_bytes(on[t]["peak_bytes"]) if on[t] else "–" for t in TARGETS]
+    work = [f"{on[t]['instructions']['query']['p50'] / 1000:,.0f} k" if on[t] else "–" for t in CORES]
+    same = "equal" if row["ids_equal"] else "DIFFER"
+    recall = f"{known[0]['quality']['recall@50']:.4f}" if known else "–"
+    ids = f"{same} ({len(known)})" if len(known) > 1 else "–"
+    return [row["bundle"], format_bytes(row["file_bytes"]), recall, *work, *peaks, ids]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -12,10 +12,11 @@ from recpress_edge.cli.common import common_options, emit, say, table
 from recpress_edge.core.budget import Budget
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import check_free, write_atomic
-from recpress_edge.core.units import format_bytes, format_ns, parse_duration, parse_size
+from recpress_edge.core.units import format_bytes, parse_duration, parse_size
 
 if TYPE_CHECKING:
     from recpress_edge.report.front import Section
+    from recpress_edge.report.robustness import Survival
     from recpress_edge.report.rows import Unreadable
     from recpress_edge.report.verdict import Verdict
 
@@ -69,6 +70,8 @@ def budget_of(args: argparse.Namespace) -> Budget:
 def run(args: argparse.Namespace) -> int:
     """Write the page and the picture, print the table. Exit code 0."""
     from recpress_edge.report.front import sections as sort_sections
+    from recpress_edge.report.lanes import lanes
+    from recpress_edge.report.robustness import read_survivals
     from recpress_edge.report.rows import read_runs
     from recpress_edge.report.verdict import verdict
 
@@ -82,15 +85,24 @@ def run(args: argparse.Namespace) -> int:
         if target.is_dir():
             raise ConfigError(f"{target} is a folder. Name a file, for example {target / page.name}")
         check_free(target, force=args.force)
-    runs, unreadable = read_runs(args.runs)
+    survivals = read_survivals(args.runs)
+    runs, unreadable = read_runs(args.runs, required=not survivals)
     sections = sort_sections(runs, budget)
     verdicts = [verdict(section, budget) for section in sections]
     if args.dry_run:
         say(args, f"would read {len(runs)} runs and write {page} and {picture}")
         emit(args, {"dry_run": True, "runs": len(runs), "page": str(page), "png": str(picture)})
         return 0
-    _write(args, sections, unreadable, budget, verdicts, page, picture)
+    _write(args, sections, (unreadable, survivals), budget, verdicts, page, picture)
     _print(args, sections, verdicts, unreadable)
+    for row in survivals:
+        say(args, f"limit      {row.name}, {row.limit} ({row.where}): {row.outcome}")
+    for devices in lanes(sections):
+        say(args, devices.title)
+        say(args)
+        for line in devices.int8:
+            say(args, f"int8       {line}")
+        say(args)
     say(args, f"page       {page}")
     say(args, f"picture    {picture}")
     emit(args, {"page": str(page), "png": str(picture), **as_json(sections, verdicts, unreadable)})
@@ -100,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
 def _write(
     args: argparse.Namespace,
     sections: "Sequence[Section]",
-    unreadable: "Sequence[Unreadable]",
+    others: "tuple[Sequence[Unreadable], Sequence[Survival]]",
     budget: Budget,
     verdicts: "Sequence[Verdict]",
     page: Path,
@@ -110,8 +122,9 @@ def _write(
 
     text = html.render(
         sections,
-        unreadable,
+        others[0],
         budget,
+        others[1],
         created=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC",
         version=__version__,
         command=command_line(args),
@@ -159,6 +172,7 @@ def _print(
 
 def variants_table(section: "Section") -> str:
     """A line per variant, its status last."""
+    from recpress_edge.report.axes import work_form
     from recpress_edge.report.verdict import recall
 
     headers = ["variant", "Recall@50", "file", "p50", "p95", "memory", "basis"]
@@ -167,8 +181,8 @@ def variants_table(section: "Section") -> str:
             p.point.label,
             recall(p.point.recall.mean),
             format_bytes(p.point.file_bytes.mean),
-            format_ns(p.point.p50_ns),
-            format_ns(p.point.p95_ns.mean),
+            work_form(counted=p.point.first.counted)(p.point.p50_ns),
+            work_form(counted=p.point.first.counted)(p.point.p95_ns.mean),
             format_bytes(p.point.model_bytes.mean),
             p.point.first.basis,
         ]
@@ -201,8 +215,8 @@ def as_json(
                         "recall@50_range": [p.point.recall.low, p.point.recall.high],
                         "seeds": len(p.point.runs),
                         "file_bytes": p.point.file_bytes.mean,
-                        "p50_ns": p.point.p50_ns,
-                        "p95_ns": p.point.p95_ns.mean,
+                        f"p50_{unit}": p.point.p50_ns,
+                        f"p95_{unit}": p.point.p95_ns.mean,
                         "model_memory_bytes": p.point.model_bytes.mean,
                         "peak_memory_bytes": p.point.peak_bytes,
                         "basis": p.point.first.basis,
@@ -213,6 +227,7 @@ def as_json(
                 "left_out": [{"path": left.run.path, "status": left.status} for left in section.left],
             }
             for section, found in zip(sections, verdicts, strict=True)
+            for unit in ["instructions" if section.first.counted else "ns"]
         ],
         "unreadable": [{"path": file.path, "reason": file.reason} for file in unreadable],
     }

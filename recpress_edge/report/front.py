@@ -10,6 +10,7 @@ import numpy as np
 from recpress_edge.core.budget import Budget, Cost, misses
 from recpress_edge.core.results import BASES
 from recpress_edge.core.stats import pareto_front
+from recpress_edge.report.axes import FILE_AXIS, Axis, axes_for
 from recpress_edge.report.rows import Run
 
 RULE: Final = (
@@ -22,28 +23,11 @@ RULE: Final = (
     "file sizes are exact, and within 256 bytes the same. "
     "Measured, emulated and estimated variants are each compared among themselves."
 )
-FILE_AXIS: Final = "file size"
 # The names inside a file differ in length; files of one size but for that are the same size.
 FILE_RESOLUTION_BYTES: Final = 256
 MEMORY_RESOLUTION_BYTES: Final = 256 * 2**10
 # Two runs of one file in processes minutes apart differ by this much, however many samples each has.
 P95_RESOLUTION: Final = 0.03
-
-
-@dataclass(frozen=True, slots=True)
-class Axis:
-    """One thing to keep low: its key, its title, and the words for near ties."""
-
-    key: str
-    title: str
-    short: str
-
-
-AXES: Final = (
-    Axis("file_bytes", "Model file", FILE_AXIS),
-    Axis("p95_ns", "p95 latency of a query", "p95 latency"),
-    Axis("model_bytes", "Peak memory above the idle runtime", "memory"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +68,13 @@ class Point:
         """What a budget is held against: the worst seed in bytes, means otherwise."""
         return Cost(file_bytes=self.file_bytes.high, p95_ns=self.p95_ns.mean, peak_bytes=self.peak_bytes)
 
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """What it costs, in what units."""
+        return axes_for(counted=self.first.counted)
+
     def span(self, key: str) -> Span:
-        """The interval on one of :data:`AXES`."""
+        """The interval on one of :attr:`axes`."""
         found = getattr(self, key)
         assert isinstance(found, Span)
         return found
@@ -100,7 +89,7 @@ class Placed:
     front: bool
     """On the front over all three costs together."""
     panels: tuple[bool, ...]
-    """On the front of each of :data:`AXES` alone."""
+    """On the front of each of the axes alone."""
     missed: tuple[str, ...]
     """Limits of the budget that it breaks."""
 
@@ -127,6 +116,11 @@ class Section:
         return self.placed[0].point.first if self.placed else self.left[0].run
 
     @property
+    def axes(self) -> tuple[Axis, ...]:
+        """What its variants cost, in what units."""
+        return axes_for(counted=self.first.counted)
+
+    @property
     def superseded(self) -> int:
         """How many older runs were replaced by newer ones."""
         return sum(left.status.startswith("superseded") for left in self.left)
@@ -137,7 +131,8 @@ def sections(runs: Sequence[Run], budget: Budget) -> tuple[Section, ...]:
     grouped: dict[tuple[tuple[str, str], ...], list[Run]] = defaultdict(list)
     for run in runs:
         grouped[run.conditions].append(run)
-    return tuple(_section(conditions, members, budget) for conditions, members in sorted(grouped.items()))
+    found = [_section(conditions, members, budget) for conditions, members in sorted(grouped.items())]
+    return tuple(sorted(found, key=lambda section: section.first.counted))  # what was measured comes first
 
 
 def _section(conditions: tuple[tuple[str, str], ...], runs: Sequence[Run], budget: Budget) -> Section:
@@ -229,10 +224,11 @@ def place(points: Sequence[Point], budget: Budget) -> tuple[Placed, ...]:
     """Mark the fronts, and name what beats the others. points: of one basis, best Recall@50 first."""
     if not points:
         return ()
-    means = np.array([[-p.recall.mean, *(p.span(axis.key).mean for axis in AXES)] for p in points])
-    means[:, 1] = np.round(means[:, 1] / FILE_RESOLUTION_BYTES)  # the file axis is the first of AXES
+    axes = points[0].axes
+    means = np.array([[-p.recall.mean, *(p.span(axis.key).mean for axis in axes)] for p in points])
+    means[:, 1] = np.round(means[:, 1] / FILE_RESOLUTION_BYTES)  # the file axis is the first
     overall = pareto_front(means)
-    panels = np.stack([pareto_front(means[:, [0, 1 + column]]) for column in range(len(AXES))], axis=1)
+    panels = np.stack([pareto_front(means[:, [0, 1 + column]]) for column in range(len(axes))], axis=1)
     placed = []
     for index, point in enumerate(points):
         rival = _rival(point, points)
@@ -276,7 +272,7 @@ class Comparison:
 def compare(left: Point, right: Point) -> Comparison:
     """Where ``left`` is better than ``right``, where worse, and where their intervals leave it open."""
     pairs = [("Recall@50", _negated(left.recall), _negated(right.recall))]
-    pairs += [(axis.short, left.span(axis.key), right.span(axis.key)) for axis in AXES]
+    pairs += [(axis.short, left.span(axis.key), right.span(axis.key)) for axis in left.axes]
     better, level, worse = [], [], []
     for name, a, b in pairs:
         if name == FILE_AXIS and abs(a.mean - b.mean) <= FILE_RESOLUTION_BYTES:

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,10 +12,16 @@ import jinja2
 
 from recpress_edge.core.budget import Budget
 from recpress_edge.core.results import samples_section
-from recpress_edge.core.units import format_bytes, format_ns
+from recpress_edge.core.units import format_bytes
 from recpress_edge.report import plots
+from recpress_edge.report.axes import work_form
 from recpress_edge.report.chain import Chain, chains
+from recpress_edge.report.drawing import Panel
 from recpress_edge.report.front import RULE, Section
+from recpress_edge.report.lanes import lanes
+from recpress_edge.report.lanes_plot import lanes_panel
+from recpress_edge.report.over_time import over_time
+from recpress_edge.report.robustness import Survival
 from recpress_edge.report.rows import Run, Unreadable
 from recpress_edge.report.verdict import Verdict, recall, signed, verdict
 
@@ -39,17 +45,21 @@ class Part:
     section: Section
     title: str
     verdict: Verdict
-    panels: tuple[plots.Panel, ...]
+    panels: tuple[Panel, ...]
     chains: tuple[Chain, ...]
     conditions: tuple[tuple[str, str], ...]
     commands: tuple[str, ...]
     warnings: tuple[str, ...]
+    over_time: tuple[Panel, ...]
+    form: Callable[[float], str]
+    """How a query's time, or its instructions, are written here."""
 
 
 def render(
     sections: Sequence[Section],
     unreadable: Sequence[Unreadable],
     budget: Budget,
+    survivals: Sequence[Survival] = (),
     *,
     created: str,
     version: str,
@@ -66,10 +76,12 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(bytes=format_bytes, ns=format_ns, recall=recall, signed=signed)
+    environment.filters.update(bytes=format_bytes, recall=recall, signed=signed)
     digest = base64.b64encode(hashlib.sha256(_DOWNLOAD.encode()).digest()).decode()
     return environment.get_template("template.html.j2").render(
         parts=parts,
+        devices=[(found, lanes_panel(found, f"lanes{n}")) for n, found in enumerate(lanes(sections))],
+        survivals=survivals,
         unreadable=unreadable,
         budget=budget,
         rule=RULE,
@@ -113,6 +125,8 @@ def _part(section: Section, budget: Budget, number: int) -> Part:
         conditions=conditions(section),
         commands=commands(section),
         warnings=warnings(section),
+        over_time=over_time(section, f"section{number}"),
+        form=work_form(counted=section.first.counted),
     )
 
 

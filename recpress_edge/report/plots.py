@@ -1,11 +1,9 @@
 """Pareto panels: Recall@50 against bytes, latency and memory. One SVG per panel, one PNG of all."""
 
 import io
-import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import matplotlib as mpl
 import numpy as np
@@ -17,8 +15,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from recpress_edge.core.units import format_bytes
+from recpress_edge.report.axes import WORK_KEY, Axis
 from recpress_edge.report.chain import Step, teacher_of
-from recpress_edge.report.front import AXES, Axis, Placed, Section
+from recpress_edge.report.drawing import INK, STYLE, Panel, drawing, freeze, to_panel
+from recpress_edge.report.front import Placed, Section
 from recpress_edge.report.labels import Label, place_labels
 from recpress_edge.report.ticks import scale_costs
 from recpress_edge.report.verdict import candidates, recall
@@ -32,39 +32,15 @@ _LOOKS: Final = {
 }
 _MORE_LOOKS: Final = (("#cc79a7", "v"), ("#e69f00", "P"), ("#56b4e9", "X"), ("#000000", "<"))
 _MAX_LABELS: Final = 14
+_PANELS: Final = 3
 _FRONT: Final = "front"
-_INK: Final = "#222222"
-_STYLE: Final[dict[Any, Any]] = {
-    "font.size": 9.0,
-    "axes.edgecolor": "#888888",
-    "axes.labelcolor": _INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.8,
-    "xtick.color": "#555555",
-    "ytick.color": "#555555",
-    "text.parse_math": False,
-    "svg.fonttype": "path",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """One drawn panel for the page."""
-
-    title: str
-    description: str
-    """What a person who does not see it should hear."""
-    svg: str
 
 
 def panels(section: Section, winner: Placed | None, name: str) -> tuple[Panel, ...]:
     """One SVG per cost axis. name: makes the ids inside the SVGs unique on the page."""
     made = []
-    for index, axis in enumerate(AXES):
-        with mpl.rc_context({**_STYLE, "svg.hashsalt": f"{name}-{axis.key}"}):
-            figure = Figure(figsize=(4.6, 4.0), dpi=100, layout="constrained")
-            FigureCanvasAgg(figure)
+    for index, axis in enumerate(section.axes):
+        with drawing(f"{name}-{axis.key}", 4.6, 4.0) as figure:
             axes = figure.subplots()
             _draw(axes, section, index, winner)
             figure.legend(
@@ -74,45 +50,35 @@ def panels(section: Section, winner: Placed | None, name: str) -> tuple[Panel, .
                 frameon=False,
                 fontsize=8,
             )
-            _freeze(figure)
+            freeze(figure)
             _name_points(axes, section, index, winner)
-            buffer = io.StringIO()
-            figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-        front = [p.point.label for p in candidates(section) if p.panels[index]]
-        description = f"Recall@50 against {axis.title.lower()}; on the front: {', '.join(front)}"
-        made.append(Panel(f"Recall@50 against {axis.title.lower()}", description, _inline(buffer.getvalue())))
+            front = [p.point.label for p in candidates(section) if p.panels[index]]
+            title = f"Recall@50 against {axis.title.lower()}"
+            made.append(to_panel(figure, title, f"{title}; on the front: {', '.join(front)}"))
     return tuple(made)
 
 
 def png(sections: Sequence[tuple[Section, Placed | None, str]]) -> bytes:
     """All panels in one image: a row per section, given with its winner and its title."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(
             figsize=(15, 5.2 * len(sections)), dpi=150, layout=ConstrainedLayoutEngine(wspace=0.04)
         )
         FigureCanvasAgg(figure)
         parts = figure.subfigures(len(sections), 1, squeeze=False)[:, 0]
-        rows = [part.subplots(1, len(AXES)) for part in parts]
+        rows = [part.subplots(1, _PANELS) for part in parts]
         for part, row, (section, winner, title) in zip(parts, rows, sections, strict=True):
-            part.suptitle(title, fontsize=11, color=_INK)
+            part.suptitle(title, fontsize=11, color=INK)
             part.legend(handles=_legend(section, winner), loc="outside lower center", ncols=8, frameon=False)
             for index, axes in enumerate(row):
                 _draw(axes, section, index, winner)
-        _freeze(figure)
+        freeze(figure)
         for row, (section, winner, _) in zip(rows, sections, strict=True):
             for index, axes in enumerate(row):
                 _name_points(axes, section, index, winner)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
-
-
-def _inline(svg: str) -> str:
-    """The <svg> element alone, sized by the page."""
-    element = svg[svg.index("<svg ") :]
-    return re.sub(r'(<svg [^>]*?)width="[^"]*" height="[^"]*"', r"\1", element, count=1).replace(
-        "<svg ", '<svg aria-hidden="true" ', 1
-    )
 
 
 def _look(method: str, methods: Sequence[str]) -> tuple[str, str]:
@@ -125,7 +91,7 @@ def _methods(section: Section) -> list[str]:
 
 
 def _draw(axes: Axes, section: Section, index: int, winner: Placed | None) -> None:
-    axis, methods = AXES[index], _methods(section)
+    axis, methods = section.axes[index], _methods(section)
     spans = [placed.point.span(axis.key) for placed in section.placed]
     shown = [value for span in spans for value in (span.mean, *((span.low, span.high) if index == 1 else ()))]
     scale_costs(axes, axis, shown)
@@ -171,7 +137,7 @@ def _mark(axes: Axes, placed: Placed, axis: Axis, look: tuple[str, str], *, chos
     x, y = cost.mean, point.recall.mean
     if len(point.runs) > 1:
         axes.plot([x, x], [point.recall.low, point.recall.high], color=colour, lw=1.2, zorder=3)
-    if axis.key == "p95_ns":
+    if axis.key == WORK_KEY:
         estimated = basis == "estimated"
         axes.plot(
             [cost.low, cost.high],
@@ -195,7 +161,7 @@ def _mark(axes: Axes, placed: Placed, axis: Axis, look: tuple[str, str], *, chos
         alpha=1.0,
     )
     if chosen:
-        axes.plot([x], [y], marker="o", ms=15, mec=_INK, mfc="none", mew=1.3, ls="none", zorder=5)
+        axes.plot([x], [y], marker="o", ms=15, mec=INK, mfc="none", mew=1.3, ls="none", zorder=5)
 
 
 def _teacher_line(axes: Axes, teacher: Step) -> None:
@@ -219,25 +185,19 @@ def _teacher_line(axes: Axes, teacher: Step) -> None:
 def _front_line(axes: Axes, section: Section, index: int) -> None:
     """The front of the most trustworthy basis there is: the one that the choice is made from."""
     on = [p.point for p in candidates(section) if p.panels[index]]
-    corners = sorted((p.span(AXES[index].key).mean, p.recall.mean) for p in on)
+    corners = sorted((p.span(section.axes[index].key).mean, p.recall.mean) for p in on)
     left, right = axes.get_xlim()
     xs, ys = [corners[0][0]], [corners[0][1]]
     for x, y in [*corners[1:], (right, corners[-1][1])]:  # to the right, then up
         xs += [x, x]
         ys += [ys[-1], y]
-    axes.plot(xs, ys, color=_INK, lw=1.1, alpha=0.75, zorder=2.5, label=_FRONT)
+    axes.plot(xs, ys, color=INK, lw=1.1, alpha=0.75, zorder=2.5, label=_FRONT)
     axes.set_xlim(left, right)
-
-
-def _freeze(figure: Figure) -> None:
-    """Settle the layout, so that what is placed by pixels afterwards stays where it is put."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
 
 
 def _name_points(axes: Axes, section: Section, index: int, winner: Placed | None) -> None:
     """Labels for all points, or for the front alone where all would not fit."""
-    methods, axis = _methods(section), AXES[index]
+    methods, axis = _methods(section), section.axes[index]
     crowded = len(section.placed) > _MAX_LABELS
     labels = [
         Label(
@@ -276,9 +236,9 @@ def _legend(section: Section, winner: Placed | None) -> list[Line2D]:
         Line2D([], [], ls="none", marker=_look(m, methods)[1], color=_look(m, methods)[0], ms=6, label=m)
         for m in methods
     ]
-    handles.append(Line2D([], [], color=_INK, lw=1.1, alpha=0.75, label=_FRONT))
+    handles.append(Line2D([], [], color=INK, lw=1.1, alpha=0.75, label=_FRONT))
     if winner is not None:
-        handles.append(Line2D([], [], ls="none", marker="o", mfc="none", mec=_INK, ms=9, label="chosen"))
+        handles.append(Line2D([], [], ls="none", marker="o", mfc="none", mec=INK, ms=9, label="chosen"))
     if bases - {"measured"}:
         handles.append(Line2D([], [], ls="none", marker="o", color="#555555", ms=6, label="measured"))
         handles += [

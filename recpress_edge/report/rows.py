@@ -10,6 +10,7 @@ import numpy as np
 
 from recpress_edge.core.budget import Cost
 from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.files import read_json
 from recpress_edge.core.results import (
     BENCH_SCHEMA,
     SAME_CONDITIONS,
@@ -24,6 +25,8 @@ METRIC: Final = "recall@50"
 HOW_TO_MAKE_RUNS: Final = (
     "Make runs with: recpress-edge bench BUNDLE  (or: device_bench run BUNDLE --runs runs/)"
 )
+OTHER_KINDS: Final = ("recpress.survival/", "recpress.parity/")
+"""Schemas of records that stand beside bench records in a folder of runs, and are no row."""
 _Z95: Final = 1.96
 
 
@@ -81,11 +84,14 @@ class Run:
         return (*values, self.basis, self.student, self.teacher, self.recipe, self.format, self.profile)
 
 
-def read_runs(paths: Sequence[Path]) -> tuple[list[Run], list[Unreadable]]:
-    """Read files and folders (recursively). Nothing readable at all is an :class:`ArtifactError`."""
+def read_runs(paths: Sequence[Path], *, required: bool = True) -> tuple[list[Run], list[Unreadable]]:
+    """Read files and folders (recursively); records of other kinds are passed over.
+
+    No bench record at all is an :class:`ArtifactError`, where one is ``required``.
+    """
     runs: list[Run] = []
     unreadable: list[Unreadable] = []
-    files = list(_json_files(paths))
+    files = [path for path in json_files(paths) if not schema_of(path).startswith(OTHER_KINDS)]
     for path in files:
         try:
             runs.append(to_run(path, read_record(path)))
@@ -93,7 +99,7 @@ def read_runs(paths: Sequence[Path]) -> tuple[list[Run], list[Unreadable]]:
             unreadable.append(
                 Unreadable(str(path), str(error).removeprefix(f"{path}: ").removeprefix(f"{path} "))
             )
-    if not runs:
+    if required and not runs:
         where = ", ".join(map(str, paths))
         found = f"{len(files)} JSON files, none of them a {BENCH_SCHEMA} record" if files else "no JSON files"
         first = f" (first: {unreadable[0].path}: {unreadable[0].reason})" if unreadable else ""
@@ -101,7 +107,16 @@ def read_runs(paths: Sequence[Path]) -> tuple[list[Run], list[Unreadable]]:
     return runs, unreadable
 
 
-def _json_files(paths: Sequence[Path]) -> Iterator[Path]:
+def schema_of(path: Path) -> str:
+    """What a JSON file says that it is; empty when it says nothing or is none."""
+    try:
+        return str(read_json(path).get("schema", ""))
+    except ArtifactError:
+        return ""
+
+
+def json_files(paths: Sequence[Path]) -> Iterator[Path]:
+    """Every JSON file that was named or lies in a named folder, once each."""
     seen: set[Path] = set()
     for path in paths:
         if not path.exists():

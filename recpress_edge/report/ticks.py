@@ -1,14 +1,13 @@
 """Axes of costs: round values in the units that people read."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from recpress_edge.core.units import format_bytes, format_ns
-from recpress_edge.report.front import Axis
+from recpress_edge.report.axes import Axis
 
 _LOG_FROM: Final = 6.0
 """Largest over smallest from which an axis is logarithmic."""
@@ -17,8 +16,7 @@ _LOG_FROM: Final = 6.0
 def scale_costs(axes: Axes, axis: Axis, values: Sequence[float]) -> None:
     """Limits with room for labels, a log axis for bytes and for wide ranges, and round ticks."""
     low, high = min(values), max(values)
-    binary = axis.key != "p95_ns"
-    form: Callable[[float], str] = format_bytes if binary else format_ns
+    binary, form = axis.binary, axis.form
     log = low > 0 and (axis.key == "file_bytes" or high / low > _LOG_FROM)
     low, high = limits(low, high, log=log)
     if log:

@@ -6,7 +6,8 @@ from typing import Final
 
 from recpress_edge.core.budget import Budget, Check, checks, misses
 from recpress_edge.core.results import BASES
-from recpress_edge.core.units import format_bytes, format_ns
+from recpress_edge.core.units import format_bytes
+from recpress_edge.report.axes import work_form
 from recpress_edge.report.chain import chains, teacher_of
 from recpress_edge.report.front import Placed, Point, Section
 
@@ -42,7 +43,7 @@ def verdict(section: Section, budget: Budget) -> Verdict:
     """Choose, and say so in words."""
     winner = choose(section, budget)
     rule = RULE_WITH_BUDGET if budget.limited else RULE_WITHOUT_BUDGET
-    fp32 = _sibling(section, winner.point) if winner else None
+    fp32 = sibling(section, winner.point) if winner else None
     own = int8_line(winner.point, fp32) if winner and fp32 and fp32 is not winner.point else ""
     return Verdict(winner, _sentence(section, winner, budget), rule, int8_lines(section), own)
 
@@ -99,10 +100,11 @@ def _sentence(section: Section, winner: Placed | None, budget: Budget) -> str:
     point = winner.point
     device = point.first.record["device"]
     where = device.get("model") or device["id"]
+    p95 = work_form(counted=point.first.counted)(point.p95_ns.mean)
     seeds = f" (mean of {len(point.runs)} seeds)" if len(point.runs) > 1 else ""
     sentences = [
         f"Ship {point.label}: Recall@50 {recall(point.recall.mean)}{seeds} "
-        f"in {format_bytes(point.file_bytes.mean)}, p95 {format_ns(point.p95_ns.mean)} "
+        f"in {format_bytes(point.file_bytes.mean)}, p95 {p95} "
         f"on {where} ({point.first.basis}).",
         _against_fp32(section, point),
         _against_undistilled(section, point),
@@ -112,7 +114,7 @@ def _sentence(section: Section, winner: Placed | None, budget: Budget) -> str:
 
 
 def _against_fp32(section: Section, point: Point) -> str:
-    fp32 = _sibling(section, point)
+    fp32 = sibling(section, point)
     if fp32 is None or fp32 is point or not fp32.recall.mean:
         return ""
     kept, size = point.recall.mean / fp32.recall.mean, point.file_bytes.mean / fp32.file_bytes.mean
@@ -150,7 +152,7 @@ def _against_teacher(section: Section, point: Point) -> str:
     if teacher is None or teacher.test is None or not point.first.teacher:
         return ""
     size = (
-        f"needs {_times(teacher.n_bytes / point.file_bytes.mean)} the bytes"
+        f"needs {times(teacher.n_bytes / point.file_bytes.mean)} the bytes"
         if teacher.n_bytes
         else "has unknown size"
     )
@@ -162,7 +164,7 @@ def int8_lines(section: Section) -> tuple[str, ...]:
     lines = []
     for placed in section.placed:
         point = placed.point
-        fp32 = _sibling(section, point)
+        fp32 = sibling(section, point)
         if point.first.recipe != "fp32" and fp32 is not None:
             lines.append(int8_line(point, fp32))
     return tuple(sorted(lines))
@@ -181,14 +183,15 @@ def int8_line(point: Point, fp32: Point) -> str:
         follows = "choose it for size, not speed: it is slower here"
     if delta < -_RECALL_NOTICE:
         follows += f", and it loses more than {recall(_RECALL_NOTICE)} Recall@50"
-    size = f"{_times(smaller)} smaller" if smaller >= 1 else f"{_times(1 / smaller)} larger"
+    work = "instructions" if point.first.counted else "latency"
+    size = f"{times(smaller)} smaller" if smaller >= 1 else f"{times(1 / smaller)} larger"
     return (
-        f"{point.label}: {size} than fp32, {latency:.2f}× its latency (p50), "
+        f"{point.label}: {size} than fp32, {latency:.2f}× its {work} (p50), "
         f"Recall@50 {signed(delta)}: {follows}."
     )
 
 
-def _sibling(section: Section, point: Point) -> Point | None:
+def sibling(section: Section, point: Point) -> Point | None:
     """The fp32 point of the same student, teacher, format, profile and basis."""
 
     def identity(p: Point) -> Sequence[str]:
@@ -212,5 +215,6 @@ def signed(value: float) -> str:
     return f"{'+' if value > 0 else '−'}{recall(abs(value))}"
 
 
-def _times(ratio: float) -> str:
+def times(ratio: float) -> str:
+    """A factor: '3.7×', '12×'."""
     return f"{ratio:.0f}×" if ratio >= 10 else f"{ratio:.1f}×"

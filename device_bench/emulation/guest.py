@@ -207,10 +207,11 @@ def _image(draft: Path, tools: Component, system: Component, site: Component) ->
         taken = write_cpio(file, _entries(system.folder, site.folder))
     lz4, environment = find_tool(tools.folder, "lz4")
     run_tool(
-        [lz4, "-l", "-9", "-q", "--rm", draft / "initrd", draft / "initrd.lz4"],  # -l: as the kernel reads it
+        [lz4, "-l", "-9", "-q", draft / "initrd", draft / "initrd.lz4"],  # -l: as the kernel reads it
         what="compressing the image",
         environment=environment,
     )
+    (draft / "initrd").unlink()
     return {"sha256": sha256_file(draft / "initrd.lz4"), "memory_bytes": taken}
 
 

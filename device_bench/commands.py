@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from device_bench.lanes.targets import lane_module
+from device_bench.lanes.targets import Target, lane_module
 from device_bench.options import request_of
 from device_bench.runtimes.opening import check_format
 from device_bench.selftest import verify_bundle
@@ -31,7 +31,7 @@ def run_bundles(args: argparse.Namespace, runs: Path) -> int:
     request = request_of(args)
     lane = lane_module(request.target)
     lane.check(request)
-    _check_out(args)
+    _check_out(args, request.target)
     for folder in args.bundles:  # all of them before any time is spent on the first
         check_format(open_bundle(folder).contract.format, folder, request.protocol.delegate)
     stream = sys.stderr if args.json else sys.stdout
@@ -76,13 +76,15 @@ def _judge(records: Sequence[tuple[Path, Mapping[str, Any]]]) -> None:
         )
 
 
-def _check_out(args: argparse.Namespace) -> None:
+def _check_out(args: argparse.Namespace, target: Target) -> None:
     if args.out is None:
         if args.force:
             raise ConfigError("--force only goes with --out: other records never replace each other")
         return
     if len(args.bundles) > 1:
         raise ConfigError(f"--out names one file but there are {len(args.bundles)} bundles. Leave it out.")
+    if target.several:
+        raise ConfigError(f"--out names one file but --on {target} makes several. Name one target of its.")
     check_free(args.out, force=args.force)
 
 

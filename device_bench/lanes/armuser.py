@@ -9,12 +9,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from device_bench.device import device_facts
 from device_bench.emulation.boards import BOARDS, Identity, write_identity
 from device_bench.emulation.cache import cache_root
 from device_bench.emulation.guest import Setup, prepare
 from device_bench.emulation.marking import WARMUP
 from device_bench.emulation.tools import EmulationError, find_compiler, run_tool
+from device_bench.lanes.answers import host_section
 from device_bench.lanes.targets import Record, Report
 from device_bench.options import TIMEOUT_S, Request
 from device_bench.process import Enclosure, WorkerError, run_worker
@@ -103,15 +103,14 @@ def _run_one(board: _Board, folder: Path, bundle: Bundle, report: Report) -> dic
     host = run_worker("rank", job, TIMEOUT_S)
     report(f"{bundle.name} on {request.target}: self-test and every evaluation user on {board.identity.core}")
     found = run_worker("rank", job, TIMEOUT_S, board.enclosure())
-    equal = found["quality"]["ids_sha256"] == host["quality"]["ids_sha256"]
-    wrong = not equal and request.protocol.delegate is None
+    answers = host_section(host, found["quality"])
+    wrong = not answers["ids_equal"] and request.protocol.delegate is None
     report(f"{bundle.name} on {request.target}: counting {request.protocol.queries} queries")
     profile, skipped = None, []
     try:
         profile = counted(board, job)
     except (SkippedError, EmulationError, WorkerError) as error:
         skipped = [{"part": "profile", "reason": str(error)}]
-    here = device_facts()
     return {
         "schema": PARITY_SCHEMA,
         "created": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -131,13 +130,7 @@ def _run_one(board: _Board, folder: Path, bundle: Bundle, report: Report) -> dic
         },
         "selftest": found["selftest"],
         "quality": found["quality"],
-        "host": {
-            "ids_sha256": host["quality"]["ids_sha256"],
-            "ids_equal": equal,
-            "arch": here["arch"],
-            "core": here["core"],
-            "runtime_version": host["runtime_version"],
-        },
+        "host": answers,
         "profile": profile,
         "skipped": [*skipped, *_NEVER],
     }

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
-from device_bench.device import device_facts
 from device_bench.emulation.cache import cache_root
 from device_bench.emulation.guest import Setup, prepare
 from device_bench.emulation.machine import CPUS, Console, boot
 from device_bench.emulation.payload import read_answer, write_payload
 from device_bench.emulation.tools import EmulationError
 from device_bench.estimates import estimates
+from device_bench.lanes.answers import host_section
 from device_bench.lanes.targets import Record, Report, Target
 from device_bench.options import TIMEOUT_S, Request
 from device_bench.process import run_worker
@@ -158,12 +158,11 @@ def measured_record(one: _Boot, guest: Mapping[str, Any], created: str) -> dict[
     """The guest's record, told for what it is: its nanoseconds are instructions, its machine is emulated."""
     core = _CORES[one.cpu][0]
     reasons = list(guest["invalid_reasons"])
-    equal = guest["quality"]["ids_sha256"] == one.host["quality"]["ids_sha256"]
-    if not equal and _must_be_equal(one):
+    host = host_section(one.host, guest["quality"])
+    if not host["ids_equal"] and _must_be_equal(one):
         reasons.append("wrong answers: the ranked ids are not those of the machine that emulates")
     protocol_warnings = one.request.protocol.warnings()
     samples = guest["latency_ns"]
-    here = device_facts()
     return {
         **{key: value for key, value in guest.items() if key not in ("latency_ns", "selftest")},
         "created": created,
@@ -180,13 +179,7 @@ def measured_record(one: _Boot, guest: Mapping[str, Any], created: str) -> dict[
         },
         INSTRUCTIONS: samples,
         "selftest": guest["selftest"],
-        "host": {
-            "ids_sha256": one.host["quality"]["ids_sha256"],
-            "ids_equal": equal,
-            "arch": here["arch"],
-            "core": here["core"],
-            "runtime_version": one.host["runtime_version"],
-        },
+        "host": host,
         "emulator": _emulator(one),
         "estimates": estimates(core, summarise(samples["query"]).p50_ns, guest["artifact"]),
     }

@@ -96,6 +96,11 @@ class Target:
     def __str__(self) -> str:
         return f"{self.lane}:{self.detail}" if self.detail else self.lane
 
+    @property
+    def several(self) -> bool:
+        """Whether it stands for all that its lane knows: a bundle then has a record of each."""
+        return LANES[self.lane].optional and not self.detail
+
 
 def parse_target(text: str) -> Target:
     """'host', 'armvm:cortex-a53' -> Target; ConfigError names what would be right."""
@@ -108,9 +113,7 @@ def parse_target(text: str) -> Target:
         if colon or not (lane.optional or not (lane.details or lane.free)):
             raise ConfigError(f"{wrong} ({', '.join(lane.details)})." if lane.details else f"{wrong}.")
     elif lane.details and detail not in lane.details:
-        raise unknown_name(
-            f"target {text!r} for --on: behind the colon, {lane.about} takes no", detail, lane.details
-        )
+        raise unknown_name(f"{name} target", detail, lane.details)
     elif not (lane.details or lane.free):
         raise ConfigError(f"{wrong}.")
     return Target(name, detail)

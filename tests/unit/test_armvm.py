@@ -11,7 +11,7 @@ from bundles import make_bundle
 from published import validator
 from records import make_record
 
-from device_bench.__main__ import build_parser
+from device_bench.__main__ import build_parser, main
 from device_bench.emulation.cache import Component
 from device_bench.emulation.guest import Setup
 from device_bench.emulation.machine import Console, command_line
@@ -117,6 +117,11 @@ def test_memory_is_binary():
 def test_no_core_named_is_every_core():
     assert armvm.cpus_of(Target("armvm", "")) == ("cortex-a53", "cortex-a76")
     assert armvm.cpus_of(Target("armvm", "cortex-a76")) == ("cortex-a76",)
+
+
+def test_one_file_cannot_hold_the_records_of_several_cores(bundle, tmp_path, capsys):
+    assert main(["run", str(bundle), "--on", "armvm", "--out", str(tmp_path / "r.json"), "--dry-run"]) == 2
+    assert "makes several" in capsys.readouterr().err
 
 
 def test_the_machine_has_no_network_and_a_clock_that_counts(setup, tmp_path):

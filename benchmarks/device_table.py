@@ -1,47 +1,78 @@
-"""What int8 keeps and costs, for several students: the table in the README.
+"""What int8 keeps and costs on both runtimes, for several students: the table in the README.
 
-    python benchmarks/device_table.py --work work --out benchmarks/results/citeulike-int8.json
+    python benchmarks/device_table.py --work work --out benchmarks/results/citeulike-runtimes.json STUDENT…
 
-(with RECPRESS_DATA_DIR set). Trains what is missing, exports fp32 and int8, measures every bundle with
-device_bench, and times int8 against the naive fp32 file (Gather, MatMul, mask, TopK) of the same student in
-one process, blocks in turn.
+(with RECPRESS_DATA_DIR set). Trains what is missing and exports fp32 and int8 as ONNX and TFLite. Then, for
+each of six ways to run them: Recall@50 of the test users, overlap with the fp32 ONNX file, and the memory of
+a fresh process over one that has only loaded the runtime. Last, the latency of all six, timed in one process,
+blocks in turn, over that of the naive fp32 ONNX file (Gather, MatMul, mask, TopK) of the same student.
+
+``--part time`` wants the machine to itself and takes about ten seconds a student; ``--part prepare`` does not
+mind company. Rows of students that are not named stay as they are in --out.
 """
 
 import argparse
 import dataclasses
-import datetime
-import shlex
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 from latency_ratio import Protocol as RatioProtocol
-from latency_ratio import compare
+from latency_ratio import queries, ratio_interval, time_in_turn
+from recording import recorded
 
-from device_bench.lanes.targets import parse_target
-from device_bench.options import Protocol, Request
-from device_bench.protocol import run_bundle
+from device_bench.device import device_facts, software_facts
+from device_bench.measure import BlockTimer, ranking_metrics
+from device_bench.options import TIMEOUT_S, Protocol
+from device_bench.process import run_worker
+from device_bench.protocol import job_of
+from device_bench.runtimes.opening import Runtime, open_runtime
+from device_bench.selftest import check_answers
 from recpress_edge.cli import main as recpress_edge
 from recpress_edge.cli.common import table
-from recpress_edge.core.bundle import open_bundle
+from recpress_edge.core.bundle import Bundle, open_bundle
 from recpress_edge.core.errors import RecPressError
-from recpress_edge.core.results import model_memory_bytes, record_path, summarise, write_record
-from recpress_edge.core.units import format_bytes
+from recpress_edge.core.files import read_json
+from recpress_edge.core.metrics import overlap_by_user
+from recpress_edge.core.results import write_record
+from recpress_edge.core.units import format_bytes, format_ns
 from recpress_edge.training.cache import is_folder
 from recpress_edge.training.store import load_model
+from recpress_export.parity import Lists, rank
 from recpress_export.source import bundle_stem
 
-STUDENTS: Final = (*(f"{method}_dim{dim}" for dim in (10, 20) for method in ("bpr", "ftd", "htd", "soft")),)
+SCHEMA: Final = "recpress.device-table/2"
+STUDENTS: Final = (*(f"{method}_dim{dim}" for method in ("htd", "soft") for dim in (10, 20, 32, 100)),)
 METRIC: Final = "recall@50"
-HEADERS: Final = (
-    "student",
-    "fp32 file",
-    "int8 file",
-    "ratio",
-    "R@50 fp32",
-    "R@50 int8",
-    "overlap@50",
-    "latency int8/fp32",
+MEMORY_PROCESSES: Final = 3
+KEPT_SAMPLES: Final = 40
+"""Raw samples of each way that stay in the record, beside the median of every round."""
+TIMING: Final = RatioProtocol(rounds=20, block=50)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Way:
+    """One file on one runtime."""
+
+    recipe: str
+    format: str
+    delegate: str | None = None
+
+    @property
+    def name(self) -> str:
+        return " ".join(filter(None, (self.format, self.recipe, self.delegate)))
+
+
+NAIVE: Final = Way("fp32", "onnx")
+WAYS: Final = (
+    NAIVE,
+    Way("int8", "onnx"),
+    Way("fp32", "tflite"),
+    Way("int8", "tflite"),
+    Way("fp32", "tflite", "xnnpack"),
+    Way("int8", "tflite", "xnnpack"),
 )
 
 
@@ -52,7 +83,8 @@ def main() -> int:
     )
     parser.add_argument("--data", default="citeulike")
     parser.add_argument("--work", type=Path, default=Path("work"))
-    parser.add_argument("--out", type=Path, help="write the rows here as JSON")
+    parser.add_argument("--out", type=Path, required=True, help="rows of other students in it are kept")
+    parser.add_argument("--part", choices=("prepare", "time"), help="default: both")
     parser.add_argument(
         "students",
         nargs="*",
@@ -60,81 +92,176 @@ def main() -> int:
         help=f"names or folders (default: {' '.join(STUDENTS)})",
     )
     args = parser.parse_args()
+    record: dict[str, Any] = read_json(args.out) if args.out.exists() else {"schema": SCHEMA, "rows": {}}
+    part = args.part or "all"
     try:
-        rows = [measure(student, args) for student in args.students or STUDENTS]
+        for student in args.students or STUDENTS:
+            stem = stem_of(student)
+            with recorded({}) as facts:
+                if part != "time":
+                    export(student, args)
+                    record["rows"][stem] = prepare(bundles_of(stem, args.work))
+                if part != "prepare":
+                    record["rows"][stem]["latency"] = timed(bundles_of(stem, args.work))
+            record.setdefault("runs", {}).setdefault(stem, {})[part] = facts
+            record |= {"device": device_facts(), "software": software()}
+            write_record(args.out, record)
+            print(f"{stem}: {part} done", file=sys.stderr)
     except RecPressError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    print(table(HEADERS, [line(row) for row in rows]))
-    if args.out:
-        command = shlex.join(["python", *sys.argv])
-        write_record(args.out, {"schema": "recpress.device-table/1", "command": command, "rows": rows})
+    print(report(record["rows"]))
     return 0
 
 
-def measure(student: str, args: argparse.Namespace) -> dict[str, Any]:
-    """Both bundles of one student: files, recall on test, memory, latency and its ratio."""
-    model = load_model(Path(student)) if is_folder(student) else None
-    name = bundle_stem(model.name, model.metadata["seed"]) if model else student
-    folders = {}
+def software() -> dict[str, Any]:
+    """Versions of what runs and of both runtimes."""
+    import ai_edge_litert
+    import onnxruntime
+
+    return software_facts("onnxruntime", onnxruntime.__version__) | {
+        "ai-edge-litert": ai_edge_litert.__version__
+    }
+
+
+def stem_of(student: str) -> str:
+    """How the bundles of a student start."""
+    if not is_folder(student):
+        return student
+    model = load_model(Path(student))
+    return bundle_stem(model.name, model.metadata["seed"])
+
+
+def export(student: str, args: argparse.Namespace) -> None:
+    """All four files."""
     for recipe in ("fp32", "int8"):
-        folders[recipe] = args.work / "dist" / f"{name}-{recipe}"
-        flags = ["--int8"] if recipe == "int8" else []
-        command = ["export", "--student", student, "--data", args.data, "--work", str(args.work), *flags]
+        command = ["export", "--student", student, "--data", args.data, "--work", str(args.work)]
+        command += ["--recipe", recipe, "--format", "onnx,tflite"]
         code = recpress_edge(command)
         if code:
-            raise RecPressError(f"exit code {code} from: recpress-edge {shlex.join(command)}")
-    records = {recipe: record_of(folder, args.work / "runs") for recipe, folder in folders.items()}
-    timed = compare(folders["int8"], folders["fp32"], RatioProtocol(rounds=20, block=50))
-    bundle = open_bundle(folders["int8"])
+            raise RecPressError(f"exit code {code} from: recpress-edge {' '.join(command)}")
+
+
+def bundles_of(stem: str, work: Path) -> dict[Way, Bundle]:
+    """The bundle of each way."""
+    suffix = {"onnx": "", "tflite": "-tflite"}
+    return {way: open_bundle(work / "dist" / f"{stem}-{way.recipe}{suffix[way.format]}") for way in WAYS}
+
+
+def opened(way: Way, bundle: Bundle) -> Runtime:
+    """One thread, after its self-test."""
+    runtime = open_runtime(bundle.model_path, bundle.contract, 1, way.delegate)
+    check_answers(runtime, bundle.selftest(), bundle.contract)
+    return runtime
+
+
+def prepare(bundles: Mapping[Way, Bundle]) -> dict[str, Any]:
+    """Bytes, quality on test and memory of every way."""
+    naive = bundles[NAIVE]
+    lists = {way: rank(opened(way, bundle), bundle.evaluation()) for way, bundle in bundles.items()}
     return {
-        "student": name,
-        "teacher": (bundle.provenance["teacher"] or {}).get("name"),
-        "chain": bundle.quality["chain"],
-        "parity": bundle.quality["parity"],
-        "recipes": {recipe: facts(record) for recipe, record in records.items()},
-        "latency": timed,
+        "teacher": (naive.provenance["teacher"] or {}).get("name"),
+        "dim": naive.contract.dim,
+        "model_sha256": naive.provenance["model_sha256"],
+        "ways": {
+            way.name: {
+                "bundle_sha256": bundle.digest,
+                "file_bytes": bundle.model_bytes,
+                "exact": bundle.contract.exact and way.delegate is None,
+                **quality(lists[way], lists[NAIVE], bundle),
+                "model_memory_bytes": memory(way, bundle),
+            }
+            for way, bundle in bundles.items()
+        },
     }
 
 
-def record_of(folder: Path, runs: Path) -> dict[str, Any]:
-    """Measure a bundle by the full protocol and keep the record with its raw samples."""
-    request = Request(parse_target("host"), Protocol(), {})
-    record = run_bundle(folder, request.protocol, print, request.command(folder))
-    created = datetime.datetime.now(datetime.UTC)
-    digest = record["artifact"]["bundle_sha256"]
-    write_record(record_path(runs, record["device"]["id"], digest, created), record)
-    return record
-
-
-def facts(record: dict[str, Any]) -> dict[str, Any]:
-    """The figures of one record, without its raw samples, which stay in the record's file."""
+def quality(found: Lists, naive: Lists, bundle: Bundle) -> dict[str, Any]:
+    """Metrics of the test users, and what their lists share with those of the naive file."""
     return {
-        "file_bytes": record["artifact"]["file_bytes"],
-        "bundle_sha256": record["artifact"]["bundle_sha256"],
-        "quality": record["quality"],
-        "model_memory_bytes": model_memory_bytes(record, "vm_hwm"),
-        "query": dataclasses.asdict(summarise(record["latency_ns"]["query"])),
-        "valid": record["valid"],
-        "invalid_reasons": record["invalid_reasons"],
-        "state": record["state"],
+        "test": ranking_metrics(found.items, bundle.evaluation()),
+        "overlap@50": float(overlap_by_user(found.items, naive.items).mean()),
+        "identical_lists": float((found.items == naive.items).all(axis=1).mean()),
     }
 
 
-def line(row: dict[str, Any]) -> list[str]:
-    """One row of the printed table."""
-    fp32, int8 = row["recipes"]["fp32"], row["recipes"]["int8"]
-    timed = row["latency"]
-    return [
-        row["student"],
-        format_bytes(fp32["file_bytes"]),
-        format_bytes(int8["file_bytes"]),
-        f"{int8['file_bytes'] / fp32['file_bytes']:.3f}",
-        f"{fp32['quality'][METRIC]:.4f}",
-        f"{int8['quality'][METRIC]:.4f}",
-        f"{row['parity']['overlap']['overlap@50']['mean']:.4f}",
-        f"{timed['ratio']:.2f} [{timed['low']:.2f}, {timed['high']:.2f}]",
-    ]
+def memory(way: Way, bundle: Bundle) -> list[int]:
+    """Peak resident memory over that of the idle runtime, in fresh processes."""
+    job = job_of(bundle.folder, bundle, Protocol(queries=200, delegate=way.delegate))
+    grown = []
+    for _ in range(MEMORY_PROCESSES):
+        idle = run_worker("idle", job, TIMEOUT_S)["idle"]["vm_hwm"]
+        grown.append(run_worker("memory", job, TIMEOUT_S)["model"]["vm_hwm"] - idle)
+    return grown
+
+
+def timed(bundles: Mapping[Way, Bundle]) -> dict[str, Any]:
+    """Every way's latency, and its ratio to the naive file and to the fp32 file on the same runtime."""
+    runtimes = {way: opened(way, bundle) for way, bundle in bundles.items()}
+    timers = [BlockTimer(r.run, queries(r, bundles[way], TIMING)) for way, r in runtimes.items()]
+    samples, wait_share = time_in_turn(timers, TIMING)  # (ways, rounds, N)
+    found: dict[str, Any] = {}
+    for at, way in enumerate(runtimes):
+        plain = WAYS.index(dataclasses.replace(way, recipe="fp32"))
+        found[way.name] = {
+            "p50_ns": float(np.median(samples[at])),
+            "over_naive": ratio(samples[[at, 0]]),
+            "over_same_runtime": ratio(samples[[at, plain]]),
+            "round_medians_ns": np.median(samples[at], axis=1).tolist(),
+            "first_samples_ns": samples[at].ravel()[:KEPT_SAMPLES].tolist(),
+        }
+    return {"ways": found, "wait_share": wait_share, "protocol": dataclasses.asdict(TIMING)}
+
+
+def ratio(samples: Any) -> dict[str, float]:
+    """The ratio of two with its 95 % interval."""
+    return dict(zip(("ratio", "low", "high"), ratio_interval(samples, 0), strict=True))
+
+
+HEADERS: Final = (
+    "student",
+    "way",
+    "bytes",
+    "of fp32",
+    "R@50 test",
+    "overlap@50",
+    "memory",
+    "p50",
+    "/ naive fp32 ONNX",
+    "/ own fp32",
+)
+
+
+def report(rows: Mapping[str, Any]) -> str:
+    """A line for each student and way."""
+    lines: list[Sequence[str]] = []
+    for student, row in rows.items():
+        for way in WAYS:
+            facts = row["ways"][way.name]
+            fp32 = row["ways"][dataclasses.replace(way, recipe="fp32", delegate=None).name]["file_bytes"]
+            latency = row.get("latency", {}).get("ways", {}).get(way.name)
+            lines.append(
+                [
+                    student,
+                    way.name,
+                    format_bytes(facts["file_bytes"]),
+                    f"{facts['file_bytes'] / fp32:.3f}",
+                    f"{facts['test'][METRIC]:.4f}",
+                    f"{facts['overlap@50']:.4f}",
+                    format_bytes(int(np.median(facts["model_memory_bytes"]))),
+                    *(_latency(latency) if latency else ("–", "–", "–")),
+                ]
+            )
+    return table(HEADERS, lines)
+
+
+def _latency(found: Mapping[str, Any]) -> tuple[str, str, str]:
+    over, own = found["over_naive"], found["over_same_runtime"]
+    return (
+        format_ns(found["p50_ns"]),
+        f"{over['ratio']:.2f} [{over['low']:.2f}, {over['high']:.2f}]",
+        f"{own['ratio']:.2f}",
+    )
 
 
 if __name__ == "__main__":

@@ -3,16 +3,21 @@
 import contextlib
 import ctypes
 import errno
+import fcntl
+import glob
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from recpress_edge.core.errors import ArtifactError, ConfigError, StorageError
+
+_YOUNG_NS: Final = 1_000_000_000
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -93,12 +98,15 @@ def check_free(target: Path, *, force: bool) -> None:
 def new_directory(target: Path, *, force: bool) -> Iterator[Path]:
     """A folder to fill that becomes ``target`` in one rename when the block ends without error.
 
-    On an error the half-filled folder is removed and what was at ``target`` stays as it was.
+    On an error the half-filled folder is removed and what was at ``target`` stays as it was. A process that
+    is killed cannot remove its own: the next that makes the same target does.
     """
     check_free(target, force=force)
     with storage_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        _remove_orphans(target)
+        draft = Path(tempfile.mkdtemp(prefix=_draft_prefix(target), dir=target.parent))
+    lock = _hold(draft)
     try:
         yield draft
         with storage_errors(target):
@@ -107,6 +115,34 @@ def new_directory(target: Path, *, force: bool) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _draft_prefix(target: Path) -> str:
+    return f".{target.name}.draft-"
+
+
+def _hold(draft: Path) -> int | None:
+    """A lock on a folder that ends with this process, however it ends; None where another has it."""
+    handle = os.open(draft, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # held, or a file system without locks
+        os.close(handle)
+        return None
+    return handle
+
+
+def _remove_orphans(target: Path) -> None:
+    """Drafts of ``target`` whose process has gone. A young one may not be locked yet, so it is left."""
+    for draft in target.parent.glob(f"{glob.escape(_draft_prefix(target))}*"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time_ns() - draft.stat().st_mtime_ns < _YOUNG_NS or (lock := _hold(draft)) is None:
+                continue
+            shutil.rmtree(draft, ignore_errors=True)
+            os.close(lock)
 
 
 def exchange(left: Path, right: Path) -> bool:

@@ -73,7 +73,30 @@ def test_killed_at_any_moment_the_bundle_is_whole(bundle, items, module, name, w
     there = open_bundle(bundle.folder)  # every digest is checked
     # _swap is also what puts .previous in place, so dying in or behind it is dying before the exchange.
     assert there.digest == bundle.digest
+    left = drafts(bundle)
+    assert left  # a killed process cannot clean up behind itself
+    for draft in left:
+        os.utime(draft, (0, 0))
     assert updated(bundle, items).contract.retired == (4,)  # and the same command goes on
+    assert not drafts(bundle)  # and removes what the killed one left
+
+
+def test_drafts_of_the_living_and_of_others_are_left_alone(bundle, items):
+    """Another process still fills its draft; and a bundle of a longer name has one."""
+    parent, name = bundle.folder.parent, bundle.folder.name
+    others = parent / f".{name}-2.draft-abcd1234"
+    others.mkdir()
+    with files.new_directory(bundle.folder, force=True) as draft:
+        os.utime(draft, (0, 0))
+        os.utime(others, (0, 0))
+        updated(bundle, items)
+        assert draft.is_dir()
+        shutil.copytree(bundle.folder, draft, dirs_exist_ok=True)
+    assert others.is_dir()
+
+
+def drafts(bundle):
+    return list(bundle.folder.parent.glob(".bundle*.draft-*"))
 
 
 def test_killed_after_the_exchange_the_new_bundle_is_whole(bundle, items):

@@ -12,7 +12,6 @@ import argparse
 import ctypes
 import dataclasses
 import os
-import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ import onnx
 from latency_ratio import Protocol, queries, ratio_interval, time_in_turn
 from numpy.typing import NDArray
 from onnx import numpy_helper
+from recording import recorded
 
 from device_bench.device import device_facts, software_facts
 from device_bench.measure import BlockTimer
@@ -207,12 +207,11 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="write the record with its raw samples here")
     args = parser.parse_args()
     clean_environment()
-    load = os.getloadavg()[0]
     try:
         protocol = Protocol(**{name: getattr(args, name) for name in ("rounds", "block", "k", "seed")})
-        record = compare(args.int8, args.fp32, protocol)
-        record["command"] = shlex.join(["python", *sys.argv])
-        record["load_average"] = {"before": load, "after": os.getloadavg()[0]}
+        with recorded({}) as facts:
+            record = compare(args.int8, args.fp32, protocol)
+        record |= facts
         if args.out:
             write_json(args.out, record)
     except RecPressError as error:

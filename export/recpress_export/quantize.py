@@ -1,7 +1,7 @@
 """Recipes: how a student's numbers are stored, and what that costs in bytes and error."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -46,69 +46,62 @@ class Recipe:
         return -(-self.user_bits * dim // 8) + self.user_extra_bytes
 
 
+_FP32: Final = Recipe(
+    "fp32",
+    "fp32",
+    exact=False,
+    user_bits=32,
+    item_bits=32,
+    user_extra_bytes=0,
+    item_extra_bytes=0,
+    low="",
+    high="user_emb, item_emb, scores",
+    summary="float32 tables, as they were trained",
+)
+_INT8_DIM: Final = Recipe(
+    "int8-dim",
+    "int8",
+    exact=True,
+    user_bits=8,
+    item_bits=8,
+    user_extra_bytes=4,
+    item_extra_bytes=0,
+    low="user_emb, item_emb; whole-catalogue product in int32, top-k in int32",
+    high="one scale per user, returned scores",
+    summary="int8 tables; one scale per dimension of the items, folded into the users; one scale per user",
+)
+_INT8_ITEM: Final = replace(
+    _INT8_DIM,
+    name="int8-item",
+    short="int8-item",
+    item_extra_bytes=2,
+    low="user_emb, item_emb; whole-catalogue product in int32; item scales in fp16",
+    high="scaled scores, top-k, one scale per user",
+    summary="int8 tables; one fp16 scale per item, one scale per user",
+)
 RECIPES: Final[Mapping[str, Recipe]] = {
     recipe.name: recipe
     for recipe in (
-        Recipe(
-            "fp32",
-            "fp32",
-            exact=False,
-            user_bits=32,
-            item_bits=32,
-            user_extra_bytes=0,
-            item_extra_bytes=0,
-            low="",
-            high="user_emb, item_emb, scores",
-            summary="float32 tables, as they were trained",
-        ),
-        Recipe(
-            "fp16",
-            "fp16",
-            exact=False,
+        _FP32,
+        replace(
+            _FP32,
+            name="fp16",
+            short="fp16",
             user_bits=16,
             item_bits=16,
-            user_extra_bytes=0,
-            item_extra_bytes=0,
             low="user_emb, item_emb, in the file only",
             high="products and scores; the item table is widened when the file is loaded",
             summary="float16 tables; halves the file, saves no memory and no time",
         ),
-        Recipe(
-            "int8-dim",
-            "int8",
-            exact=True,
-            user_bits=8,
-            item_bits=8,
-            user_extra_bytes=4,
-            item_extra_bytes=0,
-            low="user_emb, item_emb; whole-catalogue product in int32, top-k in int32",
-            high="one scale per user, returned scores",
-            summary="int8 tables; one scale per dimension of the items, folded into the users; "
-            "one scale per user",
-        ),
-        Recipe(
-            "int8-item",
-            "int8-item",
-            exact=True,
-            user_bits=8,
-            item_bits=8,
-            user_extra_bytes=4,
-            item_extra_bytes=2,
-            low="user_emb, item_emb; whole-catalogue product in int32; item scales in fp16",
-            high="scaled scores, top-k, one scale per user",
-            summary="int8 tables; one fp16 scale per item, one scale per user",
-        ),
-        Recipe(
-            "int4-item",
-            "int4-item",
-            exact=True,
-            user_bits=8,
+        _INT8_DIM,
+        _INT8_ITEM,
+        replace(
+            _INT8_ITEM,
+            name="int4-item",
+            short="int4-item",
             item_bits=4,
-            user_extra_bytes=4,
-            item_extra_bytes=2,
-            low="item_emb, two values in a byte of the file, a byte each once loaded; "
+            low="item_emb, two values in a byte of the file, a byte or more each once loaded; "
             "user_emb in int8; item scales in fp16",
-            high="scaled scores, top-k, one scale per user",
             summary="int4 items, two values in a byte, one fp16 scale per item clipped for the least "
             "squared error; int8 users, one scale per user; saves bytes in the file, not in memory",
         ),

@@ -1,39 +1,33 @@
 """recpress-edge export: make what is missing, then write, check and publish a bundle."""
 
 import argparse
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recpress_edge.cli.common import (
     common_options,
     emit,
-    next_steps,
     progress,
     say,
     training_options,
 )
+from recpress_edge.cli.exported import export_facts, next_commands, report_export
 from recpress_edge.cli.profile import (
     add_profile_options,
-    audience,
     check_user,
     fill_of,
-    profile_facts,
-    say_profile,
-    stored_text,
     with_profile,
 )
 from recpress_edge.cli.source import source_of
 from recpress_edge.cli.sweep import add_sweep_options, check_single, run_sweep
 from recpress_edge.cli.train import training_events
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.core.units import format_bytes
 
 if TYPE_CHECKING:
     from recpress_edge.training.cache import TrainOptions
     from recpress_export.network_student import Kind
     from recpress_export.package import Exported
-    from recpress_export.parity import Parity
     from recpress_export.quantize import Recipe
 
 
@@ -108,8 +102,8 @@ def _by_format(args: argparse.Namespace) -> list[argparse.Namespace]:
 
 def _export_one(request: "Request", args: argparse.Namespace) -> dict[str, Any]:
     exported = export_student(request, args)
-    _report(request, args, exported)
-    return _facts(request, exported) | {"next": _next(request, args)}
+    report_export(request, args, exported)
+    return export_facts(request, exported) | {"next": next_commands(request, args)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,8 +227,11 @@ def _in_folder(args: argparse.Namespace) -> _Asked:
     return facts["name"], facts["seed"], data, folder, network_kind(folder)
 
 
-def export_student(request: Request, args: argparse.Namespace) -> "Exported":
-    """Train what is missing, then write and check the bundle. GateError when parity is below the gate."""
+def export_student(request: Request, args: argparse.Namespace, found: set[Path] | None = None) -> "Exported":
+    """Train what is missing, then write and check the bundle. GateError when parity is below the gate.
+
+    ``found``: models that were said to be there already, and need not be said again.
+    """
     from recpress_edge.data.resolve import load_dataset
     from recpress_edge.training.cache import ensure_model
     from recpress_export.package import export_bundle
@@ -244,7 +241,7 @@ def export_student(request: Request, args: argparse.Namespace) -> "Exported":
     check_user(request, data)
     folder = request.folder
     if folder is None:
-        with training_events(args) as on_event:
+        with training_events(args, found) as on_event:
             options = _options(request, args)
             folder = ensure_model(
                 request.student, "student", data, request.seed, args.work, options, on_event
@@ -291,102 +288,4 @@ def _say_plan(request: Request, args: argparse.Namespace) -> dict[str, Any]:
         "bundle": str(request.target),
         "recipe": request.recipe.name,
         "format": request.file_format,
-    }
-
-
-def _report(request: Request, args: argparse.Namespace, exported: "Exported") -> None:
-    bundle, parity, recipe = exported.bundle, exported.parity, request.recipe
-    contract, size = bundle.contract, bundle.model_bytes
-    smaller = "" if recipe.name == "fp32" else f"   (fp32 {format_bytes(exported.fp32_bytes)}, "
-    smaller += f"{exported.fp32_bytes / size:.2f}× smaller)" if smaller else ""
-    say(
-        args,
-        f"student    {request.student}  seed {request.seed}  ·  "
-        f"{audience(contract)} × {contract.n_items:,} items × {contract.dim}",
-    )
-    calibration = "   (no calibration needed)" if recipe.low else ""
-    say(args, f"recipe     {recipe.name}: {recipe.summary}{calibration}")
-    verb = "unchanged" if exported.unchanged else "wrote"
-    say(args, f"{verb:<9}  {bundle.model_path}   {format_bytes(size)}{smaller}")
-    if recipe.low:
-        say(args, f"{recipe.name.partition('-')[0]:<9}  {stored_text(recipe.low, bundle)}")
-    say(args, f"fp32       {stored_text(recipe.high, bundle)}")
-    say_profile(args, bundle)
-    say(args, f"parity     {parity.users:,} validation users, against {parity.reference}")
-    for name, overlap in parity.overlap.items():
-        say(args, f"             {name:<12} {overlap.mean:.4f}   (lowest user {overlap.lowest:.2f})")
-    for name, change in parity.change.items():
-        delta = change.delta
-        say(
-            args,
-            f"             {name:<12} {change.before:.4f} → {change.after:.4f}   "
-            f"Δ {delta.mean:+.4f}  [{delta.low:+.4f}, {delta.high:+.4f}]",
-        )
-    _say_thirds(args, parity)
-    say(args, f"             {_first_difference(parity)}")
-    if parity.exact_users is not None:
-        say(
-            args,
-            f"             ids and scores equal the integer reference for all {parity.exact_users:,} users",
-        )
-    gate = bundle.quality["parity"]["gate"]
-    if gate["overruled"]:
-        say(args, f"gate       NOT MET, overruled by --force: {gate['failure']}")
-    checked = f"self-test: {len(bundle.selftest().users)} users, passed"
-    say(args, f"bundle     {bundle.folder}/   sha256 {bundle.digest[:16]}…   {checked}")
-    next_steps(args, _next(request, args))
-
-
-def _say_thirds(args: argparse.Namespace, parity: "Parity") -> None:
-    for name, third in parity.by_popularity.items():
-        if third.delta:
-            say(
-                args,
-                f"             recall@50 {name} {third.before:.4f} → {third.after:.4f}   "
-                f"Δ {third.delta.mean:+.4f}  [{third.delta.low:+.4f}, {third.delta.high:+.4f}]   "
-                f"({third.items:,} items, {third.users:,} users)",
-            )
-
-
-def _first_difference(parity: "Parity") -> str:
-    if parity.first_difference is None:
-        return "every list of 50 is the same, in the same order"
-    return (
-        f"{parity.identical_users:,} users get the same list of 50 in the same order; "
-        f"the others first differ at rank {parity.first_difference:.0f} (median)"
-    )
-
-
-def _next(request: Request, args: argparse.Namespace) -> list[str]:
-    return [
-        f"device_bench run {request.target}",
-        f"recpress-edge report {args.work / 'runs'} -o {args.work / 'report.html'}",
-    ]
-
-
-def _facts(request: Request, exported: "Exported") -> dict[str, Any]:
-    bundle = exported.bundle
-    dim = bundle.contract.dim
-    row_bytes = {
-        "item_row_bytes": request.recipe.item_row_bytes(dim),
-        "user_row_bytes": request.recipe.user_row_bytes(dim),
-    }
-    return {
-        "bundle": str(bundle.folder),
-        "name": bundle.name,
-        "sha256": bundle.digest,
-        "unchanged": exported.unchanged,
-        "student": request.student,
-        "seed": request.seed,
-        "dataset": request.data,
-        "recipe": request.recipe.name,
-        "format": request.file_format,
-        "file_bytes": bundle.model_bytes,
-        "fp32_file_bytes": exported.fp32_bytes,
-        **({} if request.network else row_bytes),
-        **profile_facts(bundle),
-        "quantisation_error": asdict(exported.errors) if exported.errors else None,
-        "parity": bundle.quality["parity"],
-        "chain": bundle.quality["chain"],
-        "selftest_users": len(bundle.selftest().users),
     }

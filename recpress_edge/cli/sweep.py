@@ -226,11 +226,12 @@ def _rows(
     from recpress_export.network_recipes import NETWORK_RECIPES
     from recpress_export.quantize import RECIPES
 
+    found: set[Path] = set()
     for subject in subjects:
         own = NETWORK_RECIPES if _network_of(subject) else RECIPES
         for file_format in formats:
             for recipe in recipes or own:
-                yield _row(args, subject, file_format, recipe)
+                yield _row(args, subject, file_format, recipe, found)
 
 
 def _network_of(subject: Subject) -> "Kind | None":
@@ -247,8 +248,8 @@ def _network_of(subject: Subject) -> "Kind | None":
         return None
 
 
-def _row(args: argparse.Namespace, subject: Subject, file_format: str, recipe: str) -> Row:
-    """One export. Only an interrupt ends the sweep."""
+def _row(args: argparse.Namespace, subject: Subject, file_format: str, recipe: str, found: set[Path]) -> Row:
+    """One export. Only an interrupt ends the sweep. ``found``: models that were named already."""
     from recpress_edge.cli.export import export_student, request_of
     from recpress_export.network_recipes import choose_recipe
 
@@ -269,7 +270,7 @@ def _row(args: argparse.Namespace, subject: Subject, file_format: str, recipe: s
         named |= {"student": request.student, "seed": request.seed}
         if args.dry_run:
             return Row(**named, status=PLANNED, reason=_training(request, one), bundle=str(request.target))
-        return _made(named, export_student(request, one))
+        return _made(named, export_student(request, one, found))
     except GateError as error:
         return Row(**named, status=BELOW_GATE, reason=str(error))
     except RecPressError as error:

@@ -100,11 +100,13 @@ def train_options(args: argparse.Namespace, teacher: str | None) -> "TrainOption
 
 
 @contextlib.contextmanager
-def training_events(args: argparse.Namespace) -> Iterator["OnEvent"]:
+def training_events(args: argparse.Namespace, found: set[Path] | None = None) -> Iterator["OnEvent"]:
     """Tell a person what :func:`ensure_model` finds and does, with a bar for each run.
 
-    An interrupt closes the bar, names the command that goes on, and is passed on.
+    An interrupt closes the bar, names the command that goes on, and is passed on. ``found`` keeps what was
+    said to be there, so that a sweep says it once.
     """
+    known = set() if found is None else found
     from recpress_edge.training.usage import describe_cost
 
     with contextlib.ExitStack() as bar:
@@ -128,7 +130,8 @@ def training_events(args: argparse.Namespace) -> Iterator["OnEvent"]:
                 update(event.epoch, event.epochs, note)
             elif event.kind == "wait":
                 say(args, f"waiting    another process is training {what}")
-            elif event.kind == "cached":
+            elif event.kind == "cached" and event.folder not in known:
+                known.add(event.folder)
                 say(args, f"found      {what}  {event.folder}")
             elif event.kind == "done":
                 bar.close()

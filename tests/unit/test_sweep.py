@@ -104,6 +104,12 @@ def test_again_is_unchanged_and_the_same_as_a_single_export(rows, work):
     )
 
 
+def test_a_model_that_is_there_is_said_once(run, capsys):
+    assert run("--recipes", "fp32,fp16", "--formats", "onnx") == 0
+    said = [line.split()[1] for line in capsys.readouterr().out.splitlines() if line.startswith("found ")]
+    assert said == ["bpr_dim4", "bpr_dim10"]
+
+
 def test_other_models_are_left_out_and_named(run, work, data, capsys):
     dataset = {"name": "other", "digest": "0" * 64, "protocol": "x"}
     add_model(work, data, "bpr_dim7", "bpr_dim7-s0-other-data", dataset=dataset)
@@ -163,10 +169,10 @@ def test_a_failure_does_not_end_the_sweep(rows, work, monkeypatch):
 def test_even_a_mistake_of_ours_does_not_end_it(run, monkeypatch, capsys):
     real = export.export_student
 
-    def breaks(request, args):
+    def breaks(request, args, found):
         if request.student == "bpr_dim4":
             raise TypeError("surprise")
-        return real(request, args)
+        return real(request, args, found)
 
     monkeypatch.setattr(export, "export_student", breaks)
     assert run("--recipes", "fp32", "--formats", "onnx", "--json") == 1
@@ -178,7 +184,7 @@ def test_even_a_mistake_of_ours_does_not_end_it(run, monkeypatch, capsys):
 
 
 def test_an_interrupt_does_end_it(run, monkeypatch):
-    def stop(request, args):
+    def stop(request, args, found):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(export, "export_student", stop)

@@ -1,16 +1,18 @@
 """Bundles of every kind, exported anew, and what Python's runtime answers from them."""
 
 import dataclasses
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from corruptions import sign
 from exports import make_source, random_evaluation, source_of, write_student
 
 from device_bench.ids import IdRecommender
 from device_bench.measure import ranking_quality
 from device_bench.selftest import Verified, verify_bundle
-from recpress_edge.core.bundle import Bundle
+from recpress_edge.core.bundle import Bundle, open_bundle
 from recpress_edge.core.files import write_json
 from recpress_edge.core.rng import stream
 from recpress_edge.distill.fold_in import FoldIn, save_fold_in
@@ -39,6 +41,7 @@ def export_bundles(folder: Path) -> Iterator[Bundle]:
     for recipe in ("fp32", "int8-dim"):
         yield export(source, recipe, folder, f"{recipe}-single-user", single)
         yield export(source, recipe, folder, f"{recipe}-history", history)
+    yield as_sequence(folder / "bundles/int8-dim-history", folder / "bundles/int8-dim-sequence")
     yield retired(source, folder)
     yield export(two_kinds(folder / "two-kinds"), "int8-dim", folder, "ties")
 
@@ -68,6 +71,13 @@ def drawn_fold_in(folder: Path, source: Source):
     )
     save_fold_in(folder, drawn, {"model_sha256": student.sha256, "key": "test"})
     return read_fold_in(folder, student)
+
+
+def as_sequence(folder: Path, target: Path) -> Bundle:
+    """A history bundle that says that order matters: its items arrive as they are, repetitions included."""
+    shutil.copytree(folder, target)
+    sign(target, lambda manifest: manifest["contract"].update(history_length=50))
+    return dataclasses.replace(open_bundle(target), name=target.name)
 
 
 def retired(source: Source, folder: Path) -> Bundle:

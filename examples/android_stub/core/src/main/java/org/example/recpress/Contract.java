@@ -37,6 +37,12 @@ public final class Contract {
     /** float32 [k]. */
     public final String scoresOutput;
 
+    /**
+     * A history file that reads its seen items as a sequence, oldest first, reads this many of the last; 0: their
+     * order says nothing.
+     */
+    public final int historyLength;
+
     private final long[] retired;
 
     /** Reads and checks the contract of a manifest; later fields of other versions are tolerated. */
@@ -58,6 +64,7 @@ public final class Contract {
         String tieRule = fields.text("tie_rule");
         retired = readRetired(fields, where);
         checkCapacity(fields, where);
+        historyLength = readHistoryLength(fields, where);
         checkNames(where);
         checkProfile(users, where);
         checkCount("n_items", items, where);
@@ -156,6 +163,15 @@ public final class Contract {
             throw new BundleException(
                     Fault.FIELD, where + ": 'seen_capacity' is " + capacity + " in a file of format " + format);
         }
+    }
+
+    private int readHistoryLength(Fields fields, String where) throws BundleException {
+        long length = fields.has("history_length") ? fields.integer("history_length") : 0;
+        if (length < 0 || length > (profile.equals(HISTORY) ? MAX_ENTITIES : 0)) {
+            throw new BundleException(
+                    Fault.FIELD, where + ": 'history_length' is " + length + " in a file of profile " + profile);
+        }
+        return (int) length;
     }
 
     private static long[] readRetired(Fields fields, String where) throws BundleException {

@@ -33,8 +33,9 @@ public final class Query {
             }
         }
         long[] retired = contract.retired();
-        // a history: an item counts once, however often it was consumed
-        long[] items = contract.nUsers == 0 ? distinct(seen) : seen.clone();
+        // a history without order: an item counts once, however often it was consumed
+        boolean once = contract.nUsers == 0 && contract.historyLength == 0;
+        long[] items = once ? distinct(seen) : seen.clone();
         if (k > contract.nItems - (long) items.length - retired.length) { // only then can duplicates matter
             k = Math.min(k, contract.nItems - distinct(concat(items, retired)).length);
         }

@@ -6,6 +6,7 @@ for. After a change of runtime, kernel or bench that is meant to move the figure
     RECPRESS_ARMVM_WRITE=1 make test-armvm
 """
 
+import dataclasses
 import json
 import os
 import shutil
@@ -34,8 +35,9 @@ TARGET = "armvm:cortex-a53"
 ANY = Gate(min_overlap_at_50=0.0, max_recall_at_50_loss=1.0, lost_users=0)
 
 
-def made(folder, n_users, n_items, dim, recipe):
+def made(folder, n_users, n_items, dim, recipe, file_format="onnx"):
     source = make_source(folder / "model", n_users, n_items, dim)
+    source = dataclasses.replace(source, file_format=file_format)
     return export_bundle(source, RECIPES[recipe], folder / "bundle", gate=ANY).bundle
 
 
@@ -111,6 +113,21 @@ def test_memory_that_runs_out_is_an_outcome(tmp_path):
     validator("survival-1").validate(record)
     assert record["outcome"] == "out of memory"
     assert "OUT OF MEMORY" in talk
+
+
+@pytest.mark.parametrize(("board", "format_name"), [("pi5", "onnx"), ("zero2", "tflite")])
+def test_a_board_gives_this_machine_s_answers(tmp_path, board, format_name):
+    small = made(tmp_path, 100, 1000, 16, "int8-dim", format_name)
+    process = start(small.folder, "--on", f"armuser:{board}", "--runs", "runs", cwd=tmp_path)
+    talk, _ = process.communicate(timeout=1500)
+    assert process.returncode == 0, talk
+    (path,) = records(tmp_path / "runs")
+    record = json.loads(path.read_text())
+    validator("parity-1").validate(record)
+    assert record["host"]["ids_equal"]
+    assert "memory_bytes" not in record
+    assert {one["part"] for one in record["skipped"]} == {"memory", "latency"}  # the plugin was compiled
+    assert 0 < record["profile"]["simd_share"] < 1
 
 
 def emulators(process):

@@ -12,8 +12,15 @@ from device_bench.process import WorkerError, WorkerKilledError, WorkerTimeoutEr
 from device_bench.protocol import Report, artifact_facts, job_of, open_for_run
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.core.results import summarise
-from recpress_edge.core.survival import CRASHED, OUT_OF_MEMORY, SURVIVED, TIMED_OUT, survival_record
-from recpress_edge.core.units import format_bytes, format_ns, parse_size
+from recpress_edge.core.survival import (
+    CRASHED,
+    OUT_OF_MEMORY,
+    SURVIVED,
+    TIMED_OUT,
+    limit_text,
+    survival_record,
+)
+from recpress_edge.core.units import format_ns, parse_size
 
 STAGES: Final = ("selftest", "cold", "memory", "measure")
 """Every kind of process that a measurement has, once each."""
@@ -45,7 +52,7 @@ def _cpus(text: str) -> float:
 
 
 def _memory(text: str) -> int:
-    found = parse_size(f"{text}iB" if text[-1:].upper() in ("K", "M", "G") else text)
+    found = parse_size(text)
     if found < 2**20:
         raise ConfigError(f"--limit memory must be at least 1M, got {text!r}")
     return found
@@ -65,7 +72,7 @@ def run_limited(
     outcome, at, detail = SURVIVED, None, ""
     with open_box(limit) as box:
         for stage in STAGES:
-            report(f"{bundle.name}: {stage} within {described(limit)} ({box.how})")
+            report(f"{bundle.name}: {stage} within {limit_text(limit.memory_bytes, limit.cpus)} ({box.how})")
             try:
                 answer = run_worker(stage, job, TIMEOUT_S, box.enclosure)
             except WorkerError as error:
@@ -110,13 +117,3 @@ def _why(error: WorkerError, box: Box) -> str:
     if kills or (kills is None and isinstance(error, WorkerKilledError)):
         return OUT_OF_MEMORY
     return CRASHED
-
-
-def described(limit: Limit) -> str:
-    """The limit in words."""
-    parts = []
-    if limit.memory_bytes is not None:
-        parts.append(format_bytes(limit.memory_bytes))
-    if limit.cpus is not None:
-        parts.append(f"{limit.cpus:g} CPUs")
-    return " and ".join(parts)

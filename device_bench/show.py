@@ -12,7 +12,7 @@ from recpress_edge.core.results import (
     samples_of,
     summarise,
 )
-from recpress_edge.core.survival import SURVIVAL_SCHEMA
+from recpress_edge.core.survival import SURVIVAL_SCHEMA, limit_text
 from recpress_edge.core.units import format_bytes, format_instructions, format_ns
 
 Form = Callable[[float], str]
@@ -47,13 +47,12 @@ def _bench_lines(record: Mapping[str, Any]) -> list[str]:
 
 def _survival_lines(record: Mapping[str, Any]) -> list[str]:
     limit, protocol = record["limit"], record["protocol"]
-    most = None if limit["memory_bytes"] is None else format_bytes(limit["memory_bytes"])
-    cpus = None if limit["cpus"] is None else f"{limit['cpus']:g} CPUs"
+    most = limit_text(limit["memory_bytes"], limit["cpus"])
     peak = "" if record["peak_bytes"] is None else f"; peak {format_bytes(record['peak_bytes'])}"
     where = "" if record["stage"] is None else f" in stage {record['stage']}"
     return [
         labelled("bundle", _bundle(record["artifact"])),
-        labelled("limit", f"{' and '.join(filter(None, (most, cpus)))}, {limit['how']}; top {protocol['k']}"),
+        labelled("limit", f"{most}, {limit['how']}; top {protocol['k']}"),
         labelled("outcome", f"{record['outcome'].upper()}{where}{peak}"),
         labelled("detail", record["detail"]),
         labelled("basis", f"{record['basis']}; robustness only, no latency"),

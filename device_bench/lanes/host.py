@@ -5,10 +5,11 @@ from pathlib import Path
 
 from device_bench.cgroups import Limit
 from device_bench.lanes.targets import Record, Report
-from device_bench.limits import STAGES, described, parse_limit, run_limited
+from device_bench.limits import STAGES, parse_limit, run_limited
 from device_bench.options import Request
 from device_bench.protocol import run_bundle
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.survival import limit_text
 
 
 def check(request: Request) -> None:
@@ -23,7 +24,8 @@ def plan(request: Request) -> str:
     """How much work a bundle is."""
     limit = limit_of(request)
     if limit is not None:
-        return f"whether {len(STAGES)} processes survive within {described(limit)}; no latency"
+        most = limit_text(limit.memory_bytes, limit.cpus)
+        return f"whether {len(STAGES)} processes survive within {most}; no latency"
     processes = request.protocol.processes + 4  # and self-test, idle, memory, measuring
     return f"{processes} processes each, {2 * request.protocol.seconds:g} s or more of queries"
 

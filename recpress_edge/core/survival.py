@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import read_json
+from recpress_edge.core.units import format_bytes
 
 # History: 1 first version.
 SURVIVAL_SCHEMA: Final = "recpress.survival/1"
@@ -54,6 +55,13 @@ def survival_record(
         "device": dict(device),
         "protocol": dict(protocol),
     }
+
+
+def limit_text(memory_bytes: int | None, cpus: float | None) -> str:
+    """A limit in words: '256.0 MiB and 0.5 CPUs'."""
+    memory = None if memory_bytes is None else format_bytes(memory_bytes)
+    share = None if cpus is None else f"{cpus:g} CPUs"
+    return " and ".join(filter(None, (memory, share))) or "no limit"
 
 
 def read_survival(path: Path) -> dict[str, Any]:

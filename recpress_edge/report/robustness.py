@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recpress_edge.core.errors import ArtifactError
-from recpress_edge.core.survival import SURVIVED, read_survival
+from recpress_edge.core.survival import SURVIVED, limit_text, read_survival
 from recpress_edge.core.units import format_bytes
 from recpress_edge.report.rows import json_files, schema_of
 
@@ -43,14 +43,12 @@ def read_survivals(paths: Sequence[Path]) -> tuple[Survival, ...]:
 def _row(path: Path) -> tuple[str, Survival]:
     record = read_survival(path)
     limit, device = record["limit"], record["device"]
-    memory = None if limit["memory_bytes"] is None else format_bytes(limit["memory_bytes"])
-    cpus = None if limit["cpus"] is None else f"{limit['cpus']:g} CPUs"
     machine = str(device.get("model") or device["id"])
     stage = "" if record["stage"] is None else f" in stage {record['stage']}"
     return str(record["created"]), Survival(
         name=str(record["artifact"]["name"]),
         where=f"{machine}, {limit['how']}" if record["on"] == "limit" else str(record["on"]),
-        limit=", ".join(filter(None, (memory, cpus))) or "none",
+        limit=limit_text(limit["memory_bytes"], limit["cpus"]),
         outcome=f"{record['outcome']}{stage}",
         survived=record["outcome"] == SURVIVED,
         detail=str(record["detail"]),

@@ -2,19 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recpress_edge.core.metrics import recall_by_user
+from recpress_edge.core.popularity import THIRDS, popularity_groups
 from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import Interval, paired_bootstrap
 
 I64 = NDArray[np.int64]
-I8 = NDArray[np.int8]
-
-THIRDS: Final = ("head", "mid", "tail")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +27,6 @@ class Third:
     delta: Interval | None
 
 
-def popularity_thirds(item_counts: I64) -> I8:
-    """(I,) 0 head, 1 mid, 2 tail: items by falling count, a third of all train interactions each.
-
-    An item that lies across a border belongs to the more popular side. Equal counts: lower index
-    first. item_counts (I,): train interactions of each item; items without any are tail.
-    """
-    order = np.argsort(-item_counts, kind="stable")
-    before = np.cumsum(item_counts[order]) - item_counts[order]  # interactions of more popular items
-    total = int(item_counts.sum())
-    thirds = np.empty(item_counts.size, np.int8)
-    thirds[order] = np.minimum(3 * before // total, 2) if total else 2
-    return thirds
-
-
 def recall_by_third(
     before: I64, after: I64, relevant: Sequence[Sequence[int]], item_counts: I64, seed: int
 ) -> Mapping[str, Third]:
@@ -52,7 +35,7 @@ def recall_by_third(
     before, after (B, K): the lists of the same users. In each third a user's relevant items are those
     in it; users without one there do not count.
     """
-    thirds = popularity_thirds(item_counts)
+    thirds = popularity_groups(item_counts, len(THIRDS))
     found = {}
     for index, name in enumerate(THIRDS):
         within = [[item for item in items if thirds[item] == index] for items in relevant]

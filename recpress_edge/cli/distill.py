@@ -5,10 +5,10 @@ import argparse
 from recpress_edge.cli.common import common_options, emit, next_steps, say, training_options
 from recpress_edge.cli.train import (
     flags_again,
-    metrics_table,
     model_record,
     quantised_table,
     run_options,
+    say_metrics,
     say_plan,
     seeds_of,
     train_options,
@@ -62,8 +62,7 @@ def _distill(args: argparse.Namespace) -> int:
             ensure_model(str(student), "student", data, seed, args.work, options, tell)
             for seed in seeds_of(args)
         ]
-    say(args)
-    say(args, metrics_table(models))
+    say_metrics(args, models)
     if student.recipe:
         say(args)
         say(args, quantised_table(models))

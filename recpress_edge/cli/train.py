@@ -21,6 +21,7 @@ from recpress_edge.cli.common import (
     training_options,
 )
 from recpress_edge.core.errors import unknown_name
+from recpress_edge.core.popularity import THIRDS
 
 if TYPE_CHECKING:
     from recpress_edge.distill.students import Role
@@ -184,6 +185,25 @@ def metrics_table(models: Sequence["TrainedModel"]) -> str:
     return table(headers, [metrics_row(model) for model in models])
 
 
+def popularity_table(models: Sequence["TrainedModel"]) -> str:
+    """Test recall@50 of popular and of rare items; empty for models trained before it was recorded."""
+    rows = []
+    for model in models:
+        thirds = model.metadata.get("recall@50_by_popularity", {}).get("test", {})
+        values = [f"{value:.4f}" if value is not None else "–" for value in thirds.values()]
+        if values:
+            rows.append([model.name, str(model.metadata["seed"]), *values])
+    return table(["test recall@50 by popularity", "seed", *THIRDS], rows) if rows else ""
+
+
+def say_metrics(args: argparse.Namespace, models: Sequence["TrainedModel"]) -> None:
+    """The tables of results."""
+    for text in (metrics_table(models), popularity_table(models)):
+        if text:
+            say(args)
+            say(args, text)
+
+
 def quantised_table(models: Sequence["TrainedModel"]) -> str:
     """Fine-tuned students as their recipe stores them, each after the model that it started from."""
     rows = []
@@ -232,8 +252,7 @@ def _train(args: argparse.Namespace) -> int:
         models = [
             ensure_model(name, "teacher", data, seed, args.work, options, tell) for seed in seeds_of(args)
         ]
-    say(args)
-    say(args, metrics_table(models))
+    say_metrics(args, models)
     say(args)
     student = "htd_dim10" if name.startswith("bpr") else "soft_dim10"
     # By its name a default teacher is found again; one with other settings only by its folder.

@@ -6,11 +6,13 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any, Final
 
 import jinja2
 
 from recpress_edge.core.budget import Budget
+from recpress_edge.core.popularity import THIRDS
 from recpress_edge.core.results import samples_section
 from recpress_edge.core.units import format_bytes
 from recpress_edge.report import plots
@@ -47,6 +49,8 @@ class Part:
     verdict: Verdict
     panels: tuple[Panel, ...]
     chains: tuple[Chain, ...]
+    thirds: tuple[tuple[str, tuple[float | None, ...]], ...]
+    """Label of a variant, and its files' recall of head, mid and tail on the validation users."""
     conditions: tuple[tuple[str, str], ...]
     commands: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -122,6 +126,7 @@ def _part(section: Section, budget: Budget, number: int) -> Part:
         verdict=found,
         panels=plots.panels(section, found.winner, f"section{number}") if section.placed else (),
         chains=chains(section),
+        thirds=recall_by_popularity(section),
         conditions=conditions(section),
         commands=commands(section),
         warnings=warnings(section),
@@ -136,6 +141,21 @@ def commands(section: Section) -> tuple[str, ...]:
     made = [record["artifact"]["provenance"].get("command") for record in rows]
     ran = [record["protocol"].get("command") for record in rows]
     return tuple(dict.fromkeys(str(command) for command in (*made, *ran) if command))
+
+
+def recall_by_popularity(section: Section) -> tuple[tuple[str, tuple[float | None, ...]], ...]:
+    """Recall@50 of each variant's file by thirds of the train interactions, the mean over its seeds."""
+    rows = []
+    for placed in section.placed:
+        found = [
+            [third.get(name, {}).get("after") for name in THIRDS]
+            for run in placed.point.runs
+            if (third := run.record["artifact"].get("quality", {}).get("parity", {}).get("by_popularity"))
+        ]
+        if found:
+            means = ([value for value in column if value is not None] for column in zip(*found, strict=True))
+            rows.append((placed.point.label, tuple(fmean(m) if m else None for m in means)))
+    return tuple(rows)
 
 
 def warnings(section: Section) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from recpress_edge.core.errors import DataError
 from recpress_edge.core.metrics import RECALL_DEFINITION
+from recpress_edge.core.popularity import THIRDS, popularity_groups
 from recpress_edge.data.holdout import Split, masked_items, masking_rule, relevant_items
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.models.ranking import ScoreRows, product_rows
@@ -31,6 +32,8 @@ class Evaluation:
     """Indices of the users with at least one relevant item (B,)."""
     by_user: dict[str, F64]
     """'recall@10', 'ndcg@50' and so on, one value per user (B,)."""
+    by_third: dict[str, float | None]
+    """Recall@50 of the relevant items in the head, mid and tail of the catalogue; None without any."""
     definition: str
     """What was ranked, masked and divided by what."""
 
@@ -55,7 +58,8 @@ def evaluate_rows(rows: ScoreRows, data: Dataset, split: Split) -> Evaluation:
         raise DataError(f"data set {data.name!r} has no {split} interactions to evaluate on")
     ranks = relevant_ranks(rows, masked_items(data, split), relevant)
     users, by_user = metrics_from_ranks(ranks, relevant, CUTOFFS)
-    return Evaluation(users, by_user, f"{RECALL_DEFINITION}, {masking_rule(data, split)}")
+    by_third = recall_by_third(ranks, relevant, data.train.item_counts(), max(CUTOFFS))
+    return Evaluation(users, by_user, by_third, f"{RECALL_DEFINITION}, {masking_rule(data, split)}")
 
 
 def relevant_ranks(score_rows: ScoreRows, seen: Interactions, relevant: Interactions) -> I64:
@@ -86,6 +90,23 @@ def _items_before(scores: F32, rows: I64, items: I64) -> I64:
             raise DataError(f"item index {item} is held out for a user who has it in a masked split too")
         before[at] = np.count_nonzero(line[:item] >= value) + np.count_nonzero(line[item + 1 :] > value)
     return before
+
+
+def recall_by_third(ranks: I64, relevant: Interactions, item_counts: I64, k: int) -> dict[str, float | None]:
+    """Mean recall@k of the relevant items in each third of the train interactions.
+
+    In each, a user's relevant items are those in it; users without one there do not count.
+    """
+    third = popularity_groups(item_counts, len(THIRDS))[relevant.indices]
+    users = relevant.users()
+    found: dict[str, float | None] = {}
+    for index, name in enumerate(THIRDS):
+        within = third == index
+        wanted = np.bincount(users[within], minlength=relevant.n_users)
+        hits = np.bincount(users[within & (ranks < k)], minlength=relevant.n_users)
+        some = wanted > 0
+        found[name] = float((hits[some] / wanted[some]).mean()) if some.any() else None
+    return found
 
 
 def metrics_from_ranks(

@@ -65,18 +65,20 @@ def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) ->
         with_start = plan.start is not None
         state = train(method, plan.training, evaluated, store, on_epoch, evaluate_start=with_start)
     rows, tables, rankings = _result(method, state, data)
-    metrics, definitions = {}, {}
+    metrics, definitions, thirds = {}, {}, {}
     for split in _splits(data):
         if isinstance(method, NetworkMethod):
             method.look_back(history(data, split))
         result = evaluate_rows(rows, data, split)
         metrics[split], definitions[split] = result.means(), result.definition
+        thirds[split] = result.by_third
     used = memory.increase_bytes()
     if options.trajectory:
         finish(plan.folder, _chosen_epoch(plan, state), *stage_of(rows, data.train))
     metadata = _metadata(plan, data, options, state) | {
         "metrics": metrics,
         "definitions": definitions,
+        "recall@50_by_popularity": thirds,
         "peak_memory_bytes": used,
     }
     if tables:

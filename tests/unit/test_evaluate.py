@@ -10,7 +10,7 @@ from recpress_edge.core.metrics import ndcg_by_user, recall_by_user, topk_unseen
 from recpress_edge.data.holdout import holdout, masked_items, masking_rule
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.models.ranking import product_rows
-from recpress_edge.training.evaluate import CUTOFFS, evaluate, relevant_ranks
+from recpress_edge.training.evaluate import CUTOFFS, evaluate, recall_by_third, relevant_ranks
 
 
 def _pairs(rows: list[list[int]], n_items: int) -> Interactions:
@@ -137,3 +137,17 @@ def test_the_definition_is_stated():
     definition = evaluate(torch.ones(60, 1), torch.ones(80, 1), two_tastes(), "test").definition
     assert definition.startswith("hits / |relevant|, full ranking")
     assert definition.endswith("train and valid items masked")
+
+
+def test_recall_by_third_by_hand():
+    # Train counts 3, 2, 1 of items 0, 1, 2 and none of item 3: head is item 0, mid item 1, tail the rest.
+    train = _pairs([[0, 1, 2], [0, 1], [0], []], 4)
+    test = _pairs([[3], [2, 3], [1], [0, 2]], 4)
+    rows = [[0.0, 0, 0, 0], [0, 0, 1, 2], [0, 2, 1, 0], [1, 2, 3, 4]]
+    result = evaluate(*_scores(rows), dataset(train, _pairs([[], [], [], []], 4), test), "test")
+    assert result.by_third == {"head": 1.0, "mid": 1.0, "tail": 1.0}  # 50 places hold the whole catalogue
+    ranks = np.array([60, 1, 60, 60, 0, 1])  # one for each test pair, in order
+    found = recall_by_third(ranks, test, train.item_counts(), 50)
+    assert found == {"head": 1.0, "mid": 0.0, "tail": 0.5}  # users 0, 1 and 3 want something of the tail
+    nothing = recall_by_third(ranks[:1], _pairs([[3], [], [], []], 4), train.item_counts(), 50)
+    assert nothing == {"head": None, "mid": None, "tail": 0.0}

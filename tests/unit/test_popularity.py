@@ -3,20 +3,21 @@
 import numpy as np
 import pytest
 
-from recpress_export.popularity import popularity_thirds, recall_by_third
+from recpress_edge.core.popularity import popularity_groups
+from recpress_export.popularity import recall_by_third
 
 
 def test_thirds_by_hand():
     # 12 interactions, 4 a third. By count: item 3 (4), item 0 (3), item 4 (2), items 1, 2 (1), item 6 (1).
     counts = np.array([3, 1, 1, 4, 2, 0, 1])
     # Before item 3: 0 -> head. Item 0: 4 -> mid. Item 4: 7 -> mid, across the border. Then 9, 10, 11: tail.
-    assert popularity_thirds(counts).tolist() == [1, 2, 2, 0, 1, 2, 2]
+    assert popularity_groups(counts, 3).tolist() == [1, 2, 2, 0, 1, 2, 2]
 
 
 def test_equal_counts_go_by_index_and_an_item_may_be_a_whole_third():
-    assert popularity_thirds(np.ones(6, np.int64)).tolist() == [0, 0, 1, 1, 2, 2]
-    assert popularity_thirds(np.array([1, 98, 1])).tolist() == [2, 0, 2]
-    assert popularity_thirds(np.zeros(3, np.int64)).tolist() == [2, 2, 2]
+    assert popularity_groups(np.ones(6, np.int64), 3).tolist() == [0, 0, 1, 1, 2, 2]
+    assert popularity_groups(np.array([1, 98, 1]), 3).tolist() == [2, 0, 2]
+    assert popularity_groups(np.zeros(3, np.int64), 3).tolist() == [2, 2, 2]
 
 
 def test_recall_by_third_by_hand():

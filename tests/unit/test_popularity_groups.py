@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from recpress_edge.data.popularity import popularity_groups
+from recpress_edge.core.popularity import popularity_groups
 
 
 @pytest.mark.parametrize(
@@ -9,7 +9,7 @@ from recpress_edge.data.popularity import popularity_groups
     [
         ([6, 1, 1, 1, 1, 1, 1], [0, 1, 1, 1, 1, 1, 1]),  # half of the interactions each
         ([1, 1, 0, 1, 3], [1, 1, 1, 1, 0]),
-        ([0, 0], [0, 0]),  # nothing known: one group
+        ([0, 0], [1, 1]),  # nothing known: all rare
         ([2, 2, 2, 2], [0, 0, 1, 1]),  # ties to the lower index
     ],
 )

@@ -130,3 +130,14 @@ def test_a_section_without_a_valid_run_says_so():
     page = page_of([make_record(reasons=("throttled",))])
     assert "Nothing to ship: no run is valid." in page
     assert "<svg " not in page
+
+
+def test_recall_of_popular_and_rare_items_is_shown_by_variant_over_its_seeds():
+    records = [make_record("soft_dim20", seed=seed) for seed in (0, 1)]
+    for record, tail in zip(records, (0.1, 0.2), strict=True):
+        thirds = {"head": {"after": 0.5}, "mid": {"after": 0.25}, "tail": {"after": tail}}
+        record["artifact"]["quality"]["parity"]["by_popularity"] = thirds
+    page = re.sub(r"\s+", " ", page_of(records))
+    rows = re.search(r'<table class="thirds">.*?</table>', page)[0]
+    assert "<td>.5000</td><td>.2500</td><td>.1500</td>" in rows
+    assert "Popular and rare items" not in page_of([make_record("soft_dim20")])

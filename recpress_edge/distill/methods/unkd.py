@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recpress_edge.core.popularity import popularity_groups
 from recpress_edge.core.rng import stream
-from recpress_edge.data.popularity import popularity_groups
 from recpress_edge.distill.draws import EMPTY, I32, I64, geometric_draw
 from recpress_edge.distill.ranking import pairs_loss
 from recpress_edge.distill.ranking_config import UnKDConfig

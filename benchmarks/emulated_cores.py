@@ -120,7 +120,6 @@ def facts(record: Mapping[str, Any]) -> dict[str, Any]:
     counted = counts_instructions(record)
     return {
         "basis": record["basis"],
-        "valid": record["valid"] if counted else None,
         "device": record["device"],
         "software": record["software"],
         "emulator": record.get("emulator"),
@@ -188,7 +187,7 @@ def line(row: Mapping[str, Any]) -> list[str]:
     known = [found for found in on.values() if found]
     peaks = [format_bytes(on[t]["peak_bytes"]) if on[t] else "–" for t in TARGETS]
     work = [f"{on[t]['instructions']['query']['p50'] / 1000:,.0f} k" if on[t] else "–" for t in CORES]
-    same = "equal" if row["ids_equal"] else "DIFFER"
+    same = "equal" if row["ids_equal"] else "differ"
     recall = f"{known[0]['quality']['recall@50']:.4f}" if known else "–"
     ids = f"{same} ({len(known)})" if len(known) > 1 else "–"
     return [row["bundle"], format_bytes(row["file_bytes"]), recall, *work, *peaks, ids]

@@ -61,7 +61,7 @@ def _survival_lines(record: Mapping[str, Any]) -> list[str]:
 
 def _parity_lines(record: Mapping[str, Any]) -> list[str]:
     device, host, quality = record["device"], record["host"], record["quality"]
-    same = "the same ids" if host["ids_equal"] else "NOT the same ids"
+    same = "the same ids" if host["ids_equal"] else "other ids for some users"
     tested = f"self-test {record['selftest']['queries']} queries; {same} for every user as on this machine"
     return [
         labelled("bundle", _bundle(record["artifact"])),
@@ -165,7 +165,7 @@ def _memory(record: Mapping[str, Any]) -> list[str]:
 def _host(host: Mapping[str, Any] | None) -> list[str]:
     if host is None:
         return []
-    same = "the same ids for every user" if host["ids_equal"] else "NOT the same ids"
+    same = "the same ids for every user" if host["ids_equal"] else "other ids for some users"
     return [f"{same} on this machine ({host['core']}, {host['runtime_version']})"]
 
 

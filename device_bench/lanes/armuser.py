@@ -14,7 +14,7 @@ from device_bench.emulation.cache import cache_root
 from device_bench.emulation.guest import Setup, prepare
 from device_bench.emulation.marking import WARMUP
 from device_bench.emulation.tools import EmulationError, find_compiler, run_tool
-from device_bench.lanes.answers import host_section
+from device_bench.lanes.answers import host_section, must_be_equal
 from device_bench.lanes.targets import Record, Report
 from device_bench.options import TIMEOUT_S, Request
 from device_bench.process import Enclosure, WorkerError, run_worker
@@ -104,7 +104,7 @@ def _run_one(board: _Board, folder: Path, bundle: Bundle, report: Report) -> dic
     report(f"{bundle.name} on {request.target}: self-test and every evaluation user on {board.identity.core}")
     found = run_worker("rank", job, TIMEOUT_S, board.enclosure())
     answers = host_section(host, found["quality"])
-    wrong = not answers["ids_equal"] and request.protocol.delegate is None
+    wrong = not answers["ids_equal"] and must_be_equal(bundle.contract, request.protocol.delegate)
     report(f"{bundle.name} on {request.target}: counting {request.protocol.queries} queries")
     profile, skipped = None, []
     try:

@@ -14,7 +14,7 @@ from device_bench.emulation.machine import CPUS, Console, boot
 from device_bench.emulation.payload import read_answer, write_payload
 from device_bench.emulation.tools import EmulationError
 from device_bench.estimates import estimates
-from device_bench.lanes.answers import host_section
+from device_bench.lanes.answers import OTHER_IDS, host_section, must_be_equal
 from device_bench.lanes.targets import Record, Report, Target
 from device_bench.options import TIMEOUT_S, Request
 from device_bench.process import run_worker
@@ -159,7 +159,8 @@ def measured_record(one: _Boot, guest: Mapping[str, Any], created: str) -> dict[
     core = _CORES[one.cpu][0]
     reasons = list(guest["invalid_reasons"])
     host = host_section(one.host, guest["quality"])
-    if not host["ids_equal"] and _must_be_equal(one):
+    other = [] if host["ids_equal"] else [OTHER_IDS]
+    if other and must_be_equal(one.bundle.contract, one.request.protocol.delegate):
         reasons.append("wrong answers: the ranked ids are not those of the machine that emulates")
     protocol_warnings = one.request.protocol.warnings()
     samples = guest["latency_ns"]
@@ -169,7 +170,10 @@ def measured_record(one: _Boot, guest: Mapping[str, Any], created: str) -> dict[
         "basis": "emulated",
         "valid": not reasons,
         "invalid_reasons": reasons,
-        "warnings": [text for text in guest["warnings"] if text not in protocol_warnings],
+        "warnings": [
+            *(text for text in guest["warnings"] if text not in protocol_warnings),
+            *([] if reasons else other),
+        ],
         "device": {**guest["device"], **_identity(one)},
         "protocol": {
             **guest["protocol"],
@@ -183,11 +187,6 @@ def measured_record(one: _Boot, guest: Mapping[str, Any], created: str) -> dict[
         "emulator": _emulator(one),
         "estimates": estimates(core, summarise(samples["query"]).p50_ns, guest["artifact"]),
     }
-
-
-def _must_be_equal(one: _Boot) -> bool:
-    """A delegate that quantises anew promises no equal ids; everything else does."""
-    return one.request.protocol.delegate is None
 
 
 def _check_ids(record: Record) -> None:

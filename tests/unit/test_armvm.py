@@ -2,6 +2,7 @@
 
 import base64
 import copy
+import dataclasses
 import gzip
 import hashlib
 import json
@@ -173,6 +174,17 @@ def test_other_ids_are_a_failure_and_the_record_says_so(boot):
     assert "wrong answers" in record["invalid_reasons"][0]
     with pytest.raises(ArtifactError, match="ranked ids are not those of this machine"):
         armvm._check_ids(record)
+
+
+def test_floats_may_rank_otherwise_and_the_record_says_so(boot):
+    one = boot(host="e" * 64)
+    contract = dataclasses.replace(one.bundle.contract, exact=False)
+    one = dataclasses.replace(one, bundle=dataclasses.replace(one.bundle, contract=contract))
+    record = run(one, answer_lines(guest_record()))
+    assert record["valid"]
+    assert not record["host"]["ids_equal"]
+    assert any("round differently" in text for text in record["warnings"])
+    armvm._check_ids(record)
 
 
 OOM = "[   12.3] Out of memory: Killed process 71 (python3) total-vm:300000kB, anon-rss:99000kB"

@@ -122,7 +122,7 @@ def facts(record: Mapping[str, Any]) -> dict[str, Any]:
         "basis": record["basis"],
         "device": record["device"],
         "software": record["software"],
-        "emulator": record.get("emulator"),
+        "image_sha256": record.get("emulator", {}).get("image_sha256"),  # the records list what is in it
         "instructions": counts(samples_of(record)) if counted else None,
         "peak_bytes": record["memory_bytes"]["model"]["vm_hwm"],
         "private_bytes": record["memory_bytes"]["model"]["pss_anon"],

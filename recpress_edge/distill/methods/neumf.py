@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -15,10 +16,26 @@ from recpress_edge.distill.terms import Batch, Rows, Term
 from recpress_edge.distill.topology import full_topology_loss
 from recpress_edge.models.adam import Adam
 from recpress_edge.models.method import Job
-from recpress_edge.models.neumf import NeuMFMethod, Pointwise
+from recpress_edge.models.neumf import NeuMF, NeuMFMethod, Pointwise
 
 ROWS_PER_DIM = 3
 """A row that stands for a user or an item is its GMF and its MLP embedding: d + 2d."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkRows(Rows):
+    """A NeuMF as distillation losses see it."""
+
+    network: NeuMF
+
+    def user_rows(self, users: Tensor) -> Tensor:
+        return self.network.user_rows(users)
+
+    def item_rows(self, items: Tensor) -> Tensor:
+        return self.network.item_rows(items)
+
+    def pair_scores(self, users: Tensor, items: Tensor) -> Tensor:
+        return self.network.pair_scores(users, items)
 
 
 class DistilledNeuMF(NeuMFMethod):
@@ -45,9 +62,9 @@ class DistilledNeuMF(NeuMFMethod):
 
     def batch_loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
         loss = super().batch_loss(users, positives, negatives)
-        batch = Batch(users, positives, negatives.flatten())
+        student, batch = NetworkRows(self.network), Batch(users, positives, negatives.flatten())
         for term in self.terms.values():
-            loss = loss + term.weight * term.loss(self.network, batch)
+            loss = loss + term.weight * term.loss(student, batch)
         return loss
 
 
@@ -61,6 +78,9 @@ class FullTopologyTerm(Term):
             F.normalize(torch.from_numpy(table)).to(job.device)
             for table in (teacher.user_emb, teacher.item_emb)
         )
+
+    def start(self, epoch: int, tables: tuple[Tensor, Tensor]) -> None:
+        """Nothing is drawn."""
 
     def loss(self, student: Rows, batch: Batch) -> Tensor:
         users, items = torch.unique(batch.users), torch.unique(torch.cat([batch.positives, batch.negatives]))

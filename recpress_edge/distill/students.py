@@ -1,5 +1,6 @@
 """Names of models and where they live. Nothing is imported until it is asked for."""
 
+import dataclasses
 import importlib
 import re
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.distill.config import FTDConfig, HTDConfig, SoftConfig
 from recpress_edge.distill.hetcomp_config import HetCompConfig
+from recpress_edge.distill.network_config import DENeuMFConfig, FTDNeuMFConfig, RRDNeuMFConfig
 from recpress_edge.distill.ranking_config import (
     CDConfig,
     DCDConfig,
@@ -78,6 +80,12 @@ def _beside_bpr(where: str, config: type[Any], needs: Knowledge) -> Entry:
     )
 
 
+def _beside_neumf(name: str, config: type[Any], needs: Knowledge) -> Entry:
+    """The same for a NeuMF student: written <method>-neumf."""
+    entry = _beside_bpr(f"neumf:{name}", config, needs)
+    return dataclasses.replace(entry, network="neumf")
+
+
 METHODS: Final[Mapping[str, Entry]] = {
     "bpr": Entry(where="recpress_edge.models.bpr:BPR", config=BPRConfig),
     "ftd": _beside_bpr("topology:FTD", FTDConfig, "embeddings"),
@@ -106,6 +114,9 @@ METHODS: Final[Mapping[str, Entry]] = {
         usual_teacher="soft_dim200",
     ),
     "neumf": Entry(where="recpress_edge.models.neumf:NeuMFMethod", config=NeuMFConfig, network="neumf"),
+    "rrd-neumf": _beside_neumf("RRDNeuMF", RRDNeuMFConfig, "rankings"),
+    "ftd-neumf": _beside_neumf("FTDNeuMF", FTDNeuMFConfig, "embeddings"),
+    "de-neumf": _beside_neumf("DENeuMF", DENeuMFConfig, "embeddings"),
     "sasrec": Entry(
         where="recpress_edge.models.sasrec:SASRecMethod",
         config=SASRecConfig,
@@ -149,7 +160,7 @@ QUANTISED: Final = ("int8-dim", "int4-item")
 """Recipes that a student can be fine-tuned for; models/stored.py has their arithmetic."""
 MAX_DIM: Final = 4096
 
-_NAME: Final = re.compile(r"([a-z]+(?:_[a-z]+)*?)(?:_dim([1-9]\d{0,5}))?(?:_qat-(\S+))?")
+_NAME: Final = re.compile(r"([a-z]+(?:[_-][a-z]+)*?)(?:_dim([1-9]\d{0,5}))?(?:_qat-(\S+))?")
 
 
 @dataclass(frozen=True, slots=True)

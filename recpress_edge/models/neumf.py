@@ -1,7 +1,7 @@
 """NeuMF: a product of embeddings beside a small network over embeddings of its own."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -14,7 +14,6 @@ from recpress_edge.models.adam import Adam
 from recpress_edge.models.bpr import NegativeSampler
 from recpress_edge.models.method import Job
 from recpress_edge.models.network import NetworkMethod
-from recpress_edge.models.network_config import NeuMFConfig
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
@@ -90,12 +89,27 @@ def pointwise_loss(positive: Tensor, negatives: Tensor) -> Tensor:
     return -F.logsigmoid(positive).sum() - F.logsigmoid(-negatives).sum()
 
 
+class Pointwise(Protocol):
+    """Settings of a NeuMF, whatever it learns beside."""
+
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def weight_decay(self) -> float: ...
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def negatives(self) -> int: ...
+    @property
+    def init_std(self) -> float: ...
+
+
 class NeuMFMethod(NetworkMethod):
     """NeuMF trained pointwise, all parts at once."""
 
     network: NeuMF
 
-    def __init__(self, job: Job, config: NeuMFConfig) -> None:
+    def __init__(self, job: Job, config: Pointwise) -> None:
         self.job = job
         self.config = config
         train = job.train

@@ -49,7 +49,10 @@ _USUAL: Final[Mapping[str, Settings]] = {
     **{method: Settings({}, {"epochs": 200}) for method in _BESIDE_BPR},
     "soft": Settings({}, {"epochs": 50}),
     "hetcomp": Settings({}, {"epochs": 300, "evaluate_every": 10, "patience": 5}),
-    "neumf": Settings({}, {"epochs": 60, "evaluate_every": 10}),
+    **{
+        method: Settings({}, {"epochs": 60, "evaluate_every": 10})
+        for method in ("neumf", "rrd-neumf", "ftd-neumf", "de-neumf")
+    },
     "sasrec": Settings({}, {"epochs": 24, "evaluate_every": 2, "patience": 3}),
     "cml": Settings({}, {"epochs": 100, "patience": 4}),
     "multvae": Settings({}, {"epochs": 100, "patience": 4}),

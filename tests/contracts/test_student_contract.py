@@ -48,6 +48,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "ease": {"l2": 1.0},
     "soft": {"learning_rate": 0.05, "batch_users": 10, "top_items": 2},
     "neumf": BPR | {"weight_decay": 0.2, "negatives": 1},
+    "rrd-neumf": BPR | {"weight_decay": 0.2, "negatives": 1, "pool": 2, "interesting": 2},
+    "ftd-neumf": BPR | {"weight_decay": 0.2, "negatives": 1},
+    "de-neumf": BPR | {"weight_decay": 0.2, "negatives": 1, "experts": 3},
     "sasrec": {"learning_rate": 0.01, "batch_users": 10, "layers": 1, "dropout": 0.1},
 }
 # A metric space with room for more pushes every unseen pair apart, the held-out ones too.

@@ -7,9 +7,11 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
+from torch import Tensor
 
 from recpress_export.network.modules import FoldedNeuMF, SASRecOfLength
 from recpress_export.network_onnx import NETWORK_INPUT, NETWORK_OPSET, NETWORK_OUTPUT
@@ -19,12 +21,14 @@ from recpress_export.network_student import NetworkStudent
 def onnx_network(student: NetworkStudent) -> bytes:
     """The traced network as a model of its own: user or tokens -> scores (I,)."""
     if student.kind == "neumf":
-        module: torch.nn.Module = FoldedNeuMF(student, student.n_items)
-        example, shapes = torch.zeros(1, dtype=torch.int64), None
-    else:
-        module = SASRecOfLength(student)
-        example = torch.zeros(1, min(7, student.history_length), dtype=torch.int64)
-        shapes = ({1: torch.export.Dim("n", min=2, max=student.history_length)},)
+        return traced(FoldedNeuMF(student, student.n_items), torch.zeros(1, dtype=torch.int64))
+    example = torch.zeros(1, min(7, student.history_length), dtype=torch.int64)
+    any_length = {1: torch.export.Dim("n", min=2, max=student.history_length)}
+    return traced(SASRecOfLength(student), example, any_length)
+
+
+def traced(module: torch.nn.Module, example: Tensor, dims: dict[int, Any] | None = None) -> bytes:
+    """A module of one input as an ONNX model; ``dims`` are the input's lengths that may differ."""
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
             module.eval(),
@@ -33,7 +37,7 @@ def onnx_network(student: NetworkStudent) -> bytes:
             opset_version=NETWORK_OPSET,
             input_names=[NETWORK_INPUT],
             output_names=[NETWORK_OUTPUT],
-            dynamic_shapes=shapes,
+            dynamic_shapes=(dims,) if dims else None,
             verbose=False,
         )
     assert program is not None

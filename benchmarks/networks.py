@@ -1,0 +1,231 @@
+"""What a network costs as a file: unfolded, folded, in int8; bytes, Recall@50, overlap and latency of each.
+
+    python benchmarks/networks.py --model work/models/neumf_dim8-s0-… --work work --out neumf.json
+
+(with RECPRESS_DATA_DIR set; --formats onnx,tflite where litert-torch is installed). Every file goes through
+the writers that an export uses. Latency is a ratio to the fp32 file of the same runtime, timed in turn
+with it on the same test users (latency_ratio.py). TFLite runs with XNNPACK.
+"""
+
+import argparse
+import dataclasses
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from latency_ratio import Protocol, ratio_interval, time_in_turn
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from device_bench.device import device_facts, software_facts
+from device_bench.measure import BlockTimer
+from device_bench.runtimes.opening import DELEGATES, Runtime, open_runtime
+from recpress_edge.cli.common import table
+from recpress_edge.core.bundle import Evaluation
+from recpress_edge.core.contract import Contract
+from recpress_edge.core.errors import ArtifactError, RecPressError
+from recpress_edge.core.metrics import overlap_by_user, recall_at_k
+from recpress_edge.core.results import write_record
+from recpress_edge.core.units import format_bytes, format_ns
+from recpress_edge.data.holdout import holdout, sequence_holdout
+from recpress_edge.data.resolve import load_dataset
+from recpress_export.formats import write_model
+from recpress_export.network.onnx_route import traced
+from recpress_export.network_bundle import in_recipe, network_contract, network_graph, trace
+from recpress_export.network_recipes import NETWORK_RECIPES, PROFILE_OF, check_route
+from recpress_export.network_student import NetworkStudent, read_network
+from recpress_export.parity import LIST_LENGTH, rank
+
+SCHEMA: Final = "recpress.networks/1"
+
+
+class UnfoldedNeuMF(nn.Module):
+    """user (1,) -> scores (I,), as the paper writes it: every pair of embeddings concatenated."""
+
+    def __init__(self, student: NetworkStudent) -> None:
+        super().__init__()
+        for name, array in student.arrays.items():
+            self.register_parameter(name, nn.Parameter(torch.from_numpy(array), requires_grad=False))
+
+    def forward(self, user: Tensor) -> Tensor:
+        p = self.get_parameter
+        items = p("item_mlp")
+        pairs = torch.cat([p("user_mlp")[user].expand(len(items), -1), items], dim=1)  # (I, 4d)
+        first = torch.relu(pairs @ p("hidden1_weight").T + p("hidden1_bias"))
+        second = torch.relu(first @ p("hidden2_weight").T + p("hidden2_bias"))
+        both = torch.cat([p("user_gmf")[user] * p("item_gmf"), second], dim=1)
+        return both @ p("output_weight") + p("output_bias")
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One file."""
+
+    name: str
+    format: str
+    recipe: str
+    network: bytes
+
+
+def variants(student: NetworkStudent, file_format: str) -> list[Variant]:
+    """The fp32 file that the others of this format are compared with comes first."""
+    plain = trace(student, file_format)
+    contract = network_contract(student, NETWORK_RECIPES["int8-dynamic"], file_format, 0.0)
+    made = [
+        Variant("fp32", file_format, "fp32", plain),
+        Variant("int8-dynamic", file_format, "int8-dynamic", in_recipe(plain, contract)),
+    ]
+    if student.kind == "neumf" and file_format == "onnx":
+        unfolded = traced(UnfoldedNeuMF(student), torch.zeros(1, dtype=torch.int64))
+        made += [
+            Variant("fp32, not folded", file_format, "fp32", unfolded),
+            Variant("int8-dynamic, not folded", file_format, "int8-dynamic", in_recipe(unfolded, contract)),
+        ]
+    return made
+
+
+def opened(folder: Path, student: NetworkStudent, variant: Variant) -> tuple[Runtime, Contract, int]:
+    """The file in its runtime, its contract and its bytes."""
+    contract = network_contract(student, NETWORK_RECIPES[variant.recipe], variant.format, 0.0)
+    path = folder / f"{variant.name}.{variant.format}"
+    path.write_bytes(write_model(network_graph(contract, variant.network), {}))
+    delegate = next(iter(DELEGATES[variant.format]), None)
+    return open_runtime(path, contract, 1, delegate), contract, path.stat().st_size
+
+
+def some_users(rows: Evaluation, count: int) -> Evaluation:
+    """Every n-th of the rows, about ``count`` of them."""
+    step = max(rows.users.size // count, 1)
+    kept = range(0, rows.users.size, step)
+
+    def taken(indptr: NDArray[np.int64], of: Any) -> tuple[NDArray[np.int64], Any]:
+        parts = [of(row) for row in kept]
+        return np.cumsum([0, *(part.size for part in parts)]), np.concatenate(parts)
+
+    seen = taken(rows.seen_indptr, rows.seen)
+    relevant = taken(rows.relevant_indptr, rows.relevant)
+    return Evaluation(rows.users[::step], *seen, *relevant)
+
+
+def measure(
+    folder: Path, student: NetworkStudent, made: Sequence[Variant], rows: Evaluation, protocol: Protocol
+) -> list[dict[str, Any]]:
+    """Each variant's figures, ratios to the first."""
+    relevant = [rows.relevant(row).tolist() for row in range(rows.users.size)]
+    found, timers = [], []
+    for variant in made:
+        runtime, _, size = opened(folder, student, variant)
+        lists = rank(runtime, rows)
+        feeds = [
+            runtime.prepare(rows.user(row), rows.seen(row), LIST_LENGTH) for row in range(rows.users.size)
+        ]
+        timers.append(BlockTimer(runtime.run, feeds))
+        found.append((variant, runtime, size, lists.items))
+    entries = []
+    for number, (variant, runtime, size, items) in enumerate(found):
+        entry = {
+            "name": variant.name,
+            "format": variant.format,
+            "runtime": f"{runtime.name} {runtime.version}",
+            "file_bytes": size,
+            "recall@50": recall_at_k(items, relevant),
+            "overlap@50": float(overlap_by_user(found[0][3], items).mean()),
+        }
+        if number:
+            timers[0].forget()
+            samples, wait_share = time_in_turn([timers[number], timers[0]], protocol)
+            ratio, low, high = ratio_interval(samples, protocol.seed)
+            medians = np.median(samples, axis=(1, 2))
+            entry |= {
+                "latency_ratio": {"of": "fp32", "ratio": ratio, "low": low, "high": high},
+                "p50_ns": int(medians[0]),
+                "fp32_p50_ns": int(medians[1]),
+                "wait_share": wait_share,
+            }
+        entries.append(entry)
+    return entries
+
+
+def main() -> int:
+    """Print the table; write the record with --out."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", type=Path, required=True, help="folder of a trained network")
+    parser.add_argument("--work", type=Path, default=Path(), help="where its data set is")
+    parser.add_argument("--formats", default="onnx", help="onnx, or onnx,tflite")
+    parser.add_argument("--users", type=int, default=2000, help="test users, about; default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=20, help="A B B A blocks; default: %(default)s")
+    parser.add_argument("--block", type=int, default=50, help="queries of a block; default: %(default)s")
+    parser.add_argument("--out", type=Path, help="write the record here")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    try:
+        return _run(args)
+    except RecPressError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def _run(args: argparse.Namespace) -> int:
+    student = read_network(args.model)
+    data = load_dataset(student.facts["dataset"]["name"], args.work)
+    if data.digest() != student.facts["dataset"]["digest"]:
+        raise ArtifactError(f"{args.model} was trained on another split than the one in {args.work}")
+    history = PROFILE_OF[student.kind] == "history"
+    rows = sequence_holdout(data, "test").anonymous() if history else holdout(data, "test")
+    rows = some_users(rows, args.users)
+    protocol = Protocol(rounds=args.rounds, block=args.block)
+    entries: list[dict[str, Any]] = []
+    for file_format in args.formats.split(","):
+        check_route(file_format)
+        with tempfile.TemporaryDirectory(prefix="recpress-") as folder:
+            made = variants(student, file_format)
+            entries += measure(Path(folder), student, made, rows, protocol)
+    if args.out:
+        record = {
+            "schema": SCHEMA,
+            "basis": "measured",
+            "command": f"python benchmarks/networks.py --model work/models/{args.model.name} "
+            f"--work work --formats {args.formats}",
+            "student": student.name,
+            "model": {
+                k: student.facts[k] for k in ("config", "training", "chosen_epoch", "metrics", "dataset")
+            },
+            "parameter_bytes": student.table_bytes,
+            "test_users": int(rows.users.size),
+            "protocol": dataclasses.asdict(protocol),
+            "device": device_facts(),
+            "software": software_facts("torch", torch.__version__),
+            "variants": entries,
+        }
+        write_record(args.out, record)
+    print(
+        table(
+            ["file", "format", "size", "Recall@50", "overlap@50", "p50", "latency ratio"],
+            list(map(_cells, entries)),
+        )
+    )
+    return 0
+
+
+def _cells(entry: dict[str, Any]) -> list[str]:
+    ratio = entry.get("latency_ratio")
+    return [
+        entry["name"],
+        entry["format"],
+        format_bytes(entry["file_bytes"]),
+        f"{entry['recall@50']:.4f}",
+        f"{entry['overlap@50']:.4f}",
+        format_ns(entry["p50_ns"]) if ratio else "–",
+        f"{ratio['ratio']:.2f} [{ratio['low']:.2f}, {ratio['high']:.2f}]" if ratio else "1",
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""NeuMF students: the pointwise loss of NeuMF with distillation terms beside it."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from recpress_edge.distill.methods.de import ExpertTerm
+from recpress_edge.distill.methods.rrd import user_list_term
+from recpress_edge.distill.network_config import DENeuMFConfig, FTDNeuMFConfig, RRDNeuMFConfig
+from recpress_edge.distill.sources import teacher_tables
+from recpress_edge.distill.terms import Batch, Rows, Term
+from recpress_edge.distill.topology import full_topology_loss
+from recpress_edge.models.adam import Adam
+from recpress_edge.models.method import Job
+from recpress_edge.models.neumf import NeuMF, NeuMFMethod, Pointwise
+
+ROWS_PER_DIM = 3
+"""A row that stands for a user or an item is its GMF and its MLP embedding: d + 2d."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkRows(Rows):
+    """A NeuMF as distillation losses see it."""
+
+    network: NeuMF
+
+    def user_rows(self, users: Tensor) -> Tensor:
+        return self.network.user_rows(users)
+
+    def item_rows(self, items: Tensor) -> Tensor:
+        return self.network.item_rows(items)
+
+    def pair_scores(self, users: Tensor, items: Tensor) -> Tensor:
+        return self.network.pair_scores(users, items)
+
+
+class DistilledNeuMF(NeuMFMethod):
+    """NeuMF plus weighted terms; they see its pair scores, and its embeddings side by side as rows."""
+
+    def __init__(self, job: Job, config: Pointwise, terms: Mapping[str, Term]) -> None:
+        super().__init__(job, config)
+        self.terms = terms
+        learned = {name: module for name, term in terms.items() if (module := term.learned()) is not None}
+        if learned:
+            modules = nn.ModuleDict({"network": self.network, **learned})
+            self.optimizer = Adam(modules, config.learning_rate, config.weight_decay)
+
+    def batch_losses(self, epoch: int) -> Iterator[Tensor]:
+        train = self.job.train
+        with torch.no_grad():
+            rows = (
+                self.network.user_rows(torch.arange(train.n_users, device=self.job.device)),
+                self.network.item_rows(torch.arange(train.n_items, device=self.job.device)),
+            )
+        for term in self.terms.values():
+            term.start(epoch, rows)
+        yield from super().batch_losses(epoch)
+
+    def batch_loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
+        loss = super().batch_loss(users, positives, negatives)
+        student, batch = NetworkRows(self.network), Batch(users, positives, negatives.flatten())
+        for term in self.terms.values():
+            loss = loss + term.weight * term.loss(student, batch)
+        return loss
+
+
+class FullTopologyTerm(Term):
+    """Every pairwise cosine of the batch's unique users and items (FTD; Kang et al., KDD 2021)."""
+
+    def __init__(self, job: Job, weight: float) -> None:
+        self.weight = weight
+        teacher = teacher_tables(job)
+        self.user_emb, self.item_emb = (
+            F.normalize(torch.from_numpy(table)).to(job.device)
+            for table in (teacher.user_emb, teacher.item_emb)
+        )
+
+    def start(self, epoch: int, tables: tuple[Tensor, Tensor]) -> None:
+        """Nothing is drawn."""
+
+    def loss(self, student: Rows, batch: Batch) -> Tensor:
+        users, items = torch.unique(batch.users), torch.unique(torch.cat([batch.positives, batch.negatives]))
+        rows = torch.cat([student.user_rows(users), student.item_rows(items)])
+        wanted = torch.cat([F.embedding(users, self.user_emb), F.embedding(items, self.item_emb)])
+        # The constant has no gradient, and nothing reads the value of the loss.
+        return full_topology_loss(rows, wanted, teacher_is_unit=True, with_constant=False)
+
+
+class RRDNeuMF(DistilledNeuMF):
+    """A NeuMF student beside relaxed ranking distillation."""
+
+    def __init__(self, job: Job, config: RRDNeuMFConfig) -> None:
+        super().__init__(job, config, {"lists": user_list_term(job, config)})
+
+
+class FTDNeuMF(DistilledNeuMF):
+    """A NeuMF student beside full topology distillation."""
+
+    def __init__(self, job: Job, config: FTDNeuMFConfig) -> None:
+        super().__init__(job, config, {"topology": FullTopologyTerm(job, config.topology_weight)})
+
+
+class DENeuMF(DistilledNeuMF):
+    """A NeuMF student beside distillation experts."""
+
+    def __init__(self, job: Job, config: DENeuMFConfig) -> None:
+        wide = dataclasses.replace(job, dim=ROWS_PER_DIM * job.dim)
+        term = ExpertTerm(wide, teacher_tables(job), config.expert_weight, config.experts)
+        super().__init__(job, config, {"experts": term})

@@ -8,7 +8,7 @@ import onnx
 import pytest
 import torch
 from exports import random_evaluation
-from networks import LENGTH, N_ITEMS, N_USERS, neumf_arrays, read_neumf, read_sasrec, sasrec_arrays
+from network_models import LENGTH, N_ITEMS, N_USERS, neumf_arrays, read_neumf, read_sasrec, sasrec_arrays
 
 from device_bench.runtimes.onnx_runtime import OnnxRuntime
 from device_bench.runtimes.opening import open_runtime

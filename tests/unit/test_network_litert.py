@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from networks import N_ITEMS, N_USERS, read_neumf, read_sasrec
+from network_models import N_ITEMS, N_USERS, read_neumf, read_sasrec
 from test_network_export import HISTORIES, expected
 
 from recpress_edge.core.errors import ConfigError

@@ -162,7 +162,7 @@ def test_a_format_refuses_a_recipe_it_cannot_honour_and_names_what_can(monkeypat
     monkeypatch.setitem(FORMATS, "paper", ("fp32",))
     check_recipe(RECIPES["fp32"], "paper")
     with pytest.raises(
-        ConfigError, match=r"paper cannot honour recipe int4-item.* had as onnx; paper takes fp32"
+        ConfigError, match=r"paper cannot honour recipe int4-item.* had as onnx or tflite; paper takes fp32"
     ):
         check_recipe(RECIPES["int4-item"], "paper")
     with pytest.raises(ConfigError, match="Did you mean 'onnx'"):

@@ -25,9 +25,8 @@ KINDS: Final[Mapping[str, str]] = {
 PLAIN: Final = f"bpr_dim{DIM}"
 HETCOMP: Final = f"hetcomp_dim{DIM}"
 SINGLE: Final = f"rrd_dim{DIM}"
-PLAIN_METHOD: Final[Mapping[str, Any]] = {"learning_rate": 3e-3}
+PLAIN_TRAINING: Final[Mapping[str, Any]] = {"epochs": 200}
 """Of the students beside BPR, as in the study of DE-RRD."""
-PLAIN_TRAINING: Final[Mapping[str, Any]] = {"epochs": 100, "evaluate_every": 10}
 
 PROTOCOL: Final = (
     "CiteULike, users with 5 items and more, 60/20/20 per user, full ranking, Recall@50 = hits / |relevant|, "
@@ -60,8 +59,8 @@ class Outcome:
 
 
 def ensemble_of(teachers: Sequence[str]) -> str:
-    """The name of the teachers together."""
-    return f"ensemble:{'+'.join(teachers)}"
+    """The name of the teachers together; one is its own ensemble."""
+    return teachers[0] if len(teachers) == 1 else f"ensemble:{'+'.join(teachers)}"
 
 
 def best(outcomes: Sequence[Outcome], *parts: str) -> Outcome | None:

@@ -81,7 +81,6 @@ def _student_options(name: str, teacher: str) -> "TrainOptions":
 
     return TrainOptions(
         teacher=None if name.startswith("bpr") else teacher,
-        method=study.STUDENT_METHOD,
         training=study.STUDENT_TRAINING,
     )
 

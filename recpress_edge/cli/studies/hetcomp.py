@@ -93,7 +93,7 @@ def _students(
     from recpress_edge.reproduce import hetcomp as study
     from recpress_edge.training.cache import TrainOptions
 
-    beside = TrainOptions(method=study.PLAIN_METHOD, training=study.PLAIN_TRAINING)
+    beside = TrainOptions(training=study.PLAIN_TRAINING)
     found = [_outcome(make(study.PLAIN, "student", seed, beside), "plain", "")]
     for teacher in teachers:
         options = dataclasses.replace(beside, teacher=str(teacher.folder))

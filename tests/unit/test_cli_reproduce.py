@@ -1,0 +1,70 @@
+"""The studies as a user runs them, on small data and with short schedules."""
+
+import json
+
+import pytest
+from small_data import two_tastes
+
+from recpress_edge.cli import main
+from recpress_edge.reproduce import de_rrd, hetcomp
+from recpress_edge.training import config
+
+SHORT = {"epochs": 2, "evaluate_every": 1}
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    monkeypatch.setattr("recpress_edge.data.resolve.load_dataset", lambda *_: two_tastes())
+    for method in ("bpr", "soft", "hetcomp"):
+        monkeypatch.setitem(config._USUAL, method, config.Settings({}, SHORT))
+    monkeypatch.setitem(config._USUAL, "soft teacher", config.Settings({}, SHORT))
+
+
+def test_de_rrd(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(de_rrd, "TEACHER", "bpr_dim8")
+    monkeypatch.setattr(de_rrd, "TEACHER_TRAINING", SHORT)
+    monkeypatch.setattr(de_rrd, "STUDENT_TRAINING", SHORT)
+    out = tmp_path / "de-rrd.json"
+    command = ["reproduce", "de-rrd", "--methods", "bpr,rrd", "--seeds", "2", "--work", str(tmp_path)]
+    assert main([*command, "--out", str(out)]) == 0
+    result = json.loads(out.read_text())
+    assert [(o["name"], o["seed"]) for o in result["outcomes"]] == [
+        ("bpr_dim8", 0), ("bpr_dim20", 0), ("bpr_dim20", 1), ("rrd_dim20", 0), ("rrd_dim20", 1)
+    ]  # fmt: skip
+    assert "seed 0" in result["negatives"]
+    assert all(o["seconds_per_epoch"] > 0 for o in result["outcomes"])
+    said = capsys.readouterr().out
+    assert "s an epoch" in said
+    assert "differs:" in said
+    assert main([*command, "--out", str(out)]) == 2  # not overwritten
+
+
+def test_hetcomp_from_two_teachers(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(hetcomp, "PLAIN_TRAINING", SHORT)
+    monkeypatch.setattr("recpress_edge.data.resolve.known_names", lambda _: [hetcomp.DATA])
+    out = tmp_path / "hetcomp.json"
+    command = ["reproduce", "hetcomp", "--teachers", "bpr_dim8,soft_dim8", "--work", str(tmp_path)]
+    assert main([*command, "--out", str(out)]) == 0
+    outcomes = json.loads(out.read_text())["outcomes"]
+    assert [o["part"] for o in outcomes] == [
+        "teacher", "teacher", "ensemble", "plain", "single", "single", "hetcomp alone", "hetcomp"
+    ]  # fmt: skip
+    assert outcomes[-1]["teacher"] == "ensemble:bpr_dim8+soft_dim8"
+    assert "--teacher ensemble:bpr_dim8+soft_dim8 --int8" in capsys.readouterr().out
+
+
+def test_hetcomp_names_the_import_that_is_missing(tmp_path, capsys):
+    assert main(["reproduce", "hetcomp", "--teachers", "bpr_dim8", "--work", str(tmp_path)]) == 2
+    assert "--split ratio:60/20/20" in capsys.readouterr().err
+
+
+def test_hetcomp_verdicts_are_seed_by_seed():
+    def outcome(part, seed, recall, teacher=""):
+        return hetcomp.Outcome(
+            part, part, teacher, seed, 1, 1.0, None, {"recall@50": recall}, {"recall@50": recall}
+        )
+
+    rows = [outcome("plain", s, 0.1) for s in (0, 1)] + [outcome("hetcomp", s, 0.2) for s in (0, 1)]
+    rows += [outcome("single", 0, 0.15, "a"), outcome("single", 1, 0.25, "a"), outcome("single", 1, 0.1, "b")]
+    assert [verdict.holds for verdict in hetcomp.verdicts(rows)] == [True, False]
+    assert "0.2000 and 0.2500 (single from a)" in hetcomp.verdicts(rows)[1].evidence

@@ -143,9 +143,9 @@ class FlatModel:
         for number, tensor in enumerate(graph.tensors):
             if number == source:
                 continue
-            stored = model.buffers[tensor.buffer].data
+            stored = _stored(model.buffers[tensor.buffer], data)
             tensor.name = f"network/{number}"
-            tensor.buffer = 0 if stored is None or not len(stored) else self._buffer(bytes(stored))
+            tensor.buffer = self._buffer(stored) if stored else 0
             self._graph.tensors.append(tensor)
             numbers[number] = len(self._graph.tensors) - 1
         codes = {}
@@ -188,6 +188,13 @@ class FlatModel:
         entry = schema.MetadataT()
         entry.name, entry.buffer = key, self._buffer(value.encode())
         return entry
+
+
+def _stored(buffer: Any, file: bytes) -> bytes:
+    """A buffer's bytes. ai-edge-quantizer puts large ones behind the flatbuffer, once they are 256 KiB."""
+    if buffer.offset > 1:  # 0: within; 1: within, to be moved by whoever writes the file
+        return file[buffer.offset : buffer.offset + buffer.size]
+    return b"" if buffer.data is None else bytes(buffer.data)
 
 
 def _named(name: str, number: int) -> Any:

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from network_models import N_ITEMS, N_USERS, read_neumf, read_sasrec
+from network_models import N_ITEMS, N_USERS, neumf_arrays, read_neumf, read_sasrec
 from test_network_export import HISTORIES, expected
 
 from recpress_edge.core.errors import ConfigError
@@ -53,3 +53,16 @@ def test_a_tflite_file_answers_as_numpy_does(traced, recipe, delegate, tmp_path)
     assert np.mean(shared) > 0.9
     with pytest.raises(ConfigError, match="seen item index outside"):
         runtime.recommend(0 if student.kind == "neumf" else None, [N_ITEMS], 3)
+
+
+def test_a_catalogue_whose_tables_the_quantiser_puts_behind_the_file(tmp_path):
+    student = read_neumf(tmp_path, **neumf_arrays(n_items=5000))
+    contract = network_contract(student, NETWORK_RECIPES["int8-dynamic"], "tflite", 1e-4)
+    path, reference = tmp_path / "model.tflite", neumf_reference(student)
+    network = in_recipe(trace(student, "tflite"), contract)
+    path.write_bytes(write_model(network_graph(contract, network), {}))
+    for delegate in (None, "xnnpack"):
+        runtime = LiteRT(path, contract, delegate=delegate)
+        for user in range(N_USERS):
+            items, wanted = runtime.recommend(user, [], 50)[0], reference.recommend(user, [], 50)[0]
+            assert len(set(items.tolist()) & set(wanted.tolist())) >= 40

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import flatbuffers
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
@@ -13,9 +14,9 @@ from device_bench.runtimes.reference import ReferenceRuntime
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.rng import stream
 from recpress_export.contents import read_contents
-from recpress_export.flatbuffer import ALIGNMENT
+from recpress_export.flatbuffer import ALIGNMENT, FlatModel
 from recpress_export.formats import FORMATS
-from recpress_export.graph import describe_int8
+from recpress_export.graph import ExcludeSeen, Graph, RunNetwork, SelectTop, describe_int8
 from recpress_export.quantize import RECIPES, QuantizedTables
 from recpress_export.tflite_top import TWO_LEVEL_ITEMS, layout_of
 from recpress_export.tflite_writer import to_tflite
@@ -71,6 +72,34 @@ def test_every_tensor_lies_at_a_multiple_of_the_alignment():
     starts = [tab.Vector(o) for tab in at if (o := tab.Offset(4))]
     assert len(starts) > 10
     assert not any(start % ALIGNMENT for start in starts)
+
+
+def behind_the_flatbuffer(model, stored):
+    """The model with a constant's bytes after it in the file, as ai-edge-quantizer writes large ones."""
+    model.buffers[-1].data, model.buffers[-1].offset, model.buffers[-1].size = None, 2, len(stored)
+    for _ in range(2):  # the offset has the same length whatever its value
+        builder = flatbuffers.Builder(1024)
+        builder.Finish(model.Pack(builder), b"TFL3")
+        model.buffers[-1].offset = len(builder.Output())
+    return bytes(builder.Output()) + stored
+
+
+@pytest.mark.parametrize("outside", [False, True])
+def test_another_models_constants_come_with_it_wherever_they_lie(outside, tmp_path):
+    network, values = FlatModel(), np.array([3.0, -1.0, 0.5, 2.0] + [99.0] * 4, np.float32)  # four items
+    user, scores = network.tensor("u", [1], np.int32), network.tensor("s", [8], np.float32)
+    wide = network.tensor("wide", [1], np.float32)
+    network.operator("CAST", [user], [wide], inDataType=2, outDataType=0)  # from INT32 to FLOAT32
+    network.operator("ADD", [wide, network.constant("values", values)], [scores])
+    data = network.to_bytes({"u": user}, {"s": scores}, {})
+    if outside:
+        data = behind_the_flatbuffer(schema.ModelT.InitFromPackedBuf(data, 0), values.tobytes())
+    contract = make_contract(RECIPES["fp32"], np.zeros((9, 1)), np.zeros((4, 1)), "tflite")
+    graph = Graph(contract, (RunNetwork(data), ExcludeSeen(-np.inf), SelectTop()))
+    (tmp_path / "model.tflite").write_bytes(to_tflite(graph, {}))
+    items, found = LiteRT(tmp_path / "model.tflite", contract).recommend(5, [3], 4)
+    assert items.tolist() == [0, 2, 1]
+    assert found.tolist() == [8, 5.5, 4]
 
 
 def test_dim_10_citeulike_size_and_ratio():

@@ -3,13 +3,54 @@
 import dataclasses
 import tomllib
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
 
 from recpress_edge.core.errors import ConfigError, unknown_name
 
 C = TypeVar("C")
+
+
+class Bound(NamedTuple):
+    """What a number must be: the end of "learning_rate must be …", and whether a value is."""
+
+    says: str
+    holds: Callable[[float], bool]
+
+
+# Written so that a NaN is within no bound.
+_POSITIVE = Bound("above 0", lambda value: value > 0)
+_NOT_NEGATIVE = Bound("at least 0", lambda value: value >= 0)
+_BELOW_ONE = Bound("at least 0 and below 1", lambda value: 0 <= value < 1)
+_SHARE = Bound("between 0 and 1", lambda value: 0 <= value <= 1)
+
+PositiveFloat = Annotated[float, _POSITIVE]
+PositiveInt = Annotated[int, _POSITIVE]
+NotNegativeFloat = Annotated[float, _NOT_NEGATIVE]
+NotNegativeInt = Annotated[int, _NOT_NEGATIVE]
+BelowOneFloat = Annotated[float, _BELOW_ONE]
+ShareFloat = Annotated[float, _SHARE]
+
+
+def at_least(least: float) -> Bound:
+    """The bound of numbers from ``least`` on."""
+    return Bound(f"at least {least}", lambda value: value >= least)
+
+
+class Bounded:
+    """Base of settings: a dataclass whose annotations carry bounds refuses a value outside of them."""
+
+    __slots__ = ()
+    section: ClassVar[str] = "method"
+    """Table of the configuration file that the fields stand in, for the error."""
+
+    def __post_init__(self) -> None:
+        for name, hint in typing.get_type_hints(type(self), include_extras=True).items():
+            for bound in getattr(hint, "__metadata__", ()):
+                value = getattr(self, name)
+                if not bound.holds(value):
+                    raise ConfigError(f"{self.section}.{name} must be {bound.says}, got {value}")
 
 
 def load_config(cls: type[C], values: Mapping[str, Any], where: str) -> C:

@@ -2,48 +2,36 @@
 
 from dataclasses import dataclass
 
+from recpress_edge.core.config import PositiveFloat, PositiveInt
 from recpress_edge.distill.config import FTDConfig
 from recpress_edge.distill.ranking_config import DEConfig, RRDConfig
-from recpress_edge.models.config import check_positive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RRDNeuMFConfig(RRDConfig):
     """Relaxed ranking distillation beside NeuMF's pointwise loss."""
 
-    learning_rate: float = 2e-3
+    learning_rate: PositiveFloat = 2e-3
     """As in neumf."""
-    negatives: int = 4
+    negatives: PositiveInt = 4
     """Unobserved items drawn for each positive, as in neumf."""
-
-    def __post_init__(self) -> None:
-        RRDConfig.__post_init__(self)
-        check_positive("method", negatives=self.negatives)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FTDNeuMFConfig(FTDConfig):
     """Full topology distillation beside NeuMF's pointwise loss."""
 
-    learning_rate: float = 2e-3
+    learning_rate: PositiveFloat = 2e-3
     """As in neumf."""
-    negatives: int = 4
+    negatives: PositiveInt = 4
     """Unobserved items drawn for each positive, as in neumf."""
-
-    def __post_init__(self) -> None:
-        FTDConfig.__post_init__(self)
-        check_positive("method", negatives=self.negatives)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DENeuMFConfig(DEConfig):
     """Distillation experts beside NeuMF's pointwise loss."""
 
-    learning_rate: float = 2e-3
+    learning_rate: PositiveFloat = 2e-3
     """As in neumf."""
-    negatives: int = 4
+    negatives: PositiveInt = 4
     """Unobserved items drawn for each positive, as in neumf."""
-
-    def __post_init__(self) -> None:
-        DEConfig.__post_init__(self)
-        check_positive("method", negatives=self.negatives)

@@ -2,30 +2,28 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
-from recpress_edge.models.config import check_not_negative, check_positive
+from recpress_edge.core.config import Bounded, NotNegativeInt, PositiveInt
 
 CHOOSE_BY: Final = "recall@50"
 """The validation metric by which the best epoch is chosen and early stopping decides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingConfig:
+class TrainingConfig(Bounded):
     """How long to train, how often to look at the validation split, and which epoch to keep."""
 
-    epochs: int
+    section: ClassVar[str] = "training"
+
+    epochs: PositiveInt
     """Length of the schedule. Methods that anneal something spread it over these epochs."""
-    evaluate_every: int = 5
+    evaluate_every: PositiveInt = 5
     """Epochs between evaluations on the validation split; the last epoch is always evaluated."""
     keep: Literal["best", "last"] = "best"
     """'best' on the validation split, or 'last' for a fixed number of epochs (the reference protocol)."""
-    patience: int = 0
+    patience: NotNegativeInt = 0
     """Stop after this many evaluations in a row without a new best; 0 trains all epochs."""
-
-    def __post_init__(self) -> None:
-        check_positive("training", epochs=self.epochs, evaluate_every=self.evaluate_every)
-        check_not_negative("training", patience=self.patience)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +60,13 @@ _USUAL: Final[Mapping[str, Settings]] = {
     "ease": _AT_ONCE,
     "ensemble": _AT_ONCE,
     "lightgcn": Settings({}, {"epochs": 200, "patience": 5}),
-    # Wide and without a teacher it overfits early: slower steps, softer scores, fewer epochs.
     # Fine-tuned for a recipe's rounding: from a trained model, so short and with smaller steps.
     **{
         f"{method} quantised": Settings({}, {"epochs": 10, "evaluate_every": 1})
         for method in ("bpr", "ftd", "htd", "hetcomp", *_BESIDE_BPR)
     },
     "soft quantised": Settings({"learning_rate": 0.005}, {"epochs": 20, "evaluate_every": 1}),
+    # Wide and without a teacher it overfits early: slower steps, softer scores, fewer epochs.
     "soft teacher": Settings({"learning_rate": 0.01, "temperature": 0.15}, {"epochs": 30}),
 }
 

@@ -18,9 +18,7 @@ CLASSES = [*{entry.config for entry in METHODS.values()}, FoldInConfig]
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_every_number_of_every_method_has_a_bound(cls: type) -> None:
     free = {
-        name
-        for name, hint in typing.get_type_hints(cls, include_extras=True).items()
-        if hint in (int, float)
+        name for name, hint in typing.get_type_hints(cls, include_extras=True).items() if hint in (int, float)
     }
     assert not free - {"offset", "scale"}
 

@@ -323,6 +323,7 @@ def test_a_place_that_cannot_be_written_is_found_before_measuring(pristine, tmp_
     assert (tmp_path / "runs").read_text() == "a file where the folder should be"
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_leaves_no_process_and_no_record(pristine, tmp_path):
     program = [
         sys.executable,

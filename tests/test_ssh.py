@@ -270,6 +270,7 @@ def test_the_connection_is_cut_in_the_middle(server, bench):
     assert left_on(server) == []
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_here_ends_it_there(server, bundle, tmp_path):
     program = [sys.executable, "-m", "device_bench", "run", str(bundle.folder), "--on", server.target]
     flags = ["--ssh-config", server.config(), "--board-python", sys.executable, *QUICK, "--seconds", "20"]

@@ -135,6 +135,7 @@ def test_wrong_usage_is_refused(run, argv, message):
         run(*argv)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_names_the_command_that_goes_on(tmp_path):
     argv = [
         "train",

@@ -1,6 +1,8 @@
 """--sustained: windows over time from a made-up board that heats up, and a short real run."""
 
+import itertools
 import json
+import types
 
 import pytest
 from bundles import make_bundle
@@ -8,6 +10,7 @@ from published import validator
 
 from device_bench import sustained
 from device_bench.__main__ import main
+from device_bench.measure import BLOCK_QUERIES
 from device_bench.options import Protocol
 from device_bench.protocol import job_of
 from device_bench.show import record_lines
@@ -37,16 +40,21 @@ def heating():
     return state
 
 
+def ticking(step_s=0.125):
+    """A clock that moves on whenever it is read: how many windows there are is no matter of the load."""
+    ticks = itertools.count()
+    return lambda: next(ticks) * step_s
+
+
 def test_every_window_has_its_figures_and_its_state(bundle, monkeypatch):
-    monkeypatch.setattr(sustained, "LEAST_WINDOW_S", 0.05)
-    job = job_of(bundle.folder, bundle, Protocol(sustained_s=1, k=20))
+    monkeypatch.setattr(sustained, "time", types.SimpleNamespace(perf_counter=ticking()))
+    job = job_of(bundle.folder, bundle, Protocol(sustained_s=7, k=20))
     found = sustain(job, heating())
-    count = len(found["at_s"])
-    assert 10 <= count <= 20
-    assert {len(value) for value in found.values() if isinstance(value, list)} == {count}
-    assert found["at_s"] == sorted(found["at_s"])
-    assert found["at_s"][-1] >= 1
-    assert found["temp_c"][:3] == [50, 60, 70]
+    # By hand: eighths of a second. Of a window's 11 readings, 8 ask whether its second is over: 7 say no.
+    assert found["queries"] == [7 * BLOCK_QUERIES] * 5
+    assert found["at_s"] == [1.4, 2.8, 4.1, 5.5, 6.9]
+    assert {len(value) for value in found.values() if isinstance(value, list)} == {5}
+    assert found["temp_c"] == [50, 60, 70, 80, 90]
     assert found["clock_khz"][:2] == [1_800_000, 900_000]
     assert all(p95 >= p50 > 0 for p50, p95 in zip(found["p50_ns"], found["p95_ns"], strict=True))
     (warning,) = sustained_warnings(found)

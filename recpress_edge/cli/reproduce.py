@@ -13,6 +13,7 @@ STUDIES: Final[Mapping[str, str]] = {
     "topology": "topology",
     "de-rrd": "de_rrd",
     "hetcomp": "hetcomp",
+    "gowalla": "gowalla",
 }
 
 
@@ -24,7 +25,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="topology: FTD and HTD (Kang et al., KDD 2021) on CiteULike by the reference protocol: "
         "100 epochs, no early stopping, test Recall@50 at the last epoch. de-rrd: DE, RRD, DE-RRD and "
         "IR-RRD (Kang et al., CIKM 2020, Inf. Sci. 2021) on CiteULike by LOO-499. hetcomp: several teachers "
-        "(Kang et al., WWW 2023), CiteULike split 60/20/20. What is trained already is reused.",
+        "(Kang et al., WWW 2023), CiteULike split 60/20/20. gowalla: teachers on the LightGCN split by "
+        "Recall@20, trained again on train and validation. What is trained already is reused.",
         epilog="example: recpress-edge reproduce topology --dims 10,20 --jobs 2 --out topology.json",
     )
     parser.add_argument("study", choices=list(STUDIES), help="which study")
@@ -32,7 +34,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--methods", metavar="NAME,NAME", help="de-rrd: students (default: bpr,de,rrd,de_rrd,irrrd)"
     )
-    parser.add_argument("--teachers", metavar="NAME,NAME", help="hetcomp: teachers (default: six kinds)")
+    parser.add_argument(
+        "--teachers", metavar="NAME,NAME", help="hetcomp, gowalla: teachers (default: all of the study)"
+    )
     parser.add_argument(
         "--seeds",
         type=positive_int,

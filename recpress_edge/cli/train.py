@@ -52,6 +52,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="FOLDER",
         help="a trained model to take for the ensemble's member of that name; may be given again",
     )
+    parser.add_argument(
+        "--refit",
+        action="store_true",
+        help="then train again on train and validation together, for the epochs chosen on validation, and "
+        "give the test figures of that, as published tables do; what is distilled comes from the first",
+    )
     parser.set_defaults(func=_train)
 
 
@@ -241,23 +247,33 @@ def _train(args: argparse.Namespace) -> int:
     from recpress_edge.data.resolve import load_dataset
     from recpress_edge.distill.students import parse_name
     from recpress_edge.training.cache import ensure_model
+    from recpress_edge.training.refit import check_refit, refit
 
     name = str(parse_name(args.teacher, "teacher"))
     options = dataclasses.replace(train_options(args, None), members=tuple(args.member))
     if args.dry_run:
         say_plan(args, name, "teacher", options)
+        if args.refit:
+            say(args, f"then again    {name} on train and validation, for the epochs chosen on validation")
         return 0
     data = load_dataset(args.data, args.work, lambda text: say(args, text))
+    if args.refit:
+        check_refit(name, data)
     with training_events(args) as tell:
         models = [
             ensure_model(name, "teacher", data, seed, args.work, options, tell) for seed in seeds_of(args)
         ]
+        refitted = [refit(model, data, args.work, options, tell) for model in models if args.refit]
     say_metrics(args, models)
+    if refitted:
+        say(args, "\ntrained again on train and validation:")
+        say_metrics(args, refitted)
     say(args)
     student = "htd_dim10" if name.startswith("bpr") else "soft_dim10"
     # By its name a default teacher is found again; one with other settings only by its folder.
     usual = name == parse_name(student).entry.usual_teacher and not (options.method or options.training)
     teacher = "" if usual and args.seed == 0 else f" --teacher {shlex.quote(str(models[0].folder))}"
     next_steps(args, [f"recpress-edge distill --student {student}{teacher}{flags_again(args)}"])
-    emit(args, {"models": [model_record(model) for model in models]})
+    records = {"refitted": [model_record(model) for model in refitted]} if refitted else {}
+    emit(args, {"models": [model_record(model) for model in models], **records})
     return 0

@@ -31,8 +31,21 @@ def bpr_loss(user: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
     return -F.logsigmoid((user * (positive - negative)).sum(dim=1)).sum()
 
 
+def hardest(user_rows: Tensor, candidates: Tensor, item_emb: Tensor) -> Tensor:
+    """Of each set of candidates the one that is scored highest now, as the negative to learn from.
+
+    Zhang et al., "Optimizing Top-N Collaborative Filtering via Dynamic Negative Item Sampling", SIGIR 2013.
+
+    user_rows (B, D), candidates (B, N, C), item_emb (I, D) -> (B, N).
+    """
+    with torch.no_grad():
+        rows = F.embedding(candidates.flatten(1), item_emb)  # (B, N · C, D)
+        scores = torch.bmm(rows, user_rows[:, :, None]).view_as(candidates)
+        return candidates.gather(2, scores.argmax(dim=2, keepdim=True))[:, :, 0]
+
+
 class NegativeSampler:
-    """One uniform unobserved item for each positive, redrawn each epoch, all at once."""
+    """Uniform unobserved items for each positive, redrawn each epoch, all at once."""
 
     def __init__(self, train: Interactions) -> None:
         full = np.flatnonzero(train.counts() == train.n_items)
@@ -48,15 +61,10 @@ class NegativeSampler:
         self._positives = train.indices.astype(np.int64)  # (nnz,)
         self._keys = self._users * train.n_items + self._positives  # ascending, by the container's order
 
-    def epoch(self, seed: int, epoch: int, per_positive: int = 1) -> tuple[I64, I64, I64]:
-        """Shuffled (users, positives, negatives), (nnz,) each, ``per_positive`` times as many negatives.
-
-        No negative is a train item of its user. The negatives of one positive stand together.
-        """
-        order = stream(seed, "shuffle", epoch).permutation(self._users.size)
-        users = self._users[order]
-        negatives = self._draw(np.repeat(users, per_positive), stream(seed, "negatives", epoch))
-        return users, self._positives[order], negatives
+    def epoch(self, seed: int, epoch: int) -> tuple[I64, I64, I64]:
+        """Shuffled (users, positives, negatives), (nnz,) each; no negative is a train item of its user."""
+        users, positives, negatives = self.epoch_of_many(seed, epoch, 1)
+        return users, positives, negatives[:, 0]
 
     def epoch_of_many(self, seed: int, epoch: int, each: int) -> tuple[I64, I64, I64]:
         """As :meth:`epoch`, with ``each`` negatives (nnz, each) for every positive."""
@@ -64,6 +72,16 @@ class NegativeSampler:
         users = self._users[order]
         negatives = self._draw(np.repeat(users, each), stream(seed, "negatives", epoch))
         return users, self._positives[order], negatives.reshape(-1, each)
+
+    def batches(
+        self, seed: int, epoch: int, each: int, size: int, device: str
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """:meth:`epoch_of_many` by ``size`` positives: users (B,), positives (B,), negatives (B, each)."""
+        drawn = self.epoch_of_many(seed, epoch, each)
+        users, positives, negatives = (torch.from_numpy(column).to(device) for column in drawn)
+        for start in range(0, len(users), size):
+            part = slice(start, start + size)
+            yield users[part], positives[part], negatives[part]
 
     def _draw(self, users: I64, rng: np.random.Generator) -> I64:
         negatives = rng.integers(self._n_items, size=users.size)
@@ -87,11 +105,18 @@ class BPR(Factorised, Method):
         self.optimizer = Adam(self.mf, config.learning_rate, config.weight_decay)
 
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
-        drawn = self.sampler.epoch(self.job.seed, epoch)
-        users, positives, negatives = (torch.from_numpy(column).to(self.job.device) for column in drawn)
-        for start in range(0, len(users), self.config.batch_size):
-            part = slice(start, start + self.config.batch_size)
-            yield self.batch_loss(users[part], positives[part], negatives[part])
+        config, job = self.config, self.job
+        for users, positives, drawn in self.sampler.batches(
+            job.seed, epoch, config.candidates, config.batch_size, job.device
+        ):
+            yield self.batch_loss(users, positives, self._negatives(users, drawn))
+
+    def _negatives(self, users: Tensor, drawn: Tensor) -> Tensor:
+        """The negative of each positive (B,) among those drawn (B, candidates)."""
+        if self.config.candidates == 1:
+            return drawn[:, 0]
+        user_emb, item_emb = self.tables()
+        return hardest(F.embedding(users, user_emb), drawn[:, None], item_emb)[:, 0]
 
     def batch_loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
         """Loss () of one batch of indices, (B,) each."""

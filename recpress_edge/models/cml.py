@@ -47,13 +47,10 @@ class CML(Factorised, Method):
         self.optimizer = Adam(self.mf, config.learning_rate, 0.0)
 
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
-        drawn = self.sampler.epoch(self.job.seed, epoch, self.config.negatives)
-        users, positives, negatives = (torch.from_numpy(column).to(self.job.device) for column in drawn)
-        negatives = negatives.reshape(len(users), -1)  # (nnz, N)
-        for start in range(0, len(users), self.config.batch_size):
-            part = slice(start, start + self.config.batch_size)
+        config, job = self.config, self.job
+        for batch in self.sampler.batches(job.seed, epoch, config.negatives, config.batch_size, job.device):
             self._into_the_ball()
-            yield self._batch_loss(users[part], positives[part], negatives[part])
+            yield self._batch_loss(*batch)
 
     def _batch_loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
         user, positive, others = (

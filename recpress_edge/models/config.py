@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
@@ -37,6 +37,8 @@ class BPRConfig(Bounded):
     """Positives per step. The loss is a sum, so the balance with the weight decay depends on it."""
     init_std: PositiveFloat = 0.01
     """Standard deviation of the initial embeddings."""
+    candidates: PositiveInt = field(default=1, metadata=LATER)
+    """Unobserved items drawn for each negative, of which the highest scored is taken; 1 takes any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +54,11 @@ class LightGCNConfig(Bounded):
     batch_size: PositiveInt = 8192
     """Positives per step, each step a propagation over the whole graph."""
     negatives: PositiveInt = 1
-    """Uniform unobserved items for each positive."""
+    """Unobserved items for each positive."""
     init_std: PositiveFloat = 0.1
     """Standard deviation of the initial embeddings."""
+    candidates: PositiveInt = field(default=1, metadata=LATER)
+    """Unobserved items drawn for each negative, of which the highest scored is taken; 1 takes any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,28 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from recpress_edge.core.memory import require_memory
 from recpress_edge.data.interactions import Interactions
 
 I64 = NDArray[np.int64]
+
+_COPIES_LEARNED = 4  # a weight, its gradient, and Adam's two moments
+_COPIES_SCORED = 4  # of a batch's scores: themselves, their exponentials, and gradients of both
+
+
+def require_autoencoder_memory(what: str, n_inputs: int, hidden: int, dim: int, batch: int) -> None:
+    """Refuse an autoencoder of rows of ``n_inputs`` that does not fit, before any of it is allocated.
+
+    Counted are its two layers as wide as a row, with all that learning keeps of them, and the scores of one
+    batch.
+    """
+    learned = n_inputs * (hidden + dim) * _COPIES_LEARNED
+    scored = batch * n_inputs * _COPIES_SCORED
+    require_memory(
+        (learned + scored) * torch.float32.itemsize,
+        f"{what} with hidden layers of {hidden} and {dim}, {batch} rows of scores at a time,",
+        "Set a smaller method.hidden or batch, or take a smaller dim.",
+    )
 
 
 class SparseEncoder(nn.Module):

@@ -1,6 +1,7 @@
 """Products of the interactions with themselves, a block of columns at a time: never a dense (U, I) array."""
 
 from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from recpress_edge.models.sparse import SparseRows
 
 I64 = NDArray[np.int64]
 
-_BLOCK = 512  # columns at a time
+BLOCK: Final = 512  # columns at a time
 
 
 class Binary:
@@ -42,6 +43,6 @@ class Binary:
 
     def gram_blocks(self) -> Iterator[tuple[slice, Tensor]]:
         """X Xᵀ (N, N), symmetric, in blocks of its columns: which ones, and their values (N, B)."""
-        for start in range(0, self.pairs.n_users, _BLOCK):
-            part = slice(start, min(start + _BLOCK, self.pairs.n_users))
+        for start in range(0, self.pairs.n_users, BLOCK):
+            part = slice(start, min(start + BLOCK, self.pairs.n_users))
             yield part, self.times(self.dense_rows(np.arange(part.start, part.stop)))

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from recpress_edge.core.rng import stream, torch_seed
 from recpress_edge.models.adam import Adam
 from recpress_edge.models.config import IAEConfig
-from recpress_edge.models.encoder import SparseEncoder, softmax_log_likelihood
+from recpress_edge.models.encoder import SparseEncoder, require_autoencoder_memory, softmax_log_likelihood
 from recpress_edge.models.method import Factorised, Job, Method
 
 I64 = NDArray[np.int64]
 
-_BLOCK_ITEMS = 4096
+_BLOCK_ITEMS = 512  # rows of users at a time
 
 
 class IAE(Factorised, Method):
@@ -28,6 +28,13 @@ class IAE(Factorised, Method):
     """
 
     def __init__(self, job: Job, config: IAEConfig) -> None:
+        require_autoencoder_memory(
+            f"I-AE of {job.train.n_users:,} users",
+            job.train.n_users,
+            config.hidden,
+            job.dim,
+            config.batch_items,
+        )
         self.job = job
         self.config = config
         self.items = job.train.transposed()  # a row per item

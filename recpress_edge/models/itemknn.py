@@ -4,8 +4,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from recpress_edge.core.memory import require_memory
 from recpress_edge.models.config import ItemKNNConfig
-from recpress_edge.models.gram import Binary
+from recpress_edge.models.gram import BLOCK, Binary
 from recpress_edge.models.method import ClosedForm, Job
 from recpress_edge.models.sparse import SparseRows
 
@@ -26,9 +27,17 @@ class ItemKNN(ClosedForm):
 
     def fit(self) -> None:
         train = self.job.train
+        size = min(self.config.neighbours, train.n_items)
+        kept = train.n_items * size * (torch.int64.itemsize + torch.float32.itemsize)
+        block = train.n_items * BLOCK * torch.float32.itemsize
+        require_memory(
+            2 * kept
+            + 4 * block,  # the blocks' lists and their union; products, similarities and two temporaries
+            f"Item-kNN compares {train.n_items:,} items, {BLOCK} at a time, keeps {size} of each and",
+            "Set a smaller method.neighbours, or drop rare items when importing.",
+        )
         self.matrix = Binary(train)
         root = torch.from_numpy(np.sqrt(train.item_counts()).astype(np.float32))  # (I,)
-        size = min(self.config.neighbours, train.n_items)
         neighbours, weights = [], []
         for part, shared in Binary(train.transposed()).gram_blocks():
             similarity = shared / (root[:, None] * root[None, part] + self.config.shrink).clamp_(min=1e-12)

@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.adam import Adam
-from recpress_edge.models.bpr import NegativeSampler
+from recpress_edge.models.bpr import NegativeSampler, hardest
 from recpress_edge.models.config import LightGCNConfig
 from recpress_edge.models.method import Factorised, Job, Method
 from recpress_edge.models.mf import first_tables
@@ -70,8 +70,8 @@ class _Propagated(torch.autograd.Function):
 class LightGCN(Factorised, Method):
     """He et al., "LightGCN: Simplifying and Powering Graph Convolution Network", SIGIR 2020.
 
-    Deviation: several negatives a positive, and large batches, since a propagation over the whole graph
-    costs the same for a large batch as for a small one.
+    Deviations: large batches and larger steps, since a propagation over the whole graph costs the same for a
+    large batch as for a small one; several negatives a positive, or the hardest of several, where asked for.
     """
 
     def __init__(self, job: Job, config: LightGCNConfig) -> None:
@@ -83,20 +83,22 @@ class LightGCN(Factorised, Method):
         self.optimizer = Adam(self.mf, config.learning_rate, 0.0)
 
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
-        drawn = self.sampler.epoch(self.job.seed, epoch, self.config.negatives)
-        users, positives, negatives = (torch.from_numpy(column).to(self.job.device) for column in drawn)
-        negatives = negatives.reshape(len(users), -1)  # (nnz, N)
-        for start in range(0, len(users), self.config.batch_size):
-            part = slice(start, start + self.config.batch_size)
-            yield self._batch_loss(users[part], positives[part], negatives[part])
+        config, job = self.config, self.job
+        drawn = config.negatives * config.candidates
+        for batch in self.sampler.batches(job.seed, epoch, drawn, config.batch_size, job.device):
+            yield self._batch_loss(*batch)
 
-    def _batch_loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
-        """users (B,), positives (B,), negatives (B, N) -> ()"""
+    def _batch_loss(self, users: Tensor, positives: Tensor, drawn: Tensor) -> Tensor:
+        """users (B,), positives (B,), drawn (B, N · C) -> ()"""
         user_emb, item_emb = self.propagation(self.mf.user_emb, self.mf.item_emb)
         user_rows = F.embedding(users, user_emb)
+        negatives = drawn
+        if self.config.candidates > 1:
+            sets = drawn.view(len(users), self.config.negatives, self.config.candidates)
+            negatives = hardest(user_rows, sets, item_emb)  # (B, N)
         wanted = (user_rows * F.embedding(positives, item_emb)).sum(dim=1, keepdim=True)  # (B, 1)
         others = torch.einsum("bd,bnd->bn", user_rows, F.embedding(negatives, item_emb))  # (B, N)
-        drawn = [
+        learned = [
             F.embedding(rows, table)
             for rows, table in (
                 (users, self.mf.user_emb),
@@ -104,7 +106,7 @@ class LightGCN(Factorised, Method):
                 (negatives[:, 0], self.mf.item_emb),
             )
         ]
-        size = sum(rows.square().sum() for rows in drawn) / (2 * len(users))
+        size = sum(rows.square().sum() for rows in learned) / (2 * len(users))
         return F.softplus(others - wanted).mean() + self.config.l2 * size
 
     def tables(self) -> tuple[Tensor, Tensor]:

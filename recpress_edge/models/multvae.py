@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from recpress_edge.core.rng import stream, torch_seed
 from recpress_edge.models.adam import Adam
 from recpress_edge.models.config import MultVAEConfig
-from recpress_edge.models.encoder import SparseEncoder, softmax_log_likelihood
+from recpress_edge.models.encoder import SparseEncoder, require_autoencoder_memory, softmax_log_likelihood
 from recpress_edge.models.method import Factorised, Job, Method
 
 I64 = NDArray[np.int64]
@@ -40,6 +40,13 @@ class MultVAE(Factorised, Method):
     """
 
     def __init__(self, job: Job, config: MultVAEConfig) -> None:
+        require_autoencoder_memory(
+            f"Mult-VAE of {job.train.n_items:,} items",
+            job.train.n_items,
+            config.hidden,
+            job.dim,
+            config.batch_users,
+        )
         self.job = job
         self.config = config
         generator = torch.Generator().manual_seed(torch_seed(job.seed, "init"))

@@ -118,11 +118,9 @@ class NeuMFMethod(NetworkMethod):
         self.optimizer = Adam(self.network, config.learning_rate, config.weight_decay)
 
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
-        drawn = self.sampler.epoch_of_many(self.job.seed, epoch, self.config.negatives)
-        users, positives, negatives = (torch.from_numpy(column).to(self.job.device) for column in drawn)
-        for start in range(0, len(users), self.config.batch_size):
-            part = slice(start, start + self.config.batch_size)
-            yield self.batch_loss(users[part], positives[part], negatives[part])
+        config, job = self.config, self.job
+        for batch in self.sampler.batches(job.seed, epoch, config.negatives, config.batch_size, job.device):
+            yield self.batch_loss(*batch)
 
     def batch_loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
         """Loss () of one batch of indices: users (B,), positives (B,), negatives (B, n)."""

@@ -50,6 +50,8 @@ class TrainOptions:
     """Settings of the loop that differ from the defaults."""
     restart: bool = False
     """Ignore the named model and its checkpoint if they exist, and train from the start."""
+    chosen: TrainedModel | None = None
+    """Of a model trained again on train and validation, for its record: the one that chose its epoch."""
     trajectory: bool = False
     """Keep its rankings at a few epochs too; a model that was trained without them is trained again."""
 

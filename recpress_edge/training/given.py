@@ -22,6 +22,11 @@ def model_in(folder: Path, data: Dataset) -> TrainedModel:
         raise ConfigError(f"{folder}: no trained model there ({METADATA} is missing)")
     teacher = load_model(folder)
     if teacher.metadata["dataset"]["digest"] != data.digest():
+        if "refit_of" in teacher.metadata:
+            raise ConfigError(
+                f"{folder} was trained on validation too (--refit), so nothing can be chosen on validation "
+                f"with it. Give the model of the same name that was trained without --refit."
+            )
         trained_on = teacher.metadata["dataset"]["name"]
         raise ConfigError(
             f"{folder} was trained on {trained_on!r} and a split that differs from {data.name!r} "

@@ -75,7 +75,9 @@ def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) ->
     used = memory.increase_bytes()
     if options.trajectory:
         finish(plan.folder, _chosen_epoch(plan, state), *stage_of(rows, data.train))
+    refit_of = {"refit_of": _reference(options.chosen)} if options.chosen else {}
     metadata = _metadata(plan, data, options, state) | {
+        **refit_of,
         "metrics": metrics,
         "definitions": definitions,
         "recall@50_by_popularity": thirds,

@@ -1,0 +1,55 @@
+"""The same model again on train and validation together, once validation has decided: for test figures.
+
+Published tables are mostly made so. What comes out has nothing left to choose on, and has seen what a
+student's epochs are chosen on: it is no teacher, and is not exported.
+"""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.data.interactions import Dataset, Interactions
+from recpress_edge.distill.students import ENSEMBLE, parse_name
+from recpress_edge.training.cache import OnEvent, TrainOptions, ensure_model
+from recpress_edge.training.store import TrainedModel
+
+
+def joined(data: Dataset) -> Dataset:
+    """Train and validation interactions as the train split, and no validation split."""
+    train = data.train.union(data.valid)
+    nobody = np.empty(0, np.int32)
+    ranks = None if data.valid.ranks is None else nobody
+    none = Interactions.from_pairs(nobody, nobody, data.n_users, data.n_items, ranks)
+    return dataclasses.replace(
+        data, train=train, valid=none, protocol=f"{data.protocol}; train and validation joined"
+    )
+
+
+def refit(
+    chosen: TrainedModel, data: Dataset, work: Path, options: TrainOptions, on_event: OnEvent
+) -> TrainedModel:
+    """Find or train ``chosen`` again, from the start and with its settings, for as many epochs as it kept.
+
+    ``options`` are those that it was made with on ``data``. A closed form is computed again as it was.
+    """
+    name = parse_name(chosen.name, "teacher")
+    check_refit(str(name), data)
+    training = {}
+    if not name.entry.closed_form:
+        training = {**options.training, "epochs": chosen.metadata["chosen_epoch"], "keep": "last"}
+    again = dataclasses.replace(options, training=training, chosen=chosen)
+    seed = int(chosen.metadata["seed"])
+    return ensure_model(chosen.name, "teacher", joined(data), seed, work, again, on_event)
+
+
+def check_refit(name: str, data: Dataset) -> None:
+    """A model that is made of others, or data without a validation split, is a :class:`ConfigError`."""
+    if parse_name(name, "teacher").method == ENSEMBLE:
+        raise ConfigError(f"--refit trains one model again, and {name} is made of several. Leave it out.")
+    if not len(data.valid):
+        raise ConfigError(
+            f"--refit joins validation to train, and data set {data.name!r} has no validation split: "
+            "what is trained on it has learned from all there is. Leave it out."
+        )

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from recpress_edge.reproduce import de_rrd, hetcomp
+from recpress_edge.reproduce import de_rrd, gowalla, hetcomp
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "methods.md"
@@ -43,7 +43,16 @@ def of_hetcomp(result: dict[str, Any]) -> str:
     return markdown(headers, hetcomp.table_rows(outcomes))
 
 
-BLOCKS = {"de-rrd": of_de_rrd, "hetcomp": of_hetcomp}
+def of_gowalla(result: dict[str, Any]) -> str:
+    """Test metrics beside the published ones, and how they came about."""
+    outcomes = []
+    for found in result["outcomes"]:
+        before = gowalla.Choosing(**found["choosing"]) if found["choosing"] else None
+        outcomes.append(gowalla.Outcome(**{**found, "choosing": before}))
+    return markdown(list(gowalla.HEADERS), gowalla.table_rows(outcomes))
+
+
+BLOCKS = {"de-rrd": of_de_rrd, "hetcomp": of_hetcomp, "gowalla": of_gowalla}
 
 
 def block(name: str) -> str:

@@ -43,14 +43,20 @@ def test_propagation_is_the_dense_polynomial_and_so_is_its_gradient():
     assert torch.allclose(torch.cat([users.grad, items.grad]).double(), both.grad, atol=1e-6)
 
 
-def test_lightgcn_loss_is_bpr_on_propagated_rows_with_l2_on_those_drawn():
-    config = LightGCNConfig(batch_size=7, negatives=3, l2=0.2, init_std=0.5)
+@pytest.mark.parametrize("candidates", [1, 4])
+def test_lightgcn_loss_is_bpr_on_propagated_rows_with_l2_on_those_drawn(candidates):
+    config = LightGCNConfig(batch_size=7, negatives=3, candidates=candidates, l2=0.2, init_std=0.5)
     method = LightGCN(Job(TRAIN, 3, 0, 1), config)
     losses = [float(loss.detach()) for loss in method.batch_losses(0)]
-    users, positives, negatives = method.sampler.epoch_of_many(0, 0, 3)
+    users, positives, drawn = method.sampler.epoch_of_many(0, 0, 3 * candidates)
     own = torch.cat([method.mf.user_emb, method.mf.item_emb]).detach().double()
     rows = _graph() @ own
     total, size = 0.0, 0.0
+    sets = drawn.reshape(len(users), 3, candidates).tolist()
+    negatives = [
+        [max(items, key=lambda item: float(rows[user] @ rows[12 + item])) for items in of_positive]
+        for user, of_positive in zip(users.tolist(), sets, strict=True)
+    ]
     for user, positive, others in zip(users[:7], positives[:7], negatives[:7], strict=True):
         for other in others:
             gap = float(rows[user] @ (rows[12 + positive] - rows[12 + other]))

@@ -9,7 +9,7 @@ from small_data import two_tastes
 
 from recpress_edge.core.errors import DataError
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.models.bpr import BPR, NegativeSampler, bpr_loss
+from recpress_edge.models.bpr import BPR, NegativeSampler, bpr_loss, hardest
 from recpress_edge.models.config import BPRConfig
 from recpress_edge.models.method import Job
 
@@ -69,6 +69,36 @@ def test_epochs_differ_and_repeat():
     first, again, other = sampler.epoch(0, 0), sampler.epoch(0, 0), sampler.epoch(0, 1)
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not np.array_equal(first[2], other[2])
+
+
+def test_batches_are_the_epoch_in_pieces():
+    sampler = NegativeSampler(two_tastes().train)  # 480 pairs
+    pieces = list(sampler.batches(0, 2, 3, 200, "cpu"))
+    assert [len(users) for users, _, _ in pieces] == [200, 200, 80]
+    for whole, parts in zip(sampler.epoch_of_many(0, 2, 3), zip(*pieces, strict=True), strict=True):
+        assert np.array_equal(whole, torch.cat(parts).numpy())
+
+
+def test_the_hardest_of_each_set_is_taken():
+    user_rows = torch.tensor([[1.0, 0.0], [0.0, -1.0]])
+    item_emb = torch.tensor([[0.0, 3.0], [2.0, 1.0], [1.0, 0.0], [-1.0, -5.0]])
+    candidates = torch.tensor([[[0, 2], [1, 2]], [[0, 1], [3, 2]]])
+    assert hardest(user_rows, candidates, item_emb).tolist() == [[2, 1], [1, 3]]
+
+
+def test_bpr_learns_from_the_hardest_candidate_and_from_any_when_there_is_one():
+    train = two_tastes().train
+    job = Job(train, dim=3, seed=0, epochs=1)
+    method = BPR(job, BPRConfig(init_std=1.0, candidates=5, batch_size=len(train)))
+    (loss,) = method.batch_losses(0)
+    users, positives, candidates = method.sampler.epoch_of_many(0, 0, 5)
+    scores = (method.mf.user_emb @ method.mf.item_emb.T).detach().double().numpy()
+    gaps = scores[users, positives] - scores[users[:, None], candidates].max(axis=1)
+    assert float(loss.detach()) == pytest.approx(np.logaddexp(0.0, -gaps).sum(), rel=1e-5)
+    plain = BPR(job, BPRConfig(init_std=1.0, batch_size=len(train)))
+    (loss,) = plain.batch_losses(0)
+    gaps = scores[users, positives] - scores[users, plain.sampler.epoch(0, 0)[2]]
+    assert float(loss.detach()) == pytest.approx(np.logaddexp(0.0, -gaps).sum(), rel=1e-5)
 
 
 def test_a_user_who_consumed_everything_is_named():

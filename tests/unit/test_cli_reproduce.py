@@ -6,7 +6,7 @@ import pytest
 from small_data import two_tastes
 
 from recpress_edge.cli import main
-from recpress_edge.reproduce import de_rrd, hetcomp
+from recpress_edge.reproduce import de_rrd, gowalla, hetcomp
 from recpress_edge.training import config
 
 SHORT = {"epochs": 2, "evaluate_every": 1}
@@ -56,6 +56,33 @@ def test_hetcomp_from_two_teachers(tmp_path, monkeypatch, capsys):
 def test_hetcomp_names_the_import_that_is_missing(tmp_path, capsys):
     assert main(["reproduce", "hetcomp", "--teachers", "bpr_dim8", "--work", str(tmp_path)]) == 2
     assert "--split ratio:60/20/20" in capsys.readouterr().err
+
+
+def test_gowalla_trains_again_and_stands_beside_the_published(tmp_path, monkeypatch, capsys):
+    small = {
+        "bpr_dim8": gowalla.Study("MF", (0.5, 0.4), 0.0, {"candidates": 2}, SHORT),
+        "ease": gowalla.Study("EASE", (0.6, 0.5), 1.1, {"l2": 3.0}),
+    }
+    monkeypatch.setattr(gowalla, "STUDIES", small)
+    out = tmp_path / "gowalla.json"
+    command = ["reproduce", "gowalla", "--work", str(tmp_path), "--out", str(out)]
+    assert main([*command, "--dry-run"]) == 0
+    assert not out.exists()
+    assert main([*command, "--teachers", "ease,bpr"]) == 0
+    result = json.loads(out.read_text())
+    mf, ease = result["outcomes"]
+    assert (mf["name"], mf["settings"]["candidates"], ease["settings"]["l2"]) == ("bpr_dim8", 2, 3.0)
+    assert mf["epochs"] in (1, 2)
+    assert set(mf["choosing"]) == {"seconds", "valid", "test"}
+    assert ease["choosing"] is None
+    assert mf["test"] != mf["choosing"]["test"]
+    assert result["published"] == {"bpr_dim8": [0.5, 0.4], "ease": [0.6, 0.5]}
+    assert [verdict["holds"] for verdict in result["verdicts"]] == [True, False]
+    said = capsys.readouterr().out
+    assert "published R@20" in said
+    assert "differs:" in said
+    assert main([*command, "--force", "--teachers", "ease"]) == 0
+    assert "found      ease" in capsys.readouterr().out
 
 
 def test_hetcomp_verdicts_are_seed_by_seed():

@@ -1,7 +1,7 @@
 import pytest
 
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.reproduce import de_rrd
+from recpress_edge.reproduce import de_rrd, gowalla
 from recpress_edge.reproduce.topology import PUBLISHED, Outcome, Run, plan, table_rows, verdicts
 
 
@@ -72,3 +72,47 @@ def test_de_rrd_methods_come_in_the_order_of_the_table():
     assert de_rrd.parse_methods(None) == list(de_rrd.METHODS)
     with pytest.raises(ConfigError, match="Did you mean 'irrrd'"):
         de_rrd.parse_methods("irrd")
+
+
+def of_gowalla(name, recall, choosing=None):
+    metrics = {"recall@20": recall, "ndcg@20": 0.15}
+    return gowalla.Outcome(name, 0, {}, 12, 90.0, None, metrics, choosing)
+
+
+def test_gowalla_goals_are_below_what_was_published():
+    names = ["bpr_dim64", "lightgcn_dim64", "ease"]
+    found = gowalla.verdicts([of_gowalla(name, gowalla.STUDIES[name].published[0]) for name in names])
+    assert [verdict.holds for verdict in found] == [True] * 3
+    found = gowalla.verdicts([of_gowalla(name, 0.157) for name in names])
+    assert [verdict.holds for verdict in found] == [False] * 3
+    assert found[0].evidence == "0.1570, -0.0057 to the published"
+    assert gowalla.verdicts([of_gowalla("pop", 0.04)]) == []
+
+
+def test_gowalla_rows_say_how_the_epoch_was_chosen():
+    metrics = {"recall@20": 0.14, "ndcg@20": 0.1}
+    chosen = of_gowalla("bpr_dim64", 0.16, gowalla.Choosing(120.0, metrics, metrics))
+    first, second = gowalla.table_rows([chosen, of_gowalla("ease", 0.17)])
+    assert first[0] == "MF-BPR (bpr_dim64)"
+    assert first[1:] == [
+        "0.1600",
+        "0.1500",
+        "0.1627",
+        "0.1378",
+        "0.158",
+        "0.1400",
+        "0.1400",
+        "12",
+        "2.0",
+        "1.5",
+    ]
+    assert second[-5:] == ["", "", "", "", "1.5"]
+    assert len(first) == len(second) == len(gowalla.HEADERS)
+
+
+def test_gowalla_teachers_are_found_without_their_size_too():
+    assert gowalla.parse_teachers("ease,bpr") == ["bpr_dim64", "ease"]
+    assert gowalla.parse_teachers("bpr_dim64") == ["bpr_dim64"]
+    assert gowalla.parse_teachers(None) == list(gowalla.STUDIES)
+    with pytest.raises(ConfigError, match="Did you mean 'lightgcn_dim64'"):
+        gowalla.parse_teachers("lightgcn_dim32")

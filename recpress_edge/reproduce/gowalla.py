@@ -99,7 +99,7 @@ def parse_teachers(text: str | None) -> list[str]:
     asked = []
     for name in text.split(","):
         if name not in STUDIES and name not in by_method:
-            raise unknown_name("teacher of this study", name, STUDIES)
+            raise unknown_name("teacher of this study", name, list(STUDIES))
         asked.append(by_method.get(name, name))
     return [name for name in STUDIES if name in asked]
 

@@ -45,15 +45,20 @@ class Job:
     queries: int
     seconds: float
     seed: int
+    runtime: str | None = None
     delegate: str | None = None
     sustained_s: float = 0.0
+
+    def open(self) -> Runtime:
+        """What answers, with the model loaded."""
+        return open_runtime(Path(self.model_path), self.contract, self.threads, self.delegate, self.runtime)
 
 
 def cold_start(job: Job) -> dict[str, Any]:
     """Nanoseconds of session creation and of the first query ever."""
     clock = time.perf_counter_ns
     start = clock()
-    runtime = open_runtime(Path(job.model_path), job.contract, job.threads, job.delegate)
+    runtime = job.open()
     loaded = clock()
     feed = runtime.prepare(0 if job.contract.n_users else None, [], job.k)
     first = clock()
@@ -67,7 +72,7 @@ def model_memory(job: Job) -> dict[str, Any]:
     Queries are drawn one by one (any user, up to 32 seen items), so that neither id maps nor
     evaluation users count as the model's. The idle process has imported the same modules.
     """
-    runtime = open_runtime(Path(job.model_path), job.contract, job.threads, job.delegate)
+    runtime = job.open()
     memory = {"loaded": process_memory()}
     rng = stream(job.seed, "bench memory")
     n_users, n_items = job.contract.n_users, job.contract.n_items
@@ -86,7 +91,7 @@ def self_test(job: Job) -> dict[str, Any]:
 
 
 def _verify(job: Job) -> Verified:
-    verified = verify_bundle(Path(job.bundle), job.threads, job.delegate)
+    verified = verify_bundle(Path(job.bundle), job.threads, job.delegate, job.runtime)
     if verified.bundle.digest != job.digest:
         raise ArtifactError(f"{job.bundle} changed while it was being measured")
     return verified

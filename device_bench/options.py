@@ -37,6 +37,8 @@ class Protocol:
     """Least number of samples in the warm phase."""
     seed: int = 0
     """Which users are asked for, and in what order."""
+    runtime: str | None = None
+    """What answers in place of the format's own runtime: reference, numpy on the file's tables."""
     delegate: str | None = None
     """What computes in place of the runtime's own kernels: xnnpack, for tflite bundles."""
     sustained_s: float = 0.0
@@ -54,6 +56,10 @@ class Protocol:
             raise ConfigError(
                 f"--sustained must be between 1s and {MOST_SUSTAINED_S / 60:g}min, got {self.sustained_s:g}s"
             )
+        if self.runtime and (self.delegate or self.threads != 1):
+            raise ConfigError(
+                f"--runtime {self.runtime}: it computes on one thread and has no --delegate. Leave them out."
+            )
         if self.seed < 0:
             raise ConfigError(f"--seed must not be negative, got {self.seed}")
 
@@ -62,7 +68,8 @@ class Protocol:
         names = ("k", "threads", "processes", "seconds", "queries", "seed")
         numbers = [part for name in names for part in (f"--{name}", _number(getattr(self, name)))]
         sustained = ["--sustained", f"{_number(self.sustained_s)}s"] if self.sustained_s else []
-        return [*numbers, *(["--delegate", self.delegate] if self.delegate else []), *sustained]
+        runtime = ["--runtime", self.runtime] if self.runtime else []
+        return [*numbers, *runtime, *(["--delegate", self.delegate] if self.delegate else []), *sustained]
 
     def warnings(self) -> list[str]:
         """Where this asks for less than the full protocol."""
@@ -131,6 +138,12 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         group.add_argument(
             f"--{name}", type=kind, metavar=metavar, help=f"{text} (default: {default:g}, or the target's)"
         )
+    group.add_argument(
+        "--runtime",
+        choices=("reference",),
+        help="reference: numpy on the file's tables, slow and obvious; all others must equal it "
+        "(default: the format's own)",
+    )
     group.add_argument(
         "--delegate",
         choices=("xnnpack",),

@@ -76,6 +76,7 @@ def run_bundle(folder: Path, protocol: Protocol, report: Report, command: str) -
             "seconds": protocol.seconds,
             "seed": protocol.seed,
             "clock": "perf_counter_ns",
+            **({"runtime": protocol.runtime} if protocol.runtime else {}),
             **({"delegate": protocol.delegate} if protocol.delegate else {}),
             **({"sustained_s": protocol.sustained_s} if protocol.sustained_s else {}),
             "command": command,
@@ -99,7 +100,9 @@ def open_for_run(folder: Path, protocol: Protocol) -> Bundle:
     """The verified bundle, when this machine has what runs it."""
     bundle = open_bundle(folder)
     check_format(bundle.contract.format, folder, protocol.delegate)
-    import_runtime(bundle.contract.format)  # its absence is one line here, not a crashed worker
+    import_runtime(
+        bundle.contract.format, protocol.runtime
+    )  # its absence is one line here, not a crashed worker
     return bundle
 
 
@@ -115,6 +118,7 @@ def job_of(folder: Path, bundle: Bundle, protocol: Protocol) -> Job:
         queries=protocol.queries,
         seconds=protocol.seconds,
         seed=protocol.seed,
+        runtime=protocol.runtime,
         delegate=protocol.delegate,
         sustained_s=protocol.sustained_s,
     )

@@ -33,7 +33,9 @@ class Verified:
     """With the expected answers, where the runtime quantises anew."""
 
 
-def verify_bundle(folder: Path, threads: int = 1, delegate: str | None = None) -> Verified:
+def verify_bundle(
+    folder: Path, threads: int = 1, delegate: str | None = None, runtime: str | None = None
+) -> Verified:
     """Digests, every file's content, then the model's answers; ArtifactError at the first doubt."""
     bundle = open_bundle(folder)
     check_format(bundle.contract.format, folder, delegate)
@@ -43,9 +45,9 @@ def verify_bundle(folder: Path, threads: int = 1, delegate: str | None = None) -
             f"{folder} has no evaluation user with a relevant item: recall is undefined", fault="content"
         )
     user_ids, item_ids = bundle.user_ids(), bundle.item_ids()
-    runtime = open_runtime(bundle.model_path, bundle.contract, threads, delegate)
-    overlap = check_answers(runtime, test, bundle.contract)
-    return Verified(bundle, runtime, test, evaluation, user_ids, item_ids, overlap)
+    opened = open_runtime(bundle.model_path, bundle.contract, threads, delegate, runtime)
+    overlap = check_answers(opened, test, bundle.contract)
+    return Verified(bundle, opened, test, evaluation, user_ids, item_ids, overlap)
 
 
 def check_answers(runtime: Runtime, test: SelfTest, contract: Contract) -> float | None:

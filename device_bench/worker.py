@@ -33,7 +33,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     start = time.perf_counter_ns()
     from device_bench.runtimes.opening import import_runtime
 
-    import_runtime(request["job"]["contract"]["format"])
+    import_runtime(request["job"]["contract"]["format"], request["job"]["runtime"])
     import_ns = time.perf_counter_ns() - start
 
     # The same for every kind: the idle process must hold what the others hold, except the model.

@@ -215,10 +215,19 @@ def test_dry_run_measures_nothing(pristine, tmp_path):
 @pytest.fixture(scope="module")
 def tflite(tmp_path_factory):
     """A bundle as export writes it."""
-    home = tmp_path_factory.mktemp("tflite")
+    return export_to(tmp_path_factory.mktemp("tflite"), "tflite")
+
+
+def export_to(home, file_format):
     gate = Gate(min_overlap_at_50=0.0, max_recall_at_50_loss=1.0, lost_users=0)
-    source = dataclasses.replace(make_source(home / "model"), file_format="tflite")
-    return export_bundle(source, RECIPES["int8-dim"], home / "tiny-tflite", gate=gate).bundle.folder
+    source = dataclasses.replace(make_source(home / "model"), file_format=file_format)
+    return export_bundle(source, RECIPES["int8-dim"], home / f"tiny-{file_format}", gate=gate).bundle.folder
+
+
+@pytest.fixture(scope="module", params=["onnx", "tflite"])
+def exported(request, tflite, tmp_path_factory):
+    """A bundle of either format as export writes it."""
+    return tflite if request.param == "tflite" else export_to(tmp_path_factory.mktemp("onnx"), "onnx")
 
 
 def test_a_tflite_bundle_is_exact_without_and_within_tolerance_with_a_delegate(tflite, tmp_path):
@@ -241,6 +250,33 @@ def test_a_tflite_bundle_is_exact_without_and_within_tolerance_with_a_delegate(t
         assert record["artifact"]["format"] == "tflite"
         assert record["software"]["ai-edge-litert"]
         assert "onnxruntime" not in record["software"]
+
+
+def test_the_reference_is_a_runtime_like_any_other(exported, tmp_path):
+    """Equal answers in the record, its own label, and no comparison with another runtime's times."""
+    paths = []
+    for flags in ([], ["--runtime", "reference"]):
+        done = bench("run", exported, *QUICK, *flags, "--json", cwd=tmp_path)
+        assert done.returncode in (0, 4), done.stderr
+        (run,) = json.loads(done.stdout)["runs"]
+        jsonschema.Draft202012Validator(SCHEMA).validate(run["record"])
+        paths.append(tmp_path / run["path"])
+    own, reference = map(read_record, paths)
+    assert reference["software"]["runtime"] == "numpy-reference"
+    assert reference["protocol"]["runtime"] == "reference"
+    assert "runtime" not in own["protocol"]
+    assert reference["protocol"]["command"].endswith("--runtime reference")
+    assert (reference["quality"], reference["selftest"]) == (own["quality"], own["selftest"])
+    runtime = own["software"]["runtime"]
+    assert differences(own, reference) == [f"software.runtime: {runtime!r} and 'numpy-reference'"]
+
+
+@pytest.mark.parametrize("flags", [("--delegate", "xnnpack"), ("--threads", "2")])
+def test_what_the_reference_cannot_do_is_refused(tflite, flags, tmp_path):
+    done = bench("run", tflite, *QUICK, "--runtime", "reference", *flags, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--runtime reference: it computes on one thread and has no --delegate" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_delegate_for_another_format_is_refused(pristine, tmp_path):

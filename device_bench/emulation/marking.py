@@ -1,13 +1,11 @@
 """Inside qemu-user: mark every query, so that the counting plugin can tell them apart."""
 
 import ctypes
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from device_bench.measure import Job, no_garbage_collection
-from device_bench.runtimes.opening import open_runtime
 from recpress_edge.core.rng import stream
 
 MARK = 0x5EED
@@ -20,7 +18,7 @@ def marked_queries(job: Job) -> dict[str, Any]:
     The first WARMUP are not reported: the caches are empty then.
     """
     contract = job.contract
-    runtime = open_runtime(Path(job.model_path), contract, job.threads, job.delegate)
+    runtime = job.open()
     rng = stream(job.seed, "bench marked")
     feeds = []
     for _ in range(WARMUP + job.queries):

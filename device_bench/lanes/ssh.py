@@ -122,7 +122,7 @@ def _on_board(request: Request, bundle: Bundle, report: Report) -> Any:
     payload = pack(bundle)
     timeout_s = overall_s(request)
     settings = {
-        "packages": [*_BASE, _RUNTIMES[bundle.contract.format]],
+        "packages": [*_BASE, *([] if request.protocol.runtime else [_RUNTIMES[bundle.contract.format]])],
         "max_bytes": len(payload),
         "flags": request.protocol.flags(),
         "timeout_s": timeout_s,

@@ -33,6 +33,9 @@ RUNTIMES: Final[Mapping[str, tuple[str, str, str]]] = {
     "onnx": ("device_bench.runtimes.onnx_runtime", "OnnxRuntime", "import_onnxruntime"),
     "tflite": ("device_bench.runtimes.litert", "LiteRT", "import_litert"),
 }
+REFERENCE: Final = "reference"
+"""As --runtime: numpy on the file's own tables, whatever its format (reference_file.py)."""
+_REFERENCE_MODULE: Final = "device_bench.runtimes.reference_file"
 DELEGATES: Final[Mapping[str, tuple[str, ...]]] = {"onnx": (), "tflite": ("xnnpack",)}
 
 
@@ -52,20 +55,27 @@ def check_format(file_format: str, where: Path, delegate: str | None = None) -> 
         )
 
 
-def import_runtime(file_format: str) -> None:
+def import_runtime(file_format: str, runtime: str | None = None) -> None:
     """Load the library that runs the format; MissingExtraError in one line where it is not installed."""
+    if runtime == REFERENCE:
+        importlib.import_module(_REFERENCE_MODULE)
+        return
     module, _, function = RUNTIMES[file_format]
     getattr(importlib.import_module(module), function)()
 
 
 def open_runtime(
-    model_path: Path, contract: Contract, threads: int = 1, delegate: str | None = None
+    model_path: Path,
+    contract: Contract,
+    threads: int = 1,
+    delegate: str | None = None,
+    runtime: str | None = None,
 ) -> Runtime:
-    """The runtime of the contract's format, with the model loaded."""
+    """The runtime of the contract's format, or the one that is named, with the model loaded."""
     check_format(contract.format, model_path, delegate)
-    module, name, _ = RUNTIMES[contract.format]
-    options = {"delegate": delegate} if delegate else {}
-    runtime: Runtime = getattr(importlib.import_module(module), name)(
-        model_path, contract, threads, **options
+    module, name, _ = (
+        RUNTIMES[contract.format] if runtime is None else (_REFERENCE_MODULE, "FileReference", "")
     )
-    return runtime
+    options = {"delegate": delegate} if delegate else {}
+    opened: Runtime = getattr(importlib.import_module(module), name)(model_path, contract, threads, **options)
+    return opened

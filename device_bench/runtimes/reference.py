@@ -86,19 +86,26 @@ class ReferenceRuntime:
         if not feed.k:
             return no_items()
         scores = self._scores(feed.user)  # (I,)
-        unseen = np.ones(self.n_items, np.bool_)
-        unseen[feed.seen] = False
-        unseen[self._retired] = False
-        kth = np.partition(scores[unseen], -feed.k)[-feed.k]
-        candidates = np.flatnonzero(
-            unseen & (scores >= kth)
-        )  # ascending, so a stable sort keeps the tie rule
-        items = candidates[np.argsort(-scores[candidates], kind="stable")[: feed.k]]
+        items = best_unseen(scores, feed.seen, self._retired, feed.k)
         return items, scores[items].astype(np.float32) * self._scale(feed.user)
 
     def recommend(self, user: SupportsIndex | None, seen: SeenItems, k: SupportsIndex) -> Answer:
         """(items (k,) int64, scores (k,) float32); ConfigError on an id out of range."""
         return self.run(self.prepare(user, seen, k))
+
+
+def best_unseen(scores: NDArray[Any], seen: I64, retired: I64, k: int) -> I64:
+    """The k best items that are neither seen nor retired, best first; ties go to the lower index.
+
+    scores (I,), k no more than there are such items.
+    """
+    unseen = np.ones(len(scores), np.bool_)
+    unseen[seen] = False
+    unseen[retired] = False
+    kth = np.partition(scores[unseen], -k)[-k]
+    candidates = np.flatnonzero(unseen & (scores >= kth))  # ascending, so a stable sort keeps the tie rule
+    items: I64 = candidates[np.argsort(-scores[candidates], kind="stable")[:k]]
+    return items
 
 
 def scaled_by_item(

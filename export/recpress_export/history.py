@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
+from device_bench.runtimes.reference_file import rounded_rows
 from recpress_edge.core.bundle import HISTORY, Contract, Evaluation
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import read_json, sha256_bytes
@@ -118,8 +119,7 @@ def fold_rows(history: QuantizedHistory, histories: Sequence[NDArray[np.integer]
     sums = np.stack(
         [history.prior_q + history.history_q[items].sum(axis=0, dtype=np.int64) for items in histories]
     )  # (B, D)
-    peaks = np.maximum(np.abs(sums).max(axis=1), 1)  # (B,)
-    rows = np.sign(sums) * ((2 * QMAX * np.abs(sums) + peaks[:, None]) // (2 * peaks[:, None]))
+    rows, peaks = rounded_rows(sums)
     return rows.astype(np.int8), peaks.astype(np.float32) * history.step
 
 

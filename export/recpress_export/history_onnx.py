@@ -1,15 +1,14 @@
 """A user's vector from a history, as ONNX nodes. What they compute is defined in history.py."""
 
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
+from device_bench.runtimes.tables import ZERO_POINT
 from recpress_export.graph import FoldHistory
 from recpress_export.quantize import QMAX
-
-_ZERO_POINT: Final = 128
 
 
 class Draft(Protocol):
@@ -54,7 +53,7 @@ def _to_int8(draft: Draft) -> str:
     draft.node("Div", ["numerator", "denominator"], ["level"])
     draft.node("Sign", ["sum"], ["sign"])
     draft.node("Mul", ["sign", "level"], ["signed_level"])
-    draft.node("Add", ["signed_level", constant("row_zero_point", _ZERO_POINT)], ["stored_level"])
+    draft.node("Add", ["signed_level", constant("row_zero_point", ZERO_POINT)], ["stored_level"])
     draft.node("Cast", ["stored_level"], ["row"], to=TensorProto.UINT8)
     return "row"
 

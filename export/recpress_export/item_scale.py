@@ -5,13 +5,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from device_bench.runtimes.tables import INT4_ZERO_POINT
+
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 I8 = NDArray[np.int8]
 U8 = NDArray[np.uint8]
 
 INT4_QMAX: Final = 7
-INT4_ZERO_POINT: Final = 8
 CLIP_SHARES: Final = tuple(np.linspace(1.0, 0.4, 25).tolist())
 """Where int4 may clip an item's row: shares of its largest value."""
 
@@ -57,9 +58,3 @@ def pack_int4(levels: I8) -> U8:
     high = np.full((len(levels), half), INT4_ZERO_POINT, np.uint8)
     high[:, : levels.shape[1] - half] = unsigned[:, half:]
     return unsigned[:, :half] | (high << np.uint8(4))
-
-
-def unpack_int4(packed: U8, dim: int) -> I8:
-    """What :func:`pack_int4` packed. packed (I, ceil(D / 2)) -> (I, D)"""
-    halves = np.concatenate([packed & 15, packed >> 4], axis=1)[:, :dim]
-    return halves.astype(np.int8) - np.int8(INT4_ZERO_POINT)

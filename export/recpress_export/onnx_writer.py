@@ -12,6 +12,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from device_bench.runtimes.tables import INT4_ZERO_POINT, ZERO_POINT
 from recpress_export.graph import (
     ExcludeSeen,
     FoldHistory,
@@ -28,13 +29,11 @@ from recpress_export.graph import (
     Step,
 )
 from recpress_export.history_onnx import add_fold, add_peak_scale
-from recpress_export.item_scale import INT4_ZERO_POINT
 from recpress_export.network_onnx import NETWORK_IR_VERSION, NETWORK_OPSET, add_network, add_tokens
 from recpress_export.two_level import TWO_LEVEL_ITEMS, add_two_level, pad_count
 
 OPSET: Final = 13
 IR_VERSION: Final = 8
-ZERO_POINT: Final = 128
 
 
 @dataclass(slots=True)

@@ -9,15 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_bench.runtimes.reference import ReferenceRuntime
+from device_bench.runtimes.tables import read_tables
 from recpress_edge.core.bundle import Bundle
 from recpress_edge.core.contract import HISTORY, Contract
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError
+from recpress_export.contents import read_contents
 from recpress_export.formats import write_model
 from recpress_export.graph import Graph, describe, describe_int8
 from recpress_export.item_scale import INT4_QMAX, least_error_scale
 from recpress_export.quantize import QMAX, QuantizedTables
 from recpress_export.scales import read_item_scale
-from recpress_export.stored_files import READERS
+from recpress_export.stored_files import SAME
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
@@ -106,7 +108,7 @@ def read_stored(bundle: Bundle) -> Stored:
             "and a new item has none. Train on the new catalogue and export again."
         )
     for what, found, known in (
-        ("format", contract.format, tuple(READERS)),
+        ("format", contract.format, tuple(SAME)),
         ("recipe", contract.recipe, UPDATABLE),
     ):
         if found not in known:
@@ -114,14 +116,16 @@ def read_stored(bundle: Bundle) -> Stored:
                 f"{bundle.folder} has {what} {found!r}; a bundle can be updated where it is "
                 f"{' or '.join(known)}. Train on the new catalogue and export again."
             )
-    reader = READERS[contract.format]
+    metadata = read_contents(bundle.model_path).metadata or {}
     try:
-        tensors, metadata = reader.tables(bundle.model_path, contract)
+        tensors = read_tables(bundle.model_path, contract)
         stored = _tables(bundle, tensors, metadata)
         again = write_model(stored.graph(contract), metadata)
     except (KeyError, ValueError, TypeError, ConfigError) as error:
         raise _foreign(bundle, f"it cannot be written again ({error!r})") from None
-    if not reader.same(again, bundle.model_path.read_bytes()):  # what we cannot write we must not lose
+    if not SAME[contract.format](
+        again, bundle.model_path.read_bytes()
+    ):  # what we cannot write we must not lose
         raise _foreign(bundle, "its graph is not the one that this version writes")
     return stored
 

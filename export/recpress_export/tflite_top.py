@@ -52,11 +52,6 @@ class Layout:
         blocks = padded.reshape(self.n_blocks, self.width, -1)
         return np.ascontiguousarray(blocks.swapaxes(0, 1)).reshape(self.size, -1)
 
-    def restore(self, stored: NDArray[Any]) -> NDArray[Any]:
-        """What :meth:`arrange` arranged: (size, D) -> (I, D)."""
-        blocks = stored.reshape(self.width, self.n_blocks, -1).swapaxes(0, 1)
-        return np.ascontiguousarray(blocks.reshape(self.size, -1)[: self.n_items])
-
 
 def layout_of(n_items: int, *, two_level: bool) -> Layout:
     """About 2 sqrt(k · I) blocks, each a quarter of what the best k of them bring to choose from.

@@ -101,12 +101,12 @@ def render(
 
 
 def title_of(section: Section) -> str:
-    """Device, data and protocol in a line."""
+    """Data, device, runtime and protocol in a line."""
     run = section.first
     device, protocol = run.record["device"], run.record["protocol"]
     threads = protocol["threads"]
     return (
-        f"{run.dataset} on {device.get('model') or device['id']}, "
+        f"{run.dataset} on {device.get('model') or device['id']}, {run.record['software']['runtime']}, "
         f"{threads} thread{'' if threads == 1 else 's'}, top {protocol['k']}"
     )
 

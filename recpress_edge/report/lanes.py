@@ -91,9 +91,10 @@ def device_name(point: Point) -> str:
 
 
 def variant_name(point: Point) -> str:
-    """The bundle, and what computed in place of the runtime's own kernels."""
-    delegate = point.first.record["protocol"].get("delegate")
-    return f"{point.first.name} + {delegate}" if delegate else point.first.name
+    """The bundle, and what computed in place of its own runtime or that one's kernels."""
+    protocol = point.first.record["protocol"]
+    other = protocol.get("delegate") or protocol.get("runtime")
+    return f"{point.first.name} + {other}" if other else point.first.name
 
 
 def _median(point: Point) -> Mark:

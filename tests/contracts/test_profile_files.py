@@ -25,46 +25,42 @@ from recpress_export.parity import int8_reference
 from recpress_export.quantize import RECIPES, quantize, stored_floats
 
 
-def write(folder, graph, **options) -> Runtime:
+def write(folder, graph, *, runtime=None, **options) -> Runtime:
     path = folder / f"{len(list(folder.iterdir()))}.{graph.contract.format}"  # a mapped file stays as it is
     path.write_bytes(writer_of(graph.contract.format)(graph, {}, **options))
-    return open_runtime(path, graph.contract)
+    return open_runtime(path, graph.contract, runtime=runtime)
 
 
 SUBJECTS = [(file_format, recipe) for file_format, recipes in FORMATS.items() for recipe in recipes]
 
 
+def history_graph(file_format, name, item_emb, history_emb, prior):
+    recipe = RECIPES[name]
+    student = Student(item_emb[:1], item_emb, "test", 0, "", {})
+    contract = history_contract(make_contract(recipe, student.user_emb, item_emb, file_format))
+    tables = quantize(recipe, student.user_emb, item_emb)
+    return describe_history(contract, recipe, student, tables, FoldIn(history_emb, prior, "", {}))
+
+
+def single_graph(file_format, name, user_row, item_emb):
+    recipe = RECIPES[name]
+    contract = make_contract(recipe, user_row[None], item_emb, file_format)
+    contract = dataclasses.replace(contract, profile=SINGLE_USER, user_input="")
+    tables = quantize(recipe, user_row[None], item_emb)
+    floats = stored_floats(recipe, user_row[None], item_emb)
+    return describe_int8(contract, tables) if tables else describe(contract, *floats)
+
+
 @pytest.fixture(params=SUBJECTS, ids="-".join)
 def history(request, tmp_path):
     """Item table, history table, prior -> the written file."""
-
-    def made(item_emb, history_emb, prior, **options) -> Runtime:
-        file_format, name = request.param
-        recipe = RECIPES[name]
-        student = Student(item_emb[:1], item_emb, "test", 0, "", {})
-        contract = history_contract(make_contract(recipe, student.user_emb, item_emb, file_format))
-        tables = quantize(recipe, student.user_emb, item_emb)
-        graph = describe_history(contract, recipe, student, tables, FoldIn(history_emb, prior, "", {}))
-        return write(tmp_path, graph, **options)
-
-    return made
+    return lambda *tables, **options: write(tmp_path, history_graph(*request.param, *tables), **options)
 
 
 @pytest.fixture(params=SUBJECTS, ids="-".join)
 def single(request, tmp_path):
     """A user's row and the item table -> the written file."""
-
-    def made(user_row, item_emb, **options) -> Runtime:
-        file_format, name = request.param
-        recipe = RECIPES[name]
-        contract = make_contract(recipe, user_row[None], item_emb, file_format)
-        contract = dataclasses.replace(contract, profile=SINGLE_USER, user_input="")
-        tables = quantize(recipe, user_row[None], item_emb)
-        floats = stored_floats(recipe, user_row[None], item_emb)
-        graph = describe_int8(contract, tables) if tables else describe(contract, *floats)
-        return write(tmp_path, graph, **options)
-
-    return made
+    return lambda *tables, **options: write(tmp_path, single_graph(*request.param, *tables), **options)
 
 
 PARITY = np.arange(50) % 2
@@ -185,6 +181,25 @@ def test_integer_files_equal_the_numpy_reference(file_format, recipe, tmp_path):
         )
         assert got.tolist() == want.tolist()
         assert got_scores.tobytes() == want_scores.tobytes()
+
+
+@pytest.mark.parametrize("blocks", [{}, {"two_level_items": 1}], ids=["one level", "blocks"])
+@pytest.mark.parametrize(("file_format", "recipe"), SUBJECTS)
+def test_the_reference_of_a_file_equals_its_runtime(file_format, recipe, blocks, tmp_path):
+    """--runtime reference, which reads the very file: every bit of an exact recipe, scores of the others."""
+    item_emb, history_emb = random_tables(300, 300, 9)
+    for graph in (
+        history_graph(file_format, recipe, item_emb, history_emb, item_emb[5] * 3),
+        single_graph(file_format, recipe, item_emb[7], item_emb),
+    ):
+        own, reference = (write(tmp_path, graph, runtime=name, **blocks) for name in (None, "reference"))
+        for items in HISTORIES:
+            (got, got_scores), (want, want_scores) = (r.recommend(None, items, 50) for r in (own, reference))
+            if RECIPES[recipe].exact:
+                assert got.tolist() == want.tolist()
+                assert got_scores.tobytes() == want_scores.tobytes()
+            else:
+                np.testing.assert_allclose(got_scores, want_scores, rtol=1e-4, atol=1e-5)
 
 
 def test_the_reference_agrees_with_a_second_definition():

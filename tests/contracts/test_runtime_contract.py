@@ -8,29 +8,37 @@ from exports import make_graph
 from device_bench.runtimes.litert import LiteRT
 from device_bench.runtimes.onnx_runtime import OnnxRuntime
 from device_bench.runtimes.reference import ReferenceRuntime
+from device_bench.runtimes.reference_file import FileReference
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.rng import stream
-from recpress_export.formats import FORMATS
+from recpress_export.formats import FORMATS, writer_of
 from recpress_export.graph import describe_int8
 from recpress_export.onnx_writer import to_onnx
 from recpress_export.quantize import QUANTIZERS, RECIPES, QuantizedTables, quantize, stored_floats
-from recpress_export.tflite_writer import to_tflite
 
 N = 50
 BY_HAND = ("fp32", "int8-dim")
 """Recipes whose model these tests write themselves; the others come from the exporter."""
 
 
+def exported(recipe, tables, folder, file_format):
+    """The file that the exporter writes, and its contract."""
+    graph = make_graph(recipe, tables.user_emb, tables.item_emb, file_format)
+    if recipe == "int8-dim":  # the very tables of the reference
+        stored = QuantizedTables(*tables.int8, np.ones(tables.item_emb.shape[1], np.float32))
+        graph = describe_int8(graph.contract, stored)
+    path = folder / graph.contract.model_file
+    path.write_bytes(writer_of(file_format)(graph, {}))
+    return path, graph.contract
+
+
 def build(runtime, recipe, tables, folder):
     if runtime == "numpy":
         return tables.reference(recipe) if recipe in BY_HAND else reference(recipe, tables)
     if runtime == "litert":
-        path, graph = folder / "model.tflite", make_graph(recipe, tables.user_emb, tables.item_emb, "tflite")
-        if recipe == "int8-dim":  # the very tables of the reference
-            stored = QuantizedTables(*tables.int8, np.ones(tables.item_emb.shape[1], np.float32))
-            graph = describe_int8(graph.contract, stored)
-        path.write_bytes(to_tflite(graph, {}))
-        return LiteRT(path, graph.contract)
+        return LiteRT(*exported(recipe, tables, folder, "tflite"))
+    if runtime.startswith("reference of "):
+        return FileReference(*exported(recipe, tables, folder, runtime.removeprefix("reference of ")))
     path, contract = folder / "model.onnx", make_contract(tables, recipe)
     if recipe in BY_HAND:
         write_model(path, tables, recipe)
@@ -50,7 +58,12 @@ def reference(recipe, tables):
     )
 
 
-RUNTIMES = {"numpy": tuple(RECIPES), "onnxruntime": FORMATS["onnx"], "litert": FORMATS["tflite"]}
+RUNTIMES = {
+    "numpy": tuple(RECIPES),
+    "onnxruntime": FORMATS["onnx"],
+    "litert": FORMATS["tflite"],
+    **{f"reference of {file_format}": recipes for file_format, recipes in FORMATS.items()},
+}
 SUBJECTS = [(runtime, recipe) for runtime, recipes in RUNTIMES.items() for recipe in recipes]
 
 

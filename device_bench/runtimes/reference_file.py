@@ -1,0 +1,109 @@
+"""``--runtime reference``: a model file's tables, multiplied out by numpy. Every other runtime must equal it.
+
+In integers where the tables are int8, in float64 otherwise. It is slow and takes several times the file's
+size in memory, since all is widened first: it shows what is right, not what is possible.
+"""
+
+from pathlib import Path
+from typing import Any, Final, SupportsIndex
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device_bench.runtimes.query import Answer, Query, SeenItems, check_query, no_items
+from device_bench.runtimes.reference import best_unseen
+from device_bench.runtimes.tables import Tables, read_tables
+from recpress_edge.core.contract import HISTORY, Contract
+from recpress_edge.core.errors import ConfigError
+
+I64 = NDArray[np.int64]
+
+_QMAX: Final = 127
+
+
+class FileReference:
+    """Answers of one model file of tables; a network is refused with a ConfigError."""
+
+    name = "numpy-reference"
+    version = np.__version__
+
+    def __init__(self, model_path: Path, contract: Contract, threads: int = 1) -> None:
+        assert threads == 1, "options.Protocol refuses more"
+        self.exact = contract.exact
+        self.n_users, self.n_items = contract.n_users, contract.n_items
+        self._retired = np.array(contract.retired, np.int64)
+        tables = _checked(model_path, contract)
+        wide = np.int64 if tables["item_emb"].dtype == np.int8 else np.float64
+        self._tables = {name: tables[name].astype(wide) for name in _emb(contract)}
+        self._user_scale, self._step = tables.get("user_scale"), tables.get("step")
+        item_scale = tables.get("item_scale")
+        self._item_scale = None if item_scale is None else item_scale.astype(np.float32)
+
+    def prepare(self, user: SupportsIndex | None, seen: SeenItems, k: SupportsIndex) -> Query:
+        """Check a request; ConfigError on an id out of range."""
+        return check_query(user, seen, k, self.n_users, self.n_items, self._retired)
+
+    def run(self, feed: Query) -> Answer:
+        """Best k unseen items; ties go to the lower item index. items (k,) int64, scores (k,) float32."""
+        if not feed.k:
+            return no_items()
+        row, scale = self._row(feed)
+        scores = self._tables["item_emb"] @ row  # (I,)
+        if self._item_scale is not None:  # one rounding each, in this order: the same bits on every CPU
+            scores = scores.astype(np.float32) * self._item_scale
+        items = best_unseen(scores, feed.seen, self._retired, feed.k)
+        return items, scores[items].astype(np.float32) * scale
+
+    def recommend(self, user: SupportsIndex | None, seen: SeenItems, k: SupportsIndex) -> Answer:
+        """(items (k,) int64, scores (k,) float32); ConfigError on an id out of range."""
+        return self.run(self.prepare(user, seen, k))
+
+    def _row(self, feed: Query) -> tuple[NDArray[Any], np.float32]:
+        """The user's row (D,) and what the scores are multiplied with."""
+        if "user_emb" in self._tables:
+            scale = np.float32(1) if self._user_scale is None else self._user_scale[feed.user]
+            return self._tables["user_emb"][feed.user], scale
+        total = self._tables["prior"] + self._tables["history_emb"][feed.seen].sum(axis=0)
+        if self._step is None:
+            return total, np.float32(1)
+        rows, peaks = rounded_rows(total[None])
+        return rows[0], np.float32(peaks[0]) * np.float32(self._step)
+
+
+def rounded_rows(sums: I64) -> tuple[I64, I64]:
+    """The sums of histories as int8 rows, each divided by its peak; and the peaks (B,), 1 at least.
+
+    sign(sum) · ⌊(254 |sum| + peak) / (2 peak)⌋: to the nearest, halves away from zero. sums (B, D) -> (B, D).
+    """
+    peaks = np.maximum(np.abs(sums).max(axis=1), 1)
+    rows = np.sign(sums) * ((2 * _QMAX * np.abs(sums) + peaks[:, None]) // (2 * peaks[:, None]))
+    return rows, peaks
+
+
+def _emb(contract: Contract) -> tuple[str, ...]:
+    return ("item_emb", *(("history_emb", "prior") if contract.profile == HISTORY else ("user_emb",)))
+
+
+def _checked(path: Path, contract: Contract) -> Tables:
+    """The tables, when they are those that the contract speaks of."""
+    shapes = {
+        "user_emb": (contract.n_users, contract.dim),
+        "item_emb": (contract.n_items, contract.dim),
+        "history_emb": (contract.n_items, contract.dim),
+        "prior": (contract.dim,),
+    }
+    try:
+        tables = read_tables(path, contract)
+        found = {name: tables[name].shape for name in _emb(contract)}
+    except KeyError as error:
+        found = {str(error.args[0]): ()}
+    if found != {name: shapes[name] for name in _emb(contract)}:
+        raise ConfigError(
+            f"--runtime reference multiplies tables, and {path} has no such ({_told(found)}): it holds a "
+            "network, or another program wrote it. Leave --runtime out."
+        )
+    return tables
+
+
+def _told(found: dict[str, tuple[int, ...]]) -> str:
+    return ", ".join(f"{name} {shape or 'is missing'}" for name, shape in found.items())

@@ -1,0 +1,104 @@
+"""The tables in a model file, as they were before a writer laid them out; numpy alone reads them."""
+
+import struct
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device_bench.runtimes.onnx_file import onnx_tensors
+from device_bench.runtimes.tflite_file import tflite_tensors
+from recpress_edge.core.contract import Contract
+from recpress_edge.core.errors import ArtifactError
+
+Tables = Mapping[str, NDArray[Any]]
+"""item_emb (I, D), and what there is of user_emb (U, D), user_scale (U,), item_scale (I,), and in a history
+file history_emb (I, D), prior (D,) and step (). Integer tables are int8."""
+
+ZERO_POINT: Final = 128
+"""ONNX files hold int8 as uint8 around it."""
+INT4_ZERO_POINT: Final = 8
+_BLOCKS: Final = "block_best_image"
+"""The tensor of a TFLite file that has one channel for each block of items; absent without blocks."""
+_OPTIONAL: Final = ("user_scale", "item_scale", "step")
+
+
+def read_tables(path: Path, contract: Contract) -> Tables:
+    """The tables of a model file that recpress-edge wrote.
+
+    KeyError where a table is not in it; ArtifactError where the file cannot be read at all.
+    """
+    try:
+        return _READERS[contract.format](path.read_bytes(), contract)
+    except (struct.error, IndexError, TypeError, ValueError) as error:
+        raise ArtifactError(
+            f"{path} is not a readable {contract.format} file: {error}", fault="model"
+        ) from None
+
+
+def unpack_int4(packed: NDArray[np.uint8], dim: int) -> NDArray[np.int8]:
+    """Two values in a byte: dimension d in the low half, d + ceil(D / 2) in the high one, both plus 8.
+
+    packed (I, ceil(D / 2)) -> (I, D)
+    """
+    halves = np.concatenate([packed & 15, packed >> 4], axis=1)[:, :dim]
+    return halves.astype(np.int8) - np.int8(INT4_ZERO_POINT)
+
+
+def _from_onnx(data: bytes, contract: Contract) -> Tables:
+    found = onnx_tensors(data)
+    tables: dict[str, NDArray[Any]] = {
+        name: found[name] for name in (*_OPTIONAL, "user_emb", "history_emb") if name in found
+    }
+    # Stored (D, I); behind the items there may be the padding of blocks.
+    item = np.ascontiguousarray(found["item_emb"].T[: contract.n_items])
+    if item.dtype == np.uint8:
+        item = unpack_int4(item, contract.dim) if contract.recipe == "int4-item" else _signed(item)
+    if "user_emb" in tables and tables["user_emb"].dtype == np.uint8:
+        tables["user_emb"] = _signed(tables["user_emb"])
+    if "item_scale" in tables:
+        tables["item_scale"] = tables["item_scale"][: contract.n_items]
+    if "prior" in found:
+        tables["prior"] = found["prior"].reshape(-1)
+    return tables | {"item_emb": item}
+
+
+def _signed(table: NDArray[np.uint8]) -> NDArray[np.int8]:
+    return (np.ascontiguousarray(table).astype(np.int16) - ZERO_POINT).astype(np.int8)
+
+
+def _from_tflite(data: bytes, contract: Contract) -> Tables:
+    tensors = tflite_tensors(data)
+    found = {name: tensor.values for name, tensor in tensors.items() if tensor.values is not None}
+    tables: dict[str, NDArray[Any]] = {
+        name: found[name] for name in (*_OPTIONAL, "user_emb", "history_emb") if name in found
+    }
+    n_blocks = tensors[_BLOCKS].shape[-1] if _BLOCKS in tensors else None
+    tables["item_emb"] = _in_order(found["item_emb"], n_blocks, contract.n_items)
+    if "item_scale" in tables:
+        tables["item_scale"] = _in_order(tables["item_scale"].reshape(-1, 1), n_blocks, contract.n_items)[
+            :, 0
+        ]
+    for name in ("user_emb", "item_emb"):  # a dimension more may pin the rows' largest value
+        if name in tables:
+            tables[name] = np.ascontiguousarray(tables[name][:, : contract.dim])
+    if "history_emb" in tables:  # behind the items a row of zeros, for what is no item
+        tables["history_emb"] = tables["history_emb"][: contract.n_items]
+        tables["prior"] = found["prior"].reshape(-1)
+    return tables
+
+
+def _in_order(stored: NDArray[Any], n_blocks: int | None, n_items: int) -> NDArray[Any]:
+    """(size, D) -> (I, D). With blocks, item ``b · width + r`` is stored at place ``r · n_blocks + b``."""
+    if n_blocks is not None:
+        blocks = stored.reshape(-1, n_blocks, stored.shape[1]).swapaxes(0, 1)
+        stored = np.ascontiguousarray(blocks).reshape(stored.shape)
+    return stored[:n_items]
+
+
+_READERS: Final[Mapping[str, Callable[[bytes, Contract], Tables]]] = {
+    "onnx": _from_onnx,
+    "tflite": _from_tflite,
+}

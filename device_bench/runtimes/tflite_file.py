@@ -1,0 +1,116 @@
+"""The tensors of a TFLite file, read without flatbuffers: a board may have numpy only.
+
+A TFLite file is one flatbuffer (flatbuffers.dev/internals, tensorflow/lite/schema/schema.fbs). What is needed
+of it is Model.subgraphs = 2 and .buffers = 4, SubGraph.tensors = 0, Tensor.shape = 0, .type = 1, .buffer = 2
+and .name = 3, and Buffer.data = 0. Every number is little-endian.
+"""
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+_IDENTIFIER: Final = b"TFL3"
+_SUBGRAPHS, _BUFFERS = 2, 4
+_TENSORS = 0
+_SHAPE, _TYPE, _BUFFER, _NAME = 0, 1, 2, 3
+_DATA = 0
+_INT4: Final = 17
+# TensorType of what tables, scales and constants are stored as.
+_TYPES: Final[Mapping[int, Any]] = {
+    0: np.float32,
+    1: np.float16,
+    2: np.int32,
+    3: np.uint8,
+    4: np.int64,
+    9: np.int8,
+    _INT4: np.uint8,
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tensor:
+    """One tensor of the graph."""
+
+    shape: tuple[int, ...]
+    values: NDArray[Any] | None
+    """None where the graph computes it. Values of four bits come as int8."""
+
+
+def tflite_tensors(data: bytes) -> dict[str, Tensor]:
+    """Tensors of the first subgraph by name; constants of other types come without their values.
+
+    ValueError or struct.error where the bytes are not such a file.
+    """
+    if data[4:8] != _IDENTIFIER:
+        raise ValueError(f"it does not start as a TFLite file does, with {_IDENTIFIER!r} after four bytes")
+    model = _Table(data, _uint(data, 0))
+    buffers, graph = model.tables(_BUFFERS), model.tables(_SUBGRAPHS)[0]
+    found = {}
+    for tensor in graph.tables(_TENSORS):
+        shape = tuple(tensor.numbers(_SHAPE, np.int32).tolist())
+        stored = buffers[tensor.scalar(_BUFFER, "<I")].numbers(_DATA, np.uint8)
+        found[tensor.text(_NAME)] = Tensor(shape, _values(tensor.scalar(_TYPE, "<b"), shape, stored))
+    return found
+
+
+def _values(kind: int, shape: tuple[int, ...], stored: NDArray[np.uint8]) -> NDArray[Any] | None:
+    if not stored.size or kind not in _TYPES:
+        return None
+    values: NDArray[Any] = stored.view(_TYPES[kind])
+    if kind == _INT4:  # two in a byte, the first in the low half
+        halves = np.stack([values & 15, values >> 4], axis=1).ravel()[: int(np.prod(shape))].astype(np.int16)
+        values = np.where(halves > 7, halves - 16, halves).astype(np.int8)
+    return values.reshape(shape)
+
+
+def _uint(data: bytes, at: int) -> int:
+    return int(struct.unpack_from("<I", data, at)[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A flatbuffer table: its fields are found through the list of their offsets before or behind it."""
+
+    data: bytes
+    at: int
+
+    def _field(self, number: int) -> int | None:
+        """Where a field's value is; None where it has its default."""
+        offsets = self.at - struct.unpack_from("<i", self.data, self.at)[0]
+        place = 4 + 2 * number
+        if place >= struct.unpack_from("<H", self.data, offsets)[0]:
+            return None
+        moved = struct.unpack_from("<H", self.data, offsets + place)[0]
+        return self.at + moved if moved else None
+
+    def scalar(self, number: int, form: str) -> int:
+        """A number; 0 by default."""
+        at = self._field(number)
+        return 0 if at is None else int(struct.unpack_from(form, self.data, at)[0])
+
+    def _vector(self, number: int) -> tuple[int, int]:
+        """Where a vector's first element is, and how many there are."""
+        at = self._field(number)
+        if at is None:
+            return 0, 0
+        start = at + _uint(self.data, at)
+        return start + 4, _uint(self.data, start)
+
+    def numbers(self, number: int, dtype: Any) -> NDArray[Any]:
+        """A vector of numbers; empty by default."""
+        at, count = self._vector(number)
+        return np.frombuffer(self.data, dtype, count, at) if count else np.empty(0, dtype)
+
+    def text(self, number: int) -> str:
+        at, count = self._vector(number)
+        return self.data[at : at + count].decode()
+
+    def tables(self, number: int) -> list["_Table"]:
+        """A vector of tables."""
+        at, count = self._vector(number)
+        places = [at + 4 * index for index in range(count)]
+        return [_Table(self.data, place + _uint(self.data, place)) for place in places]

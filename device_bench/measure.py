@@ -127,6 +127,17 @@ def rank(job: Job) -> dict[str, Any]:
     }
 
 
+def lists(job: Job) -> dict[str, Any]:
+    """Verify, then every evaluation user's items and scores: for where two machines differ."""
+    verified = _verify(job)
+    evaluation = verified.evaluation
+    answers = [
+        verified.runtime.recommend(evaluation.user(row), evaluation.seen(row), max(CUTOFFS))
+        for row in range(evaluation.users.size)
+    ]
+    return {"items": [i.tolist() for i, _ in answers], "scores": [s.tolist() for _, s in answers]}
+
+
 def warm_latency(verified: Verified, job: Job) -> tuple[dict[str, list[int]], Contention]:
     """Raw samples of the model alone and of the whole request, in alternating blocks.
 

@@ -61,8 +61,7 @@ def _survival_lines(record: Mapping[str, Any]) -> list[str]:
 
 def _parity_lines(record: Mapping[str, Any]) -> list[str]:
     device, host, quality = record["device"], record["host"], record["quality"]
-    same = "the same ids" if host["ids_equal"] else "other ids for some users"
-    tested = f"self-test {record['selftest']['queries']} queries; {same} for every user as on this machine"
+    tested = f"self-test {record['selftest']['queries']} queries; {_sameness(host)}"
     return [
         labelled("bundle", _bundle(record["artifact"])),
         labelled("device", f"{device['model']}, {device['core']}"),
@@ -72,6 +71,16 @@ def _parity_lines(record: Mapping[str, Any]) -> list[str]:
         *(labelled("skipped", f"{one['part']}: {one['reason']}") for one in record["skipped"]),
         labelled("basis", f"{record['basis']}{'' if record['valid'] else ', INVALID'}; answers, no latency"),
     ]
+
+
+def _sameness(host: Mapping[str, Any]) -> str:
+    if host["ids_equal"]:
+        return "the same ids for every user as on this machine"
+    apart = host["differences"]
+    return (
+        f"the same ids as on this machine for {apart['users_equal']:,} of {apart['users']:,} users; for the "
+        f"others items change places whose scores are {apart['largest_gap']:.1g} apart at most (relative)"
+    )
 
 
 def _profile(profile: Mapping[str, Any] | None) -> list[str]:

@@ -14,13 +14,20 @@ from device_bench.emulation.cache import cache_root
 from device_bench.emulation.guest import Setup, prepare
 from device_bench.emulation.marking import WARMUP
 from device_bench.emulation.tools import EmulationError, find_compiler, run_tool
-from device_bench.lanes.answers import host_section, must_be_equal
+from device_bench.lanes.emulated import (
+    WRONG_IDS,
+    check_ids,
+    check_protocol,
+    differences,
+    host_section,
+    must_be_equal,
+)
 from device_bench.lanes.targets import Record, Report
 from device_bench.options import TIMEOUT_S, Request
 from device_bench.process import Enclosure, WorkerError, run_worker
 from device_bench.protocol import artifact_facts, job_of, open_for_run
 from recpress_edge.core.bundle import Bundle
-from recpress_edge.core.errors import ArtifactError, ConfigError, SkippedError
+from recpress_edge.core.errors import SkippedError
 from recpress_edge.core.results import PARITY_SCHEMA
 
 _PLUGIN_SOURCE: Final = Path(__file__).parents[1] / "emulation" / "counting.c"
@@ -34,11 +41,11 @@ _NEVER: Final = (
 
 def check(request: Request) -> None:
     """Questions of time go elsewhere."""
-    protocol = request.protocol
-    if protocol.threads != 1:
-        raise ConfigError("--threads: answers are compared on one thread. Leave it out.")
-    if protocol.seconds or protocol.sustained_s:
-        raise ConfigError("--seconds and --sustained ask for time, which user-mode emulation does not know")
+    check_protocol(
+        request.protocol,
+        one_thread="answers are compared on one thread",
+        no_time="which user-mode emulation does not know",
+    )
 
 
 def plan(request: Request) -> str:
@@ -59,11 +66,7 @@ def run(request: Request, bundles: Sequence[Path], report: Report) -> Iterator[R
         with tempfile.TemporaryDirectory(prefix="recpress-armuser-") as scratch:
             record = _run_one(_Board(setup, Path(scratch), request), folder, bundle, report)
         yield record
-        if not record["valid"]:
-            raise ArtifactError(
-                f"{bundle.name} on {request.target}: {'; '.join(record['invalid_reasons'])}. "
-                "The record is kept as INVALID."
-            )
+        check_ids(record, str(request.target))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,12 @@ def _run_one(board: _Board, folder: Path, bundle: Bundle, report: Report) -> dic
     found = run_worker("rank", job, TIMEOUT_S, board.enclosure())
     answers = host_section(host, found["quality"])
     wrong = not answers["ids_equal"] and must_be_equal(bundle.contract, request.protocol.delegate)
+    if not answers["ids_equal"]:
+        report(f"{bundle.name} on {request.target}: other ids; how far apart the lists are")
+        here, there = (
+            run_worker("lists", job, TIMEOUT_S, where) for where in (Enclosure(), board.enclosure())
+        )
+        answers["differences"] = differences(here, there)
     report(f"{bundle.name} on {request.target}: counting {request.protocol.queries} queries")
     profile, skipped = None, []
     try:
@@ -117,7 +126,7 @@ def _run_one(board: _Board, folder: Path, bundle: Bundle, report: Report) -> dic
         "basis": "emulated",
         "on": str(request.target),
         "valid": not wrong,
-        "invalid_reasons": ["the ranked ids are not those of this machine"] if wrong else [],
+        "invalid_reasons": [WRONG_IDS] if wrong else [],
         "artifact": artifact_facts(bundle),
         "device": _device(board.identity, request.target.detail),
         "software": {found["runtime"]: found["runtime_version"], "qemu": board.setup.tools.facts["qemu"]},

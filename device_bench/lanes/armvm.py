@@ -14,13 +14,20 @@ from device_bench.emulation.machine import CPUS, Console, boot
 from device_bench.emulation.payload import read_answer, write_payload
 from device_bench.emulation.tools import EmulationError
 from device_bench.estimates import estimates
-from device_bench.lanes.answers import OTHER_IDS, host_section, must_be_equal
+from device_bench.lanes.emulated import (
+    OTHER_IDS,
+    WRONG_IDS,
+    check_ids,
+    check_protocol,
+    host_section,
+    must_be_equal,
+)
 from device_bench.lanes.targets import Record, Report, Target
 from device_bench.options import TIMEOUT_S, Request
 from device_bench.process import run_worker
 from device_bench.protocol import artifact_facts, job_of, open_for_run
 from recpress_edge.core.bundle import Bundle
-from recpress_edge.core.errors import ArtifactError, ConfigError
+from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.results import INSTRUCTIONS, summarise
 from recpress_edge.core.survival import CRASHED, OUT_OF_MEMORY, TIMED_OUT, survival_record
 from recpress_edge.core.units import format_bytes, parse_size
@@ -40,14 +47,11 @@ _LAST_ERROR: Final = re.compile(r"^(?:error|skipped): (.*)")
 
 def check(request: Request) -> None:
     """One core, and a clock that counts instructions: what needs cores or seconds goes elsewhere."""
-    protocol = request.protocol
-    if protocol.threads != 1:
-        raise ConfigError(f"--threads {protocol.threads}: the emulated machine has one core. Leave it out.")
-    if protocol.seconds or protocol.sustained_s:
-        raise ConfigError(
-            "--seconds and --sustained ask for time, but the emulated machine's clock counts instructions. "
-            "Say how many --queries instead."
-        )
+    check_protocol(
+        request.protocol,
+        one_thread="the emulated machine has one core",
+        no_time="but the emulated machine's clock counts instructions",
+    )
     memory_of(request)
 
 
@@ -86,7 +90,7 @@ def run(request: Request, bundles: Sequence[Path], report: Report) -> Iterator[R
         for cpu in cpus_of(request.target):
             record = run_once(_Boot(setup, folder, bundle, request, cpu, host), report)
             yield record
-            _check_ids(record)
+            check_ids(record, str(Target(request.target.lane, cpu)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +165,7 @@ def measured_record(one: _Boot, guest: Mapping[str, Any], created: str) -> dict[
     host = host_section(one.host, guest["quality"])
     other = [] if host["ids_equal"] else [OTHER_IDS]
     if other and must_be_equal(one.bundle.contract, one.request.protocol.delegate):
-        reasons.append("wrong answers: the ranked ids are not those of the machine that emulates")
+        reasons.append(WRONG_IDS)
     protocol_warnings = one.request.protocol.warnings()
     samples = guest["latency_ns"]
     return {
@@ -187,16 +191,6 @@ def measured_record(one: _Boot, guest: Mapping[str, Any], created: str) -> dict[
         "emulator": _emulator(one),
         "estimates": estimates(core, summarise(samples["query"]).p50_ns, guest["artifact"]),
     }
-
-
-def _check_ids(record: Record) -> None:
-    host = record.get("host")
-    if host and not host["ids_equal"] and not record["valid"]:
-        raise ArtifactError(
-            f"{record['artifact']['name']} on {record['protocol']['on']}: the ranked ids are not those of "
-            f"this machine ({record['quality']['ids_sha256'][:12]}, here {host['ids_sha256'][:12]}). "
-            "The record is kept as INVALID; the runtime or the emulator computes wrongly."
-        )
 
 
 def _identity(one: _Boot) -> dict[str, Any]:

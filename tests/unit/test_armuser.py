@@ -11,6 +11,7 @@ from device_bench.emulation.boards import BOARDS, cpuinfo, write_identity
 from device_bench.emulation.marking import WARMUP
 from device_bench.emulation.tools import EmulationError, find_compiler
 from device_bench.lanes import armuser
+from device_bench.lanes.emulated import differences
 from device_bench.lanes.targets import LANES
 from device_bench.options import request_of
 from recpress_edge.core.errors import ConfigError
@@ -48,6 +49,22 @@ def test_medians_leave_out_the_warm_up():
 def test_an_emulator_without_plugins_is_said():
     with pytest.raises(EmulationError, match="no marks"):
         armuser.summary("", BOARDS["pi4"])
+
+
+def test_how_far_lists_are_apart_by_hand():
+    here = {
+        "items": [[5, 7, 9], [1, 2, 3], [4, 6, 8]],
+        "scores": [[4.0, 3.0, 2.0], [4.0, 3.0, 2.0], [4.0, 3.0, 2.0]],
+    }
+    there = {
+        "items": [[5, 7, 9], [2, 1, 3], [4, 6, 0]],  # a swap: 4 against 3; a newcomer: 2 against its 1.8
+        "scores": [[4.0, 3.0, 2.0], [3.5, 3.5, 2.0], [4.0, 3.0, 1.8]],
+    }
+    assert differences(here, here) == {"users": 3, "users_equal": 3, "largest_gap": 0.0}
+    assert differences(here, there) == {"users": 3, "users_equal": 1, "largest_gap": 0.25}
+    last = {name: rows[2:] for name, rows in there.items()}
+    found = differences({name: rows[2:] for name, rows in here.items()}, last)
+    assert (found["users_equal"], found["largest_gap"]) == (0, pytest.approx(0.1))
 
 
 @pytest.mark.parametrize("flags", [["--threads", "2"], ["--seconds", "1"], ["--sustained", "10s"]])

@@ -20,6 +20,7 @@ from device_bench.emulation.payload import copy_sources, read_answer
 from device_bench.emulation.tools import EmulationError
 from device_bench.estimates import BOARDS, LABEL, bracket, estimates
 from device_bench.lanes import armvm
+from device_bench.lanes.emulated import check_ids
 from device_bench.lanes.targets import Target
 from device_bench.options import request_of
 from device_bench.show import record_lines
@@ -173,7 +174,7 @@ def test_other_ids_are_a_failure_and_the_record_says_so(boot):
     assert not record["valid"]
     assert "wrong answers" in record["invalid_reasons"][0]
     with pytest.raises(ArtifactError, match="ranked ids are not those of this machine"):
-        armvm._check_ids(record)
+        check_ids(record, "armvm:cortex-a53")
 
 
 def test_floats_may_rank_otherwise_and_the_record_says_so(boot):
@@ -184,7 +185,7 @@ def test_floats_may_rank_otherwise_and_the_record_says_so(boot):
     assert record["valid"]
     assert not record["host"]["ids_equal"]
     assert any("round differently" in text for text in record["warnings"])
-    armvm._check_ids(record)
+    check_ids(record, "armvm:cortex-a53")
 
 
 OOM = "[   12.3] Out of memory: Killed process 71 (python3) total-vm:300000kB, anon-rss:99000kB"

@@ -1,0 +1,79 @@
+"""What the emulating lanes share: what cannot be asked of them, and their answers beside this machine's."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from device_bench.device import device_facts
+from device_bench.options import Protocol
+from recpress_edge.core.contract import Contract
+from recpress_edge.core.errors import ArtifactError, ConfigError
+
+OTHER_IDS: Final = (
+    "the ranked ids are not for every user those of the machine that emulates: sums of floats round "
+    "differently on the two; the self-test held within the file's score tolerance"
+)
+WRONG_IDS: Final = "wrong answers: the ranked ids are not those of the machine that emulates"
+
+
+def check_protocol(protocol: Protocol, *, one_thread: str, no_time: str) -> None:
+    """ConfigError for what needs cores or seconds. ``one_thread``, ``no_time``: why there are none."""
+    if protocol.threads != 1:
+        raise ConfigError(f"--threads {protocol.threads}: {one_thread}. Leave it out.")
+    if protocol.seconds or protocol.sustained_s:
+        raise ConfigError(
+            f"--seconds and --sustained ask for time, {no_time}. Say how many --queries instead."
+        )
+
+
+def must_be_equal(contract: Contract, delegate: str | None) -> bool:
+    """Whether other ids are wrong ids: where arithmetic is in integers, and nothing quantises anew."""
+    return contract.exact and delegate is None
+
+
+def host_section(host: Mapping[str, Any], quality: Mapping[str, Any]) -> dict[str, Any]:
+    """The record's ``host``. host: what the "rank" worker answered here; quality: of the emulated board."""
+    here = device_facts()
+    return {
+        "ids_sha256": host["quality"]["ids_sha256"],
+        "ids_equal": host["quality"]["ids_sha256"] == quality["ids_sha256"],
+        "arch": here["arch"],
+        "core": here["core"],
+        "runtime_version": host["runtime_version"],
+    }
+
+
+def check_ids(record: Mapping[str, Any], on: str) -> None:
+    """ArtifactError when a record's ids are wrong; it is written by then."""
+    host = record.get("host")
+    if host and not host["ids_equal"] and not record["valid"]:
+        raise ArtifactError(
+            f"{record['artifact']['name']} on {on}: the ranked ids are not those of this machine "
+            f"({record['quality']['ids_sha256'][:12]}, here {host['ids_sha256'][:12]}). "
+            "The record is kept as INVALID; the runtime or the emulator computes wrongly."
+        )
+
+
+Lists = Mapping[str, Sequence[Sequence[Any]]]
+"""What the "lists" worker answers: ``items`` and ``scores`` of every evaluation user, best first."""
+
+
+def differences(here: Lists, there: Lists) -> dict[str, Any]:
+    """How far two machines' lists are apart.
+
+    Where they name different items at a rank, the gap is that of those two items' scores on this machine, as
+    a share of the larger; an item that is not in the list here has its score from there.
+    """
+    users, gaps = 0, [0.0]
+    for items, scores, other, other_scores in zip(
+        here["items"], here["scores"], there["items"], there["scores"], strict=True
+    ):
+        own = dict(zip(items, scores, strict=True))
+        parted = [rank for rank, pair in enumerate(zip(items, other, strict=True)) if pair[0] != pair[1]]
+        users += bool(parted)
+        gaps += [
+            abs(score - found) / max(abs(score), abs(found))
+            for rank in parted
+            for score, found in [(scores[rank], own.get(other[rank], other_scores[rank]))]
+            if score != found
+        ]
+    return {"users": len(here["items"]), "users_equal": len(here["items"]) - users, "largest_gap": max(gaps)}

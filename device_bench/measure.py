@@ -16,7 +16,7 @@ from device_bench.contention import Contention, ContentionWatch
 from device_bench.ids import IdRecommender
 from device_bench.memory import process_memory
 from device_bench.runtimes.opening import Feed, Runtime, open_runtime
-from device_bench.runtimes.query import I64
+from device_bench.runtimes.query import I64, Answer
 from device_bench.selftest import Verified, verify_bundle
 from recpress_edge.core.bundle import Contract, Evaluation
 from recpress_edge.core.errors import ArtifactError
@@ -117,25 +117,16 @@ def measure(job: Job) -> dict[str, Any]:
 
 
 def rank(job: Job) -> dict[str, Any]:
-    """Verify, then rank every evaluation user: what another machine must answer too."""
-    verified = _verify(job)
+    """Verify, then rank every evaluation user: what another machine must answer too. With the very lists."""
+    verified, answers = _verify(job), list[Answer]()
     return {
-        "quality": ranking_quality(verified.runtime, verified.evaluation),
+        "quality": ranking_quality(verified.runtime, verified.evaluation, answers.append),
+        "items": [items.tolist() for items, _ in answers],
+        "scores": [scores.tolist() for _, scores in answers],
         "selftest": _tested(verified),
         "runtime": verified.runtime.name,
         "runtime_version": verified.runtime.version,
     }
-
-
-def lists(job: Job) -> dict[str, Any]:
-    """Verify, then every evaluation user's items and scores: for where two machines differ."""
-    verified = _verify(job)
-    evaluation = verified.evaluation
-    answers = [
-        verified.runtime.recommend(evaluation.user(row), evaluation.seen(row), max(CUTOFFS))
-        for row in range(evaluation.users.size)
-    ]
-    return {"items": [i.tolist() for i, _ in answers], "scores": [s.tolist() for _, s in answers]}
 
 
 def warm_latency(verified: Verified, job: Job) -> tuple[dict[str, list[int]], Contention]:
@@ -236,13 +227,19 @@ def no_garbage_collection() -> Iterator[None]:
         gc.enable()
 
 
-def ranking_quality(runtime: Runtime, evaluation: Evaluation) -> dict[str, Any]:
-    """Recall and NDCG over every evaluation user, and a digest of the very ids that were ranked."""
+def ranking_quality(
+    runtime: Runtime, evaluation: Evaluation, keep: Callable[[Answer], None] = lambda _: None
+) -> dict[str, Any]:
+    """Recall and NDCG over every evaluation user, and a digest of the very ids that were ranked.
+
+    ``keep`` takes each user's answer.
+    """
     k = max(CUTOFFS)
     topk = np.full((evaluation.users.size, k), -1, np.int64)  # -1 pads: it is no item, so never a hit
     ids = hashlib.sha256()
     for row in range(evaluation.users.size):
-        items, _ = runtime.recommend(evaluation.user(row), evaluation.seen(row), k)
+        items, scores = runtime.recommend(evaluation.user(row), evaluation.seen(row), k)
+        keep((items, scores))
         topk[row, : items.size] = items
         ids.update(items.astype("<i8").tobytes())
     return {

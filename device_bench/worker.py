@@ -55,8 +55,6 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
             return measure.measure(job)
         case "rank":
             return measure.rank(job)
-        case "lists":
-            return measure.lists(job)
         case "marked":
             from device_bench.emulation.marking import marked_queries
 

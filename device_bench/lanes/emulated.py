@@ -1,6 +1,6 @@
 """What the emulating lanes share: what cannot be asked of them, and their answers beside this machine's."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from device_bench.device import device_facts
@@ -53,12 +53,8 @@ def check_ids(record: Mapping[str, Any], on: str) -> None:
         )
 
 
-Lists = Mapping[str, Sequence[Sequence[Any]]]
-"""What the "lists" worker answers: ``items`` and ``scores`` of every evaluation user, best first."""
-
-
-def differences(here: Lists, there: Lists) -> dict[str, Any]:
-    """How far two machines' lists are apart.
+def differences(here: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, Any]:
+    """How far two machines' lists are apart: ``items`` and ``scores`` of what the "rank" worker answered.
 
     Where they name different items at a rank, the gap is that of those two items' scores on this machine, as
     a share of the larger; an item that is not in the list here has its score from there.

@@ -28,12 +28,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     """Print winners and near misses. Exit code 0, or 3 when one of the sections has no winner."""
     from recpress_edge.report.front import sections as sort_sections
-    from recpress_edge.report.rows import read_runs
+    from recpress_edge.report.rows import read_files, read_runs
 
     budget = budget_of(args)
     if not budget.limited:
         raise ConfigError("pick needs a budget: --max-bytes 2MiB, --max-p95 5ms or --max-memory 64MiB")
-    runs, unreadable = read_runs(args.runs)
+    runs, unreadable = read_runs(read_files(args.runs))
     answers = [_answer(args, section, budget) for section in sort_sections(runs, budget)]
     for file in unreadable:
         say(args, f"no record  {file.path}: {file.reason}")

@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     from recpress_edge.report.front import sections as sort_sections
     from recpress_edge.report.lanes import lanes
     from recpress_edge.report.robustness import read_survivals
-    from recpress_edge.report.rows import read_runs
+    from recpress_edge.report.rows import read_files, read_runs
     from recpress_edge.report.verdict import verdict
 
     budget = budget_of(args)
@@ -85,8 +85,9 @@ def run(args: argparse.Namespace) -> int:
         if target.is_dir():
             raise ConfigError(f"{target} is a folder. Name a file, for example {target / page.name}")
         check_free(target, force=args.force)
-    survivals = read_survivals(args.runs)
-    runs, unreadable = read_runs(args.runs, required=not survivals)
+    files = read_files(args.runs)
+    survivals = read_survivals(files)
+    runs, unreadable = read_runs(files, required=not survivals)
     sections = sort_sections(runs, budget)
     verdicts = [verdict(section, budget) for section in sections]
     if args.dry_run:
@@ -119,6 +120,7 @@ def _write(
     picture: Path,
 ) -> None:
     from recpress_edge.report import html, plots
+    from recpress_edge.report.lanes import lanes
 
     text = html.render(
         sections,
@@ -130,7 +132,7 @@ def _write(
         command=command_line(args),
     )
     drawn = [(s, v.winner, html.title_of(s)) for s, v in zip(sections, verdicts, strict=True) if s.placed]
-    image = plots.png(drawn) if drawn else None
+    image = plots.png(drawn, lanes(sections)) if drawn else None
     write_atomic(page, text.encode())
     if image is not None:
         write_atomic(picture, image)

@@ -67,6 +67,12 @@ def limit_text(memory_bytes: int | None, cpus: float | None) -> str:
 def read_survival(path: Path) -> dict[str, Any]:
     """One survival record; ArtifactError when the file is not one. The full schema is in schemas/."""
     record = read_json(path)
+    check_survival(record, str(path))
+    return record
+
+
+def check_survival(record: Mapping[str, Any], path: str) -> None:
+    """ArtifactError when this is not a whole survival record. ``path``: where it came from."""
     if record.get("schema") != SURVIVAL_SCHEMA:
         raise ArtifactError(
             f"{path} has schema {record.get('schema')!r}; this version reads {SURVIVAL_SCHEMA!r}"
@@ -76,4 +82,3 @@ def read_survival(path: Path) -> dict[str, Any]:
     for name in _SECTIONS:
         if not isinstance(record.get(name), dict):
             raise ArtifactError(f"{path} is not a whole record: section {name!r} is missing")
-    return record

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from matplotlib.axes import Axes
+from matplotlib.figure import FigureBase
 from matplotlib.lines import Line2D
 
 from recpress_edge.report.axes import COUNTED, TIMED, Axis
@@ -19,7 +20,38 @@ _ROW_INCHES: Final = 0.17
 
 def lanes_panel(found: Lanes, name: str) -> Panel:
     """Time on one axis, instructions on another: they are never the same thing."""
-    parts = [
+    with drawing(name, 10.0, lanes_inches(found)) as figure:
+        draw_lanes(figure, found)
+        return to_panel(figure, found.title, _told(found))
+
+
+def lanes_inches(found: Lanes) -> float:
+    """How high the figure is: so much a device and variant, and the legend."""
+    variants, parts = _variants(found), _parts(found)
+    row_inches = max(_ROW_INCHES * len(variants), 0.45)
+    devices = sum(len({mark.device for mark in marks}) for marks, _, _ in parts)
+    return row_inches * devices + 0.75 * len(parts) + 0.3 * (len(variants) // 4 + 2)
+
+
+def draw_lanes(figure: FigureBase, found: Lanes) -> None:
+    """Into a figure of its own, or a part of one."""
+    variants, parts = _variants(found), _parts(found)
+    rows = [len({mark.device for mark in marks}) for marks, _, _ in parts]
+    grid = figure.subplots(len(parts), 1, squeeze=False, height_ratios=rows)[:, 0]
+    for axes, (marks, axis, title) in zip(grid, parts, strict=True):
+        _draw(axes, marks, axis, variants)
+        axes.set_title(title, fontsize=9, loc="left", color=INK)
+    figure.legend(
+        handles=_legend(found, variants), loc="outside lower center", ncols=4, frameon=False, fontsize=8
+    )
+
+
+def _variants(found: Lanes) -> list[str]:
+    return sorted({mark.variant for mark in (*found.times, *found.counts)})
+
+
+def _parts(found: Lanes) -> list[tuple[Sequence[Mark], Axis, str]]:
+    return [
         (marks, axis, title)
         for marks, axis, title in (
             (found.times, TIMED[1], "Time of a query, median"),
@@ -27,19 +59,6 @@ def lanes_panel(found: Lanes, name: str) -> Panel:
         )
         if marks
     ]
-    variants = sorted({mark.variant for mark in (*found.times, *found.counts)})
-    rows = [len({mark.device for mark in marks}) for marks, _, _ in parts]
-    row_inches = max(_ROW_INCHES * len(variants), 0.45)
-    height = row_inches * sum(rows) + 0.75 * len(parts) + 0.3 * (len(variants) // 4 + 2)
-    with drawing(name, 10.0, height) as figure:
-        grid = figure.subplots(len(parts), 1, squeeze=False, height_ratios=rows)[:, 0]
-        for axes, (marks, axis, title) in zip(grid, parts, strict=True):
-            _draw(axes, marks, axis, variants)
-            axes.set_title(title, fontsize=9, loc="left", color=INK)
-        figure.legend(
-            handles=_legend(found, variants), loc="outside lower center", ncols=4, frameon=False, fontsize=8
-        )
-        return to_panel(figure, found.title, _told(found))
 
 
 def _draw(axes: Axes, marks: Sequence[Mark], axis: Axis, variants: Sequence[str]) -> None:

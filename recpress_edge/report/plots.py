@@ -20,6 +20,8 @@ from recpress_edge.report.chain import Step, teacher_of
 from recpress_edge.report.drawing import INK, STYLE, Panel, drawing, freeze, to_panel
 from recpress_edge.report.front import Placed, Section
 from recpress_edge.report.labels import Label, place_labels
+from recpress_edge.report.lanes import Lanes
+from recpress_edge.report.lanes_plot import draw_lanes, lanes_inches
 from recpress_edge.report.ticks import scale_costs
 from recpress_edge.report.verdict import candidates, recall
 
@@ -33,6 +35,7 @@ _LOOKS: Final = {
 _MORE_LOOKS: Final = (("#cc79a7", "v"), ("#e69f00", "P"), ("#56b4e9", "X"), ("#000000", "<"))
 _MAX_LABELS: Final = 14
 _PANELS: Final = 3
+_ROW_INCHES: Final = 5.2
 _FRONT: Final = "front"
 
 
@@ -58,16 +61,18 @@ def panels(section: Section, winner: Placed | None, name: str) -> tuple[Panel, .
     return tuple(made)
 
 
-def png(sections: Sequence[tuple[Section, Placed | None, str]]) -> bytes:
-    """All panels in one image: a row per section, given with its winner and its title."""
+def png(sections: Sequence[tuple[Section, Placed | None, str]], devices: Sequence[Lanes] = ()) -> bytes:
+    """All panels in one image: a row per section, given with its winner and its title; then all devices."""
+    heights = [*(_ROW_INCHES for _ in sections), *(lanes_inches(found) + 0.5 for found in devices)]
     with mpl.rc_context(STYLE):
-        figure = Figure(
-            figsize=(15, 5.2 * len(sections)), dpi=150, layout=ConstrainedLayoutEngine(wspace=0.04)
-        )
+        figure = Figure(figsize=(15, sum(heights)), dpi=150, layout=ConstrainedLayoutEngine(wspace=0.04))
         FigureCanvasAgg(figure)
-        parts = figure.subfigures(len(sections), 1, squeeze=False)[:, 0]
-        rows = [part.subplots(1, _PANELS) for part in parts]
-        for part, row, (section, winner, title) in zip(parts, rows, sections, strict=True):
+        parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
+        for part, found in zip(parts[len(sections) :], devices, strict=True):
+            part.suptitle(found.title, fontsize=11, color=INK)
+            draw_lanes(part, found)
+        rows = [part.subplots(1, _PANELS) for part in parts[: len(sections)]]
+        for part, row, (section, winner, title) in zip(parts, rows, sections, strict=False):
             part.suptitle(title, fontsize=11, color=INK)
             part.legend(handles=_legend(section, winner), loc="outside lower center", ncols=8, frameon=False)
             for index, axes in enumerate(row):

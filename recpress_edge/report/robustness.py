@@ -1,13 +1,13 @@
 """Survival records for the page: pass or fail within a limit, and no latency."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 from recpress_edge.core.errors import ArtifactError
-from recpress_edge.core.survival import SURVIVED, limit_text, read_survival
+from recpress_edge.core.survival import SURVIVED, check_survival, limit_text
 from recpress_edge.core.units import format_bytes
-from recpress_edge.report.rows import json_files, schema_of
+from recpress_edge.report.rows import Files
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,24 +24,24 @@ class Survival:
     path: str
 
 
-def read_survivals(paths: Sequence[Path]) -> tuple[Survival, ...]:
+def read_survivals(files: Files) -> tuple[Survival, ...]:
     """The newest of every bundle, place and limit; files of other kinds are left to others."""
     newest: dict[tuple[str, str, str], tuple[str, Survival]] = {}
-    for path in json_files(paths):
-        if not schema_of(path).startswith("recpress.survival/"):
+    for file in files.found:
+        if not file.schema.startswith("recpress.survival/"):
             continue
+        check_survival(file.value, str(file.path))
         try:
-            created, row = _row(path)
+            created, row = _row(str(file.path), file.value)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ArtifactError(f"{path} is not a whole survival record: {error!r}") from None
+            raise ArtifactError(f"{file.path} is not a whole survival record: {error!r}") from None
         key = (row.name, row.where, row.limit)
         if key not in newest or newest[key][0] < created:
             newest[key] = created, row
     return tuple(row for _, row in sorted(newest.values(), key=lambda pair: (pair[1].name, pair[1].limit)))
 
 
-def _row(path: Path) -> tuple[str, Survival]:
-    record = read_survival(path)
+def _row(path: str, record: Mapping[str, Any]) -> tuple[str, Survival]:
     limit, device = record["limit"], record["device"]
     machine = str(device.get("model") or device["id"])
     stage = "" if record["stage"] is None else f" in stage {record['stage']}"
@@ -53,5 +53,5 @@ def _row(path: Path) -> tuple[str, Survival]:
         survived=record["outcome"] == SURVIVED,
         detail=str(record["detail"]),
         peak="–" if record["peak_bytes"] is None else format_bytes(record["peak_bytes"]),
-        path=str(path),
+        path=path,
     )

@@ -14,9 +14,9 @@ from recpress_edge.core.files import read_json
 from recpress_edge.core.results import (
     BENCH_SCHEMA,
     SAME_CONDITIONS,
+    check_record,
     counts_instructions,
     find_records,
-    read_record,
     samples_of,
 )
 from recpress_edge.core.stats import percentile
@@ -84,35 +84,73 @@ class Run:
         return (*values, self.basis, self.student, self.teacher, self.recipe, self.format, self.profile)
 
 
-def read_runs(paths: Sequence[Path], *, required: bool = True) -> tuple[list[Run], list[Unreadable]]:
-    """Read files and folders (recursively); records of other kinds are passed over.
+@dataclass(frozen=True, slots=True)
+class JsonFile:
+    """A file that was read, once: its object, or why it has none."""
+
+    path: Path
+    value: Mapping[str, Any]
+    reason: str = ""
+
+    @property
+    def schema(self) -> str:
+        """What it says that it is; empty when it says nothing or is none."""
+        return str(self.value.get("schema", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What was named, and every JSON file that was found there."""
+
+    paths: tuple[Path, ...]
+    found: tuple[JsonFile, ...]
+
+
+def read_files(paths: Sequence[Path]) -> Files:
+    """Read files and folders (recursively); ArtifactError for a path that is not there."""
+    return Files(tuple(paths), tuple(_read(path) for path in json_files(paths)))
+
+
+def _read(path: Path) -> JsonFile:
+    try:
+        return JsonFile(path, read_json(path))
+    except ArtifactError as error:
+        return JsonFile(path, {}, str(error))
+
+
+def read_runs(files: Files, *, required: bool = True) -> tuple[list[Run], list[Unreadable]]:
+    """The bench records among the files; records of other kinds are passed over.
 
     No bench record at all is an :class:`ArtifactError`, where one is ``required``.
     """
     runs: list[Run] = []
     unreadable: list[Unreadable] = []
-    files = [path for path in json_files(paths) if not schema_of(path).startswith(OTHER_KINDS)]
-    for path in files:
+    candidates = [file for file in files.found if not file.schema.startswith(OTHER_KINDS)]
+    for file in candidates:
         try:
-            runs.append(to_run(path, read_record(path)))
+            runs.append(_run_in(file))
         except ArtifactError as error:
+            where = str(file.path)
             unreadable.append(
-                Unreadable(str(path), str(error).removeprefix(f"{path}: ").removeprefix(f"{path} "))
+                Unreadable(where, str(error).removeprefix(f"{where}: ").removeprefix(f"{where} "))
             )
     if required and not runs:
-        where = ", ".join(map(str, paths))
-        found = f"{len(files)} JSON files, none of them a {BENCH_SCHEMA} record" if files else "no JSON files"
+        where = ", ".join(map(str, files.paths))
+        found = (
+            f"{len(candidates)} JSON files, none of them a {BENCH_SCHEMA} record"
+            if candidates
+            else "no JSON files"
+        )
         first = f" (first: {unreadable[0].path}: {unreadable[0].reason})" if unreadable else ""
         raise ArtifactError(f"nothing to report in {where}: {found}{first}. {HOW_TO_MAKE_RUNS}")
     return runs, unreadable
 
 
-def schema_of(path: Path) -> str:
-    """What a JSON file says that it is; empty when it says nothing or is none."""
-    try:
-        return str(read_json(path).get("schema", ""))
-    except ArtifactError:
-        return ""
+def _run_in(file: JsonFile) -> Run:
+    if file.reason:
+        raise ArtifactError(file.reason)
+    check_record(file.value, str(file.path))
+    return to_run(file.path, file.value)
 
 
 def json_files(paths: Sequence[Path]) -> Iterator[Path]:

@@ -1,6 +1,7 @@
 """recpress-edge report and pick, as a user runs them."""
 
 import argparse
+import collections
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from records import make_record, study, write_runs
 
 from recpress_edge.cli import pick, report
 from recpress_edge.core.errors import ArtifactError, ConfigError, GateError
+from recpress_edge.report import rows
 
 pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
@@ -40,6 +42,15 @@ def test_report_writes_page_and_picture_and_prints_the_table(runs, tmp_path, cap
     assert line.endswith("on the front")
     assert "verdict    Ship soft_dim20-int8" in out
     assert str(page) in out
+
+
+def test_every_file_is_read_once(runs, tmp_path, monkeypatch):
+    opened = collections.Counter()
+    read = rows.read_json
+    monkeypatch.setattr(rows, "read_json", lambda path: (opened.update([path.name]), read(path))[1])
+    assert run("report", runs, "-o", tmp_path / "r.html") == 0
+    assert set(opened) == {path.name for path in runs.rglob("*.json")}
+    assert set(opened.values()) == {1}
 
 
 def test_nothing_is_overwritten_without_force(runs, tmp_path):

@@ -15,7 +15,7 @@ from recpress_edge.report.lanes import lanes
 from recpress_edge.report.lanes_plot import lanes_panel
 from recpress_edge.report.over_time import over_time
 from recpress_edge.report.robustness import read_survivals
-from recpress_edge.report.rows import read_runs, to_run
+from recpress_edge.report.rows import read_files, read_runs, to_run
 
 PI4 = {"device": "raspberry-pi-4", "device_model": "Raspberry Pi 4 Model B Rev 1.5"}
 LABEL = "estimated ±40 %, unvalidated"
@@ -142,9 +142,9 @@ def test_survival_has_a_table_and_no_place_in_a_plot(tmp_path, capsys):
     runs = write_runs(tmp_path / "runs", [make_record()])
     (runs / "a.json").write_text(json.dumps(make_survival()))
     (runs / "b.json").write_text(json.dumps(make_survival("timed out", "measure", on="armvm:cortex-a53")))
-    found, unreadable = read_runs([runs])
+    found, unreadable = read_runs(read_files([runs]))
     assert (len(found), unreadable) == (1, [])
-    assert {(row.outcome, row.where) for row in read_survivals([runs])} == {
+    assert {(row.outcome, row.where) for row in read_survivals(read_files([runs]))} == {
         ("survived", "Intel Xeon (2 cores), cgroup v1"),
         ("timed out in stage measure", "armvm:cortex-a53"),
     }
@@ -158,7 +158,7 @@ def test_the_newest_survival_counts(tmp_path):
         stage = None if outcome == "survived" else "cold"
         record = make_survival(outcome, stage, created=f"{created}T00:00:00Z")
         (tmp_path / f"{name}.json").write_text(json.dumps(record))
-    (row,) = read_survivals([tmp_path])
+    (row,) = read_survivals(read_files([tmp_path]))
     assert row.outcome == "crashed in stage cold"
 
 
@@ -167,4 +167,4 @@ def test_a_damaged_survival_is_named(tmp_path):
     del record["artifact"]["name"]
     (tmp_path / "s.json").write_text(json.dumps(record))
     with pytest.raises(ArtifactError, match="is not a whole survival record"):
-        read_survivals([tmp_path])
+        read_survivals(read_files([tmp_path]))

@@ -16,6 +16,8 @@ from recpress_edge.core.budget import Budget
 from recpress_edge.report import plots
 from recpress_edge.report.front import sections
 from recpress_edge.report.labels import Label, place_labels
+from recpress_edge.report.lanes import Lanes, Mark
+from recpress_edge.report.lanes_plot import lanes_inches
 from recpress_edge.report.rows import to_run
 from recpress_edge.report.ticks import limits, linear_ticks, log_ticks
 from recpress_edge.report.verdict import choose
@@ -64,6 +66,19 @@ def test_png_has_a_row_for_each_section():
     two = imread(io.BytesIO(plots.png([(section, None, "a"), (section, None, "b")])))
     assert two.shape[0] == 2 * one.shape[0]
     assert one.std() > 0.05  # something is on it
+
+
+def test_png_has_what_all_devices_show_below():
+    section = one_section(study()[:4])
+    mark = Mark("Cortex-A53", "a", "emulated", 4e5, 4e5)
+    board = Mark("Raspberry Pi 4B", "a", "estimated", 2e5, 4e5)
+    found = Lanes("over all devices", (board,), (mark,), (), ("estimated ±40 %, unvalidated",))
+    alone = imread(io.BytesIO(plots.png([(section, None, "a")])))
+    both = imread(io.BytesIO(plots.png([(section, None, "a")], [found])))
+    assert both.shape[1] == alone.shape[1]
+    below = both[alone.shape[0] :]
+    assert below.shape[0] == pytest.approx(150 * (lanes_inches(found) + 0.5), abs=1)
+    assert below.std() > 0.02
 
 
 def test_labels_of_a_crowd_do_not_cover_each_other():

@@ -13,7 +13,7 @@ from recpress_edge.core.budget import Budget
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.report.chain import chains
 from recpress_edge.report.front import sections
-from recpress_edge.report.rows import percentile_interval, read_runs, to_run
+from recpress_edge.report.rows import percentile_interval, read_files, read_runs, to_run
 from recpress_edge.report.verdict import choose, int8_lines, nearest_misses, recall, signed, verdict
 
 NO_LIMIT = Budget()
@@ -63,7 +63,7 @@ def test_nothing_is_dropped_in_silence(tmp_path):
     unknown["memory_bytes"]["model"]["vm_hwm"] = None
     for name, record in (("partial", partial), ("absurd", absurd), ("unknown", unknown)):
         (runs / f"{name}.json").write_text(json.dumps(record))
-    found, unreadable = read_runs([runs, runs / "run-000.json"])  # named twice, read once
+    found, unreadable = read_runs(read_files([runs, runs / "run-000.json"]))  # named twice, read once
     reasons = {Path(u.path).name: u.reason for u in unreadable}
     assert len(found) == 1
     assert set(reasons) == {
@@ -78,9 +78,9 @@ def test_nothing_is_dropped_in_silence(tmp_path):
 def test_nothing_readable_names_the_command_that_makes_runs(tmp_path):
     (tmp_path / "a.json").write_text("{")
     with pytest.raises(ArtifactError, match=r"1 JSON files.*recpress-edge bench BUNDLE"):
-        read_runs([tmp_path])
+        read_runs(read_files([tmp_path]))
     with pytest.raises(ArtifactError, match="no such file or folder"):
-        read_runs([tmp_path / "missing"])
+        read_runs(read_files([tmp_path / "missing"]))
 
 
 def test_newest_run_counts_and_older_ones_are_superseded():

@@ -43,7 +43,7 @@ STUDIES: Final[Mapping[str, Study]] = {
         (0.1824, 0.1547),
         0.178,
         {"learning_rate": 0.01, "batch_size": 16384, "candidates": 8},
-        {"epochs": 25, "evaluate_every": 5, "patience": 1},
+        {"epochs": 15, "evaluate_every": 5},
     ),
     "ease": Study("EASE", (0.1765, 0.1467), 0.174, {"l2": 100.0}),
     "multvae_dim64": Study("Mult-VAE", (0.1641, 0.1335), 0.160, {}, {"epochs": 20}),

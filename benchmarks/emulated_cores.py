@@ -13,7 +13,7 @@ on every machine. The host's own row gives its memory and answers; its times are
 import argparse
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from device_bench.device import device_facts
 from recpress_edge.cli.common import table
 from recpress_edge.core.bundle import Bundle, open_bundle
 from recpress_edge.core.errors import RecPressError
+from recpress_edge.core.files import read_json
 from recpress_edge.core.results import (
     counts_instructions,
     find_records,
@@ -94,9 +95,23 @@ def row_of(bundle: Bundle, args: argparse.Namespace) -> dict[str, Any]:
         "dim": bundle.contract.dim,
         "file_bytes": bundle.model_bytes,
         "ids_equal": len({found["quality"]["ids_sha256"] for found in on.values() if found}) == 1,
+        "apart": apart(args.runs, bundle.digest, {f["quality"]["ids_sha256"] for f in on.values() if f}),
         "missing": [target for target, found in on.items() if found is None],
         "on": on,
     }
+
+
+def apart(runs: Path, digest: str, ids: Set[str]) -> dict[str, Any] | None:
+    """How far two machines' float lists are apart, as ``device_bench run --on armuser:BOARD`` found it.
+
+    From a parity record of the same bundle, in which both gave the very ids of the two that are compared.
+    """
+    found = [read_json(path) for path in find_records(runs) if path.parent.name.startswith("armuser-")]
+    for record in found:
+        pair = {record["quality"]["ids_sha256"], record["host"]["ids_sha256"]}
+        if record["artifact"]["bundle_sha256"] == digest and pair == ids and len(pair) == 2:
+            return {"on": record["on"], **record["host"]["differences"]}
+    return None
 
 
 def measure(folder: Path, target: str, runs: Path) -> None:
@@ -187,10 +202,20 @@ def line(row: Mapping[str, Any]) -> list[str]:
     known = [found for found in on.values() if found]
     peaks = [format_bytes(on[t]["peak_bytes"]) if on[t] else "–" for t in TARGETS]
     work = [f"{on[t]['instructions']['query']['p50'] / 1000:,.0f} k" if on[t] else "–" for t in CORES]
-    same = "equal" if row["ids_equal"] else "differ"
     recall = f"{known[0]['quality']['recall@50']:.4f}" if known else "–"
-    ids = f"{same} ({len(known)})" if len(known) > 1 else "–"
+    ids = f"{sameness(row)} ({len(known)})" if len(known) > 1 else "–"
     return [row["bundle"], format_bytes(row["file_bytes"]), recall, *work, *peaks, ids]
+
+
+def sameness(row: Mapping[str, Any]) -> str:
+    """Whether the machines rank alike; for floats, how nearly."""
+    if row["ids_equal"]:
+        return "equal"
+    found = row["apart"]
+    if found is None:
+        return "differ"
+    users = f"equal for {found['users_equal']:,} of {found['users']:,} users"
+    return f"{users}, the others swap scores within {found['largest_gap']:.0e}"
 
 
 if __name__ == "__main__":

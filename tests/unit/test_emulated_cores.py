@@ -1,5 +1,6 @@
 """benchmarks/emulated_cores.py: which records make a row, and what the int8 verdicts follow from."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -57,6 +58,31 @@ def test_other_ids_on_one_core_are_seen(study):
     record["quality"]["ids_sha256"] = "f" * 64
     write_runs(runs / "armvm-cortex-a76" / "later", [record])
     assert not rows_of(study)[0]["ids_equal"]
+
+
+def test_floats_that_round_differently_are_told_in_figures(study):
+    """From the parity record of this bundle with these very ids, and from no other."""
+    bundles, runs = study
+    changed = counted(bundles[0], "Cortex-A76", 400, created="2026-11-21T10:00:00Z")
+    changed["quality"]["ids_sha256"] = "f" * 64
+    write_runs(runs / "armvm-cortex-a76" / "later", [changed])
+    assert emulated_cores.sameness(rows_of(study)[0]) == "differ"
+    found = {"users": 1200, "users_equal": 1197, "largest_gap": 2.4e-7}
+    for name, ids, figures in (("old", "0", found | {"users_equal": 1}), ("new", "f", found)):
+        record = {
+            "on": "armuser:pi5",
+            "artifact": {"bundle_sha256": bundles[0].digest},
+            "quality": {"ids_sha256": ids * 64},
+            "host": {"ids_sha256": "e" * 64, "differences": figures},
+        }
+        (runs / "armuser-pi5").mkdir(exist_ok=True)
+        (runs / "armuser-pi5" / f"{name}.json").write_text(json.dumps(record))
+    row = rows_of(study)[0]
+    assert row["apart"] == {"on": "armuser:pi5", **found}
+    assert emulated_cores.line(row)[-1].startswith(
+        "equal for 1,197 of 1,200 users, the others swap scores within 2e-07"
+    )
+    assert rows_of(study)[1]["apart"] is None
 
 
 def test_a_verdict_per_core(study):

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from corruptions import sign
 from exports import make_source, random_evaluation, source_of, write_student
+from forging import sign
 
 from device_bench.ids import IdRecommender
 from device_bench.measure import ranking_quality

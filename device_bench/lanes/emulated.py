@@ -56,20 +56,22 @@ def check_ids(record: Mapping[str, Any], on: str) -> None:
 def differences(here: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, Any]:
     """How far two machines' lists are apart: ``items`` and ``scores`` of what the "rank" worker answered.
 
-    Where they name different items at a rank, the gap is that of those two items' scores on this machine, as
-    a share of the larger; an item that is not in the list here has its score from there.
+    Where they name different items at a rank, the gap is that of those two items' scores, as a share of the
+    larger, on the machine where it is wider: on one they may tie. An item that is not in a machine's list has
+    its score from the other.
     """
     users, gaps = 0, [0.0]
     for items, scores, other, other_scores in zip(
         here["items"], here["scores"], there["items"], there["scores"], strict=True
     ):
-        own = dict(zip(items, scores, strict=True))
+        own, its = dict(zip(items, scores, strict=True)), dict(zip(other, other_scores, strict=True))
         parted = [rank for rank, pair in enumerate(zip(items, other, strict=True)) if pair[0] != pair[1]]
         users += bool(parted)
-        gaps += [
-            abs(score - found) / max(abs(score), abs(found))
-            for rank in parted
-            for score, found in [(scores[rank], own.get(other[rank], other_scores[rank]))]
-            if score != found
-        ]
+        for rank in parted:
+            gaps.append(_gap(scores[rank], own.get(other[rank], other_scores[rank])))
+            gaps.append(_gap(other_scores[rank], its.get(items[rank], scores[rank])))
     return {"users": len(here["items"]), "users_equal": len(here["items"]) - users, "largest_gap": max(gaps)}
+
+
+def _gap(left: float, right: float) -> float:
+    return abs(left - right) / max(abs(left), abs(right)) if left != right else 0.0

@@ -58,10 +58,11 @@ def test_how_far_lists_are_apart_by_hand():
     }
     there = {
         "items": [[5, 7, 9], [2, 1, 3], [4, 6, 0]],  # a swap: 4 against 3; a newcomer: 2 against its 1.8
-        "scores": [[4.0, 3.0, 2.0], [3.5, 3.5, 2.0], [4.0, 3.0, 1.8]],
+        "scores": [[4.0, 3.0, 2.0], [3.5, 3.5, 2.0], [4.0, 3.0, 1.8]],  # the swap is a tie there
     }
     assert differences(here, here) == {"users": 3, "users_equal": 3, "largest_gap": 0.0}
     assert differences(here, there) == {"users": 3, "users_equal": 1, "largest_gap": 0.25}
+    assert differences(there, here) == differences(here, there)
     last = {name: rows[2:] for name, rows in there.items()}
     found = differences({name: rows[2:] for name, rows in here.items()}, last)
     assert (found["users_equal"], found["largest_gap"]) == (0, pytest.approx(0.1))

@@ -55,12 +55,13 @@ def test_a_tflite_file_answers_as_numpy_does(traced, recipe, delegate, tmp_path)
         runtime.recommend(0 if student.kind == "neumf" else None, [N_ITEMS], 3)
 
 
-def test_a_catalogue_whose_tables_the_quantiser_puts_behind_the_file(tmp_path):
+def test_a_catalogue_whose_tables_the_quantiser_puts_behind_the_file(tmp_path, capfd):
     student = read_neumf(tmp_path, **neumf_arrays(n_items=5000))
     contract = network_contract(student, NETWORK_RECIPES["int8-dynamic"], "tflite", 1e-4)
     path, reference = tmp_path / "model.tflite", neumf_reference(student)
     network = in_recipe(trace(student, "tflite"), contract)
     path.write_bytes(write_model(network_graph(contract, network), {}))
+    assert capfd.readouterr().out == ""  # stdout belongs to --json
     for delegate in (None, "xnnpack"):
         runtime = LiteRT(path, contract, delegate=delegate)
         for user in range(N_USERS):

@@ -7,12 +7,14 @@ import torch
 
 from recpress_edge.core.errors import ConfigError
 from recpress_export.network.modules import FoldedNeuMF, SASRecPadded
+from recpress_export.network.quiet import quiet
 from recpress_export.network_student import NetworkStudent
 
 
 def tflite_network(student: NetworkStudent, rows: int) -> bytes:
     """The traced network as a TFLite file of its own: user or tokens (int32) -> scores (rows,)."""
-    import litert_torch
+    with quiet():
+        import litert_torch
 
     if student.kind == "neumf":
         module: torch.nn.Module = FoldedNeuMF(student, rows)
@@ -23,7 +25,7 @@ def tflite_network(student: NetworkStudent, rows: int) -> bytes:
     with tempfile.TemporaryDirectory(prefix="recpress-") as folder:
         path = Path(folder) / "network.tflite"
         try:
-            with torch.no_grad():
+            with quiet(), torch.no_grad():
                 litert_torch.convert(module.eval(), (example,)).export(str(path))
         except Exception as error:  # the converter's exceptions share no base class
             raise ConfigError(
@@ -35,8 +37,9 @@ def tflite_network(student: NetworkStudent, rows: int) -> bytes:
 
 def int8_dynamic(network: bytes) -> bytes:
     """int8 weights, one scale a channel of every product; activations are quantised as they come."""
-    from ai_edge_quantizer import quantizer, recipe
+    with quiet():
+        from ai_edge_quantizer import quantizer, recipe
 
-    quantiser = quantizer.Quantizer(bytearray(network))
-    quantiser.load_quantization_recipe(recipe.dynamic_wi8_afp32())
-    return bytes(quantiser.quantize().quantized_model)
+        quantiser = quantizer.Quantizer(bytearray(network))
+        quantiser.load_quantization_recipe(recipe.dynamic_wi8_afp32())
+        return bytes(quantiser.quantize().quantized_model)

@@ -1,11 +1,6 @@
 """torch.onnx.export (dynamo) and, for int8-dynamic, onnxruntime's dynamic quantisation."""
 
-import contextlib
-import io
-import logging
 import tempfile
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +9,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor
 
 from recpress_export.network.modules import FoldedNeuMF, SASRecOfLength
+from recpress_export.network.quiet import quiet
 from recpress_export.network_onnx import NETWORK_INPUT, NETWORK_OPSET, NETWORK_OUTPUT
 from recpress_export.network_student import NetworkStudent
 
@@ -29,7 +25,7 @@ def onnx_network(student: NetworkStudent) -> bytes:
 
 def traced(module: torch.nn.Module, example: Tensor, dims: dict[int, Any] | None = None) -> bytes:
     """A module of one input as an ONNX model; ``dims`` are the input's lengths that may differ."""
-    with _quiet(), torch.no_grad():
+    with quiet(), torch.no_grad():
         program = torch.onnx.export(
             module.eval(),
             (example,),
@@ -50,21 +46,8 @@ def int8_dynamic(network: bytes) -> bytes:
     Unsigned times unsigned: signed weights saturate on AVX2 without VNNI, signed activations have no fast
     kernel on x86.
     """
-    with tempfile.TemporaryDirectory(prefix="recpress-") as folder, _quiet():
+    with tempfile.TemporaryDirectory(prefix="recpress-") as folder, quiet():
         before, after = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
         before.write_bytes(network)
         quantize_dynamic(before, after, weight_type=QuantType.QUInt8)
         return after.read_bytes()
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the exporters' progress lines and advice; what they raise still comes through."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)

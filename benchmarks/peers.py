@@ -37,6 +37,8 @@ from recpress_edge.core.metrics import overlap_by_user
 from recpress_edge.core.stats import percentile
 from recpress_edge.core.units import format_ns
 
+KEPT_SAMPLES: Final = 50
+"""Raw samples of each peer that stay in the record, beside the median of every round."""
 SCHEMA: Final = "recpress.peers/1"
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
@@ -152,7 +154,8 @@ def compare(int8: Path, fp32: Path, protocol: Protocol) -> dict[str, Any]:
                 "low": low,
                 "high": high,
                 "checked": checked.get(name),
-                "query_ns": samples[at].tolist(),
+                "round_medians_ns": np.median(samples[at], axis=1).tolist(),
+                "first_samples_ns": samples[at].ravel()[:KEPT_SAMPLES].tolist(),
             }
         )
     return {

@@ -143,7 +143,7 @@ class FlatModel:
         for number, tensor in enumerate(graph.tensors):
             if number == source:
                 continue
-            stored = _stored(model.buffers[tensor.buffer], data)
+            stored = stored_bytes(model.buffers[tensor.buffer], data)
             tensor.name = f"network/{number}"
             tensor.buffer = self._buffer(stored) if stored else 0
             self._graph.tensors.append(tensor)
@@ -190,7 +190,7 @@ class FlatModel:
         return entry
 
 
-def _stored(buffer: Any, file: bytes) -> bytes:
+def stored_bytes(buffer: Any, file: bytes) -> bytes:
     """A buffer's bytes. ai-edge-quantizer puts large ones behind the flatbuffer, once they are 256 KiB."""
     if buffer.offset > 1:  # 0: within; 1: within, to be moved by whoever writes the file
         return file[buffer.offset : buffer.offset + buffer.size]

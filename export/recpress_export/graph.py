@@ -134,6 +134,17 @@ class Graph:
     contract: Contract
     steps: tuple[Step, ...]
 
+    @property
+    def traced(self) -> bool:
+        """Whether a network scores the items."""
+        return any(isinstance(step, RunNetwork) for step in self.steps)
+
+    @property
+    def chosen_scores(self) -> str:
+        """The name of the k best scores: the output's, or their own where they are yet to be scaled."""
+        scaled = any(isinstance(step, ScaleScores | ScaleByPeak) for step in self.steps)
+        return "top_scores" if scaled else self.contract.scores_output
+
 
 def describe(contract: Contract, user_emb: F32 | F16, item_emb: F32 | F16) -> Graph:
     """The request on float tables, both of one type. user_emb (U, D), item_emb (I, D)."""

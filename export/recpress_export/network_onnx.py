@@ -1,10 +1,14 @@
 """A traced network inside our own ONNX file: its nodes between our inputs and our exclusion and top-K."""
 
+import math
 from typing import Final, Protocol
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from recpress_export.network_bytes import LARGE, in_bytes
 
 NETWORK_INPUT: Final = "network_input"
 NETWORK_OUTPUT: Final = "network_scores"
@@ -37,6 +41,35 @@ def add_tokens(draft: Draft, seen: str, start_token: int, length: int) -> None:
     draft.node("Concat", [start, "read"], ["token_list"], axis=0)
     draft.node("Unsqueeze", ["token_list", axis], ["tokens"])
     draft.current = "tokens"
+
+
+def tables_in_bytes(network: bytes) -> bytes:
+    """The model with its large float32 tables in uint8, widened by nodes of constants.
+
+    onnxruntime computes these once, when it loads the file: they save bytes of the file, not memory.
+    """
+    model = onnx.load_from_string(network)
+    graph, nodes = model.graph, []
+    tables = [
+        tensor
+        for tensor in graph.initializer
+        if tensor.data_type == TensorProto.FLOAT and len(tensor.dims) == 2 and math.prod(tensor.dims) >= LARGE
+    ]
+    for tensor in tables:
+        name = tensor.name
+        levels, scale, zero = in_bytes(numpy_helper.to_array(tensor))
+        graph.initializer.remove(tensor)
+        for part, array in (("levels", levels), ("scale", scale), ("zero", zero)):
+            graph.initializer.append(numpy_helper.from_array(np.asarray(array), f"{name}_{part}"))
+        for part in ("levels", "zero"):
+            cast = helper.make_node("Cast", [f"{name}_{part}"], [f"{name}_wide_{part}"], to=TensorProto.FLOAT)
+            nodes.append(cast)
+        nodes.append(helper.make_node("Sub", [f"{name}_wide_levels", f"{name}_wide_zero"], [f"{name}_steps"]))
+        nodes.append(helper.make_node("Mul", [f"{name}_steps", f"{name}_scale"], [name]))
+    computed = [*nodes, *graph.node]
+    del graph.node[:]
+    graph.node.extend(computed)
+    return bytes(model.SerializeToString())
 
 
 def add_network(draft: Draft, network: bytes, network_input: str) -> None:

@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from recpress_edge.core.contract import ALL_USERS, HISTORY
@@ -13,29 +14,21 @@ from recpress_export.quantize import RECIPES, Recipe, recipe_named
 INT8: Final = "int8-dynamic"
 """What --int8 means for a network."""
 
+_FP32: Final = replace(
+    RECIPES["fp32"],
+    high="all parameters, scores",
+    summary="float32 parameters; what depends on one side alone is computed beforehand",
+)
 NETWORK_RECIPES: Final[Mapping[str, Recipe]] = {
     recipe.name: recipe
     for recipe in (
-        Recipe(
-            "fp32",
-            "fp32",
-            exact=False,
-            user_bits=32,
-            item_bits=32,
-            user_extra_bytes=0,
-            item_extra_bytes=0,
-            low="",
-            high="all parameters, scores",
-            summary="float32 parameters; what depends on one side alone is computed beforehand",
-        ),
-        Recipe(
-            INT8,
-            INT8,
-            exact=False,
+        _FP32,
+        replace(
+            _FP32,
+            name=INT8,
+            short=INT8,
             user_bits=8,
             item_bits=8,
-            user_extra_bytes=0,
-            item_extra_bytes=0,
             low="tables that are looked up, constant factors of products",
             high="what is added, normalised or ranked; activations are quantised as they come",
             summary="8-bit constants, activations quantised to 8 bits as they come, products in int32",

@@ -13,21 +13,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from device_bench.runtimes.tables import INT4_ZERO_POINT, ZERO_POINT
-from recpress_export.graph import (
-    ExcludeSeen,
-    FoldHistory,
-    Graph,
-    LookUp,
-    ReadTokens,
-    RunNetwork,
-    ScaleByPeak,
-    ScaleItems,
-    ScaleScores,
-    ScoreAll,
-    ScorePacked,
-    SelectTop,
-    Step,
-)
+from recpress_export import graph as steps
+from recpress_export.graph import Graph, Step
 from recpress_export.history_onnx import add_fold, add_peak_scale
 from recpress_export.network_onnx import NETWORK_IR_VERSION, NETWORK_OPSET, add_network, add_tokens
 from recpress_export.two_level import TWO_LEVEL_ITEMS, add_two_level, pad_count
@@ -75,11 +62,10 @@ def to_onnx(graph: Graph, metadata: Mapping[str, str], two_level_items: int = TW
         helper.make_tensor_value_info(contract.items_output, TensorProto.INT64, ["n_returned"]),
         helper.make_tensor_value_info(contract.scores_output, TensorProto.FLOAT, ["n_returned"]),
     ]
-    traced = any(isinstance(step, RunNetwork) for step in graph.steps)
     model = helper.make_model(
         helper.make_graph(draft.nodes, "recommend", inputs, outputs, draft.tensors),
-        opset_imports=[helper.make_opsetid("", NETWORK_OPSET if traced else OPSET)],
-        ir_version=NETWORK_IR_VERSION if traced else IR_VERSION,
+        opset_imports=[helper.make_opsetid("", NETWORK_OPSET if graph.traced else OPSET)],
+        ir_version=NETWORK_IR_VERSION if graph.traced else IR_VERSION,
         producer_name="recpress-edge",
     )
     for key in sorted(metadata):
@@ -90,32 +76,32 @@ def to_onnx(graph: Graph, metadata: Mapping[str, str], two_level_items: int = TW
 
 def _add(draft: _Draft, step: Step) -> None:
     match step:
-        case LookUp(table):
+        case steps.LookUp(table):
             row = _of_user(
                 draft, "user_emb", _stored(table), "row" if table.dtype != np.float16 else "stored_row"
             )
             draft.current = _widened(draft, row, "row", table)  # (1, D)
-        case FoldHistory():
+        case steps.FoldHistory():
             draft.current = add_fold(draft, step, draft.graph.contract.seen_input)
-        case ScoreAll(table):
+        case steps.ScoreAll(table):
             _score_all(draft, table)
-        case ScorePacked(table, dim):
+        case steps.ScorePacked(table, dim):
             _score_packed(draft, table, dim)
-        case ScaleItems(scale):
+        case steps.ScaleItems(scale):
             _scale_items(draft, scale)
-        case ExcludeSeen(value, retired):
+        case steps.ExcludeSeen(value, retired):
             _exclude_seen(draft, value, retired)
-        case SelectTop():
+        case steps.SelectTop():
             _select_top(draft)
-        case ScaleScores(scale):
+        case steps.ScaleScores(scale):
             draft.node("Cast", [draft.current], ["top_float"], to=TensorProto.FLOAT)
             _multiply_top(draft, _of_user(draft, "user_scale", scale, "scale"))
-        case ScaleByPeak(factor):
+        case steps.ScaleByPeak(factor):
             draft.node("Cast", [draft.current], ["top_float"], to=TensorProto.FLOAT)
             _multiply_top(draft, add_peak_scale(draft, factor))
-        case ReadTokens(start_token, length):
+        case steps.ReadTokens(start_token, length):
             add_tokens(draft, draft.graph.contract.seen_input, start_token, length)
-        case RunNetwork(network):
+        case steps.RunNetwork(network):
             add_network(draft, network, draft.current or draft.graph.contract.user_input)
 
 
@@ -226,8 +212,7 @@ def _exclude_seen(draft: _Draft, value: float, retired: tuple[int, ...]) -> None
 
 def _select_top(draft: _Draft) -> None:
     contract = draft.graph.contract
-    scaled = any(isinstance(step, ScaleScores | ScaleByPeak) for step in draft.graph.steps)
-    values = "top_scores" if scaled else contract.scores_output
+    values = draft.graph.chosen_scores
     # Top-k on the integers: cheaper than a cast of the whole catalogue, and exact.
     if draft.in_blocks:
         add_two_level(draft, draft.current, contract.k_input, values, contract.items_output)

@@ -14,22 +14,9 @@ from numpy.typing import NDArray
 
 from device_bench.runtimes.tables import unpack_int4
 from recpress_edge.core.errors import ConfigError
+from recpress_export import graph as steps
 from recpress_export.flatbuffer import FlatModel
-from recpress_export.graph import (
-    ExcludeSeen,
-    FoldHistory,
-    Graph,
-    LookUp,
-    ReadTokens,
-    RunNetwork,
-    ScaleByPeak,
-    ScaleItems,
-    ScaleScores,
-    ScoreAll,
-    ScorePacked,
-    SelectTop,
-    Step,
-)
+from recpress_export.graph import Graph, Step
 from recpress_export.history_tflite import add_fold, add_peak_scale
 from recpress_export.network_tflite import add_tokens
 from recpress_export.quantize import QMAX
@@ -75,20 +62,12 @@ def to_tflite(graph: Graph, metadata: Mapping[str, str], two_level_items: int = 
         ),
         contract.k_input: model.tensor(contract.k_input, [1], np.int32),
     }
-    draft = _Draft(
-        graph,
-        layout_of(contract.n_items, two_level=contract.n_items >= two_level_items and not _traced(graph)),
-        inputs,
-        model,
-    )
+    # A network's scores come in the items' own order: their top is chosen in one level.
+    two_level = contract.n_items >= two_level_items and not graph.traced
+    draft = _Draft(graph, layout_of(contract.n_items, two_level=two_level), inputs, model)
     for step in _pinned(graph.steps):
         _add(draft, step)
     return model.to_bytes(inputs, draft.outputs, metadata)
-
-
-def _traced(graph: Graph) -> bool:
-    """Whether a network scores the items, in their own order: then their top is chosen in one level."""
-    return any(isinstance(step, RunNetwork) for step in graph.steps)
 
 
 def network_rows(n_items: int) -> int:
@@ -96,16 +75,16 @@ def network_rows(n_items: int) -> int:
     return layout_of(n_items, two_level=False).size
 
 
-def _pinned(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+def _pinned(given: tuple[Step, ...]) -> tuple[Step, ...]:
     """With one more dimension, 127 for users and 0 for items, where a user's largest value is not 127.
 
     The kernel divides a row by its largest value and multiplies by 127: whole numbers come back only
     when that is 127 already (or all are zero).
     """
-    match steps:
-        case (FoldHistory(), ScoreAll(items), *_) if items.dtype == np.int8:
+    match given:
+        case (steps.FoldHistory(), steps.ScoreAll(items), *_) if items.dtype == np.int8:
             _check_sums(np.full((1, items.shape[1]), QMAX), items)
-        case (LookUp(users), ScoreAll(items), *rest) if users.dtype == np.int8:
+        case (steps.LookUp(users), steps.ScoreAll(items), *rest) if users.dtype == np.int8:
             _check_sums(users, items)
             peaks = np.abs(users.astype(np.int16)).max(axis=1)
             if not np.isin(peaks, (0, QMAX)).all():
@@ -113,8 +92,8 @@ def _pinned(steps: tuple[Step, ...]) -> tuple[Step, ...]:
                 unpinned = np.zeros((len(items), 1), np.int8)
                 wider: NDArray[np.int8] = np.hstack([users.astype(np.int8), pin])
                 longer: NDArray[np.int8] = np.hstack([items.astype(np.int8), unpinned])
-                return (LookUp(wider), ScoreAll(longer), *rest)
-    return steps
+                return (steps.LookUp(wider), steps.ScoreAll(longer), *rest)
+    return given
 
 
 def _check_sums(users: NDArray[Any], items: NDArray[Any]) -> None:
@@ -128,38 +107,38 @@ def _check_sums(users: NDArray[Any], items: NDArray[Any]) -> None:
 
 def _add(draft: _Draft, step: Step) -> None:
     match step:
-        case LookUp(table):
+        case steps.LookUp(table):
             _look_up(draft, table)
-        case FoldHistory():
+        case steps.FoldHistory():
             draft.current, draft.peak = add_fold(draft.model, step, draft.seen, draft.graph.contract.n_items)
-        case ScoreAll(table):
+        case steps.ScoreAll(table):
             _score_all(draft, table)
-        case ScorePacked(table, dim):
+        case steps.ScorePacked(table, dim):
             # Unpacked once, when the file is loaded, to a float32 a value; the sums are exact in float32.
             levels = draft.model.constant_int4("item_emb", draft.layout.arrange(unpack_int4(table, dim)))
             wide = draft.model.tensor("wide_item_emb", [draft.layout.size, dim], np.float32)
             _multiply(draft, draft.op("DEQUANTIZE", [levels], wide, version=6), version=1)
-        case ScaleItems(scale):
+        case steps.ScaleItems(scale):
             size = [1, draft.layout.size]
             wide = _float(draft, "item_scale", draft.layout.arrange(scale[:, None]).reshape(size))
             scaled = draft.model.tensor("scaled_scores", size, np.float32)
             draft.current = draft.op("MUL", [draft.current, wide], scaled)
-        case ExcludeSeen(_, retired):
+        case steps.ExcludeSeen(_, retired):
             _exclude_seen(draft, retired)
-        case ReadTokens(n_items, length):
+        case steps.ReadTokens(n_items, length):
             draft.current = add_tokens(draft.model, draft.seen, n_items, length)
-        case RunNetwork(network):
+        case steps.RunNetwork(network):
             draft.current = draft.model.add_model(
                 network,
                 draft.current
                 if draft.current != NO_TENSOR
                 else draft.inputs[draft.graph.contract.user_input],
             )
-        case SelectTop():
+        case steps.SelectTop():
             _select_top(draft)
-        case ScaleScores(scale):
+        case steps.ScaleScores(scale):
             _scale_top(draft, _of_user(draft, draft.model.constant("user_scale", scale), "scale", [1]))
-        case ScaleByPeak(factor):
+        case steps.ScaleByPeak(factor):
             _scale_top(draft, add_peak_scale(draft.model, draft.peak, factor))
 
 
@@ -265,13 +244,12 @@ def _in_shape(draft: _Draft, tensor: int, name: str) -> int:
 
 def _select_top(draft: _Draft) -> None:
     contract, layout = draft.graph.contract, draft.layout
-    scaled = any(isinstance(step, ScaleScores | ScaleByPeak) for step in draft.graph.steps)
-    values = "top_scores" if scaled else contract.scores_output
+    values = draft.graph.chosen_scores
     add = add_top if layout.width == 1 else add_two_level_top
     top, items = add(
         draft.model, layout, draft.current, draft.inputs[contract.k_input], values, contract.items_output
     )
     draft.outputs[contract.items_output] = items
-    if not scaled:
+    if values == contract.scores_output:
         draft.outputs[contract.scores_output] = top
     draft.current = top

@@ -1,6 +1,7 @@
 """recpress-edge export: make what is missing, then write, check and publish a bundle."""
 
 import argparse
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from recpress_edge.cli.common import (
     training_options,
 )
 from recpress_edge.cli.exported import export_facts, next_commands, report_export
+from recpress_edge.cli.network import network_export
 from recpress_edge.cli.profile import (
     add_profile_options,
     check_user,
@@ -25,6 +27,9 @@ from recpress_edge.cli.train import training_events
 from recpress_edge.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from recpress_edge.data.interactions import Dataset
     from recpress_edge.training.cache import TrainOptions
     from recpress_export.network_student import Kind
     from recpress_export.package import Exported
@@ -234,7 +239,6 @@ def export_student(request: Request, args: argparse.Namespace, found: set[Path] 
     """
     from recpress_edge.data.resolve import load_dataset
     from recpress_edge.training.cache import ensure_model
-    from recpress_export.package import export_bundle
     from recpress_export.parity import load_gate
 
     data = load_dataset(request.data, args.work, lambda text: say(args, text))
@@ -246,22 +250,25 @@ def export_student(request: Request, args: argparse.Namespace, found: set[Path] 
             folder = ensure_model(
                 request.student, "student", data, request.seed, args.work, options, on_event
             ).folder
-    if request.network:
-        from recpress_edge.cli.network import export_network_student
-
-        return export_network_student(request, args, data, folder)
-    source = source_of(request, data, folder)
-    fill = fill_of(request, args, data, folder, source)
+    write = (network_export if request.network else _table_export)(request, args, data, folder)
     with progress(args, "parity") as update:
-        return export_bundle(
-            source,
+        return write(
             request.recipe,
             request.target,
             gate=load_gate(request.recipe.name),
             force=request.force,
             update=update,
-            fill=fill,
         )
+
+
+def _table_export(
+    request: Request, args: argparse.Namespace, data: "Dataset", folder: Path
+) -> "Callable[..., Exported]":
+    """What writes and checks the bundle of two tables, given all but its source."""
+    from recpress_export.package import export_bundle
+
+    source = source_of(request, data, folder)
+    return functools.partial(export_bundle, source, fill=fill_of(request, args, data, folder, source))
 
 
 def _options(request: Request, args: argparse.Namespace) -> "TrainOptions":

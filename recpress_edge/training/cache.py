@@ -23,6 +23,7 @@ from recpress_edge.training.store import (
     is_complete,
     load_model,
     locked,
+    model_folder,
     remove_strays,
 )
 from recpress_edge.training.trajectory import has_trajectory
@@ -244,7 +245,7 @@ def plan_model(
             "teacher": teacher.digest if teacher else None,
         }
     )
-    folder = work / "models" / f"{model}-s{seed}-{key[:8]}"
+    folder = model_folder(work / "models", str(model), seed, key)
     return Plan(model, seed, config, training, teacher, start, members, key, folder)
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,16 @@ def save_model(
     write_atomic(folder / TENSORS, data)
     write_json(folder / METADATA, complete)
     return TrainedModel(folder, complete, tables, rankings, _features(complete, arrays))
+
+
+def model_folder(models: Path, name: str, seed: int, key: str) -> Path:
+    """Where a model is kept: in letters that every file system takes, so without an ensemble's : and +.
+
+    One that an earlier release made, under the very name, is found there.
+    """
+    suffix = f"-s{seed}-{key[:8]}"
+    former = models / f"{name}{suffix}"
+    return former if is_complete(former) else models / f"{re.sub('[^A-Za-z0-9_.-]', '-', name)}{suffix}"
 
 
 def is_complete(folder: Path) -> bool:

@@ -15,6 +15,7 @@ from recpress_export.onnx_writer import to_onnx
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
+import device_table
 import peers
 import quantisation_aware
 import scale
@@ -76,3 +77,18 @@ def test_dequantised_tables_score_like_the_exported_file(tmp_path, recipe):
     for user in range(5):
         found, scores = runtime.recommend(user, [], 70)
         np.testing.assert_allclose(scores, (items @ users[user])[found], rtol=1e-4, atol=1e-5)
+
+
+def test_the_calmest_timing_is_kept_whatever_its_ratio():
+    def timing(naive_ns, ratio):
+        ways = {
+            w.name: {"p50_ns": ratio * naive_ns, "over_naive": {"ratio": ratio}} for w in device_table.WAYS
+        }
+        ways[device_table.NAIVE.name] = {"p50_ns": naive_ns, "over_naive": {"ratio": 1.0}}
+        return {"ways": ways}
+
+    kept = None
+    for naive_ns, ratio in ((140.0, 0.5), (80.0, 0.9), (90.0, 0.7)):
+        kept = device_table.calmest(kept, timing(naive_ns, ratio))
+    assert kept["ways"]["onnx int8"]["over_naive"]["ratio"] == 0.9
+    assert [line["onnx int8"][1] for line in kept["timings"]] == [0.5, 0.9, 0.7]

@@ -134,6 +134,14 @@ def test_an_ensemble_trains_its_members_first_and_teaches_by_rankings(tmp_path):
         _ensure(tmp_path, "ensemble:bpr_dim5+ease", options, "teacher")
 
 
+def test_an_ensembles_folder_suits_every_file_system_and_the_former_name_is_found(tmp_path):
+    made, _ = _ensure(tmp_path, "ensemble:pop+ease", TrainOptions(), "teacher")
+    assert made.folder.name.startswith("ensemble-pop-ease-s0-")
+    former = made.folder.rename(made.folder.with_name(made.folder.name.replace("-pop-", ":pop+")))
+    found, listener = _ensure(tmp_path, "ensemble:pop+ease", TrainOptions(), "teacher")
+    assert (found.folder, listener.kinds[-1]) == (former, ("cached", "ensemble:pop+ease"))
+
+
 def test_a_closed_form_has_no_epochs_and_no_seed(tmp_path):
     model, _ = _ensure(tmp_path, "pop", TrainOptions(), "teacher", seed=5)
     assert model.metadata["seed"] == 0

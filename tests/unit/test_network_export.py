@@ -15,10 +15,12 @@ from device_bench.runtimes.opening import open_runtime
 from recpress_edge.core.bundle import open_bundle
 from recpress_edge.core.contract import Contract
 from recpress_edge.core.errors import ConfigError, GateError, MissingExtraError
+from recpress_edge.core.rng import stream
 from recpress_export import network_recipes
 from recpress_export.formats import write_model
 from recpress_export.network.modules import FoldedNeuMF, SASRecOfLength, SASRecPadded
 from recpress_export.network_bundle import export_network, in_recipe, network_contract, network_graph, trace
+from recpress_export.network_bytes import in_bytes
 from recpress_export.network_recipes import NETWORK_RECIPES, check_network, check_route, choose_recipe
 from recpress_export.network_reference import neumf_reference, sasrec_reference
 from recpress_export.network_student import NetworkStudent
@@ -164,6 +166,34 @@ def test_the_item_table_of_a_transformer_is_stored_once(sasrec, folder):
         model = onnx.load(write_file(folder, student, recipe, traced)[0])
         tables = [t for t in model.graph.initializer if N_ITEMS + 1 in t.dims]
         assert [table.data_type for table in tables] == [kind]
+
+
+def test_a_large_table_that_is_added_is_stored_in_bytes_too(folder):
+    """The folded first layer, (600, 16): a quarter of the file, and the answers stay close."""
+    student = read_neumf(folder / "larger", **neumf_arrays(n_items=600))
+    traced = trace(student, "onnx")
+    plain, path = (write_file(folder, student, recipe, traced)[0] for recipe in ("fp32", "int8-dynamic"))
+    large = [t for t in onnx.load(path).graph.initializer if np.prod(t.dims) >= 600]
+    assert {tensor.data_type for tensor in large} == {onnx.TensorProto.UINT8}
+    assert path.stat().st_size < 0.35 * plain.stat().st_size
+    contract = network_contract(student, NETWORK_RECIPES["int8-dynamic"], "onnx", 0.1)
+    before, after = OnnxRuntime(plain, contract), OnnxRuntime(path, contract)
+    for user in range(N_USERS):
+        left, right = (set(runtime.recommend(user, [], 50)[0].tolist()) for runtime in (before, after))
+        assert len(left & right) >= 40
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-3, 1e4])
+def test_bytes_are_within_half_a_step_and_zero_is_exact(scale):
+    table = scale * stream(0, "bytes").standard_normal((200, 5)).astype(np.float32)
+    table[:, 1], table[:, 2], table[:, 3] = 0, np.abs(table[:, 2]), -np.abs(table[:, 3])
+    table[7] = 0
+    levels, step, zero = in_bytes(table)
+    restored = (levels.astype(np.float64) - zero) * step
+    assert (np.abs(restored - table) <= 1.01 * step).all()
+    assert np.abs(restored - table).mean() < 0.3 * step.mean()
+    assert (restored[7] == 0).all()
+    assert (restored[:, 1] == 0).all()
 
 
 @pytest.mark.parametrize("kind", ["neumf", "sasrec"])

@@ -9,6 +9,7 @@ from recpress_edge.core.errors import ConfigError
 from recpress_export.network.modules import FoldedNeuMF, SASRecPadded
 from recpress_export.network.quiet import quiet
 from recpress_export.network_student import NetworkStudent
+from recpress_export.network_tflite import tables_in_bytes
 
 
 def tflite_network(student: NetworkStudent, rows: int) -> bytes:
@@ -36,10 +37,10 @@ def tflite_network(student: NetworkStudent, rows: int) -> bytes:
 
 
 def int8_dynamic(network: bytes) -> bytes:
-    """int8 weights, one scale a channel of every product; activations are quantised as they come."""
+    """int8 factors, one scale a channel; tables that are added, one a column; activations as they come."""
     with quiet():
         from ai_edge_quantizer import quantizer, recipe
 
         quantiser = quantizer.Quantizer(bytearray(network))
         quantiser.load_quantization_recipe(recipe.dynamic_wi8_afp32())
-        return bytes(quantiser.quantize().quantized_model)
+        return tables_in_bytes(bytes(quantiser.quantize().quantized_model))

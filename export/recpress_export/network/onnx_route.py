@@ -10,7 +10,7 @@ from torch import Tensor
 
 from recpress_export.network.modules import FoldedNeuMF, SASRecOfLength
 from recpress_export.network.quiet import quiet
-from recpress_export.network_onnx import NETWORK_INPUT, NETWORK_OPSET, NETWORK_OUTPUT
+from recpress_export.network_onnx import NETWORK_INPUT, NETWORK_OPSET, NETWORK_OUTPUT, tables_in_bytes
 from recpress_export.network_student import NetworkStudent
 
 
@@ -41,7 +41,7 @@ def traced(module: torch.nn.Module, example: Tensor, dims: dict[int, Any] | None
 
 
 def int8_dynamic(network: bytes) -> bytes:
-    """Weights in uint8, one scale a tensor; activations quantised to uint8 as they come.
+    """Factors in uint8, one scale a tensor; tables that are added, one a column; activations as they come.
 
     Unsigned times unsigned: signed weights saturate on AVX2 without VNNI, signed activations have no fast
     kernel on x86.
@@ -50,4 +50,4 @@ def int8_dynamic(network: bytes) -> bytes:
         before, after = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
         before.write_bytes(network)
         quantize_dynamic(before, after, weight_type=QuantType.QUInt8)
-        return after.read_bytes()
+        return tables_in_bytes(after.read_bytes())

@@ -62,7 +62,8 @@ DIFFERENCES: Final = (
     "steps, for tens of epochs; those published from one uniform negative, LightGCN for 1000 epochs.",
     "Mult-VAE's decoder is one linear layer, and its code narrower.",
     "Settings were found by hand on validation: EASE's weight on 8,000 of the users (50, 100 and 250), those "
-    "of MF-BPR and LightGCN in one short run each. Mult-VAE and NeuMF have the defaults.",
+    "of MF-BPR and LightGCN in one short run each, their epochs limited by the time there was, not by "
+    "validation. Mult-VAE and NeuMF have the defaults.",
 )
 
 

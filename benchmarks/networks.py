@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from latency_ratio import Protocol, ratio_interval, time_in_turn
 from numpy.typing import NDArray
+from recording import command_line
 from torch import Tensor, nn
 
 from device_bench.device import device_facts, software_facts
@@ -191,8 +192,7 @@ def _run(args: argparse.Namespace) -> int:
         record = {
             "schema": SCHEMA,
             "basis": "measured",
-            "command": f"python benchmarks/networks.py --model work/models/{args.model.name} "
-            f"--work work --formats {args.formats}",
+            "command": command_line(),
             "student": student.name,
             "model": {
                 k: student.facts[k] for k in ("config", "training", "chosen_epoch", "metrics", "dataset")

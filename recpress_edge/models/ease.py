@@ -77,9 +77,10 @@ class EASE(ClosedForm):
 def inverse_of(matrix: Binary, l2: float) -> Tensor:
     """(X Xᵀ + λ)⁻¹ (N, N) by Cholesky factors, in the memory of one matrix."""
     size = matrix.pairs.n_users
-    gram = torch.empty(size, size, dtype=matrix.dtype)
+    # By columns, as LAPACK has it: of a matrix by rows both steps would take a copy, as large again.
+    gram = torch.empty(size, size, dtype=matrix.dtype).T
     for part, columns in matrix.gram_blocks():
-        gram[part] = columns.T
+        gram[:, part] = columns
     gram.diagonal().add_(l2)
     failed = torch.empty((), dtype=torch.int32)
     torch.linalg.cholesky_ex(gram, out=(gram, failed))
@@ -88,4 +89,4 @@ def inverse_of(matrix: Binary, l2: float) -> Tensor:
             f"the matrix of EASE is not positive definite at row {int(failed)}: raise method.l2 "
             f'(it is {l2}), or set method.precision = "float64".'
         )
-    return torch.cholesky_inverse(gram, out=gram)
+    return torch.cholesky_inverse(gram, out=gram).T  # symmetric: by rows again

@@ -5,20 +5,18 @@ size in memory, since all is widened first: it shows what is right, not what is 
 """
 
 from pathlib import Path
-from typing import Any, Final, SupportsIndex
+from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device_bench.runtimes.query import Answer, Query, SeenItems, check_query, no_items
 from device_bench.runtimes.reference import best_unseen
-from device_bench.runtimes.tables import Tables, read_tables
+from device_bench.runtimes.tables import QMAX, Tables, read_tables
 from recpress_edge.core.contract import HISTORY, Contract
 from recpress_edge.core.errors import ConfigError
 
 I64 = NDArray[np.int64]
-
-_QMAX: Final = 127
 
 
 class FileReference:
@@ -76,7 +74,7 @@ def rounded_rows(sums: I64) -> tuple[I64, I64]:
     sign(sum) · ⌊(254 |sum| + peak) / (2 peak)⌋: to the nearest, halves away from zero. sums (B, D) -> (B, D).
     """
     peaks = np.maximum(np.abs(sums).max(axis=1), 1)
-    rows = np.sign(sums) * ((2 * _QMAX * np.abs(sums) + peaks[:, None]) // (2 * peaks[:, None]))
+    rows = np.sign(sums) * ((2 * QMAX * np.abs(sums) + peaks[:, None]) // (2 * peaks[:, None]))
     return rows, peaks
 
 

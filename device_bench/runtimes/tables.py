@@ -17,6 +17,8 @@ Tables = Mapping[str, NDArray[Any]]
 """item_emb (I, D), and what there is of user_emb (U, D), user_scale (U,), item_scale (I,), and in a history
 file history_emb (I, D), prior (D,) and step (). Integer tables are int8."""
 
+QMAX: Final = 127
+"""Largest magnitude of an int8 value."""
 ZERO_POINT: Final = 128
 """ONNX files hold int8 as uint8 around it."""
 INT4_ZERO_POINT: Final = 8

@@ -22,6 +22,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from device_bench.runtimes.reference_file import rounded_rows
+from device_bench.runtimes.tables import QMAX
 from recpress_edge.core.bundle import HISTORY, Contract, Evaluation
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import read_json, sha256_bytes
@@ -36,7 +37,7 @@ from recpress_export.graph import (
     describe,
     describe_int8,
 )
-from recpress_export.quantize import F16, F32, F64, I8, QMAX, QuantizedTables, Recipe, stored_floats
+from recpress_export.quantize import F16, F32, F64, I8, QuantizedTables, Recipe, stored_floats
 
 I64 = NDArray[np.int64]
 

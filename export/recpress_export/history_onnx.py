@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from device_bench.runtimes.tables import ZERO_POINT
+from device_bench.runtimes.tables import QMAX, ZERO_POINT
 from recpress_export.graph import FoldHistory
-from recpress_export.quantize import QMAX
 
 
 class Draft(Protocol):

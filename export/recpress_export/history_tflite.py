@@ -5,10 +5,10 @@ from typing import Any, Final
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from device_bench.runtimes.tables import QMAX
 from recpress_edge.core.errors import ConfigError
 from recpress_export.flatbuffer import FlatModel
 from recpress_export.graph import FoldHistory
-from recpress_export.quantize import QMAX
 
 MAX_ITEMS: Final = (2**31 // (2 * QMAX + 1)) // QMAX - 1
 """With more, 254 times the sum of a history of all would not fit into the 32 bits of TFLite's division."""

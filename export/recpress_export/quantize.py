@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from device_bench.runtimes.tables import QMAX
 from recpress_edge.core.errors import ArtifactError, unknown_name
 from recpress_export.item_scale import INT4_QMAX, balance_dimensions, least_error_scale
 
@@ -14,8 +15,6 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 F16 = NDArray[np.float16]
 I8 = NDArray[np.int8]
-
-QMAX: Final = 127
 
 
 @dataclass(frozen=True, slots=True)

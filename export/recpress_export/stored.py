@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_bench.runtimes.reference import ReferenceRuntime
-from device_bench.runtimes.tables import read_tables
+from device_bench.runtimes.tables import QMAX, read_tables
 from recpress_edge.core.bundle import Bundle
 from recpress_edge.core.contract import HISTORY, Contract
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError
@@ -17,7 +17,7 @@ from recpress_export.contents import read_contents
 from recpress_export.formats import write_model
 from recpress_export.graph import Graph, describe, describe_int8
 from recpress_export.item_scale import INT4_QMAX, least_error_scale
-from recpress_export.quantize import QMAX, QuantizedTables
+from recpress_export.quantize import QuantizedTables
 from recpress_export.scales import read_item_scale
 from recpress_export.stored_files import SAME
 

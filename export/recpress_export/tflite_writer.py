@@ -12,14 +12,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from device_bench.runtimes.tables import unpack_int4
+from device_bench.runtimes.tables import QMAX, unpack_int4
 from recpress_edge.core.errors import ConfigError
 from recpress_export import graph as steps
 from recpress_export.flatbuffer import FlatModel
 from recpress_export.graph import Graph, Step
 from recpress_export.history_tflite import add_fold, add_peak_scale
 from recpress_export.network_tflite import add_tokens
-from recpress_export.quantize import QMAX
 from recpress_export.tflite_top import TWO_LEVEL_ITEMS, Layout, add_top, add_two_level_top, layout_of
 
 EXACT_FLOAT32: Final = 2**24

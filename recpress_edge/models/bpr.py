@@ -61,13 +61,8 @@ class NegativeSampler:
         self._positives = train.indices.astype(np.int64)  # (nnz,)
         self._keys = self._users * train.n_items + self._positives  # ascending, by the container's order
 
-    def epoch(self, seed: int, epoch: int) -> tuple[I64, I64, I64]:
-        """Shuffled (users, positives, negatives), (nnz,) each; no negative is a train item of its user."""
-        users, positives, negatives = self.epoch_of_many(seed, epoch, 1)
-        return users, positives, negatives[:, 0]
-
-    def epoch_of_many(self, seed: int, epoch: int, each: int) -> tuple[I64, I64, I64]:
-        """As :meth:`epoch`, with ``each`` negatives (nnz, each) for every positive."""
+    def epoch(self, seed: int, epoch: int, each: int) -> tuple[I64, I64, I64]:
+        """Shuffled users (nnz,), positives (nnz,), negatives (nnz, each), these no train items."""
         order = stream(seed, "shuffle", epoch).permutation(self._users.size)
         users = self._users[order]
         negatives = self._draw(np.repeat(users, each), stream(seed, "negatives", epoch))
@@ -76,8 +71,8 @@ class NegativeSampler:
     def batches(
         self, seed: int, epoch: int, each: int, size: int, device: str
     ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """:meth:`epoch_of_many` by ``size`` positives: users (B,), positives (B,), negatives (B, each)."""
-        drawn = self.epoch_of_many(seed, epoch, each)
+        """:meth:`epoch` by ``size`` positives: users (B,), positives (B,), negatives (B, each)."""
+        drawn = self.epoch(seed, epoch, each)
         users, positives, negatives = (torch.from_numpy(column).to(device) for column in drawn)
         for start in range(0, len(users), size):
             part = slice(start, start + size)

@@ -69,6 +69,15 @@ class SparseEncoder(nn.Module):
         return rows, items
 
 
+def softmax_decoder(dim: int, n_outputs: int, generator: torch.Generator, device: str) -> nn.Linear:
+    """The dense half: a code (B, dim) to logits (B, n_outputs), drawn as the encoder's weights are."""
+    decoder = nn.Linear(dim, n_outputs, device=device)
+    with torch.no_grad():
+        nn.init.xavier_normal_(decoder.weight, generator=generator)
+        decoder.bias.zero_()
+    return decoder
+
+
 def softmax_log_likelihood(logits: Tensor, rows: Tensor, items: Tensor) -> Tensor:
     """Σ over the pairs (row, item) (P,) of log softmax(logits[row])[item]. logits (B, N) -> ()."""
     counts = torch.bincount(rows, minlength=len(logits)).to(logits.dtype)

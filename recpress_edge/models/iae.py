@@ -10,7 +10,12 @@ from torch import Tensor, nn
 from recpress_edge.core.rng import stream, torch_seed
 from recpress_edge.models.adam import Adam
 from recpress_edge.models.config import IAEConfig
-from recpress_edge.models.encoder import SparseEncoder, require_autoencoder_memory, softmax_log_likelihood
+from recpress_edge.models.encoder import (
+    SparseEncoder,
+    require_autoencoder_memory,
+    softmax_decoder,
+    softmax_log_likelihood,
+)
 from recpress_edge.models.method import Factorised, Job, Method
 
 I64 = NDArray[np.int64]
@@ -40,10 +45,7 @@ class IAE(Factorised, Method):
         self.items = job.train.transposed()  # a row per item
         generator = torch.Generator().manual_seed(torch_seed(job.seed, "init"))
         self.encoder = SparseEncoder(job.train.n_users, config.hidden, job.dim, generator).to(job.device)
-        self.decoder = nn.Linear(job.dim, job.train.n_users, device=job.device)
-        with torch.no_grad():
-            nn.init.xavier_normal_(self.decoder.weight, generator=generator)
-            self.decoder.bias.zero_()
+        self.decoder = softmax_decoder(job.dim, job.train.n_users, generator, job.device)
         learned = nn.ModuleDict({"encoder": self.encoder, "decoder": self.decoder})
         self.optimizer = Adam(learned, config.learning_rate, config.weight_decay)
         self.known = np.flatnonzero(self.items.counts())

@@ -21,7 +21,8 @@ from recpress_edge.training.evaluate import evaluate
 def test_bpr_batch_in_plain_python():
     data = two_tastes(n_users=8, n_items=16, per_user=4)
     method = BPR(Job(data.train, 3, 0, 1), BPRConfig(batch_size=10, init_std=0.5))
-    drawn = method.sampler.epoch(0, 0)
+    users, positives, negatives = method.sampler.epoch(0, 0, 1)
+    drawn = users, positives, negatives[:, 0]
     user_emb, item_emb = (table.double().numpy() for table in method.tables())
     for at, loss in enumerate(method.batch_losses(0)):
         batch = zip(*(column[10 * at : 10 * at + 10].tolist() for column in drawn), strict=True)

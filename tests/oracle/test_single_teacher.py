@@ -50,7 +50,8 @@ class Student:
         users, items = (table.double().numpy() for table in method.tables())
         self.user_emb, self.item_emb = users, items
         self.scores = users @ items.T
-        self.batch = method.sampler.epoch(0, 0)
+        users, positives, negatives = method.sampler.epoch(0, 0, 1)
+        self.batch = users, positives, negatives[:, 0]
 
 
 def term_of(method_class, config, **after) -> tuple[float, Student, object]:

@@ -48,7 +48,7 @@ def test_lightgcn_loss_is_bpr_on_propagated_rows_with_l2_on_those_drawn(candidat
     config = LightGCNConfig(batch_size=7, negatives=3, candidates=candidates, l2=0.2, init_std=0.5)
     method = LightGCN(Job(TRAIN, 3, 0, 1), config)
     losses = [float(loss.detach()) for loss in method.batch_losses(0)]
-    users, positives, drawn = method.sampler.epoch_of_many(0, 0, 3 * candidates)
+    users, positives, drawn = method.sampler.epoch(0, 0, 3 * candidates)
     own = torch.cat([method.mf.user_emb, method.mf.item_emb]).detach().double()
     rows = _graph() @ own
     total, size = 0.0, 0.0

@@ -36,7 +36,7 @@ def test_loss_stays_finite_for_a_hopeless_pair():
 
 def test_an_epoch_visits_every_positive_once():
     train = two_tastes().train
-    users, positives, _ = NegativeSampler(train).epoch(seed=0, epoch=3)
+    users, positives, _ = NegativeSampler(train).epoch(seed=0, epoch=3, each=1)
     assert sorted(zip(users, positives, strict=True)) == list(zip(train.users(), train.indices, strict=True))
 
 
@@ -45,14 +45,14 @@ def test_negatives_are_never_positives():
     sampler = NegativeSampler(train)
     observed = set(zip(train.users().tolist(), train.indices.tolist(), strict=True))
     for epoch in range(20):
-        users, _, negatives = sampler.epoch(0, epoch)
-        assert not observed & set(zip(users.tolist(), negatives.tolist(), strict=True))
+        users, _, negatives = sampler.epoch(0, epoch, 1)
+        assert not observed & set(zip(users.tolist(), negatives[:, 0].tolist(), strict=True))
 
 
 def test_negatives_are_uniform_over_what_is_left():
     train = _pairs([[0, 2, 4, 6]] * 500, n_items=8)  # left: 1, 3, 5, 7
-    _, _, negatives = NegativeSampler(train).epoch(0, 0)
-    counts = np.bincount(negatives, minlength=8)
+    _, _, negatives = NegativeSampler(train).epoch(0, 0, 1)
+    counts = np.bincount(negatives[:, 0], minlength=8)
     assert counts[[0, 2, 4, 6]].tolist() == [0, 0, 0, 0]
     # 2000 draws, 500 expected each, standard deviation 19
     assert np.abs(counts[[1, 3, 5, 7]] - 500).max() < 80
@@ -60,13 +60,13 @@ def test_negatives_are_uniform_over_what_is_left():
 
 def test_a_user_with_one_item_left_gets_it():
     train = _pairs([[0, 1, 2, 4]], n_items=5)
-    _, _, negatives = NegativeSampler(train).epoch(0, 0)
-    assert negatives.tolist() == [3, 3, 3, 3]
+    _, _, negatives = NegativeSampler(train).epoch(0, 0, 1)
+    assert negatives[:, 0].tolist() == [3, 3, 3, 3]
 
 
 def test_epochs_differ_and_repeat():
     sampler = NegativeSampler(two_tastes().train)
-    first, again, other = sampler.epoch(0, 0), sampler.epoch(0, 0), sampler.epoch(0, 1)
+    first, again, other = (sampler.epoch(0, epoch, 1) for epoch in (0, 0, 1))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not np.array_equal(first[2], other[2])
 
@@ -75,7 +75,7 @@ def test_batches_are_the_epoch_in_pieces():
     sampler = NegativeSampler(two_tastes().train)  # 480 pairs
     pieces = list(sampler.batches(0, 2, 3, 200, "cpu"))
     assert [len(users) for users, _, _ in pieces] == [200, 200, 80]
-    for whole, parts in zip(sampler.epoch_of_many(0, 2, 3), zip(*pieces, strict=True), strict=True):
+    for whole, parts in zip(sampler.epoch(0, 2, 3), zip(*pieces, strict=True), strict=True):
         assert np.array_equal(whole, torch.cat(parts).numpy())
 
 
@@ -91,13 +91,13 @@ def test_bpr_learns_from_the_hardest_candidate_and_from_any_when_there_is_one():
     job = Job(train, dim=3, seed=0, epochs=1)
     method = BPR(job, BPRConfig(init_std=1.0, candidates=5, batch_size=len(train)))
     (loss,) = method.batch_losses(0)
-    users, positives, candidates = method.sampler.epoch_of_many(0, 0, 5)
+    users, positives, candidates = method.sampler.epoch(0, 0, 5)
     scores = (method.mf.user_emb @ method.mf.item_emb.T).detach().double().numpy()
     gaps = scores[users, positives] - scores[users[:, None], candidates].max(axis=1)
     assert float(loss.detach()) == pytest.approx(np.logaddexp(0.0, -gaps).sum(), rel=1e-5)
     plain = BPR(job, BPRConfig(init_std=1.0, batch_size=len(train)))
     (loss,) = plain.batch_losses(0)
-    gaps = scores[users, positives] - scores[users, plain.sampler.epoch(0, 0)[2]]
+    gaps = scores[users, positives] - scores[users, plain.sampler.epoch(0, 0, 1)[2][:, 0]]
     assert float(loss.detach()) == pytest.approx(np.logaddexp(0.0, -gaps).sum(), rel=1e-5)
 
 
@@ -120,7 +120,7 @@ def test_weight_decay_reaches_rows_outside_the_batch():
     loss.backward()
     method.optimizer.step()
     moved = (method.mf.item_emb.detach().abs() < before.abs()).all(dim=1)
-    negative = NegativeSampler(train).epoch(0, 0)[2][0]
+    negative = NegativeSampler(train).epoch(0, 0, 1)[2][0]
     untouched = [item for item in (1, 2, 3) if item != negative]
     assert moved[untouched].all()  # the first Adam step is the learning rate, towards zero
     assert torch.allclose(

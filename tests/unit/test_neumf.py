@@ -47,7 +47,7 @@ def test_the_loss_by_hand():
 
 
 def test_every_positive_has_its_negatives_and_none_was_consumed():
-    users, positives, negatives = NegativeSampler(DATA.train).epoch_of_many(0, 3, 4)
+    users, positives, negatives = NegativeSampler(DATA.train).epoch(0, 3, 4)
     assert negatives.shape == (len(DATA.train), 4)
     consumed = set(zip(DATA.train.users().tolist(), DATA.train.indices.tolist(), strict=True))
     assert {(u, i) for u, i in zip(users.tolist(), positives.tolist(), strict=True)} == consumed

@@ -34,6 +34,13 @@ def frame(args: argparse.Namespace, protocol: str) -> dict[str, Any]:
     }
 
 
+def say_differences(args: argparse.Namespace, differences: Sequence[str]) -> list[str]:
+    """Where the protocol is not the published one, and the same for a record."""
+    for difference in differences:
+        say(args, f"differs: {difference}")
+    return list(differences)
+
+
 def say_verdicts(args: argparse.Namespace, verdicts: "Sequence[Verdict]") -> list[dict[str, Any]]:
     """Each claim with its evidence, and the same for a record."""
     for verdict in verdicts:

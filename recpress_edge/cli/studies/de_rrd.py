@@ -5,7 +5,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from recpress_edge.cli.common import next_steps, say, table
-from recpress_edge.cli.studies.common import close, frame, say_verdicts
+from recpress_edge.cli.studies.common import close, frame, say_differences, say_verdicts
 from recpress_edge.cli.train import training_events
 from recpress_edge.core.files import check_free
 
@@ -52,12 +52,10 @@ def run(args: argparse.Namespace) -> int:
     say(args)
     say(args, table(headers, study.table_rows(outcomes)))
     say(args)
-    for difference in study.DIFFERENCES:
-        say(args, f"differs: {difference}")
     result: dict[str, Any] = {
         **frame(args, study.PROTOCOL),
         "negatives": drawn[1].definition,
-        "differences": list(study.DIFFERENCES),
+        "differences": say_differences(args, study.DIFFERENCES),
         "reference": {method: dict(row) for method, row in study.REFERENCE.items()},
         "paper": dict(study.PAPER),
         "outcomes": [dataclasses.asdict(outcome) for outcome in outcomes],

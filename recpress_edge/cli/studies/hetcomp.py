@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from recpress_edge.cli.common import next_steps, say, table
-from recpress_edge.cli.studies.common import close, frame, say_verdicts
+from recpress_edge.cli.studies.common import close, frame, say_differences, say_verdicts
 from recpress_edge.cli.train import training_events
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import check_free
@@ -43,11 +43,9 @@ def run(args: argparse.Namespace) -> int:
     say(args)
     say(args, table(HEADERS, study.table_rows(outcomes)))
     say(args)
-    for difference in study.DIFFERENCES:
-        say(args, f"differs: {difference}")
     result: dict[str, Any] = {
         **frame(args, study.PROTOCOL),
-        "differences": list(study.DIFFERENCES),
+        "differences": say_differences(args, study.DIFFERENCES),
         "kinds": {name: study.KINDS.get(name, "other") for name in teachers},
         "outcomes": [dataclasses.asdict(outcome) for outcome in outcomes],
         "verdicts": say_verdicts(args, study.verdicts(outcomes)),

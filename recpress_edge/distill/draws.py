@@ -94,7 +94,7 @@ class Unlisted:
         return self.at(distinct_draw(self.counts, size, rng))
 
 
-def listed_pairs(lists: I32, n_items: int) -> Interactions:
+def listed_pairs(lists: I32 | I64, n_items: int) -> Interactions:
     """Lists as (row, column) pairs: (N, L) with EMPTY places -> Interactions of N rows."""
     rows, places = np.nonzero(lists != EMPTY)
     return Interactions.from_pairs(rows, lists[rows, places], len(lists), n_items)
@@ -107,12 +107,15 @@ def places_in(lists: I32, columns: I64 | I32, n_items: int) -> I64:
     """
     absent = lists.shape[1]
     places = np.full(columns.shape, absent, np.int64)
+    # One block's places by column, the last column EMPTY's; filled once, as it is far wider than a list.
+    found = np.full((min(len(lists), _BLOCK_ROWS), n_items + 1), absent, np.int32)
     for start in range(0, len(lists), _BLOCK_ROWS):
         part = slice(start, start + _BLOCK_ROWS)
-        found = np.full((len(lists[part]), n_items + 1), absent, np.int32)  # the last column is EMPTY's
-        np.put_along_axis(found, lists[part], np.arange(absent, dtype=np.int32)[None], axis=1)
-        found[:, EMPTY] = absent
-        places[part] = np.take_along_axis(found, columns[part], axis=1)
+        block = found[: len(lists[part])]
+        np.put_along_axis(block, lists[part], np.arange(absent, dtype=np.int32)[None], axis=1)
+        block[:, EMPTY] = absent
+        places[part] = np.take_along_axis(block, columns[part], axis=1)
+        np.put_along_axis(block, lists[part], np.int32(absent), axis=1)
     return places
 
 

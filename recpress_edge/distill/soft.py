@@ -1,12 +1,9 @@
-"""Soft-target listwise distillation: the loss over whole rows of the catalogue, and the teacher's targets."""
+"""Soft-target listwise distillation: what a student's softmax over the whole catalogue is held against."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.teacher import Rankings
@@ -14,61 +11,6 @@ from recpress_edge.models.teacher import Rankings
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
-
-
-class _LogSumExpOfProduct(torch.autograd.Function):
-    """logsumexp over j of left_i · right_j, and its gradient, with one (B, I) array and one exp.
-
-    Autograd's own chain keeps the logits and their softmax and takes the exponential twice.
-    No maximum is subtracted, so the products must stay below about 80 (the cosines over the
-    temperature do: the settings see to it).
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        left: Tensor,
-        right: Tensor,
-        rows: Tensor | None,
-        columns: Tensor | None,
-        clamp: float | None,
-    ) -> Tensor:
-        product = left @ right.T  # (B, I)
-        flat = None
-        if clamp is not None and float(product.abs().max()) > clamp:
-            flat = product.abs() > clamp  # where it is clamped it has no slope
-            product.clamp_(-clamp, clamp)
-        weights = product.exp_()
-        if rows is not None:
-            weights[rows, columns] = 0.0
-        total = weights.sum(dim=1)  # (B,)
-        if flat is not None:
-            weights.masked_fill_(flat, 0.0)
-        ctx.save_for_backward(left, right, weights, total)
-        return total.log()
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        left, right, weights, total = ctx.saved_tensors
-        # A row with everything left out sums to zero, and has no slope.
-        share = torch.where(total > 0, grads[0] / total, 0.0)[:, None]  # (B, 1)
-        return share * (weights @ right), weights.T @ (share * left), None, None, None
-
-
-def logsumexp_of_product(
-    left: Tensor,
-    right: Tensor,
-    left_out: tuple[Tensor, Tensor] | None = None,
-    clamp: float | None = None,
-) -> Tensor:
-    """log Σ_j exp(left_i · right_j), for products below about 80. left (B, D), right (I, D) -> (B,).
-
-    ``left_out``: (rows, columns) of products that are not part of the sum. ``clamp``: products are held
-    between −clamp and clamp, so that any are allowed.
-    """
-    rows, columns = left_out if left_out is not None else (None, None)
-    result: Tensor = _LogSumExpOfProduct.apply(left, right, rows, columns, clamp)  # type: ignore[no-untyped-call]
-    return result
 
 
 @dataclass(frozen=True, slots=True)

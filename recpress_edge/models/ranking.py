@@ -36,15 +36,19 @@ def product_rows(user_emb: Tensor, item_emb: Tensor) -> ScoreRows:
 def top_unobserved(rows: ScoreRows, train: Interactions, length: int = RANKING_LENGTH) -> Rankings:
     """The best ``length`` items of each user that are not among the user's train items."""
     length = min(length, train.n_items)
-    users = train.users().astype(np.int64)
     items = np.empty((train.n_users, length), np.int32)
     scores = np.empty((train.n_users, length), np.float32)
     for start in range(0, train.n_users, _BLOCK_USERS):
-        block = rows(np.arange(start, min(start + _BLOCK_USERS, train.n_users)))  # (B, I)
-        seen = slice(train.indptr[start], train.indptr[start + len(block)])
-        block[users[seen] - start, train.indices[seen]] = -np.inf
-        part = slice(start, start + len(block))
-        items[part], scores[part] = best_columns(torch.from_numpy(block), length)
+        users = np.arange(start, min(start + _BLOCK_USERS, train.n_users))
+        best = mask_and_rank(rows(users), users, train, length)
+        items[users], scores[users] = best.items, best.scores
+    return Rankings(items, scores)
+
+
+def mask_and_rank(block: F32, users: I64, train: Interactions, length: int) -> Rankings:
+    """The best ``length`` unobserved items of these users (B,); their scores (B, I) are masked in place."""
+    block[train.pairs_of(users)] = -np.inf
+    items, scores = best_columns(torch.from_numpy(block), min(length, train.n_items))
     items[np.isneginf(scores)] = -1
     return Rankings(items, scores)
 

@@ -86,10 +86,16 @@ def _items_before(scores: F32, rows: I64, items: I64) -> I64:
     for at, (row, item) in enumerate(zip(rows.tolist(), items.tolist(), strict=True)):
         line = scores[row]
         value = line[item]
-        if value == -np.inf:
-            raise DataError(f"item index {item} is held out for a user who has it in a masked split too")
+        if not value > -np.inf:
+            raise _no_score(value, item)
         before[at] = np.count_nonzero(line[:item] >= value) + np.count_nonzero(line[item + 1 :] > value)
     return before
+
+
+def _no_score(value: np.float32, item: int) -> DataError:
+    if np.isnan(value):
+        return DataError("scores are not numbers: training diverged, lower the learning rate")
+    return DataError(f"item index {item} is held out for a user who has it in a masked split too")
 
 
 def recall_by_third(ranks: I64, relevant: Interactions, item_counts: I64, k: int) -> dict[str, float | None]:

@@ -21,8 +21,9 @@ from recpress_edge.training.cache import Plan, TrainOptions
 from recpress_edge.training.checkpoint import CheckpointStore
 from recpress_edge.training.evaluate import evaluate, evaluate_rows
 from recpress_edge.training.loop import Progress, RunState, fit, train
+from recpress_edge.training.stage import StagedRows
 from recpress_edge.training.store import TrainedModel, save_model
-from recpress_edge.training.trajectory import LENGTH, finish, load_trajectory, observed_ranks, write_stage
+from recpress_edge.training.trajectory import finish, has_stage, load_trajectory, write_stage
 from recpress_edge.training.usage import PeakMemory
 
 F32 = NDArray[np.float32]
@@ -47,13 +48,19 @@ def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) ->
     memory = PeakMemory()
     method = create_method(plan.name.method, _job(plan, data, options), plan.config)
     recipe = plan.name.recipe
+    staged: StagedRows | None = None
 
     def on_epoch(progress: Progress) -> None:
         if options.trajectory and progress.epoch % plan.training.evaluate_every == 0:
-            write_stage(plan.folder, progress.epoch, *stage_of(method.scores, data.train))
+            evaluated = staged if staged and progress.metrics else StagedRows(method.scores, data.train)
+            write_stage(plan.folder, progress.epoch, *evaluated.stage())
         tell("epoch", epoch=progress.epoch, seconds=progress.seconds, metrics=progress.metrics)
 
     def on_valid(current: Method) -> dict[str, float]:
+        nonlocal staged
+        if options.trajectory:
+            staged = StagedRows(current.scores, data.train)
+            return evaluate_rows(staged, data, "valid").means()
         if isinstance(current, Factorised):
             return evaluate(*stored_tables(recipe, *current.tables()), data, "valid").means()
         return evaluate_rows(current.scores, data, "valid").means()
@@ -74,7 +81,7 @@ def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) ->
         thirds[split] = result.by_third
     used = memory.increase_bytes()
     if options.trajectory:
-        finish(plan.folder, _chosen_epoch(plan, state), *stage_of(rows, data.train))
+        _finish_trajectory(plan, _chosen_epoch(plan, state), rows, data.train)
     refit_of = {"refit_of": _reference(options.chosen)} if options.chosen else {}
     metadata = _metadata(plan, data, options, state) | {
         **refit_of,
@@ -128,20 +135,11 @@ def _chosen_epoch(plan: Plan, state: RunState) -> int:
     return state.best_epoch if plan.training.keep == "best" else state.epoch
 
 
-def stage_of(rows: ScoreRows, train: Interactions) -> tuple[I32, I32]:
-    """A stage of a trajectory: the best unobserved items (U, L), and the ranks of the train pairs (nnz,)."""
-    scores = np.empty(len(train), np.float32)
-    users = train.users()
-
-    def keep_observed(block: I64) -> F32:
-        """The rows asked for; what they say of train items is noted before those are masked."""
-        found = rows(block)
-        part = slice(train.indptr[block[0]], train.indptr[block[-1] + 1])
-        scores[part] = found[users[part] - block[0], train.indices[part]]
-        return found
-
-    items = top_unobserved(keep_observed, train, LENGTH).items
-    return items, observed_ranks(train, scores)
+def _finish_trajectory(plan: Plan, chosen: int, rows: ScoreRows, train: Interactions) -> None:
+    """Of an epoch that was not evaluated the stage is still to be made."""
+    if not has_stage(plan.folder, chosen):
+        write_stage(plan.folder, chosen, *StagedRows(rows, train).stage())
+    finish(plan.folder, chosen)
 
 
 def _result(

@@ -55,20 +55,28 @@ def observed_ranks(train: Interactions, scores: F32) -> I32:
 def write_stage(folder: Path, epoch: int, items: I32, observed: I32) -> None:
     """One evaluated epoch: items (U, L), observed (nnz,)."""
     data = format_arrays({"items": items, "observed": observed})
-    write_atomic(folder / f"trajectory-{epoch:06d}.safetensors", data)
+    write_atomic(_stage_file(folder, epoch), data)
 
 
-def finish(folder: Path, chosen: int, items: I32, observed: I32) -> None:
-    """Keep some stages and the chosen one, whose rankings are given; delete the rest."""
+def has_stage(folder: Path, epoch: int) -> bool:
+    """Whether this epoch's stage was written."""
+    return _stage_file(folder, epoch).exists()
+
+
+def finish(folder: Path, chosen: int) -> None:
+    """Keep some stages and the chosen one, which must have been written; delete the rest."""
     recorded = {int(path.stem.rpartition("-")[2]): path for path in folder.glob("trajectory-*.safetensors")}
     epochs = spread(sorted(recorded), chosen)
-    stages = [parse_arrays(recorded[epoch].read_bytes()) for epoch in epochs[:-1]]
-    stages.append({"items": items, "observed": observed})
+    stages = [parse_arrays(recorded[epoch].read_bytes()) for epoch in epochs]
     arrays = {name: np.stack([stage[name] for stage in stages]) for name in ("items", "observed")}
     write_atomic(folder / FILE, format_arrays({**arrays, "epochs": np.array(epochs, np.int64)}))
     with storage_errors(folder):
         for path in recorded.values():
             path.unlink(missing_ok=True)
+
+
+def _stage_file(folder: Path, epoch: int) -> Path:
+    return folder / f"trajectory-{epoch:06d}.safetensors"
 
 
 def has_trajectory(folder: Path) -> bool:

@@ -13,7 +13,7 @@ from recpress_edge.models.network import NetworkMethod
 from recpress_edge.models.ranking import ScoreRows, product_rows, top_unobserved
 from recpress_edge.models.stored import stored_tables
 from recpress_edge.models.teacher import Tables, Teacher, Trajectory
-from recpress_edge.training.run import stage_of
+from recpress_edge.training.stage import StagedRows
 
 BOARD = checkerboard(50)
 EPOCHS = 40
@@ -79,7 +79,7 @@ def _learn(method: str, dim: int, teacher: Teacher | None = None, **job: Any) ->
 
 def _stages(rows: ScoreRows) -> Trajectory:
     """A trajectory that ends where it began."""
-    items, observed = stage_of(rows, BOARD.train)
+    items, observed = StagedRows(rows, BOARD.train).stage()
     return Trajectory(np.stack([items[:, :2]] * 2), np.stack([observed] * 2), (1, 2))
 
 

@@ -9,7 +9,7 @@ from small_data import two_tastes
 
 from recpress_edge.distill import hetcomp
 from recpress_edge.distill.draws import EMPTY
-from recpress_edge.distill.soft import logsumexp_of_product
+from recpress_edge.distill.logsumexp import TILE_ROWS, logsumexp_of_product
 
 
 def lists(seed: int, users: int = 6, length: int = 8, n_items: int = 20) -> np.ndarray:
@@ -115,12 +115,14 @@ def test_fine_grained_loss_in_plain_python():
     assert got.item() == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("clamp", [None, 1.5])
-def test_logsumexp_without_some_products(clamp):
+@pytest.mark.parametrize("clamp", [None, 1.5, 30.0])
+@pytest.mark.parametrize("n_rows", [4, 2 * TILE_ROWS + 5])
+def test_logsumexp_without_some_products(n_rows, clamp):
     """Value and gradient against autograd's own chain on the masked, clamped matrix."""
     generator = torch.Generator().manual_seed(0)
-    left, right = (torch.randn(n, 3, generator=generator, dtype=torch.float64) for n in (4, 7))
-    rows, columns = torch.tensor([0, 0, 2, 3]), torch.tensor([1, 6, 0, 3])
+    left, right = (torch.randn(n, 3, generator=generator, dtype=torch.float64) for n in (n_rows, 7))
+    left[-1] *= 9.0  # where a clamp of 30 is reached, in one tile alone
+    rows, columns = torch.tensor([0, 0, 2, 3, n_rows - 1]), torch.tensor([1, 6, 0, 3, 2])
     results = []
     for fast in (True, False):
         a, b = left.clone().requires_grad_(), right.clone().requires_grad_()
@@ -128,9 +130,17 @@ def test_logsumexp_without_some_products(clamp):
             value = logsumexp_of_product(a, b, (rows, columns), clamp)
         else:
             product = a @ b.T if clamp is None else (a @ b.T).clamp(-clamp, clamp)
-            mask = torch.zeros(4, 7, dtype=torch.bool).index_put((rows, columns), torch.tensor(True))
+            mask = torch.zeros(n_rows, 7, dtype=torch.bool).index_put((rows, columns), torch.tensor(True))
             value = product.masked_fill(mask, -torch.inf).logsumexp(dim=1)
-        (value * torch.arange(1.0, 5.0)).sum().backward()
+        (value * torch.linspace(1.0, 4.0, n_rows)).sum().backward()
         results.append((value.detach(), a.grad, b.grad))
     for ours, theirs in zip(*results, strict=True):
         assert torch.allclose(ours, theirs, atol=1e-12)
+
+
+def test_logsumexp_with_everything_left_out_has_no_slope():
+    left, right = torch.ones(2, 3, requires_grad=True), torch.ones(2, 3, requires_grad=True)
+    value = logsumexp_of_product(left, right, (torch.tensor([1, 1]), torch.tensor([0, 1])))
+    assert value.tolist() == pytest.approx([3 + math.log(2), -math.inf])
+    value.sum().backward()
+    assert left.grad.tolist() == [[1.0] * 3, [0.0] * 3]

@@ -110,3 +110,9 @@ def test_places_in_lists():
     lists = np.array([[5, 2, EMPTY], [0, 1, 3]], np.int32)
     columns = np.array([[2, 5, 0, EMPTY], [3, EMPTY, 0, 5]])
     assert places_in(lists, columns, 6).tolist() == [[1, 0, 3, 3], [2, 3, 0, 3]]
+    # Many rows: what one block of them listed is forgotten before the next.
+    many = [np.tile(part, (700, 1)) for part in (lists, columns)]
+    many[0][600:] = EMPTY
+    places = places_in(*many, 6)
+    assert places[:600].tolist() == [[1, 0, 3, 3], [2, 3, 0, 3]] * 300
+    assert (places[600:] == 3).all()

@@ -10,7 +10,7 @@ from recpress_edge.core.metrics import ndcg_by_user, recall_by_user, topk_unseen
 from recpress_edge.data.holdout import holdout, masked_items, masking_rule
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.models.ranking import product_rows
-from recpress_edge.training.evaluate import CUTOFFS, evaluate, recall_by_third, relevant_ranks
+from recpress_edge.training.evaluate import CUTOFFS, evaluate, evaluate_rows, recall_by_third, relevant_ranks
 
 
 def _pairs(rows: list[list[int]], n_items: int) -> Interactions:
@@ -125,6 +125,12 @@ def test_diverged_tables_are_an_error():
     data = dataset(_pairs([[0]], 3), _pairs([[]], 3), _pairs([[1]], 3))
     with pytest.raises(DataError, match="not finite"):
         evaluate(torch.tensor([[float("nan"), 0.0, 0.0]]), torch.eye(3), data, "test")
+
+
+def test_scores_that_are_no_numbers_are_an_error():
+    data = dataset(_pairs([[0]], 3), _pairs([[]], 3), _pairs([[1]], 3))
+    with pytest.raises(DataError, match="diverged"):
+        evaluate_rows(lambda users: np.full((len(users), 3), np.nan, np.float32), data, "test")
 
 
 def test_an_empty_split_is_an_error():

@@ -28,11 +28,15 @@ def test_the_score_is_the_formula_of_the_paper():
     )
 
 
-def test_scores_of_rows_and_of_pairs_agree():
+def test_scores_of_rows_and_of_pairs_agree(monkeypatch):
     method = NeuMFMethod(Job(DATA.train, 4, 0, 1), NeuMFConfig(init_std=0.5))
     rows = method.scores(np.array([3, 7]))
     pairs = method.network.pair_scores(torch.tensor([3, 7]), torch.arange(DATA.n_items).expand(2, -1))
     assert np.allclose(rows, pairs.detach().numpy(), atol=1e-5)
+    monkeypatch.setattr(
+        "recpress_edge.models.neumf._BLOCK_VALUES", 8 * 11
+    )  # eleven items at a time, and a rest
+    assert np.allclose(method.scores(np.array([3, 7])), rows, atol=1e-5)
     each = method.network.pair_scores(torch.tensor([3, 7]), torch.tensor([5, 6]))
     assert np.allclose(each.detach().numpy(), rows[[0, 1], [5, 6]], atol=1e-5)
 

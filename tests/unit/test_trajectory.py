@@ -7,7 +7,8 @@ from small_data import two_tastes
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.training import trajectory
 from recpress_edge.training.cache import Event, TrainOptions, ensure_model, plan_steps
-from recpress_edge.training.run import stage_of
+from recpress_edge.training.evaluate import evaluate_rows
+from recpress_edge.training.stage import StagedRows
 
 DATA = two_tastes()
 
@@ -28,7 +29,10 @@ def test_stages_are_spread_over_the_epochs_before_the_chosen_one(recorded, chose
 
 def test_a_stage_by_counting():
     scores = np.random.default_rng(0).integers(0, 9, size=(60, 80)).astype(np.float32)  # with ties
-    items, observed = stage_of(lambda users: scores[users].copy(), DATA.train)
+    rows = StagedRows(lambda users: scores[users].copy(), DATA.train)
+    # Some were asked for by someone else, who then masks them; the rest is still to be done.
+    rows(np.array([3, 1, 40]))[:] = -np.inf
+    items, observed = rows.stage()
     for user in range(60):
         own = DATA.train.of(user).tolist()
         best = sorted(own, key=lambda item: (-scores[user, item], item))
@@ -37,6 +41,21 @@ def test_a_stage_by_counting():
         free = [item for item in range(80) if item not in own]
         ranked = sorted(free, key=lambda item: (-scores[user, item], item))
         assert [item for item in items[user].tolist() if item >= 0] == ranked
+
+
+def test_evaluation_leaves_nothing_to_rank_for_the_stage():
+    asked = []
+    scores = np.random.default_rng(0).normal(size=(60, 80)).astype(np.float32)
+
+    def rows(users):
+        asked.extend(users.tolist())
+        return scores[users].copy()
+
+    staged = StagedRows(rows, DATA.train)
+    shared = evaluate_rows(staged, DATA, "valid").means()
+    staged.stage()
+    assert sorted(asked) == list(range(60))
+    assert shared == evaluate_rows(rows, DATA, "valid").means()
 
 
 def _train(tmp_path, name, on_event=lambda event: None, **options):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from recpress_edge.core.rng import stream
-from recpress_edge.distill.draws import I64
+from recpress_edge.distill.draws import I64, listed_pairs
 from recpress_edge.distill.hetcomp import (
     DISCREPANCY_DEPTH,
     advance,
@@ -18,7 +18,7 @@ from recpress_edge.distill.hetcomp import (
     overall_loss,
 )
 from recpress_edge.distill.hetcomp_config import HetCompConfig
-from recpress_edge.distill.soft import logsumexp_of_product
+from recpress_edge.distill.logsumexp import logsumexp_of_product
 from recpress_edge.distill.sources import best_unobserved
 from recpress_edge.distill.terms import TableRows, on_device
 from recpress_edge.models.adam import Adam
@@ -49,6 +49,8 @@ class HetComp(Factorised, Method):
         self.recorded = torch.full(shape, torch.nan, dtype=torch.float64)
         self.listed: list[Tensor] | None = None
         """Observed (U, O) and top (U, K) items as now selected; None after a change or a fresh start."""
+        self.left_out = job.train
+        """Train items, and with them the top items as now selected: all but these are the rest."""
 
     def memory(self) -> dict[str, Tensor]:
         return {"selected": self.selected, "recorded": self.recorded}
@@ -62,7 +64,9 @@ class HetComp(Factorised, Method):
         if epoch and epoch % self.config.check_every == 0 and not self.is_final:
             self._advance(epoch)
         if self.listed is None:
-            self.listed = [on_device(part, self.job.device) for part in self._targets()]
+            observed, top = self._targets()
+            self.listed = [on_device(part, self.job.device) for part in (observed, top)]
+            self.left_out = self.job.train.union(listed_pairs(top, self.job.train.n_items))
         order = stream(self.job.seed, "shuffle", epoch).permutation(self.job.train.n_users)
         for start in range(0, order.size, self.config.batch_users):
             yield self._batch_loss(order[start : start + self.config.batch_users])
@@ -111,26 +115,15 @@ class HetComp(Factorised, Method):
         observed, top = (part.index_select(0, rows) for part in self.listed)
         scores = student.user_lists(rows, torch.cat([observed, top], dim=1))
         scores = torch.where(scores.isinf(), scores, scores.clamp(-CLAMP, CLAMP))
-        left_out = self._left_out(users, top)
-        log_rest = logsumexp_of_product(student.user_rows(rows), student.item_emb, left_out, CLAMP)
+        left_row, left_item = (on_device(part, self.job.device) for part in self.left_out.pairs_of(users))
+        log_rest = logsumexp_of_product(
+            student.user_rows(rows), student.item_emb, (left_row, left_item), CLAMP
+        )
         if not self.is_final:
             return self.config.overall_weight * overall_loss(scores, log_rest)
         of_observed, of_top = scores[:, : observed.shape[1]], scores[:, observed.shape[1] :]
         lengths = (self.config.long_list, self.config.short_list)
         return self.config.fine_weight * fine_grained_loss(of_observed, of_top, log_rest, lengths)
-
-    def _left_out(self, users: I64, top: Tensor) -> tuple[Tensor, Tensor]:
-        """(row of the batch, item) of every train item and every top item of these users."""
-        train = self.job.train
-        counts = train.counts()[users]
-        first = np.repeat(train.indptr[users] - (np.cumsum(counts) - counts), counts)
-        seen = train.indices[first + np.arange(int(counts.sum()))].astype(np.int64)
-        seen_rows = np.repeat(np.arange(users.size), counts)
-        top_rows, places = (top >= 0).nonzero(as_tuple=True)
-        return (
-            torch.cat([on_device(seen_rows, self.job.device), top_rows]),
-            torch.cat([on_device(seen, self.job.device), top[top_rows, places]]),
-        )
 
     def tables(self) -> tuple[Tensor, Tensor]:
         return self.mf.user_emb.detach(), self.mf.item_emb.detach()

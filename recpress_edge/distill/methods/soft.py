@@ -9,9 +9,9 @@ from torch import Tensor
 
 from recpress_edge.core.rng import stream
 from recpress_edge.distill.config import SoftConfig
+from recpress_edge.distill.logsumexp import logsumexp_of_product
 from recpress_edge.distill.soft import (
     TeacherTargets,
-    logsumexp_of_product,
     mix_targets,
     rank_targets,
     teacher_targets,

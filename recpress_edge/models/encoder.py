@@ -8,21 +8,21 @@ from torch import Tensor, nn
 
 from recpress_edge.core.memory import require_memory
 from recpress_edge.data.interactions import Interactions
+from recpress_edge.models.logsumexp import CLAMP, logsumexp_of_product
 
 I64 = NDArray[np.int64]
 
 _COPIES_LEARNED = 4  # a weight, its gradient, and Adam's two moments
-_COPIES_SCORED = 4  # of a batch's scores: themselves, their exponentials, and gradients of both
 
 
 def require_autoencoder_memory(what: str, n_inputs: int, hidden: int, dim: int, batch: int) -> None:
     """Refuse an autoencoder of rows of ``n_inputs`` that does not fit, before any of it is allocated.
 
-    Counted are its two layers as wide as a row, with all that learning keeps of them, and the scores of one
-    batch.
+    Counted are its two layers as wide as a row, with all that learning keeps of them, the last one joined
+    with its bias and the gradient of that, and the scores of one batch.
     """
-    learned = n_inputs * (hidden + dim) * _COPIES_LEARNED
-    scored = batch * n_inputs * _COPIES_SCORED
+    learned = n_inputs * (hidden + dim) * _COPIES_LEARNED + 2 * n_inputs * (dim + 1)
+    scored = batch * n_inputs  # their exponentials alone
     require_memory(
         (learned + scored) * torch.float32.itemsize,
         f"{what} with hidden layers of {hidden} and {dim}, {batch} rows of scores at a time,",
@@ -78,7 +78,13 @@ def softmax_decoder(dim: int, n_outputs: int, generator: torch.Generator, device
     return decoder
 
 
-def softmax_log_likelihood(logits: Tensor, rows: Tensor, items: Tensor) -> Tensor:
-    """Σ over the pairs (row, item) (P,) of log softmax(logits[row])[item]. logits (B, N) -> ()."""
-    counts = torch.bincount(rows, minlength=len(logits)).to(logits.dtype)
-    return logits[rows, items].sum() - (counts * logits.logsumexp(dim=1)).sum()
+def softmax_log_likelihood(code: Tensor, decoder: nn.Linear, rows: Tensor, items: Tensor) -> Tensor:
+    """Σ over the pairs (row, item) (P,) of log softmax(decoder(code)[row])[item], logits held to ±40.
+
+    As if all logits were worked out, but only those of the pairs are kept. code (B, d) -> ().
+    """
+    left = torch.cat([code, code.new_ones(len(code), 1)], dim=1)  # (B, d + 1)
+    right = torch.cat([decoder.weight, decoder.bias[:, None]], dim=1)  # (N, d + 1)
+    wanted = (F.embedding(rows, left) * F.embedding(items, right)).sum(dim=1).clamp(-CLAMP, CLAMP)  # (P,)
+    counts = torch.bincount(rows, minlength=len(code)).to(code.dtype)
+    return wanted.sum() - (counts * logsumexp_of_product(left, right, clamp=CLAMP)).sum()

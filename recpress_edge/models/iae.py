@@ -59,7 +59,7 @@ class IAE(Factorised, Method):
     def _batch_loss(self, items: I64, noise: torch.Generator) -> Tensor:
         rows, users = self.encoder.pairs(self.items, items)
         hidden = self.encoder(rows, users, items.size, self.config.dropout, noise)
-        return -softmax_log_likelihood(self.decoder(hidden), rows, users) / items.size
+        return -softmax_log_likelihood(hidden, self.decoder, rows, users) / items.size
 
     @torch.no_grad()
     def tables(self) -> tuple[Tensor, Tensor]:

@@ -23,18 +23,15 @@ I64 = NDArray[np.int64]
 _BLOCK_USERS = 4096
 
 
-def elbo_loss(
-    logits: Tensor, rows: Tensor, items: Tensor, mean: Tensor, log_var: Tensor, beta: float
-) -> Tensor:
-    """−Σ_i x_ui log softmax(logits)_i + β KL(N(mean, e^log_var) ‖ N(0, 1)), the mean over the users.
+def elbo_loss(log_likelihood: Tensor, mean: Tensor, log_var: Tensor, beta: float) -> Tensor:
+    """−Σ_ui x_ui log softmax(logits_u)_i + β KL(N(mean, e^log_var) ‖ N(0, 1)), the mean over the users.
 
     Liang et al., "Variational Autoencoders for Collaborative Filtering", WWW 2018, eq. 4 to 6.
 
-    logits (B, I); rows (P,) and items (P,): the pairs (user in the batch, item); mean and log_var (B, d).
+    log_likelihood (): the sum without its sign; mean and log_var (B, d) -> ().
     """
-    likelihood = softmax_log_likelihood(logits, rows, items)
     divergence = 0.5 * (log_var.exp() + mean.square() - 1.0 - log_var).sum()
-    return (beta * divergence - likelihood) / len(logits)
+    return (beta * divergence - log_likelihood) / len(mean)
 
 
 class MultVAE(Factorised, Method):
@@ -78,8 +75,9 @@ class MultVAE(Factorised, Method):
         rows, items = self.encoder.pairs(self.job.train, users)
         mean, log_var = self.encoder(rows, items, users.size, self.config.dropout, noise).chunk(2, dim=1)
         drawn = torch.randn(mean.shape, generator=noise).to(mean.device)
-        logits = self.decoder(mean + drawn * (0.5 * log_var).exp())  # (B, I)
-        return elbo_loss(logits, rows, items, mean, log_var, beta)
+        code = mean + drawn * (0.5 * log_var).exp()
+        likelihood = softmax_log_likelihood(code, self.decoder, rows, items)
+        return elbo_loss(likelihood, mean, log_var, beta)
 
     @torch.no_grad()
     def tables(self) -> tuple[Tensor, Tensor]:

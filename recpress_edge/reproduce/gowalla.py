@@ -35,7 +35,13 @@ STUDIES: Final[Mapping[str, Study]] = {
         "MF-BPR",
         (0.1627, 0.1378),
         0.158,
-        {"learning_rate": 0.005, "weight_decay": 0.005, "batch_size": 8192, "init_std": 0.05, "candidates": 32},
+        {
+            "learning_rate": 0.005,
+            "weight_decay": 0.005,
+            "batch_size": 8192,
+            "init_std": 0.05,
+            "candidates": 32,
+        },
         {"epochs": 30, "evaluate_every": 3, "patience": 2},
     ),
     "lightgcn_dim64": Study(

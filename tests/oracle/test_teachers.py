@@ -9,7 +9,7 @@ from small_data import two_tastes
 
 from recpress_edge.models.cml import CML, cml_loss, covariance_loss
 from recpress_edge.models.config import CMLConfig, IAEConfig, LightGCNConfig, MultVAEConfig
-from recpress_edge.models.encoder import SparseEncoder
+from recpress_edge.models.encoder import SparseEncoder, softmax_log_likelihood
 from recpress_edge.models.iae import IAE
 from recpress_edge.models.lightgcn import LightGCN, Propagation
 from recpress_edge.models.method import Job
@@ -100,7 +100,9 @@ def test_cml_tables_rank_by_distance_inside_the_ball():
 
 def test_elbo_is_its_formula():
     generator = torch.Generator().manual_seed(0)
-    logits, mean, log_var = (torch.randn(2, n, generator=generator, dtype=torch.float64) for n in (6, 3, 3))
+    code, mean, log_var = (torch.randn(2, 3, generator=generator, dtype=torch.float64) for _ in range(3))
+    decoder = torch.nn.Linear(3, 6, dtype=torch.float64)
+    logits = decoder(code).detach()
     consumed = [[1, 4], [0, 2, 5]]
     rows = torch.tensor([row for row, items in enumerate(consumed) for _ in items])
     items = torch.tensor([item for items in consumed for item in items])
@@ -111,7 +113,24 @@ def test_elbo_is_its_formula():
         normal = torch.distributions.Normal(mean[row], (0.5 * log_var[row]).exp())
         divergence = torch.distributions.kl_divergence(normal, torch.distributions.Normal(0.0, 1.0))
         expected += 0.3 * float(divergence.sum())
-    assert float(elbo_loss(logits, rows, items, mean, log_var, 0.3)) == pytest.approx(expected / 2)
+    likelihood = softmax_log_likelihood(code, decoder, rows, items).detach()
+    assert float(elbo_loss(likelihood, mean, log_var, 0.3)) == pytest.approx(expected / 2)
+
+
+def test_the_softmax_likelihood_has_the_gradient_of_its_plain_form():
+    generator = torch.Generator().manual_seed(0)
+    code = torch.randn(70, 4, generator=generator, dtype=torch.float64, requires_grad=True)
+    decoder = torch.nn.Linear(4, 30, dtype=torch.float64)
+    chosen = torch.rand(70, 30, generator=generator) < 0.2
+    rows, items = chosen.nonzero(as_tuple=True)
+    learned = [code, decoder.weight, decoder.bias]
+    plain = (torch.log_softmax(decoder(code), dim=1) * chosen).sum()
+    ours = softmax_log_likelihood(code, decoder, rows, items)
+    assert float(ours.detach()) == pytest.approx(float(plain.detach()), rel=1e-12)
+    for got, expected in zip(
+        torch.autograd.grad(ours, learned), torch.autograd.grad(plain, learned), strict=True
+    ):
+        assert torch.allclose(got, expected, rtol=1e-9, atol=1e-12)
 
 
 def test_the_sparse_encoder_is_a_dense_network_on_unit_rows():

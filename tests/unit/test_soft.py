@@ -9,7 +9,7 @@ from small_data import two_tastes
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.distill.config import SoftConfig
-from recpress_edge.distill.logsumexp import logsumexp_of_product
+from recpress_edge.models.logsumexp import logsumexp_of_product
 from recpress_edge.distill.methods.soft import Soft
 from recpress_edge.distill.soft import (
     TeacherTargets,

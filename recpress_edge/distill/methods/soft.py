@@ -9,7 +9,7 @@ from torch import Tensor
 
 from recpress_edge.core.rng import stream
 from recpress_edge.distill.config import SoftConfig
-from recpress_edge.distill.logsumexp import logsumexp_of_product
+from recpress_edge.models.logsumexp import logsumexp_of_product
 from recpress_edge.distill.soft import (
     TeacherTargets,
     mix_targets,

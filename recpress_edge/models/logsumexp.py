@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+CLAMP: Final = 40.0
+"""Where models hold their scores: e^40 of a million items is still a number."""
 LOG2_E: Final = math.log2(math.e)
 TILE_ROWS: Final = 64
 """Rows whose scores are worked out in one go: some megabytes, near a core's own cache."""

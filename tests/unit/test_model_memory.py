@@ -14,7 +14,7 @@ from recpress_edge.models.multvae import MultVAE
 JOB = Job(two_tastes().train, 4, 0, 1)  # 60 users, 80 items
 
 CASES = {
-    # weights, gradients and two moments of 80 · (6 + 4), twice 80 · 5, and 10 rows of 80 scores: 4,800 numbers
+    # weights, gradients and two moments of 80 · (6 + 4), twice 80 · 5, 10 rows of 80 scores: 4,800 numbers
     "Mult-VAE of 80 items": (lambda: MultVAE(JOB, MultVAEConfig(hidden=6, batch_users=10)), 19_200),
     # the same of 60 · (6 + 4), twice 60 · 5, and 20 rows of 60
     "I-AE of 60 users": (lambda: IAE(JOB, IAEConfig(hidden=6, batch_items=20)), 16_800),

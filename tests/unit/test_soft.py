@@ -9,7 +9,6 @@ from small_data import two_tastes
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.distill.config import SoftConfig
-from recpress_edge.models.logsumexp import logsumexp_of_product
 from recpress_edge.distill.methods.soft import Soft
 from recpress_edge.distill.soft import (
     TeacherTargets,
@@ -17,6 +16,7 @@ from recpress_edge.distill.soft import (
     rank_targets,
     teacher_targets,
 )
+from recpress_edge.models.logsumexp import logsumexp_of_product
 from recpress_edge.models.method import Job
 from recpress_edge.models.ranking import best_columns, top_of_tables
 from recpress_edge.models.teacher import Rankings, Tables, Teacher

@@ -18,10 +18,10 @@ from recpress_edge.distill.hetcomp import (
     overall_loss,
 )
 from recpress_edge.distill.hetcomp_config import HetCompConfig
-from recpress_edge.models.logsumexp import CLAMP, logsumexp_of_product
 from recpress_edge.distill.sources import best_unobserved
 from recpress_edge.distill.terms import TableRows, on_device
 from recpress_edge.models.adam import Adam
+from recpress_edge.models.logsumexp import CLAMP, logsumexp_of_product
 from recpress_edge.models.method import Factorised, Job, Method
 from recpress_edge.models.mf import first_tables
 from recpress_edge.models.stored import stored_tables

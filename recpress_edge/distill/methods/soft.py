@@ -9,7 +9,6 @@ from torch import Tensor
 
 from recpress_edge.core.rng import stream
 from recpress_edge.distill.config import SoftConfig
-from recpress_edge.models.logsumexp import logsumexp_of_product
 from recpress_edge.distill.soft import (
     TeacherTargets,
     mix_targets,
@@ -17,6 +16,7 @@ from recpress_edge.distill.soft import (
     teacher_targets,
 )
 from recpress_edge.models.adam import Adam
+from recpress_edge.models.logsumexp import logsumexp_of_product
 from recpress_edge.models.method import Factorised, Job, Method
 from recpress_edge.models.mf import first_tables
 from recpress_edge.models.stored import stored_tables

@@ -40,8 +40,12 @@ def hardest(user_rows: Tensor, candidates: Tensor, item_emb: Tensor) -> Tensor:
     """
     with torch.no_grad():
         rows = F.embedding(candidates.flatten(1), item_emb)  # (B, N · C, D)
-        scores = torch.bmm(rows, user_rows[:, :, None]).view_as(candidates)
-        return candidates.gather(2, scores.argmax(dim=2, keepdim=True))[:, :, 0]
+        return highest(candidates, torch.bmm(rows, user_rows[:, :, None]).view_as(candidates))
+
+
+def highest(candidates: Tensor, scores: Tensor) -> Tensor:
+    """Of each set the candidate with the highest score. candidates, scores (B, N, C) -> (B, N)."""
+    return candidates.gather(2, scores.argmax(dim=2, keepdim=True))[:, :, 0]
 
 
 class NegativeSampler:

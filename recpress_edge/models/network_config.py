@@ -1,6 +1,6 @@
 """Settings of the models that are networks. No torch here: they are read and hashed before it is needed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from recpress_edge.core.config import (
@@ -11,6 +11,7 @@ from recpress_edge.core.config import (
     PositiveInt,
     at_least,
 )
+from recpress_edge.models.config import LATER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,8 @@ class NeuMFConfig(Bounded):
     """Unobserved items drawn for each positive, anew each epoch."""
     init_std: PositiveFloat = 0.01
     """Standard deviation of the initial embeddings."""
+    candidates: PositiveInt = field(default=1, metadata=LATER)
+    """Unobserved items drawn for each negative, of which the highest scored is taken; 1 takes any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from recpress_edge.core.rng import stream
 from recpress_edge.models.adam import Adam
-from recpress_edge.models.bpr import NegativeSampler
+from recpress_edge.models.bpr import NegativeSampler, highest
 from recpress_edge.models.method import Job
 from recpress_edge.models.network import NetworkMethod
 
@@ -122,6 +122,8 @@ class Pointwise(Protocol):
     def negatives(self) -> int: ...
     @property
     def init_std(self) -> float: ...
+    @property
+    def candidates(self) -> int: ...
 
 
 class NeuMFMethod(NetworkMethod):
@@ -139,8 +141,20 @@ class NeuMFMethod(NetworkMethod):
 
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
         config, job = self.config, self.job
-        for batch in self.sampler.batches(job.seed, epoch, config.negatives, config.batch_size, job.device):
-            yield self.batch_loss(*batch)
+        each = config.negatives * config.candidates
+        for users, positives, drawn in self.sampler.batches(
+            job.seed, epoch, each, config.batch_size, job.device
+        ):
+            yield self.batch_loss(users, positives, self._negatives(users, drawn))
+
+    def _negatives(self, users: Tensor, drawn: Tensor) -> Tensor:
+        """Of each set of candidates the one that is scored highest now. drawn (B, n · C) -> (B, n)"""
+        if self.config.candidates == 1:
+            return drawn
+        with torch.no_grad():
+            scores = self.network.pair_scores(users, drawn)
+        sets = (len(users), self.config.negatives, self.config.candidates)
+        return highest(drawn.view(sets), scores.view(sets))
 
     def batch_loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
         """Loss () of one batch of indices: users (B,), positives (B,), negatives (B, n)."""

@@ -61,6 +61,20 @@ def test_every_positive_has_its_negatives_and_none_was_consumed():
     assert len(np.unique(negatives)) > DATA.n_items / 2
 
 
+def test_of_several_candidates_the_highest_scored_is_the_negative(monkeypatch):
+    config = NeuMFConfig(init_std=0.5, negatives=3, candidates=4, batch_size=len(DATA.train))
+    method = NeuMFMethod(Job(DATA.train, 4, 0, 1), config)
+    learned = []
+    monkeypatch.setattr(method, "batch_loss", lambda *batch: learned.append(batch))
+    list(method.batch_losses(0))
+    ((users, _, chosen),) = learned
+    drawn = torch.from_numpy(method.sampler.epoch(0, 0, 12)[2]).view(-1, 3, 4)
+    scores = method.network.pair_scores(users, drawn.flatten(1)).detach().view(-1, 3, 4)
+    best = method.network.pair_scores(users, chosen).detach()
+    assert torch.equal(best, scores.amax(dim=2))
+    assert (drawn == chosen[:, :, None]).any(dim=2).all()
+
+
 def test_settings_that_make_no_sense():
     for wrong in ({"negatives": 0}, {"learning_rate": 0.0}, {"weight_decay": -1.0}):
         with pytest.raises(ConfigError, match=f"method.{next(iter(wrong))} must be"):

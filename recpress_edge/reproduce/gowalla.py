@@ -52,7 +52,13 @@ STUDIES: Final[Mapping[str, Study]] = {
         {"epochs": 40, "evaluate_every": 4, "patience": 1},
     ),
     "ease": Study("EASE", (0.1765, 0.1467), 0.174, {"l2": 100.0}),
-    "multvae_dim64": Study("Mult-VAE", (0.1641, 0.1335), 0.160, {}, {"epochs": 20}),
+    "multvae_dim64": Study(
+        "Mult-VAE",
+        (0.1641, 0.1335),
+        0.160,
+        {"learning_rate": 0.003},
+        {"epochs": 24, "evaluate_every": 4, "patience": 1},
+    ),
     "neumf_dim8": Study("NeuMF", (0.1399, 0.1212), 0.135, {}, {"epochs": 20}),
 }
 

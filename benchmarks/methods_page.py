@@ -2,14 +2,19 @@
 
 import json
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from recpress_edge.core.popularity import THIRDS
 from recpress_edge.reproduce import de_rrd, gowalla, hetcomp
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "methods.md"
 RESULTS = ROOT / "benchmarks" / "results"
+TEACHER_WEIGHTS: Final = ("topology_weight", "list_weight", "item_weight")
+"""Settings that say how much what is learned from the teacher counts beside BPR."""
 
 
 def markdown(headers: list[str], rows: list[list[str]]) -> str:
@@ -25,7 +30,8 @@ def _reached(verdict: dict[str, Any]) -> str:
 def verdict_lines(result: dict[str, Any]) -> str:
     """Every goal with its evidence, reached or not."""
     return "\n".join(
-        f"- {_reached(verdict)}: {verdict['claim']} ({verdict['evidence']})" for verdict in result["verdicts"]
+        f"- {_reached(verdict)}: {verdict['claim']} ({verdict['evidence']})"
+        for verdict in result.get("verdicts", [])
     )
 
 
@@ -52,19 +58,61 @@ def of_gowalla(result: dict[str, Any]) -> str:
     return markdown(list(gowalla.HEADERS), gowalla.table_rows(outcomes))
 
 
-BLOCKS = {"de-rrd": of_de_rrd, "hetcomp": of_hetcomp, "gowalla": of_gowalla}
+SINGLE_TEACHER: Final = (
+    "model",
+    "valid",
+    "test",
+    "int8",
+    *THIRDS,
+    "seconds an epoch",
+    "weight of the teacher",
+)
+
+
+def single_teacher_row(outcome: dict[str, Any]) -> list[str]:
+    """Recall@50 of one model, as it is and as int8, and by popularity."""
+    weights = [value for name, value in outcome["settings"].items() if name in TEACHER_WEIGHTS]
+    return [
+        outcome["name"],
+        *(f"{outcome[key]:.4f}" for key in ("valid", "test", "int8_test")),
+        *(f"{outcome['test_by_popularity'][third]:.4f}" for third in THIRDS),
+        f"{outcome['seconds_per_epoch']:.2f}",
+        " and ".join(f"{weight:g}" for weight in weights),
+    ]
+
+
+def of_single_teacher(result: dict[str, Any]) -> str:
+    """Teacher and students, one line each."""
+    return markdown(list(SINGLE_TEACHER), [single_teacher_row(outcome) for outcome in result["outcomes"]])
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One table: how it is written, and by which command its JSON is made."""
+
+    table: Callable[[dict[str, Any]], str]
+    command: str
+
+
+BLOCKS: Final = {
+    "de-rrd": Block(of_de_rrd, "recpress-edge reproduce de-rrd"),
+    "de-rrd-until-stalled": Block(of_de_rrd, "recpress-edge reproduce de-rrd --until-stalled"),
+    "single-teacher": Block(of_single_teacher, "python benchmarks/single_teacher.py"),
+    "hetcomp": Block(of_hetcomp, "recpress-edge reproduce hetcomp"),
+    "gowalla": Block(of_gowalla, "recpress-edge reproduce gowalla"),
+}
 
 
 def block(name: str) -> str:
     """What stands between the marks of one study."""
     file = RESULTS / f"{name}.json"
-    command = f"recpress-edge reproduce {name} --out benchmarks/results/{name}.json"
     if not file.exists():
-        return f"Not run yet: `{command}`."
+        return f"Not run yet: `{BLOCKS[name].command} --out benchmarks/results/{name}.json`."
     result = json.loads(file.read_text())
-    differs = "\n".join(f"- differs: {difference}" for difference in result["differences"])
+    differs = "\n".join(f"- differs: {difference}" for difference in result.get("differences", []))
     head = f"{result['protocol']}. `{result['command']}`"
-    return "\n\n".join([head, BLOCKS[name](result), verdict_lines(result), differs])
+    parts = [head, BLOCKS[name].table(result), verdict_lines(result), differs]
+    return "\n\n".join(part for part in parts if part)
 
 
 def page(text: str) -> str:

@@ -35,6 +35,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--methods", metavar="NAME,NAME", help="de-rrd: students (default: bpr,de,rrd,de_rrd,irrrd)"
     )
     parser.add_argument(
+        "--until-stalled",
+        action="store_true",
+        help="de-rrd: train students until validation stalls, not for 200 epochs",
+    )
+    parser.add_argument(
         "--teachers", metavar="NAME,NAME", help="hetcomp, gowalla: teachers (default: all of the study)"
     )
     parser.add_argument(

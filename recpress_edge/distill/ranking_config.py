@@ -62,7 +62,7 @@ class IRRRDConfig(RRDConfig):
 class RDConfig(BPRConfig):
     """Ranking distillation (Tang and Wang, KDD 2018) beside BPR."""
 
-    list_weight: NotNegativeFloat = 0.1
+    list_weight: NotNegativeFloat = 0.5
     """Weight of the term. Each user's weights sum to 1 before the discrepancy takes its share."""
     top_items: PositiveInt = 15
     """K: the teacher's best unobserved items, taken as positives."""
@@ -80,16 +80,17 @@ class RDConfig(BPRConfig):
 class CDConfig(BPRConfig):
     """Collaborative distillation (Lee et al., ICDM 2019) beside BPR."""
 
-    list_weight: NotNegativeFloat = 1e-2
+    list_weight: NotNegativeFloat = 5e-2
     """Weight of the term, a sum over the drawn items of the batch's users."""
     pool: PositiveInt = 500
     """The teacher's best unobserved items of a user, from which the labelled ones are drawn."""
     drawn: PositiveInt = 50
     """K: items drawn for each user and epoch."""
-    sharpness: PositiveFloat = 50.0
+    sharpness: PositiveFloat = 20.0
     """Items are drawn with p ∝ exp(−rank / sharpness)."""
-    label_decay: PositiveFloat = 50.0
-    """The soft label of an item is exp(−rank / label_decay)."""
+    label_decay: PositiveFloat = 300.0
+    """The soft label of an item is exp(−rank / label_decay). A label below a half pushes the item beneath
+    those that were not drawn: with 50 the student ends below the one without a teacher."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

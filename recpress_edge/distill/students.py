@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.distill.config import FTDConfig, HTDConfig, SoftConfig
 from recpress_edge.distill.hetcomp_config import HetCompConfig
-from recpress_edge.distill.network_config import DENeuMFConfig, FTDNeuMFConfig, RRDNeuMFConfig
+from recpress_edge.distill.network_config import DENeuMFConfig, FTDNeuMFConfig, HTDNeuMFConfig, RRDNeuMFConfig
 from recpress_edge.distill.ranking_config import (
     CDConfig,
     DCDConfig,
@@ -116,6 +116,7 @@ METHODS: Final[Mapping[str, Entry]] = {
     "neumf": Entry(where="recpress_edge.models.neumf:NeuMFMethod", config=NeuMFConfig, network="neumf"),
     "rrd-neumf": _beside_neumf("RRDNeuMF", RRDNeuMFConfig, "rankings"),
     "ftd-neumf": _beside_neumf("FTDNeuMF", FTDNeuMFConfig, "embeddings"),
+    "htd-neumf": _beside_neumf("HTDNeuMF", HTDNeuMFConfig, "embeddings"),
     "de-neumf": _beside_neumf("DENeuMF", DENeuMFConfig, "embeddings"),
     "sasrec": Entry(
         where="recpress_edge.models.sasrec:SASRecMethod",

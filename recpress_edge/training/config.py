@@ -49,7 +49,7 @@ _USUAL: Final[Mapping[str, Settings]] = {
     "hetcomp": Settings({}, {"epochs": 300, "evaluate_every": 10, "patience": 5}),
     **{
         method: Settings({}, {"epochs": 60, "evaluate_every": 10})
-        for method in ("neumf", "rrd-neumf", "ftd-neumf", "de-neumf")
+        for method in ("neumf", "rrd-neumf", "ftd-neumf", "htd-neumf", "de-neumf")
     },
     "sasrec": Settings({}, {"epochs": 24, "evaluate_every": 2, "patience": 3}),
     "cml": Settings({}, {"epochs": 100, "patience": 4}),

@@ -50,6 +50,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "neumf": BPR | {"weight_decay": 0.2, "negatives": 1},
     "rrd-neumf": BPR | {"weight_decay": 0.2, "negatives": 1, "pool": 2, "interesting": 2},
     "ftd-neumf": BPR | {"weight_decay": 0.2, "negatives": 1},
+    "htd-neumf": BPR | {"weight_decay": 0.2, "negatives": 1, "experts": 3},
     "de-neumf": BPR | {"weight_decay": 0.2, "negatives": 1, "experts": 3},
     "sasrec": {"learning_rate": 0.01, "batch_users": 10, "layers": 1, "dropout": 0.1},
 }

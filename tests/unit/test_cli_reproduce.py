@@ -39,6 +39,22 @@ def test_de_rrd(tmp_path, monkeypatch, capsys):
     assert main([*command, "--out", str(out)]) == 2  # not overwritten
 
 
+def test_de_rrd_until_stalled_is_another_rule_for_students_alone(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(de_rrd, "TEACHER", "bpr_dim8")
+    monkeypatch.setattr(de_rrd, "TEACHER_TRAINING", SHORT)
+    monkeypatch.setattr(de_rrd, "UNTIL_STALLED", {"epochs": 6, "evaluate_every": 1, "patience": 1})
+    out = tmp_path / "long.json"
+    command = ["reproduce", "de-rrd", "--methods", "bpr", "--until-stalled", "--work", str(tmp_path)]
+    assert main([*command, "--out", str(out)]) == 0
+    student, teacher = (
+        json.loads(file.read_text()) for file in sorted((tmp_path / "models").glob("bpr_dim*/model.json"))
+    )
+    assert (teacher["training"]["epochs"], student["training"]["patience"]) == (2, 1)
+    said = capsys.readouterr().out
+    assert "for up to 6 epochs (the teacher 100)" in said
+    assert "over the 6 epochs" in said
+
+
 def test_hetcomp_from_two_teachers(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(hetcomp, "PLAIN_TRAINING", SHORT)
     monkeypatch.setattr("recpress_edge.data.resolve.known_names", lambda _: [hetcomp.DATA])

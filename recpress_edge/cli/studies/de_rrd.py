@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from recpress_edge.cli.common import next_steps, say, table
@@ -35,11 +36,12 @@ def run(args: argparse.Namespace) -> int:
         say(args, "\n".join(f"would find or train  {line}" for line in lines))
         return 0
     data = load_dataset(study.DATA, args.work, lambda text: say(args, text))
+    training = study.UNTIL_STALLED if args.until_stalled else study.STUDENT_TRAINING
     with training_events(args) as tell:
         teacher = ensure_model(study.TEACHER, "teacher", data, 0, args.work, _teacher_options(), tell)
         models = [
             ensure_model(
-                name, "student", data, seed, args.work, _student_options(name, str(teacher.folder)), tell
+                name, "student", data, seed, args.work, _student_options(name, teacher, training), tell
             )
             for name, seed in students
         ]
@@ -55,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     result: dict[str, Any] = {
         **frame(args, study.PROTOCOL),
         "negatives": drawn[1].definition,
-        "differences": say_differences(args, study.DIFFERENCES),
+        "differences": say_differences(args, study.differences(args.until_stalled)),
         "reference": {method: dict(row) for method, row in study.REFERENCE.items()},
         "paper": dict(study.PAPER),
         "outcomes": [dataclasses.asdict(outcome) for outcome in outcomes],
@@ -73,14 +75,10 @@ def _teacher_options() -> "TrainOptions":
     return TrainOptions(training=study.TEACHER_TRAINING)
 
 
-def _student_options(name: str, teacher: str) -> "TrainOptions":
-    from recpress_edge.reproduce import de_rrd as study
+def _student_options(name: str, teacher: "TrainedModel", training: "Mapping[str, Any]") -> "TrainOptions":
     from recpress_edge.training.cache import TrainOptions
 
-    return TrainOptions(
-        teacher=None if name.startswith("bpr") else teacher,
-        training=study.STUDENT_TRAINING,
-    )
+    return TrainOptions(teacher=None if name.startswith("bpr") else str(teacher.folder), training=training)
 
 
 def _outcome(model: "TrainedModel", valid: "Candidates", test: "Candidates") -> "Outcome":

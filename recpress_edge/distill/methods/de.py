@@ -38,9 +38,9 @@ class ExpertTerm(Term):
         users, positives, negatives = (
             torch.unique(part) for part in (batch.users, batch.positives, batch.negatives)
         )
+        items = torch.cat([positives, negatives])  # an item that is both counts twice, each with its noise
         of_users = self._hint(0, student.user_rows(users), users)
-        of_items = [self._hint(1, student.item_rows(items), items) for items in (positives, negatives)]
-        return of_users + 0.5 * (of_items[0] + of_items[1])
+        return of_users + 0.5 * self._hint(1, student.item_rows(items), items)
 
     def _hint(self, side: int, rows: Tensor, indices: Tensor) -> Tensor:
         teacher = self.teacher[side].index_select(0, indices)

@@ -1,6 +1,7 @@
 """NeuMF students: the pointwise loss of NeuMF with distillation terms beside it."""
 
 import dataclasses
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -8,12 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recpress_edge.core.rng import torch_seed
+from recpress_edge.distill.config import HTDConfig
+from recpress_edge.distill.experts import expert_sides, temperature_at
 from recpress_edge.distill.methods.de import ExpertTerm
 from recpress_edge.distill.methods.rrd import user_list_term
-from recpress_edge.distill.network_config import DENeuMFConfig, FTDNeuMFConfig, RRDNeuMFConfig
+from recpress_edge.distill.network_config import DENeuMFConfig, FTDNeuMFConfig, HTDNeuMFConfig, RRDNeuMFConfig
 from recpress_edge.distill.sources import teacher_tables
 from recpress_edge.distill.terms import Batch, Rows, Term
-from recpress_edge.distill.topology import full_topology_loss
+from recpress_edge.distill.topology import full_topology_loss, hierarchical_topology_loss
 from recpress_edge.models.adam import Adam
 from recpress_edge.models.method import Job
 from recpress_edge.models.neumf import NeuMF, NeuMFMethod, Pointwise
@@ -68,15 +72,15 @@ class DistilledNeuMF(NeuMFMethod):
         return loss
 
 
-class FullTopologyTerm(Term):
-    """Every pairwise cosine of the batch's unique users and items (FTD; Kang et al., KDD 2021)."""
+class TopologyTerm(Term):
+    """What the rows of a batch's unique users and items should have in common with the teacher's."""
 
     def __init__(self, job: Job, weight: float) -> None:
+        self.job = job
         self.weight = weight
         teacher = teacher_tables(job)
         self.user_emb, self.item_emb = (
-            F.normalize(torch.from_numpy(table)).to(job.device)
-            for table in (teacher.user_emb, teacher.item_emb)
+            torch.from_numpy(table).to(job.device) for table in (teacher.user_emb, teacher.item_emb)
         )
 
     def start(self, epoch: int, tables: tuple[Tensor, Tensor]) -> None:
@@ -84,10 +88,44 @@ class FullTopologyTerm(Term):
 
     def loss(self, student: Rows, batch: Batch) -> Tensor:
         users, items = torch.unique(batch.users), torch.unique(torch.cat([batch.positives, batch.negatives]))
-        rows = torch.cat([student.user_rows(users), student.item_rows(items)])
-        wanted = torch.cat([F.embedding(users, self.user_emb), F.embedding(items, self.item_emb)])
+        return self.topology_loss(
+            (student.user_rows(users), student.item_rows(items)),
+            (F.embedding(users, self.user_emb), F.embedding(items, self.item_emb)),
+        )
+
+    @abstractmethod
+    def topology_loss(self, student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]) -> Tensor:
+        """The term () over (users, items): student ((Nu, R), (Ni, R)), teacher ((Nu, D), (Ni, D))."""
+
+
+class FullTopologyTerm(TopologyTerm):
+    """Every pairwise cosine (FTD; Kang et al., KDD 2021)."""
+
+    def topology_loss(self, student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]) -> Tensor:
         # The constant has no gradient, and nothing reads the value of the loss.
-        return full_topology_loss(rows, wanted, teacher_is_unit=True, with_constant=False)
+        return full_topology_loss(torch.cat(student), torch.cat(teacher), with_constant=False)
+
+
+class HierarchicalTopologyTerm(TopologyTerm):
+    """Cosines to group prototypes and inside groups, and expert hints (HTD; Kang et al., KDD 2021)."""
+
+    def __init__(self, job: Job, config: HTDConfig) -> None:
+        super().__init__(job, config.topology_weight)
+        self.gamma = config.gamma
+        teacher_dim = self.user_emb.shape[1]
+        self.experts = expert_sides(ROWS_PER_DIM * job.dim, teacher_dim, config.experts, job.seed, job.device)
+
+    def start(self, epoch: int, tables: tuple[Tensor, Tensor]) -> None:
+        self.temperature = temperature_at(epoch, self.job.epochs)
+        self.noise = torch.Generator(self.job.device).manual_seed(torch_seed(self.job.seed, "gumbel", epoch))
+
+    def topology_loss(self, student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]) -> Tensor:
+        return hierarchical_topology_loss(
+            student, teacher, self.experts, self.temperature, self.noise, self.gamma
+        )
+
+    def learned(self) -> nn.Module:
+        return nn.ModuleDict({"user_side": self.experts[0], "item_side": self.experts[1]})
 
 
 class RRDNeuMF(DistilledNeuMF):
@@ -102,6 +140,13 @@ class FTDNeuMF(DistilledNeuMF):
 
     def __init__(self, job: Job, config: FTDNeuMFConfig) -> None:
         super().__init__(job, config, {"topology": FullTopologyTerm(job, config.topology_weight)})
+
+
+class HTDNeuMF(DistilledNeuMF):
+    """A NeuMF student beside hierarchical topology distillation."""
+
+    def __init__(self, job: Job, config: HTDNeuMFConfig) -> None:
+        super().__init__(job, config, {"topology": HierarchicalTopologyTerm(job, config)})
 
 
 class DENeuMF(DistilledNeuMF):

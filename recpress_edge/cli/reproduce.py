@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from recpress_edge.cli.common import common_options, positive_int
+from recpress_edge.core.errors import ConfigError
 
 STUDIES: Final[Mapping[str, str]] = {
     # name -> its module in recpress_edge.cli.studies
@@ -14,6 +15,15 @@ STUDIES: Final[Mapping[str, str]] = {
     "de-rrd": "de_rrd",
     "hetcomp": "hetcomp",
     "gowalla": "gowalla",
+}
+
+FLAGS: Final[Mapping[str, tuple[str, ...]]] = {
+    # flag -> the studies that it is for, where these are not all
+    "dims": ("topology",),
+    "jobs": ("topology",),
+    "methods": ("de-rrd",),
+    "until_stalled": ("de-rrd",),
+    "teachers": ("hetcomp", "gowalla"),
 }
 
 
@@ -51,9 +61,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--jobs",
         type=positive_int,
-        default=1,
         metavar="N",
-        help="topology: models trained at once, one thread each",
+        help="topology: models trained at once, one thread each (default: 1)",
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write every run and the verdicts as JSON")
     parser.add_argument("--force", action="store_true", help="replace --out when it exists")
@@ -61,7 +70,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Hand over to the study."""
+    """Hand over to the study, once every flag is one of its own."""
+    for flag, studies in FLAGS.items():
+        if args.study not in studies and getattr(args, flag) not in (None, False):
+            raise ConfigError(
+                f"--{flag.replace('_', '-')} belongs to {' and '.join(studies)}, not to {args.study}. "
+                "Leave it out."
+            )
     study = importlib.import_module(f"recpress_edge.cli.studies.{STUDIES[args.study]}")
     code: int = study.run(args)
     return code

@@ -6,6 +6,7 @@ import pytest
 from small_data import two_tastes
 
 from recpress_edge.cli import main
+from recpress_edge.core.errors import ConfigError
 from recpress_edge.reproduce import de_rrd, gowalla, hetcomp
 from recpress_edge.training import config
 
@@ -111,3 +112,18 @@ def test_hetcomp_verdicts_are_seed_by_seed():
     rows += [outcome("single", 0, 0.15, "a"), outcome("single", 1, 0.25, "a"), outcome("single", 1, 0.1, "b")]
     assert [verdict.holds for verdict in hetcomp.verdicts(rows)] == [True, False]
     assert "0.2000 and 0.2500 (single from a)" in hetcomp.verdicts(rows)[1].evidence
+
+
+@pytest.mark.parametrize(
+    ("study", "flag"),
+    [
+        ("topology", ["--methods", "de"]),
+        ("topology", ["--until-stalled"]),
+        ("hetcomp", ["--dims", "10"]),
+        ("gowalla", ["--jobs", "2"]),
+        ("de-rrd", ["--teachers", "ease"]),
+    ],
+)
+def test_a_flag_of_another_study_is_an_error(study, flag, tmp_path, capsys):
+    assert main(["reproduce", study, *flag, "--work", str(tmp_path), "--dry-run"]) == ConfigError.exit_code
+    assert f"{flag[0]} belongs to" in capsys.readouterr().err

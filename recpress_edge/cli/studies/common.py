@@ -27,7 +27,7 @@ def frame(args: argparse.Namespace, protocol: str) -> dict[str, Any]:
         "protocol": protocol,
         "machine": {
             "cpu": _cpu_name(),
-            "jobs": args.jobs,
+            "jobs": args.jobs or 1,
             "threads": 1,
             "python": platform.python_version(),
         },

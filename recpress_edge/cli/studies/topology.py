@@ -75,13 +75,14 @@ def _train_all(args: argparse.Namespace, runs: Sequence["Run"]) -> tuple[float, 
     """The teacher first, then the students, ``--jobs`` processes at a time."""
     from recpress_edge.reproduce import topology
 
+    jobs = args.jobs or 1
     say(
         args,
-        f"teacher {topology.TEACHER}, then {len(runs)} students on {topology.DATA}, {args.jobs} at a time",
+        f"teacher {topology.TEACHER}, then {len(runs)} students on {topology.DATA}, {jobs} at a time",
     )
     teacher = _train(_teacher_command(args))
     outcomes = []
-    with progress(args, "students") as update, ThreadPoolExecutor(args.jobs) as pool:
+    with progress(args, "students") as update, ThreadPoolExecutor(jobs) as pool:
         pending = {pool.submit(_train, _student_command(args, r, teacher["folder"])): r for r in runs}
         try:
             for done, future in enumerate(as_completed(pending), start=1):

@@ -52,7 +52,7 @@ STUDIES: Final[Mapping[str, Study]] = {
         {"epochs": 40, "evaluate_every": 4, "patience": 1},
     ),
     "ease": Study("EASE", (0.1765, 0.1467), 0.174, {"l2": 100.0}),
-    "multvae_dim64": Study(
+    "multvae_dim128": Study(
         "Mult-VAE",
         (0.1641, 0.1335),
         0.160,

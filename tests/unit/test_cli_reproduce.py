@@ -58,6 +58,7 @@ def test_de_rrd_until_stalled_is_another_rule_for_students_alone(tmp_path, monke
 
 def test_hetcomp_from_two_teachers(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(hetcomp, "PLAIN_TRAINING", SHORT)
+    monkeypatch.setattr(hetcomp, "HETCOMP_TRAINING", SHORT)
     monkeypatch.setattr("recpress_edge.data.resolve.known_names", lambda _: [hetcomp.DATA])
     out = tmp_path / "hetcomp.json"
     command = ["reproduce", "hetcomp", "--teachers", "bpr_dim8,soft_dim8", "--work", str(tmp_path)]

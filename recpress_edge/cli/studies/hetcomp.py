@@ -100,7 +100,8 @@ def _students(
     if len(teachers) > 1:
         sources.append(("hetcomp", ensemble))
     for part, source in sources:
-        model = make(study.HETCOMP, "student", seed, TrainOptions(teacher=source))
+        options = TrainOptions(method=study.HETCOMP_METHOD, training=study.HETCOMP_TRAINING, teacher=source)
+        model = make(study.HETCOMP, "student", seed, options)
         found.append(_outcome(model, part, source))
     return found
 

@@ -52,12 +52,12 @@ STUDIES: Final[Mapping[str, Study]] = {
         {"epochs": 40, "evaluate_every": 4, "patience": 1},
     ),
     "ease": Study("EASE", (0.1765, 0.1467), 0.174, {"l2": 100.0}),
-    "multvae_dim128": Study(
+    "multvae_dim64": Study(
         "Mult-VAE",
         (0.1641, 0.1335),
         0.160,
-        {"learning_rate": 0.003},
-        {"epochs": 24, "evaluate_every": 4, "patience": 1},
+        {"learning_rate": 0.003, "beta": 0.4, "anneal_epochs": 40},
+        {"epochs": 32, "evaluate_every": 4, "patience": 2},
     ),
     "neumf_dim32": Study(
         "NeuMF",

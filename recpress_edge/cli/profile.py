@@ -117,15 +117,6 @@ def audience(contract: "Contract") -> str:
     return f"{contract.n_users:,} users" if contract.n_users else "any history"
 
 
-def stored_text(text: str, bundle: "Bundle") -> str:
-    """A recipe's words on what it stores; a history file has a table of items where the users were."""
-    if bundle.contract.profile != HISTORY:
-        return text
-    return text.replace("user_emb", "history_emb").replace(
-        "one scale per user", "one scale for all histories"
-    )
-
-
 def profile_facts(bundle: "Bundle") -> dict[str, Any]:
     """For --json."""
     return {"profile": bundle.contract.profile, "fold_in": bundle.quality.get("fold_in")}

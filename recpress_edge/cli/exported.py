@@ -25,7 +25,7 @@ def report_export(request: "Request", args: argparse.Namespace, exported: "Expor
     say(
         args,
         f"student    {request.student}  seed {request.seed}  ·  "
-        f"{audience(contract)} × {contract.n_items:,} items × {contract.dim}",
+        f"{audience(contract.n_users)} × {contract.n_items:,} items × {contract.dim}",
     )
     calibration = "   (no calibration needed)" if recipe.low else ""
     say(args, f"recipe     {recipe.name}: {stored_text(recipe.summary, contract.profile)}{calibration}")

@@ -318,7 +318,7 @@ def _line(row: Row) -> str:
 
 
 def _table(rows: Sequence[Row]) -> str:
-    headers = ("student", "seed", "format", "recipe", "size", "Recall@50", "overlap@50", "status")
+    headers = ("student", "seed", "format", "recipe", "size", "valid Recall@50", "overlap@50", "status")
     return table(headers, [_cells(row) for row in rows])
 
 

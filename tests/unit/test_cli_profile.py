@@ -5,7 +5,7 @@ import json
 import pytest
 from exports import random_tables
 
-from recpress_edge.cli import Parser, export
+from recpress_edge.cli import Parser, export, main
 from recpress_edge.core.bundle import open_bundle
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.holdout import history_holdout
@@ -50,6 +50,8 @@ def test_history_says_what_it_costs(run, tmp_path, capsys):
     stored = "folded into the history table; one scale for all histories"
     assert stored in said
     assert stored in (bundle.folder / "CARD.md").read_text()
+    assert main(["inspect", str(bundle.folder)]) == 0
+    assert f"history · any history × {DATA.n_items} items" in capsys.readouterr().out
     assert "train items are the history and masked" in bundle.quality["definition"]["valid"]
 
 

@@ -51,6 +51,12 @@ def test_train_then_distill_from_it(run, tmp_path):
     assert "found      ftd_dim4 seed 0" in out
 
 
+def test_a_network_can_be_exported_as_it_is(run, tmp_path):
+    _, out, _ = run("train", "--teacher", "neumf_dim4", "--epochs", 1)
+    (folder,) = (tmp_path / "work" / "models").glob("neumf_dim4-*")
+    assert f"recpress-edge export --student {folder} --int8" in out
+
+
 def test_quantise_fine_tunes_the_trained_student(run, tmp_path):
     argv = ("distill", "--student", "bpr_dim4", "--quantise", "int4-item", "--epochs", 2)
     code, out, _ = run(*argv, "--dry-run")

@@ -1,6 +1,6 @@
 """What int8 keeps and costs on both runtimes, for several students: the table in the README.
 
-    python benchmarks/device_table.py --work work --out benchmarks/results/citeulike-runtimes.json STUDENT…
+    python benchmarks/device_table.py --work work --out table.json work/models/htd_dim10-s0-… soft_dim20
 
 (with RECPRESS_DATA_DIR set). Trains what is missing and exports fp32 and int8 as ONNX and TFLite. Then, for
 each of six ways to run them: Recall@50 of the test users, overlap with the fp32 ONNX file, and the memory of
@@ -9,7 +9,7 @@ blocks in turn, over that of the naive fp32 ONNX file (Gather, MatMul, mask, Top
 
 ``--part time`` wants the machine to itself and takes about ten seconds a student; again, it adds a timing, of
 which the calmest is kept. ``--part prepare`` does not mind company, and forgets timings. Rows of students
-that are not named stay as they are in --out.
+that are not named stay as they are in --out, whose ``command`` is all the commands that made it, in order.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from typing import Any, Final
 import numpy as np
 from latency_ratio import Protocol as RatioProtocol
 from latency_ratio import queries, ratio_interval, time_in_turn
-from recording import recorded
+from recording import command_line, recorded
 
 from device_bench.device import device_facts, software_facts
 from device_bench.measure import BlockTimer, ranking_metrics
@@ -96,8 +96,10 @@ def main() -> int:
     record: dict[str, Any] = read_json(args.out) if args.out.exists() else {"schema": SCHEMA, "rows": {}}
     part = args.part or "all"
     try:
-        for student in args.students or STUDENTS:
-            stem = stem_of(student)
+        students = {stem_of(student): student for student in args.students or STUDENTS}
+        anew = part != "time" and set(record["rows"]) <= set(students)
+        record["command"] = with_command("" if anew else record.get("command", ""), command_line())
+        for stem, student in students.items():
             with recorded({}) as facts:
                 if part != "time":
                     export(student, args)
@@ -114,6 +116,11 @@ def main() -> int:
         return error.exit_code
     print(report(record["rows"]))
     return 0
+
+
+def with_command(before: str, command: str) -> str:
+    """One more command of a record; a repeated one, which only adds timings, is named once."""
+    return " && ".join(dict.fromkeys([*filter(None, before.split(" && ")), command]))
 
 
 def software() -> dict[str, Any]:

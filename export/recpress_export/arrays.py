@@ -85,7 +85,7 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]], s
             f"Delete {folder} and train again."
         )
     try:
-        return facts, load(data), found
+        return facts, dict(sorted(load(data).items())), found  # load gives them in any order
     except (SafetensorError, ValueError) as error:
         raise ArtifactError(f"{path} is not a readable safetensors file: {error}") from None
 

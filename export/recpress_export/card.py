@@ -5,6 +5,7 @@ from typing import Any
 
 from recpress_edge.core.bundle import Contract
 from recpress_edge.core.units import format_bytes
+from recpress_export.profiles import stored_text
 from recpress_export.quantize import Recipe
 
 
@@ -31,7 +32,7 @@ def write_card(
         "## Storage\n\n"
         + _list(
             [
-                f"recipe: `{recipe.name}`: {recipe.summary}",
+                f"recipe: `{recipe.name}`: {stored_text(recipe.summary, contract.profile)}",
                 *_row_storage(contract, recipe, provenance),
                 f"ties: {contract.tie_rule}",
             ]
@@ -107,13 +108,10 @@ def _inputs(contract: Contract) -> str:
         case "history" if contract.history_length:
             return (
                 f"{seen}: the items consumed so far, oldest first, of which the last "
-                f"{contract.history_length} are read and none is recommended again, "
+                f"{contract.history_length} are read and none is recommended again,"
             )
         case "history":
-            return (
-                f"`{contract.seen_input}` int64 [n] (the distinct items consumed so far, which are not "
-                "recommended again; empty for somebody unknown)"
-            )
+            return f"{seen}: the distinct items consumed so far, of which none is recommended again,"
         case _:
             return f"`{contract.user_input}` {_integer(contract)} [1], {seen}"
 

@@ -106,8 +106,8 @@ def publish(make: Callable[[Path], Made], target: Path, *, force: bool) -> Expor
             unchanged = _same_bundle(target, made.digest)
             if not unchanged:
                 raise ConfigError(
-                    f"{target} exists and differs from what would be written (model, data or versions "
-                    "changed). Choose another --out, or add --force to replace it."
+                    f"{target} exists and differs from what would be written (model, data, versions or "
+                    "command changed). Choose another --out, or add --force to replace it."
                 )
             raise _UnchangedError
     return Exported(open_bundle(target), made.parity, made.fp32_bytes, made.errors, unchanged)

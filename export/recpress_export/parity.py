@@ -245,9 +245,8 @@ def gate_facts(gate: Gate, failure: str | None, *, overruled: bool) -> dict[str,
 
 def gate_error(failure: str, recipe: str) -> GateError:
     """What the user is told where the gate is not met."""
-    advice = (
-        "" if recipe == "fp32" else " A plain export (fp32) keeps the ranking; so may another seed or dim."
-    )
+    advice = " A plain export (fp32) keeps the ranking; so may another recipe, seed or dim."
+    advice = "" if recipe == "fp32" else advice
     return GateError(
         f"parity gate failed: {failure}.{advice} --force publishes it all the same, and the bundle says so."
     )

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Sequence
 from typing import Any
 
-from recpress_edge.core.contract import ALL_USERS, PROFILES, SINGLE_USER, Contract
+from recpress_edge.core.contract import ALL_USERS, HISTORY, PROFILES, SINGLE_USER, Contract
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_export.formats import model_file
 from recpress_export.graph import contract_for
@@ -30,6 +30,20 @@ def profile_metadata(provenance: dict[str, Any], recipe: Recipe, profile: str) -
 def profile_name(name: str, profile: str) -> str:
     """Name of the bundle of a profile: of all users the name alone."""
     return name if profile == ALL_USERS else f"{name}-{profile}"
+
+
+def stored_text(text: str, profile: str) -> str:
+    """A recipe's words on what it stores; a history file has a table of items where the users were."""
+    if profile != HISTORY:
+        return text
+    for of_users, of_histories in (
+        ("user_emb", "history_emb"),
+        ("one scale per user", "one scale for all histories"),
+        ("folded into the users", "folded into the history table"),
+        ("int8 users", "an int8 history table"),
+    ):
+        text = text.replace(of_users, of_histories)
+    return text
 
 
 def user_index(user: str, user_ids: Sequence[str]) -> int:

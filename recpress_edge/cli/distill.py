@@ -1,6 +1,7 @@
 """``recpress-edge distill``: a small student from a teacher, which is trained first when it is missing."""
 
 import argparse
+import shlex
 
 from recpress_edge.cli.common import common_options, emit, next_steps, say, training_options
 from recpress_edge.cli.train import (
@@ -72,6 +73,9 @@ def _distill(args: argparse.Namespace) -> int:
         say(args, f"teacher    {teacher['name']} seed {teacher['seed']}: test recall@50 {recall:.4f}")
     say(args)
     recipe = f"--recipe {student.recipe}" if student.recipe else "--int8"
-    next_steps(args, [f"recpress-edge export --student {student} {recipe}{flags_again(args)}"])
+    # By its name only a student with the usual settings and teacher is found again; any other by its folder.
+    usual = args.teacher is None and not (options.method or options.training) and seeds_of(args)[0] == 0
+    which = str(student) if usual else shlex.quote(str(models[0].folder))
+    next_steps(args, [f"recpress-edge export --student {which} {recipe}{flags_again(args)}"])
     emit(args, {"models": [model_record(model) for model in models]})
     return 0

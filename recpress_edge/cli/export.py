@@ -280,6 +280,7 @@ def _options(request: Request, args: argparse.Namespace) -> "TrainOptions":
 def _say_plan(request: Request, args: argparse.Namespace) -> dict[str, Any]:
     from recpress_edge.data.resolve import load_dataset
     from recpress_edge.training.cache import plan_steps
+    from recpress_export.profiles import stored_text
 
     data = load_dataset(request.data, args.work, lambda text: say(args, text))
     steps = []
@@ -287,7 +288,8 @@ def _say_plan(request: Request, args: argparse.Namespace) -> dict[str, Any]:
         steps = plan_steps(request.student, "student", data, request.seed, args.work, _options(request, args))
     for step in steps:
         say(args, f"{step.action:<9}  {step.name}  seed {step.seed}  {step.folder or ''}".rstrip())
-    say(args, f"{'write':<9}  {request.target}  {request.recipe.name}: {request.recipe.summary}")
+    summary = stored_text(request.recipe.summary, request.profile)
+    say(args, f"{'write':<9}  {request.target}  {request.recipe.name}: {summary}")
     plan = [{"name": s.name, "seed": s.seed, "action": s.action} for s in steps]
     return {
         "dry_run": True,

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from recpress_edge.cli.common import next_steps, say
-from recpress_edge.cli.profile import audience, profile_facts, say_profile, stored_text
+from recpress_edge.cli.profile import audience, profile_facts, say_profile
 from recpress_edge.core.units import format_bytes
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 def report_export(request: "Request", args: argparse.Namespace, exported: "Exported") -> None:
     """Everything that a person should know of it."""
+    from recpress_export.profiles import stored_text
+
     bundle, parity, recipe = exported.bundle, exported.parity, request.recipe
     contract, size = bundle.contract, bundle.model_bytes
     smaller = "" if recipe.name == "fp32" else f"   (fp32 {format_bytes(exported.fp32_bytes)}, "
@@ -23,15 +25,15 @@ def report_export(request: "Request", args: argparse.Namespace, exported: "Expor
     say(
         args,
         f"student    {request.student}  seed {request.seed}  ·  "
-        f"{audience(contract)} × {contract.n_items:,} items × {contract.dim}",
+        f"{audience(contract.n_users)} × {contract.n_items:,} items × {contract.dim}",
     )
     calibration = "   (no calibration needed)" if recipe.low else ""
-    say(args, f"recipe     {recipe.name}: {recipe.summary}{calibration}")
+    say(args, f"recipe     {recipe.name}: {stored_text(recipe.summary, contract.profile)}{calibration}")
     verb = "unchanged" if exported.unchanged else "wrote"
     say(args, f"{verb:<9}  {bundle.model_path}   {format_bytes(size)}{smaller}")
     if recipe.low:
-        say(args, f"{recipe.name.partition('-')[0]:<9}  {stored_text(recipe.low, bundle)}")
-    say(args, f"fp32       {stored_text(recipe.high, bundle)}")
+        say(args, f"{recipe.name.partition('-')[0]:<9}  {stored_text(recipe.low, contract.profile)}")
+    say(args, f"fp32       {stored_text(recipe.high, contract.profile)}")
     say_profile(args, bundle)
     say(args, f"parity     {parity.users:,} validation users, against {parity.reference}")
     for name, overlap in parity.overlap.items():

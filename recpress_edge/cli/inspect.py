@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recpress_edge.cli.common import common_options, emit, say, table
+from recpress_edge.cli.profile import audience
 from recpress_edge.core.errors import ArtifactError, ConfigError, MissingExtraError
 from recpress_edge.core.units import format_bytes
 
@@ -187,7 +188,7 @@ def _contract_lines(contract: Mapping[str, Any]) -> Iterator[str]:
     exact = "exact" if contract["exact"] else f"scores within {contract['score_tolerance']:.3g}"
     yield (
         f"contract   {contract['format']} · {contract['recipe']} · {contract['profile']} · "
-        f"{contract['n_users']:,} users × {contract['n_items']:,} items × {contract['dim']} · {exact}"
+        f"{audience(contract['n_users'])} × {contract['n_items']:,} items × {contract['dim']} · {exact}"
     )
     if contract["retired"]:
         yield f"retired    {len(contract['retired']):,} items keep their index and are never recommended"
@@ -260,6 +261,16 @@ def _quality_lines(quality: Mapping[str, Any]) -> Iterator[str]:
         overlap = ", ".join(f"{name} {found['mean']:.4f}" for name, found in parity["overlap"].items())
         exact = f", {parity['exact_users']:,} users exact" if parity["exact_users"] is not None else ""
         yield f"parity     {parity['users']:,} users against {parity['reference']}: {overlap}{exact}"
+        if parity.get("gate"):
+            yield f"gate       {_gate(parity['gate'], parity['users'])}"
+
+
+def _gate(gate: Mapping[str, Any], n_users: int) -> str:
+    """What the file had to keep, or by how much it did not."""
+    if not gate["met"]:
+        return f"NOT MET{', overruled by --force' if gate['overruled'] else ''}: {gate['failure']}"
+    loss = max(gate["max_recall_at_50_loss"], gate["lost_users"] / n_users)
+    return f"met: overlap@50 at least {gate['min_overlap_at_50']:g}, Recall@50 loss at most {loss:.4f}"
 
 
 def _file_lines(files: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from recpress_edge.cli.common import say
 
 if TYPE_CHECKING:
     from recpress_edge.cli.export import Request
-    from recpress_edge.core.bundle import Bundle, Contract, Evaluation
+    from recpress_edge.core.bundle import Bundle, Evaluation
     from recpress_edge.data.holdout import Split
     from recpress_edge.data.interactions import Dataset
     from recpress_export.package import Fill
@@ -110,20 +110,11 @@ def say_profile(args: argparse.Namespace, bundle: "Bundle") -> None:
         )
 
 
-def audience(contract: "Contract") -> str:
+def audience(n_users: int) -> str:
     """For whom a file answers."""
-    if contract.n_users == 1:
+    if n_users == 1:
         return "1 user"
-    return f"{contract.n_users:,} users" if contract.n_users else "any history"
-
-
-def stored_text(text: str, bundle: "Bundle") -> str:
-    """A recipe's words on what it stores; a history file has a table of items where the users were."""
-    if bundle.contract.profile != HISTORY:
-        return text
-    return text.replace("user_emb", "history_emb").replace(
-        "one scale per user", "one scale for all histories"
-    )
+    return f"{n_users:,} users" if n_users else "any history"
 
 
 def profile_facts(bundle: "Bundle") -> dict[str, Any]:

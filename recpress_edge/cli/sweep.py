@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recpress_edge.cli.common import emit, next_steps, say, table
-from recpress_edge.core.errors import ArtifactError, ConfigError, GateError, RecPressError, unknown_name
+from recpress_edge.core.errors import (
+    ArtifactError,
+    ConfigError,
+    GateError,
+    MissingExtraError,
+    RecPressError,
+    unknown_name,
+)
 from recpress_edge.core.units import format_bytes
 
 if TYPE_CHECKING:
@@ -73,7 +80,7 @@ class Subject:
 
 
 def run_sweep(args: argparse.Namespace) -> int:
-    """Exit code 0: all that is supported is done; 3: some are below the gate; 1: some failed."""
+    """Exit code 0: all that is supported is done; 3: some are below the gate; 1: some failed, or all did."""
     formats, recipes = _check(args)
     subjects, left_out = _subjects(args)
     rows: list[Row] = []
@@ -98,7 +105,9 @@ def run_sweep(args: argparse.Namespace) -> int:
             "left_out": left_out,
         },
     )
-    return 1 if FAILED in counts else GateError.exit_code if BELOW_GATE in counts else 0
+    if FAILED in counts or set(counts) == {NOT_SUPPORTED}:
+        return 1
+    return GateError.exit_code if BELOW_GATE in counts else 0
 
 
 def check_single(args: argparse.Namespace) -> None:
@@ -271,6 +280,8 @@ def _row(args: argparse.Namespace, subject: Subject, file_format: str, recipe: s
         if args.dry_run:
             return Row(**named, status=PLANNED, reason=_training(request, one), bundle=str(request.target))
         return _made(named, export_student(request, one, found))
+    except MissingExtraError as error:
+        return Row(**named, status=NOT_SUPPORTED, reason=str(error))
     except GateError as error:
         return Row(**named, status=BELOW_GATE, reason=str(error))
     except RecPressError as error:
@@ -318,7 +329,7 @@ def _line(row: Row) -> str:
 
 
 def _table(rows: Sequence[Row]) -> str:
-    headers = ("student", "seed", "format", "recipe", "size", "Recall@50", "overlap@50", "status")
+    headers = ("student", "seed", "format", "recipe", "size", "valid Recall@50", "overlap@50", "status")
     return table(headers, [_cells(row) for row in rows])
 
 

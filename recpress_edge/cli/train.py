@@ -273,7 +273,11 @@ def _train(args: argparse.Namespace) -> int:
     # By its name a default teacher is found again; one with other settings only by its folder.
     usual = name == parse_name(student).entry.usual_teacher and not (options.method or options.training)
     teacher = "" if usual and args.seed == 0 else f" --teacher {shlex.quote(str(models[0].folder))}"
-    next_steps(args, [f"recpress-edge distill --student {student}{teacher}{flags_again(args)}"])
+    following = [f"recpress-edge distill --student {student}{teacher}{flags_again(args)}"]
+    if parse_name(name, "teacher").entry.network:  # it fits a device by itself
+        folder = shlex.quote(str(models[0].folder))
+        following.append(f"recpress-edge export --student {folder} --int8{flags_again(args)}")
+    next_steps(args, following)
     records = {"refitted": [model_record(model) for model in refitted]} if refitted else {}
     emit(args, {"models": [model_record(model) for model in models], **records})
     return 0

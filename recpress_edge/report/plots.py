@@ -63,27 +63,33 @@ def panels(section: Section, winner: Placed | None, name: str) -> tuple[Panel, .
 
 def png(sections: Sequence[tuple[Section, Placed | None, str]], devices: Sequence[Lanes] = ()) -> bytes:
     """All panels in one image: a row per section, given with its winner and its title; then all devices."""
-    heights = [*(_ROW_INCHES for _ in sections), *(lanes_inches(found) + 0.5 for found in devices)]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(15, sum(heights)), dpi=150, layout=ConstrainedLayoutEngine(wspace=0.04))
-        FigureCanvasAgg(figure)
-        parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
-        for part, found in zip(parts[len(sections) :], devices, strict=True):
-            part.suptitle(found.title, fontsize=11, color=INK)
-            draw_lanes(part, found)
-        rows = [part.subplots(1, _PANELS) for part in parts[: len(sections)]]
-        for part, row, (section, winner, title) in zip(parts, rows, sections, strict=False):
-            part.suptitle(title, fontsize=11, color=INK)
-            part.legend(handles=_legend(section, winner), loc="outside lower center", ncols=8, frameon=False)
-            for index, axes in enumerate(row):
-                _draw(axes, section, index, winner)
-        freeze(figure)
-        for row, (section, winner, _) in zip(rows, sections, strict=True):
-            for index, axes in enumerate(row):
-                _name_points(axes, section, index, winner)
         buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", metadata={"Software": None})
+        overview(sections, devices).savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
+
+
+def overview(sections: Sequence[tuple[Section, Placed | None, str]], devices: Sequence[Lanes] = ()) -> Figure:
+    """The drawn figure of :func:`png`. The panels of a row share their Recall@50 axis, named once."""
+    heights = [*(_ROW_INCHES for _ in sections), *(lanes_inches(found) + 0.5 for found in devices)]
+    figure = Figure(figsize=(15, sum(heights)), dpi=150, layout=ConstrainedLayoutEngine(wspace=0.04))
+    FigureCanvasAgg(figure)
+    parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for part, found in zip(parts[len(sections) :], devices, strict=True):
+        part.suptitle(found.title, fontsize=11, color=INK)
+        draw_lanes(part, found)
+    rows = [part.subplots(1, _PANELS, sharey=True) for part in parts[: len(sections)]]
+    for part, row, (section, winner, title) in zip(parts, rows, sections, strict=False):
+        part.suptitle(title, fontsize=11, color=INK)
+        part.legend(handles=_legend(section, winner), loc="outside lower center", ncols=8, frameon=False)
+        for index, axes in enumerate(row):
+            _draw(axes, section, index, winner)
+            axes.label_outer()
+    freeze(figure)
+    for row, (section, winner, _) in zip(rows, sections, strict=True):
+        for index, axes in enumerate(row):
+            _name_points(axes, section, index, winner)
+    return figure
 
 
 def _look(method: str, methods: Sequence[str]) -> tuple[str, str]:

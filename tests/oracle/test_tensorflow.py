@@ -3,6 +3,9 @@
 Skipped where TensorFlow is not installed; `make test-tensorflow` makes an environment of its own for it.
 """
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from exports import make_graph, random_tables
@@ -12,70 +15,19 @@ from device_bench.runtimes.reference import ReferenceRuntime
 from recpress_edge.core.metrics import overlap_by_user
 from recpress_edge.core.rng import stream
 from recpress_export.formats import FORMATS
+from recpress_export.parity import Lists
 from recpress_export.quantize import RECIPES, quantize, stored_floats
 from recpress_export.tflite_top import TWO_LEVEL_ITEMS
 from recpress_export.tflite_writer import to_tflite
 
 tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed. Run: make test-tensorflow")
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+
+from tensorflow_judge import Request, agreement, converted, float_tables, itself  # noqa: E402
 
 N_USERS, DIM, K = 120, 20, 50
 SIZES = (900, TWO_LEVEL_ITEMS + 700)
 """Items: the best are chosen in one level, and in two."""
-
-
-def float_tables(recipe, user_emb, item_emb):
-    """What a recipe multiplies, in float32, where integers are exact: users, items, their scales."""
-    stored = quantize(RECIPES[recipe], user_emb, item_emb)
-    if stored is None:
-        users, items = (
-            table.astype(np.float32) for table in stored_floats(RECIPES[recipe], user_emb, item_emb)
-        )
-        return users, items, np.ones(len(items), np.float32), np.ones(len(users), np.float32)
-    row_scale = stored.item_row_scale
-    scale = np.ones(len(item_emb), np.float32) if row_scale is None else row_scale.astype(np.float32)
-    return stored.user_q.astype(np.float32), stored.item_q.astype(np.float32), scale, stored.user_scale
-
-
-class Request(tf.Module):
-    """The request as TensorFlow's users would write it."""
-
-    def __init__(self, users, items, item_scale, user_scale):
-        super().__init__()
-        self.users, self.items = tf.constant(users), tf.constant(items)
-        self.item_scale, self.user_scale = tf.constant(item_scale), tf.constant(user_scale)
-
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec([1], tf.int32, "user"),
-            tf.TensorSpec([None], tf.int32, "seen"),
-            tf.TensorSpec([1], tf.int32, "k"),
-        ]
-    )
-    def recommend(self, user, seen, k):
-        row = tf.gather(self.users, user)  # (1, D)
-        product = tf.matmul(row, self.items, transpose_b=True)[0]  # (I,)
-        lowest = tf.fill(tf.shape(seen), np.float32(-np.inf))
-        mask = tf.scatter_nd(seen[:, None], lowest, tf.shape(product))
-        top = tf.math.top_k(product * self.item_scale + mask, k[0])
-        return {"items": top.indices, "scores": top.values * tf.gather(self.user_scale, user)}
-
-
-def converted(module, optimizations=()):
-    """Through TensorFlow's converter, in TensorFlow's own interpreter."""
-    function = module.recommend.get_concrete_function()
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], module)
-    converter.optimizations = list(optimizations)
-    interpreter = tf.lite.Interpreter(
-        model_content=converter.convert(),
-        experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-    )
-    runner = interpreter.get_signature_runner()
-
-    def ask(user, seen, k):
-        found = runner(user=np.int32([user]), seen=seen.astype(np.int32), k=np.int32([k]))
-        return found["items"], found["scores"]
-
-    return ask
 
 
 def ours(folder, recipe, tables):
@@ -107,9 +59,7 @@ def test_every_user_gets_the_same_from_tensorflow(recipe, n_items, tmp_path):
     tables = random_tables(N_USERS, n_items, DIM)
     module = Request(*float_tables(recipe, *tables))
     judges = {
-        "tensorflow": lambda *query: [
-            t.numpy() for t in map(module.recommend(*map(tensor, query)).get, ("items", "scores"))
-        ],
+        "tensorflow": itself(module),
         "its converter": converted(module),
         "numpy": reference(recipe, tables),
     }
@@ -127,8 +77,15 @@ def test_every_user_gets_the_same_from_tensorflow(recipe, n_items, tmp_path):
                 np.testing.assert_allclose(scores[moved], best[moved], rtol=1e-5, atol=1e-6)
 
 
-def tensor(value):
-    return tf.constant(np.atleast_1d(value), tf.int32)
+def test_agreement_counts_users_and_says_how_far_the_moved_items_are_apart():
+    ours = Lists(np.array([[4, 2], [1, 3], [5, 6]]), np.float32([[8, 4], [2, 1], [4, 1]]))
+    theirs = Lists(np.array([[4, 2], [3, 1], [5, 6]]), np.float32([[8, 4], [2, 1.5], [4, 1.25]]))
+    assert agreement(ours, theirs) == {
+        "same_lists": 2,
+        "same_bits": 1,
+        "score_difference": 0.25,
+        "score_difference_of_moved": 0.25,
+    }
 
 
 def test_tensorflows_own_int8_is_as_near_to_ours_as_both_are_to_fp32(tmp_path):

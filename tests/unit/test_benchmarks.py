@@ -92,3 +92,11 @@ def test_the_calmest_timing_is_kept_whatever_its_ratio():
         kept = device_table.calmest(kept, timing(naive_ns, ratio))
     assert kept["ways"]["onnx int8"]["over_naive"]["ratio"] == 0.9
     assert [line["onnx int8"][1] for line in kept["timings"]] == [0.5, 0.9, 0.7]
+
+
+def test_a_record_names_each_command_that_made_it_once():
+    prepare, time = "python t.py --part prepare a", "python t.py --part time a"
+    made = ""
+    for command in (prepare, time, time):
+        made = device_table.with_command(made, command)
+    assert made == f"{prepare} && {time}"

@@ -13,6 +13,9 @@ from recpress_edge.cli import main
 from recpress_edge.core.bundle import write_manifest
 from recpress_edge.core.results import write_record
 from recpress_export.catalogue import read_changes
+from recpress_export.package import export_bundle
+from recpress_export.parity import Gate
+from recpress_export.quantize import RECIPES
 from recpress_export.update import update_bundle
 
 
@@ -45,10 +48,17 @@ def test_bundle(bundle, inspect):
         "made from  teacher = bpr_dim200",
         "int8-dim: htd_dim6-int8",
         "70 users exact",
+        "gate       met: overlap@50 at least 0, Recall@50 loss at most 1.0000",
         bundle.files["model.onnx"]["sha256"],
         "scales.json",
     ):
         assert words in out, words
+
+
+def test_a_bundle_below_its_gate_says_so(tmp_path, inspect):
+    gate = Gate(min_overlap_at_50=1.0, max_recall_at_50_loss=0.0, lost_users=0)
+    export_bundle(make_source(tmp_path / "m"), RECIPES["int8-dim"], tmp_path / "b", gate=gate, force=True)
+    assert "gate       NOT MET, overruled by --force: overlap@50 0.9" in inspect(tmp_path / "b")
 
 
 def test_bundle_as_json(bundle, inspect):

@@ -5,7 +5,7 @@ import json
 import pytest
 from exports import random_tables
 
-from recpress_edge.cli import Parser, export
+from recpress_edge.cli import Parser, export, main
 from recpress_edge.core.bundle import open_bundle
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.holdout import history_holdout
@@ -47,7 +47,21 @@ def test_history_says_what_it_costs(run, tmp_path, capsys):
     assert f"any history × {DATA.n_items} items × 6" in said
     assert "by the user table →" in said
     assert "int8       history_emb, item_emb" in said
+    stored = "folded into the history table; one scale for all histories"
+    assert stored in said
+    assert stored in (bundle.folder / "CARD.md").read_text()
+    assert main(["inspect", str(bundle.folder)]) == 0
+    assert f"history · any history × {DATA.n_items} items" in capsys.readouterr().out
     assert "train items are the history and masked" in bundle.quality["definition"]["valid"]
+
+
+@pytest.mark.parametrize(("name", "seen"), [("onnx", "int64 [n]"), ("tflite", "int32 [")])
+def test_the_card_of_a_history_file_gives_the_type_of_its_input(run, tmp_path, name, seen):
+    run("--int8", "--profile", "history", "--format", name)
+    (bundle,) = (tmp_path / "dist").iterdir()
+    text = (bundle / "CARD.md").read_text()
+    assert f"takes `seen` {seen}" in text
+    assert "of which none is recommended again, and `k`" in text
 
 
 def test_history_is_learned_once(run, tmp_path, capsys):

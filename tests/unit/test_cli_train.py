@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from recpress_edge.cli import distill, train
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.training.store import load_model
 
 
 @pytest.fixture
@@ -41,10 +43,18 @@ def test_train_then_distill_from_it(run, tmp_path):
     assert code == 0
     assert out.count("trained    ftd_dim4") == 2
     assert "teacher    bpr_dim8 seed 0: test recall@50" in out
-    assert "recpress-edge export --student ftd_dim4 --int8" in out
+    following = out[out.index("next") :].split()
+    assert following[2:4] == ["export", "--student"]
+    assert load_model(Path(following[4])).metadata["teacher"]["name"] == "bpr_dim8"  # the name means another
 
     code, out, _ = run("distill", "--student", "ftd_dim4", "--teacher", folder, "--epochs", 1)
     assert "found      ftd_dim4 seed 0" in out
+
+
+def test_a_network_can_be_exported_as_it_is(run, tmp_path):
+    _, out, _ = run("train", "--teacher", "neumf_dim4", "--epochs", 1)
+    (folder,) = (tmp_path / "work" / "models").glob("neumf_dim4-*")
+    assert f"recpress-edge export --student {folder} --int8" in out
 
 
 def test_quantise_fine_tunes_the_trained_student(run, tmp_path):
@@ -59,7 +69,8 @@ def test_quantise_fine_tunes_the_trained_student(run, tmp_path):
     assert "trained    bpr_dim4 seed 0" in out
     assert "training   bpr_dim4_qat-int4-item seed 0  (2 epochs)" in out
     assert "as int4-item" in out
-    assert "recpress-edge export --student bpr_dim4_qat-int4-item --recipe int4-item" in out
+    (tuned,) = (tmp_path / "work" / "models").glob("bpr_dim4_qat-int4-item-*")
+    assert f"recpress-edge export --student {tuned} --recipe int4-item" in out
 
     code, out, _ = run("distill", "--student", "bpr_dim4_qat-int4-item", "--epochs", 2, "--json")
     (model,) = json.loads(out)["models"]

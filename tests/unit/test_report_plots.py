@@ -68,6 +68,18 @@ def test_png_has_a_row_for_each_section():
     assert one.std() > 0.05  # something is on it
 
 
+def test_panels_of_a_row_share_one_recall_axis():
+    """Its name beside the numbers of the second and third panel would crowd them."""
+    row = plots.overview([(one_section(study()), None, "a")]).get_axes()
+    assert [axes.get_ylabel() for axes in row] == ["Recall@50", "", ""]
+    assert len({axes.get_ylim() for axes in row}) == 1
+    assert [any(label.get_visible() for label in axes.get_yticklabels()) for axes in row] == [
+        True,
+        False,
+        False,
+    ]
+
+
 def test_png_has_what_all_devices_show_below():
     section = one_section(study()[:4])
     mark = Mark("Cortex-A53", "a", "emulated", 4e5, 4e5)

@@ -7,12 +7,13 @@ from exports import random_tables
 
 from recpress_edge.cli import Parser, export
 from recpress_edge.core.bundle import open_bundle
-from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.errors import ConfigError, MissingExtraError
 from recpress_edge.data.synthetic import synthetic
 from recpress_edge.distill.students import parse_name
 from recpress_edge.models.teacher import Tables
 from recpress_edge.training.cache import TrainOptions, plan_model
 from recpress_edge.training.store import save_model
+from recpress_export import formats
 from recpress_export.formats import FORMATS
 from recpress_export.quantize import RECIPES
 
@@ -156,6 +157,21 @@ def test_what_a_format_cannot_honour_is_said_and_is_no_failure(rows, monkeypatch
     assert code == 0
     assert [row["status"] for row in found] == ["not supported", "done"]
     assert "cannot honour recipe int8-dim" in found[0]["reason"]
+
+
+def test_a_format_whose_packages_are_missing_is_not_supported_here(rows, monkeypatch):
+    def lacks(name):
+        raise MissingExtraError("tflite needs what is not installed")
+
+    real = formats.writer_of
+    monkeypatch.setattr(formats, "writer_of", lambda name: lacks(name) if name == "tflite" else real(name))
+    code, found = rows("--recipes", "fp32", "--students", "bpr_dim4")
+    assert code == 0
+    assert [named(row)[1::2] for row in found] == [("onnx", "done"), ("tflite", "not supported")]
+    assert "not installed" in found[1]["reason"]
+    assert (
+        rows("--recipes", "fp32", "--students", "bpr_dim4", "--formats", "tflite")[0] == 1
+    )  # nothing at all
 
 
 def test_a_failure_does_not_end_the_sweep(rows, work, monkeypatch):

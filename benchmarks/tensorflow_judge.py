@@ -1,0 +1,204 @@
+"""TensorFlow as judge of exported students: the same request in its operators, through its converter.
+
+    .venv-tensorflow/bin/python benchmarks/tensorflow_judge.py --work work \\
+        --out benchmarks/results/tensorflow-judge.json work/models/htd_dim10-s0-… work/models/soft_dim20-s0-…
+
+(`make test-tensorflow` makes the environment; each student's bundles fp32 and int8 must lie in WORK/dist as
+ONNX and TFLite). Every test user is asked for the first 50 unseen items three times: of TensorFlow itself, of
+what its converter wrote, in its own interpreter, and of our two files. int8 must agree to the bit; in fp32
+sums are added in another order, so users whose lists differ are counted, with how far apart the scores are
+of the items that changed places.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from recording import recorded
+
+from device_bench.device import device_facts, software_facts
+from device_bench.runtimes.opening import open_runtime
+from device_bench.runtimes.query import Answer
+from recpress_edge.cli.common import table
+from recpress_edge.core.bundle import Bundle, Evaluation, open_bundle
+from recpress_edge.core.errors import ArtifactError, RecPressError
+from recpress_edge.core.results import write_record
+from recpress_export.arrays import Student, read_student
+from recpress_export.parity import LIST_LENGTH, Lists, rank
+from recpress_export.quantize import RECIPES, quantize, stored_floats
+from recpress_export.source import bundle_name
+
+F32 = NDArray[np.float32]
+Ask = Callable[[Any, Any, Any], Answer]
+
+SCHEMA: Final = "recpress.tensorflow-judge/1"
+JUDGED: Final = ("fp32", "int8-dim")
+FILES: Final = ("onnx", "tflite")
+
+
+def float_tables(recipe: str, user_emb: F32, item_emb: F32) -> tuple[F32, F32, F32, F32]:
+    """What a recipe multiplies, in float32, where integers are exact: users, items, their scales."""
+    stored = quantize(RECIPES[recipe], user_emb, item_emb)
+    if stored is None:
+        users, items = (
+            values.astype(np.float32) for values in stored_floats(RECIPES[recipe], user_emb, item_emb)
+        )
+        return users, items, np.ones(len(items), np.float32), np.ones(len(users), np.float32)
+    row_scale = stored.item_row_scale
+    scale = np.ones(len(item_emb), np.float32) if row_scale is None else row_scale.astype(np.float32)
+    return stored.user_q.astype(np.float32), stored.item_q.astype(np.float32), scale, stored.user_scale
+
+
+class Request(tf.Module):  # type: ignore[misc]
+    """The request as TensorFlow's users would write it."""
+
+    def __init__(self, users: F32, items: F32, item_scale: F32, user_scale: F32) -> None:
+        super().__init__()
+        self.users, self.items = tf.constant(users), tf.constant(items)
+        self.item_scale, self.user_scale = tf.constant(item_scale), tf.constant(user_scale)
+
+    @tf.function(  # type: ignore[untyped-decorator]
+        input_signature=[
+            tf.TensorSpec([1], tf.int32, "user"),
+            tf.TensorSpec([None], tf.int32, "seen"),
+            tf.TensorSpec([1], tf.int32, "k"),
+        ]
+    )
+    def recommend(self, user: Any, seen: Any, k: Any) -> dict[str, Any]:
+        row = tf.gather(self.users, user)  # (1, D)
+        product = tf.matmul(row, self.items, transpose_b=True)[0]  # (I,)
+        lowest = tf.fill(tf.shape(seen), np.float32(-np.inf))
+        mask = tf.scatter_nd(seen[:, None], lowest, tf.shape(product))
+        top = tf.math.top_k(product * self.item_scale + mask, k[0])
+        return {"items": top.indices, "scores": top.values * tf.gather(self.user_scale, user)}
+
+
+def itself(module: Request) -> Ask:
+    """TensorFlow's own answers."""
+
+    def ask(user: Any, seen: Any, k: Any) -> Answer:
+        found = module.recommend(*(tf.constant(np.atleast_1d(value), tf.int32) for value in (user, seen, k)))
+        return found["items"].numpy(), found["scores"].numpy()
+
+    return ask
+
+
+def converted(module: Request, optimizations: Sequence[Any] = ()) -> Ask:
+    """Through TensorFlow's converter, in TensorFlow's own interpreter."""
+    function = module.recommend.get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], module)
+    converter.optimizations = list(optimizations)
+    interpreter = tf.lite.Interpreter(
+        model_content=converter.convert(),
+        experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    runner = interpreter.get_signature_runner()
+
+    def ask(user: Any, seen: Any, k: Any) -> Answer:
+        found = runner(user=np.array([user], np.int32), seen=seen.astype(np.int32), k=np.array([k], np.int32))
+        return found["items"], found["scores"]
+
+    return ask
+
+
+def bundles_of(student: Student, recipe: str, work: Path) -> dict[str, Bundle]:
+    """The files to judge, by format; ArtifactError where one is of another student of that name."""
+    found = {}
+    for file_format in FILES:
+        name = bundle_name(student.name, student.seed, RECIPES[recipe], file_format)
+        found[file_format] = open_bundle(work / "dist" / name)
+        if found[file_format].provenance["model_sha256"] != student.sha256:
+            raise ArtifactError(f"{work / 'dist' / name} was not exported from this {student.name}")
+    return found
+
+
+def lists_of(ask: Ask, users: Evaluation) -> Lists:
+    """The judge's first 50 of each user."""
+    answers = [ask(users.users[row], users.seen(row), LIST_LENGTH) for row in range(users.users.size)]
+    return Lists(
+        np.array([items for items, _ in answers], np.int64), np.array([s for _, s in answers], np.float32)
+    )
+
+
+def agreement(found: Lists, wanted: Lists) -> dict[str, Any]:
+    """How many users get the same list, and how far scores are apart, over the largest of their list."""
+    largest = np.abs(wanted.scores).max(axis=1, keepdims=True)  # (B, 1)
+    apart = np.abs(found.scores - wanted.scores) / largest
+    moved = found.items != wanted.items
+    return {
+        "same_lists": int((~moved).all(axis=1).sum()),
+        "same_bits": int(((found.scores == wanted.scores) & ~moved).all(axis=1).sum()),
+        "score_difference": float(apart.max()),
+        "score_difference_of_moved": float(apart[moved].max(initial=0.0)),
+    }
+
+
+def judge(student: Student, recipe: str, work: Path) -> list[dict[str, Any]]:
+    """One entry for each of our files and each of TensorFlow's two answers."""
+    bundles = bundles_of(student, recipe, work)
+    users = bundles["onnx"].evaluation()
+    module = Request(*float_tables(recipe, student.user_emb, student.item_emb))
+    theirs = {
+        "TensorFlow": lists_of(itself(module), users),
+        "its converter": lists_of(converted(module), users),
+    }
+    entries = []
+    for file_format, bundle in bundles.items():
+        runtime = open_runtime(bundle.model_path, bundle.contract)
+        ours = rank(runtime, users)
+        entries += [
+            {
+                "student": student.name,
+                "model_sha256": student.sha256,
+                "recipe": recipe,
+                "format": file_format,
+                "runtime": f"{runtime.name} {runtime.version}",
+                "judge": name,
+                "users": int(users.users.size),
+                **agreement(ours, lists),
+            }
+            for name, lists in theirs.items()
+        ]
+    return entries
+
+
+def main() -> int:
+    """Print the table and write the record; 1 where an exact recipe is not exact."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--work", type=Path, default=Path("work"))
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("models", nargs="+", type=Path, metavar="MODEL", help="folders of trained students")
+    args = parser.parse_args()
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    try:
+        with recorded({"schema": SCHEMA, "k": LIST_LENGTH}) as record:
+            students = [read_student(folder) for folder in args.models]
+            entries = [e for s in students for recipe in JUDGED for e in judge(s, recipe, args.work)]
+            record["results"] = entries
+            record |= {"device": device_facts(), "software": software_facts("tensorflow", tf.__version__)}
+        write_record(args.out, record)
+    except RecPressError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    headers = ["student", "recipe", "format", "judge", "users", "same list", "same bits", "moved by at most"]
+    print(table(headers, list(map(_cells, entries))))
+    exact = [entry for entry in entries if RECIPES[entry["recipe"]].exact]
+    return int(any(entry["same_bits"] != entry["users"] for entry in exact))
+
+
+def _cells(entry: dict[str, Any]) -> list[str]:
+    counts = [f"{entry[key]:,}" for key in ("users", "same_lists", "same_bits")]
+    names = [entry[key] for key in ("student", "recipe", "format", "judge")]
+    return [*names, *counts, f"{entry['score_difference_of_moved']:.1e}"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -55,6 +55,8 @@ class Outcome:
     part: Literal["teacher", "ensemble", "plain", "single", "hetcomp alone", "hetcomp"]
     teacher: str
     """Whom it learned from; empty for none."""
+    folder: str
+    """Its name below models/."""
     seed: int
     chosen_epoch: int
     seconds: float

@@ -68,7 +68,9 @@ def test_hetcomp_from_two_teachers(tmp_path, monkeypatch, capsys):
         "teacher", "teacher", "ensemble", "plain", "single", "single", "hetcomp alone", "hetcomp"
     ]  # fmt: skip
     assert outcomes[-1]["teacher"] == "ensemble:bpr_dim8+soft_dim8"
-    assert "--teacher ensemble:bpr_dim8+soft_dim8 --int8" in capsys.readouterr().out
+    folder = tmp_path / "models" / outcomes[-1]["folder"]
+    assert folder.is_dir()
+    assert f"--student {folder} --int8" in capsys.readouterr().out
 
 
 def test_hetcomp_names_the_import_that_is_missing(tmp_path, capsys):
@@ -106,7 +108,7 @@ def test_gowalla_trains_again_and_stands_beside_the_published(tmp_path, monkeypa
 def test_hetcomp_verdicts_are_seed_by_seed():
     def outcome(part, seed, recall, teacher=""):
         return hetcomp.Outcome(
-            part, part, teacher, seed, 1, 1.0, None, {"recall@50": recall}, {"recall@50": recall}
+            part, part, teacher, part, seed, 1, 1.0, None, {"recall@50": recall}, {"recall@50": recall}
         )
 
     rows = [outcome("plain", s, 0.1) for s in (0, 1)] + [outcome("hetcomp", s, 0.2) for s in (0, 1)]

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import shlex
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -50,11 +51,8 @@ def run(args: argparse.Namespace) -> int:
         "outcomes": [dataclasses.asdict(outcome) for outcome in outcomes],
         "verdicts": say_verdicts(args, study.verdicts(outcomes)),
     }
-    ensemble = study.ensemble_of(teachers)
-    next_steps(
-        args,
-        [f"recpress-edge export --student {study.HETCOMP} --teacher {ensemble} --int8 --data {study.DATA}"],
-    )
+    student = shlex.quote(str(args.work / "models" / outcomes[-1].folder))
+    next_steps(args, [f"recpress-edge export --student {student} --int8 --data {study.DATA}"])
     close(args, result)
     return 0
 
@@ -114,6 +112,7 @@ def _outcome(model: "TrainedModel", part: Any, teacher: str) -> "Outcome":
         name=model.name,
         part=part,
         teacher=teacher,
+        folder=model.folder.name,
         seed=known["seed"],
         chosen_epoch=known["chosen_epoch"],
         seconds=known["seconds"],

@@ -80,6 +80,18 @@ def test_panels_of_a_row_share_one_recall_axis():
     ]
 
 
+def test_the_line_of_the_teacher_is_kept_free_of_names_from_edge_to_edge():
+    axes = Figure().subplots()
+    axes.set_xscale("log", base=2)
+    axes.set_xlim(1, 1024)
+    axes.plot([2, 4], [0.1, 0.2])  # a line of data, which names are kept off elsewhere
+    axes.axhline(0.3)
+    spots = plots.along_levels(axes)
+    assert {y for _, y in spots} == {0.3}
+    assert [round(x) for x in (min(spots)[0], max(spots)[0])] == [1, 1024]
+    assert sum(x < 32 for x, _ in spots) == len(spots) / 2  # evenly, as they are drawn
+
+
 def test_png_has_what_all_devices_show_below():
     section = one_section(study()[:4])
     mark = Mark("Cortex-A53", "a", "emulated", 4e5, 4e5)

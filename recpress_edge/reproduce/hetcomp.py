@@ -40,7 +40,7 @@ DIFFERENCES: Final = (
     "single-teacher distillation and HetComp stand side by side instead.",
     "HetComp's batches are users with whole rows, each once an epoch, with Adam's step 1e-2; the authors' "
     "are 1024 interactions, 1e-3.",
-    "An item at rank r of a teacher counts e^(−r/100), chosen on validation among 10, 30, 100 and 400; the "
+    "An item at rank r of a teacher counts e^(−r/100), chosen on validation among 10, 30 and 100; the "
     "authors' counts e^(−r/10).",
     "Single-teacher distillation is RRD from each teacher's final ranking, and HetComp's own losses from the "
     "best teacher alone.",

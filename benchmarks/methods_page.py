@@ -64,7 +64,6 @@ SINGLE_TEACHER: Final = (
     "test",
     "int8",
     *THIRDS,
-    "seconds an epoch",
     "weight of the teacher",
 )
 
@@ -76,7 +75,6 @@ def single_teacher_row(outcome: dict[str, Any]) -> list[str]:
         outcome["name"],
         *(f"{outcome[key]:.4f}" for key in ("valid", "test", "int8_test")),
         *(f"{outcome['test_by_popularity'][third]:.4f}" for third in THIRDS),
-        f"{outcome['seconds_per_epoch']:.2f}",
         " and ".join(f"{weight:g}" for weight in weights),
     ]
 

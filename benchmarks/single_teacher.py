@@ -39,7 +39,6 @@ def facts(model: TrainedModel, data: Dataset) -> dict[str, Any]:
         "seed": known["seed"],
         "sha256": model.digest,
         "settings": known["config"],
-        "seconds_per_epoch": round(known["seconds"] / EPOCHS, 2),
         **{split: known["metrics"][split][METRIC] for split in ("valid", "test")},
         "test_by_popularity": known["recall@50_by_popularity"]["test"],
         "int8_test": float(by_user(RECIPE, model.tables, data, "test").mean()),

@@ -22,6 +22,7 @@ from recpress_edge.cli.common import (
 )
 from recpress_edge.core.errors import unknown_name
 from recpress_edge.core.popularity import THIRDS
+from recpress_edge.core.units import format_bytes
 
 if TYPE_CHECKING:
     from recpress_edge.distill.students import Role
@@ -132,6 +133,11 @@ def training_events(args: argparse.Namespace, found: set[Path] | None = None) ->
                 verb = "resuming  " if event.kind == "resume" else "training  "
                 say(args, f"{verb} {what}{reason}  ({length})")
                 update = bar.enter_context(progress(args, what))
+            elif event.kind == "needs" and event.memory_bytes is not None:
+                say(
+                    args,
+                    f"           needs {format_bytes(event.memory_bytes)} of memory at least, and has it",
+                )
             elif event.kind == "epoch" and update and event.epochs:
                 note = f"valid recall@50 {event.metrics['recall@50']:.4f}" if event.metrics else ""
                 update(event.epoch, event.epochs, note)

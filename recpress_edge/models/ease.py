@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recpress_edge.core.errors import RecPressError
-from recpress_edge.core.memory import require_memory
 from recpress_edge.models.config import EASEConfig
 from recpress_edge.models.gram import Binary
 from recpress_edge.models.method import ClosedForm, Job
@@ -40,7 +39,7 @@ class EASE(ClosedForm):
         train = self.job.train
         size = train.n_users if self.dual else train.n_items
         wide = max(train.n_users, train.n_items) * _BLOCK_USERS * 4  # blocks of scores and of their product
-        require_memory(
+        self.job.require_memory(
             (size * size + wide) * self.dtype.itemsize,
             f"EASE inverts a matrix of {size:,} × {size:,} {'users' if self.dual else 'items'} and",
             'Drop rare users or items when importing, or set method.precision = "float32".',

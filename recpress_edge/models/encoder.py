@@ -6,26 +6,26 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from recpress_edge.core.memory import require_memory
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.logsumexp import CLAMP, logsumexp_of_product
+from recpress_edge.models.method import Job
 
 I64 = NDArray[np.int64]
 
 _COPIES_LEARNED = 4  # a weight, its gradient, and Adam's two moments
 
 
-def require_autoencoder_memory(what: str, n_inputs: int, hidden: int, dim: int, batch: int) -> None:
+def require_autoencoder_memory(job: Job, what: str, n_inputs: int, hidden: int, batch: int) -> None:
     """Refuse an autoencoder of rows of ``n_inputs`` that does not fit, before any of it is allocated.
 
     Counted are its two layers as wide as a row, with all that learning keeps of them, the last one joined
     with its bias and the gradient of that, and the scores of one batch.
     """
-    learned = n_inputs * (hidden + dim) * _COPIES_LEARNED + 2 * n_inputs * (dim + 1)
+    learned = n_inputs * (hidden + job.dim) * _COPIES_LEARNED + 2 * n_inputs * (job.dim + 1)
     scored = batch * n_inputs  # their exponentials alone
-    require_memory(
+    job.require_memory(
         (learned + scored) * torch.float32.itemsize,
-        f"{what} with hidden layers of {hidden} and {dim}, {batch} rows of scores at a time,",
+        f"{what} with hidden layers of {hidden} and {job.dim}, {batch} rows of scores at a time,",
         "Set a smaller method.hidden or batch, or take a smaller dim.",
     )
 

@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from recpress_edge.core.memory import require_memory
 from recpress_edge.models.config import EnsembleConfig
 from recpress_edge.models.method import ClosedForm, Job
 from recpress_edge.models.teacher import RANKING_LENGTH
@@ -36,7 +35,7 @@ class Ensemble(ClosedForm):
         train = self.job.train
         length = min(RANKING_LENGTH, train.n_items)
         one = train.n_users * length * (np.int32().nbytes + np.float32().nbytes)
-        require_memory(
+        self.job.require_memory(
             one * (len(self.job.teachers) + 1),
             f"an ensemble of {len(self.job.teachers)} keeps {length:,} items a user of each and",
             "Leave members out.",

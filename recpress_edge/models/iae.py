@@ -34,10 +34,10 @@ class IAE(Factorised, Method):
 
     def __init__(self, job: Job, config: IAEConfig) -> None:
         require_autoencoder_memory(
+            job,
             f"I-AE of {job.train.n_users:,} users",
             job.train.n_users,
             config.hidden,
-            job.dim,
             config.batch_items,
         )
         self.job = job

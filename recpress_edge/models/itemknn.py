@@ -4,7 +4,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from recpress_edge.core.memory import require_memory
 from recpress_edge.models.config import ItemKNNConfig
 from recpress_edge.models.gram import BLOCK, Binary
 from recpress_edge.models.method import ClosedForm, Job
@@ -30,7 +29,7 @@ class ItemKNN(ClosedForm):
         size = min(self.config.neighbours, train.n_items)
         kept = train.n_items * size * (torch.int64.itemsize + torch.float32.itemsize)
         block = train.n_items * BLOCK * torch.float32.itemsize
-        require_memory(
+        self.job.require_memory(
             2 * kept
             + 4 * block,  # the blocks' lists and their union; products, similarities and two temporaries
             f"Item-kNN compares {train.n_items:,} items, {BLOCK} at a time, keeps {size} of each and",

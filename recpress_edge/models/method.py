@@ -1,13 +1,14 @@
 """What the trainer asks of a way to make a model: to rank, and either to learn in epochs or to be fitted."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from recpress_edge.core.memory import require_memory
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.adam import Adam
 from recpress_edge.models.ranking import product_rows
@@ -15,6 +16,10 @@ from recpress_edge.models.teacher import Tables, Teacher
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
+
+
+def _unheard(n_bytes: int) -> None:
+    """Nobody asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,13 @@ class Job:
     device: str = "cpu"
     teachers: tuple[Teacher, ...] = ()
     """Several teachers at once: the members of an ensemble."""
+    on_need: Callable[[int], None] = _unheard
+    """Told the bytes that a model is about to allocate, where it knows them."""
+
+    def require_memory(self, n_bytes: int, what: str, instead: str) -> None:
+        """Refuse what does not fit, else say what it takes, before it is begun."""
+        require_memory(n_bytes, what, instead)
+        self.on_need(n_bytes)
 
 
 class Scorer(ABC):

@@ -43,10 +43,10 @@ class MultVAE(Factorised, Method):
 
     def __init__(self, job: Job, config: MultVAEConfig) -> None:
         require_autoencoder_memory(
+            job,
             f"Mult-VAE of {job.train.n_items:,} items",
             job.train.n_items,
             config.hidden,
-            job.dim,
             config.batch_users,
         )
         self.job = job

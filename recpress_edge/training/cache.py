@@ -61,7 +61,7 @@ class TrainOptions:
 class Event:
     """Something worth telling the user."""
 
-    kind: Literal["cached", "train", "resume", "wait", "epoch", "done"]
+    kind: Literal["cached", "train", "resume", "wait", "needs", "epoch", "done"]
     name: str
     seed: int
     folder: Path
@@ -75,7 +75,8 @@ class Event:
     metrics: Mapping[str, float] | None = None
     """Validation metrics, when just measured."""
     memory_bytes: int | None = None
-    """When done: by how much resident memory rose at most; None where the kernel does not tell."""
+    """Of needs: what is about to be allocated. When done: by how much resident memory rose at most; None
+    where the kernel does not tell."""
 
 
 OnEvent = Callable[[Event], None]

@@ -34,7 +34,7 @@ I64 = NDArray[np.int64]
 class Tell(Protocol):
     """Passes on what happens in the run."""
 
-    def __call__(self, kind: Literal["train", "resume", "epoch", "done"], **more: Any) -> None: ...
+    def __call__(self, kind: Literal["train", "resume", "needs", "epoch", "done"], **more: Any) -> None: ...
 
 
 def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) -> TrainedModel:
@@ -46,7 +46,7 @@ def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) ->
         store.clear()
     tell("resume" if store.pointer.exists() else "train")
     memory = PeakMemory()
-    method = create_method(plan.name.method, _job(plan, data, options), plan.config)
+    method = create_method(plan.name.method, _job(plan, data, options, tell), plan.config)
     recipe = plan.name.recipe
     staged: StagedRows | None = None
 
@@ -110,7 +110,7 @@ def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) ->
     return model
 
 
-def _job(plan: Plan, data: Dataset, options: TrainOptions) -> Job:
+def _job(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) -> Job:
     return Job(
         data.train,
         plan.name.dim,
@@ -121,6 +121,7 @@ def _job(plan: Plan, data: Dataset, options: TrainOptions) -> Job:
         plan.name.recipe,
         options.device,
         tuple(_member(plan, member) for member in plan.members),
+        lambda n_bytes: tell("needs", memory_bytes=n_bytes),
     )
 
 

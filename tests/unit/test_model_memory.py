@@ -11,7 +11,8 @@ from recpress_edge.models.itemknn import ItemKNN
 from recpress_edge.models.method import Job
 from recpress_edge.models.multvae import MultVAE
 
-JOB = Job(two_tastes().train, 4, 0, 1)  # 60 users, 80 items
+SAID: list[int] = []
+JOB = Job(two_tastes().train, 4, 0, 1, on_need=SAID.append)  # 60 users, 80 items
 
 CASES = {
     # weights, gradients and two moments of 80 · (6 + 4), twice 80 · 5, 10 rows of 80 scores: 4,800 numbers
@@ -33,4 +34,6 @@ def test_what_does_not_fit_is_refused_and_what_just_fits_is_begun(what, case, mo
     with pytest.raises(DataError, match=rf"{what}.* needs .* is available\. (Set|Drop)"):
         begin()
     monkeypatch.setattr(memory, "available_bytes", lambda: needed)
+    SAID.clear()
     begin()
+    assert [needed] == SAID

@@ -117,7 +117,8 @@ def test_an_ensemble_trains_its_members_first_and_teaches_by_rankings(tmp_path):
     options = TrainOptions(members=(str(member.folder),))
     model, listener = _ensure(tmp_path, ensemble, options, "teacher", seed=3)
     assert listener.kinds == [
-        ("train", "ease"), ("done", "ease"), ("train", ensemble), ("done", ensemble),
+        ("train", "ease"), ("needs", "ease"), ("done", "ease"),
+        ("train", ensemble), ("needs", ensemble), ("done", ensemble),
     ]  # fmt: skip
     assert model.tables is None
     assert model.rankings.items.shape == (60, 80)

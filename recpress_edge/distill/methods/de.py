@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from recpress_edge.core.rng import torch_seed
-from recpress_edge.distill.experts import expert_sides, temperature_at
+from recpress_edge.distill.experts import Experts, expert_sides, temperature_at
 from recpress_edge.distill.ranking_config import DEConfig
 from recpress_edge.distill.sources import teacher_tables
 from recpress_edge.distill.terms import Batch, DistilledBPR, Rows, Term
@@ -12,7 +12,21 @@ from recpress_edge.models.method import Job
 from recpress_edge.models.teacher import Tables
 
 
-class ExpertTerm(Term):
+class TermOfExperts(Term):
+    """A term with experts of both sides: each epoch has its temperature and its noise."""
+
+    job: Job
+    experts: tuple[Experts, Experts]
+
+    def start(self, epoch: int, tables: tuple[Tensor, Tensor]) -> None:
+        self.temperature = temperature_at(epoch, self.job.epochs)
+        self.noise = torch.Generator(self.job.device).manual_seed(torch_seed(self.job.seed, "gumbel", epoch))
+
+    def learned(self) -> nn.Module:
+        return nn.ModuleDict({"user_side": self.experts[0], "item_side": self.experts[1]})
+
+
+class ExpertTerm(TermOfExperts):
     """Σ‖h_t − Σ_m z_m E_m(h_s)‖² over the batch's unique users, and half of it over its items.
 
     Kang et al., "DE-RRD: A Knowledge Distillation Framework for Recommender System", CIKM 2020. Unique
@@ -30,10 +44,6 @@ class ExpertTerm(Term):
         teacher_dim = self.teacher[0].shape[1]
         self.experts = expert_sides(job.dim, teacher_dim, n_experts, job.seed, job.device)
 
-    def start(self, epoch: int, tables: tuple[Tensor, Tensor]) -> None:
-        self.temperature = temperature_at(epoch, self.job.epochs)
-        self.noise = torch.Generator(self.job.device).manual_seed(torch_seed(self.job.seed, "gumbel", epoch))
-
     def loss(self, student: Rows, batch: Batch) -> Tensor:
         users, positives, negatives = (
             torch.unique(part) for part in (batch.users, batch.positives, batch.negatives)
@@ -45,9 +55,6 @@ class ExpertTerm(Term):
     def _hint(self, side: int, rows: Tensor, indices: Tensor) -> Tensor:
         teacher = self.teacher[side].index_select(0, indices)
         return self.experts[side].loss(rows, teacher, self.temperature, self.noise)
-
-    def learned(self) -> nn.Module:
-        return nn.ModuleDict({"user_side": self.experts[0], "item_side": self.experts[1]})
 
 
 class DE(DistilledBPR):

@@ -9,10 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recpress_edge.core.rng import torch_seed
 from recpress_edge.distill.config import HTDConfig
-from recpress_edge.distill.experts import expert_sides, temperature_at
-from recpress_edge.distill.methods.de import ExpertTerm
+from recpress_edge.distill.experts import expert_sides
+from recpress_edge.distill.methods.de import ExpertTerm, TermOfExperts
 from recpress_edge.distill.methods.rrd import user_list_term
 from recpress_edge.distill.network_config import DENeuMFConfig, FTDNeuMFConfig, HTDNeuMFConfig, RRDNeuMFConfig
 from recpress_edge.distill.sources import teacher_tables
@@ -101,12 +100,18 @@ class TopologyTerm(Term):
 class FullTopologyTerm(TopologyTerm):
     """Every pairwise cosine (FTD; Kang et al., KDD 2021)."""
 
+    def __init__(self, job: Job, weight: float) -> None:
+        super().__init__(job, weight)
+        self.user_emb, self.item_emb = F.normalize(self.user_emb), F.normalize(self.item_emb)
+
     def topology_loss(self, student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]) -> Tensor:
         # The constant has no gradient, and nothing reads the value of the loss.
-        return full_topology_loss(torch.cat(student), torch.cat(teacher), with_constant=False)
+        return full_topology_loss(
+            torch.cat(student), torch.cat(teacher), teacher_is_unit=True, with_constant=False
+        )
 
 
-class HierarchicalTopologyTerm(TopologyTerm):
+class HierarchicalTopologyTerm(TermOfExperts, TopologyTerm):
     """Cosines to group prototypes and inside groups, and expert hints (HTD; Kang et al., KDD 2021)."""
 
     def __init__(self, job: Job, config: HTDConfig) -> None:
@@ -115,17 +120,10 @@ class HierarchicalTopologyTerm(TopologyTerm):
         teacher_dim = self.user_emb.shape[1]
         self.experts = expert_sides(ROWS_PER_DIM * job.dim, teacher_dim, config.experts, job.seed, job.device)
 
-    def start(self, epoch: int, tables: tuple[Tensor, Tensor]) -> None:
-        self.temperature = temperature_at(epoch, self.job.epochs)
-        self.noise = torch.Generator(self.job.device).manual_seed(torch_seed(self.job.seed, "gumbel", epoch))
-
     def topology_loss(self, student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]) -> Tensor:
         return hierarchical_topology_loss(
             student, teacher, self.experts, self.temperature, self.noise, self.gamma
         )
-
-    def learned(self) -> nn.Module:
-        return nn.ModuleDict({"user_side": self.experts[0], "item_side": self.experts[1]})
 
 
 class RRDNeuMF(DistilledNeuMF):

@@ -80,7 +80,7 @@ class Subject:
 
 
 def run_sweep(args: argparse.Namespace) -> int:
-    """Exit code 0: all that is supported is done, 3: some are below the gate, 1: some failed or nothing is."""
+    """Exit code 0: all that is supported is done; 3: some below the gate; 1: some failed, or nothing is."""
     formats, recipes = _check(args)
     subjects, left_out = _subjects(args)
     rows: list[Row] = []

@@ -25,7 +25,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from device_bench.emulation.apt import Apt, unpack
 from device_bench.emulation.cache import cache_root
+from recpress_edge.core.errors import RecPressError
 from recpress_edge.core.files import sha256_file
 
 ORT_VERSION: Final = "1.27.0"
@@ -197,24 +199,18 @@ def _run(command: Sequence[str], cwd: Path | None = None) -> str:
 
 
 def _unpack_packages(draft: Path) -> None:
-    """apt downloads, and verifies by its signed lists; the lists are fetched where there are none."""
-    policy = _run(["apt-cache", "policy", *PACKAGES])
-    if policy.count("Candidate:") < len(PACKAGES) or "Candidate: (none)" in policy:
-        _run(["apt-get", "update", "-qq"])
-    with tempfile.TemporaryDirectory(dir=draft.parent) as folder:
-        Path(folder).chmod(0o755)  # apt downloads as a user of its own
-        _run(["apt-get", "download", "-qq", *PACKAGES], Path(folder))
-        for package in sorted(Path(folder).glob("*.deb")):
-            _unpack(package, draft)
-
-
-def _unpack(package: Path, draft: Path) -> None:
-    _run(["dpkg-deb", "-x", str(package), str(draft)])
+    try:
+        apt = Apt(draft.parent / "apt", "amd64", installed=False)
+        apt.update()
+        for package in apt.fetch(PACKAGES, dependencies=False):
+            unpack(apt.archives / package.file, draft)
+    except RecPressError as error:
+        raise ToolError(str(error)) from None
 
 
 def _unpack_pinned(pinned: Pinned, draft: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        _unpack(_fetch(pinned, Path(folder)), draft)
+        unpack(_fetch(pinned, Path(folder)), draft)
 
 
 def _fetch(pinned: Pinned, folder: Path) -> Path:

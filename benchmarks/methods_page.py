@@ -2,13 +2,15 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from typing import Any, Final
 
 from recpress_edge.core.popularity import THIRDS
 from recpress_edge.reproduce import de_rrd, gowalla, hetcomp
+from recpress_edge.reproduce.verdict import spread
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "methods.md"
@@ -62,26 +64,36 @@ SINGLE_TEACHER: Final = (
     "model",
     "valid",
     "test",
+    "test over seeds",
     "int8",
     *THIRDS,
     "weight of the teacher",
 )
 
 
-def single_teacher_row(outcome: dict[str, Any]) -> list[str]:
-    """Recall@50 of one model, as it is and as int8, and by popularity."""
-    weights = [value for name, value in outcome["settings"].items() if name in TEACHER_WEIGHTS]
+def single_teacher_rows(outcomes: Sequence[dict[str, Any]]) -> list[list[str]]:
+    """Recall@50 of every model, as it is and as int8, and by popularity: means and spread over its seeds."""
+    names = dict.fromkeys(outcome["name"] for outcome in outcomes)
+    return [_single_teacher_row([o for o in outcomes if o["name"] == name]) for name in names]
+
+
+def _single_teacher_row(seeds: Sequence[dict[str, Any]]) -> list[str]:
+    settings = seeds[0]["settings"]
+    valid, test, int8 = ([seed[key] for seed in seeds] for key in ("valid", "test", "int8_test"))
+    thirds = [[seed["test_by_popularity"][third] for seed in seeds] for third in THIRDS]
     return [
-        outcome["name"],
-        *(f"{outcome[key]:.4f}" for key in ("valid", "test", "int8_test")),
-        *(f"{outcome['test_by_popularity'][third]:.4f}" for third in THIRDS),
-        " and ".join(f"{weight:g}" for weight in weights),
+        seeds[0]["name"],
+        f"{mean(valid):.4f}",
+        f"{mean(test):.4f}",
+        spread(test),
+        *(f"{mean(values):.4f}" for values in (int8, *thirds)),
+        " and ".join(f"{value:g}" for name, value in settings.items() if name in TEACHER_WEIGHTS),
     ]
 
 
 def of_single_teacher(result: dict[str, Any]) -> str:
     """Teacher and students, one line each."""
-    return markdown(list(SINGLE_TEACHER), [single_teacher_row(outcome) for outcome in result["outcomes"]])
+    return markdown(list(SINGLE_TEACHER), single_teacher_rows(result["outcomes"]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,17 +107,17 @@ def progress(args: argparse.Namespace, title: str) -> Iterator[Progress]:
             yield update
         return
     started, shown = time.perf_counter(), -1
+    first: tuple[float, float] | None = None  # what was done by when: a resumed run begins in the middle
 
     def lines(done: float, total: float, note: str = "") -> None:
-        nonlocal shown
+        nonlocal shown, first
         tenth = int(10 * done / total) if total else 10
         seconds = time.perf_counter() - started
+        first = first or (done, seconds)
         if tenth > shown and seconds > 2:
-            left = seconds * (total - done) / done if done else 0.0
-            print(
-                f"{title}  {100 * done / total:3.0f} %  {seconds:.0f} s, about {left:.0f} s left  {note}",
-                file=sys.stderr,
-            )
+            since = done - first[0]
+            left = f", about {(seconds - first[1]) * (total - done) / since:.0f} s left" if since else ""
+            print(f"{title}  {100 * done / total:3.0f} %  {seconds:.0f} s{left}  {note}", file=sys.stderr)
             shown = tenth
 
     yield lines

@@ -2,46 +2,26 @@
 
 from dataclasses import dataclass
 
-from recpress_edge.core.config import PositiveFloat, PositiveInt
 from recpress_edge.distill.config import FTDConfig, HTDConfig
 from recpress_edge.distill.ranking_config import DEConfig, RRDConfig
+from recpress_edge.models.network_config import PointwiseSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RRDNeuMFConfig(RRDConfig):
+class RRDNeuMFConfig(PointwiseSettings, RRDConfig):
     """Relaxed ranking distillation beside NeuMF's pointwise loss."""
 
-    learning_rate: PositiveFloat = 2e-3
-    """As in neumf."""
-    negatives: PositiveInt = 4
-    """Unobserved items drawn for each positive, as in neumf."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FTDNeuMFConfig(FTDConfig):
+class FTDNeuMFConfig(PointwiseSettings, FTDConfig):
     """Full topology distillation beside NeuMF's pointwise loss."""
 
-    learning_rate: PositiveFloat = 2e-3
-    """As in neumf."""
-    negatives: PositiveInt = 4
-    """Unobserved items drawn for each positive, as in neumf."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HTDNeuMFConfig(HTDConfig):
+class HTDNeuMFConfig(PointwiseSettings, HTDConfig):
     """Hierarchical topology distillation beside NeuMF's pointwise loss."""
 
-    learning_rate: PositiveFloat = 2e-3
-    """As in neumf."""
-    negatives: PositiveInt = 4
-    """Unobserved items drawn for each positive, as in neumf."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DENeuMFConfig(DEConfig):
+class DENeuMFConfig(PointwiseSettings, DEConfig):
     """Distillation experts beside NeuMF's pointwise loss."""
-
-    learning_rate: PositiveFloat = 2e-3
-    """As in neumf."""
-    negatives: PositiveInt = 4
-    """Unobserved items drawn for each positive, as in neumf."""

@@ -14,18 +14,27 @@ from recpress_edge.core.config import (
 from recpress_edge.models.config import LATER
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NeuMFConfig(Bounded):
-    """Neural matrix factorisation (He et al., WWW 2017), trained from the start without its pre-training."""
+@dataclass(frozen=True, kw_only=True)  # without slots, so that it can stand beside another base
+class PointwiseSettings:
+    """What a NeuMF has beside any method's settings, whatever it learns from."""
 
     learning_rate: PositiveFloat = 2e-3
     """Step size of Adam."""
+    negatives: PositiveInt = 4
+    """Unobserved items drawn for each positive, anew each epoch."""
+    product_weight: NotNegativeFloat = field(default=0.0, metadata=LATER)
+    """What every product first counts in the score: with 1 that part starts as plain factorisation. 0 draws
+    these weights like the other ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeuMFConfig(PointwiseSettings, Bounded):
+    """Neural matrix factorisation (He et al., WWW 2017), trained from the start without its pre-training."""
+
     weight_decay: NotNegativeFloat = 1e-3
     """L2 added to the gradient of every parameter at every step, as in bpr."""
     batch_size: PositiveInt = 1024
     """Positives per step, each with its negatives. The loss is a sum, so the weight decay depends on it."""
-    negatives: PositiveInt = 4
-    """Unobserved items drawn for each positive, anew each epoch."""
     init_std: PositiveFloat = 0.01
     """Standard deviation of the initial embeddings."""
     candidates: PositiveInt = field(default=1, metadata=LATER)

@@ -29,10 +29,12 @@ class NeuMF(nn.Module):
     hidden layer is as wide as an embedding, folding it into the item table (on export) costs no bytes.
 
     user_gmf (U, d), item_gmf (I, d), user_mlp (U, 2d), item_mlp (I, 2d), hidden1 (2d, 4d), hidden2 (d, 2d),
-    output (2d,), drawn by the stream "init" of the seed.
+    output (2d,), drawn by the stream "init" of the seed; a product weight above 0 stands for those drawn.
     """
 
-    def __init__(self, n_users: int, n_items: int, dim: int, seed: int, init_std: float) -> None:
+    def __init__(
+        self, n_users: int, n_items: int, dim: int, seed: int, init_std: float, product_weight: float = 0.0
+    ) -> None:
         super().__init__()
         rng = stream(seed, "init")
         wide = 2 * dim
@@ -49,6 +51,8 @@ class NeuMF(nn.Module):
         self.hidden2_weight = normal(dim, wide, std=(2 / wide) ** 0.5)
         self.hidden2_bias = nn.Parameter(torch.zeros(dim))
         self.output_weight = normal(2 * dim, std=(1 / (2 * dim)) ** 0.5)
+        if product_weight:  # GMF with weights of one is matrix factorisation, section 3.2
+            self.output_weight.data[:dim] = product_weight
         self.output_bias = nn.Parameter(torch.zeros(1))
 
     def user_rows(self, users: Tensor) -> Tensor:
@@ -124,6 +128,8 @@ class Pointwise(Protocol):
     def init_std(self) -> float: ...
     @property
     def candidates(self) -> int: ...
+    @property
+    def product_weight(self) -> float: ...
 
 
 class NeuMFMethod(NetworkMethod):
@@ -135,7 +141,10 @@ class NeuMFMethod(NetworkMethod):
         self.job = job
         self.config = config
         train = job.train
-        self.network = NeuMF(train.n_users, train.n_items, job.dim, job.seed, config.init_std).to(job.device)
+        network = NeuMF(
+            train.n_users, train.n_items, job.dim, job.seed, config.init_std, config.product_weight
+        )
+        self.network = network.to(job.device)
         self.sampler = NegativeSampler(train)
         self.optimizer = Adam(self.network, config.learning_rate, config.weight_decay)
 

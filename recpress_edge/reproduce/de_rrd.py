@@ -6,7 +6,7 @@ from statistics import mean
 from typing import Any, Final
 
 from recpress_edge.core.errors import unknown_name
-from recpress_edge.reproduce.verdict import Verdict
+from recpress_edge.reproduce.verdict import Verdict, spread
 
 DATA: Final = "citeulike"
 DIM: Final = 20
@@ -107,11 +107,16 @@ def table_rows(outcomes: Sequence[Outcome]) -> list[list[str]]:
     for method, values in by_method(outcomes, "hit@5").items():
         name = next(o.name for o in outcomes if o.method == method)
         ours = [f"{mean(by_method(outcomes, metric)[method]):.4f}" for metric in METRICS]
-        spread = f"{min(values):.4f}–{max(values):.4f}" if len(values) > 1 else "one seed"
         reference = REFERENCE.get(method, {}).get("hit@5")
         paper = PAPER.get(method)
         rows.append(
-            [name, *ours, spread, f"{reference:.4f}" if reference else "", f"{paper:.4f}" if paper else ""]
+            [
+                name,
+                *ours,
+                spread(values),
+                f"{reference:.4f}" if reference else "",
+                f"{paper:.4f}" if paper else "",
+            ]
         )
     return rows
 

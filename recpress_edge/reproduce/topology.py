@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Final
 
-from recpress_edge.reproduce.verdict import Verdict
+from recpress_edge.reproduce.verdict import Verdict, spread
 
 METHODS: Final = ("bpr", "ftd", "htd")
 TEACHER: Final = "bpr_dim200"
@@ -72,12 +72,11 @@ def table_rows(outcomes: Sequence[Outcome]) -> list[list[str]]:
     for dim, methods in recalls(outcomes).items():
         for method, values in methods.items():
             published = PUBLISHED.get(dim, {}).get(method)
-            spread = f"{min(values):.4f}–{max(values):.4f}" if len(values) > 1 else "one seed"
             rows.append(
                 [
                     f"{method}_dim{dim}",
                     f"{mean(values):.4f}",
-                    spread,
+                    spread(values),
                     f"{published:.4f}" if published else "",
                     f"{mean(values) - published:+.4f}" if published else "",
                 ]

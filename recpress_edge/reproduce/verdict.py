@@ -1,5 +1,6 @@
 """A published claim or a goal, and what our figures say of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -10,3 +11,8 @@ class Verdict:
     claim: str
     holds: bool
     evidence: str
+
+
+def spread(values: Sequence[float]) -> str:
+    """Least and greatest over the seeds, as tables show them."""
+    return f"{min(values):.4f}–{max(values):.4f}" if len(values) > 1 else "one seed"

@@ -30,7 +30,7 @@ def test_de_rrd(tmp_path, monkeypatch, capsys):
     assert main([*command, "--out", str(out)]) == 0
     result = json.loads(out.read_text())
     assert [(o["name"], o["seed"]) for o in result["outcomes"]] == [
-        ("bpr_dim8", 0), ("bpr_dim20", 0), ("bpr_dim20", 1), ("rrd_dim20", 0), ("rrd_dim20", 1)
+        ("bpr_dim8", 0), ("bpr_dim20", 0), ("rrd_dim20", 0), ("bpr_dim20", 1), ("rrd_dim20", 1)
     ]  # fmt: skip
     assert "seed 0" in result["negatives"]
     assert all(o["seconds_per_epoch"] > 0 for o in result["outcomes"])
@@ -62,11 +62,14 @@ def test_hetcomp_from_two_teachers(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("recpress_edge.data.resolve.known_names", lambda _: [hetcomp.DATA])
     out = tmp_path / "hetcomp.json"
     command = ["reproduce", "hetcomp", "--teachers", "bpr_dim8,soft_dim8", "--work", str(tmp_path)]
-    assert main([*command, "--out", str(out)]) == 0
+    assert main([*command, "--seeds", "2", "--out", str(out)]) == 0
     outcomes = json.loads(out.read_text())["outcomes"]
-    assert [o["part"] for o in outcomes] == [
-        "teacher", "teacher", "ensemble", "plain", "single", "single", "hetcomp alone", "hetcomp"
-    ]  # fmt: skip
+    assert [(o["part"], o["seed"]) for o in outcomes] == [
+        *[("teacher", 0), ("teacher", 0), ("ensemble", 0), *[("single", 0)] * 5],
+        *[(part, seed) for seed in (0, 1) for part in ("plain", "hetcomp alone", "hetcomp")],
+    ]
+    single = {o["name"]: o["teacher"] for o in outcomes if o["part"] == "single"}
+    assert list(single) == ["rrd_dim6", "ftd_dim6", "htd_dim6", "irrrd_dim6"]
     assert outcomes[-1]["teacher"] == "ensemble:bpr_dim8+soft_dim8"
     folder = tmp_path / "models" / outcomes[-1]["folder"]
     assert folder.is_dir()

@@ -6,12 +6,22 @@ import torch
 from small_data import two_tastes
 
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.distill import network_config as students
+from recpress_edge.distill.students import create_method
 from recpress_edge.models.bpr import NegativeSampler
 from recpress_edge.models.method import Job
 from recpress_edge.models.network_config import NeuMFConfig
 from recpress_edge.models.neumf import NeuMF, NeuMFMethod, pointwise_loss
+from recpress_edge.models.teacher import Tables, Teacher
 
 DATA = two_tastes()
+CONFIGS = {
+    "neumf": NeuMFConfig,
+    "rrd-neumf": students.RRDNeuMFConfig,
+    "de-neumf": students.DENeuMFConfig,
+    "ftd-neumf": students.FTDNeuMFConfig,
+    "htd-neumf": students.HTDNeuMFConfig,
+}
 
 
 def test_the_score_is_the_formula_of_the_paper():
@@ -26,6 +36,28 @@ def test_the_score_is_the_formula_of_the_paper():
     assert network.pair_scores(torch.tensor([user]), torch.tensor([item])).item() == pytest.approx(
         expected, 1e-5
     )
+
+
+def test_products_that_count_one_start_as_plain_factorisation():
+    drawn = NeuMF(3, 5, 2, seed=0, init_std=0.5)
+    plain = NeuMF(3, 5, 2, seed=0, init_std=0.5, product_weight=1.0)
+    for name, value in drawn.named_parameters():
+        if name != "output_weight":
+            assert torch.equal(value, plain.get_parameter(name)), name
+    assert torch.equal(plain.output_weight[2:], drawn.output_weight[2:])
+    with torch.no_grad():
+        plain.output_weight[2:] = 0.0
+        every_user = plain.catalogue_scores(torch.arange(3))
+        assert torch.allclose(every_user, plain.user_gmf @ plain.item_gmf.T)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_weight_of_products_is_a_setting_of_every_neumf(name):
+    teacher = Teacher(
+        "t", Tables(np.ones((DATA.n_users, 3), np.float32), np.ones((DATA.n_items, 3), np.float32))
+    )
+    method = create_method(name, Job(DATA.train, 4, 0, 1, teacher=teacher), CONFIGS[name](product_weight=1.0))
+    assert torch.equal(method.network.output_weight[:4], torch.ones(4))
 
 
 def test_scores_of_rows_and_of_pairs_agree(monkeypatch):

@@ -26,8 +26,8 @@ def run(args: argparse.Namespace) -> int:
 
     students = [
         (f"{method}_dim{study.DIM}", seed)
-        for method in study.parse_methods(args.methods)
         for seed in range(args.seeds or 1)
+        for method in study.parse_methods(args.methods)
     ]
     if args.out:
         check_free(args.out, force=args.force)

@@ -3,7 +3,7 @@
 import argparse
 import dataclasses
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from recpress_edge.cli.common import next_steps, say, table
@@ -35,7 +35,8 @@ def run(args: argparse.Namespace) -> int:
     if study.DATA not in known_names(args.work):
         raise ConfigError(f"data set {study.DATA!r} is not here yet. Run: {study.IMPORT}")
     if args.dry_run:
-        names = [*teachers, study.ensemble_of(teachers), study.PLAIN, study.SINGLE, study.HETCOMP]
+        students = [study.PLAIN, study.SINGLE, *study.SINGLE_OF_TABLES, study.HETCOMP]
+        names = [*teachers, study.ensemble_of(teachers), *students]
         say(args, "\n".join(f"would find or train  {name}" for name in names))
         return 0
     data = load_dataset(study.DATA, args.work, lambda text: say(args, text))
@@ -60,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
 def _train_all(
     args: argparse.Namespace, data: "Dataset", teachers: Sequence[str], tell: "OnEvent"
 ) -> "list[Outcome]":
+    """Teachers, then students: those by other methods from one teacher with seed 0 alone."""
     from recpress_edge.reproduce import hetcomp as study
     from recpress_edge.training.cache import TrainOptions, ensure_model
 
@@ -68,40 +70,41 @@ def _train_all(
 
     made = [make(name, "teacher", 0, TrainOptions(trajectory=True)) for name in teachers]
     outcomes = [_outcome(model, "teacher", "") for model in made]
+    sources = {"hetcomp alone": max(made, key=_valid).name}
     if len(teachers) > 1:
-        ensemble = make(study.ensemble_of(teachers), "teacher", 0, TrainOptions())
+        sources["hetcomp"] = study.ensemble_of(teachers)
+        ensemble = make(sources["hetcomp"], "teacher", 0, TrainOptions())
         outcomes.append(_outcome(ensemble, "ensemble", ""))
-    strongest = study.best(outcomes, "teacher")
-    assert strongest is not None
+    plain = TrainOptions(training=study.PLAIN_TRAINING)
+    for name, teacher in _single_teacher(made):
+        options = dataclasses.replace(plain, teacher=str(teacher.folder))
+        outcomes.append(_outcome(make(name, "student", 0, options), "single", teacher.name))
     for seed in range(args.seeds or 1):
-        outcomes += _students(seed, made, strongest.name, study.ensemble_of(teachers), make)
+        outcomes.append(_outcome(make(study.PLAIN, "student", seed, plain), "plain", ""))
+        for part, source in sources.items():
+            options = TrainOptions(
+                method=study.HETCOMP_METHOD, training=study.HETCOMP_TRAINING, teacher=source
+            )
+            outcomes.append(_outcome(make(study.HETCOMP, "student", seed, options), part, source))
     return outcomes
 
 
-def _students(
-    seed: int,
-    teachers: "Sequence[TrainedModel]",
-    strongest: str,
-    ensemble: str,
-    make: "Callable[..., TrainedModel]",
-) -> "list[Outcome]":
-    """One seed's students: alone, from each teacher, and HetComp from the strongest and from all."""
+def _single_teacher(teachers: "Sequence[TrainedModel]") -> "list[tuple[str, TrainedModel]]":
+    """Students by other methods, each with its teacher."""
     from recpress_edge.reproduce import hetcomp as study
-    from recpress_edge.training.cache import TrainOptions
 
-    beside = TrainOptions(training=study.PLAIN_TRAINING)
-    found = [_outcome(make(study.PLAIN, "student", seed, beside), "plain", "")]
-    for teacher in teachers:
-        options = dataclasses.replace(beside, teacher=str(teacher.folder))
-        found.append(_outcome(make(study.SINGLE, "student", seed, options), "single", teacher.name))
-    sources = [("hetcomp alone", strongest)]
-    if len(teachers) > 1:
-        sources.append(("hetcomp", ensemble))
-    for part, source in sources:
-        options = TrainOptions(method=study.HETCOMP_METHOD, training=study.HETCOMP_TRAINING, teacher=source)
-        model = make(study.HETCOMP, "student", seed, options)
-        found.append(_outcome(model, part, source))
-    return found
+    single = [(study.SINGLE, teacher) for teacher in teachers]
+    with_tables = [teacher for teacher in teachers if teacher.tables]
+    if with_tables:
+        single += [(name, max(with_tables, key=_valid)) for name in study.SINGLE_OF_TABLES]
+    return single
+
+
+def _valid(model: "TrainedModel") -> float:
+    from recpress_edge.reproduce.hetcomp import METRIC
+
+    recall: float = model.metadata["metrics"]["valid"][METRIC]
+    return recall
 
 
 def _outcome(model: "TrainedModel", part: Any, teacher: str) -> "Outcome":

@@ -56,7 +56,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--seeds",
         type=positive_int,
         metavar="N",
-        help="seeds of every student (default: topology 3 for dims below 100, else 1; others 1)",
+        help="seeds of every student, for hetcomp of the one without distillation and HetComp's (default: "
+        "topology 3 for dims below 100, else 1; others 1)",
     )
     parser.add_argument(
         "--jobs",

@@ -202,15 +202,23 @@ def _unpack_packages(draft: Path) -> None:
     try:
         apt = Apt(draft.parent / "apt", "amd64", installed=False)
         apt.update()
-        for package in apt.fetch(PACKAGES, dependencies=False):
-            unpack(apt.archives / package.file, draft)
+        packages = apt.fetch(PACKAGES, dependencies=False)
+    except RecPressError as error:
+        raise ToolError(str(error)) from None
+    for package in packages:
+        _unpack(apt.archives / package.file, draft)
+
+
+def _unpack(package: Path, draft: Path) -> None:
+    try:
+        unpack(package, draft)
     except RecPressError as error:
         raise ToolError(str(error)) from None
 
 
 def _unpack_pinned(pinned: Pinned, draft: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        unpack(_fetch(pinned, Path(folder)), draft)
+        _unpack(_fetch(pinned, Path(folder)), draft)
 
 
 def _fetch(pinned: Pinned, folder: Path) -> Path:

@@ -21,6 +21,7 @@ from recpress_edge.core.files import write_json
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import load_dataset
 from recpress_edge.distill.students import parse_name
+from recpress_edge.reproduce.verdict import spread
 from recpress_edge.training.cache import TrainOptions, ensure_model
 from recpress_edge.training.store import TrainedModel
 from recpress_export.quantize import recipe_named
@@ -94,7 +95,7 @@ def main() -> None:
         rows.append(
             [
                 name,
-                f"{min(tests):.4f}–{max(tests):.4f}",
+                spread(tests),
                 f"{mean(s['valid'] for s in of):.4f}",
                 f"{mean(tests):.4f}",
                 f"{mean(s['int8_test'] for s in of):.4f}",

@@ -91,33 +91,36 @@ def next_steps(args: argparse.Namespace, commands: Sequence[str]) -> None:
 
 
 class Progress(Protocol):
-    """How long work reports itself."""
+    """How long work reports itself.
 
-    def __call__(self, done: float, total: float, note: str = "") -> None: ...
+    ``spent``: seconds that ``done`` took, where part of it was done before; None for what began here.
+    """
+
+    def __call__(self, done: float, total: float, note: str = "", spent: float | None = None) -> None: ...
 
 
 @contextlib.contextmanager
 def progress(args: argparse.Namespace, title: str) -> Iterator[Progress]:
     """A bar with ETA on a terminal; elsewhere a line at each tenth. Always on stderr.
 
-    Yields a callable (done, total, note).
+    Yields a callable (done, total, note, spent).
     """
     if sys.stderr.isatty():
         with _rich_bar(title) as update:
             yield update
         return
     started, shown = time.perf_counter(), -1
-    first: tuple[float, float] | None = None  # what was done by when: a resumed run begins in the middle
 
-    def lines(done: float, total: float, note: str = "") -> None:
-        nonlocal shown, first
+    def lines(done: float, total: float, note: str = "", spent: float | None = None) -> None:
+        nonlocal shown
         tenth = int(10 * done / total) if total else 10
         seconds = time.perf_counter() - started
-        first = first or (done, seconds)
         if tenth > shown and seconds > 2:
-            since = done - first[0]
-            left = f", about {(seconds - first[1]) * (total - done) / since:.0f} s left" if since else ""
-            print(f"{title}  {100 * done / total:3.0f} %  {seconds:.0f} s{left}  {note}", file=sys.stderr)
+            left = (spent or seconds) * (total - done) / done if done else 0.0
+            print(
+                f"{title}  {100 * done / total:3.0f} %  {seconds:.0f} s, about {left:.0f} s left  {note}",
+                file=sys.stderr,
+            )
             shown = tenth
 
     yield lines
@@ -149,7 +152,8 @@ def _rich_bar(title: str) -> Iterator[Progress]:
     with RichProgress(*columns, console=Console(stderr=True)) as bars:
         task = bars.add_task(title, total=None, note="")
 
-        def update(done: float, total: float, note: str = "") -> None:
+        def update(done: float, total: float, note: str = "", spent: float | None = None) -> None:
+            # What is left it tells by the pace between updates: ``spent`` is not needed.
             bars.update(task, completed=done, total=total, note=note)
 
         yield update

@@ -140,7 +140,7 @@ def training_events(args: argparse.Namespace, found: set[Path] | None = None) ->
                 )
             elif event.kind == "epoch" and update and event.epochs:
                 note = f"valid recall@50 {event.metrics['recall@50']:.4f}" if event.metrics else ""
-                update(event.epoch, event.epochs, note)
+                update(event.epoch, event.epochs, note, event.seconds)
             elif event.kind == "wait":
                 say(args, f"waiting    another process is training {what}")
             elif event.kind == "cached" and event.folder not in known:

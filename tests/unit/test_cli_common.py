@@ -5,12 +5,26 @@ import argparse
 from recpress_edge.cli import common
 
 
-def test_time_left_is_of_this_run_alone_where_it_goes_on_in_the_middle(monkeypatch, capsys):
-    clock = iter([0.0, 3.0, 8.0])
+def lines_of(updates, monkeypatch, capsys):
+    clock = iter([0.0, 4.0, 40.0])
     monkeypatch.setattr(common.time, "perf_counter", lambda: next(clock))
     monkeypatch.setattr(common.sys.stderr, "isatty", lambda: False, raising=False)
     with common.progress(argparse.Namespace(), "training") as update:
-        update(50, 100)  # forty-nine of these were done before
-        update(60, 100, "valid 0.3")
-    lines = [" ".join(line.split()) for line in capsys.readouterr().err.splitlines()]
-    assert lines == ["training 50 % 3 s", "training 60 % 8 s, about 20 s left valid 0.3"]
+        for call in updates:
+            update(*call)
+    return [" ".join(line.split()) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_time_left_is_told_from_the_first_line_on(monkeypatch, capsys):
+    assert lines_of([(1, 100), (10, 100, "valid 0.3")], monkeypatch, capsys) == [
+        "training 1 % 4 s, about 396 s left",
+        "training 10 % 40 s, about 360 s left valid 0.3",
+    ]
+
+
+def test_a_run_that_goes_on_in_the_middle_counts_what_was_spent_before(monkeypatch, capsys):
+    calls = [(50, 100, "", 25.0), (60, 100, "valid 0.3", 30.0)]
+    assert lines_of(calls, monkeypatch, capsys) == [
+        "training 50 % 4 s, about 25 s left",
+        "training 60 % 40 s, about 20 s left valid 0.3",
+    ]

@@ -70,41 +70,37 @@ def _train_all(
 
     made = [make(name, "teacher", 0, TrainOptions(trajectory=True)) for name in teachers]
     outcomes = [_outcome(model, "teacher", "") for model in made]
-    sources = {"hetcomp alone": max(made, key=_valid).name}
+    with_tables = [teacher for teacher, model in zip(outcomes, made, strict=True) if model.tables]
+    single = _single_teacher(outcomes, with_tables)
+    strongest = study.best(outcomes, "teacher")
+    assert strongest is not None
+    sources = {"hetcomp alone": strongest.name}
     if len(teachers) > 1:
         sources["hetcomp"] = study.ensemble_of(teachers)
         ensemble = make(sources["hetcomp"], "teacher", 0, TrainOptions())
         outcomes.append(_outcome(ensemble, "ensemble", ""))
     plain = TrainOptions(training=study.PLAIN_TRAINING)
-    for name, teacher in _single_teacher(made):
-        options = dataclasses.replace(plain, teacher=str(teacher.folder))
+    for name, teacher in single:
+        options = dataclasses.replace(plain, teacher=str(args.work / "models" / teacher.folder))
         outcomes.append(_outcome(make(name, "student", 0, options), "single", teacher.name))
+    together = TrainOptions(method=study.HETCOMP_METHOD, training=study.HETCOMP_TRAINING)
     for seed in range(args.seeds or 1):
         outcomes.append(_outcome(make(study.PLAIN, "student", seed, plain), "plain", ""))
         for part, source in sources.items():
-            options = TrainOptions(
-                method=study.HETCOMP_METHOD, training=study.HETCOMP_TRAINING, teacher=source
-            )
+            options = dataclasses.replace(together, teacher=source)
             outcomes.append(_outcome(make(study.HETCOMP, "student", seed, options), part, source))
     return outcomes
 
 
-def _single_teacher(teachers: "Sequence[TrainedModel]") -> "list[tuple[str, TrainedModel]]":
+def _single_teacher(
+    teachers: "Sequence[Outcome]", with_tables: "Sequence[Outcome]"
+) -> "list[tuple[str, Outcome]]":
     """Students by other methods, each with its teacher."""
     from recpress_edge.reproduce import hetcomp as study
 
-    single = [(study.SINGLE, teacher) for teacher in teachers]
-    with_tables = [teacher for teacher in teachers if teacher.tables]
-    if with_tables:
-        single += [(name, max(with_tables, key=_valid)) for name in study.SINGLE_OF_TABLES]
-    return single
-
-
-def _valid(model: "TrainedModel") -> float:
-    from recpress_edge.reproduce.hetcomp import METRIC
-
-    recall: float = model.metadata["metrics"]["valid"][METRIC]
-    return recall
+    strongest = study.best(with_tables, "teacher")
+    by_tables = [(name, strongest) for name in study.SINGLE_OF_TABLES] if strongest else []
+    return [*((study.SINGLE, teacher) for teacher in teachers), *by_tables]
 
 
 def _outcome(model: "TrainedModel", part: Any, teacher: str) -> "Outcome":

@@ -75,12 +75,12 @@ def discrepancy(student: I32, teacher: I32, n_items: int, sharpness: float) -> F
     return 1.0 - np.divide(reached, own, out=np.ones(len(own)), where=own > 0)
 
 
-def advance(selected: I64, recorded: F64, now: F64, last: int, threshold: float) -> tuple[I64, F64]:
+def advance(selected: I64, recorded: F64, now: F64, last: I64, threshold: float) -> tuple[I64, F64]:
     """Move each (user, teacher) on where the student is near enough to the next checkpoint, or drifts away.
 
     now: discrepancy to the next checkpoint; recorded: the same when it was first looked at, NaN before.
     Advances where recorded / now exceeds the threshold or is below 1; after an advance the next look records.
-    selected, recorded, now (U, T) -> the new selected and recorded.
+    selected, recorded, now (U, T), last (T,) of each teacher -> the new selected and recorded.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = recorded / now

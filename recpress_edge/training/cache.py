@@ -26,7 +26,7 @@ from recpress_edge.training.store import (
     model_folder,
     remove_strays,
 )
-from recpress_edge.training.trajectory import has_trajectory
+from recpress_edge.training.trajectory import has_trajectory, trajectory_digest
 
 # Part of every model's key; raise it when the same settings come to mean other numbers.
 # 1: first release
@@ -232,6 +232,8 @@ def plan_model(
     decides: dict[str, Any] = {"start": start.digest} if start else {}
     if members:
         decides["members"] = [member.digest for member in members]
+    if _wants_trajectories(model):
+        decides["trajectories"] = [trajectory_digest(member.folder) for member in members]
     if model.entry.ordered:
         decides["order"] = _order_digest(model, data)
     key = digest_of(

@@ -23,7 +23,7 @@ from recpress_edge.training.evaluate import evaluate, evaluate_rows
 from recpress_edge.training.loop import Progress, RunState, fit, train
 from recpress_edge.training.stage import StagedRows
 from recpress_edge.training.store import TrainedModel, save_model
-from recpress_edge.training.trajectory import finish, has_stage, load_trajectory, write_stage
+from recpress_edge.training.trajectory import finish, has_stage, is_recorded, load_trajectory, write_stage
 from recpress_edge.training.usage import PeakMemory
 
 F32 = NDArray[np.float32]
@@ -51,7 +51,7 @@ def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) ->
     staged: StagedRows | None = None
 
     def on_epoch(progress: Progress) -> None:
-        if options.trajectory and progress.epoch % plan.training.evaluate_every == 0:
+        if options.trajectory and is_recorded(progress.epoch, plan.training.evaluate_every):
             evaluated = staged if staged and progress.metrics else StagedRows(method.scores, data.train)
             write_stage(plan.folder, progress.epoch, *evaluated.stage())
         tell("epoch", epoch=progress.epoch, seconds=progress.seconds, metrics=progress.metrics)

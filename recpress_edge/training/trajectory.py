@@ -1,8 +1,8 @@
 """A teacher's trajectory on disk: rankings at a few epochs, not tables. No torch here.
 
-While a model trains, every evaluated epoch leaves a file trajectory-<epoch>.safetensors in its folder, so
-that a run that is killed goes on with them. When it is done, a few of them, spread over the epochs before
-the chosen one, and the chosen one itself become trajectory.safetensors.
+While a model trains, every evaluated epoch and a few early ones leave a file trajectory-<epoch>.safetensors
+in its folder, so that a run that is killed goes on with them. When it is done, a few of them, spread over the
+epochs before the chosen one, and the chosen one itself become trajectory.safetensors.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from safetensors.numpy import load as parse_arrays
 from safetensors.numpy import save as format_arrays
 
 from recpress_edge.core.errors import ArtifactError
-from recpress_edge.core.files import storage_errors, write_atomic
+from recpress_edge.core.files import sha256_file, storage_errors, write_atomic
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.teacher import Trajectory
 
@@ -27,6 +27,15 @@ FILE: Final = "trajectory.safetensors"
 STAGES: Final = 4
 LENGTH: Final = 100
 """Items of each user and stage: at importance e^(−rank / 10) the next one would count 5e-5."""
+
+
+def is_recorded(epoch: int, evaluate_every: int) -> bool:
+    """Whether this epoch leaves a stage: the evaluated ones do, and between the first of them a few more.
+
+    So that a model that was best at its first or second look has stages at quarters of that too.
+    """
+    early = (round(evaluate_every * part) for part in (0.25, 0.5, 0.75, 1.5))
+    return epoch % evaluate_every == 0 or epoch in early
 
 
 def spread(epochs: Sequence[int], chosen: int, stages: int = STAGES) -> list[int]:
@@ -84,6 +93,20 @@ def has_trajectory(folder: Path) -> bool:
     return (folder / FILE).exists()
 
 
+def trajectory_digest(folder: Path) -> str:
+    """SHA-256 of the file; one that is missing is an :class:`ArtifactError`."""
+    try:
+        return sha256_file(folder / FILE)
+    except OSError as error:
+        raise _unusable(folder, error) from None
+
+
+def _unusable(folder: Path, error: Exception) -> ArtifactError:
+    return ArtifactError(
+        f"the trajectory {folder / FILE} cannot be used: {error}. Delete {folder}, or train with --restart."
+    )
+
+
 def load_trajectory(folder: Path) -> Trajectory:
     """Read a trajectory; one that is damaged or missing is an :class:`ArtifactError`."""
     file = folder / FILE
@@ -91,9 +114,7 @@ def load_trajectory(folder: Path) -> Trajectory:
         arrays = parse_arrays(file.read_bytes())
         items, observed, epochs = arrays["items"], arrays["observed"], arrays["epochs"]
     except (OSError, KeyError, SafetensorError) as error:
-        raise ArtifactError(
-            f"the trajectory {file} cannot be used: {error}. Delete {folder}, or train with --restart."
-        ) from None
+        raise _unusable(folder, error) from None
     if items.ndim != 3 or observed.ndim != 2 or not len(items) == len(observed) == len(epochs):
         raise ArtifactError(
             f"the trajectory {file} has items {items.shape}, observed {observed.shape} and "

@@ -70,6 +70,10 @@ def _learn(method: str, dim: int, teacher: Teacher | None = None, **job: Any) ->
     if isinstance(learner, ClosedForm):
         learner.fit()
         return learner
+    return _in_epochs(learner)
+
+
+def _in_epochs(learner: Method) -> Method:
     for epoch in range(EPOCHS):
         for loss in learner.batch_losses(epoch):
             learner.optimizer.zero_grad()
@@ -78,15 +82,16 @@ def _learn(method: str, dim: int, teacher: Teacher | None = None, **job: Any) ->
     return learner
 
 
-def _stages(rows: ScoreRows) -> Trajectory:
-    """A trajectory that ends where it began."""
-    items, observed = StagedRows(rows, BOARD.train).stage()
-    return Trajectory(np.stack([items[:, :2]] * 2), np.stack([observed] * 2), (1, 2))
+def _stages(*rows: ScoreRows) -> Trajectory:
+    items, observed = zip(*(StagedRows(stage, BOARD.train).stage() for stage in rows), strict=True)
+    return Trajectory(
+        np.stack([part[:, :2] for part in items]), np.stack(observed), tuple(range(1, len(rows) + 1))
+    )
 
 
 def _taught(name: str, learned: Scorer) -> Teacher:
     """What a student is given of a model; one that learned in epochs was at both stages what it is."""
-    trajectory = None if isinstance(learned, ClosedForm) else _stages(learned.scores)
+    trajectory = None if isinstance(learned, ClosedForm) else _stages(*[learned.scores] * 2)
     if isinstance(learned, Factorised):
         tables = Tables(*(table.numpy() for table in learned.tables()))
         return Teacher(name, tables, trajectory=trajectory)
@@ -208,6 +213,19 @@ def test_distillation_moves_the_student(method):
     for _ in range(2):
         tables = Tables(*(rng.standard_normal((50, 16), np.float32) for _ in range(2)))
         rows = product_rows(*map(torch.from_numpy, (tables.user_emb, tables.item_emb)))
-        noise.append(Teacher("noise", tables, trajectory=_stages(rows)))
+        noise.append(Teacher("noise", tables, trajectory=_stages(rows, rows)))
     first, second = (_learn(method, 4, teacher).scores(np.arange(50)) for teacher in noise)
     assert not np.allclose(first, second, atol=1e-3)
+
+
+def test_hetcomp_goes_to_the_end_of_every_trajectory():
+    """Also where one has fewer stages than another: neither teacher knows the board before its last."""
+    parity = np.eye(2, dtype=np.float32)[np.arange(50) % 2]
+    right, wrong = (product_rows(*map(torch.from_numpy, (sign * parity, parity))) for sign in (1, -1))
+    teachers = tuple(Teacher("late", trajectory=_stages(*[wrong] * earlier, right)) for earlier in (1, 3))
+    config = METHODS["hetcomp"].config(**SETTINGS["hetcomp"] | {"check_every": 1})
+    student = _in_epochs(
+        create_method("hetcomp", Job(BOARD.train, 4, 0, EPOCHS, None, teachers=teachers), config)
+    )
+    assert student.memory()["selected"].tolist() == [[1, 3]] * 50
+    assert _top1(student.scores(np.arange(50))) == list(range(50))

@@ -70,14 +70,14 @@ def test_discrepancy_in_plain_python():
 
 def test_who_advances():
     nan = math.nan
-    selected = np.array([[0, 0], [0, 3], [1, 2], [0, 2]])
-    recorded = np.array([[nan, 0.8], [0.8, 0.9], [0.8, 0.5], [0.8, nan]])
-    now = np.array([[0.9, 0.7], [0.79, 0.1], [0.81, 0.5], [0.0, 0.4]])
-    moved, again = hetcomp.advance(selected, recorded, now, 3, 1.05)
+    selected = np.array([[0, 0], [0, 3], [1, 2], [0, 2], [2, 2]])
+    recorded = np.array([[nan, 0.8], [0.8, 0.9], [0.8, 0.5], [0.8, nan], [0.9, 0.9]])
+    now = np.array([[0.9, 0.7], [0.79, 0.1], [0.81, 0.5], [0.0, 0.4], [0.1, 0.1]])
+    moved, again = hetcomp.advance(selected, recorded, now, np.array([2, 3]), 1.05)
     # First look records; .8/.7 > 1.05 moves; .8/.79 stays; the last stays; drifting away (.8/.81) moves;
-    # exactly 1 stays; nothing left to learn moves.
-    assert moved.tolist() == [[0, 1], [0, 3], [2, 2], [1, 2]]
-    expected = [[0.9, nan], [0.8, 0.9], [nan, 0.5], [nan, 0.4]]
+    # exactly 1 stays; nothing left to learn moves. Each teacher has a last of its own.
+    assert moved.tolist() == [[0, 1], [0, 3], [2, 2], [1, 2], [2, 3]]
+    expected = [[0.9, nan], [0.8, 0.9], [nan, 0.5], [nan, 0.4], [0.9, nan]]
     assert again == pytest.approx(np.array(expected), nan_ok=True)
 
 

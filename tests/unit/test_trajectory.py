@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 from small_data import two_tastes
 
 from recpress_edge.core.errors import ArtifactError, ConfigError
@@ -25,6 +26,22 @@ DATA = two_tastes()
 )
 def test_stages_are_spread_over_the_epochs_before_the_chosen_one(recorded, chosen, kept):
     assert trajectory.spread(list(recorded), chosen) == kept
+
+
+@pytest.mark.parametrize(
+    ("every", "chosen", "kept"),
+    [
+        (10, 10, [2, 5, 8, 10]),
+        (10, 20, [5, 10, 15, 20]),
+        (10, 30, [8, 15, 20, 30]),
+        (10, 40, [10, 20, 30, 40]),
+        (5, 5, [1, 2, 4, 5]),
+        (1, 4, [1, 2, 3, 4]),
+    ],
+)
+def test_a_model_that_is_best_early_has_four_stages_too(every, chosen, kept):
+    recorded = [epoch for epoch in range(1, 61) if trajectory.is_recorded(epoch, every)]
+    assert trajectory.spread(recorded, chosen) == kept
 
 
 def test_a_stage_by_counting():
@@ -112,6 +129,21 @@ def test_hetcomp_from_one_teacher_with_its_trajectory(tmp_path):
     assert [member["name"] for member in student.metadata["members"]] == ["bpr_dim4"]
     steps = plan_steps("hetcomp_dim3", "student", DATA, 0, tmp_path, options)
     assert [step.action for step in steps] == ["cached", "cached"]
+
+
+def test_a_student_of_other_stages_is_another(tmp_path):
+    """The teacher is the same model; what its trajectory holds decides the student's numbers too."""
+    options = TrainOptions(teacher="bpr_dim4", training={"epochs": 4, "evaluate_every": 2})
+
+    def student():
+        return ensure_model("hetcomp_dim3", "student", DATA, 0, tmp_path, options, lambda event: None)
+
+    first = student()
+    file = next(tmp_path.glob("models/bpr_dim4-*/trajectory.safetensors"))
+    stages = load_file(file)
+    save_file({name: np.ascontiguousarray(array[-2:]) for name, array in stages.items()}, file)
+    assert student().metadata["members"] == first.metadata["members"]
+    assert student().folder != first.folder
 
 
 def test_hetcomp_finds_its_teachers_by_name(tmp_path):

@@ -25,25 +25,23 @@ def run(args: argparse.Namespace) -> int:
     from recpress_edge.training.sampled import sample_candidates
 
     students = [
-        (f"{method}_dim{study.DIM}", seed)
-        for seed in range(args.seeds or 1)
-        for method in study.parse_methods(args.methods)
+        (method, seed) for seed in range(args.seeds or 1) for method in study.parse_methods(args.methods)
     ]
     if args.out:
         check_free(args.out, force=args.force)
     if args.dry_run:
-        lines = [f"{study.TEACHER} seed 0", *(f"{name} seed {seed}" for name, seed in students)]
+        named = [f"{method}_dim{study.DIM} seed {seed}" for method, seed in students]
+        lines = [f"{study.TEACHER} seed 0", *named]
         say(args, "\n".join(f"would find or train  {line}" for line in lines))
         return 0
     data = load_dataset(study.DATA, args.work, lambda text: say(args, text))
     training = study.UNTIL_STALLED if args.until_stalled else study.STUDENT_TRAINING
     with training_events(args) as tell:
         teacher = ensure_model(study.TEACHER, "teacher", data, 0, args.work, _teacher_options(), tell)
+        options = {method: _student_options(method, teacher, training) for method, _ in students}
         models = [
-            ensure_model(
-                name, "student", data, seed, args.work, _student_options(name, teacher, training), tell
-            )
-            for name, seed in students
+            ensure_model(f"{method}_dim{study.DIM}", "student", data, seed, args.work, options[method], tell)
+            for method, seed in students
         ]
     drawn = (
         sample_candidates(data, "valid", study.SEED_OF_NEGATIVES),
@@ -75,10 +73,15 @@ def _teacher_options() -> "TrainOptions":
     return TrainOptions(training=study.TEACHER_TRAINING)
 
 
-def _student_options(name: str, teacher: "TrainedModel", training: "Mapping[str, Any]") -> "TrainOptions":
+def _student_options(method: str, teacher: "TrainedModel", training: "Mapping[str, Any]") -> "TrainOptions":
+    from recpress_edge.reproduce import de_rrd as study
     from recpress_edge.training.cache import TrainOptions
 
-    return TrainOptions(teacher=None if name.startswith("bpr") else str(teacher.folder), training=training)
+    return TrainOptions(
+        method=study.STUDENT_METHOD.get(method, {}),
+        teacher=None if method == "bpr" else str(teacher.folder),
+        training=training,
+    )
 
 
 def _outcome(model: "TrainedModel", valid: "Candidates", test: "Candidates") -> "Outcome":

@@ -41,7 +41,8 @@ class HetComp(Factorised, Method):
         self.mf = first_tables(job, config.init_std)
         self.optimizer = Adam(self.mf, config.learning_rate, config.weight_decay)
         self.trajectories = [teacher.stages() for teacher in job.teachers]
-        self.last = min(len(trajectory.items) for trajectory in self.trajectories) - 1
+        self.last = np.array([len(trajectory.items) - 1 for trajectory in self.trajectories])
+        """Of each teacher (T,): one that was done early may have fewer checkpoints than the others."""
         shape = (job.train.n_users, len(self.trajectories))
         self.selected = torch.zeros(shape, dtype=torch.int64)
         self.recorded = torch.full(shape, torch.nan, dtype=torch.float64)
@@ -56,7 +57,7 @@ class HetComp(Factorised, Method):
     @property
     def is_final(self) -> bool:
         """Whether every user has reached the end of every trajectory."""
-        return bool((self.selected == self.last).all())
+        return bool((self.selected.numpy() == self.last).all())
 
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
         if epoch and epoch % self.config.check_every == 0 and not self.is_final:

@@ -131,7 +131,7 @@ def ensure_model(
     start = None
     if model.recipe:
         usual = _usual(options)
-        first = plan_model(model.plain, role, data, seed, work, usual, teacher)
+        first = plan_model(model.plain, role, data, seed, work, usual, teacher, members=members)
         start = _find_or_train(first, data, usual, on_event)
     plan = plan_model(model, role, data, seed, work, options, teacher, start, members)
     return _find_or_train(plan, data, options, on_event)
@@ -186,7 +186,7 @@ def plan_steps(
     members = tuple(known) if several else ()
     start = None
     if model.recipe:
-        first = plan_model(model.plain, role, data, seed, work, _usual(options), teacher)
+        first = plan_model(model.plain, role, data, seed, work, _usual(options), teacher, members=members)
         steps.append(_step(first, _usual(options)))
         if steps[-1].action != "cached":
             return [*steps, Step(str(model), seed, "train", None)]

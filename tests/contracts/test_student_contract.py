@@ -229,3 +229,6 @@ def test_hetcomp_goes_to_the_end_of_every_trajectory():
     )
     assert student.memory()["selected"].tolist() == [[1, 3]] * 50
     assert _top1(student.scores(np.arange(50))) == list(range(50))
+    start = Tables(*(table.numpy() for table in student.tables()))
+    job = Job(BOARD.train, 4, 0, EPOCHS, None, start, "int8-dim", teachers=teachers)
+    assert create_method("hetcomp", job, config).memory()["selected"].tolist() == [[1, 3]] * 50

@@ -10,6 +10,7 @@ from recpress_edge.training import trajectory
 from recpress_edge.training.cache import Event, TrainOptions, ensure_model, plan_steps
 from recpress_edge.training.evaluate import evaluate_rows
 from recpress_edge.training.stage import StagedRows
+from recpress_edge.training.store import load_model
 
 DATA = two_tastes()
 
@@ -129,6 +130,18 @@ def test_hetcomp_from_one_teacher_with_its_trajectory(tmp_path):
     assert [member["name"] for member in student.metadata["members"]] == ["bpr_dim4"]
     steps = plan_steps("hetcomp_dim3", "student", DATA, 0, tmp_path, options)
     assert [step.action for step in steps] == ["cached", "cached"]
+
+
+def test_hetcomp_fine_tuned_for_a_recipe_has_the_same_teachers(tmp_path):
+    options = TrainOptions(teacher="ensemble:bpr_dim4+soft_dim4", training={"epochs": 2, "evaluate_every": 1})
+    tuned = ensure_model(
+        "hetcomp_dim3_qat-int8-dim", "student", DATA, 0, tmp_path, options, lambda event: None
+    )
+    first = load_model(next(tmp_path.glob("models/hetcomp_dim3-s0-*")))
+    names = [[member["name"] for member in model.metadata["members"]] for model in (first, tuned)]
+    assert names == [["bpr_dim4", "soft_dim4"]] * 2
+    steps = plan_steps("hetcomp_dim3_qat-int8-dim", "student", DATA, 0, tmp_path, options)
+    assert [step.action for step in steps] == ["cached"] * 4
 
 
 def test_a_student_of_other_stages_is_another(tmp_path):

@@ -43,9 +43,11 @@ class HetComp(Factorised, Method):
         self.trajectories = [teacher.stages() for teacher in job.teachers]
         self.last = np.array([len(trajectory.items) - 1 for trajectory in self.trajectories])
         """Of each teacher (T,): one that was done early may have fewer checkpoints than the others."""
-        shape = (job.train.n_users, len(self.trajectories))
-        self.selected = torch.zeros(shape, dtype=torch.int64)
-        self.recorded = torch.full(shape, torch.nan, dtype=torch.float64)
+        first = (
+            self.last if job.start else np.zeros_like(self.last)
+        )  # fine-tuning goes on where training ended
+        self.selected = torch.from_numpy(np.tile(first, (job.train.n_users, 1)))
+        self.recorded = torch.full(self.selected.shape, torch.nan, dtype=torch.float64)
         self.listed: list[Tensor] | None = None
         """Observed (U, O) and top (U, K) items as now selected; None after a change or a fresh start."""
         self.left_out = job.train

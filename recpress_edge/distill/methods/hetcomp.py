@@ -43,9 +43,8 @@ class HetComp(Factorised, Method):
         self.trajectories = [teacher.stages() for teacher in job.teachers]
         self.last = np.array([len(trajectory.items) - 1 for trajectory in self.trajectories])
         """Of each teacher (T,): one that was done early may have fewer checkpoints than the others."""
-        first = (
-            self.last if job.start else np.zeros_like(self.last)
-        )  # fine-tuning goes on where training ended
+        # Fine-tuning goes on where training ended.
+        first = self.last if job.start else np.zeros_like(self.last)
         self.selected = torch.from_numpy(np.tile(first, (job.train.n_users, 1)))
         self.recorded = torch.full(self.selected.shape, torch.nan, dtype=torch.float64)
         self.listed: list[Tensor] | None = None

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Collection, Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,30 @@ F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
 Scores = NDArray[np.integer[Any]] | NDArray[np.floating[Any]]
 
+CUTOFFS: Final = (10, 20, 50)
+"""The K of every table."""
+_JUDGES: Final = (50, 20, 10, 5, 3, 2, 1)
+_JUDGED_SHARE: Final = 4
+
 RECALL_DEFINITION = (
     "hits / |relevant|, full ranking, ties to the lower item index, users with >= 1 relevant item"
 )
+
+
+def judging_cutoff(candidates: NDArray[np.integer]) -> int:
+    """The K by which models of a data set are chosen and gated: 50 unless the catalogue is too small for it.
+
+    The largest of 50, 20, 10, 5, 3, 2, 1 that is at most a quarter of the median number of candidates:
+    with more, a list in any order holds most of what is relevant, and tells a model from chance poorly.
+    candidates (B,): unmasked items of each evaluated user.
+    """
+    middle = float(np.median(candidates)) if candidates.size else 0.0
+    return next((k for k in _JUDGES if k * _JUDGED_SHARE <= middle), _JUDGES[-1])
+
+
+def is_certain(k: int, candidates: NDArray[np.integer]) -> bool:
+    """Whether Recall@k is 1 for every user in whatever order: nobody has more than k candidates (B,)."""
+    return int(candidates.max(initial=0)) <= k
 
 
 def topk_unseen(scores: Scores, seen: NDArray[np.bool_], k: int) -> I32:

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from recpress_edge.core.metrics import ndcg_at_k, ndcg_by_user, overlap_by_user, recall_at_k, topk_unseen
+from recpress_edge.core.metrics import (
+    is_certain,
+    judging_cutoff,
+    ndcg_at_k,
+    ndcg_by_user,
+    overlap_by_user,
+    recall_at_k,
+    topk_unseen,
+)
 
 
 @pytest.mark.parametrize(
@@ -61,3 +69,25 @@ def test_topk_never_ranks_a_seen_item_before_an_unseen_one():
 def test_overlap_ignores_order():
     left, right = np.array([[1, 2, 3, 4]]), np.array([[4, 3, 9, 8]])
     assert overlap_by_user(left, right).tolist() == [0.5]
+
+
+@pytest.mark.parametrize(
+    ("candidates", "expected"),
+    [
+        ([25_000, 24_000], 50),
+        ([200] * 3, 50),
+        ([199] * 3, 20),
+        ([40] * 3, 10),
+        ([39], 5),
+        ([8], 2),
+        ([3], 1),
+        ([], 1),
+    ],
+)
+def test_the_judging_cutoff_is_at_most_a_quarter_of_the_candidates(candidates, expected):
+    assert judging_cutoff(np.array(candidates, np.int64)) == expected
+
+
+def test_recall_is_certain_only_where_nobody_has_more_candidates_than_k():
+    assert is_certain(50, np.array([40, 50]))
+    assert not is_certain(50, np.array([40, 51]))

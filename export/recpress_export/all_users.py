@@ -83,7 +83,7 @@ def measure(
     update: Update,
 ) -> tuple[int, Parity]:
     """Size of the fp32 file, and ``model``'s parity: fp32 with numpy float64, others with the fp32 file."""
-    student, valid, counts = source.student, source.valid, source.item_counts
+    student, valid = source.student, source.valid
     phases = 2 if quantized is None else 3
     found = rank(open_runtime(model, contract), valid, phase(update, 0, phases), "rank the written file")
     if recipe.name == "fp32":
@@ -94,7 +94,7 @@ def measure(
             "rank in float64",
         )
         size = model.stat().st_size
-        return size, compare(truth, found, valid, student.seed, "numpy float64", None, counts)
+        return size, compare(truth, found, source.yardstick, "numpy float64")
     users = None
     if quantized is not None:
         exact = rank(int8_reference(quantized), valid, phase(update, 1, phases), "rank in numpy integers")
@@ -109,7 +109,7 @@ def measure(
         )
         size = path.stat().st_size
     name = "the fp32 file of the same student"
-    return size, compare(before, found, valid, student.seed, name, users, counts)
+    return size, compare(before, found, source.yardstick, name, users)
 
 
 def phase(update: Update, index: int, count: int) -> Update:

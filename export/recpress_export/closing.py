@@ -54,9 +54,10 @@ def finish(
     """Write the rest, the manifest last; then GateError where the gate is not met and not overruled."""
     failure = gate_failure(ending.parity, gate, recipe.name)
     quality = {
+        "cutoff": source.cutoff,
         "definition": dict(source.definition),
         "chain": ending.chain,
-        "parity": ending.parity.facts() | {"gate": gate_facts(gate, failure, overruled=force)},
+        "parity": ending.parity.facts() | {"gate": gate_facts(gate, ending.parity, failure, overruled=force)},
     }
     if ending.beside_table is not None:
         quality["fold_in"] = ending.beside_table.facts()

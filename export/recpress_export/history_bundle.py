@@ -115,7 +115,7 @@ class HistoryFill:
         update: Update,
     ) -> tuple[int, Parity, Parity]:
         """Size of the fp32 file; parity as for all users; and the file beside the user table it replaces."""
-        student, valid, counts = source.student, source.valid, source.item_counts
+        student, valid, by = source.student, source.valid, source.yardstick
         asked = valid.anonymous()
         rows = dataclasses.replace(valid, users=np.arange(valid.users.size, dtype=np.int32))
         histories = histories_of(valid)
@@ -127,7 +127,7 @@ class HistoryFill:
         table = rank(
             float64_reference(student.user_emb, student.item_emb), valid, part(1), "rank by the user table"
         )
-        beside = compare(table, found, valid, student.seed, "the student's user table", None, counts)
+        beside = compare(table, found, by, "the student's user table")
         users = None
         if quantized is not None:
             exact = self._reference(source, recipe, quantized, histories)
@@ -135,7 +135,7 @@ class HistoryFill:
         if recipe.name == "fp32":
             truth = rank(self._reference(source, recipe, None, histories), rows, part(3), "rank in float64")
             size = model.stat().st_size
-            return size, compare(truth, found, valid, student.seed, "numpy float64", None, counts), beside
+            return size, compare(truth, found, by, "numpy float64"), beside
         plain = RECIPES["fp32"]
         with tempfile.TemporaryDirectory(prefix="recpress-") as folder:
             path = Path(folder) / contract.model_file
@@ -145,7 +145,7 @@ class HistoryFill:
             before = rank(open_runtime(path, looser), asked, part(3), "rank the fp32 file")
             size = path.stat().st_size
         name = "the fp32 history file of the same student"
-        return size, compare(before, found, valid, student.seed, name, users, counts), beside
+        return size, compare(before, found, by, name, users), beside
 
 
 def made_histories(n_items: int, *, in_order: bool = True) -> list[NDArray[np.int64]]:

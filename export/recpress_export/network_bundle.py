@@ -230,7 +230,7 @@ def _measure(
     found = rank(runtime, asked.file, phase(update, 0, 2), "rank the written file")
 
     def beside(before: Lists, name: str) -> Parity:
-        return compare(before, found, valid, student.seed, name, None, source.item_counts)
+        return compare(before, found, source.yardstick, name)
 
     if recipe.name == "fp32":
         reference = _reference(student, asked.histories)

@@ -100,13 +100,15 @@ def say_profile(args: argparse.Namespace, bundle: "Bundle") -> None:
     if bundle.contract.history_length:
         say(args, f"profile    history: the last {bundle.contract.history_length} consumed items, in order")
     elif profile == HISTORY:
-        change = bundle.quality["fold_in"]["change"]["recall@50"]
+        k = bundle.quality["fold_in"]["cutoff"]
+        change = bundle.quality["fold_in"]["change"][f"recall@{k}"]
         delta = change["delta"]
         say(args, "profile    history: nobody's vector; the file sums rows of the consumed items")
         say(
             args,
-            f"             recall@50    {change['before']:.4f} by the user table → {change['after']:.4f} "
-            f"from the train items   Δ {delta['mean']:+.4f}  [{delta['low']:+.4f}, {delta['high']:+.4f}]",
+            f"             {f'recall@{k}':<12} {change['before']:.4f} by the user table → "
+            f"{change['after']:.4f} from the train items   "
+            f"Δ {delta['mean']:+.4f}  [{delta['low']:+.4f}, {delta['high']:+.4f}]",
         )
 
 

@@ -154,7 +154,7 @@ def test_a_taken_or_unwritable_target_is_refused_before_anything_is_trained(run,
 def test_below_the_gate(run, trained, tmp_path, monkeypatch):
     gates = tmp_path / "strict.toml"
     gates.write_text(
-        "[gate.int8-dim]\nmin_overlap_at_50 = 1.1\nmax_recall_at_50_loss = 0.0\nlost_users = 0\n"
+        "[gate.int8-dim]\nmin_overlap = 1.1\nmax_recall_loss = 0.0\nmax_ndcg_loss = 0.0\nmax_item_shift = 1\nlost_users = 0\n"
     )
     monkeypatch.setattr("recpress_export.parity.load_gate.__defaults__", (gates,))
     with pytest.raises(GateError, match="parity gate failed") as error:
@@ -167,7 +167,7 @@ def test_below_the_gate(run, trained, tmp_path, monkeypatch):
 def test_force_overrules_the_gate_and_says_so(run, trained, tmp_path, monkeypatch, capsys):
     gates = tmp_path / "strict.toml"
     gates.write_text(
-        "[gate.int4-item]\nmin_overlap_at_50 = 1.1\nmax_recall_at_50_loss = 0.0\nlost_users = 0\n"
+        "[gate.int4-item]\nmin_overlap = 1.1\nmax_recall_loss = 0.0\nmax_ndcg_loss = 0.0\nmax_item_shift = 1\nlost_users = 0\n"
     )
     monkeypatch.setattr("recpress_export.parity.load_gate.__defaults__", (gates,))
     assert run("--student", "htd_dim10", "--recipe", "int4-item", "--force") == 0

@@ -56,7 +56,7 @@ def test_bundle(bundle, inspect):
 
 
 def test_a_bundle_below_its_gate_says_so(tmp_path, inspect):
-    gate = Gate(min_overlap_at_50=1.0, max_recall_at_50_loss=0.0, lost_users=0)
+    gate = Gate(min_overlap=1.0, max_recall_loss=0.0, max_ndcg_loss=0.0, max_item_shift=1.0, lost_users=0)
     export_bundle(make_source(tmp_path / "m"), RECIPES["int8-dim"], tmp_path / "b", gate=gate, force=True)
     assert "gate       NOT MET, overruled by --force: overlap@50 0.9" in inspect(tmp_path / "b")
 

@@ -28,8 +28,8 @@ from recpress_export.source import bundle_name
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "bundle-1.schema.json"
 INT8, FP32 = RECIPES["int8-dim"], RECIPES["fp32"]
-OPEN_GATE = Gate(min_overlap_at_50=0.0, max_recall_at_50_loss=1.0, lost_users=0)
-CLOSED_GATE = Gate(min_overlap_at_50=1.1, max_recall_at_50_loss=0.0, lost_users=0)
+OPEN_GATE = Gate(min_overlap=0.0, max_recall_loss=1.0, max_ndcg_loss=1.0, max_item_shift=1.0, lost_users=0)
+CLOSED_GATE = Gate(min_overlap=1.1, max_recall_loss=0.0, max_ndcg_loss=0.0, max_item_shift=1.0, lost_users=0)
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_another_model_replaces_only_with_force(source, tmp_path):
 
 def test_below_the_gate_nothing_is_published_and_the_draft_is_kept(source, tmp_path):
     target = tmp_path / "dist" / "b"
-    with pytest.raises(GateError, match=r"overlap@50 .* < min_overlap_at_50 1\.1") as error:
+    with pytest.raises(GateError, match=r"overlap@50 .* < min_overlap 1\.1") as error:
         export_bundle(source, INT8, target, gate=CLOSED_GATE)
     rejected = target.parent / ".rejected" / "b"
     assert str(rejected) in str(error.value)
@@ -166,8 +166,8 @@ def test_force_overrules_the_gate_and_the_bundle_says_so(source, tmp_path):
     assert "Below the gate" not in (tmp_path / "a" / "CARD.md").read_text()
     below = export_bundle(source, INT8, tmp_path / "b", gate=CLOSED_GATE, force=True).bundle
     gate = below.quality["parity"]["gate"]
-    assert (gate["met"], gate["overruled"], gate["min_overlap_at_50"]) == (False, True, 1.1)
-    assert "< min_overlap_at_50 1.1" in gate["failure"]
+    assert (gate["met"], gate["overruled"], gate["min_overlap"]) == (False, True, 1.1)
+    assert "< min_overlap 1.1" in gate["failure"]
     assert (
         f"**Below the gate:** {gate['failure']}. Published all the same"
         in (tmp_path / "b" / "CARD.md").read_text()

@@ -120,7 +120,7 @@ def test_rank_pads_and_reports_progress():
     assert told[-1] == (2, 2, "words")
 
 
-GATE = Gate(min_overlap_at_50=0.97, max_recall_at_50_loss=0.002, lost_users=3)
+GATE = Gate(min_overlap=0.97, max_recall_loss=0.002, max_ndcg_loss=0.002, max_item_shift=1.0, lost_users=3)
 
 
 def parity_with(overlap, loss, users):
@@ -140,7 +140,7 @@ def parity_with(overlap, loss, users):
         (0.99, 0.0021, 600, None),  # two users of 600 cannot be told from chance: 3/600 = .005 is allowed
         (0.99, 0.0051, 600, r"allowed 0.0050"),
         (0.99, -0.5, 600, None),  # a gain
-        (0.9699, 0, 5000, r"overlap@50 0.9699 < min_overlap_at_50 0.97 \(export.toml \[gate.int8-dim\]\)"),
+        (0.9699, 0, 5000, r"overlap@50 0.9699 < min_overlap 0.97 \(export.toml \[gate.int8-dim\]\)"),
         (float("nan"), 0, 5000, "overlap@50"),
         (0.99, float("nan"), 5000, "Recall@50"),
     ],
@@ -157,7 +157,7 @@ def test_gate(overlap, loss, users, message):
 def test_what_is_recorded_of_a_gate():
     met = gate_facts(GATE, None, overruled=True)  # there was nothing to overrule
     assert met == {
-        "min_overlap_at_50": 0.97, "max_recall_at_50_loss": 0.002, "lost_users": 3,
+        "min_overlap": 0.97, "max_recall_loss": 0.002, "lost_users": 3,
         "met": True, "failure": None, "overruled": False,
     }  # fmt: skip
     below = gate_facts(GATE, "overlap@50 0.5", overruled=True)
@@ -168,13 +168,13 @@ def test_what_is_recorded_of_a_gate():
 
 
 def test_every_recipe_has_a_gate():
-    assert load_gate("int8-dim").max_recall_at_50_loss == 0.002
+    assert load_gate("int8-dim").max_recall_loss == 0.002
     for recipe in RECIPES:
-        assert 0.8 < load_gate(recipe).min_overlap_at_50 <= 1
+        assert 0.8 < load_gate(recipe).min_overlap <= 1
 
 
 def test_a_misspelt_gate_key_is_refused(tmp_path):
     path = tmp_path / "export.toml"
-    path.write_text("[gate.fp32]\nmin_overlap_at_50 = 1\nmax_recal_at_50_loss = 0.1\n")
-    with pytest.raises(ConfigError, match="max_recall_at_50_loss"):
+    path.write_text("[gate.fp32]\nmin_overlap = 1\nmax_recal_at_50_loss = 0.1\n")
+    with pytest.raises(ConfigError, match="max_recall_loss"):
         load_gate("fp32", path)

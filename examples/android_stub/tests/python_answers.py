@@ -27,7 +27,7 @@ from recpress_export.single_user import SingleUserFill
 from recpress_export.source import Source
 from recpress_export.update import update_bundle
 
-NO_GATE = Gate(min_overlap_at_50=0.0, max_recall_at_50_loss=1.0, lost_users=70)
+NO_GATE = Gate(min_overlap=0.0, max_recall_loss=1.0, max_ndcg_loss=1.0, max_item_shift=1.0, lost_users=70)
 EXTRA_QUERIES = 20
 
 
@@ -108,7 +108,7 @@ def write_answers(bundle: Bundle, target: Path) -> None:
     for user, seen, k in [*selftest_queries(verified), *drawn_queries(verified)]:
         items, scores = recommender.recommend(user, seen, k)
         queries.append({"user": user, "seen": seen, "k": k, "items": items, "scores": scores.tolist()})
-    quality = ranking_quality(verified.runtime, verified.evaluation)
+    quality = ranking_quality(verified)
     write_json(target, {"queries": queries, "quality": quality})
 
 

@@ -255,7 +255,7 @@ def test_a_bundle_tests_itself(kind, recipe, tmp_path, request):
     assert bundle.provenance["network"]["kind"] == kind
     assert bundle.provenance["network"]["opset"] == 18
     assert len(bundle.user_ids()) == (0 if kind == "sasrec" else N_USERS)
-    assert exported.parity.overlap["overlap@50"].mean > 0.9
+    assert exported.parity.overlap["overlap@10"].mean > 0.9
     assert f"network: {kind}, traced by torch" in (tmp_path / "out/CARD.md").read_text()
     runtime, test = open_runtime(bundle.model_path, contract), bundle.selftest()
     items, _ = runtime.recommend(test.users[-1], test.seen[-1], test.k)
@@ -266,7 +266,7 @@ def test_a_bundle_tests_itself(kind, recipe, tmp_path, request):
 
 def test_below_the_gate_nothing_is_published(sasrec, tmp_path):
     high = dataclasses.replace(GATE, min_overlap=1.1)
-    with pytest.raises(GateError, match="overlap@50"):
+    with pytest.raises(GateError, match="overlap@10"):
         export_network(source_of(sasrec[0]), NETWORK_RECIPES["fp32"], tmp_path / "out", gate=high)
     assert not (tmp_path / "out").exists()
 

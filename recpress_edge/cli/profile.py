@@ -78,6 +78,7 @@ def fill_of(
     from recpress_edge.distill.fold_in import ensure_fold_in
     from recpress_export.history import read_fold_in
     from recpress_export.history_bundle import HistoryFill
+    from recpress_export.history_gate import load_history_gate
 
     torch.set_num_threads(args.threads)
     student = source.student
@@ -88,7 +89,7 @@ def fill_of(
     }
     if ensure_fold_in(folder, student.user_emb, student.item_emb, data.train, made_from):
         say(args, f"learned    a history table for {student.name}   {folder / 'fold_in.safetensors'}")
-    return HistoryFill(read_fold_in(folder, student))
+    return HistoryFill(read_fold_in(folder, student), load_history_gate())
 
 
 def say_profile(args: argparse.Namespace, bundle: "Bundle") -> None:

@@ -9,12 +9,12 @@ from exports import evaluation, random_evaluation, random_tables
 
 from device_bench.runtimes.reference import ReferenceRuntime
 from recpress_edge.core.errors import ConfigError, DataError, GateError
+from recpress_export.exactness import check_exact
 from recpress_export.parity import (
     LIST_LENGTH,
     Gate,
     Lists,
     Yardstick,
-    check_exact,
     compare,
     float64_reference,
     gate_error,

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,16 @@ from recpress_edge.core.contract import HISTORY, Contract
 from recpress_edge.core.files import sha256_file, write_atomic
 from recpress_edge.core.rng import stream
 from recpress_export.all_users import check_against, checked_tables, phase, plain_reference
+from recpress_export.arrays import Student
 from recpress_export.closing import Ending, Made, finish
-from recpress_export.exactness import check_nearest, check_sound, check_stored_floats, check_whole
+from recpress_export.exactness import (
+    check_nearest,
+    check_sound,
+    check_stored_floats,
+    check_tables,
+    check_whole,
+    stored_tables,
+)
 from recpress_export.formats import write_model
 from recpress_export.history import (
     FoldIn,
@@ -78,6 +86,7 @@ class HistoryFill:
         model = draft / contract.model_file
         write_atomic(model, write_model(graph, profile_metadata(provenance, recipe, HISTORY)))
         digest = sha256_file(model)
+        check_tables(model, contract, self._stored(recipe, student, quantized))
         fp32_bytes, parity, beside_table = self._measure(model, source, recipe, contract, quantized, update)
         chain = quality_chain(source, recipe, model.stat().st_size, fp32_bytes, parity)
         ending = Ending(
@@ -160,6 +169,22 @@ class HistoryFill:
             size = path.stat().st_size
         name = "the fp32 history file of the same student"
         return size, compare(before, found, by, name, users), beside
+
+    def _stored(
+        self, recipe: Recipe, student: Student, quantized: QuantizedTables | None
+    ) -> dict[str, NDArray[Any]]:
+        """What the file holds: the items, and the history table where the users were."""
+        tables = stored_tables(recipe, student, quantized, slice(1))
+        items = {name: table for name, table in tables.items() if name not in ("user_emb", "user_scale")}
+        if quantized is None:
+            history_emb, prior = float_history(recipe, self.fold_in)
+            return items | {"history_emb": history_emb, "prior": prior}
+        made = quantize_history(self.fold_in, quantized)
+        return items | {
+            "history_emb": made.history_q,
+            "prior": made.prior_q,
+            "step": np.asarray(made.step),
+        }
 
     def _check_rounding(self, recipe: Recipe, quantized: QuantizedTables | None) -> None:
         if quantized is None:

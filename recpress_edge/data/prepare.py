@@ -64,7 +64,7 @@ def prepare(name: str, files: Sequence[Path], how: Preparation) -> Prepared:
         if not len(interactions):
             raise DataError(f"no {part} interaction: no user has enough items for the split {how.split!r}")
     parts = (split.train, split.valid, split.test)
-    dataset = Dataset(name, *parts, log.user_ids, log.item_ids, split.protocol, how.licence)
+    dataset = Dataset(name, *parts, log.user_ids, log.item_ids, split.protocol, how.licence, split.ties)
     record = {
         "sources": [{"file": path.name, "sha256": sha256_file(path)} for path in files],
         "read": list(read.notes),
@@ -78,6 +78,7 @@ def prepare(name: str, files: Sequence[Path], how: Preparation) -> Prepared:
             "kind": how.split,
             "seed": seed if protocol.draws(len(files)) else None,
             "users_not_held_out": split.users_not_held_out,
+            "tied_users": split.tied_users,
         },
     }
     return Prepared(dataset, record)

@@ -112,8 +112,9 @@ def leave_one_out_by_time(log: Log) -> Split:
             "column they are, for example --columns user=1,item=2,time=3"
         )
     order, how = earliest_first(log)
-    part = _hold_out_two(log, order[::-1])
-    split = _split(log, part, "leave-one-out by time", _ranks(log, order))
+    ranks = _ranks(log, order)
+    part = _hold_out_two(log, np.lexsort((-ranks, log.users)))
+    split = _split(log, part, "leave-one-out by time", ranks)
     tied, held_out = tied_users(log, order, part), len(log.user_ids) - split.users_not_held_out
     if not tied:
         return split

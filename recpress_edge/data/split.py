@@ -118,7 +118,9 @@ def leave_one_out_by_time(log: Log) -> Split:
     tied, held_out = tied_users(log, order, part), len(log.user_ids) - split.users_not_held_out
     if not tied:
         return split
-    ties = f"the items held out of {tied:,} of {held_out:,} users ({tied / held_out:.0%}) are decided by a tie"
+    ties = (
+        f"the items held out of {tied:,} of {held_out:,} users ({tied / held_out:.0%}) are decided by a tie"
+    )
     return dataclasses.replace(split, ties=f"{ties} in time; ties are {how}", tied_users=tied)
 
 

@@ -74,8 +74,8 @@ def test_dry_run_writes_nothing(run, log, tmp_path):
 
 
 def test_given_files(run, tmp_path):
-    for part, item in (("train", 1), ("valid", 2), ("test", 3)):
-        (tmp_path / part).write_text("".join(f"{user}\t{item}\n" for user in range(3)))
+    for shift, part in enumerate(("train", "valid", "test")):
+        (tmp_path / part).write_text("".join(f"{user}\t{(user + shift) % 3}\n" for user in range(3)))
     argv = ("import", tmp_path / "train", "--name", "x", "--format", "delimited")
     given = (*argv, "--valid-file", tmp_path / "valid", "--test-file", tmp_path / "test")
     code, out, _ = run(*given)

@@ -100,7 +100,9 @@ def test_times_order_a_users_items_across_the_splits():
 def test_equal_times_keep_the_order_of_the_file_in_the_split_and_in_the_sequence():
     for order in ([1, 5, 3], [5, 3, 1], [3, 1, 5]):
         split = split_log(make_log([(0, item) for item in order], times=[8, 8, 8]), Protocol("loo-time"), 0)
-        assert [part.of(0).tolist() for part in (split.train, split.valid, split.test)] == [[i] for i in order]
+        assert [part.of(0).tolist() for part in (split.train, split.valid, split.test)] == [
+            [i] for i in order
+        ]
         assert split.train.union(split.valid).union(split.test).in_order().tolist() == order
         assert split.tied_users == 1
 
@@ -252,6 +254,9 @@ def test_the_record_says_what_was_done(tmp_path):
         "removed_low_ratings": 1,
         "removed_duplicates": 1,
         "removed_rare": 0,
+        "left_out_bad_lines": 0,
+        "left_out_not_chosen": 0,
+        "left_out_missing": 0,
     }
     assert record["split"] == {
         "kind": "loo-random",

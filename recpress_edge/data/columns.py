@@ -7,9 +7,9 @@ from typing import NoReturn
 
 from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.data.delimited import Record
-from recpress_edge.data.guess import check_guess, third_column
+from recpress_edge.data.guess import check_guess, likely_columns, third_column
 from recpress_edge.data.lines import shorten
-from recpress_edge.data.names import ROLES, known_places, looks_like_names
+from recpress_edge.data.names import ROLES, known_places, looks_like_names, visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def find_layout(path: Path, head: Sequence[Record], separator: str, choice: Colu
     first, body = head[0][1], [fields for _, fields, _ in head[1:]]
     has_header = _has_header(path, head[0][2], first, body, choice)
     shifted = has_header and bool(body) and _has_row_numbers(first, body)
-    names = tuple(["(row)", *first] if shifted else first) if has_header else ()
+    names = tuple(map(visible, ["(row)", *first] if shifted else first)) if has_header else ()
     width = len(first) + shifted
     if choice.columns is not None:
         at = {
@@ -247,12 +247,12 @@ def _find(path: Path, names: Sequence[str], width: int, flag: str, value: str) -
 
 def _by_place(path: Path, rows: Sequence[Sequence[str]]) -> dict[str, int]:
     width = len(rows[0])
+    columns = [[row[at].strip(" ") for row in rows if len(row) == width] for at in range(width)]
     if width not in (2, 3, 4):
         raise ConfigError(
-            f"{path}: {width} columns and no known header. Without one, 2 to 4 columns are read as "
-            "user, item, rating, time. Say which they are, for example --columns user=1,item=2,time=5"
+            f"{path}: {width} columns and no known header. Without one, 2 to 4 columns are read as user, "
+            f"item, rating, time. Say which they are, for example {likely_columns(columns)}"
         )
-    columns = [[row[at].strip(" ") for row in rows if len(row) == width] for at in range(width)]
     at = {role: place for place, role in enumerate(ROLES[:width])}
     if width == 3:
         at = {"user": 0, "item": 1, third_column(path, columns[2]): 2}

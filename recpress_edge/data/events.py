@@ -27,6 +27,7 @@ _EVENT_WORDS: Final = frozenset(
     | {"unlike", "impression", "imp", "show", "skip", "fav", "favorite", "favourite", "wishlist", "hide"}
     | {"unsubscribe", "subscribe", "return", "refund", "play", "watch"}
 )
+_STRONG: Final = frozenset({"purchase", "buy", "transaction", "order", "like"})
 _MOST_VALUES: Final = 50
 _HEAD: Final = 1000
 
@@ -109,7 +110,7 @@ def _counts(rows: Iterable[Sequence[str]], place: int) -> Mapping[str, int]:
 
 def _ask(path: Path, layout: Layout, place: int, counts: Mapping[str, int]) -> None:
     column = layout.called(place)
-    likely = max(counts, key=lambda value: (read_number(value) or 0.0, counts[value]))
+    likely = max(counts, key=lambda value: (read_number(value) or 0.0, value in _STRONG, counts[value]))
     raise ConfigError(
         f"{path}: the column {column} tells rows apart: {_told(counts)}. Counting all alike may take "
         f"what was refused for what was liked. Say which count, for example --only {column}={likely}; "

@@ -54,7 +54,7 @@ def check_guess(path: Path, columns: Sequence[Sequence[str]], at: Mapping[str, i
         raise ConfigError(
             f"{path}: there is no header, and the guess user = column 1, item = column 2 is doubtful: "
             f"{reason} ("
-            f"{example}). Say what the columns are, for example {_other(columns, at)}; "
+            f"{example}). Say what the columns are, for example {_answer(columns, at)}; "
             f"or --columns {guess} if the guess is right."
         )
 
@@ -73,7 +73,7 @@ def _contradiction(columns: Sequence[Sequence[str]], at: Mapping[str, int]) -> s
     rating = at.get("rating")
     if rating is not None:
         values = columns[rating]
-        if sum(read_number(value) is None for value in values) > len(values) / 2:
+        if _are_words(values):
             return f"column {rating + 1} is no rating: it holds words, perhaps an event or the item"
         if all(map(is_time, values)):
             return f"column {rating + 1} holds times, not ratings"
@@ -113,14 +113,29 @@ def _like_ratings(values: Sequence[str]) -> bool:
     return len(numbers) <= _MOST_RATINGS and all(n is not None and 0 <= n <= 10 for n in numbers)
 
 
-def _other(columns: Sequence[Sequence[str]], at: Mapping[str, int]) -> str:
-    """Another answer: user and item in the columns beside the times, else swapped."""
+def likely_columns(columns: Sequence[Sequence[str]]) -> str:
+    """--columns with the times where they are found, and user and item in the first two columns beside."""
     time = next((place for place, column in enumerate(columns) if all(map(_is_recent, column))), None)
     rest = [place for place in range(len(columns)) if place != time]
-    if time is None or time == at.get("time") or len(rest) < len(("user", "item")):
-        swapped = {**at, "user": at["item"], "item": at["user"]}
-        return "--columns " + ",".join(f"{role}={place + 1}" for role, place in swapped.items())
-    return f"--columns user={rest[0] + 1},item={rest[1] + 1},time={time + 1}"
+    spec = f"--columns user={rest[0] + 1},item={rest[1 % len(rest)] + 1}"
+    return spec if time is None else f"{spec},time={time + 1}"
+
+
+def _answer(columns: Sequence[Sequence[str]], at: Mapping[str, int]) -> str:
+    """Flags other than the guess: without the words for events, beside the times, or swapped."""
+    rating = at.get("rating")
+    if _counts_rows(columns[0]) and len(columns) > len(("user", "item")):
+        return "--columns user=2,item=3"
+    if any(all(map(_is_recent, columns[place])) for role, place in at.items() if role != "time"):
+        return likely_columns(columns)
+    if rating is not None and _are_words(columns[rating]):
+        return f"--columns user=1,item=2 --only {rating + 1}={columns[rating][0]} for an event"
+    swapped = {**at, "user": at["item"], "item": at["user"]}
+    return "--columns " + ",".join(f"{role}={place + 1}" for role, place in swapped.items())
+
+
+def _are_words(values: Sequence[str]) -> bool:
+    return sum(read_number(value) is None for value in values) > len(values) / 2
 
 
 def _examples(values: Sequence[str]) -> str:

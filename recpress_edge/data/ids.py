@@ -1,7 +1,6 @@
 """Ids that are not what they seem: words for 'missing', invisible characters, numbers with '.0'."""
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -11,6 +10,7 @@ import numpy as np
 from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.data.interactions import I32
 from recpress_edge.data.log import Log, ordered
+from recpress_edge.data.names import shape, visible
 
 FORMS: Final = ("as-written", "cleaned")
 """Of --ids: every id as the file has it, or with what does not show taken out."""
@@ -69,10 +69,7 @@ def clean(name: str) -> str:
     """
     if name.isascii() and name.isprintable() and name[0] not in _WRAPS and "." not in name:
         return name.strip(" ")
-    shown = "".join(
-        c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) not in ("Cf", "Cc")
-    )
-    bare = " ".join(shown.split())
+    bare = visible(name)
     if len(bare) > 2 and _WRAPS.get(bare[0]) == bare[-1]:
         bare = bare[1:-1]
     number = _FLOAT.fullmatch(bare)
@@ -125,6 +122,13 @@ def _ask_form(kind: str, ids: Sequence[str]) -> None:
             f"every {kind} id stands in quotes, such as {wrapped[0]}. Say --ids cleaned to take them off, or "
             "--ids as-written to keep them."
         )
+    lists = [name for name in ids if _is_list(name)]
+    if len(lists) > len(ids) / 2:
+        raise ConfigError(
+            f"{len(lists):,} of {len(ids):,} {kind} ids are lists, such as {lists[0]!r}. Write a row "
+            f"for each {kind}; lines 'user item item …' with blanks alone are --format adjacency. Say --ids "
+            "as-written if each is one id."
+        )
     twins = _twins(ids)
     if twins:
         pairs = "; ".join(" and ".join(map(ascii, names)) for names in list(twins.values())[:_SHOWN])
@@ -133,6 +137,13 @@ def _ask_form(kind: str, ids: Sequence[str]) -> None:
             f"Unicode form alone: {pairs}. Say --ids cleaned if each is one {kind}, or --ids as-written "
             "if not."
         )
+
+
+def _is_list(name: str) -> bool:
+    """Several words of one shape that have numbers: '4 8 13', 'i1|i2'; not 'Item 3'."""
+    words = re.split(r"[ ,|;]+", name.strip("[](){} "))
+    shapes = {shape(word) for word in words}
+    return len(words) > 1 and len(shapes) == 1 and "0" in shapes.pop()
 
 
 def _twins(ids: Sequence[str]) -> Mapping[str, list[str]]:

@@ -39,6 +39,12 @@ def read_json_rows(path: Path, lines: Sequence[str]) -> JsonRows:
             f'such as {{"user_id": "u1", "item_id": "i1"}}, for example: '
             f"jq -c '.[]' {path.name} > log.jsonl"
         )
+    if len(parsed) == 1 and all(isinstance(value, list | dict) for value in objects[0].values()):
+        raise ConfigError(
+            f"{path} is one JSON object, {shorten(lines[0])}, not a row for each interaction. Where it lists "
+            "the items of users: jq -c 'to_entries[] | .key as $u | .value[] | {user_id: $u, item_id: .}' "
+            f"{path.name} > log.jsonl"
+        )
     names = tuple(dict.fromkeys(name for value in objects for name in value))
     records = [(number, _fields(value, names), line) for number, value, line in parsed]
     return JsonRows(names, records, note)

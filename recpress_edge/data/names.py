@@ -1,6 +1,7 @@
 """What a column's name says, and whether a first line is one of names."""
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -45,9 +46,15 @@ _FEWEST_LINES: Final = 4
 _MOST: Final = 0.9
 
 
+def visible(text: str) -> str:
+    """Text in one Unicode form (NFKC), without invisible characters, and with single blanks inside only."""
+    form = unicodedata.normalize("NFKC", text)
+    return " ".join("".join(c for c in form if unicodedata.category(c) != "Cf").split())
+
+
 def plain(name: str) -> str:
     """A name as it is compared: 'User ID' and user_id are 'userid'."""
-    return re.sub(r"[_\-\s.]", "", name.strip(" \ufeff").lower())
+    return re.sub(r"[\W_]+", "", visible(name).lower())
 
 
 def known_places(names: Sequence[str]) -> dict[str, list[int]]:

@@ -173,7 +173,7 @@ def _read_table(path: Path, table: _Table, rows: RowCollector, report: LineRepor
         if settled and not all(only.takes(fields[place]) for place, only in settled.items()):
             not_chosen += 1
             continue
-        user, item = fields[user_at].strip(" "), fields[item_at].strip(" ")
+        user, item = fields[user_at].strip(" \t"), fields[item_at].strip(" \t")
         values = [read(fields[place]) for place, _, read in numbers]
         wrong = _wrong_id("user", user) or _wrong_id("item", item) or _wrong_number(layout, values)
         if wrong:

@@ -18,6 +18,7 @@ _FOREIGN: Final[tuple[tuple[str, str, str], ...]] = (
     (r"(?i)(insert into|create table|drop table|-- \w+.* dump|/\*!)", "an SQL dump",
      "Load it, and export the table as CSV."),
     (r"(?i)@relation", "an ARFF file", "Remove all lines up to and including @data."),
+    (r"\S+( \d+:[\d.]+)+\s*$", "a libsvm file", "Write a row for each user and item instead."),
     (r"%%MatrixMarket", "a MatrixMarket file",
      "Remove the lines led by % and the line of sizes after them, and import the rest with "
      "--columns user=1,item=2."),

@@ -1,13 +1,15 @@
 """Rows that are no sign of liking: events, labels and clicks that are chosen by value."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.columns import Layout, find_column
+from recpress_edge.data.delimited import Record
 from recpress_edge.data.names import plain
 from recpress_edge.data.times import read_number
 
@@ -62,14 +64,15 @@ def parse_only(text: str) -> Only:
 
 
 def settle_events(
-    path: Path, layout: Layout, rows: Sequence[Sequence[str]], only: Sequence[Only], *, bounded: bool
+    path: Path, layout: Layout, rows: Callable[[], Iterable[Record]], only: Sequence[Only], *, bounded: bool
 ) -> dict[int, Only]:
     """Place of a column to which of its values count; a column that nobody settled is a question.
 
-    rows: all rows of the table. ``bounded``: a lowest rating is given, which settles the ratings.
+    rows: gives all rows of the table. ``bounded``: a lowest rating is given, which settles the ratings.
     """
     settled = {find_column(path, layout, f"--only {one.column}", one.column): one for one in only}
-    for place in _candidates(layout, rows[:_HEAD], bounded=bounded):
+    head = [fields for _, fields, _ in islice(rows(), _HEAD)]
+    for place in _candidates(layout, head, bounded=bounded):
         counts = _counts(rows, place)
         if place not in settled and 1 < len(counts) <= _MOST_VALUES:
             _ask(path, layout, place, counts)
@@ -104,8 +107,8 @@ def _are_signs(rows: Iterable[Sequence[str]], place: int) -> bool:
     return len(values) > 1 and values <= {-1.0, 0.0, 1.0}
 
 
-def _counts(rows: Iterable[Sequence[str]], place: int) -> Mapping[str, int]:
-    return Counter(row[place].strip() for row in rows if place < len(row))
+def _counts(rows: Callable[[], Iterable[Record]], place: int) -> Mapping[str, int]:
+    return Counter(fields[place].strip() for _, fields, _ in rows() if place < len(fields))
 
 
 def _ask(path: Path, layout: Layout, place: int, counts: Mapping[str, int]) -> None:

@@ -64,7 +64,7 @@ def _contradiction(columns: Sequence[Sequence[str]], at: Mapping[str, int]) -> s
     for role, values in (("user", users), ("item", items)):
         if all(map(_is_recent, values)):
             return f"the {role} column holds times"
-    if _counts_rows(users):
+    if len(columns) > len(("user", "item")) and _counts_rows(users):
         return "the user column counts the rows"
     if all(map(_ASIN.fullmatch, users)) and all(map(_REVIEWER.fullmatch, items)):
         return (
@@ -124,7 +124,7 @@ def likely_columns(columns: Sequence[Sequence[str]]) -> str:
 def _answer(columns: Sequence[Sequence[str]], at: Mapping[str, int]) -> str:
     """Flags other than the guess: without the words for events, beside the times, or swapped."""
     rating = at.get("rating")
-    if _counts_rows(columns[0]) and len(columns) > len(("user", "item")):
+    if _counts_rows(columns[0]):
         return "--columns user=2,item=3"
     if any(all(map(_is_recent, columns[place])) for role, place in at.items() if role != "time"):
         return likely_columns(columns)

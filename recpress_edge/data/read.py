@@ -1,7 +1,8 @@
 """Raw interaction logs in the forms they come in."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -53,7 +54,8 @@ class ReadResult:
 class _Table:
     """Rows of fields, whatever they were written as."""
 
-    rows: list[Record]
+    rows: Callable[[], Iterator[Record]]
+    """All of them, from the first on, each time it is called."""
     layout: Layout
     note: str
 
@@ -132,73 +134,72 @@ def _table(path: Path, lines: list[str], found: str, choice: ColumnChoice | None
     if found == "json":
         objects = read_json_rows(path, lines)
         layout = named_layout(path, objects.names, choice)
-        return _Table(objects.records, layout, f"{objects.note}, {layout.note}")
+        return _Table(lambda: iter(objects.records), layout, f"{objects.note}, {layout.note}")
     if found == "inter":
         first = next(at for at, line in enumerate(lines) if line.strip(" \t"))
         layout = inter_layout(path, lines[first], choice)
-        return _Table([*_plain_records(lines, first + 1)], layout, layout.note)
+        return _Table(lambda: _plain_records(lines, first + 1), layout, layout.note)
     choice = choice or ColumnChoice()
     bare, start, comments = skip_comments(lines)
     separator = find_separator(path, bare, start, choice.separator)
-    rows = list(records(bare, start, separator))
-    layout = find_layout(path, list(islice(rows, SNIFFED_LINES)), separator, choice)
+    rows = partial(records, bare, start, separator)
+    layout = find_layout(path, list(islice(rows(), SNIFFED_LINES)), separator, choice)
     note = layout.note + (f"; {comments}" if comments else "")
-    return _Table(rows[bool(layout.names) :], layout, note)
+    return _Table(lambda: islice(rows(), bool(layout.names), None), layout, note)
 
 
-def _plain_records(lines: Sequence[str], start: int) -> list[Record]:
-    return [
-        (number, line.split("\t"), line)
-        for number, line in enumerate(lines[start:], start + 1)
-        if line.strip(" \t")
-    ]
+def _plain_records(lines: Sequence[str], start: int) -> Iterator[Record]:
+    for number, line in enumerate(lines[start:], start + 1):
+        if line.strip(" \t"):
+            yield number, line.split("\t"), line
 
 
 def _read_table(path: Path, table: _Table, rows: RowCollector, report: LineReport, reading: Reading) -> int:
     """Collect the rows that count; returns how many --only left out."""
-    layout = table.layout
-    whole = [fields for _, fields, _ in table.rows if len(fields) == layout.width]
-    settled = settle_events(path, layout, whole, reading.only, bounded=reading.bounded)
-    user_at, item_at = layout.at["user"], layout.at["item"]
-    numbers = [
-        (layout.at[role], values, read)
-        for role, values, read in (("rating", rows.ratings, read_number), ("time", rows.times, read_time))
-        if role in layout.at
-    ]
-    user_index, item_index, not_chosen = rows.user_index, rows.item_index, 0
-    for number, fields, line in table.rows:
-        if len(fields) != layout.width:
-            report.add(number, _wrong_width(layout.width, fields), line)
-            continue
-        if settled and not all(only.takes(fields[place]) for place, only in settled.items()):
+    layout, width, not_chosen = table.layout, table.layout.width, 0
+    settled = settle_events(path, layout, table.rows, reading.only, bounded=reading.bounded)
+    collect = _collector(layout, rows)
+    for number, fields, line in table.rows():
+        if len(fields) != width:
+            report.add(number, _wrong_width(width, fields), line)
+        elif settled and not all(only.takes(fields[place]) for place, only in settled.items()):
             not_chosen += 1
-            continue
-        user, item = fields[user_at].strip(" \t"), fields[item_at].strip(" \t")
-        values = [read(fields[place]) for place, _, read in numbers]
-        wrong = _wrong_id("user", user) or _wrong_id("item", item) or _wrong_number(layout, values)
-        if wrong:
+        elif wrong := collect(fields):
             report.add(number, wrong, line)
-            continue
-        for (_, collected, _), value in zip(numbers, values, strict=True):
-            collected.append(value or 0.0)
-        rows.users.append(user_index.setdefault(user, len(user_index)))
-        rows.items.append(item_index.setdefault(item, len(item_index)))
     report.check("Correct or remove these lines, or say what the columns are with --columns and --header.")
     return not_chosen
+
+
+def _collector(layout: Layout, rows: RowCollector) -> Callable[[list[str]], str]:
+    """A function that takes the fields of a row into ``rows``, or says what is wrong with them."""
+    user_at, item_at = layout.at["user"], layout.at["item"]
+    rating_at, time_at = layout.at.get("rating"), layout.at.get("time")
+
+    def collect(fields: list[str]) -> str:
+        user, item = fields[user_at].strip(" \t"), fields[item_at].strip(" \t")
+        rating = time = 0.0
+        if user not in rows.user_index and (wrong := _wrong_id("user", user)):
+            return wrong
+        if item not in rows.item_index and (wrong := _wrong_id("item", item)):
+            return wrong
+        if rating_at is not None:
+            if (number := read_number(fields[rating_at])) is None:
+                return "the rating is not a finite number"
+            rating = number
+        if time_at is not None:
+            if (number := read_time(fields[time_at])) is None:
+                return "the time is not a finite number or a date of ISO 8601"
+            time = number
+        rows.add(user, item, None if rating_at is None else rating, None if time_at is None else time)
+        return ""
+
+    return collect
 
 
 def _wrong_width(width: int, fields: Sequence[str]) -> str:
     if not fields:
         return "a quote opens and does not close, or the line is no object"
     return f"expected {width} fields, found {len(fields)}"
-
-
-def _wrong_number(layout: Layout, values: Sequence[float | None]) -> str:
-    roles = [role for role in ("rating", "time") if role in layout.at]
-    wrong = next((role for role, value in zip(roles, values, strict=True) if value is None), None)
-    if wrong is None:
-        return ""
-    return f"the {wrong} is not a finite number" + (" or a date of ISO 8601" if wrong == "time" else "")
 
 
 def _with_seconds(log: Log, reading: Reading) -> tuple[Log, tuple[str, ...]]:

@@ -27,6 +27,7 @@ def write_card(
                 f"set: {data['name']}",
                 f"licence: {data['licence']}",
                 f"split: {data['protocol']}",
+                *([f"ties in time: {data['ties']}"] if data.get("ties") else []),
                 f"digest: `{data['digest']}`",
             ]
         ),

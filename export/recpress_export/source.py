@@ -110,6 +110,7 @@ def provenance_of(source: Source | NetworkSource) -> dict[str, Any]:
         "teacher": facts.get("teacher"),
         "dataset": {
             **{key: facts["dataset"].get(key) for key in ("name", "digest", "protocol")},
+            **({"ties": facts["dataset"]["ties"]} if facts["dataset"].get("ties") else {}),
             "licence": source.licence,
         },
         "model_sha256": source.student.sha256,

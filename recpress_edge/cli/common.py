@@ -57,6 +57,14 @@ def positive_int(text: str) -> int:
     return value
 
 
+def seed_number(text: str) -> int:
+    """argparse type: an integer of at least 0."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"must not be negative, got {value}")
+    return value
+
+
 def say(args: argparse.Namespace, text: str = "") -> None:
     """Talk to a person: stdout, or stderr when stdout belongs to JSON."""
     print(text, file=sys.stderr if args.json else sys.stdout, flush=True)

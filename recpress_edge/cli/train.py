@@ -17,6 +17,7 @@ from recpress_edge.cli.common import (
     positive_int,
     progress,
     say,
+    seed_number,
     table,
     training_options,
 )
@@ -66,7 +67,9 @@ def run_options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(add_help=False)
     group = parser.add_argument_group("one training run")
     seeds = group.add_mutually_exclusive_group()
-    seeds.add_argument("--seed", type=int, default=0, metavar="S", help="train this seed (default: 0)")
+    seeds.add_argument(
+        "--seed", type=seed_number, default=0, metavar="S", help="train this seed (default: 0)"
+    )
     seeds.add_argument("--seeds", type=positive_int, metavar="N", help="train seeds 0 to N-1")
     group.add_argument("--epochs", type=positive_int, metavar="N", help="length of the schedule")
     group.add_argument(

@@ -190,6 +190,7 @@ def _metadata(plan: Plan, data: Dataset, options: TrainOptions, state: RunState)
             "digest": data.digest(),
             **({"order_digest": data.order_digest()} if plan.name.entry.ordered else {}),
             "protocol": data.protocol,
+            **({"ties": data.ties} if data.ties else {}),
             "licence": data.licence,
         },
         "teacher": teacher,

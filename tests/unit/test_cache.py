@@ -163,6 +163,15 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
         _ensure(tmp_path, "soft_dim4", dataclasses.replace(QUICK, teacher=f"{tmp_path}/nothing"))
 
 
+def test_a_users_own_folder_is_not_said_to_be_deleted(tmp_path):
+    teacher, _ = _ensure(tmp_path, "bpr_dim6", role="teacher")
+    own = teacher.folder.rename(tmp_path / "mine")
+    (own / "model.safetensors").write_bytes(b"changed")
+    with pytest.raises(ArtifactError, match="It was not touched") as error:
+        _ensure(tmp_path, "soft_dim4", dataclasses.replace(QUICK, teacher=str(own)))
+    assert "Delete" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

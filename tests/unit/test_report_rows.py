@@ -310,5 +310,5 @@ def test_a_name_that_is_a_byte_longer_is_no_bigger_file():
 
 
 def test_percentile_interval_by_hand():
-    """Of 1 … 10,000 the median's rank has deviation √(10,000 · ½ · ½) = 50: 5000 ± 1.96 · 50, one rank more above."""
+    """Of 1 … 10,000 the median's rank has deviation √(10,000 · ½ · ½) = 50: 5000 ± 98, and a rank above."""
     assert percentile_interval(np.arange(1.0, 10_001), 50) == (4902, 5099)

@@ -108,7 +108,7 @@ def _compiles(source: str) -> bool:
 def _difference(before: str, after: str) -> tuple[str, str]:
     """The lines that differ."""
     old, new = before.splitlines(), after.splitlines()
-    top = next((n for n, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]), 0)
+    top = next((n for n, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]), len(old))
     end = next((n for n, pair in enumerate(zip(old[::-1], new[::-1], strict=False)) if pair[0] != pair[1]), 0)
     cut = (slice(top, max(len(lines) - end, top)) for lines in (old, new))
     left, right = (
@@ -163,4 +163,4 @@ def _imports(source: str) -> Iterator[str]:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+            yield from re.findall(r"\w+(?:\.\w+)+", node.value)

@@ -5,12 +5,14 @@
     python benchmarks/mutation.py --minutes 15 --out benchmarks/results/mutation.json
 
 One mutant at a time is made in a copy of the tree and judged by the test files that import its module, the
-nearest first, as many as run in JUDGE_SECONDS. Modules take turns, so that a run of any length is an even
-sample; what the output file knows of unchanged modules is kept, so that a later run goes on. ``--survivors``
-judges the survivors again, after tests were written. Those in mutation_equivalent.json change no behaviour.
+nearest first, until one fails or JUDGE_SECONDS are over. Modules take turns in a seeded order, so that a run
+of any length is an even sample; what the output file knows of unchanged modules is kept, so that a later run
+goes on. ``--survivors`` judges the survivors again, after tests were written. Those in
+mutation_equivalent.json change no behaviour.
 """
 
 import argparse
+import compileall
 import hashlib
 import json
 import os
@@ -31,11 +33,14 @@ from mutation_sites import Mutant, judges, modules_of, mutants_of
 from recording import recorded
 
 from recpress_edge.core.files import read_json, write_json
+from recpress_edge.core.rng import stream
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 EQUIVALENT: Final = Path(__file__).with_name("mutation_equivalent.json")
-JUDGE_SECONDS: Final = 25.0
-"""Of unmutated test files for one module."""
+JUDGE_SECONDS: Final = 40.0
+"""After so many seconds no further test file is asked about a mutant,"""
+LEAST_FILES: Final = 2
+"""if so many were."""
 FILE_SECONDS: Final = 120.0
 """A test file that takes longer judges nothing."""
 SLACK: Final = (3.0, 20.0)
@@ -47,11 +52,11 @@ MEMORY_BYTES: Final = 12 << 30
 class Tests:
     """Runs test files in a copy of the tree, and knows how long they take without a mutant."""
 
-    def __init__(self, copy: Path) -> None:
+    def __init__(self, copy: Path, seconds: Mapping[str, float]) -> None:
         self.copy = copy
         self.files = judges(copy, modules_of(copy))
-        self.seconds: dict[str, float | None] = {}
-        """None for a file that fails or takes too long without any mutant."""
+        self.seconds: dict[str, float | None] = dict(seconds)
+        """Without a mutant; None for a file that fails or takes too long then."""
         self.environment = os.environ | {
             "PYTHONPATH": f"{copy}:{copy / 'export'}",
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -59,9 +64,9 @@ class Tests:
             "OPENBLAS_NUM_THREADS": "1",
         }
 
-    def run(self, files: Sequence[str], timeout: float) -> tuple[str, str]:
-        """'passed', 'failed' or 'timeout', and the first test that failed."""
-        command = [sys.executable, "-m", "pytest", "-x", "-rf", "--tb=no", "-p", "no:cacheprovider", *files]
+    def run(self, name: str) -> tuple[str, str]:
+        """'passed', 'failed' or 'timeout' of a file, and the first test that failed."""
+        command = [sys.executable, "-m", "pytest", "-x", "-rf", "--tb=no", "-p", "no:cacheprovider", name]
         process = subprocess.Popen(
             command,
             cwd=self.copy,
@@ -73,7 +78,7 @@ class Tests:
             preexec_fn=_limit_memory,
         )
         try:
-            said, _ = process.communicate(timeout=timeout)
+            said, _ = process.communicate(timeout=self.timeout(name))
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
@@ -82,32 +87,24 @@ class Tests:
         passed = process.returncode == 0 and " passed" in said  # not all skipped
         return "passed" if passed else "failed", failed[1] if failed else ""
 
-    def judging(self, module: str) -> tuple[list[str], float]:
-        """The module's nearest test files, and their seconds without a mutant."""
-        chosen: list[str] = []
-        total = 0.0
-        for name in self.files[module]:
-            took = self._took(name)
-            if took is not None and (not chosen or total + took <= JUDGE_SECONDS):
-                chosen.append(name)
-                total += took
-            if total > JUDGE_SECONDS / 2 and len(chosen) > 1:
-                break
-        return chosen, total
-
-    def _took(self, name: str) -> float | None:
+    def passes(self, name: str) -> bool:
+        """Whether a file passes without a mutant; asked once."""
         if name not in self.seconds:
             start = time.perf_counter()
-            outcome, _ = self.run([name], FILE_SECONDS)
+            outcome, _ = self.run(name)
             self.seconds[name] = time.perf_counter() - start if outcome == "passed" else None
-        return self.seconds[name]
+        return self.seconds[name] is not None
+
+    def timeout(self, name: str) -> float:
+        took = self.seconds.get(name)
+        return FILE_SECONDS if took is None else SLACK[0] * took + SLACK[1]
 
 
 def _limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
 
 
-def copy_tree(target: Path) -> None:
+def copy_tree(target: Path) -> Path:
     """The files that git knows, as they are now."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -119,7 +116,9 @@ def copy_tree(target: Path) -> None:
     for name in listed.stdout.split("\0"):
         if name and (ROOT / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, target / name)
+            shutil.copy2(ROOT / name, target / name)  # with its time: a mutant is newer than its bytecode
+    compileall.compile_dir(target, quiet=2)
+    return target
 
 
 def check_copy_is_imported(tests: Tests) -> None:
@@ -140,14 +139,27 @@ def check_copy_is_imported(tests: Tests) -> None:
 
 def judge(tests: Tests, mutant: Mutant) -> dict[str, Any]:
     """One row of the record."""
-    files, seconds = tests.judging(mutant.module)
     path = tests.copy / mutant.module
     unmutated = path.read_text()
-    path.write_text(mutant.source)
-    try:
-        outcome, by = tests.run(files, SLACK[0] * seconds + SLACK[1]) if files else ("passed", "")
-    finally:
-        path.write_text(unmutated)
+    outcome, by, asked = "survived", "", []
+    spent = 0.0
+    for name in tests.files[mutant.module]:
+        if tests.seconds.get(name, 0.0) is None:
+            continue
+        start = time.perf_counter()
+        path.write_text(mutant.source)
+        try:
+            said, failed = tests.run(name)
+        finally:
+            path.write_text(unmutated)
+        spent += time.perf_counter() - start
+        if said == "passed":
+            asked.append(name)
+        elif tests.passes(name):
+            outcome, by = "timeout" if said == "timeout" else "killed", failed or name
+            break
+        if spent > JUDGE_SECONDS and len(asked) >= LEAST_FILES:
+            break
     return {
         "module": mutant.module,
         "module_sha256": _digest(unmutated),
@@ -156,9 +168,9 @@ def judge(tests: Tests, mutant: Mutant) -> dict[str, Any]:
         "occurrence": mutant.occurrence,
         "before": mutant.before,
         "after": mutant.after,
-        "outcome": {"passed": "survived", "failed": "killed", "timeout": "timeout"}[outcome],
+        "outcome": outcome,
         "by": by,
-        "judged_by": files,
+        "passed": asked,
     }
 
 
@@ -191,6 +203,10 @@ def known_rows(out: Path) -> dict[tuple[str, str, int], dict[str, Any]]:
     return {_key(row): row for row in rows if now.get(row["module"]) == row["module_sha256"]}
 
 
+def known_seconds(out: Path) -> dict[str, float]:
+    return read_json(out)["test_seconds"] if out.exists() else {}
+
+
 def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Counts, the score and the survivors. A mutant that never ends is killed: a test run would notice."""
     reasons = {(e["module"], e["before"], e["after"]): e["why"] for e in json.loads(EQUIVALENT.read_text())}
@@ -219,7 +235,9 @@ def next_mutants(
     seed: int, known: Mapping[tuple[str, str, int], Mapping[str, Any]], *, survivors: bool, only: str
 ) -> Iterator[Mutant]:
     """Those that are not judged yet; or those that survived."""
-    modules = [name for name in modules_of(ROOT) if re.search(only, name)]
+    names = modules_of(ROOT)
+    order = stream(seed, "modules").permutation(len(names)).tolist()
+    modules = [names[position] for position in order if re.search(only, names[position])]
     for mutant in in_turn([mutants_of(ROOT, module, seed) for module in modules]):
         row = known.get(_key(mutant))
         if row["outcome"] == "survived" if survivors and row else not survivors and row is None:
@@ -257,15 +275,16 @@ def main() -> int:
     parser.add_argument("--survivors", action="store_true", help="judge the survivors again")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/mutation.json")
     args = parser.parse_args()
-    rows = known_rows(args.out)
+    rows, seconds = known_rows(args.out), known_seconds(args.out)
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder, recorded({}) as record:
-        tests = Tests(_copied(Path(folder) / "tree"))
+        tests = Tests(copy_tree(Path(folder) / "tree"), seconds)
         check_copy_is_imported(tests)
 
         def save() -> None:
             ordered = sorted(rows.values(), key=lambda row: (row["module"], row["line"], row["occurrence"]))
             facts = {"tool": f"cosmic-ray {version('cosmic-ray')}", "seed": args.seed, **summary(ordered)}
-            write_json(args.out, record | facts | {"mutants": ordered})
+            took = {name: round(s, 1) for name, s in sorted(tests.seconds.items()) if s is not None}
+            write_json(args.out, record | facts | {"test_seconds": took, "mutants": ordered})
 
         run(args, tests, rows, save)
     save()
@@ -275,11 +294,6 @@ def main() -> int:
         f"{found['survived']} survived, {found['equivalent']} equivalent; score {found['score']}"
     )
     return 0
-
-
-def _copied(target: Path) -> Path:
-    copy_tree(target)
-    return target
 
 
 if __name__ == "__main__":

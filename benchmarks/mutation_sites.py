@@ -136,7 +136,7 @@ def judges(root: Path, modules: Sequence[str]) -> dict[str, list[str]]:
 
 
 _PACKAGES: Final = ("recpress_edge", "device_bench", "export/recpress_export")
-MAX_DISTANCE: Final = 3
+MAX_DISTANCE: Final = 4
 
 
 def _nearest(root: Path, module: str, importers: Mapping[str, set[str]]) -> list[str]:

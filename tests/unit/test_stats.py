@@ -4,7 +4,7 @@ import pytest
 from recpress_edge.core.stats import paired_bootstrap, pareto_front, percentile, percentile_upper
 
 
-@pytest.mark.parametrize(("q", "expected"), [(50, 3), (20, 1), (21, 2), (100, 5), (1, 1)])
+@pytest.mark.parametrize(("q", "expected"), [(50, 3), (20, 1), (21, 2), (100, 5), (1, 1), (0, 1)])
 def test_nearest_rank_percentile(q, expected):
     assert percentile([5, 3, 1, 4, 2], q) == expected
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.facts import RECORD, check_facts
 from recpress_edge.core.files import read_json, write_atomic
 from recpress_edge.core.stats import percentile, percentile_upper
 
@@ -115,6 +116,7 @@ def check_record(record: Mapping[str, Any], path: str) -> None:
     for name in _SECTIONS:
         if not isinstance(record.get(name), dict):
             raise ArtifactError(f"{path} is not a whole record: section {name!r} is missing")
+    check_facts(path, record, RECORD)
     section = samples_section(record)
     if not isinstance(record.get(section), dict) or len({INSTRUCTIONS, LATENCY} & record.keys()) != 1:
         raise ArtifactError(

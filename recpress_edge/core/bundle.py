@@ -158,6 +158,11 @@ class Bundle:
     def model_bytes(self) -> int:
         return int(self.files[self.contract.model_file]["bytes"])
 
+    @property
+    def total_bytes(self) -> int:
+        """Of every file that it lists."""
+        return sum(int(facts["bytes"]) for facts in self.files.values())
+
     def user_ids(self) -> list[str]:
         return self._ids(USERS_FILE, self.contract.n_users)
 

@@ -1,9 +1,11 @@
 """Texts of files on their way to a terminal: printable characters only, on one line each."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+_BREAKS: Final = re.compile(r"\s*[\t\n\v\f\r]\s*")
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -14,6 +16,15 @@ def printable(text: str) -> str:
     'two�lines �[2J'
     """
     return text if text.isprintable() else "".join(c if c.isprintable() else _REPLACEMENT for c in text)
+
+
+def one_line(text: str) -> str:
+    """The same for a message, whose line breaks become spaces.
+
+    >>> one_line("cannot load:\\n\\tno graph\\x07")
+    'cannot load: no graph�'
+    """
+    return printable(_BREAKS.sub(" ", text))
 
 
 def printable_lines(text: str) -> str:

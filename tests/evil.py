@@ -121,7 +121,6 @@ EXTERNAL = (
     external_deep_down,
     external_sparse,
 )
-FOREIGN = (external_in_a_function, external_in_training, foreign_operator, cached_context)
 
 
 def _last_output(model, suffix):

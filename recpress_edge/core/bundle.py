@@ -37,7 +37,7 @@ from recpress_edge.core.contract import (
     read_contract,
 )
 from recpress_edge.core.errors import ArtifactError
-from recpress_edge.core.facts import PROVENANCE, QUALITY, check_facts
+from recpress_edge.core.facts import PROVENANCE, QUALITY, check_facts, check_plain
 from recpress_edge.core.files import canonical_json, read_json, sha256_bytes, sha256_file, write_atomic
 from recpress_edge.core.model_file import check_model_file
 
@@ -286,6 +286,7 @@ def open_bundle(folder: Path) -> Bundle:
         )
     if not _SAFE_NAME.fullmatch(manifest["name"]):  # records and folders are named after it
         raise ArtifactError(f"{where}: name {manifest['name']!r} is not a plain file name", fault="path")
+    check_plain(str(where), {k: v for k, v in manifest.items() if k not in ("contract", "files")})
     check_facts(str(where), manifest["provenance"], PROVENANCE)
     check_facts(str(where), manifest["quality"], QUALITY)
     contract = read_contract(where, manifest["contract"])

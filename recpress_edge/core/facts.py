@@ -129,7 +129,7 @@ RECORD: Final[Mapping[str, Form]] = {
 
 def check_facts(where: str, facts: Mapping[str, Any], forms: Mapping[str, Form]) -> None:
     """ArtifactError naming the first field that is not what its readers expect."""
-    _check_plain(where, {name: facts[name] for name in forms if name in facts})
+    check_plain(where, {name: facts[name] for name in forms if name in facts})
     for name, form in forms.items():
         if name in facts:
             for path, wanted, found in _misfits(facts[name], form, name):
@@ -172,7 +172,7 @@ def _told(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:80]}…"
 
 
-def _check_plain(where: str, facts: Any) -> None:
+def check_plain(where: str, facts: Any) -> None:
     """Bounded texts, depth and count, finite numbers: whatever else a reader does with it ends."""
     waiting: list[tuple[Any, int]] = [(facts, 0)]
     count = 0

@@ -37,7 +37,9 @@ def _secret(name="secret"):
 
 def _inner_graph(tensor):
     output = helper.make_tensor_value_info("out", TensorProto.UINT8, [8])
-    return helper.make_graph([helper.make_node("Identity", [tensor.name], ["out"])], "inner", [], [output], [tensor])
+    return helper.make_graph(
+        [helper.make_node("Identity", [tensor.name], ["out"])], "inner", [], [output], [tensor]
+    )
 
 
 def external_initializer(model):
@@ -138,7 +140,11 @@ def loops_for_ever(model):
     body = helper.make_graph(
         [helper.make_node("Identity", ["go"], ["go_on"]), helper.make_node("Identity", ["v"], ["v_on"])],
         "turn",
-        [info("turn", TensorProto.INT64, []), info("go", TensorProto.BOOL, []), info("v", TensorProto.FLOAT, ["n"])],
+        [
+            info("turn", TensorProto.INT64, []),
+            info("go", TensorProto.BOOL, []),
+            info("v", TensorProto.FLOAT, ["n"]),
+        ],
         [info("go_on", TensorProto.BOOL, []), info("v_on", TensorProto.FLOAT, ["n"])],
     )
     model.graph.initializer.append(numpy_helper.from_array(np.array(2**62), "turns"))
@@ -147,7 +153,7 @@ def loops_for_ever(model):
 
 
 def takes_much_memory(model, count=4 * 10**9):
-    """16 GB of numbers, of which one is added to the scores. The shape comes from k: nothing folds it away."""
+    """16 GB of numbers, of which one is added to the scores. The shape depends on k, so nothing folds it."""
     before = _last_output(model, "_before")
     model.graph.initializer.append(numpy_helper.from_array(np.array([count]), "many"))
     model.graph.initializer.append(numpy_helper.from_array(np.array([0]), "nothing"))

@@ -86,8 +86,10 @@ def _run(args: argparse.Namespace) -> int:
 
 def _compare(args: argparse.Namespace) -> int:
     from device_bench.compare import compare, comparison_lines
+    from recpress_edge.core.results import whole
 
-    found = compare(args.first, args.second)
+    with whole(f"{args.first} or {args.second}"):
+        found = compare(args.first, args.second)
     if args.json:
         print(json_text(dataclasses.asdict(found)))
     else:

@@ -320,6 +320,23 @@ def test_records_of_unexpected_types_are_refused_by_name(command, path, value, s
     assert "Traceback" not in out.err
 
 
+@pytest.mark.parametrize(
+    "path", [("memory_bytes", "model", "pss_anon"), ("created",), ("quality", "recall@50")]
+)
+def test_records_that_lack_a_figure_are_not_compared(path, tmp_path, capsys):
+    from device_bench.__main__ import main as bench
+
+    record = make_record()
+    *sections, name = path
+    at = record
+    for section in sections:
+        at = at[section]
+    del at[name]
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    assert bench(["compare", str(tmp_path / "run.json"), str(tmp_path / "run.json")]) == 1
+    assert f"run.json is not a whole record: KeyError {name!r}" in capsys.readouterr().err
+
+
 def steers(text):
     """Characters that a terminal would obey, or that change how a line reads."""
     return sorted({c for c in text if not c.isprintable() and c != "\n"})

@@ -4,12 +4,15 @@ import copy
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import evil
+import evil_tflite
+import fuzz_bundles
 import numpy as np
 import psutil
 import pytest
@@ -20,13 +23,17 @@ from records import make_record
 from device_bench import protocol
 from device_bench.guard import Guard
 from device_bench.ids import IdRecommender
-from device_bench.process import WorkerError, WorkerMemoryError, WorkerTimeoutError
+from device_bench.process import Program, WorkerError, WorkerMemoryError, WorkerTimeoutError, ask
 from device_bench.protocol import self_test_apart
+from device_bench.runtimes import tables
 from device_bench.runtimes.onnx_runtime import OnnxRuntime
+from device_bench.runtimes.reference_file import FileReference
 from device_bench.selftest import verify_bundle
 from recpress_edge.core.bundle import open_bundle
-from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.errors import ArtifactError, DataError
+from recpress_edge.core.files import read_json
 from recpress_edge.core.model_file import check_model_file
+from recpress_export.catalogue import read_changes
 
 SMALL = Guard(memory_bytes=2**30, time_s=10)
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -386,16 +393,84 @@ def test_hostile_text_in_records_reaches_no_terminal(tmp_path):
         assert not re.search(r"^PASSED", done.stdout, re.M), words
 
 
-TFLITE = FIXTURES / "golden-int8-dim.tflite"
+@pytest.mark.parametrize("name", ["golden-int8-dim", "golden-fp32"])
+@pytest.mark.parametrize("change", evil_tflite.CASES, ids=lambda change: change.__name__)
+def test_a_tflite_file_is_whole_in_itself(change, name, tmp_path):
+    path = tmp_path / "model.tflite"
+    data = (FIXTURES / f"{name}.tflite").read_bytes()
+    path.write_bytes(evil_tflite.edit(data, lambda _: None))
+    check_model_file(path, "tflite")  # the counter-proof
+    path.write_bytes(evil_tflite.edit(data, change))
+    with pytest.raises(ArtifactError, match=re.escape(evil_tflite.CASES[change])) as refused:
+        check_model_file(path, "tflite")
+    assert refused.value.fault == "model"
 
 
-def test_a_model_that_crashes_is_a_clear_error(folder, monkeypatch):
-    """Whatever signal ends the worker, the caller says so and lives."""
-    monkeypatch.setattr("device_bench.process.WORKER", "faulty")
-    module = folder.parent / "faulty.py"
-    module.write_text("import os, signal\ndef main():\n    os.kill(os.getpid(), signal.SIGSEGV)\n")
-    from device_bench.process import Program, ask
-
-    program = Program("selftest", {}, 20.0, 2**30, module="faulty", path=(str(folder.parent),))
-    with pytest.raises(WorkerError, match="the selftest process crashed with SIGSEGV"):
+def test_a_model_that_crashes_is_a_clear_error(tmp_path):
+    """Whatever signal ends the worker, the caller names it and lives."""
+    (tmp_path / "faulty.py").write_text(
+        "import os, signal\ndef main():\n    os.kill(os.getpid(), signal.SIGSEGV)\n"
+    )
+    program = Program("selftest", {}, 20.0, 2**30, module="faulty", path=(str(tmp_path),))
+    with pytest.raises(WorkerError, match=r"the selftest process crashed with SIGSEGV\. Nothing") as seen:
         ask(program)
+    assert seen.value.exit_code == 1
+
+
+def test_ctrl_c_ends_a_self_test(folder, tmp_path):
+    evil.edit_model(folder, evil.loops_for_ever)
+    command = [sys.executable, "-c", _WITH_INTERRUPTS, "self-test", str(folder)]
+    started = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 30
+    while not (workers := psutil.Process(started.pid).children()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    started.send_signal(signal.SIGINT)
+    _, err = started.communicate(timeout=30)
+    assert (started.returncode, err.count("Traceback")) == (130, 0)
+    assert psutil.wait_procs(workers, timeout=5)[1] == []
+
+
+_WITH_INTERRUPTS = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from device_bench.__main__ import main; sys.exit(main())"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("user_scale", (40, 1)), ("user_scale", (39,)), ("item_scale", (300, 300))]
+)
+def test_a_scale_of_another_shape_is_refused(name, shape, tmp_path, monkeypatch):
+    """With an axis too many, numpy would multiply every item by every scale: 150 GB of a small file."""
+    bundle = make_bundle(tmp_path / "tiny")
+    table = {"item_emb": np.zeros((6, 300), np.uint8), "user_emb": np.zeros((40, 6), np.uint8)}
+    monkeypatch.setattr(tables, "onnx_tensors", lambda _: table | {name: np.zeros(shape, np.float32)})
+    with pytest.raises(ArtifactError, match=f"{name} has shape"):
+        FileReference(bundle.model_path, bundle.contract)
+
+
+def test_json_is_bounded_before_it_is_parsed(tmp_path):
+    path = tmp_path / "run.json"
+    path.write_bytes(b'{"a": [' + b"[]," * 1_000_000 + b"[]]}")
+    with pytest.raises(ArtifactError, match="1,000,003 lists and objects"):
+        read_json(path)
+    with path.open("wb") as file:
+        file.truncate(2**29 + 1)
+    with pytest.raises(ArtifactError, match="536,870,913 bytes"):
+        read_json(path)
+
+
+def test_an_items_file_is_no_zip_bomb(tmp_path):
+    np.savez_compressed(tmp_path / "items.npz", append_emb=np.zeros((10**6, 40), np.float32))
+    with pytest.raises(DataError, match="claims 160000128 bytes, more than"):
+        read_changes(tmp_path / "items.npz")
+
+
+@pytest.mark.parametrize("first", range(0, 160, 40))
+def test_mutated_bundles_and_records_find_nothing(first, tmp_path):
+    """The seeded first cases of tests/fuzz_bundles.py, without their whole commands."""
+    run = fuzz_bundles.Run(tmp_path, seed=7)
+    for number in range(first + 1, first + 40):
+        run.case(number)
+    assert run.findings == []
+    assert run.counts["in process"]["refused"] >= 20
+    assert run.counts["in process"]["accepted"] >= 1

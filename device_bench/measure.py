@@ -57,6 +57,8 @@ class Job:
     runtime: str | None = None
     delegate: str | None = None
     sustained_s: float = 0.0
+    memory_limit: int | None = None
+    """Bytes that the process may hold."""
 
     def open(self) -> Runtime:
         """What answers, with the model loaded."""

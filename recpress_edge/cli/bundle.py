@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from device_bench.guard import add_guard_options, guard_of
 from recpress_edge.cli.common import common_options, emit, next_steps, say
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.units import format_bytes, format_share
@@ -41,6 +42,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         action="store_true",
         help="clip new rows however far they go beyond the int8 range, and replace what is at --out",
     )
+    add_guard_options(update)
     update.set_defaults(func=_update)
     rollback = verbs.add_parser(
         "rollback",
@@ -50,6 +52,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "Once more undoes it.",
     )
     rollback.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of the bundle")
+    add_guard_options(rollback)
     rollback.set_defaults(func=_rollback)
 
 
@@ -72,7 +75,7 @@ def _update(args: argparse.Namespace) -> int:
         say(args, f"would      {_counts(changes)}; {clipped} of {len(placed.emb)} new rows clipped")
         emit(args, {"dry_run": True, "n_items": len(placed.item_ids), "clipped_rows": clipped})
         return 0
-    updated = update_bundle(args.bundle, changes, args.out, force=args.force)
+    updated = update_bundle(args.bundle, changes, args.out, force=args.force, guard=guard_of(args))
     _report(args, changes, updated)
     emit(args, _facts(updated))
     return 0
@@ -137,7 +140,7 @@ def _rollback(args: argparse.Namespace) -> int:
         say(args, f"would      exchange {args.bundle} and {where}")
         emit(args, {"dry_run": True, "bundle": str(args.bundle), "previous": str(where)})
         return 0
-    bundle, was = roll_back(args.bundle)
+    bundle, was = roll_back(args.bundle, guard_of(args))
     say(args, f"bundle     {bundle.folder}/   sha256 {bundle.digest[:16]}…   self-test passed")
     say(args, f"set aside  {previous_path(bundle.folder)}/" + (f"   sha256 {was[:16]}…" if was else ""))
     emit(args, {"bundle": str(bundle.folder), "sha256": bundle.digest, "set_aside_sha256": was})

@@ -12,6 +12,7 @@ from updates import exported, items_file
 from recpress_edge.cli import main
 from recpress_edge.core.bundle import write_manifest
 from recpress_edge.core.results import write_record
+from recpress_export import contents_apart
 from recpress_export.catalogue import read_changes
 from recpress_export.package import export_bundle
 from recpress_export.parity import Gate
@@ -127,6 +128,13 @@ def test_other_things(bundle, tmp_path, inspect):
     assert "not a file that can be inspected" in inspect(bundle.folder / "CARD.md", code=1)
 
 
+@pytest.fixture
+def here(monkeypatch):
+    """The reading process is this one, so that a test may change it."""
+    monkeypatch.setattr(contents_apart, "ask", lambda program: contents_apart._read(program.request))
+
+
+@pytest.mark.usefixtures("here")
 def test_nothing_is_executed(bundle, inspect, monkeypatch):
     def fail(*args, **kwargs):
         raise AssertionError("a session was made")
@@ -135,10 +143,12 @@ def test_nothing_is_executed(bundle, inspect, monkeypatch):
     inspect(bundle.folder)
 
 
+@pytest.mark.usefixtures("here")
 def test_without_onnx_the_rest_is_shown(bundle, inspect, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     out = inspect(bundle.folder)
-    assert "tensors    not read: it needs the package onnx. Run: pip install 'recpress-edge[export]'" in out
+    assert "tensors    not read: this command needs onnx, which the base install leaves out" in out
+    assert "Run: pip install 'recpress-edge[export]'" in out
     assert "contract   onnx · int8-dim" in out
 
 

@@ -44,7 +44,8 @@ def _shrink(rows: F64) -> F64:
     if not some.size:
         return np.ones_like(size)
     largest = OUTLIER_FACTOR * some[math.ceil((1 - OUTLIER_SHARE) * some.size) - 1]
-    return np.minimum(np.divide(largest, size, out=np.ones_like(size), where=size > 0), 1.0)
+    factor: F64 = np.divide(largest, size, out=np.ones_like(size), where=size > 0)
+    return np.minimum(factor, 1.0)
 
 
 def dimensions_that_tell(user_emb: F32, item_emb: F32) -> NDArray[np.bool_]:

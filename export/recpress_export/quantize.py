@@ -167,7 +167,7 @@ def quantize_int8_dim(user_emb: F32, item_emb: F32) -> QuantizedTables:
     items = outliers_shrunk(item_emb)
     item_scale = _scale(np.abs(items).max(axis=0))  # (D,)
     item_q = _int8(np.rint(items / item_scale.astype(np.float64)))  # (I, D)
-    fold = np.where(_telling(item_q, None), item_scale, 0.0)  # (D,)
+    fold = item_scale.astype(np.float64) * _telling(item_q, None)  # (D,)
     user_q, user_scale = _quantize_users(user_emb.astype(np.float64) * fold)
     return QuantizedTables(user_q, item_q, user_scale, item_scale)
 
@@ -206,8 +206,8 @@ def _quantize_items(
     levels = np.rint(items / (row_scale.astype(np.float64) * largest)[:, None])
     qmax = QMAX if bits == 8 else INT4_QMAX
     item_q = np.clip(levels, -qmax, qmax).astype(np.int8)
-    fold = np.where(_telling(item_q, row_scale), balance * largest, 0.0)  # (D,)
-    user_q, user_scale = _quantize_users(user_emb * fold)
+    fold = balance * largest * _telling(item_q, row_scale)  # (D,)
+    user_q, user_scale = _quantize_users(user_emb.astype(np.float64) * fold)
     return QuantizedTables(user_q, item_q, user_scale, _step(balance * largest), row_scale, bits)
 
 

@@ -80,7 +80,7 @@ def _or_all(telling: Tensor) -> Tensor:
 
 
 def outliers_shrunk(table: Tensor) -> Tensor:
-    """The table (N, D) with outlying rows scaled down until they are OUTLIER_FACTOR times the largest other."""
+    """The table (N, D), outlying rows scaled down until they are OUTLIER_FACTOR times the largest other."""
     for _ in range(OUTLIER_PASSES):
         rms = table.square().mean(dim=0).sqrt()  # (D,)
         size = torch.where(rms > 0, table.abs() / rms, 0.0).amax(dim=1)  # (N,)

@@ -99,14 +99,14 @@ def _kinds(work: Path) -> list[str]:
 
 
 def test_a_model_of_edited_code_is_not_found(toy, tmp_path):
-    assert _kinds(tmp_path) == ["train", "done"]
+    assert _kinds(tmp_path) == ["train", "needs", "done"]
     assert _kinds(tmp_path) == ["cached"]
     (toy / "loss.py").write_text(LOSS + "\n# the method's module is the same, what it imports is not\n")
-    assert _kinds(tmp_path) == ["train", "done"]
+    assert _kinds(tmp_path) == ["train", "needs", "done"]
     (toy / "loss.py").write_text(LOSS)
     assert _kinds(tmp_path) == ["cached"]
     (toy / "method.py").write_text(METHOD.replace(".sum()", ".mean()") + "#")
-    assert _kinds(tmp_path) == ["train", "done"]
+    assert _kinds(tmp_path) == ["train", "needs", "done"]
 
 
 def test_what_a_released_methods_key_holds_is_its_revision_and_no_source(tmp_path, monkeypatch):

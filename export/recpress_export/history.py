@@ -104,7 +104,7 @@ def quantize_history(fold_in: FoldIn, tables: QuantizedTables) -> QuantizedHisto
         raise ArtifactError(
             f"{len(fold_in.history_emb)} items are too many: the sum of a history would overflow"
         )
-    scale = tables.item_scale.astype(np.float64)
+    scale = tables.item_scale.astype(np.float64) * tables.telling
     folded, prior = fold_in.history_emb * scale, fold_in.prior * scale
     step = max(float(np.abs(folded).max()), float(np.abs(prior).max())) / QMAX
     step = step if step >= np.finfo(np.float32).tiny else 1.0

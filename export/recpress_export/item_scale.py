@@ -1,5 +1,6 @@
-"""What recipes with one scale per item need: balanced dimensions, scales of least error, packed bytes."""
+"""What recipes need: outliers shrunk, balanced dimensions, scales of least error, packed bytes."""
 
+import math
 from typing import Final
 
 import numpy as np
@@ -16,6 +17,42 @@ INT4_QMAX: Final = 7
 CLIP_SHARES: Final = tuple(np.linspace(1.0, 0.4, 25).tolist())
 """Where int4 may clip an item's row: shares of its largest value."""
 
+OUTLIER_SHARE: Final = 0.01
+"""At most this share of the rows are outliers."""
+OUTLIER_PASSES: Final = 3
+OUTLIER_FACTOR: Final = 4.0
+"""An outlier is more than this many times larger than every row that is none."""
+
+
+def outliers_shrunk(table: F32) -> F64:
+    """The table (N, D) with outlying rows scaled down until they are OUTLIER_FACTOR times the largest other.
+
+    A row's size is its largest value, in dimensions of one RMS. An outlier keeps its direction and is
+    still the largest row, so it heads and ends the lists that it did; a table without any stays as it is.
+    """
+    rows: F64 = table.astype(np.float64)
+    for _ in range(OUTLIER_PASSES):  # the RMS holds outliers too, so the first pass finds part of them
+        rows = rows * _shrink(rows)[:, None]
+    return rows
+
+
+def _shrink(rows: F64) -> F64:
+    """(N,): what to multiply each row by, at most 1."""
+    rms = np.sqrt(np.mean(rows**2, axis=0))  # (D,)
+    size = np.divide(np.abs(rows), rms, out=np.zeros_like(rows), where=rms > 0).max(axis=1, initial=0)  # (N,)
+    some = np.sort(size[size > 0])
+    if not some.size:
+        return np.ones_like(size)
+    largest = OUTLIER_FACTOR * some[math.ceil((1 - OUTLIER_SHARE) * some.size) - 1]
+    factor: F64 = np.divide(largest, size, out=np.ones_like(size), where=size > 0)
+    return np.minimum(factor, 1.0)
+
+
+def dimensions_that_tell(user_emb: F32, item_emb: F32) -> NDArray[np.bool_]:
+    """(D,): where items differ and some user is not zero; no other can change a ranking. All, if none is."""
+    telling = np.asarray((item_emb != item_emb[:1]).any(axis=0) & user_emb.any(axis=0))
+    return telling if telling.any() else ~telling
+
 
 def balance_dimensions(user_emb: F32, item_emb: F32) -> F64:
     """What to divide the items' dimensions by, and multiply the users', so that both are of one size.
@@ -23,7 +60,7 @@ def balance_dimensions(user_emb: F32, item_emb: F32) -> F64:
     Only products count, so it costs nothing, and the result is the same under any rescaling of
     single dimensions: without it one large dimension would take the levels of all others.
     """
-    user, item = (np.sqrt(np.mean(table.astype(np.float64) ** 2, axis=0)) for table in (user_emb, item_emb))
+    user, item = (np.sqrt(np.mean(outliers_shrunk(t) ** 2, axis=0)) for t in (user_emb, item_emb))
     usable = (user > 0) & (item > 0)
     ratio: F64 = np.divide(item, user, out=np.ones_like(item), where=usable)
     return np.sqrt(ratio)

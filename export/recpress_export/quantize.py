@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 
 from device_bench.runtimes.tables import QMAX
 from recpress_edge.core.errors import ArtifactError, unknown_name
-from recpress_export.item_scale import INT4_QMAX, balance_dimensions, least_error_scale
+from recpress_export.item_scale import (
+    INT4_QMAX,
+    balance_dimensions,
+    dimensions_that_tell,
+    least_error_scale,
+    outliers_shrunk,
+)
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -133,11 +139,16 @@ class QuantizedTables:
     user_scale: F32
     """(U,), above zero; it multiplies the returned scores only, so it cannot change a ranking."""
     item_scale: F32
-    """(D,), folded into user_q; kept to compare with the original, not shipped."""
+    """(D,), folded into user_q; kept to compare with the original and to store new items, not shipped."""
     item_row_scale: F16 | None = None
     """(I,), above zero; None where the items of a dimension share one scale."""
     item_bits: int = 8
     """8 or 4; 4 bits are packed in twos when they are written."""
+
+    @property
+    def telling(self) -> NDArray[np.bool_]:
+        """(D,): dimensions that can change a ranking; the users have zeros in the others."""
+        return _telling(self.item_q, self.item_row_scale)
 
 
 def quantize_int8_dim(user_emb: F32, item_emb: F32) -> QuantizedTables:
@@ -146,13 +157,19 @@ def quantize_int8_dim(user_emb: F32, item_emb: F32) -> QuantizedTables:
     The fold costs no bytes and no time on the device, and makes the result the same under any
     rescaling of single dimensions. A dimension or row of zeros gets scale 1.
 
+    A dimension in which all items have one level adds the same to each of a user's scores: the users
+    get zeros there, or it would take the levels of the others. Items many times larger than the rest
+    are shrunk, or they would take the levels of all items; see outliers_shrunk.
+
     user_emb (U, D), item_emb (I, D). Raises ArtifactError where int32 or float32 would overflow.
     """
     _check_dim(item_emb.shape[1])
-    item_scale = _scale(np.abs(item_emb).max(axis=0))  # (D,)
-    item_q = np.rint(item_emb / item_scale.astype(np.float64))  # (I, D)
-    user_q, user_scale = _quantize_users(user_emb.astype(np.float64) * item_scale)
-    return QuantizedTables(user_q, _int8(item_q), user_scale, item_scale)
+    items = outliers_shrunk(item_emb)
+    item_scale = _scale(np.abs(items).max(axis=0))  # (D,)
+    item_q = _int8(np.rint(items / item_scale.astype(np.float64)))  # (I, D)
+    fold = item_scale.astype(np.float64) * _telling(item_q, None)  # (D,)
+    user_q, user_scale = _quantize_users(user_emb.astype(np.float64) * fold)
+    return QuantizedTables(user_q, item_q, user_scale, item_scale)
 
 
 def quantize_int8_item(user_emb: F32, item_emb: F32) -> QuantizedTables:
@@ -180,17 +197,25 @@ def _quantize_items(
 ) -> QuantizedTables:
     _check_dim(item_emb.shape[1])
     balance = balance_dimensions(user_emb, item_emb)  # (D,)
-    items = item_emb / balance.astype(np.float64)  # (I, D)
+    items = item_emb / balance.astype(np.float64) * dimensions_that_tell(user_emb, item_emb)  # (I, D)
     wanted = scale_of(items)  # (I,)
     largest = float(wanted.max()) or 1.0
     row_scale = (wanted / largest).astype(np.float16)
     vanishing = row_scale == 0  # a row of zeros, or 1e-8 of the largest: nothing of it can be told apart
     row_scale[vanishing], items[vanishing] = 1, 0
     levels = np.rint(items / (row_scale.astype(np.float64) * largest)[:, None])
-    user_q, user_scale = _quantize_users(user_emb * (balance.astype(np.float64) * largest))
     qmax = QMAX if bits == 8 else INT4_QMAX
     item_q = np.clip(levels, -qmax, qmax).astype(np.int8)
+    fold = balance * largest * _telling(item_q, row_scale)  # (D,)
+    user_q, user_scale = _quantize_users(user_emb.astype(np.float64) * fold)
     return QuantizedTables(user_q, item_q, user_scale, _step(balance * largest), row_scale, bits)
+
+
+def _telling(item_q: I8, row_scale: F16 | None) -> NDArray[np.bool_]:
+    """(D,): where the items differ. All, if they differ nowhere: then scores at least stay."""
+    first = item_q[:1] if row_scale is None else np.int8(0)  # under scales of their own only zeros are equal
+    telling = np.asarray((item_q != first).any(axis=0))
+    return telling if telling.any() else ~telling
 
 
 def _quantize_users(folded: F64) -> tuple[I8, F32]:
@@ -257,7 +282,7 @@ class ErrorStats:
     """How far the stored numbers are from the trained ones, relative to the size of the table."""
 
     item_rms: float
-    """RMS error of item_emb over RMS of item_emb, in scaled dimensions."""
+    """RMS error of item_emb over RMS of item_emb, in scaled dimensions, of those that tell items apart."""
     user_rms: float
     """The same for the users with the item scales folded in."""
     saturated: int
@@ -266,13 +291,15 @@ class ErrorStats:
 
 def error_stats(user_emb: F32, item_emb: F32, tables: QuantizedTables) -> ErrorStats:
     """Errors in the gauge where every dimension counts alike. user_emb (U, D), item_emb (I, D)."""
-    item = item_emb / tables.item_scale.astype(np.float64)
-    user = user_emb * tables.item_scale.astype(np.float64)
+    item = item_emb / tables.item_scale.astype(np.float64) * tables.telling
+    user = user_emb * tables.item_scale.astype(np.float64) * tables.telling
     restored = tables.user_q * tables.user_scale.astype(np.float64)[:, None]
     rows = 1.0 if tables.item_row_scale is None else tables.item_row_scale.astype(np.float64)[:, None]
     ends = ((tables.user_q, QMAX), (tables.item_q, QMAX if tables.item_bits == 8 else INT4_QMAX))
     peaks = sum(int((np.abs(q.astype(np.int16)) == end).sum()) for q, end in ends)
-    return ErrorStats(_relative(tables.item_q * rows - item, item), _relative(restored - user, user), peaks)
+    return ErrorStats(
+        _relative(tables.item_q * rows * tables.telling - item, item), _relative(restored - user, user), peaks
+    )
 
 
 def _relative(error: NDArray[np.floating], signal: NDArray[np.floating]) -> float:

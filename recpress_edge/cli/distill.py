@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+from pathlib import Path
 
 from recpress_edge.cli.common import common_options, emit, next_steps, say, training_options
 from recpress_edge.cli.train import (
@@ -14,6 +15,7 @@ from recpress_edge.cli.train import (
     seeds_of,
     train_options,
     training_events,
+    warn_of_ensemble,
 )
 from recpress_edge.core.metrics import stated_cutoff
 from recpress_edge.core.units import format_share
@@ -49,7 +51,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def _distill(args: argparse.Namespace) -> int:
     from recpress_edge.data.resolve import load_dataset
     from recpress_edge.distill.students import parse_name
-    from recpress_edge.training.cache import asked_teacher, ensure_model
+    from recpress_edge.training.cache import asked_teacher, ensure_model, is_folder
 
     student = parse_name(args.student, "student")
     if args.quantise:
@@ -60,6 +62,8 @@ def _distill(args: argparse.Namespace) -> int:
         say_plan(args, str(student), "student", options)
         return 0
     data = load_dataset(args.data, args.work, lambda text: say(args, text))
+    if args.teacher and is_folder(args.teacher):
+        warn_of_ensemble(args, Path(args.teacher))
     with training_events(args) as tell:
         models = [
             ensure_model(str(student), "student", data, seed, args.work, options, tell)

@@ -151,10 +151,12 @@ def training_events(args: argparse.Namespace, found: set[Path] | None = None) ->
             elif event.kind == "cached" and event.folder not in known:
                 known.add(event.folder)
                 say(args, f"found      {what}  {event.folder}")
+                warn_of_ensemble(args, event.folder)
             elif event.kind == "done":
                 bar.close()
                 say(args, f"trained    {what}  {event.seconds:.1f} s  {event.folder}")
                 say(args, f"           {describe_cost(event.seconds, event.epoch, event.memory_bytes)}")
+                warn_of_ensemble(args, event.folder)
 
         try:
             yield tell
@@ -162,6 +164,21 @@ def training_events(args: argparse.Namespace, found: set[Path] | None = None) ->
             bar.close()
             say(args, f"\nstopped    to go on: {shlex.join(['recpress-edge', *sys.argv[1:]])}")
             raise
+
+
+def warn_of_ensemble(args: argparse.Namespace, folder: Path) -> None:
+    """Say so where an ensemble is worse than its best member."""
+    from recpress_edge.core.files import read_json
+    from recpress_edge.training.fusion import below_member, below_member_words
+    from recpress_edge.training.store import METADATA
+
+    where = folder / METADATA
+    known = read_json(where) if where.exists() else {}
+    if known.get("method") != "ensemble":
+        return
+    below = below_member(known["metrics"], known["members"])
+    if below:
+        say(args, f"warning    {below_member_words(known['name'], below)}")
 
 
 def say_plan(args: argparse.Namespace, name: str, role: "Role", options: "TrainOptions") -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.distill.config import FTDConfig, HTDConfig, SoftConfig
 from recpress_edge.distill.hetcomp_config import HetCompConfig
+from recpress_edge.distill.need import require_memory_of
 from recpress_edge.distill.network_config import DENeuMFConfig, FTDNeuMFConfig, HTDNeuMFConfig, RRDNeuMFConfig
 from recpress_edge.distill.ranking_config import (
     CDConfig,
@@ -316,7 +317,9 @@ def _check_trajectories(student: ModelName, teacher: ModelName) -> None:
 
 
 def create_method(method: str, job: "Job", config: Any) -> "Method | ClosedForm":
-    """Build a method by name."""
+    """Build a method by name, once it has said what memory it takes; a closed form says it when fitted."""
+    if not METHODS[method].closed_form:
+        require_memory_of(method, job, config)
     module, _, attribute = METHODS[method].where.partition(":")
     method_class = getattr(importlib.import_module(module), attribute)
     created: Method | ClosedForm = method_class(job, config)

@@ -15,6 +15,12 @@ class Pop(Factorised, ClosedForm):
 
     def fit(self) -> None:
         """Nothing to compute: the counts are in the data."""
+        train = self.job.train
+        self.job.require_memory(
+            4 * (train.n_users + 3 * train.n_items),
+            f"pop of {train.n_users:,} users and {train.n_items:,} items",
+            "Drop rare users and items when importing.",
+        )
 
     def tables(self) -> tuple[Tensor, Tensor]:
         counts = torch.from_numpy(self.job.train.item_counts()).float()[:, None]

@@ -6,6 +6,7 @@ Stochastic Neurons", 2013; Jacob et al., "Quantization and Training of Neural Ne
 arithmetic is that of recpress_export.quantize, which this layer cannot import; tests hold the two equal.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -17,6 +18,11 @@ INT8_MAX: Final = 127
 INT4_MAX: Final = 7
 CLIP_SHARES: Final = tuple(np.linspace(1.0, 0.4, 25).tolist())
 """Where int4 may clip an item's row: shares of its largest value."""
+OUTLIER_SHARE: Final = 0.01
+"""At most this share of the rows are outliers."""
+OUTLIER_PASSES: Final = 3
+OUTLIER_FACTOR: Final = 4.0
+"""An outlier is more than this many times larger than every row that is none."""
 
 
 def stored_tables(recipe: str | None, user_emb: Tensor, item_emb: Tensor) -> tuple[Tensor, Tensor]:
@@ -39,15 +45,18 @@ def straight_through(stored: Tensor, trained: Tensor) -> Tensor:
 
 def int8_dim(user_emb: Tensor, item_emb: Tensor) -> tuple[Tensor, Tensor]:
     """One scale per item dimension, folded into the users, then one per user; all float64."""
-    item_scale = _scale(item_emb.abs().amax(dim=0))  # (D,)
-    items = _levels(item_emb / item_scale, INT8_MAX) * item_scale
-    return _int8_users(user_emb * item_scale) / item_scale, items
+    shrunk = outliers_shrunk(item_emb)
+    item_scale = _scale(shrunk.abs().amax(dim=0))  # (D,)
+    levels = _levels(shrunk / item_scale, INT8_MAX)
+    telling = _or_all((levels != levels[:1]).any(dim=0))  # (D,)
+    return _int8_users(user_emb * item_scale * telling) / item_scale, levels * item_scale
 
 
 def int4_item(user_emb: Tensor, item_emb: Tensor) -> tuple[Tensor, Tensor]:
     """Both sides balanced by dimension, one fp16 scale per item, one float32 scale per user; all float64."""
     balance = _balance(user_emb, item_emb)  # (D,)
-    items = item_emb / balance
+    telling = _or_all((item_emb != item_emb[:1]).any(dim=0) & (user_emb != 0).any(dim=0))  # (D,)
+    items = item_emb / balance * telling
     wanted = _least_error_scale(items)  # (I,)
     largest = wanted.max()
     largest = torch.where(largest > 0, largest, 1.0)
@@ -55,7 +64,8 @@ def int4_item(user_emb: Tensor, item_emb: Tensor) -> tuple[Tensor, Tensor]:
     step = torch.where(row_scale > 0, row_scale, 1.0) * largest
     levels = torch.where((row_scale > 0)[:, None], _levels(items / step[:, None], INT4_MAX), 0.0)
     gauge = balance * largest
-    return _int8_users(user_emb * gauge) / gauge, levels * step[:, None] * balance
+    telling = _or_all((levels != 0).any(dim=0))
+    return _int8_users(user_emb * gauge * telling) / gauge, levels * step[:, None] * balance
 
 
 def _int8_users(folded: Tensor) -> Tensor:
@@ -64,9 +74,28 @@ def _int8_users(folded: Tensor) -> Tensor:
     return _levels(folded / scale, INT8_MAX) * scale
 
 
+def _or_all(telling: Tensor) -> Tensor:
+    """(D,): dimensions that can change a ranking; all, if none can."""
+    return telling | ~telling.any()
+
+
+def outliers_shrunk(table: Tensor) -> Tensor:
+    """The table (N, D), outlying rows scaled down until they are OUTLIER_FACTOR times the largest other."""
+    for _ in range(OUTLIER_PASSES):
+        rms = table.square().mean(dim=0).sqrt()  # (D,)
+        size = torch.where(rms > 0, table.abs() / rms, 0.0).amax(dim=1)  # (N,)
+        some = size[size > 0]
+        if not some.numel():
+            break
+        rank = math.ceil((1 - OUTLIER_SHARE) * some.numel())
+        largest = OUTLIER_FACTOR * some.kthvalue(rank).values
+        table = table * torch.where(size > largest, largest / size, 1.0)[:, None]
+    return table
+
+
 def _balance(user_emb: Tensor, item_emb: Tensor) -> Tensor:
     """(D,): items are divided by it and users multiplied, so that both are of one size."""
-    user, item = (table.square().mean(dim=0).sqrt() for table in (user_emb, item_emb))
+    user, item = (outliers_shrunk(t).square().mean(dim=0).sqrt() for t in (user_emb, item_emb))
     return torch.where((user > 0) & (item > 0), item / user, 1.0).sqrt()
 
 

@@ -19,6 +19,7 @@ from recpress_edge.distill.students import ModelName, Role, check_pair, parse_na
 from recpress_edge.models.config import deciding
 from recpress_edge.training.config import TrainingConfig, settings
 from recpress_edge.training.given import fitting, given_members, model_in
+from recpress_edge.training.source import source_digest
 from recpress_edge.training.store import (
     METADATA,
     TrainedModel,
@@ -33,6 +34,15 @@ from recpress_edge.training.trajectory import has_trajectory, trajectory_digest
 # Part of every model's key; raise it when the same settings come to mean other numbers.
 # 1: first release
 TRAINING_REVISION: Final = 1
+# Methods whose code TRAINING_REVISION stands for. Of any other the key holds the source's digest: add a
+# method here when it is released.
+BUILT_IN: Final = frozenset(
+    (
+        "bpr", "ftd", "htd", "de", "rrd", "de_rrd", "irrrd", "rd", "cd",
+        "dcd", "unkd", "hetcomp", "soft", "neumf", "rrd-neumf", "ftd-neumf", "htd-neumf", "de-neumf",
+        "sasrec", "lightgcn", "cml", "multvae", "iae", "pop", "itemknn", "ease", "ensemble",
+    )
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +252,8 @@ def plan_model(
         decides["order"] = _order_digest(model, data)
     if (cutoff := dataset_cutoff(data)) != DEFAULT_CUTOFF:
         decides["cutoff"] = cutoff
+    if model.method not in BUILT_IN:
+        decides["source"] = source_digest(model.entry.where)
     key = digest_of(
         {
             **decides,
@@ -270,7 +282,8 @@ def _order_digest(model: ModelName, data: Dataset) -> str:
 
 
 def _settings(model: ModelName, role: Role, options: TrainOptions) -> tuple[Any, TrainingConfig]:
-    usual = settings(model.method, "quantised" if model.recipe else role)
+    entry = model.entry
+    usual = settings(model.method, "quantised" if model.recipe else role, closed_form=entry.closed_form)
     if model.entry.closed_form and options.training:
         raise ConfigError(
             f"{model} is computed at once and has no epochs: leave out "

@@ -41,6 +41,10 @@ class Settings:
 _BESIDE_BPR: Final = ("de", "rrd", "de_rrd", "irrrd", "rd", "cd", "dcd", "unkd")
 _AT_ONCE: Final = Settings({}, {"epochs": 1, "keep": "last"})
 """A closed form has no epochs, and nothing to choose among them."""
+_PLAIN: Final = Settings({}, {"epochs": 100})
+"""Of a method that is not in the table."""
+_PLAIN_QUANTISED: Final = Settings({}, {"epochs": 10, "evaluate_every": 1})
+"""Fine-tuned for a recipe's rounding: from a trained model, so short."""
 
 _USUAL: Final[Mapping[str, Settings]] = {
     # method, or "method role" where the two roles differ
@@ -63,17 +67,18 @@ _USUAL: Final[Mapping[str, Settings]] = {
     "ease": _AT_ONCE,
     "ensemble": _AT_ONCE,
     "lightgcn": Settings({}, {"epochs": 200, "patience": 5}),
-    # Fine-tuned for a recipe's rounding: from a trained model, so short and with smaller steps.
-    **{
-        f"{method} quantised": Settings({}, {"epochs": 10, "evaluate_every": 1})
-        for method in ("bpr", "ftd", "htd", "hetcomp", *_BESIDE_BPR)
-    },
+    **{f"{method} quantised": _PLAIN_QUANTISED for method in ("bpr", "ftd", "htd", "hetcomp", *_BESIDE_BPR)},
     "soft quantised": Settings({"learning_rate": 0.005}, {"epochs": 20, "evaluate_every": 1}),
     # Wide and without a teacher it overfits early: slower steps, softer scores, fewer epochs.
     "soft teacher": Settings({"learning_rate": 0.01, "temperature": 0.15}, {"epochs": 30}),
 }
 
 
-def settings(method: str, role: str) -> Settings:
-    """The usual settings of a method in a role."""
-    return _USUAL.get(f"{method} {role}") or _USUAL[method]
+def settings(method: str, role: str, *, closed_form: bool = False) -> Settings:
+    """The usual settings of a method in a role; a method that is not in the table has those of most."""
+    known = _USUAL.get(f"{method} {role}") or _USUAL.get(method)
+    if known:
+        return known
+    if closed_form:
+        return _AT_ONCE
+    return _PLAIN_QUANTISED if role == "quantised" else _PLAIN

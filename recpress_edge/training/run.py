@@ -20,6 +20,7 @@ from recpress_edge.models.teacher import Rankings, Tables, Teacher
 from recpress_edge.training.cache import Plan, TrainOptions
 from recpress_edge.training.checkpoint import CheckpointStore
 from recpress_edge.training.evaluate import evaluate, evaluate_rows
+from recpress_edge.training.fusion import below_member
 from recpress_edge.training.loop import Progress, RunState, fit, train
 from recpress_edge.training.stage import StagedRows
 from recpress_edge.training.store import TrainedModel, save_model
@@ -98,6 +99,8 @@ def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) ->
         "recall_by_popularity": thirds,
         "peak_memory_bytes": used,
     }
+    if plan.members and isinstance(method, ClosedForm):
+        metadata["below_member"] = below_member(metrics, metadata["members"])
     if tables:
         metadata["dim"] = tables.user_emb.shape[1]
         if plan.start:

@@ -39,7 +39,7 @@ def _ensure(work, name="bpr_dim4", options=QUICK, role="student", data=DATA, see
 
 def test_the_second_time_nothing_is_trained(tmp_path):
     first, listener = _ensure(tmp_path)
-    assert listener.kinds == [("train", "bpr_dim4"), ("done", "bpr_dim4")]
+    assert listener.kinds == [("train", "bpr_dim4"), ("needs", "bpr_dim4"), ("done", "bpr_dim4")]
     again, listener = _ensure(tmp_path)
     assert listener.kinds == [("cached", "bpr_dim4")]
     assert np.array_equal(first.item_emb, again.item_emb)
@@ -48,7 +48,7 @@ def test_the_second_time_nothing_is_trained(tmp_path):
 
 def test_a_fine_tuned_model_is_made_from_the_very_model_that_it_names(tmp_path):
     tuned, listener = _ensure(tmp_path, "bpr_dim4_qat-int8-dim")
-    assert listener.kinds[1::2] == [("done", "bpr_dim4"), ("done", "bpr_dim4_qat-int8-dim")]
+    assert listener.kinds[2::3] == [("done", "bpr_dim4"), ("done", "bpr_dim4_qat-int8-dim")]
     start, _ = _ensure(tmp_path, options=TrainOptions())  # the usual settings: ours are for the fine-tuning
     assert tuned.metadata["quantised"]["start"] == {"name": "bpr_dim4", "seed": 0, "sha256": start.digest}
     assert tuned.metadata["history"][0]["epoch"] == 0
@@ -95,7 +95,8 @@ def test_a_missing_teacher_is_trained_first_and_shared(tmp_path):
     options = dataclasses.replace(QUICK, teacher="bpr_dim6", method={"batch_size": 64})
     model, listener = _ensure(tmp_path, "ftd_dim4", options)
     assert listener.kinds == [
-        ("train", "bpr_dim6"), ("done", "bpr_dim6"), ("train", "ftd_dim4"), ("done", "ftd_dim4"),
+        ("train", "bpr_dim6"), ("needs", "bpr_dim6"), ("done", "bpr_dim6"),
+        ("train", "ftd_dim4"), ("needs", "ftd_dim4"), ("done", "ftd_dim4"),
     ]  # fmt: skip
     assert {event.teacher_of for event in listener if event.name == "bpr_dim6"} == {"ftd_dim4"}
     assert model.metadata["teacher"]["name"] == "bpr_dim6"
@@ -248,7 +249,7 @@ def test_two_at_once_train_one_model(tmp_path):
     for thread in threads:
         thread.join()
     kinds = [tuple(kind for kind, _ in listener.kinds) for _, listener in results]
-    assert kinds.count(("train", "done")) == 1
+    assert kinds.count(("train", "needs", "done")) == 1
     assert any(seen[-1] == "cached" for seen in kinds)
     assert np.array_equal(results[0][0].user_emb, results[1][0].user_emb)
 

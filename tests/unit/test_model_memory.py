@@ -1,15 +1,23 @@
 """Models that need much memory say how much, and are not begun without it."""
 
+import dataclasses
+import tracemalloc
+
+import numpy as np
 import pytest
 from small_data import two_tastes
 
 from recpress_edge.core import memory
 from recpress_edge.core.errors import DataError
+from recpress_edge.data.interactions import Interactions
+from recpress_edge.distill.need import require_memory_of
+from recpress_edge.distill.students import METHODS, create_method
 from recpress_edge.models.config import IAEConfig, ItemKNNConfig, MultVAEConfig
 from recpress_edge.models.iae import IAE
 from recpress_edge.models.itemknn import ItemKNN
 from recpress_edge.models.method import Job
 from recpress_edge.models.multvae import MultVAE
+from recpress_edge.models.teacher import Rankings, Tables, Teacher, Trajectory
 
 SAID: list[int] = []
 JOB = Job(two_tastes().train, 4, 0, 1, on_need=SAID.append)  # 60 users, 80 items
@@ -37,3 +45,77 @@ def test_what_does_not_fit_is_refused_and_what_just_fits_is_begun(what, case, mo
     SAID.clear()
     begin()
     assert [needed] == SAID
+
+
+def _taught(method: str) -> tuple[Job, object]:
+    entry = METHODS[method]
+    rows = Tables(np.ones((60, 4), np.float32), np.ones((80, 4), np.float32))
+    stages = np.zeros((1, 60, 80), np.int32)
+    trajectory = Trajectory(stages, np.zeros((1, len(JOB.train)), np.int32), (1,))
+    teacher = Teacher("t", rows, trajectory=trajectory) if entry.needs else None
+    several = (teacher,) if entry.needs == "trajectories" and teacher else ()
+    rankings = Teacher("r", None, Rankings(np.zeros((60, 80), np.int32), np.zeros((60, 80), np.float32)))
+    job = dataclasses.replace(
+        JOB,
+        dim=entry.has_dim * 4,
+        teacher=None if several else teacher,
+        teachers=(rankings,) if method == "ensemble" else several,
+    )
+    return job, entry.config()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_says_its_need_before_it_takes_it_and_is_refused_without(method, monkeypatch):
+    job, config = _taught(method)
+
+    def begin():
+        made = create_method(method, job, config)
+        if METHODS[method].closed_form:
+            made.fit()
+
+    SAID.clear()
+    begin()
+    (needed,) = SAID  # said once
+    monkeypatch.setattr(memory, "available_bytes", lambda: needed - 1)
+    with pytest.raises(DataError, match=r"needs .* is available\. (Set|Drop|Take|Leave) "):
+        begin()
+    assert [needed] == SAID
+
+
+def test_the_lists_of_a_teacher_count_what_they_take():
+    def need(method, users, items, **settings):
+        pairs = np.arange(users)
+        train = Interactions.from_pairs(pairs, pairs % items, users, items)
+        said = []
+        rows = Tables(np.ones((users, 4), np.float32), np.ones((items, 4), np.float32))
+        job = Job(train, 4, 0, 1, Teacher("t", rows), on_need=said.append)
+        require_memory_of(method, job, METHODS[method].config(**settings))
+        return said[0]
+
+    base = need("bpr", 1000, 2000)
+    # 5 copies of 3,000 rows of 4 floats, 1,536 rows of scores, 90 bytes a pair
+    assert base == 5 * 3000 * 4 * 4 + 1536 * 2000 * 4 + 90 * 1000
+    for method in ("rrd", "de_rrd"):  # 500 places of 72 bytes a user: the 36 kB that were seen
+        assert need(method, 1000, 2000) == base + 1000 * 500 * 72
+    assert need("irrrd", 1000, 2000) == base + (1000 * 500 + 2000 * 100) * 72
+    assert need("rrd", 1000, 2000, pool=100) == base + 1000 * 100 * 72
+    assert need("rrd", 1000, 300) == need("bpr", 1000, 300) + 1000 * 300 * 72  # no longer than the catalogue
+
+
+def test_a_need_is_a_lower_bound_of_what_is_taken():
+    users, items = 3000, 2000
+    rng = np.random.default_rng(0)
+    train = Interactions.from_pairs(
+        *np.divmod(np.unique(rng.integers(0, users * items, 40_000)), items), users, items
+    )
+    rows = Tables(*(rng.normal(size=(n, 4)).astype(np.float32) for n in (users, items)))
+    for method in ("rrd", "irrrd", "cd", "dcd", "unkd"):
+        said: list[int] = []
+        config = METHODS[method].config()
+        tracemalloc.start()
+        learner = create_method(method, Job(train, 4, 0, 1, Teacher("t", rows), on_need=said.append), config)
+        next(learner.batch_losses(0))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        blocks = 1536 * items * 4  # of scores are torch's, which tracemalloc does not see
+        assert 0.5 * peak < said[0] < 1.5 * peak + blocks, method

@@ -7,7 +7,8 @@ from exports import random_tables
 
 from recpress_edge.core.rng import stream
 from recpress_edge.distill.students import QUANTISED
-from recpress_edge.models.stored import CLIP_SHARES, STORED, stored_tables, straight_through
+from recpress_edge.models import stored
+from recpress_edge.models.stored import STORED, stored_tables, straight_through
 from recpress_export import item_scale, quantize
 
 
@@ -22,20 +23,26 @@ def _dequantised(recipe: str, user_emb: np.ndarray, item_emb: np.ndarray) -> tup
 
 
 def _corner_tables(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of zeros, one large dimension, one large item, a tiny row."""
+    """Rows and columns of zeros, one large dimension, large items, a large user, a tiny row; a constant."""
     user_emb, item_emb = random_tables(60, 400, 7, seed)
     item_emb[:, 2] *= 50
     item_emb[3] *= 30
     item_emb[4] = 0
     item_emb[5] *= 1e-9
     user_emb[6] = 0
+    item_emb[7] *= 1e4
+    user_emb[8] *= 1e4
     user_emb[:, 5] = 0
     item_emb[:, 6] = 0
+    if seed == 2:
+        item_emb[:, 0], user_emb[:, 0] = 3.0, 4.0
     return user_emb, item_emb
 
 
 @pytest.mark.parametrize("recipe", QUANTISED)
-@pytest.mark.parametrize("tables", [random_tables(300, 2000, 10), random_tables(5, 9, 1), _corner_tables(1)])
+@pytest.mark.parametrize(
+    "tables", [random_tables(300, 2000, 10), random_tables(5, 9, 1), _corner_tables(1), _corner_tables(2)]
+)
 def test_the_numbers_are_those_of_the_exporter(recipe, tables):
     found = STORED[recipe](*(torch.from_numpy(table).double() for table in tables))
     for mine, theirs in zip(found, _dequantised(recipe, *tables), strict=True):
@@ -45,7 +52,8 @@ def test_the_numbers_are_those_of_the_exporter(recipe, tables):
 def test_both_know_the_same_recipes_and_clips():
     assert tuple(STORED) == QUANTISED
     assert set(STORED) <= set(quantize.QUANTIZERS)
-    assert CLIP_SHARES == item_scale.CLIP_SHARES
+    for constant in ("CLIP_SHARES", "OUTLIER_SHARE", "OUTLIER_PASSES", "OUTLIER_FACTOR"):
+        assert getattr(stored, constant) == getattr(item_scale, constant)
 
 
 def test_int4_by_hand():
@@ -72,8 +80,8 @@ def test_the_gradient_passes_straight_through(recipe):
 
 def test_straight_through_keeps_every_bit_of_the_value():
     trained = torch.from_numpy(random_tables(1, 500, 4)[1]).requires_grad_()
-    stored = torch.round(trained.detach() * 7) / 7
-    assert torch.equal(straight_through(stored, trained), stored)
+    rounded = torch.round(trained.detach() * 7) / 7
+    assert torch.equal(straight_through(rounded, trained), rounded)
 
 
 def test_no_recipe_changes_nothing():

@@ -1,0 +1,39 @@
+"""Whether several teachers as one are worth more than the best of them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def below_member(
+    metrics: Mapping[str, Mapping[str, float | None]], members: Sequence[Mapping[str, Any]]
+) -> dict[str, Any] | None:
+    """The member that is better on validation than the ensemble, with both figures; None where none is.
+
+    ``metrics`` by split, the ensemble's; ``members`` as its model.json has them. Compared by Recall@50, or
+    by NDCG@50 where that recall is 1 in whatever order.
+    """
+    mine = metrics.get("valid")
+    rated = [member for member in members if "valid" in member["metrics"]]
+    if not mine or not rated:
+        return None
+    metric = "ndcg@50" if mine["recall@50"] in (None, 1.0) else "recall@50"
+    best = max(rated, key=lambda member: float(member["metrics"]["valid"][metric]))
+    value, theirs = mine[metric], best["metrics"]["valid"][metric]
+    if value is None or value >= theirs:
+        return None
+    return {
+        "metric": metric,
+        "value": value,
+        "member": best["name"],
+        "seed": best["seed"],
+        "member_value": theirs,
+    }
+
+
+def below_member_words(name: str, below: Mapping[str, Any]) -> str:
+    """The same in a sentence, with what to do."""
+    return (
+        f"{name} ranks worse than its member {below['member']}: valid {below['metric']} "
+        f"{below['value']:.4f} against {below['member_value']:.4f}. Distil from {below['member']}, or leave "
+        "out the weakest member."
+    )

@@ -1,0 +1,54 @@
+"""An ensemble below its best member is said, with both figures and what to do."""
+
+import argparse
+
+from small_data import two_tastes
+
+from recpress_edge.cli.train import warn_of_ensemble
+from recpress_edge.core.files import read_json, write_json
+from recpress_edge.training.cache import TrainOptions, ensure_model
+from recpress_edge.training.fusion import below_member, below_member_words
+
+
+def _valid(recall, ndcg=0.1):
+    return {"valid": {"recall@50": recall, "ndcg@50": ndcg}}
+
+
+def _member(name, *figures):
+    return {"name": name, "seed": 0, "metrics": _valid(*figures)}
+
+
+def test_the_best_member_is_named_with_both_figures():
+    members = [_member("ease", 0.30), _member("bpr_dim200", 0.25)]
+    below = below_member(_valid(0.28), members)
+    assert below == {
+        "metric": "recall@50", "value": 0.28, "member": "ease", "seed": 0, "member_value": 0.30,
+    }  # fmt: skip
+    assert below_member_words("ensemble:ease+bpr_dim200", below) == (
+        "ensemble:ease+bpr_dim200 ranks worse than its member ease: valid recall@50 0.2800 against 0.3000. "
+        "Distil from ease, or leave out the weakest member."
+    )
+    assert below_member(_valid(0.30), members) is None
+    assert below_member({}, members) is None
+
+
+def test_where_every_recall_is_1_ndcg_tells():
+    members = [_member("ease", 1.0, 0.4), _member("pop", 1.0, 0.2)]
+    for certain in (1.0, None):
+        below = below_member(_valid(certain, 0.3), members)
+        assert (below["metric"], below["member_value"]) == ("ndcg@50", 0.4)
+
+
+def test_model_json_and_the_terminal_say_it(tmp_path, capsys):
+    model = ensure_model(
+        "ensemble:pop+ease", "teacher", two_tastes(), 0, tmp_path, TrainOptions(), lambda _: None
+    )
+    assert model.metadata["below_member"]["member"] == "ease"  # popularity knows nobody's taste
+    warn_of_ensemble(argparse.Namespace(json=False), model.folder)
+    said = capsys.readouterr().out
+    assert said.startswith("warning    ensemble:pop+ease ranks worse than its member ease: valid ")
+    known = read_json(model.folder / "model.json")
+    known["metrics"]["valid"] = {name: 1.0 for name in known["metrics"]["valid"]}
+    write_json(model.folder / "model.json", known)
+    warn_of_ensemble(argparse.Namespace(json=False), model.folder)
+    assert not capsys.readouterr().out

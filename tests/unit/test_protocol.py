@@ -14,7 +14,7 @@ import psutil
 import pytest
 from bundles import make_bundle
 
-from device_bench import measure, process
+from device_bench import measure, process, protocol, selftest
 from device_bench.__main__ import build_parser
 from device_bench.ids import IdRecommender
 from device_bench.lanes.targets import lane_module, parse_target
@@ -150,6 +150,20 @@ def test_onnx_runtime_has_the_threads_that_were_asked_for(bundle):
     assert threads_after(3) - threads_after(1) == 2
 
 
+def test_every_worker_is_told_the_threads(bundle, monkeypatch):
+    """From the protocol to the job, and from the job to the session that answers the self-test."""
+    opened = []
+
+    def open_runtime(path, contract, threads, *_):
+        opened.append(threads)
+        return OnnxRuntime(path, contract, 1)
+
+    monkeypatch.setattr(selftest, "open_runtime", open_runtime)
+    assert protocol.job_of(bundle.folder, bundle, Protocol(threads=3)).threads == 3
+    measure.self_test(job_of(bundle, threads=3))
+    assert opened == [3]
+
+
 def verified_by(runtime, bundle):
     return dataclasses.replace(verify_bundle(bundle.folder), runtime=runtime)
 
@@ -215,8 +229,8 @@ def test_each_query_of_the_paced_series_comes_after_the_pause(monkeypatch):
     [(1, 200, 0.2), (5, 200, 1), (50, 100, 5), (100, 50, 5), (1000, 40, 40)],
 )
 def test_how_many_queries_come_alone(pause_ms, queries, seconds):
-    protocol = Protocol(pause_ns=pause_ms * 10**6)
-    assert (protocol.paced_queries, protocol.paced_s) == (queries, pytest.approx(seconds))
+    asked = Protocol(pause_ns=pause_ms * 10**6)
+    assert (asked.paced_queries, asked.paced_s) == (queries, pytest.approx(seconds))
 
 
 def test_pauses_are_asked_for_by_default_and_can_be_left_out():

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from device_bench.guard import add_guard_options, guard_of
 from device_bench.options import add_check_options, add_run_options
 from recpress_edge import __version__
-from recpress_edge.core.errors import RecPressError
+from recpress_edge.core.errors import RecPressError, told_by_system
 from recpress_edge.core.printable import json_text, one_line, printable
 
 EXIT_CODES = (
@@ -26,6 +27,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RecPressError as error:
         print(one_line(f"{error.label}: {error}"), file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:  # the reader of our output is gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        print(one_line(f"error: {told_by_system(error)}"), file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print(
             "\nstopped: nothing was recorded for the bundle being measured. Run the command again.",

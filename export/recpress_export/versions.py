@@ -15,7 +15,7 @@ from device_bench.guard import STANDARD, Guard
 from device_bench.protocol import self_test_apart
 from recpress_edge.core.bundle import Bundle, open_bundle
 from recpress_edge.core.errors import ArtifactError, ConfigError
-from recpress_edge.core.files import exchange, new_directory, storage_errors
+from recpress_edge.core.files import exchange, new_directory, storage_errors, sync_folder
 
 PREVIOUS: Final = ".previous"
 
@@ -74,6 +74,7 @@ def roll_back(folder: Path, guard: Guard = STANDARD) -> tuple[Bundle, str | None
         )
     with storage_errors(folder):
         _trade(previous, folder)
+        sync_folder(folder.parent)
     return open_bundle(folder), current.digest if current else None
 
 

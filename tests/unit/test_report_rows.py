@@ -40,6 +40,11 @@ def test_figures_of_a_run_are_those_of_its_record():
     assert run.p95_low_ns <= run.p95_ns <= run.p95_high_ns
 
 
+def test_percentile_interval_by_hand():
+    """Of 0 … 999 the ranks 500 ± 1.96 · √250 = 469.01 and 530.99: to be safe the 469th and the 532nd."""
+    assert percentile_interval(np.arange(1000.0), 50) == (468, 531)
+
+
 def test_percentile_interval_covers_the_true_value_about_95_times_in_100():
     rng = np.random.default_rng(3)
     covered = 0
@@ -309,6 +314,6 @@ def test_a_name_that_is_a_byte_longer_is_no_bigger_file():
     assert statuses["htd_dim10-int8"].startswith("behind soft_dim10-int8 in Recall@50")
 
 
-def test_percentile_interval_by_hand():
+def test_percentile_interval_of_ten_thousand_by_hand():
     """Of 1 … 10,000 the median's rank has deviation √(10,000 · ½ · ½) = 50: 5000 ± 98, and a rank above."""
     assert percentile_interval(np.arange(1.0, 10_001), 50) == (4902, 5099)

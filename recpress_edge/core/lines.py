@@ -1,0 +1,26 @@
+"""Lines for a terminal: broken between words, never inside one, and never wider than it."""
+
+import shutil
+import textwrap
+from typing import Final
+
+_FEWEST_COLUMNS: Final = 40
+_COLUMNS: Final = 80
+"""Where nothing says how wide the terminal is."""
+
+
+def columns() -> int:
+    """Width of the terminal, or what COLUMNS says; 80 where neither is known."""
+    return max(shutil.get_terminal_size((_COLUMNS, 24)).columns, _FEWEST_COLUMNS)
+
+
+def hanging(label: str, text: str, indent: int = 11) -> str:
+    """A label and a text beside it; further lines begin below the text. A long name or path is not broken."""
+    return textwrap.fill(
+        text,
+        columns(),
+        initial_indent=label.ljust(indent),
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -171,6 +171,8 @@ def _print(
         for left in section.left:
             if left.status.startswith("invalid"):
                 say(args, hanging("left out", f"{left.run.path}: {left.status}"))
+        for doubt in section.doubts:
+            say(args, hanging("no figure", doubt))
         if section.superseded:
             say(args, f"left out   {section.superseded} superseded by newer runs")
         say(args, hanging("verdict", found.sentence))

@@ -14,10 +14,12 @@ from recpress_edge.core.lines import hanging
 from recpress_edge.core.metrics import stated_cutoff
 from recpress_edge.core.results import (
     BASES,
+    PACED,
     RUNTIME_FIELDS,
     SAME_CONDITIONS,
     counts_instructions,
     field_of,
+    figure,
     find_records,
     read_record,
     runtime_of,
@@ -135,11 +137,10 @@ def _parsed(text: str, parse: Callable[[str], int], where: str) -> int:
 
 
 def record_cost(record: Mapping[str, Any]) -> Cost:
-    """What a record says about limits; time only from those that measured it."""
-    samples, paced = samples_of(record)["query"], samples_of(record).get("paced")
+    """What a record says about limits; time only from those that measured it, and can rely on it."""
     counted = counts_instructions(record)
     timed = record["basis"] == "measured" and not counted
-    p50, p95, p99 = (percentile(samples, q) if timed else None for q in (50, 95, 99))
+    p50, p95, p99 = (figure(record, "query", q) if timed else None for q in (50, 95, 99))
     cutoff = stated_cutoff(record["quality"])
     return Cost(
         file_bytes=record["artifact"].get("file_bytes"),
@@ -147,8 +148,8 @@ def record_cost(record: Mapping[str, Any]) -> Cost:
         p95_ns=p95,
         p99_ns=p99,
         peak_bytes=(record["memory_bytes"].get("model") or {}).get("vm_hwm"),
-        instructions_p50=percentile(samples, 50) if counted else None,
-        paced_p95_ns=percentile(paced, 95) if timed and paced else None,
+        instructions_p50=percentile(samples_of(record)["query"], 50) if counted else None,
+        paced_p95_ns=figure(record, PACED, 95) if timed else None,
         recall=record["quality"].get(f"recall@{cutoff}"),
         cutoff=cutoff,
     )

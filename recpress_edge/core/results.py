@@ -51,6 +51,17 @@ _SECTIONS: Final = (
     "selftest",
 )
 SAMPLES: Final = ("query", "end_to_end", "first_query", "load", "import")
+PACED: Final = "paced"
+"""Samples that a record may have besides: queries that each came after a pause."""
+PERCENTILES: Final[Mapping[str, tuple[int, ...]]] = {
+    # what is told of each series, from the middle outwards
+    "query": (50, 90, 95, 99),
+    "end_to_end": (50, 90, 95, 99),
+    PACED: (50, 90, 95),
+    "first_query": (50,),
+    "load": (50,),
+    "import": (50,),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +165,18 @@ def samples_of(record: Mapping[str, Any]) -> Mapping[str, Sequence[int]]:
     """Raw samples by name (query, end_to_end, first_query, load, import): nanoseconds or instructions."""
     samples: Mapping[str, Sequence[int]] = record[samples_section(record)]
     return samples
+
+
+def trusted(record: Mapping[str, Any], series: str) -> tuple[int, ...]:
+    """Percentiles of a series that can be relied on, by the record's own word."""
+    judged = field_of(record, f"validity.{series}.trusted")
+    return PERCENTILES[series] if judged is None else tuple(judged)
+
+
+def figure(record: Mapping[str, Any], series: str, q: int) -> float | None:
+    """A percentile of a series; None where there is none, or none that can be relied on."""
+    samples = samples_of(record).get(series)
+    return percentile(samples, q) if samples and q in trusted(record, series) else None
 
 
 def find_records(folder: Path) -> list[Path]:

@@ -104,6 +104,12 @@ class Section:
         )
 
     @property
+    def doubts(self) -> tuple[str, ...]:
+        """Figures of its valid runs that cannot be relied on, and why."""
+        runs = [run for placed in self.placed for run in placed.point.runs]
+        return tuple(f"{run.name}, {doubt}" for run in runs for doubt in run.doubts)
+
+    @property
     def superseded(self) -> int:
         """How many older runs were replaced by newer ones."""
         return sum(left.status.startswith("superseded") for left in self.left)

@@ -12,11 +12,13 @@ from recpress_edge.core.files import read_json
 from recpress_edge.core.metrics import stated_cutoff
 from recpress_edge.core.results import (
     BENCH_SCHEMA,
+    PACED,
     RUNTIME_FIELDS,
     SAME_CONDITIONS,
     check_record,
     counts_instructions,
     field_of,
+    figure,
     find_records,
     runtime_of,
     samples_of,
@@ -52,6 +54,8 @@ class Run:
     valid: bool
     reasons: tuple[str, ...]
     """Why a run is not valid."""
+    doubts: tuple[str, ...]
+    """Of a valid run too: series or percentiles that cannot be relied on, and why."""
     name: str
     student: str
     method: str
@@ -79,7 +83,7 @@ class Run:
     p50_ns: Span
     p95_ns: Span
     paced_p95_ns: Span | None
-    """p95 of queries that each came after a pause; None where none were measured."""
+    """p95 of queries that each came after a pause; None where none were measured, or none to rely on."""
     cost: Cost
     counted: bool
     """Whether what is called ``*_ns`` here are instructions that an emulator counted, which is no time."""
@@ -189,9 +193,9 @@ def _to_run(path: str, record: Mapping[str, Any]) -> Run:
     artifact, quality = record["artifact"], record["quality"] or {}
     provenance, memory = artifact["provenance"], record["memory_bytes"]
     dataset = provenance["dataset"]
-    samples, paced = samples_of(record)["query"], samples_of(record).get("paced")
-    p50, p95 = timed(samples, 50), timed(samples, 95)
-    paced_p95 = timed(paced, 95) if paced else None
+    samples = samples_of(record)
+    p50, p95 = timed(samples["query"], 50), timed(samples["query"], 95)
+    paced_p95 = None if figure(record, PACED, 95) is None else timed(samples[PACED], 95)
     cutoff, profile = stated_cutoff(quality), str(artifact["profile"])
     _positive(p95.mean, "p95 of the query samples")
     counted = counts_instructions(record)
@@ -204,6 +208,7 @@ def _to_run(path: str, record: Mapping[str, Any]) -> Run:
         basis=str(record["basis"]),
         valid=bool(record["valid"]),
         reasons=tuple(map(str, record.get("invalid_reasons", ()))),
+        doubts=_doubts(record),
         name=str(artifact["name"]),
         student=str(provenance["student"]),
         method=named(provenance.get("method")) or str(provenance["student"]).partition("_")[0],
@@ -249,6 +254,11 @@ def named(value: Any) -> str:
 def _text_at(record: Mapping[str, Any], dotted: str) -> str:
     value = field_of(record, dotted)
     return "" if value is None else str(value)
+
+
+def _doubts(record: Mapping[str, Any]) -> tuple[str, ...]:
+    judged = record.get("validity") or {}
+    return tuple(f"{series}: {reason}" for series, found in judged.items() for reason in found["reasons"])
 
 
 def _positive(value: Any, name: str) -> float:

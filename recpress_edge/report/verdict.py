@@ -19,8 +19,8 @@ from recpress_edge.report.runtimes import runtime_lines
 WITHIN: Final = 0.02
 RULE: Final = (
     "Chosen, by report and pick alike: of the variants that keep every limit, the smallest file whose "
-    f"Recall is within {WITHIN:.0%} (relative) of the best of them; equal sizes are settled by Recall, then "
-    "by p95 latency."
+    f"Recall is within {100 * WITHIN:.0f} % (relative) of the best of them; equal sizes are settled by "
+    "Recall, then by p95 latency."
 )
 LIMITS_RULE: Final = (
     "Limits: peak memory is that of the whole process (VmHWM); with several seeds the largest file and peak "
@@ -132,18 +132,21 @@ def _against_teacher(section: Section, point: Point) -> str:
     values = _on_same_knowledge(section, point, teacher)
     if values is None or not values[1]:
         return own
-    split, kept = ("", values[0] / values[1])
-    if asked_with_more(point.first):
-        split = " on validation users"
+    kept = values[0] / values[1]
+    split = " on validation users" if asked_with_more(point.first) else ""
     whose = "its teacher's" if point.first.teacher else "the best teacher's"
-    verb = "it keeps" if kept < 1 else "it reaches"
     size = (
         f", which needs {times(teacher.n_bytes / point.file_bytes.mean)} the bytes" if teacher.n_bytes else ""
     )
     return (
-        f"{verb} {100 * kept:.1f} % of {whose} {section.metric}{split} ({recall(values[0])} of "
+        f"it {_share(kept)} of {whose} {section.metric}{split} ({recall(values[0])} of "
         f"{recall(values[1])}, {teacher.name}{size})"
     ) + (f"; {own} on test users" if split else "")
+
+
+def _share(kept: float) -> str:
+    """'keeps 97.2 %', or 'reaches 103.0 %'."""
+    return f"{'keeps' if kept < 1 else 'reaches'} {100 * kept:.1f} %"
 
 
 def _teacher(section: Section, point: Point) -> Step | None:
@@ -183,7 +186,7 @@ def _against_fp32(section: Section, point: Point) -> str:
     if fp32 is None or fp32 is point or not fp32.recall.mean:
         return ""
     kept, size = point.recall.mean / fp32.recall.mean, point.file_bytes.mean / fp32.file_bytes.mean
-    return f"It keeps {100 * kept:.1f} % of its fp32 file's {section.metric} at {size:.2f}× the bytes."
+    return f"It {_share(kept)} of its fp32 file's {section.metric} at {size:.2f}× the bytes."
 
 
 def _against_undistilled(section: Section, point: Point) -> str:

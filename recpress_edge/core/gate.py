@@ -213,7 +213,8 @@ def verdict_lines(held: Sequence[Held]) -> list[str]:
             lines.append("  MISSED   no record is for it, so nothing shows that it holds")
             continue
         name, device = one.record["artifact"].get("name"), one.record["device"].get("id")
-        lines.append(hanging(f"{one.budget.name}: ", f"{name} on {device}, {runtime_of(one.record)}", 4))
+        who = f"{one.budget.name}: {name} on {device}, {runtime_of(one.record)}"
+        lines.append(hanging("", who, 0))
         lines += [hanging("  ok" if check.holds else "  MISSED", str(check)) for check in one.checks]
         lines += [hanging("  INVALID", reason) for reason in one.invalid]
         if one.invalid:

@@ -126,6 +126,33 @@ def test_pick_needs_a_budget_that_it_understands(runs, argv):
         run("pick", runs, *argv)
 
 
+@pytest.mark.parametrize("columns", [80, 60])
+def test_no_line_is_wider_than_the_terminal_and_no_word_is_broken(tmp_path, capsys, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.chdir(tmp_path)
+    records = [*study(), *(make_record(name=f"soft_dim10-s{n}-int8-tflite-history", seed=n) for n in (7, 8))]
+    records += [make_record("htd_dim8", paced_p95_ns=246_000, reasons=("unstable: " + "so much " * 30,))]
+    write_runs(tmp_path / "runs", records)
+    for command in (["report", "runs", "-o", "r.html"], ["pick", "runs", "--max-bytes", "400KiB"]):
+        assert run(*command) == 0
+        out = capsys.readouterr().out
+        assert max(map(len, out.splitlines())) <= columns
+        for name in ("soft_dim10-int8", "soft_dim20-int8", "Recall@50"):
+            assert name in out
+        assert "-\n" not in out
+
+
+def test_pick_needs_no_package_of_the_report(runs):
+    code = (
+        "import sys; sys.modules.update(jinja2=None, matplotlib=None)\n"
+        "from recpress_edge.cli import main\n"
+        f"sys.exit(main(['pick', {str(runs)!r}, '--max-bytes', '400KiB']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "pick       soft_dim10-int8: it keeps" in done.stdout
+
+
 def test_importing_the_commands_stays_light():
     code = (
         "import sys, recpress_edge.cli.report, recpress_edge.cli.pick; "

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from records import as_counted, make_record, write_runs
+from records import as_counted, judged_at, make_record, write_runs
 
 from device_bench.__main__ import main
 from recpress_edge.cli import main as host_main
@@ -51,6 +51,55 @@ def test_every_miss_is_named_with_its_margin(budgets, tmp_path, capsys):
     assert "  MISSED   Recall@50 0.2500 < 0.2700 (0.0200 below)\n" in out
     assert out.count("MISSED") == 2
     assert err == "error: 2 of 5 limits missed or not shown to hold\n"
+
+
+def test_recall_is_held_at_the_k_that_judges_the_record(budgets, tmp_path, capsys):
+    record = judged_at(make_record(recall=0.9), 10, 0.26, n_items=40)
+    assert check(budgets("[budget.a]\nmin_recall = 0.27"), write_runs(tmp_path / "a", [record])) == 3
+    assert "MISSED   Recall@10 0.2600 < 0.2700 (0.0100 below)" in capsys.readouterr().out
+
+
+def test_recall_that_was_not_measured_was_not_shown_to_hold(budgets, tmp_path, capsys):
+    record = make_record()
+    record["quality"]["recall@50"] = None
+    assert check(budgets("[budget.a]\nmin_recall = 0.01"), write_runs(tmp_path / "a", [record])) == 3
+    assert "MISSED   Recall@50 not known, limit 0.0100" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("limit", "code"), [("245us", 3), ("246us", 0)])
+def test_paced_latency_has_a_limit_of_its_own(budgets, tmp_path, limit, code):
+    runs = write_runs(tmp_path / "a", [make_record(p95_ns=61_000, paced_p95_ns=246_000)])
+    assert check(budgets(f"[budget.a]\nmax_p95 = '61us'\nmax_paced_p95 = '{limit}'"), runs) == code
+
+
+def test_a_percentile_that_the_record_does_not_rely_on_holds_nothing(budgets, tmp_path, capsys):
+    record = make_record()
+    record["validity"] = {"query": {"trusted": [50, 90, 95], "reasons": ["p99 is decided by waiting"]}}
+    runs = write_runs(tmp_path / "a", [record])
+    assert check(budgets("[budget.a]\nmax_p95 = '1s'\nmax_p99 = '1s'"), runs) == 3
+    out = capsys.readouterr().out
+    assert "  ok       p95 " in out
+    assert "  MISSED   p99 not known, limit 1.00 s\n" in out
+
+
+def test_every_runtime_is_held(budgets, tmp_path, capsys):
+    slow = make_record(p95_ns=91_000, runtime="ai-edge-litert", created="2026-11-02T00:00:00Z")
+    runs = write_runs(tmp_path / "a", [make_record(p95_ns=61_000), slow])
+    assert check(budgets("[budget.a]\nmax_p95 = '61us'"), runs) == 3
+    out = capsys.readouterr().out
+    assert out.count("  ok  ") == out.count("  MISSED  ") == 1
+    assert "a: soft_dim10-int8 on host-x86, ai-edge-litert\n  MISSED " in out
+
+
+def test_no_line_of_the_check_is_wider_than_the_terminal(budgets, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    reason = "loaded: the process waited for a core 86% of the time that it wanted one (at most 5%)"
+    board = "raspberry-pi-4-model-b-rev-1-5-4c-4g-d08-r0p3-asimd"
+    record = make_record(name="soft_dim10-s1-int8-tflite-history", device=board, reasons=(reason,))
+    check(budgets(FITS), write_runs(tmp_path / "a", [record]))
+    lines = capsys.readouterr().out.splitlines()
+    assert all(len(line) <= 80 for line in lines if not line.startswith("  record")), lines
+    assert reason in " ".join(" ".join(lines).split())  # broken between words alone
 
 
 def test_the_newest_valid_record_counts(budgets, tmp_path, capsys):

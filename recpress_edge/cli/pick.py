@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recpress_edge.cli.common import common_options, emit, say
-from recpress_edge.cli.report import budget_of, budget_options, say_rule, say_unreadable
+from recpress_edge.cli.report import budget_of, budget_options, say_end
 from recpress_edge.core.budget import Budget, Check, checks
 from recpress_edge.core.errors import ConfigError, GateError
 from recpress_edge.core.lines import hanging
@@ -30,6 +30,7 @@ def run(args: argparse.Namespace) -> int:
     """Print winners and near misses. Exit code 0, or 3 when one of the sections has no winner."""
     from recpress_edge.report.front import sections as sort_sections
     from recpress_edge.report.rows import read_files, read_runs
+    from recpress_edge.report.verdict import rule
 
     budget = budget_of(args)
     if not budget.limited:
@@ -39,8 +40,8 @@ def run(args: argparse.Namespace) -> int:
     runs, unreadable = read_runs(read_files(args.runs))
     sections = sort_sections(runs, budget)
     answers = [_answer(args, section, budget) for section in sections]
-    say_unreadable(args, unreadable)
-    emit(args, {"budget": str(budget), "sections": answers})
+    say_end(args, unreadable, budget)
+    emit(args, {"budget": str(budget), "rule": rule(budget), "sections": answers})
     without = [
         section.title
         for section, answer in zip(sections, answers, strict=True)
@@ -70,7 +71,8 @@ def _answer(args: argparse.Namespace, section: "Section", budget: Budget) -> dic
         say(args, hanging("near miss", f"{placed.point.label}: {of}, {missed}"))
     for line in found.runtimes:
         say(args, hanging("runtime", line))
-    say_rule(args, found)
+    for note in found.notes:
+        say(args, hanging("note", note))
     say(args)
     return {
         "section": section.title,

@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
         emit(args, {"dry_run": True, "runs": len(runs), "page": str(page), "png": str(picture)})
         return 0
     _write(args, sections, (unreadable, survivals), budget, verdicts, page, picture)
-    _print(args, sections, verdicts, unreadable)
+    _print(args, sections, verdicts, unreadable, budget)
     for row in survivals:
         say(args, hanging("limit", f"{row.name}, {row.limit} ({row.where}): {row.outcome}"))
     for devices in lanes(sections):
@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
         say(args)
     say(args, f"page       {page}")
     say(args, f"picture    {picture}")
-    emit(args, {"page": str(page), "png": str(picture), **as_json(sections, verdicts, unreadable)})
+    emit(args, {"page": str(page), "png": str(picture), **as_json(sections, verdicts, unreadable, budget)})
     return 0
 
 
@@ -161,6 +161,7 @@ def _print(
     sections: "Sequence[Section]",
     verdicts: "Sequence[Verdict]",
     unreadable: "Sequence[Unreadable]",
+    budget: Budget,
 ) -> None:
     for section, found in zip(sections, verdicts, strict=True):
         say(args, hanging("", section.title, 0))
@@ -180,20 +181,17 @@ def _print(
             say(args, hanging("int8", found.own_int8))
         for line in found.runtimes:
             say(args, hanging("runtime", line))
-        say_rule(args, found)
+        for note in found.notes:
+            say(args, hanging("note", note))
         say(args)
-    say_unreadable(args, unreadable)
+    say_end(args, unreadable, budget)
 
 
-def say_rule(args: argparse.Namespace, found: "Verdict") -> None:
-    """What judges, what is known, and how the choice was made."""
-    for note in found.notes:
-        say(args, hanging("note", note))
-    say(args, hanging("rule", found.rule))
+def say_end(args: argparse.Namespace, unreadable: "Sequence[Unreadable]", budget: Budget) -> None:
+    """How every choice was made, and each file that is no record, with the reason."""
+    from recpress_edge.report.verdict import rule
 
-
-def say_unreadable(args: argparse.Namespace, unreadable: "Sequence[Unreadable]") -> None:
-    """Every file that is no record, with the reason."""
+    say(args, hanging("rule", rule(budget)))
     for file in unreadable:
         say(args, hanging("no record", f"{file.path}: {file.reason}"))
 
@@ -238,15 +236,20 @@ def _figures(section: "Section") -> dict[str, list[str]]:
 
 
 def as_json(
-    sections: "Sequence[Section]", verdicts: "Sequence[Verdict]", unreadable: "Sequence[Unreadable]"
+    sections: "Sequence[Section]",
+    verdicts: "Sequence[Verdict]",
+    unreadable: "Sequence[Unreadable]",
+    budget: Budget,
 ) -> dict[str, Any]:
     """What the page says, for programs. Base units."""
+    from recpress_edge.report.verdict import rule
+
     return {
+        "rule": rule(budget),
         "sections": [
             {
                 "conditions": dict(section.conditions),
                 "verdict": found.sentence,
-                "rule": found.rule,
                 "notes": list(found.notes),
                 "cutoff": section.cutoff,
                 "profile": section.first.profile,

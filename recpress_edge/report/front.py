@@ -121,7 +121,14 @@ def sections(runs: Sequence[Run], budget: Budget) -> tuple[Section, ...]:
     for run in runs:
         grouped[run.conditions].append(run)
     found = [_section(conditions, members, budget) for conditions, members in sorted(grouped.items())]
-    return tuple(sorted(found, key=lambda section: section.first.counted))  # what was measured comes first
+    return tuple(sorted(found, key=_order))
+
+
+def _order(section: Section) -> tuple[bool, str, str, bool, str]:
+    """What was measured comes first, then by data and device, files with all users before others."""
+    run = section.first
+    profile = run.profile
+    return run.counted, run.dataset, str(run.record["device"]["id"]), profile != "all-users", profile
 
 
 def _section(conditions: tuple[tuple[str, str], ...], runs: Sequence[Run], budget: Budget) -> Section:

@@ -26,7 +26,7 @@ from recpress_edge.report.lanes_plot import lanes_panel
 from recpress_edge.report.over_time import over_time
 from recpress_edge.report.robustness import Survival
 from recpress_edge.report.rows import Run, Unreadable
-from recpress_edge.report.verdict import Verdict, verdict
+from recpress_edge.report.verdict import Verdict, rule, verdict
 
 MAX_RAW_BYTES: Final = 20 * 10**6
 _DOWNLOAD: Final = """
@@ -92,6 +92,7 @@ def render(
         unreadable=unreadable,
         budget=budget,
         rule=RULE,
+        choice=rule(budget),
         theme=theme_css(),
         created=created,
         version=version,

@@ -9,7 +9,8 @@ from recpress_edge.report.rows import Run
 _HISTORY: Final = "history"
 _KNOWS: Final = {
     "all-users": "User vectors know the train items alone; train and validation items are never recommended.",
-    "single-user": "The user's vector knows the train items alone, and Recall is that of this one user.",
+    "single-user": "The user's vector knows the train items alone. Recall is that of one user, which tells "
+    "little: the all-users files of a student tell what it is worth.",
     _HISTORY: "A history file is asked with the train and validation items of a test user; a teacher, or a "
     "file with user vectors, knows the train items alone. So it is compared with history files, and with its "
     "teacher on validation users, where both know the train items.",

@@ -114,7 +114,9 @@ def _draw(axes: Axes, section: Section, index: int, winner: Placed | None) -> No
     axes.set_ylabel(section.metric)
     axes.margins(y=0.14)
     axes.yaxis.set_major_locator(MaxNLocator(6))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3f}".removeprefix("0")))
+    axes.yaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{value:.3f}".removeprefix("0") if value >= 0 else "")
+    )
     axes.grid(axis="y", color="#e8e8e8", lw=0.7)
     axes.set_axisbelow(True)
     axes.autoscale_view()

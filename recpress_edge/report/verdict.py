@@ -22,7 +22,7 @@ RULE: Final = (
     f"Recall is within {100 * WITHIN:.0f} % (relative) of the best of them; equal sizes are settled by "
     "Recall, then by p95 latency."
 )
-LIMITS_RULE: Final = (
+_LIMITS: Final = (
     "Limits: peak memory is that of the whole process (VmHWM); with several seeds the largest file and peak "
     "count, and the mean p95."
 )
@@ -34,7 +34,6 @@ class Verdict:
 
     winner: Placed | None
     sentence: str
-    rule: str
     notes: tuple[str, ...]
     """Which K judges where it is not 50, and what a file of this profile may know."""
     int8: tuple[str, ...]
@@ -53,12 +52,16 @@ def verdict(section: Section, budget: Budget) -> Verdict:
     return Verdict(
         winner,
         _sentence(section, winner, budget),
-        f"{RULE} {LIMITS_RULE}" if budget.limited else RULE,
         tuple(note for note in (why_cutoff(section), knows(section)) if note),
         int8_lines(section),
         own,
         runtime_lines(section),
     )
+
+
+def rule(budget: Budget) -> str:
+    """How :func:`choose` chooses, in words."""
+    return f"{RULE} {_LIMITS}" if budget.limited else RULE
 
 
 def candidates(section: Section) -> tuple[Placed, ...]:

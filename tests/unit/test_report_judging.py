@@ -218,8 +218,9 @@ def test_report_and_pick_choose_alike(tmp_path, capsys, limits):
     answers = []
     for command in (["report", str(runs), "-o", str(tmp_path / "r.html")], ["pick", str(runs)]):
         assert main([*command, *limits, "--json"]) == 0
-        (section,) = json.loads(capsys.readouterr().out)["sections"]
-        answers.append((section["winner"], section["verdict"]))
+        answer = json.loads(capsys.readouterr().out)
+        (section,) = answer["sections"]
+        answers.append((section["winner"], section["verdict"], answer["rule"]))
     assert answers[0] == answers[1]
     assert answers[0][0] == "soft_dim20-int8"
 

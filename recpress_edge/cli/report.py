@@ -95,8 +95,9 @@ def run(args: argparse.Namespace) -> int:
             raise ConfigError(f"{target} is a folder. Name a file, for example {target / page.name}")
         check_free(target, force=args.force)
     files = read_files(args.runs)
-    survivals = read_survivals(files)
-    runs, unreadable = read_runs(files, required=not survivals)
+    survivals, damaged = read_survivals(files)
+    runs, others = read_runs(files, required=not survivals)
+    unreadable = [*others, *damaged]
     sections = sort_sections(runs, budget)
     verdicts = [verdict(section, budget) for section in sections]
     if args.dry_run:

@@ -219,7 +219,7 @@ def tflite(tmp_path_factory):
 
 
 def export_to(home, file_format):
-    gate = Gate(min_overlap_at_50=0.0, max_recall_at_50_loss=1.0, lost_users=0)
+    gate = Gate(min_overlap=0.0, max_recall_loss=1.0, max_ndcg_loss=1.0, max_item_shift=1.0, lost_users=0)
     source = dataclasses.replace(make_source(home / "model"), file_format=file_format)
     return export_bundle(source, RECIPES["int8-dim"], home / f"tiny-{file_format}", gate=gate).bundle.folder
 

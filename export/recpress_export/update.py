@@ -26,7 +26,7 @@ from recpress_edge.core.bundle import (
 )
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError, GateError
 from recpress_edge.core.files import canonical_json, new_directory, write_atomic
-from recpress_edge.core.metrics import recall_at_k
+from recpress_edge.core.metrics import recall_at_k, telling_cutoff
 from recpress_export.card import write_card
 from recpress_export.catalogue import Changes, Placed, place
 from recpress_export.closing import CARD_FILE
@@ -81,7 +81,7 @@ def update_bundle(folder: Path, changes: Changes, target: Path | None = None, *,
         write_atomic(draft / SELFTEST_FILE, canonical_json(selftest_facts(test)) + b"\n")
         runtime = open_runtime(draft / contract.model_file, contract)
         compared = _check_unchanged(verified.runtime, old.contract, runtime, contract, placed, test)
-        entry = _entry(old, changes, placed, rows) | _recall(old, verified.runtime, runtime)
+        entry = _entry(old, changes, placed, rows) | _recall(old, contract, verified.runtime, runtime)
         _sign(draft, old, contract, entry)
         made = verify_bundle(draft).bundle
         _check_tables(stored, after, read_stored(made), placed)
@@ -209,15 +209,17 @@ def _entry(old: Bundle, changes: Changes, placed: Placed, rows: NewRows) -> dict
     }
 
 
-def _recall(old: Bundle, before: Runtime, after: Runtime) -> dict[str, Any]:
-    """Recall@50 of the bundle's evaluation users on the catalogue before and after."""
+def _recall(old: Bundle, new: Contract, before: Runtime, after: Runtime) -> dict[str, Any]:
+    """Recall@K of the bundle's evaluation users on the catalogue before and after, of the K that judges."""
     users = old.evaluation()
     relevant = [users.relevant(row).tolist() for row in range(users.users.size)]
+    candidates = np.minimum(*(users.candidates(one.n_items, one.retired) for one in (old.contract, new)))
+    k = telling_cutoff(old.quality, candidates)
     found = {
-        when: recall_at_k(rank(runtime, users).items, relevant)
+        when: recall_at_k(rank(runtime, users).items[:, :k], relevant)
         for when, runtime in (("before", before), ("after", after))
     }
-    return {"recall@50": {"split": "test", **found}}
+    return {"recall": {"cutoff": k, "split": "test", **found}}
 
 
 def _sign(draft: Path, old: Bundle, contract: Contract, entry: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from recpress_edge.cli.common import common_options, emit, next_steps, say
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.core.units import format_bytes
+from recpress_edge.core.units import format_bytes, format_share
 
 if TYPE_CHECKING:
     from recpress_export.catalogue import Changes
@@ -98,8 +98,10 @@ def _report(args: argparse.Namespace, changes: "Changes", updated: "Updated") ->
             f"the worst was {entry['worst_clip']:.2f} times it{overruled}",
         )
     say(args, f"same       {updated.compared_scores:,} scores of unchanged items are what they were")
-    recall = entry["recall@50"]
-    say(args, f"recall@50  {recall['before']:.4f} → {recall['after']:.4f}   ({recall['split']} users)")
+    recall = entry["recall"]
+    figures = " → ".join(format_share(recall[when]) for when in ("before", "after"))
+    metric = f"recall@{recall['cutoff']}"
+    say(args, f"{metric:<9}  {figures}   ({recall['split']} users)")
     say(args, f"wrote      {bundle.model_path}   {format_bytes(bundle.model_bytes)}")
     say(
         args,

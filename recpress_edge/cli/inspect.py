@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from recpress_edge.cli.common import common_options, emit, say, table
 from recpress_edge.cli.profile import audience
 from recpress_edge.core.errors import ArtifactError, ConfigError, MissingExtraError
-from recpress_edge.core.units import format_bytes
+from recpress_edge.core.units import format_bytes, format_share
 
 if TYPE_CHECKING:
     from recpress_edge.core.bundle import Bundle
@@ -242,19 +242,19 @@ def _provenance_lines(provenance: Mapping[str, Any]) -> Iterator[str]:
 
 def _quality_lines(quality: Mapping[str, Any]) -> Iterator[str]:
     if quality.get("chain"):
+        from recpress_edge.core.metrics import stated_cutoff
+
+        k = stated_cutoff(quality)
         cells = [
             (
                 f"{stage['stage']}: {stage['name']}",
                 format_bytes(stage["bytes"]) if stage["bytes"] else "–",
-                *(
-                    f"{stage[split]['recall@50']:.4f}" if "recall@50" in (stage[split] or {}) else "–"
-                    for split in ("valid", "test")
-                ),
+                *(format_share((stage[split] or {}).get(f"recall@{k}")) for split in ("valid", "test")),
             )
             for stage in quality["chain"]
         ]
         yield ""
-        yield table(("stage", "size", "valid Recall@50", "test Recall@50"), cells)
+        yield table(("stage", "size", f"valid Recall@{k}", f"test Recall@{k}"), cells)
         yield ""
     parity = quality.get("parity")
     if parity:
@@ -262,15 +262,17 @@ def _quality_lines(quality: Mapping[str, Any]) -> Iterator[str]:
         exact = f", {parity['exact_users']:,} users exact" if parity["exact_users"] is not None else ""
         yield f"parity     {parity['users']:,} users against {parity['reference']}: {overlap}{exact}"
         if parity.get("gate"):
-            yield f"gate       {_gate(parity['gate'], parity['users'])}"
+            yield f"gate       {_gate(parity['gate'], parity['cutoff'])}"
 
 
-def _gate(gate: Mapping[str, Any], n_users: int) -> str:
+def _gate(gate: Mapping[str, Any], k: int) -> str:
     """What the file had to keep, or by how much it did not."""
     if not gate["met"]:
         return f"NOT MET{', overruled by --force' if gate['overruled'] else ''}: {gate['failure']}"
-    loss = max(gate["max_recall_at_50_loss"], gate["lost_users"] / n_users)
-    return f"met: overlap@50 at least {gate['min_overlap_at_50']:g}, Recall@50 loss at most {loss:.4f}"
+    return (
+        f"met: overlap@{k} at least {gate['min_overlap']:g}, loss of Recall@{k} at most "
+        f"{gate['allowed_recall_loss']:.4f}, of NDCG@{k} {gate['allowed_ndcg_loss']:.4f}"
+    )
 
 
 def _file_lines(files: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -286,4 +288,4 @@ def _training_lines(facts: Mapping[str, Any]) -> Iterator[str]:
     for key, value in facts["dataset"].items():
         yield f"trained    dataset {key} = {value}"
     for split, metrics in facts["metrics"].items():
-        yield f"{split:<9}  {', '.join(f'{name} {value:.4f}' for name, value in metrics.items())}"
+        yield f"{split:<9}  {', '.join(f'{name} {format_share(value)}' for name, value in metrics.items())}"

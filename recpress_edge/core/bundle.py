@@ -10,7 +10,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -111,6 +111,14 @@ class Evaluation:
 
     def seen(self, row: int) -> I32:
         return self.seen_indices[self.seen_indptr[row] : self.seen_indptr[row + 1]]
+
+    def candidates(self, n_items: int, retired: Sequence[int] = ()) -> I64:
+        """Items that can be recommended to each user with a relevant item: (R,) with R of the B users."""
+        left = [
+            n_items - len({*self.seen(row).tolist(), *retired})
+            for row in np.flatnonzero(np.diff(self.relevant_indptr)).tolist()
+        ]
+        return np.array(left, np.int64)
 
     def relevant(self, row: int) -> I32:
         return self.relevant_indices[self.relevant_indptr[row] : self.relevant_indptr[row + 1]]

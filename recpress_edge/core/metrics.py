@@ -45,6 +45,27 @@ def stated_cutoff(facts: Mapping[str, Any]) -> int:
     return value if type(value) is int and value in _JUDGES else DEFAULT_CUTOFF
 
 
+def telling_cutoff(facts: Mapping[str, Any], candidates: NDArray[np.integer]) -> int:
+    """:func:`stated_cutoff`, unless it tells nothing of users with so many candidates (B,)."""
+    stated = stated_cutoff(facts)
+    return judging_cutoff(candidates) if is_certain(stated, candidates) else stated
+
+
+def reported_cutoffs(judge: int) -> tuple[int, ...]:
+    """The K of every table, and the one that judges where it is none of them."""
+    return tuple(sorted({*CUTOFFS, judge}))
+
+
+def without_certain(means: Mapping[str, float], candidates: NDArray[np.integer]) -> dict[str, float | None]:
+    """The metrics, None for each Recall@K that is 1 by necessity. candidates (B,)."""
+    return {name: None if _certain(name, candidates) else value for name, value in means.items()}
+
+
+def _certain(name: str, candidates: NDArray[np.integer]) -> bool:
+    kind, _, k = name.partition("@")
+    return kind == "recall" and is_certain(int(k), candidates)
+
+
 def topk_unseen(scores: Scores, seen: NDArray[np.bool_], k: int) -> I32:
     """Best k unseen items per user, best first; ties go to the lower item index.
 

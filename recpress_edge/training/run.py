@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.data.holdout import Split, history
+from recpress_edge.data.holdout import Split, dataset_cutoff, history
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.distill.students import create_method
 from recpress_edge.models.method import ClosedForm, Factorised, Job, Method
@@ -46,6 +46,7 @@ def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) ->
         store.clear()
     tell("resume" if store.pointer.exists() else "train")
     memory = PeakMemory()
+    cutoff = dataset_cutoff(data)
     method = create_method(plan.name.method, _job(plan, data, options, tell), plan.config)
     recipe = plan.name.recipe
     staged: StagedRows | None = None
@@ -54,9 +55,9 @@ def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) ->
         if options.trajectory and is_recorded(progress.epoch, plan.training.evaluate_every):
             evaluated = staged if staged and progress.metrics else StagedRows(method.scores, data.train)
             write_stage(plan.folder, progress.epoch, *evaluated.stage())
-        tell("epoch", epoch=progress.epoch, seconds=progress.seconds, metrics=progress.metrics)
+        tell("epoch", epoch=progress.epoch, seconds=progress.seconds, metrics=progress.metrics, cutoff=cutoff)
 
-    def on_valid(current: Method) -> dict[str, float]:
+    def on_valid(current: Method) -> dict[str, float | None]:
         nonlocal staged
         if options.trajectory:
             staged = StagedRows(current.scores, data.train)
@@ -69,8 +70,15 @@ def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) ->
         state = fit(method, on_epoch)
     else:
         evaluated = on_valid if len(data.valid) else None
-        with_start = plan.start is not None
-        state = train(method, plan.training, evaluated, store, on_epoch, evaluate_start=with_start)
+        state = train(
+            method,
+            plan.training,
+            evaluated,
+            store,
+            on_epoch,
+            cutoff=cutoff,
+            evaluate_start=plan.start is not None,
+        )
     rows, tables, rankings = _result(method, state, data)
     metrics, definitions, thirds = {}, {}, {}
     for split in _splits(data):
@@ -87,7 +95,7 @@ def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) ->
         **refit_of,
         "metrics": metrics,
         "definitions": definitions,
-        "recall@50_by_popularity": thirds,
+        "recall_by_popularity": thirds,
         "peak_memory_bytes": used,
     }
     if tables:
@@ -174,6 +182,7 @@ def _metadata(plan: Plan, data: Dataset, options: TrainOptions, state: RunState)
         "key": plan.key,
         "n_users": data.n_users,
         "n_items": data.n_items,
+        "cutoff": dataset_cutoff(data),
         "config": dataclasses.asdict(plan.config),
         "training": dataclasses.asdict(plan.training),
         "dataset": {
@@ -217,7 +226,7 @@ def _quantised(start: TrainedModel, recipe: str, data: Dataset, tables: Tables) 
 
 def _stored_metrics(
     recipe: str, user_emb: Tensor, item_emb: Tensor, data: Dataset
-) -> dict[str, dict[str, float]]:
+) -> dict[str, dict[str, float | None]]:
     stored = stored_tables(recipe, user_emb, item_emb)
     return {split: evaluate(*stored, data, split).means() for split in _splits(data)}
 

@@ -37,7 +37,7 @@ from recpress_edge.core.units import format_bytes
 CORES: Final = ("armvm:cortex-a53", "armvm:cortex-a76")
 TARGETS: Final = ("host", *CORES)
 # memory and answers, no timing: the shortest protocol
-_HOST_FLAGS: Final = ("--processes", "1", "--seconds", "0", "--queries", "500")
+_HOST_FLAGS: Final = ("--processes", "1", "--seconds", "0", "--queries", "500", "--pause", "0")
 _INVALID: Final = 4
 HEADERS: Final = (
     "bundle",

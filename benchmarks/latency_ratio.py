@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from device_bench.contention import ContentionWatch
+from device_bench.contention import total
 from device_bench.device import device_facts, software_facts
 from device_bench.measure import DISTINCT_QUERIES, BlockTimer, no_garbage_collection
 from device_bench.runtimes.opening import DELEGATES, Feed, Runtime, open_runtime
@@ -150,11 +150,10 @@ def time_in_turn(
         timer.block(200)
         timer.forget()
     with no_garbage_collection():
-        watch = ContentionWatch()
         for _ in range(protocol.rounds):
             for timer in (*timers, *reversed(timers)):
                 timer.block(protocol.block)
-        wait_share = watch.read().wait_share
+    wait_share = total(timer.counts for timer in timers).wait_share
     shape = (len(timers), protocol.rounds, 2 * protocol.block)
     return np.array([timer.samples for timer in timers]).reshape(shape), wait_share
 

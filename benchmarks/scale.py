@@ -26,7 +26,7 @@ from latency_ratio import ratio_interval
 from numpy.typing import NDArray
 from recording import recorded
 
-from device_bench.contention import ContentionWatch
+from device_bench.contention import total
 from device_bench.device import device_facts, software_facts
 from device_bench.measure import BlockTimer, no_garbage_collection
 from device_bench.memory import process_memory
@@ -175,11 +175,10 @@ def two_levels(job: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         timer.block(20)
         timer.forget()
     with no_garbage_collection():
-        watch = ContentionWatch()
         for _ in range(rounds):
             for index in (0, 1, 1, 0):
                 timers[index].block(block)
-        wait_share = watch.read().wait_share
+    wait_share = total(timer.counts for timer in timers).wait_share
     samples = np.array([timer.samples for timer in timers]).reshape(2, rounds, 2 * block)
     ratio, low, high = ratio_interval(samples, 0)
     return {

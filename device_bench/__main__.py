@@ -3,13 +3,14 @@
 import argparse
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from device_bench.options import add_check_options, add_run_options
 from recpress_edge import __version__
-from recpress_edge.core.errors import RecPressError
+from recpress_edge.core.errors import RecPressError, told_by_system
 
 EXIT_CODES = (
     "exit codes: 0 ok · 1 failed · 2 wrong usage · 3 budget missed, limit not survived · "
@@ -25,6 +26,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RecPressError as error:
         print(f"{error.label}: {error}", file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:  # the reader of our output is gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        print(f"error: {told_by_system(error)}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print(
             "\nstopped: nothing was recorded for the bundle being measured. Run the command again.",

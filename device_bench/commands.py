@@ -1,13 +1,16 @@
 """What the commands do, for ``device_bench`` on the device and ``recpress-edge bench`` on the host alike."""
 
 import argparse
-import datetime
+import contextlib
 import json
+import shutil
+import signal
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from device_bench.lanes.targets import Target, lane_module
 from device_bench.options import request_of
@@ -16,10 +19,14 @@ from device_bench.selftest import verify_bundle
 from device_bench.show import labelled, record_lines
 from recpress_edge.core import gate
 from recpress_edge.core.bundle import open_bundle
-from recpress_edge.core.errors import ConfigError, GateError, InvalidRunError
+from recpress_edge.core.errors import ConfigError, GateError, InvalidRunError, StorageError
 from recpress_edge.core.files import check_free, storage_errors
-from recpress_edge.core.results import record_path, write_record
+from recpress_edge.core.results import add_record, read_records, record_text, write_record
 from recpress_edge.core.survival import SURVIVED
+from recpress_edge.core.units import format_bytes
+
+RECORD_BYTES: Final = 16 * 2**20
+"""What a record may take on the disk; most take a tenth of it."""
 
 
 def run_bundles(args: argparse.Namespace, runs: Path) -> int:
@@ -40,16 +47,15 @@ def run_bundles(args: argparse.Namespace, runs: Path) -> int:
         print("\n".join([*lines, labelled("", lane.plan(request))]), file=stream)
         return 0
 
-    _check_writable(runs if args.out is None else args.out.parent)
+    _check_writable(runs if args.out is None else args.out.parent, len(args.bundles))
     records: list[tuple[Path, Mapping[str, Any]]] = []
-    for record in lane.run(request, args.bundles, _report):
-        created = datetime.datetime.fromisoformat(record["created"])
-        path = args.out or record_path(
-            runs, record["device"]["id"], record["artifact"]["bundle_sha256"], created
-        )
-        write_record(path, record)
-        records.append((path, record))
-        print("\n".join([*record_lines(record), labelled("wrote", str(path)), ""]), file=stream, flush=True)
+    with stopped_by_signals():
+        for record in lane.run(request, args.bundles, _report):
+            path = _keep(record, runs, args.out)
+            records.append((path, record))
+            print(
+                "\n".join([*record_lines(record), labelled("wrote", str(path)), ""]), file=stream, flush=True
+            )
     if args.json:
         print(
             json.dumps(
@@ -60,6 +66,37 @@ def run_bundles(args: argparse.Namespace, runs: Path) -> int:
     print(labelled("next", f"recpress-edge report {args.out or runs} -o report.html"), file=stream)
     _judge(records)
     return 0
+
+
+def _keep(record: Mapping[str, Any], runs: Path, out: Path | None) -> Path:
+    """Write a record. A measurement is never lost to a full disk: it is written elsewhere, or printed."""
+    try:
+        return add_record(runs, record) if out is None else write_record(out, record)
+    except StorageError as error:
+        try:
+            elsewhere = str(add_record(Path(tempfile.gettempdir()) / "recpress-runs", record))
+        except StorageError:
+            print(record_text(record), end="", flush=True)
+            elsewhere = "on standard output"
+        raise StorageError(f"{error} The record of this run is kept: {elsewhere}") from error
+
+
+@contextlib.contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the block as Ctrl-C does, so that whatever it made is removed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _judge(records: Sequence[tuple[Path, Mapping[str, Any]]]) -> None:
@@ -88,11 +125,18 @@ def _check_out(args: argparse.Namespace, target: Target) -> None:
     check_free(args.out, force=args.force)
 
 
-def _check_writable(folder: Path) -> None:
+def _check_writable(folder: Path, bundles: int) -> None:
     """Better now than after the measurement."""
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
+    free = shutil.disk_usage(folder).free
+    if free < RECORD_BYTES * bundles:
+        raise StorageError(
+            f"{folder} has {format_bytes(free)} free; {bundles} records may take "
+            f"{format_bytes(RECORD_BYTES * bundles)}. Nothing was measured; free space "
+            "or choose another folder."
+        )
 
 
 def _report(text: str) -> None:
@@ -101,10 +145,14 @@ def _report(text: str) -> None:
 
 def check_records(args: argparse.Namespace) -> int:
     """Hold records against budgets. ``args``: see options.add_check_options, and ``json``."""
-    held = gate.hold(args.runs, gate.read_budgets(args.budget, args.only))
+    budgets = gate.read_budgets(args.budget, args.only)
+    records, skipped = read_records(args.runs)
+    for line in skipped:
+        print(f"skipped: {line}", file=sys.stderr)
+    held = gate.hold(records, budgets)
     print("\n".join(gate.verdict_lines(held)), file=sys.stderr if args.json else sys.stdout)
     if args.json:
-        print(json.dumps({"budgets": gate.as_json(held)}, ensure_ascii=False))
+        print(json.dumps({"budgets": gate.as_json(held), "skipped": skipped}, ensure_ascii=False))
     gate.decide(held)
     return 0
 

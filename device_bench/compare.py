@@ -10,9 +10,11 @@ import numpy as np
 from recpress_edge.core.errors import ConfigError, InvalidRunError
 from recpress_edge.core.results import (
     INSTRUCTIONS,
+    PACED,
     counts_instructions,
     differences,
     field_of,
+    figure,
     model_memory_bytes,
     read_record,
     samples_of,
@@ -30,6 +32,8 @@ _QUANTILES: Final = (
     ("query", 99, "query p99"),
     ("end_to_end", 50, "ids in, ids out p50"),
     ("end_to_end", 99, "ids in, ids out p99"),
+    (PACED, 50, "query after a pause p50"),
+    (PACED, 95, "query after a pause p95"),
     ("first_query", 50, "first query p50"),
     ("load", 50, "load p50"),
     ("import", 50, "import p50"),
@@ -73,7 +77,11 @@ def compare(first: Path, second: Path, seed: int = 0) -> Comparison:
     InvalidRunError when one of them is not to be relied on."""
     records = read_record(first), read_record(second)
     _check_comparable((first, second), records)
-    ratios = [_latency(*records, name, q, title, seed) for name, q, title in _QUANTILES]
+    ratios = [
+        _latency(*records, name, q, title, seed)
+        for name, q, title in _present(records)
+        if not _unknown(records, name, q)
+    ]
     for field, title in (("vm_hwm", "peak memory"), ("pss_anon", "private memory")):
         values = [field_of(record, f"memory_bytes.model.{field}") for record in records]
         ratios += _exact(title, *values)
@@ -85,7 +93,7 @@ def compare(first: Path, second: Path, seed: int = 0) -> Comparison:
         tuple(ratios),
         (left["quality"]["recall@50"], right["quality"]["recall@50"]),
         left["quality"].get("ids_sha256") == right["quality"].get("ids_sha256"),
-        tuple(_notes(left, right)),
+        (*_left_out(records), *_notes(left, right)),
     )
 
 
@@ -104,6 +112,30 @@ def _check_comparable(paths: Sequence[Path], records: Sequence[Mapping[str, Any]
         if not record["valid"]:
             reasons = "; ".join(map(str, record.get("invalid_reasons", ())))
             raise InvalidRunError(f"{path} is INVALID and compared with nothing: {reasons}")
+
+
+def _present(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, int, str]]:
+    """Of _QUANTILES, those of a series that at least one record has."""
+    return [row for row in _QUANTILES if any(row[0] in samples_of(record) for record in records)]
+
+
+def _unknown(records: Sequence[Mapping[str, Any]], series: str, q: int) -> str:
+    """Why a figure of a series that at least one has is not compared; empty when it is."""
+    if series == PACED:
+        pauses = [record["protocol"].get("pause_ns", 0) for record in records]
+        if pauses[0] != pauses[1]:
+            return f"pauses of {' and '.join(format_ns(pause) if pause else 'none' for pause in pauses)}"
+    names = [name for name, record in zip("AB", records, strict=True) if figure(record, series, q) is None]
+    return f"not to be relied on in {' and '.join(names)}" if names else ""
+
+
+def _left_out(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What is not compared, and why."""
+    return [
+        f"{title} is left out: {why}"
+        for series, q, title in _present(records)
+        if (why := _unknown(records, series, q))
+    ]
 
 
 def _latency(

@@ -1,49 +1,99 @@
-"""Whether the measured process had a core for itself, by the scheduler's own counts."""
+"""What other work took from the measured process, by the kernel's own counts.
 
-import re
+Imports next to nothing, because a cold start's clock runs while it is in use.
+"""
+
+import os
+import resource
 import time
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable
+from typing import Final, NamedTuple, Self
+
+_TICK_NS: Final = 10**9 // os.sysconf("SC_CLK_TCK")
+# user, nice, system, irq, softirq, steal of the line "cpu" in /proc/stat
+_BUSY: Final = (0, 1, 2, 5, 6, 7)
 
 
-@dataclass(frozen=True, slots=True)
-class Contention:
-    """What other work took from this thread; None where the kernel does not count it."""
+class Counts(NamedTuple):
+    """Sums over a series. All zero where the kernel does not count."""
 
-    wait_share: float | None
-    """Share of the time that the thread stood ready but had no core."""
-    interruptions: int | None
-    """How often it was taken off its core: at most so many samples hold a wait."""
+    ran_ns: int = 0
+    """Time on a core, all threads together."""
+    waited_ns: int = 0
+    """Time ready to run and without a core."""
+    interruptions: int = 0
+    """How often a thread was taken off its core: at most so many samples hold a wait."""
+    others_ns: int = 0
+    """Time that other work, or the host of a virtual machine, had of the cores."""
+    spare_ns: int = 0
+    """Time that all cores but one had to give to others."""
+
+    @property
+    def wait_share(self) -> float | None:
+        """Share of the time wanted on a core that was spent waiting for one."""
+        wanted = self.ran_ns + self.waited_ns
+        return self.waited_ns / wanted if wanted else None
+
+    @property
+    def other_work(self) -> float | None:
+        """How busy others kept the other cores, 0 to 1 (and above, where they took the process's own)."""
+        return self.others_ns / self.spare_ns if self.spare_ns else None
 
 
-class ContentionWatch:
-    """Counts from when it is made. Reads files, so keep it out of timed regions."""
+def total(counts: Iterable[Iterable[int]]) -> Counts:
+    """The sum of several."""
+    return Counts(*map(sum, zip(*counts, strict=True)))
 
-    def __init__(self, thread: Path = Path("/proc/thread-self")) -> None:
-        self._thread = thread
-        self._delay, self._switches = self._run_delay_ns(), self._involuntary_switches()
-        self._start = time.perf_counter_ns()
 
-    def read(self) -> Contention:
+class Watch:
+    """Adds up what happens to this process inside ``with`` blocks. It reads files: keep it out of timings."""
+
+    def __init__(self, process: str = "/proc/self") -> None:
+        self._process = process
+        self._before = (0, 0, 0)
+        self.counts = Counts()
+
+    def __enter__(self) -> Self:
+        self._before = self._read()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        since = (max(now - then, 0) for now, then in zip(self._read(), self._before, strict=True))
+        self.counts = total([self.counts, (*since, 0, 0)])
+
+    def _read(self) -> tuple[int, int, int]:
+        ran = waited = 0
+        try:
+            for task in os.listdir(f"{self._process}/task"):  # noqa: PTH208 - pathlib is not imported yet
+                with open(f"{self._process}/task/{task}/schedstat") as file:  # noqa: PTH123
+                    on_core, ready, _ = file.read().split()
+                ran, waited = ran + int(on_core), waited + int(ready)
+        except (OSError, ValueError):
+            return 0, 0, 0
+        return ran, waited, resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw  # noqa: TID251 - not for memory
+
+
+class MachineWatch:
+    """Counts the work of others on all cores from when it is made."""
+
+    def __init__(self, stat: str = "/proc/stat") -> None:
+        self._stat = stat
+        self._start = self._read()
+
+    def read(self) -> Counts:
         """What happened since."""
-        wall = time.perf_counter_ns() - self._start
-        delay, switches = self._run_delay_ns(), self._involuntary_switches()
-        return Contention(
-            None if delay is None or self._delay is None else max(delay - self._delay, 0) / wall,
-            None if switches is None or self._switches is None else switches - self._switches,
-        )
+        (busy, cores, own, wall), now = self._start, self._read()
+        others = (now[0] - busy) - (now[2] - own)
+        return Counts(others_ns=max(others, 0), spare_ns=max(now[3] - wall, 0) * max(cores - 1, 0))
 
-    def _run_delay_ns(self) -> int | None:
+    def _read(self) -> tuple[int, int, int, int]:
+        """Busy time of all cores, how many they are, this process's own time, and the clock."""
         try:
-            return int((self._thread / "schedstat").read_text().split()[1])
-        except (OSError, IndexError, ValueError):
-            return None
-
-    def _involuntary_switches(self) -> int | None:
-        try:
-            found = re.search(
-                r"^nonvoluntary_ctxt_switches:\s+(\d+)$", (self._thread / "status").read_text(), re.M
-            )
-        except OSError:
-            return None
-        return int(found[1]) if found else None
+            with open(self._stat) as file:  # noqa: PTH123
+                lines = file.read().splitlines()
+            ticks = [int(field) for field in lines[0].split()[1:]]
+            busy = sum(ticks[column] for column in _BUSY) * _TICK_NS
+            cores = sum(line.startswith("cpu") for line in lines) - 1
+        except (OSError, ValueError, IndexError):
+            busy, cores = 0, 1
+        return busy, cores, time.process_time_ns(), time.perf_counter_ns()

@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ import psutil
 
 from device_bench.kernel_files import integer_of, text_of
 from recpress_edge import __version__
+from recpress_edge.core.cpu import cpu_flags, dot_product_flags, int8_flags
 
 # CPU implementer and part (Arm's Main ID Register) -> core
 ARM_CORES: Final = {
@@ -21,8 +23,17 @@ ARM_CORES: Final = {
     ("0x41", "0xd08"): "Cortex-A72",
     ("0x41", "0xd0b"): "Cortex-A76",
 }
-# int8 dot-product instructions: without them int8 saves memory, hardly time
-DOT_PRODUCT_FLAGS: Final = frozenset({"asimddp", "avx_vnni", "avx512_vnni"})
+# What tells two processors of one name apart: fields of /proc/cpuinfo, x86's and Arm's -> of ``cpu_id``.
+_CPU_ID: Final = {
+    "vendor_id": "vendor",
+    "cpu family": "family",
+    "model": "model",
+    "stepping": "stepping",
+    "CPU implementer": "implementer",
+    "CPU part": "part",
+    "CPU variant": "variant",
+    "CPU revision": "revision",
+}
 
 
 def device_facts(proc: Path = Path("/proc"), sys_root: Path = Path("/sys")) -> dict[str, Any]:
@@ -35,13 +46,11 @@ def device_facts(proc: Path = Path("/proc"), sys_root: Path = Path("/sys")) -> d
     core = cpu["core"] or platform.processor() or platform.machine()
     cpufreq = sys_root / "devices/system/cpu/cpu0/cpufreq"
     return {
-        "id": device_id(board or core, cores, memory),
+        "id": device_id(board or core, cores, memory, cpu),
         "model": board or product or core,
         "cores": cores,
         "core": core,
-        "cpu_part": cpu["part"],
-        "dotprod": bool(cpu["dot_product_flags"]),
-        "dot_product_flags": cpu["dot_product_flags"],
+        **cpu_facts(cpu),
         "arch": platform.machine(),
         "bits": 64 if sys.maxsize > 2**32 else 32,
         "kernel": platform.release(),
@@ -53,8 +62,19 @@ def device_facts(proc: Path = Path("/proc"), sys_root: Path = Path("/sys")) -> d
     }
 
 
+def cpu_facts(cpu: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record says about the processor. cpu: see :func:`parse_cpuinfo`."""
+    return {
+        "cpu_part": cpu["part"],
+        "cpu_id": cpu["cpu_id"],
+        "int8_flags": cpu["int8_flags"],
+        "dotprod": bool(cpu["dot_product_flags"]),
+        "dot_product_flags": cpu["dot_product_flags"],
+    }
+
+
 def parse_cpuinfo(text: str) -> dict[str, Any]:
-    """Cores, core name, part number, board and int8 dot-product flags from /proc/cpuinfo, Arm's or x86's."""
+    """Cores, core name, identity, board and int8 instructions from /proc/cpuinfo, Arm's or x86's."""
     fields: dict[str, str] = {}
     cores = 0
     for line in text.splitlines():
@@ -63,7 +83,7 @@ def parse_cpuinfo(text: str) -> dict[str, Any]:
         if colon:
             cores += name == "processor"
             fields.setdefault(name, value.strip())  # big.LITTLE: the first core's
-    flags = set((fields.get("Features") or fields.get("flags") or "").split())
+    flags = cpu_flags(text)
     part = fields.get("CPU part")
     known = ARM_CORES.get((fields.get("CPU implementer", ""), part or ""))
     return {
@@ -71,16 +91,34 @@ def parse_cpuinfo(text: str) -> dict[str, Any]:
         "core": known or fields.get("model name"),
         "part": part,
         "board": fields.get("Model"),
-        "dot_product_flags": sorted(flags & DOT_PRODUCT_FLAGS),
+        "cpu_id": {name: fields[field] for field, name in _CPU_ID.items() if fields.get(field)},
+        "int8_flags": int8_flags(flags),
+        "dot_product_flags": dot_product_flags(flags),
     }
 
 
-def device_id(model: str, cores: int, mem_total_bytes: int) -> str:
-    """A folder name for a kind of machine: 'raspberry-pi-4-model-b-rev-1-5-4c-4g'."""
+def device_id(model: str, cores: int, mem_total_bytes: int, cpu: Mapping[str, Any]) -> str:
+    """A folder name for a kind of machine: 'raspberry-pi-4-model-b-rev-1-5-4c-4g-d08-r0p3'.
+
+    The processor's family, model and stepping (Arm: part, variant and revision) and its int8 instructions
+    belong to it: names like 'AMD EPYC' stand for processors that differ in both. cpu: see
+    :func:`parse_cpuinfo`.
+    """
     slug = re.sub(r"[^a-z0-9]+", "-", model.lower()).strip("-")[:60] or "unknown"
     # firmware and kernel keep a share of memory: round up to the size on the box
     memory = f"{-(-mem_total_bytes // 2**30)}g" if mem_total_bytes > 2**29 else "512m"
-    return f"{slug}-{cores}c-{memory}"
+    flags = [flag.replace("_", "") for flag in cpu["int8_flags"]]
+    return "-".join([slug, f"{cores}c", memory, *_revision(cpu["cpu_id"]), *flags])
+
+
+def _revision(cpu_id: Mapping[str, str]) -> list[str]:
+    """['f25m17s1'], ['d08', 'r0p3'], or nothing where the kernel does not tell."""
+    if {"family", "model", "stepping"} <= cpu_id.keys():
+        return [f"f{cpu_id['family']}m{cpu_id['model']}s{cpu_id['stepping']}".lower()]
+    if {"part", "variant", "revision"} <= cpu_id.keys():
+        variant, part = (cpu_id[name].lower().removeprefix("0x") for name in ("variant", "part"))
+        return [part, f"r{variant}p{cpu_id['revision']}"]
+    return []
 
 
 def software_facts(runtime: str, runtime_version: str) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Measurements inside one fresh process; which process runs what is decided in protocol.py."""
 
 import contextlib
-import dataclasses
 import gc
 import hashlib
 import time
@@ -12,9 +11,10 @@ from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 
-from device_bench.contention import Contention, ContentionWatch
+from device_bench.contention import Counts, MachineWatch, Watch, total
 from device_bench.ids import IdRecommender
 from device_bench.memory import process_memory
+from device_bench.options import paced_queries
 from device_bench.runtimes.opening import Feed, Runtime, open_runtime
 from device_bench.runtimes.query import I64, Answer
 from device_bench.selftest import Verified, verify_bundle
@@ -29,6 +29,7 @@ from recpress_edge.core.metrics import (
     telling_cutoff,
     without_certain,
 )
+from recpress_edge.core.results import PACED
 from recpress_edge.core.rng import stream
 
 LIST_LENGTH: Final = max(CUTOFFS)
@@ -57,6 +58,7 @@ class Job:
     runtime: str | None = None
     delegate: str | None = None
     sustained_s: float = 0.0
+    pause_ns: int = 0
 
     def open(self) -> Runtime:
         """What answers, with the model loaded."""
@@ -64,15 +66,19 @@ class Job:
 
 
 def cold_start(job: Job) -> dict[str, Any]:
-    """Nanoseconds of session creation and of the first query ever."""
-    clock = time.perf_counter_ns
-    start = clock()
-    runtime = job.open()
-    loaded = clock()
+    """Nanoseconds of session creation and of the first query ever, and what others took from each."""
+    clock, load, first_query = time.perf_counter_ns, Watch(), Watch()
+    with load:
+        start = clock()
+        runtime = job.open()
+        load_ns = clock() - start
     feed = runtime.prepare(0 if job.contract.n_users else None, [], job.k)
-    first = clock()
-    runtime.run(feed)
-    return {"load_ns": loaded - start, "first_query_ns": clock() - first}
+    with first_query:
+        start = clock()
+        runtime.run(feed)
+        first_ns = clock() - start
+    counts = {"load": load.counts, "first_query": first_query.counts}
+    return {"load_ns": load_ns, "first_query_ns": first_ns, "counts": counts}
 
 
 def model_memory(job: Job) -> dict[str, Any]:
@@ -114,10 +120,10 @@ def _tested(verified: Verified) -> dict[str, Any]:
 def measure(job: Job) -> dict[str, Any]:
     """Verify, self-test, time, then rank every evaluation user: one process, one file."""
     verified = _verify(job)
-    latency, contention = warm_latency(verified, job)
+    latency, counts = warm_latency(verified, job)
     return {
         "latency_ns": latency,
-        "contention": dataclasses.asdict(contention),
+        "counts": counts,
         "quality": ranking_quality(verified),
         "selftest": _tested(verified),
         "runtime": verified.runtime.name,
@@ -138,10 +144,11 @@ def rank(job: Job) -> dict[str, Any]:
     }
 
 
-def warm_latency(verified: Verified, job: Job) -> tuple[dict[str, list[int]], Contention]:
-    """Raw samples of the model alone and of the whole request, in alternating blocks.
+def warm_latency(verified: Verified, job: Job) -> tuple[dict[str, list[int]], dict[str, Counts]]:
+    """Raw samples of the model alone and of the whole request, in alternating blocks; then of the model alone
+    after a pause each, where the job asks for it.
 
-    Also returns what other work took from the process meanwhile.
+    Also returns what others took from each series meanwhile.
     """
     feeds, requests = _queries(verified, job)
     recommend = IdRecommender(verified.runtime, verified.user_ids, verified.item_ids).recommend
@@ -153,12 +160,34 @@ def warm_latency(verified: Verified, job: Job) -> tuple[dict[str, list[int]], Co
         timer.block(WARMUP_QUERIES)
         timer.forget()
     with no_garbage_collection():
-        watch = ContentionWatch()
+        machine = MachineWatch()
         while any(timer.needs(job.queries, job.seconds) for timer in timers.values()):
             for timer in timers.values():
                 timer.block(BLOCK_QUERIES)
-        contention = watch.read()
-    return {name: timer.samples for name, timer in timers.items()}, contention
+        others = machine.read()
+        latency = {name: timer.samples for name, timer in timers.items()}
+        counts = {name: total([timer.counts, others]) for name, timer in timers.items()}
+        if job.pause_ns:
+            latency[PACED], counts[PACED] = paced_latency(verified.runtime.run, feeds, job.pause_ns)
+    return latency, counts
+
+
+def paced_latency(
+    answer: Callable[[Feed], object], feeds: Sequence[Feed], pause_ns: int
+) -> tuple[list[int], Counts]:
+    """Samples of queries that come alone, as an application asks: once a screen. Caches and clocks have
+    moved on meanwhile, so they take several times as long as back to back."""
+    clock, machine, watch = time.perf_counter_ns, MachineWatch(), Watch()
+    samples = []
+    for index in range(paced_queries(pause_ns)):
+        feed = feeds[index % len(feeds)]
+        with watch:
+            time.sleep(pause_ns / 1e9)
+            start = clock()
+            answer(feed)
+            sample = clock() - start
+        samples.append(sample)
+    return samples, total([watch.counts, machine.read()])
 
 
 def model_queries(job: Job) -> tuple[Callable[[Feed], object], list[Feed]]:
@@ -200,11 +229,16 @@ class BlockTimer(Generic[Request]):
     def __init__(self, answer: Callable[[Request], object], requests: Sequence[Request]) -> None:
         self._answer, self._requests, self._next = answer, requests, 0
         self.samples: list[int] = []
-        self._total_ns = 0
+        self._total_ns, self._watch = 0, Watch()
+
+    @property
+    def counts(self) -> Counts:
+        """What others took from the blocks."""
+        return self._watch.counts
 
     def forget(self) -> None:
         """Drop what was sampled so far: it was the warm-up."""
-        self.samples, self._total_ns = [], 0
+        self.samples, self._total_ns, self._watch = [], 0, Watch()
 
     def needs(self, queries: int, seconds: float) -> bool:
         """Whether there are still too few samples or too little time in them."""
@@ -217,10 +251,11 @@ class BlockTimer(Generic[Request]):
         self._next = (self._next + size) % count
         samples = [0] * size  # allocated before timing starts
         clock, answer = time.perf_counter_ns, self._answer
-        for i, request in enumerate(requests):
-            start = clock()
-            answer(request)
-            samples[i] = clock() - start
+        with self._watch:
+            for i, request in enumerate(requests):
+                start = clock()
+                answer(request)
+                samples[i] = clock() - start
         self.samples += samples
         self._total_ns += sum(samples)
 

@@ -19,6 +19,14 @@ FULL_QUERIES: Final = 1000
 # For one process; a small board needs minutes where a workstation needs seconds.
 TIMEOUT_S: Final = 900.0
 MOST_SUSTAINED_S: Final = 7200.0
+# An application asks once a screen. Longer pauses than this change little more and cost much time.
+PAUSE_NS: Final = 100_000_000
+MOST_PAUSE_NS: Final = 2_000_000_000
+LEAST_PAUSE_NS: Final = 1_000_000
+# About so long are queries with pauses asked: few are enough for a p95, and a person waits meanwhile.
+PACED_S: Final = 5.0
+LEAST_PACED: Final = 40
+MOST_PACED: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +51,18 @@ class Protocol:
     """What computes in place of the runtime's own kernels: xnnpack, for tflite bundles."""
     sustained_s: float = 0.0
     """Seconds of queries without a pause after the measurement, with the state over time; 0: none."""
+    pause_ns: int = PAUSE_NS
+    """Nanoseconds before each query of the paced series; 0: no such series."""
+
+    @property
+    def paced_queries(self) -> int:
+        """How many queries of the paced series are asked: what PACED_S holds, within bounds."""
+        return paced_queries(self.pause_ns) if self.pause_ns else 0
+
+    @property
+    def paced_s(self) -> float:
+        """Seconds that the paced series takes, the queries themselves not counted."""
+        return self.paced_queries * self.pause_ns / 1e9
 
     def __post_init__(self) -> None:
         for name in ("k", "threads", "processes", "queries"):
@@ -56,6 +76,10 @@ class Protocol:
             raise ConfigError(
                 f"--sustained must be between 1s and {MOST_SUSTAINED_S / 60:g}min, got {self.sustained_s:g}s"
             )
+        if self.pause_ns and not LEAST_PAUSE_NS <= self.pause_ns <= MOST_PAUSE_NS:
+            raise ConfigError(
+                f"--pause must be 0 or between 1ms and {MOST_PAUSE_NS / 1e9:g}s, got {_pause(self.pause_ns)}"
+            )
         if self.runtime and (self.delegate or self.threads != 1):
             raise ConfigError(
                 f"--runtime {self.runtime}: it computes on one thread and has no --delegate. Leave them out."
@@ -67,6 +91,7 @@ class Protocol:
         """The flags that ask for this protocol again."""
         names = ("k", "threads", "processes", "seconds", "queries", "seed")
         numbers = [part for name in names for part in (f"--{name}", _number(getattr(self, name)))]
+        numbers += ["--pause", _pause(self.pause_ns)]
         sustained = ["--sustained", f"{_number(self.sustained_s)}s"] if self.sustained_s else []
         runtime = ["--runtime", self.runtime] if self.runtime else []
         return [*numbers, *runtime, *(["--delegate", self.delegate] if self.delegate else []), *sustained]
@@ -82,6 +107,16 @@ class Protocol:
             )
             if getattr(self, name) < least
         ]
+
+
+def paced_queries(pause_ns: int) -> int:
+    """How many queries with such a pause are asked: what PACED_S holds, within bounds."""
+    return min(max(round(PACED_S * 1e9 / pause_ns), LEAST_PACED), MOST_PACED)
+
+
+def _pause(pause_ns: int) -> str:
+    """As --pause takes it."""
+    return f"{pause_ns}ns" if pause_ns % 10**6 else f"{pause_ns // 10**6}ms" if pause_ns else "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +192,14 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         help="then ask without a pause for so long, and record latency and temperature over time: 10min",
     )
     group.add_argument(
+        "--pause",
+        dest="pause_ns",
+        type=_pause_ns,
+        metavar="TIME",
+        help="also time queries that come alone, each after such a pause; 0: leave them out "
+        f"(default: {_pause(PAUSE_NS)}, or the target's)",
+    )
+    group.add_argument(
         "--out", type=Path, metavar="FILE", help="where to write the record of a single bundle"
     )
     group.add_argument("--force", action="store_true", help="let --out replace an older record")
@@ -166,6 +209,14 @@ def _seconds(text: str) -> float:
     """argparse type: '10min' -> 600.0."""
     try:
         return parse_duration(text) / 1e9
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _pause_ns(text: str) -> int:
+    """argparse type: '100ms' -> 100000000, '0' -> 0."""
+    try:
+        return 0 if text.strip() == "0" else parse_duration(text)
     except ConfigError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
@@ -191,7 +242,8 @@ def request_of(args: argparse.Namespace) -> Request:
             raise ConfigError(f"--{name} goes with --on {_takers(name)}, not with {target}. Leave it out.")
     given = {field.name: getattr(args, field.name) for field in dataclasses.fields(Protocol)}
     named = {name: value for name, value in given.items() if value is not None}
-    return Request(target, Protocol(**{**lane.defaults, **named}), options)
+    timeless = {"pause_ns": 0} if "limit" in options else {}
+    return Request(target, Protocol(**{**lane.defaults, **timeless, **named}), options)
 
 
 def _number(value: float) -> str:

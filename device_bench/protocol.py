@@ -2,22 +2,25 @@
 
 import datetime
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from device_bench.contention import Contention
+from device_bench.contention import Counts, total
 from device_bench.device import device_facts, software_facts
 from device_bench.measure import WARMUP_QUERIES, Job
 from device_bench.options import TIMEOUT_S, Protocol
 from device_bench.process import run_worker
 from device_bench.runtimes.opening import check_format, import_runtime
-from device_bench.state import invalid_reasons, read_state, state_warnings
+from device_bench.state import read_state, state_warnings, throttle_reasons
 from device_bench.sustained import sustained_warnings
+from device_bench.validity import headline_reasons, judge
 from recpress_edge.core.bundle import Bundle, open_bundle
 from recpress_edge.core.results import BENCH_SCHEMA
 
 Report = Callable[[str], None]
+COLD: Final = ("first_query", "load", "import")
+"""What every fresh process gives one sample of."""
 
 
 def run_bundle(folder: Path, protocol: Protocol, report: Report, command: str) -> dict[str, Any]:
@@ -37,20 +40,19 @@ def run_bundle(folder: Path, protocol: Protocol, report: Report, command: str) -
     idle = run_worker("idle", job, TIMEOUT_S)
     cold = _cold_starts(job, protocol.processes, bundle.name, report)
     memory = run_worker("memory", job, TIMEOUT_S)
-    report(f"{bundle.name}: timing {2 * protocol.seconds:g} s or more, then ranking every evaluation user")
+    pauses = f", {protocol.paced_s:g} s of queries with pauses" if protocol.pause_ns else ""
+    report(f"{bundle.name}: timing {2 * protocol.seconds:g} s or more{pauses}, then ranking every user")
     measured = run_worker("measure", job, TIMEOUT_S)
     after = read_state()
     sustained = _sustained(job, bundle.name, report)
 
-    latency = measured["latency_ns"] | {
-        name: [sample[f"{name}_ns"] for sample in cold] for name in ("first_query", "load", "import")
-    }
-    contention = Contention(**measured["contention"])
-    reasons = invalid_reasons(before, after, contention, latency)
+    latency = measured["latency_ns"] | {name: [sample[f"{name}_ns"] for sample in cold] for name in COLD}
+    verdicts = judge(latency, _counts(measured, cold))
+    reasons = [*throttle_reasons(before["throttled"], after["throttled"]), *headline_reasons(verdicts)]
     warnings = [
         *protocol.warnings(),
         *gate_warnings(bundle),
-        *state_warnings(before, after, device, contention),
+        *state_warnings(before, after, device),
         *(sustained_warnings(sustained) if sustained else []),
     ]
     if not idle["bytecode"]:
@@ -64,7 +66,8 @@ def run_bundle(folder: Path, protocol: Protocol, report: Report, command: str) -
         "warnings": warnings,
         "artifact": artifact_facts(bundle),
         "device": device,
-        "state": {"before": before, "after": after, **measured["contention"]},
+        "state": {"before": before, "after": after},
+        "validity": {name: verdict.facts() for name, verdict in verdicts.items()},
         "software": software_facts(measured["runtime"], measured["runtime_version"]),
         "protocol": {
             "threads": protocol.threads,
@@ -76,6 +79,7 @@ def run_bundle(folder: Path, protocol: Protocol, report: Report, command: str) -
             "seconds": protocol.seconds,
             "seed": protocol.seed,
             "clock": "perf_counter_ns",
+            **({"pause_ns": protocol.pause_ns} if protocol.pause_ns else {}),
             **({"runtime": protocol.runtime} if protocol.runtime else {}),
             **({"delegate": protocol.delegate} if protocol.delegate else {}),
             **({"sustained_s": protocol.sustained_s} if protocol.sustained_s else {}),
@@ -87,6 +91,12 @@ def run_bundle(folder: Path, protocol: Protocol, report: Report, command: str) -
         "selftest": measured["selftest"],
         **({"sustained": sustained} if sustained else {}),
     }
+
+
+def _counts(measured: Mapping[str, Any], cold: Sequence[Mapping[str, Any]]) -> dict[str, Counts]:
+    """What others took from each series, all processes together."""
+    warm = {name: Counts(*counts) for name, counts in measured["counts"].items()}
+    return warm | {name: total(sample["counts"][name] for sample in cold) for name in COLD}
 
 
 def _sustained(job: Job, name: str, report: Report) -> dict[str, Any] | None:
@@ -121,6 +131,7 @@ def job_of(folder: Path, bundle: Bundle, protocol: Protocol) -> Job:
         runtime=protocol.runtime,
         delegate=protocol.delegate,
         sustained_s=protocol.sustained_s,
+        pause_ns=protocol.pause_ns,
     )
 
 

@@ -1,16 +1,19 @@
 """A record as aligned lines for people; every figure with how many samples it comes from."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from device_bench.estimates import estimate_lines
 from recpress_edge.core.results import (
     BENCH_SCHEMA,
+    PACED,
     PARITY_SCHEMA,
     counts_instructions,
+    figure,
     model_memory_bytes,
     samples_of,
     summarise,
+    trusted,
 )
 from recpress_edge.core.survival import SURVIVAL_SCHEMA, limit_text
 from recpress_edge.core.units import format_bytes, format_instructions, format_ns
@@ -30,8 +33,9 @@ def _bench_lines(record: Mapping[str, Any]) -> list[str]:
         labelled("bundle", _bundle(record["artifact"])),
         labelled("verified", f"digests; self-test {tested['queries']} queries, {_exactness(tested)}"),
         labelled("device", _device(device, record["software"], protocol)),
-        *(labelled("cold", line) for line in _cold(samples_of(record), form)),
-        *(labelled("warm", line) for line in _warm(samples_of(record), protocol["k"], form)),
+        *(labelled("cold", line) for line in _cold(record, form)),
+        *(labelled("warm", line) for line in _warm(record, form)),
+        *(labelled("paced", line) for line in _paced(record, form)),
         *(labelled("sustained", line) for line in _sustained(record.get("sustained"))),
         *(labelled("memory", line) for line in _memory(record)),
         *(labelled("quality", line) for line in _quality(record["quality"])),
@@ -41,6 +45,7 @@ def _bench_lines(record: Mapping[str, Any]) -> list[str]:
             "basis", f"{record['basis']}; {'valid' if record['valid'] else 'INVALID, not for the headline'}"
         ),
         *(labelled("invalid", reason) for reason in record["invalid_reasons"]),
+        *(labelled("doubtful", line) for line in _doubtful(record)),
         *(labelled("warning", warning) for warning in record["warnings"]),
     ]
 
@@ -127,25 +132,53 @@ def _device(device: Mapping[str, Any], software: Mapping[str, Any], protocol: Ma
     return f"{device['model']}, {cores}; {runtime} {software[runtime]}, {threads}"
 
 
-def _cold(samples: Mapping[str, Sequence[int]], form: Form) -> list[str]:
+def _cold(record: Mapping[str, Any], form: Form) -> list[str]:
     names = (("import", "import"), ("load", "load"), ("first_query", "first query"))
-    parts = [f"{label} {form(summarise(samples[name]).p50_ns)}" for name, label in names]
-    many = len(samples["load"])
+    parts = [f"{label} {_figure(record, name, 50, form)}" for name, label in names]
+    many = len(samples_of(record)["load"])
     return [
         f"{' · '.join(parts)}  ({f'median of {many} fresh processes' if many > 1 else 'a fresh process'})"
     ]
 
 
-def _warm(samples: Mapping[str, Sequence[int]], k: int, form: Form) -> list[str]:
+def _warm(record: Mapping[str, Any], form: Form) -> list[str]:
     lines = []
-    for name, label in (("query", f"model alone, top {k}"), ("end_to_end", "ids in, ids out")):
-        s = summarise(samples[name])
+    for name, label in (
+        ("query", f"model alone, top {record['protocol']['k']}"),
+        ("end_to_end", "ids in, ids out"),
+    ):
+        s = summarise(samples_of(record)[name])
         upper = f"p99 at most {form(s.p99_upper_ns)}" if s.p99_upper_ns else "too few samples to bound p99"
-        figures = "  ".join(
-            f"{q} {form(value):>8}" for q, value in (("p50", s.p50_ns), ("p90", s.p90_ns), ("p99", s.p99_ns))
-        )
-        lines.append(f"{label:<20} {figures}  ({s.samples:,} queries, {upper})")
+        known = f", {upper}" if 99 in trusted(record, name) else ""
+        figures = "  ".join(f"p{q} {_figure(record, name, q, form):>8}" for q in (50, 90, 99))
+        lines.append(f"{label:<20} {figures}  ({s.samples:,} queries{known})")
     return lines
+
+
+def _paced(record: Mapping[str, Any], form: Form) -> list[str]:
+    """Queries that come alone."""
+    samples = samples_of(record).get(PACED)
+    if not samples:
+        return []
+    pause = f"each after {format_ns(record['protocol']['pause_ns'])}"
+    figures = "  ".join(f"p{q} {_figure(record, PACED, q, form):>8}" for q in (50, 90, 95))
+    return [f"{pause:<20} {figures}  ({len(samples):,} queries of the model alone)"]
+
+
+def _figure(record: Mapping[str, Any], series: str, q: int, form: Form) -> str:
+    """A percentile, or a dash where it cannot be relied on."""
+    value = figure(record, series, q)
+    return "–" if value is None else form(value)
+
+
+def _doubtful(record: Mapping[str, Any]) -> list[str]:
+    """Why figures are left out, other than the headline's, whose reasons stand beside ``valid``."""
+    return [
+        f"{name}: {reason}"
+        for name, judged in record.get("validity", {}).items()
+        for reason in judged["reasons"]
+        if f"{name}: {reason}" not in record["invalid_reasons"]
+    ]
 
 
 def _sustained(found: Mapping[str, Any] | None) -> list[str]:

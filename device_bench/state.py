@@ -1,25 +1,15 @@
-"""The machine's state around a run, and what makes a run unfit for the headline."""
+"""The machine's state around a run, and whether it throttled."""
 
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
-from device_bench.contention import Contention
 from device_bench.kernel_files import integer_of, text_of
 from recpress_edge.core.units import format_bytes
 
-# Share of the warm phase that the process stood ready but had no core, and the share of samples that
-# may hold such a wait. Both must be passed: below 1 % of samples no figure up to p99 is touched, and
-# short interruptions by the kernel, however many, cost next to nothing.
-MAX_WAIT_SHARE: Final = 0.05
-MAX_INTERRUPTED_SHARE: Final = 0.01
-# Between the medians of the first and the last third of the samples.
-MAX_DRIFT: Final = 0.25
 # Load average per core before the run; a warning only, since it remembers what has ended.
 BUSY_LOAD: Final = 0.8
 
@@ -37,8 +27,6 @@ THROTTLED_BITS: Final = {
     18: "throttling has occurred",
     19: "soft temperature limit has occurred",
 }
-# the warm samples of a record
-WARM: Final = ("query", "end_to_end")
 _NOW: Final = 0xF
 _SINCE_BOOT: Final = 0xF0000
 
@@ -104,49 +92,11 @@ def throttle_reasons(before: str | None, after: str | None) -> list[str]:
     return reasons
 
 
-def drift(samples: Sequence[int]) -> float:
-    """Relative change of the median from the first to the last third of the samples."""
-    third = max(len(samples) // 3, 1)
-    first, last = float(np.median(samples[:third])), float(np.median(samples[-third:]))
-    return last / first - 1
-
-
-def invalid_reasons(
-    before: Mapping[str, Any],
-    after: Mapping[str, Any],
-    contention: Contention,
-    latency_ns: Mapping[str, Sequence[int]],
-) -> list[str]:
-    """Everything that makes a run unfit for the headline; empty when it is fit."""
-    reasons = throttle_reasons(before["throttled"], after["throttled"])
-    interrupted = (contention.interruptions or 0) / sum(len(latency_ns[name]) for name in WARM)
-    if _waited(contention) and interrupted > MAX_INTERRUPTED_SHARE:
-        reasons.append(
-            f"loaded: the measured process waited for a core {contention.wait_share:.0%} of the time, "
-            f"in up to {interrupted:.1%} of its samples (at most {MAX_INTERRUPTED_SHARE:.0%}); "
-            "stop other work and run again"
-        )
-    for name in WARM:
-        change = drift(latency_ns[name])
-        if abs(change) > MAX_DRIFT:
-            reasons.append(
-                f"unstable: the median {name} latency changed by {change:+.0%} from the first to the last "
-                f"third of the samples (at most ±{MAX_DRIFT:.0%})"
-            )
-    return reasons
-
-
-def _waited(contention: Contention) -> bool:
-    return contention.wait_share is not None and contention.wait_share > MAX_WAIT_SHARE
-
-
 def state_warnings(
-    before: Mapping[str, Any], after: Mapping[str, Any], device: Mapping[str, Any], contention: Contention
+    before: Mapping[str, Any], after: Mapping[str, Any], device: Mapping[str, Any]
 ) -> list[str]:
     """What a reader should know but what alone does not spoil the run."""
     warnings = []
-    if _waited(contention):
-        warnings.append(f"the measured process waited for a core {contention.wait_share:.0%} of the time")
     if before["load1"] is not None and before["load1"] > BUSY_LOAD * device["cores"]:
         warnings.append(f"load average {before['load1']:.2f} on {device['cores']} cores before the run")
     if before["governor"] not in (None, "performance"):

@@ -1,6 +1,7 @@
 """The fresh process: reads one job on stdin, writes one JSON answer on stdout, ends.
 
-Only the standard library is imported before the clock starts, so that import time is real.
+Only the standard library and what counts waiting are imported before the clock starts, so that import time is
+real.
 """
 
 import contextlib
@@ -30,11 +31,15 @@ def main() -> int:
 
 def run(request: dict[str, Any]) -> dict[str, Any]:
     """Import what a query needs (timed), then do what ``kind`` says."""
-    start = time.perf_counter_ns()
-    from device_bench.runtimes.opening import import_runtime
+    from device_bench.contention import MachineWatch, Watch, total
 
-    import_runtime(request["job"]["contract"]["format"], request["job"]["runtime"])
-    import_ns = time.perf_counter_ns() - start
+    machine, importing = MachineWatch(), Watch()
+    with importing:
+        start = time.perf_counter_ns()
+        from device_bench.runtimes.opening import import_runtime
+
+        import_runtime(request["job"]["contract"]["format"], request["job"]["runtime"])
+        import_ns = time.perf_counter_ns() - start
 
     # The same for every kind: the idle process must hold what the others hold, except the model.
     from device_bench import measure
@@ -48,7 +53,13 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         case "selftest":
             return measure.self_test(job)
         case "cold":
-            return {"import_ns": import_ns, **measure.cold_start(job)}
+            started, others = measure.cold_start(job), machine.read()
+            counts = {"import": importing.counts, **started["counts"]}
+            return {
+                **started,
+                "import_ns": import_ns,
+                "counts": {name: total([found, others]) for name, found in counts.items()},
+            }
         case "memory":
             return measure.model_memory(job)
         case "measure":

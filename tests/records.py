@@ -120,6 +120,8 @@ def make_record(
             "cores": 2,
             "core": device_model,
             "cpu_part": None,
+            "cpu_id": {"vendor": "GenuineIntel", "family": "6", "model": "106", "stepping": "6"},
+            "int8_flags": ["avx2", "avx512_vnni"],
             "dotprod": True,
             "dot_product_flags": ["avx512_vnni"],
             "arch": "x86_64",
@@ -131,7 +133,12 @@ def make_record(
             "swap_total_bytes": 0,
             "allocator": "glibc 2.36",
         },
-        "state": {"before": state(0.05), "after": state(1.0), "wait_share": 0.001, "interruptions": 3},
+        "state": {"before": state(0.05), "after": state(1.0)},
+        "validity": {
+            "query": judged(50, 90, 95, 99),
+            "end_to_end": judged(50, 90, 95, 99),
+            **{series: judged(50) for series in ("first_query", "load", "import")},
+        },
         "software": {
             "recpress_edge": "0.1.0",
             "python": "3.11.2",
@@ -181,6 +188,25 @@ def make_record(
         },
         "selftest": {"queries": 64, "exact": recipe != "fp32"},
     }
+
+
+def judged(*trusted: int, reasons: tuple[str, ...] = ()) -> dict[str, Any]:
+    """One series' part of ``validity``."""
+    return {
+        "valid": 50 in trusted,
+        "trusted": list(trusted),
+        "reasons": list(reasons),
+        "wait_share": 0.001,
+        "other_work": 0.02,
+        "interruptions": 3,
+    }
+
+
+def with_pauses(record: dict[str, Any], samples_ns: list[int], pause_ns: int = 10**8) -> dict[str, Any]:
+    """The record with a paced series."""
+    record["protocol"]["pause_ns"], record["latency_ns"]["paced"] = pause_ns, samples_ns
+    record["validity"]["paced"] = judged(50, 90, 95)
+    return record
 
 
 def as_counted(record: dict[str, Any]) -> dict[str, Any]:

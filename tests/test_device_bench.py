@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import numpy as np
@@ -19,7 +20,7 @@ import pytest
 from bundles import make_bundle
 from damage import accident, resign
 from exports import make_source
-from records import as_counted
+from records import as_counted, judged, make_record, with_pauses
 
 from device_bench.__main__ import main
 from device_bench.lanes import host
@@ -35,7 +36,7 @@ from recpress_export.parity import Gate
 from recpress_export.quantize import RECIPES
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "schemas" / "bench-1.schema.json").read_text())
-QUICK = ["--processes", "2", "--seconds", "0.05", "--queries", "100", "--k", "20"]
+QUICK = ["--processes", "2", "--seconds", "0.05", "--queries", "100", "--k", "20", "--pause", "1ms"]
 
 
 def bench(*arguments, cwd):
@@ -83,6 +84,10 @@ def test_the_record_keeps_to_its_schema(measured):
     assert len(record["latency_ns"]["load"]) == 2
     assert min(len(record["latency_ns"][name]) for name in ("query", "end_to_end")) >= 100
     assert sum(record["latency_ns"]["query"]) >= 0.05e9
+    assert len(record["latency_ns"]["paced"]) == 200
+    assert record["protocol"]["pause_ns"] == 1_000_000
+    assert record["validity"].keys() == record["latency_ns"].keys()
+    assert all(judged["wait_share"] is not None for judged in record["validity"].values())
     assert record["memory_bytes"]["idle"]["vm_hwm"] < record["memory_bytes"]["model"]["vm_hwm"]
     assert "2 processes: the full protocol asks for at least 10" in record["warnings"]
 
@@ -104,7 +109,19 @@ def test_quality_is_what_the_answers_give(measured):
 def test_people_see_every_part(measured):
     _, done, path = measured
     labels = {line.split("  ")[0].strip() for line in done.stdout.splitlines() if line}
-    wanted = {"bundle", "verified", "device", "cold", "warm", "memory", "quality", "basis", "wrote", "next"}
+    wanted = {
+        "bundle",
+        "verified",
+        "device",
+        "cold",
+        "warm",
+        "paced",
+        "memory",
+        "quality",
+        "basis",
+        "wrote",
+        "next",
+    }
     assert wanted <= labels
     assert str(path.relative_to(path.parents[2])) in done.stdout
     assert "median of 2 fresh processes" in done.stdout
@@ -122,6 +139,13 @@ def test_people_see_every_part(measured):
         lambda r: r["quality"].update({"recall@50": 1.2}),
         lambda r: r["artifact"].update(bundle_sha256="abc"),
         lambda r: r["state"]["before"].update(throttled="yes"),
+        lambda r: r.pop("validity"),
+        lambda r: r["validity"].pop("load"),
+        lambda r: r["validity"]["query"].update(trusted=[51]),
+        lambda r: r["validity"]["query"].pop("wait_share"),
+        lambda r: r["latency_ns"].update(paced=[]),
+        lambda r: r["device"].pop("cpu_id"),
+        lambda r: r["device"].pop("int8_flags"),
         lambda r: r.update(valid=True, invalid_reasons=["throttled"]),
         lambda r: r.update(valid=False, invalid_reasons=[]),
         lambda r: r["protocol"].update(clock="instructions"),
@@ -138,6 +162,8 @@ def test_the_schema_refuses(measured, change):
 
 def test_instructions_are_never_shown_as_time(measured):
     record = as_counted(copy.deepcopy(read_record(measured[2])))
+    del record["instructions"]["paced"], record["validity"]["paced"], record["protocol"]["pause_ns"]
+    record["validity"] = make_record()["validity"]  # whatever this machine was doing
     jsonschema.Draft202012Validator(SCHEMA).validate(record)
     cold, *warm = [line for line in record_lines(record) if line.startswith(("cold", "warm"))]
     assert all("instr" in line and not re.search(r"\d (ns|µs|ms|s)\b", line) for line in (cold, *warm))
@@ -163,6 +189,99 @@ def test_an_invalid_run_is_kept_and_exits_4(measured, monkeypatch, tmp_path, cap
     assert "INVALID" in out
     assert "throttled during the run" in out
     assert "not for the headline" in err
+
+
+def test_no_figure_is_shown_that_cannot_be_relied_on():
+    record = with_pauses(make_record(), [200_000] * 50)
+    record["latency_ns"]["query"][-1] = 18_100_000
+    record["validity"]["query"] = judged(50, 90, 95, reasons=("p99 is decided by waiting for a core",))
+    record["validity"]["load"] = judged(reasons=("loaded: the process waited",))
+    lines = record_lines(record)
+    cold, warm, ids, paced = [line for line in lines if line.startswith(("cold", "warm", "paced"))]
+    assert "import 90.0 ms · load – · first query 900.0 µs" in cold
+    assert re.search(r"p50 +5\S+ µs +p90 +\S+ µs +p99 +–  \(2,000 queries\)", warm)
+    assert "–" not in ids
+    assert re.search(
+        r"each after 100\.0 ms +p50 200\.0 µs +p90 200\.0 µs +p95 200\.0 µs +\(50 queries", paced
+    )
+    assert "doubtful   query: p99 is decided by waiting for a core" in lines
+    assert "doubtful   load: loaded: the process waited" in lines
+
+
+def test_a_headline_without_its_reasons_twice():
+    record = make_record(reasons=("query: loaded: x",))
+    record["validity"]["query"] = judged(reasons=("loaded: x",))
+    lines = record_lines(record)
+    assert lines.count("invalid    query: loaded: x") == 1
+    assert not [line for line in lines if line.startswith("doubtful")]
+
+
+@pytest.fixture
+def lost_runs(measured, monkeypatch, tmp_path):
+    """A run whose folder of records cannot be written any more when the measurement is over."""
+    runs, elsewhere = tmp_path / "runs", tmp_path / "tmp"
+
+    def run_bundle(*_):
+        shutil.rmtree(runs)
+        runs.write_text("the disk is gone")
+        return read_record(measured[2])
+
+    elsewhere.mkdir()
+    monkeypatch.setattr(host, "run_bundle", run_bundle)
+    monkeypatch.setattr("tempfile.tempdir", str(elsewhere))
+    return runs, elsewhere
+
+
+def test_a_measurement_that_cannot_be_written_is_kept_elsewhere(measured, lost_runs, capsys):
+    runs, elsewhere = lost_runs
+    assert main(["run", str(measured[0].folder), "--runs", str(runs)]) == 1
+    (path,) = elsewhere.rglob("*.json")
+    assert read_record(path) == read_record(measured[2])
+    err = capsys.readouterr().err
+    assert f"cannot write {runs}" in err
+    assert str(path) in err
+
+
+def test_a_measurement_that_can_be_written_nowhere_is_printed(measured, lost_runs, capsys):
+    runs, elsewhere = lost_runs
+    elsewhere.rmdir()
+    elsewhere.write_text("this disk too")
+    assert main(["run", str(measured[0].folder), "--runs", str(runs)]) == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out) == read_record(measured[2])
+    assert "kept: on standard output" in err
+
+
+def test_a_disk_that_is_nearly_full_is_found_before_measuring(pristine, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=20 * 2**20))
+    monkeypatch.setattr(host, "run_bundle", lambda *_: pytest.fail("measured"))
+    assert main(["run", str(pristine), str(pristine), "--runs", str(tmp_path)]) == 1
+    assert "20.0 MiB free; 2 records may take 32.0 MiB. Nothing was measured" in capsys.readouterr().err
+
+
+def test_an_error_of_the_system_is_one_line(pristine, tmp_path, monkeypatch, capsys):
+    def fail(*_):
+        raise OSError(28, "No space left on device", str(tmp_path / "x"))
+
+    monkeypatch.setattr(host, "run_bundle", fail)
+    assert main(["run", str(pristine), "--runs", str(tmp_path / "runs")]) == 1
+    assert capsys.readouterr().err == f"error: No space left on device: {tmp_path / 'x'}\n"
+
+
+def test_check_names_and_skips_what_is_no_record(measured, tmp_path, capsys):
+    shutil.copy(measured[2], tmp_path / "good.json")
+    (tmp_path / "survival.json").write_text('{"schema": "recpress.survival/1", "outcome": "fine"}')
+    (tmp_path / "cut.json").write_text("{")
+    budget = tmp_path / "budgets.toml"
+    budget.write_text('[budget.any]\nmax_bytes = "1GB"\n')
+    code = main(["check", str(tmp_path), "--budget", str(budget)])
+    assert code == (0 if read_record(measured[2])["valid"] else 4)
+    out, err = capsys.readouterr()
+    assert "file" in out
+    assert [line.split(":")[1].strip() for line in err.splitlines() if line.startswith("skipped")] == [
+        str(tmp_path / "cut.json"),
+        str(tmp_path / "survival.json"),
+    ]
 
 
 def test_a_board_that_throttles_during_a_real_run(pristine, tmp_path, monkeypatch):
@@ -360,7 +479,8 @@ def test_a_place_that_cannot_be_written_is_found_before_measuring(pristine, tmp_
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_ctrl_c_leaves_no_process_and_no_record(pristine, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopping_leaves_no_process_and_no_record(pristine, tmp_path, number):
     program = [
         sys.executable,
         "-m",
@@ -378,7 +498,7 @@ def test_ctrl_c_leaves_no_process_and_no_record(pristine, tmp_path):
     deadline = time.monotonic() + 30
     while not (workers := psutil.Process(bench_process.pid).children()) and time.monotonic() < deadline:
         time.sleep(0.02)
-    os.kill(bench_process.pid, signal.SIGINT)
+    os.kill(bench_process.pid, number)
     _, err = bench_process.communicate(timeout=30)
     assert bench_process.returncode == 130
     assert "nothing was recorded" in err

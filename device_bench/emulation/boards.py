@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from recpress_edge.core.cpu import dot_product_flags
+
 CORES: Final = 4
 
 
@@ -37,7 +39,7 @@ class Identity:
     @property
     def dotprod(self) -> bool:
         """int8 dot product."""
-        return "asimddp" in self.features.split()
+        return bool(dot_product_flags(self.features.split()))
 
     @property
     def caches(self) -> str:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import shlex
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, Final
@@ -16,6 +15,7 @@ import recpress_edge
 from device_bench.emulation.cpio import Entry, entries_of, folder, write_cpio
 from device_bench.emulation.guest import Setup, compile_bytecode
 from device_bench.emulation.tools import EmulationError
+from recpress_edge.core.files import scratch_folder
 
 _MARK: Final = "@@"
 _SCRIPT: Final = """\
@@ -30,10 +30,10 @@ fi
 
 def write_payload(file: IO[bytes], setup: Setup, bundle: Path, flags: Sequence[str]) -> None:
     """The archive; the same checkout, bundle and flags give the same bytes."""
-    with tempfile.TemporaryDirectory(prefix="recpress-payload-") as scratch:
-        app = Path(scratch) / "app"
+    with scratch_folder("recpress-payload-") as scratch:
+        app = scratch / "app"
         copy_sources(app)
-        compile_bytecode(Path(scratch), app, setup)
+        compile_bytecode(scratch, app, setup)
         script = _SCRIPT.format(flags=shlex.join(flags)).encode()
         write_cpio(
             file,

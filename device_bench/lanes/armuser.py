@@ -1,7 +1,6 @@
 """``--on armuser:BOARD``: the board's instruction set in qemu's user mode. Answers, never times or memory."""
 
 import datetime
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from device_bench.process import Enclosure, WorkerError, run_worker
 from device_bench.protocol import artifact_facts, job_of, open_for_run
 from recpress_edge.core.bundle import Bundle
 from recpress_edge.core.errors import SkippedError
+from recpress_edge.core.files import scratch_folder
 from recpress_edge.core.results import PARITY_SCHEMA
 
 _PLUGIN_SOURCE: Final = Path(__file__).parents[1] / "emulation" / "counting.c"
@@ -63,8 +63,8 @@ def run(request: Request, bundles: Sequence[Path], report: Report) -> Iterator[R
     for folder in bundles:
         bundle = open_for_run(folder, request.protocol)
         setup = prepare(bundle.contract.format, root, report)
-        with tempfile.TemporaryDirectory(prefix="recpress-armuser-") as scratch:
-            record = _run_one(_Board(setup, Path(scratch), request), folder, bundle, report)
+        with scratch_folder("recpress-armuser-") as scratch:
+            record = _run_one(_Board(setup, scratch, request), folder, bundle, report)
         yield record
         check_ids(record, str(request.target))
 

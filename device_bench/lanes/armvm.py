@@ -27,6 +27,7 @@ from device_bench.options import TIMEOUT_S, Request
 from device_bench.process import run_worker
 from device_bench.protocol import artifact_facts, job_of, open_for_run
 from recpress_edge.core.bundle import Bundle
+from recpress_edge.core.cpu import dot_product_flags
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.results import INSTRUCTIONS, summarise
 from recpress_edge.core.survival import CRASHED, OUT_OF_MEMORY, TIMED_OUT, survival_record
@@ -261,9 +262,12 @@ def _ended(one: _Boot, console: Console, code: int | None, stage: str, created: 
 
 def _unseen_device(one: _Boot) -> dict[str, Any]:
     """Of a machine that ended before it could tell."""
+    flags = ["asimddp"] if _CORES[one.cpu][2] else []
     return {
         "cores": 1,
-        "dot_product_flags": ["asimddp"] if _CORES[one.cpu][2] else [],
+        "cpu_id": {"part": _CORES[one.cpu][1]},
+        "int8_flags": flags,
+        "dot_product_flags": dot_product_flags(flags),
         "arch": "aarch64",
         "bits": 64,
         "kernel": one.setup.system.facts["kernel"],

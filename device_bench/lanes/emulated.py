@@ -19,9 +19,9 @@ def check_protocol(protocol: Protocol, *, one_thread: str, no_time: str) -> None
     """ConfigError for what needs cores or seconds. ``one_thread``, ``no_time``: why there are none."""
     if protocol.threads != 1:
         raise ConfigError(f"--threads {protocol.threads}: {one_thread}. Leave it out.")
-    if protocol.seconds or protocol.sustained_s:
+    if protocol.seconds or protocol.sustained_s or protocol.pause_ns:
         raise ConfigError(
-            f"--seconds and --sustained ask for time, {no_time}. Say how many --queries instead."
+            f"--seconds, --sustained and --pause ask for time, {no_time}. Say how many --queries instead."
         )
 
 

@@ -14,9 +14,10 @@ from recpress_edge.core.survival import limit_text
 
 def check(request: Request) -> None:
     """The limit, if any, must be one; the protocol has checked itself."""
-    if limit_of(request) is not None and request.protocol.sustained_s:
+    protocol = request.protocol
+    if limit_of(request) is not None and (protocol.sustained_s or protocol.pause_ns):
         raise ConfigError(
-            "--limit asks whether a bundle survives, --sustained how fast it stays: one of them"
+            "--limit asks whether a bundle survives, --sustained and --pause how fast it is: one of them"
         )
 
 
@@ -27,7 +28,8 @@ def plan(request: Request) -> str:
         most = limit_text(limit.memory_bytes, limit.cpus)
         return f"whether {len(STAGES)} processes survive within {most}; no latency"
     processes = request.protocol.processes + 4  # and self-test, idle, memory, measuring
-    return f"{processes} processes each, {2 * request.protocol.seconds:g} s or more of queries"
+    pauses = f", {request.protocol.paced_s:g} s of queries with pauses" if request.protocol.pause_ns else ""
+    return f"{processes} processes each, {2 * request.protocol.seconds:g} s or more of queries{pauses}"
 
 
 def run(request: Request, bundles: Sequence[Path], report: Report) -> Iterator[Record]:

@@ -11,7 +11,7 @@ from device_bench.options import Protocol
 from device_bench.protocol import artifact_facts
 from recpress_edge.core.bundle import Bundle
 from recpress_edge.core.errors import ArtifactError
-from recpress_edge.core.results import SAMPLES, check_record
+from recpress_edge.core.results import PACED, SAMPLES, check_record
 
 CLOCKS: Final = ("perf_counter_ns", "System.nanoTime")
 """What gives nanoseconds: Python's on a board, Java's on a phone."""
@@ -32,7 +32,16 @@ _TOP: Final = frozenset(
             "device",
             "state",
         ),
-        *("software", "protocol", "latency_ns", "memory_bytes", "quality", "selftest", "sustained"),
+        *(
+            "software",
+            "protocol",
+            "validity",
+            "latency_ns",
+            "memory_bytes",
+            "quality",
+            "selftest",
+            "sustained",
+        ),
     }
 )
 _DEVICE_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
@@ -76,13 +85,15 @@ def check_returned(record: Any, bundle: Bundle, protocol: Protocol, where: str) 
 
 
 def _check_samples(latency_ns: Mapping[str, Sequence[int]], protocol: Protocol, where: str) -> None:
-    others = sorted(latency_ns.keys() - set(SAMPLES))
+    others = sorted(latency_ns.keys() - {*SAMPLES, PACED})
     if others:
         raise ArtifactError(f"{where}: latency_ns holds {', '.join(others)[:200]}")
     if sum(map(len, latency_ns.values())) > MAX_SAMPLES:
         raise ArtifactError(f"{where} sent more than {MAX_SAMPLES:,} samples")
     if max(map(max, latency_ns.values())) > MAX_SAMPLE_NS:
         raise ArtifactError(f"{where} sent a sample beyond a day")
+    if (PACED in latency_ns) != bool(protocol.pause_ns):
+        raise ArtifactError(f"{where} was told a pause of {protocol.pause_ns} ns and sent samples otherwise")
     if len(latency_ns["query"]) < protocol.queries:
         raise ArtifactError(f"{where} sent fewer samples than were asked for")
 

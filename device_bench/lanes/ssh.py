@@ -146,7 +146,13 @@ def _on_board(request: Request, bundle: Bundle, report: Report) -> Any:
 def overall_s(request: Request) -> float:
     """No run may take longer: every process may use its own time-out, and the bench's runs are bounded."""
     protocol = request.protocol
-    return TIMEOUT_S + 4 * protocol.seconds + 30 * (protocol.processes + 4) + protocol.sustained_s
+    return (
+        TIMEOUT_S
+        + 4 * protocol.seconds
+        + 30 * (protocol.processes + 4)
+        + protocol.paced_s
+        + protocol.sustained_s
+    )
 
 
 def pack(bundle: Bundle) -> bytes:

@@ -65,7 +65,7 @@ LANES: Final[Mapping[str, Lane]] = {
         optional=True,
         flags=("memory", "cache"),
         # the clock counts instructions: nothing varies from process to process, and no time passes
-        defaults={"processes": 1, "seconds": 0.0, "queries": 500},
+        defaults={"processes": 1, "seconds": 0.0, "queries": 500, "pause_ns": 0},
     ),
     "armuser": Lane(
         module="device_bench.lanes.armuser",
@@ -73,7 +73,7 @@ LANES: Final[Mapping[str, Lane]] = {
         about="a board's instruction set: answers and counts",
         details=("zero2", "pi3", "pi4", "pi5"),
         flags=("cache",),
-        defaults={"processes": 1, "seconds": 0.0, "queries": 20},
+        defaults={"processes": 1, "seconds": 0.0, "queries": 20, "pause_ns": 0},
     ),
     "ssh": Lane(
         module="device_bench.lanes.ssh",

@@ -14,7 +14,7 @@ from typing import Final
 from device_bench.selftest import verify_bundle
 from recpress_edge.core.bundle import Bundle, open_bundle
 from recpress_edge.core.errors import ArtifactError, ConfigError
-from recpress_edge.core.files import exchange, new_directory, storage_errors
+from recpress_edge.core.files import exchange, new_directory, storage_errors, sync_folder
 
 PREVIOUS: Final = ".previous"
 
@@ -73,6 +73,7 @@ def roll_back(folder: Path) -> tuple[Bundle, str | None]:
         )
     with storage_errors(folder):
         _trade(previous, folder)
+        sync_folder(folder.parent)
     return open_bundle(folder), current.digest if current else None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from recpress_edge import __version__
-from recpress_edge.core.errors import RecPressError, missing_extra, unknown_name
+from recpress_edge.core.errors import RecPressError, missing_extra, told_by_system, unknown_name
 
 # onnxruntime 1.29 and later start vendor telemetry unless this is set before it loads.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -96,6 +96,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        print(f"error: {told_by_system(error)}", file=sys.stderr)
         return 1
 
 

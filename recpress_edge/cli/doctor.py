@@ -4,12 +4,12 @@ import argparse
 import importlib.metadata
 import os
 import platform
-import re
 import shutil
 from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.cli.common import common_options, emit, say, table
+from recpress_edge.core.cpu import cpu_flags, dot_product_flags
 from recpress_edge.core.units import format_bytes
 
 PACKAGES: Final = {
@@ -70,9 +70,7 @@ def _machine(work: Path) -> dict[str, Any]:
 
 
 def _dot_product() -> str:
-    flags = re.search(r"^(?:flags|Features)\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    known = set(flags[1].split()) if flags else set()
-    have = sorted(known & {"asimddp", "avx_vnni", "avx512_vnni"})
+    have = dot_product_flags(cpu_flags(Path("/proc/cpuinfo").read_text()))
     return ", ".join(have) if have else "none (int8 still saves memory)"
 
 

@@ -122,18 +122,18 @@ def _model(path: Path) -> dict[str, Any]:
 
 def _record(path: Path) -> dict[str, Any]:
     from recpress_edge.core.files import read_json
-    from recpress_edge.core.results import BENCH_SCHEMA, read_record
+    from recpress_edge.core.results import read_any_record
 
     schema = str(read_json(path).get("schema"))
     if schema.startswith(("recpress.bundle/", "recpress.model/")):
         raise ConfigError(f"{path} is part of its folder. Inspect that: recpress-edge inspect {path.parent}")
-    record = read_record(path)
+    record = read_any_record(path)
     return {
         "kind": "record",
         "path": str(path),
         "digests": "none: records carry no digest",
         "record": record,
-        "format": BENCH_SCHEMA,
+        "format": record["schema"],
     }
 
 

@@ -76,6 +76,11 @@ class InvalidRunError(RecPressError):
     exit_code = 4
 
 
+def told_by_system(error: OSError) -> str:
+    """What the system says about a file, in one line: a full disk, a missing permission."""
+    return f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+
+
 def unknown_name(kind: str, name: str, known: Sequence[str]) -> ConfigError:
     """An error that suggests the nearest known name.
 

@@ -55,19 +55,76 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Replace ``path`` by ``data`` in one step: readers see the old file or the new one, whole."""
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    with storage_errors(path), _written(path, data) as draft:
+        draft.replace(path)
+
+
+def write_new(path: Path, data: bytes) -> bool:
+    """Write a file that does not exist yet, whole; False, and nothing is changed, when there is one already.
+
+    However many processes choose one name at a time, one of them gets it.
+    """
+    with storage_errors(path), _written(path, data) as draft:
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).chmod(0o666 & ~_umask())
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
+            path.hardlink_to(draft)
+        except FileExistsError:
+            return False
+        except OSError:  # a file system without links
+            return _claim(draft, path)
+    return True
+
+
+def _claim(draft: Path, path: Path) -> bool:
+    """Take a name by an empty file, then put the draft in its place."""
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    draft.replace(path)
+    return True
+
+
+@contextlib.contextmanager
+def _written(path: Path, data: bytes) -> Iterator[Path]:
+    """A draft beside ``path`` with the data on the disk; removed afterwards, and the folder synced."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o666 & ~_umask())
+        yield Path(name)
+        sync_folder(path.parent)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Put a folder's entries on the disk, so that a new name outlives a power cut."""
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EBADF, errno.ENOTSUP):  # a file system that cannot
             raise
+    finally:
+        os.close(handle)
+
+
+def _sync_tree(folder: Path) -> None:
+    """Every file and folder below, and the folder itself."""
+    for where, _, names in os.walk(folder):
+        for name in names:
+            path = Path(where) / name
+            if path.is_file() and not path.is_symlink():
+                _sync(path)
+        _sync(Path(where))
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -111,13 +168,29 @@ def new_directory(target: Path, *, force: bool) -> Iterator[Path]:
         yield draft
         with storage_errors(target):
             draft.chmod(0o777 & ~_umask())
+            _sync_tree(draft)
             _swap(draft, target)
+            sync_folder(target.parent)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
     finally:
         if lock is not None:
             os.close(lock)
+
+
+@contextlib.contextmanager
+def scratch_folder(prefix: str) -> Iterator[Path]:
+    """A temporary folder that is removed when the block ends; those of killed processes are removed first."""
+    parent = Path(tempfile.gettempdir())
+    _remove_unheld(parent, prefix)
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as name:
+        lock = _hold(Path(name))
+        try:
+            yield Path(name)
+        finally:
+            if lock is not None:
+                os.close(lock)
 
 
 def _draft_prefix(target: Path) -> str:
@@ -136,9 +209,14 @@ def _hold(draft: Path) -> int | None:
 
 
 def _remove_orphans(target: Path) -> None:
-    """Drafts of ``target`` whose process has gone. A young one may not be locked yet, so it is left."""
-    for draft in target.parent.glob(f"{glob.escape(_draft_prefix(target))}*"):
-        with contextlib.suppress(FileNotFoundError):
+    """Drafts of ``target`` whose process has gone."""
+    _remove_unheld(target.parent, _draft_prefix(target))
+
+
+def _remove_unheld(parent: Path, prefix: str) -> None:
+    """Folders that no process holds a lock on. A young one may not be locked yet, so it is left."""
+    for draft in parent.glob(f"{glob.escape(prefix)}*"):
+        with contextlib.suppress(FileNotFoundError, PermissionError):
             if time.time_ns() - draft.stat().st_mtime_ns < _YOUNG_NS or (lock := _hold(draft)) is None:
                 continue
             shutil.rmtree(draft, ignore_errors=True)

@@ -20,8 +20,6 @@ from recpress_edge.core.results import (
     counts_instructions,
     field_of,
     figure,
-    find_records,
-    read_record,
     runtime_of,
     samples_of,
 )
@@ -177,9 +175,8 @@ class Held:
         return tuple(map(str, self.record.get("invalid_reasons", ()))) or ("no reason recorded",)
 
 
-def hold(paths: Sequence[Path], budgets: Sequence[NamedBudget]) -> tuple[Held, ...]:
+def hold(records: Sequence[tuple[Path, dict[str, Any]]], budgets: Sequence[NamedBudget]) -> tuple[Held, ...]:
     """Each budget against the newest record per bundle and condition that it is for, valid ones first."""
-    records = [(path, read_record(path)) for path in _files(paths)]
     held = []
     for budget in budgets:
         mine = newest([(path, record) for path, record in records if budget.fits(record)])
@@ -189,10 +186,6 @@ def hold(paths: Sequence[Path], budgets: Sequence[NamedBudget]) -> tuple[Held, .
         if not mine:
             held.append(Held(budget, None, None, ()))
     return tuple(held)
-
-
-def _files(paths: Sequence[Path]) -> list[Path]:
-    return [file for path in paths for file in (find_records(path) if path.is_dir() else [path])]
 
 
 def newest(records: Sequence[tuple[Path, dict[str, Any]]]) -> list[tuple[Path, dict[str, Any]]]:

@@ -1,6 +1,7 @@
 """Bench records: one JSON file per run, raw samples inside; percentiles are computed by readers."""
 
 import datetime
+import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -9,8 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.core.errors import ArtifactError
-from recpress_edge.core.files import read_json, write_atomic
+from recpress_edge.core.files import read_json, write_atomic, write_new
 from recpress_edge.core.stats import percentile, percentile_upper
+from recpress_edge.core.survival import SURVIVAL_SCHEMA, check_survival
 
 # History: 1 first version.
 BENCH_SCHEMA: Final = "recpress.bench/1"
@@ -50,6 +52,7 @@ _SECTIONS: Final = (
     "quality",
     "selftest",
 )
+_PARITY_SECTIONS: Final = ("artifact", "device", "software", "protocol", "selftest", "quality", "host")
 SAMPLES: Final = ("query", "end_to_end", "first_query", "load", "import")
 PACED: Final = "paced"
 """Samples that a record may have besides: queries that each came after a pause."""
@@ -62,6 +65,8 @@ PERCENTILES: Final[Mapping[str, tuple[int, ...]]] = {
     "load": (50,),
     "import": (50,),
 }
+HEADLINE: Final = ("query", (50, 95))
+"""The series and the percentiles of it without which a run is not valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +129,47 @@ def read_record(path: Path) -> dict[str, Any]:
     return record
 
 
+def read_any_record(path: Path) -> dict[str, Any]:
+    """A bench, survival or parity record; ArtifactError when the file is none of them, or not whole."""
+    record = read_json(path)
+    schema = record.get("schema")
+    if schema == SURVIVAL_SCHEMA:
+        check_survival(record, str(path))
+    elif schema == PARITY_SCHEMA:
+        _check_sections(record, _PARITY_SECTIONS, str(path))
+    else:
+        check_record(record, str(path))
+    return record
+
+
+def _check_sections(record: Mapping[str, Any], names: Sequence[str], path: str) -> None:
+    for name in names:
+        if not isinstance(record.get(name), dict):
+            raise ArtifactError(f"{path} is not a whole record: section {name!r} is missing")
+
+
+def read_records(paths: Sequence[Path]) -> tuple[list[tuple[Path, dict[str, Any]]], list[str]]:
+    """Every bench record among the named files and in the named folders; and a line on each other file there
+    that is none: '<path>: <reason>'. Whole survival and parity records are passed over in silence.
+
+    A file that was named itself and is no bench record is an :class:`ArtifactError`.
+    """
+    records, skipped = [], []
+    for path in paths:
+        if not path.is_dir():
+            records.append((path, read_record(path)))
+            continue
+        for file in find_records(path):
+            try:
+                value = read_any_record(file)
+                if value["schema"] == BENCH_SCHEMA:
+                    records.append((file, value))
+            except ArtifactError as error:
+                where = str(file)
+                skipped.append(f"{where}: {str(error).removeprefix(f'{where}: ').removeprefix(f'{where} ')}")
+    return records, skipped
+
+
 def check_record(record: Mapping[str, Any], path: str) -> None:
     """ArtifactError when this is not a whole bench record. ``path``: where it came from."""
     schema = record.get("schema")
@@ -131,16 +177,14 @@ def check_record(record: Mapping[str, Any], path: str) -> None:
         raise ArtifactError(f"{path} has schema {schema!r}; this version reads {BENCH_SCHEMA!r}")
     if record.get("basis") not in BASES or not isinstance(record.get("valid"), bool):
         raise ArtifactError(f"{path}: 'basis' must be one of {', '.join(BASES)} and 'valid' true or false")
-    for name in _SECTIONS:
-        if not isinstance(record.get(name), dict):
-            raise ArtifactError(f"{path} is not a whole record: section {name!r} is missing")
+    _check_sections(record, _SECTIONS, path)
     section = samples_section(record)
     if not isinstance(record.get(section), dict) or len({INSTRUCTIONS, LATENCY} & record.keys()) != 1:
         raise ArtifactError(
             f"{path} is not a whole record: with protocol.clock {record['protocol'].get('clock')!r} its "
             f"samples must be in section {section!r} and nowhere else"
         )
-    for name in SAMPLES:
+    for name in (*SAMPLES, *({PACED} & record[section].keys())):
         samples = record[section].get(name)
         if (
             not isinstance(samples, list)
@@ -149,6 +193,25 @@ def check_record(record: Mapping[str, Any], path: str) -> None:
         ):
             unit = INSTRUCTIONS if section == INSTRUCTIONS else "nanoseconds"
             raise ArtifactError(f"{path}: {section}.{name} must be a list of {unit}, at least one")
+    _check_validity(record.get("validity", {}), path)
+
+
+def _check_validity(validity: Any, path: str) -> None:
+    """What readers rely on: known series, percentiles as integers, reasons as texts."""
+    if not isinstance(validity, dict):
+        raise ArtifactError(f"{path}: 'validity' must be an object of series")
+    for name, judged in validity.items():
+        lists = [judged.get(key) for key in ("trusted", "reasons")] if isinstance(judged, dict) else [None]
+        kinds = zip(lists, (int, str), strict=False)
+        whole = name in PERCENTILES and all(
+            isinstance(values, list) and all(type(value) is kind for value in values)
+            for values, kind in kinds
+        )
+        if not whole:
+            raise ArtifactError(
+                f"{path}: validity.{name} must be of a known series and have 'trusted', a list of "
+                "percentiles, and 'reasons', a list of texts"
+            )
 
 
 def samples_section(record: Mapping[str, Any]) -> str:
@@ -162,7 +225,7 @@ def counts_instructions(record: Mapping[str, Any]) -> bool:
 
 
 def samples_of(record: Mapping[str, Any]) -> Mapping[str, Sequence[int]]:
-    """Raw samples by name (query, end_to_end, first_query, load, import): nanoseconds or instructions."""
+    """Raw samples by name (see PERCENTILES): nanoseconds or instructions."""
     samples: Mapping[str, Sequence[int]] = record[samples_section(record)]
     return samples
 
@@ -184,20 +247,31 @@ def find_records(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*.json") if not path.name.startswith("."))
 
 
-def write_record(path: Path, record: Mapping[str, Any]) -> None:
-    """Write one record whole or not at all, samples on one line each list."""
+def write_record(path: Path, record: Mapping[str, Any]) -> Path:
+    """Write one record whole or not at all, samples on one line each list; returns the path."""
+    write_atomic(path, record_text(record).encode())
+    return path
+
+
+def record_text(record: Mapping[str, Any]) -> str:
+    """A record as its file holds it."""
     text = json.dumps(record, indent=2, ensure_ascii=False)
     compact = re.sub(
         r"\[\s+(-?\d+(?:,\s+-?\d+)*)\s+\]", lambda found: "[" + " ".join(found[1].split()) + "]", text
     )
-    write_atomic(path, (compact + "\n").encode())
+    return compact + "\n"
 
 
-def record_path(runs: Path, device_id: str, bundle_sha256: str, created: datetime.datetime) -> Path:
-    """A new file name ``<runs>/<device>/<utc>-<bundle-sha8>.json``: nothing there is ever replaced."""
-    stem = f"{created.astimezone(datetime.UTC):%Y%m%dT%H%M%SZ}-{bundle_sha256[:8]}"
-    path, again = runs / device_id / f"{stem}.json", 1
-    while path.exists():
-        again += 1
-        path = path.with_name(f"{stem}-{again}.json")
-    return path
+def add_record(runs: Path, record: Mapping[str, Any]) -> Path:
+    """Write a record as ``<runs>/<device>/<utc>-<bundle-sha8>.json``, with -2, -3 where others have the name.
+
+    Nothing there is ever replaced, however many runs end in one second.
+    """
+    created = datetime.datetime.fromisoformat(record["created"]).astimezone(datetime.UTC)
+    stem = f"{created:%Y%m%dT%H%M%SZ}-{record['artifact']['bundle_sha256'][:8]}"
+    folder, data = runs / record["device"]["id"], record_text(record).encode()
+    for again in itertools.count(1):
+        path: Path = folder / f"{stem}{'' if again == 1 else f'-{again}'}.json"
+        if write_new(path, data):
+            return path
+    raise AssertionError("unreachable")

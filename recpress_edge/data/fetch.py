@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from recpress_edge.core.errors import DataError, missing_extra, unknown_name
-from recpress_edge.core.files import storage_errors
+from recpress_edge.core.files import storage_errors, sync_folder
 from recpress_edge.data.columns import ColumnChoice
 from recpress_edge.data.filter import Filters
 from recpress_edge.data.prepare import Preparation, Prepared, prepare
@@ -195,6 +195,7 @@ def _take_member(archive: Path, member: str, folder: Path) -> Path:
             with opened.open(member) as source, draft.open("wb") as copy:
                 shutil.copyfileobj(source, copy)
             draft.replace(target)
+            sync_folder(target.parent)
     except (zipfile.BadZipFile, KeyError) as error:
         raise DataError(f"cannot take {member} out of {archive}: {error}") from None
     finally:

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from records import as_counted, make_record, write_runs
+from records import as_counted, judged, make_record, with_pauses, write_runs
 
 from device_bench.__main__ import main
 from device_bench.compare import compare
@@ -66,6 +66,32 @@ def test_an_invalid_run_is_compared_with_nothing(pair, capsys):
     assert "INVALID" in capsys.readouterr().err
 
 
+def test_figures_that_cannot_be_relied_on_are_left_out(pair):
+    def change(record):
+        record["validity"]["load"] = judged(reasons=("loaded",))
+        record["validity"]["query"] = judged(50, 90, 95, reasons=("p99 is decided by waiting",))
+
+    found = compare(*pair(change))
+    names = {ratio.name for ratio in found.ratios}
+    assert {"query p50", "query p90", "import p50", "first query p50"} <= names
+    assert not {"load p50", "query p99", "query after a pause p50"} & names
+    assert [note for note in found.notes if "left out" in note] == [
+        "query p99 is left out: not to be relied on in B",
+        "load p50 is left out: not to be relied on in B",
+    ]
+
+
+def test_queries_that_come_alone_are_compared_after_the_same_pause(pair):
+    left, right = pair(lambda record: with_pauses(record, [200_000] * 50))
+    write_record(left, with_pauses(read_record(left), [100_000] * 50))
+    by = {ratio.name: ratio for ratio in compare(left, right).ratios}
+    assert by["query after a pause p50"].ratio == by["query after a pause p95"].ratio == 2
+    write_record(left, with_pauses(read_record(left), [100_000] * 50, pause_ns=5_000_000))
+    found = compare(left, right)
+    assert not [ratio for ratio in found.ratios if "pause" in ratio.name]
+    assert "query after a pause p50 is left out: pauses of 5.0 ms and 100.0 ms" in found.notes
+
+
 def test_the_command_says_all_of_it(pair, capsys):
     def change(record):
         faster(record)
@@ -87,6 +113,15 @@ def test_instructions_are_compared_as_such(pair, tmp_path, capsys):
         write_record(path, as_counted(read_record(path)))
     assert main(["compare", *map(str, paths)]) == 0
     assert "ns" not in capsys.readouterr().out.split("\n")[4]
+
+
+def test_the_interval_of_a_ratio_is_of_95_percent(pair, monkeypatch):
+    """Draws known by heart: 0, 1 … 1000 over 1. Of them 2.5 % lie below 25, and 2.5 % above 975."""
+    draws = iter([np.ones(1001), np.arange(1001.0)])
+    monkeypatch.setattr("device_bench.compare._QUANTILES", (("query", 50, "query p50"),))
+    monkeypatch.setattr("device_bench.compare.bootstrap_percentile", lambda *_: next(draws))
+    ratio = compare(*pair(faster)).ratios[0]
+    assert (ratio.low, ratio.high) == (25, 975)
 
 
 def test_blocks_tell_less_than_samples_that_stand_alone():

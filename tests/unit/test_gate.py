@@ -9,6 +9,7 @@ from device_bench.__main__ import main
 from recpress_edge.cli import main as host_main
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.gate import hold, read_budgets
+from recpress_edge.core.results import read_records
 
 FITS = '[budget.small]\nmax_bytes = "400KB"\nmax_p95 = "61us"\nmax_memory = "64MiB"\nmin_recall = 0.27\n'
 
@@ -129,7 +130,7 @@ def test_a_budget_without_a_record_is_missed(budgets, tmp_path, capsys):
 def test_time_limits_never_see_instruction_counts(budgets, tmp_path):
     counted = record_with(basis="emulated", device="armvm-cortex-a53", instructions=625_000)
     runs = write_runs(tmp_path / "runs", [counted])
-    held = hold([runs], read_budgets(budgets(FITS)))
+    held = hold(read_records([runs])[0], read_budgets(budgets(FITS)))
     assert [one.record for one in held] == [None]
     text = '[budget.a53]\nbasis = "emulated"\nmax_instructions_p50 = 625000\n'
     assert check(budgets(text), runs) == 0

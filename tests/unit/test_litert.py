@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.machinery
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -42,6 +43,20 @@ def written(tables, tmp_path):
 
 def ask(runtime, user, seen, k=50):
     return [a.tolist() for a in runtime.recommend(user, seen, k)]
+
+
+def test_the_interpreter_has_the_threads_that_were_asked_for(written, monkeypatch):
+    path, contract = written
+    tflite, told = litert.import_litert(), []
+
+    def interpreter(*args, num_threads, **others):
+        told.append(num_threads)
+        return tflite.Interpreter(*args, num_threads=num_threads, **others)
+
+    module = SimpleNamespace(OpResolverType=tflite.OpResolverType, Interpreter=interpreter)
+    monkeypatch.setattr(litert, "import_litert", lambda: module)
+    LiteRT(path, contract, 3)
+    assert told == [3]
 
 
 @pytest.mark.parametrize("delegate", [None, "xnnpack"])

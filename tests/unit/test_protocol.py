@@ -1,24 +1,28 @@
 """How a bundle is measured: flags, blocks of queries, worker processes, the rules of the self-test."""
 
+import dataclasses
 import os
 import shlex
 import signal
+import subprocess
+import sys
 import time
+import types
 
 import numpy as np
 import psutil
 import pytest
 from bundles import make_bundle
 
-from device_bench import process
+from device_bench import measure, process, protocol, selftest
 from device_bench.__main__ import build_parser
 from device_bench.ids import IdRecommender
-from device_bench.lanes.targets import parse_target
+from device_bench.lanes.targets import lane_module, parse_target
 from device_bench.measure import BlockTimer, Job, ranking_metrics
 from device_bench.options import Protocol, Request, request_of
 from device_bench.process import WorkerError, run_worker
 from device_bench.runtimes.onnx_runtime import OnnxRuntime
-from device_bench.selftest import difference_beyond_ties, first_difference
+from device_bench.selftest import difference_beyond_ties, first_difference, verify_bundle
 from recpress_edge.core.bundle import Evaluation
 from recpress_edge.core.errors import ArtifactError, ConfigError
 
@@ -44,7 +48,9 @@ def bundle(tmp_path_factory):
 
 
 def test_the_recorded_command_repeats_the_protocol(tmp_path):
-    protocol = Protocol(k=20, threads=2, processes=3, seconds=0.25, queries=1_234_567, seed=9)
+    protocol = Protocol(
+        k=20, threads=2, processes=3, seconds=0.25, queries=1_234_567, seed=9, pause_ns=5_000_000
+    )
     request = Request(parse_target("host"), protocol, {})
     command = shlex.split(request.command(tmp_path / "a bundle"))
     assert command[0] == "device_bench"
@@ -93,6 +99,162 @@ def test_a_block_times_the_call():
     timer.block(5)
     assert all(10e6 <= sample < 200e6 for sample in timer.samples)
     assert not timer.needs(queries=5, seconds=0.05)
+
+
+class Recorder:
+    """A runtime that keeps every query it is asked."""
+
+    name, version, exact = "recorder", "1", True
+
+    def __init__(self, answer_s=0.0):
+        self.asked, self._answer_s = [], answer_s
+
+    def prepare(self, user, seen, k):
+        return (user, tuple(map(int, seen)), k)
+
+    def run(self, feed):
+        self.asked.append(feed)
+        time.sleep(self._answer_s)
+
+    def recommend(self, user, seen, k):
+        self.run(self.prepare(user, seen, k))
+        return np.arange(k), np.zeros(k, np.float32)
+
+
+def test_the_session_gets_the_threads_that_were_asked_for(bundle, monkeypatch):
+    opened = []
+
+    def open_runtime(path, contract, threads, delegate, runtime):
+        opened.append((path, threads))
+        return Recorder()
+
+    monkeypatch.setattr(measure, "open_runtime", open_runtime)
+    job_of(bundle, threads=3).open()
+    assert opened == [(bundle.model_path, 3)]
+
+
+def test_onnx_runtime_has_the_threads_that_were_asked_for(bundle):
+    """By the kernel: a session of three threads brings two, one of one thread none."""
+
+    def threads_after(count):
+        code = (
+            "import sys; from pathlib import Path; from device_bench.runtimes.opening import open_runtime; "
+            "from recpress_edge.core.bundle import open_bundle; bundle = open_bundle(Path(sys.argv[1])); "
+            "before = len(list(Path('/proc/self/task').iterdir())); import onnxruntime; "
+            "runtime = open_runtime(bundle.model_path, bundle.contract, int(sys.argv[2])); "
+            "print(len(list(Path('/proc/self/task').iterdir())) - before)"
+        )
+        command = [sys.executable, "-c", code, str(bundle.folder), str(count)]
+        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    assert threads_after(3) - threads_after(1) == 2
+
+
+def test_every_worker_is_told_the_threads(bundle, monkeypatch):
+    """From the protocol to the job, and from the job to the session that answers the self-test."""
+    opened = []
+
+    def open_runtime(path, contract, threads, *_):
+        opened.append(threads)
+        return OnnxRuntime(path, contract, 1)
+
+    monkeypatch.setattr(selftest, "open_runtime", open_runtime)
+    assert protocol.job_of(bundle.folder, bundle, Protocol(threads=3)).threads == 3
+    measure.self_test(job_of(bundle, threads=3))
+    assert opened == [3]
+
+
+def verified_by(runtime, bundle):
+    return dataclasses.replace(verify_bundle(bundle.folder), runtime=runtime)
+
+
+def test_the_warm_up_is_no_sample(bundle):
+    """Each kind: 200 queries that are asked and dropped, then a block of 500."""
+    runtime = Recorder()
+    latency, counts = measure.warm_latency(verified_by(runtime, bundle), job_of(bundle, queries=1, seconds=0))
+    assert {name: len(samples) for name, samples in latency.items()} == {"query": 500, "end_to_end": 500}
+    assert len(runtime.asked) == 2 * (200 + 500)
+    assert counts.keys() == latency.keys()
+
+
+def test_the_first_query_is_the_first(bundle, monkeypatch):
+    """The first answer of a model takes longest: here 50 ms, then nothing."""
+    runtime = Recorder()
+
+    def run(feed):
+        runtime.asked.append(feed)
+        time.sleep(0.05 if len(runtime.asked) == 1 else 0)
+
+    runtime.run = run
+    monkeypatch.setattr(measure, "open_runtime", lambda *_: runtime)
+    found = measure.cold_start(job_of(bundle))
+    assert found["first_query_ns"] >= 50e6
+    assert len(runtime.asked) == 1
+    assert found["counts"].keys() == {"load", "first_query"}
+
+
+def test_loading_is_timed_and_nothing_else(bundle, monkeypatch):
+    def slow(*_):
+        time.sleep(0.05)
+        return Recorder()
+
+    monkeypatch.setattr(measure, "open_runtime", slow)
+    found = measure.cold_start(job_of(bundle))
+    assert found["load_ns"] >= 50e6 > found["first_query_ns"]
+
+
+def test_each_query_of_the_paced_series_comes_after_the_pause(monkeypatch):
+    """By a clock of our own: pauses are slept and not timed, and every query is another one."""
+    events, now = [], 0
+
+    def sleep(seconds):
+        nonlocal now
+        now += round(seconds * 1e9)
+        events.append("pause")
+
+    def answer(feed):
+        nonlocal now
+        now += 1000 * feed
+        events.append(feed)
+
+    clock = types.SimpleNamespace(sleep=sleep, perf_counter_ns=lambda: now)
+    monkeypatch.setattr(measure, "time", clock)
+    samples, _ = measure.paced_latency(answer, [1, 2, 3], 50_000_000)
+    assert samples == [1000 * (1 + i % 3) for i in range(100)]  # 5 s of 50 ms
+    assert events == [event for i in range(100) for event in ("pause", 1 + i % 3)]
+
+
+@pytest.mark.parametrize(
+    ("pause_ms", "queries", "seconds"),
+    [(1, 200, 0.2), (5, 200, 1), (50, 100, 5), (100, 50, 5), (1000, 40, 40)],
+)
+def test_how_many_queries_come_alone(pause_ms, queries, seconds):
+    asked = Protocol(pause_ns=pause_ms * 10**6)
+    assert (asked.paced_queries, asked.paced_s) == (queries, pytest.approx(seconds))
+
+
+def test_pauses_are_asked_for_by_default_and_can_be_left_out():
+    def asked(*flags):
+        return request_of(build_parser().parse_args(["run", "b", *flags])).protocol.pause_ns
+
+    assert asked() == 100_000_000
+    assert asked("--pause", "5ms") == 5_000_000
+    assert asked("--pause", "0") == Protocol(pause_ns=0).paced_s == 0
+    assert asked("--limit", "cpus=0.5") == 0
+    assert asked("--on", "armvm") == asked("--on", "armuser:pi4") == 0
+    assert asked("--on", "ssh://pi") == 100_000_000
+    for wrong in ("0.5ms", "3s"):
+        with pytest.raises(ConfigError, match="--pause must be 0 or between 1ms and 2s"):
+            asked("--pause", wrong)
+    with pytest.raises(SystemExit):
+        asked("--pause", "often")
+
+
+@pytest.mark.parametrize("target", [["--on", "armvm"], ["--on", "armuser:pi4"], ["--limit", "cpus=0.5"]])
+def test_pauses_are_refused_where_time_has_no_meaning(target):
+    request = request_of(build_parser().parse_args(["run", "b", *target, "--pause", "5ms"]))
+    with pytest.raises(ConfigError, match="--pause"):
+        lane_module(request.target).check(request)
 
 
 def test_ranking_metrics_by_hand():

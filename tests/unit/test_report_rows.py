@@ -43,6 +43,11 @@ def test_figures_of_a_run_are_those_of_its_record():
     assert run.p95_ns.high >= 1.03 * 61_000
 
 
+def test_percentile_interval_by_hand():
+    """Of 0 … 999 the ranks 500 ± 1.96 · √250 = 469.01 and 530.99: to be safe the 469th and the 532nd."""
+    assert percentile_interval(np.arange(1000.0), 50) == (468, 531)
+
+
 def test_percentile_interval_covers_the_true_value_about_95_times_in_100():
     rng = np.random.default_rng(3)
     covered = 0

@@ -1,18 +1,20 @@
 """Bench records: summaries by hand, conditions that must agree, files that are refused."""
 
-import datetime
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from records import as_counted
 
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.results import (
+    add_record,
     differences,
+    figure,
     find_records,
     model_memory_bytes,
     read_record,
-    record_path,
+    read_records,
     summarise,
     write_record,
 )
@@ -102,12 +104,54 @@ def test_broken_files_are_refused(tmp_path):
             read_record(path)
 
 
-def test_record_path_never_names_an_existing_file(tmp_path):
-    when = datetime.datetime(2026, 11, 23, 21, 7, 15, tzinfo=datetime.UTC)
-    first = record_path(tmp_path, "pi4", "ab" * 32, when)
-    assert first == tmp_path / "pi4" / "20261123T210715Z-abababab.json"
-    write_record(first, small_record())
-    second = record_path(tmp_path, "pi4", "ab" * 32, when)
-    assert second.name == "20261123T210715Z-abababab-2.json"
-    write_record(second, small_record())
-    assert record_path(tmp_path, "pi4", "ab" * 32, when).name == "20261123T210715Z-abababab-3.json"
+def dated(record):
+    return record | {"created": "2026-11-23T21:07:15Z", "artifact": {"bundle_sha256": "ab" * 32}}
+
+
+def test_a_record_never_replaces_another(tmp_path):
+    names = [add_record(tmp_path, dated(small_record())).relative_to(tmp_path).as_posix() for _ in range(3)]
+    stem = "pi/20261123T210715Z-abababab"
+    assert names == [f"{stem}.json", f"{stem}-2.json", f"{stem}-3.json"]
+
+
+def test_runs_that_end_in_one_second_keep_every_record(tmp_path):
+    """Forty threads, one name: each must find its own record at the path that it was given."""
+
+    def add(number):
+        record = dated(small_record()) | {"number": number}
+        return number, add_record(tmp_path, record)
+
+    with ThreadPoolExecutor(40) as pool:
+        written = list(pool.map(add, range(40)))
+    assert len({path for _, path in written}) == 40
+    assert all(json.loads(path.read_text())["number"] == number for number, path in written)
+    assert [path.name for path in (tmp_path / "pi").glob(".*")] == []
+
+
+def test_what_is_no_record_is_named_and_skipped(tmp_path):
+    whole = write_record(tmp_path / "runs" / "a.json", small_record())
+    for name, content in (
+        ("cut.json", '{"schema": "recpress.bench/1"'),
+        ("survival.json", '{"schema": "recpress.survival/1", "outcome": "fine"}'),
+        ("notes.json", "{}"),
+    ):
+        (tmp_path / "runs" / name).write_text(content)
+    records, skipped = read_records([tmp_path / "runs"])
+    assert records == [(whole, small_record())]
+    assert [line.partition("runs/")[2].partition(":")[0] for line in skipped] == [
+        "cut.json",
+        "notes.json",
+        "survival.json",
+    ]
+    assert "'outcome' must be one of" in skipped[2]
+    with pytest.raises(ArtifactError, match="not readable JSON"):  # named by the user: no silence
+        read_records([tmp_path / "runs" / "cut.json"])
+
+
+def test_a_figure_that_cannot_be_relied_on_is_none():
+    record = small_record() | {"validity": {"query": {"trusted": [50]}, "load": {"trusted": []}}}
+    assert figure(record, "query", 50) == 2
+    assert figure(record, "query", 99) is None
+    assert figure(record, "load", 50) is None
+    assert figure(record, "paced", 50) is None
+    assert figure(record, "import", 50) == 8

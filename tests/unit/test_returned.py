@@ -4,7 +4,7 @@ import json
 
 import pytest
 from bundles import make_bundle
-from records import make_record
+from records import make_record, with_pauses
 
 from device_bench.lanes.returned import check_returned
 from device_bench.options import Protocol
@@ -22,7 +22,7 @@ def bundle(tmp_path_factory):
 @pytest.fixture
 def record(bundle):
     """As an honest board would send it."""
-    made = make_record(k=20)
+    made = with_pauses(make_record(k=20), [90_000] * 50)
     made["artifact"] = artifact_facts(bundle)
     return json.loads(json.dumps(made))
 
@@ -56,6 +56,15 @@ def test_an_honest_record_is_believed(record, bundle):
         (lambda r: r["latency_ns"].update(query=[2**80] * 2000), "beyond a day"),
         (lambda r: r["latency_ns"].update(query=[5]), "fewer samples"),
         (lambda r: r["latency_ns"].update(more=[5]), "latency_ns holds more"),
+        (
+            lambda r: r["latency_ns"].pop("paced"),
+            "was told a pause of 100000000 ns and sent samples otherwise",
+        ),
+        (lambda r: r["protocol"].update(pause_ns=1), "otherwise than it was told: pause_ns"),
+        (lambda r: r["validity"].update(query="fine"), "validity.query must"),
+        (lambda r: r["validity"]["load"].update(trusted=["all"]), "validity.load must"),
+        (lambda r: r["validity"]["load"].update(reasons=7), "validity.load must"),
+        (lambda r: r["validity"].update(more={}), "validity.more must"),
         (lambda r: r["protocol"].update(threads=4), "otherwise than it was told: threads"),
         (lambda r: r["protocol"].update(k=50), "otherwise than it was told: k"),
         (lambda r: r["protocol"].update(clock="instructions"), "samples must be in section"),

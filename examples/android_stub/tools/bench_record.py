@@ -5,7 +5,6 @@ board sends back: it must be of this very bundle, under this very protocol.
 """
 
 import argparse
-import datetime
 import re
 import sys
 from pathlib import Path
@@ -13,19 +12,19 @@ from typing import Any, Final
 
 from phone_log import PhoneLog, parse_log
 
-from device_bench.contention import Contention
-from device_bench.device import device_id, parse_cpuinfo
+from device_bench.device import cpu_facts, device_id, parse_cpuinfo
 from device_bench.kernel_files import integer_of, text_of
 from device_bench.lanes.returned import check_returned
 from device_bench.options import Protocol
 from device_bench.protocol import artifact_facts, gate_warnings
 from device_bench.show import record_lines
-from device_bench.state import invalid_reasons, read_state, state_warnings
+from device_bench.state import read_state, state_warnings, throttle_reasons
+from device_bench.validity import headline_reasons, judge
 from recpress_edge import __version__
 from recpress_edge.core.bundle import Bundle, open_bundle
 from recpress_edge.core.errors import ArtifactError, InvalidRunError, RecPressError
 from recpress_edge.core.metrics import RECALL_DEFINITION
-from recpress_edge.core.results import BENCH_SCHEMA, record_path, write_record
+from recpress_edge.core.results import BENCH_SCHEMA, add_record
 
 CLOCK: Final = "System.nanoTime"
 MEMORY: Final = ("idle", "loaded", "first_query", "model")
@@ -44,8 +43,12 @@ def make_record(
     cold = log.cold()
     latency = {name: [line[f"{name}_ns"] for line in cold] for name in ("first_query", "load", "import")}
     latency |= {name: log.samples(name) for name in ("query", "end_to_end")}
-    unknown = Contention(None, None)  # Android does not let an app see it
-    reasons = [*invalid_reasons(before, after, unknown, latency), *thermal_reasons(facts)]
+    verdicts = judge(latency, {})  # Android does not let an app see what others took
+    reasons = [
+        *throttle_reasons(before["throttled"], after["throttled"]),
+        *headline_reasons(verdicts),
+        *thermal_reasons(facts),
+    ]
     runtime, _, version = str(start["runtime"]).partition(" ")
     quality = {name: value for name, value in log.one("quality").items() if name != "kind"}
     record = {
@@ -57,11 +60,12 @@ def make_record(
         "warnings": [
             *protocol.warnings(),
             *gate_warnings(bundle),
-            *state_warnings(before, after, device, unknown),
+            *state_warnings(before, after, device),
         ],
         "artifact": artifact_facts(bundle),
         "device": device,
-        "state": {"before": before, "after": after, "wait_share": None, "interruptions": None},
+        "state": {"before": before, "after": after},
+        "validity": {name: verdict.facts() for name, verdict in verdicts.items()},
         "software": {
             "recpress_edge": __version__,
             "python": None,
@@ -112,13 +116,11 @@ def device_facts(facts: Path, properties: dict[str, str]) -> dict[str, Any]:
     cpufreq = facts / "sys/devices/system/cpu/cpu0/cpufreq"
     part = f"CPU part {cpu['part']}" if cpu["part"] else machine
     return {
-        "id": device_id(model, cpu["cores"] or 1, memory),
+        "id": device_id(model, cpu["cores"] or 1, memory, cpu),
         "model": model,
         "cores": cpu["cores"] or 1,
         "core": cpu["core"] or properties.get("ro.soc.model") or part,
-        "cpu_part": cpu["part"],
-        "dotprod": bool(cpu["dot_product_flags"]),
-        "dot_product_flags": cpu["dot_product_flags"],
+        **cpu_facts(cpu),
         "arch": machine,
         "bits": _BITS.get(machine, 64),
         "kernel": (text_of(facts / "kernel") or "").strip() or "unknown",
@@ -177,14 +179,17 @@ def main() -> int:
     args = parser.parse_args()
     try:
         protocol = Protocol(
-            k=args.k, processes=args.processes, queries=args.queries, seconds=args.seconds, seed=args.seed
+            k=args.k,
+            processes=args.processes,
+            queries=args.queries,
+            seconds=args.seconds,
+            seed=args.seed,
+            pause_ns=0,  # the app asks back to back
         )
         bundle = open_bundle(args.bundle)
         log = parse_log(args.log.read_text(errors="replace").splitlines(), args.run)
         record = make_record(bundle, protocol, log, args.facts, args.command)
-        created = datetime.datetime.fromisoformat(record["created"])
-        path = record_path(args.runs, record["device"]["id"], bundle.digest, created)
-        write_record(path, record)
+        path = add_record(args.runs, record)
         print("\n".join([*record_lines(record), f"wrote      {path}"]))
         if not record["valid"]:
             raise InvalidRunError(f"the run is INVALID, not for the headline: {path} has the reasons")

@@ -1,0 +1,144 @@
+"""Which figures of a series can be relied on: judged by what others took meanwhile, and by its own samples.
+
+Each series stands for itself, and each percentile of it. Three things were seen to move figures on a machine
+with two cores (benchmarks/busy_machine.py): waiting for a core lengthens the longest samples, a busy
+neighbour core lengthens all of them by up to a half without any waiting, and what changes in between leaves
+neighbouring samples alike.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from device_bench.contention import Counts
+from recpress_edge.core.results import HEADLINE, PERCENTILES
+from recpress_edge.core.rng import stream
+from recpress_edge.core.stats import bootstrap_percentile, percentile
+
+# Share of the time wanted on a core that was spent waiting for one.
+MAX_WAIT_SHARE: Final = 0.05
+# How busy others may keep the other cores: a sibling thread, a shared cache, a common clock.
+MAX_OTHER_WORK: Final = 0.15
+# Between the medians of the first and the last third of the samples, the higher over the lower.
+MAX_DRIFT: Final = 1.15
+# Width of a percentile's 95 % interval, the higher end over the lower.
+MAX_SPREAD: Final = 1.2
+# What a percentile may owe to samples that hold a wait: with them over without them.
+MAX_WAIT_EFFECT: Final = 1.1
+# Samples that must lie above a percentile: p95 needs 40 samples, p99 needs 200.
+LEAST_ABOVE: Final = 2
+# From so many on, their order in time tells something.
+_ORDERED: Final = 30
+_DRAWS: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found about one series."""
+
+    trusted: tuple[int, ...]
+    """Percentiles that can be relied on."""
+    reasons: tuple[str, ...]
+    """Why others cannot."""
+    counts: Counts
+
+    @property
+    def valid(self) -> bool:
+        """Whether its median can be relied on."""
+        return 50 in self.trusted
+
+    def facts(self) -> dict[str, Any]:
+        """As a record has it."""
+        return {
+            "valid": self.valid,
+            "trusted": list(self.trusted),
+            "reasons": list(self.reasons),
+            "wait_share": _rounded(self.counts.wait_share),
+            "other_work": _rounded(self.counts.other_work),
+            "interruptions": self.counts.interruptions if self.counts.ran_ns else None,
+        }
+
+
+def _rounded(share: float | None) -> float | None:
+    return None if share is None else round(share, 4)
+
+
+def judge(latency_ns: Mapping[str, Sequence[int]], counts: Mapping[str, Counts]) -> dict[str, Verdict]:
+    """A verdict on every series. counts: by series; one that is missing was not watched."""
+    return {name: verdict(name, samples, counts.get(name, Counts())) for name, samples in latency_ns.items()}
+
+
+def verdict(name: str, samples: Sequence[int], counts: Counts) -> Verdict:
+    """Everything that speaks against a series, or against its longest samples."""
+    against = [*disturbed(counts), *unsteady(samples)]
+    if against:
+        return Verdict((), tuple(against), counts)
+    trusted: list[int] = []
+    for q in PERCENTILES[name]:
+        why = doubt(name, samples, q, counts)
+        if why is not None:  # what lies further out is no better known
+            return Verdict(tuple(trusted), (why,), counts)
+        trusted.append(q)
+    return Verdict(tuple(trusted), (), counts)
+
+
+def disturbed(counts: Counts) -> Iterator[str]:
+    """What others took from the whole series."""
+    waited, others = counts.wait_share, counts.other_work
+    if waited is not None and waited > MAX_WAIT_SHARE:
+        yield (
+            f"loaded: the process waited for a core {waited:.0%} of the time that it wanted one "
+            f"(at most {MAX_WAIT_SHARE:.0%}). Stop other work and run again"
+        )
+    if others is not None and others > MAX_OTHER_WORK:
+        yield (
+            f"loaded: other work kept the other cores {others:.0%} busy (at most {MAX_OTHER_WORK:.0%}), "
+            "which slows this one where they share a core's units, a cache or a clock. Stop it and run again"
+        )
+
+
+def unsteady(samples: Sequence[int]) -> Iterator[str]:
+    """Samples whose level moved, in either direction."""
+    change = drift(samples)
+    if len(samples) >= _ORDERED and max(1 + change, 1 / (1 + change)) > MAX_DRIFT:
+        yield (
+            f"unstable: the median changed by {change:+.0%} from the first to the last third of the samples "
+            f"(at most {MAX_DRIFT - 1:.0%} of the lower)"
+        )
+
+
+def drift(samples: Sequence[int]) -> float:
+    """Relative change of the median from the first to the last third of the samples."""
+    third = max(len(samples) // 3, 1)
+    first, last = float(np.median(samples[:third])), float(np.median(samples[-third:]))
+    return max(last, 1.0) / max(first, 1.0) - 1
+
+
+def doubt(name: str, samples: Sequence[int], q: int, counts: Counts) -> str | None:
+    """Why a percentile is not known well enough; None when it is."""
+    if q > 50 and len(samples) * (100 - q) < LEAST_ABOVE * 100:
+        return f"p{q}: {len(samples)} samples are too few"
+    found = percentile(samples, q)
+    without = percentile(np.sort(samples)[: max(len(samples) - counts.interruptions, 1)], q)
+    if found > MAX_WAIT_EFFECT * without:
+        return (
+            f"p{q} is decided by waiting for a core: {found / without:.1f} times as long as without the "
+            f"{counts.interruptions} longest samples, which may hold a wait"
+        )
+    draws = bootstrap_percentile(samples, q, stream(0, f"validity {name} {q}"), draws=_DRAWS)
+    low, high = np.quantile(draws, [0.025, 0.975])
+    if high > MAX_SPREAD * low:
+        return (
+            f"p{q} is not settled: its samples disagree, 95 % interval {high / low:.2f} times as high as low "
+            f"(at most {MAX_SPREAD:g})"
+        )
+    return None
+
+
+def headline_reasons(verdicts: Mapping[str, Verdict]) -> list[str]:
+    """Why a run is unfit for the headline, which is the query's; empty when it is fit."""
+    series, needed = HEADLINE
+    one = verdicts[series]
+    return [] if set(needed) <= set(one.trusted) else [f"{series}: {reason}" for reason in one.reasons]

@@ -13,7 +13,6 @@ from recpress_edge.core.metrics import stated_cutoff
 from recpress_edge.core.results import (
     BENCH_SCHEMA,
     PACED,
-    RUNTIME_FIELDS,
     SAME_CONDITIONS,
     check_record,
     counts_instructions,
@@ -30,8 +29,6 @@ HOW_TO_MAKE_RUNS: Final = (
 )
 OTHER_KINDS: Final = ("recpress.survival/", "recpress.parity/")
 """Schemas of records that stand beside bench records in a folder of runs, and are no row."""
-# Points of different bases and runtimes may share a section: they are labelled apart, and never pooled.
-_APART: Final = ("basis", *RUNTIME_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +197,8 @@ def _to_run(path: str, record: Mapping[str, Any]) -> Run:
     _positive(p95.mean, "p95 of the query samples")
     counted = counts_instructions(record)
     peak = _positive(memory["model"]["vm_hwm"], "memory_bytes.model.vm_hwm")
-    conditions = [(name, _text_at(record, name)) for name in SAME_CONDITIONS if name not in _APART]
+    # bases may share a section, as runtimes do: their points are labelled apart, and never pooled
+    conditions = [(name, _text_at(record, name)) for name in SAME_CONDITIONS if name != "basis"]
     return Run(
         path=path,
         record=record,

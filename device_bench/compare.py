@@ -17,6 +17,7 @@ from recpress_edge.core.results import (
     figure,
     model_memory_bytes,
     read_record,
+    runtime_of,
     samples_of,
 )
 from recpress_edge.core.rng import stream
@@ -170,7 +171,7 @@ def _notes(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[str]:
 
 
 def _name(record: Mapping[str, Any]) -> str:
-    return f"{record['artifact'].get('name')} ({record['created']})"
+    return f"{record['artifact'].get('name')}, {runtime_of(record)} ({record['created']})"
 
 
 def comparison_lines(found: Comparison) -> list[str]:

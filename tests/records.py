@@ -34,11 +34,14 @@ def make_record(
     threads: int = 1,
     k: int = 50,
     queries: int = 2000,
+    profile: str = "all-users",
+    runtime: str = "onnxruntime",
+    idle: int = 61_000_000,
+    paced_p95_ns: int | None = None,
 ) -> dict[str, Any]:
-    """One record. The nearest-rank p95 of its query samples is exactly ``p95_ns``."""
+    """One record. The nearest-rank p95 of its query samples is exactly ``p95_ns``, of paced ones likewise."""
     method, _, dim = student.partition("_dim")
     name = name or f"{student}{f'-s{seed}' if seed else ''}-{recipe.split('-')[0]}"
-    idle = 61_000_000
     model = sha(f"{student}{seed}{dataset}")
     tables = 4 * 30_400 * int(dim)
     chain = [
@@ -91,7 +94,7 @@ def make_record(
             "bundle_bytes": file_bytes + 400_000,
             "format": "onnx",
             "recipe": recipe,
-            "profile": "all-users",
+            "profile": profile,
             "dim": int(dim),
             "n_users": 5219,
             "n_items": 25181,
@@ -141,8 +144,8 @@ def make_record(
             "python": "3.11.2",
             "numpy": "2.4.6",
             "psutil": "7.2.2",
-            "runtime": "onnxruntime",
-            "onnxruntime": "1.32.0",
+            "runtime": runtime,
+            runtime: "1.32.0",
         },
         "protocol": {
             "threads": threads,
@@ -162,6 +165,7 @@ def make_record(
             "first_query": [900_000] * 5,
             "load": [8_100_000] * 5,
             "import": [90_000_000] * 5,
+            **({} if paced_p95_ns is None else {"paced": samples(paced_p95_ns, 200)}),
         },
         "memory_bytes": {
             "idle": memory(idle),
@@ -209,6 +213,17 @@ def as_counted(record: dict[str, Any]) -> dict[str, Any]:
     """The record as an emulator would have made it: instructions, no time."""
     record["protocol"]["clock"], record["basis"] = "instructions", "emulated"
     record["instructions"] = record.pop("latency_ns")
+    return record
+
+
+def judged_at(record: dict[str, Any], k: int, recall: float, *, n_items: int) -> dict[str, Any]:
+    """The record as one of a small catalogue: judged by Recall@k, and Recall@50 says nothing."""
+    record["artifact"]["n_items"] = n_items
+    record["quality"] |= {"cutoff": k, f"recall@{k}": recall, f"ndcg@{k}": recall / 2, "recall@50": None}
+    for stage in record["artifact"]["quality"]["chain"]:
+        for split in ("valid", "test"):
+            if stage[split]:
+                stage[split] = {f"recall@{k}": stage[split]["recall@50"], "recall@50": None}
     return record
 
 

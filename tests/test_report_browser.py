@@ -103,8 +103,19 @@ def test_the_page_renders_without_a_word_on_the_console(chromium, page, tmp_path
 
 def test_the_verdict_is_in_the_document(chromium, page, tmp_path):
     dom, talk = browse(chromium, page, tmp_path, "--dump-dom")
-    assert "Ship soft_dim20-int8: Recall@50 .2924" in dom
+    assert "Ship soft_dim20-int8: it keeps 93.6 % of its teacher's Recall@50 (.2924 of .3123" in dom
     assert ":CONSOLE" not in talk, talk
+
+
+def test_on_a_dark_page_the_figures_are_dark(chromium, page, tmp_path):
+    shot = tmp_path / "shot.png"
+    dark = ("--force-dark-mode", "--blink-settings=preferredColorScheme=0")
+    browse(chromium, page, tmp_path, *dark, f"--screenshot={shot}")
+    picture = imread(shot)[..., :3]
+    assert picture[0, 0].max() < 0.2  # the page is
+    assert (picture.min(axis=2) > 0.97).mean() < 0.002  # and nothing on it is white but thin lines
+    greens = (abs(picture - [0.21, 0.81, 0.64]).max(axis=2) < 0.05).sum()  # soft's marks, brighter
+    assert greens > 200
 
 
 @pytest.mark.parametrize("width", [1200, 390])

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recpress_edge.cli.common import common_options, emit, say
-from recpress_edge.cli.report import budget_of, budget_options
+from recpress_edge.cli.report import budget_of, budget_options, say_end
 from recpress_edge.core.budget import Budget, Check, checks
 from recpress_edge.core.errors import ConfigError, GateError
+from recpress_edge.core.lines import hanging
 
 if TYPE_CHECKING:
     from recpress_edge.report.front import Section
@@ -18,8 +19,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "pick",
         parents=[common_options(), budget_options()],
         help="the best variant within a budget",
-        description="Names the variant with the highest Recall@50 that keeps every limit, "
-        "per device and data set. Exit code 3 where nothing fits.",
+        description="Names the variant to ship among those that keep every limit, by the report's rule, "
+        "per device, data set and profile. Exit code 3 where nothing fits.",
     )
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUNS", help="record files, or folders of them")
     parser.set_defaults(func=run)
@@ -29,45 +30,57 @@ def run(args: argparse.Namespace) -> int:
     """Print winners and near misses. Exit code 0, or 3 when one of the sections has no winner."""
     from recpress_edge.report.front import sections as sort_sections
     from recpress_edge.report.rows import read_files, read_runs
+    from recpress_edge.report.verdict import rule
 
     budget = budget_of(args)
     if not budget.limited:
-        raise ConfigError("pick needs a budget: --max-bytes 2MiB, --max-p95 5ms or --max-memory 64MiB")
+        raise ConfigError(
+            "pick needs a budget: --max-bytes 2MiB, --max-p95 5ms, --max-paced-p95 5ms or --max-memory 64MiB"
+        )
     runs, unreadable = read_runs(read_files(args.runs))
-    answers = [_answer(args, section, budget) for section in sort_sections(runs, budget)]
-    for file in unreadable:
-        say(args, f"no record  {file.path}: {file.reason}")
-    emit(args, {"budget": str(budget), "sections": answers})
-    without = [str(answer["section"]) for answer in answers if answer["winner"] is None]
+    sections = sort_sections(runs, budget)
+    answers = [_answer(args, section, budget) for section in sections]
+    say_end(args, unreadable, budget)
+    emit(args, {"budget": str(budget), "rule": rule(budget), "sections": answers})
+    without = [
+        section.title
+        for section, answer in zip(sections, answers, strict=True)
+        if section.judged and answer["winner"] is None
+    ]
     if without:
         raise GateError(
             f"nothing fits the budget ({budget}) for {'; '.join(without)}. Loosen a limit or add variants."
         )
+    if not any(section.judged for section in sections):
+        raise GateError("nothing can be picked: Recall was not measured. Export with --with-evaluation.")
     return 0
 
 
 def _answer(args: argparse.Namespace, section: "Section", budget: Budget) -> dict[str, Any]:
-    from recpress_edge.report.html import title_of
-    from recpress_edge.report.verdict import choose, nearest_misses, recall
+    from recpress_edge.report.figures import recall
+    from recpress_edge.report.verdict import nearest_misses, verdict
 
-    winner, near = choose(section, budget), nearest_misses(section, budget)
-    title = title_of(section)
-    say(args, title)
-    if winner is None:
-        say(args, f"pick       nothing fits: {budget}")
-    else:
-        point = winner.point
-        say(args, f"pick       {point.label}: Recall@50 {recall(point.recall.mean)} ({point.first.basis})")
-        for check in checks(point.cost, budget):
-            say(args, f"             {check}")
-    for placed, check in near:
-        say(args, f"near miss  {placed.point.label}: Recall@50 {recall(placed.point.recall.mean)}, {check}")
+    found, near = verdict(section, budget), nearest_misses(section, budget)
+    say(args, hanging("", section.title, 0))
+    say(args, hanging("pick", found.sentence.removeprefix("Ship ")))
+    kept = checks(found.winner.point.cost, budget) if found.winner else ()
+    for check in kept:
+        say(args, hanging("", str(check), 13))
+    for placed, missed in near:
+        of = f"{section.metric} {recall(placed.point.recall.mean)}"
+        say(args, hanging("near miss", f"{placed.point.label}: {of}, {missed}"))
+    for line in found.runtimes:
+        say(args, hanging("runtime", line))
+    for note in found.notes:
+        say(args, hanging("note", note))
     say(args)
     return {
-        "section": title,
-        "winner": winner.point.label if winner else None,
-        "recall@50": winner.point.recall.mean if winner else None,
-        "margins": [_check(check) for check in checks(winner.point.cost, budget)] if winner else [],
+        "section": section.title,
+        "cutoff": section.cutoff,
+        "winner": found.winner.point.label if found.winner else None,
+        f"recall@{section.cutoff}": found.winner.point.recall.mean if found.winner else None,
+        "verdict": found.sentence,
+        "margins": [_check(check) for check in kept],
         "nearest_misses": [{"name": placed.point.label, **_check(check)} for placed, check in near],
     }
 

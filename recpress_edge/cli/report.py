@@ -2,6 +2,7 @@
 
 import argparse
 import datetime
+import math
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +13,12 @@ from recpress_edge.cli.common import common_options, emit, say, table
 from recpress_edge.core.budget import Budget
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import check_free, write_atomic
+from recpress_edge.core.lines import columns, hanging
 from recpress_edge.core.units import format_bytes, parse_duration, parse_size
 
 if TYPE_CHECKING:
     from recpress_edge.report.front import Section
+    from recpress_edge.report.points import Point
     from recpress_edge.report.robustness import Survival
     from recpress_edge.report.rows import Unreadable
     from recpress_edge.report.verdict import Verdict
@@ -55,6 +58,11 @@ def budget_options() -> argparse.ArgumentParser:
         metavar="SIZE",
         help="most peak memory of the whole process (VmHWM), for example 64MiB",
     )
+    group.add_argument(
+        "--max-paced-p95",
+        metavar="TIME",
+        help="longest p95 of queries that each came after a pause, for example 5ms",
+    )
     return parser
 
 
@@ -64,6 +72,7 @@ def budget_of(args: argparse.Namespace) -> Budget:
         max_file_bytes=parse_size(args.max_bytes) if args.max_bytes else None,
         max_p95_ns=parse_duration(args.max_p95) if args.max_p95 else None,
         max_peak_bytes=parse_size(args.max_memory) if args.max_memory else None,
+        max_paced_p95_ns=parse_duration(args.max_paced_p95) if args.max_paced_p95 else None,
     )
 
 
@@ -86,8 +95,9 @@ def run(args: argparse.Namespace) -> int:
             raise ConfigError(f"{target} is a folder. Name a file, for example {target / page.name}")
         check_free(target, force=args.force)
     files = read_files(args.runs)
-    survivals = read_survivals(files)
-    runs, unreadable = read_runs(files, required=not survivals)
+    survivals, damaged = read_survivals(files)
+    runs, others = read_runs(files, required=not survivals)
+    unreadable = [*others, *damaged]
     sections = sort_sections(runs, budget)
     verdicts = [verdict(section, budget) for section in sections]
     if args.dry_run:
@@ -95,18 +105,18 @@ def run(args: argparse.Namespace) -> int:
         emit(args, {"dry_run": True, "runs": len(runs), "page": str(page), "png": str(picture)})
         return 0
     _write(args, sections, (unreadable, survivals), budget, verdicts, page, picture)
-    _print(args, sections, verdicts, unreadable)
+    _print(args, sections, verdicts, unreadable, budget)
     for row in survivals:
-        say(args, f"limit      {row.name}, {row.limit} ({row.where}): {row.outcome}")
+        say(args, hanging("limit", f"{row.name}, {row.limit} ({row.where}): {row.outcome}"))
     for devices in lanes(sections):
-        say(args, devices.title)
+        say(args, hanging("", devices.title, 0))
         say(args)
         for line in devices.int8:
-            say(args, f"int8       {line}")
+            say(args, hanging("int8", line))
         say(args)
     say(args, f"page       {page}")
     say(args, f"picture    {picture}")
-    emit(args, {"page": str(page), "png": str(picture), **as_json(sections, verdicts, unreadable)})
+    emit(args, {"page": str(page), "png": str(picture), **as_json(sections, verdicts, unreadable, budget)})
     return 0
 
 
@@ -131,7 +141,8 @@ def _write(
         version=__version__,
         command=command_line(args),
     )
-    drawn = [(s, v.winner, html.title_of(s)) for s, v in zip(sections, verdicts, strict=True) if s.placed]
+    pairs = zip(sections, verdicts, strict=True)
+    drawn = [(s, v.winner, s.title) for s, v in pairs if s.placed and s.judged]
     image = plots.png(drawn, lanes(sections)) if drawn else None
     write_atomic(page, text.encode())
     if image is not None:
@@ -140,8 +151,9 @@ def _write(
 
 def command_line(args: argparse.Namespace) -> str:
     """The command that makes this report again."""
-    flags = [("--max-bytes", args.max_bytes), ("--max-p95", args.max_p95), ("--max-memory", args.max_memory)]
-    limits = [part for flag, value in flags if value for part in (flag, value)]
+    flags = ("max-bytes", "max-p95", "max-memory", "max-paced-p95")
+    values = {flag: getattr(args, flag.replace("-", "_")) for flag in flags}
+    limits = [part for flag, value in values.items() if value for part in (f"--{flag}", value)]
     return shlex.join(["recpress-edge", "report", *map(str, args.runs), *limits, "-o", str(args.out)])
 
 
@@ -150,62 +162,99 @@ def _print(
     sections: "Sequence[Section]",
     verdicts: "Sequence[Verdict]",
     unreadable: "Sequence[Unreadable]",
+    budget: Budget,
 ) -> None:
-    from recpress_edge.report.html import title_of
-
     for section, found in zip(sections, verdicts, strict=True):
-        say(args, title_of(section))
+        say(args, hanging("", section.title, 0))
         say(args)
         if section.placed:
             say(args, variants_table(section))
             say(args)
         for left in section.left:
             if left.status.startswith("invalid"):
-                say(args, f"left out   {left.run.path}: {left.status}")
+                say(args, hanging("left out", f"{left.run.path}: {left.status}"))
+        for doubt in section.doubts:
+            say(args, hanging("no figure", doubt))
         if section.superseded:
             say(args, f"left out   {section.superseded} superseded by newer runs")
-        say(args, f"verdict    {found.sentence}")
+        say(args, hanging("verdict", found.sentence))
         if found.own_int8:
-            say(args, f"int8       {found.own_int8}")
+            say(args, hanging("int8", found.own_int8))
+        for line in found.runtimes:
+            say(args, hanging("runtime", line))
+        for note in found.notes:
+            say(args, hanging("note", note))
         say(args)
+    say_end(args, unreadable, budget)
+
+
+def say_end(args: argparse.Namespace, unreadable: "Sequence[Unreadable]", budget: Budget) -> None:
+    """How every choice was made, and each file that is no record, with the reason."""
+    from recpress_edge.report.verdict import rule
+
+    say(args, hanging("rule", rule(budget)))
     for file in unreadable:
-        say(args, f"no record  {file.path}: {file.reason}")
+        say(args, hanging("no record", f"{file.path}: {file.reason}"))
 
 
 def variants_table(section: "Section") -> str:
-    """A line per variant, its status last."""
-    from recpress_edge.report.axes import work_form
-    from recpress_edge.report.verdict import recall
+    """A line of figures per variant, its status below; names stand apart where that is too wide."""
+    figures = _figures(section)
+    rows = list(zip(*figures.values(), strict=True))
+    labels = [placed.point.label for placed in section.placed]
+    lines = table(
+        ["variant", *figures], [[label, *row] for label, row in zip(labels, rows, strict=True)]
+    ).split("\n")
+    apart = max(map(len, lines)) > columns()
+    if apart:
+        lines = table(["", *figures], [["", *row] for row in rows]).split("\n")
+    made = lines[:2]
+    for line, label, placed in zip(lines[2:], labels, section.placed, strict=True):
+        made += [label, line] if apart else [line]
+        made.append(hanging("", placed.status, 4))
+    return "\n".join(made)
 
-    headers = ["variant", "Recall@50", "file", "p50", "p95", "memory", "basis"]
-    rows = [
-        [
-            p.point.label,
-            recall(p.point.recall.mean),
-            format_bytes(p.point.file_bytes.mean),
-            work_form(counted=p.point.first.counted)(p.point.p50_ns),
-            work_form(counted=p.point.first.counted)(p.point.p95_ns.mean),
-            format_bytes(p.point.model_bytes.mean),
-            p.point.first.basis,
-        ]
-        for p in section.placed
-    ]
-    statuses = ["status", "──────", *[p.status for p in section.placed]]
-    lines = table(headers, rows).split("\n")
-    width = max(map(len, lines))
-    return "\n".join(f"{line.ljust(width)}  {status}" for line, status in zip(lines, statuses, strict=True))
+
+def _figures(section: "Section") -> dict[str, list[str]]:
+    """The columns of the table by their headers; memory is what the section compares."""
+    from recpress_edge.report.axes import work_form
+    from recpress_edge.report.figures import NONE, recall
+
+    points = [placed.point for placed in section.placed]
+    form, memory = work_form(counted=section.first.counted), section.axes[2].key
+    shown = {
+        section.metric: [recall(p.recall.mean) for p in points],
+        f"NDCG@{section.cutoff}": [recall(p.ndcg) for p in points],
+        "file": [format_bytes(p.file_bytes.mean) for p in points],
+        "p95": [form(p.p95_ns.mean) for p in points],
+    }
+    if any(p.paced_p95_ns for p in points):
+        shown["paced p95"] = [form(p.paced_p95_ns.mean) if p.paced_p95_ns else NONE for p in points]
+    shown["memory"] = [format_bytes(p.span(memory).mean) for p in points]
+    if {p.first.basis for p in points} != {"measured"}:
+        shown["basis"] = [p.first.basis for p in points]
+    return shown
 
 
 def as_json(
-    sections: "Sequence[Section]", verdicts: "Sequence[Verdict]", unreadable: "Sequence[Unreadable]"
+    sections: "Sequence[Section]",
+    verdicts: "Sequence[Verdict]",
+    unreadable: "Sequence[Unreadable]",
+    budget: Budget,
 ) -> dict[str, Any]:
     """What the page says, for programs. Base units."""
+    from recpress_edge.report.verdict import rule
+
     return {
+        "rule": rule(budget),
         "sections": [
             {
                 "conditions": dict(section.conditions),
                 "verdict": found.sentence,
-                "rule": found.rule,
+                "notes": list(found.notes),
+                "cutoff": section.cutoff,
+                "profile": section.first.profile,
+                "runtimes": list(found.runtimes),
                 "winner": found.winner.point.label if found.winner else None,
                 "int8": list(found.int8),
                 "variants": [
@@ -213,14 +262,15 @@ def as_json(
                         "name": p.point.label,
                         "status": p.status,
                         "front": p.front,
-                        "recall@50": p.point.recall.mean,
-                        "recall@50_range": [p.point.recall.low, p.point.recall.high],
+                        **_quality(p.point),
                         "seeds": len(p.point.runs),
                         "file_bytes": p.point.file_bytes.mean,
-                        f"p50_{unit}": p.point.p50_ns,
+                        "runtime": p.point.first.runtime,
+                        f"p50_{unit}": p.point.p50_ns.mean,
                         f"p95_{unit}": p.point.p95_ns.mean,
+                        f"paced_p95_{unit}": p.point.paced_p95_ns.mean if p.point.paced_p95_ns else None,
                         "model_memory_bytes": p.point.model_bytes.mean,
-                        "peak_memory_bytes": p.point.peak_bytes,
+                        "peak_memory_bytes": p.point.cost.peak_bytes,
                         "basis": p.point.first.basis,
                         "runs": [run.path for run in p.point.runs],
                     }
@@ -233,3 +283,12 @@ def as_json(
         ],
         "unreadable": [{"path": file.path, "reason": file.reason} for file in unreadable],
     }
+
+
+def _quality(point: "Point") -> dict[str, Any]:
+    """Recall@K with its range over seeds, and NDCG@K; null for what was not measured."""
+    k, span = point.first.cutoff, point.recall
+    values = {f"recall@{k}": span.mean, f"ndcg@{k}": point.ndcg}
+    known = {name: None if math.isnan(value) else value for name, value in values.items()}
+    spread = None if math.isnan(span.mean) else [span.low, span.high]
+    return {**known, f"recall@{k}_range": spread}

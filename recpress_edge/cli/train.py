@@ -169,6 +169,7 @@ def training_events(args: argparse.Namespace, found: set[Path] | None = None) ->
 def warn_of_ensemble(args: argparse.Namespace, folder: Path) -> None:
     """Say so where an ensemble is worse than its best member."""
     from recpress_edge.core.files import read_json
+    from recpress_edge.core.metrics import stated_cutoff
     from recpress_edge.training.fusion import below_member, below_member_words
     from recpress_edge.training.store import METADATA
 
@@ -176,7 +177,7 @@ def warn_of_ensemble(args: argparse.Namespace, folder: Path) -> None:
     known = read_json(where) if where.exists() else {}
     if known.get("method") != "ensemble":
         return
-    below = below_member(known["metrics"], known["members"])
+    below = below_member(known["metrics"].get("valid"), known["members"], stated_cutoff(known))
     if below:
         say(args, f"warning    {below_member_words(known['name'], below)}")
 

@@ -20,7 +20,12 @@ class Cost:
     p99_ns: float | None = None
     instructions_p50: float | None = None
     """Median of the instructions of a query, where instructions were counted and not time."""
-    recall_at_50: float | None = None
+    paced_p95_ns: float | None = None
+    """The same as p95_ns, of queries that each came after a pause."""
+    recall: float | None = None
+    """Recall@cutoff."""
+    cutoff: int | None = None
+    """The K by which the data is judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +38,9 @@ class Budget:
     max_p50_ns: int | None = None
     max_p99_ns: int | None = None
     max_instructions_p50: int | None = None
-    min_recall_at_50: float | None = None
+    max_paced_p95_ns: int | None = None
+    min_recall: float | None = None
+    """Of Recall@K, at the K that judges the data: 50 but for small catalogues."""
 
     @property
     def limited(self) -> bool:
@@ -64,9 +71,10 @@ LIMITS: Final = (
     Limit("p50_ns", "max_p50_ns", "p50", format_ns),
     Limit("p95_ns", "max_p95_ns", "p95", format_ns),
     Limit("p99_ns", "max_p99_ns", "p99", format_ns),
+    Limit("paced_p95_ns", "max_paced_p95_ns", "paced p95", format_ns),
     Limit("peak_bytes", "max_peak_bytes", "peak memory", format_bytes),
     Limit("instructions_p50", "max_instructions_p50", "instructions of a query", lambda n: f"{n:,.0f}"),
-    Limit("recall_at_50", "min_recall_at_50", "Recall@50", lambda share: f"{share:.4f}", least=True),
+    Limit("recall", "min_recall", "Recall@K", lambda share: f"{share:.4f}", least=True),
 )
 
 
@@ -82,11 +90,18 @@ class Check:
     kind: Limit
     limit: float
     found: float | None
+    cutoff: int | None = None
+    """The K of a Recall@K."""
 
     @property
     def constraint(self) -> str:
         """file_bytes, p95_ns, peak_bytes, …"""
         return self.kind.constraint
+
+    @property
+    def title(self) -> str:
+        """The limit by name, and a Recall with its K."""
+        return self.kind.title if self.cutoff is None else self.kind.title.replace("@K", f"@{self.cutoff}")
 
     @property
     def holds(self) -> bool:
@@ -103,16 +118,18 @@ class Check:
     def __str__(self) -> str:
         kind, limit = self.kind, self.kind.form(self.limit)
         if self.found is None or self.margin is None:
-            return f"{kind.title} not known, limit {limit}"
+            return f"{self.title} not known, limit {limit}"
         signs, words = (("≥", "<"), ("above", "below")) if kind.least else (("≤", ">"), ("left", "over"))
         broken = not self.holds
         by = f"({kind.form(abs(self.margin))} {words[broken]})"
-        return f"{kind.title} {kind.form(self.found)} {signs[broken]} {limit} {by}"
+        return f"{self.title} {kind.form(self.found)} {signs[broken]} {limit} {by}"
 
 
 def checks(cost: Cost, budget: Budget) -> tuple[Check, ...]:
     """Every limit that is set, held against the cost."""
-    return tuple(Check(limit, bound, getattr(cost, limit.constraint)) for limit, bound in _set(budget))
+    return tuple(
+        Check(limit, bound, getattr(cost, limit.constraint), cost.cutoff) for limit, bound in _set(budget)
+    )
 
 
 def misses(cost: Cost, budget: Budget) -> tuple[Check, ...]:

@@ -10,11 +10,17 @@ from typing import Any, Final
 from recpress_edge.core.budget import Budget, Check, Cost, checks
 from recpress_edge.core.config import load_config, read_toml
 from recpress_edge.core.errors import ConfigError, GateError, InvalidRunError, unknown_name
+from recpress_edge.core.lines import hanging
+from recpress_edge.core.metrics import stated_cutoff
 from recpress_edge.core.results import (
     BASES,
+    PACED,
+    RUNTIME_FIELDS,
     SAME_CONDITIONS,
     counts_instructions,
     field_of,
+    figure,
+    runtime_of,
     samples_of,
 )
 from recpress_edge.core.stats import percentile
@@ -41,10 +47,13 @@ class BudgetTable:
     """Most peak memory of the whole process (VmHWM), '96MiB'."""
     max_instructions_p50: int | None = None
     """Most instructions of a median query; for emulated records, which count them and not time."""
-    min_recall_at_50: float | None = None
+    max_paced_p95: str | None = None
+    """Longest p95 of queries that each came after a pause; for records that measured some."""
+    min_recall: float | None = None
+    """Least Recall@K, at the K that judges the record's data: 50 but for small catalogues."""
 
 
-_TIMES: Final = ("max_p50", "max_p95", "max_p99")
+_TIMES: Final = ("max_p50", "max_p95", "max_p99", "max_paced_p95")
 _UNITS: Final[Mapping[str, tuple[str, Callable[[str], int]]]] = {
     # key of budgets.toml -> field of Budget, how its text is read
     "max_bytes": ("max_file_bytes", parse_size),
@@ -52,6 +61,7 @@ _UNITS: Final[Mapping[str, tuple[str, Callable[[str], int]]]] = {
     "max_p50": ("max_p50_ns", parse_duration),
     "max_p95": ("max_p95_ns", parse_duration),
     "max_p99": ("max_p99_ns", parse_duration),
+    "max_paced_p95": ("max_paced_p95_ns", parse_duration),
 }
 
 
@@ -112,7 +122,7 @@ def _budget(name: str, values: Mapping[str, Any], where: str) -> NamedBudget:
         limits[to] = _parsed(value, parse, f"{where} {field.name}") if parse else value
     if not limits:
         raise ConfigError(f"{where} sets no limit")
-    if min(limits.values()) < 0 or limits.get("min_recall_at_50", 0) > 1:
+    if min(limits.values()) < 0 or limits.get("min_recall", 0) > 1:
         raise ConfigError(f"{where}: a limit is negative, or a share above 1")
     return NamedBudget(name, table, Budget(**limits))
 
@@ -125,19 +135,21 @@ def _parsed(text: str, parse: Callable[[str], int], where: str) -> int:
 
 
 def record_cost(record: Mapping[str, Any]) -> Cost:
-    """What a record says about limits; time only from those that measured it."""
-    samples = samples_of(record)["query"]
+    """What a record says about limits; time only from those that measured it, and can rely on it."""
     counted = counts_instructions(record)
     timed = record["basis"] == "measured" and not counted
-    p50, p95, p99 = (percentile(samples, q) if timed else None for q in (50, 95, 99))
+    p50, p95, p99 = (figure(record, "query", q) if timed else None for q in (50, 95, 99))
+    cutoff = stated_cutoff(record["quality"])
     return Cost(
         file_bytes=record["artifact"].get("file_bytes"),
         p50_ns=p50,
         p95_ns=p95,
         p99_ns=p99,
         peak_bytes=(record["memory_bytes"].get("model") or {}).get("vm_hwm"),
-        instructions_p50=percentile(samples, 50) if counted else None,
-        recall_at_50=record["quality"].get("recall@50"),
+        instructions_p50=percentile(samples_of(record)["query"], 50) if counted else None,
+        paced_p95_ns=figure(record, PACED, 95) if timed else None,
+        recall=record["quality"].get(f"recall@{cutoff}"),
+        cutoff=cutoff,
     )
 
 
@@ -156,11 +168,11 @@ class Held:
         return tuple(check for check in self.checks if not check.holds)
 
     @property
-    def invalid(self) -> str:
+    def invalid(self) -> tuple[str, ...]:
         """Why the record may not be relied on; empty when it may."""
         if self.record is None or self.record["valid"]:
-            return ""
-        return "; ".join(map(str, self.record.get("invalid_reasons", ()))) or "no reason recorded"
+            return ()
+        return tuple(map(str, self.record.get("invalid_reasons", ()))) or ("no reason recorded",)
 
 
 def hold(records: Sequence[tuple[Path, dict[str, Any]]], budgets: Sequence[NamedBudget]) -> tuple[Held, ...]:
@@ -180,22 +192,26 @@ def newest(records: Sequence[tuple[Path, dict[str, Any]]]) -> list[tuple[Path, d
     """The newest record per bundle name and conditions; an invalid one only where there is no valid one."""
     kept: dict[tuple[str, ...], tuple[Path, dict[str, Any]]] = {}
     for path, record in sorted(records, key=lambda pair: (pair[1]["valid"], str(pair[1].get("created")))):
-        conditions = (str(field_of(record, name)) for name in SAME_CONDITIONS)
+        conditions = (str(field_of(record, name)) for name in (*SAME_CONDITIONS, *RUNTIME_FIELDS))
         kept[(str(record["artifact"].get("name")), *conditions)] = (path, record)
     return list(kept.values())
 
 
 def verdict_lines(held: Sequence[Held]) -> list[str]:
-    """A line per limit: the budget, the bundle, kept or missed and by how much."""
+    """Per budget and record a line that names both, then one per limit: kept or missed, and by how much."""
     lines = []
     for one in held:
         if one.record is None:
-            lines.append(f"MISSED  {one.budget.name}: no record is for it, so nothing shows that it holds")
+            lines.append(f"{one.budget.name}: no record")
+            lines.append("  MISSED   no record is for it, so nothing shows that it holds")
             continue
-        who = f"{one.budget.name}: {one.record['artifact'].get('name')} on {one.record['device'].get('id')}"
-        lines += [f"{'ok    ' if check.holds else 'MISSED'}  {who}: {check}" for check in one.checks]
+        name, device = one.record["artifact"].get("name"), one.record["device"].get("id")
+        who = f"{one.budget.name}: {name} on {device}, {runtime_of(one.record)}"
+        lines.append(hanging("", who, 0))
+        lines += [hanging("  ok" if check.holds else "  MISSED", str(check)) for check in one.checks]
+        lines += [hanging("  INVALID", reason) for reason in one.invalid]
         if one.invalid:
-            lines.append(f"INVALID {who}: {one.invalid} ({one.path})")
+            lines.append(hanging("  record", str(one.path)))
     return lines
 
 
@@ -218,7 +234,7 @@ def as_json(held: Sequence[Held]) -> list[dict[str, Any]]:
             "path": None if one.path is None else str(one.path),
             "artifact": None if one.record is None else one.record["artifact"].get("name"),
             "device": None if one.record is None else one.record["device"].get("id"),
-            "invalid": one.invalid,
+            "invalid": "; ".join(one.invalid),
             "checks": [
                 {
                     "constraint": check.constraint,

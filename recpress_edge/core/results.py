@@ -30,16 +30,17 @@ SAME_CONDITIONS: Final = (
     "basis",
     "device.id",
     "device.governor",
-    "software.runtime",
     "protocol.clock",
     "protocol.threads",
-    "protocol.delegate",
     "protocol.batch",
     "protocol.k",
     "quality.split",
     "quality.definition",
     "quality.users",
 )
+
+# Which program answered, with which kernels: compared on one device, under their names.
+RUNTIME_FIELDS: Final = ("software.runtime", "protocol.delegate")
 
 _SECTIONS: Final = (
     "artifact",
@@ -114,6 +115,11 @@ def field_of(record: Mapping[str, Any], dotted: str) -> Any:
     for part in dotted.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
     return value
+
+
+def runtime_of(record: Mapping[str, Any]) -> str:
+    """Which runtime answered, and with whose kernels: 'onnxruntime', 'ai-edge-litert + xnnpack'."""
+    return " + ".join(str(name) for field in RUNTIME_FIELDS if (name := field_of(record, field)))
 
 
 def read_record(path: Path) -> dict[str, Any]:

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from recpress_edge.report.front import Section
-from recpress_edge.report.rows import METRIC, Run
+from recpress_edge.report.knowledge import asked_with_more
+from recpress_edge.report.rows import Run
 
+_MADE: Final = ("teacher", "student")
+"""Stages before there was a file: they know the train items alone."""
 _ORDER: Final = ("teacher", "student", "fp32")
 
 
@@ -21,7 +24,8 @@ class Step:
     valid: float | None
     test: float | None
     loss: float | None
-    """Recall here less Recall at the step before, on test where both have it, else on valid."""
+    """Recall here less Recall at the step before: on test where both have it and know the same,
+    else on valid."""
     loss_split: str
 
 
@@ -29,8 +33,16 @@ class Step:
 class Chain:
     """The stages of one trained model."""
 
-    title: str
+    student: str
+    teacher: str
+    """Empty for a model that had none."""
+    seed: str
     steps: tuple[Step, ...]
+
+    @property
+    def title(self) -> str:
+        """Whose chain it is."""
+        return f"{self.student}, seed {self.seed or 'not recorded'}"
 
     def step(self, stage: str) -> Step | None:
         """The step of a stage, if the chain has it."""
@@ -44,9 +56,9 @@ def chains(section: Section) -> tuple[Chain, ...]:
         for run in placed.point.runs:
             models.setdefault((run.student, run.teacher), {}).setdefault(run.model_id, []).append(run)
     made = []
-    for (student, _), by_model in sorted(models.items(), key=lambda item: (item[0][0], item[0][1])):
+    for (student, teacher), by_model in sorted(models.items(), key=lambda item: (item[0][0], item[0][1])):
         runs = min(by_model.values(), key=lambda members: (len(members[0].seed), members[0].seed))
-        made.append(Chain(f"{student}, seed {runs[0].seed or 'not recorded'}", _steps(runs)))
+        made.append(Chain(student, teacher, runs[0].seed, _steps(runs)))
     return tuple(made)
 
 
@@ -58,21 +70,24 @@ def _steps(runs: Sequence[Run]) -> tuple[Step, ...]:
                 stages.setdefault(str(entry["stage"]), dict(entry))
     for run in runs:  # what the bench measured on this very file outranks what was noted when it was made
         entry = stages.setdefault(run.recipe, {"stage": run.recipe, "name": run.name})
-        entry["bytes"], entry["test"] = run.cost.file_bytes, {METRIC: run.recall}
+        entry["bytes"], entry["test"] = run.cost.file_bytes, {f"recall@{run.cutoff}": run.recall}
     ordered = sorted(
         stages, key=lambda stage: (_ORDER.index(stage) if stage in _ORDER else len(_ORDER), stage)
     )
     steps: list[Step] = []
     for stage in ordered:
-        steps.append(_step(stages[stage], steps[-1] if steps else None))
+        before = steps[-1] if steps else None
+        alike = before is None or before.stage not in _MADE or stage in _MADE or not asked_with_more(runs[0])
+        steps.append(_step(stages[stage], before, runs[0].cutoff, alike=alike))
     return tuple(steps)
 
 
-def _step(entry: Mapping[str, Any], before: Step | None) -> Step:
-    valid, test = _metric(entry.get("valid")), _metric(entry.get("test"))
+def _step(entry: Mapping[str, Any], before: Step | None, cutoff: int, *, alike: bool) -> Step:
+    """alike: whether this stage and the one before know the same of the test users."""
+    valid, test = _metric(entry.get("valid"), cutoff), _metric(entry.get("test"), cutoff)
     loss, split = None, ""
     if before is not None:
-        if test is not None and before.test is not None:
+        if alike and test is not None and before.test is not None:
             loss, split = test - before.test, "test"
         elif valid is not None and before.valid is not None:
             loss, split = valid - before.valid, "valid"
@@ -88,12 +103,17 @@ def _step(entry: Mapping[str, Any], before: Step | None) -> Step:
     )
 
 
-def _metric(values: Any) -> float | None:
-    found = values.get(METRIC) if isinstance(values, Mapping) else None
+def _metric(values: Any, cutoff: int) -> float | None:
+    found = values.get(f"recall@{cutoff}") if isinstance(values, Mapping) else None
     return float(found) if isinstance(found, int | float) and math.isfinite(found) else None
 
 
 def teacher_of(section: Section) -> Step | None:
-    """The best teacher with a test figure among the section's chains: the line students are held against."""
+    """The best teacher with a test figure among the section's chains: the line students are held against.
+
+    None where the section's files are asked with more than a teacher knows.
+    """
+    if asked_with_more(section.first):
+        return None
     found = [step for chain in chains(section) if (step := chain.step("teacher")) and step.test is not None]
     return max(found, key=lambda step: step.test or 0.0, default=None)

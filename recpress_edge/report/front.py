@@ -1,5 +1,6 @@
-"""Which variants are worth having: seeds pooled, sections kept apart, fronts with their near ties."""
+"""Which variants are worth having: sections kept apart, fronts with their near ties."""
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,77 +8,27 @@ from typing import Final
 
 import numpy as np
 
-from recpress_edge.core.budget import Budget, Cost, misses
+from recpress_edge.core.budget import Budget, misses
 from recpress_edge.core.results import BASES
 from recpress_edge.core.stats import pareto_front
 from recpress_edge.report.axes import FILE_AXIS, Axis, axes_for
+from recpress_edge.report.points import FILE_RESOLUTION_BYTES, Point, rank, to_points
 from recpress_edge.report.rows import Run
+from recpress_edge.report.spans import Span
 
 RULE: Final = (
     "A variant is on the front when no other is at least as good in everything and better in something. "
     "It is called dominated only when that holds even with both at the unfavourable ends of their intervals. "
     "Where intervals overlap, nobody is called worse: 'behind X' names what differs beyond the intervals "
     "and what is level within them, and 'near tie' means that nothing differs beyond them. "
-    "Intervals: Recall@50 from the lowest to the highest seed (a single seed is taken as exact); "
+    "Intervals: Recall from the lowest to the highest seed (a single seed is taken as exact); "
     "p95 a 95 % interval from the order of the raw samples, at least 3 % either way; memory 256 KiB; "
     "file sizes are exact, and within 256 bytes the same. "
-    "Measured, emulated and estimated variants are each compared among themselves."
+    "Measured, emulated and estimated variants are each compared among themselves. Runtimes are compared: "
+    "they ran on one device. Where there are several, memory is that of the whole process, as an idle "
+    "runtime already takes its own."
 )
-# The names inside a file differ in length; files of one size but for that are the same size.
-FILE_RESOLUTION_BYTES: Final = 256
-MEMORY_RESOLUTION_BYTES: Final = 256 * 2**10
-# Two runs of one file in processes minutes apart differ by this much, however many samples each has.
-P95_RESOLUTION: Final = 0.03
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A mean with the interval it may lie in."""
-
-    mean: float
-    low: float
-    high: float
-
-    @property
-    def known(self) -> bool:
-        """True when the interval is more than a point."""
-        return self.high > self.low
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    """A variant with all its seeds: what is plotted and compared."""
-
-    label: str
-    runs: tuple[Run, ...]
-    """One per seed, newest each."""
-    recall: Span
-    file_bytes: Span
-    p50_ns: float
-    p95_ns: Span
-    model_bytes: Span
-    peak_bytes: float
-
-    @property
-    def first(self) -> Run:
-        """The lowest seed: stands for what the runs share."""
-        return self.runs[0]
-
-    @property
-    def cost(self) -> Cost:
-        """What a budget is held against: the worst seed in bytes, means otherwise."""
-        return Cost(file_bytes=self.file_bytes.high, p95_ns=self.p95_ns.mean, peak_bytes=self.peak_bytes)
-
-    @property
-    def axes(self) -> tuple[Axis, ...]:
-        """What it costs, in what units."""
-        return axes_for(counted=self.first.counted)
-
-    def span(self, key: str) -> Span:
-        """The interval on one of :attr:`axes`."""
-        found = getattr(self, key)
-        assert isinstance(found, Span)
-        return found
+UNJUDGED: Final = "no choice: its Recall was not measured, the bundle holds no evaluation rows"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +56,7 @@ class Left:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """Runs that may be compared: same device, data, evaluation users and protocol."""
+    """Runs that may be compared: same device, data, profile, evaluation users, K and protocol."""
 
     conditions: tuple[tuple[str, str], ...]
     placed: tuple[Placed, ...]
@@ -116,9 +67,47 @@ class Section:
         return self.placed[0].point.first if self.placed else self.left[0].run
 
     @property
+    def cutoff(self) -> int:
+        """The K by which its variants are judged."""
+        return self.first.cutoff
+
+    @property
+    def metric(self) -> str:
+        """By what its variants are judged, in words."""
+        return f"Recall@{self.cutoff}"
+
+    @property
+    def judged(self) -> bool:
+        """Whether Recall was measured; a bundle may come without the rows that it needs."""
+        return not math.isnan(self.first.recall)
+
+    @property
+    def runtimes(self) -> tuple[str, ...]:
+        """What answered, over all variants."""
+        return tuple(sorted({placed.point.first.runtime for placed in self.placed} or {self.first.runtime}))
+
+    @property
     def axes(self) -> tuple[Axis, ...]:
         """What its variants cost, in what units."""
-        return axes_for(counted=self.first.counted)
+        return axes_for(counted=self.first.counted, runtimes=len(self.runtimes))
+
+    @property
+    def title(self) -> str:
+        """Data, device, profile, runtime and protocol in a line."""
+        run = self.first
+        device, protocol = run.record["device"], run.record["protocol"]
+        threads = protocol["threads"]
+        runtime = self.runtimes[0] if len(self.runtimes) == 1 else f"{len(self.runtimes)} runtimes"
+        return (
+            f"{run.dataset} on {device.get('model') or device['id']}, {run.profile}, {runtime}, "
+            f"{threads} thread{'' if threads == 1 else 's'}, top {protocol['k']}"
+        )
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Figures of its valid runs that cannot be relied on, and why."""
+        runs = [run for placed in self.placed for run in placed.point.runs]
+        return tuple(f"{run.name}, {doubt}" for run in runs for doubt in run.doubts)
 
     @property
     def superseded(self) -> int:
@@ -132,15 +121,40 @@ def sections(runs: Sequence[Run], budget: Budget) -> tuple[Section, ...]:
     for run in runs:
         grouped[run.conditions].append(run)
     found = [_section(conditions, members, budget) for conditions, members in sorted(grouped.items())]
-    return tuple(sorted(found, key=lambda section: section.first.counted))  # what was measured comes first
+    return tuple(sorted(found, key=_order))
+
+
+def _order(section: Section) -> tuple[bool, str, str, bool, str]:
+    """What was measured comes first, then by data and device, files with all users before others."""
+    run = section.first
+    profile = run.profile
+    return run.counted, run.dataset, str(run.record["device"]["id"]), profile != "all-users", profile
 
 
 def _section(conditions: tuple[tuple[str, str], ...], runs: Sequence[Run], budget: Budget) -> Section:
     kept, left = newest(runs)
     points = to_points(kept)
-    placed = [row for basis in BASES for row in place([p for p in points if p.first.basis == basis], budget)]
+    if any(math.isnan(point.recall.mean) for point in points):
+        placed = [_unjudged(point, budget) for point in points]
+    else:
+        runtimes = len({point.first.runtime for point in points})
+        placed = [
+            row
+            for basis in BASES
+            for row in place([p for p in points if p.first.basis == basis], budget, runtimes=runtimes)
+        ]
     return Section(
-        conditions=conditions, placed=tuple(sorted(placed, key=lambda row: _rank(row.point))), left=left
+        conditions=conditions, placed=tuple(sorted(placed, key=lambda row: rank(row.point))), left=left
+    )
+
+
+def _unjudged(point: Point, budget: Budget) -> Placed:
+    return Placed(
+        point=point,
+        status=UNJUDGED,
+        front=False,
+        panels=(False,) * len(axes_for(counted=point.first.counted, runtimes=1)),
+        missed=tuple(str(check) for check in misses(point.cost, budget)),
     )
 
 
@@ -162,83 +176,28 @@ def newest(runs: Sequence[Run]) -> tuple[list[Run], tuple[Left, ...]]:
     return list(kept.values()), tuple(sorted(left, key=lambda item: (item.run.name, item.run.created)))
 
 
-def to_points(runs: Sequence[Run]) -> list[Point]:
-    """Pool seeds; labels are made unique within the section."""
-    groups: dict[tuple[str, ...], list[Run]] = defaultdict(list)
-    for run in runs:
-        groups[run.group].append(run)
-    pooled = [tuple(sorted(members, key=lambda r: (len(r.seed), r.seed))) for members in groups.values()]
-    labels = _labels(pooled)
-    points = [_point(label, members) for label, members in zip(labels, pooled, strict=True)]
-    return sorted(points, key=_rank)
+def place(points: Sequence[Point], budget: Budget, *, runtimes: int) -> tuple[Placed, ...]:
+    """Mark the fronts, and name what beats the others.
 
-
-def _rank(point: Point) -> tuple[float, float, str]:
-    return -point.recall.mean, point.file_bytes.mean, point.label
-
-
-def _labels(groups: Sequence[tuple[Run, ...]]) -> list[str]:
-    """artifact name of a single seed, else student-recipe; what differs is added where names collide."""
-    labels = [
-        members[0].name if len(members) == 1 else f"{members[0].student}-{members[0].recipe.split('-')[0]}"
-        for members in groups
-    ]
-    for extra in ("recipe", "format", "profile", "teacher", "basis", "bundle_sha256"):
-        clash = {label for label in labels if labels.count(label) > 1}
-        for index, members in enumerate(groups):
-            same = [g for g, label in zip(groups, labels, strict=True) if label == labels[index]]
-            if labels[index] in clash and len({getattr(g[0], extra) for g in same}) > 1:
-                value = str(getattr(members[0], extra))[:16]
-                labels[index] = f"{labels[index]} ({value})"
-    return labels
-
-
-def _point(label: str, runs: tuple[Run, ...]) -> Point:
-    def over(values: Sequence[float], low: Sequence[float], high: Sequence[float]) -> Span:
-        return Span(float(np.mean(values)), min(low), max(high))
-
-    recall = [r.recall for r in runs]
-    file_bytes = [r.cost.file_bytes or 0.0 for r in runs]
-    memory = [r.model_bytes for r in runs]
-    return Point(
-        label=label,
-        runs=runs,
-        recall=over(recall, recall, recall),
-        file_bytes=over(file_bytes, file_bytes, file_bytes),
-        p50_ns=float(np.mean([r.p50_ns for r in runs])),
-        p95_ns=over(
-            [r.p95_ns for r in runs],
-            [min(r.p95_low_ns, r.p95_ns * (1 - P95_RESOLUTION)) for r in runs],
-            [max(r.p95_high_ns, r.p95_ns * (1 + P95_RESOLUTION)) for r in runs],
-        ),
-        model_bytes=over(
-            memory,
-            [m - MEMORY_RESOLUTION_BYTES for m in memory],
-            [m + MEMORY_RESOLUTION_BYTES for m in memory],
-        ),
-        peak_bytes=max(r.cost.peak_bytes or 0.0 for r in runs),
-    )
-
-
-def place(points: Sequence[Point], budget: Budget) -> tuple[Placed, ...]:
-    """Mark the fronts, and name what beats the others. points: of one basis, best Recall@50 first."""
+    points: of one basis, best Recall first; runtimes: how many answered in their section.
+    """
     if not points:
         return ()
-    axes = points[0].axes
+    axes = axes_for(counted=points[0].first.counted, runtimes=runtimes)
     means = np.array([[-p.recall.mean, *(p.span(axis.key).mean for axis in axes)] for p in points])
     means[:, 1] = np.round(means[:, 1] / FILE_RESOLUTION_BYTES)  # the file axis is the first
     overall = pareto_front(means)
     panels = np.stack([pareto_front(means[:, [0, 1 + column]]) for column in range(len(axes))], axis=1)
     placed = []
     for index, point in enumerate(points):
-        rival = _rival(point, points)
+        rival = _rival(point, points, axes)
         ties = [
             points[i].label
             for i in np.flatnonzero((means == means[index]).all(axis=1)).tolist()
             if i != index
         ]
         if rival is not None:
-            status = _behind(rival, point)
+            status = _behind(rival, point, axes)
         elif overall[index]:
             status = "on the front" + (f", tie with {', '.join(ties)}" if ties else "")
         else:  # beaten on means, and nothing differs beyond the intervals
@@ -269,17 +228,18 @@ class Comparison:
     worse: tuple[str, ...]
 
 
-def compare(left: Point, right: Point) -> Comparison:
+def compare(left: Point, right: Point, axes: Sequence[Axis]) -> Comparison:
     """Where ``left`` is better than ``right``, where worse, and where their intervals leave it open."""
-    pairs = [("Recall@50", _negated(left.recall), _negated(right.recall))]
-    pairs += [(axis.short, left.span(axis.key), right.span(axis.key)) for axis in left.axes]
+    metric = f"Recall@{left.first.cutoff}"
+    pairs = [(metric, _negated(left.recall), _negated(right.recall))]
+    pairs += [(axis.short, left.span(axis.key), right.span(axis.key)) for axis in axes]
     better, level, worse = [], [], []
     for name, a, b in pairs:
         if name == FILE_AXIS and abs(a.mean - b.mean) <= FILE_RESOLUTION_BYTES:
             continue
-        if a.high < b.low:
+        if a.below(b):
             better.append(name)
-        elif b.high < a.low:
+        elif b.below(a):
             worse.append(name)
         elif a.known or b.known:
             level.append(name)
@@ -291,19 +251,21 @@ def _negated(span: Span) -> Span:
     return Span(-span.mean, -span.high, -span.low)
 
 
-def _rival(point: Point, points: Sequence[Point]) -> Point | None:
+def _rival(point: Point, points: Sequence[Point], axes: Sequence[Axis]) -> Point | None:
     """The strongest point that is better in something and worse in nothing, beyond the intervals.
 
-    One that leaves nothing open comes first, then the higher Recall@50. points: best Recall first.
+    One that leaves nothing open comes first, then the higher Recall. points: best Recall first.
     """
     ahead = [
-        (found, rival) for rival in points if (found := compare(rival, point)).better and not found.worse
+        (found, rival)
+        for rival in points
+        if (found := compare(rival, point, axes)).better and not found.worse
     ]
     return min(ahead, key=lambda pair: bool(pair[0].level))[1] if ahead else None
 
 
-def _behind(rival: Point, point: Point) -> str:
-    found = compare(rival, point)
+def _behind(rival: Point, point: Point, axes: Sequence[Axis]) -> str:
+    found = compare(rival, point, axes)
     if not found.level:
         return f"dominated by {rival.label}"
     return (

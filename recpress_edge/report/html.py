@@ -14,18 +14,19 @@ import jinja2
 from recpress_edge.core.budget import Budget
 from recpress_edge.core.popularity import THIRDS
 from recpress_edge.core.results import samples_section
-from recpress_edge.core.units import format_bytes
+from recpress_edge.core.units import format_bytes, format_ns
 from recpress_edge.report import plots
 from recpress_edge.report.axes import work_form
 from recpress_edge.report.chain import Chain, chains
-from recpress_edge.report.drawing import Panel
+from recpress_edge.report.drawing import Panel, theme_css
+from recpress_edge.report.figures import NONE, recall, signed
 from recpress_edge.report.front import RULE, Section
 from recpress_edge.report.lanes import lanes
 from recpress_edge.report.lanes_plot import lanes_panel
 from recpress_edge.report.over_time import over_time
 from recpress_edge.report.robustness import Survival
 from recpress_edge.report.rows import Run, Unreadable
-from recpress_edge.report.verdict import Verdict, recall, signed, verdict
+from recpress_edge.report.verdict import Verdict, rule, verdict
 
 MAX_RAW_BYTES: Final = 20 * 10**6
 _DOWNLOAD: Final = """
@@ -45,7 +46,6 @@ class Part:
     """A section with all that the page says about it."""
 
     section: Section
-    title: str
     verdict: Verdict
     panels: tuple[Panel, ...]
     chains: tuple[Chain, ...]
@@ -57,6 +57,8 @@ class Part:
     over_time: tuple[Panel, ...]
     form: Callable[[float], str]
     """How a query's time, or its instructions, are written here."""
+    paced: bool
+    """Whether a variant was also asked with pauses."""
 
 
 def render(
@@ -81,6 +83,7 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters.update(bytes=format_bytes, recall=recall, signed=signed)
+    environment.globals["dash"] = NONE
     digest = base64.b64encode(hashlib.sha256(_DOWNLOAD.encode()).digest()).decode()
     return environment.get_template("template.html.j2").render(
         parts=parts,
@@ -89,6 +92,8 @@ def render(
         unreadable=unreadable,
         budget=budget,
         rule=RULE,
+        choice=rule(budget),
+        theme=theme_css(),
         created=created,
         version=version,
         command=command,
@@ -97,17 +102,6 @@ def render(
         n_runs=len(runs),
         script=_DOWNLOAD,
         script_digest=digest,
-    )
-
-
-def title_of(section: Section) -> str:
-    """Data, device, runtime and protocol in a line."""
-    run = section.first
-    device, protocol = run.record["device"], run.record["protocol"]
-    threads = protocol["threads"]
-    return (
-        f"{run.dataset} on {device.get('model') or device['id']}, {run.record['software']['runtime']}, "
-        f"{threads} thread{'' if threads == 1 else 's'}, top {protocol['k']}"
     )
 
 
@@ -122,9 +116,10 @@ def _part(section: Section, budget: Budget, number: int) -> Part:
     found = verdict(section, budget)
     return Part(
         section=section,
-        title=title_of(section),
         verdict=found,
-        panels=plots.panels(section, found.winner, f"section{number}") if section.placed else (),
+        panels=plots.panels(section, found.winner, f"section{number}")
+        if section.placed and section.judged
+        else (),
         chains=chains(section),
         thirds=recall_by_popularity(section),
         conditions=conditions(section),
@@ -132,6 +127,7 @@ def _part(section: Section, budget: Budget, number: int) -> Part:
         warnings=warnings(section),
         over_time=over_time(section, f"section{number}"),
         form=work_form(counted=section.first.counted),
+        paced=any(placed.point.paced_p95_ns for placed in section.placed),
     )
 
 
@@ -144,7 +140,7 @@ def commands(section: Section) -> tuple[str, ...]:
 
 
 def recall_by_popularity(section: Section) -> tuple[tuple[str, tuple[float | None, ...]], ...]:
-    """Recall@50 of each variant's file by thirds of the train interactions, the mean over its seeds."""
+    """Recall@K of each variant's file by thirds of the train interactions, the mean over its seeds."""
     rows = []
     for placed in section.placed:
         found = [
@@ -175,13 +171,14 @@ def conditions(section: Section) -> tuple[tuple[str, str], ...]:
         names = dict.fromkeys(name for fact in facts for name in fact if name != "command")
         rows += [
             (
-                f"{group} {name.removesuffix('_bytes')}".replace("_", " "),
+                f"{group} {name.removesuffix('_bytes').removesuffix('_ns')}".replace("_", " "),
                 _values([_sized(name, fact.get(name)) for fact in facts]),
             )
             for name in names
         ]
-    for name, label in (("definition", "Recall@50"), ("split", "split"), ("users", "evaluation users")):
-        rows.append((label, _values([run.record["quality"].get(name) for run in runs])))
+    quality = [run.record["quality"] or {} for run in runs]
+    for name, label in (("definition", section.metric), ("split", "split"), ("users", "evaluation users")):
+        rows.append((label, _values([facts.get(name) for facts in quality])))
     dataset = [run.record["artifact"]["provenance"]["dataset"] for run in runs]
     rows += [
         (f"data {key}", _values([d.get(key) for d in dataset]))
@@ -197,7 +194,8 @@ def _values(values: Sequence[Any]) -> str:
 
 
 def _sized(name: str, value: Any) -> Any:
-    return format_bytes(value) if name.endswith("_bytes") and isinstance(value, int) else value
+    form = {"bytes": format_bytes, "ns": format_ns}.get(name.rpartition("_")[2])
+    return form(value) if form and type(value) is int else value
 
 
 def _text(value: Any) -> str:

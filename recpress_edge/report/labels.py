@@ -12,6 +12,13 @@ from matplotlib.transforms import Bbox
 _ANGLES: Final = (0, 180, 45, -45, 135, -135, 90, -90, 22, -22, 158, -158)
 _DISTANCES: Final = (11, 20, 32, 46, 62)
 _LEADER_FROM: Final = 18
+_GAP: Final = 5
+"""Points between two names that lie side by side."""
+# What a covered pixel costs, in points that the name might rather move away.
+_ON_LINE: Final = 0.6
+_ON_MARKER: Final = 1.5
+_ON_TEXT: Final = 4.0
+_CROSSED: Final = 20.0
 _RING: Final = 4
 """How much further a bold label stays away: its point has a ring around it."""
 
@@ -51,21 +58,26 @@ def place_labels(
         return float(x), float(y)
 
     points = [to_pixels((label.x, label.y)) for label in labels]
-    blocked = [_square(to_pixels(marker), 7 * scale) for marker in markers]
-    blocked += [_square(to_pixels(spot), scale) for spot in lines]
-    blocked += [text.get_window_extent(renderer) for text in axes.texts]
-    for label, (x, y) in sorted(zip(labels, points, strict=True), key=lambda pair: -pair[1][1]):
+    blocked = [(_square(to_pixels(marker), 7 * scale), _ON_MARKER) for marker in markers]
+    blocked += [(_square(to_pixels(spot), scale), _ON_LINE) for spot in lines]
+    blocked += [(_apart(text.get_window_extent(renderer), scale), _ON_TEXT) for text in axes.texts]
+    for label, (x, y) in sorted(
+        zip(labels, points, strict=True), key=lambda pair: (not pair[0].bold, -pair[1][1])
+    ):
         weight = "bold" if label.bold else "normal"
         text = axes.text(label.x, label.y, label.text, fontsize=size, weight=weight)
         extent = text.get_window_extent(renderer)
         text.remove()
         spots = [(distance + _RING * label.bold, angle) for distance in _DISTANCES for angle in _ANGLES]
+        boxes = {spot: _box(x, y, extent, spot, scale) for spot in spots}
+        leads = {spot: _leader((x, y), boxes[spot]) if _is_far(spot, label) else () for spot in spots}
         best = min(
             spots,
-            key=lambda spot: _cost(_box(x, y, extent, spot, scale), blocked, frame) + spot[0],
+            key=lambda spot: _cost(boxes[spot], blocked, frame) + _crossed(leads[spot], blocked) + spot[0],
         )
-        box = _box(x, y, extent, best, scale)
-        blocked.append(box)
+        box = boxes[best]
+        blocked.append((_apart(box, scale), _ON_TEXT))
+        blocked += [(_square(at, scale), _ON_LINE) for at in leads[best]]
         leader = {"arrowstyle": "-", "color": "#999999", "lw": 0.6, "shrinkA": 0, "shrinkB": 4}
         axes.annotate(
             label.text,
@@ -77,9 +89,33 @@ def place_labels(
             color=label.colour,
             va="bottom",
             ha="left",
-            arrowprops=leader if best[0] > _LEADER_FROM + _RING * label.bold else None,
+            arrowprops=leader if _is_far(best, label) else None,
             zorder=6,
         )
+
+
+def _is_far(spot: tuple[int, int], label: Label) -> bool:
+    """Whether a line must say whose name it is."""
+    return spot[0] > _LEADER_FROM + _RING * label.bold
+
+
+def _leader(point: tuple[float, float], box: Bbox) -> tuple[tuple[float, float], ...]:
+    """Points along the line from a marker to its name."""
+    x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
+    shares = [step / 12 for step in range(2, 12)]
+    ways = [(point[0] + share * (x - point[0]), point[1] + share * (y - point[1])) for share in shares]
+    return tuple(way for way in ways if not box.contains(*way))
+
+
+def _crossed(leader: Sequence[tuple[float, float]], blocked: Sequence[tuple[Bbox, float]]) -> float:
+    """What it costs that a line runs through other names."""
+    texts = [box for box, weight in blocked if weight == _ON_TEXT]
+    return _CROSSED * sum(any(box.contains(*at) for box in texts) for at in leader)
+
+
+def _apart(text: Bbox, scale: float) -> Bbox:
+    """The text with room around it: names that touch read as one."""
+    return text.padded(_GAP * scale, _GAP * scale / 3)
 
 
 def _square(centre: tuple[float, float], half: float) -> Bbox:
@@ -97,15 +133,14 @@ def _box(x: float, y: float, extent: Bbox, spot: tuple[int, int], scale: float) 
     )
 
 
-def _cost(box: Bbox, blocked: Sequence[Bbox], frame: Bbox) -> float:
+def _cost(box: Bbox, blocked: Sequence[tuple[Bbox, float]], frame: Bbox) -> float:
     outside = float(
         max(frame.x0 - box.x0, 0)
         + max(box.x1 - frame.x1, 0)
         + max(frame.y0 - box.y0, 0)
         + max(box.y1 - frame.y1, 0)
     )
-    covered = sum(_overlap(box, other) for other in blocked)
-    return 20 * outside + 0.6 * covered
+    return 20 * outside + sum(weight * _overlap(box, other) for other, weight in blocked)
 
 
 def _overlap(a: Bbox, b: Bbox) -> float:

@@ -2,12 +2,15 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from recpress_edge.report.front import Point, Section
-from recpress_edge.report.verdict import recall, sibling, signed, times
+from recpress_edge.report.claims import MEMORY, SIZE, SPEED, claims, memory_change, smaller
+from recpress_edge.report.figures import listed, recall, signed
+from recpress_edge.report.front import Section
+from recpress_edge.report.points import Point
+from recpress_edge.report.verdict import sibling
 
 MEASURED: Final = "measured"
 ESTIMATED: Final = "estimated"
@@ -18,8 +21,7 @@ BOARD_MODELS: Final = {
     "Raspberry Pi 4B": r"Raspberry Pi 4 Model B",
     "Raspberry Pi 5": r"Raspberry Pi 5\b",
 }
-# Within this, a ratio says nothing.
-_SAME: Final = 0.05
+_AGAINST: Final = {SIZE: "it is larger", SPEED: "it is slower", MEMORY: "it holds more memory"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def lanes(sections: Sequence[Section]) -> tuple[Lanes, ...]:
     return tuple(
         _lanes(f"{dataset} over all devices, top {k}", members)
         for (dataset, k), members in sorted(grouped.items())
-        if len(members) > 1 or members[0].first.counted
+        if len({section.first.record["device"]["id"] for section in members}) > 1 or members[0].first.counted
     )
 
 
@@ -98,7 +100,8 @@ def variant_name(point: Point) -> str:
 
 
 def _median(point: Point) -> Mark:
-    return Mark(device_name(point), variant_name(point), point.first.basis, point.p50_ns, point.p50_ns)
+    median = point.p50_ns.mean
+    return Mark(device_name(point), variant_name(point), point.first.basis, median, median)
 
 
 def _estimates(point: Point) -> Iterator[Mark]:
@@ -128,28 +131,46 @@ def int8_lines(sections: Sequence[Section]) -> Iterator[str]:
 
 
 def _int8_line(name: str, pairs: Sequence[tuple[Point, Point]]) -> str:
+    """By core: what it is worth on all of them, on some, on none."""
     point, fp32 = pairs[0]
-    smaller = fp32.file_bytes.mean / point.file_bytes.mean
-    size = f"{times(smaller)} smaller" if smaller >= 1 else f"{times(1 / smaller)} larger"
-    by_core: dict[str, tuple[float, str]] = {}
-    for small, large in pairs:
-        device = small.first.record["device"]
-        core = str(device.get("core") or device["id"])
-        dot = "int8 dot product" if device.get("dotprod") else "no int8 dot product"
-        ratio = small.p50_ns / large.p50_ns
-        told = f"{ratio:.2f}× the {_work(small)} on {core} ({small.first.basis}, {dot})"
-        by_core.setdefault(core, (ratio, told))
-    fast = [core for core, (ratio, _) in by_core.items() if ratio <= 1 - _SAME]
-    slow = [core for core, (ratio, _) in by_core.items() if ratio > 1 + _SAME]
-    if len(fast) == len(by_core):
-        follows = "choose it for memory and for speed"
-    elif fast:
-        follows = f"choose it for memory, for speed only on {' and '.join(fast)}"
-    else:
-        follows = "choose it for memory, not for speed" + (": it is slower" if slow else "")
-    delta = signed(point.recall.mean - fp32.recall.mean)
-    work = ", ".join(told for _, told in by_core.values())
-    return f"{name}: {size}, {work}; Recall@50 {recall(point.recall.mean)} ({delta}): {follows}."
+    by_core = {_core(small): (small, large) for small, large in reversed(pairs)}
+    told = [_told(core, *pair) for core, pair in sorted(by_core.items())]
+    memory = memory_change(*zip(*by_core.values(), strict=True))
+    metric = f"Recall@{point.first.cutoff} {recall(point.recall.mean)}"
+    change = signed(point.recall.mean - fp32.recall.mean)
+    return (
+        f"{name}: {smaller(point, fp32)}, {', '.join(told)}, memory {memory}; {metric} ({change}): "
+        f"{_advice(by_core)}."
+    )
+
+
+def _core(point: Point) -> str:
+    device = point.first.record["device"]
+    return str(device.get("core") or device["id"])
+
+
+def _told(core: str, small: Point, large: Point) -> str:
+    dot = "int8 dot product" if small.first.record["device"].get("dotprod") else "no int8 dot product"
+    ratio = small.p50_ns.mean / large.p50_ns.mean
+    return f"{ratio:.2f}× the {_work(small)} on {core} ({small.first.basis}, {dot})"
+
+
+def _advice(by_core: Mapping[str, tuple[Point, Point]]) -> str:
+    found = {core: claims(*pair) for core, pair in sorted(by_core.items())}
+    everywhere, chosen, against = [], [], []
+    for claim in (SIZE, SPEED, MEMORY):
+        better = [core for core, one in found.items() if claim in one.better]
+        worse = [core for core, one in found.items() if claim in one.worse]
+        if len(better) == len(found):
+            everywhere.append(claim)
+        elif better:
+            chosen.append(f"for {claim} only on {listed(better)}")
+        if worse:
+            where = "" if len(worse) == len(found) else f" on {listed(worse)}"
+            against.append(f"{_AGAINST[claim]}{where}")
+    reasons = [*([f"for {listed(everywhere)}"] if everywhere else []), *chosen]
+    advice = f"choose it {', '.join(reasons)}" if reasons else "nothing measured speaks for it"
+    return "; ".join([advice, *([listed(against)] if against else [])])
 
 
 def _work(point: Point) -> str:

@@ -54,8 +54,8 @@ def _parts(found: Lanes) -> list[tuple[Sequence[Mark], Axis, str]]:
     return [
         (marks, axis, title)
         for marks, axis, title in (
-            (found.times, TIMED[1], "Time of a query, median"),
-            (found.counts, COUNTED[1], "Instructions of a query, median: counted, no time"),
+            (found.times, TIMED, "Time of a query, median"),
+            (found.counts, COUNTED, "Instructions of a query, median: counted, no time"),
         )
         if marks
     ]
@@ -112,7 +112,7 @@ def _legend(found: Lanes, variants: Sequence[str]) -> list[Line2D]:
 def _told(found: Lanes) -> str:
     """The figure in words, for a person who does not see it."""
     said = []
-    for marks, axis in ((found.times, TIMED[1]), (found.counts, COUNTED[1])):
+    for marks, axis in ((found.times, TIMED), (found.counts, COUNTED)):
         for mark in marks:
             value = axis.form(mark.low)
             value = value if mark.low == mark.high else f"{value} to {axis.form(mark.high)}"

@@ -1,4 +1,4 @@
-"""Pareto panels: Recall@50 against bytes, latency and memory. One SVG per panel, one PNG of all."""
+"""Pareto panels: Recall against bytes, latency and memory. One SVG per panel, one PNG of all."""
 
 import io
 from collections import defaultdict
@@ -18,12 +18,13 @@ from recpress_edge.core.units import format_bytes
 from recpress_edge.report.axes import WORK_KEY, Axis
 from recpress_edge.report.chain import Step, teacher_of
 from recpress_edge.report.drawing import INK, STYLE, Panel, drawing, freeze, to_panel
+from recpress_edge.report.figures import recall
 from recpress_edge.report.front import Placed, Section
 from recpress_edge.report.labels import Label, place_labels
 from recpress_edge.report.lanes import Lanes
 from recpress_edge.report.lanes_plot import draw_lanes, lanes_inches
 from recpress_edge.report.ticks import scale_costs
-from recpress_edge.report.verdict import candidates, recall
+from recpress_edge.report.verdict import candidates
 
 # Okabe and Ito's palette: told apart by people with any form of colour blindness. Markers say it again.
 _LOOKS: Final = {
@@ -56,7 +57,7 @@ def panels(section: Section, winner: Placed | None, name: str) -> tuple[Panel, .
             freeze(figure)
             _name_points(axes, section, index, winner)
             front = [p.point.label for p in candidates(section) if p.panels[index]]
-            title = f"Recall@50 against {axis.title.lower()}"
+            title = f"{section.metric} against {axis.title.lower()}"
             made.append(to_panel(figure, title, f"{title}; on the front: {', '.join(front)}"))
     return tuple(made)
 
@@ -70,7 +71,7 @@ def png(sections: Sequence[tuple[Section, Placed | None, str]], devices: Sequenc
 
 
 def overview(sections: Sequence[tuple[Section, Placed | None, str]], devices: Sequence[Lanes] = ()) -> Figure:
-    """The drawn figure of :func:`png`. The panels of a row share their Recall@50 axis, named once."""
+    """The drawn figure of :func:`png`. The panels of a row share their Recall axis, named once."""
     heights = [*(_ROW_INCHES for _ in sections), *(lanes_inches(found) + 0.5 for found in devices)]
     figure = Figure(figsize=(15, sum(heights)), dpi=150, layout=ConstrainedLayoutEngine(wspace=0.04))
     FigureCanvasAgg(figure)
@@ -110,10 +111,12 @@ def _draw(axes: Axes, section: Section, index: int, winner: Placed | None) -> No
     for placed in section.placed:
         _mark(axes, placed, axis, _look(placed.point.first.method, methods), chosen=placed is winner)
     axes.set_xlabel(axis.title)
-    axes.set_ylabel("Recall@50")
+    axes.set_ylabel(section.metric)
     axes.margins(y=0.14)
     axes.yaxis.set_major_locator(MaxNLocator(6))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3f}".removeprefix("0")))
+    axes.yaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{value:.3f}".removeprefix("0") if value >= 0 else "")
+    )
     axes.grid(axis="y", color="#e8e8e8", lw=0.7)
     axes.set_axisbelow(True)
     axes.autoscale_view()

@@ -7,7 +7,7 @@ from typing import Any
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.survival import SURVIVED, check_survival, limit_text
 from recpress_edge.core.units import format_bytes
-from recpress_edge.report.rows import Files
+from recpress_edge.report.rows import Files, Unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,21 +24,30 @@ class Survival:
     path: str
 
 
-def read_survivals(files: Files) -> tuple[Survival, ...]:
-    """The newest of every bundle, place and limit; files of other kinds are left to others."""
+def read_survivals(files: Files) -> tuple[tuple[Survival, ...], tuple[Unreadable, ...]]:
+    """The newest of every bundle, place and limit, and those that cannot be read.
+
+    Files of other kinds are left to others.
+    """
     newest: dict[tuple[str, str, str], tuple[str, Survival]] = {}
+    unreadable: list[Unreadable] = []
     for file in files.found:
         if not file.schema.startswith("recpress.survival/"):
             continue
-        check_survival(file.value, str(file.path))
         try:
+            check_survival(file.value, str(file.path))
             created, row = _row(str(file.path), file.value)
+        except ArtifactError as error:
+            unreadable.append(Unreadable(str(file.path), str(error)))
+            continue
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ArtifactError(f"{file.path} is not a whole survival record: {error!r}") from None
+            unreadable.append(Unreadable(str(file.path), f"not a whole survival record: {error!r}"))
+            continue
         key = (row.name, row.where, row.limit)
         if key not in newest or newest[key][0] < created:
             newest[key] = created, row
-    return tuple(row for _, row in sorted(newest.values(), key=lambda pair: (pair[1].name, pair[1].limit)))
+    rows = (row for _, row in sorted(newest.values(), key=lambda pair: (pair[1].name, pair[1].limit)))
+    return tuple(rows), tuple(unreadable)
 
 
 def _row(path: str, record: Mapping[str, Any]) -> tuple[str, Survival]:

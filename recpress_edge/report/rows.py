@@ -6,29 +6,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from recpress_edge.core.budget import Cost
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import read_json
+from recpress_edge.core.metrics import stated_cutoff
 from recpress_edge.core.printable import printable_facts
 from recpress_edge.core.results import (
     BENCH_SCHEMA,
+    PACED,
     SAME_CONDITIONS,
     check_record,
     counts_instructions,
+    field_of,
+    figure,
     find_records,
+    runtime_of,
     samples_of,
 )
-from recpress_edge.core.stats import percentile
+from recpress_edge.report.spans import Span, timed
 
-METRIC: Final = "recall@50"
 HOW_TO_MAKE_RUNS: Final = (
     "Make runs with: recpress-edge bench BUNDLE  (or: device_bench run BUNDLE --runs runs/)"
 )
 OTHER_KINDS: Final = ("recpress.survival/", "recpress.parity/")
 """Schemas of records that stand beside bench records in a folder of runs, and are no row."""
-_Z95: Final = 1.96
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class Run:
     valid: bool
     reasons: tuple[str, ...]
     """Why a run is not valid."""
+    doubts: tuple[str, ...]
+    """Of a valid run too: series or percentiles that cannot be relied on, and why."""
     name: str
     student: str
     method: str
@@ -61,17 +64,24 @@ class Run:
     recipe: str
     format: str
     profile: str
+    runtime: str
+    """What answered: 'onnxruntime', 'ai-edge-litert + xnnpack'."""
     model_id: str
     """SHA-256 of the trained model that the bundle was made from: its fp32 and int8 files share it."""
     bundle_sha256: str
     dataset: str
     conditions: tuple[tuple[str, str], ...]
     """What two runs must agree on to stand in one section, by name."""
+    cutoff: int
+    """The K by which its data is judged."""
     recall: float
-    p50_ns: float
-    p95_ns: float
-    p95_low_ns: float
-    p95_high_ns: float
+    """Recall@cutoff; NaN where the bundle held nothing to measure it by."""
+    ndcg: float
+    """NDCG@cutoff, likewise."""
+    p50_ns: Span
+    p95_ns: Span
+    paced_p95_ns: Span | None
+    """p95 of queries that each came after a pause; None where none were measured, or none to rely on."""
     cost: Cost
     counted: bool
     """Whether what is called ``*_ns`` here are instructions that an emulator counted, which is no time."""
@@ -82,7 +92,7 @@ class Run:
     def group(self) -> tuple[str, ...]:
         """Runs that differ in nothing but the seed share a group."""
         values = [value for _, value in self.conditions]
-        return (*values, self.basis, self.student, self.teacher, self.recipe, self.format, self.profile)
+        return (*values, self.basis, self.runtime, self.student, self.teacher, self.recipe, self.format)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,15 +188,18 @@ def to_run(path: Path, record: Mapping[str, Any]) -> Run:
 
 
 def _to_run(path: str, record: Mapping[str, Any]) -> Run:
-    artifact, quality = record["artifact"], record["quality"]
+    artifact, quality = record["artifact"], record["quality"] or {}
     provenance, memory = artifact["provenance"], record["memory_bytes"]
     dataset = provenance["dataset"]
-    samples = np.asarray(samples_of(record)["query"], np.float64)
-    low, high = percentile_interval(samples, 95)
+    samples = samples_of(record)
+    p50, p95 = timed(samples["query"], 50), timed(samples["query"], 95)
+    paced_p95 = None if figure(record, PACED, 95) is None else timed(samples[PACED], 95)
+    cutoff, profile = stated_cutoff(quality), str(artifact["profile"])
+    _positive(p95.mean, "p95 of the query samples")
     counted = counts_instructions(record)
     peak = _positive(memory["model"]["vm_hwm"], "memory_bytes.model.vm_hwm")
-    # basis may share a section: its points are drawn differently, and never pooled
-    conditions = [(name, _at(record, name)) for name in SAME_CONDITIONS if name != "basis"]
+    # bases may share a section, as runtimes do: their points are labelled apart, and never pooled
+    conditions = [(name, _text_at(record, name)) for name in SAME_CONDITIONS if name != "basis"]
     return Run(
         path=path,
         record=record,
@@ -194,6 +207,7 @@ def _to_run(path: str, record: Mapping[str, Any]) -> Run:
         basis=str(record["basis"]),
         valid=bool(record["valid"]),
         reasons=tuple(map(str, record.get("invalid_reasons", ()))),
+        doubts=_doubts(record),
         name=str(artifact["name"]),
         student=str(provenance["student"]),
         method=named(provenance.get("method")) or str(provenance["student"]).partition("_")[0],
@@ -202,20 +216,28 @@ def _to_run(path: str, record: Mapping[str, Any]) -> Run:
         teacher=named(provenance.get("teacher")),
         recipe=str(artifact["recipe"]),
         format=str(artifact["format"]),
-        profile=str(artifact["profile"]),
+        profile=profile,
+        runtime=runtime_of(record),
         model_id=str(provenance["model_sha256"]),
         bundle_sha256=str(artifact["bundle_sha256"]),
         dataset=str(dataset["name"]),
-        conditions=(("dataset", str(dataset["digest"])), *conditions),
-        recall=_share(quality[METRIC], f"quality.{METRIC}"),
-        p50_ns=percentile(samples, 50),
-        p95_ns=_positive(percentile(samples, 95), "p95 of the query samples"),
-        p95_low_ns=low,
-        p95_high_ns=high,
+        conditions=(
+            ("dataset", str(dataset["digest"])),
+            *conditions,
+            ("profile", profile),
+            ("cutoff", str(cutoff)),
+        ),
+        cutoff=cutoff,
+        recall=_share(quality, f"recall@{cutoff}"),
+        ndcg=_share(quality, f"ndcg@{cutoff}"),
+        p50_ns=p50,
+        p95_ns=p95,
+        paced_p95_ns=paced_p95,
         cost=Cost(
             file_bytes=_positive(artifact["file_bytes"], "artifact.file_bytes"),
-            p95_ns=None if counted else percentile(samples, 95),
-            instructions_p50=percentile(samples, 50) if counted else None,
+            p95_ns=None if counted else p95.mean,
+            paced_p95_ns=paced_p95.mean if paced_p95 and not counted else None,
+            instructions_p50=p50.mean if counted else None,
             peak_bytes=peak,
         ),
         counted=counted,
@@ -223,25 +245,19 @@ def _to_run(path: str, record: Mapping[str, Any]) -> Run:
     )
 
 
-def percentile_interval(samples: np.typing.NDArray[np.float64], q: float) -> tuple[float, float]:
-    """95 % interval of a percentile from the order of the samples alone (normal approximation of ranks)."""
-    ordered, p = np.sort(samples), q / 100
-    middle, half = ordered.size * p, _Z95 * math.sqrt(ordered.size * p * (1 - p))
-    low = max(math.floor(middle - half), 1)
-    high = min(math.ceil(middle + half) + 1, ordered.size)
-    return float(ordered[low - 1]), float(ordered[high - 1])
-
-
 def named(value: Any) -> str:
     """A name that records give as text, as an object with ``name``, or as null."""
     return str(value.get("name", "")) if isinstance(value, Mapping) else str(value or "")
 
 
-def _at(record: Mapping[str, Any], dotted: str) -> str:
-    value: Any = record
-    for part in dotted.split("."):
-        value = value.get(part, "")
-    return str(value)
+def _text_at(record: Mapping[str, Any], dotted: str) -> str:
+    value = field_of(record, dotted)
+    return "" if value is None else str(value)
+
+
+def _doubts(record: Mapping[str, Any]) -> tuple[str, ...]:
+    judged = record.get("validity") or {}
+    return tuple(f"{series}: {reason}" for series, found in judged.items() for reason in found["reasons"])
 
 
 def _positive(value: Any, name: str) -> float:
@@ -254,7 +270,11 @@ def _positive(value: Any, name: str) -> float:
     return float(value)
 
 
-def _share(value: Any, name: str) -> float:
+def _share(quality: Mapping[str, Any], name: str) -> float:
+    """NaN for what is null or absent: it was not measured, or is 1 by necessity."""
+    value = quality.get(name)
+    if value is None:
+        return math.nan
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ValueError(f"{name} is {value!r}, not between 0 and 1")
+        raise ValueError(f"quality.{name} is {value!r}, not between 0 and 1")
     return float(value)

@@ -8,22 +8,24 @@ from recpress_edge.core.budget import Budget, Check, checks, misses
 from recpress_edge.core.results import BASES
 from recpress_edge.core.units import format_bytes
 from recpress_edge.report.axes import work_form
-from recpress_edge.report.chain import chains, teacher_of
-from recpress_edge.report.front import Placed, Point, Section
+from recpress_edge.report.chain import Step, chains, teacher_of
+from recpress_edge.report.claims import quantised_line
+from recpress_edge.report.figures import recall, times
+from recpress_edge.report.front import UNJUDGED, Placed, Section
+from recpress_edge.report.knowledge import asked_with_more, knows, why_cutoff
+from recpress_edge.report.points import FILE_RESOLUTION_BYTES, Point
+from recpress_edge.report.runtimes import runtime_lines
 
 WITHIN: Final = 0.02
-RULE_WITHOUT_BUDGET: Final = (
-    "No budget was given: chosen is the smallest file among the variants whose Recall@50 is within 2 % "
-    "(relative) of the best; equal sizes are settled by Recall@50, then p95 latency. "
-    "Give the report limits for bytes, p95 or memory to choose by what your device can spare."
+RULE: Final = (
+    "Chosen, by report and pick alike: of the variants that keep every limit, the smallest file whose "
+    f"Recall is within {100 * WITHIN:.0f} % (relative) of the best of them; equal sizes are settled by "
+    "Recall, then by p95 latency."
 )
-RULE_WITH_BUDGET: Final = (
-    "Chosen is the highest Recall@50 among the variants that keep every limit; equal Recall@50 is settled by "
-    "file size, then p95 latency. Peak memory is that of the whole process (VmHWM). "
-    "With several seeds the largest file and peak count, and the mean p95."
+_LIMITS: Final = (
+    "Limits: peak memory is that of the whole process (VmHWM); with several seeds the largest file and peak "
+    "count, and the mean p95."
 )
-_SAME_SPEED: Final = 0.05
-_RECALL_NOTICE: Final = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +34,34 @@ class Verdict:
 
     winner: Placed | None
     sentence: str
-    rule: str
+    notes: tuple[str, ...]
+    """Which K judges where it is not 50, and what a file of this profile may know."""
     int8: tuple[str, ...]
     """One honest line per variant that has an fp32 file beside it."""
     own_int8: str
     """The winner's own line among them, or empty."""
+    runtimes: tuple[str, ...]
+    """One line per student and recipe that several runtimes answered for."""
 
 
 def verdict(section: Section, budget: Budget) -> Verdict:
     """Choose, and say so in words."""
     winner = choose(section, budget)
-    rule = RULE_WITH_BUDGET if budget.limited else RULE_WITHOUT_BUDGET
     fp32 = sibling(section, winner.point) if winner else None
-    own = int8_line(winner.point, fp32) if winner and fp32 and fp32 is not winner.point else ""
-    return Verdict(winner, _sentence(section, winner, budget), rule, int8_lines(section), own)
+    own = quantised_line(winner.point, fp32) if winner and fp32 and fp32 is not winner.point else ""
+    return Verdict(
+        winner,
+        _sentence(section, winner, budget),
+        tuple(note for note in (why_cutoff(section), knows(section)) if note),
+        int8_lines(section),
+        own,
+        runtime_lines(section),
+    )
+
+
+def rule(budget: Budget) -> str:
+    """How :func:`choose` chooses, in words."""
+    return f"{RULE} {_LIMITS}" if budget.limited else RULE
 
 
 def candidates(section: Section) -> tuple[Placed, ...]:
@@ -58,20 +74,19 @@ def candidates(section: Section) -> tuple[Placed, ...]:
 
 
 def choose(section: Section, budget: Budget) -> Placed | None:
-    """The variant to ship by the stated rule; None when nothing fits."""
-    rows = [placed for placed in candidates(section) if not placed.missed]
+    """The variant to ship by :data:`RULE`; None when nothing fits, or when nothing says which is better."""
+    rows = [placed for placed in candidates(section) if not placed.missed] if section.judged else []
     if not rows:
         return None
-
-    def by_recall(placed: Placed) -> tuple[float, float, float, str]:
-        point = placed.point
-        return -point.recall.mean, point.file_bytes.mean, point.p95_ns.mean, point.label
-
-    if budget.limited:
-        return min(rows, key=by_recall)
     best = max(placed.point.recall.mean for placed in rows)
-    close = [placed for placed in rows if placed.point.recall.mean >= (1 - WITHIN) * best]
-    return min(close, key=lambda placed: (placed.point.file_bytes.mean, *by_recall(placed)))
+    close = [placed.point for placed in rows if placed.point.recall.mean >= (1 - WITHIN) * best]
+    smallest = min(point.file_bytes.mean for point in close)
+
+    def order(placed: Placed) -> tuple[float, float, str]:
+        return -placed.point.recall.mean, placed.point.p95_ns.mean, placed.point.label
+
+    level = [point for point in close if point.file_bytes.mean - smallest <= FILE_RESOLUTION_BYTES]
+    return min((placed for placed in rows if placed.point in level), key=order)
 
 
 def nearest_misses(section: Section, budget: Budget) -> tuple[tuple[Placed, Check], ...]:
@@ -94,23 +109,79 @@ def nearest_misses(section: Section, budget: Budget) -> tuple[tuple[Placed, Chec
 def _sentence(section: Section, winner: Placed | None, budget: Budget) -> str:
     if not section.placed:
         return "Nothing to ship: no run is valid."
+    if not section.judged:
+        return f"{UNJUDGED.capitalize()}. Export with --with-evaluation, and measure again."
     if winner is None:
         near = [f"{placed.point.label}: {check}" for placed, check in nearest_misses(section, budget)]
         return f"Nothing fits the budget ({budget}). Nearest: {'; '.join(near)}."
     point = winner.point
-    device = point.first.record["device"]
-    where = device.get("model") or device["id"]
-    p95 = work_form(counted=point.first.counted)(point.p95_ns.mean)
-    seeds = f" (mean of {len(point.runs)} seeds)" if len(point.runs) > 1 else ""
     sentences = [
-        f"Ship {point.label}: Recall@50 {recall(point.recall.mean)}{seeds} "
-        f"in {format_bytes(point.file_bytes.mean)}, p95 {p95} "
-        f"on {where} ({point.first.basis}).",
+        f"Ship {point.label}: {_against_teacher(section, point)}.",
+        _costs(section, point),
         _against_fp32(section, point),
         _against_undistilled(section, point),
-        _against_teacher(section, point),
     ]
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _against_teacher(section: Section, point: Point) -> str:
+    """First of all what is lost: the teacher's Recall, and its bytes, against the file's."""
+    own = f"{section.metric} {recall(point.recall.mean)}"
+    if len(point.runs) > 1:
+        own += f" (mean of {len(point.runs)} seeds)"
+    teacher = _teacher(section, point)
+    if teacher is None:
+        return own
+    values = _on_same_knowledge(section, point, teacher)
+    if values is None or not values[1]:
+        return own
+    kept = values[0] / values[1]
+    split = " on validation users" if asked_with_more(point.first) else ""
+    whose = "its teacher's" if point.first.teacher else "the best teacher's"
+    size = (
+        f", which needs {times(teacher.n_bytes / point.file_bytes.mean)} the bytes" if teacher.n_bytes else ""
+    )
+    return (
+        f"it {_share(kept)} of {whose} {section.metric}{split} ({recall(values[0])} of "
+        f"{recall(values[1])}, {teacher.name}{size})"
+    ) + (f"; {own} on test users" if split else "")
+
+
+def _share(kept: float) -> str:
+    """'keeps 97.2 %', or 'reaches 103.0 %'."""
+    return f"{'keeps' if kept < 1 else 'reaches'} {100 * kept:.1f} %"
+
+
+def _teacher(section: Section, point: Point) -> Step | None:
+    """The step of the point's own teacher; of a model that had none the best teacher in the section."""
+    run = point.first
+    if not run.teacher:
+        return teacher_of(section)
+    own = (c for c in chains(section) if (c.student, c.teacher) == (run.student, run.teacher))
+    return next((step for chain in own if (step := chain.step("teacher"))), None)
+
+
+def _on_same_knowledge(section: Section, point: Point, teacher: Step) -> tuple[float, float] | None:
+    """The file's Recall and the teacher's: on test, or on validation where the file knows more on test."""
+    if not asked_with_more(point.first):
+        return None if teacher.test is None else (point.recall.mean, teacher.test)
+    run = point.first
+    own = (c for c in chains(section) if (c.student, c.teacher) == (run.student, run.teacher))
+    step = next((step for chain in own if (step := chain.step(run.recipe))), None)
+    if step is None or step.valid is None or teacher.valid is None:
+        return None
+    return step.valid, teacher.valid
+
+
+def _costs(section: Section, point: Point) -> str:
+    device = point.first.record["device"]
+    form = work_form(counted=point.first.counted)
+    runtime = f" with {point.first.runtime}" if len(section.runtimes) > 1 else ""
+    paced = f", {form(point.paced_p95_ns.mean)} after a pause" if point.paced_p95_ns else ""
+    return (
+        f"It takes {format_bytes(point.file_bytes.mean)}, p95 {form(point.p95_ns.mean)}{paced}{runtime} on "
+        f"{device.get('model') or device['id']} ({point.first.basis})."
+    )
 
 
 def _against_fp32(section: Section, point: Point) -> str:
@@ -118,24 +189,22 @@ def _against_fp32(section: Section, point: Point) -> str:
     if fp32 is None or fp32 is point or not fp32.recall.mean:
         return ""
     kept, size = point.recall.mean / fp32.recall.mean, point.file_bytes.mean / fp32.file_bytes.mean
-    return f"It keeps {100 * kept:.1f} % of its fp32 student's Recall@50 at {size:.2f}× the bytes."
+    return f"It {_share(kept)} of its fp32 file's {section.metric} at {size:.2f}× the bytes."
 
 
 def _against_undistilled(section: Section, point: Point) -> str:
     """What distillation bought at equal bytes, when the same size without a teacher was benchmarked."""
     if not point.first.teacher:
         return ""
+
+    def like(p: Point) -> tuple[object, ...]:
+        run = p.first
+        return run.dim, run.recipe, run.format, run.runtime, run.basis
+
     plain = [
         placed.point
         for placed in section.placed
-        if not placed.point.first.teacher
-        and (
-            placed.point.first.dim,
-            placed.point.first.recipe,
-            placed.point.first.format,
-            placed.point.first.basis,
-        )
-        == (point.first.dim, point.first.recipe, point.first.format, point.first.basis)
+        if not placed.point.first.teacher and like(placed.point) == like(point)
     ]
     if not plain:
         return ""
@@ -145,76 +214,23 @@ def _against_undistilled(section: Section, point: Point) -> str:
     return f"Distillation {verb} {recall(abs(gain))} against {best.label}, which had no teacher."
 
 
-def _against_teacher(section: Section, point: Point) -> str:
-    own = next((c for c in chains(section) if c.title.startswith(f"{point.first.student},")), None)
-    teacher = own.step("teacher") if own else None
-    teacher = teacher if teacher and teacher.test is not None else teacher_of(section)
-    if teacher is None or teacher.test is None or not point.first.teacher:
-        return ""
-    size = (
-        f"needs {times(teacher.n_bytes / point.file_bytes.mean)} the bytes"
-        if teacher.n_bytes
-        else "has unknown size"
-    )
-    return f"The teacher {size} for {recall(teacher.test)}."
-
-
 def int8_lines(section: Section) -> tuple[str, ...]:
-    """fp32 against each smaller recipe of the same student: bytes, latency, Recall, and what follows."""
+    """fp32 against each other recipe of the same student, and what follows."""
     lines = []
     for placed in section.placed:
         point = placed.point
         fp32 = sibling(section, point)
         if point.first.recipe != "fp32" and fp32 is not None:
-            lines.append(int8_line(point, fp32))
+            lines.append(quantised_line(point, fp32))
     return tuple(sorted(lines))
 
 
-def int8_line(point: Point, fp32: Point) -> str:
-    """One honest sentence about a quantised file."""
-    smaller = fp32.file_bytes.mean / point.file_bytes.mean
-    latency = point.p50_ns / fp32.p50_ns
-    delta = point.recall.mean - fp32.recall.mean
-    if latency <= 1 - _SAME_SPEED:
-        follows = "choose it for size and speed" if smaller > 1 else "choose it for speed, not size"
-    elif latency <= 1 + _SAME_SPEED:
-        follows = "choose it for size, it is no faster"
-    else:
-        follows = "choose it for size, not speed: it is slower here"
-    if delta < -_RECALL_NOTICE:
-        follows += f", and it loses more than {recall(_RECALL_NOTICE)} Recall@50"
-    work = "instructions" if point.first.counted else "latency"
-    size = f"{times(smaller)} smaller" if smaller >= 1 else f"{times(1 / smaller)} larger"
-    return (
-        f"{point.label}: {size} than fp32, {latency:.2f}× its {work} (p50), "
-        f"Recall@50 {signed(delta)}: {follows}."
-    )
-
-
 def sibling(section: Section, point: Point) -> Point | None:
-    """The fp32 point of the same student, teacher, format, profile and basis."""
+    """The fp32 point of the same student, teacher, format, runtime and basis."""
 
     def identity(p: Point) -> Sequence[str]:
         run = p.first
-        return run.student, run.teacher, run.format, run.profile, run.basis
+        return run.student, run.teacher, run.format, run.runtime, run.basis
 
     same = [p.point for p in section.placed if identity(p.point) == identity(point)]
     return next((p for p in same if p.first.recipe == "fp32"), None)
-
-
-def recall(value: float) -> str:
-    """0.27512 -> '.2751', as the literature prints it; 1 stays '1.0000'."""
-    text = f"{value:.4f}"
-    return text[1:] if text.startswith("0.") else text
-
-
-def signed(value: float) -> str:
-    """A difference with its sign: '−.0002', '+.0010', '±0'."""
-    if abs(value) < 0.00005:
-        return "±0"
-    return f"{'+' if value > 0 else '−'}{recall(abs(value))}"
-
-
-def times(ratio: float) -> str:
-    """A factor: '3.7×', '12×'."""
-    return f"{ratio:.0f}×" if ratio >= 10 else f"{ratio:.1f}×"

@@ -3,30 +3,32 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from recpress_edge.training.config import judged
+
 
 def below_member(
-    metrics: Mapping[str, Mapping[str, float | None]], members: Sequence[Mapping[str, Any]]
+    metrics: Mapping[str, float | None] | None, members: Sequence[Mapping[str, Any]], cutoff: int
 ) -> dict[str, Any] | None:
     """The member that is better on validation than the ensemble, with both figures; None where none is.
 
-    ``metrics`` by split, the ensemble's; ``members`` as its model.json has them. Compared by Recall@50, or
-    by NDCG@50 where that recall is 1 in whatever order.
+    ``metrics``: the ensemble's on validation, if it has any; ``members`` as its model.json has them.
+    Compared as epochs are: by Recall@cutoff, where that is equal by NDCG@cutoff.
     """
-    mine = metrics.get("valid")
     rated = [member for member in members if "valid" in member["metrics"]]
-    if not mine or not rated:
+    if not metrics or not rated:
         return None
-    metric = "ndcg@50" if mine["recall@50"] in (None, 1.0) else "recall@50"
-    best = max(rated, key=lambda member: float(member["metrics"]["valid"][metric]))
-    value, theirs = mine[metric], best["metrics"]["valid"][metric]
-    if value is None or value >= theirs:
+    best = max(rated, key=lambda member: judged(member["metrics"]["valid"], cutoff))
+    theirs = best["metrics"]["valid"]
+    if judged(metrics, cutoff) >= judged(theirs, cutoff):
         return None
+    kind = "ndcg" if metrics[f"recall@{cutoff}"] == theirs[f"recall@{cutoff}"] else "recall"
+    metric = f"{kind}@{cutoff}"
     return {
         "metric": metric,
-        "value": value,
+        "value": metrics[metric],
         "member": best["name"],
         "seed": best["seed"],
-        "member_value": theirs,
+        "member_value": theirs[metric],
     }
 
 

@@ -37,10 +37,13 @@ def test_report_writes_page_and_picture_and_prints_the_table(runs, tmp_path, cap
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert page.with_suffix(".png").read_bytes()[:4] == b"\x89PNG"
     out = capsys.readouterr().out
-    line = next(x for x in out.splitlines() if x.startswith("soft_dim10-int8"))
-    assert ".2755" in line
-    assert line.endswith("on the front")
-    assert "verdict    Ship soft_dim20-int8" in out
+    lines = out.splitlines()
+    at = next(n for n, line in enumerate(lines) if line.startswith("soft_dim10-int8"))
+    assert lines[at].split() == [
+        "soft_dim10-int8", ".2755", ".0827", "316.9", "KiB", "62.5", "µs", "1.2", "MiB",
+    ]  # fmt: skip
+    assert lines[at + 1] == "    on the front"
+    assert "verdict    Ship soft_dim20-int8: it keeps 93.6 % of its teacher's Recall@50" in out
     assert str(page) in out
 
 
@@ -102,9 +105,10 @@ def test_only_invalid_runs_still_make_a_page(tmp_path, capsys):
 def test_pick_prints_margins_and_nearest_misses(runs, capsys):
     assert run("pick", runs, "--max-bytes", "400KiB", "--max-p95", "70us") == 0
     out = capsys.readouterr().out
-    assert "pick       soft_dim10-int8: Recall@50 .2755 (measured)" in out
+    assert "pick       soft_dim10-int8: it keeps 88.2 % of its teacher's Recall@50" in out
     assert "file 316.9 KiB ≤ 400.0 KiB (83.1 KiB left)" in out
-    assert "near miss  soft_dim20-int8: Recall@50 .2924, file 613.8 KiB > 400.0 KiB (213.8 KiB over)" in out
+    near = "near miss  soft_dim20-int8: Recall@50 .2924, file 613.8 KiB > 400.0 KiB (213.8 KiB over)"
+    assert near in out.replace("\n" + " " * 11, " ")
 
 
 def test_pick_without_an_answer_fails_the_gate(runs, capsys):
@@ -120,6 +124,33 @@ def test_pick_without_an_answer_fails_the_gate(runs, capsys):
 def test_pick_needs_a_budget_that_it_understands(runs, argv):
     with pytest.raises(ConfigError):
         run("pick", runs, *argv)
+
+
+@pytest.mark.parametrize("columns", [80, 60])
+def test_no_line_is_wider_than_the_terminal_and_no_word_is_broken(tmp_path, capsys, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.chdir(tmp_path)
+    records = [*study(), *(make_record(name=f"soft_dim10-s{n}-int8-tflite-history", seed=n) for n in (7, 8))]
+    records += [make_record("htd_dim8", paced_p95_ns=246_000, reasons=("unstable: " + "so much " * 30,))]
+    write_runs(tmp_path / "runs", records)
+    for command in (["report", "runs", "-o", "r.html"], ["pick", "runs", "--max-bytes", "400KiB"]):
+        assert run(*command) == 0
+        out = capsys.readouterr().out
+        assert max(map(len, out.splitlines())) <= columns
+        for name in ("soft_dim10-int8", "soft_dim20-int8", "Recall@50"):
+            assert name in out
+        assert "-\n" not in out
+
+
+def test_pick_needs_no_package_of_the_report(runs):
+    code = (
+        "import sys; sys.modules.update(jinja2=None, matplotlib=None)\n"
+        "from recpress_edge.cli import main\n"
+        f"sys.exit(main(['pick', {str(runs)!r}, '--max-bytes', '400KiB']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "pick       soft_dim10-int8: it keeps" in done.stdout
 
 
 def test_importing_the_commands_stays_light():

@@ -49,13 +49,27 @@ def test_half_the_time_is_half(pair):
         (lambda r: r["protocol"].update(threads=4), "protocol.threads: 1 and 4"),
         (as_counted, "protocol.clock"),
         (lambda r: r["device"].update(governor="powersave"), "device.governor"),
-        (lambda r: r["software"].update(runtime="ai-edge-litert"), "software.runtime"),
         (lambda r: r["artifact"]["provenance"]["dataset"].update(digest="x"), "data set"),
     ],
 )
 def test_unlike_conditions_are_refused_by_name(pair, change, says):
     with pytest.raises(ConfigError, match=says):
         compare(*pair(change))
+
+
+def test_runtimes_of_one_device_are_compared_under_their_names(pair, capsys):
+    def litert(record):
+        faster(record)
+        del record["software"]["onnxruntime"]
+        record["software"] |= {"runtime": "ai-edge-litert", "ai-edge-litert": "2.1.0"}
+        record["protocol"]["delegate"] = "xnnpack"
+
+    paths = pair(litert)
+    assert {r.name: r.ratio for r in compare(*paths).ratios}["query p50"] == pytest.approx(0.5, abs=1e-4)
+    assert main(["compare", *map(str, paths)]) == 0
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first.startswith("A  soft_dim10-int8, onnxruntime (")
+    assert second.startswith("B  soft_dim10-int8, ai-edge-litert + xnnpack (")
 
 
 def test_an_invalid_run_is_compared_with_nothing(pair, capsys):

@@ -19,7 +19,7 @@ from recpress_edge.core.budget import Budget
 from recpress_edge.report.front import sections
 from recpress_edge.report.html import embed, render
 from recpress_edge.report.rows import Unreadable, to_run
-from recpress_edge.report.verdict import RULE_WITHOUT_BUDGET
+from recpress_edge.report.verdict import RULE
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>'\""
 
@@ -56,7 +56,7 @@ def test_the_page_holds_all_it_promises():
     page = html.unescape(page_of([*study(), worst, bad], [Unreadable("runs/x.json", "is not readable JSON")]))
     for text in (
         "Ship soft_dim20-int8",
-        RULE_WITHOUT_BUDGET,
+        RULE,
         "on the front",
         "behind soft_dim10-int8 in Recall@50; level within noise in p95 latency, memory",
         "dominated by soft_dim20-int8",

@@ -1,6 +1,7 @@
 """Panels: every point drawn, labels apart, ticks round."""
 
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from records import make_record, study
 
 from recpress_edge.core.budget import Budget
 from recpress_edge.report import plots
+from recpress_edge.report.drawing import drawing, freeze, theme_css
 from recpress_edge.report.front import sections
 from recpress_edge.report.labels import Label, place_labels
 from recpress_edge.report.lanes import Lanes, Mark
@@ -121,6 +123,65 @@ def test_labels_of_a_crowd_do_not_cover_each_other():
             width = min(a.x1, b.x1) - max(a.x0, b.x0)
             height = min(a.y1, b.y1) - max(a.y0, b.y0)
             assert not (width > 1 and height > 1), "two labels overlap"
+
+
+def test_names_side_by_side_do_not_touch():
+    """A demo whose two smallest files lay in a row: a name that touches the next reads as one with it."""
+    rows = [
+        ("soft_dim20", "int8-dim", 0.7515, 99_300, 43_000),
+        ("soft_dim20", "fp32", 0.7510, 361_200, 38_700),
+        ("ftd_dim20", "fp32", 0.5195, 361_200, 48_600),
+        ("bpr_dim20", "fp32", 0.5070, 361_200, 45_300),
+        ("soft_dim10", "fp32", 0.4855, 181_100, 38_500),
+        ("soft_dim10", "int8-dim", 0.4820, 54_400, 32_300),
+    ]
+    section = one_section(
+        [
+            make_record(
+                student, recipe=recipe, recall=recall, file_bytes=size, p95_ns=p95, teacher="soft_dim200"
+            )
+            for student, recipe, recall, size, p95 in rows
+        ]
+    )
+    with drawing("p95", 4.6, 4.0) as figure:
+        axes = figure.subplots()
+        plots._draw(axes, section, 1, section.placed[0])
+        freeze(figure)
+        plots._name_points(axes, section, 1, section.placed[0])
+        figure.canvas.draw()
+        boxes = [Text.get_window_extent(text) for text in axes.texts]
+    assert len(boxes) == 7  # the teacher's too
+    for index, a in enumerate(boxes):
+        for b in boxes[index + 1 :]:
+            beside = max(a.x0, b.x0) - min(a.x1, b.x1)
+            above = max(a.y0, b.y0) - min(a.y1, b.y1)
+            assert beside >= 4 or above >= 1, (beside, above)
+
+
+def test_every_colour_of_a_figure_has_one_for_a_dark_page():
+    records = [*study(), make_record("unkd_dim10"), make_record("htd_dim8", basis="emulated")]
+    section = one_section(records)
+    for panel in plots.panels(section, section.placed[0], "s"):
+        bare = re.sub(r"var\(--fig-[0-9a-f]{6}, #[0-9a-f]{6}\)", "", panel.svg)
+        assert re.findall(r"(?:fill|stroke|stop-color): *#[0-9a-f]{6}", bare) == []
+        assert "fill: none" in panel.svg  # nothing white lies under it
+    css = theme_css()
+    for name in set(re.findall(r"var\((--fig-[0-9a-f]{6})", panel.svg)):
+        assert css.count(f"{name}: ") == 2  # light and dark
+
+
+def test_names_can_be_read_on_a_dark_page():
+    dark = dict(re.findall(r"--fig-([0-9a-f]{6}): (#[0-9a-f]{6});", theme_css().partition("dark")[2]))
+    paper = luminance(dark["ffffff"])
+    for colour in ("222222", "555555", "6b6b6b", "0072b2", "d55e00", "009e73", "cc79a7", "e69f00", "56b4e9"):
+        assert (luminance(dark[colour]) + 0.05) / (paper + 0.05) >= 4.5, colour  # WCAG's ratio for text
+
+
+def luminance(colour):
+    """As WCAG 2 defines it."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def test_ticks_are_round_and_few():

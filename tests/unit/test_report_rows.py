@@ -12,9 +12,11 @@ from records import make_record, study, write_runs
 from recpress_edge.core.budget import Budget
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.report.chain import chains
+from recpress_edge.report.figures import recall, signed
 from recpress_edge.report.front import sections
-from recpress_edge.report.rows import percentile_interval, read_files, read_runs, to_run
-from recpress_edge.report.verdict import choose, int8_lines, nearest_misses, recall, signed, verdict
+from recpress_edge.report.rows import read_files, read_runs, to_run
+from recpress_edge.report.spans import percentile_interval
+from recpress_edge.report.verdict import choose, int8_lines, nearest_misses, verdict
 
 NO_LIMIT = Budget()
 
@@ -30,14 +32,15 @@ def status_of(section):
 
 def test_figures_of_a_run_are_those_of_its_record():
     run = to_run(Path("r.json"), make_record(p95_ns=61_000, model_bytes=2_400_000, recall=0.2751))
-    assert (run.recall, run.p95_ns, run.model_bytes, run.cost.file_bytes) == (
+    assert (run.recall, run.p95_ns.mean, run.model_bytes, run.cost.file_bytes) == (
         0.2751,
         61_000,
         2_400_000,
         324_915,
     )
     assert run.cost.peak_bytes == 63_400_000  # 61.0 MB idle and the model's 2.4 MB
-    assert run.p95_low_ns <= run.p95_ns <= run.p95_high_ns
+    assert run.p95_ns.low <= 0.97 * 61_000
+    assert run.p95_ns.high >= 1.03 * 61_000
 
 
 def test_percentile_interval_by_hand():
@@ -228,34 +231,62 @@ def test_the_sentence():
     budget = Budget(max_file_bytes=2**20)
     found = verdict(one_section(records, budget), budget)
     assert found.sentence == (
-        "Ship soft_dim10-int8: Recall@50 .2751 in 317.3 KiB, p95 61.0 µs on Intel Xeon (2 cores) (measured). "
-        "It keeps 99.9 % of its fp32 student's Recall@50 at 0.27× the bytes. "
-        "Distillation adds .0994 against bpr_dim10-int8, which had no teacher. "
-        "The teacher needs 75× the bytes for .3123."
+        "Ship soft_dim10-int8: it keeps 88.1 % of its teacher's Recall@50 (.2751 of .3123, bpr_dim200, which "
+        "needs 75× the bytes). It takes 317.3 KiB, p95 61.0 µs on Intel Xeon (2 cores) (measured). "
+        "It keeps 99.9 % of its fp32 file's Recall@50 at 0.27× the bytes. "
+        "Distillation adds .0994 against bpr_dim10-int8, which had no teacher."
     )
 
 
 @pytest.mark.parametrize(
-    ("p95_ns", "recall_at_50", "advice"),
+    ("p95_ns", "model_bytes", "recall_at_50", "advice"),
     [
-        (71_000, 0.2751, "0.71× its latency (p50), Recall@50 −.0002: choose it for size and speed."),
-        (100_000, 0.2751, "1.00× its latency (p50), Recall@50 −.0002: choose it for size, it is no faster."),
+        (
+            71_000,
+            1_400_000,
+            0.2751,
+            "0.71× its latency (p50), memory −976.6 KiB, Recall@50 −.0002: "
+            "choose it for size, speed and memory.",
+        ),
+        (
+            100_000,
+            2_400_000,
+            0.2751,
+            "1.00× its latency (p50), memory ±0 B, Recall@50 −.0002: "
+            "choose it for size; it is no faster and it holds no less memory.",
+        ),
         (
             120_000,
+            3_400_000,
             0.2703,
-            "1.20× its latency (p50), Recall@50 −.0050: choose it for size, not speed: it is slower here, "
-            "and it loses more than .0020 Recall@50.",
+            "1.20× its latency (p50), memory +976.6 KiB, Recall@50 −.0050: "
+            "choose it for size; it is slower and it holds more memory; it loses more than .0020 Recall@50.",
         ),
     ],
 )
-def test_int8_verdict_is_honest(p95_ns, recall_at_50, advice):
+def test_int8_verdict_claims_what_its_column_shows(p95_ns, model_bytes, recall_at_50, advice):
     section = one_section(
         [
             make_record(recipe="fp32", recall=0.2753, file_bytes=1_000_000, p95_ns=100_000),
-            make_record(recall=recall_at_50, file_bytes=270_000, p95_ns=p95_ns),
+            make_record(recall=recall_at_50, file_bytes=270_000, p95_ns=p95_ns, model_bytes=model_bytes),
         ]
     )
     assert int8_lines(section) == (f"soft_dim10-int8: 3.7× smaller than fp32, {advice}",)
+
+
+def test_a_difference_within_the_intervals_is_no_claim():
+    """4 % faster, each known to 3 %: [96.1, 101.9] and [93, 99] overlap, so nobody may call it faster."""
+    section = one_section(
+        [
+            make_record(recipe="fp32", file_bytes=270_000, p95_ns=100_000),
+            make_record(file_bytes=270_000, p95_ns=96_000),
+        ]
+    )
+    (line,) = int8_lines(section)
+    assert "0.96× its latency" in line
+    assert line.endswith(
+        "nothing measured speaks for it; it is no smaller, it is no faster and it holds no less memory."
+    )
 
 
 def test_chain_gathers_both_files_of_a_model():

@@ -10,7 +10,11 @@ from recpress_edge.core.metrics import (
     ndcg_by_user,
     overlap_by_user,
     recall_at_k,
+    reported_cutoffs,
+    stated_cutoff,
+    telling_cutoff,
     topk_unseen,
+    without_certain,
 )
 
 
@@ -91,3 +95,20 @@ def test_the_judging_cutoff_is_at_most_a_quarter_of_the_candidates(candidates, e
 def test_recall_is_certain_only_where_nobody_has_more_candidates_than_k():
     assert is_certain(50, np.array([40, 50]))
     assert not is_certain(50, np.array([40, 51]))
+
+
+def test_a_stated_k_judges_unless_it_tells_nothing():
+    many, few = np.array([400, 300]), np.array([20, 12])
+    assert telling_cutoff({"cutoff": 10}, many) == 10
+    assert telling_cutoff({}, many) == 50
+    assert telling_cutoff({"cutoff": 20}, few) == 3  # nobody has more than 20; a quarter of 16 is 4
+    for strange in (True, "20", 7, 0, -1, 10**9, None, [20]):
+        assert stated_cutoff({"cutoff": strange}) == 50
+    assert reported_cutoffs(50) == reported_cutoffs(20) == (10, 20, 50)
+    assert reported_cutoffs(3) == (3, 10, 20, 50)
+
+
+def test_a_certain_recall_is_left_out_and_ndcg_is_not():
+    means = {"recall@10": 0.5, "recall@20": 1.0, "ndcg@20": 0.25}
+    assert without_certain(means, np.array([20, 12])) == means | {"recall@20": None}
+    assert without_certain(means, np.array([21, 12])) == means

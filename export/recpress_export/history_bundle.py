@@ -2,7 +2,7 @@
 
 import dataclasses
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -93,10 +93,7 @@ class HistoryFill:
             name=profile_name(bundle_name(student.name, student.seed, recipe, source.file_format), HISTORY),
             contract=contract,
             provenance=provenance,
-            chain=[
-                stage | {"name": profile_name(stage["name"], HISTORY)} if stage["stage"] in RECIPES else stage
-                for stage in chain
-            ],
+            chain=[_with_knowledge(stage) for stage in chain],
             parity=parity,
             fp32_bytes=fp32_bytes,
             quantized=quantized,
@@ -207,6 +204,14 @@ class HistoryFill:
         reference = self._reference(source, recipe, quantized, histories)
         queries = [(None, row, items.tolist()) for row, items in enumerate(histories)]
         check_whole(runtime, reference, queries, n_items, 0.0 if recipe.exact else SUM_TOLERANCE)
+
+
+def _with_knowledge(stage: Mapping[str, Any]) -> dict[str, Any]:
+    """A stage under the profile's name, with what it may know of the users that it is asked about."""
+    if stage["stage"] not in RECIPES:
+        return {**stage, "knows": "train items"}
+    knows = "train items on valid, train and valid items on test"
+    return {**stage, "name": profile_name(stage["name"], HISTORY), "knows": knows}
 
 
 def made_histories(n_items: int, *, in_order: bool = True) -> list[NDArray[np.int64]]:

@@ -10,7 +10,11 @@ from recpress_edge.core.metrics import (
     ndcg_by_user,
     overlap_by_user,
     recall_at_k,
+    reported_cutoffs,
+    stated_cutoff,
+    telling_cutoff,
     topk_unseen,
+    without_certain,
 )
 
 
@@ -99,3 +103,20 @@ def test_padding_hits_nothing_of_its_own_user_or_of_a_neighbour(metric):
     assert metric(np.full((3, 2), -1), [every] * 3) == 0.0
     assert metric(np.array([[3, -1], [-1, -1], [-1, 0]]), [{0, 3}, {0, 3}, {2}]) > 0  # user 0's item 3 alone
     assert recall_at_k(np.array([[3, -1], [-1, -1], [-1, 0]]), [{0, 3}, {0, 3}, {2}]) == 1 / 6
+
+
+def test_a_stated_k_judges_unless_it_tells_nothing():
+    many, few = np.array([400, 300]), np.array([20, 12])
+    assert telling_cutoff({"cutoff": 10}, many) == 10
+    assert telling_cutoff({}, many) == 50
+    assert telling_cutoff({"cutoff": 20}, few) == 3  # nobody has more than 20; a quarter of 16 is 4
+    for strange in (True, "20", 7, 0, -1, 10**9, None, [20]):
+        assert stated_cutoff({"cutoff": strange}) == 50
+    assert reported_cutoffs(50) == reported_cutoffs(20) == (10, 20, 50)
+    assert reported_cutoffs(3) == (3, 10, 20, 50)
+
+
+def test_a_certain_recall_is_left_out_and_ndcg_is_not():
+    means = {"recall@10": 0.5, "recall@20": 1.0, "ndcg@20": 0.25}
+    assert without_certain(means, np.array([20, 12])) == means | {"recall@20": None}
+    assert without_certain(means, np.array([21, 12])) == means

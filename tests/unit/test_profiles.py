@@ -82,6 +82,8 @@ def test_bundles_verify_themselves_and_fit_the_schema(make, profile, recipe, fil
     jsonschema.validate(json.loads((tmp_path / profile / MANIFEST).read_text()), SCHEMA)
     quality = ranking_quality(verified)
     assert quality["users"] == (1 if profile == "single-user" else 70)
+    assert quality["cutoff"] == verified.bundle.quality["cutoff"] == 20  # 117 items are left of 120
+    assert 0 <= quality["recall@20"] <= 1
 
 
 @pytest.mark.parametrize("file_format", FORMATS)

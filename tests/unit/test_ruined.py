@@ -23,7 +23,7 @@ from recpress_export.history import read_fold_in
 from recpress_export.history_bundle import HistoryFill
 from recpress_export.history_gate import load_history_gate
 from recpress_export.package import export_bundle
-from recpress_export.parity import load_gate
+from recpress_export.parity import LIST_LENGTH, Lists, Yardstick, compare, gate_failure, load_gate
 from recpress_export.quantize import RECIPES
 from recpress_export.single_user import SingleUserFill
 
@@ -231,3 +231,56 @@ def test_a_ruined_file_is_never_published(recipe, file_format, profile, n_items,
                 export_bundle(source, RECIPES[recipe], tmp_path / "wrong", **asked)
         assert isinstance(refused.value, GateError), (name, refused.value)
         assert not (tmp_path / "wrong").exists(), name
+
+
+@pytest.mark.parametrize("n_items", [10, 40, 100])
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_answers_alone_show_it(recipe, profile, n_items, tmp_path, monkeypatch):
+    """As if the tables could not be read back from the file: by what it answers."""
+    folder = tmp_path / "model"
+    source = make_source(folder, n_items)
+    asked = {"gate": load_gate(recipe), "fill": fill_of(folder, source, profile)}
+    rng = stream(n_items, f"answers {recipe} {profile}")
+    for module in FILLS:
+        monkeypatch.setattr(module, "check_tables", lambda *_: None)
+    for name in ("random scores", "rows shifted against the ids", "one item value"):
+        with monkeypatch.context() as patched:
+            RUINS[name](patched, rng, (recipe, profile))
+            with pytest.raises(GateError):
+                export_bundle(source, RECIPES[recipe], tmp_path / "wrong", **asked)
+        assert not (tmp_path / "wrong").exists(), name
+
+
+@pytest.mark.parametrize("n_users", [1, 2, 5, 30])
+@pytest.mark.parametrize("n_items", [10, 40, 100, 2500])
+@pytest.mark.parametrize("recipe", [*RECIPES, "int8-dynamic"])
+def test_the_gate_alone_refuses_rankings_by_chance(recipe, n_items, n_users):
+    """Of a network in int8 nothing but its rankings can be compared. The seed decides what is drawn."""
+    rng = stream(n_items, f"chance {n_users}")
+    scores = rng.standard_normal((n_users, n_items))
+    relevant = [[int(row.argmax())] for row in scores]
+    users = evaluation(list(range(n_users)), [[]] * n_users, relevant)
+    by = Yardstick(
+        users=users,
+        item_counts=np.ones(n_items, np.int64),
+        cutoff=judging_cutoff(np.array([n_items])),
+        seed=0,
+    )
+
+    def lists(values):
+        items = np.full((n_users, LIST_LENGTH), -1, np.int64)
+        order = np.argsort(-values, axis=1)[:, :LIST_LENGTH]
+        items[:, : order.shape[1]] = order
+        return Lists(items, np.zeros(items.shape, np.float32))
+
+    right, gate = lists(scores), load_gate(recipe)
+    assert gate_failure(compare(right, right, by, "itself"), gate, recipe) is None
+    by_chance = lists(rng.standard_normal(scores.shape))
+    assert gate_failure(compare(right, by_chance, by, "chance"), gate, recipe)
+    # One item that is nobody's comes first for everybody, and nothing else changes.
+    intruder = int(scores.mean(axis=0).argmin())
+    first = scores.copy()
+    first[:, intruder] = scores.max() + 1
+    failure = gate_failure(compare(right, lists(first), by, "one wrong row"), gate, recipe)
+    assert failure or n_users == 1  # whose list may change by one item

@@ -46,8 +46,8 @@ def test_nothing_counted_is_no_reason():
 @pytest.mark.parametrize(
     ("counts", "says"),
     [
-        (Counts(94, 6, 0, 0, 100), "waited for a core 6% of the time that it wanted one"),
-        (Counts(100, 0, 0, 16, 100), "other work kept the other cores 16% busy"),
+        (Counts(94, 6, 0, 0, 100), "waited for a core 6% of the time (at most 5%)"),
+        (Counts(100, 0, 0, 16, 100), "others used 16% of the other cores (at most 15%)"),
     ],
 )
 @pytest.mark.parametrize("name", ["query", "end_to_end", "paced", "first_query", "load", "import"])

@@ -32,6 +32,9 @@ LEAST_ABOVE: Final = 2
 # From so many on, their order in time tells something.
 _ORDERED: Final = 30
 _DRAWS: Final = 200
+# What disturbs comes in stretches, so neighbours are drawn together: so many at least, so many groups at most.
+_BLOCK: Final = 500
+_BLOCKS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +78,9 @@ def verdict(name: str, samples: Sequence[int], counts: Counts) -> Verdict:
     against = [*disturbed(counts), *unsteady(samples)]
     if against:
         return Verdict((), tuple(against), counts)
-    trusted: list[int] = []
-    for q in PERCENTILES[name]:
-        why = doubt(name, samples, q, counts)
-        if why is not None:  # what lies further out is no better known
-            return Verdict(tuple(trusted), (why,), counts)
-        trusted.append(q)
-    return Verdict(tuple(trusted), (), counts)
+    doubts = {q: doubt(name, samples, q, counts) for q in PERCENTILES[name]}
+    trusted = tuple(q for q, why in doubts.items() if why is None)
+    return Verdict(trusted, tuple(filter(None, doubts.values())), counts)
 
 
 def disturbed(counts: Counts) -> Iterator[str]:
@@ -121,7 +120,8 @@ def doubt(name: str, samples: Sequence[int], q: int, counts: Counts) -> str | No
             f"p{q} is decided by waiting for a core: {found / without:.1f} times what it is without the "
             f"{counts.interruptions} samples that may hold a wait"
         )
-    draws = bootstrap_percentile(samples, q, stream(0, f"validity {name} {q}"), draws=_DRAWS)
+    block = max(_BLOCK, len(samples) // _BLOCKS)
+    draws = bootstrap_percentile(samples, q, stream(0, f"validity {name} {q}"), block=block, draws=_DRAWS)
     low, high = np.quantile(draws, [0.025, 0.975])
     if high > MAX_SPREAD * low:
         return (

@@ -32,7 +32,7 @@ LEAST_ABOVE: Final = 2
 # From so many on, their order in time tells something.
 _ORDERED: Final = 30
 _DRAWS: Final = 200
-# What disturbs comes in stretches, so neighbours are drawn together: so many at least, so many groups at most.
+# What disturbs comes in stretches, so neighbours are drawn together: the least of a group, the most groups.
 _BLOCK: Final = 500
 _BLOCKS: Final = 32
 

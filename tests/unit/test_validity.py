@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from device_bench import contention, measure
+from device_bench import contention, measure, validity
 from device_bench.contention import Counts, MachineWatch, Watch, total
 from device_bench.validity import drift, headline_reasons, judge, verdict
 
@@ -119,6 +119,16 @@ def test_two_levels_are_not_settled():
     assert not found.valid
     assert found.trusted == (90, 95, 99)
     assert found.reasons[0].startswith("p50 is not settled: the ends of its 95 % interval differ 1.50-fold")
+
+
+def test_the_interval_that_settles_a_figure_is_of_95_percent(monkeypatch):
+    """Draws known by heart, evenly from 1 to 1.22: 2.5 % lie below 1.0055 and above 1.2145, 1.21-fold apart."""
+    monkeypatch.setattr(validity, "bootstrap_percentile", lambda *_, **__: np.linspace(1, 1.22, 1001))
+    assert (
+        judged(steady())
+        .reasons[0]
+        .startswith("p50 is not settled: the ends of its 95 % interval differ 1.21")
+    )
 
 
 def test_processes_that_disagree_have_no_cold_start():

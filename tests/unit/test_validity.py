@@ -122,7 +122,7 @@ def test_two_levels_are_not_settled():
 
 
 def test_the_interval_that_settles_a_figure_is_of_95_percent(monkeypatch):
-    """Draws known by heart, evenly from 1 to 1.22: 2.5 % lie below 1.0055 and above 1.2145, 1.21-fold apart."""
+    """Draws known by heart, evenly from 1 to 1.22: 2.5 % lie below 1.0055, and above 1.2145."""
     monkeypatch.setattr(validity, "bootstrap_percentile", lambda *_, **__: np.linspace(1, 1.22, 1001))
     assert (
         judged(steady())

@@ -27,7 +27,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print winners and near misses. Exit code 0; 3 when nothing fits in one of the sections, 4 when no run is valid."""
+    """Print winners and near misses. Exit code 3 when nothing fits in a section, 4 when no run is valid."""
     from recpress_edge.report.front import sections as sort_sections
     from recpress_edge.report.rows import read_files, read_runs
     from recpress_edge.report.verdict import rule

@@ -30,9 +30,15 @@ def write_student(folder: Path, user_emb: np.ndarray, item_emb: np.ndarray, **fa
         "dataset": {"name": "toy", "digest": "d" * 64, "protocol": "leave-one-out at random, seed 0"},
         "teacher": {
             "name": "bpr_dim200",
-            "metrics": {"valid": {"recall@50": 0.5}, "test": {"recall@50": 0.4}},
+            "metrics": {
+                "valid": {"recall@20": 0.45, "recall@50": 0.5},
+                "test": {"recall@20": 0.35, "recall@50": 0.4},
+            },
         },
-        "metrics": {"valid": {"recall@50": 0.3}, "test": {"recall@50": 0.2}},
+        "metrics": {
+            "valid": {"recall@20": 0.25, "recall@50": 0.3},
+            "test": {"recall@20": 0.15, "recall@50": 0.2},
+        },
         "sha256": sha256_bytes(data),
     }
     write_json(folder / MODEL_FACTS, known | facts)

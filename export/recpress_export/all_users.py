@@ -16,8 +16,10 @@ from recpress_export.exactness import (
     check_rounding,
     check_sound,
     check_stored_floats,
+    check_tables,
     check_whole,
     spread_users,
+    stored_tables,
     whole_queries,
 )
 from recpress_export.formats import write_model
@@ -50,6 +52,7 @@ def fill_all_users(
     model = draft / graph.contract.model_file
     write_atomic(model, write_model(graph, model_metadata(provenance, recipe)))
     digest = sha256_file(model)
+    check_tables(model, graph.contract, stored_tables(recipe, student, quantized))
     fp32_bytes, parity = measure(model, source, recipe, graph.contract, quantized, update)
     ending = Ending(
         name=bundle_name(student.name, student.seed, recipe, source.file_format),

@@ -158,10 +158,12 @@ def _fold_in(beside: Mapping[str, Any] | None) -> str:
     change = beside["change"][f"recall@{k}"]
     delta = change["delta"]
     return (
-        f"\n\nWithout a user table: on the same {beside['users']:,} validation users, from their train "
-        f"items, Recall@{k} {change['before']:.4f} with their own vectors, "
+        f"\n\nWithout a user table: on the same {beside['users']:,} validation users, where both know the "
+        f"train items alone and mask them, Recall@{k} {change['before']:.4f} by the user table, "
         f"{change['after']:.4f} from the history, "
-        f"difference {delta['mean']:+.4f} [{delta['low']:+.4f}, {delta['high']:+.4f}]."
+        f"difference {delta['mean']:+.4f} [{delta['low']:+.4f}, {delta['high']:+.4f}]. "
+        "Of the rows above, teacher and student know the train items alone, on test as well, and mask what "
+        "their own records say; the file is given the valid items too when it is asked about test."
     )
 
 

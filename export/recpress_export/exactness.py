@@ -4,19 +4,22 @@ A gate on means does not see a single wrong number: at K = 50 an item that enter
 each no more than .02 of overlap. These checks do, and nothing overrules them.
 """
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from device_bench.runtimes.tables import QMAX
+from device_bench.runtimes.tables import QMAX, read_tables
 from device_bench.selftest import difference_beyond_ties, first_difference
 from recpress_edge.core.bundle import Evaluation
+from recpress_edge.core.contract import Contract
 from recpress_edge.core.errors import GateError
+from recpress_export.arrays import Student
 from recpress_export.item_scale import INT4_QMAX
 from recpress_export.parity import Lists, Runtime
-from recpress_export.quantize import F16, F32, F64, QuantizedTables
+from recpress_export.quantize import F16, F32, F64, QuantizedTables, Recipe, stored_floats
 
 I64 = NDArray[np.int64]
 
@@ -168,3 +171,31 @@ def check_stored_floats(stored: F32 | F16, trained: F32, kind: str) -> None:
             f"{int(off.sum())} stored numbers are not what they stand for, first {kind} {row}, dimension "
             f"{column}: {stored[row, column]} for {trained[row, column]}"
         )
+
+
+def check_tables(model: Path, contract: Contract, wanted: Mapping[str, NDArray[Any] | np.float32]) -> None:
+    """The tables read back from a written file must be the wanted ones to the bit; else GateError.
+
+    wanted: under the names of device_bench.runtimes.tables.Tables.
+    """
+    found = read_tables(model, contract)
+    for name, table in wanted.items():
+        right = np.asarray(table)
+        if name not in found or not np.array_equal(found[name].reshape(right.shape), right):
+            raise GateError(f"{model.name} does not hold the {name} that was to be written")
+
+
+def stored_tables(
+    recipe: Recipe, student: Student, quantized: QuantizedTables | None, users: slice = slice(None)
+) -> dict[str, NDArray[Any]]:
+    """What a recipe's file holds of some users and of all items, for :func:`check_tables`."""
+    if quantized is None:
+        user_emb, item_emb = stored_floats(recipe, student.user_emb[users], student.item_emb)
+        return {"user_emb": user_emb, "item_emb": item_emb}
+    scale = quantized.item_row_scale
+    return {
+        "user_emb": quantized.user_q[users],
+        "item_emb": quantized.item_q,
+        "user_scale": quantized.user_scale[users],
+        **({} if scale is None else {"item_scale": scale}),
+    }

@@ -2,10 +2,10 @@
 
 import dataclasses
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,16 @@ from recpress_edge.core.contract import HISTORY, Contract
 from recpress_edge.core.files import sha256_file, write_atomic
 from recpress_edge.core.rng import stream
 from recpress_export.all_users import check_against, checked_tables, phase, plain_reference
+from recpress_export.arrays import Student
 from recpress_export.closing import Ending, Made, finish
-from recpress_export.exactness import check_nearest, check_sound, check_stored_floats, check_whole
+from recpress_export.exactness import (
+    check_nearest,
+    check_sound,
+    check_stored_floats,
+    check_tables,
+    check_whole,
+    stored_tables,
+)
 from recpress_export.formats import write_model
 from recpress_export.history import (
     FoldIn,
@@ -78,16 +86,14 @@ class HistoryFill:
         model = draft / contract.model_file
         write_atomic(model, write_model(graph, profile_metadata(provenance, recipe, HISTORY)))
         digest = sha256_file(model)
+        check_tables(model, contract, self._stored(recipe, student, quantized))
         fp32_bytes, parity, beside_table = self._measure(model, source, recipe, contract, quantized, update)
         chain = quality_chain(source, recipe, model.stat().st_size, fp32_bytes, parity)
         ending = Ending(
             name=profile_name(bundle_name(student.name, student.seed, recipe, source.file_format), HISTORY),
             contract=contract,
             provenance=provenance,
-            chain=[
-                stage | {"name": profile_name(stage["name"], HISTORY)} if stage["stage"] in RECIPES else stage
-                for stage in chain
-            ],
+            chain=[_with_knowledge(stage) for stage in chain],
             parity=parity,
             fp32_bytes=fp32_bytes,
             quantized=quantized,
@@ -161,6 +167,22 @@ class HistoryFill:
         name = "the fp32 history file of the same student"
         return size, compare(before, found, by, name, users), beside
 
+    def _stored(
+        self, recipe: Recipe, student: Student, quantized: QuantizedTables | None
+    ) -> dict[str, NDArray[Any]]:
+        """What the file holds: the items, and the history table where the users were."""
+        tables = stored_tables(recipe, student, quantized, slice(1))
+        items = {name: table for name, table in tables.items() if name not in ("user_emb", "user_scale")}
+        if quantized is None:
+            history_emb, prior = float_history(recipe, self.fold_in)
+            return items | {"history_emb": history_emb, "prior": prior}
+        made = quantize_history(self.fold_in, quantized)
+        return items | {
+            "history_emb": made.history_q,
+            "prior": made.prior_q,
+            "step": np.asarray(made.step),
+        }
+
     def _check_rounding(self, recipe: Recipe, quantized: QuantizedTables | None) -> None:
         if quantized is None:
             history_emb, prior = float_history(recipe, self.fold_in)
@@ -182,6 +204,14 @@ class HistoryFill:
         reference = self._reference(source, recipe, quantized, histories)
         queries = [(None, row, items.tolist()) for row, items in enumerate(histories)]
         check_whole(runtime, reference, queries, n_items, 0.0 if recipe.exact else SUM_TOLERANCE)
+
+
+def _with_knowledge(stage: Mapping[str, Any]) -> dict[str, Any]:
+    """A stage under the profile's name, with what it may know of the users that it is asked about."""
+    if stage["stage"] not in RECIPES:
+        return {**stage, "knows": "train items"}
+    knows = "train items on valid, train and valid items on test"
+    return {**stage, "name": profile_name(stage["name"], HISTORY), "knows": knows}
 
 
 def made_histories(n_items: int, *, in_order: bool = True) -> list[NDArray[np.int64]]:

@@ -238,23 +238,31 @@ def _measure(
     """
     student, valid = source.student, source.valid
     asked = _asked(student, valid)
-    found = rank(runtime, asked.file, phase(update, 0, 2), "rank the written file")
+    plain = recipe.name == "fp32"
+
+    def part(index: int) -> Update:
+        return phase(update, index, 2 if plain else 3)
+
+    found = rank(runtime, asked.file, part(0), "rank the written file")
     check_sound(found, valid, student.n_items)
+    reference = _reference(student, asked.histories)
+    truth = rank(reference, asked.numpy, part(1), "rank in float64")
 
-    def beside(before: Lists, name: str) -> Parity:
-        return compare(before, found, source.yardstick, name)
+    def check_plain(answers: Lists, opened: Runtime) -> None:
+        check_close(answers, truth, valid, FLOAT_ERROR)
+        check_whole(opened, reference, _whole(asked), student.n_items, FLOAT_ERROR)
 
-    if recipe.name == "fp32":
-        reference = _reference(student, asked.histories)
-        truth = rank(reference, asked.numpy, phase(update, 1, 2), "rank in float64")
-        check_close(found, truth, valid, FLOAT_ERROR)
-        check_whole(runtime, reference, _whole(asked), student.n_items, FLOAT_ERROR)
-        return model.stat().st_size, beside(truth, "numpy float64")
-    plain, (traced, metadata) = NETWORK_RECIPES["fp32"], made_of
+    if plain:
+        check_plain(found, runtime)
+        return model.stat().st_size, compare(truth, found, source.yardstick, "numpy float64")
+    traced, metadata = made_of
     with tempfile.TemporaryDirectory(prefix="recpress-") as folder:
         path = Path(folder) / contract.model_file
-        wider = dataclasses.replace(contract, recipe=plain.name)
-        facts = dict(metadata) | {"recpress.recipe": plain.name}
+        wider = dataclasses.replace(contract, recipe="fp32")
+        facts = dict(metadata) | {"recpress.recipe": "fp32"}
         write_atomic(path, write_model(network_graph(wider, traced), facts))
-        before = rank(open_runtime(path, wider), asked.file, phase(update, 1, 2), "rank the fp32 file")
-        return path.stat().st_size, beside(before, "the fp32 file of the same student")
+        opened = open_runtime(path, wider)
+        before = rank(opened, asked.file, part(2), "rank the fp32 file")
+        check_plain(before, opened)  # else both files would be wrong alike
+        name = "the fp32 file of the same student"
+        return path.stat().st_size, compare(before, found, source.yardstick, name)

@@ -62,14 +62,15 @@ class Gate:
     max_item_shift: float
     lost_users: int
 
-    def allowed(self, limit: float, n_users: int) -> float:
-        """A limit on a mean over so many users, or the whole hits of ``lost_users`` of them."""
-        return max(limit, self.lost_users / n_users)
-
     def allowed_loss(self, metric: str, before: float, n_users: int) -> float:
         """Largest mean loss of a metric over so many users, and never more than half of what there is."""
         limit = self.max_recall_loss if metric.startswith("recall") else self.max_ndcg_loss
-        return min(self.allowed(limit, n_users), before / 2)
+        return min(max(limit, self.lost_users / n_users), before / 2)
+
+    def allowed_shift(self, n_users: int) -> float:
+        """Largest share of so many users whose list one item may enter or leave: of several never all."""
+        allowed = max(self.max_item_shift, self.lost_users / n_users)
+        return min(allowed, (n_users - 1) / n_users) if n_users > 1 else allowed
 
 
 def load_gate(recipe: str, path: Path = GATES) -> Gate:
@@ -264,7 +265,7 @@ def gate_failure(parity: Parity, gate: Gate, recipe: str) -> str | None:
     overlap = parity.overlap[f"overlap@{k}"].mean
     if not overlap >= gate.min_overlap:
         return f"overlap@{k} {overlap:.4f} < min_overlap {gate.min_overlap} {where}"
-    allowed = gate.allowed(gate.max_item_shift, parity.users)
+    allowed = gate.allowed_shift(parity.users)
     if not parity.item_shift <= allowed:
         return (
             f"an item enters or leaves the first {k} of {100 * parity.item_shift:.1f} % of "

@@ -17,7 +17,7 @@ from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import sha256_file, write_atomic
 from recpress_export.all_users import checked_tables, graph_of, measure, plain_reference
 from recpress_export.closing import Ending, Made, finish
-from recpress_export.exactness import check_whole, whole_queries
+from recpress_export.exactness import check_tables, check_whole, stored_tables, whole_queries
 from recpress_export.formats import write_model
 from recpress_export.graph import Graph, describe, describe_int8
 from recpress_export.parity import Gate, Parity, Update
@@ -53,6 +53,8 @@ class SingleUserFill:
         model = draft / contract.model_file
         write_atomic(model, data)
         digest = sha256_file(model)
+        user = slice(index, index + 1)
+        check_tables(model, contract, stored_tables(recipe, student, quantized, user))
         _check_own(model, contract, reference, index, own)
         plain = dataclasses.replace(contract, recipe="fp32", exact=False)
         name = bundle_name(student.name, student.seed, recipe, source.file_format)

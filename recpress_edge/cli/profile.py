@@ -108,7 +108,7 @@ def say_profile(args: argparse.Namespace, bundle: "Bundle") -> None:
         say(
             args,
             f"             {f'recall@{k}':<12} {change['before']:.4f} by the user table → "
-            f"{change['after']:.4f} from the train items   "
+            f"{change['after']:.4f} from the train items, all that both know   "
             f"Δ {delta['mean']:+.4f}  [{delta['low']:+.4f}, {delta['high']:+.4f}]",
         )
 

@@ -90,7 +90,7 @@ def test_model_folder(tmp_path, inspect):
     out = inspect(tmp_path / "model")
     assert "digests    verified: model.safetensors" in out
     assert "trained    htd, seed 0, teacher bpr_dim200" in out
-    assert "valid      recall@50 0.3000" in out
+    assert "valid      recall@20 0.2500, recall@50 0.3000" in out
     file = tmp_path / "model" / "model.safetensors"
     assert "F32  [120, 6]" in inspect(file)
     file.write_bytes(file.read_bytes()[:-1] + b"\1")

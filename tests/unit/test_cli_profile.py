@@ -2,12 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 from exports import random_tables
 
 from recpress_edge.cli import Parser, export, main
 from recpress_edge.core.bundle import open_bundle
-from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.errors import ConfigError, GateError
 from recpress_edge.data.holdout import history_holdout
 from recpress_edge.data.synthetic import synthetic
 from recpress_edge.models.teacher import Tables
@@ -16,14 +17,27 @@ from recpress_edge.training.store import save_model
 DATA = synthetic(n_users=80, n_items=150)
 
 
+def summed_tables():
+    """Drawn items, and users who are the sums of those that they consumed: what a fold-in can learn."""
+    item_emb = random_tables(1, DATA.n_items, 6)[1]
+    user_emb = np.zeros((DATA.n_users, 6), np.float32)
+    np.add.at(user_emb, DATA.train.users(), item_emb[DATA.train.indices])
+    return user_emb, item_emb
+
+
 @pytest.fixture
-def model(tmp_path, monkeypatch):
+def tables():
+    return summed_tables()
+
+
+@pytest.fixture
+def model(tmp_path, monkeypatch, tables):
     """A drawn model in a folder."""
     monkeypatch.setattr("recpress_edge.data.resolve.load_dataset", lambda name, work, say: DATA)
     dataset = {"name": DATA.name, "digest": DATA.digest(), "protocol": DATA.protocol}
     facts = {"name": "htd_dim6", "method": "htd", "dim": 6, "seed": 0, "metrics": {}, "teacher": None}
     folder = tmp_path / "models" / "htd_dim6-s0"
-    save_model(folder, facts | {"dataset": dataset}, Tables(*random_tables(DATA.n_users, DATA.n_items, 6)))
+    save_model(folder, facts | {"dataset": dataset}, Tables(*tables))
     return folder
 
 
@@ -53,6 +67,18 @@ def test_history_says_what_it_costs(run, tmp_path, capsys):
     assert main(["inspect", str(bundle.folder)]) == 0
     assert f"history · any history × {DATA.n_items} items" in capsys.readouterr().out
     assert "train items are the history and masked" in bundle.quality["definition"]["valid"]
+
+
+@pytest.mark.parametrize("tables", [random_tables(DATA.n_users, DATA.n_items, 6)])
+def test_a_model_whose_users_are_no_sum_of_items_is_not_published(run, tmp_path, capsys):
+    with pytest.raises(GateError, match=r"from their train items 80 validation users get .*_share") as no:
+        run("--int8", "--profile", "history")
+    assert no.value.exit_code == 3
+    target = tmp_path / "dist" / "htd_dim6-int8-history"
+    assert not target.exists()
+    assert run("--int8", "--profile", "history", "--force") == 0
+    assert "gate       NOT MET, overruled by --force: from their train items" in capsys.readouterr().out
+    assert "**Below the gate:** from their train items" in (target / "CARD.md").read_text()
 
 
 @pytest.mark.parametrize(("name", "seen"), [("onnx", "int64 [n]"), ("tflite", "int32 [")])

@@ -18,6 +18,7 @@ from network_models import (
     sasrec_arrays,
     write_network,
 )
+from test_ruined import WithoutMask
 
 from device_bench.runtimes.onnx_runtime import OnnxRuntime
 from device_bench.runtimes.opening import open_runtime
@@ -26,7 +27,7 @@ from recpress_edge.core.contract import Contract
 from recpress_edge.core.errors import ConfigError, GateError, MissingExtraError
 from recpress_edge.core.metrics import judging_cutoff
 from recpress_edge.core.rng import stream
-from recpress_export import network_recipes
+from recpress_export import network_bundle, network_recipes, package
 from recpress_export.formats import write_model
 from recpress_export.network.modules import FoldedNeuMF, SASRecOfLength, SASRecPadded
 from recpress_export.network_bundle import export_network, in_recipe, network_contract, network_graph, trace
@@ -34,7 +35,7 @@ from recpress_export.network_bytes import in_bytes
 from recpress_export.network_recipes import NETWORK_RECIPES, check_network, check_route, choose_recipe
 from recpress_export.network_reference import neumf_reference, sasrec_reference
 from recpress_export.network_student import NetworkStudent, read_network
-from recpress_export.parity import Gate
+from recpress_export.parity import Gate, load_gate
 from recpress_export.source import NetworkSource
 
 GATE = Gate(min_overlap=0.5, max_recall_loss=1.0, max_ndcg_loss=1.0, max_item_shift=1.0, lost_users=100)
@@ -307,3 +308,29 @@ def test_profiles_and_routes_that_a_network_cannot_have(monkeypatch):
         check_route("tflite")
     with pytest.raises(MissingExtraError, match=r"recpress-edge\[neural\]"):
         check_route("onnx")
+
+
+@pytest.mark.parametrize("kind", ["neumf", "sasrec"])
+def test_a_ruined_network_is_never_published(kind, tmp_path, request, monkeypatch):
+    """Traced with one wrong number among its parameters; with the items in other places; without its mask."""
+    student = request.getfixturevalue(kind)[0]
+    source = source_of(student)
+    table = {"neumf": "item_gmf", "sasrec": "item_emb"}[kind]
+    one, moved = student.arrays[table].copy(), np.roll(student.arrays[table], 1, axis=0)
+    one[5, 0] = 40
+    traces = [
+        trace(dataclasses.replace(student, arrays={**student.arrays, table: wrong}), "onnx")
+        for wrong in (one, moved)
+    ]
+    for name, recipe in NETWORK_RECIPES.items():
+        for ruined in traces:
+            monkeypatch.setattr(network_bundle, "trace", lambda *_, ruined=ruined: ruined)
+            with pytest.raises(GateError):
+                export_network(source, recipe, tmp_path / "out", gate=load_gate(name))
+    for module in (network_bundle, package):
+        opened = module.open_runtime
+        monkeypatch.setattr(module, "open_runtime", lambda *a, opened=opened: WithoutMask(opened(*a)))
+    for name, recipe in NETWORK_RECIPES.items():
+        with pytest.raises(GateError, match="which the user has seen"):
+            export_network(source, recipe, tmp_path / "out", gate=load_gate(name))
+    assert not (tmp_path / "out").exists()

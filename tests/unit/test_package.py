@@ -75,8 +75,8 @@ def test_chain_and_provenance(source, tmp_path):
     assert chain[0]["bytes"] == 4 * 200 * 190
     assert chain[1]["bytes"] == 4 * 6 * 190
     assert chain[3]["bytes"] == bundle.model_bytes
-    assert chain[0]["test"] == {"recall@50": 0.4}
-    assert chain[1]["valid"] == {"recall@50": 0.3}
+    assert chain[0]["test"] == {"recall@20": 0.35, "recall@50": 0.4}
+    assert chain[1]["valid"] == {"recall@20": 0.25, "recall@50": 0.3}
     assert chain[3]["test"] is None
     assert chain[2]["valid"]["recall@20"] == bundle.quality["parity"]["change"]["recall@20"]["before"]
     assert chain[3]["valid"]["recall@20"] == bundle.quality["parity"]["change"]["recall@20"]["after"]

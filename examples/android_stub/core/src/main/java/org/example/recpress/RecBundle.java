@@ -21,17 +21,20 @@ public final class RecBundle {
     static final String SELFTEST_FILE = "selftest.json";
     static final String EVALUATION_FILE = "evaluation.npz";
     private static final long MAX_MANIFEST_BYTES = 4L << 20;
+    private static final int DEFAULT_CUTOFF = 50;
 
     private final File folder;
     private final String name;
     private final Contract contract;
     private final String digest;
+    private final int cutoff;
 
-    private RecBundle(File folder, String name, Contract contract, String digest) {
+    private RecBundle(File folder, String name, Contract contract, String digest, int cutoff) {
         this.folder = folder;
         this.name = name;
         this.contract = contract;
         this.digest = digest;
+        this.cutoff = cutoff;
     }
 
     /** Reads the manifest and verifies every file; any doubt is a BundleException that says what and where. */
@@ -55,6 +58,7 @@ public final class RecBundle {
         Fields stated = manifest.object("contract");
         manifest.object("provenance");
         manifest.object("quality");
+        Object cutoff = ((Map<?, ?>) values.get("quality")).get("cutoff");
         Fields files = manifest.object("files");
         String digest = checkDigest(values, where);
         if (!BundleFiles.isSafeName(name)) {
@@ -62,7 +66,7 @@ public final class RecBundle {
         }
         Contract contract = new Contract(stated, where + ": contract");
         verifyFiles(folder, files, contract, where);
-        return new RecBundle(folder, name, contract, digest);
+        return new RecBundle(folder, name, contract, digest, statedCutoff(cutoff));
     }
 
     public String name() {
@@ -76,6 +80,11 @@ public final class RecBundle {
     /** SHA-256 of the manifest; names the bundle, since the manifest names every file's digest. */
     public String digest() {
         return digest;
+    }
+
+    /** The K by which models of the bundle's data are judged. */
+    public int cutoff() {
+        return cutoff;
     }
 
     public File modelFile() {
@@ -96,6 +105,13 @@ public final class RecBundle {
 
     public Evaluation evaluation() throws BundleException {
         return Evaluation.read(new File(folder, EVALUATION_FILE), contract);
+    }
+
+    /** As Python reads it: what is not a K that judges counts as not stated. */
+    private static int statedCutoff(Object value) {
+        boolean integer = value instanceof JsonNumber && ((JsonNumber) value).isInteger();
+        long k = integer ? ((JsonNumber) value).longValue() : 0;
+        return RankingQuality.judges(k) ? (int) k : DEFAULT_CUTOFF;
     }
 
     private IdMap ids(String kind, String file, int count) throws BundleException {

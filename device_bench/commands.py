@@ -109,7 +109,7 @@ def _judge(records: Sequence[tuple[Path, Mapping[str, Any]]]) -> None:
     if invalid:
         raise InvalidRunError(
             f"{len(invalid)} of {len(records)} runs are INVALID: kept with their reasons, not for the "
-            f"headline ({', '.join(invalid)})"
+            f"headline ({', '.join(invalid)}). Stop other work, let the device cool, and run again"
         )
 
 

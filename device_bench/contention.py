@@ -62,15 +62,15 @@ class Watch:
         self.counts = total([self.counts, (*since, 0, 0)])
 
     def _read(self) -> tuple[int, int, int]:
-        ran = waited = 0
+        waited = 0
         try:
             for task in os.listdir(f"{self._process}/task"):  # noqa: PTH208 - pathlib is not imported yet
                 with open(f"{self._process}/task/{task}/schedstat") as file:  # noqa: PTH123
-                    on_core, ready, _ = file.read().split()
-                ran, waited = ran + int(on_core), waited + int(ready)
-        except (OSError, ValueError):
+                    waited += int(file.read().split()[1])
+        except (OSError, ValueError, IndexError):
             return 0, 0, 0
-        return ran, waited, resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw  # noqa: TID251 - not for memory
+        # by the clock: schedstat's own figure lags behind by up to a tick
+        return time.process_time_ns(), waited, resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw  # noqa: TID251 - not for memory
 
 
 class MachineWatch:

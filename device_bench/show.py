@@ -6,6 +6,7 @@ from typing import Any, Final
 from device_bench.estimates import estimate_lines
 from recpress_edge.core.results import (
     BENCH_SCHEMA,
+    MEDIAN,
     PACED,
     PARITY_SCHEMA,
     counts_instructions,
@@ -15,6 +16,7 @@ from recpress_edge.core.results import (
     summarise,
     trusted,
 )
+from recpress_edge.core.stats import percentile
 from recpress_edge.core.survival import SURVIVAL_SCHEMA, limit_text
 from recpress_edge.core.units import format_bytes, format_instructions, format_ns
 
@@ -166,18 +168,19 @@ def _paced(record: Mapping[str, Any], form: Form) -> list[str]:
 
 
 def _figure(record: Mapping[str, Any], series: str, q: int, form: Form) -> str:
-    """A percentile, or a dash where it cannot be relied on."""
+    """A percentile. Where it cannot be relied on, a median has a question mark and a tail is left out."""
     value = figure(record, series, q)
-    return "–" if value is None else form(value)
+    if value is None:
+        return f"{form(percentile(samples_of(record)[series], q))}?" if q == MEDIAN else "–"
+    return form(value)
 
 
 def _doubtful(record: Mapping[str, Any]) -> list[str]:
-    """Why figures are left out, other than the headline's, whose reasons stand beside ``valid``."""
+    """Why figures are doubtful, other than the headline's, whose reasons stand beside ``valid``."""
     return [
-        f"{name}: {reason}"
+        f"{name}: {judged['reasons'][0]}"
         for name, judged in record.get("validity", {}).items()
-        for reason in judged["reasons"]
-        if f"{name}: {reason}" not in record["invalid_reasons"]
+        if judged["reasons"] and f"{name}: {judged['reasons'][0]}" not in record["invalid_reasons"]
     ]
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from device_bench.contention import Counts
-from recpress_edge.core.results import HEADLINE, PERCENTILES
+from recpress_edge.core.results import HEADLINE, MEDIAN, PERCENTILES
 from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import bootstrap_percentile, percentile
 
@@ -32,6 +32,9 @@ LEAST_ABOVE: Final = 2
 # From so many on, their order in time tells something.
 _ORDERED: Final = 30
 _DRAWS: Final = 200
+# What disturbs comes in stretches, so neighbours are drawn together: the least of a group, the most groups.
+_BLOCK: Final = 500
+_BLOCKS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class Verdict:
     @property
     def valid(self) -> bool:
         """Whether its median can be relied on."""
-        return 50 in self.trusted
+        return MEDIAN in self.trusted
 
     def facts(self) -> dict[str, Any]:
         """As a record has it."""
@@ -75,28 +78,18 @@ def verdict(name: str, samples: Sequence[int], counts: Counts) -> Verdict:
     against = [*disturbed(counts), *unsteady(samples)]
     if against:
         return Verdict((), tuple(against), counts)
-    trusted: list[int] = []
-    for q in PERCENTILES[name]:
-        why = doubt(name, samples, q, counts)
-        if why is not None:  # what lies further out is no better known
-            return Verdict(tuple(trusted), (why,), counts)
-        trusted.append(q)
-    return Verdict(tuple(trusted), (), counts)
+    doubts = {q: doubt(name, samples, q, counts) for q in PERCENTILES[name]}
+    trusted = tuple(q for q, why in doubts.items() if why is None)
+    return Verdict(trusted, tuple(filter(None, doubts.values())), counts)
 
 
 def disturbed(counts: Counts) -> Iterator[str]:
     """What others took from the whole series."""
     waited, others = counts.wait_share, counts.other_work
     if waited is not None and waited > MAX_WAIT_SHARE:
-        yield (
-            f"loaded: the process waited for a core {waited:.0%} of the time that it wanted one "
-            f"(at most {MAX_WAIT_SHARE:.0%}). Stop other work and run again"
-        )
+        yield f"loaded: waited for a core {waited:.0%} of the time (at most {MAX_WAIT_SHARE:.0%})"
     if others is not None and others > MAX_OTHER_WORK:
-        yield (
-            f"loaded: other work kept the other cores {others:.0%} busy (at most {MAX_OTHER_WORK:.0%}), "
-            "which slows this one where they share a core's units, a cache or a clock. Stop it and run again"
-        )
+        yield f"loaded: others used {others:.0%} of the other cores (at most {MAX_OTHER_WORK:.0%})"
 
 
 def unsteady(samples: Sequence[int]) -> Iterator[str]:
@@ -105,7 +98,7 @@ def unsteady(samples: Sequence[int]) -> Iterator[str]:
     if len(samples) >= _ORDERED and max(1 + change, 1 / (1 + change)) > MAX_DRIFT:
         yield (
             f"unstable: the median changed by {change:+.0%} from the first to the last third of the samples "
-            f"(at most {MAX_DRIFT - 1:.0%} of the lower)"
+            f"(at most {MAX_DRIFT - 1:.0%} up, and as much down)"
         )
 
 
@@ -118,20 +111,21 @@ def drift(samples: Sequence[int]) -> float:
 
 def doubt(name: str, samples: Sequence[int], q: int, counts: Counts) -> str | None:
     """Why a percentile is not known well enough; None when it is."""
-    if q > 50 and len(samples) * (100 - q) < LEAST_ABOVE * 100:
+    if q > MEDIAN and len(samples) * (100 - q) < LEAST_ABOVE * 100:
         return f"p{q}: {len(samples)} samples are too few"
     found = percentile(samples, q)
     without = percentile(np.sort(samples)[: max(len(samples) - counts.interruptions, 1)], q)
     if found > MAX_WAIT_EFFECT * without:
         return (
-            f"p{q} is decided by waiting for a core: {found / without:.1f} times as long as without the "
-            f"{counts.interruptions} longest samples, which may hold a wait"
+            f"p{q} is decided by waiting for a core: {found / without:.1f} times what it is without the "
+            f"{counts.interruptions} samples that may hold a wait"
         )
-    draws = bootstrap_percentile(samples, q, stream(0, f"validity {name} {q}"), draws=_DRAWS)
+    block = max(_BLOCK, len(samples) // _BLOCKS)
+    draws = bootstrap_percentile(samples, q, stream(0, f"validity {name} {q}"), block=block, draws=_DRAWS)
     low, high = np.quantile(draws, [0.025, 0.975])
     if high > MAX_SPREAD * low:
         return (
-            f"p{q} is not settled: its samples disagree, 95 % interval {high / low:.2f} times as high as low "
+            f"p{q} is not settled: the ends of its 95 % interval differ {high / low:.2f}-fold "
             f"(at most {MAX_SPREAD:g})"
         )
     return None

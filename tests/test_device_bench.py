@@ -29,11 +29,15 @@ from device_bench.show import record_lines
 from recpress_edge.core.bundle import open_bundle
 from recpress_edge.core.files import sha256_bytes, sha256_file
 from recpress_edge.core.metrics import ndcg_at_k, recall_at_k
-from recpress_edge.core.results import differences, read_record
+from recpress_edge.core.results import differences, figure, read_record
 from recpress_edge.core.rng import stream
 from recpress_export.package import export_bundle
 from recpress_export.parity import Gate
 from recpress_export.quantize import RECIPES
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
+from busy_machine import busy
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "schemas" / "bench-1.schema.json").read_text())
 QUICK = ["--processes", "2", "--seconds", "0.05", "--queries", "100", "--k", "20", "--pause", "1ms"]
@@ -169,6 +173,21 @@ def test_instructions_are_never_shown_as_time(measured):
     assert all("instr" in line and not re.search(r"\d (ns|µs|ms|s)\b", line) for line in (cold, *warm))
 
 
+def test_a_run_beside_busy_processes_is_invalid_and_says_why(pristine, tmp_path):
+    """Twice as many as there are cores: nothing of it may be called valid."""
+    with busy(2 * (os.cpu_count() or 1)):
+        time.sleep(0.3)
+        done = bench("run", pristine, *QUICK, "--seconds", "0.5", "--out", "run.json", cwd=tmp_path)
+    assert done.returncode == 4, done.stderr
+    record = read_record(tmp_path / "run.json")
+    assert not record["valid"]
+    assert any(reason.startswith("query: loaded: ") for reason in record["invalid_reasons"])
+    assert figure(record, "query", 50) is None
+    assert figure(record, "paced", 50) is None
+    assert figure(record, "import", 50) is None
+    assert "INVALID" in done.stdout
+
+
 def test_two_bundles_as_json_on_stdout(pristine, tmp_path):
     done = bench("run", pristine, pristine, *QUICK, "--json", cwd=tmp_path)
     assert done.returncode in (0, 4), done.stderr
@@ -198,7 +217,7 @@ def test_no_figure_is_shown_that_cannot_be_relied_on():
     record["validity"]["load"] = judged(reasons=("loaded: the process waited",))
     lines = record_lines(record)
     cold, warm, ids, paced = [line for line in lines if line.startswith(("cold", "warm", "paced"))]
-    assert "import 90.0 ms · load – · first query 900.0 µs" in cold
+    assert "import 90.0 ms · load 8.1 ms? · first query 900.0 µs" in cold
     assert re.search(r"p50 +5\S+ µs +p90 +\S+ µs +p99 +–  \(2,000 queries\)", warm)
     assert "–" not in ids
     assert re.search(

@@ -45,7 +45,7 @@ def boxes(pid):
 
 def start(bundle, home, mark, limit):
     program = [sys.executable, "-m", "device_bench", "run", str(bundle), "--runs", str(home / "runs")]
-    quick = ["--seconds", "0.5", "--processes", "3", *(["--limit", limit] if limit else [])]
+    quick = ["--seconds", "0.5", "--processes", "3", "--pause", "0", *(["--limit", limit] if limit else [])]
     return subprocess.Popen(
         [*program, *quick],
         cwd=home,

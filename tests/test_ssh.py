@@ -21,7 +21,7 @@ from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.results import read_record
 
 pytestmark = pytest.mark.network
-QUICK = ["--processes", "1", "--seconds", "0.05", "--queries", "100", "--k", "20"]
+QUICK = ["--processes", "1", "--seconds", "0.05", "--queries", "100", "--k", "20", "--pause", "1ms"]
 
 
 @pytest.fixture(scope="session")

@@ -100,7 +100,7 @@ def watch(command, home):
 def test_a_whole_run_has_no_thread_no_socket_and_no_file_of_its_own(bundle, tmp_path):
     program = [sys.executable, "-m", "device_bench", "run", str(bundle.folder), "--out", "record.json"]
     code, threads, sockets, files = watch(
-        [*program, "--seconds", "0.2", "--queries", "100", "--processes", "2"], tmp_path
+        [*program, "--seconds", "0.2", "--queries", "100", "--processes", "2", "--pause", "1ms"], tmp_path
     )
     assert code in (0, 4)
     assert (threads, sockets, files) == (1, set(), {"record.json"})

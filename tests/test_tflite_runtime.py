@@ -22,7 +22,7 @@ from recpress_export.parity import Gate
 from recpress_export.quantize import RECIPES
 
 ROOT = Path(__file__).parents[1]
-QUICK = ["--seconds", "0.05", "--queries", "100", "--processes", "1"]
+QUICK = ["--seconds", "0.05", "--queries", "100", "--processes", "1", "--pause", "0"]
 
 
 @pytest.fixture(scope="module")

@@ -6,15 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from exports import make_graph, random_tables
+from records import judged, make_record
 
 from device_bench.runtimes.onnx_runtime import OnnxRuntime
 from device_bench.runtimes.reference import ReferenceRuntime
-from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.errors import ArtifactError, GateError, InvalidRunError
 from recpress_edge.models.teacher import Tables
 from recpress_export.onnx_writer import to_onnx
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
+import busy_machine
 import device_table
 import peers
 import quantisation_aware
@@ -100,3 +102,34 @@ def test_a_record_names_each_command_that_made_it_once():
     for command in (prepare, time, time):
         made = device_table.with_command(made, command)
     assert made == f"{prepare} && {time}"
+
+
+def beside(load, p95_ns, *trusted):
+    record = make_record(p95_ns=p95_ns)
+    record["validity"] = dict.fromkeys(record["validity"], judged()) | {"query": judged(*trusted)}
+    return load, record
+
+
+def test_what_is_trusted_beside_busy_processes_must_agree():
+    """p95 is 100 µs when quiet; beside eight one run is 8 % off and trusted, one 50 % off and says so."""
+    runs = [
+        beside(0, 100_000, 50, 95),
+        beside(0, 100_000, 50, 95),
+        beside(8, 108_000, 50, 95),
+        beside(8, 150_000),
+    ]
+    rows = {
+        (row["busy"], row["percentile"]): row
+        for row in busy_machine.figures(runs)
+        if row["series"] == "query" and row["percentile"] == 95
+    }
+    assert (rows[0, 95]["trusted"], rows[0, 95]["worst"]) == (2, 0)
+    assert (rows[8, 95]["trusted"], rows[8, 95]["runs"]) == (1, 2)
+    assert rows[8, 95]["worst"] == pytest.approx(0.08)
+    assert rows[8, 95]["untrusted_ns"] == [150_000]
+    busy_machine.decide(busy_machine.figures(runs))
+    wrong = [*runs, beside(2, 112_000, 50, 95)]
+    with pytest.raises(GateError, match=r"off by more than 10%: .*query p95 beside 2"):
+        busy_machine.decide(busy_machine.figures(wrong))
+    with pytest.raises(InvalidRunError, match="no quiet run is valid"):
+        busy_machine.decide(busy_machine.figures([beside(0, 100_000), *runs[2:]]))

@@ -1,6 +1,7 @@
 """recpress-edge bundle: what it says, what it leaves, what it refuses."""
 
 import json
+import resource
 import subprocess
 import sys
 
@@ -125,3 +126,24 @@ def test_an_update_needs_no_torch(bundle, items):
     words = ["bundle", "update", str(bundle.folder), "--items", str(items)]
     done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_disk_that_takes_no_more_is_one_line(bundle, items):
+    """No file may grow beyond 2,000 bytes: the kernel refuses as it does on a full disk."""
+
+    def little_space():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000))
+
+    words = ["bundle", "update", str(bundle.folder), "--items", str(items)]
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys; from recpress_edge.cli import main; sys.exit(main())", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=little_space,
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "File too large" in done.stderr.splitlines()[-1]
+    assert open_bundle(bundle.folder).digest == bundle.digest
+    assert [path.name for path in bundle.folder.parent.glob(".*")] == []

@@ -12,6 +12,7 @@ from updates import exported, items_file
 from recpress_edge.cli import main
 from recpress_edge.core.bundle import write_manifest
 from recpress_edge.core.results import write_record
+from recpress_edge.core.survival import SURVIVED, survival_record
 from recpress_export.catalogue import read_changes
 from recpress_export.package import export_bundle
 from recpress_export.parity import Gate
@@ -95,6 +96,28 @@ def test_model_folder(tmp_path, inspect):
     assert "F32  [120, 6]" in inspect(file)
     file.write_bytes(file.read_bytes()[:-1] + b"\1")
     assert "was changed" in inspect(tmp_path / "model", code=1)
+
+
+def test_a_survival_record_and_one_that_is_not_whole(tmp_path, inspect):
+    bench = make_record()
+    record = survival_record(
+        created=bench["created"],
+        on="limit",
+        limit={"memory_bytes": 2**28, "cpus": None, "how": "cgroup v1"},
+        outcome=SURVIVED,
+        stage=None,
+        detail="served every query",
+        artifact=bench["artifact"],
+        device=bench["device"],
+        protocol=bench["protocol"],
+    )
+    write_record(tmp_path / "run.json", record)
+    assert "outcome    SURVIVED" in inspect(tmp_path / "run.json")
+    write_record(tmp_path / "run.json", record | {"limit": None})
+    assert "section 'limit' is missing" in inspect(tmp_path / "run.json", code=1)
+    del record["limit"]["how"]
+    write_record(tmp_path / "run.json", record)
+    assert "is not whole" in inspect(tmp_path / "run.json", code=1)
 
 
 def test_record(tmp_path, inspect):

@@ -3,11 +3,12 @@
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from device_bench import measure
+from device_bench import contention, measure, validity
 from device_bench.contention import Counts, MachineWatch, Watch, total
 from device_bench.validity import drift, headline_reasons, judge, verdict
 
@@ -46,8 +47,8 @@ def test_nothing_counted_is_no_reason():
 @pytest.mark.parametrize(
     ("counts", "says"),
     [
-        (Counts(94, 6, 0, 0, 100), "waited for a core 6% of the time that it wanted one"),
-        (Counts(100, 0, 0, 16, 100), "other work kept the other cores 16% busy"),
+        (Counts(94, 6, 0, 0, 100), "waited for a core 6% of the time (at most 5%)"),
+        (Counts(100, 0, 0, 16, 100), "others used 16% of the other cores (at most 15%)"),
     ],
 )
 @pytest.mark.parametrize("name", ["query", "end_to_end", "paced", "first_query", "load", "import"])
@@ -81,8 +82,11 @@ def test_no_p95_where_waiting_decides_it_and_no_headline():
     found = judge({"query": waits}, {"query": QUIET._replace(interruptions=140)})
     assert found["query"].valid  # its median
     assert found["query"].trusted == (50, 90)
-    (reason,) = headline_reasons(found)
-    assert reason.startswith("query: p95 is decided by waiting")
+    reasons = headline_reasons(found)
+    assert [reason.partition(" is decided by waiting")[0] for reason in reasons] == [
+        "query: p95",
+        "query: p99",
+    ]
 
 
 def test_the_headline_asks_for_the_query_alone():
@@ -106,12 +110,25 @@ def test_drift_compares_medians_of_thirds():
 
 
 def test_two_levels_are_not_settled():
-    """Half of the blocks at 100, half at 150, by turns: no drift, and the median may be either."""
-    levels = np.repeat([100, 150] * 20, 500).tolist()
-    assert abs(drift(levels)) < 0.1 or drift(levels) == pytest.approx(0.5)
-    found = judged(levels + [100] * 500)
-    assert found.trusted == ()
-    assert "p50 is not settled" in found.reasons[0]
+    """11 of 19 blocks at 100, the others at 150, in stretches, as beside a neighbour that comes and goes: the
+    median may be either; nine in ten are 150 or less, whichever are drawn."""
+    pattern = [100] * 4 + [150] * 4 + [100] * 4 + [150] * 4 + [100] * 3
+    levels = np.repeat(pattern * 3, 500).tolist()
+    assert drift(levels) == 0
+    found = judged(levels)
+    assert not found.valid
+    assert found.trusted == (90, 95, 99)
+    assert found.reasons[0].startswith("p50 is not settled: the ends of its 95 % interval differ 1.50-fold")
+
+
+def test_the_interval_that_settles_a_figure_is_of_95_percent(monkeypatch):
+    """Draws known by heart, evenly from 1 to 1.22: 2.5 % lie below 1.0055, and above 1.2145."""
+    monkeypatch.setattr(validity, "bootstrap_percentile", lambda *_, **__: np.linspace(1, 1.22, 1001))
+    assert (
+        judged(steady())
+        .reasons[0]
+        .startswith("p50 is not settled: the ends of its 95 % interval differ 1.21")
+    )
 
 
 def test_processes_that_disagree_have_no_cold_start():
@@ -131,24 +148,26 @@ def test_few_samples_have_no_tail():
     assert judged(steady(200)).trusted == (50, 90, 95, 99)
 
 
-def write_task(folder, name, ran, waited):
+def write_task(folder, name, waited):
     task = folder / "task" / name
     task.mkdir(parents=True, exist_ok=True)
-    (task / "schedstat").write_text(f"{ran} {waited} 42\n")
+    (task / "schedstat").write_text(f"123456 {waited} 42\n")
 
 
-def test_waiting_by_hand(tmp_path):
+def test_waiting_by_hand(tmp_path, monkeypatch):
     """Two threads, in the kernel's format; only what happens inside is counted."""
+    ran = iter([1000, 1700, 5000, 5200])
+    monkeypatch.setattr(contention, "time", SimpleNamespace(process_time_ns=lambda: next(ran)))
     watch = Watch(str(tmp_path))
-    write_task(tmp_path, "1", 1000, 500)
-    write_task(tmp_path, "2", 0, 0)
+    write_task(tmp_path, "1", 500)
+    write_task(tmp_path, "2", 0)
     with watch:
-        write_task(tmp_path, "1", 1600, 700)
-        write_task(tmp_path, "2", 100, 100)
-    write_task(tmp_path, "1", 10**9, 10**9)
+        write_task(tmp_path, "1", 700)
+        write_task(tmp_path, "2", 100)
+    write_task(tmp_path, "1", 10**9)
     with watch:
-        write_task(tmp_path, "1", 10**9 + 200, 10**9)
-    assert watch.counts[:2] == (900, 300)
+        pass
+    assert watch.counts[:2] == (700 + 200, 300)
     assert watch.counts.wait_share == 0.25
     assert watch.counts.interruptions >= 0
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from recpress_edge.cli.common import common_options, emit, say
 from recpress_edge.cli.report import budget_of, budget_options, say_end
 from recpress_edge.core.budget import Budget, Check, checks
-from recpress_edge.core.errors import ConfigError, GateError
+from recpress_edge.core.errors import ConfigError, GateError, InvalidRunError
 from recpress_edge.core.lines import hanging
 
 if TYPE_CHECKING:
@@ -20,14 +20,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         parents=[common_options(), budget_options()],
         help="the best variant within a budget",
         description="Names the variant to ship among those that keep every limit, by the report's rule, "
-        "per device, data set and profile. Exit code 3 where nothing fits.",
+        "per device, data set and profile. Exit code 3 where nothing fits, 4 where no run is valid.",
     )
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUNS", help="record files, or folders of them")
     parser.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print winners and near misses. Exit code 0, or 3 when one of the sections has no winner."""
+    """Print winners and near misses. Exit code 3 when nothing fits in a section, 4 when no run is valid."""
     from recpress_edge.report.front import sections as sort_sections
     from recpress_edge.report.rows import read_files, read_runs
     from recpress_edge.report.verdict import rule
@@ -45,12 +45,15 @@ def run(args: argparse.Namespace) -> int:
     without = [
         section.title
         for section, answer in zip(sections, answers, strict=True)
-        if section.judged and answer["winner"] is None
+        if section.judged and section.placed and answer["winner"] is None
     ]
     if without:
         raise GateError(
             f"nothing fits the budget ({budget}) for {'; '.join(without)}. Loosen a limit or add variants."
         )
+    invalid = [section.title for section in sections if not section.placed]
+    if invalid:
+        raise InvalidRunError(f"no run is valid for {'; '.join(invalid)}. Measure again on a quiet machine.")
     if not any(section.judged for section in sections):
         raise GateError("nothing can be picked: Recall was not measured. Export with --with-evaluation.")
     return 0

@@ -172,7 +172,8 @@ def _print(
             say(args)
         for left in section.left:
             if left.status.startswith("invalid"):
-                say(args, hanging("left out", f"{left.run.path}: {left.status}"))
+                record = f"{left.run.name} ({Path(left.run.path).name})"
+                say(args, hanging("left out", f"{record}: {left.status}"))
         for doubt in section.doubts:
             say(args, hanging("no figure", doubt))
         if section.superseded:

@@ -1,5 +1,6 @@
 """The sentence a reader takes away, and the rule that chose its subject."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -11,9 +12,9 @@ from recpress_edge.report.axes import work_form
 from recpress_edge.report.chain import Step, chains, teacher_of
 from recpress_edge.report.claims import quantised_line
 from recpress_edge.report.figures import recall, times
-from recpress_edge.report.front import UNJUDGED, Placed, Section
+from recpress_edge.report.front import UNJUDGED, Placed, Section, newest, place
 from recpress_edge.report.knowledge import asked_with_more, knows, why_cutoff
-from recpress_edge.report.points import FILE_RESOLUTION_BYTES, Point
+from recpress_edge.report.points import FILE_RESOLUTION_BYTES, Point, to_points
 from recpress_edge.report.runtimes import runtime_lines
 
 WITHIN: Final = 0.02
@@ -108,7 +109,7 @@ def nearest_misses(section: Section, budget: Budget) -> tuple[tuple[Placed, Chec
 
 def _sentence(section: Section, winner: Placed | None, budget: Budget) -> str:
     if not section.placed:
-        return "Nothing to ship: no run is valid."
+        return f"Nothing to ship: no run is valid.{_without_times(section)}"
     if not section.judged:
         return f"{UNJUDGED.capitalize()}. Export with --with-evaluation, and measure again."
     if winner is None:
@@ -122,6 +123,25 @@ def _sentence(section: Section, winner: Placed | None, budget: Budget) -> str:
         _against_undistilled(section, point),
     ]
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _without_times(section: Section) -> str:
+    """What the runs still tell where none is valid: load moves times, but neither Recall nor bytes."""
+    runs, _ = newest([dataclasses.replace(left.run, valid=True) for left in section.left])
+    alike = [run for run in runs if run.basis == section.first.basis]
+    if not section.judged or not alike:
+        return ""
+    placed = place(to_points(alike), Budget(), runtimes=1)
+    untimed = dataclasses.replace(section, placed=placed)
+    chosen = choose(untimed, Budget())
+    if chosen is None:
+        return ""
+    point = chosen.point
+    return (
+        f" Known all the same are Recall and bytes: by these {point.label} is the choice, "
+        f"{_against_teacher(untimed, point)}, in {format_bytes(point.file_bytes.mean)}. "
+        "Measure its latency again on a quiet machine."
+    )
 
 
 def _against_teacher(section: Section, point: Point) -> str:

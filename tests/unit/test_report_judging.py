@@ -225,6 +225,32 @@ def test_report_and_pick_choose_alike(tmp_path, capsys, limits):
     assert answers[0][0] == "soft_dim20-int8"
 
 
+def test_where_no_run_is_valid_recall_and_bytes_still_tell():
+    """Load moves times, not what a file answers: .2751 of .3123 is known, and 24,320,000 / 324,915 = 75."""
+    busy = ("loaded: the process waited for a core",)
+    records = [
+        make_record(reasons=busy),
+        make_record(recipe="fp32", file_bytes=1_218_000, reasons=busy),
+        make_record("bpr_dim10", recall=0.17, file_bytes=300_000, teacher=None, reasons=busy),
+    ]
+    (section,) = placed(records)
+    found = verdict(section, NO_LIMIT)
+    assert found.winner is None
+    assert found.sentence == (
+        "Nothing to ship: no run is valid. Known all the same are Recall and bytes: by these soft_dim10-int8 "
+        "is the choice, it keeps 88.1 % of its teacher's Recall@50 (.2751 of .3123, bpr_dim200, which needs "
+        "75× the bytes), in 317.3 KiB. Measure its latency again on a quiet machine."
+    )
+
+
+def test_pick_of_invalid_runs_says_so_by_its_exit_code(tmp_path, capsys):
+    runs = write_runs(tmp_path / "runs", [make_record(reasons=("throttled",))])
+    assert main(["pick", str(runs), "--max-bytes", "2MB"]) == 4
+    out, err = capsys.readouterr()
+    assert "pick       Nothing to ship: no run is valid." in out
+    assert "no run is valid for citeulike on Intel Xeon" in err
+
+
 def test_paced_latency_is_shown_and_held_against_its_limit(tmp_path, capsys):
     runs = write_runs(tmp_path / "runs", [make_record(p95_ns=61_000, paced_p95_ns=246_000)])
     assert main(["pick", str(runs), "--max-paced-p95", "200us"]) == 3

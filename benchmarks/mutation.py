@@ -58,6 +58,7 @@ class Tests:
         self.seconds: dict[str, float | None] = dict(seconds)
         """Without a mutant; None for a file that fails or takes too long then."""
         self.environment = os.environ | {
+            "RECPRESS_DATA_DIR": "",  # tests on real data train for minutes
             "PYTHONPATH": f"{copy}:{copy / 'export'}",
             "PYTHONDONTWRITEBYTECODE": "1",
             "OMP_NUM_THREADS": "1",

@@ -120,7 +120,8 @@ def _difference(before: str, after: str) -> tuple[str, str]:
 def judges(root: Path, modules: Sequence[str]) -> dict[str, list[str]]:
     """Of each module the test files that import it, the nearest first: by itself or through others.
 
-    Files named after the module come first, then those at a smaller distance, then shorter ones.
+    Files named after the module come first, then those that speak of its subject (its name's first word), then
+    by distance and length.
     """
     tests = {path.relative_to(root).as_posix() for path in root.glob("tests/**/*.py")}
     sources = {
@@ -145,7 +146,13 @@ def _nearest(root: Path, module: str, importers: Mapping[str, set[str]]) -> list
         edge = [p for q in edge for p in importers.get(q, ()) if distance.setdefault(p, step) == step]
     files = [path for path in distance if re.search(r"(^|/)test_[^/]*\.py$", path)]
     stem = Path(module).stem
-    return sorted(files, key=lambda p: (stem not in p, distance[p], (root / p).stat().st_size, p))
+    subject = stem.split("_")[0]
+
+    def order(path: str) -> tuple[bool, bool, int, int, str]:
+        text = (root / path).read_text()
+        return stem not in path, subject not in text, distance[path], len(text), path
+
+    return sorted(files, key=order)
 
 
 def _dotted(path: str) -> str:

@@ -120,8 +120,8 @@ def _difference(before: str, after: str) -> tuple[str, str]:
 def judges(root: Path, modules: Sequence[str]) -> dict[str, list[str]]:
     """Of each module the test files that import it, the nearest first: by itself or through others.
 
-    Files named after the module come first, then those that speak of its subject (its name's first word), then
-    by distance and length.
+    Files named after the module come first, then those that speak of its subject (its first word), then by
+    distance and length.
     """
     tests = {path.relative_to(root).as_posix() for path in root.glob("tests/**/*.py")}
     sources = {

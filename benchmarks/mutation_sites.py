@@ -150,7 +150,7 @@ def _nearest(root: Path, module: str, importers: Mapping[str, set[str]]) -> list
 
     def order(path: str) -> tuple[bool, bool, int, int, str]:
         text = (root / path).read_text()
-        return stem not in path, subject not in text, distance[path], len(text), path
+        return stem not in Path(path).name, subject not in text, distance[path], len(text), path
 
     return sorted(files, key=order)
 

@@ -29,7 +29,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from mutation_sites import Mutant, judges, modules_of, mutants_of
+from mutation_sites import Mutant, in_turn, judges, modules_of, mutants_of
 from recording import recorded
 
 from recpress_edge.core.files import read_json, write_json
@@ -187,18 +187,6 @@ def _key(row: Mapping[str, Any] | Mutant) -> tuple[str, str, int]:
     if isinstance(row, Mutant):
         return row.module, row.operator.removeprefix("core/"), row.occurrence
     return row["module"], row["operator"], row["occurrence"]
-
-
-def in_turn(per_module: Sequence[Iterator[Mutant]]) -> Iterator[Mutant]:
-    """One of each module, then the next of each."""
-    waiting = list(per_module)
-    while waiting:
-        for mutants in list(waiting):
-            mutant = next(mutants, None)
-            if mutant is None:
-                waiting.remove(mutants)
-            else:
-                yield mutant
 
 
 def known_rows(out: Path) -> dict[tuple[str, str, int], dict[str, Any]]:

@@ -60,6 +60,18 @@ def mutants_of(root: Path, module: str, seed: int) -> Iterator[Mutant]:
                 yield Mutant(module, operator, occurrence, place[0], before, after, changed)
 
 
+def in_turn(per_module: Sequence[Iterator[Mutant]]) -> Iterator[Mutant]:
+    """One of each module, then the next of each."""
+    waiting = list(per_module)
+    while waiting:
+        for mutants in list(waiting):
+            mutant = next(mutants, None)
+            if mutant is None:
+                waiting.remove(mutants)
+            else:
+                yield mutant
+
+
 def _places(source: str) -> dict[tuple[int, int], list[tuple[str, int]]]:
     """(line, column) → operators with the occurrence that is there."""
     from cosmic_ray.ast import ast_nodes, get_ast

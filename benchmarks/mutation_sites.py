@@ -60,6 +60,18 @@ def mutants_of(root: Path, module: str, seed: int) -> Iterator[Mutant]:
                 yield Mutant(module, operator, occurrence, place[0], before, after, changed)
 
 
+def in_turn(per_module: Sequence[Iterator[Mutant]]) -> Iterator[Mutant]:
+    """One of each module, then the next of each."""
+    waiting = list(per_module)
+    while waiting:
+        for mutants in list(waiting):
+            mutant = next(mutants, None)
+            if mutant is None:
+                waiting.remove(mutants)
+            else:
+                yield mutant
+
+
 def _places(source: str) -> dict[tuple[int, int], list[tuple[str, int]]]:
     """(line, column) → operators with the occurrence that is there."""
     from cosmic_ray.ast import ast_nodes, get_ast
@@ -120,7 +132,8 @@ def _difference(before: str, after: str) -> tuple[str, str]:
 def judges(root: Path, modules: Sequence[str]) -> dict[str, list[str]]:
     """Of each module the test files that import it, the nearest first: by itself or through others.
 
-    Files named after the module come first, then those at a smaller distance, then shorter ones.
+    Files named after the module come first, then those that speak of its subject (its first word), then by
+    distance and length.
     """
     tests = {path.relative_to(root).as_posix() for path in root.glob("tests/**/*.py")}
     sources = {
@@ -145,7 +158,13 @@ def _nearest(root: Path, module: str, importers: Mapping[str, set[str]]) -> list
         edge = [p for q in edge for p in importers.get(q, ()) if distance.setdefault(p, step) == step]
     files = [path for path in distance if re.search(r"(^|/)test_[^/]*\.py$", path)]
     stem = Path(module).stem
-    return sorted(files, key=lambda p: (stem not in p, distance[p], (root / p).stat().st_size, p))
+    subject = stem.split("_")[0]
+
+    def order(path: str) -> tuple[bool, bool, int, int, str]:
+        text = (root / path).read_text()
+        return stem not in Path(path).name, subject not in text, distance[path], len(text), path
+
+    return sorted(files, key=order)
 
 
 def _dotted(path: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 import mutation
-from mutation_sites import _declarations, _difference, judges, modules_of
+from mutation_sites import _declarations, _difference, in_turn, judges, modules_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,7 +60,7 @@ def test_the_score_leaves_out_what_changes_nothing(tmp_path, monkeypatch):
 
 
 def test_modules_take_turns():
-    assert list(mutation.in_turn([iter("ab"), iter("c"), iter("def")])) == ["a", "c", "d", "b", "e", "f"]
+    assert list(in_turn([iter("ab"), iter("c"), iter("def")])) == ["a", "c", "d", "b", "e", "f"]
 
 
 def test_every_equivalent_says_why_and_names_a_line_that_is_there():

@@ -1,5 +1,6 @@
 """Which column is what: by name, by place, or as the user says."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,9 +168,8 @@ def _ask(path: Path, names: Sequence[str], role: str, places: Mapping[str, Seque
         parts = {other: str(found[0] + 1) for other, found in places.items() if found} | {
             role: str(place + 1)
         }
-        answers.append(
-            "--columns " + ",".join(f"{other}={_called(names, int(at) - 1)}" for other, at in parts.items())
-        )
+        spec = ",".join(f"{other}={_called(names, int(at) - 1)}" for other, at in parts.items())
+        answers.append(f"--columns {shlex.quote(spec)}")
     raise ConfigError(
         f"{path}: {len(candidates)} columns may be the {role}: {', '.join(candidates)}. Say which: "
         + " or ".join(answers)
@@ -189,7 +189,7 @@ def _example(names: Sequence[str]) -> str:
         free = [place for place in range(len(names)) if place not in at.values()]
         if role not in at and free:
             at[role] = free[0]
-    return ",".join(f"{role}={_called(names, at[role])}" for role in ROLES if role in at)
+    return shlex.quote(",".join(f"{role}={_called(names, at[role])}" for role in ROLES if role in at))
 
 
 def _has_header(

@@ -129,7 +129,8 @@ def _answer(columns: Sequence[Sequence[str]], at: Mapping[str, int]) -> str:
     if any(all(map(_is_recent, columns[place])) for role, place in at.items() if role != "time"):
         return likely_columns(columns)
     if rating is not None and _are_words(columns[rating]):
-        return f"--columns user=1,item=2 --only {rating + 1}={columns[rating][0]} for an event"
+        word = next((value for value in columns[rating] if value), None)
+        return "--columns user=1,item=2" + (f" --only {rating + 1}={word} for an event" if word else "")
     swapped = {**at, "user": at["item"], "item": at["user"]}
     return "--columns " + ",".join(f"{role}={place + 1}" for role, place in swapped.items())
 

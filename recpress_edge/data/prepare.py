@@ -74,7 +74,7 @@ def prepare(name: str, files: Sequence[Path], how: Preparation) -> Prepared:
     dataset = Dataset(name, *parts, log.user_ids, log.item_ids, split.protocol, how.licence, split.ties)
     record = {
         "sources": [{"file": path.name, "sha256": sha256_file(path)} for path in files],
-        "read": list(read.notes),
+        "read": [*read.notes, *_rating_notes(read, how)],
         "strangers": list(strangers),
         "asked": {
             "encoding": how.reading.encoding,
@@ -98,6 +98,17 @@ def prepare(name: str, files: Sequence[Path], how: Preparation) -> Prepared:
         },
     }
     return Prepared(dataset, record)
+
+
+def _rating_notes(read: ReadResult, how: Preparation) -> list[str]:
+    """That low ratings count too, where nothing leaves them out."""
+    ratings = read.log.ratings
+    if ratings is None or how.filters.min_rating is not None or how.split == "given":
+        return []
+    low, high = float(ratings.min()), float(ratings.max())
+    if low == high:
+        return []
+    return [f"ratings from {low:g} to {high:g}: every row counts alike; --min-rating leaves out low ones"]
 
 
 def _no_ratings(read: ReadResult) -> ConfigError:

@@ -29,6 +29,9 @@ CONTAINERS: Final[tuple[tuple[bytes, str, str], ...]] = (
     (b"SQLite format 3\0", "an SQLite database", "sqlite3 -csv {name} 'SELECT …' > log.csv"),
     (b"\x93NUMPY", "a NumPy array",
      "python -c \"import numpy; numpy.savetxt('log.csv', numpy.load('{name}'), '%d', ',')\""),
+    (b"x\x9c", "compressed by zlib",
+     "python -c \"import sys, zlib; sys.stdout.buffer.write(zlib.decompress(open('{name}', 'rb').read()))\""
+     " > log.csv"),
     (b"\xd0\xcf\x11\xe0", "an old spreadsheet", "libreoffice --headless --convert-to csv {name}"),
     (b"%PDF", "a PDF", "pdftotext -layout {name} log.txt"),
     (b"Obj\x01", "an Avro file", "avro cat --format csv {name} > log.csv"),
@@ -60,7 +63,7 @@ def read_text(path: Path, encoding: str | None = None) -> Text:
     """The text of a file that is read or refused by name; ``encoding`` None is by mark, else UTF-8."""
     notes = []
     data = _read_bytes(path)
-    if data.startswith(b"\x1f\x8b"):
+    while data.startswith(b"\x1f\x8b"):
         data = _gunzip(path, data)
         notes.append("gzip")
     _refuse_containers(path, data)
@@ -70,7 +73,7 @@ def read_text(path: Path, encoding: str | None = None) -> Text:
     text = _decode(path, data, found)
     if found not in ("utf-8", "utf-8-sig"):
         notes.append(found)
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    text = text.removeprefix("\ufeff").rstrip("\x1a").replace("\r\n", "\n")
     if "\r" in text and "\n" not in text:
         text = text.replace("\r", "\n")
         notes.append("carriage returns as line ends")

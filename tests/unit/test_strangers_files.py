@@ -48,6 +48,7 @@ def rows(form, head="", pairs=PAIRS):
     "content",
     [
         rows("{u};{i}"),
+        rows("{u};{i}\x1a").replace("\x1a\n", "\n") + "\x1a",
         rows('"{u}";"{i}";"{r}"', '"User-ID";"ISBN";"Book-Rating"\n'),
         rows('"{u}" ; "{i}" ; "{r}"', '"User-ID" ; "ISBN" ; "Book-Rating"\n'),
         rows("{u} | {i} | {r}"),
@@ -86,6 +87,12 @@ def test_rs_row_numbers_are_no_column_of_the_header(read):
     assert named(result) == [("u1", "i3"), ("u1", "i5"), ("u2", "i3")]
     assert result.log.ratings.tolist() == [5, 4, 1]
     assert "row numbers without a name" in result.notes[0]
+
+
+def test_numbers_between_tabs_and_blanks_are_fields_alike(read):
+    log = read("% bip\n1 12\t5\t1700165037\n2 12\t4\t1700165038\n").log
+    assert (log.user_ids, log.item_ids) == (("1", "2"), ("12",))
+    assert log.ratings.tolist() == [5, 4]
 
 
 def test_titles_with_blanks_are_whole_after_a_semicolon(read):
@@ -130,6 +137,8 @@ def test_titles_with_blanks_are_whole_after_a_semicolon(read):
         (rows("{u},{i}", "user,item\n") + "u1\u200b,i1\n", r"u1\\u200b"),
         (rows("{u},{i}", "user,item\n") + "\ufeffu1,i1\n", r"\\ufeffu1"),
         (rows("{u},{i}", "user,item\n") + "caf\u00e9,i1\ncafe\u0301,i1\n", r"caf\\xe9"),
+        (rows("{u},{i}", "user,item\n") + "u1\ufe0f,i1\n", r"u1\\ufe0f"),
+        (rows("{u}|{i}", "user|item\n---|---\n"), "'---', which often stands for no value.*--missing=---"),
         (rows("{u},1 2 {n}", "user,item\n"), "are lists, such as '1 2 0'"),
         # what counts
         (rows("{u},{i},view", "user,item,event\n") + "u1,i9,remove\n",
@@ -140,6 +149,9 @@ def test_titles_with_blanks_are_whole_after_a_semicolon(read):
          "--only click=1"),
         (rows('{{"user": "{u}", "item": "{i}", "action": "a{n}"}}', pairs=PAIRS[:2]),
          "the column action tells"),
+        (rows("{u},{i},1", "user,item,rating\n", PAIRS * 200) + "u1,i9,0\n", "1 1,400, 0 1.*--only rating=1"),
+        (rows("{u},{i},view", "user,item,kind\n", PAIRS * 200) + "u1,i9,remove\n",
+         "remove 1.*--only kind=view"),
         # which unit
         (rows("{u},{i},{t}000", "user,item,timestamp\n") + f"u1,i9,{FIRST}\n",
          "1 in seconds, 7 in milli.*by-size"),
@@ -259,6 +271,24 @@ def test_skipped_lines_are_counted_up_to_what_is_allowed(read):
     assert "2 bad lines skipped, the first:  line 8: the item is missing: 'u4,'" in result.notes[0]
     with pytest.raises(DataError, match="more than the 1 that --skip-bad-lines allows"):
         read(content, bad_lines=Allowance(1))
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("user_id,item_id", "a header among the rows"),
+        ("\u200b,i1", "the user is missing"),
+        ("u1,\u00a0", "the item is missing"),
+        ('u1,"[1, 2]"', "the item is a list or an object"),
+        ('u1,"i\n1"', "the item id holds a line end"),
+        ("u1,i2\ru2,i3", "expected 2 fields, found 3"),
+    ],
+)
+def test_lines_that_are_no_interaction_are_named(read, line, reason):
+    content = rows("{u},{i}", "user_id,item_id\n") + line + "\n"
+    with pytest.raises(DataError, match=f"line 9: {reason}"):
+        read(content)
+    assert named(read(content, bad_lines=Allowance(1))) == PAIRS
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,11 @@ def parse_columns(text: str) -> dict[str, str]:
 def find_layout(path: Path, head: Sequence[Record], separator: str, choice: ColumnChoice) -> Layout:
     """The layout of a delimited file, from its first records and what the user said."""
     first, body = head[0][1], [fields for _, fields, _ in head[1:]]
+    if len(first) < len(("user", "item")):
+        raise ConfigError(
+            f"{path}: the first line {shorten(head[0][2])} is not two fields or more: a quote in it does not "
+            "close, or stands around the whole line. Correct it, or say --separator."
+        )
     has_header = _has_header(path, head[0][2], first, body, choice)
     shifted = has_header and bool(body) and _has_row_numbers(first, body)
     names = tuple(map(visible, ["(row)", *first] if shifted else first)) if has_header else ()

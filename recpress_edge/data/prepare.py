@@ -54,6 +54,8 @@ def prepare(name: str, files: Sequence[Path], how: Preparation) -> Prepared:
         raise ConfigError("a given split is taken as it is: remove --min-rating, --min-user and --min-item")
     if how.seed is not None and not protocol.draws(len(files)):
         raise ConfigError(f"--split {how.split} draws nothing at random: remove --seed")
+    if not how.licence.isprintable():
+        raise ConfigError(f"--licence {how.licence!r}: write one line of plain text")
     if how.seed is not None and how.seed < 0:
         raise ConfigError(f"--seed must not be negative, got {how.seed}")
     seed = how.seed or 0

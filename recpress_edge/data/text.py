@@ -87,8 +87,8 @@ def _read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         raise DataError(f"no such file: {path}. Check the path; nothing was imported.") from None
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:  # a path with a NUL is a ValueError
+        raise DataError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _gunzip(path: Path, data: bytes) -> bytes:
@@ -133,6 +133,8 @@ def _decode(path: Path, data: bytes, encoding: str) -> str:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         raise _not_decoded(path, data, encoding, error) from None
+    except UnicodeError as error:
+        raise ConfigError(f"{path} is not {encoding}: {error}. Say what it is with --encoding.") from None
     if (nul := text.find("\0")) >= 0:
         raise DataError(f"{path}: line {text.count(chr(10), 0, nul) + 1} holds a NUL: is it {encoding}?")
     return text

@@ -125,6 +125,8 @@ def test_titles_with_blanks_are_whole_after_a_semicolon(read):
         ("".join(f"{n},{n % 4},{n % 5}\n" for n in range(20)), "counts the rows.*--columns user=2,item=3"),
         ("a,b,c,d,e\n", "5 columns and no known header"),
         ("1,2,5\n1,3,1600000000\n2,3,4\n", "a rating or a time.*rating=3 or --columns user=1,item=2,time=3"),
+        ('u1,"i1\nu2,i2\n', "first line .* is not two fields"),
+        ('"u1,i1"\n"u2,i2"\n', "first line .* is not two fields"),
         ("abc\n", "it looks like none of them.*--format"),
         # which ids
         (rows("{u},{i}", "user,item\n") + "NULL,i1\nNULL,i2\n",

@@ -278,3 +278,14 @@ def test_citeulike_five_core_gives_the_published_counts(real_data):
     dataset = prepare("citeulike-t", [real_data / "citeulike/users.dat"], how).dataset
     assert (dataset.n_users, dataset.n_items) == (5_219, 25_181)
     assert (len(dataset.train), len(dataset.valid), len(dataset.test)) == (115_142, 5_219, 5_219)
+
+
+def test_half_of_movielens_users_are_decided_by_ties(real_data):
+    how = Preparation(fmt="inter", split="loo-time", filters=Filters(min_rating=4))
+    prepared = prepare("ml-100k", [real_data / "ml-100k/ml-100k.inter"], how)
+    rows = np.loadtxt(real_data / "ml-100k/ml-100k.inter", skiprows=1)
+    liked, tied = rows[rows[:, 2] >= 4], 0
+    for user in np.unique(liked[:, 0]):
+        times = np.sort(liked[liked[:, 0] == user, 3])
+        tied += len(times) >= 3 and (times[-1] == times[-2] or times[-2] == times[-3])
+    assert prepared.record["split"]["tied_users"] == tied == 471

@@ -15,6 +15,8 @@ _RECENT: Final = (9.4e8, 2.2e9)
 """Unix seconds of 1999 to 2039: ids of ten digits that all lie here are asked about."""
 _ASIN: Final = re.compile(r"B[0-9A-Z]+|\d{9}[\dX]")
 _REVIEWER: Final = re.compile(r"A[0-9A-Z]+")
+_NAMED_ITEM: Final = re.compile(r"(?i)(i|item|p|product|m|movie|book|track|song|sku)[-_]?\d+")
+_NAMED_USER: Final = re.compile(r"(?i)(u|user|uid|c|customer|reviewer)[-_]?\d+")
 _MOST_RATINGS: Final = 11
 _TIMES_MORE: Final = 3
 
@@ -70,6 +72,8 @@ def _contradiction(columns: Sequence[Sequence[str]], at: Mapping[str, int]) -> s
         return (
             "the user column holds product codes and the item column reviewers, as in Amazon's rating files"
         )
+    if all(map(_NAMED_ITEM.fullmatch, users)) and all(map(_NAMED_USER.fullmatch, items)):
+        return "the user column holds what look like items, and the item column users"
     rating = at.get("rating")
     if rating is not None:
         values = columns[rating]

@@ -119,6 +119,7 @@ def test_titles_with_blanks_are_whole_after_a_semicolon(read):
         (rows("{t},{u},{i}"), "user column holds times.*--columns user=2,item=3,time=1"),
         (rows("B00{n},A1{n}XQ,5.0,{t}"), "product codes.*--columns user=2,item=1,rating=3,time=4"),
         (rows("000501{n}{n}{n}{n},ADZPIG9Q{n},5.0,{t}"), "product codes"),
+        (rows("{i},{u},{r}"), "what look like items.*--columns user=2,item=1,rating=3"),
         (rows("{u},{i},{t},{r}"), "column 3 holds times, not ratings"),
         (rows("{u},{i},view"), "--columns user=1,item=2 --only 3=view"),
         (rows("1{n},3,{n}{n}7{n}", pairs=PAIRS * 2), "column 2 holds few values, like ratings"),

@@ -221,10 +221,11 @@ def _has_header(
 
 
 def _has_row_numbers(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
-    """R's layout: each line is led by its number, the header is not."""
-    return all(len(row) == len(first) + 1 for row in body) and [row[0] for row in body] == [
-        str(number) for number in range(1, len(body) + 1)
-    ]
+    """R's layout, and that of a printed data frame: each line is led by its number, the header is not."""
+    led = [row[0] for row in body if len(row) == len(first) + 1]
+    return len(led) == len(body) and any(
+        led == [str(number) for number in range(start, start + len(led))] for start in (0, 1)
+    )
 
 
 def _is_position(value: str) -> bool:

@@ -59,6 +59,7 @@ def rows(form, head="", pairs=PAIRS):
         rows('"{u}"::"{i}"::{r}'),
         rows('{u}\t{i}\t"Weird Al" Y', "user\titem\tartist\n"),
         rows('{u}\t{i}\t7" single', "user\titem\tformat\n"),
+        rows("{n}    {u}   {i}", "   user item\n"),
         rows('"{n}","{u}","{i}",{r}', '"","user","item","rating"\n'),
         "% bip weighted\n% 7 3 5\n" + rows("{u} {i} {r} {t}"),
         "# Nodes: 3\n# FromNodeId\tToNodeId\n" + rows("{u}\t{i}"),

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recpress_edge.cli.common import common_options, emit, next_steps, progress, say, table
+from recpress_edge.cli.data_import import add_import_options, given_files, preparation_of
 from recpress_edge.core.errors import ArtifactError, ConfigError
 
 if TYPE_CHECKING:
     from recpress_edge.data.interactions import Dataset
-    from recpress_edge.data.prepare import Preparation, Prepared
-    from recpress_edge.data.read import Reading
+    from recpress_edge.data.prepare import Prepared
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -30,77 +30,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     stats.add_argument("name", metavar="NAME", help="see 'recpress-edge data list'")
     stats.set_defaults(func=_stats)
     importing = verbs.add_parser("import", parents=common, help="bring your own log")
-    _add_import_options(importing)
+    add_import_options(importing)
     importing.set_defaults(func=_import)
-
-
-def _add_import_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "path", type=Path, metavar="PATH", help="the log; with --test-file, its training part"
-    )
-    parser.add_argument("--name", required=True, help="what to call the data set")
-    parser.add_argument(
-        "--format",
-        default="auto",
-        help="delimited, inter, json, adjacency, counted-adjacency (default: auto, where it can be told)",
-    )
-    _add_reading_options(parser)
-    parser.add_argument("--valid-file", type=Path, metavar="PATH", help="ready validation part")
-    parser.add_argument("--test-file", type=Path, metavar="PATH", help="ready test part")
-    parser.add_argument(
-        "--split",
-        help="loo-random, loo-time, loo-order (of the lines), ratio:60/20/20, or given (default: loo-random; "
-        "with --test-file, given)",
-    )
-    parser.add_argument("--min-rating", type=float, metavar="R", help="drop rows rated lower")
-    parser.add_argument("--min-user", type=int, default=1, metavar="N", help="fewest items a user must have")
-    parser.add_argument("--min-item", type=int, default=1, metavar="N", help="fewest users an item must have")
-    parser.add_argument("--seed", type=int, help="of a split that draws (default: 0)")
-    parser.add_argument(
-        "--licence", default="not stated", metavar="TEXT", help="terms of the data, for the model card"
-    )
-    parser.add_argument("--force", action="store_true", help="replace the data set of this name")
-
-
-def _add_reading_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--columns", metavar="SPEC", help="for example user=buyer,item=sku,rating=3,time=ts")
-    parser.add_argument(
-        "--separator",
-        metavar="MARK",
-        help="tab, comma, semicolon, pipe, space, ::, or the mark itself (default: found in the first lines)",
-    )
-    parser.add_argument(
-        "--header", choices=("yes", "no"), help="default: yes if the first line names known columns"
-    )
-    parser.add_argument(
-        "--encoding", metavar="NAME", help="for example gbk (default: by its mark, else utf-8)"
-    )
-    parser.add_argument(
-        "--only",
-        action="append",
-        default=[],
-        metavar="COLUMN=VALUES",
-        help="count only rows with these values, for example event=purchase,addtocart; event=* takes all",
-    )
-    parser.add_argument(
-        "--missing", default="", metavar="WORDS", help="ids that stand for no value, for example NULL,nan"
-    )
-    parser.add_argument(
-        "--ids",
-        choices=("as-written", "cleaned"),
-        help="keep ids to the letter, or take out .0 and what does not show (default: ask where it matters)",
-    )
-    parser.add_argument(
-        "--time-unit",
-        choices=("s", "ms", "us", "ns", "by-size"),
-        help="of the times (default: by their size, if it is one for all)",
-    )
-    parser.add_argument(
-        "--skip-bad-lines",
-        default="0",
-        metavar="N|P%",
-        help="leave out lines that cannot be read, up to a number or a share of each file (default: 0)",
-    )
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -204,7 +135,7 @@ def _import(args: argparse.Namespace) -> int:
     if args.name == SYNTHETIC or (args.name in {*REGISTRY, *LOCAL_SETS} and not args.force):
         taken = "is built in" if args.name == SYNTHETIC else "names a public set; use --force if this is it"
         raise ConfigError(f"--name {args.name} {taken}. Choose another name.")
-    how, files = _preparation(args), _given_files(args)
+    how, files = preparation_of(args), given_files(args)
     target = check_new(args.work, args.name, force=args.force)
     prepared = prepare(args.name, files, how)
     if args.dry_run:
@@ -213,55 +144,6 @@ def _import(args: argparse.Namespace) -> int:
         save_dataset(prepared, args.work, force=args.force)
     _report(args, prepared, target)
     return 0
-
-
-def _given_files(args: argparse.Namespace) -> list[Path]:
-    if args.valid_file and not args.test_file:
-        raise ConfigError(
-            "--valid-file needs --test-file too: the split is either given or made, not half of each"
-        )
-    if args.test_file and args.split not in (None, "given"):
-        raise ConfigError(f"--test-file gives the split: remove --split {args.split}, or write --split given")
-    return [path for path in (args.path, args.valid_file, args.test_file) if path]
-
-
-def _preparation(args: argparse.Namespace) -> "Preparation":
-    from recpress_edge.data.columns import ColumnChoice, parse_columns
-    from recpress_edge.data.delimited import named_separator
-    from recpress_edge.data.filter import Filters
-    from recpress_edge.data.prepare import Preparation
-
-    choice = None
-    if args.columns or args.separator or args.header:
-        choice = ColumnChoice(
-            separator=named_separator(args.separator) if args.separator else None,
-            columns=parse_columns(args.columns) if args.columns else None,
-            header=None if args.header is None else args.header == "yes",
-        )
-    return Preparation(
-        fmt=args.format,
-        columns=choice,
-        reading=_reading(args),
-        split=args.split or ("given" if args.test_file else "loo-random"),
-        seed=args.seed,
-        filters=Filters(min_rating=args.min_rating, min_user=args.min_user, min_item=args.min_item),
-        licence=args.licence,
-    )
-
-
-def _reading(args: argparse.Namespace) -> "Reading":
-    from recpress_edge.data.events import parse_only
-    from recpress_edge.data.ids import IdChoice
-    from recpress_edge.data.lines import parse_allowance
-    from recpress_edge.data.read import Reading
-
-    return Reading(
-        encoding=args.encoding,
-        only=tuple(map(parse_only, args.only)),
-        ids=IdChoice(tuple(word for word in args.missing.split(",") if word), args.ids),
-        bad_lines=parse_allowance(args.skip_bad_lines),
-        time_unit=args.time_unit,
-    )
 
 
 def _report(args: argparse.Namespace, prepared: "Prepared", target: Path) -> None:

@@ -1,5 +1,6 @@
 """Which column is what: by name, by place, or as the user says."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,11 @@ def parse_columns(text: str) -> dict[str, str]:
 def find_layout(path: Path, head: Sequence[Record], separator: str, choice: ColumnChoice) -> Layout:
     """The layout of a delimited file, from its first records and what the user said."""
     first, body = head[0][1], [fields for _, fields, _ in head[1:]]
+    if len(first) < len(("user", "item")):
+        raise ConfigError(
+            f"{path}: the first line {shorten(head[0][2])} is not two fields or more: a quote in it does not "
+            "close, or stands around the whole line. Correct it, or say --separator."
+        )
     has_header = _has_header(path, head[0][2], first, body, choice)
     shifted = has_header and bool(body) and _has_row_numbers(first, body)
     names = tuple(map(visible, ["(row)", *first] if shifted else first)) if has_header else ()
@@ -167,9 +173,8 @@ def _ask(path: Path, names: Sequence[str], role: str, places: Mapping[str, Seque
         parts = {other: str(found[0] + 1) for other, found in places.items() if found} | {
             role: str(place + 1)
         }
-        answers.append(
-            "--columns " + ",".join(f"{other}={_called(names, int(at) - 1)}" for other, at in parts.items())
-        )
+        spec = ",".join(f"{other}={_called(names, int(at) - 1)}" for other, at in parts.items())
+        answers.append(f"--columns {shlex.quote(spec)}")
     raise ConfigError(
         f"{path}: {len(candidates)} columns may be the {role}: {', '.join(candidates)}. Say which: "
         + " or ".join(answers)
@@ -189,7 +194,7 @@ def _example(names: Sequence[str]) -> str:
         free = [place for place in range(len(names)) if place not in at.values()]
         if role not in at and free:
             at[role] = free[0]
-    return ",".join(f"{role}={_called(names, at[role])}" for role in ROLES if role in at)
+    return shlex.quote(",".join(f"{role}={_called(names, at[role])}" for role in ROLES if role in at))
 
 
 def _has_header(
@@ -216,10 +221,11 @@ def _has_header(
 
 
 def _has_row_numbers(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
-    """R's layout: each line is led by its number, the header is not."""
-    return all(len(row) == len(first) + 1 for row in body) and [row[0] for row in body] == [
-        str(number) for number in range(1, len(body) + 1)
-    ]
+    """R's layout, and that of a printed data frame: each line is led by its number, the header is not."""
+    led = [row[0] for row in body if len(row) == len(first) + 1]
+    return len(led) == len(body) and any(
+        led == [str(number) for number in range(start, start + len(led))] for start in (0, 1)
+    )
 
 
 def _is_position(value: str) -> bool:

@@ -109,7 +109,8 @@ def find_separator(path: Path, lines: Sequence[str], start: int, chosen: str | N
             f"{path}: no tab, '::', semicolon, pipe, comma or space in the first line {shorten(first)}. "
             "Expected user and item in one line; other separators must be replaced by one of these first."
         )
-    return _best(path, first, {name: _agreement(head, name) for name in present})
+    best = _best(path, first, {name: _agreement(head, name) for name in present})
+    return "space" if best == "tab" and _is_mixed(head) else best
 
 
 def _best(path: Path, first: str, shares: Mapping[str, float]) -> str:
@@ -125,6 +126,14 @@ def _best(path: Path, first: str, shares: Mapping[str, float]) -> str:
         )
     usable = [name for name in best if marks[name] > shares.get("space", 0) / 2]
     return (usable or [name for name in ("tab", "::", "space", *best) if name in shares])[0]
+
+
+def _is_mixed(head: Sequence[str]) -> bool:
+    """Numbers with tabs here and blanks there between them, as Konect writes '1 2<tab>5<tab>1700165037'."""
+    rows = [split_spaces(line) for line in head]
+    widths = {len(row) for row in rows}
+    numbers = all(re.fullmatch(r"-?[\d.]+", field) for row in rows for field in row)
+    return len(widths) == 1 and widths.pop() > len(head[0].split("\t")) and numbers
 
 
 def _agreement(head: Sequence[str], name: str) -> float:

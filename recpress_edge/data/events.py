@@ -1,5 +1,6 @@
 """Rows that are no sign of liking: events, labels and clicks that are chosen by value."""
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ EVERY: Final = "*"
 
 _EVENT_NAMES: Final = frozenset(
     {"event", "eventtype", "eventname", "action", "actiontype", "behavior", "behaviortype", "behaviour"}
-    | {"behaviourtype", "interaction", "interactiontype", "feedback", "feedbacktype", "activity", "op"}
+    | {"behaviourtype", "interaction", "interactiontype", "feedback", "feedbacktype", "activity", "status"}
     | {"label", "labels", "click", "clicked", "isclick", "isclicked", "like", "liked", "islike", "target"}
     | {"purchase", "purchased", "converted", "conversion", "isread", "watched", "follow", "isfollow", "type"}
     | {"dislike", "hate", "ishate", "skip", "skipped", "notinterested", "thumb", "thumbs", "positive"}
@@ -29,7 +30,7 @@ _EVENT_WORDS: Final = frozenset(
     | {"unlike", "impression", "imp", "show", "skip", "fav", "favorite", "favourite", "wishlist", "hide"}
     | {"unsubscribe", "subscribe", "return", "refund", "play", "watch"}
 )
-_STRONG: Final = frozenset({"purchase", "buy", "transaction", "order", "like"})
+_STRONG: Final = frozenset({"purchase", "buy", "transaction", "order", "like", "true", "yes", "t", "y"})
 _MOST_VALUES: Final = 50
 _HEAD: Final = 1000
 
@@ -74,7 +75,8 @@ def settle_events(
     head = [fields for _, fields, _ in islice(rows(), _HEAD)]
     for place in _candidates(layout, head, bounded=bounded):
         counts = _counts(rows, place)
-        if place not in settled and 1 < len(counts) <= _MOST_VALUES:
+        told = place != layout.at.get("rating") or _are_signs(counts)
+        if place not in settled and told and 1 < len(counts) <= _MOST_VALUES:
             _ask(path, layout, place, counts)
     for place, one in settled.items():
         found = _counts(rows, place)
@@ -92,19 +94,19 @@ def _candidates(layout: Layout, head: Sequence[Sequence[str]], *, bounded: bool)
     ]
     worded = [place for place in layout.ignored() if _has_event_words(head, place)]
     rating = layout.at.get("rating")
-    signs = [] if rating is None or bounded or not _are_signs(head, rating) else [rating]
+    values = [row[rating] for row in head if rating is not None and rating < len(row)]
+    signs = [] if rating is None or bounded or not _are_signs(values) else [rating]
     return sorted({*named, *worded, *signs})
 
 
 def _has_event_words(rows: Iterable[Sequence[str]], place: int) -> bool:
     values = {row[place].strip().lower() for row in rows if place < len(row)}
-    return 1 < len(values) <= _MOST_VALUES and bool(values & _EVENT_WORDS)
+    return len(values) <= _MOST_VALUES and bool(values & _EVENT_WORDS)
 
 
-def _are_signs(rows: Iterable[Sequence[str]], place: int) -> bool:
-    """Whether a rating is a yes or no: nothing but 0 and 1, or -1 and 1."""
-    values = {read_number(row[place]) for row in rows if place < len(row)}
-    return len(values) > 1 and values <= {-1.0, 0.0, 1.0}
+def _are_signs(values: Iterable[str]) -> bool:
+    """Whether ratings are a yes or no: nothing but 0 and 1, or -1 and 1."""
+    return {read_number(value) for value in values} <= {-1.0, 0.0, 1.0}
 
 
 def _counts(rows: Callable[[], Iterable[Record]], place: int) -> Mapping[str, int]:
@@ -113,11 +115,15 @@ def _counts(rows: Callable[[], Iterable[Record]], place: int) -> Mapping[str, in
 
 def _ask(path: Path, layout: Layout, place: int, counts: Mapping[str, int]) -> None:
     column = layout.called(place)
-    likely = max(counts, key=lambda value: (read_number(value) or 0.0, value in _STRONG, counts[value]))
+    likely = max(
+        filter(None, counts),
+        key=lambda value: (read_number(value) or 0.0, value.lower() in _STRONG, counts[value]),
+    )
+    some, every = (shlex.quote(f"{column}={value}") for value in (likely, EVERY))
     raise ConfigError(
         f"{path}: the column {column} tells rows apart: {_told(counts)}. Counting all alike may take "
-        f"what was refused for what was liked. Say which count, for example --only {column}={likely}; "
-        f"or --only '{column}={EVERY}' to count every row."
+        f"what was refused for what was liked. Say which count, for example --only {some}; "
+        f"or --only {every} to count every row."
     )
 
 

@@ -15,6 +15,8 @@ _RECENT: Final = (9.4e8, 2.2e9)
 """Unix seconds of 1999 to 2039: ids of ten digits that all lie here are asked about."""
 _ASIN: Final = re.compile(r"B[0-9A-Z]+|\d{9}[\dX]")
 _REVIEWER: Final = re.compile(r"A[0-9A-Z]+")
+_NAMED_ITEM: Final = re.compile(r"(?i)(i|item|p|product|m|movie|book|track|song|sku)[-_]?\d+")
+_NAMED_USER: Final = re.compile(r"(?i)(u|user|uid|c|customer|reviewer)[-_]?\d+")
 _MOST_RATINGS: Final = 11
 _TIMES_MORE: Final = 3
 
@@ -70,6 +72,8 @@ def _contradiction(columns: Sequence[Sequence[str]], at: Mapping[str, int]) -> s
         return (
             "the user column holds product codes and the item column reviewers, as in Amazon's rating files"
         )
+    if all(map(_NAMED_ITEM.fullmatch, users)) and all(map(_NAMED_USER.fullmatch, items)):
+        return "the user column holds what look like items, and the item column users"
     rating = at.get("rating")
     if rating is not None:
         values = columns[rating]
@@ -129,7 +133,8 @@ def _answer(columns: Sequence[Sequence[str]], at: Mapping[str, int]) -> str:
     if any(all(map(_is_recent, columns[place])) for role, place in at.items() if role != "time"):
         return likely_columns(columns)
     if rating is not None and _are_words(columns[rating]):
-        return f"--columns user=1,item=2 --only {rating + 1}={columns[rating][0]} for an event"
+        word = next((value for value in columns[rating] if value), None)
+        return "--columns user=1,item=2" + (f" --only {rating + 1}={word} for an event" if word else "")
     swapped = {**at, "user": at["item"], "item": at["user"]}
     return "--columns " + ",".join(f"{role}={place + 1}" for role, place in swapped.items())
 

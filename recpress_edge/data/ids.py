@@ -1,6 +1,7 @@
 """Ids that are not what they seem: words for 'missing', invisible characters, numbers with '.0'."""
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -20,6 +21,8 @@ MISSING_WORDS: Final = frozenset(
     | {"missing", "unknown", "[null]", "<null>", "<none>", "inf", "#ref!", "#value!", "not set", "(not set)"}
 )
 _FLOAT: Final = re.compile(r"(-?\d+)\.0*")
+_RULE: Final = re.compile(r"[-=_+:]{2,}")
+"""Drawn under the header of a table that is meant to be looked at."""
 _POWER: Final = re.compile(r"-?\d(\.\d+)?[eE]\+\d+|-?\d\.\d+[eE]\d+")
 _WRAPS: Final = {"'": "'", "`": "`", "“": "”", "„": "“", "«": "»"}
 _SHOWN: Final = 3
@@ -90,15 +93,20 @@ def _without_missing(log: Log, choice: IdChoice) -> tuple[Log, int]:
 
 
 def _ask_missing(kind: str, ids: Sequence[str], rows: I32) -> None:
-    found = [at for at, name in enumerate(ids) if name.strip().lower() in MISSING_WORDS]
+    found = [at for at, name in enumerate(ids) if _is_missing(name)]
     if found:
         words = [ids[at] for at in found]
+        flag = "--missing" + ("=" if words[0][0] == "-" else " ") + shlex.quote(",".join(words))
         count = int(np.isin(rows, found).sum())
         raise ConfigError(
             f"{count:,} rows have the {kind} {' or '.join(map(repr, words[:_SHOWN]))}, which often "
-            f"stands for no value. Leave them out with --missing {','.join(words)}, or say "
+            f"stands for no value. Leave them out with {flag}, or say "
             "--ids as-written if it is an id."
         )
+
+
+def _is_missing(name: str) -> bool:
+    return name.strip().lower() in MISSING_WORDS or _RULE.fullmatch(name) is not None
 
 
 def _ask_form(kind: str, ids: Sequence[str]) -> None:

@@ -42,14 +42,17 @@ _WORDS: Final = frozenset(
 )
 """Words that columns are named by, in any of their parts."""
 
+_IGNORED: Final = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\ufe00-\ufe0f]")
+"""Characters that Unicode lets go unseen and that are no format characters, such as variation selectors."""
 _FEWEST_LINES: Final = 4
 _MOST: Final = 0.9
 
 
 def visible(text: str) -> str:
     """Text in one Unicode form (NFKC), without invisible characters, and with single blanks inside only."""
-    form = unicodedata.normalize("NFKC", text)
-    return " ".join("".join(c for c in form if unicodedata.category(c) != "Cf").split())
+    form = _IGNORED.sub("", unicodedata.normalize("NFKC", text))
+    kept = (c for c in form if c.isspace() or unicodedata.category(c) not in ("Cf", "Cc"))
+    return " ".join("".join(kept).split())
 
 
 def plain(name: str) -> str:

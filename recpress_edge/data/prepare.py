@@ -12,7 +12,7 @@ from recpress_edge.data.filter import Filters, apply_filters
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.names import plain
 from recpress_edge.data.read import Reading, ReadResult, read_log
-from recpress_edge.data.split import parse_protocol, split_log
+from recpress_edge.data.split import Protocol, parse_protocol, split_log
 from recpress_edge.data.strangers import check_strangers
 
 
@@ -43,19 +43,7 @@ class Prepared:
 
 def prepare(name: str, files: Sequence[Path], how: Preparation) -> Prepared:
     """Read ``files`` and split them; combinations that make no sense are a ConfigError."""
-    protocol = parse_protocol(how.split)
-    if protocol.kind == "given" and len(files) not in (2, 3):
-        raise ConfigError(
-            f"--split given needs train, valid and test, or train and test; got {len(files)} file"
-        )
-    if protocol.kind != "given" and len(files) != 1:
-        raise ConfigError(f"--split {how.split} takes one file, got {len(files)}; for ready splits use given")
-    if protocol.kind == "given" and how.filters.any():
-        raise ConfigError("a given split is taken as it is: remove --min-rating, --min-user and --min-item")
-    if how.seed is not None and not protocol.draws(len(files)):
-        raise ConfigError(f"--split {how.split} draws nothing at random: remove --seed")
-    if how.seed is not None and how.seed < 0:
-        raise ConfigError(f"--seed must not be negative, got {how.seed}")
+    protocol = _protocol(how, len(files))
     seed = how.seed or 0
     reading = replace(how.reading, bounded=how.filters.min_rating is not None)
     read = read_log(files, how.fmt, how.columns, reading)
@@ -74,15 +62,9 @@ def prepare(name: str, files: Sequence[Path], how: Preparation) -> Prepared:
     dataset = Dataset(name, *parts, log.user_ids, log.item_ids, split.protocol, how.licence, split.ties)
     record = {
         "sources": [{"file": path.name, "sha256": sha256_file(path)} for path in files],
-        "read": list(read.notes),
+        "read": [*read.notes, *_rating_notes(read, how)],
         "strangers": list(strangers),
-        "asked": {
-            "encoding": how.reading.encoding,
-            "only": [f"{only.column}={','.join(only.values)}" for only in how.reading.only],
-            "missing": list(how.reading.ids.missing),
-            "ids": how.reading.ids.form,
-            "time_unit": how.reading.time_unit,
-        },
+        "asked": _asked(how.reading),
         "filters": asdict(how.filters),
         "rows": {
             "read": len(read.log),
@@ -98,6 +80,45 @@ def prepare(name: str, files: Sequence[Path], how: Preparation) -> Prepared:
         },
     }
     return Prepared(dataset, record)
+
+
+def _protocol(how: Preparation, n_files: int) -> Protocol:
+    """The split that is asked for, where it fits the files and the other flags."""
+    protocol = parse_protocol(how.split)
+    if protocol.kind == "given" and n_files not in (2, 3):
+        raise ConfigError(f"--split given needs train, valid and test, or train and test; got {n_files} file")
+    if protocol.kind != "given" and n_files != 1:
+        raise ConfigError(f"--split {how.split} takes one file, got {n_files}; for ready splits use given")
+    if protocol.kind == "given" and how.filters.any():
+        raise ConfigError("a given split is taken as it is: remove --min-rating, --min-user and --min-item")
+    if how.seed is not None and not protocol.draws(n_files):
+        raise ConfigError(f"--split {how.split} draws nothing at random: remove --seed")
+    if not how.licence.isprintable():
+        raise ConfigError(f"--licence {how.licence!r}: write one line of plain text")
+    if how.seed is not None and how.seed < 0:
+        raise ConfigError(f"--seed must not be negative, got {how.seed}")
+    return protocol
+
+
+def _asked(reading: Reading) -> dict[str, Any]:
+    return {
+        "encoding": reading.encoding,
+        "only": [f"{only.column}={','.join(only.values)}" for only in reading.only],
+        "missing": list(reading.ids.missing),
+        "ids": reading.ids.form,
+        "time_unit": reading.time_unit,
+    }
+
+
+def _rating_notes(read: ReadResult, how: Preparation) -> list[str]:
+    """That low ratings count too, where nothing leaves them out."""
+    ratings = read.log.ratings
+    if ratings is None or how.filters.min_rating is not None or how.split == "given":
+        return []
+    low, high = float(ratings.min()), float(ratings.max())
+    if low == high:
+        return []
+    return [f"ratings from {low:g} to {high:g}: every row counts alike; --min-rating leaves out low ones"]
 
 
 def _no_ratings(read: ReadResult) -> ConfigError:

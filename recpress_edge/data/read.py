@@ -15,6 +15,7 @@ from recpress_edge.data.ids import IdChoice, settle_ids
 from recpress_edge.data.json_rows import read_json_rows
 from recpress_edge.data.lines import MAX_ID_CHARACTERS, NONE_ALLOWED, Allowance, LineReport, read_lines
 from recpress_edge.data.log import Log, RowCollector, is_integer
+from recpress_edge.data.names import known_places, visible
 from recpress_edge.data.sniff import SNIFFED_LINES, is_inter, is_json, refuse_foreign, sniff_format
 from recpress_edge.data.times import in_seconds, read_number, read_time
 
@@ -58,6 +59,8 @@ class _Table:
     """All of them, from the first on, each time it is called."""
     layout: Layout
     note: str
+    broken: str = "a quote opens and does not close"
+    """What is wrong with a record without fields."""
 
 
 def read_log(
@@ -104,10 +107,8 @@ def _format(path: Path, lines: list[str], fmt: str, choice: ColumnChoice | None,
     found = fmt
     if fmt in ("auto", "delimited"):
         refuse_foreign(path, lines)
-    if fmt == "delimited" and is_json(lines):
-        raise ConfigError(
-            f"{path} holds JSON, not delimited fields. Say --format json, or leave --format out."
-        )
+    if fmt not in ("auto", "json", "inter") and is_json(lines):
+        raise ConfigError(f"{path} holds JSON and is not {fmt}. Say --format json, or leave --format out.")
     if fmt == "auto":
         if is_json(lines):
             found = "json"
@@ -134,7 +135,8 @@ def _table(path: Path, lines: list[str], found: str, choice: ColumnChoice | None
     if found == "json":
         objects = read_json_rows(path, lines)
         layout = named_layout(path, objects.names, choice)
-        return _Table(lambda: iter(objects.records), layout, f"{objects.note}, {layout.note}")
+        note = f"{objects.note}, {layout.note}"
+        return _Table(lambda: iter(objects.records), layout, note, "the line is no JSON object")
     if found == "inter":
         first = next(at for at, line in enumerate(lines) if line.strip(" \t"))
         layout = inter_layout(path, lines[first], choice)
@@ -161,7 +163,7 @@ def _read_table(path: Path, table: _Table, rows: RowCollector, report: LineRepor
     collect = _collector(layout, rows)
     for number, fields, line in table.rows():
         if len(fields) != width:
-            report.add(number, _wrong_width(width, fields), line)
+            report.add(number, _wrong_width(width, fields) if fields else table.broken, line)
         elif settled and not all(only.takes(fields[place]) for place, only in settled.items()):
             not_chosen += 1
         elif wrong := collect(fields):
@@ -180,7 +182,7 @@ def _collector(layout: Layout, rows: RowCollector) -> Callable[[list[str]], str]
         rating = time = 0.0
         if user not in rows.user_index and (wrong := _wrong_id("user", user)):
             return wrong
-        if item not in rows.item_index and (wrong := _wrong_id("item", item)):
+        if item not in rows.item_index and (wrong := _wrong_id("item", item) or _wrong_pair(user, item)):
             return wrong
         if rating_at is not None:
             if (number := read_number(fields[rating_at])) is None:
@@ -197,8 +199,6 @@ def _collector(layout: Layout, rows: RowCollector) -> Callable[[list[str]], str]
 
 
 def _wrong_width(width: int, fields: Sequence[str]) -> str:
-    if not fields:
-        return "a quote opens and does not close, or the line is no object"
     return f"expected {width} fields, found {len(fields)}"
 
 
@@ -242,7 +242,7 @@ _LISTS: Final = {"adjacency": _read_adjacency, "counted-adjacency": _read_counte
 
 
 def _wrong_id(kind: str, name: str) -> str:
-    if not name:
+    if not name or not (name.isascii() or visible(name)):
         return f"the {kind} is missing"
     if len(name) > MAX_ID_CHARACTERS:
         return f"the {kind} id has {len(name):,} characters, more than {MAX_ID_CHARACTERS}"
@@ -251,6 +251,11 @@ def _wrong_id(kind: str, name: str) -> str:
     if "\n" in name or "\r" in name:
         return f"the {kind} id holds a line end"
     return ""
+
+
+def _wrong_pair(user: str, item: str) -> str:
+    known = known_places([user, item])
+    return "a header among the rows" if 0 in known["user"] and 1 in known["item"] else ""
 
 
 def _wrong_ids(fields: list[str]) -> str:

@@ -22,7 +22,7 @@ _FOREIGN: Final[tuple[tuple[str, str, str], ...]] = (
     (r"%%MatrixMarket", "a MatrixMarket file",
      "Remove the lines led by % and the line of sizes after them, and import the rest with "
      "--columns user=1,item=2."),
-    (r"\{['\"]?\w+['\"]?: .*'", "Python dictionaries, not JSON",
+    (r"\{\s*u?'\w", "Python dictionaries, not JSON",
      "Convert them: python -c \"import ast, json, sys; [print(json.dumps(ast.literal_eval(line))) for line "
      "in sys.stdin]\" < {name} > log.jsonl"),
 )  # fmt: skip

@@ -29,6 +29,9 @@ CONTAINERS: Final[tuple[tuple[bytes, str, str], ...]] = (
     (b"SQLite format 3\0", "an SQLite database", "sqlite3 -csv {name} 'SELECT …' > log.csv"),
     (b"\x93NUMPY", "a NumPy array",
      "python -c \"import numpy; numpy.savetxt('log.csv', numpy.load('{name}'), '%d', ',')\""),
+    (b"x\x9c", "compressed by zlib",
+     "python -c \"import sys, zlib; sys.stdout.buffer.write(zlib.decompress(open('{name}', 'rb').read()))\""
+     " > log.csv"),
     (b"\xd0\xcf\x11\xe0", "an old spreadsheet", "libreoffice --headless --convert-to csv {name}"),
     (b"%PDF", "a PDF", "pdftotext -layout {name} log.txt"),
     (b"Obj\x01", "an Avro file", "avro cat --format csv {name} > log.csv"),
@@ -60,7 +63,7 @@ def read_text(path: Path, encoding: str | None = None) -> Text:
     """The text of a file that is read or refused by name; ``encoding`` None is by mark, else UTF-8."""
     notes = []
     data = _read_bytes(path)
-    if data.startswith(b"\x1f\x8b"):
+    while data.startswith(b"\x1f\x8b"):
         data = _gunzip(path, data)
         notes.append("gzip")
     _refuse_containers(path, data)
@@ -70,7 +73,7 @@ def read_text(path: Path, encoding: str | None = None) -> Text:
     text = _decode(path, data, found)
     if found not in ("utf-8", "utf-8-sig"):
         notes.append(found)
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    text = text.removeprefix("\ufeff").rstrip("\x1a").replace("\r\n", "\n")
     if "\r" in text and "\n" not in text:
         text = text.replace("\r", "\n")
         notes.append("carriage returns as line ends")
@@ -84,8 +87,8 @@ def _read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         raise DataError(f"no such file: {path}. Check the path; nothing was imported.") from None
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:  # a path with a NUL is a ValueError
+        raise DataError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _gunzip(path: Path, data: bytes) -> bytes:
@@ -130,6 +133,8 @@ def _decode(path: Path, data: bytes, encoding: str) -> str:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         raise _not_decoded(path, data, encoding, error) from None
+    except UnicodeError as error:
+        raise ConfigError(f"{path} is not {encoding}: {error}. Say what it is with --encoding.") from None
     if (nul := text.find("\0")) >= 0:
         raise DataError(f"{path}: line {text.count(chr(10), 0, nul) + 1} holds a NUL: is it {encoding}?")
     return text

@@ -43,11 +43,16 @@ def tied_users(log: Log, order: I64, part: NDArray[np.integer]) -> int:
 
 
 def _sorted_by_id(log: Log, times: NDArray[np.float64], places: NDArray[np.integer]) -> bool:
+    """Whether tied rows stand in the order of their item ids, as numbers or as text, rising or falling."""
     order = np.lexsort((places, times, log.users))
-    user, time, item = log.users[order], times[order], log.items[order]
+    user, time = log.users[order], times[order]
     tied = (user[1:] == user[:-1]) & (time[1:] == time[:-1])
-    rising = (item[1:] > item[:-1])[tied]
-    if rising.size < FEWEST_NEIGHBOURS:
+    if np.count_nonzero(tied) < FEWEST_NEIGHBOURS:
         return False
-    share = float(rising.mean())
-    return max(share, 1 - share) >= MOSTLY
+    as_text = np.empty(len(log.item_ids), np.int64)
+    as_text[sorted(range(len(log.item_ids)), key=log.item_ids.__getitem__)] = np.arange(len(log.item_ids))
+    for rank in (log.items, as_text[log.items]):
+        share = float((rank[order][1:] > rank[order][:-1])[tied].mean())
+        if max(share, 1 - share) >= MOSTLY:
+            return True
+    return False

@@ -159,6 +159,9 @@ def test_the_import_says_what_was_left_out_and_asked_and_what_ties_decide(run, t
         (("--only", "event"), "--only 'event'"),
         (("--skip-bad-lines", "lots"), "--skip-bad-lines 'lots'"),
         (("--encoding", "klingon"), "no such encoding"),
+        (("--encoding", "punycode"), "is not punycode"),
+        (("--licence", "two\nlines"), "one line of plain text"),
+        (("--licence", "\udcff"), "one line of plain text"),
         (("--seed", "-1"), "must not be negative"),
     ],
 )

@@ -130,10 +130,16 @@ def test_only_ties_that_decide_what_is_held_out_are_counted():
     assert split.ties.startswith("the items held out of 1 of 3 users (33%)")
 
 
-@pytest.mark.parametrize("step", [1, -1])
-def test_ties_are_drawn_where_the_file_is_in_the_order_of_its_ids(step):
-    rows = [(user, item) for user in range(200) for item in range(8)[::step]]
-    split = split_log(make_log(rows, times=[8] * len(rows), shape=(200, 8)), Protocol("loo-time"), 0)
+@pytest.mark.parametrize(
+    "items",
+    [range(5, 13), range(12, 4, -1), sorted(range(5, 13), key=str)],
+    ids=["rising", "falling", "as text"],
+)
+def test_ties_are_drawn_where_the_file_is_in_the_order_of_its_ids(items):
+    rows = [(user, item - 5) for user in range(200) for item in items]
+    log = make_log(rows, times=[8] * len(rows), shape=(200, 8))
+    log = dataclasses.replace(log, item_ids=tuple(map(str, range(5, 13))))
+    split = split_log(log, Protocol("loo-time"), 0)
     held_out = split.test.item_counts()  # each about 25 times, not one item 200 times
     assert held_out.min() > 10
     assert held_out.max() < 50
@@ -272,3 +278,14 @@ def test_citeulike_five_core_gives_the_published_counts(real_data):
     dataset = prepare("citeulike-t", [real_data / "citeulike/users.dat"], how).dataset
     assert (dataset.n_users, dataset.n_items) == (5_219, 25_181)
     assert (len(dataset.train), len(dataset.valid), len(dataset.test)) == (115_142, 5_219, 5_219)
+
+
+def test_half_of_movielens_users_are_decided_by_ties(real_data):
+    how = Preparation(fmt="inter", split="loo-time", filters=Filters(min_rating=4))
+    prepared = prepare("ml-100k", [real_data / "ml-100k/ml-100k.inter"], how)
+    rows = np.loadtxt(real_data / "ml-100k/ml-100k.inter", skiprows=1)
+    liked, tied = rows[rows[:, 2] >= 4], 0
+    for user in np.unique(liked[:, 0]):
+        times = np.sort(liked[liked[:, 0] == user, 3])
+        tied += len(times) >= 3 and (times[-1] == times[-2] or times[-2] == times[-3])
+    assert prepared.record["split"]["tied_users"] == tied == 471

@@ -48,6 +48,7 @@ def rows(form, head="", pairs=PAIRS):
     "content",
     [
         rows("{u};{i}"),
+        rows("{u};{i}\x1a").replace("\x1a\n", "\n") + "\x1a",
         rows('"{u}";"{i}";"{r}"', '"User-ID";"ISBN";"Book-Rating"\n'),
         rows('"{u}" ; "{i}" ; "{r}"', '"User-ID" ; "ISBN" ; "Book-Rating"\n'),
         rows("{u} | {i} | {r}"),
@@ -58,6 +59,7 @@ def rows(form, head="", pairs=PAIRS):
         rows('"{u}"::"{i}"::{r}'),
         rows('{u}\t{i}\t"Weird Al" Y', "user\titem\tartist\n"),
         rows('{u}\t{i}\t7" single', "user\titem\tformat\n"),
+        rows("{n}    {u}   {i}", "   user item\n"),
         rows('"{n}","{u}","{i}",{r}', '"","user","item","rating"\n'),
         "% bip weighted\n% 7 3 5\n" + rows("{u} {i} {r} {t}"),
         "# Nodes: 3\n# FromNodeId\tToNodeId\n" + rows("{u}\t{i}"),
@@ -88,6 +90,12 @@ def test_rs_row_numbers_are_no_column_of_the_header(read):
     assert "row numbers without a name" in result.notes[0]
 
 
+def test_numbers_between_tabs_and_blanks_are_fields_alike(read):
+    log = read("% bip\n1 12\t5\t1700165037\n2 12\t4\t1700165038\n").log
+    assert (log.user_ids, log.item_ids) == (("1", "2"), ("12",))
+    assert log.ratings.tolist() == [5, 4]
+
+
 def test_titles_with_blanks_are_whole_after_a_semicolon(read):
     content = "u1;Item 3\nu1;Item 5\nu2;Item 3\n"
     assert named(read(content)) == [("u1", "Item 3"), ("u1", "Item 5"), ("u2", "Item 3")]
@@ -112,12 +120,15 @@ def test_titles_with_blanks_are_whole_after_a_semicolon(read):
         (rows("{t},{u},{i}"), "user column holds times.*--columns user=2,item=3,time=1"),
         (rows("B00{n},A1{n}XQ,5.0,{t}"), "product codes.*--columns user=2,item=1,rating=3,time=4"),
         (rows("000501{n}{n}{n}{n},ADZPIG9Q{n},5.0,{t}"), "product codes"),
+        (rows("{i},{u},{r}"), "what look like items.*--columns user=2,item=1,rating=3"),
         (rows("{u},{i},{t},{r}"), "column 3 holds times, not ratings"),
         (rows("{u},{i},view"), "--columns user=1,item=2 --only 3=view"),
         (rows("1{n},3,{n}{n}7{n}", pairs=PAIRS * 2), "column 2 holds few values, like ratings"),
         ("".join(f"{n},{n % 4},{n % 5}\n" for n in range(20)), "counts the rows.*--columns user=2,item=3"),
         ("a,b,c,d,e\n", "5 columns and no known header"),
         ("1,2,5\n1,3,1600000000\n2,3,4\n", "a rating or a time.*rating=3 or --columns user=1,item=2,time=3"),
+        ('u1,"i1\nu2,i2\n', "first line .* is not two fields"),
+        ('"u1,i1"\n"u2,i2"\n', "first line .* is not two fields"),
         ("abc\n", "it looks like none of them.*--format"),
         # which ids
         (rows("{u},{i}", "user,item\n") + "NULL,i1\nNULL,i2\n",
@@ -130,6 +141,8 @@ def test_titles_with_blanks_are_whole_after_a_semicolon(read):
         (rows("{u},{i}", "user,item\n") + "u1\u200b,i1\n", r"u1\\u200b"),
         (rows("{u},{i}", "user,item\n") + "\ufeffu1,i1\n", r"\\ufeffu1"),
         (rows("{u},{i}", "user,item\n") + "caf\u00e9,i1\ncafe\u0301,i1\n", r"caf\\xe9"),
+        (rows("{u},{i}", "user,item\n") + "u1\ufe0f,i1\n", r"u1\\ufe0f"),
+        (rows("{u}|{i}", "user|item\n---|---\n"), "'---', which often stands for no value.*--missing=---"),
         (rows("{u},1 2 {n}", "user,item\n"), "are lists, such as '1 2 0'"),
         # what counts
         (rows("{u},{i},view", "user,item,event\n") + "u1,i9,remove\n",
@@ -140,6 +153,9 @@ def test_titles_with_blanks_are_whole_after_a_semicolon(read):
          "--only click=1"),
         (rows('{{"user": "{u}", "item": "{i}", "action": "a{n}"}}', pairs=PAIRS[:2]),
          "the column action tells"),
+        (rows("{u},{i},1", "user,item,rating\n", PAIRS * 200) + "u1,i9,0\n", "1 1,400, 0 1.*--only rating=1"),
+        (rows("{u},{i},view", "user,item,kind\n", PAIRS * 200) + "u1,i9,remove\n",
+         "remove 1.*--only kind=view"),
         # which unit
         (rows("{u},{i},{t}000", "user,item,timestamp\n") + f"u1,i9,{FIRST}\n",
          "1 in seconds, 7 in milli.*by-size"),
@@ -259,6 +275,24 @@ def test_skipped_lines_are_counted_up_to_what_is_allowed(read):
     assert "2 bad lines skipped, the first:  line 8: the item is missing: 'u4,'" in result.notes[0]
     with pytest.raises(DataError, match="more than the 1 that --skip-bad-lines allows"):
         read(content, bad_lines=Allowance(1))
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("user_id,item_id", "a header among the rows"),
+        ("\u200b,i1", "the user is missing"),
+        ("u1,\u00a0", "the item is missing"),
+        ('u1,"[1, 2]"', "the item is a list or an object"),
+        ('u1,"i\n1"', "the item id holds a line end"),
+        ("u1,i2\ru2,i3", "expected 2 fields, found 3"),
+    ],
+)
+def test_lines_that_are_no_interaction_are_named(read, line, reason):
+    content = rows("{u},{i}", "user_id,item_id\n") + line + "\n"
+    with pytest.raises(DataError, match=f"line 9: {reason}"):
+        read(content)
+    assert named(read(content, bad_lines=Allowance(1))) == PAIRS
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,6 @@ from typing import Final, NoReturn
 from recpress_edge import __version__
 from recpress_edge.core.errors import RecPressError, missing_extra, unknown_name
 
-# onnxruntime 1.29 and later start vendor telemetry unless this is set before it loads.
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-
 # In the order of a user's work; each module has add_parser(subparsers).
 COMMANDS: Final = (
     "demo",

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TENSORFLOW := .venv-tensorflow
 
-.PHONY: demo test test-armvm test-android test-tensorflow test-litert-torch check bench clean
+.PHONY: demo test test-armvm test-android test-tensorflow test-litert-torch check bench mutation clean
 
 demo: $(STAMP)  ## the whole job on the synthetic data set; results in demo/
 	$(BIN)/recpress-edge demo --work demo --force
@@ -36,6 +36,11 @@ check: $(STAMP)  ## format, lint, types, layers
 
 bench: $(STAMP)  ## speed of the exact fast forms against the plain definitions (needs RECPRESS_DATA_DIR)
 	$(BIN)/python benchmarks/topology_speed.py
+
+MINUTES ?= 15
+mutation: $(STAMP)  ## how many wrong programs the tests notice; goes on where it stopped, for MINUTES=15
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[mutation]'
+	$(BIN)/python benchmarks/mutation.py --minutes $(MINUTES)
 
 clean:
 	rm -rf $(VENV) $(TENSORFLOW) demo

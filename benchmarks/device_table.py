@@ -36,7 +36,7 @@ from recpress_edge.cli.common import table
 from recpress_edge.core.bundle import Bundle, open_bundle
 from recpress_edge.core.errors import RecPressError
 from recpress_edge.core.files import read_json
-from recpress_edge.core.metrics import overlap_by_user
+from recpress_edge.core.metrics import overlap_by_user, stated_cutoff
 from recpress_edge.core.results import write_record
 from recpress_edge.core.units import format_bytes, format_ns
 from recpress_edge.training.cache import is_folder
@@ -187,8 +187,11 @@ def prepare(bundles: Mapping[Way, Bundle]) -> dict[str, Any]:
 
 def quality(found: Lists, naive: Lists, bundle: Bundle) -> dict[str, Any]:
     """Metrics of the test users, and what their lists share with those of the naive file."""
+    rows = bundle.evaluation()
     return {
-        "test": ranking_metrics(found.items, bundle.evaluation()),
+        "test": ranking_metrics(
+            found.items, rows, rows.candidates(bundle.contract.n_items), stated_cutoff(bundle.quality)
+        ),
         "overlap@50": float(overlap_by_user(found.items, naive.items).mean()),
         "identical_lists": float((found.items == naive.items).all(axis=1).mean()),
     }

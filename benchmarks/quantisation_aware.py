@@ -74,7 +74,7 @@ def fine_tuned(model: TrainedModel, teacher: TrainedModel | None, recipe: str, d
     targets = teacher.teacher if teacher else None
     job = Job(data.train, name.dim, plan.seed, plan.training.epochs, targets, model.tables)
 
-    def on_valid(current: Method) -> dict[str, float]:
+    def on_valid(current: Method) -> dict[str, float | None]:
         assert isinstance(current, Factorised)
         return evaluate(*stored_tables(recipe, *current.tables()), data, "valid").means()
 

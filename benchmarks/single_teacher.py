@@ -40,7 +40,7 @@ def facts(model: TrainedModel, data: Dataset) -> dict[str, Any]:
         "sha256": model.digest,
         "settings": known["config"],
         **{split: known["metrics"][split][METRIC] for split in ("valid", "test")},
-        "test_by_popularity": known["recall@50_by_popularity"]["test"],
+        "test_by_popularity": known["recall_by_popularity"]["test"],
         "int8_test": float(by_user(RECIPE, model.tables, data, "test").mean()),
     }
 

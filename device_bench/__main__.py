@@ -2,14 +2,15 @@
 
 import argparse
 import dataclasses
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from device_bench.guard import add_guard_options, guard_of
 from device_bench.options import add_check_options, add_run_options
 from recpress_edge import __version__
 from recpress_edge.core.errors import RecPressError
+from recpress_edge.core.printable import json_text, one_line, printable
 
 EXIT_CODES = (
     "exit codes: 0 ok · 1 failed · 2 wrong usage · 3 budget missed, limit not survived · "
@@ -23,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(args.handler(args))
     except RecPressError as error:
-        print(f"{error.label}: {error}", file=sys.stderr)
+        print(one_line(f"{error.label}: {error}"), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print(
@@ -69,6 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
         "self-test", help="verify bundles and their answers, time nothing", allow_abbrev=False
     )
     test.add_argument("bundles", nargs="+", type=Path, metavar="BUNDLE")
+    add_guard_options(test)
     test.set_defaults(handler=_self_test)
 
     state = commands.add_parser("state", help="this machine and its state now, as JSON", allow_abbrev=False)
@@ -84,12 +86,14 @@ def _run(args: argparse.Namespace) -> int:
 
 def _compare(args: argparse.Namespace) -> int:
     from device_bench.compare import compare, comparison_lines
+    from recpress_edge.core.results import whole
 
-    found = compare(args.first, args.second)
+    with whole(f"{args.first} or {args.second}"):
+        found = compare(args.first, args.second)
     if args.json:
-        print(json.dumps(dataclasses.asdict(found), ensure_ascii=False))
+        print(json_text(dataclasses.asdict(found)))
     else:
-        print("\n".join(comparison_lines(found)))
+        print("\n".join(map(printable, comparison_lines(found))))
     return 0
 
 
@@ -102,14 +106,14 @@ def _check(args: argparse.Namespace) -> int:
 def _self_test(args: argparse.Namespace) -> int:
     from device_bench.commands import self_test_bundles
 
-    return self_test_bundles(args.bundles)
+    return self_test_bundles(args.bundles, guard_of(args))
 
 
 def _state(_: argparse.Namespace) -> int:
     from device_bench.device import device_facts
     from device_bench.state import read_state
 
-    print(json.dumps({"device": device_facts(), "state": read_state()}, indent=2, ensure_ascii=False))
+    print(json_text({"device": device_facts(), "state": read_state()}, indent=2))
     return 0
 
 

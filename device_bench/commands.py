@@ -2,22 +2,23 @@
 
 import argparse
 import datetime
-import json
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from device_bench.guard import Guard
 from device_bench.lanes.targets import Target, lane_module
 from device_bench.options import request_of
+from device_bench.protocol import self_test_apart
 from device_bench.runtimes.opening import check_format
-from device_bench.selftest import verify_bundle
 from device_bench.show import labelled, record_lines
 from recpress_edge.core import gate
 from recpress_edge.core.bundle import open_bundle
 from recpress_edge.core.errors import ConfigError, GateError, InvalidRunError
 from recpress_edge.core.files import check_free, storage_errors
+from recpress_edge.core.printable import json_text, printable
 from recpress_edge.core.results import record_path, write_record
 from recpress_edge.core.survival import SURVIVED
 
@@ -49,14 +50,10 @@ def run_bundles(args: argparse.Namespace, runs: Path) -> int:
         )
         write_record(path, record)
         records.append((path, record))
-        print("\n".join([*record_lines(record), labelled("wrote", str(path)), ""]), file=stream, flush=True)
+        lines = [*record_lines(record), labelled("wrote", str(path)), ""]
+        print("\n".join(map(printable, lines)), file=stream, flush=True)
     if args.json:
-        print(
-            json.dumps(
-                {"runs": [{"path": str(path), "record": record} for path, record in records]},
-                ensure_ascii=False,
-            )
-        )
+        print(json_text({"runs": [{"path": str(path), "record": record} for path, record in records]}))
     print(labelled("next", f"recpress-edge report {args.out or runs} -o report.html"), file=stream)
     _judge(records)
     return 0
@@ -96,23 +93,22 @@ def _check_writable(folder: Path) -> None:
 
 
 def _report(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)
 
 
 def check_records(args: argparse.Namespace) -> int:
     """Hold records against budgets. ``args``: see options.add_check_options, and ``json``."""
     held = gate.hold(args.runs, gate.read_budgets(args.budget, args.only))
-    print("\n".join(gate.verdict_lines(held)), file=sys.stderr if args.json else sys.stdout)
+    print("\n".join(map(printable, gate.verdict_lines(held))), file=sys.stderr if args.json else sys.stdout)
     if args.json:
-        print(json.dumps({"budgets": gate.as_json(held)}, ensure_ascii=False))
+        print(json_text({"budgets": gate.as_json(held)}))
     gate.decide(held)
     return 0
 
 
-def self_test_bundles(bundles: Sequence[Path]) -> int:
+def self_test_bundles(bundles: Sequence[Path], guard: Guard) -> int:
     """Verify digests and answers of each bundle."""
     for folder in bundles:
-        verified = verify_bundle(folder)
-        files, answers = len(verified.bundle.files), len(verified.test.users)
-        print(f"{verified.bundle.name}: {files} files verified, {answers} answers as expected")
+        bundle, answers = self_test_apart(folder, guard)
+        print(printable(f"{bundle.name}: {len(bundle.files)} files verified, {answers} answers as expected"))
     return 0

@@ -7,8 +7,14 @@ from typing import Any, Final
 
 from device_bench.cgroups import LEAST_CPUS, Box, Limit, open_box
 from device_bench.device import device_facts
-from device_bench.options import TIMEOUT_S, Protocol
-from device_bench.process import WorkerError, WorkerKilledError, WorkerTimeoutError, run_worker
+from device_bench.options import Protocol
+from device_bench.process import (
+    WorkerError,
+    WorkerKilledError,
+    WorkerMemoryError,
+    WorkerTimeoutError,
+    run_worker,
+)
 from device_bench.protocol import Report, artifact_facts, job_of, open_for_run
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.core.results import summarise
@@ -24,7 +30,7 @@ from recpress_edge.core.units import format_ns, parse_size
 
 STAGES: Final = ("selftest", "cold", "memory", "measure")
 """Every kind of process that a measurement has, once each."""
-_NOTHING: Final = re.compile(r" Nothing was recorded\.")
+_NOTHING: Final = re.compile(r" Nothing was recorded\.( Where the file is trusted: .*)?")
 """Of a worker's error: true of a measurement, but how it ended is recorded here."""
 _KEYS: Final = ("cpus", "memory")
 
@@ -74,7 +80,7 @@ def run_limited(
         for stage in STAGES:
             report(f"{bundle.name}: {stage} within {limit_text(limit.memory_bytes, limit.cpus)} ({box.how})")
             try:
-                answer = run_worker(stage, job, TIMEOUT_S, box.enclosure)
+                answer = run_worker(stage, job, protocol.timeout_s, box.enclosure)
             except WorkerError as error:
                 outcome, at, detail = _why(error, box), stage, _NOTHING.sub("", str(error))
                 break
@@ -113,6 +119,8 @@ def _served(samples: list[int]) -> str:
 def _why(error: WorkerError, box: Box) -> str:
     if isinstance(error, WorkerTimeoutError):
         return TIMED_OUT
+    if isinstance(error, WorkerMemoryError):
+        return OUT_OF_MEMORY
     kills = box.usage().oom_kills
     if kills or (kills is None and isinstance(error, WorkerKilledError)):
         return OUT_OF_MEMORY

@@ -20,10 +20,19 @@ from device_bench.runtimes.query import I64, Answer
 from device_bench.selftest import Verified, verify_bundle
 from recpress_edge.core.bundle import Contract, Evaluation
 from recpress_edge.core.errors import ArtifactError
-from recpress_edge.core.metrics import RECALL_DEFINITION, ndcg_at_k, recall_at_k
+from recpress_edge.core.metrics import (
+    CUTOFFS,
+    RECALL_DEFINITION,
+    ndcg_at_k,
+    recall_at_k,
+    reported_cutoffs,
+    telling_cutoff,
+    without_certain,
+)
 from recpress_edge.core.rng import stream
 
-CUTOFFS: Final = (10, 20, 50)
+LIST_LENGTH: Final = max(CUTOFFS)
+"""Items of each evaluation user that are ranked."""
 WARMUP_QUERIES: Final = 200
 BLOCK_QUERIES: Final = 500
 # So many different queries are prepared at most; the order then repeats.
@@ -48,6 +57,8 @@ class Job:
     runtime: str | None = None
     delegate: str | None = None
     sustained_s: float = 0.0
+    memory_limit: int | None = None
+    """Bytes that the process may hold."""
 
     def open(self) -> Runtime:
         """What answers, with the model loaded."""
@@ -109,7 +120,7 @@ def measure(job: Job) -> dict[str, Any]:
     return {
         "latency_ns": latency,
         "contention": dataclasses.asdict(contention),
-        "quality": ranking_quality(verified.runtime, verified.evaluation),
+        "quality": ranking_quality(verified),
         "selftest": _tested(verified),
         "runtime": verified.runtime.name,
         "runtime_version": verified.runtime.version,
@@ -120,7 +131,7 @@ def rank(job: Job) -> dict[str, Any]:
     """Verify, then rank every evaluation user: what another machine must answer too. With the very lists."""
     verified, answers = _verify(job), list[Answer]()
     return {
-        "quality": ranking_quality(verified.runtime, verified.evaluation, answers.append),
+        "quality": ranking_quality(verified, answers.append),
         "items": [items.tolist() for items, _ in answers],
         "scores": [scores.tolist() for _, scores in answers],
         "selftest": _tested(verified),
@@ -227,32 +238,41 @@ def no_garbage_collection() -> Iterator[None]:
         gc.enable()
 
 
-def ranking_quality(
-    runtime: Runtime, evaluation: Evaluation, keep: Callable[[Answer], None] = lambda _: None
-) -> dict[str, Any]:
+def ranking_quality(verified: Verified, keep: Callable[[Answer], None] = lambda _: None) -> dict[str, Any]:
     """Recall and NDCG over every evaluation user, and a digest of the very ids that were ranked.
 
     ``keep`` takes each user's answer.
     """
-    k = max(CUTOFFS)
-    topk = np.full((evaluation.users.size, k), -1, np.int64)  # -1 pads: it is no item, so never a hit
+    evaluation = verified.evaluation
+    topk = np.full((evaluation.users.size, LIST_LENGTH), -1, np.int64)  # -1 is no item, so never a hit
     ids = hashlib.sha256()
     for row in range(evaluation.users.size):
-        items, scores = runtime.recommend(evaluation.user(row), evaluation.seen(row), k)
+        items, scores = verified.runtime.recommend(evaluation.user(row), evaluation.seen(row), LIST_LENGTH)
         keep((items, scores))
         topk[row, : items.size] = items
         ids.update(items.astype("<i8").tobytes())
+    contract = verified.bundle.contract
+    candidates = evaluation.candidates(contract.n_items, contract.retired)
+    cutoff = telling_cutoff(verified.bundle.quality, candidates)
     return {
-        **ranking_metrics(topk, evaluation),
+        **ranking_metrics(topk, evaluation, candidates, cutoff),
+        "cutoff": cutoff,
         "definition": RECALL_DEFINITION,
         "split": "test",
-        "users": int(np.count_nonzero(np.diff(evaluation.relevant_indptr))),
+        "users": int(candidates.size),
         "ids_sha256": ids.hexdigest(),
     }
 
 
-def ranking_metrics(topk: I64, evaluation: Evaluation) -> dict[str, float]:
-    """recall@K and ndcg@K for every cut-off. topk (B, K), padded with -1."""
+def ranking_metrics(
+    topk: I64, evaluation: Evaluation, candidates: I64, cutoff: int
+) -> dict[str, float | None]:
+    """recall@K and ndcg@K for every cut-off, None for a recall that is 1 by necessity.
+
+    topk (B, 50), padded with -1; candidates (R,): of the users with a relevant item.
+    """
     relevant = [evaluation.relevant(row).tolist() for row in range(evaluation.users.size)]
-    metrics = {f"recall@{k}": recall_at_k(topk[:, :k], relevant) for k in CUTOFFS}
-    return metrics | {f"ndcg@{k}": ndcg_at_k(topk[:, :k], relevant) for k in CUTOFFS}
+    cutoffs = reported_cutoffs(cutoff)
+    metrics = {f"recall@{k}": recall_at_k(topk[:, :k], relevant) for k in cutoffs}
+    metrics |= {f"ndcg@{k}": ndcg_at_k(topk[:, :k], relevant) for k in cutoffs}
+    return without_certain(metrics, candidates)

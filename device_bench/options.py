@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from device_bench.guard import Guard, add_guard_options
 from device_bench.lanes.targets import LANES, Target, parse_target
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.units import parse_duration
@@ -43,6 +44,10 @@ class Protocol:
     """What computes in place of the runtime's own kernels: xnnpack, for tflite bundles."""
     sustained_s: float = 0.0
     """Seconds of queries without a pause after the measurement, with the state over time; 0: none."""
+    memory_limit: int | None = None
+    """Bytes that a process may hold; None: by the bundle's size (guard.py)."""
+    time_limit_s: float | None = None
+    """Seconds that a process may take; None: TIMEOUT_S."""
 
     def __post_init__(self) -> None:
         for name in ("k", "threads", "processes", "queries"):
@@ -69,7 +74,22 @@ class Protocol:
         numbers = [part for name in names for part in (f"--{name}", _number(getattr(self, name)))]
         sustained = ["--sustained", f"{_number(self.sustained_s)}s"] if self.sustained_s else []
         runtime = ["--runtime", self.runtime] if self.runtime else []
-        return [*numbers, *runtime, *(["--delegate", self.delegate] if self.delegate else []), *sustained]
+        delegate = ["--delegate", self.delegate] if self.delegate else []
+        return [*numbers, *runtime, *delegate, *sustained, *self._limits()]
+
+    def _limits(self) -> list[str]:
+        memory = [] if self.memory_limit is None else ["--memory-limit", str(self.memory_limit)]
+        return memory if self.time_limit_s is None else [*memory, "--time-limit", f"{self.time_limit_s:g}s"]
+
+    @property
+    def timeout_s(self) -> float:
+        """Seconds that a process may take."""
+        return self.time_limit_s or TIMEOUT_S
+
+    @property
+    def guard(self) -> Guard:
+        """Its limits of memory and time."""
+        return Guard(self.memory_limit, self.time_limit_s)
 
     def warnings(self) -> list[str]:
         """Where this asks for less than the full protocol."""
@@ -156,6 +176,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="then ask without a pause for so long, and record latency and temperature over time: 10min",
     )
+    add_guard_options(group)
     group.add_argument(
         "--out", type=Path, metavar="FILE", help="where to write the record of a single bundle"
     )

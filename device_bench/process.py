@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from device_bench.guard import limits_process
 from device_bench.measure import Job
 from recpress_edge.core import errors
+from recpress_edge.core.units import format_bytes
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 # -P and an appended path: files in the current folder cannot shadow the standard library.
-_START: Final = (
-    "import sys; sys.path.append(sys.argv[1]); from device_bench.worker import main; sys.exit(main())"
-)
+_START: Final = "import sys; sys.path += sys.argv[2:]; from {} import main; sys.exit(main())"
+WORKER: Final = "device_bench.worker"
+OUT_OF_MEMORY: Final = "out of memory"
+"""In place of an error's kind: the worker met its limit."""
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -33,6 +36,10 @@ class WorkerTimeoutError(WorkerError):
 
 class WorkerKilledError(WorkerError):
     """The kernel killed it, which it does when memory runs out."""
+
+
+class WorkerMemoryError(WorkerKilledError):
+    """It needed more memory than its limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,61 +56,105 @@ class Enclosure:
     """On top of this process's own."""
 
 
-def run_worker(kind: str, job: Job, timeout_s: float, enclosure: Enclosure = Enclosure()) -> dict[str, Any]:
-    """Run one job in a fresh process and return its answer.
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What a fresh process is told to do, and within which limits."""
 
-    The worker dies with this process, whatever ends it; Ctrl-C and time-outs kill its whole group.
+    kind: str
+    """In errors."""
+    request: Mapping[str, Any]
+    """Plain JSON."""
+    timeout_s: float
+    memory_bytes: int | None
+    threads: int = 1
+    module: str = WORKER
+    """Whose ``main`` it runs; see device_bench/worker.py for what that must do."""
+    path: tuple[str, ...] = (str(ROOT),)
+
+
+def run_worker(kind: str, job: Job, timeout_s: float, enclosure: Enclosure = Enclosure()) -> dict[str, Any]:
+    """Run one job in a fresh process, within the job's limit of memory, and return its answer.
+
     Raises the worker's own error, or WorkerError.
     """
+    request = {"kind": kind, "job": dataclasses.asdict(job)}
+    return ask(Program(kind, request, timeout_s, job.memory_limit, job.threads), enclosure)
+
+
+def ask(program: Program, enclosure: Enclosure = Enclosure()) -> dict[str, Any]:
+    """The answer of a fresh process, which dies with this one, whatever ends it.
+
+    Ctrl-C and time-outs kill its whole group. Raises the worker's own error, or WorkerError.
+    """
     doors = [os.open(door, os.O_WRONLY | os.O_CLOEXEC) for door in enclosure.doors]
+    limit = limits_process(program.memory_bytes, program.timeout_s * program.threads)
     try:
-        return _run(kind, job, timeout_s, enclosure, _before_exec(doors))
+        return _run(program, enclosure, _before_exec(doors, limit))
     finally:
         for door in doors:
             os.close(door)
 
 
-def _run(
-    kind: str, job: Job, timeout_s: float, enclosure: Enclosure, before_exec: Callable[[], None]
-) -> dict[str, Any]:
-    request = json.dumps({"kind": kind, "job": dataclasses.asdict(job)})
+def _run(program: Program, enclosure: Enclosure, before_exec: Callable[[], None]) -> dict[str, Any]:
+    kind = program.kind
     environment = os.environ | {
         "ORT_DISABLE_TELEMETRY": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
     }
+    start = _START.format(program.module)
     process = subprocess.Popen(
-        [*enclosure.prefix, enclosure.python, "-P", "-c", _START, str(ROOT)],
+        [*enclosure.prefix, enclosure.python, "-P", "-c", start, "worker", *program.path],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        errors="replace",
         env={**environment, **enclosure.environment},
         start_new_session=True,
         preexec_fn=before_exec,
     )
     try:
-        answer, talk = process.communicate(request, timeout=timeout_s)
+        answer, talk = process.communicate(json.dumps(program.request), timeout=program.timeout_s)
     except subprocess.TimeoutExpired:
-        raise WorkerTimeoutError(
-            f"the {kind} process did not finish within {timeout_s:g} s and was stopped. Nothing was recorded."
-        ) from None
+        raise WorkerTimeoutError(_too_long(program)) from None
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+    if process.returncode == -signal.SIGXCPU:
+        raise WorkerTimeoutError(_too_long(program))
     if process.returncode != 0:
         cause = WorkerKilledError if process.returncode == -signal.SIGKILL else WorkerError
         raise cause(_crash(kind, process.returncode, talk))
-    return _unwrap(kind, answer)
+    return _unwrap(program, answer)
 
 
-def _unwrap(kind: str, answer: str) -> dict[str, Any]:
+def _too_long(program: Program) -> str:
+    return (
+        f"the {program.kind} process did not finish within {program.timeout_s:g} s and was stopped. "
+        "Nothing was recorded. Where the file is trusted: --time-limit gives it longer."
+    )
+
+
+def _too_large(program: Program) -> str:
+    limit = "" if program.memory_bytes is None else f" of {format_bytes(program.memory_bytes)}"
+    return (
+        f"the {program.kind} process needs more memory than its limit{limit}. Nothing was recorded. "
+        "Where the file is trusted: --memory-limit gives it more."
+    )
+
+
+def _unwrap(program: Program, answer: str) -> dict[str, Any]:
     try:
         result = json.loads(answer)
     except json.JSONDecodeError:
-        raise WorkerError(f"the {kind} process ended without an answer. Nothing was recorded.") from None
+        raise WorkerError(
+            f"the {program.kind} process ended without an answer. Nothing was recorded."
+        ) from None
     if "error" in result:
+        if result["error"]["kind"] == OUT_OF_MEMORY:
+            raise WorkerMemoryError(_too_large(program))
         error = getattr(errors, result["error"]["kind"], errors.RecPressError)
         raise error(result["error"]["message"])
     return dict(result)
@@ -120,12 +171,13 @@ def _crash(kind: str, code: int, talk: str) -> str:
     return f"the {kind} process {reason}. Nothing was recorded.{' It said: ' + last if last else ''}"
 
 
-def _before_exec(doors: Sequence[int]) -> Callable[[], None]:
+def _before_exec(doors: Sequence[int], limit: Callable[[], None]) -> Callable[[], None]:
     """For the child, before it becomes the worker: step inside, and be killed when the bench is."""
     die_with_parent = dies_with_parent()
 
     def in_child() -> None:
         die_with_parent()
+        limit()
         for door in doors:
             os.write(door, b"0")
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from device_bench.contention import Contention
 from device_bench.device import device_facts, software_facts
+from device_bench.guard import SAMPLES_PER_S, STANDARD, Guard
 from device_bench.measure import WARMUP_QUERIES, Job
-from device_bench.options import TIMEOUT_S, Protocol
+from device_bench.options import Protocol
 from device_bench.process import run_worker
 from device_bench.runtimes.opening import check_format, import_runtime
 from device_bench.state import invalid_reasons, read_state, state_warnings
@@ -32,15 +33,15 @@ def run_bundle(folder: Path, protocol: Protocol, report: Report, command: str) -
     bundle = open_for_run(folder, protocol)
     job = job_of(folder, bundle, protocol)
     created, device, before = datetime.datetime.now(datetime.UTC), device_facts(), read_state()
-    self_test = run_worker("selftest", job, TIMEOUT_S)
+    self_test = run_worker("selftest", job, protocol.timeout_s)
     report(f"{bundle.name}: self-test passed, {self_test['queries']} queries")
-    idle = run_worker("idle", job, TIMEOUT_S)
-    cold = _cold_starts(job, protocol.processes, bundle.name, report)
-    memory = run_worker("memory", job, TIMEOUT_S)
+    idle = run_worker("idle", job, protocol.timeout_s)
+    cold = _cold_starts(job, protocol, bundle.name, report)
+    memory = run_worker("memory", job, protocol.timeout_s)
     report(f"{bundle.name}: timing {2 * protocol.seconds:g} s or more, then ranking every evaluation user")
-    measured = run_worker("measure", job, TIMEOUT_S)
+    measured = run_worker("measure", job, protocol.timeout_s)
     after = read_state()
-    sustained = _sustained(job, bundle.name, report)
+    sustained = _sustained(job, protocol, bundle.name, report)
 
     latency = measured["latency_ns"] | {
         name: [sample[f"{name}_ns"] for sample in cold] for name in ("first_query", "load", "import")
@@ -89,11 +90,11 @@ def run_bundle(folder: Path, protocol: Protocol, report: Report, command: str) -
     }
 
 
-def _sustained(job: Job, name: str, report: Report) -> dict[str, Any] | None:
+def _sustained(job: Job, protocol: Protocol, name: str, report: Report) -> dict[str, Any] | None:
     if not job.sustained_s:
         return None
     report(f"{name}: {job.sustained_s:g} s of queries without a pause")
-    return run_worker("sustained", job, TIMEOUT_S + job.sustained_s)
+    return run_worker("sustained", job, protocol.timeout_s + job.sustained_s)
 
 
 def open_for_run(folder: Path, protocol: Protocol) -> Bundle:
@@ -104,6 +105,17 @@ def open_for_run(folder: Path, protocol: Protocol) -> Bundle:
         bundle.contract.format, protocol.runtime
     )  # its absence is one line here, not a crashed worker
     return bundle
+
+
+def self_test_apart(folder: Path, guard: Guard = STANDARD) -> tuple[Bundle, int]:
+    """The bundle, when everything in it is right, and how many answers were; its model runs in a worker only.
+
+    Raises what the bundle deserves, or WorkerError where its model crashes or exceeds the guard's limits.
+    """
+    bundle = open_for_run(folder, Protocol())
+    job = job_of(folder, bundle, Protocol(memory_limit=guard.memory_bytes))
+    found = run_worker("selftest", job, guard.time(bundle.total_bytes))
+    return bundle, int(found["queries"])
 
 
 def job_of(folder: Path, bundle: Bundle, protocol: Protocol) -> Job:
@@ -121,7 +133,13 @@ def job_of(folder: Path, bundle: Bundle, protocol: Protocol) -> Job:
         runtime=protocol.runtime,
         delegate=protocol.delegate,
         sustained_s=protocol.sustained_s,
+        memory_limit=protocol.guard.memory(bundle.total_bytes, _samples(protocol)),
     )
+
+
+def _samples(protocol: Protocol) -> float:
+    """Queries that one process times, at most."""
+    return max(protocol.queries, protocol.seconds * SAMPLES_PER_S, SAMPLES_PER_S)
 
 
 def gate_warnings(bundle: Bundle) -> list[str]:
@@ -140,7 +158,7 @@ def artifact_facts(bundle: Bundle) -> dict[str, Any]:
         "bundle_sha256": bundle.digest,
         "model_sha256": bundle.files[contract.model_file]["sha256"],
         "file_bytes": bundle.model_bytes,
-        "bundle_bytes": sum(int(facts["bytes"]) for facts in bundle.files.values()),
+        "bundle_bytes": bundle.total_bytes,
         "format": contract.format,
         "recipe": contract.recipe,
         "profile": contract.profile,
@@ -152,11 +170,11 @@ def artifact_facts(bundle: Bundle) -> dict[str, Any]:
     }
 
 
-def _cold_starts(job: Job, processes: int, name: str, report: Report) -> Sequence[dict[str, Any]]:
-    samples = []
+def _cold_starts(job: Job, protocol: Protocol, name: str, report: Report) -> Sequence[dict[str, Any]]:
+    samples, processes = [], protocol.processes
     start = told = time.perf_counter()
     for done in range(1, processes + 1):
-        samples.append(run_worker("cold", job, TIMEOUT_S))
+        samples.append(run_worker("cold", job, protocol.timeout_s))
         now = time.perf_counter()
         if now - told > 2 and done < processes:
             left_s = (now - start) / done * (processes - done)

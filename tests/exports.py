@@ -8,6 +8,7 @@ from safetensors.numpy import save
 
 from recpress_edge.core.bundle import Contract, Evaluation
 from recpress_edge.core.files import sha256_bytes, write_json
+from recpress_edge.core.metrics import judging_cutoff
 from recpress_edge.core.rng import stream
 from recpress_export.arrays import MODEL_FACTS, MODEL_FILE, MODEL_SCHEMA, Student, read_student
 from recpress_export.graph import Graph, contract_for, describe, describe_int8
@@ -79,6 +80,7 @@ def source_of(student: Student) -> Source:
         definition={"valid": "hits / |relevant|, valid", "test": "hits / |relevant|, test"},
         teacher_bytes=4 * 200 * (n_users + n_items),
         item_counts=np.arange(n_items)[::-1] // 3,
+        cutoff=judging_cutoff(np.array([n_items - 3])),
         command="recpress-edge export --student htd_dim6",
     )
 

@@ -169,6 +169,7 @@ def make_record(
             "ndcg@10": recall * 0.2,
             "ndcg@20": recall * 0.25,
             "ndcg@50": recall * 0.3,
+            "cutoff": 50,
             "definition": RECALL,
             "split": "test",
             "users": 5219,

@@ -106,7 +106,10 @@ REASONS = {
         lambda f: resign(f, lambda m: m["contract"].update(n_users=41)),
         "must hold 41 distinct lines",
     ),
-    "not a model": (lambda f: ((f / "model.onnx").write_bytes(b"\x08" * 99), resign(f)), "cannot load"),
+    "not a model": (
+        lambda f: ((f / "model.onnx").write_bytes(b"\x08" * 99), resign(f)),
+        "is not a readable onnx file",
+    ),
     "huge arrays": (lambda f: oversized_arrays(f, stream(0, "size")), "is not a readable evaluation file"),
     "no zip": (lambda f: ((f / "evaluation.npz").write_bytes(b"PK"), resign(f)), "not a readable evaluation"),
     "repeated id": (
@@ -119,7 +122,7 @@ REASONS = {
     ),
     "nan score": (
         edit("selftest.json", lambda v: v["scores"][0].__setitem__(0, float("nan"))),
-        "self-test failed at user 0",
+        "a score is nan, which no model may answer",
     ),
 }
 

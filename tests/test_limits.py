@@ -100,7 +100,7 @@ def test_out_of_memory_is_an_answer_not_a_crash(bundle):
 
 @pytest.mark.usefixtures("permitted")
 def test_a_time_out_is_an_answer(bundle, monkeypatch):
-    monkeypatch.setattr(limits, "TIMEOUT_S", 0.05)
+    monkeypatch.setattr(Protocol, "timeout_s", 0.05)
     record = limited(bundle, "cpus=0.2")
     assert (record["outcome"], record["stage"]) == ("timed out", "selftest")
     assert boxes() == []

@@ -38,7 +38,7 @@ def old_python():
 @pytest.mark.parametrize("recipe", ["fp32", "int8-dim"])
 def test_it_gives_the_answers_that_the_reference_gave(old_python, recipe, tmp_path):
     source = dataclasses.replace(make_source(tmp_path / "model"), file_format="tflite")
-    gate = Gate(min_overlap_at_50=0.0, max_recall_at_50_loss=1.0, lost_users=0)
+    gate = Gate(min_overlap=0.0, max_recall_loss=1.0, max_ndcg_loss=1.0, max_item_shift=1.0, lost_users=0)
     folder = export_bundle(source, RECIPES[recipe], tmp_path / "tiny", gate=gate).bundle.folder
     done = subprocess.run(
         [old_python, "-m", "device_bench", "run", str(folder), *QUICK, "--out", str(tmp_path / "r.json")],
@@ -57,4 +57,4 @@ def test_it_gives_the_answers_that_the_reference_gave(old_python, recipe, tmp_pa
     assert record["selftest"] == {"queries": 64, "exact": recipe != "fp32"}
     here = verify_bundle(folder)
     assert here.runtime.name == "ai-edge-litert"
-    assert record["quality"] == ranking_quality(here.runtime, here.evaluation)
+    assert record["quality"] == ranking_quality(here)

@@ -15,7 +15,7 @@ from recpress_export.quantize import RECIPES
 from recpress_export.single_user import SingleUserFill
 
 DIM, N_ITEMS = 6, 120
-NO_GATE = Gate(min_overlap_at_50=0.0, max_recall_at_50_loss=1.0, lost_users=0)
+NO_GATE = Gate(min_overlap=0.0, max_recall_loss=1.0, max_ndcg_loss=1.0, max_item_shift=1.0, lost_users=0)
 
 
 def exported(

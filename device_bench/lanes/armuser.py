@@ -23,7 +23,7 @@ from device_bench.lanes.emulated import (
     must_be_equal,
 )
 from device_bench.lanes.targets import Record, Report
-from device_bench.options import TIMEOUT_S, Request
+from device_bench.options import Request
 from device_bench.process import Enclosure, WorkerError, run_worker
 from device_bench.protocol import artifact_facts, job_of, open_for_run
 from recpress_edge.core.bundle import Bundle
@@ -103,9 +103,9 @@ class _Board:
 def _run_one(board: _Board, folder: Path, bundle: Bundle, report: Report) -> dict[str, Any]:
     request, created = board.request, datetime.datetime.now(datetime.UTC)
     job = job_of(folder, bundle, request.protocol)
-    host = run_worker("rank", job, TIMEOUT_S)
+    host = run_worker("rank", job, request.protocol.timeout_s)
     report(f"{bundle.name} on {request.target}: self-test and every evaluation user on {board.identity.core}")
-    found = run_worker("rank", job, TIMEOUT_S, board.enclosure())
+    found = run_worker("rank", job, request.protocol.timeout_s, board.enclosure())
     answers = host_section(host, found["quality"])
     wrong = not answers["ids_equal"] and must_be_equal(bundle.contract, request.protocol.delegate)
     if not answers["ids_equal"]:
@@ -159,7 +159,7 @@ def counted(board: _Board, job: Any) -> dict[str, Any]:
         what="compiling the counting plugin",
     )
     options = f"file={plugin},out={marks},cache={board.identity.caches}"
-    run_worker("marked", job, TIMEOUT_S, board.enclosure(options))
+    run_worker("marked", job, board.request.protocol.timeout_s, board.enclosure(options))
     return summary(marks.read_text(), board.identity)
 
 

@@ -23,7 +23,7 @@ from device_bench.lanes.emulated import (
     must_be_equal,
 )
 from device_bench.lanes.targets import Record, Report, Target
-from device_bench.options import TIMEOUT_S, Request
+from device_bench.options import Request
 from device_bench.process import run_worker
 from device_bench.protocol import artifact_facts, job_of, open_for_run
 from recpress_edge.core.bundle import Bundle
@@ -86,7 +86,7 @@ def run(request: Request, bundles: Sequence[Path], report: Report) -> Iterator[R
     for folder in bundles:
         bundle = open_for_run(folder, request.protocol)
         setup = prepare(bundle.contract.format, root, report)
-        host = run_worker("rank", job_of(folder, bundle, request.protocol), TIMEOUT_S)
+        host = run_worker("rank", job_of(folder, bundle, request.protocol), request.protocol.timeout_s)
         for cpu in cpus_of(request.target):
             record = run_once(_Boot(setup, folder, bundle, request, cpu, host), report)
             yield record

@@ -23,7 +23,7 @@ from typing import Any, Final
 from device_bench.lanes import onboard
 from device_bench.lanes.returned import check_returned
 from device_bench.lanes.targets import Record, Report
-from device_bench.options import TIMEOUT_S, Request
+from device_bench.options import Request
 from device_bench.process import ROOT, dies_with_parent
 from recpress_edge.core.bundle import Bundle, open_bundle
 from recpress_edge.core.errors import ArtifactError, ConfigError, MissingExtraError, RecPressError
@@ -146,7 +146,7 @@ def _on_board(request: Request, bundle: Bundle, report: Report) -> Any:
 def overall_s(request: Request) -> float:
     """No run may take longer: every process may use its own time-out, and the bench's runs are bounded."""
     protocol = request.protocol
-    return TIMEOUT_S + 4 * protocol.seconds + 30 * (protocol.processes + 4) + protocol.sustained_s
+    return protocol.timeout_s + 4 * protocol.seconds + 30 * (protocol.processes + 4) + protocol.sustained_s
 
 
 def pack(bundle: Bundle) -> bytes:

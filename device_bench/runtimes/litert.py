@@ -10,7 +10,7 @@ from typing import Final, SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
-from device_bench.runtimes.query import Answer, SeenItems, check_query, no_items
+from device_bench.runtimes.query import Answer, SeenItems, check_query, checked, no_items
 from recpress_edge.core.bundle import Contract
 from recpress_edge.core.errors import ArtifactError, MissingExtraError
 
@@ -158,8 +158,9 @@ class LiteRT:
         """Best k unseen items; ConfigError on an id out of range, ArtifactError when the model fails."""
         feed = self.prepare(user, seen, k)
         try:
-            return self.run(feed)
+            answer = self.run(feed)
         except (ValueError, RuntimeError) as error:
             raise ArtifactError(
                 f"the model failed on user {user} with k {k}: {error}", fault="model"
             ) from None
+        return checked(answer, feed.k, self.n_items) if feed.k else answer

@@ -8,7 +8,7 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
-from device_bench.runtimes.query import Answer, SeenItems, check_query, no_items
+from device_bench.runtimes.query import Answer, SeenItems, check_query, checked, no_items
 from recpress_edge.core.bundle import Contract
 from recpress_edge.core.errors import ArtifactError, MissingExtraError
 
@@ -98,11 +98,13 @@ class OnnxRuntime:
     def recommend(self, user: SupportsIndex | None, seen: SeenItems, k: SupportsIndex) -> Answer:
         """Best k unseen items; ConfigError on an id out of range, ArtifactError when the model fails."""
         feed = self.prepare(user, seen, k)
-        if not feed[self._k][0]:
+        wanted = int(feed[self._k][0])
+        if not wanted:
             return no_items()
         try:
-            return self.run(feed)
+            answer = self.run(feed)
         except Exception as error:
             raise ArtifactError(
                 f"the model failed on user {user} with k {k}: {error}", fault="model"
             ) from None
+        return checked(answer, wanted, self.n_items)

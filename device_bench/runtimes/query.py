@@ -8,7 +8,7 @@ from typing import SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
-from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.errors import ArtifactError, ConfigError
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
@@ -79,6 +79,25 @@ def _check_user(user: SupportsIndex | None, n_users: int) -> int:
     if not 0 <= user < n_users:
         raise ConfigError(f"user index {user} is outside 0..{n_users - 1}")
     return user
+
+
+def checked(answer: Answer, k: int, n_items: int) -> Answer:
+    """The answer, when it is k items of the catalogue; else an ArtifactError: an id beyond it has no name.
+
+    A negative one would count from the end and name another item.
+    """
+    items, scores = answer
+    if items.shape != (k,) or scores.shape != (k,):
+        raise ArtifactError(
+            f"the model was asked for {k} items and gave {items.shape} items with {scores.shape} scores",
+            fault="model",
+        )
+    found = items.tolist()  # of a few numbers; numpy's own min and max take longer
+    if min(found) < 0 or max(found) >= n_items:
+        raise ArtifactError(
+            f"the model names an item outside 0..{n_items - 1}: {min(found)}..{max(found)}", fault="model"
+        )
+    return answer
 
 
 def no_items() -> Answer:

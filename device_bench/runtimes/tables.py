@@ -33,11 +33,20 @@ def read_tables(path: Path, contract: Contract) -> Tables:
     KeyError where a table is not in it; ArtifactError where the file cannot be read at all.
     """
     try:
-        return _READERS[contract.format](path.read_bytes(), contract)
+        return _check_scales(_READERS[contract.format](path.read_bytes(), contract), contract)
     except (struct.error, IndexError, TypeError, ValueError) as error:
         raise ArtifactError(
             f"{path} is not a readable {contract.format} file: {error}", fault="model"
         ) from None
+
+
+def _check_scales(tables: Tables, contract: Contract) -> Tables:
+    """A scale with an axis too many would make a table of every pair when numpy multiplies by it."""
+    shapes = {"user_scale": (contract.n_users,), "item_scale": (contract.n_items,), "step": ()}
+    for name, shape in shapes.items():
+        if name in tables and tables[name].shape not in (shape, shape or (1,)):
+            raise ValueError(f"{name} has shape {tables[name].shape}, expected {shape}")
+    return tables
 
 
 def unpack_int4(packed: NDArray[np.uint8], dim: int) -> NDArray[np.int8]:

@@ -1,17 +1,18 @@
 """The tensors of a TFLite file, read without flatbuffers: a board may have numpy only.
 
-A TFLite file is one flatbuffer (flatbuffers.dev/internals, tensorflow/lite/schema/schema.fbs). What is needed
-of it is Model.subgraphs = 2 and .buffers = 4, SubGraph.tensors = 0, Tensor.shape = 0, .type = 1, .buffer = 2
-and .name = 3, and Buffer.data = 0. Every number is little-endian.
+A TFLite file is a flatbuffer (tensorflow/lite/schema/schema.fbs). What is needed of it is Model.subgraphs = 2
+and .buffers = 4, SubGraph.tensors = 0, Tensor.shape = 0, .type = 1, .buffer = 2 and .name = 3, and
+Buffer.data = 0. Every number is little-endian.
 """
 
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from recpress_edge.core import flatbuffer
 
 _IDENTIFIER: Final = b"TFL3"
 _SUBGRAPHS, _BUFFERS = 2, 4
@@ -47,8 +48,10 @@ def tflite_tensors(data: bytes) -> dict[str, Tensor]:
     """
     if data[4:8] != _IDENTIFIER:
         raise ValueError(f"it does not start as a TFLite file does, with {_IDENTIFIER!r} after four bytes")
-    model = _Table(data, _uint(data, 0))
-    buffers, graph = model.tables(_BUFFERS), model.tables(_SUBGRAPHS)[0]
+    model = flatbuffer.root(data)
+    buffers, graph = list(model.tables(_BUFFERS)), next(model.tables(_SUBGRAPHS), None)
+    if graph is None:
+        raise ValueError("it has no graph")
     found = {}
     for tensor in graph.tables(_TENSORS):
         shape = tuple(tensor.numbers(_SHAPE, np.int32).tolist())
@@ -65,52 +68,3 @@ def _values(kind: int, shape: tuple[int, ...], stored: NDArray[np.uint8]) -> NDA
         halves = np.stack([values & 15, values >> 4], axis=1).ravel()[: int(np.prod(shape))].astype(np.int16)
         values = np.where(halves > 7, halves - 16, halves).astype(np.int8)
     return values.reshape(shape)
-
-
-def _uint(data: bytes, at: int) -> int:
-    return int(struct.unpack_from("<I", data, at)[0])
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """A flatbuffer table: its fields are found through the list of their offsets before or behind it."""
-
-    data: bytes
-    at: int
-
-    def _field(self, number: int) -> int | None:
-        """Where a field's value is; None where it has its default."""
-        offsets = self.at - struct.unpack_from("<i", self.data, self.at)[0]
-        place = 4 + 2 * number
-        if place >= struct.unpack_from("<H", self.data, offsets)[0]:
-            return None
-        moved = struct.unpack_from("<H", self.data, offsets + place)[0]
-        return self.at + moved if moved else None
-
-    def scalar(self, number: int, form: str) -> int:
-        """A number; 0 by default."""
-        at = self._field(number)
-        return 0 if at is None else int(struct.unpack_from(form, self.data, at)[0])
-
-    def _vector(self, number: int) -> tuple[int, int]:
-        """Where a vector's first element is, and how many there are."""
-        at = self._field(number)
-        if at is None:
-            return 0, 0
-        start = at + _uint(self.data, at)
-        return start + 4, _uint(self.data, start)
-
-    def numbers(self, number: int, dtype: Any) -> NDArray[Any]:
-        """A vector of numbers; empty by default."""
-        at, count = self._vector(number)
-        return np.frombuffer(self.data, dtype, count, at) if count else np.empty(0, dtype)
-
-    def text(self, number: int) -> str:
-        at, count = self._vector(number)
-        return self.data[at : at + count].decode()
-
-    def tables(self, number: int) -> list["_Table"]:
-        """A vector of tables."""
-        at, count = self._vector(number)
-        places = [at + 4 * index for index in range(count)]
-        return [_Table(self.data, place + _uint(self.data, place)) for place in places]

@@ -5,17 +5,30 @@ from pathlib import Path
 
 from device_bench.runtimes.opening import open_runtime
 from device_bench.runtimes.reference import ReferenceRuntime
+from recpress_edge.core.bundle import Evaluation
 from recpress_edge.core.contract import Contract
-from recpress_edge.core.files import write_atomic
+from recpress_edge.core.files import sha256_file, write_atomic
 from recpress_export.arrays import Student
 from recpress_export.closing import Ending, Made, finish
+from recpress_export.exactness import (
+    check_close,
+    check_exact,
+    check_rounding,
+    check_sound,
+    check_stored_floats,
+    check_tables,
+    check_whole,
+    spread_users,
+    stored_tables,
+    whole_queries,
+)
 from recpress_export.formats import write_model
 from recpress_export.graph import Graph, describe, describe_int8
 from recpress_export.parity import (
     Gate,
+    Lists,
     Parity,
     Update,
-    check_exact,
     compare,
     float64_reference,
     int8_reference,
@@ -23,7 +36,7 @@ from recpress_export.parity import (
 )
 from recpress_export.profiles import base_contract
 from recpress_export.quantize import RECIPES, QuantizedTables, Recipe, quantize, stored_floats
-from recpress_export.rows import make_selftest, score_tolerance
+from recpress_export.rows import FLOAT_TOLERANCE, make_selftest, score_tolerance
 from recpress_export.source import Source, bundle_name, model_metadata, provenance_of, quality_chain
 
 
@@ -32,12 +45,14 @@ def fill_all_users(
 ) -> Made:
     """Everything that an all-users bundle holds, and its gate."""
     student = source.student
-    quantized = quantize(recipe, student.user_emb, student.item_emb)
+    quantized = checked_tables(student, recipe)
     selftest = make_selftest(plain_reference(student, recipe, quantized), source.test)
     provenance = provenance_of(source)
     graph = graph_of(source, recipe, quantized, score_tolerance(selftest, exact=recipe.exact))
     model = draft / graph.contract.model_file
     write_atomic(model, write_model(graph, model_metadata(provenance, recipe)))
+    digest = sha256_file(model)
+    check_tables(model, graph.contract, stored_tables(recipe, student, quantized))
     fp32_bytes, parity = measure(model, source, recipe, graph.contract, quantized, update)
     ending = Ending(
         name=bundle_name(student.name, student.seed, recipe, source.file_format),
@@ -50,8 +65,21 @@ def fill_all_users(
         user_ids=source.user_ids,
         selftest=selftest,
         test=source.test,
+        model_sha256=digest,
     )
     return finish(draft, source, recipe, gate, ending, force=force)
+
+
+def checked_tables(student: Student, recipe: Recipe) -> QuantizedTables | None:
+    """The integers that the recipe stores, each of them right; None where it stores floats."""
+    quantized = quantize(recipe, student.user_emb, student.item_emb)
+    if quantized is not None:
+        check_rounding(quantized, student.user_emb, student.item_emb)
+        return quantized
+    users, items = stored_floats(recipe, student.user_emb, student.item_emb)
+    check_stored_floats(users, student.user_emb, "user")
+    check_stored_floats(items, student.item_emb, "item")
+    return None
 
 
 def graph_of(source: Source, recipe: Recipe, quantized: QuantizedTables | None, tolerance: float) -> Graph:
@@ -83,22 +111,18 @@ def measure(
     update: Update,
 ) -> tuple[int, Parity]:
     """Size of the fp32 file, and ``model``'s parity: fp32 with numpy float64, others with the fp32 file."""
-    student, valid, counts = source.student, source.valid, source.item_counts
-    phases = 2 if quantized is None else 3
-    found = rank(open_runtime(model, contract), valid, phase(update, 0, phases), "rank the written file")
+    student, valid = source.student, source.valid
+    phases = 2 if recipe.name == "fp32" else 3
+    runtime = open_runtime(model, contract)
+    found = rank(runtime, valid, phase(update, 0, phases), "rank the written file")
+    check_sound(found, valid, student.n_items)
+    reference, words, error = _fast_reference(student, recipe, quantized)
+    truth = rank(reference, valid, phase(update, 1, phases), words)
+    users = check_against(found, truth, valid, error)
+    queries = whole_queries(reference, spread_users(student.n_users))
+    check_whole(runtime, reference, queries, student.n_items, error)
     if recipe.name == "fp32":
-        truth = rank(
-            float64_reference(student.user_emb, student.item_emb),
-            valid,
-            phase(update, 1, phases),
-            "rank in float64",
-        )
-        size = model.stat().st_size
-        return size, compare(truth, found, valid, student.seed, "numpy float64", None, counts)
-    users = None
-    if quantized is not None:
-        exact = rank(int8_reference(quantized), valid, phase(update, 1, phases), "rank in numpy integers")
-        users = check_exact(found, exact, valid)
+        return model.stat().st_size, compare(truth, found, source.yardstick, "numpy float64")
     plain = RECIPES["fp32"]
     with tempfile.TemporaryDirectory(prefix="recpress-") as folder:
         graph = graph_of(source, plain, None, 0.0)
@@ -109,7 +133,25 @@ def measure(
         )
         size = path.stat().st_size
     name = "the fp32 file of the same student"
-    return size, compare(before, found, valid, student.seed, name, users, counts)
+    return size, compare(before, found, source.yardstick, name, users)
+
+
+def _fast_reference(
+    student: Student, recipe: Recipe, quantized: QuantizedTables | None
+) -> tuple[ReferenceRuntime, str, float]:
+    """numpy's answers of what is stored, what that is called, and how far a file's scores may be from it."""
+    if quantized is not None:
+        return int8_reference(quantized), "rank in numpy integers", 0.0
+    stored = stored_floats(recipe, student.user_emb, student.item_emb)
+    return float64_reference(*stored), "rank in float64", FLOAT_TOLERANCE
+
+
+def check_against(found: Lists, truth: Lists, users: Evaluation, error: float) -> int | None:
+    """How many users were found equal; None where equal within an error is all that can be asked."""
+    if not error:
+        return check_exact(found, truth, users)
+    check_close(found, truth, users, error)
+    return None
 
 
 def phase(update: Update, index: int, count: int) -> Update:

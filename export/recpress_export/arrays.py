@@ -82,7 +82,7 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]], s
         raise ArtifactError(
             f"{path} is not the file that {MODEL_FACTS} describes: "
             f"SHA-256 {found}, expected {facts['sha256']}. "
-            f"Delete {folder} and train again."
+            "It was not touched. Train it again, or bring the folder again whole."
         )
     try:
         return facts, dict(sorted(load(data).items())), found  # load gives them in any order

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recpress_edge.core.bundle import Contract
-from recpress_edge.core.units import format_bytes
+from recpress_edge.core.metrics import DEFAULT_CUTOFF, stated_cutoff
+from recpress_edge.core.units import format_bytes, format_share
 from recpress_export.profiles import stored_text
 from recpress_export.quantize import Recipe
 
@@ -26,6 +27,7 @@ def write_card(
                 f"set: {data['name']}",
                 f"licence: {data['licence']}",
                 f"split: {data['protocol']}",
+                *([f"ties in time: {data['ties']}"] if data.get("ties") else []),
                 f"digest: `{data['digest']}`",
             ]
         ),
@@ -39,10 +41,11 @@ def write_card(
         ),
         f"## Quality\n\nDefinition: {quality['definition']['valid']} (valid); "
         f"{quality['definition']['test']} (test).\n\n"
-        + _chain(quality["chain"])
+        + _chain(quality["chain"], stated_cutoff(quality))
         + "\n\n"
         + _parity(quality["parity"])
-        + _fold_in(quality.get("fold_in")),
+        + _fold_in(quality.get("fold_in"))
+        + _small(contract, stated_cutoff(quality)),
         *_updates(contract, provenance.get("updates", [])),
         "## Use\n\n```\ndevice_bench run .        # verifies, runs the self-test, measures\n```\n\n"
         f"`{contract.model_file}` takes {_inputs(contract)} and "
@@ -152,13 +155,24 @@ def _fold_in(beside: Mapping[str, Any] | None) -> str:
     """What the history costs against the user table that it replaces; nothing for the other profiles."""
     if beside is None:
         return ""
-    change = beside["change"]["recall@50"]
+    k = beside["cutoff"]
+    change = beside["change"][f"recall@{k}"]
     delta = change["delta"]
     return (
         f"\n\nWithout a user table: on the same {beside['users']:,} validation users, from their train "
-        f"items, Recall@50 {change['before']:.4f} with their own vectors, "
+        f"items, Recall@{k} {change['before']:.4f} with their own vectors, "
         f"{change['after']:.4f} from the history, "
         f"difference {delta['mean']:+.4f} [{delta['low']:+.4f}, {delta['high']:+.4f}]."
+    )
+
+
+def _small(contract: Contract, k: int) -> str:
+    """Why another K than 50 judges; nothing where 50 does."""
+    if k == DEFAULT_CUTOFF:
+        return ""
+    return (
+        f"\n\nK is {k}: of a catalogue of {contract.n_items:,} items the first {DEFAULT_CUTOFF} hold most of "
+        "what is relevant in whatever order."
     )
 
 
@@ -171,11 +185,11 @@ def _teacher(provenance: Mapping[str, Any]) -> str:
     return f"distilled from `{teacher['name']}`" if teacher else "trained without a teacher"
 
 
-def _chain(chain: Sequence[Mapping[str, Any]]) -> str:
-    rows = ["| stage | bytes | valid Recall@50 | test Recall@50 |", "|---|---|---|---|"]
+def _chain(chain: Sequence[Mapping[str, Any]], k: int) -> str:
+    rows = [f"| stage | bytes | valid Recall@{k} | test Recall@{k} |", "|---|---|---|---|"]
     for stage in chain:
         size = format_bytes(stage["bytes"]) if stage["bytes"] else ""
-        cells = [_figure(stage[split], "recall@50") for split in ("valid", "test")]
+        cells = [_figure(stage[split], f"recall@{k}") for split in ("valid", "test")]
         rows.append(f"| {stage['stage']}: {stage['name']} | {size} | {' | '.join(cells)} |")
     return "\n".join(rows)
 
@@ -186,11 +200,12 @@ def _updates(contract: Contract, updates: Sequence[Mapping[str, Any]]) -> list[s
         return []
     lines = []
     for entry in updates:
-        recall = entry["recall@50"]
+        recall = entry["recall"]
+        metric = f"{recall['split']} Recall@{recall['cutoff']}"
         clipped = f"; {entry['clipped_rows']:,} new rows clipped" if entry["clipped_rows"] else ""
         lines.append(
             f"{entry['appended']:,} appended, {entry['replaced']:,} replaced, {entry['retired']:,} retired"
-            f"{clipped}; {recall['split']} Recall@50 {recall['before']:.4f} to {recall['after']:.4f}"
+            f"{clipped}; {metric} {recall['before']:.4f} to {recall['after']:.4f}"
         )
     return [
         "## Updates\n\nThe catalogue was changed after the figures above were measured.\n\n"
@@ -200,13 +215,16 @@ def _updates(contract: Contract, updates: Sequence[Mapping[str, Any]]) -> list[s
     ]
 
 
-def _figure(metrics: Mapping[str, float] | None, key: str) -> str:
-    return f"{metrics[key]:.4f}" if metrics and key in metrics else ""
+def _figure(metrics: Mapping[str, float | None] | None, key: str) -> str:
+    return format_share(metrics[key]) if metrics and key in metrics else ""
 
 
 def _parity(parity: Mapping[str, Any]) -> str:
-    change, overlap = parity["change"]["recall@50"], parity["overlap"]["overlap@50"]
-    delta = change["delta"]
+    k = parity["cutoff"]
+    overlap = parity["overlap"][f"overlap@{k}"]
+    changes = ", ".join(
+        _change(name, parity["change"][f"{name.lower()}@{k}"], k) for name in ("Recall", "NDCG")
+    )
     exact = (
         f" Ids and scores equal the integer reference for all {parity['exact_users']:,} of them."
         if parity["exact_users"] is not None
@@ -214,17 +232,23 @@ def _parity(parity: Mapping[str, Any]) -> str:
     )
     return (
         f"On {parity['users']:,} validation users against {parity['reference']}: "
-        f"overlap@50 {overlap['mean']:.4f} (lowest user {overlap['lowest']:.2f}), "
-        f"Recall@50 {change['before']:.4f} to {change['after']:.4f}, "
-        f"difference {delta['mean']:+.4f} [{delta['low']:+.4f}, {delta['high']:+.4f}] "
-        "(95 % paired bootstrap)." + exact + _thirds(parity["by_popularity"]) + _gate(parity["gate"])
+        f"overlap@{k} {overlap['mean']:.4f} (lowest user {overlap['lowest']:.2f}), {changes} "
+        "(95 % paired bootstrap)." + exact + _thirds(parity["by_popularity"], k) + _gate(parity["gate"])
     )
 
 
-def _thirds(thirds: Mapping[str, Any]) -> str:
+def _change(name: str, change: Mapping[str, Any], k: int) -> str:
+    delta = change["delta"]
+    return (
+        f"{name}@{k} {change['before']:.4f} to {change['after']:.4f}, "
+        f"difference {delta['mean']:+.4f} [{delta['low']:+.4f}, {delta['high']:+.4f}]"
+    )
+
+
+def _thirds(thirds: Mapping[str, Any], k: int) -> str:
     rows = [
         "\n\nItems by train interactions, a third of all interactions each:\n",
-        "| items | | users | Recall@50 before | after | difference |",
+        f"| items | | users | Recall@{k} before | after | difference |",
         "|---|---|---|---|---|---|",
     ]
     for name, third in thirds.items():

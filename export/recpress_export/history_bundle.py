@@ -5,17 +5,28 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device_bench.runtimes.opening import open_runtime
 from device_bench.runtimes.reference import ReferenceRuntime
+from device_bench.runtimes.tables import QMAX
 from recpress_edge.core.contract import HISTORY, Contract
-from recpress_edge.core.files import write_atomic
+from recpress_edge.core.files import sha256_file, write_atomic
 from recpress_edge.core.rng import stream
-from recpress_export.all_users import phase, plain_reference
+from recpress_export.all_users import check_against, checked_tables, phase, plain_reference
+from recpress_export.arrays import Student
 from recpress_export.closing import Ending, Made, finish
+from recpress_export.exactness import (
+    check_nearest,
+    check_sound,
+    check_stored_floats,
+    check_tables,
+    check_whole,
+    stored_tables,
+)
 from recpress_export.formats import write_model
 from recpress_export.history import (
     FoldIn,
@@ -27,20 +38,24 @@ from recpress_export.history import (
     quantize_history,
     with_histories,
 )
+from recpress_export.history_gate import HistoryGate
 from recpress_export.parity import (
     Gate,
     Parity,
+    Runtime,
     Update,
-    check_exact,
     compare,
     float64_reference,
     int8_reference,
     rank,
 )
 from recpress_export.profiles import base_contract, profile_metadata, profile_name
-from recpress_export.quantize import RECIPES, QuantizedTables, Recipe, quantize, stored_floats
-from recpress_export.rows import SELFTEST_USERS, answer_queries, score_tolerance
+from recpress_export.quantize import RECIPES, QuantizedTables, Recipe, stored_floats
+from recpress_export.rows import FLOAT_TOLERANCE, SELFTEST_USERS, answer_queries, score_tolerance
 from recpress_export.source import Source, bundle_name, provenance_of, quality_chain
+
+SUM_TOLERANCE: Final = 10 * FLOAT_TOLERANCE
+"""Of a long history the float32 sum is less precise than a product is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,12 +63,15 @@ class HistoryFill:
     """Fills a draft with the items and a fold-in; ``source``'s valid rows have seen their history only."""
 
     fold_in: FoldIn
+    gate: HistoryGate
+    """What it may lose against the user table."""
 
     def __call__(
         self, draft: Path, source: Source, recipe: Recipe, gate: Gate, update: Update, *, force: bool
     ) -> Made:
         student = source.student
-        quantized = quantize(recipe, student.user_emb, student.item_emb)
+        quantized = checked_tables(student, recipe)
+        self._check_rounding(recipe, quantized)
         histories = made_histories(student.n_items)
         selftest = answer_queries(
             self._reference(source, recipe, quantized, histories, plain=True),
@@ -67,6 +85,8 @@ class HistoryFill:
         graph = describe_history(contract, recipe, student, quantized, self.fold_in)
         model = draft / contract.model_file
         write_atomic(model, write_model(graph, profile_metadata(provenance, recipe, HISTORY)))
+        digest = sha256_file(model)
+        check_tables(model, contract, self._stored(recipe, student, quantized))
         fp32_bytes, parity, beside_table = self._measure(model, source, recipe, contract, quantized, update)
         chain = quality_chain(source, recipe, model.stat().st_size, fp32_bytes, parity)
         ending = Ending(
@@ -83,7 +103,9 @@ class HistoryFill:
             user_ids=[],
             selftest=selftest,
             test=source.test.anonymous(),
+            model_sha256=digest,
             beside_table=beside_table,
+            history_gate=self.gate,
         )
         return finish(draft, source, recipe, gate, ending, force=force)
 
@@ -115,7 +137,7 @@ class HistoryFill:
         update: Update,
     ) -> tuple[int, Parity, Parity]:
         """Size of the fp32 file; parity as for all users; and the file beside the user table it replaces."""
-        student, valid, counts = source.student, source.valid, source.item_counts
+        student, valid, by = source.student, source.valid, source.yardstick
         asked = valid.anonymous()
         rows = dataclasses.replace(valid, users=np.arange(valid.users.size, dtype=np.int32))
         histories = histories_of(valid)
@@ -123,19 +145,20 @@ class HistoryFill:
         def part(index: int) -> Update:
             return phase(update, index, 4)
 
-        found = rank(open_runtime(model, contract), asked, part(0), "rank the written file")
+        runtime = open_runtime(model, contract)
+        found = rank(runtime, asked, part(0), "rank the written file")
+        check_sound(found, valid, student.n_items)
+        self._check_whole(runtime, source, recipe, quantized)
         table = rank(
             float64_reference(student.user_emb, student.item_emb), valid, part(1), "rank by the user table"
         )
-        beside = compare(table, found, valid, student.seed, "the student's user table", None, counts)
-        users = None
-        if quantized is not None:
-            exact = self._reference(source, recipe, quantized, histories)
-            users = check_exact(found, rank(exact, rows, part(2), "rank in numpy integers"), valid)
+        beside = compare(table, found, by, "the student's user table")
+        reference = self._reference(source, recipe, quantized, histories)
+        truth = rank(reference, rows, part(2), "rank in numpy")
+        users = check_against(found, truth, valid, 0.0 if recipe.exact else SUM_TOLERANCE)
         if recipe.name == "fp32":
-            truth = rank(self._reference(source, recipe, None, histories), rows, part(3), "rank in float64")
             size = model.stat().st_size
-            return size, compare(truth, found, valid, student.seed, "numpy float64", None, counts), beside
+            return size, compare(truth, found, by, "numpy float64"), beside
         plain = RECIPES["fp32"]
         with tempfile.TemporaryDirectory(prefix="recpress-") as folder:
             path = Path(folder) / contract.model_file
@@ -145,7 +168,45 @@ class HistoryFill:
             before = rank(open_runtime(path, looser), asked, part(3), "rank the fp32 file")
             size = path.stat().st_size
         name = "the fp32 history file of the same student"
-        return size, compare(before, found, valid, student.seed, name, users, counts), beside
+        return size, compare(before, found, by, name, users), beside
+
+    def _stored(
+        self, recipe: Recipe, student: Student, quantized: QuantizedTables | None
+    ) -> dict[str, NDArray[Any]]:
+        """What the file holds: the items, and the history table where the users were."""
+        tables = stored_tables(recipe, student, quantized, slice(1))
+        items = {name: table for name, table in tables.items() if name not in ("user_emb", "user_scale")}
+        if quantized is None:
+            history_emb, prior = float_history(recipe, self.fold_in)
+            return items | {"history_emb": history_emb, "prior": prior}
+        made = quantize_history(self.fold_in, quantized)
+        return items | {
+            "history_emb": made.history_q,
+            "prior": made.prior_q,
+            "step": np.asarray(made.step),
+        }
+
+    def _check_rounding(self, recipe: Recipe, quantized: QuantizedTables | None) -> None:
+        if quantized is None:
+            history_emb, prior = float_history(recipe, self.fold_in)
+            check_stored_floats(history_emb, self.fold_in.history_emb, "history row of item")
+            check_stored_floats(prior[None], self.fold_in.prior[None], "prior")
+            return
+        made = quantize_history(self.fold_in, quantized)
+        unit = quantized.item_scale.astype(np.float64) / (float(made.step) * QMAX)
+        check_nearest("history row of item", made.history_q, self.fold_in.history_emb * unit)
+        check_nearest("prior", made.prior_q[None], self.fold_in.prior[None] * unit)
+
+    def _check_whole(
+        self, runtime: Runtime, source: Source, recipe: Recipe, quantized: QuantizedTables | None
+    ) -> None:
+        """The scores of every item after nothing, and after each half of the catalogue."""
+        n_items = source.student.n_items
+        halves = [np.arange(start, n_items, 2) for start in (0, 1)]
+        histories = [np.empty(0, np.int64), *halves]
+        reference = self._reference(source, recipe, quantized, histories)
+        queries = [(None, row, items.tolist()) for row, items in enumerate(histories)]
+        check_whole(runtime, reference, queries, n_items, 0.0 if recipe.exact else SUM_TOLERANCE)
 
 
 def made_histories(n_items: int, *, in_order: bool = True) -> list[NDArray[np.int64]]:

@@ -16,9 +16,10 @@ from device_bench.runtimes.reference import ReferenceRuntime
 from device_bench.selftest import REQUANTISED_SCORE
 from recpress_edge.core.bundle import Evaluation, SelfTest
 from recpress_edge.core.contract import HISTORY, Contract
-from recpress_edge.core.files import write_atomic
+from recpress_edge.core.files import sha256_file, write_atomic
 from recpress_export.all_users import phase
 from recpress_export.closing import Ending, Made, finish
+from recpress_export.exactness import WholeQuery, check_close, check_sound, check_whole, spread_users
 from recpress_export.formats import model_file, write_model
 from recpress_export.graph import TFLITE_SEEN_CAPACITY, ExcludeSeen, Graph, ReadTokens, RunNetwork, SelectTop
 from recpress_export.history_bundle import made_histories
@@ -70,6 +71,7 @@ def _fill(
     model = draft / contract.model_file
     traced = trace(student, file_format)
     write_atomic(model, write_model(network_graph(contract, in_recipe(traced, contract)), metadata))
+    digest = sha256_file(model)
     runtime = open_runtime(model, contract)
     fp32_bytes, parity = _measure(runtime, model, source, recipe, contract, (traced, metadata), update)
     chain = quality_chain(source, recipe, model.stat().st_size, fp32_bytes, parity)
@@ -90,6 +92,7 @@ def _fill(
         user_ids=[] if history else source.user_ids,
         selftest=queries if recipe.name == "fp32" else _answered_by(runtime, queries),
         test=source.test.anonymous() if history else source.test,
+        model_sha256=digest,
     )
     return finish(draft, source, recipe, gate, ending, force=force)
 
@@ -212,6 +215,14 @@ def _asked(student: NetworkStudent, valid: Evaluation) -> _Asked:
     return _Asked(valid.anonymous(), rows, histories)
 
 
+def _whole(asked: _Asked) -> list[WholeQuery]:
+    """Some of them, for their scores of every item."""
+    return [
+        (asked.file.user(row), int(asked.numpy.users[row]), asked.file.seen(row).tolist())
+        for row in spread_users(asked.file.users.size)
+    ]
+
+
 def _measure(
     runtime: Runtime,
     model: Path,
@@ -228,13 +239,16 @@ def _measure(
     student, valid = source.student, source.valid
     asked = _asked(student, valid)
     found = rank(runtime, asked.file, phase(update, 0, 2), "rank the written file")
+    check_sound(found, valid, student.n_items)
 
     def beside(before: Lists, name: str) -> Parity:
-        return compare(before, found, valid, student.seed, name, None, source.item_counts)
+        return compare(before, found, source.yardstick, name)
 
     if recipe.name == "fp32":
         reference = _reference(student, asked.histories)
         truth = rank(reference, asked.numpy, phase(update, 1, 2), "rank in float64")
+        check_close(found, truth, valid, FLOAT_ERROR)
+        check_whole(runtime, reference, _whole(asked), student.n_items, FLOAT_ERROR)
         return model.stat().st_size, beside(truth, "numpy float64")
     plain, (traced, metadata) = NETWORK_RECIPES["fp32"], made_of
     with tempfile.TemporaryDirectory(prefix="recpress-") as folder:

@@ -14,7 +14,14 @@ from device_bench.runtimes.reference import ReferenceRuntime, scaled_by_item
 from recpress_edge.core.bundle import Evaluation
 from recpress_edge.core.config import load_config, read_toml
 from recpress_edge.core.errors import DataError, GateError
-from recpress_edge.core.metrics import ndcg_by_user, overlap_by_user, recall_by_user
+from recpress_edge.core.metrics import (
+    is_certain,
+    ndcg_by_user,
+    overlap_by_user,
+    recall_by_user,
+    reported_cutoffs,
+    without_certain,
+)
 from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import Interval, paired_bootstrap
 from recpress_export.popularity import Third, recall_by_third
@@ -26,8 +33,6 @@ I64 = NDArray[np.int64]
 
 GATES: Final = Path(__file__).with_name("export.toml")
 LIST_LENGTH: Final = 50
-OVERLAP_CUTOFFS: Final = (10, 50)
-METRIC_CUTOFFS: Final = (10, 20, 50)
 _EXACT_FLOAT32: Final = 2**24
 
 
@@ -51,13 +56,20 @@ def silent(done: float, total: float, note: str = "") -> None:
 class Gate:
     """What a recipe may lose; see export.toml."""
 
-    min_overlap_at_50: float
-    max_recall_at_50_loss: float
+    min_overlap: float
+    max_recall_loss: float
+    max_ndcg_loss: float
+    max_item_shift: float
     lost_users: int
 
-    def allowed_loss(self, n_users: int) -> float:
-        """Largest mean loss of Recall@50 over that many users."""
-        return max(self.max_recall_at_50_loss, self.lost_users / n_users)
+    def allowed(self, limit: float, n_users: int) -> float:
+        """A limit on a mean over so many users, or the whole hits of ``lost_users`` of them."""
+        return max(limit, self.lost_users / n_users)
+
+    def allowed_loss(self, metric: str, before: float, n_users: int) -> float:
+        """Largest mean loss of a metric over so many users, and never more than half of what there is."""
+        limit = self.max_recall_loss if metric.startswith("recall") else self.max_ndcg_loss
+        return min(self.allowed(limit, n_users), before / 2)
 
 
 def load_gate(recipe: str, path: Path = GATES) -> Gate:
@@ -71,6 +83,11 @@ class Lists:
 
     items: I64
     scores: F32
+
+    def of(self, row: int) -> tuple[I64, F32]:
+        """One list without its padding."""
+        length = int((self.items[row] >= 0).sum())
+        return self.items[row, :length], self.scores[row, :length]
 
     def lengths(self) -> I64:
         return np.asarray((self.items >= 0).sum(axis=1))
@@ -109,25 +126,6 @@ def float64_reference(user_emb: F32 | F16, item_emb: F32 | F16) -> ReferenceRunt
     return ReferenceRuntime(len(users), len(items), lambda user: items @ users[user], lambda _: np.float32(1))
 
 
-def check_exact(found: Lists, reference: Lists, users: Evaluation) -> int:
-    """Ids and scores must be equal for each user, else GateError. Returns the number of users."""
-    same = (found.items == reference.items).all(axis=1) & (found.scores == reference.scores).all(axis=1)
-    if not same.all():
-        row = int(np.argmin(same))
-        at = int(
-            np.argmax(
-                (found.items[row] != reference.items[row]) | (found.scores[row] != reference.scores[row])
-            )
-        )
-        raise GateError(
-            f"the file is not exact: {int((~same).sum())} of {same.size} users differ from the numpy "
-            f"reference, first user {users.users[row]} at rank {at + 1}: item {found.items[row, at]} "
-            f"score {found.scores[row, at]}, expected item {reference.items[row, at]} "
-            f"score {reference.scores[row, at]}"
-        )
-    return int(same.size)
-
-
 @dataclass(frozen=True, slots=True)
 class Overlap:
     """Share of a list that the reference holds too: over users the mean, and the lowest."""
@@ -145,6 +143,24 @@ class Change:
     delta: Interval
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Yardstick:
+    """By what two rankings of the same users are compared."""
+
+    users: Evaluation
+    """The validation users."""
+    item_counts: I64
+    """(I,) train interactions of each item of the catalogue."""
+    cutoff: int
+    """The K that judges; see core.metrics.judging_cutoff."""
+    seed: int
+    """Of the bootstrap, and of nothing else."""
+
+    @property
+    def n_items(self) -> int:
+        return int(self.item_counts.size)
+
+
 @dataclass(frozen=True, slots=True)
 class Parity:
     """How far a file's rankings are from its reference's."""
@@ -152,18 +168,24 @@ class Parity:
     reference: str
     """What the file is compared with."""
     users: int
+    cutoff: int
+    """The K that judges."""
     overlap: Mapping[str, Overlap]
-    """overlap@10, overlap@50."""
+    """overlap@10 and overlap@cutoff."""
     change: Mapping[str, Change]
-    """recall@50, ndcg@50."""
+    """recall@cutoff, ndcg@cutoff."""
+    item_shift: float
+    """Largest change of the share of users in whose first ``cutoff`` an item stands."""
+    certain: bool
+    """Whether nobody has more than ``cutoff`` candidates: then no ranking differs from another."""
     identical_users: int
     """Users whose list of 50 is the same, in the same order."""
     first_difference: float | None
     """First rank (from 1) that differs: the median over the other users."""
-    metrics_before: Mapping[str, float]
-    metrics_after: Mapping[str, float]
+    metrics_before: Mapping[str, float | None]
+    metrics_after: Mapping[str, float | None]
     by_popularity: Mapping[str, Third]
-    """Recall@50 by head, mid and tail: thirds of the train interactions."""
+    """Recall@cutoff by head, mid and tail: thirds of the train interactions."""
     exact_users: int | None = None
     """Users for whom ids and scores equal the integer reference; None where the recipe is not exact."""
 
@@ -172,41 +194,50 @@ class Parity:
         return dataclasses.asdict(self)
 
 
-def compare(
-    reference: Lists,
-    found: Lists,
-    users: Evaluation,
-    seed: int,
-    name: str,
-    exact: int | None,
-    item_counts: I64,
-) -> Parity:
-    """Both rankings of the same users. ``seed`` drives the bootstrap only; item_counts (I,) in train."""
+def compare(reference: Lists, found: Lists, by: Yardstick, name: str, exact: int | None = None) -> Parity:
+    """Both rankings of the same users. ``name``: of the reference; ``exact``: see Parity.exact_users."""
+    users, k = by.users, by.cutoff
     if not users.users.size:
         raise DataError("the data set has no validation users, so the export cannot be checked")
     relevant = [users.relevant(row).tolist() for row in range(users.users.size)]
-    before, after = _metrics(reference.items, relevant), _metrics(found.items, relevant)
+    candidates = users.candidates(by.n_items)
+    before, after = _metrics(reference.items, relevant, k), _metrics(found.items, relevant, k)
     differs = reference.items != found.items
     other = differs.any(axis=1)
+    first = reference.items[:, :k], found.items[:, :k]
     return Parity(
         reference=name,
         users=int(users.users.size),
-        overlap={f"overlap@{k}": _overlap(reference, found, k) for k in OVERLAP_CUTOFFS},
-        change={m: _change(before[m], after[m], seed, m) for m in ("recall@50", "ndcg@50")},
+        cutoff=k,
+        overlap={f"overlap@{n}": _overlap(reference, found, n) for n in sorted({10, k})},
+        change={m: _change(before[m], after[m], by.seed, m) for m in (f"recall@{k}", f"ndcg@{k}")},
+        item_shift=_item_shift(*first, by.n_items),
+        certain=is_certain(k, candidates),
         identical_users=int((~other).sum()),
         first_difference=float(np.median(differs[other].argmax(axis=1) + 1)) if other.any() else None,
-        metrics_before={m: float(np.nanmean(values)) for m, values in before.items()},
-        metrics_after={m: float(np.nanmean(values)) for m, values in after.items()},
-        by_popularity=recall_by_third(reference.items, found.items, relevant, item_counts, seed),
+        metrics_before=without_certain(_means(before), candidates),
+        metrics_after=without_certain(_means(after), candidates),
+        by_popularity=recall_by_third(*first, relevant, by.item_counts, by.seed),
         exact_users=exact,
     )
 
 
-def _metrics(items: I64, relevant: list[list[int]]) -> dict[str, F64]:
+def _metrics(items: I64, relevant: list[list[int]], judge: int) -> dict[str, F64]:
+    cutoffs = reported_cutoffs(judge)
     return {
-        **{f"recall@{k}": recall_by_user(items[:, :k], relevant) for k in METRIC_CUTOFFS},
-        **{f"ndcg@{k}": ndcg_by_user(items[:, :k], relevant) for k in METRIC_CUTOFFS},
+        **{f"recall@{k}": recall_by_user(items[:, :k], relevant) for k in cutoffs},
+        **{f"ndcg@{k}": ndcg_by_user(items[:, :k], relevant) for k in cutoffs},
     }
+
+
+def _means(by_user: Mapping[str, F64]) -> dict[str, float]:
+    return {metric: float(np.nanmean(values)) for metric, values in by_user.items()}
+
+
+def _item_shift(before: I64, after: I64, n_items: int) -> float:
+    """Largest change of an item's share of lists (B, K): one wrong row shows here, and hardly in the mean."""
+    left, right = (np.bincount(items[items >= 0], minlength=n_items) for items in (before, after))
+    return float(np.abs(left - right).max() / len(before))
 
 
 def _overlap(reference: Lists, found: Lists, k: int) -> Overlap:
@@ -224,23 +255,46 @@ def _change(before: F64, after: F64, seed: int, metric: str) -> Change:
 
 def gate_failure(parity: Parity, gate: Gate, recipe: str) -> str | None:
     """The figure that is below the gate, its limit and the limit's key; None where the gate is met."""
-    where = f"({GATES.name} [gate.{recipe}])"
-    overlap = parity.overlap["overlap@50"].mean
-    if not overlap >= gate.min_overlap_at_50:
-        return f"overlap@50 {overlap:.4f} < min_overlap_at_50 {gate.min_overlap_at_50} {where}"
-    loss = -parity.change["recall@50"].delta.mean
-    if not loss <= gate.allowed_loss(parity.users):
+    where, k = f"({GATES.name} [gate.{recipe}])", parity.cutoff
+    if parity.certain:
         return (
-            f"Recall@50 loses {loss:.4f} on {parity.users} validation users, "
-            f"allowed {gate.allowed_loss(parity.users):.4f} {where}"
+            f"it could not fail: none of the {parity.users} validation users has more than {k} items "
+            f"to rank, so overlap@{k} and Recall@{k} are 1 for any file"
         )
-    return None
+    overlap = parity.overlap[f"overlap@{k}"].mean
+    if not overlap >= gate.min_overlap:
+        return f"overlap@{k} {overlap:.4f} < min_overlap {gate.min_overlap} {where}"
+    allowed = gate.allowed(gate.max_item_shift, parity.users)
+    if not parity.item_shift <= allowed:
+        return (
+            f"an item enters or leaves the first {k} of {100 * parity.item_shift:.1f} % of "
+            f"{parity.users} validation users, allowed {100 * allowed:.1f} % by max_item_shift {where}"
+        )
+    return next(filter(None, (_loss(parity, gate, metric, where) for metric in parity.change)), None)
 
 
-def gate_facts(gate: Gate, failure: str | None, *, overruled: bool) -> dict[str, Any]:
-    """The gate, what came of it, and whether it was overruled, as plain JSON."""
+def _loss(parity: Parity, gate: Gate, metric: str, where: str) -> str | None:
+    """What a metric loses beyond its limit."""
+    change = parity.change[metric]
+    loss, allowed = -change.delta.mean, gate.allowed_loss(metric, change.before, parity.users)
+    if loss <= allowed:
+        return None
+    kind, _, k = metric.partition("@")
+    name = {"recall": "Recall", "ndcg": "NDCG"}[kind]
+    return (
+        f"{name}@{k} loses {loss:.4f} on {parity.users} validation users, "
+        f"allowed {allowed:.4f} by max_{kind}_loss {where}"
+    )
+
+
+def gate_facts(gate: Gate, parity: Parity, failure: str | None, *, overruled: bool) -> dict[str, Any]:
+    """The gate, what it allowed, what came of it, and whether it was overruled, as plain JSON."""
+    allowed = {
+        f"allowed_{metric.partition('@')[0]}_loss": gate.allowed_loss(metric, change.before, parity.users)
+        for metric, change in parity.change.items()
+    }
     facts = {"met": failure is None, "failure": failure, "overruled": failure is not None and overruled}
-    return dataclasses.asdict(gate) | facts
+    return dataclasses.asdict(gate) | allowed | facts
 
 
 def gate_error(failure: str, recipe: str) -> GateError:

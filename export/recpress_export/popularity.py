@@ -16,7 +16,7 @@ I64 = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Third:
-    """Recall@50 of the relevant items that lie in one third."""
+    """Recall@K of the relevant items that lie in one third."""
 
     items: int
     """Items of the catalogue in this third."""

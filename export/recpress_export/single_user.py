@@ -2,24 +2,28 @@
 
 import dataclasses
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from device_bench.runtimes.opening import open_runtime
+from device_bench.runtimes.reference import ReferenceRuntime
 from recpress_edge.core.bundle import Evaluation
 from recpress_edge.core.contract import SINGLE_USER, Contract
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.core.files import write_atomic
-from recpress_export.all_users import graph_of, measure, plain_reference
+from recpress_edge.core.files import sha256_file, write_atomic
+from recpress_export.all_users import checked_tables, graph_of, measure, plain_reference
 from recpress_export.closing import Ending, Made, finish
+from recpress_export.exactness import check_tables, check_whole, stored_tables, whole_queries
 from recpress_export.formats import write_model
 from recpress_export.graph import Graph, describe, describe_int8
 from recpress_export.parity import Gate, Parity, Update
 from recpress_export.profiles import base_contract, profile_metadata, profile_name, user_index
-from recpress_export.quantize import RECIPES, QuantizedTables, Recipe, quantize, stored_floats
-from recpress_export.rows import answer_queries, score_tolerance
+from recpress_export.quantize import RECIPES, QuantizedTables, Recipe, stored_floats
+from recpress_export.rows import FLOAT_TOLERANCE, answer_queries, score_tolerance
 from recpress_export.source import Source, bundle_name, model_metadata, provenance_of
 
 
@@ -34,7 +38,7 @@ class SingleUserFill:
     ) -> Made:
         student, index = source.student, user_index(self.user, source.user_ids)
         test = _rows_of(source.test, index, self.user)
-        quantized = quantize(recipe, student.user_emb, student.item_emb)
+        quantized = checked_tables(student, recipe)
         reference = plain_reference(student, recipe, quantized)
         own = test.seen(0).tolist()
         queries = [own[:n] for n in sorted({0, 1, len(own) // 2, len(own)}) if n <= len(own)]
@@ -46,7 +50,12 @@ class SingleUserFill:
         )
         provenance = provenance_of(source)
         data = self._file(source, recipe, contract, quantized, index, provenance)
-        write_atomic(draft / contract.model_file, data)
+        model = draft / contract.model_file
+        write_atomic(model, data)
+        digest = sha256_file(model)
+        user = slice(index, index + 1)
+        check_tables(model, contract, stored_tables(recipe, student, quantized, user))
+        _check_own(model, contract, reference, index, own)
         plain = dataclasses.replace(contract, recipe="fp32", exact=False)
         name = bundle_name(student.name, student.seed, recipe, source.file_format)
         ending = Ending(
@@ -60,6 +69,7 @@ class SingleUserFill:
             user_ids=[self.user],
             selftest=selftest,
             test=test,
+            model_sha256=digest,
         )
         return finish(draft, source, recipe, gate, ending, force=force)
 
@@ -74,6 +84,15 @@ class SingleUserFill:
     ) -> bytes:
         graph = _single_graph(contract, source, recipe, quantized, index)
         return write_model(graph, profile_metadata(provenance, recipe, SINGLE_USER))
+
+
+def _check_own(
+    model: Path, contract: Contract, reference: ReferenceRuntime, user: int, seen: Sequence[int]
+) -> None:
+    """The one user's scores of every item beside numpy's."""
+    asked = [(0, row, items) for _, row, items in [(0, user, seen), *whole_queries(reference, [user])]]
+    error = 0.0 if contract.exact else FLOAT_TOLERANCE
+    check_whole(open_runtime(model, contract), reference, asked, contract.n_items, error)
 
 
 def _rows_of(rows: Evaluation, user: int, name: str) -> Evaluation:

@@ -14,7 +14,7 @@ from recpress_edge.core.errors import ArtifactError
 from recpress_export.arrays import Student
 from recpress_export.formats import PACKAGES
 from recpress_export.network_student import NetworkStudent
-from recpress_export.parity import Parity
+from recpress_export.parity import Parity, Yardstick
 from recpress_export.quantize import RECIPES, Recipe
 
 
@@ -34,10 +34,16 @@ class _Source:
     """Size of the teacher's tables, if there is one."""
     item_counts: NDArray[np.int64]
     """(I,) train interactions of each item."""
+    cutoff: int
+    """The K that judges models of this data."""
     command: str
     """The command that makes this bundle again."""
     file_format: str = "onnx"
     """What its model is written as."""
+
+    def measured_by(self, seed: int) -> Yardstick:
+        """By what files of this data are compared."""
+        return Yardstick(users=self.valid, item_counts=self.item_counts, cutoff=self.cutoff, seed=seed)
 
     def check_ids(self, student: Student | NetworkStudent) -> None:
         """ArtifactError where the student is of another data set; one without users fits any users."""
@@ -61,6 +67,10 @@ class Source(_Source):
     def __post_init__(self) -> None:
         self.check_ids(self.student)
 
+    @property
+    def yardstick(self) -> Yardstick:
+        return self.measured_by(self.student.seed)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class NetworkSource(_Source):
@@ -70,6 +80,10 @@ class NetworkSource(_Source):
 
     def __post_init__(self) -> None:
         self.check_ids(self.student)
+
+    @property
+    def yardstick(self) -> Yardstick:
+        return self.measured_by(self.student.seed)
 
 
 def bundle_stem(student: str, seed: int) -> str:
@@ -96,6 +110,7 @@ def provenance_of(source: Source | NetworkSource) -> dict[str, Any]:
         "teacher": facts.get("teacher"),
         "dataset": {
             **{key: facts["dataset"].get(key) for key in ("name", "digest", "protocol")},
+            **({"ties": facts["dataset"]["ties"]} if facts["dataset"].get("ties") else {}),
             "licence": source.licence,
         },
         "model_sha256": source.student.sha256,

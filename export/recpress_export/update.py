@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from device_bench.guard import STANDARD, Guard
+from device_bench.protocol import self_test_apart
 from device_bench.runtimes.opening import Runtime, open_runtime
 from device_bench.selftest import verify_bundle
 from recpress_edge import __version__
@@ -26,7 +28,8 @@ from recpress_edge.core.bundle import (
 )
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError, GateError
 from recpress_edge.core.files import canonical_json, new_directory, write_atomic
-from recpress_edge.core.metrics import recall_at_k
+from recpress_edge.core.metrics import recall_at_k, telling_cutoff
+from recpress_edge.core.printable import printable_facts
 from recpress_export.card import write_card
 from recpress_export.catalogue import Changes, Placed, place
 from recpress_export.closing import CARD_FILE
@@ -56,32 +59,39 @@ class Updated:
     """Scores of unchanged items found equal before and after."""
 
 
-def update_bundle(folder: Path, changes: Changes, target: Path | None = None, *, force: bool) -> Updated:
+def update_bundle(
+    folder: Path, changes: Changes, target: Path | None = None, *, force: bool, guard: Guard = STANDARD
+) -> Updated:
     """Write, check and publish the bundle with the changed catalogue, at ``target`` or in place.
 
     In place the version before is kept in ``<folder>.previous``. DataError: the changes do not fit the
     bundle. GateError: new rows go beyond the existing scales by more than MAX_CLIP, without ``force``.
+    The model runs in a worker within the ``guard``'s limits, and in this process once its graph is known to
+    be the one that this version writes.
     """
-    verified = verify_bundle(folder)
-    old = verified.bundle
+    old, _ = self_test_apart(folder, guard)
+    before, item_ids = old.selftest(), old.item_ids()
     if target is not None and target.resolve() == folder.resolve():
         raise ConfigError(f"--out {target} is the bundle itself. Leave --out out to update it in place.")
     stored = read_stored(old)
-    placed = place(changes, verified.item_ids, old.contract.retired, old.contract.dim)
+    placed = place(changes, item_ids, old.contract.retired, old.contract.dim)
     rows = store_rows(stored, placed.emb)
     _check_clip(rows, placed, force=force)
     _check_finite_scores(stored, placed)
     after = stored.with_rows(placed.rows, rows, len(placed.item_ids))
     after = after.with_metadata("recpress.updates", str(len(_updates(old)) + 1))
-    contract, test = _contract(old.contract, after, placed, verified.test)
+    contract, test = _contract(old.contract, after, placed, before)
     with _place_for(old, target, force=force) as draft:
         _copy_unchanged(old, draft)
         write_atomic(draft / contract.model_file, write_model(after.graph(contract), after.metadata))
         write_atomic(draft / ITEMS_FILE, id_lines("item", placed.item_ids))
         write_atomic(draft / SELFTEST_FILE, canonical_json(selftest_facts(test)) + b"\n")
-        runtime = open_runtime(draft / contract.model_file, contract)
-        compared = _check_unchanged(verified.runtime, old.contract, runtime, contract, placed, test)
-        entry = _entry(old, changes, placed, rows) | _recall(old, verified.runtime, runtime)
+        was, now = (
+            open_runtime(old.model_path, old.contract),
+            open_runtime(draft / contract.model_file, contract),
+        )
+        compared = _check_unchanged(was, old.contract, now, contract, placed, test)
+        entry = _entry(old, changes, placed, rows) | _recall(old, contract, was, now)
         _sign(draft, old, contract, entry)
         made = verify_bundle(draft).bundle
         _check_tables(stored, after, read_stored(made), placed)
@@ -209,20 +219,23 @@ def _entry(old: Bundle, changes: Changes, placed: Placed, rows: NewRows) -> dict
     }
 
 
-def _recall(old: Bundle, before: Runtime, after: Runtime) -> dict[str, Any]:
-    """Recall@50 of the bundle's evaluation users on the catalogue before and after."""
+def _recall(old: Bundle, new: Contract, before: Runtime, after: Runtime) -> dict[str, Any]:
+    """Recall@K of the bundle's evaluation users on the catalogue before and after, of the K that judges."""
     users = old.evaluation()
     relevant = [users.relevant(row).tolist() for row in range(users.users.size)]
+    candidates = np.minimum(*(users.candidates(one.n_items, one.retired) for one in (old.contract, new)))
+    k = telling_cutoff(old.quality, candidates)
     found = {
-        when: recall_at_k(rank(runtime, users).items, relevant)
+        when: recall_at_k(rank(runtime, users).items[:, :k], relevant)
         for when, runtime in (("before", before), ("after", after))
     }
-    return {"recall@50": {"split": "test", **found}}
+    return {"recall": {"cutoff": k, "split": "test", **found}}
 
 
 def _sign(draft: Path, old: Bundle, contract: Contract, entry: Mapping[str, Any]) -> None:
     """The card, then the manifest with every file's digest and the history."""
     provenance = {**old.provenance, "updates": [*_updates(old), dict(entry)]}
     recipe = recipe_named(contract.recipe)
-    write_atomic(draft / CARD_FILE, write_card(old.name, contract, recipe, provenance, old.quality).encode())
+    told = printable_facts((provenance, dict(old.quality)))
+    write_atomic(draft / CARD_FILE, write_card(old.name, contract, recipe, *told).encode())
     write_manifest(draft, old.name, contract, provenance, old.quality)

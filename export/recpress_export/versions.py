@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from device_bench.selftest import verify_bundle
+from device_bench.guard import STANDARD, Guard
+from device_bench.protocol import self_test_apart
 from recpress_edge.core.bundle import Bundle, open_bundle
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import exchange, new_directory, storage_errors
@@ -49,8 +50,8 @@ def _keep(folder: Path) -> None:
                 shutil.copy2(path, copy / path.name)
 
 
-def roll_back(folder: Path) -> tuple[Bundle, str | None]:
-    """Exchange a bundle with its ``.previous``, after that passed its own test.
+def roll_back(folder: Path, guard: Guard = STANDARD) -> tuple[Bundle, str | None]:
+    """Exchange a bundle with its ``.previous``, after that passed its own test within the ``guard``'s limits.
 
     Returns the bundle that is in place now and the digest of the one that was (None if it was damaged
     or missing). Once more undoes it. ConfigError: there is no version to go back to.
@@ -62,7 +63,7 @@ def roll_back(folder: Path) -> tuple[Bundle, str | None]:
             f"there is no version before {folder}: {previous} does not exist. "
             "It is kept by: recpress-edge bundle update, without --out"
         )
-    before = verify_bundle(previous).bundle
+    before, _ = self_test_apart(previous, guard)
     current = _open_if_whole(folder)
     if current and current.digest == before.digest:
         raise ConfigError(f"{folder} is the version in {previous} already; there is nothing to roll back.")

@@ -9,6 +9,7 @@ from typing import Final, NoReturn
 
 from recpress_edge import __version__
 from recpress_edge.core.errors import RecPressError, missing_extra, unknown_name
+from recpress_edge.core.printable import one_line
 
 # In the order of a user's work; each module has add_parser(subparsers).
 COMMANDS: Final = (
@@ -86,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = build_parser().parse_args(arguments or ["--help"])
         return _run(args)
     except RecPressError as error:
-        print(f"{error.label}: {error}", file=sys.stderr)
+        print(one_line(f"{error.label}: {error}"), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("\nstopped. What was finished is kept; the same command goes on from there.", file=sys.stderr)

@@ -5,9 +5,10 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from device_bench.guard import add_guard_options, guard_of
 from recpress_edge.cli.common import common_options, emit, next_steps, say
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.core.units import format_bytes
+from recpress_edge.core.units import format_bytes, format_share
 
 if TYPE_CHECKING:
     from recpress_export.catalogue import Changes
@@ -41,6 +42,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         action="store_true",
         help="clip new rows however far they go beyond the int8 range, and replace what is at --out",
     )
+    add_guard_options(update)
     update.set_defaults(func=_update)
     rollback = verbs.add_parser(
         "rollback",
@@ -50,6 +52,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "Once more undoes it.",
     )
     rollback.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of the bundle")
+    add_guard_options(rollback)
     rollback.set_defaults(func=_rollback)
 
 
@@ -72,7 +75,7 @@ def _update(args: argparse.Namespace) -> int:
         say(args, f"would      {_counts(changes)}; {clipped} of {len(placed.emb)} new rows clipped")
         emit(args, {"dry_run": True, "n_items": len(placed.item_ids), "clipped_rows": clipped})
         return 0
-    updated = update_bundle(args.bundle, changes, args.out, force=args.force)
+    updated = update_bundle(args.bundle, changes, args.out, force=args.force, guard=guard_of(args))
     _report(args, changes, updated)
     emit(args, _facts(updated))
     return 0
@@ -98,8 +101,10 @@ def _report(args: argparse.Namespace, changes: "Changes", updated: "Updated") ->
             f"the worst was {entry['worst_clip']:.2f} times it{overruled}",
         )
     say(args, f"same       {updated.compared_scores:,} scores of unchanged items are what they were")
-    recall = entry["recall@50"]
-    say(args, f"recall@50  {recall['before']:.4f} → {recall['after']:.4f}   ({recall['split']} users)")
+    recall = entry["recall"]
+    figures = " → ".join(format_share(recall[when]) for when in ("before", "after"))
+    metric = f"recall@{recall['cutoff']}"
+    say(args, f"{metric:<9}  {figures}   ({recall['split']} users)")
     say(args, f"wrote      {bundle.model_path}   {format_bytes(bundle.model_bytes)}")
     say(
         args,
@@ -135,7 +140,7 @@ def _rollback(args: argparse.Namespace) -> int:
         say(args, f"would      exchange {args.bundle} and {where}")
         emit(args, {"dry_run": True, "bundle": str(args.bundle), "previous": str(where)})
         return 0
-    bundle, was = roll_back(args.bundle)
+    bundle, was = roll_back(args.bundle, guard_of(args))
     say(args, f"bundle     {bundle.folder}/   sha256 {bundle.digest[:16]}…   self-test passed")
     say(args, f"set aside  {previous_path(bundle.folder)}/" + (f"   sha256 {was[:16]}…" if was else ""))
     emit(args, {"bundle": str(bundle.folder), "sha256": bundle.digest, "set_aside_sha256": was})

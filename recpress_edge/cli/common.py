@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.printable import json_text, printable, printable_lines
 
 
 def common_options() -> argparse.ArgumentParser:
@@ -57,20 +57,28 @@ def positive_int(text: str) -> int:
     return value
 
 
+def seed_number(text: str) -> int:
+    """argparse type: an integer of at least 0."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"must not be negative, got {value}")
+    return value
+
+
 def say(args: argparse.Namespace, text: str = "") -> None:
-    """Talk to a person: stdout, or stderr when stdout belongs to JSON."""
-    print(text, file=sys.stderr if args.json else sys.stdout, flush=True)
+    """Talk to a person: stdout, or stderr when stdout belongs to JSON. What a file says stays printable."""
+    print(printable_lines(text), file=sys.stderr if args.json else sys.stdout, flush=True)
 
 
 def emit(args: argparse.Namespace, value: dict[str, Any]) -> None:
     """The machine's answer, only with --json."""
     if args.json:
-        print(json.dumps(value, indent=2, ensure_ascii=False))
+        print(json_text(value, indent=2))
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns that line up: the first to the left, the others to the right."""
-    cells = [list(map(str, headers)), *[list(map(str, row)) for row in rows]]
+    cells = [[printable(str(cell)) for cell in row] for row in (headers, *rows)]
     widths = [max(len(row[c]) for row in cells) for c in range(len(headers))]
     lines = [
         "  ".join(

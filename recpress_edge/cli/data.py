@@ -10,6 +10,7 @@ from recpress_edge.core.errors import ArtifactError, ConfigError
 if TYPE_CHECKING:
     from recpress_edge.data.interactions import Dataset
     from recpress_edge.data.prepare import Preparation, Prepared
+    from recpress_edge.data.read import Reading
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -41,15 +42,9 @@ def _add_import_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         default="auto",
-        help="delimited, inter, adjacency, counted-adjacency, or auto where it can be told (default: auto)",
+        help="delimited, inter, json, adjacency, counted-adjacency (default: auto, where it can be told)",
     )
-    parser.add_argument("--columns", metavar="SPEC", help="for example user=buyer,item=sku,rating=3,time=ts")
-    parser.add_argument(
-        "--separator", choices=("tab", "comma", "space", "::"), help="default: found in the first line"
-    )
-    parser.add_argument(
-        "--header", choices=("yes", "no"), help="default: yes if the first line names known columns"
-    )
+    _add_reading_options(parser)
     parser.add_argument("--valid-file", type=Path, metavar="PATH", help="ready validation part")
     parser.add_argument("--test-file", type=Path, metavar="PATH", help="ready test part")
     parser.add_argument(
@@ -65,6 +60,47 @@ def _add_import_options(parser: argparse.ArgumentParser) -> None:
         "--licence", default="not stated", metavar="TEXT", help="terms of the data, for the model card"
     )
     parser.add_argument("--force", action="store_true", help="replace the data set of this name")
+
+
+def _add_reading_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--columns", metavar="SPEC", help="for example user=buyer,item=sku,rating=3,time=ts")
+    parser.add_argument(
+        "--separator",
+        metavar="MARK",
+        help="tab, comma, semicolon, pipe, space, ::, or the mark itself (default: found in the first lines)",
+    )
+    parser.add_argument(
+        "--header", choices=("yes", "no"), help="default: yes if the first line names known columns"
+    )
+    parser.add_argument(
+        "--encoding", metavar="NAME", help="for example gbk (default: by its mark, else utf-8)"
+    )
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="COLUMN=VALUES",
+        help="count only rows with these values, for example event=purchase,addtocart; event=* takes all",
+    )
+    parser.add_argument(
+        "--missing", default="", metavar="WORDS", help="ids that stand for no value, for example NULL,nan"
+    )
+    parser.add_argument(
+        "--ids",
+        choices=("as-written", "cleaned"),
+        help="keep ids to the letter, or take out .0 and what does not show (default: ask where it matters)",
+    )
+    parser.add_argument(
+        "--time-unit",
+        choices=("s", "ms", "us", "ns", "by-size"),
+        help="of the times (default: by their size, if it is one for all)",
+    )
+    parser.add_argument(
+        "--skip-bad-lines",
+        default="0",
+        metavar="N|P%",
+        help="leave out lines that cannot be read, up to a number or a share of each file (default: 0)",
+    )
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -136,6 +172,8 @@ def _stats(args: argparse.Namespace) -> int:
     counts = _counts(dataset)
     say(args, f"data       {dataset.name}: {dataset.n_users:,} users × {dataset.n_items:,} items")
     say(args, f"split      {dataset.protocol}")
+    if dataset.ties:
+        say(args, f"ties       {dataset.ties}")
     say(args, f"licence    {dataset.licence}")
     say(args)
     say(args, _parts_table(dataset))
@@ -144,7 +182,14 @@ def _stats(args: argparse.Namespace) -> int:
     say(args, f"density    {100 * counts['density']:.3f} % of all pairs")
     say(args, f"digest     {dataset.digest()}")
     emit(
-        args, {**counts, "protocol": dataset.protocol, "licence": dataset.licence, "digest": dataset.digest()}
+        args,
+        {
+            **counts,
+            "protocol": dataset.protocol,
+            "ties": dataset.ties,
+            "licence": dataset.licence,
+            "digest": dataset.digest(),
+        },
     )
     return 0
 
@@ -182,19 +227,21 @@ def _given_files(args: argparse.Namespace) -> list[Path]:
 
 def _preparation(args: argparse.Namespace) -> "Preparation":
     from recpress_edge.data.columns import ColumnChoice, parse_columns
+    from recpress_edge.data.delimited import named_separator
     from recpress_edge.data.filter import Filters
     from recpress_edge.data.prepare import Preparation
 
     choice = None
     if args.columns or args.separator or args.header:
         choice = ColumnChoice(
-            separator=args.separator,
+            separator=named_separator(args.separator) if args.separator else None,
             columns=parse_columns(args.columns) if args.columns else None,
             header=None if args.header is None else args.header == "yes",
         )
     return Preparation(
         fmt=args.format,
         columns=choice,
+        reading=_reading(args),
         split=args.split or ("given" if args.test_file else "loo-random"),
         seed=args.seed,
         filters=Filters(min_rating=args.min_rating, min_user=args.min_user, min_item=args.min_item),
@@ -202,11 +249,36 @@ def _preparation(args: argparse.Namespace) -> "Preparation":
     )
 
 
+def _reading(args: argparse.Namespace) -> "Reading":
+    from recpress_edge.data.events import parse_only
+    from recpress_edge.data.ids import IdChoice
+    from recpress_edge.data.lines import parse_allowance
+    from recpress_edge.data.read import Reading
+
+    return Reading(
+        encoding=args.encoding,
+        only=tuple(map(parse_only, args.only)),
+        ids=IdChoice(tuple(word for word in args.missing.split(",") if word), args.ids),
+        bad_lines=parse_allowance(args.skip_bad_lines),
+        time_unit=args.time_unit,
+    )
+
+
 def _report(args: argparse.Namespace, prepared: "Prepared", target: Path) -> None:
     dataset, record = prepared.dataset, prepared.record
     for note in record["read"]:
         say(args, f"read       {note}")
+    for note in record["strangers"]:
+        say(args, f"careful    {note}")
     rows = record["rows"]
+    left_out = {
+        "that cannot be read": rows["left_out_bad_lines"],
+        "by --only": rows["left_out_not_chosen"],
+        "without an id": rows["left_out_missing"],
+    }
+    texts = [f"{count:,} {reason}" for reason, count in left_out.items() if count]
+    if texts:
+        say(args, f"left out   {', '.join(texts)}")
     removed = {
         "rated too low": rows["removed_low_ratings"],
         "duplicates": rows["removed_duplicates"],
@@ -221,6 +293,8 @@ def _report(args: argparse.Namespace, prepared: "Prepared", target: Path) -> Non
         f"split      {dataset.protocol}"
         + (f"; {alone:,} users with too few items train only" if alone else ""),
     )
+    if dataset.ties:
+        say(args, f"ties       {dataset.ties}")
     say(args)
     say(args, _parts_table(dataset))
     say(args)

@@ -17,6 +17,8 @@ from recpress_edge.cli.train import (
     training_events,
     warn_of_ensemble,
 )
+from recpress_edge.core.metrics import stated_cutoff
+from recpress_edge.core.units import format_share
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -73,8 +75,9 @@ def _distill(args: argparse.Namespace) -> int:
         say(args, quantised_table(models))
     teacher = models[0].metadata["teacher"]
     if teacher and "test" in teacher["metrics"]:
-        recall = teacher["metrics"]["test"]["recall@50"]
-        say(args, f"teacher    {teacher['name']} seed {teacher['seed']}: test recall@50 {recall:.4f}")
+        k = stated_cutoff(models[0].metadata)
+        recall = format_share(teacher["metrics"]["test"].get(f"recall@{k}"))
+        say(args, f"teacher    {teacher['name']} seed {teacher['seed']}: test recall@{k} {recall}")
     say(args)
     recipe = f"--recipe {student.recipe}" if student.recipe else "--int8"
     # By its name only a student with the usual settings and teacher is found again; any other by its folder.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 def report_export(request: "Request", args: argparse.Namespace, exported: "Exported") -> None:
     """Everything that a person should know of it."""
+    from recpress_edge.core.metrics import DEFAULT_CUTOFF
     from recpress_export.profiles import stored_text
 
     bundle, parity, recipe = exported.bundle, exported.parity, request.recipe
@@ -45,6 +46,11 @@ def report_export(request: "Request", args: argparse.Namespace, exported: "Expor
             f"             {name:<12} {change.before:.4f} → {change.after:.4f}   "
             f"Δ {delta.mean:+.4f}  [{delta.low:+.4f}, {delta.high:+.4f}]",
         )
+    if parity.cutoff != DEFAULT_CUTOFF:
+        say(
+            args,
+            f"             K is {parity.cutoff}: {contract.n_items:,} items are too few for 50",
+        )
     _say_thirds(args, parity)
     say(args, f"             {_first_difference(parity)}")
     if parity.exact_users is not None:
@@ -65,7 +71,7 @@ def _say_thirds(args: argparse.Namespace, parity: "Parity") -> None:
         if third.delta:
             say(
                 args,
-                f"             recall@50 {name} {third.before:.4f} → {third.after:.4f}   "
+                f"             recall@{parity.cutoff} {name} {third.before:.4f} → {third.after:.4f}   "
                 f"Δ {third.delta.mean:+.4f}  [{third.delta.low:+.4f}, {third.delta.high:+.4f}]   "
                 f"({third.items:,} items, {third.users:,} users)",
             )

@@ -6,14 +6,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from device_bench.guard import Guard, add_guard_options, guard_of
 from recpress_edge.cli.common import common_options, emit, say, table
 from recpress_edge.cli.profile import audience
 from recpress_edge.core.errors import ArtifactError, ConfigError, MissingExtraError
-from recpress_edge.core.units import format_bytes
+from recpress_edge.core.printable import printable_facts
+from recpress_edge.core.units import format_bytes, format_share
 
 if TYPE_CHECKING:
     from recpress_edge.core.bundle import Bundle
-    from recpress_export.contents import Contents
 
 SCALAR_FACTS = ("created_by", "command", "student", "method", "dim", "seed", "model_sha256")
 
@@ -29,6 +30,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "Nothing in it is executed.",
     )
     parser.add_argument("path", type=Path, metavar="BUNDLE|FILE", help="folder or file")
+    add_guard_options(parser)
     parser.set_defaults(func=run)
 
 
@@ -37,34 +39,31 @@ def run(args: argparse.Namespace) -> int:
     path: Path = args.path
     if not path.exists():
         raise ConfigError(f"no such file or folder: {path}")
+    guard = guard_of(args)
     if path.is_dir():
-        facts = _folder(path)
+        facts = _folder(path, guard)
     elif path.suffix == ".json":
         facts = _record(path)
     else:
-        facts = _file(path)
-    for line in list(_lines(facts)):  # all of them first: damage is found before half of it is printed
-        say(args, _printable(line))
+        facts = _file(path, guard)
+    lines = list(_lines(printable_facts(facts)))  # all first: damage is found before half of it is printed
+    for line in lines:
+        say(args, line)
     emit(args, facts)
     return 0
 
 
-def _printable(line: str) -> str:
-    """A file's text must not steer the terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in line)
-
-
-def _folder(path: Path) -> dict[str, Any]:
+def _folder(path: Path, guard: Guard) -> dict[str, Any]:
     from recpress_edge.core.bundle import MANIFEST, open_bundle
 
     if (path / MANIFEST).exists():
-        return _bundle(open_bundle(path))
+        return _bundle(open_bundle(path), guard)
     if (path / "model.json").exists():
-        return _model(path)
+        return _model(path, guard)
     raise ArtifactError(f"{path} is neither a bundle (no {MANIFEST}) nor a trained model (no model.json)")
 
 
-def _bundle(bundle: "Bundle") -> dict[str, Any]:
+def _bundle(bundle: "Bundle", guard: Guard) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "kind": "bundle",
         "path": str(bundle.folder),
@@ -76,34 +75,31 @@ def _bundle(bundle: "Bundle") -> dict[str, Any]:
         "quality": dict(bundle.quality),
         "files": {name: dict(entry) for name, entry in bundle.files.items()},
     }
-    return facts | _contents(bundle.model_path)
+    return facts | _contents(bundle.model_path, guard)
 
 
-def _contents(path: Path) -> dict[str, Any]:
+def _contents(path: Path, guard: Guard) -> dict[str, Any]:
     """A model file inside a folder; without its reader the rest is still worth showing."""
-    from recpress_export.contents import read_contents
-
     try:
-        return {"model": _model_facts(path, read_contents(path))}
+        return {"model": _model_facts(path, guard)}
     except MissingExtraError as error:
         return {"model": None, "model_unread": str(error)}
-    except ImportError as error:
-        hint = f"it needs the package {error.name}. Run: pip install 'recpress-edge[export]'"
-        return {"model": None, "model_unread": hint}
 
 
-def _model_facts(path: Path, contents: "Contents") -> dict[str, Any]:
-    return {"file": path.name, **asdict(contents), "operators": dict(contents.operators)}
+def _model_facts(path: Path, guard: Guard) -> dict[str, Any]:
+    from recpress_export.contents_apart import contents_apart
+
+    contents = contents_apart(path, guard)
+    return {"file": path.name, **contents, "operators": dict(contents["operators"])}
 
 
-def _model(path: Path) -> dict[str, Any]:
+def _model(path: Path, guard: Guard) -> dict[str, Any]:
     """A trained model's folder."""
     from recpress_edge.core.files import read_json, sha256_file
-    from recpress_export.contents import read_contents
 
     known = read_json(path / "model.json")
     tables = path / "model.safetensors"
-    contents = read_contents(tables)
+    contents = _model_facts(tables, guard)
     digest = sha256_file(tables)
     if digest != known.get("sha256"):
         raise ArtifactError(
@@ -116,7 +112,7 @@ def _model(path: Path) -> dict[str, Any]:
         "digest": digest,
         "digests": "verified: model.safetensors",
         "facts": known,
-        "model": _model_facts(tables, contents),
+        "model": contents,
     }
 
 
@@ -137,17 +133,16 @@ def _record(path: Path) -> dict[str, Any]:
     }
 
 
-def _file(path: Path) -> dict[str, Any]:
+def _file(path: Path, guard: Guard) -> dict[str, Any]:
     from recpress_edge.core.files import sha256_file
-    from recpress_export.contents import read_contents
 
-    contents = read_contents(path)
+    contents = _model_facts(path, guard)
     return {
         "kind": "file",
         "path": str(path),
         "digest": sha256_file(path),
         "digests": "none to check against: a file alone has no manifest",
-        "model": _model_facts(path, contents),
+        "model": contents,
     }
 
 
@@ -242,19 +237,19 @@ def _provenance_lines(provenance: Mapping[str, Any]) -> Iterator[str]:
 
 def _quality_lines(quality: Mapping[str, Any]) -> Iterator[str]:
     if quality.get("chain"):
+        from recpress_edge.core.metrics import stated_cutoff
+
+        k = stated_cutoff(quality)
         cells = [
             (
                 f"{stage['stage']}: {stage['name']}",
                 format_bytes(stage["bytes"]) if stage["bytes"] else "–",
-                *(
-                    f"{stage[split]['recall@50']:.4f}" if "recall@50" in (stage[split] or {}) else "–"
-                    for split in ("valid", "test")
-                ),
+                *(format_share((stage[split] or {}).get(f"recall@{k}")) for split in ("valid", "test")),
             )
             for stage in quality["chain"]
         ]
         yield ""
-        yield table(("stage", "size", "valid Recall@50", "test Recall@50"), cells)
+        yield table(("stage", "size", f"valid Recall@{k}", f"test Recall@{k}"), cells)
         yield ""
     parity = quality.get("parity")
     if parity:
@@ -262,15 +257,17 @@ def _quality_lines(quality: Mapping[str, Any]) -> Iterator[str]:
         exact = f", {parity['exact_users']:,} users exact" if parity["exact_users"] is not None else ""
         yield f"parity     {parity['users']:,} users against {parity['reference']}: {overlap}{exact}"
         if parity.get("gate"):
-            yield f"gate       {_gate(parity['gate'], parity['users'])}"
+            yield f"gate       {_gate(parity['gate'], parity['cutoff'])}"
 
 
-def _gate(gate: Mapping[str, Any], n_users: int) -> str:
+def _gate(gate: Mapping[str, Any], k: int) -> str:
     """What the file had to keep, or by how much it did not."""
     if not gate["met"]:
         return f"NOT MET{', overruled by --force' if gate['overruled'] else ''}: {gate['failure']}"
-    loss = max(gate["max_recall_at_50_loss"], gate["lost_users"] / n_users)
-    return f"met: overlap@50 at least {gate['min_overlap_at_50']:g}, Recall@50 loss at most {loss:.4f}"
+    return (
+        f"met: overlap@{k} at least {gate['min_overlap']:g}, loss of Recall@{k} at most "
+        f"{gate['allowed_recall_loss']:.4f}, of NDCG@{k} {gate['allowed_ndcg_loss']:.4f}"
+    )
 
 
 def _file_lines(files: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -286,4 +283,4 @@ def _training_lines(facts: Mapping[str, Any]) -> Iterator[str]:
     for key, value in facts["dataset"].items():
         yield f"trained    dataset {key} = {value}"
     for split, metrics in facts["metrics"].items():
-        yield f"{split:<9}  {', '.join(f'{name} {value:.4f}' for name, value in metrics.items())}"
+        yield f"{split:<9}  {', '.join(f'{name} {format_share(value)}' for name, value in metrics.items())}"

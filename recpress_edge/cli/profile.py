@@ -78,6 +78,7 @@ def fill_of(
     from recpress_edge.distill.fold_in import ensure_fold_in
     from recpress_export.history import read_fold_in
     from recpress_export.history_bundle import HistoryFill
+    from recpress_export.history_gate import load_history_gate
 
     torch.set_num_threads(args.threads)
     student = source.student
@@ -88,7 +89,7 @@ def fill_of(
     }
     if ensure_fold_in(folder, student.user_emb, student.item_emb, data.train, made_from):
         say(args, f"learned    a history table for {student.name}   {folder / 'fold_in.safetensors'}")
-    return HistoryFill(read_fold_in(folder, student))
+    return HistoryFill(read_fold_in(folder, student), load_history_gate())
 
 
 def say_profile(args: argparse.Namespace, bundle: "Bundle") -> None:
@@ -100,13 +101,15 @@ def say_profile(args: argparse.Namespace, bundle: "Bundle") -> None:
     if bundle.contract.history_length:
         say(args, f"profile    history: the last {bundle.contract.history_length} consumed items, in order")
     elif profile == HISTORY:
-        change = bundle.quality["fold_in"]["change"]["recall@50"]
+        k = bundle.quality["fold_in"]["cutoff"]
+        change = bundle.quality["fold_in"]["change"][f"recall@{k}"]
         delta = change["delta"]
         say(args, "profile    history: nobody's vector; the file sums rows of the consumed items")
         say(
             args,
-            f"             recall@50    {change['before']:.4f} by the user table → {change['after']:.4f} "
-            f"from the train items   Δ {delta['mean']:+.4f}  [{delta['low']:+.4f}, {delta['high']:+.4f}]",
+            f"             {f'recall@{k}':<12} {change['before']:.4f} by the user table → "
+            f"{change['after']:.4f} from the train items   "
+            f"Δ {delta['mean']:+.4f}  [{delta['low']:+.4f}, {delta['high']:+.4f}]",
         )
 
 

@@ -27,6 +27,7 @@ def source_facts(
 ) -> dict[str, Any]:
     """What an export starts from, besides the student; ``facts`` are the student's model.json."""
     from recpress_edge.core.metrics import RECALL_DEFINITION
+    from recpress_edge.data.holdout import dataset_cutoff
 
     if facts["dataset"]["digest"] != data.digest():
         raise ConfigError(
@@ -45,6 +46,7 @@ def source_facts(
         },
         "teacher_bytes": _teacher_bytes(teacher, data.n_users + data.n_items) if teacher else None,
         "item_counts": data.train.item_counts(),
+        "cutoff": dataset_cutoff(data),
         "command": request.command,
         "file_format": request.file_format,
     }

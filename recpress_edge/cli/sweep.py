@@ -17,7 +17,7 @@ from recpress_edge.core.errors import (
     RecPressError,
     unknown_name,
 )
-from recpress_edge.core.units import format_bytes
+from recpress_edge.core.units import format_bytes, format_share
 
 if TYPE_CHECKING:
     from recpress_edge.cli.export import Request
@@ -66,9 +66,11 @@ class Row:
     bundle: str | None = None
     sha256: str | None = None
     file_bytes: int | None = None
-    recall_at_50: float | None = None
+    cutoff: int | None = None
+    """The K that judges, of the two that follow."""
+    recall: float | None = None
     """Of the file, on the validation users."""
-    overlap_at_50: float | None = None
+    overlap: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,8 +320,9 @@ def _made(named: dict[str, Any], exported: "Exported") -> Row:
         bundle=str(bundle.folder),
         sha256=bundle.digest,
         file_bytes=bundle.model_bytes,
-        recall_at_50=parity.metrics_after["recall@50"],
-        overlap_at_50=parity.overlap["overlap@50"].mean,
+        cutoff=parity.cutoff,
+        recall=parity.metrics_after[f"recall@{parity.cutoff}"],
+        overlap=parity.overlap[f"overlap@{parity.cutoff}"].mean,
     )
 
 
@@ -329,7 +332,10 @@ def _line(row: Row) -> str:
 
 
 def _table(rows: Sequence[Row]) -> str:
-    headers = ("student", "seed", "format", "recipe", "size", "valid Recall@50", "overlap@50", "status")
+    from recpress_edge.core.metrics import DEFAULT_CUTOFF
+
+    k = next((row.cutoff for row in rows if row.cutoff), DEFAULT_CUTOFF)  # one data set has one
+    headers = ("student", "seed", "format", "recipe", "size", f"valid Recall@{k}", f"overlap@{k}", "status")
     return table(headers, [_cells(row) for row in rows])
 
 
@@ -340,7 +346,7 @@ def _cells(row: Row) -> list[str]:
         row.format,
         row.recipe,
         "–" if row.file_bytes is None else format_bytes(row.file_bytes),
-        "–" if row.recall_at_50 is None else f"{row.recall_at_50:.4f}",
-        "–" if row.overlap_at_50 is None else f"{row.overlap_at_50:.4f}",
+        format_share(row.recall),
+        format_share(row.overlap),
         row.status,
     ]

@@ -17,19 +17,19 @@ from recpress_edge.cli.common import (
     positive_int,
     progress,
     say,
+    seed_number,
     table,
     training_options,
 )
 from recpress_edge.core.errors import unknown_name
+from recpress_edge.core.metrics import DEFAULT_CUTOFF, reported_cutoffs, stated_cutoff
 from recpress_edge.core.popularity import THIRDS
-from recpress_edge.core.units import format_bytes
+from recpress_edge.core.units import format_bytes, format_share
 
 if TYPE_CHECKING:
     from recpress_edge.distill.students import Role
     from recpress_edge.training.cache import Event, OnEvent, TrainOptions
     from recpress_edge.training.store import TrainedModel
-
-METRICS = ("recall@10", "recall@20", "recall@50", "ndcg@50")
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -67,7 +67,9 @@ def run_options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(add_help=False)
     group = parser.add_argument_group("one training run")
     seeds = group.add_mutually_exclusive_group()
-    seeds.add_argument("--seed", type=int, default=0, metavar="S", help="train this seed (default: 0)")
+    seeds.add_argument(
+        "--seed", type=seed_number, default=0, metavar="S", help="train this seed (default: 0)"
+    )
     seeds.add_argument("--seeds", type=positive_int, metavar="N", help="train seeds 0 to N-1")
     group.add_argument("--epochs", type=positive_int, metavar="N", help="length of the schedule")
     group.add_argument(
@@ -139,7 +141,10 @@ def training_events(args: argparse.Namespace, found: set[Path] | None = None) ->
                     f"           needs {format_bytes(event.memory_bytes)} of memory at least, and has it",
                 )
             elif event.kind == "epoch" and update and event.epochs:
-                note = f"valid recall@50 {event.metrics['recall@50']:.4f}" if event.metrics else ""
+                k = event.cutoff
+                note = (
+                    f"valid recall@{k} {format_share(event.metrics[f'recall@{k}'])}" if event.metrics else ""
+                )
                 update(event.epoch, event.epochs, note, event.seconds)
             elif event.kind == "wait":
                 say(args, f"waiting    another process is training {what}")
@@ -202,27 +207,36 @@ def say_plan(args: argparse.Namespace, name: str, role: "Role", options: "TrainO
 def metrics_row(model: "TrainedModel") -> list[str]:
     """One line of the table of results."""
     metadata = model.metadata
-    found = metadata["metrics"]
-    valid = f"{found['valid']['recall@50']:.4f}" if "valid" in found else "–"
-    test = [f"{found['test'][name]:.4f}" if "test" in found else "–" for name in METRICS]
-    return [metadata["name"], str(metadata["seed"]), str(metadata["chosen_epoch"]), valid, *test]
+    valid, test = (metadata["metrics"].get(split, {}) for split in ("valid", "test"))
+    k = stated_cutoff(metadata)
+    figures = [valid.get(f"recall@{k}"), *(test.get(name) for name in _test_metrics(k))]
+    cells = [metadata["name"], str(metadata["seed"]), str(metadata["chosen_epoch"])]
+    return [*cells, *map(format_share, figures)]
+
+
+def _test_metrics(judge: int) -> list[str]:
+    return [*(f"recall@{k}" for k in reported_cutoffs(judge)), f"ndcg@{judge}"]
 
 
 def metrics_table(models: Sequence["TrainedModel"]) -> str:
-    """Validation recall@50, by which epochs are chosen, and the test metrics."""
-    headers = ["model", "seed", "epoch", "valid recall@50", *(f"test {name}" for name in METRICS)]
-    return table(headers, [metrics_row(model) for model in models])
+    """Validation recall@K of the K by which epochs are chosen, and the test metrics."""
+    k = stated_cutoff(models[0].metadata)
+    metrics = [f"test {name}" for name in _test_metrics(k)]
+    return table(
+        ["model", "seed", "epoch", f"valid recall@{k}", *metrics], [metrics_row(model) for model in models]
+    )
 
 
 def popularity_table(models: Sequence["TrainedModel"]) -> str:
-    """Test recall@50 of popular and of rare items; empty for models trained before it was recorded."""
+    """Test recall@K of popular and of rare items; empty for models trained before it was recorded."""
     rows = []
     for model in models:
-        thirds = model.metadata.get("recall@50_by_popularity", {}).get("test", {})
-        values = [f"{value:.4f}" if value is not None else "–" for value in thirds.values()]
+        thirds = model.metadata.get("recall_by_popularity", {}).get("test", {})
+        values = [format_share(value) for value in thirds.values()]
         if values:
             rows.append([model.name, str(model.metadata["seed"]), *values])
-    return table(["test recall@50 by popularity", "seed", *THIRDS], rows) if rows else ""
+    k = stated_cutoff(models[0].metadata)
+    return table([f"test recall@{k} by popularity", "seed", *THIRDS], rows) if rows else ""
 
 
 def say_metrics(args: argparse.Namespace, models: Sequence["TrainedModel"]) -> None:
@@ -231,31 +245,33 @@ def say_metrics(args: argparse.Namespace, models: Sequence["TrainedModel"]) -> N
         if text:
             say(args)
             say(args, text)
+    k = stated_cutoff(models[0].metadata)
+    if k != DEFAULT_CUTOFF:
+        n_items = models[0].metadata["n_items"]
+        say(args, f"judged     by recall@{k}, then ndcg@{k}: {n_items:,} items are too few for recall@50")
 
 
 def quantised_table(models: Sequence["TrainedModel"]) -> str:
     """Fine-tuned students as their recipe stores them, each after the model that it started from."""
     rows = []
+    k = stated_cutoff(models[0].metadata)
     for model in models:
         found = model.metadata["quantised"]
         for name, metrics in (
             (found["start"]["name"], found["start_metrics"]),
             (model.name, found["metrics"]),
         ):
-            values = [
-                f"{metrics[split]['recall@50']:.4f}" if split in metrics else "–"
-                for split in ("valid", "test")
-            ]
+            values = [format_share(metrics.get(split, {}).get(f"recall@{k}")) for split in ("valid", "test")]
             rows.append([name, str(model.metadata["seed"]), *values])
     recipe = models[0].metadata["quantised"]["recipe"]
-    return table([f"as {recipe}", "seed", "valid recall@50", "test recall@50"], rows)
+    return table([f"as {recipe}", "seed", f"valid recall@{k}", f"test recall@{k}"], rows)
 
 
 def model_record(model: "TrainedModel") -> dict[str, Any]:
     """A trained model for --json."""
-    kept = ("name", "seed", "chosen_epoch", "metrics", "seconds", "teacher", "sha256")
+    kept = ("name", "seed", "chosen_epoch", "cutoff", "metrics", "seconds", "teacher", "sha256")
     quantised = {key: model.metadata[key] for key in ("quantised",) if key in model.metadata}
-    return {"folder": str(model.folder), **{key: model.metadata[key] for key in kept}, **quantised}
+    return {"folder": str(model.folder), **{key: model.metadata.get(key) for key in kept}, **quantised}
 
 
 def flags_again(args: argparse.Namespace) -> str:

@@ -1,16 +1,18 @@
 """The bundle: a variant's folder with its contract, id maps, digests and self-test.
 
-Reading trusts nothing: names cannot leave the folder, sizes are bounded before anything is loaded,
-every listed file must have the stated length and SHA-256, and unknown fields are tolerated so that
-an older reader opens a newer bundle of the same major version.
+Reading trusts nothing: names cannot leave the folder, nothing lies in it that the manifest does not list,
+every listed file must have the stated length and SHA-256, sizes are bounded before anything is loaded, and
+the model may not read other files. Unknown fields are tolerated so that an older reader opens a newer bundle
+of the same major version.
 """
 
 import dataclasses
 import io
 import json
+import math
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +20,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from recpress_edge.core.arrays import read_integers
 from recpress_edge.core.contract import (
     ALL_USERS,
     HISTORY,
@@ -28,12 +31,15 @@ from recpress_edge.core.contract import (
     TIE_RULE,
     Contract,
     check_range,
+    check_score_tolerance,
     check_users,
     contract_facts,
     read_contract,
 )
 from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.facts import PROVENANCE, QUALITY, check_facts, check_plain
 from recpress_edge.core.files import canonical_json, read_json, sha256_bytes, sha256_file, write_atomic
+from recpress_edge.core.model_file import check_model_file
 
 __all__ = [
     "ALL_USERS",
@@ -69,6 +75,7 @@ EVALUATION_FILE: Final = "evaluation.npz"
 
 MAX_MANIFEST_BYTES: Final = 4 * 2**20
 MAX_FILE_BYTES: Final = 4 * 2**30
+MAX_SELFTEST_BYTES: Final = 64 * 2**20
 _SAFE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 I32 = NDArray[np.int32]
@@ -112,6 +119,14 @@ class Evaluation:
     def seen(self, row: int) -> I32:
         return self.seen_indices[self.seen_indptr[row] : self.seen_indptr[row + 1]]
 
+    def candidates(self, n_items: int, retired: Sequence[int] = ()) -> I64:
+        """Items that can be recommended to each user with a relevant item: (R,) with R of the B users."""
+        left = [
+            n_items - len({*self.seen(row).tolist(), *retired})
+            for row in np.flatnonzero(np.diff(self.relevant_indptr)).tolist()
+        ]
+        return np.array(left, np.int64)
+
     def relevant(self, row: int) -> I32:
         return self.relevant_indices[self.relevant_indptr[row] : self.relevant_indptr[row + 1]]
 
@@ -151,6 +166,11 @@ class Bundle:
     def model_bytes(self) -> int:
         return int(self.files[self.contract.model_file]["bytes"])
 
+    @property
+    def total_bytes(self) -> int:
+        """Of every file that it lists."""
+        return sum(int(facts["bytes"]) for facts in self.files.values())
+
     def user_ids(self) -> list[str]:
         return self._ids(USERS_FILE, self.contract.n_users)
 
@@ -158,38 +178,31 @@ class Bundle:
         return self._ids(ITEMS_FILE, self.contract.n_items)
 
     def _ids(self, name: str, count: int) -> list[str]:
+        where = self.folder / name
+        data = where.read_bytes()
+        found = data.count(b"\n")
+        if found != count or data[-1:] not in (b"", b"\n"):  # counted before a list is made of them
+            raise _not_distinct(where, count, found)
         try:
-            lines = (self.folder / name).read_bytes().decode().split("\n")
+            lines = data.decode().split("\n")[:-1]
         except UnicodeDecodeError as error:
-            raise ArtifactError(f"{self.folder / name} is not UTF-8: {error}", fault="content") from None
-        if lines[-1] != "" or len(lines) - 1 != count or len(set(lines)) != len(lines):
-            raise ArtifactError(
-                f"{self.folder / name} must hold {count} distinct lines, found {len(lines) - 1}",
-                fault="content",
-            )
-        return lines[:-1]
+            raise ArtifactError(f"{where} is not UTF-8: {error}", fault="content") from None
+        if len(set(lines)) != count or "" in lines:
+            raise _not_distinct(where, count, found)
+        return lines
 
     def selftest(self) -> SelfTest:
         """The self-test, with every index checked against the contract."""
         where = self.folder / SELFTEST_FILE
-        value = read_json(where)
-        try:
-            test = SelfTest(
-                int(value["k"]),
-                tuple(None if u == NOBODY else int(u) for u in value["users"]),
-                tuple(tuple(int(i) for i in row) for row in value["seen"]),
-                tuple(tuple(int(i) for i in row) for row in value["items"]),
-                tuple(tuple(float(s) for s in row) for row in value["scores"]),
-            )
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise ArtifactError(f"{where} is not a self-test: {error!r}", fault="content") from None
+        _check_size(where, MAX_SELFTEST_BYTES)
+        test = _read_selftest(where, read_json(where))
         rows = {len(test.users), len(test.seen), len(test.items), len(test.scores)}
         if len(rows) != 1 or not test.users:
             raise ArtifactError(
                 f"{where}: users, seen, items and scores differ in length or are empty", fault="content"
             )
         for items, scores in zip(test.items, test.scores, strict=True):
-            if len(items) != len(scores) or not 0 < len(items) <= test.k:
+            if len(items) != len(scores) or not 0 < len(items) <= test.k <= self.contract.n_items:
                 raise ArtifactError(
                     f"{where}: an answer of {len(items)} items with {len(scores)} scores, k {test.k}",
                     fault="content",
@@ -197,12 +210,13 @@ class Bundle:
         check_users(where, [NOBODY if u is None else u for u in test.users], self.contract)
         for row in (*test.seen, *test.items):
             check_range(where, "item", row, self.contract.n_items)
+        _check_scores(where, self.contract, [score for row in test.scores for score in row])
         return test
 
     def evaluation(self) -> Evaluation:
         """The evaluation users, with shapes and indices checked before use."""
         where = self.folder / EVALUATION_FILE
-        arrays = _read_npz(where, [f.name for f in dataclasses.fields(Evaluation)])
+        arrays = read_integers(where, [f.name for f in dataclasses.fields(Evaluation)])
         check_users(where, arrays["users"], self.contract)
         for name in ("seen_indices", "relevant_indices"):
             check_range(where, "item", arrays[name], self.contract.n_items)
@@ -253,15 +267,12 @@ def write_manifest(
 def open_bundle(folder: Path) -> Bundle:
     """Read and verify a bundle; any doubt is an :class:`ArtifactError` that says what and where."""
     where = folder / MANIFEST
-    if not where.is_file():
+    if where.is_symlink() or not where.is_file():
         raise ArtifactError(
             f"{folder} is not a bundle: it has no {MANIFEST}. Make one with: recpress-edge export",
             fault="missing",
         )
-    if where.stat().st_size > MAX_MANIFEST_BYTES:
-        raise ArtifactError(
-            f"{where} has {where.stat().st_size} bytes, more than {MAX_MANIFEST_BYTES}", fault="size"
-        )
+    _check_size(where, MAX_MANIFEST_BYTES)
     manifest = read_json(where)
     _check_schema(where, manifest)
     for field, kind in (
@@ -283,8 +294,13 @@ def open_bundle(folder: Path) -> Bundle:
         )
     if not _SAFE_NAME.fullmatch(manifest["name"]):  # records and folders are named after it
         raise ArtifactError(f"{where}: name {manifest['name']!r} is not a plain file name", fault="path")
+    check_plain(str(where), {k: v for k, v in manifest.items() if k not in ("contract", "files")})
+    check_facts(str(where), manifest["provenance"], PROVENANCE)
+    check_facts(str(where), manifest["quality"], QUALITY)
     contract = read_contract(where, manifest["contract"])
     _verify_files(folder, manifest["files"], contract)
+    _check_listed(folder, manifest["files"])
+    check_model_file(folder / contract.model_file, contract.format)
     return Bundle(
         folder,
         manifest["name"],
@@ -312,6 +328,16 @@ def _digest(where: Path, manifest: Mapping[str, Any]) -> str:
         return sha256_bytes(canonical_json(body))
     except (UnicodeEncodeError, RecursionError) as error:  # half a surrogate pair; nested to the limit
         raise ArtifactError(f"{where} is not readable JSON: {error}", fault="json") from None
+
+
+def _check_listed(folder: Path, files: Mapping[str, Any]) -> None:
+    """What has no digest could be changed, and a model could read it: it does not belong there."""
+    for path in folder.iterdir():
+        if path.name != MANIFEST and path.name not in files:
+            raise ArtifactError(
+                f"{path} is not listed in {MANIFEST}: a bundle holds nothing else. Move it away.",
+                fault="path",
+            )
 
 
 def _verify_files(folder: Path, files: Mapping[str, Any], contract: Contract) -> None:
@@ -342,24 +368,43 @@ def _verify_files(folder: Path, files: Mapping[str, Any], contract: Contract) ->
             )
 
 
-def _read_npz(where: Path, names: list[str]) -> dict[str, NDArray[np.integer[Any]]]:
-    """One-dimensional integer arrays from an npz; declared sizes are checked before unpacking."""
-    arrays = {}
+def _check_size(where: Path, most: int) -> None:
+    size = where.stat().st_size
+    if size > most:
+        raise ArtifactError(f"{where} has {size} bytes, more than {most}", fault="size")
+
+
+def _not_distinct(where: Path, count: int, found: int) -> ArtifactError:
+    return ArtifactError(f"{where} must hold {count} distinct lines, found {found}", fault="content")
+
+
+def _read_selftest(where: Path, value: Mapping[str, Any]) -> SelfTest:
     try:
-        with zipfile.ZipFile(where) as archive:
-            for name in names:
-                arrays[name] = _read_member(archive, name)
-    except Exception as error:  # zipfile, zlib, tokenize and numpy share no base class of errors
-        raise ArtifactError(f"{where} is not a readable evaluation file: {error}", fault="content") from None
-    return arrays
+        return SelfTest(
+            _whole(value["k"]),
+            tuple(None if u == NOBODY else _whole(u) for u in value["users"]),
+            tuple(tuple(map(_whole, row)) for row in value["seen"]),
+            tuple(tuple(map(_whole, row)) for row in value["items"]),
+            tuple(tuple(map(_figure, row)) for row in value["scores"]),
+        )
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ArtifactError(f"{where} is not a self-test: {error!r}", fault="content") from None
 
 
-def _read_member(archive: zipfile.ZipFile, name: str) -> NDArray[np.integer[Any]]:
-    member = archive.getinfo(f"{name}.npy")
-    if member.file_size > MAX_FILE_BYTES // 16:
-        raise ValueError(f"{name} claims {member.file_size} bytes")
-    with archive.open(member) as file:
-        array = np.lib.format.read_array(file, allow_pickle=False)
-    if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
-        raise ValueError(f"{name} is {array.dtype} with {array.ndim} axes, not integers")
-    return array
+def _check_scores(where: Path, contract: Contract, scores: Sequence[float]) -> None:
+    strange = next((score for score in scores if not math.isfinite(score)), None)
+    if strange is not None:
+        raise ArtifactError(f"{where}: a score is {strange}, which no model may answer", fault="answers")
+    check_score_tolerance(where, contract, max(map(abs, scores)))
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError(f"{str(value)[:80]!r} where a whole number should be")
+    return value
+
+
+def _figure(value: Any) -> float:
+    if type(value) not in (int, float):
+        raise TypeError(f"{str(value)[:80]!r} where a score should be")
+    return float(value)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,9 @@ NOBODY: Final = -1
 """In place of a user index where a bundle holds no users."""
 
 MAX_ENTITIES: Final = 2**31 - 1
+MAX_TOLERANCE: Final = 0.02
+"""Of scores that are not exact: as a share of the self-test's largest."""
+MAX_TENSOR_NAME: Final = 256
 _LATER_FIELDS: Final = ("retired", "seen_capacity", "history_length")
 """Of the contract: bundles were written before these were known."""
 
@@ -109,6 +113,7 @@ def read_contract(where: Path, values: Mapping[str, Any]) -> Contract:
     )
     _check_names(where, contract)
     _check_profile(where, contract)
+    _check_tolerance(where, contract)
     for name in ("n_items", "dim"):
         if not 0 < getattr(contract, name) <= MAX_ENTITIES:
             raise ArtifactError(
@@ -136,8 +141,33 @@ def _check_names(where: Path, contract: Contract) -> None:
         contract.scores_output,
     ]
     used = [name for name in names if name]
+    if max(map(len, [*used, contract.recipe, contract.format])) > MAX_TENSOR_NAME:
+        raise ArtifactError(
+            f"{where}: the contract holds a name of more than {MAX_TENSOR_NAME} characters", fault="field"
+        )
     if len(set(used)) != len(used):
         raise ArtifactError(f"{where}: the contract gives two tensors one name: {used}", fault="field")
+
+
+def _check_tolerance(where: Path, contract: Contract) -> None:
+    """Against the scores it is held by check_score_tolerance, once these are known."""
+    tolerance = contract.score_tolerance
+    if not (0 <= tolerance < math.inf) or (contract.exact and tolerance):
+        raise ArtifactError(
+            f"{where}: contract field 'score_tolerance' is {tolerance!r}, "
+            f"expected {'0, since it is exact' if contract.exact else 'a number of at least 0'}",
+            fault="range",
+        )
+
+
+def check_score_tolerance(where: Path, contract: Contract, largest: float) -> None:
+    """A tolerance that is a good part of the scores themselves would let any answer pass."""
+    if contract.score_tolerance > MAX_TOLERANCE * largest:
+        raise ArtifactError(
+            f"{where}: the contract allows scores to be off by {contract.score_tolerance:g}, and the largest "
+            f"is {largest:g}: more than {MAX_TOLERANCE:.0%} of it would test nothing",
+            fault="range",
+        )
 
 
 def _check_profile(where: Path, contract: Contract) -> None:

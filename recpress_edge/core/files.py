@@ -17,6 +17,8 @@ from typing import Any, Final
 
 from recpress_edge.core.errors import ArtifactError, ConfigError, StorageError
 
+MAX_JSON_BYTES: Final = 2**29
+MAX_JSON_PARTS: Final = 1_000_000
 _YOUNG_NS: Final = 1_000_000_000
 
 
@@ -78,7 +80,8 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object; a damaged file is an :class:`ArtifactError` that names it."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        data = path.read_bytes() if path.stat().st_size <= MAX_JSON_BYTES else b""
+        value = json.loads(_bounded(path, data).decode("utf-8"))
     except FileNotFoundError:
         raise ArtifactError(f"no such file: {path}", fault="missing") from None
     except (OSError, ValueError, RecursionError) as error:  # ValueError also for a number of 5000 digits
@@ -86,6 +89,18 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ArtifactError(f"{path} holds a {type(value).__name__}, expected a JSON object", fault="json")
     return value
+
+
+def _bounded(path: Path, data: bytes) -> bytes:
+    """An empty list takes two bytes in a file and thirty times that in memory."""
+    size, nested = path.stat().st_size, data.count(b"[") + data.count(b"{")
+    if size > MAX_JSON_BYTES or nested > MAX_JSON_PARTS:
+        raise ArtifactError(
+            f"{path} is more than a JSON file of ours can be: {size:,} bytes, {nested:,} lists and objects "
+            f"(at most {MAX_JSON_BYTES:,} and {MAX_JSON_PARTS:,})",
+            fault="size",
+        )
+    return data
 
 
 def check_free(target: Path, *, force: bool) -> None:

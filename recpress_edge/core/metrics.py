@@ -1,7 +1,7 @@
 """Ranking metrics, each with its formula. Ties go to the lower item index, everywhere."""
 
 import itertools
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, cast
 
 import numpy as np
@@ -13,6 +13,8 @@ Scores = NDArray[np.integer[Any]] | NDArray[np.floating[Any]]
 
 CUTOFFS: Final = (10, 20, 50)
 """The K of every table."""
+DEFAULT_CUTOFF: Final = 50
+"""The K that judges where nothing says otherwise."""
 _JUDGES: Final = (50, 20, 10, 5, 3, 2, 1)
 _JUDGED_SHARE: Final = 4
 
@@ -35,6 +37,33 @@ def judging_cutoff(candidates: NDArray[np.integer]) -> int:
 def is_certain(k: int, candidates: NDArray[np.integer]) -> bool:
     """Whether Recall@k is 1 for every user in whatever order: nobody has more than k candidates (B,)."""
     return int(candidates.max(initial=0)) <= k
+
+
+def stated_cutoff(facts: Mapping[str, Any]) -> int:
+    """The judging K that a model's or record's facts state under "cutoff"; 50 where they state none."""
+    value = facts.get("cutoff")
+    return value if type(value) is int and value in _JUDGES else DEFAULT_CUTOFF
+
+
+def telling_cutoff(facts: Mapping[str, Any], candidates: NDArray[np.integer]) -> int:
+    """:func:`stated_cutoff`, unless it tells nothing of users with so many candidates (B,)."""
+    stated = stated_cutoff(facts)
+    return judging_cutoff(candidates) if is_certain(stated, candidates) else stated
+
+
+def reported_cutoffs(judge: int) -> tuple[int, ...]:
+    """The K of every table, and the one that judges where it is none of them."""
+    return tuple(sorted({*CUTOFFS, judge}))
+
+
+def without_certain(means: Mapping[str, float], candidates: NDArray[np.integer]) -> dict[str, float | None]:
+    """The metrics, None for each Recall@K that is 1 by necessity. candidates (B,)."""
+    return {name: None if _certain(name, candidates) else value for name, value in means.items()}
+
+
+def _certain(name: str, candidates: NDArray[np.integer]) -> bool:
+    kind, _, k = name.partition("@")
+    return kind == "recall" and is_certain(int(k), candidates)
 
 
 def topk_unseen(scores: Scores, seen: NDArray[np.bool_], k: int) -> I32:

@@ -1,14 +1,16 @@
 """Bench records: one JSON file per run, raw samples inside; percentiles are computed by readers."""
 
+import contextlib
 import datetime
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.facts import RECORD, check_facts
 from recpress_edge.core.files import read_json, write_atomic
 from recpress_edge.core.stats import percentile, percentile_upper
 
@@ -115,6 +117,7 @@ def check_record(record: Mapping[str, Any], path: str) -> None:
     for name in _SECTIONS:
         if not isinstance(record.get(name), dict):
             raise ArtifactError(f"{path} is not a whole record: section {name!r} is missing")
+    check_facts(path, record, RECORD)
     section = samples_section(record)
     if not isinstance(record.get(section), dict) or len({INSTRUCTIONS, LATENCY} & record.keys()) != 1:
         raise ArtifactError(
@@ -130,6 +133,15 @@ def check_record(record: Mapping[str, Any], path: str) -> None:
         ):
             unit = INSTRUCTIONS if section == INSTRUCTIONS else "nanoseconds"
             raise ArtifactError(f"{path}: {section}.{name} must be a list of {unit}, at least one")
+
+
+@contextlib.contextmanager
+def whole(where: str) -> Iterator[None]:
+    """Around what reads a record: that it lacks a field, or has null for a figure, is an ArtifactError."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ArtifactError(f"{where} is not a whole record: {type(error).__name__} {error}") from None
 
 
 def samples_section(record: Mapping[str, Any]) -> str:

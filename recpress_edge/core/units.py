@@ -28,6 +28,11 @@ def format_bytes(n_bytes: float) -> str:
     raise AssertionError("unreachable")
 
 
+def format_share(share: float | None) -> str:
+    """A metric as text: .0926 -> '0.0926'; '–' where it is not known or would say nothing."""
+    return "–" if share is None else f"{share:.4f}"
+
+
 def format_ns(nanoseconds: float) -> str:
     """Nanoseconds as text: 31211 -> '31.2 µs'."""
     for limit, divisor, unit in ((1e3, 1, "ns"), (1e6, 1e3, "µs"), (1e9, 1e6, "ms")):

@@ -1,32 +1,15 @@
-"""Which column is what: separators, headers and the choices a user may make."""
+"""Which column is what: by name, by place, or as the user says."""
 
-import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import NoReturn
 
 from recpress_edge.core.errors import ConfigError, DataError
+from recpress_edge.data.delimited import Record
+from recpress_edge.data.guess import check_guess, likely_columns, third_column
 from recpress_edge.data.lines import shorten
-
-SEPARATORS: Final[Mapping[str, str]] = {"tab": "\t", "::": "::", "comma": ",", "space": " "}
-"""Names accepted for --separator; tried in this order when none is given."""
-
-ROLES: Final = ("user", "item", "rating", "time")
-
-HEADER_NAMES: Final[Mapping[str, frozenset[str]]] = {
-    # compared in lower case without '_', '-' and spaces: userId, user_id and 'User ID' are one
-    "user": frozenset({"user", "userid", "uid", "customer", "customerid", "reviewerid", "visitorid"}),
-    "item": frozenset(
-        {"item", "itemid", "iid", "movie", "movieid", "product", "productid", "asin", "bookid", "artistid"}
-        | {"trackid", "songid", "articleid", "venueid", "locationid", "poiid", "parentasin", "isbn"}
-    ),
-    "rating": frozenset({"rating", "score", "stars", "overall"}),
-    "time": frozenset({"timestamp", "time", "unixtime", "unixreviewtime", "ts"}),
-}
-
-FIRST_UNIX_TIME: Final = 1e8
-"""In a third column without a header, a number from here on is a time (after March 1973), not a rating."""
+from recpress_edge.data.names import ROLES, known_places, looks_like_names, visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +25,25 @@ class ColumnChoice:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the lines of one delimited file are taken apart."""
+    """What the fields of a table are."""
 
-    split: Callable[[str], list[str]]
     width: int
-    """Fields in every line."""
+    """Fields in every row."""
     at: Mapping[str, int]
     """Role to position from 0; always has user and item."""
-    has_header: bool
+    names: tuple[str, ...]
+    """Of the columns, or none where the table has no header."""
     note: str
     """What was found, in words."""
+
+    def ignored(self) -> list[int]:
+        """Places of the columns that no role uses."""
+        return [place for place in range(self.width) if place not in self.at.values()]
+
+    def called(self, place: int) -> str:
+        """A column as --columns and --only take it: its name, or its position from 1."""
+        unique = self.names and self.names.count(self.names[place]) == 1 and self.names[place].strip()
+        return self.names[place].strip() if unique else str(place + 1)
 
 
 def parse_columns(text: str) -> dict[str, str]:
@@ -71,38 +63,43 @@ def parse_columns(text: str) -> dict[str, str]:
     return chosen
 
 
-def find_layout(path: Path, first: str, choice: ColumnChoice) -> Layout:
-    """The layout of a delimited file, from its first line and what the user said."""
-    name, split = _splitter(path, first, choice.separator)
-    fields = split(first)
-    named = {role: _by_name(fields, HEADER_NAMES[role]) for role in ROLES}
-    recognised = named["user"] is not None and named["item"] is not None
+def find_layout(path: Path, head: Sequence[Record], separator: str, choice: ColumnChoice) -> Layout:
+    """The layout of a delimited file, from its first records and what the user said."""
+    first, body = head[0][1], [fields for _, fields, _ in head[1:]]
+    has_header = _has_header(path, head[0][2], first, body, choice)
+    shifted = has_header and bool(body) and _has_row_numbers(first, body)
+    names = tuple(map(visible, ["(row)", *first] if shifted else first)) if has_header else ()
+    width = len(first) + shifted
     if choice.columns is not None:
-        by_name = [value for value in choice.columns.values() if not _is_position(value)]
-        if by_name and choice.header is False:
-            raise ConfigError(f"--header no leaves no names to look {by_name[0]!r} up in; use positions")
-        has_header = bool(by_name) or (recognised if choice.header is None else choice.header)
-        at = {role: _find(path, fields, role, value) for role, value in choice.columns.items()}
+        at = {
+            role: _find(path, names, width, f"--columns {role}={value}", value)
+            for role, value in choice.columns.items()
+        }
+    elif has_header:
+        at = by_name(path, names)
     else:
-        has_header = recognised if choice.header is None else choice.header
-        if has_header and not recognised:
-            raise DataError(
-                f"{path}: the header {shorten(first)} names no user and item column that is known. "
-                "Say which they are, for example --columns user=1,item=2"
-            )
-        at = (
-            {role: p for role, p in named.items() if p is not None} if has_header else _by_place(path, fields)
-        )
+        at = _by_place(path, [first, *body])
     if len(set(at.values())) < len(at):
-        raise ConfigError(
-            f"{path}: two roles point at one column: {describe(at, fields if has_header else [])}"
-        )
+        raise ConfigError(f"{path}: two roles point at one column: {describe(at, names)}")
     header = "header" if has_header else "no header"
-    note = f"{header}, {name}-separated, {describe(at, fields if has_header else [])}"
-    return Layout(split, len(fields), at, has_header, note)
+    numbers = ", row numbers without a name" if shifted else ""
+    return Layout(width, at, names, f"{header}{numbers}, {separator}-separated, {describe(at, names)}")
 
 
-def inter_layout(path: Path, first: str) -> Layout:
+def named_layout(path: Path, names: tuple[str, ...], choice: ColumnChoice | None) -> Layout:
+    """The layout of a table whose columns have names for certain."""
+    if choice is not None and choice.columns is not None:
+        columns = choice.columns
+        at = {
+            role: _find(path, names, len(names), f"--columns {role}={value}", value)
+            for role, value in columns.items()
+        }
+    else:
+        at = by_name(path, names)
+    return Layout(len(names), at, names, describe(at, names))
+
+
+def inter_layout(path: Path, first: str, choice: ColumnChoice | None) -> Layout:
     """The layout of a RecBole atomic file, from its typed header ``user_id:token<tab>item_id:token…``."""
     typed = [field.partition(":") for field in first.split("\t")]
     if not all(colon and kind in ("token", "float", "token_seq", "float_seq") for _, colon, kind in typed):
@@ -111,15 +108,32 @@ def inter_layout(path: Path, first: str) -> Layout:
             "name:type with the types token, float, token_seq, float_seq, such as 'user_id:token'. "
             "For a plain table use --format delimited."
         )
+    names = tuple(name for name, _, _ in typed)
+    if choice is not None and choice.columns is not None:
+        layout = named_layout(path, names, choice)
+        return Layout(layout.width, layout.at, names, f"typed header, {layout.note}")
+    lists = [name for name, _, kind in typed if kind.endswith("_seq") and _may_hold_items(name)]
+    if lists:
+        raise ConfigError(
+            f"{path}: the column {lists[0]} holds a list in each row, such as a user's items so far. "
+            "Lists are not read. Write a row for each interaction; or, where every item of the lists "
+            "has its own row as the item, say --columns user=user_id,item=item_id, which leaves them out."
+        )
     wanted = {"user": ("user_id", "token"), "item": ("item_id", "token")}
     wanted |= {"rating": ("rating", "float"), "time": ("timestamp", "float")}
     found = {(name, kind): place for place, (name, _, kind) in enumerate(typed)}
     at = {role: found[key] for role, key in wanted.items() if key in found}
     for role in ("user", "item"):
         if role not in at:
-            raise DataError(f"{path}: no column {':'.join(wanted[role])} in the header {shorten(first)}")
-    names = [name for name, _, _ in typed]
-    return Layout(_plain("\t"), len(typed), at, True, f"typed header, {describe(at, names)}")
+            raise DataError(
+                f"{path}: no column {':'.join(wanted[role])} in the header {shorten(first)}. "
+                "Say which it is, for example --columns user=uid,item=iid"
+            )
+    return Layout(len(typed), at, names, f"typed header, {describe(at, names)}")
+
+
+def _may_hold_items(name: str) -> bool:
+    return any(word in name for word in ("item", "list", "seq", "hist"))
 
 
 def describe(at: Mapping[str, int], names: Sequence[str]) -> str:
@@ -131,71 +145,116 @@ def describe(at: Mapping[str, int], names: Sequence[str]) -> str:
     return ", ".join(parts) + (f"; ignored: {', '.join(ignored)}" if ignored else "")
 
 
-def _splitter(path: Path, first: str, chosen: str | None) -> tuple[str, Callable[[str], list[str]]]:
-    name = chosen or next((known for known, mark in SEPARATORS.items() if mark in first), None)
-    if name is None:
-        raise DataError(
-            f"{path}: no tab, '::', comma or space in the first line {shorten(first)}. "
-            "Expected user and item in one line."
+def by_name(path: Path, names: Sequence[str]) -> dict[str, int]:
+    """Role to place by the names that are known; two candidates, or none, are a question."""
+    places = known_places(names)
+    for role in ("user", "item"):
+        if not places[role]:
+            raise ConfigError(
+                f"{path}: the header {shorten(', '.join(names))} names no {role} column that is known. "
+                f"Say which columns they are, for example --columns {_example(names)}"
+            )
+    for role, found in places.items():
+        if len(found) > 1:
+            _ask(path, names, role, places)
+    return {role: found[0] for role, found in places.items() if found}
+
+
+def _ask(path: Path, names: Sequence[str], role: str, places: Mapping[str, Sequence[int]]) -> NoReturn:
+    candidates = [f"{names[place]} (column {place + 1})" for place in places[role]]
+    answers = []
+    for place in places[role]:
+        parts = {other: str(found[0] + 1) for other, found in places.items() if found} | {
+            role: str(place + 1)
+        }
+        answers.append(
+            "--columns " + ",".join(f"{other}={_called(names, int(at) - 1)}" for other, at in parts.items())
         )
-    if SEPARATORS[name] not in first:
-        raise DataError(f"{path}: no {name} in the first line {shorten(first)}, but --separator says so")
-    return name, {"comma": _commas, "space": split_spaces}.get(name) or _plain(SEPARATORS[name])
+    raise ConfigError(
+        f"{path}: {len(candidates)} columns may be the {role}: {', '.join(candidates)}. Say which: "
+        + " or ".join(answers)
+    )
 
 
-def split_spaces(line: str) -> list[str]:
-    """Fields between runs of blanks and tabs. Not str.split(): that also cuts at odd Unicode spaces."""
-    fields = line.replace("\t", " ").split(" ")
-    return [field for field in fields if field] if "" in fields else fields
+def _called(names: Sequence[str], place: int) -> str:
+    fits = names.count(names[place]) == 1 and not set(names[place]) & set(",=")
+    return names[place].strip() if fits else str(place + 1)
 
 
-def _plain(mark: str) -> Callable[[str], list[str]]:
-    return lambda line: line.split(mark)
+def _example(names: Sequence[str]) -> str:
+    """--columns for a header: what is known by name, else the first columns that are not taken."""
+    places = known_places(names)
+    at = {role: found[0] for role, found in places.items() if found}
+    for role in ("user", "item"):
+        free = [place for place in range(len(names)) if place not in at.values()]
+        if role not in at and free:
+            at[role] = free[0]
+    return ",".join(f"{role}={_called(names, at[role])}" for role in ROLES if role in at)
 
 
-def _commas(line: str) -> list[str]:
-    if '"' not in line:
-        return line.split(",")
-    try:
-        return next(csv.reader([line], strict=True))
-    except csv.Error:
-        return []  # an open quote: no width fits, so the line is reported
+def _has_header(
+    path: Path, line: str, first: Sequence[str], body: Sequence[Sequence[str]], choice: ColumnChoice
+) -> bool:
+    values = (choice.columns or {}).values()
+    by_name = [value for value in values if not _is_position(value)]
+    if by_name and choice.header is False:
+        raise ConfigError(f"--header no leaves no names to look {by_name[0]!r} up in; use positions")
+    if by_name or choice.header is not None:
+        return bool(by_name) or bool(choice.header)
+    known = known_places(first)
+    if known["user"] and known["item"]:
+        return True
+    width = len(first)
+    if looks_like_names(first, [row for row in body if len(row) in (width, width + 1)]):
+        columns = "" if choice.columns else f"--columns {_example(first)} "
+        raise ConfigError(
+            f"{path}: the first line {shorten(line)} looks like a header, but names no known user and item "
+            f"column. Say which they are, for example {columns}--header yes; "
+            "or --header no if it is an interaction."
+        )
+    return False
 
 
-def _by_name(fields: Sequence[str], names: frozenset[str]) -> int | None:
-    plain = (field.strip().lower().translate({ord(c): None for c in "_- "}) for field in fields)
-    return next((place for place, field in enumerate(plain) if field in names), None)
+def _has_row_numbers(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """R's layout: each line is led by its number, the header is not."""
+    return all(len(row) == len(first) + 1 for row in body) and [row[0] for row in body] == [
+        str(number) for number in range(1, len(body) + 1)
+    ]
 
 
 def _is_position(value: str) -> bool:
     return value.isascii() and value.isdigit()
 
 
-def _find(path: Path, fields: Sequence[str], role: str, value: str) -> int:
-    if _is_position(value):
-        place = int(value) - 1
-        if not 0 <= place < len(fields):
-            raise ConfigError(f"--columns {role}={value}: {path} has {len(fields)} columns, counted from 1")
-        return place
-    stripped = [field.strip() for field in fields]
-    if value not in stripped:
-        raise ConfigError(f"--columns {role}={value}: no such column in {path}. Found: {', '.join(stripped)}")
-    return stripped.index(value)
+def find_column(path: Path, layout: Layout, flag: str, value: str) -> int:
+    """The place of a column that is named or counted from 1; one that is not there is a ConfigError."""
+    return _find(path, layout.names, layout.width, flag, value)
 
 
-def _by_place(path: Path, fields: Sequence[str]) -> dict[str, int]:
-    if len(fields) not in (2, 3, 4):
-        raise DataError(
-            f"{path}: {len(fields)} columns and no known header. Without one, 2 to 4 columns are read as "
-            "user, item, rating, time. Say which they are, for example --columns user=1,item=2,time=5"
+def _find(path: Path, names: Sequence[str], width: int, flag: str, value: str) -> int:
+    stripped = [name.strip() for name in names]
+    if stripped.count(value) > 1:
+        raise ConfigError(f"{flag}: {path} has {stripped.count(value)} columns of that name; give a position")
+    if value in stripped:
+        return stripped.index(value)
+    if not _is_position(value):
+        found = f"Found: {', '.join(stripped)}" if names else f"It has {width} columns without names"
+        raise ConfigError(f"{flag}: no such column in {path}. {found}")
+    if not 0 < int(value) <= width:
+        raise ConfigError(f"{flag}: {path} has {width} columns, counted from 1")
+    return int(value) - 1
+
+
+def _by_place(path: Path, rows: Sequence[Sequence[str]]) -> dict[str, int]:
+    width = len(rows[0])
+    columns = [[row[at].strip(" ") for row in rows if len(row) == width] for at in range(width)]
+    if width not in (2, 3, 4):
+        raise ConfigError(
+            f"{path}: {width} columns and no known header. Without one, 2 to 4 columns are read as user, "
+            f"item, rating, time. Say which they are, for example {likely_columns(columns)}"
         )
-    if len(fields) == 3:
-        return {"user": 0, "item": 1, "time" if _looks_like_time(fields[2]) else "rating": 2}
-    return {role: place for place, role in enumerate(ROLES[: len(fields)])}
-
-
-def _looks_like_time(text: str) -> bool:
-    try:
-        return float(text) >= FIRST_UNIX_TIME
-    except ValueError:
-        return False
+    at = {role: place for place, role in enumerate(ROLES[:width])}
+    if width == 3:
+        at = {"user": 0, "item": 1, third_column(path, columns[2]): 2}
+    check_guess(path, columns, at)
+    return at

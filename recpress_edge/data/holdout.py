@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recpress_edge.core.bundle import Evaluation
+from recpress_edge.core.metrics import DEFAULT_CUTOFF, judging_cutoff
 from recpress_edge.data.interactions import Dataset, Interactions
 
 Split = Literal["valid", "test"]
@@ -23,9 +24,33 @@ def masked_items(data: Dataset, split: Split) -> Interactions:
     Test masks train and valid. Valid masks train, and under leave-one-out also the other held-out
     item, as in the protocol of Topology Distillation (Kang et al., KDD 2021, section 5.1).
     """
+    first, *others = _masked_parts(data, split)
+    return first.union(others[0]) if others else first
+
+
+def _masked_parts(data: Dataset, split: Split) -> list[Interactions]:
     if split == "test":
-        return data.train.union(data.valid)
-    return data.train.union(data.test) if _leaves_one_out(data) else data.train
+        return [data.train, data.valid]
+    return [data.train, data.test] if _leaves_one_out(data) else [data.train]
+
+
+def candidates(data: Dataset, split: Split) -> NDArray[np.int64]:
+    """Unmasked items of each user with something held out in ``split`` (B,)."""
+    parts = [part.counts() for part in _masked_parts(data, split)]  # which share no pair
+    masked = np.sum(parts, axis=0)
+    return np.asarray((data.n_items - masked)[relevant_items(data, split).counts() > 0], np.int64)
+
+
+def dataset_cutoff(data: Dataset) -> int:
+    """The K by which models of a data set are chosen and gated, one for all its splits.
+
+    The smallest that :func:`judging_cutoff` gives of a split that holds something.
+    """
+    splits: tuple[Split, Split] = ("valid", "test")
+    return min(
+        (judging_cutoff(candidates(data, split)) for split in splits if len(relevant_items(data, split))),
+        default=DEFAULT_CUTOFF,
+    )
 
 
 def masking_rule(data: Dataset, split: Split) -> str:

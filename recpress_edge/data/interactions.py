@@ -134,6 +134,8 @@ class Dataset:
     """How the split was made, for example 'given files' or 'leave-one-out by time, seed 0'."""
     licence: str
     """Terms of the data in one line, as far as known."""
+    ties: str = ""
+    """How many users' held-out items a tie in time decides, and how; empty where none does."""
 
     @property
     def n_users(self) -> int:

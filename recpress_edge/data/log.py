@@ -70,6 +70,15 @@ class RowCollector:
     times: "array[float]" = field(default_factory=lambda: array("d"))
     part_sizes: list[int] = field(default_factory=list)
 
+    def add(self, user: str, item: str, rating: float | None, time: float | None) -> None:
+        """One row; a file has ratings and times in all of its rows or in none."""
+        self.users.append(self.user_index.setdefault(user, len(self.user_index)))
+        self.items.append(self.item_index.setdefault(item, len(self.item_index)))
+        if rating is not None:
+            self.ratings.append(rating)
+        if time is not None:
+            self.times.append(time)
+
     def add_user(self, user: str, items: Iterable[str]) -> None:
         """Rows of one user without rating or time."""
         index = self.item_index

@@ -1,7 +1,7 @@
 """From files to a data set: read, filter, split, and write down what was done."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,10 @@ from recpress_edge.core.files import sha256_file
 from recpress_edge.data.columns import ColumnChoice
 from recpress_edge.data.filter import Filters, apply_filters
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.data.read import read_log
+from recpress_edge.data.names import plain
+from recpress_edge.data.read import Reading, ReadResult, read_log
 from recpress_edge.data.split import parse_protocol, split_log
+from recpress_edge.data.strangers import check_strangers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +23,7 @@ class Preparation:
     fmt: str = "auto"
     """One of read.FORMATS, or auto."""
     columns: ColumnChoice | None = None
+    reading: Reading = field(default_factory=Reading)
     split: str = "loo-random"
     """One of split.PROTOCOLS; 'given' takes train, valid and test, or train and test."""
     seed: int | None = None
@@ -54,30 +57,63 @@ def prepare(name: str, files: Sequence[Path], how: Preparation) -> Prepared:
     if how.seed is not None and how.seed < 0:
         raise ConfigError(f"--seed must not be negative, got {how.seed}")
     seed = how.seed or 0
-    read = read_log(files, how.fmt, how.columns)
+    reading = replace(how.reading, bounded=how.filters.min_rating is not None)
+    read = read_log(files, how.fmt, how.columns, reading)
+    if how.filters.min_rating is not None and read.log.ratings is None:
+        raise _no_ratings(read)
     log, removed = apply_filters(read.log, how.filters)
     for kind, ids in (("user", log.user_ids), ("item", log.item_ids)):
         if len(ids) < 2:
             raise DataError(f"only one {kind} ({ids[0]!r}): nothing can be learnt from this log")
+    strangers = check_strangers(log, tuple(path.name for path in files))
     split = split_log(log, protocol, seed)
     for part, interactions in (("train", split.train), ("validation", split.valid), ("test", split.test)):
         if not len(interactions):
             raise DataError(f"no {part} interaction: no user has enough items for the split {how.split!r}")
     parts = (split.train, split.valid, split.test)
-    dataset = Dataset(name, *parts, log.user_ids, log.item_ids, split.protocol, how.licence)
+    dataset = Dataset(name, *parts, log.user_ids, log.item_ids, split.protocol, how.licence, split.ties)
     record = {
         "sources": [{"file": path.name, "sha256": sha256_file(path)} for path in files],
         "read": list(read.notes),
+        "strangers": list(strangers),
+        "asked": {
+            "encoding": how.reading.encoding,
+            "only": [f"{only.column}={','.join(only.values)}" for only in how.reading.only],
+            "missing": list(how.reading.ids.missing),
+            "ids": how.reading.ids.form,
+            "time_unit": how.reading.time_unit,
+        },
         "filters": asdict(how.filters),
         "rows": {
             "read": len(read.log),
             "kept": len(log),
+            **{f"left_out_{k}": v for k, v in read.left_out.items()},
             **{f"removed_{k}": v for k, v in asdict(removed).items()},
         },
         "split": {
             "kind": how.split,
             "seed": seed if protocol.draws(len(files)) else None,
             "users_not_held_out": split.users_not_held_out,
+            "tied_users": split.tied_users,
         },
     }
     return Prepared(dataset, record)
+
+
+def _no_ratings(read: ReadResult) -> ConfigError:
+    """--min-rating without ratings: a column that may hold them is named."""
+    likely = [
+        name
+        for name in read.ignored_columns
+        if any(word in plain(name) for word in ("rating", "score", "star"))
+    ]
+    if not likely:
+        return ConfigError(
+            "--min-rating needs ratings, and this log has none. Remove it, or name the column that holds "
+            "them, for example --columns user=1,item=2,rating=3"
+        )
+    return ConfigError(
+        f"--min-rating needs ratings, and no column was taken for them. Is it {' or '.join(likely)}? Say so "
+        f"with rating={likely[0]} in --columns, beside user and item; mind what its values mean: 0 is "
+        "'not rated' in some logs."
+    )

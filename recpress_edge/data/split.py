@@ -1,5 +1,6 @@
 """Train, validation and test: which of a user's interactions are held out."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +11,7 @@ from recpress_edge.core.errors import ConfigError, DataError, unknown_name
 from recpress_edge.core.rng import stream
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.data.log import Log
+from recpress_edge.data.ties import earliest_first, tied_users
 
 Places = NDArray[np.integer]
 
@@ -29,6 +31,9 @@ class Split:
     """In words, seed included where one was used."""
     users_not_held_out: int
     """Users whose every interaction went to train."""
+    ties: str = ""
+    """How many users' held-out items a tie in time decides, and how; empty where none does."""
+    tied_users: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +105,23 @@ def split_given(log: Log, seed: int = 0) -> Split:
 
 
 def leave_one_out_by_time(log: Log) -> Split:
-    """The last item of each user tests, the one before validates; at equal times the lower item is first."""
+    """The last item of each user tests, the one before validates; equal times are ordered as ties.py says."""
     if log.times is None:
-        raise ConfigError("--split loo-time needs timestamps, and this log has none. Use --split loo-random.")
-    latest_first = np.lexsort((-log.items, -log.times, log.users))
-    return _split(log, _hold_out_two(log, latest_first), "leave-one-out by time")
+        raise ConfigError(
+            "--split loo-time needs timestamps, and this log has none. Use --split loo-random, or say which "
+            "column they are, for example --columns user=1,item=2,time=3"
+        )
+    order, how = earliest_first(log)
+    ranks = _ranks(log, order)
+    part = _hold_out_two(log, np.lexsort((-ranks, log.users)))
+    split = _split(log, part, "leave-one-out by time", ranks)
+    tied, held_out = tied_users(log, order, part), len(log.user_ids) - split.users_not_held_out
+    if not tied:
+        return split
+    ties = (
+        f"the items held out of {tied:,} of {held_out:,} users ({tied / held_out:.0%}) are decided by a tie"
+    )
+    return dataclasses.replace(split, ties=f"{ties} in time; ties are {how}", tied_users=tied)
 
 
 def leave_one_out_by_order(log: Log) -> Split:
@@ -166,7 +183,7 @@ def _split(log: Log, part: Places, protocol: str, ranks: Places | None = None) -
     """The three parts; with the order of each user's items where it was given or the log has times."""
     n_users, n_items = len(log.user_ids), len(log.item_ids)
     if ranks is None and log.times is not None:
-        ranks = _ranks(log, np.lexsort((log.items, log.times)))
+        ranks = _ranks(log, earliest_first(log)[0])
     parts = [
         Interactions.from_pairs(
             log.users[part == p],

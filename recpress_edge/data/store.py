@@ -71,6 +71,7 @@ def save_dataset(prepared: Prepared, work: Path, *, force: bool = False) -> Path
         "n_items": dataset.n_items,
         "interactions": {part: len(getattr(dataset, part)) for part in PARTS},
         "protocol": dataset.protocol,
+        "ties": dataset.ties,
         "licence": dataset.licence,
         **prepared.record,
         "digest": dataset.digest(),
@@ -112,10 +113,10 @@ def open_dataset(folder: Path) -> Dataset:
                 )
                 for part in PARTS
             ]
-        texts = [manifest[key] for key in ("name", "protocol", "licence", "digest")]
+        texts = [manifest[key] for key in ("name", "protocol", "licence", "digest", "ties")]
     except (KeyError, ValueError, zipfile.BadZipFile, UnicodeDecodeError) as error:
         raise _damaged(folder, f"{type(error).__name__}: {error}") from None
-    dataset = Dataset(texts[0], parts[0], parts[1], parts[2], users, items, texts[1], texts[2])
+    dataset = Dataset(texts[0], parts[0], parts[1], parts[2], users, items, texts[1], texts[2], texts[4])
     if dataset.digest() != texts[3]:
         raise _damaged(folder, f"its digest is {dataset.digest()}, the manifest says {texts[3]}")
     if dataset.order_digest() != manifest.get("order_digest"):

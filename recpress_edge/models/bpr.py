@@ -49,24 +49,28 @@ def highest(candidates: Tensor, scores: Tensor) -> Tensor:
 
 
 class NegativeSampler:
-    """Uniform unobserved items for each positive, redrawn each epoch, all at once."""
+    """Uniform unobserved items for each positive, redrawn each epoch, all at once.
+
+    A user who has every item has no negative: none of its interactions is among the positives, P of nnz.
+    """
 
     def __init__(self, train: Interactions) -> None:
-        full = np.flatnonzero(train.counts() == train.n_items)
-        if full.size:
-            raise DataError(
-                f"user index {full[0]} has consumed all {train.n_items} items, so no negative exists for it. "
-                "Remove such users, or keep rarer interactions with a rating threshold."
-            )
         if not len(train):
             raise DataError("no training interactions: nothing to learn from")
+        users = train.users()
+        has_negatives = (train.counts() < train.n_items)[users]  # (nnz,)
+        if not has_negatives.any():
+            raise DataError(
+                f"every user has all {train.n_items} items, so there is no item to tell the liked ones from. "
+                "Keep fewer interactions, for example with a rating threshold on import."
+            )
         self._n_items = train.n_items
-        self._users = train.users().astype(np.int64)  # (nnz,)
-        self._positives = train.indices.astype(np.int64)  # (nnz,)
+        self._users = users[has_negatives].astype(np.int64)  # (P,)
+        self._positives = train.indices[has_negatives].astype(np.int64)  # (P,)
         self._keys = self._users * train.n_items + self._positives  # ascending, by the container's order
 
     def epoch(self, seed: int, epoch: int, each: int) -> tuple[I64, I64, I64]:
-        """Shuffled users (nnz,), positives (nnz,), negatives (nnz, each), these no train items."""
+        """Shuffled users (P,), positives (P,), negatives (P, each), these no train items."""
         order = stream(seed, "shuffle", epoch).permutation(self._users.size)
         users = self._users[order]
         negatives = self._draw(np.repeat(users, each), stream(seed, "negatives", epoch))

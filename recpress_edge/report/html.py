@@ -185,7 +185,7 @@ def conditions(section: Section) -> tuple[tuple[str, str], ...]:
     dataset = [run.record["artifact"]["provenance"]["dataset"] for run in runs]
     rows += [
         (f"data {key}", _values([d.get(key) for d in dataset]))
-        for key in ("name", "protocol", "licence", "digest")
+        for key in ("name", "protocol", "ties", "licence", "digest")
     ]
     rows.append(("seeds", _values(sorted({run.seed for run in runs}))))
     return tuple((name, value) for name, value in rows if value)

@@ -11,6 +11,7 @@ import numpy as np
 from recpress_edge.core.budget import Cost
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import read_json
+from recpress_edge.core.printable import printable_facts
 from recpress_edge.core.results import (
     BENCH_SCHEMA,
     SAME_CONDITIONS,
@@ -150,7 +151,7 @@ def _run_in(file: JsonFile) -> Run:
     if file.reason:
         raise ArtifactError(file.reason)
     check_record(file.value, str(file.path))
-    return to_run(file.path, file.value)
+    return to_run(file.path, printable_facts(file.value))
 
 
 def json_files(paths: Sequence[Path]) -> Iterator[Path]:

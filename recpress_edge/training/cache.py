@@ -12,6 +12,8 @@ from typing import Any, Final, Literal
 from recpress_edge.core.config import load_config
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import digest_of
+from recpress_edge.core.metrics import DEFAULT_CUTOFF
+from recpress_edge.data.holdout import dataset_cutoff
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.students import ModelName, Role, check_pair, parse_name, teacher_name
 from recpress_edge.models.config import deciding
@@ -82,8 +84,10 @@ class Event:
     epochs: int = 0
     """0 for what has none."""
     seconds: float = 0.0
-    metrics: Mapping[str, float] | None = None
+    metrics: Mapping[str, float | None] | None = None
     """Validation metrics, when just measured."""
+    cutoff: int = DEFAULT_CUTOFF
+    """The K of the metrics by which the epoch is chosen."""
     memory_bytes: int | None = None
     """Of needs: what is about to be allocated. When done: by how much resident memory rose at most; None
     where the kernel does not tell."""
@@ -248,6 +252,8 @@ def plan_model(
         decides["order"] = _order_digest(model, data)
     if model.method not in BUILT_IN:
         decides["source"] = source_digest(model.entry.where)
+    if (cutoff := dataset_cutoff(data)) != DEFAULT_CUTOFF:
+        decides["cutoff"] = cutoff
     key = digest_of(
         {
             **decides,

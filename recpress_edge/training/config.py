@@ -6,8 +6,11 @@ from typing import Any, ClassVar, Final, Literal
 
 from recpress_edge.core.config import Bounded, NotNegativeInt, PositiveInt
 
-CHOOSE_BY: Final = "recall@50"
-"""The validation metric by which the best epoch is chosen and early stopping decides."""
+
+def judged(metrics: Mapping[str, Any], cutoff: int) -> tuple[float, float]:
+    """By what epochs are compared: Recall@cutoff, where that is equal NDCG@cutoff."""
+    recall = metrics[f"recall@{cutoff}"]
+    return (0.0 if recall is None else recall, metrics[f"ndcg@{cutoff}"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

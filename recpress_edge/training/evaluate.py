@@ -10,9 +10,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recpress_edge.core.errors import DataError
-from recpress_edge.core.metrics import RECALL_DEFINITION
+from recpress_edge.core.metrics import RECALL_DEFINITION, reported_cutoffs, without_certain
 from recpress_edge.core.popularity import THIRDS, popularity_groups
-from recpress_edge.data.holdout import Split, masked_items, masking_rule, relevant_items
+from recpress_edge.data.holdout import (
+    Split,
+    candidates,
+    dataset_cutoff,
+    masked_items,
+    masking_rule,
+    relevant_items,
+)
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.models.ranking import ScoreRows, product_rows
 
@@ -20,7 +27,6 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
-CUTOFFS: Final = (10, 20, 50)
 _BLOCK_BYTES: Final = 64 * 2**20  # of scores at a time
 
 
@@ -32,14 +38,19 @@ class Evaluation:
     """Indices of the users with at least one relevant item (B,)."""
     by_user: dict[str, F64]
     """'recall@10', 'ndcg@50' and so on, one value per user (B,)."""
+    candidates: I64
+    """Unmasked items of each user (B,)."""
+    cutoff: int
+    """The K that judges: :func:`dataset_cutoff`."""
     by_third: dict[str, float | None]
-    """Recall@50 of the relevant items in the head, mid and tail of the catalogue; None without any."""
+    """Recall@cutoff of the relevant items in the head, mid and tail of the catalogue; None without any."""
     definition: str
     """What was ranked, masked and divided by what."""
 
-    def means(self) -> dict[str, float]:
-        """Mean of each metric over the users."""
-        return {name: float(values.mean()) for name, values in self.by_user.items()}
+    def means(self) -> dict[str, float | None]:
+        """Mean of each metric over the users; None for a recall that is 1 in whatever order."""
+        means = {name: float(values.mean()) for name, values in self.by_user.items()}
+        return without_certain(means, self.candidates)
 
 
 def evaluate(user_emb: Tensor, item_emb: Tensor, data: Dataset, split: Split) -> Evaluation:
@@ -52,14 +63,16 @@ def evaluate(user_emb: Tensor, item_emb: Tensor, data: Dataset, split: Split) ->
 
 
 def evaluate_rows(rows: ScoreRows, data: Dataset, split: Split) -> Evaluation:
-    """Recall@K and NDCG@K for K in 10, 20, 50 of a model that scores whole rows."""
+    """Recall@K and NDCG@K of a model that scores whole rows, for K in 10, 20, 50 and the one that judges."""
     relevant = relevant_items(data, split)
     if not len(relevant):
         raise DataError(f"data set {data.name!r} has no {split} interactions to evaluate on")
     ranks = relevant_ranks(rows, masked_items(data, split), relevant)
-    users, by_user = metrics_from_ranks(ranks, relevant, CUTOFFS)
-    by_third = recall_by_third(ranks, relevant, data.train.item_counts(), max(CUTOFFS))
-    return Evaluation(users, by_user, by_third, f"{RECALL_DEFINITION}, {masking_rule(data, split)}")
+    cutoff = dataset_cutoff(data)
+    users, by_user = metrics_from_ranks(ranks, relevant, reported_cutoffs(cutoff))
+    by_third = recall_by_third(ranks, relevant, data.train.item_counts(), cutoff)
+    definition = f"{RECALL_DEFINITION}, {masking_rule(data, split)}"
+    return Evaluation(users, by_user, candidates(data, split), cutoff, by_third, definition)
 
 
 def relevant_ranks(score_rows: ScoreRows, seen: Interactions, relevant: Interactions) -> I64:

@@ -20,7 +20,7 @@ def model_in(folder: Path, data: Dataset) -> TrainedModel:
     """The model in a folder, trained on this data; anything else is a :class:`ConfigError`."""
     if not is_complete(folder):
         raise ConfigError(f"{folder}: no trained model there ({METADATA} is missing)")
-    teacher = load_model(folder)
+    teacher = load_model(folder, "It was not touched. Give another folder, or bring it here again whole.")
     if teacher.metadata["dataset"]["digest"] != data.digest():
         if "refit_of" in teacher.metadata:
             raise ConfigError(

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from recpress_edge.core.errors import RecPressError
+from recpress_edge.core.metrics import DEFAULT_CUTOFF
 from recpress_edge.models.method import ClosedForm, Factorised, Method
 from recpress_edge.training.checkpoint import Checkpoint, CheckpointStore, restore
-from recpress_edge.training.config import CHOOSE_BY, TrainingConfig
+from recpress_edge.training.config import TrainingConfig, judged
 
 CHECKPOINT_EVERY_S: Final = 15.0
 
-Evaluate = Callable[[Method], dict[str, float]]
+Evaluate = Callable[[Method], dict[str, float | None]]
 OnEpoch = Callable[["Progress"], None]
 
 
@@ -28,7 +29,7 @@ class Progress:
     epochs: int
     seconds: float
     """Training time so far, of interrupted runs too."""
-    metrics: dict[str, float] | None
+    metrics: dict[str, float | None] | None
     """Validation metrics, when this epoch was evaluated."""
 
 
@@ -38,6 +39,8 @@ class RunState:
 
     epoch: int = 0
     seconds: float = 0.0
+    cutoff: int = DEFAULT_CUTOFF
+    """The K of the metrics by which the epoch is chosen."""
     history: list[dict[str, Any]] = field(default_factory=list)
     """One entry per evaluation: epoch and validation metrics."""
     best: dict[str, Tensor] = field(default_factory=dict)
@@ -45,8 +48,10 @@ class RunState:
 
     @property
     def best_epoch(self) -> int:
-        """The evaluated epoch with the highest validation metric, the first of equals; 0 before any."""
-        return int(max(self.history, key=lambda h: h["valid"][CHOOSE_BY])["epoch"]) if self.history else 0
+        """The evaluated epoch that validation judges best, the first of equals; 0 before any."""
+        if not self.history:
+            return 0
+        return int(max(self.history, key=lambda entry: judged(entry["valid"], self.cutoff))["epoch"])
 
     def stalled(self, patience: int) -> bool:
         """Whether the last ``patience`` evaluations brought no new best; 0 never stalls."""
@@ -61,16 +66,18 @@ def train(
     store: CheckpointStore,
     on_epoch: OnEpoch,
     *,
+    cutoff: int = DEFAULT_CUTOFF,
     evaluate_start: bool = False,
     checkpoint_every_s: float = CHECKPOINT_EVERY_S,
 ) -> RunState:
     """Run the schedule from the store's checkpoint or the start; ``best`` then holds the tables to keep.
 
     ``evaluate`` gives validation metrics of the method as it is; None when the data has no such split.
+    The epoch to keep is the one with the best Recall@cutoff, of equal ones the best NDCG@cutoff.
     With ``evaluate_start`` the tables it begins with count as epoch 0, so that training on can only gain.
     A run resumed from any checkpoint ends with the same numbers as one that was never interrupted.
     """
-    state = _resume(method, store)
+    state = _resume(method, store, cutoff)
     saved_at = time.perf_counter()
     if evaluate and evaluate_start and state.epoch == 0:
         state.history = [{"epoch": 0, "valid": evaluate(method)}]
@@ -139,10 +146,10 @@ def _state(method: Method) -> dict[str, Tensor]:
     return method.optimizer.state() | memory
 
 
-def _resume(method: Method, store: CheckpointStore) -> RunState:
+def _resume(method: Method, store: CheckpointStore, cutoff: int) -> RunState:
     found = store.load()
     if found is None:
-        return RunState()
+        return RunState(cutoff=cutoff)
     restore(_state(method), found.tensors)
     best = {k.removeprefix("best/"): v for k, v in found.tensors.items() if k.startswith("best/")}
-    return RunState(found.state["epoch"], found.state["seconds"], list(found.state["history"]), best)
+    return RunState(found.state["epoch"], found.state["seconds"], cutoff, list(found.state["history"]), best)

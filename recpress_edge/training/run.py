@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.data.holdout import Split, history
+from recpress_edge.data.holdout import Split, dataset_cutoff, history
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.distill.students import create_method
 from recpress_edge.models.method import ClosedForm, Factorised, Job, Method
@@ -47,6 +47,7 @@ def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) ->
         store.clear()
     tell("resume" if store.pointer.exists() else "train")
     memory = PeakMemory()
+    cutoff = dataset_cutoff(data)
     method = create_method(plan.name.method, _job(plan, data, options, tell), plan.config)
     recipe = plan.name.recipe
     staged: StagedRows | None = None
@@ -55,9 +56,9 @@ def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) ->
         if options.trajectory and is_recorded(progress.epoch, plan.training.evaluate_every):
             evaluated = staged if staged and progress.metrics else StagedRows(method.scores, data.train)
             write_stage(plan.folder, progress.epoch, *evaluated.stage())
-        tell("epoch", epoch=progress.epoch, seconds=progress.seconds, metrics=progress.metrics)
+        tell("epoch", epoch=progress.epoch, seconds=progress.seconds, metrics=progress.metrics, cutoff=cutoff)
 
-    def on_valid(current: Method) -> dict[str, float]:
+    def on_valid(current: Method) -> dict[str, float | None]:
         nonlocal staged
         if options.trajectory:
             staged = StagedRows(current.scores, data.train)
@@ -70,8 +71,15 @@ def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) ->
         state = fit(method, on_epoch)
     else:
         evaluated = on_valid if len(data.valid) else None
-        with_start = plan.start is not None
-        state = train(method, plan.training, evaluated, store, on_epoch, evaluate_start=with_start)
+        state = train(
+            method,
+            plan.training,
+            evaluated,
+            store,
+            on_epoch,
+            cutoff=cutoff,
+            evaluate_start=plan.start is not None,
+        )
     rows, tables, rankings = _result(method, state, data)
     metrics, definitions, thirds = {}, {}, {}
     for split in _splits(data):
@@ -88,7 +96,7 @@ def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) ->
         **refit_of,
         "metrics": metrics,
         "definitions": definitions,
-        "recall@50_by_popularity": thirds,
+        "recall_by_popularity": thirds,
         "peak_memory_bytes": used,
     }
     if plan.members and isinstance(method, ClosedForm):
@@ -177,6 +185,7 @@ def _metadata(plan: Plan, data: Dataset, options: TrainOptions, state: RunState)
         "key": plan.key,
         "n_users": data.n_users,
         "n_items": data.n_items,
+        "cutoff": dataset_cutoff(data),
         "config": dataclasses.asdict(plan.config),
         "training": dataclasses.asdict(plan.training),
         "dataset": {
@@ -184,6 +193,7 @@ def _metadata(plan: Plan, data: Dataset, options: TrainOptions, state: RunState)
             "digest": data.digest(),
             **({"order_digest": data.order_digest()} if plan.name.entry.ordered else {}),
             "protocol": data.protocol,
+            **({"ties": data.ties} if data.ties else {}),
             "licence": data.licence,
         },
         "teacher": teacher,
@@ -220,7 +230,7 @@ def _quantised(start: TrainedModel, recipe: str, data: Dataset, tables: Tables) 
 
 def _stored_metrics(
     recipe: str, user_emb: Tensor, item_emb: Tensor, data: Dataset
-) -> dict[str, dict[str, float]]:
+) -> dict[str, dict[str, float | None]]:
     stored = stored_tables(recipe, user_emb, item_emb)
     return {split: evaluate(*stored, data, split).means() for split in _splits(data)}
 

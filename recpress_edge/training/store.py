@@ -112,8 +112,18 @@ def is_complete(folder: Path) -> bool:
     return (folder / METADATA).exists()
 
 
-def load_model(folder: Path) -> TrainedModel:
-    """Read a model folder; a wrong digest, shape, type or number is an :class:`ArtifactError`."""
+def load_model(folder: Path, advice: str = "Delete its folder, or train with --restart.") -> TrainedModel:
+    """Read a model folder; a wrong digest, shape, type or number is an :class:`ArtifactError`.
+
+    ``advice`` ends its message: what helps with a folder that was made here is no advice for a user's own.
+    """
+    try:
+        return _load(folder)
+    except ArtifactError as error:
+        raise ArtifactError(f"{error} {advice}") from None
+
+
+def _load(folder: Path) -> TrainedModel:
     try:
         metadata = read_json(folder / METADATA)
     except ArtifactError as error:
@@ -175,9 +185,7 @@ def _rankings(file: Path, arrays: Mapping[str, NDArray[Any]]) -> Rankings:
 
 
 def _damaged(path: Path, why: str) -> ArtifactError:
-    return ArtifactError(
-        f"the model at {path} cannot be used: {why}. Delete its folder, or train with --restart."
-    )
+    return ArtifactError(f"the model at {path} cannot be used: {why}.")
 
 
 def remove_strays(folder: Path) -> None:

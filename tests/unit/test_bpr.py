@@ -101,9 +101,14 @@ def test_bpr_learns_from_the_hardest_candidate_and_from_any_when_there_is_one():
     assert float(loss.detach()) == pytest.approx(np.logaddexp(0.0, -gaps).sum(), rel=1e-5)
 
 
-def test_a_user_who_consumed_everything_is_named():
-    with pytest.raises(DataError, match=r"user index 1 has consumed all 3 items"):
-        NegativeSampler(_pairs([[0], [0, 1, 2]], n_items=3))
+def test_a_user_who_consumed_everything_gives_no_pairs_and_the_others_train():
+    sampler = NegativeSampler(_pairs([[0], [0, 1, 2], [1, 2]], n_items=3))
+    users, positives, negatives = sampler.epoch(0, 0, 2)
+    assert sorted(zip(users.tolist(), positives.tolist(), strict=True)) == [(0, 0), (2, 1), (2, 2)]
+    assert set(negatives[users == 0].ravel().tolist()) <= {1, 2}
+    assert set(negatives[users == 2].ravel().tolist()) == {0}
+    with pytest.raises(DataError, match="every user has all 2 items"):
+        NegativeSampler(_pairs([[0, 1], [0, 1]], n_items=2))
 
 
 def test_no_interactions_is_an_error():

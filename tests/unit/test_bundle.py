@@ -239,7 +239,7 @@ def bomb(declared: int) -> bytes:
 
 def test_evaluation_that_claims_gigabytes(folder):
     replace_file(folder, "evaluation.npz", bomb(3 * 2**30))
-    with pytest.raises(ArtifactError, match=f"users claims {3 * 2**30} bytes"):
+    with pytest.raises(ArtifactError, match="users is compressed; its arrays are stored as they are"):
         open_bundle(folder).evaluation()
 
 

@@ -164,6 +164,15 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
         _ensure(tmp_path, "soft_dim4", dataclasses.replace(QUICK, teacher=f"{tmp_path}/nothing"))
 
 
+def test_a_users_own_folder_is_not_said_to_be_deleted(tmp_path):
+    teacher, _ = _ensure(tmp_path, "bpr_dim6", role="teacher")
+    own = teacher.folder.rename(tmp_path / "mine")
+    (own / "model.safetensors").write_bytes(b"changed")
+    with pytest.raises(ArtifactError, match="It was not touched") as error:
+        _ensure(tmp_path, "soft_dim4", dataclasses.replace(QUICK, teacher=str(own)))
+    assert "Delete" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -283,3 +292,16 @@ def test_a_role_has_settings_of_its_own_and_options_win(tmp_path):
         tmp_path, "soft_dim4", dataclasses.replace(QUICK, method={"learning_rate": 0.5}), "teacher"
     )
     assert other.metadata["config"]["learning_rate"] == 0.5
+
+
+def test_a_model_of_another_key_in_the_folder_is_refused(tmp_path):
+    """The folder's name holds 8 letters of the key; the key itself decides."""
+    model, _ = _ensure(tmp_path)
+    path = model.folder / "model.json"
+    metadata = json.loads(path.read_text())
+    path.write_text(json.dumps(metadata | {"key": metadata["key"][:8] + "0" * 56}))
+    with pytest.raises(ArtifactError, match="holds another model than its name says"):
+        _ensure(tmp_path)
+    again, listener = _ensure(tmp_path, options=dataclasses.replace(QUICK, restart=True))
+    assert listener.kinds == [("train", "bpr_dim4"), ("done", "bpr_dim4")]
+    assert again.metadata["key"] == metadata["key"]

@@ -126,3 +126,20 @@ def test_rows_belong_to_their_ids(tmp_path):
         8: given[0].tolist(),
         1: given[1].tolist(),
     }
+
+
+def test_as_many_retired_items_as_are_allowed(tmp_path, monkeypatch):
+    monkeypatch.setattr(catalogue, "MAX_RETIRED", 3)
+    placed = place(changes(tmp_path, retire_ids=["item-1", "item-2"]), IDS, retired=[4], dim=DIM)
+    assert placed.retired == (1, 2, 4)
+
+
+def test_all_items_but_one_may_be_retired(tmp_path):
+    placed = place(
+        changes(tmp_path, retire_ids=[i for i in IDS if i not in ("item-4", "item-7")]), IDS, [4], DIM
+    )
+    assert placed.retired == (0, 1, 2, 3, 4, 5, 6, 8, 9)
+    placed = place(
+        changes(tmp_path, retire_ids=[i for i in IDS if i != "item-4"], append_ids=["new"]), IDS, [4], DIM
+    )
+    assert placed.retired == tuple(range(10))  # the new one is left

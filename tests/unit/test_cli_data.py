@@ -74,8 +74,8 @@ def test_dry_run_writes_nothing(run, log, tmp_path):
 
 
 def test_given_files(run, tmp_path):
-    for part, item in (("train", 1), ("valid", 2), ("test", 3)):
-        (tmp_path / part).write_text("".join(f"{user}\t{item}\n" for user in range(3)))
+    for shift, part in enumerate(("train", "valid", "test")):
+        (tmp_path / part).write_text("".join(f"{user}\t{(user + shift) % 3}\n" for user in range(3)))
     argv = ("import", tmp_path / "train", "--name", "x", "--format", "delimited")
     given = (*argv, "--valid-file", tmp_path / "valid", "--test-file", tmp_path / "test")
     code, out, _ = run(*given)
@@ -127,6 +127,44 @@ def test_a_work_folder_that_cannot_be_written(run, log, tmp_path):
     (tmp_path / "work").write_text("a file")
     with pytest.raises(StorageError, match="cannot write"):
         run("import", log, "--name", "shop")
+
+
+def test_the_import_says_what_was_left_out_and_asked_and_what_ties_decide(run, tmp_path):
+    lines = ["user_id;item_id;event;timestamp"]
+    lines += [f"u{user};i{item};buy;1600000000" for user in range(3) for item in (7, 1, 4, 2, 9)]
+    lines += ["u0;i8;view;1600000000", "NULL;i1;buy;1600000000", ";i1;buy;1600000000"]
+    (tmp_path / "log.csv").write_text("\n".join(lines))
+    argv = ("import", tmp_path / "log.csv", "--name", "shop", "--split", "loo-time", "--only", "event=buy")
+    answers = ("--missing", "NULL", "--skip-bad-lines", "10%", "--separator", ";")
+    code, out, _ = run(*argv, *answers)
+    assert code == 0
+    assert "left out   1 that cannot be read, 1 by --only, 1 without an id" in out
+    assert "ties       the items held out of 3 of 3 users (100%) are decided by a tie in time" in out
+    assert "times from 2020-09-13 to 2020-09-13" in out
+    manifest = json.loads((tmp_path / "work/data/shop/manifest.json").read_text())
+    assert manifest["rows"]["left_out_bad_lines"] == 1
+    assert manifest["rows"]["left_out_not_chosen"] == 1
+    assert manifest["rows"]["left_out_missing"] == 1
+    assert manifest["asked"]["only"] == ["event=buy"]
+    assert manifest["asked"]["missing"] == ["NULL"]
+    assert manifest["split"]["tied_users"] == 3
+    assert "ties       the items held out of 3 of 3" in run("stats", "shop")[1]
+    assert json.loads(run("stats", "shop", "--json")[1])["ties"] == manifest["ties"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (("--separator", "&"), "--separator '&': known are tab"),
+        (("--only", "event"), "--only 'event'"),
+        (("--skip-bad-lines", "lots"), "--skip-bad-lines 'lots'"),
+        (("--encoding", "klingon"), "no such encoding"),
+        (("--seed", "-1"), "must not be negative"),
+    ],
+)
+def test_flags_that_make_no_sense(run, log, extra, message):
+    with pytest.raises(ConfigError, match=message):
+        run("import", log, "--name", "shop", *extra)
 
 
 def test_importing_the_module_is_light():

@@ -76,8 +76,8 @@ def test_int8_export_says_what_it_did(run, trained, data, tmp_path, capsys):
         "× smaller",
         "int8       user_emb, item_emb",
         "parity     80 validation users",
-        "overlap@50",
-        "recall@50 ",
+        "overlap@20",
+        "recall@20 ",
         "reference for all 80 users",
         f"sha256 {bundle.digest[:16]}",
         "self-test: 64 users, passed",
@@ -154,7 +154,8 @@ def test_a_taken_or_unwritable_target_is_refused_before_anything_is_trained(run,
 def test_below_the_gate(run, trained, tmp_path, monkeypatch):
     gates = tmp_path / "strict.toml"
     gates.write_text(
-        "[gate.int8-dim]\nmin_overlap_at_50 = 1.1\nmax_recall_at_50_loss = 0.0\nlost_users = 0\n"
+        "[gate.int8-dim]\nmin_overlap = 1.1\nmax_recall_loss = 0.0\n"
+        "max_ndcg_loss = 0.0\nmax_item_shift = 1\nlost_users = 0\n"
     )
     monkeypatch.setattr("recpress_export.parity.load_gate.__defaults__", (gates,))
     with pytest.raises(GateError, match="parity gate failed") as error:
@@ -167,13 +168,14 @@ def test_below_the_gate(run, trained, tmp_path, monkeypatch):
 def test_force_overrules_the_gate_and_says_so(run, trained, tmp_path, monkeypatch, capsys):
     gates = tmp_path / "strict.toml"
     gates.write_text(
-        "[gate.int4-item]\nmin_overlap_at_50 = 1.1\nmax_recall_at_50_loss = 0.0\nlost_users = 0\n"
+        "[gate.int4-item]\nmin_overlap = 1.1\nmax_recall_loss = 0.0\n"
+        "max_ndcg_loss = 0.0\nmax_item_shift = 1\nlost_users = 0\n"
     )
     monkeypatch.setattr("recpress_export.parity.load_gate.__defaults__", (gates,))
     assert run("--student", "htd_dim10", "--recipe", "int4-item", "--force") == 0
     out = capsys.readouterr().out
-    assert "gate       NOT MET, overruled by --force: overlap@50" in out
-    assert "recall@50 tail" in out
+    assert "gate       NOT MET, overruled by --force: overlap@20" in out
+    assert "recall@20 tail" in out
     assert "int4       item_emb, two values in a byte" in out
     bundle = open_bundle(tmp_path / "dist" / "htd_dim10-int4-item")
     assert bundle.quality["parity"]["gate"]["overruled"]

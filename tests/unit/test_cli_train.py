@@ -171,3 +171,11 @@ def test_an_interrupt_names_the_command_that_goes_on(tmp_path):
     assert process.returncode == 130
     assert f"recpress-edge {' '.join(argv)}" in out
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("seed", ["-1", "x"])
+def test_a_seed_is_a_number_of_at_least_0(run, seed, capsys):
+    with pytest.raises(SystemExit) as error:
+        run("train", "--teacher", "bpr_dim8", "--seed", seed)
+    assert error.value.code == 2
+    assert "--seed" in capsys.readouterr().err

@@ -110,3 +110,19 @@ def test_bootstrap_covers_the_true_median():
         low, high = np.quantile(bootstrap_percentile(rng.random(400), 50, rng, draws=300), [0.025, 0.975])
         misses += not low <= 0.5 <= high
     assert misses <= 9
+
+
+def test_the_interval_of_a_ratio_is_one_of_95_percent(pair):
+    """Against a constant, by 100,000 normal samples: a median's deviation is 1.2533 σ / √n."""
+
+    def scattered(record):
+        drawn = np.random.default_rng(0).normal(100_000, 10_000, 100_000)
+        record["latency_ns"]["query"] = np.rint(drawn).astype(int).tolist()
+
+    paths = pair(scattered)
+    constant = read_record(paths[0])
+    constant["latency_ns"]["query"] = [100_000] * 100
+    write_record(paths[0], constant)
+    (ratio,) = (ratio for ratio in compare(*paths).ratios if ratio.name == "query p50")
+    deviation = 1.2533 * 0.1 / np.sqrt(100_000)
+    assert (ratio.high - ratio.low) / (2 * 1.96 * deviation) == pytest.approx(1, abs=0.08)

@@ -6,11 +6,11 @@ import torch
 from small_data import dataset, two_tastes
 
 from recpress_edge.core.errors import DataError
-from recpress_edge.core.metrics import ndcg_by_user, recall_by_user, topk_unseen
-from recpress_edge.data.holdout import holdout, masked_items, masking_rule
+from recpress_edge.core.metrics import CUTOFFS, ndcg_by_user, recall_by_user, topk_unseen
+from recpress_edge.data.holdout import candidates, dataset_cutoff, holdout, masked_items, masking_rule
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.models.ranking import product_rows
-from recpress_edge.training.evaluate import CUTOFFS, evaluate, evaluate_rows, recall_by_third, relevant_ranks
+from recpress_edge.training.evaluate import evaluate, evaluate_rows, recall_by_third, relevant_ranks
 
 
 def _pairs(rows: list[list[int]], n_items: int) -> Interactions:
@@ -47,6 +47,33 @@ def test_recall_and_ndcg_by_hand():
     assert result.by_user["recall@50"].tolist() == [0.75]
     ideal = sum(1 / np.log2(r + 2) for r in range(4))
     assert result.by_user["ndcg@10"][0] == pytest.approx((1 / np.log2(3)) / ideal)
+    assert result.candidates.tolist() == [60]
+    assert result.cutoff == 10  # a quarter of 60 is 15
+    assert result.means() == {name: values[0] for name, values in result.by_user.items()}
+
+
+def test_a_recall_that_is_1_by_necessity_is_no_figure():
+    """40 items, of which user 0 has two and user 1 has twelve: 38 and 28 are left on test."""
+    rows = [[float(-i) for i in range(40)]] * 2
+    train = _pairs([[0, 1], list(range(12))], 40)
+    data = dataset(train, _pairs([[], []], 40), _pairs([[39], [20]], 40))
+    assert candidates(data, "test").tolist() == [38, 28]
+    result = evaluate(*_scores(rows), data, "test")
+    assert result.cutoff == 5  # a quarter of the median, 33, is 8
+    means = result.means()
+    assert means["recall@50"] is None  # user 1's item is in every list of 28, user 0's in every one of 38
+    assert means["recall@20"] == 0.5  # ranks 37 and 8
+    assert means["recall@5"] == 0
+    assert means["ndcg@50"] == pytest.approx((1 / np.log2(39) + 1 / np.log2(10)) / 2)
+
+
+def test_one_k_judges_all_splits_of_a_data_set():
+    """Valid leaves 12 candidates, a quarter of which is 3; test leaves 60, a quarter of which is 15."""
+    train = _pairs([[], list(range(48))], 60)
+    data = dataset(train, _pairs([[], [58, 59]], 60), _pairs([[29], []], 60))
+    assert candidates(data, "valid").tolist() == [12]
+    assert candidates(data, "test").tolist() == [60]
+    assert dataset_cutoff(data) == 3
 
 
 @pytest.mark.parametrize("split", ["valid", "test"])
@@ -151,7 +178,9 @@ def test_recall_by_third_by_hand():
     test = _pairs([[3], [2, 3], [1], [0, 2]], 4)
     rows = [[0.0, 0, 0, 0], [0, 0, 1, 2], [0, 2, 1, 0], [1, 2, 3, 4]]
     result = evaluate(*_scores(rows), dataset(train, _pairs([[], [], [], []], 4), test), "test")
-    assert result.by_third == {"head": 1.0, "mid": 1.0, "tail": 1.0}  # 50 places hold the whole catalogue
+    # K is 1: item 3 comes first for users 0, 1 and 3, item 1 for user 2. User 3 wants items 0 and 2.
+    assert result.cutoff == 1
+    assert result.by_third == {"head": 0.0, "mid": 1.0, "tail": pytest.approx((1 + 1 / 2 + 0) / 3)}
     ranks = np.array([60, 1, 60, 60, 0, 1])  # one for each test pair, in order
     found = recall_by_third(ranks, test, train.item_counts(), 50)
     assert found == {"head": 1.0, "mid": 0.0, "tail": 0.5}  # users 0, 1 and 3 want something of the tail

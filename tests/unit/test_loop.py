@@ -15,7 +15,7 @@ from recpress_edge.models.config import BPRConfig
 from recpress_edge.models.method import Job
 from recpress_edge.models.teacher import Tables, Teacher
 from recpress_edge.training.checkpoint import CheckpointStore
-from recpress_edge.training.config import CHOOSE_BY, TrainingConfig
+from recpress_edge.training.config import TrainingConfig
 from recpress_edge.training.loop import train
 
 DATA = two_tastes()
@@ -28,7 +28,7 @@ def _method(epochs: int):
 def _scripted(values):
     """A validation metric that follows a script."""
     left = iter(values)
-    return lambda _method: {CHOOSE_BY: next(left)}
+    return lambda _method: {"recall@50": next(left), "ndcg@50": 0.1}
 
 
 def _train(tmp_path, config, evaluate, on_epoch=lambda progress: None):
@@ -41,11 +41,42 @@ def test_best_epoch_is_kept_the_first_of_equals(tmp_path):
 
     def evaluate(method):
         seen[len(seen) + 1] = method.tables()[0].clone()
-        return {CHOOSE_BY: [0.1, 0.3, 0.3, 0.2][len(seen) - 1]}
+        return {"recall@50": [0.1, 0.3, 0.3, 0.2][len(seen) - 1], "ndcg@50": 0.1}
 
     state = _train(tmp_path, TrainingConfig(epochs=4, evaluate_every=1), evaluate)
     assert state.best_epoch == 2
     assert torch.equal(state.best["user_emb"], seen[2])
+
+
+def _pair(recall, ndcg):
+    """Metrics of a catalogue of 40 items: Recall@50 is 1 whatever the order."""
+    return {"recall@50": None, "ndcg@50": 0.5, "recall@5": recall, "ndcg@5": ndcg}
+
+
+def test_equal_recall_is_settled_by_ndcg_of_the_k_that_judges(tmp_path):
+    script = iter([_pair(0.1, 0.4), _pair(0.3, 0.1), _pair(0.3, 0.2), _pair(0.3, 0.2)])
+    state = train(
+        _method(4),
+        TrainingConfig(epochs=4, evaluate_every=1),
+        lambda method: next(script),
+        CheckpointStore(tmp_path, "key"),
+        lambda progress: None,
+        cutoff=5,
+    )
+    assert state.best_epoch == 3
+
+
+def test_patience_counts_by_the_k_that_judges(tmp_path):
+    script = iter([_pair(0.1, 0.1), _pair(0.2, 0.1), _pair(0.2, 0.2), _pair(0.2, 0.2), _pair(0.2, 0.2)])
+    state = train(
+        _method(9),
+        TrainingConfig(epochs=9, evaluate_every=1, patience=2),
+        lambda method: next(script),
+        CheckpointStore(tmp_path, "key"),
+        lambda progress: None,
+        cutoff=5,
+    )
+    assert (state.best_epoch, state.epoch) == (3, 5)
 
 
 def test_the_tables_it_begins_with_count_as_epoch_0(tmp_path):

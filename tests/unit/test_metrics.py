@@ -91,3 +91,11 @@ def test_the_judging_cutoff_is_at_most_a_quarter_of_the_candidates(candidates, e
 def test_recall_is_certain_only_where_nobody_has_more_candidates_than_k():
     assert is_certain(50, np.array([40, 50]))
     assert not is_certain(50, np.array([40, 51]))
+
+
+@pytest.mark.parametrize("metric", [recall_at_k, ndcg_at_k])
+def test_padding_hits_nothing_of_its_own_user_or_of_a_neighbour(metric):
+    every = frozenset(range(4))
+    assert metric(np.full((3, 2), -1), [every] * 3) == 0.0
+    assert metric(np.array([[3, -1], [-1, -1], [-1, 0]]), [{0, 3}, {0, 3}, {2}]) > 0  # user 0's item 3 alone
+    assert recall_at_k(np.array([[3, -1], [-1, -1], [-1, 0]]), [{0, 3}, {0, 3}, {2}]) == 1 / 6

@@ -24,6 +24,7 @@ from device_bench.runtimes.opening import open_runtime
 from recpress_edge.core.bundle import open_bundle
 from recpress_edge.core.contract import Contract
 from recpress_edge.core.errors import ConfigError, GateError, MissingExtraError
+from recpress_edge.core.metrics import judging_cutoff
 from recpress_edge.core.rng import stream
 from recpress_export import network_recipes
 from recpress_export.formats import write_model
@@ -36,7 +37,7 @@ from recpress_export.network_student import NetworkStudent, read_network
 from recpress_export.parity import Gate
 from recpress_export.source import NetworkSource
 
-GATE = Gate(min_overlap_at_50=0.5, max_recall_at_50_loss=1.0, lost_users=100)
+GATE = Gate(min_overlap=0.5, max_recall_loss=1.0, max_ndcg_loss=1.0, max_item_shift=1.0, lost_users=100)
 HISTORIES = [
     np.array(items, np.int64)
     for items in ([], [7], [7, 3], [3, 7], list(range(9)), list(range(8, -1, -1)), list(range(30)), [5, 5, 9])
@@ -238,6 +239,7 @@ def source_of(student: NetworkStudent) -> NetworkSource:
         definition={"valid": "hits / |relevant|, valid", "test": "hits / |relevant|, test"},
         teacher_bytes=None,
         item_counts=np.arange(N_ITEMS)[::-1] // 3,
+        cutoff=judging_cutoff(np.array([N_ITEMS - 3])),
         command="recpress-edge export --student neumf_dim8",
     )
 
@@ -253,7 +255,7 @@ def test_a_bundle_tests_itself(kind, recipe, tmp_path, request):
     assert bundle.provenance["network"]["kind"] == kind
     assert bundle.provenance["network"]["opset"] == 18
     assert len(bundle.user_ids()) == (0 if kind == "sasrec" else N_USERS)
-    assert exported.parity.overlap["overlap@50"].mean > 0.9
+    assert exported.parity.overlap["overlap@10"].mean > 0.9
     assert f"network: {kind}, traced by torch" in (tmp_path / "out/CARD.md").read_text()
     runtime, test = open_runtime(bundle.model_path, contract), bundle.selftest()
     items, _ = runtime.recommend(test.users[-1], test.seen[-1], test.k)
@@ -263,8 +265,8 @@ def test_a_bundle_tests_itself(kind, recipe, tmp_path, request):
 
 
 def test_below_the_gate_nothing_is_published(sasrec, tmp_path):
-    high = dataclasses.replace(GATE, min_overlap_at_50=1.1)
-    with pytest.raises(GateError, match="overlap@50"):
+    high = dataclasses.replace(GATE, min_overlap=1.1)
+    with pytest.raises(GateError, match="overlap@10"):
         export_network(source_of(sasrec[0]), NETWORK_RECIPES["fp32"], tmp_path / "out", gate=high)
     assert not (tmp_path / "out").exists()
 

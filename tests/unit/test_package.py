@@ -28,8 +28,8 @@ from recpress_export.source import bundle_name
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "bundle-1.schema.json"
 INT8, FP32 = RECIPES["int8-dim"], RECIPES["fp32"]
-OPEN_GATE = Gate(min_overlap_at_50=0.0, max_recall_at_50_loss=1.0, lost_users=0)
-CLOSED_GATE = Gate(min_overlap_at_50=1.1, max_recall_at_50_loss=0.0, lost_users=0)
+OPEN_GATE = Gate(min_overlap=0.0, max_recall_loss=1.0, max_ndcg_loss=1.0, max_item_shift=1.0, lost_users=0)
+CLOSED_GATE = Gate(min_overlap=1.1, max_recall_loss=0.0, max_ndcg_loss=0.0, max_item_shift=1.0, lost_users=0)
 
 
 @pytest.fixture
@@ -78,8 +78,8 @@ def test_chain_and_provenance(source, tmp_path):
     assert chain[0]["test"] == {"recall@50": 0.4}
     assert chain[1]["valid"] == {"recall@50": 0.3}
     assert chain[3]["test"] is None
-    assert chain[2]["valid"]["recall@50"] == bundle.quality["parity"]["change"]["recall@50"]["before"]
-    assert chain[3]["valid"]["recall@50"] == bundle.quality["parity"]["change"]["recall@50"]["after"]
+    assert chain[2]["valid"]["recall@20"] == bundle.quality["parity"]["change"]["recall@20"]["before"]
+    assert chain[3]["valid"]["recall@20"] == bundle.quality["parity"]["change"]["recall@20"]["after"]
     assert bundle.provenance["model_sha256"] == source.student.sha256
     assert bundle.provenance["dataset"]["licence"] == "public domain"
 
@@ -139,7 +139,7 @@ def test_another_model_replaces_only_with_force(source, tmp_path):
 
 def test_below_the_gate_nothing_is_published_and_the_draft_is_kept(source, tmp_path):
     target = tmp_path / "dist" / "b"
-    with pytest.raises(GateError, match=r"overlap@50 .* < min_overlap_at_50 1\.1") as error:
+    with pytest.raises(GateError, match=r"overlap@20 .* < min_overlap 1\.1") as error:
         export_bundle(source, INT8, target, gate=CLOSED_GATE)
     rejected = target.parent / ".rejected" / "b"
     assert str(rejected) in str(error.value)
@@ -166,8 +166,8 @@ def test_force_overrules_the_gate_and_the_bundle_says_so(source, tmp_path):
     assert "Below the gate" not in (tmp_path / "a" / "CARD.md").read_text()
     below = export_bundle(source, INT8, tmp_path / "b", gate=CLOSED_GATE, force=True).bundle
     gate = below.quality["parity"]["gate"]
-    assert (gate["met"], gate["overruled"], gate["min_overlap_at_50"]) == (False, True, 1.1)
-    assert "< min_overlap_at_50 1.1" in gate["failure"]
+    assert (gate["met"], gate["overruled"], gate["min_overlap"]) == (False, True, 1.1)
+    assert "< min_overlap 1.1" in gate["failure"]
     assert (
         f"**Below the gate:** {gate['failure']}. Published all the same"
         in (tmp_path / "b" / "CARD.md").read_text()
@@ -193,7 +193,7 @@ def test_parity_by_popularity_is_in_the_bundle_and_on_the_card(source, tmp_path)
     assert list(thirds) == ["head", "mid", "tail"]
     assert sum(third["items"] for third in thirds.values()) == 120
     assert sum(third["users"] for third in thirds.values()) == 70  # one relevant item each
-    whole = exported.bundle.quality["parity"]["change"]["recall@50"]["after"]
+    whole = exported.bundle.quality["parity"]["change"]["recall@20"]["after"]
     assert sum(t["after"] * t["users"] for t in thirds.values()) / 70 == pytest.approx(whole)
     card = (tmp_path / "b" / "CARD.md").read_text()
     assert f"| tail | {thirds['tail']['items']} | {thirds['tail']['users']} |" in card
@@ -254,7 +254,7 @@ def test_full_disk_below_the_gate_still_says_why(source, tmp_path, monkeypatch):
         raise OSError(28, os.strerror(28))
 
     monkeypatch.setattr(shutil, "copytree", full)
-    with pytest.raises(GateError, match=r"overlap@50.*could not be kept either: .*No space left"):
+    with pytest.raises(GateError, match=r"overlap@20.*could not be kept either: .*No space left"):
         export_bundle(source, INT8, tmp_path / "b", gate=CLOSED_GATE)
 
 
@@ -326,7 +326,10 @@ def test_smallest_catalogue_and_a_user_who_has_seen_everything(tmp_path):
         valid=evaluation([0, 1], [[0], [1]], [[1], [0]]),
         test=evaluation([1, 2], [[0], [0, 1]], [[1], [1]]),
     )
-    bundle = export_bundle(source, INT8, tmp_path / "b", gate=OPEN_GATE).bundle
+    with pytest.raises(GateError, match=r"could not fail: none of the 2 .* more than 1 items to rank"):
+        export_bundle(source, INT8, tmp_path / "b", gate=OPEN_GATE)
+    bundle = export_bundle(source, INT8, tmp_path / "b", gate=OPEN_GATE, force=True).bundle
+    assert bundle.quality["parity"]["gate"]["overruled"]
     test = bundle.selftest()
     assert test.k == 2
     assert test.users == (0, 1)  # user 2 has seen both items: there is no answer to compare

@@ -104,11 +104,16 @@ def test_ranking_metrics_by_hand():
     topk = np.full((2, 50), -1, np.int64)
     topk[0, :1] = [7]  # the only relevant item, first
     topk[1, :11] = [3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 1]  # one of two, at rank 11
-    metrics = ranking_metrics(topk, evaluation)
+    metrics = ranking_metrics(topk, evaluation, np.array([90, 90]), 50)
     assert metrics["recall@10"] == 0.5
     assert metrics["recall@20"] == metrics["recall@50"] == 0.75
     assert metrics["ndcg@10"] == 0.5
     assert metrics["ndcg@20"] == pytest.approx((1 + (1 / np.log2(12)) / (1 + 1 / np.log2(3))) / 2)
+    assert "recall@5" not in metrics
+    # Of 20 candidates 20 hold everything: Recall@20 says nothing, NDCG@20 still sees the order.
+    few = ranking_metrics(topk, evaluation, np.array([20, 17]), 5)
+    assert (few["recall@5"], few["recall@10"], few["recall@20"], few["recall@50"]) == (0.5, 0.5, None, None)
+    assert few["ndcg@20"] == metrics["ndcg@20"]
 
 
 def test_ids_in_ids_out(bundle):

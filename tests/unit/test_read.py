@@ -134,9 +134,9 @@ def test_sniffing(write, content, fmt):
     assert fmt in read_log([write(content)]).notes[0]
 
 
-@pytest.mark.parametrize("content", ["2 8 9\n3 1 2 4\n", "1 2\n3 4\n", "one\ntwo\n"])
+@pytest.mark.parametrize("content", ["2 8 9\n3 1 2 4\n", "1 2 3\n3 4 5\n", "one\ntwo\n"])
 def test_no_guess_where_two_formats_fit(write, content):
-    with pytest.raises(DataError, match=r"--format delimited\|inter\|adjacency\|counted-adjacency"):
+    with pytest.raises(ConfigError, match=r"--format delimited\|inter\|adjacency\|counted-adjacency"):
         read_log([write(content)])
 
 
@@ -148,15 +148,14 @@ def test_no_guess_where_two_formats_fit(write, content):
         (b"user,item\n", "delimited", "holds no interaction"),
         (b"1,2\n1\n", "delimited", r"line 2: expected 2 fields, found 1: '1'"),
         (b"1,2\n1,2,3\n", "delimited", r"line 2: expected 2 fields, found 3"),
-        (b'1,2\n"1,2\n', "delimited", r"line 2: expected 2 fields, found 0"),
+        (b'1,2\n"1,2\n', "delimited", r"line 2: a quote opens and does not close"),
         (b"1,2\n,3\n", "delimited", "line 2: the user is missing"),
         (b"1,2\n3, \n", "delimited", "line 2: the item is missing"),
         (b"1,2,3\n1,2,nan\n", "delimited", r"line 2: the rating is not a finite number: '1,2,nan'"),
         (b"1,2,3\n1,2,-inf\n", "delimited", "line 2: the rating is not a finite number"),
         (b"1,2,3\n1,2,good\n", "delimited", "line 2: the rating is not a finite number"),
         (b"1,2,3\n1,2,1_0\n", "delimited", "line 2: the rating is not a finite number"),
-        (b"1,2,3,4\n1,2,3,2020-01-01\n", "delimited", "line 2: the time is not a finite number"),
-        (b"1,2\n\xff,3\n", "delimited", r"line 2 is not UTF-8: .*xff.*iconv"),
+        (b"1,2,3,4\n1,2,3,1/2/2020\n", "delimited", "line 2: the time is not a finite number or a date"),
         (b"1,2\n\x00,3\n", "delimited", "line 2 holds a NUL byte"),
         (
             b"1,2\n" + b"9" * 300 + b",3\n",
@@ -168,15 +167,13 @@ def test_no_guess_where_two_formats_fit(write, content):
         (b"-1 5\n", "counted-adjacency", "the count says -1, but 1 items follow"),
         (b"x 5\n", "counted-adjacency", "does not start with a count"),
         (b"1 5\n\n1 6\n", "counted-adjacency", "line 2: the line does not start with a count"),
-        (b"a,b,c,d,e\n", "delimited", "5 columns and no known header"),
-        (b"uid2\tsku\n1\t2\n3\t4\n", "delimited", "looks like a header"),
-        (b"abc\n", "delimited", "no tab, '::', comma or space"),
     ],
 )
 def test_broken_files_are_named_with_line_and_content(write, content, fmt, message):
     with pytest.raises(DataError, match=message) as error:
         read_log([write(content)], fmt)
     assert "log.txt" in str(error.value)
+    assert error.value.exit_code == 1
     assert len(str(error.value)) < 600
 
 
@@ -248,7 +245,7 @@ def test_column_choices_need_the_delimited_format(write):
 )
 def test_real_files_have_their_published_counts(real_data, files, fmt, shape):
     result = read_log([real_data / file for file in files])
-    assert all(fmt in note for note in result.notes)
+    assert all(f": {fmt}, " in note for note in result.notes[: len(files)])
     log = result.log
     assert (len(log), len(log.user_ids), len(log.item_ids)) == shape
 

@@ -141,3 +141,11 @@ def test_recall_of_popular_and_rare_items_is_shown_by_variant_over_its_seeds():
     rows = re.search(r'<table class="thirds">.*?</table>', page)[0]
     assert "<td>.5000</td><td>.2500</td><td>.1500</td>" in rows
     assert "Popular and rare items" not in page_of([make_record("soft_dim20")])
+
+
+def test_ties_in_time_stand_among_the_conditions():
+    record = make_record()
+    ties = "the items held out of 471 of 942 users (50%) are decided by a tie in time; ties are in file order"
+    record["artifact"]["provenance"]["dataset"]["ties"] = ties
+    assert ties in page_of([record])
+    assert "data ties" not in page_of([make_record()])

@@ -307,3 +307,8 @@ def test_a_name_that_is_a_byte_longer_is_no_bigger_file():
     assert (panels["soft_dim10-int8"][0], panels["htd_dim10-int8"][0]) == (True, False)
     assert statuses["soft_dim10-int8"] == "on the front"
     assert statuses["htd_dim10-int8"].startswith("behind soft_dim10-int8 in Recall@50")
+
+
+def test_percentile_interval_by_hand():
+    """Of 1 … 10,000 the median's rank has deviation √(10,000 · ½ · ½) = 50: 5000 ± 98, and a rank above."""
+    assert percentile_interval(np.arange(1.0, 10_001), 50) == (4902, 5099)

@@ -44,7 +44,7 @@ def test_an_honest_record_is_believed(record, bundle):
         (lambda r: r["artifact"].update(more=1), "unknown fields: more"),
         (lambda r: r["device"].update(id="../../etc"), "device.id '../../etc'"),
         (lambda r: r["device"].update(id="a" * 200), "device.id"),
-        (lambda r: r["device"].update(id=None), "device.id None"),
+        (lambda r: r["device"].update(id=None), "field 'device.id' is None, expected a text"),
         (lambda r: r["device"].update(model="\x1b[2J"), "not printable"),
         (lambda r: r["device"].update(model="x" * 5000), "too long"),
         (lambda r: r["state"]["before"].update(temp_c=float("nan")), "sent nan at state.before.temp_c"),
@@ -60,8 +60,8 @@ def test_an_honest_record_is_believed(record, bundle):
         (lambda r: r["protocol"].update(k=50), "otherwise than it was told: k"),
         (lambda r: r["protocol"].update(clock="instructions"), "samples must be in section"),
         (lambda r: r["protocol"].update(clock="sundial"), "clock 'sundial'"),
-        (lambda r: r["quality"].update({"recall@50": 7}), "recall@50 is 7"),
-        (lambda r: r["memory_bytes"]["model"].update(vm_hwm="much"), "memory_bytes.model.vm_hwm is 'much'"),
+        (lambda r: r["quality"].update({"recall@50": 7}), "field 'quality.recall@50' is 7"),
+        (lambda r: r["memory_bytes"]["model"].update(vm_hwm="much"), "'memory_bytes.model.vm_hwm' is 'much'"),
     ],
 )
 def test_all_else_is_not(record, bundle, change, says):

@@ -97,10 +97,49 @@ def test_times_order_a_users_items_across_the_splits():
     assert everything.in_order().tolist() == [4, 2, 3, 0, 1]
 
 
-def test_equal_times_put_the_lower_item_first_whatever_the_rows():
+def test_equal_times_keep_the_order_of_the_file_in_the_split_and_in_the_sequence():
     for order in ([1, 5, 3], [5, 3, 1], [3, 1, 5]):
         split = split_log(make_log([(0, item) for item in order], times=[8, 8, 8]), Protocol("loo-time"), 0)
-        assert [part.of(0).tolist() for part in (split.train, split.valid, split.test)] == [[1], [3], [5]]
+        assert [part.of(0).tolist() for part in (split.train, split.valid, split.test)] == [
+            [i] for i in order
+        ]
+        assert split.train.union(split.valid).union(split.test).in_order().tolist() == order
+        assert split.tied_users == 1
+
+
+def test_the_order_of_the_file_is_kept_through_filters(tmp_path):
+    path = tmp_path / "log.csv"
+    lines = ["u,9,5,8", "u,1,5,8", "u,4,1,8", "u,5,5,8", "u,3,5,8", "v,9,5,1", "v,1,5,2", "v,5,5,3"]
+    path.write_text("\n".join(lines))
+    how = Preparation(split="loo-time", filters=Filters(min_rating=2))
+    prepared = prepare("x", [path], how)
+    data = prepared.dataset
+    assert [data.item_ids[part.of(0)[0]] for part in (data.valid, data.test)] == ["5", "3"]
+    assert prepared.record["split"]["tied_users"] == 1
+    assert data.ties == (
+        "the items held out of 1 of 2 users (50%) are decided by a tie in time; ties are in file order"
+    )
+
+
+def test_only_ties_that_decide_what_is_held_out_are_counted():
+    # user 0: a tie among train items; user 1: between train and validation; user 2: none
+    rows = [(user, item) for user in range(3) for item in range(4)]
+    log = make_log(rows, times=[5, 5, 6, 7, 4, 5, 5, 9, 1, 2, 3, 4])
+    split = split_log(log, Protocol("loo-time"), 0)
+    assert split.tied_users == 1
+    assert split.ties.startswith("the items held out of 1 of 3 users (33%)")
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_ties_are_drawn_where_the_file_is_in_the_order_of_its_ids(step):
+    rows = [(user, item) for user in range(200) for item in range(8)[::step]]
+    split = split_log(make_log(rows, times=[8] * len(rows), shape=(200, 8)), Protocol("loo-time"), 0)
+    held_out = split.test.item_counts()  # each about 25 times, not one item 200 times
+    assert held_out.min() > 10
+    assert held_out.max() < 50
+    assert split.ties.endswith("ties are drawn, seed 0, as the file is in the order of its ids")
+    everything = split.train.union(split.valid).union(split.test)
+    assert everything.in_order().reshape(200, 8)[:, -1].tolist() == split.test.indices.tolist()
 
 
 def random_log(n_users=50, n_items=40, seed=3):
@@ -215,8 +254,16 @@ def test_the_record_says_what_was_done(tmp_path):
         "removed_low_ratings": 1,
         "removed_duplicates": 1,
         "removed_rare": 0,
+        "left_out_bad_lines": 0,
+        "left_out_not_chosen": 0,
+        "left_out_missing": 0,
     }
-    assert record["split"] == {"kind": "loo-random", "seed": 0, "users_not_held_out": 0}
+    assert record["split"] == {
+        "kind": "loo-random",
+        "seed": 0,
+        "users_not_held_out": 0,
+        "tied_users": 0,
+    }
     assert len(record["sources"][0]["sha256"]) == 64
 
 

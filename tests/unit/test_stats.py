@@ -4,7 +4,7 @@ import pytest
 from recpress_edge.core.stats import paired_bootstrap, pareto_front, percentile, percentile_upper
 
 
-@pytest.mark.parametrize(("q", "expected"), [(50, 3), (20, 1), (21, 2), (100, 5), (1, 1)])
+@pytest.mark.parametrize(("q", "expected"), [(50, 3), (20, 1), (21, 2), (100, 5), (1, 1), (0, 1)])
 def test_nearest_rank_percentile(q, expected):
     assert percentile([5, 3, 1, 4, 2], q) == expected
 
@@ -45,3 +45,13 @@ def test_paired_bootstrap_of_equal_values_is_a_point():
 def test_pareto_front_keeps_ties_together():
     costs = np.array([[1.0, 5.0], [1.0, 5.0], [2.0, 4.0], [2.0, 6.0], [0.5, 9.0]])
     assert pareto_front(costs).tolist() == [True, True, True, False, True]
+
+
+@pytest.mark.parametrize(("level", "deviations"), [(None, 1.96), (0.9, 1.645)])
+def test_the_bootstrap_interval_has_its_level(level, deviations):
+    """Half of 10,000 users gain 1: the mean's deviation is sqrt(.5 · .5 / 10,000) = .005."""
+    gained = np.repeat([0.0, 1.0], 5000)
+    asked = {} if level is None else {"level": level}
+    interval = paired_bootstrap(np.zeros(10_000), gained, np.random.default_rng(0), draws=20_000, **asked)
+    assert interval.low == pytest.approx(0.5 - deviations * 0.005, abs=0.0003)
+    assert interval.high == pytest.approx(0.5 + deviations * 0.005, abs=0.0003)

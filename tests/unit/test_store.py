@@ -116,8 +116,8 @@ def test_unknown_names_get_a_suggestion_and_public_ones_a_command(tmp_path, monk
 
 def local_citeulike(folder):
     (folder / "citeulike").mkdir(parents=True)
-    for item, part in enumerate(("train", "valid", "test")):
-        rows = "".join(f"{user}\t{item}\n" for user in range(3))
+    for shift, part in enumerate(("train", "valid", "test")):
+        rows = "".join(f"{user}\t{(user + shift) % 3}\n" for user in range(3))
         (folder / "citeulike" / f"{part}.tsv").write_text("user\titem\n" + rows)
 
 

@@ -137,8 +137,8 @@ def test_other_models_are_left_out_and_named(run, work, data, capsys):
 
 def test_below_the_gate_is_three_and_the_rest_is_done(rows, work, tmp_path, monkeypatch):
     gates = tmp_path / "gates.toml"
-    strict = "min_overlap_at_50 = 1.1\nmax_recall_at_50_loss = 0.0\nlost_users = 0\n"
-    loose = "min_overlap_at_50 = 0.0\nmax_recall_at_50_loss = 1.0\nlost_users = 0\n"
+    limits = "max_recall_loss = 1.0\nmax_ndcg_loss = 1.0\nmax_item_shift = 1\nlost_users = 0\n"
+    strict, loose = f"min_overlap = 1.1\n{limits}", f"min_overlap = 0.0\n{limits}"
     gates.write_text(f"[gate.fp32]\n{loose}[gate.int8-dim]\n{strict}")
     monkeypatch.setattr("recpress_export.parity.load_gate.__defaults__", (gates,))
     code, found = rows("--recipes", "int8,fp32", "--formats", "onnx", "--students", "bpr_dim4")
@@ -228,7 +228,7 @@ def test_a_dry_run_says_what_would_be_trained(run, work, capsys):
 def test_the_table_has_a_line_for_each(run, capsys):
     assert run("--recipes", "fp32", "--formats", "onnx") == 0
     out = capsys.readouterr().out
-    assert "Recall@50  overlap@50  status" in out
+    assert "Recall@10  overlap@10  status" in out
     assert "rows       2 done" in out
     assert "next       device_bench run " in out
 

@@ -170,7 +170,8 @@ def test_evaluation_users_are_what_they_were_and_recall_is_measured_again(bundle
     relevant = sorted({f"item-{i}" for i in evaluation.relevant_indices})
     result = changed(bundle, retire_ids=relevant)
     assert (result.bundle.folder / "evaluation.npz").read_bytes() == kept
-    recall = result.entry["recall@50"]
+    recall = result.entry["recall"]
+    assert (recall["cutoff"], recall["split"]) == (20, "test")  # 117 candidates
     assert recall["before"] > 0
     assert recall["after"] == 0  # every hit there could be is retired
 

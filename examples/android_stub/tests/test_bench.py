@@ -63,7 +63,7 @@ def test_a_run_becomes_a_measured_record(phone, fixtures):
     assert len(record["latency_ns"]["query"]) >= 600
     assert record["memory_bytes"]["model"]["vm_hwm"] >= record["memory_bytes"]["idle"]["vm_hwm"] > 0
     verified = verify_bundle(bundle)
-    python = ranking_quality(verified.runtime, verified.evaluation)
+    python = ranking_quality(verified)
     numbers = {name: value for name, value in python.items() if not isinstance(value, str)}
     assert record["quality"] == python | {n: pytest.approx(v, rel=1e-12) for n, v in numbers.items()}
     assert "basis      measured" in done.stdout

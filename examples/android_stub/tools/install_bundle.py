@@ -13,10 +13,12 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from device_bench.selftest import verify_bundle
+from device_bench.guard import STANDARD, Guard, add_guard_options, guard_of
+from device_bench.protocol import self_test_apart
 from recpress_edge.core.bundle import ALL_USERS, MANIFEST, Bundle, open_bundle
 from recpress_edge.core.errors import ArtifactError, RecPressError
 from recpress_edge.core.files import new_directory
+from recpress_edge.core.printable import one_line
 from recpress_edge.core.units import format_bytes
 
 STUB: Final = Path(__file__).resolve().parents[1]
@@ -27,15 +29,15 @@ PUSHED: Final = "files/pushed-bundle"
 STAGED: Final = "/data/local/tmp/recpress-bundle"
 
 
-def verified(folder: Path) -> Bundle:
-    """The bundle, when everything in it is right and the app can run it."""
+def verified(folder: Path, guard: Guard = STANDARD) -> Bundle:
+    """The bundle, when everything in it is right and the app can run it; its model runs in a worker."""
     bundle = open_bundle(folder)
     if bundle.contract.format != "onnx":
         raise ArtifactError(
             f"{folder} holds a {bundle.contract.format} model; the app runs onnx. "
             "Export it with --format onnx"
         )
-    return verify_bundle(folder).bundle
+    return self_test_apart(folder, guard)[0]
 
 
 def files_of(bundle: Bundle) -> list[Path]:
@@ -84,9 +86,10 @@ def main() -> int:
     parser.add_argument("--device", action="store_true", help="onto the connected phone, not into the assets")
     parser.add_argument("--assets", type=Path, default=ASSETS, help=argparse.SUPPRESS)
     parser.add_argument("--adb", default="adb", help="which adb (default: adb)")
+    add_guard_options(parser)
     args = parser.parse_args()
     try:
-        bundle = verified(args.bundle)
+        bundle = verified(args.bundle, guard_of(args))
         if args.device:
             onto_device(bundle, args.adb)
             next_step = f"tools/bench_device.sh {args.bundle}, or open the app"
@@ -94,7 +97,7 @@ def main() -> int:
             into_assets(bundle, args.assets)
             next_step = "gradle installDebug, or run it from Android Studio"
     except RecPressError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(one_line(f"{error.label}: {error}"), file=sys.stderr)
         return error.exit_code
     size = sum(path.stat().st_size for path in files_of(bundle))
     print(f"installed  {bundle.name} ({format_bytes(size)}, sha256 {bundle.digest[:16]}…)")

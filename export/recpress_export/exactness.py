@@ -1,0 +1,201 @@
+"""Does a written file compute what it should? Each answer beside numpy's, each stored number beside its own.
+
+A gate on means does not see a single wrong number: at K = 50 an item that enters everybody's list costs
+each no more than .02 of overlap. These checks do, and nothing overrules them.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device_bench.runtimes.tables import QMAX, read_tables
+from device_bench.selftest import difference_beyond_ties, first_difference
+from recpress_edge.core.bundle import Evaluation
+from recpress_edge.core.contract import Contract
+from recpress_edge.core.errors import GateError
+from recpress_export.arrays import Student
+from recpress_export.item_scale import INT4_QMAX
+from recpress_export.parity import Lists, Runtime
+from recpress_export.quantize import F16, F32, F64, QuantizedTables, Recipe, stored_floats
+
+I64 = NDArray[np.int64]
+
+WholeQuery = tuple[int | None, int, Sequence[int]]
+"""The user as the file knows it, as the reference knows it, and the seen items."""
+
+WHOLE_USERS: Final = 8
+"""Users whose scores of every item are compared."""
+_BEST_SEEN: Final = 5
+_HALF_STEP: Final = 0.5 + 1e-3
+_LOST_IN_HALF: Final = 2.0**-11
+"""Largest relative error of float16."""
+_SMALLEST_HALF: Final = 2.0**-25
+
+
+def check_exact(found: Lists, reference: Lists, users: Evaluation) -> int:
+    """Ids and scores must be equal for each user, else GateError. Returns the number of users."""
+    same = (found.items == reference.items).all(axis=1) & (found.scores == reference.scores).all(axis=1)
+    if not same.all():
+        row = int(np.argmin(same))
+        at = int(
+            np.argmax(
+                (found.items[row] != reference.items[row]) | (found.scores[row] != reference.scores[row])
+            )
+        )
+        raise GateError(
+            f"the file is not exact: {int((~same).sum())} of {same.size} users differ from the numpy "
+            f"reference, first user {users.users[row]} at rank {at + 1}: item {found.items[row, at]} "
+            f"score {found.scores[row, at]}, expected item {reference.items[row, at]} "
+            f"score {reference.scores[row, at]}"
+        )
+    return int(same.size)
+
+
+def check_close(found: Lists, reference: Lists, users: Evaluation, error: float) -> None:
+    """Scores within ``error`` of each list's largest, ids but for such ties; else GateError."""
+    largest = np.abs(reference.scores).max(axis=1)  # (B,)
+    near = np.abs(found.scores - reference.scores) <= error * largest[:, None]  # not so for NaN
+    doubtful = np.flatnonzero(~(near.all(axis=1) & (found.items == reference.items).all(axis=1)))
+    for row in doubtful.tolist():
+        (got, got_scores), (want, want_scores) = found.of(row), reference.of(row)
+        tolerance = float(error * largest[row])
+        wrong = difference_beyond_ties(
+            got.tolist(), got_scores.tolist(), want.tolist(), want_scores.tolist(), tolerance
+        )
+        if wrong:
+            raise GateError(
+                f"the file does not compute what its numbers say: for user {users.users[row]} {wrong}"
+            )
+
+
+def check_sound(found: Lists, users: Evaluation, n_items: int) -> None:
+    """Lists of unseen items, each once, as many as there are, with scores that fall; else GateError."""
+    for row in range(users.users.size):
+        items, scores = found.of(row)
+        seen = np.unique(users.seen(row))
+        wrong = ""
+        if np.isin(items, seen).any():
+            wrong = f"recommends item {items[np.isin(items, seen)][0]}, which the user has seen"
+        elif np.unique(items).size < items.size:
+            wrong = "names an item twice"
+        elif items.size != min(found.items.shape[1], n_items - seen.size):
+            wrong = f"recommends {items.size} items of {n_items - seen.size} unseen ones"
+        elif not (np.isfinite(scores).all() and (np.diff(scores) <= 0).all()):
+            wrong = "gives scores that do not fall"
+        if wrong:
+            raise GateError(f"for user {users.users[row]} the file {wrong}")
+
+
+def check_whole(
+    runtime: Runtime,
+    reference: Runtime,
+    queries: Sequence[WholeQuery],
+    n_items: int,
+    error: float,
+) -> None:
+    """Every item's score, not the first 50: a row that nobody's list shows is found as well. Else GateError.
+
+    ``error``: as in :func:`check_close`; 0 where the recipe is exact.
+    """
+    for user, row, seen in queries:
+        items, scores = runtime.recommend(user, seen, n_items)
+        want, right = reference.recommend(row, seen, n_items)
+        if error:
+            largest = float(np.abs(right).max(initial=0))
+            wrong = difference_beyond_ties(
+                items.tolist(), scores.tolist(), want.tolist(), right.tolist(), error * largest
+            )
+        else:
+            wrong = first_difference(items.tolist(), want.tolist()) or (
+                None if np.array_equal(scores, right) else "scores differ"
+            )
+        if wrong:
+            name = "a history" if user is None else f"user {user}"
+            raise GateError(f"the file is not exact over the whole catalogue: at {name} {wrong}")
+
+
+def whole_queries(reference: Runtime, users: Sequence[int]) -> list[WholeQuery]:
+    """For :func:`check_whole`: each user who has seen nothing, and who has seen the best of that."""
+    best = [reference.recommend(user, (), _BEST_SEEN)[0].tolist() for user in users]
+    asked: list[WholeQuery] = [(user, user, ()) for user in users]
+    return asked + list(zip(users, users, best, strict=True))
+
+
+def spread_users(n_users: int) -> list[int]:
+    """Some users spread over all."""
+    return [int(user) for user in np.unique(np.linspace(0, n_users - 1, WHOLE_USERS).astype(np.int64))]
+
+
+def check_rounding(tables: QuantizedTables, user_emb: F32, item_emb: F32) -> None:
+    """Every stored integer must be the one nearest to what it stands for, or at its end; else GateError.
+
+    user_emb (U, D), item_emb (I, D): as they were trained. What is multiplied by nothing but zeros of the
+    other table may be anything.
+    """
+    scale = tables.item_scale.astype(np.float64)  # (D,)
+    rows = (
+        np.ones(len(item_emb)) if tables.item_row_scale is None else tables.item_row_scale.astype(np.float64)
+    )
+    items = item_emb / scale / rows[:, None]
+    users = user_emb * scale / tables.user_scale.astype(np.float64)[:, None]
+    alive_items, alive_users = (np.abs(table).max(axis=0) > 0 for table in (user_emb, item_emb))
+    for kind, stored, wanted, qmax, alive in (
+        ("item", tables.item_q, items, QMAX if tables.item_bits == 8 else INT4_QMAX, alive_items),
+        ("user", tables.user_q, users, QMAX, alive_users),
+    ):
+        check_nearest(kind, stored * alive, np.clip(wanted, -qmax, qmax) * alive)
+
+
+def check_nearest(kind: str, stored: NDArray[np.integer], wanted: F64) -> None:
+    """Every stored integer must be the one nearest to ``wanted``; else GateError. Both (N, D)."""
+    off = ~(np.abs(stored - wanted) <= _HALF_STEP)
+    if off.any():
+        row, column = (int(at) for at in np.argwhere(off)[0])
+        raise GateError(
+            f"{int(off.sum())} stored numbers are not what they stand for, first {kind} {row}, dimension "
+            f"{column}: {stored[row, column]} for {wanted[row, column]:.3f} steps"
+        )
+
+
+def check_stored_floats(stored: F32 | F16, trained: F32, kind: str) -> None:
+    """Every stored float must be the trained one to its own precision; else GateError. Both (N, D)."""
+    wanted = trained.astype(np.float64)
+    allowed = np.abs(wanted) * _LOST_IN_HALF + _SMALLEST_HALF if stored.dtype == np.float16 else 0.0
+    off = ~(np.abs(stored.astype(np.float64) - wanted) <= allowed)
+    if off.any():
+        row, column = (int(at) for at in np.argwhere(off)[0])
+        raise GateError(
+            f"{int(off.sum())} stored numbers are not what they stand for, first {kind} {row}, dimension "
+            f"{column}: {stored[row, column]} for {trained[row, column]}"
+        )
+
+
+def check_tables(model: Path, contract: Contract, wanted: Mapping[str, NDArray[Any] | np.float32]) -> None:
+    """The tables read back from a written file must be the wanted ones to the bit; else GateError.
+
+    wanted: under the names of device_bench.runtimes.tables.Tables.
+    """
+    found = read_tables(model, contract)
+    for name, table in wanted.items():
+        right = np.asarray(table)
+        if name not in found or not np.array_equal(found[name].reshape(right.shape), right):
+            raise GateError(f"{model.name} does not hold the {name} that was to be written")
+
+
+def stored_tables(
+    recipe: Recipe, student: Student, quantized: QuantizedTables | None, users: slice = slice(None)
+) -> dict[str, NDArray[Any]]:
+    """What a recipe's file holds of some users and of all items, for :func:`check_tables`."""
+    if quantized is None:
+        user_emb, item_emb = stored_floats(recipe, student.user_emb[users], student.item_emb)
+        return {"user_emb": user_emb, "item_emb": item_emb}
+    scale = quantized.item_row_scale
+    return {
+        "user_emb": quantized.user_q[users],
+        "item_emb": quantized.item_q,
+        "user_scale": quantized.user_scale[users],
+        **({} if scale is None else {"item_scale": scale}),
+    }

@@ -1,0 +1,53 @@
+"""Texts of files on their way to a terminal: printable characters only, on one line each."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+_BREAKS: Final = re.compile(r"\s*[\t\n\v\f\r]\s*")
+_REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
+
+
+def printable(text: str) -> str:
+    """The text without anything that steers a terminal: escapes, line breaks, bidi and zero-width controls.
+
+    >>> printable("two\\nlines \\x1b[2J")
+    'two�lines �[2J'
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else _REPLACEMENT for c in text)
+
+
+def one_line(text: str) -> str:
+    """The same for a message, whose line breaks become spaces.
+
+    >>> one_line("cannot load:\\n\\tno graph\\x07")
+    'cannot load: no graph�'
+    """
+    return printable(_BREAKS.sub(" ", text))
+
+
+def printable_lines(text: str) -> str:
+    """The same for a text of our own that has line breaks, such as a table."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def printable_facts(value: Any) -> Any:
+    """A JSON-like value with every text in it, names too, made printable."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, Mapping):
+        return {printable_facts(name): printable_facts(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(printable_facts, value))
+    return value
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """JSON that means the same and is printable: what is not stands as an escape."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    return "".join(c if c == "\n" or c.isprintable() else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    return json.dumps(character)[1:-1]

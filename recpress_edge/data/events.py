@@ -1,0 +1,129 @@
+"""Rows that are no sign of liking: events, labels and clicks that are chosen by value."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.data.columns import Layout, find_column
+from recpress_edge.data.delimited import Record
+from recpress_edge.data.names import plain
+from recpress_edge.data.times import read_number
+
+EVERY: Final = "*"
+"""Of --only: all values count."""
+
+_EVENT_NAMES: Final = frozenset(
+    {"event", "eventtype", "eventname", "action", "actiontype", "behavior", "behaviortype", "behaviour"}
+    | {"behaviourtype", "interaction", "interactiontype", "feedback", "feedbacktype", "activity", "op"}
+    | {"label", "labels", "click", "clicked", "isclick", "isclicked", "like", "liked", "islike", "target"}
+    | {"purchase", "purchased", "converted", "conversion", "isread", "watched", "follow", "isfollow", "type"}
+    | {"dislike", "hate", "ishate", "skip", "skipped", "notinterested", "thumb", "thumbs", "positive"}
+)
+_EVENT_WORDS: Final = frozenset(
+    {"view", "pageview", "pv", "click", "cart", "addtocart", "add_to_cart", "basket", "purchase", "order"}
+    | {"transaction", "buy", "remove", "remove_from_cart", "removefromcart", "delete", "like", "dislike"}
+    | {"unlike", "impression", "imp", "show", "skip", "fav", "favorite", "favourite", "wishlist", "hide"}
+    | {"unsubscribe", "subscribe", "return", "refund", "play", "watch"}
+)
+_STRONG: Final = frozenset({"purchase", "buy", "transaction", "order", "like"})
+_MOST_VALUES: Final = 50
+_HEAD: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """Rows whose column holds one of the values count, and no others."""
+
+    column: str
+    """A header name, or a position from 1."""
+    values: tuple[str, ...]
+    """As written in the file; EVERY takes all."""
+
+    def takes(self, value: str) -> bool:
+        """Whether a row with this value counts; 1 and 1.0 are the same."""
+        bare, number = value.strip(), read_number(value)
+        return any(
+            wanted in (EVERY, bare) or (number is not None and number == read_number(wanted))
+            for wanted in self.values
+        )
+
+
+def parse_only(text: str) -> Only:
+    """'event=purchase,addtocart' of --only."""
+    column, equals, values = (part.strip() for part in text.partition("="))
+    wanted = tuple(value.strip() for value in values.split(","))
+    if not equals or not column or not all(wanted):
+        raise ConfigError(
+            f"--only {text!r}: write for example --only event=purchase,addtocart or --only label=1"
+        )
+    return Only(column, wanted)
+
+
+def settle_events(
+    path: Path, layout: Layout, rows: Callable[[], Iterable[Record]], only: Sequence[Only], *, bounded: bool
+) -> dict[int, Only]:
+    """Place of a column to which of its values count; a column that nobody settled is a question.
+
+    rows: gives all rows of the table. ``bounded``: a lowest rating is given, which settles the ratings.
+    """
+    settled = {find_column(path, layout, f"--only {one.column}", one.column): one for one in only}
+    head = [fields for _, fields, _ in islice(rows(), _HEAD)]
+    for place in _candidates(layout, head, bounded=bounded):
+        counts = _counts(rows, place)
+        if place not in settled and 1 < len(counts) <= _MOST_VALUES:
+            _ask(path, layout, place, counts)
+    for place, one in settled.items():
+        found = _counts(rows, place)
+        if not any(map(one.takes, found)):
+            raise ConfigError(
+                f"--only {one.column}={','.join(one.values)}: no row of {path} holds that. "
+                f"Found: {_told(found)}"
+            )
+    return settled
+
+
+def _candidates(layout: Layout, head: Sequence[Sequence[str]], *, bounded: bool) -> list[int]:
+    named = [
+        place for place in layout.ignored() if layout.names and plain(layout.names[place]) in _EVENT_NAMES
+    ]
+    worded = [place for place in layout.ignored() if _has_event_words(head, place)]
+    rating = layout.at.get("rating")
+    signs = [] if rating is None or bounded or not _are_signs(head, rating) else [rating]
+    return sorted({*named, *worded, *signs})
+
+
+def _has_event_words(rows: Iterable[Sequence[str]], place: int) -> bool:
+    values = {row[place].strip().lower() for row in rows if place < len(row)}
+    return 1 < len(values) <= _MOST_VALUES and bool(values & _EVENT_WORDS)
+
+
+def _are_signs(rows: Iterable[Sequence[str]], place: int) -> bool:
+    """Whether a rating is a yes or no: nothing but 0 and 1, or -1 and 1."""
+    values = {read_number(row[place]) for row in rows if place < len(row)}
+    return len(values) > 1 and values <= {-1.0, 0.0, 1.0}
+
+
+def _counts(rows: Callable[[], Iterable[Record]], place: int) -> Mapping[str, int]:
+    return Counter(fields[place].strip() for _, fields, _ in rows() if place < len(fields))
+
+
+def _ask(path: Path, layout: Layout, place: int, counts: Mapping[str, int]) -> None:
+    column = layout.called(place)
+    likely = max(counts, key=lambda value: (read_number(value) or 0.0, value in _STRONG, counts[value]))
+    raise ConfigError(
+        f"{path}: the column {column} tells rows apart: {_told(counts)}. Counting all alike may take "
+        f"what was refused for what was liked. Say which count, for example --only {column}={likely}; "
+        f"or --only '{column}={EVERY}' to count every row."
+    )
+
+
+def _told(counts: Mapping[str, int]) -> str:
+    shown = sorted(counts.items(), key=lambda pair: -pair[1])[:8]
+    rest = len(counts) - len(shown)
+    return ", ".join(f"{value or '(empty)'} {count:,}" for value, count in shown) + (
+        f" and {rest} more" if rest else ""
+    )

@@ -1,0 +1,178 @@
+"""Ids that are not what they seem: words for 'missing', invisible characters, numbers with '.0'."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from recpress_edge.core.errors import ConfigError, DataError
+from recpress_edge.data.interactions import I32
+from recpress_edge.data.log import Log, ordered
+from recpress_edge.data.names import shape, visible
+
+FORMS: Final = ("as-written", "cleaned")
+"""Of --ids: every id as the file has it, or with what does not show taken out."""
+
+MISSING_WORDS: Final = frozenset(
+    {"null", "(null)", "nan", "none", "nil", "n/a", "#n/a", "na", "<na>", "nat", "undefined", "\\n", "-", "?"}
+    | {"missing", "unknown", "[null]", "<null>", "<none>", "inf", "#ref!", "#value!", "not set", "(not set)"}
+)
+_FLOAT: Final = re.compile(r"(-?\d+)\.0*")
+_POWER: Final = re.compile(r"-?\d(\.\d+)?[eE]\+\d+|-?\d\.\d+[eE]\d+")
+_WRAPS: Final = {"'": "'", "`": "`", "“": "”", "„": "“", "«": "»"}
+_SHOWN: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class IdChoice:
+    """What the user said about the ids."""
+
+    missing: tuple[str, ...] = ()
+    """Words that stand for no id: rows with one are left out."""
+    form: str | None = None
+    """One of FORMS; None asks where it matters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A log whose ids can be relied on, and what was done to it."""
+
+    log: Log
+    missing: int
+    """Rows left out because their user or item is a word for 'missing'."""
+    notes: tuple[str, ...]
+
+
+def settle_ids(log: Log, choice: IdChoice) -> Settled:
+    """Leave out what stands for no id, and clean the ids where asked; doubts are a ConfigError."""
+    kept, missing = _without_missing(log, choice)
+    notes = []
+    if choice.form is None:
+        for kind, ids, rows in (("user", kept.user_ids, kept.users), ("item", kept.item_ids, kept.items)):
+            _ask_missing(kind, ids, rows)
+            _ask_form(kind, ids)
+            notes += _note(kind, ids)
+    if choice.form == "cleaned":
+        user_ids, users = _cleaned(kept.user_ids, kept.users)
+        item_ids, items = _cleaned(kept.item_ids, kept.items)
+        counts = [sum(clean(name) != name for name in ids) for ids in (kept.user_ids, kept.item_ids)]
+        notes.append(f"cleaned {counts[0]:,} user ids and {counts[1]:,} item ids")
+        kept = replace(kept, user_ids=user_ids, users=users, item_ids=item_ids, items=items)
+    return Settled(kept, missing, tuple(notes))
+
+
+def clean(name: str) -> str:
+    """An id without what does not show: Unicode in one form (NFKC), no invisible characters or odd blanks,
+    no quotes around it, and 17850 for 17850.0.
+    """
+    if name.isascii() and name.isprintable() and name[0] not in _WRAPS and "." not in name:
+        return name.strip(" ")
+    bare = visible(name)
+    if len(bare) > 2 and _WRAPS.get(bare[0]) == bare[-1]:
+        bare = bare[1:-1]
+    number = _FLOAT.fullmatch(bare)
+    return number[1] if number else bare or name
+
+
+def _without_missing(log: Log, choice: IdChoice) -> tuple[Log, int]:
+    words = set(choice.missing)
+    gone = np.zeros(len(log), np.bool_)
+    for ids, rows in ((log.user_ids, log.users), (log.item_ids, log.items)):
+        gone |= np.array([name in words for name in ids], np.bool_)[rows]
+    count = int(gone.sum())
+    if words and not count:
+        raise ConfigError(f"--missing {','.join(choice.missing)}: no user or item is called so. Remove it.")
+    if count == len(log):
+        raise DataError(f"--missing {','.join(choice.missing)} leaves no row. Name fewer words.")
+    return (log.take(~gone).compact(), count) if count else (log, 0)
+
+
+def _ask_missing(kind: str, ids: Sequence[str], rows: I32) -> None:
+    found = [at for at, name in enumerate(ids) if name.strip().lower() in MISSING_WORDS]
+    if found:
+        words = [ids[at] for at in found]
+        count = int(np.isin(rows, found).sum())
+        raise ConfigError(
+            f"{count:,} rows have the {kind} {' or '.join(map(repr, words[:_SHOWN]))}, which often "
+            f"stands for no value. Leave them out with --missing {','.join(words)}, or say "
+            "--ids as-written if it is an id."
+        )
+
+
+def _ask_form(kind: str, ids: Sequence[str]) -> None:
+    numbers = [name for name in ids if _FLOAT.fullmatch(name)]
+    powers = [name for name in ids if _POWER.fullmatch(name)]
+    if numbers:
+        raise ConfigError(
+            f"{len(numbers):,} of {len(ids):,} {kind} ids are whole numbers with a point, such as "
+            f"{numbers[0]!r}: pandas writes a column with gaps so, and a device asked for "
+            f"{clean(numbers[0])!r} would know nobody. "
+            "Say --ids cleaned to drop the point, or --ids as-written to keep it."
+        )
+    if powers:
+        raise ConfigError(
+            f"{len(powers):,} {kind} ids are powers of ten, such as {powers[0]!r}: a spreadsheet has rounded "
+            "them, so several ids may be one. Export them again as text, or say --ids as-written."
+        )
+    wrapped = [name for name in ids if len(name) > 2 and _WRAPS.get(name[0]) == name[-1]]
+    if ids and len(wrapped) == len(ids):
+        raise ConfigError(
+            f"every {kind} id stands in quotes, such as {wrapped[0]}. Say --ids cleaned to take them off, or "
+            "--ids as-written to keep them."
+        )
+    lists = [name for name in ids if _is_list(name)]
+    if len(lists) > len(ids) / 2:
+        raise ConfigError(
+            f"{len(lists):,} of {len(ids):,} {kind} ids are lists, such as {lists[0]!r}. Write a row "
+            f"for each {kind}; lines 'user item item …' with blanks alone are --format adjacency. Say --ids "
+            "as-written if each is one id."
+        )
+    twins = _twins(ids)
+    if twins:
+        pairs = "; ".join(" and ".join(map(ascii, names)) for names in list(twins.values())[:_SHOWN])
+        raise ConfigError(
+            f"{len(twins):,} {kind}s have several ids that differ in invisible characters, blanks or "
+            f"Unicode form alone: {pairs}. Say --ids cleaned if each is one {kind}, or --ids as-written "
+            "if not."
+        )
+
+
+def _is_list(name: str) -> bool:
+    """Several words of one shape that have numbers: '4 8 13', 'i1|i2'; not 'Item 3'."""
+    words = re.split(r"[ ,|;]+", name.strip("[](){} "))
+    shapes = {shape(word) for word in words}
+    return len(words) > 1 and len(shapes) == 1 and "0" in shapes.pop()
+
+
+def _twins(ids: Sequence[str]) -> Mapping[str, list[str]]:
+    odd = {clean(name) for name in ids if clean(name) != name}
+    groups: dict[str, list[str]] = {}
+    for name in ids if odd else ():
+        if clean(name) in odd:
+            groups.setdefault(clean(name), []).append(name)
+    return {bare: names for bare, names in groups.items() if len(names) > 1}
+
+
+def _note(kind: str, ids: Sequence[str]) -> list[str]:
+    odd = [name for name in ids if clean(name) != name]
+    broken = [name for name in ids if "\ufffd" in name]
+    notes = []
+    if odd:
+        notes.append(
+            f"{len(odd):,} {kind} ids hold invisible characters, odd blanks or unusual Unicode forms, such "
+            f"as {odd[0]!a}, and are known to a device so alone; --ids cleaned takes them out"
+        )
+    if broken:
+        notes.append(
+            f"{len(broken):,} {kind} ids hold U+FFFD, which stands for a character lost in a conversion"
+        )
+    return notes
+
+
+def _cleaned(ids: Sequence[str], rows: I32) -> tuple[tuple[str, ...], I32]:
+    index: dict[str, int] = {}
+    place = np.array([index.setdefault(clean(name), len(index)) for name in ids], np.int32)
+    names, rank = ordered(index)
+    return names, rank[place[rows]]

@@ -1,0 +1,53 @@
+"""The order of a user's interactions in time, and what equal times leave open."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recpress_edge.core.rng import stream
+from recpress_edge.data.interactions import I64
+from recpress_edge.data.log import Log
+
+MOSTLY: Final = 0.95
+"""From this share of tied neighbours in the order of their ids on, the file is taken as sorted by id."""
+FEWEST_NEIGHBOURS: Final = 20
+
+
+def earliest_first(log: Log) -> tuple[I64, str]:
+    """Rows (n,) by user, then by time; and what orders equal times, in words.
+
+    Equal times keep the order of the file. Where the file lists them in the order of their item ids,
+    its order says nothing of time, and a held-out item would be a function of its id: then they are
+    drawn, with seed 0.
+    """
+    times = np.zeros(len(log)) if log.times is None else log.times
+    places = np.arange(len(log)) if log.places is None else log.places
+    if _sorted_by_id(log, times, places):
+        draw = np.empty(len(log))
+        draw[np.lexsort((log.items, log.users))] = stream(0, "equal times").random(len(log))
+        return np.lexsort((draw, times, log.users)), "drawn, seed 0, as the file is in the order of its ids"
+    return np.lexsort((places, times, log.users)), "in file order"
+
+
+def tied_users(log: Log, order: I64, part: NDArray[np.integer]) -> int:
+    """Users with rows of equal time in different parts: a tie decides which of them is held out.
+
+    order (n,) is that of :func:`earliest_first`; part (n,) is 0, 1 or 2 for train, validation and test.
+    """
+    if log.times is None:
+        return 0
+    user, time, where = log.users[order], log.times[order], part[order]
+    tied = (user[1:] == user[:-1]) & (time[1:] == time[:-1]) & (where[1:] != where[:-1])
+    return int(np.unique(user[1:][tied]).size)
+
+
+def _sorted_by_id(log: Log, times: NDArray[np.float64], places: NDArray[np.integer]) -> bool:
+    order = np.lexsort((places, times, log.users))
+    user, time, item = log.users[order], times[order], log.items[order]
+    tied = (user[1:] == user[:-1]) & (time[1:] == time[:-1])
+    rising = (item[1:] > item[:-1])[tied]
+    if rising.size < FEWEST_NEIGHBOURS:
+        return False
+    share = float(rising.mean())
+    return max(share, 1 - share) >= MOSTLY

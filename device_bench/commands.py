@@ -21,6 +21,7 @@ from recpress_edge.core.files import check_free, storage_errors
 from recpress_edge.core.printable import json_text, printable
 from recpress_edge.core.results import record_path, write_record
 from recpress_edge.core.survival import SURVIVED
+from recpress_edge.core.terminal import stdout_encoding
 
 
 def run_bundles(args: argparse.Namespace, runs: Path) -> int:
@@ -53,7 +54,12 @@ def run_bundles(args: argparse.Namespace, runs: Path) -> int:
         lines = [*record_lines(record), labelled("wrote", str(path)), ""]
         print("\n".join(map(printable, lines)), file=stream, flush=True)
     if args.json:
-        print(json_text({"runs": [{"path": str(path), "record": record} for path, record in records]}))
+        print(
+            json_text(
+                {"runs": [{"path": str(path), "record": record} for path, record in records]},
+                encoding=stdout_encoding(),
+            )
+        )
     print(labelled("next", f"recpress-edge report {args.out or runs} -o report.html"), file=stream)
     _judge(records)
     return 0
@@ -101,7 +107,7 @@ def check_records(args: argparse.Namespace) -> int:
     held = gate.hold(args.runs, gate.read_budgets(args.budget, args.only))
     print("\n".join(map(printable, gate.verdict_lines(held))), file=sys.stderr if args.json else sys.stdout)
     if args.json:
-        print(json_text({"budgets": gate.as_json(held)}))
+        print(json_text({"budgets": gate.as_json(held)}, encoding=stdout_encoding()))
     gate.decide(held)
     return 0
 

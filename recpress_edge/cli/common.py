@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.layout import columns, wrap_command, wrap_lines
 from recpress_edge.core.printable import json_text, printable, printable_lines
+from recpress_edge.core.terminal import stdout_encoding, terminal_width
 
 
 def common_options() -> argparse.ArgumentParser:
@@ -67,35 +69,32 @@ def seed_number(text: str) -> int:
 
 def say(args: argparse.Namespace, text: str = "") -> None:
     """Talk to a person: stdout, or stderr when stdout belongs to JSON. What a file says stays printable."""
-    print(printable_lines(text), file=sys.stderr if args.json else sys.stdout, flush=True)
+    stream = sys.stderr if args.json else sys.stdout
+    print(wrap_lines(printable_lines(text), terminal_width(stream)), file=stream, flush=True)
 
 
 def emit(args: argparse.Namespace, value: dict[str, Any]) -> None:
     """The machine's answer, only with --json."""
     if args.json:
-        print(json_text(value, indent=2))
+        print(json_text(value, indent=2, encoding=stdout_encoding()))
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns that line up: the first to the left, the others to the right."""
-    cells = [[printable(str(cell)) for cell in row] for row in (headers, *rows)]
-    widths = [max(len(row[c]) for row in cells) for c in range(len(headers))]
-    lines = [
-        "  ".join(
-            cell.ljust(w) if c == 0 else cell.rjust(w)
-            for c, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in cells
-    ]
-    return "\n".join(
-        [lines[0].rstrip(), "  ".join("─" * w for w in widths), *[line.rstrip() for line in lines[1:]]]
+    """Columns that line up, the first to the left, the others to the right, within the terminal's width."""
+    return columns(
+        [printable(str(header)) for header in headers],
+        [[printable(str(cell)) for cell in row] for row in rows],
+        terminal_width(sys.stdout),
     )
 
 
 def next_steps(args: argparse.Namespace, commands: Sequence[str]) -> None:
     """End a step with what to run next."""
     for index, command in enumerate(commands):
-        say(args, f"{'next' if index == 0 else '':<9}  {command}")
+        say(
+            args,
+            f"{'next' if index == 0 else '':<9}  {wrap_command(command, terminal_width(sys.stdout), 11)}",
+        )
 
 
 class Progress(Protocol):
@@ -153,8 +152,8 @@ def _rich_bar(title: str) -> Iterator[Progress]:
         BarColumn(),
         TaskProgressColumn(),
         TimeElapsedColumn(),
-        TextColumn("left"),
         TimeRemainingColumn(),
+        TextColumn("left"),
         TextColumn("{task.fields[note]}"),
     )
     with RichProgress(*columns, console=Console(stderr=True)) as bars:

@@ -176,7 +176,7 @@ def warn_of_ensemble(args: argparse.Namespace, folder: Path) -> None:
     known = read_json(where) if where.exists() else {}
     if known.get("method") != "ensemble":
         return
-    below = below_member(known["metrics"], known["members"])
+    below = below_member(known["metrics"], known["members"], stated_cutoff(known))
     if below:
         say(args, f"warning    {below_member_words(known['name'], below)}")
 

@@ -1,11 +1,15 @@
 """Text on a terminal of any encoding: what it cannot show is written with what it can."""
 
 import codecs
-import json
+import os
+import shutil
 import sys
 import unicodedata
 from collections.abc import Mapping
-from typing import Any, Final, TextIO
+from typing import Final, TextIO
+
+from recpress_edge.core.layout import wrap_lines
+from recpress_edge.core.printable import one_line
 
 STAND_INS: Final[Mapping[str, str]] = {
     "–": "-",
@@ -57,7 +61,20 @@ def any_encoding() -> None:
             stream.reconfigure(errors=_HANDLER)
 
 
-def json_text(value: Any, stream: TextIO, indent: int | None = None) -> str:
-    """JSON for this stream: what it cannot show is escaped, so that every text arrives as it was."""
-    encoding = (getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "")
-    return json.dumps(value, indent=indent, ensure_ascii=encoding != "utf8")
+def stdout_encoding() -> str:
+    """What stdout takes; UTF-8 where it is no text file."""
+    return getattr(sys.stdout, "encoding", None) or "utf-8"
+
+
+def terminal_width(stream: TextIO) -> int | None:
+    """Columns of the terminal that the stream is, or that COLUMNS states; None for a file or a pipe."""
+    stated = os.environ.get("COLUMNS", "")
+    if stated.isdecimal() and int(stated) > 0:
+        return int(stated)
+    return shutil.get_terminal_size().columns if stream.isatty() else None
+
+
+def print_error(text: str, label: str = "error") -> None:
+    """What went wrong, on stderr: one line, which a terminal gets cut between words."""
+    sys.stderr.write(wrap_lines(one_line(f"{label}: {text}"), terminal_width(sys.stderr)) + "\n")
+    sys.stderr.flush()

@@ -5,18 +5,18 @@ from typing import Any
 
 
 def below_member(
-    metrics: Mapping[str, Mapping[str, float | None]], members: Sequence[Mapping[str, Any]]
+    metrics: Mapping[Any, Mapping[str, float | None]], members: Sequence[Mapping[str, Any]], cutoff: int
 ) -> dict[str, Any] | None:
     """The member that is better on validation than the ensemble, with both figures; None where none is.
 
-    ``metrics`` by split, the ensemble's; ``members`` as its model.json has them. Compared by Recall@50, or
-    by NDCG@50 where that recall is 1 in whatever order.
+    ``metrics`` by split, the ensemble's; ``members`` as its model.json has them. Compared by
+    Recall@cutoff, or by NDCG@cutoff where that recall is 1 in whatever order.
     """
     mine = metrics.get("valid")
     rated = [member for member in members if "valid" in member["metrics"]]
     if not mine or not rated:
         return None
-    metric = "ndcg@50" if mine["recall@50"] in (None, 1.0) else "recall@50"
+    metric = f"{'ndcg' if mine[f'recall@{cutoff}'] in (None, 1.0) else 'recall'}@{cutoff}"
     best = max(rated, key=lambda member: float(member["metrics"]["valid"][metric]))
     value, theirs = mine[metric], best["metrics"]["valid"][metric]
     if value is None or value >= theirs:

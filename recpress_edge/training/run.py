@@ -100,7 +100,7 @@ def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) ->
         "peak_memory_bytes": used,
     }
     if plan.members and isinstance(method, ClosedForm):
-        metadata["below_member"] = below_member(metrics, metadata["members"])
+        metadata["below_member"] = below_member(metrics, metadata["members"], cutoff)
     if tables:
         metadata["dim"] = tables.user_emb.shape[1]
         if plan.start:

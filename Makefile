@@ -9,10 +9,11 @@ TENSORFLOW := .venv-tensorflow
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 # $(call torch,PYTHON): torch by the constraints file, saying from where.
 define torch
-$(1) -m pip install --quiet --retries 0 --timeout 15 --constraint constraints.txt --index-url $(TORCH_INDEX) torch \
-	&& echo "torch: from $(TORCH_INDEX)" \
+$(1) -m pip install --quiet --retries 2 --timeout 30 --constraint constraints.txt --index-url $(TORCH_INDEX) torch \
+	&& echo "torch: from $(TORCH_INDEX), or what pip's settings of this machine have of it" \
 	|| { echo "torch: $(TORCH_INDEX) cannot be used here, taking pip's usual index"; \
-		$(1) -m pip install --quiet --constraint constraints.txt torch; }
+		$(1) -m pip install --quiet --constraint constraints.txt torch; }; \
+$(1) -c 'import importlib.metadata as m; print("torch: version", m.version("torch"))'
 endef
 
 .PHONY: demo test test-armvm test-android test-tensorflow test-litert-torch check bench mutation clean

@@ -12,12 +12,15 @@ _HANGING: Final = 11
 def columns(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> str:
     """Columns that line up: the first to the left, the others to the right.
 
-    Where they are wider than ``width`` the table is parted: each part has the first column again. Where not
-    even two columns fit, each row becomes a list of its cells. None: as wide as it is.
+    Where they are wider than ``width`` the table is parted: each part has the first column again, and the
+    second where the first does not tell the rows apart. Where these leave no room for another column, each
+    row becomes a list of its cells. None: as wide as it is.
     """
     cells = [list(headers), *map(list, rows)]
     widths = [max(len(row[c]) for row in cells) for c in range(len(headers))]
-    parts = _parts(widths, width)
+    firsts = [row[0] for row in rows]
+    keys = 1 if len(set(firsts)) == len(firsts) else min(2, len(headers))
+    parts = _parts(widths, keys, width)
     if parts is None:
         return "\n\n".join(_listed(headers, row, width or 0) for row in rows)
     return "\n\n".join(
@@ -25,19 +28,20 @@ def columns(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int | 
     )
 
 
-def _parts(widths: Sequence[int], width: int | None) -> list[list[int]] | None:
-    """Columns of each part, the first in all; None where two do not fit side by side."""
+def _parts(widths: Sequence[int], keys: int, width: int | None) -> list[list[int]] | None:
+    """Columns of each part, the first ``keys`` in all; None where another does not fit beside these."""
     if width is None or sum(widths) + len(_GAP) * (len(widths) - 1) <= width:
         return [list(range(len(widths)))]
     parts: list[list[int]] = []
+    room = width - sum(widths[:keys]) - len(_GAP) * (keys - 1)
     left = 0
-    for column in range(1, len(widths)):
+    for column in range(keys, len(widths)):
         needed = len(_GAP) + widths[column]
-        if widths[0] + needed > width:
+        if needed > room:
             return None
         if not parts or needed > left:
-            parts.append([0])
-            left = width - widths[0]
+            parts.append(list(range(keys)))
+            left = room
         parts[-1].append(column)
         left -= needed
     return parts or None

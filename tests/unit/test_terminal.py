@@ -128,6 +128,10 @@ def test_a_table_is_parted_between_columns_and_keeps_its_first():
         "bpr_dim10  .4000\n"
         "a             .2"
     )
+    twice = columns(["model", "seed", "recall", "ndcg"], [["a", "0", ".1", ".3"], ["a", "1", ".2", ".4"]], 20)
+    assert [line.split() for line in twice.splitlines() if line.startswith("a")] == [
+        ["a", "0", ".1"], ["a", "1", ".2"], ["a", "0", ".3"], ["a", "1", ".4"],
+    ]  # fmt: skip
     assert columns(["name", "why"], [["a-long-name", "words that go on"]], 22) == (
         "name  a-long-name\nwhy   words that go on"
     )

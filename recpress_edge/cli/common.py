@@ -6,12 +6,14 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.layout import columns, wrap_command, wrap_lines
 from recpress_edge.core.printable import json_text, printable, printable_lines
 from recpress_edge.core.terminal import stdout_encoding, terminal_width
+
+MOST_THREADS: Final = 1024
 
 
 def common_options() -> argparse.ArgumentParser:
@@ -43,12 +45,20 @@ def training_options() -> argparse.ArgumentParser:
     group.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     group.add_argument(
         "--threads",
-        type=positive_int,
+        type=thread_count,
         default=1,
         metavar="N",
         help="CPU threads (default: 1; more help little at small dims, and hurt when the cores are busy)",
     )
     return parser
+
+
+def thread_count(text: str) -> int:
+    """argparse type: an integer that torch takes; a hundred million threads end the process."""
+    value = positive_int(text)
+    if value > MOST_THREADS:
+        raise argparse.ArgumentTypeError(f"must be at most {MOST_THREADS}, got {value}")
+    return value
 
 
 def positive_int(text: str) -> int:

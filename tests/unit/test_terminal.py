@@ -88,6 +88,7 @@ def ascii_environment():
         ("recpress_edge data list", 0, "synthetic"),
         ("recpress_edge inspect {bundle}", 0, "int8"),
         ("recpress_edge train --teacher pop --seed -1", 2, "must not be negative"),
+        ("recpress_edge train --teacher pop --threads 99999999", 2, "must be at most 1024"),
         ("recpress_edge train --teacher pop", 0, "trained    pop"),
         ("recpress_edge distill --student bpr_dim4 --epochs 1", 0, "next"),
         ("recpress_edge data stats synthetic", 0, "users"),

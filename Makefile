@@ -4,6 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TENSORFLOW := .venv-tensorflow
+# PyTorch's own index of wheels without CUDA. Where it cannot be reached, torch comes from pip's usual index, which
+# on PyPI is the one with 2.2 GB of CUDA; another index: make demo TORCH_INDEX=https://...
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+# $(call torch,PYTHON): torch by the constraints file, saying from where.
+define torch
+$(1) -m pip install --quiet --retries 2 --timeout 30 --constraint constraints.txt --index-url $(TORCH_INDEX) torch \
+	&& echo "torch: from $(TORCH_INDEX), or what pip's settings of this machine have of it" \
+	|| { echo "torch: $(TORCH_INDEX) cannot be used here, taking pip's usual index"; \
+		$(1) -m pip install --quiet --constraint constraints.txt torch; }; \
+$(1) -c 'import importlib.metadata as m; print("torch: version", m.version("torch"))'
+endef
 
 .PHONY: demo test test-armvm test-android test-tensorflow test-litert-torch check bench mutation clean
 
@@ -24,7 +35,7 @@ test-tensorflow: $(TENSORFLOW)/.installed  ## TFLite files against TensorFlow's 
 
 test-litert-torch:  ## networks as TFLite, in an environment of its own (1.3 GB, x86-64 Linux)
 	$(PYTHON) -m venv .venv-litert
-	.venv-litert/bin/python -m pip install --quiet --constraint constraints.txt torch
+	@$(call torch,.venv-litert/bin/python)
 	.venv-litert/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[litert]' pytest
 	.venv-litert/bin/python -m pytest tests/unit/test_network_litert.py
 
@@ -45,11 +56,11 @@ mutation: $(STAMP)  ## how many wrong programs the tests notice; goes on where i
 clean:
 	rm -rf $(VENV) $(TENSORFLOW) demo
 
-# torch first and from the constraints file: without it pip takes gigabytes of CUDA packages.
+# torch first: as a dependency of the rest it would come from PyPI, with gigabytes of CUDA packages.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	@$(call torch,$(BIN)/python)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 

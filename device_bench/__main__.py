@@ -10,8 +10,9 @@ from pathlib import Path
 from device_bench.guard import add_guard_options, guard_of
 from device_bench.options import add_check_options, add_run_options
 from recpress_edge import __version__
-from recpress_edge.core.errors import RecPressError, told_by_system
-from recpress_edge.core.printable import json_text, one_line, printable
+from recpress_edge.core.errors import OUT_OF_MEMORY, RecPressError, told_by_system
+from recpress_edge.core.printable import json_text, printable
+from recpress_edge.core.terminal import any_encoding, print_error, stdout_encoding
 
 EXIT_CODES = (
     "exit codes: 0 ok · 1 failed · 2 wrong usage · 3 budget missed, limit not survived · "
@@ -21,24 +22,28 @@ EXIT_CODES = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    any_encoding()
     args = build_parser().parse_args(argv)
     try:
         return int(args.handler(args))
     except RecPressError as error:
-        print(one_line(f"{error.label}: {error}"), file=sys.stderr)
+        print_error(str(error), error.label)
         return error.exit_code
-    except BrokenPipeError:  # the reader of our output is gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except OSError as error:
-        print(one_line(f"error: {told_by_system(error)}"), file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         print(
             "\nstopped: nothing was recorded for the bundle being measured. Run the command again.",
             file=sys.stderr,
         )
         return 130
+    except BrokenPipeError:  # the reader of our output is gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        print_error(told_by_system(error))
+        return 1
+    except MemoryError:
+        print_error(OUT_OF_MEMORY)
+        return 1
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -98,7 +103,7 @@ def _compare(args: argparse.Namespace) -> int:
     with whole(f"{args.first} or {args.second}"):
         found = compare(args.first, args.second)
     if args.json:
-        print(json_text(dataclasses.asdict(found)))
+        print(json_text(dataclasses.asdict(found), encoding=stdout_encoding()))
     else:
         print("\n".join(map(printable, comparison_lines(found))))
     return 0
@@ -120,7 +125,7 @@ def _state(_: argparse.Namespace) -> int:
     from device_bench.device import device_facts
     from device_bench.state import read_state
 
-    print(json_text({"device": device_facts(), "state": read_state()}, indent=2))
+    print(json_text({"device": device_facts(), "state": read_state()}, indent=2, encoding=stdout_encoding()))
     return 0
 
 

@@ -24,6 +24,7 @@ from recpress_edge.core.files import check_free, storage_errors
 from recpress_edge.core.printable import json_text, one_line, printable
 from recpress_edge.core.results import add_record, read_records, record_text, write_record
 from recpress_edge.core.survival import SURVIVED
+from recpress_edge.core.terminal import stdout_encoding
 from recpress_edge.core.units import format_bytes
 
 RECORD_BYTES: Final = 16 * 2**20
@@ -57,7 +58,12 @@ def run_bundles(args: argparse.Namespace, runs: Path) -> int:
             lines = [*record_lines(record), labelled("wrote", str(path)), ""]
             print("\n".join(map(printable, lines)), file=stream, flush=True)
     if args.json:
-        print(json_text({"runs": [{"path": str(path), "record": record} for path, record in records]}))
+        print(
+            json_text(
+                {"runs": [{"path": str(path), "record": record} for path, record in records]},
+                encoding=stdout_encoding(),
+            )
+        )
     print(labelled("next", f"recpress-edge report {args.out or runs} -o report.html"), file=stream)
     _judge(records)
     return 0
@@ -147,7 +153,8 @@ def check_records(args: argparse.Namespace) -> int:
     held = gate.hold(records, budgets)
     print("\n".join(map(printable, gate.verdict_lines(held))), file=sys.stderr if args.json else sys.stdout)
     if args.json:
-        print(json_text({"budgets": gate.as_json(held), "skipped": skipped}))
+        facts = {"budgets": gate.as_json(held), "skipped": skipped}
+        print(json_text(facts, encoding=stdout_encoding()))
     gate.decide(held)
     return 0
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# A test file may import onnxruntime before any of our packages, which set it too.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:

@@ -57,6 +57,6 @@ def test_base_install_is_what_a_device_can_carry() -> None:
 
 
 def test_telemetry_is_off_before_onnxruntime_loads() -> None:
-    for module in ("recpress_edge.cli", "device_bench", "recpress_export"):
+    for module in ("recpress_edge", "device_bench", "recpress_export"):
         code = f"import os, {module}; assert os.environ['ORT_DISABLE_TELEMETRY'] == '1'"
         subprocess.run([sys.executable, "-c", code], check=True, env={"PATH": "/usr/bin"})

@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -119,3 +121,95 @@ def test_the_watcher_would_see_it(tmp_path):
     assert threads == 2
     assert any("LISTEN" in text for text in sockets)
     assert files == {"queue"}
+
+
+ROOT = Path(__file__).parents[1]
+# A plugin of pytest, and what the entries below run in: a stand-in for onnxruntime, which never loads here,
+# that notes by whom it is imported and whether the variable was set.
+NOTES = """
+import importlib.abc, importlib.util, os, sys
+
+asked = []
+
+class StandIn(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "onnxruntime":
+            asked.append(os.environ.get("ORT_DISABLE_TELEMETRY"))
+            return importlib.util.spec_from_loader(name, self, is_package=True)
+
+    def exec_module(self, module):
+        module.__version__ = "1.99.0"
+        module.__getattr__ = attribute
+
+def attribute(name):
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return type(name, (), {})
+
+sys.meta_path.insert(0, StandIn())
+sys.modules.pop("onnxruntime", None)
+
+def pytest_sessionfinish():
+    print("ASKED", asked)
+"""
+
+
+def run_with_notes(tmp_path, *command):
+    """A Python command without the variable, in an empty home: its output, and the files it left there."""
+    home, notes = tmp_path / "home", tmp_path / "notes"
+    home.mkdir()
+    notes.mkdir()
+    (notes / "ort_notes.py").write_text(NOTES)
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("ORT_", "XDG_", "PYTEST"))}
+    path = os.pathsep.join(map(str, (notes, ROOT, ROOT / "export", ROOT / "tests", ROOT / "benchmarks")))
+    done = subprocess.run(
+        [sys.executable, *command],
+        env=kept | {"HOME": str(home), "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout, [str(path.relative_to(home)) for path in home.rglob("*") if path.is_file()]
+
+
+def test_every_test_file_finds_the_variable_set_when_it_is_imported(tmp_path):
+    said, files = run_with_notes(
+        tmp_path, "-m", "pytest", "-p", "ort_notes", "-p", "no:cacheprovider", "--collect-only", "-q", "tests"
+    )
+    asked = json.loads(re.search(r"ASKED (\[.*?\])", said)[1].replace("'", '"'))
+    assert set(asked) == {"1"}  # some file does import it; before that no package of ours has set it
+    assert not [name for name in files if "matplotlib" not in name]
+
+
+ENTRIES = [
+    *(
+        path
+        for folder in ("benchmarks", "examples/android_stub/tools")
+        for path in sorted((ROOT / folder).glob("*.py"))
+        if re.search("^(from|import) (device_bench|recpress_|onnxruntime)", path.read_text(), re.MULTILINE)
+        and path.name != "tensorflow_judge.py"  # needs an environment of its own
+    ),
+    *(ROOT / name / "__init__.py" for name in ("recpress_edge", "device_bench", "export/recpress_export")),
+]
+
+
+def test_every_entry_sets_it_before_onnxruntime_can_load(tmp_path):
+    program = (
+        "import importlib.util, json, os, sys, ort_notes\n"
+        "OURS = ('recpress_edge', 'recpress_export', 'device_bench', 'onnxruntime')\n"
+        "for path in sys.argv[1:]:\n"
+        "    os.environ.pop('ORT_DISABLE_TELEMETRY', None)\n"
+        "    for name in [n for n in sys.modules if n.partition('.')[0] in OURS]: del sys.modules[name]\n"
+        "    sys.path.insert(0, os.path.dirname(path))\n"
+        "    spec = importlib.util.spec_from_file_location('entry', path)\n"
+        "    module = sys.modules['entry'] = importlib.util.module_from_spec(spec)\n"
+        "    spec.loader.exec_module(module)\n"
+        "    import onnxruntime\n"  # as soon as it would load from now on
+        "    if ort_notes.asked.pop() != '1' or set(ort_notes.asked) - {'1'}: print('UNSET', path)\n"
+    )
+    said, files = run_with_notes(tmp_path, "-c", program, *map(str, ENTRIES))
+    assert "UNSET" not in said
+    assert len(ENTRIES) > 15
+    assert not [name for name in files if "matplotlib" not in name]

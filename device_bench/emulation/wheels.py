@@ -11,6 +11,7 @@ from device_bench.emulation.apt import inside
 from device_bench.emulation.tools import EmulationError, run_tool
 from recpress_edge.core.errors import SkippedError
 from recpress_edge.core.files import sha256_file
+from recpress_edge.core.install import install_command
 
 # What a device installs for each format. The runtimes' own further dependencies are for tools that no
 # query needs.
@@ -27,10 +28,10 @@ def pinned(file_format: str) -> dict[str, str]:
     try:
         return {name: importlib.metadata.version(name) for name in PACKAGES[file_format]}
     except importlib.metadata.PackageNotFoundError as error:
-        extra = "recpress-edge[tflite]" if file_format == "tflite" else "recpress-edge"
+        command = install_command("tflite" if file_format == "tflite" else "")
         raise SkippedError(
-            f"install {error.name} (pip install '{extra}'): the emulated board runs the versions that are "
-            f"installed here, and a {file_format} bundle is answered here first"
+            f"install {error.name} (in the checkout: {command}): the emulated board runs the versions that "
+            f"are installed here, and a {file_format} bundle is answered here first"
         ) from None
 
 

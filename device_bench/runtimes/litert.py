@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from device_bench.runtimes.query import Answer, SeenItems, check_query, checked, no_items
 from recpress_edge.core.bundle import Contract
 from recpress_edge.core.errors import ArtifactError, MissingExtraError
+from recpress_edge.core.install import install_command
 
 XNNPACK: Final = "xnnpack"
 PACKAGES: Final = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
@@ -26,7 +27,7 @@ def litert_module() -> str:
     if found is None:
         raise MissingExtraError(
             "a .tflite file needs ai-edge-litert, which the base install leaves out. "
-            "Run: pip install 'recpress-edge[tflite]'"
+            f"Run in the checkout: {install_command('tflite')}"
         )
     if found == _LAST_NUMPY_1 and int(np.__version__.partition(".")[0]) >= 2:
         # It can be imported, and then its first Interpreter dies with a SystemError.

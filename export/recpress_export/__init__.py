@@ -4,8 +4,3 @@ import os
 
 # onnxruntime 1.29 and later start vendor telemetry unless this is set before it loads.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-
-import os
-
-# onnxruntime 1.29 and later start vendor telemetry unless this is set before it loads.
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"

@@ -69,9 +69,18 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]], s
             f"{where} has schema {facts.get('schema')!r}; this version reads {MODEL_SCHEMA!r}. "
             "Train it again."
         )
-    for field, kind in (("name", str), ("seed", int), ("dim", int), ("sha256", str), ("dataset", dict)):
+    for field, kind in (
+        ("name", str),
+        ("seed", int),
+        ("dim", int),
+        ("sha256", str),
+        ("dataset", dict),
+        ("metrics", dict),
+    ):
         if not isinstance(facts.get(field), kind):
             raise ArtifactError(f"{where}: field {field!r} is missing or not a {kind.__name__}")
+    if not isinstance(facts.get("teacher", 0), dict | None):
+        raise ArtifactError(f"{where}: field 'teacher' is missing or neither an object nor null")
     path = folder / MODEL_FILE
     try:
         data = path.read_bytes()

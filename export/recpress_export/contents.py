@@ -11,11 +11,14 @@ from typing import Any, Final
 
 from recpress_edge.core.bundle import MAX_FILE_BYTES
 from recpress_edge.core.errors import ArtifactError, MissingExtraError
+from recpress_edge.core.install import install_command
 
 MAX_HEADER_BYTES: Final = 2**26
 # A damaged flatbuffer can claim any count; ours have some dozens.
 MAX_ENTRIES: Final = 1_000_000
-NEED_TFLITE: Final = "reading .tflite files needs ai-edge-litert. Run: pip install 'recpress-edge[tflite]'"
+NEED_TFLITE: Final = (
+    f"reading .tflite files needs ai-edge-litert. Run in the checkout: {install_command('tflite')}"
+)
 
 _SAFETENSORS_BYTES: Final = {
     **dict.fromkeys(("F64", "I64", "U64"), 8),

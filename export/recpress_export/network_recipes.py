@@ -7,6 +7,7 @@ from typing import Final
 
 from recpress_edge.core.contract import ALL_USERS, HISTORY
 from recpress_edge.core.errors import ConfigError, MissingExtraError, unknown_name
+from recpress_edge.core.install import install_command
 from recpress_export.formats import FORMATS, check_recipe
 from recpress_export.network_student import Kind
 from recpress_export.quantize import RECIPES, Recipe, recipe_named
@@ -91,11 +92,11 @@ def check_route(file_format: str) -> None:
     if file_format == "tflite":
         raise MissingExtraError(
             f"a network as TFLite needs {missing[0]}, some 1.3 GB, for x86-64 Linux only (its "
-            "litert-converter has no wheel for aarch64). In an environment of its own, run: pip install "
-            "'recpress-edge[litert]', or write ONNX: --format onnx."
+            "litert-converter has no wheel for aarch64). In an environment of its own, run in the "
+            f"checkout: {install_command(extra)}. Or write ONNX: --format onnx."
         )
     raise MissingExtraError(
-        f"a network as ONNX needs {missing[0]}. Run: pip install 'recpress-edge[{extra}]'"
+        f"a network as ONNX needs {missing[0]}. Run in the checkout: {install_command(extra)}"
     )
 
 

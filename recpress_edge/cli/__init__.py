@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from recpress_edge import __version__
-from recpress_edge.core.errors import RecPressError, missing_extra, told_by_system, unknown_name
-from recpress_edge.core.printable import one_line
-
-# onnxruntime 1.29 and later start vendor telemetry unless this is set before it loads.
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+from recpress_edge.core.errors import (
+    OUT_OF_MEMORY,
+    RecPressError,
+    missing_extra,
+    told_by_system,
+    unknown_name,
+)
+from recpress_edge.core.terminal import any_encoding, print_error
 
 # In the order of a user's work; each module has add_parser(subparsers).
 COMMANDS: Final = (
@@ -47,11 +50,13 @@ EXTRA_OF: Final = {
 TOUR: Final = """\
 the main job, step by step:
   recpress-edge data import ratings.csv --name mine --split loo-time
-  recpress-edge export --data mine --student htd_dim10 --int8   (trains what is missing first)
-  device_bench run dist/htd_dim10-int8                          (also alone, on the device)
+  recpress-edge export --data mine --student htd_dim10 --int8
+                                   (trains what is missing first)
+  device_bench run dist/htd_dim10-int8     (also alone, on the device)
   recpress-edge report runs -o report.html
 
-exit codes: 0 ok · 1 failed · 2 wrong usage · 3 gate not met · 4 measurement invalid
+exit codes: 0 ok · 1 failed · 2 wrong usage · 3 gate not met ·
+            4 measurement invalid
 """
 
 
@@ -62,7 +67,8 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**{"allow_abbrev": False, **kwargs})  # type: ignore[arg-type]
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: {message}. See: {self.prog} --help\n")
+        print_error(f"{message}. See: {self.prog} --help")
+        self.exit(2)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -82,6 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    any_encoding()
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         first = arguments[0] if arguments else "--help"
@@ -90,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = build_parser().parse_args(arguments or ["--help"])
         return _run(args)
     except RecPressError as error:
-        print(one_line(f"{error.label}: {error}"), file=sys.stderr)
+        print_error(str(error), error.label)
         return error.exit_code
     except KeyboardInterrupt:
         print("\nstopped. What was finished is kept; the same command goes on from there.", file=sys.stderr)
@@ -99,7 +106,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        print(one_line(f"error: {told_by_system(error)}"), file=sys.stderr)
+        print_error(told_by_system(error))
+        return 1
+    except MemoryError:
+        print_error(OUT_OF_MEMORY)
         return 1
 
 

@@ -6,10 +6,14 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.layout import columns, wrap_command, wrap_lines
 from recpress_edge.core.printable import json_text, printable, printable_lines
+from recpress_edge.core.terminal import stdout_encoding, terminal_width
+
+MOST_THREADS: Final = 1024
 
 
 def common_options() -> argparse.ArgumentParser:
@@ -41,12 +45,20 @@ def training_options() -> argparse.ArgumentParser:
     group.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     group.add_argument(
         "--threads",
-        type=positive_int,
+        type=thread_count,
         default=1,
         metavar="N",
         help="CPU threads (default: 1; more help little at small dims, and hurt when the cores are busy)",
     )
     return parser
+
+
+def thread_count(text: str) -> int:
+    """argparse type: an integer that torch takes; a hundred million threads end the process."""
+    value = positive_int(text)
+    if value > MOST_THREADS:
+        raise argparse.ArgumentTypeError(f"must be at most {MOST_THREADS}, got {value}")
+    return value
 
 
 def positive_int(text: str) -> int:
@@ -67,35 +79,32 @@ def seed_number(text: str) -> int:
 
 def say(args: argparse.Namespace, text: str = "") -> None:
     """Talk to a person: stdout, or stderr when stdout belongs to JSON. What a file says stays printable."""
-    print(printable_lines(text), file=sys.stderr if args.json else sys.stdout, flush=True)
+    stream = sys.stderr if args.json else sys.stdout
+    print(wrap_lines(printable_lines(text), terminal_width(stream)), file=stream, flush=True)
 
 
 def emit(args: argparse.Namespace, value: dict[str, Any]) -> None:
     """The machine's answer, only with --json."""
     if args.json:
-        print(json_text(value, indent=2))
+        print(json_text(value, indent=2, encoding=stdout_encoding()))
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns that line up: the first to the left, the others to the right."""
-    cells = [[printable(str(cell)) for cell in row] for row in (headers, *rows)]
-    widths = [max(len(row[c]) for row in cells) for c in range(len(headers))]
-    lines = [
-        "  ".join(
-            cell.ljust(w) if c == 0 else cell.rjust(w)
-            for c, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in cells
-    ]
-    return "\n".join(
-        [lines[0].rstrip(), "  ".join("─" * w for w in widths), *[line.rstrip() for line in lines[1:]]]
+    """Columns that line up, the first to the left, the others to the right, within the terminal's width."""
+    return columns(
+        [printable(str(header)) for header in headers],
+        [[printable(str(cell)) for cell in row] for row in rows],
+        terminal_width(sys.stdout),
     )
 
 
 def next_steps(args: argparse.Namespace, commands: Sequence[str]) -> None:
     """End a step with what to run next."""
     for index, command in enumerate(commands):
-        say(args, f"{'next' if index == 0 else '':<9}  {command}")
+        say(
+            args,
+            f"{'next' if index == 0 else '':<9}  {wrap_command(command, terminal_width(sys.stdout), 11)}",
+        )
 
 
 class Progress(Protocol):
@@ -153,8 +162,8 @@ def _rich_bar(title: str) -> Iterator[Progress]:
         BarColumn(),
         TaskProgressColumn(),
         TimeElapsedColumn(),
-        TextColumn("left"),
         TimeRemainingColumn(),
+        TextColumn("left"),
         TextColumn("{task.fields[note]}"),
     )
     with RichProgress(*columns, console=Console(stderr=True)) as bars:

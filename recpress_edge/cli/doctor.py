@@ -8,8 +8,9 @@ import shutil
 from pathlib import Path
 from typing import Any, Final
 
-from recpress_edge.cli.common import common_options, emit, say, table
+from recpress_edge.cli.common import common_options, emit, next_steps, say, table
 from recpress_edge.core.cpu import cpu_flags, dot_product_flags
+from recpress_edge.core.install import install_command
 from recpress_edge.core.units import format_bytes
 
 PACKAGES: Final = {
@@ -36,20 +37,20 @@ def run(args: argparse.Namespace) -> int:
     found = {extra: {name: _version(name) for name in names} for extra, names in PACKAGES.items()}
     machine = _machine(args.work)
     rows = [
-        [extra, name, version or "missing", "" if version else f"pip install {_what(extra)}"]
+        [extra, name, version or "missing"]
         for extra, packages in found.items()
         for name, version in packages.items()
     ]
-    say(args, table(["extra", "package", "version", "to install"], rows))
+    say(args, table(["extra", "package", "version"], rows))
     say(args)
+    for extra, packages in found.items():
+        if not all(packages.values()):
+            command = install_command("" if extra == "base" else extra)
+            next_steps(args, [f"{command}    # {extra}, in the checkout"])
     for key, value in machine.items():
         say(args, f"{key:<10} {value}")
     emit(args, {"packages": found, "machine": machine})
     return 0 if all(found["base"].values()) else 1
-
-
-def _what(extra: str) -> str:
-    return "recpress-edge" if extra == "base" else f"'recpress-edge[{extra}]'"
 
 
 def _version(package: str) -> str | None:

@@ -11,6 +11,7 @@ from recpress_edge.cli.common import (
     emit,
     progress,
     say,
+    seed_number,
     training_options,
 )
 from recpress_edge.cli.exported import export_facts, next_commands, report_export
@@ -53,7 +54,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("--teacher", metavar="NAME", help="default: the one the student's method asks for")
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of the student's training (default: 0)"
+        "--seed", type=seed_number, default=0, metavar="N", help="of the student's training (default: 0)"
     )
     parser.add_argument(
         "--int8", action="store_true", help="the default int8 recipe: int8-dim; for a network int8-dynamic"
@@ -165,8 +166,6 @@ def request_of(args: argparse.Namespace) -> Request:
 
     if args.int8 and args.recipe:
         raise ConfigError("--int8 means --recipe int8-dim, for a network int8-dynamic; give one of the two")
-    if args.seed < 0:
-        raise ConfigError(f"--seed must not be negative, got {args.seed}")
     file_format = args.format or "onnx"
     student, seed, data, folder, network = (_in_folder if is_folder(args.student) else _named)(args)
     recipe = choose_recipe(network, args.recipe, file_format, int8=args.int8)

@@ -52,6 +52,9 @@ def add_sweep_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--recipes", metavar="A,B", help="default: all")
 
 
+OTHER_SETTINGS = "not the usual settings"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """What became of one combination."""
@@ -164,6 +167,13 @@ def _subjects(args: argparse.Namespace) -> tuple[list[Subject], list[str]]:
     subjects, left_out = trained_students(data, args.work)
     if args.seed:
         subjects = [subject for subject in subjects if subject.seed == args.seed]
+    others = [why for why in left_out if OTHER_SETTINGS in why]
+    if not subjects and others:
+        raise ConfigError(
+            f"no student of data set {args.data!r} is trained with the usual settings in "
+            f"{args.work / 'models'}, but {len(others)} with others. Name them by their folders: --students "
+            f"{','.join(str(args.work / 'models' / why.partition(':')[0]) for why in others)}"
+        )
     if not subjects:
         raise ConfigError(
             f"no student of data set {args.data!r} is trained in {args.work / 'models'}. "
@@ -207,7 +217,7 @@ def trained_students(data: "Dataset", work: Path) -> tuple[list[Subject], list[s
         elif _usual_folder(name, seed, data, work) == folder:
             subjects.append(Subject(name, seed))
         else:
-            left_out.append(f"{folder.name}: not the usual settings; export --student {folder}")
+            left_out.append(f"{folder.name}: {OTHER_SETTINGS}; export --student {folder}")
     return sorted(subjects, key=lambda s: (_natural(s.student), s.seed)), left_out
 
 

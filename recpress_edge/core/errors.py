@@ -2,7 +2,9 @@
 
 import difflib
 from collections.abc import Sequence
-from typing import ClassVar, Literal, NoReturn
+from typing import ClassVar, Final, Literal, NoReturn
+
+from recpress_edge.core.install import install_command
 
 Fault = Literal[
     "missing",  # a file that must be there is not, or is not a plain file
@@ -76,6 +78,9 @@ class InvalidRunError(RecPressError):
     exit_code = 4
 
 
+OUT_OF_MEMORY: Final = "memory ran out. Close other programs, or take a smaller data set, dim or batch."
+
+
 def told_by_system(error: OSError) -> str:
     """What the system says about a file, in one line: a full disk, a missing permission."""
     return f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
@@ -96,5 +101,5 @@ def missing_extra(package: str | None, extra: str) -> NoReturn:
     """Raise the one-line error for a package that an optional extra would bring."""
     raise MissingExtraError(
         f"this command needs {package or 'a package'}, which the base install leaves out. "
-        f"Run: pip install 'recpress-edge[{extra}]'"
+        f"Run in the checkout: {install_command(extra)}"
     )

@@ -43,10 +43,18 @@ def printable_facts(value: Any) -> Any:
     return value
 
 
-def json_text(value: Any, *, indent: int | None = None) -> str:
-    """JSON that means the same and is printable: what is not stands as an escape."""
+def json_text(value: Any, *, indent: int | None = None, encoding: str = "utf-8") -> str:
+    """JSON that means the same, is printable and can be encoded: what is not stands as an escape."""
     text = json.dumps(value, indent=indent, ensure_ascii=False)
-    return "".join(c if c == "\n" or c.isprintable() else _escape(c) for c in text)
+    return "".join(c if c == "\n" or (c.isprintable() and _fits(c, encoding)) else _escape(c) for c in text)
+
+
+def _fits(character: str, encoding: str) -> bool:
+    try:
+        character.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _escape(character: str) -> str:

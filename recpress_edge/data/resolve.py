@@ -7,7 +7,7 @@ from typing import Final
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.data.fetch import REGISTRY
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.data.local import LOCAL_SETS, VARIABLE, local_files, local_folder
+from recpress_edge.data.local import LOCAL_SETS, VARIABLE, how_to_have, local_files, local_folder
 from recpress_edge.data.prepare import prepare
 from recpress_edge.data.store import dataset_path, open_dataset, save_dataset, stored_names
 from recpress_edge.data.synthetic import synthetic
@@ -38,7 +38,7 @@ def load_dataset(name: str, work: Path, say: Callable[[str], None] = _quiet) -> 
     if name in LOCAL_SETS:
         raise ConfigError(
             f"data set {name!r} is not in {work / 'data'}, nor in a folder that {VARIABLE} names. "
-            f"Set {VARIABLE}, or run: recpress-edge data import PATH --name {name}"
+            f"{how_to_have(name)}"
         )
     raise unknown_name("data set", name, known_names(work))
 

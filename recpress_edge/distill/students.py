@@ -164,6 +164,9 @@ MAX_DIM: Final = 4096
 
 _NAME: Final = re.compile(r"([a-z]+(?:[_-][a-z]+)*?)(?:_dim([1-9]\d{0,5}))?(?:_qat-(\S+))?")
 
+_FOLDER: Final = re.compile(r".+-s\d+-[0-9a-f]{8}")
+"""Of a trained model: <name>-s<seed>-<key>."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelName:
@@ -223,6 +226,12 @@ def parse_name(text: str, role: Role = "student") -> ModelName:
     kind, colon, members = text.partition(":")
     if colon and kind == ENSEMBLE in METHODS:
         return _ensemble(text, members.split("+"), role)
+    if "/" in text or _FOLDER.fullmatch(text):
+        raise ConfigError(
+            f"{text!r} reads like a model's folder, and here a name is needed, such as "
+            f"{names_of(role)[0]}. By its path, below models/, a folder goes with distill --teacher, "
+            "export --student and train --member."
+        )
     match = _NAME.fullmatch(text)
     entry = METHODS.get(match[1]) if match else None
     fits = match and entry and bool(match[2]) == entry.has_dim and not (match[3] and role == "teacher")

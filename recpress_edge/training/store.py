@@ -26,6 +26,10 @@ SCHEMA: Final = "recpress.model/1"
 TENSORS: Final = "model.safetensors"
 METADATA: Final = "model.json"
 LOCK: Final = ".lock"
+FIELDS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
+    {"name": (str,), "seed": (int,), "dataset": (dict,), "metrics": (dict,), "teacher": (dict, type(None))}
+)
+"""What every model.json says, and of which type."""
 NETWORK: Final = "network/"
 """Of the names of a network's parameters among the tensors."""
 
@@ -130,6 +134,9 @@ def _load(folder: Path) -> TrainedModel:
         raise _damaged(folder, str(error)) from None
     if metadata.get("schema") != SCHEMA:
         raise _damaged(folder / METADATA, f"its schema is {metadata.get('schema')!r}, expected {SCHEMA!r}")
+    for field, kinds in FIELDS.items():
+        if field not in metadata or not isinstance(metadata[field], kinds):
+            raise _damaged(folder / METADATA, f"field {field!r} is missing or not {kinds[0].__name__}")
     file = folder / TENSORS
     try:
         data = file.read_bytes()

@@ -16,6 +16,7 @@ from recpress_edge.distill.students import parse_name
 from recpress_edge.models.teacher import Tables
 from recpress_edge.training.cache import TrainOptions, ensure_model, plan_model, plan_steps
 from recpress_edge.training.store import load_model, locked, save_model
+from recpress_export.arrays import read_model
 
 DATA = two_tastes()
 QUICK = TrainOptions(training={"epochs": 2})
@@ -222,7 +223,8 @@ def test_a_damaged_model_is_named_and_restart_replaces_it(tmp_path, damage):
 
 def test_tables_that_are_not_finite_are_refused(tmp_path):
     bad = np.full((2, 3), np.nan, np.float32)
-    save_model(tmp_path, {"dim": 3}, Tables(bad, bad))
+    facts = {"name": "x_dim3", "seed": 0, "dataset": {}, "metrics": {}, "teacher": None, "dim": 3}
+    save_model(tmp_path, facts, Tables(bad, bad))
     with pytest.raises(ArtifactError, match="not finite"):
         load_model(tmp_path)
 
@@ -303,5 +305,23 @@ def test_a_model_of_another_key_in_the_folder_is_refused(tmp_path):
     with pytest.raises(ArtifactError, match="holds another model than its name says"):
         _ensure(tmp_path)
     again, listener = _ensure(tmp_path, options=dataclasses.replace(QUICK, restart=True))
-    assert listener.kinds == [("train", "bpr_dim4"), ("done", "bpr_dim4")]
+    assert listener.kinds == [("train", "bpr_dim4"), ("needs", "bpr_dim4"), ("done", "bpr_dim4")]
     assert again.metadata["key"] == metadata["key"]
+
+
+@pytest.mark.parametrize("field", ["name", "seed", "dataset", "metrics", "teacher"])
+@pytest.mark.parametrize("value", ["absent", "wrong"])
+def test_model_json_without_what_every_command_reads_is_refused_by_the_fields_name(tmp_path, field, value):
+    model, _ = _ensure(tmp_path)
+    where = model.folder / "model.json"
+    facts = json.loads(where.read_text())
+    facts[field] = 1.5
+    if value == "absent":
+        del facts[field]
+    where.write_text(json.dumps(facts))
+    with pytest.raises(
+        ArtifactError, match=rf"model\.json cannot be used: field '{field}' is missing or not"
+    ):
+        load_model(model.folder)
+    with pytest.raises(ArtifactError, match=rf"model\.json: field '{field}' is missing or n"):
+        read_model(model.folder)

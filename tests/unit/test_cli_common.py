@@ -1,6 +1,10 @@
 """What commands share when they talk to people."""
 
 import argparse
+import io
+import re
+
+from rich.console import Console
 
 from recpress_edge.cli import common
 
@@ -28,3 +32,14 @@ def test_a_run_that_goes_on_in_the_middle_counts_what_was_spent_before(monkeypat
         "training 50 % 4 s, about 25 s left",
         "training 60 % 40 s, about 20 s left valid 0.3",
     ]
+
+
+def test_the_bar_says_left_behind_what_is_left(monkeypatch):
+    screen = io.StringIO()
+    monkeypatch.setattr(
+        "rich.console.Console", lambda **_: Console(file=screen, force_terminal=True, width=100)
+    )
+    with common._rich_bar("training") as update:
+        update(1, 4)
+    bar = re.sub(r"\x1b\[[^A-Za-z]*[A-Za-z]", "", screen.getvalue())
+    assert re.search(r"25% 0:00:0\d (-:--:--|0:\d\d:\d\d) left", bar)

@@ -171,7 +171,7 @@ def test_without_onnx_the_rest_is_shown(bundle, inspect, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     out = inspect(bundle.folder)
     assert "tensors    not read: this command needs onnx, which the base install leaves out" in out
-    assert "Run: pip install 'recpress-edge[export]'" in out
+    assert "Run in the checkout: pip install --constraint constraints.txt '.[export]'" in out
     assert "contract   onnx · int8-dim" in out
 
 

@@ -1,15 +1,19 @@
 """The studies as a user runs them, on small data and with short schedules."""
 
 import json
+import subprocess
 
 import pytest
 from small_data import two_tastes
 
 from recpress_edge.cli import main
-from recpress_edge.core.errors import ConfigError
+from recpress_edge.cli.studies import topology
+from recpress_edge.core.errors import ConfigError, RecPressError
+from recpress_edge.data import resolve
 from recpress_edge.reproduce import de_rrd, gowalla, hetcomp
 from recpress_edge.training import config
 
+LOAD_DATASET = resolve.load_dataset
 SHORT = {"epochs": 2, "evaluate_every": 1}
 
 
@@ -79,6 +83,38 @@ def test_hetcomp_from_two_teachers(tmp_path, monkeypatch, capsys):
 def test_hetcomp_names_the_import_that_is_missing(tmp_path, capsys):
     assert main(["reproduce", "hetcomp", "--teachers", "bpr_dim8", "--work", str(tmp_path)]) == 2
     assert "--split ratio:60/20/20" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("study", "words"),
+    [
+        (
+            "topology",
+            ["Topology Distillation (KDD 2021)", "DIR/citeulike/valid.tsv", "RECPRESS_DATA_DIR=DIR"],
+        ),
+        ("de-rrd", ["Topology Distillation (KDD 2021)", "DIR/citeulike/train.tsv", "a header line"]),
+        ("gowalla", ["github.com/kuandeng/LightGCN", "DIR/gowalla/test.txt", "user item item"]),
+        ("hetcomp", ["/citeulike-t/users.dat as PATH/citeulike/users.dat", "--split ratio:60/20/20"]),
+    ],
+)
+def test_a_study_says_what_data_it_needs_from_where_and_how_laid_out(
+    study, words, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(resolve, "load_dataset", LOAD_DATASET)
+    monkeypatch.delenv("RECPRESS_DATA_DIR", raising=False)
+    assert main(["reproduce", study, "--work", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(
+        "error: data set 'citeulike" if study != "gowalla" else "error: data set 'gowalla'"
+    )
+    assert not [word for word in words if word not in said]
+
+
+def test_an_error_of_a_process_is_called_one_once(monkeypatch):
+    done = subprocess.CompletedProcess([], 2, "", "talk\nerror: no such thing\n")
+    monkeypatch.setattr(topology.subprocess, "run", lambda *_, **__: done)
+    with pytest.raises(RecPressError, match=r"^no such thing \(from: recpress-edge train\)"):
+        topology._train(["train"])
 
 
 def test_gowalla_trains_again_and_stands_beside_the_published(tmp_path, monkeypatch, capsys):

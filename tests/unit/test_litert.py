@@ -149,7 +149,7 @@ def only(*names):
 
 def test_what_is_missing_is_said_in_one_line(monkeypatch):
     monkeypatch.setattr(litert.importlib.util, "find_spec", only())
-    with pytest.raises(MissingExtraError, match=r"pip install 'recpress-edge\[tflite\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install --constraint constraints\.txt '\.\[tflite\]'"):
         litert.litert_module()
 
 

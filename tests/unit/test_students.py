@@ -42,9 +42,7 @@ def test_unknown_names_get_a_suggestion(text, suggestion):
         parse_name(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "htd", "htd_dim0", "htd_dim-1", "htd_dim1e3", "../htd_dim10", "htd_dim10 "]
-)
+@pytest.mark.parametrize("text", ["", "htd", "htd_dim0", "htd_dim-1", "htd_dim1e3", "htd_dim10 "])
 def test_malformed_names_are_refused(text):
     with pytest.raises(ConfigError, match="unknown student"):
         parse_name(text)
@@ -147,3 +145,11 @@ def test_names_are_read_without_torch():
     modules = "recpress_edge.distill.students, recpress_edge.training.cache"
     code = f"import sys, {modules}; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("text", ["../htd_dim10", "work/models/bpr_dim6-s0-abcd6353", "bpr_dim6-s0-abcd6353"])
+@pytest.mark.parametrize("role", ["teacher", "student"])
+def test_a_folder_is_not_read_as_a_name_and_a_size(text, role):
+    with pytest.raises(ConfigError, match="reads like a model's folder, and here a name is needed") as caught:
+        parse_name(text, role)
+    assert "dim6353" not in str(caught.value).replace(text, "")

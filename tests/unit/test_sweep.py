@@ -276,3 +276,18 @@ def test_nothing_trained(run, work):
     shutil.rmtree(work / "models")
     with pytest.raises(ConfigError, match="no student of data set 'synthetic' is trained"):
         run()
+
+
+def test_students_with_other_settings_are_not_called_untrained(run, work, data):
+    import shutil
+
+    shutil.rmtree(work / "models")
+    add_model(work, data, "bpr_dim4", "bpr_dim4-s0-more-epochs")
+    add_model(work, data, "soft_dim4", "soft_dim4-s0-cooler")
+    folders = [str(work / "models" / name) for name in ("bpr_dim4-s0-more-epochs", "soft_dim4-s0-cooler")]
+    with pytest.raises(
+        ConfigError, match=r"trained with the usual settings in .*, but 2 with others"
+    ) as caught:
+        run()
+    assert f"--students {','.join(folders)}" in str(caught.value)
+    assert run("--students", ",".join(folders), "--recipes", "fp32", "--formats", "onnx", "--dry-run") == 0

@@ -1,9 +1,13 @@
 """What the stub's tests share: tools, compiled classes, and bundles that are exported in the same run."""
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
+
+# A test file may import onnxruntime before any of our packages, which set it too.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 STUB = Path(__file__).parents[1]
 ROOT = STUB.parents[1]

@@ -23,6 +23,7 @@ HEADERS = ("model", "part", "teacher", "seed", "epoch", "test R@10", "test R@50"
 
 def run(args: argparse.Namespace) -> int:
     """Train what is missing, teachers with their trajectories first, and print one table."""
+    from recpress_edge.data.fetch import REGISTRY
     from recpress_edge.data.resolve import known_names, load_dataset
     from recpress_edge.distill.students import parse_name
     from recpress_edge.reproduce import hetcomp as study
@@ -33,7 +34,11 @@ def run(args: argparse.Namespace) -> int:
     if args.out:
         check_free(args.out, force=args.force)
     if study.DATA not in known_names(args.work):
-        raise ConfigError(f"data set {study.DATA!r} is not here yet. Run: {study.IMPORT}")
+        raw = REGISTRY["citeulike-t"].files[0].url
+        raise ConfigError(
+            f"data set {study.DATA!r} is not here yet: CiteULike-t, split 60/20/20 by user. "
+            f"Download {raw} as PATH/citeulike/users.dat, then run: {study.IMPORT}"
+        )
     if args.dry_run:
         students = [study.PLAIN, study.SINGLE, *study.SINGLE_OF_TABLES, study.HETCOMP]
         names = [*teachers, study.ensemble_of(teachers), *students]

@@ -24,6 +24,7 @@ DIMS = "10,20,100,200"
 
 def run(args: argparse.Namespace) -> int:
     """Train what is missing, print ours beside the published table, judge the claims."""
+    from recpress_edge.data.resolve import load_dataset
     from recpress_edge.reproduce import topology
 
     dims = _dims(args.dims or DIMS)
@@ -35,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
         commands = [_teacher_command(args), *(_student_command(args, r, "TEACHER_FOLDER") for r in runs)]
         say(args, "\n".join(shlex.join(["recpress-edge", *command]) for command in commands))
         return 0
+    load_dataset(topology.DATA, args.work, lambda text: say(args, text))  # said once, before any process
     teacher, outcomes = _train_all(args, runs)
     verdicts = topology.verdicts(outcomes)
     say(
@@ -120,7 +122,7 @@ def _train(command: Sequence[str]) -> dict[str, Any]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(whole, capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1].removeprefix("error: ")
         raise RecPressError(f"{last} (from: recpress-edge {shlex.join(command)})")
     answer: dict[str, Any] = json.loads(done.stdout)
     trained: dict[str, Any] = answer["models"][0]

@@ -1,0 +1,80 @@
+"""Text on a terminal of any encoding: what it cannot show is written with what it can."""
+
+import codecs
+import os
+import shutil
+import sys
+import unicodedata
+from collections.abc import Mapping
+from typing import Final, TextIO
+
+from recpress_edge.core.layout import wrap_lines
+from recpress_edge.core.printable import one_line
+
+STAND_INS: Final[Mapping[str, str]] = {
+    "–": "-",
+    "—": "-",
+    "−": "-",
+    "─": "-",
+    "·": "|",
+    "×": "x",
+    "→": "->",
+    "…": "...",
+    "≤": "<=",
+    "≥": ">=",
+    "≈": "~",
+    "±": "+-",
+    "µ": "u",
+    "μ": "u",
+    "°": " deg ",
+    "Σ": "sum",
+    "“": '"',
+    "”": '"',
+    "‘": "'",
+    "’": "'",
+}
+_HANDLER: Final = "recpress_stand_in"
+
+
+def stand_in(text: str) -> str:
+    """ASCII for each character: its stand-in, its letter without accents, or a question mark."""
+    return "".join(map(_ascii, text))
+
+
+def _ascii(char: str) -> str:
+    if char < "\x80":
+        return char
+    plain = unicodedata.normalize("NFKD", char).encode("ascii", "ignore").decode()
+    return STAND_INS.get(char) or plain or "?"
+
+
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    return stand_in(error.object[error.start : error.end]), error.end
+
+
+def any_encoding() -> None:
+    """From now on nothing that is printed fails for want of a character, whatever the locale."""
+    codecs.register_error(_HANDLER, _replace)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=_HANDLER)
+
+
+def stdout_encoding() -> str:
+    """What stdout takes; UTF-8 where it is no text file."""
+    return getattr(sys.stdout, "encoding", None) or "utf-8"
+
+
+def terminal_width(stream: TextIO) -> int | None:
+    """Columns of the terminal that the stream is, or that COLUMNS states; None for a file or a pipe."""
+    stated = os.environ.get("COLUMNS", "")
+    if stated.isdecimal() and int(stated) > 0:
+        return int(stated)
+    return shutil.get_terminal_size().columns if stream.isatty() else None
+
+
+def print_error(text: str, label: str = "error") -> None:
+    """What went wrong, on stderr: one line, which a terminal gets cut between words."""
+    sys.stderr.write(wrap_lines(one_line(f"{label}: {text}"), terminal_width(sys.stderr)) + "\n")
+    sys.stderr.flush()

@@ -42,7 +42,7 @@ from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.rng import stream
 
 SLOW_S, GROWN = 5.0, 500 * 2**20
-EVERY_FORK, EVERY_WORKER, EVERY_VERB, EVERY_RECORD = 20, 50, 250, 20
+EVERY_FORK, EVERY_WORKER, EVERY_VERB, EVERY_RECORD = 25, 400, 800, 40
 FORK_MEMORY, FORK_S = 2**30, 10
 GUARD = Guard(memory_bytes=2**30, time_s=20)
 REFUSED, ACCEPTED = "refused", "accepted"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.printable import printable_facts
 from recpress_edge.core.survival import SURVIVED, check_survival, limit_text
 from recpress_edge.core.units import format_bytes
 from recpress_edge.report.rows import Files
@@ -32,7 +33,7 @@ def read_survivals(files: Files) -> tuple[Survival, ...]:
             continue
         check_survival(file.value, str(file.path))
         try:
-            created, row = _row(str(file.path), file.value)
+            created, row = _row(str(file.path), printable_facts(file.value))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ArtifactError(f"{file.path} is not a whole survival record: {error!r}") from None
         key = (row.name, row.where, row.limit)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_bench.runtimes.query import Answer, SeenItems, check_query, checked, no_items
-from recpress_edge.core.bundle import Contract
+from recpress_edge.core.contract import Contract
 from recpress_edge.core.errors import ArtifactError, MissingExtraError
 
 XNNPACK: Final = "xnnpack"

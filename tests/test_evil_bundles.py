@@ -19,6 +19,7 @@ import pytest
 from bundles import make_bundle
 from damage import resign
 from records import make_record
+from updates import exported
 
 from device_bench import protocol
 from device_bench.guard import Guard
@@ -410,6 +411,15 @@ def test_a_tflite_file_is_whole_in_itself(change, name, tmp_path):
     with pytest.raises(ArtifactError, match=re.escape(evil_tflite.CASES[change])) as refused:
         check_model_file(path, "tflite")
     assert refused.value.fault == "model"
+
+
+def test_a_tensor_whose_name_is_no_text(tmp_path):
+    folder = exported(tmp_path / "tiny", file_format="tflite").folder
+    path = folder / "model.tflite"
+    path.write_bytes(path.read_bytes().replace(b"seen", b"\xf5een"))
+    resign(folder)
+    with pytest.raises(ArtifactError, match=r"cannot load .*model\.tflite: 'utf-8' codec can't decode"):
+        verify_bundle(folder)
 
 
 def test_a_model_that_crashes_is_a_clear_error(tmp_path):

@@ -46,28 +46,23 @@ def mutate_bytes(data, rng):
     return bytes(data)
 
 
-def places(value, path=()):
-    """Paths of everything inside a JSON value."""
-    yield path
-    if isinstance(value, dict):
-        for name, entry in value.items():
-            yield from places(entry, (*path, name))
-    elif isinstance(value, list):
-        for index, entry in enumerate(value[:50]):
-            yield from places(entry, (*path, index))
+def a_place(value, rng):
+    """A way down to something inside a JSON value, and its name there; None in an empty one."""
+    at, found = value, None
+    while isinstance(at, dict | list) and at and (found is None or rng.random() < 0.8):
+        name = pick(rng, list(at)) if isinstance(at, dict) else int(rng.integers(len(at)))
+        found = (at, name)
+        at = at[name]
+    return found
 
 
 def mutate_json(value, rng):
-    """One to three places get a hostile value, vanish, or are doubled."""
-    value = copy.deepcopy(value)
+    """One to three places of a value get a hostile one, vanish, or are doubled; the value itself changes."""
     for _ in range(int(rng.integers(1, 4))):
-        inside = [path for path in places(value) if path]
-        if not inside:
-            return value
-        *way, name = pick(rng, inside)
-        at = value
-        for step in way:
-            at = at[step]
+        place = a_place(value, rng)
+        if place is None:
+            break
+        at, name = place
         match int(rng.integers(4)):
             case 0:
                 del at[name]

@@ -19,6 +19,7 @@ import pytest
 from bundles import make_bundle
 from damage import resign
 from records import make_record
+from updates import exported
 
 from device_bench import protocol
 from device_bench.guard import Guard
@@ -328,9 +329,15 @@ def test_records_of_unexpected_types_are_refused_by_name(command, path, value, s
 
 
 @pytest.mark.parametrize(
-    "path", [("memory_bytes", "model", "pss_anon"), ("created",), ("quality", "recall@50")]
+    ("path", "says"),
+    [
+        (("memory_bytes", "model", "pss_anon"), "KeyError 'pss_anon'"),
+        (("quality", "recall@50"), "KeyError 'recall@50'"),
+        (("created",), "created is missing"),
+        (("software", "runtime"), "software.runtime is missing"),
+    ],
 )
-def test_records_that_lack_a_figure_are_not_compared(path, tmp_path, capsys):
+def test_records_that_lack_a_figure_are_not_compared(path, says, tmp_path, capsys):
     from device_bench.__main__ import main as bench
 
     record = make_record()
@@ -341,7 +348,7 @@ def test_records_that_lack_a_figure_are_not_compared(path, tmp_path, capsys):
     del at[name]
     (tmp_path / "run.json").write_text(json.dumps(record))
     assert bench(["compare", str(tmp_path / "run.json"), str(tmp_path / "run.json")]) == 1
-    assert f"run.json is not a whole record: KeyError {name!r}" in capsys.readouterr().err
+    assert f"run.json is not a whole record: {says}" in capsys.readouterr().err
 
 
 def steers(text):
@@ -404,6 +411,15 @@ def test_a_tflite_file_is_whole_in_itself(change, name, tmp_path):
     with pytest.raises(ArtifactError, match=re.escape(evil_tflite.CASES[change])) as refused:
         check_model_file(path, "tflite")
     assert refused.value.fault == "model"
+
+
+def test_a_tensor_whose_name_is_no_text(tmp_path):
+    folder = exported(tmp_path / "tiny", file_format="tflite").folder
+    path = folder / "model.tflite"
+    path.write_bytes(path.read_bytes().replace(b"seen", b"\xf5een"))
+    resign(folder)
+    with pytest.raises(ArtifactError, match=r"cannot load .*model\.tflite: 'utf-8' codec can't decode"):
+        verify_bundle(folder)
 
 
 def test_a_model_that_crashes_is_a_clear_error(tmp_path):
@@ -469,7 +485,7 @@ def test_an_items_file_is_no_zip_bomb(tmp_path):
 def test_mutated_bundles_and_records_find_nothing(first, tmp_path):
     """The seeded first cases of tests/fuzz_bundles.py, without their whole commands."""
     run = fuzz_bundles.Run(tmp_path, seed=7)
-    for number in range(first + 1, first + 40):
+    for number in range(first + 1, first + 41):
         run.case(number)
     assert run.findings == []
     assert run.counts["in process"]["refused"] >= 20

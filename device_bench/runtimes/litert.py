@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_bench.runtimes.query import Answer, SeenItems, check_query, checked, no_items
-from recpress_edge.core.bundle import Contract
+from recpress_edge.core.contract import Contract
 from recpress_edge.core.errors import ArtifactError, MissingExtraError
 from recpress_edge.core.install import install_command
 
@@ -88,11 +88,11 @@ class LiteRT:
                 str(model_path), num_threads=threads, experimental_op_resolver_type=kernels
             )
             self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
+            numbers = self._check_interface(model_path, contract)
+        except (ValueError, RuntimeError) as error:  # a tensor's name that is no text is a ValueError too
             raise ArtifactError(
                 f"{self.name} {self.version} cannot load {model_path}: {error}", fault="model"
             ) from None
-        numbers = self._check_interface(model_path, contract)
         self._seen_number = numbers[contract.seen_input]
         # Calls that give a view. None may live while the model runs: the interpreter would refuse.
         view = {name: self._interpreter.tensor(number) for name, number in numbers.items()}

@@ -9,7 +9,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 
 from device_bench.runtimes.query import Answer, SeenItems, check_query, checked, no_items
-from recpress_edge.core.bundle import Contract
+from recpress_edge.core.contract import Contract
 from recpress_edge.core.errors import ArtifactError, MissingExtraError
 
 Feed = dict[str, Any]

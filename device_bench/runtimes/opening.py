@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, SupportsIndex
 
 from device_bench.runtimes.query import Answer, SeenItems
-from recpress_edge.core.bundle import Contract
+from recpress_edge.core.contract import Contract
 from recpress_edge.core.errors import ArtifactError, ConfigError
 
 Feed = Any

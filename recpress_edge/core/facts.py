@@ -92,16 +92,17 @@ QUALITY: Final[Mapping[str, Form]] = {
             "test": Maybe(METRICS),
         }
     ),
-    "parity": Maybe(
-        {
-            "users": COUNT,
-            "reference": TEXT,
-            "overlap": MapOf({"mean": Maybe(NUMBER), "lowest": Maybe(NUMBER)}),
-            "change": MapOf({"before": Maybe(NUMBER), "after": Maybe(NUMBER)}),
-            "exact_users": Maybe(COUNT),
-            "gate": Maybe(_GATE),
-        }
-    ),
+    "parity": {
+        "users": COUNT,
+        "reference": TEXT,
+        "overlap": MapOf({"mean": Maybe(NUMBER), "lowest": Maybe(NUMBER)}),
+        "change": MapOf({"before": Maybe(NUMBER), "after": Maybe(NUMBER)}),
+        "exact_users": Maybe(COUNT),
+        "by_popularity": MapOf(
+            {**dict.fromkeys(("items", "users"), COUNT), **dict.fromkeys(("before", "after"), Maybe(NUMBER))}
+        ),
+        "gate": _GATE,
+    },
 }
 _CUTOFFS: Final = (1, 2, 3, 5, 10, 20, 50)
 _MEMORY: Final = MapOf(Maybe(COUNT))
@@ -123,8 +124,16 @@ RECORD: Final[Mapping[str, Form]] = {
         **dict.fromkeys(("users", "cutoff"), Maybe(COUNT)),
         **dict.fromkeys((f"{name}@{k}" for name in ("recall", "ndcg") for k in _CUTOFFS), Maybe(SHARE)),
     },
-    "selftest": {"queries": COUNT},
+    "selftest": {"queries": COUNT, "exact": TRUTH, "overlap": NUMBER},
+    "sustained": {
+        **dict.fromkeys(("seconds", "window_s"), NUMBER),
+        **dict.fromkeys(("at_s", "queries", "p50_ns", "p95_ns"), ListOf(NUMBER)),
+        **dict.fromkeys(("temp_c", "clock_khz"), ListOf(Maybe(NUMBER))),
+        "throttled": ListOf(Maybe(TEXT)),
+    },
 }
+SUSTAINED: Final = ("at_s", "queries", "p50_ns", "p95_ns", "temp_c", "clock_khz", "throttled")
+"""Lists of one length."""
 
 
 def check_facts(where: str, facts: Mapping[str, Any], forms: Mapping[str, Form]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.core.errors import ArtifactError
-from recpress_edge.core.facts import RECORD, check_facts
+from recpress_edge.core.facts import RECORD, SUSTAINED, check_facts
 from recpress_edge.core.files import read_json, write_atomic, write_new
 from recpress_edge.core.stats import percentile, percentile_upper
 from recpress_edge.core.survival import SURVIVAL_SCHEMA, check_survival
@@ -53,6 +53,11 @@ _SECTIONS: Final = (
     "selftest",
 )
 _PARITY_SECTIONS: Final = ("artifact", "device", "software", "protocol", "selftest", "quality", "host")
+_NEEDED: Final = (
+    *("created", "artifact.name", "device.id", "software.runtime", "protocol.k", "protocol.threads"),
+    *("memory_bytes.idle", "memory_bytes.model"),
+)
+"""Fields that every reader of records takes for granted."""
 SAMPLES: Final = ("query", "end_to_end", "first_query", "load", "import")
 PACED: Final = "paced"
 """Samples that a record may have besides: queries that each came after a pause."""
@@ -196,6 +201,10 @@ def check_record(record: Mapping[str, Any], path: str) -> None:
             unit = INSTRUCTIONS if section == INSTRUCTIONS else "nanoseconds"
             raise ArtifactError(f"{path}: {section}.{name} must be a list of {unit}, at least one")
     _check_validity(record.get("validity", {}), path)
+    for name in _NEEDED:
+        if field_of(record, name) is None:
+            raise ArtifactError(f"{path} is not a whole record: {name} is missing")
+    _check_sustained(record.get("sustained"), path)
 
 
 def _check_validity(validity: Any, path: str) -> None:
@@ -223,6 +232,12 @@ def whole(where: str) -> Iterator[None]:
         yield
     except (KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(f"{where} is not a whole record: {type(error).__name__} {error}") from None
+
+
+def _check_sustained(found: Mapping[str, Any] | None, path: str) -> None:
+    lengths = {len(found.get(name, ())) for name in SUSTAINED} if found is not None else {1}
+    if len(lengths) != 1 or 0 in lengths:
+        raise ArtifactError(f"{path}: the lists of 'sustained' are of different length or empty")
 
 
 def samples_section(record: Mapping[str, Any]) -> str:

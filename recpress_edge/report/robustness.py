@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.printable import printable_facts
 from recpress_edge.core.survival import SURVIVED, check_survival, limit_text
 from recpress_edge.core.units import format_bytes
 from recpress_edge.report.rows import Files, Unreadable
@@ -36,7 +37,7 @@ def read_survivals(files: Files) -> tuple[tuple[Survival, ...], tuple[Unreadable
             continue
         try:
             check_survival(file.value, str(file.path))
-            created, row = _row(str(file.path), file.value)
+            created, row = _row(str(file.path), printable_facts(file.value))
         except ArtifactError as error:
             unreadable.append(Unreadable(str(file.path), str(error)))
             continue

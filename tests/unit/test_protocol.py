@@ -49,7 +49,15 @@ def bundle(tmp_path_factory):
 
 def test_the_recorded_command_repeats_the_protocol(tmp_path):
     protocol = Protocol(
-        k=20, threads=2, processes=3, seconds=0.25, queries=1_234_567, seed=9, pause_ns=5_000_000
+        k=20,
+        threads=2,
+        processes=3,
+        seconds=0.25,
+        queries=1_234_567,
+        seed=9,
+        pause_ns=5_000_000,
+        memory_limit=2**30,
+        time_limit_s=30.0,
     )
     request = Request(parse_target("host"), protocol, {})
     command = shlex.split(request.command(tmp_path / "a bundle"))

@@ -23,9 +23,10 @@ from recpress_edge.core.results import (
 def small_record():
     return {
         "schema": "recpress.bench/1",
+        "created": "2026-11-20T10:00:00Z",
         "basis": "measured",
         "valid": True,
-        "artifact": {},
+        "artifact": {"name": "tiny"},
         "device": {"id": "pi"},
         "state": {},
         "software": {"runtime": "onnxruntime"},

@@ -167,7 +167,7 @@ def opened(way: Way, bundle: Bundle) -> Runtime:
 def prepare(bundles: Mapping[Way, Bundle]) -> dict[str, Any]:
     """Bytes, quality on test and memory of every way."""
     naive = bundles[NAIVE]
-    lists = {way: rank(opened(way, bundle), bundle.evaluation()) for way, bundle in bundles.items()}
+    lists = {way: rank(opened(way, bundle), bundle.rows()) for way, bundle in bundles.items()}
     return {
         "teacher": (naive.provenance["teacher"] or {}).get("name"),
         "dim": naive.contract.dim,
@@ -187,7 +187,7 @@ def prepare(bundles: Mapping[Way, Bundle]) -> dict[str, Any]:
 
 def quality(found: Lists, naive: Lists, bundle: Bundle) -> dict[str, Any]:
     """Metrics of the test users, and what their lists share with those of the naive file."""
-    rows = bundle.evaluation()
+    rows = bundle.rows()
     return {
         "test": ranking_metrics(
             found.items, rows, rows.candidates(bundle.contract.n_items), stated_cutoff(bundle.quality)

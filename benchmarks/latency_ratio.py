@@ -133,7 +133,7 @@ def _open(bundle: Bundle, protocol: Protocol, delegate: str | None) -> Runtime:
 
 def queries(runtime: Runtime, bundle: Bundle, protocol: Protocol) -> list[Feed]:
     """The evaluation users' requests in a seeded order, as the inputs of ``runtime``."""
-    evaluation, contract = bundle.evaluation(), bundle.contract
+    evaluation, contract = bundle.rows(), bundle.contract
     rows = stream(protocol.seed, "bench queries").permutation(evaluation.users.size)[:DISTINCT_QUERIES]
     return [
         runtime.prepare(int(evaluation.users[row]), evaluation.seen(row), protocol.k)

@@ -141,7 +141,7 @@ def agreement(found: Lists, wanted: Lists) -> dict[str, Any]:
 def judge(student: Student, recipe: str, work: Path) -> list[dict[str, Any]]:
     """One entry for each of our files and each of TensorFlow's two answers."""
     bundles = bundles_of(student, recipe, work)
-    users = bundles["onnx"].evaluation()
+    users = bundles["onnx"].rows()
     module = Request(*float_tables(recipe, student.user_emb, student.item_emb))
     theirs = {
         "TensorFlow": lists_of(itself(module), users),

@@ -1,14 +1,35 @@
-"""External ids in, external ids out: the request as an application makes it."""
+"""A bundle that answers: external ids in, external ids and scores out. Needs numpy and a runtime alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from device_bench.runtimes.opening import Runtime
 from device_bench.runtimes.query import F32
+from device_bench.selftest import Verified, verify_bundle
 from recpress_edge.core.errors import ConfigError
 
 
-class IdRecommender:
-    """A runtime behind the bundle's id maps."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Recommendations:
+    """An answer: iterate for (item id, score), best first."""
+
+    items: list[str]
+    """Item ids (K,), best first."""
+    scores: F32
+    """Their scores (K,): they order one user's items and mean nothing across users."""
+    unknown: tuple[str, ...] = ()
+    """Seen items that the bundle does not know; they were left out of the request."""
+
+    def __iter__(self) -> Iterator[tuple[str, float]]:
+        return zip(self.items, self.scores.tolist(), strict=True)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+class Recommender:
+    """A runtime behind a bundle's id maps. For one thread at a time."""
 
     def __init__(self, runtime: Runtime, user_ids: Sequence[str], item_ids: Sequence[str]) -> None:
         self._runtime = runtime
@@ -16,22 +37,55 @@ class IdRecommender:
         self._users = {name: index for index, name in enumerate(user_ids)}
         self._items = {name: index for index, name in enumerate(item_ids)}
 
-    def recommend(self, user_id: str | None, seen_ids: Sequence[str], k: int) -> tuple[list[str], F32]:
-        """The best k unseen items' ids and scores; ConfigError on an id that the bundle does not know.
+    @classmethod
+    def load(
+        cls, folder: Path | str, *, threads: int = 1, delegate: str | None = None, runtime: str | None = None
+    ) -> "Recommender":
+        """Verify every digest, load the model and run the self-test; ArtifactError at the first doubt.
 
-        ``user_id`` None: the one user of a single-user bundle; of a history bundle, whoever consumed
-        ``seen_ids``.
+        ``delegate`` and ``runtime`` as in ``device_bench run``.
         """
-        if user_id is not None and not self._users:
+        return cls.of(verify_bundle(Path(folder), threads, delegate, runtime))
+
+    @classmethod
+    def of(cls, verified: Verified) -> "Recommender":
+        """The same of a bundle that is verified and loaded already."""
+        return cls(verified.runtime, verified.user_ids, verified.item_ids)
+
+    def recommend(
+        self, user: str | None = None, seen: Sequence[str] = (), k: int = 10, *, strict: bool = False
+    ) -> Recommendations:
+        """The best ``k`` unseen items of a user; fewer only where fewer are left.
+
+        ``user`` None: the one user of a single-user bundle; of a history bundle, whoever consumed
+        ``seen``, oldest first. Seen items that the bundle does not know cannot be recommended anyway:
+        they are left out and named in the answer; with ``strict`` they are a ConfigError, as an unknown
+        user always is.
+        """
+        row = None if user is None else self._user(user)
+        try:
+            indices, unknown = [self._items[name] for name in seen], ()
+        except KeyError:
+            indices, unknown = self._known(seen, strict=strict)
+        items, scores = self._runtime.recommend(row, indices, k)
+        names = self._item_ids
+        return Recommendations([names[item] for item in items.tolist()], scores, unknown)
+
+    def _user(self, user: str) -> int:
+        if not self._users:
             raise ConfigError(
-                f"user {user_id!r}: this bundle holds no users. It answers from the history alone: "
+                f"user {user!r}: this bundle holds no users. It answers from the history alone: "
                 "give no user, and the consumed items as seen."
             )
-        try:
-            user = None if user_id is None else self._users[user_id]
-            seen = [self._items[name] for name in seen_ids]
-        except KeyError as error:
-            raise ConfigError(f"unknown id {error.args[0]!r}: it is not in the bundle's id maps") from None
-        items, scores = self._runtime.recommend(user, seen, k)
-        names = self._item_ids
-        return [names[item] for item in items.tolist()], scores
+        if user not in self._users:
+            raise ConfigError(f"unknown user {user!r}: not one of the bundle's {len(self._users):,} users")
+        return self._users[user]
+
+    def _known(self, seen: Sequence[str], *, strict: bool) -> tuple[list[int], tuple[str, ...]]:
+        unknown = tuple(name for name in seen if name not in self._items)
+        if strict:
+            raise ConfigError(
+                f"unknown seen item {unknown[0]!r}: not one of the bundle's {len(self._items):,} items. "
+                "Leave it out, or ask without strict."
+            )
+        return [self._items[name] for name in seen if name in self._items], unknown

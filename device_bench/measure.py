@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 import numpy as np
 
 from device_bench.contention import Counts, MachineWatch, Watch, total
-from device_bench.ids import IdRecommender
+from device_bench.ids import Recommender
 from device_bench.memory import process_memory
 from device_bench.options import paced_queries
 from device_bench.runtimes.opening import Feed, Runtime, open_runtime
@@ -26,6 +26,7 @@ from recpress_edge.core.metrics import (
     ndcg_at_k,
     recall_at_k,
     reported_cutoffs,
+    stated_cutoff,
     telling_cutoff,
     without_certain,
 )
@@ -153,7 +154,7 @@ def warm_latency(verified: Verified, job: Job) -> tuple[dict[str, list[int]], di
     Also returns what others took from each series meanwhile.
     """
     feeds, requests = _queries(verified, job)
-    recommend = IdRecommender(verified.runtime, verified.user_ids, verified.item_ids).recommend
+    recommend = Recommender.of(verified).recommend
     timers: dict[str, BlockTimer[Any]] = {
         "query": BlockTimer(verified.runtime.run, feeds),
         "end_to_end": BlockTimer(lambda request: recommend(*request), requests),
@@ -204,17 +205,17 @@ def _queries(verified: Verified, job: Job) -> tuple[list[Feed], list[tuple[str |
     Different users with their own seen items in a seeded order: the same input every time would
     measure the cache.
     """
-    evaluation, n_items = verified.evaluation, verified.bundle.contract.n_items
-    rows = stream(job.seed, "bench queries").permutation(evaluation.users.size)[: _distinct(job)]
+    asked, n_items = verified.asked, verified.bundle.contract.n_items
+    rows = stream(job.seed, "bench queries").permutation(asked.users.size)[: _distinct(job)]
     feeds, requests = [], []
     for row in rows.tolist():
-        user, seen = evaluation.user(row), evaluation.seen(row)
+        user, seen = asked.user(row), asked.seen(row)
         if np.unique(seen).size < n_items:  # else there is nothing left to ask for
             feeds.append(verified.runtime.prepare(user, seen, job.k))
             seen_ids = [verified.item_ids[item] for item in seen.tolist()]
             requests.append((None if user is None else verified.user_ids[user], seen_ids, job.k))
     if not feeds:
-        raise ArtifactError(f"{job.bundle} has no evaluation user with an unseen item: nothing can be timed")
+        raise ArtifactError(f"{job.bundle} asks of nobody with an unseen item: nothing can be timed")
     return feeds, requests
 
 
@@ -276,17 +277,26 @@ def no_garbage_collection() -> Iterator[None]:
 def ranking_quality(verified: Verified, keep: Callable[[Answer], None] = lambda _: None) -> dict[str, Any]:
     """Recall and NDCG over every evaluation user, and a digest of the very ids that were ranked.
 
-    ``keep`` takes each user's answer.
+    Without evaluation rows the self-test's queries are ranked, and there are no metrics: ``users`` is 0.
+    ``keep`` takes each answer.
     """
-    evaluation = verified.evaluation
-    topk = np.full((evaluation.users.size, LIST_LENGTH), -1, np.int64)  # -1 is no item, so never a hit
+    asked = verified.asked
+    topk = np.full((asked.users.size, LIST_LENGTH), -1, np.int64)  # -1 is no item, so never a hit
     ids = hashlib.sha256()
-    for row in range(evaluation.users.size):
-        items, scores = verified.runtime.recommend(evaluation.user(row), evaluation.seen(row), LIST_LENGTH)
+    for row in range(asked.users.size):
+        items, scores = verified.runtime.recommend(asked.user(row), asked.seen(row), LIST_LENGTH)
         keep((items, scores))
         topk[row, : items.size] = items
         ids.update(items.astype("<i8").tobytes())
-    contract = verified.bundle.contract
+    if verified.evaluation is None:
+        return {
+            "cutoff": stated_cutoff(verified.bundle.quality),
+            "definition": RECALL_DEFINITION,
+            "split": None,
+            "users": 0,
+            "ids_sha256": ids.hexdigest(),
+        }
+    contract, evaluation = verified.bundle.contract, verified.evaluation
     candidates = evaluation.candidates(contract.n_items, contract.retired)
     cutoff = telling_cutoff(verified.bundle.quality, candidates)
     return {

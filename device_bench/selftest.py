@@ -26,11 +26,17 @@ class Verified:
     bundle: Bundle
     runtime: Runtime
     test: SelfTest
-    evaluation: Evaluation
+    evaluation: Evaluation | None
+    """None where the bundle carries no rows to measure its quality on."""
     user_ids: list[str]
     item_ids: list[str]
     overlap: float | None = None
     """With the expected answers, where the runtime quantises anew."""
+
+    @property
+    def asked(self) -> Evaluation:
+        """What is timed and ranked: the evaluation rows, or the self-test's queries where there are none."""
+        return Evaluation.of_queries(self.test) if self.evaluation is None else self.evaluation
 
 
 def verify_bundle(
@@ -40,7 +46,7 @@ def verify_bundle(
     bundle = open_bundle(folder)
     check_format(bundle.contract.format, folder, delegate)
     test, evaluation = bundle.selftest(), bundle.evaluation()
-    if not evaluation.relevant_indices.size:
+    if evaluation is not None and not evaluation.relevant_indices.size:
         raise ArtifactError(
             f"{folder} has no evaluation user with a relevant item: recall is undefined", fault="content"
         )

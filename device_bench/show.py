@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from device_bench.estimates import estimate_lines
+from recpress_edge.core.metrics import reported_cutoffs, stated_cutoff
 from recpress_edge.core.results import (
     BENCH_SCHEMA,
     MEDIAN,
@@ -18,7 +19,7 @@ from recpress_edge.core.results import (
 )
 from recpress_edge.core.stats import percentile
 from recpress_edge.core.survival import SURVIVAL_SCHEMA, limit_text
-from recpress_edge.core.units import format_bytes, format_instructions, format_ns
+from recpress_edge.core.units import format_bytes, format_instructions, format_ns, format_share
 
 Form = Callable[[float], str]
 
@@ -73,7 +74,7 @@ def _parity_lines(record: Mapping[str, Any]) -> list[str]:
         labelled("bundle", _bundle(record["artifact"])),
         labelled("device", f"{device['model']}, {device['core']}"),
         labelled("verified", tested),
-        labelled("quality", f"Recall@50 {quality['recall@50']:.4f}  ({quality['users']:,} users)"),
+        *(labelled("quality", line) for line in _quality(quality)),
         *(labelled("profile", line) for line in _profile(record["profile"])),
         *(labelled("skipped", f"{one['part']}: {one['reason']}") for one in record["skipped"]),
         labelled("basis", f"{record['basis']}{'' if record['valid'] else ', INVALID'}; answers, no latency"),
@@ -222,8 +223,12 @@ def _estimates(record: Mapping[str, Any]) -> list[str]:
 
 
 def _quality(quality: Mapping[str, Any]) -> list[str]:
+    if not quality["users"]:
+        return ["not measured: the bundle carries no evaluation rows (export --with-evaluation)"]
     lines = []
     for metric, label in (("recall", "Recall"), ("ndcg", "NDCG")):
-        values = "  ".join(f"@{k} {quality[f'{metric}@{k}']:.4f}" for k in (10, 20, 50))
+        values = "  ".join(
+            f"@{k} {format_share(quality[f'{metric}@{k}'])}" for k in reported_cutoffs(stated_cutoff(quality))
+        )
         lines.append(f"{label:<7} {values}  ({quality['users']:,} {quality['split']} users)")
     return lines

@@ -10,10 +10,18 @@ from recpress_edge.core.bundle import Contract, Evaluation
 from recpress_edge.core.files import sha256_bytes, write_json
 from recpress_edge.core.metrics import judging_cutoff
 from recpress_edge.core.rng import stream
+from recpress_edge.distill.fold_in import FoldIn as Learned
+from recpress_edge.distill.fold_in import save_fold_in
 from recpress_export.arrays import MODEL_FACTS, MODEL_FILE, MODEL_SCHEMA, Student, read_student
 from recpress_export.graph import Graph, contract_for, describe, describe_int8
+from recpress_export.history import read_fold_in
+from recpress_export.history_gate import HistoryGate
+from recpress_export.parity import Gate
 from recpress_export.quantize import RECIPES, Recipe, quantize, stored_floats
 from recpress_export.source import Source
+
+OPEN = Gate(min_overlap=0.0, max_recall_loss=1.0, max_ndcg_loss=1.0, max_item_shift=1.0, lost_users=70)
+ANY_HISTORY = HistoryGate(max_recall_share=9.0, max_ndcg_share=9.0, lost_users=0)
 
 
 def write_student(folder: Path, user_emb: np.ndarray, item_emb: np.ndarray, **facts: Any) -> Path:
@@ -111,3 +119,14 @@ def make_graph(recipe: str, user_emb: np.ndarray, item_emb: np.ndarray, file_for
     if tables is None:
         return describe(contract, *stored_floats(RECIPES[recipe], user_emb, item_emb))
     return describe_int8(contract, tables)
+
+
+def with_fold_in(folder, source):
+    """A drawn fold-in beside the model, as training would leave it."""
+    rng, student = stream(0, "test fold-in"), source.student
+    learned = Learned(
+        rng.standard_normal((student.n_items, student.dim), np.float32),
+        rng.standard_normal(student.dim, np.float32),
+    )
+    save_fold_in(folder, learned, {"model_sha256": student.sha256, "key": "test"})
+    return read_fold_in(folder, student)

@@ -23,7 +23,7 @@ from updates import exported
 
 from device_bench import protocol
 from device_bench.guard import Guard
-from device_bench.ids import IdRecommender
+from device_bench.ids import Recommender
 from device_bench.process import Program, WorkerError, WorkerMemoryError, WorkerTimeoutError, ask
 from device_bench.protocol import self_test_apart
 from device_bench.runtimes import tables
@@ -195,7 +195,7 @@ def test_an_item_outside_the_catalogue_is_an_error_never_a_wrong_name(folder, sh
     evil.edit_model(folder, evil.names_items_outside(shift))
     bundle = open_bundle(folder)
     runtime = OnnxRuntime(bundle.model_path, bundle.contract)
-    recommend = IdRecommender(runtime, bundle.user_ids(), bundle.item_ids()).recommend
+    recommend = Recommender(runtime, bundle.user_ids(), bundle.item_ids()).recommend
     with pytest.raises(ArtifactError, match=r"the model names an item outside 0\.\.299"):
         recommend("u0", [], 300)
 
@@ -313,7 +313,7 @@ def test_records_of_unexpected_types_are_refused_by_name(command, path, value, s
         at = at[section]
     at[name] = value
     (tmp_path / "run.json").write_text(json.dumps(record))
-    (tmp_path / "budgets.toml").write_text("[budget.any]\nmin_recall_at_50 = 0.1\n")
+    (tmp_path / "budgets.toml").write_text("[budget.any]\nmin_recall = 0.1\n")
     file = str(tmp_path / "run.json")
     commands = {
         "inspect": lambda: main(["inspect", file]),
@@ -386,7 +386,7 @@ def test_hostile_text_in_records_reaches_no_terminal(tmp_path):
     record["artifact"]["name"] = record["device"]["model"] = evil.HOSTILE
     record["warnings"] = [evil.HOSTILE]
     (tmp_path / "run.json").write_text(json.dumps(record))
-    (tmp_path / "budgets.toml").write_text("[budget.any]\nmin_recall_at_50 = 0.1\n")
+    (tmp_path / "budgets.toml").write_text("[budget.any]\nmin_recall = 0.1\n")
     for module, words in (
         ("recpress_edge", ["inspect", "run.json"]),
         ("recpress_edge", ["report", "run.json", "-o", "report.html"]),

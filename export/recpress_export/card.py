@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recpress_edge.core.bundle import Contract
+from recpress_edge.core.bundle import Contract, Evaluation
+from recpress_edge.core.contract import HISTORY, SINGLE_USER
 from recpress_edge.core.metrics import DEFAULT_CUTOFF, stated_cutoff
 from recpress_edge.core.units import format_bytes, format_share
 from recpress_export.profiles import stored_text
@@ -11,9 +12,14 @@ from recpress_export.quantize import Recipe
 
 
 def write_card(
-    name: str, contract: Contract, recipe: Recipe, provenance: Mapping[str, Any], quality: Mapping[str, Any]
+    name: str,
+    contract: Contract,
+    recipe: Recipe,
+    provenance: Mapping[str, Any],
+    quality: Mapping[str, Any],
+    rows: Evaluation | None,
 ) -> str:
-    """The card's text; it holds nothing that bundle.json does not."""
+    """The card's text. ``rows``: the evaluation rows that travel in the bundle."""
     data = provenance["dataset"]
     sections = [
         f"# {name}",
@@ -61,6 +67,7 @@ def write_card(
                 "Items with few interactions are recommended less well than popular ones.",
                 "Scores order one user's items; scores of different users must not be compared.",
                 _privacy(contract),
+                _rows(contract, rows),
             ]
         ),
     ]
@@ -132,23 +139,36 @@ def _privacy(contract: Contract) -> str:
     match contract.profile:
         case "single-user":
             return (
-                "Privacy: this is a single-user bundle. It holds the vector, the id and the held-out items "
-                "of one user and of nobody else. Ship it to that user. Do not quote its size beside that of "
+                "Privacy: this is a single-user bundle. It holds the vector and the id of one user and of "
+                "nobody else. Ship it to that user. Do not quote its size beside that of "
                 "an all-users bundle: they are different products."
             )
         case "history":
             return (
                 "Privacy: this is a history bundle. The model file holds no vector of any user, and "
                 "histories stay on the device. Item rows are learned from everybody's histories, so an "
-                "item that only one user consumed still says something about that user. "
-                "`evaluation.npz` holds what the test users consumed, without their ids, for the benchmark: "
-                "an application does not need it."
+                "item that only one user consumed still says something about that user."
             )
         case _:
             return (
                 f"Privacy: this is an {contract.profile} bundle. It holds a vector of every user, from which "
                 "tastes can be inferred. Ship it to machines you control, not to the phones of single users."
             )
+
+
+def _rows(contract: Contract, rows: Evaluation | None) -> str:
+    """Whose interactions travel along."""
+    if rows is None:
+        own = "the user's own" if contract.profile == SINGLE_USER else "made-up"
+        return (
+            f"Inside: no evaluation rows. The self-test asks with {own} histories. Recall and NDCG cannot be "
+            "measured on the device: export --with-evaluation brings the rows along."
+        )
+    whose = ", without their ids" if contract.profile == HISTORY else ""
+    return (
+        f"Inside: `evaluation.npz` holds what {rows.users.size:,} test users consumed{whose}, for the "
+        "benchmark. An application does not need it."
+    )
 
 
 def _fold_in(beside: Mapping[str, Any] | None) -> str:
@@ -202,12 +222,11 @@ def _updates(contract: Contract, updates: Sequence[Mapping[str, Any]]) -> list[s
         return []
     lines = []
     for entry in updates:
-        recall = entry["recall"]
-        metric = f"{recall['split']} Recall@{recall['cutoff']}"
+        recall = entry.get("recall")
         clipped = f"; {entry['clipped_rows']:,} new rows clipped" if entry["clipped_rows"] else ""
         lines.append(
             f"{entry['appended']:,} appended, {entry['replaced']:,} replaced, {entry['retired']:,} retired"
-            f"{clipped}; {metric} {recall['before']:.4f} to {recall['after']:.4f}"
+            f"{clipped}" + (_recalled(recall) if recall else "")
         )
     return [
         "## Updates\n\nThe catalogue was changed after the figures above were measured.\n\n"
@@ -215,6 +234,11 @@ def _updates(contract: Contract, updates: Sequence[Mapping[str, Any]]) -> list[s
         + f"\n\n{len(contract.retired):,} retired items keep their index and are never recommended: "
         "count them as seen when you choose k."
     ]
+
+
+def _recalled(recall: Mapping[str, Any]) -> str:
+    metric = f"{recall['split']} Recall@{recall['cutoff']}"
+    return f"; {metric} {recall['before']:.4f} to {recall['after']:.4f}"
 
 
 def _figure(metrics: Mapping[str, float | None] | None, key: str) -> str:

@@ -81,11 +81,12 @@ def finish(
         quality["fold_in"] = ending.beside_table.facts() | {"gate": facts}
     if ending.quantized and ending.contract.profile != HISTORY:  # whose catalogue cannot be updated
         write_scales(draft, ending.quantized)
-    write_rows(draft, ending.user_ids, source.item_ids, ending.selftest, ending.test)
-    card = write_card(ending.name, ending.contract, recipe, ending.provenance, quality)
+    test = ending.test if source.ships_rows else None
+    write_rows(draft, ending.user_ids, source.item_ids, ending.selftest, test)
+    card = write_card(ending.name, ending.contract, recipe, ending.provenance, quality, test)
     write_atomic(draft / CARD_FILE, card.encode())
     digest = write_manifest(draft, ending.name, ending.contract, ending.provenance, quality)
-    _check_written(draft, source, ending)
+    _check_written(draft, source, ending, test)
     if failure and not force:
         raise gate_error(failure, recipe.name)
     errors = None
@@ -100,10 +101,12 @@ def _history_failure(ending: Ending) -> str | None:
     return history_failure(ending.beside_table, ending.history_gate)
 
 
-def _check_written(draft: Path, source: Source | NetworkSource, ending: Ending) -> None:
+def _check_written(
+    draft: Path, source: Source | NetworkSource, ending: Ending, test: Evaluation | None
+) -> None:
     """The draft read back: the file that was measured, every id in its place, the rows as they were made."""
     bundle = open_bundle(draft)
-    users, items = bundle.user_ids(), bundle.item_ids()
+    users, items, rows = bundle.user_ids(), bundle.item_ids(), bundle.evaluation()
     wrong = {
         f"{ending.contract.model_file} is not the file that was measured": (
             bundle.files[ending.contract.model_file]["sha256"] != ending.model_sha256
@@ -111,7 +114,7 @@ def _check_written(draft: Path, source: Source | NetworkSource, ending: Ending) 
         f"{USERS_FILE} names other users": users != list(ending.user_ids),
         f"{ITEMS_FILE} names other items": items != list(source.item_ids),
         f"{SELFTEST_FILE} asks or expects something else": bundle.selftest() != ending.selftest,
-        f"{EVALUATION_FILE} holds other rows": bundle.evaluation().to_bytes() != ending.test.to_bytes(),
+        f"{EVALUATION_FILE} holds other rows": ((rows and rows.to_bytes()) != (test and test.to_bytes())),
     }
     for what, is_so in wrong.items():
         if is_so:

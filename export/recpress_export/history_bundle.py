@@ -15,7 +15,6 @@ from device_bench.runtimes.reference import ReferenceRuntime
 from device_bench.runtimes.tables import QMAX
 from recpress_edge.core.contract import HISTORY, Contract
 from recpress_edge.core.files import sha256_file, write_atomic
-from recpress_edge.core.rng import stream
 from recpress_export.all_users import check_against, checked_tables, phase, plain_reference
 from recpress_export.arrays import Student
 from recpress_export.closing import Ending, Made, finish
@@ -51,7 +50,7 @@ from recpress_export.parity import (
 )
 from recpress_export.profiles import base_contract, profile_metadata, profile_name
 from recpress_export.quantize import RECIPES, QuantizedTables, Recipe, stored_floats
-from recpress_export.rows import FLOAT_TOLERANCE, SELFTEST_USERS, answer_queries, score_tolerance
+from recpress_export.rows import FLOAT_TOLERANCE, answer_queries, made_histories, score_tolerance
 from recpress_export.source import Source, bundle_name, provenance_of, quality_chain
 
 SUM_TOLERANCE: Final = 10 * FLOAT_TOLERANCE
@@ -212,15 +211,3 @@ def _with_knowledge(stage: Mapping[str, Any]) -> dict[str, Any]:
         return {**stage, "knows": "train items"}
     knows = "train items on valid, train and valid items on test"
     return {**stage, "name": profile_name(stage["name"], HISTORY), "knows": knows}
-
-
-def made_histories(n_items: int, *, in_order: bool = True) -> list[NDArray[np.int64]]:
-    """Histories for the self-test, drawn at random: nobody's, so they may be shipped. The first is empty.
-
-    By item index, or, not ``in_order``, as they were drawn.
-    """
-    rng = stream(0, "self-test histories")
-    longest = min(n_items - 1, 200)
-    sizes = np.unique(np.geomspace(1, longest + 1, SELFTEST_USERS).astype(np.int64)) - 1
-    drawn = [rng.choice(n_items, int(size), replace=False) for size in sizes]
-    return [np.sort(items) for items in drawn] if in_order else drawn

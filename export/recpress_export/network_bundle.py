@@ -22,7 +22,6 @@ from recpress_export.closing import Ending, Made, finish
 from recpress_export.exactness import WholeQuery, check_close, check_sound, check_whole, spread_users
 from recpress_export.formats import model_file, write_model
 from recpress_export.graph import TFLITE_SEEN_CAPACITY, ExcludeSeen, Graph, ReadTokens, RunNetwork, SelectTop
-from recpress_export.history_bundle import made_histories
 from recpress_export.network_onnx import NETWORK_IR_VERSION, NETWORK_OPSET
 from recpress_export.network_recipes import NETWORK_RECIPES, PROFILE_OF
 from recpress_export.network_reference import neumf_reference, sasrec_reference
@@ -31,7 +30,7 @@ from recpress_export.package import Exported, publish
 from recpress_export.parity import Gate, Lists, Parity, Update, compare, rank, silent
 from recpress_export.profiles import profile_metadata, profile_name
 from recpress_export.quantize import Recipe
-from recpress_export.rows import FLOAT_TOLERANCE, answer_queries, make_selftest
+from recpress_export.rows import FLOAT_TOLERANCE, answer_queries, made_histories, make_selftest
 from recpress_export.source import NetworkSource, bundle_name, provenance_of, quality_chain
 
 I64 = NDArray[np.int64]

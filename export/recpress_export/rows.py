@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from device_bench.runtimes.reference import ReferenceRuntime
 from recpress_edge.core.bundle import (
@@ -18,6 +19,7 @@ from recpress_edge.core.bundle import (
 from recpress_edge.core.contract import NOBODY
 from recpress_edge.core.errors import DataError
 from recpress_edge.core.files import canonical_json, write_atomic
+from recpress_edge.core.rng import stream
 
 SELFTEST_USERS: Final = 64
 SELFTEST_K: Final = 50
@@ -55,14 +57,31 @@ def answer_queries(reference: ReferenceRuntime, users: Sequence[int], seen: Sequ
     )
 
 
+def made_histories(n_items: int, *, in_order: bool = True) -> list[NDArray[np.int64]]:
+    """Histories for a self-test, drawn at random: nobody's, so they may be shipped. The first is empty.
+
+    By item index, or, not ``in_order``, as they were drawn.
+    """
+    rng = stream(0, "self-test histories")
+    longest = min(n_items - 1, 200)
+    sizes = np.unique(np.geomspace(1, longest + 1, SELFTEST_USERS).astype(np.int64)) - 1
+    drawn = [rng.choice(n_items, int(size), replace=False) for size in sizes]
+    return [np.sort(items) for items in drawn] if in_order else drawn
+
+
 def write_rows(
-    draft: Path, user_ids: Sequence[str], item_ids: Sequence[str], selftest: SelfTest, test: Evaluation
+    draft: Path,
+    user_ids: Sequence[str],
+    item_ids: Sequence[str],
+    selftest: SelfTest,
+    test: Evaluation | None,
 ) -> None:
-    """The id maps, the self-test and the evaluation rows."""
+    """The id maps, the self-test and, where they travel along, the evaluation rows."""
     write_atomic(draft / USERS_FILE, id_lines("user", user_ids))
     write_atomic(draft / ITEMS_FILE, id_lines("item", item_ids))
     write_atomic(draft / SELFTEST_FILE, canonical_json(selftest_facts(selftest)) + b"\n")
-    write_atomic(draft / EVALUATION_FILE, test.to_bytes())
+    if test is not None:
+        write_atomic(draft / EVALUATION_FILE, test.to_bytes())
 
 
 def selftest_facts(test: SelfTest) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from recpress_export.graph import Graph, describe, describe_int8
 from recpress_export.parity import Gate, Parity, Update
 from recpress_export.profiles import base_contract, profile_metadata, profile_name, user_index
 from recpress_export.quantize import RECIPES, QuantizedTables, Recipe, stored_floats
-from recpress_export.rows import FLOAT_TOLERANCE, answer_queries, score_tolerance
+from recpress_export.rows import FLOAT_TOLERANCE, answer_queries, made_histories, score_tolerance
 from recpress_export.source import Source, bundle_name, model_metadata, provenance_of
 
 
@@ -37,11 +37,12 @@ class SingleUserFill:
         self, draft: Path, source: Source, recipe: Recipe, gate: Gate, update: Update, *, force: bool
     ) -> Made:
         student, index = source.student, user_index(self.user, source.user_ids)
-        test = _rows_of(source.test, index, self.user)
+        test = _rows_of(source.test, index, self.user, measured=source.ships_rows)
         quantized = checked_tables(student, recipe)
         reference = plain_reference(student, recipe, quantized)
         own = test.seen(0).tolist()
-        queries = [own[:n] for n in sorted({0, 1, len(own) // 2, len(own)}) if n <= len(own)]
+        parts = [own[:n] for n in sorted({0, 1, len(own) // 2, len(own)}) if n <= len(own)]
+        queries = parts if own else [items.tolist() for items in made_histories(student.n_items)]
         selftest = answer_queries(reference, [index] * len(queries), queries)
         selftest = dataclasses.replace(selftest, users=(0,) * len(selftest.users))
         tolerance = score_tolerance(selftest, exact=recipe.exact)
@@ -95,13 +96,16 @@ def _check_own(
     check_whole(open_runtime(model, contract), reference, asked, contract.n_items, error)
 
 
-def _rows_of(rows: Evaluation, user: int, name: str) -> Evaluation:
-    """The rows of one user, who becomes user 0."""
+def _rows_of(rows: Evaluation, user: int, name: str, *, measured: bool) -> Evaluation:
+    """The rows of one user, who becomes user 0; ConfigError where there are none to be ``measured`` on."""
     found = np.flatnonzero(rows.users == user)
+    if not found.size and not measured:
+        none, starts = np.empty(0, np.int32), np.zeros(2, np.int64)
+        return Evaluation(np.zeros(1, np.int32), starts, none, starts, none)
     if not found.size:
         raise ConfigError(
             f"user {name!r} has nothing in the test split, so the bundle could not be measured. "
-            "Choose a user with more interactions."
+            "Choose a user with more interactions, or leave out --with-evaluation."
         )
     row = int(found[0])
     return Evaluation(

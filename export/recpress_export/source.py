@@ -38,6 +38,8 @@ class _Source:
     """The K that judges models of this data."""
     command: str
     """The command that makes this bundle again."""
+    ships_rows: bool = True
+    """Whether the test users' rows travel in the bundle, so that a device can measure its quality."""
     file_format: str = "onnx"
     """What its model is written as."""
 

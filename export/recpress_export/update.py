@@ -16,7 +16,6 @@ from device_bench.runtimes.opening import Runtime, open_runtime
 from device_bench.selftest import verify_bundle
 from recpress_edge import __version__
 from recpress_edge.core.bundle import (
-    EVALUATION_FILE,
     ITEMS_FILE,
     MANIFEST,
     SELFTEST_FILE,
@@ -153,7 +152,6 @@ def _copy_unchanged(old: Bundle, draft: Path) -> None:
     for name in old.files:
         if name not in written:
             shutil.copyfile(old.folder / name, draft / name)
-    assert (draft / EVALUATION_FILE).exists()  # its indices mean what they meant
 
 
 def _check_unchanged(
@@ -220,8 +218,13 @@ def _entry(old: Bundle, changes: Changes, placed: Placed, rows: NewRows) -> dict
 
 
 def _recall(old: Bundle, new: Contract, before: Runtime, after: Runtime) -> dict[str, Any]:
-    """Recall@K of the bundle's evaluation users on the catalogue before and after, of the K that judges."""
+    """Recall@K of the bundle's evaluation users on the catalogue before and after, of the K that judges.
+
+    Nothing where no rows travel along.
+    """
     users = old.evaluation()
+    if users is None:
+        return {}
     relevant = [users.relevant(row).tolist() for row in range(users.users.size)]
     candidates = np.minimum(*(users.candidates(one.n_items, one.retired) for one in (old.contract, new)))
     k = telling_cutoff(old.quality, candidates)
@@ -237,5 +240,7 @@ def _sign(draft: Path, old: Bundle, contract: Contract, entry: Mapping[str, Any]
     provenance = {**old.provenance, "updates": [*_updates(old), dict(entry)]}
     recipe = recipe_named(contract.recipe)
     told = printable_facts((provenance, dict(old.quality)))
-    write_atomic(draft / CARD_FILE, write_card(old.name, contract, recipe, *told).encode())
+    write_atomic(
+        draft / CARD_FILE, write_card(old.name, contract, recipe, told[0], told[1], old.evaluation()).encode()
+    )
     write_manifest(draft, old.name, contract, provenance, old.quality)

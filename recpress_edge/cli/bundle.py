@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,10 +102,7 @@ def _report(args: argparse.Namespace, changes: "Changes", updated: "Updated") ->
             f"the worst was {entry['worst_clip']:.2f} times it{overruled}",
         )
     say(args, f"same       {updated.compared_scores:,} scores of unchanged items are what they were")
-    recall = entry["recall"]
-    figures = " → ".join(format_share(recall[when]) for when in ("before", "after"))
-    metric = f"recall@{recall['cutoff']}"
-    say(args, f"{metric:<9}  {figures}   ({recall['split']} users)")
+    say(args, _recall_line(entry.get("recall")))
     say(args, f"wrote      {bundle.model_path}   {format_bytes(bundle.model_bytes)}")
     say(
         args,
@@ -113,6 +111,13 @@ def _report(args: argparse.Namespace, changes: "Changes", updated: "Updated") ->
     )
     back = [] if args.out else [f"recpress-edge bundle rollback {shlex.quote(str(args.bundle))}"]
     next_steps(args, [f"device_bench run {shlex.quote(str(bundle.folder))}", *back])
+
+
+def _recall_line(recall: Mapping[str, Any] | None) -> str:
+    if recall is None:
+        return "recall     not measured: the bundle carries no evaluation rows (export --with-evaluation)"
+    figures = " → ".join(format_share(recall[when]) for when in ("before", "after"))
+    return f"{'recall@' + str(recall['cutoff']):<9}  {figures}   ({recall['split']} users)"
 
 
 def _facts(updated: "Updated") -> dict[str, Any]:

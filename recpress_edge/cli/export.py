@@ -25,6 +25,7 @@ from recpress_edge.cli.profile import (
 from recpress_edge.cli.source import source_of
 from recpress_edge.cli.sweep import add_sweep_options, check_single, run_sweep
 from recpress_edge.cli.train import training_events
+from recpress_edge.core.contract import ALL_USERS
 from recpress_edge.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -131,6 +132,8 @@ class Request:
     file_format: str = "onnx"
     network: "Kind | None" = None
     """The network that the student is; None for two tables."""
+    with_evaluation: bool = True
+    """Whether the test users' rows travel in the bundle."""
 
     @property
     def name(self) -> str:
@@ -174,6 +177,10 @@ def request_of(args: argparse.Namespace) -> Request:
         profile = check_network(network, file_format, args.profile, args.user)
     else:
         check_profile(profile, args.user)
+    if args.with_evaluation and profile == ALL_USERS:
+        raise ConfigError(
+            "--with-evaluation: an all-users bundle holds the test users' rows anyway. Leave it out."
+        )
     # What it needs is missing: said now, not after the training.
     writer_of(file_format)
     if network:
@@ -195,6 +202,7 @@ def request_of(args: argparse.Namespace) -> Request:
         args.user,
         file_format,
         network,
+        args.with_evaluation or profile == ALL_USERS,
     )
 
 

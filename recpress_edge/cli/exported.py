@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from recpress_edge.cli.common import next_steps, say
-from recpress_edge.cli.profile import audience, profile_facts, say_profile
+from recpress_edge.cli.profile import audience, profile_facts, say_profile, say_rows
 from recpress_edge.core.units import format_bytes
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def report_export(request: "Request", args: argparse.Namespace, exported: "Expor
         say(args, f"{recipe.name.partition('-')[0]:<9}  {stored_text(recipe.low, contract.profile)}")
     say(args, f"fp32       {stored_text(recipe.high, contract.profile)}")
     say_profile(args, bundle)
+    say_rows(args, bundle)
     say(args, f"parity     {parity.users:,} validation users, against {parity.reference}")
     for name, overlap in parity.overlap.items():
         say(args, f"             {name:<12} {overlap.mean:.4f}   (lowest user {overlap.lowest:.2f})")

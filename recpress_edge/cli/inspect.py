@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from device_bench.guard import Guard, add_guard_options, guard_of
 from recpress_edge.cli.common import common_options, emit, say, table
 from recpress_edge.cli.profile import audience
+from recpress_edge.core.bundle import EVALUATION_FILE
 from recpress_edge.core.errors import ArtifactError, ConfigError, MissingExtraError
 from recpress_edge.core.printable import printable_facts
 from recpress_edge.core.units import format_bytes, format_share
@@ -274,6 +275,8 @@ def _file_lines(files: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     cells = [(name, f"{entry['bytes']:,}", entry["sha256"]) for name, entry in files.items()]
     yield ""
     yield table(("file", "bytes", "sha256"), cells)
+    if EVALUATION_FILE not in files:
+        yield "No evaluation rows: nobody's interactions travel along, so recall cannot be measured."
 
 
 def _training_lines(facts: Mapping[str, Any]) -> Iterator[str]:

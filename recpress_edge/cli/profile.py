@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recpress_edge.cli.common import say
+from recpress_edge.core.contract import ALL_USERS, HISTORY, SINGLE_USER
 
 if TYPE_CHECKING:
     from recpress_edge.cli.export import Request
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
     from recpress_edge.data.interactions import Dataset
     from recpress_export.package import Fill
     from recpress_export.source import Source
-
-HISTORY = "history"
-SINGLE_USER = "single-user"
 
 
 def add_profile_options(parser: argparse.ArgumentParser) -> None:
@@ -28,13 +26,21 @@ def add_profile_options(parser: argparse.ArgumentParser) -> None:
         "makes them from the consumed items",
     )
     parser.add_argument("--user", metavar="ID", help="whose single-user bundle: an id of the log")
+    parser.add_argument(
+        "--with-evaluation",
+        action="store_true",
+        help="put the test users' rows into a single-user or history bundle, so that device_bench can "
+        "measure its recall; an all-users bundle always holds them",
+    )
 
 
 def with_profile(command: str, request: "Request") -> str:
     """The command with the flags of a profile; as it is for all users."""
-    if request.user is not None:
-        return f"{command} --profile {request.profile} --user {shlex.quote(request.user)}"
-    return f"{command} --profile {request.profile}" if request.profile == HISTORY else command
+    if request.profile == ALL_USERS:
+        return command
+    user = "" if request.user is None else f" --user {shlex.quote(request.user)}"
+    rows = " --with-evaluation" if request.with_evaluation else ""
+    return f"{command} --profile {request.profile}{user}{rows}"
 
 
 def check_user(request: "Request", data: "Dataset") -> None:
@@ -111,6 +117,20 @@ def say_profile(args: argparse.Namespace, bundle: "Bundle") -> None:
             f"{change['after']:.4f} from the train items, all that both know   "
             f"Δ {delta['mean']:+.4f}  [{delta['low']:+.4f}, {delta['high']:+.4f}]",
         )
+
+
+def say_rows(args: argparse.Namespace, bundle: "Bundle") -> None:
+    """Whose interactions travel in a bundle that is meant for people's devices; nothing for all users."""
+    if bundle.contract.profile != ALL_USERS:
+        say(args, f"inside     {rows_inside(bundle)}")
+
+
+def rows_inside(bundle: "Bundle") -> str:
+    """Whose interactions travel in a bundle."""
+    rows = bundle.evaluation()
+    if rows is None:
+        return "no evaluation rows; --with-evaluation brings them, to measure recall on the device"
+    return f"what {rows.users.size:,} test users consumed, to measure recall; no application needs it"
 
 
 def audience(n_users: int) -> str:

@@ -48,6 +48,7 @@ def source_facts(
         "item_counts": data.train.item_counts(),
         "cutoff": dataset_cutoff(data),
         "command": request.command,
+        "ships_rows": request.with_evaluation,
         "file_format": request.file_format,
     }
 

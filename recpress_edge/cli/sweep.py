@@ -134,7 +134,7 @@ def _check(args: argparse.Namespace) -> tuple[list[str], list[str] | None]:
     from recpress_export.quantize import recipe_named
 
     given = [f"--{name}" for name in SINGLE_FLAGS if getattr(args, name) is not None]
-    given += ["--int8"] if args.int8 else []
+    given += [flag for flag, on in (("--int8", args.int8), ("--with-evaluation", args.with_evaluation)) if on]
     if given:
         raise ConfigError(f"{given[0]} is for one student; with --all use --students, --formats, --recipes")
     formats = _listed("formats", args.formats, list(FORMATS))

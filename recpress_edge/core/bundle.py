@@ -130,6 +130,20 @@ class Evaluation:
     def relevant(self, row: int) -> I32:
         return self.relevant_indices[self.relevant_indptr[row] : self.relevant_indptr[row + 1]]
 
+    @classmethod
+    def of_queries(cls, test: SelfTest) -> "Evaluation":
+        """The queries of a self-test as rows, nothing relevant in any."""
+        users = [NOBODY if user is None else user for user in test.users]
+        starts = np.concatenate([[0], np.cumsum([len(row) for row in test.seen])])
+        items = [item for row in test.seen for item in row]
+        return cls(
+            np.array(users, np.int32),
+            starts.astype(np.int64),
+            np.array(items, np.int32),
+            np.zeros(len(users) + 1, np.int64),
+            np.empty(0, np.int32),
+        )
+
     def to_bytes(self) -> bytes:
         """An npz whose bytes depend on nothing but the arrays: no timestamps, no compressor's version."""
         buffer = io.BytesIO()
@@ -213,8 +227,20 @@ class Bundle:
         _check_scores(where, self.contract, [score for row in test.scores for score in row])
         return test
 
-    def evaluation(self) -> Evaluation:
-        """The evaluation users, with shapes and indices checked before use."""
+    def rows(self) -> Evaluation:
+        """The evaluation users; ArtifactError where none travel along."""
+        rows = self.evaluation()
+        if rows is None:
+            raise ArtifactError(
+                f"{self.folder} carries no evaluation rows. Export it again with --with-evaluation.",
+                fault="missing",
+            )
+        return rows
+
+    def evaluation(self) -> Evaluation | None:
+        """The evaluation users, with shapes and indices checked before use; None where none travel along."""
+        if EVALUATION_FILE not in self.files:
+            return None
         where = self.folder / EVALUATION_FILE
         arrays = read_integers(where, [f.name for f in dataclasses.fields(Evaluation)])
         check_users(where, arrays["users"], self.contract)
@@ -341,7 +367,7 @@ def _check_listed(folder: Path, files: Mapping[str, Any]) -> None:
 
 
 def _verify_files(folder: Path, files: Mapping[str, Any], contract: Contract) -> None:
-    for name in (contract.model_file, USERS_FILE, ITEMS_FILE, SELFTEST_FILE, EVALUATION_FILE):
+    for name in (contract.model_file, USERS_FILE, ITEMS_FILE, SELFTEST_FILE):
         if name not in files:
             raise ArtifactError(f"{folder / MANIFEST} lists no {name!r}", fault="field")
     for name, facts in files.items():

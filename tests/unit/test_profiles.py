@@ -8,43 +8,25 @@ import jsonschema
 import numpy as np
 import onnx
 import pytest
-from exports import make_source
+from exports import ANY_HISTORY, OPEN, make_source, with_fold_in
 from onnx import numpy_helper
 
-from device_bench.ids import IdRecommender
+from device_bench.ids import Recommender
 from device_bench.measure import Job, ranking_quality, warm_latency
 from device_bench.selftest import verify_bundle
 from recpress_edge.core.bundle import EVALUATION_FILE, MANIFEST, USERS_FILE, open_bundle
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import canonical_json, sha256_bytes, write_json
-from recpress_edge.core.rng import stream
-from recpress_edge.distill.fold_in import FoldIn as Learned
-from recpress_edge.distill.fold_in import save_fold_in
 from recpress_export.arrays import read_student
 from recpress_export.formats import FORMATS
 from recpress_export.history import read_fold_in
 from recpress_export.history_bundle import HistoryFill
-from recpress_export.history_gate import HistoryGate
 from recpress_export.package import export_bundle
-from recpress_export.parity import Gate
 from recpress_export.profiles import check_profile, user_index
 from recpress_export.quantize import RECIPES, quantize
 from recpress_export.single_user import SingleUserFill
 
-OPEN = Gate(min_overlap=0.0, max_recall_loss=1.0, max_ndcg_loss=1.0, max_item_shift=1.0, lost_users=70)
-ANY_HISTORY = HistoryGate(max_recall_share=9.0, max_ndcg_share=9.0, lost_users=0)
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas/bundle-1.schema.json").read_text())
-
-
-def with_fold_in(folder, source):
-    """A drawn fold-in beside the model, as training would leave it."""
-    rng, student = stream(0, "test fold-in"), source.student
-    learned = Learned(
-        rng.standard_normal((student.n_items, student.dim), np.float32),
-        rng.standard_normal(student.dim, np.float32),
-    )
-    save_fold_in(folder, learned, {"model_sha256": student.sha256, "key": "test"})
-    return read_fold_in(folder, student)
 
 
 @pytest.fixture
@@ -165,22 +147,24 @@ def test_cards_say_what_may_be_shipped(make, tmp_path):
 
 def test_new_users_are_served_by_their_external_ids(make):
     verified = verify_bundle(make("history").bundle.folder)
-    ask = IdRecommender(verified.runtime, verified.user_ids, verified.item_ids).recommend
-    names, _ = ask(None, ["item-4", "item-17"], 5)
+    ask = Recommender.of(verified).recommend
+    names = ask(None, ["item-4", "item-17"], 5).items
     items, _ = verified.runtime.recommend(None, [4, 17], 5)
     assert names == [f"item-{i}" for i in items]
-    assert ask(None, [], 5)[0] != names  # nobody's list is another one
+    assert ask(None, [], 5).items != names  # nobody's list is another one
     with pytest.raises(ConfigError, match="holds no users"):
         ask("user 3", [], 5)
-    with pytest.raises(ConfigError, match="unknown id 'item-999'"):
-        ask(None, ["item-999"], 5)
+    answer = ask(None, ["item-4", "item-999", "item-17"], 5)  # the catalogue has dropped one of them
+    assert (answer.items, answer.unknown) == (names, ("item-999",))
+    with pytest.raises(ConfigError, match="unknown seen item 'item-999': not one of the bundle's 120 items"):
+        ask(None, ["item-4", "item-999"], 5, strict=True)
 
 
 def test_the_one_user_may_be_named_or_not(make):
     verified = verify_bundle(make("single-user").bundle.folder)
-    ask = IdRecommender(verified.runtime, verified.user_ids, verified.item_ids).recommend
-    assert ask(None, ["item-4"], 5)[0] == ask("user 3", ["item-4"], 5)[0]
-    with pytest.raises(ConfigError, match="unknown id 'user 4'"):
+    ask = Recommender.of(verified).recommend
+    assert list(ask(None, ["item-4"], 5)) == list(ask("user 3", ["item-4"], 5))
+    with pytest.raises(ConfigError, match="unknown user 'user 4'"):
         ask("user 4", [], 5)
 
 

@@ -16,7 +16,7 @@ from bundles import make_bundle
 
 from device_bench import measure, process, protocol, selftest
 from device_bench.__main__ import build_parser
-from device_bench.ids import IdRecommender
+from device_bench.ids import Recommender
 from device_bench.lanes.targets import lane_module, parse_target
 from device_bench.measure import BlockTimer, Job, ranking_metrics
 from device_bench.options import Protocol, Request, request_of
@@ -288,14 +288,23 @@ def test_ranking_metrics_by_hand():
 
 def test_ids_in_ids_out(bundle):
     runtime = OnnxRuntime(bundle.model_path, bundle.contract)
-    recommender = IdRecommender(runtime, bundle.user_ids(), bundle.item_ids())
-    names, scores = recommender.recommend("u3", ["item-5", "item-9"], 4)
+    recommender = Recommender(runtime, bundle.user_ids(), bundle.item_ids())
+    answer = recommender.recommend("u3", ["item-5", "item-9"], 4)
     items, want = runtime.recommend(3, [5, 9], 4)
-    assert names == [f"item-{i}" for i in items]
-    assert scores.tolist() == want.tolist()
-    for user, seen in (("nobody", []), ("u3", ["item-5", "no such item"])):
-        with pytest.raises(ConfigError, match="unknown id 'no"):
-            recommender.recommend(user, seen, 4)
+    assert list(answer) == list(zip([f"item-{i}" for i in items], want.tolist(), strict=True))
+    assert (len(answer), answer.unknown) == (4, ())
+    with pytest.raises(ConfigError, match="unknown user 'nobody'"):
+        recommender.recommend("nobody", [], 4)
+
+
+def test_a_seen_item_that_the_bundle_does_not_know_is_left_out_and_named(bundle):
+    recommender = Recommender.load(bundle.folder)
+    known = recommender.recommend("u3", ["item-5", "item-9"], 4)
+    answer = recommender.recommend("u3", ["gone", "item-5", "never was", "item-9"], 4)
+    assert list(answer) == list(known)
+    assert answer.unknown == ("gone", "never was")
+    with pytest.raises(ConfigError, match="unknown seen item 'gone'"):
+        recommender.recommend("u3", ["gone", "item-5"], 4, strict=True)
 
 
 @pytest.mark.parametrize(

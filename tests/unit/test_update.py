@@ -9,7 +9,7 @@ import pytest
 from jsonschema import validate
 from updates import DIM, N_ITEMS, exported, items_file, rows
 
-from device_bench.ids import IdRecommender
+from device_bench.ids import Recommender
 from device_bench.runtimes.litert import import_litert
 from device_bench.runtimes.opening import open_runtime
 from device_bench.selftest import verify_bundle
@@ -71,9 +71,9 @@ def test_appended_items_are_found_by_their_id(bundle):
         emb = (users[:5] * 9).astype(np.float32)
     new = changed(bundle, append_ids=[f"of {n}" for n in range(5)], append_emb=emb).bundle
     verified = verify_bundle(new.folder)
-    ask = IdRecommender(verified.runtime, verified.user_ids, verified.item_ids)
+    ask = Recommender.of(verified)
     for user in range(5):
-        assert f"of {user}" in ask.recommend(f"user {user}", [], 3)[0]
+        assert f"of {user}" in ask.recommend(f"user {user}", [], 3).items
 
 
 def test_replaced_items_change_and_nothing_else_does(bundle):

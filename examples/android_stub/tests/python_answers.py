@@ -9,7 +9,7 @@ import numpy as np
 from exports import make_source, random_evaluation, source_of, write_student
 from forging import sign
 
-from device_bench.ids import IdRecommender
+from device_bench.ids import Recommender
 from device_bench.measure import ranking_quality
 from device_bench.selftest import Verified, verify_bundle
 from recpress_edge.core.bundle import Bundle, open_bundle
@@ -105,11 +105,12 @@ def two_kinds(folder: Path) -> Source:
 def write_answers(bundle: Bundle, target: Path) -> None:
     """Python's answers to the self-test's queries and to some more, and its figures of all users."""
     verified = verify_bundle(bundle.folder)
-    recommender = IdRecommender(verified.runtime, verified.user_ids, verified.item_ids)
+    recommender = Recommender.of(verified)
     queries = []
     for user, seen, k in [*selftest_queries(verified), *drawn_queries(verified)]:
-        items, scores = recommender.recommend(user, seen, k)
-        queries.append({"user": user, "seen": seen, "k": k, "items": items, "scores": scores.tolist()})
+        answer = recommender.recommend(user, seen, k)
+        facts = {"items": answer.items, "scores": answer.scores.tolist()}
+        queries.append({"user": user, "seen": seen, "k": k} | facts)
     quality = ranking_quality(verified)
     write_json(target, {"queries": queries, "quality": quality})
 

@@ -63,8 +63,9 @@ class Recommender:
         user always is.
         """
         row = None if user is None else self._user(user)
+        unknown: tuple[str, ...] = ()
         try:
-            indices, unknown = [self._items[name] for name in seen], ()
+            indices = [self._items[name] for name in seen]
         except KeyError:
             indices, unknown = self._known(seen, strict=strict)
         items, scores = self._runtime.recommend(row, indices, k)

@@ -72,37 +72,48 @@ PROVENANCE: Final[Mapping[str, Form]] = {
             **dict.fromkeys(("appended", "replaced", "retired", "n_items", "clipped_rows"), COUNT),
             "worst_clip": NUMBER,
             "overruled": TRUTH,
+            "recall": {"cutoff": COUNT, "split": TEXT, **dict.fromkeys(("before", "after"), NUMBER)},
         }
     ),
 }
-_GATE: Final[Form] = {
-    **dict.fromkeys(("met", "overruled"), TRUTH),
-    "failure": Maybe(TEXT),
-    **dict.fromkeys(("min_overlap_at_50", "max_recall_at_50_loss"), NUMBER),
-    "lost_users": COUNT,
+_LIMITS: Final = (
+    *("min_overlap", "max_recall_loss", "max_ndcg_loss", "max_item_shift"),
+    *("max_recall_share", "max_ndcg_share", "allowed_recall_loss", "allowed_ndcg_loss"),
+)
+_PARITY: Final[Mapping[str, Form]] = {
+    **dict.fromkeys(("users", "cutoff", "identical_users"), COUNT),
+    "reference": TEXT,
+    "overlap": MapOf({"mean": Maybe(NUMBER), "lowest": Maybe(NUMBER)}),
+    "change": MapOf(
+        {**dict.fromkeys(("before", "after"), Maybe(NUMBER)), "delta": MapOf(Maybe(NUMBER))},
+    ),
+    "item_shift": NUMBER,
+    "certain": TRUTH,
+    "exact_users": Maybe(COUNT),
+    "first_difference": Maybe(NUMBER),
+    **dict.fromkeys(("metrics_before", "metrics_after"), METRICS),
+    "by_popularity": MapOf(
+        {**dict.fromkeys(("items", "users"), COUNT), **dict.fromkeys(("before", "after"), Maybe(NUMBER))}
+    ),
+    "gate": {
+        **dict.fromkeys(("met", "overruled"), TRUTH),
+        "failure": Maybe(TEXT),
+        **dict.fromkeys(_LIMITS, NUMBER),
+        "lost_users": COUNT,
+    },
 }
 QUALITY: Final[Mapping[str, Form]] = {
     "cutoff": COUNT,
     "chain": ListOf(
         {
-            "stage": TEXT,
-            "name": TEXT,
+            **dict.fromkeys(("stage", "name", "knows"), TEXT),
             "bytes": Maybe(COUNT),
             "valid": Maybe(METRICS),
             "test": Maybe(METRICS),
         }
     ),
-    "parity": {
-        "users": COUNT,
-        "reference": TEXT,
-        "overlap": MapOf({"mean": Maybe(NUMBER), "lowest": Maybe(NUMBER)}),
-        "change": MapOf({"before": Maybe(NUMBER), "after": Maybe(NUMBER)}),
-        "exact_users": Maybe(COUNT),
-        "by_popularity": MapOf(
-            {**dict.fromkeys(("items", "users"), COUNT), **dict.fromkeys(("before", "after"), Maybe(NUMBER))}
-        ),
-        "gate": _GATE,
-    },
+    "parity": _PARITY,
+    "fold_in": _PARITY,
 }
 _CUTOFFS: Final = (1, 2, 3, 5, 10, 20, 50)
 _MEMORY: Final = MapOf(Maybe(COUNT))

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from device_bench.guard import add_guard_options, guard_of
 from device_bench.options import add_check_options, add_run_options
 from recpress_edge import __version__
 from recpress_edge.core.errors import OUT_OF_MEMORY, RecPressError, told_by_system
 from recpress_edge.core.printable import json_text, printable
 from recpress_edge.core.terminal import any_encoding, print_error, stdout_encoding
+from recpress_edge.device.guard import add_guard_options, guard_of
 
 EXIT_CODES = (
     "exit codes: 0 ok · 1 failed · 2 wrong usage · 3 budget missed, limit not survived · "

@@ -11,11 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from device_bench.guard import Guard
 from device_bench.lanes.targets import Target, lane_module
 from device_bench.options import request_of
-from device_bench.protocol import self_test_apart
-from device_bench.runtimes.opening import check_format
 from device_bench.show import labelled, record_lines
 from recpress_edge.core import gate
 from recpress_edge.core.bundle import open_bundle
@@ -26,6 +23,9 @@ from recpress_edge.core.results import add_record, read_records, record_text, wr
 from recpress_edge.core.survival import SURVIVED
 from recpress_edge.core.terminal import stdout_encoding
 from recpress_edge.core.units import format_bytes
+from recpress_edge.device.apart import self_test_apart
+from recpress_edge.device.guard import Guard
+from recpress_edge.device.runtime import check_format
 
 RECORD_BYTES: Final = 16 * 2**20
 """What a record may take on the disk; most take a tenth of it."""

@@ -24,13 +24,13 @@ from records import as_counted, judged, make_record, with_pauses
 
 from device_bench.__main__ import main
 from device_bench.lanes import host
-from device_bench.selftest import verify_bundle
 from device_bench.show import record_lines
 from recpress_edge.core.bundle import open_bundle
 from recpress_edge.core.files import sha256_bytes, sha256_file
 from recpress_edge.core.metrics import ndcg_at_k, recall_at_k
 from recpress_edge.core.results import differences, figure, read_record
 from recpress_edge.core.rng import stream
+from recpress_edge.device.verify import verify_bundle
 from recpress_export.package import export_bundle
 from recpress_export.parity import Gate
 from recpress_export.quantize import RECIPES
@@ -426,7 +426,7 @@ def test_a_delegate_for_another_format_is_refused(pristine, tmp_path):
 
 def test_self_test_of_a_tflite_bundle_loads_no_other_runtime(tflite):
     code = (
-        "import sys; from device_bench.selftest import verify_bundle; from pathlib import Path; "
+        "import sys; from recpress_edge.device.verify import verify_bundle; from pathlib import Path; "
         "found = verify_bundle(Path(sys.argv[1])); print(len(found.test.users), 'answers as expected'); "
         "assert 'onnxruntime' not in sys.modules and 'ai_edge_litert' in sys.modules"
     )

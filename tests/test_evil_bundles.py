@@ -22,18 +22,18 @@ from records import make_record
 from updates import exported
 
 from device_bench import protocol
-from device_bench.guard import Guard
-from device_bench.ids import Recommender
-from device_bench.process import Program, WorkerError, WorkerMemoryError, WorkerTimeoutError, ask
-from device_bench.protocol import self_test_apart
-from device_bench.runtimes import tables
-from device_bench.runtimes.onnx_runtime import OnnxRuntime
-from device_bench.runtimes.reference_file import FileReference
-from device_bench.selftest import verify_bundle
 from recpress_edge.core.bundle import open_bundle
 from recpress_edge.core.errors import ArtifactError, DataError
 from recpress_edge.core.files import read_json
 from recpress_edge.core.model_file import check_model_file
+from recpress_edge.device import tables
+from recpress_edge.device.apart import self_test_apart
+from recpress_edge.device.guard import Guard
+from recpress_edge.device.onnx_runtime import OnnxRuntime
+from recpress_edge.device.process import Program, WorkerError, WorkerMemoryError, WorkerTimeoutError, ask
+from recpress_edge.device.recommender import Recommender
+from recpress_edge.device.reference_file import FileReference
+from recpress_edge.device.verify import verify_bundle
 from recpress_export.catalogue import read_changes
 
 SMALL = Guard(memory_bytes=2**30, time_s=10)
@@ -395,7 +395,7 @@ def test_hostile_text_in_records_reaches_no_terminal(tmp_path):
         ("device_bench", ["check", "run.json", "--budget", "budgets.toml"]),
     ):
         done = run(module, *words, cwd=tmp_path)
-        assert "Traceback" not in done.stderr
+        assert "Traceback" not in done.stderr, done.stderr
         assert steers(done.stdout + done.stderr) == [], words
         assert not re.search(r"^PASSED", done.stdout, re.M), words
 

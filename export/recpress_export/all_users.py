@@ -3,11 +3,11 @@
 import tempfile
 from pathlib import Path
 
-from device_bench.runtimes.opening import open_runtime
-from device_bench.runtimes.reference import ReferenceRuntime
 from recpress_edge.core.bundle import Evaluation
 from recpress_edge.core.contract import Contract
 from recpress_edge.core.files import sha256_file, write_atomic
+from recpress_edge.device.reference import ReferenceRuntime
+from recpress_edge.device.runtime import open_runtime
 from recpress_export.arrays import Student
 from recpress_export.closing import Ending, Made, finish
 from recpress_export.exactness import (

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from device_bench.runtimes.reference_file import rounded_rows
-from device_bench.runtimes.tables import QMAX
 from recpress_edge.core.bundle import HISTORY, Contract, Evaluation
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import read_json, sha256_bytes
+from recpress_edge.device.reference_file import rounded_rows
+from recpress_edge.device.tables import QMAX
 from recpress_export.arrays import Student, check_table
 from recpress_export.graph import (
     FoldHistory,

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from device_bench.runtimes.tables import INT4_ZERO_POINT
+from recpress_edge.device.tables import INT4_ZERO_POINT
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]

@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from device_bench.runtimes.tables import QMAX
 from recpress_edge.core.errors import ArtifactError, unknown_name
+from recpress_edge.device.tables import QMAX
 from recpress_export.item_scale import (
     INT4_QMAX,
     balance_dimensions,

@@ -8,11 +8,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from device_bench.runtimes.reference import ReferenceRuntime
-from device_bench.runtimes.tables import QMAX, read_tables
 from recpress_edge.core.bundle import Bundle
 from recpress_edge.core.contract import HISTORY, Contract
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError
+from recpress_edge.device.reference import ReferenceRuntime
+from recpress_edge.device.tables import QMAX, read_tables
 from recpress_export.contents import read_contents
 from recpress_export.formats import write_model
 from recpress_export.graph import Graph, describe, describe_int8

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from exports import make_contract, random_tables
 
-from device_bench.runtimes.opening import Runtime, open_runtime
 from recpress_edge.core.bundle import SINGLE_USER
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.device.runtime import Runtime, open_runtime
 from recpress_export.arrays import Student
 from recpress_export.formats import FORMATS, writer_of
 from recpress_export.graph import describe, describe_int8

@@ -6,9 +6,9 @@ from exports import make_graph
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device_bench.runtimes.litert import LiteRT
-from device_bench.runtimes.onnx_runtime import OnnxRuntime
 from recpress_edge.core.metrics import overlap_by_user
+from recpress_edge.device.litert import LiteRT
+from recpress_edge.device.onnx_runtime import OnnxRuntime
 from recpress_export.formats import write_model
 from recpress_export.history import FoldIn, quantize_history, with_histories
 from recpress_export.item_scale import outliers_shrunk

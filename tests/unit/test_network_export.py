@@ -20,13 +20,13 @@ from network_models import (
 )
 from test_ruined import WithoutMask
 
-from device_bench.runtimes.onnx_runtime import OnnxRuntime
-from device_bench.runtimes.opening import open_runtime
 from recpress_edge.core.bundle import open_bundle
 from recpress_edge.core.contract import Contract
 from recpress_edge.core.errors import ConfigError, GateError, MissingExtraError
 from recpress_edge.core.metrics import judging_cutoff
 from recpress_edge.core.rng import stream
+from recpress_edge.device.onnx_runtime import OnnxRuntime
+from recpress_edge.device.runtime import open_runtime
 from recpress_export import network_bundle, network_recipes, package
 from recpress_export.formats import write_model
 from recpress_export.network.modules import FoldedNeuMF, SASRecOfLength, SASRecPadded

@@ -6,9 +6,9 @@ import pytest
 from exports import ANY_HISTORY, OPEN, make_source, with_fold_in
 
 from device_bench.measure import ranking_quality
-from device_bench.selftest import verify_bundle
 from recpress_edge.core.bundle import EVALUATION_FILE, open_bundle
 from recpress_edge.core.errors import ArtifactError, ConfigError
+from recpress_edge.device.verify import verify_bundle
 from recpress_export.history_bundle import HistoryFill
 from recpress_export.package import export_bundle
 from recpress_export.quantize import RECIPES

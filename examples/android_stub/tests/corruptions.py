@@ -15,11 +15,11 @@ import pytest
 from corrupted_files import contents, evaluations, models, self_tests
 from forging import Change, Manifest, forged
 
-from device_bench.selftest import verify_bundle
 from recpress_edge.core.bundle import MANIFEST
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import sha256_bytes, write_json
 from recpress_edge.core.rng import stream
+from recpress_edge.device.verify import verify_bundle
 
 BASES: Final = ("int8-dim", "fp32", "int8-dim-single-user", "fp32-history")
 FILES: Final = ("CARD.md", "evaluation.npz", "items.txt", "model.onnx", "selftest.json", "users.txt")

@@ -9,12 +9,12 @@ import numpy as np
 from exports import make_source, random_evaluation, source_of, write_student
 from forging import sign
 
-from device_bench.ids import Recommender
 from device_bench.measure import ranking_quality
-from device_bench.selftest import Verified, verify_bundle
 from recpress_edge.core.bundle import Bundle, open_bundle
 from recpress_edge.core.files import write_json
 from recpress_edge.core.rng import stream
+from recpress_edge.device.recommender import Recommender
+from recpress_edge.device.verify import Verified, verify_bundle
 from recpress_edge.distill.fold_in import FoldIn, save_fold_in
 from recpress_export.arrays import read_student
 from recpress_export.catalogue import read_changes

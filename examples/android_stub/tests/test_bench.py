@@ -13,9 +13,9 @@ from phone_log import parse_log
 from phones import write_facts
 
 from device_bench.measure import ranking_quality
-from device_bench.selftest import verify_bundle
 from recpress_edge.core.bundle import open_bundle
 from recpress_edge.core.results import read_record
+from recpress_edge.device.verify import verify_bundle
 
 STUB = Path(__file__).parents[1]
 ROOT = STUB.parents[1]

@@ -58,6 +58,11 @@ class FoldIn:
     facts: Mapping[str, Any]
     """fold_in.json as it stands."""
 
+    @property
+    def rows(self) -> F32:
+        """All that users' vectors are sums of: (I + 1, D)."""
+        return np.concatenate([self.history_emb, self.prior[None]])
+
 
 def read_fold_in(folder: Path, student: Student) -> FoldIn:
     """Read and verify the fold-in beside a model; ArtifactError where it is damaged or another model's."""

@@ -69,7 +69,7 @@ class HistoryFill:
         self, draft: Path, source: Source, recipe: Recipe, gate: Gate, update: Update, *, force: bool
     ) -> Made:
         student = source.student
-        quantized = checked_tables(student, recipe)
+        quantized = checked_tables(student, recipe, self.fold_in.rows)
         self._check_rounding(recipe, quantized)
         histories = made_histories(student.n_items)
         selftest = answer_queries(

@@ -304,7 +304,7 @@ def test_profiles_and_routes_that_a_network_cannot_have(monkeypatch):
     with pytest.raises(ConfigError, match="--user cannot be had of a sasrec"):
         check_network("sasrec", "onnx", None, "u")
     monkeypatch.setattr(network_recipes.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MissingExtraError, match=r"needs litert_torch.*or write ONNX: --format onnx"):
+    with pytest.raises(MissingExtraError, match=r"needs litert_torch.*Or write ONNX: --format onnx"):
         check_route("tflite")
     with pytest.raises(MissingExtraError, match=r"recpress-edge\[neural\]"):
         check_route("onnx")

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TENSORFLOW := .venv-tensorflow
 
-.PHONY: demo test test-armvm test-android test-tensorflow test-litert-torch check bench clean
+.PHONY: demo test test-armvm test-android test-tensorflow test-litert-torch check docs bench clean
 
 demo: $(STAMP)  ## the whole job on the synthetic data set; results in demo/
 	$(BIN)/recpress-edge demo --work demo --force
@@ -34,11 +34,14 @@ check: $(STAMP)  ## format, lint, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(STAMP)  ## the site in docs/_build/html, offline, warnings as errors
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
 bench: $(STAMP)  ## speed of the exact fast forms against the plain definitions (needs RECPRESS_DATA_DIR)
 	$(BIN)/python benchmarks/topology_speed.py
 
 clean:
-	rm -rf $(VENV) $(TENSORFLOW) demo
+	rm -rf $(VENV) $(TENSORFLOW) demo docs/_build
 
 # torch first and from the constraints file: without it pip takes gigabytes of CUDA packages.
 $(STAMP): pyproject.toml constraints.txt

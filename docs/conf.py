@@ -22,6 +22,7 @@ nitpicky = True
 nitpick_ignore_regex = [  # what other projects document, whose inventories are not at hand offline
     (r"py:.*", r"(collections|numpy|pathlib|typing|np|NDArray|F32|F64|I32|I64)\b.*")
 ]
+autodoc_class_signature = "separated"
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 

@@ -22,7 +22,9 @@ nitpicky = True
 nitpick_ignore_regex = [  # what other projects document, whose inventories are not at hand offline
     (r"py:.*", r"(collections|numpy|pathlib|typing|np|NDArray|F32|F64|I32|I64)\b.*")
 ]
-autodoc_class_signature = "separated"
+nitpick_ignore = [
+    ("py:class", "recpress_edge.device.runtime.Runtime")
+]  # how Recommender.of is made: not public
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 

@@ -14,7 +14,7 @@ from recpress_edge.core import layout
 from recpress_edge.core.budget import Budget
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import check_free, write_atomic
-from recpress_edge.core.lines import columns, hanging
+from recpress_edge.core.terminal import hanging, text_width
 from recpress_edge.core.units import format_bytes, parse_duration, parse_size
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def variants_table(section: "Section") -> str:
     labels = [placed.point.label for placed in section.placed]
     named = [[label, *row] for label, row in zip(labels, rows, strict=True)]
     lines = layout.columns(["variant", *figures], named, None).split("\n")
-    apart = max(map(len, lines)) > columns()
+    apart = max(map(len, lines)) > text_width()
     if apart:
         lines = layout.columns(["", *figures], [["", *row] for row in rows], None).split("\n")
     made = lines[:2]

@@ -152,7 +152,7 @@ def log(bundle) -> list[str]:
     return re.sub(r'"bundle":"[0-9a-f]{64}"', f'"bundle":"{bundle.digest}"', text).splitlines()
 
 
-PROTOCOL = bench_record.Protocol(k=20, processes=1, queries=10, seconds=0.0, seed=0)
+PROTOCOL = bench_record.Protocol(k=20, processes=1, queries=10, seconds=0.0, seed=0, pause_ns=0)
 
 
 def record_of(bundle, log, facts, protocol=PROTOCOL):

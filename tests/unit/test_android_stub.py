@@ -164,7 +164,7 @@ def test_a_log_becomes_a_record(bundle, log, tmp_path):
     jsonschema.validate(record, json.loads((ROOT / "schemas/bench-1.schema.json").read_text()))
     assert record["basis"] == "measured"
     assert record["software"]["android"] == "14 (API 34)"
-    assert record["device"]["id"] == "example-phone-1-4c-8g"
+    assert record["device"]["id"] == "example-phone-1-4c-8g-d0b-r4p1-asimddp"
     assert (record["device"]["arch"], record["device"]["bits"]) == ("aarch64", 64)
     assert record["state"]["after"]["temp_c"] == 41.2
     assert "10 queries: the full protocol asks for at least 1000" in record["warnings"]

@@ -3,8 +3,8 @@
     nice -n 10 python examples/android_stub/tests/fuzz_java.py --count 100000 --seconds 480 \\
         --out benchmarks/results/java-fuzz.json
 
-The result says how many were tried until the time was over. What Fuzz.java leaves out: a changed model that
-passes the check of its file is not run, since the runtime is native code. Exit code 1 where there is a finding.
+The result says how many were tried until the time was over. What is left out: a changed model that
+passes the check of its file is not run, since the runtime is native code. Exit code 1 says: a finding.
 """
 
 import argparse

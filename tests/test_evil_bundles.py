@@ -208,6 +208,7 @@ def test_an_item_outside_the_catalogue_is_an_error_never_a_wrong_name(folder, sh
         (-1e-9, "'score_tolerance' is -1e-09"),
         (1e6, "would test nothing"),
         (1.0, "would test nothing"),
+        (10**400, "'score_tolerance' is 1000000"),
     ],
 )
 def test_a_tolerance_that_tests_nothing_is_refused(folder, tolerance, says):
@@ -490,3 +491,9 @@ def test_mutated_bundles_and_records_find_nothing(first, tmp_path):
     assert run.findings == []
     assert run.counts["in process"]["refused"] >= 20
     assert run.counts["in process"]["accepted"] >= 1
+
+
+def test_a_number_that_no_float_holds_is_refused_by_name(folder):
+    resign(folder, lambda manifest: manifest["quality"].update(cutoff=10**400))
+    with pytest.raises(ArtifactError, match=r"holds a number beyond 9e\+18"):
+        verify_bundle(folder)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,8 @@ MAX_ENTITIES: Final = 2**31 - 1
 MAX_TOLERANCE: Final = 0.02
 """Of scores that are not exact: as a share of the self-test's largest."""
 MAX_TENSOR_NAME: Final = 256
+LARGEST_TOLERANCE: Final = 2.0**128
+"""Beyond every float32, as scores are."""
 _LATER_FIELDS: Final = ("retired", "seen_capacity", "history_length")
 """Of the contract: bundles were written before these were known."""
 
@@ -152,7 +153,7 @@ def _check_names(where: Path, contract: Contract) -> None:
 def _check_tolerance(where: Path, contract: Contract) -> None:
     """Against the scores it is held by check_score_tolerance, once these are known."""
     tolerance = contract.score_tolerance
-    if not (0 <= tolerance < math.inf) or (contract.exact and tolerance):
+    if not (0 <= tolerance < LARGEST_TOLERANCE) or (contract.exact and tolerance):
         raise ArtifactError(
             f"{where}: contract field 'score_tolerance' is {tolerance!r}, "
             f"expected {'0, since it is exact' if contract.exact else 'a number of at least 0'}",

@@ -14,6 +14,8 @@ MAX_TEXT: Final = 10_000
 """Characters of one text: a command line of many paths is long, a page is longer."""
 MAX_NESTING: Final = 24
 MAX_VALUES: Final = 1_000_000
+LARGEST: Final = 2**63
+"""No count, size or time is as large, and floats hold what is smaller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +210,8 @@ def check_plain(where: str, facts: Any) -> None:
             raise ArtifactError(f"{where} holds a text of {len(value):,} characters", fault="field")
         if isinstance(value, float) and not math.isfinite(value):
             raise ArtifactError(f"{where} holds {value}, which is no figure", fault="field")
+        if isinstance(value, int) and abs(value) >= LARGEST:
+            raise ArtifactError(f"{where} holds a number beyond {LARGEST:.0e}", fault="field")
         if isinstance(value, dict):
             waiting += [(entry, depth + 1) for pair in value.items() for entry in pair]
         elif isinstance(value, list):

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from corrupted_files import contents, evaluations, models, self_tests
 from forging import Change, Manifest, forged
+from hostile import hostile
 
 from recpress_edge.core.bundle import MANIFEST
 from recpress_edge.core.errors import ArtifactError
@@ -69,6 +70,7 @@ def corruptions() -> Iterator[tuple[str, Change]]:
     yield from self_tests()
     yield from evaluations()
     yield from models()
+    yield from hostile()
 
 
 def flip_bit(name: str, folder: Path, rng: np.random.Generator) -> None:

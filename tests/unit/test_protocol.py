@@ -14,7 +14,7 @@ import psutil
 import pytest
 from bundles import make_bundle
 
-from device_bench import measure, process, protocol
+from device_bench import measure, protocol
 from device_bench.__main__ import build_parser
 from device_bench.lanes.targets import lane_module, parse_target
 from device_bench.measure import BlockTimer, Job, ranking_metrics
@@ -22,6 +22,7 @@ from device_bench.options import Protocol, Request, request_of
 from device_bench.process import run_worker
 from recpress_edge.core.bundle import Evaluation
 from recpress_edge.core.errors import ArtifactError, ConfigError
+from recpress_edge.device import process as device_process
 from recpress_edge.device import verify
 from recpress_edge.device.onnx_runtime import OnnxRuntime
 from recpress_edge.device.process import WorkerError
@@ -375,7 +376,7 @@ def test_a_worker_that_takes_too_long_is_stopped(bundle):
     ],
 )
 def test_a_worker_that_crashes(bundle, monkeypatch, program, says):
-    monkeypatch.setattr(process, "_START", f"import sys; sys.stdin.read(); {program}")
+    monkeypatch.setattr(device_process, "_START", f"import sys; sys.stdin.read(); {program}")
     with pytest.raises(WorkerError, match=says):
         run_worker("idle", job_of(bundle), 60)
 

@@ -85,7 +85,7 @@ public final class Benchmark {
             memory(log, "model");
             log.samples("query", warm.query.samples(), warm.query.size());
             log.samples("end_to_end", warm.endToEnd.samples(), warm.endToEnd.size());
-            log.put("quality", RankingQuality.measure(recommender, bundle));
+            log.put("quality", RankingQuality.measure(recommender, evaluation));
         } finally {
             recommender.close();
         }

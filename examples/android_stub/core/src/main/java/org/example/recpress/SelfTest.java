@@ -141,7 +141,7 @@ public final class SelfTest {
         return null;
     }
 
-    /** Items whose scores tie within the tolerance may change places; see recpress_edge/device/verify.py. */
+    /** Items whose scores tie within the tolerance may change places; see device_bench/selftest.py. */
     private static String differenceBeyondTies(Answer got, long[] want, double[] wantScores, double tolerance) {
         if (got.size() != want.length) {
             return got.size() + " items, expected " + want.length;

@@ -152,6 +152,7 @@ def test_a_missing_contract_field_is_named(folder, field):
         ("dim", True, "wrong type"),
         ("exact", 1, "wrong type"),
         ("score_tolerance", "0", "wrong type"),
+        ("score_tolerance", 10**400, "'score_tolerance' is 1000"),
         ("tie_rule", "random", "tie rule"),
         ("model_file", "other.onnx", "lists no 'other.onnx'"),
     ],

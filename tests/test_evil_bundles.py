@@ -495,5 +495,5 @@ def test_mutated_bundles_and_records_find_nothing(first, tmp_path):
 
 def test_a_number_that_no_float_holds_is_refused_by_name(folder):
     resign(folder, lambda manifest: manifest["quality"].update(cutoff=10**400))
-    with pytest.raises(ArtifactError, match=r"holds a number beyond 9e\+18"):
+    with pytest.raises(ArtifactError, match="holds a number of more than 64 bits"):
         verify_bundle(folder)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +26,6 @@ MAX_ENTITIES: Final = 2**31 - 1
 MAX_TOLERANCE: Final = 0.02
 """Of scores that are not exact: as a share of the self-test's largest."""
 MAX_TENSOR_NAME: Final = 256
-LARGEST_TOLERANCE: Final = 2.0**128
-"""Beyond every float32, as scores are."""
 _LATER_FIELDS: Final = ("retired", "seen_capacity", "history_length")
 """Of the contract: bundles were written before these were known."""
 
@@ -153,7 +152,7 @@ def _check_names(where: Path, contract: Contract) -> None:
 def _check_tolerance(where: Path, contract: Contract) -> None:
     """Against the scores it is held by check_score_tolerance, once these are known."""
     tolerance = contract.score_tolerance
-    if not (0 <= tolerance < LARGEST_TOLERANCE) or (contract.exact and tolerance):
+    if not (0 <= tolerance <= sys.float_info.max) or (contract.exact and tolerance):
         raise ArtifactError(
             f"{where}: contract field 'score_tolerance' is {tolerance!r}, "
             f"expected {'0, since it is exact' if contract.exact else 'a number of at least 0'}",

@@ -15,7 +15,7 @@ from typing import Final
 
 from recpress_edge.core.bundle import ALL_USERS, MANIFEST, Bundle, open_bundle
 from recpress_edge.core.errors import ArtifactError, RecPressError
-from recpress_edge.core.files import new_directory
+from recpress_edge.core.files import check_ours, new_directory
 from recpress_edge.core.printable import one_line
 from recpress_edge.core.units import format_bytes
 from recpress_edge.device.apart import self_test_apart
@@ -47,6 +47,7 @@ def files_of(bundle: Bundle) -> list[Path]:
 
 def into_assets(bundle: Bundle, target: Path) -> None:
     """Replaces what is there in one step."""
+    check_ours(target, MANIFEST)
     with new_directory(target, force=True) as draft:
         for path in files_of(bundle):
             shutil.copyfile(path, draft / path.name)

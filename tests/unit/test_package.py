@@ -297,9 +297,9 @@ def test_target_check(source, tmp_path):
 
 def test_a_file_at_the_target_is_not_lost(source, tmp_path):
     (tmp_path / "b").write_text("mine")
-    with pytest.raises(ConfigError, match="--force"):
+    with pytest.raises(ConfigError, match="is a file, and a folder is written"):
         check_target(tmp_path / "b", "htd_dim6-int8", "toy", force=False)
-    with pytest.raises(ConfigError, match="--force"):
+    with pytest.raises(ConfigError, match="is a file, and a folder is written"):
         export_bundle(source, INT8, tmp_path / "b", gate=OPEN_GATE)
     assert (tmp_path / "b").read_text() == "mine"
 

@@ -131,10 +131,11 @@ def _check_writable(folder: Path, bundles: int) -> None:
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
-    free = shutil.disk_usage(folder).free
-    if free < RECORD_BYTES * bundles:
+    disk = shutil.disk_usage(folder)
+    # A file system without a size, such as an initramfs, says nothing of what is free.
+    if disk.total and disk.free < RECORD_BYTES * bundles:
         raise StorageError(
-            f"{folder} has {format_bytes(free)} free; {bundles} records may take "
+            f"{folder} has {format_bytes(disk.free)} free; {bundles} records may take "
             f"{format_bytes(RECORD_BYTES * bundles)}. Nothing was measured; free space "
             "or choose another folder."
         )

@@ -10,8 +10,6 @@ from recpress_edge.core.bundle import Contract, Evaluation
 from recpress_edge.core.files import sha256_bytes, write_json
 from recpress_edge.core.metrics import judging_cutoff
 from recpress_edge.core.rng import stream
-from recpress_edge.distill.fold_in import FoldIn as Learned
-from recpress_edge.distill.fold_in import save_fold_in
 from recpress_export.arrays import MODEL_FACTS, MODEL_FILE, MODEL_SCHEMA, Student, read_student
 from recpress_export.graph import Graph, contract_for, describe, describe_int8
 from recpress_export.history import read_fold_in
@@ -122,7 +120,10 @@ def make_graph(recipe: str, user_emb: np.ndarray, item_emb: np.ndarray, file_for
 
 
 def with_fold_in(folder, source):
-    """A drawn fold-in beside the model, as training would leave it."""
+    """A drawn fold-in beside the model, as training would leave it. Only this needs torch."""
+    from recpress_edge.distill.fold_in import FoldIn as Learned
+    from recpress_edge.distill.fold_in import save_fold_in
+
     rng, student = stream(0, "test fold-in"), source.student
     learned = Learned(
         rng.standard_normal((student.n_items, student.dim), np.float32),

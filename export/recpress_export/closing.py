@@ -88,7 +88,7 @@ def finish(
     digest = write_manifest(draft, ending.name, ending.contract, ending.provenance, quality)
     _check_written(draft, source, ending, test)
     if failure and not force:
-        raise gate_error(failure, recipe.name)
+        raise gate_error(failure, recipe.name, of_history=of_file is None)
     errors = None
     if isinstance(source, Source) and ending.quantized:
         errors = error_stats(source.student.user_emb, source.student.item_emb, ending.quantized)

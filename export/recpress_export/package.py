@@ -10,9 +10,9 @@ from typing import Final, Protocol
 
 from device_bench.runtimes.opening import open_runtime
 from device_bench.selftest import check_answers
-from recpress_edge.core.bundle import Bundle, open_bundle
+from recpress_edge.core.bundle import MANIFEST, Bundle, open_bundle
 from recpress_edge.core.errors import ArtifactError, ConfigError, GateError, RecPressError, StorageError
-from recpress_edge.core.files import new_directory, storage_errors
+from recpress_edge.core.files import check_ours, new_directory, storage_errors
 from recpress_export.all_users import fill_all_users
 from recpress_export.closing import Made
 from recpress_export.parity import Gate, Parity, Update, silent
@@ -44,6 +44,7 @@ def check_target(target: Path, name: str, dataset: str, *, force: bool) -> None:
     with storage_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent)).rmdir()
+    check_ours(target, MANIFEST)
     if target.exists() and not force:
         try:
             there = open_bundle(target)
@@ -92,6 +93,7 @@ def export_bundle(
 
 def publish(make: Callable[[Path], Made], target: Path, *, force: bool) -> Exported:
     """``make`` a draft, open it again, run its self-test, and only then let it appear at ``target``."""
+    check_ours(target, MANIFEST)
     unchanged = False
     with contextlib.suppress(_UnchangedError), new_directory(target, force=True) as draft:
         try:

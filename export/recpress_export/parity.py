@@ -298,10 +298,14 @@ def gate_facts(gate: Gate, parity: Parity, failure: str | None, *, overruled: bo
     return dataclasses.asdict(gate) | allowed | facts
 
 
-def gate_error(failure: str, recipe: str) -> GateError:
-    """What the user is told where the gate is not met."""
-    advice = " A plain export (fp32) keeps the ranking; so may another recipe, seed or dim."
-    advice = "" if recipe == "fp32" else advice
+def gate_error(failure: str, recipe: str, *, of_history: bool = False) -> GateError:
+    """What the user is told where the gate is not met; ``of_history``: it is lost before any rounding."""
+    if of_history:
+        advice = " --profile all-users holds the user table itself; another seed or dim may lose less."
+    elif recipe == "fp32":
+        advice = ""
+    else:
+        advice = " A plain export (fp32) keeps the ranking; so may another recipe, seed or dim."
     return GateError(
         f"parity gate failed: {failure}.{advice} --force publishes it all the same, and the bundle says so."
     )

@@ -26,7 +26,7 @@ from recpress_edge.core.bundle import (
     write_manifest,
 )
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError, GateError
-from recpress_edge.core.files import canonical_json, new_directory, write_atomic
+from recpress_edge.core.files import canonical_json, check_ours, new_directory, write_atomic
 from recpress_edge.core.metrics import recall_at_k, telling_cutoff
 from recpress_edge.core.printable import printable_facts
 from recpress_export.card import write_card
@@ -98,7 +98,10 @@ def update_bundle(
 
 
 def _place_for(old: Bundle, target: Path | None, *, force: bool) -> contextlib.AbstractContextManager[Path]:
-    return next_version(old) if target is None else new_directory(target, force=force)
+    if target is None:
+        return next_version(old)
+    check_ours(target, MANIFEST)
+    return new_directory(target, force=force)
 
 
 def _updates(bundle: Bundle) -> list[Any]:

@@ -58,12 +58,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _update(args: argparse.Namespace) -> int:
-    from recpress_edge.core.files import check_free
+    from recpress_edge.core.bundle import MANIFEST
+    from recpress_edge.core.files import check_free, check_ours
     from recpress_export.catalogue import place, read_changes
     from recpress_export.stored import read_stored, store_rows
     from recpress_export.update import update_bundle
 
     if args.out is not None:
+        check_ours(args.out, MANIFEST)
         check_free(args.out, force=args.force)
     changes = read_changes(args.items)
     if args.dry_run:

@@ -166,6 +166,23 @@ def check_free(target: Path, *, force: bool) -> None:
         raise ConfigError(f"{target} exists already. Choose another --out, or add --force to replace it.")
 
 
+def check_ours(target: Path, marker: str) -> None:
+    """Refuse to replace what no command of ours wrote, forced or not: a file, or a folder without ``marker``.
+
+    An empty folder, and nothing at all, may become ours.
+    """
+    with storage_errors(target):
+        if not target.exists() or (target / marker).is_file():
+            return
+        if not target.is_dir():
+            raise ConfigError(f"{target} is a file, and a folder is written. Choose another name.")
+        if any(target.iterdir()):
+            raise ConfigError(
+                f"{target} is a folder without {marker}: what is in it was not written by this command and "
+                "is not replaced, not with --force either. Choose another name, or empty it yourself."
+            )
+
+
 @contextlib.contextmanager
 def new_directory(target: Path, *, force: bool) -> Iterator[Path]:
     """A folder to fill that becomes ``target`` in one rename when the block ends without error.

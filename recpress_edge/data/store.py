@@ -15,7 +15,14 @@ from typing import Any, Final
 import numpy as np
 
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError
-from recpress_edge.core.files import new_directory, read_json, sha256_bytes, write_atomic, write_json
+from recpress_edge.core.files import (
+    check_ours,
+    new_directory,
+    read_json,
+    sha256_bytes,
+    write_atomic,
+    write_json,
+)
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.data.prepare import Prepared
 
@@ -39,6 +46,7 @@ def dataset_path(work: Path, name: str) -> Path:
 def check_new(work: Path, name: str, *, force: bool) -> Path:
     """The folder a new data set will take; an existing one is a ConfigError unless forced."""
     target = dataset_path(work, name)
+    check_ours(target, "manifest.json")
     if target.exists() and not force:
         raise ConfigError(
             f"data set {name!r} exists already, in {target}. "

@@ -10,7 +10,7 @@ from exports import random_tables
 from jsonschema import Draft202012Validator
 
 from device_bench.protocol import gate_warnings
-from recpress_edge.cli import EXTRA_OF, Parser, export
+from recpress_edge.cli import EXTRA_OF, Parser, export, main
 from recpress_edge.core.bundle import open_bundle
 from recpress_edge.core.errors import ConfigError, GateError, RecPressError, StorageError
 from recpress_edge.data.synthetic import synthetic
@@ -256,3 +256,12 @@ def test_the_real_thing_from_an_interaction_log(run, data, tmp_path, monkeypatch
     items, _ = OnnxRuntime(bundle.model_path, bundle.contract).recommend(0, np.array([], np.int64), 5)
     assert items.size == 5
     assert Path(bundle.folder / "CARD.md").read_text().startswith("# bpr_dim4-int8")
+
+
+def test_a_folder_of_the_users_own_is_never_replaced(tmp_path):
+    thesis = tmp_path / "own" / "thesis.txt"
+    thesis.parent.mkdir()
+    thesis.write_text("years of work")
+    command = ["export", "--student", "pop", "--work", str(tmp_path), "--out", str(thesis.parent), "--force"]
+    assert main(command) == 2
+    assert thesis.read_text() == "years of work"

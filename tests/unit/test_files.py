@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from recpress_edge.core import files
-from recpress_edge.core.files import new_directory, scratch_folder, write_atomic, write_new
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.files import check_ours, new_directory, scratch_folder, write_atomic, write_new
 
 
 @pytest.fixture
@@ -92,3 +93,18 @@ def test_what_a_killed_process_left_is_removed_and_what_runs_is_not(tmp_path, mo
             one.kill()
             one.wait()
             one.stdout.close()
+
+
+def test_only_what_is_ours_may_be_replaced(tmp_path):
+    thesis = tmp_path / "own" / "thesis.txt"
+    thesis.parent.mkdir()
+    thesis.write_text("years of work")
+    with pytest.raises(ConfigError, match="not replaced, not with --force"):
+        check_ours(thesis.parent, "bundle.json")
+    with pytest.raises(ConfigError, match="is a file"):
+        check_ours(thesis, "bundle.json")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / "bundle.json").write_text("{}")
+    for free in ("empty", "bundle", "missing"):
+        check_ours(tmp_path / free, "bundle.json")

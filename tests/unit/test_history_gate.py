@@ -89,8 +89,12 @@ def test_a_fold_in_that_is_not_the_tables_is_refused(source, recipe, tmp_path):
 
     drawn = stream(1, "another").standard_normal(right.history_emb.shape, np.float32)
     wrong = dataclasses.replace(right, history_emb=drawn)
-    with pytest.raises(GateError, match=f"from their train items {N_USERS} validation users get .* --force"):
+    with pytest.raises(
+        GateError, match=f"from their train items {N_USERS} validation users get .* --force"
+    ) as told:
         exported(source, wrong, recipe, tmp_path / "wrong")
+    assert "--profile all-users holds the user table" in str(told.value)
+    assert "plain export" not in str(told.value)  # fp32 loses as much
     assert not (tmp_path / "wrong").exists()
     forced = exported(source, wrong, recipe, tmp_path / "forced", force=True).bundle
     assert not forced.quality["fold_in"]["gate"]["met"]

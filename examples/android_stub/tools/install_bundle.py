@@ -17,7 +17,7 @@ from device_bench.guard import STANDARD, Guard, add_guard_options, guard_of
 from device_bench.protocol import self_test_apart
 from recpress_edge.core.bundle import ALL_USERS, MANIFEST, Bundle, open_bundle
 from recpress_edge.core.errors import ArtifactError, RecPressError
-from recpress_edge.core.files import new_directory
+from recpress_edge.core.files import check_ours, new_directory
 from recpress_edge.core.printable import one_line
 from recpress_edge.core.units import format_bytes
 
@@ -47,6 +47,7 @@ def files_of(bundle: Bundle) -> list[Path]:
 
 def into_assets(bundle: Bundle, target: Path) -> None:
     """Replaces what is there in one step."""
+    check_ours(target, MANIFEST)
     with new_directory(target, force=True) as draft:
         for path in files_of(bundle):
             shutil.copyfile(path, draft / path.name)

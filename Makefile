@@ -16,7 +16,7 @@ $(1) -m pip install --quiet --retries 2 --timeout 30 --constraint constraints.tx
 $(1) -c 'import importlib.metadata as m; print("torch: version", m.version("torch"))'
 endef
 
-.PHONY: demo test test-armvm test-android test-tensorflow test-litert-torch check bench mutation clean
+.PHONY: demo test test-armvm test-android test-tensorflow test-litert-torch check docs bench mutation clean
 
 demo: $(STAMP)  ## the whole job on the synthetic data set; results in demo/
 	$(BIN)/recpress-edge demo --work demo --force
@@ -45,6 +45,9 @@ check: $(STAMP)  ## format, lint, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(STAMP)  ## the site in docs/_build/html, offline, warnings as errors
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
 bench: $(STAMP)  ## speed of the exact fast forms against the plain definitions (needs RECPRESS_DATA_DIR)
 	$(BIN)/python benchmarks/topology_speed.py
 
@@ -54,7 +57,7 @@ mutation: $(STAMP)  ## how many wrong programs the tests notice; goes on where i
 	$(BIN)/python benchmarks/mutation.py --minutes $(MINUTES)
 
 clean:
-	rm -rf $(VENV) $(TENSORFLOW) demo
+	rm -rf $(VENV) $(TENSORFLOW) demo docs/_build
 
 # torch first: as a dependency of the rest it would come from PyPI, with gigabytes of CUDA packages.
 $(STAMP): pyproject.toml constraints.txt

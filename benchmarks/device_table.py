@@ -29,8 +29,6 @@ from device_bench.measure import BlockTimer, ranking_metrics
 from device_bench.options import TIMEOUT_S, Protocol
 from device_bench.process import run_worker
 from device_bench.protocol import job_of
-from device_bench.runtimes.opening import Runtime, open_runtime
-from device_bench.selftest import check_answers
 from recpress_edge.cli import main as recpress_edge
 from recpress_edge.cli.common import table
 from recpress_edge.core.bundle import Bundle, open_bundle
@@ -39,6 +37,8 @@ from recpress_edge.core.files import read_json
 from recpress_edge.core.metrics import overlap_by_user, stated_cutoff
 from recpress_edge.core.results import write_record
 from recpress_edge.core.units import format_bytes, format_ns
+from recpress_edge.device.runtime import Runtime, open_runtime
+from recpress_edge.device.verify import check_answers
 from recpress_edge.training.cache import is_folder
 from recpress_edge.training.store import load_model
 from recpress_export.parity import Lists, rank

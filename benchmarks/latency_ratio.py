@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from device_bench.contention import total
 from device_bench.device import device_facts, software_facts
 from device_bench.measure import DISTINCT_QUERIES, BlockTimer, no_garbage_collection
-from device_bench.runtimes.opening import DELEGATES, Feed, Runtime, open_runtime
-from device_bench.selftest import check_answers
 from recpress_edge.core.bundle import EVALUATION_FILE, Bundle, open_bundle
 from recpress_edge.core.errors import ConfigError, RecPressError
 from recpress_edge.core.files import write_json
 from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import percentile
 from recpress_edge.core.units import format_ns
+from recpress_edge.device.runtime import DELEGATES, Feed, Runtime, open_runtime
+from recpress_edge.device.verify import check_answers
 
 SCHEMA = "recpress.latency-ratio/1"
 BOOTSTRAP_DRAWS = 2000

@@ -25,7 +25,6 @@ from torch import Tensor, nn
 
 from device_bench.device import device_facts, software_facts
 from device_bench.measure import BlockTimer
-from device_bench.runtimes.opening import DELEGATES, Runtime, open_runtime
 from recpress_edge.cli.common import table
 from recpress_edge.core.bundle import Evaluation
 from recpress_edge.core.contract import Contract
@@ -35,6 +34,7 @@ from recpress_edge.core.results import write_record
 from recpress_edge.core.units import format_bytes, format_ns
 from recpress_edge.data.holdout import holdout, sequence_holdout
 from recpress_edge.data.resolve import load_dataset
+from recpress_edge.device.runtime import DELEGATES, Runtime, open_runtime
 from recpress_export.formats import write_model
 from recpress_export.network.onnx_route import traced
 from recpress_export.network_bundle import in_recipe, network_contract, network_graph, trace

@@ -26,9 +26,6 @@ from recording import recorded
 
 from device_bench.device import device_facts, software_facts
 from device_bench.measure import BlockTimer
-from device_bench.runtimes.onnx_runtime import Feed, OnnxRuntime, import_onnxruntime
-from device_bench.runtimes.query import Answer
-from device_bench.selftest import check_answers
 from recpress_edge.cli.common import table
 from recpress_edge.core.bundle import EVALUATION_FILE, Bundle, open_bundle
 from recpress_edge.core.errors import ArtifactError, ConfigError, RecPressError
@@ -36,6 +33,9 @@ from recpress_edge.core.files import write_json
 from recpress_edge.core.metrics import overlap_by_user
 from recpress_edge.core.stats import percentile
 from recpress_edge.core.units import format_ns
+from recpress_edge.device.onnx_runtime import Feed, OnnxRuntime, import_onnxruntime
+from recpress_edge.device.query import Answer
+from recpress_edge.device.verify import check_answers
 
 KEPT_SAMPLES: Final = 50
 """Raw samples of each peer that stay in the record, beside the median of every round."""

@@ -30,14 +30,14 @@ from device_bench.contention import total
 from device_bench.device import device_facts, software_facts
 from device_bench.measure import BlockTimer, no_garbage_collection
 from device_bench.memory import process_memory
-from device_bench.runtimes.onnx_runtime import Feed, OnnxRuntime, import_onnxruntime
-from device_bench.runtimes.reference import ReferenceRuntime
 from recpress_edge.cli.common import table
 from recpress_edge.core.bundle import Contract
 from recpress_edge.core.errors import ArtifactError, RecPressError
 from recpress_edge.core.files import write_json
 from recpress_edge.core.rng import stream
 from recpress_edge.core.units import format_bytes, format_ns
+from recpress_edge.device.onnx_runtime import Feed, OnnxRuntime, import_onnxruntime
+from recpress_edge.device.reference import ReferenceRuntime
 from recpress_export.graph import contract_for, describe_int8
 from recpress_export.onnx_writer import to_onnx
 from recpress_export.quantize import QuantizedTables, quantize_int8_dim, recipe_named

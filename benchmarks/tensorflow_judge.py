@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from recording import recorded
 
 from device_bench.device import device_facts, software_facts
-from device_bench.runtimes.opening import open_runtime
-from device_bench.runtimes.query import Answer
 from recpress_edge.cli.common import table
 from recpress_edge.core.bundle import Bundle, Evaluation, open_bundle
 from recpress_edge.core.errors import ArtifactError, RecPressError
 from recpress_edge.core.results import write_record
+from recpress_edge.device.query import Answer
+from recpress_edge.device.runtime import open_runtime
 from recpress_export.arrays import Student, read_student
 from recpress_export.parity import LIST_LENGTH, Lists, rank
 from recpress_export.quantize import RECIPES, quantize, stored_floats

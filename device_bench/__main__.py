@@ -1,4 +1,4 @@
-"""device_bench run | compare | check | self-test | state: measure a bundle on this machine, judge records."""
+"""device_bench run | compare | check | self-test | ask | state: measure and ask a bundle, judge records."""
 
 import argparse
 import dataclasses
@@ -7,12 +7,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from device_bench.guard import add_guard_options, guard_of
+from device_bench.ask import add_ask_options
 from device_bench.options import add_check_options, add_run_options
 from recpress_edge import __version__
 from recpress_edge.core.errors import OUT_OF_MEMORY, RecPressError, told_by_system
 from recpress_edge.core.printable import json_text, printable
 from recpress_edge.core.terminal import any_encoding, print_error, stdout_encoding
+from recpress_edge.device.guard import add_guard_options, guard_of
 
 EXIT_CODES = (
     "exit codes: 0 ok · 1 failed · 2 wrong usage · 3 budget missed, limit not survived · "
@@ -85,6 +86,11 @@ def build_parser() -> argparse.ArgumentParser:
     add_guard_options(test)
     test.set_defaults(handler=_self_test)
 
+    asking = commands.add_parser("ask", help="one person's recommendations from a bundle", allow_abbrev=False)
+    add_ask_options(asking)
+    asking.add_argument("--json", action="store_true", help="one JSON object instead of lines")
+    asking.set_defaults(handler=_ask)
+
     state = commands.add_parser("state", help="this machine and its state now, as JSON", allow_abbrev=False)
     state.set_defaults(handler=_state)
     return parser
@@ -119,6 +125,12 @@ def _self_test(args: argparse.Namespace) -> int:
     from device_bench.commands import self_test_bundles
 
     return self_test_bundles(args.bundles, guard_of(args))
+
+
+def _ask(args: argparse.Namespace) -> int:
+    from device_bench.ask import ask_bundle
+
+    return ask_bundle(args)
 
 
 def _state(_: argparse.Namespace) -> int:

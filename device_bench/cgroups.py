@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from device_bench.kernel_files import integer_of, text_of
-from device_bench.process import Enclosure
 from recpress_edge.core.errors import RecPressError
+from recpress_edge.device.process import Enclosure
 
 # A long period makes a share of a CPU a long pause: at 20 % and the kernel's 100 ms, p99 becomes 81 ms.
 PERIOD_US: Final = 10_000

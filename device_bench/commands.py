@@ -11,21 +11,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from device_bench.guard import Guard
 from device_bench.lanes.targets import Target, lane_module
 from device_bench.options import request_of
-from device_bench.protocol import self_test_apart
-from device_bench.runtimes.opening import check_format
 from device_bench.show import labelled, record_lines
 from recpress_edge.core import gate
 from recpress_edge.core.bundle import open_bundle
 from recpress_edge.core.errors import ConfigError, GateError, InvalidRunError, StorageError
 from recpress_edge.core.files import check_free, storage_errors
-from recpress_edge.core.printable import json_text, one_line, printable
+from recpress_edge.core.printable import json_text, one_line, printable, printable_facts, printable_lines
 from recpress_edge.core.results import add_record, read_records, record_text, write_record
 from recpress_edge.core.survival import SURVIVED
 from recpress_edge.core.terminal import stdout_encoding
 from recpress_edge.core.units import format_bytes
+from recpress_edge.device.apart import self_test_apart
+from recpress_edge.device.guard import Guard
+from recpress_edge.device.runtime import check_format
 
 RECORD_BYTES: Final = 16 * 2**20
 """What a record may take on the disk; most take a tenth of it."""
@@ -147,11 +147,13 @@ def _report(text: str) -> None:
 def check_records(args: argparse.Namespace) -> int:
     """Hold records against budgets. ``args``: see options.add_check_options, and ``json``."""
     budgets = gate.read_budgets(args.budget, args.only)
-    records, skipped = read_records(args.runs)
+    read, skipped = read_records(args.runs)
+    records = [(path, printable_facts(record)) for path, record in read]
     for line in skipped:
         print(one_line(f"skipped: {line}"), file=sys.stderr)
     held = gate.hold(records, budgets)
-    print("\n".join(map(printable, gate.verdict_lines(held))), file=sys.stderr if args.json else sys.stdout)
+    lines = printable_lines("\n".join(gate.verdict_lines(held)))
+    print(lines, file=sys.stderr if args.json else sys.stdout)
     if args.json:
         facts = {"budgets": gate.as_json(held), "skipped": skipped}
         print(json_text(facts, encoding=stdout_encoding()))

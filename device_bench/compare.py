@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from recpress_edge.core.errors import ConfigError, InvalidRunError
+from recpress_edge.core.metrics import stated_cutoff
 from recpress_edge.core.results import (
     INSTRUCTIONS,
     PACED,
@@ -66,9 +67,12 @@ class Comparison:
 
     names: tuple[str, str]
     ratios: tuple[Ratio, ...]
-    recall: tuple[float, float]
+    cutoff: int
+    """The K that judges the first record's data."""
+    recall: tuple[float | None, float | None]
+    """Recall@cutoff of each; None where a bundle carried no evaluation rows, or unlike K judge the two."""
     same_answers: bool
-    """Whether every evaluation user got the very same items."""
+    """Whether every user or history that was asked got the very same items."""
     notes: tuple[str, ...]
     """Differences that do not forbid the comparison but may explain it."""
 
@@ -89,10 +93,14 @@ def compare(first: Path, second: Path, seed: int = 0) -> Comparison:
         ratios += _exact(f"{title}, model's share", *(model_memory_bytes(r, field) for r in records))
     ratios += _exact("model file", *(record["artifact"].get("file_bytes") for record in records))
     left, right = records
+    cutoff = stated_cutoff(left["quality"])
+    known = cutoff == stated_cutoff(right["quality"])
+    recall = [record["quality"].get(f"recall@{cutoff}") if known else None for record in records]
     return Comparison(
         (_name(left), _name(right)),
         tuple(ratios),
-        (left["quality"]["recall@50"], right["quality"]["recall@50"]),
+        cutoff,
+        (recall[0], recall[1]),
         left["quality"].get("ids_sha256") == right["quality"].get("ids_sha256"),
         (*_left_out(records), *_notes(left, right)),
     )
@@ -183,11 +191,17 @@ def comparison_lines(found: Comparison) -> list[str]:
         interval = f"[{r.low:.3f}, {r.high:.3f}]" if r.high > r.low else ""
         values = f"{_figure(r.first, r.unit):>12}  {_figure(r.second, r.unit):>12}"
         lines.append(f"{r.name:<{width}}  {values}  {r.ratio:>6.3f}×  {interval}".rstrip())
-    before, after = found.recall
-    same = "the same items for every user" if found.same_answers else "not the same items for every user"
-    lines += ["", f"Recall@50  {before:.4f} → {after:.4f}  ({after - before:+.4f}; {same})"]
+    lines += ["", _recall_line(found)]
     lines += [f"note       {note}" for note in found.notes]
     return [*lines, NOTE]
+
+
+def _recall_line(found: Comparison) -> str:
+    same = "the same items for every user" if found.same_answers else "not the same items for every user"
+    before, after = found.recall
+    if before is None or after is None:
+        return f"Recall@{found.cutoff}  not known of both; {same}"
+    return f"Recall@{found.cutoff}  {before:.4f} → {after:.4f}  ({after - before:+.4f}; {same})"
 
 
 def _figure(value: float, unit: str) -> str:

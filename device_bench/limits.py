@@ -8,13 +8,7 @@ from typing import Any, Final
 from device_bench.cgroups import LEAST_CPUS, Box, Limit, open_box
 from device_bench.device import device_facts
 from device_bench.options import Protocol
-from device_bench.process import (
-    WorkerError,
-    WorkerKilledError,
-    WorkerMemoryError,
-    WorkerTimeoutError,
-    run_worker,
-)
+from device_bench.process import run_worker
 from device_bench.protocol import Report, artifact_facts, job_of, open_for_run
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.core.results import summarise
@@ -27,6 +21,7 @@ from recpress_edge.core.survival import (
     survival_record,
 )
 from recpress_edge.core.units import format_ns, parse_size
+from recpress_edge.device.process import WorkerError, WorkerKilledError, WorkerMemoryError, WorkerTimeoutError
 
 STAGES: Final = ("selftest", "cold", "memory", "measure")
 """Every kind of process that a measurement has, once each."""

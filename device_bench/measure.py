@@ -12,12 +12,8 @@ from typing import Any, Final, Generic, TypeVar
 import numpy as np
 
 from device_bench.contention import Counts, MachineWatch, Watch, total
-from device_bench.ids import Recommender
 from device_bench.memory import process_memory
 from device_bench.options import paced_queries
-from device_bench.runtimes.opening import Feed, Runtime, open_runtime
-from device_bench.runtimes.query import I64, Answer
-from device_bench.selftest import Verified, verify_bundle
 from recpress_edge.core.bundle import Contract, Evaluation
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.metrics import (
@@ -32,6 +28,10 @@ from recpress_edge.core.metrics import (
 )
 from recpress_edge.core.results import PACED
 from recpress_edge.core.rng import stream
+from recpress_edge.device.query import I64, Answer
+from recpress_edge.device.recommender import Recommender
+from recpress_edge.device.runtime import Feed, Runtime, open_runtime
+from recpress_edge.device.verify import Verified, verify_bundle
 
 LIST_LENGTH: Final = max(CUTOFFS)
 """Items of each evaluation user that are ranked."""

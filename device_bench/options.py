@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from device_bench.guard import Guard, add_guard_options
 from device_bench.lanes.targets import LANES, Target, parse_target
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.units import parse_duration
+from recpress_edge.device.guard import Guard, add_guard_options
 
 # What the published protocol asks for; less is allowed and said in the record.
 FULL_PROCESSES: Final = 10

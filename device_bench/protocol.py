@@ -8,16 +8,16 @@ from typing import Any, Final
 
 from device_bench.contention import Counts, total
 from device_bench.device import device_facts, software_facts
-from device_bench.guard import SAMPLES_PER_S, STANDARD, Guard
 from device_bench.measure import WARMUP_QUERIES, Job
 from device_bench.options import Protocol
 from device_bench.process import run_worker
-from device_bench.runtimes.opening import check_format, import_runtime
 from device_bench.state import read_state, state_warnings, throttle_reasons
 from device_bench.sustained import sustained_warnings
 from device_bench.validity import headline_reasons, judge
 from recpress_edge.core.bundle import Bundle, open_bundle
 from recpress_edge.core.results import BENCH_SCHEMA
+from recpress_edge.device.guard import SAMPLES_PER_S
+from recpress_edge.device.runtime import check_format, import_runtime
 
 Report = Callable[[str], None]
 COLD: Final = ("first_query", "load", "import")
@@ -115,17 +115,6 @@ def open_for_run(folder: Path, protocol: Protocol) -> Bundle:
         bundle.contract.format, protocol.runtime
     )  # its absence is one line here, not a crashed worker
     return bundle
-
-
-def self_test_apart(folder: Path, guard: Guard = STANDARD) -> tuple[Bundle, int]:
-    """The bundle, when everything in it is right, and how many answers were; its model runs in a worker only.
-
-    Raises what the bundle deserves, or WorkerError where its model crashes or exceeds the guard's limits.
-    """
-    bundle = open_for_run(folder, Protocol())
-    job = job_of(folder, bundle, Protocol(memory_limit=guard.memory_bytes))
-    found = run_worker("selftest", job, guard.time(bundle.total_bytes))
-    return bundle, int(found["queries"])
 
 
 def job_of(folder: Path, bundle: Bundle, protocol: Protocol) -> Job:

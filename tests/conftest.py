@@ -9,6 +9,9 @@ import pytest
 
 # A test file may import onnxruntime before any of our packages, which set it too.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+# readline, which pytest loads, states a terminal's size to child processes behind os.environ's back.
+os.unsetenv("COLUMNS")
+os.unsetenv("LINES")
 
 
 @pytest.fixture(scope="session")

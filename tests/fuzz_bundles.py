@@ -34,13 +34,13 @@ from mutations import mutate_bundle, mutate_json
 from records import make_record
 from updates import exported, items_file
 
-from device_bench.guard import Guard
-from device_bench.process import WorkerError, WorkerKilledError, WorkerTimeoutError
-from device_bench.protocol import self_test_apart
-from device_bench.selftest import verify_bundle
 from recpress_edge.core.bundle import open_bundle
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.rng import stream
+from recpress_edge.device.apart import self_test_apart
+from recpress_edge.device.guard import Guard
+from recpress_edge.device.process import WorkerError, WorkerKilledError, WorkerTimeoutError
+from recpress_edge.device.verify import verify_bundle
 
 SLOW_S, GROWN = 5.0, 500 * 2**20
 EVERY_FORK, EVERY_WORKER, EVERY_VERB, EVERY_RECORD = 100, 400, 1000, 50

@@ -227,6 +227,13 @@ def judged_at(record: dict[str, Any], k: int, recall: float, *, n_items: int) ->
     return record
 
 
+def unmeasured(record: dict[str, Any]) -> dict[str, Any]:
+    """The record of a bundle without evaluation rows: nobody was ranked."""
+    kept = {name: record["quality"][name] for name in ("definition", "ids_sha256")}
+    record["quality"] = kept | {"cutoff": 50, "split": None, "users": 0}
+    return record
+
+
 def metric(recall: float) -> dict[str, float]:
     return {"recall@50": recall}
 

@@ -11,9 +11,9 @@ from damage import ACCIDENTS, DEEDS, accident, oversized_arrays, pick, resign
 
 from device_bench import measure, protocol
 from device_bench.options import Protocol
-from device_bench.selftest import verify_bundle
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.rng import stream
+from recpress_edge.device.verify import verify_bundle
 
 CASES = 200
 

@@ -31,7 +31,8 @@ def _run(name: str, work: Path, teacher: str | None, events: Connection) -> None
     data = two_tastes(n_users=200, n_items=300)
 
     def tell(event):
-        if event.name == name:  # what a fine-tuned model starts from is made before it
+        # What a fine-tuned model starts from is made before it; its memory is said before anything is.
+        if event.name == name and event.kind != "needs":
             events.send(event.kind)
 
     model = ensure_model(name, "student", data, 0, work, options, tell)

@@ -16,7 +16,7 @@ PROBE = """
 import json, os, sys, time
 from pathlib import Path
 before = len(os.listdir("/proc/self/task"))
-from device_bench.runtimes.onnx_runtime import OnnxRuntime
+from recpress_edge.device.onnx_runtime import OnnxRuntime
 from recpress_edge.core.bundle import open_bundle
 bundle = open_bundle(Path(sys.argv[1]))
 runtime = OnnxRuntime(bundle.model_path, bundle.contract)

@@ -15,8 +15,8 @@ from exports import make_source
 from published import validator
 
 from device_bench.measure import ranking_quality
-from device_bench.selftest import verify_bundle
 from recpress_edge.core.results import read_record
+from recpress_edge.device.verify import verify_bundle
 from recpress_export.package import export_bundle
 from recpress_export.parity import Gate
 from recpress_export.quantize import RECIPES

@@ -14,9 +14,9 @@ from typing import IO, Final
 from urllib.parse import unquote
 
 from device_bench.emulation.tools import EmulationError, need, run_tool
-from device_bench.process import dies_with_parent
 from recpress_edge.core.errors import SkippedError
 from recpress_edge.core.files import sha256_file
+from recpress_edge.device.process import dies_with_parent
 
 SYSTEM_STATUS: Final = Path("/var/lib/dpkg/status")
 _KEYRING: Final = Path("/usr/share/keyrings/debian-archive-keyring.gpg")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from device_bench.emulation.guest import Setup
-from device_bench.process import dies_with_parent
+from recpress_edge.device.process import dies_with_parent
 
 CPUS: Final = ("cortex-a53", "cortex-a76")
 _COMMAND_LINE: Final = (

@@ -12,6 +12,7 @@ from typing import IO, Any, Final
 
 import device_bench
 import recpress_edge
+from device_bench import DEVICE_PARTS
 from device_bench.emulation.cpio import Entry, entries_of, folder, write_cpio
 from device_bench.emulation.guest import Setup, compile_bytecode
 from device_bench.emulation.tools import EmulationError
@@ -47,11 +48,12 @@ def write_payload(file: IO[bytes], setup: Setup, bundle: Path, flags: Sequence[s
 
 
 def copy_sources(target: Path) -> None:
-    """What a device installs of this checkout: device_bench and the core that it imports."""
+    """What a device installs of this checkout: device_bench and what it imports."""
     bench, edge = (Path(str(package.__file__)).parent for package in (device_bench, recpress_edge))
     only_python = shutil.ignore_patterns("__pycache__", "*.c", "*.typed")
     shutil.copytree(bench, target / "device_bench", ignore=only_python)
-    shutil.copytree(edge / "core", target / "recpress_edge/core", ignore=only_python)
+    for part in DEVICE_PARTS:
+        shutil.copytree(edge / part, target / "recpress_edge" / part, ignore=only_python)
     shutil.copy(edge / "__init__.py", target / "recpress_edge/__init__.py")
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from device_bench.process import dies_with_parent
 from recpress_edge.core.errors import RecPressError, SkippedError
+from recpress_edge.device.process import dies_with_parent
 
 DOWNLOAD_TIMEOUT_S: Final = 900.0
 

@@ -20,13 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from device_bench import DEVICE_PARTS
 from device_bench.lanes import onboard
 from device_bench.lanes.returned import check_returned
 from device_bench.lanes.targets import Record, Report
 from device_bench.options import Request
-from device_bench.process import ROOT, dies_with_parent
 from recpress_edge.core.bundle import Bundle, open_bundle
 from recpress_edge.core.errors import ArtifactError, ConfigError, MissingExtraError, RecPressError
+from recpress_edge.device.process import ROOT, dies_with_parent
 
 CONNECT_S: Final = 15
 ALIVE_S: Final = 10
@@ -156,13 +157,14 @@ def overall_s(request: Request) -> float:
 
 
 def pack(bundle: Bundle) -> bytes:
-    """A tar of the bundle's listed files and of the program: device_bench and core, sources only."""
+    """A tar of the bundle's listed files and of the program's sources: device_bench and what it imports."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name in ["bundle.json", *bundle.files]:
             archive.add(bundle.folder / name, f"bundle/{name}", recursive=False)
-        sources = [ROOT / "recpress_edge" / "__init__.py", *(ROOT / "recpress_edge" / "core").rglob("*.py")]
-        for path in sorted([*sources, *(ROOT / "device_bench").rglob("*.py")]):
+        parts = ["device_bench", *(f"recpress_edge/{part}" for part in DEVICE_PARTS)]
+        sources = [path for part in parts for path in (ROOT / part).rglob("*.py")]
+        for path in sorted([ROOT / "recpress_edge/__init__.py", *sources]):
             archive.add(path, str(path.relative_to(ROOT)), recursive=False)
     return buffer.getvalue()
 

@@ -3,11 +3,11 @@
 import tempfile
 from pathlib import Path
 
-from device_bench.runtimes.opening import open_runtime
-from device_bench.runtimes.reference import ReferenceRuntime
 from recpress_edge.core.bundle import Evaluation
 from recpress_edge.core.contract import Contract
 from recpress_edge.core.files import sha256_file, write_atomic
+from recpress_edge.device.reference import ReferenceRuntime
+from recpress_edge.device.runtime import open_runtime
 from recpress_export.arrays import Student
 from recpress_export.closing import Ending, Made, finish
 from recpress_export.exactness import (
@@ -35,7 +35,7 @@ from recpress_export.parity import (
     rank,
 )
 from recpress_export.profiles import base_contract
-from recpress_export.quantize import RECIPES, QuantizedTables, Recipe, quantize, stored_floats
+from recpress_export.quantize import F32, RECIPES, QuantizedTables, Recipe, quantize, stored_floats
 from recpress_export.rows import FLOAT_TOLERANCE, make_selftest, score_tolerance
 from recpress_export.source import Source, bundle_name, model_metadata, provenance_of, quality_chain
 
@@ -70,9 +70,12 @@ def fill_all_users(
     return finish(draft, source, recipe, gate, ending, force=force)
 
 
-def checked_tables(student: Student, recipe: Recipe) -> QuantizedTables | None:
-    """The integers that the recipe stores, each of them right; None where it stores floats."""
-    quantized = quantize(recipe, student.user_emb, student.item_emb)
+def checked_tables(student: Student, recipe: Recipe, also: F32 | None = None) -> QuantizedTables | None:
+    """The integers that the recipe stores, each of them right; None where it stores floats.
+
+    also (N, D): what asks besides the users.
+    """
+    quantized = quantize(recipe, student.user_emb, student.item_emb, also)
     if quantized is not None:
         check_rounding(quantized, student.user_emb, student.item_emb)
         return quantized

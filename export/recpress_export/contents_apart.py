@@ -4,10 +4,10 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from device_bench.guard import Guard
-from device_bench.process import ROOT, Program, ask
-from device_bench.worker import answer
 from recpress_edge.core.errors import ArtifactError, missing_extra
+from recpress_edge.device.guard import Guard
+from recpress_edge.device.process import ROOT, Program, ask
+from recpress_edge.device.worker import answer
 from recpress_export.contents import read_contents
 
 

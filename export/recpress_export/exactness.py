@@ -11,11 +11,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from device_bench.runtimes.tables import QMAX, read_tables
-from device_bench.selftest import difference_beyond_ties, first_difference
 from recpress_edge.core.bundle import Evaluation
 from recpress_edge.core.contract import Contract
 from recpress_edge.core.errors import GateError
+from recpress_edge.device.tables import QMAX, read_tables
+from recpress_edge.device.verify import difference_beyond_ties, first_difference
 from recpress_export.arrays import Student
 from recpress_export.item_scale import INT4_QMAX
 from recpress_export.parity import Lists, Runtime
@@ -176,13 +176,13 @@ def check_stored_floats(stored: F32 | F16, trained: F32, kind: str) -> None:
 def check_tables(model: Path, contract: Contract, wanted: Mapping[str, NDArray[Any] | np.float32]) -> None:
     """The tables read back from a written file must be the wanted ones to the bit; else GateError.
 
-    wanted: under the names of device_bench.runtimes.tables.Tables.
+    wanted: under the names of recpress_edge.device.tables.Tables.
     """
     found = read_tables(model, contract)
     for name, table in wanted.items():
         right = np.asarray(table)
         if name not in found or not np.array_equal(found[name].reshape(right.shape), right):
-            raise GateError(f"{model.name} does not hold the {name} that was to be written")
+            raise GateError(f"{model.name} does not hold the {name} that was to be written.")
 
 
 def stored_tables(

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from device_bench.runtimes.reference_file import rounded_rows
-from device_bench.runtimes.tables import QMAX
 from recpress_edge.core.bundle import HISTORY, Contract, Evaluation
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import read_json, sha256_bytes
+from recpress_edge.device.reference_file import rounded_rows
+from recpress_edge.device.tables import QMAX
 from recpress_export.arrays import Student, check_table
 from recpress_export.graph import (
     FoldHistory,
@@ -57,6 +57,11 @@ class FoldIn:
     sha256: str
     facts: Mapping[str, Any]
     """fold_in.json as it stands."""
+
+    @property
+    def rows(self) -> F32:
+        """All that users' vectors are sums of: (I + 1, D)."""
+        return np.concatenate([self.history_emb, self.prior[None]])
 
 
 def read_fold_in(folder: Path, student: Student) -> FoldIn:

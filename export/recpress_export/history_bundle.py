@@ -10,11 +10,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from device_bench.runtimes.opening import open_runtime
-from device_bench.runtimes.reference import ReferenceRuntime
-from device_bench.runtimes.tables import QMAX
 from recpress_edge.core.contract import HISTORY, Contract
 from recpress_edge.core.files import sha256_file, write_atomic
+from recpress_edge.device.reference import ReferenceRuntime
+from recpress_edge.device.runtime import open_runtime
+from recpress_edge.device.tables import QMAX
 from recpress_export.all_users import check_against, checked_tables, phase, plain_reference
 from recpress_export.arrays import Student
 from recpress_export.closing import Ending, Made, finish
@@ -69,7 +69,7 @@ class HistoryFill:
         self, draft: Path, source: Source, recipe: Recipe, gate: Gate, update: Update, *, force: bool
     ) -> Made:
         student = source.student
-        quantized = checked_tables(student, recipe)
+        quantized = checked_tables(student, recipe, self.fold_in.rows)
         self._check_rounding(recipe, quantized)
         histories = made_histories(student.n_items)
         selftest = answer_queries(

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from device_bench.runtimes.tables import QMAX, ZERO_POINT
+from recpress_edge.device.tables import QMAX, ZERO_POINT
 from recpress_export.graph import FoldHistory
 
 

@@ -5,8 +5,8 @@ from typing import Any, Final
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from device_bench.runtimes.tables import QMAX
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.device.tables import QMAX
 from recpress_export.flatbuffer import FlatModel
 from recpress_export.graph import FoldHistory
 

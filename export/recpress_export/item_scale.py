@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from device_bench.runtimes.tables import INT4_ZERO_POINT
+from recpress_edge.device.tables import INT4_ZERO_POINT
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -48,9 +48,12 @@ def _shrink(rows: F64) -> F64:
     return np.minimum(factor, 1.0)
 
 
-def dimensions_that_tell(user_emb: F32, item_emb: F32) -> NDArray[np.bool_]:
-    """(D,): where items differ and some user is not zero; no other can change a ranking. All, if none is."""
-    telling = np.asarray((item_emb != item_emb[:1]).any(axis=0) & user_emb.any(axis=0))
+def dimensions_that_tell(asking: NDArray[np.bool_], item_emb: F32) -> NDArray[np.bool_]:
+    """(D,): where items differ and whoever asks is not always zero; no other can change a ranking.
+
+    All, if none is. asking (D,): where some vector that asks is not zero.
+    """
+    telling = np.asarray((item_emb != item_emb[:1]).any(axis=0) & asking)
     return telling if telling.any() else ~telling
 
 

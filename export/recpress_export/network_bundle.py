@@ -11,12 +11,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from device_bench.runtimes.opening import Runtime, open_runtime
-from device_bench.runtimes.reference import ReferenceRuntime
-from device_bench.selftest import REQUANTISED_SCORE
 from recpress_edge.core.bundle import Evaluation, SelfTest
 from recpress_edge.core.contract import HISTORY, Contract
 from recpress_edge.core.files import sha256_file, write_atomic
+from recpress_edge.device.reference import ReferenceRuntime
+from recpress_edge.device.runtime import Runtime, open_runtime
+from recpress_edge.device.verify import REQUANTISED_SCORE
 from recpress_export.all_users import phase
 from recpress_export.closing import Ending, Made, finish
 from recpress_export.exactness import WholeQuery, check_close, check_sound, check_whole, spread_users

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from device_bench.runtimes.reference import ReferenceRuntime
+from recpress_edge.device.reference import ReferenceRuntime
 from recpress_export.network_student import NetworkStudent, n_layers
 
 F64 = NDArray[np.float64]

@@ -12,7 +12,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from device_bench.runtimes.tables import INT4_ZERO_POINT, ZERO_POINT
+from recpress_edge.device.tables import INT4_ZERO_POINT, ZERO_POINT
 from recpress_export import graph as steps
 from recpress_export.graph import Graph, Step
 from recpress_export.history_onnx import add_fold, add_peak_scale

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from device_bench.runtimes.opening import open_runtime
-from device_bench.selftest import check_answers
 from recpress_edge.core.bundle import MANIFEST, Bundle, open_bundle
 from recpress_edge.core.errors import ArtifactError, ConfigError, GateError, RecPressError, StorageError
 from recpress_edge.core.files import check_ours, new_directory, storage_errors
+from recpress_edge.device.runtime import open_runtime
+from recpress_edge.device.verify import check_answers
 from recpress_export.all_users import fill_all_users
 from recpress_export.closing import Made
 from recpress_export.parity import Gate, Parity, Update, silent

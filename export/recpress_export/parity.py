@@ -9,8 +9,6 @@ from typing import Any, Final, Protocol, SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
-from device_bench.runtimes.query import Answer, SeenItems
-from device_bench.runtimes.reference import ReferenceRuntime, scaled_by_item
 from recpress_edge.core.bundle import Evaluation
 from recpress_edge.core.config import load_config, read_toml
 from recpress_edge.core.errors import DataError, GateError
@@ -24,6 +22,8 @@ from recpress_edge.core.metrics import (
 )
 from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import Interval, paired_bootstrap
+from recpress_edge.device.query import Answer, SeenItems
+from recpress_edge.device.reference import ReferenceRuntime, scaled_by_item
 from recpress_export.popularity import Third, recall_by_third
 from recpress_export.quantize import F16, QuantizedTables
 

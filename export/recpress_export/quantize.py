@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from device_bench.runtimes.tables import QMAX
 from recpress_edge.core.errors import ArtifactError, unknown_name
+from recpress_edge.device.tables import QMAX
 from recpress_export.item_scale import (
     INT4_QMAX,
     balance_dimensions,
@@ -19,6 +19,8 @@ from recpress_export.item_scale import (
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
+Asking = NDArray[np.bool_] | None
+"""(D,): where some vector that asks is not zero; None: as the users have it."""
 F16 = NDArray[np.float16]
 I8 = NDArray[np.int8]
 
@@ -151,7 +153,7 @@ class QuantizedTables:
         return _telling(self.item_q, self.item_row_scale)
 
 
-def quantize_int8_dim(user_emb: F32, item_emb: F32) -> QuantizedTables:
+def quantize_int8_dim(user_emb: F32, item_emb: F32, _asking: Asking = None) -> QuantizedTables:
     """Symmetric int8, one scale per item dimension folded into the users, then one scale per user.
 
     The fold costs no bytes and no time on the device, and makes the result the same under any
@@ -172,7 +174,7 @@ def quantize_int8_dim(user_emb: F32, item_emb: F32) -> QuantizedTables:
     return QuantizedTables(user_q, item_q, user_scale, item_scale)
 
 
-def quantize_int8_item(user_emb: F32, item_emb: F32) -> QuantizedTables:
+def quantize_int8_item(user_emb: F32, item_emb: F32, asking: Asking = None) -> QuantizedTables:
     """Symmetric int8, one fp16 scale per item and one scale per user.
 
     fp16 and not fp32 scales: half the bytes, and on CiteULike the same overlap@50 to .0001. The
@@ -181,23 +183,24 @@ def quantize_int8_item(user_emb: F32, item_emb: F32) -> QuantizedTables:
 
     user_emb (U, D), item_emb (I, D). Raises ArtifactError as :func:`quantize_int8_dim`.
     """
-    return _quantize_items(user_emb, item_emb, 8, lambda items: np.abs(items).max(axis=1) / QMAX)
+    return _quantize_items(user_emb, item_emb, asking, 8, lambda items: np.abs(items).max(axis=1) / QMAX)
 
 
-def quantize_int4_item(user_emb: F32, item_emb: F32) -> QuantizedTables:
+def quantize_int4_item(user_emb: F32, item_emb: F32, asking: Asking = None) -> QuantizedTables:
     """Symmetric int4 items, one fp16 scale per item with the least squared error; int8 users.
 
     user_emb (U, D), item_emb (I, D). Raises ArtifactError as :func:`quantize_int8_dim`.
     """
-    return _quantize_items(user_emb, item_emb, 4, least_error_scale)
+    return _quantize_items(user_emb, item_emb, asking, 4, least_error_scale)
 
 
 def _quantize_items(
-    user_emb: F32, item_emb: F32, bits: int, scale_of: Callable[[F64], F64]
+    user_emb: F32, item_emb: F32, asking: Asking, bits: int, scale_of: Callable[[F64], F64]
 ) -> QuantizedTables:
     _check_dim(item_emb.shape[1])
     balance = balance_dimensions(user_emb, item_emb)  # (D,)
-    items = item_emb / balance.astype(np.float64) * dimensions_that_tell(user_emb, item_emb)  # (I, D)
+    telling = dimensions_that_tell(_asking(user_emb, asking), item_emb)  # (D,)
+    items = item_emb / balance.astype(np.float64) * telling  # (I, D)
     wanted = scale_of(items)  # (I,)
     largest = float(wanted.max()) or 1.0
     row_scale = (wanted / largest).astype(np.float16)
@@ -209,6 +212,10 @@ def _quantize_items(
     fold = balance * largest * _telling(item_q, row_scale)  # (D,)
     user_q, user_scale = _quantize_users(user_emb.astype(np.float64) * fold)
     return QuantizedTables(user_q, item_q, user_scale, _step(balance * largest), row_scale, bits)
+
+
+def _asking(user_emb: F32, asking: Asking) -> NDArray[np.bool_]:
+    return np.asarray(user_emb.any(axis=0)) if asking is None else asking
 
 
 def _telling(item_q: I8, row_scale: F16 | None) -> NDArray[np.bool_]:
@@ -235,16 +242,24 @@ def to_float16(user_emb: F32, item_emb: F32) -> tuple[F16, F16]:
     return user_emb.astype(np.float16), item_emb.astype(np.float16)
 
 
-QUANTIZERS: Final[Mapping[str, Callable[[F32, F32], QuantizedTables]]] = {
+QUANTIZERS: Final[Mapping[str, Callable[[F32, F32, Asking], QuantizedTables]]] = {
     "int8-dim": quantize_int8_dim,
     "int8-item": quantize_int8_item,
     "int4-item": quantize_int4_item,
 }
 
 
-def quantize(recipe: Recipe, user_emb: F32, item_emb: F32) -> QuantizedTables | None:
-    """The integer tables that the recipe stores; None where it stores floats."""
-    return QUANTIZERS[recipe.name](user_emb, item_emb) if recipe.name in QUANTIZERS else None
+def quantize(recipe: Recipe, user_emb: F32, item_emb: F32, also: F32 | None = None) -> QuantizedTables | None:
+    """The integer tables that the recipe stores; None where it stores floats.
+
+    also (N, D): what asks besides the users, such as a history table, whose rows add up to vectors.
+    """
+    if recipe.name not in QUANTIZERS:
+        return None
+    asking = _asking(user_emb, None)
+    if also is not None:
+        asking = asking | _asking(also, None)
+    return QUANTIZERS[recipe.name](user_emb, item_emb, asking)
 
 
 def stored_floats(recipe: Recipe, user_emb: F32, item_emb: F32) -> tuple[F32, F32] | tuple[F16, F16]:

@@ -7,7 +7,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from device_bench.runtimes.reference import ReferenceRuntime
 from recpress_edge.core.bundle import (
     EVALUATION_FILE,
     ITEMS_FILE,
@@ -20,6 +19,7 @@ from recpress_edge.core.contract import NOBODY
 from recpress_edge.core.errors import DataError
 from recpress_edge.core.files import canonical_json, write_atomic
 from recpress_edge.core.rng import stream
+from recpress_edge.device.reference import ReferenceRuntime
 
 SELFTEST_USERS: Final = 64
 SELFTEST_K: Final = 50

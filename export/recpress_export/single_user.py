@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from device_bench.runtimes.opening import open_runtime
-from device_bench.runtimes.reference import ReferenceRuntime
 from recpress_edge.core.bundle import Evaluation
 from recpress_edge.core.contract import SINGLE_USER, Contract
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import sha256_file, write_atomic
+from recpress_edge.device.reference import ReferenceRuntime
+from recpress_edge.device.runtime import open_runtime
 from recpress_export.all_users import checked_tables, graph_of, measure, plain_reference
 from recpress_export.closing import Ending, Made, finish
 from recpress_export.exactness import check_tables, check_whole, stored_tables, whole_queries

@@ -8,11 +8,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from device_bench.runtimes.reference import ReferenceRuntime
-from device_bench.runtimes.tables import QMAX, read_tables
 from recpress_edge.core.bundle import Bundle
 from recpress_edge.core.contract import HISTORY, Contract
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError
+from recpress_edge.device.reference import ReferenceRuntime
+from recpress_edge.device.tables import QMAX, read_tables
 from recpress_export.contents import read_contents
 from recpress_export.formats import write_model
 from recpress_export.graph import Graph, describe, describe_int8
@@ -154,7 +154,7 @@ class NewRows:
     values: NDArray[Any]
     """(n, D), of the type of the table."""
     clipped: NDArray[np.bool_]
-    """(n,): rows with a value beyond the range of the bundle's scales."""
+    """(n,): rows with a value beyond the range of the bundle's scales, or in a dimension that has none."""
     worst: float
     """Largest value over the range's end: 1.2 is 20 % beyond it; at most 1 where nothing is clipped."""
     row_scale: NDArray[np.float16] | None = None
@@ -166,16 +166,19 @@ def store_rows(stored: Stored, emb: F32) -> NewRows:
     fits = np.zeros(len(emb), np.bool_)
     if stored.int8 is None:
         return NewRows(_in_range(emb, stored.item_table.dtype), fits, 0.0)
-    scaled = emb / stored.int8.item_scale.astype(np.float64)  # (n, D)
+    # Where no item had a value, the users have none either, so that a new item's counts for nothing.
+    absent = ~(stored.int8.item_q.any(axis=0) | stored.int8.user_q.any(axis=0))  # (D,)
+    lost = np.asarray((emb[:, absent] != 0).any(axis=1))
+    scaled = np.where(absent, 0.0, emb / stored.int8.item_scale.astype(np.float64))  # (n, D)
     if stored.int8.item_row_scale is not None:
-        return _store_item_scaled(scaled, stored.int8.item_bits, fits)
+        return _store_item_scaled(scaled, stored.int8.item_bits, lost)
     rounded = np.rint(scaled)
-    beyond = np.asarray((np.abs(rounded) > QMAX).any(axis=1))
+    beyond = lost | np.asarray((np.abs(rounded) > QMAX).any(axis=1))
     worst = float(np.abs(rounded).max() / QMAX) if emb.size else 0.0
     return NewRows(np.clip(rounded, -QMAX, QMAX).astype(np.int8), beyond, worst)
 
 
-def _store_item_scaled(items: NDArray[np.float64], bits: int, fits: NDArray[np.bool_]) -> NewRows:
+def _store_item_scaled(items: NDArray[np.float64], bits: int, lost: NDArray[np.bool_]) -> NewRows:
     """As quantize.py does it: a scale per row, the values rounded with the fp16 scale."""
     qmax = QMAX if bits == 8 else INT4_QMAX
     wanted = np.abs(items).max(axis=1, initial=0) / QMAX if bits == 8 else least_error_scale(items)
@@ -183,7 +186,7 @@ def _store_item_scaled(items: NDArray[np.float64], bits: int, fits: NDArray[np.b
     vanishing = scale == 0
     scale[vanishing], items[vanishing] = 1, 0
     levels = np.clip(np.rint(items / scale.astype(np.float64)[:, None]), -qmax, qmax)
-    return NewRows(levels.astype(np.int8), fits, 0.0, scale)
+    return NewRows(levels.astype(np.int8), lost, 0.0, scale)
 
 
 def _in_range(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -12,8 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from device_bench.runtimes.tables import QMAX, unpack_int4
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.device.tables import QMAX, unpack_int4
 from recpress_export import graph as steps
 from recpress_export.flatbuffer import FlatModel
 from recpress_export.graph import Graph, Step

@@ -10,10 +10,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from device_bench.guard import STANDARD, Guard
-from device_bench.protocol import self_test_apart
-from device_bench.runtimes.opening import Runtime, open_runtime
-from device_bench.selftest import verify_bundle
 from recpress_edge import __version__
 from recpress_edge.core.bundle import (
     ITEMS_FILE,
@@ -29,6 +25,10 @@ from recpress_edge.core.errors import ArtifactError, ConfigError, DataError, Gat
 from recpress_edge.core.files import canonical_json, check_ours, new_directory, write_atomic
 from recpress_edge.core.metrics import recall_at_k, telling_cutoff
 from recpress_edge.core.printable import printable_facts
+from recpress_edge.device.apart import self_test_apart
+from recpress_edge.device.guard import STANDARD, Guard
+from recpress_edge.device.runtime import Runtime, open_runtime
+from recpress_edge.device.verify import verify_bundle
 from recpress_export.card import write_card
 from recpress_export.catalogue import Changes, Placed, place
 from recpress_export.closing import CARD_FILE

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from device_bench.guard import STANDARD, Guard
-from device_bench.protocol import self_test_apart
 from recpress_edge.core.bundle import Bundle, open_bundle
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import exchange, new_directory, storage_errors, sync_folder
+from recpress_edge.device.apart import self_test_apart
+from recpress_edge.device.guard import STANDARD, Guard
 
 PREVIOUS: Final = ".previous"
 

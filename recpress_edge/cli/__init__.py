@@ -27,6 +27,7 @@ COMMANDS: Final = (
     "export",
     "bundle",
     "inspect",
+    "recommend",
     "bench",
     "report",
     "pick",

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from device_bench.guard import add_guard_options, guard_of
 from recpress_edge.cli.common import common_options, emit, next_steps, say
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.units import format_bytes, format_share
+from recpress_edge.device.guard import add_guard_options, guard_of
 
 if TYPE_CHECKING:
     from recpress_export.catalogue import Changes

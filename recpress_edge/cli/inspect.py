@@ -6,13 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from device_bench.guard import Guard, add_guard_options, guard_of
 from recpress_edge.cli.common import common_options, emit, say, table
 from recpress_edge.cli.profile import audience
 from recpress_edge.core.bundle import EVALUATION_FILE
 from recpress_edge.core.errors import ArtifactError, ConfigError, MissingExtraError
 from recpress_edge.core.printable import printable_facts
 from recpress_edge.core.units import format_bytes, format_share
+from recpress_edge.device.guard import Guard, add_guard_options, guard_of
 
 if TYPE_CHECKING:
     from recpress_edge.core.bundle import Bundle

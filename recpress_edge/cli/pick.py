@@ -8,7 +8,7 @@ from recpress_edge.cli.common import common_options, emit, say
 from recpress_edge.cli.report import budget_of, budget_options, say_end
 from recpress_edge.core.budget import Budget, Check, checks
 from recpress_edge.core.errors import ConfigError, GateError, InvalidRunError
-from recpress_edge.core.lines import hanging
+from recpress_edge.core.terminal import hanging
 
 if TYPE_CHECKING:
     from recpress_edge.report.front import Section

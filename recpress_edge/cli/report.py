@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recpress_edge import __version__
-from recpress_edge.cli.common import common_options, emit, say, table
+from recpress_edge.cli.common import common_options, emit, say
+from recpress_edge.core import layout
 from recpress_edge.core.budget import Budget
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import check_free, write_atomic
-from recpress_edge.core.lines import columns, hanging
+from recpress_edge.core.terminal import hanging, text_width
 from recpress_edge.core.units import format_bytes, parse_duration, parse_size
 
 if TYPE_CHECKING:
@@ -203,12 +204,11 @@ def variants_table(section: "Section") -> str:
     figures = _figures(section)
     rows = list(zip(*figures.values(), strict=True))
     labels = [placed.point.label for placed in section.placed]
-    lines = table(
-        ["variant", *figures], [[label, *row] for label, row in zip(labels, rows, strict=True)]
-    ).split("\n")
-    apart = max(map(len, lines)) > columns()
+    named = [[label, *row] for label, row in zip(labels, rows, strict=True)]
+    lines = layout.columns(["variant", *figures], named, None).split("\n")
+    apart = max(map(len, lines)) > text_width()
     if apart:
-        lines = table(["", *figures], [["", *row] for row in rows]).split("\n")
+        lines = layout.columns(["", *figures], [["", *row] for row in rows], None).split("\n")
     made = lines[:2]
     for line, label, placed in zip(lines[2:], labels, section.placed, strict=True):
         made += [label, line] if apart else [line]

@@ -99,7 +99,7 @@ class Evaluation:
     """Held-out test users, as sparse rows: what not to recommend, and what would be a hit.
 
     users (B,) int32, -1 where the bundle holds no users; seen_indptr, relevant_indptr (B + 1,) int64;
-    *_indices int32 item indices.
+    seen_indices, relevant_indices int32 item indices.
     """
 
     users: I32
@@ -291,7 +291,10 @@ def write_manifest(
 
 
 def open_bundle(folder: Path) -> Bundle:
-    """Read and verify a bundle; any doubt is an :class:`ArtifactError` that says what and where."""
+    """Read and verify a bundle.
+
+    Any doubt is an :class:`~recpress_edge.core.errors.ArtifactError` that says what and where.
+    """
     where = folder / MANIFEST
     if where.is_symlink() or not where.is_file():
         raise ArtifactError(

@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,7 +152,7 @@ def _check_names(where: Path, contract: Contract) -> None:
 def _check_tolerance(where: Path, contract: Contract) -> None:
     """Against the scores it is held by check_score_tolerance, once these are known."""
     tolerance = contract.score_tolerance
-    if not (0 <= tolerance < math.inf) or (contract.exact and tolerance):
+    if not (0 <= tolerance <= sys.float_info.max) or (contract.exact and tolerance):
         raise ArtifactError(
             f"{where}: contract field 'score_tolerance' is {tolerance!r}, "
             f"expected {'0, since it is exact' if contract.exact else 'a number of at least 0'}",

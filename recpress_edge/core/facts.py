@@ -14,6 +14,8 @@ MAX_TEXT: Final = 10_000
 """Characters of one text: a command line of many paths is long, a page is longer."""
 MAX_NESTING: Final = 24
 MAX_VALUES: Final = 1_000_000
+MAX_WHOLE: Final = 2**63 - 1
+"""Of a whole number: what 64 bits hold. Python would take any, and fail where it makes a float of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,8 @@ def check_plain(where: str, facts: Any) -> None:
             )
         if isinstance(value, str) and len(value) > MAX_TEXT:
             raise ArtifactError(f"{where} holds a text of {len(value):,} characters", fault="field")
+        if isinstance(value, int) and abs(value) > MAX_WHOLE:
+            raise ArtifactError(f"{where} holds a number of more than 64 bits", fault="field")
         if isinstance(value, float) and not math.isfinite(value):
             raise ArtifactError(f"{where} holds {value}, which is no figure", fault="field")
         if isinstance(value, dict):

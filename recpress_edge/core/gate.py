@@ -10,7 +10,6 @@ from typing import Any, Final
 from recpress_edge.core.budget import Budget, Check, Cost, checks
 from recpress_edge.core.config import load_config, read_toml
 from recpress_edge.core.errors import ConfigError, GateError, InvalidRunError, unknown_name
-from recpress_edge.core.lines import hanging
 from recpress_edge.core.metrics import stated_cutoff
 from recpress_edge.core.results import (
     BASES,
@@ -24,6 +23,7 @@ from recpress_edge.core.results import (
     samples_of,
 )
 from recpress_edge.core.stats import percentile
+from recpress_edge.core.terminal import hanging
 from recpress_edge.core.units import parse_duration, parse_size
 
 

@@ -109,9 +109,9 @@ def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> F64:
 def recall_by_user(
     topk: NDArray[np.integer], relevant: Sequence[Collection[int]], *, capped: bool = False
 ) -> F64:
-    """hits / |relevant| per user, NaN where nothing is relevant. topk (B, K) -> (B,).
+    """``hits / |relevant|`` per user, NaN where nothing is relevant. topk (B, K) -> (B,).
 
-    ``capped`` divides by min(K, |relevant|) instead: the other definition found under this name.
+    ``capped`` divides by ``min(K, |relevant|)`` instead: the other definition found under this name.
     """
     sizes = np.array([len(r) for r in relevant], np.float64)
     ideal = np.minimum(sizes, topk.shape[1]) if capped else sizes
@@ -129,7 +129,7 @@ def recall_at_k(
 def ndcg_by_user(topk: NDArray[np.integer], relevant: Sequence[Collection[int]]) -> F64:
     """Σ hit_r / log2(r + 1) over ranks r = 1..K, divided by its best value, per user (B,).
 
-    Binary gains; the best value places min(K, |relevant|) hits first. NaN where nothing is relevant.
+    Binary gains; the best value places ``min(K, |relevant|)`` hits first. NaN where nothing is relevant.
     """
     discount = 1.0 / np.log2(np.arange(2, topk.shape[1] + 2))
     best = np.concatenate([[0.0], np.cumsum(discount)])

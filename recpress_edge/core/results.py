@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.core.errors import ArtifactError
-from recpress_edge.core.facts import RECORD, SUSTAINED, check_facts
+from recpress_edge.core.facts import MAX_WHOLE, RECORD, SUSTAINED, check_facts
 from recpress_edge.core.files import read_json, write_atomic, write_new
 from recpress_edge.core.stats import percentile, percentile_upper
 from recpress_edge.core.survival import SURVIVAL_SCHEMA, check_survival
@@ -196,7 +196,7 @@ def check_record(record: Mapping[str, Any], path: str) -> None:
         if (
             not isinstance(samples, list)
             or not samples
-            or not all(type(s) is int and s >= 0 for s in samples)
+            or not all(type(s) is int and 0 <= s <= MAX_WHOLE for s in samples)
         ):
             unit = INSTRUCTIONS if section == INSTRUCTIONS else "nanoseconds"
             raise ArtifactError(f"{path}: {section}.{name} must be a list of {unit}, at least one")

@@ -2,8 +2,10 @@
 
 import codecs
 import os
+import re
 import shutil
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Mapping
 from typing import Final, TextIO
@@ -33,6 +35,12 @@ STAND_INS: Final[Mapping[str, str]] = {
     "‘": "'",
     "’": "'",
 }
+_FEWEST_COLUMNS: Final = 40
+_COLUMNS: Final = 80
+"""Where nothing says how wide the terminal is."""
+# A figure stays with its unit.
+_HELD: Final = "\x1f"
+_FIGURE: Final = re.compile(r"(?<=\d) (?=(?:[KMG]?i?B|ns|µs|ms|s|min|%)(?!\w))")
 _HANDLER: Final = "recpress_stand_in"
 
 
@@ -78,3 +86,22 @@ def print_error(text: str, label: str = "error") -> None:
     """What went wrong, on stderr: one line, which a terminal gets cut between words."""
     sys.stderr.write(wrap_lines(one_line(f"{label}: {text}"), terminal_width(sys.stderr)) + "\n")
     sys.stderr.flush()
+
+
+def text_width() -> int:
+    """Width of the terminal, or what COLUMNS says; 80 where neither is known."""
+    return max(shutil.get_terminal_size((_COLUMNS, 24)).columns, _FEWEST_COLUMNS)
+
+
+def hanging(label: str, text: str, indent: int = 11) -> str:
+    """A label and a text beside it; further lines begin below the text. A long name or path is not broken."""
+    held = _FIGURE.sub(_HELD, text)
+    filled = textwrap.fill(
+        held,
+        text_width(),
+        initial_indent=label.ljust(indent),
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return filled.replace(_HELD, " ")

@@ -31,8 +31,8 @@ def why_cutoff(section: Section) -> str:
     """Why another K than 50 judges; empty where 50 does."""
     if section.cutoff == DEFAULT_CUTOFF:
         return ""
-    n_items = section.first.record["artifact"]["n_items"]
     return (
-        f"Recall@{section.cutoff} judges here, not Recall@{DEFAULT_CUTOFF}: of {n_items:,} items a longer "
-        "list holds so many that any order finds most of what is relevant."
+        f"Recall@{section.cutoff} judges here, not Recall@{DEFAULT_CUTOFF}: of "
+        f"{section.first.n_items:,} items a longer list holds so many that any order finds most of what is "
+        "relevant."
     )

@@ -58,6 +58,8 @@ class Run:
     student: str
     method: str
     dim: int
+    n_items: int
+    """Of the catalogue."""
     seed: str
     teacher: str
     """Name of the teacher; empty for a model that had none."""
@@ -212,6 +214,7 @@ def _to_run(path: str, record: Mapping[str, Any]) -> Run:
         student=str(provenance["student"]),
         method=named(provenance.get("method")) or str(provenance["student"]).partition("_")[0],
         dim=int(artifact["dim"]),
+        n_items=int(artifact["n_items"]),
         seed=str(provenance.get("seed", "")),
         teacher=named(provenance.get("teacher")),
         recipe=str(artifact["recipe"]),

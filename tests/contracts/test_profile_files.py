@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from exports import make_contract, random_tables
 
-from device_bench.runtimes.opening import Runtime, open_runtime
 from recpress_edge.core.bundle import SINGLE_USER
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.device.runtime import Runtime, open_runtime
 from recpress_export.arrays import Student
 from recpress_export.formats import FORMATS, writer_of
 from recpress_export.graph import describe, describe_int8
@@ -38,8 +38,9 @@ def history_graph(file_format, name, item_emb, history_emb, prior):
     recipe = RECIPES[name]
     student = Student(item_emb[:1], item_emb, "test", 0, "", {})
     contract = history_contract(make_contract(recipe, student.user_emb, item_emb, file_format))
-    tables = quantize(recipe, student.user_emb, item_emb)
-    return describe_history(contract, recipe, student, tables, FoldIn(history_emb, prior, "", {}))
+    fold_in = FoldIn(history_emb, prior, "", {})
+    tables = quantize(recipe, student.user_emb, item_emb, fold_in.rows)
+    return describe_history(contract, recipe, student, tables, fold_in)
 
 
 def single_graph(file_format, name, user_row, item_emb):

@@ -5,12 +5,12 @@ import pytest
 from bundles import Tables, make_contract, make_tables, write_model
 from exports import make_graph
 
-from device_bench.runtimes.litert import LiteRT
-from device_bench.runtimes.onnx_runtime import OnnxRuntime
-from device_bench.runtimes.reference import ReferenceRuntime
-from device_bench.runtimes.reference_file import FileReference
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.rng import stream
+from recpress_edge.device.litert import LiteRT
+from recpress_edge.device.onnx_runtime import OnnxRuntime
+from recpress_edge.device.reference import ReferenceRuntime
+from recpress_edge.device.reference_file import FileReference
 from recpress_export.formats import FORMATS, writer_of
 from recpress_export.graph import describe_int8
 from recpress_export.onnx_writer import to_onnx

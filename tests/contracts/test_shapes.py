@@ -9,9 +9,9 @@ from exports import make_graph
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from device_bench.runtimes.opening import open_runtime
-from device_bench.runtimes.reference import ReferenceRuntime
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.device.reference import ReferenceRuntime
+from recpress_edge.device.runtime import open_runtime
 from recpress_export.formats import FORMATS, writer_of
 from recpress_export.quantize import RECIPES, quantize, stored_floats
 

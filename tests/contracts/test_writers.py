@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from exports import make_graph, random_tables
 
-from device_bench.runtimes.litert import LiteRT
-from device_bench.runtimes.onnx_runtime import OnnxRuntime
 from recpress_edge.core.metrics import topk_unseen
+from recpress_edge.device.litert import LiteRT
+from recpress_edge.device.onnx_runtime import OnnxRuntime
 from recpress_export.formats import FORMATS
 from recpress_export.graph import Graph
 from recpress_export.onnx_writer import to_onnx

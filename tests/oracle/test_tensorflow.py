@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from exports import make_graph, random_tables
 
-from device_bench.runtimes.litert import LiteRT
-from device_bench.runtimes.reference import ReferenceRuntime
 from recpress_edge.core.metrics import overlap_by_user
 from recpress_edge.core.rng import stream
+from recpress_edge.device.litert import LiteRT
+from recpress_edge.device.reference import ReferenceRuntime
 from recpress_export.formats import FORMATS
 from recpress_export.parity import Lists
 from recpress_export.quantize import RECIPES, quantize, stored_floats

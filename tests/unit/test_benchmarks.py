@@ -8,9 +8,9 @@ import pytest
 from exports import make_graph, random_tables
 from records import judged, make_record
 
-from device_bench.runtimes.onnx_runtime import OnnxRuntime
-from device_bench.runtimes.reference import ReferenceRuntime
 from recpress_edge.core.errors import ArtifactError, GateError, InvalidRunError
+from recpress_edge.device.onnx_runtime import OnnxRuntime
+from recpress_edge.device.reference import ReferenceRuntime
 from recpress_edge.models.teacher import Tables
 from recpress_export.onnx_writer import to_onnx
 

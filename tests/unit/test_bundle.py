@@ -162,6 +162,12 @@ def test_contract_fields_of_the_wrong_kind(folder, field, value, message):
         open_bundle(folder)
 
 
+def test_a_tolerance_beyond_every_float_is_refused(folder):
+    forge(folder, lambda m: m["contract"].update(exact=False, score_tolerance=10**400))
+    with pytest.raises(ArtifactError, match=r"'score_tolerance' is 1000*, expected a number of at least 0"):
+        open_bundle(folder)
+
+
 def test_unknown_fields_are_tolerated(folder):
     def change(manifest):
         manifest["later"] = 1

@@ -239,7 +239,7 @@ def test_dry_run_writes_nothing(run, data, tmp_path, capsys, monkeypatch):
 @pytest.mark.slow
 def test_the_real_thing_from_an_interaction_log(run, data, tmp_path, monkeypatch):
     """No stand-ins but the size of the data: bpr_dim4 is trained, exported, opened and asked."""
-    from device_bench.runtimes.onnx_runtime import OnnxRuntime
+    from recpress_edge.device.onnx_runtime import OnnxRuntime
 
     monkeypatch.setattr("recpress_edge.data.resolve.load_dataset", lambda name, work, say: data)
     try:

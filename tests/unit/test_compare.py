@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from records import as_counted, judged, make_record, with_pauses, write_runs
+from records import as_counted, judged, judged_at, make_record, unmeasured, with_pauses, write_runs
 
 from device_bench.__main__ import main
 from device_bench.compare import compare
@@ -70,6 +70,25 @@ def test_runtimes_of_one_device_are_compared_under_their_names(pair, capsys):
     first, second, *_ = capsys.readouterr().out.splitlines()
     assert first.startswith("A  soft_dim10-int8, onnxruntime (")
     assert second.startswith("B  soft_dim10-int8, ai-edge-litert + xnnpack (")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda r: judged_at(r, 5, 0.26, n_items=40), "Recall@5  0.2600 → 0.2600  (+0.0000; the same items"),
+        (unmeasured, "Recall@50  not known of both; the same items"),
+    ],
+)
+def test_the_recall_is_that_of_the_k_that_judges_where_there_is_one(tmp_path, capsys, change, says):
+    left, right = change(make_record()), change(make_record())
+    faster(right)
+    paths = sorted(write_runs(tmp_path / "runs", [left, right]).iterdir())
+    assert main(["compare", *map(str, paths)]) == 0
+    assert says in capsys.readouterr().out
+
+
+def test_unlike_k_are_not_set_side_by_side(pair):
+    assert compare(*pair(lambda r: judged_at(r, 5, 0.26, n_items=40))).recall == (None, None)
 
 
 def test_an_invalid_run_is_compared_with_nothing(pair, capsys):

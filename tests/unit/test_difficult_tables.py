@@ -6,13 +6,14 @@ from exports import make_graph
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device_bench.runtimes.litert import LiteRT
-from device_bench.runtimes.onnx_runtime import OnnxRuntime
 from recpress_edge.core.metrics import overlap_by_user
+from recpress_edge.device.litert import LiteRT
+from recpress_edge.device.onnx_runtime import OnnxRuntime
 from recpress_export.formats import write_model
 from recpress_export.history import FoldIn, quantize_history, with_histories
 from recpress_export.item_scale import outliers_shrunk
 from recpress_export.quantize import QUANTIZERS, QuantizedTables, error_stats, quantize_int8_dim
+from recpress_export.stored import Stored, store_rows
 
 KEPT = {"int8-dim": 0.96, "int8-item": 0.98, "int4-item": 0.88}
 """Lowest overlap@50 of each recipe over all tables below; ordinary ones keep .990, .994 and .932."""
@@ -176,3 +177,16 @@ def test_the_written_file_keeps_them_too(tmp_path, recipe, file_format, spoil):
     exact = first_50(users.astype(np.float64) @ items.astype(np.float64).T)[:40]
     found = np.stack([runtime.recommend(user, [], 50)[0] for user in range(40)])
     assert float(overlap_by_user(exact, found).mean()) >= KEPT.get(recipe, 0.995) - 0.02  # of 40 users
+
+
+@pytest.mark.parametrize("recipe", QUANTIZERS)
+def test_a_new_item_with_a_value_where_no_item_had_one_is_counted_and_takes_no_levels_for_it(recipe):
+    users, items = ordinary()
+    items[:, 4] = 0
+    stored = Stored(None, QUANTIZERS[recipe](users, items), {})
+    inside, beyond = items[:2].copy(), items[:2].copy()
+    beyond[1, 4] = 0.05
+    expected, found = store_rows(stored, inside), store_rows(stored, beyond)
+    assert expected.clipped.tolist() == [False, False]
+    assert found.clipped.tolist() == [False, True]
+    assert (found.values == expected.values).all()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from recpress_edge.core.lines import columns, hanging
+from recpress_edge.core.terminal import hanging, text_width
 
 
 @pytest.fixture
@@ -28,4 +28,4 @@ def test_a_figure_stays_with_its_unit_and_a_name_whole(narrow):
 def test_a_terminal_that_is_not_known_has_80_columns(monkeypatch):
     monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setattr("os.get_terminal_size", lambda *_: (_ for _ in ()).throw(OSError()))
-    assert columns() == 80
+    assert text_width() == 80

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from exports import make_graph, random_tables
 
-from device_bench.runtimes import litert
-from device_bench.runtimes.litert import LiteRT
-from device_bench.runtimes.opening import check_format, open_runtime
-from device_bench.runtimes.reference import ReferenceRuntime
-from device_bench.selftest import REQUANTISED_SCORE, check_answers
 from recpress_edge.core.bundle import SelfTest
 from recpress_edge.core.errors import ArtifactError, ConfigError, MissingExtraError
+from recpress_edge.device import litert
+from recpress_edge.device.litert import LiteRT
+from recpress_edge.device.reference import ReferenceRuntime
+from recpress_edge.device.runtime import check_format, open_runtime
+from recpress_edge.device.verify import REQUANTISED_SCORE, check_answers
 from recpress_export.quantize import quantize_int8_dim
 from recpress_export.tflite_writer import to_tflite
 

@@ -13,7 +13,7 @@ from recpress_export.network_reference import neumf_reference, sasrec_reference
 
 pytest.importorskip("litert_torch", reason="litert-torch is not installed: make test-litert-torch")
 
-from device_bench.runtimes.litert import LiteRT
+from recpress_edge.device.litert import LiteRT
 from recpress_export.formats import write_model
 from recpress_export.network_bundle import in_recipe, network_contract, network_graph, trace
 

@@ -7,7 +7,7 @@ import pytest
 from exports import make_contract, make_graph, random_tables
 from fixtures.make_golden import golden_bytes, golden_path
 
-from device_bench.runtimes.onnx_runtime import OnnxRuntime
+from recpress_edge.device.onnx_runtime import OnnxRuntime
 from recpress_export.onnx_writer import to_onnx
 from recpress_export.quantize import RECIPES
 

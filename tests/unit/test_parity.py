@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from exports import evaluation, random_evaluation, random_tables
 
-from device_bench.runtimes.reference import ReferenceRuntime
 from recpress_edge.core.errors import ConfigError, DataError, GateError
+from recpress_edge.device.reference import ReferenceRuntime
 from recpress_export.exactness import check_exact
 from recpress_export.parity import (
     LIST_LENGTH,

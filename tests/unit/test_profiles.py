@@ -11,12 +11,12 @@ import pytest
 from exports import ANY_HISTORY, OPEN, make_source, with_fold_in
 from onnx import numpy_helper
 
-from device_bench.ids import Recommender
 from device_bench.measure import Job, ranking_quality, warm_latency
-from device_bench.selftest import verify_bundle
 from recpress_edge.core.bundle import EVALUATION_FILE, MANIFEST, USERS_FILE, open_bundle
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import canonical_json, sha256_bytes, write_json
+from recpress_edge.device.recommender import Recommender
+from recpress_edge.device.verify import verify_bundle
 from recpress_export.arrays import read_student
 from recpress_export.formats import FORMATS
 from recpress_export.history import read_fold_in

@@ -14,17 +14,20 @@ import psutil
 import pytest
 from bundles import make_bundle
 
-from device_bench import measure, process, protocol, selftest
+from device_bench import measure, protocol
 from device_bench.__main__ import build_parser
-from device_bench.ids import Recommender
 from device_bench.lanes.targets import lane_module, parse_target
 from device_bench.measure import BlockTimer, Job, ranking_metrics
 from device_bench.options import Protocol, Request, request_of
-from device_bench.process import WorkerError, run_worker
-from device_bench.runtimes.onnx_runtime import OnnxRuntime
-from device_bench.selftest import difference_beyond_ties, first_difference, verify_bundle
+from device_bench.process import run_worker
 from recpress_edge.core.bundle import Evaluation
 from recpress_edge.core.errors import ArtifactError, ConfigError
+from recpress_edge.device import process as device_process
+from recpress_edge.device import verify
+from recpress_edge.device.onnx_runtime import OnnxRuntime
+from recpress_edge.device.process import WorkerError
+from recpress_edge.device.recommender import Recommender
+from recpress_edge.device.verify import difference_beyond_ties, first_difference, verify_bundle
 
 
 def job_of(bundle, **changes):
@@ -146,7 +149,7 @@ def test_onnx_runtime_has_the_threads_that_were_asked_for(bundle):
 
     def threads_after(count):
         code = (
-            "import sys; from pathlib import Path; from device_bench.runtimes.opening import open_runtime; "
+            "import sys; from pathlib import Path; from recpress_edge.device.runtime import open_runtime; "
             "from recpress_edge.core.bundle import open_bundle; bundle = open_bundle(Path(sys.argv[1])); "
             "before = len(list(Path('/proc/self/task').iterdir())); import onnxruntime; "
             "runtime = open_runtime(bundle.model_path, bundle.contract, int(sys.argv[2])); "
@@ -166,7 +169,7 @@ def test_every_worker_is_told_the_threads(bundle, monkeypatch):
         opened.append(threads)
         return OnnxRuntime(path, contract, 1)
 
-    monkeypatch.setattr(selftest, "open_runtime", open_runtime)
+    monkeypatch.setattr(verify, "open_runtime", open_runtime)
     assert protocol.job_of(bundle.folder, bundle, Protocol(threads=3)).threads == 3
     measure.self_test(job_of(bundle, threads=3))
     assert opened == [3]
@@ -373,7 +376,7 @@ def test_a_worker_that_takes_too_long_is_stopped(bundle):
     ],
 )
 def test_a_worker_that_crashes(bundle, monkeypatch, program, says):
-    monkeypatch.setattr(process, "_START", f"import sys; sys.stdin.read(); {program}")
+    monkeypatch.setattr(device_process, "_START", f"import sys; sys.stdin.read(); {program}")
     with pytest.raises(WorkerError, match=says):
         run_worker("idle", job_of(bundle), 60)
 

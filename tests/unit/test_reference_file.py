@@ -13,12 +13,12 @@ from ai_edge_litert import schema_py_generated as schema
 from exports import make_graph, random_tables
 from network_models import neumf_arrays, read_neumf
 
-from device_bench.runtimes.onnx_file import onnx_tensors
-from device_bench.runtimes.opening import open_runtime
-from device_bench.runtimes.tables import read_tables
-from device_bench.runtimes.tflite_file import tflite_tensors
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.rng import stream
+from recpress_edge.device.onnx_file import onnx_tensors
+from recpress_edge.device.runtime import open_runtime
+from recpress_edge.device.tables import read_tables
+from recpress_edge.device.tflite_file import tflite_tensors
 from recpress_export.formats import FORMATS, write_model, writer_of
 from recpress_export.network_bundle import in_recipe, network_contract, network_graph, trace
 from recpress_export.network_recipes import NETWORK_RECIPES
@@ -123,7 +123,7 @@ def test_it_needs_no_runtime_and_no_package_of_a_format(tmp_path):
         graph, data = written("int8-dim", file_format)
         (tmp_path / f"model.{file_format}").write_bytes(data)
         code = (
-            "import sys, pathlib; from device_bench.runtimes.opening import open_runtime; "
+            "import sys, pathlib; from recpress_edge.device.runtime import open_runtime; "
             "from recpress_edge.core.contract import Contract; import json; "
             "runtime = open_runtime(pathlib.Path(sys.argv[1]), Contract(**json.loads(sys.argv[2])), "
             "runtime='reference'); assert runtime.recommend(0, [], 3)[0].size == 3; "

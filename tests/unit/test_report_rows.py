@@ -7,7 +7,7 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
-from records import make_record, study, write_runs
+from records import make_record, study, unmeasured, write_runs
 
 from recpress_edge.core.budget import Budget
 from recpress_edge.core.errors import ArtifactError
@@ -178,8 +178,14 @@ def test_emulated_and_measured_rows_never_beat_each_other():
 
 def test_the_records_of_these_tests_are_what_the_bench_writes():
     schema = json.loads((Path(__file__).parents[2] / "schemas" / "bench-1.schema.json").read_text())
-    for record in (*study()[:4], make_record(reasons=("throttled",), basis="emulated")):
+    kinds = make_record(reasons=("throttled",), basis="emulated"), unmeasured(make_record())
+    for record in (*study()[:4], *kinds):
         jsonschema.validate(record, schema)
+    for change in ({"users": 0}, {"split": None}, {"recall@50": None, "users": 0}):
+        half = make_record()
+        half["quality"] |= change
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(half, schema)
 
 
 def test_bases_are_labelled_apart_and_measured_ones_are_chosen():
@@ -348,3 +354,10 @@ def test_a_name_that_is_a_byte_longer_is_no_bigger_file():
 def test_percentile_interval_of_ten_thousand_by_hand():
     """Of 1 … 10,000 the median's rank has deviation √(10,000 · ½ · ½) = 50: 5000 ± 98, and a rank above."""
     assert percentile_interval(np.arange(1.0, 10_001), 50) == (4902, 5099)
+
+
+def test_a_record_that_lacks_the_size_of_its_catalogue_is_named(tmp_path):
+    half = make_record()
+    del half["artifact"]["n_items"]
+    with pytest.raises(ArtifactError, match="n_items"):
+        one_section([half])

@@ -156,3 +156,20 @@ def test_a_figure_that_cannot_be_relied_on_is_none():
     assert figure(record, "load", 50) is None
     assert figure(record, "paced", 50) is None
     assert figure(record, "import", 50) == 8
+
+
+@pytest.mark.parametrize("whole", [10**19, -(10**19), 10**400])
+@pytest.mark.parametrize("section", ["artifact", "latency_ns", "quality"])
+def test_numbers_of_more_than_64_bits_are_refused(tmp_path, section, whole):
+    """Python reads them, and stops with an OverflowError where it makes a float of one."""
+    record = small_record()
+    field, value = {
+        "artifact": ("file_bytes", whole),
+        "latency_ns": ("query", [whole]),
+        "quality": ("recall@50", whole),
+    }[section]
+    record[section][field] = value
+    path = tmp_path / "record.json"
+    path.write_text(json.dumps(record))
+    with pytest.raises(ArtifactError, match=r"more than 64 bits|latency_ns.query must be a list"):
+        read_record(path)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from bundles import make_contract, make_tables, write_model
 
-from device_bench.runtimes.onnx_runtime import OnnxRuntime, why_missing
-from device_bench.runtimes.query import check_query
-from device_bench.runtimes.reference import ReferenceRuntime
 from recpress_edge.core.errors import ArtifactError, ConfigError
+from recpress_edge.device.onnx_runtime import OnnxRuntime, why_missing
+from recpress_edge.device.query import check_query
+from recpress_edge.device.reference import ReferenceRuntime
 
 EYE = np.eye(3, dtype=np.float32)
 

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from device_bench.selftest import check_answers
 from recpress_edge.core.bundle import SelfTest
 from recpress_edge.core.errors import ArtifactError
+from recpress_edge.device.verify import check_answers
 
 
 def answering(items, scores, *, exact):

@@ -110,7 +110,7 @@ def test_unknown_names_get_a_suggestion_and_public_ones_a_command(tmp_path, monk
         load_dataset("shoplgo", tmp_path)
     with pytest.raises(ConfigError, match="recpress-edge data fetch ml-1m"):
         load_dataset("ml-1m", tmp_path)
-    with pytest.raises(ConfigError, match="set RECPRESS_DATA_DIR"):
+    with pytest.raises(ConfigError, match="nor in a folder that RECPRESS_DATA_DIR names"):
         load_dataset("citeulike", tmp_path)
 
 

@@ -9,10 +9,10 @@ from ai_edge_litert import schema_py_generated as schema
 from exports import make_contract, make_graph, random_tables
 from fixtures.make_golden import METADATA, golden_bytes, golden_path
 
-from device_bench.runtimes.litert import LiteRT
-from device_bench.runtimes.reference import ReferenceRuntime
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.rng import stream
+from recpress_edge.device.litert import LiteRT
+from recpress_edge.device.reference import ReferenceRuntime
 from recpress_export.contents import read_contents
 from recpress_export.flatbuffer import ALIGNMENT, FlatModel
 from recpress_export.formats import FORMATS

@@ -5,8 +5,8 @@ import onnx
 import pytest
 from exports import make_graph, random_tables
 
-from device_bench.runtimes.onnx_runtime import OnnxRuntime
 from recpress_edge.core.rng import stream
+from recpress_edge.device.onnx_runtime import OnnxRuntime
 from recpress_export.onnx_writer import to_onnx
 from recpress_export.quantize import RECIPES
 from recpress_export.two_level import BLOCK_ITEMS, TWO_LEVEL_ITEMS, pad_count

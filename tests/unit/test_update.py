@@ -9,12 +9,12 @@ import pytest
 from jsonschema import validate
 from updates import DIM, N_ITEMS, exported, items_file, rows
 
-from device_bench.ids import Recommender
-from device_bench.runtimes.litert import import_litert
-from device_bench.runtimes.opening import open_runtime
-from device_bench.selftest import verify_bundle
 from recpress_edge.core.bundle import MANIFEST, open_bundle, write_manifest
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError, GateError
+from recpress_edge.device.litert import import_litert
+from recpress_edge.device.recommender import Recommender
+from recpress_edge.device.runtime import open_runtime
+from recpress_edge.device.verify import verify_bundle
 from recpress_export import update
 from recpress_export.catalogue import read_changes
 from recpress_export.contents import read_contents

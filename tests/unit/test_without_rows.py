@@ -1,14 +1,16 @@
 """A bundle for people's devices carries nobody's interactions, and still tests itself and is timed."""
 
 import dataclasses
+import json
 
 import pytest
 from exports import ANY_HISTORY, OPEN, make_source, with_fold_in
+from published import validator
 
 from device_bench.measure import ranking_quality
-from device_bench.selftest import verify_bundle
-from recpress_edge.core.bundle import EVALUATION_FILE, open_bundle
+from recpress_edge.core.bundle import EVALUATION_FILE, MANIFEST, open_bundle
 from recpress_edge.core.errors import ArtifactError, ConfigError
+from recpress_edge.device.verify import verify_bundle
 from recpress_export.history_bundle import HistoryFill
 from recpress_export.package import export_bundle
 from recpress_export.quantize import RECIPES
@@ -35,6 +37,7 @@ def make(tmp_path):
 def test_nobodys_rows_travel(make, profile):
     bundle = make(profile)
     assert EVALUATION_FILE not in bundle.files
+    validator("bundle-1").validate(json.loads((bundle.folder / MANIFEST).read_text()))
     assert not (bundle.folder / EVALUATION_FILE).exists()
     assert bundle.evaluation() is None
     with pytest.raises(ArtifactError, match=r"carries no evaluation rows. Export it again with --with-eval"):

@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 from corrupted_files import contents, evaluations, models, self_tests
 from forging import Change, Manifest, forged
+from hostile import hostile
 
-from device_bench.selftest import verify_bundle
 from recpress_edge.core.bundle import MANIFEST
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import sha256_bytes, write_json
 from recpress_edge.core.rng import stream
+from recpress_edge.device.verify import verify_bundle
 
 BASES: Final = ("int8-dim", "fp32", "int8-dim-single-user", "fp32-history")
 FILES: Final = ("CARD.md", "evaluation.npz", "items.txt", "model.onnx", "selftest.json", "users.txt")
@@ -69,6 +70,7 @@ def corruptions() -> Iterator[tuple[str, Change]]:
     yield from self_tests()
     yield from evaluations()
     yield from models()
+    yield from hostile()
 
 
 def flip_bit(name: str, folder: Path, rng: np.random.Generator) -> None:

@@ -39,6 +39,7 @@ class Jvm:
         *args: str,
         core: Sequence[str] = ("core",),
         env: dict[str, str] = TELEMETRY_OFF,
+        timeout: float = 300,
         **properties: str,
     ):
         """A finished process. The environment is ours alone, so that nothing hides a missing variable."""
@@ -51,7 +52,7 @@ class Jvm:
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=timeout,
             env={"PATH": os.environ["PATH"], "HOME": str(self.folder)} | env,
         )
 

@@ -9,12 +9,12 @@ import numpy as np
 from exports import make_source, random_evaluation, source_of, write_student
 from forging import sign
 
-from device_bench.ids import Recommender
 from device_bench.measure import ranking_quality
-from device_bench.selftest import Verified, verify_bundle
-from recpress_edge.core.bundle import Bundle, open_bundle
+from recpress_edge.core.bundle import EVALUATION_FILE, Bundle, open_bundle
 from recpress_edge.core.files import write_json
 from recpress_edge.core.rng import stream
+from recpress_edge.device.recommender import Recommender
+from recpress_edge.device.verify import Verified, verify_bundle
 from recpress_edge.distill.fold_in import FoldIn, save_fold_in
 from recpress_export.arrays import read_student
 from recpress_export.catalogue import read_changes
@@ -44,7 +44,9 @@ def export_bundles(folder: Path) -> Iterator[Bundle]:
         yield export(source, recipe, folder, f"{recipe}-single-user", single)
         yield export(source, recipe, folder, f"{recipe}-history", history)
     yield as_sequence(folder / "bundles/int8-dim-history", folder / "bundles/int8-dim-sequence")
+    yield without_rows(folder / "bundles/int8-dim-history", folder / "bundles/history-without-rows")
     yield retired(source, folder)
+    yield export(few_items(folder / "few-items"), "fp32", folder, "few-items")
     yield export(two_kinds(folder / "two-kinds"), "int8-dim", folder, "ties")
 
 
@@ -80,6 +82,24 @@ def as_sequence(folder: Path, target: Path) -> Bundle:
     shutil.copytree(folder, target)
     sign(target, lambda manifest: manifest["contract"].update(history_length=50))
     return dataclasses.replace(open_bundle(target), name=target.name)
+
+
+def without_rows(folder: Path, target: Path) -> Bundle:
+    """A bundle for people's devices: no evaluation users travel along."""
+    shutil.copytree(folder, target)
+    (target / EVALUATION_FILE).unlink()
+    sign(target, lambda manifest: manifest["files"].pop(EVALUATION_FILE))
+    return dataclasses.replace(open_bundle(target), name=target.name)
+
+
+def few_items(folder: Path) -> Source:
+    """Ten users, 30 items: recall at 50 is 1 by necessity, and a smaller K judges."""
+    rng = stream(0, "few items")
+    user_emb, item_emb = (rng.standard_normal((n, 4), np.float32) for n in (10, 30))
+    source = source_of(read_student(write_student(folder, user_emb, item_emb)))
+    test = random_evaluation(10, 30, "few")
+    ids = {"user_ids": [f"u{n}" for n in range(10)], "item_ids": [f"i{n}" for n in range(30)]}
+    return dataclasses.replace(source, valid=test, test=test, **ids)
 
 
 def retired(source: Source, folder: Path) -> Bundle:

@@ -13,9 +13,9 @@ from phone_log import parse_log
 from phones import write_facts
 
 from device_bench.measure import ranking_quality
-from device_bench.selftest import verify_bundle
 from recpress_edge.core.bundle import open_bundle
 from recpress_edge.core.results import read_record
+from recpress_edge.device.verify import verify_bundle
 
 STUB = Path(__file__).parents[1]
 ROOT = STUB.parents[1]
@@ -67,6 +67,21 @@ def test_a_run_becomes_a_measured_record(phone, fixtures):
     numbers = {name: value for name, value in python.items() if not isinstance(value, str)}
     assert record["quality"] == python | {n: pytest.approx(v, rel=1e-12) for n, v in numbers.items()}
     assert "basis      measured" in done.stdout
+
+
+def test_a_bundle_without_evaluation_users_is_timed_and_its_quality_not_measured(phone, fixtures):
+    """The ids are those that Python ranks too: the answers to the self-test's queries."""
+    bundle = fixtures / "bundles/history-without-rows"
+    config = json.loads((phone / "config.json").read_text())
+    (phone / "config.json").write_text(json.dumps(config | {"bundle": str(bundle)}))
+    done = bench(phone, bundle, "--processes", "1", "--queries", "10", "--seconds", "0")
+    assert done.returncode in (0, 4), done.stdout + done.stderr
+    (path,) = (phone / "runs").rglob("*.json")
+    record = read_record(path)
+    jsonschema.validate(record, json.loads((ROOT / "schemas/bench-1.schema.json").read_text()))
+    assert record["quality"] == ranking_quality(verify_bundle(bundle))
+    assert (record["quality"]["users"], record["quality"]["split"]) == (0, None)
+    assert len(record["latency_ns"]["query"]) >= 10
 
 
 def test_the_committed_sample_is_of_this_form(phone, fixtures):

@@ -5,7 +5,10 @@ from collections import Counter
 
 import pytest
 
-CLASSES = ("JsonTest", "QueryTest", "RecommenderTest", "TimingsTest", "PythonAnswersTest", "VerdictsTest")
+CLASSES = (
+    *("JsonTest", "QueryTest", "RecommenderTest", "TimingsTest", "PythonAnswersTest", "VerdictsTest"),
+    "FuzzTest",
+)
 
 
 @pytest.mark.parametrize("name", CLASSES)

@@ -55,6 +55,34 @@ MUTATIONS = {
     "a sequence loses its order": Mutation(
         "Query", " && contract.historyLength == 0", "", "PythonAnswersTest"
     ),
+    "unlisted files are taken": Mutation(
+        "RecBundle", "        checkListed(folder, files);\n", "", "VerdictsTest"
+    ),
+    "models may read other files": Mutation(
+        "ModelFile", "                checkField(part.kind, fields);\n", "", "VerdictsTest"
+    ),
+    "any item index is taken": Mutation(
+        "Answer",
+        "if (item < 0 || item >= contract.nItems) {",
+        "if (item == contract.nItems + 1) {",
+        "RecommenderTest",
+    ),
+    "any tolerance is taken": Mutation("Contract", "        checkTolerance(where);\n", "", "VerdictsTest"),
+    "a large tolerance is taken": Mutation(
+        "Contract", "scoreTolerance > MAX_TOLERANCE * largestScore", "scoreTolerance < 0", "VerdictsTest"
+    ),
+    "arrays may claim what they do not hold": Mutation(
+        "Npz", "if (count * width != in.remaining()) {", "if (count < 0) {", "VerdictsTest"
+    ),
+    "types of provenance are not looked at": Mutation(
+        "RecBundle", "        Facts.check(values, where);\n", "", "VerdictsTest"
+    ),
+    "an unknown seen item is not named": Mutation(
+        "Recommender", "                unknown.add(id);\n", "", "RecommenderTest"
+    ),
+    "a recall that is 1 by necessity is stated": Mutation(
+        "RankingQuality", "isCertain(cutoffs[i], candidates) ? null : ", "", "PythonAnswersTest"
+    ),
     "ids are off by one": Mutation(
         "IdMap", "return ids.get(index);", "return ids.get((index + 1) % ids.size());", "PythonAnswersTest"
     ),

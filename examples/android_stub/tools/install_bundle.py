@@ -13,13 +13,13 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from device_bench.guard import STANDARD, Guard, add_guard_options, guard_of
-from device_bench.protocol import self_test_apart
 from recpress_edge.core.bundle import ALL_USERS, MANIFEST, Bundle, open_bundle
 from recpress_edge.core.errors import ArtifactError, RecPressError
 from recpress_edge.core.files import check_ours, new_directory
 from recpress_edge.core.printable import one_line
 from recpress_edge.core.units import format_bytes
+from recpress_edge.device.apart import self_test_apart
+from recpress_edge.device.guard import STANDARD, Guard, add_guard_options, guard_of
 
 STUB: Final = Path(__file__).resolve().parents[1]
 ASSETS: Final = STUB / "app/src/main/assets/bundle"

@@ -5,9 +5,31 @@ public final class Answer {
     private final long[] items;
     private final float[] scores;
 
-    public Answer(long[] items, float[] scores) {
+    private Answer(long[] items, float[] scores) {
         this.items = items;
         this.scores = scores;
+    }
+
+    /** The answer for a user who has seen everything. */
+    static Answer none() {
+        return new Answer(new long[0], new float[0]);
+    }
+
+    /** The answer, when it is k items of the catalogue; else a MODEL fault: an index beyond it has no name. */
+    static Answer checked(long[] items, float[] scores, int k, Contract contract) throws BundleException {
+        if (items.length != k || scores.length != k) {
+            throw new BundleException(
+                    Fault.MODEL,
+                    "the model was asked for " + k + " items and gave " + items.length + " items with "
+                            + scores.length + " scores");
+        }
+        for (long item : items) {
+            if (item < 0 || item >= contract.nItems) {
+                throw new BundleException(
+                        Fault.MODEL, "the model names item " + item + ", outside 0.." + (contract.nItems - 1));
+            }
+        }
+        return new Answer(items, scores);
     }
 
     public int size() {

@@ -74,18 +74,18 @@ public final class Benchmark {
         log.end();
     }
 
-    /** Verifies and self-tests, times, then ranks every evaluation user: one process, one file. */
+    /** Verifies and self-tests, times, then ranks every evaluation user, or answers the self-test's queries. */
     private void full(BenchLog log) throws BundleException {
         RecBundle bundle = RecBundle.open(folder);
-        Evaluation evaluation = bundle.evaluation();
         Recommender recommender = Recommender.open(bundle, new LoadedFirst(log));
         try {
+            Evaluation evaluation = bundle.asked();
             start(log, bundle, recommender.scorer());
             Warm warm = warm(recommender, evaluation);
             memory(log, "model");
             log.samples("query", warm.query.samples(), warm.query.size());
             log.samples("end_to_end", warm.endToEnd.samples(), warm.endToEnd.size());
-            log.put("quality", RankingQuality.measure(recommender, bundle));
+            log.put("quality", RankingQuality.measure(recommender, evaluation));
         } finally {
             recommender.close();
         }
@@ -115,7 +115,7 @@ public final class Benchmark {
             }
         }
         if (prepared.isEmpty()) {
-            throw new BundleException(Fault.CONTENT, "no evaluation user has an unseen item: nothing can be timed");
+            throw new BundleException(Fault.CONTENT, "no user to ask for has an unseen item: nothing can be timed");
         }
         Warm warm = new Warm(Math.max(queries, WARMUP_QUERIES) + BLOCK_QUERIES);
         block(recommender, prepared, requests, warm, 0, WARMUP_QUERIES);

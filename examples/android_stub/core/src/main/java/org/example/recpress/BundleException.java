@@ -1,18 +1,18 @@
 package org.example.recpress;
 
-/** A bundle that is refused. The message is for people, {@link #fault()} for programs. */
+/** A bundle that is refused. The message is for people, one printable line, {@link #fault()} for programs. */
 public final class BundleException extends Exception {
     private static final long serialVersionUID = 1L;
 
     private final Fault fault;
 
     public BundleException(Fault fault, String message) {
-        super(message);
+        super(Printable.oneLine(message));
         this.fault = fault;
     }
 
     public BundleException(Fault fault, String message, Throwable cause) {
-        super(message, cause);
+        super(Printable.oneLine(message), cause);
         this.fault = fault;
     }
 

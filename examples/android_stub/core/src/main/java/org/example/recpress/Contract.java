@@ -43,6 +43,9 @@ public final class Contract {
      */
     public final int historyLength;
 
+    private static final double MAX_TOLERANCE = 0.02;
+    private static final int MAX_NAME = 256;
+
     private final long[] retired;
 
     /** Reads and checks the contract of a manifest; later fields of other versions are tolerated. */
@@ -67,6 +70,7 @@ public final class Contract {
         historyLength = readHistoryLength(fields, where);
         checkNames(where);
         checkProfile(users, where);
+        checkTolerance(where);
         checkCount("n_items", items, where);
         checkCount("dim", size, where);
         nUsers = (int) users;
@@ -123,10 +127,36 @@ public final class Contract {
     /** Two tensors of one name would make a runtime return one of them in place of the other. */
     private void checkNames(String where) throws BundleException {
         Set<String> used = new HashSet<String>();
+        for (String name : new String[] {userInput, seenInput, kInput, itemsOutput, scoresOutput, recipe, format}) {
+            if (name.codePointCount(0, name.length()) > MAX_NAME) {
+                throw new BundleException(
+                        Fault.FIELD, where + " holds a name of more than " + MAX_NAME + " characters");
+            }
+        }
         for (String name : new String[] {userInput, seenInput, kInput, itemsOutput, scoresOutput}) {
             if (!name.isEmpty() && !used.add(name)) {
                 throw new BundleException(Fault.FIELD, where + " gives two tensors one name: '" + name + "'");
             }
+        }
+    }
+
+    private void checkTolerance(String where) throws BundleException {
+        boolean finite = scoreTolerance >= 0 && scoreTolerance < Double.POSITIVE_INFINITY; // NaN is not
+        if (!finite || exact && scoreTolerance != 0) {
+            throw new BundleException(
+                    Fault.RANGE,
+                    where + ": contract field 'score_tolerance' is " + scoreTolerance + ", expected "
+                            + (exact ? "0, since it is exact" : "a number of at least 0"));
+        }
+    }
+
+    /** RANGE fault for a tolerance that is a good part of the scores: any answer would pass. */
+    void checkTolerance(double largestScore, String where) throws BundleException {
+        if (scoreTolerance > MAX_TOLERANCE * largestScore) {
+            throw new BundleException(
+                    Fault.RANGE,
+                    where + ": the contract allows scores to be off by " + scoreTolerance + ", and the largest is "
+                            + largestScore + ": more than 2 % of it would test nothing");
         }
     }
 

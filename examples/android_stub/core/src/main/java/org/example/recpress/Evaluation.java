@@ -2,6 +2,8 @@ package org.example.recpress;
 
 import java.io.File;
 import java.util.Arrays;
+import java.util.HashSet;
+import java.util.Set;
 
 /** Held-out test users as sparse rows: what not to recommend, and what would be a hit. */
 public final class Evaluation {
@@ -17,6 +19,23 @@ public final class Evaluation {
         seen = arrays[2];
         relevantStarts = arrays[3];
         relevant = arrays[4];
+    }
+
+    /** The queries of a self-test as rows, nothing relevant in any. */
+    static Evaluation ofQueries(SelfTest test) {
+        int count = test.size();
+        long[] users = new long[count];
+        long[] starts = new long[count + 1];
+        for (int row = 0; row < count; row++) {
+            users[row] = test.user(row);
+            starts[row + 1] = starts[row] + test.seen(row).length;
+        }
+        long[] seen = new long[(int) starts[count]];
+        for (int row = 0; row < count; row++) {
+            long[] items = test.seen(row);
+            System.arraycopy(items, 0, seen, (int) starts[row], items.length);
+        }
+        return new Evaluation(new long[][] {users, starts, seen, new long[count + 1], new long[0]});
     }
 
     static Evaluation read(File file, Contract contract) throws BundleException {
@@ -50,6 +69,27 @@ public final class Evaluation {
 
     boolean hasRelevantItems() {
         return relevant.length > 0;
+    }
+
+    /** Items that can be recommended to each user with a relevant item, ascending. */
+    int[] candidates(Contract contract) {
+        int[] counts = new int[size()];
+        int users = 0;
+        for (int row = 0; row < size(); row++) {
+            if (relevantStarts[row] < relevantStarts[row + 1]) {
+                Set<Long> masked = new HashSet<Long>();
+                for (long item : seen(row)) {
+                    masked.add(item);
+                }
+                for (long item : contract.retired()) {
+                    masked.add(item);
+                }
+                counts[users++] = contract.nItems - masked.size();
+            }
+        }
+        int[] found = Arrays.copyOf(counts, users);
+        Arrays.sort(found);
+        return found;
     }
 
     /** Index of a row's user, or SelfTest.NOBODY where the bundle holds none. */

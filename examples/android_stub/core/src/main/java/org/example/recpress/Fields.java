@@ -2,6 +2,7 @@ package org.example.recpress;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /** Typed fields of a JSON object; one that is missing or of another type is named. */
 final class Fields {
@@ -67,7 +68,12 @@ final class Fields {
         return values.containsKey(name);
     }
 
-    Iterable<String> names() {
+    /** Of whatever type; null where there is none. */
+    Object value(String name) {
+        return values.get(name);
+    }
+
+    Set<String> names() {
         return values.keySet();
     }
 

@@ -7,13 +7,18 @@ import java.util.Map;
 
 /** External ids, which may be any text, and the indices that the model knows. */
 public final class IdMap {
-    private final String kind;
     private final List<String> ids;
     private final Map<String, Integer> indices = new HashMap<String, Integer>();
 
     /** One id a line, each line ended; CONTENT fault unless {@code count} distinct, non-empty ones are there. */
-    IdMap(String kind, byte[] lines, int count, String where) throws BundleException {
-        this.kind = kind;
+    IdMap(byte[] lines, int count, String where) throws BundleException {
+        int ended = 0; // counted before a list is made of them
+        for (byte b : lines) {
+            ended += b == '\n' ? 1 : 0;
+        }
+        if (ended != count || ended > 0 && lines[lines.length - 1] != '\n' || ended == 0 && lines.length > 0) {
+            throw new BundleException(Fault.CONTENT, where + " must hold " + count + " ended lines, found " + ended);
+        }
         ids = new ArrayList<String>(count);
         String text = Json.decode(lines, where, Fault.CONTENT);
         int start = 0;
@@ -25,10 +30,6 @@ public final class IdMap {
             }
             ids.add(id);
             start = end + 1;
-        }
-        if (start != text.length() || ids.size() != count) {
-            throw new BundleException(
-                    Fault.CONTENT, where + " must hold " + count + " ended lines, found " + ids.size());
         }
     }
 
@@ -44,12 +45,9 @@ public final class IdMap {
         return indices.containsKey(id);
     }
 
-    /** The index of an id; UnknownIdException when there is none. */
+    /** The index of an id; -1 when there is none. */
     public int index(String id) {
         Integer index = indices.get(id);
-        if (index == null) {
-            throw new UnknownIdException(kind, id);
-        }
-        return index;
+        return index == null ? -1 : index;
     }
 }

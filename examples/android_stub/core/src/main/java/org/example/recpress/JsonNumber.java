@@ -30,6 +30,11 @@ final class JsonNumber {
         return value.longValue();
     }
 
+    boolean isFinite() {
+        double value = doubleValue();
+        return !Double.isNaN(value) && !Double.isInfinite(value);
+    }
+
     double doubleValue() {
         if (text.equals("NaN")) {
             return Double.NaN;

@@ -7,7 +7,7 @@ import java.util.Map;
 
 /** Reads exactly what Python's json module reads, up to a nesting that no bundle reaches. */
 final class JsonParser {
-    private static final int MAX_DEPTH = 200;
+    private static final int MAX_DEPTH = 500;
     /** Python refuses longer integers as well: reading them takes quadratic time. */
     private static final int MAX_DIGITS = 4300;
 

@@ -19,7 +19,7 @@ import java.util.zip.ZipFile;
 final class Npz {
     private static final byte[] MAGIC = {(byte) 0x93, 'N', 'U', 'M', 'P', 'Y'};
     private static final Pattern HEADER = Pattern.compile(
-            "\\{'descr': '[<|]([iu])([1248])', 'fortran_order': False, 'shape': \\((\\d{1,10}),\\), \\}\\s*");
+            "\\{'descr': '<i([48])', 'fortran_order': False, 'shape': \\((\\d{1,10}),\\), \\}\\s*");
 
     private Npz() {}
 
@@ -53,7 +53,8 @@ final class Npz {
 
     private static byte[] member(ZipFile zip, String name, long limit) throws IOException {
         ZipEntry entry = zip.getEntry(name);
-        if (entry == null || entry.getMethod() != ZipEntry.STORED || entry.getSize() > limit) {
+        if (entry == null || entry.getMethod() != ZipEntry.STORED
+                || entry.getSize() > limit || entry.getCompressedSize() != entry.getSize()) {
             throw new IOException("it holds no stored array " + name);
         }
         InputStream in = zip.getInputStream(entry);
@@ -83,7 +84,7 @@ final class Npz {
         int major = in.get();
         in.get();
         int length = major == 1 ? in.getShort() & 0xFFFF : in.getInt();
-        if (major < 1 || major > 3 || length < 0 || length > in.remaining()) {
+        if (major < 1 || major > 2 || length < 0 || length > in.remaining()) {
             throw new IOException(name + " has a damaged header");
         }
         byte[] header = new byte[length];
@@ -92,34 +93,19 @@ final class Npz {
         if (!matcher.matches()) {
             throw new IOException(name + " is not a list of integers");
         }
-        int width = Integer.parseInt(matcher.group(2));
-        long count = Long.parseLong(matcher.group(3));
-        if (count * width > in.remaining()) {
-            throw new IOException(name + " is cut off");
+        int width = Integer.parseInt(matcher.group(1));
+        long count = Long.parseLong(matcher.group(2));
+        if (count * width != in.remaining()) {
+            throw new IOException(
+                    name + " claims " + count + " numbers of " + width + " bytes in " + in.remaining());
         }
-        return decode(in, (int) count, width, matcher.group(1).equals("u"), name);
+        return decode(in, (int) count, width);
     }
 
-    private static long[] decode(ByteBuffer in, int count, int width, boolean unsigned, String name)
-            throws IOException {
+    private static long[] decode(ByteBuffer in, int count, int width) {
         long[] values = new long[count];
         for (int i = 0; i < count; i++) {
-            switch (width) {
-                case 1:
-                    values[i] = unsigned ? in.get() & 0xFFL : in.get();
-                    break;
-                case 2:
-                    values[i] = unsigned ? in.getShort() & 0xFFFFL : in.getShort();
-                    break;
-                case 4:
-                    values[i] = unsigned ? in.getInt() & 0xFFFFFFFFL : in.getInt();
-                    break;
-                default:
-                    values[i] = in.getLong();
-                    if (unsigned && values[i] < 0) {
-                        values[i] = Long.MAX_VALUE; // beyond every range, as what it was
-                    }
-            }
+            values[i] = width == 4 ? in.getInt() : in.getLong();
         }
         return values;
     }

@@ -3,12 +3,14 @@ package org.example.recpress;
 import ai.onnxruntime.NodeInfo;
 import ai.onnxruntime.OnnxJavaType;
 import ai.onnxruntime.OnnxTensor;
+import ai.onnxruntime.OnnxValue;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtLoggingLevel;
 import ai.onnxruntime.OrtSession;
 import ai.onnxruntime.TensorInfo;
 import java.nio.LongBuffer;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.Map;
@@ -127,8 +129,10 @@ public final class OrtScorer implements Scorer {
             inputs.put(contract.kInput, tensor(query.k));
             OrtSession.Result result = session.run(inputs, outputs);
             try { // by position: get(String) returns an Optional, which old Androids lack
-                long[] items = ((OnnxTensor) result.get(0)).getLongBuffer().array();
-                return new Answer(items, ((OnnxTensor) result.get(1)).getFloatBuffer().array());
+                OnnxTensor items = vector(result.get(0), query.k);
+                OnnxTensor scores = vector(result.get(1), query.k);
+                return Answer.checked(
+                        items.getLongBuffer().array(), scores.getFloatBuffer().array(), query.k, contract);
             } finally {
                 result.close();
             }
@@ -140,6 +144,16 @@ public final class OrtScorer implements Scorer {
                 tensor.close();
             }
         }
+    }
+
+    /** The output, when it is a vector of k; looked at before anything is copied out of the runtime. */
+    private static OnnxTensor vector(OnnxValue value, int k) throws BundleException {
+        long[] shape = value instanceof OnnxTensor ? ((OnnxTensor) value).getInfo().getShape() : new long[0];
+        if (shape.length != 1 || shape[0] != k) {
+            throw new BundleException(
+                    Fault.MODEL, "the model was asked for " + k + " items and gave shape " + Arrays.toString(shape));
+        }
+        return (OnnxTensor) value;
     }
 
     private OnnxTensor tensor(long... values) throws OrtException {

@@ -3,7 +3,6 @@ package org.example.recpress;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.security.MessageDigest;
-import java.util.Arrays;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -17,92 +16,79 @@ import java.util.TreeSet;
  */
 public final class RankingQuality {
     private static final int[] CUTOFFS = {10, 20, 50};
+    /** What may judge, and the share of the median candidates that it may be: 1/4. */
     private static final int[] JUDGES = {50, 20, 10, 5, 3, 2, 1};
     private static final int JUDGED_SHARE = 4;
     private static final int LENGTH = 50;
 
-    private final int judge;
-    private final int mostCandidates;
     private final int[] cutoffs;
     private final double[] recall;
     private final double[] ndcg;
     private final MessageDigest ids = BundleFiles.newSha256();
     private int users;
 
-    private RankingQuality(int stated, int[] candidates) {
-        mostCandidates = candidates.length == 0 ? 0 : candidates[candidates.length - 1];
-        judge = mostCandidates <= stated ? judging(candidates) : stated;
-        cutoffs = withJudge(judge);
+    private RankingQuality(int cutoff) {
+        Set<Integer> reported = new TreeSet<Integer>();
+        for (int known : CUTOFFS) {
+            reported.add(known);
+        }
+        reported.add(cutoff);
+        cutoffs = new int[reported.size()];
+        int count = 0;
+        for (int k : reported) {
+            cutoffs[count++] = k;
+        }
         recall = new double[cutoffs.length];
         ndcg = new double[cutoffs.length];
     }
 
-    /** The facts of a bench record's quality section, and nothing else. */
-    public static Map<String, Object> measure(Recommender recommender, RecBundle bundle) throws BundleException {
-        Evaluation evaluation = bundle.evaluation();
-        RankingQuality quality = new RankingQuality(bundle.cutoff(), candidates(evaluation, bundle.contract()));
-        for (int row = 0; row < evaluation.size(); row++) {
-            Answer answer = recommender.answer(evaluation.user(row), evaluation.seen(row), LENGTH);
-            quality.add(answer, evaluation.relevant(row));
+    /**
+     * The facts of a bench record's quality section, and nothing else. {@code rows} are {@link RecBundle#asked}:
+     * where nothing is relevant in any there are no metrics, and {@code users} is 0.
+     */
+    public static Map<String, Object> measure(Recommender recommender, Evaluation rows) throws BundleException {
+        int[] candidates = rows.candidates(recommender.contract());
+        int cutoff = telling(recommender.bundle().statedCutoff(), candidates);
+        RankingQuality quality = new RankingQuality(cutoff);
+        for (int row = 0; row < rows.size(); row++) {
+            Answer answer = recommender.answer(rows.user(row), rows.seen(row), LENGTH);
+            quality.add(answer, rows.relevant(row));
         }
-        return quality.facts();
+        return quality.facts(cutoff, candidates);
     }
 
-    /** Whether a K is one that may judge. */
-    static boolean judges(long k) {
-        for (int known : JUDGES) {
-            if (known == k) {
-                return true;
+    /** The stated K where it is one that judges, else 50. */
+    static int judge(Object stated) {
+        if (stated instanceof JsonNumber && ((JsonNumber) stated).isInteger()) {
+            for (int known : JUDGES) {
+                if (((JsonNumber) stated).longValue() == known) {
+                    return known;
+                }
             }
         }
-        return false;
+        return JUDGES[0];
     }
 
-    /** Items that can be recommended to each user with a relevant item, ascending. */
-    private static int[] candidates(Evaluation evaluation, Contract contract) {
-        int[] left = new int[evaluation.size()];
-        int count = 0;
-        for (int row = 0; row < evaluation.size(); row++) {
-            if (evaluation.relevant(row).length > 0) {
-                Set<Long> gone = new HashSet<Long>();
-                for (long item : evaluation.seen(row)) {
-                    gone.add(item);
-                }
-                for (long item : contract.retired()) {
-                    gone.add(item);
-                }
-                left[count++] = contract.nItems - gone.size();
-            }
+    /** The stated K, unless nobody has more candidates than that; then one that tells. Candidates ascending. */
+    private static int telling(int stated, int[] candidates) {
+        if (candidates.length == 0 || !isCertain(stated, candidates)) {
+            return stated;
         }
-        int[] found = Arrays.copyOf(left, count);
-        Arrays.sort(found);
-        return found;
-    }
-
-    /** The largest K that is at most a quarter of the median number of candidates, which are ascending. */
-    private static int judging(int[] candidates) {
-        int count = candidates.length;
-        double middle = count == 0 ? 0 : (candidates[(count - 1) / 2] + candidates[count / 2]) / 2.0;
+        int half = candidates.length / 2;
+        double middle = candidates.length % 2 == 1
+                ? candidates[half]
+                : (candidates[half - 1] + (double) candidates[half]) / 2;
         for (int k : JUDGES) {
             if (k * JUDGED_SHARE <= middle) {
                 return k;
             }
         }
-        return 1;
+        return JUDGES[JUDGES.length - 1];
     }
 
-    private static int[] withJudge(int judge) {
-        Set<Integer> all = new TreeSet<Integer>();
-        for (int k : CUTOFFS) {
-            all.add(k);
-        }
-        all.add(judge);
-        int[] found = new int[all.size()];
-        int at = 0;
-        for (int k : all) {
-            found[at++] = k;
-        }
-        return found;
+    /** Whether recall is 1 whatever the order. */
+    private static boolean isCertain(int k, int[] candidates) {
+        return candidates[candidates.length - 1] <= k;
     }
 
     private void add(Answer answer, long[] relevant) {
@@ -142,14 +128,13 @@ public final class RankingQuality {
         ndcg[index] += gained / ideal;
     }
 
-    private Map<String, Object> facts() {
+    private Map<String, Object> facts(int cutoff, int[] candidates) {
         Map<String, Object> facts = new LinkedHashMap<String, Object>();
-        for (int i = 0; i < cutoffs.length; i++) {
-            boolean certain = mostCandidates <= cutoffs[i]; // then it is 1 in whatever order
-            facts.put("recall@" + cutoffs[i], certain ? null : (Object) (recall[i] / users));
+        for (int i = 0; users > 0 && i < cutoffs.length; i++) {
+            facts.put("recall@" + cutoffs[i], isCertain(cutoffs[i], candidates) ? null : recall[i] / users);
             facts.put("ndcg@" + cutoffs[i], ndcg[i] / users);
         }
-        facts.put("cutoff", judge);
+        facts.put("cutoff", cutoff);
         facts.put("users", users);
         facts.put("ids_sha256", BundleFiles.hex(ids.digest()));
         return facts;

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * A verified bundle: a folder with a model, its contract, id maps, digests and self-test.
@@ -21,27 +22,31 @@ public final class RecBundle {
     static final String SELFTEST_FILE = "selftest.json";
     static final String EVALUATION_FILE = "evaluation.npz";
     private static final long MAX_MANIFEST_BYTES = 4L << 20;
-    private static final int DEFAULT_CUTOFF = 50;
+    private static final long MAX_SELFTEST_BYTES = 64L << 20;
 
     private final File folder;
     private final String name;
     private final Contract contract;
+    private final Set<String> files;
+    private final int statedCutoff;
     private final String digest;
-    private final int cutoff;
 
-    private RecBundle(File folder, String name, Contract contract, String digest, int cutoff) {
+    private RecBundle(File folder, Contract contract, Map<String, Object> manifest, String digest)
+            throws BundleException {
         this.folder = folder;
-        this.name = name;
         this.contract = contract;
+        Fields stated = new Fields(manifest, MANIFEST);
+        name = stated.text("name");
+        files = stated.object("files").names();
+        statedCutoff = RankingQuality.judge(stated.object("quality").value("cutoff"));
         this.digest = digest;
-        this.cutoff = cutoff;
     }
 
     /** Reads the manifest and verifies every file; any doubt is a BundleException that says what and where. */
     public static RecBundle open(File folder) throws BundleException {
         File file = new File(folder, MANIFEST);
         String where = file.getPath();
-        if (!file.isFile()) {
+        if (!BundleFiles.isPlainFile(folder, MANIFEST)) {
             throw new BundleException(
                     Fault.MISSING,
                     folder + " is not a bundle: it has no " + MANIFEST + ". Copy one with tools/install_bundle.py");
@@ -58,15 +63,19 @@ public final class RecBundle {
         Fields stated = manifest.object("contract");
         manifest.object("provenance");
         manifest.object("quality");
-        Object cutoff = ((Map<?, ?>) values.get("quality")).get("cutoff");
         Fields files = manifest.object("files");
         String digest = checkDigest(values, where);
         if (!BundleFiles.isSafeName(name)) {
             throw new BundleException(Fault.PATH, where + ": name '" + name + "' is not a plain file name");
         }
+        Facts.check(values, where);
         Contract contract = new Contract(stated, where + ": contract");
         verifyFiles(folder, files, contract, where);
-        return new RecBundle(folder, name, contract, digest, statedCutoff(cutoff));
+        checkListed(folder, files);
+        if (contract.format.equals("onnx")) {
+            ModelFile.check(new File(folder, contract.modelFile));
+        }
+        return new RecBundle(folder, contract, values, digest);
     }
 
     public String name() {
@@ -82,40 +91,40 @@ public final class RecBundle {
         return digest;
     }
 
-    /** The K by which models of the bundle's data are judged. */
-    public int cutoff() {
-        return cutoff;
-    }
-
     public File modelFile() {
         return new File(folder, contract.modelFile);
     }
 
     public IdMap users() throws BundleException {
-        return ids("user", USERS_FILE, contract.nUsers);
+        return ids(USERS_FILE, contract.nUsers);
     }
 
     public IdMap items() throws BundleException {
-        return ids("item", ITEMS_FILE, contract.nItems);
+        return ids(ITEMS_FILE, contract.nItems);
     }
 
     public SelfTest selfTest() throws BundleException {
-        return SelfTest.read(read(SELFTEST_FILE), contract, path(SELFTEST_FILE));
+        return SelfTest.read(BundleFiles.read(new File(folder, SELFTEST_FILE), MAX_SELFTEST_BYTES), contract, path(SELFTEST_FILE));
     }
 
+    /** The evaluation users; null where the bundle carries none, so that no quality can be measured. */
     public Evaluation evaluation() throws BundleException {
-        return Evaluation.read(new File(folder, EVALUATION_FILE), contract);
+        return !files.contains(EVALUATION_FILE) ? null : Evaluation.read(new File(folder, EVALUATION_FILE), contract);
     }
 
-    /** As Python reads it: what is not a K that judges counts as not stated. */
-    private static int statedCutoff(Object value) {
-        boolean integer = value instanceof JsonNumber && ((JsonNumber) value).isInteger();
-        long k = integer ? ((JsonNumber) value).longValue() : 0;
-        return RankingQuality.judges(k) ? (int) k : DEFAULT_CUTOFF;
+    /** What is timed and ranked: the evaluation users, or the self-test's queries where there are none. */
+    public Evaluation asked() throws BundleException {
+        Evaluation rows = evaluation();
+        return rows == null ? Evaluation.ofQueries(selfTest()) : rows;
     }
 
-    private IdMap ids(String kind, String file, int count) throws BundleException {
-        return new IdMap(kind, read(file), count, path(file));
+    /** The K that judges this bundle's rankings, as its quality states it. */
+    int statedCutoff() {
+        return statedCutoff;
+    }
+
+    private IdMap ids(String file, int count) throws BundleException {
+        return new IdMap(read(file), count, path(file));
     }
 
     private byte[] read(String file) throws BundleException {
@@ -140,7 +149,7 @@ public final class RecBundle {
 
     private static void verifyFiles(File folder, Fields files, Contract contract, String where)
             throws BundleException {
-        String[] needed = {contract.modelFile, USERS_FILE, ITEMS_FILE, SELFTEST_FILE, EVALUATION_FILE};
+        String[] needed = {contract.modelFile, USERS_FILE, ITEMS_FILE, SELFTEST_FILE};
         for (String name : needed) {
             if (!files.has(name)) {
                 throw new BundleException(Fault.FIELD, where + " lists no '" + name + "'");
@@ -151,6 +160,21 @@ public final class RecBundle {
                 throw new BundleException(Fault.PATH, where + " lists '" + name + "', which is not a plain file name");
             }
             verifyFile(folder, name, files.object(name));
+        }
+    }
+
+    /** What has no digest could be changed, and a model could read it: it does not belong there. */
+    private static void checkListed(File folder, Fields files) throws BundleException {
+        String[] found = folder.list();
+        if (found == null) {
+            throw new BundleException(Fault.MISSING, folder + " cannot be listed");
+        }
+        for (String name : found) {
+            if (!name.equals(MANIFEST) && !files.has(name)) {
+                throw new BundleException(
+                        Fault.PATH,
+                        new File(folder, name) + " is not listed in " + MANIFEST + ": a bundle holds nothing else");
+            }
         }
     }
 

@@ -2,6 +2,7 @@ package org.example.recpress;
 
 import java.io.Closeable;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 
@@ -33,7 +34,8 @@ public final class Recommender implements Closeable {
                             + "Export it with --format onnx");
         }
         SelfTest test = bundle.selfTest();
-        if (!bundle.evaluation().hasRelevantItems()) {
+        Evaluation rows = bundle.evaluation();
+        if (rows != null && !rows.hasRelevantItems()) {
             throw new BundleException(
                     Fault.CONTENT, bundle.name() + " has no evaluation user with a relevant item");
         }
@@ -74,30 +76,62 @@ public final class Recommender implements Closeable {
 
     /**
      * The best k unseen items. {@code user} null: the one user of a single-user bundle; of a history bundle, whoever
-     * consumed {@code seen}. UnknownIdException for an id that is not in the bundle.
+     * consumed {@code seen}, oldest first. Seen items that the bundle does not know cannot be recommended anyway: they
+     * are left out and named in the answer. An unknown user is an UnknownIdException.
      */
-    public List<Recommendation> recommend(String user, Collection<String> seen, int k) throws BundleException {
-        if (user != null && users.size() == 0) {
-            throw new UnknownIdException("user (this bundle holds none: give the consumed items as seen)", user);
-        }
-        int row = user == null ? SelfTest.NOBODY : users.index(user);
+    public Recommendations recommend(String user, Collection<String> seen, int k) throws BundleException {
+        return recommend(user, seen, k, false);
+    }
+
+    /** The same; with {@code strict} an unknown seen item is an UnknownIdException too. */
+    public Recommendations recommend(String user, Collection<String> seen, int k, boolean strict)
+            throws BundleException {
+        int row = user == null ? SelfTest.NOBODY : row(user);
         long[] hidden = new long[seen.size()];
+        List<String> unknown = new ArrayList<String>(0);
         int count = 0;
-        for (String item : seen) {
-            hidden[count++] = items.index(item);
+        for (String id : seen) {
+            int item = items.index(id);
+            if (item >= 0) {
+                hidden[count++] = item;
+            } else {
+                unknown.add(id);
+            }
         }
-        Answer answer = answer(row, hidden, k);
-        List<Recommendation> found = new ArrayList<Recommendation>(answer.size());
-        for (int rank = 0; rank < answer.size(); rank++) {
-            found.add(new Recommendation(items.id(answer.item(rank)), answer.score(rank)));
+        if (strict && !unknown.isEmpty()) {
+            String id = unknown.get(0);
+            throw new UnknownIdException(
+                    id,
+                    "unknown seen item '" + id + "': not one of the bundle's " + items.size()
+                            + " items. Leave it out, or ask without strict.");
         }
-        return found;
+        Answer answer = answer(row, Arrays.copyOf(hidden, count), k);
+        Recommendation[] found = new Recommendation[answer.size()];
+        for (int rank = 0; rank < found.length; rank++) {
+            found[rank] = new Recommendation(items.id(answer.item(rank)), answer.score(rank));
+        }
+        return new Recommendations(found, unknown);
+    }
+
+    private int row(String user) {
+        if (users.size() == 0) {
+            throw new UnknownIdException(
+                    user,
+                    "user '" + user + "': this bundle holds no users. It answers from the history alone: "
+                            + "give no user, and the consumed items as seen.");
+        }
+        int row = users.index(user);
+        if (row < 0) {
+            throw new UnknownIdException(
+                    user, "unknown user '" + user + "': not one of the bundle's " + users.size() + " users");
+        }
+        return row;
     }
 
     /** The same with indices; SelfTest.NOBODY in place of a user. */
     public Answer answer(int user, long[] seen, int k) throws BundleException {
         Query query = prepare(user, seen, k);
-        return query.k == 0 ? new Answer(new long[0], new float[0]) : scorer.run(query);
+        return query.k == 0 ? Answer.none() : scorer.run(query);
     }
 
     /** A checked request, so that the model's own time can be told from the request's. */

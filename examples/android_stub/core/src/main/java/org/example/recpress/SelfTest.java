@@ -53,7 +53,8 @@ public final class SelfTest {
                     Fault.CONTENT, where + ": users, seen, items and scores differ in length or are empty");
         }
         for (int i = 0; i < count; i++) {
-            if (items[i].length != scores[i].length || items[i].length < 1 || items[i].length > k) {
+            if (items[i].length != scores[i].length || items[i].length < 1
+                    || items[i].length > k || k > contract.nItems) {
                 throw new BundleException(
                         Fault.CONTENT,
                         where + ": an answer of " + items[i].length + " items with " + scores[i].length
@@ -65,6 +66,21 @@ public final class SelfTest {
             contract.checkItems(seen[i], where);
             contract.checkItems(items[i], where);
         }
+        contract.checkTolerance(largestScore(where), where);
+    }
+
+    private double largestScore(String where) throws BundleException {
+        double largest = 0;
+        for (double[] row : scores) {
+            for (double score : row) {
+                if (Double.isNaN(score) || Double.isInfinite(score)) {
+                    throw new BundleException(
+                            Fault.ANSWERS, where + ": a score is " + score + ", which no model may answer");
+                }
+                largest = Math.max(largest, Math.abs(score));
+            }
+        }
+        return largest;
     }
 
     public int size() {
@@ -193,7 +209,7 @@ public final class SelfTest {
             found[i] = new double[row.size()];
             for (int j = 0; j < found[i].length; j++) {
                 JsonNumber number = (JsonNumber) row.get(j);
-                if (number == null) {
+                if (number == null || number.isInteger() && !number.isFinite()) { // as in Python, 1e999 is infinite
                     throw new BundleException(Fault.CONTENT, "a score is not a number");
                 }
                 found[i][j] = number.doubleValue();

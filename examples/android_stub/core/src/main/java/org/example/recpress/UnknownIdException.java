@@ -6,8 +6,8 @@ public final class UnknownIdException extends IllegalArgumentException {
 
     private final String id;
 
-    public UnknownIdException(String kind, String id) {
-        super("unknown " + kind + " '" + id + "': it is not in the bundle's id maps");
+    UnknownIdException(String id, String message) {
+        super(Printable.oneLine(message));
         this.id = id;
     }
 

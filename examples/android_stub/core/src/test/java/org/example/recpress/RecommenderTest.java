@@ -68,11 +68,43 @@ public class RecommenderTest {
             assertTrue(error.getMessage(), error.getMessage().contains("unknown user 'nobody'"));
         }
         try {
-            recommender.recommend("odd", Arrays.asList("i1", "i-1"), 5);
+            recommender.recommend("odd", Arrays.asList("i1", "i-1"), 5, true);
             fail("an unknown item was taken");
         } catch (UnknownIdException error) {
             assertEquals("i-1", error.id());
-            assertTrue(error.getMessage(), error.getMessage().contains("unknown item 'i-1'"));
+            assertTrue(error.getMessage(), error.getMessage().contains("unknown seen item 'i-1'"));
+        }
+    }
+
+    @Test
+    public void unknownSeenItemsAreLeftOutAndNamed() throws BundleException {
+        Recommendations found = recommender.recommend("odd", Arrays.asList("gone", "i3", "", "i0"), 3);
+        assertEquals("[i1, i5, i7]", ids(found));
+        assertEquals(Arrays.asList("gone", ""), found.unknown());
+        assertEquals(NONE, recommender.recommend("odd", Arrays.asList("i3"), 3).unknown());
+    }
+
+    @Test
+    public void textOfABundleIsShownPrintable() {
+        String hostile = "\u001b]0;owned\u0007 \u202egnp\u2066\u200b \u4f60 \ud83c\udfac";
+        assertEquals("\ufffd]0;owned\ufffd \ufffdgnp\ufffd\ufffd \u4f60 \ud83c\udfac", Printable.text(hostile));
+        BundleException error = new BundleException(Fault.FIELD, "one\n\tline\u001b[2J");
+        assertEquals("one line\ufffd[2J", error.getMessage());
+    }
+
+    @Test
+    public void anAnswerOutsideTheCatalogueIsAnError() throws BundleException {
+        Contract contract = recommender.contract();
+        float[] scores = {2, 1};
+        assertEquals(119, Answer.checked(new long[] {0, 119}, scores, 2, contract).item(1));
+        long[][] wrong = {{0, 120}, {0, -1}, {0, 1L << 32}, {0}, {0, 1, 2}};
+        for (long[] items : wrong) {
+            try {
+                Answer.checked(items, scores, 2, contract);
+                fail(Arrays.toString(items) + " was taken");
+            } catch (BundleException error) {
+                assertEquals(Fault.MODEL, error.fault());
+            }
         }
     }
 

@@ -23,7 +23,9 @@ import org.example.recpress.Benchmark;
 import org.example.recpress.BundleException;
 import org.example.recpress.OrtScorer;
 import org.example.recpress.RecBundle;
+import org.example.recpress.Printable;
 import org.example.recpress.Recommendation;
+import org.example.recpress.Recommendations;
 import org.example.recpress.Recommender;
 
 /** A user id or a history in, the best items out; everything that takes time happens on one background thread. */
@@ -155,25 +157,32 @@ public final class MainActivity extends Activity implements View.OnClickListener
         public void run() {
             try {
                 long start = System.nanoTime();
-                List<Recommendation> found = recommender.recommend(user, seen, count);
+                Recommendations found = recommender.recommend(user, seen, count);
                 long nanos = System.nanoTime() - start;
                 if (firstNanos < 0) {
                     firstNanos = nanos;
                 }
                 List<String> rows = new ArrayList<String>();
                 for (Recommendation item : found) {
-                    rows.add(getString(R.string.row, rows.size() + 1, item.itemId(), item.score()));
+                    rows.add(getString(R.string.row, rows.size() + 1, Printable.text(item.itemId()), item.score()));
                 }
-                show(getString(R.string.answered, rows.size(), millis(nanos), millis(firstNanos)), rows);
+                show(
+                        getString(
+                                R.string.answered,
+                                rows.size(),
+                                millis(nanos),
+                                millis(firstNanos),
+                                found.unknown().size()),
+                        rows);
             } catch (BundleException error) {
                 show(error.getMessage(), null);
-            } catch (IllegalArgumentException error) { // an unknown id among them
+            } catch (IllegalArgumentException error) { // an unknown user among them
                 show(error.getMessage(), null);
             }
         }
     }
 
-    /** Warm queries of the bundle's own evaluation users. */
+    /** Warm queries of the bundle's own evaluation users, or of its self-test. */
     private final class Measure implements Runnable {
         @Override
         public void run() {
@@ -183,7 +192,7 @@ public final class MainActivity extends Activity implements View.OnClickListener
                 recommender.answer(bundle.selfTest().user(0), bundle.selfTest().seen(0), 50);
                 long once = System.nanoTime() - start;
                 Benchmark.Warm warm = new Benchmark(new File(""), 50, 1000, 0.5, 0)
-                        .warm(recommender, bundle.evaluation());
+                        .warm(recommender, bundle.asked());
                 show(getString(
                         R.string.measured,
                         millis(warm.query.percentile(50)),

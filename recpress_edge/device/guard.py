@@ -100,7 +100,9 @@ def limits_process(memory_bytes: int | None, cpu_s: float) -> Callable[[], None]
     for kind, most in wanted.items():
         hard = resource.getrlimit(kind)[1]
         least = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        pairs.append((kind, (least, least)))
+        # Of CPU a second more before SIGKILL, which says nothing: SIGXCPU comes first, and says why.
+        last = least + 1 if kind == resource.RLIMIT_CPU and hard == resource.RLIM_INFINITY else least
+        pairs.append((kind, (least, last)))
 
     def in_child() -> None:
         for kind, pair in pairs:

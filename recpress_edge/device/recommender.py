@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from device_bench.runtimes.opening import Runtime
-from device_bench.runtimes.query import F32
-from device_bench.selftest import Verified, verify_bundle
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.device.query import F32
+from recpress_edge.device.runtime import Runtime
+from recpress_edge.device.verify import Verified, verify_bundle
 
 
 @dataclass(frozen=True, slots=True, eq=False)

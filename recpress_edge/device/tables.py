@@ -8,10 +8,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from device_bench.runtimes.onnx_file import onnx_tensors
-from device_bench.runtimes.tflite_file import tflite_tensors
 from recpress_edge.core.contract import Contract
 from recpress_edge.core.errors import ArtifactError
+from recpress_edge.device.onnx_file import onnx_tensors
+from recpress_edge.device.tflite_file import tflite_tensors
 
 Tables = Mapping[str, NDArray[Any]]
 """item_emb (I, D), and what there is of user_emb (U, D), user_scale (U,), item_scale (I,), and in a history

@@ -6,7 +6,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
-from device_bench.runtimes.query import (
+from recpress_edge.device.query import (
     F32,
     I64,
     NONE_RETIRED,

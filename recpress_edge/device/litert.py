@@ -10,10 +10,10 @@ from typing import Final, SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
-from device_bench.runtimes.query import Answer, SeenItems, check_query, checked, no_items
 from recpress_edge.core.contract import Contract
 from recpress_edge.core.errors import ArtifactError, MissingExtraError
 from recpress_edge.core.install import install_command
+from recpress_edge.device.query import Answer, SeenItems, check_query, checked, no_items
 
 XNNPACK: Final = "xnnpack"
 PACKAGES: Final = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}

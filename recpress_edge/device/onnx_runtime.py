@@ -8,9 +8,9 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
-from device_bench.runtimes.query import Answer, SeenItems, check_query, checked, no_items
 from recpress_edge.core.contract import Contract
 from recpress_edge.core.errors import ArtifactError, MissingExtraError
+from recpress_edge.device.query import Answer, SeenItems, check_query, checked, no_items
 
 Feed = dict[str, Any]
 

@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from device_bench.runtimes.opening import Runtime, check_format, open_runtime
 from recpress_edge.core.bundle import Bundle, Contract, Evaluation, SelfTest, open_bundle
 from recpress_edge.core.errors import ArtifactError
+from recpress_edge.device.runtime import Runtime, check_format, open_runtime
 
 # What a runtime may lose that quantises an exact file anew (XNNPACK). Measured on CiteULike students and on
 # random tables: scores off by .006 of a list's largest at most, overlap .993 or more on average.

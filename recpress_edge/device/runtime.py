@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol, SupportsIndex
 
-from device_bench.runtimes.query import Answer, SeenItems
 from recpress_edge.core.contract import Contract
 from recpress_edge.core.errors import ArtifactError, ConfigError
+from recpress_edge.device.query import Answer, SeenItems
 
 Feed = Any
 """A prepared request; only the runtime that made it knows what is inside."""
@@ -30,12 +30,12 @@ class Runtime(Protocol):
 
 # format -> module, its class, the function that imports the library
 RUNTIMES: Final[Mapping[str, tuple[str, str, str]]] = {
-    "onnx": ("device_bench.runtimes.onnx_runtime", "OnnxRuntime", "import_onnxruntime"),
-    "tflite": ("device_bench.runtimes.litert", "LiteRT", "import_litert"),
+    "onnx": ("recpress_edge.device.onnx_runtime", "OnnxRuntime", "import_onnxruntime"),
+    "tflite": ("recpress_edge.device.litert", "LiteRT", "import_litert"),
 }
 REFERENCE: Final = "reference"
 """As --runtime: numpy on the file's own tables, whatever its format (reference_file.py)."""
-_REFERENCE_MODULE: Final = "device_bench.runtimes.reference_file"
+_REFERENCE_MODULE: Final = "recpress_edge.device.reference_file"
 DELEGATES: Final[Mapping[str, tuple[str, ...]]] = {"onnx": (), "tflite": ("xnnpack",)}
 
 

@@ -10,11 +10,11 @@ from typing import Any, SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
-from device_bench.runtimes.query import Answer, Query, SeenItems, check_query, no_items
-from device_bench.runtimes.reference import best_unseen
-from device_bench.runtimes.tables import QMAX, Tables, read_tables
 from recpress_edge.core.contract import HISTORY, Contract
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.device.query import Answer, Query, SeenItems, check_query, no_items
+from recpress_edge.device.reference import best_unseen
+from recpress_edge.device.tables import QMAX, Tables, read_tables
 
 I64 = NDArray[np.int64]
 

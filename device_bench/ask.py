@@ -1,0 +1,92 @@
+"""One person's recommendations from a bundle: ``device_bench ask`` and ``recpress-edge recommend``."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.layout import columns
+from recpress_edge.core.printable import json_text, printable_facts, printable_lines
+from recpress_edge.core.terminal import stdout_encoding, terminal_width
+from recpress_edge.device.apart import Question, recommend_apart
+from recpress_edge.device.guard import add_guard_options, guard_of
+from recpress_edge.device.recommender import Recommendations
+
+MOST_NAMED = 5
+"""Unknown items that are named; the others are counted."""
+
+
+def add_ask_options(parser: argparse.ArgumentParser) -> None:
+    """The flags of a question."""
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of the bundle")
+    parser.add_argument(
+        "--user", metavar="ID", help="whose: an id of the log; not for a history bundle, which holds no users"
+    )
+    parser.add_argument(
+        "--seen",
+        default="",
+        metavar="A,B",
+        help="item ids never to recommend; of a history bundle what was consumed, oldest first",
+    )
+    parser.add_argument(
+        "--seen-from", type=Path, metavar="FILE", help="the same from a file, one id a line; - reads stdin"
+    )
+    parser.add_argument("-k", type=int, default=10, metavar="N", help="how many (default: 10)")
+    parser.add_argument(
+        "--strict", action="store_true", help="a seen item that the bundle does not know is an error"
+    )
+    add_guard_options(parser)
+
+
+def ask_bundle(args: argparse.Namespace) -> int:
+    """Verify, self-test, ask and print. ``args``: see :func:`add_ask_options`, and ``json``."""
+    if args.k < 1:
+        raise ConfigError(f"-k must be at least 1, got {args.k}")
+    question = Question(args.user, _seen(args), args.k, args.strict)
+    bundle, found = recommend_apart(args.bundle, question, guard_of(args))
+    if args.json:
+        facts = {
+            "bundle": bundle.name,
+            "user": args.user,
+            "items": [{"item": item, "score": score} for item, score in found],
+            "unknown": list(found.unknown),
+        }
+        print(json_text(facts, indent=2, encoding=stdout_encoding()))
+        return 0
+    lines = answer_lines(printable_facts(found.items), found, args.k)
+    print(printable_lines("\n".join(lines)))
+    return 0
+
+
+def _seen(args: argparse.Namespace) -> tuple[str, ...]:
+    if args.seen_from is None:
+        return tuple(name for name in args.seen.split(",") if name)
+    if args.seen:
+        raise ConfigError("--seen and --seen-from both say what was seen. Leave one out.")
+    if str(args.seen_from) == "-":
+        text = sys.stdin.read()
+    else:
+        try:
+            text = args.seen_from.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"--seen-from {args.seen_from}: {error}") from None
+    return tuple(line for line in text.splitlines() if line)
+
+
+def answer_lines(items: list[str], found: Recommendations, k: int) -> list[str]:
+    """A table of ranks, items and scores; then what was left out, and why fewer than ``k`` came."""
+    rows = [
+        (str(rank), item, f"{score:.6g}")
+        for rank, (item, score) in enumerate(zip(items, found.scores.tolist(), strict=True), start=1)
+    ]
+    lines = [columns(("rank", "item", "score"), rows, terminal_width(sys.stdout))] if rows else []
+    if len(rows) < k:
+        lines.append(f"{'left':<9}  {len(rows):,} items: the others are seen or retired")
+    if found.unknown:
+        named = ", ".join(printable_facts(found.unknown[:MOST_NAMED]))
+        more = len(found.unknown) - MOST_NAMED
+        lines.append(
+            f"{'left out':<9}  {len(found.unknown):,} seen items that the bundle does not know: {named}"
+            + (f" and {more:,} more" if more > 0 else "")
+        )
+    return lines

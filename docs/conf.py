@@ -1,0 +1,33 @@
+"""Sphinx settings. ``make docs`` builds the site offline, and any warning is an error."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "export"), str(Path(__file__).parent)]
+
+from recpress_edge import __version__  # noqa: E402
+
+project = "RecPress Edge"
+author = "the RecPress Edge engineers"
+release = version = __version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "cli_reference"]
+exclude_patterns = ["_build"]
+source_suffix = {".md": "markdown"}
+myst_enable_extensions = ["deflist"]
+myst_heading_anchors = 3
+
+nitpicky = True
+nitpick_ignore_regex = [  # what other projects document, whose inventories are not at hand offline
+    (r"py:.*", r"(collections|numpy|pathlib|typing|np|NDArray|F32|F64|I32|I64)\b.*")
+]
+nitpick_ignore = [
+    ("py:class", "recpress_edge.device.runtime.Runtime")
+]  # how Recommender.of is made: not public
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+
+html_theme = "furo"
+html_title = f"RecPress Edge {release}"
+html_show_sourcelink = False

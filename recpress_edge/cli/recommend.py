@@ -1,0 +1,30 @@
+"""recpress-edge recommend: ask a bundle for one person, by the same code as ``device_bench ask``."""
+
+import argparse
+
+from device_bench.ask import add_ask_options
+from recpress_edge.cli.common import common_options, emit, say
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "recommend",
+        parents=[common_options()],
+        help="ask a bundle: the best unseen items of one person",
+        description="Verifies the bundle, runs its self-test and prints the best unseen items with their "
+        "scores, as a device would answer. Seen items that the bundle does not know are left out and named.",
+    )
+    add_ask_options(parser)
+    parser.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit code 0 when the bundle answered."""
+    if args.dry_run:
+        say(args, f"would ask  {args.bundle} for {args.user or 'whoever consumed what is seen'}")
+        emit(args, {"dry_run": True, "bundle": str(args.bundle), "user": args.user})
+        return 0
+    from device_bench.ask import ask_bundle
+
+    return ask_bundle(args)

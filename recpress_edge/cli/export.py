@@ -221,11 +221,11 @@ def _named(args: argparse.Namespace) -> _Asked:
 
 def _in_folder(args: argparse.Namespace) -> _Asked:
     """A trained model; flags that would say something else are refused."""
-    from recpress_edge.training.store import load_model
+    from recpress_edge.training.store import OF_A_USER, load_model
     from recpress_export.network_student import network_kind
 
     folder = Path(args.student)
-    facts = load_model(folder).metadata
+    facts = load_model(folder, OF_A_USER).metadata
     data = facts["dataset"]["name"]
     for flag, given, usual, own in (
         ("--teacher", args.teacher, None, (facts["teacher"] or {}).get("name")),

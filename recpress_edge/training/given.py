@@ -6,7 +6,7 @@ from pathlib import Path
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.students import ModelName, check_pair, parse_name
-from recpress_edge.training.store import METADATA, TrainedModel, is_complete, load_model
+from recpress_edge.training.store import METADATA, OF_A_USER, TrainedModel, is_complete, load_model
 
 
 def fitting(teacher: TrainedModel, student: ModelName) -> TrainedModel:
@@ -20,7 +20,7 @@ def model_in(folder: Path, data: Dataset) -> TrainedModel:
     """The model in a folder, trained on this data; anything else is a :class:`ConfigError`."""
     if not is_complete(folder):
         raise ConfigError(f"{folder}: no trained model there ({METADATA} is missing)")
-    teacher = load_model(folder, "It was not touched. Give another folder, or bring it here again whole.")
+    teacher = load_model(folder, OF_A_USER)
     if teacher.metadata["dataset"]["digest"] != data.digest():
         if "refit_of" in teacher.metadata:
             raise ConfigError(

@@ -116,6 +116,10 @@ def is_complete(folder: Path) -> bool:
     return (folder / METADATA).exists()
 
 
+OF_A_USER: Final = "It was not touched. Give another folder, or bring it here again whole."
+"""Advice for a model folder that was given by the user."""
+
+
 def load_model(folder: Path, advice: str = "Delete its folder, or train with --restart.") -> TrainedModel:
     """Read a model folder; a wrong digest, shape, type or number is an :class:`ArtifactError`.
 

@@ -265,3 +265,12 @@ def test_a_folder_of_the_users_own_is_never_replaced(tmp_path):
     command = ["export", "--student", "pop", "--work", str(tmp_path), "--out", str(thesis.parent), "--force"]
     assert main(command) == 2
     assert thesis.read_text() == "years of work"
+
+
+def test_a_given_model_that_is_damaged_is_not_to_be_deleted(tmp_path, capsys):
+    (tmp_path / "hand").mkdir()
+    (tmp_path / "hand" / "model.json").write_text("{}")
+    assert main(["export", "--student", str(tmp_path / "hand"), "--work", str(tmp_path)]) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert "It was not touched." in told
+    assert "Delete" not in told

@@ -117,6 +117,14 @@ def test_an_error_of_a_process_is_called_one_once(monkeypatch):
         topology._train(["train"])
 
 
+def test_a_process_that_was_killed_does_not_end_with_its_progress(monkeypatch):
+    killed = subprocess.CompletedProcess([], -9, "", "htd_dim10 seed 1   30 %  296 s\n")
+    monkeypatch.setattr(topology.subprocess, "run", lambda *_, **__: killed)
+    with pytest.raises(RecPressError, match=r"signal 9 \(Killed\).*from: recpress-edge train") as told:
+        topology._train(["train"])
+    assert "30 %" not in str(told.value)
+
+
 def test_gowalla_trains_again_and_stands_beside_the_published(tmp_path, monkeypatch, capsys):
     small = {
         "bpr_dim8": gowalla.Study("MF", (0.5, 0.4), 0.0, {"candidates": 2}, SHORT),

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -122,6 +123,12 @@ def _train(command: Sequence[str]) -> dict[str, Any]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(whole, capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
+        if done.returncode < 0:  # its last line is its progress
+            name = signal.strsignal(-done.returncode)
+            raise RecPressError(
+                f"ended by signal {-done.returncode} ({name}), perhaps for memory "
+                f"(from: recpress-edge {shlex.join(command)})"
+            )
         last = (done.stderr.strip().splitlines() or ["no message"])[-1].removeprefix("error: ")
         raise RecPressError(f"{last} (from: recpress-edge {shlex.join(command)})")
     answer: dict[str, Any] = json.loads(done.stdout)

@@ -272,7 +272,7 @@ def test_a_measurement_that_can_be_written_nowhere_is_printed(measured, lost_run
 
 
 def test_a_disk_that_is_nearly_full_is_found_before_measuring(pristine, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=20 * 2**20))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=2**30, free=20 * 2**20))
     monkeypatch.setattr(host, "run_bundle", lambda *_: pytest.fail("measured"))
     assert main(["run", str(pristine), str(pristine), "--runs", str(tmp_path)]) == 1
     assert "20.0 MiB free; 2 records may take 32.0 MiB. Nothing was measured" in capsys.readouterr().err

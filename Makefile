@@ -37,7 +37,7 @@ test-litert-torch:  ## networks as TFLite, in an environment of its own (1.3 GB,
 	$(PYTHON) -m venv .venv-litert
 	@$(call torch,.venv-litert/bin/python)
 	.venv-litert/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[litert]' pytest
-	.venv-litert/bin/python -m pytest tests/unit/test_network_litert.py
+	.venv-litert/bin/python -m pytest tests/export/test_network_litert.py
 
 check: $(STAMP)  ## format, lint, types, layers
 	$(BIN)/ruff format --check .

@@ -23,14 +23,14 @@ import numpy as np
 from recording import recorded
 
 from device_bench.__main__ import main as device_bench
+from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.cli.common import table
-from recpress_edge.core.bundle import open_bundle
 from recpress_edge.core.errors import GateError, InvalidRunError, RecPressError
 from recpress_edge.core.files import write_json
-from recpress_edge.core.results import PERCENTILES, figure, read_record, samples_of
 from recpress_edge.core.stats import percentile
 from recpress_edge.core.units import format_ns
 from recpress_edge.device.process import dies_with_parent
+from recpress_edge.records.bench import PERCENTILES, figure, read_record, samples_of
 
 TOLERANCE: Final = 0.10
 LOADS: Final = (0, 1, 2, 8)

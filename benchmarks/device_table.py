@@ -28,21 +28,21 @@ from device_bench.device import device_facts, software_facts
 from device_bench.measure import BlockTimer, ranking_metrics
 from device_bench.options import TIMEOUT_S, Protocol
 from device_bench.process import run_worker
-from device_bench.protocol import job_of
+from device_bench.run import job_of
+from recpress_edge.artifacts.bundle import Bundle, open_bundle
 from recpress_edge.cli import main as recpress_edge
 from recpress_edge.cli.common import table
-from recpress_edge.core.bundle import Bundle, open_bundle
 from recpress_edge.core.errors import RecPressError
 from recpress_edge.core.files import read_json
 from recpress_edge.core.metrics import overlap_by_user, stated_cutoff
-from recpress_edge.core.results import write_record
 from recpress_edge.core.units import format_bytes, format_ns
 from recpress_edge.device.runtime import Runtime, open_runtime
 from recpress_edge.device.verify import check_answers
+from recpress_edge.records.bench import write_record
 from recpress_edge.training.cache import is_folder
 from recpress_edge.training.store import load_model
 from recpress_export.parity import Lists, rank
-from recpress_export.source import bundle_stem
+from recpress_export.student import bundle_stem
 
 SCHEMA: Final = "recpress.device-table/2"
 STUDENTS: Final = (*(f"{method}_dim{dim}" for method in ("htd", "soft") for dim in (10, 20, 32, 100)),)

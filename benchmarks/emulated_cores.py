@@ -19,11 +19,12 @@ from typing import Any, Final
 
 from device_bench.__main__ import main as device_bench
 from device_bench.device import device_facts
+from recpress_edge.artifacts.bundle import Bundle, open_bundle
 from recpress_edge.cli.common import table
-from recpress_edge.core.bundle import Bundle, open_bundle
 from recpress_edge.core.errors import RecPressError
 from recpress_edge.core.files import read_json
-from recpress_edge.core.results import (
+from recpress_edge.core.units import format_bytes
+from recpress_edge.records.bench import (
     counts_instructions,
     find_records,
     model_memory_bytes,
@@ -32,7 +33,6 @@ from recpress_edge.core.results import (
     summarise,
     write_record,
 )
-from recpress_edge.core.units import format_bytes
 
 CORES: Final = ("armvm:cortex-a53", "armvm:cortex-a76")
 TARGETS: Final = ("host", *CORES)

@@ -16,15 +16,15 @@ from typing import Any, Final
 
 from quantisation_aware import METRIC, by_user
 
+from recpress_edge.artifacts.recipes import recipe_named
 from recpress_edge.cli.common import table
 from recpress_edge.core.files import write_json
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import load_dataset
 from recpress_edge.distill.students import parse_name
-from recpress_edge.reproduce.verdict import spread
+from recpress_edge.studies.study import spread
 from recpress_edge.training.cache import TrainOptions, ensure_model
 from recpress_edge.training.store import TrainedModel
-from recpress_export.quantize import recipe_named
 
 SCHEMA: Final = "recpress.ensemble/1"
 ENSEMBLE: Final = "ensemble:bpr_dim200+soft_dim200+ease"

@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 from device_bench.contention import total
 from device_bench.device import device_facts, software_facts
 from device_bench.measure import DISTINCT_QUERIES, BlockTimer, no_garbage_collection
-from recpress_edge.core.bundle import EVALUATION_FILE, Bundle, open_bundle
+from recpress_edge.artifacts.bundle import EVALUATION_FILE, Bundle, open_bundle
+from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.core.errors import ConfigError, RecPressError
 from recpress_edge.core.files import write_json
 from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import percentile
 from recpress_edge.core.units import format_ns
-from recpress_edge.device.runtime import DELEGATES, Feed, Runtime, open_runtime
+from recpress_edge.device.runtime import Feed, Runtime, open_runtime
 from recpress_edge.device.verify import check_answers
 
 SCHEMA = "recpress.latency-ratio/1"
@@ -55,7 +56,9 @@ def main() -> int:
     for field in dataclasses.fields(Protocol):
         parser.add_argument(f"--{field.name}", type=int, default=field.default, help="default: %(default)s")
     parser.add_argument(
-        "--delegate", choices=DELEGATES["tflite"], help="for tflite bundles (default: the built-in kernels)"
+        "--delegate",
+        choices=FORMATS["tflite"].delegates,
+        help="for tflite bundles (default: the built-in kernels)",
     )
     parser.add_argument("--out", type=Path, help="write the record with its raw samples here")
     args = parser.parse_args()
@@ -89,7 +92,7 @@ def compare(first: Path, second: Path, protocol: Protocol, delegate: str | None 
     digests = {bundle.files[EVALUATION_FILE]["sha256"] for bundle in bundles}
     if len(digests) != 1:
         raise ConfigError(f"{first} and {second} hold different evaluation users: no common queries")
-    delegates = [delegate if delegate in DELEGATES[b.contract.format] else None for b in bundles]
+    delegates = [delegate if delegate in FORMATS[b.contract.format].delegates else None for b in bundles]
     if delegate and not any(delegates):
         raise ConfigError(f"--delegate {delegate} is for tflite bundles; neither is one. Leave it out.")
     runtimes = [_open(b, protocol, d) for b, d in zip(bundles, delegates, strict=True)]

@@ -9,8 +9,8 @@ from statistics import mean
 from typing import Any, Final
 
 from recpress_edge.core.popularity import THIRDS
-from recpress_edge.reproduce import de_rrd, gowalla, hetcomp
-from recpress_edge.reproduce.verdict import spread
+from recpress_edge.studies import de_rrd, gowalla, hetcomp
+from recpress_edge.studies.study import spread
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "methods.md"

@@ -25,22 +25,23 @@ from torch import Tensor, nn
 
 from device_bench.device import device_facts, software_facts
 from device_bench.measure import BlockTimer
+from recpress_edge.artifacts.bundle import Evaluation
+from recpress_edge.artifacts.contract import Contract
+from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.cli.common import table
-from recpress_edge.core.bundle import Evaluation
-from recpress_edge.core.contract import Contract
 from recpress_edge.core.errors import ArtifactError, RecPressError
 from recpress_edge.core.metrics import overlap_by_user, recall_at_k
-from recpress_edge.core.results import write_record
 from recpress_edge.core.units import format_bytes, format_ns
 from recpress_edge.data.holdout import holdout, sequence_holdout
 from recpress_edge.data.resolve import load_dataset
-from recpress_edge.device.runtime import DELEGATES, Runtime, open_runtime
-from recpress_export.formats import write_model
-from recpress_export.network.onnx_route import traced
-from recpress_export.network_bundle import in_recipe, network_contract, network_graph, trace
-from recpress_export.network_recipes import NETWORK_RECIPES, PROFILE_OF, check_route
-from recpress_export.network_student import NetworkStudent, read_network
+from recpress_edge.device.runtime import Runtime, open_runtime
+from recpress_edge.records.bench import write_record
+from recpress_export.graph import write_model
+from recpress_export.networks.recipes import NETWORK_RECIPES, PROFILE_OF, check_route
+from recpress_export.networks.student import NetworkStudent, read_network
+from recpress_export.networks.to_onnx import traced
 from recpress_export.parity import LIST_LENGTH, rank
+from recpress_export.subjects.network import in_recipe, network_contract, network_graph, trace
 
 SCHEMA: Final = "recpress.networks/1"
 
@@ -95,7 +96,7 @@ def opened(folder: Path, student: NetworkStudent, variant: Variant) -> tuple[Run
     contract = network_contract(student, NETWORK_RECIPES[variant.recipe], variant.format, 0.0)
     path = folder / f"{variant.name}.{variant.format}"
     path.write_bytes(write_model(network_graph(contract, variant.network), {}))
-    delegate = next(iter(DELEGATES[variant.format]), None)
+    delegate = next(iter(FORMATS[variant.format].delegates), None)
     return open_runtime(path, contract, 1, delegate), contract, path.stat().st_size
 
 

@@ -26,8 +26,8 @@ from recording import recorded
 
 from device_bench.device import device_facts, software_facts
 from device_bench.measure import BlockTimer
+from recpress_edge.artifacts.bundle import EVALUATION_FILE, Bundle, open_bundle
 from recpress_edge.cli.common import table
-from recpress_edge.core.bundle import EVALUATION_FILE, Bundle, open_bundle
 from recpress_edge.core.errors import ArtifactError, ConfigError, RecPressError
 from recpress_edge.core.files import write_json
 from recpress_edge.core.metrics import overlap_by_user

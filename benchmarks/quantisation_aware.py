@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from device_bench.device import device_facts
+from recpress_edge.artifacts.quantize import quantize
+from recpress_edge.artifacts.recipes import recipe_named
 from recpress_edge.cli.common import table
 from recpress_edge.core.errors import RecPressError
 from recpress_edge.core.files import write_json
@@ -33,14 +35,13 @@ from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import load_dataset
 from recpress_edge.distill.students import QUANTISED, create_method, parse_name, teacher_name
 from recpress_edge.models.method import Factorised, Job, Method
-from recpress_edge.models.stored import stored_tables
+from recpress_edge.models.quantised import stored_tables
 from recpress_edge.models.teacher import Tables
 from recpress_edge.training.cache import TrainOptions, ensure_model, plan_model
 from recpress_edge.training.checkpoint import CheckpointStore
 from recpress_edge.training.evaluate import evaluate
 from recpress_edge.training.loop import train
 from recpress_edge.training.store import TrainedModel
-from recpress_export.quantize import quantize, recipe_named
 
 SCHEMA: Final = "recpress.quantisation-aware/1"
 ARMS: Final = ("trained", "fine-tuned", "quantisation-aware")

@@ -30,8 +30,10 @@ from device_bench.contention import total
 from device_bench.device import device_facts, software_facts
 from device_bench.measure import BlockTimer, no_garbage_collection
 from device_bench.memory import process_memory
+from recpress_edge.artifacts.bundle import Contract
+from recpress_edge.artifacts.quantize import QuantizedTables, quantize_int8_dim
+from recpress_edge.artifacts.recipes import recipe_named
 from recpress_edge.cli.common import table
-from recpress_edge.core.bundle import Contract
 from recpress_edge.core.errors import ArtifactError, RecPressError
 from recpress_edge.core.files import write_json
 from recpress_edge.core.rng import stream
@@ -39,9 +41,8 @@ from recpress_edge.core.units import format_bytes, format_ns
 from recpress_edge.device.onnx_runtime import Feed, OnnxRuntime, import_onnxruntime
 from recpress_edge.device.reference import ReferenceRuntime
 from recpress_export.graph import contract_for, describe_int8
-from recpress_export.onnx_writer import to_onnx
-from recpress_export.quantize import QuantizedTables, quantize_int8_dim, recipe_named
-from recpress_export.two_level import TWO_LEVEL_ITEMS
+from recpress_export.onnx.topk import TWO_LEVEL_ITEMS
+from recpress_export.onnx.writer import to_onnx
 
 SCHEMA: Final = "recpress.scale/1"
 F64 = NDArray[np.float64]

@@ -20,7 +20,7 @@ from recpress_edge.cli.common import table
 from recpress_edge.core.files import write_json
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import load_dataset
-from recpress_edge.reproduce.topology import DATA, EPOCHS, METRIC, TEACHER
+from recpress_edge.studies.topology import DATA, EPOCHS, METRIC, TEACHER
 from recpress_edge.training.cache import TrainOptions, ensure_model
 from recpress_edge.training.store import TrainedModel
 

@@ -22,16 +22,17 @@ from numpy.typing import NDArray
 from recording import recorded
 
 from device_bench.device import device_facts, software_facts
+from recpress_edge.artifacts.bundle import Bundle, Evaluation, open_bundle
+from recpress_edge.artifacts.model_folder import Student, read_student
+from recpress_edge.artifacts.quantize import quantize, stored_floats
+from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.cli.common import table
-from recpress_edge.core.bundle import Bundle, Evaluation, open_bundle
 from recpress_edge.core.errors import ArtifactError, RecPressError
-from recpress_edge.core.results import write_record
 from recpress_edge.device.query import Answer
 from recpress_edge.device.runtime import open_runtime
-from recpress_export.arrays import Student, read_student
+from recpress_edge.records.bench import write_record
 from recpress_export.parity import LIST_LENGTH, Lists, rank
-from recpress_export.quantize import RECIPES, quantize, stored_floats
-from recpress_export.source import bundle_name
+from recpress_export.student import bundle_name
 
 F32 = NDArray[np.float32]
 Ask = Callable[[Any, Any, Any], Answer]

@@ -26,7 +26,6 @@ from torch import Tensor
 
 from recpress_edge.cli.common import table
 from recpress_edge.core.errors import RecPressError
-from recpress_edge.core.results import write_record
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import load_dataset
 from recpress_edge.distill.config import FTDConfig, HTDConfig
@@ -34,6 +33,7 @@ from recpress_edge.distill.methods.topology import FTD, HTD, TopologyStudent
 from recpress_edge.distill.plain import full_topology_loss_plain, hierarchical_topology_loss_plain
 from recpress_edge.models.method import Job
 from recpress_edge.models.teacher import Teacher
+from recpress_edge.records.bench import write_record
 from recpress_edge.training.cache import TrainOptions, ensure_model
 from recpress_edge.training.loop import train_epoch
 

@@ -104,7 +104,7 @@ def _run(args: argparse.Namespace) -> int:
 
 def _compare(args: argparse.Namespace) -> int:
     from device_bench.compare import compare, comparison_lines
-    from recpress_edge.core.results import whole
+    from recpress_edge.records.bench import whole
 
     with whole(f"{args.first} or {args.second}"):
         found = compare(args.first, args.second)

@@ -14,18 +14,18 @@ from typing import Any, Final
 from device_bench.lanes.targets import Target, lane_module
 from device_bench.options import request_of
 from device_bench.show import labelled, record_lines
-from recpress_edge.core import gate
-from recpress_edge.core.bundle import open_bundle
+from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.core.errors import ConfigError, GateError, InvalidRunError, StorageError
 from recpress_edge.core.files import check_free, storage_errors
 from recpress_edge.core.printable import json_text, one_line, printable, printable_facts, printable_lines
-from recpress_edge.core.results import add_record, read_records, record_text, write_record
-from recpress_edge.core.survival import SURVIVED
 from recpress_edge.core.terminal import stdout_encoding
 from recpress_edge.core.units import format_bytes
 from recpress_edge.device.apart import self_test_apart
 from recpress_edge.device.guard import Guard
 from recpress_edge.device.runtime import check_format
+from recpress_edge.records import check as gate
+from recpress_edge.records.bench import add_record, read_records, record_text, write_record
+from recpress_edge.records.survival import SURVIVED
 
 RECORD_BYTES: Final = 16 * 2**20
 """What a record may take on the disk; most take a tenth of it."""

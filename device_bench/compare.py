@@ -9,7 +9,10 @@ import numpy as np
 
 from recpress_edge.core.errors import ConfigError, InvalidRunError
 from recpress_edge.core.metrics import stated_cutoff
-from recpress_edge.core.results import (
+from recpress_edge.core.rng import stream
+from recpress_edge.core.stats import bootstrap_percentile, percentile
+from recpress_edge.core.units import format_bytes, format_ns
+from recpress_edge.records.bench import (
     INSTRUCTIONS,
     PACED,
     counts_instructions,
@@ -21,9 +24,6 @@ from recpress_edge.core.results import (
     runtime_of,
     samples_of,
 )
-from recpress_edge.core.rng import stream
-from recpress_edge.core.stats import bootstrap_percentile, percentile
-from recpress_edge.core.units import format_bytes, format_ns
 
 # Beside SAME_CONDITIONS: two bundles of different data answer different questions.
 _SAME_DATA: Final = "artifact.provenance.dataset.digest"

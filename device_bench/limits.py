@@ -9,10 +9,12 @@ from device_bench.cgroups import LEAST_CPUS, Box, Limit, open_box
 from device_bench.device import device_facts
 from device_bench.options import Protocol
 from device_bench.process import run_worker
-from device_bench.protocol import Report, artifact_facts, job_of, open_for_run
+from device_bench.run import Report, artifact_facts, job_of, open_for_run
 from recpress_edge.core.errors import ConfigError, unknown_name
-from recpress_edge.core.results import summarise
-from recpress_edge.core.survival import (
+from recpress_edge.core.units import format_ns, parse_size
+from recpress_edge.device.process import WorkerError, WorkerKilledError, WorkerMemoryError, WorkerTimeoutError
+from recpress_edge.records.bench import summarise
+from recpress_edge.records.survival import (
     CRASHED,
     OUT_OF_MEMORY,
     SURVIVED,
@@ -20,8 +22,6 @@ from recpress_edge.core.survival import (
     limit_text,
     survival_record,
 )
-from recpress_edge.core.units import format_ns, parse_size
-from recpress_edge.device.process import WorkerError, WorkerKilledError, WorkerMemoryError, WorkerTimeoutError
 
 STAGES: Final = ("selftest", "cold", "memory", "measure")
 """Every kind of process that a measurement has, once each."""

@@ -14,7 +14,7 @@ import numpy as np
 from device_bench.contention import Counts, MachineWatch, Watch, total
 from device_bench.memory import process_memory
 from device_bench.options import paced_queries
-from recpress_edge.core.bundle import Contract, Evaluation
+from recpress_edge.artifacts.bundle import Contract, Evaluation
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.metrics import (
     CUTOFFS,
@@ -26,12 +26,12 @@ from recpress_edge.core.metrics import (
     telling_cutoff,
     without_certain,
 )
-from recpress_edge.core.results import PACED
 from recpress_edge.core.rng import stream
 from recpress_edge.device.query import I64, Answer
 from recpress_edge.device.recommender import Recommender
 from recpress_edge.device.runtime import Feed, Runtime, open_runtime
 from recpress_edge.device.verify import Verified, verify_bundle
+from recpress_edge.records.bench import PACED
 
 LIST_LENGTH: Final = max(CUTOFFS)
 """Items of each evaluation user that are ranked."""

@@ -5,7 +5,9 @@ from typing import Any, Final
 
 from device_bench.estimates import estimate_lines
 from recpress_edge.core.metrics import reported_cutoffs, stated_cutoff
-from recpress_edge.core.results import (
+from recpress_edge.core.stats import percentile
+from recpress_edge.core.units import format_bytes, format_instructions, format_ns, format_share
+from recpress_edge.records.bench import (
     BENCH_SCHEMA,
     MEDIAN,
     PACED,
@@ -17,9 +19,7 @@ from recpress_edge.core.results import (
     summarise,
     trusted,
 )
-from recpress_edge.core.stats import percentile
-from recpress_edge.core.survival import SURVIVAL_SCHEMA, limit_text
-from recpress_edge.core.units import format_bytes, format_instructions, format_ns, format_share
+from recpress_edge.records.survival import SURVIVAL_SCHEMA, limit_text
 
 Form = Callable[[float], str]
 

@@ -13,9 +13,9 @@ from typing import Any, Final
 import numpy as np
 
 from device_bench.contention import Counts
-from recpress_edge.core.results import HEADLINE, MEDIAN, PERCENTILES
 from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import bootstrap_percentile, percentile
+from recpress_edge.records.bench import HEADLINE, MEDIAN, PERCENTILES
 
 # Share of the time wanted on a core that was spent waiting for one.
 MAX_WAIT_SHARE: Final = 0.05

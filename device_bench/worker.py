@@ -34,7 +34,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     # The same for every kind: the idle process must hold what the others hold, except the model.
     from device_bench import measure
     from device_bench.memory import process_memory
-    from recpress_edge.core.bundle import Contract
+    from recpress_edge.artifacts.bundle import Contract
 
     job = measure.Job(**{**request["job"], "contract": Contract(**request["job"]["contract"])})
     match request["kind"]:

@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from recpress_edge.core.bundle import Bundle, Contract, Evaluation, open_bundle, write_manifest
+from recpress_edge.artifacts.bundle import Bundle, Contract, Evaluation, open_bundle, write_manifest
 from recpress_edge.core.files import write_json
 from recpress_edge.core.rng import stream
 from recpress_edge.device.reference import ReferenceRuntime

@@ -6,17 +6,18 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
-from recpress_edge.core.bundle import Contract, Evaluation
+from recpress_edge.artifacts.bundle import Contract, Evaluation
+from recpress_edge.artifacts.fold_in import read_fold_in
+from recpress_edge.artifacts.model_folder import MODEL_FACTS, MODEL_FILE, MODEL_SCHEMA, Student, read_student
+from recpress_edge.artifacts.quantize import quantize, stored_floats
+from recpress_edge.artifacts.recipes import RECIPES, Recipe
 from recpress_edge.core.files import sha256_bytes, write_json
 from recpress_edge.core.metrics import judging_cutoff
 from recpress_edge.core.rng import stream
-from recpress_export.arrays import MODEL_FACTS, MODEL_FILE, MODEL_SCHEMA, Student, read_student
 from recpress_export.graph import Graph, contract_for, describe, describe_int8
-from recpress_export.history import read_fold_in
 from recpress_export.history_gate import HistoryGate
 from recpress_export.parity import Gate
-from recpress_export.quantize import RECIPES, Recipe, quantize, stored_floats
-from recpress_export.source import Source
+from recpress_export.student import Source
 
 OPEN = Gate(min_overlap=0.0, max_recall_loss=1.0, max_ndcg_loss=1.0, max_item_shift=1.0, lost_users=70)
 ANY_HISTORY = HistoryGate(max_recall_share=9.0, max_ndcg_share=9.0, lost_users=0)

@@ -34,7 +34,7 @@ from mutations import mutate_bundle, mutate_json
 from records import make_record
 from updates import exported, items_file
 
-from recpress_edge.core.bundle import open_bundle
+from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.rng import stream
 from recpress_edge.device.apart import self_test_apart

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
+from recpress_edge.artifacts.model_folder import MODEL_FACTS, MODEL_FILE, MODEL_SCHEMA
 from recpress_edge.core.files import sha256_bytes, write_json
 from recpress_edge.core.rng import stream
-from recpress_export.arrays import MODEL_FACTS, MODEL_FILE, MODEL_SCHEMA
-from recpress_export.network_student import PREFIX, NetworkStudent, read_network
+from recpress_export.networks.student import PREFIX, NetworkStudent, read_network
 
 N_USERS, N_ITEMS, DIM, LENGTH = 20, 60, 8, 10
 

@@ -21,12 +21,12 @@ import pytest
 from exports import make_source
 from published import validator
 
-from recpress_edge.core.results import read_record
+from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.stats import percentile
-from recpress_edge.core.survival import read_survival
+from recpress_edge.records.bench import read_record
+from recpress_edge.records.survival import read_survival
 from recpress_export.package import export_bundle
 from recpress_export.parity import Gate
-from recpress_export.quantize import RECIPES
 
 pytestmark = pytest.mark.armvm
 EXPECTED = Path(__file__).parent / "fixtures" / "armvm.json"

@@ -9,7 +9,8 @@ import pytest
 from bundles import make_bundle
 from damage import ACCIDENTS, DEEDS, accident, oversized_arrays, pick, resign
 
-from device_bench import measure, protocol
+from device_bench import measure
+from device_bench import run as protocol
 from device_bench.options import Protocol
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.rng import stream

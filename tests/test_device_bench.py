@@ -25,15 +25,15 @@ from records import as_counted, judged, make_record, with_pauses
 from device_bench.__main__ import main
 from device_bench.lanes import host
 from device_bench.show import record_lines
-from recpress_edge.core.bundle import open_bundle
+from recpress_edge.artifacts.bundle import open_bundle
+from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.files import sha256_bytes, sha256_file
 from recpress_edge.core.metrics import ndcg_at_k, recall_at_k
-from recpress_edge.core.results import differences, figure, read_record
 from recpress_edge.core.rng import stream
 from recpress_edge.device.verify import verify_bundle
+from recpress_edge.records.bench import differences, figure, read_record
 from recpress_export.package import export_bundle
 from recpress_export.parity import Gate
-from recpress_export.quantize import RECIPES
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 

@@ -21,11 +21,11 @@ from damage import resign
 from records import make_record
 from updates import exported
 
-from device_bench import protocol
-from recpress_edge.core.bundle import open_bundle
+from device_bench import run as protocol
+from recpress_edge.artifacts.bundle import open_bundle
+from recpress_edge.artifacts.model_file import check_model_file
 from recpress_edge.core.errors import ArtifactError, DataError
 from recpress_edge.core.files import read_json
-from recpress_edge.core.model_file import check_model_file
 from recpress_edge.device import tables
 from recpress_edge.device.apart import self_test_apart
 from recpress_edge.device.guard import Guard
@@ -34,7 +34,7 @@ from recpress_edge.device.process import Program, WorkerError, WorkerMemoryError
 from recpress_edge.device.recommender import Recommender
 from recpress_edge.device.reference_file import FileReference
 from recpress_edge.device.verify import verify_bundle
-from recpress_export.catalogue import read_changes
+from recpress_export.update.changes import read_changes
 
 SMALL = Guard(memory_bytes=2**30, time_s=10)
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -90,7 +90,7 @@ def test_what_is_not_of_onnx_itself_is_refused(folder, change, says):
 def test_the_field_numbers_are_those_of_the_onnx_package():
     import onnx
 
-    from recpress_edge.core import model_file
+    from recpress_edge.artifacts import model_file
 
     for kind, fields in model_file._INSIDE.items():
         known = getattr(onnx, kind).DESCRIPTOR.fields_by_number

@@ -13,9 +13,9 @@ from bundles import make_bundle
 
 from device_bench.cgroups import Limit, plan_cgroups
 from recpress_edge.core.files import read_json
-from recpress_edge.core.results import check_record, find_records
 from recpress_edge.core.rng import stream
-from recpress_edge.core.survival import read_survival
+from recpress_edge.records.bench import check_record, find_records
+from recpress_edge.records.survival import read_survival
 
 MARK = "RECPRESS_TEST_KILL"
 MOMENTS = 10

@@ -15,7 +15,7 @@ HEAVY = {"torch", "onnx", "scipy", "pooch", "matplotlib", "jinja2", "rich", "saf
     "module",
     [
         "recpress_edge",
-        "recpress_edge.core.bundle",
+        "recpress_edge.artifacts.bundle",
         "recpress_edge.cli",
         "device_bench",
         "device_bench.__main__",

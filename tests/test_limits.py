@@ -13,10 +13,10 @@ from device_bench.__main__ import main
 from device_bench.cgroups import Limit, LimitError, open_box, plan_cgroups, scope_prefix
 from device_bench.options import Protocol
 from device_bench.process import run_worker
-from device_bench.protocol import job_of
-from recpress_edge.core.bundle import open_bundle
+from device_bench.run import job_of
+from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.core.survival import read_survival
+from recpress_edge.records.survival import read_survival
 
 QUICK = Protocol(processes=1, seconds=0.05, queries=100, k=20)
 

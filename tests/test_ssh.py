@@ -18,7 +18,7 @@ from bundles import make_bundle
 from device_bench.__main__ import main
 from device_bench.lanes.ssh import clean, parse_host
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.core.results import read_record
+from recpress_edge.records.bench import read_record
 
 pytestmark = pytest.mark.network
 QUICK = ["--processes", "1", "--seconds", "0.05", "--queries", "100", "--k", "20", "--pause", "1ms"]

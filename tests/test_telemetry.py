@@ -17,7 +17,7 @@ import json, os, sys, time
 from pathlib import Path
 before = len(os.listdir("/proc/self/task"))
 from recpress_edge.device.onnx_runtime import OnnxRuntime
-from recpress_edge.core.bundle import open_bundle
+from recpress_edge.artifacts.bundle import open_bundle
 bundle = open_bundle(Path(sys.argv[1]))
 runtime = OnnxRuntime(bundle.model_path, bundle.contract)
 for user in range(20):

@@ -15,11 +15,11 @@ from exports import make_source
 from published import validator
 
 from device_bench.measure import ranking_quality
-from recpress_edge.core.results import read_record
+from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.device.verify import verify_bundle
+from recpress_edge.records.bench import read_record
 from recpress_export.package import export_bundle
 from recpress_export.parity import Gate
-from recpress_export.quantize import RECIPES
 
 ROOT = Path(__file__).parents[1]
 QUICK = ["--seconds", "0.05", "--queries", "100", "--processes", "1", "--pause", "0"]

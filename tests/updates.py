@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from exports import make_source
 
-from recpress_edge.core.bundle import Bundle
+from recpress_edge.artifacts.bundle import Bundle
+from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.rng import stream
 from recpress_export.package import export_bundle
 from recpress_export.parity import Gate
-from recpress_export.quantize import RECIPES
-from recpress_export.single_user import SingleUserFill
+from recpress_export.subjects.single_user import SingleUserFill
 
 DIM, N_ITEMS = 6, 120
 NO_GATE = Gate(min_overlap=0.0, max_recall_loss=1.0, max_ndcg_loss=1.0, max_item_shift=1.0, lost_users=0)

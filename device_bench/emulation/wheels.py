@@ -9,26 +9,24 @@ from typing import Final
 
 from device_bench.emulation.apt import inside
 from device_bench.emulation.tools import EmulationError, run_tool
+from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.core.errors import SkippedError
 from recpress_edge.core.files import sha256_file
 from recpress_edge.core.install import install_command
 
-# What a device installs for each format. The runtimes' own further dependencies are for tools that no
-# query needs.
-PACKAGES: Final[Mapping[str, tuple[str, ...]]] = {
-    "onnx": ("numpy", "psutil", "onnxruntime"),
-    "tflite": ("numpy", "psutil", "ai-edge-litert"),
-}
+# What every device installs. A runtime's own further dependencies are for tools that no query needs.
+_BASE: Final = ("numpy", "psutil")
 # glibc 2.28 and older: the 64-bit Raspberry Pi OS has 2.36.
 _PLATFORMS: Final = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014")
 
 
 def pinned(file_format: str) -> dict[str, str]:
     """Package -> version, as installed here: host and guest run the same."""
+    row = FORMATS[file_format]
     try:
-        return {name: importlib.metadata.version(name) for name in PACKAGES[file_format]}
+        return {name: importlib.metadata.version(name) for name in (*_BASE, *row.device_packages)}
     except importlib.metadata.PackageNotFoundError as error:
-        command = install_command("tflite" if file_format == "tflite" else "")
+        command = install_command(row.extra)
         raise SkippedError(
             f"install {error.name} (in the checkout: {command}): the emulated board runs the versions that "
             f"are installed here, and a {file_format} bundle is answered here first"

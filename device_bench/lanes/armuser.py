@@ -24,12 +24,12 @@ from device_bench.lanes.emulated import (
 from device_bench.lanes.targets import Record, Report
 from device_bench.options import Request
 from device_bench.process import run_worker
-from device_bench.protocol import artifact_facts, job_of, open_for_run
-from recpress_edge.core.bundle import Bundle
+from device_bench.run import artifact_facts, job_of, open_for_run
+from recpress_edge.artifacts.bundle import Bundle
 from recpress_edge.core.errors import SkippedError
 from recpress_edge.core.files import scratch_folder
-from recpress_edge.core.results import PARITY_SCHEMA
 from recpress_edge.device.process import Enclosure, WorkerError
+from recpress_edge.records.bench import PARITY_SCHEMA
 
 _PLUGIN_SOURCE: Final = Path(__file__).parents[1] / "emulation" / "counting.c"
 _LINE_BYTES: Final = 64

@@ -25,13 +25,13 @@ from device_bench.lanes.emulated import (
 from device_bench.lanes.targets import Record, Report, Target
 from device_bench.options import Request
 from device_bench.process import run_worker
-from device_bench.protocol import artifact_facts, job_of, open_for_run
-from recpress_edge.core.bundle import Bundle
+from device_bench.run import artifact_facts, job_of, open_for_run
+from recpress_edge.artifacts.bundle import Bundle
 from recpress_edge.core.cpu import dot_product_flags
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.core.results import INSTRUCTIONS, summarise
-from recpress_edge.core.survival import CRASHED, OUT_OF_MEMORY, TIMED_OUT, survival_record
 from recpress_edge.core.units import format_bytes, parse_size
+from recpress_edge.records.bench import INSTRUCTIONS, summarise
+from recpress_edge.records.survival import CRASHED, OUT_OF_MEMORY, TIMED_OUT, survival_record
 
 MEMORY_BYTES: Final = 512 * 2**20
 LEAST_MEMORY: Final = 256 * 2**20

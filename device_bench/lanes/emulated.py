@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from device_bench.device import device_facts
 from device_bench.options import Protocol
-from recpress_edge.core.contract import Contract
+from recpress_edge.artifacts.contract import Contract
 from recpress_edge.core.errors import ArtifactError, ConfigError
 
 OTHER_IDS: Final = (

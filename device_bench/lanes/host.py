@@ -7,9 +7,9 @@ from device_bench.cgroups import Limit
 from device_bench.lanes.targets import Record, Report
 from device_bench.limits import STAGES, parse_limit, run_limited
 from device_bench.options import Request
-from device_bench.protocol import run_bundle
+from device_bench.run import run_bundle
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.core.survival import limit_text
+from recpress_edge.records.survival import limit_text
 
 
 def check(request: Request) -> None:

@@ -15,17 +15,18 @@ import subprocess
 import tarfile
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from device_bench import DEVICE_PARTS
-from device_bench.lanes import onboard
-from device_bench.lanes.returned import check_returned
+from device_bench.lanes import board as onboard
+from device_bench.lanes.checks import check_returned
 from device_bench.lanes.targets import Record, Report
 from device_bench.options import Request
-from recpress_edge.core.bundle import Bundle, open_bundle
+from recpress_edge.artifacts.bundle import Bundle, open_bundle
+from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.core.errors import ArtifactError, ConfigError, MissingExtraError, RecPressError
 from recpress_edge.device.process import ROOT, dies_with_parent
 
@@ -36,12 +37,8 @@ MAX_RECORD_BYTES: Final = 512 * 2**20
 _TALK_LINES: Final = 400
 _MAX_NOISE: Final = 2**16
 _NOT_FOUND: Final = 127  # what a shell returns for a command that is not there
-# What the board needs to import, by the bundle's format: what pip calls it, and the modules that will do.
+# What every board has to import: what pip calls it, and the modules of which one will do.
 _BASE: Final = (("numpy", ("numpy",)), ("psutil", ("psutil",)))
-_RUNTIMES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
-    "onnx": ("onnxruntime", ("onnxruntime",)),
-    "tflite": ("ai-edge-litert", ("ai_edge_litert", "tflite_runtime")),
-}
 # What ssh says -> what that means and how to mend it. The first that fits.
 _SSH_ERRORS: Final = (
     (
@@ -123,7 +120,7 @@ def _on_board(request: Request, bundle: Bundle, report: Report) -> Any:
     payload = pack(bundle)
     timeout_s = overall_s(request)
     settings = {
-        "packages": [*_BASE, *([] if request.protocol.runtime else [_RUNTIMES[bundle.contract.format]])],
+        "packages": _needed(bundle, request),
         "max_bytes": len(payload),
         "flags": request.protocol.flags(),
         "timeout_s": timeout_s,
@@ -142,6 +139,14 @@ def _on_board(request: Request, bundle: Bundle, report: Report) -> Any:
     if "refused" in answer:
         raise BoardError(f"{request.target}: {clean(str(answer['refused']))} Nothing was recorded.")
     return answer.get("record")
+
+
+def _needed(bundle: Bundle, request: Request) -> list[tuple[str, tuple[str, ...]]]:
+    """What the board has to import: what pip calls it, and the modules of which one will do."""
+    if request.protocol.runtime:
+        return [*_BASE]
+    row = FORMATS[bundle.contract.format]
+    return [*_BASE, (row.device_packages[0], row.device_modules)]
 
 
 def overall_s(request: Request) -> float:

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recpress_edge.core.bundle import Contract, Evaluation
-from recpress_edge.core.contract import HISTORY, SINGLE_USER
+from recpress_edge.artifacts.bundle import Contract, Evaluation
+from recpress_edge.artifacts.contract import HISTORY, SINGLE_USER
+from recpress_edge.artifacts.formats import FORMATS
+from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.metrics import DEFAULT_CUTOFF, stated_cutoff
 from recpress_edge.core.units import format_bytes, format_share
 from recpress_export.profiles import stored_text
-from recpress_export.quantize import Recipe
 
 
 def write_card(
@@ -102,7 +103,7 @@ def _user_storage(contract: Contract, recipe: Recipe) -> str:
 
 
 def _integer(contract: Contract) -> str:
-    return "int32" if contract.format == "tflite" else "int64"
+    return FORMATS[contract.format].index_type
 
 
 def _inputs(contract: Contract) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from recpress_edge.core.bundle import (
+from recpress_edge.artifacts.bundle import (
     EVALUATION_FILE,
     ITEMS_FILE,
     SELFTEST_FILE,
@@ -15,16 +15,17 @@ from recpress_edge.core.bundle import (
     open_bundle,
     write_manifest,
 )
-from recpress_edge.core.contract import HISTORY, Contract
+from recpress_edge.artifacts.contract import HISTORY, Contract
+from recpress_edge.artifacts.quantize import ErrorStats, QuantizedTables, error_stats
+from recpress_edge.artifacts.recipes import Recipe
+from recpress_edge.artifacts.scales import write_scales
 from recpress_edge.core.errors import GateError
 from recpress_edge.core.files import write_atomic
 from recpress_export.card import write_card
 from recpress_export.history_gate import HistoryGate, history_failure, history_gate_facts
 from recpress_export.parity import Gate, Parity, gate_error, gate_facts, gate_failure
-from recpress_export.quantize import ErrorStats, QuantizedTables, Recipe, error_stats
-from recpress_export.rows import write_rows
-from recpress_export.scales import write_scales
-from recpress_export.source import NetworkSource, Source
+from recpress_export.selftest import write_rows
+from recpress_export.student import NetworkSource, Source
 
 CARD_FILE: Final = "CARD.md"
 

@@ -11,15 +11,16 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recpress_edge.core.bundle import Evaluation
-from recpress_edge.core.contract import Contract
+from recpress_edge.artifacts.bundle import Evaluation
+from recpress_edge.artifacts.contract import Contract
+from recpress_edge.artifacts.integers import INT4_QMAX, QMAX
+from recpress_edge.artifacts.model_folder import Student
+from recpress_edge.artifacts.quantize import F16, F32, F64, QuantizedTables, stored_floats
+from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.errors import GateError
-from recpress_edge.device.tables import QMAX, read_tables
+from recpress_edge.device.tables import read_tables
 from recpress_edge.device.verify import difference_beyond_ties, first_difference
-from recpress_export.arrays import Student
-from recpress_export.item_scale import INT4_QMAX
 from recpress_export.parity import Lists, Runtime
-from recpress_export.quantize import F16, F32, F64, QuantizedTables, Recipe, stored_floats
 
 I64 = NDArray[np.int64]
 

@@ -4,15 +4,20 @@ A writer turns each step into its own operators; what a step means is said here 
 a user's row -> scores of all items -> seen items excluded -> the k best -> their scale.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recpress_edge.core.bundle import Contract
-from recpress_export.item_scale import pack_int4
-from recpress_export.quantize import F16, F32, QuantizedTables, Recipe
+from recpress_edge.artifacts.bundle import Contract
+from recpress_edge.artifacts.fold_in import FoldIn, float_history, quantize_history
+from recpress_edge.artifacts.formats import FORMATS, writer_of
+from recpress_edge.artifacts.integers import pack_int4
+from recpress_edge.artifacts.model_folder import Student
+from recpress_edge.artifacts.quantize import F16, F32, QuantizedTables, stored_floats
+from recpress_edge.artifacts.recipes import Recipe
 
 Table = NDArray[np.float32] | NDArray[np.float16] | NDArray[np.int8]
 
@@ -122,8 +127,6 @@ Step = (
     | RunNetwork
 )
 
-TFLITE_SEEN_CAPACITY: Final = 128
-"""Entries of a TFLite file's seen input. Each 128 more cost 1.5 us, 4 % of a request at dim 20 (XNNPACK)."""
 INT32_LOWEST: Final = int(np.iinfo(np.int32).min)
 
 
@@ -185,6 +188,26 @@ def _describe_item_scaled(contract: Contract, tables: QuantizedTables, scale: F1
     )
 
 
+def write_model(graph: Graph, metadata: Mapping[str, str]) -> bytes:
+    """A file of the contract's format: its bytes depend on the graph and the metadata only."""
+    return writer_of(graph.contract.format)(graph, metadata)
+
+
+def describe_history(
+    contract: Contract, recipe: Recipe, student: Student, tables: QuantizedTables | None, fold_in: FoldIn
+) -> Graph:
+    """The request of a recipe with its user row made from the history. ``tables``: None for float recipes."""
+    if tables is not None:
+        quantized = quantize_history(fold_in, tables)
+        graph = describe_int8(contract, tables)
+        fold = FoldHistory(quantized.history_q, quantized.prior_q)
+        swap: dict[type[Step], Step] = {LookUp: fold, ScaleScores: ScaleByPeak(quantized.step)}
+    else:
+        graph = describe(contract, *stored_floats(recipe, student.user_emb, student.item_emb))
+        swap = {LookUp: FoldHistory(*float_history(recipe, fold_in))}
+    return Graph(contract, tuple(swap.get(type(step), step) for step in graph.steps))
+
+
 def contract_for(
     recipe: Recipe,
     *,
@@ -206,5 +229,5 @@ def contract_for(
         dim=dim,
         exact=recipe.exact,
         score_tolerance=tolerance,
-        seen_capacity=TFLITE_SEEN_CAPACITY if file_format == "tflite" else 0,
+        seen_capacity=FORMATS[file_format].seen_capacity,
     )

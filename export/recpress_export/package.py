@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from recpress_edge.core.bundle import MANIFEST, Bundle, open_bundle
+from recpress_edge.artifacts.bundle import MANIFEST, Bundle, open_bundle
+from recpress_edge.artifacts.quantize import ErrorStats
+from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.errors import ArtifactError, ConfigError, GateError, RecPressError, StorageError
 from recpress_edge.core.files import check_ours, new_directory, storage_errors
 from recpress_edge.device.runtime import open_runtime
 from recpress_edge.device.verify import check_answers
-from recpress_export.all_users import fill_all_users
 from recpress_export.closing import Made
 from recpress_export.parity import Gate, Parity, Update, silent
-from recpress_export.quantize import ErrorStats, Recipe
-from recpress_export.source import Source
+from recpress_export.student import Source
+from recpress_export.subjects.all_users import fill_all_users
 
 REJECTED: Final = ".rejected"
 

@@ -9,7 +9,8 @@ from typing import Any, Final, Protocol, SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
-from recpress_edge.core.bundle import Evaluation
+from recpress_edge.artifacts.bundle import Evaluation
+from recpress_edge.artifacts.quantize import F16, QuantizedTables
 from recpress_edge.core.config import load_config, read_toml
 from recpress_edge.core.errors import DataError, GateError
 from recpress_edge.core.metrics import (
@@ -25,7 +26,6 @@ from recpress_edge.core.stats import Interval, paired_bootstrap
 from recpress_edge.device.query import Answer, SeenItems
 from recpress_edge.device.reference import ReferenceRuntime, scaled_by_item
 from recpress_export.popularity import Third, recall_by_third
-from recpress_export.quantize import F16, QuantizedTables
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]

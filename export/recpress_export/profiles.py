@@ -4,12 +4,12 @@ import difflib
 from collections.abc import Sequence
 from typing import Any
 
-from recpress_edge.core.contract import ALL_USERS, HISTORY, PROFILES, SINGLE_USER, Contract
+from recpress_edge.artifacts.contract import ALL_USERS, HISTORY, PROFILES, SINGLE_USER, Contract
+from recpress_edge.artifacts.formats import model_file
+from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.errors import ConfigError, unknown_name
-from recpress_export.formats import model_file
 from recpress_export.graph import contract_for
-from recpress_export.quantize import Recipe
-from recpress_export.source import Source, model_metadata
+from recpress_export.student import Source, model_metadata
 
 
 def check_profile(profile: str, user: str | None) -> None:

@@ -12,8 +12,8 @@ from recpress_edge.core.units import format_bytes, format_share
 from recpress_edge.device.guard import add_guard_options, guard_of
 
 if TYPE_CHECKING:
-    from recpress_export.catalogue import Changes
-    from recpress_export.update import Updated
+    from recpress_export.update.apply import Updated
+    from recpress_export.update.changes import Changes
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -58,18 +58,18 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _update(args: argparse.Namespace) -> int:
-    from recpress_edge.core.bundle import MANIFEST
+    from recpress_edge.artifacts.bundle import MANIFEST
     from recpress_edge.core.files import check_free, check_ours
-    from recpress_export.catalogue import place, read_changes
-    from recpress_export.stored import read_stored, store_rows
-    from recpress_export.update import update_bundle
+    from recpress_export.update.apply import update_bundle
+    from recpress_export.update.changes import place, read_changes
+    from recpress_export.update.stored import read_stored, store_rows
 
     if args.out is not None:
         check_ours(args.out, MANIFEST)
         check_free(args.out, force=args.force)
     changes = read_changes(args.items)
     if args.dry_run:
-        from recpress_edge.core.bundle import open_bundle
+        from recpress_edge.artifacts.bundle import open_bundle
 
         bundle = open_bundle(args.bundle)
         contract = bundle.contract
@@ -138,7 +138,7 @@ def _facts(updated: "Updated") -> dict[str, Any]:
 
 
 def _rollback(args: argparse.Namespace) -> int:
-    from recpress_export.versions import previous_path, roll_back
+    from recpress_export.update.versions import previous_path, roll_back
 
     if args.dry_run:
         where = previous_path(args.bundle)

@@ -20,7 +20,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 when every limit holds."""
-    from recpress_edge.core.gate import read_budgets
+    from recpress_edge.records.check import read_budgets
 
     budgets = read_budgets(args.budget, args.only)
     if args.dry_run:

@@ -8,7 +8,7 @@ from recpress_edge.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from recpress_edge.data.prepare import Preparation
-    from recpress_edge.data.read import Reading
+    from recpress_edge.data.readers.read import Reading
 
 
 def add_import_options(parser: argparse.ArgumentParser) -> None:
@@ -94,10 +94,10 @@ def given_files(args: argparse.Namespace) -> list[Path]:
 
 def preparation_of(args: argparse.Namespace) -> "Preparation":
     """The flags as one value."""
-    from recpress_edge.data.columns import ColumnChoice, parse_columns
-    from recpress_edge.data.delimited import named_separator
     from recpress_edge.data.filter import Filters
     from recpress_edge.data.prepare import Preparation
+    from recpress_edge.data.readers.columns import ColumnChoice, parse_columns
+    from recpress_edge.data.readers.delimited import named_separator
 
     choice = None
     if args.columns or args.separator or args.header:
@@ -120,8 +120,8 @@ def preparation_of(args: argparse.Namespace) -> "Preparation":
 def _reading(args: argparse.Namespace) -> "Reading":
     from recpress_edge.data.events import parse_only
     from recpress_edge.data.ids import IdChoice
-    from recpress_edge.data.lines import parse_allowance
-    from recpress_edge.data.read import Reading
+    from recpress_edge.data.readers.lines import parse_allowance
+    from recpress_edge.data.readers.read import Reading
 
     return Reading(
         encoding=args.encoding,

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from recpress_edge.artifacts.bundle import MANIFEST
 from recpress_edge.cli.common import common_options, emit, next_steps, say
-from recpress_edge.core.bundle import MANIFEST
 from recpress_edge.core.errors import InvalidRunError, RecPressError
 
 # With and without a teacher at one size, and a size smaller: the third is worth shipping.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recpress_edge.artifacts.contract import ALL_USERS
 from recpress_edge.cli.common import (
     common_options,
     emit,
@@ -25,17 +26,16 @@ from recpress_edge.cli.profile import (
 from recpress_edge.cli.source import source_of
 from recpress_edge.cli.sweep import add_sweep_options, check_single, run_sweep
 from recpress_edge.cli.train import training_events
-from recpress_edge.core.contract import ALL_USERS
 from recpress_edge.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from recpress_edge.artifacts.recipes import Recipe
     from recpress_edge.data.interactions import Dataset
     from recpress_edge.training.cache import TrainOptions
-    from recpress_export.network_student import Kind
+    from recpress_export.networks.student import Kind
     from recpress_export.package import Exported
-    from recpress_export.quantize import Recipe
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -139,7 +139,7 @@ class Request:
     def name(self) -> str:
         """Name of the bundle, whatever its folder is called."""
         from recpress_export.profiles import profile_name
-        from recpress_export.source import bundle_name
+        from recpress_export.student import bundle_name
 
         return profile_name(bundle_name(self.student, self.seed, self.recipe, self.file_format), self.profile)
 
@@ -160,12 +160,12 @@ class Request:
 
 def request_of(args: argparse.Namespace) -> Request:
     """Check everything that can be checked before anything is trained."""
+    from recpress_edge.artifacts.formats import writer_of
     from recpress_edge.training.cache import is_folder
-    from recpress_export.formats import writer_of
-    from recpress_export.network_recipes import check_network, check_route, choose_recipe
+    from recpress_export.networks.recipes import check_network, check_route, choose_recipe
     from recpress_export.package import check_target
     from recpress_export.profiles import check_profile, profile_name
-    from recpress_export.source import bundle_name
+    from recpress_export.student import bundle_name
 
     if args.int8 and args.recipe:
         raise ConfigError("--int8 means --recipe int8-dim, for a network int8-dynamic; give one of the two")
@@ -222,7 +222,7 @@ def _named(args: argparse.Namespace) -> _Asked:
 def _in_folder(args: argparse.Namespace) -> _Asked:
     """A trained model; flags that would say something else are refused."""
     from recpress_edge.training.store import OF_A_USER, load_model
-    from recpress_export.network_student import network_kind
+    from recpress_export.networks.student import network_kind
 
     folder = Path(args.student)
     facts = load_model(folder, OF_A_USER).metadata

@@ -6,16 +6,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recpress_edge.artifacts.bundle import EVALUATION_FILE
 from recpress_edge.cli.common import common_options, emit, say, table
 from recpress_edge.cli.profile import audience
-from recpress_edge.core.bundle import EVALUATION_FILE
 from recpress_edge.core.errors import ArtifactError, ConfigError, MissingExtraError
 from recpress_edge.core.printable import printable_facts
 from recpress_edge.core.units import format_bytes, format_share
 from recpress_edge.device.guard import Guard, add_guard_options, guard_of
 
 if TYPE_CHECKING:
-    from recpress_edge.core.bundle import Bundle
+    from recpress_edge.artifacts.bundle import Bundle
 
 SCALAR_FACTS = ("created_by", "command", "student", "method", "dim", "seed", "model_sha256")
 
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _folder(path: Path, guard: Guard) -> dict[str, Any]:
-    from recpress_edge.core.bundle import MANIFEST, open_bundle
+    from recpress_edge.artifacts.bundle import MANIFEST, open_bundle
 
     if (path / MANIFEST).exists():
         return _bundle(open_bundle(path), guard)
@@ -88,7 +88,7 @@ def _contents(path: Path, guard: Guard) -> dict[str, Any]:
 
 
 def _model_facts(path: Path, guard: Guard) -> dict[str, Any]:
-    from recpress_export.contents_apart import contents_apart
+    from recpress_export.inspect_apart import contents_apart
 
     contents = contents_apart(path, guard)
     return {"file": path.name, **contents, "operators": dict(contents["operators"])}
@@ -119,7 +119,7 @@ def _model(path: Path, guard: Guard) -> dict[str, Any]:
 
 def _record(path: Path) -> dict[str, Any]:
     from recpress_edge.core.files import read_json
-    from recpress_edge.core.results import read_any_record
+    from recpress_edge.records.bench import read_any_record
 
     schema = str(read_json(path).get("schema"))
     if schema.startswith(("recpress.bundle/", "recpress.model/")):

@@ -20,9 +20,9 @@ def network_export(
     import torch
 
     from recpress_edge.cli.source import source_facts
-    from recpress_export.network_bundle import export_network
-    from recpress_export.network_student import read_network
-    from recpress_export.source import NetworkSource
+    from recpress_export.networks.student import read_network
+    from recpress_export.student import NetworkSource
+    from recpress_export.subjects.network import export_network
 
     torch.set_num_threads(args.threads)
     student = read_network(folder)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from recpress_edge.cli.common import common_options, emit, say
 from recpress_edge.cli.report import budget_of, budget_options, say_end
-from recpress_edge.core.budget import Budget, Check, checks
 from recpress_edge.core.errors import ConfigError, GateError, InvalidRunError
 from recpress_edge.core.terminal import hanging
+from recpress_edge.records.budget import Budget, Check, checks
 
 if TYPE_CHECKING:
     from recpress_edge.report.front import Section
@@ -29,7 +29,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     """Print winners and near misses. Exit code 3 when nothing fits in a section, 4 when no run is valid."""
     from recpress_edge.report.front import sections as sort_sections
-    from recpress_edge.report.rows import read_files, read_runs
+    from recpress_edge.report.runs import read_files, read_runs
     from recpress_edge.report.verdict import rule
 
     budget = budget_of(args)

@@ -5,16 +5,16 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recpress_edge.artifacts.contract import ALL_USERS, HISTORY, SINGLE_USER
 from recpress_edge.cli.common import say
-from recpress_edge.core.contract import ALL_USERS, HISTORY, SINGLE_USER
 
 if TYPE_CHECKING:
+    from recpress_edge.artifacts.bundle import Bundle, Evaluation
     from recpress_edge.cli.export import Request
-    from recpress_edge.core.bundle import Bundle, Evaluation
     from recpress_edge.data.holdout import Split
     from recpress_edge.data.interactions import Dataset
     from recpress_export.package import Fill
-    from recpress_export.source import Source
+    from recpress_export.student import Source
 
 
 def add_profile_options(parser: argparse.ArgumentParser) -> None:
@@ -74,17 +74,17 @@ def fill_of(
 ) -> "Fill | None":
     """What fills the bundle; the fold-in of a history bundle is learned first, if it is missing."""
     if request.user is not None:
-        from recpress_export.single_user import SingleUserFill
+        from recpress_export.subjects.single_user import SingleUserFill
 
         return SingleUserFill(request.user)
     if request.profile != HISTORY:
         return None
     import torch
 
+    from recpress_edge.artifacts.fold_in import read_fold_in
     from recpress_edge.distill.fold_in import ensure_fold_in
-    from recpress_export.history import read_fold_in
-    from recpress_export.history_bundle import HistoryFill
     from recpress_export.history_gate import load_history_gate
+    from recpress_export.subjects.history import HistoryFill
 
     torch.set_num_threads(args.threads)
     student = source.student

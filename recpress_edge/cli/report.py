@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 from recpress_edge import __version__
 from recpress_edge.cli.common import common_options, emit, say
 from recpress_edge.core import layout
-from recpress_edge.core.budget import Budget
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import check_free, write_atomic
 from recpress_edge.core.terminal import hanging, text_width
 from recpress_edge.core.units import format_bytes, parse_duration, parse_size
+from recpress_edge.records.budget import Budget
 
 if TYPE_CHECKING:
     from recpress_edge.report.front import Section
     from recpress_edge.report.points import Point
     from recpress_edge.report.robustness import Survival
-    from recpress_edge.report.rows import Unreadable
+    from recpress_edge.report.runs import Unreadable
     from recpress_edge.report.verdict import Verdict
 
 
@@ -79,10 +79,10 @@ def budget_of(args: argparse.Namespace) -> Budget:
 
 def run(args: argparse.Namespace) -> int:
     """Write the page and the picture, print the table. Exit code 0."""
+    from recpress_edge.report.devices import lanes
     from recpress_edge.report.front import sections as sort_sections
-    from recpress_edge.report.lanes import lanes
     from recpress_edge.report.robustness import read_survivals
-    from recpress_edge.report.rows import read_files, read_runs
+    from recpress_edge.report.runs import read_files, read_runs
     from recpress_edge.report.verdict import verdict
 
     budget = budget_of(args)
@@ -131,7 +131,7 @@ def _write(
     picture: Path,
 ) -> None:
     from recpress_edge.report import html, plots
-    from recpress_edge.report.lanes import lanes
+    from recpress_edge.report.devices import lanes
 
     text = html.render(
         sections,

@@ -10,13 +10,13 @@ from recpress_edge.core.errors import ConfigError
 if TYPE_CHECKING:
     from recpress_edge.cli.export import Request
     from recpress_edge.data.interactions import Dataset
-    from recpress_export.source import Source
+    from recpress_export.student import Source
 
 
 def source_of(request: "Request", data: "Dataset", folder: Path) -> "Source":
     """Of a student that is two tables."""
-    from recpress_export.arrays import read_student
-    from recpress_export.source import Source
+    from recpress_edge.artifacts.model_folder import read_student
+    from recpress_export.student import Source
 
     student = read_student(folder)
     return Source(student=student, **source_facts(request, data, folder, student.facts))

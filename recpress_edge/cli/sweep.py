@@ -22,7 +22,7 @@ from recpress_edge.core.units import format_bytes, format_share
 if TYPE_CHECKING:
     from recpress_edge.cli.export import Request
     from recpress_edge.data.interactions import Dataset
-    from recpress_export.network_student import Kind
+    from recpress_export.networks.student import Kind
     from recpress_export.package import Exported
 
 DONE, UNCHANGED, BELOW_GATE, NOT_SUPPORTED, FAILED = (
@@ -129,9 +129,9 @@ def _check(args: argparse.Namespace) -> tuple[list[str], list[str] | None]:
 
     Recipes are None where none is asked for: then each student takes all of its family.
     """
-    from recpress_export.formats import FORMATS
-    from recpress_export.network_recipes import NETWORK_RECIPES
-    from recpress_export.quantize import recipe_named
+    from recpress_edge.artifacts.formats import FORMATS
+    from recpress_edge.artifacts.recipes import recipe_named
+    from recpress_export.networks.recipes import NETWORK_RECIPES
 
     given = [f"--{name}" for name in SINGLE_FLAGS if getattr(args, name) is not None]
     given += [flag for flag, on in (("--int8", args.int8), ("--with-evaluation", args.with_evaluation)) if on]
@@ -244,8 +244,8 @@ def _rows(
     formats: Sequence[str],
     recipes: Sequence[str] | None,
 ) -> Iterator[Row]:
-    from recpress_export.network_recipes import NETWORK_RECIPES
-    from recpress_export.quantize import RECIPES
+    from recpress_edge.artifacts.recipes import RECIPES
+    from recpress_export.networks.recipes import NETWORK_RECIPES
 
     found: set[Path] = set()
     for subject in subjects:
@@ -259,7 +259,7 @@ def _network_of(subject: Subject) -> "Kind | None":
     """The network that a student is; None for two tables, and for a folder that cannot be read."""
     from recpress_edge.distill.students import parse_name
     from recpress_edge.training.cache import is_folder
-    from recpress_export.network_student import network_kind
+    from recpress_export.networks.student import network_kind
 
     if not is_folder(subject.student):
         return parse_name(subject.student).entry.network
@@ -272,7 +272,7 @@ def _network_of(subject: Subject) -> "Kind | None":
 def _row(args: argparse.Namespace, subject: Subject, file_format: str, recipe: str, found: set[Path]) -> Row:
     """One export. Only an interrupt ends the sweep. ``found``: models that were named already."""
     from recpress_edge.cli.export import export_student, request_of
-    from recpress_export.network_recipes import choose_recipe
+    from recpress_export.networks.recipes import choose_recipe
 
     single: dict[str, Any] = {
         "student": subject.student,

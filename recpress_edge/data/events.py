@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.data.columns import Layout, find_column
-from recpress_edge.data.delimited import Record
-from recpress_edge.data.names import plain
+from recpress_edge.data.readers.columns import Layout, find_column
+from recpress_edge.data.readers.delimited import Record
+from recpress_edge.data.readers.names import plain
 from recpress_edge.data.times import read_number
 
 EVERY: Final = "*"

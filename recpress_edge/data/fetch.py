@@ -10,9 +10,9 @@ from typing import Final
 
 from recpress_edge.core.errors import DataError, missing_extra, unknown_name
 from recpress_edge.core.files import storage_errors, sync_folder
-from recpress_edge.data.columns import ColumnChoice
 from recpress_edge.data.filter import Filters
 from recpress_edge.data.prepare import Preparation, Prepared, prepare
+from recpress_edge.data.readers.columns import ColumnChoice
 
 Progress = Callable[[float, float], None]
 """Called with bytes done and bytes in all."""

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from recpress_edge.core.bundle import Evaluation
+from recpress_edge.artifacts.bundle import Evaluation
 from recpress_edge.core.metrics import DEFAULT_CUTOFF, judging_cutoff
 from recpress_edge.data.interactions import Dataset, Interactions
 

@@ -11,7 +11,7 @@ import numpy as np
 from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.data.interactions import I32
 from recpress_edge.data.log import Log, ordered
-from recpress_edge.data.names import shape, visible
+from recpress_edge.data.readers.names import shape, visible
 
 FORMS: Final = ("as-written", "cleaned")
 """Of --ids: every id as the file has it, or with what does not show taken out."""

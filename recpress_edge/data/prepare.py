@@ -7,11 +7,11 @@ from typing import Any
 
 from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.core.files import sha256_file
-from recpress_edge.data.columns import ColumnChoice
 from recpress_edge.data.filter import Filters, apply_filters
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.data.names import plain
-from recpress_edge.data.read import Reading, ReadResult, read_log
+from recpress_edge.data.readers.columns import ColumnChoice
+from recpress_edge.data.readers.names import plain
+from recpress_edge.data.readers.read import Reading, ReadResult, read_log
 from recpress_edge.data.split import Protocol, parse_protocol, split_log
 from recpress_edge.data.strangers import check_strangers
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from recpress_edge.core.bundle import Bundle, open_bundle
+from recpress_edge.artifacts.bundle import Bundle, open_bundle
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.device.guard import STANDARD, Guard
 from recpress_edge.device.process import Program, ask

@@ -10,7 +10,7 @@ from typing import Final, SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
-from recpress_edge.core.contract import Contract
+from recpress_edge.artifacts.contract import Contract
 from recpress_edge.core.errors import ArtifactError, MissingExtraError
 from recpress_edge.core.install import install_command
 from recpress_edge.device.query import Answer, SeenItems, check_query, checked, no_items

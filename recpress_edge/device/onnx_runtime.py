@@ -8,7 +8,7 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
-from recpress_edge.core.contract import Contract
+from recpress_edge.artifacts.contract import Contract
 from recpress_edge.core.errors import ArtifactError, MissingExtraError
 from recpress_edge.device.query import Answer, SeenItems, check_query, checked, no_items
 

@@ -10,11 +10,12 @@ from typing import Any, SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
-from recpress_edge.core.contract import HISTORY, Contract
+from recpress_edge.artifacts.contract import HISTORY, Contract
+from recpress_edge.artifacts.integers import rounded_rows
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.device.query import Answer, Query, SeenItems, check_query, no_items
 from recpress_edge.device.reference import best_unseen
-from recpress_edge.device.tables import QMAX, Tables, read_tables
+from recpress_edge.device.tables import Tables, read_tables
 
 I64 = NDArray[np.int64]
 
@@ -66,16 +67,6 @@ class FileReference:
             return total, np.float32(1)
         rows, peaks = rounded_rows(total[None])
         return rows[0], np.float32(peaks[0]) * np.float32(self._step)
-
-
-def rounded_rows(sums: I64) -> tuple[I64, I64]:
-    """The sums of histories as int8 rows, each divided by its peak; and the peaks (B,), 1 at least.
-
-    sign(sum) · ⌊(254 |sum| + peak) / (2 peak)⌋: to the nearest, halves away from zero. sums (B, D) -> (B, D).
-    """
-    peaks = np.maximum(np.abs(sums).max(axis=1), 1)
-    rows = np.sign(sums) * ((2 * QMAX * np.abs(sums) + peaks[:, None]) // (2 * peaks[:, None]))
-    return rows, peaks
 
 
 def _emb(contract: Contract) -> tuple[str, ...]:

@@ -1,14 +1,16 @@
 """The tables in a model file, as they were before a writer laid them out; numpy alone reads them."""
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recpress_edge.core.contract import Contract
+from recpress_edge.artifacts.contract import Contract
+from recpress_edge.artifacts.formats import FORMATS, named
+from recpress_edge.artifacts.integers import ZERO_POINT, unpack_int4
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.device.onnx_file import onnx_tensors
 from recpress_edge.device.tflite_file import tflite_tensors
@@ -17,11 +19,6 @@ Tables = Mapping[str, NDArray[Any]]
 """item_emb (I, D), and what there is of user_emb (U, D), user_scale (U,), item_scale (I,), and in a history
 file history_emb (I, D), prior (D,) and step (). Integer tables are int8."""
 
-QMAX: Final = 127
-"""Largest magnitude of an int8 value."""
-ZERO_POINT: Final = 128
-"""ONNX files hold int8 as uint8 around it."""
-INT4_ZERO_POINT: Final = 8
 _BLOCKS: Final = "block_best_image"
 """The tensor of a TFLite file that has one channel for each block of items; absent without blocks."""
 _OPTIONAL: Final = ("user_scale", "item_scale", "step")
@@ -33,7 +30,7 @@ def read_tables(path: Path, contract: Contract) -> Tables:
     KeyError where a table is not in it; ArtifactError where the file cannot be read at all.
     """
     try:
-        return _check_scales(_READERS[contract.format](path.read_bytes(), contract), contract)
+        return _check_scales(named(FORMATS[contract.format].tables)(path.read_bytes(), contract), contract)
     except (struct.error, IndexError, TypeError, ValueError) as error:
         raise ArtifactError(
             f"{path} is not a readable {contract.format} file: {error}", fault="model"
@@ -49,16 +46,7 @@ def _check_scales(tables: Tables, contract: Contract) -> Tables:
     return tables
 
 
-def unpack_int4(packed: NDArray[np.uint8], dim: int) -> NDArray[np.int8]:
-    """Two values in a byte: dimension d in the low half, d + ceil(D / 2) in the high one, both plus 8.
-
-    packed (I, ceil(D / 2)) -> (I, D)
-    """
-    halves = np.concatenate([packed & 15, packed >> 4], axis=1)[:, :dim]
-    return halves.astype(np.int8) - np.int8(INT4_ZERO_POINT)
-
-
-def _from_onnx(data: bytes, contract: Contract) -> Tables:
+def tables_of_onnx(data: bytes, contract: Contract) -> Tables:
     found = onnx_tensors(data)
     tables: dict[str, NDArray[Any]] = {
         name: found[name] for name in (*_OPTIONAL, "user_emb", "history_emb") if name in found
@@ -80,7 +68,7 @@ def _signed(table: NDArray[np.uint8]) -> NDArray[np.int8]:
     return (np.ascontiguousarray(table).astype(np.int16) - ZERO_POINT).astype(np.int8)
 
 
-def _from_tflite(data: bytes, contract: Contract) -> Tables:
+def tables_of_tflite(data: bytes, contract: Contract) -> Tables:
     tensors = tflite_tensors(data)
     found = {name: tensor.values for name, tensor in tensors.items() if tensor.values is not None}
     tables: dict[str, NDArray[Any]] = {
@@ -107,9 +95,3 @@ def _in_order(stored: NDArray[Any], n_blocks: int | None, n_items: int) -> NDArr
         blocks = stored.reshape(-1, n_blocks, stored.shape[1]).swapaxes(0, 1)
         stored = np.ascontiguousarray(blocks).reshape(stored.shape)
     return stored[:n_items]
-
-
-_READERS: Final[Mapping[str, Callable[[bytes, Contract], Tables]]] = {
-    "onnx": _from_onnx,
-    "tflite": _from_tflite,
-}

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from recpress_edge.core.bundle import Bundle, Contract, Evaluation, SelfTest, open_bundle
+from recpress_edge.artifacts.bundle import Bundle, Contract, Evaluation, SelfTest, open_bundle
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.device.runtime import Runtime, check_format, open_runtime
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.distill.draws import EMPTY, I32, I64, places_in
-from recpress_edge.distill.ranking import relaxed_ranking_loss
+from recpress_edge.distill.plackett_luce import relaxed_ranking_loss
 
 F64 = NDArray[np.float64]
 

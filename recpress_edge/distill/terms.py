@@ -17,7 +17,7 @@ from recpress_edge.models.adam import Adam
 from recpress_edge.models.bpr import BPR, bpr_loss
 from recpress_edge.models.config import BPRConfig
 from recpress_edge.models.method import Job
-from recpress_edge.models.stored import stored_tables
+from recpress_edge.models.quantised import stored_tables
 
 
 class Rows(ABC):

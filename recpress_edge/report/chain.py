@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from recpress_edge.report.front import Section
 from recpress_edge.report.knowledge import asked_with_more
-from recpress_edge.report.rows import Run
+from recpress_edge.report.runs import Run
 
 _MADE: Final = ("teacher", "student")
 """Stages before there was a file: they know the train items alone."""

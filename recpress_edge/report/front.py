@@ -8,12 +8,12 @@ from typing import Final
 
 import numpy as np
 
-from recpress_edge.core.budget import Budget, misses
-from recpress_edge.core.results import BASES
 from recpress_edge.core.stats import pareto_front
+from recpress_edge.records.bench import BASES
+from recpress_edge.records.budget import Budget, misses
 from recpress_edge.report.axes import FILE_AXIS, Axis, axes_for
 from recpress_edge.report.points import FILE_RESOLUTION_BYTES, Point, rank, to_points
-from recpress_edge.report.rows import Run
+from recpress_edge.report.runs import Run
 from recpress_edge.report.spans import Span
 
 RULE: Final = (

@@ -11,21 +11,21 @@ from typing import Any, Final
 
 import jinja2
 
-from recpress_edge.core.budget import Budget
 from recpress_edge.core.popularity import THIRDS
-from recpress_edge.core.results import samples_section
 from recpress_edge.core.units import format_bytes, format_ns
+from recpress_edge.records.bench import samples_section
+from recpress_edge.records.budget import Budget
 from recpress_edge.report import plots
 from recpress_edge.report.axes import work_form
 from recpress_edge.report.chain import Chain, chains
+from recpress_edge.report.devices import lanes
+from recpress_edge.report.devices_plot import lanes_panel
 from recpress_edge.report.drawing import Panel, theme_css
 from recpress_edge.report.figures import NONE, recall, signed
 from recpress_edge.report.front import RULE, Section
-from recpress_edge.report.lanes import lanes
-from recpress_edge.report.lanes_plot import lanes_panel
 from recpress_edge.report.over_time import over_time
 from recpress_edge.report.robustness import Survival
-from recpress_edge.report.rows import Run, Unreadable
+from recpress_edge.report.runs import Run, Unreadable
 from recpress_edge.report.verdict import Verdict, rule, verdict
 
 MAX_RAW_BYTES: Final = 20 * 10**6

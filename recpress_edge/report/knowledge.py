@@ -4,7 +4,7 @@ from typing import Final
 
 from recpress_edge.core.metrics import DEFAULT_CUTOFF
 from recpress_edge.report.front import Section
-from recpress_edge.report.rows import Run
+from recpress_edge.report.runs import Run
 
 _HISTORY: Final = "history"
 _KNOWS: Final = {

@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from recpress_edge.core.units import format_ns
 from recpress_edge.report.drawing import Panel, drawing, to_panel
 from recpress_edge.report.front import Section
-from recpress_edge.report.rows import Run
+from recpress_edge.report.runs import Run
 
 _LATENCY: Final = "#0072b2"
 _HEAT: Final = "#d55e00"

@@ -17,12 +17,12 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from recpress_edge.core.units import format_bytes
 from recpress_edge.report.axes import WORK_KEY, Axis
 from recpress_edge.report.chain import Step, teacher_of
+from recpress_edge.report.devices import Lanes
+from recpress_edge.report.devices_plot import draw_lanes, lanes_inches
 from recpress_edge.report.drawing import INK, STYLE, Panel, drawing, freeze, to_panel
 from recpress_edge.report.figures import recall
 from recpress_edge.report.front import Placed, Section
 from recpress_edge.report.labels import Label, place_labels
-from recpress_edge.report.lanes import Lanes
-from recpress_edge.report.lanes_plot import draw_lanes, lanes_inches
 from recpress_edge.report.ticks import scale_costs
 from recpress_edge.report.verdict import candidates
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from recpress_edge.core.budget import Cost
-from recpress_edge.report.rows import Run
+from recpress_edge.records.budget import Cost
+from recpress_edge.report.runs import Run
 from recpress_edge.report.spans import Span, exact, pooled
 
 # The names inside a file differ in length; files of one size but for that are the same size.

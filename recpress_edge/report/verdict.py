@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from recpress_edge.core.budget import Budget, Check, checks, misses
-from recpress_edge.core.results import BASES
 from recpress_edge.core.units import format_bytes
+from recpress_edge.records.bench import BASES
+from recpress_edge.records.budget import Budget, Check, checks, misses
 from recpress_edge.report.axes import work_form
 from recpress_edge.report.chain import Step, chains, teacher_of
 from recpress_edge.report.claims import quantised_line

@@ -17,8 +17,8 @@ from recpress_edge.data.holdout import dataset_cutoff
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.students import ModelName, Role, check_pair, parse_name, teacher_name
 from recpress_edge.models.config import deciding
-from recpress_edge.training.config import TrainingConfig, settings
 from recpress_edge.training.given import fitting, given_members, model_in
+from recpress_edge.training.settings import TrainingConfig, settings
 from recpress_edge.training.source import source_digest
 from recpress_edge.training.store import (
     METADATA,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recpress_edge.training.config import judged
+from recpress_edge.training.settings import judged
 
 
 def below_member(

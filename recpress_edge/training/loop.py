@@ -12,7 +12,7 @@ from recpress_edge.core.errors import RecPressError
 from recpress_edge.core.metrics import DEFAULT_CUTOFF
 from recpress_edge.models.method import ClosedForm, Factorised, Method
 from recpress_edge.training.checkpoint import Checkpoint, CheckpointStore, restore
-from recpress_edge.training.config import TrainingConfig, judged
+from recpress_edge.training.settings import TrainingConfig, judged
 
 CHECKPOINT_EVERY_S: Final = 15.0
 

@@ -14,8 +14,8 @@ from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.distill.students import create_method
 from recpress_edge.models.method import ClosedForm, Factorised, Job, Method
 from recpress_edge.models.network import NetworkMethod
+from recpress_edge.models.quantised import stored_tables
 from recpress_edge.models.ranking import ScoreRows, product_rows, top_unobserved
-from recpress_edge.models.stored import stored_tables
 from recpress_edge.models.teacher import Rankings, Tables, Teacher
 from recpress_edge.training.cache import Plan, TrainOptions
 from recpress_edge.training.checkpoint import CheckpointStore

@@ -7,22 +7,17 @@ import numpy as np
 import pytest
 from exports import make_contract, random_tables
 
-from recpress_edge.core.bundle import SINGLE_USER
+from recpress_edge.artifacts.bundle import SINGLE_USER
+from recpress_edge.artifacts.fold_in import FoldIn, history_contract, quantize_history, with_histories
+from recpress_edge.artifacts.formats import FORMATS, writer_of
+from recpress_edge.artifacts.model_folder import Student
+from recpress_edge.artifacts.quantize import quantize, stored_floats
+from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.device.runtime import Runtime, open_runtime
-from recpress_export.arrays import Student
-from recpress_export.formats import FORMATS, writer_of
-from recpress_export.graph import describe, describe_int8
-from recpress_export.history import (
-    FoldIn,
-    describe_history,
-    history_contract,
-    quantize_history,
-    with_histories,
-)
-from recpress_export.history_tflite import MAX_ITEMS
+from recpress_export.graph import describe, describe_history, describe_int8
 from recpress_export.parity import int8_reference
-from recpress_export.quantize import RECIPES, quantize, stored_floats
+from recpress_export.tflite.history import MAX_ITEMS
 
 
 def write(folder, graph, *, runtime=None, **options) -> Runtime:

@@ -5,16 +5,17 @@ import pytest
 from bundles import Tables, make_contract, make_tables, write_model
 from exports import make_graph
 
+from recpress_edge.artifacts.formats import FORMATS, writer_of
+from recpress_edge.artifacts.quantize import QUANTIZERS, QuantizedTables, quantize, stored_floats
+from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.rng import stream
 from recpress_edge.device.litert import LiteRT
 from recpress_edge.device.onnx_runtime import OnnxRuntime
 from recpress_edge.device.reference import ReferenceRuntime
 from recpress_edge.device.reference_file import FileReference
-from recpress_export.formats import FORMATS, writer_of
 from recpress_export.graph import describe_int8
-from recpress_export.onnx_writer import to_onnx
-from recpress_export.quantize import QUANTIZERS, RECIPES, QuantizedTables, quantize, stored_floats
+from recpress_export.onnx.writer import to_onnx
 
 N = 50
 BY_HAND = ("fp32", "int8-dim")

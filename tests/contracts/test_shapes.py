@@ -9,11 +9,12 @@ from exports import make_graph
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from recpress_edge.artifacts.formats import FORMATS, writer_of
+from recpress_edge.artifacts.quantize import quantize, stored_floats
+from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.device.reference import ReferenceRuntime
 from recpress_edge.device.runtime import open_runtime
-from recpress_export.formats import FORMATS, writer_of
-from recpress_export.quantize import RECIPES, quantize, stored_floats
 
 SUBJECTS = [(file_format, recipe) for file_format, recipes in FORMATS.items() for recipe in recipes]
 HUGE, TINY = 1e4, 1e-4

@@ -10,8 +10,8 @@ from small_data import checkerboard
 from recpress_edge.distill.students import METHODS, QUANTISED, create_method
 from recpress_edge.models.method import ClosedForm, Factorised, Job, Method, Scorer
 from recpress_edge.models.network import NetworkMethod
+from recpress_edge.models.quantised import stored_tables
 from recpress_edge.models.ranking import ScoreRows, product_rows, top_unobserved
-from recpress_edge.models.stored import stored_tables
 from recpress_edge.models.teacher import Tables, Teacher, Trajectory
 from recpress_edge.training.stage import StagedRows
 

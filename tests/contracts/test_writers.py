@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from exports import make_graph, random_tables
 
+from recpress_edge.artifacts.formats import FORMATS
+from recpress_edge.artifacts.quantize import quantize, stored_floats
+from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.metrics import topk_unseen
 from recpress_edge.device.litert import LiteRT
 from recpress_edge.device.onnx_runtime import OnnxRuntime
-from recpress_export.formats import FORMATS
 from recpress_export.graph import Graph
-from recpress_export.onnx_writer import to_onnx
-from recpress_export.quantize import RECIPES, quantize, stored_floats
-from recpress_export.tflite_writer import to_tflite
+from recpress_export.onnx.writer import to_onnx
+from recpress_export.tflite.writer import to_tflite
 
 Ask = Callable[[int, Sequence[int], int], tuple[np.ndarray, np.ndarray]]
 

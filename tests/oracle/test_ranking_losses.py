@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from recpress_edge.distill import ranking
+from recpress_edge.distill import plackett_luce as ranking
 
 EMPTY = -math.inf
 

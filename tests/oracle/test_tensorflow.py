@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 from exports import make_graph, random_tables
 
+from recpress_edge.artifacts.formats import FORMATS
+from recpress_edge.artifacts.quantize import quantize, stored_floats
+from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.metrics import overlap_by_user
 from recpress_edge.core.rng import stream
 from recpress_edge.device.litert import LiteRT
 from recpress_edge.device.reference import ReferenceRuntime
-from recpress_export.formats import FORMATS
 from recpress_export.parity import Lists
-from recpress_export.quantize import RECIPES, quantize, stored_floats
-from recpress_export.tflite_top import TWO_LEVEL_ITEMS
-from recpress_export.tflite_writer import to_tflite
+from recpress_export.tflite.topk import TWO_LEVEL_ITEMS
+from recpress_export.tflite.writer import to_tflite
 
 tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed. Run: make test-tensorflow")
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from forging import Change, Manifest, replace_file
 
-from recpress_edge.core.bundle import Evaluation, open_bundle
+from recpress_edge.artifacts.bundle import Evaluation, open_bundle
 
 
 def contents() -> Iterator[tuple[str, Change]]:

@@ -16,7 +16,7 @@ from corrupted_files import contents, evaluations, models, self_tests
 from forging import Change, Manifest, forged
 from hostile import hostile
 
-from recpress_edge.core.bundle import MANIFEST
+from recpress_edge.artifacts.bundle import MANIFEST
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import sha256_bytes, write_json
 from recpress_edge.core.rng import stream

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from recpress_edge.core.bundle import MANIFEST
+from recpress_edge.artifacts.bundle import MANIFEST
 from recpress_edge.core.files import canonical_json, sha256_bytes
 
 Change = Callable[[Path, np.random.Generator], None]

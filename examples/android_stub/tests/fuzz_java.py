@@ -23,7 +23,7 @@ from jvm import PACKAGE, Jvm  # noqa: E402  (needs the path above)
 from python_answers import export_bundles  # noqa: E402
 from toolchain import ORT_VERSION, ensure_toolchain  # noqa: E402
 
-from recpress_edge.core.results import write_record  # noqa: E402
+from recpress_edge.records.bench import write_record  # noqa: E402
 
 HEAP: Final = "256m"
 BUNDLES: Final = (

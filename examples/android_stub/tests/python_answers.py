@@ -10,23 +10,23 @@ from exports import make_source, random_evaluation, source_of, write_student
 from forging import sign
 
 from device_bench.measure import ranking_quality
-from recpress_edge.core.bundle import EVALUATION_FILE, Bundle, open_bundle
+from recpress_edge.artifacts.bundle import EVALUATION_FILE, Bundle, open_bundle
+from recpress_edge.artifacts.fold_in import read_fold_in
+from recpress_edge.artifacts.model_folder import read_student
+from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.files import write_json
 from recpress_edge.core.rng import stream
 from recpress_edge.device.recommender import Recommender
 from recpress_edge.device.verify import Verified, verify_bundle
 from recpress_edge.distill.fold_in import FoldIn, save_fold_in
-from recpress_export.arrays import read_student
-from recpress_export.catalogue import read_changes
-from recpress_export.history import read_fold_in
-from recpress_export.history_bundle import HistoryFill
 from recpress_export.history_gate import HistoryGate
 from recpress_export.package import Fill, export_bundle
 from recpress_export.parity import Gate
-from recpress_export.quantize import RECIPES
-from recpress_export.single_user import SingleUserFill
-from recpress_export.source import Source
-from recpress_export.update import update_bundle
+from recpress_export.student import Source
+from recpress_export.subjects.history import HistoryFill
+from recpress_export.subjects.single_user import SingleUserFill
+from recpress_export.update.apply import update_bundle
+from recpress_export.update.changes import read_changes
 
 ANY_HISTORY = HistoryGate(max_recall_share=9.0, max_ndcg_share=9.0, lost_users=0)
 NO_GATE = Gate(min_overlap=0.0, max_recall_loss=1.0, max_ndcg_loss=1.0, max_item_shift=1.0, lost_users=70)

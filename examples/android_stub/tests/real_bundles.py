@@ -28,9 +28,9 @@ from phone_log import parse_log  # noqa: E402
 from python_answers import write_answers  # noqa: E402
 from toolchain import ORT_VERSION, ToolError, ensure_toolchain  # noqa: E402
 
-from recpress_edge.core.bundle import Bundle, open_bundle  # noqa: E402
+from recpress_edge.artifacts.bundle import Bundle, open_bundle  # noqa: E402
 from recpress_edge.core.errors import ArtifactError, RecPressError  # noqa: E402
-from recpress_edge.core.results import find_records, read_record, write_record  # noqa: E402
+from recpress_edge.records.bench import find_records, read_record, write_record  # noqa: E402
 
 
 def compare(jvm: Jvm, bundle: Bundle, work: Path, armvm: dict[str, str]) -> dict[str, Any]:

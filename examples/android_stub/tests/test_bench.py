@@ -13,9 +13,9 @@ from phone_log import parse_log
 from phones import write_facts
 
 from device_bench.measure import ranking_quality
-from recpress_edge.core.bundle import open_bundle
-from recpress_edge.core.results import read_record
+from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.device.verify import verify_bundle
+from recpress_edge.records.bench import read_record
 
 STUB = Path(__file__).parents[1]
 ROOT = STUB.parents[1]
@@ -85,7 +85,7 @@ def test_a_bundle_without_evaluation_users_is_timed_and_its_quality_not_measured
 
 
 def test_the_committed_sample_is_of_this_form(phone, fixtures):
-    """What tests/unit/test_android_stub.py reads on machines without a JVM."""
+    """What tests/house/test_android_stub.py reads on machines without a JVM."""
     flags = ["--processes", "1", "--queries", "10", "--seconds", "0"]
     assert bench(phone, fixtures / "bundles/int8-dim", *flags).returncode in (0, 4)
     lines = (phone / "logcat").read_text().splitlines()

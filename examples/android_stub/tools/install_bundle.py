@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from recpress_edge.core.bundle import ALL_USERS, MANIFEST, Bundle, open_bundle
+from recpress_edge.artifacts.bundle import ALL_USERS, MANIFEST, Bundle, open_bundle
 from recpress_edge.core.errors import ArtifactError, RecPressError
 from recpress_edge.core.files import check_ours, new_directory
 from recpress_edge.core.printable import one_line

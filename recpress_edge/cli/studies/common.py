@@ -13,7 +13,7 @@ from recpress_edge.cli.common import emit, say
 from recpress_edge.core.files import write_json
 
 if TYPE_CHECKING:
-    from recpress_edge.reproduce.verdict import Verdict
+    from recpress_edge.studies.study import Verdict
 
 SCHEMA = "recpress.reproduction/1"
 

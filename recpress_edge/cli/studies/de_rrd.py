@@ -11,7 +11,7 @@ from recpress_edge.cli.train import training_events
 from recpress_edge.core.files import check_free
 
 if TYPE_CHECKING:
-    from recpress_edge.reproduce.de_rrd import Outcome
+    from recpress_edge.studies.de_rrd import Outcome
     from recpress_edge.training.cache import TrainOptions
     from recpress_edge.training.sampled import Candidates
     from recpress_edge.training.store import TrainedModel
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def run(args: argparse.Namespace) -> int:
     """Train what is missing, print ours beside both published tables, judge the goals."""
     from recpress_edge.data.resolve import load_dataset
-    from recpress_edge.reproduce import de_rrd as study
+    from recpress_edge.studies import de_rrd as study
     from recpress_edge.training.cache import ensure_model
     from recpress_edge.training.sampled import sample_candidates
 
@@ -67,14 +67,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _teacher_options() -> "TrainOptions":
-    from recpress_edge.reproduce import de_rrd as study
+    from recpress_edge.studies import de_rrd as study
     from recpress_edge.training.cache import TrainOptions
 
     return TrainOptions(training=study.TEACHER_TRAINING)
 
 
 def _student_options(method: str, teacher: "TrainedModel", training: "Mapping[str, Any]") -> "TrainOptions":
-    from recpress_edge.reproduce import de_rrd as study
+    from recpress_edge.studies import de_rrd as study
     from recpress_edge.training.cache import TrainOptions
 
     return TrainOptions(
@@ -87,7 +87,7 @@ def _student_options(method: str, teacher: "TrainedModel", training: "Mapping[st
 def _outcome(model: "TrainedModel", valid: "Candidates", test: "Candidates") -> "Outcome":
     import torch
 
-    from recpress_edge.reproduce.de_rrd import TEACHER, Outcome
+    from recpress_edge.studies.de_rrd import TEACHER, Outcome
     from recpress_edge.training.sampled import evaluate_sampled
 
     known = model.metadata

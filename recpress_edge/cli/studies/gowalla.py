@@ -11,7 +11,7 @@ from recpress_edge.core.files import check_free
 
 if TYPE_CHECKING:
     from recpress_edge.data.interactions import Dataset
-    from recpress_edge.reproduce.gowalla import Outcome
+    from recpress_edge.studies.gowalla import Outcome
     from recpress_edge.training.cache import OnEvent
     from recpress_edge.training.store import TrainedModel
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def run(args: argparse.Namespace) -> int:
     """Train what is missing, print ours beside the published table, judge the goals."""
     from recpress_edge.data.resolve import load_dataset
-    from recpress_edge.reproduce import gowalla as study
+    from recpress_edge.studies import gowalla as study
 
     teachers = study.parse_teachers(args.teachers)
     if args.out:
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 def _make(args: argparse.Namespace, data: "Dataset", name: str, seed: int, tell: "OnEvent") -> "Outcome":
     """The model on train, whose epoch validation chooses, and again on both; a closed form on both only."""
     from recpress_edge.distill.students import parse_name
-    from recpress_edge.reproduce.gowalla import STUDIES
+    from recpress_edge.studies.gowalla import STUDIES
     from recpress_edge.training.cache import TrainOptions, ensure_model
     from recpress_edge.training.refit import joined, refit
 
@@ -63,7 +63,7 @@ def _make(args: argparse.Namespace, data: "Dataset", name: str, seed: int, tell:
 
 
 def _outcome(model: "TrainedModel", chosen: "TrainedModel | None") -> "Outcome":
-    from recpress_edge.reproduce.gowalla import Choosing, Outcome
+    from recpress_edge.studies.gowalla import Choosing, Outcome
 
     known = model.metadata
     choosing = None

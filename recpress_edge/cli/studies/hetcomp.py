@@ -14,7 +14,7 @@ from recpress_edge.core.files import check_free
 
 if TYPE_CHECKING:
     from recpress_edge.data.interactions import Dataset
-    from recpress_edge.reproduce.hetcomp import Outcome
+    from recpress_edge.studies.hetcomp import Outcome
     from recpress_edge.training.cache import OnEvent
     from recpress_edge.training.store import TrainedModel
 
@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     from recpress_edge.data.fetch import REGISTRY
     from recpress_edge.data.resolve import known_names, load_dataset
     from recpress_edge.distill.students import parse_name
-    from recpress_edge.reproduce import hetcomp as study
+    from recpress_edge.studies import hetcomp as study
 
     teachers = args.teachers.split(",") if args.teachers else list(study.KINDS)
     for name in (*teachers, study.ensemble_of(teachers)):
@@ -67,7 +67,7 @@ def _train_all(
     args: argparse.Namespace, data: "Dataset", teachers: Sequence[str], tell: "OnEvent"
 ) -> "list[Outcome]":
     """Teachers, then students: those by other methods from one teacher with seed 0 alone."""
-    from recpress_edge.reproduce import hetcomp as study
+    from recpress_edge.studies import hetcomp as study
     from recpress_edge.training.cache import TrainOptions, ensure_model
 
     def make(name: str, role: Any, seed: int, options: TrainOptions) -> "TrainedModel":
@@ -101,7 +101,7 @@ def _single_teacher(
     teachers: "Sequence[Outcome]", with_tables: "Sequence[Outcome]"
 ) -> "list[tuple[str, Outcome]]":
     """Students by other methods, each with its teacher."""
-    from recpress_edge.reproduce import hetcomp as study
+    from recpress_edge.studies import hetcomp as study
 
     strongest = study.best(with_tables, "teacher")
     by_tables = [(name, strongest) for name in study.SINGLE_OF_TABLES] if strongest else []
@@ -109,7 +109,7 @@ def _single_teacher(
 
 
 def _outcome(model: "TrainedModel", part: Any, teacher: str) -> "Outcome":
-    from recpress_edge.reproduce.hetcomp import Outcome
+    from recpress_edge.studies.hetcomp import Outcome
 
     known = model.metadata
     return Outcome(

@@ -18,7 +18,7 @@ from recpress_edge.core.errors import ConfigError, RecPressError
 from recpress_edge.core.files import check_free
 
 if TYPE_CHECKING:
-    from recpress_edge.reproduce.topology import Outcome, Run
+    from recpress_edge.studies.topology import Outcome, Run
 
 DIMS = "10,20,100,200"
 
@@ -26,7 +26,7 @@ DIMS = "10,20,100,200"
 def run(args: argparse.Namespace) -> int:
     """Train what is missing, print ours beside the published table, judge the claims."""
     from recpress_edge.data.resolve import load_dataset
-    from recpress_edge.reproduce import topology
+    from recpress_edge.studies import topology
 
     dims = _dims(args.dims or DIMS)
     seeds = {dim: args.seeds or (3 if dim < 100 else 1) for dim in dims}
@@ -76,7 +76,7 @@ def _dims(text: str) -> list[int]:
 
 def _train_all(args: argparse.Namespace, runs: Sequence["Run"]) -> tuple[float, list["Outcome"]]:
     """The teacher first, then the students, ``--jobs`` processes at a time."""
-    from recpress_edge.reproduce import topology
+    from recpress_edge.studies import topology
 
     jobs = args.jobs or 1
     say(
@@ -100,7 +100,7 @@ def _train_all(args: argparse.Namespace, runs: Sequence["Run"]) -> tuple[float, 
 
 
 def _teacher_command(args: argparse.Namespace) -> list[str]:
-    from recpress_edge.reproduce import topology
+    from recpress_edge.studies import topology
 
     return ["train", "--teacher", topology.TEACHER, *_protocol(args)]
 
@@ -111,7 +111,7 @@ def _student_command(args: argparse.Namespace, model: "Run", teacher: str) -> li
 
 
 def _protocol(args: argparse.Namespace) -> list[str]:
-    from recpress_edge.reproduce import topology
+    from recpress_edge.studies import topology
 
     fixed = ["--data", topology.DATA, "--epochs", str(topology.EPOCHS), "--keep", "last", "--threads", "1"]
     return [*fixed, "--work", str(args.work)]
@@ -137,6 +137,6 @@ def _train(command: Sequence[str]) -> dict[str, Any]:
 
 
 def _recall(model: dict[str, Any]) -> float:
-    from recpress_edge.reproduce import topology
+    from recpress_edge.studies import topology
 
     return float(model["metrics"]["test"][topology.METRIC])

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from recpress_edge.core.rng import stream
 from recpress_edge.distill.draws import EMPTY, ranked_draw
-from recpress_edge.distill.ranking import soft_label_loss
+from recpress_edge.distill.plackett_luce import soft_label_loss
 from recpress_edge.distill.ranking_config import CDConfig
 from recpress_edge.distill.sources import teacher_lists
 from recpress_edge.distill.terms import Batch, DistilledBPR, Rows, Term, on_device

@@ -24,7 +24,7 @@ from recpress_edge.models.adam import Adam
 from recpress_edge.models.logsumexp import CLAMP, logsumexp_of_product
 from recpress_edge.models.method import Factorised, Job, Method
 from recpress_edge.models.mf import first_tables
-from recpress_edge.models.stored import stored_tables
+from recpress_edge.models.quantised import stored_tables
 from recpress_edge.models.teacher import Tables
 
 

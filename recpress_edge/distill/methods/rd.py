@@ -5,7 +5,7 @@ from torch import Tensor
 
 from recpress_edge.core.rng import stream
 from recpress_edge.distill.draws import Unlisted
-from recpress_edge.distill.ranking import discrepancy_weights, position_weights, top_list_loss
+from recpress_edge.distill.plackett_luce import discrepancy_weights, position_weights, top_list_loss
 from recpress_edge.distill.ranking_config import RDConfig
 from recpress_edge.distill.sources import teacher_lists
 from recpress_edge.distill.terms import Batch, DistilledBPR, Rows, Term, on_device

@@ -6,7 +6,7 @@ from torch import Tensor
 from recpress_edge.core.rng import stream
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.distill.draws import I32, I64, Unlisted, listed_pairs, ranked_draw
-from recpress_edge.distill.ranking import relaxed_ranking_loss
+from recpress_edge.distill.plackett_luce import relaxed_ranking_loss
 from recpress_edge.distill.ranking_config import RRDConfig
 from recpress_edge.distill.sources import teacher_lists
 from recpress_edge.distill.terms import (

@@ -7,7 +7,7 @@ from torch import Tensor
 from recpress_edge.core.popularity import popularity_groups
 from recpress_edge.core.rng import stream
 from recpress_edge.distill.draws import EMPTY, I32, I64, geometric_draw
-from recpress_edge.distill.ranking import pairs_loss
+from recpress_edge.distill.plackett_luce import pairs_loss
 from recpress_edge.distill.ranking_config import UnKDConfig
 from recpress_edge.distill.sources import teacher_lists
 from recpress_edge.distill.terms import Batch, DistilledBPR, Rows, Term, on_device

@@ -11,7 +11,7 @@ import java.util.Deque;
 /**
  * What an ONNX file may be before the runtime sees it: whole in itself, of ONNX's own operators, bounded.
  *
- * <p>recpress_edge/core/model_file.py in Java. Field numbers are those of onnx/onnx.proto.
+ * <p>recpress_edge/artifacts/model_file.py in Java. Field numbers are those of onnx/onnx.proto.
  */
 final class ModelFile {
     /** Nodes, tensors, attributes and their fields together; a file of ours has some hundreds. */

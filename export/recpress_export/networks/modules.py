@@ -1,0 +1,166 @@
+"""The networks as they are traced: built from plain arrays, with all folded that no request changes."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from recpress_export.networks.reference import NORM_EPSILON
+from recpress_export.networks.student import NetworkStudent, n_layers
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+
+class FoldedNeuMF(nn.Module):
+    """user (1,) -> scores (rows,): NeuMF with everything that one side alone decides computed beforehand.
+
+    W₁[m_u ; m_i] + b₁ = (Wᵤm_u + b₁) + Wᵢm_i, so the first layer becomes a row of the users' table plus the
+    items' table; and w · (g_u ∘ g_i) = (w ∘ g_u) · g_i, so the product needs no weights.
+    """
+
+    def __init__(self, student: NetworkStudent, rows: int) -> None:
+        super().__init__()
+        p = {name: array.astype(np.float64) for name, array in student.arrays.items()}
+        dim = p["item_gmf"].shape[1]
+        of_user, of_item = np.hsplit(p["hidden1_weight"], 2)
+        self.user_gmf = _parameter(p["user_gmf"] * p["output_weight"][:dim])
+        self.item_gmf = _parameter(_with_rows(p["item_gmf"], rows).T)  # (d, rows)
+        self.user_first = _parameter(p["user_mlp"] @ of_user.T + p["hidden1_bias"])
+        self.item_first = _parameter(_with_rows(p["item_mlp"] @ of_item.T, rows))  # (rows, h)
+        self.second_weight = _parameter(p["hidden2_weight"].T)  # (h, d)
+        self.second_bias = _parameter(p["hidden2_bias"])
+        self.output_weight = _parameter(p["output_weight"][dim:, None])  # (d, 1)
+        self.output_bias = _parameter(p["output_bias"])
+
+    def forward(self, user: Tensor) -> Tensor:
+        first = torch.relu(self.item_first + F.embedding(user, self.user_first))  # (rows, h)
+        second = torch.relu(first @ self.second_weight + self.second_bias)  # (rows, d)
+        by_network = (second @ self.output_weight)[:, 0]
+        by_product = (F.embedding(user, self.user_gmf) @ self.item_gmf)[0]
+        return by_product + by_network + self.output_bias
+
+
+class LastState(nn.Module):
+    """The transformer up to the last hidden state; its last layer is evaluated at the last place alone."""
+
+    def __init__(self, student: NetworkStudent) -> None:
+        super().__init__()
+        arrays = student.arrays
+        self.heads = student.heads
+        self.layers = [
+            {name: arrays[f"layers.{number}.{name}"] for name in _names_of_layer(arrays)}
+            for number in range(n_layers(arrays))
+        ]
+        for number, layer in enumerate(self.layers):
+            for name, array in layer.items():
+                self.register_parameter(f"layer{number}_{name}", _parameter(array.astype(np.float64)))
+        self.final_gain = _parameter(arrays["final_gain"].astype(np.float64))
+        self.final_shift = _parameter(arrays["final_shift"].astype(np.float64))
+
+    def last_state(self, x: Tensor, last: Tensor | None, unread: Tensor | None) -> Tensor:
+        """State (1, d) after embedded tokens x (1, n, d).
+
+        Without ``last`` the last place is n - 1. Otherwise ``last`` (1, 1, n) is 1 there and 0 elsewhere,
+        and ``unread`` (1, 1, 1, n) is True behind it.
+        """
+        length = x.shape[1]
+        later = torch.ones(length, length, dtype=torch.bool).triu(1)
+        for number in range(len(self.layers)):
+            final = number == len(self.layers) - 1
+            x = self._layer(number, x, *((last, unread, True) if final else (None, later, False)))
+        return _norm(x, self.final_gain, self.final_shift)[:, 0]
+
+    def _layer(
+        self, number: int, x: Tensor, last: Tensor | None, hidden: Tensor | None, at_last: bool
+    ) -> Tensor:
+        def p(name: str) -> Tensor:
+            return self.get_parameter(f"layer{number}_{name}")
+
+        normed = _norm(x, p("attention_gain"), p("attention_shift"))
+        dim = x.shape[2]
+        weight, bias = p("qkv_weight"), p("qkv_bias")
+        if at_last:
+            x, asking = _place(x, last), _place(normed, last)
+        else:
+            asking = normed
+        query = self._heads(F.linear(asking, weight[:dim], bias[:dim]))
+        pairs = F.linear(normed, weight[dim:], bias[dim:])
+        key, value = self._heads(pairs[..., :dim]), self._heads(pairs[..., dim:])
+        logits = (query @ key.transpose(-1, -2)) * query.shape[-1] ** -0.5
+        if hidden is not None:
+            logits = logits.masked_fill(hidden, -1e9)
+        mixed = (logits.softmax(dim=-1) @ value).transpose(1, 2).flatten(2)
+        x = x + F.linear(mixed, p("mix_weight"), p("mix_bias"))
+        inner = torch.relu(
+            F.linear(_norm(x, p("forward_gain"), p("forward_shift")), p("up_weight"), p("up_bias"))
+        )
+        return x + F.linear(inner, p("down_weight"), p("down_bias"))
+
+    def _heads(self, x: Tensor) -> Tensor:
+        return x.view(1, -1, self.heads, x.shape[2] // self.heads).transpose(1, 2)  # (1, H, n, d / H)
+
+
+class SASRecOfLength(LastState):
+    """tokens (1, n) -> scores (I,), for any n: for a runtime with dynamic shapes, so without padding.
+
+    The item table is stored (d, I + 1): looked up by column and multiplied from the left, it is one tensor
+    for both, in float32 and in int8.
+    """
+
+    def __init__(self, student: NetworkStudent) -> None:
+        super().__init__(student)
+        self.n_items = student.n_items
+        self.item_emb = _parameter(student.arrays["item_emb"].T.astype(np.float64))
+        self.position_emb = _parameter(student.arrays["position_emb"].astype(np.float64))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = self.item_emb.index_select(1, tokens[0]).T * self.item_emb.shape[0] ** 0.5
+        x = (x + self.position_emb[: tokens.shape[1]])[None]
+        return (self.last_state(x, None, None) @ self.item_emb)[0, : self.n_items]
+
+
+class SASRecPadded(LastState):
+    """tokens (1, L) -> scores (rows,): for a runtime with fixed shapes; I fills the places behind the items.
+
+    The start token is I too, but at place 0.
+    """
+
+    def __init__(self, student: NetworkStudent, rows: int) -> None:
+        super().__init__(student)
+        self.n_items = student.n_items
+        self.item_emb = _parameter(_with_rows(student.arrays["item_emb"].astype(np.float64), rows))
+        self.position_emb = _parameter(student.arrays["position_emb"].astype(np.float64))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = F.embedding(tokens, self.item_emb) * self.item_emb.shape[1] ** 0.5 + self.position_emb
+        empty = (tokens[:, 1:] >= self.n_items).float()  # (1, L - 1)
+        edge = torch.ones(1, 1)
+        last = torch.cat([empty, edge], dim=1) - torch.cat([1.0 - edge, empty], dim=1)  # (1, L)
+        unread = torch.cat([1.0 - edge, empty], dim=1) > 0.5
+        return F.linear(self.last_state(x, last[:, None], unread[:, None, None]), self.item_emb)[0]
+
+
+def _place(x: Tensor, last: Tensor | None) -> Tensor:
+    """(1, n, d) -> (1, 1, d): the place where ``last`` is 1, the last one without it."""
+    return x[:, -1:] if last is None else last @ x
+
+
+def _norm(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
+    return F.layer_norm(x, x.shape[-1:], gain, shift, NORM_EPSILON)
+
+
+def _names_of_layer(arrays: Mapping[str, F32]) -> list[str]:
+    return [name.removeprefix("layers.0.") for name in arrays if name.startswith("layers.0.")]
+
+
+def _with_rows(table: F64, rows: int) -> F64:
+    """The table with zeros behind it up to ``rows``."""
+    return np.pad(table, [(0, rows - len(table)), (0, 0)])
+
+
+def _parameter(array: F64) -> nn.Parameter:
+    return nn.Parameter(torch.from_numpy(array.astype(np.float32)), requires_grad=False)

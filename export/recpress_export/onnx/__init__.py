@@ -1,0 +1,1 @@
+"""ONNX files: graph to bytes, exact top-K, histories, traced networks."""

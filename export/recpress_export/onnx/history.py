@@ -1,0 +1,65 @@
+"""A user's vector from a history, as ONNX nodes. What they compute is defined in history.py."""
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import TensorProto
+
+from recpress_edge.artifacts.integers import QMAX, ZERO_POINT
+from recpress_export.graph import FoldHistory
+
+
+class Draft(Protocol):
+    """Where nodes and tensors go."""
+
+    def node(self, operator: str, inputs: list[str], outputs: list[str], **attributes: Any) -> None: ...
+
+    def tensor(self, name: str, array: NDArray[Any]) -> str: ...
+
+
+def add_fold(draft: Draft, fold: FoldHistory, items: str) -> str:
+    """Nodes from ``items`` (n,), which may be empty, to the row (1, D): float32, or uint8 around 128.
+
+    Integer rows leave "peak" (1, 1) int64 behind for :func:`add_peak_scale`.
+    """
+    history = draft.tensor("history_emb", fold.history_emb)
+    prior = draft.tensor("prior", fold.prior[None])
+    integer = fold.history_emb.dtype == np.int8
+    draft.node("Gather", [history, items], ["consumed"], axis=0)
+    draft.node("Concat", [prior, "consumed"], ["bag"], axis=0)  # never empty
+    bag = "bag"
+    if fold.history_emb.dtype != np.float32:
+        draft.node("Cast", [bag], ["wide_bag"], to=TensorProto.INT32 if integer else TensorProto.FLOAT)
+        bag = "wide_bag"
+    axis = draft.tensor("bag_axis", np.array([0], np.int64))
+    draft.node("ReduceSum", [bag, axis], ["bag_sum" if integer else "row"], keepdims=1)
+    return _to_int8(draft) if integer else "row"
+
+
+def _to_int8(draft: Draft) -> str:
+    # In integers and not with QuantizeLinear: no CPU's division or rounding of floats has a say.
+    def constant(name: str, value: int) -> str:
+        return draft.tensor(name, np.array(value, np.int64))
+
+    draft.node("Cast", ["bag_sum"], ["sum"], to=TensorProto.INT64)
+    draft.node("Abs", ["sum"], ["size"])
+    draft.node("ReduceMax", ["size"], ["largest"], keepdims=1)  # (1, 1)
+    draft.node("Max", ["largest", constant("least_peak", 1)], ["peak"])
+    draft.node("Mul", ["size", constant("twice_range", 2 * QMAX)], ["scaled_size"])
+    draft.node("Add", ["scaled_size", "peak"], ["numerator"])
+    draft.node("Add", ["peak", "peak"], ["denominator"])
+    draft.node("Div", ["numerator", "denominator"], ["level"])
+    draft.node("Sign", ["sum"], ["sign"])
+    draft.node("Mul", ["sign", "level"], ["signed_level"])
+    draft.node("Add", ["signed_level", constant("row_zero_point", ZERO_POINT)], ["stored_level"])
+    draft.node("Cast", ["stored_level"], ["row"], to=TensorProto.UINT8)
+    return "row"
+
+
+def add_peak_scale(draft: Draft, step: np.float32) -> str:
+    """float32(peak) · step, (1,): what the returned scores are multiplied with."""
+    draft.node("Cast", ["peak"], ["float_peak"], to=TensorProto.FLOAT)
+    draft.node("Mul", ["float_peak", draft.tensor("step", np.array(step, np.float32))], ["square_scale"])
+    draft.node("Reshape", ["square_scale", draft.tensor("one", np.array([1], np.int64))], ["scale"])
+    return "scale"

@@ -1,0 +1,1 @@
+"""What a bundle answers from: one module a profile."""

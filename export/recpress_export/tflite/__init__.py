@@ -1,0 +1,1 @@
+"""TFLite files: graph to bytes, exact top-K, histories, traced networks."""

@@ -1,0 +1,1 @@
+"""Bundles with a changed catalogue, and the version before."""

@@ -1,0 +1,148 @@
+"""The history profile: the model file makes the user's vector from the items that the user has consumed.
+
+In float: row = prior + Σ history_emb[item]. In integers, so that every CPU gives the same bits:
+
+    sum (D,) int64 = prior_q + Σ history_q[item]
+    peak           = max(1, max |sum|)
+    row (D,) int8  = sign(sum) · ⌊(254 |sum| + peak) / (2 peak)⌋    rounded to nearest, halves away from zero
+    score          = float32(top score) · (float32(peak) · step)
+
+The row then takes the place of a quantised user row, whatever the recipe does with that.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load
+
+from recpress_edge.artifacts.bundle import HISTORY, Contract, Evaluation
+from recpress_edge.artifacts.integers import QMAX, rounded_rows
+from recpress_edge.artifacts.model_folder import Student, check_table
+from recpress_edge.artifacts.quantize import F16, F32, F64, I8, QuantizedTables, stored_floats
+from recpress_edge.artifacts.recipes import Recipe
+from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.files import read_json, sha256_bytes
+
+I64 = NDArray[np.int64]
+
+SCHEMA: Final = "recpress.fold-in/1"
+FACTS: Final = "fold_in.json"
+TENSORS: Final = "fold_in.safetensors"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoldIn:
+    """user(history) = prior + Σ history_emb[item]."""
+
+    history_emb: F32
+    """(I, D)"""
+    prior: F32
+    """(D,)"""
+    sha256: str
+    facts: Mapping[str, Any]
+    """fold_in.json as it stands."""
+
+    @property
+    def rows(self) -> F32:
+        """All that users' vectors are sums of: (I + 1, D)."""
+        return np.concatenate([self.history_emb, self.prior[None]])
+
+
+def read_fold_in(folder: Path, student: Student) -> FoldIn:
+    """Read and verify the fold-in beside a model; ArtifactError where it is damaged or another model's."""
+    facts = read_json(folder / FACTS)
+    path = folder / TENSORS
+    try:
+        data = path.read_bytes()
+        arrays = load(data)
+        history_emb, prior = arrays["history_emb"], arrays["prior"]
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise ArtifactError(f"{path} is not a readable fold-in: {error}. Delete {folder / FACTS}.") from None
+    found = sha256_bytes(data)
+    known = facts.get("schema"), facts.get("sha256"), facts.get("model_sha256")
+    if known != (SCHEMA, found, student.sha256):
+        raise ArtifactError(
+            f"{path} is not the fold-in of this model: {FACTS} describes another file. "
+            f"Delete {folder / FACTS}, and it is learned again."
+        )
+    check_table(f"{path}: history_emb", history_emb, student.dim)
+    check_table(f"{path}: prior", prior[None], student.dim)
+    if len(history_emb) != student.n_items:
+        raise ArtifactError(f"{path} has {len(history_emb)} items, the model {student.n_items}")
+    return FoldIn(history_emb, prior, found, facts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QuantizedHistory:
+    """The fold-in in the units of a quantised user row: the items' scales are folded into it."""
+
+    history_q: I8
+    """(I, D), -127..127"""
+    prior_q: I8
+    """(D,), -127..127"""
+    step: np.float32
+    """What one unit of a row is worth per unit of its peak."""
+
+
+def quantize_history(fold_in: FoldIn, tables: QuantizedTables) -> QuantizedHistory:
+    """int8 with one step for all: the sum has one peak, so finer steps would be rounded away after it.
+
+    Raises ArtifactError where a sum over the whole catalogue would overflow int32.
+    """
+    if (len(fold_in.history_emb) + 1) * QMAX >= 2**31:
+        raise ArtifactError(
+            f"{len(fold_in.history_emb)} items are too many: the sum of a history would overflow"
+        )
+    scale = tables.item_scale.astype(np.float64) * tables.telling
+    folded, prior = fold_in.history_emb * scale, fold_in.prior * scale
+    step = max(float(np.abs(folded).max()), float(np.abs(prior).max())) / QMAX
+    step = step if step >= np.finfo(np.float32).tiny else 1.0
+
+    def rounded(values: F64) -> I8:
+        return np.clip(np.rint(values / step), -QMAX, QMAX).astype(np.int8)
+
+    return QuantizedHistory(rounded(folded), rounded(prior), np.float32(step / QMAX))
+
+
+def fold_rows(history: QuantizedHistory, histories: Sequence[NDArray[np.integer]]) -> tuple[I8, F32]:
+    """The numpy reference: int8 row (B, D) and factor of the scores (B,) of histories of distinct items."""
+    sums = np.stack(
+        [history.prior_q + history.history_q[items].sum(axis=0, dtype=np.int64) for items in histories]
+    )  # (B, D)
+    rows, peaks = rounded_rows(sums)
+    return rows.astype(np.int8), peaks.astype(np.float32) * history.step
+
+
+def with_histories(
+    tables: QuantizedTables, history: QuantizedHistory, histories: Sequence[NDArray[np.integer]]
+) -> QuantizedTables:
+    """The tables as if row b of the users were what the file makes of history b."""
+    rows, scale = fold_rows(history, histories)
+    return dataclasses.replace(tables, user_q=rows, user_scale=scale)
+
+
+def float_history(recipe: Recipe, fold_in: FoldIn) -> tuple[F32 | F16, F32 | F16]:
+    """history_emb (I, D) and prior (D,) as a recipe without integers stores them."""
+    history_emb, prior = stored_floats(recipe, fold_in.history_emb, fold_in.prior[None])
+    return history_emb, prior[0]
+
+
+def fold_float(history_emb: F32 | F16, prior: F32 | F16, histories: Sequence[NDArray[np.integer]]) -> F64:
+    """The sums in float64, (B, D)."""
+    return np.stack([prior + history_emb[items].sum(axis=0, dtype=np.float64) for items in histories])
+
+
+def histories_of(rows: Evaluation) -> list[NDArray[np.int64]]:
+    """What each row has consumed, each item once."""
+    return [np.unique(rows.seen(row)).astype(np.int64) for row in range(rows.users.size)]
+
+
+def history_contract(contract: Contract) -> Contract:
+    """The same file without users."""
+    return dataclasses.replace(contract, profile=HISTORY, user_input="", n_users=0)

@@ -1,0 +1,162 @@
+"""The table of file formats: one row says all that depends on one; code is named as ``module:attribute``.
+
+Nothing that a row names is imported before it is used, so that a board reads this table with numpy alone.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from recpress_edge.artifacts.recipes import RECIPES, Recipe
+from recpress_edge.core.errors import ConfigError, unknown_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """A file format of models."""
+
+    name: str
+    label: str
+    """As people write it."""
+    suffix: str
+    """Of a bundle's name; empty for the default format."""
+    recipes: tuple[str, ...]
+    """What its writer honours."""
+    seen_capacity: int = 0
+    """Entries of the ``seen`` input where its length is fixed; 0 where any length is taken."""
+    index_type: str
+    """Type of the indices that it returns."""
+    extra: str
+    """The extra that brings its runtime to a device; empty for the base install."""
+    device_packages: tuple[str, ...]
+    """What an emulated device installs."""
+    device_modules: tuple[str, ...]
+    """Modules of which a device needs one."""
+    made_by: tuple[str, ...]
+    """Packages whose versions a bundle records."""
+    delegates: tuple[str, ...] = ()
+    writer: str
+    """``(Graph, metadata) -> bytes``"""
+    check: str
+    """``(memoryview) -> None``: raises where a file must not be opened."""
+    runtime: str
+    """A class: ``(path, contract, threads, **delegate) -> Runtime``."""
+    load_library: str
+    """``() -> Any``: imports the runtime's library; MissingExtraError where it is not installed."""
+    tables: str
+    """``(bytes, Contract) -> Tables``"""
+    listing: str
+    """``(path, bytes) -> Contents``: what the file holds, without running it."""
+    same: str
+    """``(bytes, bytes) -> bool``: whether two files compute the same with the same tables."""
+    trace: str = ""
+    """``(NetworkStudent) -> bytes``: a network as a file; empty where networks cannot be had."""
+    trace_int8: str = ""
+    """``(bytes) -> bytes``: a traced network with int8-dynamic constants."""
+    trace_packages: tuple[str, ...] = ()
+    """What traces networks."""
+    trace_facts: str = ""
+    """``Mapping[str, int]``: the versions that a traced file declares."""
+    trace_extra: str = ""
+    trace_advice: str = ""
+    """What else a user may do where the tracer is missing."""
+
+
+FORMATS: Final[Mapping[str, Format]] = {
+    one.name: one
+    for one in (
+        Format(
+            name="onnx",
+            label="ONNX",
+            suffix="",
+            recipes=tuple(RECIPES),
+            index_type="int64",
+            extra="",
+            device_packages=("onnxruntime",),
+            device_modules=("onnxruntime",),
+            made_by=("numpy", "onnx", "onnxruntime"),
+            writer="recpress_export.onnx.writer:to_onnx",
+            check="recpress_edge.artifacts.model_file:check_onnx",
+            runtime="recpress_edge.device.onnx_runtime:OnnxRuntime",
+            load_library="recpress_edge.device.onnx_runtime:import_onnxruntime",
+            tables="recpress_edge.device.tables:tables_of_onnx",
+            listing="recpress_export.inspect:read_onnx",
+            same="recpress_export.onnx.writer:same_onnx",
+            trace="recpress_export.networks.to_onnx:onnx_network",
+            trace_int8="recpress_export.networks.to_onnx:int8_dynamic",
+            trace_packages=("torch", "onnxscript"),
+            trace_facts="recpress_export.onnx.network:TRACED",
+            trace_extra="neural",
+        ),
+        Format(
+            name="tflite",
+            label="TFLite",
+            suffix="-tflite",
+            recipes=tuple(RECIPES),
+            # Each 128 more cost 1.5 us, 4 % of a request at dim 20 (XNNPACK).
+            seen_capacity=128,
+            index_type="int32",
+            extra="tflite",
+            device_packages=("ai-edge-litert",),
+            device_modules=("ai_edge_litert", "tflite_runtime"),
+            made_by=("numpy", "ai-edge-litert", "flatbuffers"),
+            delegates=("xnnpack",),
+            writer="recpress_export.tflite.writer:to_tflite",
+            check="recpress_edge.artifacts.model_file:check_tflite",
+            runtime="recpress_edge.device.litert:LiteRT",
+            load_library="recpress_edge.device.litert:import_litert",
+            tables="recpress_edge.device.tables:tables_of_tflite",
+            listing="recpress_export.inspect:read_tflite",
+            same="operator:eq",
+            trace="recpress_export.networks.to_litert:tflite_network",
+            trace_int8="recpress_export.networks.to_litert:int8_dynamic",
+            trace_packages=("torch", "litert-torch", "ai-edge-quantizer"),
+            trace_extra="litert",
+            trace_advice="some 1.3 GB, for x86-64 Linux only (litert-converter has no aarch64 wheel), "
+            "best in an environment of its own. Or write ONNX: --format onnx",
+        ),
+    )
+}
+DEFAULT: Final = next(iter(FORMATS))
+"""The format of an export that names none."""
+
+
+def named(entry: str) -> Any:
+    """What a row's ``module:attribute`` names; ImportError where what it needs is not installed."""
+    module, _, attribute = entry.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def format_named(name: str) -> Format:
+    """The row of a format; ConfigError with a suggestion for an unknown name."""
+    if name not in FORMATS:
+        raise unknown_name("format", name, list(FORMATS))
+    return FORMATS[name]
+
+
+def model_file(file_format: str) -> str:
+    """Name of the model file in a bundle."""
+    return f"model.{file_format}"
+
+
+def writer_of(file_format: str) -> Callable[[Any, Mapping[str, str]], bytes]:
+    """The writer of a format; ImportError where what it needs is not installed."""
+    writer: Callable[[Any, Mapping[str, str]], bytes] = named(FORMATS[file_format].writer)
+    return writer
+
+
+def formats_of(recipe: Recipe) -> list[str]:
+    """The formats that can honour a recipe."""
+    return [row.name for row in FORMATS.values() if recipe.name in row.recipes]
+
+
+def check_recipe(recipe: Recipe, file_format: str) -> None:
+    """ConfigError for an unknown format, or for a recipe that it cannot honour: then it names what can."""
+    row = format_named(file_format)
+    if recipe.name not in row.recipes:
+        raise ConfigError(
+            f"format {file_format} cannot honour recipe {recipe.name}. "
+            f"{recipe.name} is available as {' or '.join(formats_of(recipe)) or 'nothing'}; "
+            f"{file_format} takes {', '.join(row.recipes)}."
+        )

@@ -1,0 +1,1 @@
+"""Readers: a log in any of its forms to rows."""

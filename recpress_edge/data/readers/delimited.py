@@ -1,0 +1,196 @@
+"""Lines of delimited text as records of fields: separators, quotes, comments."""
+
+import csv
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.data.readers.lines import shorten
+from recpress_edge.data.readers.names import known_places
+
+Record = tuple[int, list[str], str]
+"""Number of its first line, from 1; its fields, none where its quotes do not close; that line."""
+
+SEPARATORS: Final[Mapping[str, str]] = {
+    "tab": "\t", "::": "::", "semicolon": ";", "pipe": "|", "comma": ",", "space": " ",
+}  # fmt: skip
+"""Names accepted for --separator, as are the marks themselves."""
+
+_SURE: Final = 0.9
+"""Of the first lines, the share with as many fields as the first, from which a tab or '::' is it."""
+_HEAD: Final = 1000
+_LONGEST: Final = 200
+"""Lines that one quoted field may span; more means a quote that was never closed."""
+_QUOTED: Final = re.compile(r'"((?:[^"]|"")*)"(?= |$)|([^ ]+)')
+
+
+def named_separator(text: str) -> str:
+    """A key of SEPARATORS from the key or the mark itself; anything else is a ConfigError."""
+    marks = {mark: name for name, mark in SEPARATORS.items()} | {"\\t": "tab"}
+    if text in SEPARATORS:
+        return text
+    if text not in marks:
+        raise ConfigError(f"--separator {text!r}: known are {', '.join(SEPARATORS)}, or the mark itself")
+    return marks[text]
+
+
+def records(lines: Sequence[str], start: int, separator: str) -> Iterator[Record]:
+    """The records from line index ``start`` on; blank lines are left out."""
+    at, mark, width = start, SEPARATORS[separator], 0
+    plain: Callable[[str], list[str]] = (
+        split_spaces if separator == "space" else lambda line: line.split(mark)
+    )
+    while at < len(lines):
+        line, taken = lines[at], 1
+        if '"' not in line:
+            fields = plain(line)
+        elif separator == "space":
+            fields = _quoted_by_spaces(line)
+        elif separator == "::":
+            fields = [_unquoted(field) for field in line.split(mark)]
+        else:
+            fields, taken = _quoted(lines, at, mark, width)
+        width = width or len(fields)
+        at += taken
+        if len(fields) > 1 or line.strip(" \t"):
+            yield at - taken + 1, fields, line
+
+
+def split_spaces(line: str) -> list[str]:
+    """Fields between runs of blanks and tabs. Not str.split(): that also cuts at odd Unicode spaces."""
+    fields = line.replace("\t", " ").split(" ")
+    return [field for field in fields if field] if "" in fields else fields
+
+
+def skip_comments(lines: Sequence[str]) -> tuple[list[str], int, str]:
+    """The lines, the index of the first that is no comment, and what was skipped in words.
+
+    A comment is led by '#' or '%' and a blank, or has other fields than the lines that follow. One that
+    names known columns is their header, without its mark.
+    """
+    at = next((at for at, line in enumerate(lines) if line.strip(" \t")), 0)
+    declared = re.fullmatch(r'"?sep=(.)"?', lines[at].strip())
+    if declared:
+        return list(lines), at + 1, ""
+    start = at
+    while at < len(lines) and lines[at][:1] in ("#", "%"):
+        at += 1
+    if at == start or at == len(lines):
+        return list(lines), start, ""
+    bare = [line.lstrip("#% \t") for line in lines[start:at]]
+    if not all(_is_comment(line, lines[at]) for line in lines[start:at]):
+        return list(lines), start, ""
+    if _names_columns(bare[-1]):
+        changed = [*lines[: at - 1], bare[-1], *lines[at:]]
+        return changed, at - 1, "a header in a comment"
+    count = at - start
+    return list(lines), at, f"{count} comment line{'' if count == 1 else 's'} skipped"
+
+
+def find_separator(path: Path, lines: Sequence[str], start: int, chosen: str | None) -> str:
+    """The name of the separator of these lines, as chosen or found in the first thousand."""
+    head = [line for line in islice(lines, start, start + _HEAD) if line.strip(" \t")]
+    first = head[0]
+    declared = re.fullmatch(r'"?sep=(.)"?', lines[start - 1].strip()) if start else None
+    if chosen is None and declared:
+        chosen = named_separator(declared[1])
+    if chosen is not None:
+        if SEPARATORS[chosen] not in first:
+            raise ConfigError(
+                f"{path}: no {chosen} in the first line {shorten(first)}, but --separator says so"
+            )
+        return chosen
+    present = [name for name, mark in SEPARATORS.items() if mark in first]
+    if not present:
+        raise ConfigError(
+            f"{path}: no tab, '::', semicolon, pipe, comma or space in the first line {shorten(first)}. "
+            "Expected user and item in one line; other separators must be replaced by one of these first."
+        )
+    best = _best(path, first, {name: _agreement(head, name) for name in present})
+    return "space" if best == "tab" and _is_mixed(head) else best
+
+
+def _best(path: Path, first: str, shares: Mapping[str, float]) -> str:
+    for name in ("tab", "::"):
+        if shares.get(name, 0) >= _SURE:
+            return name
+    marks = {name: shares[name] for name in ("semicolon", "pipe", "comma") if name in shares}
+    best = [name for name in marks if marks[name] == max(marks.values())]
+    if len(best) > 1:
+        raise ConfigError(
+            f"{path}: the first line {shorten(first)} can be split by {' or '.join(best)}. Say which: "
+            + " or ".join(f"--separator {name}" for name in best)
+        )
+    usable = [name for name in best if marks[name] > shares.get("space", 0) / 2]
+    return (usable or [name for name in ("tab", "::", "space", *best) if name in shares])[0]
+
+
+def _is_mixed(head: Sequence[str]) -> bool:
+    """Numbers with tabs here and blanks there between them, as Konect writes '1 2<tab>5<tab>1700165037'."""
+    rows = [split_spaces(line) for line in head]
+    widths = {len(row) for row in rows}
+    numbers = all(re.fullmatch(r"-?[\d.]+", field) for row in rows for field in row)
+    return len(widths) == 1 and widths.pop() > len(head[0].split("\t")) and numbers
+
+
+def _agreement(head: Sequence[str], name: str) -> float:
+    """Share of the lines with as many fields as the first."""
+    counts = [len(fields) for _, fields, _ in records(head, 0, name)]
+    return sum(count == counts[0] for count in counts) / len(counts)
+
+
+def _quoted(lines: Sequence[str], at: int, mark: str, width: int) -> tuple[list[str], int]:
+    """Fields of the record that begins at a line with quotes, and how many lines it takes.
+
+    Tab-separated files often leave quotes inside text alone: a line that is whole without them is.
+    """
+    if (fields := _strict(lines[at], mark)) is not None:
+        return fields, 1
+    by_itself = lines[at].split(mark)
+    if mark == "\t" and width in (0, len(by_itself)):
+        return by_itself, 1
+    text = lines[at]
+    for taken in range(1, min(_LONGEST, len(lines) - at)):
+        if text.count('"') % 2 == 0:
+            break
+        text += "\n" + lines[at + taken]
+        if text.count('"') % 2 == 0 and (fields := _strict(text, mark)) is not None:
+            return fields, taken + 1
+    return [], 1
+
+
+def _strict(text: str, mark: str) -> list[str] | None:
+    """The fields of one record as RFC 4180 has it, blanks around quotes allowed; None where it is none."""
+    for form in (text, re.sub(rf'" +(?={re.escape(mark)}|$)', '"', text)):
+        try:
+            return next(csv.reader([form], delimiter=mark, strict=True, skipinitialspace=mark != "\t"))
+        except (csv.Error, StopIteration):
+            continue
+    return None
+
+
+def _quoted_by_spaces(line: str) -> list[str]:
+    found = _QUOTED.findall(line.replace("\t", " "))
+    return [quoted.replace('""', '"') or bare for quoted, bare in found]
+
+
+def _unquoted(field: str) -> str:
+    inner = field.strip(" ")
+    if len(inner) > 1 and inner[0] == inner[-1] == '"':
+        return inner[1:-1].replace('""', '"')
+    return field
+
+
+def _is_comment(line: str, following: str) -> bool:
+    if line[1:2] in ("", " ", "\t", line[:1]) or _names_columns(line[1:]):
+        return True
+    return all(line.count(mark) != following.count(mark) for mark in SEPARATORS.values() if mark in following)
+
+
+def _names_columns(line: str) -> bool:
+    fields = [field for field in re.split(r"[\t,;|]|::|\s+", line) if field]
+    known = known_places(fields)
+    return bool(known["user"]) and bool(known["item"])

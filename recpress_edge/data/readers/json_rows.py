@@ -1,0 +1,80 @@
+"""JSON objects as rows: one a line, or one array of them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.data.readers.delimited import Record
+from recpress_edge.data.readers.lines import shorten
+
+_NAMED_LINES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class JsonRows:
+    """The keys of the objects and a record for each."""
+
+    names: tuple[str, ...]
+    """Keys of the first thousand objects, in the order in which they were met."""
+    records: list[Record]
+    """Fields in the order of ``names``; no fields for a line that is no object."""
+    note: str
+
+
+def read_json_rows(path: Path, lines: Sequence[str]) -> JsonRows:
+    """Rows from JSON lines or an array of objects; other JSON is a ConfigError that says what to do."""
+    parsed: list[tuple[int, Any, str]]
+    if lines[0].lstrip().startswith("["):
+        parsed, note = _array(path, lines), "an array of JSON objects"
+    else:
+        parsed = [(at + 1, _parse(line), line) for at, line in enumerate(lines) if line.strip()]
+        note = "JSON lines"
+    objects = [value for _, value, _ in parsed[:_NAMED_LINES] if isinstance(value, dict)]
+    if not objects:
+        raise ConfigError(
+            f"{path} looks like JSON, but is not one object a line: {shorten(lines[0])}. Write one a line, "
+            f'such as {{"user_id": "u1", "item_id": "i1"}}, for example: '
+            f"jq -c '.[]' {path.name} > log.jsonl"
+        )
+    if len(parsed) == 1 and all(isinstance(value, list | dict) for value in objects[0].values()):
+        raise ConfigError(
+            f"{path} is one JSON object, {shorten(lines[0])}, not a row for each interaction. Where it lists "
+            "the items of users: jq -c 'to_entries[] | .key as $u | .value[] | {user_id: $u, item_id: .}' "
+            f"{path.name} > log.jsonl"
+        )
+    names = tuple(dict.fromkeys(name for value in objects for name in value))
+    records = [(number, _fields(value, names), line) for number, value, line in parsed]
+    return JsonRows(names, records, note)
+
+
+def _array(path: Path, lines: Sequence[str]) -> list[tuple[int, Any, str]]:
+    value = _parse("\n".join(lines))
+    if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
+        return [(place + 1, row, json.dumps(row, ensure_ascii=False)) for place, row in enumerate(value)]
+    raise ConfigError(
+        f"{path} looks like JSON, but is no array of objects such as "
+        '[{"user_id": "u1", "item_id": "i1"}, …]: write it so, or one object a line.'
+    )
+
+
+def _parse(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _fields(value: Any, names: Sequence[str]) -> list[str]:
+    return [_text(value.get(name)) for name in names] if isinstance(value, dict) else []
+
+
+def _text(value: Any) -> str:
+    """A value as an id or number is written; lists and objects stay JSON, so that they are seen."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)

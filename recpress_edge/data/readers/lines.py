@@ -1,0 +1,106 @@
+"""Lines of a text file, and the report of those that cannot be read."""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+from recpress_edge.core.errors import ConfigError, DataError
+from recpress_edge.data.readers.text import read_text
+
+SHOWN_LINES = 5
+SHOWN_CHARACTERS = 80
+MAX_ID_CHARACTERS = 256
+"""Longer ids are taken for damage: nobody's user id is a paragraph."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many lines that cannot be read may be left out of one file."""
+
+    lines: int = 0
+    share: Fraction = Fraction(0)
+    """Of all lines; 1/100 is one in a hundred."""
+
+    def of(self, total: int) -> int:
+        """The number allowed among ``total`` lines."""
+        return max(self.lines, int(self.share * total))
+
+
+NONE_ALLOWED: Final = Allowance()
+
+
+def parse_allowance(text: str) -> Allowance:
+    """'100' lines or '0.5%' of them, for --skip-bad-lines."""
+    number, percent = (text[:-1], True) if text.endswith("%") else (text, False)
+    try:
+        value = Fraction(number)
+    except (ValueError, ZeroDivisionError):
+        value = Fraction(-1)
+    whole = value.denominator == 1 and "/" not in number
+    if value < 0 or (percent and value > 100) or not (percent or whole):
+        raise ConfigError(f"--skip-bad-lines {text!r}: write a number of lines, as 100, or a share, as 0.5%")
+    return Allowance(share=value / 100) if percent else Allowance(lines=int(value))
+
+
+@dataclass(slots=True)
+class LineReport:
+    """Lines of one file that could not be read: the first few, and how many there are."""
+
+    path: Path
+    allowed: int = 0
+    shown: list[str] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, number: int, reason: str, line: str) -> None:
+        """Note line ``number`` (from 1)."""
+        self.count += 1
+        if len(self.shown) < SHOWN_LINES:
+            self.shown.append(f"  line {number}: {reason}: {shorten(line)}")
+
+    def check(self, advice: str) -> None:
+        """Raise if more lines were noted than may be left out."""
+        if self.count <= self.allowed:
+            return
+        more = self.count - len(self.shown)
+        lines = [*self.shown, *([f"  and {more:,} more"] if more else [])]
+        plural = "line" if self.count == 1 else "lines"
+        raise DataError(
+            f"{self.path}: cannot read {self.count:,} {plural}"
+            + (f", more than the {self.allowed:,} that --skip-bad-lines allows" if self.allowed else "")
+            + "\n"
+            + "\n".join(lines)
+            + f"\n{advice} To leave them out: --skip-bad-lines {self.count}"
+        )
+
+    def note(self) -> str:
+        """What was left out, for the reader's note; empty where nothing was."""
+        return f"; {self.count:,} bad lines skipped, the first:{self.shown[0]}" if self.count else ""
+
+
+def shorten(line: str) -> str:
+    """A line as Python would quote it, cut when long."""
+    cut = line[:SHOWN_CHARACTERS]
+    rest = len(line) - len(cut)
+    return repr(cut) + (f"… ({rest:,} more characters)" if rest else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The lines of a file without their ends, and what its bytes were."""
+
+    lines: list[str]
+    notes: tuple[str, ...]
+
+
+def read_lines(path: Path, encoding: str | None = None) -> Lines:
+    """The lines of a text file; anything else is refused by name.
+
+    Only a line feed ends a line (a carriage return before it goes too): other Unicode line
+    separators may be part of an id.
+    """
+    text = read_text(path, encoding)
+    lines = text.content.split("\n")
+    if not lines[-1]:
+        lines.pop()
+    return Lines(lines, text.notes)

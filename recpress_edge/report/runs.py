@@ -1,0 +1,283 @@
+"""Bench records to rows: every file that was given is accounted for, readable or not."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.files import read_json
+from recpress_edge.core.metrics import stated_cutoff
+from recpress_edge.core.printable import printable_facts
+from recpress_edge.records.bench import (
+    BENCH_SCHEMA,
+    PACED,
+    SAME_CONDITIONS,
+    check_record,
+    counts_instructions,
+    field_of,
+    figure,
+    find_records,
+    runtime_of,
+    samples_of,
+)
+from recpress_edge.records.budget import Cost
+from recpress_edge.report.spans import Span, timed
+
+HOW_TO_MAKE_RUNS: Final = (
+    "Make runs with: recpress-edge bench BUNDLE  (or: device_bench run BUNDLE --runs runs/)"
+)
+OTHER_KINDS: Final = ("recpress.survival/", "recpress.parity/")
+"""Schemas of records that stand beside bench records in a folder of runs, and are no row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file that is not a bench record."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One bench record, with what the report derives from it."""
+
+    path: str
+    record: Mapping[str, Any]
+    """The record as it was read, raw samples included."""
+    created: str
+    basis: str
+    valid: bool
+    reasons: tuple[str, ...]
+    """Why a run is not valid."""
+    doubts: tuple[str, ...]
+    """Of a valid run too: series or percentiles that cannot be relied on, and why."""
+    name: str
+    student: str
+    method: str
+    dim: int
+    n_items: int
+    """Of the catalogue."""
+    seed: str
+    teacher: str
+    """Name of the teacher; empty for a model that had none."""
+    recipe: str
+    format: str
+    profile: str
+    runtime: str
+    """What answered: 'onnxruntime', 'ai-edge-litert + xnnpack'."""
+    model_id: str
+    """SHA-256 of the trained model that the bundle was made from: its fp32 and int8 files share it."""
+    bundle_sha256: str
+    dataset: str
+    conditions: tuple[tuple[str, str], ...]
+    """What two runs must agree on to stand in one section, by name."""
+    cutoff: int
+    """The K by which its data is judged."""
+    recall: float
+    """Recall@cutoff; NaN where the bundle held nothing to measure it by."""
+    ndcg: float
+    """NDCG@cutoff, likewise."""
+    p50_ns: Span
+    p95_ns: Span
+    paced_p95_ns: Span | None
+    """p95 of queries that each came after a pause; None where none were measured, or none to rely on."""
+    cost: Cost
+    counted: bool
+    """Whether what is called ``*_ns`` here are instructions that an emulator counted, which is no time."""
+    model_bytes: float
+    """Peak memory (VmHWM) less that of an idle process with the runtime imported."""
+
+    @property
+    def group(self) -> tuple[str, ...]:
+        """Runs that differ in nothing but the seed share a group."""
+        values = [value for _, value in self.conditions]
+        return (*values, self.basis, self.runtime, self.student, self.teacher, self.recipe, self.format)
+
+
+@dataclass(frozen=True, slots=True)
+class JsonFile:
+    """A file that was read, once: its object, or why it has none."""
+
+    path: Path
+    value: Mapping[str, Any]
+    reason: str = ""
+
+    @property
+    def schema(self) -> str:
+        """What it says that it is; empty when it says nothing or is none."""
+        return str(self.value.get("schema", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What was named, and every JSON file that was found there."""
+
+    paths: tuple[Path, ...]
+    found: tuple[JsonFile, ...]
+
+
+def read_files(paths: Sequence[Path]) -> Files:
+    """Read files and folders (recursively); ArtifactError for a path that is not there."""
+    return Files(tuple(paths), tuple(_read(path) for path in json_files(paths)))
+
+
+def _read(path: Path) -> JsonFile:
+    try:
+        return JsonFile(path, read_json(path))
+    except ArtifactError as error:
+        return JsonFile(path, {}, str(error))
+
+
+def read_runs(files: Files, *, required: bool = True) -> tuple[list[Run], list[Unreadable]]:
+    """The bench records among the files; records of other kinds are passed over.
+
+    No bench record at all is an :class:`ArtifactError`, where one is ``required``.
+    """
+    runs: list[Run] = []
+    unreadable: list[Unreadable] = []
+    candidates = [file for file in files.found if not file.schema.startswith(OTHER_KINDS)]
+    for file in candidates:
+        try:
+            runs.append(_run_in(file))
+        except ArtifactError as error:
+            where = str(file.path)
+            unreadable.append(
+                Unreadable(where, str(error).removeprefix(f"{where}: ").removeprefix(f"{where} "))
+            )
+    if required and not runs:
+        where = ", ".join(map(str, files.paths))
+        found = (
+            f"{len(candidates)} JSON files, none of them a {BENCH_SCHEMA} record"
+            if candidates
+            else "no JSON files"
+        )
+        first = f" (first: {unreadable[0].path}: {unreadable[0].reason})" if unreadable else ""
+        raise ArtifactError(f"nothing to report in {where}: {found}{first}. {HOW_TO_MAKE_RUNS}")
+    return runs, unreadable
+
+
+def _run_in(file: JsonFile) -> Run:
+    if file.reason:
+        raise ArtifactError(file.reason)
+    check_record(file.value, str(file.path))
+    return to_run(file.path, printable_facts(file.value))
+
+
+def json_files(paths: Sequence[Path]) -> Iterator[Path]:
+    """Every JSON file that was named or lies in a named folder, once each."""
+    seen: set[Path] = set()
+    for path in paths:
+        if not path.exists():
+            raise ArtifactError(f"no such file or folder: {path}. {HOW_TO_MAKE_RUNS}")
+        for file in find_records(path) if path.is_dir() else [path]:
+            if file.is_file() and file.resolve() not in seen:
+                seen.add(file.resolve())
+                yield file
+
+
+def to_run(path: Path, record: Mapping[str, Any]) -> Run:
+    """What the report needs from a record; a missing or absurd field is an :class:`ArtifactError`."""
+    try:
+        return _to_run(str(path), record)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        what = (
+            f"lacks {error}" if isinstance(error, KeyError) else f"has a field that cannot be used: {error}"
+        )
+        raise ArtifactError(f"{path} {what}") from None
+
+
+def _to_run(path: str, record: Mapping[str, Any]) -> Run:
+    artifact, quality = record["artifact"], record["quality"] or {}
+    provenance, memory = artifact["provenance"], record["memory_bytes"]
+    dataset = provenance["dataset"]
+    samples = samples_of(record)
+    p50, p95 = timed(samples["query"], 50), timed(samples["query"], 95)
+    paced_p95 = None if figure(record, PACED, 95) is None else timed(samples[PACED], 95)
+    cutoff, profile = stated_cutoff(quality), str(artifact["profile"])
+    _positive(p95.mean, "p95 of the query samples")
+    counted = counts_instructions(record)
+    peak = _positive(memory["model"]["vm_hwm"], "memory_bytes.model.vm_hwm")
+    # bases may share a section, as runtimes do: their points are labelled apart, and never pooled
+    conditions = [(name, _text_at(record, name)) for name in SAME_CONDITIONS if name != "basis"]
+    return Run(
+        path=path,
+        record=record,
+        created=str(record["created"]),
+        basis=str(record["basis"]),
+        valid=bool(record["valid"]),
+        reasons=tuple(map(str, record.get("invalid_reasons", ()))),
+        doubts=_doubts(record),
+        name=str(artifact["name"]),
+        student=str(provenance["student"]),
+        method=named(provenance.get("method")) or str(provenance["student"]).partition("_")[0],
+        dim=int(artifact["dim"]),
+        n_items=int(artifact["n_items"]),
+        seed=str(provenance.get("seed", "")),
+        teacher=named(provenance.get("teacher")),
+        recipe=str(artifact["recipe"]),
+        format=str(artifact["format"]),
+        profile=profile,
+        runtime=runtime_of(record),
+        model_id=str(provenance["model_sha256"]),
+        bundle_sha256=str(artifact["bundle_sha256"]),
+        dataset=str(dataset["name"]),
+        conditions=(
+            ("dataset", str(dataset["digest"])),
+            *conditions,
+            ("profile", profile),
+            ("cutoff", str(cutoff)),
+        ),
+        cutoff=cutoff,
+        recall=_share(quality, f"recall@{cutoff}"),
+        ndcg=_share(quality, f"ndcg@{cutoff}"),
+        p50_ns=p50,
+        p95_ns=p95,
+        paced_p95_ns=paced_p95,
+        cost=Cost(
+            file_bytes=_positive(artifact["file_bytes"], "artifact.file_bytes"),
+            p95_ns=None if counted else p95.mean,
+            paced_p95_ns=paced_p95.mean if paced_p95 and not counted else None,
+            instructions_p50=p50.mean if counted else None,
+            peak_bytes=peak,
+        ),
+        counted=counted,
+        model_bytes=peak - _positive(memory["idle"]["vm_hwm"], "memory_bytes.idle.vm_hwm"),
+    )
+
+
+def named(value: Any) -> str:
+    """A name that records give as text, as an object with ``name``, or as null."""
+    return str(value.get("name", "")) if isinstance(value, Mapping) else str(value or "")
+
+
+def _text_at(record: Mapping[str, Any], dotted: str) -> str:
+    value = field_of(record, dotted)
+    return "" if value is None else str(value)
+
+
+def _doubts(record: Mapping[str, Any]) -> tuple[str, ...]:
+    judged = record.get("validity") or {}
+    return tuple(f"{series}: {reason}" for series, found in judged.items() for reason in found["reasons"])
+
+
+def _positive(value: Any, name: str) -> float:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not (math.isfinite(value) and value > 0)
+    ):
+        raise ValueError(f"{name} is {value!r}, not a positive number")
+    return float(value)
+
+
+def _share(quality: Mapping[str, Any], name: str) -> float:
+    """NaN for what is null or absent: it was not measured, or is 1 by necessity."""
+    value = quality.get(name)
+    if value is None:
+        return math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError(f"quality.{name} is {value!r}, not between 0 and 1")
+    return float(value)

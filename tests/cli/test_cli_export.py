@@ -1,0 +1,276 @@
+"""The export command: what it refuses before work, what it says, what it leaves."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from exports import random_tables
+from jsonschema import Draft202012Validator
+
+from device_bench.run import gate_warnings
+from recpress_edge.artifacts.bundle import open_bundle
+from recpress_edge.artifacts.recipes import RECIPES
+from recpress_edge.cli import EXTRA_OF, Parser, export, main
+from recpress_edge.core.errors import ConfigError, GateError, RecPressError, StorageError
+from recpress_edge.data.synthetic import synthetic
+from recpress_edge.models.teacher import Tables
+from recpress_edge.training.cache import Event
+from recpress_edge.training.store import save_model
+
+BUNDLE_SCHEMA = Path(__file__).parents[2] / "schemas" / "bundle-1.schema.json"
+
+
+@pytest.fixture(scope="module")
+def data():
+    return synthetic(n_users=80, n_items=150)
+
+
+@pytest.fixture
+def trained(data, monkeypatch):
+    """Models are drawn, not trained; the list tells which were asked for."""
+    asked = []
+
+    def ensure_model(name, role, given, seed, work, options, on_event):
+        asked.append((name, seed, options.teacher))
+        folder = work / "models" / f"{name}-s{seed}"
+        if (folder / "model.json").exists():
+            on_event(Event(kind="cached", name=name, seed=seed, folder=folder))
+        else:
+            on_event(Event(kind="train", name="bpr_dim200", seed=0, folder=folder, teacher_of=name, epochs=1))
+            on_event(Event(kind="epoch", name="bpr_dim200", seed=0, folder=folder, epoch=1, epochs=1))
+            on_event(Event(kind="done", name="bpr_dim200", seed=0, folder=folder, seconds=3.0))
+        dim = int(name.partition("dim")[2])
+        dataset = {"name": given.name, "digest": given.digest(), "protocol": given.protocol}
+        teacher = {"name": "bpr_dim200", "metrics": {"valid": {}, "test": {}}}
+        facts = {"name": name, "method": name.partition("_")[0], "dim": dim, "seed": seed, "metrics": {}}
+        tables = random_tables(given.n_users, given.n_items, dim, seed)
+        return save_model(folder, facts | {"dataset": dataset, "teacher": teacher}, Tables(*tables))
+
+    monkeypatch.setattr("recpress_edge.training.cache.ensure_model", ensure_model)
+    monkeypatch.setattr("recpress_edge.data.resolve.load_dataset", lambda name, work, say: data)
+    return asked
+
+
+@pytest.fixture
+def run(tmp_path):
+    def command(*words: str) -> int:
+        parser = Parser()
+        export.add_parser(parser.add_subparsers(parser_class=Parser))
+        args = parser.parse_args(["export", "--work", str(tmp_path), "--threads", "1", *words])
+        return int(args.func(args))
+
+    return command
+
+
+def test_int8_export_says_what_it_did(run, trained, data, tmp_path, capsys):
+    assert run("--student", "htd_dim10", "--int8") == 0
+    out = capsys.readouterr().out
+    bundle = open_bundle(tmp_path / "dist" / "htd_dim10-int8")
+    for words in (
+        "training   bpr_dim200 seed 0, the teacher of htd_dim10, is missing: training it",
+        f"student    htd_dim10  seed 0  ·  80 users × {data.n_items} items × 10",
+        "recipe     int8-dim:",
+        "wrote      ",
+        "× smaller",
+        "int8       user_emb, item_emb",
+        "parity     80 validation users",
+        "overlap@20",
+        "recall@20 ",
+        "reference for all 80 users",
+        f"sha256 {bundle.digest[:16]}",
+        "self-test: 64 users, passed",
+        f"device_bench run {bundle.folder}",
+        "recpress-edge report ",
+    ):
+        assert words in out, words
+    assert bundle.provenance["command"] == (
+        "recpress-edge export --student htd_dim10 --data synthetic --seed 0 --recipe int8-dim"
+    )
+    assert bundle.quality["chain"][0]["bytes"] == 4 * 200 * (80 + data.n_items)
+
+
+def test_plain_export_is_fp32_and_seeds_are_in_the_name(run, trained, tmp_path):
+    assert run("--student", "soft_dim4", "--seed", "2", "--teacher", "none") == 0
+    assert open_bundle(tmp_path / "dist" / "soft_dim4-s2-fp32").contract.recipe == "fp32"
+    assert trained == [("soft_dim4", 2, "none")]
+
+
+def test_again_is_unchanged(run, trained, tmp_path, capsys):
+    run("--student", "htd_dim10", "--int8")
+    capsys.readouterr()
+    assert run("--student", "htd_dim10", "--recipe", "int8") == 0
+    out = capsys.readouterr().out
+    assert "unchanged  " in out
+    assert "found      htd_dim10 seed 0" in out
+    assert "wrote" not in out
+
+
+def test_json_has_the_same_facts_and_talk_goes_to_stderr(run, trained, tmp_path, capsys):
+    assert run("--student", "htd_dim10", "--int8", "--json") == 0
+    output = capsys.readouterr()
+    facts = json.loads(output.out)
+    bundle = open_bundle(tmp_path / "dist" / "htd_dim10-int8")
+    assert (facts["sha256"], facts["file_bytes"]) == (bundle.digest, bundle.model_bytes)
+    assert facts["fp32_file_bytes"] > facts["file_bytes"]
+    assert (facts["item_row_bytes"], facts["user_row_bytes"]) == (10, 14)
+    assert facts["parity"]["exact_users"] == 80
+    assert "parity     80 validation users" in output.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--student", "htdd_dim10"], "Did you mean 'htd_dim10'"),
+        (["--student", "htd_dim10", "--int8", "--recipe", "fp32"], "--int8 means --recipe int8-dim"),
+        (["--student", "htd_dim10", "--recipe", "int4"], "unknown recipe 'int4'"),
+        (["--student", "htd_dim10", "--format", "onx"], "Did you mean 'onnx'"),
+        (["--student", "htd_dim10", "--format", "onnx,"], "has an empty name"),
+        (["--student", "htd_dim10", "--format", "onnx,tflite", "--out", "x"], "--out names one bundle"),
+        (["--student", "bpr_dim10", "--teacher", "bpr_dim200"], "learns without a teacher"),
+        (["--student", "htd_dim10", "--teacher", "none"], "cannot learn without a teacher"),
+    ],
+)
+def test_wrong_usage_is_refused_before_anything_is_trained(run, trained, tmp_path, words, message):
+    with pytest.raises(ConfigError, match=message):
+        run(*words)
+    assert trained == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_taken_or_unwritable_target_is_refused_before_anything_is_trained(run, trained, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep")
+    with pytest.raises(ConfigError, match="--force"):
+        run("--student", "htd_dim10", "--out", str(tmp_path / "mine"))
+    with pytest.raises(StorageError, match="cannot write /proc/"):
+        run("--student", "htd_dim10", "--out", "/proc/recpress/b")
+    assert trained == []
+    assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"
+
+
+def test_below_the_gate(run, trained, tmp_path, monkeypatch):
+    gates = tmp_path / "strict.toml"
+    gates.write_text(
+        "[gate.int8-dim]\nmin_overlap = 1.1\nmax_recall_loss = 0.0\n"
+        "max_ndcg_loss = 0.0\nmax_item_shift = 1\nlost_users = 0\n"
+    )
+    monkeypatch.setattr("recpress_export.parity.load_gate.__defaults__", (gates,))
+    with pytest.raises(GateError, match="parity gate failed") as error:
+        run("--student", "htd_dim10", "--int8")
+    assert error.value.exit_code == 3
+    assert not (tmp_path / "dist" / "htd_dim10-int8").exists()
+    assert (tmp_path / "dist" / ".rejected" / "htd_dim10-int8" / "model.onnx").exists()
+
+
+def test_force_overrules_the_gate_and_says_so(run, trained, tmp_path, monkeypatch, capsys):
+    gates = tmp_path / "strict.toml"
+    gates.write_text(
+        "[gate.int4-item]\nmin_overlap = 1.1\nmax_recall_loss = 0.0\n"
+        "max_ndcg_loss = 0.0\nmax_item_shift = 1\nlost_users = 0\n"
+    )
+    monkeypatch.setattr("recpress_export.parity.load_gate.__defaults__", (gates,))
+    assert run("--student", "htd_dim10", "--recipe", "int4-item", "--force") == 0
+    out = capsys.readouterr().out
+    assert "gate       NOT MET, overruled by --force: overlap@20" in out
+    assert "recall@20 tail" in out
+    assert "int4       item_emb, two values in a byte" in out
+    bundle = open_bundle(tmp_path / "dist" / "htd_dim10-int4-item")
+    assert bundle.quality["parity"]["gate"]["overruled"]
+    assert gate_warnings(bundle)[0].startswith("htd_dim10-int4-item is below its parity gate")
+
+
+def test_every_recipe_can_be_exported_by_name(run, trained, tmp_path, capsys):
+    for name, recipe in RECIPES.items():
+        assert run("--student", "htd_dim10", "--recipe", name, "--json", "--force") == 0
+        facts = json.loads(capsys.readouterr().out)
+        assert (facts["recipe"], facts["item_row_bytes"]) == (name, recipe.item_row_bytes(10))
+        bundle = open_bundle(tmp_path / "dist" / f"htd_dim10-{recipe.short}")
+        assert bool(gate_warnings(bundle)) != bundle.quality["parity"]["gate"]["met"]
+
+
+def test_both_formats_make_a_bundle_each(run, trained, tmp_path, capsys):
+    assert run("--student", "htd_dim10", "--int8", "--format", "onnx,tflite", "--json") == 0
+    bundles = json.loads(capsys.readouterr().out)["bundles"]
+    assert [b["format"] for b in bundles] == ["onnx", "tflite"]
+    names = ["htd_dim10-int8", "htd_dim10-int8-tflite"]
+    made = [open_bundle(tmp_path / "dist" / name) for name in names]
+    assert [b.name for b in made] == [b["name"] for b in bundles] == names
+    assert [b.contract.format for b in made] == ["onnx", "tflite"]
+    assert [b.contract.seen_capacity for b in made] == [0, 128]
+    assert [b["parity"]["exact_users"] for b in bundles] == [80, 80]
+    assert "--format" not in made[0].provenance["command"]
+    assert made[1].provenance["command"].endswith("--recipe int8-dim --format tflite")
+    assert "ai-edge-litert" in made[1].provenance["versions"]
+    assert (made[0].folder / "selftest.json").read_bytes() == (made[1].folder / "selftest.json").read_bytes()
+    assert (
+        f"`seen` int32 [128] (unused entries hold {made[1].contract.n_items};"
+        in (made[1].folder / "CARD.md").read_text()
+    )
+    validator = Draft202012Validator(json.loads(BUNDLE_SCHEMA.read_text()))
+    assert list(validator.iter_errors(json.loads((made[1].folder / "bundle.json").read_text()))) == []
+
+
+def test_tflite_again_is_unchanged(run, trained, tmp_path, capsys):
+    for verb in ("wrote", "unchanged"):
+        assert run("--student", "htd_dim10", "--format", "tflite") == 0
+        assert f"{verb:<9}  {tmp_path}/dist/htd_dim10-fp32-tflite/model.tflite" in capsys.readouterr().out
+
+
+def test_a_missing_package_is_said_before_anything_is_trained(run, trained, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "recpress_export.tflite.writer", None)
+    monkeypatch.setitem(sys.modules, "flatbuffers", None)
+    with pytest.raises(ImportError):
+        run("--student", "htd_dim10", "--format", "tflite")
+    assert trained == []
+    assert EXTRA_OF["flatbuffers"] == EXTRA_OF["ai_edge_litert"] == "tflite"
+
+
+def test_dry_run_writes_nothing(run, data, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("recpress_edge.data.resolve.load_dataset", lambda name, work, say: data)
+    assert run("--student", "htd_dim10", "--int8", "--dry-run") == 0
+    out = capsys.readouterr().out
+    assert "train      bpr_dim200" in out
+    assert "train      htd_dim10" in out
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_real_thing_from_an_interaction_log(run, data, tmp_path, monkeypatch):
+    """No stand-ins but the size of the data: bpr_dim4 is trained, exported, opened and asked."""
+    from recpress_edge.device.onnx_runtime import OnnxRuntime
+
+    monkeypatch.setattr("recpress_edge.data.resolve.load_dataset", lambda name, work, say: data)
+    try:
+        assert run("--student", "bpr_dim4", "--int8") == 0
+    except RecPressError as error:
+        pytest.fail(str(error))
+    bundle = open_bundle(tmp_path / "dist" / "bpr_dim4-int8")
+    assert bundle.provenance["teacher"] is None
+    student = next(s for s in bundle.quality["chain"] if s["stage"] == "student")
+    fp32 = next(s for s in bundle.quality["chain"] if s["stage"] == "fp32")
+    # Training measured this in torch, export through the file: the same users, masks and definition.
+    assert student["valid"]["recall@50"] == pytest.approx(fp32["valid"]["recall@50"], abs=1e-9)
+    assert student["valid"]["ndcg@10"] == pytest.approx(fp32["valid"]["ndcg@10"], abs=1e-9)
+    items, _ = OnnxRuntime(bundle.model_path, bundle.contract).recommend(0, np.array([], np.int64), 5)
+    assert items.size == 5
+    assert Path(bundle.folder / "CARD.md").read_text().startswith("# bpr_dim4-int8")
+
+
+def test_a_folder_of_the_users_own_is_never_replaced(tmp_path):
+    thesis = tmp_path / "own" / "thesis.txt"
+    thesis.parent.mkdir()
+    thesis.write_text("years of work")
+    command = ["export", "--student", "pop", "--work", str(tmp_path), "--out", str(thesis.parent), "--force"]
+    assert main(command) == 2
+    assert thesis.read_text() == "years of work"
+
+
+def test_a_given_model_that_is_damaged_is_not_to_be_deleted(tmp_path, capsys):
+    (tmp_path / "hand").mkdir()
+    (tmp_path / "hand" / "model.json").write_text("{}")
+    assert main(["export", "--student", str(tmp_path / "hand"), "--work", str(tmp_path)]) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert "It was not touched." in told
+    assert "Delete" not in told

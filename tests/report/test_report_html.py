@@ -1,0 +1,151 @@
+"""The page: nothing fetched, nothing trusted, everything there."""
+
+import base64
+import hashlib
+import html
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("jinja2")
+pytest.importorskip("matplotlib")
+
+from records import make_record, study
+
+from recpress_edge.records.budget import Budget
+from recpress_edge.report.front import sections
+from recpress_edge.report.html import embed, render
+from recpress_edge.report.runs import Unreadable, to_run
+from recpress_edge.report.verdict import RULE
+
+EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>'\""
+
+
+def runs_of(records):
+    return [to_run(Path(f"runs/{n}.json"), r) for n, r in enumerate(records)]
+
+
+def page_of(records, unreadable=()):
+    found = sections(runs_of(records), Budget())
+    return render(
+        found, unreadable, Budget(), created="today", version="0", command="recpress-edge report runs"
+    )
+
+
+class Tags(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append((tag, dict(attrs)))
+
+
+def tags_of(page):
+    parser = Tags()
+    parser.feed(page)
+    return parser.seen
+
+
+def test_the_page_holds_all_it_promises():
+    bad = make_record("htd_dim10", reasons=("throttled 0x50005",), created="2026-12-01T00:00:00Z")
+    worst = make_record("ftd_dim8", recall=0.15, file_bytes=9_000_000, p95_ns=300_000, model_bytes=30_000_000)
+    page = html.unescape(page_of([*study(), worst, bad], [Unreadable("runs/x.json", "is not readable JSON")]))
+    for text in (
+        "Ship soft_dim20-int8",
+        RULE,
+        "on the front",
+        "behind soft_dim10-int8 in Recall@50; level within noise in p95 latency, memory",
+        "dominated by soft_dim20-int8",
+        "invalid: throttled 0x50005",
+        "runs/x.json",
+        "governor",
+        "ties to the lower item index",
+        "device_bench run dist/soft_dim20-int8 --runs runs/",
+        "recpress-edge report runs",
+        "3 seeds",
+        "23.2 MiB",
+    ):
+        assert text in page, text
+    assert page.count("<svg ") == 3
+
+
+def test_nothing_is_fetched():
+    tags = tags_of(page_of(study()))
+    for tag, attributes in tags:
+        for name in ("src", "href", "xlink:href", "action", "data"):
+            value = attributes.get(name) or ""
+            assert value == "" or value.startswith(("#", "data:,")), (tag, name, value)
+    assert "url(http" not in page_of(study()[:2])
+    policy = next(a["content"] for t, a in tags if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe-inline" not in policy.partition("script-src")[2].partition(";")[0]
+
+
+def test_the_only_script_is_the_one_the_policy_names():
+    page = page_of([make_record()])
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(scripts[0].encode()).digest()).decode()
+    assert len(scripts) == 1
+    assert f"script-src 'sha256-{digest}'" in page
+
+
+def test_names_are_text_never_markup():
+    record = make_record(name=EVIL, device_model=EVIL, dataset=EVIL, teacher=EVIL, reasons=())
+    record["protocol"]["command"] = EVIL
+    record["warnings"] = [EVIL]
+    record["quality"]["definition"] = EVIL
+    invalid = make_record("htd_dim10", reasons=(EVIL,), dataset=EVIL, device_model=EVIL)
+    invalid["quality"]["definition"] = EVIL
+    page = page_of([record, invalid], [Unreadable(EVIL, EVIL)])
+    tags = tags_of(page)
+    assert [t for t, _ in tags].count("script") == 2
+    assert not [t for t, a in tags if t == "img" or "onerror" in a]
+    assert html.unescape(page).count(EVIL) >= 6
+
+
+def test_raw_samples_are_inside_and_survive_the_escape():
+    record = make_record(name=EVIL)
+    page = page_of([record])
+    raw = re.search(r'<script type="application/json" id="records">(.*?)</script>', page, re.DOTALL)[1]
+    (entry,) = json.loads(raw)
+    assert entry == {"path": "runs/0.json", "record": record}
+
+
+def test_raw_records_are_capped_with_a_note():
+    runs = runs_of([make_record(queries=2000), make_record("htd_dim10", queries=100)])
+    whole, note = embed(runs)
+    assert note == ""
+    text, note = embed(runs, limit=len(whole) // 2)
+    entries = json.loads(text)
+    assert note.startswith("Raw latency samples of 1 of 2 records were left out")
+    assert isinstance(entries[0]["record"]["latency_ns"], str)
+    assert entries[1]["record"] == runs[1].record
+
+
+def test_a_section_without_a_valid_run_says_so():
+    page = page_of([make_record(reasons=("throttled",))])
+    assert "Nothing to ship: no run is valid." in page
+    assert "<svg " not in page
+
+
+def test_recall_of_popular_and_rare_items_is_shown_by_variant_over_its_seeds():
+    records = [make_record("soft_dim20", seed=seed) for seed in (0, 1)]
+    for record, tail in zip(records, (0.1, 0.2), strict=True):
+        thirds = {"head": {"after": 0.5}, "mid": {"after": 0.25}, "tail": {"after": tail}}
+        record["artifact"]["quality"]["parity"]["by_popularity"] = thirds
+    page = re.sub(r"\s+", " ", page_of(records))
+    rows = re.search(r'<table class="thirds">.*?</table>', page)[0]
+    assert "<td>.5000</td><td>.2500</td><td>.1500</td>" in rows
+    assert "Popular and rare items" not in page_of([make_record("soft_dim20")])
+
+
+def test_ties_in_time_stand_among_the_conditions():
+    record = make_record()
+    ties = "the items held out of 471 of 942 users (50%) are decided by a tie in time; ties are in file order"
+    record["artifact"]["provenance"]["dataset"]["ties"] = ties
+    assert ties in page_of([record])
+    assert "data ties" not in page_of([make_record()])

@@ -1,0 +1,288 @@
+"""What judges a variant, what it may know of a user, and which runtime to take: figures to check by hand."""
+
+import json
+from pathlib import Path
+
+import pytest
+from records import judged_at, make_record, write_runs
+
+from recpress_edge.cli import main
+from recpress_edge.records.budget import Budget
+from recpress_edge.report.chain import chains, teacher_of
+from recpress_edge.report.front import UNJUDGED, sections
+from recpress_edge.report.runs import to_run
+from recpress_edge.report.runtimes import runtime_lines
+from recpress_edge.report.verdict import int8_lines, verdict
+
+NO_LIMIT = Budget()
+
+
+def placed(records, budget=NO_LIMIT):
+    return sections([to_run(Path(f"{n}.json"), r) for n, r in enumerate(records)], budget)
+
+
+def unmeasured(record):
+    """As bench records a bundle without evaluation rows."""
+    record["quality"] = {
+        name: None if "@" in name else value
+        for name, value in record["quality"].items()
+        if name not in ("users", "split", "definition")
+    }
+    return record
+
+
+def small(k=10, recall=0.42, **facts):
+    return judged_at(make_record(recall=0.31, **facts), k, recall, n_items=40)
+
+
+def test_a_small_catalogue_is_judged_by_a_k_that_can_tell():
+    (section,) = placed([small(recall=0.84), small(recall=0.38, student="bpr_dim10", teacher=None)])
+    assert (section.cutoff, section.metric) == (10, "Recall@10")
+    assert [p.point.label for p in section.placed] == ["soft_dim10-int8", "bpr_dim10-int8"]
+    assert [(p.point.recall.mean, p.point.ndcg) for p in section.placed] == [(0.84, 0.42), (0.38, 0.19)]
+    found = verdict(section, NO_LIMIT)
+    assert "Recall@10 (.8400 of .3123, bpr_dim200" in found.sentence  # the teacher's figure is Recall@10 too
+    assert "Distillation adds .4600" in found.sentence
+    assert found.notes[0] == (
+        "Recall@10 judges here, not Recall@50: of 40 items a longer list holds so many that any order finds "
+        "most of what is relevant."
+    )
+
+
+def test_where_50_judges_nothing_is_said_of_it():
+    (section,) = placed([make_record()])
+    assert section.metric == "Recall@50"
+    assert not any("judges here" in note for note in verdict(section, NO_LIMIT).notes)
+
+
+def test_runs_of_different_k_never_share_a_section():
+    assert [s.metric for s in placed([small(k=10), small(k=5), make_record()])] == [
+        "Recall@10",
+        "Recall@5",
+        "Recall@50",
+    ]
+
+
+def test_report_and_pick_never_name_another_k_than_the_one_that_judges(tmp_path, capsys):
+    runs = write_runs(tmp_path / "runs", [small(), small(recipe="fp32", file_bytes=1_200_000)])
+    assert main(["report", str(runs), "-o", str(tmp_path / "r.html")]) == 0
+    assert main(["pick", str(runs), "--max-bytes", "2MB"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    page = (tmp_path / "r.html").read_text(encoding="utf-8").partition('id="records"')[0]
+    for text in (out, page):
+        assert "Recall@10" in text
+        assert "NDCG@10" in text
+        assert "Recall@50" not in text.replace("not Recall@50: of 40 items", "")
+
+
+def test_what_was_not_measured_is_a_dash_and_chooses_nothing(tmp_path, capsys):
+    runs = write_runs(tmp_path / "runs", [unmeasured(make_record()), unmeasured(make_record(recipe="fp32"))])
+    (section,) = placed([unmeasured(make_record()), unmeasured(make_record(recipe="fp32"))])
+    assert {p.status for p in section.placed} == {UNJUDGED}
+    assert not any(p.front for p in section.placed)
+    assert verdict(section, NO_LIMIT).winner is None
+    assert main(["report", str(runs), "-o", str(tmp_path / "r.html"), "--json"]) == 0
+    captured = capsys.readouterr()
+    assert "soft_dim10-int8          –        –  317.3 KiB" in captured.err
+    (answer,) = json.loads(captured.out)["sections"]
+    assert [v["recall@50"] for v in answer["variants"]] == [None, None]
+    assert "nan" not in (tmp_path / "r.html").read_text(encoding="utf-8").partition('id="records"')[0]
+    assert main(["pick", str(runs), "--max-bytes", "2MB"]) == 3
+    assert "Recall was not measured. Export with --with-evaluation." in " ".join(
+        capsys.readouterr().err.split()
+    )
+
+
+def test_an_unjudged_profile_does_not_fail_the_pick_of_another(tmp_path):
+    runs = write_runs(
+        tmp_path / "runs", [make_record(), unmeasured(make_record(profile="history", name="h"))]
+    )
+    assert main(["pick", str(runs), "--max-bytes", "2MB"]) == 0
+
+
+def history(student="soft_dim10", **facts):
+    return make_record(
+        student, profile="history", name=f"{student}-{facts.get('recipe', 'int8')}-history", **facts
+    )
+
+
+def test_distillation_is_told_within_one_profile():
+    """A history file knows validation items: .0259 against the user table is not what distilling added."""
+    records = [
+        history(recall=0.2763),
+        history("bpr_dim10", recall=0.2596, teacher=None),
+        make_record("bpr_dim10", recall=0.2504, teacher=None),
+    ]
+    by_profile = {section.first.profile: section for section in placed(records)}
+    assert by_profile.keys() == {"history", "all-users"}
+    sentence = verdict(by_profile["history"], NO_LIMIT).sentence
+    assert "Distillation adds .0167 against bpr_dim10-int8-history" in sentence
+    assert "0259" not in sentence
+
+
+def test_a_history_file_is_held_against_its_teacher_where_both_know_the_same():
+    (section,) = placed([history(recall=0.2751)])  # on validation users .2781; its teacher .317
+    found = verdict(section, NO_LIMIT)
+    assert found.sentence.startswith(
+        "Ship soft_dim10-int8-history: it keeps 87.7 % of its teacher's Recall@50 on validation users "
+        "(.2781 of .3170, bpr_dim200, which needs 75× the bytes); Recall@50 .2751 on test users."
+    )
+    assert "asked with the train and validation items of a test user" in found.notes[0]
+    assert teacher_of(section) is None  # no line of the teacher's test figure in its panels
+
+
+def test_a_history_chain_compares_what_knows_the_same():
+    (section,) = placed([history(recall=0.2751), history(recipe="fp32", recall=0.2753)])
+    (chain,) = chains(section)
+    assert [(step.stage, step.loss_split) for step in chain.steps] == [
+        ("teacher", ""),
+        ("student", "test"),  # both know the train items
+        ("fp32", "valid"),  # on test the file knows the validation items, the student's table does not
+        ("int8-dim", "test"),  # two files that are asked alike
+    ]
+
+
+def test_user_tables_say_what_they_know():
+    (section,) = placed([make_record()])
+    assert verdict(section, NO_LIMIT).notes == (
+        "User vectors know the train items alone; train and validation items are never recommended.",
+    )
+
+
+LITERT = {"runtime": "ai-edge-litert", "name": "soft_dim10-int8-tflite", "idle": 40_000_000}
+
+
+def test_which_runtime_is_answered_on_one_device():
+    """35 and 71 µs; in all 63.4 MB and 42.4 MB: a memory above idle of 2.4 MB each would hide that."""
+    (section,) = placed(
+        [make_record(p95_ns=35_000), make_record(p95_ns=71_000, file_bytes=333_000, **LITERT)]
+    )
+    assert section.runtimes == ("ai-edge-litert", "onnxruntime")
+    assert section.axes[2].title == "Peak memory of the whole process"
+    assert runtime_lines(section) == (
+        "soft_dim10, int8-dim: back to back onnxruntime is fastest (p95: onnxruntime 35.0 µs; ai-edge-litert "
+        "71.0 µs, 2.0×); ai-edge-litert takes least memory (whole process: ai-edge-litert 40.4 MiB; "
+        "onnxruntime 60.5 MiB, 1.5×).",
+    )
+    assert "2 runtimes" in section.title
+    assert "with onnxruntime on Intel Xeon" in verdict(section, NO_LIMIT).sentence
+
+
+def test_a_pause_may_turn_the_order_of_runtimes_round():
+    records = [
+        make_record(p95_ns=35_000, paced_p95_ns=250_000),
+        make_record(p95_ns=71_000, paced_p95_ns=120_000, **LITERT),
+    ]
+    (line,) = runtime_lines(placed(records)[0])
+    assert "back to back onnxruntime is fastest" in line
+    assert (
+        "after a pause ai-edge-litert is fastest (p95: ai-edge-litert 120.0 µs; onnxruntime 250.0 µs" in line
+    )
+
+
+def test_runtimes_within_noise_are_level():
+    records = [make_record(p95_ns=35_000), make_record(p95_ns=35_500, **LITERT)]
+    (line,) = runtime_lines(placed(records)[0])
+    assert "back to back onnxruntime and ai-edge-litert are level (p95: " in line
+
+
+def test_kernels_of_one_runtime_are_kept_apart():
+    delegated = make_record(p95_ns=20_000, **LITERT)
+    delegated["protocol"]["delegate"] = "xnnpack"
+    (section,) = placed([make_record(p95_ns=71_000, **LITERT), delegated])
+    assert {p.point.label for p in section.placed} == {
+        "soft_dim10-int8-tflite (ai-edge-litert)",
+        "soft_dim10-int8-tflite (ai-edge-litert + xnnpack)",
+    }
+
+
+def test_int8_is_held_against_fp32_of_the_same_runtime():
+    records = [
+        make_record(p95_ns=35_000),
+        make_record(recipe="fp32", file_bytes=1_200_000, p95_ns=90_000, **{**LITERT, "name": "f"}),
+    ]
+    assert int8_lines(placed(records)[0]) == ()
+
+
+@pytest.mark.parametrize(
+    "limits", [["--max-bytes", "400KiB"], ["--max-bytes", "2MiB"], ["--max-p95", "90us"]]
+)
+def test_report_and_pick_choose_alike(tmp_path, capsys, limits):
+    """fp32 is a hair better: both take the file that is a quarter of it."""
+    records = [
+        make_record("soft_dim20", recall=0.2800, file_bytes=1_200_000, recipe="fp32", p95_ns=80_000),
+        make_record("soft_dim20", recall=0.2799, file_bytes=330_000, p95_ns=60_000),
+        make_record("soft_dim10", recall=0.2600, file_bytes=170_000, p95_ns=50_000),
+    ]
+    runs = write_runs(tmp_path / "runs", records)
+    answers = []
+    for command in (["report", str(runs), "-o", str(tmp_path / "r.html")], ["pick", str(runs)]):
+        assert main([*command, *limits, "--json"]) == 0
+        answer = json.loads(capsys.readouterr().out)
+        (section,) = answer["sections"]
+        answers.append((section["winner"], section["verdict"], answer["rule"]))
+    assert answers[0] == answers[1]
+    assert answers[0][0] == "soft_dim20-int8"
+
+
+def test_where_no_run_is_valid_recall_and_bytes_still_tell():
+    """Load moves times, not what a file answers: .2751 of .3123 is known, and 24,320,000 / 324,915 = 75."""
+    busy = ("loaded: the process waited for a core",)
+    records = [
+        make_record(reasons=busy),
+        make_record(recipe="fp32", file_bytes=1_218_000, reasons=busy),
+        make_record("bpr_dim10", recall=0.17, file_bytes=300_000, teacher=None, reasons=busy),
+    ]
+    (section,) = placed(records)
+    found = verdict(section, NO_LIMIT)
+    assert found.winner is None
+    assert found.sentence == (
+        "Nothing to ship: no run is valid. Known all the same are Recall and bytes: by these soft_dim10-int8 "
+        "is the choice, it keeps 88.1 % of its teacher's Recall@50 (.2751 of .3123, bpr_dim200, which needs "
+        "75× the bytes), in 317.3 KiB. Measure its latency again on a quiet machine."
+    )
+
+
+def test_pick_of_invalid_runs_says_so_by_its_exit_code(tmp_path, capsys):
+    runs = write_runs(tmp_path / "runs", [make_record(reasons=("throttled",))])
+    assert main(["pick", str(runs), "--max-bytes", "2MB"]) == 4
+    out, err = capsys.readouterr()
+    assert "pick       Nothing to ship: no run is valid." in out
+    assert "no run is valid for citeulike on Intel Xeon" in err
+
+
+def test_paced_latency_is_shown_and_held_against_its_limit(tmp_path, capsys):
+    runs = write_runs(tmp_path / "runs", [make_record(p95_ns=61_000, paced_p95_ns=246_000)])
+    assert main(["pick", str(runs), "--max-paced-p95", "200us"]) == 3
+    assert "paced p95 246.0 µs > 200.0 µs (46.0 µs over)" in capsys.readouterr().out
+    assert main(["pick", str(runs), "--max-paced-p95", "300us"]) == 0
+    assert main(["report", str(runs), "-o", str(tmp_path / "r.html"), "--max-paced-p95", "300us"]) == 0
+    out = capsys.readouterr().out
+    assert "      p95  paced p95   memory\n" in out
+    assert "  61.0 µs   246.0 µs  2.3 MiB\n" in out
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "p95<small>after a pause</small>" in page
+    assert "<td>246.0 µs<small>" in page
+    assert "--max-paced-p95 300us" in page
+
+
+def test_a_limit_on_paced_latency_needs_a_record_that_has_it(tmp_path, capsys):
+    runs = write_runs(tmp_path / "runs", [make_record()])
+    assert main(["pick", str(runs), "--max-paced-p95", "1s"]) == 3
+    assert "paced p95 not known, limit 1.00 s" in capsys.readouterr().out
+
+
+def test_what_a_record_does_not_rely_on_is_named_and_not_shown(tmp_path, capsys):
+    record = make_record(paced_p95_ns=246_000)
+    record["validity"] = {
+        "query": {"trusted": [50, 90, 95], "reasons": ["p99 is decided by waiting for a core"]},
+        "paced": {"trusted": [], "reasons": ["loaded: the process waited for a core 60% of the time"]},
+    }
+    runs = write_runs(tmp_path / "runs", [record])
+    assert main(["report", str(runs), "-o", str(tmp_path / "r.html")]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    page = (tmp_path / "r.html").read_text(encoding="utf-8").partition('id="records"')[0]
+    for text in (out, page):
+        assert "soft_dim10-int8, query: p99 is decided by waiting for a core" in text
+        assert "soft_dim10-int8, paced: loaded: the process waited for a core 60% of the time" in text
+        assert "246.0" not in text

@@ -1,5 +1,7 @@
 """int8 with per-dimension scales: values a reader can check, and the corners."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from exports import random_tables
@@ -156,13 +158,16 @@ def test_recipes_decode_and_state_their_bytes():
 
 
 def test_a_format_refuses_a_recipe_it_cannot_honour_and_names_what_can(monkeypatch):
-    for name, recipes in FORMATS.items():
-        for recipe in recipes:
+    for name, row in FORMATS.items():
+        for recipe in row.recipes:
             check_recipe(RECIPES[recipe], name)
-    monkeypatch.setitem(FORMATS, "paper", ("fp32",))
+    monkeypatch.setitem(
+        FORMATS, "paper", dataclasses.replace(FORMATS["onnx"], name="paper", recipes=("fp32",))
+    )
     check_recipe(RECIPES["fp32"], "paper")
     with pytest.raises(
-        ConfigError, match=r"paper cannot honour recipe int4-item.* had as onnx or tflite; paper takes fp32"
+        ConfigError,
+        match=r"paper cannot honour recipe int4-item.* available as onnx or tflite; paper takes fp32",
     ):
         check_recipe(RECIPES["int4-item"], "paper")
     with pytest.raises(ConfigError, match="Did you mean 'onnx'"):

@@ -26,7 +26,7 @@ def write(folder, graph, *, runtime=None, **options) -> Runtime:
     return open_runtime(path, graph.contract, runtime=runtime)
 
 
-SUBJECTS = [(file_format, recipe) for file_format, recipes in FORMATS.items() for recipe in recipes]
+SUBJECTS = [(file_format, recipe) for file_format, row in FORMATS.items() for recipe in row.recipes]
 
 
 def history_graph(file_format, name, item_emb, history_emb, prior):

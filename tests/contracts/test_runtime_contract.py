@@ -61,9 +61,9 @@ def reference(recipe, tables):
 
 RUNTIMES = {
     "numpy": tuple(RECIPES),
-    "onnxruntime": FORMATS["onnx"],
-    "litert": FORMATS["tflite"],
-    **{f"reference of {file_format}": recipes for file_format, recipes in FORMATS.items()},
+    "onnxruntime": FORMATS["onnx"].recipes,
+    "litert": FORMATS["tflite"].recipes,
+    **{f"reference of {file_format}": row.recipes for file_format, row in FORMATS.items()},
 }
 SUBJECTS = [(runtime, recipe) for runtime, recipes in RUNTIMES.items() for recipe in recipes]
 

@@ -16,7 +16,7 @@ from recpress_edge.core.errors import ConfigError
 from recpress_edge.device.reference import ReferenceRuntime
 from recpress_edge.device.runtime import open_runtime
 
-SUBJECTS = [(file_format, recipe) for file_format, recipes in FORMATS.items() for recipe in recipes]
+SUBJECTS = [(file_format, recipe) for file_format, row in FORMATS.items() for recipe in row.recipes]
 HUGE, TINY = 1e4, 1e-4
 """Factors of whole tables: fp16 ends at 65504."""
 

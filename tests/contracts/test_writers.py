@@ -41,7 +41,7 @@ WRITERS = {
 }
 
 
-@pytest.fixture(params=[(w, r) for w in WRITERS for r in FORMATS[WRITERS[w][0]]], ids="-".join)
+@pytest.fixture(params=[(w, r) for w in WRITERS for r in FORMATS[WRITERS[w][0]].recipes], ids="-".join)
 def export(request, tmp_path):
     """Tables -> a function that asks the written file."""
     writer, recipe = request.param

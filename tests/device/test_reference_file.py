@@ -24,7 +24,7 @@ from recpress_export.graph import write_model
 from recpress_export.networks.recipes import NETWORK_RECIPES
 from recpress_export.subjects.network import in_recipe, network_contract, network_graph, trace
 
-SUBJECTS = [(file_format, recipe) for file_format, recipes in FORMATS.items() for recipe in recipes]
+SUBJECTS = [(file_format, recipe) for file_format, row in FORMATS.items() for recipe in row.recipes]
 
 
 def written(recipe, file_format, **options):
@@ -32,7 +32,7 @@ def written(recipe, file_format, **options):
     return graph, writer_of(file_format)(graph, {"a": "b"}, **options)
 
 
-@pytest.mark.parametrize("recipe", FORMATS["onnx"])
+@pytest.mark.parametrize("recipe", FORMATS["onnx"].recipes)
 def test_the_onnx_package_reads_the_same_tensors(recipe):
     data = written(recipe, "onnx")[1]
     known = {t.name: onnx.numpy_helper.to_array(t) for t in onnx.load_from_string(data).graph.initializer}
@@ -43,7 +43,7 @@ def test_the_onnx_package_reads_the_same_tensors(recipe):
         assert found[name].tobytes() == array.tobytes()
 
 
-@pytest.mark.parametrize("recipe", FORMATS["tflite"])
+@pytest.mark.parametrize("recipe", FORMATS["tflite"].recipes)
 def test_the_flatbuffers_package_reads_the_same_tensors(recipe):
     data = written(recipe, "tflite")[1]
     model = schema.ModelT.InitFromPackedBuf(data, 0)

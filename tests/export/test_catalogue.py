@@ -5,7 +5,7 @@ import pytest
 from updates import DIM, items_file, rows
 
 from recpress_edge.core.errors import ConfigError, DataError
-from recpress_export.update.apply import changes as catalogue
+from recpress_export.update import changes as catalogue
 from recpress_export.update.changes import place, read_changes
 
 IDS = [f"item-{n}" for n in range(10)]

@@ -22,7 +22,7 @@ from recpress_export.tflite.flatbuffer import ALIGNMENT, FlatModel
 from recpress_export.tflite.topk import TWO_LEVEL_ITEMS, layout_of
 from recpress_export.tflite.writer import to_tflite
 
-RECIPE_NAMES = FORMATS["tflite"]
+RECIPE_NAMES = FORMATS["tflite"].recipes
 
 
 @pytest.mark.parametrize("recipe", RECIPE_NAMES)

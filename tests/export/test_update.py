@@ -21,7 +21,7 @@ from recpress_edge.device.runtime import open_runtime
 from recpress_edge.device.verify import verify_bundle
 from recpress_export.graph import write_model
 from recpress_export.inspect import read_contents
-from recpress_export.update.apply import apply as update
+from recpress_export.update import apply as update
 from recpress_export.update.apply import update_bundle
 from recpress_export.update.changes import read_changes
 from recpress_export.update.stored import UPDATABLE, read_stored, store_rows

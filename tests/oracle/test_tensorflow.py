@@ -55,7 +55,7 @@ def queries(n_items):
 
 
 @pytest.mark.parametrize("n_items", SIZES)
-@pytest.mark.parametrize("recipe", FORMATS["tflite"])
+@pytest.mark.parametrize("recipe", FORMATS["tflite"].recipes)
 def test_every_user_gets_the_same_from_tensorflow(recipe, n_items, tmp_path):
     tables = random_tables(N_USERS, n_items, DIM)
     module = Request(*float_tables(recipe, *tables))

@@ -14,6 +14,7 @@ from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.core import files
 from recpress_edge.core.errors import ArtifactError, ConfigError, StorageError
 from recpress_export.update import versions
+from recpress_export.update.apply import update_bundle
 from recpress_export.update.changes import read_changes
 from recpress_export.update.versions import previous_path, roll_back
 

@@ -154,6 +154,7 @@ def test_below_the_gate_is_three_and_the_rest_is_done(rows, work, tmp_path, monk
 
 def test_what_a_format_cannot_honour_is_said_and_is_no_failure(rows, monkeypatch):
     monkeypatch.setitem(FORMATS, "onnx", dataclasses.replace(FORMATS["onnx"], recipes=("fp32",)))
+    monkeypatch.delitem(FORMATS, "tflite")
     code, found = rows("--recipes", "int8-dim,fp32", "--students", "bpr_dim4")
     assert code == 0
     assert [row["status"] for row in found] == ["not supported", "done"]

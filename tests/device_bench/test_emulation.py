@@ -1,5 +1,6 @@
 """The emulated machine's set-up without an emulator: what is unpacked, kept, refused and read back."""
 
+import dataclasses
 import io
 import multiprocessing
 import tarfile
@@ -11,6 +12,7 @@ from device_bench.emulation import apt, cache, wheels
 from device_bench.emulation.cpio import Entry, entries_of, folder, write_cpio
 from device_bench.emulation.guest import _LEFT_OUT
 from device_bench.emulation.tools import EmulationError, need, run_tool
+from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.core.errors import SkippedError
 
 DIGEST = "a" * 64
@@ -118,7 +120,8 @@ def test_the_guest_gets_the_versions_that_are_installed_here(monkeypatch):
     import numpy
 
     assert wheels.pinned("onnx")["numpy"] == numpy.__version__
-    monkeypatch.setitem(wheels.PACKAGES, "onnx", ("no-such-package",))
+    unheard = dataclasses.replace(FORMATS["onnx"], device_packages=("no-such-package",))
+    monkeypatch.setitem(FORMATS, "onnx", unheard)
     with pytest.raises(SkippedError, match="install no-such-package"):
         wheels.pinned("onnx")
 

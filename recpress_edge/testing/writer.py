@@ -23,10 +23,9 @@ Ask = Callable[[int, Sequence[int], int], tuple[NDArray[np.int64], F32]]
 """user, seen, k -> items (k,), scores (k,)."""
 
 
-def graph_of(recipe: str, user_emb: F32, item_emb: F32, file_format: str = "onnx") -> Graph:
-    """The request of an all-users file of these tables."""
-    exact = RECIPES[recipe].exact
-    contract = Contract(
+def contract_of(recipe: str, user_emb: F32, item_emb: F32, file_format: str = "onnx") -> Contract:
+    """The contract of an all-users file of these tables."""
+    return Contract(
         model_file=model_file(file_format),
         format=file_format,
         recipe=recipe,
@@ -34,10 +33,15 @@ def graph_of(recipe: str, user_emb: F32, item_emb: F32, file_format: str = "onnx
         n_users=len(user_emb),
         n_items=len(item_emb),
         dim=user_emb.shape[1],
-        exact=exact,
+        exact=RECIPES[recipe].exact,
         score_tolerance=0.0,
         seen_capacity=FORMATS[file_format].seen_capacity,
     )
+
+
+def graph_of(recipe: str, user_emb: F32, item_emb: F32, file_format: str = "onnx") -> Graph:
+    """The request of an all-users file of these tables."""
+    contract = contract_of(recipe, user_emb, item_emb, file_format)
     tables = quantize(RECIPES[recipe], user_emb, item_emb)
     if tables is None:
         return describe(contract, *stored_floats(RECIPES[recipe], user_emb, item_emb))
@@ -61,7 +65,7 @@ class WriterCase:
 
     def ask(self, folder: Path, user_emb: F32, item_emb: F32) -> Ask:
         """The file of these tables, written into ``folder`` and opened."""
-        contract = graph_of(self.recipe, user_emb, item_emb, self.file_format).contract
+        contract = contract_of(self.recipe, user_emb, item_emb, self.file_format)
         path = folder / contract.model_file
         path.write_bytes(self.data(user_emb, item_emb))
         return open_runtime(path, contract).recommend

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_bench.contention import total
+from device_bench.device import device_facts, software_facts
 from device_bench.measure import DISTINCT_QUERIES, BlockTimer, no_garbage_collection
 from recpress_edge.artifacts.bundle import EVALUATION_FILE, Bundle
 from recpress_edge.cli.common import table as table
@@ -121,6 +122,11 @@ def commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()
+
+
+def machine(runtime: str, version: str, **others: str) -> dict[str, Any]:
+    """The device, and the versions of all between a model file and its answer."""
+    return {"device": device_facts(), "software": software_facts(runtime, version) | others}
 
 
 def opened(bundle: Bundle, threads: int = 1, delegate: str | None = None) -> Runtime:

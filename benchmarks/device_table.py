@@ -14,6 +14,7 @@ that are not named stay as they are in --out, whose ``command`` is all the comma
 
 import argparse
 import dataclasses
+import importlib.metadata
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,7 +23,6 @@ from typing import Any, Final
 import _bench
 import numpy as np
 
-from device_bench.device import device_facts, software_facts
 from device_bench.measure import BlockTimer, ranking_metrics
 from device_bench.options import TIMEOUT_S, Protocol
 from device_bench.process import run_worker
@@ -33,6 +33,7 @@ from recpress_edge.core.errors import RecPressError
 from recpress_edge.core.files import read_json
 from recpress_edge.core.metrics import overlap_by_user, stated_cutoff
 from recpress_edge.core.units import format_bytes, format_ns
+from recpress_edge.device.onnx_runtime import import_onnxruntime
 from recpress_edge.records.bench import write_record
 from recpress_edge.training.cache import is_folder
 from recpress_edge.training.store import load_model
@@ -102,7 +103,7 @@ def main() -> None:
                 row = record["rows"][stem]
                 row["latency"] = calmest(row.get("latency"), timed(bundles_of(stem, args.work)))
         record.setdefault("runs", {}).setdefault(stem, {})[part] = facts
-        record |= {"device": device_facts(), "software": software()}
+        record |= machine()
         write_record(args.out, record)
         print(f"{stem}: {part} done", file=sys.stderr)
     print(report(record["rows"]))
@@ -113,14 +114,10 @@ def with_command(before: str, command: str) -> str:
     return " && ".join(dict.fromkeys([*filter(None, before.split(" && ")), command]))
 
 
-def software() -> dict[str, Any]:
-    """Versions of what runs and of both runtimes."""
-    import ai_edge_litert
-    import onnxruntime
-
-    return software_facts("onnxruntime", onnxruntime.__version__) | {
-        "ai-edge-litert": ai_edge_litert.__version__
-    }
+def machine() -> dict[str, Any]:
+    """The device, and the versions of both runtimes."""
+    litert = {"ai-edge-litert": importlib.metadata.version("ai-edge-litert")}
+    return _bench.machine("onnxruntime", import_onnxruntime().__version__, **litert)
 
 
 def stem_of(student: str) -> str:

@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import _bench
 
-from device_bench.device import device_facts, software_facts
 from device_bench.measure import BlockTimer
 from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.artifacts.formats import FORMATS
@@ -59,15 +58,13 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         }
         for bundle, runtime, delegate, timer in zip(bundles, runtimes, delegates, timers, strict=True)
     ]
-    software = software_facts(runtimes[0].name, runtimes[0].version)
     return {
         "schema": SCHEMA,
         "basis": "measured",
         **_bench.ratio_interval(samples, rounds.seed),
         "wait_share": wait_share,
         "protocol": dataclasses.asdict(rounds),
-        "device": device_facts(),
-        "software": software | {runtimes[1].name: runtimes[1].version},
+        **_bench.machine(runtimes[0].name, runtimes[0].version, **{runtimes[1].name: runtimes[1].version}),
         **dict(zip(SIDES, sides, strict=True)),
     }
 

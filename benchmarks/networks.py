@@ -18,11 +18,10 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from _bench import Rounds, add_rounds, in_brackets, options, ratio_interval, run, table, time_in_turn
+from _bench import Rounds, add_rounds, in_brackets, machine, options, ratio_interval, run, table, time_in_turn
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from device_bench.device import device_facts, software_facts
 from device_bench.measure import BlockTimer
 from recpress_edge.artifacts.bundle import Evaluation
 from recpress_edge.artifacts.contract import Contract
@@ -182,8 +181,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         "parameter_bytes": student.table_bytes,
         "test_users": int(rows.users.size),
         "protocol": dataclasses.asdict(rounds),
-        "device": device_facts(),
-        "software": software_facts("torch", torch.__version__),
+        **machine("torch", torch.__version__),
         "variants": entries,
     }
 

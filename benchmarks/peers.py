@@ -23,7 +23,6 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from device_bench.device import device_facts, software_facts
 from device_bench.measure import BlockTimer
 from recpress_edge.artifacts.bundle import Bundle, open_bundle
 from recpress_edge.core.errors import ArtifactError, ConfigError
@@ -156,8 +155,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         ],
         "wait_share": wait_share,
         "protocol": dataclasses.asdict(rounds),
-        "device": device_facts(),
-        "software": software_facts("onnxruntime", import_onnxruntime().__version__) | blas_facts(),
+        **_bench.machine("onnxruntime", import_onnxruntime().__version__, **blas_facts()),
     }
 
 

@@ -22,10 +22,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from _bench import Rounds, in_brackets, options, ratio_interval, run, table, time_in_turn
+from _bench import Rounds, in_brackets, machine, options, ratio_interval, run, table, time_in_turn
 from numpy.typing import NDArray
 
-from device_bench.device import device_facts, software_facts
 from device_bench.measure import BlockTimer, no_garbage_collection
 from device_bench.memory import process_memory
 from recpress_edge.artifacts.bundle import Contract
@@ -249,8 +248,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         "growth": {m: growth(args.sizes, values) for m, values in medians.items()},
         "two_levels": {str(size): found for size, found in levels.items()},
         "runs": {str(size): found for size, found in runs.items()},
-        "device": device_facts(),
-        "software": software_facts("onnxruntime", import_onnxruntime().__version__),
+        **machine("onnxruntime", import_onnxruntime().__version__),
     }
 
 

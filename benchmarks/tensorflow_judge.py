@@ -18,10 +18,9 @@ from typing import Any, Final
 
 import numpy as np
 import tensorflow as tf
-from _bench import options, run, table
+from _bench import machine, options, run, table
 from numpy.typing import NDArray
 
-from device_bench.device import device_facts, software_facts
 from recpress_edge.artifacts.bundle import Bundle, Evaluation, open_bundle
 from recpress_edge.artifacts.model_folder import Student, read_student
 from recpress_edge.artifacts.quantize import quantize, stored_floats
@@ -181,8 +180,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         "schema": SCHEMA,
         "k": LIST_LENGTH,
         "results": [e for s in students for recipe in JUDGED for e in judge(s, recipe, args.work)],
-        "device": device_facts(),
-        "software": software_facts("tensorflow", tf.__version__),
+        **machine("tensorflow", tf.__version__),
     }
 
 

@@ -28,6 +28,7 @@ from device_bench.options import TIMEOUT_S, Protocol
 from device_bench.process import run_worker
 from device_bench.run import job_of
 from recpress_edge.artifacts.bundle import Bundle, open_bundle
+from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.cli import main as recpress_edge
 from recpress_edge.core.errors import RecPressError
 from recpress_edge.core.files import read_json
@@ -140,8 +141,8 @@ def export(student: str, args: argparse.Namespace) -> None:
 
 def bundles_of(stem: str, work: Path) -> dict[Way, Bundle]:
     """The bundle of each way."""
-    suffix = {"onnx": "", "tflite": "-tflite"}
-    return {way: open_bundle(work / "dist" / f"{stem}-{way.recipe}{suffix[way.format]}") for way in WAYS}
+    folder = work / "dist"
+    return {way: open_bundle(folder / f"{stem}-{way.recipe}{FORMATS[way.format].suffix}") for way in WAYS}
 
 
 def prepare(bundles: Mapping[Way, Bundle]) -> dict[str, Any]:

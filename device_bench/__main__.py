@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,41 +9,24 @@ from pathlib import Path
 from device_bench.ask import add_ask_options
 from device_bench.options import add_check_options, add_run_options
 from recpress_edge import __version__
-from recpress_edge.core.errors import OUT_OF_MEMORY, RecPressError, told_by_system
 from recpress_edge.core.printable import json_text, printable
-from recpress_edge.core.terminal import any_encoding, print_error, stdout_encoding
+from recpress_edge.core.terminal import any_encoding, errors_in_one_line, stdout_encoding
 from recpress_edge.device.guard import add_guard_options, guard_of
 
 EXIT_CODES = (
     "exit codes: 0 ok · 1 failed · 2 wrong usage · 3 budget missed, limit not survived · "
     "4 measured but invalid (throttled, loaded, unstable)"
 )
+STOPPED = ": nothing was recorded for the bundle being measured. Run the command again."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     any_encoding()
     args = build_parser().parse_args(argv)
-    try:
-        return int(args.handler(args))
-    except RecPressError as error:
-        print_error(str(error), error.label)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print(
-            "\nstopped: nothing was recorded for the bundle being measured. Run the command again.",
-            file=sys.stderr,
-        )
-        return 130
-    except BrokenPipeError:  # the reader of our output is gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except OSError as error:
-        print_error(told_by_system(error))
-        return 1
-    except MemoryError:
-        print_error(OUT_OF_MEMORY)
-        return 1
+    with errors_in_one_line(STOPPED) as ending:
+        ending.code = int(args.handler(args))
+    return ending.code
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from recpress_edge.cli.common import say
-from recpress_edge.core.progress import Advance, Event, ModelEvent, Note, OnEvent, Trouble
+from recpress_edge.core.progress import Advance, Event, Note, OnEvent, TrainingEvent, Trouble
 from recpress_edge.core.units import format_bytes, format_share
 from recpress_edge.training.usage import describe_cost
 
@@ -45,7 +45,7 @@ class _Printer:
                 say(self._args, event.text)
             case Advance():
                 self._advance(event.title, event.done, event.total, event.note, None)
-            case ModelEvent():
+            case TrainingEvent():
                 self._model(event)
 
     def _advance(self, title: str, done: float, total: float, note: str, spent: float | None) -> None:
@@ -54,7 +54,7 @@ class _Printer:
             self._title, self._update = title, self._bar.enter_context(progress(title))
         self._update(done, total, note, spent)
 
-    def _model(self, event: ModelEvent) -> None:
+    def _model(self, event: TrainingEvent) -> None:
         what = f"{event.name} seed {event.seed}"
         match event.kind:
             case "train" | "resume":

@@ -35,7 +35,7 @@ class Advance(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelEvent(Event):
+class TrainingEvent(Event):
     """A model is found, or its training moves on."""
 
     kind: Literal["cached", "train", "resume", "wait", "needs", "epoch", "done"]

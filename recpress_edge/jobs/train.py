@@ -9,7 +9,7 @@ from recpress_edge.core.config import read_toml
 from recpress_edge.core.errors import unknown_name
 from recpress_edge.core.files import read_json
 from recpress_edge.core.metrics import stated_cutoff
-from recpress_edge.core.progress import Event, ModelEvent, Note, OnEvent, silent
+from recpress_edge.core.progress import Event, Note, OnEvent, TrainingEvent, silent
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.students import ModelName, Role, parse_name
 from recpress_edge.jobs.data import load_data
@@ -181,7 +181,7 @@ def warning_of_ensembles(on_event: OnEvent) -> OnEvent:
 
     def tell(event: Event) -> None:
         on_event(event)
-        if isinstance(event, ModelEvent) and event.kind in ("cached", "done"):
+        if isinstance(event, TrainingEvent) and event.kind in ("cached", "done"):
             _warn(event.folder, on_event)
 
     return tell

@@ -13,7 +13,7 @@ from recpress_edge.core.config import load_config
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import digest_of
 from recpress_edge.core.metrics import DEFAULT_CUTOFF
-from recpress_edge.core.progress import Event, ModelEvent, OnEvent
+from recpress_edge.core.progress import Event, OnEvent, TrainingEvent
 from recpress_edge.data.holdout import dataset_cutoff
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.students import ModelName, Role, check_pair, parse_name, teacher_name
@@ -310,7 +310,7 @@ def _made_for(
     """A teacher with the usual settings; what is told of it names what it is for."""
 
     def tell(event: Event) -> None:
-        if isinstance(event, ModelEvent):
+        if isinstance(event, TrainingEvent):
             event = dataclasses.replace(event, teacher_of=event.teacher_of or str(purpose))
         on_event(event)
 
@@ -338,14 +338,14 @@ def _find_or_train(plan: Plan, data: Dataset, options: TrainOptions, on_event: O
     wanted = not options.restart
     if wanted and _is_made(plan, options):
         return _cached(plan, told, on_event)
-    with locked(plan.folder, lambda: on_event(ModelEvent(kind="wait", **told))):
+    with locked(plan.folder, lambda: on_event(TrainingEvent(kind="wait", **told))):
         remove_strays(plan.folder)
         if wanted and _is_made(plan, options):  # another process was quicker
             return _cached(plan, told, on_event)
         from recpress_edge.training.run import train_model  # torch only from here on
 
         return train_model(
-            plan, data, options, lambda kind, **more: on_event(ModelEvent(kind=kind, **told, **more))
+            plan, data, options, lambda kind, **more: on_event(TrainingEvent(kind=kind, **told, **more))
         )
 
 
@@ -360,5 +360,5 @@ def _cached(plan: Plan, told: dict[str, Any], on_event: OnEvent) -> TrainedModel
         raise ArtifactError(
             f"{plan.folder} holds another model than its name says. Delete it, or train with --restart."
         )
-    on_event(ModelEvent(kind="cached", **told, seconds=float(model.metadata["seconds"])))
+    on_event(TrainingEvent(kind="cached", **told, seconds=float(model.metadata["seconds"])))
     return model

@@ -14,7 +14,7 @@ from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.cli import EXTRA_OF, build_parser, main
 from recpress_edge.core.errors import ConfigError, GateError, RecPressError, StorageError
-from recpress_edge.core.progress import ModelEvent
+from recpress_edge.core.progress import TrainingEvent
 from recpress_edge.data import resolve
 from recpress_edge.data.synthetic import synthetic
 from recpress_edge.models.teacher import Tables
@@ -38,13 +38,15 @@ def trained(data, monkeypatch):
         asked.append((name, seed, options.teacher))
         folder = work / "models" / f"{name}-s{seed}"
         if (folder / "model.json").exists():
-            on_event(ModelEvent(kind="cached", name=name, seed=seed, folder=folder))
+            on_event(TrainingEvent(kind="cached", name=name, seed=seed, folder=folder))
         else:
             on_event(
-                ModelEvent(kind="train", name="bpr_dim200", seed=0, folder=folder, teacher_of=name, epochs=1)
+                TrainingEvent(
+                    kind="train", name="bpr_dim200", seed=0, folder=folder, teacher_of=name, epochs=1
+                )
             )
-            on_event(ModelEvent(kind="epoch", name="bpr_dim200", seed=0, folder=folder, epoch=1, epochs=1))
-            on_event(ModelEvent(kind="done", name="bpr_dim200", seed=0, folder=folder, seconds=3.0))
+            on_event(TrainingEvent(kind="epoch", name="bpr_dim200", seed=0, folder=folder, epoch=1, epochs=1))
+            on_event(TrainingEvent(kind="done", name="bpr_dim200", seed=0, folder=folder, seconds=3.0))
         dim = int(name.partition("dim")[2])
         dataset = {"name": given.name, "digest": given.digest(), "protocol": given.protocol}
         teacher = {"name": "bpr_dim200", "table_width": 200, "metrics": {"valid": {}, "test": {}}}

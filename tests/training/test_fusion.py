@@ -3,7 +3,7 @@
 from small_data import two_tastes
 
 from recpress_edge.core.files import read_json, write_json
-from recpress_edge.core.progress import ModelEvent
+from recpress_edge.core.progress import TrainingEvent
 from recpress_edge.jobs.train import warning_of_ensembles
 from recpress_edge.training.cache import TrainOptions, ensure_model
 from recpress_edge.training.fusion import below_member, below_member_words
@@ -44,7 +44,7 @@ def test_model_json_and_an_event_say_it(tmp_path):
     )
     assert model.metadata["below_member"]["member"] == "ease"  # popularity knows nobody's taste
     told = []
-    found = ModelEvent(kind="cached", name=model.name, seed=0, folder=model.folder)
+    found = TrainingEvent(kind="cached", name=model.name, seed=0, folder=model.folder)
     warning_of_ensembles(told.append)(found)
     assert told[0] is found
     assert told[1].text.startswith("warning    ensemble:pop+ease ranks worse than its member ease: valid ")

@@ -1,7 +1,7 @@
 """CARD.md: what is in a bundle, where it comes from, what it may be used for."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from recpress_edge.artifacts.bundle import Contract, Evaluation
 from recpress_edge.artifacts.contract import HISTORY, SINGLE_USER
@@ -10,6 +10,8 @@ from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.metrics import DEFAULT_CUTOFF, stated_cutoff
 from recpress_edge.core.units import format_bytes, format_share
 from recpress_export.profiles import stored_text
+
+CARD_FILE: Final = "CARD.md"
 
 
 def write_card(

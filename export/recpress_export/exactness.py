@@ -14,18 +14,13 @@ from numpy.typing import NDArray
 from recpress_edge.artifacts.bundle import Evaluation
 from recpress_edge.artifacts.contract import Contract
 from recpress_edge.artifacts.integers import INT4_QMAX, QMAX
-from recpress_edge.artifacts.model_folder import Student
-from recpress_edge.artifacts.quantize import F16, F32, F64, QuantizedTables, stored_floats
-from recpress_edge.artifacts.recipes import Recipe
+from recpress_edge.artifacts.quantize import F16, F32, F64, QuantizedTables
 from recpress_edge.core.errors import GateError
 from recpress_edge.device.tables import read_tables
 from recpress_edge.device.verify import difference_beyond_ties, first_difference
-from recpress_export.parity import Lists, Runtime
+from recpress_export.ranking import Question, Recommends, TopLists
 
 I64 = NDArray[np.int64]
-
-WholeQuery = tuple[int | None, int, Sequence[int]]
-"""The user as the file knows it, as the reference knows it, and the seen items."""
 
 WHOLE_USERS: Final = 8
 """Users whose scores of every item are compared."""
@@ -36,7 +31,7 @@ _LOST_IN_HALF: Final = 2.0**-11
 _SMALLEST_HALF: Final = 2.0**-25
 
 
-def check_exact(found: Lists, reference: Lists, users: Evaluation) -> int:
+def check_exact(found: TopLists, reference: TopLists, users: Evaluation) -> int:
     """Ids and scores must be equal for each user, else GateError. Returns the number of users."""
     same = (found.items == reference.items).all(axis=1) & (found.scores == reference.scores).all(axis=1)
     if not same.all():
@@ -55,7 +50,7 @@ def check_exact(found: Lists, reference: Lists, users: Evaluation) -> int:
     return int(same.size)
 
 
-def check_close(found: Lists, reference: Lists, users: Evaluation, error: float) -> None:
+def check_close(found: TopLists, reference: TopLists, users: Evaluation, error: float) -> None:
     """Scores within ``error`` of each list's largest, ids but for such ties; else GateError."""
     largest = np.abs(reference.scores).max(axis=1)  # (B,)
     near = np.abs(found.scores - reference.scores) <= error * largest[:, None]  # not so for NaN
@@ -72,7 +67,7 @@ def check_close(found: Lists, reference: Lists, users: Evaluation, error: float)
             )
 
 
-def check_sound(found: Lists, users: Evaluation, n_items: int) -> None:
+def check_sound(found: TopLists, users: Evaluation, n_items: int) -> None:
     """Lists of unseen items, each once, as many as there are, with scores that fall; else GateError."""
     for row in range(users.users.size):
         items, scores = found.of(row)
@@ -91,9 +86,9 @@ def check_sound(found: Lists, users: Evaluation, n_items: int) -> None:
 
 
 def check_whole(
-    runtime: Runtime,
-    reference: Runtime,
-    queries: Sequence[WholeQuery],
+    runtime: Recommends,
+    reference: Recommends,
+    questions: Sequence[Question],
     n_items: int,
     error: float,
 ) -> None:
@@ -101,9 +96,9 @@ def check_whole(
 
     ``error``: as in :func:`check_close`; 0 where the recipe is exact.
     """
-    for user, row, seen in queries:
+    for user, seen in questions:
         items, scores = runtime.recommend(user, seen, n_items)
-        want, right = reference.recommend(row, seen, n_items)
+        want, right = reference.recommend(user, seen, n_items)
         if error:
             largest = float(np.abs(right).max(initial=0))
             wrong = difference_beyond_ties(
@@ -118,11 +113,10 @@ def check_whole(
             raise GateError(f"the file is not exact over the whole catalogue: at {name} {wrong}")
 
 
-def whole_queries(reference: Runtime, users: Sequence[int]) -> list[WholeQuery]:
+def whole_questions(reference: Recommends, users: Sequence[int]) -> list[Question]:
     """For :func:`check_whole`: each user who has seen nothing, and who has seen the best of that."""
     best = [reference.recommend(user, (), _BEST_SEEN)[0].tolist() for user in users]
-    asked: list[WholeQuery] = [(user, user, ()) for user in users]
-    return asked + list(zip(users, users, best, strict=True))
+    return [*((user, ()) for user in users), *zip(users, best, strict=True)]
 
 
 def spread_users(n_users: int) -> list[int]:
@@ -184,19 +178,3 @@ def check_tables(model: Path, contract: Contract, wanted: Mapping[str, NDArray[A
         right = np.asarray(table)
         if name not in found or not np.array_equal(found[name].reshape(right.shape), right):
             raise GateError(f"{model.name} does not hold the {name} that was to be written.")
-
-
-def stored_tables(
-    recipe: Recipe, student: Student, quantized: QuantizedTables | None, users: slice = slice(None)
-) -> dict[str, NDArray[Any]]:
-    """What a recipe's file holds of some users and of all items, for :func:`check_tables`."""
-    if quantized is None:
-        user_emb, item_emb = stored_floats(recipe, student.user_emb[users], student.item_emb)
-        return {"user_emb": user_emb, "item_emb": item_emb}
-    scale = quantized.item_row_scale
-    return {
-        "user_emb": quantized.user_q[users],
-        "item_emb": quantized.item_q,
-        "user_scale": quantized.user_scale[users],
-        **({} if scale is None else {"item_scale": scale}),
-    }

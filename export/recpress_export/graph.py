@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recpress_edge.artifacts.bundle import Contract
+from recpress_edge.artifacts.contract import ALL_USERS, Contract
 from recpress_edge.artifacts.fold_in import FoldIn, float_history, quantize_history
-from recpress_edge.artifacts.formats import FORMATS, writer_of
+from recpress_edge.artifacts.formats import FORMATS, model_file, writer_of
 from recpress_edge.artifacts.integers import pack_int4
 from recpress_edge.artifacts.model_folder import Student
 from recpress_edge.artifacts.quantize import F16, F32, QuantizedTables, stored_floats
@@ -209,21 +209,14 @@ def describe_history(
 
 
 def contract_for(
-    recipe: Recipe,
-    *,
-    model_file: str,
-    file_format: str,
-    n_users: int,
-    n_items: int,
-    dim: int,
-    tolerance: float,
+    recipe: Recipe, file_format: str, *, n_users: int, n_items: int, dim: int, tolerance: float = 0.0
 ) -> Contract:
     """The contract of an all-users file. ``tolerance``: largest score error allowed, 0 when exact."""
     return Contract(
-        model_file=model_file,
+        model_file=model_file(file_format),
         format=file_format,
         recipe=recipe.name,
-        profile="all-users",
+        profile=ALL_USERS,
         n_users=n_users,
         n_items=n_items,
         dim=dim,

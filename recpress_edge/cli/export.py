@@ -1,7 +1,6 @@
 """recpress-edge export: make what is missing, then write, check and publish a bundle."""
 
 import argparse
-import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,26 +15,21 @@ from recpress_edge.cli.common import (
     training_options,
 )
 from recpress_edge.cli.exported import export_facts, next_commands, report_export
-from recpress_edge.cli.network import network_export
+from recpress_edge.cli.network import network_subject
 from recpress_edge.cli.profile import (
     add_profile_options,
     check_user,
-    fill_of,
+    table_subject,
     with_profile,
 )
-from recpress_edge.cli.source import source_of
 from recpress_edge.cli.sweep import add_sweep_options, check_single, run_sweep
 from recpress_edge.cli.train import training_events
 from recpress_edge.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from recpress_edge.artifacts.recipes import Recipe
-    from recpress_edge.data.interactions import Dataset
     from recpress_edge.training.cache import TrainOptions
-    from recpress_export.networks.student import Kind
-    from recpress_export.package import Exported
+    from recpress_export.publish import Exported
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -130,7 +124,7 @@ class Request:
     user: str | None = None
     """External id of the one user of a single-user bundle."""
     file_format: str = "onnx"
-    network: "Kind | None" = None
+    network: str | None = None
     """The network that the student is; None for two tables."""
     with_evaluation: bool = True
     """Whether the test users' rows travel in the bundle."""
@@ -163,8 +157,8 @@ def request_of(args: argparse.Namespace) -> Request:
     from recpress_edge.artifacts.formats import writer_of
     from recpress_edge.training.cache import is_folder
     from recpress_export.networks.recipes import check_network, check_route, choose_recipe
-    from recpress_export.package import check_target
     from recpress_export.profiles import check_profile, profile_name
+    from recpress_export.publish import check_target
     from recpress_export.student import bundle_name
 
     if args.int8 and args.recipe:
@@ -206,7 +200,7 @@ def request_of(args: argparse.Namespace) -> Request:
     )
 
 
-_Asked = tuple[str, int, str, Path | None, "Kind | None"]
+_Asked = tuple[str, int, str, Path | None, str | None]
 """Name, seed, data set, folder where it was given by folder, and the network that it is."""
 
 
@@ -246,7 +240,8 @@ def export_student(request: Request, args: argparse.Namespace, found: set[Path] 
     """
     from recpress_edge.data.resolve import load_dataset
     from recpress_edge.training.cache import ensure_model
-    from recpress_export.parity import load_gate
+    from recpress_export.build import build
+    from recpress_export.gates import load_gate
 
     data = load_dataset(request.data, args.work, lambda text: say(args, text))
     check_user(request, data)
@@ -257,25 +252,16 @@ def export_student(request: Request, args: argparse.Namespace, found: set[Path] 
             folder = ensure_model(
                 request.student, "student", data, request.seed, args.work, options, on_event
             ).folder
-    write = (network_export if request.network else _table_export)(request, args, data, folder)
+    subject = (network_subject if request.network else table_subject)(request, args, data, folder)
     with progress(args, "parity") as update:
-        return write(
+        return build(
+            subject,
             request.recipe,
             request.target,
             gate=load_gate(request.recipe.name),
             force=request.force,
-            update=update,
+            on_update=update,
         )
-
-
-def _table_export(
-    request: Request, args: argparse.Namespace, data: "Dataset", folder: Path
-) -> "Callable[..., Exported]":
-    """What writes and checks the bundle of two tables, given all but its source."""
-    from recpress_export.package import export_bundle
-
-    source = source_of(request, data, folder)
-    return functools.partial(export_bundle, source, fill=fill_of(request, args, data, folder, source))
 
 
 def _options(request: Request, args: argparse.Namespace) -> "TrainOptions":

@@ -10,8 +10,8 @@ from recpress_edge.core.units import format_bytes
 
 if TYPE_CHECKING:
     from recpress_edge.cli.export import Request
-    from recpress_export.package import Exported
-    from recpress_export.parity import Parity
+    from recpress_export.compare import Parity
+    from recpress_export.publish import Exported
 
 
 def report_export(request: "Request", args: argparse.Namespace, exported: "Exported") -> None:

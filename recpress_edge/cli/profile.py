@@ -10,11 +10,11 @@ from recpress_edge.cli.common import say
 
 if TYPE_CHECKING:
     from recpress_edge.artifacts.bundle import Bundle, Evaluation
+    from recpress_edge.artifacts.model_folder import Student
     from recpress_edge.cli.export import Request
     from recpress_edge.data.holdout import Split
     from recpress_edge.data.interactions import Dataset
-    from recpress_export.package import Fill
-    from recpress_export.student import Source
+    from recpress_export.subjects import Subject
 
 
 def add_profile_options(parser: argparse.ArgumentParser) -> None:
@@ -69,25 +69,30 @@ def evaluation_rule(request: "Request", data: "Dataset", split: "Split") -> str:
     return history_rule(split) + (", in the order of time" if request.network else "")
 
 
-def fill_of(
-    request: "Request", args: argparse.Namespace, data: "Dataset", folder: Path, source: "Source"
-) -> "Fill | None":
-    """What fills the bundle; the fold-in of a history bundle is learned first, if it is missing."""
-    if request.user is not None:
-        from recpress_export.subjects.single_user import SingleUserFill
+def table_subject(
+    request: "Request", args: argparse.Namespace, data: "Dataset", folder: Path
+) -> "Subject[Student]":
+    """The bundle's subject, of two tables; a history's fold-in is learned first, if it is missing."""
+    from recpress_edge.cli.source import source_of
 
-        return SingleUserFill(request.user)
+    source = source_of(request, data, folder)
+    if request.user is not None:
+        from recpress_export.subjects.single_user import SingleUser
+
+        return SingleUser(source, request.user)
     if request.profile != HISTORY:
-        return None
+        from recpress_export.subjects.all_users import AllUsers
+
+        return AllUsers(source)
     import torch
 
     from recpress_edge.artifacts.fold_in import read_fold_in
     from recpress_edge.distill.fold_in import ensure_fold_in
-    from recpress_export.history_gate import load_history_gate
-    from recpress_export.subjects.history import HistoryFill
+    from recpress_export.gates import load_history_gate
+    from recpress_export.subjects.history import History
 
     torch.set_num_threads(args.threads)
-    student = source.student
+    student = source.model
     made_from = {
         "seed": student.seed,
         "model_sha256": student.sha256,
@@ -95,7 +100,7 @@ def fill_of(
     }
     if ensure_fold_in(folder, student.user_emb, student.item_emb, data.train, made_from):
         say(args, f"learned    a history table for {student.name}   {folder / 'fold_in.safetensors'}")
-    return HistoryFill(read_fold_in(folder, student), load_history_gate())
+    return History(source, read_fold_in(folder, student), load_history_gate())
 
 
 def say_profile(args: argparse.Namespace, bundle: "Bundle") -> None:

@@ -8,18 +8,19 @@ from recpress_edge.cli.profile import evaluation_rows, evaluation_rule
 from recpress_edge.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from recpress_edge.artifacts.model_folder import Student
     from recpress_edge.cli.export import Request
     from recpress_edge.data.interactions import Dataset
-    from recpress_export.student import Source
+    from recpress_export.student import StudentData
 
 
-def source_of(request: "Request", data: "Dataset", folder: Path) -> "Source":
+def source_of(request: "Request", data: "Dataset", folder: Path) -> "StudentData[Student]":
     """Of a student that is two tables."""
     from recpress_edge.artifacts.model_folder import read_student
-    from recpress_export.student import Source
+    from recpress_export.student import StudentData
 
     student = read_student(folder)
-    return Source(student=student, **source_facts(request, data, folder, student.facts))
+    return StudentData(model=student, **source_facts(request, data, folder, student.facts))
 
 
 def source_facts(

@@ -22,8 +22,7 @@ from recpress_edge.core.units import format_bytes, format_share
 if TYPE_CHECKING:
     from recpress_edge.cli.export import Request
     from recpress_edge.data.interactions import Dataset
-    from recpress_export.networks.student import Kind
-    from recpress_export.package import Exported
+    from recpress_export.publish import Exported
 
 DONE, UNCHANGED, BELOW_GATE, NOT_SUPPORTED, FAILED = (
     "done",
@@ -255,7 +254,7 @@ def _rows(
                 yield _row(args, subject, file_format, recipe, found)
 
 
-def _network_of(subject: Subject) -> "Kind | None":
+def _network_of(subject: Subject) -> str | None:
     """The network that a student is; None for two tables, and for a folder that cannot be read."""
     from recpress_edge.distill.students import parse_name
     from recpress_edge.training.cache import is_folder

@@ -28,7 +28,14 @@ from recpress_edge.device.runtime import open_runtime
 from recpress_export.card import CARD_FILE, write_card
 from recpress_export.compare import Parity
 from recpress_export.exactness import check_tables
-from recpress_export.gates import Gate, gate_error, gate_facts, gate_failure, history_failure
+from recpress_export.gates import (
+    Gate,
+    gate_error,
+    gate_facts,
+    gate_failure,
+    history_failure,
+    history_gate_facts,
+)
 from recpress_export.graph import write_model
 from recpress_export.parity import Measured, OpenFile, check_every_score, measure
 from recpress_export.profiles import profile_name
@@ -109,10 +116,7 @@ def fill(
             "definition": dict(data.definition),
             "chain": subject.chain(_stages(subject, recipe, (file, plain), measured.parity)),
             "parity": measured.parity.facts()
-            | {
-                "gate": gate_facts(gate, measured.parity, failure)
-                | {"overruled": failure is not None and force}
-            },
+            | {"gate": gate_facts(gate, measured.parity, failure, overruled=force)},
             **_replaced(subject, measured, of_history),
         },
         selftest=selftest,
@@ -182,7 +186,7 @@ def _replaced(subject: Subject[Any], measured: Measured, failure: str | None) ->
     replaced = subject.replaced
     if replaced is None or measured.replaced is None:
         return {}
-    facts = gate_facts(replaced.gate, measured.replaced, failure)
+    facts = history_gate_facts(replaced.gate, measured.replaced, failure)
     return {"fold_in": measured.replaced.facts() | {"gate": facts}}
 
 

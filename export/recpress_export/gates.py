@@ -108,7 +108,13 @@ def _losses(parity: Parity, gate: Gate | HistoryGate) -> list[tuple[str, str, fl
     return found
 
 
-def gate_facts(gate: Gate | HistoryGate, parity: Parity, failure: str | None) -> dict[str, Any]:
+def gate_facts(gate: Gate, parity: Parity, failure: str | None, *, overruled: bool) -> dict[str, Any]:
+    """The gate, what it allowed, what came of it, and whether it was overruled, as plain JSON."""
+    facts = history_gate_facts(gate, parity, failure)
+    return facts | {"overruled": failure is not None and overruled}
+
+
+def history_gate_facts(gate: Gate | HistoryGate, parity: Parity, failure: str | None) -> dict[str, Any]:
     """The gate, what it allowed and what came of it, as plain JSON."""
     allowed = {
         f"allowed_{metric.partition('@')[0]}_loss": gate.allowed_loss(metric, change.before, parity.users)

@@ -253,7 +253,7 @@ def test_named_users_in_a_history_bundle_are_refused(make, source):
 def test_a_fold_in_of_another_model_is_refused(source, tmp_path):
     folder = tmp_path / "model"
     with_fold_in(folder, source)
-    other = make_source(tmp_path / "other", dim=5).student
+    other = make_source(tmp_path / "other", dim=5).model
     with pytest.raises(ArtifactError, match="not the fold-in of this model"):
         read_fold_in(folder, other)
     (folder / "fold_in.safetensors").write_bytes(b"broken")

@@ -4,7 +4,7 @@ A gate on means does not see a single wrong number: at K = 50 an item that enter
 each no more than .02 of overlap. These checks do, and nothing overrules them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,21 +33,18 @@ _SMALLEST_HALF: Final = 2.0**-25
 
 def check_exact(found: TopLists, reference: TopLists, users: Evaluation) -> int:
     """Ids and scores must be equal for each user, else GateError. Returns the number of users."""
-    same = (found.items == reference.items).all(axis=1) & (found.scores == reference.scores).all(axis=1)
-    if not same.all():
-        row = int(np.argmin(same))
-        at = int(
-            np.argmax(
-                (found.items[row] != reference.items[row]) | (found.scores[row] != reference.scores[row])
-            )
-        )
+    differs = (found.items != reference.items) | (found.scores != reference.scores)
+    wrong = differs.any(axis=1)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        at = int(np.argmax(differs[row]))
         raise GateError(
-            f"the file is not exact: {int((~same).sum())} of {same.size} users differ from the numpy "
+            f"the file is not exact: {int(wrong.sum())} of {wrong.size} users differ from the numpy "
             f"reference, first user {users.users[row]} at rank {at + 1}: item {found.items[row, at]} "
             f"score {found.scores[row, at]}, expected item {reference.items[row, at]} "
             f"score {reference.scores[row, at]}"
         )
-    return int(same.size)
+    return int(wrong.size)
 
 
 def check_close(found: TopLists, reference: TopLists, users: Evaluation, error: float) -> None:
@@ -86,11 +83,7 @@ def check_sound(found: TopLists, users: Evaluation, n_items: int) -> None:
 
 
 def check_whole(
-    runtime: Recommends,
-    reference: Recommends,
-    questions: Sequence[Question],
-    n_items: int,
-    error: float,
+    runtime: Recommends, reference: Recommends, questions: Sequence[Question], n_items: int, error: float
 ) -> None:
     """Every item's score, not the first 50: a row that nobody's list shows is found as well. Else GateError.
 
@@ -100,14 +93,14 @@ def check_whole(
         items, scores = runtime.recommend(user, seen, n_items)
         want, right = reference.recommend(user, seen, n_items)
         if error:
-            largest = float(np.abs(right).max(initial=0))
+            allowed = error * float(np.abs(right).max(initial=0))
             wrong = difference_beyond_ties(
-                items.tolist(), scores.tolist(), want.tolist(), right.tolist(), error * largest
+                items.tolist(), scores.tolist(), want.tolist(), right.tolist(), allowed
             )
         else:
-            wrong = first_difference(items.tolist(), want.tolist()) or (
-                None if np.array_equal(scores, right) else "scores differ"
-            )
+            wrong = first_difference(items.tolist(), want.tolist())
+            if not wrong and not np.array_equal(scores, right):
+                wrong = "scores differ"
         if wrong:
             name = "a history" if user is None else f"user {user}"
             raise GateError(f"the file is not exact over the whole catalogue: at {name} {wrong}")
@@ -147,12 +140,7 @@ def check_rounding(tables: QuantizedTables, user_emb: F32, item_emb: F32) -> Non
 def check_nearest(kind: str, stored: NDArray[np.integer], wanted: F64) -> None:
     """Every stored integer must be the one nearest to ``wanted``; else GateError. Both (N, D)."""
     off = ~(np.abs(stored - wanted) <= _HALF_STEP)
-    if off.any():
-        row, column = (int(at) for at in np.argwhere(off)[0])
-        raise GateError(
-            f"{int(off.sum())} stored numbers are not what they stand for, first {kind} {row}, dimension "
-            f"{column}: {stored[row, column]} for {wanted[row, column]:.3f} steps"
-        )
+    _check_none(off, kind, lambda at: f"{stored[at]} for {wanted[at]:.3f} steps")
 
 
 def check_stored_floats(stored: F32 | F16, trained: F32, kind: str) -> None:
@@ -160,11 +148,15 @@ def check_stored_floats(stored: F32 | F16, trained: F32, kind: str) -> None:
     wanted = trained.astype(np.float64)
     allowed = np.abs(wanted) * _LOST_IN_HALF + _SMALLEST_HALF if stored.dtype == np.float16 else 0.0
     off = ~(np.abs(stored.astype(np.float64) - wanted) <= allowed)
+    _check_none(off, kind, lambda at: f"{stored[at]} for {trained[at]}")
+
+
+def _check_none(off: NDArray[np.bool_], kind: str, told: Callable[[tuple[int, int]], str]) -> None:
     if off.any():
         row, column = (int(at) for at in np.argwhere(off)[0])
         raise GateError(
             f"{int(off.sum())} stored numbers are not what they stand for, first {kind} {row}, dimension "
-            f"{column}: {stored[row, column]} for {trained[row, column]}"
+            f"{column}: {told((row, column))}"
         )
 
 

@@ -158,30 +158,14 @@ def describe(contract: Contract, user_emb: F32 | F16, item_emb: F32 | F16) -> Gr
 
 def describe_int8(contract: Contract, tables: QuantizedTables) -> Graph:
     """The request on integer tables: without item scales only the k returned scores ever become floats."""
-    if tables.item_row_scale is not None:
-        return _describe_item_scaled(contract, tables, tables.item_row_scale)
+    items, scale = tables.item_q, tables.item_row_scale
     return Graph(
         contract,
         (
             LookUp(tables.user_q),
-            ScoreAll(tables.item_q),
-            ExcludeSeen(INT32_LOWEST, contract.retired),
-            SelectTop(),
-            ScaleScores(tables.user_scale),
-        ),
-    )
-
-
-def _describe_item_scaled(contract: Contract, tables: QuantizedTables, scale: F16) -> Graph:
-    item_q = tables.item_q
-    packed = tables.item_bits == 4
-    return Graph(
-        contract,
-        (
-            LookUp(tables.user_q),
-            ScorePacked(pack_int4(item_q), item_q.shape[1]) if packed else ScoreAll(item_q),
-            ScaleItems(scale),
-            ExcludeSeen(-np.inf, contract.retired),
+            ScorePacked(pack_int4(items), items.shape[1]) if tables.item_bits == 4 else ScoreAll(items),
+            *(() if scale is None else (ScaleItems(scale),)),
+            ExcludeSeen(INT32_LOWEST if scale is None else -np.inf, contract.retired),
             SelectTop(),
             ScaleScores(tables.user_scale),
         ),

@@ -41,7 +41,7 @@ from recpress_edge.device.verify import check_answers
 from recpress_edge.records.bench import write_record
 from recpress_edge.training.cache import is_folder
 from recpress_edge.training.store import load_model
-from recpress_export.parity import Lists, rank
+from recpress_export.ranking import TopLists, rank
 from recpress_export.student import bundle_stem
 
 SCHEMA: Final = "recpress.device-table/2"
@@ -185,7 +185,7 @@ def prepare(bundles: Mapping[Way, Bundle]) -> dict[str, Any]:
     }
 
 
-def quality(found: Lists, naive: Lists, bundle: Bundle) -> dict[str, Any]:
+def quality(found: TopLists, naive: TopLists, bundle: Bundle) -> dict[str, Any]:
     """Metrics of the test users, and what their lists share with those of the naive file."""
     rows = bundle.rows()
     return {

@@ -78,12 +78,10 @@ def contract(n_items: int, dim: int, n_users: int) -> Contract:
     """Of a file that is not in any bundle."""
     return contract_for(
         recipe_named("int8-dim"),
-        model_file="model.onnx",
-        file_format="onnx",
+        "onnx",
         n_users=n_users,
         n_items=n_items,
         dim=dim,
-        tolerance=0.0,
     )
 
 

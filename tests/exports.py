@@ -14,10 +14,9 @@ from recpress_edge.artifacts.recipes import RECIPES, Recipe
 from recpress_edge.core.files import sha256_bytes, write_json
 from recpress_edge.core.metrics import judging_cutoff
 from recpress_edge.core.rng import stream
+from recpress_export.gates import Gate, HistoryGate
 from recpress_export.graph import Graph, contract_for, describe, describe_int8
-from recpress_export.history_gate import HistoryGate
-from recpress_export.parity import Gate
-from recpress_export.student import Source
+from recpress_export.student import StudentData
 
 OPEN = Gate(min_overlap=0.0, max_recall_loss=1.0, max_ndcg_loss=1.0, max_item_shift=1.0, lost_users=70)
 ANY_HISTORY = HistoryGate(max_recall_share=9.0, max_ndcg_share=9.0, lost_users=0)
@@ -76,15 +75,17 @@ def random_evaluation(n_users: int, n_items: int, purpose: str) -> Evaluation:
     return evaluation(list(range(n_users)), [sorted(d[:3]) for d in drawn], [d[3:] for d in drawn])
 
 
-def make_source(folder: Path, n_users: int = 70, n_items: int = 120, dim: int = 6, **facts: Any) -> Source:
+def make_source(
+    folder: Path, n_users: int = 70, n_items: int = 120, dim: int = 6, **facts: Any
+) -> StudentData:
     student = read_student(write_student(folder, *random_tables(n_users, n_items, dim), **facts))
     return source_of(student)
 
 
-def source_of(student: Student) -> Source:
+def source_of(student: Student) -> StudentData:
     n_users, n_items = student.n_users, student.n_items
-    return Source(
-        student=student,
+    return StudentData(
+        model=student,
         user_ids=[f"user {n}" for n in range(n_users)],
         item_ids=[f"item-{n}" for n in range(n_items)],
         valid=random_evaluation(n_users, n_items, "valid"),
@@ -103,12 +104,10 @@ def make_contract(
 ) -> Contract:
     return contract_for(
         recipe,
-        model_file=f"model.{file_format}",
-        file_format=file_format,
+        file_format,
         n_users=len(user_emb),
         n_items=len(item_emb),
         dim=user_emb.shape[1],
-        tolerance=0.0,
     )
 
 
@@ -125,7 +124,7 @@ def with_fold_in(folder, source):
     from recpress_edge.distill.fold_in import FoldIn as Learned
     from recpress_edge.distill.fold_in import save_fold_in
 
-    rng, student = stream(0, "test fold-in"), source.student
+    rng, student = stream(0, "test fold-in"), source.model
     learned = Learned(
         rng.standard_normal((student.n_items, student.dim), np.float32),
         rng.standard_normal(student.dim, np.float32),

@@ -13,7 +13,7 @@ from recpress_edge.core.units import format_bytes, format_share
 from recpress_edge.training.usage import describe_cost
 
 Update = Callable[..., None]
-"""``(done, total, note="", spent=None)``; ``spent``: seconds that ``done`` took, some of them in a run before."""
+"""``(done, total, note="", spent=None)``; ``spent``: seconds that ``done`` took, also in runs before."""
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.metrics import DEFAULT_CUTOFF
 from recpress_edge.core.units import format_bytes
 from recpress_edge.jobs.export import ExportPlan, ExportRequest, ExportResult
-from recpress_export.parity import Parity
+from recpress_export.compare import Parity
 from recpress_export.profiles import stored_text
 
 

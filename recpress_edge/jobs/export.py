@@ -1,6 +1,5 @@
 """A student as a bundle: make what is missing, then write, check and publish."""
 
-import functools
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,7 +11,7 @@ from recpress_edge.artifacts.bundle import Evaluation
 from recpress_edge.artifacts.contract import ALL_USERS, HISTORY
 from recpress_edge.artifacts.fold_in import read_fold_in
 from recpress_edge.artifacts.formats import DEFAULT
-from recpress_edge.artifacts.model_folder import Student, read_student
+from recpress_edge.artifacts.model_folder import read_student
 from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.metrics import RECALL_DEFINITION
@@ -33,16 +32,18 @@ from recpress_edge.jobs.train import warning_of_ensembles
 from recpress_edge.training import cache
 from recpress_edge.training.cache import Step, TrainOptions, asked_teacher, is_folder, plan_steps
 from recpress_edge.training.store import OF_A_USER, load_model
-from recpress_export import parity
-from recpress_export.history_gate import load_history_gate
+from recpress_export.build import build
+from recpress_export.gates import load_gate, load_history_gate
 from recpress_export.networks.recipes import check_network, check_route, choose_recipe
-from recpress_export.networks.student import Kind, network_kind, read_network
-from recpress_export.package import Exported, Fill, check_target, export_bundle
+from recpress_export.networks.student import network_kind, read_network
 from recpress_export.profiles import check_profile, profile_name, user_index
-from recpress_export.student import NetworkSource, Source, bundle_name
-from recpress_export.subjects.history import HistoryFill
-from recpress_export.subjects.network import export_network
-from recpress_export.subjects.single_user import SingleUserFill
+from recpress_export.publish import Exported, check_target
+from recpress_export.student import StudentData, bundle_name
+from recpress_export.subjects import Subject
+from recpress_export.subjects.all_users import AllUsers
+from recpress_export.subjects.history import History
+from recpress_export.subjects.network import traced_network
+from recpress_export.subjects.single_user import SingleUser
 
 FLOAT_BYTES: Final = 4
 
@@ -130,7 +131,7 @@ class _NamedStudent:
     data: str
     folder: Path | None
     """The model's folder where the student was given by folder, not by name."""
-    network: Kind | None
+    network: str | None
     """The network that it is; None for two tables."""
 
 
@@ -203,7 +204,15 @@ class ExportPlan:
                 warning_of_ensembles(on_event),
             ).folder
         )
-        return ExportResult(self, _write(self, data, folder, on_event))
+        exported = build(
+            _subject(self, data, folder, on_event),
+            self.recipe,
+            self.target,
+            gate=load_gate(self.recipe.name),
+            force=request.force,
+            on_update=advance(on_event, "parity"),
+        )
+        return ExportResult(self, exported)
 
     def _options(self) -> TrainOptions:
         request = self.request
@@ -258,39 +267,24 @@ class ExportResult:
         }
 
 
-def _write(plan: ExportPlan, data: Dataset, folder: Path, on_event: OnEvent) -> Exported:
-    """The one call into the exporter: the bundle of the model in ``folder``."""
-    if plan.student.network:
-        _set_threads(plan)
-        network = read_network(folder)
-        write = functools.partial(
-            export_network, NetworkSource(student=network, **_source(plan, data, folder, network.facts))
-        )
-    else:
-        student = read_student(folder)
-        source = Source(student=student, **_source(plan, data, folder, student.facts))
-        write = functools.partial(export_bundle, source, fill=_fill(plan, data, folder, student, on_event))
-    return write(
-        plan.recipe,
-        plan.target,
-        gate=parity.load_gate(plan.recipe.name),
-        force=plan.request.force,
-        update=advance(on_event, "parity"),
-    )
-
-
 def _set_threads(plan: ExportPlan) -> None:
     import torch  # not for two tables of all users
 
     torch.set_num_threads(plan.request.threads)
 
 
-def _fill(plan: ExportPlan, data: Dataset, folder: Path, student: Student, on_event: OnEvent) -> Fill | None:
-    """What fills the bundle of two tables; the fold-in of a history bundle is learned first, if missing."""
+def _subject(plan: ExportPlan, data: Dataset, folder: Path, on_event: OnEvent) -> Subject[Any]:
+    """What the bundle answers from: the model in ``folder``; a history's fold-in is learned, if missing."""
+    if plan.student.network:
+        _set_threads(plan)
+        network = read_network(folder)
+        return traced_network(StudentData(model=network, **_facts(plan, data, folder, network.facts)))
+    student = read_student(folder)
+    source = StudentData(model=student, **_facts(plan, data, folder, student.facts))
     if plan.request.user is not None:
-        return SingleUserFill(plan.request.user)
+        return SingleUser(source, plan.request.user)
     if plan.profile != HISTORY:
-        return None
+        return AllUsers(source)
     _set_threads(plan)
     from recpress_edge.distill.fold_in import ensure_fold_in  # torch
 
@@ -298,10 +292,10 @@ def _fill(plan: ExportPlan, data: Dataset, folder: Path, student: Student, on_ev
     if ensure_fold_in(folder, student.user_emb, student.item_emb, data.train, made_from):
         where = folder / "fold_in.safetensors"
         on_event(Note(f"learned    a history table for {student.name}   {where}"))
-    return HistoryFill(read_fold_in(folder, student), load_history_gate())
+    return History(source, read_fold_in(folder, student), load_history_gate())
 
 
-def _source(plan: ExportPlan, data: Dataset, folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
+def _facts(plan: ExportPlan, data: Dataset, folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
     """What an export starts from, besides the student; ``facts`` are the student's model.json."""
     if facts["dataset"]["digest"] != data.digest():
         raise ConfigError(

@@ -26,7 +26,7 @@ from recpress_edge.jobs.export import ExportRequest, ExportResult
 from recpress_edge.training.cache import TrainOptions, is_folder, plan_steps
 from recpress_edge.training.store import METADATA, is_complete
 from recpress_export.networks.recipes import NETWORK_RECIPES, choose_recipe
-from recpress_export.networks.student import Kind, network_kind
+from recpress_export.networks.student import network_kind
 
 DONE: Final = "done"
 UNCHANGED: Final = "unchanged"
@@ -221,7 +221,7 @@ class RowRequest:
             return replace(row, reason=f"internal error: {type(error).__name__}: {error}")
 
 
-def _network_of(asked: ExportRequest) -> Kind | None:
+def _network_of(asked: ExportRequest) -> str | None:
     """The network that a student is; None for two tables, and for a folder that cannot be read."""
     if not is_folder(asked.student):
         return parse_name(asked.student).entry.network

@@ -24,7 +24,7 @@ def test_every_module_has_a_judge():
 def test_packages_are_named_and_emulators_left_out():
     found = modules_of(ROOT)
     assert {"recpress_edge/core/metrics.py", "device_bench/state.py"} < set(found)
-    assert "export/recpress_export/package.py" in found
+    assert "export/recpress_export/build.py" in found
     assert not [path for path in found if "emulation" in path or path.endswith("__init__.py")]
 
 

@@ -70,6 +70,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "measure its recall; an all-users bundle always holds them",
     )
     parser.add_argument(
+        "--titles",
+        type=Path,
+        metavar="FILE",
+        help="table of item ids and titles, CSV or TSV, that travel in the bundle and are shown with answers",
+    )
+    parser.add_argument(
         "--out",
         type=Path,
         metavar="DIR",

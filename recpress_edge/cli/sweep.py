@@ -76,7 +76,7 @@ def _request(args: argparse.Namespace) -> SweepRequest:
         for flag in SWEEP_FLAGS
         if getattr(args, flag) is not None
     }
-    kept = ("data", "seed", "force", "device", "threads", "work")
+    kept = ("data", "seed", "titles", "force", "device", "threads", "work")
     return SweepRequest(**{flag: getattr(args, flag) for flag in kept}, **listed)
 
 

@@ -1,51 +1,31 @@
 """A student as a bundle: make what is missing, then write, check and publish."""
 
 import shlex
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from recpress_edge.artifacts import formats
-from recpress_edge.artifacts.bundle import Evaluation
-from recpress_edge.artifacts.contract import ALL_USERS, HISTORY
-from recpress_edge.artifacts.fold_in import read_fold_in
+from recpress_edge.artifacts.contract import ALL_USERS
 from recpress_edge.artifacts.formats import DEFAULT
-from recpress_edge.artifacts.model_folder import read_student
 from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.core.metrics import RECALL_DEFINITION
-from recpress_edge.core.progress import Note, OnEvent, advance, silent
-from recpress_edge.data.holdout import (
-    Split,
-    dataset_cutoff,
-    history_holdout,
-    history_rule,
-    holdout,
-    masking_rule,
-    sequence_holdout,
-)
-from recpress_edge.data.interactions import Dataset
+from recpress_edge.core.progress import OnEvent, advance, silent
+from recpress_edge.data.titles import read_titles
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.data import load_data
+from recpress_edge.jobs.subject import SubjectSource
 from recpress_edge.jobs.train import warning_of_ensembles
 from recpress_edge.training import cache
 from recpress_edge.training.cache import Step, TrainOptions, asked_teacher, is_folder, plan_steps
 from recpress_edge.training.store import OF_A_USER, load_model
 from recpress_export.build import build
-from recpress_export.gates import load_gate, load_history_gate
+from recpress_export.gates import load_gate
 from recpress_export.networks.recipes import check_network, check_route, choose_recipe
-from recpress_export.networks.student import network_kind, read_network
+from recpress_export.networks.student import network_kind
 from recpress_export.profiles import check_profile, profile_name, user_index
 from recpress_export.publish import Exported, check_target
-from recpress_export.student import StudentData, bundle_name
-from recpress_export.subjects import Subject
-from recpress_export.subjects.all_users import AllUsers
-from recpress_export.subjects.history import History
-from recpress_export.subjects.network import traced_network
-from recpress_export.subjects.single_user import SingleUser
-
-FLOAT_BYTES: Final = 4
+from recpress_export.student import bundle_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +44,8 @@ class ExportRequest:
     user: str | None = None
     """External id of the one user of a single-user bundle."""
     with_evaluation: bool = False
+    titles: Path | None = None
+    """A table of item ids and titles, which then travel in the bundle."""
     out: Path | None = None
     force: bool = False
     device: str = "cpu"
@@ -89,6 +71,8 @@ class ExportRequest:
             )
         # What it needs is missing: said now, not after the training.
         formats.writer_of(self.format)
+        if self.titles and not self.titles.is_file():
+            raise ConfigError(f"--titles {self.titles}: no such file")
         if named.network:
             check_route(self.format)
         plan = ExportPlan(self, named, recipe, profile)
@@ -176,6 +160,8 @@ class ExportPlan:
             user = [] if request.user is None else ["--user", shlex.quote(request.user)]
             rows = ["--with-evaluation"] if self.ships_rows else []
             words += ["--profile", self.profile, *user, *rows]
+        if request.titles:
+            words += ["--titles", shlex.quote(request.titles.name)]
         return " ".join(["recpress-edge export", *words])
 
     def steps(self, on_event: OnEvent = silent) -> list[Step]:
@@ -192,6 +178,7 @@ class ExportPlan:
         data = load_data(student.data, request.work, on_event)
         if request.user is not None:
             user_index(request.user, data.user_ids)  # before anything is trained
+        titles = read_titles(request.titles, data.item_ids) if request.titles else None
         folder = (
             student.folder
             or cache.ensure_model(
@@ -205,7 +192,7 @@ class ExportPlan:
             ).folder
         )
         exported = build(
-            _subject(self, data, folder, on_event),
+            self._source(folder, titles).load(data, on_event),
             self.recipe,
             self.target,
             gate=load_gate(self.recipe.name),
@@ -213,6 +200,19 @@ class ExportPlan:
             on_update=advance(on_event, "parity"),
         )
         return ExportResult(self, exported)
+
+    def _source(self, folder: Path, titles: tuple[str, ...] | None) -> SubjectSource:
+        return SubjectSource(
+            folder=folder,
+            network=self.student.network,
+            profile=self.profile,
+            user=self.request.user,
+            file_format=self.request.format,
+            command=self.command,
+            ships_rows=self.ships_rows,
+            titles=titles,
+            threads=self.request.threads,
+        )
 
     def _options(self) -> TrainOptions:
         request = self.request
@@ -265,63 +265,3 @@ class ExportResult:
             "chain": bundle.quality["chain"],
             "selftest_users": len(bundle.selftest().users),
         }
-
-
-def _set_threads(plan: ExportPlan) -> None:
-    import torch  # not for two tables of all users
-
-    torch.set_num_threads(plan.request.threads)
-
-
-def _subject(plan: ExportPlan, data: Dataset, folder: Path, on_event: OnEvent) -> Subject[Any]:
-    """What the bundle answers from: the model in ``folder``; a history's fold-in is learned, if missing."""
-    if plan.student.network:
-        _set_threads(plan)
-        network = read_network(folder)
-        return traced_network(StudentData(model=network, **_facts(plan, data, folder, network.facts)))
-    student = read_student(folder)
-    source = StudentData(model=student, **_facts(plan, data, folder, student.facts))
-    if plan.request.user is not None:
-        return SingleUser(source, plan.request.user)
-    if plan.profile != HISTORY:
-        return AllUsers(source)
-    _set_threads(plan)
-    from recpress_edge.distill.fold_in import ensure_fold_in  # torch
-
-    made_from = {"seed": student.seed, "model_sha256": student.sha256, "dataset_sha256": data.digest()}
-    if ensure_fold_in(folder, student.user_emb, student.item_emb, data.train, made_from):
-        where = folder / "fold_in.safetensors"
-        on_event(Note(f"learned    a history table for {student.name}   {where}"))
-    return History(source, read_fold_in(folder, student), load_history_gate())
-
-
-def _facts(plan: ExportPlan, data: Dataset, folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What an export starts from, besides the student; ``facts`` are the student's model.json."""
-    if facts["dataset"]["digest"] != data.digest():
-        raise ConfigError(
-            f"{folder} was trained on another split than the {data.name!r} here: its digest differs"
-        )
-    width: int | None = (facts.get("teacher") or {}).get("table_width")
-    rows = {split: _evaluation(plan, data, split) for split in ("valid", "test")}
-    return {
-        "user_ids": data.user_ids,
-        "item_ids": data.item_ids,
-        **{split: users for split, (users, _) in rows.items()},
-        "licence": data.licence,
-        "definition": {split: f"{RECALL_DEFINITION}, {rule}" for split, (_, rule) in rows.items()},
-        "teacher_bytes": width and FLOAT_BYTES * width * (data.n_users + data.n_items),
-        "item_counts": data.train.item_counts(),
-        "cutoff": dataset_cutoff(data),
-        "command": plan.command,
-        "ships_rows": plan.ships_rows,
-        "file_format": plan.request.format,
-    }
-
-
-def _evaluation(plan: ExportPlan, data: Dataset, split: Split) -> tuple[Evaluation, str]:
-    """Held-out rows and their rule; a history file masks exactly what its user vector is made from."""
-    if plan.profile != HISTORY:
-        return holdout(data, split), masking_rule(data, split)
-    if plan.student.network:
-        return sequence_holdout(data, split), f"{history_rule(split)}, in the order of time"
-    return history_holdout(data, split), history_rule(split)

@@ -106,6 +106,7 @@ class SweepRequest:
     """None: each student takes all of its family."""
     seed: int = 0
     data: str = "synthetic"
+    titles: Path | None = None
     force: bool = False
     device: str = "cpu"
     threads: int = 1
@@ -172,6 +173,7 @@ class SweepRequest:
             student=name if is_folder(name) else str(parse_name(name)),
             seed=0 if is_folder(name) else seed,
             data=self.data,
+            titles=self.titles,
             force=self.force,
             device=self.device,
             threads=self.threads,

@@ -13,7 +13,7 @@ from device_bench.run import gate_warnings
 from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.cli import EXTRA_OF, build_parser, main
-from recpress_edge.core.errors import ConfigError, GateError, RecPressError, StorageError
+from recpress_edge.core.errors import ConfigError, DataError, GateError, RecPressError, StorageError
 from recpress_edge.core.progress import TrainingEvent
 from recpress_edge.data import resolve
 from recpress_edge.data.synthetic import synthetic
@@ -231,6 +231,26 @@ def test_a_missing_package_is_said_before_anything_is_trained(run, trained, monk
         run("--student", "htd_dim10", "--format", "tflite")
     assert trained == []
     assert EXTRA_OF["flatbuffers"] == EXTRA_OF["ai_edge_litert"] == "tflite"
+
+
+def test_titles_travel_in_the_bundle(run, trained, data, tmp_path):
+    table = tmp_path / "titles.csv"
+    table.write_text(f"id,title\n{data.item_ids[2]},Two\n{data.item_ids[0]},Zero\n")
+    assert run("--student", "htd_dim10", "--int8", "--titles", str(table)) == 0
+    bundle = open_bundle(tmp_path / "dist" / "htd_dim10-int8")
+    written = (bundle.folder / "titles.txt").read_text().splitlines()
+    assert (len(written), written[:3]) == (data.n_items, ["Zero", "", "Two"])
+    assert "titles.txt" in bundle.files
+    assert bundle.provenance["command"].endswith("--recipe int8-dim --titles titles.csv")
+
+
+def test_titles_are_read_before_anything_is_trained(run, trained, tmp_path):
+    with pytest.raises(ConfigError, match="no such file"):
+        run("--student", "htd_dim10", "--titles", str(tmp_path / "none.csv"))
+    (tmp_path / "titles.csv").write_text("nobody,knows it\n")
+    with pytest.raises(DataError, match="1 of 1 ids are no items"):
+        run("--student", "htd_dim10", "--titles", str(tmp_path / "titles.csv"))
+    assert trained == []
 
 
 def test_dry_run_writes_nothing(run, data, tmp_path, capsys, monkeypatch):

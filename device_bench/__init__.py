@@ -5,5 +5,5 @@ import os
 # onnxruntime 1.29 and later start vendor telemetry unless this is set before it loads.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
-DEVICE_PARTS = ("core", "device")
+DEVICE_PARTS = ("core", "artifacts", "records", "device")
 """Packages of recpress_edge that a board needs beside this one."""

@@ -12,10 +12,10 @@ from typing import Any, Final, Generic, TypeVar
 import numpy as np
 
 from device_bench.contention import Counts, MachineWatch, Watch, total
-from device_bench.memory import process_memory
 from device_bench.options import paced_queries
 from recpress_edge.artifacts.bundle import Contract, Evaluation
 from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.memory import process_memory
 from recpress_edge.core.metrics import (
     CUTOFFS,
     RECALL_DEFINITION,

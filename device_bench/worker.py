@@ -33,8 +33,8 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
 
     # The same for every kind: the idle process must hold what the others hold, except the model.
     from device_bench import measure
-    from device_bench.memory import process_memory
     from recpress_edge.artifacts.bundle import Contract
+    from recpress_edge.core.memory import process_memory
 
     job = measure.Job(**{**request["job"], "contract": Contract(**request["job"]["contract"])})
     match request["kind"]:

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from recording import recorded
 
 from device_bench.contention import total
-from device_bench.device import device_facts, software_facts
+from device_bench.hardware import device_facts, software_facts
 from device_bench.measure import BlockTimer, no_garbage_collection
 from recpress_edge.artifacts.bundle import Contract
 from recpress_edge.artifacts.quantize import QuantizedTables, quantize_int8_dim

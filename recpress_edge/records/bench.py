@@ -288,6 +288,11 @@ def record_text(record: Mapping[str, Any]) -> str:
     return compact + "\n"
 
 
+def timestamp() -> str:
+    """This moment as records state it: '2026-11-20T10:00:00Z'."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def add_record(runs: Path, record: Mapping[str, Any]) -> Path:
     """Write a record as ``<runs>/<device>/<utc>-<bundle-sha8>.json``, with -2, -3 where others have the name.
 

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from phone_log import PhoneLog, parse_log
 
-from device_bench.device import cpu_facts, device_id, parse_cpuinfo
+from device_bench.hardware import cpu_facts, device_id, parse_cpuinfo
 from device_bench.lanes.checks import check_returned
-from device_bench.options import Protocol
-from device_bench.run import artifact_facts, gate_warnings
+from device_bench.record import artifact_facts, gate_warnings
+from device_bench.settings import Protocol
 from device_bench.show import record_lines
 from device_bench.state import read_state, state_warnings, throttle_reasons
 from device_bench.validity import headline_reasons, judge

@@ -14,14 +14,14 @@ import pytest
 from exports import make_source
 from published import validator
 
-from device_bench.measure import ranking_quality
+from device_bench.quality import ranking_quality
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.device.verify import verify_bundle
 from recpress_edge.records.bench import read_record
 from recpress_export.package import export_bundle
 from recpress_export.parity import Gate
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 QUICK = ["--seconds", "0.05", "--queries", "100", "--processes", "1", "--pause", "0"]
 
 

@@ -132,7 +132,6 @@ def doubt(name: str, samples: Sequence[int], q: int, counts: Counts) -> str | No
 
 
 def headline_reasons(verdicts: Mapping[str, SeriesVerdict]) -> list[str]:
-    """Why a run is unfit for the headline, which is the query's; empty when it is fit."""
-    series, needed = HEADLINE
-    one = verdicts[series]
-    return [] if set(needed) <= set(one.trusted) else [f"{series}: {reason}" for reason in one.reasons]
+    """Why the query's median, without which a run is not valid, cannot be relied on; empty when it can."""
+    one = verdicts[HEADLINE]
+    return [] if one.valid else [f"{HEADLINE}: {reason}" for reason in one.reasons]

@@ -227,6 +227,17 @@ def test_no_figure_is_shown_that_cannot_be_relied_on():
     assert "doubtful   load: loaded: the process waited" in lines
 
 
+def test_every_reason_for_which_a_figure_is_withheld_is_told():
+    record = make_record()
+    record["validity"]["query"] = judged(50, 90, reasons=("p95 is not settled", "p99 is not settled"))
+    lines = record_lines(record)
+    assert [line for line in lines if line.startswith("doubtful")] == [
+        "doubtful   query: p95 is not settled",
+        "doubtful   query: p99 is not settled",
+    ]
+    assert "basis      measured; valid" in lines
+
+
 def test_a_headline_without_its_reasons_twice():
     record = make_record(reasons=("query: loaded: x",))
     record["validity"]["query"] = judged(reasons=("loaded: x",))

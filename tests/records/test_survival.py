@@ -17,13 +17,13 @@ from recpress_edge.records.survival import (
 )
 
 
-def make_survival(outcome=SURVIVED, stage=None, **changes):
+def make_survival(outcome=SURVIVED, stage=None, *, created="2026-11-24T18:00:00Z", on="limit", **changes):
     bench = make_record()
     facts = {"detail": "served every query", "peak_bytes": 90_000_000, "oom_kills": 0}
     return survival_record(
         SurvivalResult(outcome, stage, **(facts | changes)),
-        created="2026-11-24T18:00:00Z",
-        on="limit",
+        created=created,
+        on=on,
         limit={"memory_bytes": 2**28, "cpus": 0.5, "how": "cgroup v1"},
         sections={name: bench[name] for name in ("artifact", "device", "protocol")},
     )

@@ -24,11 +24,11 @@ from latency_ratio import Protocol as RatioProtocol
 from latency_ratio import queries, ratio_interval, time_in_turn
 from recording import command_line, recorded
 
-from device_bench.device import device_facts, software_facts
-from device_bench.measure import BlockTimer, ranking_metrics
-from device_bench.options import TIMEOUT_S, Protocol
-from device_bench.process import run_worker
-from device_bench.run import job_of
+from device_bench.hardware import device_facts, software_facts
+from device_bench.measure import BlockTimer
+from device_bench.process import measurement_of, run_worker
+from device_bench.quality import ranking_metrics
+from device_bench.settings import TIMEOUT_S, Protocol
 from recpress_edge.artifacts.bundle import Bundle, open_bundle
 from recpress_edge.cli import main as recpress_edge
 from recpress_edge.cli.common import table
@@ -199,7 +199,7 @@ def quality(found: TopLists, naive: TopLists, bundle: Bundle) -> dict[str, Any]:
 
 def memory(way: Way, bundle: Bundle) -> list[int]:
     """Peak resident memory over that of the idle runtime, in fresh processes."""
-    job = job_of(bundle.folder, bundle, Protocol(queries=200, delegate=way.delegate))
+    job = measurement_of(bundle.folder, bundle, Protocol(queries=200, delegate=way.delegate))
     grown = []
     for _ in range(MEMORY_PROCESSES):
         idle = run_worker("idle", job, TIMEOUT_S)["idle"]["vm_hwm"]

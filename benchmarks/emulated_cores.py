@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from device_bench.__main__ import main as device_bench
-from device_bench.device import device_facts
+from device_bench.hardware import device_facts
 from recpress_edge.artifacts.bundle import Bundle, open_bundle
 from recpress_edge.cli.common import table
 from recpress_edge.core.errors import RecPressError

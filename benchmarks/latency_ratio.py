@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_bench.contention import total
-from device_bench.device import device_facts, software_facts
+from device_bench.hardware import device_facts, software_facts
 from device_bench.measure import DISTINCT_QUERIES, BlockTimer, no_garbage_collection
 from recpress_edge.artifacts.bundle import EVALUATION_FILE, Bundle, open_bundle
 from recpress_edge.artifacts.formats import FORMATS

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from recording import command_line
 from torch import Tensor, nn
 
-from device_bench.device import device_facts, software_facts
+from device_bench.hardware import device_facts, software_facts
 from device_bench.measure import BlockTimer
 from recpress_edge.artifacts.bundle import Evaluation
 from recpress_edge.artifacts.contract import Contract

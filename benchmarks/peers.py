@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from recording import recorded
 
-from device_bench.device import device_facts, software_facts
+from device_bench.hardware import device_facts, software_facts
 from device_bench.measure import BlockTimer
 from recpress_edge.artifacts.bundle import EVALUATION_FILE, Bundle, open_bundle
 from recpress_edge.cli.common import table

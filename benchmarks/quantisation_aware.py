@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from device_bench.device import device_facts
+from device_bench.hardware import device_facts
 from recpress_edge.artifacts.quantize import quantize
 from recpress_edge.artifacts.recipes import recipe_named
 from recpress_edge.cli.common import table

@@ -27,15 +27,15 @@ from numpy.typing import NDArray
 from recording import recorded
 
 from device_bench.contention import total
-from device_bench.device import device_facts, software_facts
+from device_bench.hardware import device_facts, software_facts
 from device_bench.measure import BlockTimer, no_garbage_collection
-from device_bench.memory import process_memory
 from recpress_edge.artifacts.bundle import Contract
 from recpress_edge.artifacts.quantize import QuantizedTables, quantize_int8_dim
 from recpress_edge.artifacts.recipes import recipe_named
 from recpress_edge.cli.common import table
 from recpress_edge.core.errors import ArtifactError, RecPressError
 from recpress_edge.core.files import write_json
+from recpress_edge.core.memory import process_memory
 from recpress_edge.core.rng import stream
 from recpress_edge.core.units import format_bytes, format_ns
 from recpress_edge.device.onnx_runtime import Feed, OnnxRuntime, import_onnxruntime

@@ -21,7 +21,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from recording import recorded
 
-from device_bench.device import device_facts, software_facts
+from device_bench.hardware import device_facts, software_facts
 from recpress_edge.artifacts.bundle import Bundle, Evaluation, open_bundle
 from recpress_edge.artifacts.model_folder import Student, read_student
 from recpress_edge.artifacts.quantize import quantize, stored_floats

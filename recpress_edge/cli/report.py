@@ -214,8 +214,10 @@ def _figures(section: Section) -> dict[str, list[str]]:
         section.metric: [recall(p.recall.mean) for p in points],
         f"NDCG@{section.cutoff}": [recall(p.ndcg) for p in points],
         "file": [format_bytes(p.file_bytes.mean) for p in points],
-        "p95": [form(p.p95_ns.mean) for p in points],
     }
+    if not all(p.p95_ns for p in points):
+        shown["p50"] = [form(p.p50_ns.mean) for p in points]
+    shown["p95"] = [form(p.p95_ns.mean) if p.p95_ns else NONE for p in points]
     if any(p.paced_p95_ns for p in points):
         shown["paced p95"] = [form(p.paced_p95_ns.mean) if p.paced_p95_ns else NONE for p in points]
     shown["memory"] = [format_bytes(p.span(memory).mean) for p in points]
@@ -248,7 +250,7 @@ def _facts(found: _Found) -> dict[str, Any]:
                         "file_bytes": p.point.file_bytes.mean,
                         "runtime": p.point.first.runtime,
                         f"p50_{unit}": p.point.p50_ns.mean,
-                        f"p95_{unit}": p.point.p95_ns.mean,
+                        f"p95_{unit}": p.point.p95_ns.mean if p.point.p95_ns else None,
                         f"paced_p95_{unit}": p.point.paced_p95_ns.mean if p.point.paced_p95_ns else None,
                         "model_memory_bytes": p.point.model_bytes.mean,
                         "peak_memory_bytes": p.point.cost.peak_bytes,

@@ -9,7 +9,7 @@ import pytest
 from exports import random_tables
 from jsonschema import Draft202012Validator
 
-from device_bench.run import gate_warnings
+from device_bench.record import gate_warnings
 from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.cli import EXTRA_OF, build_parser, main

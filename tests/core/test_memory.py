@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from device_bench.memory import process_memory
+from recpress_edge.core.memory import PeakMemory, process_memory
 
 
 def test_fields_are_read_in_bytes(tmp_path):
@@ -24,7 +24,7 @@ def test_an_old_kernel_tells_nothing(tmp_path):
 
 def test_peak_stays_and_held_memory_falls():
     code = (
-        "from device_bench.memory import process_memory as m\n"
+        "from recpress_edge.core.memory import process_memory as m\n"
         "a = m(); block = b'x' * 2**26; b = m(); del block; c = m()\n"
         "print(a['vm_hwm'], b['vm_hwm'], c['vm_hwm'], a['pss_anon'], b['pss_anon'], c['pss_anon'])"
     )
@@ -34,3 +34,26 @@ def test_peak_stays_and_held_memory_falls():
     assert hwm_c > hwm_b - 2**20  # the peak stays; the kernel's own counters lag by some pages
     assert pss_b - pss_a > 0.9 * 2**26
     assert pss_c - pss_a < 0.1 * 2**26
+
+
+def test_increase_is_peak_less_what_was_held(tmp_path):
+    status = tmp_path / "status"
+    status.write_text("VmHWM:\t 900 kB\nVmRSS:\t 300 kB\n")
+    memory = PeakMemory(tmp_path)
+    assert (tmp_path / "clear_refs").read_text() == "5"
+    status.write_text("VmHWM:\t 1000 kB\nVmRSS:\t 400 kB\n")
+    assert memory.increase_bytes() == 700 * 1024
+
+
+def test_a_kernel_that_does_not_tell(tmp_path):
+    assert PeakMemory(tmp_path / "absent").increase_bytes() is None
+
+
+def test_what_was_freed_before_does_not_count():
+    code = (
+        "from recpress_edge.core.memory import PeakMemory\n"
+        "block = b'x' * 2**27; del block; memory = PeakMemory()\n"
+        "block = b'x' * 2**25; del block; print(memory.increase_bytes())"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert 0.9 * 2**25 < int(out) < 2**26

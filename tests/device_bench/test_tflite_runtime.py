@@ -14,7 +14,7 @@ import pytest
 from exports import make_source
 from published import validator
 
-from device_bench.measure import ranking_quality
+from device_bench.quality import ranking_quality
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.device.verify import verify_bundle
 from recpress_edge.records.bench import read_record
@@ -22,7 +22,7 @@ from recpress_export.build import build
 from recpress_export.gates import Gate
 from recpress_export.subjects.all_users import AllUsers
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 QUICK = ["--seconds", "0.05", "--queries", "100", "--processes", "1", "--pause", "0"]
 
 

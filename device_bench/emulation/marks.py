@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from device_bench.measure import Job, no_garbage_collection
+from device_bench.measure import Measurement, no_garbage_collection
 from recpress_edge.core.rng import stream
 
 MARK = 0x5EED
 WARMUP = 3
 
 
-def marked_queries(job: Job) -> dict[str, Any]:
+def marked_queries(job: Measurement) -> dict[str, Any]:
     """Ask ``job.queries`` seeded queries (any user, up to 32 seen items) with a mark before and after each.
 
     The first WARMUP are not reported: the caches are empty then.

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from device_bench.kernel_files import integer_of, text_of
 from recpress_edge.core.errors import RecPressError
+from recpress_edge.core.memory import PROC, integer_of, text_of
 from recpress_edge.device.process import Enclosure
 
 # A long period makes a share of a CPU a long pause: at 20 % and the kernel's 100 ms, p99 becomes 81 ms.
@@ -111,7 +111,7 @@ class Cgroup:
 
 
 @contextlib.contextmanager
-def open_box(limit: Limit, proc: Path = Path("/proc")) -> Iterator[Box]:
+def open_box(limit: Limit, proc: Path = PROC) -> Iterator[Box]:
     """A box with these limits; LimitError names everything that is missing for one."""
     groups, missing = plan_cgroups(limit, proc)
     if groups:

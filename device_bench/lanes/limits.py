@@ -1,24 +1,25 @@
 """--limit: does the bundle survive within so much memory and CPU? Robustness only, never a latency."""
 
-import datetime
 import re
 from pathlib import Path
 from typing import Any, Final
 
-from device_bench.cgroups import LEAST_CPUS, Box, Limit, open_box
-from device_bench.device import device_facts
-from device_bench.options import Protocol
-from device_bench.process import run_worker
-from device_bench.run import Report, artifact_facts, job_of, open_for_run
+from device_bench.hardware import device_facts
+from device_bench.lanes.cgroups import LEAST_CPUS, Box, Limit, open_box
+from device_bench.process import measurement_of, open_for_run, run_worker
+from device_bench.record import artifact_facts
+from device_bench.settings import Protocol
 from recpress_edge.core.errors import ConfigError, unknown_name
+from recpress_edge.core.progress import Note, OnEvent
 from recpress_edge.core.units import format_ns, parse_size
 from recpress_edge.device.process import WorkerError, WorkerKilledError, WorkerMemoryError, WorkerTimeoutError
-from recpress_edge.records.bench import summarise
+from recpress_edge.records.bench import summarise, timestamp
 from recpress_edge.records.survival import (
     CRASHED,
     OUT_OF_MEMORY,
     SURVIVED,
     TIMED_OUT,
+    SurvivalResult,
     limit_text,
     survival_record,
 )
@@ -60,20 +61,19 @@ def _memory(text: str) -> int:
 
 
 def run_limited(
-    folder: Path, protocol: Protocol, limit: Limit, report: Report, command: str
+    folder: Path, protocol: Protocol, limit: Limit, on_event: OnEvent, command: str
 ) -> dict[str, Any]:
-    """Put each kind of measuring process into the box once, and say how it ended.
+    """Put each kind of measuring process into the box once, and record how it ended.
 
-    Returns a record of schema ``recpress.survival/1``. The
-    bench itself stays outside, so that it can tell. Raises what a faulty bundle deserves.
+    Returns a record of schema ``recpress.survival/1``. The bench itself stays outside the box, so that it can
+    report. Raises the error of a faulty bundle.
     """
     bundle = open_for_run(folder, protocol)
-    job = job_of(folder, bundle, protocol)
-    created = datetime.datetime.now(datetime.UTC)
-    outcome, at, detail = SURVIVED, None, ""
+    job, created = measurement_of(folder, bundle, protocol), timestamp()
+    most, outcome, at, detail = limit_text(limit.memory_bytes, limit.cpus), SURVIVED, None, ""
     with open_box(limit) as box:
         for stage in STAGES:
-            report(f"{bundle.name}: {stage} within {limit_text(limit.memory_bytes, limit.cpus)} ({box.how})")
+            on_event(Note(f"{bundle.name}: {stage} within {most} ({box.how})"))
             try:
                 answer = run_worker(stage, job, protocol.timeout_s, box.enclosure)
             except WorkerError as error:
@@ -81,25 +81,17 @@ def run_limited(
                 break
         else:
             detail = _served(answer["latency_ns"]["query"])
-        usage, how = box.usage(), box.how
+        usage = box.usage()
     return survival_record(
-        created=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        SurvivalResult(outcome, at, detail, usage.peak_bytes, usage.oom_kills),
+        created=created,
         on="limit",
-        limit={"memory_bytes": limit.memory_bytes, "cpus": limit.cpus, "how": how},
-        outcome=outcome,
-        stage=at,
-        detail=detail,
-        artifact=artifact_facts(bundle),
-        device=device_facts(),
-        protocol={
-            "threads": protocol.threads,
-            "k": job.k,
-            "queries": protocol.queries,
-            "seed": protocol.seed,
-            "command": command,
+        limit={"memory_bytes": limit.memory_bytes, "cpus": limit.cpus, "how": box.how},
+        sections={
+            "artifact": artifact_facts(bundle),
+            "device": device_facts(),
+            "protocol": protocol.facts(bundle.contract.n_items, command),
         },
-        peak_bytes=usage.peak_bytes,
-        oom_kills=usage.oom_kills,
     )
 
 

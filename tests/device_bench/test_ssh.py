@@ -16,6 +16,7 @@ import pytest
 from bundles import make_bundle
 
 from device_bench.__main__ import main
+from device_bench.lanes import ssh
 from device_bench.lanes.ssh import clean, parse_host
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.records.bench import read_record
@@ -149,10 +150,10 @@ def test_what_runs_there_is_what_was_copied(server, bench, monkeypatch, tmp_path
     """The board's own device_bench, here the editable install, plays no part."""
     shadow = tmp_path / "root"
     for name in ("device_bench", "recpress_edge"):
-        shutil.copytree(Path(__file__).parents[1] / name, shadow / name)
+        shutil.copytree(Path(__file__).parents[2] / name, shadow / name)
     main_file = shadow / "device_bench" / "commands.py"
     main_file.write_text("import sys; print('copied code runs', file=sys.stderr)\n" + main_file.read_text())
-    monkeypatch.setattr("device_bench.lanes.ssh.ROOT", shadow)
+    monkeypatch.setattr(ssh, "ROOT", shadow)
     code, err, _ = bench()
     assert code in (0, 4), err
     assert "copied code runs" in err
@@ -228,7 +229,7 @@ def test_nobody_there(bench):
 
 
 def test_a_host_that_takes_the_connection_and_says_nothing(bench, monkeypatch):
-    monkeypatch.setattr("device_bench.lanes.ssh.overall_s", lambda _: 1.0)
+    monkeypatch.setattr(ssh, "overall_s", lambda _: 1.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         code, err, found = bench(target=f"ssh://127.0.0.1:{silent.getsockname()[1]}")
     assert code == 1

@@ -36,11 +36,11 @@ from recpress_export.build import build
 from recpress_export.gates import Gate
 from recpress_export.subjects.all_users import AllUsers
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 from busy_machine import busy
 
-SCHEMA = json.loads((Path(__file__).parents[1] / "schemas" / "bench-1.schema.json").read_text())
+SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "bench-1.schema.json").read_text())
 QUICK = ["--processes", "2", "--seconds", "0.05", "--queries", "100", "--k", "20", "--pause", "1ms"]
 
 
@@ -201,7 +201,7 @@ def test_two_bundles_as_json_on_stdout(pristine, tmp_path):
 
 def test_an_invalid_run_is_kept_and_exits_4(measured, monkeypatch, tmp_path, capsys):
     record = read_record(measured[2]) | {"valid": False, "invalid_reasons": ["throttled during the run"]}
-    monkeypatch.setattr(host, "run_bundle", lambda *_: record)
+    monkeypatch.setattr(host, "measure_bundle", lambda *_: record)
     assert main(["run", str(measured[0].folder), "--runs", str(tmp_path)]) == 4
     (path,) = tmp_path.rglob("*.json")
     assert read_record(path)["invalid_reasons"] == ["throttled during the run"]
@@ -228,6 +228,17 @@ def test_no_figure_is_shown_that_cannot_be_relied_on():
     assert "doubtful   load: loaded: the process waited" in lines
 
 
+def test_every_reason_for_which_a_figure_is_withheld_is_told():
+    record = make_record()
+    record["validity"]["query"] = judged(50, 90, reasons=("p95 is not settled", "p99 is not settled"))
+    lines = record_lines(record)
+    assert [line for line in lines if line.startswith("doubtful")] == [
+        "doubtful   query: p95 is not settled",
+        "doubtful   query: p99 is not settled",
+    ]
+    assert "basis      measured; valid" in lines
+
+
 def test_a_headline_without_its_reasons_twice():
     record = make_record(reasons=("query: loaded: x",))
     record["validity"]["query"] = judged(reasons=("loaded: x",))
@@ -241,13 +252,13 @@ def lost_runs(measured, monkeypatch, tmp_path):
     """A run whose folder of records cannot be written any more when the measurement is over."""
     runs, elsewhere = tmp_path / "runs", tmp_path / "tmp"
 
-    def run_bundle(*_):
+    def measure_bundle(*_):
         shutil.rmtree(runs)
         runs.write_text("the disk is gone")
         return read_record(measured[2])
 
     elsewhere.mkdir()
-    monkeypatch.setattr(host, "run_bundle", run_bundle)
+    monkeypatch.setattr(host, "measure_bundle", measure_bundle)
     monkeypatch.setattr("tempfile.tempdir", str(elsewhere))
     return runs, elsewhere
 
@@ -274,7 +285,7 @@ def test_a_measurement_that_can_be_written_nowhere_is_printed(measured, lost_run
 
 def test_a_disk_that_is_nearly_full_is_found_before_measuring(pristine, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=2**30, free=20 * 2**20))
-    monkeypatch.setattr(host, "run_bundle", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(host, "measure_bundle", lambda *_: pytest.fail("measured"))
     assert main(["run", str(pristine), str(pristine), "--runs", str(tmp_path)]) == 1
     assert "20.0 MiB free; 2 records may take 32.0 MiB. Nothing was measured" in capsys.readouterr().err
 
@@ -283,7 +294,7 @@ def test_an_error_of_the_system_is_one_line(pristine, tmp_path, monkeypatch, cap
     def fail(*_):
         raise OSError(28, "No space left on device", str(tmp_path / "x"))
 
-    monkeypatch.setattr(host, "run_bundle", fail)
+    monkeypatch.setattr(host, "measure_bundle", fail)
     assert main(["run", str(pristine), "--runs", str(tmp_path / "runs")]) == 1
     assert capsys.readouterr().err == f"error: No space left on device: {tmp_path / 'x'}\n"
 

@@ -8,15 +8,15 @@ import pytest
 from bundles import make_bundle
 from published import validator
 
-from device_bench import cgroups, limits
 from device_bench.__main__ import main
-from device_bench.cgroups import Limit, LimitError, open_box, plan_cgroups, scope_prefix
-from device_bench.options import Protocol
-from device_bench.process import run_worker
-from device_bench.run import job_of
+from device_bench.lanes import cgroups, limits
+from device_bench.lanes.cgroups import Limit, LimitError, open_box, plan_cgroups, scope_prefix
+from device_bench.process import measurement_of, run_worker
+from device_bench.settings import Protocol
 from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.records.survival import read_survival
+from recpress_edge.core.progress import silent
+from recpress_edge.records.bench import read_any_record
 
 QUICK = Protocol(processes=1, seconds=0.05, queries=100, k=20)
 
@@ -41,7 +41,7 @@ def boxes(pid=None):
 
 
 def limited(bundle, text):
-    return limits.run_limited(bundle.folder, QUICK, limits.parse_limit(text), lambda _: None, "command")
+    return limits.run_limited(bundle.folder, QUICK, limits.parse_limit(text), silent, "command")
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,9 @@ def test_the_quota_is_enforced_with_short_periods(bundle):
     """A worker that computes all the time gets a fifth of a CPU, in pauses of 8 ms and not of 80."""
     with open_box(Limit(0.2, None)) as box:
         (door,) = box.enclosure.doors
-        run_worker("measure", job_of(bundle.folder, open_bundle(bundle.folder), QUICK), 60, box.enclosure)
+        run_worker(
+            "measure", measurement_of(bundle.folder, open_bundle(bundle.folder), QUICK), 60, box.enclosure
+        )
         counts = dict(line.split() for line in (door.parent / "cpu.stat").read_text().splitlines())
     assert int(counts["nr_throttled"]) > 10
     spent = counts.get("throttled_usec") or int(counts["throttled_time"]) // 1000
@@ -206,7 +208,7 @@ def test_a_systemd_scope_runs_the_worker_in_its_own_place(bundle, tmp_path, monk
     body = f'echo "$@" > {log}; while [ "$1" != -- ]; do shift; done; shift; exec "$@"'
     systemd_run(tmp_path, monkeypatch, body)
     with open_box(Limit(0.5, 2**28), tmp_path) as box:
-        run_worker("selftest", job_of(bundle.folder, bundle, QUICK), 60, box.enclosure)
+        run_worker("selftest", measurement_of(bundle.folder, bundle, QUICK), 60, box.enclosure)
     flags = log.read_text()
     for part in ("--user --scope", "MemoryMax=268435456", "MemorySwapMax=0", "CPUQuota=50%", "=10000us"):
         assert part in flags
@@ -249,7 +251,7 @@ def test_the_command_says_how_it_ended(bundle, tmp_path, capsys):
     out, err = capsys.readouterr()
     assert "OUT OF MEMORY in stage selftest" in out
     assert err.endswith("error: 1 of 1 bundles did not survive the limit (tiny: out of memory)\n")
-    outcomes = [read_survival(path)["outcome"] for path in sorted(tmp_path.rglob("*.json"))]
+    outcomes = [read_any_record(path)["outcome"] for path in sorted(tmp_path.rglob("*.json"))]
     assert sorted(outcomes) == ["out of memory", "survived"]
 
 

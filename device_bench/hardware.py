@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import psutil
 
-from device_bench.kernel_files import integer_of, text_of
 from recpress_edge import __version__
 from recpress_edge.core.cpu import cpu_flags, dot_product_flags, int8_flags
+from recpress_edge.core.memory import PROC, SYS, integer_of, text_of
 
 # CPU implementer and part (Arm's Main ID Register) -> core
 ARM_CORES: Final = {
@@ -36,7 +36,7 @@ _CPU_ID: Final = {
 }
 
 
-def device_facts(proc: Path = Path("/proc"), sys_root: Path = Path("/sys")) -> dict[str, Any]:
+def device_facts(proc: Path = PROC, sys_root: Path = SYS) -> dict[str, Any]:
     """Board, cores, dot product, kernel, clocks, memory. None for what the machine does not tell."""
     cpu = parse_cpuinfo(text_of(proc / "cpuinfo") or "")
     memory = psutil.virtual_memory().total

@@ -9,7 +9,7 @@ Result = TypeVar("Result", covariant=True)
 
 
 class Runnable(Protocol[Result]):
-    """A request of :mod:`recpress_edge.jobs`."""
+    """A request of ``recpress_edge.jobs``."""
 
     def run(self, on_event: OnEvent = silent) -> Result: ...
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_bench.contention import total
-from device_bench.device import device_facts, software_facts
+from device_bench.hardware import device_facts, software_facts
 from device_bench.measure import DISTINCT_QUERIES, BlockTimer, no_garbage_collection
 from recpress_edge.artifacts.bundle import EVALUATION_FILE, Bundle
 from recpress_edge.cli.common import table as table

@@ -23,10 +23,10 @@ from typing import Any, Final
 import _bench
 import numpy as np
 
-from device_bench.measure import BlockTimer, ranking_metrics
-from device_bench.options import TIMEOUT_S, Protocol
-from device_bench.process import run_worker
-from device_bench.run import job_of
+from device_bench.measure import BlockTimer
+from device_bench.process import measurement_of, run_worker
+from device_bench.quality import ranking_metrics
+from device_bench.settings import TIMEOUT_S, Protocol
 from recpress_edge.artifacts.bundle import Bundle, open_bundle
 from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.cli import main as recpress_edge
@@ -38,7 +38,7 @@ from recpress_edge.device.onnx_runtime import import_onnxruntime
 from recpress_edge.records.bench import write_record
 from recpress_edge.training.cache import is_folder
 from recpress_edge.training.store import load_model
-from recpress_export.parity import Lists, rank
+from recpress_export.ranking import TopLists, rank
 from recpress_export.student import bundle_stem
 
 SCHEMA: Final = "recpress.device-table/2"
@@ -169,7 +169,7 @@ def prepare(bundles: Mapping[Way, Bundle]) -> dict[str, Any]:
     }
 
 
-def quality(found: Lists, naive: Lists, bundle: Bundle) -> dict[str, Any]:
+def quality(found: TopLists, naive: TopLists, bundle: Bundle) -> dict[str, Any]:
     """Metrics of the test users, and what their lists share with those of the naive file."""
     rows = bundle.rows()
     return {
@@ -183,7 +183,7 @@ def quality(found: Lists, naive: Lists, bundle: Bundle) -> dict[str, Any]:
 
 def memory(way: Way, bundle: Bundle) -> list[int]:
     """Peak resident memory over that of the idle runtime, in fresh processes."""
-    job = job_of(bundle.folder, bundle, Protocol(queries=200, delegate=way.delegate))
+    job = measurement_of(bundle.folder, bundle, Protocol(queries=200, delegate=way.delegate))
     grown = []
     for _ in range(MEMORY_PROCESSES):
         idle = run_worker("idle", job, TIMEOUT_S)["idle"]["vm_hwm"]

@@ -19,7 +19,7 @@ from typing import Any, Final
 from _bench import options, run, table
 
 from device_bench.__main__ import main as device_bench
-from device_bench.device import device_facts
+from device_bench.hardware import device_facts
 from recpress_edge.artifacts.bundle import Bundle, open_bundle
 from recpress_edge.core.errors import RecPressError
 from recpress_edge.core.files import read_json

@@ -33,10 +33,11 @@ from recpress_edge.data.holdout import holdout, sequence_holdout
 from recpress_edge.data.resolve import load_dataset
 from recpress_edge.device.runtime import Runtime, open_runtime
 from recpress_export.graph import write_model
-from recpress_export.networks.recipes import NETWORK_RECIPES, PROFILE_OF, check_route
+from recpress_export.networks.modules import Traceable
+from recpress_export.networks.recipes import NETWORK_RECIPES, check_route
 from recpress_export.networks.student import NetworkStudent, read_network
 from recpress_export.networks.to_onnx import traced
-from recpress_export.parity import LIST_LENGTH, rank
+from recpress_export.ranking import LIST_LENGTH, rank
 from recpress_export.subjects.network import in_recipe, network_contract, network_graph, trace
 
 SCHEMA: Final = "recpress.networks/1"
@@ -73,13 +74,13 @@ class Variant:
 def variants(student: NetworkStudent, file_format: str) -> list[Variant]:
     """The fp32 file that the others of this format are compared with comes first."""
     plain = trace(student, file_format)
-    contract = network_contract(student, NETWORK_RECIPES["int8-dynamic"], file_format, 0.0)
+    contract = network_contract(student, NETWORK_RECIPES["int8-dynamic"], file_format)
     made = [
         Variant("fp32", file_format, "fp32", plain),
         Variant("int8-dynamic", file_format, "int8-dynamic", in_recipe(plain, contract)),
     ]
     if student.kind == "neumf" and file_format == "onnx":
-        unfolded = traced(UnfoldedNeuMF(student), torch.zeros(1, dtype=torch.int64))
+        unfolded = traced(Traceable(UnfoldedNeuMF(student), torch.zeros(1, dtype=torch.int64)))
         made += [
             Variant("fp32, not folded", file_format, "fp32", unfolded),
             Variant("int8-dynamic, not folded", file_format, "int8-dynamic", in_recipe(unfolded, contract)),
@@ -89,7 +90,7 @@ def variants(student: NetworkStudent, file_format: str) -> list[Variant]:
 
 def opened(folder: Path, student: NetworkStudent, variant: Variant) -> tuple[Runtime, Contract, int]:
     """The file in its runtime, its contract and its bytes."""
-    contract = network_contract(student, NETWORK_RECIPES[variant.recipe], variant.format, 0.0)
+    contract = network_contract(student, NETWORK_RECIPES[variant.recipe], variant.format)
     path = folder / f"{variant.name}.{variant.format}"
     path.write_bytes(write_model(network_graph(contract, variant.network), {}))
     delegate = next(iter(FORMATS[variant.format].delegates), None)
@@ -164,7 +165,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     data = load_dataset(student.facts["dataset"]["name"], args.work)
     if data.digest() != student.facts["dataset"]["digest"]:
         raise ArtifactError(f"{args.model} was trained on another split than the one in {args.work}")
-    history = PROFILE_OF[student.kind] == "history"
+    history = student.row.profile == "history"
     rows = sequence_holdout(data, "test").anonymous() if history else holdout(data, "test")
     rows = some_users(rows, args.users)
     entries: list[dict[str, Any]] = []

@@ -21,7 +21,7 @@ from _bench import options, run, table
 from _models import METRIC, made, recall_by_user
 from numpy.typing import NDArray
 
-from device_bench.device import device_facts
+from device_bench.hardware import device_facts
 from recpress_edge.artifacts.recipes import recipe_named
 from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import paired_bootstrap

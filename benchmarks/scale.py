@@ -26,11 +26,11 @@ from _bench import Rounds, in_brackets, machine, options, ratio_interval, run, t
 from numpy.typing import NDArray
 
 from device_bench.measure import BlockTimer, no_garbage_collection
-from device_bench.memory import process_memory
 from recpress_edge.artifacts.bundle import Contract
 from recpress_edge.artifacts.quantize import QuantizedTables, quantize_int8_dim
 from recpress_edge.artifacts.recipes import recipe_named
 from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.memory import process_memory
 from recpress_edge.core.rng import stream
 from recpress_edge.core.units import format_bytes, format_ns
 from recpress_edge.device.onnx_runtime import Feed, OnnxRuntime, import_onnxruntime
@@ -71,15 +71,7 @@ def tables(n_items: int, dim: int, n_users: int) -> QuantizedTables:
 
 def contract(n_items: int, dim: int, n_users: int) -> Contract:
     """Of a file that is not in any bundle."""
-    return contract_for(
-        recipe_named("int8-dim"),
-        model_file="model.onnx",
-        file_format="onnx",
-        n_users=n_users,
-        n_items=n_items,
-        dim=dim,
-        tolerance=0.0,
-    )
+    return contract_for(recipe_named("int8-dim"), "onnx", n_users=n_users, n_items=n_items, dim=dim)
 
 
 def feeds(runtime: OnnxRuntime | ReferenceRuntime, count: int) -> list[Any]:

@@ -28,7 +28,7 @@ from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.errors import ArtifactError, GateError
 from recpress_edge.device.query import Answer
 from recpress_edge.device.runtime import open_runtime
-from recpress_export.parity import LIST_LENGTH, Lists, rank
+from recpress_export.ranking import LIST_LENGTH, TopLists, rank
 from recpress_export.student import bundle_name
 
 F32 = NDArray[np.float32]
@@ -115,15 +115,15 @@ def bundles_of(student: Student, recipe: str, work: Path) -> dict[str, Bundle]:
     return found
 
 
-def lists_of(ask: Ask, users: Evaluation) -> Lists:
+def lists_of(ask: Ask, users: Evaluation) -> TopLists:
     """The judge's first 50 of each user."""
     answers = [ask(users.users[row], users.seen(row), LIST_LENGTH) for row in range(users.users.size)]
-    return Lists(
+    return TopLists(
         np.array([items for items, _ in answers], np.int64), np.array([s for _, s in answers], np.float32)
     )
 
 
-def agreement(found: Lists, wanted: Lists) -> dict[str, Any]:
+def agreement(found: TopLists, wanted: TopLists) -> dict[str, Any]:
     """How many users get the same list, and how far scores are apart, over the largest of their list."""
     largest = np.abs(wanted.scores).max(axis=1, keepdims=True)  # (B, 1)
     apart = np.abs(found.scores - wanted.scores) / largest

@@ -17,9 +17,8 @@ from recpress_edge.core.rng import stream
 from recpress_edge.testing.tables import random_tables
 from recpress_edge.testing.writer import contract_of
 from recpress_edge.testing.writer import graph_of as make_graph
-from recpress_export.history_gate import HistoryGate
-from recpress_export.parity import Gate
-from recpress_export.student import Source
+from recpress_export.gates import Gate, HistoryGate
+from recpress_export.student import StudentData
 
 __all__ = ["evaluation", "make_graph", "random_tables"]
 
@@ -63,15 +62,17 @@ def random_evaluation(n_users: int, n_items: int, purpose: str) -> Evaluation:
     return evaluation(list(range(n_users)), [sorted(d[:3]) for d in drawn], [d[3:] for d in drawn])
 
 
-def make_source(folder: Path, n_users: int = 70, n_items: int = 120, dim: int = 6, **facts: Any) -> Source:
+def make_source(
+    folder: Path, n_users: int = 70, n_items: int = 120, dim: int = 6, **facts: Any
+) -> StudentData:
     student = read_student(write_student(folder, *random_tables(n_users, n_items, dim), **facts))
     return source_of(student)
 
 
-def source_of(student: Student) -> Source:
+def source_of(student: Student) -> StudentData:
     n_users, n_items = student.n_users, student.n_items
-    return Source(
-        student=student,
+    return StudentData(
+        model=student,
         user_ids=[f"user {n}" for n in range(n_users)],
         item_ids=[f"item-{n}" for n in range(n_items)],
         valid=random_evaluation(n_users, n_items, "valid"),
@@ -96,7 +97,7 @@ def with_fold_in(folder, source):
     from recpress_edge.distill.fold_in import FoldIn as Learned
     from recpress_edge.distill.fold_in import save_fold_in
 
-    rng, student = stream(0, "test fold-in"), source.student
+    rng, student = stream(0, "test fold-in"), source.model
     learned = Learned(
         rng.standard_normal((student.n_items, student.dim), np.float32),
         rng.standard_normal(student.dim, np.float32),

@@ -27,7 +27,7 @@ from recpress_edge.core.popularity import THIRDS
 from recpress_edge.core.units import format_bytes, format_share
 
 if TYPE_CHECKING:
-    from recpress_edge.distill.students import Role
+    from recpress_edge.distill.methods import Role
     from recpress_edge.training.cache import Event, OnEvent, TrainOptions
     from recpress_edge.training.store import TrainedModel
 

@@ -15,7 +15,7 @@ from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.cli import EXTRA_OF, Parser, export, main
 from recpress_edge.core.errors import ConfigError, GateError, RecPressError, StorageError
 from recpress_edge.data.synthetic import synthetic
-from recpress_edge.models.teacher import Tables
+from recpress_edge.models.outputs import Tables
 from recpress_edge.training.cache import Event
 from recpress_edge.training.store import save_model
 

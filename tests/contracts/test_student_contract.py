@@ -7,12 +7,13 @@ import pytest
 import torch
 from small_data import checkerboard
 
-from recpress_edge.distill.students import METHODS, QUANTISED, create_method
-from recpress_edge.models.method import ClosedForm, Factorised, Job, Method, Scorer
-from recpress_edge.models.network import NetworkMethod
-from recpress_edge.models.quantised import stored_tables
+from recpress_edge.distill.methods import METHODS
+from recpress_edge.distill.students import QUANTISED, create_method
+from recpress_edge.models.method import ClosedForm, Factorised, Method, NetworkMethod, Scorer, TrainingInput
+from recpress_edge.models.outputs import Tables, Trajectory
+from recpress_edge.models.qat import stored_tables
 from recpress_edge.models.ranking import ScoreRows, product_rows, top_unobserved
-from recpress_edge.models.teacher import Tables, Teacher, Trajectory
+from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.stage import StagedRows
 
 BOARD = checkerboard(50)
@@ -66,7 +67,7 @@ def _learn(method: str, dim: int, teacher: Teacher | None = None, **job: Any) ->
     config = METHODS[method].config(**SETTINGS.get(method, {}))
     if METHODS[method].needs == "trajectories" and teacher:
         teacher, job["teachers"] = None, (teacher,)
-    learner = create_method(method, Job(BOARD.train, dim, 0, EPOCHS, teacher, **job), config)
+    learner = create_method(method, TrainingInput(BOARD.train, dim, 0, EPOCHS, teacher, **job), config)
     if isinstance(learner, ClosedForm):
         learner.fit()
         return learner
@@ -190,7 +191,7 @@ def test_fine_tuning_for_a_recipe_learns_through_its_rounding(teachers, method, 
     job = {"start": start, "recipe": recipe}
     config = METHODS[method].config(**SETTINGS[method])
     first = create_method(
-        method, Job(BOARD.train, 4, 0, EPOCHS, _teacher_of(method, teachers), **job), config
+        method, TrainingInput(BOARD.train, 4, 0, EPOCHS, _teacher_of(method, teachers), **job), config
     )
     assert np.allclose(_cosines(first.tables()[0].numpy()), _cosines(start.user_emb), atol=1e-5)
     learner = _learn(method, 4, _teacher_of(method, teachers), **job)
@@ -225,10 +226,10 @@ def test_hetcomp_goes_to_the_end_of_every_trajectory():
     teachers = tuple(Teacher("late", trajectory=_stages(*[wrong] * earlier, right)) for earlier in (1, 3))
     config = METHODS["hetcomp"].config(**SETTINGS["hetcomp"] | {"check_every": 1})
     student = _in_epochs(
-        create_method("hetcomp", Job(BOARD.train, 4, 0, EPOCHS, None, teachers=teachers), config)
+        create_method("hetcomp", TrainingInput(BOARD.train, 4, 0, EPOCHS, None, teachers=teachers), config)
     )
     assert student.memory()["selected"].tolist() == [[1, 3]] * 50
     assert _top1(student.scores(np.arange(50))) == list(range(50))
     start = Tables(*(table.numpy() for table in student.tables()))
-    job = Job(BOARD.train, 4, 0, EPOCHS, None, start, "int8-dim", teachers=teachers)
+    job = TrainingInput(BOARD.train, 4, 0, EPOCHS, None, start, "int8-dim", teachers=teachers)
     assert create_method("hetcomp", job, config).memory()["selected"].tolist() == [[1, 3]] * 50

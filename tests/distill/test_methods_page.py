@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from recpress_edge.distill.students import METHODS
+from recpress_edge.distill.methods import METHODS
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "methods.md").read_text()

@@ -13,7 +13,8 @@ from small_data import two_tastes
 
 from recpress_edge.cli import main
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.distill.students import METHODS, parse_name
+from recpress_edge.distill.methods import METHODS
+from recpress_edge.distill.students import parse_name
 from recpress_edge.training.cache import BUILT_IN, TrainOptions, ensure_model, plan_model
 from recpress_edge.training.settings import settings
 from recpress_edge.training.source import source_digest
@@ -31,7 +32,7 @@ METHOD = '''
 """Step 2: the method and its settings."""
 from dataclasses import dataclass
 import torch
-from recpress_edge.distill.sources import teacher_lists
+from recpress_edge.distill.lists import teacher_lists
 from recpress_edge.distill.terms import DistilledBPR, Term
 from .config import ToyConfig
 from .loss import toy_loss
@@ -54,7 +55,7 @@ class Toy(DistilledBPR):
 '''
 CONFIG = """
 from dataclasses import dataclass
-from recpress_edge.models.config import BPRConfig
+from recpress_edge.models.settings import BPRConfig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToyConfig(BPRConfig):
@@ -66,7 +67,7 @@ class ToyConfig(BPRConfig):
     weight: float = 0.5
 """
 ROW = """
-from recpress_edge.distill.students import METHODS, Entry
+from recpress_edge.distill.methods import METHODS, MethodRow
 from toykd.config import ToyConfig
 METHODS["toy"] = Entry(
     where="toykd.method:Toy", config=ToyConfig, roles=("student",), needs="rankings", alone=False,

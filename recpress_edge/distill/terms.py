@@ -76,13 +76,12 @@ class Batch:
 
 
 class Term(ABC):
-    """One distillation loss beside a student's own, to be weighted."""
+    """One distillation loss beside a base model's own, to be weighted."""
 
     weight: float
 
-    @abstractmethod
-    def start(self, epoch: int, tables: tuple[Tensor, Tensor]) -> None:
-        """Draw what the epoch needs; ``tables`` are the student's, without gradient."""
+    def start(self, epoch: int, tables: tuple[Tensor, Tensor]) -> None:  # noqa: B027
+        """Draw what the epoch needs, if anything; ``tables`` are the student's, without gradient."""
 
     @abstractmethod
     def loss(self, student: Rows, batch: Batch) -> Tensor:

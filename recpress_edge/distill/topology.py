@@ -168,9 +168,6 @@ class TopologyTerm(Term):
             torch.from_numpy(table).to(given.device) for table in (teacher.user_emb, teacher.item_emb)
         )
 
-    def start(self, epoch: int, tables: tuple[Tensor, Tensor]) -> None:
-        """This term samples nothing."""
-
     def loss(self, student: Rows, batch: Batch) -> Tensor:
         users, items = torch.unique(batch.users), torch.unique(torch.cat([batch.positives, batch.negatives]))
         return self.topology_loss(

@@ -1,18 +1,84 @@
-"""The logarithm of a softmax's denominator over the whole catalogue, and its gradient."""
+"""What models are built from: Adam, a softmax's denominator over the catalogue, sparse products."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.optim.adam import adam
 
+from recpress_edge.data.interactions import Interactions
+
+BETA1: Final = 0.9
+BETA2: Final = 0.999
+EPSILON: Final = 1e-8
 CLAMP: Final = 40.0
 """Where models hold their scores: e^40 of a million items is still a number."""
 LOG2_E: Final = math.log2(math.e)
 TILE_ROWS: Final = 64
 """Rows whose scores are worked out in one go: some megabytes, near a core's own cache."""
+
+
+class Adam:
+    """Adam with L2 in the gradient (Kingma and Ba, ICLR 2015), one pass over memory per step.
+
+    The same update as ``torch.optim.Adam``, whose constructor imports torch's compiler: two to three
+    seconds at the start of every run for something that is not used here.
+    """
+
+    def __init__(self, model: nn.Module, learning_rate: float, weight_decay: float) -> None:
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self._parameters = dict(model.named_parameters())
+        self._first = {name: torch.zeros_like(p) for name, p in self._parameters.items()}
+        self._second = {name: torch.zeros_like(p) for name, p in self._parameters.items()}
+        self._steps = {name: torch.zeros((), device=p.device) for name, p in self._parameters.items()}
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for parameter in self._parameters.values():
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Move every parameter that has a gradient."""
+        moved = [name for name, parameter in self._parameters.items() if parameter.grad is not None]
+        adam(
+            [self._parameters[name] for name in moved],
+            [self._parameters[name].grad for name in moved],  # type: ignore[misc]
+            [self._first[name] for name in moved],
+            [self._second[name] for name in moved],
+            [],
+            [self._steps[name] for name in moved],
+            foreach=False,
+            fused=True,
+            amsgrad=False,
+            beta1=BETA1,
+            beta2=BETA2,
+            lr=self.learning_rate,
+            weight_decay=self.weight_decay,
+            eps=EPSILON,
+            maximize=False,
+        )
+
+    def parameters(self) -> Mapping[str, Tensor]:
+        """What it moves, by name: the tensors themselves."""
+        return self._parameters
+
+    def state(self) -> dict[str, Tensor]:
+        """Parameters, both moments and step counts by name: the tensors themselves, to be saved or set."""
+        parts: dict[str, Mapping[str, Tensor]] = {
+            "param": self._parameters,
+            "first": self._first,
+            "second": self._second,
+            "steps": self._steps,
+        }
+        return {f"{part}/{name}": value for part, named in parts.items() for name, value in named.items()}
 
 
 class _LogSumExpOfProduct(torch.autograd.Function):
@@ -93,3 +159,27 @@ def logsumexp_of_product(
     rows, columns = left_out if left_out is not None else (None, None)
     result: Tensor = _LogSumExpOfProduct.apply(left, right, rows, columns, clamp)  # type: ignore[no-untyped-call]
     return result
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SparseRows:
+    """A sparse matrix (N, M) by rows: row n has weights[offsets[n]:…] at the columns items[offsets[n]:…].
+
+    As ``embedding_bag`` takes it, which on a CPU is more than twice as fast as torch's and scipy's CSR.
+    """
+
+    items: Tensor
+    offsets: Tensor
+    weights: Tensor
+
+    @classmethod
+    def of(cls, pairs: Interactions, weights: Tensor, device: str = "cpu") -> "SparseRows":
+        """A row per user, a column per item, and a weight (nnz,) per pair in the order of ``indices``."""
+        items, offsets = pairs.indices.astype(np.int64), pairs.indptr[:-1].copy()
+        return cls(
+            *(part.to(device) for part in (torch.from_numpy(items), torch.from_numpy(offsets), weights))
+        )
+
+    def __matmul__(self, dense: Tensor) -> Tensor:
+        """(N, M) @ (M, D) -> (N, D)."""
+        return F.embedding_bag(self.items, dense, self.offsets, mode="sum", per_sample_weights=self.weights)

@@ -50,7 +50,7 @@ class MethodCase:
         torch.set_num_threads(1)
         given = teacher or (taught(self.teacher) if self.teacher else None)
         several = METHODS[self.method].needs == "trajectories"
-        job = TrainingInput(
+        inputs = TrainingInput(
             BOARD.train,
             self.dim,
             0,
@@ -60,7 +60,7 @@ class MethodCase:
             self.recipe,
             teachers=(given,) if several and given else (),
         )
-        return in_epochs(create_method(self.method, job, METHODS[self.method].config(**self.settings)))
+        return in_epochs(create_method(self.method, inputs, METHODS[self.method].config(**self.settings)))
 
 
 BPR_TEACHER: Final = MethodCase(method="bpr", settings=BPR, dim=16)

@@ -9,7 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 import mutation
-from mutation_sites import _declarations, _difference, in_turn, judges, modules_of
+from _mutation_sites import _declarations, _difference, in_turn, judges, modules_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -76,7 +76,7 @@ def test_mutants_are_drawn_by_the_seed(seed):
     pytest.importorskip("cosmic_ray", reason="cosmic-ray is optional (recpress-edge[mutation])")
     from itertools import islice
 
-    from mutation_sites import mutants_of
+    from _mutation_sites import mutants_of
 
     drawn = [list(islice(mutants_of(ROOT, "recpress_edge/core/stats.py", seed), 5)) for _ in range(2)]
     assert drawn[0] == drawn[1]

@@ -1,4 +1,4 @@
-"""docs/reference/python.md: its blocks run, in order, from a log to a bundle that is changed and back."""
+"""The blocks of docs/reference/python.md run in order, from a log to a bundle that is changed and rolled back."""
 
 import re
 from pathlib import Path

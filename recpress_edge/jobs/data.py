@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from recpress_edge.core.errors import ArtifactError, ConfigError
+from recpress_edge.core.files import check_there
 from recpress_edge.core.progress import Note, OnEvent, advance, silent
 from recpress_edge.data import resolve
 from recpress_edge.data.events import parse_only
@@ -80,6 +81,7 @@ class ImportRequest:
             taken = "is built in" if builtin else "names a public set; use --force if this is it"
             raise ConfigError(f"--name {self.name} {taken}. Choose another name.")
         how, files = self._preparation(), self._files()
+        check_there(*files)
         target = check_new(self.work, self.name, force=self.force)
         return ImportResult(prepare(self.name, files, how), target, written=False)
 

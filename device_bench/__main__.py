@@ -2,20 +2,19 @@
 
 import argparse
 import importlib
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from recpress_edge import __version__
-from recpress_edge.core.errors import OUT_OF_MEMORY, RecPressError, told_by_system
-from recpress_edge.core.terminal import any_encoding, print_error
+from recpress_edge.core.terminal import any_encoding, errors_in_one_line
 
 EXIT_CODES = (
     "exit codes: 0 ok · 1 failed · 2 wrong usage · 3 budget missed, limit not survived · "
     "4 measured but invalid (throttled, loaded, unstable)"
 )
+STOPPED: Final = ": nothing was recorded for the bundle being measured. Run the command again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,26 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     asked = next((word for word in words if not word.startswith("-")), "")
     args = build_parser(asked).parse_args(words)
-    try:
-        return int(named(args.handler)(args))
-    except RecPressError as error:
-        print_error(str(error), error.label)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print(
-            "\nstopped: nothing was recorded for the bundle being measured. Run the command again.",
-            file=sys.stderr,
-        )
-        return 130
-    except BrokenPipeError:  # the reader of our output is gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except OSError as error:
-        print_error(told_by_system(error))
-        return 1
-    except MemoryError:
-        print_error(OUT_OF_MEMORY)
-        return 1
+    with errors_in_one_line(STOPPED) as ending:
+        ending.code = int(named(args.handler)(args))
+    return ending.code
 
 
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:

@@ -31,10 +31,11 @@ class Advance(Event):
     title: str
     done: float
     total: float
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelEvent(Event):
+class TrainingEvent(Event):
     """A model is found, or its training moves on."""
 
     kind: Literal["cached", "train", "resume", "wait", "needs", "epoch", "done"]
@@ -62,3 +63,12 @@ OnEvent = Callable[[Event], None]
 
 def silent(event: Event) -> None:
     """Default listener: ignores the event."""
+
+
+def advance(on_event: OnEvent, title: str) -> Callable[..., None]:
+    """A callback ``(done, total, note="")`` that reports :class:`Advance`."""
+
+    def update(done: float, total: float, note: str = "") -> None:
+        on_event(Advance(title, done, total, note))
+
+    return update

@@ -16,7 +16,7 @@ from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.device.runtime import Runtime, open_runtime
 from recpress_export.graph import describe, describe_history, describe_int8
-from recpress_export.parity import int8_reference
+from recpress_export.reference import exact_reference
 from recpress_export.tflite.history import MAX_ITEMS
 
 
@@ -168,7 +168,7 @@ def test_integer_files_equal_the_numpy_reference(file_format, recipe, tmp_path):
     assert tables is not None
     contract = history_contract(make_contract(RECIPES[recipe], student.user_emb, item_emb, file_format))
     graph = describe_history(contract, RECIPES[recipe], student, tables, fold_in)
-    reference = int8_reference(with_histories(tables, quantize_history(fold_in, tables), HISTORIES))
+    reference = exact_reference(with_histories(tables, quantize_history(fold_in, tables), HISTORIES))
     runtime = write(tmp_path, graph)
     for row, items in enumerate(HISTORIES):
         (got, got_scores), (want, want_scores) = (

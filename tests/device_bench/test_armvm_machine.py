@@ -24,8 +24,9 @@ from published import validator
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.stats import percentile
 from recpress_edge.records.bench import read_any_record, read_record
-from recpress_export.package import export_bundle
-from recpress_export.parity import Gate
+from recpress_export.build import build
+from recpress_export.gates import Gate
+from recpress_export.subjects.all_users import AllUsers
 
 pytestmark = pytest.mark.armvm
 EXPECTED = Path(__file__).parents[1] / "fixtures" / "armvm.json"
@@ -37,7 +38,7 @@ ANY = Gate(min_overlap=0.0, max_recall_loss=1.0, max_ndcg_loss=1.0, max_item_shi
 def made(folder, n_users, n_items, dim, recipe, file_format="onnx"):
     source = make_source(folder / "model", n_users, n_items, dim)
     source = dataclasses.replace(source, file_format=file_format)
-    return export_bundle(source, RECIPES[recipe], folder / "bundle", gate=ANY).bundle
+    return build(AllUsers(source), RECIPES[recipe], folder / "bundle", gate=ANY).bundle
 
 
 def start(*arguments, cwd):

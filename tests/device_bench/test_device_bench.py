@@ -32,8 +32,9 @@ from recpress_edge.core.metrics import ndcg_at_k, recall_at_k
 from recpress_edge.core.rng import stream
 from recpress_edge.device.verify import verify_bundle
 from recpress_edge.records.bench import differences, figure, read_record
-from recpress_export.package import export_bundle
-from recpress_export.parity import Gate
+from recpress_export.build import build
+from recpress_export.gates import Gate
+from recpress_export.subjects.all_users import AllUsers
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
@@ -370,7 +371,7 @@ def tflite(tmp_path_factory):
 def export_to(home, file_format):
     gate = Gate(min_overlap=0.0, max_recall_loss=1.0, max_ndcg_loss=1.0, max_item_shift=1.0, lost_users=0)
     source = dataclasses.replace(make_source(home / "model"), file_format=file_format)
-    return export_bundle(source, RECIPES["int8-dim"], home / f"tiny-{file_format}", gate=gate).bundle.folder
+    return build(AllUsers(source), RECIPES["int8-dim"], home / f"tiny-{file_format}", gate=gate).bundle.folder
 
 
 @pytest.fixture(scope="module", params=["onnx", "tflite"])

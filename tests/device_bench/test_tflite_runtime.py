@@ -18,8 +18,9 @@ from device_bench.quality import ranking_quality
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.device.verify import verify_bundle
 from recpress_edge.records.bench import read_record
-from recpress_export.package import export_bundle
-from recpress_export.parity import Gate
+from recpress_export.build import build
+from recpress_export.gates import Gate
+from recpress_export.subjects.all_users import AllUsers
 
 ROOT = Path(__file__).parents[2]
 QUICK = ["--seconds", "0.05", "--queries", "100", "--processes", "1", "--pause", "0"]
@@ -39,7 +40,7 @@ def old_python():
 def test_it_gives_the_answers_that_the_reference_gave(old_python, recipe, tmp_path):
     source = dataclasses.replace(make_source(tmp_path / "model"), file_format="tflite")
     gate = Gate(min_overlap=0.0, max_recall_loss=1.0, max_ndcg_loss=1.0, max_item_shift=1.0, lost_users=0)
-    folder = export_bundle(source, RECIPES[recipe], tmp_path / "tiny", gate=gate).bundle.folder
+    folder = build(AllUsers(source), RECIPES[recipe], tmp_path / "tiny", gate=gate).bundle.folder
     done = subprocess.run(
         [old_python, "-m", "device_bench", "run", str(folder), *QUICK, "--out", str(tmp_path / "r.json")],
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},

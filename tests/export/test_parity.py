@@ -11,21 +11,11 @@ from recpress_edge.artifacts.quantize import QUANTIZERS
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.errors import ConfigError, DataError, GateError
 from recpress_edge.device.reference import ReferenceRuntime
+from recpress_export.compare import Yardstick, compare
 from recpress_export.exactness import check_exact
-from recpress_export.parity import (
-    LIST_LENGTH,
-    Gate,
-    Lists,
-    Yardstick,
-    compare,
-    float64_reference,
-    gate_error,
-    gate_facts,
-    gate_failure,
-    int8_reference,
-    load_gate,
-    rank,
-)
+from recpress_export.gates import Gate, gate_error, gate_facts, gate_failure, load_gate
+from recpress_export.ranking import LIST_LENGTH, TopLists, rank
+from recpress_export.reference import exact_reference, float64_reference
 
 
 def lists(items, scores=None):
@@ -36,7 +26,7 @@ def lists(items, scores=None):
         padded[row, : len(found)] = found
         if scores:
             values[row, : len(found)] = scores[row]
-    return Lists(padded, values)
+    return TopLists(padded, values)
 
 
 TWO_USERS = evaluation([4, 9], [[], []], [[3], [7]])
@@ -137,7 +127,7 @@ def test_fast_integer_reference_equals_the_plain_one(dim, recipe):
         tables.user_q, tables.item_q, tables.user_scale, item_scale=tables.item_row_scale
     )
     users = random_evaluation(12, 90, "reference")
-    left, right = rank(plain, users), rank(int8_reference(tables), users)
+    left, right = rank(plain, users), rank(exact_reference(tables), users)
     assert (left.items == right.items).all()
     assert (left.scores == right.scores).all()
 

@@ -1,6 +1,8 @@
 """The networks as they are traced: built from plain arrays, with all folded that no request changes."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,11 +10,36 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from recpress_export.networks.reference import NORM_EPSILON
-from recpress_export.networks.student import NetworkStudent, n_layers
+from recpress_export.networks.sasrec import NORM_EPSILON
+from recpress_export.networks.student import NetworkStudent
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Traceable:
+    """A module of one input, and what it is traced with."""
+
+    module: nn.Module
+    example: Tensor
+    """int64; a format of other index types casts it."""
+    dims: Mapping[int, Any] | None = None
+    """The input's axes whose length may differ."""
+
+
+def neumf_module(student: NetworkStudent, rows: int | None) -> Traceable:
+    """User (1,) -> scores (rows,), or (I,)."""
+    return Traceable(FoldedNeuMF(student, rows or student.n_items), torch.zeros(1, dtype=torch.int64))
+
+
+def sasrec_module(student: NetworkStudent, rows: int | None) -> Traceable:
+    """Tokens (1, L) -> scores (rows,); without ``rows`` tokens (1, n) -> (I,)."""
+    length = student.history_length
+    if rows is not None:
+        return Traceable(SASRecPadded(student, rows), torch.full((1, length), student.n_items))
+    example = torch.zeros(1, min(7, length), dtype=torch.int64)
+    return Traceable(SASRecOfLength(student), example, {1: torch.export.Dim("n", min=2, max=length)})
 
 
 class FoldedNeuMF(nn.Module):
@@ -53,7 +80,7 @@ class LastState(nn.Module):
         self.heads = student.heads
         self.layers = [
             {name: arrays[f"layers.{number}.{name}"] for name in _names_of_layer(arrays)}
-            for number in range(n_layers(arrays))
+            for number in range(student.n_layers)
         ]
         for number, layer in enumerate(self.layers):
             for name, array in layer.items():

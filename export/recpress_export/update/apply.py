@@ -30,10 +30,9 @@ from recpress_edge.device.apart import self_test_apart
 from recpress_edge.device.guard import STANDARD, Guard
 from recpress_edge.device.runtime import Runtime, open_runtime
 from recpress_edge.device.verify import verify_bundle
-from recpress_export.card import write_card
-from recpress_export.closing import CARD_FILE
+from recpress_export.card import CARD_FILE, write_card
 from recpress_export.graph import write_model
-from recpress_export.parity import rank
+from recpress_export.ranking import rank
 from recpress_export.selftest import SELFTEST_K, id_lines, score_tolerance, selftest_facts
 from recpress_export.update.changes import Changes, Placed, place
 from recpress_export.update.stored import NewRows, Stored, read_stored, store_rows

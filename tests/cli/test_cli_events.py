@@ -1,19 +1,18 @@
 """What commands share when they talk to people."""
 
-import argparse
 import io
 import re
 
 from rich.console import Console
 
-from recpress_edge.cli import common
+from recpress_edge.cli import events
 
 
 def lines_of(updates, monkeypatch, capsys):
     clock = iter([0.0, 4.0, 40.0])
-    monkeypatch.setattr(common.time, "perf_counter", lambda: next(clock))
-    monkeypatch.setattr(common.sys.stderr, "isatty", lambda: False, raising=False)
-    with common.progress(argparse.Namespace(), "training") as update:
+    monkeypatch.setattr(events.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(events.sys.stderr, "isatty", lambda: False, raising=False)
+    with events.progress("training") as update:
         for call in updates:
             update(*call)
     return [" ".join(line.split()) for line in capsys.readouterr().err.splitlines()]
@@ -39,7 +38,7 @@ def test_the_bar_says_left_behind_what_is_left(monkeypatch):
     monkeypatch.setattr(
         "rich.console.Console", lambda **_: Console(file=screen, force_terminal=True, width=100)
     )
-    with common._rich_bar("training") as update:
+    with events._rich_bar("training") as update:
         update(1, 4)
     bar = re.sub(r"\x1b\[[^A-Za-z]*[A-Za-z]", "", screen.getvalue())
     assert re.search(r"25% 0:00:0\d (-:--:--|0:\d\d:\d\d) left", bar)

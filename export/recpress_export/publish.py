@@ -1,24 +1,21 @@
-"""A student and its data to a published bundle: written, run, compared and self-tested before it appears."""
+"""A draft becomes a bundle at its target only when it opens and answers its own self-test."""
 
 import contextlib
+import dataclasses
 import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from recpress_edge.artifacts.bundle import MANIFEST, Bundle, open_bundle
 from recpress_edge.artifacts.quantize import ErrorStats
-from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.errors import ArtifactError, ConfigError, GateError, RecPressError, StorageError
 from recpress_edge.core.files import check_ours, new_directory, storage_errors
 from recpress_edge.device.runtime import open_runtime
 from recpress_edge.device.verify import check_answers
-from recpress_export.closing import Made
-from recpress_export.parity import Gate, Parity, Update, silent
-from recpress_export.student import Source
-from recpress_export.subjects.all_users import fill_all_users
+from recpress_export.compare import Parity
 
 REJECTED: Final = ".rejected"
 
@@ -30,11 +27,11 @@ class Exported:
     bundle: Bundle
     parity: Parity
     fp32_bytes: int
-    """Size of the fp32 file of the same student."""
+    """Size of the fp32 file of the same student and profile."""
     errors: ErrorStats | None
-    """Quantisation error of the tables; None for fp32."""
-    unchanged: bool
-    """The very same bundle was there already and was left alone."""
+    """Quantisation error of the tables; None for float recipes."""
+    unchanged: bool = False
+    """An identical bundle was at the target already and was left alone."""
 
 
 def check_target(target: Path, name: str, dataset: str, *, force: bool) -> None:
@@ -60,45 +57,16 @@ def check_target(target: Path, name: str, dataset: str, *, force: bool) -> None:
 
 
 class _UnchangedError(Exception):
-    """Ends the making of a bundle that is there already, so that its folder is left alone."""
+    """Raised to stop when an identical bundle already exists."""
 
 
-class Fill(Protocol):
-    """Fills a draft with a bundle's files; GateError when its gate is not met and not overruled."""
-
-    def __call__(
-        self, draft: Path, source: Source, recipe: Recipe, gate: Gate, update: Update, *, force: bool
-    ) -> Made: ...
-
-
-def export_bundle(
-    source: Source,
-    recipe: Recipe,
-    target: Path,
-    *,
-    gate: Gate,
-    force: bool = False,
-    update: Update = silent,
-    fill: Fill | None = None,
-) -> Exported:
-    """Write, check and publish a bundle; of all users, or what a profile's ``fill`` makes.
-
-    GateError: parity is below the gate and ``force`` is off, or the file is not exact where its recipe
-    is; nothing is written at ``target``, the draft is kept in ``.rejected`` beside it. ConfigError:
-    something else is at ``target`` and ``force`` is off. A bundle below the gate that ``force``
-    published says so in its manifest and on its card.
-    """
-    make = fill or fill_all_users
-    return publish(lambda draft: make(draft, source, recipe, gate, update, force=force), target, force=force)
-
-
-def publish(make: Callable[[Path], Made], target: Path, *, force: bool) -> Exported:
-    """``make`` a draft, open it again, run its self-test, and only then let it appear at ``target``."""
+def publish(fill: Callable[[Path], Exported], target: Path, *, force: bool) -> Exported:
+    """``fill`` a draft, open it again, run its self-test, and only then let it appear at ``target``."""
     check_ours(target, MANIFEST)
     unchanged = False
     with contextlib.suppress(_UnchangedError), new_directory(target, force=True) as draft:
         try:
-            made = make(draft)
+            made = fill(draft)
         except GateError as error:
             raise GateError(f"{error} {_keep_rejected(draft, target)}") from None
         reopened = open_bundle(draft)
@@ -106,14 +74,14 @@ def publish(make: Callable[[Path], Made], target: Path, *, force: bool) -> Expor
             open_runtime(reopened.model_path, reopened.contract), reopened.selftest(), reopened.contract
         )
         if target.exists() and not force:
-            unchanged = _same_bundle(target, made.digest)
+            unchanged = _same_bundle(target, made.bundle.digest)
             if not unchanged:
                 raise ConfigError(
                     f"{target} exists and differs from what would be written (model, data, versions or "
                     "command changed). Choose another --out, or add --force to replace it."
                 )
             raise _UnchangedError
-    return Exported(open_bundle(target), made.parity, made.fp32_bytes, made.errors, unchanged)
+    return dataclasses.replace(made, bundle=open_bundle(target), unchanged=unchanged)
 
 
 def _same_bundle(target: Path, digest: str) -> bool:

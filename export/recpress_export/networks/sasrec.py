@@ -1,12 +1,13 @@
-"""What a network answers, in numpy and float64: slow, obvious, without torch and without any folding."""
+"""What a SASRec answers, in numpy and float64: slow, obvious, without torch and without any folding."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recpress_edge.device.reference import ReferenceRuntime
-from recpress_export.networks.student import NetworkStudent, n_layers
+from recpress_edge.device.query import Query
+from recpress_export.networks.student import NetworkStudent
+from recpress_export.reference import Reference, Scores
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -14,34 +15,18 @@ I64 = NDArray[np.int64]
 NORM_EPSILON = 1e-5
 
 
-def neumf_reference(student: NetworkStudent) -> ReferenceRuntime:
-    """score(u, i) = w · [g_u ∘ g_i ; MLP([m_u ; m_i])] + b, for every user of the log."""
-    p = {name: array.astype(np.float64) for name, array in student.arrays.items()}
-    dim = p["item_gmf"].shape[1]
-
-    def scores(user: int) -> F64:
-        pairs = np.hstack(
-            [np.broadcast_to(p["user_mlp"][user], p["item_mlp"].shape), p["item_mlp"]]
-        )  # (I, 4d)
-        first = np.maximum(pairs @ p["hidden1_weight"].T + p["hidden1_bias"], 0.0)
-        second = np.maximum(first @ p["hidden2_weight"].T + p["hidden2_bias"], 0.0)
-        by_product = (p["user_gmf"][user] * p["item_gmf"]) @ p["output_weight"][:dim]
-        result: F64 = by_product + second @ p["output_weight"][dim:] + p["output_bias"]
-        return result
-
-    return ReferenceRuntime(student.n_users, student.n_items, scores, lambda _: np.float32(1))
-
-
-def sasrec_reference(student: NetworkStudent, histories: Sequence[I64]) -> ReferenceRuntime:
-    """Scores after each of some histories, oldest item first; history b stands as user b."""
-    state_of = _states(student)
+def sasrec_reference(student: NetworkStudent) -> Reference:
+    """Scores after a history, oldest item first."""
+    state_after = _state_of(student)
     items = student.arrays["item_emb"][:-1].astype(np.float64)
-    return ReferenceRuntime(
-        len(histories), len(items), lambda row: items @ state_of(histories[row]), lambda _: np.float32(1)
-    )
+
+    def scores_of(asked: Query) -> Scores:
+        return items @ state_after(asked.seen), np.float32(1)
+
+    return Reference(0, len(items), scores_of, sequence=True)
 
 
-def _states(student: NetworkStudent) -> Callable[[I64], F64]:
+def _state_of(student: NetworkStudent) -> Callable[[I64], F64]:
     """The last hidden state (d,) after a history."""
     p = {name: array.astype(np.float64) for name, array in student.arrays.items()}
     table, heads, dim = p["item_emb"], student.heads, p["item_emb"].shape[1]
@@ -67,7 +52,7 @@ def _states(student: NetworkStudent) -> Callable[[I64], F64]:
     def state(history: I64) -> F64:
         tokens = np.concatenate([[len(table) - 1], history[-(student.history_length - 1) :]]).astype(np.int64)
         x = table[tokens] * np.sqrt(dim) + p["position_emb"][: len(tokens)]
-        for number in range(n_layers(student.arrays)):
+        for number in range(student.n_layers):
             layer = f"layers.{number}"
             x = x + attend(norm(x, f"{layer}.attention"), layer)
             inner = np.maximum(

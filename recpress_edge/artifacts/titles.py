@@ -1,0 +1,18 @@
+"""titles.txt: a title of each item, for people who read an answer."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from recpress_edge.core.errors import DataError
+from recpress_edge.core.files import write_atomic
+
+TITLES_FILE: Final = "titles.txt"
+
+
+def write_titles(folder: Path, titles: Sequence[str]) -> None:
+    """One title a line, in the order of the items; DataError for one with a line break."""
+    for index, title in enumerate(titles):
+        if "\n" in title or "\r" in title:
+            raise DataError(f"the title of item {index} holds a line break: {title!r}. Rename it in the log.")
+    write_atomic(folder / TITLES_FILE, "".join(f"{title}\n" for title in titles).encode())

@@ -62,7 +62,7 @@ class Ratio:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class RecordComparison:
     """What ``device_bench compare`` found."""
 
     names: tuple[str, str]
@@ -77,7 +77,7 @@ class Comparison:
     """Differences that do not forbid the comparison but may explain it."""
 
 
-def compare(first: Path, second: Path, seed: int = 0) -> Comparison:
+def compare(first: Path, second: Path, seed: int = 0) -> RecordComparison:
     """The second record against the first. ConfigError when they were made under unlike conditions,
     InvalidRunError when one of them is not to be relied on."""
     records = read_record(first), read_record(second)
@@ -96,7 +96,7 @@ def compare(first: Path, second: Path, seed: int = 0) -> Comparison:
     cutoff = stated_cutoff(left["quality"])
     known = cutoff == stated_cutoff(right["quality"])
     recall = [record["quality"].get(f"recall@{cutoff}") if known else None for record in records]
-    return Comparison(
+    return RecordComparison(
         (_name(left), _name(right)),
         tuple(ratios),
         cutoff,
@@ -182,7 +182,7 @@ def _name(record: Mapping[str, Any]) -> str:
     return f"{record['artifact'].get('name')}, {runtime_of(record)} ({record['created']})"
 
 
-def comparison_lines(found: Comparison) -> list[str]:
+def comparison_lines(found: RecordComparison) -> list[str]:
     """The comparison as aligned lines."""
     width = max(len(ratio.name) for ratio in found.ratios)
     lines = [f"A  {found.names[0]}", f"B  {found.names[1]}", ""]
@@ -196,7 +196,7 @@ def comparison_lines(found: Comparison) -> list[str]:
     return [*lines, NOTE]
 
 
-def _recall_line(found: Comparison) -> str:
+def _recall_line(found: RecordComparison) -> str:
     same = "the same items for every user" if found.same_answers else "not the same items for every user"
     before, after = found.recall
     if before is None or after is None:

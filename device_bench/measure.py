@@ -1,8 +1,7 @@
-"""Measurements inside one fresh process; which process runs what is decided in protocol.py."""
+"""Measurements inside one fresh process; which process runs what is decided in record.py."""
 
 import contextlib
 import gc
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,39 +11,30 @@ from typing import Any, Final, Generic, TypeVar
 import numpy as np
 
 from device_bench.contention import Counts, MachineWatch, Watch, total
-from device_bench.memory import process_memory
-from device_bench.options import paced_queries
-from recpress_edge.artifacts.bundle import Contract, Evaluation
+from device_bench.quality import ranking_quality
+from device_bench.settings import paced_queries
+from recpress_edge.artifacts.bundle import Contract
 from recpress_edge.core.errors import ArtifactError
-from recpress_edge.core.metrics import (
-    CUTOFFS,
-    RECALL_DEFINITION,
-    ndcg_at_k,
-    recall_at_k,
-    reported_cutoffs,
-    stated_cutoff,
-    telling_cutoff,
-    without_certain,
-)
+from recpress_edge.core.memory import process_memory
 from recpress_edge.core.rng import stream
-from recpress_edge.device.query import I64, Answer
+from recpress_edge.device.query import Answer
 from recpress_edge.device.recommender import Recommender
 from recpress_edge.device.runtime import Feed, Runtime, open_runtime
 from recpress_edge.device.verify import Verified, verify_bundle
 from recpress_edge.records.bench import PACED
 
-LIST_LENGTH: Final = max(CUTOFFS)
-"""Items of each evaluation user that are ranked."""
 WARMUP_QUERIES: Final = 200
 BLOCK_QUERIES: Final = 500
 # So many different queries are prepared at most; the order then repeats.
 DISTINCT_QUERIES: Final = 10_000
 
-Request = TypeVar("Request")
+Asked = TypeVar("Asked")
+IdQuery = tuple[str | None, list[str], int]
+"""As an application asks: user id, ids of seen items, k."""
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Measurement:
     """What a worker is told; every field is plain JSON."""
 
     bundle: str
@@ -68,7 +58,7 @@ class Job:
         return open_runtime(Path(self.model_path), self.contract, self.threads, self.delegate, self.runtime)
 
 
-def cold_start(job: Job) -> dict[str, Any]:
+def cold_start(job: Measurement) -> dict[str, Any]:
     """Nanoseconds of session creation and of the first query ever, and what others took from each."""
     clock, load, first_query = time.perf_counter_ns, Watch(), Watch()
     with load:
@@ -84,7 +74,7 @@ def cold_start(job: Job) -> dict[str, Any]:
     return {"load_ns": load_ns, "first_query_ns": first_ns, "counts": counts}
 
 
-def model_memory(job: Job) -> dict[str, Any]:
+def model_memory(job: Measurement) -> dict[str, Any]:
     """Memory of a process that holds the model and nothing else of the bundle.
 
     Queries are drawn one by one (any user, up to 32 seen items), so that neither id maps nor
@@ -103,12 +93,12 @@ def model_memory(job: Job) -> dict[str, Any]:
     return memory | {"model": process_memory()}
 
 
-def self_test(job: Job) -> dict[str, Any]:
+def self_test(job: Measurement) -> dict[str, Any]:
     """Verify everything in the bundle and the model's answers; ArtifactError at the first doubt."""
     return _tested(_verify(job))
 
 
-def _verify(job: Job) -> Verified:
+def _verify(job: Measurement) -> Verified:
     verified = verify_bundle(Path(job.bundle), job.threads, job.delegate, job.runtime)
     if verified.bundle.digest != job.digest:
         raise ArtifactError(f"{job.bundle} changed while it was being measured")
@@ -120,7 +110,7 @@ def _tested(verified: Verified) -> dict[str, Any]:
     return facts if verified.overlap is None else facts | {"overlap": verified.overlap}
 
 
-def measure(job: Job) -> dict[str, Any]:
+def measure(job: Measurement) -> dict[str, Any]:
     """Verify, self-test, time, then rank every evaluation user: one process, one file."""
     verified = _verify(job)
     latency, counts = warm_latency(verified, job)
@@ -134,7 +124,7 @@ def measure(job: Job) -> dict[str, Any]:
     }
 
 
-def rank(job: Job) -> dict[str, Any]:
+def rank(job: Measurement) -> dict[str, Any]:
     """Verify, then rank every evaluation user: what another machine must answer too. With the very lists."""
     verified, answers = _verify(job), list[Answer]()
     return {
@@ -147,7 +137,7 @@ def rank(job: Job) -> dict[str, Any]:
     }
 
 
-def warm_latency(verified: Verified, job: Job) -> tuple[dict[str, list[int]], dict[str, Counts]]:
+def warm_latency(verified: Verified, job: Measurement) -> tuple[dict[str, list[int]], dict[str, Counts]]:
     """Raw samples of the model alone and of the whole request, in alternating blocks; then of the model alone
     after a pause each, where the job asks for it.
 
@@ -193,13 +183,13 @@ def paced_latency(
     return samples, total([watch.counts, machine.read()])
 
 
-def model_queries(job: Job) -> tuple[Callable[[Feed], object], list[Feed]]:
+def model_queries(job: Measurement) -> tuple[Callable[[Feed], object], list[Feed]]:
     """What answers, verified first, and what it is asked: the model's own inputs."""
     verified = _verify(job)
     return verified.runtime.run, _queries(verified, job)[0]
 
 
-def _queries(verified: Verified, job: Job) -> tuple[list[Feed], list[tuple[str | None, list[str], int]]]:
+def _queries(verified: Verified, job: Measurement) -> tuple[list[Feed], list[IdQuery]]:
     """The same queries twice: as the runtime's inputs, and as an application's ids.
 
     Different users with their own seen items in a seeded order: the same input every time would
@@ -219,17 +209,17 @@ def _queries(verified: Verified, job: Job) -> tuple[list[Feed], list[tuple[str |
     return feeds, requests
 
 
-def _distinct(job: Job) -> int:
+def _distinct(job: Measurement) -> int:
     """How many different queries are worth preparing: no more than are asked, where that is known."""
     if job.seconds or job.sustained_s:
         return DISTINCT_QUERIES
     return min(DISTINCT_QUERIES, WARMUP_QUERIES + -(-job.queries // BLOCK_QUERIES) * BLOCK_QUERIES)
 
 
-class BlockTimer(Generic[Request]):
+class BlockTimer(Generic[Asked]):
     """Times one call over a repeating list of requests, a block at a time."""
 
-    def __init__(self, answer: Callable[[Request], object], requests: Sequence[Request]) -> None:
+    def __init__(self, answer: Callable[[Asked], object], requests: Sequence[Asked]) -> None:
         self._answer, self._requests, self._next = answer, requests, 0
         self.samples: list[int] = []
         self._total_ns, self._watch = 0, Watch()
@@ -272,52 +262,3 @@ def no_garbage_collection() -> Iterator[None]:
         yield
     finally:
         gc.enable()
-
-
-def ranking_quality(verified: Verified, keep: Callable[[Answer], None] = lambda _: None) -> dict[str, Any]:
-    """Recall and NDCG over every evaluation user, and a digest of the very ids that were ranked.
-
-    Without evaluation rows the self-test's queries are ranked, and there are no metrics: ``users`` is 0.
-    ``keep`` takes each answer.
-    """
-    asked = verified.asked
-    topk = np.full((asked.users.size, LIST_LENGTH), -1, np.int64)  # -1 is no item, so never a hit
-    ids = hashlib.sha256()
-    for row in range(asked.users.size):
-        items, scores = verified.runtime.recommend(asked.user(row), asked.seen(row), LIST_LENGTH)
-        keep((items, scores))
-        topk[row, : items.size] = items
-        ids.update(items.astype("<i8").tobytes())
-    if verified.evaluation is None:
-        return {
-            "cutoff": stated_cutoff(verified.bundle.quality),
-            "definition": RECALL_DEFINITION,
-            "split": None,
-            "users": 0,
-            "ids_sha256": ids.hexdigest(),
-        }
-    contract, evaluation = verified.bundle.contract, verified.evaluation
-    candidates = evaluation.candidates(contract.n_items, contract.retired)
-    cutoff = telling_cutoff(verified.bundle.quality, candidates)
-    return {
-        **ranking_metrics(topk, evaluation, candidates, cutoff),
-        "cutoff": cutoff,
-        "definition": RECALL_DEFINITION,
-        "split": "test",
-        "users": int(candidates.size),
-        "ids_sha256": ids.hexdigest(),
-    }
-
-
-def ranking_metrics(
-    topk: I64, evaluation: Evaluation, candidates: I64, cutoff: int
-) -> dict[str, float | None]:
-    """recall@K and ndcg@K for every cut-off, None for a recall that is 1 by necessity.
-
-    topk (B, 50), padded with -1; candidates (R,): of the users with a relevant item.
-    """
-    relevant = [evaluation.relevant(row).tolist() for row in range(evaluation.users.size)]
-    cutoffs = reported_cutoffs(cutoff)
-    metrics = {f"recall@{k}": recall_at_k(topk[:, :k], relevant) for k in cutoffs}
-    metrics |= {f"ndcg@{k}": ndcg_at_k(topk[:, :k], relevant) for k in cutoffs}
-    return without_certain(metrics, candidates)

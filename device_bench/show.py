@@ -177,12 +177,13 @@ def _figure(record: Mapping[str, Any], series: str, q: int, form: Form) -> str:
 
 
 def _doubtful(record: Mapping[str, Any]) -> list[str]:
-    """Why figures are doubtful, other than the headline's, whose reasons stand beside ``valid``."""
-    return [
-        f"{name}: {judged['reasons'][0]}"
+    """Why figures are withheld; the reasons against the whole run are listed as such."""
+    reasons = [
+        f"{name}: {reason}"
         for name, judged in record.get("validity", {}).items()
-        if judged["reasons"] and f"{name}: {judged['reasons'][0]}" not in record["invalid_reasons"]
+        for reason in judged["reasons"]
     ]
+    return [reason for reason in reasons if reason not in record["invalid_reasons"]]
 
 
 def _sustained(found: Mapping[str, Any] | None) -> list[str]:

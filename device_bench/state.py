@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from device_bench.kernel_files import integer_of, text_of
+from recpress_edge.core.memory import PROC, SYS, integer_of, kib_field, text_of
 from recpress_edge.core.units import format_bytes
 
 # Load average per core before the run; a warning only, since it remembers what has ended.
@@ -32,8 +32,8 @@ _SINCE_BOOT: Final = 0xF0000
 
 
 def read_state(
-    proc: Path = Path("/proc"),
-    sys_root: Path = Path("/sys"),
+    proc: Path = PROC,
+    sys_root: Path = SYS,
     vcgencmd: Callable[[str], str | None] | None = None,
 ) -> dict[str, Any]:
     """Temperature, throttling bits, load, governor, clocks and swap now; None for what cannot be read.
@@ -51,7 +51,7 @@ def read_state(
         "governor": (text_of(cpufreq / "scaling_governor") or "").strip() or None,
         "freq_khz": integer_of(cpufreq / "scaling_cur_freq"),
         "arm_clock_khz": parse_clock(ask("measure_clock arm")),
-        "swap_used_bytes": _swap_used(text_of(proc / "meminfo") or ""),
+        "swap_used_bytes": _swap_used(proc / "meminfo"),
     }
 
 
@@ -61,9 +61,9 @@ def parse_clock(text: str | None) -> int | None:
     return int(found[1]) // 1000 if found else None
 
 
-def _swap_used(meminfo: str) -> int | None:
-    kib = dict(re.findall(r"^(SwapTotal|SwapFree):\s+(\d+) kB$", meminfo, re.MULTILINE))
-    return (int(kib["SwapTotal"]) - int(kib["SwapFree"])) * 1024 if len(kib) == 2 else None
+def _swap_used(meminfo: Path) -> int | None:
+    total, free = (kib_field(meminfo, name) for name in ("SwapTotal", "SwapFree"))
+    return None if total is None or free is None else total - free
 
 
 def parse_throttled(text: str | None) -> str | None:

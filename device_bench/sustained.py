@@ -10,7 +10,7 @@ from device_bench.measure import (
     BLOCK_QUERIES,
     WARMUP_QUERIES,
     BlockTimer,
-    Job,
+    Measurement,
     model_queries,
     no_garbage_collection,
 )
@@ -22,7 +22,7 @@ LEAST_WINDOW_S: Final = 1.0
 MOST_WINDOWS: Final = 240
 
 
-def sustain(job: Job, state: Callable[[], Mapping[str, Any]] = read_state) -> dict[str, Any]:
+def sustain(job: Measurement, state: Callable[[], Mapping[str, Any]] = read_state) -> dict[str, Any]:
     """Ask without a pause for ``job.sustained_s``; sum up every window; read the state between windows.
 
     Lists by window: at_s, its end; queries; p50_ns and p95_ns of the model alone; temp_c; clock_khz, the

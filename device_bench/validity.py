@@ -38,7 +38,7 @@ _BLOCKS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class SeriesVerdict:
     """What was found about one series."""
 
     trusted: tuple[int, ...]
@@ -68,19 +68,19 @@ def _rounded(share: float | None) -> float | None:
     return None if share is None else round(share, 4)
 
 
-def judge(latency_ns: Mapping[str, Sequence[int]], counts: Mapping[str, Counts]) -> dict[str, Verdict]:
+def judge(latency_ns: Mapping[str, Sequence[int]], counts: Mapping[str, Counts]) -> dict[str, SeriesVerdict]:
     """A verdict on every series. counts: by series; one that is missing was not watched."""
     return {name: verdict(name, samples, counts.get(name, Counts())) for name, samples in latency_ns.items()}
 
 
-def verdict(name: str, samples: Sequence[int], counts: Counts) -> Verdict:
+def verdict(name: str, samples: Sequence[int], counts: Counts) -> SeriesVerdict:
     """Everything that speaks against a series, or against its longest samples."""
     against = [*disturbed(counts), *unsteady(samples)]
     if against:
-        return Verdict((), tuple(against), counts)
+        return SeriesVerdict((), tuple(against), counts)
     doubts = {q: doubt(name, samples, q, counts) for q in PERCENTILES[name]}
     trusted = tuple(q for q, why in doubts.items() if why is None)
-    return Verdict(trusted, tuple(filter(None, doubts.values())), counts)
+    return SeriesVerdict(trusted, tuple(filter(None, doubts.values())), counts)
 
 
 def disturbed(counts: Counts) -> Iterator[str]:
@@ -131,8 +131,7 @@ def doubt(name: str, samples: Sequence[int], q: int, counts: Counts) -> str | No
     return None
 
 
-def headline_reasons(verdicts: Mapping[str, Verdict]) -> list[str]:
-    """Why a run is unfit for the headline, which is the query's; empty when it is fit."""
-    series, needed = HEADLINE
-    one = verdicts[series]
-    return [] if set(needed) <= set(one.trusted) else [f"{series}: {reason}" for reason in one.reasons]
+def headline_reasons(verdicts: Mapping[str, SeriesVerdict]) -> list[str]:
+    """Why the query's median, without which a run is not valid, cannot be relied on; empty when it can."""
+    one = verdicts[HEADLINE]
+    return [] if one.valid else [f"{HEADLINE}: {reason}" for reason in one.reasons]

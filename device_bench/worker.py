@@ -33,10 +33,10 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
 
     # The same for every kind: the idle process must hold what the others hold, except the model.
     from device_bench import measure
-    from device_bench.memory import process_memory
     from recpress_edge.artifacts.bundle import Contract
+    from recpress_edge.core.memory import process_memory
 
-    job = measure.Job(**{**request["job"], "contract": Contract(**request["job"]["contract"])})
+    job = measure.Measurement(**{**request["job"], "contract": Contract(**request["job"]["contract"])})
     match request["kind"]:
         case "idle":
             return {"idle": process_memory(), "bytecode": _has_bytecode()}
@@ -57,7 +57,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         case "rank":
             return measure.rank(job)
         case "marked":
-            from device_bench.emulation.marking import marked_queries
+            from device_bench.emulation.marks import marked_queries
 
             return marked_queries(job)
         case "sustained":

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from device_bench.emulation.apt import Apt, Package, unpack
-from device_bench.emulation.cache import Component, Report, component, locked
-from device_bench.emulation.cpio import Entry, entries_of, folder, write_cpio
+from device_bench.emulation.cache import Component, component, locked
+from device_bench.emulation.cpio import ArchiveEntry, entries_of, folder, write_cpio
 from device_bench.emulation.tools import EmulationError, need, run_tool
 from device_bench.emulation.wheels import fetch_wheels, pinned, unpack_wheel
 from recpress_edge.core.files import sha256_file
+from recpress_edge.core.progress import OnEvent
 
 # Raised when a component is built in another way: the cache then builds it anew.
 RECIPE: Final = 1
@@ -87,13 +88,13 @@ class Setup:
         return find_tool(self.tools.folder, name)
 
 
-def prepare(file_format: str, root: Path, report: Report) -> Setup:
+def prepare(file_format: str, root: Path, on_event: OnEvent) -> Setup:
     """Everything for bundles of one format, from the cache or built now."""
     versions = pinned(file_format)
-    with locked(root, report):
-        tools = component(root, "tools", {"recipe": RECIPE}, lambda draft: _tools(draft, root), report)
+    with locked(root, on_event):
+        tools = component(root, "tools", {"recipe": RECIPE}, lambda draft: _tools(draft, root), on_event)
         system = component(
-            root, "system", {"recipe": RECIPE}, lambda draft: _system(draft, root, tools), report
+            root, "system", {"recipe": RECIPE}, lambda draft: _system(draft, root, tools), on_event
         )
         python = str(system.facts["python"])
         site = component(
@@ -101,14 +102,14 @@ def prepare(file_format: str, root: Path, report: Report) -> Setup:
             f"site-{file_format}",
             {"recipe": RECIPE, "python": python, "versions": versions},
             lambda draft: _site(draft, versions, python, root, tools),
-            report,
+            on_event,
         )
         image = component(
             root,
             f"image-{file_format}",
             {"recipe": RECIPE, "system": system.digest, "site": site.digest},
             lambda draft: _image(draft, tools, system, site),
-            report,
+            on_event,
         )
     found = sha256_file(image.folder / "initrd.lz4")
     if found != image.facts["sha256"]:
@@ -215,8 +216,8 @@ def _image(draft: Path, tools: Component, system: Component, site: Component) ->
     return {"sha256": sha256_file(draft / "initrd.lz4"), "memory_bytes": taken}
 
 
-def _entries(system: Path, site: Path) -> Iterator[Entry]:
-    yield Entry("init", 0o100755, _INIT)
+def _entries(system: Path, site: Path) -> Iterator[ArchiveEntry]:
+    yield ArchiveEntry("init", 0o100755, _INIT)
     yield from (folder(name) for name in ("app", "dev", "proc", "site", "sys", "tmp"))
     for entry in (*entries_of(system / "root"), *entries_of(site / "site", "site/")):
         if not _LEFT_OUT.match(entry.name):

@@ -17,7 +17,6 @@ from typing import IO, Final
 from device_bench.emulation.guest import Setup
 from recpress_edge.device.process import dies_with_parent
 
-CPUS: Final = ("cortex-a53", "cortex-a76")
 _COMMAND_LINE: Final = (
     # everything lies in memory; no address is randomised; a panic ends the machine
     "console=ttyAMA0 quiet nokaslr panic=-1 rootfstype=ramfs rdinit=/init"

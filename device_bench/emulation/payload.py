@@ -13,7 +13,7 @@ from typing import IO, Any, Final
 import device_bench
 import recpress_edge
 from device_bench import DEVICE_PARTS
-from device_bench.emulation.cpio import Entry, entries_of, folder, write_cpio
+from device_bench.emulation.cpio import ArchiveEntry, entries_of, folder, write_cpio
 from device_bench.emulation.guest import Setup, compile_bytecode
 from device_bench.emulation.tools import EmulationError
 from recpress_edge.core.files import scratch_folder
@@ -40,7 +40,7 @@ def write_payload(file: IO[bytes], setup: Setup, bundle: Path, flags: Sequence[s
             file,
             [
                 *(folder(name) for name in ("app", "app/bundle")),
-                Entry("app/run.sh", 0o100755, script),
+                ArchiveEntry("app/run.sh", 0o100755, script),
                 *entries_of(app, "app/"),
                 *entries_of(bundle, "app/bundle/"),
             ],

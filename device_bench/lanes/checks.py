@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from device_bench.options import Protocol
-from device_bench.run import artifact_facts
+from device_bench.record import artifact_facts
+from device_bench.settings import Protocol
 from recpress_edge.artifacts.bundle import Bundle
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.records.bench import PACED, SAMPLES, check_record

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from device_bench.device import device_facts
-from device_bench.options import Protocol
+from device_bench.hardware import device_facts
+from device_bench.settings import Protocol
 from recpress_edge.artifacts.contract import Contract
 from recpress_edge.core.errors import ArtifactError, ConfigError
 

@@ -23,11 +23,12 @@ from typing import Any, Final
 from device_bench import DEVICE_PARTS
 from device_bench.lanes import board as onboard
 from device_bench.lanes.checks import check_returned
-from device_bench.lanes.targets import Record, Report
-from device_bench.options import Request
+from device_bench.lanes.lane import Record
+from device_bench.settings import BenchRequest
 from recpress_edge.artifacts.bundle import Bundle, open_bundle
 from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.core.errors import ArtifactError, ConfigError, MissingExtraError, RecPressError
+from recpress_edge.core.progress import Note, OnEvent
 from recpress_edge.device.process import ROOT, dies_with_parent
 
 CONNECT_S: Final = 15
@@ -87,7 +88,7 @@ def parse_host(detail: str) -> Host:
     return Host(found[1].replace("[", "").replace("]", ""), port)
 
 
-def check(request: Request) -> None:
+def check(request: BenchRequest) -> None:
     """The target must be one, and ssh there."""
     parse_host(request.target.detail)
     config = request.options.get("ssh-config")
@@ -97,26 +98,26 @@ def check(request: Request) -> None:
         raise MissingExtraError("--on ssh:// needs the program ssh. Run: apt install openssh-client")
 
 
-def plan(request: Request) -> str:
+def plan(request: BenchRequest) -> str:
     """What is done with each bundle."""
     host = parse_host(request.target.detail)
     return f"copied to {host.login} with device_bench, measured there, and removed again"
 
 
-def run(request: Request, bundles: Sequence[Path], report: Report) -> Iterator[Record]:
+def run(request: BenchRequest, on_event: OnEvent) -> Iterator[Record]:
     """One record a bundle, checked before it is believed."""
-    for folder in bundles:
+    for folder in request.bundles:
         bundle = open_bundle(folder)
-        report(f"{bundle.name}: to {request.target}")
+        on_event(Note(f"{bundle.name}: to {request.target}"))
         record = check_returned(
-            _on_board(request, bundle, report), bundle, request.protocol, str(request.target)
+            _on_board(request, bundle, on_event), bundle, request.protocol, str(request.target)
         )
         record["protocol"]["command"] = request.command(folder)
         record["protocol"]["on"] = str(request.target)
         yield record
 
 
-def _on_board(request: Request, bundle: Bundle, report: Report) -> Any:
+def _on_board(request: BenchRequest, bundle: Bundle, on_event: OnEvent) -> Any:
     payload = pack(bundle)
     timeout_s = overall_s(request)
     settings = {
@@ -129,7 +130,7 @@ def _on_board(request: Request, bundle: Bundle, report: Report) -> Any:
     code = f"{Path(onboard.__file__).read_text(encoding='utf-8')}\nmain({settings!r})\n"
     remote = f"exec {shlex.quote(python)} -c {shlex.quote(code)}"
     host = parse_host(request.target.detail)
-    call = Call([*ssh_command(host, request.options.get("ssh-config")), remote], report)
+    call = Call([*ssh_command(host, request.options.get("ssh-config")), remote], on_event)
     try:
         answer = call.talk(struct.pack(">Q", len(payload)) + payload, timeout_s)
     finally:
@@ -141,7 +142,7 @@ def _on_board(request: Request, bundle: Bundle, report: Report) -> Any:
     return answer.get("record")
 
 
-def _needed(bundle: Bundle, request: Request) -> list[tuple[str, tuple[str, ...]]]:
+def _needed(bundle: Bundle, request: BenchRequest) -> list[tuple[str, tuple[str, ...]]]:
     """What the board has to import: what pip calls it, and the modules of which one will do."""
     if request.protocol.runtime:
         return [*_BASE]
@@ -149,7 +150,7 @@ def _needed(bundle: Bundle, request: Request) -> list[tuple[str, tuple[str, ...]
     return [*_BASE, (row.device_packages[0], row.device_modules)]
 
 
-def overall_s(request: Request) -> float:
+def overall_s(request: BenchRequest) -> float:
     """No run may take longer: every process may use its own time-out, and the bench's runs are bounded."""
     protocol = request.protocol
     return (
@@ -197,8 +198,8 @@ def clean(text: str) -> str:
 class Call:
     """One ssh process: bytes in, one answer out, its talk passed on."""
 
-    def __init__(self, command: Sequence[str], report: Report) -> None:
-        self._report, self._late = report, False
+    def __init__(self, command: Sequence[str], on_event: OnEvent) -> None:
+        self._on_event, self._late = on_event, False
         self._last: deque[str] = deque(maxlen=20)
         self._process = subprocess.Popen(
             command,
@@ -274,7 +275,7 @@ class Call:
             text = clean(line.decode(errors="replace"))
             self._last.append(text)
             if number < _TALK_LINES and text:
-                self._report(f"  {text}")
+                self._on_event(Note(f"  {text}"))
 
     def _answer(self) -> dict[str, Any] | None:
         seen = b""  # a login script may have printed something before

@@ -131,7 +131,7 @@ FORMATS: Final = _Table(
             same="operator:eq",
             trace="recpress_export.networks.to_litert:tflite_network",
             trace_int8="recpress_export.networks.to_litert:int8_dynamic",
-            trace_packages=("torch", "litert-torch", "ai-edge-quantizer"),
+            trace_packages=("torch", "ai-edge-quantizer", "litert-torch"),
             trace_extra="litert",
             trace_advice="some 1.3 GB, for x86-64 Linux only (litert-converter has no aarch64 wheel), "
             "best in an environment of its own. Or write ONNX: --format onnx",

@@ -1,8 +1,8 @@
 """Distillation experts: small networks from student space to teacher space, chosen per entity.
 
 The assignment term of HTD (Kang et al., "Topology Distillation for Recommender System", KDD 2021), which
-is also the loss of DE (Kang et al., "DE-RRD", CIKM 2020). The plain definition, a dense loop over all
-experts, is in :mod:`recpress_edge.distill.plain`; this form gives the same value and gradient.
+is also the loss of DE (Kang et al., "DE-RRD", CIKM 2020). ``tests/oracle/plain_topology.py`` has the
+plain definition, a dense loop over all experts; this form gives the same value and gradient.
 """
 
 import math

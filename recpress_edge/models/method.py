@@ -3,27 +3,29 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from recpress_edge.core.memory import require_memory
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.models.adam import Adam
+from recpress_edge.models.nn import Adam
+from recpress_edge.models.outputs import Tables
 from recpress_edge.models.ranking import product_rows
-from recpress_edge.models.teacher import Tables, Teacher
+from recpress_edge.models.teacher import Teacher
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 
 
 def _unheard(n_bytes: int) -> None:
-    """Nobody asked."""
+    """Default listener: ignores the size."""
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class TrainingInput:
     """All that one training run is given besides its method's settings."""
 
     train: Interactions
@@ -84,6 +86,27 @@ class Method(Scorer):
     def memory(self) -> dict[str, Tensor]:
         """What it remembers between epochs besides the optimiser's state; a resumed run sets it in place."""
         return {}
+
+
+class NetworkMethod(Method):
+    """A method whose model is kept whole: its parameters by name, and what they are parameters of."""
+
+    network: nn.Module
+
+    @abstractmethod
+    def architecture(self) -> dict[str, Any]:
+        """``kind`` and what its parameters do not tell, as plain JSON.
+
+        ``user_rows`` and ``item_rows`` name parameters that, side by side, stand for users and items: what
+        it teaches as embeddings.
+        """
+
+    def parameters(self) -> dict[str, Tensor]:
+        """The network's parameters by name, as the model is now."""
+        return {name: value.detach() for name, value in self.network.named_parameters()}
+
+    def look_back(self, histories: Interactions) -> None:
+        """From now on scores answer for these histories; nothing for a model that knows its users."""
 
 
 class ClosedForm(Scorer):

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from device_bench.device import device_facts, device_id, parse_cpuinfo
+from device_bench.hardware import device_facts, device_id, parse_cpuinfo
 from device_bench.state import (
     parse_throttled,
     read_state,

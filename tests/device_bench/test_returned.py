@@ -7,8 +7,8 @@ from bundles import make_bundle
 from records import make_record, with_pauses
 
 from device_bench.lanes.checks import check_returned
-from device_bench.options import Protocol
-from device_bench.run import artifact_facts
+from device_bench.record import artifact_facts
+from device_bench.settings import Protocol
 from recpress_edge.core.errors import ArtifactError
 
 ASKED = Protocol(k=20, processes=5, seconds=2.0, queries=2000)

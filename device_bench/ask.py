@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.files import check_there
 from recpress_edge.core.layout import columns
 from recpress_edge.core.printable import json_text, printable_facts, printable_lines
 from recpress_edge.core.terminal import stdout_encoding, terminal_width
@@ -43,6 +44,7 @@ def ask_bundle(args: argparse.Namespace) -> int:
     """Verify, self-test, ask and print. ``args``: see :func:`add_ask_options`, and ``json``."""
     if args.k < 1:
         raise ConfigError(f"-k must be at least 1, got {args.k}")
+    check_there(args.bundle)
     question = Question(args.user, _seen(args), args.k, args.strict)
     bundle, found = recommend_apart(args.bundle, question, guard_of(args))
     if args.json:

@@ -23,7 +23,7 @@ from recpress_edge.artifacts.recipes import RECIPES, Recipe
 from recpress_edge.artifacts.scales import write_scales
 from recpress_edge.artifacts.titles import write_titles
 from recpress_edge.core.errors import GateError
-from recpress_edge.core.files import sha256_file, write_atomic
+from recpress_edge.core.files import sha256_bytes, write_atomic
 from recpress_edge.device.runtime import open_runtime
 from recpress_export.card import CARD_FILE, write_card
 from recpress_export.compare import Parity
@@ -137,7 +137,7 @@ def _write(folder: Path, subject: Subject[Any], encoding: Encoding) -> _File:
     write_atomic(path, data)
     if encoding.tables:
         check_tables(path, contract, encoding.tables)
-    return _File(open_runtime(path, contract), encoding, contract, len(data), sha256_file(path))
+    return _File(open_runtime(path, contract), encoding, contract, len(data), sha256_bytes(data))
 
 
 def _write_plain(folder: Path, subject: Subject[Any], file: _File) -> _File:

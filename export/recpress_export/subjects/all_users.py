@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from recpress_edge.artifacts.contract import ALL_USERS, Contract
 from recpress_edge.artifacts.model_folder import Student
 from recpress_edge.artifacts.quantize import (
-    F16,
     F32,
     ErrorStats,
     QuantizedTables,
@@ -20,15 +19,12 @@ from recpress_edge.artifacts.quantize import (
 )
 from recpress_edge.artifacts.recipes import Recipe
 from recpress_export.exactness import check_rounding, check_stored_floats, spread_users, whole_questions
-from recpress_export.graph import Graph, contract_for, describe, describe_int8
+from recpress_export.graph import Floats, Graph, contract_for, describe_stored
 from recpress_export.ranking import Question, Recommends
 from recpress_export.reference import integer_tables, table_reference
 from recpress_export.selftest import FLOAT_TOLERANCE, spread_questions
 from recpress_export.student import StudentData
 from recpress_export.subjects import Encoding, Subject
-
-Floats = tuple[F32, F32] | tuple[F16, F16]
-"""user_emb (U, D) and item_emb (I, D), of one type."""
 
 
 class AllUsers(Subject[Student]):
@@ -79,12 +75,11 @@ def base_contract(data: StudentData[Student], recipe: Recipe) -> Contract:
 
 def row_encoding(contract: Contract, stored: StoredTables) -> Encoding:
     """The encoding of a file that holds users' rows and items."""
-    numbers = stored.numbers
+    graph, numbers = describe_stored(contract, stored.numbers), stored.numbers
     if isinstance(numbers, QuantizedTables):
-        encoding = table_encoding(describe_int8(contract, numbers), integer_tables(numbers))
+        encoding = table_encoding(graph, integer_tables(numbers))
         return dataclasses.replace(encoding, rounding=stored.rounding, scales=numbers)
-    tables = {"user_emb": numbers[0], "item_emb": numbers[1]}
-    return table_encoding(describe(contract, *numbers), tables)
+    return table_encoding(graph, {"user_emb": numbers[0], "item_emb": numbers[1]})
 
 
 def table_encoding(

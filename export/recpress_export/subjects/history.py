@@ -17,7 +17,7 @@ from recpress_edge.artifacts.quantize import F16, F32, QuantizedTables
 from recpress_edge.artifacts.recipes import RECIPES, Recipe
 from recpress_export.exactness import check_nearest, check_stored_floats
 from recpress_export.gates import HistoryGate
-from recpress_export.graph import describe_history
+from recpress_export.graph import describe_stored, with_history
 from recpress_export.ranking import Question, Recommends
 from recpress_export.reference import item_tables, table_reference
 from recpress_export.selftest import FLOAT_TOLERANCE, made_histories
@@ -52,14 +52,12 @@ class History(Subject[Student]):
     def encode(self, recipe: Recipe) -> Encoding:
         stored = checked_tables(self.data.model, recipe, self.fold_in.rows)
         numbers = stored.numbers
-        integers = None
         if isinstance(numbers, QuantizedTables):
-            integers, tables = numbers, self._integers(numbers)
+            tables = self._integers(numbers)
         else:
             tables = self._floats(recipe, numbers[1])
-        contract = history_contract(base_contract(self.data, recipe))
-        graph = describe_history(contract, recipe, self.data.model, integers, self.fold_in)
-        encoding = table_encoding(graph, tables, SUM_TOLERANCE)
+        graph = describe_stored(history_contract(base_contract(self.data, recipe)), numbers)
+        encoding = table_encoding(with_history(graph, tables), tables, SUM_TOLERANCE)
         return dataclasses.replace(encoding, rounding=stored.rounding)
 
     def _integers(self, items: QuantizedTables) -> dict[str, NDArray[Any]]:

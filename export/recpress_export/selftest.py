@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,8 @@ from recpress_edge.artifacts.bundle import (
     Evaluation,
     SelfTest,
 )
-from recpress_edge.artifacts.contract import NOBODY
-from recpress_edge.core.errors import DataError
-from recpress_edge.core.files import canonical_json, write_atomic
+from recpress_edge.artifacts.ids import encode_ids
+from recpress_edge.core.files import write_atomic
 from recpress_edge.core.rng import stream
 from recpress_export.ranking import Question, Recommends
 
@@ -79,26 +78,8 @@ def write_rows(
     test: Evaluation | None,
 ) -> None:
     """The id maps, the self-test and, where they travel along, the evaluation rows."""
-    write_atomic(draft / USERS_FILE, id_lines("user", user_ids))
-    write_atomic(draft / ITEMS_FILE, id_lines("item", item_ids))
-    write_atomic(draft / SELFTEST_FILE, canonical_json(selftest_facts(selftest)) + b"\n")
+    write_atomic(draft / USERS_FILE, encode_ids("user", user_ids))
+    write_atomic(draft / ITEMS_FILE, encode_ids("item", item_ids))
+    write_atomic(draft / SELFTEST_FILE, selftest.to_bytes())
     if test is not None:
         write_atomic(draft / EVALUATION_FILE, test.to_bytes())
-
-
-def selftest_facts(test: SelfTest) -> dict[str, Any]:
-    """selftest.json."""
-    users = [NOBODY if user is None else user for user in test.users]
-    return {"k": test.k, "users": users, "seen": test.seen, "items": test.items, "scores": test.scores}
-
-
-def id_lines(kind: str, ids: Sequence[str]) -> bytes:
-    """users.txt and items.txt: one external id a line; row n is the id of index n."""
-    for index, name in enumerate(ids):
-        if not name or "\n" in name or "\r" in name:
-            raise DataError(
-                f"{kind} id {name!r} (index {index}) is empty or holds a line break; rename it in the log"
-            )
-    if len(set(ids)) != len(ids):
-        raise DataError(f"the {kind} ids are not distinct: {len(ids)} ids, {len(set(ids))} different ones")
-    return "".join(f"{name}\n" for name in ids).encode()

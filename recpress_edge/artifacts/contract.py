@@ -235,3 +235,10 @@ def check_range(where: Path, kind: Literal["user", "item"], ids: Any, count: int
         raise ArtifactError(
             f"{where}: {kind} index outside 0..{count - 1}: {array.min()}..{array.max()}", fault="range"
         )
+
+
+def check_size(where: Path, most: int) -> None:
+    """ArtifactError for a file of more than ``most`` bytes."""
+    size = where.stat().st_size
+    if size > most:
+        raise ArtifactError(f"{where} has {size} bytes, more than {most}", fault="size")

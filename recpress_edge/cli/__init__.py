@@ -8,6 +8,7 @@ from typing import Any, Final, NoReturn
 
 from recpress_edge import __version__
 from recpress_edge.core.errors import ConfigError, missing_extra, unknown_name
+from recpress_edge.core.install import extra_of
 from recpress_edge.core.terminal import any_encoding, errors_in_one_line, print_error
 
 COMMANDS: Final[Mapping[str, str]] = {
@@ -27,19 +28,6 @@ COMMANDS: Final[Mapping[str, str]] = {
     "pick": "the best variant within a budget",
     "check": "hold records against budgets.toml",
     "reproduce": "a published study, run again beside its published figures",
-}
-
-# Packages that an extra brings, so that a missing one names its cure.
-EXTRA_OF: Final = {
-    "torch": "train",
-    "pooch": "train",
-    "rich": "train",
-    "safetensors": "all",  # training and export both need it
-    "onnx": "export",
-    "ai_edge_litert": "tflite",
-    "flatbuffers": "tflite",
-    "matplotlib": "report",
-    "jinja2": "report",
 }
 
 TOUR: Final = """\
@@ -110,6 +98,7 @@ def _run(arguments: Sequence[str]) -> int:
         return int(args.func(args))
     except ImportError as error:
         package = (error.name or "").partition(".")[0]
-        if package not in EXTRA_OF:
+        extra = extra_of(package)
+        if extra is None:
             raise
-        missing_extra(package, EXTRA_OF[package])
+        missing_extra(package, extra)

@@ -6,20 +6,12 @@ import os
 import platform
 import shutil
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from recpress_edge.cli.common import add_common_options, emit, next_steps, say, table
 from recpress_edge.core.cpu import cpu_flags, dot_product_flags
-from recpress_edge.core.install import install_command
+from recpress_edge.core.install import BASE, EXTRAS, install_command
 from recpress_edge.core.units import format_bytes
-
-PACKAGES: Final = {
-    "base": ("numpy", "onnxruntime", "psutil"),
-    "train": ("torch", "safetensors", "pooch", "rich"),
-    "export": ("onnx", "safetensors"),
-    "tflite": ("ai-edge-litert", "flatbuffers"),
-    "report": ("matplotlib", "jinja2", "rich"),
-}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the findings. Exit code 0 when the base install is whole, else 1."""
-    found = {extra: {name: _version(name) for name in names} for extra, names in PACKAGES.items()}
+    found = {extra: {name: _version(name) for name in names} for extra, names in EXTRAS.items()}
     machine = _machine(args.work)
     rows = [
         [extra, name, version or "missing"]
@@ -44,12 +36,12 @@ def run(args: argparse.Namespace) -> int:
     say(args)
     for extra, packages in found.items():
         if not all(packages.values()):
-            command = install_command("" if extra == "base" else extra)
+            command = install_command("" if extra == BASE else extra)
             next_steps(args, [f"{command}    # {extra}, in the checkout"])
     for key, value in machine.items():
         say(args, f"{key:<10} {value}")
     emit(args, {"packages": found, "machine": machine})
-    return 0 if all(found["base"].values()) else 1
+    return 0 if all(found[BASE].values()) else 1
 
 
 def _version(package: str) -> str | None:

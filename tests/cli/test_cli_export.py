@@ -12,8 +12,9 @@ from jsonschema import Draft202012Validator
 from device_bench.record import gate_warnings
 from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.artifacts.recipes import RECIPES
-from recpress_edge.cli import EXTRA_OF, build_parser, main
+from recpress_edge.cli import build_parser, main
 from recpress_edge.core.errors import ConfigError, DataError, GateError, RecPressError, StorageError
+from recpress_edge.core.install import extra_of
 from recpress_edge.core.progress import TrainingEvent
 from recpress_edge.data import resolve
 from recpress_edge.data.synthetic import synthetic
@@ -230,7 +231,7 @@ def test_a_missing_package_is_said_before_anything_is_trained(run, trained, monk
     with pytest.raises(ImportError):
         run("--student", "htd_dim10", "--format", "tflite")
     assert trained == []
-    assert EXTRA_OF["flatbuffers"] == EXTRA_OF["ai_edge_litert"] == "tflite"
+    assert extra_of("flatbuffers") == extra_of("ai_edge_litert") == "tflite"
 
 
 def test_titles_travel_in_the_bundle(run, trained, data, tmp_path):

@@ -21,10 +21,11 @@ from recpress_edge.artifacts.bundle import (
     open_bundle,
     write_manifest,
 )
+from recpress_edge.artifacts.ids import encode_ids
 from recpress_edge.artifacts.recipes import recipe_named
 from recpress_edge.artifacts.titles import TITLES_FILE, write_titles
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError, GateError
-from recpress_edge.core.files import canonical_json, check_ours, new_directory, write_atomic
+from recpress_edge.core.files import check_ours, new_directory, write_atomic
 from recpress_edge.core.metrics import recall_at_k, telling_cutoff
 from recpress_edge.core.printable import printable_facts
 from recpress_edge.device.apart import self_test_apart
@@ -34,7 +35,7 @@ from recpress_edge.device.verify import verify_bundle
 from recpress_export.card import CARD_FILE, write_card
 from recpress_export.graph import write_model
 from recpress_export.ranking import rank
-from recpress_export.selftest import SELFTEST_K, id_lines, score_tolerance, selftest_facts
+from recpress_export.selftest import SELFTEST_K, score_tolerance
 from recpress_export.update.changes import Changes, Placed, place
 from recpress_export.update.stored import NewRows, Stored, read_stored, store_rows
 from recpress_export.update.versions import next_version
@@ -83,10 +84,10 @@ def update_bundle(
     with _place_for(old, target, force=force) as draft:
         _copy_unchanged(old, draft)
         write_atomic(draft / contract.model_file, write_model(after.graph(contract), after.metadata))
-        write_atomic(draft / ITEMS_FILE, id_lines("item", placed.item_ids))
+        write_atomic(draft / ITEMS_FILE, encode_ids("item", placed.item_ids))
         if (titles := old.titles()) is not None:  # what is new has none yet
             write_titles(draft, titles + [""] * (len(placed.item_ids) - len(titles)))
-        write_atomic(draft / SELFTEST_FILE, canonical_json(selftest_facts(test)) + b"\n")
+        write_atomic(draft / SELFTEST_FILE, test.to_bytes())
         was, now = (
             open_runtime(old.model_path, old.contract),
             open_runtime(draft / contract.model_file, contract),

@@ -1,0 +1,47 @@
+"""users.txt and items.txt: one external id a line; line n is the id of index n."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from recpress_edge.core.errors import ArtifactError, DataError
+
+USERS_FILE: Final = "users.txt"
+ITEMS_FILE: Final = "items.txt"
+
+
+def encode_lines(texts: Sequence[str]) -> bytes:
+    """One text a line; none may hold a line break."""
+    return "".join(f"{text}\n" for text in texts).encode()
+
+
+def read_lines(where: Path, count: int, kind: str = "lines") -> list[str]:
+    """Exactly ``count`` lines of UTF-8; ArtifactError for any other content."""
+    data = where.read_bytes()
+    found = data.count(b"\n")
+    if found != count or data[-1:] not in (b"", b"\n"):  # counted before a list is made of them
+        raise ArtifactError(f"{where} must hold {count} {kind}, found {found}", fault="content")
+    try:
+        return data.decode().split("\n")[:-1]
+    except UnicodeDecodeError as error:
+        raise ArtifactError(f"{where} is not UTF-8: {error}", fault="content") from None
+
+
+def encode_ids(kind: str, ids: Sequence[str]) -> bytes:
+    """The ids of users or items, ``kind`` "user" or "item"; DataError unless they are distinct lines."""
+    for index, name in enumerate(ids):
+        if not name or "\n" in name or "\r" in name:
+            raise DataError(
+                f"{kind} id {name!r} (index {index}) is empty or holds a line break; rename it in the log"
+            )
+    if len(set(ids)) != len(ids):
+        raise DataError(f"the {kind} ids are not distinct: {len(ids)} ids, {len(set(ids))} different ones")
+    return encode_lines(ids)
+
+
+def read_ids(where: Path, count: int) -> list[str]:
+    """The ids in the order of their indices; ArtifactError unless they are ``count`` distinct lines."""
+    ids = read_lines(where, count, "distinct lines")
+    if len(set(ids)) != count or "" in ids:
+        raise ArtifactError(f"{where} must hold {count} distinct lines, found {len(ids)}", fault="content")
+    return ids

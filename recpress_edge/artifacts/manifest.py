@@ -1,0 +1,95 @@
+"""bundle.json: what a bundle is, what it was made from, and the digest of every file in it."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from recpress_edge.artifacts.contract import Contract, check_size, contract_facts
+from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.facts import PROVENANCE, QUALITY, check_facts, check_plain
+from recpress_edge.core.files import canonical_json, read_json, sha256_bytes, sha256_file, write_atomic
+
+# History: 1 first version.
+BUNDLE_SCHEMA: Final = "recpress.bundle/1"
+MANIFEST: Final = "bundle.json"
+MAX_MANIFEST_BYTES: Final = 4 * 2**20
+SAFE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+def write_manifest(
+    folder: Path, name: str, contract: Contract, provenance: Mapping[str, Any], quality: Mapping[str, Any]
+) -> str:
+    """Digest every file in ``folder`` and write bundle.json last. Returns the bundle's digest."""
+    files = {
+        path.name: {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
+        for path in sorted(folder.iterdir())
+        if path.name != MANIFEST
+    }
+    manifest: dict[str, Any] = {
+        "schema": BUNDLE_SCHEMA,
+        "name": name,
+        "contract": contract_facts(contract),
+        "provenance": dict(provenance),
+        "quality": dict(quality),
+        "files": files,
+    }
+    digest = sha256_bytes(canonical_json(manifest))
+    manifest["digest"] = digest
+    write_atomic(folder / MANIFEST, (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
+    return digest
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """A bundle's manifest, its digest and fields checked; ``contract`` and ``files`` are not yet read."""
+    where = folder / MANIFEST
+    if where.is_symlink() or not where.is_file():
+        raise ArtifactError(
+            f"{folder} is not a bundle: it has no {MANIFEST}. Make one with: recpress-edge export",
+            fault="missing",
+        )
+    check_size(where, MAX_MANIFEST_BYTES)
+    manifest = read_json(where)
+    _check_schema(where, manifest)
+    for field, kind in (
+        ("name", str),
+        ("contract", dict),
+        ("provenance", dict),
+        ("quality", dict),
+        ("files", dict),
+    ):
+        if not isinstance(manifest.get(field), kind):
+            raise ArtifactError(
+                f"{where}: field {field!r} is missing or not a {kind.__name__}", fault="field"
+            )
+    digest = _digest(where, manifest)
+    if manifest.get("digest") != digest:
+        raise ArtifactError(
+            f"{where} was changed after it was written: its digest is not {manifest.get('digest')}",
+            fault="digest",
+        )
+    if not SAFE_NAME.fullmatch(manifest["name"]):  # records and folders are named after it
+        raise ArtifactError(f"{where}: name {manifest['name']!r} is not a plain file name", fault="path")
+    check_plain(str(where), {k: v for k, v in manifest.items() if k not in ("contract", "files")})
+    check_facts(str(where), manifest["provenance"], PROVENANCE)
+    check_facts(str(where), manifest["quality"], QUALITY)
+    return manifest
+
+
+def _check_schema(where: Path, manifest: Mapping[str, Any]) -> None:
+    found = manifest.get("schema")
+    if found != BUNDLE_SCHEMA:
+        raise ArtifactError(
+            f"{where} has schema {found!r}; this version reads {BUNDLE_SCHEMA!r}. "
+            "Export it again, or install the recpress-edge that wrote it.",
+            fault="schema",
+        )
+
+
+def _digest(where: Path, manifest: Mapping[str, Any]) -> str:
+    body = {key: value for key, value in manifest.items() if key != "digest"}
+    try:
+        return sha256_bytes(canonical_json(body))
+    except (UnicodeEncodeError, RecursionError) as error:  # half a surrogate pair; nested to the limit
+        raise ArtifactError(f"{where} is not readable JSON: {error}", fault="json") from None

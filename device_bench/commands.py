@@ -1,4 +1,4 @@
-"""What the commands do, for ``device_bench`` on the device and ``recpress-edge bench`` on the host alike."""
+"""The commands, for ``device_bench`` on the device and for ``recpress-edge bench`` and ``check``."""
 
 import argparse
 import contextlib
@@ -22,7 +22,7 @@ from device_bench.settings import BenchRequest
 from device_bench.show import labelled, record_lines
 from device_bench.state import read_state
 from recpress_edge.core.errors import ConfigError, GateError, InvalidRunError, StorageError
-from recpress_edge.core.files import check_free, storage_errors
+from recpress_edge.core.files import check_free, check_there, storage_errors
 from recpress_edge.core.printable import json_text, one_line, printable, printable_facts, printable_lines
 from recpress_edge.core.progress import Event, Note
 from recpress_edge.core.terminal import stdout_encoding
@@ -34,7 +34,7 @@ from recpress_edge.records.bench import add_record, read_records, record_text, w
 from recpress_edge.records.survival import SURVIVED
 
 RECORD_BYTES: Final = 16 * 2**20
-"""What a record may take on the disk; most take a tenth of it."""
+"""Disk space to keep for a record; most take a tenth of it."""
 
 
 def run_here(args: argparse.Namespace) -> int:
@@ -48,6 +48,7 @@ def run_bundles(args: argparse.Namespace, runs: Path) -> int:
     GateError or InvalidRunError comes last, when all is written. ``args``: see options.add_run_options,
     and ``json``, ``dry_run``.
     """
+    check_there(*args.bundles)
     request = request_of(args)
     _check_out(args, request)
     stream = sys.stderr if args.json else sys.stdout
@@ -75,7 +76,7 @@ def run_bundles(args: argparse.Namespace, runs: Path) -> int:
 
 
 def _keep(record: Record, runs: Path, out: Path | None) -> Path:
-    """Write a record. A measurement is never lost to a full disk: it is written elsewhere, or printed."""
+    """Write a record; on a full disk write it elsewhere, or print it, so that no measurement is lost."""
     try:
         return add_record(runs, record) if out is None else write_record(out, record)
     except StorageError as error:
@@ -89,7 +90,7 @@ def _keep(record: Record, runs: Path, out: Path | None) -> Path:
 
 @contextlib.contextmanager
 def stopped_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the block as Ctrl-C does, so that whatever it made is removed."""
+    """SIGTERM and SIGHUP end the block as Ctrl-C does, so that everything it made is removed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -106,7 +107,7 @@ def stopped_by_signals() -> Iterator[None]:
 
 
 def _judge(records: Sequence[tuple[Path, Record]]) -> None:
-    """GateError when a bundle did not survive, InvalidRunError when a run is not to be relied on."""
+    """GateError when a bundle did not survive, InvalidRunError when a run is INVALID."""
     ended = [record for _, record in records if record.get("outcome", SURVIVED) != SURVIVED]
     if ended:
         names = "; ".join(f"{record['artifact']['name']}: {record['outcome']}" for record in ended)
@@ -139,7 +140,7 @@ def _check_writable(folder: Path, bundles: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     disk = shutil.disk_usage(folder)
-    # A file system without a size, such as an initramfs, says nothing of what is free.
+    # A file system without a size, such as an initramfs, does not state its free space.
     if disk.total and disk.free < RECORD_BYTES * bundles:
         raise StorageError(
             f"{folder} has {format_bytes(disk.free)} free; {bundles} records may take "
@@ -156,6 +157,7 @@ def _tell(event: Event) -> None:
 def check_records(args: argparse.Namespace) -> int:
     """Hold records against budgets. ``args``: see options.add_check_options, and ``json``."""
     budgets = gate.read_budgets(args.budget, args.only)
+    check_there(*args.runs)
     read, skipped = read_records(args.runs)
     records = [(path, printable_facts(record)) for path, record in read]
     for line in skipped:
@@ -172,6 +174,7 @@ def check_records(args: argparse.Namespace) -> int:
 
 def compare_records(args: argparse.Namespace) -> int:
     """Print the ratios of two records. ``args``: see options.add_compare_options, and ``json``."""
+    check_there(args.first, args.second)
     with whole(f"{args.first} or {args.second}"):
         found = compare(args.first, args.second)
     if args.json:
@@ -183,6 +186,7 @@ def compare_records(args: argparse.Namespace) -> int:
 
 def self_test_bundles(args: argparse.Namespace) -> int:
     """Verify digests and answers of each bundle. ``args``: see options.add_self_test_options."""
+    check_there(*args.bundles)
     for folder in args.bundles:
         bundle, answers = self_test_apart(folder, guard_of(args))
         print(printable(f"{bundle.name}: {len(bundle.files)} files verified, {answers} answers as expected"))

@@ -1,4 +1,4 @@
-"""Distillation experts: the teacher's embeddings, told by small networks (feature-based)."""
+"""Distillation experts: small networks predict the teacher's embeddings (feature-based)."""
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from recpress_edge.models.method import TrainingInput
 
 
 class TermOfExperts(Term):
-    """A term with experts of both sides: each epoch has its temperature and its noise."""
+    """Base of terms with experts for users and for items: temperature and noise of each epoch."""
 
     given: TrainingInput
     experts: tuple[Experts, Experts]

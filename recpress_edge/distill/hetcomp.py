@@ -1,4 +1,4 @@
-"""HetComp: which of several teachers' rankings a student is shown when, and the losses on them.
+"""HetComp: which of several teachers' rankings a student learns when, and the losses on them.
 
 Kang et al., "Distillation from Heterogeneous Models for Top-K Recommendation", WWW 2023. Every teacher is a
 trajectory: its rankings at a few points of its training, from easy to final. Each user moves along each
@@ -119,7 +119,7 @@ def fine_grained_loss(observed: Tensor, top: Tensor, log_rest: Tensor, lengths: 
 
 
 class HetComp(Factorised, Method):
-    """A factorised student that learns the fused ranking of its teachers, and no interactions beside.
+    """A factorised student that learns the fused ranking of its teachers and no interactions.
 
     A batch is users with their whole rows, each user once an epoch: the authors' batches of interactions
     would do the same rows some twenty times.

@@ -1,4 +1,4 @@
-"""Lists of items: taken from a teacher, drawn from and scored, for all rows at once and without any state."""
+"""Lists of items: from a teacher, drawn at random, scored; for all rows at once, without state."""
 
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 
 EMPTY = -1
-"""Stands for no item, where a row has fewer than were asked for."""
+"""No item: fills a row that has fewer items than its length."""
 _BLOCK_ROWS = 512
 _BLOCK_VALUES: Final = 2**18
 """Of listed rows gathered at a time: a megabyte, which stays in a core's own cache."""

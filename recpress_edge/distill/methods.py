@@ -45,7 +45,7 @@ class MethodRow:
     where: str
     """Class of the model, imported when a model is made; of a student with terms, of its base."""
     terms: Mapping[str, str] = field(default_factory=dict)
-    """Distillation terms beside the base's own loss, by name."""
+    """Distillation terms added to the base's own loss, by name."""
     config: type[Any]
     roles: tuple[Role, ...] = BOTH
     """A teacher learns from interactions alone; a student is small enough to ship."""
@@ -75,7 +75,7 @@ class MethodRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseRow:
-    """A model that terms can stand beside."""
+    """A model that takes terms."""
 
     where: str
     config: type[Any]
@@ -91,7 +91,7 @@ BASES: Final[Mapping[str, BaseRow]] = {
 def distilled(
     base: str, terms: Mapping[str, str], *configs: type[Any], needs: Knowledge, **more: Any
 ) -> MethodRow:
-    """The row of a base model with terms beside it, and the settings of the terms."""
+    """The row of a base model with terms; ``configs`` are the terms' settings."""
     row = BASES[base]
     columns: dict[str, Any] = {"usual_teacher": "bpr_dim200", **more}
     return MethodRow(

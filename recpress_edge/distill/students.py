@@ -123,7 +123,7 @@ def _no_student(text: str) -> ConfigError:
 
 
 def teacher_name(student: ModelName, asked: str | None) -> str | None:
-    """The teacher to distil from: what was asked for, else the method's own; None for no teacher.
+    """The teacher to distil from: the one asked for, else the method's usual one; None for no teacher.
 
     'none' asks for a student without distillation. A folder is checked when it is read.
     """

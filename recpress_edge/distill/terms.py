@@ -14,7 +14,7 @@ from recpress_edge.distill.lists import EMPTY, I64, listed_products
 
 
 class Rows(ABC):
-    """A student as its losses see it."""
+    """A student as distillation terms see it."""
 
     @abstractmethod
     def user_rows(self, users: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ class Batch:
 
 
 class Term(ABC):
-    """One distillation loss beside a base model's own, to be weighted."""
+    """One distillation loss, added with a weight to a base model's own."""
 
     weight: float
 
@@ -88,11 +88,11 @@ class Term(ABC):
         """The term () of a batch, a sum."""
 
     def learned(self) -> nn.Module | None:
-        """Parameters beside the student's; None for none."""
+        """Parameters of its own; None for none."""
         return None
 
     def memory(self) -> dict[str, Tensor]:
-        """What it remembers from one epoch to the next."""
+        """State kept from one epoch to the next."""
         return {}
 
 

@@ -83,7 +83,7 @@ def softmax_decoder(dim: int, n_outputs: int, generator: torch.Generator, device
 def softmax_log_likelihood(code: Tensor, decoder: nn.Linear, rows: Tensor, items: Tensor) -> Tensor:
     """Σ over the pairs (row, item) (P,) of log softmax(decoder(code)[row])[item], logits held to ±40.
 
-    As if all logits were worked out, but only those of the pairs are kept. code (B, d) -> ().
+    The same as from all logits, but only those of the pairs are kept. code (B, d) -> ().
     """
     left = torch.cat([code, code.new_ones(len(code), 1)], dim=1)  # (B, d + 1)
     right = torch.cat([decoder.weight, decoder.bias[:, None]], dim=1)  # (N, d + 1)

@@ -88,7 +88,7 @@ class NegativeSampler:
         has_negatives = (train.counts() < train.n_items)[users]  # (nnz,)
         if not has_negatives.any():
             raise DataError(
-                f"every user has all {train.n_items} items, so there is no item to tell the liked ones from. "
+                f"every user has all {train.n_items} items, so there is no unobserved item to learn from. "
                 "Keep fewer interactions, for example with a rating threshold on import."
             )
         self._n_items = train.n_items

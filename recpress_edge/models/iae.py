@@ -1,4 +1,4 @@
-"""I-AE: an autoencoder of items, each given by the users who consumed it."""
+"""I-AE: an autoencoder of items, whose input is the set of users who consumed the item."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Item k-nearest neighbours: what is liked by those who like the same. The other floor."""
+"""Item k-nearest neighbours: items with the same users as those of the history. A simple baseline."""
 
 import numpy as np
 import torch

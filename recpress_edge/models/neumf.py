@@ -1,4 +1,4 @@
-"""NeuMF: a product of embeddings beside a small network over embeddings of its own."""
+"""NeuMF: a product of embeddings plus a small network over other embeddings."""
 
 from collections.abc import Iterator
 from typing import Any

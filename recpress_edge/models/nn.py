@@ -18,10 +18,10 @@ BETA1: Final = 0.9
 BETA2: Final = 0.999
 EPSILON: Final = 1e-8
 CLAMP: Final = 40.0
-"""Where models hold their scores: e^40 of a million items is still a number."""
+"""Models clamp their scores to ±this: e^40 summed over a million items is still finite."""
 LOG2_E: Final = math.log2(math.e)
 TILE_ROWS: Final = 64
-"""Rows whose scores are worked out in one go: some megabytes, near a core's own cache."""
+"""Rows whose scores are computed together: some megabytes, near a core's own cache."""
 
 
 class Adam:

@@ -1,4 +1,4 @@
-"""Popularity: the same ranking for everybody. The floor that every report shows."""
+"""Popularity: the same ranking for everybody. The baseline that every report shows."""
 
 import torch
 from torch import Tensor

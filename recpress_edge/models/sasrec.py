@@ -14,6 +14,7 @@ from recpress_edge.core.rng import stream, torch_seed
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.method import NetworkMethod, TrainingInput
 from recpress_edge.models.nn import Adam
+from recpress_edge.models.ranking import ScoreRows
 from recpress_edge.models.settings import SASRecConfig
 
 F32 = NDArray[np.float32]
@@ -136,10 +137,7 @@ class SASRecMethod(NetworkMethod):
         self.config = config
         self.network = SASRec(given.train.n_items, given.dim, given.seed, config).to(given.device)
         self.optimizer = Adam(self.network, config.learning_rate, config.weight_decay)
-        self.look_back(given.train)
-
-    def look_back(self, histories: Interactions) -> None:
-        self._histories = (histories.indptr, histories.in_order().astype(np.int64))
+        self._known = self.scores_after(given.train)
 
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
         indptr = self.given.train.indptr
@@ -176,16 +174,22 @@ class SASRecMethod(NetworkMethod):
         return F.cross_entropy(states @ self.network.item_emb[:-1].T, wanted[wanted != NO_TARGET])
 
     def scores(self, users: I64) -> F32:
-        """Scores (B, I) after the histories last given to :meth:`look_back`."""
-        indptr, items = self._histories
+        return self._known(users)
+
+    def scores_after(self, histories: Interactions) -> ScoreRows:
+        indptr, items = histories.indptr, histories.in_order().astype(np.int64)
         n_items, length = self.given.train.n_items, self.config.history_length
-        counts = np.minimum(indptr[users + 1] - indptr[users], length - 1)
-        recent = _last_items(users, indptr, items, counts, int(counts.max(initial=0)), n_items)
-        tokens = torch.from_numpy(np.hstack([np.full((users.size, 1), n_items), recent]))
-        with torch.inference_mode():
-            states = self.network.hidden(tokens.to(self.given.device))
-            last = states[torch.arange(users.size), torch.from_numpy(counts)]  # (B, d)
-            rows: F32 = (last @ self.network.item_emb[:-1].T).cpu().numpy()
+
+        def rows(users: I64) -> F32:
+            counts = np.minimum(indptr[users + 1] - indptr[users], length - 1)
+            recent = _last_items(users, indptr, items, counts, int(counts.max(initial=0)), n_items)
+            tokens = torch.from_numpy(np.hstack([np.full((users.size, 1), n_items), recent]))
+            with torch.inference_mode():
+                states = self.network.hidden(tokens.to(self.given.device))
+                last = states[torch.arange(users.size), torch.from_numpy(counts)]  # (B, d)
+                scores: F32 = (last @ self.network.item_emb[:-1].T).cpu().numpy()
+            return scores
+
         return rows
 
     def architecture(self) -> dict[str, Any]:

@@ -11,13 +11,13 @@ Knowledge = Literal["embeddings", "product", "rankings", "trajectories"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Teacher:
-    """What a student is given: at least one of tables and rankings."""
+    """A teacher's outputs: at least one of tables and rankings."""
 
     name: str
     tables: Tables | None = None
     rankings: Rankings | None = None
     trajectory: Trajectory | None = None
-    """Only of a teacher that was asked for it."""
+    """None unless it was trained with its trajectory."""
     features: Tables | None = None
     """Rows of a network that stand for its users and items, though their product is no score."""
 

@@ -83,9 +83,9 @@ def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) ->
     rows, tables, rankings = _result(method, state, data)
     metrics, definitions, thirds = {}, {}, {}
     for split in _splits(data):
-        if isinstance(method, NetworkMethod):
-            method.look_back(history(data, split))
-        result = evaluate_rows(rows, data, split)
+        known = history(data, split)
+        answers = method.scores_after(known) if isinstance(method, NetworkMethod) else rows
+        result = evaluate_rows(answers, data, split)
         metrics[split], definitions[split] = result.means(), result.definition
         thirds[split] = result.by_third
     used = memory.increase_bytes()

@@ -1,9 +1,9 @@
-"""Whether what a record calls trustworthy is: one bundle beside 0, 1, 2 and 8 busy processes, by turns.
+"""Checks the figures that a record trusts: one bundle next to 0, 1, 2 and 8 busy processes, in turn.
 
     python benchmarks/busy_machine.py BUNDLE --out benchmarks/results/busy-machine.json
 
 Start it on a quiet machine. For each figure (a percentile of a series) the median of the quiet runs that
-trust it is the measure. Every run that trusts the figure, whatever ran beside it, must agree within 10 %;
+trust it is the measure. Every run that trusts the figure, whatever else ran, must agree within 10 %;
 else exit code 3. A run that does not trust it says why, which is counted. About 5 minutes on two cores.
 """
 
@@ -72,7 +72,7 @@ def show(record: dict[str, Any]) -> str:
 
 
 def record_beside(bundle: Path, load: int, out: Path) -> dict[str, Any]:
-    """One record, made beside so many busy processes."""
+    """One record, made while ``load`` processes are busy."""
     with busy(load):
         time.sleep(_SETTLE_S)
         code = device_bench(["run", str(bundle), "--out", str(out)])

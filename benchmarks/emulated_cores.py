@@ -98,7 +98,7 @@ def row_of(bundle: Bundle, args: argparse.Namespace) -> dict[str, Any]:
 def apart(runs: Path, digest: str, ids: Set[str]) -> dict[str, Any] | None:
     """How far two machines' float lists are apart, as ``device_bench run --on armuser:BOARD`` found it.
 
-    From a parity record of the same bundle, in which both gave the very ids of the two that are compared.
+    From a parity record of the same bundle, in which both gave the ids of the two that are compared.
     """
     found = [read_json(path) for path in find_records(runs) if path.parent.name.startswith("armuser-")]
     for record in found:
@@ -109,7 +109,7 @@ def apart(runs: Path, digest: str, ids: Set[str]) -> dict[str, Any] | None:
 
 
 def record_on(folder: Path, target: str, runs: Path) -> None:
-    """Run device_bench; a host that is busy is no obstacle where no time is read."""
+    """Run device_bench; a busy host does not matter, because no time is read."""
     flags = _HOST_FLAGS if target == "host" else ("--on", target)
     code = device_bench(["run", str(folder), *flags, "--runs", str(runs)])
     if code not in ((0, _INVALID) if target == "host" else (0,)):

@@ -1,4 +1,4 @@
-"""Recall of a history profile beside the user table it replaces: for known users, and for new ones.
+"""Recall of a history profile and of the user table it replaces, for known users and for new ones.
 
     python benchmarks/history_profile.py --work work --students soft_dim10,soft_dim32 \\
         --out benchmarks/results/history-profile.json
@@ -6,8 +6,8 @@
 (with RECPRESS_DATA_DIR set). Known users: the students as they are trained, each user's vector against the
 fold-in of the same train items. New users: a seeded tenth of the users is taken out of the data set
 altogether, so that neither teacher, student nor fold-in has seen them; they are then asked about with their
-train items as history, beside the plain mean of those items' vectors, and beside the table of the student
-that was trained with them. All in float32, full ranking, on one thread; int8 is measured by the export.
+train items as history, and compared with the plain mean of those items' vectors and with the table of the
+student that was trained with them. All in float32, full ranking, one thread; the export measures int8.
 """
 
 import argparse

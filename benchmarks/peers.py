@@ -1,4 +1,4 @@
-"""One bundle beside what else could answer its queries: naive fp32 ONNX, faiss's flat index, numpy.
+"""One bundle, and other ways to answer its queries: naive fp32 ONNX, faiss's flat index, numpy.
 
     python benchmarks/peers.py dist/soft_dim20-int8 dist/soft_dim20-fp32 --out benchmarks/results/peers.json
 

@@ -1,4 +1,4 @@
-"""Time the fast forms of FTD and HTD beside the plain definitions, over one whole training schedule.
+"""Time the fast forms of FTD and HTD and the plain definitions, over one whole training schedule.
 
     python benchmarks/topology_speed.py --work work --threads 2 --out benchmarks/results/topology-speed.json
 

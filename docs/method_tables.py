@@ -26,7 +26,7 @@ def verdict_lines(result: dict[str, Any]) -> str:
 
 
 def of_de_rrd(result: dict[str, Any]) -> str:
-    """LOO-499 test metrics beside the reference runs and the paper."""
+    """LOO-499 test metrics, those of the reference runs, and the paper's."""
     outcomes = [de_rrd.Outcome(**outcome) for outcome in result["outcomes"]]
     headers = ["model", "H@5", "N@5", "H@10", "H@20", "H@5 over seeds", "reference H@5", "paper H@5"]
     return markdown(headers, de_rrd.table_rows(outcomes))
@@ -40,7 +40,7 @@ def of_hetcomp(result: dict[str, Any]) -> str:
 
 
 def of_gowalla(result: dict[str, Any]) -> str:
-    """Test metrics beside the published ones, and how they came about."""
+    """Test metrics, the published ones, and how they were made."""
     outcomes = []
     for found in result["outcomes"]:
         before = gowalla.Choosing(**found["choosing"]) if found["choosing"] else None

@@ -288,9 +288,11 @@ def topology(result: Result) -> str:
     for name, values in ours.items():
         method, _, dim = name.partition("_dim")
         published = result["published"][dim][method]
-        rows.append([f"`{name}`", *_beside(values, published)])
+        rows.append([f"`{name}`", *_compared(values, published)])
     teacher = result["teacher"]
-    rows.append([f"teacher `{teacher['name']}`", *_beside([teacher["recall"]], result["published_teacher"])])
+    rows.append(
+        [f"teacher `{teacher['name']}`", *_compared([teacher["recall"]], result["published_teacher"])]
+    )
     claims = [
         f"- {_judged(verdict)}: {verdict['claim']} ({verdict['evidence']})." for verdict in result["verdicts"]
     ]
@@ -298,7 +300,7 @@ def topology(result: Result) -> str:
     return "\n".join([table(headers, rows), "", *claims])
 
 
-def _beside(values: Sequence[float], published: float) -> list[str]:
+def _compared(values: Sequence[float], published: float) -> list[str]:
     apart = f"{mean(values) - published:+.4f}".replace("0.", ".", 1)
     return [short(mean(values)), spread(values), short(published), apart]
 

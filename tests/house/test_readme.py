@@ -7,10 +7,19 @@ from pathlib import Path
 import pytest
 from bundles import make_bundle
 
+from device_bench.__main__ import build_parser as bench_parser
+from device_bench.__main__ import main as bench
 from recpress_edge.artifacts.bundle import write_manifest
+from recpress_edge.cli import build_parser
+from recpress_edge.cli import main as edge
+from recpress_edge.core.rng import stream
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs/start").glob("*.md")), *(ROOT / "docs/guide").glob("*.md")]
+FOLDERS = ("start", "guide", "results")
+PAGES = [
+    ROOT / "README.md",
+    *(path for name in FOLDERS for path in sorted((ROOT / "docs" / name).glob("*.md"))),
+]
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/start/in-python.md"])
@@ -20,7 +29,7 @@ def test_the_python_block_runs(page, tmp_path, monkeypatch, capsys):
         count = bundle.contract.n_users if name == "users.txt" else bundle.contract.n_items
         (bundle.folder / name).write_text("".join(ids.format(n) + "\n" for n in range(count)))
     write_manifest(bundle.folder, bundle.name, bundle.contract, bundle.provenance, bundle.quality)
-    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.S)
+    (block,) = blocks(page, "python")
     monkeypatch.chdir(tmp_path)
     exec(compile(block, page, "exec"), {})
     lines = capsys.readouterr().out.splitlines()
@@ -28,14 +37,48 @@ def test_the_python_block_runs(page, tmp_path, monkeypatch, capsys):
     assert all(re.fullmatch(r"item-\d{5} -?[\d.e+-]+", line) for line in lines)
 
 
+def blocks(page, *languages):
+    """The code blocks of a page in these languages; plain ones by default."""
+    found = re.findall(r"^```([\w{}-]*)\n(.*?)^```$", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
+    return [text for language, text in found if language in (languages or ("",))]
+
+
+def run_line(line):
+    """A line of a page, as it stands there."""
+    program, *words = shlex.split(line, comments=True)
+    assert {"recpress-edge": edge, "device_bench": bench}[program](words) == 0
+
+
+def test_the_page_of_an_own_model_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (block,) = blocks("docs/start/your-own-model.md", "python")
+    exec(compile(block, "your-own-model.md", "exec"), {})
+    (export, measure, _) = blocks("docs/start/your-own-model.md")[0].splitlines()
+    run_line(export)
+    assert (tmp_path / measure.split()[2] / "bundle.json").exists()
+
+
+def test_the_page_of_an_own_log_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rng = stream(0, "ratings")
+    rows = [
+        (user, item, 4 + day % 2, 86_400 * day)
+        for user in range(60)
+        for day, item in enumerate(rng.permutation(80)[:9].tolist())
+    ]
+    lines = ["user,item,rating,timestamp", *(",".join(map(str, row)) for row in rows)]
+    Path("ratings.csv").write_text("\n".join(lines) + "\n")
+    for line in blocks("docs/start/your-own-log.md")[0].splitlines():
+        if " export " not in line:  # which trains for minutes
+            run_line(line)
+    assert "60" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_of_the_page_is_understood(page):
     """Options and commands that are shown exist; what they do is tested elsewhere."""
-    from device_bench.__main__ import build_parser as bench
-    from recpress_edge.cli import build_parser as edge
-
-    parsers = {"recpress-edge": edge(), "device_bench": bench()}
-    for block in re.findall(r"```(?:text|sh)?\n(.*?)```", page.read_text(), re.S):
+    parsers = {"recpress-edge": build_parser(), "device_bench": bench_parser()}
+    for block in blocks(page, "", "text", "sh"):
         for line in block.replace("\\\n", " ").splitlines():
             program = line.split(" ", 1)[0]
             if program in parsers and "…" not in line:

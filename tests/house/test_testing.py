@@ -1,10 +1,13 @@
 """recpress_edge.testing as a stranger uses it: a subclass in a file of their own, run by pytest."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+CONTRIBUTING = Path(__file__).parents[2] / "CONTRIBUTING.md"
 MINE = """
 import pytest
 from recpress_edge.device.reference import ReferenceRuntime
@@ -27,6 +30,12 @@ def run_pytest(folder, text):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", "."]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout
+
+
+def test_the_example_of_contributing_runs(tmp_path):
+    (block,) = re.findall(r"```python\n(.*?)```", CONTRIBUTING.read_text(), re.S)
+    code, said = run_pytest(tmp_path, block)
+    assert code == 0, said
 
 
 def test_a_right_runtime_keeps_the_contract(tmp_path):

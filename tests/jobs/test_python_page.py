@@ -1,4 +1,4 @@
-"""The blocks of docs/reference/python.md run in order, from a log to a bundle that is changed and rolled back."""
+"""The blocks of docs/reference/python.md run in order, from a log to a bundle that is changed and back."""
 
 import re
 from pathlib import Path

@@ -23,6 +23,7 @@ from device_bench.hardware import device_facts
 from recpress_edge.artifacts.bundle import Bundle, open_bundle
 from recpress_edge.core.errors import RecPressError
 from recpress_edge.core.files import read_json
+from recpress_edge.core.stats import percentile
 from recpress_edge.core.units import format_bytes
 from recpress_edge.records.bench import (
     counts_instructions,
@@ -30,7 +31,6 @@ from recpress_edge.records.bench import (
     model_memory_bytes,
     read_record,
     samples_of,
-    summarise,
 )
 
 CORES: Final = ("armvm:cortex-a53", "armvm:cortex-a76")
@@ -145,8 +145,10 @@ def facts(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def counts(samples: Mapping[str, Sequence[int]]) -> dict[str, dict[str, float]]:
     """p50 and p99 of every kind of sample."""
-    found = {name: summarise(values) for name, values in samples.items()}
-    return {name: {"samples": s.samples, "p50": s.p50_ns, "p99": s.p99_ns} for name, s in found.items()}
+    return {
+        name: {"samples": len(values), "p50": percentile(values, 50), "p99": percentile(values, 99)}
+        for name, values in samples.items()
+    }
 
 
 def int8_verdicts(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What the commands do, for ``device_bench`` on the device and ``recpress-edge bench`` on the host alike."""
+"""The commands, for ``device_bench`` on the device and for ``recpress-edge bench`` and ``check``."""
 
 import argparse
 import contextlib
@@ -34,7 +34,7 @@ from recpress_edge.records.bench import add_record, read_records, record_text, w
 from recpress_edge.records.survival import SURVIVED
 
 RECORD_BYTES: Final = 16 * 2**20
-"""What a record may take on the disk; most take a tenth of it."""
+"""Disk space to keep for a record; most take a tenth of it."""
 
 
 def run_here(args: argparse.Namespace) -> int:
@@ -76,7 +76,7 @@ def run_bundles(args: argparse.Namespace, runs: Path) -> int:
 
 
 def _keep(record: Record, runs: Path, out: Path | None) -> Path:
-    """Write a record. A measurement is never lost to a full disk: it is written elsewhere, or printed."""
+    """Write a record; on a full disk write it elsewhere, or print it, so that no measurement is lost."""
     try:
         return add_record(runs, record) if out is None else write_record(out, record)
     except StorageError as error:
@@ -90,7 +90,7 @@ def _keep(record: Record, runs: Path, out: Path | None) -> Path:
 
 @contextlib.contextmanager
 def stopped_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the block as Ctrl-C does, so that whatever it made is removed."""
+    """SIGTERM and SIGHUP end the block as Ctrl-C does, so that everything it made is removed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -107,7 +107,7 @@ def stopped_by_signals() -> Iterator[None]:
 
 
 def _judge(records: Sequence[tuple[Path, Record]]) -> None:
-    """GateError when a bundle did not survive, InvalidRunError when a run is not to be relied on."""
+    """GateError when a bundle did not survive, InvalidRunError when a run is INVALID."""
     ended = [record for _, record in records if record.get("outcome", SURVIVED) != SURVIVED]
     if ended:
         names = "; ".join(f"{record['artifact']['name']}: {record['outcome']}" for record in ended)
@@ -140,7 +140,7 @@ def _check_writable(folder: Path, bundles: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     disk = shutil.disk_usage(folder)
-    # A file system without a size, such as an initramfs, says nothing of what is free.
+    # A file system without a size, such as an initramfs, does not state its free space.
     if disk.total and disk.free < RECORD_BYTES * bundles:
         raise StorageError(
             f"{folder} has {format_bytes(disk.free)} free; {bundles} records may take "

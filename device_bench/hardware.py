@@ -1,4 +1,4 @@
-"""What machine this is: facts that do not change during a run."""
+"""The machine: facts that do not change during a run."""
 
 import importlib.metadata
 import os
@@ -37,7 +37,7 @@ _CPU_ID: Final = {
 
 
 def device_facts(proc: Path = PROC, sys_root: Path = SYS) -> dict[str, Any]:
-    """Board, cores, dot product, kernel, clocks, memory. None for what the machine does not tell."""
+    """Board, cores, dot product, kernel, clocks, memory; None for what the machine does not state."""
     cpu = parse_cpuinfo(text_of(proc / "cpuinfo") or "")
     memory = psutil.virtual_memory().total
     board = (text_of(proc / "device-tree" / "model") or cpu["board"] or "").strip("\0\n ")
@@ -63,7 +63,7 @@ def device_facts(proc: Path = PROC, sys_root: Path = SYS) -> dict[str, Any]:
 
 
 def cpu_facts(cpu: Mapping[str, Any]) -> dict[str, Any]:
-    """What a record says about the processor. cpu: see :func:`parse_cpuinfo`."""
+    """The processor's part of ``device``. cpu: see :func:`parse_cpuinfo`."""
     return {
         "cpu_part": cpu["part"],
         "cpu_id": cpu["cpu_id"],
@@ -100,8 +100,8 @@ def parse_cpuinfo(text: str) -> dict[str, Any]:
 def device_id(model: str, cores: int, mem_total_bytes: int, cpu: Mapping[str, Any]) -> str:
     """A folder name for a kind of machine: 'raspberry-pi-4-model-b-rev-1-5-4c-4g-d08-r0p3'.
 
-    The processor's family, model and stepping (Arm: part, variant and revision) and its int8 instructions
-    belong to it: names like 'AMD EPYC' stand for processors that differ in both. cpu: see
+    It includes the processor's family, model and stepping (Arm: part, variant and revision) and its int8
+    instructions: names like 'AMD EPYC' cover processors that differ in both. cpu: see
     :func:`parse_cpuinfo`.
     """
     slug = re.sub(r"[^a-z0-9]+", "-", model.lower()).strip("-")[:60] or "unknown"
@@ -112,7 +112,7 @@ def device_id(model: str, cores: int, mem_total_bytes: int, cpu: Mapping[str, An
 
 
 def _revision(cpu_id: Mapping[str, str]) -> list[str]:
-    """['f25m17s1'], ['d08', 'r0p3'], or nothing where the kernel does not tell."""
+    """['f25m17s1'], ['d08', 'r0p3'], or nothing when the kernel does not state them."""
     if {"family", "model", "stepping"} <= cpu_id.keys():
         return [f"f{cpu_id['family']}m{cpu_id['model']}s{cpu_id['stepping']}".lower()]
     if {"part", "variant", "revision"} <= cpu_id.keys():

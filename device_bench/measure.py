@@ -1,9 +1,9 @@
-"""Measurements inside one fresh process; which process runs what is decided in record.py."""
+"""Measurements inside one fresh process; record.py decides which process runs what."""
 
 import contextlib
 import gc
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
@@ -35,7 +35,7 @@ IdQuery = tuple[str | None, list[str], int]
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What a worker is told; every field is plain JSON."""
+    """A worker's job; every field is plain JSON."""
 
     bundle: str
     model_path: str
@@ -54,12 +54,17 @@ class Measurement:
     pause_ns: int = 0
 
     def open(self) -> Runtime:
-        """What answers, with the model loaded."""
+        """The runtime, with the model loaded."""
         return open_runtime(Path(self.model_path), self.contract, self.threads, self.delegate, self.runtime)
 
 
+def measurement_from(facts: Mapping[str, Any]) -> Measurement:
+    """The job that a worker reads. facts: its fields, as JSON."""
+    return Measurement(**{**facts, "contract": Contract(**facts["contract"])})
+
+
 def cold_start(job: Measurement) -> dict[str, Any]:
-    """Nanoseconds of session creation and of the first query ever, and what others took from each."""
+    """Nanoseconds of session creation and of the first query, and what other work took from each."""
     clock, load, first_query = time.perf_counter_ns, Watch(), Watch()
     with load:
         start = clock()
@@ -94,7 +99,7 @@ def model_memory(job: Measurement) -> dict[str, Any]:
 
 
 def self_test(job: Measurement) -> dict[str, Any]:
-    """Verify everything in the bundle and the model's answers; ArtifactError at the first doubt."""
+    """Verify everything in the bundle and the model's answers; ArtifactError at the first fault."""
     return _tested(_verify(job))
 
 
@@ -125,7 +130,7 @@ def measure(job: Measurement) -> dict[str, Any]:
 
 
 def rank(job: Measurement) -> dict[str, Any]:
-    """Verify, then rank every evaluation user: what another machine must answer too. With the very lists."""
+    """Verify, then rank every evaluation user, with the lists: another machine must give the same."""
     verified, answers = _verify(job), list[Answer]()
     return {
         "quality": ranking_quality(verified, answers.append),
@@ -141,7 +146,7 @@ def warm_latency(verified: Verified, job: Measurement) -> tuple[dict[str, list[i
     """Raw samples of the model alone and of the whole request, in alternating blocks; then of the model alone
     after a pause each, where the job asks for it.
 
-    Also returns what others took from each series meanwhile.
+    Also returns what other work took from each series meanwhile.
     """
     feeds, requests = _queries(verified, job)
     recommend = Recommender.of(verified).recommend
@@ -168,8 +173,10 @@ def warm_latency(verified: Verified, job: Measurement) -> tuple[dict[str, list[i
 def paced_latency(
     answer: Callable[[Feed], object], feeds: Sequence[Feed], pause_ns: int
 ) -> tuple[list[int], Counts]:
-    """Samples of queries that come alone, as an application asks: once a screen. Caches and clocks have
-    moved on meanwhile, so they take several times as long as back to back."""
+    """Samples of queries that come alone, as an application asks: once a screen.
+
+    They take several times as long as back to back: caches have been refilled and clocks lowered meanwhile.
+    """
     clock, machine, watch = time.perf_counter_ns, MachineWatch(), Watch()
     samples = []
     for index in range(paced_queries(pause_ns)):
@@ -184,7 +191,7 @@ def paced_latency(
 
 
 def model_queries(job: Measurement) -> tuple[Callable[[Feed], object], list[Feed]]:
-    """What answers, verified first, and what it is asked: the model's own inputs."""
+    """The verified runtime's call, and its inputs."""
     verified = _verify(job)
     return verified.runtime.run, _queries(verified, job)[0]
 
@@ -210,7 +217,7 @@ def _queries(verified: Verified, job: Measurement) -> tuple[list[Feed], list[IdQ
 
 
 def _distinct(job: Measurement) -> int:
-    """How many different queries are worth preparing: no more than are asked, where that is known."""
+    """How many different queries to prepare: no more than will be asked, when that is known."""
     if job.seconds or job.sustained_s:
         return DISTINCT_QUERIES
     return min(DISTINCT_QUERIES, WARMUP_QUERIES + -(-job.queries // BLOCK_QUERIES) * BLOCK_QUERIES)
@@ -226,11 +233,11 @@ class BlockTimer(Generic[Asked]):
 
     @property
     def counts(self) -> Counts:
-        """What others took from the blocks."""
+        """What other work took from the blocks."""
         return self._watch.counts
 
     def forget(self) -> None:
-        """Drop what was sampled so far: it was the warm-up."""
+        """Drop the samples so far: they were the warm-up."""
         self.samples, self._total_ns, self._watch = [], 0, Watch()
 
     def needs(self, queries: int, seconds: float) -> bool:
@@ -238,7 +245,7 @@ class BlockTimer(Generic[Asked]):
         return len(self.samples) < queries or self._total_ns < seconds * 1e9
 
     def block(self, size: int) -> None:
-        """Nothing but the query runs between the two clock reads."""
+        """Time ``size`` calls; nothing else runs between the two clock reads."""
         count = len(self._requests)
         requests = [self._requests[(self._next + i) % count] for i in range(size)]
         self._next = (self._next + size) % count

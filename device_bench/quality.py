@@ -25,7 +25,7 @@ LIST_LENGTH: Final = max(CUTOFFS)
 
 
 def ranking_quality(verified: Verified, keep: Callable[[Answer], None] = lambda _: None) -> dict[str, Any]:
-    """Recall and NDCG over every evaluation user, and a digest of the very ids that were ranked.
+    """Recall and NDCG over every evaluation user, and a digest of the ranked ids.
 
     Without evaluation rows the self-test's queries are ranked, and there are no metrics: ``users`` is 0.
     ``keep`` takes each answer.
@@ -62,7 +62,7 @@ def ranking_quality(verified: Verified, keep: Callable[[Answer], None] = lambda 
 def ranking_metrics(
     topk: I64, evaluation: Evaluation, candidates: I64, cutoff: int
 ) -> dict[str, float | None]:
-    """recall@K and ndcg@K for every cut-off, None for a recall that is 1 by necessity.
+    """recall@K and ndcg@K for every cut-off, None for a Recall that is 1 by necessity.
 
     topk (B, 50), padded with -1; candidates (R,): of the users with a relevant item.
     """

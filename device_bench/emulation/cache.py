@@ -23,11 +23,11 @@ class Component:
 
     folder: Path
     facts: Mapping[str, Any]
-    """What its builder returned, and ``wants``: what it was built for."""
+    """The builder's facts, and ``wants``: what it was built for."""
 
     @property
     def digest(self) -> str:
-        """Names its contents: what was wanted, and what was found."""
+        """Digest of what it was built for, and of what the builder found."""
         return digest_of(dict(self.facts))
 
 
@@ -43,9 +43,9 @@ def cache_root(chosen: Path | None) -> Path:
 
 @contextlib.contextmanager
 def locked(root: Path, on_event: OnEvent) -> Iterator[None]:
-    """Only one process sets up at a time; the lock goes with its process, whatever ends that.
+    """One process sets up at a time; the lock ends with its process.
 
-    What an earlier process left half built is removed.
+    Removes what an earlier process left unfinished.
     """
     with storage_errors(root):
         root.mkdir(parents=True, exist_ok=True)

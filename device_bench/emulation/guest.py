@@ -16,12 +16,12 @@ from device_bench.emulation.wheels import fetch_wheels, pinned, unpack_wheel
 from recpress_edge.core.files import sha256_file
 from recpress_edge.core.progress import OnEvent
 
-# Raised when a component is built in another way: the cache then builds it anew.
+# Raise it when a component is built in another way: the cache then builds it again.
 RECIPE: Final = 1
 _TOOL_PACKAGES: Final = ("qemu-system-arm", "qemu-user", "lz4", "python3")
 _SYSTEM_PACKAGES: Final = ("python3-minimal", "libpython3-stdlib", "libstdc++6", "busybox-static")
 _KERNEL: Final = "linux-image-arm64"
-# Neither a query nor the bench reads these, and a byte of the image is a byte of the machine's memory.
+# Neither a query nor the bench reads these, and every byte of the image takes the machine's memory.
 _LEFT_OUT: Final = re.compile(
     r"""
     usr/(share|sbin|games|include|lib/(dpkg|tar|tc|valgrind|locale))(/|$)
@@ -84,7 +84,7 @@ class Setup:
         return str(self.system.facts["python"])
 
     def tool(self, name: str) -> tuple[str, dict[str, str]]:
-        """A program of the tools, or of this machine where it was installed already; and its environment."""
+        """A program of the tools, or of this machine when installed there already; and its environment."""
         return find_tool(self.tools.folder, name)
 
 
@@ -127,7 +127,7 @@ def find_tool(tools: Path, name: str) -> tuple[str, dict[str, str]]:
 
 
 def _tools(draft: Path, root: Path) -> Mapping[str, Any]:
-    """The emulator and the compressor, as far as this machine has not installed them."""
+    """The emulator and the compressor, unless this machine has them."""
     machine = run_tool([need("dpkg", "dpkg"), "--print-architecture"], what="asking for the architecture")
     apt = Apt(root / "apt-tools", machine.strip(), installed=True)
     apt.update()
@@ -179,12 +179,12 @@ def _site(
 
 
 def compile_bytecode(root: Path, below: Path, setup: Setup) -> None:
-    """For what a boot adds: as the image's own."""
+    """Compile what a boot adds, as the image's own files are."""
     _compile(root, below, setup.python, setup.tools)
 
 
 def _compile(root: Path, below: Path, python: str, tools: Component) -> None:
-    """Compile to bytecode ahead, or every start would; no path or time of this machine gets into it."""
+    """Compile to bytecode once, so that no start has to; it holds no path or time of this machine."""
     run_tool(
         [
             *(python_of(tools, python), "-m", "compileall", "-q", "-j1"),
@@ -196,14 +196,14 @@ def _compile(root: Path, below: Path, python: str, tools: Component) -> None:
 
 
 def python_of(tools: Component, python: str) -> str:
-    """An interpreter of this machine that writes bytecode for the guest's Python: one of its version."""
+    """An interpreter of the guest's version on this machine: its bytecode fits."""
     if python == f"{sys.version_info.major}.{sys.version_info.minor}":
         return sys.executable
     return shutil.which(f"python{python}") or str(tools.folder / "usr/bin" / f"python{python}")
 
 
 def _image(draft: Path, tools: Component, system: Component, site: Component) -> Mapping[str, Any]:
-    """The initial ramdisk. It is the machine's whole file system, so it lies in the machine's memory."""
+    """The initial ramdisk: the machine's whole file system, in its memory."""
     with (draft / "initrd").open("wb") as file:
         taken = write_cpio(file, _entries(system.folder, site.folder))
     lz4, environment = find_tool(tools.folder, "lz4")

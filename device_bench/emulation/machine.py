@@ -46,7 +46,7 @@ class Console:
 
     @property
     def panic(self) -> str | None:
-        """The kernel's last words, if it gave up."""
+        """The kernel's panic message, if any."""
         found = (re.search(r"Kernel panic - not syncing: (.*)", line) for line in self.lines)
         return next((match[1] for match in found if match), None)
 

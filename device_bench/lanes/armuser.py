@@ -1,4 +1,4 @@
-"""``--on armuser:BOARD``: the board's instruction set in qemu's user mode. Answers, never times or memory."""
+"""``--on armuser:BOARD``: the board's instruction set in qemu's user mode. Answers, not times or memory."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,24 +34,24 @@ from recpress_edge.records.bench import PARITY_SCHEMA, timestamp
 
 _PLUGIN_SOURCE: Final = Path(__file__).parents[1] / "emulation" / "counting.c"
 _LINE_BYTES: Final = 64
-# What no one should read from a user-mode emulation, and why.
+# What user-mode emulation cannot tell, and why.
 _NEVER: Final = (
     {"part": "memory", "reason": "resident memory in qemu's user mode is the emulator's own: see armvm"},
-    {"part": "latency", "reason": "an emulator's time is no board's time"},
+    {"part": "latency", "reason": "an emulator's time says nothing about a board's"},
 )
 
 
 def check(request: BenchRequest) -> None:
-    """Questions of time go elsewhere."""
+    """Refuse what asks for time or cores."""
     check_protocol(
         request.protocol,
         one_thread="answers are compared on one thread",
-        no_time="which user-mode emulation does not know",
+        no_time="which user-mode emulation does not have",
     )
 
 
 def plan(request: BenchRequest) -> str:
-    """How much work a bundle is."""
+    """The work for each bundle."""
     board = BOARDS[request.target.detail]
     return (
         f"self-test and every evaluation user on {board.core} (as {board.model}), then "
@@ -60,7 +60,7 @@ def plan(request: BenchRequest) -> str:
 
 
 def run(request: BenchRequest, on_event: OnEvent) -> Iterator[Record]:
-    """A record a bundle; ArtifactError where the ids are not this machine's own."""
+    """One record a bundle; ArtifactError when the ids are wrong."""
     root = cache_root(request.options.get("cache"))
     for folder in request.bundles:
         bundle = open_for_run(folder, request.protocol)
@@ -84,7 +84,7 @@ class _Board:
         return BOARDS[self.request.target.detail]
 
     def enclosure(self, plugin: str | None = None) -> Enclosure:
-        """Python of the guest under qemu, in which opened files are looked for below the board's root."""
+        """The guest's Python under qemu, which looks for opened files below the board's root first."""
         root = self.folder / "root"
         if not root.exists():
             write_identity(root, self.identity)
@@ -149,7 +149,7 @@ def _device(board: Identity, name: str) -> dict[str, Any]:
 
 
 def counted(board: _Board, job: Measurement) -> dict[str, Any]:
-    """Medians over the queries, from the plugin; SkippedError without a compiler."""
+    """The plugin's counts, as medians over the queries; SkippedError without a compiler."""
     plugin, marks = board.folder / "counting.so", board.folder / "marks"
     run_tool(
         [find_compiler(), "-O2", "-shared", "-fPIC", "-o", plugin, _PLUGIN_SOURCE],

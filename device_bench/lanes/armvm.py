@@ -31,8 +31,9 @@ from recpress_edge.artifacts.bundle import Bundle
 from recpress_edge.core.cpu import dot_product_flags
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.progress import Note, OnEvent
+from recpress_edge.core.stats import percentile
 from recpress_edge.core.units import format_bytes, parse_size
-from recpress_edge.records.bench import INSTRUCTIONS, summarise, timestamp
+from recpress_edge.records.bench import INSTRUCTIONS, timestamp
 from recpress_edge.records.survival import CRASHED, OUT_OF_MEMORY, TIMED_OUT, SurvivalResult, survival_record
 
 MEMORY_BYTES: Final = 512 * 2**20
@@ -49,7 +50,7 @@ _LAST_ERROR: Final = re.compile(r"^(?:error|skipped): (.*)")
 
 
 def check(request: BenchRequest) -> None:
-    """One core, and a clock that counts instructions: what needs cores or seconds goes elsewhere."""
+    """Refuse what needs several cores or seconds: there is one core, and the clock counts instructions."""
     check_protocol(
         request.protocol,
         one_thread="the emulated machine has one core",
@@ -70,7 +71,7 @@ def memory_of(request: BenchRequest) -> int:
 
 
 def plan(request: BenchRequest) -> str:
-    """How much work a bundle is."""
+    """The work for each bundle."""
     memory = format_bytes(memory_of(request))
     return (
         f"one boot each of an emulated {' and '.join(details_of(request.target))} with {memory}; "
@@ -79,7 +80,7 @@ def plan(request: BenchRequest) -> str:
 
 
 def run(request: BenchRequest, on_event: OnEvent) -> Iterator[Record]:
-    """A record a bundle and core; ArtifactError where the ids are not this machine's own."""
+    """One record for each bundle and core; ArtifactError when the ids are wrong."""
     root = cache_root(request.options.get("cache"))
     for folder in request.bundles:
         bundle = open_for_run(folder, request.protocol)
@@ -95,7 +96,7 @@ def run(request: BenchRequest, on_event: OnEvent) -> Iterator[Record]:
 
 @dataclass(frozen=True, slots=True)
 class _Boot:
-    """Everything that one boot is made of."""
+    """One boot: machine, bundle, core and request."""
 
     setup: Setup
     folder: Path
@@ -111,7 +112,7 @@ class _Boot:
 
     @property
     def command(self) -> str:
-        """What repeats this record alone."""
+        """The command that repeats this record alone."""
         return dataclasses.replace(self.request, target=self.target).command(self.folder)
 
     @property
@@ -126,7 +127,7 @@ Booter = Callable[
 
 
 def run_once(one: _Boot, on_event: OnEvent, booter: Booter = boot) -> dict[str, Any]:
-    """Boot, measure, and make the record: of the measurement, or of how it ended without one."""
+    """Boot, measure, and make the record: of the measurement, or of an end without one."""
     created, start = timestamp(), time.monotonic()
     name = f"{one.bundle.name} on {one.target}"
     stages = [f"boot of {one.cpu} with {format_bytes(one.memory)}"]
@@ -153,7 +154,7 @@ def run_once(one: _Boot, on_event: OnEvent, booter: Booter = boot) -> dict[str, 
 
 
 def measured_record(one: _Boot, guest: Mapping[str, Any], created: str) -> dict[str, Any]:
-    """The guest's record, told for what it is: its nanoseconds are instructions, its machine is emulated."""
+    """The guest's record, corrected: its nanoseconds are instructions, its machine is emulated."""
     core = _CORES[one.cpu][0]
     reasons = list(guest["invalid_reasons"])
     host = host_section(one.host, guest["quality"])
@@ -183,12 +184,12 @@ def measured_record(one: _Boot, guest: Mapping[str, Any], created: str) -> dict[
         "selftest": guest["selftest"],
         "host": host,
         "emulator": _emulator(one),
-        "estimates": estimates(core, summarise(samples["query"]).p50_ns, guest["artifact"]),
+        "estimates": estimates(core, percentile(samples["query"], 50), guest["artifact"]),
     }
 
 
 def _identity(one: _Boot) -> dict[str, Any]:
-    """What the machine is called, and what it is: nothing of it was measured on a board."""
+    """Name and core of the emulated machine."""
     core, part, dotprod = _CORES[one.cpu]
     size = "" if one.memory == MEMORY_BYTES else f"-{one.memory // 2**20}m"
     return {
@@ -215,7 +216,7 @@ def _emulator(one: _Boot) -> dict[str, Any]:
 
 
 def _ended(one: _Boot, console: Console, code: int | None, stage: str, created: str) -> dict[str, Any]:
-    """No record came out: out of memory is an outcome, everything else an error of the set-up."""
+    """The record of a boot that printed none; EmulationError when that is not an outcome of the limit."""
     said = [found[1] for line in console.lines if (found := _LAST_ERROR.match(line))]
     last = (said or [line for line in console.lines if line.strip()] or ["nothing"])[-1]
     if console.out_of_memory:
@@ -247,7 +248,7 @@ def _ended(one: _Boot, console: Console, code: int | None, stage: str, created: 
 
 
 def _unseen_device(one: _Boot) -> dict[str, Any]:
-    """Of a machine that ended before it could tell."""
+    """The section ``device`` of a machine that ended before it reported."""
     flags = ["asimddp"] if _CORES[one.cpu][2] else []
     return {
         "cores": 1,

@@ -72,7 +72,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a box accounted for; None where it does not tell."""
+    """What a box accounted for; None when the kernel does not state it."""
 
     peak_bytes: int | None = None
     oom_kills: int | None = None
@@ -89,7 +89,7 @@ class Box:
     """The cgroup that accounts for memory."""
 
     def usage(self) -> Usage:
-        """Peak memory and processes killed for want of it, so far."""
+        """Peak memory, and processes killed because it ran out, so far."""
         if self.memory is None:
             return Usage()
         peak, events = (
@@ -101,7 +101,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Cgroup:
-    """A cgroup to be made: its folder, and what is written into its files."""
+    """A cgroup to make: its folder, and what to write into its files."""
 
     folder: Path
     version: int
@@ -112,7 +112,7 @@ class Cgroup:
 
 @contextlib.contextmanager
 def open_box(limit: Limit, proc: Path = PROC) -> Iterator[Box]:
-    """A box with these limits; LimitError names everything that is missing for one."""
+    """A box with these limits; LimitError names everything that it lacks here."""
     groups, missing = plan_cgroups(limit, proc)
     if groups:
         with _cgroup_box(groups) as box:

@@ -13,7 +13,7 @@ from recpress_edge.records.survival import limit_text
 
 
 def check(request: BenchRequest) -> None:
-    """The limit, if any, must be one; the protocol has checked itself."""
+    """Check --limit; the protocol is checked already."""
     protocol = request.protocol
     if limit_of(request) is not None and (protocol.sustained_s or protocol.pause_ns):
         raise ConfigError(
@@ -22,12 +22,12 @@ def check(request: BenchRequest) -> None:
 
 
 def plan(request: BenchRequest) -> str:
-    """How much work a bundle is."""
+    """The work for each bundle."""
     limit = limit_of(request)
     if limit is not None:
         most = limit_text(limit.memory_bytes, limit.cpus)
         return f"whether {len(STAGES)} processes survive within {most}; no latency"
-    processes = request.protocol.processes + 4  # and self-test, idle, memory, measuring
+    processes = request.protocol.processes + 4  # plus self-test, idle, memory, measuring
     pauses = f", {request.protocol.paced_s:g} s of queries with pauses" if request.protocol.pause_ns else ""
     return f"{processes} processes each, {2 * request.protocol.seconds:g} s or more of queries{pauses}"
 
@@ -44,6 +44,6 @@ def run(request: BenchRequest, on_event: OnEvent) -> Iterator[Record]:
 
 
 def limit_of(request: BenchRequest) -> Limit | None:
-    """What --limit asks for."""
+    """The limit that --limit asks for."""
     text = request.options.get("limit")
     return None if text is None else parse_limit(text)

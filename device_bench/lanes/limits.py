@@ -1,4 +1,4 @@
-"""--limit: does the bundle survive within so much memory and CPU? Robustness only, never a latency."""
+"""--limit: whether a bundle survives within so much memory and CPU. Robustness only, no latency."""
 
 import re
 from pathlib import Path
@@ -11,9 +11,10 @@ from device_bench.record import artifact_facts
 from device_bench.settings import Protocol
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.core.progress import Note, OnEvent
+from recpress_edge.core.stats import percentile
 from recpress_edge.core.units import format_ns, parse_size
 from recpress_edge.device.process import WorkerError, WorkerKilledError, WorkerMemoryError, WorkerTimeoutError
-from recpress_edge.records.bench import summarise, timestamp
+from recpress_edge.records.bench import timestamp
 from recpress_edge.records.survival import (
     CRASHED,
     OUT_OF_MEMORY,
@@ -27,7 +28,7 @@ from recpress_edge.records.survival import (
 STAGES: Final = ("selftest", "cold", "memory", "measure")
 """Every kind of process that a measurement has, once each."""
 _NOTHING: Final = re.compile(r" Nothing was recorded\.( Where the file is trusted: .*)?")
-"""Of a worker's error: true of a measurement, but how it ended is recorded here."""
+"""The end of a worker's message, which does not hold here: the outcome is recorded."""
 _KEYS: Final = ("cpus", "memory")
 
 
@@ -96,11 +97,8 @@ def run_limited(
 
 
 def _served(samples: list[int]) -> str:
-    figures = summarise(samples)
-    return (
-        f"{figures.samples:,} queries, p50 {format_ns(figures.p50_ns)}, p99 {format_ns(figures.p99_ns)} "
-        "(emulated: a quota is not a slow CPU)"
-    )
+    p50, p99 = (format_ns(percentile(samples, q)) for q in (50, 99))
+    return f"{len(samples):,} queries, p50 {p50}, p99 {p99} (emulated: a quota is not a slow CPU)"
 
 
 def _why(error: WorkerError, box: Box) -> str:

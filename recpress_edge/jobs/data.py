@@ -61,6 +61,7 @@ class ImportRequest:
     missing: str = ""
     ids: str | None = None
     time_unit: str | None = None
+    date_order: str | None = None
     skip_bad_lines: str = "0"
     valid_file: Path | None = None
     test_file: Path | None = None
@@ -115,6 +116,7 @@ class ImportRequest:
             ids=IdChoice(tuple(word for word in self.missing.split(",") if word), self.ids),
             bad_lines=parse_allowance(self.skip_bad_lines),
             time_unit=self.time_unit,
+            date_order=self.date_order,
         )
         return Preparation(
             fmt=self.format,

@@ -1,4 +1,4 @@
-"""A budget: what a variant may cost on a device, and by how much it keeps or breaks it."""
+"""A budget: the limits of what a variant may cost on a device, and the margin to each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -105,7 +105,7 @@ class Check:
 
     @property
     def holds(self) -> bool:
-        """False also when the cost is not known: what was not measured was not shown to fit."""
+        """False also when the cost is not known: nothing shows that it fits."""
         return self.margin is not None and self.margin >= 0
 
     @property

@@ -199,7 +199,7 @@ def test_no_python_at_all(bench):
 def test_somebody_else_answers(server, bench):
     code, err, found = bench(config=server.config(host_key="stranger"))
     assert code == 1
-    assert "host key is not the one that is known" in last_line(err)
+    assert "host key is not the known one" in last_line(err)
     assert "ssh-keygen -R" in last_line(err)
     assert found == []
 

@@ -55,6 +55,7 @@ COMMANDS: Final[Mapping[str, BenchCommand]] = {
         "verify bundles and their answers, time nothing",
         "device_bench.commands:self_test_bundles",
         "device_bench.options:add_self_test_options",
+        _QUIET,
     ),
     "ask": BenchCommand(
         "one person's recommendations from a bundle",

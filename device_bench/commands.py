@@ -185,11 +185,16 @@ def compare_records(args: argparse.Namespace) -> int:
 
 
 def self_test_bundles(args: argparse.Namespace) -> int:
-    """Verify digests and answers of each bundle. ``args``: see options.add_self_test_options."""
+    """Verify each bundle and its answers. ``args``: see options.add_self_test_options, and ``json``."""
     check_there(*args.bundles)
+    stream, facts = sys.stderr if args.json else sys.stdout, []
     for folder in args.bundles:
         bundle, answers = self_test_apart(folder, guard_of(args))
-        print(printable(f"{bundle.name}: {len(bundle.files)} files verified, {answers} answers as expected"))
+        files = len(bundle.files)
+        print(printable(f"{bundle.name}: {files} files verified, {answers} answers as expected"), file=stream)
+        facts.append({"bundle": bundle.name, "sha256": bundle.digest, "files": files, "answers": answers})
+    if args.json:
+        print(json_text({"bundles": facts}, encoding=stdout_encoding()))
     return 0
 
 

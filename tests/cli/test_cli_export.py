@@ -1,6 +1,7 @@
 """The export command: what it refuses before work, what it says, what it leaves."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -234,7 +235,7 @@ def test_a_missing_package_is_said_before_anything_is_trained(run, trained, monk
     assert extra_of("flatbuffers") == extra_of("ai_edge_litert") == "tflite"
 
 
-def test_titles_travel_in_the_bundle(run, trained, data, tmp_path):
+def test_titles_travel_in_the_bundle_and_are_shown_with_answers(run, trained, data, tmp_path, capsys):
     table = tmp_path / "titles.csv"
     table.write_text(f"id,title\n{data.item_ids[2]},Two\n{data.item_ids[0]},Zero\n")
     assert run("--student", "htd_dim10", "--int8", "--titles", str(table)) == 0
@@ -243,6 +244,10 @@ def test_titles_travel_in_the_bundle(run, trained, data, tmp_path):
     assert (len(written), written[:3]) == (data.n_items, ["Zero", "", "Two"])
     assert "titles.txt" in bundle.files
     assert bundle.provenance["command"].endswith("--recipe int8-dim --titles titles.csv")
+    answered = main(["recommend", str(bundle.folder), "--user", data.user_ids[0], "-k", str(data.n_items)])
+    assert answered == 0
+    out = capsys.readouterr().out
+    assert re.search(rf"{data.item_ids[2]} +Two ", out)
 
 
 def test_titles_are_read_before_anything_is_trained(run, trained, tmp_path):

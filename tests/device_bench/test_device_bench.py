@@ -446,6 +446,16 @@ def test_self_test_of_a_tflite_bundle_loads_no_other_runtime(tflite):
     assert "64 answers as expected" in done.stdout
 
 
+def test_a_self_test_as_json_is_one_object(pristine, tmp_path):
+    done = bench("self-test", pristine, pristine, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    bundle = open_bundle(pristine)
+    facts = {"bundle": bundle.name, "sha256": bundle.digest, "files": len(bundle.files)}
+    answers = len(bundle.selftest().users)
+    assert json.loads(done.stdout) == {"bundles": [{**facts, "answers": answers}] * 2}
+    assert done.stderr.count("answers as expected") == 2
+
+
 def test_state_and_self_test(pristine, tmp_path):
     state = json.loads(bench("state", cwd=tmp_path).stdout)
     jsonschema.Draft202012Validator({**SCHEMA["properties"]["device"], "$defs": SCHEMA["$defs"]}).validate(

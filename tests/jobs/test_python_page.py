@@ -1,4 +1,4 @@
-"""docs/reference/python.md: its blocks run in order, from a log to a bundle that is rolled back."""
+"""The blocks of docs/reference/python.md run in order, from a log to a bundle that is changed and back."""
 
 import re
 from pathlib import Path

@@ -49,7 +49,7 @@ def spread_questions(n_users: int, test: Evaluation) -> list[Question]:
 def answered(runtime: Recommends, questions: Sequence[Question], n_items: int) -> SelfTest:
     """Questions with the answers of the reference, or of a file, as a self-test."""
     answers = [(user, tuple(seen), *runtime.recommend(user, seen, SELFTEST_K)) for user, seen in questions]
-    kept = [row for row in answers if row[2].size]  # who has seen everything has no answer to compare
+    kept = [row for row in answers if row[2].size]  # no answer for a user who has seen everything
     return SelfTest(
         min(SELFTEST_K, n_items),
         tuple(user for user, _, _, _ in kept),
@@ -60,9 +60,9 @@ def answered(runtime: Recommends, questions: Sequence[Question], n_items: int) -
 
 
 def made_histories(n_items: int, *, in_order: bool = True) -> list[NDArray[np.int64]]:
-    """Histories for a self-test, drawn at random: nobody's, so they may be shipped. The first is empty.
+    """Random histories for a self-test, which may be shipped because they are no user's. The first is empty.
 
-    By item index, or, not ``in_order``, as they were drawn.
+    Sorted by item index where ``in_order``.
     """
     rng = stream(0, "self-test histories")
     longest = min(n_items - 1, 200)
@@ -78,7 +78,7 @@ def write_rows(
     selftest: SelfTest,
     test: Evaluation | None,
 ) -> None:
-    """The id maps, the self-test and, where they travel along, the evaluation rows."""
+    """Write the id maps, the self-test and, if there are any, the evaluation rows."""
     write_atomic(draft / USERS_FILE, id_lines("user", user_ids))
     write_atomic(draft / ITEMS_FILE, id_lines("item", item_ids))
     write_atomic(draft / SELFTEST_FILE, canonical_json(selftest_facts(selftest)) + b"\n")
@@ -87,13 +87,13 @@ def write_rows(
 
 
 def selftest_facts(test: SelfTest) -> dict[str, Any]:
-    """selftest.json."""
+    """Content of selftest.json."""
     users = [NOBODY if user is None else user for user in test.users]
     return {"k": test.k, "users": users, "seen": test.seen, "items": test.items, "scores": test.scores}
 
 
 def id_lines(kind: str, ids: Sequence[str]) -> bytes:
-    """users.txt and items.txt: one external id a line; row n is the id of index n."""
+    """Content of users.txt or items.txt: one external id a line; row n is the id of index n."""
     for index, name in enumerate(ids):
         if not name or "\n" in name or "\r" in name:
             raise DataError(

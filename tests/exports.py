@@ -6,20 +6,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bundles import evaluation
 from safetensors.numpy import save
 
 from recpress_edge.artifacts.bundle import Contract, Evaluation
 from recpress_edge.artifacts.fold_in import QuantizedHistory, read_fold_in
 from recpress_edge.artifacts.integers import rounded_rows
 from recpress_edge.artifacts.model_folder import MODEL_FACTS, MODEL_FILE, MODEL_SCHEMA, Student, read_student
-from recpress_edge.artifacts.quantize import QuantizedTables, quantize, stored_floats
-from recpress_edge.artifacts.recipes import RECIPES, Recipe
+from recpress_edge.artifacts.quantize import QuantizedTables
+from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.files import sha256_bytes, write_json
 from recpress_edge.core.metrics import judging_cutoff
 from recpress_edge.core.rng import stream
+from recpress_edge.testing.tables import random_tables
+from recpress_edge.testing.writer import contract_of
+from recpress_edge.testing.writer import graph_of as make_graph
 from recpress_export.gates import Gate, HistoryGate
-from recpress_export.graph import Graph, contract_for, describe, describe_int8
 from recpress_export.student import StudentData
+
+__all__ = ["evaluation", "make_graph", "random_tables"]
 
 OPEN = Gate(min_overlap=0.0, max_recall_loss=1.0, max_ndcg_loss=1.0, max_item_shift=1.0, lost_users=70)
 ANY_HISTORY = HistoryGate(max_recall_share=9.0, max_ndcg_share=9.0, lost_users=0)
@@ -52,23 +57,6 @@ def write_student(folder: Path, user_emb: np.ndarray, item_emb: np.ndarray, **fa
     }
     write_json(folder / MODEL_FACTS, known | facts)
     return folder
-
-
-def random_tables(n_users: int, n_items: int, dim: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    rng = stream(seed, "test student")
-    return (
-        rng.standard_normal((n_users, dim), dtype=np.float32),
-        rng.standard_normal((n_items, dim), dtype=np.float32),
-    )
-
-
-def rows(values: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
-    indptr = np.concatenate([[0], np.cumsum([len(v) for v in values])]).astype(np.int64)
-    return indptr, np.array([i for v in values for i in v], np.int32)
-
-
-def evaluation(users: list[int], seen: list[list[int]], relevant: list[list[int]]) -> Evaluation:
-    return Evaluation(np.array(users, np.int32), *rows(seen), *rows(relevant))
 
 
 def random_evaluation(n_users: int, n_items: int, purpose: str) -> Evaluation:
@@ -105,21 +93,7 @@ def source_of(student: Student) -> StudentData:
 def make_contract(
     recipe: Recipe, user_emb: np.ndarray, item_emb: np.ndarray, file_format: str = "onnx"
 ) -> Contract:
-    return contract_for(
-        recipe,
-        file_format,
-        n_users=len(user_emb),
-        n_items=len(item_emb),
-        dim=user_emb.shape[1],
-    )
-
-
-def make_graph(recipe: str, user_emb: np.ndarray, item_emb: np.ndarray, file_format: str = "onnx") -> Graph:
-    contract = make_contract(RECIPES[recipe], user_emb, item_emb, file_format)
-    tables = quantize(RECIPES[recipe], user_emb, item_emb)
-    if tables is None:
-        return describe(contract, *stored_floats(RECIPES[recipe], user_emb, item_emb))
-    return describe_int8(contract, tables)
+    return contract_of(recipe.name, user_emb, item_emb, file_format)
 
 
 def with_histories(

@@ -13,7 +13,7 @@ from recpress_edge.artifacts.bundle import write_manifest
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.cli import main
 from recpress_edge.records.bench import write_record
-from recpress_edge.records.survival import SURVIVED, survival_record
+from recpress_edge.records.survival import SURVIVED, SurvivalResult, survival_record
 from recpress_export import inspect_apart as contents_apart
 from recpress_export.build import build
 from recpress_export.gates import Gate
@@ -103,15 +103,11 @@ def test_model_folder(tmp_path, inspect):
 def test_a_survival_record_and_one_that_is_not_whole(tmp_path, inspect):
     bench = make_record()
     record = survival_record(
+        SurvivalResult(SURVIVED, None, "served every query"),
         created=bench["created"],
         on="limit",
         limit={"memory_bytes": 2**28, "cpus": None, "how": "cgroup v1"},
-        outcome=SURVIVED,
-        stage=None,
-        detail="served every query",
-        artifact=bench["artifact"],
-        device=bench["device"],
-        protocol=bench["protocol"],
+        sections={name: bench[name] for name in ("artifact", "device", "protocol")},
     )
     write_record(tmp_path / "run.json", record)
     assert "outcome    SURVIVED" in inspect(tmp_path / "run.json")

@@ -11,7 +11,8 @@ import pytest
 from exports import ANY_HISTORY, OPEN, make_source, with_fold_in
 from onnx import numpy_helper
 
-from device_bench.measure import Job, ranking_quality, warm_latency
+from device_bench.measure import Measurement, warm_latency
+from device_bench.quality import ranking_quality
 from recpress_edge.artifacts.bundle import EVALUATION_FILE, MANIFEST, USERS_FILE, open_bundle
 from recpress_edge.artifacts.fold_in import read_fold_in
 from recpress_edge.artifacts.formats import FORMATS
@@ -174,7 +175,7 @@ def test_the_one_user_may_be_named_or_not(make):
 def test_the_bench_times_them(make, profile):
     bundle = make(profile).bundle
     verified = verify_bundle(bundle.folder)
-    job = Job(
+    job = Measurement(
         bundle=str(bundle.folder),
         model_path=str(bundle.model_path),
         contract=bundle.contract,

@@ -7,7 +7,7 @@ import pytest
 from exports import ANY_HISTORY, OPEN, make_source, with_fold_in
 from published import validator
 
-from device_bench.measure import ranking_quality
+from device_bench.quality import ranking_quality
 from recpress_edge.artifacts.bundle import EVALUATION_FILE, MANIFEST, open_bundle
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.errors import ArtifactError, ConfigError

@@ -9,7 +9,7 @@ import numpy as np
 from exports import make_source, random_evaluation, source_of, write_student
 from forging import sign
 
-from device_bench.measure import ranking_quality
+from device_bench.quality import ranking_quality
 from recpress_edge.artifacts.bundle import EVALUATION_FILE, Bundle, open_bundle
 from recpress_edge.artifacts.fold_in import read_fold_in
 from recpress_edge.artifacts.model_folder import read_student

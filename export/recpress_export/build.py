@@ -39,7 +39,7 @@ from recpress_export.student import bundle_name, model_metadata, provenance_of, 
 from recpress_export.subjects import Encoding, Subject
 
 PLAIN: Final = RECIPES["fp32"]
-"""What the other recipes are compared with."""
+"""The recipe with which the others are compared."""
 
 
 def build(
@@ -96,10 +96,10 @@ def fill(
         file = _write(draft, subject, encoding)
         plain = _write_plain(Path(scratch) / "fp32", subject, file)
         measured = _measured(Path(scratch), subject, recipe, (file, plain), on_update)
-        if encoding.error is None:  # no formula gives such a file's scores to the last digit
+        if encoding.error is None:  # numpy does not round activations as a runtime does
             selftest = answered(file.runtime, questions, data.model.n_items)
     of_file = gate_failure(measured.parity, gate, recipe.name)
-    of_history = history_failure(*measured.beside) if measured.beside else None
+    of_history = history_failure(*measured.replaced) if measured.replaced else None
     failure = of_file or of_history
     contents = _Contents(
         name=_name(subject, recipe),
@@ -110,7 +110,7 @@ def fill(
             "definition": dict(data.definition),
             "chain": subject.chain(_stages(subject, recipe, (file, plain), measured.parity)),
             "parity": with_gate(measured.parity, gate, failure, overruled=force),
-            **({"fold_in": with_gate(*measured.beside, of_history)} if measured.beside else {}),
+            **({"fold_in": with_gate(*measured.replaced, of_history)} if measured.replaced else {}),
         },
         selftest=selftest,
         rows=rows if data.ships_rows else None,
@@ -129,7 +129,7 @@ def _name(subject: Subject[Any], recipe: Recipe) -> str:
 
 
 def _write(folder: Path, subject: Subject[Any], encoding: Encoding) -> _File:
-    """The model file in a folder, read back: it holds the numbers that it should."""
+    """Write the model file, read its tables back, and open it in its runtime."""
     contract = encoding.graph.contract
     facts = model_metadata(provenance_of(subject.data), contract.recipe)
     path = folder / contract.model_file
@@ -151,7 +151,7 @@ def _write_plain(folder: Path, subject: Subject[Any], file: _File) -> _File:
 def _measured(
     scratch: Path, subject: Subject[Any], recipe: Recipe, files: tuple[_File, _File], update: Update
 ) -> Measured:
-    """What the recipe costs, by the subject's own file or by that of the subject that shows it."""
+    """What the recipe costs: by the subject's own file, or by that of its ``measured`` subject."""
     shown = subject.measured
     if shown is subject:
         return measure(subject, *files, update)
@@ -192,7 +192,7 @@ def _write_contents(
 
 
 def _check_written(bundle: Bundle, subject: Subject[Any], contents: _Contents, file: _File) -> None:
-    """The draft read back: the file that was measured, every id in its place, the rows as they were made."""
+    """Read the draft back: it must hold the measured file, every id in its place, and the rows."""
     users, items, rows = bundle.user_ids(), bundle.item_ids(), bundle.evaluation()
     name, made = file.contract.model_file, contents.rows
     wrong = {

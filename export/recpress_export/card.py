@@ -1,4 +1,4 @@
-"""CARD.md: what is in a bundle, where it comes from, what it may be used for."""
+"""CARD.md: what a bundle holds, where it comes from, and what to use it for."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Compare two rankings of the same users."""
+"""How far one ranking is from another of the same users."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ I64 = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """Share of a list that the reference holds too: over users the mean, and the lowest."""
+    """Share of a list that the reference holds too: mean and lowest of the users."""
 
     mean: float
     lowest: float
@@ -46,7 +46,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Yardstick:
-    """By what two rankings of the same users are compared."""
+    """What a comparison of two rankings needs besides them."""
 
     users: Evaluation
     """The validation users."""
@@ -55,7 +55,7 @@ class Yardstick:
     cutoff: int
     """The K that judges; see core.metrics.judging_cutoff."""
     seed: int
-    """Of the bootstrap, and of nothing else."""
+    """Of the bootstrap alone."""
 
     @property
     def n_items(self) -> int:
@@ -76,7 +76,7 @@ class Parity:
     change: Mapping[str, Change]
     """recall@cutoff, ndcg@cutoff."""
     item_shift: float
-    """Largest change of the share of users in whose first ``cutoff`` an item stands."""
+    """Largest change of the share of users who have an item among their first ``cutoff``."""
     certain: bool
     """Whether nobody has more than ``cutoff`` candidates: then no ranking differs from another."""
     identical_users: int
@@ -138,7 +138,7 @@ def _means(by_user: Mapping[str, F64]) -> dict[str, float]:
 
 
 def _item_shift(before: I64, after: I64, n_items: int) -> float:
-    """Largest change of an item's share of lists (B, K): one wrong row shows here, and hardly in the mean."""
+    """Largest change of an item's share of lists (B, K): shows one wrong row, which a mean hardly does."""
     left, right = (np.bincount(items[items >= 0], minlength=n_items) for items in (before, after))
     return float(np.abs(left - right).max() / len(before))
 

@@ -1,4 +1,4 @@
-"""Does a written file compute what it should? Each answer beside numpy's, each stored number beside its own.
+"""Check a written file: each answer against numpy's, each stored number against the trained one.
 
 A gate on means does not see a single wrong number: at K = 50 an item that enters everybody's list costs
 each no more than .02 of overlap. These checks do, and nothing overrules them.
@@ -48,7 +48,7 @@ def check_exact(found: TopLists, reference: TopLists, users: Evaluation) -> int:
 
 
 def check_close(found: TopLists, reference: TopLists, users: Evaluation, error: float) -> None:
-    """Scores within ``error`` of each list's largest, ids but for such ties; else GateError."""
+    """Scores may differ by ``error`` of a list's largest, ids where such scores tie; else GateError."""
     largest = np.abs(reference.scores).max(axis=1)  # (B,)
     near = np.abs(found.scores - reference.scores) <= error * largest[:, None]  # not so for NaN
     doubtful = np.flatnonzero(~(near.all(axis=1) & (found.items == reference.items).all(axis=1)))
@@ -85,7 +85,7 @@ def check_sound(found: TopLists, users: Evaluation, n_items: int) -> None:
 def check_whole(
     runtime: Recommends, reference: Recommends, questions: Sequence[Question], n_items: int, error: float
 ) -> None:
-    """Every item's score, not the first 50: a row that nobody's list shows is found as well. Else GateError.
+    """Compare every item's score: also of rows that are in no list of 50. GateError where one differs.
 
     ``error``: as in :func:`check_close`; 0 where the recipe is exact.
     """
@@ -107,7 +107,7 @@ def check_whole(
 
 
 def whole_questions(reference: Recommends, users: Sequence[int]) -> list[Question]:
-    """For :func:`check_whole`: each user who has seen nothing, and who has seen the best of that."""
+    """For :func:`check_whole`: each user, first without seen items, then with the best of that list seen."""
     best = [reference.recommend(user, (), _BEST_SEEN)[0].tolist() for user in users]
     return [*((user, ()) for user in users), *zip(users, best, strict=True)]
 
@@ -151,12 +151,12 @@ def check_stored_floats(stored: F32 | F16, trained: F32, kind: str) -> None:
     _check_none(off, kind, lambda at: f"{stored[at]} for {trained[at]}")
 
 
-def _check_none(off: NDArray[np.bool_], kind: str, told: Callable[[tuple[int, int]], str]) -> None:
+def _check_none(off: NDArray[np.bool_], kind: str, words: Callable[[tuple[int, int]], str]) -> None:
     if off.any():
         row, column = (int(at) for at in np.argwhere(off)[0])
         raise GateError(
             f"{int(off.sum())} stored numbers are not what they stand for, first {kind} {row}, dimension "
-            f"{column}: {told((row, column))}"
+            f"{column}: {words((row, column))}"
         )
 
 

@@ -24,12 +24,12 @@ class Gate:
     lost_users: int
 
     def allowed_loss(self, metric: str, before: float, n_users: int) -> float:
-        """Largest mean loss of a metric over so many users, and never more than half of what there is."""
+        """Largest mean loss of a metric over so many users; at most half of what there is."""
         limit = self.max_recall_loss if metric.startswith("recall") else self.max_ndcg_loss
         return min(max(limit, self.lost_users / n_users), before / 2)
 
     def allowed_shift(self, n_users: int) -> float:
-        """Largest share of so many users whose list one item may enter or leave: of several never all."""
+        """Largest share of so many users whose list one item may enter or leave; never all of several."""
         allowed = max(self.max_item_shift, self.lost_users / n_users)
         return min(allowed, (n_users - 1) / n_users) if n_users > 1 else allowed
 
@@ -54,7 +54,7 @@ def load_gate(recipe: str, path: Path = GATES) -> Gate:
 
 
 def load_history_gate(path: Path = GATES) -> HistoryGate:
-    """The limits that are shipped."""
+    """The limits of export.toml."""
     return load_config(HistoryGate, read_toml(path)["history"], f"{path.name} [history]")
 
 
@@ -85,12 +85,12 @@ def gate_failure(parity: Parity, gate: Gate, recipe: str) -> str | None:
     )
 
 
-def history_failure(beside: Parity, gate: HistoryGate) -> str | None:
+def history_failure(parity: Parity, gate: HistoryGate) -> str | None:
     """What the file loses against the user table beyond its limit; None where the gate is met."""
-    for kind, name, loss, limit in _losses(beside, gate)[:1]:
-        change = beside.change[name.lower()]
+    for kind, name, loss, limit in _losses(parity, gate)[:1]:
+        change = parity.change[name.lower()]
         return (
-            f"from their train items {beside.users} validation users get {name} "
+            f"from their train items {parity.users} validation users get {name} "
             f"{change.after:.4f}, by the user table {change.before:.4f}: it loses {loss:.4f}, allowed "
             f"{limit:.4f} by max_{kind}_share ({GATES.name} [history])"
         )

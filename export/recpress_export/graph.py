@@ -1,6 +1,6 @@
-"""What one request computes, without saying how any runtime spells it.
+"""What one request computes, independent of the file format.
 
-A writer turns each step into its own operators; what a step means is said here once:
+A writer turns each step into operators of its format; this module defines what a step means:
 a user's row -> scores of all items -> seen items excluded -> the k best -> their scale.
 """
 
@@ -32,7 +32,7 @@ class LookUp:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoldHistory:
-    """row (D,) = prior + Σ history_emb[seen], in float32; int8 is summed and rounded as history.py says."""
+    """row (D,) = prior + Σ history_emb[seen], in float32; int8 as artifacts/fold_in.py defines it."""
 
     history_emb: Table
     """(I, D)"""

@@ -25,15 +25,16 @@ class Measured:
 
     parity: Parity
     """Against the fp32 file, or numpy where it is that itself."""
-    beside: tuple[Parity, HistoryGate] | None
-    """Against what the subject replaces, and what it may lose there."""
+    replaced: tuple[Parity, HistoryGate] | None
+    """Against what the subject replaces, and the gate of that; None where it replaces nothing."""
 
 
 def measure(subject: Subject[Any], file: OpenFile, plain: OpenFile, update: Update) -> Measured:
     """Check the file's answers and compare its rankings; ``plain``: the fp32 file, maybe the same one.
 
-    Exact recipes must equal numpy's integers, float ones its float64 within their error. Where a recipe's
-    own numbers have no such reference, the fp32 file that it is compared with must have.
+    GateError: a score of an exact recipe differs from numpy's integers, or one of a float recipe from its
+    float64 by more than the encoding allows. Where an encoding allows no such comparison, the fp32 file is
+    checked in its place.
     """
     data, replaced = subject.data, subject.replaced
     by = Yardstick(users=data.valid, item_counts=data.item_counts, cutoff=data.cutoff, seed=data.model.seed)
@@ -45,21 +46,21 @@ def measure(subject: Subject[Any], file: OpenFile, plain: OpenFile, update: Upda
 
     found = ranked(file.runtime, asked, "rank the written file")
     check_sound(found, data.valid, data.model.n_items)
-    beside = None
+    lost = None
     if replaced is not None:
         table = ranked(replaced.reference, data.valid, "rank by the user table")
-        beside = compare(table, found, by, replaced.name), replaced.gate
+        lost = compare(table, found, by, replaced.name), replaced.gate
     truth = ranked(file.encoding.reference, asked, "rank in numpy")
     before = found if file is plain else ranked(plain.runtime, asked, "rank the fp32 file")
     by_numbers = file if file.encoding.error is not None else plain
     exact = _check_numbers(subject, by_numbers, found if by_numbers is file else before, truth)
     if file is plain:
-        return Measured(compare(truth, found, by, "numpy float64"), beside)
-    return Measured(compare(before, found, by, subject.plain_name, exact), beside)
+        return Measured(compare(truth, found, by, "numpy float64"), lost)
+    return Measured(compare(before, found, by, subject.plain_name, exact), lost)
 
 
 def _check_numbers(subject: Subject[Any], file: OpenFile, found: TopLists, truth: TopLists) -> int | None:
-    """How many users were found equal; None where equal within an error is all that can be asked."""
+    """Number of users whose lists are equal; None for a recipe that is not exact."""
     error, users = file.encoding.error, subject.data.valid
     assert error is not None
     exact = None
@@ -72,7 +73,7 @@ def _check_numbers(subject: Subject[Any], file: OpenFile, found: TopLists, truth
 
 
 def check_every_score(subject: Subject[Any], file: OpenFile) -> None:
-    """Some questions answered with the whole catalogue must be numpy's answers; else GateError."""
+    """Compare the scores of every item for some questions; GateError where one differs."""
     reference = file.encoding.reference
     questions = subject.whole_catalogue(reference)
     check_whole(file.runtime, reference, questions, subject.data.model.n_items, file.encoding.error or 0.0)

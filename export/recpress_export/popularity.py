@@ -1,4 +1,4 @@
-"""Who pays for a smaller file, popular items or rare ones: the catalogue in thirds of the interactions."""
+"""Recall of two rankings by popularity: the catalogue in thirds of the interactions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Third:
     items: int
     """Items of the catalogue in this third."""
     users: int
-    """Users with a relevant item in it; without any there are no figures."""
+    """Users with a relevant item in it; without any the figures are None."""
     before: float | None
     after: float | None
     delta: Interval | None

@@ -1,4 +1,4 @@
-"""What a device really ships: everybody's vectors, one user's, or nobody's. What all profiles share."""
+"""Names and words of the profiles: a bundle holds everybody's vectors, one user's, or nobody's."""
 
 import difflib
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ def check_profile(profile: str, user: str | None) -> None:
 
 
 def profile_name(name: str, profile: str) -> str:
-    """Name of the bundle of a profile: of all users the name alone."""
+    """Name of the bundle of a profile; of all users without a suffix."""
     return name if profile == ALL_USERS else f"{name}-{profile}"
 
 
 def stored_text(text: str, profile: str) -> str:
-    """A recipe's words on what it stores; a history file has a table of items where the users were."""
+    """A recipe's words on what it stores; for a history file they name its history table, not users."""
     if profile != HISTORY:
         return text
     for of_users, of_histories in (
@@ -44,5 +44,5 @@ def user_index(user: str, user_ids: Sequence[str]) -> int:
     hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
     raise ConfigError(
         f"unknown user {user!r} among {len(user_ids):,} users.{hint} "
-        "--user takes an id as it stands in the log (users.txt of the all-users bundle lists them)."
+        "--user takes an id as it is in the log (users.txt of the all-users bundle lists them)."
     )

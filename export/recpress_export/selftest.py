@@ -48,7 +48,7 @@ def spread_questions(n_users: int, test: Evaluation) -> list[Question]:
 def answered(runtime: Recommends, questions: Sequence[Question], n_items: int) -> SelfTest:
     """Questions with the answers of the reference, or of a file, as a self-test."""
     answers = [(user, tuple(seen), *runtime.recommend(user, seen, SELFTEST_K)) for user, seen in questions]
-    kept = [row for row in answers if row[2].size]  # who has seen everything has no answer to compare
+    kept = [row for row in answers if row[2].size]  # no answer for a user who has seen everything
     return SelfTest(
         min(SELFTEST_K, n_items),
         tuple(user for user, _, _, _ in kept),
@@ -59,9 +59,9 @@ def answered(runtime: Recommends, questions: Sequence[Question], n_items: int) -
 
 
 def made_histories(n_items: int, *, in_order: bool = True) -> list[NDArray[np.int64]]:
-    """Histories for a self-test, drawn at random: nobody's, so they may be shipped. The first is empty.
+    """Random histories for a self-test, which may be shipped because they are no user's. The first is empty.
 
-    By item index, or, not ``in_order``, as they were drawn.
+    Sorted by item index where ``in_order``.
     """
     rng = stream(0, "self-test histories")
     longest = min(n_items - 1, 200)
@@ -77,7 +77,7 @@ def write_rows(
     selftest: SelfTest,
     test: Evaluation | None,
 ) -> None:
-    """The id maps, the self-test and, where they travel along, the evaluation rows."""
+    """Write the id maps, the self-test and, if there are any, the evaluation rows."""
     write_atomic(draft / USERS_FILE, encode_ids("user", user_ids))
     write_atomic(draft / ITEMS_FILE, encode_ids("item", item_ids))
     write_atomic(draft / SELFTEST_FILE, selftest.to_bytes())

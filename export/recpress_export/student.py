@@ -13,7 +13,7 @@ from recpress_edge.artifacts.bundle import BUNDLE_SCHEMA, TIE_RULE, Evaluation
 from recpress_edge.artifacts.formats import DEFAULT, FORMATS
 from recpress_edge.artifacts.model_folder import Student
 from recpress_edge.artifacts.recipes import Recipe
-from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.errors import ArtifactError, DataError
 from recpress_export.networks.student import NetworkStudent
 
 Model = TypeVar("Model", bound=Student | NetworkStudent, covariant=True)
@@ -48,6 +48,8 @@ class StudentData(Generic[Model]):
 
     def __post_init__(self) -> None:
         """ArtifactError where the model is of another data set; one without users fits any users."""
+        if self.titles is not None and len(self.titles) != len(self.item_ids):
+            raise DataError(f"{len(self.titles)} titles for {len(self.item_ids)} items. Give each item one.")
         for kind, names, count in (
             ("user", self.user_ids, self.model.n_users or len(self.user_ids)),
             ("item", self.item_ids, self.model.n_items),

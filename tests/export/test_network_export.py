@@ -318,10 +318,10 @@ def test_int8_means_what_the_student_can_have():
 def test_profiles_and_routes_that_a_network_cannot_have(monkeypatch):
     assert check_network("sasrec", "onnx", None, None) == "history"
     with pytest.raises(
-        ConfigError, match="--profile history cannot be had of a neumf: its file is all-users"
+        ConfigError, match="--profile history is not available for a neumf: its file is all-users"
     ):
         check_network("neumf", "onnx", "history", None)
-    with pytest.raises(ConfigError, match="--user cannot be had of a sasrec"):
+    with pytest.raises(ConfigError, match="--user is not available for a sasrec"):
         check_network("sasrec", "onnx", None, "u")
     monkeypatch.setattr(network_recipes.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"needs litert_torch.*Or write ONNX: --format onnx"):

@@ -18,6 +18,7 @@ from recpress_edge.artifacts.bundle import Evaluation, open_bundle
 from recpress_edge.artifacts.model_folder import read_student
 from recpress_edge.artifacts.quantize import QUANTIZERS
 from recpress_edge.artifacts.recipes import RECIPES
+from recpress_edge.artifacts.titles import TITLES_FILE
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError, GateError, StorageError
 from recpress_edge.core.files import sha256_bytes
 from recpress_edge.device.onnx_runtime import OnnxRuntime
@@ -340,6 +341,20 @@ def test_smallest_catalogue_and_a_user_who_has_seen_everything(tmp_path):
     assert test.k == 2
     assert test.users == (0, 1)  # user 2 has seen both items: there is no answer to compare
     assert [len(items) for items in test.items] == [2, 1]
+
+
+def test_titles_travel_in_the_order_of_the_items(source, tmp_path):
+    titles = tuple(f"Title of {name}, ☂" for name in source.item_ids)
+    titled = dataclasses.replace(source, titles=titles)
+    without = build(AllUsers(source), INT8, tmp_path / "without", gate=OPEN_GATE).bundle
+    bundle = build(AllUsers(titled), INT8, tmp_path / "b", gate=OPEN_GATE).bundle
+    assert set(bundle.files) - set(without.files) == {TITLES_FILE}
+    assert (tmp_path / "b" / TITLES_FILE).read_text().splitlines() == list(titles)
+    broken = dataclasses.replace(source, titles=(*titles[:3], "a\nb", *titles[4:]))
+    with pytest.raises(DataError, match="title of item 3 holds a line break"):
+        build(AllUsers(broken), INT8, tmp_path / "c", gate=OPEN_GATE)
+    with pytest.raises(DataError, match="119 titles for 120 items"):
+        dataclasses.replace(source, titles=titles[1:])
 
 
 def test_names_of_bundles():

@@ -1,4 +1,4 @@
-"""Networks through torch's exporters; the only modules of recpress_export that import torch.
+"""Networks, exported through torch; no other folder of recpress_export imports torch.
 
 They are imported when a network is exported, never for a student that is two tables (docs/adr/0019).
 """

@@ -1,4 +1,4 @@
-"""The networks as they are traced: built from plain arrays, with all folded that no request changes."""
+"""torch modules to trace, built from plain arrays; what no request changes is computed beforehand."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ def sasrec_module(student: NetworkStudent, rows: int | None) -> Traceable:
 
 
 class FoldedNeuMF(nn.Module):
-    """user (1,) -> scores (rows,): NeuMF with everything that one side alone decides computed beforehand.
+    """user (1,) -> scores (rows,): NeuMF with all that depends on one side alone computed beforehand.
 
     W₁[m_u ; m_i] + b₁ = (Wᵤm_u + b₁) + Wᵢm_i, so the first layer becomes a row of the users' table plus the
     items' table; and w · (g_u ∘ g_i) = (w ∘ g_u) · g_i, so the product needs no weights.

@@ -1,4 +1,4 @@
-"""Exporters talk on stdout, which belongs to what --json prints."""
+"""Keep exporters' messages off stdout, which is for --json."""
 
 import contextlib
 import io

@@ -1,4 +1,4 @@
-"""What can be had of a network, and why the rest cannot. The one place that knows."""
+"""Recipes and formats that networks support, and why others do not."""
 
 import importlib.util
 from collections.abc import Mapping
@@ -49,7 +49,7 @@ _WHY_NOT: Final[Mapping[str, str]] = {
 def choose_recipe(kind: str | None, name: str | None, file_format: str, *, int8: bool) -> Recipe:
     """The recipe that the flags ask for, of a network or (None) of two tables in this format.
 
-    ConfigError with what can be had instead.
+    ConfigError: it is not available; the message names what is.
     """
     if kind is not None:
         return _network_recipe(name, int8=int8)
@@ -69,13 +69,13 @@ def _network_recipe(name: str | None, *, int8: bool) -> Recipe:
     can = " or ".join(NETWORK_RECIPES)
     if asked in _WHY_NOT:
         raise ConfigError(
-            f"recipe {asked} cannot be had of a network: {_WHY_NOT[asked]}. Choose {can}, in any format."
+            f"recipe {asked} is not available for networks: {_WHY_NOT[asked]}. Choose {can}, in any format."
         )
     raise unknown_name("recipe of a network", asked, [*NETWORK_RECIPES, "int8", *RECIPES])
 
 
 def check_route(file_format: str) -> None:
-    """MissingExtraError where a network cannot be traced: what to install, or which route to take instead."""
+    """MissingExtraError where what traces a network is missing: it says what to install or to do instead."""
     row = FORMATS[file_format]
     modules = [package.replace("-", "_") for package in row.trace_packages]
     missing = [name for name in [*modules[1:], modules[0]] if importlib.util.find_spec(name) is None]
@@ -88,15 +88,15 @@ def check_route(file_format: str) -> None:
 
 
 def check_network(kind: str, file_format: str, profile: str | None, user: str | None) -> str:
-    """The profile of a network's bundle; ConfigError for a format or profile that it cannot have."""
+    """The profile of a network's bundle; ConfigError for a format or profile that it does not have."""
     if file_format not in FORMATS:
         raise unknown_name("format", file_format, list(FORMATS))
     own = KINDS[kind].profile
     if profile not in (None, own) or user is not None:
         asked = f"--profile {profile}" if profile not in (None, own) else "--user"
         raise ConfigError(
-            f"{asked} cannot be had of a {kind}: its file is {own}"
+            f"{asked} is not available for a {kind}: its file is {own}"
             + (", and reads the consumed items of whoever asks" if own == HISTORY else "")
-            + ". Leave it out; the other profiles can be had of students that are two tables."
+            + ". Leave it out; students that are two tables have the other profiles."
         )
     return own

@@ -42,7 +42,7 @@ class NetworkStudent:
 
     @property
     def n_users(self) -> int:
-        """0 for a network that reads a history instead."""
+        """0 for a network that reads a history."""
         return self._length("U")
 
     @property
@@ -69,7 +69,7 @@ class NetworkStudent:
         return _n_layers(self.arrays)
 
     def _length(self, letter: str) -> int:
-        """What a letter of the shapes stands for; 0 where it stands in none."""
+        """Length that a letter of the shapes names; 0 where no shape has it."""
         for name, shape in self.row.shapes.items():
             if letter in shape:
                 return int(self.arrays[name].shape[shape.index(letter)])
@@ -117,7 +117,7 @@ def _shapes(kind: NetworkKind, arrays: Mapping[str, F32]) -> Shapes:
 
 
 def _check_shapes(where: Path, kind: str, arrays: Mapping[str, F32]) -> Mapping[str, int]:
-    """Every number must be finite, and a letter stand for one length, which is returned."""
+    """Length of each letter of the shapes; ArtifactError where two differ or a number is not finite."""
     wanted = _shapes(KINDS[kind], arrays)
     if set(wanted) != set(arrays):
         odd = sorted(set(wanted) ^ set(arrays))

@@ -1,4 +1,4 @@
-"""Tables of a network that are added and not multiplied, in bytes: what the quantisers leave in float32."""
+"""8-bit tables for what a network adds and does not multiply: the quantisers leave these in float32."""
 
 from typing import Final
 
@@ -9,7 +9,7 @@ F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
 
 LARGE: Final = 4096
-"""Values from which on a table is worth it."""
+"""Tables of at least so many values are stored in bytes."""
 _LEVELS: Final = 255
 
 

@@ -39,7 +39,7 @@ class Encoding:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Replaced:
-    """What a subject stands in for on a device, and what it may lose against that."""
+    """What a device would use without the subject, and the gate against that."""
 
     name: str
     reference: Recommends
@@ -48,7 +48,7 @@ class Replaced:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject(ABC, Generic[Model]):
-    """What a bundle answers from. build.build asks every subject the same; each answers for its profile."""
+    """What a bundle answers from. :func:`recpress_export.build.build` asks every subject the same."""
 
     data: StudentData[Model]
     plain_name: ClassVar[str] = "the fp32 file of the same student"
@@ -77,7 +77,7 @@ class Subject(ABC, Generic[Model]):
 
     @property
     def provenance(self) -> Mapping[str, Any]:
-        """Facts besides the student's."""
+        """Provenance besides the student's."""
         return {}
 
     @property
@@ -87,7 +87,7 @@ class Subject(ABC, Generic[Model]):
 
     @property
     def measured(self) -> "Subject[Any]":
-        """The subject whose file shows what a recipe costs."""
+        """The subject whose rankings show what a recipe costs."""
         return self
 
     @property

@@ -1,4 +1,4 @@
-"""The all-users profile: everybody's row, for a hub; and what the other profiles of tables take from it."""
+"""The all-users profile: every user's row, for a hub; and the encoding of tables for all profiles."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ from recpress_export.subjects import Encoding, Subject
 
 
 class AllUsers(Subject[Student]):
-    """Everybody's row."""
+    """Every user's row."""
 
     profile = ALL_USERS
     metadata: Mapping[str, str] = {}
@@ -55,7 +55,7 @@ class StoredTables:
 def checked_tables(model: Student, recipe: Recipe, also: F32 | None = None) -> StoredTables:
     """What the recipe stores; GateError where a number is not the nearest to the trained one.
 
-    also (N, D): what asks besides the users.
+    also (N, D): vectors besides the users' that are multiplied with the items.
     """
     quantized = quantize(recipe, model.user_emb, model.item_emb, also)
     if quantized is not None:

@@ -30,7 +30,7 @@ SUM_TOLERANCE: Final = 10 * FLOAT_TOLERANCE
 
 @dataclass(frozen=True, slots=True, eq=False)
 class History(Subject[Student]):
-    """Nobody's row: the file makes it from the seen items, which are all that ``data.valid`` masks."""
+    """No user's row: the file makes it from the seen items. ``data.valid`` must mask these alone."""
 
     fold_in: FoldIn
     gate: HistoryGate

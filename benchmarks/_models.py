@@ -12,7 +12,7 @@ from recpress_edge.artifacts.quantize import quantize
 from recpress_edge.artifacts.recipes import recipe_named
 from recpress_edge.data.holdout import Split
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.models.teacher import Tables
+from recpress_edge.models.outputs import Tables
 from recpress_edge.training.cache import TrainOptions, ensure_model
 from recpress_edge.training.evaluate import evaluate
 from recpress_edge.training.store import TrainedModel

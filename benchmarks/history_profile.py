@@ -28,8 +28,8 @@ from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import paired_bootstrap
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.data.resolve import load_dataset
-from recpress_edge.distill.config import FoldInConfig
 from recpress_edge.distill.fold_in import FoldIn, learn_fold_in
+from recpress_edge.distill.settings import FoldInConfig
 from recpress_edge.training.evaluate import evaluate
 from recpress_edge.training.store import TrainedModel
 

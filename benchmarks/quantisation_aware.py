@@ -29,9 +29,9 @@ from recpress_edge.data.holdout import Split
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import load_dataset
 from recpress_edge.distill.students import QUANTISED, create_method, parse_name, teacher_name
-from recpress_edge.models.method import Factorised, Job, Method
-from recpress_edge.models.quantised import stored_tables
-from recpress_edge.models.teacher import Tables
+from recpress_edge.models.method import Factorised, Method, TrainingInput
+from recpress_edge.models.outputs import Tables
+from recpress_edge.models.qat import stored_tables
 from recpress_edge.training.cache import TrainOptions, plan_model
 from recpress_edge.training.checkpoint import CheckpointStore
 from recpress_edge.training.evaluate import evaluate
@@ -58,7 +58,7 @@ def fine_tuned(model: TrainedModel, teacher: TrainedModel | None, recipe: str, d
         name, "student", data, int(model.metadata["seed"]), Path(), TrainOptions(), teacher, model
     )
     targets = teacher.teacher if teacher else None
-    job = Job(data.train, name.dim, plan.seed, plan.training.epochs, targets, model.tables)
+    given = TrainingInput(data.train, name.dim, plan.seed, plan.training.epochs, targets, model.tables)
 
     def on_valid(current: Method) -> dict[str, float | None]:
         assert isinstance(current, Factorised)
@@ -66,7 +66,7 @@ def fine_tuned(model: TrainedModel, teacher: TrainedModel | None, recipe: str, d
 
     with tempfile.TemporaryDirectory() as folder:
         store = CheckpointStore(Path(folder), plan.key)
-        method = create_method(name.method, job, plan.config)
+        method = create_method(name.method, given, plan.config)
         assert isinstance(method, Method)
         state = train(method, plan.training, on_valid, store, lambda progress: None, evaluate_start=True)
     return Tables(state.best["user_emb"].numpy(), state.best["item_emb"].numpy())

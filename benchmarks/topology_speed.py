@@ -16,6 +16,7 @@ import platform
 import statistics
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,24 +27,27 @@ from _models import made
 from torch import Tensor
 
 from recpress_edge.data.resolve import load_dataset
-from recpress_edge.distill.config import FTDConfig, HTDConfig
-from recpress_edge.distill.methods.topology import FTD, HTD, TopologyStudent
-from recpress_edge.distill.plain import full_topology_loss_plain, hierarchical_topology_loss_plain
-from recpress_edge.models.method import Job
+from recpress_edge.distill.bases import DistilledBPR, MakeTerm
+from recpress_edge.distill.methods import METHODS
+from recpress_edge.distill.topology import FullTopologyTerm, HierarchicalTopologyTerm
+from recpress_edge.models.method import TrainingInput
 from recpress_edge.training.loop import train_epoch
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "oracle"))
+from plain_topology import full_topology_loss_plain, hierarchical_topology_loss_plain
 
 SEED: Final = 0
 TEACHER: Final = "bpr_dim200"
 
 
-class PlainFTD(FTD):
+class PlainFTD(FullTopologyTerm):
     """FTD by its definition."""
 
     def topology_loss(self, student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]) -> Tensor:
         return full_topology_loss_plain(torch.cat(student), torch.cat(teacher))
 
 
-class PlainHTD(HTD):
+class PlainHTD(HierarchicalTopologyTerm):
     """HTD by its definition."""
 
     def topology_loss(self, student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]) -> Tensor:
@@ -53,20 +57,24 @@ class PlainHTD(HTD):
         )
 
 
-def create(method: str, job: Job, *, plain: bool) -> TopologyStudent:
+TERMS: Final[Mapping[str, tuple[MakeTerm, MakeTerm]]] = {
+    "ftd": (FullTopologyTerm, PlainFTD),
+    "htd": (HierarchicalTopologyTerm, PlainHTD),
+}
+
+
+def create(method: str, given: TrainingInput, *, plain: bool) -> DistilledBPR:
     """A fresh student of either form."""
-    if method == "ftd":
-        return (PlainFTD if plain else FTD)(job, FTDConfig())
-    return (PlainHTD if plain else HTD)(job, HTDConfig())
+    return DistilledBPR(given, METHODS[method].config(), {"topology": TERMS[method][plain]})
 
 
-def timed(method: str, job: Job, plain_steps: int) -> dict[str, Any]:
+def timed(method: str, given: TrainingInput, plain_steps: int) -> dict[str, Any]:
     """Raw samples of both forms over the schedule, and the ratio of their means."""
-    fast, plain = create(method, job, plain=False), create(method, job, plain=True)
-    steps = -(-len(job.train) // FTDConfig().batch_size)
+    fast, plain = create(method, given, plain=False), create(method, given, plain=True)
+    steps = -(-len(given.train) // METHODS[method].config().batch_size)
     epoch_ns: list[int] = []
     plain_step_ns: list[list[int]] = []
-    for epoch in range(job.epochs):
+    for epoch in range(given.epochs):
         started = time.perf_counter_ns()
         train_epoch(fast, epoch)
         epoch_ns.append(time.perf_counter_ns() - started)
@@ -74,7 +82,7 @@ def timed(method: str, job: Job, plain_steps: int) -> dict[str, Any]:
         plain_step_ns.append(time_steps(plain, epoch, plain_steps))
         done = statistics.mean(itertools.chain(*plain_step_ns)) * steps / statistics.mean(epoch_ns)
         if (epoch + 1) % 10 == 0:
-            print(f"{method}  epoch {epoch + 1} of {job.epochs}: {done:.1f}× so far", file=sys.stderr)
+            print(f"{method}  epoch {epoch + 1} of {given.epochs}: {done:.1f}× so far", file=sys.stderr)
     fast_s = statistics.mean(epoch_ns) / 1e9
     plain_s = statistics.mean(itertools.chain(*plain_step_ns)) * steps / 1e9
     return {
@@ -88,7 +96,7 @@ def timed(method: str, job: Job, plain_steps: int) -> dict[str, Any]:
     }
 
 
-def copy_state(source: TopologyStudent, target: TopologyStudent) -> None:
+def copy_state(source: DistilledBPR, target: DistilledBPR) -> None:
     """Give ``target`` the parameters and optimiser state of ``source``."""
     with torch.no_grad():
         for mine, theirs in zip(
@@ -97,7 +105,7 @@ def copy_state(source: TopologyStudent, target: TopologyStudent) -> None:
             mine.copy_(theirs)
 
 
-def time_steps(method: TopologyStudent, epoch: int, count: int) -> list[int]:
+def time_steps(method: DistilledBPR, epoch: int, count: int) -> list[int]:
     """Nanoseconds of each of the first steps of an epoch, after one that is not counted."""
     samples = []
     losses = method.batch_losses(epoch)
@@ -129,7 +137,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     """
     data = load_dataset(args.data, args.work, print)
     teacher = made(TEACHER, data, args.work, role="teacher", seed=SEED, threads=args.threads).teacher
-    job = Job(data.train, args.dim, SEED, args.epochs, teacher)
+    given = TrainingInput(data.train, args.dim, SEED, args.epochs, teacher)
     torch.set_num_threads(args.threads)
     names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     return {
@@ -146,7 +154,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
-        "results": [timed(method, job, args.plain_steps) for method in args.methods],
+        "results": [timed(method, given, args.plain_steps) for method in args.methods],
     }
 
 

@@ -22,7 +22,7 @@ from device_bench.settings import BenchRequest
 from device_bench.show import labelled, record_lines
 from device_bench.state import read_state
 from recpress_edge.core.errors import ConfigError, GateError, InvalidRunError, StorageError
-from recpress_edge.core.files import check_free, storage_errors
+from recpress_edge.core.files import check_free, check_there, storage_errors
 from recpress_edge.core.printable import json_text, one_line, printable, printable_facts, printable_lines
 from recpress_edge.core.progress import Event, Note
 from recpress_edge.core.terminal import stdout_encoding
@@ -48,6 +48,7 @@ def run_bundles(args: argparse.Namespace, runs: Path) -> int:
     GateError or InvalidRunError comes last, when all is written. ``args``: see options.add_run_options,
     and ``json``, ``dry_run``.
     """
+    check_there(*args.bundles)
     request = request_of(args)
     _check_out(args, request)
     stream = sys.stderr if args.json else sys.stdout
@@ -156,6 +157,7 @@ def _tell(event: Event) -> None:
 def check_records(args: argparse.Namespace) -> int:
     """Hold records against budgets. ``args``: see options.add_check_options, and ``json``."""
     budgets = gate.read_budgets(args.budget, args.only)
+    check_there(*args.runs)
     read, skipped = read_records(args.runs)
     records = [(path, printable_facts(record)) for path, record in read]
     for line in skipped:
@@ -172,6 +174,7 @@ def check_records(args: argparse.Namespace) -> int:
 
 def compare_records(args: argparse.Namespace) -> int:
     """Print the ratios of two records. ``args``: see options.add_compare_options, and ``json``."""
+    check_there(args.first, args.second)
     with whole(f"{args.first} or {args.second}"):
         found = compare(args.first, args.second)
     if args.json:
@@ -183,6 +186,7 @@ def compare_records(args: argparse.Namespace) -> int:
 
 def self_test_bundles(args: argparse.Namespace) -> int:
     """Verify digests and answers of each bundle. ``args``: see options.add_self_test_options."""
+    check_there(*args.bundles)
     for folder in args.bundles:
         bundle, answers = self_test_apart(folder, guard_of(args))
         print(printable(f"{bundle.name}: {len(bundle.files)} files verified, {answers} answers as expected"))

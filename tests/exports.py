@@ -1,5 +1,7 @@
 """Small students and sources for the export tests: every table is known."""
 
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +10,10 @@ from bundles import evaluation
 from safetensors.numpy import save
 
 from recpress_edge.artifacts.bundle import Contract, Evaluation
-from recpress_edge.artifacts.fold_in import read_fold_in
+from recpress_edge.artifacts.fold_in import QuantizedHistory, read_fold_in
+from recpress_edge.artifacts.integers import rounded_rows
 from recpress_edge.artifacts.model_folder import MODEL_FACTS, MODEL_FILE, MODEL_SCHEMA, Student, read_student
+from recpress_edge.artifacts.quantize import QuantizedTables
 from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.files import sha256_bytes, write_json
 from recpress_edge.core.metrics import judging_cutoff
@@ -90,6 +94,16 @@ def make_contract(
     recipe: Recipe, user_emb: np.ndarray, item_emb: np.ndarray, file_format: str = "onnx"
 ) -> Contract:
     return contract_of(recipe.name, user_emb, item_emb, file_format)
+
+
+def with_histories(
+    tables: QuantizedTables, history: QuantizedHistory, histories: Sequence[np.ndarray]
+) -> QuantizedTables:
+    """The tables as if row b of the users were what the file makes of history b."""
+    sums = np.stack([history.prior_q + history.history_q[h].sum(axis=0, dtype=np.int64) for h in histories])
+    rows, peaks = rounded_rows(sums)
+    scale = peaks.astype(np.float32) * history.step
+    return dataclasses.replace(tables, user_q=rows.astype(np.int8), user_scale=scale)
 
 
 def with_fold_in(folder, source):

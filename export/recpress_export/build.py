@@ -23,19 +23,12 @@ from recpress_edge.artifacts.recipes import RECIPES, Recipe
 from recpress_edge.artifacts.scales import write_scales
 from recpress_edge.artifacts.titles import write_titles
 from recpress_edge.core.errors import GateError
-from recpress_edge.core.files import sha256_file, write_atomic
+from recpress_edge.core.files import sha256_bytes, write_atomic
 from recpress_edge.device.runtime import open_runtime
 from recpress_export.card import CARD_FILE, write_card
 from recpress_export.compare import Parity
 from recpress_export.exactness import check_tables
-from recpress_export.gates import (
-    Gate,
-    gate_error,
-    gate_facts,
-    gate_failure,
-    history_failure,
-    history_gate_facts,
-)
+from recpress_export.gates import Gate, gate_error, gate_failure, history_failure, with_gate
 from recpress_export.graph import write_model
 from recpress_export.parity import Measured, OpenFile, check_every_score, measure
 from recpress_export.profiles import profile_name
@@ -105,7 +98,8 @@ def fill(
         measured = _measured(Path(scratch), subject, recipe, (file, plain), on_update)
         if encoding.error is None:  # no formula gives such a file's scores to the last digit
             selftest = answered(file.runtime, questions, data.model.n_items)
-    of_file, of_history = _failures(subject, recipe, gate, measured)
+    of_file = gate_failure(measured.parity, gate, recipe.name)
+    of_history = history_failure(*measured.beside) if measured.beside else None
     failure = of_file or of_history
     contents = _Contents(
         name=_name(subject, recipe),
@@ -115,9 +109,8 @@ def fill(
             "cutoff": data.cutoff,
             "definition": dict(data.definition),
             "chain": subject.chain(_stages(subject, recipe, (file, plain), measured.parity)),
-            "parity": measured.parity.facts()
-            | {"gate": gate_facts(gate, measured.parity, failure, overruled=force)},
-            **_replaced(subject, measured, of_history),
+            "parity": with_gate(measured.parity, gate, failure, overruled=force),
+            **({"fold_in": with_gate(*measured.beside, of_history)} if measured.beside else {}),
         },
         selftest=selftest,
         rows=rows if data.ships_rows else None,
@@ -144,7 +137,7 @@ def _write(folder: Path, subject: Subject[Any], encoding: Encoding) -> _File:
     write_atomic(path, data)
     if encoding.tables:
         check_tables(path, contract, encoding.tables)
-    return _File(open_runtime(path, contract), encoding, contract, len(data), sha256_file(path))
+    return _File(open_runtime(path, contract), encoding, contract, len(data), sha256_bytes(data))
 
 
 def _write_plain(folder: Path, subject: Subject[Any], file: _File) -> _File:
@@ -169,25 +162,6 @@ def _measured(
     found = measure(shown, file, _write_plain(folder / "fp32", shown, file), update)
     words = f"{found.parity.reference}, in the {shown.profile} profile"
     return dataclasses.replace(found, parity=dataclasses.replace(found.parity, reference=words))
-
-
-def _failures(
-    subject: Subject[Any], recipe: Recipe, gate: Gate, measured: Measured
-) -> tuple[str | None, str | None]:
-    """What the file loses beyond its gate, and beyond that of what it replaces."""
-    replaced = subject.replaced
-    of_history = None
-    if replaced is not None and measured.replaced is not None:
-        of_history = history_failure(measured.replaced, replaced.gate)
-    return gate_failure(measured.parity, gate, recipe.name), of_history
-
-
-def _replaced(subject: Subject[Any], measured: Measured, failure: str | None) -> dict[str, Any]:
-    replaced = subject.replaced
-    if replaced is None or measured.replaced is None:
-        return {}
-    facts = history_gate_facts(replaced.gate, measured.replaced, failure)
-    return {"fold_in": measured.replaced.facts() | {"gate": facts}}
 
 
 def _stages(

@@ -108,19 +108,21 @@ def _losses(parity: Parity, gate: Gate | HistoryGate) -> list[tuple[str, str, fl
     return found
 
 
-def gate_facts(gate: Gate, parity: Parity, failure: str | None, *, overruled: bool) -> dict[str, Any]:
-    """The gate, what it allowed, what came of it, and whether it was overruled, as plain JSON."""
-    facts = history_gate_facts(gate, parity, failure)
-    return facts | {"overruled": failure is not None and overruled}
+def with_gate(
+    parity: Parity, gate: Gate | HistoryGate, failure: str | None, *, overruled: bool | None = None
+) -> dict[str, Any]:
+    """The figures, the gate, what it allowed, and what came of it, as plain JSON.
 
-
-def history_gate_facts(gate: Gate | HistoryGate, parity: Parity, failure: str | None) -> dict[str, Any]:
-    """The gate, what it allowed and what came of it, as plain JSON."""
+    ``overruled``: whether --force publishes below this gate; None where another gate states it.
+    """
     allowed = {
         f"allowed_{metric.partition('@')[0]}_loss": gate.allowed_loss(metric, change.before, parity.users)
         for metric, change in parity.change.items()
     }
-    return dataclasses.asdict(gate) | allowed | {"met": failure is None, "failure": failure}
+    facts = dataclasses.asdict(gate) | allowed | {"met": failure is None, "failure": failure}
+    if overruled is not None:
+        facts["overruled"] = failure is not None and overruled
+    return parity.facts() | {"gate": facts}
 
 
 def gate_error(failure: str, recipe: str, *, of_history: bool = False) -> GateError:

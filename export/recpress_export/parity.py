@@ -6,6 +6,7 @@ from typing import Any
 from recpress_edge.artifacts.bundle import Evaluation
 from recpress_export.compare import Parity, Yardstick, compare
 from recpress_export.exactness import check_close, check_exact, check_sound, check_whole
+from recpress_export.gates import HistoryGate
 from recpress_export.ranking import Recommends, TopLists, Update, phase, rank
 from recpress_export.subjects import Encoding, Subject
 
@@ -24,8 +25,8 @@ class Measured:
 
     parity: Parity
     """Against the fp32 file, or numpy where it is that itself."""
-    replaced: Parity | None
-    """Against what the subject replaces."""
+    beside: tuple[Parity, HistoryGate] | None
+    """Against what the subject replaces, and what it may lose there."""
 
 
 def measure(subject: Subject[Any], file: OpenFile, plain: OpenFile, update: Update) -> Measured:
@@ -47,7 +48,7 @@ def measure(subject: Subject[Any], file: OpenFile, plain: OpenFile, update: Upda
     beside = None
     if replaced is not None:
         table = ranked(replaced.reference, data.valid, "rank by the user table")
-        beside = compare(table, found, by, replaced.name)
+        beside = compare(table, found, by, replaced.name), replaced.gate
     truth = ranked(file.encoding.reference, asked, "rank in numpy")
     before = found if file is plain else ranked(plain.runtime, asked, "rank the fp32 file")
     by_numbers = file if file.encoding.error is not None else plain

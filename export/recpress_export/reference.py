@@ -1,14 +1,14 @@
 """What a file must answer, computed by numpy: in exact integers, or in float64. Asked as the file is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recpress_edge.artifacts.fold_in import QuantizedHistory, fold_float, fold_rows
-from recpress_edge.artifacts.quantize import F16, F32, QuantizedTables
+from recpress_edge.artifacts.integers import QMAX, rounded_rows
+from recpress_edge.artifacts.quantize import QuantizedTables
 from recpress_edge.device.query import NONE_RETIRED, Answer, Query, SeenItems, check_query, no_items
 from recpress_edge.device.reference import best_unseen
 
@@ -16,9 +16,7 @@ _EXACT_FLOAT32: Final = 2**24
 _ONE: Final = np.float32(1)
 
 Scores = tuple[NDArray[Any], np.float32]
-"""Scores (I,) as they are ranked, and the factor of the returned ones."""
-UserRow = tuple[NDArray[Any], np.float32]
-"""The row (D,) that the items are multiplied with, and the factor of the returned scores."""
+"""Scores (I,) as they are ranked, or the row (D,) that makes them; and the factor of the returned ones."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,38 +40,42 @@ class Reference:
         return items, scores[items].astype(np.float32) * factor
 
 
-def exact_reference(tables: QuantizedTables, history: QuantizedHistory | None = None) -> Reference:
-    """The integer answer, through float32 products where these are exact: every partial sum < 2^24.
+def table_reference(tables: Mapping[str, NDArray[Any]]) -> Reference:
+    """The answer of a file's tables: exact where they are integers, else with products in float64.
 
-    With a ``history`` the user's row is what that makes of the seen items.
+    tables: under the names of recpress_edge.device.tables. Integers are multiplied as float32 where that
+    is exact: every partial sum < 2^24.
     """
-    kind = np.float32 if tables.item_q.shape[1] * 127 * 127 < _EXACT_FLOAT32 else np.float64
-    items, row_scale = tables.item_q.astype(kind), tables.item_row_scale
-    item_scale = None if row_scale is None else row_scale.astype(np.float32)
+    exact, dim = tables["item_emb"].dtype == np.int8, tables["item_emb"].shape[1]
+    kind = np.float32 if exact and dim * QMAX * QMAX < _EXACT_FLOAT32 else np.float64
+    items, users = tables["item_emb"].astype(kind), tables.get("user_emb")
+    user_scale, item_scale = tables.get("user_scale"), tables.get("item_scale")
+    wide_scale = None if item_scale is None else item_scale.astype(np.float32)
 
-    def row_of(asked: Query) -> UserRow:
-        if history is None:
-            return tables.user_q[asked.user], tables.user_scale[asked.user]
-        rows, factors = fold_rows(history, [asked.seen])
-        return rows[0], factors[0]
+    def row_of(asked: Query) -> Scores:
+        if users is not None:
+            return users[asked.user], _ONE if user_scale is None else user_scale[asked.user]
+        wide = np.int64 if exact else np.float64
+        total = tables["prior"] + tables["history_emb"][asked.seen].sum(axis=0, dtype=wide)
+        if not exact:
+            return total, _ONE
+        rows, peaks = rounded_rows(total[None])
+        return rows[0], np.float32(peaks[0]) * np.float32(tables["step"])
 
     def scores_of(asked: Query) -> Scores:
         row, factor = row_of(asked)
         sums = items @ row.astype(kind)  # (I,)
-        return (sums if item_scale is None else sums.astype(np.float32) * item_scale), factor
+        return (sums if wide_scale is None else sums.astype(np.float32) * wide_scale), factor
 
-    return Reference(0 if history else len(tables.user_q), len(items), scores_of)
-
-
-def float64_reference(user_emb: F32 | F16, item_emb: F32 | F16) -> Reference:
-    """The answer of float tables with products in float64. user_emb (U, D), item_emb (I, D)."""
-    users, items = user_emb.astype(np.float64), item_emb.astype(np.float64)
-    return Reference(len(users), len(items), lambda asked: (items @ users[asked.user], _ONE))
+    return Reference(0 if users is None else len(users), len(items), scores_of)
 
 
-def history_reference(history_emb: F32 | F16, prior: F32 | F16, item_emb: F32 | F16) -> Reference:
-    """The float64 answer from a history. history_emb, item_emb (I, D), prior (D,)."""
-    items = item_emb.astype(np.float64)
-    return Reference(
-        0, len(items), lambda asked: (items @ fold_float(history_emb, prior, [asked.seen])[0], _ONE)
-    )
+def item_tables(tables: QuantizedTables) -> dict[str, NDArray[Any]]:
+    """The integer items as :func:`table_reference` takes them."""
+    scale = tables.item_row_scale
+    return {"item_emb": tables.item_q, **({} if scale is None else {"item_scale": scale})}
+
+
+def integer_tables(tables: QuantizedTables) -> dict[str, NDArray[Any]]:
+    """The integer tables as :func:`table_reference` takes them."""
+    return {"user_emb": tables.user_q, "user_scale": tables.user_scale, **item_tables(tables)}

@@ -20,8 +20,8 @@ def add_import_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test-file", type=Path, metavar="PATH", help="ready test part")
     parser.add_argument(
         "--split",
-        help="loo-random, loo-time, loo-order (of the lines), ratio:60/20/20, or given (default: loo-random; "
-        "with --test-file, given)",
+        help="loo-random, loo-time, loo-order (of the lines), ratio:60/20/20 of each user; time:80/10/10 or "
+        "time:2024-05-01, one cut for all; or given (default: loo-random; with --test-file, given)",
     )
     parser.add_argument("--min-rating", type=float, metavar="R", help="drop rows rated lower")
     parser.add_argument("--min-user", type=int, default=1, metavar="N", help="fewest items a user must have")
@@ -65,6 +65,11 @@ def _add_reading_options(parser: argparse.ArgumentParser) -> None:
         "--time-unit",
         choices=("s", "ms", "us", "ns", "by-size"),
         help="of the times (default: by their size, if it is one for all)",
+    )
+    parser.add_argument(
+        "--date-order",
+        choices=("dmy", "mdy"),
+        help="of times such as 3/4/2024: day or month first (default: by the numbers above 12)",
     )
     parser.add_argument(
         "--skip-bad-lines",

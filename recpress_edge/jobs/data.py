@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from recpress_edge.core.errors import ArtifactError, ConfigError
+from recpress_edge.core.files import check_there
 from recpress_edge.core.progress import Note, OnEvent, advance, silent
 from recpress_edge.data import resolve
 from recpress_edge.data.events import parse_only
@@ -60,6 +61,7 @@ class ImportRequest:
     missing: str = ""
     ids: str | None = None
     time_unit: str | None = None
+    date_order: str | None = None
     skip_bad_lines: str = "0"
     valid_file: Path | None = None
     test_file: Path | None = None
@@ -79,6 +81,7 @@ class ImportRequest:
             taken = "is built in" if builtin else "names a public set; use --force if this is it"
             raise ConfigError(f"--name {self.name} {taken}. Choose another name.")
         how, files = self._preparation(), self._files()
+        check_there(*files)
         target = check_new(self.work, self.name, force=self.force)
         return ImportResult(prepare(self.name, files, how), target, written=False)
 
@@ -113,6 +116,7 @@ class ImportRequest:
             ids=IdChoice(tuple(word for word in self.missing.split(",") if word), self.ids),
             bad_lines=parse_allowance(self.skip_bad_lines),
             time_unit=self.time_unit,
+            date_order=self.date_order,
         )
         return Preparation(
             fmt=self.format,

@@ -10,6 +10,7 @@ from recpress_edge.artifacts.contract import ALL_USERS
 from recpress_edge.artifacts.formats import DEFAULT
 from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.files import check_there
 from recpress_edge.core.progress import OnEvent, advance, silent
 from recpress_edge.data.titles import read_titles
 from recpress_edge.distill.students import parse_name
@@ -71,8 +72,8 @@ class ExportRequest:
             )
         # What it needs is missing: said now, not after the training.
         formats.writer_of(self.format)
-        if self.titles and not self.titles.is_file():
-            raise ConfigError(f"--titles {self.titles}: no such file")
+        if self.titles:
+            check_there(self.titles)
         if named.network:
             check_route(self.format)
         plan = ExportPlan(self, named, recipe, profile)
@@ -88,6 +89,7 @@ class ExportRequest:
     def _in_folder(self) -> "_NamedStudent":
         """A trained model; words that would say something else are refused."""
         folder = Path(self.student)
+        check_there(folder)
         facts = load_model(folder, OF_A_USER).metadata
         data = facts["dataset"]["name"]
         for flag, given, usual, own in (

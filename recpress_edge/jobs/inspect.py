@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from recpress_edge.artifacts.bundle import MANIFEST, Bundle, open_bundle
 from recpress_edge.core.errors import ArtifactError, ConfigError, MissingExtraError
-from recpress_edge.core.files import read_json, sha256_file
+from recpress_edge.core.files import check_there, read_json, sha256_file
 from recpress_edge.core.progress import OnEvent, silent
 from recpress_edge.device.guard import STANDARD, Guard
 from recpress_edge.records.bench import read_any_record
@@ -25,8 +25,7 @@ class InspectRequest:
     def run(self, on_event: OnEvent = silent) -> dict[str, Any]:
         """What ``--json`` prints; ArtifactError where it is damaged."""
         path = self.path
-        if not path.exists():
-            raise ConfigError(f"no such file or folder: {path}")
+        check_there(path)
         if not path.is_dir():
             return _record(path) if path.suffix == ".json" else _file(path, self.guard)
         if (path / MANIFEST).exists():

@@ -11,7 +11,8 @@ from recpress_edge.core.files import read_json
 from recpress_edge.core.metrics import stated_cutoff
 from recpress_edge.core.progress import Event, Note, OnEvent, TrainingEvent, silent
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.distill.students import ModelName, Role, parse_name
+from recpress_edge.distill.methods import Role
+from recpress_edge.distill.students import ModelName, parse_name
 from recpress_edge.jobs.data import load_data
 from recpress_edge.training import cache
 from recpress_edge.training.cache import Step, TrainOptions, asked_teacher, is_folder, plan_steps

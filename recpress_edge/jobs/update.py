@@ -6,7 +6,7 @@ from typing import Any
 
 from recpress_edge.artifacts.bundle import MANIFEST, Bundle, open_bundle
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.core.files import check_free, check_ours
+from recpress_edge.core.files import check_free, check_ours, check_there
 from recpress_edge.core.progress import OnEvent, silent
 from recpress_edge.device.guard import STANDARD, Guard
 from recpress_export.update.apply import Updated, update_bundle
@@ -82,6 +82,7 @@ class UpdateRequest:
         return UpdateResult(changes, updated)
 
     def _checked(self) -> Changes:
+        check_there(self.bundle, self.items)
         if self.out is not None:
             check_ours(self.out, MANIFEST)
             check_free(self.out, force=self.force)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import read_json
 from recpress_edge.core.metrics import stated_cutoff
 from recpress_edge.core.printable import printable_facts
@@ -172,7 +172,7 @@ def json_files(paths: Sequence[Path]) -> Iterator[Path]:
     seen: set[Path] = set()
     for path in paths:
         if not path.exists():
-            raise ArtifactError(f"no such file or folder: {path}. {HOW_TO_MAKE_RUNS}")
+            raise ConfigError(f"no such file or folder: {path}. {HOW_TO_MAKE_RUNS}")
         for file in find_records(path) if path.is_dir() else [path]:
             if file.is_file() and file.resolve() not in seen:
                 seen.add(file.resolve())

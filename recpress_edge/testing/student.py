@@ -10,11 +10,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from recpress_edge.distill.students import METHODS, create_method
-from recpress_edge.models.method import ClosedForm, Factorised, Job, Method
-from recpress_edge.models.network import NetworkMethod
+from recpress_edge.distill.methods import METHODS
+from recpress_edge.distill.students import create_method
+from recpress_edge.models.method import ClosedForm, Factorised, Method, NetworkMethod, TrainingInput
+from recpress_edge.models.outputs import Tables, Trajectory
 from recpress_edge.models.ranking import ScoreRows, product_rows, top_unobserved
-from recpress_edge.models.teacher import Tables, Teacher, Trajectory
+from recpress_edge.models.teacher import Teacher
 from recpress_edge.testing.tables import checkerboard
 from recpress_edge.training.stage import StagedRows
 
@@ -49,7 +50,7 @@ class MethodCase:
         torch.set_num_threads(1)
         given = teacher or (taught(self.teacher) if self.teacher else None)
         several = METHODS[self.method].needs == "trajectories"
-        job = Job(
+        inputs = TrainingInput(
             BOARD.train,
             self.dim,
             0,
@@ -59,7 +60,7 @@ class MethodCase:
             self.recipe,
             teachers=(given,) if several and given else (),
         )
-        return in_epochs(create_method(self.method, job, METHODS[self.method].config(**self.settings)))
+        return in_epochs(create_method(self.method, inputs, METHODS[self.method].config(**self.settings)))
 
 
 BPR_TEACHER: Final = MethodCase(method="bpr", settings=BPR, dim=16)

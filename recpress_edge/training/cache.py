@@ -16,8 +16,8 @@ from recpress_edge.core.metrics import DEFAULT_CUTOFF
 from recpress_edge.core.progress import Event, OnEvent, TrainingEvent
 from recpress_edge.data.holdout import dataset_cutoff
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.distill.students import ModelName, Role, check_pair, parse_name, teacher_name
-from recpress_edge.models.config import deciding
+from recpress_edge.distill.methods import Role
+from recpress_edge.distill.students import ModelName, check_pair, parse_name, teacher_name
 from recpress_edge.training.given import fitting, given_members, model_in
 from recpress_edge.training.settings import TrainingConfig, settings
 from recpress_edge.training.source import source_digest
@@ -33,17 +33,8 @@ from recpress_edge.training.store import (
 from recpress_edge.training.trajectory import has_trajectory, trajectory_digest
 
 # Part of every model's key; raise it when the same settings come to mean other numbers.
-# 1: first release
-TRAINING_REVISION: Final = 1
-# Methods whose code TRAINING_REVISION stands for. Of any other the key holds the source's digest: add a
-# method here when it is released.
-BUILT_IN: Final = frozenset(
-    (
-        "bpr", "ftd", "htd", "de", "rrd", "de_rrd", "irrrd", "rd", "cd",
-        "dcd", "unkd", "hetcomp", "soft", "neumf", "rrd-neumf", "ftd-neumf", "htd-neumf", "de-neumf",
-        "sasrec", "lightgcn", "cml", "multvae", "iae", "pop", "itemknn", "ease", "ensemble",
-    )
-)  # fmt: skip
+# 2: the key holds every setting of the method
+TRAINING_REVISION: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,14 +217,14 @@ def plan_model(
         decides["order"] = _order_digest(model, data)
     if (cutoff := dataset_cutoff(data)) != DEFAULT_CUTOFF:
         decides["cutoff"] = cutoff
-    if model.method not in BUILT_IN:
-        decides["source"] = source_digest(model.entry.where)
+    if not model.entry.released:
+        decides["source"] = [source_digest(where) for where in model.entry.sources]
     key = digest_of(
         {
             **decides,
             "revision": TRAINING_REVISION,
             "name": str(model),
-            "config": deciding(config),
+            "config": dataclasses.asdict(config),
             "training": dataclasses.asdict(training),
             "dataset": data.digest(),
             "seed": seed,

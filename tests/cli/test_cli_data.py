@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from recpress_edge.cli import data as command
-from recpress_edge.core.errors import ConfigError, DataError, StorageError
+from recpress_edge.core.errors import ConfigError, StorageError
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_given_files(run, tmp_path):
             run(*given, "--force", *extra)
     with pytest.raises(ConfigError, match="needs --test-file too"):
         run(*argv, "--force", "--valid-file", tmp_path / "valid")
-    with pytest.raises(DataError, match="no such file"):
+    with pytest.raises(ConfigError, match="no such file"):
         run(*argv, "--force", "--test-file", tmp_path / "nowhere")
     assert json.loads(run("stats", "x", "--json")[1])["interactions"] == {"train": 3, "valid": 3, "test": 3}
 

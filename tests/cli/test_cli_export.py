@@ -17,7 +17,7 @@ from recpress_edge.core.errors import ConfigError, DataError, GateError, RecPres
 from recpress_edge.core.progress import TrainingEvent
 from recpress_edge.data import resolve
 from recpress_edge.data.synthetic import synthetic
-from recpress_edge.models.teacher import Tables
+from recpress_edge.models.outputs import Tables
 from recpress_edge.training import cache
 from recpress_edge.training.store import save_model
 

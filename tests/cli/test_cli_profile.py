@@ -12,7 +12,7 @@ from recpress_edge.core.errors import ConfigError, GateError
 from recpress_edge.data import resolve
 from recpress_edge.data.holdout import history_holdout
 from recpress_edge.data.synthetic import synthetic
-from recpress_edge.models.teacher import Tables
+from recpress_edge.models.outputs import Tables
 from recpress_edge.training.store import save_model
 
 DATA = synthetic(n_users=80, n_items=150)

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from device_bench.__main__ import main as bench
 from recpress_edge.cli import COMMANDS, build_parser, main
 
 
@@ -78,3 +79,39 @@ def test_wrong_usage_points_at_the_help_of_its_own_command(words, see, capsys):
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert error.endswith(f". See: {see}\n")
+
+
+BUDGET = "[budget.small]\nmax_bytes = '1 MiB'\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["data", "import", "none", "--name", "x"],
+        ["train", "--teacher", "pop", "--config", "none"],
+        ["distill", "--student", "soft_dim4", "--teacher", "./none"],
+        ["export", "--student", "./none"],
+        ["export", "--student", "pop", "--titles", "none"],
+        ["bundle", "update", "none", "--items", "none.npz"],
+        ["bundle", "rollback", "none"],
+        ["inspect", "none"],
+        ["recommend", "none"],
+        ["bench", "none"],
+        ["report", "none"],
+        ["pick", "none", "--max-bytes", "1MiB"],
+        ["check", "none", "--budget", "budgets.toml"],
+    ],
+)
+def test_a_missing_input_is_wrong_usage_everywhere(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "budgets.toml").write_text(BUDGET)
+    assert main(words) == 2
+    assert "none" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["budgets.toml"]
+
+
+@pytest.mark.parametrize("words", [["run"], ["self-test"], ["ask"], ["compare", "none"]])
+def test_the_bench_says_it_too(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert bench([*words, "none"]) == 2
+    assert "no such file or folder: none" in capsys.readouterr().err

@@ -16,7 +16,7 @@ from recpress_edge.data import resolve
 from recpress_edge.data.synthetic import synthetic
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.export import ExportPlan
-from recpress_edge.models.teacher import Tables
+from recpress_edge.models.outputs import Tables
 from recpress_edge.training.cache import TrainOptions, plan_model
 from recpress_edge.training.store import save_model
 

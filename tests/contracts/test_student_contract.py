@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from recpress_edge.distill.students import METHODS, QUANTISED, create_method
-from recpress_edge.models.method import Job
-from recpress_edge.models.quantised import stored_tables
+from recpress_edge.distill.methods import METHODS
+from recpress_edge.distill.students import QUANTISED, create_method
+from recpress_edge.models.method import TrainingInput
+from recpress_edge.models.outputs import Tables
+from recpress_edge.models.qat import stored_tables
 from recpress_edge.models.ranking import product_rows
-from recpress_edge.models.teacher import Tables, Teacher
+from recpress_edge.models.teacher import Teacher
 from recpress_edge.testing import MethodCase, MethodContract, StudentContract
 from recpress_edge.testing.student import BOARD, BPR, EPOCHS, first_unseen, in_epochs, stages, taught
 
@@ -102,7 +104,7 @@ def test_fine_tuning_for_a_recipe_learns_through_its_rounding(method, recipe):
     teacher = alone("bpr") if METHODS[method].needs else None
     case = MethodCase(method=method, settings=SETTINGS[method], teacher=teacher, start=start, recipe=recipe)
     given = taught(teacher) if teacher else None
-    job = Job(BOARD.train, 4, 0, EPOCHS, given, start=start, recipe=recipe)
+    job = TrainingInput(BOARD.train, 4, 0, EPOCHS, given, start=start, recipe=recipe)
     first = create_method(method, job, METHODS[method].config(**SETTINGS[method]))
     assert np.allclose(_cosines(first.tables()[0].numpy()), _cosines(start.user_emb), atol=1e-5)
     stored = stored_tables(recipe, *case.learned().tables())
@@ -123,10 +125,10 @@ def test_hetcomp_goes_to_the_end_of_every_trajectory():
     teachers = tuple(Teacher("late", trajectory=stages(*[wrong] * earlier, right)) for earlier in (1, 3))
     config = METHODS["hetcomp"].config(**SETTINGS["hetcomp"] | {"check_every": 1})
     student = in_epochs(
-        create_method("hetcomp", Job(BOARD.train, 4, 0, EPOCHS, None, teachers=teachers), config)
+        create_method("hetcomp", TrainingInput(BOARD.train, 4, 0, EPOCHS, None, teachers=teachers), config)
     )
     assert student.memory()["selected"].tolist() == [[1, 3]] * 50
     assert first_unseen(student.scores(np.arange(50))) == list(range(50))
     start = Tables(*(table.numpy() for table in student.tables()))
-    job = Job(BOARD.train, 4, 0, EPOCHS, None, start, "int8-dim", teachers=teachers)
+    job = TrainingInput(BOARD.train, 4, 0, EPOCHS, None, start, "int8-dim", teachers=teachers)
     assert create_method("hetcomp", job, config).memory()["selected"].tolist() == [[1, 3]] * 50

@@ -26,7 +26,7 @@ from recpress_export import build as building
 from recpress_export.build import build
 from recpress_export.gates import Gate, load_gate
 from recpress_export.publish import check_target
-from recpress_export.reference import float64_reference
+from recpress_export.reference import table_reference
 from recpress_export.student import bundle_name
 from recpress_export.subjects import all_users
 from recpress_export.subjects.all_users import AllUsers
@@ -184,9 +184,10 @@ def test_force_overrules_the_gate_and_the_bundle_says_so(source, tmp_path):
 
 
 def test_force_does_not_publish_a_file_that_is_not_exact(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(all_users, "exact_reference", lambda tables: float64_reference(
-        tables.user_q.astype(np.float32), -tables.item_q.astype(np.float32)
-    ))  # fmt: skip
+    def wrong(tables):
+        return table_reference(tables | {"item_emb": -tables["item_emb"]})
+
+    monkeypatch.setattr(all_users, "table_reference", wrong)
     with pytest.raises(GateError, match="not exact"):
         build(AllUsers(source), INT8, tmp_path / "b", gate=OPEN_GATE, force=True)
     assert not (tmp_path / "b").exists()

@@ -14,7 +14,7 @@ from recpress_edge.core.errors import ArtifactError, GateError, InvalidRunError
 from recpress_edge.core.files import read_json
 from recpress_edge.device.onnx_runtime import OnnxRuntime
 from recpress_edge.device.reference import ReferenceRuntime
-from recpress_edge.models.teacher import Tables
+from recpress_edge.models.outputs import Tables
 from recpress_export.onnx.writer import to_onnx
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))

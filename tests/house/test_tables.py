@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from recpress_edge.distill.students import METHODS
+from recpress_edge.distill.methods import METHODS
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
 

@@ -1,4 +1,4 @@
-"""docs/reference/python.md: its blocks run in order, from a log to a bundle changed and rolled back."""
+"""docs/reference/python.md: its blocks run in order, from a log to a bundle that is rolled back."""
 
 import re
 from pathlib import Path

@@ -1,6 +1,8 @@
 """The all-users profile: everybody's row, for a hub; and what the other profiles of tables take from it."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
@@ -8,7 +10,6 @@ from numpy.typing import NDArray
 from recpress_edge.artifacts.contract import ALL_USERS, Contract
 from recpress_edge.artifacts.model_folder import Student
 from recpress_edge.artifacts.quantize import (
-    F16,
     F32,
     ErrorStats,
     QuantizedTables,
@@ -18,15 +19,12 @@ from recpress_edge.artifacts.quantize import (
 )
 from recpress_edge.artifacts.recipes import Recipe
 from recpress_export.exactness import check_rounding, check_stored_floats, spread_users, whole_questions
-from recpress_export.graph import contract_for, describe, describe_int8
+from recpress_export.graph import Floats, Graph, contract_for, describe_stored
 from recpress_export.ranking import Question, Recommends
-from recpress_export.reference import exact_reference, float64_reference
+from recpress_export.reference import integer_tables, table_reference
 from recpress_export.selftest import FLOAT_TOLERANCE, spread_questions
 from recpress_export.student import StudentData
 from recpress_export.subjects import Encoding, Subject
-
-Floats = tuple[F32, F32] | tuple[F16, F16]
-"""user_emb (U, D) and item_emb (I, D), of one type."""
 
 
 class AllUsers(Subject[Student]):
@@ -36,8 +34,7 @@ class AllUsers(Subject[Student]):
     metadata: Mapping[str, str] = {}
 
     def encode(self, recipe: Recipe) -> Encoding:
-        stored = checked_tables(self.data.model, recipe)
-        return encoded(base_contract(self.data, recipe), stored, rounding_of(self.data.model, stored))
+        return row_encoding(base_contract(self.data, recipe), checked_tables(self.data.model, recipe))
 
     def questions(self) -> Sequence[Question]:
         return spread_questions(self.data.model.n_users, self.data.test)
@@ -46,19 +43,28 @@ class AllUsers(Subject[Student]):
         return whole_questions(reference, spread_users(self.data.model.n_users))
 
 
-def checked_tables(model: Student, recipe: Recipe, also: F32 | None = None) -> QuantizedTables | Floats:
-    """The numbers that the recipe stores; GateError where one is not the nearest to the trained one.
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredTables:
+    """A student's tables in the numbers of a recipe."""
+
+    numbers: QuantizedTables | Floats
+    rounding: ErrorStats | None
+    """How far integers are from the trained numbers; None for floats."""
+
+
+def checked_tables(model: Student, recipe: Recipe, also: F32 | None = None) -> StoredTables:
+    """What the recipe stores; GateError where a number is not the nearest to the trained one.
 
     also (N, D): what asks besides the users.
     """
     quantized = quantize(recipe, model.user_emb, model.item_emb, also)
     if quantized is not None:
         check_rounding(quantized, model.user_emb, model.item_emb)
-        return quantized
+        return StoredTables(quantized, error_stats(model.user_emb, model.item_emb, quantized))
     floats = stored_floats(recipe, model.user_emb, model.item_emb)
     check_stored_floats(floats[0], model.user_emb, "user")
     check_stored_floats(floats[1], model.item_emb, "item")
-    return floats
+    return StoredTables(floats, None)
 
 
 def base_contract(data: StudentData[Student], recipe: Recipe) -> Contract:
@@ -67,40 +73,24 @@ def base_contract(data: StudentData[Student], recipe: Recipe) -> Contract:
     return contract_for(recipe, data.file_format, n_users=model.n_users, n_items=model.n_items, dim=model.dim)
 
 
-def rounding_of(model: Student, stored: QuantizedTables | Floats) -> ErrorStats | None:
-    """How far the stored integers are from the trained tables; None for floats."""
-    if isinstance(stored, QuantizedTables):
-        return error_stats(model.user_emb, model.item_emb, stored)
-    return None
-
-
-def encoded(contract: Contract, stored: QuantizedTables | Floats, rounding: ErrorStats | None) -> Encoding:
+def row_encoding(contract: Contract, stored: StoredTables) -> Encoding:
     """The encoding of a file that holds users' rows and items."""
-    tables: dict[str, NDArray[Any]]
-    if isinstance(stored, QuantizedTables):
-        tables = {"user_emb": stored.user_q, "user_scale": stored.user_scale, **stored_items(stored)}
-        return Encoding(
-            graph=describe_int8(contract, stored),
-            reference=exact_reference(stored),
-            tolerance=0.0,
-            error=0.0,
-            tables=tables,
-            rounding=rounding,
-            scales=stored,
-        )
-    tables = {"user_emb": stored[0], **stored_items(stored)}
+    graph, numbers = describe_stored(contract, stored.numbers), stored.numbers
+    if isinstance(numbers, QuantizedTables):
+        encoding = table_encoding(graph, integer_tables(numbers))
+        return dataclasses.replace(encoding, rounding=stored.rounding, scales=numbers)
+    return table_encoding(graph, {"user_emb": numbers[0], "item_emb": numbers[1]})
+
+
+def table_encoding(
+    graph: Graph, tables: Mapping[str, NDArray[Any]], error: float = FLOAT_TOLERANCE
+) -> Encoding:
+    """The encoding of a file of tables; ``error``: what an export allows where they are floats."""
+    exact = graph.contract.exact
     return Encoding(
-        graph=describe(contract, *stored),
-        reference=float64_reference(*stored),
-        tolerance=FLOAT_TOLERANCE,
-        error=FLOAT_TOLERANCE,
+        graph=graph,
+        reference=table_reference(tables),
+        tolerance=0.0 if exact else FLOAT_TOLERANCE,
+        error=0.0 if exact else error,
         tables=tables,
     )
-
-
-def stored_items(stored: QuantizedTables | Floats) -> dict[str, NDArray[Any]]:
-    """The items' part of what a file must hold."""
-    if not isinstance(stored, QuantizedTables):
-        return {"item_emb": stored[1]}
-    scale = stored.item_row_scale
-    return {"item_emb": stored.item_q, **({} if scale is None else {"item_scale": scale})}

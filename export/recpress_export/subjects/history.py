@@ -1,32 +1,28 @@
 """The history profile: the items and a fold-in, compared with the user table that it replaces."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recpress_edge.artifacts.bundle import Evaluation
 from recpress_edge.artifacts.contract import HISTORY
 from recpress_edge.artifacts.fold_in import FoldIn, float_history, history_contract, quantize_history
 from recpress_edge.artifacts.integers import QMAX
 from recpress_edge.artifacts.model_folder import Student
-from recpress_edge.artifacts.quantize import QuantizedTables
+from recpress_edge.artifacts.quantize import F16, F32, QuantizedTables
 from recpress_edge.artifacts.recipes import RECIPES, Recipe
 from recpress_export.exactness import check_nearest, check_stored_floats
 from recpress_export.gates import HistoryGate
-from recpress_export.graph import describe_history
+from recpress_export.graph import describe_stored, with_history
 from recpress_export.ranking import Question, Recommends
-from recpress_export.reference import exact_reference, float64_reference, history_reference
+from recpress_export.reference import item_tables, table_reference
 from recpress_export.selftest import FLOAT_TOLERANCE, made_histories
 from recpress_export.subjects import Encoding, Replaced, Subject
-from recpress_export.subjects.all_users import (
-    Floats,
-    base_contract,
-    checked_tables,
-    rounding_of,
-    stored_items,
-)
+from recpress_export.subjects.all_users import base_contract, checked_tables, table_encoding
 
 SUM_TOLERANCE: Final = 10 * FLOAT_TOLERANCE
 """The float32 sum of a long history is less precise than a product."""
@@ -50,43 +46,35 @@ class History(Subject[Student]):
     @property
     def replaced(self) -> Replaced:
         model = self.data.model
-        table = float64_reference(model.user_emb, model.item_emb)
+        table = table_reference({"user_emb": model.user_emb, "item_emb": model.item_emb})
         return Replaced("the student's user table", table, self.gate)
 
     def encode(self, recipe: Recipe) -> Encoding:
         stored = checked_tables(self.data.model, recipe, self.fold_in.rows)
-        if isinstance(stored, QuantizedTables):
-            return self._in_integers(recipe, stored)
-        return self._in_floats(recipe, stored)
+        numbers = stored.numbers
+        if isinstance(numbers, QuantizedTables):
+            tables = self._integers(numbers)
+        else:
+            tables = self._floats(recipe, numbers[1])
+        graph = describe_stored(history_contract(base_contract(self.data, recipe)), numbers)
+        encoding = table_encoding(with_history(graph, tables), tables, SUM_TOLERANCE)
+        return dataclasses.replace(encoding, rounding=stored.rounding)
 
-    def _in_integers(self, recipe: Recipe, stored: QuantizedTables) -> Encoding:
-        history = quantize_history(self.fold_in, stored)
-        unit = stored.item_scale.astype(np.float64) / (float(history.step) * QMAX)
+    def _integers(self, items: QuantizedTables) -> dict[str, NDArray[Any]]:
+        """What an integer file holds; GateError where a number of the fold-in is not the nearest."""
+        history = quantize_history(self.fold_in, items)
+        unit = items.item_scale.astype(np.float64) / (float(history.step) * QMAX)
         check_nearest("history row of item", history.history_q, self.fold_in.history_emb * unit)
         check_nearest("prior", history.prior_q[None], self.fold_in.prior[None] * unit)
-        contract = history_contract(base_contract(self.data, recipe))
-        return Encoding(
-            graph=describe_history(contract, recipe, self.data.model, stored, self.fold_in),
-            reference=exact_reference(stored, history),
-            tolerance=0.0,
-            error=0.0,
-            tables=stored_items(stored)
-            | {"history_emb": history.history_q, "prior": history.prior_q, "step": np.asarray(history.step)},
-            rounding=rounding_of(self.data.model, stored),
-        )
+        step: NDArray[Any] = np.asarray(history.step)
+        return item_tables(items) | {"history_emb": history.history_q, "prior": history.prior_q, "step": step}
 
-    def _in_floats(self, recipe: Recipe, stored: Floats) -> Encoding:
+    def _floats(self, recipe: Recipe, item_emb: F32 | F16) -> dict[str, NDArray[Any]]:
+        """What a float file holds; GateError as above."""
         history_emb, prior = float_history(recipe, self.fold_in)
         check_stored_floats(history_emb, self.fold_in.history_emb, "history row of item")
         check_stored_floats(prior[None], self.fold_in.prior[None], "prior")
-        contract = history_contract(base_contract(self.data, recipe))
-        return Encoding(
-            graph=describe_history(contract, recipe, self.data.model, None, self.fold_in),
-            reference=history_reference(history_emb, prior, stored[1]),
-            tolerance=FLOAT_TOLERANCE,
-            error=SUM_TOLERANCE,
-            tables=stored_items(stored) | {"history_emb": history_emb, "prior": prior},
-        )
+        return {"item_emb": item_emb, "history_emb": history_emb, "prior": prior}
 
     def rows(self, rows: Evaluation) -> Evaluation:
         return rows.anonymous()

@@ -18,7 +18,7 @@ from recpress_export.profiles import user_index
 from recpress_export.ranking import Question, Recommends
 from recpress_export.selftest import made_histories
 from recpress_export.subjects import Encoding, Subject
-from recpress_export.subjects.all_users import AllUsers, base_contract, checked_tables, encoded, rounding_of
+from recpress_export.subjects.all_users import AllUsers, base_contract, checked_tables, row_encoding
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,14 +49,15 @@ class SingleUser(Subject[Student]):
     def encode(self, recipe: Recipe) -> Encoding:
         """The user's row, quantised with everybody's: the answers are those of the all-users file."""
         stored, own = checked_tables(self.data.model, recipe), slice(self._index, self._index + 1)
-        rounding = rounding_of(self.data.model, stored)
-        if isinstance(stored, QuantizedTables):
-            stored = dataclasses.replace(stored, user_q=stored.user_q[own], user_scale=stored.user_scale[own])
+        numbers = stored.numbers
+        if isinstance(numbers, QuantizedTables):
+            row, scale = numbers.user_q[own], numbers.user_scale[own]
+            numbers = dataclasses.replace(numbers, user_q=row, user_scale=scale)
         else:
-            stored = (stored[0][own], stored[1])  # type: ignore[assignment]
+            numbers = (numbers[0][own], numbers[1])  # type: ignore[assignment]
         contract = base_contract(self.data, recipe)
         contract = dataclasses.replace(contract, profile=SINGLE_USER, user_input="", n_users=1)
-        return encoded(contract, stored, rounding)
+        return row_encoding(contract, dataclasses.replace(stored, numbers=numbers))
 
     def rows(self, rows: Evaluation) -> Evaluation:
         """The user's own; ConfigError where there are none and the bundle is to be measured."""

@@ -1,31 +1,19 @@
-"""Settings of the base models. No torch here: settings are read and hashed before it is needed."""
+"""Settings of the base models. No torch: settings are read and hashed before it is needed."""
 
-import dataclasses
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any, Final, Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from recpress_edge.core.config import BelowOneFloat, Bounded, NotNegativeFloat, PositiveFloat, PositiveInt
-
-LATER: Final[Mapping[str, bool]] = MappingProxyType({"later": True})
-"""Metadata of a field that was added after models were trained without it: see :func:`deciding`."""
-
-
-def deciding(config: Any) -> dict[str, Any]:
-    """The settings that a model's key is made from.
-
-    A field added later is left out while it has its default, which means what was done before there was
-    a choice: models trained then are still found.
-    """
-    return {
-        field.name: getattr(config, field.name)
-        for field in dataclasses.fields(config)
-        if not (field.metadata.get("later") and getattr(config, field.name) == field.default)
-    }
+from recpress_edge.core.config import (
+    BelowOneFloat,
+    Bounded,
+    NotNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    at_least,
+)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: distillation terms add theirs
 class BPRConfig(Bounded):
     """Matrix factorisation by Bayesian personalised ranking (Rendle et al., UAI 2009)."""
 
@@ -37,7 +25,7 @@ class BPRConfig(Bounded):
     """Positives per step. The loss is a sum, so the balance with the weight decay depends on it."""
     init_std: PositiveFloat = 0.01
     """Standard deviation of the initial embeddings."""
-    candidates: PositiveInt = field(default=1, metadata=LATER)
+    candidates: PositiveInt = 1
     """Unobserved items drawn for each negative, of which the highest scored is taken; 1 takes any."""
 
 
@@ -57,7 +45,7 @@ class LightGCNConfig(Bounded):
     """Unobserved items for each positive."""
     init_std: PositiveFloat = 0.1
     """Standard deviation of the initial embeddings."""
-    candidates: PositiveInt = field(default=1, metadata=LATER)
+    candidates: PositiveInt = 1
     """Unobserved items drawn for each negative, of which the highest scored is taken; 1 takes any."""
 
 
@@ -148,3 +136,47 @@ class EnsembleConfig(Bounded):
     """What rank r = 0, 1, … is worth: 1 / (offset + r), or e^(−r / scale)."""
     offset: PositiveFloat = 20.0
     scale: PositiveFloat = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)  # without slots: distillation terms add theirs
+class NeuMFConfig(Bounded):
+    """Neural matrix factorisation (He et al., WWW 2017), trained from the start without its pre-training."""
+
+    learning_rate: PositiveFloat = 2e-3
+    """Step size of Adam."""
+    weight_decay: NotNegativeFloat = 1e-3
+    """L2 added to the gradient of every parameter at every step, as in bpr."""
+    batch_size: PositiveInt = 1024
+    """Positives per step, each with its negatives. The loss is a sum, so the weight decay depends on it."""
+    init_std: PositiveFloat = 0.01
+    """Standard deviation of the initial embeddings."""
+    negatives: PositiveInt = 4
+    """Unobserved items drawn for each positive, again in each epoch."""
+    candidates: PositiveInt = 1
+    """Unobserved items drawn for each negative, of which the highest scored is taken; 1 takes any."""
+    product_weight: NotNegativeFloat = 0.0
+    """Initial weight of every product in the score: with 1 that part starts as plain factorisation. 0 draws
+    these weights like the other ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SASRecConfig(Bounded):
+    """A causal transformer over each user's sequence (Kang and McAuley, ICDM 2018)."""
+
+    learning_rate: PositiveFloat = 1e-3
+    """Step size of Adam."""
+    weight_decay: NotNegativeFloat = 0.0
+    """L2 added to the gradient of every parameter at every step."""
+    layers: PositiveInt = 2
+    heads: PositiveInt = 2
+    """Of each attention; must divide the embedding size."""
+    widening: PositiveInt = 4
+    """Inner size of the feed-forward parts over the embedding size."""
+    history_length: Annotated[int, at_least(2)] = 50
+    """Tokens the model reads: the start token and the last history_length − 1 items."""
+    dropout: BelowOneFloat = 0.3
+    """Share of the values set to zero in training, after the embeddings and in every sublayer."""
+    batch_users: PositiveInt = 128
+    """Sequences per step, of about the same length."""
+    init_std: PositiveFloat = 0.02
+    """Standard deviation of the initial embeddings and weights."""

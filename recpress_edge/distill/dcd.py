@@ -5,14 +5,20 @@ import torch
 from torch import Tensor
 
 from recpress_edge.core.rng import stream
-from recpress_edge.data.interactions import Interactions
-from recpress_edge.distill.draws import F32, I32, places_in, transposed, weighted_draw
-from recpress_edge.distill.methods.rrd import list_loss
-from recpress_edge.distill.ranking_config import DCDConfig
-from recpress_edge.distill.sources import best_unobserved, teacher_lists, teacher_user_lists
-from recpress_edge.distill.terms import Batch, DistilledBPR, Rows, Term, on_device
-from recpress_edge.models.method import Job
-from recpress_edge.models.teacher import Tables
+from recpress_edge.distill.lists import (
+    F32,
+    I32,
+    best_unobserved,
+    places_in,
+    teacher_lists,
+    teacher_user_lists,
+    weighted_draw,
+)
+from recpress_edge.distill.rrd import list_loss
+from recpress_edge.distill.settings import DCDConfig
+from recpress_edge.distill.terms import Batch, Rows, Term, on_device
+from recpress_edge.models.method import TrainingInput
+from recpress_edge.models.outputs import Tables
 
 
 class CorrectionTerm(Term):
@@ -24,18 +30,17 @@ class CorrectionTerm(Term):
     The correction alone: the paper adds it to RRD, which uses the same lists.
     """
 
-    def __init__(
-        self, job: Job, train: Interactions, teacher: I32, weight: float, drawn: int, config: DCDConfig
-    ) -> None:
-        """train: rows are users, or, for the item side, items; teacher (N, L): its lists for these rows."""
-        self.job = job
-        self.train = train
-        self.teacher = teacher
-        self.weight = weight
-        self.drawn = drawn
+    def __init__(self, given: TrainingInput, config: DCDConfig, *, by_item: bool = False) -> None:
+        self.given = given
         self.config = config
-        self.by_item = train is not job.train
-        self.student = torch.zeros(teacher.shape, dtype=torch.int32)
+        self.by_item = by_item
+        if by_item:
+            self.train, self.teacher = given.train.transposed(), teacher_user_lists(given, config.item_pool)
+            self.weight, self.drawn = config.item_weight, (config.corrected + 1) // 2
+        else:
+            self.train, self.teacher = given.train, teacher_lists(given, config.pool)
+            self.weight, self.drawn = config.list_weight, config.corrected
+        self.student = torch.zeros(self.teacher.shape, dtype=torch.int32)
         """The student's own lists (N, L) when last looked at."""
         self.odds: tuple[F32, F32] | None = None
         """Log weights of the teacher's and of the student's listed columns; None after a fresh start."""
@@ -58,8 +63,8 @@ class CorrectionTerm(Term):
         purpose = "dcd items" if self.by_item else "dcd users"
         self.corrected = [
             on_device(
-                weighted_draw(lists, odds, self.drawn, stream(self.job.seed, f"{purpose} {kind}", epoch)),
-                self.job.device,
+                weighted_draw(lists, odds, self.drawn, stream(self.given.seed, f"{purpose} {kind}", epoch)),
+                self.given.device,
             )
             for kind, lists, odds in zip(("under", "over"), (self.teacher, own_lists), self.odds, strict=True)
         ]
@@ -79,30 +84,6 @@ def discrepancy_odds(better: I32, worse: I32, n_items: int, steepness: float) ->
     return odds
 
 
-class DCD(DistilledBPR):
-    """BPR beside the corrections of both sides."""
-
-    def __init__(self, job: Job, config: DCDConfig) -> None:
-        items = transposed(job.train)
-        super().__init__(
-            job,
-            config,
-            {
-                "users": CorrectionTerm(
-                    job,
-                    job.train,
-                    teacher_lists(job, config.pool),
-                    config.list_weight,
-                    config.corrected,
-                    config,
-                ),
-                "items": CorrectionTerm(
-                    job,
-                    items,
-                    teacher_user_lists(job, config.item_pool),
-                    config.item_weight,
-                    (config.corrected + 1) // 2,
-                    config,
-                ),
-            },
-        )
+def item_corrections(given: TrainingInput, config: DCDConfig) -> CorrectionTerm:
+    """The same term over the users of an item."""
+    return CorrectionTerm(given, config, by_item=True)

@@ -14,15 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-INT8_MAX: Final = 127
-INT4_MAX: Final = 7
-CLIP_SHARES: Final = tuple(np.linspace(1.0, 0.4, 25).tolist())
-"""Where int4 may clip an item's row: shares of its largest value."""
-OUTLIER_SHARE: Final = 0.01
-"""At most this share of the rows are outliers."""
-OUTLIER_PASSES: Final = 3
-OUTLIER_FACTOR: Final = 4.0
-"""An outlier is more than this many times larger than every row that is none."""
+from recpress_edge.artifacts.integers import INT4_QMAX, QMAX
+from recpress_edge.artifacts.item_scale import CLIP_SHARES, OUTLIER_FACTOR, OUTLIER_PASSES, OUTLIER_SHARE
 
 
 def stored_tables(recipe: str | None, user_emb: Tensor, item_emb: Tensor) -> tuple[Tensor, Tensor]:
@@ -47,7 +40,7 @@ def int8_dim(user_emb: Tensor, item_emb: Tensor) -> tuple[Tensor, Tensor]:
     """One scale per item dimension, folded into the users, then one per user; all float64."""
     shrunk = outliers_shrunk(item_emb)
     item_scale = _scale(shrunk.abs().amax(dim=0))  # (D,)
-    levels = _levels(shrunk / item_scale, INT8_MAX)
+    levels = _levels(shrunk / item_scale, QMAX)
     telling = _or_all((levels != levels[:1]).any(dim=0))  # (D,)
     return _int8_users(user_emb * item_scale * telling) / item_scale, levels * item_scale
 
@@ -62,7 +55,7 @@ def int4_item(user_emb: Tensor, item_emb: Tensor) -> tuple[Tensor, Tensor]:
     largest = torch.where(largest > 0, largest, 1.0)
     row_scale = _to_half(wanted / largest)
     step = torch.where(row_scale > 0, row_scale, 1.0) * largest
-    levels = torch.where((row_scale > 0)[:, None], _levels(items / step[:, None], INT4_MAX), 0.0)
+    levels = torch.where((row_scale > 0)[:, None], _levels(items / step[:, None], INT4_QMAX), 0.0)
     gauge = balance * largest
     telling = _or_all((levels != 0).any(dim=0))
     return _int8_users(user_emb * gauge * telling) / gauge, levels * step[:, None] * balance
@@ -71,7 +64,7 @@ def int4_item(user_emb: Tensor, item_emb: Tensor) -> tuple[Tensor, Tensor]:
 def _int8_users(folded: Tensor) -> Tensor:
     """Rows (U, D) rounded to 127 steps of their own size."""
     scale = _scale(folded.abs().amax(dim=1, keepdim=True))  # (U, 1)
-    return _levels(folded / scale, INT8_MAX) * scale
+    return _levels(folded / scale, QMAX) * scale
 
 
 def _or_all(telling: Tensor) -> Tensor:
@@ -102,10 +95,10 @@ def _balance(user_emb: Tensor, item_emb: Tensor) -> Tensor:
 def _least_error_scale(items: Tensor) -> Tensor:
     """(I,): per row the scale with the least squared error, over where the row may be clipped."""
     peak = items.abs().amax(dim=1)  # (I,)
-    best, saved = peak / INT4_MAX, torch.full_like(peak, -1.0)
+    best, saved = peak / INT4_QMAX, torch.full_like(peak, -1.0)
     for share in CLIP_SHARES:
-        step = torch.where(peak > 0, peak * share / INT4_MAX, 1.0)
-        levels = _levels(items / step[:, None], INT4_MAX)
+        step = torch.where(peak > 0, peak * share / INT4_QMAX, 1.0)
+        levels = _levels(items / step[:, None], INT4_QMAX)
         norm = levels.square().sum(dim=1)
         along = levels.mul_(items).sum(dim=1)
         some = norm > 0
@@ -118,7 +111,7 @@ def _least_error_scale(items: Tensor) -> Tensor:
 
 def _scale(peak: Tensor) -> Tensor:
     """The float32 step whose 127-fold covers ``peak``; 1 where all is zero."""
-    scale = (peak / INT8_MAX).float()
+    scale = (peak / QMAX).float()
     return torch.where(scale >= torch.finfo(torch.float32).tiny, scale, 1.0).double()
 
 

@@ -7,25 +7,27 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.models.logsumexp import CLAMP, logsumexp_of_product
-from recpress_edge.models.method import Job
+from recpress_edge.models.method import TrainingInput
+from recpress_edge.models.nn import CLAMP, logsumexp_of_product
 
 I64 = NDArray[np.int64]
 
 _COPIES_LEARNED = 4  # a weight, its gradient, and Adam's two moments
 
 
-def require_autoencoder_memory(job: Job, what: str, n_inputs: int, hidden: int, batch: int) -> None:
+def require_autoencoder_memory(
+    given: TrainingInput, what: str, n_inputs: int, hidden: int, batch: int
+) -> None:
     """Refuse an autoencoder of rows of ``n_inputs`` that does not fit, before any of it is allocated.
 
     Counted are its two layers as wide as a row, with all that learning keeps of them, the last one joined
     with its bias and the gradient of that, and the scores of one batch.
     """
-    learned = n_inputs * (hidden + job.dim) * _COPIES_LEARNED + 2 * n_inputs * (job.dim + 1)
+    learned = n_inputs * (hidden + given.dim) * _COPIES_LEARNED + 2 * n_inputs * (given.dim + 1)
     scored = batch * n_inputs  # their exponentials alone
-    job.require_memory(
+    given.require_memory(
         (learned + scored) * torch.float32.itemsize,
-        f"{what} with hidden layers of {hidden} and {job.dim}, {batch} rows of scores at a time,",
+        f"{what} with hidden layers of {hidden} and {given.dim}, {batch} rows of scores at a time,",
         "Set a smaller method.hidden or batch, or take a smaller dim.",
     )
 
@@ -81,7 +83,7 @@ def softmax_decoder(dim: int, n_outputs: int, generator: torch.Generator, device
 def softmax_log_likelihood(code: Tensor, decoder: nn.Linear, rows: Tensor, items: Tensor) -> Tensor:
     """Σ over the pairs (row, item) (P,) of log softmax(decoder(code)[row])[item], logits held to ±40.
 
-    As if all logits were worked out, but only those of the pairs are kept. code (B, d) -> ().
+    The same as from all logits, but only those of the pairs are kept. code (B, d) -> ().
     """
     left = torch.cat([code, code.new_ones(len(code), 1)], dim=1)  # (B, d + 1)
     right = torch.cat([decoder.weight, decoder.bias[:, None]], dim=1)  # (N, d + 1)

@@ -1,7 +1,7 @@
 """The definitions of FTD and HTD as the paper writes them: N×N matrices and every expert for every entity.
 
-Kept for the tests, which hold the fast forms of :mod:`recpress_edge.distill.topology` and
-:mod:`recpress_edge.distill.experts` equal to these, and for the benchmark that times them side by side.
+The oracle tests hold the fast forms of :mod:`recpress_edge.distill.topology` and
+:mod:`recpress_edge.distill.experts` equal to these; ``benchmarks/topology_speed.py`` times both.
 """
 
 import torch

@@ -1,17 +1,57 @@
-"""Draws from ranking lists and from what they leave out, for all rows at once and without any state."""
+"""Lists of items: from a teacher, drawn at random, scored; for all rows at once, without state."""
+
+from typing import Any, Final
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
+from scipy import sparse
+from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from recpress_edge.data.interactions import Interactions
+from recpress_edge.models.method import TrainingInput
+from recpress_edge.models.outputs import Tables
+from recpress_edge.models.ranking import top_items, top_of_tables
+from recpress_edge.models.teacher import Teacher
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 
 EMPTY = -1
-"""Stands for no item, where a row has fewer than were asked for."""
+"""No item: fills a row that has fewer items than its length."""
 _BLOCK_ROWS = 512
+_BLOCK_VALUES: Final = 2**18
+"""Of listed rows gathered at a time: a megabyte, which stays in a core's own cache."""
+
+
+def teacher_of(given: TrainingInput) -> Teacher:
+    """The teacher of a student that needs one; that it has what is needed is checked where names are read."""
+    assert given.teacher is not None
+    return given.teacher
+
+
+def teacher_tables(given: TrainingInput) -> Tables:
+    """The teacher's embeddings."""
+    return teacher_of(given).embeddings()
+
+
+def teacher_lists(given: TrainingInput, size: int) -> I32:
+    """Each user's best unobserved items (U, L ≤ size), best first, EMPTY where there are fewer."""
+    return top_items(teacher_of(given), given.train, size).items
+
+
+def teacher_user_lists(given: TrainingInput, size: int) -> I32:
+    """Each item's best users of those without it (I, L ≤ size), best first, EMPTY past their end."""
+    tables = teacher_of(given).product()
+    return best_unobserved(Tables(tables.item_emb, tables.user_emb), given.train.transposed(), size)
+
+
+def best_unobserved(tables: Tables, train: Interactions, size: int) -> I32:
+    """Each row's best columns outside ``train`` (N, L ≤ size), best first, EMPTY past their end."""
+    return top_of_tables(tables, train, size).items
 
 
 def weighted_draw(lists: I32, log_weights: F32, size: int, rng: np.random.Generator) -> I64:
@@ -119,6 +159,41 @@ def places_in(lists: I32, columns: I64 | I32, n_items: int) -> I64:
     return places
 
 
-def transposed(train: Interactions) -> Interactions:
-    """The same pairs seen from the other side: items become the rows."""
-    return Interactions.from_pairs(train.indices, train.users(), train.n_items, train.n_users)
+class _ListedProducts(torch.autograd.Function):
+    """Σ_d rows[b, d] · table[columns[b, k], d] on the CPU, its gradient as two products with a sparse matrix.
+
+    The gradient of an embedding look-up adds one row at a time: at 900 lists of 80 it takes 17 ms where the
+    products take 0.6.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, table: Tensor, columns: Tensor) -> Tensor:
+        ctx.save_for_backward(rows, table, columns)
+        products = rows.new_empty(columns.shape)
+        n_rows, length = columns.shape
+        block = max(_BLOCK_VALUES // max(length * table.shape[1], 1), 1)
+        for start in range(0, n_rows, block):
+            part = slice(start, start + block)
+            listed = table.index_select(0, columns[part].flatten()).view(-1, length, table.shape[1])
+            torch.bmm(rows[part, None], listed.transpose(1, 2), out=products[part, None])
+        return products
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        rows, table, columns = ctx.saved_tensors
+        n_rows, length = columns.shape
+        flat, weights = columns.flatten(), grad.flatten()
+        starts = torch.arange(0, n_rows * length, length)
+        of_rows = F.embedding_bag(flat, table, starts, mode="sum", per_sample_weights=weights)
+        indptr = np.arange(0, n_rows * length + 1, length, dtype=np.int32)
+        matrix = sparse.csr_array((weights.numpy(), flat.int().numpy(), indptr), shape=(n_rows, len(table)))
+        return of_rows, torch.from_numpy(matrix.T @ rows.numpy()), None
+
+
+def listed_products(rows: Tensor, table: Tensor, columns: Tensor) -> Tensor:
+    """Each row times its listed rows of a table: rows (B, D), table (N, D), columns (B, K) -> (B, K)."""
+    if rows.device.type == "cpu" and columns.numel():
+        products: Tensor = _ListedProducts.apply(rows, table, columns)  # type: ignore[no-untyped-call]
+        return products
+    return (rows[:, None] * F.embedding(columns, table)).sum(dim=2)

@@ -6,12 +6,11 @@ from torch import Tensor
 
 from recpress_edge.core.popularity import popularity_groups
 from recpress_edge.core.rng import stream
-from recpress_edge.distill.draws import EMPTY, I32, I64, geometric_draw
+from recpress_edge.distill.lists import EMPTY, I32, I64, geometric_draw, teacher_lists
 from recpress_edge.distill.plackett_luce import pairs_loss
-from recpress_edge.distill.ranking_config import UnKDConfig
-from recpress_edge.distill.sources import teacher_lists
-from recpress_edge.distill.terms import Batch, DistilledBPR, Rows, Term, on_device
-from recpress_edge.models.method import Job
+from recpress_edge.distill.settings import UnKDConfig
+from recpress_edge.distill.terms import Batch, Rows, Term, on_device
+from recpress_edge.models.method import TrainingInput
 
 
 class GroupPairsTerm(Term):
@@ -23,28 +22,28 @@ class GroupPairsTerm(Term):
     p ∝ exp(−rank in the group / sharpness); a pair of one item with itself says nothing and counts nothing.
     """
 
-    def __init__(self, job: Job, config: UnKDConfig) -> None:
-        self.job = job
+    def __init__(self, given: TrainingInput, config: UnKDConfig) -> None:
+        self.given = given
         self.config = config
         self.weight = config.list_weight
-        group = popularity_groups(job.train.item_counts(), config.groups)
+        group = popularity_groups(given.train.item_counts(), config.groups)
         self.lists, self.first, self.counts = grouped_lists(
-            teacher_lists(job, config.pool), group, config.groups
+            teacher_lists(given, config.pool), group, config.groups
         )
 
     def start(self, epoch: int, tables: tuple[Tensor, Tensor]) -> None:
-        rng = stream(self.job.seed, "unkd", epoch)
+        rng = stream(self.given.seed, "unkd", epoch)
         pairs = [
             geometric_draw(self.counts.ravel(), self.config.pairs, self.config.sharpness, rng)
             for _ in range(2)
         ]  # (U · groups, pairs) each
         places = np.stack([np.minimum(*pairs), np.maximum(*pairs)])
         void = (places[0] == places[1]) | (places == EMPTY)  # of a pair drawn twice, or of an empty group
-        users = self.job.train.n_users
+        users = self.given.train.n_users
         at = (self.first.reshape(-1, 1) + places).reshape(2, users, -1)
         rows = np.arange(users)[:, None]
         items = np.where(void.reshape(at.shape), EMPTY, self.lists[rows, at.clip(0, self.lists.shape[1] - 1)])
-        self.better, self.worse = (on_device(part.astype(np.int64), self.job.device) for part in items)
+        self.better, self.worse = (on_device(part.astype(np.int64), self.given.device) for part in items)
 
     def loss(self, student: Rows, batch: Batch) -> Tensor:
         users = torch.unique(batch.users)
@@ -62,10 +61,3 @@ def grouped_lists(lists: I32, group: I64, n_groups: int) -> tuple[I32, I64, I64]
     order = np.argsort(group_of, axis=1, kind="stable")
     counts = np.stack([(group_of == g).sum(axis=1) for g in range(n_groups)], axis=1)
     return np.take_along_axis(lists, order, axis=1), np.cumsum(counts, axis=1) - counts, counts
-
-
-class UnKD(DistilledBPR):
-    """BPR beside unbiased distillation."""
-
-    def __init__(self, job: Job, config: UnKDConfig) -> None:
-        super().__init__(job, config, {"pairs": GroupPairsTerm(job, config)})

@@ -5,18 +5,19 @@ from torch import Tensor
 
 from recpress_edge.core.rng import stream
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.distill.draws import I32, I64, Unlisted, listed_pairs, ranked_draw
-from recpress_edge.distill.plackett_luce import relaxed_ranking_loss
-from recpress_edge.distill.ranking_config import RRDConfig
-from recpress_edge.distill.sources import teacher_lists
-from recpress_edge.distill.terms import (
-    Batch,
-    DistilledBPR,
-    Rows,
-    Term,
-    on_device,
+from recpress_edge.distill.lists import (
+    I32,
+    I64,
+    Unlisted,
+    listed_pairs,
+    ranked_draw,
+    teacher_lists,
+    teacher_user_lists,
 )
-from recpress_edge.models.method import Job
+from recpress_edge.distill.plackett_luce import relaxed_ranking_loss
+from recpress_edge.distill.settings import IRRRDConfig, RRDConfig
+from recpress_edge.distill.terms import Batch, Rows, Term, on_device
+from recpress_edge.models.method import TrainingInput
 
 
 class RankedLists:
@@ -47,9 +48,16 @@ class ListTerm(Term):
     """
 
     def __init__(
-        self, job: Job, lists: RankedLists, weight: float, top: int, rest: int, *, by_item: bool = False
+        self,
+        given: TrainingInput,
+        lists: RankedLists,
+        weight: float,
+        top: int,
+        rest: int,
+        *,
+        by_item: bool = False,
     ) -> None:
-        self.job = job
+        self.given = given
         self.weight = weight
         self.lists = lists
         self.top, self.rest = top, rest
@@ -57,8 +65,8 @@ class ListTerm(Term):
 
     def start(self, epoch: int, tables: tuple[Tensor, Tensor]) -> None:
         purpose = "rrd items" if self.by_item else "rrd users"
-        drawn = self.lists.draw(self.job.seed, purpose, epoch, self.top, self.rest)
-        self.drawn = [on_device(part, self.job.device) for part in drawn]
+        drawn = self.lists.draw(self.given.seed, purpose, epoch, self.top, self.rest)
+        self.drawn = [on_device(part, self.given.device) for part in drawn]
 
     def loss(self, student: Rows, batch: Batch) -> Tensor:
         return list_loss(student, batch, *self.drawn, by_item=self.by_item)
@@ -73,15 +81,16 @@ def list_loss(student: Rows, batch: Batch, top: Tensor, rest: Tensor, *, by_item
     return relaxed_ranking_loss(scores[:, : top.shape[1]], scores[:, top.shape[1] :])
 
 
-def user_list_term(job: Job, config: RRDConfig) -> ListTerm:
-    """The user side of RRD, as its settings want it."""
+def user_lists(given: TrainingInput, config: RRDConfig) -> ListTerm:
+    """The term over users: RRD."""
     sharpness = None if config.deterministic else config.sharpness
-    lists = RankedLists(job.train, teacher_lists(job, config.pool), sharpness)
-    return ListTerm(job, lists, config.list_weight, config.interesting, config.uninteresting)
+    lists = RankedLists(given.train, teacher_lists(given, config.pool), sharpness)
+    return ListTerm(given, lists, config.list_weight, config.interesting, config.uninteresting)
 
 
-class RRD(DistilledBPR):
-    """BPR beside relaxed ranking distillation."""
-
-    def __init__(self, job: Job, config: RRDConfig) -> None:
-        super().__init__(job, config, {"lists": user_list_term(job, config)})
+def item_lists(given: TrainingInput, config: IRRRDConfig) -> ListTerm:
+    """The term over items, which makes RRD IR-RRD."""
+    sharpness = None if config.deterministic else config.sharpness
+    lists = RankedLists(given.train.transposed(), teacher_user_lists(given, config.item_pool), sharpness)
+    top, rest = config.item_interesting, config.item_uninteresting
+    return ListTerm(given, lists, config.item_weight, top, rest, by_item=True)

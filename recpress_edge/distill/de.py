@@ -1,26 +1,27 @@
-"""Distillation experts: the teacher's embeddings, told by small networks (feature-based)."""
+"""Distillation experts: small networks predict the teacher's embeddings (feature-based)."""
 
 import torch
 from torch import Tensor, nn
 
 from recpress_edge.core.rng import torch_seed
 from recpress_edge.distill.experts import Experts, expert_sides, temperature_at
-from recpress_edge.distill.ranking_config import DEConfig
-from recpress_edge.distill.sources import teacher_tables
-from recpress_edge.distill.terms import Batch, DistilledBPR, Rows, Term
-from recpress_edge.models.method import Job
-from recpress_edge.models.teacher import Tables
+from recpress_edge.distill.lists import teacher_tables
+from recpress_edge.distill.settings import DEConfig
+from recpress_edge.distill.terms import Batch, Rows, Term
+from recpress_edge.models.method import TrainingInput
 
 
 class TermOfExperts(Term):
-    """A term with experts of both sides: each epoch has its temperature and its noise."""
+    """Base of terms with experts for users and for items: temperature and noise of each epoch."""
 
-    job: Job
+    given: TrainingInput
     experts: tuple[Experts, Experts]
 
     def start(self, epoch: int, tables: tuple[Tensor, Tensor]) -> None:
-        self.temperature = temperature_at(epoch, self.job.epochs)
-        self.noise = torch.Generator(self.job.device).manual_seed(torch_seed(self.job.seed, "gumbel", epoch))
+        self.temperature = temperature_at(epoch, self.given.epochs)
+        self.noise = torch.Generator(self.given.device).manual_seed(
+            torch_seed(self.given.seed, "gumbel", epoch)
+        )
 
     def learned(self) -> nn.Module:
         return nn.ModuleDict({"user_side": self.experts[0], "item_side": self.experts[1]})
@@ -35,14 +36,15 @@ class ExpertTerm(TermOfExperts):
     whole schedule.
     """
 
-    def __init__(self, job: Job, teacher: Tables, weight: float, n_experts: int) -> None:
-        self.job = job
-        self.weight = weight
+    def __init__(self, given: TrainingInput, config: DEConfig) -> None:
+        self.given = given
+        self.weight = config.expert_weight
+        teacher = teacher_tables(given)
         self.teacher = [
-            torch.from_numpy(table).to(job.device) for table in (teacher.user_emb, teacher.item_emb)
+            torch.from_numpy(table).to(given.device) for table in (teacher.user_emb, teacher.item_emb)
         ]
         teacher_dim = self.teacher[0].shape[1]
-        self.experts = expert_sides(job.dim, teacher_dim, n_experts, job.seed, job.device)
+        self.experts = expert_sides(given.dim, teacher_dim, config.experts, given.seed, given.device)
 
     def loss(self, student: Rows, batch: Batch) -> Tensor:
         users, positives, negatives = (
@@ -55,11 +57,3 @@ class ExpertTerm(TermOfExperts):
     def _hint(self, side: int, rows: Tensor, indices: Tensor) -> Tensor:
         teacher = self.teacher[side].index_select(0, indices)
         return self.experts[side].loss(rows, teacher, self.temperature, self.noise)
-
-
-class DE(DistilledBPR):
-    """BPR beside distillation experts."""
-
-    def __init__(self, job: Job, config: DEConfig) -> None:
-        term = ExpertTerm(job, teacher_tables(job), config.expert_weight, config.experts)
-        super().__init__(job, config, {"experts": term})

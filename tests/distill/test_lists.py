@@ -5,19 +5,21 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 from small_data import two_tastes
 
 from recpress_edge.core.rng import stream
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.distill.draws import (
+from recpress_edge.distill import lists
+from recpress_edge.distill.lists import (
     EMPTY,
     Unlisted,
     distinct_draw,
     geometric_draw,
     listed_pairs,
+    listed_products,
     places_in,
     ranked_draw,
-    transposed,
     weighted_draw,
 )
 
@@ -87,7 +89,7 @@ def test_unlisted_draws_are_everything_but_the_listed():
 def test_pairs_from_lists_and_from_the_other_side():
     pairs = listed_pairs(np.array([[2, 0, EMPTY], [EMPTY] * 3], np.int32), 4)
     assert (pairs.n_users, pairs.n_items, pairs.of(0).tolist(), pairs.of(1).tolist()) == (2, 4, [0, 2], [])
-    other = transposed(pairs)
+    other = pairs.transposed()
     assert [other.of(item).tolist() for item in range(4)] == [[0], [], [0], []]
 
 
@@ -116,3 +118,35 @@ def test_places_in_lists():
     places = places_in(*many, 6)
     assert places[:600].tolist() == [[1, 0, 3, 3], [2, 3, 0, 3]] * 300
     assert (places[600:] == 3).all()
+
+
+# Products with listed rows only, against the look-up that autograd knows.
+
+
+@pytest.mark.parametrize("block", [lists._BLOCK_VALUES, 3 * 4 * 5])
+def test_value_and_gradient_are_those_of_the_look_up(monkeypatch, block):
+    monkeypatch.setattr(lists, "_BLOCK_VALUES", block)  # all at once, or three rows at a time
+    generator = torch.Generator().manual_seed(0)
+    columns = torch.randint(0, 9, (8, 4), generator=generator)
+    columns[2] = 5  # one row listed four times
+    weights = torch.randn(8, 4, generator=generator)
+    results = []
+    for products in (
+        listed_products,
+        lambda rows, table, columns: (rows[:, None] * table[columns]).sum(dim=2),
+    ):
+        made = torch.Generator().manual_seed(1)
+        rows, table = (torch.randn(n, 5, generator=made).requires_grad_() for n in (8, 9))
+        value = products(rows, table, columns)
+        (value * weights).sum().backward()
+        results.append((value.detach(), rows.grad, table.grad))
+    for ours, theirs in zip(*results, strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-5)
+
+
+def test_nothing_listed():
+    rows, table = torch.ones(2, 3, requires_grad=True), torch.ones(4, 3, requires_grad=True)
+    value = listed_products(rows, table, torch.zeros(2, 0, dtype=torch.int64))
+    assert value.shape == (2, 0)
+    value.sum().backward()
+    assert table.grad.abs().sum() == 0

@@ -14,7 +14,6 @@ from recpress_edge.device.guard import add_guard_options
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Options of a measurement, shared with ``recpress-edge bench``."""
-    defaults = Protocol()
     parser.add_argument(
         "bundles", nargs="+", type=Path, metavar="BUNDLE", help="folder made by recpress-edge export"
     )
@@ -29,6 +28,16 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
             f"--{name}", type=flag.kind, metavar=flag.metavar, help=f"{flag.about} ({takers})"
         )
     group = parser.add_argument_group("measurement")
+    _add_protocol_options(group)
+    group.add_argument(
+        "--out", type=Path, metavar="FILE", help="where to write the record of a single bundle"
+    )
+    group.add_argument("--force", action="store_true", help="let --out replace an older record")
+
+
+def _add_protocol_options(group: argparse._ArgumentGroup) -> None:
+    """Fields of the protocol; none has a default here, since a lane may have its own."""
+    defaults = Protocol()
     for name, kind, text in (
         ("k", int, "items per query"),
         ("threads", int, "threads inside the runtime"),
@@ -51,7 +60,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--delegate",
         choices=("xnnpack",),
-        help="tflite only: faster kernels that quantise anew, so int8 is no longer exact (default: none)",
+        help="tflite only: faster kernels that quantise again, so int8 is no longer exact (default: none)",
     )
     group.add_argument(
         "--sustained",
@@ -69,10 +78,6 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         help="also time queries that come alone, each after such a pause; 0: leave them out "
         f"(default: {pause_text(PAUSE_NS)}, or the target's)",
     )
-    group.add_argument(
-        "--out", type=Path, metavar="FILE", help="where to write the record of a single bundle"
-    )
-    group.add_argument("--force", action="store_true", help="let --out replace an older record")
 
 
 def _seconds(text: str) -> float:

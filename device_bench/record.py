@@ -48,19 +48,15 @@ def measure_bundle(folder: Path, protocol: Protocol, on_event: OnEvent, command:
     latency = measured["latency_ns"] | {name: [sample[f"{name}_ns"] for sample in cold] for name in COLD}
     verdicts = judge(latency, _counts(measured, cold))
     reasons = [*throttle_reasons(before["throttled"], after["throttled"]), *headline_reasons(verdicts)]
+    warnings = [*protocol.warnings(), *gate_warnings(bundle), *state_warnings(before, after, device)]
+    warnings += sustained_warnings(sustained) + ([] if idle["bytecode"] else [_NO_BYTECODE])
     return {
         "schema": BENCH_SCHEMA,
         "created": created,
         "basis": "measured",
         "valid": not reasons,
         "invalid_reasons": reasons,
-        "warnings": [
-            *protocol.warnings(),
-            *gate_warnings(bundle),
-            *state_warnings(before, after, device),
-            *(sustained_warnings(sustained) if sustained else []),
-            *([] if idle["bytecode"] else [_NO_BYTECODE]),
-        ],
+        "warnings": warnings,
         "artifact": artifact_facts(bundle),
         "device": device,
         "state": {"before": before, "after": after},

@@ -122,7 +122,7 @@ def labelled(label: str, text: str) -> str:
 
 def _exactness(tested: Mapping[str, Any]) -> str:
     if "overlap" in tested:
-        return f"quantised anew by the delegate, not exact: overlap {tested['overlap']:.4f}"
+        return f"quantised again by the delegate, not exact: overlap {tested['overlap']:.4f}"
     return "ids and scores exact" if tested["exact"] else "ids equal but for ties within the score tolerance"
 
 

@@ -56,8 +56,10 @@ def sustain(job: Measurement, state: Callable[[], Mapping[str, Any]] = read_stat
     return {"seconds": seconds, "window_s": window_s, **columns}
 
 
-def sustained_warnings(found: Mapping[str, Any]) -> list[str]:
+def sustained_warnings(found: Mapping[str, Any] | None) -> list[str]:
     """Throttling during the sustained phase; the measurement was over by then."""
+    if found is None:
+        return []
     bits = found["throttled"]
     for at_s, now in zip(found["at_s"], bits, strict=True):
         reasons = throttle_reasons(bits[0], now)

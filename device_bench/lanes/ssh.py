@@ -47,10 +47,7 @@ _SSH_ERRORS: Final = (
         "the board's host key is not the known one. If the board was set up again, run: "
         "ssh-keygen -R {host}. If not, another machine answers in its place",
     ),
-    (
-        r"Host key verification failed",
-        "the board's host key is not known yet. Connect once by hand: ssh {host}",
-    ),
+    (r"Host key verification failed", "the board's host key is not known. Connect once by hand: ssh {host}"),
     (
         r"Permission denied",
         "the board does not let this user in. Passwords are never asked for: set up a key with ssh-copy-id "
@@ -153,13 +150,8 @@ def _needed(bundle: Bundle, request: BenchRequest) -> list[tuple[str, tuple[str,
 def overall_s(request: BenchRequest) -> float:
     """Seconds that a whole run may take: a time-out, and what the protocol asks for."""
     protocol = request.protocol
-    return (
-        protocol.timeout_s
-        + 4 * protocol.seconds
-        + 30 * (protocol.processes + 4)
-        + protocol.paced_s
-        + protocol.sustained_s
-    )
+    queries_s = 4 * protocol.seconds + protocol.paced_s + protocol.sustained_s
+    return protocol.timeout_s + 30 * (protocol.processes + 4) + queries_s
 
 
 def pack(bundle: Bundle) -> bytes:

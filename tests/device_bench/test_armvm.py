@@ -6,6 +6,7 @@ import dataclasses
 import gzip
 import hashlib
 import json
+import re
 
 import pytest
 from bundles import make_bundle
@@ -235,6 +236,17 @@ def test_the_guest_gets_this_checkout_and_nothing_that_trains(tmp_path):
     assert ("recpress_edge", "core") in names
     assert ("device_bench", "worker.py") in names
     assert not any(part in ("training", "models", "cli") for _, part in names)
+
+
+def test_what_is_copied_imports_nothing_that_is_not(tmp_path):
+    """Every import of ours, in every copied module, resolves within the copy."""
+    copy_sources(tmp_path)
+    sources = "\n".join(path.read_text() for path in tmp_path.rglob("*.py"))
+    wanted = set(re.findall(r"^\s*from ((?:recpress_edge|device_bench)[\w.]*) import", sources, re.MULTILINE))
+    assert "recpress_edge.records.bench" in wanted
+    for name in wanted:
+        path = tmp_path.joinpath(*name.split("."))
+        assert path.is_dir() or path.with_suffix(".py").is_file(), name
 
 
 def test_brackets_by_hand():

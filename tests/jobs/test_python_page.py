@@ -21,7 +21,7 @@ def log(tmp_path):
 @pytest.mark.usefixtures("log")
 def test_the_blocks_run_in_order(tmp_path, monkeypatch, capsys):
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.S)
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     for block in blocks:
@@ -33,4 +33,4 @@ def test_the_blocks_run_in_order(tmp_path, monkeypatch, capsys):
     assert said[5] == "done pop"
     assert said[6:8] == ["soft_dim10 fp32 done", "soft_dim10 int8-item done"]
     assert re.fullmatch(r"\d+ items", said[8])
-    assert said[9:] == ["pop", "itemknn"]
+    assert said[9:] == ["pop", "itemknn", "soft_dim10-int8 measured 1 cold start"]

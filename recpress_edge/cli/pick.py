@@ -8,6 +8,7 @@ from recpress_edge.cli.common import common_options, emit, say
 from recpress_edge.cli.report import budget_of, budget_options, say_end
 from recpress_edge.core.errors import ConfigError, GateError, InvalidRunError
 from recpress_edge.core.terminal import hanging
+from recpress_edge.core.units import format_recall
 from recpress_edge.records.budget import Budget, Check, checks
 
 if TYPE_CHECKING:
@@ -60,7 +61,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _answer(args: argparse.Namespace, section: "Section", budget: Budget) -> dict[str, Any]:
-    from recpress_edge.report.figures import recall
     from recpress_edge.report.verdict import nearest_misses, verdict
 
     found, near = verdict(section, budget), nearest_misses(section, budget)
@@ -70,7 +70,7 @@ def _answer(args: argparse.Namespace, section: "Section", budget: Budget) -> dic
     for check in kept:
         say(args, hanging("", str(check), 13))
     for placed, missed in near:
-        of = f"{section.metric} {recall(placed.point.recall.mean)}"
+        of = f"{section.metric} {format_recall(placed.point.recall.mean)}"
         say(args, hanging("near miss", f"{placed.point.label}: {of}, {missed}"))
     for line in found.runtimes:
         say(args, hanging("runtime", line))

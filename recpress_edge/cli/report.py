@@ -14,15 +14,14 @@ from recpress_edge.core import layout
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import check_free, write_atomic
 from recpress_edge.core.terminal import hanging, text_width
-from recpress_edge.core.units import format_bytes, parse_duration, parse_size
+from recpress_edge.core.units import UNKNOWN, format_bytes, format_recall, parse_duration, parse_size
 from recpress_edge.records.budget import Budget
 
 if TYPE_CHECKING:
     from recpress_edge.report.front import Section
     from recpress_edge.report.points import Point
-    from recpress_edge.report.robustness import Survival
     from recpress_edge.report.runs import Unreadable
-    from recpress_edge.report.verdict import Verdict
+    from recpress_edge.report.verdict import Choice, Report
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -79,11 +78,8 @@ def budget_of(args: argparse.Namespace) -> Budget:
 
 def run(args: argparse.Namespace) -> int:
     """Write the page and the picture, print the table. Exit code 0."""
-    from recpress_edge.report.devices import lanes
-    from recpress_edge.report.front import sections as sort_sections
-    from recpress_edge.report.robustness import read_survivals
-    from recpress_edge.report.runs import read_files, read_runs
-    from recpress_edge.report.verdict import verdict
+    from recpress_edge.report.devices import compare_devices
+    from recpress_edge.report.verdict import read_report
 
     budget = budget_of(args)
     page, picture = args.out, args.png or args.out.with_suffix(".png")
@@ -95,21 +91,18 @@ def run(args: argparse.Namespace) -> int:
         if target.is_dir():
             raise ConfigError(f"{target} is a folder. Name a file, for example {target / page.name}")
         check_free(target, force=args.force)
-    files = read_files(args.runs)
-    survivals, damaged = read_survivals(files)
-    runs, others = read_runs(files, required=not survivals)
-    unreadable = [*others, *damaged]
-    sections = sort_sections(runs, budget)
-    verdicts = [verdict(section, budget) for section in sections]
+    report = read_report(args.runs, budget)
+    sections, unreadable = report.sections, report.unreadable
     if args.dry_run:
-        say(args, f"would read {len(runs)} runs and write {page} and {picture}")
-        emit(args, {"dry_run": True, "runs": len(runs), "page": str(page), "png": str(picture)})
+        runs = sum(len(section.runs) for section in sections)
+        say(args, f"would read {runs} runs and write {page} and {picture}")
+        emit(args, {"dry_run": True, "runs": runs, "page": str(page), "png": str(picture)})
         return 0
-    _write(args, sections, (unreadable, survivals), budget, verdicts, page, picture)
-    _print(args, sections, verdicts, unreadable, budget)
-    for row in survivals:
+    _write(args, report, page, picture)
+    _print(args, sections, report.choices, unreadable, budget)
+    for row in report.survivals:
         say(args, hanging("limit", f"{row.name}, {row.limit} ({row.where}): {row.outcome}"))
-    for devices in lanes(sections):
+    for devices in compare_devices(sections):
         say(args, hanging("", devices.title, 0))
         say(args)
         for line in devices.int8:
@@ -117,34 +110,21 @@ def run(args: argparse.Namespace) -> int:
         say(args)
     say(args, f"page       {page}")
     say(args, f"picture    {picture}")
-    emit(args, {"page": str(page), "png": str(picture), **as_json(sections, verdicts, unreadable, budget)})
+    emit(
+        args,
+        {"page": str(page), "png": str(picture), **as_json(sections, report.choices, unreadable, budget)},
+    )
     return 0
 
 
-def _write(
-    args: argparse.Namespace,
-    sections: "Sequence[Section]",
-    others: "tuple[Sequence[Unreadable], Sequence[Survival]]",
-    budget: Budget,
-    verdicts: "Sequence[Verdict]",
-    page: Path,
-    picture: Path,
-) -> None:
-    from recpress_edge.report import html, plots
-    from recpress_edge.report.devices import lanes
+def _write(args: argparse.Namespace, report: "Report", page: Path, picture: Path) -> None:
+    from recpress_edge.report import html, pareto_plot
+    from recpress_edge.report.devices import compare_devices
 
-    text = html.render(
-        sections,
-        others[0],
-        budget,
-        others[1],
-        created=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC",
-        version=__version__,
-        command=command_line(args),
-    )
-    pairs = zip(sections, verdicts, strict=True)
-    drawn = [(s, v.winner, s.title) for s, v in pairs if s.placed and s.judged]
-    image = plots.png(drawn, lanes(sections)) if drawn else None
+    created = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC"
+    text = html.render(report, html.Imprint(created, __version__, command_line(args)))
+    drawn = [(section, choice.winner) for section, choice in report.judged]
+    image = pareto_plot.png(drawn, compare_devices(report.sections)) if drawn else None
     write_atomic(page, text.encode())
     if image is not None:
         write_atomic(picture, image)
@@ -161,7 +141,7 @@ def command_line(args: argparse.Namespace) -> str:
 def _print(
     args: argparse.Namespace,
     sections: "Sequence[Section]",
-    verdicts: "Sequence[Verdict]",
+    verdicts: "Sequence[Choice]",
     unreadable: "Sequence[Unreadable]",
     budget: Budget,
 ) -> None:
@@ -218,19 +198,18 @@ def variants_table(section: "Section") -> str:
 
 def _figures(section: "Section") -> dict[str, list[str]]:
     """The columns of the table by their headers; memory is what the section compares."""
-    from recpress_edge.report.axes import work_form
-    from recpress_edge.report.figures import NONE, recall
+    from recpress_edge.report.points import work_form
 
     points = [placed.point for placed in section.placed]
     form, memory = work_form(counted=section.first.counted), section.axes[2].key
     shown = {
-        section.metric: [recall(p.recall.mean) for p in points],
-        f"NDCG@{section.cutoff}": [recall(p.ndcg) for p in points],
+        section.metric: [format_recall(p.recall.mean) for p in points],
+        f"NDCG@{section.cutoff}": [format_recall(p.ndcg) for p in points],
         "file": [format_bytes(p.file_bytes.mean) for p in points],
         "p95": [form(p.p95_ns.mean) for p in points],
     }
     if any(p.paced_p95_ns for p in points):
-        shown["paced p95"] = [form(p.paced_p95_ns.mean) if p.paced_p95_ns else NONE for p in points]
+        shown["paced p95"] = [form(p.paced_p95_ns.mean) if p.paced_p95_ns else UNKNOWN for p in points]
     shown["memory"] = [format_bytes(p.span(memory).mean) for p in points]
     if {p.first.basis for p in points} != {"measured"}:
         shown["basis"] = [p.first.basis for p in points]
@@ -239,7 +218,7 @@ def _figures(section: "Section") -> dict[str, list[str]]:
 
 def as_json(
     sections: "Sequence[Section]",
-    verdicts: "Sequence[Verdict]",
+    verdicts: "Sequence[Choice]",
     unreadable: "Sequence[Unreadable]",
     budget: Budget,
 ) -> dict[str, Any]:

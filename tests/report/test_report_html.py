@@ -17,9 +17,9 @@ from records import make_record, study
 
 from recpress_edge.records.budget import Budget
 from recpress_edge.report.front import sections
-from recpress_edge.report.html import embed, render
+from recpress_edge.report.html import Imprint, embed, render
 from recpress_edge.report.runs import Unreadable, to_run
-from recpress_edge.report.verdict import RULE
+from recpress_edge.report.verdict import RULE, Report, verdict
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>'\""
 
@@ -30,9 +30,14 @@ def runs_of(records):
 
 def page_of(records, unreadable=()):
     found = sections(runs_of(records), Budget())
-    return render(
-        found, unreadable, Budget(), created="today", version="0", command="recpress-edge report runs"
+    report = Report(
+        budget=Budget(),
+        sections=found,
+        choices=tuple(verdict(section, Budget()) for section in found),
+        survivals=(),
+        unreadable=tuple(unreadable),
     )
+    return render(report, Imprint("today", "0", "recpress-edge report runs"))
 
 
 class Tags(HTMLParser):

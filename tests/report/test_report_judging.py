@@ -9,10 +9,10 @@ from records import judged_at, make_record, write_runs
 from recpress_edge.cli import main
 from recpress_edge.records.budget import Budget
 from recpress_edge.report.chain import chains, teacher_of
+from recpress_edge.report.claims import quantised_lines, runtime_lines
 from recpress_edge.report.front import UNJUDGED, sections
 from recpress_edge.report.runs import to_run
-from recpress_edge.report.runtimes import runtime_lines
-from recpress_edge.report.verdict import int8_lines, verdict
+from recpress_edge.report.verdict import verdict
 
 NO_LIMIT = Budget()
 
@@ -201,7 +201,7 @@ def test_int8_is_held_against_fp32_of_the_same_runtime():
         make_record(p95_ns=35_000),
         make_record(recipe="fp32", file_bytes=1_200_000, p95_ns=90_000, **{**LITERT, "name": "f"}),
     ]
-    assert int8_lines(placed(records)[0]) == ()
+    assert quantised_lines(placed(records)[0]) == ()
 
 
 @pytest.mark.parametrize(

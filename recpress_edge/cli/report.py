@@ -109,7 +109,8 @@ def run(args: argparse.Namespace) -> int:
             say(args, hanging("int8", line))
         say(args)
     say(args, f"page       {page}")
-    say(args, f"picture    {picture}")
+    if report.judged:
+        say(args, f"picture    {picture}")
     emit(
         args,
         {"page": str(page), "png": str(picture), **as_json(sections, report.choices, unreadable, budget)},
@@ -148,9 +149,8 @@ def _print(
     for section, found in zip(sections, verdicts, strict=True):
         say(args, hanging("", section.title, 0))
         say(args)
-        if section.placed:
-            say(args, variants_table(section))
-            say(args)
+        say(args, variants_table(section))
+        say(args)
         for left in section.left:
             if left.status.startswith("invalid"):
                 record = f"{left.run.name} ({Path(left.run.path).name})"
@@ -183,14 +183,14 @@ def variants_table(section: "Section") -> str:
     """A line of figures per variant, its status below; names stand apart where that is too wide."""
     figures = _figures(section)
     rows = list(zip(*figures.values(), strict=True))
-    labels = [placed.point.label for placed in section.placed]
+    labels = [row.point.label for row in section.rows]
     named = [[label, *row] for label, row in zip(labels, rows, strict=True)]
     lines = layout.columns(["variant", *figures], named, None).split("\n")
     apart = max(map(len, lines)) > text_width()
     if apart:
         lines = layout.columns(["", *figures], [["", *row] for row in rows], None).split("\n")
     made = lines[:2]
-    for line, label, placed in zip(lines[2:], labels, section.placed, strict=True):
+    for line, label, placed in zip(lines[2:], labels, section.rows, strict=True):
         made += [label, line] if apart else [line]
         made.append(hanging("", placed.status, 4))
     return "\n".join(made)
@@ -200,15 +200,16 @@ def _figures(section: "Section") -> dict[str, list[str]]:
     """The columns of the table by their headers; memory is what the section compares."""
     from recpress_edge.report.points import work_form
 
-    points = [placed.point for placed in section.placed]
+    points = [row.point for row in section.rows]
     form, memory = work_form(counted=section.first.counted), section.axes[2].key
     shown = {
         section.metric: [format_recall(p.recall.mean) for p in points],
         f"NDCG@{section.cutoff}": [format_recall(p.ndcg) for p in points],
         "file": [format_bytes(p.file_bytes.mean) for p in points],
-        "p95": [form(p.p95_ns.mean) for p in points],
     }
-    if any(p.paced_p95_ns for p in points):
+    if section.placed:  # what disturbs a run moves its times
+        shown["p95"] = [form(p.p95_ns.mean) for p in points]
+    if section.placed and any(p.paced_p95_ns for p in points):
         shown["paced p95"] = [form(p.paced_p95_ns.mean) if p.paced_p95_ns else UNKNOWN for p in points]
     shown["memory"] = [format_bytes(p.span(memory).mean) for p in points]
     if {p.first.basis for p in points} != {"measured"}:

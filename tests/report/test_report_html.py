@@ -135,6 +135,10 @@ def test_a_section_without_a_valid_run_says_so():
     page = page_of([make_record(reasons=("throttled",))])
     assert "Nothing to ship: no run is valid." in page
     assert "<svg " not in page
+    rows = re.sub(r"\s+", " ", re.search(r'<table class="variants">.*?</table>', page, re.S)[0])
+    assert "<td>.2751</td> <td>.0825</td> <td>317.3 KiB</td> <td>–</td><td>–</td> <td>2.3 MiB</td>" in rows
+    assert "invalid: throttled" in rows
+    assert "61.0 µs" not in page.partition('id="records"')[0]
 
 
 def test_recall_of_popular_and_rare_items_is_shown_by_variant_over_its_seeds():

@@ -243,6 +243,15 @@ def test_where_no_run_is_valid_recall_and_bytes_still_tell():
     )
 
 
+def test_runs_that_are_all_invalid_have_a_table_with_their_reasons_and_no_times(tmp_path, capsys):
+    runs = write_runs(tmp_path / "runs", [make_record(reasons=("throttled",))])
+    assert main(["report", str(runs), "-o", str(tmp_path / "r.html")]) == 0
+    out = capsys.readouterr().out
+    assert "variant          Recall@50  NDCG@50       file   memory\n" in out
+    assert "soft_dim10-int8      .2751    .0825  317.3 KiB  2.3 MiB\n    invalid: throttled\n" in out
+    assert "picture" not in out  # none was drawn
+
+
 def test_pick_of_invalid_runs_says_so_by_its_exit_code(tmp_path, capsys):
     runs = write_runs(tmp_path / "runs", [make_record(reasons=("throttled",))])
     assert main(["pick", str(runs), "--max-bytes", "2MB"]) == 4

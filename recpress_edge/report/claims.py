@@ -7,7 +7,15 @@ from typing import Final
 from recpress_edge.core.stats import Interval
 from recpress_edge.core.units import enumerated, format_bytes, format_change, format_factor, format_recall
 from recpress_edge.report.front import Section
-from recpress_edge.report.points import FILE_RESOLUTION_BYTES, Point, Standing, standing, work_form
+from recpress_edge.report.points import (
+    FILE_RESOLUTION_BYTES,
+    WORK_KEYS,
+    Point,
+    Standing,
+    has_tail,
+    standing,
+    work_form,
+)
 
 _RECALL_NOTICE: Final = 0.002
 _SIZE: Final = "size"
@@ -152,7 +160,9 @@ def _runtime_line(points: Sequence[Point]) -> str:
     run = points[0].first
     work, fastest = ("instructions", "takes fewest") if run.counted else ("p95", "is fastest")
     form = work_form(counted=run.counted)
-    parts = [_standing("back to back ", fastest, work, _by_runtime(points, lambda p: p.p95_ns), form)]
+    key = WORK_KEYS[not has_tail(points)]
+    figure = work if run.counted else key.removesuffix("_ns")
+    parts = [_standing("back to back ", fastest, figure, _by_runtime(points, lambda p: p.span(key)), form)]
     paced = [point.paced_p95_ns for point in points]
     pauses = {point.first.record["protocol"].get("pause_ns") for point in points}
     if all(paced) and len(pauses) == 1:

@@ -20,6 +20,7 @@ from recpress_edge.report.points import (
     Point,
     Standing,
     axes_for,
+    has_tail,
     rank,
     standing,
     to_points,
@@ -31,6 +32,7 @@ RULE: Final = (
     "It is called dominated only when that holds even with both at the unfavourable ends of their intervals. "
     "Where intervals overlap, nobody is called worse: 'behind X' names what differs beyond the intervals "
     "and what is level within them, and 'near tie' means that nothing differs beyond them. "
+    "Where a variant has no p95 to rely on, all of its section are compared by p50. "
     "Intervals: Recall from the lowest to the highest seed (a single seed is taken as exact); "
     "p95 a 95 % interval from the order of the raw samples, at least 3 % either way; memory 256 KiB; "
     "file sizes are exact, and within 256 bytes the same. "
@@ -109,9 +111,9 @@ class Section:
         return tuple(sorted({placed.point.first.runtime for placed in self.placed} or {self.first.runtime}))
 
     @property
-    def axes(self) -> tuple[Axis, ...]:
+    def axes(self) -> tuple[Axis, Axis, Axis]:
         """What its variants cost, in what units."""
-        return axes_for(counted=self.first.counted, runtimes=len(self.runtimes))
+        return axes_of([row.point for row in self.rows])
 
     @property
     def title(self) -> str:
@@ -168,12 +170,9 @@ def _section(conditions: tuple[tuple[str, str], ...], runs: Sequence[BenchRun], 
     if any(math.isnan(point.recall.mean) for point in points):
         placed = [_unjudged(point, budget) for point in points]
     else:
-        runtimes = len({point.first.runtime for point in points})
-        placed = [
-            row
-            for basis in BASES
-            for row in place([p for p in points if p.first.basis == basis], budget, runtimes=runtimes)
-        ]
+        axes = axes_of(points) if points else ()
+        by_basis = ([p for p in points if p.first.basis == basis] for basis in BASES)
+        placed = [row for members in by_basis for row in place(members, budget, axes)]
     known, _ = newest([dataclasses.replace(run, valid=True) for run in runs])
     return Section(
         conditions=conditions,
@@ -217,14 +216,16 @@ def newest(runs: Sequence[BenchRun]) -> tuple[list[BenchRun], tuple[LeftOut, ...
     return list(kept.values()), tuple(sorted(left, key=lambda item: (item.run.name, item.run.created)))
 
 
-def place(points: Sequence[Point], budget: Budget, *, runtimes: int) -> tuple[PlacedPoint, ...]:
-    """Mark the fronts, and name what beats the others.
+def axes_of(points: Sequence[Point]) -> tuple[Axis, Axis, Axis]:
+    """What is compared among the variants of a section: at least one."""
+    runtimes = len({point.first.runtime for point in points})
+    return axes_for(counted=points[0].first.counted, runtimes=runtimes, tail=has_tail(points))
 
-    points: of one basis, best Recall first; runtimes: how many answered in their section.
-    """
+
+def place(points: Sequence[Point], budget: Budget, axes: Sequence[Axis]) -> tuple[PlacedPoint, ...]:
+    """Mark the fronts, and name what beats the others. points: of one basis, best Recall first."""
     if not points:
         return ()
-    axes = axes_for(counted=points[0].first.counted, runtimes=runtimes)
     means = np.array([[-p.recall.mean, *(p.span(axis.key).mean for axis in axes)] for p in points])
     means[:, 1] = np.round(means[:, 1] / FILE_RESOLUTION_BYTES)  # the file axis is the first
     overall = pareto_front(means)

@@ -70,8 +70,7 @@ class Imprint:
 def render(report: Report, imprint: Imprint) -> str:
     """The page."""
     parts = [
-        _part(section, choice, f"section{number}")
-        for number, (section, choice) in enumerate(zip(report.sections, report.choices, strict=True))
+        _part(section, choice, f"section{number}") for number, (section, choice) in enumerate(report.pairs)
     ]
     runs = [run for section in report.sections for run in section.runs]
     devices = compare_devices(report.sections)

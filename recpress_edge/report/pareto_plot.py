@@ -21,7 +21,7 @@ from recpress_edge.report.devices_plot import devices_inches, draw_devices
 from recpress_edge.report.drawing import INK, STYLE, Panel, drawing, freeze, scale_costs, to_panel
 from recpress_edge.report.front import PlacedPoint, Section
 from recpress_edge.report.labels import Label, place_labels
-from recpress_edge.report.points import WORK_KEY, Axis
+from recpress_edge.report.points import WORK_KEYS, Axis
 from recpress_edge.report.verdict import candidates
 
 # Okabe and Ito's palette: told apart by people with any form of colour blindness. Markers say it again.
@@ -153,7 +153,7 @@ def _mark(axes: Axes, placed: PlacedPoint, axis: Axis, look: tuple[str, str], *,
     x, y = cost.mean, point.recall.mean
     if len(point.runs) > 1:
         axes.plot([x, x], [point.recall.low, point.recall.high], color=colour, lw=1.2, zorder=3)
-    if axis.key == WORK_KEY:
+    if axis.key in WORK_KEYS:
         estimated = basis == "estimated"
         axes.plot(
             [cost.low, cost.high],

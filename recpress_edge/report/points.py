@@ -15,8 +15,8 @@ from recpress_edge.report.runs import BenchRun
 
 FILE_AXIS: Final = "file size"
 _MEMORY_AXIS: Final = "memory"
-WORK_KEY: Final = "p95_ns"
-"""Of the axis that is time, or instructions where those were counted."""
+WORK_KEYS: Final = ("p95_ns", "p50_ns")
+"""Of the axis that is time, or instructions where those were counted: the tail, or the median."""
 # The names inside a file differ in length; files of one size but for that are the same size.
 FILE_RESOLUTION_BYTES: Final = 256
 _MEMORY_RESOLUTION_BYTES: Final = 256 * 2**10
@@ -41,13 +41,20 @@ _FILE: Final = Axis("file_bytes", "Model file", FILE_AXIS, format_bytes)
 _MEMORY: Final = Axis("model_bytes", "Peak memory above the idle runtime", _MEMORY_AXIS, format_bytes)
 # Idle runtimes differ: what is above one says little beside what is above another.
 _PEAK: Final = Axis("peak_bytes", "Peak memory of the whole process", _MEMORY_AXIS, format_bytes)
-TIMED: Final = Axis(WORK_KEY, "p95 latency of a query", "p95 latency", format_ns)
-COUNTED: Final = Axis(WORK_KEY, "p95 instructions of a query", "p95 instructions", format_instructions)
+TIMED: Final = Axis(WORK_KEYS[0], "p95 latency of a query", "p95 latency", format_ns)
+COUNTED: Final = Axis(WORK_KEYS[0], "p95 instructions of a query", "p95 instructions", format_instructions)
 
 
-def axes_for(*, counted: bool, runtimes: int) -> tuple[Axis, Axis, Axis]:
-    """The axes of runs that were timed or whose instructions were counted, by one runtime or by several."""
-    return _FILE, COUNTED if counted else TIMED, _PEAK if runtimes > 1 else _MEMORY
+def axes_for(*, counted: bool, runtimes: int, tail: bool = True) -> tuple[Axis, Axis, Axis]:
+    """The axes of runs that were timed or whose instructions were counted, by one runtime or by several.
+
+    ``tail``: whether every run has a p95 to rely on; without, all are compared by their median.
+    """
+    work = COUNTED if counted else TIMED
+    if not tail:
+        title, short = (text.replace("p95", "p50") for text in (work.title, work.short))
+        work = Axis(WORK_KEYS[1], title, short, work.form)
+    return _FILE, work, _PEAK if runtimes > 1 else _MEMORY
 
 
 def work_form(*, counted: bool) -> Callable[[float], str]:
@@ -87,7 +94,7 @@ class Point:
     """NDCG@K, likewise."""
     file_bytes: Interval
     p50_ns: Interval
-    p95_ns: Interval
+    p95_ns: Interval | None
     paced_p95_ns: Interval | None
     """Only where every seed has one."""
     model_bytes: Interval
@@ -104,7 +111,7 @@ class Point:
         counted = self.first.counted
         return Cost(
             file_bytes=self.file_bytes.high,
-            p95_ns=None if counted else self.p95_ns.mean,
+            p95_ns=None if self.p95_ns is None or counted else self.p95_ns.mean,
             paced_p95_ns=None if self.paced_p95_ns is None or counted else self.paced_p95_ns.mean,
             peak_bytes=max(run.cost.peak_bytes or 0.0 for run in self.runs),
             instructions_p50=self.p50_ns.mean if counted else None,
@@ -115,6 +122,11 @@ class Point:
         found = getattr(self, key)
         assert isinstance(found, Interval)
         return found
+
+
+def has_tail(points: Sequence[Point]) -> bool:
+    """Whether each has a p95 to rely on."""
+    return all(point.p95_ns is not None for point in points)
 
 
 def to_points(runs: Sequence[BenchRun]) -> list[Point]:
@@ -150,6 +162,7 @@ def _labels(groups: Sequence[tuple[BenchRun, ...]]) -> list[str]:
 
 
 def _point(label: str, runs: tuple[BenchRun, ...]) -> Point:
+    p95 = [run.p95_ns for run in runs if run.p95_ns is not None]
     paced = [run.paced_p95_ns for run in runs if run.paced_p95_ns is not None]
     return Point(
         label=label,
@@ -158,7 +171,7 @@ def _point(label: str, runs: tuple[BenchRun, ...]) -> Point:
         ndcg=sum(run.ndcg for run in runs) / len(runs),
         file_bytes=_pooled([_exact(run.cost.file_bytes or 0.0) for run in runs]),
         p50_ns=_pooled([run.p50_ns for run in runs]),
-        p95_ns=_pooled([run.p95_ns for run in runs]),
+        p95_ns=_pooled(p95) if len(p95) == len(runs) else None,
         paced_p95_ns=_pooled(paced) if len(paced) == len(runs) else None,
         model_bytes=_pooled([_exact(run.model_bytes).widened(_MEMORY_RESOLUTION_BYTES) for run in runs]),
         peak_bytes=_pooled(

@@ -56,10 +56,14 @@ class Report:
     unreadable: tuple[Unreadable, ...]
 
     @property
-    def judged(self) -> tuple[tuple[Section, Choice], ...]:
-        """The sections, with their choices, that hold valid runs and know their Recall."""
-        pairs = zip(self.sections, self.choices, strict=True)
-        return tuple((section, choice) for section, choice in pairs if section.placed and section.judged)
+    def pairs(self) -> tuple[tuple[Section, Choice], ...]:
+        """Each section with its choice."""
+        return tuple(zip(self.sections, self.choices, strict=True))
+
+    @property
+    def drawn(self) -> tuple[tuple[Section, PlacedPoint | None], ...]:
+        """The sections of which there is a picture, with what is chosen: valid runs, and a known Recall."""
+        return tuple((one, choice.winner) for one, choice in self.pairs if one.placed and one.judged)
 
 
 def read_report(paths: Sequence[Path], budget: Budget) -> Report:
@@ -116,7 +120,8 @@ def choose(section: Section, budget: Budget) -> PlacedPoint | None:
     smallest = min(point.file_bytes.mean for point in close)
 
     def order(placed: PlacedPoint) -> tuple[float, float, str]:
-        return -placed.point.recall.mean, placed.point.p95_ns.mean, placed.point.label
+        work = placed.point.span(section.axes[1].key)
+        return -placed.point.recall.mean, work.mean, placed.point.label
 
     level = [point for point in close if point.file_bytes.mean - smallest <= FILE_RESOLUTION_BYTES]
     return min((placed for placed in rows if placed.point in level), key=order)
@@ -162,7 +167,7 @@ def _without_times(section: Section) -> str:
     alike = [row.point for row in section.disturbed if row.point.first.basis == section.first.basis]
     if not section.judged or not alike:
         return ""
-    placed = place(alike, Budget(), runtimes=1)
+    placed = place(alike, Budget(), section.axes)
     untimed = dataclasses.replace(section, placed=placed)
     chosen = choose(untimed, Budget())
     if chosen is None:
@@ -230,9 +235,10 @@ def _costs(section: Section, point: Point) -> str:
     device = point.first.record["device"]
     form = work_form(counted=point.first.counted)
     runtime = f" with {point.first.runtime}" if len(section.runtimes) > 1 else ""
+    work = f"p95 {form(point.p95_ns.mean)}" if point.p95_ns else f"p50 {form(point.p50_ns.mean)}"
     paced = f", {form(point.paced_p95_ns.mean)} after a pause" if point.paced_p95_ns else ""
     return (
-        f"It takes {format_bytes(point.file_bytes.mean)}, p95 {form(point.p95_ns.mean)}{paced}{runtime} on "
+        f"It takes {format_bytes(point.file_bytes.mean)}, {work}{paced}{runtime} on "
         f"{device.get('model') or device['id']} ({point.first.basis})."
     )
 

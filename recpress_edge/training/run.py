@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.memory import PeakMemory
 from recpress_edge.data.holdout import Split, dataset_cutoff, history
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.distill.students import create_method
-from recpress_edge.models.method import ClosedForm, Factorised, Job, Method
-from recpress_edge.models.network import NetworkMethod
-from recpress_edge.models.quantised import stored_tables
+from recpress_edge.models.method import ClosedForm, Factorised, Method, NetworkMethod, TrainingInput
+from recpress_edge.models.outputs import Rankings, Tables
+from recpress_edge.models.qat import stored_tables
 from recpress_edge.models.ranking import ScoreRows, product_rows, top_unobserved
-from recpress_edge.models.teacher import Rankings, Tables, Teacher
+from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.cache import Plan, TrainOptions
 from recpress_edge.training.checkpoint import CheckpointStore
 from recpress_edge.training.evaluate import evaluate, evaluate_rows
@@ -25,7 +26,6 @@ from recpress_edge.training.loop import Progress, RunState, fit, train
 from recpress_edge.training.stage import StagedRows
 from recpress_edge.training.store import TrainedModel, save_model
 from recpress_edge.training.trajectory import finish, has_stage, is_recorded, load_trajectory, write_stage
-from recpress_edge.training.usage import PeakMemory
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
@@ -83,9 +83,9 @@ def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) ->
     rows, tables, rankings = _result(method, state, data)
     metrics, definitions, thirds = {}, {}, {}
     for split in _splits(data):
-        if isinstance(method, NetworkMethod):
-            method.look_back(history(data, split))
-        result = evaluate_rows(rows, data, split)
+        known = history(data, split)
+        answers = method.scores_after(known) if isinstance(method, NetworkMethod) else rows
+        result = evaluate_rows(answers, data, split)
         metrics[split], definitions[split] = result.means(), result.definition
         thirds[split] = result.by_third
     used = memory.increase_bytes()
@@ -121,8 +121,8 @@ def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) ->
     return model
 
 
-def _job(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) -> Job:
-    return Job(
+def _job(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) -> TrainingInput:
+    return TrainingInput(
         data.train,
         plan.name.dim,
         plan.seed,

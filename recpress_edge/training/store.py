@@ -18,7 +18,8 @@ from safetensors.numpy import save as format_arrays
 
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import read_json, sha256_bytes, storage_errors, write_atomic, write_json
-from recpress_edge.models.teacher import Rankings, Tables, Teacher
+from recpress_edge.models.outputs import Rankings, Tables
+from recpress_edge.models.teacher import Teacher
 
 F32 = NDArray[np.float32]
 

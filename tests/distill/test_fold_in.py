@@ -7,8 +7,8 @@ from small_data import two_tastes
 
 from recpress_edge.core.errors import RecPressError
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.distill.config import FoldInConfig
 from recpress_edge.distill.fold_in import METADATA, TENSORS, FoldIn, ensure_fold_in, learn_fold_in
+from recpress_edge.distill.settings import FoldInConfig
 
 DATA = two_tastes()
 TASTES = np.eye(2, dtype=np.float32)[np.arange(60) % 2]  # (60, 2): the vectors of the users

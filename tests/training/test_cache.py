@@ -14,7 +14,7 @@ from recpress_edge.artifacts.model_folder import read_model
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.distill.students import parse_name
-from recpress_edge.models.teacher import Tables
+from recpress_edge.models.outputs import Tables
 from recpress_edge.training.cache import TrainOptions, ensure_model, plan_model, plan_steps
 from recpress_edge.training.store import load_model, locked, save_model
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-F64 = NDArray[np.float64]
+from recpress_edge.core.arrays import F64, Bool
+
 _Z95: Final = 1.96
 
 
@@ -113,7 +114,7 @@ def bootstrap_percentile(
     return found
 
 
-def pareto_front(costs: F64) -> NDArray[np.bool_]:
+def pareto_front(costs: F64) -> Bool:
     """Which rows no other row dominates, all columns to be minimised. costs (N, M) -> (N,).
 
     A row dominates another when it is nowhere worse and somewhere better; equal rows stay together.

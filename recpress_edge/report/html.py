@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import jinja2
 
-from recpress_edge.core.popularity import THIRDS
+from recpress_edge.core.metrics import THIRDS
 from recpress_edge.core.units import UNKNOWN, format_bytes, format_change, format_ns, format_recall
 from recpress_edge.records.bench import samples_section
 from recpress_edge.report.chain import Chain, chains

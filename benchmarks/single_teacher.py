@@ -18,7 +18,7 @@ from typing import Any, Final
 from _bench import options, run, table
 from _models import facts, made, recall_by_user
 
-from recpress_edge.core.popularity import THIRDS
+from recpress_edge.core.metrics import THIRDS
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import load_dataset
 from recpress_edge.studies.study import spread

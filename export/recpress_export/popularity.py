@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recpress_edge.core.metrics import recall_by_user
-from recpress_edge.core.popularity import THIRDS, popularity_groups
+from recpress_edge.core.metrics import THIRDS, popularity_groups, recall_by_user
 from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import Interval, paired_bootstrap
 

@@ -8,8 +8,8 @@ from recpress_edge.cli.common import add_common_options, emit, say
 from recpress_edge.cli.report import add_budget_options, budget_of, say_end
 from recpress_edge.core.errors import ConfigError, GateError, InvalidRunError
 from recpress_edge.core.terminal import hanging
+from recpress_edge.core.units import format_recall
 from recpress_edge.records.budget import Budget, Check, checks
-from recpress_edge.report.figures import recall
 from recpress_edge.report.front import Section
 from recpress_edge.report.front import sections as sort_sections
 from recpress_edge.report.runs import read_files, read_runs
@@ -65,7 +65,7 @@ def _answer(args: argparse.Namespace, section: Section, budget: Budget) -> dict[
     for check in kept:
         say(args, hanging("", str(check), 13))
     for placed, missed in near:
-        of = f"{section.metric} {recall(placed.point.recall.mean)}"
+        of = f"{section.metric} {format_recall(placed.point.recall.mean)}"
         say(args, hanging("near miss", f"{placed.point.label}: {of}, {missed}"))
     for line in found.runtimes:
         say(args, hanging("runtime", line))

@@ -5,7 +5,6 @@ import datetime
 import math
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,13 @@ from recpress_edge.core import layout
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import check_free, write_atomic
 from recpress_edge.core.terminal import hanging, text_width
-from recpress_edge.core.units import format_bytes, parse_duration, parse_size
+from recpress_edge.core.units import UNKNOWN, format_bytes, format_recall, parse_duration, parse_size
 from recpress_edge.records.budget import Budget
-from recpress_edge.report.axes import work_form
-from recpress_edge.report.devices import lanes
-from recpress_edge.report.figures import NONE, recall
+from recpress_edge.report.devices import compare_devices
 from recpress_edge.report.front import Section
-from recpress_edge.report.front import sections as sort_sections
-from recpress_edge.report.points import Point
-from recpress_edge.report.robustness import Survival, read_survivals
-from recpress_edge.report.runs import Unreadable, read_files, read_runs
-from recpress_edge.report.verdict import Verdict, rule, verdict
+from recpress_edge.report.points import Point, work_form
+from recpress_edge.report.runs import Unreadable
+from recpress_edge.report.verdict import Report, read_report, rule
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -76,21 +71,6 @@ def budget_of(args: argparse.Namespace) -> Budget:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What the records say within the budget."""
-
-    sections: Sequence[Section]
-    verdicts: Sequence[Verdict]
-    unreadable: Sequence[Unreadable]
-    survivals: Sequence[Survival]
-    budget: Budget
-
-    @property
-    def pairs(self) -> list[tuple[Section, Verdict]]:
-        return list(zip(self.sections, self.verdicts, strict=True))
-
-
 def run(args: argparse.Namespace) -> int:
     """Write the page and the picture, print the table. Exit code 0."""
     budget = budget_of(args)
@@ -103,46 +83,35 @@ def run(args: argparse.Namespace) -> int:
         if target.is_dir():
             raise ConfigError(f"{target} is a folder. Name a file, for example {target / page.name}")
         check_free(target, force=args.force)
-    files = read_files(args.runs)
-    survivals, damaged = read_survivals(files)
-    runs, others = read_runs(files, required=not survivals)
-    sections = sort_sections(runs, budget)
-    verdicts = [verdict(section, budget) for section in sections]
-    found = _Found(sections, verdicts, [*others, *damaged], survivals, budget)
+    found = read_report(args.runs, budget)
     if args.dry_run:
-        say(args, f"would read {len(runs)} runs and write {page} and {picture}")
-        emit(args, {"dry_run": True, "runs": len(runs), "page": str(page), "png": str(picture)})
+        runs = sum(len(section.runs) for section in found.sections)
+        say(args, f"would read {runs} runs and write {page} and {picture}")
+        emit(args, {"dry_run": True, "runs": runs, "page": str(page), "png": str(picture)})
         return 0
     _write(args, found, page, picture)
     _print(args, found)
-    for row in survivals:
+    for row in found.survivals:
         say(args, hanging("limit", f"{row.name}, {row.limit} ({row.where}): {row.outcome}"))
-    for devices in lanes(sections):
+    for devices in compare_devices(found.sections):
         say(args, hanging("", devices.title, 0))
         say(args)
         for line in devices.int8:
             say(args, hanging("int8", line))
         say(args)
     say(args, f"page       {page}")
-    say(args, f"picture    {picture}")
+    if found.drawn:
+        say(args, f"picture    {picture}")
     emit(args, {"page": str(page), "png": str(picture), **_facts(found)})
     return 0
 
 
-def _write(args: argparse.Namespace, found: _Found, page: Path, picture: Path) -> None:
-    from recpress_edge.report import html, plots  # the report extra
+def _write(args: argparse.Namespace, found: Report, page: Path, picture: Path) -> None:
+    from recpress_edge.report import html, pareto_plot  # the report extra
 
-    text = html.render(
-        found.sections,
-        found.unreadable,
-        found.budget,
-        found.survivals,
-        created=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC",
-        version=__version__,
-        command=command_line(args),
-    )
-    drawn = [(s, v.winner, s.title) for s, v in found.pairs if s.placed and s.judged]
-    image = plots.png(drawn, lanes(found.sections)) if drawn else None
+    created = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC"
+    text = html.render(found, html.Imprint(created, __version__, command_line(args)))
+    image = pareto_plot.png(found.drawn, compare_devices(found.sections)) if found.drawn else None
     write_atomic(page, text.encode())
     if image is not None:
         write_atomic(picture, image)
@@ -156,13 +125,12 @@ def command_line(args: argparse.Namespace) -> str:
     return shlex.join(["recpress-edge", "report", *map(str, args.runs), *limits, "-o", str(args.out)])
 
 
-def _print(args: argparse.Namespace, found: _Found) -> None:
+def _print(args: argparse.Namespace, found: Report) -> None:
     for section, judged in found.pairs:
         say(args, hanging("", section.title, 0))
         say(args)
-        if section.placed:
-            say(args, variants_table(section))
-            say(args)
+        say(args, variants_table(section))
+        say(args)
         for left in section.left:
             if left.status.startswith("invalid"):
                 record = f"{left.run.name} ({Path(left.run.path).name})"
@@ -193,14 +161,14 @@ def variants_table(section: Section) -> str:
     """A line of figures per variant, its status below; names stand apart where that is too wide."""
     figures = _figures(section)
     rows = list(zip(*figures.values(), strict=True))
-    labels = [placed.point.label for placed in section.placed]
+    labels = [row.point.label for row in section.rows]
     named = [[label, *row] for label, row in zip(labels, rows, strict=True)]
     lines = layout.columns(["variant", *figures], named, None).split("\n")
     apart = max(map(len, lines)) > text_width()
     if apart:
         lines = layout.columns(["", *figures], [["", *row] for row in rows], None).split("\n")
     made = lines[:2]
-    for line, label, placed in zip(lines[2:], labels, section.placed, strict=True):
+    for line, label, placed in zip(lines[2:], labels, section.rows, strict=True):
         made += [label, line] if apart else [line]
         made.append(hanging("", placed.status, 4))
     return "\n".join(made)
@@ -208,25 +176,26 @@ def variants_table(section: Section) -> str:
 
 def _figures(section: Section) -> dict[str, list[str]]:
     """The columns of the table by their headers; memory is what the section compares."""
-    points = [placed.point for placed in section.placed]
+    points = [row.point for row in section.rows]
     form, memory = work_form(counted=section.first.counted), section.axes[2].key
     shown = {
-        section.metric: [recall(p.recall.mean) for p in points],
-        f"NDCG@{section.cutoff}": [recall(p.ndcg) for p in points],
+        section.metric: [format_recall(p.recall.mean) for p in points],
+        f"NDCG@{section.cutoff}": [format_recall(p.ndcg) for p in points],
         "file": [format_bytes(p.file_bytes.mean) for p in points],
     }
-    if not all(p.p95_ns for p in points):
+    if section.placed and not all(p.p95_ns for p in points):
         shown["p50"] = [form(p.p50_ns.mean) for p in points]
-    shown["p95"] = [form(p.p95_ns.mean) if p.p95_ns else NONE for p in points]
-    if any(p.paced_p95_ns for p in points):
-        shown["paced p95"] = [form(p.paced_p95_ns.mean) if p.paced_p95_ns else NONE for p in points]
+    if section.placed:  # what disturbs a run moves its times
+        shown["p95"] = [form(p.p95_ns.mean) if p.p95_ns else UNKNOWN for p in points]
+    if section.placed and any(p.paced_p95_ns for p in points):
+        shown["paced p95"] = [form(p.paced_p95_ns.mean) if p.paced_p95_ns else UNKNOWN for p in points]
     shown["memory"] = [format_bytes(p.span(memory).mean) for p in points]
     if {p.first.basis for p in points} != {"measured"}:
         shown["basis"] = [p.first.basis for p in points]
     return shown
 
 
-def _facts(found: _Found) -> dict[str, Any]:
+def _facts(found: Report) -> dict[str, Any]:
     """What the page says, for programs. Base units."""
     return {
         "rule": rule(found.budget),

@@ -18,8 +18,7 @@ from recpress_edge.cli.common import (
     table,
 )
 from recpress_edge.cli.events import print_events
-from recpress_edge.core.metrics import DEFAULT_CUTOFF, reported_cutoffs, stated_cutoff
-from recpress_edge.core.popularity import THIRDS
+from recpress_edge.core.metrics import DEFAULT_CUTOFF, THIRDS, reported_cutoffs, stated_cutoff
 from recpress_edge.core.units import format_share
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.train import DistillRequest, TrainRequest, TrainResult

@@ -1,15 +1,13 @@
-"""Ranking metrics, each with its formula. Ties go to the lower item index, everywhere."""
+"""Ranking metrics, each with its formula, over all items or over thirds by popularity."""
 
 import itertools
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-F64 = NDArray[np.float64]
-I32 = NDArray[np.int32]
-Scores = NDArray[np.integer[Any]] | NDArray[np.floating[Any]]
+from recpress_edge.core.arrays import F64, I64, Bool
 
 CUTOFFS: Final = (10, 20, 50)
 """The K of every table."""
@@ -17,6 +15,9 @@ DEFAULT_CUTOFF: Final = 50
 """The K that judges where nothing says otherwise."""
 _JUDGES: Final = (50, 20, 10, 5, 3, 2, 1)
 _JUDGED_SHARE: Final = 4
+
+THIRDS: Final = ("head", "mid", "tail")
+"""The three groups by which recall is split, everywhere."""
 
 RECALL_DEFINITION = (
     "hits / |relevant|, full ranking, ties to the lower item index, users with >= 1 relevant item"
@@ -66,26 +67,7 @@ def _certain(name: str, candidates: NDArray[np.integer]) -> bool:
     return kind == "recall" and is_certain(int(k), candidates)
 
 
-def topk_unseen(scores: Scores, seen: NDArray[np.bool_], k: int) -> I32:
-    """Best k unseen items per user, best first; ties go to the lower item index.
-
-    Ties need a rule: int8 scores collide, and two runtimes that break them
-    differently would look like a lost recommendation.
-
-    scores (B, I), seen (B, I) -> (B, k). Integer scores stay integers, so nothing is rounded.
-    """
-    order = np.lexsort((-_ordered(scores), seen), axis=1)  # unseen first, then best first; stable
-    return order[:, :k].astype(np.int32)
-
-
-def _ordered(scores: Scores) -> NDArray[np.int64] | NDArray[np.floating[Any]]:
-    """Wide enough to negate: -(-2**31) does not fit in int32."""
-    if np.issubdtype(scores.dtype, np.integer):
-        return scores.astype(np.int64)
-    return cast(NDArray[np.floating[Any]], scores)
-
-
-def _hits(topk: NDArray[np.integer], relevant: Sequence[Collection[int]]) -> NDArray[np.bool_]:
+def _hits(topk: NDArray[np.integer], relevant: Sequence[Collection[int]]) -> Bool:
     """Which of the listed items are relevant. All users at once: a loop over them took longer than ranking.
 
     topk (B, K) -> (B, K)
@@ -150,3 +132,19 @@ def overlap_by_user(left: NDArray[np.integer], right: NDArray[np.integer]) -> F6
         raise ValueError(f"lists of different shape: {left.shape} and {right.shape}")
     shared = [np.intersect1d(a, b).size / left.shape[1] for a, b in zip(left, right, strict=True)]
     return np.array(shared, np.float64)
+
+
+def popularity_groups(item_counts: I64, n_groups: int) -> I64:
+    """Group of each item (I,), 0 the most popular: each group holds about 1 / n of all interactions.
+
+    Items are taken from the most popular down, ties to the lower index; an item belongs to the group in
+    which the interactions before it end. Items without interactions are in the last group.
+    item_counts (I,): train interactions of each item.
+    """
+    order = np.argsort(-item_counts, kind="stable")
+    counts = item_counts[order]
+    before = np.cumsum(counts) - counts
+    groups = np.empty(item_counts.size, np.int64)
+    total = int(counts.sum())
+    groups[order] = np.minimum(before * n_groups // total, n_groups - 1) if total else n_groups - 1
+    return groups

@@ -2,11 +2,14 @@
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-F64 = NDArray[np.float64]
+from recpress_edge.core.arrays import F64, Bool
+
+_Z95: Final = 1.96
 
 
 def percentile(samples: ArrayLike, q: float) -> float:
@@ -41,13 +44,35 @@ def percentile_upper(samples: ArrayLike, q: float, confidence: float = 0.99865) 
     return float(ordered[allowed[0] - 1]) if allowed.size else None
 
 
+def percentile_interval(samples: ArrayLike, q: float) -> tuple[float, float]:
+    """95 % interval of a percentile from the order of the samples alone (normal approximation of ranks)."""
+    ordered, p = np.sort(np.asarray(samples, np.float64).ravel()), q / 100
+    middle, half = ordered.size * p, _Z95 * math.sqrt(ordered.size * p * (1 - p))
+    low = max(math.floor(middle - half), 1)
+    high = min(math.ceil(middle + half) + 1, ordered.size)
+    return float(ordered[low - 1]), float(ordered[high - 1])
+
+
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean with its bootstrap interval."""
+    """A figure with the interval that it may lie in."""
 
     mean: float
     low: float
     high: float
+
+    @property
+    def known(self) -> bool:
+        """True when the interval is more than a point."""
+        return self.high > self.low
+
+    def widened(self, by: float) -> "Interval":
+        """At least ``by`` either way."""
+        return Interval(self.mean, min(self.low, self.mean - by), max(self.high, self.mean + by))
+
+    def below(self, other: "Interval") -> bool:
+        """Lower beyond both intervals."""
+        return self.high < other.low
 
 
 def paired_bootstrap(
@@ -89,7 +114,7 @@ def bootstrap_percentile(
     return found
 
 
-def pareto_front(costs: F64) -> NDArray[np.bool_]:
+def pareto_front(costs: F64) -> Bool:
     """Which rows no other row dominates, all columns to be minimised. costs (N, M) -> (N,).
 
     A row dominates another when it is nowhere worse and somewhere better; equal rows stay together.

@@ -1,10 +1,14 @@
 """Numbers to text and back: base units (bytes, nanoseconds) inside, people's units at the edge."""
 
+import math
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from recpress_edge.core.errors import ConfigError
 
+UNKNOWN: Final = "–"
+"""Printed for a figure that was not measured, or that would say nothing."""
 _SIZES: Final = {
     "B": 1,
     "KB": 10**3,
@@ -29,8 +33,30 @@ def format_bytes(n_bytes: float) -> str:
 
 
 def format_share(share: float | None) -> str:
-    """A metric as text: .0926 -> '0.0926'; '–' where it is not known or would say nothing."""
-    return "–" if share is None else f"{share:.4f}"
+    """A metric as text: .0926 -> '0.0926'; '–' for None."""
+    return UNKNOWN if share is None else f"{share:.4f}"
+
+
+def format_recall(value: float) -> str:
+    """A metric as the literature prints it: 0.27512 -> '.2751'; 1 stays '1.0000', and NaN is '–'."""
+    return UNKNOWN if math.isnan(value) else f"{value:.4f}".removeprefix("0")
+
+
+def format_change(value: float) -> str:
+    """A difference of two metrics with its sign: '−.0002', '+.0010', '±0'."""
+    if abs(value) < 0.00005:
+        return "±0"
+    return f"{'+' if value > 0 else '−'}{format_recall(abs(value))}"
+
+
+def format_factor(ratio: float) -> str:
+    """A ratio as text: '3.7×', '12×'."""
+    return f"{ratio:.0f}×" if ratio >= 10 else f"{ratio:.1f}×"
+
+
+def enumerated(names: Sequence[str]) -> str:
+    """Names as English lists them: 'a', 'a and b', 'a, b and c'."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def format_ns(nanoseconds: float) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recpress_edge.core.popularity import popularity_groups
+from recpress_edge.core.metrics import popularity_groups
 from recpress_edge.core.rng import stream
 from recpress_edge.distill.lists import EMPTY, I32, I64, geometric_draw, teacher_lists
 from recpress_edge.distill.plackett_luce import pairs_loss

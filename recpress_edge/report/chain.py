@@ -1,21 +1,31 @@
-"""What each step costs: teacher → student → fp32 file → int8 file, on the same held-out users."""
+"""What each step costs: teacher → student → fp32 file → int8 file, and what each knows of the users."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from recpress_edge.artifacts.contract import ALL_USERS, HISTORY, SINGLE_USER
+from recpress_edge.core.metrics import DEFAULT_CUTOFF
 from recpress_edge.report.front import Section
-from recpress_edge.report.knowledge import asked_with_more
-from recpress_edge.report.runs import Run
+from recpress_edge.report.runs import BenchRun
 
 _MADE: Final = ("teacher", "student")
 """Stages before there was a file: they know the train items alone."""
 _ORDER: Final = ("teacher", "student", "fp32")
+_KNOWS: Final = {
+    ALL_USERS: "User vectors know the train items alone; train and validation items are never recommended.",
+    SINGLE_USER: "The user's vector knows the train items alone. Recall is that of one user, which tells "
+    "little: the all-users files of a student tell what it is worth.",
+    HISTORY: "A history file is asked with the train and validation items of a test user; a teacher, or a "
+    "file with user vectors, knows the train items alone. So it is compared with history files, and with its "
+    "teacher on validation users, where both know the train items.",
+}
+"""What files of each profile know of test users; files that know other things are in other sections."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class ChainStep:
     """One stage of a chain."""
 
     stage: str
@@ -37,21 +47,21 @@ class Chain:
     teacher: str
     """Empty for a model that had none."""
     seed: str
-    steps: tuple[Step, ...]
+    steps: tuple[ChainStep, ...]
 
     @property
     def title(self) -> str:
         """Whose chain it is."""
         return f"{self.student}, seed {self.seed or 'not recorded'}"
 
-    def step(self, stage: str) -> Step | None:
+    def step(self, stage: str) -> ChainStep | None:
         """The step of a stage, if the chain has it."""
         return next((step for step in self.steps if step.stage == stage), None)
 
 
 def chains(section: Section) -> tuple[Chain, ...]:
     """One chain per student, of its lowest seed; runs of one trained model are gathered."""
-    models: dict[tuple[str, str], dict[str, list[Run]]] = {}
+    models: dict[tuple[str, str], dict[str, list[BenchRun]]] = {}
     for placed in section.placed:
         for run in placed.point.runs:
             models.setdefault((run.student, run.teacher), {}).setdefault(run.model_id, []).append(run)
@@ -62,7 +72,7 @@ def chains(section: Section) -> tuple[Chain, ...]:
     return tuple(made)
 
 
-def _steps(runs: Sequence[Run]) -> tuple[Step, ...]:
+def _steps(runs: Sequence[BenchRun]) -> tuple[ChainStep, ...]:
     stages: dict[str, dict[str, Any]] = {}
     for run in runs:
         for entry in run.record["artifact"].get("quality", {}).get("chain", ()):
@@ -74,15 +84,15 @@ def _steps(runs: Sequence[Run]) -> tuple[Step, ...]:
     ordered = sorted(
         stages, key=lambda stage: (_ORDER.index(stage) if stage in _ORDER else len(_ORDER), stage)
     )
-    steps: list[Step] = []
+    steps: list[ChainStep] = []
     for stage in ordered:
         before = steps[-1] if steps else None
-        alike = before is None or before.stage not in _MADE or stage in _MADE or not asked_with_more(runs[0])
+        alike = before is None or before.stage not in _MADE or stage in _MADE or not runs[0].knows_more
         steps.append(_step(stages[stage], before, runs[0].cutoff, alike=alike))
     return tuple(steps)
 
 
-def _step(entry: Mapping[str, Any], before: Step | None, cutoff: int, *, alike: bool) -> Step:
+def _step(entry: Mapping[str, Any], before: ChainStep | None, cutoff: int, *, alike: bool) -> ChainStep:
     """alike: whether this stage and the one before know the same of the test users."""
     valid, test = _metric(entry.get("valid"), cutoff), _metric(entry.get("test"), cutoff)
     loss, split = None, ""
@@ -92,7 +102,7 @@ def _step(entry: Mapping[str, Any], before: Step | None, cutoff: int, *, alike: 
         elif valid is not None and before.valid is not None:
             loss, split = valid - before.valid, "valid"
     size = entry.get("bytes")
-    return Step(
+    return ChainStep(
         stage=str(entry["stage"]),
         name=str(entry.get("name", "")),
         n_bytes=int(size) if isinstance(size, int | float) and math.isfinite(size) else None,
@@ -108,12 +118,23 @@ def _metric(values: Any, cutoff: int) -> float | None:
     return float(found) if isinstance(found, int | float) and math.isfinite(found) else None
 
 
-def teacher_of(section: Section) -> Step | None:
+def teacher_of(section: Section) -> ChainStep | None:
     """The best teacher with a test figure among the section's chains: the line students are held against.
 
     None where the section's files are asked with more than a teacher knows.
     """
-    if asked_with_more(section.first):
+    if section.first.knows_more:
         return None
     found = [step for chain in chains(section) if (step := chain.step("teacher")) and step.test is not None]
     return max(found, key=lambda step: step.test or 0.0, default=None)
+
+
+def notes(section: Section) -> tuple[str, ...]:
+    """Why another K than 50 judges, where one does, and what the section's files know of test users."""
+    why = (
+        f"Recall@{section.cutoff} judges here, not Recall@{DEFAULT_CUTOFF}: of "
+        f"{section.first.n_items:,} items a longer list holds so many that any order finds most of what is "
+        "relevant."
+    )
+    found = (why if section.cutoff != DEFAULT_CUTOFF else "", _KNOWS.get(section.first.profile, ""))
+    return tuple(note for note in found if note)

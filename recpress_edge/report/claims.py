@@ -1,53 +1,54 @@
-"""What a quantised file gains over its fp32 file, each claim from the column that shows it."""
+"""What a quantised file gains over its fp32 file, and one runtime over another, each from its own column."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from recpress_edge.core.units import format_bytes
-from recpress_edge.report.figures import listed, signed, times
-from recpress_edge.report.points import FILE_RESOLUTION_BYTES, Point
-from recpress_edge.report.spans import Span
+from recpress_edge.core.stats import Interval
+from recpress_edge.core.units import enumerated, format_bytes, format_change, format_factor, format_recall
+from recpress_edge.report.front import Section
+from recpress_edge.report.points import (
+    FILE_RESOLUTION_BYTES,
+    WORK_KEYS,
+    Point,
+    Standing,
+    has_tail,
+    standing,
+    work_form,
+)
 
 _RECALL_NOTICE: Final = 0.002
-SIZE: Final = "size"
-SPEED: Final = "speed"
-MEMORY: Final = "memory"
-_LEVEL: Final = {SIZE: "it is no smaller", SPEED: "it is no faster", MEMORY: "it holds no less memory"}
-_WORSE: Final = {SIZE: "it is larger", SPEED: "it is slower", MEMORY: "it holds more memory"}
+_SIZE: Final = "size"
+_SPEED: Final = "speed"
+_MEMORY: Final = "memory"
+_LEVEL: Final = {_SIZE: "it is no smaller", _SPEED: "it is no faster", _MEMORY: "it holds no less memory"}
+_WORSE: Final = {_SIZE: "it is larger", _SPEED: "it is slower", _MEMORY: "it holds more memory"}
 
 
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """Where a file is better than its fp32 file, where level, where worse: size, speed, memory."""
-
-    better: tuple[str, ...]
-    level: tuple[str, ...]
-    worse: tuple[str, ...]
-
-
-def claims(point: Point, fp32: Point) -> Claims:
+def claims(point: Point, fp32: Point) -> Standing:
     """Size from the bytes of the file, speed from the p50 of its queries, memory from the measured peak above
     the idle runtime; a difference inside the intervals is none."""
-    pairs = (
-        (SIZE, point.file_bytes.widened(FILE_RESOLUTION_BYTES), fp32.file_bytes),
-        (SPEED, point.p50_ns, fp32.p50_ns),
-        (MEMORY, point.model_bytes, fp32.model_bytes),
+    return standing(
+        {
+            _SIZE: (point.file_bytes.widened(FILE_RESOLUTION_BYTES), fp32.file_bytes),
+            _SPEED: (point.p50_ns, fp32.p50_ns),
+            _MEMORY: (point.model_bytes, fp32.model_bytes),
+        }
     )
-    stands = {name: _stands(ours, theirs) for name, ours, theirs in pairs}
-    better, level, worse = (tuple(name for name in stands if stands[name] == sign) for sign in (1, 0, -1))
-    return Claims(better, level, worse)
 
 
-def _stands(ours: Span, theirs: Span) -> int:
-    return int(ours.below(theirs)) - int(theirs.below(ours))
-
-
-def advice(found: Claims) -> str:
+def _advice(found: Standing) -> str:
     """What follows: 'choose it for size and speed; it holds no less memory'."""
-    chosen = f"choose it for {listed(found.better)}" if found.better else "nothing measured speaks for it"
+    chosen = f"choose it for {enumerated(found.better)}" if found.better else "nothing measured speaks for it"
     against = [*(_LEVEL[name] for name in found.level), *(_WORSE[name] for name in found.worse)]
-    return "; ".join([chosen, *([listed(against)] if against else [])])
+    return "; ".join([chosen, *([enumerated(against)] if against else [])])
+
+
+def quantised_lines(section: Section) -> tuple[str, ...]:
+    """A sentence per variant that has an fp32 file to be compared with."""
+    points = [placed.point for placed in section.placed if placed.point.first.recipe != "fp32"]
+    pairs = [(point, section.fp32_of(point)) for point in points]
+    return tuple(sorted(quantised_line(point, fp32) for point, fp32 in pairs if fp32 is not None))
 
 
 def quantised_line(point: Point, fp32: Point) -> str:
@@ -55,21 +56,25 @@ def quantised_line(point: Point, fp32: Point) -> str:
     work = "instructions" if point.first.counted else "latency"
     delta = point.recall.mean - fp32.recall.mean
     metric = f"Recall@{point.first.cutoff}"
-    lost = f"; it loses more than {signed(_RECALL_NOTICE)[1:]} {metric}" if delta < -_RECALL_NOTICE else ""
+    lost = (
+        f"; it loses more than {format_change(_RECALL_NOTICE)[1:]} {metric}"
+        if delta < -_RECALL_NOTICE
+        else ""
+    )
     return (
-        f"{point.label}: {smaller(point, fp32)} than fp32, {point.p50_ns.mean / fp32.p50_ns.mean:.2f}× its "
-        f"{work} (p50), memory {memory_change([point], [fp32])}, {metric} {signed(delta)}: "
-        f"{advice(claims(point, fp32))}{lost}."
+        f"{point.label}: {_smaller(point, fp32)} than fp32, {point.p50_ns.mean / fp32.p50_ns.mean:.2f}× its "
+        f"{work} (p50), memory {_memory_change([point], [fp32])}, {metric} {format_change(delta)}: "
+        f"{_advice(claims(point, fp32))}{lost}."
     )
 
 
-def smaller(point: Point, fp32: Point) -> str:
+def _smaller(point: Point, fp32: Point) -> str:
     """'3.7× smaller', '1.1× larger'."""
     ratio = fp32.file_bytes.mean / point.file_bytes.mean
-    return f"{times(ratio)} smaller" if ratio >= 1 else f"{times(1 / ratio)} larger"
+    return f"{format_factor(ratio)} smaller" if ratio >= 1 else f"{format_factor(1 / ratio)} larger"
 
 
-def memory_change(points: Sequence[Point], fp32: Sequence[Point]) -> str:
+def _memory_change(points: Sequence[Point], fp32: Sequence[Point]) -> str:
     """'−1.2 MiB', or '−1.2 to +0.3 MiB' over several devices."""
     changes = [p.model_bytes.mean - q.model_bytes.mean for p, q in zip(points, fp32, strict=True)]
     return " to ".join(dict.fromkeys(map(_change, (min(changes), max(changes)))))
@@ -78,3 +83,110 @@ def memory_change(points: Sequence[Point], fp32: Sequence[Point]) -> str:
 def _change(n_bytes: float) -> str:
     sign = "±" if n_bytes == 0 else "−" if n_bytes < 0 else "+"
     return f"{sign}{format_bytes(abs(n_bytes))}"
+
+
+def lines_by_core(sections: Sequence[Section]) -> tuple[str, ...]:
+    """One sentence per quantised variant: smaller by how much, and faster or slower on which core."""
+    found: dict[str, list[tuple[Point, Point]]] = defaultdict(list)
+    for section in sections:
+        for placed in section.placed:
+            fp32 = section.fp32_of(placed.point)
+            if fp32 is not None and fp32 is not placed.point:
+                found[placed.point.first.name].append((placed.point, fp32))
+    return tuple(_line_by_core(name, pairs) for name, pairs in sorted(found.items()))
+
+
+def _line_by_core(name: str, pairs: Sequence[tuple[Point, Point]]) -> str:
+    """By core: what it is worth on all of them, on some, on none."""
+    point, fp32 = pairs[0]
+    by_core = {_core(small): (small, large) for small, large in reversed(pairs)}
+    told = [_on_core(core, *pair) for core, pair in sorted(by_core.items())]
+    memory = _memory_change(*zip(*by_core.values(), strict=True))
+    metric = f"Recall@{point.first.cutoff} {format_recall(point.recall.mean)}"
+    change = format_change(point.recall.mean - fp32.recall.mean)
+    return (
+        f"{name}: {_smaller(point, fp32)}, {', '.join(told)}, memory {memory}; {metric} ({change}): "
+        f"{_advice_by_core(by_core)}."
+    )
+
+
+def _core(point: Point) -> str:
+    device = point.first.record["device"]
+    return str(device.get("core") or device["id"])
+
+
+def _on_core(core: str, small: Point, large: Point) -> str:
+    dot = "int8 dot product" if small.first.record["device"].get("dotprod") else "no int8 dot product"
+    ratio = small.p50_ns.mean / large.p50_ns.mean
+    return f"{ratio:.2f}× the {_work(small)} on {core} ({small.first.basis}, {dot})"
+
+
+def _advice_by_core(by_core: Mapping[str, tuple[Point, Point]]) -> str:
+    found = {core: claims(*pair) for core, pair in sorted(by_core.items())}
+    everywhere, chosen, against = [], [], []
+    for claim in (_SIZE, _SPEED, _MEMORY):
+        better = [core for core, one in found.items() if claim in one.better]
+        worse = [core for core, one in found.items() if claim in one.worse]
+        if len(better) == len(found):
+            everywhere.append(claim)
+        elif better:
+            chosen.append(f"for {claim} only on {enumerated(better)}")
+        if worse:
+            where = "" if len(worse) == len(found) else f" on {enumerated(worse)}"
+            against.append(f"{_WORSE[claim]}{where}")
+    reasons = [*([f"for {enumerated(everywhere)}"] if everywhere else []), *chosen]
+    advice = f"choose it {', '.join(reasons)}" if reasons else "nothing measured speaks for it"
+    return "; ".join([advice, *([enumerated(against)] if against else [])])
+
+
+def _work(point: Point) -> str:
+    return "instructions" if point.first.counted else "latency"
+
+
+def runtime_lines(section: Section) -> tuple[str, ...]:
+    """A sentence per student and recipe that more than one runtime answered for: speed, then memory."""
+    groups: dict[tuple[str, ...], list[Point]] = defaultdict(list)
+    for placed in section.placed:
+        run = placed.point.first
+        groups[(run.student, run.teacher, run.recipe, run.basis)].append(placed.point)
+    return tuple(
+        _runtime_line(members)
+        for members in groups.values()
+        if len({point.first.runtime for point in members}) > 1
+    )
+
+
+def _runtime_line(points: Sequence[Point]) -> str:
+    run = points[0].first
+    work, fastest = ("instructions", "takes fewest") if run.counted else ("p95", "is fastest")
+    form = work_form(counted=run.counted)
+    key = WORK_KEYS[not has_tail(points)]
+    figure = work if run.counted else key.removesuffix("_ns")
+    parts = [_standing("back to back ", fastest, figure, _by_runtime(points, lambda p: p.span(key)), form)]
+    paced = [point.paced_p95_ns for point in points]
+    pauses = {point.first.record["protocol"].get("pause_ns") for point in points}
+    if all(paced) and len(pauses) == 1:
+        spans = {p.first.runtime: span for p, span in zip(points, paced, strict=True) if span is not None}
+        parts.append(_standing("after a pause ", fastest, work, spans, form))
+    memory = _by_runtime(points, lambda point: point.peak_bytes)
+    parts.append(_standing("", "takes least memory", "whole process", memory, format_bytes))
+    return f"{run.student}, {run.recipe}: {'; '.join(parts)}."
+
+
+def _by_runtime(points: Sequence[Point], of: Callable[[Point], Interval]) -> Mapping[str, Interval]:
+    return {point.first.runtime: of(point) for point in points}
+
+
+def _standing(
+    when: str, leads: str, what: str, spans: Mapping[str, Interval], form: Callable[[float], str]
+) -> str:
+    """'back to back a is fastest (p95: a 35.0 µs, b 71.0 µs, 2.0×)'; those that are level are said to be."""
+    ordered = sorted(spans.items(), key=lambda item: item[1].mean)
+    first, lead = ordered[0]
+    level = [name for name, span in ordered[1:] if not lead.below(span)]
+    said = [f"{first} {form(lead.mean)}"]
+    said += [
+        f"{name} {form(span.mean)}, {format_factor(span.mean / lead.mean)}" for name, span in ordered[1:]
+    ]
+    verb = f"{enumerated([first, *level])} are level" if level else f"{first} {leads}"
+    return f"{when}{verb} ({what}: {'; '.join(said)})"

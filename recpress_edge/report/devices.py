@@ -2,15 +2,13 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from recpress_edge.report.claims import MEMORY, SIZE, SPEED, claims, memory_change, smaller
-from recpress_edge.report.figures import listed, recall, signed
+from recpress_edge.report.claims import lines_by_core
 from recpress_edge.report.front import Section
 from recpress_edge.report.points import Point
-from recpress_edge.report.verdict import sibling
 
 MEASURED: Final = "measured"
 ESTIMATED: Final = "estimated"
@@ -21,7 +19,6 @@ BOARD_MODELS: Final = {
     "Raspberry Pi 4B": r"Raspberry Pi 4 Model B",
     "Raspberry Pi 5": r"Raspberry Pi 5\b",
 }
-_AGAINST: Final = {SIZE: "it is larger", SPEED: "it is slower", MEMORY: "it holds more memory"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +34,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Lanes:
+class DeviceComparison:
     """One data set's variants on all devices."""
 
     title: str
@@ -51,7 +48,7 @@ class Lanes:
     """What the estimates say of themselves."""
 
 
-def lanes(sections: Sequence[Section]) -> tuple[Lanes, ...]:
+def compare_devices(sections: Sequence[Section]) -> tuple[DeviceComparison, ...]:
     """One entry per data set and list length that was met on more than one device, or emulated."""
     grouped: dict[tuple[str, str], list[Section]] = defaultdict(list)
     for section in sections:
@@ -59,22 +56,22 @@ def lanes(sections: Sequence[Section]) -> tuple[Lanes, ...]:
             run = section.first
             grouped[(run.dataset, str(run.record["protocol"]["k"]))].append(section)
     return tuple(
-        _lanes(f"{dataset} over all devices, top {k}", members)
+        _comparison(f"{dataset} over all devices, top {k}", members)
         for (dataset, k), members in sorted(grouped.items())
         if len({section.first.record["device"]["id"] for section in members}) > 1 or members[0].first.counted
     )
 
 
-def _lanes(title: str, sections: Sequence[Section]) -> Lanes:
+def _comparison(title: str, sections: Sequence[Section]) -> DeviceComparison:
     measured = [_median(point) for point in _points(sections) if not point.first.counted]
     boards = {mark.device for mark in measured if mark.basis == MEASURED}
     brackets = [mark for point in _points(sections) for mark in _estimates(point)]
     kept = [mark for mark in brackets if not any(_is_board(device, mark.device) for device in boards)]
-    return Lanes(
+    return DeviceComparison(
         title,
         (*measured, *kept),
         tuple(_median(point) for point in _points(sections) if point.first.counted),
-        tuple(int8_lines(sections)),
+        lines_by_core(sections),
         tuple(dict.fromkeys(label for point in _points(sections) for label in _labels(point))),
     )
 
@@ -93,7 +90,7 @@ def device_name(point: Point) -> str:
 
 
 def variant_name(point: Point) -> str:
-    """The bundle, and what computed in place of its own runtime or that one's kernels."""
+    """Bundle name, with the runtime or delegate when it is not the default."""
     protocol = point.first.record["protocol"]
     other = protocol.get("delegate") or protocol.get("runtime")
     return f"{point.first.name} + {other}" if other else point.first.name
@@ -116,62 +113,3 @@ def _labels(point: Point) -> Iterator[str]:
 
 def _is_board(model: str, board: str) -> bool:
     return re.search(BOARD_MODELS.get(board, re.escape(board)), model) is not None
-
-
-def int8_lines(sections: Sequence[Section]) -> Iterator[str]:
-    """One sentence per quantised variant: smaller by how much, and faster or slower on which core."""
-    found: dict[str, list[tuple[Point, Point]]] = defaultdict(list)
-    for section in sections:
-        for placed in section.placed:
-            fp32 = sibling(section, placed.point)
-            if fp32 is not None and fp32 is not placed.point:
-                found[placed.point.first.name].append((placed.point, fp32))
-    for name, pairs in sorted(found.items()):
-        yield _int8_line(name, pairs)
-
-
-def _int8_line(name: str, pairs: Sequence[tuple[Point, Point]]) -> str:
-    """By core: what it is worth on all of them, on some, on none."""
-    point, fp32 = pairs[0]
-    by_core = {_core(small): (small, large) for small, large in reversed(pairs)}
-    told = [_told(core, *pair) for core, pair in sorted(by_core.items())]
-    memory = memory_change(*zip(*by_core.values(), strict=True))
-    metric = f"Recall@{point.first.cutoff} {recall(point.recall.mean)}"
-    change = signed(point.recall.mean - fp32.recall.mean)
-    return (
-        f"{name}: {smaller(point, fp32)}, {', '.join(told)}, memory {memory}; {metric} ({change}): "
-        f"{_advice(by_core)}."
-    )
-
-
-def _core(point: Point) -> str:
-    device = point.first.record["device"]
-    return str(device.get("core") or device["id"])
-
-
-def _told(core: str, small: Point, large: Point) -> str:
-    dot = "int8 dot product" if small.first.record["device"].get("dotprod") else "no int8 dot product"
-    ratio = small.p50_ns.mean / large.p50_ns.mean
-    return f"{ratio:.2f}× the {_work(small)} on {core} ({small.first.basis}, {dot})"
-
-
-def _advice(by_core: Mapping[str, tuple[Point, Point]]) -> str:
-    found = {core: claims(*pair) for core, pair in sorted(by_core.items())}
-    everywhere, chosen, against = [], [], []
-    for claim in (SIZE, SPEED, MEMORY):
-        better = [core for core, one in found.items() if claim in one.better]
-        worse = [core for core, one in found.items() if claim in one.worse]
-        if len(better) == len(found):
-            everywhere.append(claim)
-        elif better:
-            chosen.append(f"for {claim} only on {listed(better)}")
-        if worse:
-            where = "" if len(worse) == len(found) else f" on {listed(worse)}"
-            against.append(f"{_AGAINST[claim]}{where}")
-    reasons = [*([f"for {listed(everywhere)}"] if everywhere else []), *chosen]
-    advice = f"choose it {', '.join(reasons)}" if reasons else "nothing measured speaks for it"
-    return "; ".join([advice, *([listed(against)] if against else [])])
-
-
-def _work(point: Point) -> str:
-    return "instructions" if point.first.counted else "latency"

@@ -7,10 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 from matplotlib.lines import Line2D
 
-from recpress_edge.report.axes import COUNTED, TIMED, Axis
-from recpress_edge.report.devices import ESTIMATED, MEASURED, Lanes, Mark
-from recpress_edge.report.drawing import INK, Panel, drawing, to_panel
-from recpress_edge.report.ticks import scale_costs
+from recpress_edge.report.devices import ESTIMATED, MEASURED, DeviceComparison, Mark
+from recpress_edge.report.drawing import INK, Panel, drawing, scale_costs, to_panel
+from recpress_edge.report.points import COUNTED, TIMED, Axis
 
 # Okabe and Ito's palette, then markers: neither is needed to tell the other apart.
 _COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6b6b6b", "#000000")
@@ -18,14 +17,14 @@ _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "<")
 _ROW_INCHES: Final = 0.17
 
 
-def lanes_panel(found: Lanes, name: str) -> Panel:
+def devices_panel(found: DeviceComparison, name: str) -> Panel:
     """Time on one axis, instructions on another: they are never the same thing."""
-    with drawing(name, 10.0, lanes_inches(found)) as figure:
-        draw_lanes(figure, found)
+    with drawing(name, 10.0, devices_inches(found)) as figure:
+        draw_devices(figure, found)
         return to_panel(figure, found.title, _told(found))
 
 
-def lanes_inches(found: Lanes) -> float:
+def devices_inches(found: DeviceComparison) -> float:
     """How high the figure is: so much a device and variant, and the legend."""
     variants, parts = _variants(found), _parts(found)
     row_inches = max(_ROW_INCHES * len(variants), 0.45)
@@ -33,8 +32,8 @@ def lanes_inches(found: Lanes) -> float:
     return row_inches * devices + 0.75 * len(parts) + 0.3 * (len(variants) // 4 + 2)
 
 
-def draw_lanes(figure: FigureBase, found: Lanes) -> None:
-    """Into a figure of its own, or a part of one."""
+def draw_devices(figure: FigureBase, found: DeviceComparison) -> None:
+    """Draw into a new figure, or into a part of one."""
     variants, parts = _variants(found), _parts(found)
     rows = [len({mark.device for mark in marks}) for marks, _, _ in parts]
     grid = figure.subplots(len(parts), 1, squeeze=False, height_ratios=rows)[:, 0]
@@ -46,11 +45,11 @@ def draw_lanes(figure: FigureBase, found: Lanes) -> None:
     )
 
 
-def _variants(found: Lanes) -> list[str]:
+def _variants(found: DeviceComparison) -> list[str]:
     return sorted({mark.variant for mark in (*found.times, *found.counts)})
 
 
-def _parts(found: Lanes) -> list[tuple[Sequence[Mark], Axis, str]]:
+def _parts(found: DeviceComparison) -> list[tuple[Sequence[Mark], Axis, str]]:
     return [
         (marks, axis, title)
         for marks, axis, title in (
@@ -90,7 +89,7 @@ def _look(place: int) -> tuple[str, str]:
     return _COLOURS[place % len(_COLOURS)], _MARKERS[(place + place // len(_COLOURS)) % len(_MARKERS)]
 
 
-def _legend(found: Lanes, variants: Sequence[str]) -> list[Line2D]:
+def _legend(found: DeviceComparison, variants: Sequence[str]) -> list[Line2D]:
     handles = []
     for place, variant in enumerate(variants):
         colour, marker = _look(place)
@@ -109,7 +108,7 @@ def _legend(found: Lanes, variants: Sequence[str]) -> list[Line2D]:
     return handles
 
 
-def _told(found: Lanes) -> str:
+def _told(found: DeviceComparison) -> str:
     """The figure in words, for a person who does not see it."""
     said = []
     for marks, axis in ((found.times, TIMED), (found.counts, COUNTED)):

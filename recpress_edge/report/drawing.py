@@ -1,15 +1,20 @@
-"""What all figures of the page share: one style, one way to become an inline SVG."""
+"""What all figures of the page share: style, axes with round ticks, and the way to an inline SVG."""
 
 import contextlib
 import io
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from recpress_edge.report.points import Axis
 
 INK: Final = "#222222"
 PAPER: Final = "#ffffff"
@@ -48,6 +53,8 @@ STYLE: Final[dict[Any, Any]] = {
     "text.parse_math": False,
     "svg.fonttype": "path",
 }
+_LOG_FROM: Final = 6.0
+"""Largest over smallest from which an axis is logarithmic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +115,55 @@ def theme_css() -> str:
     light = " ".join(f"{_variable(colour)}: {colour};" for colour in _DARK)
     dark = " ".join(f"{_variable(colour)}: {other};" for colour, other in _DARK.items())
     return f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}"
+
+
+def scale_costs(axes: Axes, axis: Axis, values: Sequence[float]) -> None:
+    """Limits with room for labels, a log axis for bytes and for wide ranges, and round ticks."""
+    low, high = min(values), max(values)
+    binary, form = axis.binary, axis.form
+    log = low > 0 and (axis.key == "file_bytes" or high / low > _LOG_FROM)
+    low, high = limits(low, high, log=log)
+    if log:
+        axes.set_xscale("log", base=2 if binary else 10)
+        ticks = log_ticks(low, high, binary=binary)
+    else:
+        ticks = linear_ticks(low, high, binary=binary)
+    axes.set_xlim(low, high)
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: form(value).replace(".0 ", " ")))
+
+
+def limits(low: float, high: float, *, log: bool) -> tuple[float, float]:
+    """Ends of an axis: 20 % more on both sides, and never so narrow that noise fills it."""
+    if log:
+        ratio = high / low
+        factor = max(ratio**0.2, 2 / ratio**0.5)
+        return low / factor, high * factor
+    room = max(0.2 * (high - low), 0.5 * (0.2 * max(abs(low), abs(high), 1.0) - (high - low)))
+    return low - room, high + room
+
+
+def linear_ticks(low: float, high: float, *, binary: bool) -> list[float]:
+    """Four to eight multiples of a round step within [low, high]; of KiB or MiB when binary."""
+    unit = (2.0**20 if high >= 2**20 else 2.0**10) if binary else 1.0
+    step = _nice_step((high - low) / 6 / unit) * unit
+    return [step * n for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def _nice_step(rough: float) -> float:
+    """The next of 1, 2, 5 × 10^n at or above ``rough``."""
+    power: float = 10.0 ** math.floor(math.log10(rough))
+    return next(power * digit for digit in (1.0, 2.0, 5.0, 10.0) if power * digit >= rough * 0.999)
+
+
+def log_ticks(low: float, high: float, *, binary: bool) -> list[float]:
+    """At most seven round values within [low, high]: powers of two, or 1-2-5 steps."""
+    if binary:
+        exponents = range(math.ceil(math.log2(low)), math.floor(math.log2(high)) + 1)
+        ticks = [2.0**e for e in exponents]
+    else:
+        decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        ticks = [digit * 10.0**d for d in decades for digit in (1, 2, 5) if low <= digit * 10.0**d <= high]
+    stride = math.ceil(len(ticks) / 7)
+    return ticks[::stride]

@@ -1,5 +1,6 @@
 """Which variants are worth having: sections kept apart, fronts with their near ties."""
 
+import dataclasses
 import math
 from collections import defaultdict
 from collections.abc import Sequence
@@ -8,13 +9,23 @@ from typing import Final
 
 import numpy as np
 
-from recpress_edge.core.stats import pareto_front
+from recpress_edge.artifacts.contract import ALL_USERS
+from recpress_edge.core.stats import Interval, pareto_front
 from recpress_edge.records.bench import BASES
 from recpress_edge.records.budget import Budget, misses
-from recpress_edge.report.axes import FILE_AXIS, Axis, axes_for
-from recpress_edge.report.points import FILE_RESOLUTION_BYTES, Point, rank, to_points
-from recpress_edge.report.runs import Run
-from recpress_edge.report.spans import Span
+from recpress_edge.report.points import (
+    FILE_AXIS,
+    FILE_RESOLUTION_BYTES,
+    Axis,
+    Point,
+    Standing,
+    axes_for,
+    has_tail,
+    rank,
+    standing,
+    to_points,
+)
+from recpress_edge.report.runs import BenchRun
 
 RULE: Final = (
     "A variant is on the front when no other is at least as good in everything and better in something. "
@@ -33,7 +44,7 @@ UNJUDGED: Final = "no choice: its Recall was not measured, the bundle holds no e
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
+class PlacedPoint:
     """A point with its place: on which fronts, and what beats it."""
 
     point: Point
@@ -47,10 +58,10 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class LeftOut:
     """A run that is no row, and why."""
 
-    run: Run
+    run: BenchRun
     status: str
     """invalid or superseded, with the reason."""
 
@@ -60,11 +71,23 @@ class Section:
     """Runs that may be compared: same device, data, profile, evaluation users, K and protocol."""
 
     conditions: tuple[tuple[str, str], ...]
-    placed: tuple[Placed, ...]
-    left: tuple[Left, ...]
+    placed: tuple[PlacedPoint, ...]
+    left: tuple[LeftOut, ...]
+    disturbed: tuple[PlacedPoint, ...]
+    """Where no run is valid: the newest runs, with the reasons. Their Recall and bytes hold all the same."""
 
     @property
-    def first(self) -> Run:
+    def rows(self) -> tuple[PlacedPoint, ...]:
+        """The lines of its table."""
+        return self.placed or self.disturbed
+
+    @property
+    def runs(self) -> list[BenchRun]:
+        """All of its runs: those of its variants first, then what was left out."""
+        return [run for placed in self.placed for run in placed.point.runs] + [left.run for left in self.left]
+
+    @property
+    def first(self) -> BenchRun:
         return self.placed[0].point.first if self.placed else self.left[0].run
 
     @property
@@ -88,10 +111,9 @@ class Section:
         return tuple(sorted({placed.point.first.runtime for placed in self.placed} or {self.first.runtime}))
 
     @property
-    def axes(self) -> tuple[Axis, ...]:
+    def axes(self) -> tuple[Axis, Axis, Axis]:
         """What its variants cost, in what units."""
-        tail = has_tail([placed.point for placed in self.placed])
-        return axes_for(counted=self.first.counted, runtimes=len(self.runtimes), tail=tail)
+        return axes_of([row.point for row in self.rows])
 
     @property
     def title(self) -> str:
@@ -111,15 +133,24 @@ class Section:
         runs = [run for placed in self.placed for run in placed.point.runs]
         return tuple(f"{run.name}, {doubt}" for run in runs for doubt in run.doubts)
 
+    def fp32_of(self, point: Point) -> Point | None:
+        """The fp32 variant of the same student, teacher, format, runtime and basis."""
+
+        def identity(run: BenchRun) -> tuple[str, ...]:
+            return run.student, run.teacher, run.format, run.runtime, run.basis
+
+        same = (p.point for p in self.placed if identity(p.point.first) == identity(point.first))
+        return next((p for p in same if p.first.recipe == "fp32"), None)
+
     @property
     def superseded(self) -> int:
         """How many older runs were replaced by newer ones."""
         return sum(left.status.startswith("superseded") for left in self.left)
 
 
-def sections(runs: Sequence[Run], budget: Budget) -> tuple[Section, ...]:
+def sections(runs: Sequence[BenchRun], budget: Budget) -> tuple[Section, ...]:
     """Sort runs into sections and place every variant in its own."""
-    grouped: dict[tuple[tuple[str, str], ...], list[Run]] = defaultdict(list)
+    grouped: dict[tuple[tuple[str, str], ...], list[BenchRun]] = defaultdict(list)
     for run in runs:
         grouped[run.conditions].append(run)
     found = [_section(conditions, members, budget) for conditions, members in sorted(grouped.items())]
@@ -130,30 +161,35 @@ def _order(section: Section) -> tuple[bool, str, str, bool, str]:
     """What was measured comes first, then by data and device, files with all users before others."""
     run = section.first
     profile = run.profile
-    return run.counted, run.dataset, str(run.record["device"]["id"]), profile != "all-users", profile
+    return run.counted, run.dataset, str(run.record["device"]["id"]), profile != ALL_USERS, profile
 
 
-def _section(conditions: tuple[tuple[str, str], ...], runs: Sequence[Run], budget: Budget) -> Section:
+def _section(conditions: tuple[tuple[str, str], ...], runs: Sequence[BenchRun], budget: Budget) -> Section:
     kept, left = newest(runs)
     points = to_points(kept)
     if any(math.isnan(point.recall.mean) for point in points):
         placed = [_unjudged(point, budget) for point in points]
     else:
-        runtimes, tail = len({point.first.runtime for point in points}), has_tail(points)
-        placed = [
-            row
-            for basis in BASES
-            for row in place(
-                [p for p in points if p.first.basis == basis], budget, runtimes=runtimes, tail=tail
-            )
-        ]
+        axes = axes_of(points) if points else ()
+        by_basis = ([p for p in points if p.first.basis == basis] for basis in BASES)
+        placed = [row for members in by_basis for row in place(members, budget, axes)]
+    known, _ = newest([dataclasses.replace(run, valid=True) for run in runs])
     return Section(
-        conditions=conditions, placed=tuple(sorted(placed, key=lambda row: rank(row.point))), left=left
+        conditions=conditions,
+        placed=tuple(sorted(placed, key=lambda row: rank(row.point))),
+        left=left,
+        disturbed=() if kept else tuple(map(_disturbed, to_points(known))),
     )
 
 
-def _unjudged(point: Point, budget: Budget) -> Placed:
-    return Placed(
+def _disturbed(point: Point) -> PlacedPoint:
+    reasons = dict.fromkeys(reason for run in point.runs for reason in run.reasons)
+    status = f"invalid: {'; '.join(reasons) or 'no reason recorded'}"
+    return PlacedPoint(point=point, status=status, front=False, panels=(), missed=())
+
+
+def _unjudged(point: Point, budget: Budget) -> PlacedPoint:
+    return PlacedPoint(
         point=point,
         status=UNJUDGED,
         front=False,
@@ -162,38 +198,34 @@ def _unjudged(point: Point, budget: Budget) -> Placed:
     )
 
 
-def newest(runs: Sequence[Run]) -> tuple[list[Run], tuple[Left, ...]]:
+def newest(runs: Sequence[BenchRun]) -> tuple[list[BenchRun], tuple[LeftOut, ...]]:
     """The newest valid run per variant and seed; all others with the reason for leaving them out."""
-    kept: dict[tuple[str, ...], Run] = {}
-    left: list[Left] = []
+    kept: dict[tuple[str, ...], BenchRun] = {}
+    left: list[LeftOut] = []
     for run in sorted(runs, key=lambda r: (r.created, r.path), reverse=True):
         key = (*run.group, run.seed)
         if not run.valid:
-            left.append(Left(run, f"invalid: {'; '.join(run.reasons) or 'no reason recorded'}"))
+            left.append(LeftOut(run, f"invalid: {'; '.join(run.reasons) or 'no reason recorded'}"))
         elif key in kept:
             same = kept[key].bundle_sha256 == run.bundle_sha256
             left.append(
-                Left(run, f"superseded by a newer run of {'this bundle' if same else 'a newer bundle'}")
+                LeftOut(run, f"superseded by a newer run of {'this bundle' if same else 'a newer bundle'}")
             )
         else:
             kept[key] = run
     return list(kept.values()), tuple(sorted(left, key=lambda item: (item.run.name, item.run.created)))
 
 
-def has_tail(points: Sequence[Point]) -> bool:
-    """Whether each has a p95 to rely on."""
-    return all(point.p95_ns is not None for point in points)
+def axes_of(points: Sequence[Point]) -> tuple[Axis, Axis, Axis]:
+    """What is compared among the variants of a section: at least one."""
+    runtimes = len({point.first.runtime for point in points})
+    return axes_for(counted=points[0].first.counted, runtimes=runtimes, tail=has_tail(points))
 
 
-def place(points: Sequence[Point], budget: Budget, *, runtimes: int, tail: bool = True) -> tuple[Placed, ...]:
-    """Mark the fronts, and name what beats the others.
-
-    points: of one basis, best Recall first; runtimes: how many answered in their section; tail: whether each
-    of the section has a p95.
-    """
+def place(points: Sequence[Point], budget: Budget, axes: Sequence[Axis]) -> tuple[PlacedPoint, ...]:
+    """Mark the fronts, and name what beats the others. points: of one basis, best Recall first."""
     if not points:
         return ()
-    axes = axes_for(counted=points[0].first.counted, runtimes=runtimes, tail=tail)
     means = np.array([[-p.recall.mean, *(p.span(axis.key).mean for axis in axes)] for p in points])
     means[:, 1] = np.round(means[:, 1] / FILE_RESOLUTION_BYTES)  # the file axis is the first
     overall = pareto_front(means)
@@ -217,7 +249,7 @@ def place(points: Sequence[Point], budget: Budget, *, runtimes: int, tail: bool 
         if missed:
             status += f"; budget missed: {'; '.join(missed)}"
         placed.append(
-            Placed(
+            PlacedPoint(
                 point=point,
                 status=status,
                 front=bool(overall[index]) and rival is None,
@@ -228,37 +260,18 @@ def place(points: Sequence[Point], budget: Budget, *, runtimes: int, tail: bool 
     return tuple(placed)
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """How one point stands to another, axis by axis, beyond the intervals."""
-
-    better: tuple[str, ...]
-    level: tuple[str, ...]
-    """Intervals overlap: who is better is open. Equal exact values are in none of the three."""
-    worse: tuple[str, ...]
-
-
-def compare(left: Point, right: Point, axes: Sequence[Axis]) -> Comparison:
+def compare(left: Point, right: Point, axes: Sequence[Axis]) -> Standing:
     """Where ``left`` is better than ``right``, where worse, and where their intervals leave it open."""
-    metric = f"Recall@{left.first.cutoff}"
-    pairs = [(metric, _negated(left.recall), _negated(right.recall))]
-    pairs += [(axis.short, left.span(axis.key), right.span(axis.key)) for axis in axes]
-    better, level, worse = [], [], []
-    for name, a, b in pairs:
-        if name == FILE_AXIS and abs(a.mean - b.mean) <= FILE_RESOLUTION_BYTES:
-            continue
-        if a.below(b):
-            better.append(name)
-        elif b.below(a):
-            worse.append(name)
-        elif a.known or b.known:
-            level.append(name)
-    return Comparison(tuple(better), tuple(level), tuple(worse))
+    pairs = {f"Recall@{left.first.cutoff}": (_negated(left.recall), _negated(right.recall))}
+    pairs |= {axis.short: (left.span(axis.key), right.span(axis.key)) for axis in axes}
+    if abs(left.file_bytes.mean - right.file_bytes.mean) <= FILE_RESOLUTION_BYTES:
+        del pairs[FILE_AXIS]
+    return standing(pairs)
 
 
-def _negated(span: Span) -> Span:
+def _negated(span: Interval) -> Interval:
     """Costs are better low, Recall is better high."""
-    return Span(-span.mean, -span.high, -span.low)
+    return Interval(-span.mean, -span.high, -span.low)
 
 
 def _rival(point: Point, points: Sequence[Point], axes: Sequence[Axis]) -> Point | None:

@@ -11,22 +11,19 @@ from typing import Any, Final
 
 import jinja2
 
-from recpress_edge.core.popularity import THIRDS
-from recpress_edge.core.units import format_bytes, format_ns
+from recpress_edge.core.metrics import THIRDS
+from recpress_edge.core.units import UNKNOWN, format_bytes, format_change, format_ns, format_recall
 from recpress_edge.records.bench import samples_section
-from recpress_edge.records.budget import Budget
-from recpress_edge.report import plots
-from recpress_edge.report.axes import work_form
 from recpress_edge.report.chain import Chain, chains
-from recpress_edge.report.devices import lanes
-from recpress_edge.report.devices_plot import lanes_panel
+from recpress_edge.report.devices import compare_devices
+from recpress_edge.report.devices_plot import devices_panel
 from recpress_edge.report.drawing import Panel, theme_css
-from recpress_edge.report.figures import NONE, recall, signed
 from recpress_edge.report.front import RULE, Section
-from recpress_edge.report.over_time import over_time
-from recpress_edge.report.robustness import Survival
-from recpress_edge.report.runs import Run, Unreadable
-from recpress_edge.report.verdict import Verdict, rule, verdict
+from recpress_edge.report.pareto_plot import panels
+from recpress_edge.report.points import work_form
+from recpress_edge.report.runs import BenchRun
+from recpress_edge.report.time_plot import over_time
+from recpress_edge.report.verdict import Choice, Report, rule
 
 MAX_RAW_BYTES: Final = 20 * 10**6
 _DOWNLOAD: Final = """
@@ -46,7 +43,7 @@ class Part:
     """A section with all that the page says about it."""
 
     section: Section
-    verdict: Verdict
+    verdict: Choice
     panels: tuple[Panel, ...]
     chains: tuple[Chain, ...]
     thirds: tuple[tuple[str, tuple[float | None, ...]], ...]
@@ -61,19 +58,22 @@ class Part:
     """Whether a variant was also asked with pauses."""
 
 
-def render(
-    sections: Sequence[Section],
-    unreadable: Sequence[Unreadable],
-    budget: Budget,
-    survivals: Sequence[Survival] = (),
-    *,
-    created: str,
-    version: str,
-    command: str,
-) -> str:
-    """The page. created: when; command: how this report was made."""
-    parts = [_part(section, budget, number) for number, section in enumerate(sections)]
-    runs = [run for section in sections for run in all_runs(section)]
+@dataclass(frozen=True, slots=True)
+class Imprint:
+    """Where a page comes from: when it was made, by which version and by which command."""
+
+    created: str
+    version: str
+    command: str
+
+
+def render(report: Report, imprint: Imprint) -> str:
+    """The page."""
+    parts = [
+        _part(section, choice, f"section{number}") for number, (section, choice) in enumerate(report.pairs)
+    ]
+    runs = [run for section in report.sections for run in section.runs]
+    devices = compare_devices(report.sections)
     raw, note = embed(runs)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("recpress_edge.report", "."),
@@ -82,21 +82,17 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(bytes=format_bytes, recall=recall, signed=signed)
-    environment.globals["dash"] = NONE
+    environment.filters.update(bytes=format_bytes, recall=format_recall, change=format_change)
+    environment.globals["unknown"] = UNKNOWN
     digest = base64.b64encode(hashlib.sha256(_DOWNLOAD.encode()).digest()).decode()
     return environment.get_template("template.html.j2").render(
         parts=parts,
-        devices=[(found, lanes_panel(found, f"lanes{n}")) for n, found in enumerate(lanes(sections))],
-        survivals=survivals,
-        unreadable=unreadable,
-        budget=budget,
+        devices=[(found, devices_panel(found, f"lanes{n}")) for n, found in enumerate(devices)],
+        report=report,
+        imprint=imprint,
         rule=RULE,
-        choice=rule(budget),
+        choice=rule(report.budget),
         theme=theme_css(),
-        created=created,
-        version=version,
-        command=command,
         raw=raw,
         raw_note=note,
         n_runs=len(runs),
@@ -105,27 +101,17 @@ def render(
     )
 
 
-def all_runs(section: Section) -> list[Run]:
-    """Rows first, then what was left out."""
-    return [run for placed in section.placed for run in placed.point.runs] + [
-        left.run for left in section.left
-    ]
-
-
-def _part(section: Section, budget: Budget, number: int) -> Part:
-    found = verdict(section, budget)
+def _part(section: Section, choice: Choice, name: str) -> Part:
     return Part(
         section=section,
-        verdict=found,
-        panels=plots.panels(section, found.winner, f"section{number}")
-        if section.placed and section.judged
-        else (),
+        verdict=choice,
+        panels=panels(section, choice.winner, name) if section.placed and section.judged else (),
         chains=chains(section),
         thirds=recall_by_popularity(section),
         conditions=conditions(section),
         commands=commands(section),
         warnings=warnings(section),
-        over_time=over_time(section, f"section{number}"),
+        over_time=over_time(section, name),
         form=work_form(counted=section.first.counted),
         paced=any(placed.point.paced_p95_ns for placed in section.placed),
     )
@@ -156,15 +142,13 @@ def recall_by_popularity(section: Section) -> tuple[tuple[str, tuple[float | Non
 
 def warnings(section: Section) -> tuple[str, ...]:
     """What the bench warned about, each once, with the number of runs."""
-    counts = Counter(str(text) for run in all_runs(section) for text in run.record.get("warnings", ()))
-    return tuple(
-        f"{text} ({count} of {len(all_runs(section))} runs)" for text, count in sorted(counts.items())
-    )
+    counts = Counter(str(text) for run in section.runs for text in run.record.get("warnings", ()))
+    return tuple(f"{text} ({count} of {len(section.runs)} runs)" for text, count in sorted(counts.items()))
 
 
 def conditions(section: Section) -> tuple[tuple[str, str], ...]:
     """What was measured where and how; facts on which the runs differ list every value."""
-    runs = all_runs(section)
+    runs = section.runs
     rows: list[tuple[str, str]] = []
     for group in ("device", "software", "protocol"):
         facts: list[Mapping[str, Any]] = [run.record[group] for run in runs]
@@ -206,7 +190,7 @@ def _text(value: Any) -> str:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
-def embed(runs: Sequence[Run], limit: int = MAX_RAW_BYTES) -> tuple[str, str]:
+def embed(runs: Sequence[BenchRun], limit: int = MAX_RAW_BYTES) -> tuple[str, str]:
     """The records as JSON that is safe inside <script>, and a note on what was left out, if anything.
 
     Above ``limit`` bytes the raw latency samples of the largest records are dropped first.
@@ -229,6 +213,6 @@ def embed(runs: Sequence[Run], limit: int = MAX_RAW_BYTES) -> tuple[str, str]:
     return "[\n" + ",\n".join(texts[run.path] for run in runs) + "\n]", note
 
 
-def _encode(run: Run, record: Mapping[str, Any]) -> str:
+def _encode(run: BenchRun, record: Mapping[str, Any]) -> str:
     text = json.dumps({"path": run.path, "record": record}, ensure_ascii=True, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -1,18 +1,84 @@
-"""Variants with all their seeds: what is plotted and compared."""
+"""Variants with all their seeds, and the costs by which they are compared."""
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from recpress_edge.records.budget import Cost
-from recpress_edge.report.runs import Run
-from recpress_edge.report.spans import Span, exact, pooled
+import numpy as np
 
+from recpress_edge.core.stats import Interval
+from recpress_edge.core.units import format_bytes, format_instructions, format_ns
+from recpress_edge.records.budget import Cost
+from recpress_edge.report.runs import BenchRun
+
+FILE_AXIS: Final = "file size"
+_MEMORY_AXIS: Final = "memory"
+WORK_KEYS: Final = ("p95_ns", "p50_ns")
+"""Of the axis that is time, or instructions where those were counted: the tail, or the median."""
 # The names inside a file differ in length; files of one size but for that are the same size.
 FILE_RESOLUTION_BYTES: Final = 256
-MEMORY_RESOLUTION_BYTES: Final = 256 * 2**10
+_MEMORY_RESOLUTION_BYTES: Final = 256 * 2**10
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One thing to keep low: its key, its title, the words for near ties, and how its values are written."""
+
+    key: str
+    title: str
+    short: str
+    form: Callable[[float], str]
+
+    @property
+    def binary(self) -> bool:
+        """Whether round values are powers of two."""
+        return self.form is format_bytes
+
+
+_FILE: Final = Axis("file_bytes", "Model file", FILE_AXIS, format_bytes)
+_MEMORY: Final = Axis("model_bytes", "Peak memory above the idle runtime", _MEMORY_AXIS, format_bytes)
+# Idle runtimes differ: what is above one says little beside what is above another.
+_PEAK: Final = Axis("peak_bytes", "Peak memory of the whole process", _MEMORY_AXIS, format_bytes)
+TIMED: Final = Axis(WORK_KEYS[0], "p95 latency of a query", "p95 latency", format_ns)
+COUNTED: Final = Axis(WORK_KEYS[0], "p95 instructions of a query", "p95 instructions", format_instructions)
+
+
+def axes_for(*, counted: bool, runtimes: int, tail: bool = True) -> tuple[Axis, Axis, Axis]:
+    """The axes of runs that were timed or whose instructions were counted, by one runtime or by several.
+
+    ``tail``: whether every run has a p95 to rely on; without, all are compared by their median.
+    """
+    work = COUNTED if counted else TIMED
+    if not tail:
+        title, short = (text.replace("p95", "p50") for text in (work.title, work.short))
+        work = Axis(WORK_KEYS[1], title, short, work.form)
+    return _FILE, work, _PEAK if runtimes > 1 else _MEMORY
+
+
+def work_form(*, counted: bool) -> Callable[[float], str]:
+    """How a query's time, or its instructions, are written."""
+    return (COUNTED if counted else TIMED).form
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one variant compares to another, by the names of what is compared."""
+
+    better: tuple[str, ...]
+    level: tuple[str, ...]
+    """Intervals overlap: which is better is open. Equal exact values are in none of the three."""
+    worse: tuple[str, ...]
+
+
+def standing(pairs: Mapping[str, tuple[Interval, Interval]]) -> Standing:
+    """Where the first of each pair is lower than the second beyond the intervals, level, or higher."""
+    found: dict[str, list[str]] = {"better": [], "level": [], "worse": [], "equal": []}
+    for name, (ours, theirs) in pairs.items():
+        better, worse, open_ = ours.below(theirs), theirs.below(ours), ours.known or theirs.known
+        found["better" if better else "worse" if worse else "level" if open_ else "equal"].append(name)
+    return Standing(tuple(found["better"]), tuple(found["level"]), tuple(found["worse"]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,22 +86,22 @@ class Point:
     """A variant with all its seeds: what is plotted and compared."""
 
     label: str
-    runs: tuple[Run, ...]
+    runs: tuple[BenchRun, ...]
     """One per seed, newest each."""
-    recall: Span
+    recall: Interval
     """Recall@K at the K that judges; NaN where it was not measured."""
     ndcg: float
     """NDCG@K, likewise."""
-    file_bytes: Span
-    p50_ns: Span
-    p95_ns: Span | None
-    paced_p95_ns: Span | None
+    file_bytes: Interval
+    p50_ns: Interval
+    p95_ns: Interval | None
+    paced_p95_ns: Interval | None
     """Only where every seed has one."""
-    model_bytes: Span
-    peak_bytes: Span
+    model_bytes: Interval
+    peak_bytes: Interval
 
     @property
-    def first(self) -> Run:
+    def first(self) -> BenchRun:
         """The lowest seed: stands for what the runs share."""
         return self.runs[0]
 
@@ -51,16 +117,21 @@ class Point:
             instructions_p50=self.p50_ns.mean if counted else None,
         )
 
-    def span(self, key: str) -> Span:
+    def span(self, key: str) -> Interval:
         """The interval on an axis, by its key."""
         found = getattr(self, key)
-        assert isinstance(found, Span)
+        assert isinstance(found, Interval)
         return found
 
 
-def to_points(runs: Sequence[Run]) -> list[Point]:
+def has_tail(points: Sequence[Point]) -> bool:
+    """Whether each has a p95 to rely on."""
+    return all(point.p95_ns is not None for point in points)
+
+
+def to_points(runs: Sequence[BenchRun]) -> list[Point]:
     """Pool seeds; labels are made unique within the section. Highest Recall first."""
-    groups: dict[tuple[str, ...], list[Run]] = defaultdict(list)
+    groups: dict[tuple[str, ...], list[BenchRun]] = defaultdict(list)
     for run in runs:
         groups[run.group].append(run)
     members = [tuple(sorted(group, key=lambda r: (len(r.seed), r.seed))) for group in groups.values()]
@@ -73,7 +144,7 @@ def rank(point: Point) -> tuple[float, float, str]:
     return -recall, point.file_bytes.mean, point.label
 
 
-def _labels(groups: Sequence[tuple[Run, ...]]) -> list[str]:
+def _labels(groups: Sequence[tuple[BenchRun, ...]]) -> list[str]:
     """artifact name of a single seed, else student-recipe; what differs is added where names collide."""
     labels = [
         members[0].name if len(members) == 1 else f"{members[0].student}-{members[0].recipe.split('-')[0]}"
@@ -90,20 +161,33 @@ def _labels(groups: Sequence[tuple[Run, ...]]) -> list[str]:
     return labels
 
 
-def _point(label: str, runs: tuple[Run, ...]) -> Point:
+def _point(label: str, runs: tuple[BenchRun, ...]) -> Point:
     p95 = [run.p95_ns for run in runs if run.p95_ns is not None]
     paced = [run.paced_p95_ns for run in runs if run.paced_p95_ns is not None]
     return Point(
         label=label,
         runs=runs,
-        recall=pooled([exact(run.recall) for run in runs]),
+        recall=_pooled([_exact(run.recall) for run in runs]),
         ndcg=sum(run.ndcg for run in runs) / len(runs),
-        file_bytes=pooled([exact(run.cost.file_bytes or 0.0) for run in runs]),
-        p50_ns=pooled([run.p50_ns for run in runs]),
-        p95_ns=pooled(p95) if len(p95) == len(runs) else None,
-        paced_p95_ns=pooled(paced) if len(paced) == len(runs) else None,
-        model_bytes=pooled([exact(run.model_bytes).widened(MEMORY_RESOLUTION_BYTES) for run in runs]),
-        peak_bytes=pooled(
-            [exact(run.cost.peak_bytes or 0.0).widened(MEMORY_RESOLUTION_BYTES) for run in runs]
+        file_bytes=_pooled([_exact(run.cost.file_bytes or 0.0) for run in runs]),
+        p50_ns=_pooled([run.p50_ns for run in runs]),
+        p95_ns=_pooled(p95) if len(p95) == len(runs) else None,
+        paced_p95_ns=_pooled(paced) if len(paced) == len(runs) else None,
+        model_bytes=_pooled([_exact(run.model_bytes).widened(_MEMORY_RESOLUTION_BYTES) for run in runs]),
+        peak_bytes=_pooled(
+            [_exact(run.cost.peak_bytes or 0.0).widened(_MEMORY_RESOLUTION_BYTES) for run in runs]
         ),
+    )
+
+
+def _exact(value: float) -> Interval:
+    return Interval(value, value, value)
+
+
+def _pooled(intervals: Sequence[Interval]) -> Interval:
+    """The mean of means, and the interval around all of them."""
+    return Interval(
+        float(np.mean([one.mean for one in intervals])),
+        min(one.low for one in intervals),
+        max(one.high for one in intervals),
     )

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from recpress_edge.artifacts.contract import HISTORY
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import read_json
 from recpress_edge.core.metrics import stated_cutoff
 from recpress_edge.core.printable import printable_facts
+from recpress_edge.core.stats import Interval, percentile, percentile_interval
 from recpress_edge.records.bench import (
     BENCH_SCHEMA,
     PACED,
@@ -23,13 +25,14 @@ from recpress_edge.records.bench import (
     samples_of,
 )
 from recpress_edge.records.budget import Cost
-from recpress_edge.report.spans import Span, timed
 
 HOW_TO_MAKE_RUNS: Final = (
     "Make runs with: recpress-edge bench BUNDLE  (or: device_bench run BUNDLE --runs runs/)"
 )
 OTHER_KINDS: Final = ("recpress.survival/", "recpress.parity/")
-"""Schemas of records that stand beside bench records in a folder of runs, and are no row."""
+"""Schemas of other records in a folder of runs; they are no rows."""
+# Two runs of one file in processes minutes apart differ by this much, however many samples each has.
+_TIME_RESOLUTION: Final = 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class BenchRun:
     """One bench record, with what the report derives from it."""
 
     path: str
@@ -80,16 +83,21 @@ class Run:
     """Recall@cutoff; NaN where the bundle held nothing to measure it by."""
     ndcg: float
     """NDCG@cutoff, likewise."""
-    p50_ns: Span
-    p95_ns: Span | None
+    p50_ns: Interval
+    p95_ns: Interval | None
     """None where it cannot be relied on."""
-    paced_p95_ns: Span | None
+    paced_p95_ns: Interval | None
     """p95 of queries that each came after a pause; None where none were measured, or none to rely on."""
     cost: Cost
     counted: bool
     """Whether what is called ``*_ns`` here are instructions that an emulator counted, which is no time."""
     model_bytes: float
     """Peak memory (VmHWM) less that of an idle process with the runtime imported."""
+
+    @property
+    def knows_more(self) -> bool:
+        """Whether the file knows more of a test user than a teacher, or a file with user vectors, does."""
+        return self.profile == HISTORY
 
     @property
     def group(self) -> tuple[str, ...]:
@@ -132,12 +140,12 @@ def _read(path: Path) -> JsonFile:
         return JsonFile(path, {}, str(error))
 
 
-def read_runs(files: Files, *, required: bool = True) -> tuple[list[Run], list[Unreadable]]:
+def read_runs(files: Files, *, required: bool = True) -> tuple[list[BenchRun], list[Unreadable]]:
     """The bench records among the files; records of other kinds are passed over.
 
     No bench record at all is an :class:`ArtifactError`, where one is ``required``.
     """
-    runs: list[Run] = []
+    runs: list[BenchRun] = []
     unreadable: list[Unreadable] = []
     candidates = [file for file in files.found if not file.schema.startswith(OTHER_KINDS)]
     for file in candidates:
@@ -160,7 +168,7 @@ def read_runs(files: Files, *, required: bool = True) -> tuple[list[Run], list[U
     return runs, unreadable
 
 
-def _run_in(file: JsonFile) -> Run:
+def _run_in(file: JsonFile) -> BenchRun:
     if file.reason:
         raise ArtifactError(file.reason)
     check_record(file.value, str(file.path))
@@ -179,7 +187,7 @@ def json_files(paths: Sequence[Path]) -> Iterator[Path]:
                 yield file
 
 
-def to_run(path: Path, record: Mapping[str, Any]) -> Run:
+def to_run(path: Path, record: Mapping[str, Any]) -> BenchRun:
     """What the report needs from a record; a missing or absurd field is an :class:`ArtifactError`."""
     try:
         return _to_run(str(path), record)
@@ -190,21 +198,21 @@ def to_run(path: Path, record: Mapping[str, Any]) -> Run:
         raise ArtifactError(f"{path} {what}") from None
 
 
-def _to_run(path: str, record: Mapping[str, Any]) -> Run:
+def _to_run(path: str, record: Mapping[str, Any]) -> BenchRun:
     artifact, quality = record["artifact"], record["quality"] or {}
     provenance, memory = artifact["provenance"], record["memory_bytes"]
     dataset = provenance["dataset"]
     samples = samples_of(record)
-    p50 = timed(samples["query"], 50)
-    p95 = None if figure(record, "query", 95) is None else timed(samples["query"], 95)
-    paced_p95 = None if figure(record, PACED, 95) is None else timed(samples[PACED], 95)
+    p50 = _timed(samples["query"], 50)
+    p95 = None if figure(record, "query", 95) is None else _timed(samples["query"], 95)
+    paced_p95 = None if figure(record, PACED, 95) is None else _timed(samples[PACED], 95)
     cutoff, profile = stated_cutoff(quality), str(artifact["profile"])
     _positive(max(samples["query"]), "the longest of the query samples")
     counted = counts_instructions(record)
     peak = _positive(memory["model"]["vm_hwm"], "memory_bytes.model.vm_hwm")
     # bases may share a section, as runtimes do: their points are labelled apart, and never pooled
     conditions = [(name, _text_at(record, name)) for name in SAME_CONDITIONS if name != "basis"]
-    return Run(
+    return BenchRun(
         path=path,
         record=record,
         created=str(record["created"]),
@@ -248,6 +256,12 @@ def _to_run(path: str, record: Mapping[str, Any]) -> Run:
         counted=counted,
         model_bytes=peak - _positive(memory["idle"]["vm_hwm"], "memory_bytes.idle.vm_hwm"),
     )
+
+
+def _timed(samples: Sequence[int], q: float) -> Interval:
+    """The q-th percentile of one run's samples, with the interval that another run may show."""
+    middle = percentile(samples, q)
+    return Interval(middle, *percentile_interval(samples, q)).widened(_TIME_RESOLUTION * middle)
 
 
 def named(value: Any) -> str:

@@ -3,19 +3,18 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
-from recpress_edge.core.units import format_bytes
+from recpress_edge.core.units import format_bytes, format_factor, format_recall
 from recpress_edge.records.bench import BASES
 from recpress_edge.records.budget import Budget, Check, checks, misses
-from recpress_edge.report.axes import work_form
-from recpress_edge.report.chain import Step, chains, teacher_of
-from recpress_edge.report.claims import quantised_line
-from recpress_edge.report.figures import recall, times
-from recpress_edge.report.front import UNJUDGED, Placed, Section, newest, place
-from recpress_edge.report.knowledge import asked_with_more, knows, why_cutoff
-from recpress_edge.report.points import FILE_RESOLUTION_BYTES, Point, to_points
-from recpress_edge.report.runtimes import runtime_lines
+from recpress_edge.report.chain import ChainStep, chains, notes, teacher_of
+from recpress_edge.report.claims import quantised_line, quantised_lines, runtime_lines
+from recpress_edge.report.front import UNJUDGED, PlacedPoint, Section, place, sections
+from recpress_edge.report.points import FILE_RESOLUTION_BYTES, Point, work_form
+from recpress_edge.report.robustness import Survival, read_survivals
+from recpress_edge.report.runs import Unreadable, read_files, read_runs
 
 WITHIN: Final = 0.02
 RULE: Final = (
@@ -30,10 +29,10 @@ _LIMITS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Choice:
     """What to ship from one section."""
 
-    winner: Placed | None
+    winner: PlacedPoint | None
     sentence: str
     notes: tuple[str, ...]
     """Which K judges where it is not 50, and what a file of this profile may know."""
@@ -45,16 +44,53 @@ class Verdict:
     """One line per student and recipe that several runtimes answered for."""
 
 
-def verdict(section: Section, budget: Budget) -> Verdict:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What was read, compared and chosen: all that the page says."""
+
+    budget: Budget
+    sections: tuple[Section, ...]
+    choices: tuple[Choice, ...]
+    """One per section."""
+    survivals: tuple[Survival, ...]
+    unreadable: tuple[Unreadable, ...]
+
+    @property
+    def pairs(self) -> tuple[tuple[Section, Choice], ...]:
+        """Each section with its choice."""
+        return tuple(zip(self.sections, self.choices, strict=True))
+
+    @property
+    def drawn(self) -> tuple[tuple[Section, PlacedPoint | None], ...]:
+        """The sections of which there is a picture, with what is chosen: valid runs, and a known Recall."""
+        return tuple((one, choice.winner) for one, choice in self.pairs if one.placed and one.judged)
+
+
+def read_report(paths: Sequence[Path], budget: Budget) -> Report:
+    """Read files and folders of records; ArtifactError where none is a bench or survival record."""
+    files = read_files(paths)
+    survivals, damaged = read_survivals(files)
+    runs, others = read_runs(files, required=not survivals)
+    found = sections(runs, budget)
+    return Report(
+        budget=budget,
+        sections=found,
+        choices=tuple(verdict(section, budget) for section in found),
+        survivals=survivals,
+        unreadable=(*others, *damaged),
+    )
+
+
+def verdict(section: Section, budget: Budget) -> Choice:
     """Choose, and say so in words."""
     winner = choose(section, budget)
-    fp32 = sibling(section, winner.point) if winner else None
+    fp32 = section.fp32_of(winner.point) if winner else None
     own = quantised_line(winner.point, fp32) if winner and fp32 and fp32 is not winner.point else ""
-    return Verdict(
+    return Choice(
         winner,
         _sentence(section, winner, budget),
-        tuple(note for note in (why_cutoff(section), knows(section)) if note),
-        int8_lines(section),
+        notes(section),
+        quantised_lines(section),
         own,
         runtime_lines(section),
     )
@@ -65,7 +101,7 @@ def rule(budget: Budget) -> str:
     return f"{RULE} {_LIMITS}" if budget.limited else RULE
 
 
-def candidates(section: Section) -> tuple[Placed, ...]:
+def candidates(section: Section) -> tuple[PlacedPoint, ...]:
     """Measured points; only where there are none, the emulated, then the estimated ones."""
     for basis in BASES:
         found = tuple(p for p in section.placed if p.point.first.basis == basis)
@@ -74,7 +110,7 @@ def candidates(section: Section) -> tuple[Placed, ...]:
     return ()
 
 
-def choose(section: Section, budget: Budget) -> Placed | None:
+def choose(section: Section, budget: Budget) -> PlacedPoint | None:
     """The variant to ship by :data:`RULE`; None when nothing fits, or when nothing says which is better."""
     rows = [placed for placed in candidates(section) if not placed.missed] if section.judged else []
     if not rows:
@@ -83,7 +119,7 @@ def choose(section: Section, budget: Budget) -> Placed | None:
     close = [placed.point for placed in rows if placed.point.recall.mean >= (1 - WITHIN) * best]
     smallest = min(point.file_bytes.mean for point in close)
 
-    def order(placed: Placed) -> tuple[float, float, str]:
+    def order(placed: PlacedPoint) -> tuple[float, float, str]:
         work = placed.point.span(section.axes[1].key)
         return -placed.point.recall.mean, work.mean, placed.point.label
 
@@ -91,14 +127,14 @@ def choose(section: Section, budget: Budget) -> Placed | None:
     return min((placed for placed in rows if placed.point in level), key=order)
 
 
-def nearest_misses(section: Section, budget: Budget) -> tuple[tuple[Placed, Check], ...]:
+def nearest_misses(section: Section, budget: Budget) -> tuple[tuple[PlacedPoint, Check], ...]:
     """Per limit, the variant that breaks it by least, with that check; limits nobody breaks are left out."""
-    broken: dict[str, list[tuple[Placed, Check]]] = {}
+    broken: dict[str, list[tuple[PlacedPoint, Check]]] = {}
     for placed in candidates(section):
         for check in misses(placed.point.cost, budget):
             broken.setdefault(check.constraint, []).append((placed, check))
 
-    def overshoot(pair: tuple[Placed, Check]) -> tuple[float, float]:
+    def overshoot(pair: tuple[PlacedPoint, Check]) -> tuple[float, float]:
         margin = pair[1].margin
         return (float("inf") if margin is None else -margin), -pair[0].point.recall.mean
 
@@ -108,7 +144,7 @@ def nearest_misses(section: Section, budget: Budget) -> tuple[tuple[Placed, Chec
     return tuple(min(broken[name], key=overshoot) for name in order if name in broken)
 
 
-def _sentence(section: Section, winner: Placed | None, budget: Budget) -> str:
+def _sentence(section: Section, winner: PlacedPoint | None, budget: Budget) -> str:
     if not section.placed:
         return f"Nothing to ship: no run is valid.{_without_times(section)}"
     if not section.judged:
@@ -128,11 +164,10 @@ def _sentence(section: Section, winner: Placed | None, budget: Budget) -> str:
 
 def _without_times(section: Section) -> str:
     """What the runs still tell where none is valid: load moves times, but neither Recall nor bytes."""
-    runs, _ = newest([dataclasses.replace(left.run, valid=True) for left in section.left])
-    alike = [run for run in runs if run.basis == section.first.basis]
+    alike = [row.point for row in section.disturbed if row.point.first.basis == section.first.basis]
     if not section.judged or not alike:
         return ""
-    placed = place(to_points(alike), Budget(), runtimes=1)
+    placed = place(alike, Budget(), section.axes)
     untimed = dataclasses.replace(section, placed=placed)
     chosen = choose(untimed, Budget())
     if chosen is None:
@@ -147,7 +182,7 @@ def _without_times(section: Section) -> str:
 
 def _against_teacher(section: Section, point: Point) -> str:
     """First of all what is lost: the teacher's Recall, and its bytes, against the file's."""
-    own = f"{section.metric} {recall(point.recall.mean)}"
+    own = f"{section.metric} {format_recall(point.recall.mean)}"
     if len(point.runs) > 1:
         own += f" (mean of {len(point.runs)} seeds)"
     teacher = _teacher(section, point)
@@ -157,14 +192,16 @@ def _against_teacher(section: Section, point: Point) -> str:
     if values is None or not values[1]:
         return own
     kept = values[0] / values[1]
-    split = " on validation users" if asked_with_more(point.first) else ""
+    split = " on validation users" if point.first.knows_more else ""
     whose = "its teacher's" if point.first.teacher else "the best teacher's"
     size = (
-        f", which needs {times(teacher.n_bytes / point.file_bytes.mean)} the bytes" if teacher.n_bytes else ""
+        f", which needs {format_factor(teacher.n_bytes / point.file_bytes.mean)} the bytes"
+        if teacher.n_bytes
+        else ""
     )
     return (
-        f"it {_share(kept)} of {whose} {section.metric}{split} ({recall(values[0])} of "
-        f"{recall(values[1])}, {teacher.name}{size})"
+        f"it {_share(kept)} of {whose} {section.metric}{split} ({format_recall(values[0])} of "
+        f"{format_recall(values[1])}, {teacher.name}{size})"
     ) + (f"; {own} on test users" if split else "")
 
 
@@ -173,7 +210,7 @@ def _share(kept: float) -> str:
     return f"{'keeps' if kept < 1 else 'reaches'} {100 * kept:.1f} %"
 
 
-def _teacher(section: Section, point: Point) -> Step | None:
+def _teacher(section: Section, point: Point) -> ChainStep | None:
     """The step of the point's own teacher; of a model that had none the best teacher in the section."""
     run = point.first
     if not run.teacher:
@@ -182,9 +219,9 @@ def _teacher(section: Section, point: Point) -> Step | None:
     return next((step for chain in own if (step := chain.step("teacher"))), None)
 
 
-def _on_same_knowledge(section: Section, point: Point, teacher: Step) -> tuple[float, float] | None:
+def _on_same_knowledge(section: Section, point: Point, teacher: ChainStep) -> tuple[float, float] | None:
     """The file's Recall and the teacher's: on test, or on validation where the file knows more on test."""
-    if not asked_with_more(point.first):
+    if not point.first.knows_more:
         return None if teacher.test is None else (point.recall.mean, teacher.test)
     run = point.first
     own = (c for c in chains(section) if (c.student, c.teacher) == (run.student, run.teacher))
@@ -207,7 +244,7 @@ def _costs(section: Section, point: Point) -> str:
 
 
 def _against_fp32(section: Section, point: Point) -> str:
-    fp32 = sibling(section, point)
+    fp32 = section.fp32_of(point)
     if fp32 is None or fp32 is point or not fp32.recall.mean:
         return ""
     kept, size = point.recall.mean / fp32.recall.mean, point.file_bytes.mean / fp32.file_bytes.mean
@@ -233,26 +270,4 @@ def _against_undistilled(section: Section, point: Point) -> str:
     best = max(plain, key=lambda p: p.recall.mean)
     gain = point.recall.mean - best.recall.mean
     verb = "adds" if gain >= 0 else "costs"
-    return f"Distillation {verb} {recall(abs(gain))} against {best.label}, which had no teacher."
-
-
-def int8_lines(section: Section) -> tuple[str, ...]:
-    """fp32 against each other recipe of the same student, and what follows."""
-    lines = []
-    for placed in section.placed:
-        point = placed.point
-        fp32 = sibling(section, point)
-        if point.first.recipe != "fp32" and fp32 is not None:
-            lines.append(quantised_line(point, fp32))
-    return tuple(sorted(lines))
-
-
-def sibling(section: Section, point: Point) -> Point | None:
-    """The fp32 point of the same student, teacher, format, runtime and basis."""
-
-    def identity(p: Point) -> Sequence[str]:
-        run = p.first
-        return run.student, run.teacher, run.format, run.runtime, run.basis
-
-    same = [p.point for p in section.placed if identity(p.point) == identity(point)]
-    return next((p for p in same if p.first.recipe == "fp32"), None)
+    return f"Distillation {verb} {format_recall(abs(gain))} against {best.label}, which had no teacher."

@@ -13,7 +13,7 @@ from recpress_edge.artifacts.contract import Contract
 from recpress_edge.artifacts.formats import FORMATS, model_file, writer_of
 from recpress_edge.artifacts.quantize import quantize, stored_floats
 from recpress_edge.artifacts.recipes import RECIPES
-from recpress_edge.core.metrics import topk_unseen
+from recpress_edge.core.topk import topk_unseen
 from recpress_edge.device.runtime import open_runtime
 from recpress_edge.testing.tables import parity_tables, random_tables
 from recpress_export.graph import Graph, describe, describe_int8
@@ -140,7 +140,7 @@ class WriterContract:
         assert not scores.any()
 
     def test_rankings_equal_the_second_definition(self, case: WriterCase, tmp_path: Path) -> None:
-        """Against core.metrics.topk_unseen on integer products, scaled or not, or float64 products."""
+        """Against core.topk.topk_unseen on integer products, scaled or not, or float64 products."""
         user_emb, item_emb = random_tables(25, 400, 7)
         seen = np.random.default_rng(1).random((25, 400)) < 0.1
         expected = topk_unseen(_scores(case.recipe, user_emb, item_emb), seen, 50)

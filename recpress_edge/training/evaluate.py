@@ -10,8 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recpress_edge.core.errors import DataError
-from recpress_edge.core.metrics import RECALL_DEFINITION, reported_cutoffs, without_certain
-from recpress_edge.core.popularity import THIRDS, popularity_groups
+from recpress_edge.core.metrics import (
+    RECALL_DEFINITION,
+    THIRDS,
+    popularity_groups,
+    reported_cutoffs,
+    without_certain,
+)
 from recpress_edge.data.holdout import (
     Split,
     candidates,

@@ -13,9 +13,9 @@ from recpress_edge.core.metrics import (
     reported_cutoffs,
     stated_cutoff,
     telling_cutoff,
-    topk_unseen,
     without_certain,
 )
+from recpress_edge.core.topk import topk_unseen
 
 
 @pytest.mark.parametrize(

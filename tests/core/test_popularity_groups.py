@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from recpress_edge.core.popularity import popularity_groups
+from recpress_edge.core.metrics import popularity_groups
 
 
 @pytest.mark.parametrize(

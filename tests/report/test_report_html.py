@@ -17,9 +17,9 @@ from records import make_record, study
 
 from recpress_edge.records.budget import Budget
 from recpress_edge.report.front import sections
-from recpress_edge.report.html import embed, render
+from recpress_edge.report.html import Imprint, embed, render
 from recpress_edge.report.runs import Unreadable, to_run
-from recpress_edge.report.verdict import RULE
+from recpress_edge.report.verdict import RULE, Report, verdict
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>'\""
 
@@ -30,9 +30,14 @@ def runs_of(records):
 
 def page_of(records, unreadable=()):
     found = sections(runs_of(records), Budget())
-    return render(
-        found, unreadable, Budget(), created="today", version="0", command="recpress-edge report runs"
+    report = Report(
+        budget=Budget(),
+        sections=found,
+        choices=tuple(verdict(section, Budget()) for section in found),
+        survivals=(),
+        unreadable=tuple(unreadable),
     )
+    return render(report, Imprint("today", "0", "recpress-edge report runs"))
 
 
 class Tags(HTMLParser):
@@ -130,6 +135,10 @@ def test_a_section_without_a_valid_run_says_so():
     page = page_of([make_record(reasons=("throttled",))])
     assert "Nothing to ship: no run is valid." in page
     assert "<svg " not in page
+    rows = re.sub(r"\s+", " ", re.search(r'<table class="variants">.*?</table>', page, re.S)[0])
+    assert "<td>.2751</td> <td>.0825</td> <td>317.3 KiB</td> <td>–</td><td>–</td> <td>2.3 MiB</td>" in rows
+    assert "invalid: throttled" in rows
+    assert "61.0 µs" not in page.partition('id="records"')[0]
 
 
 def test_recall_of_popular_and_rare_items_is_shown_by_variant_over_its_seeds():

@@ -10,10 +10,10 @@ from records import judged, judged_at, make_record, write_runs
 from recpress_edge.cli import main
 from recpress_edge.records.budget import Budget
 from recpress_edge.report.chain import chains, teacher_of
+from recpress_edge.report.claims import quantised_lines, runtime_lines
 from recpress_edge.report.front import UNJUDGED, sections
 from recpress_edge.report.runs import to_run
-from recpress_edge.report.runtimes import runtime_lines
-from recpress_edge.report.verdict import int8_lines, verdict
+from recpress_edge.report.verdict import verdict
 
 NO_LIMIT = Budget()
 
@@ -202,7 +202,7 @@ def test_int8_is_held_against_fp32_of_the_same_runtime():
         make_record(p95_ns=35_000),
         make_record(recipe="fp32", file_bytes=1_200_000, p95_ns=90_000, **{**LITERT, "name": "f"}),
     ]
-    assert int8_lines(placed(records)[0]) == ()
+    assert quantised_lines(placed(records)[0]) == ()
 
 
 @pytest.mark.parametrize(
@@ -242,6 +242,15 @@ def test_where_no_run_is_valid_recall_and_bytes_still_tell():
         "is the choice, it keeps 88.1 % of its teacher's Recall@50 (.2751 of .3123, bpr_dim200, which needs "
         "75× the bytes), in 317.3 KiB. Measure its latency again on a quiet machine."
     )
+
+
+def test_runs_that_are_all_invalid_have_a_table_with_their_reasons_and_no_times(tmp_path, capsys):
+    runs = write_runs(tmp_path / "runs", [make_record(reasons=("throttled",))])
+    assert main(["report", str(runs), "-o", str(tmp_path / "r.html")]) == 0
+    out = capsys.readouterr().out
+    assert "variant          Recall@50  NDCG@50       file   memory\n" in out
+    assert "soft_dim10-int8      .2751    .0825  317.3 KiB  2.3 MiB\n    invalid: throttled\n" in out
+    assert "picture" not in out  # none was drawn
 
 
 def test_pick_of_invalid_runs_says_so_by_its_exit_code(tmp_path, capsys):
@@ -335,3 +344,10 @@ def test_runtimes_are_compared_by_p50_where_one_has_no_p95():
 def test_with_every_p95_nothing_is_compared_by_p50():
     (section,) = placed([make_record(), make_record("htd_dim10")])
     assert [axis.title for axis in section.axes][1] == "p95 latency of a query"
+
+
+def test_invalid_runs_without_a_p95_still_tell_recall_and_bytes():
+    record = without_p95()
+    record |= {"valid": False, "invalid_reasons": ["loaded"]}
+    (section,) = placed([record])
+    assert "by these soft_dim10-int8 is the choice" in verdict(section, NO_LIMIT).sentence

@@ -14,14 +14,13 @@ from matplotlib.text import Text
 from records import make_record, study
 
 from recpress_edge.records.budget import Budget
-from recpress_edge.report import plots
-from recpress_edge.report.devices import Lanes, Mark
-from recpress_edge.report.devices_plot import lanes_inches
-from recpress_edge.report.drawing import drawing, freeze, theme_css
+from recpress_edge.report import pareto_plot
+from recpress_edge.report.devices import DeviceComparison, Mark
+from recpress_edge.report.devices_plot import devices_inches
+from recpress_edge.report.drawing import drawing, freeze, limits, linear_ticks, log_ticks, theme_css
 from recpress_edge.report.front import sections
 from recpress_edge.report.labels import Label, place_labels
 from recpress_edge.report.runs import to_run
-from recpress_edge.report.ticks import limits, linear_ticks, log_ticks
 from recpress_edge.report.verdict import choose
 
 
@@ -33,14 +32,14 @@ def one_section(records):
 def test_three_panels_and_the_same_bytes_twice():
     section = one_section(study())
     winner = choose(section, Budget())
-    first = plots.panels(section, winner, "s0")
+    first = pareto_plot.panels(section, winner, "s0")
     assert [p.title.split(" against ")[1] for p in first] == [
         "model file",
         "p95 latency of a query",
         "peak memory above the idle runtime",
     ]
     assert all(p.svg.startswith("<svg ") and "soft_dim20-int8" in p.description for p in first)
-    assert plots.panels(section, winner, "s0") == first
+    assert pareto_plot.panels(section, winner, "s0") == first
 
 
 @pytest.mark.parametrize(
@@ -59,20 +58,20 @@ def test_three_panels_and_the_same_bytes_twice():
 )
 def test_awkward_sections_are_drawn(records):
     section = one_section(records)
-    assert len(plots.panels(section, section.placed[0], "s")) == 3
+    assert len(pareto_plot.panels(section, section.placed[0], "s")) == 3
 
 
 def test_png_has_a_row_for_each_section():
     section = one_section(study()[:4])
-    one = imread(io.BytesIO(plots.png([(section, None, "a")])))
-    two = imread(io.BytesIO(plots.png([(section, None, "a"), (section, None, "b")])))
+    one = imread(io.BytesIO(pareto_plot.png([(section, None)])))
+    two = imread(io.BytesIO(pareto_plot.png([(section, None), (section, None)])))
     assert two.shape[0] == 2 * one.shape[0]
     assert one.std() > 0.05  # something is on it
 
 
 def test_panels_of_a_row_share_one_recall_axis():
     """Its name beside the numbers of the second and third panel would crowd them."""
-    row = plots.overview([(one_section(study()), None, "a")]).get_axes()
+    row = pareto_plot.overview([(one_section(study()), None)]).get_axes()
     assert [axes.get_ylabel() for axes in row] == ["Recall@50", "", ""]
     assert len({axes.get_ylim() for axes in row}) == 1
     assert [any(label.get_visible() for label in axes.get_yticklabels()) for axes in row] == [
@@ -88,7 +87,7 @@ def test_the_line_of_the_teacher_is_kept_free_of_names_from_edge_to_edge():
     axes.set_xlim(1, 1024)
     axes.plot([2, 4], [0.1, 0.2])  # a line of data, which names are kept off elsewhere
     axes.axhline(0.3)
-    spots = plots.along_levels(axes)
+    spots = pareto_plot.along_levels(axes)
     assert {y for _, y in spots} == {0.3}
     assert [round(x) for x in (min(spots)[0], max(spots)[0])] == [1, 1024]
     assert sum(x < 32 for x, _ in spots) == len(spots) / 2  # evenly, as they are drawn
@@ -98,12 +97,12 @@ def test_png_has_what_all_devices_show_below():
     section = one_section(study()[:4])
     mark = Mark("Cortex-A53", "a", "emulated", 4e5, 4e5)
     board = Mark("Raspberry Pi 4B", "a", "estimated", 2e5, 4e5)
-    found = Lanes("over all devices", (board,), (mark,), (), ("estimated ±40 %, unvalidated",))
-    alone = imread(io.BytesIO(plots.png([(section, None, "a")])))
-    both = imread(io.BytesIO(plots.png([(section, None, "a")], [found])))
+    found = DeviceComparison("over all devices", (board,), (mark,), (), ("estimated ±40 %, unvalidated",))
+    alone = imread(io.BytesIO(pareto_plot.png([(section, None)])))
+    both = imread(io.BytesIO(pareto_plot.png([(section, None)], [found])))
     assert both.shape[1] == alone.shape[1]
     below = both[alone.shape[0] :]
-    assert below.shape[0] == pytest.approx(150 * (lanes_inches(found) + 0.5), abs=1)
+    assert below.shape[0] == pytest.approx(150 * (devices_inches(found) + 0.5), abs=1)
     assert below.std() > 0.02
 
 
@@ -145,9 +144,9 @@ def test_names_side_by_side_do_not_touch():
     )
     with drawing("p95", 4.6, 4.0) as figure:
         axes = figure.subplots()
-        plots._draw(axes, section, 1, section.placed[0])
+        pareto_plot._draw(axes, section, 1, section.placed[0])
         freeze(figure)
-        plots._name_points(axes, section, 1, section.placed[0])
+        pareto_plot._name_points(axes, section, 1, section.placed[0])
         figure.canvas.draw()
         boxes = [Text.get_window_extent(text) for text in axes.texts]
     assert len(boxes) == 7  # the teacher's too
@@ -161,7 +160,7 @@ def test_names_side_by_side_do_not_touch():
 def test_every_colour_of_a_figure_has_one_for_a_dark_page():
     records = [*study(), make_record("unkd_dim10"), make_record("htd_dim8", basis="emulated")]
     section = one_section(records)
-    for panel in plots.panels(section, section.placed[0], "s"):
+    for panel in pareto_plot.panels(section, section.placed[0], "s"):
         bare = re.sub(r"var\(--fig-[0-9a-f]{6}, #[0-9a-f]{6}\)", "", panel.svg)
         assert re.findall(r"(?:fill|stroke|stop-color): *#[0-9a-f]{6}", bare) == []
         assert "fill: none" in panel.svg  # nothing white lies under it

@@ -10,13 +10,14 @@ import pytest
 from records import make_record, study, unmeasured, write_runs
 
 from recpress_edge.core.errors import ArtifactError, ConfigError
+from recpress_edge.core.stats import percentile_interval
+from recpress_edge.core.units import format_change, format_recall
 from recpress_edge.records.budget import Budget
 from recpress_edge.report.chain import chains
-from recpress_edge.report.figures import recall, signed
+from recpress_edge.report.claims import quantised_lines
 from recpress_edge.report.front import sections
 from recpress_edge.report.runs import read_files, read_runs, to_run
-from recpress_edge.report.spans import percentile_interval
-from recpress_edge.report.verdict import choose, int8_lines, nearest_misses, verdict
+from recpress_edge.report.verdict import choose, nearest_misses, verdict
 
 NO_LIMIT = Budget()
 
@@ -277,7 +278,7 @@ def test_int8_verdict_claims_what_its_column_shows(p95_ns, model_bytes, recall_a
             make_record(recall=recall_at_50, file_bytes=270_000, p95_ns=p95_ns, model_bytes=model_bytes),
         ]
     )
-    assert int8_lines(section) == (f"soft_dim10-int8: 3.7× smaller than fp32, {advice}",)
+    assert quantised_lines(section) == (f"soft_dim10-int8: 3.7× smaller than fp32, {advice}",)
 
 
 def test_a_difference_within_the_intervals_is_no_claim():
@@ -288,7 +289,7 @@ def test_a_difference_within_the_intervals_is_no_claim():
             make_record(file_bytes=270_000, p95_ns=96_000),
         ]
     )
-    (line,) = int8_lines(section)
+    (line,) = quantised_lines(section)
     assert "0.96× its latency" in line
     assert line.endswith(
         "nothing measured speaks for it; it is no smaller, it is no faster and it holds no less memory."
@@ -334,8 +335,8 @@ def test_a_hostile_chain_does_not_break_the_report():
 
 
 def test_numbers_as_text():
-    assert [recall(v) for v in (0.27514, 0.0, 1.0)] == [".2751", ".0000", "1.0000"]
-    assert [signed(v) for v in (-0.0002, 0.001, 0.00001)] == ["−.0002", "+.0010", "±0"]
+    assert [format_recall(v) for v in (0.27514, 0.0, 1.0)] == [".2751", ".0000", "1.0000"]
+    assert [format_change(v) for v in (-0.0002, 0.001, 0.00001)] == ["−.0002", "+.0010", "±0"]
 
 
 def test_a_name_that_is_a_byte_longer_is_no_bigger_file():

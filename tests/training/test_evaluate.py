@@ -6,7 +6,8 @@ import torch
 from small_data import dataset, two_tastes
 
 from recpress_edge.core.errors import DataError
-from recpress_edge.core.metrics import CUTOFFS, ndcg_by_user, recall_by_user, topk_unseen
+from recpress_edge.core.metrics import CUTOFFS, ndcg_by_user, recall_by_user
+from recpress_edge.core.topk import topk_unseen
 from recpress_edge.data.holdout import candidates, dataset_cutoff, holdout, masked_items, masking_rule
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.models.ranking import product_rows

@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from recpress_edge.core.units import format_ns
 from recpress_edge.report.drawing import Panel, drawing, to_panel
 from recpress_edge.report.front import Section
-from recpress_edge.report.runs import Run
+from recpress_edge.report.runs import BenchRun
 
 _LATENCY: Final = "#0072b2"
 _HEAT: Final = "#d55e00"
@@ -22,7 +22,7 @@ def over_time(section: Section, name: str) -> tuple[Panel, ...]:
     return tuple(_panel(run, f"{name}-sustained{number}") for number, run in enumerate(runs))
 
 
-def _panel(run: Run, salt: str) -> Panel:
+def _panel(run: BenchRun, salt: str) -> Panel:
     found = run.record["sustained"]
     minutes = [at_s / 60 for at_s in found["at_s"]]
     extra = [

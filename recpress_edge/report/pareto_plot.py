@@ -14,16 +14,14 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from recpress_edge.core.units import format_bytes
-from recpress_edge.report.axes import WORK_KEYS, Axis
-from recpress_edge.report.chain import Step, teacher_of
-from recpress_edge.report.devices import Lanes
-from recpress_edge.report.devices_plot import draw_lanes, lanes_inches
-from recpress_edge.report.drawing import INK, STYLE, Panel, drawing, freeze, to_panel
-from recpress_edge.report.figures import recall
-from recpress_edge.report.front import Placed, Section
+from recpress_edge.core.units import format_bytes, format_recall
+from recpress_edge.report.chain import ChainStep, teacher_of
+from recpress_edge.report.devices import DeviceComparison
+from recpress_edge.report.devices_plot import devices_inches, draw_devices
+from recpress_edge.report.drawing import INK, STYLE, Panel, drawing, freeze, scale_costs, to_panel
+from recpress_edge.report.front import PlacedPoint, Section
 from recpress_edge.report.labels import Label, place_labels
-from recpress_edge.report.ticks import scale_costs
+from recpress_edge.report.points import WORK_KEYS, Axis
 from recpress_edge.report.verdict import candidates
 
 # Okabe and Ito's palette: told apart by people with any form of colour blindness. Markers say it again.
@@ -40,7 +38,7 @@ _ROW_INCHES: Final = 5.2
 _FRONT: Final = "front"
 
 
-def panels(section: Section, winner: Placed | None, name: str) -> tuple[Panel, ...]:
+def panels(section: Section, winner: PlacedPoint | None, name: str) -> tuple[Panel, ...]:
     """One SVG per cost axis. name: makes the ids inside the SVGs unique on the page."""
     made = []
     for index, axis in enumerate(section.axes):
@@ -62,32 +60,36 @@ def panels(section: Section, winner: Placed | None, name: str) -> tuple[Panel, .
     return tuple(made)
 
 
-def png(sections: Sequence[tuple[Section, Placed | None, str]], devices: Sequence[Lanes] = ()) -> bytes:
-    """All panels in one image: a row per section, given with its winner and its title; then all devices."""
+def png(
+    sections: Sequence[tuple[Section, PlacedPoint | None]], devices: Sequence[DeviceComparison] = ()
+) -> bytes:
+    """All panels in one image: a row per section, given with its winner; then all devices."""
     with mpl.rc_context(STYLE):
         buffer = io.BytesIO()
         overview(sections, devices).savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
 
-def overview(sections: Sequence[tuple[Section, Placed | None, str]], devices: Sequence[Lanes] = ()) -> Figure:
+def overview(
+    sections: Sequence[tuple[Section, PlacedPoint | None]], devices: Sequence[DeviceComparison] = ()
+) -> Figure:
     """The drawn figure of :func:`png`. The panels of a row share their Recall axis, named once."""
-    heights = [*(_ROW_INCHES for _ in sections), *(lanes_inches(found) + 0.5 for found in devices)]
+    heights = [*(_ROW_INCHES for _ in sections), *(devices_inches(found) + 0.5 for found in devices)]
     figure = Figure(figsize=(15, sum(heights)), dpi=150, layout=ConstrainedLayoutEngine(wspace=0.04))
     FigureCanvasAgg(figure)
     parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
     for part, found in zip(parts[len(sections) :], devices, strict=True):
         part.suptitle(found.title, fontsize=11, color=INK)
-        draw_lanes(part, found)
+        draw_devices(part, found)
     rows = [part.subplots(1, _PANELS, sharey=True) for part in parts[: len(sections)]]
-    for part, row, (section, winner, title) in zip(parts, rows, sections, strict=False):
-        part.suptitle(title, fontsize=11, color=INK)
+    for part, row, (section, winner) in zip(parts, rows, sections, strict=False):
+        part.suptitle(section.title, fontsize=11, color=INK)
         part.legend(handles=_legend(section, winner), loc="outside lower center", ncols=8, frameon=False)
         for index, axes in enumerate(row):
             _draw(axes, section, index, winner)
             axes.label_outer()
     freeze(figure)
-    for row, (section, winner, _) in zip(rows, sections, strict=True):
+    for row, (section, winner) in zip(rows, sections, strict=True):
         for index, axes in enumerate(row):
             _name_points(axes, section, index, winner)
     return figure
@@ -102,7 +104,7 @@ def _methods(section: Section) -> list[str]:
     return sorted({placed.point.first.method for placed in section.placed})
 
 
-def _draw(axes: Axes, section: Section, index: int, winner: Placed | None) -> None:
+def _draw(axes: Axes, section: Section, index: int, winner: PlacedPoint | None) -> None:
     axis, methods = section.axes[index], _methods(section)
     spans = [placed.point.span(axis.key) for placed in section.placed]
     shown = [value for span in spans for value in (span.mean, *((span.low, span.high) if index == 1 else ()))]
@@ -128,7 +130,7 @@ def _draw(axes: Axes, section: Section, index: int, winner: Placed | None) -> No
 
 def _families(axes: Axes, section: Section, axis: Axis, methods: Sequence[str]) -> None:
     """Join the dims of one method and recipe."""
-    families: dict[tuple[str, ...], list[Placed]] = defaultdict(list)
+    families: dict[tuple[str, ...], list[PlacedPoint]] = defaultdict(list)
     for placed in section.placed:
         run = placed.point.first
         families[(run.method, run.teacher, run.recipe, run.format, run.profile, run.basis)].append(placed)
@@ -145,7 +147,7 @@ def _families(axes: Axes, section: Section, axis: Axis, methods: Sequence[str]) 
         )
 
 
-def _mark(axes: Axes, placed: Placed, axis: Axis, look: tuple[str, str], *, chosen: bool) -> None:
+def _mark(axes: Axes, placed: PlacedPoint, axis: Axis, look: tuple[str, str], *, chosen: bool) -> None:
     point, (colour, marker) = placed.point, look
     cost, basis = point.span(axis.key), point.first.basis
     x, y = cost.mean, point.recall.mean
@@ -178,14 +180,14 @@ def _mark(axes: Axes, placed: Placed, axis: Axis, look: tuple[str, str], *, chos
         axes.plot([x], [y], marker="o", ms=15, mec=INK, mfc="none", mew=1.3, ls="none", zorder=5)
 
 
-def _teacher_line(axes: Axes, teacher: Step) -> None:
+def _teacher_line(axes: Axes, teacher: ChainStep) -> None:
     assert teacher.test is not None
     size = f" · {format_bytes(teacher.n_bytes)}" if teacher.n_bytes else ""
     axes.axhline(teacher.test, color="#777777", lw=0.9, ls=(0, (5, 3)), zorder=1)
     low, high = axes.get_ylim()
     axes.set_ylim(min(low, teacher.test), max(high, teacher.test + 0.07 * (high - low)))
     axes.annotate(
-        f"teacher {teacher.name}: {recall(teacher.test)}{size}",
+        f"teacher {teacher.name}: {format_recall(teacher.test)}{size}",
         (0, teacher.test),
         xycoords=("axes fraction", "data"),
         xytext=(4, 3),
@@ -209,7 +211,7 @@ def _front_line(axes: Axes, section: Section, index: int) -> None:
     axes.set_xlim(left, right)
 
 
-def _name_points(axes: Axes, section: Section, index: int, winner: Placed | None) -> None:
+def _name_points(axes: Axes, section: Section, index: int, winner: PlacedPoint | None) -> None:
     """Labels for all points, or for the front alone where all would not fit."""
     methods, axis = _methods(section), section.axes[index]
     crowded = len(section.placed) > _MAX_LABELS
@@ -252,7 +254,7 @@ def _along(xs: np.typing.NDArray[np.float64], ys: np.typing.NDArray[np.float64])
     ]
 
 
-def _legend(section: Section, winner: Placed | None) -> list[Line2D]:
+def _legend(section: Section, winner: PlacedPoint | None) -> list[Line2D]:
     methods, bases = _methods(section), {p.point.first.basis for p in section.placed}
     handles = [
         Line2D([], [], ls="none", marker=_look(m, methods)[1], color=_look(m, methods)[0], ms=6, label=m)

@@ -1,4 +1,4 @@
-"""Lanes apart: measured, emulated and estimated are never mixed, and a measurement replaces its estimate."""
+"""Devices side by side: what was measured, emulated and estimated is never mixed."""
 
 import json
 from pathlib import Path
@@ -9,12 +9,12 @@ from test_survival import make_survival
 
 from recpress_edge.cli import main
 from recpress_edge.records.budget import Budget
-from recpress_edge.report.devices import lanes
-from recpress_edge.report.devices_plot import lanes_panel
+from recpress_edge.report.devices import compare_devices
+from recpress_edge.report.devices_plot import devices_panel
 from recpress_edge.report.front import sections
-from recpress_edge.report.over_time import over_time
 from recpress_edge.report.robustness import read_survivals
 from recpress_edge.report.runs import read_files, read_runs, to_run
+from recpress_edge.report.time_plot import over_time
 
 PI4 = {"device": "raspberry-pi-4", "device_model": "Raspberry Pi 4 Model B Rev 1.5"}
 LABEL = "estimated ±40 %, unvalidated"
@@ -48,7 +48,7 @@ def placed(records):
 
 
 def test_time_and_instructions_are_apart():
-    (found,) = lanes(placed([make_record(), *study()]))
+    (found,) = compare_devices(placed([make_record(), *study()]))
     assert {mark.basis for mark in found.counts} == {"emulated"}
     assert {mark.basis for mark in found.times} == {"measured", "estimated"}
     assert {mark.device for mark in found.counts} == {"Cortex-A53", "Cortex-A76"}
@@ -58,17 +58,17 @@ def test_time_and_instructions_are_apart():
 
 
 def test_a_measured_board_has_no_estimate_any_more():
-    (found,) = lanes(placed([make_record(**PI4), *study()]))
+    (found,) = compare_devices(placed([make_record(**PI4), *study()]))
     assert {mark.device for mark in found.times} == {"Raspberry Pi 4 Model B Rev 1.5", "Raspberry Pi 5"}
 
 
 def test_an_invalid_measurement_replaces_nothing():
-    (found,) = lanes(placed([make_record(**PI4, reasons=("throttled",)), *study()]))
+    (found,) = compare_devices(placed([make_record(**PI4, reasons=("throttled",)), *study()]))
     assert {mark.device for mark in found.times} == {"Raspberry Pi 4B", "Raspberry Pi 5"}
 
 
 def test_the_verdict_is_per_core_type():
-    (found,) = lanes(placed(study()))
+    (found,) = compare_devices(placed(study()))
     (line,) = found.int8
     assert "soft_dim10-int8: 1.9× smaller" in line
     assert "1.05× the instructions on Cortex-A53 (emulated, no int8 dot product)" in line
@@ -88,21 +88,21 @@ def test_the_verdict_is_per_core_type():
 )
 def test_what_follows(int8, says):
     records = [emulated("Cortex-A53", "fp32", 600_000), emulated("Cortex-A53", "int8-dim", int8)]
-    (found,) = lanes(placed(records))
+    (found,) = compare_devices(placed(records))
     assert found.int8[0].endswith(says)
 
 
 def test_one_measured_device_alone_needs_no_lanes():
-    assert lanes(placed([make_record()])) == ()
+    assert compare_devices(placed([make_record()])) == ()
 
 
 def test_the_figure_tells_filled_from_hollow_from_bars():
-    (found,) = lanes(placed([make_record(), *study()]))
-    panel = lanes_panel(found, "lanes")
+    (found,) = compare_devices(placed([make_record(), *study()]))
+    panel = devices_panel(found, "lanes")
     assert "soft_dim10-int8 on Raspberry Pi 5: 110.0 µs to 153.0 µs, estimated" in panel.description
     assert "soft_dim10-int8 on Cortex-A76: 490.0 k instr, emulated" in panel.description
     assert panel.svg.startswith("<svg")
-    assert lanes_panel(found, "lanes") == panel  # the same records give the same bytes
+    assert devices_panel(found, "lanes") == panel  # the same records give the same bytes
 
 
 def test_counted_sections_never_say_time(tmp_path, capsys):

@@ -39,7 +39,7 @@ from recpress_edge.core.units import format_bytes, format_ns
 from recpress_edge.device.runtime import Runtime, open_runtime
 from recpress_edge.device.verify import check_answers
 from recpress_edge.records.bench import write_record
-from recpress_edge.training.cache import is_folder
+from recpress_edge.training.plan import is_folder
 from recpress_edge.training.store import load_model
 from recpress_export.parity import Lists, rank
 from recpress_export.student import bundle_stem

@@ -23,7 +23,8 @@ from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import load_dataset
 from recpress_edge.distill.students import parse_name
 from recpress_edge.studies.study import spread
-from recpress_edge.training.cache import TrainOptions, ensure_model
+from recpress_edge.training.ensure import ensure_model
+from recpress_edge.training.plan import ModelRequest, TrainOptions
 from recpress_edge.training.store import TrainedModel
 
 SCHEMA: Final = "recpress.ensemble/1"
@@ -47,7 +48,9 @@ def facts(model: TrainedModel) -> dict[str, Any]:
 def student(name: str, seed: int, teacher: TrainedModel, data: Dataset, work: Path) -> dict[str, Any]:
     """A student of the ensemble as float32 and as int8."""
     options = TrainOptions(teacher=str(teacher.folder))
-    model = ensure_model(name, "student", data, seed, work, options, lambda event: None)
+    model = ensure_model(
+        ModelRequest(name=name, role="student", seed=seed, options=options), data, work, lambda event: None
+    )
     assert model.tables is not None
     recipe, dim = recipe_named(RECIPE), parse_name(name).dim
     row_bytes = data.n_items * recipe.item_row_bytes(dim) + data.n_users * recipe.user_row_bytes(dim)
@@ -72,7 +75,12 @@ def main() -> None:
     args = parser.parse_args()
     data = load_dataset("citeulike", args.work)
     options = TrainOptions(members=tuple(args.member))
-    ensemble = ensure_model(ENSEMBLE, "teacher", data, 0, args.work, options, lambda event: None)
+    ensemble = ensure_model(
+        ModelRequest(name=ENSEMBLE, role="teacher", seed=0, options=options),
+        data,
+        args.work,
+        lambda event: None,
+    )
     students = [
         student(name, seed, ensemble, data, args.work)
         for name in args.students.split(",")

@@ -32,8 +32,9 @@ from recpress_edge.data.resolve import load_dataset
 from recpress_edge.distill.config import FoldInConfig
 from recpress_edge.distill.fold_in import FoldIn, learn_fold_in
 from recpress_edge.records.bench import write_record
-from recpress_edge.training.cache import TrainOptions, ensure_model
+from recpress_edge.training.ensure import ensure_model
 from recpress_edge.training.evaluate import evaluate
+from recpress_edge.training.plan import ModelRequest, TrainOptions
 from recpress_edge.training.store import TrainedModel
 
 F32 = NDArray[np.float32]
@@ -98,8 +99,12 @@ def measured(sources: dict[str, dict[str, F64]], against: str) -> dict[str, Any]
 def measure(student: str, data: Dataset, known: Dataset, new: Dataset, new_users: I64, work: Path) -> Any:
     """Everything about one student."""
     options = TrainOptions(threads=1)
-    whole = ensure_model(student, "student", data, SEED, work, options, lambda _: None)
-    part = ensure_model(student, "student", known, SEED, work, options, lambda _: None)
+    whole = ensure_model(
+        ModelRequest(name=student, role="student", seed=SEED, options=options), data, work, lambda _: None
+    )
+    part = ensure_model(
+        ModelRequest(name=student, role="student", seed=SEED, options=options), known, work, lambda _: None
+    )
     started = time.perf_counter()
     fold_in = learn_fold_in(whole.user_emb, whole.item_emb, data.train, SEED, FoldInConfig())
     seconds = time.perf_counter() - started

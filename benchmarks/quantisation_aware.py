@@ -9,6 +9,7 @@ stored tables, differences with paired bootstrap intervals over users. Nothing i
 """
 
 import argparse
+import dataclasses
 import itertools
 import os
 import shlex
@@ -37,10 +38,11 @@ from recpress_edge.distill.students import QUANTISED, create_method, parse_name,
 from recpress_edge.models.method import Factorised, Job, Method
 from recpress_edge.models.quantised import stored_tables
 from recpress_edge.models.teacher import Tables
-from recpress_edge.training.cache import TrainOptions, ensure_model, plan_model
 from recpress_edge.training.checkpoint import CheckpointStore
+from recpress_edge.training.ensure import ensure_model
 from recpress_edge.training.evaluate import evaluate
-from recpress_edge.training.loop import train
+from recpress_edge.training.loop import Validation, train
+from recpress_edge.training.plan import ModelRequest, TrainOptions, plan_model, want
 from recpress_edge.training.store import TrainedModel
 
 SCHEMA: Final = "recpress.quantisation-aware/1"
@@ -69,21 +71,24 @@ def by_user(recipe: str, tables: Tables, data: Dataset, split: Split) -> NDArray
 def fine_tuned(model: TrainedModel, teacher: TrainedModel | None, recipe: str, data: Dataset) -> Tables:
     """The control: the schedule of fine-tuning without its rounding, the epoch chosen as stored on valid."""
     name = parse_name(model.name).fine_tuned(recipe)
-    plan = plan_model(
-        name, "student", data, int(model.metadata["seed"]), Path(), TrainOptions(), teacher, model
-    )
+    seed = int(model.metadata["seed"])
+    start = want(ModelRequest(name=str(name), seed=seed), data)
+    wanted = dataclasses.replace(start, teacher=teacher)
+    plan = plan_model(wanted, {wanted.start: model} if wanted.start else {}, data, Path())
     targets = teacher.teacher if teacher else None
-    job = Job(data.train, name.dim, plan.seed, plan.training.epochs, targets, model.tables)
+    job = Job(data.train, name.dim, wanted.seed, wanted.training.epochs, targets, model.tables)
 
-    def on_valid(current: Method) -> dict[str, float | None]:
+    def on_valid(current: Method, epoch: int) -> dict[str, float | None]:
         assert isinstance(current, Factorised)
         return evaluate(*stored_tables(recipe, *current.tables()), data, "valid").means()
 
     with tempfile.TemporaryDirectory() as folder:
         store = CheckpointStore(Path(folder), plan.key)
-        method = create_method(name.method, job, plan.config)
+        method = create_method(name.method, job, wanted.config)
         assert isinstance(method, Method)
-        state = train(method, plan.training, on_valid, store, lambda progress: None, evaluate_start=True)
+        state = train(
+            method, wanted.training, Validation(on_valid, from_start=True), store, lambda report: None
+        )
     return Tables(state.best["user_emb"].numpy(), state.best["item_emb"].numpy())
 
 
@@ -91,9 +96,22 @@ def study(student: str, recipe: str, data: Dataset, args: argparse.Namespace) ->
     """One student and recipe: recall of the three arms on both splits, and their differences."""
     name, options = parse_name(student), TrainOptions(threads=1)
     usual = teacher_name(name, None)
-    teacher = ensure_model(usual, "teacher", data, 0, args.work, options, lambda e: None) if usual else None
-    model = ensure_model(student, "student", data, 0, args.work, options, lambda e: None)
-    aware = ensure_model(str(name.fine_tuned(recipe)), "student", data, 0, args.work, options, lambda e: None)
+    teacher = (
+        ensure_model(
+            ModelRequest(name=usual, role="teacher", seed=0, options=options), data, args.work, lambda e: None
+        )
+        if usual
+        else None
+    )
+    model = ensure_model(
+        ModelRequest(name=student, role="student", seed=0, options=options), data, args.work, lambda e: None
+    )
+    aware = ensure_model(
+        ModelRequest(name=str(name.fine_tuned(recipe)), role="student", seed=0, options=options),
+        data,
+        args.work,
+        lambda e: None,
+    )
     tables = (
         Tables(model.user_emb, model.item_emb),
         fine_tuned(model, teacher, recipe, data),

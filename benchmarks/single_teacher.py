@@ -21,7 +21,8 @@ from recpress_edge.core.files import write_json
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import load_dataset
 from recpress_edge.studies.topology import DATA, EPOCHS, METRIC, TEACHER
-from recpress_edge.training.cache import TrainOptions, ensure_model
+from recpress_edge.training.ensure import ensure_model
+from recpress_edge.training.plan import ModelRequest, TrainOptions
 from recpress_edge.training.store import TrainedModel
 
 SCHEMA: Final = "recpress.single-teacher/1"
@@ -59,7 +60,12 @@ def main() -> None:
 
     def made(name: str, role: Any, seed: int, teacher: str | None = None) -> TrainedModel:
         options = TrainOptions(training=TRAINING, teacher=teacher)
-        return ensure_model(name, role, data, seed, args.work, options, lambda event: None)
+        return ensure_model(
+            ModelRequest(name=name, role=role, seed=seed, options=options),
+            data,
+            args.work,
+            lambda event: None,
+        )
 
     teacher = made(TEACHER, "teacher", 0)
     outcomes = [facts(teacher, data)]

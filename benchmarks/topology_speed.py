@@ -34,8 +34,9 @@ from recpress_edge.distill.plain import full_topology_loss_plain, hierarchical_t
 from recpress_edge.models.method import Job
 from recpress_edge.models.teacher import Teacher
 from recpress_edge.records.bench import write_record
-from recpress_edge.training.cache import TrainOptions, ensure_model
+from recpress_edge.training.ensure import ensure_model
 from recpress_edge.training.loop import train_epoch
+from recpress_edge.training.plan import ModelRequest, TrainOptions
 
 SEED: Final = 0
 TEACHER: Final = "bpr_dim200"
@@ -156,7 +157,12 @@ def main() -> int:
 def trained_teacher(data: Dataset, args: argparse.Namespace) -> Teacher:
     """The usual teacher: the groups of HTD, hence its cost, depend on what it learned."""
     options = TrainOptions(threads=args.threads)
-    model = ensure_model(TEACHER, "teacher", data, SEED, args.work, options, lambda event: None)
+    model = ensure_model(
+        ModelRequest(name=TEACHER, role="teacher", seed=SEED, options=options),
+        data,
+        args.work,
+        lambda event: None,
+    )
     return model.teacher
 
 

@@ -51,7 +51,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def _distill(args: argparse.Namespace) -> int:
     from recpress_edge.data.resolve import load_dataset
     from recpress_edge.distill.students import parse_name
-    from recpress_edge.training.cache import asked_teacher, ensure_model, is_folder
+    from recpress_edge.training.ensure import ensure_model
+    from recpress_edge.training.plan import ModelRequest, asked_teacher, is_folder
 
     student = parse_name(args.student, "student")
     if args.quantise:
@@ -66,7 +67,12 @@ def _distill(args: argparse.Namespace) -> int:
         warn_of_ensemble(args, Path(args.teacher))
     with training_events(args) as tell:
         models = [
-            ensure_model(str(student), "student", data, seed, args.work, options, tell)
+            ensure_model(
+                ModelRequest(name=str(student), role="student", seed=seed, options=options),
+                data,
+                args.work,
+                tell,
+            )
             for seed in seeds_of(args)
         ]
     say_metrics(args, models)

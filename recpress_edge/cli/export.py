@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from recpress_edge.artifacts.recipes import Recipe
     from recpress_edge.data.interactions import Dataset
-    from recpress_edge.training.cache import TrainOptions
+    from recpress_edge.training.plan import TrainOptions
     from recpress_export.networks.student import Kind
     from recpress_export.package import Exported
 
@@ -161,7 +161,7 @@ class Request:
 def request_of(args: argparse.Namespace) -> Request:
     """Check everything that can be checked before anything is trained."""
     from recpress_edge.artifacts.formats import writer_of
-    from recpress_edge.training.cache import is_folder
+    from recpress_edge.training.plan import is_folder
     from recpress_export.networks.recipes import check_network, check_route, choose_recipe
     from recpress_export.package import check_target
     from recpress_export.profiles import check_profile, profile_name
@@ -212,7 +212,7 @@ _Asked = tuple[str, int, str, Path | None, "Kind | None"]
 
 def _named(args: argparse.Namespace) -> _Asked:
     from recpress_edge.distill.students import parse_name
-    from recpress_edge.training.cache import asked_teacher
+    from recpress_edge.training.plan import asked_teacher
 
     student = parse_name(args.student)
     asked_teacher(student, "student", args.teacher)
@@ -245,7 +245,8 @@ def export_student(request: Request, args: argparse.Namespace, found: set[Path] 
     ``found``: models that were said to be there already, and need not be said again.
     """
     from recpress_edge.data.resolve import load_dataset
-    from recpress_edge.training.cache import ensure_model
+    from recpress_edge.training.ensure import ensure_model
+    from recpress_edge.training.plan import ModelRequest
     from recpress_export.parity import load_gate
 
     data = load_dataset(request.data, args.work, lambda text: say(args, text))
@@ -255,7 +256,10 @@ def export_student(request: Request, args: argparse.Namespace, found: set[Path] 
         with training_events(args, found) as on_event:
             options = _options(request, args)
             folder = ensure_model(
-                request.student, "student", data, request.seed, args.work, options, on_event
+                ModelRequest(name=request.student, role="student", seed=request.seed, options=options),
+                data,
+                args.work,
+                on_event,
             ).folder
     write = (network_export if request.network else _table_export)(request, args, data, folder)
     with progress(args, "parity") as update:
@@ -279,20 +283,27 @@ def _table_export(
 
 
 def _options(request: Request, args: argparse.Namespace) -> "TrainOptions":
-    from recpress_edge.training.cache import TrainOptions
+    from recpress_edge.training.plan import TrainOptions
 
     return TrainOptions(teacher=request.teacher, device=args.device, threads=args.threads)
 
 
 def _say_plan(request: Request, args: argparse.Namespace) -> dict[str, Any]:
     from recpress_edge.data.resolve import load_dataset
-    from recpress_edge.training.cache import plan_steps
+    from recpress_edge.training.ensure import plan_steps
+    from recpress_edge.training.plan import ModelRequest
     from recpress_export.profiles import stored_text
 
     data = load_dataset(request.data, args.work, lambda text: say(args, text))
     steps = []
     if request.folder is None:
-        steps = plan_steps(request.student, "student", data, request.seed, args.work, _options(request, args))
+        steps = plan_steps(
+            ModelRequest(
+                name=request.student, role="student", seed=request.seed, options=_options(request, args)
+            ),
+            data,
+            args.work,
+        )
     for step in steps:
         say(args, f"{step.action:<9}  {step.name}  seed {step.seed}  {step.folder or ''}".rstrip())
     summary = stored_text(request.recipe.summary, request.profile)

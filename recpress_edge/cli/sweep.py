@@ -185,7 +185,7 @@ def _subjects(args: argparse.Namespace) -> tuple[list[Subject], list[str]]:
 def _subject(name: str, seed: int) -> Subject:
     """A name with a typing error ends the sweep before it starts."""
     from recpress_edge.distill.students import parse_name
-    from recpress_edge.training.cache import is_folder
+    from recpress_edge.training.plan import is_folder
 
     if is_folder(name):
         return Subject(name, 0)
@@ -197,8 +197,9 @@ def trained_students(data: "Dataset", work: Path) -> tuple[list[Subject], list[s
 
     A model without a teacher that another was distilled from counts as a teacher, not as a student.
     """
+    from recpress_edge.artifacts.model_folder import MODEL_FACTS as METADATA
     from recpress_edge.core.files import read_json
-    from recpress_edge.training.store import METADATA, is_complete
+    from recpress_edge.training.store import is_complete
 
     facts: dict[Path, dict[str, Any]] = {}
     left_out = []
@@ -229,10 +230,13 @@ def _natural(name: str) -> tuple[str, int]:
 
 def _usual_folder(name: str, seed: int, data: "Dataset", work: Path) -> Path | None:
     """Where the model of that name is with the usual settings; None where it would be trained."""
-    from recpress_edge.training.cache import TrainOptions, plan_steps
+    from recpress_edge.training.ensure import plan_steps
+    from recpress_edge.training.plan import ModelRequest, TrainOptions
 
     try:
-        step = plan_steps(name, "student", data, seed, work, TrainOptions())[-1]
+        step = plan_steps(
+            ModelRequest(name=name, role="student", seed=seed, options=TrainOptions()), data, work
+        )[-1]
     except RecPressError:
         return None
     return step.folder if step.action == "cached" else None
@@ -258,7 +262,7 @@ def _rows(
 def _network_of(subject: Subject) -> "Kind | None":
     """The network that a student is; None for two tables, and for a folder that cannot be read."""
     from recpress_edge.distill.students import parse_name
-    from recpress_edge.training.cache import is_folder
+    from recpress_edge.training.plan import is_folder
     from recpress_export.networks.student import network_kind
 
     if not is_folder(subject.student):
@@ -310,12 +314,17 @@ def _row(args: argparse.Namespace, subject: Subject, file_format: str, recipe: s
 def _training(request: "Request", args: argparse.Namespace) -> str | None:
     """Which models an export would train first, for a dry run."""
     from recpress_edge.data.resolve import load_dataset
-    from recpress_edge.training.cache import TrainOptions, plan_steps
+    from recpress_edge.training.ensure import plan_steps
+    from recpress_edge.training.plan import ModelRequest, TrainOptions
 
     if request.folder is not None:
         return None
     data = load_dataset(request.data, args.work, lambda text: say(args, text))
-    steps = plan_steps(request.student, "student", data, request.seed, args.work, TrainOptions())
+    steps = plan_steps(
+        ModelRequest(name=request.student, role="student", seed=request.seed, options=TrainOptions()),
+        data,
+        args.work,
+    )
     missing = [step.name for step in steps if step.action != "cached"]
     return f"trains {', '.join(missing)} first" if missing else None
 

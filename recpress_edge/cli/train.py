@@ -28,7 +28,8 @@ from recpress_edge.core.units import format_bytes, format_share
 
 if TYPE_CHECKING:
     from recpress_edge.distill.students import Role
-    from recpress_edge.training.cache import Event, OnEvent, TrainOptions
+    from recpress_edge.training.ensure import OnTrainingEvent, TrainingEvent
+    from recpress_edge.training.plan import TrainOptions
     from recpress_edge.training.store import TrainedModel
 
 
@@ -92,7 +93,7 @@ def seeds_of(args: argparse.Namespace) -> list[int]:
 def train_options(args: argparse.Namespace, teacher: str | None) -> "TrainOptions":
     """Flags and configuration file as one value; a flag wins over the file."""
     from recpress_edge.core.config import read_toml
-    from recpress_edge.training.cache import TrainOptions
+    from recpress_edge.training.plan import TrainOptions
 
     tables: dict[str, Any] = read_toml(args.config) if args.config else {}
     for key, value in tables.items():
@@ -110,7 +111,7 @@ def train_options(args: argparse.Namespace, teacher: str | None) -> "TrainOption
 
 
 @contextlib.contextmanager
-def training_events(args: argparse.Namespace, found: set[Path] | None = None) -> Iterator["OnEvent"]:
+def training_events(args: argparse.Namespace, found: set[Path] | None = None) -> Iterator["OnTrainingEvent"]:
     """Tell a person what :func:`ensure_model` finds and does, with a bar for each run.
 
     An interrupt closes the bar, names the command that goes on, and is passed on. ``found`` keeps what was
@@ -122,7 +123,7 @@ def training_events(args: argparse.Namespace, found: set[Path] | None = None) ->
     with contextlib.ExitStack() as bar:
         update: Progress | None = None
 
-        def tell(event: "Event") -> None:
+        def tell(event: "TrainingEvent") -> None:
             nonlocal update
             what = f"{event.name} seed {event.seed}"
             if event.kind in ("train", "resume"):
@@ -168,10 +169,10 @@ def training_events(args: argparse.Namespace, found: set[Path] | None = None) ->
 
 def warn_of_ensemble(args: argparse.Namespace, folder: Path) -> None:
     """Say so where an ensemble is worse than its best member."""
+    from recpress_edge.artifacts.model_folder import MODEL_FACTS as METADATA
     from recpress_edge.core.files import read_json
     from recpress_edge.core.metrics import stated_cutoff
     from recpress_edge.training.fusion import below_member, below_member_words
-    from recpress_edge.training.store import METADATA
 
     where = folder / METADATA
     known = read_json(where) if where.exists() else {}
@@ -185,12 +186,15 @@ def warn_of_ensemble(args: argparse.Namespace, folder: Path) -> None:
 def say_plan(args: argparse.Namespace, name: str, role: "Role", options: "TrainOptions") -> None:
     """What would be found or trained, in order."""
     from recpress_edge.data.resolve import load_dataset
-    from recpress_edge.training.cache import plan_steps
+    from recpress_edge.training.ensure import plan_steps
+    from recpress_edge.training.plan import ModelRequest
 
     data = load_dataset(args.data, args.work)
     lines: list[dict[str, Any]] = []
     for seed in seeds_of(args):
-        for step in plan_steps(name, role, data, seed, args.work, options):
+        for step in plan_steps(
+            ModelRequest(name=name, role=role, seed=seed, options=options), data, args.work
+        ):
             line: dict[str, Any] = {
                 "name": step.name,
                 "seed": step.seed,
@@ -286,7 +290,8 @@ def flags_again(args: argparse.Namespace) -> str:
 def _train(args: argparse.Namespace) -> int:
     from recpress_edge.data.resolve import load_dataset
     from recpress_edge.distill.students import parse_name
-    from recpress_edge.training.cache import ensure_model
+    from recpress_edge.training.ensure import ensure_model
+    from recpress_edge.training.plan import ModelRequest
     from recpress_edge.training.refit import check_refit, refit
 
     name = str(parse_name(args.teacher, "teacher"))
@@ -301,7 +306,10 @@ def _train(args: argparse.Namespace) -> int:
         check_refit(name, data)
     with training_events(args) as tell:
         models = [
-            ensure_model(name, "teacher", data, seed, args.work, options, tell) for seed in seeds_of(args)
+            ensure_model(
+                ModelRequest(name=name, role="teacher", seed=seed, options=options), data, args.work, tell
+            )
+            for seed in seeds_of(args)
         ]
         refitted = [refit(model, data, args.work, options, tell) for model in models if args.refit]
     say_metrics(args, models)

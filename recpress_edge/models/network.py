@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.method import Method
+from recpress_edge.models.ranking import ScoreRows
 
 
 class NetworkMethod(Method):
@@ -26,5 +27,6 @@ class NetworkMethod(Method):
         """The network's parameters by name, as the model is now."""
         return {name: value.detach() for name, value in self.network.named_parameters()}
 
-    def look_back(self, histories: Interactions) -> None:
-        """From now on scores answer for these histories; nothing for a model that knows its users."""
+    def rows_after(self, histories: Interactions) -> ScoreRows:
+        """How it scores users after these histories; a model that knows its users needs none."""
+        return self.scores

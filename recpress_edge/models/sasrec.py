@@ -16,6 +16,7 @@ from recpress_edge.models.adam import Adam
 from recpress_edge.models.method import Job
 from recpress_edge.models.network import NetworkMethod
 from recpress_edge.models.network_config import SASRecConfig
+from recpress_edge.models.ranking import ScoreRows
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
@@ -137,10 +138,7 @@ class SASRecMethod(NetworkMethod):
         self.config = config
         self.network = SASRec(job.train.n_items, job.dim, job.seed, config).to(job.device)
         self.optimizer = Adam(self.network, config.learning_rate, config.weight_decay)
-        self.look_back(job.train)
-
-    def look_back(self, histories: Interactions) -> None:
-        self._histories = (histories.indptr, histories.in_order().astype(np.int64))
+        self._after_train = self.rows_after(job.train)
 
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
         indptr = self.job.train.indptr
@@ -177,16 +175,23 @@ class SASRecMethod(NetworkMethod):
         return F.cross_entropy(states @ self.network.item_emb[:-1].T, wanted[wanted != NO_TARGET])
 
     def scores(self, users: I64) -> F32:
-        """Scores (B, I) after the histories last given to :meth:`look_back`."""
-        indptr, items = self._histories
+        """Scores (B, I) after the train items."""
+        return self._after_train(users)
+
+    def rows_after(self, histories: Interactions) -> ScoreRows:
+        indptr, items = histories.indptr, histories.in_order().astype(np.int64)
         n_items, length = self.job.train.n_items, self.config.history_length
-        counts = np.minimum(indptr[users + 1] - indptr[users], length - 1)
-        recent = _last_items(users, indptr, items, counts, int(counts.max(initial=0)), n_items)
-        tokens = torch.from_numpy(np.hstack([np.full((users.size, 1), n_items), recent]))
-        with torch.inference_mode():
-            states = self.network.hidden(tokens.to(self.job.device))
-            last = states[torch.arange(users.size), torch.from_numpy(counts)]  # (B, d)
-            rows: F32 = (last @ self.network.item_emb[:-1].T).cpu().numpy()
+
+        def rows(users: I64) -> F32:
+            counts = np.minimum(indptr[users + 1] - indptr[users], length - 1)
+            recent = _last_items(users, indptr, items, counts, int(counts.max(initial=0)), n_items)
+            tokens = torch.from_numpy(np.hstack([np.full((users.size, 1), n_items), recent]))
+            with torch.inference_mode():
+                states = self.network.hidden(tokens.to(self.job.device))
+                last = states[torch.arange(users.size), torch.from_numpy(counts)]  # (B, d)
+                scores: F32 = (last @ self.network.item_emb[:-1].T).cpu().numpy()
+            return scores
+
         return rows
 
     def architecture(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from recpress_edge.cli import EXTRA_OF, Parser, export, main
 from recpress_edge.core.errors import ConfigError, GateError, RecPressError, StorageError
 from recpress_edge.data.synthetic import synthetic
 from recpress_edge.models.teacher import Tables
-from recpress_edge.training.cache import Event
+from recpress_edge.training.ensure import TrainingEvent
 from recpress_edge.training.store import save_model
 
 BUNDLE_SCHEMA = Path(__file__).parents[2] / "schemas" / "bundle-1.schema.json"
@@ -32,15 +32,20 @@ def trained(data, monkeypatch):
     """Models are drawn, not trained; the list tells which were asked for."""
     asked = []
 
-    def ensure_model(name, role, given, seed, work, options, on_event):
-        asked.append((name, seed, options.teacher))
+    def ensure_model(request, given, work, on_event):
+        name, seed = request.name, request.seed
+        asked.append((name, seed, request.options.teacher))
         folder = work / "models" / f"{name}-s{seed}"
         if (folder / "model.json").exists():
-            on_event(Event(kind="cached", name=name, seed=seed, folder=folder))
+            on_event(TrainingEvent(kind="cached", name=name, seed=seed, folder=folder))
         else:
-            on_event(Event(kind="train", name="bpr_dim200", seed=0, folder=folder, teacher_of=name, epochs=1))
-            on_event(Event(kind="epoch", name="bpr_dim200", seed=0, folder=folder, epoch=1, epochs=1))
-            on_event(Event(kind="done", name="bpr_dim200", seed=0, folder=folder, seconds=3.0))
+            on_event(
+                TrainingEvent(
+                    kind="train", name="bpr_dim200", seed=0, folder=folder, teacher_of=name, epochs=1
+                )
+            )
+            on_event(TrainingEvent(kind="epoch", name="bpr_dim200", seed=0, folder=folder, epoch=1, epochs=1))
+            on_event(TrainingEvent(kind="done", name="bpr_dim200", seed=0, folder=folder, seconds=3.0))
         dim = int(name.partition("dim")[2])
         dataset = {"name": given.name, "digest": given.digest(), "protocol": given.protocol}
         teacher = {"name": "bpr_dim200", "metrics": {"valid": {}, "test": {}}}
@@ -48,7 +53,7 @@ def trained(data, monkeypatch):
         tables = random_tables(given.n_users, given.n_items, dim, seed)
         return save_model(folder, facts | {"dataset": dataset, "teacher": teacher}, Tables(*tables))
 
-    monkeypatch.setattr("recpress_edge.training.cache.ensure_model", ensure_model)
+    monkeypatch.setattr("recpress_edge.training.ensure.ensure_model", ensure_model)
     monkeypatch.setattr("recpress_edge.data.resolve.load_dataset", lambda name, work, say: data)
     return asked
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from dataclasses import replace
 
 import pytest
 from exports import random_tables
@@ -15,7 +16,7 @@ from recpress_edge.core.errors import ConfigError, MissingExtraError
 from recpress_edge.data.synthetic import synthetic
 from recpress_edge.distill.students import parse_name
 from recpress_edge.models.teacher import Tables
-from recpress_edge.training.cache import TrainOptions, plan_model
+from recpress_edge.training.plan import ModelRequest, plan_model, want
 from recpress_edge.training.store import save_model
 
 
@@ -26,7 +27,7 @@ def data():
 
 def add_model(work, data, name, folder=None, **facts):
     """A trained model where training with the usual settings would put it; its tables are drawn."""
-    plan = plan_model(parse_name(name), "student", data, 0, work, TrainOptions(), None)
+    plan = plan_model(replace(want(ModelRequest(name=name), data), teacher=None), {}, data, work)
     dim = parse_name(name).dim
     known = {
         "name": name,

@@ -13,7 +13,7 @@ from recpress_edge.models.network import NetworkMethod
 from recpress_edge.models.quantised import stored_tables
 from recpress_edge.models.ranking import ScoreRows, product_rows, top_unobserved
 from recpress_edge.models.teacher import Tables, Teacher, Trajectory
-from recpress_edge.training.stage import StagedRows
+from recpress_edge.training.evaluate import StagedRows
 
 BOARD = checkerboard(50)
 EPOCHS = 40

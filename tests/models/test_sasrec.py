@@ -38,10 +38,10 @@ def test_scores_follow_the_history_in_its_order(method):
     recent = torch.tensor([[n_items, *items[-5:].tolist()]])
     expected = method.network.hidden(recent)[0, -1] @ method.network.item_emb[:-1].T
     assert np.allclose(method.scores(user)[0], expected.detach().numpy(), atol=1e-5)
-    method.look_back(BOARD.train.union(BOARD.valid))
+    after = method.rows_after(BOARD.train.union(BOARD.valid))
     later = torch.tensor([[n_items, *items[-4:].tolist(), *BOARD.valid.of(4).tolist()]])
     expected = method.network.hidden(later)[0, -1] @ method.network.item_emb[:-1].T
-    assert np.allclose(method.scores(user)[0], expected.detach().numpy(), atol=1e-5)
+    assert np.allclose(after(user)[0], expected.detach().numpy(), atol=1e-5)
 
 
 def test_somebody_without_a_history_has_an_answer():

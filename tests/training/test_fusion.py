@@ -6,8 +6,9 @@ from small_data import two_tastes
 
 from recpress_edge.cli.train import warn_of_ensemble
 from recpress_edge.core.files import read_json, write_json
-from recpress_edge.training.cache import TrainOptions, ensure_model
+from recpress_edge.training.ensure import ensure_model
 from recpress_edge.training.fusion import below_member, below_member_words
+from recpress_edge.training.plan import ModelRequest, TrainOptions
 
 
 def _valid(recall, ndcg=0.1):
@@ -41,7 +42,10 @@ def test_where_every_recall_is_1_ndcg_tells():
 
 def test_model_json_and_the_terminal_say_it(tmp_path, capsys):
     model = ensure_model(
-        "ensemble:pop+ease", "teacher", two_tastes(), 0, tmp_path, TrainOptions(), lambda _: None
+        ModelRequest(name="ensemble:pop+ease", role="teacher", seed=0, options=TrainOptions()),
+        two_tastes(),
+        tmp_path,
+        lambda _: None,
     )
     assert model.metadata["below_member"]["member"] == "ease"  # popularity knows nobody's taste
     warn_of_ensemble(argparse.Namespace(json=False), model.folder)

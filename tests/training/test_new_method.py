@@ -13,8 +13,9 @@ from small_data import two_tastes
 
 from recpress_edge.cli import main
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.distill.students import METHODS, parse_name
-from recpress_edge.training.cache import BUILT_IN, TrainOptions, ensure_model, plan_model
+from recpress_edge.distill.students import METHODS
+from recpress_edge.training.ensure import ensure_model
+from recpress_edge.training.plan import BUILT_IN, ModelRequest, TrainOptions, plan_model, want
 from recpress_edge.training.settings import settings
 from recpress_edge.training.source import source_digest
 
@@ -93,7 +94,10 @@ def toy(tmp_path, monkeypatch):
 def _kinds(work: Path) -> list[str]:
     told = []
     ensure_model(
-        "toy_dim4", "student", two_tastes(), 0, work, TrainOptions(training={"epochs": 1}), told.append
+        ModelRequest(name="toy_dim4", role="student", seed=0, options=TrainOptions(training={"epochs": 1})),
+        two_tastes(),
+        work,
+        told.append,
     )
     return [event.kind for event in told if event.name == "toy_dim4" and event.kind != "epoch"]
 
@@ -111,10 +115,10 @@ def test_a_model_of_edited_code_is_not_found(toy, tmp_path):
 
 def test_what_a_released_methods_key_holds_is_its_revision_and_no_source(tmp_path, monkeypatch):
     assert set(METHODS) == BUILT_IN
-    name = parse_name("bpr_dim4")
-    before = plan_model(name, "student", two_tastes(), 0, tmp_path, TrainOptions(), None).key
-    monkeypatch.setattr("recpress_edge.training.cache.BUILT_IN", BUILT_IN - {"bpr"})
-    assert plan_model(name, "student", two_tastes(), 0, tmp_path, TrainOptions(), None).key != before
+    wanted = want(ModelRequest(name="bpr_dim4"), two_tastes())
+    before = plan_model(wanted, {}, two_tastes(), tmp_path).key
+    monkeypatch.setattr("recpress_edge.training.plan.BUILT_IN", BUILT_IN - {"bpr"})
+    assert plan_model(wanted, {}, two_tastes(), tmp_path).key != before
 
 
 def test_a_method_without_source_is_refused(toy):

@@ -8,15 +8,12 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from recpress_edge.artifacts.model_folder import MODEL_FACTS, MODEL_FILE, read_model
+from recpress_edge.artifacts.model_folder import MODEL_FACTS, MODEL_FILE, network_parameters, read_model
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import read_json
 
 F32 = NDArray[np.float32]
 Kind = Literal["neumf", "sasrec"]
-
-PREFIX: Final = "network/"
-"""Of the names of a network's parameters in model.safetensors, beside its rankings and embeddings."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,15 +111,15 @@ def read_network(folder: Path) -> NetworkStudent:
     kind = network_kind(folder)
     if kind is None:
         raise ArtifactError(f"{folder} holds no network: {MODEL_FACTS} states no architecture")
-    facts, stored, digest = read_model(folder)
-    arrays = {name.removeprefix(PREFIX): a for name, a in stored.items() if name.startswith(PREFIX)}
+    facts, stored = read_model(folder)
+    arrays = network_parameters(stored)
     _check_shapes(folder / MODEL_FILE, kind, arrays)
     heads = int(facts["architecture"].get("heads", 0))
     if kind == "sasrec" and (heads < 1 or arrays["item_emb"].shape[1] % heads):
         raise ArtifactError(
             f"{folder / MODEL_FACTS}: {heads} heads do not divide {arrays['item_emb'].shape[1]}"
         )
-    return NetworkStudent(kind, arrays, heads, facts["name"], facts["seed"], digest, facts)
+    return NetworkStudent(kind, arrays, heads, facts["name"], facts["seed"], facts["sha256"], facts)
 
 
 def n_layers(arrays: Mapping[str, F32]) -> int:

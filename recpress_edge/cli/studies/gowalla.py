@@ -12,7 +12,7 @@ from recpress_edge.core.files import check_free
 if TYPE_CHECKING:
     from recpress_edge.data.interactions import Dataset
     from recpress_edge.studies.gowalla import Outcome
-    from recpress_edge.training.cache import OnEvent
+    from recpress_edge.training.ensure import OnTrainingEvent
     from recpress_edge.training.store import TrainedModel
 
 
@@ -47,18 +47,31 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _make(args: argparse.Namespace, data: "Dataset", name: str, seed: int, tell: "OnEvent") -> "Outcome":
+def _make(
+    args: argparse.Namespace, data: "Dataset", name: str, seed: int, tell: "OnTrainingEvent"
+) -> "Outcome":
     """The model on train, whose epoch validation chooses, and again on both; a closed form on both only."""
     from recpress_edge.distill.students import parse_name
     from recpress_edge.studies.gowalla import STUDIES
-    from recpress_edge.training.cache import TrainOptions, ensure_model
+    from recpress_edge.training.ensure import ensure_model
+    from recpress_edge.training.plan import ModelRequest, TrainOptions
     from recpress_edge.training.refit import joined, refit
 
     study = STUDIES[name]
     options = TrainOptions(method=study.method, training=study.training)
     if parse_name(name, "teacher").entry.closed_form:
-        return _outcome(ensure_model(name, "teacher", joined(data), seed, args.work, options, tell), None)
-    chosen = ensure_model(name, "teacher", data, seed, args.work, options, tell)
+        return _outcome(
+            ensure_model(
+                ModelRequest(name=name, role="teacher", seed=seed, options=options),
+                joined(data),
+                args.work,
+                tell,
+            ),
+            None,
+        )
+    chosen = ensure_model(
+        ModelRequest(name=name, role="teacher", seed=seed, options=options), data, args.work, tell
+    )
     return _outcome(refit(chosen, data, args.work, options, tell), chosen)
 
 

@@ -15,7 +15,7 @@ from recpress_edge.core.files import check_free
 if TYPE_CHECKING:
     from recpress_edge.data.interactions import Dataset
     from recpress_edge.studies.hetcomp import Outcome
-    from recpress_edge.training.cache import OnEvent
+    from recpress_edge.training.ensure import OnTrainingEvent
     from recpress_edge.training.store import TrainedModel
 
 HEADERS = ("model", "part", "teacher", "seed", "epoch", "test R@10", "test R@50", "test N@50", "valid R@50")
@@ -64,14 +64,17 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _train_all(
-    args: argparse.Namespace, data: "Dataset", teachers: Sequence[str], tell: "OnEvent"
+    args: argparse.Namespace, data: "Dataset", teachers: Sequence[str], tell: "OnTrainingEvent"
 ) -> "list[Outcome]":
     """Teachers, then students: those by other methods from one teacher with seed 0 alone."""
     from recpress_edge.studies import hetcomp as study
-    from recpress_edge.training.cache import TrainOptions, ensure_model
+    from recpress_edge.training.ensure import ensure_model
+    from recpress_edge.training.plan import ModelRequest, TrainOptions
 
     def make(name: str, role: Any, seed: int, options: TrainOptions) -> "TrainedModel":
-        return ensure_model(name, role, data, seed, args.work, options, tell)
+        return ensure_model(
+            ModelRequest(name=name, role=role, seed=seed, options=options), data, args.work, tell
+        )
 
     made = [make(name, "teacher", 0, TrainOptions(trajectory=True)) for name in teachers]
     outcomes = [_outcome(model, "teacher", "") for model in made]

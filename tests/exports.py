@@ -7,7 +7,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from recpress_edge.artifacts.bundle import Contract, Evaluation
-from recpress_edge.artifacts.fold_in import read_fold_in
+from recpress_edge.artifacts.fold_in import FoldIn, read_fold_in, write_fold_in
 from recpress_edge.artifacts.model_folder import MODEL_FACTS, MODEL_FILE, MODEL_SCHEMA, Student, read_student
 from recpress_edge.artifacts.quantize import quantize, stored_floats
 from recpress_edge.artifacts.recipes import RECIPES, Recipe
@@ -121,14 +121,12 @@ def make_graph(recipe: str, user_emb: np.ndarray, item_emb: np.ndarray, file_for
 
 
 def with_fold_in(folder, source):
-    """A drawn fold-in beside the model, as training would leave it. Only this needs torch."""
-    from recpress_edge.distill.fold_in import FoldIn as Learned
-    from recpress_edge.distill.fold_in import save_fold_in
+    """A drawn fold-in beside the model, as training would leave it."""
 
     rng, student = stream(0, "test fold-in"), source.student
-    learned = Learned(
+    learned = FoldIn(
         rng.standard_normal((student.n_items, student.dim), np.float32),
         rng.standard_normal(student.dim, np.float32),
     )
-    save_fold_in(folder, learned, {"model_sha256": student.sha256, "key": "test"})
+    write_fold_in(folder, learned, {"model_sha256": student.sha256, "key": "test"})
     return read_fold_in(folder, student)

@@ -17,14 +17,13 @@ def network_export(
     request: "Request", args: argparse.Namespace, data: "Dataset", folder: Path
 ) -> "Callable[..., Exported]":
     """What writes and checks the bundle of a trained network, given all but its source."""
-    import torch
-
     from recpress_edge.cli.source import source_facts
+    from recpress_edge.training.run import use_compute
     from recpress_export.networks.student import read_network
     from recpress_export.student import NetworkSource
     from recpress_export.subjects.network import export_network
 
-    torch.set_num_threads(args.threads)
+    use_compute("cpu", args.threads)
     student = read_network(folder)
     source = NetworkSource(student=student, **source_facts(request, data, folder, student.facts))
     return functools.partial(export_network, source)

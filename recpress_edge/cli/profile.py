@@ -79,21 +79,13 @@ def fill_of(
         return SingleUserFill(request.user)
     if request.profile != HISTORY:
         return None
-    import torch
-
     from recpress_edge.artifacts.fold_in import read_fold_in
-    from recpress_edge.distill.fold_in import ensure_fold_in
+    from recpress_edge.training.fold_in import ensure_fold_in
     from recpress_export.history_gate import load_history_gate
     from recpress_export.subjects.history import HistoryFill
 
-    torch.set_num_threads(args.threads)
     student = source.student
-    made_from = {
-        "seed": student.seed,
-        "model_sha256": student.sha256,
-        "dataset_sha256": data.digest(),
-    }
-    if ensure_fold_in(folder, student.user_emb, student.item_emb, data.train, made_from):
+    if ensure_fold_in(folder, student, data.train, data.digest(), args.threads):
         say(args, f"learned    a history table for {student.name}   {folder / 'fold_in.safetensors'}")
     return HistoryFill(read_fold_in(folder, student), load_history_gate())
 

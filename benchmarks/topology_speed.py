@@ -13,43 +13,41 @@ import argparse
 import itertools
 import os
 import platform
-import shlex
 import statistics
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
+from _bench import options, run, table
+from _models import made
 from torch import Tensor
 
-from recpress_edge.cli.common import table
-from recpress_edge.core.errors import RecPressError
-from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import load_dataset
-from recpress_edge.distill.config import FTDConfig, HTDConfig
-from recpress_edge.distill.methods.topology import FTD, HTD, TopologyStudent
-from recpress_edge.distill.plain import full_topology_loss_plain, hierarchical_topology_loss_plain
-from recpress_edge.models.method import Job
-from recpress_edge.models.teacher import Teacher
-from recpress_edge.records.bench import write_record
-from recpress_edge.training.ensure import ensure_model
+from recpress_edge.distill.bases import DistilledBPR, MakeTerm
+from recpress_edge.distill.methods import METHODS
+from recpress_edge.distill.topology import FullTopologyTerm, HierarchicalTopologyTerm
+from recpress_edge.models.method import TrainingInput
 from recpress_edge.training.loop import train_epoch
-from recpress_edge.training.plan import ModelRequest, TrainOptions
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "oracle"))
+from plain_topology import full_topology_loss_plain, hierarchical_topology_loss_plain
 
 SEED: Final = 0
 TEACHER: Final = "bpr_dim200"
 
 
-class PlainFTD(FTD):
+class PlainFTD(FullTopologyTerm):
     """FTD by its definition."""
 
     def topology_loss(self, student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]) -> Tensor:
         return full_topology_loss_plain(torch.cat(student), torch.cat(teacher))
 
 
-class PlainHTD(HTD):
+class PlainHTD(HierarchicalTopologyTerm):
     """HTD by its definition."""
 
     def topology_loss(self, student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]) -> Tensor:
@@ -59,20 +57,24 @@ class PlainHTD(HTD):
         )
 
 
-def create(method: str, job: Job, *, plain: bool) -> TopologyStudent:
+TERMS: Final[Mapping[str, tuple[MakeTerm, MakeTerm]]] = {
+    "ftd": (FullTopologyTerm, PlainFTD),
+    "htd": (HierarchicalTopologyTerm, PlainHTD),
+}
+
+
+def create(method: str, given: TrainingInput, *, plain: bool) -> DistilledBPR:
     """A fresh student of either form."""
-    if method == "ftd":
-        return (PlainFTD if plain else FTD)(job, FTDConfig())
-    return (PlainHTD if plain else HTD)(job, HTDConfig())
+    return DistilledBPR(given, METHODS[method].config(), {"topology": TERMS[method][plain]})
 
 
-def measure(method: str, job: Job, plain_steps: int) -> dict[str, Any]:
+def timed(method: str, given: TrainingInput, plain_steps: int) -> dict[str, Any]:
     """Raw samples of both forms over the schedule, and the ratio of their means."""
-    fast, plain = create(method, job, plain=False), create(method, job, plain=True)
-    steps = -(-len(job.train) // FTDConfig().batch_size)
+    fast, plain = create(method, given, plain=False), create(method, given, plain=True)
+    steps = -(-len(given.train) // METHODS[method].config().batch_size)
     epoch_ns: list[int] = []
     plain_step_ns: list[list[int]] = []
-    for epoch in range(job.epochs):
+    for epoch in range(given.epochs):
         started = time.perf_counter_ns()
         train_epoch(fast, epoch)
         epoch_ns.append(time.perf_counter_ns() - started)
@@ -80,7 +82,7 @@ def measure(method: str, job: Job, plain_steps: int) -> dict[str, Any]:
         plain_step_ns.append(time_steps(plain, epoch, plain_steps))
         done = statistics.mean(itertools.chain(*plain_step_ns)) * steps / statistics.mean(epoch_ns)
         if (epoch + 1) % 10 == 0:
-            print(f"{method}  epoch {epoch + 1} of {job.epochs}: {done:.1f}× so far", file=sys.stderr)
+            print(f"{method}  epoch {epoch + 1} of {given.epochs}: {done:.1f}× so far", file=sys.stderr)
     fast_s = statistics.mean(epoch_ns) / 1e9
     plain_s = statistics.mean(itertools.chain(*plain_step_ns)) * steps / 1e9
     return {
@@ -94,7 +96,7 @@ def measure(method: str, job: Job, plain_steps: int) -> dict[str, Any]:
     }
 
 
-def copy_state(source: TopologyStudent, target: TopologyStudent) -> None:
+def copy_state(source: DistilledBPR, target: DistilledBPR) -> None:
     """Give ``target`` the parameters and optimiser state of ``source``."""
     with torch.no_grad():
         for mine, theirs in zip(
@@ -103,7 +105,7 @@ def copy_state(source: TopologyStudent, target: TopologyStudent) -> None:
             mine.copy_(theirs)
 
 
-def time_steps(method: TopologyStudent, epoch: int, count: int) -> list[int]:
+def time_steps(method: DistilledBPR, epoch: int, count: int) -> list[int]:
     """Nanoseconds of each of the first steps of an epoch, after one that is not counted."""
     samples = []
     losses = method.batch_losses(epoch)
@@ -117,60 +119,29 @@ def time_steps(method: TopologyStudent, epoch: int, count: int) -> list[int]:
     return samples[1:]  # the first also draws the epoch's negatives
 
 
-def main() -> int:
-    """Measure both methods, print the ratios, write the raw samples."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--work", type=Path, default=Path("work"))
-    parser.add_argument("--data", default="citeulike")
-    parser.add_argument("--methods", nargs="+", choices=["ftd", "htd"], default=["ftd", "htd"])
-    parser.add_argument("--dim", type=int, default=10)
-    parser.add_argument("--epochs", type=int, default=100)
-    parser.add_argument("--plain-steps", type=int, default=3, help="after each epoch (default: 3)")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--out", type=Path)
-    args = parser.parse_args()
-    try:
-        data = load_dataset(args.data, args.work, print)
-        job = Job(data.train, args.dim, SEED, args.epochs, trained_teacher(data, args))
-        torch.set_num_threads(args.threads)
-        conditions = machine(args)
-        results = [measure(method, job, args.plain_steps) for method in args.methods]
-        if args.out:
-            write_record(args.out, {"schema": "recpress.topology-speed/1", **conditions, "results": results})
-    except RecPressError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    seconds = [
-        [
-            r["method"],
-            *(f"{r[f'{form}_epoch_mean_s']:.2f} s" for form in ("plain", "fast")),
-            f"{r['ratio']:.1f}×",
-        ]
-        for r in results
-    ]
-    print(table([f"dim {args.dim}, per epoch", "plain definition", "as shipped", "faster"], seconds))
-    return 0
+def parser() -> argparse.ArgumentParser:
+    made = options(__doc__, work=Path("work"))
+    made.add_argument("--data", default="citeulike")
+    made.add_argument("--methods", nargs="+", choices=["ftd", "htd"], default=["ftd", "htd"])
+    made.add_argument("--dim", type=int, default=10)
+    made.add_argument("--epochs", type=int, default=100)
+    made.add_argument("--plain-steps", type=int, default=3, help="after each epoch (default: 3)")
+    made.add_argument("--threads", type=int, default=2)
+    return made
 
 
-def trained_teacher(data: Dataset, args: argparse.Namespace) -> Teacher:
-    """The usual teacher: the groups of HTD, hence its cost, depend on what it learned."""
-    options = TrainOptions(threads=args.threads)
-    model = ensure_model(
-        ModelRequest(name=TEACHER, role="teacher", seed=SEED, options=options),
-        data,
-        args.work,
-        lambda event: None,
-    )
-    return model.teacher
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """Both methods, and what the figures depend on.
 
-
-def machine(args: argparse.Namespace) -> dict[str, Any]:
-    """What the figures depend on."""
+    The teacher is the usual one: the groups of HTD, hence its cost, depend on what it learned.
+    """
+    data = load_dataset(args.data, args.work, print)
+    teacher = made(TEACHER, data, args.work, role="teacher", seed=SEED, threads=args.threads).teacher
+    given = TrainingInput(data.train, args.dim, SEED, args.epochs, teacher)
+    torch.set_num_threads(args.threads)
     names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     return {
-        "command": shlex.join(["python", *sys.argv]),
+        "schema": "recpress.topology-speed/1",
         "basis": "measured",
         "data": args.data,
         "teacher": TEACHER,
@@ -183,8 +154,22 @@ def machine(args: argparse.Namespace) -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
+        "results": [timed(method, given, args.plain_steps) for method in args.methods],
     }
 
 
+def show(record: dict[str, Any]) -> str:
+    """Seconds an epoch of both forms."""
+    rows = [
+        [
+            found["method"],
+            *(f"{found[f'{form}_epoch_mean_s']:.2f} s" for form in ("plain", "fast")),
+            f"{found['ratio']:.1f}×",
+        ]
+        for found in record["results"]
+    ]
+    return table([f"dim {record['dim']}, per epoch", "plain definition", "as shipped", "faster"], rows)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(parser(), measure, show))

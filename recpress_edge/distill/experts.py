@@ -1,12 +1,12 @@
 """Distillation experts: small networks from student space to teacher space, chosen per entity.
 
 The assignment term of HTD (Kang et al., "Topology Distillation for Recommender System", KDD 2021), which
-is also the loss of DE (Kang et al., "DE-RRD", CIKM 2020). The plain definition, a dense loop over all
-experts, is in :mod:`recpress_edge.distill.plain`; this form gives the same value and gradient.
+is also the loss of DE (Kang et al., "DE-RRD", CIKM 2020). ``tests/oracle/plain_topology.py`` has the
+plain definition, a dense loop over all experts; this form gives the same value and gradient.
 """
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -106,17 +106,26 @@ def mixture_loss(
 
     student (N, d), teacher (N, D) without gradient, z (N, K), inner (K, d + 1, h), outer (K, h + 1, D) -> ().
     """
-    loss: Tensor = _Mixture.apply(student, teacher, z, inner, outer, threshold)  # type: ignore[no-untyped-call]
+    target = _Target(teacher, threshold)
+    loss: Tensor = _Mixture.apply(student, z, inner, outer, target)  # type: ignore[no-untyped-call]
     return loss
 
 
+class _Target(NamedTuple):
+    """What of the loss has no gradient."""
+
+    teacher: Tensor
+    threshold: float
+
+
 class _Mixture(torch.autograd.Function):
-    """The hint loss, its gradient worked out beside it: the residual needs no second pass."""
+    """The hint loss, its gradient computed in the same pass: the residual needs no second pass."""
 
     @staticmethod
     def forward(
-        ctx: Any, student: Tensor, teacher: Tensor, z: Tensor, inner: Tensor, outer: Tensor, threshold: float
+        ctx: Any, student: Tensor, z: Tensor, inner: Tensor, outer: Tensor, target: _Target
     ) -> Tensor:
+        teacher, threshold = target
         n_experts, inputs, hidden = inner.shape
         x = torch.cat([student, student.new_ones(len(student), 1)], dim=1)  # (N, d + 1)
         # A last hidden unit that is always one: outer's bias row then acts as a weight.
@@ -138,7 +147,7 @@ class _Mixture(torch.autograd.Function):
         # Scaled in place and handed over, so that megabytes of expert gradient are not copied each step.
         dx, dz, dw1, dw2 = (grad.mul_(grad_output) for grad in ctx.grads)
         del ctx.grads
-        return dx[:, :-1], None, dz, dw1[:, :, :-1], dw2, None
+        return dx[:, :-1], dz, dw1[:, :, :-1], dw2, None
 
 
 def _dense(x: Tensor, teacher: Tensor, z: Tensor, w1: Tensor, outer: Tensor) -> tuple[Tensor, ...]:
@@ -175,7 +184,7 @@ def _dense(x: Tensor, teacher: Tensor, z: Tensor, w1: Tensor, outer: Tensor) -> 
 def _dispatched(
     x: Tensor, teacher: Tensor, z: Tensor, pairs: Tensor, w1: Tensor, outer: Tensor
 ) -> tuple[Tensor, ...]:
-    """Only the pairs given, (P, 2) of (expert, row) sorted by expert."""
+    """Only these pairs, (P, 2) of (expert, row) sorted by expert."""
     expert, row = pairs.unbind(dim=1)
     sizes = torch.bincount(expert, minlength=len(w1)).tolist()
     xs = x.index_select(0, row)

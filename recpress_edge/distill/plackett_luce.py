@@ -1,4 +1,4 @@
-"""Losses over ranking lists, of the methods that learn from a teacher's answers (response-based).
+"""Losses over ranking lists, for methods that learn from a teacher's rankings (response-based).
 
 Every loss is a sum over its rows, so its weight belongs to a batch size. A score of -inf stands for a
 place that a shorter list leaves empty: it adds nothing, and no gradient.
@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 
 
 class _RelaxedRanking(torch.autograd.Function):
-    """The loss, its gradient worked out beside it: the chain's two dozen arrays are a third of an epoch.
+    """The loss and, in the same pass, its gradient: autograd's two dozen arrays take a third of an epoch.
 
     In float64, so that scores may lie 700 apart before a denominator vanishes.
     """

@@ -1,12 +1,23 @@
-"""Soft-target listwise distillation: what a student's softmax over the whole catalogue is held against."""
+"""Soft targets: a softmax of cosines over the whole catalogue, against train items and a teacher's list."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import Tensor
 
+from recpress_edge.core.rng import stream
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.models.teacher import Rankings
+from recpress_edge.distill.settings import SoftConfig
+from recpress_edge.models.bpr import first_tables
+from recpress_edge.models.method import Factorised, Method, TrainingInput
+from recpress_edge.models.nn import Adam, logsumexp_of_product
+from recpress_edge.models.outputs import Rankings
+from recpress_edge.models.qat import stored_tables
+from recpress_edge.models.ranking import top_items
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
@@ -84,3 +95,50 @@ def _normalised(items: I32, weights: F32) -> TeacherTargets:
     total = weights.sum(axis=1, keepdims=True)
     total[total == 0] = 1.0
     return TeacherTargets(np.maximum(items, 0).astype(np.int64), weights / total)
+
+
+class Soft(Factorised, Method):
+    """Cross-entropy of a softmax over the catalogue; without a teacher, over the train items alone."""
+
+    def __init__(self, given: TrainingInput, config: SoftConfig) -> None:
+        self.given = given
+        self.config = config
+        self.mf = first_tables(given, config.init_std)
+        self.optimizer = Adam(self.mf, config.learning_rate, 0.0)
+        self.targets = mix_targets(given.train, self._teacher_targets(), config.teacher_weight)
+
+    def _teacher_targets(self) -> TeacherTargets | None:
+        """From scores where the teacher has a scale that is known, else from ranks alone."""
+        given, config = self.given, self.config
+        if given.teacher is None:
+            return None
+        top = top_items(given.teacher, given.train, config.top_items)
+        if config.targets == "ranks" or (config.targets == "usual" and not given.teacher.has("embeddings")):
+            return rank_targets(top, config.rank_scale)
+        return teacher_targets(top, config.teacher_temperature)
+
+    def batch_losses(self, epoch: int) -> Iterator[Tensor]:
+        order = stream(self.given.seed, "shuffle", epoch).permutation(self.given.train.n_users)
+        for start in range(0, order.size, self.config.batch_users):
+            yield self._batch_loss(order[start : start + self.config.batch_users])
+
+    def _batch_loss(self, users: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Tensor:
+        """Mean over the users (B,) of logsumexp(row) − Σ target · logit, which is the cross-entropy."""
+        device = self.given.device
+        offsets, items, weights = (torch.from_numpy(part).to(device) for part in self.targets.rows(users))
+        unit_users, unit_items = self._unit_rows(torch.from_numpy(users).to(device))
+        logit_users = unit_users / self.config.temperature
+        wanted = F.embedding_bag(items, unit_items, offsets, mode="sum", per_sample_weights=weights)  # (B, D)
+        return (logsumexp_of_product(logit_users, unit_items) - (logit_users * wanted).sum(dim=1)).mean()
+
+    def _unit_rows(self, users: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows of these users (B, D) and of all items (I, D), of unit length but for a recipe's rounding."""
+        unit_items = F.normalize(self.mf.item_emb)
+        if self.given.recipe is None:
+            return F.normalize(F.embedding(users, self.mf.user_emb)), unit_items
+        user_emb, item_emb = stored_tables(self.given.recipe, F.normalize(self.mf.user_emb), unit_items)
+        return F.embedding(users, user_emb), item_emb
+
+    def tables(self) -> tuple[Tensor, Tensor]:
+        """Rows of unit length: their product is the cosine, which ranks as cosine / τ does."""
+        return F.normalize(self.mf.user_emb.detach()), F.normalize(self.mf.item_emb.detach())

@@ -1,165 +1,22 @@
-"""Names of models and where they live. Nothing is imported until it is asked for."""
+"""Names of models: what they mean, which teacher fits, and the method itself. No torch before it is made."""
 
-import dataclasses
 import importlib
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from recpress_edge.core.errors import ConfigError, unknown_name
-from recpress_edge.distill.config import FTDConfig, HTDConfig, SoftConfig
-from recpress_edge.distill.hetcomp_config import HetCompConfig
-from recpress_edge.distill.need import require_memory_of
-from recpress_edge.distill.network_config import DENeuMFConfig, FTDNeuMFConfig, HTDNeuMFConfig, RRDNeuMFConfig
-from recpress_edge.distill.ranking_config import (
-    CDConfig,
-    DCDConfig,
-    DEConfig,
-    DERRDConfig,
-    IRRRDConfig,
-    RDConfig,
-    RRDConfig,
-    UnKDConfig,
-)
-from recpress_edge.models.config import (
-    BPRConfig,
-    CMLConfig,
-    EASEConfig,
-    EnsembleConfig,
-    IAEConfig,
-    ItemKNNConfig,
-    LightGCNConfig,
-    MultVAEConfig,
-    PopConfig,
-)
-from recpress_edge.models.network_config import NeuMFConfig, SASRecConfig
+from recpress_edge.distill.memory import require_memory_of
+from recpress_edge.distill.methods import METHODS, MethodRow, Role
 from recpress_edge.models.teacher import Knowledge
 
 if TYPE_CHECKING:
-    from recpress_edge.models.method import ClosedForm, Job, Method
+    from recpress_edge.models.method import ClosedForm, Method, TrainingInput
 
-Role = Literal["teacher", "student"]
-BOTH: Final[tuple[Role, ...]] = ("teacher", "student")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One method: where it is, what it needs of a teacher and what it gives as one."""
-
-    where: str
-    """"module:attribute", imported only when it is asked for."""
-    config: type[Any]
-    roles: tuple[Role, ...] = BOTH
-    """A teacher learns from interactions alone; a student is small enough to ship."""
-    needs: Knowledge | None = None
-    """What it takes from a teacher: nothing, embeddings, their product, rankings, or trajectories."""
-    alone: bool = True
-    """Whether it can learn without a teacher."""
-    usual_teacher: str | None = None
-    gives: Knowledge = "embeddings"
-    """A model with rows that stand for users and items gives embeddings, hence rankings too."""
-    has_dim: bool = True
-    """Whether its name ends in _dim<N>."""
-    closed_form: bool = False
-    """Computed at once: no epochs, and no seed."""
-    network: Literal["neumf", "sasrec"] | None = None
-    """The network that it is; None for a model that is two tables, or that only ranks."""
-    ordered: bool = False
-    """Learns from the order in which users consumed their items."""
-
-
-def _beside_bpr(where: str, config: type[Any], needs: Knowledge) -> Entry:
-    """A BPR student with terms from one teacher beside, in recpress_edge.distill.methods."""
-    return Entry(
-        where=f"recpress_edge.distill.methods.{where}",
-        config=config,
-        roles=("student",),
-        needs=needs,
-        alone=False,
-        usual_teacher="bpr_dim200",
-    )
-
-
-def _beside_neumf(name: str, config: type[Any], needs: Knowledge) -> Entry:
-    """The same for a NeuMF student: written <method>-neumf."""
-    entry = _beside_bpr(f"neumf:{name}", config, needs)
-    return dataclasses.replace(entry, network="neumf")
-
-
-METHODS: Final[Mapping[str, Entry]] = {
-    "bpr": Entry(where="recpress_edge.models.bpr:BPR", config=BPRConfig),
-    "ftd": _beside_bpr("topology:FTD", FTDConfig, "embeddings"),
-    "htd": _beside_bpr("topology:HTD", HTDConfig, "embeddings"),
-    "de": _beside_bpr("de:DE", DEConfig, "embeddings"),
-    "rrd": _beside_bpr("rrd:RRD", RRDConfig, "rankings"),
-    "de_rrd": _beside_bpr("de_rrd:DERRD", DERRDConfig, "embeddings"),
-    # The users of an item come from the whole product, which rankings of items alone do not hold.
-    "irrrd": _beside_bpr("irrrd:IRRRD", IRRRDConfig, "product"),
-    "rd": _beside_bpr("rd:RD", RDConfig, "rankings"),
-    "cd": _beside_bpr("cd:CD", CDConfig, "rankings"),
-    "dcd": _beside_bpr("dcd:DCD", DCDConfig, "product"),
-    "unkd": _beside_bpr("unkd:UnKD", UnKDConfig, "rankings"),
-    "hetcomp": Entry(
-        where="recpress_edge.distill.methods.hetcomp:HetComp",
-        config=HetCompConfig,
-        roles=("student",),
-        needs="trajectories",
-        alone=False,
-        usual_teacher="ensemble:bpr_dim64+soft_dim64",
-    ),
-    "soft": Entry(
-        where="recpress_edge.distill.methods.soft:Soft",
-        config=SoftConfig,
-        needs="rankings",
-        usual_teacher="soft_dim200",
-    ),
-    "neumf": Entry(where="recpress_edge.models.neumf:NeuMFMethod", config=NeuMFConfig, network="neumf"),
-    "rrd-neumf": _beside_neumf("RRDNeuMF", RRDNeuMFConfig, "rankings"),
-    "ftd-neumf": _beside_neumf("FTDNeuMF", FTDNeuMFConfig, "embeddings"),
-    "htd-neumf": _beside_neumf("HTDNeuMF", HTDNeuMFConfig, "embeddings"),
-    "de-neumf": _beside_neumf("DENeuMF", DENeuMFConfig, "embeddings"),
-    "sasrec": Entry(
-        where="recpress_edge.models.sasrec:SASRecMethod",
-        config=SASRecConfig,
-        gives="rankings",
-        network="sasrec",
-        ordered=True,
-    ),
-    "lightgcn": Entry(where="recpress_edge.models.lightgcn:LightGCN", config=LightGCNConfig),
-    "cml": Entry(where="recpress_edge.models.cml:CML", config=CMLConfig),
-    "multvae": Entry(where="recpress_edge.models.multvae:MultVAE", config=MultVAEConfig),
-    "iae": Entry(where="recpress_edge.models.iae:IAE", config=IAEConfig),
-    "pop": Entry(where="recpress_edge.models.pop:Pop", config=PopConfig, has_dim=False, closed_form=True),
-    "itemknn": Entry(
-        where="recpress_edge.models.itemknn:ItemKNN",
-        config=ItemKNNConfig,
-        roles=("teacher",),
-        gives="rankings",
-        has_dim=False,
-        closed_form=True,
-    ),
-    "ease": Entry(
-        where="recpress_edge.models.ease:EASE",
-        config=EASEConfig,
-        roles=("teacher",),
-        gives="rankings",
-        has_dim=False,
-        closed_form=True,
-    ),
-    "ensemble": Entry(
-        where="recpress_edge.models.ensemble:Ensemble",
-        config=EnsembleConfig,
-        roles=("teacher",),
-        gives="rankings",
-        has_dim=False,
-        closed_form=True,
-    ),
-}
 ENSEMBLE: Final = "ensemble"
 """Written ensemble:<member>+<member>…; its members are teachers."""
 QUANTISED: Final = ("int8-dim", "int4-item")
-"""Recipes that a student can be fine-tuned for; models/stored.py has their arithmetic."""
+"""Recipes that a student can be fine-tuned for; models/qat.py has their arithmetic."""
 MAX_DIM: Final = 4096
 
 _NAME: Final = re.compile(r"([a-z]+(?:[_-][a-z]+)*?)(?:_dim([1-9]\d{0,5}))?(?:_qat-(\S+))?")
@@ -187,8 +44,8 @@ class ModelName:
         return f"{self.method}{size}" + (f"_qat-{self.recipe}" if self.recipe else "")
 
     @property
-    def entry(self) -> Entry:
-        """What the registry says of its method."""
+    def entry(self) -> MethodRow:
+        """The row of its method."""
         return METHODS[self.method]
 
     @property
@@ -260,13 +117,13 @@ def _ensemble(text: str, members: list[str], role: Role) -> ModelName:
 
 def _no_student(text: str) -> ConfigError:
     return ConfigError(
-        f"{text} is a teacher: it ranks, but is no product of two small tables, so it is no student and "
-        f"cannot be exported. Distil one from it: recpress-edge distill --student soft_dim32 --teacher {text}"
+        f"{text} can only be a teacher: it has no user and item tables to export, so it cannot be exported. "
+        f"Distil one from it: recpress-edge distill --student soft_dim32 --teacher {text}"
     )
 
 
 def teacher_name(student: ModelName, asked: str | None) -> str | None:
-    """The teacher to distil from: what was asked for, else the method's own; None for no teacher.
+    """The teacher to distil from: the one asked for, else the method's usual one; None for no teacher.
 
     'none' asks for a student without distillation. A folder is checked when it is read.
     """
@@ -308,7 +165,7 @@ def check_pair(student: ModelName, teacher: ModelName) -> None:
     )
 
 
-def _gives(teacher: Entry, needs: Knowledge | None) -> bool:
+def _gives(teacher: MethodRow, needs: Knowledge | None) -> bool:
     """Whether a method gives, as a teacher, what a student takes; trajectories are checked apart."""
     if needs == "product" and teacher.network:
         return False
@@ -325,11 +182,16 @@ def _check_trajectories(student: ModelName, teacher: ModelName) -> None:
             )
 
 
-def create_method(method: str, job: "Job", config: Any) -> "Method | ClosedForm":
-    """Build a method by name, once it has said what memory it takes; a closed form says it when fitted."""
-    if not METHODS[method].closed_form:
-        require_memory_of(method, job, config)
-    module, _, attribute = METHODS[method].where.partition(":")
-    method_class = getattr(importlib.import_module(module), attribute)
-    created: Method | ClosedForm = method_class(job, config)
+def create_method(method: str, given: "TrainingInput", config: Any) -> "Method | ClosedForm":
+    """Build a method by name, once it has reported its memory; a closed form reports it when fitted."""
+    row = METHODS[method]
+    if not row.closed_form:
+        require_memory_of(method, given, config)
+    terms = {name: _named(where) for name, where in row.terms.items()}
+    created: Method | ClosedForm = _named(row.where)(given, config, *([terms] if terms else []))
     return created
+
+
+def _named(where: str) -> Any:
+    module, _, attribute = where.partition(":")
+    return getattr(importlib.import_module(module), attribute)

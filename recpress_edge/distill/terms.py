@@ -1,27 +1,20 @@
-"""BPR students with distillation terms beside it: what a term sees, and the student that adds them up.
+"""Distillation terms: what a term is, and what it sees of a student.
 
-A term sees the student through three calls only, so that it serves any student that answers them.
+A term sees the student through three calls only, so that it serves every base model that answers them.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recpress_edge.distill.draws import EMPTY, I64
-from recpress_edge.distill.listed import listed_products
-from recpress_edge.models.adam import Adam
-from recpress_edge.models.bpr import BPR, bpr_loss
-from recpress_edge.models.config import BPRConfig
-from recpress_edge.models.method import Job
-from recpress_edge.models.quantised import stored_tables
+from recpress_edge.distill.lists import EMPTY, I64, listed_products
 
 
 class Rows(ABC):
-    """A student as its losses see it."""
+    """A student as distillation terms see it."""
 
     @abstractmethod
     def user_rows(self, users: Tensor) -> Tensor:
@@ -83,61 +76,26 @@ class Batch:
 
 
 class Term(ABC):
-    """One distillation loss beside a student's own, to be weighted."""
+    """One distillation loss, added with a weight to a base model's own."""
 
     weight: float
 
-    @abstractmethod
-    def start(self, epoch: int, tables: tuple[Tensor, Tensor]) -> None:
-        """Draw what the epoch needs; ``tables`` are the student's, without gradient."""
+    def start(self, epoch: int, tables: tuple[Tensor, Tensor]) -> None:  # noqa: B027
+        """Draw what the epoch needs, if anything; ``tables`` are the student's, without gradient."""
 
     @abstractmethod
     def loss(self, student: Rows, batch: Batch) -> Tensor:
         """The term () of a batch, a sum."""
 
     def learned(self) -> nn.Module | None:
-        """Parameters beside the student's; None for none."""
+        """Parameters of its own; None for none."""
         return None
 
     def memory(self) -> dict[str, Tensor]:
-        """What it remembers from one epoch to the next."""
+        """State kept from one epoch to the next."""
         return {}
 
 
 def on_device(drawn: I64, device: str) -> Tensor:
     """Drawn indices as a tensor."""
     return torch.from_numpy(drawn).to(device)
-
-
-class DistilledBPR(BPR):
-    """BPR plus weighted terms, each with a name of its own."""
-
-    def __init__(self, job: Job, config: BPRConfig, terms: Mapping[str, Term]) -> None:
-        super().__init__(job, config)
-        self.terms = terms
-        learned = {name: module for name, term in terms.items() if (module := term.learned()) is not None}
-        if learned:
-            # As in the authors' programs, weight decay covers what the terms learn too.
-            modules = nn.ModuleDict({"mf": self.mf, **learned})
-            self.optimizer = Adam(modules, config.learning_rate, config.weight_decay)
-
-    def batch_losses(self, epoch: int) -> Iterator[Tensor]:
-        for term in self.terms.values():
-            term.start(epoch, self.tables())
-        yield from super().batch_losses(epoch)
-
-    def batch_loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
-        student = TableRows(*stored_tables(self.job.recipe, self.mf.user_emb, self.mf.item_emb))
-        batch = Batch(users, positives, negatives)
-        item_rows = student.item_rows(torch.cat([positives, negatives]))  # (2B, d)
-        base = bpr_loss(student.user_rows(users), item_rows[: len(users)], item_rows[len(users) :])
-        for term in self.terms.values():
-            base = base + term.weight * term.loss(student, batch)
-        return base
-
-    def memory(self) -> dict[str, Tensor]:
-        return {
-            f"{name}/{part}": value
-            for name, term in self.terms.items()
-            for part, value in term.memory().items()
-        }

@@ -1,19 +1,25 @@
 """Topology distillation: match the similarities among a batch's entities, without any N×N matrix.
 
 Kang et al., "Topology Distillation for Recommender System", KDD 2021. The entities of a batch are its
-unique users, then its unique items (positives and negatives together). Every loss here equals the plain
-definition in :mod:`recpress_edge.distill.plain`, value and gradient; ``tests/oracle`` holds them together
-and ``benchmarks/topology_speed.py`` times them side by side.
+unique users, then its unique items (positives and negatives together). Every loss here equals its
+plain definition in ``tests/oracle/plain_topology.py``, value and gradient.
 """
 
+from abc import abstractmethod
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import normalize
 
-from recpress_edge.distill.experts import Experts
+from recpress_edge.distill.de import TermOfExperts
+from recpress_edge.distill.experts import Experts, expert_sides
+from recpress_edge.distill.lists import teacher_tables
+from recpress_edge.distill.settings import FTDConfig, HTDConfig
+from recpress_edge.distill.terms import Batch, Rows, Term
+from recpress_edge.models.method import TrainingInput
 
 # Groups are compared in tiles of at most this many rows: a tile of similarities stays in cache, and
 # many small groups share one product instead of paying for a Python step each.
@@ -149,3 +155,55 @@ def _spans(sizes: list[int]) -> list[tuple[int, int, bool]]:
     if members:
         spans.append((start, stop, members > 1))
     return spans
+
+
+class TopologyTerm(Term):
+    """What the rows of a batch's unique users and items should have in common with the teacher's."""
+
+    def __init__(self, given: TrainingInput, config: FTDConfig) -> None:
+        self.given = given
+        self.weight = config.topology_weight
+        teacher = teacher_tables(given)
+        self.user_emb, self.item_emb = (
+            torch.from_numpy(table).to(given.device) for table in (teacher.user_emb, teacher.item_emb)
+        )
+
+    def loss(self, student: Rows, batch: Batch) -> Tensor:
+        users, items = torch.unique(batch.users), torch.unique(torch.cat([batch.positives, batch.negatives]))
+        return self.topology_loss(
+            (student.user_rows(users), student.item_rows(items)),
+            (F.embedding(users, self.user_emb), F.embedding(items, self.item_emb)),
+        )
+
+    @abstractmethod
+    def topology_loss(self, student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]) -> Tensor:
+        """The term () over (users, items): student ((Nu, R), (Ni, R)), teacher ((Nu, D), (Ni, D))."""
+
+
+class FullTopologyTerm(TopologyTerm):
+    """Every pairwise cosine (FTD; Kang et al., KDD 2021)."""
+
+    def __init__(self, given: TrainingInput, config: FTDConfig) -> None:
+        super().__init__(given, config)
+        self.user_emb, self.item_emb = F.normalize(self.user_emb), F.normalize(self.item_emb)
+
+    def topology_loss(self, student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]) -> Tensor:
+        # The constant has no gradient, and nothing reads the value of the loss.
+        return full_topology_loss(
+            torch.cat(student), torch.cat(teacher), teacher_is_unit=True, with_constant=False
+        )
+
+
+class HierarchicalTopologyTerm(TermOfExperts, TopologyTerm):
+    """Cosines to group prototypes and inside groups, and expert hints (HTD; Kang et al., KDD 2021)."""
+
+    def __init__(self, given: TrainingInput, config: HTDConfig) -> None:
+        super().__init__(given, config)
+        self.gamma = config.gamma
+        teacher_dim = self.user_emb.shape[1]
+        self.experts = expert_sides(given.dim, teacher_dim, config.experts, given.seed, given.device)
+
+    def topology_loss(self, student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]) -> Tensor:
+        return hierarchical_topology_loss(
+            student, teacher, self.experts, self.temperature, self.noise, self.gamma
+        )

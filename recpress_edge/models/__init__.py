@@ -1,1 +1,1 @@
-"""Two embedding tables and the ways to learn them from interactions alone."""
+"""Base models and teachers: models that learn from interactions alone."""

@@ -1,4 +1,4 @@
-"""Bayesian personalised ranking: its loss, its negatives and the method."""
+"""Matrix factorisation by Bayesian personalised ranking: tables, negatives, loss and method."""
 
 from collections.abc import Iterator
 
@@ -6,18 +6,45 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from recpress_edge.core.errors import DataError
 from recpress_edge.core.rng import stream
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.models.adam import Adam
-from recpress_edge.models.config import BPRConfig
-from recpress_edge.models.method import Factorised, Job, Method
-from recpress_edge.models.mf import first_tables
-from recpress_edge.models.quantised import stored_tables
+from recpress_edge.models.method import Factorised, Method, TrainingInput
+from recpress_edge.models.nn import Adam
+from recpress_edge.models.qat import stored_tables
+from recpress_edge.models.settings import BPRConfig
 
 I64 = NDArray[np.int64]
+
+
+class MF(nn.Module):
+    """Matrix factorisation: score(u, i) = user_emb[u] · item_emb[i].
+
+    user_emb (U, D), item_emb (I, D), float32, drawn from N(0, init_std²) by the stream "init" of the seed.
+    """
+
+    def __init__(self, n_users: int, n_items: int, dim: int, seed: int, init_std: float) -> None:
+        super().__init__()
+        rng = stream(seed, "init")
+        # Drawn by numpy, not torch, so that a model starts from the same numbers on CPU and CUDA.
+        self.user_emb = nn.Parameter(_normal(rng, (n_users, dim), init_std))
+        self.item_emb = nn.Parameter(_normal(rng, (n_items, dim), init_std))
+
+
+def first_tables(given: TrainingInput, init_std: float) -> MF:
+    """The tables that training begins with, on its device: the start's, else drawn ones."""
+    mf = MF(given.train.n_users, given.train.n_items, given.dim, given.seed, init_std)
+    if given.start is not None:
+        with torch.no_grad():
+            mf.user_emb.copy_(torch.from_numpy(given.start.user_emb))
+            mf.item_emb.copy_(torch.from_numpy(given.start.item_emb))
+    return mf.to(given.device)
+
+
+def _normal(rng: np.random.Generator, shape: tuple[int, int], std: float) -> Tensor:
+    return torch.from_numpy(rng.standard_normal(shape, dtype=np.float32) * np.float32(std))
 
 
 def bpr_loss(user: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
@@ -61,7 +88,7 @@ class NegativeSampler:
         has_negatives = (train.counts() < train.n_items)[users]  # (nnz,)
         if not has_negatives.any():
             raise DataError(
-                f"every user has all {train.n_items} items, so there is no item to tell the liked ones from. "
+                f"every user has all {train.n_items} items, so there is no unobserved item to learn from. "
                 "Keep fewer interactions, for example with a rating threshold on import."
             )
         self._n_items = train.n_items
@@ -98,19 +125,19 @@ class NegativeSampler:
 
 
 class BPR(Factorised, Method):
-    """Matrix factorisation trained by BPR; the base of the topology students."""
+    """Matrix factorisation trained by BPR."""
 
-    def __init__(self, job: Job, config: BPRConfig) -> None:
-        self.job = job
+    def __init__(self, given: TrainingInput, config: BPRConfig) -> None:
+        self.given = given
         self.config = config
-        self.mf = first_tables(job, config.init_std)
-        self.sampler = NegativeSampler(job.train)
+        self.mf = first_tables(given, config.init_std)
+        self.sampler = NegativeSampler(given.train)
         self.optimizer = Adam(self.mf, config.learning_rate, config.weight_decay)
 
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
-        config, job = self.config, self.job
+        config, given = self.config, self.given
         for users, positives, drawn in self.sampler.batches(
-            job.seed, epoch, config.candidates, config.batch_size, job.device
+            given.seed, epoch, config.candidates, config.batch_size, given.device
         ):
             yield self.batch_loss(users, positives, self._negatives(users, drawn))
 
@@ -123,7 +150,17 @@ class BPR(Factorised, Method):
 
     def batch_loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
         """Loss () of one batch of indices, (B,) each."""
-        user_emb, item_emb = stored_tables(self.job.recipe, self.mf.user_emb, self.mf.item_emb)
+        return self.loss_of(*self.stored(), users, positives, negatives)
+
+    def stored(self) -> tuple[Tensor, Tensor]:
+        """Both tables as the recipe stores them, with gradient."""
+        return stored_tables(self.given.recipe, self.mf.user_emb, self.mf.item_emb)
+
+    @staticmethod
+    def loss_of(
+        user_emb: Tensor, item_emb: Tensor, users: Tensor, positives: Tensor, negatives: Tensor
+    ) -> Tensor:
+        """The loss () of one batch of indices, (B,) each, from these tables."""
         item_rows = F.embedding(torch.cat([positives, negatives]), item_emb)  # (2B, D)
         user_rows = F.embedding(users, user_emb)  # (B, D)
         return bpr_loss(user_rows, item_rows[: len(positives)], item_rows[len(positives) :])

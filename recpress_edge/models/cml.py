@@ -7,11 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recpress_edge.models.adam import Adam
-from recpress_edge.models.bpr import NegativeSampler
-from recpress_edge.models.config import CMLConfig
-from recpress_edge.models.method import Factorised, Job, Method
-from recpress_edge.models.mf import first_tables
+from recpress_edge.models.bpr import NegativeSampler, first_tables
+from recpress_edge.models.method import Factorised, Method, TrainingInput
+from recpress_edge.models.nn import Adam
+from recpress_edge.models.settings import CMLConfig
 
 
 def cml_loss(user: Tensor, positive: Tensor, negatives: Tensor, margin: float, n_items: int) -> Tensor:
@@ -39,16 +38,18 @@ def covariance_loss(rows: Tensor) -> Tensor:
 class CML(Factorised, Method):
     """Distances instead of products, all vectors inside the unit ball."""
 
-    def __init__(self, job: Job, config: CMLConfig) -> None:
-        self.job = job
+    def __init__(self, given: TrainingInput, config: CMLConfig) -> None:
+        self.given = given
         self.config = config
-        self.mf = first_tables(job, config.init_std / math.sqrt(job.dim))
-        self.sampler = NegativeSampler(job.train)
+        self.mf = first_tables(given, config.init_std / math.sqrt(given.dim))
+        self.sampler = NegativeSampler(given.train)
         self.optimizer = Adam(self.mf, config.learning_rate, 0.0)
 
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
-        config, job = self.config, self.job
-        for batch in self.sampler.batches(job.seed, epoch, config.negatives, config.batch_size, job.device):
+        config, given = self.config, self.given
+        for batch in self.sampler.batches(
+            given.seed, epoch, config.negatives, config.batch_size, given.device
+        ):
             self._into_the_ball()
             yield self._batch_loss(*batch)
 
@@ -61,7 +62,7 @@ class CML(Factorised, Method):
                 (negatives, self.mf.item_emb),
             )
         )
-        loss = cml_loss(user, positive, others, self.config.margin, self.job.train.n_items)
+        loss = cml_loss(user, positive, others, self.config.margin, self.given.train.n_items)
         drawn = torch.cat([user, positive, others.flatten(0, 1)])
         return loss + self.config.covariance_weight * len(users) * covariance_loss(drawn)
 

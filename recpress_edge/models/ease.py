@@ -1,5 +1,8 @@
 """EASE: a linear item-to-item model in closed form, by the smaller of its two inverses."""
 
+from collections.abc import Iterator
+from typing import Final
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -7,14 +10,48 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recpress_edge.core.errors import RecPressError
-from recpress_edge.models.config import EASEConfig
-from recpress_edge.models.gram import Binary
-from recpress_edge.models.method import ClosedForm, Job
+from recpress_edge.data.interactions import Interactions
+from recpress_edge.models.method import ClosedForm, TrainingInput
+from recpress_edge.models.nn import SparseRows
+from recpress_edge.models.settings import EASEConfig
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 
-_BLOCK_USERS = 512
+BLOCK: Final = 512
+"""Rows or columns of a product at a time."""
+
+
+class Binary:
+    """X, interactions as a matrix of zeros and ones (N, M): a row per user, and products with it."""
+
+    def __init__(self, pairs: Interactions, dtype: torch.dtype = torch.float32) -> None:
+        self.pairs = pairs
+        self.dtype = dtype
+        ones = torch.ones(len(pairs), dtype=dtype)
+        self._rows = SparseRows.of(pairs, ones)
+        self._columns = SparseRows.of(pairs.transposed(), ones)
+
+    def times(self, dense: Tensor) -> Tensor:
+        """X (N, M) @ dense (M, B) -> (N, B)."""
+        return self._rows @ dense
+
+    def transposed_times(self, dense: Tensor) -> Tensor:
+        """Xᵀ (M, N) @ dense (N, B) -> (M, B)."""
+        return self._columns @ dense
+
+    def dense_rows(self, rows: I64) -> Tensor:
+        """Some rows, transposed and dense (M, B)."""
+        block = torch.zeros(self.pairs.n_items, rows.size, dtype=self.dtype)
+        at, columns = self.pairs.pairs_of(rows)
+        block[torch.from_numpy(columns), torch.from_numpy(at)] = 1.0
+        return block
+
+    def gram_blocks(self) -> Iterator[tuple[slice, Tensor]]:
+        """X Xᵀ (N, N), symmetric, in blocks of its columns: which ones, and their values (N, B)."""
+        for start in range(0, self.pairs.n_users, BLOCK):
+            part = slice(start, min(start + BLOCK, self.pairs.n_users))
+            yield part, self.times(self.dense_rows(np.arange(part.start, part.stop)))
 
 
 class EASE(ClosedForm):
@@ -27,19 +64,19 @@ class EASE(ClosedForm):
     own memory.
     """
 
-    def __init__(self, job: Job, config: EASEConfig) -> None:
-        self.job = job
+    def __init__(self, given: TrainingInput, config: EASEConfig) -> None:
+        self.given = given
         self.config = config
         self.dtype = torch.float64 if config.precision == "float64" else torch.float32
-        train = job.train
+        train = given.train
         smaller = "users" if train.n_users < train.n_items else "items"
         self.dual = (smaller if config.invert == "smaller" else config.invert) == "users"
 
     def fit(self) -> None:
-        train = self.job.train
+        train = self.given.train
         size = train.n_users if self.dual else train.n_items
-        wide = max(train.n_users, train.n_items) * _BLOCK_USERS * 4  # blocks of scores and of their product
-        self.job.require_memory(
+        wide = max(train.n_users, train.n_items) * BLOCK * 4  # blocks of scores and of their product
+        self.given.require_memory(
             (size * size + wide) * self.dtype.itemsize,
             f"EASE inverts a matrix of {size:,} × {size:,} {'users' if self.dual else 'items'} and",
             'Drop rare users or items when importing, or set method.precision = "float32".',
@@ -58,16 +95,16 @@ class EASE(ClosedForm):
         """Rows (B, I) of X P."""
         if self.dual:  # M is symmetric: its rows are its columns
             return self.matrix.transposed_times(self.inverse[torch.from_numpy(users)].T.contiguous()).T
-        rows, items = map(torch.from_numpy, self.job.train.pairs_of(users))
+        rows, items = map(torch.from_numpy, self.given.train.pairs_of(users))
         counts = torch.bincount(rows, minlength=users.size)
         return F.embedding_bag(items, self.inverse, counts.cumsum(0) - counts, mode="sum")
 
     def _dual_diagonal(self) -> Tensor:
         """diag P (I,) = (1 − Σ over an item's users of its column of M X) / λ."""
-        train = self.job.train
+        train = self.given.train
         covered = torch.zeros(train.n_items, dtype=self.dtype)
-        for start in range(0, train.n_users, _BLOCK_USERS):
-            users = np.arange(start, min(start + _BLOCK_USERS, train.n_users))
+        for start in range(0, train.n_users, BLOCK):
+            users = np.arange(start, min(start + BLOCK, train.n_users))
             rows, items = map(torch.from_numpy, train.pairs_of(users))
             covered.index_add_(0, items, self._projected(users)[rows, items])
         return (1.0 - covered) / self.config.l2

@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from recpress_edge.models.config import EnsembleConfig
-from recpress_edge.models.method import ClosedForm, Job
-from recpress_edge.models.teacher import RANKING_LENGTH
+from recpress_edge.models.method import ClosedForm, TrainingInput
+from recpress_edge.models.outputs import RANKING_LENGTH
+from recpress_edge.models.ranking import top_items
+from recpress_edge.models.settings import EnsembleConfig
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
@@ -27,23 +28,23 @@ class Ensemble(ClosedForm):
     whole catalogue is ranked by it, ties to the lower index.
     """
 
-    def __init__(self, job: Job, config: EnsembleConfig) -> None:
-        self.job = job
+    def __init__(self, given: TrainingInput, config: EnsembleConfig) -> None:
+        self.given = given
         self.config = config
 
     def fit(self) -> None:
-        train = self.job.train
+        train = self.given.train
         length = min(RANKING_LENGTH, train.n_items)
         one = train.n_users * length * (np.int32().nbytes + np.float32().nbytes)
-        self.job.require_memory(
-            one * (len(self.job.teachers) + 1),
-            f"an ensemble of {len(self.job.teachers)} keeps {length:,} items a user of each and",
+        self.given.require_memory(
+            one * (len(self.given.teachers) + 1),
+            f"an ensemble of {len(self.given.teachers)} keeps {length:,} items a user of each and",
             "Leave members out.",
         )
-        self.items = [teacher.top_items(train, length).items for teacher in self.job.teachers]
+        self.items = [top_items(teacher, train, length).items for teacher in self.given.teachers]
 
     def scores(self, users: I64) -> F32:
-        fused = np.zeros((users.size, self.job.train.n_items + 1), np.float32)  # the last: where lists end
+        fused = np.zeros((users.size, self.given.train.n_items + 1), np.float32)  # the last: where lists end
         rows = np.arange(users.size)[:, None]
         for items in self.items:
             mine = items[users]  # (B, L), an item at most once in a row

@@ -1,4 +1,4 @@
-"""I-AE: an autoencoder of items, each given by the users who consumed it."""
+"""I-AE: an autoencoder of items, whose input is the set of users who consumed the item."""
 
 from collections.abc import Iterator
 
@@ -8,15 +8,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recpress_edge.core.rng import stream, torch_seed
-from recpress_edge.models.adam import Adam
-from recpress_edge.models.config import IAEConfig
-from recpress_edge.models.encoder import (
+from recpress_edge.models.autoencoder import (
     SparseEncoder,
     require_autoencoder_memory,
     softmax_decoder,
     softmax_log_likelihood,
 )
-from recpress_edge.models.method import Factorised, Job, Method
+from recpress_edge.models.method import Factorised, Method, TrainingInput
+from recpress_edge.models.nn import Adam
+from recpress_edge.models.settings import IAEConfig
 
 I64 = NDArray[np.int64]
 
@@ -32,27 +32,29 @@ class IAE(Factorised, Method):
     [W, 1] · [z, log n − log Z], Z the softmax's denominator; b_u changes no ranking.
     """
 
-    def __init__(self, job: Job, config: IAEConfig) -> None:
+    def __init__(self, given: TrainingInput, config: IAEConfig) -> None:
         require_autoencoder_memory(
-            job,
-            f"I-AE of {job.train.n_users:,} users",
-            job.train.n_users,
+            given,
+            f"I-AE of {given.train.n_users:,} users",
+            given.train.n_users,
             config.hidden,
             config.batch_items,
         )
-        self.job = job
+        self.given = given
         self.config = config
-        self.items = job.train.transposed()  # a row per item
-        generator = torch.Generator().manual_seed(torch_seed(job.seed, "init"))
-        self.encoder = SparseEncoder(job.train.n_users, config.hidden, job.dim, generator).to(job.device)
-        self.decoder = softmax_decoder(job.dim, job.train.n_users, generator, job.device)
+        self.items = given.train.transposed()  # a row per item
+        generator = torch.Generator().manual_seed(torch_seed(given.seed, "init"))
+        self.encoder = SparseEncoder(given.train.n_users, config.hidden, given.dim, generator).to(
+            given.device
+        )
+        self.decoder = softmax_decoder(given.dim, given.train.n_users, generator, given.device)
         learned = nn.ModuleDict({"encoder": self.encoder, "decoder": self.decoder})
         self.optimizer = Adam(learned, config.learning_rate, config.weight_decay)
         self.known = np.flatnonzero(self.items.counts())
 
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
-        order = stream(self.job.seed, "shuffle", epoch).permutation(self.known)
-        noise = torch.Generator().manual_seed(torch_seed(self.job.seed, "noise", epoch))
+        order = stream(self.given.seed, "shuffle", epoch).permutation(self.known)
+        noise = torch.Generator().manual_seed(torch_seed(self.given.seed, "noise", epoch))
         for start in range(0, order.size, self.config.batch_items):
             yield self._batch_loss(order[start : start + self.config.batch_items], noise)
 
@@ -64,8 +66,8 @@ class IAE(Factorised, Method):
     @torch.no_grad()
     def tables(self) -> tuple[Tensor, Tensor]:
         """[W, 1] (U, d + 1) and [z, log n − log Z] (I, d + 1)."""
-        counts = torch.from_numpy(self.items.counts()).to(self.job.device)
-        item_emb = torch.empty(self.items.n_users, self.job.dim + 1, device=self.job.device)
+        counts = torch.from_numpy(self.items.counts()).to(self.given.device)
+        item_emb = torch.empty(self.items.n_users, self.given.dim + 1, device=self.given.device)
         for start in range(0, self.items.n_users, _BLOCK_ITEMS):
             items = np.arange(start, min(start + _BLOCK_ITEMS, self.items.n_users))
             encoded = self.encoder(*self.encoder.pairs(self.items, items), items.size)
@@ -74,5 +76,5 @@ class IAE(Factorised, Method):
             # An item without users counts as half a one: below all others, and not at minus infinity.
             prior = counts[part].clamp(min=0.5).log()
             item_emb[part, -1] = prior - self.decoder(encoded).logsumexp(dim=1)
-        ones = torch.ones(self.job.train.n_users, 1, device=self.job.device)
+        ones = torch.ones(self.given.train.n_users, 1, device=self.given.device)
         return torch.cat([self.decoder.weight, ones], dim=1), item_emb

@@ -1,13 +1,13 @@
-"""Item k-nearest neighbours: what is liked by those who like the same. The other floor."""
+"""Item k-nearest neighbours: items with the same users as those of the history. A simple baseline."""
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from recpress_edge.models.config import ItemKNNConfig
-from recpress_edge.models.gram import BLOCK, Binary
-from recpress_edge.models.method import ClosedForm, Job
-from recpress_edge.models.sparse import SparseRows
+from recpress_edge.models.ease import BLOCK, Binary
+from recpress_edge.models.method import ClosedForm, TrainingInput
+from recpress_edge.models.nn import SparseRows
+from recpress_edge.models.settings import ItemKNNConfig
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
@@ -20,16 +20,16 @@ class ItemKNN(ClosedForm):
     similarity(i, j) = |users of both| / (√(|users of i| · |users of j|) + shrink).
     """
 
-    def __init__(self, job: Job, config: ItemKNNConfig) -> None:
-        self.job = job
+    def __init__(self, given: TrainingInput, config: ItemKNNConfig) -> None:
+        self.given = given
         self.config = config
 
     def fit(self) -> None:
-        train = self.job.train
+        train = self.given.train
         size = min(self.config.neighbours, train.n_items)
         kept = train.n_items * size * (torch.int64.itemsize + torch.float32.itemsize)
         block = train.n_items * BLOCK * torch.float32.itemsize
-        self.job.require_memory(
+        self.given.require_memory(
             2 * kept
             + 4 * block,  # the blocks' lists and their union; products, similarities and two temporaries
             f"Item-kNN compares {train.n_items:,} items, {BLOCK} at a time, keeps {size} of each and",

@@ -10,12 +10,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.models.adam import Adam
-from recpress_edge.models.bpr import NegativeSampler, hardest
-from recpress_edge.models.config import LightGCNConfig
-from recpress_edge.models.method import Factorised, Job, Method
-from recpress_edge.models.mf import first_tables
-from recpress_edge.models.sparse import SparseRows
+from recpress_edge.models.bpr import NegativeSampler, first_tables, hardest
+from recpress_edge.models.method import Factorised, Method, TrainingInput
+from recpress_edge.models.nn import Adam, SparseRows
+from recpress_edge.models.settings import LightGCNConfig
 
 
 class Propagation:
@@ -74,18 +72,18 @@ class LightGCN(Factorised, Method):
     large batch as for a small one; several negatives a positive, or the hardest of several, where asked for.
     """
 
-    def __init__(self, job: Job, config: LightGCNConfig) -> None:
-        self.job = job
+    def __init__(self, given: TrainingInput, config: LightGCNConfig) -> None:
+        self.given = given
         self.config = config
-        self.mf = first_tables(job, config.init_std)
-        self.propagation = Propagation(job.train, config.layers, job.device)
-        self.sampler = NegativeSampler(job.train)
+        self.mf = first_tables(given, config.init_std)
+        self.propagation = Propagation(given.train, config.layers, given.device)
+        self.sampler = NegativeSampler(given.train)
         self.optimizer = Adam(self.mf, config.learning_rate, 0.0)
 
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
-        config, job = self.config, self.job
+        config, given = self.config, self.given
         drawn = config.negatives * config.candidates
-        for batch in self.sampler.batches(job.seed, epoch, drawn, config.batch_size, job.device):
+        for batch in self.sampler.batches(given.seed, epoch, drawn, config.batch_size, given.device):
             yield self._batch_loss(*batch)
 
     def _batch_loss(self, users: Tensor, positives: Tensor, drawn: Tensor) -> Tensor:

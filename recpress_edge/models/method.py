@@ -1,30 +1,32 @@
-"""What the trainer asks of a way to make a model: to rank, and either to learn in epochs or to be fitted."""
+"""The interface of models: they rank, and they either learn in epochs or are fitted."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from recpress_edge.core.memory import require_memory
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.models.adam import Adam
-from recpress_edge.models.ranking import product_rows
-from recpress_edge.models.teacher import Tables, Teacher
+from recpress_edge.models.nn import Adam
+from recpress_edge.models.outputs import Tables
+from recpress_edge.models.ranking import ScoreRows, product_rows
+from recpress_edge.models.teacher import Teacher
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 
 
 def _unheard(n_bytes: int) -> None:
-    """Nobody asked."""
+    """Default listener: ignores the size."""
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """All that one training run is given besides its method's settings."""
+class TrainingInput:
+    """The input of one training run, apart from its method's settings."""
 
     train: Interactions
     dim: int
@@ -41,10 +43,10 @@ class Job:
     teachers: tuple[Teacher, ...] = ()
     """Several teachers at once: the members of an ensemble."""
     on_need: Callable[[int], None] = _unheard
-    """Told the bytes that a model is about to allocate, where it knows them."""
+    """Called with the bytes that a model is about to allocate, where it knows them."""
 
     def require_memory(self, n_bytes: int, what: str, instead: str) -> None:
-        """Refuse what does not fit, else say what it takes, before it is begun."""
+        """Raise DataError where that does not fit, else report it, before anything is allocated."""
         require_memory(n_bytes, what, instead)
         self.on_need(n_bytes)
 
@@ -71,8 +73,8 @@ class Factorised(Scorer):
 class Method(Scorer):
     """One way to learn a model in epochs.
 
-    All learned state is in the optimiser's, and everything random is asked for by (seed, purpose, epoch):
-    a run that resumes at an epoch boundary needs nothing else.
+    All learned state is the optimiser's, and everything random is drawn by (seed, purpose, epoch): a run that
+    resumes at an epoch boundary needs nothing else.
     """
 
     optimizer: Adam
@@ -82,8 +84,30 @@ class Method(Scorer):
         """The loss () of each batch of an epoch, counted from 0; the loop steps after each."""
 
     def memory(self) -> dict[str, Tensor]:
-        """What it remembers between epochs besides the optimiser's state; a resumed run sets it in place."""
+        """State kept between epochs apart from the optimiser's; a resumed run sets it in place."""
         return {}
+
+
+class NetworkMethod(Method):
+    """A model that is a network, not two tables: stored as its parameters and its architecture."""
+
+    network: nn.Module
+
+    @abstractmethod
+    def architecture(self) -> dict[str, Any]:
+        """``kind`` and what its parameters do not tell, as plain JSON.
+
+        ``user_rows`` and ``item_rows`` name parameters that, side by side, stand for users and items: what
+        it teaches as embeddings.
+        """
+
+    def parameters(self) -> dict[str, Tensor]:
+        """The network's parameters by name, as the model is now."""
+        return {name: value.detach() for name, value in self.network.named_parameters()}
+
+    def scores_after(self, histories: Interactions) -> ScoreRows:
+        """Scores of users with these histories; a model that knows its users does not look at them."""
+        return self.scores
 
 
 class ClosedForm(Scorer):

@@ -8,15 +8,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recpress_edge.core.rng import stream, torch_seed
-from recpress_edge.models.adam import Adam
-from recpress_edge.models.config import MultVAEConfig
-from recpress_edge.models.encoder import (
+from recpress_edge.models.autoencoder import (
     SparseEncoder,
     require_autoencoder_memory,
     softmax_decoder,
     softmax_log_likelihood,
 )
-from recpress_edge.models.method import Factorised, Job, Method
+from recpress_edge.models.method import Factorised, Method, TrainingInput
+from recpress_edge.models.nn import Adam
+from recpress_edge.models.settings import MultVAEConfig
 
 I64 = NDArray[np.int64]
 
@@ -41,26 +41,28 @@ class MultVAE(Factorised, Method):
     costs a third of the time, and makes the model two tables: [z, 1] · [W, b].
     """
 
-    def __init__(self, job: Job, config: MultVAEConfig) -> None:
+    def __init__(self, given: TrainingInput, config: MultVAEConfig) -> None:
         require_autoencoder_memory(
-            job,
-            f"Mult-VAE of {job.train.n_items:,} items",
-            job.train.n_items,
+            given,
+            f"Mult-VAE of {given.train.n_items:,} items",
+            given.train.n_items,
             config.hidden,
             config.batch_users,
         )
-        self.job = job
+        self.given = given
         self.config = config
-        generator = torch.Generator().manual_seed(torch_seed(job.seed, "init"))
-        self.encoder = SparseEncoder(job.train.n_items, config.hidden, 2 * job.dim, generator).to(job.device)
-        self.decoder = softmax_decoder(job.dim, job.train.n_items, generator, job.device)
+        generator = torch.Generator().manual_seed(torch_seed(given.seed, "init"))
+        self.encoder = SparseEncoder(given.train.n_items, config.hidden, 2 * given.dim, generator).to(
+            given.device
+        )
+        self.decoder = softmax_decoder(given.dim, given.train.n_items, generator, given.device)
         learned = nn.ModuleDict({"encoder": self.encoder, "decoder": self.decoder})
         self.optimizer = Adam(learned, config.learning_rate, 0.0)
-        self.known = np.flatnonzero(job.train.counts())
+        self.known = np.flatnonzero(given.train.counts())
 
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
-        order = stream(self.job.seed, "shuffle", epoch).permutation(self.known)
-        noise = torch.Generator().manual_seed(torch_seed(self.job.seed, "noise", epoch))
+        order = stream(self.given.seed, "shuffle", epoch).permutation(self.known)
+        noise = torch.Generator().manual_seed(torch_seed(self.given.seed, "noise", epoch))
         n_batches = -(-order.size // self.config.batch_users)
         for batch in range(n_batches):
             users = order[batch * self.config.batch_users : (batch + 1) * self.config.batch_users]
@@ -72,7 +74,7 @@ class MultVAE(Factorised, Method):
         return self.config.beta * min(step / (self.config.anneal_epochs * steps_an_epoch), 1.0)
 
     def _batch_loss(self, users: I64, noise: torch.Generator, beta: float) -> Tensor:
-        rows, items = self.encoder.pairs(self.job.train, users)
+        rows, items = self.encoder.pairs(self.given.train, users)
         mean, log_var = self.encoder(rows, items, users.size, self.config.dropout, noise).chunk(2, dim=1)
         drawn = torch.randn(mean.shape, generator=noise).to(mean.device)
         code = mean + drawn * (0.5 * log_var).exp()
@@ -82,8 +84,8 @@ class MultVAE(Factorised, Method):
     @torch.no_grad()
     def tables(self) -> tuple[Tensor, Tensor]:
         """[mean, 1] (U, d + 1) and [W, b] (I, d + 1)."""
-        train, device = self.job.train, self.job.device
-        user_emb = torch.ones(train.n_users, self.job.dim + 1, device=device)
+        train, device = self.given.train, self.given.device
+        user_emb = torch.ones(train.n_users, self.given.dim + 1, device=device)
         for start in range(0, train.n_users, _BLOCK_USERS):
             users = np.arange(start, min(start + _BLOCK_USERS, train.n_users))
             encoded = self.encoder(*self.encoder.pairs(train, users), users.size)

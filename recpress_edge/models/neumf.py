@@ -1,7 +1,7 @@
-"""NeuMF: a product of embeddings beside a small network over embeddings of its own."""
+"""NeuMF: a product of embeddings plus a small network over other embeddings."""
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recpress_edge.core.rng import stream
-from recpress_edge.models.adam import Adam
 from recpress_edge.models.bpr import NegativeSampler, highest
-from recpress_edge.models.method import Job
-from recpress_edge.models.network import NetworkMethod
+from recpress_edge.models.method import NetworkMethod, TrainingInput
+from recpress_edge.models.nn import Adam
+from recpress_edge.models.settings import NeuMFConfig
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
@@ -113,46 +113,27 @@ def pointwise_loss(positive: Tensor, negatives: Tensor) -> Tensor:
     return -F.logsigmoid(positive).sum() - F.logsigmoid(-negatives).sum()
 
 
-class Pointwise(Protocol):
-    """Settings of a NeuMF, whatever it learns beside."""
-
-    @property
-    def learning_rate(self) -> float: ...
-    @property
-    def weight_decay(self) -> float: ...
-    @property
-    def batch_size(self) -> int: ...
-    @property
-    def negatives(self) -> int: ...
-    @property
-    def init_std(self) -> float: ...
-    @property
-    def candidates(self) -> int: ...
-    @property
-    def product_weight(self) -> float: ...
-
-
 class NeuMFMethod(NetworkMethod):
     """NeuMF trained pointwise, all parts at once."""
 
     network: NeuMF
 
-    def __init__(self, job: Job, config: Pointwise) -> None:
-        self.job = job
+    def __init__(self, given: TrainingInput, config: NeuMFConfig) -> None:
+        self.given = given
         self.config = config
-        train = job.train
+        train = given.train
         network = NeuMF(
-            train.n_users, train.n_items, job.dim, job.seed, config.init_std, config.product_weight
+            train.n_users, train.n_items, given.dim, given.seed, config.init_std, config.product_weight
         )
-        self.network = network.to(job.device)
+        self.network = network.to(given.device)
         self.sampler = NegativeSampler(train)
         self.optimizer = Adam(self.network, config.learning_rate, config.weight_decay)
 
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
-        config, job = self.config, self.job
+        config, given = self.config, self.given
         each = config.negatives * config.candidates
         for users, positives, drawn in self.sampler.batches(
-            job.seed, epoch, each, config.batch_size, job.device
+            given.seed, epoch, each, config.batch_size, given.device
         ):
             yield self.batch_loss(users, positives, self._negatives(users, drawn))
 
@@ -174,7 +155,7 @@ class NeuMFMethod(NetworkMethod):
     def scores(self, users: I64) -> F32:
         with torch.inference_mode():
             rows: F32 = (
-                self.network.catalogue_scores(torch.from_numpy(users).to(self.job.device)).cpu().numpy()
+                self.network.catalogue_scores(torch.from_numpy(users).to(self.given.device)).cpu().numpy()
             )
         return rows
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.models.teacher import RANKING_LENGTH, Rankings, Tables
+from recpress_edge.models.outputs import RANKING_LENGTH, Rankings, Tables
+from recpress_edge.models.teacher import Teacher
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
@@ -76,3 +77,11 @@ def best_columns(scores: Tensor, size: int) -> tuple[I32, F32]:
     order = np.lexsort((columns, -values), axis=1)
     best = np.take_along_axis(columns, order, 1).astype(np.int32)
     return best, np.take_along_axis(values, order, 1)
+
+
+def top_items(teacher: Teacher, train: Interactions, length: int) -> Rankings:
+    """The best ``length`` unobserved items of each user, fewer where the catalogue or the list ends."""
+    if teacher.tables is not None:
+        return top_of_tables(teacher.tables, train, length)
+    assert teacher.rankings is not None
+    return teacher.rankings.head(length)

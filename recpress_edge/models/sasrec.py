@@ -12,11 +12,10 @@ from torch import Tensor, nn
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.rng import stream, torch_seed
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.models.adam import Adam
-from recpress_edge.models.method import Job
-from recpress_edge.models.network import NetworkMethod
-from recpress_edge.models.network_config import SASRecConfig
+from recpress_edge.models.method import NetworkMethod, TrainingInput
+from recpress_edge.models.nn import Adam
 from recpress_edge.models.ranking import ScoreRows
+from recpress_edge.models.settings import SASRecConfig
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
@@ -131,26 +130,26 @@ class SASRecMethod(NetworkMethod):
 
     network: SASRec
 
-    def __init__(self, job: Job, config: SASRecConfig) -> None:
-        if job.dim % config.heads:
-            raise ConfigError(f"method.heads {config.heads} does not divide the embedding size {job.dim}")
-        self.job = job
+    def __init__(self, given: TrainingInput, config: SASRecConfig) -> None:
+        if given.dim % config.heads:
+            raise ConfigError(f"method.heads {config.heads} does not divide the embedding size {given.dim}")
+        self.given = given
         self.config = config
-        self.network = SASRec(job.train.n_items, job.dim, job.seed, config).to(job.device)
+        self.network = SASRec(given.train.n_items, given.dim, given.seed, config).to(given.device)
         self.optimizer = Adam(self.network, config.learning_rate, config.weight_decay)
-        self._after_train = self.rows_after(job.train)
+        self._known = self.scores_after(given.train)
 
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
-        indptr = self.job.train.indptr
-        items = self.job.train.in_order().astype(np.int64)
-        noise = torch.Generator(self.job.device).manual_seed(torch_seed(self.job.seed, "dropout", epoch))
-        for users in self._batches(stream(self.job.seed, "shuffle", epoch)):
+        indptr = self.given.train.indptr
+        items = self.given.train.in_order().astype(np.int64)
+        noise = torch.Generator(self.given.device).manual_seed(torch_seed(self.given.seed, "dropout", epoch))
+        for users in self._batches(stream(self.given.seed, "shuffle", epoch)):
             tokens, targets = self._windows(users, indptr, items)
             yield self._batch_loss(tokens, targets, noise)
 
     def _batches(self, rng: np.random.Generator) -> Iterator[I64]:
         """Users (B,) with about as many items each, so that few places are empty; batches in random order."""
-        counts = np.minimum(self.job.train.counts(), self.config.history_length)
+        counts = np.minimum(self.given.train.counts(), self.config.history_length)
         users = rng.permutation(np.flatnonzero(counts))
         users = users[np.argsort(counts[users], kind="stable")]
         starts = np.arange(0, users.size, self.config.batch_users)
@@ -159,7 +158,7 @@ class SASRecMethod(NetworkMethod):
 
     def _windows(self, users: I64, indptr: I64, items: I64) -> tuple[I64, I64]:
         """What is read, (B, n): the start token and all but the last item; what follows each, (B, n)."""
-        n_items = self.job.train.n_items
+        n_items = self.given.train.n_items
         counts = np.minimum(indptr[users + 1] - indptr[users], self.config.history_length)
         targets = _last_items(users, indptr, items, counts, int(counts.max()), NO_TARGET)
         tokens = np.hstack([np.full((users.size, 1), n_items), targets[:, :-1]])
@@ -167,7 +166,7 @@ class SASRecMethod(NetworkMethod):
 
     def _batch_loss(self, tokens: I64, targets: I64, noise: torch.Generator) -> Tensor:
         """Mean cross-entropy over the places that have a next item."""
-        device = self.job.device
+        device = self.given.device
         wanted = torch.from_numpy(targets).to(device)
         states = self.network.hidden(torch.from_numpy(tokens).to(device), noise)[
             wanted != NO_TARGET
@@ -175,19 +174,18 @@ class SASRecMethod(NetworkMethod):
         return F.cross_entropy(states @ self.network.item_emb[:-1].T, wanted[wanted != NO_TARGET])
 
     def scores(self, users: I64) -> F32:
-        """Scores (B, I) after the train items."""
-        return self._after_train(users)
+        return self._known(users)
 
-    def rows_after(self, histories: Interactions) -> ScoreRows:
+    def scores_after(self, histories: Interactions) -> ScoreRows:
         indptr, items = histories.indptr, histories.in_order().astype(np.int64)
-        n_items, length = self.job.train.n_items, self.config.history_length
+        n_items, length = self.given.train.n_items, self.config.history_length
 
         def rows(users: I64) -> F32:
             counts = np.minimum(indptr[users + 1] - indptr[users], length - 1)
             recent = _last_items(users, indptr, items, counts, int(counts.max(initial=0)), n_items)
             tokens = torch.from_numpy(np.hstack([np.full((users.size, 1), n_items), recent]))
             with torch.inference_mode():
-                states = self.network.hidden(tokens.to(self.job.device))
+                states = self.network.hidden(tokens.to(self.given.device))
                 last = states[torch.arange(users.size), torch.from_numpy(counts)]  # (B, d)
                 scores: F32 = (last @ self.network.item_emb[:-1].T).cpu().numpy()
             return scores

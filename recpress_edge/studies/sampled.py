@@ -17,7 +17,7 @@ from recpress_edge.core.errors import DataError
 from recpress_edge.core.rng import stream
 from recpress_edge.data.holdout import Split, relevant_items
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.distill.draws import EMPTY, Unlisted
+from recpress_edge.distill.lists import EMPTY, Unlisted
 
 I64 = NDArray[np.int64]
 

@@ -1,13 +1,13 @@
 """Models found by the digest of everything that decides them, or trained. No torch until one is trained."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from recpress_edge.core.errors import ArtifactError
-from recpress_edge.core.metrics import DEFAULT_CUTOFF
+from recpress_edge.core.progress import OnEvent, TrainingEvent
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.training.plan import ModelRequest, Plan, Wanted, in_order, is_ready, plan_model, want
 from recpress_edge.training.store import (
@@ -21,33 +21,6 @@ from recpress_edge.training.store import (
 from recpress_edge.training.trajectory import has_trajectory
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingEvent:
-    """What happens while models are found or trained."""
-
-    kind: Literal["cached", "train", "resume", "wait", "needs", "epoch", "done"]
-    name: str
-    seed: int
-    folder: Path
-    teacher_of: str | None = None
-    """The model for which this one is made as a teacher or a member."""
-    epoch: int = 0
-    """Epochs done."""
-    epochs: int = 0
-    """0 for what has none."""
-    seconds: float = 0.0
-    metrics: Mapping[str, float | None] | None = None
-    """Validation metrics, when just measured."""
-    cutoff: int = DEFAULT_CUTOFF
-    """The K of the metrics by which the epoch is chosen."""
-    memory_bytes: int | None = None
-    """Of needs: what is about to be allocated. When done: by how much resident memory rose at most; None
-    where the kernel does not tell."""
-
-
-OnTrainingEvent = Callable[[TrainingEvent], None]
-
-
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
     """One line of a dry run."""
@@ -59,12 +32,12 @@ class PlannedStep:
     """None while a model that it is made from is missing: its digest is part of the folder's name."""
 
 
-def ensure_model(request: ModelRequest, data: Dataset, work: Path, on_event: OnTrainingEvent) -> TrainedModel:
+def ensure_model(request: ModelRequest, data: Dataset, work: Path, on_event: OnEvent) -> TrainedModel:
     """The model, found below ``work``/models or trained now, after everything that it is made from."""
     return ensure(want(request, data), data, work, on_event)
 
 
-def ensure(wanted: Wanted, data: Dataset, work: Path, on_event: OnTrainingEvent) -> TrainedModel:
+def ensure(wanted: Wanted, data: Dataset, work: Path, on_event: OnEvent) -> TrainedModel:
     """:func:`ensure_model` of a tree."""
     made: dict[Wanted, TrainedModel] = {}
     for node in in_order(wanted):
@@ -96,7 +69,7 @@ def _step(plan: Plan) -> PlannedStep:
     return PlannedStep(str(plan.wanted.name), plan.wanted.seed, action, plan.folder)
 
 
-def find_or_train(plan: Plan, data: Dataset, on_event: OnTrainingEvent) -> TrainedModel:
+def find_or_train(plan: Plan, data: Dataset, on_event: OnEvent) -> TrainedModel:
     """One model whose parts are there. Only one process at a time trains it; others wait and find it."""
     wanted = plan.wanted
     event = functools.partial(
@@ -125,7 +98,7 @@ def _is_found(plan: Plan) -> bool:
     return complete and not options.restart
 
 
-def _cached(plan: Plan, event: Callable[..., TrainingEvent], on_event: OnTrainingEvent) -> TrainedModel:
+def _cached(plan: Plan, event: Callable[..., TrainingEvent], on_event: OnEvent) -> TrainedModel:
     model = load_model(plan.folder)
     if model.metadata.get("key") != plan.key:
         raise ArtifactError(

@@ -24,8 +24,8 @@ from recpress_edge.core.errors import RecPressError
 from recpress_edge.core.files import digest_of
 from recpress_edge.core.rng import stream
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.distill.config import FoldInConfig
-from recpress_edge.models.adam import Adam
+from recpress_edge.distill.settings import FoldInConfig
+from recpress_edge.models.nn import Adam
 from recpress_edge.training.run import use_compute
 
 F32 = NDArray[np.float32]

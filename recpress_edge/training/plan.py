@@ -12,8 +12,8 @@ from recpress_edge.core.files import digest_of
 from recpress_edge.core.metrics import DEFAULT_CUTOFF
 from recpress_edge.data.holdout import dataset_cutoff
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.distill.students import ModelName, Role, check_pair, parse_name, teacher_name
-from recpress_edge.models.config import deciding
+from recpress_edge.distill.methods import Role
+from recpress_edge.distill.students import ModelName, check_pair, parse_name, teacher_name
 from recpress_edge.training.settings import TrainingConfig, settings
 from recpress_edge.training.source import source_digest
 from recpress_edge.training.store import (
@@ -28,16 +28,8 @@ from recpress_edge.training.trajectory import trajectory_digest
 
 # Part of every model's key; raise it when the same settings come to mean other numbers.
 # 1: first release
-TRAINING_REVISION: Final = 1
-# Methods whose code TRAINING_REVISION stands for. Of any other the key holds the source's digest: add a
-# method here when it is released.
-BUILT_IN: Final = frozenset(
-    (
-        "bpr", "ftd", "htd", "de", "rrd", "de_rrd", "irrrd", "rd", "cd",
-        "dcd", "unkd", "hetcomp", "soft", "neumf", "rrd-neumf", "ftd-neumf", "htd-neumf", "de-neumf",
-        "sasrec", "lightgcn", "cml", "multvae", "iae", "pop", "itemknn", "ease", "ensemble",
-    )
-)  # fmt: skip
+# 2: the key holds every setting of the method
+TRAINING_REVISION: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +211,7 @@ def _deciding(wanted: Wanted, parts: Parts, data: Dataset) -> dict[str, Any]:
     decides: dict[str, Any] = {
         "revision": TRAINING_REVISION,
         "name": str(model),
-        "config": deciding(wanted.config),
+        "config": dataclasses.asdict(wanted.config),
         "training": dataclasses.asdict(wanted.training),
         "dataset": data.digest(),
         "seed": wanted.seed,
@@ -235,8 +227,8 @@ def _deciding(wanted: Wanted, parts: Parts, data: Dataset) -> dict[str, Any]:
         decides["order"] = _order_digest(model, data)
     if (cutoff := dataset_cutoff(data)) != DEFAULT_CUTOFF:
         decides["cutoff"] = cutoff
-    if model.method not in BUILT_IN:
-        decides["source"] = source_digest(model.entry.where)
+    if not model.entry.released:
+        decides["source"] = [source_digest(where) for where in model.entry.sources]
     return decides
 
 

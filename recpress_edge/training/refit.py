@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.progress import OnEvent
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.distill.students import ENSEMBLE, parse_name
-from recpress_edge.training.ensure import OnTrainingEvent, ensure
+from recpress_edge.training.ensure import ensure
 from recpress_edge.training.plan import ModelRequest, TrainOptions, want
 from recpress_edge.training.store import TrainedModel
 
@@ -29,7 +30,7 @@ def joined(data: Dataset) -> Dataset:
 
 
 def refit(
-    chosen: TrainedModel, data: Dataset, work: Path, options: TrainOptions, on_event: OnTrainingEvent
+    chosen: TrainedModel, data: Dataset, work: Path, options: TrainOptions, on_event: OnEvent
 ) -> TrainedModel:
     """Find or train ``chosen`` again, from the start and with its settings, for as many epochs as it kept.
 

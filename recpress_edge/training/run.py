@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.memory import PeakMemory
 from recpress_edge.data.holdout import Split, dataset_cutoff, history
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.distill.students import create_method
-from recpress_edge.models.method import ClosedForm, Factorised, Job, Method
-from recpress_edge.models.network import NetworkMethod
-from recpress_edge.models.quantised import stored_tables
+from recpress_edge.models.method import ClosedForm, Factorised, Method, NetworkMethod, TrainingInput
+from recpress_edge.models.outputs import Rankings, Tables
+from recpress_edge.models.qat import stored_tables
 from recpress_edge.models.ranking import ScoreRows, product_rows, top_unobserved
-from recpress_edge.models.teacher import Rankings, Tables, Teacher
+from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.checkpoint import CheckpointStore
 from recpress_edge.training.evaluate import StagedRows, evaluate, evaluate_rows
 from recpress_edge.training.fusion import below_member
@@ -26,7 +27,6 @@ from recpress_edge.training.loop import EpochReport, RunState, Validation, fit, 
 from recpress_edge.training.plan import Plan
 from recpress_edge.training.store import TrainedModel, save_model
 from recpress_edge.training.trajectory import finish, has_stage, is_recorded, load_trajectory, write_stage
-from recpress_edge.training.usage import PeakMemory
 
 F32 = NDArray[np.float32]
 
@@ -58,7 +58,7 @@ def train_model(plan: Plan, data: Dataset, tell: Tell) -> TrainedModel:
         store.clear()
     tell("resume" if store.pointer.exists() else "train")
     memory = PeakMemory()
-    method = create_method(wanted.name.method, _job(plan, data, tell), wanted.config)
+    method = create_method(wanted.name.method, _input(plan, data, tell), wanted.config)
     state = _learn(method, plan, data, store, tell)
     rows = _restore_best(method, state)
     kept = _kept(method, state, data)
@@ -147,7 +147,7 @@ def _metrics(method: Method | ClosedForm, rows: ScoreRows, data: Dataset) -> dic
     found = {}
     for split in _splits(data):
         if isinstance(method, NetworkMethod):
-            rows = method.rows_after(history(data, split))
+            rows = method.scores_after(history(data, split))
         found[split] = evaluate_rows(rows, data, split)
     return {
         "metrics": {split: result.means() for split, result in found.items()},
@@ -174,9 +174,9 @@ def _facts_of(kept: Kept, plan: Plan, data: Dataset, facts: Mapping[str, Any]) -
     return found
 
 
-def _job(plan: Plan, data: Dataset, tell: Tell) -> Job:
+def _input(plan: Plan, data: Dataset, tell: Tell) -> TrainingInput:
     wanted, parts = plan.wanted, plan.parts
-    return Job(
+    return TrainingInput(
         data.train,
         wanted.name.dim,
         wanted.seed,

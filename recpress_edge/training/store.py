@@ -26,7 +26,8 @@ from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import storage_errors
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.students import ModelName, check_pair, parse_name
-from recpress_edge.models.teacher import Rankings, Tables, Teacher
+from recpress_edge.models.outputs import Rankings, Tables
+from recpress_edge.models.teacher import Teacher
 
 F32 = NDArray[np.float32]
 

@@ -18,7 +18,7 @@ from safetensors.numpy import save as format_arrays
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import sha256_file, storage_errors, write_atomic
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.models.teacher import Trajectory
+from recpress_edge.models.outputs import Trajectory
 
 I32 = NDArray[np.int32]
 F32 = NDArray[np.float32]

@@ -6,12 +6,12 @@ import typing
 import pytest
 
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.distill.config import FoldInConfig, HTDConfig, SoftConfig
-from recpress_edge.distill.network_config import RRDNeuMFConfig
-from recpress_edge.distill.students import METHODS
-from recpress_edge.models.network_config import SASRecConfig
+from recpress_edge.distill.methods import METHODS
+from recpress_edge.distill.settings import FoldInConfig, SoftConfig
+from recpress_edge.models.settings import SASRecConfig
 from recpress_edge.training.settings import TrainingConfig
 
+HTDConfig, RRDNeuMFConfig = METHODS["htd"].config, METHODS["rrd-neumf"].config
 CLASSES = [*{entry.config for entry in METHODS.values()}, FoldInConfig]
 
 

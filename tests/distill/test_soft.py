@@ -8,18 +8,13 @@ from small_data import two_tastes
 
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.distill.config import SoftConfig
-from recpress_edge.distill.methods.soft import Soft
-from recpress_edge.distill.soft import (
-    TeacherTargets,
-    mix_targets,
-    rank_targets,
-    teacher_targets,
-)
-from recpress_edge.models.logsumexp import logsumexp_of_product
-from recpress_edge.models.method import Job
-from recpress_edge.models.ranking import best_columns, top_of_tables
-from recpress_edge.models.teacher import Rankings, Tables, Teacher
+from recpress_edge.distill.settings import SoftConfig
+from recpress_edge.distill.soft import Soft, TeacherTargets, mix_targets, rank_targets, teacher_targets
+from recpress_edge.models.method import TrainingInput
+from recpress_edge.models.nn import logsumexp_of_product
+from recpress_edge.models.outputs import Rankings, Tables
+from recpress_edge.models.ranking import best_columns, top_items, top_of_tables
+from recpress_edge.models.teacher import Teacher
 
 
 def _train(pairs: list[tuple[int, int]], n_users: int, n_items: int) -> Interactions:
@@ -83,7 +78,7 @@ def test_teacher_distribution_is_a_softmax_of_its_cosines_at_any_scale(scale):
     train = _train([(0, 2)], 1, 3)
     item_emb = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]], np.float32) * np.float32(scale)
     teacher = Teacher("cosines", Tables(np.array([[3.0, 4.0]], np.float32), item_emb))
-    targets = teacher_targets(teacher.top_items(train, 2), temperature=0.1)
+    targets = teacher_targets(top_items(teacher, train, 2), temperature=0.1)
     assert targets.items.tolist() == [[1, 0]]  # cosines 0.8 and 0.6
     expected = torch.softmax(torch.tensor([8.0, 6.0]), dim=0).tolist()
     assert targets.weights[0].tolist() == pytest.approx(expected, rel=1e-5)
@@ -94,11 +89,11 @@ def test_batch_loss_is_the_cross_entropy_of_whole_rows():
     rng = np.random.default_rng(0)
     teacher = Teacher("noise", Tables(*(rng.standard_normal((n, 3), np.float32) for n in (7, 20))))
     config = SoftConfig(batch_users=7, top_items=5)
-    method = Soft(Job(data.train, 4, 0, 1, teacher), config)
+    method = Soft(TrainingInput(data.train, 4, 0, 1, teacher), config)
     (loss,) = method.batch_losses(0)
     user_emb, item_emb = method.tables()
     target = torch.zeros(7, 20, dtype=torch.float64)
-    top = teacher_targets(teacher.top_items(data.train, 5), config.teacher_temperature)
+    top = teacher_targets(top_items(teacher, data.train, 5), config.teacher_temperature)
     for user in range(7):
         mine = torch.from_numpy(data.train.of(user).astype(np.int64))
         target[user, mine] += (1 - config.teacher_weight) / len(mine)
@@ -123,7 +118,7 @@ def test_a_teacher_of_rankings_alone_teaches_by_rank_unless_asked(targets, by_ra
     train = _train([(0, 0)], 1, 4)
     top = Rankings(np.array([[2, 1, 3]], np.int32), np.array([[0.4, 0.2, 0.1]], np.float32))
     config = SoftConfig(targets=targets, top_items=2, teacher_weight=1.0)
-    method = Soft(Job(train, 2, 0, 1, Teacher("ranks", rankings=top)), config)
+    method = Soft(TrainingInput(train, 2, 0, 1, Teacher("ranks", rankings=top)), config)
     _, items, weights = method.targets.rows(np.array([0]))
     gap = np.exp(-1 / 30) if by_rank else np.exp(-0.2 / 0.2)
     weight = dict(zip(items.tolist(), weights.tolist(), strict=True))
@@ -131,7 +126,7 @@ def test_a_teacher_of_rankings_alone_teaches_by_rank_unless_asked(targets, by_ra
 
 
 def test_tables_have_rows_of_unit_length():
-    method = Soft(Job(two_tastes().train, 4, 0, 1), SoftConfig())
+    method = Soft(TrainingInput(two_tastes().train, 4, 0, 1), SoftConfig())
     for table in method.tables():
         assert torch.allclose(table.norm(dim=1), torch.ones(len(table)))
 

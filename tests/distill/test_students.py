@@ -9,16 +9,11 @@ import pytest
 from small_data import two_tastes
 
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.distill.students import (
-    METHODS,
-    ModelName,
-    check_pair,
-    create_method,
-    parse_name,
-    teacher_name,
-)
-from recpress_edge.models.method import Job, Scorer
-from recpress_edge.models.teacher import Tables, Teacher, Trajectory
+from recpress_edge.distill.methods import METHODS
+from recpress_edge.distill.students import ModelName, check_pair, create_method, parse_name, teacher_name
+from recpress_edge.models.method import Scorer, TrainingInput
+from recpress_edge.models.outputs import Tables, Trajectory
+from recpress_edge.models.teacher import Teacher
 
 
 @pytest.mark.parametrize(
@@ -99,7 +94,7 @@ def test_every_registered_method_can_be_built(method):
     tables = Tables(*(rng.standard_normal((n, 6), np.float32) for n in (60, 80)))
     stages = Trajectory(np.zeros((2, 60, 3), np.int32), np.zeros((2, len(train)), np.int32), (1, 2))
     noise = Teacher("noise", tables, trajectory=stages)
-    job = Job(train, 4, 0, 2, noise, teachers=(noise,) * 2)
+    job = TrainingInput(train, 4, 0, 2, noise, teachers=(noise,) * 2)
     built = create_method(method, job, METHODS[method].config())
     assert isinstance(built, Scorer)
 

@@ -9,9 +9,9 @@ from small_data import two_tastes
 
 from recpress_edge.core.errors import DataError
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.models.bpr import BPR, NegativeSampler, bpr_loss, hardest
-from recpress_edge.models.config import BPRConfig
-from recpress_edge.models.method import Job
+from recpress_edge.models.bpr import BPR, MF, NegativeSampler, bpr_loss, hardest
+from recpress_edge.models.method import TrainingInput
+from recpress_edge.models.settings import BPRConfig
 
 
 def _pairs(rows: list[list[int]], n_items: int) -> Interactions:
@@ -88,7 +88,7 @@ def test_the_hardest_of_each_set_is_taken():
 
 def test_bpr_learns_from_the_hardest_candidate_and_from_any_when_there_is_one():
     train = two_tastes().train
-    job = Job(train, dim=3, seed=0, epochs=1)
+    job = TrainingInput(train, dim=3, seed=0, epochs=1)
     method = BPR(job, BPRConfig(init_std=1.0, candidates=5, batch_size=len(train)))
     (loss,) = method.batch_losses(0)
     users, positives, candidates = method.sampler.epoch(0, 0, 5)
@@ -119,7 +119,7 @@ def test_no_interactions_is_an_error():
 
 def test_weight_decay_reaches_rows_outside_the_batch():
     train = _pairs([[0]], n_items=4)
-    method = BPR(Job(train, dim=2, seed=0, epochs=1), BPRConfig(weight_decay=0.1, init_std=1.0))
+    method = BPR(TrainingInput(train, dim=2, seed=0, epochs=1), BPRConfig(weight_decay=0.1, init_std=1.0))
     before = method.mf.item_emb.detach().clone()
     (loss,) = method.batch_losses(0)
     loss.backward()
@@ -131,3 +131,19 @@ def test_weight_decay_reaches_rows_outside_the_batch():
     assert torch.allclose(
         (before - method.mf.item_emb.detach())[untouched].abs(), torch.tensor(1e-3), rtol=1e-3
     )
+
+
+def test_shapes_and_scale():
+    mf = MF(n_users=400, n_items=300, dim=8, seed=0, init_std=0.01)
+    assert mf.user_emb.shape == (400, 8)
+    assert mf.item_emb.shape == (300, 8)
+    assert mf.user_emb.dtype == torch.float32
+    assert abs(float(mf.user_emb.detach().std()) - 0.01) < 0.001
+    assert abs(float(mf.item_emb.detach().mean())) < 0.001
+
+
+def test_the_seed_decides_the_numbers():
+    first, again, other = (MF(5, 4, 3, seed, 1.0) for seed in (0, 0, 1))
+    assert torch.equal(first.user_emb, again.user_emb)
+    assert torch.equal(first.item_emb, again.item_emb)
+    assert not torch.equal(first.user_emb, other.user_emb)

@@ -10,17 +10,19 @@ from small_data import two_tastes
 from recpress_edge.core import memory
 from recpress_edge.core.errors import DataError
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.distill.need import require_memory_of
-from recpress_edge.distill.students import METHODS, create_method
-from recpress_edge.models.config import IAEConfig, ItemKNNConfig, MultVAEConfig
+from recpress_edge.distill.memory import require_memory_of
+from recpress_edge.distill.methods import METHODS
+from recpress_edge.distill.students import create_method
 from recpress_edge.models.iae import IAE
 from recpress_edge.models.itemknn import ItemKNN
-from recpress_edge.models.method import Job
+from recpress_edge.models.method import TrainingInput
 from recpress_edge.models.multvae import MultVAE
-from recpress_edge.models.teacher import Rankings, Tables, Teacher, Trajectory
+from recpress_edge.models.outputs import Rankings, Tables, Trajectory
+from recpress_edge.models.settings import IAEConfig, ItemKNNConfig, MultVAEConfig
+from recpress_edge.models.teacher import Teacher
 
 SAID: list[int] = []
-JOB = Job(two_tastes().train, 4, 0, 1, on_need=SAID.append)  # 60 users, 80 items
+JOB = TrainingInput(two_tastes().train, 4, 0, 1, on_need=SAID.append)  # 60 users, 80 items
 
 CASES = {
     # weights, gradients and two moments of 80 · (6 + 4), twice 80 · 5, 10 rows of 80 scores: 4,800 numbers
@@ -47,7 +49,7 @@ def test_what_does_not_fit_is_refused_and_what_just_fits_is_begun(what, case, mo
     assert [needed] == SAID
 
 
-def _taught(method: str) -> tuple[Job, object]:
+def _taught(method: str) -> tuple[TrainingInput, object]:
     entry = METHODS[method]
     rows = Tables(np.ones((60, 4), np.float32), np.ones((80, 4), np.float32))
     stages = np.zeros((1, 60, 80), np.int32)
@@ -88,7 +90,7 @@ def test_the_lists_of_a_teacher_count_what_they_take():
         train = Interactions.from_pairs(pairs, pairs % items, users, items)
         said = []
         rows = Tables(np.ones((users, 4), np.float32), np.ones((items, 4), np.float32))
-        job = Job(train, 4, 0, 1, Teacher("t", rows), on_need=said.append)
+        job = TrainingInput(train, 4, 0, 1, Teacher("t", rows), on_need=said.append)
         require_memory_of(method, job, METHODS[method].config(**settings))
         return said[0]
 
@@ -113,7 +115,9 @@ def test_a_need_is_a_lower_bound_of_what_is_taken():
         said: list[int] = []
         config = METHODS[method].config()
         tracemalloc.start()
-        learner = create_method(method, Job(train, 4, 0, 1, Teacher("t", rows), on_need=said.append), config)
+        learner = create_method(
+            method, TrainingInput(train, 4, 0, 1, Teacher("t", rows), on_need=said.append), config
+        )
         next(learner.batch_losses(0))
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()

@@ -6,22 +6,17 @@ import torch
 from small_data import two_tastes
 
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.distill import network_config as students
+from recpress_edge.distill.methods import METHODS
 from recpress_edge.distill.students import create_method
 from recpress_edge.models.bpr import NegativeSampler
-from recpress_edge.models.method import Job
-from recpress_edge.models.network_config import NeuMFConfig
+from recpress_edge.models.method import TrainingInput
 from recpress_edge.models.neumf import NeuMF, NeuMFMethod, pointwise_loss
-from recpress_edge.models.teacher import Tables, Teacher
+from recpress_edge.models.outputs import Tables
+from recpress_edge.models.settings import NeuMFConfig
+from recpress_edge.models.teacher import Teacher
 
 DATA = two_tastes()
-CONFIGS = {
-    "neumf": NeuMFConfig,
-    "rrd-neumf": students.RRDNeuMFConfig,
-    "de-neumf": students.DENeuMFConfig,
-    "ftd-neumf": students.FTDNeuMFConfig,
-    "htd-neumf": students.HTDNeuMFConfig,
-}
+KINDS = [name for name, row in METHODS.items() if row.network == "neumf"]
 
 
 def test_the_score_is_the_formula_of_the_paper():
@@ -51,17 +46,19 @@ def test_products_that_count_one_start_as_plain_factorisation():
         assert torch.allclose(every_user, plain.user_gmf @ plain.item_gmf.T)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", KINDS)
 def test_the_weight_of_products_is_a_setting_of_every_neumf(name):
     teacher = Teacher(
         "t", Tables(np.ones((DATA.n_users, 3), np.float32), np.ones((DATA.n_items, 3), np.float32))
     )
-    method = create_method(name, Job(DATA.train, 4, 0, 1, teacher=teacher), CONFIGS[name](product_weight=1.0))
+    method = create_method(
+        name, TrainingInput(DATA.train, 4, 0, 1, teacher=teacher), METHODS[name].config(product_weight=1.0)
+    )
     assert torch.equal(method.network.output_weight[:4], torch.ones(4))
 
 
 def test_scores_of_rows_and_of_pairs_agree(monkeypatch):
-    method = NeuMFMethod(Job(DATA.train, 4, 0, 1), NeuMFConfig(init_std=0.5))
+    method = NeuMFMethod(TrainingInput(DATA.train, 4, 0, 1), NeuMFConfig(init_std=0.5))
     rows = method.scores(np.array([3, 7]))
     pairs = method.network.pair_scores(torch.tensor([3, 7]), torch.arange(DATA.n_items).expand(2, -1))
     assert np.allclose(rows, pairs.detach().numpy(), atol=1e-5)
@@ -95,7 +92,7 @@ def test_every_positive_has_its_negatives_and_none_was_consumed():
 
 def test_of_several_candidates_the_highest_scored_is_the_negative(monkeypatch):
     config = NeuMFConfig(init_std=0.5, negatives=3, candidates=4, batch_size=len(DATA.train))
-    method = NeuMFMethod(Job(DATA.train, 4, 0, 1), config)
+    method = NeuMFMethod(TrainingInput(DATA.train, 4, 0, 1), config)
     learned = []
     monkeypatch.setattr(method, "batch_loss", lambda *batch: learned.append(batch))
     list(method.batch_losses(0))

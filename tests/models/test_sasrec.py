@@ -9,9 +9,9 @@ from small_data import checkerboard
 
 from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.models.method import Job
-from recpress_edge.models.network_config import SASRecConfig
+from recpress_edge.models.method import TrainingInput
 from recpress_edge.models.sasrec import NO_TARGET, SASRecMethod
+from recpress_edge.models.settings import SASRecConfig
 
 BOARD = checkerboard(20)
 CONFIG = SASRecConfig(history_length=6, init_std=0.3, dropout=0.2)
@@ -19,7 +19,7 @@ CONFIG = SASRecConfig(history_length=6, init_std=0.3, dropout=0.2)
 
 @pytest.fixture
 def method() -> SASRecMethod:
-    return SASRecMethod(Job(BOARD.train, 8, 0, 1), CONFIG)
+    return SASRecMethod(TrainingInput(BOARD.train, 8, 0, 1), CONFIG)
 
 
 def test_no_state_depends_on_what_follows(method):
@@ -38,15 +38,15 @@ def test_scores_follow_the_history_in_its_order(method):
     recent = torch.tensor([[n_items, *items[-5:].tolist()]])
     expected = method.network.hidden(recent)[0, -1] @ method.network.item_emb[:-1].T
     assert np.allclose(method.scores(user)[0], expected.detach().numpy(), atol=1e-5)
-    after = method.rows_after(BOARD.train.union(BOARD.valid))
+    answers = method.scores_after(BOARD.train.union(BOARD.valid))
     later = torch.tensor([[n_items, *items[-4:].tolist(), *BOARD.valid.of(4).tolist()]])
     expected = method.network.hidden(later)[0, -1] @ method.network.item_emb[:-1].T
-    assert np.allclose(after(user)[0], expected.detach().numpy(), atol=1e-5)
+    assert np.allclose(answers(user)[0], expected.detach().numpy(), atol=1e-5)
 
 
 def test_somebody_without_a_history_has_an_answer():
     nobody = Interactions.from_pairs(np.array([0]), np.array([2]), 2, 5, np.array([0]))
-    scores = SASRecMethod(Job(nobody, 4, 0, 1), CONFIG).scores(np.array([0, 1]))
+    scores = SASRecMethod(TrainingInput(nobody, 4, 0, 1), CONFIG).scores(np.array([0, 1]))
     assert np.isfinite(scores).all()
     assert not np.allclose(scores[0], scores[1])
 
@@ -65,7 +65,10 @@ def test_every_user_is_seen_once_an_epoch(method):
 
 def test_dropout_is_the_seed_s_and_the_epoch_s():
     losses = [
-        [float(loss.detach()) for loss in SASRecMethod(Job(BOARD.train, 8, 0, 1), CONFIG).batch_losses(epoch)]
+        [
+            float(loss.detach())
+            for loss in SASRecMethod(TrainingInput(BOARD.train, 8, 0, 1), CONFIG).batch_losses(epoch)
+        ]
         for epoch in (0, 0, 1)
     ]
     assert losses[0] == losses[1]
@@ -74,9 +77,9 @@ def test_dropout_is_the_seed_s_and_the_epoch_s():
 
 def test_what_it_cannot_do_is_refused():
     with pytest.raises(DataError, match="the order in which users consumed their items is not known"):
-        SASRecMethod(Job(dataclasses.replace(BOARD.train, ranks=None), 8, 0, 1), CONFIG)
+        SASRecMethod(TrainingInput(dataclasses.replace(BOARD.train, ranks=None), 8, 0, 1), CONFIG)
     with pytest.raises(ConfigError, match="heads 2 does not divide the embedding size 7"):
-        SASRecMethod(Job(BOARD.train, 7, 0, 1), CONFIG)
+        SASRecMethod(TrainingInput(BOARD.train, 7, 0, 1), CONFIG)
     with pytest.raises(ConfigError, match="history_length must be at least 2"):
         SASRecConfig(history_length=1)
     with pytest.raises(ConfigError, match="dropout must be"):

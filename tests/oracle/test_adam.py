@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from recpress_edge.models.adam import Adam
+from recpress_edge.models.nn import Adam
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 1e-3])
@@ -41,8 +41,9 @@ def test_training_does_not_import_the_compiler():
     code = (
         "import sys; from small_data import two_tastes\n"
         "from recpress_edge.distill.students import create_method\n"
-        "from recpress_edge.models.config import BPRConfig; from recpress_edge.models.method import Job\n"
-        "method = create_method('bpr', Job(two_tastes().train, 4, 0, 1), BPRConfig())\n"
+        "from recpress_edge.models.method import TrainingInput\n"
+        "from recpress_edge.models.settings import BPRConfig\n"
+        "method = create_method('bpr', TrainingInput(two_tastes().train, 4, 0, 1), BPRConfig())\n"
         "for loss in method.batch_losses(0):\n"
         "    loss.backward(); method.optimizer.step()\n"
         "assert 'torch._dynamo' not in sys.modules"

@@ -8,8 +8,8 @@ import torch
 from small_data import two_tastes
 
 from recpress_edge.distill import hetcomp
-from recpress_edge.distill.draws import EMPTY
-from recpress_edge.models.logsumexp import TILE_ROWS, logsumexp_of_product
+from recpress_edge.distill.lists import EMPTY
+from recpress_edge.models.nn import TILE_ROWS, logsumexp_of_product
 
 
 def lists(seed: int, users: int = 6, length: int = 8, n_items: int = 20) -> np.ndarray:

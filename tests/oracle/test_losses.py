@@ -9,18 +9,19 @@ import torch
 from ir_measures import R, nDCG
 from small_data import two_tastes
 
-from recpress_edge.distill.config import SoftConfig
-from recpress_edge.distill.methods.soft import Soft
+from recpress_edge.distill.settings import SoftConfig
+from recpress_edge.distill.soft import Soft
 from recpress_edge.models.bpr import BPR
-from recpress_edge.models.config import BPRConfig
-from recpress_edge.models.method import Job
-from recpress_edge.models.teacher import Tables, Teacher
+from recpress_edge.models.method import TrainingInput
+from recpress_edge.models.outputs import Tables
+from recpress_edge.models.settings import BPRConfig
+from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.evaluate import evaluate
 
 
 def test_bpr_batch_in_plain_python():
     data = two_tastes(n_users=8, n_items=16, per_user=4)
-    method = BPR(Job(data.train, 3, 0, 1), BPRConfig(batch_size=10, init_std=0.5))
+    method = BPR(TrainingInput(data.train, 3, 0, 1), BPRConfig(batch_size=10, init_std=0.5))
     users, positives, negatives = method.sampler.epoch(0, 0, 1)
     drawn = users, positives, negatives[:, 0]
     user_emb, item_emb = (table.double().numpy() for table in method.tables())
@@ -39,7 +40,7 @@ def test_soft_gradient_matches_autograd_on_dense_targets():
     data = two_tastes(n_users=9, n_items=30, per_user=5)
     rng = np.random.default_rng(0)
     teacher = Teacher("noise", Tables(*(rng.standard_normal((n, 4), np.float32) for n in (9, 30))))
-    method = Soft(Job(data.train, 3, 0, 1, teacher), SoftConfig(batch_users=9, top_items=7))
+    method = Soft(TrainingInput(data.train, 3, 0, 1, teacher), SoftConfig(batch_users=9, top_items=7))
     (loss,) = method.batch_losses(0)
     loss.backward()
 

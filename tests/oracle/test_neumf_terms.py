@@ -3,28 +3,29 @@
 import numpy as np
 import pytest
 import torch
+from plain_topology import full_topology_loss_plain, hierarchical_topology_loss_plain
 from small_data import two_tastes
 
 from recpress_edge.core.rng import torch_seed
-from recpress_edge.distill import network_config as configs
 from recpress_edge.distill.experts import temperature_at
-from recpress_edge.distill.methods.neumf import FTDNeuMF, HTDNeuMF
-from recpress_edge.distill.plain import full_topology_loss_plain, hierarchical_topology_loss_plain
+from recpress_edge.distill.methods import METHODS
+from recpress_edge.distill.students import create_method
 from recpress_edge.models.bpr import NegativeSampler
-from recpress_edge.models.method import Job
-from recpress_edge.models.network_config import NeuMFConfig
+from recpress_edge.models.method import TrainingInput
 from recpress_edge.models.neumf import NeuMFMethod
-from recpress_edge.models.teacher import Tables, Teacher
+from recpress_edge.models.outputs import Tables
+from recpress_edge.models.settings import NeuMFConfig
+from recpress_edge.models.teacher import Teacher
 
 DATA = two_tastes(n_users=12, n_items=40, per_user=6)
 BASE = {"batch_size": 1000, "init_std": 0.5, "learning_rate": 1e-3}
 EPOCHS = 4
 
 
-def job() -> Job:
+def job() -> TrainingInput:
     rng = np.random.default_rng(7)
     tables = Tables(*(rng.standard_normal((n, 5), np.float32) for n in (12, 40)))
-    return Job(DATA.train, 2, 0, EPOCHS, Teacher("bpr_dim5", tables))
+    return TrainingInput(DATA.train, 2, 0, EPOCHS, Teacher("bpr_dim5", tables))
 
 
 def batch_rows(method) -> tuple[tuple[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
@@ -55,9 +56,11 @@ def gradients(method, loss) -> list[torch.Tensor]:
 def test_the_term_has_the_gradient_of_its_definition(name):
     shared = {**BASE, "negatives": 2, "topology_weight": 0.2}
     if name == "ftd":
-        method = FTDNeuMF(job(), configs.FTDNeuMFConfig(**shared))
+        method = create_method("ftd-neumf", job(), METHODS["ftd-neumf"].config(**shared))
     else:
-        method = HTDNeuMF(job(), configs.HTDNeuMFConfig(**shared, gamma=0.3, experts=3))
+        method = create_method(
+            "htd-neumf", job(), METHODS["htd-neumf"].config(**shared, gamma=0.3, experts=3)
+        )
     ours = gradients(method, first_loss(method))
 
     base = NeuMFMethod.batch_loss(method, *next(method.sampler.batches(0, 0, 2, 1000, "cpu")))
@@ -77,7 +80,7 @@ def test_the_term_has_the_gradient_of_its_definition(name):
 
 
 def test_weight_decay_covers_the_experts():
-    method = HTDNeuMF(job(), configs.HTDNeuMFConfig(experts=3))
+    method = create_method("htd-neumf", job(), METHODS["htd-neumf"].config(experts=3))
     assert {name.partition(".")[0] for name in method.optimizer.parameters()} == {"network", "topology"}
     assert set(method.parameters()) == set(
         NeuMFMethod(job(), NeuMFConfig()).parameters()  # what is kept is the network alone

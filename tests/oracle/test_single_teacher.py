@@ -8,31 +8,26 @@ import torch
 from small_data import two_tastes
 
 from recpress_edge.core.rng import stream, torch_seed
-from recpress_edge.distill import ranking_config as configs
-from recpress_edge.distill.draws import EMPTY
+from recpress_edge.distill.dcd import discrepancy_odds
 from recpress_edge.distill.experts import gumbel_noise, temperature_at
-from recpress_edge.distill.methods.cd import CD
-from recpress_edge.distill.methods.dcd import DCD
-from recpress_edge.distill.methods.de import DE
-from recpress_edge.distill.methods.de_rrd import DERRD
-from recpress_edge.distill.methods.irrrd import IRRRD
-from recpress_edge.distill.methods.rd import RD
-from recpress_edge.distill.methods.rrd import RRD
-from recpress_edge.distill.methods.unkd import UnKD
+from recpress_edge.distill.lists import EMPTY
+from recpress_edge.distill.methods import METHODS
+from recpress_edge.distill.students import create_method
 from recpress_edge.models.bpr import BPR
-from recpress_edge.models.config import BPRConfig
-from recpress_edge.models.method import Job
-from recpress_edge.models.teacher import Tables, Teacher
+from recpress_edge.models.method import TrainingInput
+from recpress_edge.models.outputs import Tables
+from recpress_edge.models.settings import BPRConfig
+from recpress_edge.models.teacher import Teacher
 
 DATA = two_tastes(n_users=12, n_items=40, per_user=6)
 BASE = {"batch_size": 1000, "init_std": 0.5}
 EPOCHS = 4
 
 
-def job() -> Job:
+def job() -> TrainingInput:
     rng = np.random.default_rng(7)
     tables = Tables(*(rng.standard_normal((n, 5), np.float32) for n in (12, 40)))
-    return Job(DATA.train, 3, 0, EPOCHS, Teacher("bpr_dim5", tables))
+    return TrainingInput(DATA.train, 3, 0, EPOCHS, Teacher("bpr_dim5", tables))
 
 
 def teacher_order() -> list[list[int]]:
@@ -54,9 +49,9 @@ class Student:
         self.batch = users, positives, negatives[:, 0]
 
 
-def term_of(method_class, config, **after) -> tuple[float, Student, object]:
+def term_of(name, config, **after) -> tuple[float, Student, object]:
     """What the terms add to BPR's loss in the first batch."""
-    method = method_class(job(), config)
+    method = create_method(name, job(), config)
     student = Student(method)
     (loss,) = method.batch_losses(after.get("epoch", 0))
     (base,) = BPR(job(), BPRConfig(**BASE)).batch_losses(after.get("epoch", 0))
@@ -75,8 +70,8 @@ def listed(row, scores) -> list[float]:
 
 
 def test_rrd():
-    config = configs.RRDConfig(**BASE, list_weight=0.3, pool=12, interesting=4, uninteresting=6)
-    got, student, method = term_of(RRD, config)
+    config = METHODS["rrd"].config(**BASE, list_weight=0.3, pool=12, interesting=4, uninteresting=6)
+    got, student, method = term_of("rrd", config)
     top, rest = (part.numpy() for part in method.terms["lists"].drawn)
     expected = 0.0
     for user, order in enumerate(teacher_order()):
@@ -91,14 +86,14 @@ def test_rrd():
 
 
 def test_rrd_with_the_first_of_the_list():
-    config = configs.RRDConfig(**BASE, pool=12, interesting=4, deterministic=True)
-    _, _, method = term_of(RRD, config)
+    config = METHODS["rrd"].config(**BASE, pool=12, interesting=4, deterministic=True)
+    _, _, method = term_of("rrd", config)
     top = method.terms["lists"].drawn[0]
     assert top.tolist() == [order[:4] for order in teacher_order()]
 
 
 def test_lists_are_drawn_anew_each_epoch_and_the_same_again():
-    method = RRD(job(), configs.RRDConfig(**BASE, pool=20, interesting=4))
+    method = create_method("rrd", job(), METHODS["rrd"].config(**BASE, pool=20, interesting=4))
     term = method.terms["lists"]
     drawn = []
     for epoch in (0, 1, 0):
@@ -137,28 +132,28 @@ def expert_loss(method, student, weight) -> float:
 
 
 def test_de():
-    got, student, method = term_of(DE, configs.DEConfig(**BASE, expert_weight=0.2, experts=4))
+    got, student, method = term_of("de", METHODS["de"].config(**BASE, expert_weight=0.2, experts=4))
     assert got == pytest.approx(expert_loss(method, student, 0.2), rel=1e-4)
     learned = {name.split("/")[-1] for name in method.optimizer.state()}
     assert "experts.item_side.outer" in learned
 
 
 def test_de_rrd_is_the_sum():
-    config = configs.DERRDConfig(
+    config = METHODS["de_rrd"].config(
         **BASE, list_weight=0.3, pool=12, interesting=4, uninteresting=6, expert_weight=0.2, experts=4
     )
-    both, student, method = term_of(DERRD, config)
+    both, student, method = term_of("de_rrd", config)
     lists, _, _ = term_of(
-        RRD, configs.RRDConfig(**BASE, list_weight=0.3, pool=12, interesting=4, uninteresting=6)
+        "rrd", METHODS["rrd"].config(**BASE, list_weight=0.3, pool=12, interesting=4, uninteresting=6)
     )
     assert both == pytest.approx(lists + expert_loss(method, student, 0.2), rel=1e-4)
 
 
 def test_irrrd_adds_the_users_of_an_item():
-    config = configs.IRRRDConfig(
+    config = METHODS["irrrd"].config(
         **BASE, list_weight=0.0, item_weight=0.4, item_pool=5, item_interesting=3, item_uninteresting=4
     )
-    got, student, method = term_of(IRRRD, config)
+    got, student, method = term_of("irrrd", config)
     top, rest = (part.numpy() for part in method.terms["item_lists"].drawn)
     tables = job().teacher.embeddings()
     taught = tables.item_emb @ tables.user_emb.T
@@ -176,10 +171,10 @@ def test_irrrd_adds_the_users_of_an_item():
 
 @pytest.mark.parametrize("epoch", [0, 3])
 def test_rd(epoch):
-    config = configs.RDConfig(
+    config = METHODS["rd"].config(
         **BASE, list_weight=0.3, top_items=5, sharpness=2.0, sampled=9, steepness=0.05, dynamic_from=2
     )
-    got, student, method = term_of(RD, config, epoch=epoch)
+    got, student, method = term_of("rd", config, epoch=epoch)
     raw = np.exp(-np.arange(1, 6) / 2.0)
     expected = 0.0
     for user, order in enumerate(teacher_order()):
@@ -194,8 +189,8 @@ def test_rd(epoch):
 
 
 def test_cd():
-    config = configs.CDConfig(**BASE, list_weight=0.3, pool=15, drawn=6, label_decay=4.0)
-    got, student, method = term_of(CD, config)
+    config = METHODS["cd"].config(**BASE, list_weight=0.3, pool=15, drawn=6, label_decay=4.0)
+    got, student, method = term_of("cd", config)
     expected = 0.0
     for user, order in enumerate(teacher_order()):
         for item in method.terms["labels"].items[user].tolist():
@@ -207,8 +202,8 @@ def test_cd():
 
 
 def test_unkd():
-    config = configs.UnKDConfig(**BASE, list_weight=0.3, pool=40, groups=3, pairs=7)
-    got, student, method = term_of(UnKD, config)
+    config = METHODS["unkd"].config(**BASE, list_weight=0.3, pool=40, groups=3, pairs=7)
+    got, student, method = term_of("unkd", config)
     counts = DATA.train.item_counts()
     order = np.argsort(-counts, kind="stable")
     before = np.cumsum(counts[order]) - counts[order]
@@ -229,10 +224,10 @@ def test_unkd():
 
 
 def test_dcd_draws_what_the_student_gets_wrong():
-    config = configs.DCDConfig(
+    config = METHODS["dcd"].config(
         **BASE, list_weight=0.3, item_weight=0.0, pool=10, item_pool=4, corrected=3, steepness=0.1
     )
-    got, student, method = term_of(DCD, config)
+    got, student, method = term_of("dcd", config)
     under, over = (part.numpy() for part in method.terms["users"].corrected)
     expected = 0.0
     for user, taught in enumerate(teacher_order()):
@@ -250,7 +245,6 @@ def test_dcd_draws_what_the_student_gets_wrong():
 
 
 def test_dcd_odds_by_hand():
-    from recpress_edge.distill.methods.dcd import discrepancy_odds
 
     teacher, student = np.array([[4, 7, 2]], np.int32), np.array([[7, 2, 5]], np.int32)
     # 4 is absent from the student's list: rank 3 against 0. 7 and 2 the student ranks better.
@@ -260,12 +254,12 @@ def test_dcd_odds_by_hand():
 
 def test_dcd_remembers_the_lists_it_looked_at():
     """A run that resumes between two looks goes on with the lists of the last one."""
-    config = configs.DCDConfig(**BASE, pool=10, item_pool=4, corrected=3, refresh_every=2)
-    method = DCD(job(), config)
+    config = METHODS["dcd"].config(**BASE, pool=10, item_pool=4, corrected=3, refresh_every=2)
+    method = create_method("dcd", job(), config)
     for loss in method.batch_losses(0):
         loss.backward()
         method.optimizer.step()
-    resumed = DCD(job(), config)
+    resumed = create_method("dcd", job(), config)
     for name, value in resumed.memory().items():
         value.copy_(method.memory()[name])
     for one in (method, resumed):

@@ -7,13 +7,13 @@ import pytest
 import torch
 from small_data import two_tastes
 
+from recpress_edge.models.autoencoder import SparseEncoder, softmax_log_likelihood
 from recpress_edge.models.cml import CML, cml_loss, covariance_loss
-from recpress_edge.models.config import CMLConfig, IAEConfig, LightGCNConfig, MultVAEConfig
-from recpress_edge.models.encoder import SparseEncoder, softmax_log_likelihood
 from recpress_edge.models.iae import IAE
 from recpress_edge.models.lightgcn import LightGCN, Propagation
-from recpress_edge.models.method import Job
+from recpress_edge.models.method import TrainingInput
 from recpress_edge.models.multvae import MultVAE, elbo_loss
+from recpress_edge.models.settings import CMLConfig, IAEConfig, LightGCNConfig, MultVAEConfig
 from recpress_edge.training.loop import train_epoch
 
 TRAIN = two_tastes(n_users=12, n_items=20, per_user=4).train
@@ -46,7 +46,7 @@ def test_propagation_is_the_dense_polynomial_and_so_is_its_gradient():
 @pytest.mark.parametrize("candidates", [1, 4])
 def test_lightgcn_loss_is_bpr_on_propagated_rows_with_l2_on_those_drawn(candidates):
     config = LightGCNConfig(batch_size=7, negatives=3, candidates=candidates, l2=0.2, init_std=0.5)
-    method = LightGCN(Job(TRAIN, 3, 0, 1), config)
+    method = LightGCN(TrainingInput(TRAIN, 3, 0, 1), config)
     losses = [float(loss.detach()) for loss in method.batch_losses(0)]
     users, positives, drawn = method.sampler.epoch(0, 0, 3 * candidates)
     own = torch.cat([method.mf.user_emb, method.mf.item_emb]).detach().double()
@@ -88,7 +88,7 @@ def test_covariance_loss_is_numpy_s_off_the_diagonal():
 
 
 def test_cml_tables_rank_by_distance_inside_the_ball():
-    method = CML(Job(TRAIN, 3, 0, 1), CMLConfig(learning_rate=0.5, batch_size=16))
+    method = CML(TrainingInput(TRAIN, 3, 0, 1), CMLConfig(learning_rate=0.5, batch_size=16))
     train_epoch(method, 0)
     user_emb, item_emb = (table.double() for table in method.tables())
     users, items = user_emb[:, :-1] / 2, item_emb[:, :-1]
@@ -145,7 +145,9 @@ def test_the_sparse_encoder_is_a_dense_network_on_unit_rows():
 
 
 def test_multvae_tables_are_its_logits_at_the_mean():
-    method = MultVAE(Job(TRAIN, 3, 0, 1), MultVAEConfig(hidden=5, batch_users=4, learning_rate=0.05))
+    method = MultVAE(
+        TrainingInput(TRAIN, 3, 0, 1), MultVAEConfig(hidden=5, batch_users=4, learning_rate=0.05)
+    )
     train_epoch(method, 0)
     everyone = np.arange(TRAIN.n_users)
     mean = method.encoder(*method.encoder.pairs(TRAIN, everyone), 12)[:, :3]
@@ -154,12 +156,12 @@ def test_multvae_tables_are_its_logits_at_the_mean():
 
 
 def test_beta_grows_from_nothing_and_stays():
-    method = MultVAE(Job(TRAIN, 3, 0, 1), MultVAEConfig(hidden=5, beta=0.2, anneal_epochs=4))
+    method = MultVAE(TrainingInput(TRAIN, 3, 0, 1), MultVAEConfig(hidden=5, beta=0.2, anneal_epochs=4))
     assert [method.beta_at(step, 10) for step in (0, 20, 40, 90)] == pytest.approx([0.0, 0.1, 0.2, 0.2])
 
 
 def test_item_autoencoder_ranks_by_bayes_rule():
-    method = IAE(Job(TRAIN, 3, 0, 1), IAEConfig(hidden=5, batch_items=6, learning_rate=0.05))
+    method = IAE(TrainingInput(TRAIN, 3, 0, 1), IAEConfig(hidden=5, batch_items=6, learning_rate=0.05))
     train_epoch(method, 0)
     items = np.arange(TRAIN.n_items)
     logits = method.decoder(method.encoder(*method.encoder.pairs(method.items, items), 20)).detach()

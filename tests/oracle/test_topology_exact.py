@@ -3,11 +3,12 @@
 import itertools
 
 import numpy as np
+import plain_topology as plain
 import pytest
 import torch
 from numpy.testing import assert_allclose
 
-from recpress_edge.distill import experts, plain, topology
+from recpress_edge.distill import experts, topology
 from recpress_edge.distill.experts import Experts
 
 TEMPERATURES = (1.0, 0.3, 0.1, 0.01, 1e-6, 1e-10)

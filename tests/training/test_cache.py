@@ -13,7 +13,7 @@ from small_data import two_tastes
 from recpress_edge.artifacts.model_folder import read_model
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.models.teacher import Tables
+from recpress_edge.models.outputs import Tables
 from recpress_edge.training.ensure import ensure_model, find_or_train, plan_steps
 from recpress_edge.training.plan import ModelRequest, TrainOptions, in_order, is_ready, plan_model, want
 from recpress_edge.training.store import load_model, locked, save_model

@@ -7,11 +7,12 @@ import torch
 from small_data import two_tastes
 
 from recpress_edge.core.errors import ArtifactError
-from recpress_edge.distill.config import HTDConfig
+from recpress_edge.distill.methods import METHODS
 from recpress_edge.distill.students import create_method
-from recpress_edge.models.config import BPRConfig
-from recpress_edge.models.method import Job
-from recpress_edge.models.teacher import Tables, Teacher
+from recpress_edge.models.method import TrainingInput
+from recpress_edge.models.outputs import Tables
+from recpress_edge.models.settings import BPRConfig
+from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.checkpoint import Checkpoint, CheckpointStore, restore
 
 
@@ -97,10 +98,10 @@ def test_clear_leaves_other_files(tmp_path):
 def test_a_restored_method_takes_the_same_next_step():
     data = two_tastes()
     teacher = Tables(
-        *(t.numpy() for t in create_method("bpr", Job(data.train, 6, 0, 1), BPRConfig()).tables())
+        *(t.numpy() for t in create_method("bpr", TrainingInput(data.train, 6, 0, 1), BPRConfig()).tables())
     )
-    job = Job(data.train, 4, 0, 4, Teacher("bpr_dim6", teacher))
-    config = HTDConfig(batch_size=100, experts=3)
+    job = TrainingInput(data.train, 4, 0, 4, Teacher("bpr_dim6", teacher))
+    config = METHODS["htd"].config(batch_size=100, experts=3)
     first = create_method("htd", job, config)
     _epoch(first, 0)
     tensors = {name: value.detach().clone() for name, value in first.optimizer.state().items()}
@@ -116,7 +117,7 @@ def test_a_restored_method_takes_the_same_next_step():
 
 def test_a_checkpoint_of_another_shape_is_refused():
     data = two_tastes()
-    small, large = (create_method("bpr", Job(data.train, dim, 0, 1), BPRConfig()) for dim in (3, 4))
+    small, large = (create_method("bpr", TrainingInput(data.train, dim, 0, 1), BPRConfig()) for dim in (3, 4))
     with pytest.raises(ArtifactError, match="shape"):
         restore(large.optimizer.state(), small.optimizer.state())
 

@@ -9,7 +9,7 @@ from recpress_edge.artifacts.fold_in import FACTS, TENSORS, FoldIn
 from recpress_edge.artifacts.model_folder import Student
 from recpress_edge.core.errors import RecPressError
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.distill.config import FoldInConfig
+from recpress_edge.distill.settings import FoldInConfig
 from recpress_edge.training.fold_in import ensure_fold_in, learn_fold_in, users_after
 
 DATA = two_tastes()

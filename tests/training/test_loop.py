@@ -8,12 +8,13 @@ import torch
 from small_data import two_tastes
 
 from recpress_edge.core.errors import ConfigError, RecPressError
-from recpress_edge.distill.config import SoftConfig
-from recpress_edge.distill.ranking_config import DCDConfig
+from recpress_edge.distill.methods import METHODS
+from recpress_edge.distill.settings import SoftConfig
 from recpress_edge.distill.students import create_method
-from recpress_edge.models.config import BPRConfig
-from recpress_edge.models.method import Job
-from recpress_edge.models.teacher import Tables, Teacher
+from recpress_edge.models.method import TrainingInput
+from recpress_edge.models.outputs import Tables
+from recpress_edge.models.settings import BPRConfig
+from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.checkpoint import CheckpointStore
 from recpress_edge.training.loop import Validation, train
 from recpress_edge.training.settings import TrainingConfig
@@ -22,7 +23,7 @@ DATA = two_tastes()
 
 
 def _method(epochs: int):
-    return create_method("bpr", Job(DATA.train, 4, 0, epochs), BPRConfig(batch_size=100))
+    return create_method("bpr", TrainingInput(DATA.train, 4, 0, epochs), BPRConfig(batch_size=100))
 
 
 def _scripted(values):
@@ -144,7 +145,7 @@ def test_what_a_method_remembers_is_in_the_checkpoint(tmp_path):
     """DCD looks at the student's rankings in epochs 0 and 3; stopped after 2, it goes on with the first."""
     rng = np.random.default_rng(0)
     teacher = Teacher("bpr_dim5", Tables(*(rng.standard_normal((n, 5), np.float32) for n in (60, 80))))
-    config = DCDConfig(pool=20, item_pool=10, corrected=5, refresh_every=3, list_weight=0.1)
+    config = METHODS["dcd"].config(pool=20, item_pool=10, corrected=5, refresh_every=3, list_weight=0.1)
     schedule = TrainingConfig(epochs=5, evaluate_every=5, keep="last")
 
     def stop(progress):
@@ -152,7 +153,7 @@ def test_what_a_method_remembers_is_in_the_checkpoint(tmp_path):
             raise KeyboardInterrupt
 
     def run(folder, on_epoch=lambda progress: None):
-        method = create_method("dcd", Job(DATA.train, 4, 0, 5, teacher), config)
+        method = create_method("dcd", TrainingInput(DATA.train, 4, 0, 5, teacher), config)
         return train(method, schedule, None, CheckpointStore(folder, "k", every_s=0.0), on_epoch)
 
     whole = run(tmp_path / "whole")
@@ -163,7 +164,7 @@ def test_what_a_method_remembers_is_in_the_checkpoint(tmp_path):
 
 
 def test_divergence_is_reported(tmp_path):
-    method = create_method("soft", Job(DATA.train, 4, 0, 2), SoftConfig())
+    method = create_method("soft", TrainingInput(DATA.train, 4, 0, 2), SoftConfig())
     with torch.no_grad():
         method.mf.item_emb[3] = float("nan")
     with pytest.raises(RecPressError, match="diverged: the loss of epoch 1"):

@@ -7,7 +7,7 @@ from small_data import two_tastes
 
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.training import trajectory
-from recpress_edge.training.ensure import TrainingEvent, ensure_model, plan_steps
+from recpress_edge.training.ensure import ensure_model, plan_steps
 from recpress_edge.training.evaluate import StagedRows, evaluate_rows
 from recpress_edge.training.plan import ModelRequest, TrainOptions
 from recpress_edge.training.store import load_model
@@ -99,7 +99,7 @@ def test_a_model_is_trained_again_only_for_a_trajectory_that_it_lacks(tmp_path):
 
 
 def test_a_run_that_was_stopped_keeps_its_stages(tmp_path):
-    def stop(event: TrainingEvent):
+    def stop(event):
         if event.kind == "epoch" and event.epoch == 11:
             raise KeyboardInterrupt
 

@@ -1,0 +1,225 @@
+"""The table of methods: one row says all that depends on a method. Code is named as "module:attribute"."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from recpress_edge.distill.settings import (
+    CDConfig,
+    DCDConfig,
+    DEConfig,
+    FTDConfig,
+    HetCompConfig,
+    HTDConfig,
+    IRRRDConfig,
+    RDConfig,
+    RRDConfig,
+    SoftConfig,
+    UnKDConfig,
+    beside,
+)
+from recpress_edge.models.settings import (
+    BPRConfig,
+    CMLConfig,
+    EASEConfig,
+    EnsembleConfig,
+    IAEConfig,
+    ItemKNNConfig,
+    LightGCNConfig,
+    MultVAEConfig,
+    NeuMFConfig,
+    PopConfig,
+    SASRecConfig,
+)
+from recpress_edge.models.teacher import Knowledge
+
+Network = Literal["neumf", "sasrec"]
+Role = Literal["teacher", "student"]
+BOTH: Final[tuple[Role, ...]] = ("teacher", "student")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodRow:
+    """One method: where it is, what it needs of a teacher and what it gives as one."""
+
+    where: str
+    """Class of the model, imported when a model is made; of a student with terms, of its base."""
+    terms: Mapping[str, str] = field(default_factory=dict)
+    """Distillation terms added to the base's own loss, by name."""
+    config: type[Any]
+    roles: tuple[Role, ...] = BOTH
+    """A teacher learns from interactions alone; a student is small enough to ship."""
+    needs: Knowledge | None = None
+    """What it takes from a teacher: nothing, embeddings, their product, rankings, or trajectories."""
+    alone: bool = True
+    """Whether it can learn without a teacher."""
+    usual_teacher: str | None = None
+    gives: Knowledge = "embeddings"
+    """A model with rows that stand for users and items gives embeddings, hence rankings too."""
+    has_dim: bool = True
+    """Whether its name ends in _dim<N>."""
+    closed_form: bool = False
+    """Computed at once: no epochs, and no seed."""
+    network: Network | None = None
+    """Kind of network; None for a model that is two tables, or that only ranks."""
+    ordered: bool = False
+    """Learns from the order in which users consumed their items."""
+    released: bool = False
+    """Whether the training revision stands for its code; if not, its models are found by its source too."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """All code that the row names."""
+        return self.where, *self.terms.values()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseRow:
+    """A model that takes terms."""
+
+    where: str
+    config: type[Any]
+    network: Network | None = None
+
+
+BASES: Final[Mapping[str, BaseRow]] = {
+    "bpr": BaseRow(where="recpress_edge.distill.bases:DistilledBPR", config=BPRConfig),
+    "neumf": BaseRow(where="recpress_edge.distill.bases:DistilledNeuMF", config=NeuMFConfig, network="neumf"),
+}
+
+
+def distilled(
+    base: str, terms: Mapping[str, str], *configs: type[Any], needs: Knowledge, **more: Any
+) -> MethodRow:
+    """The row of a base model with terms; ``configs`` are the terms' settings."""
+    row = BASES[base]
+    columns: dict[str, Any] = {"usual_teacher": "bpr_dim200", **more}
+    return MethodRow(
+        where=row.where,
+        terms=terms,
+        config=beside(row.config, *configs),
+        roles=("student",),
+        needs=needs,
+        alone=False,
+        network=row.network,
+        **columns,
+    )
+
+
+_EXPERTS: Final = {"experts": "recpress_edge.distill.de:ExpertTerm"}
+_LISTS: Final = {"lists": "recpress_edge.distill.rrd:user_lists"}
+_FULL_TOPOLOGY: Final = {"topology": "recpress_edge.distill.topology:FullTopologyTerm"}
+_TOPOLOGY: Final = {"topology": "recpress_edge.distill.topology:HierarchicalTopologyTerm"}
+
+METHODS: Final[Mapping[str, MethodRow]] = {
+    "bpr": MethodRow(where="recpress_edge.models.bpr:BPR", config=BPRConfig, released=True),
+    "ftd": distilled("bpr", _FULL_TOPOLOGY, FTDConfig, needs="embeddings", released=True),
+    "htd": distilled("bpr", _TOPOLOGY, HTDConfig, needs="embeddings", released=True),
+    "de": distilled("bpr", _EXPERTS, DEConfig, needs="embeddings", released=True),
+    "rrd": distilled("bpr", _LISTS, RRDConfig, needs="rankings", released=True),
+    "de_rrd": distilled(
+        "bpr", {**_EXPERTS, **_LISTS}, RRDConfig, DEConfig, needs="embeddings", released=True
+    ),
+    # The users of an item come from the whole product, which rankings of items alone do not hold.
+    "irrrd": distilled(
+        "bpr",
+        {**_LISTS, "item_lists": "recpress_edge.distill.rrd:item_lists"},
+        IRRRDConfig,
+        needs="product",
+        released=True,
+    ),
+    "rd": distilled(
+        "bpr", {"list": "recpress_edge.distill.rd:TopListTerm"}, RDConfig, needs="rankings", released=True
+    ),
+    "cd": distilled(
+        "bpr", {"labels": "recpress_edge.distill.cd:SoftLabelTerm"}, CDConfig, needs="rankings", released=True
+    ),
+    "dcd": distilled(
+        "bpr",
+        {
+            "users": "recpress_edge.distill.dcd:CorrectionTerm",
+            "items": "recpress_edge.distill.dcd:item_corrections",
+        },
+        DCDConfig,
+        needs="product",
+        released=True,
+    ),
+    "unkd": distilled(
+        "bpr",
+        {"pairs": "recpress_edge.distill.unkd:GroupPairsTerm"},
+        UnKDConfig,
+        needs="rankings",
+        released=True,
+    ),
+    "hetcomp": MethodRow(
+        where="recpress_edge.distill.hetcomp:HetComp",
+        config=HetCompConfig,
+        roles=("student",),
+        needs="trajectories",
+        alone=False,
+        usual_teacher="ensemble:bpr_dim64+soft_dim64",
+        released=True,
+    ),
+    "soft": MethodRow(
+        where="recpress_edge.distill.soft:Soft",
+        config=SoftConfig,
+        needs="rankings",
+        usual_teacher="soft_dim200",
+        released=True,
+    ),
+    "neumf": MethodRow(
+        where="recpress_edge.models.neumf:NeuMFMethod", config=NeuMFConfig, network="neumf", released=True
+    ),
+    "rrd-neumf": distilled("neumf", _LISTS, RRDConfig, needs="rankings", released=True),
+    "ftd-neumf": distilled("neumf", _FULL_TOPOLOGY, FTDConfig, needs="embeddings", released=True),
+    "htd-neumf": distilled("neumf", _TOPOLOGY, HTDConfig, needs="embeddings", released=True),
+    "de-neumf": distilled("neumf", _EXPERTS, DEConfig, needs="embeddings", released=True),
+    "sasrec": MethodRow(
+        where="recpress_edge.models.sasrec:SASRecMethod",
+        config=SASRecConfig,
+        gives="rankings",
+        network="sasrec",
+        ordered=True,
+        released=True,
+    ),
+    "lightgcn": MethodRow(
+        where="recpress_edge.models.lightgcn:LightGCN", config=LightGCNConfig, released=True
+    ),
+    "cml": MethodRow(where="recpress_edge.models.cml:CML", config=CMLConfig, released=True),
+    "multvae": MethodRow(where="recpress_edge.models.multvae:MultVAE", config=MultVAEConfig, released=True),
+    "iae": MethodRow(where="recpress_edge.models.iae:IAE", config=IAEConfig, released=True),
+    "pop": MethodRow(
+        where="recpress_edge.models.pop:Pop",
+        config=PopConfig,
+        has_dim=False,
+        closed_form=True,
+        released=True,
+    ),
+    "itemknn": MethodRow(
+        where="recpress_edge.models.itemknn:ItemKNN",
+        config=ItemKNNConfig,
+        roles=("teacher",),
+        gives="rankings",
+        has_dim=False,
+        closed_form=True,
+        released=True,
+    ),
+    "ease": MethodRow(
+        where="recpress_edge.models.ease:EASE",
+        config=EASEConfig,
+        roles=("teacher",),
+        gives="rankings",
+        has_dim=False,
+        closed_form=True,
+        released=True,
+    ),
+    "ensemble": MethodRow(
+        where="recpress_edge.models.ensemble:Ensemble",
+        config=EnsembleConfig,
+        roles=("teacher",),
+        gives="rankings",
+        has_dim=False,
+        closed_form=True,
+        released=True,
+    ),
+}

@@ -1,0 +1,49 @@
+"""What a trained model gives: tables, rankings, the rankings of its training. No torch."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+F32 = NDArray[np.float32]
+I32 = NDArray[np.int32]
+
+RANKING_LENGTH: Final = 1000
+"""Items of each user that a model without tables keeps; what is further down teaches nothing."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tables:
+    """A factorised model: user_emb (U, D), item_emb (I, D), float32; score = user · item."""
+
+    user_emb: F32
+    item_emb: F32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rankings:
+    """Each user's best unobserved items (train items masked), best first, ties to the lower index.
+
+    items (U, L) int32 and their scores (U, L) float32; where fewer exist, -1 and -inf at the end.
+    """
+
+    items: I32
+    scores: F32
+
+    def head(self, length: int) -> "Rankings":
+        """The first ``length`` places, or all where there are fewer."""
+        return Rankings(self.items[:, :length], self.scores[:, :length])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trajectory:
+    """A teacher's rankings at a few points of its training, from early to final: C stages.
+
+    items (C, U, L) int32: each user's best unobserved items, -1 where there are fewer; observed (C, nnz)
+    int32: the rank of each train pair's item among its user's train items, in the order of the pairs.
+    """
+
+    items: I32
+    observed: I32
+    epochs: tuple[int, ...]

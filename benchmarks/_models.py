@@ -13,8 +13,9 @@ from recpress_edge.artifacts.recipes import recipe_named
 from recpress_edge.data.holdout import Split
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.models.outputs import Tables
-from recpress_edge.training.cache import TrainOptions, ensure_model
+from recpress_edge.training.ensure import ensure_model
 from recpress_edge.training.evaluate import evaluate
+from recpress_edge.training.plan import ModelRequest, TrainOptions
 from recpress_edge.training.store import TrainedModel
 
 METRIC: Final = "recall@50"
@@ -25,7 +26,12 @@ def made(
     name: str, data: Dataset, work: Path, *, role: Role = "student", seed: int = 0, **options: Any
 ) -> TrainedModel:
     """A model found in ``work``, or trained there with these :class:`TrainOptions`."""
-    return ensure_model(name, role, data, seed, work, TrainOptions(**options), lambda event: None)
+    return ensure_model(
+        ModelRequest(name=name, role=role, seed=seed, options=TrainOptions(**options)),
+        data,
+        work,
+        lambda event: None,
+    )
 
 
 def facts(model: TrainedModel) -> dict[str, Any]:

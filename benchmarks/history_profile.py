@@ -24,13 +24,14 @@ from _bench import options, run, table
 from _models import METRIC, dataset_facts, made
 from numpy.typing import NDArray
 
+from recpress_edge.artifacts.fold_in import FoldIn
 from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import paired_bootstrap
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.data.resolve import load_dataset
-from recpress_edge.distill.fold_in import FoldIn, learn_fold_in
 from recpress_edge.distill.settings import FoldInConfig
 from recpress_edge.training.evaluate import evaluate
+from recpress_edge.training.fold_in import learn_fold_in, users_after
 from recpress_edge.training.store import TrainedModel
 
 F32 = NDArray[np.float32]
@@ -123,17 +124,17 @@ def study(student: str, divided: Divided, work: Path) -> dict[str, Any]:
     fold_in_of_known = learn_fold_in(part.user_emb, part.item_emb, known.train, SEED, FoldInConfig())
     everyone = {
         "user table": recall(whole.user_emb, whole, data),
-        "history": recall(fold_in.users(data.train), whole, data),
-        "mean of item vectors": recall(mean_of_items(whole).users(data.train), whole, data),
+        "history": recall(users_after(fold_in, data.train), whole, data),
+        "mean of item vectors": recall(users_after(mean_of_items(whole), data.train), whole, data),
     }
     unseen = {
         "user table, trained with them": recall(whole.user_emb[divided.new_users], whole, new),
-        "history": recall(fold_in_of_known.users(new.train), part, new),
-        "mean of item vectors": recall(mean_of_items(part).users(new.train), part, new),
+        "history": recall(users_after(fold_in_of_known, new.train), part, new),
+        "mean of item vectors": recall(users_after(mean_of_items(part), new.train), part, new),
     }
     remaining = {
         "user table": recall(part.user_emb, part, known),
-        "history": recall(fold_in_of_known.users(known.train), part, known),
+        "history": recall(users_after(fold_in_of_known, known.train), part, known),
     }
     return {
         "student": student,

@@ -9,6 +9,7 @@ stored tables, differences with paired bootstrap intervals over users. Nothing i
 """
 
 import argparse
+import dataclasses
 import itertools
 import sys
 import tempfile
@@ -32,10 +33,10 @@ from recpress_edge.distill.students import QUANTISED, create_method, parse_name,
 from recpress_edge.models.method import Factorised, Method, TrainingInput
 from recpress_edge.models.outputs import Tables
 from recpress_edge.models.qat import stored_tables
-from recpress_edge.training.cache import TrainOptions, plan_model
 from recpress_edge.training.checkpoint import CheckpointStore
 from recpress_edge.training.evaluate import evaluate
-from recpress_edge.training.loop import train
+from recpress_edge.training.loop import Validation, train
+from recpress_edge.training.plan import ModelRequest, plan_model, want
 from recpress_edge.training.store import TrainedModel
 
 SCHEMA: Final = "recpress.quantisation-aware/1"
@@ -54,21 +55,23 @@ def parser() -> argparse.ArgumentParser:
 def fine_tuned(model: TrainedModel, teacher: TrainedModel | None, recipe: str, data: Dataset) -> Tables:
     """The control: the schedule of fine-tuning without its rounding, the epoch chosen as stored on valid."""
     name = parse_name(model.name).fine_tuned(recipe)
-    plan = plan_model(
-        name, "student", data, int(model.metadata["seed"]), Path(), TrainOptions(), teacher, model
-    )
+    tree = want(ModelRequest(name=str(name), seed=int(model.metadata["seed"])), data)
+    wanted = dataclasses.replace(tree, teacher=teacher)
+    plan = plan_model(wanted, {wanted.start: model} if wanted.start else {}, data, Path())
     targets = teacher.teacher if teacher else None
-    given = TrainingInput(data.train, name.dim, plan.seed, plan.training.epochs, targets, model.tables)
+    given = TrainingInput(data.train, name.dim, wanted.seed, wanted.training.epochs, targets, model.tables)
 
-    def on_valid(current: Method) -> dict[str, float | None]:
+    def on_valid(current: Method, epoch: int) -> dict[str, float | None]:
         assert isinstance(current, Factorised)
         return evaluate(*stored_tables(recipe, *current.tables()), data, "valid").means()
 
     with tempfile.TemporaryDirectory() as folder:
         store = CheckpointStore(Path(folder), plan.key)
-        method = create_method(name.method, given, plan.config)
+        method = create_method(name.method, given, wanted.config)
         assert isinstance(method, Method)
-        state = train(method, plan.training, on_valid, store, lambda progress: None, evaluate_start=True)
+        state = train(
+            method, wanted.training, Validation(on_valid, from_start=True), store, lambda report: None
+        )
     return Tables(state.best["user_emb"].numpy(), state.best["item_emb"].numpy())
 
 

@@ -10,7 +10,7 @@ from bundles import evaluation
 from safetensors.numpy import save
 
 from recpress_edge.artifacts.bundle import Contract, Evaluation
-from recpress_edge.artifacts.fold_in import QuantizedHistory, read_fold_in
+from recpress_edge.artifacts.fold_in import FoldIn, QuantizedHistory, read_fold_in, write_fold_in
 from recpress_edge.artifacts.integers import rounded_rows
 from recpress_edge.artifacts.model_folder import MODEL_FACTS, MODEL_FILE, MODEL_SCHEMA, Student, read_student
 from recpress_edge.artifacts.quantize import QuantizedTables
@@ -107,14 +107,12 @@ def with_histories(
 
 
 def with_fold_in(folder, source):
-    """A drawn fold-in beside the model, as training would leave it. Only this needs torch."""
-    from recpress_edge.distill.fold_in import FoldIn as Learned
-    from recpress_edge.distill.fold_in import save_fold_in
+    """A drawn fold-in in the model's folder, as training would leave it."""
 
     rng, student = stream(0, "test fold-in"), source.model
-    learned = Learned(
+    learned = FoldIn(
         rng.standard_normal((student.n_items, student.dim), np.float32),
         rng.standard_normal(student.dim, np.float32),
     )
-    save_fold_in(folder, learned, {"model_sha256": student.sha256, "key": "test"})
+    write_fold_in(folder, learned, {"model_sha256": student.sha256, "key": "test"})
     return read_fold_in(folder, student)

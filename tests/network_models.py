@@ -4,12 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save
 
-from recpress_edge.artifacts.model_folder import MODEL_FACTS, MODEL_FILE, MODEL_SCHEMA
-from recpress_edge.core.files import sha256_bytes, write_json
+from recpress_edge.artifacts.model_folder import NETWORK_PREFIX, write_model
 from recpress_edge.core.rng import stream
-from recpress_export.networks.student import PREFIX, NetworkStudent, read_network
+from recpress_export.networks.student import NetworkStudent, read_network
 
 N_USERS, N_ITEMS, DIM, LENGTH = 20, 60, 8, 10
 
@@ -63,11 +61,7 @@ def _drawn(shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, np.ndarra
 
 def write_network(folder: Path, kind: str, arrays: dict[str, np.ndarray], **facts: Any) -> Path:
     """A model folder as training writes it."""
-    data = save({f"{PREFIX}{name}": array for name, array in arrays.items()})
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MODEL_FILE).write_bytes(data)
     known = {
-        "schema": MODEL_SCHEMA,
         "name": f"{kind}_dim{DIM}",
         "method": kind,
         "dim": DIM,
@@ -76,9 +70,9 @@ def write_network(folder: Path, kind: str, arrays: dict[str, np.ndarray], **fact
         "dataset": {"name": "toy", "digest": "d" * 64, "protocol": "leave-one-out by time"},
         "teacher": None,
         "metrics": {"valid": {"recall@50": 0.3}, "test": {"recall@50": 0.2}},
-        "sha256": sha256_bytes(data),
     }
-    write_json(folder / MODEL_FACTS, known | facts)
+    stored = {f"{NETWORK_PREFIX}{name}": array for name, array in arrays.items()}
+    write_model(folder, known | facts, stored)
     return folder
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from recpress_edge.data.resolve import load_dataset
-from recpress_edge.training.cache import TrainOptions, ensure_model
+from recpress_edge.training.ensure import ensure_model
+from recpress_edge.training.plan import ModelRequest, TrainOptions
 
 
 @pytest.mark.slow
@@ -12,7 +13,12 @@ def test_bpr_on_citeulike(real_data, tmp_path, monkeypatch):
     data = load_dataset("citeulike", tmp_path)
     assert (data.n_users, data.n_items, len(data.train)) == (5219, 25181, 115142)
     options = TrainOptions(training={"epochs": 20, "evaluate_every": 20})
-    model = ensure_model("bpr_dim10", "student", data, 0, tmp_path, options, lambda event: None)
+    model = ensure_model(
+        ModelRequest(name="bpr_dim10", role="student", seed=0, options=options),
+        data,
+        tmp_path,
+        lambda event: None,
+    )
     # .122 to .124 here for seed 0; 50 items drawn blindly find .002
     assert 0.11 < model.metadata["metrics"]["test"]["recall@50"] < 0.135
     assert 0.11 < model.metadata["metrics"]["valid"]["recall@50"] < 0.135

@@ -18,15 +18,15 @@ EPOCHS = 100
 
 
 def _run(name: str, work: Path, teacher: str | None, events: Connection) -> None:
-    from recpress_edge.training import loop, run
-    from recpress_edge.training.cache import TrainOptions, ensure_model
+    from recpress_edge.training.ensure import ensure_model
+    from recpress_edge.training.plan import ModelRequest, TrainOptions
 
-    # A checkpoint after every epoch, so that a kill can land in the writing of one.
-    run.train = lambda *args, **more: loop.train(*args, **more, checkpoint_every_s=0.0)
     options = TrainOptions(
         teacher=teacher,
         training={"epochs": EPOCHS, "evaluate_every": 2},
         method={"learning_rate": 0.01},
+        # After every epoch, so that a kill can land in the writing of one.
+        checkpoint_every_s=0.0,
     )
     data = two_tastes(n_users=200, n_items=300)
 
@@ -35,7 +35,7 @@ def _run(name: str, work: Path, teacher: str | None, events: Connection) -> None
         if event.name == name and event.kind != "needs":
             events.send(event.kind)
 
-    model = ensure_model(name, "student", data, 0, work, options, tell)
+    model = ensure_model(ModelRequest(name=name, role="student", seed=0, options=options), data, work, tell)
     events.send(str(model.folder))
 
 

@@ -12,14 +12,14 @@ The row then takes the place of a quantised user row, whatever the recipe does w
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load
+from safetensors.numpy import load, save
 
 from recpress_edge.artifacts.bundle import HISTORY, Contract
 from recpress_edge.artifacts.integers import QMAX
@@ -27,7 +27,7 @@ from recpress_edge.artifacts.model_folder import Student, check_table
 from recpress_edge.artifacts.quantize import F16, F32, F64, I8, QuantizedTables, stored_floats
 from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.errors import ArtifactError
-from recpress_edge.core.files import read_json, sha256_bytes
+from recpress_edge.core.files import read_json, sha256_bytes, write_atomic, write_json
 
 I64 = NDArray[np.int64]
 
@@ -44,8 +44,9 @@ class FoldIn:
     """(I, D)"""
     prior: F32
     """(D,)"""
-    sha256: str
-    facts: Mapping[str, Any]
+    sha256: str = ""
+    """Digest of fold_in.safetensors; empty for one that is not written yet."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
     """fold_in.json as it stands."""
 
     @property
@@ -54,8 +55,20 @@ class FoldIn:
         return np.concatenate([self.history_emb, self.prior[None]])
 
 
+def write_fold_in(folder: Path, fold_in: FoldIn, facts: Mapping[str, Any]) -> None:
+    """Write it into the folder of its model: the tables, then fold_in.json, which makes it complete."""
+    data = save({"history_emb": fold_in.history_emb, "prior": fold_in.prior})
+    write_atomic(folder / TENSORS, data)
+    write_json(folder / FACTS, {"schema": SCHEMA, **facts, "sha256": sha256_bytes(data)})
+
+
+def has_fold_in(folder: Path, key: str) -> bool:
+    """Whether a model's folder holds the fold-in of this key."""
+    return (folder / FACTS).exists() and read_json(folder / FACTS).get("key") == key
+
+
 def read_fold_in(folder: Path, student: Student) -> FoldIn:
-    """Read and verify the fold-in beside a model; ArtifactError where it is damaged or another model's."""
+    """Read and verify a model's fold-in; ArtifactError where it is damaged or another model's."""
     facts = read_json(folder / FACTS)
     path = folder / TENSORS
     try:

@@ -1,17 +1,18 @@
-"""A trained model's folder as plain arrays. Needs numpy and safetensors; never torch."""
+"""A trained model's folder, written and read as plain arrays: names, shapes, digest. Never torch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load
+from safetensors.numpy import load, save
 
 from recpress_edge.core.errors import ArtifactError
-from recpress_edge.core.files import read_json, sha256_bytes
+from recpress_edge.core.files import read_json, sha256_bytes, write_atomic, write_json
 
 F32 = NDArray[np.float32]
 
@@ -19,6 +20,26 @@ MODEL_SCHEMA: Final = "recpress.model/1"
 MODEL_FILE: Final = "model.safetensors"
 MODEL_FACTS: Final = "model.json"
 TABLES: Final = ("user_emb", "item_emb")
+"""float32 (rows, dim): score = user · item."""
+RANKINGS: Final = ("ranking_items", "ranking_scores")
+"""int32 and float32 (users, length): a user's best unobserved items, best first."""
+NETWORK_PREFIX: Final = "network/"
+"""A network's parameters are named network/<parameter>."""
+FIELDS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
+    {
+        "name": (str,),
+        "seed": (int,),
+        "dim": (int,),
+        "sha256": (str,),
+        "dataset": (dict,),
+        "metrics": (dict,),
+        "teacher": (dict, type(None)),
+    }
+)
+"""What every model.json says, and of which type."""
+_ADVICE: Final = "It was not touched. Train it again, or bring the folder again whole."
+
+Arrays = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,66 +74,128 @@ class Student:
         return self.user_emb.nbytes + self.item_emb.nbytes
 
 
+def write_model(folder: Path, facts: Mapping[str, Any], arrays: Arrays) -> dict[str, Any]:
+    """Write the numbers, then model.json, which makes the model complete: a kill in between leaves none.
+
+    Returns model.json as it is written.
+    """
+    data = save(dict(arrays))
+    complete = {"schema": MODEL_SCHEMA, **facts, "sha256": sha256_bytes(data)}
+    write_atomic(folder / MODEL_FILE, data)
+    write_json(folder / MODEL_FACTS, complete)
+    return complete
+
+
 def read_student(folder: Path) -> Student:
-    """Read and verify a model folder; anything that does not fit is an :class:`ArtifactError`."""
-    facts, arrays, digest = read_model(folder)
-    user_emb, item_emb = _tables(folder / MODEL_FILE, arrays, facts["dim"])
-    return Student(user_emb, item_emb, facts["name"], facts["seed"], digest, facts)
-
-
-def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]], str]:
-    """model.json, the arrays of model.safetensors and its digest, of any model; ArtifactError as above."""
-    where = folder / MODEL_FACTS
-    facts = read_json(where)
-    if facts.get("schema") != MODEL_SCHEMA:
+    """Read and verify the folder of a model with tables; ArtifactError for one without."""
+    facts, arrays = read_model(folder)
+    where = folder / MODEL_FILE
+    if RANKINGS[0] in arrays and TABLES[0] not in arrays:
         raise ArtifactError(
-            f"{where} has schema {facts.get('schema')!r}; this version reads {MODEL_SCHEMA!r}. "
-            "Train it again."
+            f"{where} holds rankings, not tables: the model is no product of a user and an item vector and "
+            "cannot be exported. What can: models that are two tables, and students distilled from this one "
+            f"(recpress-edge distill --student soft_dim32 --teacher {folder})."
         )
-    for field, kind in (
-        ("name", str),
-        ("seed", int),
-        ("dim", int),
-        ("sha256", str),
-        ("dataset", dict),
-        ("metrics", dict),
-    ):
-        if not isinstance(facts.get(field), kind):
-            raise ArtifactError(f"{where}: field {field!r} is missing or not a {kind.__name__}")
-    if not isinstance(facts.get("teacher", 0), dict | None):
-        raise ArtifactError(f"{where}: field 'teacher' is missing or neither an object nor null")
-    path = folder / MODEL_FILE
+    _check_names(where, TABLES, arrays)
+    user_emb, item_emb = (arrays[name] for name in TABLES)
+    return Student(user_emb, item_emb, facts["name"], facts["seed"], facts["sha256"], facts)
+
+
+def read_model(folder: Path, advice: str = _ADVICE) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """model.json and the arrays of model.safetensors, verified: digest, shapes, types, finite tables.
+
+    An ArtifactError ends with ``advice``.
+    """
+    try:
+        facts = _read_facts(folder / MODEL_FACTS)
+        arrays = _read_arrays(folder / MODEL_FILE, facts["sha256"])
+        _check_arrays(folder / MODEL_FILE, facts, arrays)
+    except ArtifactError as error:
+        raise ArtifactError(
+            f"the model at {folder} cannot be used: {str(error).rstrip('.')}. {advice}"
+        ) from None
+    return facts, arrays
+
+
+def _read_facts(path: Path) -> dict[str, Any]:
+    facts = read_json(path)
+    if facts.get("schema") != MODEL_SCHEMA:
+        raise ArtifactError(f"{path} has schema {facts.get('schema')!r}; this version reads {MODEL_SCHEMA!r}")
+    for field, kinds in FIELDS.items():
+        if field not in facts or not isinstance(facts[field], kinds):
+            raise ArtifactError(f"{path}: field {field!r} is missing or not {kinds[0].__name__}")
+    return facts
+
+
+def _read_arrays(path: Path, sha256: str) -> dict[str, NDArray[Any]]:
     try:
         data = path.read_bytes()
     except OSError as error:
         raise ArtifactError(f"cannot read {path}: {error.strerror or error}") from None
     found = sha256_bytes(data)
-    if found != facts["sha256"]:
+    if found != sha256:
         raise ArtifactError(
-            f"{path} is not the file that {MODEL_FACTS} describes: "
-            f"SHA-256 {found}, expected {facts['sha256']}. "
-            "It was not touched. Train it again, or bring the folder again whole."
+            f"{path} is not the file that {MODEL_FACTS} describes: SHA-256 {found}, expected {sha256}"
         )
     try:
-        return facts, dict(sorted(load(data).items())), found  # load gives them in any order
+        return dict(sorted(load(data).items()))  # load gives them in any order
     except (SafetensorError, ValueError) as error:
         raise ArtifactError(f"{path} is not a readable safetensors file: {error}") from None
 
 
-def _tables(path: Path, arrays: dict[str, NDArray[Any]], dim: int) -> tuple[F32, F32]:
-    if "ranking_items" in arrays and TABLES[0] not in arrays:
-        raise ArtifactError(
-            f"{path} holds rankings, not tables: the model is no product of a user and an item vector and "
-            "cannot be exported. What can: models that are two tables, and students distilled from this one "
-            f"(recpress-edge distill --student soft_dim32 --teacher {path.parent})."
-        )
-    for name in TABLES:
+def _check_arrays(path: Path, facts: Mapping[str, Any], arrays: Arrays) -> None:
+    """Tables, rankings or a network's parameters must be there; tables and rankings in their shapes."""
+    if TABLES[0] in arrays or not network_parameters(arrays).keys() | (arrays.keys() & {RANKINGS[0]}):
+        _check_names(path, TABLES, arrays)
+        for name in TABLES:
+            check_table(f"{path}: {name}", arrays[name], facts["dim"])
+    if RANKINGS[0] in arrays:
+        _check_names(path, RANKINGS, arrays)
+        _check_rankings(path, *(arrays[name] for name in RANKINGS))
+
+
+def _check_names(path: Path, names: Sequence[str], arrays: Arrays) -> None:
+    for name in names:
         if name not in arrays:
             raise ArtifactError(
                 f"{path} holds no {name!r}; it holds {', '.join(sorted(arrays)) or 'nothing'}"
             )
-        check_table(f"{path}: {name}", arrays[name], dim)
-    return arrays["user_emb"], arrays["item_emb"]
+
+
+def _check_rankings(path: Path, items: NDArray[Any], scores: NDArray[Any]) -> None:
+    types = items.dtype == np.int32 and scores.dtype == np.float32
+    if not types or items.ndim != 2 or items.shape != scores.shape:
+        raise ArtifactError(
+            f"{path}: its rankings are {items.dtype} {items.shape} and {scores.dtype} {scores.shape}, "
+            "expected int32 and float32 (users, length)"
+        )
+
+
+def network_parameters(arrays: Arrays) -> dict[str, NDArray[Any]]:
+    """A network's parameters by name; empty for other models."""
+    return {
+        name.removeprefix(NETWORK_PREFIX): array
+        for name, array in arrays.items()
+        if name.startswith(NETWORK_PREFIX)
+    }
+
+
+def network_rows(facts: Mapping[str, Any], arrays: Arrays) -> tuple[F32, F32] | None:
+    """The rows (U, K) and (I, K) that stand for a network's users and items; None without an architecture.
+
+    Its architecture names the parameters that are put side by side.
+    """
+    architecture = facts.get("architecture", {})
+    if "user_rows" not in architecture:
+        return None
+    parameters = network_parameters(arrays)
+    for name in (*architecture["user_rows"], *architecture["item_rows"]):
+        if name not in parameters:
+            raise ArtifactError(f"the network's architecture names {name!r}, and no parameter is called so")
+    users, items = (
+        np.hstack([parameters[name] for name in architecture[side]]) for side in ("user_rows", "item_rows")
+    )
+    return users, items
 
 
 def check_table(where: str, table: NDArray[Any], dim: int) -> None:

@@ -17,8 +17,9 @@ from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.data import load_data
 from recpress_edge.jobs.subject import SubjectSource
 from recpress_edge.jobs.train import warning_of_ensembles
-from recpress_edge.training import cache
-from recpress_edge.training.cache import Step, TrainOptions, asked_teacher, is_folder, plan_steps
+from recpress_edge.training import ensure
+from recpress_edge.training.ensure import PlannedStep, plan_steps
+from recpress_edge.training.plan import ModelRequest, TrainOptions, asked_teacher, is_folder
 from recpress_edge.training.store import OF_A_USER, load_model
 from recpress_export.build import build
 from recpress_export.gates import load_gate
@@ -166,13 +167,17 @@ class ExportPlan:
             words += ["--titles", shlex.quote(request.titles.name)]
         return " ".join(["recpress-edge export", *words])
 
-    def steps(self, on_event: OnEvent = silent) -> list[Step]:
+    def steps(self, on_event: OnEvent = silent) -> list[PlannedStep]:
         """The models that :meth:`run` finds or trains; nothing is written."""
         student = self.student
         data = load_data(student.data, self.request.work, on_event)
         if student.folder:
             return []
-        return plan_steps(student.name, "student", data, student.seed, self.request.work, self._options())
+        return plan_steps(
+            ModelRequest(name=student.name, role="student", seed=student.seed, options=self._options()),
+            data,
+            self.request.work,
+        )
 
     def run(self, on_event: OnEvent = silent) -> "ExportResult":
         """Train what is missing, then write and check the bundle. GateError: its parity is below the gate."""
@@ -183,13 +188,10 @@ class ExportPlan:
         titles = read_titles(request.titles, data.item_ids) if request.titles else None
         folder = (
             student.folder
-            or cache.ensure_model(
-                student.name,
-                "student",
+            or ensure.ensure_model(
+                ModelRequest(name=student.name, role="student", seed=student.seed, options=self._options()),
                 data,
-                student.seed,
                 request.work,
-                self._options(),
                 warning_of_ensembles(on_event),
             ).folder
         )
@@ -220,7 +222,7 @@ class ExportPlan:
         request = self.request
         return TrainOptions(teacher=request.teacher, device=request.device, threads=request.threads)
 
-    def facts(self, steps: list[Step]) -> dict[str, Any]:
+    def facts(self, steps: list[PlannedStep]) -> dict[str, Any]:
         """What ``--dry-run --json`` prints."""
         return {
             "dry_run": True,

@@ -57,7 +57,9 @@ class SubjectSource:
     def load(self, data: Dataset, on_event: OnEvent) -> Subject[Any]:
         """The exporter's subject; the fold-in of a history is learned first, where it is missing."""
         if self.network:
-            self._set_threads()
+            from recpress_edge.training.run import use_compute  # torch
+
+            use_compute("cpu", self.threads)
             network = read_network(self.folder)
             return traced_network(StudentData(model=network, **self._facts(data, network.facts)))
         student = read_student(self.folder)
@@ -66,18 +68,11 @@ class SubjectSource:
             return SingleUser(source, self.user)
         if self.profile != HISTORY:
             return AllUsers(source)
-        self._set_threads()
-        from recpress_edge.distill.fold_in import ensure_fold_in  # torch
+        from recpress_edge.training.fold_in import ensure_fold_in  # torch
 
-        made_from = {"seed": student.seed, "model_sha256": student.sha256, "dataset_sha256": data.digest()}
-        if ensure_fold_in(self.folder, student.user_emb, student.item_emb, data.train, made_from):
+        if ensure_fold_in(self.folder, student, data.train, data.digest(), self.threads):
             on_event(Note(f"learned    a history table for {student.name}   {self.folder / TENSORS}"))
         return History(source, read_fold_in(self.folder, student), load_history_gate())
-
-    def _set_threads(self) -> None:
-        import torch  # not for two tables of all users
-
-        torch.set_num_threads(self.threads)
 
     def _facts(self, data: Dataset, facts: Mapping[str, Any]) -> dict[str, Any]:
         """What belongs to the model, of whose model.json ``facts`` are."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.artifacts.formats import FORMATS
+from recpress_edge.artifacts.model_folder import MODEL_FACTS
 from recpress_edge.artifacts.recipes import RECIPES, recipe_named
 from recpress_edge.core.errors import (
     ArtifactError,
@@ -23,8 +24,9 @@ from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.data import load_data
 from recpress_edge.jobs.executor import Executor, Local
 from recpress_edge.jobs.export import ExportRequest, ExportResult
-from recpress_edge.training.cache import TrainOptions, is_folder, plan_steps
-from recpress_edge.training.store import METADATA, is_complete
+from recpress_edge.training.ensure import plan_steps
+from recpress_edge.training.plan import ModelRequest, TrainOptions, is_folder
+from recpress_edge.training.store import is_complete
 from recpress_export.networks.recipes import NETWORK_RECIPES, choose_recipe
 from recpress_export.networks.student import network_kind
 
@@ -258,7 +260,7 @@ def trained_students(data: Dataset, work: Path) -> tuple[list[tuple[str, int]], 
     left_out = []
     for folder in filter(is_complete, sorted((work / "models").glob("*/"))):
         try:
-            facts[folder] = read_json(folder / METADATA)
+            facts[folder] = read_json(folder / MODEL_FACTS)
         except ArtifactError as error:
             left_out.append(f"{folder.name}: {error}")
     ours = {f: m for f, m in facts.items() if m.get("dataset", {}).get("digest") == data.digest()}
@@ -284,7 +286,9 @@ def _natural(name: str) -> tuple[str, int]:
 def _usual_folder(name: str, seed: int, data: Dataset, work: Path) -> Path | None:
     """Where the model of that name is with the usual settings; None where it would be trained."""
     try:
-        step = plan_steps(name, "student", data, seed, work, TrainOptions())[-1]
+        step = plan_steps(
+            ModelRequest(name=name, role="student", seed=seed, options=TrainOptions()), data, work
+        )[-1]
     except RecPressError:
         return None
     return step.folder if step.action == "cached" else None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from recpress_edge.artifacts.model_folder import MODEL_FACTS
 from recpress_edge.core.config import read_toml
 from recpress_edge.core.errors import unknown_name
 from recpress_edge.core.files import read_json
@@ -14,18 +15,19 @@ from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.methods import Role
 from recpress_edge.distill.students import ModelName, parse_name
 from recpress_edge.jobs.data import load_data
-from recpress_edge.training import cache
-from recpress_edge.training.cache import Step, TrainOptions, asked_teacher, is_folder, plan_steps
+from recpress_edge.training import ensure
+from recpress_edge.training.ensure import PlannedStep, plan_steps
 from recpress_edge.training.fusion import below_member, below_member_words
+from recpress_edge.training.plan import ModelRequest, TrainOptions, asked_teacher, is_folder
 from recpress_edge.training.refit import check_refit, refit
-from recpress_edge.training.store import METADATA, TrainedModel
+from recpress_edge.training.store import TrainedModel
 
 
 @dataclass(frozen=True, slots=True)
 class TrainPlan:
     """What would be found or trained, in order."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[PlannedStep, ...]
 
     def facts(self) -> dict[str, Any]:
         """What ``--dry-run --json`` prints."""
@@ -102,7 +104,11 @@ class _RunRequest:
     def _steps(self, name: str, role: Role, options: TrainOptions, on_event: OnEvent) -> TrainPlan:
         data = load_data(self.data, self.work, on_event)
         steps = [
-            step for seed in self._seeds for step in plan_steps(name, role, data, seed, self.work, options)
+            step
+            for seed in self._seeds
+            for step in plan_steps(
+                ModelRequest(name=name, role=role, seed=seed, options=options), data, self.work
+            )
         ]
         return TrainPlan(tuple(dict.fromkeys(steps)))  # seeds share their teacher
 
@@ -110,7 +116,9 @@ class _RunRequest:
         self, name: ModelName, role: Role, data: Dataset, options: TrainOptions, on_event: OnEvent
     ) -> tuple[TrainedModel, ...]:
         return tuple(
-            cache.ensure_model(str(name), role, data, seed, self.work, options, on_event)
+            ensure.ensure_model(
+                ModelRequest(name=str(name), role=role, seed=seed, options=options), data, self.work, on_event
+            )
             for seed in self._seeds
         )
 
@@ -189,7 +197,7 @@ def warning_of_ensembles(on_event: OnEvent) -> OnEvent:
 
 
 def _warn(folder: Path, on_event: OnEvent) -> None:
-    where = folder / METADATA
+    where = folder / MODEL_FACTS
     known = read_json(where) if where.exists() else {}
     if known.get("method") != "ensemble":
         return

@@ -17,7 +17,7 @@ from recpress_edge.models.outputs import Tables, Trajectory
 from recpress_edge.models.ranking import ScoreRows, product_rows, top_unobserved
 from recpress_edge.models.teacher import Teacher
 from recpress_edge.testing.tables import checkerboard
-from recpress_edge.training.stage import StagedRows
+from recpress_edge.training.evaluate import StagedRows
 
 SIZE: Final = 50
 BOARD: Final = checkerboard(SIZE)

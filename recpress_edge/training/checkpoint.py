@@ -13,9 +13,11 @@ from torch import Tensor
 
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import read_json, sha256_bytes, storage_errors, write_atomic, write_json
+from recpress_edge.training.store import CHECKPOINT
 
 SCHEMA: Final = "recpress.checkpoint/1"
-_POINTER: Final = "checkpoint.json"
+EVERY_S: Final = 15.0
+"""Seconds between checkpoints, unless told otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,14 @@ class CheckpointStore:
     every moment checkpoint.json points to a whole file.
     """
 
-    def __init__(self, folder: Path, key: str) -> None:
+    def __init__(self, folder: Path, key: str, every_s: float = EVERY_S) -> None:
         self.folder = folder
+        self.every_s = every_s
         self._key = key
 
     @property
     def pointer(self) -> Path:
-        return self.folder / _POINTER
+        return self.folder / CHECKPOINT
 
     def save(self, epoch: int, checkpoint: Checkpoint) -> None:
         """Replace the checkpoint; ``epoch`` is the number of epochs done."""

@@ -26,17 +26,20 @@ from recpress_edge.data.holdout import (
     relevant_items,
 )
 from recpress_edge.data.interactions import Dataset, Interactions
-from recpress_edge.models.ranking import ScoreRows, product_rows
+from recpress_edge.models.ranking import ScoreRows, mask_and_rank, product_rows
+from recpress_edge.training.trajectory import LENGTH, observed_ranks
 
 F32 = NDArray[np.float32]
+I32 = NDArray[np.int32]
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 _BLOCK_BYTES: Final = 64 * 2**20  # of scores at a time
+_BLOCK_USERS: Final = 128  # rows copied at a time for a stage
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
+class SplitMetrics:
     """Metrics of one split."""
 
     users: I64
@@ -58,7 +61,7 @@ class Evaluation:
         return without_certain(means, self.candidates)
 
 
-def evaluate(user_emb: Tensor, item_emb: Tensor, data: Dataset, split: Split) -> Evaluation:
+def evaluate(user_emb: Tensor, item_emb: Tensor, data: Dataset, split: Split) -> SplitMetrics:
     """:func:`evaluate_rows` of score = user · item. user_emb (U, D), item_emb (I, D)."""
     if not (torch.isfinite(user_emb).all() and torch.isfinite(item_emb).all()):
         raise DataError(
@@ -67,7 +70,7 @@ def evaluate(user_emb: Tensor, item_emb: Tensor, data: Dataset, split: Split) ->
     return evaluate_rows(product_rows(user_emb, item_emb), data, split)
 
 
-def evaluate_rows(rows: ScoreRows, data: Dataset, split: Split) -> Evaluation:
+def evaluate_rows(rows: ScoreRows, data: Dataset, split: Split) -> SplitMetrics:
     """Recall@K and NDCG@K of a model that scores whole rows, for K in 10, 20, 50 and the one that judges."""
     relevant = relevant_items(data, split)
     if not len(relevant):
@@ -77,7 +80,7 @@ def evaluate_rows(rows: ScoreRows, data: Dataset, split: Split) -> Evaluation:
     users, by_user = metrics_from_ranks(ranks, relevant, reported_cutoffs(cutoff))
     by_third = recall_by_third(ranks, relevant, data.train.item_counts(), cutoff)
     definition = f"{RECALL_DEFINITION}, {masking_rule(data, split)}"
-    return Evaluation(users, by_user, candidates(data, split), cutoff, by_third, definition)
+    return SplitMetrics(users, by_user, candidates(data, split), cutoff, by_third, definition)
 
 
 def relevant_ranks(score_rows: ScoreRows, seen: Interactions, relevant: Interactions) -> I64:
@@ -151,3 +154,34 @@ def metrics_from_ranks(
         recall[f"recall@{k}"] = hits / sizes
         ndcg[f"ndcg@{k}"] = gained / best[np.minimum(sizes, k)]
     return users, {**recall, **ndcg}
+
+
+class StagedRows:
+    """A model's rows of scores; what was asked for is noted, so that one ranking serves evaluation and stage.
+
+    A network's ranking takes longer than some epochs of its training.
+    """
+
+    def __init__(self, rows: ScoreRows, train: Interactions) -> None:
+        self._rows = rows
+        self._train = train
+        self._items = np.empty((train.n_users, min(LENGTH, train.n_items)), np.int32)
+        self._observed = np.empty(len(train), np.float32)
+        self._noted = np.zeros(train.n_users, bool)
+
+    def __call__(self, users: I64) -> F32:
+        block = self._rows(users)  # (B, I)
+        self._observed[self._train.positions_of(users)] = block[self._train.pairs_of(users)]
+        for start in range(0, users.size, _BLOCK_USERS):
+            part = slice(start, start + _BLOCK_USERS)
+            best = mask_and_rank(block[part].copy(), users[part], self._train, LENGTH)
+            self._items[users[part]] = best.items
+        self._noted[users] = True
+        return block
+
+    def stage(self) -> tuple[I32, I32]:
+        """The best unobserved items (U, L), and the ranks of the train pairs (nnz,)."""
+        left = np.flatnonzero(~self._noted)
+        for start in range(0, left.size, _BLOCK_USERS):
+            self(left[start : start + _BLOCK_USERS])
+        return self._items, observed_ranks(self._train, self._observed)

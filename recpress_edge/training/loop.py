@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,14 +14,11 @@ from recpress_edge.models.method import ClosedForm, Factorised, Method
 from recpress_edge.training.checkpoint import Checkpoint, CheckpointStore, restore
 from recpress_edge.training.settings import TrainingConfig, judged
 
-CHECKPOINT_EVERY_S: Final = 15.0
-
-Evaluate = Callable[[Method], dict[str, float | None]]
-OnEpoch = Callable[["Progress"], None]
+OnEpoch = Callable[["EpochReport"], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class EpochReport:
     """What the loop reports after each epoch."""
 
     epoch: int
@@ -31,6 +28,18 @@ class Progress:
     """Training time so far, of interrupted runs too."""
     metrics: dict[str, float | None] | None
     """Validation metrics, when this epoch was evaluated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """How a run judges its epochs."""
+
+    evaluate: Callable[[Method, int], dict[str, float | None]]
+    """Validation metrics of the method as it is after so many epochs."""
+    cutoff: int = DEFAULT_CUTOFF
+    """The epoch with the best Recall@cutoff is kept, of equal ones the one with the best NDCG@cutoff."""
+    from_start: bool = False
+    """Whether the tables that it begins with count as epoch 0, so that training on can only gain."""
 
 
 @dataclass(slots=True)
@@ -62,41 +71,35 @@ class RunState:
 def train(
     method: Method,
     config: TrainingConfig,
-    evaluate: Evaluate | None,
+    validation: Validation | None,
     store: CheckpointStore,
     on_epoch: OnEpoch,
-    *,
-    cutoff: int = DEFAULT_CUTOFF,
-    evaluate_start: bool = False,
-    checkpoint_every_s: float = CHECKPOINT_EVERY_S,
 ) -> RunState:
     """Run the schedule from the store's checkpoint or the start; ``best`` then holds the tables to keep.
 
-    ``evaluate`` gives validation metrics of the method as it is; None when the data has no such split.
-    The epoch to keep is the one with the best Recall@cutoff, of equal ones the best NDCG@cutoff.
-    With ``evaluate_start`` the tables it begins with count as epoch 0, so that training on can only gain.
-    A run resumed from any checkpoint ends with the same numbers as one that was never interrupted.
+    ``validation`` is None when the data has no such split. A run resumed from any checkpoint ends with the
+    same numbers as one that was never interrupted.
     """
-    state = _resume(method, store, cutoff)
+    state = _resume(method, store, validation.cutoff if validation else DEFAULT_CUTOFF)
     saved_at = time.perf_counter()
-    if evaluate and evaluate_start and state.epoch == 0:
-        state.history = [{"epoch": 0, "valid": evaluate(method)}]
+    if validation and validation.from_start and state.epoch == 0:
+        state.history = [{"epoch": 0, "valid": validation.evaluate(method, 0)}]
         state.best = _copy_model(method)
     while state.epoch < config.epochs and not state.stalled(config.patience):
         started = time.perf_counter()
         train_epoch(method, state.epoch)
         state.epoch += 1
         metrics = None
-        if evaluate and (state.epoch % config.evaluate_every == 0 or state.epoch == config.epochs):
-            metrics = evaluate(method)
+        if validation and (state.epoch % config.evaluate_every == 0 or state.epoch == config.epochs):
+            metrics = validation.evaluate(method, state.epoch)
             state.history.append({"epoch": state.epoch, "valid": metrics})
             if config.keep == "best" and state.best_epoch == state.epoch:
                 state.best = _copy_model(method)
         state.seconds += time.perf_counter() - started
-        if time.perf_counter() - saved_at >= checkpoint_every_s:
+        if time.perf_counter() - saved_at >= store.every_s:
             store.save(state.epoch, _checkpoint(method, state))
             saved_at = time.perf_counter()
-        on_epoch(Progress(state.epoch, config.epochs, state.seconds, metrics))
+        on_epoch(EpochReport(state.epoch, config.epochs, state.seconds, metrics))
     if config.keep == "last":
         state.best = _copy_model(method)
     return state
@@ -121,7 +124,7 @@ def fit(method: ClosedForm, on_epoch: OnEpoch) -> RunState:
     started = time.perf_counter()
     method.fit()
     state = RunState(epoch=1, seconds=time.perf_counter() - started, best=_copy_model(method))
-    on_epoch(Progress(1, 1, state.seconds, None))
+    on_epoch(EpochReport(1, 1, state.seconds, None))
     return state
 
 

@@ -13,7 +13,8 @@ from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.progress import OnEvent
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.distill.students import ENSEMBLE, parse_name
-from recpress_edge.training.cache import TrainOptions, ensure_model
+from recpress_edge.training.ensure import ensure
+from recpress_edge.training.plan import ModelRequest, TrainOptions, want
 from recpress_edge.training.store import TrainedModel
 
 
@@ -40,9 +41,15 @@ def refit(
     training = {}
     if not name.entry.closed_form:
         training = {**options.training, "epochs": chosen.metadata["chosen_epoch"], "keep": "last"}
-    again = dataclasses.replace(options, training=training, chosen=chosen)
-    seed = int(chosen.metadata["seed"])
-    return ensure_model(chosen.name, "teacher", joined(data), seed, work, again, on_event)
+    request = ModelRequest(
+        name=chosen.name,
+        role="teacher",
+        seed=int(chosen.metadata["seed"]),
+        options=dataclasses.replace(options, training=training),
+    )
+    both = joined(data)
+    wanted = dataclasses.replace(want(request, both), refit_of=chosen)
+    return ensure(wanted, both, work, on_event)
 
 
 def check_refit(name: str, data: Dataset) -> None:

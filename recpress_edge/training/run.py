@@ -1,6 +1,8 @@
 """One training run: from a plan to a finished model folder."""
 
 import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -18,18 +20,15 @@ from recpress_edge.models.outputs import Rankings, Tables
 from recpress_edge.models.qat import stored_tables
 from recpress_edge.models.ranking import ScoreRows, product_rows, top_unobserved
 from recpress_edge.models.teacher import Teacher
-from recpress_edge.training.cache import Plan, TrainOptions
 from recpress_edge.training.checkpoint import CheckpointStore
-from recpress_edge.training.evaluate import evaluate, evaluate_rows
+from recpress_edge.training.evaluate import StagedRows, evaluate, evaluate_rows
 from recpress_edge.training.fusion import below_member
-from recpress_edge.training.loop import Progress, RunState, fit, train
-from recpress_edge.training.stage import StagedRows
+from recpress_edge.training.loop import EpochReport, RunState, Validation, fit, train
+from recpress_edge.training.plan import Plan
 from recpress_edge.training.store import TrainedModel, save_model
 from recpress_edge.training.trajectory import finish, has_stage, is_recorded, load_trajectory, write_stage
 
 F32 = NDArray[np.float32]
-I32 = NDArray[np.int32]
-I64 = NDArray[np.int64]
 
 
 class Tell(Protocol):
@@ -38,113 +37,168 @@ class Tell(Protocol):
     def __call__(self, kind: Literal["train", "resume", "needs", "epoch", "done"], **more: Any) -> None: ...
 
 
-def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) -> TrainedModel:
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The model that a run keeps, as it is stored."""
+
+    tables: Tables | None
+    rankings: Rankings | None
+    architecture: Mapping[str, Any] | None = None
+    """Of a network."""
+    network: Mapping[str, F32] = field(default_factory=dict)
+    """Its parameters by name."""
+
+
+def train_model(plan: Plan, data: Dataset, tell: Tell) -> TrainedModel:
     """Train from the checkpoint in the plan's folder, or from the start, and write the model there."""
-    _check_device(options.device)
-    torch.set_num_threads(options.threads)
-    store = CheckpointStore(plan.folder, plan.key)
-    if options.restart:
+    wanted = plan.wanted
+    use_compute(wanted.options.device, wanted.options.threads)
+    store = CheckpointStore(plan.folder, plan.key, wanted.options.checkpoint_every_s)
+    if wanted.options.restart:
         store.clear()
     tell("resume" if store.pointer.exists() else "train")
     memory = PeakMemory()
-    cutoff = dataset_cutoff(data)
-    method = create_method(plan.name.method, _job(plan, data, options, tell), plan.config)
-    recipe = plan.name.recipe
-    staged: StagedRows | None = None
-
-    def on_epoch(progress: Progress) -> None:
-        if options.trajectory and is_recorded(progress.epoch, plan.training.evaluate_every):
-            evaluated = staged if staged and progress.metrics else StagedRows(method.scores, data.train)
-            write_stage(plan.folder, progress.epoch, *evaluated.stage())
-        tell("epoch", epoch=progress.epoch, seconds=progress.seconds, metrics=progress.metrics, cutoff=cutoff)
-
-    def on_valid(current: Method) -> dict[str, float | None]:
-        nonlocal staged
-        if options.trajectory:
-            staged = StagedRows(current.scores, data.train)
-            return evaluate_rows(staged, data, "valid").means()
-        if isinstance(current, Factorised):
-            return evaluate(*stored_tables(recipe, *current.tables()), data, "valid").means()
-        return evaluate_rows(current.scores, data, "valid").means()
-
-    if isinstance(method, ClosedForm):
-        state = fit(method, on_epoch)
-    else:
-        evaluated = on_valid if len(data.valid) else None
-        state = train(
-            method,
-            plan.training,
-            evaluated,
-            store,
-            on_epoch,
-            cutoff=cutoff,
-            evaluate_start=plan.start is not None,
-        )
-    rows, tables, rankings = _result(method, state, data)
-    metrics, definitions, thirds = {}, {}, {}
-    for split in _splits(data):
-        known = history(data, split)
-        answers = method.scores_after(known) if isinstance(method, NetworkMethod) else rows
-        result = evaluate_rows(answers, data, split)
-        metrics[split], definitions[split] = result.means(), result.definition
-        thirds[split] = result.by_third
-    used = memory.increase_bytes()
-    if options.trajectory:
+    method = create_method(wanted.name.method, _input(plan, data, tell), wanted.config)
+    state = _learn(method, plan, data, store, tell)
+    rows = _restore_best(method, state)
+    kept = _kept(method, state, data)
+    facts = {**_metadata(plan, data, state), **_metrics(method, rows, data)}
+    facts["peak_memory_bytes"] = memory.increase_bytes()
+    if wanted.options.trajectory:
         _finish_trajectory(plan, _chosen_epoch(plan, state), rows, data.train)
-    refit_of = {"refit_of": _reference(options.chosen)} if options.chosen else {}
-    metadata = _metadata(plan, data, options, state) | {
-        **refit_of,
-        "metrics": metrics,
-        "definitions": definitions,
-        "recall_by_popularity": thirds,
-        "peak_memory_bytes": used,
-    }
-    if plan.members and isinstance(method, ClosedForm):
-        metadata["below_member"] = below_member(metrics.get("valid"), metadata["members"], cutoff)
-    if tables:
-        metadata["dim"] = tables.user_emb.shape[1]
-        if plan.start:
-            metadata["quantised"] = _quantised(plan.start, str(recipe), data, tables)
-    network: dict[str, F32] = {}
-    if isinstance(method, NetworkMethod):
-        metadata["architecture"] = method.architecture()
-        network = {name: value.cpu().numpy() for name, value in method.parameters().items()}
-    model = save_model(plan.folder, metadata, tables, rankings, network)
+    model = save_model(
+        plan.folder, facts | _facts_of(kept, plan, data, facts), kept.tables, kept.rankings, kept.network
+    )
     store.clear()
     tell(
         "done",
         epoch=state.epoch,
         seconds=state.seconds,
-        metrics=metrics.get("valid"),
-        memory_bytes=used,
+        metrics=facts["metrics"].get("valid"),
+        memory_bytes=facts["peak_memory_bytes"],
     )
     return model
 
 
-def _job(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) -> TrainingInput:
+def _learn(
+    method: Method | ClosedForm, plan: Plan, data: Dataset, store: CheckpointStore, tell: Tell
+) -> RunState:
+    training, cutoff = plan.wanted.training, dataset_cutoff(data)
+
+    def on_epoch(report: EpochReport) -> None:
+        if report.metrics is None:  # an evaluated epoch has left its stage
+            _record_stage(plan, report.epoch, StagedRows(method.scores, data.train))
+        tell("epoch", epoch=report.epoch, seconds=report.seconds, metrics=report.metrics, cutoff=cutoff)
+
+    if isinstance(method, ClosedForm):
+        return fit(method, on_epoch)
+    return train(method, training, _validation(plan, data), store, on_epoch)
+
+
+def _validation(plan: Plan, data: Dataset) -> Validation | None:
+    """How epochs are judged: tables as their recipe stores them, with one ranking for metrics and stage."""
+    if not len(data.valid):
+        return None
+
+    def metrics(method: Method, epoch: int) -> dict[str, float | None]:
+        if plan.wanted.options.trajectory:
+            staged = StagedRows(method.scores, data.train)
+            found = evaluate_rows(staged, data, "valid").means()
+            _record_stage(plan, epoch, staged)
+            return found
+        if isinstance(method, Factorised):
+            stored = stored_tables(plan.wanted.name.recipe, *method.tables())
+            return evaluate(*stored, data, "valid").means()
+        return evaluate_rows(method.scores, data, "valid").means()
+
+    return Validation(metrics, dataset_cutoff(data), from_start=plan.parts.start is not None)
+
+
+def _record_stage(plan: Plan, epoch: int, rows: StagedRows) -> None:
+    """Write a stage of the trajectory, where one is wanted of this epoch."""
+    if plan.wanted.options.trajectory and is_recorded(epoch, plan.wanted.training.evaluate_every):
+        write_stage(plan.folder, epoch, *rows.stage())
+
+
+def _restore_best(method: Method | ClosedForm, state: RunState) -> ScoreRows:
+    """How the model to keep scores; a method whose model is all its parameters goes back to the best ones."""
+    if isinstance(method, Factorised):
+        return product_rows(state.best["user_emb"], state.best["item_emb"])
+    if isinstance(method, Method):
+        with torch.no_grad():
+            for name, value in method.optimizer.parameters().items():
+                value.copy_(state.best[name])
+    return method.scores
+
+
+def _kept(method: Method | ClosedForm, state: RunState, data: Dataset) -> Kept:
+    """Tables, or rankings where no two tables make the scores; a network whole besides."""
+    if isinstance(method, Factorised):
+        return Kept(Tables(*(state.best[name].numpy() for name in ("user_emb", "item_emb"))), None)
+    rankings = top_unobserved(method.scores, data.train)
+    if not isinstance(method, NetworkMethod):
+        return Kept(None, rankings)
+    parameters = {name: value.cpu().numpy() for name, value in method.parameters().items()}
+    return Kept(None, rankings, method.architecture(), parameters)
+
+
+def _metrics(method: Method | ClosedForm, rows: ScoreRows, data: Dataset) -> dict[str, Any]:
+    """What a record says of each split; a network that reads histories is given those before it."""
+    found = {}
+    for split in _splits(data):
+        if isinstance(method, NetworkMethod):
+            rows = method.scores_after(history(data, split))
+        found[split] = evaluate_rows(rows, data, split)
+    return {
+        "metrics": {split: result.means() for split, result in found.items()},
+        "definitions": {split: result.definition for split, result in found.items()},
+        "recall_by_popularity": {split: result.by_third for split, result in found.items()},
+    }
+
+
+def _facts_of(kept: Kept, plan: Plan, data: Dataset, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record says besides, where it applies."""
+    found: dict[str, Any] = {}
+    wanted, parts = plan.wanted, plan.parts
+    if wanted.refit_of:
+        found["refit_of"] = _reference(wanted.refit_of)
+    if parts.members and wanted.name.entry.closed_form:
+        valid = facts["metrics"].get("valid")
+        found["below_member"] = below_member(valid, facts["members"], dataset_cutoff(data))
+    if kept.tables:
+        found["dim"] = kept.tables.user_emb.shape[1]
+    if kept.tables and parts.start:
+        found["quantised"] = _quantised(parts.start, str(wanted.name.recipe), data, kept.tables)
+    if kept.architecture:
+        found["architecture"] = kept.architecture
+    return found
+
+
+def _input(plan: Plan, data: Dataset, tell: Tell) -> TrainingInput:
+    wanted, parts = plan.wanted, plan.parts
     return TrainingInput(
         data.train,
-        plan.name.dim,
-        plan.seed,
-        plan.training.epochs,
-        plan.teacher.teacher if plan.teacher else None,
-        plan.start.tables if plan.start else None,
-        plan.name.recipe,
-        options.device,
-        tuple(_member(plan, member) for member in plan.members),
+        wanted.name.dim,
+        wanted.seed,
+        wanted.training.epochs,
+        parts.teacher.teacher if parts.teacher else None,
+        parts.start.tables if parts.start else None,
+        wanted.name.recipe,
+        wanted.options.device,
+        tuple(_member(plan, member) for member in parts.members),
         lambda n_bytes: tell("needs", memory_bytes=n_bytes),
     )
 
 
 def _member(plan: Plan, member: TrainedModel) -> Teacher:
     """One of several teachers, with its trajectory where the student learns from those."""
-    if plan.name.entry.needs != "trajectories":
+    if plan.wanted.name.entry.needs != "trajectories":
         return member.teacher
     return dataclasses.replace(member.teacher, trajectory=load_trajectory(member.folder))
 
 
 def _chosen_epoch(plan: Plan, state: RunState) -> int:
-    return state.best_epoch if plan.training.keep == "best" else state.epoch
+    return state.best_epoch if plan.wanted.training.keep == "best" else state.epoch
 
 
 def _finish_trajectory(plan: Plan, chosen: int, rows: ScoreRows, train: Interactions) -> None:
@@ -154,55 +208,41 @@ def _finish_trajectory(plan: Plan, chosen: int, rows: ScoreRows, train: Interact
     finish(plan.folder, chosen)
 
 
-def _result(
-    method: Method | ClosedForm, state: RunState, data: Dataset
-) -> tuple[ScoreRows, Tables | None, Rankings | None]:
-    """The model to keep: how it scores, and its tables or, where it has none, its rankings."""
-    if isinstance(method, Factorised):
-        user_emb, item_emb = state.best["user_emb"], state.best["item_emb"]
-        return product_rows(user_emb, item_emb), Tables(user_emb.numpy(), item_emb.numpy()), None
-    if isinstance(method, Method):
-        with torch.no_grad():
-            for name, value in method.optimizer.parameters().items():
-                value.copy_(state.best[name])
-    return method.scores, None, top_unobserved(method.scores, data.train)
-
-
 def _splits(data: Dataset) -> list[Split]:
     """The splits that hold something."""
     held_out: tuple[tuple[Split, Interactions], ...] = (("valid", data.valid), ("test", data.test))
     return [split for split, pairs in held_out if len(pairs)]
 
 
-def _metadata(plan: Plan, data: Dataset, options: TrainOptions, state: RunState) -> dict[str, Any]:
-    teacher = _reference(plan.teacher) if plan.teacher else None
-    members = {"members": [_reference(member) for member in plan.members]} if plan.members else {}
+def _metadata(plan: Plan, data: Dataset, state: RunState) -> dict[str, Any]:
+    wanted, parts = plan.wanted, plan.parts
+    members = {"members": [_reference(member) for member in parts.members]} if parts.members else {}
     return {
-        "name": str(plan.name),
-        "method": plan.name.method,
-        "dim": plan.name.dim,
-        "seed": plan.seed,
+        "name": str(wanted.name),
+        "method": wanted.name.method,
+        "dim": wanted.name.dim,
+        "seed": wanted.seed,
         "key": plan.key,
         "n_users": data.n_users,
         "n_items": data.n_items,
         "cutoff": dataset_cutoff(data),
-        "config": dataclasses.asdict(plan.config),
-        "training": dataclasses.asdict(plan.training),
+        "config": dataclasses.asdict(wanted.config),
+        "training": dataclasses.asdict(wanted.training),
         "dataset": {
             "name": data.name,
             "digest": data.digest(),
-            **({"order_digest": data.order_digest()} if plan.name.entry.ordered else {}),
+            **({"order_digest": data.order_digest()} if wanted.name.entry.ordered else {}),
             "protocol": data.protocol,
             **({"ties": data.ties} if data.ties else {}),
             "licence": data.licence,
         },
-        "teacher": teacher,
+        "teacher": _reference(parts.teacher) if parts.teacher else None,
         **members,
         "chosen_epoch": _chosen_epoch(plan, state),
         "history": state.history,
         "seconds": round(state.seconds, 3),
-        "device": options.device,
-        "threads": options.threads,
+        "device": wanted.options.device,
+        "threads": wanted.options.threads,
         "torch": torch.__version__,
     }
 
@@ -235,7 +275,9 @@ def _stored_metrics(
     return {split: evaluate(*stored, data, split).means() for split in _splits(data)}
 
 
-def _check_device(device: str) -> None:
+def use_compute(device: str, threads: int) -> None:
+    """Check the device and set torch's number of CPU threads: the one place that does."""
+    torch.set_num_threads(threads)
     if device == "cpu":
         return
     if device.partition(":")[0] != "cuda":

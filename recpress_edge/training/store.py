@@ -1,10 +1,10 @@
-"""Trained models on disk: tables or rankings in safetensors, everything else in JSON. No torch here."""
+"""Trained models as training keeps them: tables or rankings, and the record. No torch here."""
 
 import contextlib
 import fcntl
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -12,35 +12,36 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load as parse_arrays
-from safetensors.numpy import save as format_arrays
 
-from recpress_edge.core.errors import ArtifactError
-from recpress_edge.core.files import read_json, sha256_bytes, storage_errors, write_atomic, write_json
+from recpress_edge.artifacts.model_folder import (
+    MODEL_FACTS,
+    NETWORK_PREFIX,
+    RANKINGS,
+    TABLES,
+    network_rows,
+    read_model,
+    write_model,
+)
+from recpress_edge.core.errors import ArtifactError, ConfigError
+from recpress_edge.core.files import storage_errors
+from recpress_edge.data.interactions import Dataset
+from recpress_edge.distill.students import ModelName, check_pair, parse_name
 from recpress_edge.models.outputs import Rankings, Tables
 from recpress_edge.models.teacher import Teacher
 
 F32 = NDArray[np.float32]
 
-SCHEMA: Final = "recpress.model/1"
-TENSORS: Final = "model.safetensors"
-METADATA: Final = "model.json"
 LOCK: Final = ".lock"
-FIELDS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
-    {"name": (str,), "seed": (int,), "dataset": (dict,), "metrics": (dict,), "teacher": (dict, type(None))}
-)
-"""What every model.json says, and of which type."""
-NETWORK: Final = "network/"
-"""Of the names of a network's parameters among the tensors."""
+CHECKPOINT: Final = "checkpoint.json"
+"""Of a run that is not done: it names the newest checkpoint."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class TrainedModel:
     """A model folder, read and verified: two tables, or rankings where no two tables make them."""
 
     folder: Path
-    metadata: dict[str, Any]
+    metadata: Mapping[str, Any]
     tables: Tables | None
     rankings: Rankings | None = None
     features: Tables | None = None
@@ -58,7 +59,7 @@ class TrainedModel:
 
     @property
     def teacher(self) -> Teacher:
-        """What a student is given of it."""
+        """The model as a student learns from it."""
         return Teacher(self.name, self.tables, self.rankings, features=self.features)
 
     def _tables(self) -> Tables:
@@ -81,44 +82,22 @@ class TrainedModel:
 
 def save_model(
     folder: Path,
-    metadata: dict[str, Any],
+    metadata: Mapping[str, Any],
     tables: Tables | None,
     rankings: Rankings | None = None,
     network: Mapping[str, F32] = MappingProxyType({}),
 ) -> TrainedModel:
-    """Write the numbers, then model.json, which makes the model complete: a kill in between leaves none.
+    """Write a model folder.
 
     ``network``: parameters by name, of a model whose metadata state its architecture.
     """
-    arrays: dict[str, NDArray[Any]] = {f"{NETWORK}{name}": array for name, array in network.items()}
+    arrays: dict[str, NDArray[Any]] = {f"{NETWORK_PREFIX}{name}": array for name, array in network.items()}
     if tables:
-        arrays |= {"user_emb": tables.user_emb, "item_emb": tables.item_emb}
+        arrays |= zip(TABLES, (tables.user_emb, tables.item_emb), strict=True)
     if rankings:
-        arrays |= {"ranking_items": rankings.items, "ranking_scores": rankings.scores}
-    data = format_arrays(arrays)
-    complete = {"schema": SCHEMA, **metadata, "sha256": sha256_bytes(data)}
-    write_atomic(folder / TENSORS, data)
-    write_json(folder / METADATA, complete)
-    return TrainedModel(folder, complete, tables, rankings, _features(complete, arrays))
-
-
-def model_folder(models: Path, name: str, seed: int, key: str) -> Path:
-    """Where a model is kept: in letters that every file system takes, so without an ensemble's : and +.
-
-    One that an earlier release made, under the very name, is found there.
-    """
-    suffix = f"-s{seed}-{key[:8]}"
-    former = models / f"{name}{suffix}"
-    return former if is_complete(former) else models / f"{re.sub('[^A-Za-z0-9_.-]', '-', name)}{suffix}"
-
-
-def is_complete(folder: Path) -> bool:
-    """Whether a model was written here to the end."""
-    return (folder / METADATA).exists()
-
-
-OF_A_USER: Final = "It was not touched. Give another folder, or bring it here again whole."
-"""Advice for a model folder that was given by the user."""
+        arrays |= zip(RANKINGS, (rankings.items, rankings.scores), strict=True)
+    facts = write_model(folder, metadata, arrays)
+    return TrainedModel(folder, facts, tables, rankings, _features(facts, arrays))
 
 
 def load_model(folder: Path, advice: str = "Delete its folder, or train with --restart.") -> TrainedModel:
@@ -126,78 +105,77 @@ def load_model(folder: Path, advice: str = "Delete its folder, or train with --r
 
     ``advice`` ends its message: what helps with a folder that was made here is no advice for a user's own.
     """
-    try:
-        return _load(folder)
-    except ArtifactError as error:
-        raise ArtifactError(f"{error} {advice}") from None
-
-
-def _load(folder: Path) -> TrainedModel:
-    try:
-        metadata = read_json(folder / METADATA)
-    except ArtifactError as error:
-        raise _damaged(folder, str(error)) from None
-    if metadata.get("schema") != SCHEMA:
-        raise _damaged(folder / METADATA, f"its schema is {metadata.get('schema')!r}, expected {SCHEMA!r}")
-    for field, kinds in FIELDS.items():
-        if field not in metadata or not isinstance(metadata[field], kinds):
-            raise _damaged(folder / METADATA, f"field {field!r} is missing or not {kinds[0].__name__}")
-    file = folder / TENSORS
-    try:
-        data = file.read_bytes()
-        if sha256_bytes(data) != metadata["sha256"]:
-            raise _damaged(file, "its SHA-256 is not the one in model.json")
-        arrays = parse_arrays(data)
-        rankings = _rankings(file, arrays) if "ranking_items" in arrays else None
-        tables = _tables(file, arrays, metadata["dim"]) if "user_emb" in arrays or not rankings else None
-        features = _features(metadata, arrays)
-    except KeyError as error:
-        raise _damaged(folder, f"{error} is missing") from None
-    except (OSError, SafetensorError) as error:
-        raise _damaged(file, str(error)) from None
-    return TrainedModel(folder, metadata, tables, rankings, features)
-
-
-def _features(metadata: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Tables | None:
-    """What a network's architecture names as the rows of its users and items, side by side."""
-    architecture = metadata.get("architecture", {})
-    if "user_rows" not in architecture:
-        return None
-    users, items = (
-        np.hstack([arrays[f"{NETWORK}{name}"] for name in architecture[side]])
-        for side in ("user_rows", "item_rows")
+    facts, arrays = read_model(folder, advice)
+    tables, rankings = (
+        [arrays[name] for name in names] if names[0] in arrays else None for names in (TABLES, RANKINGS)
     )
-    return Tables(users, items)
+    return TrainedModel(
+        folder,
+        facts,
+        Tables(*tables) if tables else None,
+        Rankings(*rankings) if rankings else None,
+        _features(facts, arrays),
+    )
 
 
-def _tables(file: Path, arrays: Mapping[str, NDArray[Any]], dim: int) -> Tables:
-    for name in ("user_emb", "item_emb"):
-        table = arrays[name]
-        if table.dtype != np.float32 or table.ndim != 2 or table.shape[1] != dim:
-            raise _damaged(file, f"{name} is {table.dtype} {table.shape}, expected float32 (rows, {dim})")
-        if not np.isfinite(table).all():
-            raise _damaged(file, f"{name} holds values that are not finite")
-    return Tables(arrays["user_emb"], arrays["item_emb"])
+def _features(facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Tables | None:
+    rows = network_rows(facts, arrays)
+    return Tables(*rows) if rows else None
 
 
-def _rankings(file: Path, arrays: Mapping[str, NDArray[Any]]) -> Rankings:
-    items, scores = arrays["ranking_items"], arrays["ranking_scores"]
-    if (
-        items.dtype != np.int32
-        or scores.dtype != np.float32
-        or items.ndim != 2
-        or items.shape != scores.shape
-    ):
-        raise _damaged(
-            file,
-            f"its rankings are {items.dtype} {items.shape} and {scores.dtype} {scores.shape}, "
-            "expected int32 and float32 (users, length)",
+def model_folder(models: Path, name: str, seed: int, key: str) -> Path:
+    """Where a model is kept: in letters that every file system takes, so without an ensemble's : and +."""
+    return models / f"{re.sub('[^A-Za-z0-9_.-]', '-', name)}-s{seed}-{key[:8]}"
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether a model was written here to the end."""
+    return (folder / MODEL_FACTS).exists()
+
+
+OF_A_USER: Final = "It was not touched. Give another folder, or bring it here again whole."
+"""Advice for a model folder that was given by the user."""
+
+
+def fitting(teacher: TrainedModel, student: ModelName) -> TrainedModel:
+    """The same teacher, when it has what the student learns from."""
+    if teacher.tables is None:
+        check_pair(student, parse_name(teacher.name, "teacher"))
+    return teacher
+
+
+def model_in(folder: Path, data: Dataset) -> TrainedModel:
+    """The model in a user's folder, trained on this data; anything else is a :class:`ConfigError`."""
+    if not is_complete(folder):
+        raise ConfigError(f"{folder}: no trained model there ({MODEL_FACTS} is missing)")
+    teacher = load_model(folder, OF_A_USER)
+    if teacher.metadata["dataset"]["digest"] != data.digest():
+        if "refit_of" in teacher.metadata:
+            raise ConfigError(
+                f"{folder} was trained on validation too (--refit), so nothing can be chosen on validation "
+                f"with it. Give the model of the same name that was trained without --refit."
+            )
+        trained_on = teacher.metadata["dataset"]["name"]
+        raise ConfigError(
+            f"{folder} was trained on {trained_on!r} and a split that differs from {data.name!r} "
+            f"here. Train one on this data: "
+            f"recpress-edge train --teacher {teacher.name} --data {data.name}"
         )
-    return Rankings(items, scores)
+    return teacher
 
 
-def _damaged(path: Path, why: str) -> ArtifactError:
-    return ArtifactError(f"the model at {path} cannot be used: {why}.")
+def given_members(
+    ensemble: ModelName, folders: Sequence[str], data: Dataset
+) -> dict[ModelName, TrainedModel]:
+    """Members of an ensemble that are taken from folders, by name."""
+    given = {}
+    for folder in folders:
+        model = model_in(Path(folder), data)
+        name = parse_name(model.name, "teacher")
+        if name not in ensemble.members:
+            raise ConfigError(f"--member {folder} holds {name}, which is no member of {ensemble}")
+        given[name] = model
+    return given
 
 
 def remove_strays(folder: Path) -> None:

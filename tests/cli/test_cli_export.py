@@ -20,7 +20,7 @@ from recpress_edge.core.progress import TrainingEvent
 from recpress_edge.data import resolve
 from recpress_edge.data.synthetic import synthetic
 from recpress_edge.models.outputs import Tables
-from recpress_edge.training import cache
+from recpress_edge.training import ensure
 from recpress_edge.training.store import save_model
 
 BUNDLE_SCHEMA = Path(__file__).parents[2] / "schemas" / "bundle-1.schema.json"
@@ -36,8 +36,9 @@ def trained(data, monkeypatch):
     """Models are drawn, not trained; the list tells which were asked for."""
     asked = []
 
-    def ensure_model(name, role, given, seed, work, options, on_event):
-        asked.append((name, seed, options.teacher))
+    def ensure_model(request, given, work, on_event):
+        name, seed = request.name, request.seed
+        asked.append((name, seed, request.options.teacher))
         folder = work / "models" / f"{name}-s{seed}"
         if (folder / "model.json").exists():
             on_event(TrainingEvent(kind="cached", name=name, seed=seed, folder=folder))
@@ -56,7 +57,7 @@ def trained(data, monkeypatch):
         tables = random_tables(given.n_users, given.n_items, dim, seed)
         return save_model(folder, facts | {"dataset": dataset, "teacher": teacher}, Tables(*tables))
 
-    monkeypatch.setattr(cache, "ensure_model", ensure_model)
+    monkeypatch.setattr(ensure, "ensure_model", ensure_model)
     monkeypatch.setattr(resolve, "load_dataset", lambda name, work, say: data)
     return asked
 

@@ -17,7 +17,7 @@ from recpress_edge.data.synthetic import synthetic
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.export import ExportPlan
 from recpress_edge.models.outputs import Tables
-from recpress_edge.training.cache import TrainOptions, plan_model
+from recpress_edge.training.plan import ModelRequest, plan_model, want
 from recpress_edge.training.store import save_model
 
 
@@ -28,7 +28,7 @@ def data():
 
 def add_model(work, data, name, folder=None, **facts):
     """A trained model where training with the usual settings would put it; its tables are drawn."""
-    plan = plan_model(parse_name(name), "student", data, 0, work, TrainOptions(), None)
+    plan = plan_model(dataclasses.replace(want(ModelRequest(name=name), data), teacher=None), {}, data, work)
     dim = parse_name(name).dim
     known = {
         "name": name,

@@ -137,7 +137,7 @@ def test_a_pair_that_cannot_be_names_the_teachers_that_fit():
 
 
 def test_names_are_read_without_torch():
-    modules = "recpress_edge.distill.students, recpress_edge.training.cache"
+    modules = "recpress_edge.distill.students, recpress_edge.training.ensure"
     code = f"import sys, {modules}; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 

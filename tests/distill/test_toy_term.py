@@ -15,8 +15,8 @@ from small_data import two_tastes
 from recpress_edge.cli import main
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.distill.methods import METHODS
-from recpress_edge.distill.students import parse_name
-from recpress_edge.training.cache import TrainOptions, ensure_model, plan_model
+from recpress_edge.training.ensure import ensure_model
+from recpress_edge.training.plan import ModelRequest, TrainOptions, plan_model, want
 from recpress_edge.training.settings import settings
 from recpress_edge.training.source import source_digest
 
@@ -83,7 +83,12 @@ def toy(tmp_path, monkeypatch):
 
 def _kinds(work: Path, name: str = "toy_dim4") -> list[str]:
     told = []
-    ensure_model(name, "student", two_tastes(), 0, work, TrainOptions(training={"epochs": 1}), told.append)
+    ensure_model(
+        ModelRequest(name=name, role="student", seed=0, options=TrainOptions(training={"epochs": 1})),
+        two_tastes(),
+        work,
+        told.append,
+    )
     return [event.kind for event in told if event.name == name and event.kind != "epoch"]
 
 
@@ -107,10 +112,14 @@ def test_a_term_stands_beside_every_base(toy, tmp_path):
 
 def test_of_a_released_method_the_key_holds_no_source(tmp_path, monkeypatch):
     assert all(row.released for row in METHODS.values())
-    name = parse_name("bpr_dim4")
-    before = plan_model(name, "student", two_tastes(), 0, tmp_path, TrainOptions(), None).key
+
+    def key() -> str:
+        wanted = want(ModelRequest(name="bpr_dim4"), two_tastes())
+        return plan_model(wanted, {}, two_tastes(), tmp_path).key
+
+    before = key()
     monkeypatch.setitem(METHODS, "bpr", dataclasses.replace(METHODS["bpr"], released=False))
-    assert plan_model(name, "student", two_tastes(), 0, tmp_path, TrainOptions(), None).key != before
+    assert key() != before
 
 
 def test_a_method_without_source_is_refused(toy):

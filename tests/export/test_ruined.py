@@ -10,15 +10,13 @@ import numpy as np
 import pytest
 from exports import evaluation, source_of, write_student
 
-from recpress_edge.artifacts.fold_in import read_fold_in
+from recpress_edge.artifacts.fold_in import FoldIn, read_fold_in, write_fold_in
 from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.artifacts.model_folder import read_student
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.errors import ArtifactError, GateError, RecPressError
 from recpress_edge.core.metrics import judging_cutoff
 from recpress_edge.core.rng import stream
-from recpress_edge.distill.fold_in import FoldIn as Learned
-from recpress_edge.distill.fold_in import save_fold_in
 from recpress_export import build as building
 from recpress_export import publish
 from recpress_export.build import build
@@ -39,7 +37,7 @@ TABLES = {LookUp: "table", ScoreAll: "table", ScorePacked: "table", ScaleItems: 
 def make_source(folder, n_items):
     """Users whose vectors are sums over what they consumed; every other one wants what comes first."""
     rng = stream(n_items, "ruined")
-    learned = Learned(
+    learned = FoldIn(
         rng.standard_normal((n_items, DIM), np.float32), 0.5 * rng.standard_normal(DIM, np.float32)
     )
     seen = [sorted(rng.permutation(n_items)[:3].tolist()) for _ in range(N_USERS)]
@@ -54,7 +52,7 @@ def make_source(folder, n_items):
             wanted[user] = [int(scores[user].argmax())]
     rows = evaluation(list(range(N_USERS)), seen, wanted)
     student = read_student(write_student(folder, user_emb.astype(np.float32), item_emb))
-    save_fold_in(folder, learned, {"model_sha256": student.sha256, "key": "test"})
+    write_fold_in(folder, learned, {"model_sha256": student.sha256, "key": "test"})
     cutoff = judging_cutoff(np.array([n_items - 3]))
     return dataclasses.replace(source_of(student), valid=rows, test=rows, cutoff=cutoff)
 

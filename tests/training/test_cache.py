@@ -13,9 +13,9 @@ from small_data import two_tastes
 from recpress_edge.artifacts.model_folder import read_model
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.distill.students import parse_name
 from recpress_edge.models.outputs import Tables
-from recpress_edge.training.cache import TrainOptions, ensure_model, plan_model, plan_steps
+from recpress_edge.training.ensure import ensure_model, find_or_train, plan_steps
+from recpress_edge.training.plan import ModelRequest, TrainOptions, in_order, is_ready, plan_model, want
 from recpress_edge.training.store import load_model, locked, save_model
 
 DATA = two_tastes()
@@ -35,7 +35,9 @@ class Listener(list):
 
 def _ensure(work, name="bpr_dim4", options=QUICK, role="student", data=DATA, seed=0):
     listener = Listener()
-    return ensure_model(name, role, data, seed, work, options, listener), listener
+    return ensure_model(
+        ModelRequest(name=name, role=role, seed=seed, options=options), data, work, listener
+    ), listener
 
 
 def test_the_second_time_nothing_is_trained(tmp_path):
@@ -57,8 +59,8 @@ def test_a_fine_tuned_model_is_made_from_the_very_model_that_it_names(tmp_path):
     names = {p.name.rpartition("-")[0] for p in (tmp_path / "models").iterdir()}
     assert names == {"bpr_dim4-s0", "bpr_dim4_qat-int8-dim-s0"}
     other = dataclasses.replace(start, metadata=start.metadata | {"sha256": "0" * 64})
-    name = parse_name("bpr_dim4_qat-int8-dim")
-    keys = {plan_model(name, "student", DATA, 0, tmp_path, QUICK, None, m).key for m in (start, other)}
+    wanted = want(ModelRequest(name="bpr_dim4_qat-int8-dim", options=QUICK), DATA)
+    keys = {plan_model(wanted, {wanted.start: m}, DATA, tmp_path).key for m in (start, other)}
     assert len(keys) == 2
     assert tuned.metadata["key"] in keys
 
@@ -137,12 +139,9 @@ def test_an_ensemble_trains_its_members_first_and_teaches_by_rankings(tmp_path):
         _ensure(tmp_path, "ensemble:bpr_dim5+ease", options, "teacher")
 
 
-def test_an_ensembles_folder_suits_every_file_system_and_the_former_name_is_found(tmp_path):
+def test_an_ensembles_folder_suits_every_file_system(tmp_path):
     made, _ = _ensure(tmp_path, "ensemble:pop+ease", TrainOptions(), "teacher")
     assert made.folder.name.startswith("ensemble-pop-ease-s0-")
-    former = made.folder.rename(made.folder.with_name(made.folder.name.replace("-pop-", ":pop+")))
-    found, listener = _ensure(tmp_path, "ensemble:pop+ease", TrainOptions(), "teacher")
-    assert (found.folder, listener.kinds[-1]) == (former, ("cached", "ensemble:pop+ease"))
 
 
 def test_a_closed_form_has_no_epochs_and_no_seed(tmp_path):
@@ -225,7 +224,7 @@ def test_tables_that_are_not_finite_are_refused(tmp_path):
     bad = np.full((2, 3), np.nan, np.float32)
     facts = {"name": "x_dim3", "seed": 0, "dataset": {}, "metrics": {}, "teacher": None, "dim": 3}
     save_model(tmp_path, facts, Tables(bad, bad))
-    with pytest.raises(ArtifactError, match="not finite"):
+    with pytest.raises(ArtifactError, match="rows with NaN or infinity"):
         load_model(tmp_path)
 
 
@@ -233,14 +232,44 @@ def test_a_dry_run_says_what_would_happen_and_writes_nothing(tmp_path):
     options = dataclasses.replace(QUICK, teacher="bpr_dim6")
 
     def steps():
-        return [(s.name, s.action) for s in plan_steps("ftd_dim4", "student", DATA, 0, tmp_path, options)]
+        return [
+            (s.name, s.action)
+            for s in plan_steps(
+                ModelRequest(name="ftd_dim4", role="student", seed=0, options=options), DATA, tmp_path
+            )
+        ]
 
     assert steps() == [("bpr_dim6", "train"), ("ftd_dim4", "train")]
     assert not list(tmp_path.iterdir())
-    ensure_model("bpr_dim6", "teacher", DATA, 0, tmp_path, TrainOptions(), lambda event: None)
+    ensure_model(
+        ModelRequest(name="bpr_dim6", role="teacher", seed=0, options=TrainOptions()),
+        DATA,
+        tmp_path,
+        lambda event: None,
+    )
     assert steps() == [("bpr_dim6", "cached"), ("ftd_dim4", "train")]
     _ensure(tmp_path, "ftd_dim4", options)
     assert steps() == [("bpr_dim6", "cached"), ("ftd_dim4", "cached")]
+
+
+def test_the_tree_can_be_scheduled_by_anyone_who_waits_for_the_parts(tmp_path):
+    options = TrainOptions(teacher="ensemble:pop+bpr_dim4", training={"epochs": 2})
+    request = ModelRequest(name="soft_dim3_qat-int8-dim", options=options)
+    wanted = want(request, DATA)
+    nodes = in_order(wanted)
+    assert [str(node.name) for node in nodes] == [
+        "pop", "bpr_dim4", "ensemble:pop+bpr_dim4", "soft_dim3", "soft_dim3_qat-int8-dim"
+    ]  # fmt: skip
+    assert [node.made_for for node in nodes[:3]] == ["ensemble:pop+bpr_dim4"] * 2 + ["soft_dim3_qat-int8-dim"]
+    made, waiting = {}, nodes[::-1]  # a scheduler that knows no order
+    while waiting:
+        ready = [node for node in waiting if is_ready(node, made)]
+        for node in ready:
+            made[node] = find_or_train(plan_model(node, made, DATA, tmp_path), DATA, lambda event: None)
+            waiting.remove(node)
+    found, listener = _ensure(tmp_path, request.name, options)
+    assert {kind for kind, _ in listener.kinds} == {"cached"}
+    assert found.digest == made[wanted].digest
 
 
 def test_two_at_once_train_one_model(tmp_path):
@@ -275,10 +304,12 @@ def test_finding_a_model_needs_no_torch(tmp_path):
     _ensure(tmp_path)
     code = (
         "import sys; from pathlib import Path; from small_data import two_tastes\n"
-        "from recpress_edge.training.cache import TrainOptions, ensure_model\n"
+        "from recpress_edge.training.ensure import ensure_model\n"
+        "from recpress_edge.training.plan import ModelRequest, TrainOptions\n"
         "options = TrainOptions(training={'epochs': 2})\n"
         f"work = Path({str(tmp_path)!r})\n"
-        "ensure_model('bpr_dim4', 'student', two_tastes(), 0, work, options, lambda event: None)\n"
+        "request = ModelRequest(name='bpr_dim4', options=options)\n"
+        "ensure_model(request, two_tastes(), work, lambda event: None)\n"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})
@@ -319,9 +350,7 @@ def test_model_json_without_what_every_command_reads_is_refused_by_the_fields_na
     if value == "absent":
         del facts[field]
     where.write_text(json.dumps(facts))
-    with pytest.raises(
-        ArtifactError, match=rf"model\.json cannot be used: field '{field}' is missing or not"
-    ):
+    with pytest.raises(ArtifactError, match=rf"model\.json: field '{field}' is missing or not"):
         load_model(model.folder)
     with pytest.raises(ArtifactError, match=rf"model\.json: field '{field}' is missing or n"):
         read_model(model.folder)

@@ -5,8 +5,9 @@ from small_data import two_tastes
 from recpress_edge.core.files import read_json, write_json
 from recpress_edge.core.progress import TrainingEvent
 from recpress_edge.jobs.train import warning_of_ensembles
-from recpress_edge.training.cache import TrainOptions, ensure_model
+from recpress_edge.training.ensure import ensure_model
 from recpress_edge.training.fusion import below_member, below_member_words
+from recpress_edge.training.plan import ModelRequest, TrainOptions
 
 
 def _valid(recall, ndcg=0.1):
@@ -40,7 +41,10 @@ def test_where_every_recall_is_1_ndcg_tells():
 
 def test_model_json_and_an_event_say_it(tmp_path):
     model = ensure_model(
-        "ensemble:pop+ease", "teacher", two_tastes(), 0, tmp_path, TrainOptions(), lambda _: None
+        ModelRequest(name="ensemble:pop+ease", role="teacher", seed=0, options=TrainOptions()),
+        two_tastes(),
+        tmp_path,
+        lambda _: None,
     )
     assert model.metadata["below_member"]["member"] == "ease"  # popularity knows nobody's taste
     told = []

@@ -16,7 +16,7 @@ from recpress_edge.models.outputs import Tables
 from recpress_edge.models.settings import BPRConfig
 from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.checkpoint import CheckpointStore
-from recpress_edge.training.loop import train
+from recpress_edge.training.loop import Validation, train
 from recpress_edge.training.settings import TrainingConfig
 
 DATA = two_tastes()
@@ -29,18 +29,18 @@ def _method(epochs: int):
 def _scripted(values):
     """A validation metric that follows a script."""
     left = iter(values)
-    return lambda _method: {"recall@50": next(left), "ndcg@50": 0.1}
+    return lambda *_: {"recall@50": next(left), "ndcg@50": 0.1}
 
 
 def _train(tmp_path, config, evaluate, on_epoch=lambda progress: None):
-    store = CheckpointStore(tmp_path, "key")
-    return train(_method(config.epochs), config, evaluate, store, on_epoch, checkpoint_every_s=0.0)
+    store = CheckpointStore(tmp_path, "key", every_s=0.0)
+    return train(_method(config.epochs), config, Validation(evaluate), store, on_epoch)
 
 
 def test_best_epoch_is_kept_the_first_of_equals(tmp_path):
     seen = {}
 
-    def evaluate(method):
+    def evaluate(method, epoch):
         seen[len(seen) + 1] = method.tables()[0].clone()
         return {"recall@50": [0.1, 0.3, 0.3, 0.2][len(seen) - 1], "ndcg@50": 0.1}
 
@@ -59,10 +59,9 @@ def test_equal_recall_is_settled_by_ndcg_of_the_k_that_judges(tmp_path):
     state = train(
         _method(4),
         TrainingConfig(epochs=4, evaluate_every=1),
-        lambda method: next(script),
+        Validation(lambda *_: next(script), cutoff=5),
         CheckpointStore(tmp_path, "key"),
         lambda progress: None,
-        cutoff=5,
     )
     assert state.best_epoch == 3
 
@@ -72,10 +71,9 @@ def test_patience_counts_by_the_k_that_judges(tmp_path):
     state = train(
         _method(9),
         TrainingConfig(epochs=9, evaluate_every=1, patience=2),
-        lambda method: next(script),
+        Validation(lambda *_: next(script), cutoff=5),
         CheckpointStore(tmp_path, "key"),
         lambda progress: None,
-        cutoff=5,
     )
     assert (state.best_epoch, state.epoch) == (3, 5)
 
@@ -86,10 +84,9 @@ def test_the_tables_it_begins_with_count_as_epoch_0(tmp_path):
     state = train(
         method,
         TrainingConfig(epochs=2, evaluate_every=1),
-        _scripted([0.3, 0.2, 0.3]),
+        Validation(_scripted([0.3, 0.2, 0.3]), from_start=True),
         CheckpointStore(tmp_path, "key"),
         lambda p: None,
-        evaluate_start=True,
     )
     assert [entry["epoch"] for entry in state.history] == [0, 1, 2]
     assert state.best_epoch == 0
@@ -102,7 +99,11 @@ def test_last_keeps_the_last(tmp_path):
     config = TrainingConfig(epochs=3, evaluate_every=1, keep="last")
     method = _method(3)
     state = train(
-        method, config, _scripted([0.3, 0.2, 0.1]), CheckpointStore(tmp_path, "key"), lambda p: None
+        method,
+        config,
+        Validation(_scripted([0.3, 0.2, 0.1])),
+        CheckpointStore(tmp_path, "key"),
+        lambda p: None,
     )
     assert torch.equal(state.best["item_emb"], method.tables()[1])
 
@@ -153,7 +154,7 @@ def test_what_a_method_remembers_is_in_the_checkpoint(tmp_path):
 
     def run(folder, on_epoch=lambda progress: None):
         method = create_method("dcd", TrainingInput(DATA.train, 4, 0, 5, teacher), config)
-        return train(method, schedule, None, CheckpointStore(folder, "k"), on_epoch, checkpoint_every_s=0.0)
+        return train(method, schedule, None, CheckpointStore(folder, "k", every_s=0.0), on_epoch)
 
     whole = run(tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):

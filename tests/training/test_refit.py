@@ -8,9 +8,10 @@ from small_data import checkerboard
 
 from recpress_edge.cli import main
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.training.cache import TrainOptions, ensure_model
-from recpress_edge.training.given import model_in
+from recpress_edge.training.ensure import ensure_model
+from recpress_edge.training.plan import ModelRequest, TrainOptions
 from recpress_edge.training.refit import joined, refit
+from recpress_edge.training.store import model_in
 
 DATA = checkerboard(30)
 SHORT = TrainOptions(method={"learning_rate": 0.05}, training={"epochs": 4, "evaluate_every": 1})
@@ -21,7 +22,9 @@ def _pairs(part) -> set[tuple[int, int]]:
 
 
 def _both(name: str, work, options: TrainOptions = SHORT):
-    chosen = ensure_model(name, "teacher", DATA, 0, work, options, lambda _: None)
+    chosen = ensure_model(
+        ModelRequest(name=name, role="teacher", seed=0, options=options), DATA, work, lambda _: None
+    )
     return chosen, refit(chosen, DATA, work, options, lambda _: None)
 
 

@@ -9,7 +9,7 @@ from small_data import dataset, two_tastes
 
 from recpress_edge.core.errors import DataError
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.training.sampled import (
+from recpress_edge.studies.sampled import (
     Candidates,
     evaluate_sampled,
     metrics_at_ranks,

@@ -7,9 +7,9 @@ from small_data import two_tastes
 
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.training import trajectory
-from recpress_edge.training.cache import TrainOptions, ensure_model, plan_steps
-from recpress_edge.training.evaluate import evaluate_rows
-from recpress_edge.training.stage import StagedRows
+from recpress_edge.training.ensure import ensure_model, plan_steps
+from recpress_edge.training.evaluate import StagedRows, evaluate_rows
+from recpress_edge.training.plan import ModelRequest, TrainOptions
 from recpress_edge.training.store import load_model
 
 DATA = two_tastes()
@@ -78,7 +78,9 @@ def test_evaluation_leaves_nothing_to_rank_for_the_stage():
 
 def _train(tmp_path, name, on_event=lambda event: None, **options):
     chosen = TrainOptions(training={"epochs": 20}, **options)
-    return ensure_model(name, "teacher", DATA, 0, tmp_path, chosen, on_event)
+    return ensure_model(
+        ModelRequest(name=name, role="teacher", seed=0, options=chosen), DATA, tmp_path, on_event
+    )
 
 
 def test_a_model_is_trained_again_only_for_a_trajectory_that_it_lacks(tmp_path):
@@ -96,19 +98,14 @@ def test_a_model_is_trained_again_only_for_a_trajectory_that_it_lacks(tmp_path):
     assert not list(with_it.folder.glob("trajectory-*"))
 
 
-def test_a_run_that_was_stopped_keeps_its_stages(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "recpress_edge.training.run.train.__kwdefaults__",
-        {"evaluate_start": False, "checkpoint_every_s": 0.0},
-    )
-
+def test_a_run_that_was_stopped_keeps_its_stages(tmp_path):
     def stop(event):
         if event.kind == "epoch" and event.epoch == 11:
             raise KeyboardInterrupt
 
     whole = _train(tmp_path / "whole", "bpr_dim4", trajectory=True)
     with pytest.raises(KeyboardInterrupt):
-        _train(tmp_path / "cut", "bpr_dim4", stop, trajectory=True)
+        _train(tmp_path / "cut", "bpr_dim4", stop, trajectory=True, checkpoint_every_s=0.0)
     resumed = _train(tmp_path / "cut", "bpr_dim4", trajectory=True)
     files = [(model.folder / trajectory.FILE).read_bytes() for model in (whole, resumed)]
     assert files[0] == files[1]
@@ -124,23 +121,39 @@ def test_a_damaged_trajectory_is_named(tmp_path):
 
 def test_hetcomp_from_one_teacher_with_its_trajectory(tmp_path):
     options = TrainOptions(teacher="bpr_dim4", training={"epochs": 20, "evaluate_every": 5})
-    steps = plan_steps("hetcomp_dim3", "student", DATA, 0, tmp_path, options)
+    steps = plan_steps(
+        ModelRequest(name="hetcomp_dim3", role="student", seed=0, options=options), DATA, tmp_path
+    )
     assert [(step.name, step.action) for step in steps] == [("bpr_dim4", "train"), ("hetcomp_dim3", "train")]
-    student = ensure_model("hetcomp_dim3", "student", DATA, 0, tmp_path, options, lambda event: None)
+    student = ensure_model(
+        ModelRequest(name="hetcomp_dim3", role="student", seed=0, options=options),
+        DATA,
+        tmp_path,
+        lambda event: None,
+    )
     assert [member["name"] for member in student.metadata["members"]] == ["bpr_dim4"]
-    steps = plan_steps("hetcomp_dim3", "student", DATA, 0, tmp_path, options)
+    steps = plan_steps(
+        ModelRequest(name="hetcomp_dim3", role="student", seed=0, options=options), DATA, tmp_path
+    )
     assert [step.action for step in steps] == ["cached", "cached"]
 
 
 def test_hetcomp_fine_tuned_for_a_recipe_has_the_same_teachers(tmp_path):
     options = TrainOptions(teacher="ensemble:bpr_dim4+soft_dim4", training={"epochs": 2, "evaluate_every": 1})
     tuned = ensure_model(
-        "hetcomp_dim3_qat-int8-dim", "student", DATA, 0, tmp_path, options, lambda event: None
+        ModelRequest(name="hetcomp_dim3_qat-int8-dim", role="student", seed=0, options=options),
+        DATA,
+        tmp_path,
+        lambda event: None,
     )
     first = load_model(next(tmp_path.glob("models/hetcomp_dim3-s0-*")))
     names = [[member["name"] for member in model.metadata["members"]] for model in (first, tuned)]
     assert names == [["bpr_dim4", "soft_dim4"]] * 2
-    steps = plan_steps("hetcomp_dim3_qat-int8-dim", "student", DATA, 0, tmp_path, options)
+    steps = plan_steps(
+        ModelRequest(name="hetcomp_dim3_qat-int8-dim", role="student", seed=0, options=options),
+        DATA,
+        tmp_path,
+    )
     assert [step.action for step in steps] == ["cached"] * 4
 
 
@@ -149,7 +162,12 @@ def test_a_student_of_other_stages_is_another(tmp_path):
     options = TrainOptions(teacher="bpr_dim4", training={"epochs": 4, "evaluate_every": 2})
 
     def student():
-        return ensure_model("hetcomp_dim3", "student", DATA, 0, tmp_path, options, lambda event: None)
+        return ensure_model(
+            ModelRequest(name="hetcomp_dim3", role="student", seed=0, options=options),
+            DATA,
+            tmp_path,
+            lambda event: None,
+        )
 
     first = student()
     file = next(tmp_path.glob("models/bpr_dim4-*/trajectory.safetensors"))
@@ -162,4 +180,9 @@ def test_a_student_of_other_stages_is_another(tmp_path):
 def test_hetcomp_finds_its_teachers_by_name(tmp_path):
     folder = str(_train(tmp_path, "bpr_dim4").folder)
     with pytest.raises(ConfigError, match="by name and not by folder"):
-        ensure_model("hetcomp_dim3", "student", DATA, 0, tmp_path, TrainOptions(teacher=folder), print)
+        ensure_model(
+            ModelRequest(name="hetcomp_dim3", role="student", seed=0, options=TrainOptions(teacher=folder)),
+            DATA,
+            tmp_path,
+            print,
+        )

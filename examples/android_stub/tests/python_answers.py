@@ -11,14 +11,13 @@ from forging import sign
 
 from device_bench.quality import ranking_quality
 from recpress_edge.artifacts.bundle import EVALUATION_FILE, Bundle, open_bundle
-from recpress_edge.artifacts.fold_in import read_fold_in
+from recpress_edge.artifacts.fold_in import FoldIn, read_fold_in, write_fold_in
 from recpress_edge.artifacts.model_folder import read_student
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.files import write_json
 from recpress_edge.core.rng import stream
 from recpress_edge.device.recommender import Recommender
 from recpress_edge.device.verify import Verified, verify_bundle
-from recpress_edge.distill.fold_in import FoldIn, save_fold_in
 from recpress_export.build import build
 from recpress_export.gates import Gate, HistoryGate
 from recpress_export.student import StudentData
@@ -74,7 +73,7 @@ def drawn_fold_in(folder: Path, source: StudentData):
         rng.standard_normal((student.n_items, student.dim), np.float32),
         rng.standard_normal(student.dim, np.float32),
     )
-    save_fold_in(folder, drawn, {"model_sha256": student.sha256, "key": "test"})
+    write_fold_in(folder, drawn, {"model_sha256": student.sha256, "key": "test"})
     return read_fold_in(folder, student)
 
 

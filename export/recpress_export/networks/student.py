@@ -3,19 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recpress_edge.artifacts.model_folder import MODEL_FACTS, MODEL_FILE, read_model
+from recpress_edge.artifacts.model_folder import MODEL_FACTS, MODEL_FILE, network_parameters, read_model
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import read_json
 from recpress_export.networks.kinds import KINDS, NetworkKind, Shapes
 
 F32 = NDArray[np.float32]
 
-PREFIX: Final = "network/"
 """Of the names of a network's parameters in model.safetensors, next to its rankings and embeddings."""
 
 
@@ -95,13 +94,13 @@ def read_network(folder: Path) -> NetworkStudent:
     kind = network_kind(folder)
     if kind is None:
         raise ArtifactError(f"{folder} holds no network: {MODEL_FACTS} states no architecture")
-    facts, stored, digest = read_model(folder)
-    arrays = {name.removeprefix(PREFIX): a for name, a in stored.items() if name.startswith(PREFIX)}
+    facts, stored = read_model(folder)
+    arrays = network_parameters(stored)
     lengths = _check_shapes(folder / MODEL_FILE, kind, arrays)
     heads = int(facts["architecture"].get("heads", 0))
     if KINDS[kind].attention and (heads < 1 or lengths["d"] % heads):
         raise ArtifactError(f"{folder / MODEL_FACTS}: {heads} heads do not divide {lengths['d']}")
-    return NetworkStudent(kind, arrays, heads, facts["name"], facts["seed"], digest, facts)
+    return NetworkStudent(kind, arrays, heads, facts["name"], facts["seed"], facts["sha256"], facts)
 
 
 def _n_layers(arrays: Mapping[str, F32]) -> int:

@@ -12,8 +12,8 @@ from recpress_edge.core.files import check_free
 
 if TYPE_CHECKING:
     from recpress_edge.studies.de_rrd import Outcome
-    from recpress_edge.training.cache import TrainOptions
-    from recpress_edge.training.sampled import Candidates
+    from recpress_edge.studies.sampled import Candidates
+    from recpress_edge.training.plan import TrainOptions
     from recpress_edge.training.store import TrainedModel
 
 
@@ -21,8 +21,9 @@ def run(args: argparse.Namespace) -> int:
     """Train what is missing, print ours beside both published tables, judge the goals."""
     from recpress_edge.data.resolve import load_dataset
     from recpress_edge.studies import de_rrd as study
-    from recpress_edge.training.cache import ensure_model
-    from recpress_edge.training.sampled import sample_candidates
+    from recpress_edge.studies.sampled import sample_candidates
+    from recpress_edge.training.ensure import ensure_model
+    from recpress_edge.training.plan import ModelRequest
 
     students = [
         (method, seed) for seed in range(args.seeds or 1) for method in study.parse_methods(args.methods)
@@ -37,10 +38,22 @@ def run(args: argparse.Namespace) -> int:
     data = load_dataset(study.DATA, args.work, lambda text: say(args, text))
     training = study.UNTIL_STALLED if args.until_stalled else study.STUDENT_TRAINING
     with print_events(args) as tell:
-        teacher = ensure_model(study.TEACHER, "teacher", data, 0, args.work, _teacher_options(), tell)
+        teacher = ensure_model(
+            ModelRequest(name=study.TEACHER, role="teacher", seed=0, options=_teacher_options()),
+            data,
+            args.work,
+            tell,
+        )
         options = {method: _student_options(method, teacher, training) for method, _ in students}
         models = [
-            ensure_model(f"{method}_dim{study.DIM}", "student", data, seed, args.work, options[method], tell)
+            ensure_model(
+                ModelRequest(
+                    name=f"{method}_dim{study.DIM}", role="student", seed=seed, options=options[method]
+                ),
+                data,
+                args.work,
+                tell,
+            )
             for method, seed in students
         ]
     drawn = (
@@ -68,14 +81,14 @@ def run(args: argparse.Namespace) -> int:
 
 def _teacher_options() -> "TrainOptions":
     from recpress_edge.studies import de_rrd as study
-    from recpress_edge.training.cache import TrainOptions
+    from recpress_edge.training.plan import TrainOptions
 
     return TrainOptions(training=study.TEACHER_TRAINING)
 
 
 def _student_options(method: str, teacher: "TrainedModel", training: "Mapping[str, Any]") -> "TrainOptions":
     from recpress_edge.studies import de_rrd as study
-    from recpress_edge.training.cache import TrainOptions
+    from recpress_edge.training.plan import TrainOptions
 
     return TrainOptions(
         method=study.STUDENT_METHOD.get(method, {}),
@@ -88,7 +101,7 @@ def _outcome(model: "TrainedModel", valid: "Candidates", test: "Candidates") -> 
     import torch
 
     from recpress_edge.studies.de_rrd import TEACHER, Outcome
-    from recpress_edge.training.sampled import evaluate_sampled
+    from recpress_edge.studies.sampled import evaluate_sampled
 
     known = model.metadata
     tables = torch.from_numpy(model.user_emb), torch.from_numpy(model.item_emb)

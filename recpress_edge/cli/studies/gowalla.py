@@ -51,14 +51,25 @@ def _make(args: argparse.Namespace, data: "Dataset", name: str, seed: int, tell:
     """The model on train, whose epoch validation chooses, and again on both; a closed form on both only."""
     from recpress_edge.distill.students import parse_name
     from recpress_edge.studies.gowalla import STUDIES
-    from recpress_edge.training.cache import TrainOptions, ensure_model
+    from recpress_edge.training.ensure import ensure_model
+    from recpress_edge.training.plan import ModelRequest, TrainOptions
     from recpress_edge.training.refit import joined, refit
 
     study = STUDIES[name]
     options = TrainOptions(method=study.method, training=study.training)
     if parse_name(name, "teacher").entry.closed_form:
-        return _outcome(ensure_model(name, "teacher", joined(data), seed, args.work, options, tell), None)
-    chosen = ensure_model(name, "teacher", data, seed, args.work, options, tell)
+        return _outcome(
+            ensure_model(
+                ModelRequest(name=name, role="teacher", seed=seed, options=options),
+                joined(data),
+                args.work,
+                tell,
+            ),
+            None,
+        )
+    chosen = ensure_model(
+        ModelRequest(name=name, role="teacher", seed=seed, options=options), data, args.work, tell
+    )
     return _outcome(refit(chosen, data, args.work, options, tell), chosen)
 
 

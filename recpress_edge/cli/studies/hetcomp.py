@@ -68,10 +68,13 @@ def _train_all(
 ) -> "list[Outcome]":
     """Teachers, then students: those by other methods from one teacher with seed 0 alone."""
     from recpress_edge.studies import hetcomp as study
-    from recpress_edge.training.cache import TrainOptions, ensure_model
+    from recpress_edge.training.ensure import ensure_model
+    from recpress_edge.training.plan import ModelRequest, TrainOptions
 
     def make(name: str, role: Any, seed: int, options: TrainOptions) -> "TrainedModel":
-        return ensure_model(name, role, data, seed, args.work, options, tell)
+        return ensure_model(
+            ModelRequest(name=name, role=role, seed=seed, options=options), data, args.work, tell
+        )
 
     made = [make(name, "teacher", 0, TrainOptions(trajectory=True)) for name in teachers]
     outcomes = [_outcome(model, "teacher", "") for model in made]

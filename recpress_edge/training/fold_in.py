@@ -8,46 +8,39 @@ empty ones and new users work. The item table that is scored stays as it is.
 The mean of the item vectors is the special case history_emb = item_emb, prior = 0; learning starts there.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from safetensors.numpy import save
 from torch import Tensor, nn
 
+from recpress_edge.artifacts.fold_in import FoldIn, has_fold_in, write_fold_in
+from recpress_edge.artifacts.model_folder import Student
 from recpress_edge.core.errors import RecPressError
-from recpress_edge.core.files import digest_of, read_json, sha256_bytes, write_atomic, write_json
+from recpress_edge.core.files import digest_of
 from recpress_edge.core.rng import stream
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.distill.settings import FoldInConfig
 from recpress_edge.models.nn import Adam
+from recpress_edge.training.run import use_compute
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 
-SCHEMA: Final = "recpress.fold-in/1"
-TENSORS: Final = "fold_in.safetensors"
-METADATA: Final = "fold_in.json"
 # Part of the key; raise it when the same settings come to mean other numbers.
 FOLD_IN_REVISION: Final = 1
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FoldIn:
-    """history_emb (I, D) and prior (D,), float32, in the units of the student's user table."""
-
-    history_emb: F32
-    prior: F32
-
-    def users(self, histories: Interactions) -> F32:
-        """A vector for every row of histories (U, D); a row without items gets the prior."""
-        with torch.no_grad():
-            model = _Sums(self.history_emb, self.prior)
-            return model(histories.indices.astype(np.int64), histories.indptr[:-1]).numpy()  # type: ignore[no-any-return]
+def users_after(fold_in: FoldIn, histories: Interactions) -> F32:
+    """A vector for every row of histories (U, D); a row without items gets the prior."""
+    with torch.no_grad():
+        model = _Sums(fold_in.history_emb, fold_in.prior)
+        rows: F32 = model(histories.indices.astype(np.int64), histories.indptr[:-1]).numpy()
+    return rows
 
 
 class _Sums(nn.Module):
@@ -106,25 +99,25 @@ def _part_of(train: Interactions, users: I64, rng: np.random.Generator) -> tuple
     return items[kept], np.cumsum(sizes) - sizes
 
 
-def save_fold_in(folder: Path, fold_in: FoldIn, facts: dict[str, Any]) -> None:
-    """Beside the model that it belongs to: the tables first, then fold_in.json, which makes it complete."""
-    data = save({"history_emb": fold_in.history_emb, "prior": fold_in.prior})
-    write_atomic(folder / TENSORS, data)
-    write_json(folder / METADATA, {"schema": SCHEMA, **facts, "sha256": sha256_bytes(data)})
-
-
 def ensure_fold_in(
-    folder: Path, user_emb: F32, item_emb: F32, train: Interactions, made_from: dict[str, Any]
+    folder: Path, student: Student, train: Interactions, dataset_sha256: str, threads: int = 1
 ) -> bool:
-    """Learn and save the fold-in of the model in ``folder``, unless it is there. True when it was learned.
+    """Learn and write the fold-in of the model in ``folder``, unless it is there. True when it was learned.
 
-    ``made_from``: seed, and the digests of model and data; any other one is learned anew.
+    The fold-in of another model, data set or setting is replaced.
     """
     config = FoldInConfig()
-    facts = made_from | {"config": asdict(config), "revision": FOLD_IN_REVISION}
+    facts = {
+        "seed": student.seed,
+        "model_sha256": student.sha256,
+        "dataset_sha256": dataset_sha256,
+        "config": asdict(config),
+        "revision": FOLD_IN_REVISION,
+    }
     key = digest_of(facts)
-    if (folder / METADATA).exists() and read_json(folder / METADATA).get("key") == key:
+    if has_fold_in(folder, key):
         return False
-    learned = learn_fold_in(user_emb, item_emb, train, int(made_from["seed"]), config)
-    save_fold_in(folder, learned, facts | {"key": key})
+    use_compute("cpu", threads)
+    learned = learn_fold_in(student.user_emb, student.item_emb, train, student.seed, config)
+    write_fold_in(folder, learned, facts | {"key": key})
     return True

@@ -5,10 +5,12 @@ import pytest
 import torch
 from small_data import two_tastes
 
+from recpress_edge.artifacts.fold_in import FACTS, TENSORS, FoldIn
+from recpress_edge.artifacts.model_folder import Student
 from recpress_edge.core.errors import RecPressError
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.distill.fold_in import METADATA, TENSORS, FoldIn, ensure_fold_in, learn_fold_in
 from recpress_edge.distill.settings import FoldInConfig
+from recpress_edge.training.fold_in import ensure_fold_in, learn_fold_in, users_after
 
 DATA = two_tastes()
 TASTES = np.eye(2, dtype=np.float32)[np.arange(60) % 2]  # (60, 2): the vectors of the users
@@ -29,12 +31,12 @@ def directions(vectors: np.ndarray) -> np.ndarray:
 def test_users_are_the_prior_and_the_sum_of_their_items():
     fold_in = FoldIn(np.array([[1, 0], [0, 10], [5, 5]], np.float32), np.array([0.5, 0.25], np.float32))
     histories = Interactions.from_pairs(np.array([0, 0, 2]), np.array([0, 1, 2]), 3, 3)
-    assert fold_in.users(histories).tolist() == [[1.5, 10.25], [0.5, 0.25], [5.5, 5.25]]
+    assert users_after(fold_in, histories).tolist() == [[1.5, 10.25], [0.5, 0.25], [5.5, 5.25]]
 
 
 def test_it_learns_where_the_users_point():
     learned = learn_fold_in(TASTES, BLANK, DATA.train, 0, QUICK)
-    cosines = (directions(learned.users(DATA.train)) * TASTES).sum(axis=1)
+    cosines = (directions(users_after(learned, DATA.train)) * TASTES).sum(axis=1)
     assert cosines.min() > 0.99
 
 
@@ -44,14 +46,16 @@ def test_new_users_with_a_short_history_are_placed_too():
     popular = np.flatnonzero(DATA.train.item_counts() >= 4)
     low, high = popular[popular < 40][:2], popular[popular >= 40][:2]
     histories = Interactions.from_pairs(np.array([0, 0, 1, 1]), np.concatenate([low, high]), 2, 80)
-    placed = directions(learned.users(histories))
+    placed = directions(users_after(learned, histories))
     assert (placed.argmax(axis=1) == [0, 1]).all()
     assert placed.max(axis=1).min() > 0.9
 
 
 def test_nobody_is_between_all():
     learned = learn_fold_in(TASTES, BLANK, DATA.train, 0, QUICK)
-    nobody = directions(learned.users(Interactions.from_pairs(np.empty(0, int), np.empty(0, int), 1, 80)))
+    nobody = directions(
+        users_after(learned, Interactions.from_pairs(np.empty(0, int), np.empty(0, int), 1, 80))
+    )
     np.testing.assert_allclose(nobody, [[0.5**0.5, 0.5**0.5]], atol=0.1)
 
 
@@ -82,10 +86,13 @@ def test_divergence_is_an_error():
 
 
 def test_it_is_learned_once_and_again_for_another_model(tmp_path):
-    one, other = ({"seed": 0, "model_sha256": digest} for digest in ("a" * 64, "b" * 64))
-    assert ensure_fold_in(tmp_path, TASTES, BLANK, DATA.train, one)
-    written = (tmp_path / TENSORS).read_bytes(), (tmp_path / METADATA).read_bytes()
-    assert not ensure_fold_in(tmp_path, TASTES, BLANK, DATA.train, one)
-    assert ((tmp_path / TENSORS).read_bytes(), (tmp_path / METADATA).read_bytes()) == written
-    assert ensure_fold_in(tmp_path, TASTES, BLANK, DATA.train, other)
-    assert (tmp_path / METADATA).read_bytes() != written[1]
+    def ensure(digest: str) -> bool:
+        student = Student(TASTES, BLANK, "bpr_dim2", 0, digest, {})
+        return ensure_fold_in(tmp_path, student, DATA.train, DATA.digest())
+
+    assert ensure("a" * 64)
+    written = (tmp_path / TENSORS).read_bytes(), (tmp_path / FACTS).read_bytes()
+    assert not ensure("a" * 64)
+    assert ((tmp_path / TENSORS).read_bytes(), (tmp_path / FACTS).read_bytes()) == written
+    assert ensure("b" * 64)
+    assert (tmp_path / FACTS).read_bytes() != written[1]

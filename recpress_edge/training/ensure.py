@@ -1,0 +1,108 @@
+"""Models found by the digest of everything that decides them, or trained. No torch until one is trained."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.progress import OnEvent, TrainingEvent
+from recpress_edge.data.interactions import Dataset
+from recpress_edge.training.plan import ModelRequest, Plan, Wanted, in_order, is_ready, plan_model, want
+from recpress_edge.training.store import (
+    CHECKPOINT,
+    TrainedModel,
+    is_complete,
+    load_model,
+    locked,
+    remove_strays,
+)
+from recpress_edge.training.trajectory import has_trajectory
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """One line of a dry run."""
+
+    name: str
+    seed: int
+    action: Literal["cached", "resume", "train"]
+    folder: Path | None
+    """None while a model that it is made from is missing: its digest is part of the folder's name."""
+
+
+def ensure_model(request: ModelRequest, data: Dataset, work: Path, on_event: OnEvent) -> TrainedModel:
+    """The model, found below ``work``/models or trained now, after everything that it is made from."""
+    return ensure(want(request, data), data, work, on_event)
+
+
+def ensure(wanted: Wanted, data: Dataset, work: Path, on_event: OnEvent) -> TrainedModel:
+    """:func:`ensure_model` of a tree."""
+    made: dict[Wanted, TrainedModel] = {}
+    for node in in_order(wanted):
+        made[node] = find_or_train(plan_model(node, made, data, work), data, on_event)
+    return made[wanted]
+
+
+def plan_steps(request: ModelRequest, data: Dataset, work: Path) -> list[PlannedStep]:
+    """What :func:`ensure_model` would find or do, in order; nothing is written."""
+    made: dict[Wanted, TrainedModel] = {}
+    steps = []
+    for node in in_order(want(request, data)):
+        if not is_ready(node, made):
+            steps.append(PlannedStep(str(node.name), node.seed, "train", None))
+            continue
+        plan = plan_model(node, made, data, work)
+        steps.append(_step(plan))
+        if _is_found(plan):
+            made[node] = load_model(plan.folder)
+    return steps
+
+
+def _step(plan: Plan) -> PlannedStep:
+    action: Literal["cached", "resume", "train"] = "train"
+    if _is_found(plan):
+        action = "cached"
+    elif not plan.wanted.options.restart and (plan.folder / CHECKPOINT).exists():
+        action = "resume"
+    return PlannedStep(str(plan.wanted.name), plan.wanted.seed, action, plan.folder)
+
+
+def find_or_train(plan: Plan, data: Dataset, on_event: OnEvent) -> TrainedModel:
+    """One model whose parts are there. Only one process at a time trains it; others wait and find it."""
+    wanted = plan.wanted
+    event = functools.partial(
+        TrainingEvent,
+        name=str(wanted.name),
+        seed=wanted.seed,
+        folder=plan.folder,
+        epochs=0 if wanted.name.entry.closed_form else wanted.training.epochs,
+        teacher_of=wanted.made_for,
+    )
+    if _is_found(plan):
+        return _cached(plan, event, on_event)
+    with locked(plan.folder, lambda: on_event(event(kind="wait"))):
+        remove_strays(plan.folder)
+        if _is_found(plan):  # another process was quicker
+            return _cached(plan, event, on_event)
+        from recpress_edge.training.run import train_model  # torch only from here on
+
+        return train_model(plan, data, lambda kind, **more: on_event(event(kind=kind, **more)))
+
+
+def _is_found(plan: Plan) -> bool:
+    """Whether a model is trained, with its trajectory where that is wanted, and may be used as it is."""
+    options = plan.wanted.options
+    complete = is_complete(plan.folder) and (not options.trajectory or has_trajectory(plan.folder))
+    return complete and not options.restart
+
+
+def _cached(plan: Plan, event: Callable[..., TrainingEvent], on_event: OnEvent) -> TrainedModel:
+    model = load_model(plan.folder)
+    if model.metadata.get("key") != plan.key:
+        raise ArtifactError(
+            f"{plan.folder} holds another model than its name says. Delete it, or train with --restart."
+        )
+    on_event(event(kind="cached", seconds=float(model.metadata["seconds"])))
+    return model

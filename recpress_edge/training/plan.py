@@ -1,0 +1,295 @@
+"""What a model is made of: the tree of wanted models, and the key and folder of each. No torch here."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from recpress_edge.core.config import load_config
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.files import digest_of
+from recpress_edge.core.metrics import DEFAULT_CUTOFF
+from recpress_edge.data.holdout import dataset_cutoff
+from recpress_edge.data.interactions import Dataset
+from recpress_edge.distill.methods import Role
+from recpress_edge.distill.students import ModelName, check_pair, parse_name, teacher_name
+from recpress_edge.training.settings import TrainingConfig, settings
+from recpress_edge.training.source import source_digest
+from recpress_edge.training.store import (
+    TrainedModel,
+    fitting,
+    given_members,
+    is_complete,
+    model_folder,
+    model_in,
+)
+from recpress_edge.training.trajectory import trajectory_digest
+
+# Part of every model's key; raise it when the same settings come to mean other numbers.
+# 1: first release
+# 2: the key holds every setting of the method
+TRAINING_REVISION: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainOptions:
+    """How to make a model that is missing."""
+
+    teacher: str | None = None
+    """Name or model folder of the teacher, 'none' for no distillation; None for the method's usual one."""
+    teacher_seed: int = 0
+    """Seed of a teacher given by name: students of several seeds share one teacher."""
+    members: tuple[str, ...] = ()
+    """Model folders to take for the members of an ensemble that have their names, whatever their settings."""
+    device: str = "cpu"
+    threads: int = 1
+    method: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the method that differ from its defaults."""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the loop that differ from the defaults."""
+    restart: bool = False
+    """Ignore the named model and its checkpoint if they exist, and train from the start."""
+    trajectory: bool = False
+    """Keep its rankings at a few epochs too; a model that was trained without them is trained again."""
+    checkpoint_every_s: float = 15.0
+
+    def for_start(self) -> "TrainOptions":
+        """Options of the model that fine-tuning starts from: with the usual settings."""
+        return dataclasses.replace(self, method={}, training={}, restart=False)
+
+    def for_teacher(self, *, trajectory: bool) -> "TrainOptions":
+        """Options of a model that another is made from: usual settings, on the same device."""
+        return TrainOptions(
+            device=self.device,
+            threads=self.threads,
+            trajectory=trajectory,
+            checkpoint_every_s=self.checkpoint_every_s,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRequest:
+    """A model asked for by name."""
+
+    name: str
+    role: Role = "student"
+    seed: int = 0
+    options: TrainOptions = field(default_factory=TrainOptions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Wanted:
+    """A model and what it is made from: a node of the tree. Nothing is looked for or trained yet."""
+
+    name: ModelName
+    seed: int
+    """0 for a model that depends on no seed."""
+    config: Any
+    """Settings of the method."""
+    training: TrainingConfig
+    options: TrainOptions
+    made_for: str | None = None
+    """The model that it is a teacher or a member of."""
+    teacher: "Part | None" = None
+    members: "tuple[Part, ...]" = ()
+    """Of an ensemble, or several teachers with their trajectories."""
+    start: "Wanted | None" = None
+    """The same model without quantisation, from which fine-tuning goes on."""
+    refit_of: TrainedModel | None = None
+    """The model that chose the epoch of this one, which trains again on train and validation."""
+
+    @property
+    def parts(self) -> "tuple[Part, ...]":
+        """Everything that it is made from."""
+        return tuple(part for part in (self.teacher, *self.members, self.start) if part is not None)
+
+
+Part = Wanted | TrainedModel
+"""A model to find or train, or one that was given by its folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The trained models that one is made from."""
+
+    teacher: TrainedModel | None = None
+    members: tuple[TrainedModel, ...] = ()
+    start: TrainedModel | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A model that is fully determined, trained or not."""
+
+    wanted: Wanted
+    parts: Parts
+    key: str
+    """Digest of all that decides the numbers; device and threads are recorded but not part of it."""
+    folder: Path
+
+
+def want(request: ModelRequest, data: Dataset, made_for: str | None = None) -> Wanted:
+    """The tree of everything that a model is made from; what cannot be made is refused here."""
+    model, options = parse_name(request.name, request.role), request.options
+    config, training = _settings(model, request.role, options)
+    asked = asked_teacher(model, request.role, options.teacher)
+    several = _several(model, asked, request)
+    given = given_members(model, options.members, data)
+    usual = options.for_teacher(trajectory=_wants_trajectories(model))
+
+    def needed(name: ModelName, seed: int) -> Part:
+        teacher = ModelRequest(name=str(name), role="teacher", seed=seed, options=usual)
+        return given.get(name) or want(teacher, data, str(model))
+
+    teacher: Part | None = None
+    if asked and not several:
+        if is_folder(asked):
+            teacher = fitting(model_in(Path(asked), data), model)
+        else:
+            teacher = needed(parse_name(asked, "teacher"), options.teacher_seed)
+    wanted = Wanted(
+        name=model,
+        seed=_seed(model, request.seed),
+        config=config,
+        training=training,
+        options=options,
+        made_for=made_for,
+        teacher=teacher,
+        members=tuple(needed(name, seed) for name, seed in several),
+    )
+    return _fine_tuned(wanted, request.role) if model.recipe else wanted
+
+
+def _fine_tuned(wanted: Wanted, role: Role) -> Wanted:
+    """The same, after the model that it starts from."""
+    usual = wanted.options.for_start()
+    config, training = _settings(wanted.name.plain, role, usual)
+    start = dataclasses.replace(
+        wanted, name=wanted.name.plain, config=config, training=training, options=usual
+    )
+    return dataclasses.replace(wanted, start=start)
+
+
+def in_order(wanted: Wanted) -> list[Wanted]:
+    """The models to find or train, each once, and each after everything that it is made from."""
+    found: dict[Wanted, None] = {}
+    for part in wanted.parts:
+        if isinstance(part, Wanted):
+            found |= dict.fromkeys(in_order(part))
+    return [*found, wanted]
+
+
+def is_ready(wanted: Wanted, made: Mapping[Wanted, TrainedModel]) -> bool:
+    """Whether everything that a model is made from is there."""
+    return all(isinstance(part, TrainedModel) or part in made for part in wanted.parts)
+
+
+def plan_model(wanted: Wanted, made: Mapping[Wanted, TrainedModel], data: Dataset, work: Path) -> Plan:
+    """Key and folder of a model whose parts are all given or ``made``."""
+    if wanted.training.keep == "best" and not len(data.valid):
+        raise ConfigError(
+            f"data set {data.name!r} has no validation split to choose the best epoch on. "
+            'Set training.keep = "last", or split the data again with a validation part.'
+        )
+
+    def trained(part: Part) -> TrainedModel:
+        return made[part] if isinstance(part, Wanted) else part
+
+    parts = Parts(
+        teacher=trained(wanted.teacher) if wanted.teacher else None,
+        members=tuple(map(trained, wanted.members)),
+        start=trained(wanted.start) if wanted.start else None,
+    )
+    key = digest_of(_deciding(wanted, parts, data))
+    return Plan(wanted, parts, key, model_folder(work / "models", str(wanted.name), wanted.seed, key))
+
+
+def _deciding(wanted: Wanted, parts: Parts, data: Dataset) -> dict[str, Any]:
+    """All that decides a model's numbers."""
+    model = wanted.name
+    decides: dict[str, Any] = {
+        "revision": TRAINING_REVISION,
+        "name": str(model),
+        "config": dataclasses.asdict(wanted.config),
+        "training": dataclasses.asdict(wanted.training),
+        "dataset": data.digest(),
+        "seed": wanted.seed,
+        "teacher": parts.teacher.digest if parts.teacher else None,
+    }
+    if parts.start:
+        decides["start"] = parts.start.digest
+    if parts.members:
+        decides["members"] = [member.digest for member in parts.members]
+    if _wants_trajectories(model):
+        decides["trajectories"] = [trajectory_digest(member.folder) for member in parts.members]
+    if model.entry.ordered:
+        decides["order"] = _order_digest(model, data)
+    if (cutoff := dataset_cutoff(data)) != DEFAULT_CUTOFF:
+        decides["cutoff"] = cutoff
+    if not model.entry.released:
+        decides["source"] = [source_digest(where) for where in model.entry.sources]
+    return decides
+
+
+def _order_digest(model: ModelName, data: Dataset) -> str:
+    digest = data.order_digest()
+    if digest is None:
+        raise ConfigError(
+            f"{model} learns from the order in which users consumed their items, and data set {data.name!r} "
+            "has none. Import its log with times (--split loo-time), or with --split loo-order where its "
+            "lines are in the order of time; a set imported before orders were kept: again, with --force."
+        )
+    return digest
+
+
+def _settings(model: ModelName, role: Role, options: TrainOptions) -> tuple[Any, TrainingConfig]:
+    entry = model.entry
+    usual = settings(model.method, "quantised" if model.recipe else role, closed_form=entry.closed_form)
+    if entry.closed_form and options.training:
+        raise ConfigError(
+            f"{model} is computed at once and has no epochs: leave out "
+            f"{', '.join(f'--{key}' for key in options.training)}."
+        )
+    return (
+        load_config(entry.config, {**usual.method, **options.method}, "method"),
+        load_config(TrainingConfig, {**usual.training, **options.training}, "training"),
+    )
+
+
+def _seed(model: ModelName, seed: int) -> int:
+    """0 for a closed form, and for an ensemble of closed forms alone."""
+    fixed = all(_seed(member, 1) == 0 for member in model.members)
+    return 0 if model.entry.closed_form and fixed else seed
+
+
+def _several(model: ModelName, asked: str | None, request: ModelRequest) -> list[tuple[ModelName, int]]:
+    """Members and their seeds: of an ensemble those of its own seed, of HetComp its several teachers."""
+    if asked and _wants_trajectories(model):
+        teacher = parse_name(asked, "teacher")
+        return [(member, request.options.teacher_seed) for member in teacher.members or (teacher,)]
+    return [(member, request.seed) for member in model.members]
+
+
+def _wants_trajectories(model: ModelName) -> bool:
+    return model.entry.needs == "trajectories"
+
+
+def asked_teacher(student: ModelName, role: Role, asked: str | None) -> str | None:
+    """Name or folder of the teacher, None for none; a pair that does not fit is refused by its names."""
+    if role == "teacher":
+        return None
+    teacher = teacher_name(student, asked)
+    if teacher and is_folder(teacher) and _wants_trajectories(student):
+        raise ConfigError(
+            f"{student} learns from teachers with their trajectories, found by name and not by folder. "
+            f"Write for example --teacher {student.entry.usual_teacher}."
+        )
+    if teacher and not is_folder(teacher):
+        check_pair(student, parse_name(teacher, "teacher"))
+    return teacher
+
+
+def is_folder(model: str) -> bool:
+    """Whether a model is given by its folder rather than by name."""
+    return "/" in model or is_complete(Path(model))

@@ -6,7 +6,7 @@ from statistics import mean
 from typing import Any, Final
 
 from recpress_edge.core.errors import unknown_name
-from recpress_edge.studies.study import Verdict, spread
+from recpress_edge.studies.study import ClaimVerdict, spread
 
 DATA: Final = "citeulike"
 DIM: Final = 20
@@ -125,14 +125,14 @@ def table_rows(outcomes: Sequence[Outcome]) -> list[list[str]]:
     return rows
 
 
-def verdicts(outcomes: Sequence[Outcome]) -> list[Verdict]:
+def verdicts(outcomes: Sequence[Outcome]) -> list[ClaimVerdict]:
     """The goals that the trained methods can be held against, on the mean H@5 over seeds."""
     means = {method: mean(values) for method, values in by_method(outcomes, "hit@5").items()}
     found = []
     if "bpr" in means:
         gap = means["bpr"] - REFERENCE["bpr"]["hit@5"]
         found.append(
-            Verdict(
+            ClaimVerdict(
                 "the student without distillation is within .015 of the reference run",
                 abs(gap) <= 0.015,
                 f"{means['bpr']:.4f}, {gap:+.4f}",
@@ -141,9 +141,9 @@ def verdicts(outcomes: Sequence[Outcome]) -> list[Verdict]:
     for method, goal in (("de", 0.465), ("rrd", 0.46), ("irrrd", 0.485)):
         if method in means:
             claim = f"{method} reaches H@5 {goal:.3f}"
-            found.append(Verdict(claim, means[method] >= goal, f"{means[method]:.4f}"))
+            found.append(ClaimVerdict(claim, means[method] >= goal, f"{means[method]:.4f}"))
     if {"de", "rrd", "de_rrd"} <= set(means):
         order = ", ".join(f"{method} {means[method]:.4f}" for method in ("de", "rrd", "de_rrd"))
         above = means["de_rrd"] > max(means["de"], means["rrd"])
-        found.append(Verdict("DE-RRD is above both of its parts", above, order))
+        found.append(ClaimVerdict("DE-RRD is above both of its parts", above, order))
     return found

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from recpress_edge.core.errors import unknown_name
 from recpress_edge.distill.students import parse_name
-from recpress_edge.studies.study import Verdict
+from recpress_edge.studies.study import ClaimVerdict
 
 DATA: Final = "gowalla"
 RECALL: Final = "recall@20"
@@ -173,7 +173,7 @@ HEADERS: Final = (
 )
 
 
-def verdicts(outcomes: Sequence[Outcome]) -> list[Verdict]:
+def verdicts(outcomes: Sequence[Outcome]) -> list[ClaimVerdict]:
     """The goals of the teachers that were trained."""
     found = []
     for outcome in outcomes:
@@ -183,5 +183,5 @@ def verdicts(outcomes: Sequence[Outcome]) -> list[Verdict]:
             gap = recall - study.published[0]
             claim = f"{study.label} reaches test Recall@20 {study.goal:.3f}"
             evidence = f"{recall:.4f}, {gap:+.4f} to the published"
-            found.append(Verdict(claim, recall >= study.goal, evidence))
+            found.append(ClaimVerdict(claim, recall >= study.goal, evidence))
     return found

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from recpress_edge.studies.study import Verdict
+from recpress_edge.studies.study import ClaimVerdict
 
 DATA: Final = "citeulike-602020"
 IMPORT: Final = (
@@ -97,7 +97,7 @@ def table_rows(outcomes: Sequence[Outcome]) -> list[list[str]]:
     ]
 
 
-def verdicts(outcomes: Sequence[Outcome]) -> list[Verdict]:
+def verdicts(outcomes: Sequence[Outcome]) -> list[ClaimVerdict]:
     """HetComp against the student without distillation and those of one teacher, seed by seed.
 
     What was trained with fewer seeds is compared with every one of HetComp's.
@@ -118,5 +118,5 @@ def verdicts(outcomes: Sequence[Outcome]) -> list[Verdict]:
                 pairs.append((ours.test[METRIC], other.test[METRIC], other.name + source))
         if pairs:
             evidence = ", ".join(f"{ours:.4f} and {other:.4f} ({name})" for ours, other, name in pairs)
-            found.append(Verdict(claim, all(ours > other for ours, other, _ in pairs), evidence))
+            found.append(ClaimVerdict(claim, all(ours > other for ours, other, _ in pairs), evidence))
     return found

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Final
 
-from recpress_edge.studies.study import Verdict, spread
+from recpress_edge.studies.study import ClaimVerdict, spread
 
 METHODS: Final = ("bpr", "ftd", "htd")
 TEACHER: Final = "bpr_dim200"
@@ -24,7 +24,7 @@ PUBLISHED_TEACHER: Final = 0.3123
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class StudyRun:
     """One model to train: a student name and its seed."""
 
     student: str
@@ -43,15 +43,15 @@ class Run:
 class Outcome:
     """What one run reached on test, at the last epoch."""
 
-    run: Run
+    run: StudyRun
     recall: float
     seconds: float
 
 
-def plan(dims: Sequence[int], seeds: Mapping[int, int]) -> list[Run]:
+def plan(dims: Sequence[int], seeds: Mapping[int, int]) -> list[StudyRun]:
     """All runs, the cheapest first. ``seeds`` gives the number of seeds of each dim."""
     return [
-        Run(f"{method}_dim{dim}", seed)
+        StudyRun(f"{method}_dim{dim}", seed)
         for dim in sorted(dims)
         for method in METHODS
         for seed in range(seeds[dim])
@@ -84,7 +84,7 @@ def table_rows(outcomes: Sequence[Outcome]) -> list[list[str]]:
     return rows
 
 
-def verdicts(outcomes: Sequence[Outcome]) -> list[Verdict]:
+def verdicts(outcomes: Sequence[Outcome]) -> list[ClaimVerdict]:
     """The two claims, judged on the mean over seeds. Needs at least two dims with all three methods."""
     means = {
         dim: {method: mean(values) for method, values in methods.items()}
@@ -99,12 +99,12 @@ def verdicts(outcomes: Sequence[Outcome]) -> list[Verdict]:
     leads = [means[dim]["htd"] - means[dim]["ftd"] for dim in dims]
     trend = ", ".join(f"dim {dim} {lead:+.4f}" for dim, lead in zip(dims, leads, strict=True))
     return [
-        Verdict(
+        ClaimVerdict(
             "HTD is best when capacity is very limited",
             smallest["htd"] > smallest["ftd"] > smallest["bpr"],
             order,
         ),
-        Verdict(
+        ClaimVerdict(
             "FTD gains relative to HTD as the capacity gap shrinks",
             max(leads[len(leads) // 2 :]) < min(leads[: len(leads) // 2]),
             f"HTD − FTD: {trend}",

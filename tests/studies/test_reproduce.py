@@ -2,12 +2,12 @@ import pytest
 
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.studies import de_rrd, gowalla
-from recpress_edge.studies.topology import PUBLISHED, Outcome, Run, plan, table_rows, verdicts
+from recpress_edge.studies.topology import PUBLISHED, Outcome, StudyRun, plan, table_rows, verdicts
 
 
 def outcomes(values):
     return [
-        Outcome(Run(f"{method}_dim{dim}", seed), recall, 1.0)
+        Outcome(StudyRun(f"{method}_dim{dim}", seed), recall, 1.0)
         for dim, methods in values.items()
         for method, recalls in methods.items()
         for seed, recall in enumerate(recalls)

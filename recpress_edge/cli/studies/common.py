@@ -13,7 +13,7 @@ from recpress_edge.cli.common import emit, say
 from recpress_edge.core.files import write_json
 
 if TYPE_CHECKING:
-    from recpress_edge.studies.study import Verdict
+    from recpress_edge.studies.study import ClaimVerdict
 
 SCHEMA = "recpress.reproduction/1"
 
@@ -41,7 +41,7 @@ def say_differences(args: argparse.Namespace, differences: Sequence[str]) -> lis
     return list(differences)
 
 
-def say_verdicts(args: argparse.Namespace, verdicts: "Sequence[Verdict]") -> list[dict[str, Any]]:
+def say_verdicts(args: argparse.Namespace, verdicts: "Sequence[ClaimVerdict]") -> list[dict[str, Any]]:
     """Each claim with its evidence, and the same for a record."""
     for verdict in verdicts:
         say(args, f"{'holds' if verdict.holds else 'does NOT hold'}: {verdict.claim} ({verdict.evidence})")

@@ -19,7 +19,7 @@ from recpress_edge.core.errors import ConfigError, RecPressError
 from recpress_edge.core.files import check_free
 
 if TYPE_CHECKING:
-    from recpress_edge.studies.topology import Outcome, Run
+    from recpress_edge.studies.topology import Outcome, StudyRun
 
 DIMS = "10,20,100,200"
 
@@ -75,7 +75,7 @@ def _dims(text: str) -> list[int]:
     return dims
 
 
-def _train_all(args: argparse.Namespace, runs: Sequence["Run"]) -> tuple[float, list["Outcome"]]:
+def _train_all(args: argparse.Namespace, runs: Sequence["StudyRun"]) -> tuple[float, list["Outcome"]]:
     """The teacher first, then the students, ``--jobs`` processes at a time."""
     from recpress_edge.studies import topology
 
@@ -106,7 +106,7 @@ def _teacher_command(args: argparse.Namespace) -> list[str]:
     return ["train", "--teacher", topology.TEACHER, *_protocol(args)]
 
 
-def _student_command(args: argparse.Namespace, model: "Run", teacher: str) -> list[str]:
+def _student_command(args: argparse.Namespace, model: "StudyRun", teacher: str) -> list[str]:
     learns = ["--teacher", teacher] if model.method != "bpr" else []
     return ["distill", "--student", model.student, "--seed", str(model.seed), *learns, *_protocol(args)]
 

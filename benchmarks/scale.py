@@ -76,9 +76,9 @@ def contract(n_items: int, dim: int, n_users: int) -> Contract:
 
 def feeds(runtime: OnnxRuntime | ReferenceRuntime, count: int) -> list[Any]:
     """Requests of different users, each with its own seen items."""
-    rng = stream(0, "scale queries", runtime.n_items)
-    users = rng.integers(0, runtime.n_users, count)
-    return [runtime.prepare(int(user), rng.integers(0, runtime.n_items, SEEN), K) for user in users]
+    rng = stream(0, "scale queries", runtime.catalogue.n_items)
+    users = rng.integers(0, runtime.catalogue.n_users, count)
+    return [runtime.prepare(int(user), rng.integers(0, runtime.catalogue.n_items, SEEN), K) for user in users]
 
 
 def export(job: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 from recpress_edge.artifacts.integers import QMAX, rounded_rows
 from recpress_edge.artifacts.quantize import QuantizedTables
-from recpress_edge.device.query import NONE_RETIRED, Answer, Query, SeenItems, check_query, no_items
+from recpress_edge.device.query import (
+    NONE_RETIRED,
+    Answer,
+    Catalogue,
+    Query,
+    SeenItems,
+    check_query,
+    no_items,
+)
 from recpress_edge.device.reference import best_unseen
 
 _EXACT_FLOAT32: Final = 2**24
@@ -32,7 +40,7 @@ class Reference:
 
     def recommend(self, user: SupportsIndex | None, seen: SeenItems, k: SupportsIndex) -> Answer:
         """(items (k,) int64, scores (k,) float32); ConfigError on an id out of range."""
-        asked = check_query(user, seen, k, self.n_users, self.n_items, sequence=self.sequence)
+        asked = check_query(user, seen, k, Catalogue(self.n_users, self.n_items, sequence=self.sequence))
         if not asked.k:
             return no_items()
         scores, factor = self.scores_of(asked)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from recpress_edge.artifacts.contract import Contract
 from recpress_edge.core.errors import ArtifactError, MissingExtraError
 from recpress_edge.core.install import install_command
-from recpress_edge.device.query import Answer, SeenItems, check_query, checked, no_items
+from recpress_edge.device.query import Answer, Catalogue, SeenItems, check_query, checked, no_items
 
 XNNPACK: Final = "xnnpack"
 PACKAGES: Final = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
@@ -78,9 +78,7 @@ class LiteRT:
         tflite, module = import_litert(), litert_module()
         self.name, self.version = PACKAGES[module], _version(module)
         self.exact = contract.exact and delegate is None
-        self.n_users, self.n_items = contract.n_users, contract.n_items
-        self._retired = np.array(contract.retired, np.int64)
-        self._sequence = contract.history_length > 0
+        self.n_items, self.catalogue = contract.n_items, Catalogue.of(contract)
         kinds = tflite.OpResolverType
         kernels = kinds.AUTO if delegate == XNNPACK else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         try:
@@ -133,7 +131,7 @@ class LiteRT:
 
     def prepare(self, user: SupportsIndex | None, seen: SeenItems, k: SupportsIndex) -> Feed:
         """Check a request (ConfigError) and put it into the file's types."""
-        query = check_query(user, seen, k, self.n_users, self.n_items, self._retired, sequence=self._sequence)
+        query = check_query(user, seen, k, self.catalogue)
         return Feed(query.user, query.seen.astype(np.int32), query.k)
 
     def run(self, feed: Feed) -> Answer:

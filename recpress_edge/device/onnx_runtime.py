@@ -10,7 +10,7 @@ import numpy as np
 
 from recpress_edge.artifacts.contract import Contract
 from recpress_edge.core.errors import ArtifactError, MissingExtraError
-from recpress_edge.device.query import Answer, SeenItems, check_query, checked, no_items
+from recpress_edge.device.query import Answer, Catalogue, SeenItems, check_query, checked, no_items
 
 Feed = dict[str, Any]
 
@@ -47,9 +47,7 @@ class OnnxRuntime:
         ort = import_onnxruntime()
         self.version: str = ort.__version__
         self.exact = contract.exact
-        self.n_users, self.n_items = contract.n_users, contract.n_items
-        self._retired = np.array(contract.retired, np.int64)
-        self._sequence = contract.history_length > 0
+        self.n_items, self.catalogue = contract.n_items, Catalogue.of(contract)
         self._user, self._seen, self._k = contract.user_input, contract.seen_input, contract.k_input
         self._outputs = [contract.items_output, contract.scores_output]
         options = ort.SessionOptions()
@@ -83,7 +81,7 @@ class OnnxRuntime:
 
     def prepare(self, user: SupportsIndex | None, seen: SeenItems, k: SupportsIndex) -> Feed:
         """Check a request (ConfigError) and lay it out as the session's inputs."""
-        query = check_query(user, seen, k, self.n_users, self.n_items, self._retired, sequence=self._sequence)
+        query = check_query(user, seen, k, self.catalogue)
         who = {self._user: np.array([query.user], np.int64)} if self._user else {}
         return who | {
             self._seen: np.ascontiguousarray(query.seen),

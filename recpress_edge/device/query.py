@@ -2,12 +2,13 @@
 
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recpress_edge.artifacts.contract import Contract
 from recpress_edge.core.errors import ArtifactError, ConfigError
 
 F32 = NDArray[np.float32]
@@ -32,22 +33,37 @@ class Query:
 NONE_RETIRED: I64 = np.empty(0, np.int64)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Catalogue:
+    """What a request is checked against."""
+
+    n_users: int
+    """0 where the answer depends on the seen items alone."""
+    n_items: int
+    retired: I64 = field(default_factory=lambda: NONE_RETIRED)
+    """Item indices that are never recommended."""
+    sequence: bool = False
+    """Whether the order of the seen items counts, so that they stay as they are."""
+
+    @classmethod
+    def of(cls, contract: Contract) -> "Catalogue":
+        """That of a model file."""
+        retired = np.array(contract.retired, np.int64)
+        return cls(contract.n_users, contract.n_items, retired, contract.history_length > 0)
+
+
 def check_query(
     user: SupportsIndex | None,
     seen: SeenItems,
     k: SupportsIndex,
-    n_users: int,
-    n_items: int,
-    retired: I64 = NONE_RETIRED,
-    *,
-    sequence: bool = False,
+    catalogue: Catalogue,
 ) -> Query:
     """Check one request and cap k to the items left; k is 0 when all are seen or retired.
 
     The host must do this: onnxruntime wraps negative indices, so user -1 would return another
-    user's list and a seen item of -1 would silently hide the last item. With ``sequence`` the order of
-    the seen items says something, so they stay as they are. Raises ConfigError.
+    user's list and a seen item of -1 would silently hide the last item. Raises ConfigError.
     """
+    n_users, n_items, retired = catalogue.n_users, catalogue.n_items, catalogue.retired
     user, k = _check_user(user, n_users), operator.index(k)
     if k < 1:
         raise ConfigError(f"k must be at least 1, got {k}")
@@ -57,7 +73,7 @@ def check_query(
     items = items.astype(np.int64, copy=False)
     if items.size and (items.min() < 0 or items.max() >= n_items):
         raise ConfigError(f"seen item index outside 0..{n_items - 1}: {items.min()}..{items.max()}")
-    if not n_users and not sequence:
+    if not n_users and not catalogue.sequence:
         items = np.unique(items)  # a history: an item counts once, however often it was consumed
     if k > n_items - items.size - retired.size:  # only then can duplicates matter
         k = min(k, n_items - int(np.union1d(items, retired).size))

@@ -11,6 +11,7 @@ from recpress_edge.device.query import (
     I64,
     NONE_RETIRED,
     Answer,
+    Catalogue,
     Query,
     SeenItems,
     check_query,
@@ -37,8 +38,7 @@ class ReferenceRuntime:
         scale: Callable[[int], np.float32],
         retired: I64 = NONE_RETIRED,
     ) -> None:
-        self.n_users, self.n_items = n_users, n_items
-        self._retired = retired
+        self.catalogue = Catalogue(n_users, n_items, retired)
         self._scores, self._scale = scores, scale
 
     @classmethod
@@ -79,14 +79,14 @@ class ReferenceRuntime:
         )
 
     def prepare(self, user: SupportsIndex | None, seen: SeenItems, k: SupportsIndex) -> Query:
-        return check_query(user, seen, k, self.n_users, self.n_items, self._retired)
+        return check_query(user, seen, k, self.catalogue)
 
     def run(self, feed: Query) -> Answer:
         """Best k unseen items; ties go to the lower item index."""
         if not feed.k:
             return no_items()
         scores = self._scores(feed.user)  # (I,)
-        items = best_unseen(scores, feed.seen, self._retired, feed.k)
+        items = best_unseen(scores, feed.seen, self.catalogue.retired, feed.k)
         return items, scores[items].astype(np.float32) * self._scale(feed.user)
 
     def recommend(self, user: SupportsIndex | None, seen: SeenItems, k: SupportsIndex) -> Answer:

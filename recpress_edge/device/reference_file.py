@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from recpress_edge.artifacts.contract import HISTORY, Contract
 from recpress_edge.artifacts.integers import rounded_rows
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.device.query import Answer, Query, SeenItems, check_query, no_items
+from recpress_edge.device.query import Answer, Catalogue, Query, SeenItems, check_query, no_items
 from recpress_edge.device.reference import best_unseen
 from recpress_edge.device.tables import Tables, read_tables
 
@@ -29,8 +29,7 @@ class FileReference:
     def __init__(self, model_path: Path, contract: Contract, threads: int = 1) -> None:
         assert threads == 1, "options.Protocol refuses more"
         self.exact = contract.exact
-        self.n_users, self.n_items = contract.n_users, contract.n_items
-        self._retired = np.array(contract.retired, np.int64)
+        self.catalogue = Catalogue.of(contract)
         tables = _checked(model_path, contract)
         wide = np.int64 if tables["item_emb"].dtype == np.int8 else np.float64
         self._tables = {name: tables[name].astype(wide) for name in _emb(contract)}
@@ -40,7 +39,7 @@ class FileReference:
 
     def prepare(self, user: SupportsIndex | None, seen: SeenItems, k: SupportsIndex) -> Query:
         """Check a request; ConfigError on an id out of range."""
-        return check_query(user, seen, k, self.n_users, self.n_items, self._retired)
+        return check_query(user, seen, k, self.catalogue)
 
     def run(self, feed: Query) -> Answer:
         """Best k unseen items; ties go to the lower item index. items (k,) int64, scores (k,) float32."""
@@ -50,7 +49,7 @@ class FileReference:
         scores = self._tables["item_emb"] @ row  # (I,)
         if self._item_scale is not None:  # one rounding each, in this order: the same bits on every CPU
             scores = scores.astype(np.float32) * self._item_scale
-        items = best_unseen(scores, feed.seen, self._retired, feed.k)
+        items = best_unseen(scores, feed.seen, self.catalogue.retired, feed.k)
         return items, scores[items].astype(np.float32) * scale
 
     def recommend(self, user: SupportsIndex | None, seen: SeenItems, k: SupportsIndex) -> Answer:

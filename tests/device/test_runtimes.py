@@ -6,7 +6,7 @@ from bundles import make_contract, make_tables, write_model
 
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.device.onnx_runtime import OnnxRuntime, why_missing
-from recpress_edge.device.query import check_query
+from recpress_edge.device.query import Catalogue, check_query
 from recpress_edge.device.reference import ReferenceRuntime
 
 EYE = np.eye(3, dtype=np.float32)
@@ -41,7 +41,7 @@ def test_reference_ties_go_to_the_lower_index():
     [([], 5, 5), ([0], 5, 4), ([0, 0, 0], 5, 4), ([0, 1, 2, 3, 4], 1, 0), ([0, 0], 2, 2)],
 )
 def test_k_is_capped_to_the_distinct_unseen_items(seen, k, expected):
-    assert check_query(0, seen, k, n_users=1, n_items=5).k == expected
+    assert check_query(0, seen, k, Catalogue(n_users=1, n_items=5)).k == expected
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_k_is_capped_to_the_distinct_unseen_items(seen, k, expected):
 )
 def test_ids_out_of_range_are_refused(user, seen, k, says):
     with pytest.raises(ConfigError, match=says):
-        check_query(user, seen, k, n_users=4, n_items=5)
+        check_query(user, seen, k, Catalogue(n_users=4, n_items=5))
 
 
 def test_a_model_that_does_not_fit_its_contract(tmp_path):

@@ -26,7 +26,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "report": "Pareto report of bench records as one offline HTML file",
     "pick": "the best variant within a budget",
     "check": "hold records against budgets.toml",
-    "reproduce": "a published study, run again beside its published figures",
+    "reproduce": "a published study, run again next to its published figures",
 }
 
 # Packages that an extra brings, so that a missing one names its cure.

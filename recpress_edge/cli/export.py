@@ -213,7 +213,7 @@ def _say_profile(args: argparse.Namespace, bundle: Bundle) -> None:
     profile = bundle.contract.profile
     if profile == SINGLE_USER:
         say(args, "profile    single-user: one vector, one id; the parity below is that of the recipe")
-        say(args, "           a size of its own kind: do not quote it beside an all-users bundle's")
+        say(args, "           not comparable with an all-users bundle's size")
     if bundle.contract.history_length:
         say(args, f"profile    history: the last {bundle.contract.history_length} consumed items, in order")
     elif profile == HISTORY:

@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from recpress_edge.artifacts.bundle import Evaluation
 from recpress_edge.artifacts.contract import Contract
 from recpress_edge.artifacts.integers import INT4_QMAX, QMAX
-from recpress_edge.artifacts.quantize import F16, F32, F64, QuantizedTables
+from recpress_edge.artifacts.quantize import QuantizedTables
+from recpress_edge.core.arrays import F16, F32, F64
 from recpress_edge.core.errors import GateError
 from recpress_edge.device.tables import read_tables
 from recpress_edge.device.verify import difference_beyond_ties, first_difference
 from recpress_export.ranking import Question, Recommends, TopLists
-
-I64 = NDArray[np.int64]
 
 WHOLE_USERS: Final = 8
 """Users whose scores of every item are compared."""

@@ -10,16 +10,14 @@ from typing import Final
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
+from recpress_edge.core.arrays import I64
 from recpress_edge.core.errors import DataError
 from recpress_edge.core.rng import stream
 from recpress_edge.data.holdout import Split, relevant_items
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.lists import EMPTY, Unlisted
-
-I64 = NDArray[np.int64]
 
 N_NEGATIVES: Final = 499
 CUTOFFS: Final = (5, 10, 20)

@@ -15,14 +15,13 @@ from recpress_edge.artifacts.integers import INT4_QMAX, QMAX
 from recpress_edge.artifacts.item_scale import least_error_scale
 from recpress_edge.artifacts.quantize import QuantizedTables
 from recpress_edge.artifacts.scales import read_item_scale
+from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError
 from recpress_edge.device.tables import read_tables
 from recpress_export.graph import Graph, describe, describe_int8, write_model
 from recpress_export.inspect import read_contents
 from recpress_export.reference import Reference, integer_tables, table_reference
 
-F32 = NDArray[np.float32]
-I64 = NDArray[np.int64]
 Float = NDArray[np.float32] | NDArray[np.float16]
 
 UPDATABLE: Final = ("fp32", "fp16", "int8-dim", "int8-item", "int4-item")

@@ -495,7 +495,7 @@ def test_corruption_on_the_command_line(folder, index, tmp_path):
 
 def test_no_bundle_at_all(tmp_path):
     done = bench("run", tmp_path / "nothing", cwd=tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "is not a bundle" in done.stderr
     assert "recpress-edge export" in done.stderr
 

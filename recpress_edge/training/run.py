@@ -84,7 +84,7 @@ def train_model(plan: Plan, data: Dataset, options: TrainOptions, tell: Tell) ->
     metrics, definitions, thirds = {}, {}, {}
     for split in _splits(data):
         known = history(data, split)
-        answers = method.scores_after(known) if isinstance(method, NetworkMethod) else rows
+        answers = method.rows_after(known) if isinstance(method, NetworkMethod) else rows
         result = evaluate_rows(answers, data, split)
         metrics[split], definitions[split] = result.means(), result.definition
         thirds[split] = result.by_third

@@ -25,7 +25,7 @@ test: $(STAMP)  ## all tests
 	$(BIN)/python -m pytest
 
 test-armvm: $(STAMP)  ## an emulated Arm machine (Debian): instructions per query against the committed figure
-	$(BIN)/python -m pytest -m armvm tests/test_armvm_machine.py
+	$(BIN)/python -m pytest -m armvm tests/device_bench/test_armvm_machine.py
 
 test-android: $(STAMP)  ## the Android stub: Java library on a JVM, app compiled and signed (Debian, JDK 17)
 	$(BIN)/python -m pytest examples/android_stub/tests

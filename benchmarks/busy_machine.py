@@ -20,13 +20,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from recording import recorded
+from _bench import options, run, table
 
 from device_bench.__main__ import main as device_bench
 from recpress_edge.artifacts.bundle import open_bundle
-from recpress_edge.cli.common import table
 from recpress_edge.core.errors import GateError, InvalidRunError, RecPressError
-from recpress_edge.core.files import write_json
 from recpress_edge.core.stats import percentile
 from recpress_edge.core.units import format_ns
 from recpress_edge.device.process import dies_with_parent
@@ -39,39 +37,41 @@ _SETTLE_S: Final = 1.0
 HEADERS: Final = ("busy", "series", "figure", "trusted", "worst", "untrusted alike", "quiet")
 
 
-def main() -> int:
-    """Print a line per load and figure, write all of it, and judge."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("bundle", type=Path)
-    parser.add_argument("--busy", default=",".join(map(str, LOADS)), help="processes beside it, with commas")
-    parser.add_argument("--rounds", type=int, default=2, help="runs of each load, by turns (default: 2)")
-    parser.add_argument("--out", type=Path, help="write every figure here as JSON")
-    args = parser.parse_args()
+def parser() -> argparse.ArgumentParser:
+    made = options(__doc__)
+    made.add_argument("bundle", type=Path)
+    made.add_argument("--busy", default=",".join(map(str, LOADS)), help="busy processes, with commas")
+    made.add_argument("--rounds", type=int, default=2, help="runs of each load, by turns (default: 2)")
+    return made
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """Runs of every load by turns, and what follows for each figure."""
     loads = [int(load) for load in args.busy.split(",")]
-    try:
-        bundle = open_bundle(args.bundle)
-        result: dict[str, Any] = {"schema": "recpress.busy-machine/1", "bundle_sha256": bundle.digest}
-        with recorded(result), tempfile.TemporaryDirectory() as folder:
-            runs = [
-                (load, measure(args.bundle, load, Path(folder) / f"{turn}-{load}.json"))
-                for turn in range(args.rounds)
-                for load in loads
-            ]
-        result |= {"cores": os.cpu_count(), "device": runs[0][1]["device"], "tolerance": TOLERANCE}
-        result |= {"runs": [facts(load, record) for load, record in runs], "figures": figures(runs)}
-        if args.out:
-            write_json(args.out, result)
-        print(table(HEADERS, [line(row) for row in result["figures"]]))
-        decide(result["figures"])
-    except RecPressError as error:
-        print(f"{error.label}: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    bundle = open_bundle(args.bundle)
+    with tempfile.TemporaryDirectory() as folder:
+        runs = [
+            (load, record_beside(args.bundle, load, Path(folder) / f"{turn}-{load}.json"))
+            for turn in range(args.rounds)
+            for load in loads
+        ]
+    return {
+        "schema": "recpress.busy-machine/1",
+        "bundle_sha256": bundle.digest,
+        "cores": os.cpu_count(),
+        "device": runs[0][1]["device"],
+        "tolerance": TOLERANCE,
+        "runs": [facts(load, record) for load, record in runs],
+        "figures": figures(runs),
+    }
 
 
-def measure(bundle: Path, load: int, out: Path) -> dict[str, Any]:
+def show(record: dict[str, Any]) -> str:
+    """A line for each load and figure."""
+    return table(HEADERS, [line(row) for row in record["figures"]])
+
+
+def record_beside(bundle: Path, load: int, out: Path) -> dict[str, Any]:
     """One record, made beside so many busy processes."""
     with busy(load):
         time.sleep(_SETTLE_S)
@@ -179,4 +179,4 @@ def decide(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(parser(), measure, show, lambda record: decide(record["figures"])))

@@ -1,4 +1,4 @@
-"""What int8 keeps and costs on both runtimes, for several students: the table in the README.
+"""What int8 keeps and costs on both runtimes, for several students: a table of docs/results/citeulike.md.
 
     python benchmarks/device_table.py --work work --out table.json work/models/htd_dim10-s0-… soft_dim20
 
@@ -14,34 +14,31 @@ that are not named stay as they are in --out, whose ``command`` is all the comma
 
 import argparse
 import dataclasses
+import importlib.metadata
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import _bench
 import numpy as np
-from latency_ratio import Protocol as RatioProtocol
-from latency_ratio import queries, ratio_interval, time_in_turn
-from recording import command_line, recorded
 
-from device_bench.device import device_facts, software_facts
-from device_bench.measure import BlockTimer, ranking_metrics
-from device_bench.options import TIMEOUT_S, Protocol
-from device_bench.process import run_worker
-from device_bench.run import job_of
+from device_bench.measure import BlockTimer
+from device_bench.process import measurement_of, run_worker
+from device_bench.quality import ranking_metrics
+from device_bench.settings import TIMEOUT_S, Protocol
 from recpress_edge.artifacts.bundle import Bundle, open_bundle
+from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.cli import main as recpress_edge
-from recpress_edge.cli.common import table
 from recpress_edge.core.errors import RecPressError
 from recpress_edge.core.files import read_json
 from recpress_edge.core.metrics import overlap_by_user, stated_cutoff
 from recpress_edge.core.units import format_bytes, format_ns
-from recpress_edge.device.runtime import Runtime, open_runtime
-from recpress_edge.device.verify import check_answers
+from recpress_edge.device.onnx_runtime import import_onnxruntime
 from recpress_edge.records.bench import write_record
 from recpress_edge.training.cache import is_folder
 from recpress_edge.training.store import load_model
-from recpress_export.parity import Lists, rank
+from recpress_export.ranking import TopLists, rank
 from recpress_export.student import bundle_stem
 
 SCHEMA: Final = "recpress.device-table/2"
@@ -49,8 +46,8 @@ STUDENTS: Final = (*(f"{method}_dim{dim}" for method in ("htd", "soft") for dim 
 METRIC: Final = "recall@50"
 MEMORY_PROCESSES: Final = 3
 KEPT_SAMPLES: Final = 40
-"""Raw samples of each way that stay in the record, beside the median of every round."""
-TIMING: Final = RatioProtocol(rounds=20, block=50)
+"""Raw samples of each way that a record keeps."""
+TIMING: Final = _bench.Rounds(rounds=20, block=50)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -77,45 +74,40 @@ WAYS: Final = (
 )
 
 
-def main() -> int:
-    """Print the table and write every figure behind it."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", default="citeulike")
-    parser.add_argument("--work", type=Path, default=Path("work"))
-    parser.add_argument("--out", type=Path, required=True, help="rows of other students in it are kept")
-    parser.add_argument("--part", choices=("prepare", "time"), help="default: both")
-    parser.add_argument(
+def parser() -> argparse.ArgumentParser:
+    made = _bench.options(__doc__, work=Path("work"), out=True)
+    made.add_argument("--data", default="citeulike")
+    made.add_argument("--part", choices=("prepare", "time"), help="default: both")
+    made.add_argument(
         "students",
         nargs="*",
         metavar="STUDENT",
         help=f"names or folders (default: {' '.join(STUDENTS)})",
     )
-    args = parser.parse_args()
+    return made
+
+
+def main() -> None:
+    """Do the part for every student, write the record after each, print the table."""
+    args = parser().parse_args()
     record: dict[str, Any] = read_json(args.out) if args.out.exists() else {"schema": SCHEMA, "rows": {}}
     part = args.part or "all"
-    try:
-        students = {stem_of(student): student for student in args.students or STUDENTS}
-        anew = part != "time" and set(record["rows"]) <= set(students)
-        record["command"] = with_command("" if anew else record.get("command", ""), command_line())
-        for stem, student in students.items():
-            with recorded({}) as facts:
-                if part != "time":
-                    export(student, args)
-                    record["rows"][stem] = prepare(bundles_of(stem, args.work))
-                if part != "prepare":
-                    row = record["rows"][stem]
-                    row["latency"] = calmest(row.get("latency"), timed(bundles_of(stem, args.work)))
-            record.setdefault("runs", {}).setdefault(stem, {})[part] = facts
-            record |= {"device": device_facts(), "software": software()}
-            write_record(args.out, record)
-            print(f"{stem}: {part} done", file=sys.stderr)
-    except RecPressError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    students = {stem_of(student): student for student in args.students or STUDENTS}
+    afresh = part != "time" and set(record["rows"]) <= set(students)
+    record["command"] = with_command("" if afresh else record.get("command", ""), _bench.command_line())
+    for stem, student in students.items():
+        with _bench.recorded({}) as facts:
+            if part != "time":
+                export(student, args)
+                record["rows"][stem] = prepare(bundles_of(stem, args.work))
+            if part != "prepare":
+                row = record["rows"][stem]
+                row["latency"] = calmest(row.get("latency"), timed(bundles_of(stem, args.work)))
+        record.setdefault("runs", {}).setdefault(stem, {})[part] = facts
+        record |= machine()
+        write_record(args.out, record)
+        print(f"{stem}: {part} done", file=sys.stderr)
     print(report(record["rows"]))
-    return 0
 
 
 def with_command(before: str, command: str) -> str:
@@ -123,14 +115,10 @@ def with_command(before: str, command: str) -> str:
     return " && ".join(dict.fromkeys([*filter(None, before.split(" && ")), command]))
 
 
-def software() -> dict[str, Any]:
-    """Versions of what runs and of both runtimes."""
-    import ai_edge_litert
-    import onnxruntime
-
-    return software_facts("onnxruntime", onnxruntime.__version__) | {
-        "ai-edge-litert": ai_edge_litert.__version__
-    }
+def machine() -> dict[str, Any]:
+    """The device, and the versions of both runtimes."""
+    litert = {"ai-edge-litert": importlib.metadata.version("ai-edge-litert")}
+    return _bench.machine("onnxruntime", import_onnxruntime().__version__, **litert)
 
 
 def stem_of(student: str) -> str:
@@ -153,21 +141,17 @@ def export(student: str, args: argparse.Namespace) -> None:
 
 def bundles_of(stem: str, work: Path) -> dict[Way, Bundle]:
     """The bundle of each way."""
-    suffix = {"onnx": "", "tflite": "-tflite"}
-    return {way: open_bundle(work / "dist" / f"{stem}-{way.recipe}{suffix[way.format]}") for way in WAYS}
-
-
-def opened(way: Way, bundle: Bundle) -> Runtime:
-    """One thread, after its self-test."""
-    runtime = open_runtime(bundle.model_path, bundle.contract, 1, way.delegate)
-    check_answers(runtime, bundle.selftest(), bundle.contract)
-    return runtime
+    folder = work / "dist"
+    return {way: open_bundle(folder / f"{stem}-{way.recipe}{FORMATS[way.format].suffix}") for way in WAYS}
 
 
 def prepare(bundles: Mapping[Way, Bundle]) -> dict[str, Any]:
     """Bytes, quality on test and memory of every way."""
     naive = bundles[NAIVE]
-    lists = {way: rank(opened(way, bundle), bundle.rows()) for way, bundle in bundles.items()}
+    lists = {
+        way: rank(_bench.opened(bundle, delegate=way.delegate), bundle.rows())
+        for way, bundle in bundles.items()
+    }
     return {
         "teacher": (naive.provenance["teacher"] or {}).get("name"),
         "dim": naive.contract.dim,
@@ -185,7 +169,7 @@ def prepare(bundles: Mapping[Way, Bundle]) -> dict[str, Any]:
     }
 
 
-def quality(found: Lists, naive: Lists, bundle: Bundle) -> dict[str, Any]:
+def quality(found: TopLists, naive: TopLists, bundle: Bundle) -> dict[str, Any]:
     """Metrics of the test users, and what their lists share with those of the naive file."""
     rows = bundle.rows()
     return {
@@ -199,7 +183,7 @@ def quality(found: Lists, naive: Lists, bundle: Bundle) -> dict[str, Any]:
 
 def memory(way: Way, bundle: Bundle) -> list[int]:
     """Peak resident memory over that of the idle runtime, in fresh processes."""
-    job = job_of(bundle.folder, bundle, Protocol(queries=200, delegate=way.delegate))
+    job = measurement_of(bundle.folder, bundle, Protocol(queries=200, delegate=way.delegate))
     grown = []
     for _ in range(MEMORY_PROCESSES):
         idle = run_worker("idle", job, TIMEOUT_S)["idle"]["vm_hwm"]
@@ -209,18 +193,17 @@ def memory(way: Way, bundle: Bundle) -> list[int]:
 
 def timed(bundles: Mapping[Way, Bundle]) -> dict[str, Any]:
     """Every way's latency, and its ratio to the naive file and to the fp32 file on the same runtime."""
-    runtimes = {way: opened(way, bundle) for way, bundle in bundles.items()}
-    timers = [BlockTimer(r.run, queries(r, bundles[way], TIMING)) for way, r in runtimes.items()]
-    samples, wait_share = time_in_turn(timers, TIMING)  # (ways, rounds, N)
+    runtimes = {way: _bench.opened(bundle, delegate=way.delegate) for way, bundle in bundles.items()}
+    timers = [BlockTimer(r.run, _bench.queries(r, bundles[way], TIMING)) for way, r in runtimes.items()]
+    samples, wait_share = _bench.time_in_turn(timers, TIMING)  # (ways, rounds, N)
     found: dict[str, Any] = {}
     for at, way in enumerate(runtimes):
         plain = WAYS.index(dataclasses.replace(way, recipe="fp32"))
         found[way.name] = {
             "p50_ns": float(np.median(samples[at])),
-            "over_naive": ratio(samples[[at, 0]]),
-            "over_same_runtime": ratio(samples[[at, plain]]),
-            "round_medians_ns": np.median(samples[at], axis=1).tolist(),
-            "first_samples_ns": samples[at].ravel()[:KEPT_SAMPLES].tolist(),
+            "over_naive": _bench.ratio_interval(samples[[at, 0]]),
+            "over_same_runtime": _bench.ratio_interval(samples[[at, plain]]),
+            **_bench.kept(samples[at], KEPT_SAMPLES),
         }
     return {"ways": found, "wait_share": wait_share, "protocol": dataclasses.asdict(TIMING)}
 
@@ -240,11 +223,6 @@ def calmest(before: dict[str, Any] | None, found: dict[str, Any]) -> dict[str, A
 def p50_and_ratio(found: Mapping[str, Any], way: Way) -> list[float]:
     facts = found["ways"][way.name]
     return [facts["p50_ns"], facts["over_naive"]["ratio"]]
-
-
-def ratio(samples: Any) -> dict[str, float]:
-    """The ratio of two with its 95 % interval."""
-    return dict(zip(("ratio", "low", "high"), ratio_interval(samples, 0), strict=True))
 
 
 HEADERS: Final = (
@@ -281,17 +259,17 @@ def report(rows: Mapping[str, Any]) -> str:
                     *(_latency(latency) if latency else ("–", "–", "–")),
                 ]
             )
-    return table(HEADERS, lines)
+    return _bench.table(HEADERS, lines)
 
 
 def _latency(found: Mapping[str, Any]) -> tuple[str, str, str]:
     over, own = found["over_naive"], found["over_same_runtime"]
     return (
         format_ns(found["p50_ns"]),
-        f"{over['ratio']:.2f} [{over['low']:.2f}, {over['high']:.2f}]",
+        _bench.in_brackets(over),
         f"{own['ratio']:.2f}",
     )
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(_bench.exit_code(main))

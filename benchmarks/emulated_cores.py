@@ -11,18 +11,19 @@ on every machine. The host's own row gives its memory and answers; its times are
 """
 
 import argparse
-import shlex
 import sys
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, Final
 
+from _bench import options, run, table
+
 from device_bench.__main__ import main as device_bench
-from device_bench.device import device_facts
+from device_bench.hardware import device_facts
 from recpress_edge.artifacts.bundle import Bundle, open_bundle
-from recpress_edge.cli.common import table
 from recpress_edge.core.errors import RecPressError
 from recpress_edge.core.files import read_json
+from recpress_edge.core.stats import percentile
 from recpress_edge.core.units import format_bytes
 from recpress_edge.records.bench import (
     counts_instructions,
@@ -30,8 +31,6 @@ from recpress_edge.records.bench import (
     model_memory_bytes,
     read_record,
     samples_of,
-    summarise,
-    write_record,
 )
 
 CORES: Final = ("armvm:cortex-a53", "armvm:cortex-a76")
@@ -52,29 +51,24 @@ HEADERS: Final = (
 )
 
 
-def main() -> int:
-    """Print the table and the int8 verdicts, and write every figure behind them."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of records")
-    parser.add_argument("--out", type=Path, help="write the rows here as JSON")
-    parser.add_argument("--collect", action="store_true", help="run nothing, show what there is")
-    parser.add_argument("bundles", nargs="+", type=Path, metavar="BUNDLE")
-    args = parser.parse_args()
-    try:
-        rows = [row_of(open_bundle(folder), args) for folder in args.bundles]
-    except RecPressError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    verdicts = int8_verdicts(rows)
-    print(table(HEADERS, [line(row) for row in rows]))
-    print("\n".join(verdict["sentence"] for verdict in verdicts))
-    if args.out:
-        command = shlex.join(["python", *sys.argv])
-        result = {"schema": "recpress.emulated-cores/1", "command": command, "rows": rows, "int8": verdicts}
-        write_record(args.out, result)
-    return 0
+def parser() -> argparse.ArgumentParser:
+    made = options(__doc__)
+    made.add_argument("--runs", type=Path, default=Path("runs"), help="folder of records")
+    made.add_argument("--collect", action="store_true", help="run nothing, show what there is")
+    made.add_argument("bundles", nargs="+", type=Path, metavar="BUNDLE")
+    return made
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """A row for each bundle, and what int8 buys on each core."""
+    rows = [row_of(open_bundle(folder), args) for folder in args.bundles]
+    return {"schema": "recpress.emulated-cores/1", "rows": rows, "int8": int8_verdicts(rows)}
+
+
+def show(record: dict[str, Any]) -> str:
+    """The table and the int8 verdicts."""
+    sentences = [verdict["sentence"] for verdict in record["int8"]]
+    return "\n".join([table(HEADERS, [line(row) for row in record["rows"]]), *sentences])
 
 
 def row_of(bundle: Bundle, args: argparse.Namespace) -> dict[str, Any]:
@@ -83,7 +77,7 @@ def row_of(bundle: Bundle, args: argparse.Namespace) -> dict[str, Any]:
     for target in TARGETS:
         record = newest(args.runs, bundle.digest, target)
         if record is None and not args.collect:
-            measure(bundle.folder, target, args.runs)
+            record_on(bundle.folder, target, args.runs)
             record = newest(args.runs, bundle.digest, target)
         on[target] = None if record is None else facts(record)
     return {
@@ -114,7 +108,7 @@ def apart(runs: Path, digest: str, ids: Set[str]) -> dict[str, Any] | None:
     return None
 
 
-def measure(folder: Path, target: str, runs: Path) -> None:
+def record_on(folder: Path, target: str, runs: Path) -> None:
     """Run device_bench; a host that is busy is no obstacle where no time is read."""
     flags = _HOST_FLAGS if target == "host" else ("--on", target)
     code = device_bench(["run", str(folder), *flags, "--runs", str(runs)])
@@ -151,8 +145,10 @@ def facts(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def counts(samples: Mapping[str, Sequence[int]]) -> dict[str, dict[str, float]]:
     """p50 and p99 of every kind of sample."""
-    found = {name: summarise(values) for name, values in samples.items()}
-    return {name: {"samples": s.samples, "p50": s.p50_ns, "p99": s.p99_ns} for name, s in found.items()}
+    return {
+        name: {"samples": len(values), "p50": percentile(values, 50), "p99": percentile(values, 99)}
+        for name, values in samples.items()
+    }
 
 
 def int8_verdicts(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -219,4 +215,4 @@ def sameness(row: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(parser(), measure, show))

@@ -13,7 +13,6 @@ that was trained with them. All in float32, full ranking, on one thread; int8 is
 import argparse
 import dataclasses
 import platform
-import shlex
 import sys
 import time
 from pathlib import Path
@@ -21,18 +20,16 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from _bench import options, run, table
+from _models import METRIC, dataset_facts, made
 from numpy.typing import NDArray
 
-from recpress_edge.cli.common import table
-from recpress_edge.core.errors import RecPressError
 from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import paired_bootstrap
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.data.resolve import load_dataset
 from recpress_edge.distill.fold_in import FoldIn, learn_fold_in
 from recpress_edge.distill.settings import FoldInConfig
-from recpress_edge.records.bench import write_record
-from recpress_edge.training.cache import TrainOptions, ensure_model
 from recpress_edge.training.evaluate import evaluate
 from recpress_edge.training.store import TrainedModel
 
@@ -44,7 +41,6 @@ SEED: Final = 0
 NEW_SHARE: Final = 0.1
 # 0 were looked at while the fold-in was designed, 1 reported first; 2 were asked once, after all choices.
 NEW_USERS_SEED: Final = 1
-METRIC: Final = "recall@50"
 SPLITS: Final = ("valid", "test")
 
 
@@ -95,11 +91,32 @@ def measured(sources: dict[str, dict[str, F64]], against: str) -> dict[str, Any]
     return found
 
 
-def measure(student: str, data: Dataset, known: Dataset, new: Dataset, new_users: I64, work: Path) -> Any:
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Divided:
+    """A data set whose new users are taken out."""
+
+    data: Dataset
+    known: Dataset
+    new: Dataset
+    new_users: I64
+
+
+def divide(data: Dataset, seed: int) -> Divided:
+    """A seeded tenth of the users is new."""
+    order = stream(seed, "new users").permutation(data.n_users)
+    n_new = round(NEW_SHARE * data.n_users)
+    new, known = np.sort(order[:n_new]), np.sort(order[n_new:])
+    parts = (
+        users_of(data, known, f"{data.name}-without-new-users"),
+        users_of(data, new, f"{data.name}-new-users"),
+    )
+    return Divided(data, *parts, new)
+
+
+def study(student: str, divided: Divided, work: Path) -> dict[str, Any]:
     """Everything about one student."""
-    options = TrainOptions(threads=1)
-    whole = ensure_model(student, "student", data, SEED, work, options, lambda _: None)
-    part = ensure_model(student, "student", known, SEED, work, options, lambda _: None)
+    data, known, new = divided.data, divided.known, divided.new
+    whole, part = (made(student, of, work, seed=SEED, threads=1) for of in (data, known))
     started = time.perf_counter()
     fold_in = learn_fold_in(whole.user_emb, whole.item_emb, data.train, SEED, FoldInConfig())
     seconds = time.perf_counter() - started
@@ -110,7 +127,7 @@ def measure(student: str, data: Dataset, known: Dataset, new: Dataset, new_users
         "mean of item vectors": recall(mean_of_items(whole).users(data.train), whole, data),
     }
     unseen = {
-        "user table, trained with them": recall(whole.user_emb[new_users], whole, new),
+        "user table, trained with them": recall(whole.user_emb[divided.new_users], whole, new),
         "history": recall(fold_in_of_known.users(new.train), part, new),
         "mean of item vectors": recall(mean_of_items(part).users(new.train), part, new),
     }
@@ -129,32 +146,22 @@ def measure(student: str, data: Dataset, known: Dataset, new: Dataset, new_users
     }
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--work", type=Path, default=Path("work"))
-    parser.add_argument("--data", default="citeulike")
-    parser.add_argument("--students", default="soft_dim10,soft_dim32")
-    parser.add_argument("--new-users-seed", type=int, default=NEW_USERS_SEED, help="which tenth is left out")
-    parser.add_argument("--out", type=Path, required=True)
-    args = parser.parse_args()
+def parser() -> argparse.ArgumentParser:
+    made = options(__doc__, work=Path("work"), out=True)
+    made.add_argument("--data", default="citeulike")
+    made.add_argument("--students", default="soft_dim10,soft_dim32")
+    made.add_argument("--new-users-seed", type=int, default=NEW_USERS_SEED, help="which tenth is left out")
+    return made
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """Every student, for known and for new users."""
     torch.set_num_threads(1)
-    try:
-        data = load_dataset(args.data, args.work)
-        order = stream(args.new_users_seed, "new users").permutation(data.n_users)
-        n_new = round(NEW_SHARE * data.n_users)
-        new_users, known_users = np.sort(order[:n_new]), np.sort(order[n_new:])
-        known = users_of(data, known_users, f"{data.name}-without-new-users")
-        new = users_of(data, new_users, f"{data.name}-new-users")
-        found = [
-            measure(student, data, known, new, new_users, args.work) for student in args.students.split(",")
-        ]
-    except RecPressError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    record = {
+    data = load_dataset(args.data, args.work)
+    divided = divide(data, args.new_users_seed)
+    return {
         "schema": "recpress.history-profile/1",
-        "command": shlex.join(["python", "benchmarks/history_profile.py", *sys.argv[1:]]),
-        "dataset": {"name": data.name, "digest": data.digest(), "protocol": data.protocol},
+        "dataset": dataset_facts(data),
         "metric": METRIC,
         "masks": "valid: train and the other held-out item; test: train and valid",
         "history": "the user's train items, for valid and test alike",
@@ -162,12 +169,15 @@ def main() -> int:
         "new_users_seed": args.new_users_seed,
         "fold_in": dataclasses.asdict(FoldInConfig()),
         "machine": {"processor": platform.processor() or platform.machine(), "torch": torch.__version__},
-        "students": found,
+        "students": [study(student, divided, args.work) for student in args.students.split(",")],
     }
-    write_record(args.out, record)
+
+
+def show(record: dict[str, Any]) -> str:
+    """A row for each student, group of users and source of vectors."""
     rows = [
         [entry["student"], who, name, f"{figures['valid']:.4f}", f"{figures['test']:.4f}"]
-        for entry in found
+        for entry in record["students"]
         for who, group in (
             ("all", entry["all_users"]),
             ("known", entry["without_the_new"]["known_users"]),
@@ -176,9 +186,8 @@ def main() -> int:
         for name, figures in group.items()
         if name != "users"
     ]
-    print(table(["student", "users", "vector from", "valid", "test"], rows))
-    return 0
+    return table(["student", "users", "vector from", "valid", "test"], rows)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(parser(), measure, show))

@@ -29,13 +29,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from mutation_sites import Mutant, in_turn, judges, modules_of, mutants_of
-from recording import recorded
+from _bench import ROOT, options, recorded
+from _mutation_sites import Mutant, in_turn, judges, modules_of, mutants_of
 
 from recpress_edge.core.files import read_json, write_json
 from recpress_edge.core.rng import stream
 
-ROOT: Final = Path(__file__).resolve().parents[1]
 EQUIVALENT: Final = Path(__file__).with_name("mutation_equivalent.json")
 JUDGE_SECONDS: Final = 40.0
 """Processor time of tests after which no further file is asked about a mutant,"""
@@ -259,14 +258,12 @@ def run(
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = options(__doc__)
+    parser.set_defaults(out=ROOT / "benchmarks/results/mutation.json")
     parser.add_argument("--minutes", type=float, default=15.0, help="time after which no mutant is begun")
     parser.add_argument("--seed", type=int, default=0, help="of the places and replacements")
     parser.add_argument("--only", default="", help="a regular expression of modules")
     parser.add_argument("--survivors", action="store_true", help="judge the survivors again")
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/mutation.json")
     args = parser.parse_args()
     rows, seconds = known_rows(args.out), known_seconds(args.out)
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder, recorded({}) as record:

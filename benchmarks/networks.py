@@ -18,29 +18,26 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from latency_ratio import Protocol, ratio_interval, time_in_turn
+from _bench import Rounds, add_rounds, in_brackets, machine, options, ratio_interval, run, table, time_in_turn
 from numpy.typing import NDArray
-from recording import command_line
 from torch import Tensor, nn
 
-from device_bench.device import device_facts, software_facts
 from device_bench.measure import BlockTimer
 from recpress_edge.artifacts.bundle import Evaluation
 from recpress_edge.artifacts.contract import Contract
 from recpress_edge.artifacts.formats import FORMATS
-from recpress_edge.cli.common import table
-from recpress_edge.core.errors import ArtifactError, RecPressError
+from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.metrics import overlap_by_user, recall_at_k
 from recpress_edge.core.units import format_bytes, format_ns
 from recpress_edge.data.holdout import holdout, sequence_holdout
 from recpress_edge.data.resolve import load_dataset
 from recpress_edge.device.runtime import Runtime, open_runtime
-from recpress_edge.records.bench import write_record
 from recpress_export.graph import write_model
-from recpress_export.networks.recipes import NETWORK_RECIPES, PROFILE_OF, check_route
+from recpress_export.networks.modules import Traceable
+from recpress_export.networks.recipes import NETWORK_RECIPES, check_route
 from recpress_export.networks.student import NetworkStudent, read_network
 from recpress_export.networks.to_onnx import traced
-from recpress_export.parity import LIST_LENGTH, rank
+from recpress_export.ranking import LIST_LENGTH, rank
 from recpress_export.subjects.network import in_recipe, network_contract, network_graph, trace
 
 SCHEMA: Final = "recpress.networks/1"
@@ -77,13 +74,13 @@ class Variant:
 def variants(student: NetworkStudent, file_format: str) -> list[Variant]:
     """The fp32 file that the others of this format are compared with comes first."""
     plain = trace(student, file_format)
-    contract = network_contract(student, NETWORK_RECIPES["int8-dynamic"], file_format, 0.0)
+    contract = network_contract(student, NETWORK_RECIPES["int8-dynamic"], file_format)
     made = [
         Variant("fp32", file_format, "fp32", plain),
         Variant("int8-dynamic", file_format, "int8-dynamic", in_recipe(plain, contract)),
     ]
     if student.kind == "neumf" and file_format == "onnx":
-        unfolded = traced(UnfoldedNeuMF(student), torch.zeros(1, dtype=torch.int64))
+        unfolded = traced(Traceable(UnfoldedNeuMF(student), torch.zeros(1, dtype=torch.int64)))
         made += [
             Variant("fp32, not folded", file_format, "fp32", unfolded),
             Variant("int8-dynamic, not folded", file_format, "int8-dynamic", in_recipe(unfolded, contract)),
@@ -93,7 +90,7 @@ def variants(student: NetworkStudent, file_format: str) -> list[Variant]:
 
 def opened(folder: Path, student: NetworkStudent, variant: Variant) -> tuple[Runtime, Contract, int]:
     """The file in its runtime, its contract and its bytes."""
-    contract = network_contract(student, NETWORK_RECIPES[variant.recipe], variant.format, 0.0)
+    contract = network_contract(student, NETWORK_RECIPES[variant.recipe], variant.format)
     path = folder / f"{variant.name}.{variant.format}"
     path.write_bytes(write_model(network_graph(contract, variant.network), {}))
     delegate = next(iter(FORMATS[variant.format].delegates), None)
@@ -114,8 +111,8 @@ def some_users(rows: Evaluation, count: int) -> Evaluation:
     return Evaluation(rows.users[::step], *seen, *relevant)
 
 
-def measure(
-    folder: Path, student: NetworkStudent, made: Sequence[Variant], rows: Evaluation, protocol: Protocol
+def timed(
+    folder: Path, student: NetworkStudent, made: Sequence[Variant], rows: Evaluation, rounds: Rounds
 ) -> list[dict[str, Any]]:
     """Each variant's figures, ratios to the first."""
     relevant = [rows.relevant(row).tolist() for row in range(rows.users.size)]
@@ -140,11 +137,10 @@ def measure(
         }
         if number:
             timers[0].forget()
-            samples, wait_share = time_in_turn([timers[number], timers[0]], protocol)
-            ratio, low, high = ratio_interval(samples, protocol.seed)
+            samples, wait_share = time_in_turn([timers[number], timers[0]], rounds)
             medians = np.median(samples, axis=(1, 2))
             entry |= {
-                "latency_ratio": {"of": "fp32", "ratio": ratio, "low": low, "high": high},
+                "latency_ratio": {"of": "fp32", **ratio_interval(samples, rounds.seed)},
                 "p50_ns": int(medians[0]),
                 "fp32_p50_ns": int(medians[1]),
                 "wait_share": wait_share,
@@ -153,66 +149,48 @@ def measure(
     return entries
 
 
-def main() -> int:
-    """Print the table; write the record with --out."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--model", type=Path, required=True, help="folder of a trained network")
-    parser.add_argument("--work", type=Path, default=Path(), help="where its data set is")
-    parser.add_argument("--formats", default="onnx", help="onnx, or onnx,tflite")
-    parser.add_argument("--users", type=int, default=2000, help="test users, about; default: %(default)s")
-    parser.add_argument("--rounds", type=int, default=20, help="A B B A blocks; default: %(default)s")
-    parser.add_argument("--block", type=int, default=50, help="queries of a block; default: %(default)s")
-    parser.add_argument("--out", type=Path, help="write the record here")
-    args = parser.parse_args()
+def parser() -> argparse.ArgumentParser:
+    made = options(__doc__, work=Path())
+    made.add_argument("--model", type=Path, required=True, help="folder of a trained network")
+    made.add_argument("--formats", default="onnx", help="onnx, or onnx,tflite")
+    made.add_argument("--users", type=int, default=2000, help="test users, about; default: %(default)s")
+    add_rounds(made, "rounds", "block", rounds=20, block=50)
+    return made
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """Every variant in every format."""
     torch.set_num_threads(1)
-    try:
-        return _run(args)
-    except RecPressError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-
-
-def _run(args: argparse.Namespace) -> int:
-    student = read_network(args.model)
+    student, rounds = read_network(args.model), Rounds.of(args)
     data = load_dataset(student.facts["dataset"]["name"], args.work)
     if data.digest() != student.facts["dataset"]["digest"]:
         raise ArtifactError(f"{args.model} was trained on another split than the one in {args.work}")
-    history = PROFILE_OF[student.kind] == "history"
+    history = student.row.profile == "history"
     rows = sequence_holdout(data, "test").anonymous() if history else holdout(data, "test")
     rows = some_users(rows, args.users)
-    protocol = Protocol(rounds=args.rounds, block=args.block)
     entries: list[dict[str, Any]] = []
     for file_format in args.formats.split(","):
         check_route(file_format)
         with tempfile.TemporaryDirectory(prefix="recpress-") as folder:
-            made = variants(student, file_format)
-            entries += measure(Path(folder), student, made, rows, protocol)
-    if args.out:
-        record = {
-            "schema": SCHEMA,
-            "basis": "measured",
-            "command": command_line(),
-            "student": student.name,
-            "model": {
-                k: student.facts[k] for k in ("config", "training", "chosen_epoch", "metrics", "dataset")
-            },
-            "parameter_bytes": student.table_bytes,
-            "test_users": int(rows.users.size),
-            "protocol": dataclasses.asdict(protocol),
-            "device": device_facts(),
-            "software": software_facts("torch", torch.__version__),
-            "variants": entries,
-        }
-        write_record(args.out, record)
-    print(
-        table(
-            ["file", "format", "size", "Recall@50", "overlap@50", "p50", "latency ratio"],
-            list(map(_cells, entries)),
-        )
-    )
-    return 0
+            entries += timed(Path(folder), student, variants(student, file_format), rows, rounds)
+    facts = ("config", "training", "chosen_epoch", "metrics", "dataset")
+    return {
+        "schema": SCHEMA,
+        "basis": "measured",
+        "student": student.name,
+        "model": {key: student.facts[key] for key in facts},
+        "parameter_bytes": student.table_bytes,
+        "test_users": int(rows.users.size),
+        "protocol": dataclasses.asdict(rounds),
+        **machine("torch", torch.__version__),
+        "variants": entries,
+    }
+
+
+def show(record: dict[str, Any]) -> str:
+    """A row for each file."""
+    headers = ["file", "format", "size", "Recall@50", "overlap@50", "p50", "latency ratio"]
+    return table(headers, list(map(_cells, record["variants"])))
 
 
 def _cells(entry: dict[str, Any]) -> list[str]:
@@ -224,9 +202,9 @@ def _cells(entry: dict[str, Any]) -> list[str]:
         f"{entry['recall@50']:.4f}",
         f"{entry['overlap@50']:.4f}",
         format_ns(entry["p50_ns"]) if ratio else "–",
-        f"{ratio['ratio']:.2f} [{ratio['low']:.2f}, {ratio['high']:.2f}]" if ratio else "1",
+        in_brackets(ratio) if ratio else "1",
     ]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(parser(), measure, show))

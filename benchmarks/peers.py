@@ -17,28 +17,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import _bench
 import numpy as np
 import onnx
-from latency_ratio import Protocol, queries, ratio_interval, time_in_turn
 from numpy.typing import NDArray
 from onnx import numpy_helper
-from recording import recorded
 
-from device_bench.device import device_facts, software_facts
 from device_bench.measure import BlockTimer
-from recpress_edge.artifacts.bundle import EVALUATION_FILE, Bundle, open_bundle
-from recpress_edge.cli.common import table
-from recpress_edge.core.errors import ArtifactError, ConfigError, RecPressError
-from recpress_edge.core.files import write_json
+from recpress_edge.artifacts.bundle import Bundle, open_bundle
+from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.metrics import overlap_by_user
 from recpress_edge.core.stats import percentile
 from recpress_edge.core.units import format_ns
-from recpress_edge.device.onnx_runtime import Feed, OnnxRuntime, import_onnxruntime
+from recpress_edge.device.onnx_runtime import Feed, import_onnxruntime
 from recpress_edge.device.query import Answer
-from recpress_edge.device.verify import check_answers
 
-KEPT_SAMPLES: Final = 50
-"""Raw samples of each peer that stay in the record, beside the median of every round."""
 SCHEMA: Final = "recpress.peers/1"
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
@@ -118,46 +111,31 @@ def overlap(found: Peer, reference: Peer, feeds: Sequence[Feed]) -> float:
     return float(np.mean(shares))
 
 
-def compare(int8: Path, fp32: Path, protocol: Protocol) -> dict[str, Any]:
+def parser() -> argparse.ArgumentParser:
+    made = _bench.options(__doc__)
+    made.add_argument("int8", type=Path)
+    made.add_argument("fp32", type=Path)
+    _bench.add_rounds(made, "rounds", "block", "k", "seed")
+    return made
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Check all four, time them in turn, and put an interval on each one's ratio to the int8 bundle."""
-    bundles = [open_bundle(int8), open_bundle(fp32)]
-    if len({bundle.files[EVALUATION_FILE]["sha256"] for bundle in bundles}) != 1:
-        raise ConfigError(f"{int8} and {fp32} hold different evaluation users: no common queries")
-    runtimes = [OnnxRuntime(b.model_path, b.contract, protocol.threads) for b in bundles]
-    for bundle, runtime in zip(bundles, runtimes, strict=True):
-        check_answers(runtime, bundle.selftest(), bundle.contract)
-    feeds = queries(runtimes[0], bundles[0], protocol)
-    tables = tables_of(bundles[1])
+    rounds, bundles = _bench.Rounds.of(args), [open_bundle(args.int8), open_bundle(args.fp32)]
+    _bench.check_same_users(bundles)
+    runtimes = [_bench.opened(bundle, rounds.threads) for bundle in bundles]
+    feeds, tables = _bench.queries(runtimes[0], bundles[0], rounds), tables_of(bundles[1])
     peers: dict[str, Peer] = {
         bundles[0].contract.recipe: runtimes[0].run,
         "naive fp32 ONNX": runtimes[1].run,
         "faiss IndexFlatIP": faiss_peer(*tables),
         "numpy fp32": numpy_peer(*tables),
     }
-    first, reference = list(peers)[:2]
-    checked: dict[str, dict[str, float]] = {
-        name: check_same(name, peers[name], peers[reference], feeds) for name in list(peers)[2:]
-    }
-    checked[first] = {
-        "queries": len(feeds),
-        "overlap_with_fp32": overlap(peers[first], peers[reference], feeds),
-    }
-    samples, wait_share = time_in_turn([BlockTimer(peer, feeds) for peer in peers.values()], protocol)
-    rows = []
-    for at, name in enumerate(peers):
-        ratio, low, high = ratio_interval(samples[[at, 0]], protocol.seed)
-        rows.append(
-            {
-                "name": name,
-                "p50_ns": percentile(samples[at].ravel(), 50),
-                "ratio": ratio,
-                "low": low,
-                "high": high,
-                "checked": checked.get(name),
-                "round_medians_ns": np.median(samples[at], axis=1).tolist(),
-                "first_samples_ns": samples[at].ravel()[:KEPT_SAMPLES].tolist(),
-            }
-        )
+    first, reference, *others = peers
+    checked = {name: check_same(name, peers[name], peers[reference], feeds) for name in others}
+    shared = overlap(peers[first], peers[reference], feeds)
+    checked[first] = {"queries": len(feeds), "overlap_with_fp32": shared}
+    samples, wait_share = _bench.time_in_turn([BlockTimer(peer, feeds) for peer in peers.values()], rounds)
     return {
         "schema": SCHEMA,
         "basis": "measured",
@@ -165,11 +143,19 @@ def compare(int8: Path, fp32: Path, protocol: Protocol) -> dict[str, Any]:
         "dim": bundles[0].contract.dim,
         "n_items": bundles[0].contract.n_items,
         "ratio_to": first,
-        "peers": rows,
+        "peers": [
+            {
+                "name": name,
+                "p50_ns": percentile(samples[at].ravel(), 50),
+                **_bench.ratio_interval(samples[[at, 0]], rounds.seed),
+                "checked": checked.get(name),
+                **_bench.kept(samples[at]),
+            }
+            for at, name in enumerate(peers)
+        ],
         "wait_share": wait_share,
-        "protocol": dataclasses.asdict(protocol),
-        "device": device_facts(),
-        "software": software_facts("onnxruntime", import_onnxruntime().__version__) | blas_facts(),
+        "protocol": dataclasses.asdict(rounds),
+        **_bench.machine("onnxruntime", import_onnxruntime().__version__, **blas_facts()),
     }
 
 
@@ -197,36 +183,16 @@ def clean_environment() -> None:
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], wanted)
 
 
-def main() -> int:
-    """Print each peer's median and ratio; write raw samples with --out."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("int8", type=Path)
-    parser.add_argument("fp32", type=Path)
-    for name in ("rounds", "block", "k", "seed"):
-        default = getattr(Protocol(), name)
-        parser.add_argument(f"--{name}", type=int, default=default, help="default: %(default)s")
-    parser.add_argument("--out", type=Path, help="write the record with its raw samples here")
-    args = parser.parse_args()
-    clean_environment()
-    try:
-        protocol = Protocol(**{name: getattr(args, name) for name in ("rounds", "block", "k", "seed")})
-        with recorded({}) as facts:
-            record = compare(args.int8, args.fp32, protocol)
-        record |= facts
-        if args.out:
-            write_json(args.out, record)
-    except RecPressError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+def show(record: dict[str, Any]) -> str:
+    """Each peer's median and its ratio to the int8 bundle."""
     rows = [
         [p["name"], format_ns(p["p50_ns"]), f"{p['ratio']:.2f}×", f"{p['low']:.2f} – {p['high']:.2f}"]
         for p in record["peers"]
     ]
-    print(table([f"dim {record['dim']}, {record['n_items']:,} items", "p50", "time", "95 %"], rows))
-    return 0
+    return _bench.table([f"dim {record['dim']}, {record['n_items']:,} items", "p50", "time", "95 %"], rows)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parser().parse_args()  # flags are checked before the process starts again
+    clean_environment()
+    sys.exit(_bench.run(parser(), measure, show))

@@ -10,8 +10,6 @@ stored tables, differences with paired bootstrap intervals over users. Nothing i
 
 import argparse
 import itertools
-import os
-import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -19,15 +17,12 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from _bench import options, run, table
+from _models import METRIC, made, recall_by_user
 from numpy.typing import NDArray
-from torch import Tensor
 
-from device_bench.device import device_facts
-from recpress_edge.artifacts.quantize import quantize
+from device_bench.hardware import device_facts
 from recpress_edge.artifacts.recipes import recipe_named
-from recpress_edge.cli.common import table
-from recpress_edge.core.errors import RecPressError
-from recpress_edge.core.files import write_json
 from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import paired_bootstrap
 from recpress_edge.data.holdout import Split
@@ -37,7 +32,7 @@ from recpress_edge.distill.students import QUANTISED, create_method, parse_name,
 from recpress_edge.models.method import Factorised, Method, TrainingInput
 from recpress_edge.models.outputs import Tables
 from recpress_edge.models.qat import stored_tables
-from recpress_edge.training.cache import TrainOptions, ensure_model, plan_model
+from recpress_edge.training.cache import TrainOptions, plan_model
 from recpress_edge.training.checkpoint import CheckpointStore
 from recpress_edge.training.evaluate import evaluate
 from recpress_edge.training.loop import train
@@ -45,25 +40,15 @@ from recpress_edge.training.store import TrainedModel
 
 SCHEMA: Final = "recpress.quantisation-aware/1"
 ARMS: Final = ("trained", "fine-tuned", "quantisation-aware")
-METRIC: Final = "recall@50"
+SPLITS: Final[tuple[Split, ...]] = ("valid", "test")
 
 
-def dequantised(recipe: str, tables: Tables) -> tuple[Tensor, Tensor]:
-    """The tables as the exporter stores them, multiplied out; fp32 keeps them as they are."""
-    stored = quantize(recipe_named(recipe), tables.user_emb, tables.item_emb)
-    if stored is None:
-        return torch.from_numpy(tables.user_emb), torch.from_numpy(tables.item_emb)
-    fold = stored.item_scale.astype(np.float64)
-    items = stored.item_q * fold
-    if stored.item_row_scale is not None:
-        items *= stored.item_row_scale.astype(np.float64)[:, None]
-    users = stored.user_q * stored.user_scale.astype(np.float64)[:, None] / fold
-    return torch.from_numpy(users.astype(np.float32)), torch.from_numpy(items.astype(np.float32))
-
-
-def by_user(recipe: str, tables: Tables, data: Dataset, split: Split) -> NDArray[np.float64]:
-    """Recall@50 of each user of the split."""
-    return evaluate(*dequantised(recipe, tables), data, split).by_user[METRIC]
+def parser() -> argparse.ArgumentParser:
+    made = options(__doc__, work=Path("work"))
+    made.add_argument("--data", default="citeulike")
+    made.add_argument("--students", nargs="+", default=["soft_dim10", "soft_dim20"], metavar="NAME")
+    made.add_argument("--recipes", nargs="+", default=list(QUANTISED), metavar="NAME")
+    return made
 
 
 def fine_tuned(model: TrainedModel, teacher: TrainedModel | None, recipe: str, data: Dataset) -> Tables:
@@ -73,7 +58,7 @@ def fine_tuned(model: TrainedModel, teacher: TrainedModel | None, recipe: str, d
         name, "student", data, int(model.metadata["seed"]), Path(), TrainOptions(), teacher, model
     )
     targets = teacher.teacher if teacher else None
-    job = TrainingInput(data.train, name.dim, plan.seed, plan.training.epochs, targets, model.tables)
+    given = TrainingInput(data.train, name.dim, plan.seed, plan.training.epochs, targets, model.tables)
 
     def on_valid(current: Method) -> dict[str, float | None]:
         assert isinstance(current, Factorised)
@@ -81,19 +66,19 @@ def fine_tuned(model: TrainedModel, teacher: TrainedModel | None, recipe: str, d
 
     with tempfile.TemporaryDirectory() as folder:
         store = CheckpointStore(Path(folder), plan.key)
-        method = create_method(name.method, job, plan.config)
+        method = create_method(name.method, given, plan.config)
         assert isinstance(method, Method)
         state = train(method, plan.training, on_valid, store, lambda progress: None, evaluate_start=True)
     return Tables(state.best["user_emb"].numpy(), state.best["item_emb"].numpy())
 
 
-def study(student: str, recipe: str, data: Dataset, args: argparse.Namespace) -> dict[str, Any]:
+def study(student: str, recipe: str, data: Dataset, work: Path) -> dict[str, Any]:
     """One student and recipe: recall of the three arms on both splits, and their differences."""
-    name, options = parse_name(student), TrainOptions(threads=1)
+    name = parse_name(student)
     usual = teacher_name(name, None)
-    teacher = ensure_model(usual, "teacher", data, 0, args.work, options, lambda e: None) if usual else None
-    model = ensure_model(student, "student", data, 0, args.work, options, lambda e: None)
-    aware = ensure_model(str(name.fine_tuned(recipe)), "student", data, 0, args.work, options, lambda e: None)
+    teacher = made(usual, data, work, role="teacher", threads=1) if usual else None
+    model = made(student, data, work, threads=1)
+    aware = made(str(name.fine_tuned(recipe)), data, work, threads=1)
     tables = (
         Tables(model.user_emb, model.item_emb),
         fine_tuned(model, teacher, recipe, data),
@@ -108,10 +93,9 @@ def study(student: str, recipe: str, data: Dataset, args: argparse.Namespace) ->
         "chosen_epoch": aware.metadata["chosen_epoch"],
         "seconds": aware.metadata["seconds"],
     }
-    splits: tuple[Split, ...] = ("valid", "test")
-    for split in splits:
-        values = dict(zip(ARMS, (by_user(recipe, arm, data, split) for arm in tables), strict=True))
-        plain = by_user("fp32", tables[0], data, split)
+    for split in SPLITS:
+        values = dict(zip(ARMS, (recall_by_user(recipe, arm, data, split) for arm in tables), strict=True))
+        plain = recall_by_user("fp32", tables[0], data, split)
         result[split] = {
             "users": int(plain.size),
             "fp32": float(plain.mean()),
@@ -132,40 +116,28 @@ def difference(before: NDArray[np.float64], after: NDArray[np.float64], purpose:
     return {"mean": interval.mean, "low": interval.low, "high": interval.high}
 
 
-def main() -> int:
-    """Study every student with every recipe; print a table, write all with --out."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--work", type=Path, default=Path("work"))
-    parser.add_argument("--data", default="citeulike")
-    parser.add_argument("--students", nargs="+", default=["soft_dim10", "soft_dim20"], metavar="NAME")
-    parser.add_argument("--recipes", nargs="+", default=list(QUANTISED), metavar="NAME")
-    parser.add_argument("--out", type=Path)
-    args = parser.parse_args()
-    load = os.getloadavg()[0]
-    try:
-        torch.set_num_threads(1)
-        data = load_dataset(args.data, args.work, lambda text: print(text, file=sys.stderr))
-        results = [study(s, r, data, args) for s, r in itertools.product(args.students, args.recipes)]
-        if args.out:
-            record = {"schema": SCHEMA, "basis": "measured", "data": args.data, "metric": METRIC}
-            record |= {"command": shlex.join(["python", *sys.argv]), "results": results}
-            record |= {"device": device_facts(), "torch": torch.__version__, "numpy": np.__version__}
-            record |= {"load_average": {"before": load, "after": os.getloadavg()[0]}}
-            write_json(args.out, record)
-    except RecPressError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    print(report(results))
-    return 0
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """Every student with every recipe."""
+    torch.set_num_threads(1)
+    data = load_dataset(args.data, args.work, lambda text: print(text, file=sys.stderr))
+    pairs = itertools.product(args.students, args.recipes)
+    return {
+        "schema": SCHEMA,
+        "basis": "measured",
+        "data": args.data,
+        "metric": METRIC,
+        "results": [study(student, recipe, data, args.work) for student, recipe in pairs],
+        "device": device_facts(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }
 
 
-def report(results: list[dict[str, Any]]) -> str:
-    """Two rows per student and recipe, valid and test."""
+def show(record: dict[str, Any]) -> str:
+    """Two rows for each student and recipe, valid and test."""
     rows = []
-    for found in results:
-        for split in ("valid", "test"):
+    for found in record["results"]:
+        for split in SPLITS:
             side = found[split]
             gain = side["gain"][f"{ARMS[2]} over {ARMS[0]}"]
             rows.append(
@@ -180,4 +152,4 @@ def report(results: list[dict[str, Any]]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(parser(), measure, show))

@@ -22,20 +22,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from latency_ratio import ratio_interval
+from _bench import Rounds, in_brackets, machine, options, ratio_interval, run, table, time_in_turn
 from numpy.typing import NDArray
-from recording import recorded
 
-from device_bench.contention import total
-from device_bench.device import device_facts, software_facts
 from device_bench.measure import BlockTimer, no_garbage_collection
-from device_bench.memory import process_memory
 from recpress_edge.artifacts.bundle import Contract
 from recpress_edge.artifacts.quantize import QuantizedTables, quantize_int8_dim
 from recpress_edge.artifacts.recipes import recipe_named
-from recpress_edge.cli.common import table
-from recpress_edge.core.errors import ArtifactError, RecPressError
-from recpress_edge.core.files import write_json
+from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.memory import process_memory
 from recpress_edge.core.rng import stream
 from recpress_edge.core.units import format_bytes, format_ns
 from recpress_edge.device.onnx_runtime import Feed, OnnxRuntime, import_onnxruntime
@@ -76,15 +71,7 @@ def tables(n_items: int, dim: int, n_users: int) -> QuantizedTables:
 
 def contract(n_items: int, dim: int, n_users: int) -> Contract:
     """Of a file that is not in any bundle."""
-    return contract_for(
-        recipe_named("int8-dim"),
-        model_file="model.onnx",
-        file_format="onnx",
-        n_users=n_users,
-        n_items=n_items,
-        dim=dim,
-        tolerance=0.0,
-    )
+    return contract_for(recipe_named("int8-dim"), "onnx", n_users=n_users, n_items=n_items, dim=dim)
 
 
 def feeds(runtime: OnnxRuntime | ReferenceRuntime, count: int) -> list[Any]:
@@ -171,21 +158,9 @@ def two_levels(job: Mapping[str, Any], folder: Path) -> dict[str, Any]:
             if items.tolist() != wanted.tolist() or scores.tolist() != best.tolist():
                 raise ArtifactError(f"{size[0]} items, threshold {threshold}: not the answers of numpy")
         timers.append(BlockTimer(runtime.run, requests))
-    rounds, block = job["rounds"], job["block"]
-    for timer in timers:
-        timer.block(20)
-        timer.forget()
-    with no_garbage_collection():
-        for _ in range(rounds):
-            for index in (0, 1, 1, 0):
-                timers[index].block(block)
-    wait_share = total(timer.counts for timer in timers).wait_share
-    samples = np.array([timer.samples for timer in timers]).reshape(2, rounds, 2 * block)
-    ratio, low, high = ratio_interval(samples, 0)
+    samples, wait_share = time_in_turn(timers, Rounds(rounds=job["rounds"], block=job["block"]), warm_up=20)
     return {
-        "ratio": ratio,
-        "low": low,
-        "high": high,
+        **ratio_interval(samples),
         "two_level_p50_ns": float(np.median(samples[0])),
         "one_level_p50_ns": float(np.median(samples[1])),
         "checked_users": CHECKED_USERS,
@@ -265,8 +240,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         "growth": {m: growth(args.sizes, values) for m, values in medians.items()},
         "two_levels": {str(size): found for size, found in levels.items()},
         "runs": {str(size): found for size, found in runs.items()},
-        "device": device_facts(),
-        "software": software_facts("onnxruntime", import_onnxruntime().__version__),
+        **machine("onnxruntime", import_onnxruntime().__version__),
     }
 
 
@@ -279,36 +253,18 @@ def worker() -> int:
     return 0
 
 
-def main() -> int:
-    """Print the table and how it grows; write everything with --out."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), metavar="ITEMS")
-    parser.add_argument("--dim", type=int, default=32)
-    parser.add_argument("--users", type=int, default=1000)
-    parser.add_argument("--queries", type=int, default=300, help="per process (default: 300)")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--out", type=Path)
-    args = parser.parse_args()
-    if args.worker:
-        return worker()
-    try:
-        with recorded({}) as facts:
-            record = measure(args)
-        record |= facts
-        if args.out:
-            write_json(args.out, record)
-    except RecPressError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    print(report(record))
-    return 0
+def parser() -> argparse.ArgumentParser:
+    made = options(__doc__)
+    made.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), metavar="ITEMS")
+    made.add_argument("--dim", type=int, default=32)
+    made.add_argument("--users", type=int, default=1000)
+    made.add_argument("--queries", type=int, default=300, help="per process (default: 300)")
+    made.add_argument("--rounds", type=int, default=3)
+    return made
 
 
-def report(record: Mapping[str, Any]) -> str:
-    """A row per size, and the fit of each column."""
+def show(record: dict[str, Any]) -> str:
+    """A row for each size, and the fit of each column."""
     found = record["medians"]
     rows = []
     for at, size in enumerate(record["sizes"]):
@@ -323,7 +279,7 @@ def report(record: Mapping[str, Any]) -> str:
                 format_ns(1e3 * found["query_cold_p50_us"][at]),
                 f"{found['query_p50_us'][at] / found['table_read_us'][at]:.1f}×",
                 format_bytes(found["model_memory_bytes"][at]),
-                f"{levels['ratio']:.2f} [{levels['low']:.2f}, {levels['high']:.2f}]",
+                in_brackets(levels),
             ]
         )
     fits = [
@@ -345,4 +301,4 @@ def report(record: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(worker() if sys.argv[1:] == ["--worker"] else run(parser(), measure, show))

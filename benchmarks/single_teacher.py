@@ -9,77 +9,95 @@ tables multiplied out, ranked like any other model.
 
 import argparse
 import platform
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import mean
 from typing import Any, Final
 
-from methods_page import SINGLE_TEACHER, single_teacher_rows
-from quantisation_aware import by_user
-from recording import command_line
+from _bench import options, run, table
+from _models import facts, made, recall_by_user
 
-from recpress_edge.cli.common import table
-from recpress_edge.core.files import write_json
+from recpress_edge.core.popularity import THIRDS
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import load_dataset
-from recpress_edge.studies.topology import DATA, EPOCHS, METRIC, TEACHER
-from recpress_edge.training.cache import TrainOptions, ensure_model
+from recpress_edge.studies.study import spread
+from recpress_edge.studies.topology import DATA, EPOCHS, TEACHER
 from recpress_edge.training.store import TrainedModel
 
 SCHEMA: Final = "recpress.single-teacher/1"
 METHODS: Final = ("bpr", "ftd", "htd", "rrd", "rd", "cd", "dcd", "unkd")
 RECIPE: Final = "int8-dim"
 TRAINING: Final = {"epochs": EPOCHS, "keep": "last"}
+HEADERS: Final = ("model", "valid", "test", "test over seeds", "int8", *THIRDS, "weight of the teacher")
+TEACHER_WEIGHTS: Final = ("topology_weight", "list_weight", "item_weight")
+"""Settings that weigh what is learned from the teacher against BPR."""
 
 
-def facts(model: TrainedModel, data: Dataset) -> dict[str, Any]:
+def parser() -> argparse.ArgumentParser:
+    made = options(__doc__, work=Path())
+    made.add_argument("--methods", default=",".join(METHODS), metavar="A,B")
+    made.add_argument("--dim", type=int, default=10, metavar="N")
+    made.add_argument("--seeds", type=int, default=1, metavar="N", help="of every student")
+    return made
+
+
+def outcome(model: TrainedModel, data: Dataset) -> dict[str, Any]:
     """A model's own record, in short, and its Recall@50 in int8."""
-    known = model.metadata
     assert model.tables is not None
     return {
-        "name": model.name,
-        "seed": known["seed"],
-        "sha256": model.digest,
-        "settings": known["config"],
-        **{split: known["metrics"][split][METRIC] for split in ("valid", "test")},
-        "test_by_popularity": known["recall_by_popularity"]["test"],
-        "int8_test": float(by_user(RECIPE, model.tables, data, "test").mean()),
+        **facts(model),
+        "settings": model.metadata["config"],
+        "test_by_popularity": model.metadata["recall_by_popularity"]["test"],
+        "int8_test": float(recall_by_user(RECIPE, model.tables, data, "test").mean()),
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--work", type=Path, default=Path())
-    parser.add_argument("--methods", default=",".join(METHODS), metavar="A,B")
-    parser.add_argument("--dim", type=int, default=10, metavar="N")
-    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="of every student")
-    parser.add_argument("--out", type=Path)
-    args = parser.parse_args()
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """The teacher, and every method's student of every seed."""
     data = load_dataset(DATA, args.work)
-
-    def made(name: str, role: Any, seed: int, teacher: str | None = None) -> TrainedModel:
-        options = TrainOptions(training=TRAINING, teacher=teacher)
-        return ensure_model(name, role, data, seed, args.work, options, lambda event: None)
-
-    teacher = made(TEACHER, "teacher", 0)
-    outcomes = [facts(teacher, data)]
+    teacher = made(TEACHER, data, args.work, role="teacher", training=TRAINING)
+    outcomes = [outcome(teacher, data)]
     for seed in range(args.seeds):
         for method in args.methods.split(","):
             source = None if method == "bpr" else str(teacher.folder)
-            outcomes.append(facts(made(f"{method}_dim{args.dim}", "student", seed, source), data))
-    print(table(list(SINGLE_TEACHER), single_teacher_rows(outcomes)))
-    if args.out:
-        record = {
-            "schema": SCHEMA,
-            "command": command_line(),
-            "protocol": "CiteULike leave-one-out, full ranking, Recall@50 on test, and by the popularity of "
-            f"what is to be found; dim {args.dim} students of {TEACHER} after {EPOCHS} epochs, means of "
-            f"{args.seeds} seed{'s' * (args.seeds > 1)} (the teacher's is 0)",
-            "python": platform.python_version(),
-            "outcomes": outcomes,
-        }
-        write_json(args.out, record)
+            name = f"{method}_dim{args.dim}"
+            model = made(name, data, args.work, seed=seed, training=TRAINING, teacher=source)
+            outcomes.append(outcome(model, data))
+    return {
+        "schema": SCHEMA,
+        "protocol": "CiteULike leave-one-out, full ranking, Recall@50 on test, and by the popularity of "
+        f"what is to be found; dim {args.dim} students of {TEACHER} after {EPOCHS} epochs, means of "
+        f"{args.seeds} seed{'s' * (args.seeds > 1)} (the teacher's is 0)",
+        "python": platform.python_version(),
+        "outcomes": outcomes,
+    }
+
+
+def rows(outcomes: Sequence[dict[str, Any]]) -> list[list[str]]:
+    """Recall@50 of every model, as it is and as int8, and by popularity: means and spread over its seeds."""
+    names = dict.fromkeys(outcome["name"] for outcome in outcomes)
+    return [_row([outcome for outcome in outcomes if outcome["name"] == name]) for name in names]
+
+
+def _row(seeds: Sequence[dict[str, Any]]) -> list[str]:
+    valid, test, int8 = ([seed[key] for seed in seeds] for key in ("valid", "test", "int8_test"))
+    thirds = [[seed["test_by_popularity"][third] for seed in seeds] for third in THIRDS]
+    weights = [value for name, value in seeds[0]["settings"].items() if name in TEACHER_WEIGHTS]
+    return [
+        seeds[0]["name"],
+        f"{mean(valid):.4f}",
+        f"{mean(test):.4f}",
+        spread(test),
+        *(f"{mean(values):.4f}" for values in (int8, *thirds)),
+        " and ".join(f"{value:g}" for value in weights),
+    ]
+
+
+def show(record: dict[str, Any]) -> str:
+    """A row for each model."""
+    return table(list(HEADERS), rows(record["outcomes"]))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(parser(), measure, show))

@@ -18,20 +18,17 @@ from typing import Any, Final
 
 import numpy as np
 import tensorflow as tf
+from _bench import machine, options, run, table
 from numpy.typing import NDArray
-from recording import recorded
 
-from device_bench.device import device_facts, software_facts
 from recpress_edge.artifacts.bundle import Bundle, Evaluation, open_bundle
 from recpress_edge.artifacts.model_folder import Student, read_student
 from recpress_edge.artifacts.quantize import quantize, stored_floats
 from recpress_edge.artifacts.recipes import RECIPES
-from recpress_edge.cli.common import table
-from recpress_edge.core.errors import ArtifactError, RecPressError
+from recpress_edge.core.errors import ArtifactError, GateError
 from recpress_edge.device.query import Answer
 from recpress_edge.device.runtime import open_runtime
-from recpress_edge.records.bench import write_record
-from recpress_export.parity import LIST_LENGTH, Lists, rank
+from recpress_export.ranking import LIST_LENGTH, TopLists, rank
 from recpress_export.student import bundle_name
 
 F32 = NDArray[np.float32]
@@ -118,15 +115,15 @@ def bundles_of(student: Student, recipe: str, work: Path) -> dict[str, Bundle]:
     return found
 
 
-def lists_of(ask: Ask, users: Evaluation) -> Lists:
+def lists_of(ask: Ask, users: Evaluation) -> TopLists:
     """The judge's first 50 of each user."""
     answers = [ask(users.users[row], users.seen(row), LIST_LENGTH) for row in range(users.users.size)]
-    return Lists(
+    return TopLists(
         np.array([items for items, _ in answers], np.int64), np.array([s for _, s in answers], np.float32)
     )
 
 
-def agreement(found: Lists, wanted: Lists) -> dict[str, Any]:
+def agreement(found: TopLists, wanted: TopLists) -> dict[str, Any]:
     """How many users get the same list, and how far scores are apart, over the largest of their list."""
     largest = np.abs(wanted.scores).max(axis=1, keepdims=True)  # (B, 1)
     apart = np.abs(found.scores - wanted.scores) / largest
@@ -168,31 +165,29 @@ def judge(student: Student, recipe: str, work: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def main() -> int:
-    """Print the table and write the record; 1 where an exact recipe is not exact."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--work", type=Path, default=Path("work"))
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("models", nargs="+", type=Path, metavar="MODEL", help="folders of trained students")
-    args = parser.parse_args()
+def parser() -> argparse.ArgumentParser:
+    made = options(__doc__, work=Path("work"), out=True)
+    made.add_argument("models", nargs="+", type=Path, metavar="MODEL", help="folders of trained students")
+    return made
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """Every student in every recipe that is judged."""
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    try:
-        with recorded({"schema": SCHEMA, "k": LIST_LENGTH}) as record:
-            students = [read_student(folder) for folder in args.models]
-            entries = [e for s in students for recipe in JUDGED for e in judge(s, recipe, args.work)]
-            record["results"] = entries
-            record |= {"device": device_facts(), "software": software_facts("tensorflow", tf.__version__)}
-        write_record(args.out, record)
-    except RecPressError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    students = [read_student(folder) for folder in args.models]
+    return {
+        "schema": SCHEMA,
+        "k": LIST_LENGTH,
+        "results": [e for s in students for recipe in JUDGED for e in judge(s, recipe, args.work)],
+        **machine("tensorflow", tf.__version__),
+    }
+
+
+def show(record: dict[str, Any]) -> str:
+    """A row for each file and judge."""
     headers = ["student", "recipe", "format", "judge", "users", "same list", "same bits", "moved by at most"]
-    print(table(headers, list(map(_cells, entries))))
-    exact = [entry for entry in entries if RECIPES[entry["recipe"]].exact]
-    return int(any(entry["same_bits"] != entry["users"] for entry in exact))
+    return table(headers, list(map(_cells, record["results"])))
 
 
 def _cells(entry: dict[str, Any]) -> list[str]:
@@ -201,5 +196,14 @@ def _cells(entry: dict[str, Any]) -> list[str]:
     return [*names, *counts, f"{entry['score_difference_of_moved']:.1e}"]
 
 
+def decide(record: dict[str, Any]) -> None:
+    """GateError where an exact recipe is not exact."""
+    exact = [entry for entry in record["results"] if RECIPES[entry["recipe"]].exact]
+    wrong = [entry for entry in exact if entry["same_bits"] != entry["users"]]
+    if wrong:
+        names = ", ".join(f"{e['student']} {e['recipe']} {e['format']} by {e['judge']}" for e in wrong)
+        raise GateError(f"not equal to the bit for every user: {names}")
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(parser(), measure, show, decide))

@@ -13,7 +13,6 @@ import argparse
 import itertools
 import os
 import platform
-import shlex
 import statistics
 import sys
 import time
@@ -23,19 +22,15 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from _bench import options, run, table
+from _models import made
 from torch import Tensor
 
-from recpress_edge.cli.common import table
-from recpress_edge.core.errors import RecPressError
-from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import load_dataset
 from recpress_edge.distill.bases import DistilledBPR, MakeTerm
 from recpress_edge.distill.methods import METHODS
 from recpress_edge.distill.topology import FullTopologyTerm, HierarchicalTopologyTerm
 from recpress_edge.models.method import TrainingInput
-from recpress_edge.models.teacher import Teacher
-from recpress_edge.records.bench import write_record
-from recpress_edge.training.cache import TrainOptions, ensure_model
 from recpress_edge.training.loop import train_epoch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "oracle"))
@@ -73,7 +68,7 @@ def create(method: str, given: TrainingInput, *, plain: bool) -> DistilledBPR:
     return DistilledBPR(given, METHODS[method].config(), {"topology": TERMS[method][plain]})
 
 
-def measure(method: str, given: TrainingInput, plain_steps: int) -> dict[str, Any]:
+def timed(method: str, given: TrainingInput, plain_steps: int) -> dict[str, Any]:
     """Raw samples of both forms over the schedule, and the ratio of their means."""
     fast, plain = create(method, given, plain=False), create(method, given, plain=True)
     steps = -(-len(given.train) // METHODS[method].config().batch_size)
@@ -124,55 +119,29 @@ def time_steps(method: DistilledBPR, epoch: int, count: int) -> list[int]:
     return samples[1:]  # the first also draws the epoch's negatives
 
 
-def main() -> int:
-    """Measure both methods, print the ratios, write the raw samples."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--work", type=Path, default=Path("work"))
-    parser.add_argument("--data", default="citeulike")
-    parser.add_argument("--methods", nargs="+", choices=["ftd", "htd"], default=["ftd", "htd"])
-    parser.add_argument("--dim", type=int, default=10)
-    parser.add_argument("--epochs", type=int, default=100)
-    parser.add_argument("--plain-steps", type=int, default=3, help="after each epoch (default: 3)")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--out", type=Path)
-    args = parser.parse_args()
-    try:
-        data = load_dataset(args.data, args.work, print)
-        given = TrainingInput(data.train, args.dim, SEED, args.epochs, trained_teacher(data, args))
-        torch.set_num_threads(args.threads)
-        conditions = machine(args)
-        results = [measure(method, given, args.plain_steps) for method in args.methods]
-        if args.out:
-            write_record(args.out, {"schema": "recpress.topology-speed/1", **conditions, "results": results})
-    except RecPressError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    seconds = [
-        [
-            r["method"],
-            *(f"{r[f'{form}_epoch_mean_s']:.2f} s" for form in ("plain", "fast")),
-            f"{r['ratio']:.1f}×",
-        ]
-        for r in results
-    ]
-    print(table([f"dim {args.dim}, per epoch", "plain definition", "as shipped", "faster"], seconds))
-    return 0
+def parser() -> argparse.ArgumentParser:
+    made = options(__doc__, work=Path("work"))
+    made.add_argument("--data", default="citeulike")
+    made.add_argument("--methods", nargs="+", choices=["ftd", "htd"], default=["ftd", "htd"])
+    made.add_argument("--dim", type=int, default=10)
+    made.add_argument("--epochs", type=int, default=100)
+    made.add_argument("--plain-steps", type=int, default=3, help="after each epoch (default: 3)")
+    made.add_argument("--threads", type=int, default=2)
+    return made
 
 
-def trained_teacher(data: Dataset, args: argparse.Namespace) -> Teacher:
-    """The usual teacher: the groups of HTD, hence its cost, depend on what it learned."""
-    options = TrainOptions(threads=args.threads)
-    model = ensure_model(TEACHER, "teacher", data, SEED, args.work, options, lambda event: None)
-    return model.teacher
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """Both methods, and what the figures depend on.
 
-
-def machine(args: argparse.Namespace) -> dict[str, Any]:
-    """What the figures depend on."""
+    The teacher is the usual one: the groups of HTD, hence its cost, depend on what it learned.
+    """
+    data = load_dataset(args.data, args.work, print)
+    teacher = made(TEACHER, data, args.work, role="teacher", seed=SEED, threads=args.threads).teacher
+    given = TrainingInput(data.train, args.dim, SEED, args.epochs, teacher)
+    torch.set_num_threads(args.threads)
     names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     return {
-        "command": shlex.join(["python", *sys.argv]),
+        "schema": "recpress.topology-speed/1",
         "basis": "measured",
         "data": args.data,
         "teacher": TEACHER,
@@ -185,8 +154,22 @@ def machine(args: argparse.Namespace) -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
+        "results": [timed(method, given, args.plain_steps) for method in args.methods],
     }
 
 
+def show(record: dict[str, Any]) -> str:
+    """Seconds an epoch of both forms."""
+    rows = [
+        [
+            found["method"],
+            *(f"{found[f'{form}_epoch_mean_s']:.2f} s" for form in ("plain", "fast")),
+            f"{found['ratio']:.1f}×",
+        ]
+        for found in record["results"]
+    ]
+    return table([f"dim {record['dim']}, per epoch", "plain definition", "as shipped", "faster"], rows)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(parser(), measure, show))

@@ -1,144 +1,104 @@
 """device_bench run | compare | check | self-test | ask | state: measure and ask a bundle, judge records."""
 
 import argparse
-import dataclasses
-import os
+import importlib
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
-from device_bench.ask import add_ask_options
-from device_bench.options import add_check_options, add_run_options
 from recpress_edge import __version__
-from recpress_edge.core.errors import OUT_OF_MEMORY, RecPressError, told_by_system
-from recpress_edge.core.printable import json_text, printable
-from recpress_edge.core.terminal import any_encoding, print_error, stdout_encoding
-from recpress_edge.device.guard import add_guard_options, guard_of
+from recpress_edge.core.terminal import any_encoding, errors_in_one_line
 
 EXIT_CODES = (
     "exit codes: 0 ok · 1 failed · 2 wrong usage · 3 budget missed, limit not survived · "
     "4 measured but invalid (throttled, loaded, unstable)"
 )
+STOPPED: Final = ": nothing was recorded for the bundle being measured. Run the command again."
+
+
+@dataclass(frozen=True, slots=True)
+class BenchCommand:
+    """One command; its modules are imported when it is asked for."""
+
+    about: str
+    handler: str
+    """'module:function' that takes the parsed arguments and returns the exit code."""
+    options: str | None = None
+    """'module:function' that adds its flags to a parser."""
+    json: str | None = None
+    """The help of --json, where it is taken."""
+
+
+_QUIET: Final = "one JSON object on stdout, all talk on stderr"
+_OBJECT: Final = "one JSON object instead of lines"
+COMMANDS: Final[Mapping[str, BenchCommand]] = {
+    "run": BenchCommand(
+        "verify, self-test and measure bundles",
+        "device_bench.commands:run_here",
+        "device_bench.options:add_here_options",
+        _QUIET,
+    ),
+    "compare": BenchCommand(
+        "two records: ratios with intervals",
+        "device_bench.commands:compare_records",
+        "device_bench.options:add_compare_options",
+        _OBJECT,
+    ),
+    "check": BenchCommand(
+        "hold records against budgets.toml; exit 3 when one is missed",
+        "device_bench.commands:check_records",
+        "device_bench.options:add_check_options",
+        _QUIET,
+    ),
+    "self-test": BenchCommand(
+        "verify bundles and their answers, time nothing",
+        "device_bench.commands:self_test_bundles",
+        "device_bench.options:add_self_test_options",
+    ),
+    "ask": BenchCommand(
+        "one person's recommendations from a bundle",
+        "device_bench.ask:ask_bundle",
+        "device_bench.ask:add_ask_options",
+        _OBJECT,
+    ),
+    "state": BenchCommand("this machine and its state now, as JSON", "device_bench.commands:print_state"),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     any_encoding()
-    args = build_parser().parse_args(argv)
-    try:
-        return int(args.handler(args))
-    except RecPressError as error:
-        print_error(str(error), error.label)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print(
-            "\nstopped: nothing was recorded for the bundle being measured. Run the command again.",
-            file=sys.stderr,
-        )
-        return 130
-    except BrokenPipeError:  # the reader of our output is gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except OSError as error:
-        print_error(told_by_system(error))
-        return 1
-    except MemoryError:
-        print_error(OUT_OF_MEMORY)
-        return 1
+    words = sys.argv[1:] if argv is None else argv
+    asked = next((word for word in words if not word.startswith("-")), "")
+    args = build_parser(asked).parse_args(words)
+    with errors_in_one_line(STOPPED) as ending:
+        ending.code = int(named(args.handler)(args))
+    return ending.code
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The command line of device_bench."""
+def build_parser(command: str | None = None) -> argparse.ArgumentParser:
+    """The command line of device_bench. ``command``: whose options alone to load; None: everyone's."""
     parser = argparse.ArgumentParser(
         prog="device_bench", description=__doc__, epilog=EXIT_CODES, allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"device_bench {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    run = commands.add_parser("run", help="verify, self-test and measure bundles", allow_abbrev=False)
-    add_run_options(run)
-    run.add_argument(
-        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder of records (default: runs)"
-    )
-    run.add_argument("--json", action="store_true", help="one JSON object on stdout, all talk on stderr")
-    run.add_argument(
-        "--dry-run", action="store_true", help="verify the bundles, say what would be measured, and stop"
-    )
-    run.set_defaults(handler=_run)
-
-    both = commands.add_parser("compare", help="two records: ratios with intervals", allow_abbrev=False)
-    both.add_argument("first", type=Path, metavar="A.json")
-    both.add_argument("second", type=Path, metavar="B.json")
-    both.add_argument("--json", action="store_true", help="one JSON object instead of lines")
-    both.set_defaults(handler=_compare)
-
-    gate = commands.add_parser(
-        "check", help="hold records against budgets.toml; exit 3 when one is missed", allow_abbrev=False
-    )
-    add_check_options(gate)
-    gate.add_argument("--json", action="store_true", help="one JSON object on stdout, all talk on stderr")
-    gate.set_defaults(handler=_check)
-
-    test = commands.add_parser(
-        "self-test", help="verify bundles and their answers, time nothing", allow_abbrev=False
-    )
-    test.add_argument("bundles", nargs="+", type=Path, metavar="BUNDLE")
-    add_guard_options(test)
-    test.set_defaults(handler=_self_test)
-
-    asking = commands.add_parser("ask", help="one person's recommendations from a bundle", allow_abbrev=False)
-    add_ask_options(asking)
-    asking.add_argument("--json", action="store_true", help="one JSON object instead of lines")
-    asking.set_defaults(handler=_ask)
-
-    state = commands.add_parser("state", help="this machine and its state now, as JSON", allow_abbrev=False)
-    state.set_defaults(handler=_state)
+    for name, row in COMMANDS.items():
+        one = commands.add_parser(name, help=row.about, allow_abbrev=False)
+        one.set_defaults(handler=row.handler)
+        if row.options is not None and command in (None, name):
+            named(row.options)(one)
+        if row.json is not None:
+            one.add_argument("--json", action="store_true", help=row.json)
     return parser
 
 
-def _run(args: argparse.Namespace) -> int:
-    from device_bench.commands import run_bundles
-
-    return run_bundles(args, args.runs)
-
-
-def _compare(args: argparse.Namespace) -> int:
-    from device_bench.compare import compare, comparison_lines
-    from recpress_edge.records.bench import whole
-
-    with whole(f"{args.first} or {args.second}"):
-        found = compare(args.first, args.second)
-    if args.json:
-        print(json_text(dataclasses.asdict(found), encoding=stdout_encoding()))
-    else:
-        print("\n".join(map(printable, comparison_lines(found))))
-    return 0
-
-
-def _check(args: argparse.Namespace) -> int:
-    from device_bench.commands import check_records
-
-    return check_records(args)
-
-
-def _self_test(args: argparse.Namespace) -> int:
-    from device_bench.commands import self_test_bundles
-
-    return self_test_bundles(args.bundles, guard_of(args))
-
-
-def _ask(args: argparse.Namespace) -> int:
-    from device_bench.ask import ask_bundle
-
-    return ask_bundle(args)
-
-
-def _state(_: argparse.Namespace) -> int:
-    from device_bench.device import device_facts
-    from device_bench.state import read_state
-
-    print(json_text({"device": device_facts(), "state": read_state()}, indent=2, encoding=stdout_encoding()))
-    return 0
+def named(reference: str) -> Callable[..., Any]:
+    """Import what 'module:attribute' names."""
+    module, _, attribute = reference.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+    return found
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.files import check_there
 from recpress_edge.core.layout import columns
 from recpress_edge.core.printable import json_text, printable_facts, printable_lines
 from recpress_edge.core.terminal import stdout_encoding, terminal_width
@@ -42,20 +44,26 @@ def ask_bundle(args: argparse.Namespace) -> int:
     """Verify, self-test, ask and print. ``args``: see :func:`add_ask_options`, and ``json``."""
     if args.k < 1:
         raise ConfigError(f"-k must be at least 1, got {args.k}")
+    check_there(args.bundle)
     question = Question(args.user, _seen(args), args.k, args.strict)
     bundle, found = recommend_apart(args.bundle, question, guard_of(args))
     if args.json:
         facts = {
             "bundle": bundle.name,
             "user": args.user,
-            "items": [{"item": item, "score": score} for item, score in found],
+            "items": [_facts(found, rank) for rank in range(len(found))],
             "unknown": list(found.unknown),
         }
         print(json_text(facts, indent=2, encoding=stdout_encoding()))
         return 0
-    lines = answer_lines(printable_facts(found.items), found, args.k)
+    lines = answer_lines(found, args.k)
     print(printable_lines("\n".join(lines)))
     return 0
+
+
+def _facts(found: Recommendations, rank: int) -> dict[str, Any]:
+    titled = {} if found.titles is None else {"title": found.titles[rank]}
+    return {"item": found.items[rank], **titled, "score": float(found.scores[rank])}
 
 
 def _seen(args: argparse.Namespace) -> tuple[str, ...]:
@@ -73,13 +81,19 @@ def _seen(args: argparse.Namespace) -> tuple[str, ...]:
     return tuple(line for line in text.splitlines() if line)
 
 
-def answer_lines(items: list[str], found: Recommendations, k: int) -> list[str]:
-    """A table of ranks, items and scores; then what was left out, and why fewer than ``k`` came."""
-    rows = [
-        (str(rank), item, f"{score:.6g}")
-        for rank, (item, score) in enumerate(zip(items, found.scores.tolist(), strict=True), start=1)
+def answer_lines(found: Recommendations, k: int) -> list[str]:
+    """A table of ranks, items, titles and scores; then what was left out, and why fewer than ``k`` came."""
+    headers = ["rank", "item", "score"]
+    table = [
+        [str(rank) for rank in range(1, len(found) + 1)],
+        list(printable_facts(found.items)),
+        [f"{score:.6g}" for score in found.scores.tolist()],
     ]
-    lines = [columns(("rank", "item", "score"), rows, terminal_width(sys.stdout))] if rows else []
+    if found.titles is not None:
+        headers.insert(2, "title")
+        table.insert(2, list(printable_facts(found.titles)))
+    rows = list(zip(*table, strict=True))
+    lines = [columns(headers, rows, terminal_width(sys.stdout))] if rows else []
     if len(rows) < k:
         lines.append(f"{'left':<9}  {len(rows):,} items: the others are seen or retired")
     if found.unknown:

@@ -1,34 +1,45 @@
-"""What the commands do, for ``device_bench`` on the device and ``recpress-edge bench`` on the host alike."""
+"""The commands, for ``device_bench`` on the device and for ``recpress-edge bench`` and ``check``."""
 
 import argparse
 import contextlib
+import dataclasses
 import shutil
 import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from device_bench.lanes.targets import Target, lane_module
+from device_bench.api import plan, run
+from device_bench.compare import compare, comparison_lines
+from device_bench.hardware import device_facts
+from device_bench.lanes.lane import Record
+from device_bench.lanes.targets import details_of
 from device_bench.options import request_of
+from device_bench.settings import BenchRequest
 from device_bench.show import labelled, record_lines
-from recpress_edge.artifacts.bundle import open_bundle
+from device_bench.state import read_state
 from recpress_edge.core.errors import ConfigError, GateError, InvalidRunError, StorageError
-from recpress_edge.core.files import check_free, storage_errors
+from recpress_edge.core.files import check_free, check_there, storage_errors
 from recpress_edge.core.printable import json_text, one_line, printable, printable_facts, printable_lines
+from recpress_edge.core.progress import Event, Note
 from recpress_edge.core.terminal import stdout_encoding
 from recpress_edge.core.units import format_bytes
 from recpress_edge.device.apart import self_test_apart
-from recpress_edge.device.guard import Guard
-from recpress_edge.device.runtime import check_format
+from recpress_edge.device.guard import guard_of
 from recpress_edge.records import check as gate
-from recpress_edge.records.bench import add_record, read_records, record_text, write_record
+from recpress_edge.records.bench import add_record, read_records, record_text, whole, write_record
 from recpress_edge.records.survival import SURVIVED
 
 RECORD_BYTES: Final = 16 * 2**20
-"""What a record may take on the disk; most take a tenth of it."""
+"""Disk space to keep for a record; most take a tenth of it."""
+
+
+def run_here(args: argparse.Namespace) -> int:
+    """:func:`run_bundles` into the folder of --runs."""
+    return run_bundles(args, args.runs)
 
 
 def run_bundles(args: argparse.Namespace, runs: Path) -> int:
@@ -37,40 +48,35 @@ def run_bundles(args: argparse.Namespace, runs: Path) -> int:
     GateError or InvalidRunError comes last, when all is written. ``args``: see options.add_run_options,
     and ``json``, ``dry_run``.
     """
+    check_there(*args.bundles)
     request = request_of(args)
-    lane = lane_module(request.target)
-    lane.check(request)
-    _check_out(args, request.target)
-    for folder in args.bundles:  # all of them before any time is spent on the first
-        check_format(open_bundle(folder).contract.format, folder, request.protocol.delegate)
+    _check_out(args, request)
     stream = sys.stderr if args.json else sys.stdout
     if args.dry_run:
-        lines = [labelled("would run", request.command(bundle)) for bundle in args.bundles]
-        print("\n".join([*lines, labelled("", lane.plan(request))]), file=stream)
+        work = plan(request)
+        lines = [labelled("would run", request.command(bundle)) for bundle in request.bundles]
+        print("\n".join([*lines, labelled("", work)]), file=stream)
         return 0
 
-    _check_writable(runs if args.out is None else args.out.parent, len(args.bundles))
-    records: list[tuple[Path, Mapping[str, Any]]] = []
+    measured = run(request, _tell)  # everything is checked before the first bundle is measured
+    _check_writable(runs if args.out is None else args.out.parent, len(request.bundles))
+    records: list[tuple[Path, Record]] = []
     with stopped_by_signals():
-        for record in lane.run(request, args.bundles, _report):
+        for record in measured:
             path = _keep(record, runs, args.out)
             records.append((path, record))
             lines = [*record_lines(record), labelled("wrote", str(path)), ""]
             print("\n".join(map(printable, lines)), file=stream, flush=True)
     if args.json:
-        print(
-            json_text(
-                {"runs": [{"path": str(path), "record": record} for path, record in records]},
-                encoding=stdout_encoding(),
-            )
-        )
+        found = {"runs": [{"path": str(path), "record": record} for path, record in records]}
+        print(json_text(found, encoding=stdout_encoding()))
     print(labelled("next", f"recpress-edge report {args.out or runs} -o report.html"), file=stream)
     _judge(records)
     return 0
 
 
-def _keep(record: Mapping[str, Any], runs: Path, out: Path | None) -> Path:
-    """Write a record. A measurement is never lost to a full disk: it is written elsewhere, or printed."""
+def _keep(record: Record, runs: Path, out: Path | None) -> Path:
+    """Write a record; on a full disk write it elsewhere, or print it, so that no measurement is lost."""
     try:
         return add_record(runs, record) if out is None else write_record(out, record)
     except StorageError as error:
@@ -84,7 +90,7 @@ def _keep(record: Mapping[str, Any], runs: Path, out: Path | None) -> Path:
 
 @contextlib.contextmanager
 def stopped_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the block as Ctrl-C does, so that whatever it made is removed."""
+    """SIGTERM and SIGHUP end the block as Ctrl-C does, so that everything it made is removed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -100,8 +106,8 @@ def stopped_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _judge(records: Sequence[tuple[Path, Mapping[str, Any]]]) -> None:
-    """GateError when a bundle did not survive, InvalidRunError when a run is not to be relied on."""
+def _judge(records: Sequence[tuple[Path, Record]]) -> None:
+    """GateError when a bundle did not survive, InvalidRunError when a run is INVALID."""
     ended = [record for _, record in records if record.get("outcome", SURVIVED) != SURVIVED]
     if ended:
         names = "; ".join(f"{record['artifact']['name']}: {record['outcome']}" for record in ended)
@@ -114,15 +120,17 @@ def _judge(records: Sequence[tuple[Path, Mapping[str, Any]]]) -> None:
         )
 
 
-def _check_out(args: argparse.Namespace, target: Target) -> None:
+def _check_out(args: argparse.Namespace, request: BenchRequest) -> None:
     if args.out is None:
         if args.force:
             raise ConfigError("--force only goes with --out: other records never replace each other")
         return
-    if len(args.bundles) > 1:
-        raise ConfigError(f"--out names one file but there are {len(args.bundles)} bundles. Leave it out.")
-    if target.several:
-        raise ConfigError(f"--out names one file but --on {target} makes several. Name one target of its.")
+    if len(request.bundles) > 1:
+        raise ConfigError(f"--out names one file but there are {len(request.bundles)} bundles. Leave it out.")
+    if len(details_of(request.target)) > 1:
+        raise ConfigError(
+            f"--out takes one file, but --on {request.target} measures several targets. Choose one of them."
+        )
     check_free(args.out, force=args.force)
 
 
@@ -132,7 +140,7 @@ def _check_writable(folder: Path, bundles: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     disk = shutil.disk_usage(folder)
-    # A file system without a size, such as an initramfs, says nothing of what is free.
+    # A file system without a size, such as an initramfs, does not state its free space.
     if disk.total and disk.free < RECORD_BYTES * bundles:
         raise StorageError(
             f"{folder} has {format_bytes(disk.free)} free; {bundles} records may take "
@@ -141,13 +149,15 @@ def _check_writable(folder: Path, bundles: int) -> None:
         )
 
 
-def _report(text: str) -> None:
-    print(printable(text), file=sys.stderr, flush=True)
+def _tell(event: Event) -> None:
+    if isinstance(event, Note):
+        print(printable(event.text), file=sys.stderr, flush=True)
 
 
 def check_records(args: argparse.Namespace) -> int:
     """Hold records against budgets. ``args``: see options.add_check_options, and ``json``."""
     budgets = gate.read_budgets(args.budget, args.only)
+    check_there(*args.runs)
     read, skipped = read_records(args.runs)
     records = [(path, printable_facts(record)) for path, record in read]
     for line in skipped:
@@ -162,9 +172,29 @@ def check_records(args: argparse.Namespace) -> int:
     return 0
 
 
-def self_test_bundles(bundles: Sequence[Path], guard: Guard) -> int:
-    """Verify digests and answers of each bundle."""
-    for folder in bundles:
-        bundle, answers = self_test_apart(folder, guard)
+def compare_records(args: argparse.Namespace) -> int:
+    """Print the ratios of two records. ``args``: see options.add_compare_options, and ``json``."""
+    check_there(args.first, args.second)
+    with whole(f"{args.first} or {args.second}"):
+        found = compare(args.first, args.second)
+    if args.json:
+        print(json_text(dataclasses.asdict(found), encoding=stdout_encoding()))
+    else:
+        print("\n".join(map(printable, comparison_lines(found))))
+    return 0
+
+
+def self_test_bundles(args: argparse.Namespace) -> int:
+    """Verify digests and answers of each bundle. ``args``: see options.add_self_test_options."""
+    check_there(*args.bundles)
+    for folder in args.bundles:
+        bundle, answers = self_test_apart(folder, guard_of(args))
         print(printable(f"{bundle.name}: {len(bundle.files)} files verified, {answers} answers as expected"))
+    return 0
+
+
+def print_state(_: argparse.Namespace) -> int:
+    """Print what machine this is, and its state."""
+    facts = {"device": device_facts(), "state": read_state()}
+    print(json_text(facts, indent=2, encoding=stdout_encoding()))
     return 0

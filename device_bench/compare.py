@@ -1,4 +1,4 @@
-"""Two records side by side: ratios with intervals, or why there can be none."""
+"""Two records side by side: ratios with intervals, or why they cannot be compared."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ from recpress_edge.records.bench import (
     samples_of,
 )
 
-# Beside SAME_CONDITIONS: two bundles of different data answer different questions.
+# In addition to SAME_CONDITIONS: bundles of different data answer different questions.
 _SAME_DATA: Final = "artifact.provenance.dataset.digest"
 _QUANTILES: Final = (
-    # samples, percentile, what it is called
+    # samples, percentile, title
     ("query", 50, "query p50"),
     ("query", 90, "query p90"),
     ("query", 99, "query p99"),
@@ -62,7 +62,7 @@ class Ratio:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class RecordComparison:
     """What ``device_bench compare`` found."""
 
     names: tuple[str, str]
@@ -70,16 +70,16 @@ class Comparison:
     cutoff: int
     """The K that judges the first record's data."""
     recall: tuple[float | None, float | None]
-    """Recall@cutoff of each; None where a bundle carried no evaluation rows, or unlike K judge the two."""
+    """Recall@cutoff of each; None when a bundle has no evaluation rows, or a different K judges each."""
     same_answers: bool
-    """Whether every user or history that was asked got the very same items."""
+    """Whether every user or history got the same items."""
     notes: tuple[str, ...]
     """Differences that do not forbid the comparison but may explain it."""
 
 
-def compare(first: Path, second: Path, seed: int = 0) -> Comparison:
-    """The second record against the first. ConfigError when they were made under unlike conditions,
-    InvalidRunError when one of them is not to be relied on."""
+def compare(first: Path, second: Path, seed: int = 0) -> RecordComparison:
+    """The second record against the first. ConfigError when their conditions differ, InvalidRunError when one
+    of them is INVALID."""
     records = read_record(first), read_record(second)
     _check_comparable((first, second), records)
     ratios = [
@@ -96,7 +96,7 @@ def compare(first: Path, second: Path, seed: int = 0) -> Comparison:
     cutoff = stated_cutoff(left["quality"])
     known = cutoff == stated_cutoff(right["quality"])
     recall = [record["quality"].get(f"recall@{cutoff}") if known else None for record in records]
-    return Comparison(
+    return RecordComparison(
         (_name(left), _name(right)),
         tuple(ratios),
         cutoff,
@@ -129,7 +129,7 @@ def _present(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, int, str]]
 
 
 def _unknown(records: Sequence[Mapping[str, Any]], series: str, q: int) -> str:
-    """Why a figure of a series that at least one has is not compared; empty when it is."""
+    """Why a figure of a series is not compared; empty when it is."""
     if series == PACED:
         pauses = [record["protocol"].get("pause_ns", 0) for record in records]
         if pauses[0] != pauses[1]:
@@ -182,7 +182,7 @@ def _name(record: Mapping[str, Any]) -> str:
     return f"{record['artifact'].get('name')}, {runtime_of(record)} ({record['created']})"
 
 
-def comparison_lines(found: Comparison) -> list[str]:
+def comparison_lines(found: RecordComparison) -> list[str]:
     """The comparison as aligned lines."""
     width = max(len(ratio.name) for ratio in found.ratios)
     lines = [f"A  {found.names[0]}", f"B  {found.names[1]}", ""]
@@ -196,7 +196,7 @@ def comparison_lines(found: Comparison) -> list[str]:
     return [*lines, NOTE]
 
 
-def _recall_line(found: Comparison) -> str:
+def _recall_line(found: RecordComparison) -> str:
     same = "the same items for every user" if found.same_answers else "not the same items for every user"
     before, after = found.recall
     if before is None or after is None:

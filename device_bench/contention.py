@@ -22,11 +22,11 @@ class Counts(NamedTuple):
     waited_ns: int = 0
     """Time ready to run and without a core."""
     interruptions: int = 0
-    """How often a thread was taken off its core: at most so many samples hold a wait."""
+    """How often a thread was taken off its core: the most samples that can hold a wait."""
     others_ns: int = 0
-    """Time that other work, or the host of a virtual machine, had of the cores."""
+    """Core time of other work, or of the host of a virtual machine."""
     spare_ns: int = 0
-    """Time that all cores but one had to give to others."""
+    """Core time of all cores but one."""
 
     @property
     def wait_share(self) -> float | None:
@@ -36,7 +36,7 @@ class Counts(NamedTuple):
 
     @property
     def other_work(self) -> float | None:
-        """How busy others kept the other cores, 0 to 1 (and above, where they took the process's own)."""
+        """How busy other work kept the other cores, 0 to 1 (above 1 when it took the process's own core)."""
         return self.others_ns / self.spare_ns if self.spare_ns else None
 
 

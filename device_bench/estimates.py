@@ -1,4 +1,4 @@
-"""What counted instructions may come to on boards: brackets, not measurements.
+"""Time on boards for counted instructions: brackets, not measurements.
 
     t ∈ [ max(I / R_hi, B / W),  I / R_lo + B / W ]
 
@@ -33,7 +33,7 @@ class Board:
     high_rate: float
     read_rate: float
     cache_bytes: int
-    """Of the last level: what fits is not read from main memory by every query."""
+    """Of the last level: tables that fit are not read from main memory by every query."""
 
 
 BOARDS: Final = (

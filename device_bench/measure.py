@@ -1,10 +1,9 @@
-"""Measurements inside one fresh process; which process runs what is decided in protocol.py."""
+"""Measurements inside one fresh process; record.py decides which process runs what."""
 
 import contextlib
 import gc
-import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
@@ -12,40 +11,31 @@ from typing import Any, Final, Generic, TypeVar
 import numpy as np
 
 from device_bench.contention import Counts, MachineWatch, Watch, total
-from device_bench.memory import process_memory
-from device_bench.options import paced_queries
-from recpress_edge.artifacts.bundle import Contract, Evaluation
+from device_bench.quality import ranking_quality
+from device_bench.settings import paced_queries
+from recpress_edge.artifacts.bundle import Contract
 from recpress_edge.core.errors import ArtifactError
-from recpress_edge.core.metrics import (
-    CUTOFFS,
-    RECALL_DEFINITION,
-    ndcg_at_k,
-    recall_at_k,
-    reported_cutoffs,
-    stated_cutoff,
-    telling_cutoff,
-    without_certain,
-)
+from recpress_edge.core.memory import process_memory
 from recpress_edge.core.rng import stream
-from recpress_edge.device.query import I64, Answer
+from recpress_edge.device.query import Answer
 from recpress_edge.device.recommender import Recommender
 from recpress_edge.device.runtime import Feed, Runtime, open_runtime
 from recpress_edge.device.verify import Verified, verify_bundle
 from recpress_edge.records.bench import PACED
 
-LIST_LENGTH: Final = max(CUTOFFS)
-"""Items of each evaluation user that are ranked."""
 WARMUP_QUERIES: Final = 200
 BLOCK_QUERIES: Final = 500
 # So many different queries are prepared at most; the order then repeats.
 DISTINCT_QUERIES: Final = 10_000
 
-Request = TypeVar("Request")
+Asked = TypeVar("Asked")
+IdQuery = tuple[str | None, list[str], int]
+"""As an application asks: user id, ids of seen items, k."""
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """What a worker is told; every field is plain JSON."""
+class Measurement:
+    """A worker's job; every field is plain JSON."""
 
     bundle: str
     model_path: str
@@ -64,12 +54,17 @@ class Job:
     pause_ns: int = 0
 
     def open(self) -> Runtime:
-        """What answers, with the model loaded."""
+        """The runtime, with the model loaded."""
         return open_runtime(Path(self.model_path), self.contract, self.threads, self.delegate, self.runtime)
 
 
-def cold_start(job: Job) -> dict[str, Any]:
-    """Nanoseconds of session creation and of the first query ever, and what others took from each."""
+def measurement_from(facts: Mapping[str, Any]) -> Measurement:
+    """The job that a worker reads. facts: its fields, as JSON."""
+    return Measurement(**{**facts, "contract": Contract(**facts["contract"])})
+
+
+def cold_start(job: Measurement) -> dict[str, Any]:
+    """Nanoseconds of session creation and of the first query, and what other work took from each."""
     clock, load, first_query = time.perf_counter_ns, Watch(), Watch()
     with load:
         start = clock()
@@ -84,7 +79,7 @@ def cold_start(job: Job) -> dict[str, Any]:
     return {"load_ns": load_ns, "first_query_ns": first_ns, "counts": counts}
 
 
-def model_memory(job: Job) -> dict[str, Any]:
+def model_memory(job: Measurement) -> dict[str, Any]:
     """Memory of a process that holds the model and nothing else of the bundle.
 
     Queries are drawn one by one (any user, up to 32 seen items), so that neither id maps nor
@@ -103,12 +98,12 @@ def model_memory(job: Job) -> dict[str, Any]:
     return memory | {"model": process_memory()}
 
 
-def self_test(job: Job) -> dict[str, Any]:
-    """Verify everything in the bundle and the model's answers; ArtifactError at the first doubt."""
+def self_test(job: Measurement) -> dict[str, Any]:
+    """Verify everything in the bundle and the model's answers; ArtifactError at the first fault."""
     return _tested(_verify(job))
 
 
-def _verify(job: Job) -> Verified:
+def _verify(job: Measurement) -> Verified:
     verified = verify_bundle(Path(job.bundle), job.threads, job.delegate, job.runtime)
     if verified.bundle.digest != job.digest:
         raise ArtifactError(f"{job.bundle} changed while it was being measured")
@@ -120,7 +115,7 @@ def _tested(verified: Verified) -> dict[str, Any]:
     return facts if verified.overlap is None else facts | {"overlap": verified.overlap}
 
 
-def measure(job: Job) -> dict[str, Any]:
+def measure(job: Measurement) -> dict[str, Any]:
     """Verify, self-test, time, then rank every evaluation user: one process, one file."""
     verified = _verify(job)
     latency, counts = warm_latency(verified, job)
@@ -134,8 +129,8 @@ def measure(job: Job) -> dict[str, Any]:
     }
 
 
-def rank(job: Job) -> dict[str, Any]:
-    """Verify, then rank every evaluation user: what another machine must answer too. With the very lists."""
+def rank(job: Measurement) -> dict[str, Any]:
+    """Verify, then rank every evaluation user, with the lists: another machine must give the same."""
     verified, answers = _verify(job), list[Answer]()
     return {
         "quality": ranking_quality(verified, answers.append),
@@ -147,11 +142,11 @@ def rank(job: Job) -> dict[str, Any]:
     }
 
 
-def warm_latency(verified: Verified, job: Job) -> tuple[dict[str, list[int]], dict[str, Counts]]:
+def warm_latency(verified: Verified, job: Measurement) -> tuple[dict[str, list[int]], dict[str, Counts]]:
     """Raw samples of the model alone and of the whole request, in alternating blocks; then of the model alone
     after a pause each, where the job asks for it.
 
-    Also returns what others took from each series meanwhile.
+    Also returns what other work took from each series meanwhile.
     """
     feeds, requests = _queries(verified, job)
     recommend = Recommender.of(verified).recommend
@@ -178,8 +173,10 @@ def warm_latency(verified: Verified, job: Job) -> tuple[dict[str, list[int]], di
 def paced_latency(
     answer: Callable[[Feed], object], feeds: Sequence[Feed], pause_ns: int
 ) -> tuple[list[int], Counts]:
-    """Samples of queries that come alone, as an application asks: once a screen. Caches and clocks have
-    moved on meanwhile, so they take several times as long as back to back."""
+    """Samples of queries that come alone, as an application asks: once a screen.
+
+    They take several times as long as back to back: caches have been refilled and clocks lowered meanwhile.
+    """
     clock, machine, watch = time.perf_counter_ns, MachineWatch(), Watch()
     samples = []
     for index in range(paced_queries(pause_ns)):
@@ -193,13 +190,13 @@ def paced_latency(
     return samples, total([watch.counts, machine.read()])
 
 
-def model_queries(job: Job) -> tuple[Callable[[Feed], object], list[Feed]]:
-    """What answers, verified first, and what it is asked: the model's own inputs."""
+def model_queries(job: Measurement) -> tuple[Callable[[Feed], object], list[Feed]]:
+    """The verified runtime's call, and its inputs."""
     verified = _verify(job)
     return verified.runtime.run, _queries(verified, job)[0]
 
 
-def _queries(verified: Verified, job: Job) -> tuple[list[Feed], list[tuple[str | None, list[str], int]]]:
+def _queries(verified: Verified, job: Measurement) -> tuple[list[Feed], list[IdQuery]]:
     """The same queries twice: as the runtime's inputs, and as an application's ids.
 
     Different users with their own seen items in a seeded order: the same input every time would
@@ -219,28 +216,28 @@ def _queries(verified: Verified, job: Job) -> tuple[list[Feed], list[tuple[str |
     return feeds, requests
 
 
-def _distinct(job: Job) -> int:
-    """How many different queries are worth preparing: no more than are asked, where that is known."""
+def _distinct(job: Measurement) -> int:
+    """How many different queries to prepare: no more than will be asked, when that is known."""
     if job.seconds or job.sustained_s:
         return DISTINCT_QUERIES
     return min(DISTINCT_QUERIES, WARMUP_QUERIES + -(-job.queries // BLOCK_QUERIES) * BLOCK_QUERIES)
 
 
-class BlockTimer(Generic[Request]):
+class BlockTimer(Generic[Asked]):
     """Times one call over a repeating list of requests, a block at a time."""
 
-    def __init__(self, answer: Callable[[Request], object], requests: Sequence[Request]) -> None:
+    def __init__(self, answer: Callable[[Asked], object], requests: Sequence[Asked]) -> None:
         self._answer, self._requests, self._next = answer, requests, 0
         self.samples: list[int] = []
         self._total_ns, self._watch = 0, Watch()
 
     @property
     def counts(self) -> Counts:
-        """What others took from the blocks."""
+        """What other work took from the blocks."""
         return self._watch.counts
 
     def forget(self) -> None:
-        """Drop what was sampled so far: it was the warm-up."""
+        """Drop the samples so far: they were the warm-up."""
         self.samples, self._total_ns, self._watch = [], 0, Watch()
 
     def needs(self, queries: int, seconds: float) -> bool:
@@ -248,7 +245,7 @@ class BlockTimer(Generic[Request]):
         return len(self.samples) < queries or self._total_ns < seconds * 1e9
 
     def block(self, size: int) -> None:
-        """Nothing but the query runs between the two clock reads."""
+        """Time ``size`` calls; nothing else runs between the two clock reads."""
         count = len(self._requests)
         requests = [self._requests[(self._next + i) % count] for i in range(size)]
         self._next = (self._next + size) % count
@@ -272,52 +269,3 @@ def no_garbage_collection() -> Iterator[None]:
         yield
     finally:
         gc.enable()
-
-
-def ranking_quality(verified: Verified, keep: Callable[[Answer], None] = lambda _: None) -> dict[str, Any]:
-    """Recall and NDCG over every evaluation user, and a digest of the very ids that were ranked.
-
-    Without evaluation rows the self-test's queries are ranked, and there are no metrics: ``users`` is 0.
-    ``keep`` takes each answer.
-    """
-    asked = verified.asked
-    topk = np.full((asked.users.size, LIST_LENGTH), -1, np.int64)  # -1 is no item, so never a hit
-    ids = hashlib.sha256()
-    for row in range(asked.users.size):
-        items, scores = verified.runtime.recommend(asked.user(row), asked.seen(row), LIST_LENGTH)
-        keep((items, scores))
-        topk[row, : items.size] = items
-        ids.update(items.astype("<i8").tobytes())
-    if verified.evaluation is None:
-        return {
-            "cutoff": stated_cutoff(verified.bundle.quality),
-            "definition": RECALL_DEFINITION,
-            "split": None,
-            "users": 0,
-            "ids_sha256": ids.hexdigest(),
-        }
-    contract, evaluation = verified.bundle.contract, verified.evaluation
-    candidates = evaluation.candidates(contract.n_items, contract.retired)
-    cutoff = telling_cutoff(verified.bundle.quality, candidates)
-    return {
-        **ranking_metrics(topk, evaluation, candidates, cutoff),
-        "cutoff": cutoff,
-        "definition": RECALL_DEFINITION,
-        "split": "test",
-        "users": int(candidates.size),
-        "ids_sha256": ids.hexdigest(),
-    }
-
-
-def ranking_metrics(
-    topk: I64, evaluation: Evaluation, candidates: I64, cutoff: int
-) -> dict[str, float | None]:
-    """recall@K and ndcg@K for every cut-off, None for a recall that is 1 by necessity.
-
-    topk (B, 50), padded with -1; candidates (R,): of the users with a relevant item.
-    """
-    relevant = [evaluation.relevant(row).tolist() for row in range(evaluation.users.size)]
-    cutoffs = reported_cutoffs(cutoff)
-    metrics = {f"recall@{k}": recall_at_k(topk[:, :k], relevant) for k in cutoffs}
-    metrics |= {f"ndcg@{k}": ndcg_at_k(topk[:, :k], relevant) for k in cutoffs}
-    return without_certain(metrics, candidates)

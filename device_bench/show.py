@@ -1,11 +1,11 @@
-"""A record as aligned lines for people; every figure with how many samples it comes from."""
+"""A record as aligned lines for people; every figure with its number of samples."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from device_bench.estimates import estimate_lines
 from recpress_edge.core.metrics import reported_cutoffs, stated_cutoff
-from recpress_edge.core.stats import percentile
+from recpress_edge.core.stats import percentile, percentile_upper
 from recpress_edge.core.units import format_bytes, format_instructions, format_ns, format_share
 from recpress_edge.records.bench import (
     BENCH_SCHEMA,
@@ -16,7 +16,6 @@ from recpress_edge.records.bench import (
     figure,
     model_memory_bytes,
     samples_of,
-    summarise,
     trusted,
 )
 from recpress_edge.records.survival import SURVIVAL_SCHEMA, limit_text
@@ -117,7 +116,7 @@ def _bundle(artifact: Mapping[str, Any]) -> str:
 
 
 def labelled(label: str, text: str) -> str:
-    """One line of output: what it is about, then the facts."""
+    """One line of output: a label, then the facts."""
     return f"{label:<9}  {text}"
 
 
@@ -150,11 +149,12 @@ def _warm(record: Mapping[str, Any], form: Form) -> list[str]:
         ("query", f"model alone, top {record['protocol']['k']}"),
         ("end_to_end", "ids in, ids out"),
     ):
-        s = summarise(samples_of(record)[name])
-        upper = f"p99 at most {form(s.p99_upper_ns)}" if s.p99_upper_ns else "too few samples to bound p99"
+        samples = samples_of(record)[name]
+        bound = percentile_upper(samples, 99)
+        upper = f"p99 at most {form(bound)}" if bound else "too few samples to bound p99"
         known = f", {upper}" if 99 in trusted(record, name) else ""
         figures = "  ".join(f"p{q} {_figure(record, name, q, form):>8}" for q in (50, 90, 99))
-        lines.append(f"{label:<20} {figures}  ({s.samples:,} queries{known})")
+        lines.append(f"{label:<20} {figures}  ({len(samples):,} queries{known})")
     return lines
 
 
@@ -177,12 +177,13 @@ def _figure(record: Mapping[str, Any], series: str, q: int, form: Form) -> str:
 
 
 def _doubtful(record: Mapping[str, Any]) -> list[str]:
-    """Why figures are doubtful, other than the headline's, whose reasons stand beside ``valid``."""
-    return [
-        f"{name}: {judged['reasons'][0]}"
+    """Why figures are withheld; the reasons against the whole run are listed as such."""
+    reasons = [
+        f"{name}: {reason}"
         for name, judged in record.get("validity", {}).items()
-        if judged["reasons"] and f"{name}: {judged['reasons'][0]}" not in record["invalid_reasons"]
+        for reason in judged["reasons"]
     ]
+    return [reason for reason in reasons if reason not in record["invalid_reasons"]]
 
 
 def _sustained(found: Mapping[str, Any] | None) -> list[str]:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from device_bench.kernel_files import integer_of, text_of
+from recpress_edge.core.memory import PROC, SYS, integer_of, kib_field, text_of
 from recpress_edge.core.units import format_bytes
 
-# Load average per core before the run; a warning only, since it remembers what has ended.
+# Load average per core before the run; a warning only, since it includes work that has ended.
 BUSY_LOAD: Final = 0.8
 
-# What the firmware measures, to what the governor asked for; readings differ by rounding and in time.
+# The firmware's clock over the governor's request; readings differ by rounding and in time.
 MIN_CLOCK_SHARE: Final = 0.95
 
 # vcgencmd get_throttled, https://www.raspberrypi.com/documentation/computers/os.html#get_throttled
@@ -32,13 +32,13 @@ _SINCE_BOOT: Final = 0xF0000
 
 
 def read_state(
-    proc: Path = Path("/proc"),
-    sys_root: Path = Path("/sys"),
+    proc: Path = PROC,
+    sys_root: Path = SYS,
     vcgencmd: Callable[[str], str | None] | None = None,
 ) -> dict[str, Any]:
     """Temperature, throttling bits, load, governor, clocks and swap now; None for what cannot be read.
 
-    ``freq_khz`` is what the governor asked for; ``arm_clock_khz`` what a Raspberry Pi's firmware measures,
+    ``freq_khz`` is the governor's request; ``arm_clock_khz`` what a Raspberry Pi's firmware measures,
     which is lower while it throttles (https://github.com/raspberrypi/linux/issues/2986).
     """
     cpufreq = sys_root / "devices/system/cpu/cpu0/cpufreq"
@@ -51,7 +51,7 @@ def read_state(
         "governor": (text_of(cpufreq / "scaling_governor") or "").strip() or None,
         "freq_khz": integer_of(cpufreq / "scaling_cur_freq"),
         "arm_clock_khz": parse_clock(ask("measure_clock arm")),
-        "swap_used_bytes": _swap_used(text_of(proc / "meminfo") or ""),
+        "swap_used_bytes": _swap_used(proc / "meminfo"),
     }
 
 
@@ -61,9 +61,9 @@ def parse_clock(text: str | None) -> int | None:
     return int(found[1]) // 1000 if found else None
 
 
-def _swap_used(meminfo: str) -> int | None:
-    kib = dict(re.findall(r"^(SwapTotal|SwapFree):\s+(\d+) kB$", meminfo, re.MULTILINE))
-    return (int(kib["SwapTotal"]) - int(kib["SwapFree"])) * 1024 if len(kib) == 2 else None
+def _swap_used(meminfo: Path) -> int | None:
+    total, free = (kib_field(meminfo, name) for name in ("SwapTotal", "SwapFree"))
+    return None if total is None or free is None else total - free
 
 
 def parse_throttled(text: str | None) -> str | None:
@@ -75,7 +75,7 @@ def parse_throttled(text: str | None) -> str | None:
 def throttle_reasons(before: str | None, after: str | None) -> list[str]:
     """Why the throttling bits make a run invalid: set now (0-3), or newly set since boot (16-19).
 
-    Bits 16-19 that were set before the run tell of an earlier one and are no reason.
+    Bits 16-19 that were set before the run are from earlier, and no reason.
     """
     first, last = int(before or "0x0", 16), int(after or "0x0", 16)
     reasons = []
@@ -95,7 +95,7 @@ def throttle_reasons(before: str | None, after: str | None) -> list[str]:
 def state_warnings(
     before: Mapping[str, Any], after: Mapping[str, Any], device: Mapping[str, Any]
 ) -> list[str]:
-    """What a reader should know but what alone does not spoil the run."""
+    """What a reader should know, and what alone does not make the run invalid."""
     warnings = []
     if before["load1"] is not None and before["load1"] > BUSY_LOAD * device["cores"]:
         warnings.append(f"load average {before['load1']:.2f} on {device['cores']} cores before the run")
@@ -108,7 +108,7 @@ def state_warnings(
     asked, real = after["freq_khz"], after["arm_clock_khz"]
     if asked and real and real < MIN_CLOCK_SHARE * asked:
         warnings.append(
-            f"the clock ran at {real // 1000} MHz after the run, asked for were {asked // 1000} MHz"
+            f"the clock was at {real // 1000} MHz after the run; {asked // 1000} MHz was requested"
         )
     if (after["swap_used_bytes"] or 0) > (before["swap_used_bytes"] or 0):
         warnings.append(
@@ -131,7 +131,7 @@ def _vcgencmd(question: str) -> str | None:
 
 
 def _temperature(sys_root: Path) -> float | None:
-    """Degrees of the CPU's thermal zone, else of the first zone there is."""
+    """Degrees Celsius of the CPU's thermal zone, else of the first zone."""
     zones = sorted((sys_root / "class/thermal").glob("thermal_zone*"))
     cpu = [zone for zone in zones if re.search("cpu|x86_pkg|soc", text_of(zone / "type") or "")]
     for zone in [*cpu, *zones]:

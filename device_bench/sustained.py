@@ -1,4 +1,4 @@
-"""--sustained: latency, temperature and clock over minutes, because the first one misleads."""
+"""--sustained: latency, temperature and clock over minutes, because the first minute misleads."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from device_bench.measure import (
     BLOCK_QUERIES,
     WARMUP_QUERIES,
     BlockTimer,
-    Job,
+    Measurement,
     model_queries,
     no_garbage_collection,
 )
@@ -22,8 +22,8 @@ LEAST_WINDOW_S: Final = 1.0
 MOST_WINDOWS: Final = 240
 
 
-def sustain(job: Job, state: Callable[[], Mapping[str, Any]] = read_state) -> dict[str, Any]:
-    """Ask without a pause for ``job.sustained_s``; sum up every window; read the state between windows.
+def sustain(job: Measurement, state: Callable[[], Mapping[str, Any]] = read_state) -> dict[str, Any]:
+    """Ask without a pause for ``job.sustained_s``; summarise every window; read the state between windows.
 
     Lists by window: at_s, its end; queries; p50_ns and p95_ns of the model alone; temp_c; clock_khz, the
     firmware's where it measures one; throttled.
@@ -57,7 +57,7 @@ def sustain(job: Job, state: Callable[[], Mapping[str, Any]] = read_state) -> di
 
 
 def sustained_warnings(found: Mapping[str, Any]) -> list[str]:
-    """What happened on the way. The measurement before it is not affected: it was over."""
+    """Throttling during the sustained phase; the measurement was over by then."""
     bits = found["throttled"]
     for at_s, now in zip(found["at_s"], bits, strict=True):
         reasons = throttle_reasons(bits[0], now)

@@ -1,9 +1,9 @@
-"""Which figures of a series can be relied on: judged by what others took meanwhile, and by its own samples.
+"""Which figures of a series can be relied on, by the work of other processes and by its own samples.
 
-Each series stands for itself, and each percentile of it. Three things were seen to move figures on a machine
-with two cores (benchmarks/busy_machine.py): waiting for a core lengthens the longest samples, a busy
-neighbour core lengthens all of them by up to a half without any waiting, and what changes in between leaves
-neighbouring samples alike.
+Each series is judged by itself, and each percentile of it. Three things move figures on a machine with two
+cores (benchmarks/busy_machine.py): waiting for a core lengthens the longest samples; a busy neighbour core
+lengthens all of them by up to a half without any waiting; a change in between leaves neighbouring samples
+alike.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,32 +19,32 @@ from recpress_edge.records.bench import HEADLINE, MEDIAN, PERCENTILES
 
 # Share of the time wanted on a core that was spent waiting for one.
 MAX_WAIT_SHARE: Final = 0.05
-# How busy others may keep the other cores: a sibling thread, a shared cache, a common clock.
+# How busy other work may keep the other cores, which share caches, clocks or a core's threads.
 MAX_OTHER_WORK: Final = 0.15
 # Between the medians of the first and the last third of the samples, the higher over the lower.
 MAX_DRIFT: Final = 1.15
 # Width of a percentile's 95 % interval, the higher end over the lower.
 MAX_SPREAD: Final = 1.2
-# What a percentile may owe to samples that hold a wait: with them over without them.
+# A percentile with the samples that may hold a wait, over the same without them.
 MAX_WAIT_EFFECT: Final = 1.1
 # Samples that must lie above a percentile: p95 needs 40 samples, p99 needs 200.
 LEAST_ABOVE: Final = 2
-# From so many on, their order in time tells something.
+# Fewer samples show no drift.
 _ORDERED: Final = 30
 _DRAWS: Final = 200
-# What disturbs comes in stretches, so neighbours are drawn together: the least of a group, the most groups.
+# Disturbances last, so neighbours are drawn together: least size of a group, most groups.
 _BLOCK: Final = 500
 _BLOCKS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What was found about one series."""
+class SeriesVerdict:
+    """The judgement of one series."""
 
     trusted: tuple[int, ...]
     """Percentiles that can be relied on."""
     reasons: tuple[str, ...]
-    """Why others cannot."""
+    """Why the others cannot."""
     counts: Counts
 
     @property
@@ -53,7 +53,7 @@ class Verdict:
         return MEDIAN in self.trusted
 
     def facts(self) -> dict[str, Any]:
-        """As a record has it."""
+        """As a record states it."""
         return {
             "valid": self.valid,
             "trusted": list(self.trusted),
@@ -68,23 +68,23 @@ def _rounded(share: float | None) -> float | None:
     return None if share is None else round(share, 4)
 
 
-def judge(latency_ns: Mapping[str, Sequence[int]], counts: Mapping[str, Counts]) -> dict[str, Verdict]:
-    """A verdict on every series. counts: by series; one that is missing was not watched."""
+def judge(latency_ns: Mapping[str, Sequence[int]], counts: Mapping[str, Counts]) -> dict[str, SeriesVerdict]:
+    """A verdict on every series. counts: by series; a missing one was not watched."""
     return {name: verdict(name, samples, counts.get(name, Counts())) for name, samples in latency_ns.items()}
 
 
-def verdict(name: str, samples: Sequence[int], counts: Counts) -> Verdict:
-    """Everything that speaks against a series, or against its longest samples."""
+def verdict(name: str, samples: Sequence[int], counts: Counts) -> SeriesVerdict:
+    """Judge one series: as a whole, then each percentile."""
     against = [*disturbed(counts), *unsteady(samples)]
     if against:
-        return Verdict((), tuple(against), counts)
+        return SeriesVerdict((), tuple(against), counts)
     doubts = {q: doubt(name, samples, q, counts) for q in PERCENTILES[name]}
     trusted = tuple(q for q, why in doubts.items() if why is None)
-    return Verdict(trusted, tuple(filter(None, doubts.values())), counts)
+    return SeriesVerdict(trusted, tuple(filter(None, doubts.values())), counts)
 
 
 def disturbed(counts: Counts) -> Iterator[str]:
-    """What others took from the whole series."""
+    """Reasons against a whole series: other work took too much."""
     waited, others = counts.wait_share, counts.other_work
     if waited is not None and waited > MAX_WAIT_SHARE:
         yield f"loaded: waited for a core {waited:.0%} of the time (at most {MAX_WAIT_SHARE:.0%})"
@@ -93,7 +93,7 @@ def disturbed(counts: Counts) -> Iterator[str]:
 
 
 def unsteady(samples: Sequence[int]) -> Iterator[str]:
-    """Samples whose level moved, in either direction."""
+    """Reasons against a whole series: its level moved, in either direction."""
     change = drift(samples)
     if len(samples) >= _ORDERED and max(1 + change, 1 / (1 + change)) > MAX_DRIFT:
         yield (
@@ -110,7 +110,7 @@ def drift(samples: Sequence[int]) -> float:
 
 
 def doubt(name: str, samples: Sequence[int], q: int, counts: Counts) -> str | None:
-    """Why a percentile is not known well enough; None when it is."""
+    """Why a percentile cannot be relied on; None when it can."""
     if q > MEDIAN and len(samples) * (100 - q) < LEAST_ABOVE * 100:
         return f"p{q}: {len(samples)} samples are too few"
     found = percentile(samples, q)
@@ -131,8 +131,7 @@ def doubt(name: str, samples: Sequence[int], q: int, counts: Counts) -> str | No
     return None
 
 
-def headline_reasons(verdicts: Mapping[str, Verdict]) -> list[str]:
-    """Why a run is unfit for the headline, which is the query's; empty when it is fit."""
-    series, needed = HEADLINE
-    one = verdicts[series]
-    return [] if set(needed) <= set(one.trusted) else [f"{series}: {reason}" for reason in one.reasons]
+def headline_reasons(verdicts: Mapping[str, SeriesVerdict]) -> list[str]:
+    """Why the query's median, without which a run is not valid, cannot be relied on; empty when it can."""
+    one = verdicts[HEADLINE]
+    return [] if one.valid else [f"{HEADLINE}: {reason}" for reason in one.reasons]

@@ -1,71 +1,62 @@
 """The fresh process: reads one job on stdin, writes one JSON answer on stdout, ends.
 
-Only the standard library and what counts waiting are imported before the clock starts, so that import time is
-real.
+At the top only the standard library is imported, and modules that need no more than it: the import of the
+runtime is timed.
 """
 
 import contextlib
+import importlib
 import importlib.util
 import os
 import sys
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
+from device_bench.contention import MachineWatch, Watch, total
 from recpress_edge.device.worker import answer
+
+JOBS: Final = {
+    "selftest": "device_bench.measure:self_test",
+    "memory": "device_bench.measure:model_memory",
+    "measure": "device_bench.measure:measure",
+    "rank": "device_bench.measure:rank",
+    "marked": "device_bench.emulation.marks:marked_queries",
+    "sustained": "device_bench.sustained:sustain",
+}
+"""Kind -> what does it, beside idle and cold."""
 
 
 def main() -> int:
-    """Run one job; on an error that a user can meet, the answer says which and what."""
+    """Run one job; the answer to an error that a user can meet is its name and message."""
     return answer(run)
 
 
 def run(request: dict[str, Any]) -> dict[str, Any]:
     """Import what a query needs (timed), then do what ``kind`` says."""
-    from device_bench.contention import MachineWatch, Watch, total
-
     machine, importing = MachineWatch(), Watch()
     with importing:
         start = time.perf_counter_ns()
-        from recpress_edge.device.runtime import import_runtime
-
-        import_runtime(request["job"]["contract"]["format"], request["job"]["runtime"])
+        runtime = importlib.import_module("recpress_edge.device.runtime")
+        runtime.import_runtime(request["job"]["contract"]["format"], request["job"]["runtime"])
         import_ns = time.perf_counter_ns() - start
 
     # The same for every kind: the idle process must hold what the others hold, except the model.
-    from device_bench import measure
-    from device_bench.memory import process_memory
-    from recpress_edge.artifacts.bundle import Contract
-
-    job = measure.Job(**{**request["job"], "contract": Contract(**request["job"]["contract"])})
-    match request["kind"]:
-        case "idle":
-            return {"idle": process_memory(), "bytecode": _has_bytecode()}
-        case "selftest":
-            return measure.self_test(job)
-        case "cold":
-            started, others = measure.cold_start(job), machine.read()
-            counts = {"import": importing.counts, **started["counts"]}
-            return {
-                **started,
-                "import_ns": import_ns,
-                "counts": {name: total([found, others]) for name, found in counts.items()},
-            }
-        case "memory":
-            return measure.model_memory(job)
-        case "measure":
-            return measure.measure(job)
-        case "rank":
-            return measure.rank(job)
-        case "marked":
-            from device_bench.emulation.marking import marked_queries
-
-            return marked_queries(job)
-        case "sustained":
-            from device_bench.sustained import sustain
-
-            return sustain(job)
-        case unknown:
-            raise AssertionError(f"unknown kind {unknown!r}")
+    measure = importlib.import_module("device_bench.measure")
+    kind, job = request["kind"], measure.measurement_from(request["job"])
+    if kind == "idle":
+        return {"idle": measure.process_memory(), "bytecode": _has_bytecode()}
+    if kind == "cold":
+        started, others = measure.cold_start(job), machine.read()
+        counts = {"import": importing.counts, **started["counts"]}
+        return {
+            **started,
+            "import_ns": import_ns,
+            "counts": {name: total([found, others]) for name, found in counts.items()},
+        }
+    module, _, function = JOBS[kind].partition(":")
+    work: Callable[[Any], dict[str, Any]] = getattr(importlib.import_module(module), function)
+    return work(job)
 
 
 def _has_bytecode() -> bool:

@@ -1,7 +1,9 @@
 """Small bundles for tests, made with the onnx package: every table is known, so is every answer."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -109,51 +111,60 @@ def make_contract(tables: Tables, recipe: str) -> Contract:
     )
 
 
-def make_bundle(
-    folder: Path,
-    *,
-    n_users: int = 40,
-    n_items: int = 300,
-    dim: int = 6,
-    recipe: str = "int8-dim",
-    seed: int = 0,
-    k: int = 20,
-    n_tests: int = 8,
-) -> Bundle:
-    """Write a whole bundle into ``folder`` (created) and open it."""
-    tables = make_tables(n_users, n_items, dim, seed)
-    reference, rng = tables.reference(recipe), stream(seed, "test bundle")
+def rows(values: Iterable[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Offsets (B + 1,) and the values one after the other."""
+    lists = [np.asarray(value, np.int32) for value in values]
+    return np.cumsum([0, *map(len, lists)]).astype(np.int64), np.concatenate([np.int32([]), *lists])
+
+
+def evaluation(
+    users: Sequence[int], seen: Iterable[Sequence[int]], relevant: Iterable[Sequence[int]]
+) -> Evaluation:
+    return Evaluation(np.array(users, np.int32), *rows(seen), *rows(relevant))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleOptions:
+    """The sizes and the recipe of a bundle."""
+
+    n_users: int = 40
+    n_items: int = 300
+    dim: int = 6
+    recipe: str = "int8-dim"
+    seed: int = 0
+    k: int = 20
+    n_tests: int = 8
+    """Queries of its self-test."""
+
+
+def make_bundle(folder: Path, **options: Any) -> Bundle:
+    """Write a whole bundle with these :class:`BundleOptions` into ``folder`` (created) and open it."""
+    made = BundleOptions(**options)
+    tables = make_tables(made.n_users, made.n_items, made.dim, made.seed)
+    rng = stream(made.seed, "test bundle")
     folder.mkdir(parents=True)
-    write_model(folder / "model.onnx", tables, recipe)
-    (folder / "users.txt").write_bytes("".join(f"u{i}\n" for i in range(n_users)).encode())
-    (folder / "items.txt").write_bytes("".join(f"item-{i}\n" for i in range(n_items)).encode())
-    seen = [np.sort(rng.permutation(n_items)[: rng.integers(0, 9)]) for _ in range(n_users)]
-    relevant = [np.setdiff1d(rng.permutation(n_items)[: rng.integers(1, 6)], row) for row in seen]
-    answers = [reference.recommend(u, seen[u], k) for u in range(n_tests)]
-    write_json(
-        folder / "selftest.json",
-        {
-            "k": k,
-            "users": list(range(n_tests)),
-            "seen": [seen[u].tolist() for u in range(n_tests)],
-            "items": [items.tolist() for items, _ in answers],
-            "scores": [scores.tolist() for _, scores in answers],
-        },
-    )
-    kept = [u for u in range(n_users) if relevant[u].size]
-    evaluation = Evaluation(
-        np.array(kept, np.int32),
-        np.concatenate([[0], np.cumsum([seen[u].size for u in kept])]).astype(np.int64),
-        np.concatenate([seen[u] for u in kept]).astype(np.int32),
-        np.concatenate([[0], np.cumsum([relevant[u].size for u in kept])]).astype(np.int64),
-        np.concatenate([relevant[u] for u in kept]).astype(np.int32),
-    )
-    (folder / "evaluation.npz").write_bytes(evaluation.to_bytes())
+    write_model(folder / "model.onnx", tables, made.recipe)
+    (folder / "users.txt").write_bytes("".join(f"u{i}\n" for i in range(made.n_users)).encode())
+    (folder / "items.txt").write_bytes("".join(f"item-{i}\n" for i in range(made.n_items)).encode())
+    seen = [np.sort(rng.permutation(made.n_items)[: rng.integers(0, 9)]) for _ in range(made.n_users)]
+    relevant = [np.setdiff1d(rng.permutation(made.n_items)[: rng.integers(1, 6)], row) for row in seen]
+    _write_selftest(folder, made, tables, seen)
+    kept = [user for user in range(made.n_users) if relevant[user].size]
+    found = evaluation(kept, [seen[user] for user in kept], [relevant[user] for user in kept])
+    (folder / "evaluation.npz").write_bytes(found.to_bytes())
     write_manifest(
         folder,
         folder.name,
-        make_contract(tables, recipe),
-        {"student": "test", "seed": seed},
+        make_contract(tables, made.recipe),
+        {"student": "test", "seed": made.seed},
         {"chain": [], "parity": {}},
     )
     return open_bundle(folder)
+
+
+def _write_selftest(folder: Path, made: BundleOptions, tables: Tables, seen: list[np.ndarray]) -> None:
+    reference = tables.reference(made.recipe)
+    answers = [reference.recommend(user, seen[user], made.k) for user in range(made.n_tests)]
+    questions = {"users": list(range(made.n_tests)), "seen": [row.tolist() for row in seen[: made.n_tests]]}
+    items, scores = ([part.tolist() for part in parts] for parts in zip(*answers, strict=True))
+    write_json(folder / "selftest.json", {"k": made.k, **questions, "items": items, "scores": scores})

@@ -1,23 +1,30 @@
 """Small students and sources for the export tests: every table is known."""
 
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bundles import evaluation
 from safetensors.numpy import save
 
 from recpress_edge.artifacts.bundle import Contract, Evaluation
-from recpress_edge.artifacts.fold_in import read_fold_in
+from recpress_edge.artifacts.fold_in import QuantizedHistory, read_fold_in
+from recpress_edge.artifacts.integers import rounded_rows
 from recpress_edge.artifacts.model_folder import MODEL_FACTS, MODEL_FILE, MODEL_SCHEMA, Student, read_student
-from recpress_edge.artifacts.quantize import quantize, stored_floats
-from recpress_edge.artifacts.recipes import RECIPES, Recipe
+from recpress_edge.artifacts.quantize import QuantizedTables
+from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.files import sha256_bytes, write_json
 from recpress_edge.core.metrics import judging_cutoff
 from recpress_edge.core.rng import stream
-from recpress_export.graph import Graph, contract_for, describe, describe_int8
-from recpress_export.history_gate import HistoryGate
-from recpress_export.parity import Gate
-from recpress_export.student import Source
+from recpress_edge.testing.tables import random_tables
+from recpress_edge.testing.writer import contract_of
+from recpress_edge.testing.writer import graph_of as make_graph
+from recpress_export.gates import Gate, HistoryGate
+from recpress_export.student import StudentData
+
+__all__ = ["evaluation", "make_graph", "random_tables"]
 
 OPEN = Gate(min_overlap=0.0, max_recall_loss=1.0, max_ndcg_loss=1.0, max_item_shift=1.0, lost_users=70)
 ANY_HISTORY = HistoryGate(max_recall_share=9.0, max_ndcg_share=9.0, lost_users=0)
@@ -52,23 +59,6 @@ def write_student(folder: Path, user_emb: np.ndarray, item_emb: np.ndarray, **fa
     return folder
 
 
-def random_tables(n_users: int, n_items: int, dim: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    rng = stream(seed, "test student")
-    return (
-        rng.standard_normal((n_users, dim), dtype=np.float32),
-        rng.standard_normal((n_items, dim), dtype=np.float32),
-    )
-
-
-def rows(values: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
-    indptr = np.concatenate([[0], np.cumsum([len(v) for v in values])]).astype(np.int64)
-    return indptr, np.array([i for v in values for i in v], np.int32)
-
-
-def evaluation(users: list[int], seen: list[list[int]], relevant: list[list[int]]) -> Evaluation:
-    return Evaluation(np.array(users, np.int32), *rows(seen), *rows(relevant))
-
-
 def random_evaluation(n_users: int, n_items: int, purpose: str) -> Evaluation:
     """Every user has seen three items and holds one out."""
     rng = stream(0, purpose)
@@ -76,15 +66,17 @@ def random_evaluation(n_users: int, n_items: int, purpose: str) -> Evaluation:
     return evaluation(list(range(n_users)), [sorted(d[:3]) for d in drawn], [d[3:] for d in drawn])
 
 
-def make_source(folder: Path, n_users: int = 70, n_items: int = 120, dim: int = 6, **facts: Any) -> Source:
+def make_source(
+    folder: Path, n_users: int = 70, n_items: int = 120, dim: int = 6, **facts: Any
+) -> StudentData:
     student = read_student(write_student(folder, *random_tables(n_users, n_items, dim), **facts))
     return source_of(student)
 
 
-def source_of(student: Student) -> Source:
+def source_of(student: Student) -> StudentData:
     n_users, n_items = student.n_users, student.n_items
-    return Source(
-        student=student,
+    return StudentData(
+        model=student,
         user_ids=[f"user {n}" for n in range(n_users)],
         item_ids=[f"item-{n}" for n in range(n_items)],
         valid=random_evaluation(n_users, n_items, "valid"),
@@ -101,23 +93,17 @@ def source_of(student: Student) -> Source:
 def make_contract(
     recipe: Recipe, user_emb: np.ndarray, item_emb: np.ndarray, file_format: str = "onnx"
 ) -> Contract:
-    return contract_for(
-        recipe,
-        model_file=f"model.{file_format}",
-        file_format=file_format,
-        n_users=len(user_emb),
-        n_items=len(item_emb),
-        dim=user_emb.shape[1],
-        tolerance=0.0,
-    )
+    return contract_of(recipe.name, user_emb, item_emb, file_format)
 
 
-def make_graph(recipe: str, user_emb: np.ndarray, item_emb: np.ndarray, file_format: str = "onnx") -> Graph:
-    contract = make_contract(RECIPES[recipe], user_emb, item_emb, file_format)
-    tables = quantize(RECIPES[recipe], user_emb, item_emb)
-    if tables is None:
-        return describe(contract, *stored_floats(RECIPES[recipe], user_emb, item_emb))
-    return describe_int8(contract, tables)
+def with_histories(
+    tables: QuantizedTables, history: QuantizedHistory, histories: Sequence[np.ndarray]
+) -> QuantizedTables:
+    """The tables as if row b of the users were what the file makes of history b."""
+    sums = np.stack([history.prior_q + history.history_q[h].sum(axis=0, dtype=np.int64) for h in histories])
+    rows, peaks = rounded_rows(sums)
+    scale = peaks.astype(np.float32) * history.step
+    return dataclasses.replace(tables, user_q=rows.astype(np.int8), user_scale=scale)
 
 
 def with_fold_in(folder, source):
@@ -125,7 +111,7 @@ def with_fold_in(folder, source):
     from recpress_edge.distill.fold_in import FoldIn as Learned
     from recpress_edge.distill.fold_in import save_fold_in
 
-    rng, student = stream(0, "test fold-in"), source.student
+    rng, student = stream(0, "test fold-in"), source.model
     learned = Learned(
         rng.standard_normal((student.n_items, student.dim), np.float32),
         rng.standard_normal(student.dim, np.float32),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,125 +15,55 @@ def sha(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def make_record(
-    student: str = "soft_dim10",
-    *,
-    recipe: str = "int8-dim",
-    recall: float = 0.2751,
-    file_bytes: int = 324_915,
-    p95_ns: int = 61_000,
-    model_bytes: int = 2_400_000,
-    seed: int = 0,
-    teacher: str | None = "bpr_dim200",
-    device: str = "host-x86",
-    device_model: str = "Intel Xeon (2 cores)",
-    dataset: str = "citeulike",
-    basis: str = "measured",
-    created: str = "2026-11-20T10:00:00Z",
-    reasons: tuple[str, ...] = (),
-    name: str | None = None,
-    threads: int = 1,
-    k: int = 50,
-    queries: int = 2000,
-    profile: str = "all-users",
-    runtime: str = "onnxruntime",
-    idle: int = 61_000_000,
-    paced_p95_ns: int | None = None,
-) -> dict[str, Any]:
-    """One record. The nearest-rank p95 of its query samples is exactly ``p95_ns``, of paced ones likewise."""
-    method, _, dim = student.partition("_dim")
-    name = name or f"{student}{f'-s{seed}' if seed else ''}-{recipe.split('-')[0]}"
-    model = sha(f"{student}{seed}{dataset}")
-    tables = 4 * 30_400 * int(dim)
-    chain = [
-        {
-            "stage": "student",
-            "name": student,
-            "bytes": tables,
-            "valid": metric(recall + 0.004),
-            "test": metric(recall + 0.0001),
-        },
-        {
-            "stage": "fp32",
-            "name": f"{student}-fp32",
-            "bytes": tables + 2_000,
-            "valid": metric(recall + 0.004),
-            "test": None,
-        },
-    ]
-    if teacher:
-        teacher_stage = {
-            "stage": "teacher",
-            "name": teacher,
-            "bytes": 24_320_000,
-            "valid": metric(0.317),
-            "test": metric(0.3123),
-        }
-        chain.insert(0, teacher_stage)
-    if recipe != "fp32":
-        chain.append(
-            {
-                "stage": recipe,
-                "name": name,
-                "bytes": file_bytes,
-                "valid": metric(recall + 0.003),
-                "test": None,
-            }
-        )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordOptions:
+    """What a made-up record says. The nearest-rank p95 of its query samples is exactly ``p95_ns``."""
+
+    student: str = "soft_dim10"
+    recipe: str = "int8-dim"
+    recall: float = 0.2751
+    file_bytes: int = 324_915
+    p95_ns: int = 61_000
+    paced_p95_ns: int | None = None
+    model_bytes: int = 2_400_000
+    idle: int = 61_000_000
+    seed: int = 0
+    teacher: str | None = "bpr_dim200"
+    device: str = "host-x86"
+    device_model: str = "Intel Xeon (2 cores)"
+    dataset: str = "citeulike"
+    basis: str = "measured"
+    created: str = "2026-11-20T10:00:00Z"
+    reasons: tuple[str, ...] = ()
+    name: str = ""
+    k: int = 50
+    queries: int = 2000
+    threads: int = 1
+    profile: str = "all-users"
+    runtime: str = "onnxruntime"
+
+    @property
+    def bundle(self) -> str:
+        seed = f"-s{self.seed}" if self.seed else ""
+        return self.name or f"{self.student}{seed}-{self.recipe.split('-')[0]}"
+
+    @property
+    def dim(self) -> int:
+        return int(self.student.partition("_dim")[2])
+
+
+def make_record(student: str = "soft_dim10", **options: Any) -> dict[str, Any]:
+    """One record, with these :class:`RecordOptions`."""
+    made = RecordOptions(student=student, **options)
     return {
         "schema": "recpress.bench/1",
-        "created": created,
-        "basis": basis,
-        "valid": not reasons,
-        "invalid_reasons": list(reasons),
+        "created": made.created,
+        "basis": made.basis,
+        "valid": not made.reasons,
+        "invalid_reasons": list(made.reasons),
         "warnings": [],
-        "artifact": {
-            "name": name,
-            "bundle_sha256": sha(f"bundle {name}{seed}{dataset}"),
-            "model_sha256": sha(f"file {name}{seed}{dataset}"),
-            "file_bytes": file_bytes,
-            "bundle_bytes": file_bytes + 400_000,
-            "format": "onnx",
-            "recipe": recipe,
-            "profile": profile,
-            "dim": int(dim),
-            "n_users": 5219,
-            "n_items": 25181,
-            "provenance": {
-                "student": student,
-                "method": method,
-                "dim": int(dim),
-                "seed": seed,
-                "teacher": teacher,
-                "dataset": {
-                    "name": dataset,
-                    "digest": sha(dataset),
-                    "protocol": "LOO-full",
-                    "licence": "see source",
-                },
-                "model_sha256": model,
-            },
-            "quality": {"chain": chain, "parity": {}},
-        },
-        "device": {
-            "id": device,
-            "model": device_model,
-            "cores": 2,
-            "core": device_model,
-            "cpu_part": None,
-            "cpu_id": {"vendor": "GenuineIntel", "family": "6", "model": "106", "stepping": "6"},
-            "int8_flags": ["avx2", "avx512_vnni"],
-            "dotprod": True,
-            "dot_product_flags": ["avx512_vnni"],
-            "arch": "x86_64",
-            "bits": 64,
-            "kernel": "6.1.0",
-            "governor": "performance",
-            "max_freq_khz": None,
-            "mem_total_bytes": 4 * 2**30,
-            "swap_total_bytes": 0,
-            "allocator": "glibc 2.36",
-        },
+        "artifact": _artifact(made),
+        "device": _device(made),
         "state": {"before": state(0.05), "after": state(1.0)},
         "validity": {
             "query": judged(50, 90, 95, 99),
@@ -144,50 +75,126 @@ def make_record(
             "python": "3.11.2",
             "numpy": "2.4.6",
             "psutil": "7.2.2",
-            "runtime": runtime,
-            runtime: "1.32.0",
+            "runtime": made.runtime,
+            made.runtime: "1.32.0",
         },
         "protocol": {
-            "threads": threads,
+            "threads": made.threads,
             "batch": 1,
-            "k": k,
+            "k": made.k,
             "warmup": 200,
             "processes": 5,
-            "queries": queries,
+            "queries": made.queries,
             "seconds": 2.0,
             "seed": 0,
             "clock": "perf_counter_ns",
-            "command": f"device_bench run dist/{name} --runs runs/",
+            "command": f"device_bench run dist/{made.bundle} --runs runs/",
         },
         "latency_ns": {
-            "query": samples(p95_ns, queries),
-            "end_to_end": samples(round(p95_ns * 1.2), queries),
+            "query": samples(made.p95_ns, made.queries),
+            "end_to_end": samples(round(made.p95_ns * 1.2), made.queries),
             "first_query": [900_000] * 5,
             "load": [8_100_000] * 5,
             "import": [90_000_000] * 5,
-            **({} if paced_p95_ns is None else {"paced": samples(paced_p95_ns, 200)}),
+            **({} if made.paced_p95_ns is None else {"paced": samples(made.paced_p95_ns, 200)}),
         },
         "memory_bytes": {
-            "idle": memory(idle),
-            "loaded": memory(idle + model_bytes // 2),
-            "first_query": memory(idle + model_bytes // 2),
-            "model": memory(idle + model_bytes),
+            "idle": memory(made.idle),
+            "loaded": memory(made.idle + made.model_bytes // 2),
+            "first_query": memory(made.idle + made.model_bytes // 2),
+            "model": memory(made.idle + made.model_bytes),
         },
         "quality": {
-            "recall@10": recall * 0.5,
-            "recall@20": recall * 0.7,
-            "recall@50": recall,
-            "ndcg@10": recall * 0.2,
-            "ndcg@20": recall * 0.25,
-            "ndcg@50": recall * 0.3,
+            "recall@10": made.recall * 0.5,
+            "recall@20": made.recall * 0.7,
+            "recall@50": made.recall,
+            "ndcg@10": made.recall * 0.2,
+            "ndcg@20": made.recall * 0.25,
+            "ndcg@50": made.recall * 0.3,
             "cutoff": 50,
             "definition": RECALL,
             "split": "test",
             "users": 5219,
-            "ids_sha256": sha(f"answers {name}{seed}"),
+            "ids_sha256": sha(f"answers {made.bundle}{made.seed}"),
         },
-        "selftest": {"queries": 64, "exact": recipe != "fp32"},
+        "selftest": {"queries": 64, "exact": made.recipe != "fp32"},
     }
+
+
+def _artifact(made: RecordOptions) -> dict[str, Any]:
+    return {
+        "name": made.bundle,
+        "bundle_sha256": sha(f"bundle {made.bundle}{made.seed}{made.dataset}"),
+        "model_sha256": sha(f"file {made.bundle}{made.seed}{made.dataset}"),
+        "file_bytes": made.file_bytes,
+        "bundle_bytes": made.file_bytes + 400_000,
+        "format": "onnx",
+        "recipe": made.recipe,
+        "profile": made.profile,
+        "dim": made.dim,
+        "n_users": 5219,
+        "n_items": 25181,
+        "provenance": {
+            "student": made.student,
+            "method": made.student.partition("_dim")[0],
+            "dim": made.dim,
+            "seed": made.seed,
+            "teacher": made.teacher,
+            "dataset": {
+                "name": made.dataset,
+                "digest": sha(made.dataset),
+                "protocol": "LOO-full",
+                "licence": "see source",
+            },
+            "model_sha256": sha(f"{made.student}{made.seed}{made.dataset}"),
+        },
+        "quality": {"chain": _chain(made), "parity": {}},
+    }
+
+
+def _device(made: RecordOptions) -> dict[str, Any]:
+    return {
+        "id": made.device,
+        "model": made.device_model,
+        "cores": 2,
+        "core": made.device_model,
+        "cpu_part": None,
+        "cpu_id": {"vendor": "GenuineIntel", "family": "6", "model": "106", "stepping": "6"},
+        "int8_flags": ["avx2", "avx512_vnni"],
+        "dotprod": True,
+        "dot_product_flags": ["avx512_vnni"],
+        "arch": "x86_64",
+        "bits": 64,
+        "kernel": "6.1.0",
+        "governor": "performance",
+        "max_freq_khz": None,
+        "mem_total_bytes": 4 * 2**30,
+        "swap_total_bytes": 0,
+        "allocator": "glibc 2.36",
+    }
+
+
+def _chain(made: RecordOptions) -> list[dict[str, Any]]:
+    tables, valid, fp32 = 4 * 30_400 * made.dim, metric(made.recall + 0.004), f"{made.student}-fp32"
+    test = metric(made.recall + 0.0001)
+    return [
+        *(
+            [_stage("teacher", made.teacher, 24_320_000, metric(0.317), metric(0.3123))]
+            if made.teacher
+            else []
+        ),
+        _stage("student", made.student, tables, valid, test),
+        _stage("fp32", fp32, tables + 2_000, valid),
+        *(
+            [_stage(made.recipe, made.bundle, made.file_bytes, metric(made.recall + 0.003))]
+            if made.recipe != "fp32"
+            else []
+        ),
+    ]
+
+
+def _stage(stage: str, name: str, n_bytes: int, valid: Any, test: Any = None) -> dict[str, Any]:
+    return {"stage": stage, "name": name, "bytes": n_bytes, "valid": valid, "test": test}
 
 
 def judged(*trusted: int, reasons: tuple[str, ...] = ()) -> dict[str, Any]:

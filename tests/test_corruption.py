@@ -9,10 +9,10 @@ import pytest
 from bundles import make_bundle
 from damage import ACCIDENTS, DEEDS, accident, oversized_arrays, pick, resign
 
-from device_bench import measure
-from device_bench import run as protocol
-from device_bench.options import Protocol
+from device_bench import measure, record
+from device_bench.settings import Protocol
 from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.progress import silent
 from recpress_edge.core.rng import stream
 from recpress_edge.device.verify import verify_bundle
 
@@ -39,7 +39,7 @@ def never_timed(monkeypatch):
             pytest.fail(f"a {kind} process was started for a damaged bundle")
         return measure.self_test(job)
 
-    monkeypatch.setattr(protocol, "run_worker", worker)
+    monkeypatch.setattr(record, "run_worker", worker)
 
 
 @pytest.mark.usefixtures("never_timed")
@@ -49,7 +49,7 @@ def test_a_damaged_bundle_is_refused_and_never_timed(folder, index):
     what = accident(folder, rng) if index % 2 else pick(rng, DEEDS)(folder, rng)
     said = "accepted"
     try:
-        protocol.run_bundle(folder, Protocol(k=20), lambda _: None, "command")
+        record.measure_bundle(folder, Protocol(k=20), silent, "command")
     except ArtifactError as error:
         said = str(error)
     assert str(folder) in said or "self-test failed" in said, f"{what}: {said}"
@@ -60,7 +60,7 @@ def test_the_whole_bundle_would_be_timed(folder):
     """The counter-proof: undamaged, and signed again, it is not refused."""
     resign(folder)
     with pytest.raises(pytest.fail.Exception, match="a idle process was started"):
-        protocol.run_bundle(folder, Protocol(k=20), lambda _: None, "command")
+        record.measure_bundle(folder, Protocol(k=20), silent, "command")
 
 
 def test_the_cases_cover_every_kind():

@@ -21,7 +21,7 @@ from damage import resign
 from records import make_record
 from updates import exported
 
-from device_bench import run as protocol
+from device_bench import record as bench_record
 from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.artifacts.model_file import check_model_file
 from recpress_edge.core.errors import ArtifactError, DataError
@@ -65,7 +65,7 @@ def test_the_bundle_without_any_harm_passes(folder):
 
 @pytest.mark.parametrize("change", evil.EXTERNAL, ids=lambda change: change.__name__)
 def test_values_in_other_files_are_refused_before_a_runtime_sees_them(folder, change, monkeypatch):
-    monkeypatch.setattr(protocol, "run_worker", lambda *_: pytest.fail("a runtime saw it"))
+    monkeypatch.setattr(bench_record, "run_worker", lambda *_: pytest.fail("a runtime saw it"))
     evil.edit_model(folder, change)
     with pytest.raises(ArtifactError, match="a tensor's values are in another file") as refused:
         self_test_apart(folder, SMALL)

@@ -10,9 +10,10 @@ from exports import make_source
 from recpress_edge.artifacts.bundle import Bundle
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.rng import stream
-from recpress_export.package import export_bundle
-from recpress_export.parity import Gate
-from recpress_export.subjects.single_user import SingleUserFill
+from recpress_export.build import build
+from recpress_export.gates import Gate
+from recpress_export.subjects.all_users import AllUsers
+from recpress_export.subjects.single_user import SingleUser
 
 DIM, N_ITEMS = 6, 120
 NO_GATE = Gate(min_overlap=0.0, max_recall_loss=1.0, max_ndcg_loss=1.0, max_item_shift=1.0, lost_users=0)
@@ -24,8 +25,8 @@ def exported(
     """A bundle of 70 users, or of one, and 120 items 'item-0' … 'item-119'."""
     source = make_source(folder.parent / f"{folder.name}-model", n_items=N_ITEMS, dim=DIM)
     source = dataclasses.replace(source, file_format=file_format)
-    fill = SingleUserFill(user) if user else None
-    return export_bundle(source, RECIPES[recipe], folder, gate=NO_GATE, fill=fill).bundle
+    subject = SingleUser(source, user) if user else AllUsers(source)
+    return build(subject, RECIPES[recipe], folder, gate=NO_GATE).bundle
 
 
 def rows(count: int, purpose: str = "new rows") -> np.ndarray:

@@ -35,7 +35,7 @@ class Package:
 
 
 class Apt:
-    """apt with lists, cache and view of installed packages of its own."""
+    """apt with its own lists, cache and view of installed packages."""
 
     def __init__(self, folder: Path, architecture: str, *, installed: bool) -> None:
         """``installed``: count what this machine has as installed, so that only the rest is fetched."""
@@ -113,7 +113,7 @@ class Apt:
         return found[1]
 
     def fetch(self, names: Sequence[str], *, dependencies: bool = True) -> list[Package]:
-        """Fetch packages, with what they depend on and is not installed; every file verified."""
+        """Fetch packages, and what they depend on that is not installed; every file is verified."""
         action = ["install"] if dependencies else ["download"]
         what = f"fetching {', '.join(names)}"
         # an empty folder in place of the archives: what lies there already would not be named
@@ -149,7 +149,7 @@ def parse_uris(text: str) -> list[Package]:
 
 
 def unpack(deb: Path, into: Path, wanted: Callable[[str], bool] = lambda _: True) -> None:
-    """A package's files below ``into``; nothing is run, nothing may point out of it while unpacking."""
+    """Unpack a package's files below ``into``; nothing is run, and no path may lead out of it."""
     process = subprocess.Popen(
         ["dpkg-deb", "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE, preexec_fn=dies_with_parent()
     )
@@ -187,7 +187,7 @@ def _place(archive: tarfile.TarFile, member: tarfile.TarInfo, into: Path) -> Non
                 file.write(block)
         target.chmod(0o755 if member.mode & 0o111 else 0o644)
     else:
-        raise EmulationError(f"the archive holds {member.name!r}, which is no file, folder or link")
+        raise EmulationError(f"the archive holds {member.name!r}, which is not a file, folder or link")
 
 
 def inside(root: Path, name: str) -> Path:

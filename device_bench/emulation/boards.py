@@ -18,7 +18,7 @@ CORES: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """What a board says about itself, and what qemu is told to be."""
+    """What a board reports about itself, and the core that qemu emulates."""
 
     model: str
     core: str
@@ -38,7 +38,7 @@ class Identity:
 
     @property
     def dotprod(self) -> bool:
-        """int8 dot product."""
+        """Whether the core has int8 dot products."""
         return bool(dot_product_flags(self.features.split()))
 
     @property

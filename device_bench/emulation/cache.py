@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.core.files import digest_of, new_directory, read_json, storage_errors, write_json
+from recpress_edge.core.progress import Note, OnEvent
 
 CACHE_VARIABLE: Final = "RECPRESS_CACHE_DIR"
 _MANIFEST: Final = "manifest.json"
 _LOCK: Final = ".lock"
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +23,11 @@ class Component:
 
     folder: Path
     facts: Mapping[str, Any]
-    """What its builder returned, and ``wants``: what it was built for."""
+    """The builder's facts, and ``wants``: what it was built for."""
 
     @property
     def digest(self) -> str:
-        """Names its contents: what was wanted, and what was found."""
+        """Digest of what it was built for, and of what the builder found."""
         return digest_of(dict(self.facts))
 
 
@@ -43,10 +42,10 @@ def cache_root(chosen: Path | None) -> Path:
 
 
 @contextlib.contextmanager
-def locked(root: Path, report: Report) -> Iterator[None]:
-    """Only one process sets up at a time; the lock goes with its process, whatever ends that.
+def locked(root: Path, on_event: OnEvent) -> Iterator[None]:
+    """One process sets up at a time; the lock ends with its process.
 
-    What an earlier process left half built is removed.
+    Removes what an earlier process left unfinished.
     """
     with storage_errors(root):
         root.mkdir(parents=True, exist_ok=True)
@@ -55,7 +54,7 @@ def locked(root: Path, report: Report) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            report(f"waiting for another process that sets up {root}")
+            on_event(Note(f"waiting for another process that sets up {root}"))
             fcntl.flock(file, fcntl.LOCK_EX)
         for draft in root.glob(".*-*.*"):
             shutil.rmtree(draft, ignore_errors=True)
@@ -67,7 +66,7 @@ def component(
     name: str,
     wants: Mapping[str, Any],
     build: Callable[[Path], Mapping[str, Any]],
-    report: Report,
+    on_event: OnEvent,
 ) -> Component:
     """The component that was built for ``wants``, built now if there is none. Call it :func:`locked`.
 
@@ -75,7 +74,7 @@ def component(
     """
     folder = root / f"{name}-{digest_of(dict(wants))[:12]}"
     if not (folder / _MANIFEST).is_file():
-        report(f"setting up {name} in {root}, once")
+        on_event(Note(f"setting up {name} in {root}, once"))
         with new_directory(folder, force=True) as draft:
             write_json(draft / _MANIFEST, {"wants": dict(wants), **build(draft)})
     return Component(folder, read_json(folder / _MANIFEST))

@@ -13,7 +13,7 @@ _FOLDER_MODE = stat.S_IFDIR | 0o755
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ArchiveEntry:
     """A file, folder or link of the archive; ``source`` is read when it is written."""
 
     name: str
@@ -21,24 +21,24 @@ class Entry:
     source: Path | bytes | None = None
 
 
-def entries_of(folder: Path, prefix: str = "") -> Iterable[Entry]:
+def entries_of(folder: Path, prefix: str = "") -> Iterable[ArchiveEntry]:
     """Everything below a folder, in order of name; ``prefix`` ends with a slash or is empty."""
     for path in sorted(folder.rglob("*")):
         name = prefix + path.relative_to(folder).as_posix()
         if path.is_symlink():
-            yield Entry(name, stat.S_IFLNK | 0o777, str(path.readlink()).encode())
+            yield ArchiveEntry(name, stat.S_IFLNK | 0o777, str(path.readlink()).encode())
         elif path.is_dir():
-            yield Entry(name, _FOLDER_MODE)
+            yield ArchiveEntry(name, _FOLDER_MODE)
         else:
-            yield Entry(name, stat.S_IFREG | (path.stat().st_mode & 0o777), path)
+            yield ArchiveEntry(name, stat.S_IFREG | (path.stat().st_mode & 0o777), path)
 
 
-def folder(name: str) -> Entry:
+def folder(name: str) -> ArchiveEntry:
     """An empty folder."""
-    return Entry(name, _FOLDER_MODE)
+    return ArchiveEntry(name, _FOLDER_MODE)
 
 
-def write_cpio(file: IO[bytes], entries: Iterable[Entry]) -> int:
+def write_cpio(file: IO[bytes], entries: Iterable[ArchiveEntry]) -> int:
     """Write the archive; returns the bytes of memory that its files take once unpacked (4 KiB pages)."""
     position = taken = 0
 

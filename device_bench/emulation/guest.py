@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from device_bench.emulation.apt import Apt, Package, unpack
-from device_bench.emulation.cache import Component, Report, component, locked
-from device_bench.emulation.cpio import Entry, entries_of, folder, write_cpio
+from device_bench.emulation.cache import Component, component, locked
+from device_bench.emulation.cpio import ArchiveEntry, entries_of, folder, write_cpio
 from device_bench.emulation.tools import EmulationError, need, run_tool
 from device_bench.emulation.wheels import fetch_wheels, pinned, unpack_wheel
 from recpress_edge.core.files import sha256_file
+from recpress_edge.core.progress import OnEvent
 
-# Raised when a component is built in another way: the cache then builds it anew.
+# Raise it when a component is built in another way: the cache then builds it again.
 RECIPE: Final = 1
 _TOOL_PACKAGES: Final = ("qemu-system-arm", "qemu-user", "lz4", "python3")
 _SYSTEM_PACKAGES: Final = ("python3-minimal", "libpython3-stdlib", "libstdc++6", "busybox-static")
 _KERNEL: Final = "linux-image-arm64"
-# Neither a query nor the bench reads these, and a byte of the image is a byte of the machine's memory.
+# Neither a query nor the bench reads these, and every byte of the image takes the machine's memory.
 _LEFT_OUT: Final = re.compile(
     r"""
     usr/(share|sbin|games|include|lib/(dpkg|tar|tc|valgrind|locale))(/|$)
@@ -83,17 +84,17 @@ class Setup:
         return str(self.system.facts["python"])
 
     def tool(self, name: str) -> tuple[str, dict[str, str]]:
-        """A program of the tools, or of this machine where it was installed already; and its environment."""
+        """A program of the tools, or of this machine when installed there already; and its environment."""
         return find_tool(self.tools.folder, name)
 
 
-def prepare(file_format: str, root: Path, report: Report) -> Setup:
+def prepare(file_format: str, root: Path, on_event: OnEvent) -> Setup:
     """Everything for bundles of one format, from the cache or built now."""
     versions = pinned(file_format)
-    with locked(root, report):
-        tools = component(root, "tools", {"recipe": RECIPE}, lambda draft: _tools(draft, root), report)
+    with locked(root, on_event):
+        tools = component(root, "tools", {"recipe": RECIPE}, lambda draft: _tools(draft, root), on_event)
         system = component(
-            root, "system", {"recipe": RECIPE}, lambda draft: _system(draft, root, tools), report
+            root, "system", {"recipe": RECIPE}, lambda draft: _system(draft, root, tools), on_event
         )
         python = str(system.facts["python"])
         site = component(
@@ -101,14 +102,14 @@ def prepare(file_format: str, root: Path, report: Report) -> Setup:
             f"site-{file_format}",
             {"recipe": RECIPE, "python": python, "versions": versions},
             lambda draft: _site(draft, versions, python, root, tools),
-            report,
+            on_event,
         )
         image = component(
             root,
             f"image-{file_format}",
             {"recipe": RECIPE, "system": system.digest, "site": site.digest},
             lambda draft: _image(draft, tools, system, site),
-            report,
+            on_event,
         )
     found = sha256_file(image.folder / "initrd.lz4")
     if found != image.facts["sha256"]:
@@ -126,7 +127,7 @@ def find_tool(tools: Path, name: str) -> tuple[str, dict[str, str]]:
 
 
 def _tools(draft: Path, root: Path) -> Mapping[str, Any]:
-    """The emulator and the compressor, as far as this machine has not installed them."""
+    """The emulator and the compressor, unless this machine has them."""
     machine = run_tool([need("dpkg", "dpkg"), "--print-architecture"], what="asking for the architecture")
     apt = Apt(root / "apt-tools", machine.strip(), installed=True)
     apt.update()
@@ -178,12 +179,12 @@ def _site(
 
 
 def compile_bytecode(root: Path, below: Path, setup: Setup) -> None:
-    """For what a boot adds: as the image's own."""
+    """Compile what a boot adds, as the image's own files are."""
     _compile(root, below, setup.python, setup.tools)
 
 
 def _compile(root: Path, below: Path, python: str, tools: Component) -> None:
-    """Compile to bytecode ahead, or every start would; no path or time of this machine gets into it."""
+    """Compile to bytecode once, so that no start has to; it holds no path or time of this machine."""
     run_tool(
         [
             *(python_of(tools, python), "-m", "compileall", "-q", "-j1"),
@@ -195,14 +196,14 @@ def _compile(root: Path, below: Path, python: str, tools: Component) -> None:
 
 
 def python_of(tools: Component, python: str) -> str:
-    """An interpreter of this machine that writes bytecode for the guest's Python: one of its version."""
+    """An interpreter of the guest's version on this machine: its bytecode fits."""
     if python == f"{sys.version_info.major}.{sys.version_info.minor}":
         return sys.executable
     return shutil.which(f"python{python}") or str(tools.folder / "usr/bin" / f"python{python}")
 
 
 def _image(draft: Path, tools: Component, system: Component, site: Component) -> Mapping[str, Any]:
-    """The initial ramdisk. It is the machine's whole file system, so it lies in the machine's memory."""
+    """The initial ramdisk: the machine's whole file system, in its memory."""
     with (draft / "initrd").open("wb") as file:
         taken = write_cpio(file, _entries(system.folder, site.folder))
     lz4, environment = find_tool(tools.folder, "lz4")
@@ -215,8 +216,8 @@ def _image(draft: Path, tools: Component, system: Component, site: Component) ->
     return {"sha256": sha256_file(draft / "initrd.lz4"), "memory_bytes": taken}
 
 
-def _entries(system: Path, site: Path) -> Iterator[Entry]:
-    yield Entry("init", 0o100755, _INIT)
+def _entries(system: Path, site: Path) -> Iterator[ArchiveEntry]:
+    yield ArchiveEntry("init", 0o100755, _INIT)
     yield from (folder(name) for name in ("app", "dev", "proc", "site", "sys", "tmp"))
     for entry in (*entries_of(system / "root"), *entries_of(site / "site", "site/")):
         if not _LEFT_OUT.match(entry.name):

@@ -17,7 +17,6 @@ from typing import IO, Final
 from device_bench.emulation.guest import Setup
 from recpress_edge.device.process import dies_with_parent
 
-CPUS: Final = ("cortex-a53", "cortex-a76")
 _COMMAND_LINE: Final = (
     # everything lies in memory; no address is randomised; a panic ends the machine
     "console=ttyAMA0 quiet nokaslr panic=-1 rootfstype=ramfs rdinit=/init"
@@ -47,7 +46,7 @@ class Console:
 
     @property
     def panic(self) -> str | None:
-        """The kernel's last words, if it gave up."""
+        """The kernel's panic message, if any."""
         found = (re.search(r"Kernel panic - not syncing: (.*)", line) for line in self.lines)
         return next((match[1] for match in found if match), None)
 

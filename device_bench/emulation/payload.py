@@ -1,4 +1,4 @@
-"""What one boot adds to the image: this device_bench, the bundle, what to do; and the answer's way out."""
+"""What one boot adds to the image: this device_bench, the bundle and a script; and how its answer is read."""
 
 import base64
 import gzip
@@ -13,7 +13,7 @@ from typing import IO, Any, Final
 import device_bench
 import recpress_edge
 from device_bench import DEVICE_PARTS
-from device_bench.emulation.cpio import Entry, entries_of, folder, write_cpio
+from device_bench.emulation.cpio import ArchiveEntry, entries_of, folder, write_cpio
 from device_bench.emulation.guest import Setup, compile_bytecode
 from device_bench.emulation.tools import EmulationError
 from recpress_edge.core.files import scratch_folder
@@ -40,7 +40,7 @@ def write_payload(file: IO[bytes], setup: Setup, bundle: Path, flags: Sequence[s
             file,
             [
                 *(folder(name) for name in ("app", "app/bundle")),
-                Entry("app/run.sh", 0o100755, script),
+                ArchiveEntry("app/run.sh", 0o100755, script),
                 *entries_of(app, "app/"),
                 *entries_of(bundle, "app/bundle/"),
             ],
@@ -48,7 +48,7 @@ def write_payload(file: IO[bytes], setup: Setup, bundle: Path, flags: Sequence[s
 
 
 def copy_sources(target: Path) -> None:
-    """What a device installs of this checkout: device_bench and what it imports."""
+    """Copy what a device needs of this checkout: device_bench and what it imports."""
     bench, edge = (Path(str(package.__file__)).parent for package in (device_bench, recpress_edge))
     only_python = shutil.ignore_patterns("__pycache__", "*.c", "*.typed")
     shutil.copytree(bench, target / "device_bench", ignore=only_python)
@@ -58,7 +58,7 @@ def copy_sources(target: Path) -> None:
 
 
 def read_answer(lines: Sequence[str]) -> tuple[int | None, dict[str, Any] | None]:
-    """device_bench's exit code and record, as far as the console got them out; a garbled record is none."""
+    """device_bench's exit code and record, None when the console shows none; EmulationError when garbled."""
     marked = [line.removeprefix(_MARK).split(" ", 1) for line in lines if line.startswith(_MARK)]
     fields = {name: text for name, text in (m for m in marked if len(m) == 2)}
     code = int(fields["exit"]) if fields.get("exit", "").isdigit() else None

@@ -1,4 +1,4 @@
-"""Programs that the emulation needs: found or named, run so that none outlives this process."""
+"""Programs that the emulation needs: found, and run so that none outlives this process."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""aarch64 wheels of the very versions that are installed here, unpacked for the emulated Python."""
+"""aarch64 wheels of the versions that are installed here, unpacked for the emulated Python."""
 
 import importlib.metadata
 import sys

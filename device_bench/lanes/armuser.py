@@ -1,7 +1,6 @@
-"""``--on armuser:BOARD``: the board's instruction set in qemu's user mode. Answers, never times or memory."""
+"""``--on armuser:BOARD``: the board's instruction set in qemu's user mode. Answers, not times or memory."""
 
-import datetime
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +10,7 @@ import numpy as np
 from device_bench.emulation.boards import BOARDS, Identity, write_identity
 from device_bench.emulation.cache import cache_root
 from device_bench.emulation.guest import Setup, prepare
-from device_bench.emulation.marking import WARMUP
+from device_bench.emulation.marks import WARMUP
 from device_bench.emulation.tools import EmulationError, find_compiler, run_tool
 from device_bench.lanes.emulated import (
     WRONG_IDS,
@@ -21,36 +20,38 @@ from device_bench.lanes.emulated import (
     host_section,
     must_be_equal,
 )
-from device_bench.lanes.targets import Record, Report
-from device_bench.options import Request
-from device_bench.process import run_worker
-from device_bench.run import artifact_facts, job_of, open_for_run
+from device_bench.lanes.lane import Record
+from device_bench.measure import Measurement
+from device_bench.process import measurement_of, open_for_run, run_worker
+from device_bench.record import artifact_facts
+from device_bench.settings import BenchRequest
 from recpress_edge.artifacts.bundle import Bundle
 from recpress_edge.core.errors import SkippedError
 from recpress_edge.core.files import scratch_folder
+from recpress_edge.core.progress import Note, OnEvent
 from recpress_edge.device.process import Enclosure, WorkerError
-from recpress_edge.records.bench import PARITY_SCHEMA
+from recpress_edge.records.bench import PARITY_SCHEMA, timestamp
 
 _PLUGIN_SOURCE: Final = Path(__file__).parents[1] / "emulation" / "counting.c"
 _LINE_BYTES: Final = 64
-# What no one should read from a user-mode emulation, and why.
+# What user-mode emulation cannot tell, and why.
 _NEVER: Final = (
     {"part": "memory", "reason": "resident memory in qemu's user mode is the emulator's own: see armvm"},
-    {"part": "latency", "reason": "an emulator's time is no board's time"},
+    {"part": "latency", "reason": "an emulator's time says nothing about a board's"},
 )
 
 
-def check(request: Request) -> None:
-    """Questions of time go elsewhere."""
+def check(request: BenchRequest) -> None:
+    """Refuse what asks for time or cores."""
     check_protocol(
         request.protocol,
         one_thread="answers are compared on one thread",
-        no_time="which user-mode emulation does not know",
+        no_time="which user-mode emulation does not have",
     )
 
 
-def plan(request: Request) -> str:
-    """How much work a bundle is."""
+def plan(request: BenchRequest) -> str:
+    """The work for each bundle."""
     board = BOARDS[request.target.detail]
     return (
         f"self-test and every evaluation user on {board.core} (as {board.model}), then "
@@ -58,14 +59,14 @@ def plan(request: Request) -> str:
     )
 
 
-def run(request: Request, bundles: Sequence[Path], report: Report) -> Iterator[Record]:
-    """A record a bundle; ArtifactError where the ids are not this machine's own."""
+def run(request: BenchRequest, on_event: OnEvent) -> Iterator[Record]:
+    """One record a bundle; ArtifactError when the ids are wrong."""
     root = cache_root(request.options.get("cache"))
-    for folder in bundles:
+    for folder in request.bundles:
         bundle = open_for_run(folder, request.protocol)
-        setup = prepare(bundle.contract.format, root, report)
+        setup = prepare(bundle.contract.format, root, on_event)
         with scratch_folder("recpress-armuser-") as scratch:
-            record = _run_one(_Board(setup, scratch, request), folder, bundle, report)
+            record = _run_one(_Board(setup, scratch, request), folder, bundle, on_event)
         yield record
         check_ids(record, str(request.target))
 
@@ -76,14 +77,14 @@ class _Board:
 
     setup: Setup
     folder: Path
-    request: Request
+    request: BenchRequest
 
     @property
     def identity(self) -> Identity:
         return BOARDS[self.request.target.detail]
 
     def enclosure(self, plugin: str | None = None) -> Enclosure:
-        """Python of the guest under qemu, in which opened files are looked for below the board's root."""
+        """The guest's Python under qemu, which looks for opened files below the board's root first."""
         root = self.folder / "root"
         if not root.exists():
             write_identity(root, self.identity)
@@ -101,17 +102,18 @@ class _Board:
         )
 
 
-def _run_one(board: _Board, folder: Path, bundle: Bundle, report: Report) -> dict[str, Any]:
-    request, created = board.request, datetime.datetime.now(datetime.UTC)
-    job = job_of(folder, bundle, request.protocol)
-    host = run_worker("rank", job, request.protocol.timeout_s)
-    report(f"{bundle.name} on {request.target}: self-test and every evaluation user on {board.identity.core}")
-    found = run_worker("rank", job, request.protocol.timeout_s, board.enclosure())
+def _run_one(board: _Board, folder: Path, bundle: Bundle, on_event: OnEvent) -> dict[str, Any]:
+    request, created = board.request, timestamp()
+    protocol, where = request.protocol, f"{bundle.name} on {request.target}"
+    job = measurement_of(folder, bundle, protocol)
+    host = run_worker("rank", job, protocol.timeout_s)
+    on_event(Note(f"{where}: self-test and every evaluation user on {board.identity.core}"))
+    found = run_worker("rank", job, protocol.timeout_s, board.enclosure())
     answers = host_section(host, found["quality"])
-    wrong = not answers["ids_equal"] and must_be_equal(bundle.contract, request.protocol.delegate)
+    wrong = not answers["ids_equal"] and must_be_equal(bundle.contract, protocol.delegate)
     if not answers["ids_equal"]:
         answers["differences"] = differences(host, found)
-    report(f"{bundle.name} on {request.target}: counting {request.protocol.queries} queries")
+    on_event(Note(f"{where}: counting {protocol.queries} queries"))
     profile, skipped = None, []
     try:
         profile = counted(board, job)
@@ -119,7 +121,7 @@ def _run_one(board: _Board, folder: Path, bundle: Bundle, report: Report) -> dic
         skipped = [{"part": "profile", "reason": str(error)}]
     return {
         "schema": PARITY_SCHEMA,
-        "created": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "created": created,
         "basis": "emulated",
         "on": str(request.target),
         "valid": not wrong,
@@ -127,13 +129,7 @@ def _run_one(board: _Board, folder: Path, bundle: Bundle, report: Report) -> dic
         "artifact": artifact_facts(bundle),
         "device": _device(board.identity, request.target.detail),
         "software": {found["runtime"]: found["runtime_version"], "qemu": board.setup.tools.facts["qemu"]},
-        "protocol": {
-            "threads": 1,
-            "k": job.k,
-            "queries": request.protocol.queries,
-            "seed": request.protocol.seed,
-            "command": request.command(folder),
-        },
+        "protocol": protocol.facts(bundle.contract.n_items, request.command(folder)),
         "selftest": found["selftest"],
         "quality": found["quality"],
         "host": answers,
@@ -152,8 +148,8 @@ def _device(board: Identity, name: str) -> dict[str, Any]:
     }
 
 
-def counted(board: _Board, job: Any) -> dict[str, Any]:
-    """Medians over the queries, from the plugin; SkippedError without a compiler."""
+def counted(board: _Board, job: Measurement) -> dict[str, Any]:
+    """The plugin's counts, as medians over the queries; SkippedError without a compiler."""
     plugin, marks = board.folder / "counting.so", board.folder / "marks"
     run_tool(
         [find_compiler(), "-O2", "-shared", "-fPIC", "-o", plugin, _PLUGIN_SOURCE],

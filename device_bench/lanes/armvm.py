@@ -1,16 +1,16 @@
 """``--on armvm``: the unmodified device_bench inside an emulated 64-bit Arm machine."""
 
-import datetime
+import dataclasses
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
 from device_bench.emulation.cache import cache_root
 from device_bench.emulation.guest import Setup, prepare
-from device_bench.emulation.machine import CPUS, Console, boot
+from device_bench.emulation.machine import Console, boot
 from device_bench.emulation.payload import read_answer, write_payload
 from device_bench.emulation.tools import EmulationError
 from device_bench.estimates import estimates
@@ -22,16 +22,19 @@ from device_bench.lanes.emulated import (
     host_section,
     must_be_equal,
 )
-from device_bench.lanes.targets import Record, Report, Target
-from device_bench.options import Request
-from device_bench.process import run_worker
-from device_bench.run import artifact_facts, job_of, open_for_run
+from device_bench.lanes.lane import Record
+from device_bench.lanes.targets import details_of
+from device_bench.process import measurement_of, open_for_run, run_worker
+from device_bench.record import artifact_facts
+from device_bench.settings import BenchRequest, Target
 from recpress_edge.artifacts.bundle import Bundle
 from recpress_edge.core.cpu import dot_product_flags
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.progress import Note, OnEvent
+from recpress_edge.core.stats import percentile
 from recpress_edge.core.units import format_bytes, parse_size
-from recpress_edge.records.bench import INSTRUCTIONS, summarise
-from recpress_edge.records.survival import CRASHED, OUT_OF_MEMORY, TIMED_OUT, survival_record
+from recpress_edge.records.bench import INSTRUCTIONS, timestamp
+from recpress_edge.records.survival import CRASHED, OUT_OF_MEMORY, TIMED_OUT, SurvivalResult, survival_record
 
 MEMORY_BYTES: Final = 512 * 2**20
 LEAST_MEMORY: Final = 256 * 2**20
@@ -46,8 +49,8 @@ _CORES: Final[Mapping[str, tuple[str, str, bool]]] = {
 _LAST_ERROR: Final = re.compile(r"^(?:error|skipped): (.*)")
 
 
-def check(request: Request) -> None:
-    """One core, and a clock that counts instructions: what needs cores or seconds goes elsewhere."""
+def check(request: BenchRequest) -> None:
+    """Refuse what needs several cores or seconds: there is one core, and the clock counts instructions."""
     check_protocol(
         request.protocol,
         one_thread="the emulated machine has one core",
@@ -56,7 +59,7 @@ def check(request: Request) -> None:
     memory_of(request)
 
 
-def memory_of(request: Request) -> int:
+def memory_of(request: BenchRequest) -> int:
     """Bytes of the emulated machine."""
     text = request.options.get("memory")
     if text is None:
@@ -67,41 +70,38 @@ def memory_of(request: Request) -> int:
     return found
 
 
-def cpus_of(target: Target) -> tuple[str, ...]:
-    """The core that was named, or all."""
-    return (target.detail,) if target.detail else CPUS
-
-
-def plan(request: Request) -> str:
-    """How much work a bundle is."""
+def plan(request: BenchRequest) -> str:
+    """The work for each bundle."""
     memory = format_bytes(memory_of(request))
     return (
-        f"one boot each of an emulated {' and '.join(cpus_of(request.target))} with {memory}; "
+        f"one boot each of an emulated {' and '.join(details_of(request.target))} with {memory}; "
         f"about a minute each, cache in {cache_root(request.options.get('cache'))}"
     )
 
 
-def run(request: Request, bundles: Sequence[Path], report: Report) -> Iterator[Record]:
-    """A record a bundle and core; ArtifactError where the ids are not this machine's own."""
+def run(request: BenchRequest, on_event: OnEvent) -> Iterator[Record]:
+    """One record for each bundle and core; ArtifactError when the ids are wrong."""
     root = cache_root(request.options.get("cache"))
-    for folder in bundles:
+    for folder in request.bundles:
         bundle = open_for_run(folder, request.protocol)
-        setup = prepare(bundle.contract.format, root, report)
-        host = run_worker("rank", job_of(folder, bundle, request.protocol), request.protocol.timeout_s)
-        for cpu in cpus_of(request.target):
-            record = run_once(_Boot(setup, folder, bundle, request, cpu, host), report)
+        setup = prepare(bundle.contract.format, root, on_event)
+        host = run_worker(
+            "rank", measurement_of(folder, bundle, request.protocol), request.protocol.timeout_s
+        )
+        for cpu in details_of(request.target):
+            record = run_once(_Boot(setup, folder, bundle, request, cpu, host), on_event)
             yield record
             check_ids(record, str(Target(request.target.lane, cpu)))
 
 
 @dataclass(frozen=True, slots=True)
 class _Boot:
-    """Everything that one boot is made of."""
+    """One boot: machine, bundle, core and request."""
 
     setup: Setup
     folder: Path
     bundle: Bundle
-    request: Request
+    request: BenchRequest
     cpu: str
     host: Mapping[str, Any]
     """This machine's own answers."""
@@ -112,9 +112,8 @@ class _Boot:
 
     @property
     def command(self) -> str:
-        """What repeats this record alone."""
-        named = Request(self.target, self.request.protocol, self.request.options)
-        return named.command(self.folder)
+        """The command that repeats this record alone."""
+        return dataclasses.replace(self.request, target=self.target).command(self.folder)
 
     @property
     def memory(self) -> int:
@@ -127,40 +126,35 @@ Booter = Callable[
 ]
 
 
-def run_once(one: _Boot, report: Report, booter: Booter = boot) -> dict[str, Any]:
-    """Boot, measure, and make the record: of the measurement, or of how it ended without one."""
-    created, start = datetime.datetime.now(datetime.UTC), time.monotonic()
+def run_once(one: _Boot, on_event: OnEvent, booter: Booter = boot) -> dict[str, Any]:
+    """Boot, measure, and make the record: of the measurement, or of an end without one."""
+    created, start = timestamp(), time.monotonic()
     name = f"{one.bundle.name} on {one.target}"
     stages = [f"boot of {one.cpu} with {format_bytes(one.memory)}"]
-    report(f"{name}: {stages[0]}")
+    on_event(Note(f"{name}: {stages[0]}"))
 
     def tell(line: str) -> None:
         _, known, stage = line.partition(f"{one.bundle.name}: ")
         if known:
             stages.append(stage)
-            report(f"{name}: {stage}, after {time.monotonic() - start:.0f} s")
+            on_event(Note(f"{name}: {stage}, after {time.monotonic() - start:.0f} s"))
 
     console = booter(
         one.setup,
         one.cpu,
         one.memory,
-        lambda file: write_payload(file, one.setup, one.folder, _guest_flags(one.request)),
+        lambda file: write_payload(file, one.setup, one.folder, one.request.protocol.flags()),
         tell,
         BOOT_TIMEOUT_S,
     )
     code, guest = read_answer(console.lines)
-    stamp = created.strftime("%Y-%m-%dT%H:%M:%SZ")
     if guest is None:
-        return _ended(one, console, code, stages[-1], stamp)
-    return measured_record(one, guest, stamp)
-
-
-def _guest_flags(request: Request) -> list[str]:
-    return request.protocol.flags()
+        return _ended(one, console, code, stages[-1], created)
+    return measured_record(one, guest, created)
 
 
 def measured_record(one: _Boot, guest: Mapping[str, Any], created: str) -> dict[str, Any]:
-    """The guest's record, told for what it is: its nanoseconds are instructions, its machine is emulated."""
+    """The guest's record, corrected: its nanoseconds are instructions, its machine is emulated."""
     core = _CORES[one.cpu][0]
     reasons = list(guest["invalid_reasons"])
     host = host_section(one.host, guest["quality"])
@@ -190,12 +184,12 @@ def measured_record(one: _Boot, guest: Mapping[str, Any], created: str) -> dict[
         "selftest": guest["selftest"],
         "host": host,
         "emulator": _emulator(one),
-        "estimates": estimates(core, summarise(samples["query"]).p50_ns, guest["artifact"]),
+        "estimates": estimates(core, percentile(samples["query"], 50), guest["artifact"]),
     }
 
 
 def _identity(one: _Boot) -> dict[str, Any]:
-    """What the machine is called, and what it is: nothing of it was measured on a board."""
+    """Name and core of the emulated machine."""
     core, part, dotprod = _CORES[one.cpu]
     size = "" if one.memory == MEMORY_BYTES else f"-{one.memory // 2**20}m"
     return {
@@ -222,7 +216,7 @@ def _emulator(one: _Boot) -> dict[str, Any]:
 
 
 def _ended(one: _Boot, console: Console, code: int | None, stage: str, created: str) -> dict[str, Any]:
-    """No record came out: out of memory is an outcome, everything else an error of the set-up."""
+    """The record of a boot that printed none; EmulationError when that is not an outcome of the limit."""
     said = [found[1] for line in console.lines if (found := _LAST_ERROR.match(line))]
     last = (said or [line for line in console.lines if line.strip()] or ["nothing"])[-1]
     if console.out_of_memory:
@@ -237,6 +231,7 @@ def _ended(one: _Boot, console: Console, code: int | None, stage: str, created: 
         )
     image = format_bytes(one.setup.image.facts["memory_bytes"])
     return survival_record(
+        SurvivalResult(outcome, stage, last, oom_kills=console.oom_kills),
         created=created,
         on=str(one.target),
         limit={
@@ -244,24 +239,16 @@ def _ended(one: _Boot, console: Console, code: int | None, stage: str, created: 
             "cpus": None,
             "how": f"an emulated machine of that size, whose file system takes {image} of it",
         },
-        outcome=outcome,
-        stage=stage,
-        detail=last,
-        artifact=artifact_facts(one.bundle),
-        device={**_unseen_device(one), **_identity(one)},
-        protocol={
-            "threads": 1,
-            "k": one.request.protocol.k,
-            "queries": one.request.protocol.queries,
-            "seed": one.request.protocol.seed,
-            "command": one.command,
+        sections={
+            "artifact": artifact_facts(one.bundle),
+            "device": {**_unseen_device(one), **_identity(one)},
+            "protocol": one.request.protocol.facts(one.bundle.contract.n_items, one.command),
         },
-        oom_kills=console.oom_kills,
     )
 
 
 def _unseen_device(one: _Boot) -> dict[str, Any]:
-    """Of a machine that ended before it could tell."""
+    """The section ``device`` of a machine that ended before it reported."""
     flags = ["asimddp"] if _CORES[one.cpu][2] else []
     return {
         "cores": 1,

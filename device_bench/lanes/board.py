@@ -1,4 +1,4 @@
-"""What runs on the board: sent as text, so it imports nothing of ours, and any Python 3.6 must read it.
+"""Runs on the board. Sent as text: it imports nothing of ours, and any Python 3.6 must be able to read it.
 
 In: on stdin 8 bytes of length and a tar of that many bytes; then the stream stays open, and its end means
 that the caller is gone. Out: on stdout a marker, 8 bytes of length and one JSON object; talk on stderr. The
@@ -49,7 +49,7 @@ def told(error: OSError) -> str:
 
 
 def work(settings: dict[str, Any]) -> dict[str, Any]:
-    """Everything between the first look at this Python and the record."""
+    """Check, unpack, measure; the record or RefusedError."""
     check_python(settings["packages"])
     size = struct.unpack(">Q", exactly(8))[0]
     if size > settings["max_bytes"]:
@@ -70,7 +70,7 @@ def work(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_python(packages: list[Any]) -> None:
-    """packages: of each what pip calls it, and the modules that will do."""
+    """packages: name on PyPI, and modules of which one is enough."""
     if sys.version_info < (3, 11):  # noqa: UP036 - the board's Python, not ours
         raise RefusedError(
             f"the board's {sys.executable} is Python {platform.python_version()}; 3.11 or newer is needed. "
@@ -127,7 +127,7 @@ def run(settings: dict[str, Any], home: Path, done: threading.Event) -> dict[str
 
 
 def watch(child: int, home: Path, done: threading.Event, timeout_s: float) -> None:
-    """End everything when the caller goes away, or when it takes too long."""
+    """End everything when the caller is gone, or when it takes too long."""
 
     def end(*_: Any) -> None:
         if done.is_set():
@@ -158,7 +158,7 @@ def die_with_parent() -> Callable[[], Any]:
 
 
 def answer(value: dict[str, Any]) -> None:
-    """One JSON object, where nothing that a library prints can be taken for it."""
+    """Write one JSON object after a mark that no library prints."""
     data = json.dumps(value).encode()
     sys.stdout.buffer.write(MARK + struct.pack(">Q", len(data)) + data)
     sys.stdout.buffer.flush()

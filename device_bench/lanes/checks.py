@@ -1,4 +1,4 @@
-"""What a board sends back is checked before it is believed: it names files, fills plots and feeds gates."""
+"""Checks of a record that a board sends back: it will name files, fill plots and feed gates."""
 
 import dataclasses
 import json
@@ -7,45 +7,24 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from device_bench.options import Protocol
-from device_bench.run import artifact_facts
+from device_bench.record import artifact_facts
+from device_bench.settings import Protocol
 from recpress_edge.artifacts.bundle import Bundle
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.records.bench import PACED, SAMPLES, check_record
 
 CLOCKS: Final = ("perf_counter_ns", "System.nanoTime")
-"""What gives nanoseconds: Python's on a board, Java's on a phone."""
+"""Clocks in nanoseconds: Python's on a board, Java's on a phone."""
 UNRECORDED: Final = ("memory_limit", "time_limit_s")
-"""Of a protocol: they end a process, and do not change what one that ends by itself has measured."""
+"""Settings of a protocol that end a process and do not change what an undisturbed one measures."""
 MAX_SAMPLES: Final = 50_000_000
 MAX_SAMPLE_NS: Final = 86_400 * 10**9
 MAX_TEXT: Final = 2_000
 MAX_LIST: Final = 200
-_TOP: Final = frozenset(
-    {
-        *(
-            "schema",
-            "created",
-            "basis",
-            "valid",
-            "invalid_reasons",
-            "warnings",
-            "artifact",
-            "device",
-            "state",
-        ),
-        *(
-            "software",
-            "protocol",
-            "validity",
-            "latency_ns",
-            "memory_bytes",
-            "quality",
-            "selftest",
-            "sustained",
-        ),
-    }
-)
+_TOP: Final = {
+    *("schema", "created", "basis", "valid", "invalid_reasons", "warnings", "artifact", "device", "state"),
+    *("software", "protocol", "validity", "latency_ns", "memory_bytes", "quality", "selftest", "sustained"),
+}
 _DEVICE_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
 _CREATED: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
 
@@ -66,9 +45,9 @@ def check_returned(record: Any, bundle: Bundle, protocol: Protocol, where: str) 
         ("created", _CREATED, record.get("created")),
     ):
         if not isinstance(text, str) or not pattern.fullmatch(text):
-            raise ArtifactError(f"{where} sent {name} {text!r}, which is not one")
+            raise ArtifactError(f"{where} sent {name} {text!r}, which is malformed")
     if bool(record.get("invalid_reasons")) == record["valid"]:
-        raise ArtifactError(f"{where} sent a record that is valid and has reasons against it, or neither")
+        raise ArtifactError(f"{where} sent a record whose 'valid' contradicts its 'invalid_reasons'")
     # as JSON, for what the bundle's provenance may hold; the model's and the bundle's digests are among them
     if json.dumps(record["artifact"], sort_keys=True) != json.dumps(artifact_facts(bundle), sort_keys=True):
         raise ArtifactError(
@@ -76,10 +55,10 @@ def check_returned(record: Any, bundle: Bundle, protocol: Protocol, where: str) 
         )
     asked = dataclasses.asdict(protocol) | {"k": min(protocol.k, bundle.contract.n_items)}
     asked = {name: value for name, value in asked.items() if name not in UNRECORDED}
-    told = record["protocol"]  # what is left out is nothing: no delegate, no sustained phase, seed 0
-    differing = [name for name, value in asked.items() if (told.get(name) or None) != (value or None)]
+    stated = record["protocol"]  # an absent field means none: no delegate, no sustained phase, seed 0
+    differing = [name for name, value in asked.items() if (stated.get(name) or None) != (value or None)]
     if differing:
-        raise ArtifactError(f"{where} measured otherwise than it was told: {', '.join(differing)}")
+        raise ArtifactError(f"{where} did not measure as asked: {', '.join(differing)}")
     if record["protocol"].get("clock") not in CLOCKS:
         raise ArtifactError(f"{where} sent clock {record['protocol'].get('clock')!r}")
     _check_samples(record["latency_ns"], protocol, where)
@@ -96,13 +75,15 @@ def _check_samples(latency_ns: Mapping[str, Sequence[int]], protocol: Protocol, 
     if max(map(max, latency_ns.values())) > MAX_SAMPLE_NS:
         raise ArtifactError(f"{where} sent a sample beyond a day")
     if (PACED in latency_ns) != bool(protocol.pause_ns):
-        raise ArtifactError(f"{where} was told a pause of {protocol.pause_ns} ns and sent samples otherwise")
+        raise ArtifactError(
+            f"{where} was asked for a pause of {protocol.pause_ns} ns, and its samples do not fit that"
+        )
     if len(latency_ns["query"]) < protocol.queries:
         raise ArtifactError(f"{where} sent fewer samples than were asked for")
 
 
 def _check_figures(record: Mapping[str, Any], where: str) -> None:
-    """What plots and gates read besides: shares between 0 and 1, memory in bytes or unknown."""
+    """Shares between 0 and 1, memory in bytes or unknown: plots and gates read them."""
     for name, value in record["quality"].items():
         known = type(value) in (int, float) and 0 <= value <= 1
         if "@" in name and not known and not (value is None and name.startswith("recall@")):

@@ -1,18 +1,18 @@
-"""What the emulating lanes share: what cannot be asked of them, and their answers beside this machine's."""
+"""Shared by the emulating lanes: what they refuse, and how their answers compare with this machine's."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from device_bench.device import device_facts
-from device_bench.options import Protocol
+from device_bench.hardware import device_facts
+from device_bench.settings import Protocol
 from recpress_edge.artifacts.contract import Contract
 from recpress_edge.core.errors import ArtifactError, ConfigError
 
 OTHER_IDS: Final = (
-    "the ranked ids are not for every user those of the machine that emulates: sums of floats round "
+    "the ranked ids differ for some users from those of the machine that emulates: sums of floats round "
     "differently on the two; the self-test held within the file's score tolerance"
 )
-WRONG_IDS: Final = "wrong answers: the ranked ids are not those of the machine that emulates"
+WRONG_IDS: Final = "wrong answers: the ranked ids differ from those of the machine that emulates"
 
 
 def check_protocol(protocol: Protocol, *, one_thread: str, no_time: str) -> None:
@@ -26,12 +26,12 @@ def check_protocol(protocol: Protocol, *, one_thread: str, no_time: str) -> None
 
 
 def must_be_equal(contract: Contract, delegate: str | None) -> bool:
-    """Whether other ids are wrong ids: where arithmetic is in integers, and nothing quantises anew."""
+    """Whether different ids are wrong: the arithmetic is in integers, and no delegate quantises again."""
     return contract.exact and delegate is None
 
 
 def host_section(host: Mapping[str, Any], quality: Mapping[str, Any]) -> dict[str, Any]:
-    """The record's ``host``. host: what the "rank" worker answered here; quality: of the emulated board."""
+    """The section ``host``. host: the answer of the "rank" worker here; quality: of the emulated board."""
     here = device_facts()
     return {
         "ids_sha256": host["quality"]["ids_sha256"],
@@ -43,11 +43,11 @@ def host_section(host: Mapping[str, Any], quality: Mapping[str, Any]) -> dict[st
 
 
 def check_ids(record: Mapping[str, Any], on: str) -> None:
-    """ArtifactError when a record's ids are wrong; it is written by then."""
+    """ArtifactError when a record's ids are wrong. Call it once the record is written."""
     host = record.get("host")
     if host and not host["ids_equal"] and not record["valid"]:
         raise ArtifactError(
-            f"{record['artifact']['name']} on {on}: the ranked ids are not those of this machine "
+            f"{record['artifact']['name']} on {on}: the ranked ids differ from those of this machine "
             f"({record['quality']['ids_sha256'][:12]}, here {host['ids_sha256'][:12]}). "
             "The record is kept as INVALID; the runtime or the emulator computes wrongly."
         )
@@ -56,9 +56,9 @@ def check_ids(record: Mapping[str, Any], on: str) -> None:
 def differences(here: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, Any]:
     """How far two machines' lists are apart: ``items`` and ``scores`` of what the "rank" worker answered.
 
-    Where they name different items at a rank, the gap is that of those two items' scores, as a share of the
-    larger, on the machine where it is wider: on one they may tie. An item that is not in a machine's list has
-    its score from the other.
+    At a rank where the items differ, the gap is between the scores of the two items, as a share of the
+    larger, on the machine where it is wider: on one of them they may tie. An item that is missing from one
+    machine's list has its score from the other.
     """
     users, gaps = 0, [0.0]
     for items, scores, other, other_scores in zip(

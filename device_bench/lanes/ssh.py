@@ -1,6 +1,6 @@
 """A real board over ssh: the same bundle and program, copied, run there, and nothing left behind.
 
-One connection does it all. It runs onboard.py, takes a tar on its stdin and gives the record on its stdout.
+One connection does it all. It runs board.py, takes a tar on its stdin and gives the record on its stdout.
 When it ends, for whatever reason, the board's side ends what it started and removes its folder.
 """
 
@@ -23,11 +23,12 @@ from typing import Any, Final
 from device_bench import DEVICE_PARTS
 from device_bench.lanes import board as onboard
 from device_bench.lanes.checks import check_returned
-from device_bench.lanes.targets import Record, Report
-from device_bench.options import Request
+from device_bench.lanes.lane import Record
+from device_bench.settings import BenchRequest
 from recpress_edge.artifacts.bundle import Bundle, open_bundle
 from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.core.errors import ArtifactError, ConfigError, MissingExtraError, RecPressError
+from recpress_edge.core.progress import Note, OnEvent
 from recpress_edge.device.process import ROOT, dies_with_parent
 
 CONNECT_S: Final = 15
@@ -37,14 +38,14 @@ MAX_RECORD_BYTES: Final = 512 * 2**20
 _TALK_LINES: Final = 400
 _MAX_NOISE: Final = 2**16
 _NOT_FOUND: Final = 127  # what a shell returns for a command that is not there
-# What every board has to import: what pip calls it, and the modules of which one will do.
+# Packages that every board needs: name on PyPI, and modules of which one is enough.
 _BASE: Final = (("numpy", ("numpy",)), ("psutil", ("psutil",)))
-# What ssh says -> what that means and how to mend it. The first that fits.
+# What ssh says -> what it means and what to do; the first match counts.
 _SSH_ERRORS: Final = (
     (
         r"REMOTE HOST IDENTIFICATION HAS CHANGED",
-        "the board's host key is not the one that is known for it. If the board was set up anew, run: "
-        "ssh-keygen -R {host}. If not, somebody else answers in its place",
+        "the board's host key is not the known one. If the board was set up again, run: "
+        "ssh-keygen -R {host}. If not, another machine answers in its place",
     ),
     (
         r"Host key verification failed",
@@ -76,7 +77,7 @@ class Host:
 
 
 def parse_host(detail: str) -> Host:
-    """'//pi@raspberrypi.local:22' -> Host; nothing in it can be taken for an option of ssh."""
+    """'//pi@raspberrypi.local:22' -> Host; ssh cannot take any part of it for an option."""
     name = r"[A-Za-z0-9._][A-Za-z0-9._-]*"
     found = re.fullmatch(rf"//((?:{name}@)?(?:{name}|\[[0-9A-Fa-f:.]+\]))(?::(\d{{1,5}}))?", detail)
     port = int(found[2]) if found and found[2] else None
@@ -87,8 +88,8 @@ def parse_host(detail: str) -> Host:
     return Host(found[1].replace("[", "").replace("]", ""), port)
 
 
-def check(request: Request) -> None:
-    """The target must be one, and ssh there."""
+def check(request: BenchRequest) -> None:
+    """Check the target, the configuration file, and that ssh is installed."""
     parse_host(request.target.detail)
     config = request.options.get("ssh-config")
     if config is not None and not Path(config).is_file():
@@ -97,26 +98,26 @@ def check(request: Request) -> None:
         raise MissingExtraError("--on ssh:// needs the program ssh. Run: apt install openssh-client")
 
 
-def plan(request: Request) -> str:
-    """What is done with each bundle."""
+def plan(request: BenchRequest) -> str:
+    """The work for each bundle."""
     host = parse_host(request.target.detail)
     return f"copied to {host.login} with device_bench, measured there, and removed again"
 
 
-def run(request: Request, bundles: Sequence[Path], report: Report) -> Iterator[Record]:
-    """One record a bundle, checked before it is believed."""
-    for folder in bundles:
+def run(request: BenchRequest, on_event: OnEvent) -> Iterator[Record]:
+    """One checked record a bundle."""
+    for folder in request.bundles:
         bundle = open_bundle(folder)
-        report(f"{bundle.name}: to {request.target}")
+        on_event(Note(f"{bundle.name}: to {request.target}"))
         record = check_returned(
-            _on_board(request, bundle, report), bundle, request.protocol, str(request.target)
+            _on_board(request, bundle, on_event), bundle, request.protocol, str(request.target)
         )
         record["protocol"]["command"] = request.command(folder)
         record["protocol"]["on"] = str(request.target)
         yield record
 
 
-def _on_board(request: Request, bundle: Bundle, report: Report) -> Any:
+def _on_board(request: BenchRequest, bundle: Bundle, on_event: OnEvent) -> Any:
     payload = pack(bundle)
     timeout_s = overall_s(request)
     settings = {
@@ -129,7 +130,7 @@ def _on_board(request: Request, bundle: Bundle, report: Report) -> Any:
     code = f"{Path(onboard.__file__).read_text(encoding='utf-8')}\nmain({settings!r})\n"
     remote = f"exec {shlex.quote(python)} -c {shlex.quote(code)}"
     host = parse_host(request.target.detail)
-    call = Call([*ssh_command(host, request.options.get("ssh-config")), remote], report)
+    call = Call([*ssh_command(host, request.options.get("ssh-config")), remote], on_event)
     try:
         answer = call.talk(struct.pack(">Q", len(payload)) + payload, timeout_s)
     finally:
@@ -141,16 +142,16 @@ def _on_board(request: Request, bundle: Bundle, report: Report) -> Any:
     return answer.get("record")
 
 
-def _needed(bundle: Bundle, request: Request) -> list[tuple[str, tuple[str, ...]]]:
-    """What the board has to import: what pip calls it, and the modules of which one will do."""
+def _needed(bundle: Bundle, request: BenchRequest) -> list[tuple[str, tuple[str, ...]]]:
+    """Packages that the board needs: name on PyPI, and modules of which one is enough."""
     if request.protocol.runtime:
         return [*_BASE]
     row = FORMATS[bundle.contract.format]
     return [*_BASE, (row.device_packages[0], row.device_modules)]
 
 
-def overall_s(request: Request) -> float:
-    """No run may take longer: every process may use its own time-out, and the bench's runs are bounded."""
+def overall_s(request: BenchRequest) -> float:
+    """Seconds that a whole run may take: a time-out, and what the protocol asks for."""
     protocol = request.protocol
     return (
         protocol.timeout_s
@@ -175,7 +176,7 @@ def pack(bundle: Bundle) -> bytes:
 
 
 def ssh_command(host: Host, config: str | None) -> list[str]:
-    """ssh without questions, that notices a dead connection."""
+    """ssh that asks no questions and notices a dead connection."""
     options = {
         "BatchMode": "yes",
         "ConnectTimeout": CONNECT_S,
@@ -190,15 +191,15 @@ def ssh_command(host: Host, config: str | None) -> list[str]:
 
 
 def clean(text: str) -> str:
-    """A line that others wrote, safe for this terminal."""
+    """A line from the board, made safe for this terminal."""
     return "".join(letter if letter.isprintable() else "?" for letter in text.strip())[:1000]
 
 
 class Call:
-    """One ssh process: bytes in, one answer out, its talk passed on."""
+    """One ssh process: bytes in, one answer out, its stderr passed on."""
 
-    def __init__(self, command: Sequence[str], report: Report) -> None:
-        self._report, self._late = report, False
+    def __init__(self, command: Sequence[str], on_event: OnEvent) -> None:
+        self._on_event, self._late = on_event, False
         self._last: deque[str] = deque(maxlen=20)
         self._process = subprocess.Popen(
             command,
@@ -274,7 +275,7 @@ class Call:
             text = clean(line.decode(errors="replace"))
             self._last.append(text)
             if number < _TALK_LINES and text:
-                self._report(f"  {text}")
+                self._on_event(Note(f"  {text}"))
 
     def _answer(self) -> dict[str, Any] | None:
         seen = b""  # a login script may have printed something before

@@ -1,15 +1,55 @@
 """CARD.md: what is in a bundle, where it comes from, what it may be used for."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from recpress_edge.artifacts.bundle import Contract, Evaluation
-from recpress_edge.artifacts.contract import HISTORY, SINGLE_USER
+from recpress_edge.artifacts.contract import ALL_USERS, HISTORY, SINGLE_USER
 from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.metrics import DEFAULT_CUTOFF, stated_cutoff
 from recpress_edge.core.units import format_bytes, format_share
 from recpress_export.profiles import stored_text
+
+CARD_FILE: Final = "CARD.md"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ProfileWords:
+    """What the card says of a profile."""
+
+    audience: str
+    unknown: str = "Users and items that were not in the log when it was trained cannot be served."
+    privacy: str
+    asked_with: str = "made-up"
+    """Whose histories the self-test asks with."""
+    of_rows: str = ""
+
+
+_WORDS: Final[Mapping[str, _ProfileWords]] = {
+    ALL_USERS: _ProfileWords(
+        audience="{n_users:,} known users",
+        privacy="this is an all-users bundle. It holds a vector of every user, from which tastes can be "
+        "inferred. Ship it to machines you control, not to the phones of single users.",
+    ),
+    SINGLE_USER: _ProfileWords(
+        audience="one user",
+        privacy="this is a single-user bundle. It holds the vector and the id of one user and of nobody "
+        "else. Ship it to that user. Do not quote its size beside that of an all-users bundle: they are "
+        "different products.",
+        asked_with="the user's own",
+    ),
+    HISTORY: _ProfileWords(
+        audience="whoever gives the items consumed so far, known or new",
+        unknown="Items that were not in the log when it was trained cannot be served. An empty history gets "
+        "one and the same list for everybody.",
+        privacy="this is a history bundle. The model file holds no vector of any user, and histories stay "
+        "on the device. Item rows are learned from everybody's histories, so an item that only one user "
+        "consumed still says something about that user.",
+        of_rows=", without their ids",
+    ),
+}
 
 
 def write_card(
@@ -21,68 +61,58 @@ def write_card(
     rows: Evaluation | None,
 ) -> str:
     """The card's text. ``rows``: the evaluation rows that travel in the bundle."""
-    data = provenance["dataset"]
+    words = _WORDS[contract.profile]
     sections = [
         f"# {name}",
-        f"Recommends the best unseen of {contract.n_items:,} items to {_audience(contract)}. "
+        f"Recommends the best unseen of {contract.n_items:,} items to "
+        f"{words.audience.format(n_users=contract.n_users)}. "
         f"Made by {provenance['created_by']} from the student `{provenance['student']}` "
         f"(method {provenance['method']}, dim {contract.dim}, seed {provenance['seed']}), "
         f"{_teacher(provenance)}.",
-        "## Data\n\n"
-        + _list(
-            [
-                f"set: {data['name']}",
-                f"licence: {data['licence']}",
-                f"split: {data['protocol']}",
-                *([f"ties in time: {data['ties']}"] if data.get("ties") else []),
-                f"digest: `{data['digest']}`",
-            ]
+        _section("Data", *_data(provenance["dataset"])),
+        _section(
+            "Storage",
+            f"recipe: `{recipe.name}`: {stored_text(recipe.summary, contract.profile)}",
+            *_row_storage(contract, recipe, provenance),
+            f"ties: {contract.tie_rule}",
         ),
-        "## Storage\n\n"
-        + _list(
-            [
-                f"recipe: `{recipe.name}`: {stored_text(recipe.summary, contract.profile)}",
-                *_row_storage(contract, recipe, provenance),
-                f"ties: {contract.tie_rule}",
-            ]
-        ),
-        f"## Quality\n\nDefinition: {quality['definition']['valid']} (valid); "
-        f"{quality['definition']['test']} (test).\n\n"
-        + _chain(quality["chain"], stated_cutoff(quality))
-        + "\n\n"
-        + _parity(quality["parity"])
-        + _fold_in(quality.get("fold_in"))
-        + _small(contract, stated_cutoff(quality)),
+        _quality(contract, quality),
         *_updates(contract, provenance.get("updates", [])),
-        "## Use\n\n```\ndevice_bench run .        # verifies, runs the self-test, measures\n```\n\n"
-        f"`{contract.model_file}` takes {_inputs(contract)} and "
-        f"`{contract.k_input}` {_integer(contract)} [1] "
-        f"with k at most the number of unseen items; it gives `{contract.items_output}` {_integer(contract)} "
-        f"[k] and `{contract.scores_output}` float32 [k]. "
-        "Check ids before the call: runtimes wrap negative indices. Row n of `users.txt` and "
-        "`items.txt` is the external id of index n.",
-        "## Limits\n\n"
-        + _list(
-            [
-                _unknown(contract),
-                "Items with few interactions are recommended less well than popular ones.",
-                "Scores order one user's items; scores of different users must not be compared.",
-                _privacy(contract),
-                _rows(contract, rows),
-            ]
+        _use(contract),
+        _section(
+            "Limits",
+            words.unknown,
+            "Items with few interactions are recommended less well than popular ones.",
+            "Scores order one user's items; scores of different users must not be compared.",
+            f"Privacy: {words.privacy}",
+            _rows(words, rows),
         ),
     ]
     return "\n\n".join(sections) + "\n"
 
 
-def _audience(contract: Contract) -> str:
-    match contract.profile:
-        case "single-user":
-            return "one user"
-        case "history":
-            return "whoever gives the items consumed so far, known or new"
-        case _:
-            return f"{contract.n_users:,} known users"
+def _section(title: str, *lines: str) -> str:
+    return f"## {title}\n\n{_list(lines)}"
+
+
+def _list(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _teacher(provenance: Mapping[str, Any]) -> str:
+    teacher = provenance["teacher"]
+    return f"distilled from `{teacher['name']}`" if teacher else "trained without a teacher"
+
+
+def _data(data: Mapping[str, Any]) -> list[str]:
+    ties = [f"ties in time: {data['ties']}"] if data.get("ties") else []
+    return [
+        f"set: {data['name']}",
+        f"licence: {data['licence']}",
+        f"split: {data['protocol']}",
+        *ties,
+        f"digest: `{data['digest']}`",
+    ]
 
 
 def _row_storage(contract: Contract, recipe: Recipe, provenance: Mapping[str, Any]) -> list[str]:
@@ -91,84 +121,65 @@ def _row_storage(contract: Contract, recipe: Recipe, provenance: Mapping[str, An
         versions = ", ".join(f"{name} {number}" for name, number in network["versions"].items())
         level = f", opset {network['opset']}, IR {network['ir_version']}" if "opset" in network else ""
         return [f"network: {network['kind']}, traced by {versions}{level}"]
-    return [f"bytes per item row: {recipe.item_row_bytes(contract.dim)}", _user_storage(contract, recipe)]
-
-
-def _user_storage(contract: Contract, recipe: Recipe) -> str:
-    size = recipe.user_row_bytes(contract.dim)
-    if contract.profile == "history":
+    size, of_users = recipe.user_row_bytes(contract.dim), "bytes per user row"
+    if contract.profile == HISTORY:
         size -= recipe.user_extra_bytes
-        return f"bytes per item row of the history table, which stands in for the users: {size}"
-    return f"bytes per user row: {size}"
+        of_users = "bytes per item row of the history table, which stands in for the users"
+    return [f"bytes per item row: {recipe.item_row_bytes(contract.dim)}", f"{of_users}: {size}"]
 
 
-def _integer(contract: Contract) -> str:
-    return FORMATS[contract.format].index_type
+def _use(contract: Contract) -> str:
+    integer = FORMATS[contract.format].index_type
+    return (
+        "## Use\n\n```\ndevice_bench run .        # verifies, runs the self-test, measures\n```\n\n"
+        f"`{contract.model_file}` takes {_inputs(contract, integer)} and `{contract.k_input}` {integer} [1] "
+        f"with k at most the number of unseen items; it gives `{contract.items_output}` {integer} "
+        f"[k] and `{contract.scores_output}` float32 [k]. "
+        "Check ids before the call: runtimes wrap negative indices. Row n of `users.txt` and "
+        "`items.txt` is the external id of index n."
+    )
 
 
-def _inputs(contract: Contract) -> str:
+def _inputs(contract: Contract, integer: str) -> str:
     seen = f"`{contract.seen_input}` int64 [n] (may be empty)"
     if contract.seen_capacity:
         seen = (
             f"`{contract.seen_input}` int32 [{contract.seen_capacity}] (unused entries hold "
             f"{contract.n_items}; resize the input for more)"
         )
-    match contract.profile:
-        case "single-user":
-            return seen
-        case "history" if contract.history_length:
-            return (
-                f"{seen}: the items consumed so far, oldest first, of which the last "
-                f"{contract.history_length} are read and none is recommended again,"
-            )
-        case "history":
-            return f"{seen}: the distinct items consumed so far, of which none is recommended again,"
-        case _:
-            return f"`{contract.user_input}` {_integer(contract)} [1], {seen}"
-
-
-def _unknown(contract: Contract) -> str:
-    if contract.profile == "history":
+    if contract.user_input:
+        return f"`{contract.user_input}` {integer} [1], {seen}"
+    if contract.history_length:
         return (
-            "Items that were not in the log when it was trained cannot be served. An empty history gets one "
-            "and the same list for everybody."
+            f"{seen}: the items consumed so far, oldest first, of which the last "
+            f"{contract.history_length} are read and none is recommended again,"
         )
-    return "Users and items that were not in the log when it was trained cannot be served."
+    if contract.profile == HISTORY:
+        return f"{seen}: the distinct items consumed so far, of which none is recommended again,"
+    return seen
 
 
-def _privacy(contract: Contract) -> str:
-    match contract.profile:
-        case "single-user":
-            return (
-                "Privacy: this is a single-user bundle. It holds the vector and the id of one user and of "
-                "nobody else. Ship it to that user. Do not quote its size beside that of "
-                "an all-users bundle: they are different products."
-            )
-        case "history":
-            return (
-                "Privacy: this is a history bundle. The model file holds no vector of any user, and "
-                "histories stay on the device. Item rows are learned from everybody's histories, so an "
-                "item that only one user consumed still says something about that user."
-            )
-        case _:
-            return (
-                f"Privacy: this is an {contract.profile} bundle. It holds a vector of every user, from which "
-                "tastes can be inferred. Ship it to machines you control, not to the phones of single users."
-            )
-
-
-def _rows(contract: Contract, rows: Evaluation | None) -> str:
+def _rows(words: _ProfileWords, rows: Evaluation | None) -> str:
     """Whose interactions travel along."""
     if rows is None:
-        own = "the user's own" if contract.profile == SINGLE_USER else "made-up"
         return (
-            f"Inside: no evaluation rows. The self-test asks with {own} histories. Recall and NDCG cannot be "
-            "measured on the device: export --with-evaluation brings the rows along."
+            f"Inside: no evaluation rows. The self-test asks with {words.asked_with} histories. Recall and "
+            "NDCG cannot be measured on the device: export --with-evaluation brings the rows along."
         )
-    whose = ", without their ids" if contract.profile == HISTORY else ""
     return (
-        f"Inside: `evaluation.npz` holds what {rows.users.size:,} test users consumed{whose}, for the "
-        "benchmark. An application does not need it."
+        f"Inside: `evaluation.npz` holds what {rows.users.size:,} test users consumed{words.of_rows}, for "
+        "the benchmark. An application does not need it."
+    )
+
+
+def _quality(contract: Contract, quality: Mapping[str, Any]) -> str:
+    k = stated_cutoff(quality)
+    definition = quality["definition"]
+    return (
+        f"## Quality\n\nDefinition: {definition['valid']} (valid); {definition['test']} (test).\n\n"
+        f"{_chain(quality['chain'], k)}\n\n{_parity(quality['parity'])}"
+        + _fold_in(quality.get("fold_in"))
+        + _small(contract, k)
     )
 
 
@@ -197,15 +208,6 @@ def _small(contract: Contract, k: int) -> str:
         f"\n\nK is {k}: of a catalogue of {contract.n_items:,} items the first {DEFAULT_CUTOFF} hold most of "
         "what is relevant in whatever order."
     )
-
-
-def _list(lines: Sequence[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
-
-
-def _teacher(provenance: Mapping[str, Any]) -> str:
-    teacher = provenance["teacher"]
-    return f"distilled from `{teacher['name']}`" if teacher else "trained without a teacher"
 
 
 def _chain(chain: Sequence[Mapping[str, Any]], k: int) -> str:
@@ -252,11 +254,9 @@ def _parity(parity: Mapping[str, Any]) -> str:
     changes = ", ".join(
         _change(name, parity["change"][f"{name.lower()}@{k}"], k) for name in ("Recall", "NDCG")
     )
-    exact = (
-        f" Ids and scores equal the integer reference for all {parity['exact_users']:,} of them."
-        if parity["exact_users"] is not None
-        else ""
-    )
+    exact = ""
+    if parity["exact_users"] is not None:
+        exact = f" Ids and scores equal the integer reference for all {parity['exact_users']:,} of them."
     return (
         f"On {parity['users']:,} validation users against {parity['reference']}: "
         f"overlap@{k} {overlap['mean']:.4f} (lowest user {overlap['lowest']:.2f}), {changes} "

@@ -4,7 +4,7 @@ A gate on means does not see a single wrong number: at K = 50 an item that enter
 each no more than .02 of overlap. These checks do, and nothing overrules them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,18 +14,13 @@ from numpy.typing import NDArray
 from recpress_edge.artifacts.bundle import Evaluation
 from recpress_edge.artifacts.contract import Contract
 from recpress_edge.artifacts.integers import INT4_QMAX, QMAX
-from recpress_edge.artifacts.model_folder import Student
-from recpress_edge.artifacts.quantize import F16, F32, F64, QuantizedTables, stored_floats
-from recpress_edge.artifacts.recipes import Recipe
+from recpress_edge.artifacts.quantize import F16, F32, F64, QuantizedTables
 from recpress_edge.core.errors import GateError
 from recpress_edge.device.tables import read_tables
 from recpress_edge.device.verify import difference_beyond_ties, first_difference
-from recpress_export.parity import Lists, Runtime
+from recpress_export.ranking import Question, Recommends, TopLists
 
 I64 = NDArray[np.int64]
-
-WholeQuery = tuple[int | None, int, Sequence[int]]
-"""The user as the file knows it, as the reference knows it, and the seen items."""
 
 WHOLE_USERS: Final = 8
 """Users whose scores of every item are compared."""
@@ -36,26 +31,23 @@ _LOST_IN_HALF: Final = 2.0**-11
 _SMALLEST_HALF: Final = 2.0**-25
 
 
-def check_exact(found: Lists, reference: Lists, users: Evaluation) -> int:
+def check_exact(found: TopLists, reference: TopLists, users: Evaluation) -> int:
     """Ids and scores must be equal for each user, else GateError. Returns the number of users."""
-    same = (found.items == reference.items).all(axis=1) & (found.scores == reference.scores).all(axis=1)
-    if not same.all():
-        row = int(np.argmin(same))
-        at = int(
-            np.argmax(
-                (found.items[row] != reference.items[row]) | (found.scores[row] != reference.scores[row])
-            )
-        )
+    differs = (found.items != reference.items) | (found.scores != reference.scores)
+    wrong = differs.any(axis=1)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        at = int(np.argmax(differs[row]))
         raise GateError(
-            f"the file is not exact: {int((~same).sum())} of {same.size} users differ from the numpy "
+            f"the file is not exact: {int(wrong.sum())} of {wrong.size} users differ from the numpy "
             f"reference, first user {users.users[row]} at rank {at + 1}: item {found.items[row, at]} "
             f"score {found.scores[row, at]}, expected item {reference.items[row, at]} "
             f"score {reference.scores[row, at]}"
         )
-    return int(same.size)
+    return int(wrong.size)
 
 
-def check_close(found: Lists, reference: Lists, users: Evaluation, error: float) -> None:
+def check_close(found: TopLists, reference: TopLists, users: Evaluation, error: float) -> None:
     """Scores within ``error`` of each list's largest, ids but for such ties; else GateError."""
     largest = np.abs(reference.scores).max(axis=1)  # (B,)
     near = np.abs(found.scores - reference.scores) <= error * largest[:, None]  # not so for NaN
@@ -72,7 +64,7 @@ def check_close(found: Lists, reference: Lists, users: Evaluation, error: float)
             )
 
 
-def check_sound(found: Lists, users: Evaluation, n_items: int) -> None:
+def check_sound(found: TopLists, users: Evaluation, n_items: int) -> None:
     """Lists of unseen items, each once, as many as there are, with scores that fall; else GateError."""
     for row in range(users.users.size):
         items, scores = found.of(row)
@@ -91,38 +83,33 @@ def check_sound(found: Lists, users: Evaluation, n_items: int) -> None:
 
 
 def check_whole(
-    runtime: Runtime,
-    reference: Runtime,
-    queries: Sequence[WholeQuery],
-    n_items: int,
-    error: float,
+    runtime: Recommends, reference: Recommends, questions: Sequence[Question], n_items: int, error: float
 ) -> None:
     """Every item's score, not the first 50: a row that nobody's list shows is found as well. Else GateError.
 
     ``error``: as in :func:`check_close`; 0 where the recipe is exact.
     """
-    for user, row, seen in queries:
+    for user, seen in questions:
         items, scores = runtime.recommend(user, seen, n_items)
-        want, right = reference.recommend(row, seen, n_items)
+        want, right = reference.recommend(user, seen, n_items)
         if error:
-            largest = float(np.abs(right).max(initial=0))
+            allowed = error * float(np.abs(right).max(initial=0))
             wrong = difference_beyond_ties(
-                items.tolist(), scores.tolist(), want.tolist(), right.tolist(), error * largest
+                items.tolist(), scores.tolist(), want.tolist(), right.tolist(), allowed
             )
         else:
-            wrong = first_difference(items.tolist(), want.tolist()) or (
-                None if np.array_equal(scores, right) else "scores differ"
-            )
+            wrong = first_difference(items.tolist(), want.tolist())
+            if not wrong and not np.array_equal(scores, right):
+                wrong = "scores differ"
         if wrong:
             name = "a history" if user is None else f"user {user}"
             raise GateError(f"the file is not exact over the whole catalogue: at {name} {wrong}")
 
 
-def whole_queries(reference: Runtime, users: Sequence[int]) -> list[WholeQuery]:
+def whole_questions(reference: Recommends, users: Sequence[int]) -> list[Question]:
     """For :func:`check_whole`: each user who has seen nothing, and who has seen the best of that."""
     best = [reference.recommend(user, (), _BEST_SEEN)[0].tolist() for user in users]
-    asked: list[WholeQuery] = [(user, user, ()) for user in users]
-    return asked + list(zip(users, users, best, strict=True))
+    return [*((user, ()) for user in users), *zip(users, best, strict=True)]
 
 
 def spread_users(n_users: int) -> list[int]:
@@ -153,12 +140,7 @@ def check_rounding(tables: QuantizedTables, user_emb: F32, item_emb: F32) -> Non
 def check_nearest(kind: str, stored: NDArray[np.integer], wanted: F64) -> None:
     """Every stored integer must be the one nearest to ``wanted``; else GateError. Both (N, D)."""
     off = ~(np.abs(stored - wanted) <= _HALF_STEP)
-    if off.any():
-        row, column = (int(at) for at in np.argwhere(off)[0])
-        raise GateError(
-            f"{int(off.sum())} stored numbers are not what they stand for, first {kind} {row}, dimension "
-            f"{column}: {stored[row, column]} for {wanted[row, column]:.3f} steps"
-        )
+    _check_none(off, kind, lambda at: f"{stored[at]} for {wanted[at]:.3f} steps")
 
 
 def check_stored_floats(stored: F32 | F16, trained: F32, kind: str) -> None:
@@ -166,11 +148,15 @@ def check_stored_floats(stored: F32 | F16, trained: F32, kind: str) -> None:
     wanted = trained.astype(np.float64)
     allowed = np.abs(wanted) * _LOST_IN_HALF + _SMALLEST_HALF if stored.dtype == np.float16 else 0.0
     off = ~(np.abs(stored.astype(np.float64) - wanted) <= allowed)
+    _check_none(off, kind, lambda at: f"{stored[at]} for {trained[at]}")
+
+
+def _check_none(off: NDArray[np.bool_], kind: str, told: Callable[[tuple[int, int]], str]) -> None:
     if off.any():
         row, column = (int(at) for at in np.argwhere(off)[0])
         raise GateError(
             f"{int(off.sum())} stored numbers are not what they stand for, first {kind} {row}, dimension "
-            f"{column}: {stored[row, column]} for {trained[row, column]}"
+            f"{column}: {told((row, column))}"
         )
 
 
@@ -184,19 +170,3 @@ def check_tables(model: Path, contract: Contract, wanted: Mapping[str, NDArray[A
         right = np.asarray(table)
         if name not in found or not np.array_equal(found[name].reshape(right.shape), right):
             raise GateError(f"{model.name} does not hold the {name} that was to be written.")
-
-
-def stored_tables(
-    recipe: Recipe, student: Student, quantized: QuantizedTables | None, users: slice = slice(None)
-) -> dict[str, NDArray[Any]]:
-    """What a recipe's file holds of some users and of all items, for :func:`check_tables`."""
-    if quantized is None:
-        user_emb, item_emb = stored_floats(recipe, student.user_emb[users], student.item_emb)
-        return {"user_emb": user_emb, "item_emb": item_emb}
-    scale = quantized.item_row_scale
-    return {
-        "user_emb": quantized.user_q[users],
-        "item_emb": quantized.item_q,
-        "user_scale": quantized.user_scale[users],
-        **({} if scale is None else {"item_scale": scale}),
-    }

@@ -6,20 +6,20 @@ a user's row -> scores of all items -> seen items excluded -> the k best -> thei
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recpress_edge.artifacts.bundle import Contract
-from recpress_edge.artifacts.fold_in import FoldIn, float_history, quantize_history
-from recpress_edge.artifacts.formats import FORMATS, writer_of
+from recpress_edge.artifacts.contract import ALL_USERS, Contract
+from recpress_edge.artifacts.formats import FORMATS, model_file, writer_of
 from recpress_edge.artifacts.integers import pack_int4
-from recpress_edge.artifacts.model_folder import Student
-from recpress_edge.artifacts.quantize import F16, F32, QuantizedTables, stored_floats
+from recpress_edge.artifacts.quantize import F16, F32, QuantizedTables
 from recpress_edge.artifacts.recipes import Recipe
 
 Table = NDArray[np.float32] | NDArray[np.float16] | NDArray[np.int8]
+Floats = tuple[F32, F32] | tuple[F16, F16]
+"""user_emb (U, D) and item_emb (I, D), of one type."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,30 +158,14 @@ def describe(contract: Contract, user_emb: F32 | F16, item_emb: F32 | F16) -> Gr
 
 def describe_int8(contract: Contract, tables: QuantizedTables) -> Graph:
     """The request on integer tables: without item scales only the k returned scores ever become floats."""
-    if tables.item_row_scale is not None:
-        return _describe_item_scaled(contract, tables, tables.item_row_scale)
+    items, scale = tables.item_q, tables.item_row_scale
     return Graph(
         contract,
         (
             LookUp(tables.user_q),
-            ScoreAll(tables.item_q),
-            ExcludeSeen(INT32_LOWEST, contract.retired),
-            SelectTop(),
-            ScaleScores(tables.user_scale),
-        ),
-    )
-
-
-def _describe_item_scaled(contract: Contract, tables: QuantizedTables, scale: F16) -> Graph:
-    item_q = tables.item_q
-    packed = tables.item_bits == 4
-    return Graph(
-        contract,
-        (
-            LookUp(tables.user_q),
-            ScorePacked(pack_int4(item_q), item_q.shape[1]) if packed else ScoreAll(item_q),
-            ScaleItems(scale),
-            ExcludeSeen(-np.inf, contract.retired),
+            ScorePacked(pack_int4(items), items.shape[1]) if tables.item_bits == 4 else ScoreAll(items),
+            *(() if scale is None else (ScaleItems(scale),)),
+            ExcludeSeen(INT32_LOWEST if scale is None else -np.inf, contract.retired),
             SelectTop(),
             ScaleScores(tables.user_scale),
         ),
@@ -193,37 +177,33 @@ def write_model(graph: Graph, metadata: Mapping[str, str]) -> bytes:
     return writer_of(graph.contract.format)(graph, metadata)
 
 
-def describe_history(
-    contract: Contract, recipe: Recipe, student: Student, tables: QuantizedTables | None, fold_in: FoldIn
-) -> Graph:
-    """The request of a recipe with its user row made from the history. ``tables``: None for float recipes."""
-    if tables is not None:
-        quantized = quantize_history(fold_in, tables)
-        graph = describe_int8(contract, tables)
-        fold = FoldHistory(quantized.history_q, quantized.prior_q)
-        swap: dict[type[Step], Step] = {LookUp: fold, ScaleScores: ScaleByPeak(quantized.step)}
-    else:
-        graph = describe(contract, *stored_floats(recipe, student.user_emb, student.item_emb))
-        swap = {LookUp: FoldHistory(*float_history(recipe, fold_in))}
-    return Graph(contract, tuple(swap.get(type(step), step) for step in graph.steps))
+def describe_stored(contract: Contract, stored: QuantizedTables | Floats) -> Graph:
+    """The request on the tables that a recipe stores."""
+    if isinstance(stored, QuantizedTables):
+        return describe_int8(contract, stored)
+    return describe(contract, *stored)
+
+
+def with_history(graph: Graph, tables: Mapping[str, NDArray[Any]]) -> Graph:
+    """The same request with its user row made from the history.
+
+    tables: history_emb (I, D), prior (D,) and, where they are integers, step ().
+    """
+    swap: dict[type[Step], Step] = {LookUp: FoldHistory(tables["history_emb"], tables["prior"])}
+    if "step" in tables:
+        swap[ScaleScores] = ScaleByPeak(np.float32(tables["step"]))
+    return Graph(graph.contract, tuple(swap.get(type(step), step) for step in graph.steps))
 
 
 def contract_for(
-    recipe: Recipe,
-    *,
-    model_file: str,
-    file_format: str,
-    n_users: int,
-    n_items: int,
-    dim: int,
-    tolerance: float,
+    recipe: Recipe, file_format: str, *, n_users: int, n_items: int, dim: int, tolerance: float = 0.0
 ) -> Contract:
     """The contract of an all-users file. ``tolerance``: largest score error allowed, 0 when exact."""
     return Contract(
-        model_file=model_file,
+        model_file=model_file(file_format),
         format=file_format,
         recipe=recipe.name,
-        profile="all-users",
+        profile=ALL_USERS,
         n_users=n_users,
         n_items=n_items,
         dim=dim,

@@ -21,6 +21,8 @@ NEED_TFLITE: Final = (
     f"reading .tflite files needs ai-edge-litert. Run in the checkout: {install_command('tflite')}"
 )
 
+_WEIGHTS: Final = "safetensors"
+_LISTING: Final = "recpress_export.inspect:read_safetensors"
 _SAFETENSORS_BYTES: Final = {
     **dict.fromkeys(("F64", "I64", "U64"), 8),
     **dict.fromkeys(("F32", "I32", "U32"), 4),
@@ -55,12 +57,12 @@ class Contents:
 
 def read_contents(path: Path) -> Contents:
     """The contents of a .onnx, .tflite or .safetensors file; ArtifactError when it is damaged."""
-    suffixes = {f".{name}": row.listing for name, row in FORMATS.items()}
-    suffixes[".safetensors"] = "recpress_export.inspect:read_safetensors"
-    if path.suffix not in suffixes:
+    suffix = path.suffix.removeprefix(".")
+    if suffix != _WEIGHTS and suffix not in FORMATS:
+        known = ", ".join(f".{name}" for name in sorted([*FORMATS, _WEIGHTS]))
         raise ArtifactError(
             f"{path} is not a file that can be inspected. Known: a bundle's or a model's folder, "
-            f"{', '.join(sorted(suffixes))} files, and bench records (.json)."
+            f"{known} files, and bench records (.json)."
         )
     try:
         size = path.stat().st_size
@@ -69,7 +71,7 @@ def read_contents(path: Path) -> Contents:
         data = path.read_bytes()
     except OSError as error:
         raise ArtifactError(f"cannot read {path}: {error.strerror or error}") from None
-    contents: Contents = named(suffixes[path.suffix])(path, data)
+    contents: Contents = named(_LISTING if suffix == _WEIGHTS else FORMATS[suffix].listing)(path, data)
     return contents
 
 

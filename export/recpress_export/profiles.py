@@ -2,14 +2,9 @@
 
 import difflib
 from collections.abc import Sequence
-from typing import Any
 
-from recpress_edge.artifacts.contract import ALL_USERS, HISTORY, PROFILES, SINGLE_USER, Contract
-from recpress_edge.artifacts.formats import model_file
-from recpress_edge.artifacts.recipes import Recipe
+from recpress_edge.artifacts.contract import ALL_USERS, HISTORY, PROFILES, SINGLE_USER
 from recpress_edge.core.errors import ConfigError, unknown_name
-from recpress_export.graph import contract_for
-from recpress_export.student import Source, model_metadata
 
 
 def check_profile(profile: str, user: str | None) -> None:
@@ -20,11 +15,6 @@ def check_profile(profile: str, user: str | None) -> None:
         raise ConfigError("--profile single-user holds one user's vector: say whose with --user ID")
     if profile != SINGLE_USER and user is not None:
         raise ConfigError(f"--user goes with --profile single-user, not with {profile}. Leave one out.")
-
-
-def profile_metadata(provenance: dict[str, Any], recipe: Recipe, profile: str) -> dict[str, str]:
-    """What a file of a profile says about itself."""
-    return model_metadata(provenance, recipe) | {"recpress.profile": profile}
 
 
 def profile_name(name: str, profile: str) -> str:
@@ -55,18 +45,4 @@ def user_index(user: str, user_ids: Sequence[str]) -> int:
     raise ConfigError(
         f"unknown user {user!r} among {len(user_ids):,} users.{hint} "
         "--user takes an id as it stands in the log (users.txt of the all-users bundle lists them)."
-    )
-
-
-def base_contract(source: Source, recipe: Recipe, tolerance: float) -> Contract:
-    """The contract of the all-users file, from which a profile's differs."""
-    student = source.student
-    return contract_for(
-        recipe,
-        model_file=model_file(source.file_format),
-        file_format=source.file_format,
-        n_users=student.n_users,
-        n_items=student.n_items,
-        dim=student.dim,
-        tolerance=tolerance,
     )

@@ -19,7 +19,7 @@ from recpress_edge.artifacts.contract import NOBODY
 from recpress_edge.core.errors import DataError
 from recpress_edge.core.files import canonical_json, write_atomic
 from recpress_edge.core.rng import stream
-from recpress_edge.device.reference import ReferenceRuntime
+from recpress_export.ranking import Question, Recommends
 
 SELFTEST_USERS: Final = 64
 SELFTEST_K: Final = 50
@@ -28,32 +28,34 @@ FLOAT_TOLERANCE: Final = 1e-5
 
 
 def score_tolerance(test: SelfTest, *, exact: bool) -> float:
-    """Largest difference from the self-test's scores that a contract allows."""
-    return 0.0 if exact else FLOAT_TOLERANCE * max(abs(score) for row in test.scores for score in row)
+    """Largest difference from the self-test's scores that the contract of tables allows."""
+    return 0.0 if exact else FLOAT_TOLERANCE * largest_score(test)
 
 
-def make_selftest(reference: ReferenceRuntime, test: Evaluation) -> SelfTest:
+def largest_score(test: SelfTest) -> float:
+    """The largest absolute score of the self-test."""
+    return max(abs(score) for row in test.scores for score in row)
+
+
+def spread_questions(n_users: int, test: Evaluation) -> list[Question]:
     """Up to 64 users spread over all, with what the test split masks for them; the first has seen nothing."""
-    users = np.unique(np.linspace(0, reference.n_users - 1, SELFTEST_USERS).astype(np.int64)).tolist()
+    users = np.unique(np.linspace(0, n_users - 1, SELFTEST_USERS).astype(np.int64)).tolist()
     rows = {int(user): row for row, user in enumerate(test.users)}
-    seen = [test.seen(rows[user]).tolist() if n and user in rows else [] for n, user in enumerate(users)]
-    return answer_queries(reference, users, seen)
+    return [
+        (user, test.seen(rows[user]).tolist() if n and user in rows else []) for n, user in enumerate(users)
+    ]
 
 
-def answer_queries(reference: ReferenceRuntime, users: Sequence[int], seen: Sequence[list[int]]) -> SelfTest:
-    """The reference's answers to some queries, as a self-test."""
-    asked, answers = [], []
-    for user, items in zip(users, seen, strict=True):
-        found, scores = reference.recommend(user, items, SELFTEST_K)
-        if found.size:  # a user who has seen everything has no answer to compare
-            asked.append((user, tuple(items)))
-            answers.append((tuple(found.tolist()), tuple(float(s) for s in scores)))
+def answered(runtime: Recommends, questions: Sequence[Question], n_items: int) -> SelfTest:
+    """Questions with the answers of the reference, or of a file, as a self-test."""
+    answers = [(user, tuple(seen), *runtime.recommend(user, seen, SELFTEST_K)) for user, seen in questions]
+    kept = [row for row in answers if row[2].size]  # who has seen everything has no answer to compare
     return SelfTest(
-        min(SELFTEST_K, reference.n_items),
-        tuple(user for user, _ in asked),
-        tuple(items for _, items in asked),
-        tuple(items for items, _ in answers),
-        tuple(scores for _, scores in answers),
+        min(SELFTEST_K, n_items),
+        tuple(user for user, _, _, _ in kept),
+        tuple(seen for _, seen, _, _ in kept),
+        tuple(tuple(items.tolist()) for _, _, items, _ in kept),
+        tuple(tuple(float(score) for score in scores) for _, _, _, scores in kept),
     )
 
 

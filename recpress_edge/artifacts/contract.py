@@ -191,8 +191,7 @@ def _check_profile(where: Path, contract: Contract) -> None:
 
 def _read_capacity(where: Path, values: Mapping[str, Any]) -> int:
     value = values.get("seen_capacity", 0)
-    row = FORMATS.get(values["format"])
-    fixed = row is not None and row.seen_capacity > 0
+    fixed = values["format"] in FORMATS and FORMATS[values["format"]].seen_capacity > 0
     if type(value) is not int or not (0 < value <= MAX_ENTITIES if fixed else value == 0):
         raise ArtifactError(
             f"{where}: contract field 'seen_capacity' is {value!r} in a file of format {values['format']}",

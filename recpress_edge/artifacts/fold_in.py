@@ -11,7 +11,7 @@ The row then takes the place of a quantised user row, whatever the recipe does w
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from recpress_edge.artifacts.bundle import HISTORY, Contract, Evaluation
-from recpress_edge.artifacts.integers import QMAX, rounded_rows
+from recpress_edge.artifacts.bundle import HISTORY, Contract
+from recpress_edge.artifacts.integers import QMAX
 from recpress_edge.artifacts.model_folder import Student, check_table
 from recpress_edge.artifacts.quantize import F16, F32, F64, I8, QuantizedTables, stored_floats
 from recpress_edge.artifacts.recipes import Recipe
@@ -110,37 +110,10 @@ def quantize_history(fold_in: FoldIn, tables: QuantizedTables) -> QuantizedHisto
     return QuantizedHistory(rounded(folded), rounded(prior), np.float32(step / QMAX))
 
 
-def fold_rows(history: QuantizedHistory, histories: Sequence[NDArray[np.integer]]) -> tuple[I8, F32]:
-    """The numpy reference: int8 row (B, D) and factor of the scores (B,) of histories of distinct items."""
-    sums = np.stack(
-        [history.prior_q + history.history_q[items].sum(axis=0, dtype=np.int64) for items in histories]
-    )  # (B, D)
-    rows, peaks = rounded_rows(sums)
-    return rows.astype(np.int8), peaks.astype(np.float32) * history.step
-
-
-def with_histories(
-    tables: QuantizedTables, history: QuantizedHistory, histories: Sequence[NDArray[np.integer]]
-) -> QuantizedTables:
-    """The tables as if row b of the users were what the file makes of history b."""
-    rows, scale = fold_rows(history, histories)
-    return dataclasses.replace(tables, user_q=rows, user_scale=scale)
-
-
 def float_history(recipe: Recipe, fold_in: FoldIn) -> tuple[F32 | F16, F32 | F16]:
     """history_emb (I, D) and prior (D,) as a recipe without integers stores them."""
     history_emb, prior = stored_floats(recipe, fold_in.history_emb, fold_in.prior[None])
     return history_emb, prior[0]
-
-
-def fold_float(history_emb: F32 | F16, prior: F32 | F16, histories: Sequence[NDArray[np.integer]]) -> F64:
-    """The sums in float64, (B, D)."""
-    return np.stack([prior + history_emb[items].sum(axis=0, dtype=np.float64) for items in histories])
-
-
-def histories_of(rows: Evaluation) -> list[NDArray[np.int64]]:
-    """What each row has consumed, each item once."""
-    return [np.unique(rows.seen(row)).astype(np.int64) for row in range(rows.users.size)]
 
 
 def history_contract(contract: Contract) -> Contract:

@@ -1,9 +1,12 @@
 """The table of file formats: one row says all that depends on one; code is named as ``module:attribute``.
 
 Nothing that a row names is imported before it is used, so that a board reads this table with numpy alone.
+An installed package adds a format by the entry point group ``recpress_edge.formats``: its name is the
+format's, and it names a :class:`Format`.
 """
 
 import importlib
+import importlib.metadata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -63,8 +66,25 @@ class Format:
     """What else a user may do where the tracer is missing."""
 
 
-FORMATS: Final[Mapping[str, Format]] = {
-    one.name: one
+class _Table(dict[str, Format]):
+    """Rows by name; one that is not built in is looked for among the installed packages."""
+
+    def __missing__(self, name: str) -> Format:
+        for point in importlib.metadata.entry_points(group=ENTRY_POINTS, name=name):
+            self[name] = point.load()
+            return self[name]
+        raise KeyError(name)
+
+    def __contains__(self, name: object) -> bool:
+        try:
+            return isinstance(name, str) and bool(self[name])
+        except KeyError:
+            return False
+
+
+ENTRY_POINTS: Final = "recpress_edge.formats"
+FORMATS: Final = _Table(
+    (one.name, one)
     for one in (
         Format(
             name="onnx",
@@ -117,7 +137,7 @@ FORMATS: Final[Mapping[str, Format]] = {
             "best in an environment of its own. Or write ONNX: --format onnx",
         ),
     )
-}
+)
 DEFAULT: Final = next(iter(FORMATS))
 """The format of an export that names none."""
 

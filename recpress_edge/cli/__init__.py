@@ -1,39 +1,33 @@
-"""The command line: one table of commands, imported when asked for; errors in one line."""
+"""The command line: one table of commands, each imported when it is chosen; errors in one line."""
 
 import argparse
 import importlib
-import os
 import sys
-from collections.abc import Sequence
-from typing import Final, NoReturn
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NoReturn
 
 from recpress_edge import __version__
-from recpress_edge.core.errors import (
-    OUT_OF_MEMORY,
-    RecPressError,
-    missing_extra,
-    told_by_system,
-    unknown_name,
-)
-from recpress_edge.core.terminal import any_encoding, print_error
+from recpress_edge.core.errors import ConfigError, missing_extra, unknown_name
+from recpress_edge.core.terminal import any_encoding, errors_in_one_line, print_error
 
-# In the order of a user's work; each module has add_parser(subparsers).
-COMMANDS: Final = (
-    "demo",
-    "doctor",
-    "data",
-    "train",
-    "distill",
-    "export",
-    "bundle",
-    "inspect",
-    "recommend",
-    "bench",
-    "report",
-    "pick",
-    "check",
-    "reproduce",
-)
+COMMANDS: Final[Mapping[str, str]] = {
+    # name -> what it does, in the order of a user's work. The module recpress_edge.cli.NAME has
+    # add_options(parser), which sets func(args) -> exit code.
+    "demo": "the whole job on synthetic data, in a few minutes",
+    "doctor": "what is installed and what this machine can do",
+    "data": "list, fetch, inspect and import interaction logs",
+    "train": "train a teacher on the interactions alone",
+    "distill": "distil a small student; a missing teacher is trained first",
+    "export": "student -> checked bundle that a device can run",
+    "bundle": "update the catalogue of a bundle, or roll that back",
+    "inspect": "what is inside a bundle, a model or a record",
+    "recommend": "ask a bundle: the best unseen items of one person",
+    "bench": "measure bundles: memory, latency, Recall@K",
+    "report": "Pareto report of bench records as one offline HTML file",
+    "pick": "the best variant within a budget",
+    "check": "hold records against budgets.toml",
+    "reproduce": "a published study, run again beside its published figures",
+}
 
 # Packages that an extra brings, so that a missing one names its cure.
 EXTRA_OF: Final = {
@@ -59,21 +53,28 @@ the main job, step by step:
 exit codes: 0 ok · 1 failed · 2 wrong usage · 3 gate not met ·
             4 measurement invalid
 """
+STOPPED: Final = ". What was finished is kept; the same command goes on from there."
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse with one-line errors and no abbreviated flags."""
+    """argparse with one-line errors and no abbreviated flags; an unknown flag is its own command's error."""
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**{"allow_abbrev": False, **kwargs})  # type: ignore[arg-type]
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found, unknown
 
     def error(self, message: str) -> NoReturn:
         print_error(f"{message}. See: {self.prog} --help")
         self.exit(2)
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The whole command line; importing the command modules stays light."""
+def build_parser(commands: Iterable[str] = COMMANDS) -> argparse.ArgumentParser:
+    """The command line, with the options of the commands that are named; the others are only listed."""
     parser = Parser(
         prog="recpress-edge",
         description="From an interaction log to a recommender that fits a small device, measured.",
@@ -82,43 +83,30 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"recpress-edge {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
-    for name in COMMANDS:
-        importlib.import_module(f"recpress_edge.cli.{name}").add_parser(subparsers)
+    for name, summary in COMMANDS.items():
+        command = subparsers.add_parser(name, help=summary)
+        if name in commands:
+            importlib.import_module(f"recpress_edge.cli.{name}").add_options(command)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     any_encoding()
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+    with errors_in_one_line(STOPPED) as ending:
+        ending.code = _run(arguments)
+    return ending.code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    first = arguments[0]
+    if not first.startswith("-") and first not in COMMANDS:
+        raise unknown_name("command", first, list(COMMANDS))
     try:
-        first = arguments[0] if arguments else "--help"
-        if not first.startswith("-") and first not in COMMANDS:
-            raise unknown_name("command", first, COMMANDS)
-        args = build_parser().parse_args(arguments or ["--help"])
-        return _run(args)
-    except RecPressError as error:
-        print_error(str(error), error.label)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("\nstopped. What was finished is kept; the same command goes on from there.", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except OSError as error:
-        print_error(told_by_system(error))
-        return 1
-    except MemoryError:
-        print_error(OUT_OF_MEMORY)
-        return 1
-
-
-def _run(args: argparse.Namespace) -> int:
-    from recpress_edge.cli.common import check_work
-
-    check_work(args)
-    try:
+        args = build_parser([first]).parse_args(arguments)
+        if args.work.exists() and not args.work.is_dir():
+            raise ConfigError(f"--work {args.work} is a file, not a folder")
         return int(args.func(args))
     except ImportError as error:
         package = (error.name or "").partition(".")[0]

@@ -1,24 +1,24 @@
-"""What all commands share: options, talk on the right stream, tables, progress."""
+"""What all commands share: options, talk on the right stream, tables."""
 
 import argparse
-import contextlib
+import shlex
 import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, TypeVar
 
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.layout import columns, wrap_command, wrap_lines
 from recpress_edge.core.printable import json_text, printable, printable_lines
 from recpress_edge.core.terminal import stdout_encoding, terminal_width
 
+R = TypeVar("R")
 MOST_THREADS: Final = 1024
 
 
-def common_options() -> argparse.ArgumentParser:
-    """Parent parser of every command."""
-    parser = argparse.ArgumentParser(add_help=False)
+def add_common_options(parser: argparse.ArgumentParser) -> None:
+    """The options of every command."""
     group = parser.add_argument_group("common options")
     group.add_argument(
         "--work",
@@ -29,12 +29,10 @@ def common_options() -> argparse.ArgumentParser:
     )
     group.add_argument("--json", action="store_true", help="one JSON object on stdout, all talk on stderr")
     group.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
-    return parser
 
 
-def training_options() -> argparse.ArgumentParser:
-    """Parent parser of the commands that may train."""
-    parser = argparse.ArgumentParser(add_help=False)
+def add_training_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the commands that may train."""
     group = parser.add_argument_group("data and training")
     group.add_argument(
         "--data",
@@ -50,7 +48,17 @@ def training_options() -> argparse.ArgumentParser:
         metavar="N",
         help="CPU threads (default: 1; more help little at small dims, and hurt when the cores are busy)",
     )
-    return parser
+
+
+def request_of(kind: type[R], args: argparse.Namespace, **more: Any) -> R:
+    """A request from the flags of the same names, and ``more``."""
+    flags = {field.name: getattr(args, field.name, MISSING) for field in fields(kind)}  # type: ignore[arg-type]
+    given = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in flags.items()
+        if value is not MISSING
+    }
+    return kind(**(given | more))
 
 
 def thread_count(text: str) -> int:
@@ -75,6 +83,14 @@ def seed_number(text: str) -> int:
     if value < 0:
         raise argparse.ArgumentTypeError(f"must not be negative, got {value}")
     return value
+
+
+def names_of(flag: str, text: str) -> list[str]:
+    """Names between single commas, each once."""
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise ConfigError(f"--{flag} {text!r} has an empty name; write names with single commas: a,b")
+    return list(dict.fromkeys(names))
 
 
 def say(args: argparse.Namespace, text: str = "") -> None:
@@ -107,76 +123,16 @@ def next_steps(args: argparse.Namespace, commands: Sequence[str]) -> None:
         )
 
 
-class Progress(Protocol):
-    """How long work reports itself.
-
-    ``spent``: seconds that ``done`` took, where part of it was done before; None for what began here.
-    """
-
-    def __call__(self, done: float, total: float, note: str = "", spent: float | None = None) -> None: ...
-
-
-@contextlib.contextmanager
-def progress(args: argparse.Namespace, title: str) -> Iterator[Progress]:
-    """A bar with ETA on a terminal; elsewhere a line at each tenth. Always on stderr.
-
-    Yields a callable (done, total, note, spent).
-    """
-    if sys.stderr.isatty():
-        with _rich_bar(title) as update:
-            yield update
-        return
-    started, shown = time.perf_counter(), -1
-
-    def lines(done: float, total: float, note: str = "", spent: float | None = None) -> None:
-        nonlocal shown
-        tenth = int(10 * done / total) if total else 10
-        seconds = time.perf_counter() - started
-        if tenth > shown and seconds > 2:
-            left = (spent or seconds) * (total - done) / done if done else 0.0
-            print(
-                f"{title}  {100 * done / total:3.0f} %  {seconds:.0f} s, about {left:.0f} s left  {note}",
-                file=sys.stderr,
-            )
-            shown = tenth
-
-    yield lines
+def flags_again(args: argparse.Namespace) -> str:
+    """The data and work flags that a following command needs too."""
+    flags = ["--data", args.data] if args.data != "synthetic" else []
+    if args.work != Path():
+        flags += ["--work", str(args.work)]
+    return "".join(f" {part}" for part in map(shlex.quote, flags))
 
 
-@contextlib.contextmanager
-def _rich_bar(title: str) -> Iterator[Progress]:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        TaskProgressColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-    from rich.progress import (
-        Progress as RichProgress,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-        TextColumn("{task.fields[note]}"),
-    )
-    with RichProgress(*columns, console=Console(stderr=True)) as bars:
-        task = bars.add_task(title, total=None, note="")
-
-        def update(done: float, total: float, note: str = "", spent: float | None = None) -> None:
-            # What is left it tells by the pace between updates: ``spent`` is not needed.
-            bars.update(task, completed=done, total=total, note=note)
-
-        yield update
-
-
-def check_work(args: argparse.Namespace) -> None:
-    """The work folder must be a folder or creatable."""
-    if args.work.exists() and not args.work.is_dir():
-        raise ConfigError(f"--work {args.work} is a file, not a folder")
+def audience(n_users: int) -> str:
+    """For whom a file answers."""
+    if n_users == 1:
+        return "1 user"
+    return f"{n_users:,} users" if n_users else "any history"

@@ -2,67 +2,40 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from recpress_edge.cli.common import common_options, emit, next_steps, progress, say, table
-from recpress_edge.cli.data_import import add_import_options, given_files, preparation_of
-from recpress_edge.core.errors import ArtifactError, ConfigError
+from recpress_edge.cli.common import add_common_options, emit, next_steps, request_of, say, table
+from recpress_edge.cli.data_import import add_import_options
+from recpress_edge.cli.events import print_events
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.data.interactions import Dataset
+from recpress_edge.jobs.data import (
+    FetchRequest,
+    ImportRequest,
+    ImportResult,
+    data_facts,
+    list_data,
+    load_data,
+)
 
-if TYPE_CHECKING:
-    from recpress_edge.data.interactions import Dataset
-    from recpress_edge.data.prepare import Prepared
 
-
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command and its four verbs."""
-    data = subparsers.add_parser("data", help="list, fetch, inspect and import interaction logs")
+def add_options(data: argparse.ArgumentParser) -> None:
+    """Add the four verbs."""
     verbs = data.add_subparsers(dest="verb", required=True, metavar="VERB")
-    common = [common_options()]
-    listing = verbs.add_parser(
-        "list", parents=common, help="data sets that are here, and those that can be fetched"
-    )
-    listing.set_defaults(func=_list)
-    fetch = verbs.add_parser("fetch", parents=common, help="download a public set, check it, split it")
-    fetch.add_argument("name", metavar="NAME", help="see 'recpress-edge data list'")
+    listing = verbs.add_parser("list", help="data sets that are here, and those that can be fetched")
+    fetch = verbs.add_parser("fetch", help="download a public set, check it, split it")
+    stats = verbs.add_parser("stats", help="counts of one data set")
+    importing = verbs.add_parser("import", help="bring your own log")
+    for parser, run in ((listing, _list), (fetch, _fetch), (stats, _stats), (importing, _import)):
+        add_common_options(parser)
+        parser.set_defaults(func=run)
+    for parser in (fetch, stats):
+        parser.add_argument("name", metavar="NAME", help="see 'recpress-edge data list'")
     fetch.add_argument("--force", action="store_true", help="replace the data set of this name")
-    fetch.set_defaults(func=_fetch)
-    stats = verbs.add_parser("stats", parents=common, help="counts of one data set")
-    stats.add_argument("name", metavar="NAME", help="see 'recpress-edge data list'")
-    stats.set_defaults(func=_stats)
-    importing = verbs.add_parser("import", parents=common, help="bring your own log")
     add_import_options(importing)
-    importing.set_defaults(func=_import)
 
 
 def _list(args: argparse.Namespace) -> int:
-    from recpress_edge.data.fetch import REGISTRY
-    from recpress_edge.data.local import LOCAL_SETS, local_files, local_folder
-    from recpress_edge.data.resolve import SYNTHETIC
-    from recpress_edge.data.store import dataset_path, read_manifest, stored_names
-
-    entries: list[dict[str, Any]] = [
-        {"name": SYNTHETIC, "state": "built in", "about": "small, for trying things out"}
-    ]
-    for name in stored_names(args.work):
-        try:
-            manifest = read_manifest(dataset_path(args.work, name))
-            counts = {"users": manifest["n_users"], "items": manifest["n_items"]}
-            entries.append({"name": name, "state": "ready", **counts, "about": manifest["protocol"]})
-        except (ArtifactError, KeyError):
-            entries.append(
-                {"name": name, "state": "damaged", "about": "import or fetch it again with --force"}
-            )
-    seen = {entry["name"] for entry in entries}
-    folder = local_folder()
-    for name in LOCAL_SETS:
-        if name not in seen and folder is not None and local_files(name, folder):
-            entries.append({"name": name, "state": "local", "about": f"in {folder}; imported on first use"})
-            seen.add(name)
-    for name, public in REGISTRY.items():
-        if name not in seen:
-            entries.append(
-                {"name": name, "state": "fetch", "about": f"{public.about} ({public.how.licence})"}
-            )
+    entries = list_data(args.work)
     keys = ("name", "state", "users", "items", "about")
     heading = {"name": "data set", "state": "state", "users": "users", "items": "items", "about": "what"}
     for entry in [heading, *entries]:
@@ -75,32 +48,28 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _fetch(args: argparse.Namespace) -> int:
-    from recpress_edge.data.fetch import fetch_set, public_set
-    from recpress_edge.data.store import check_new, save_dataset
-
-    chosen = public_set(args.name)
-    target, downloads = check_new(args.work, args.name, force=args.force), args.work / "downloads"
-    say(args, f"licence    {chosen.how.licence}")
-    for file in chosen.files:
+    request = request_of(FetchRequest, args)
+    plan = request.plan()
+    say(args, f"licence    {plan.chosen.how.licence}")
+    for file in plan.chosen.files:
         say(args, f"download   {file.url}")
         say(args, f"           must be {file.digest}")
     if args.dry_run:
-        say(args, f"dry run    would write {downloads / args.name} and {target}")
-        emit(args, {"dry_run": True, "target": str(target), "urls": [file.url for file in chosen.files]})
+        say(args, f"dry run    would write {plan.downloads} and {plan.target}")
+        emit(args, plan.facts())
         return 0
-    with progress(args, f"fetching {args.name}") as bar:
-        prepared = fetch_set(args.name, chosen, downloads, bar)
-    _report(args, prepared, save_dataset(prepared, args.work, force=args.force))
+    with print_events(args) as on_event:
+        result = request.run(on_event)
+    _report(args, result)
     return 0
 
 
 def _stats(args: argparse.Namespace) -> int:
-    from recpress_edge.data.resolve import load_dataset
-
     if args.dry_run:
         raise ConfigError("data stats only reads: remove --dry-run")
-    dataset = load_dataset(args.name, args.work, lambda text: say(args, text))
-    counts = _counts(dataset)
+    with print_events(args) as on_event:
+        dataset = load_data(args.name, args.work, on_event)
+    facts = data_facts(dataset)
     say(args, f"data       {dataset.name}: {dataset.n_users:,} users × {dataset.n_items:,} items")
     say(args, f"split      {dataset.protocol}")
     if dataset.ties:
@@ -109,45 +78,24 @@ def _stats(args: argparse.Namespace) -> int:
     say(args)
     say(args, _parts_table(dataset))
     say(args)
-    say(args, f"unseen     {counts['items_never_in_train']:,} items never occur in train")
-    say(args, f"density    {100 * counts['density']:.3f} % of all pairs")
-    say(args, f"digest     {dataset.digest()}")
-    emit(
-        args,
-        {
-            **counts,
-            "protocol": dataset.protocol,
-            "ties": dataset.ties,
-            "licence": dataset.licence,
-            "digest": dataset.digest(),
-        },
-    )
+    say(args, f"unseen     {facts['items_never_in_train']:,} items never occur in train")
+    say(args, f"density    {100 * facts['density']:.3f} % of all pairs")
+    say(args, f"digest     {facts['digest']}")
+    emit(args, facts)
     return 0
 
 
 def _import(args: argparse.Namespace) -> int:
-    from recpress_edge.data.fetch import REGISTRY
-    from recpress_edge.data.local import LOCAL_SETS
-    from recpress_edge.data.prepare import prepare
-    from recpress_edge.data.resolve import SYNTHETIC
-    from recpress_edge.data.store import check_new, save_dataset
-
-    if args.name == SYNTHETIC or (args.name in {*REGISTRY, *LOCAL_SETS} and not args.force):
-        taken = "is built in" if args.name == SYNTHETIC else "names a public set; use --force if this is it"
-        raise ConfigError(f"--name {args.name} {taken}. Choose another name.")
-    how, files = preparation_of(args), given_files(args)
-    target = check_new(args.work, args.name, force=args.force)
-    prepared = prepare(args.name, files, how)
+    request = request_of(ImportRequest, args)
+    result = request.plan() if args.dry_run else request.run()
     if args.dry_run:
-        say(args, f"dry run    would write {target}")
-    else:
-        save_dataset(prepared, args.work, force=args.force)
-    _report(args, prepared, target)
+        say(args, f"dry run    would write {result.target}")
+    _report(args, result)
     return 0
 
 
-def _report(args: argparse.Namespace, prepared: "Prepared", target: Path) -> None:
-    dataset, record = prepared.dataset, prepared.record
+def _report(args: argparse.Namespace, result: ImportResult) -> None:
+    dataset, record = result.prepared.dataset, result.prepared.record
     for note in record["read"]:
         say(args, f"read       {note}")
     for note in record["strangers"]:
@@ -180,26 +128,17 @@ def _report(args: argparse.Namespace, prepared: "Prepared", target: Path) -> Non
     say(args)
     say(args, _parts_table(dataset))
     say(args)
-    if not args.dry_run:
-        say(args, f"wrote      {target}")
+    if result.written:
+        say(args, f"wrote      {result.target}")
         commands = [
             f"recpress-edge export --data {dataset.name} --student htd_dim10 --int8{_work_option(args)}",
             f"recpress-edge data stats {dataset.name}{_work_option(args)}",
         ]
         next_steps(args, commands)
-    emit(
-        args,
-        {
-            "target": str(target),
-            "dry_run": args.dry_run,
-            **_counts(dataset),
-            "digest": dataset.digest(),
-            **record,
-        },
-    )
+    emit(args, result.facts())
 
 
-def _parts_table(dataset: "Dataset") -> str:
+def _parts_table(dataset: Dataset) -> str:
     parts = {"train": dataset.train, "valid": dataset.valid, "test": dataset.test}
     rows = [
         [
@@ -211,18 +150,6 @@ def _parts_table(dataset: "Dataset") -> str:
         for name, part in parts.items()
     ]
     return table(["part", "interactions", "users", "items"], rows)
-
-
-def _counts(dataset: "Dataset") -> dict[str, Any]:
-    total = len(dataset.train) + len(dataset.valid) + len(dataset.test)
-    return {
-        "name": dataset.name,
-        "n_users": dataset.n_users,
-        "n_items": dataset.n_items,
-        "interactions": {"train": len(dataset.train), "valid": len(dataset.valid), "test": len(dataset.test)},
-        "items_never_in_train": int((dataset.train.item_counts() == 0).sum()),
-        "density": total / (dataset.n_users * dataset.n_items),
-    }
 
 
 def _work_option(args: argparse.Namespace) -> str:

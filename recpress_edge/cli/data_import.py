@@ -1,14 +1,7 @@
-"""What ``recpress-edge data import`` is asked: its options, and what they mean."""
+"""The options of ``recpress-edge data import``, those of :class:`recpress_edge.jobs.data.ImportRequest`."""
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from recpress_edge.core.errors import ConfigError
-
-if TYPE_CHECKING:
-    from recpress_edge.data.prepare import Preparation
-    from recpress_edge.data.readers.read import Reading
 
 
 def add_import_options(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +20,8 @@ def add_import_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test-file", type=Path, metavar="PATH", help="ready test part")
     parser.add_argument(
         "--split",
-        help="loo-random, loo-time, loo-order (of the lines), ratio:60/20/20, or given (default: loo-random; "
-        "with --test-file, given)",
+        help="loo-random, loo-time, loo-order (of the lines), ratio:60/20/20 of each user; time:80/10/10 or "
+        "time:2024-05-01, one cut for all; or given (default: loo-random; with --test-file, given)",
     )
     parser.add_argument("--min-rating", type=float, metavar="R", help="drop rows rated lower")
     parser.add_argument("--min-user", type=int, default=1, metavar="N", help="fewest items a user must have")
@@ -74,59 +67,13 @@ def _add_reading_options(parser: argparse.ArgumentParser) -> None:
         help="of the times (default: by their size, if it is one for all)",
     )
     parser.add_argument(
+        "--date-order",
+        choices=("dmy", "mdy"),
+        help="of times such as 3/4/2024: day or month first (default: by the numbers above 12)",
+    )
+    parser.add_argument(
         "--skip-bad-lines",
         default="0",
         metavar="N|P%",
         help="leave out lines that cannot be read, up to a number or a share of each file (default: 0)",
-    )
-
-
-def given_files(args: argparse.Namespace) -> list[Path]:
-    """The files in the order train, validation, test; half a given split is a ConfigError."""
-    if args.valid_file and not args.test_file:
-        raise ConfigError(
-            "--valid-file needs --test-file too: the split is either given or made, not half of each"
-        )
-    if args.test_file and args.split not in (None, "given"):
-        raise ConfigError(f"--test-file gives the split: remove --split {args.split}, or write --split given")
-    return [path for path in (args.path, args.valid_file, args.test_file) if path]
-
-
-def preparation_of(args: argparse.Namespace) -> "Preparation":
-    """The flags as one value."""
-    from recpress_edge.data.filter import Filters
-    from recpress_edge.data.prepare import Preparation
-    from recpress_edge.data.readers.columns import ColumnChoice, parse_columns
-    from recpress_edge.data.readers.delimited import named_separator
-
-    choice = None
-    if args.columns or args.separator or args.header:
-        choice = ColumnChoice(
-            separator=named_separator(args.separator) if args.separator else None,
-            columns=parse_columns(args.columns) if args.columns else None,
-            header=None if args.header is None else args.header == "yes",
-        )
-    return Preparation(
-        fmt=args.format,
-        columns=choice,
-        reading=_reading(args),
-        split=args.split or ("given" if args.test_file else "loo-random"),
-        seed=args.seed,
-        filters=Filters(min_rating=args.min_rating, min_user=args.min_user, min_item=args.min_item),
-        licence=args.licence,
-    )
-
-
-def _reading(args: argparse.Namespace) -> "Reading":
-    from recpress_edge.data.events import parse_only
-    from recpress_edge.data.ids import IdChoice
-    from recpress_edge.data.readers.lines import parse_allowance
-    from recpress_edge.data.readers.read import Reading
-
-    return Reading(
-        encoding=args.encoding,
-        only=tuple(map(parse_only, args.only)),
-        ids=IdChoice(tuple(word for word in args.missing.split(",") if word), args.ids),
-        bad_lines=parse_allowance(args.skip_bad_lines),
-        time_unit=args.time_unit,
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from recpress_edge.artifacts.bundle import MANIFEST
-from recpress_edge.cli.common import common_options, emit, next_steps, say
+from recpress_edge.cli.common import add_common_options, emit, next_steps, say
 from recpress_edge.core.errors import InvalidRunError, RecPressError
 
 # With and without a teacher at one size, and a size smaller: the third is worth shipping.
@@ -19,15 +19,14 @@ STUDENTS: Final = ("bpr_dim20", "ftd_dim20", "soft_dim20", "soft_dim10")
 RECIPES: Final = ("fp32", "int8")
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = subparsers.add_parser(
-        "demo",
-        parents=[common_options()],
-        help="the whole job on synthetic data, in a few minutes",
-        description="Teachers, four students, int8 and fp32 bundles, benchmark and Pareto report on a small "
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.description = (
+        "Teachers, four students, int8 and fp32 bundles, benchmark and Pareto report on a small "
         "synthetic data set. Each step is the command printed above it. What is trained already is not "
-        "trained again.",
+        "trained again."
     )
+    add_common_options(parser)
     parser.add_argument("--force", action="store_true", help="replace an earlier demo's bundles and report")
     parser.set_defaults(func=run)
 

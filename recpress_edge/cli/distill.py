@@ -2,32 +2,28 @@
 
 import argparse
 import shlex
-from pathlib import Path
 
-from recpress_edge.cli.common import common_options, emit, next_steps, say, training_options
-from recpress_edge.cli.train import (
+from recpress_edge.cli.common import (
+    add_common_options,
+    add_training_options,
+    emit,
     flags_again,
-    model_record,
-    quantised_table,
-    run_options,
-    say_metrics,
-    say_plan,
-    seeds_of,
-    train_options,
-    training_events,
-    warn_of_ensemble,
+    next_steps,
+    request_of,
+    say,
 )
+from recpress_edge.cli.events import print_events
+from recpress_edge.cli.train import add_run_options, quantised_table, say_metrics, say_plan
 from recpress_edge.core.metrics import stated_cutoff
 from recpress_edge.core.units import format_share
+from recpress_edge.jobs.train import DistillRequest
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command."""
-    parser = subparsers.add_parser(
-        "distill",
-        parents=[common_options(), training_options(), run_options()],
-        help="distil a small student; a missing teacher is trained first",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    add_common_options(parser)
+    add_training_options(parser)
+    add_run_options(parser)
     parser.add_argument(
         "--student",
         required=True,
@@ -49,40 +45,26 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _distill(args: argparse.Namespace) -> int:
-    from recpress_edge.data.resolve import load_dataset
-    from recpress_edge.distill.students import parse_name
-    from recpress_edge.training.cache import asked_teacher, ensure_model, is_folder
-
-    student = parse_name(args.student, "student")
-    if args.quantise:
-        student = student.fine_tuned(args.quantise)
-    asked_teacher(student, "student", args.teacher)  # a wrong combination is refused before any data is read
-    options = train_options(args, args.teacher)
+    request = request_of(DistillRequest, args)
     if args.dry_run:
-        say_plan(args, str(student), "student", options)
+        say_plan(args, request)
         return 0
-    data = load_dataset(args.data, args.work, lambda text: say(args, text))
-    if args.teacher and is_folder(args.teacher):
-        warn_of_ensemble(args, Path(args.teacher))
-    with training_events(args) as tell:
-        models = [
-            ensure_model(str(student), "student", data, seed, args.work, options, tell)
-            for seed in seeds_of(args)
-        ]
-    say_metrics(args, models)
-    if student.recipe:
+    with print_events(args) as on_event:
+        result = request.run(on_event)
+    first, recipe = result.models[0], result.name.recipe
+    say_metrics(args, result.models)
+    if recipe:
         say(args)
-        say(args, quantised_table(models))
-    teacher = models[0].metadata["teacher"]
+        say(args, quantised_table(result.models))
+    teacher = first.metadata["teacher"]
     if teacher and "test" in teacher["metrics"]:
-        k = stated_cutoff(models[0].metadata)
+        k = stated_cutoff(first.metadata)
         recall = format_share(teacher["metrics"]["test"].get(f"recall@{k}"))
         say(args, f"teacher    {teacher['name']} seed {teacher['seed']}: test recall@{k} {recall}")
     say(args)
-    recipe = f"--recipe {student.recipe}" if student.recipe else "--int8"
     # By its name only a student with the usual settings and teacher is found again; any other by its folder.
-    usual = args.teacher is None and not (options.method or options.training) and seeds_of(args)[0] == 0
-    which = str(student) if usual else shlex.quote(str(models[0].folder))
-    next_steps(args, [f"recpress-edge export --student {which} {recipe}{flags_again(args)}"])
-    emit(args, {"models": [model_record(model) for model in models]})
+    which = str(result.name) if result.usual else shlex.quote(str(first.folder))
+    stored = f"--recipe {recipe}" if recipe else "--int8"
+    next_steps(args, [f"recpress-edge export --student {which} {stored}{flags_again(args)}"])
+    emit(args, result.facts())
     return 0

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any, Final
 
-from recpress_edge.cli.common import common_options, emit, next_steps, say, table
+from recpress_edge.cli.common import add_common_options, emit, next_steps, say, table
 from recpress_edge.core.cpu import cpu_flags, dot_product_flags
 from recpress_edge.core.install import install_command
 from recpress_edge.core.units import format_bytes
@@ -22,13 +22,12 @@ PACKAGES: Final = {
 }
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = subparsers.add_parser(
-        "doctor",
-        parents=[common_options()],
-        help="what is installed and what this machine can do",
-        description="Lists packages per extra, CPU, memory and data, and the command for what is missing.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.description = (
+        "Lists packages per extra, CPU, memory and data, and the command for what is missing."
     )
+    add_common_options(parser)
     parser.set_defaults(func=run)
 
 

@@ -1,53 +1,42 @@
 """recpress-edge export: make what is missing, then write, check and publish a bundle."""
 
 import argparse
-import functools
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from recpress_edge.artifacts.contract import ALL_USERS
+from recpress_edge.artifacts.bundle import Bundle
+from recpress_edge.artifacts.contract import ALL_USERS, HISTORY, SINGLE_USER
+from recpress_edge.artifacts.formats import DEFAULT
 from recpress_edge.cli.common import (
-    common_options,
+    add_common_options,
+    add_training_options,
+    audience,
     emit,
-    progress,
+    names_of,
+    next_steps,
+    request_of,
     say,
     seed_number,
-    training_options,
 )
-from recpress_edge.cli.exported import export_facts, next_commands, report_export
-from recpress_edge.cli.network import network_export
-from recpress_edge.cli.profile import (
-    add_profile_options,
-    check_user,
-    fill_of,
-    with_profile,
-)
-from recpress_edge.cli.source import source_of
+from recpress_edge.cli.events import print_events
 from recpress_edge.cli.sweep import add_sweep_options, check_single, run_sweep
-from recpress_edge.cli.train import training_events
 from recpress_edge.core.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from recpress_edge.artifacts.recipes import Recipe
-    from recpress_edge.data.interactions import Dataset
-    from recpress_edge.training.cache import TrainOptions
-    from recpress_export.networks.student import Kind
-    from recpress_export.package import Exported
+from recpress_edge.core.metrics import DEFAULT_CUTOFF
+from recpress_edge.core.units import format_bytes
+from recpress_edge.jobs.export import ExportPlan, ExportRequest, ExportResult
+from recpress_export.compare import Parity
+from recpress_export.profiles import stored_text
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command."""
-    parser = subparsers.add_parser(
-        "export",
-        parents=[common_options(), training_options()],
-        help="student -> checked bundle that a device can run",
-        description="Trains the teacher and the student if they are missing, writes the bundle, compares "
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.description = (
+        "Trains the teacher and the student if they are missing, writes the bundle, compares "
         "its rankings with fp32 on all validation users, and runs its self-test. A bundle below the gate "
-        "(export.toml) is not published: exit code 3, unless --force overrules it.",
+        "(export.toml) is not published: exit code 3, unless --force overrules it."
     )
+    add_common_options(parser)
+    add_training_options(parser)
     parser.add_argument(
         "--student",
         metavar="NAME",
@@ -67,7 +56,25 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "of a network fp32 or int8-dynamic",
     )
     parser.add_argument("--format", metavar="NAME", help="onnx (default), tflite, or both: onnx,tflite")
-    add_profile_options(parser)
+    parser.add_argument(
+        "--profile",
+        metavar="NAME",
+        help="whose vectors are inside: all-users (default), single-user, or history: nobody's, the file "
+        "makes them from the consumed items",
+    )
+    parser.add_argument("--user", metavar="ID", help="whose single-user bundle: an id of the log")
+    parser.add_argument(
+        "--with-evaluation",
+        action="store_true",
+        help="put the test users' rows into a single-user or history bundle, so that device_bench can "
+        "measure its recall; an all-users bundle always holds them",
+    )
+    parser.add_argument(
+        "--titles",
+        type=Path,
+        metavar="FILE",
+        help="table of item ids and titles, CSV or TSV, that travel in the bundle and are shown with answers",
+    )
     parser.add_argument(
         "--out",
         type=Path,
@@ -88,220 +95,149 @@ def run(args: argparse.Namespace) -> int:
     if args.all:
         return run_sweep(args)
     check_single(args)
-    requests = [request_of(one) for one in _by_format(args)]
-    facts = [_say_plan(r, args) if args.dry_run else _export_one(r, args) for r in requests]
+    plans = [
+        request_of(ExportRequest, args, format=name).check(target=not args.dry_run) for name in _formats(args)
+    ]
+    facts = [_say_plan(args, plan) if args.dry_run else _export(args, plan) for plan in plans]
     emit(args, facts[0] if len(facts) == 1 else {"bundles": facts})
     return 0
 
 
-def _by_format(args: argparse.Namespace) -> list[argparse.Namespace]:
-    """The same command once for each format."""
-    names = [name.strip() for name in (args.format or "onnx").split(",")]
-    if not all(names):
-        raise ConfigError(f"--format {args.format!r} has an empty name; write names with single commas: a,b")
-    names = list(dict.fromkeys(names))
+def _formats(args: argparse.Namespace) -> list[str]:
+    """The formats that are asked for; each makes a bundle."""
+    names = names_of("format", args.format or DEFAULT)
     if len(names) > 1 and args.out:
         raise ConfigError(
             f"--out names one bundle, --format {args.format} makes {len(names)}. Leave one out."
         )
-    return [argparse.Namespace(**{**vars(args), "format": name}) for name in names]
+    return names
 
 
-def _export_one(request: "Request", args: argparse.Namespace) -> dict[str, Any]:
-    exported = export_student(request, args)
-    report_export(request, args, exported)
-    return export_facts(request, exported) | {"next": next_commands(request, args)}
+def _export(args: argparse.Namespace, plan: ExportPlan) -> dict[str, Any]:
+    with print_events(args) as on_event:
+        result = plan.run(on_event)
+    _report(args, result)
+    return result.facts() | {"next": _next_commands(args, plan)}
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A checked command."""
+def _say_plan(args: argparse.Namespace, plan: ExportPlan) -> dict[str, Any]:
+    with print_events(args) as on_event:
+        steps = plan.steps(on_event)
+    for step in steps:
+        say(args, f"{step.action:<9}  {step.name}  seed {step.seed}  {step.folder or ''}".rstrip())
+    summary = stored_text(plan.recipe.summary, plan.profile)
+    say(args, f"{'write':<9}  {plan.target}  {plan.recipe.name}: {summary}")
+    return plan.facts(steps)
 
-    student: str
-    folder: Path | None
-    """The model's folder when the student was given by folder, not by name."""
-    teacher: str | None
-    seed: int
-    data: str
-    recipe: "Recipe"
-    target: Path
-    force: bool
-    profile: str = "all-users"
-    user: str | None = None
-    """External id of the one user of a single-user bundle."""
-    file_format: str = "onnx"
-    network: "Kind | None" = None
-    """The network that the student is; None for two tables."""
-    with_evaluation: bool = True
-    """Whether the test users' rows travel in the bundle."""
 
-    @property
-    def name(self) -> str:
-        """Name of the bundle, whatever its folder is called."""
-        from recpress_export.profiles import profile_name
-        from recpress_export.student import bundle_name
+def _next_commands(args: argparse.Namespace, plan: ExportPlan) -> list[str]:
+    return [
+        f"device_bench run {plan.target}",
+        f"recpress-edge report {args.work / 'runs'} -o {args.work / 'report.html'}",
+    ]
 
-        return profile_name(bundle_name(self.student, self.seed, self.recipe, self.file_format), self.profile)
 
-    @property
-    def command(self) -> str:
-        """The command that makes the same bundle, in one spelling, so that equal bundles have equal bytes."""
-        how = f"--recipe {self.recipe.name}"
-        how += "" if self.file_format == "onnx" else f" --format {self.file_format}"
-        if self.folder:
-            return with_profile(f"recpress-edge export --student models/{self.folder.name} {how}", self)
-        teacher = f" --teacher {self.teacher}" if self.teacher else ""
-        return with_profile(
-            f"recpress-edge export --student {self.student}{teacher} --data {self.data} "
-            f"--seed {self.seed} {how}",
-            self,
+def _report(args: argparse.Namespace, result: ExportResult) -> None:
+    """Everything that a person should know of a bundle."""
+    plan, exported = result.plan, result.exported
+    bundle, parity, recipe = exported.bundle, exported.parity, plan.recipe
+    contract, size = bundle.contract, bundle.model_bytes
+    smaller = "" if recipe.name == "fp32" else f"   (fp32 {format_bytes(exported.fp32_bytes)}, "
+    smaller += f"{exported.fp32_bytes / size:.2f}× smaller)" if smaller else ""
+    say(
+        args,
+        f"student    {plan.student.name}  seed {plan.student.seed}  ·  "
+        f"{audience(contract.n_users)} × {contract.n_items:,} items × {contract.dim}",
+    )
+    calibration = "   (no calibration needed)" if recipe.low else ""
+    say(args, f"recipe     {recipe.name}: {stored_text(recipe.summary, contract.profile)}{calibration}")
+    verb = "unchanged" if exported.unchanged else "wrote"
+    say(args, f"{verb:<9}  {bundle.model_path}   {format_bytes(size)}{smaller}")
+    if recipe.low:
+        say(args, f"{recipe.name.partition('-')[0]:<9}  {stored_text(recipe.low, contract.profile)}")
+    say(args, f"fp32       {stored_text(recipe.high, contract.profile)}")
+    _say_profile(args, bundle)
+    _say_rows(args, bundle)
+    say(args, f"parity     {parity.users:,} validation users, against {parity.reference}")
+    for name, overlap in parity.overlap.items():
+        say(args, f"             {name:<12} {overlap.mean:.4f}   (lowest user {overlap.lowest:.2f})")
+    for name, change in parity.change.items():
+        delta = change.delta
+        say(
+            args,
+            f"             {name:<12} {change.before:.4f} → {change.after:.4f}   "
+            f"Δ {delta.mean:+.4f}  [{delta.low:+.4f}, {delta.high:+.4f}]",
         )
-
-
-def request_of(args: argparse.Namespace) -> Request:
-    """Check everything that can be checked before anything is trained."""
-    from recpress_edge.artifacts.formats import writer_of
-    from recpress_edge.training.cache import is_folder
-    from recpress_export.networks.recipes import check_network, check_route, choose_recipe
-    from recpress_export.package import check_target
-    from recpress_export.profiles import check_profile, profile_name
-    from recpress_export.student import bundle_name
-
-    if args.int8 and args.recipe:
-        raise ConfigError("--int8 means --recipe int8-dim, for a network int8-dynamic; give one of the two")
-    file_format = args.format or "onnx"
-    student, seed, data, folder, network = (_in_folder if is_folder(args.student) else _named)(args)
-    recipe = choose_recipe(network, args.recipe, file_format, int8=args.int8)
-    profile = args.profile or "all-users"
-    if network:
-        profile = check_network(network, file_format, args.profile, args.user)
-    else:
-        check_profile(profile, args.user)
-    if args.with_evaluation and profile == ALL_USERS:
-        raise ConfigError(
-            "--with-evaluation: an all-users bundle holds the test users' rows anyway. Leave it out."
+    if parity.cutoff != DEFAULT_CUTOFF:
+        say(
+            args,
+            f"             K is {parity.cutoff}: {contract.n_items:,} items are too few for 50",
         )
-    # What it needs is missing: said now, not after the training.
-    writer_of(file_format)
-    if network:
-        check_route(file_format)
-    name = profile_name(bundle_name(student, seed, recipe, file_format), profile)
-    target = args.out or args.work / "dist" / name
-    if not args.dry_run:
-        check_target(target, name, data, force=args.force)
-    return Request(
-        student,
-        folder,
-        args.teacher,
-        seed,
-        data,
-        recipe,
-        target,
-        args.force,
-        profile,
-        args.user,
-        file_format,
-        network,
-        args.with_evaluation or profile == ALL_USERS,
+    _say_thirds(args, parity)
+    say(args, f"             {_first_difference(parity)}")
+    if parity.exact_users is not None:
+        say(
+            args,
+            f"             ids and scores equal the integer reference for all {parity.exact_users:,} users",
+        )
+    gate = bundle.quality["parity"]["gate"]
+    if gate["overruled"]:
+        say(args, f"gate       NOT MET, overruled by --force: {gate['failure']}")
+    checked = f"self-test: {len(bundle.selftest().users)} users, passed"
+    say(args, f"bundle     {bundle.folder}/   sha256 {bundle.digest[:16]}…   {checked}")
+    next_steps(args, _next_commands(args, plan))
+
+
+def _say_thirds(args: argparse.Namespace, parity: Parity) -> None:
+    for name, third in parity.by_popularity.items():
+        if third.delta:
+            say(
+                args,
+                f"             recall@{parity.cutoff} {name} {third.before:.4f} → {third.after:.4f}   "
+                f"Δ {third.delta.mean:+.4f}  [{third.delta.low:+.4f}, {third.delta.high:+.4f}]   "
+                f"({third.items:,} items, {third.users:,} users)",
+            )
+
+
+def _first_difference(parity: Parity) -> str:
+    if parity.first_difference is None:
+        return "every list of 50 is the same, in the same order"
+    return (
+        f"{parity.identical_users:,} users get the same list of 50 in the same order; "
+        f"the others first differ at rank {parity.first_difference:.0f} (median)"
     )
 
 
-_Asked = tuple[str, int, str, Path | None, "Kind | None"]
-"""Name, seed, data set, folder where it was given by folder, and the network that it is."""
-
-
-def _named(args: argparse.Namespace) -> _Asked:
-    from recpress_edge.distill.students import parse_name
-    from recpress_edge.training.cache import asked_teacher
-
-    student = parse_name(args.student)
-    asked_teacher(student, "student", args.teacher)
-    return str(student), args.seed, args.data, None, student.entry.network
-
-
-def _in_folder(args: argparse.Namespace) -> _Asked:
-    """A trained model; flags that would say something else are refused."""
-    from recpress_edge.training.store import OF_A_USER, load_model
-    from recpress_export.networks.student import network_kind
-
-    folder = Path(args.student)
-    facts = load_model(folder, OF_A_USER).metadata
-    data = facts["dataset"]["name"]
-    for flag, given, usual, own in (
-        ("--teacher", args.teacher, None, (facts["teacher"] or {}).get("name")),
-        ("--seed", args.seed, 0, facts["seed"]),
-        ("--data", args.data, "synthetic", data),
-    ):
-        if given not in (usual, own):
-            raise ConfigError(
-                f"{folder} was trained with {flag} {own}, so {flag} {given} cannot apply. Leave it out."
-            )
-    return facts["name"], facts["seed"], data, folder, network_kind(folder)
-
-
-def export_student(request: Request, args: argparse.Namespace, found: set[Path] | None = None) -> "Exported":
-    """Train what is missing, then write and check the bundle. GateError when parity is below the gate.
-
-    ``found``: models that were said to be there already, and need not be said again.
-    """
-    from recpress_edge.data.resolve import load_dataset
-    from recpress_edge.training.cache import ensure_model
-    from recpress_export.parity import load_gate
-
-    data = load_dataset(request.data, args.work, lambda text: say(args, text))
-    check_user(request, data)
-    folder = request.folder
-    if folder is None:
-        with training_events(args, found) as on_event:
-            options = _options(request, args)
-            folder = ensure_model(
-                request.student, "student", data, request.seed, args.work, options, on_event
-            ).folder
-    write = (network_export if request.network else _table_export)(request, args, data, folder)
-    with progress(args, "parity") as update:
-        return write(
-            request.recipe,
-            request.target,
-            gate=load_gate(request.recipe.name),
-            force=request.force,
-            update=update,
+def _say_profile(args: argparse.Namespace, bundle: Bundle) -> None:
+    """What a reader must know about a profile; nothing for all users."""
+    profile = bundle.contract.profile
+    if profile == SINGLE_USER:
+        say(args, "profile    single-user: one vector, one id; the parity below is that of the recipe")
+        say(args, "           a size of its own kind: do not quote it beside an all-users bundle's")
+    if bundle.contract.history_length:
+        say(args, f"profile    history: the last {bundle.contract.history_length} consumed items, in order")
+    elif profile == HISTORY:
+        k = bundle.quality["fold_in"]["cutoff"]
+        change = bundle.quality["fold_in"]["change"][f"recall@{k}"]
+        delta = change["delta"]
+        say(args, "profile    history: nobody's vector; the file sums rows of the consumed items")
+        say(
+            args,
+            f"             {f'recall@{k}':<12} {change['before']:.4f} by the user table → "
+            f"{change['after']:.4f} from the train items, all that both know   "
+            f"Δ {delta['mean']:+.4f}  [{delta['low']:+.4f}, {delta['high']:+.4f}]",
         )
 
 
-def _table_export(
-    request: Request, args: argparse.Namespace, data: "Dataset", folder: Path
-) -> "Callable[..., Exported]":
-    """What writes and checks the bundle of two tables, given all but its source."""
-    from recpress_export.package import export_bundle
-
-    source = source_of(request, data, folder)
-    return functools.partial(export_bundle, source, fill=fill_of(request, args, data, folder, source))
+def _say_rows(args: argparse.Namespace, bundle: Bundle) -> None:
+    """Whose interactions travel in a bundle that is meant for people's devices; nothing for all users."""
+    if bundle.contract.profile != ALL_USERS:
+        say(args, f"inside     {_rows_inside(bundle)}")
 
 
-def _options(request: Request, args: argparse.Namespace) -> "TrainOptions":
-    from recpress_edge.training.cache import TrainOptions
-
-    return TrainOptions(teacher=request.teacher, device=args.device, threads=args.threads)
-
-
-def _say_plan(request: Request, args: argparse.Namespace) -> dict[str, Any]:
-    from recpress_edge.data.resolve import load_dataset
-    from recpress_edge.training.cache import plan_steps
-    from recpress_export.profiles import stored_text
-
-    data = load_dataset(request.data, args.work, lambda text: say(args, text))
-    steps = []
-    if request.folder is None:
-        steps = plan_steps(request.student, "student", data, request.seed, args.work, _options(request, args))
-    for step in steps:
-        say(args, f"{step.action:<9}  {step.name}  seed {step.seed}  {step.folder or ''}".rstrip())
-    summary = stored_text(request.recipe.summary, request.profile)
-    say(args, f"{'write':<9}  {request.target}  {request.recipe.name}: {summary}")
-    plan = [{"name": s.name, "seed": s.seed, "action": s.action} for s in steps]
-    return {
-        "dry_run": True,
-        "models": plan,
-        "bundle": str(request.target),
-        "recipe": request.recipe.name,
-        "format": request.file_format,
-    }
+def _rows_inside(bundle: Bundle) -> str:
+    """Whose interactions travel in a bundle."""
+    rows = bundle.evaluation()
+    if rows is None:
+        return "no evaluation rows; --with-evaluation brings them, to measure recall on the device"
+    return f"what {rows.users.size:,} test users consumed, to measure recall; no application needs it"

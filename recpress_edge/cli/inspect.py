@@ -2,34 +2,30 @@
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from device_bench.show import record_lines
 from recpress_edge.artifacts.bundle import EVALUATION_FILE
-from recpress_edge.cli.common import common_options, emit, say, table
-from recpress_edge.cli.profile import audience
-from recpress_edge.core.errors import ArtifactError, ConfigError, MissingExtraError
+from recpress_edge.cli.common import add_common_options, audience, emit, say, table
+from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.metrics import stated_cutoff
 from recpress_edge.core.printable import printable_facts
 from recpress_edge.core.units import format_bytes, format_share
-from recpress_edge.device.guard import Guard, add_guard_options, guard_of
-
-if TYPE_CHECKING:
-    from recpress_edge.artifacts.bundle import Bundle
+from recpress_edge.device.guard import add_guard_options, guard_of
+from recpress_edge.jobs.inspect import InspectRequest
 
 SCALAR_FACTS = ("created_by", "command", "student", "method", "dim", "seed", "model_sha256")
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command."""
-    parser = subparsers.add_parser(
-        "inspect",
-        parents=[common_options()],
-        help="what is inside a bundle, a model or a record",
-        description="Contract, tensors, operators, metadata, provenance and digests of a bundle's folder, "
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.description = (
+        "Contract, tensors, operators, metadata, provenance and digests of a bundle's folder, "
         "a trained model's folder, a .onnx, .tflite or .safetensors file, or a bench record. "
-        "Nothing in it is executed.",
+        "Nothing in it is executed."
     )
+    add_common_options(parser)
     parser.add_argument("path", type=Path, metavar="BUNDLE|FILE", help="folder or file")
     add_guard_options(parser)
     parser.set_defaults(func=run)
@@ -37,114 +33,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """Print what is there. Exit code 0; 1 where it is damaged."""
-    path: Path = args.path
-    if not path.exists():
-        raise ConfigError(f"no such file or folder: {path}")
-    guard = guard_of(args)
-    if path.is_dir():
-        facts = _folder(path, guard)
-    elif path.suffix == ".json":
-        facts = _record(path)
-    else:
-        facts = _file(path, guard)
+    facts = InspectRequest(path=args.path, guard=guard_of(args)).run()
     lines = list(_lines(printable_facts(facts)))  # all first: damage is found before half of it is printed
     for line in lines:
         say(args, line)
     emit(args, facts)
     return 0
-
-
-def _folder(path: Path, guard: Guard) -> dict[str, Any]:
-    from recpress_edge.artifacts.bundle import MANIFEST, open_bundle
-
-    if (path / MANIFEST).exists():
-        return _bundle(open_bundle(path), guard)
-    if (path / "model.json").exists():
-        return _model(path, guard)
-    raise ArtifactError(f"{path} is neither a bundle (no {MANIFEST}) nor a trained model (no model.json)")
-
-
-def _bundle(bundle: "Bundle", guard: Guard) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "kind": "bundle",
-        "path": str(bundle.folder),
-        "name": bundle.name,
-        "digest": bundle.digest,
-        "digests": f"verified: {len(bundle.files)} files",
-        "contract": asdict(bundle.contract),
-        "provenance": dict(bundle.provenance),
-        "quality": dict(bundle.quality),
-        "files": {name: dict(entry) for name, entry in bundle.files.items()},
-    }
-    return facts | _contents(bundle.model_path, guard)
-
-
-def _contents(path: Path, guard: Guard) -> dict[str, Any]:
-    """A model file inside a folder; without its reader the rest is still worth showing."""
-    try:
-        return {"model": _model_facts(path, guard)}
-    except MissingExtraError as error:
-        return {"model": None, "model_unread": str(error)}
-
-
-def _model_facts(path: Path, guard: Guard) -> dict[str, Any]:
-    from recpress_export.inspect_apart import contents_apart
-
-    contents = contents_apart(path, guard)
-    return {"file": path.name, **contents, "operators": dict(contents["operators"])}
-
-
-def _model(path: Path, guard: Guard) -> dict[str, Any]:
-    """A trained model's folder."""
-    from recpress_edge.core.files import read_json, sha256_file
-
-    known = read_json(path / "model.json")
-    tables = path / "model.safetensors"
-    contents = _model_facts(tables, guard)
-    digest = sha256_file(tables)
-    if digest != known.get("sha256"):
-        raise ArtifactError(
-            f"{tables} was changed: SHA-256 {digest}, model.json states {known.get('sha256')}"
-        )
-    return {
-        "kind": "model",
-        "path": str(path),
-        "name": known.get("name"),
-        "digest": digest,
-        "digests": "verified: model.safetensors",
-        "facts": known,
-        "model": contents,
-    }
-
-
-def _record(path: Path) -> dict[str, Any]:
-    from recpress_edge.core.files import read_json
-    from recpress_edge.records.bench import read_any_record
-
-    schema = str(read_json(path).get("schema"))
-    if schema.startswith(("recpress.bundle/", "recpress.model/")):
-        raise ConfigError(f"{path} is part of its folder. Inspect that: recpress-edge inspect {path.parent}")
-    record = read_any_record(path)
-    return {
-        "kind": "record",
-        "path": str(path),
-        "digests": "none: records carry no digest",
-        "record": record,
-        "format": record["schema"],
-    }
-
-
-def _file(path: Path, guard: Guard) -> dict[str, Any]:
-    from recpress_edge.core.files import sha256_file
-
-    contents = _model_facts(path, guard)
-    return {
-        "kind": "file",
-        "path": str(path),
-        "digest": sha256_file(path),
-        "digests": "none to check against: a file alone has no manifest",
-        "model": contents,
-    }
 
 
 def _lines(facts: Mapping[str, Any]) -> Iterator[str]:
@@ -154,8 +48,6 @@ def _lines(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"sha256     {facts['digest']}"
     yield f"digests    {facts['digests']}"
     if facts["kind"] == "record":
-        from device_bench.show import record_lines
-
         yield from _whole(record_lines, facts["record"], facts["path"])
         return
     if "contract" in facts:
@@ -238,8 +130,6 @@ def _provenance_lines(provenance: Mapping[str, Any]) -> Iterator[str]:
 
 def _quality_lines(quality: Mapping[str, Any]) -> Iterator[str]:
     if quality.get("chain"):
-        from recpress_edge.core.metrics import stated_cutoff
-
         k = stated_cutoff(quality)
         cells = [
             (

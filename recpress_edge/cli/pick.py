@@ -2,36 +2,34 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from recpress_edge.cli.common import common_options, emit, say
-from recpress_edge.cli.report import budget_of, budget_options, say_end
+from recpress_edge.cli.common import add_common_options, emit, say
+from recpress_edge.cli.report import add_budget_options, budget_of, say_end
 from recpress_edge.core.errors import ConfigError, GateError, InvalidRunError
 from recpress_edge.core.terminal import hanging
 from recpress_edge.records.budget import Budget, Check, checks
+from recpress_edge.report.figures import recall
+from recpress_edge.report.front import Section
+from recpress_edge.report.front import sections as sort_sections
+from recpress_edge.report.runs import read_files, read_runs
+from recpress_edge.report.verdict import nearest_misses, rule, verdict
 
-if TYPE_CHECKING:
-    from recpress_edge.report.front import Section
 
-
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = subparsers.add_parser(
-        "pick",
-        parents=[common_options(), budget_options()],
-        help="the best variant within a budget",
-        description="Names the variant to ship among those that keep every limit, by the report's rule, "
-        "per device, data set and profile. Exit code 3 where nothing fits, 4 where no run is valid.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.description = (
+        "Names the variant to ship among those that keep every limit, by the report's rule, "
+        "per device, data set and profile. Exit code 3 where nothing fits, 4 where no run is valid."
     )
+    add_common_options(parser)
+    add_budget_options(parser)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUNS", help="record files, or folders of them")
     parser.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print winners and near misses. Exit code 3 when nothing fits in a section, 4 when no run is valid."""
-    from recpress_edge.report.front import sections as sort_sections
-    from recpress_edge.report.runs import read_files, read_runs
-    from recpress_edge.report.verdict import rule
-
     budget = budget_of(args)
     if not budget.limited:
         raise ConfigError(
@@ -59,10 +57,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _answer(args: argparse.Namespace, section: "Section", budget: Budget) -> dict[str, Any]:
-    from recpress_edge.report.figures import recall
-    from recpress_edge.report.verdict import nearest_misses, verdict
-
+def _answer(args: argparse.Namespace, section: Section, budget: Budget) -> dict[str, Any]:
     found, near = verdict(section, budget), nearest_misses(section, budget)
     say(args, hanging("", section.title, 0))
     say(args, hanging("pick", found.sentence.removeprefix("Ship ")))

@@ -2,19 +2,17 @@
 
 import argparse
 
-from device_bench.ask import add_ask_options
-from recpress_edge.cli.common import common_options, emit, say
+from device_bench.ask import add_ask_options, ask_bundle
+from recpress_edge.cli.common import add_common_options, emit, say
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command."""
-    parser = subparsers.add_parser(
-        "recommend",
-        parents=[common_options()],
-        help="ask a bundle: the best unseen items of one person",
-        description="Verifies the bundle, runs its self-test and prints the best unseen items with their "
-        "scores, as a device would answer. Seen items that the bundle does not know are left out and named.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.description = (
+        "Verifies the bundle, runs its self-test and prints the best unseen items with their "
+        "scores, as a device would answer. Seen items that the bundle does not know are left out and named."
     )
+    add_common_options(parser)
     add_ask_options(parser)
     parser.set_defaults(func=run)
 
@@ -25,6 +23,4 @@ def run(args: argparse.Namespace) -> int:
         say(args, f"would ask  {args.bundle} for {args.user or 'whoever consumed what is seen'}")
         emit(args, {"dry_run": True, "bundle": str(args.bundle), "user": args.user})
         return 0
-    from device_bench.ask import ask_bundle
-
     return ask_bundle(args)

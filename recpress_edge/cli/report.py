@@ -5,33 +5,34 @@ import datetime
 import math
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from recpress_edge import __version__
-from recpress_edge.cli.common import common_options, emit, say
+from recpress_edge.cli.common import add_common_options, emit, say
 from recpress_edge.core import layout
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import check_free, write_atomic
 from recpress_edge.core.terminal import hanging, text_width
 from recpress_edge.core.units import format_bytes, parse_duration, parse_size
 from recpress_edge.records.budget import Budget
+from recpress_edge.report.axes import work_form
+from recpress_edge.report.devices import lanes
+from recpress_edge.report.figures import NONE, recall
+from recpress_edge.report.front import Section
+from recpress_edge.report.front import sections as sort_sections
+from recpress_edge.report.points import Point
+from recpress_edge.report.robustness import Survival, read_survivals
+from recpress_edge.report.runs import Unreadable, read_files, read_runs
+from recpress_edge.report.verdict import Verdict, rule, verdict
 
-if TYPE_CHECKING:
-    from recpress_edge.report.front import Section
-    from recpress_edge.report.points import Point
-    from recpress_edge.report.robustness import Survival
-    from recpress_edge.report.runs import Unreadable
-    from recpress_edge.report.verdict import Verdict
 
-
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = subparsers.add_parser(
-        "report",
-        parents=[common_options(), budget_options()],
-        help="Pareto report of bench records as one offline HTML file",
-        description="Reads bench records, sorts out what may be compared, writes a page and a picture.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.description = "Reads bench records, sorts out what may be compared, writes a page and a picture."
+    add_common_options(parser)
+    add_budget_options(parser)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUNS", help="record files, or folders of them")
     parser.add_argument(
         "-o",
@@ -48,9 +49,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.set_defaults(func=run)
 
 
-def budget_options() -> argparse.ArgumentParser:
-    """Parent parser of the commands that know budgets."""
-    parser = argparse.ArgumentParser(add_help=False)
+def add_budget_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the commands that know budgets."""
     group = parser.add_argument_group("budget")
     group.add_argument("--max-bytes", metavar="SIZE", help="largest model file, for example 2MiB")
     group.add_argument("--max-p95", metavar="TIME", help="longest p95 of a query, for example 5ms")
@@ -64,7 +64,6 @@ def budget_options() -> argparse.ArgumentParser:
         metavar="TIME",
         help="longest p95 of queries that each came after a pause, for example 5ms",
     )
-    return parser
 
 
 def budget_of(args: argparse.Namespace) -> Budget:
@@ -77,14 +76,23 @@ def budget_of(args: argparse.Namespace) -> Budget:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the records say within the budget."""
+
+    sections: Sequence[Section]
+    verdicts: Sequence[Verdict]
+    unreadable: Sequence[Unreadable]
+    survivals: Sequence[Survival]
+    budget: Budget
+
+    @property
+    def pairs(self) -> list[tuple[Section, Verdict]]:
+        return list(zip(self.sections, self.verdicts, strict=True))
+
+
 def run(args: argparse.Namespace) -> int:
     """Write the page and the picture, print the table. Exit code 0."""
-    from recpress_edge.report.devices import lanes
-    from recpress_edge.report.front import sections as sort_sections
-    from recpress_edge.report.robustness import read_survivals
-    from recpress_edge.report.runs import read_files, read_runs
-    from recpress_edge.report.verdict import verdict
-
     budget = budget_of(args)
     page, picture = args.out, args.png or args.out.with_suffix(".png")
     if page.resolve() == picture.resolve():
@@ -98,15 +106,15 @@ def run(args: argparse.Namespace) -> int:
     files = read_files(args.runs)
     survivals, damaged = read_survivals(files)
     runs, others = read_runs(files, required=not survivals)
-    unreadable = [*others, *damaged]
     sections = sort_sections(runs, budget)
     verdicts = [verdict(section, budget) for section in sections]
+    found = _Found(sections, verdicts, [*others, *damaged], survivals, budget)
     if args.dry_run:
         say(args, f"would read {len(runs)} runs and write {page} and {picture}")
         emit(args, {"dry_run": True, "runs": len(runs), "page": str(page), "png": str(picture)})
         return 0
-    _write(args, sections, (unreadable, survivals), budget, verdicts, page, picture)
-    _print(args, sections, verdicts, unreadable, budget)
+    _write(args, found, page, picture)
+    _print(args, found)
     for row in survivals:
         say(args, hanging("limit", f"{row.name}, {row.limit} ({row.where}): {row.outcome}"))
     for devices in lanes(sections):
@@ -117,34 +125,24 @@ def run(args: argparse.Namespace) -> int:
         say(args)
     say(args, f"page       {page}")
     say(args, f"picture    {picture}")
-    emit(args, {"page": str(page), "png": str(picture), **as_json(sections, verdicts, unreadable, budget)})
+    emit(args, {"page": str(page), "png": str(picture), **_facts(found)})
     return 0
 
 
-def _write(
-    args: argparse.Namespace,
-    sections: "Sequence[Section]",
-    others: "tuple[Sequence[Unreadable], Sequence[Survival]]",
-    budget: Budget,
-    verdicts: "Sequence[Verdict]",
-    page: Path,
-    picture: Path,
-) -> None:
-    from recpress_edge.report import html, plots
-    from recpress_edge.report.devices import lanes
+def _write(args: argparse.Namespace, found: _Found, page: Path, picture: Path) -> None:
+    from recpress_edge.report import html, plots  # the report extra
 
     text = html.render(
-        sections,
-        others[0],
-        budget,
-        others[1],
+        found.sections,
+        found.unreadable,
+        found.budget,
+        found.survivals,
         created=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC",
         version=__version__,
         command=command_line(args),
     )
-    pairs = zip(sections, verdicts, strict=True)
-    drawn = [(s, v.winner, s.title) for s, v in pairs if s.placed and s.judged]
-    image = plots.png(drawn, lanes(sections)) if drawn else None
+    drawn = [(s, v.winner, s.title) for s, v in found.pairs if s.placed and s.judged]
+    image = plots.png(drawn, lanes(found.sections)) if drawn else None
     write_atomic(page, text.encode())
     if image is not None:
         write_atomic(picture, image)
@@ -158,14 +156,8 @@ def command_line(args: argparse.Namespace) -> str:
     return shlex.join(["recpress-edge", "report", *map(str, args.runs), *limits, "-o", str(args.out)])
 
 
-def _print(
-    args: argparse.Namespace,
-    sections: "Sequence[Section]",
-    verdicts: "Sequence[Verdict]",
-    unreadable: "Sequence[Unreadable]",
-    budget: Budget,
-) -> None:
-    for section, found in zip(sections, verdicts, strict=True):
+def _print(args: argparse.Namespace, found: _Found) -> None:
+    for section, judged in found.pairs:
         say(args, hanging("", section.title, 0))
         say(args)
         if section.placed:
@@ -179,27 +171,25 @@ def _print(
             say(args, hanging("no figure", doubt))
         if section.superseded:
             say(args, f"left out   {section.superseded} superseded by newer runs")
-        say(args, hanging("verdict", found.sentence))
-        if found.own_int8:
-            say(args, hanging("int8", found.own_int8))
-        for line in found.runtimes:
+        say(args, hanging("verdict", judged.sentence))
+        if judged.own_int8:
+            say(args, hanging("int8", judged.own_int8))
+        for line in judged.runtimes:
             say(args, hanging("runtime", line))
-        for note in found.notes:
+        for note in judged.notes:
             say(args, hanging("note", note))
         say(args)
-    say_end(args, unreadable, budget)
+    say_end(args, found.unreadable, found.budget)
 
 
-def say_end(args: argparse.Namespace, unreadable: "Sequence[Unreadable]", budget: Budget) -> None:
+def say_end(args: argparse.Namespace, unreadable: Sequence[Unreadable], budget: Budget) -> None:
     """How every choice was made, and each file that is no record, with the reason."""
-    from recpress_edge.report.verdict import rule
-
     say(args, hanging("rule", rule(budget)))
     for file in unreadable:
         say(args, hanging("no record", f"{file.path}: {file.reason}"))
 
 
-def variants_table(section: "Section") -> str:
+def variants_table(section: Section) -> str:
     """A line of figures per variant, its status below; names stand apart where that is too wide."""
     figures = _figures(section)
     rows = list(zip(*figures.values(), strict=True))
@@ -216,19 +206,18 @@ def variants_table(section: "Section") -> str:
     return "\n".join(made)
 
 
-def _figures(section: "Section") -> dict[str, list[str]]:
+def _figures(section: Section) -> dict[str, list[str]]:
     """The columns of the table by their headers; memory is what the section compares."""
-    from recpress_edge.report.axes import work_form
-    from recpress_edge.report.figures import NONE, recall
-
     points = [placed.point for placed in section.placed]
     form, memory = work_form(counted=section.first.counted), section.axes[2].key
     shown = {
         section.metric: [recall(p.recall.mean) for p in points],
         f"NDCG@{section.cutoff}": [recall(p.ndcg) for p in points],
         "file": [format_bytes(p.file_bytes.mean) for p in points],
-        "p95": [form(p.p95_ns.mean) for p in points],
     }
+    if not all(p.p95_ns for p in points):
+        shown["p50"] = [form(p.p50_ns.mean) for p in points]
+    shown["p95"] = [form(p.p95_ns.mean) if p.p95_ns else NONE for p in points]
     if any(p.paced_p95_ns for p in points):
         shown["paced p95"] = [form(p.paced_p95_ns.mean) if p.paced_p95_ns else NONE for p in points]
     shown["memory"] = [format_bytes(p.span(memory).mean) for p in points]
@@ -237,27 +226,20 @@ def _figures(section: "Section") -> dict[str, list[str]]:
     return shown
 
 
-def as_json(
-    sections: "Sequence[Section]",
-    verdicts: "Sequence[Verdict]",
-    unreadable: "Sequence[Unreadable]",
-    budget: Budget,
-) -> dict[str, Any]:
+def _facts(found: _Found) -> dict[str, Any]:
     """What the page says, for programs. Base units."""
-    from recpress_edge.report.verdict import rule
-
     return {
-        "rule": rule(budget),
+        "rule": rule(found.budget),
         "sections": [
             {
                 "conditions": dict(section.conditions),
-                "verdict": found.sentence,
-                "notes": list(found.notes),
+                "verdict": judged.sentence,
+                "notes": list(judged.notes),
                 "cutoff": section.cutoff,
                 "profile": section.first.profile,
-                "runtimes": list(found.runtimes),
-                "winner": found.winner.point.label if found.winner else None,
-                "int8": list(found.int8),
+                "runtimes": list(judged.runtimes),
+                "winner": judged.winner.point.label if judged.winner else None,
+                "int8": list(judged.int8),
                 "variants": [
                     {
                         "name": p.point.label,
@@ -268,7 +250,7 @@ def as_json(
                         "file_bytes": p.point.file_bytes.mean,
                         "runtime": p.point.first.runtime,
                         f"p50_{unit}": p.point.p50_ns.mean,
-                        f"p95_{unit}": p.point.p95_ns.mean,
+                        f"p95_{unit}": p.point.p95_ns.mean if p.point.p95_ns else None,
                         f"paced_p95_{unit}": p.point.paced_p95_ns.mean if p.point.paced_p95_ns else None,
                         "model_memory_bytes": p.point.model_bytes.mean,
                         "peak_memory_bytes": p.point.cost.peak_bytes,
@@ -279,14 +261,14 @@ def as_json(
                 ],
                 "left_out": [{"path": left.run.path, "status": left.status} for left in section.left],
             }
-            for section, found in zip(sections, verdicts, strict=True)
+            for section, judged in found.pairs
             for unit in ["instructions" if section.first.counted else "ns"]
         ],
-        "unreadable": [{"path": file.path, "reason": file.reason} for file in unreadable],
+        "unreadable": [{"path": file.path, "reason": file.reason} for file in found.unreadable],
     }
 
 
-def _quality(point: "Point") -> dict[str, Any]:
+def _quality(point: Point) -> dict[str, Any]:
     """Recall@K with its range over seeds, and NDCG@K; null for what was not measured."""
     k, span = point.first.cutoff, point.recall
     values = {f"recall@{k}": span.mean, f"ndcg@{k}": point.ndcg}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from recpress_edge.cli.common import common_options, positive_int
+from recpress_edge.cli.common import add_common_options, positive_int
 from recpress_edge.core.errors import ConfigError
 
 STUDIES: Final[Mapping[str, str]] = {
@@ -27,18 +27,17 @@ FLAGS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = subparsers.add_parser(
-        "reproduce",
-        parents=[common_options()],
-        help="a published study, run again beside its published figures",
-        description="topology: FTD and HTD (Kang et al., KDD 2021) on CiteULike by the reference protocol: "
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.description = (
+        "topology: FTD and HTD (Kang et al., KDD 2021) on CiteULike by the reference protocol: "
         "100 epochs, no early stopping, test Recall@50 at the last epoch. de-rrd: DE, RRD, DE-RRD and "
         "IR-RRD (Kang et al., CIKM 2020, Inf. Sci. 2021) on CiteULike by LOO-499. hetcomp: several teachers "
         "(Kang et al., WWW 2023), CiteULike split 60/20/20. gowalla: teachers on the LightGCN split by "
-        "Recall@20, trained again on train and validation. What is trained already is reused.",
-        epilog="example: recpress-edge reproduce topology --dims 10,20 --jobs 2 --out topology.json",
+        "Recall@20, trained again on train and validation. What is trained already is reused."
     )
+    parser.epilog = "example: recpress-edge reproduce topology --dims 10,20 --jobs 2 --out topology.json"
+    add_common_options(parser)
     parser.add_argument("study", choices=list(STUDIES), help="which study")
     parser.add_argument("--dims", metavar="N,N", help="topology: student dims (default: 10,20,100,200)")
     parser.add_argument(

@@ -160,6 +160,13 @@ def _bounded(path: Path, data: bytes) -> bytes:
     return data
 
 
+def check_there(*paths: Path) -> None:
+    """ConfigError where a file or folder that a person named does not exist."""
+    for path in paths:
+        if not path.exists():
+            raise ConfigError(f"no such file or folder: {path}. Check the path.")
+
+
 def check_free(target: Path, *, force: bool) -> None:
     """Refuse to write over something that exists, unless forced."""
     if target.exists() and not force:

@@ -1,15 +1,17 @@
 """Text on a terminal of any encoding: what it cannot show is written with what it can."""
 
 import codecs
+import contextlib
 import os
 import re
 import shutil
 import sys
 import textwrap
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, TextIO
 
+from recpress_edge.core.errors import OUT_OF_MEMORY, RecPressError, told_by_system
 from recpress_edge.core.layout import wrap_lines
 from recpress_edge.core.printable import one_line
 
@@ -86,6 +88,38 @@ def print_error(text: str, label: str = "error") -> None:
     """What went wrong, on stderr: one line, which a terminal gets cut between words."""
     sys.stderr.write(wrap_lines(one_line(f"{label}: {text}"), terminal_width(sys.stderr)) + "\n")
     sys.stderr.flush()
+
+
+class ExitCode:
+    """How a command ends."""
+
+    code: int = 0
+
+
+@contextlib.contextmanager
+def errors_in_one_line(stopped: str) -> Iterator[ExitCode]:
+    """Run a command in the block: each error a user can meet becomes one line and an exit code.
+
+    ``stopped``: what is said after Ctrl-C.
+    """
+    ending = ExitCode()
+    try:
+        yield ending
+    except RecPressError as error:
+        print_error(str(error), error.label)
+        ending.code = error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\nstopped{stopped}\n")
+        ending.code = 130
+    except BrokenPipeError:  # the reader of our output is gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        ending.code = 1
+    except OSError as error:
+        print_error(told_by_system(error))
+        ending.code = 1
+    except MemoryError:
+        print_error(OUT_OF_MEMORY)
+        ending.code = 1
 
 
 def text_width() -> int:

@@ -9,10 +9,11 @@ from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.core.files import sha256_file
 from recpress_edge.data.filter import Filters, apply_filters
 from recpress_edge.data.interactions import Dataset
+from recpress_edge.data.log import Log
 from recpress_edge.data.readers.columns import ColumnChoice
 from recpress_edge.data.readers.names import plain
 from recpress_edge.data.readers.read import Reading, ReadResult, read_log
-from recpress_edge.data.split import Protocol, parse_protocol, split_log
+from recpress_edge.data.split import PER_USER, Split, SplitRule, parse_rule, split_log
 from recpress_edge.data.strangers import check_strangers
 
 
@@ -25,7 +26,7 @@ class Preparation:
     columns: ColumnChoice | None = None
     reading: Reading = field(default_factory=Reading)
     split: str = "loo-random"
-    """One of split.PROTOCOLS; 'given' takes train, valid and test, or train and test."""
+    """One of split.SPLITS; 'given' takes train, valid and test, or train and test."""
     seed: int | None = None
     """For a split that draws; None is 0."""
     filters: Filters = field(default_factory=Filters)
@@ -43,7 +44,7 @@ class Prepared:
 
 def prepare(name: str, files: Sequence[Path], how: Preparation) -> Prepared:
     """Read ``files`` and split them; combinations that make no sense are a ConfigError."""
-    protocol = _protocol(how, len(files))
+    rule = _rule(how, len(files))
     seed = how.seed or 0
     reading = replace(how.reading, bounded=how.filters.min_rating is not None)
     read = read_log(files, how.fmt, how.columns, reading)
@@ -54,7 +55,7 @@ def prepare(name: str, files: Sequence[Path], how: Preparation) -> Prepared:
         if len(ids) < 2:
             raise DataError(f"only one {kind} ({ids[0]!r}): nothing can be learnt from this log")
     strangers = check_strangers(log, tuple(path.name for path in files))
-    split = split_log(log, protocol, seed)
+    split = split_log(log, rule, seed)
     for part, interactions in (("train", split.train), ("validation", split.valid), ("test", split.test)):
         if not len(interactions):
             raise DataError(f"no {part} interaction: no user has enough items for the split {how.split!r}")
@@ -62,7 +63,7 @@ def prepare(name: str, files: Sequence[Path], how: Preparation) -> Prepared:
     dataset = Dataset(name, *parts, log.user_ids, log.item_ids, split.protocol, how.licence, split.ties)
     record = {
         "sources": [{"file": path.name, "sha256": sha256_file(path)} for path in files],
-        "read": [*read.notes, *_rating_notes(read, how)],
+        "read": [*read.notes, *_rating_notes(read, how), *_split_notes(log, rule, split)],
         "strangers": list(strangers),
         "asked": _asked(how.reading),
         "filters": asdict(how.filters),
@@ -74,7 +75,7 @@ def prepare(name: str, files: Sequence[Path], how: Preparation) -> Prepared:
         },
         "split": {
             "kind": how.split,
-            "seed": seed if protocol.draws(len(files)) else None,
+            "seed": seed if rule.draws(len(files)) else None,
             "users_not_held_out": split.users_not_held_out,
             "tied_users": split.tied_users,
         },
@@ -82,22 +83,22 @@ def prepare(name: str, files: Sequence[Path], how: Preparation) -> Prepared:
     return Prepared(dataset, record)
 
 
-def _protocol(how: Preparation, n_files: int) -> Protocol:
+def _rule(how: Preparation, n_files: int) -> SplitRule:
     """The split that is asked for, where it fits the files and the other flags."""
-    protocol = parse_protocol(how.split)
-    if protocol.kind == "given" and n_files not in (2, 3):
+    rule = parse_rule(how.split)
+    if rule.kind == "given" and n_files not in (2, 3):
         raise ConfigError(f"--split given needs train, valid and test, or train and test; got {n_files} file")
-    if protocol.kind != "given" and n_files != 1:
+    if rule.kind != "given" and n_files != 1:
         raise ConfigError(f"--split {how.split} takes one file, got {n_files}; for ready splits use given")
-    if protocol.kind == "given" and how.filters.any():
+    if rule.kind == "given" and how.filters.any():
         raise ConfigError("a given split is taken as it is: remove --min-rating, --min-user and --min-item")
-    if how.seed is not None and not protocol.draws(n_files):
+    if how.seed is not None and not rule.draws(n_files):
         raise ConfigError(f"--split {how.split} draws nothing at random: remove --seed")
     if not how.licence.isprintable():
         raise ConfigError(f"--licence {how.licence!r}: write one line of plain text")
     if how.seed is not None and how.seed < 0:
         raise ConfigError(f"--seed must not be negative, got {how.seed}")
-    return protocol
+    return rule
 
 
 def _asked(reading: Reading) -> dict[str, Any]:
@@ -107,6 +108,7 @@ def _asked(reading: Reading) -> dict[str, Any]:
         "missing": list(reading.ids.missing),
         "ids": reading.ids.form,
         "time_unit": reading.time_unit,
+        "date_order": reading.date_order,
     }
 
 
@@ -119,6 +121,30 @@ def _rating_notes(read: ReadResult, how: Preparation) -> list[str]:
     if low == high:
         return []
     return [f"ratings from {low:g} to {high:g}: every row counts alike; --min-rating leaves out low ones"]
+
+
+def _split_notes(log: Log, rule: SplitRule, split: Split) -> list[str]:
+    """What a reader of the figures should know of the split: users whom it cannot judge, and leakage."""
+    if rule.kind == "time":
+        held_out = [part.counts() > 0 for part in (split.valid, split.test)]
+        tested = held_out[0] | held_out[1]
+        new_users = int((tested & (split.train.counts() == 0)).sum())
+        untrained = int(
+            (
+                (split.valid.item_counts() + split.test.item_counts() > 0) & (split.train.item_counts() == 0)
+            ).sum()
+        )
+        return [
+            f"{split.users_not_held_out:,} of {split.train.n_users:,} users have no row after the first cut, "
+            f"and are not judged; {new_users:,} users and {untrained:,} items have none before it: nothing "
+            "can be learnt of them"
+        ]
+    if rule.kind in PER_USER and log.times is not None:
+        return [
+            f"--split {rule.kind} holds out items of each user, so that train holds what others did later: "
+            "figures are higher than those of a cut in time, --split time:80/10/10"
+        ]
+    return []
 
 
 def _no_ratings(read: ReadResult) -> ConfigError:

@@ -12,10 +12,16 @@ from recpress_edge.core.rng import stream
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.data.log import Log
 from recpress_edge.data.ties import earliest_first, tied_users
+from recpress_edge.data.times import date_text, read_date
 
 Places = NDArray[np.integer]
 
-PROTOCOLS: Final = ("given", "loo-random", "loo-time", "loo-order", "ratio:TRAIN/VALID/TEST")
+SPLITS: Final = (
+    "given", "loo-random", "loo-time", "loo-order", "ratio:TRAIN/VALID/TEST",
+    "time:TRAIN/VALID/TEST", "time:DATE", "time:DATE/DATE",
+)  # fmt: skip
+PER_USER: Final = ("loo-random", "loo-time", "loo-order", "ratio")
+"""Kinds that hold out items of each user, whenever others consumed theirs."""
 FEWEST_TO_HOLD_OUT = 3
 """With fewer items a user cannot give one each to train, validation and test."""
 
@@ -37,46 +43,64 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
-class Protocol:
+class SplitRule:
     """A parsed --split."""
 
     kind: str
-    """given, loo-random, loo-time, loo-order or ratio."""
+    """given, loo-random, loo-time, loo-order, ratio or time."""
     ratio: tuple[int, int, int] | None = None
-    """Percent of each user's items in train, valid, test."""
+    """Percent in train, valid, test: of each user's items, or, of a cut in time, of all rows."""
+    cuts: tuple[float, ...] = ()
+    """Unix seconds at which test begins, or at which validation and test begin."""
 
     def draws(self, n_files: int) -> bool:
         """Whether anything is drawn at random, so that a seed has a meaning."""
         return self.kind in ("loo-random", "ratio") or (self.kind == "given" and n_files == 2)
 
 
-def parse_protocol(text: str) -> Protocol:
-    """'ratio:60/20/20' and the other PROTOCOLS; anything else is a ConfigError."""
-    kind, colon, numbers = text.partition(":")
-    if kind != "ratio":
-        if text not in PROTOCOLS[:-1]:
-            raise unknown_name("split", text, PROTOCOLS)
-        return Protocol(kind)
-    parts = numbers.split("/")
+def parse_rule(text: str) -> SplitRule:
+    """'ratio:60/20/20' and the other SPLITS; anything else is a ConfigError."""
+    kind, colon, value = text.partition(":")
+    if kind not in ("ratio", "time"):
+        if text not in SPLITS:
+            raise unknown_name("split", text, SPLITS)
+        return SplitRule(kind)
+    parts = value.split("/")
+    if kind == "time" and (cuts := _cuts(text, value)):
+        return SplitRule(kind, cuts=cuts)
     if not colon or len(parts) != 3 or not all(p.isascii() and p.isdigit() and len(p) <= 3 for p in parts):
-        raise ConfigError(f"--split {text!r}: write for example ratio:60/20/20")
+        dates = ", time:2024-05-01 or time:2024-04-01/2024-05-01" if kind == "time" else ""
+        raise ConfigError(f"--split {text!r}: write for example {kind}:80/10/10{dates}")
     train, valid, test = (int(part) for part in parts)
     if train + valid + test != 100 or min(train, valid, test) == 0:
         raise ConfigError(
             f"--split {text!r}: the three must be above 0 and add up to 100, not {train + valid + test}"
         )
-    return Protocol(kind, (train, valid, test))
+    return SplitRule(kind, (train, valid, test))
 
 
-def split_log(log: Log, protocol: Protocol, seed: int) -> Split:
+def _cuts(text: str, value: str) -> tuple[float, ...]:
+    """The one or two dates of time:DATE and time:DATE/DATE; none where these are no dates."""
+    dates = [read_date(part) for part in value.split("/")]
+    cuts = tuple(date for date in dates if date is not None)
+    if len(cuts) < len(dates) or len(cuts) > 2:
+        return ()
+    if len(cuts) == 2 and cuts[0] >= cuts[1]:
+        raise ConfigError(f"--split {text}: validation must begin before test does. Swap the dates.")
+    return cuts
+
+
+def split_log(log: Log, rule: SplitRule, seed: int) -> Split:
     """Split distinct rows; the seed is used by the random protocols alone."""
-    if protocol.kind == "given":
+    if rule.kind == "given":
         return split_given(log, seed)
-    if protocol.kind == "loo-time":
+    if rule.kind == "loo-time":
         return leave_one_out_by_time(log)
-    if protocol.kind == "loo-order":
+    if rule.kind == "loo-order":
         return leave_one_out_by_order(log)
-    return split_at_random(log, protocol, seed)
+    if rule.kind == "time":
+        return split_at_times(log, rule)
+    return split_at_random(log, rule, seed)
 
 
 def split_given(log: Log, seed: int = 0) -> Split:
@@ -107,10 +131,7 @@ def split_given(log: Log, seed: int = 0) -> Split:
 def leave_one_out_by_time(log: Log) -> Split:
     """The last item of each user tests, the one before validates; equal times are ordered as ties.py says."""
     if log.times is None:
-        raise ConfigError(
-            "--split loo-time needs timestamps, and this log has none. Use --split loo-random, or say which "
-            "column they are, for example --columns user=1,item=2,time=3"
-        )
+        raise _without_times("loo-time")
     order, how = earliest_first(log)
     ranks = _ranks(log, order)
     part = _hold_out_two(log, np.lexsort((-ranks, log.users)))
@@ -133,16 +154,46 @@ def leave_one_out_by_order(log: Log) -> Split:
     return _split(log, part, "leave-one-out by order in the file", _ranks(log, latest_first[::-1]))
 
 
-def split_at_random(log: Log, protocol: Protocol, seed: int) -> Split:
+def split_at_times(log: Log, rule: SplitRule) -> Split:
+    """One cut for all users: what came first trains, what came last tests; equal times stay together.
+
+    With shares, test begins at the time of the row at which its share of all rows begins. With one date,
+    the last tenth of the rows before it validates.
+    """
+    if log.times is None:
+        raise _without_times("time")
+    times = np.sort(log.times)
+    if rule.ratio is not None:
+        train, valid, _ = rule.ratio
+        cuts = [float(times[len(times) * share // 100]) for share in (train, train + valid)]
+    elif len(rule.cuts) == 2:
+        cuts = list(rule.cuts)
+    else:
+        earlier = times[times < rule.cuts[0]]
+        cuts = [float(earlier[len(earlier) * 9 // 10]) if earlier.size else rule.cuts[0], rule.cuts[0]]
+    part = (log.times >= cuts[0]).astype(np.int8) + (log.times >= cuts[1])
+    dates = [date_text(cut, clock=True) for cut in cuts]
+    words = f"one cut in time for all users: validation from {dates[0]}, test from {dates[1]}"
+    return _split(log, part, words)
+
+
+def _without_times(split: str) -> ConfigError:
+    return ConfigError(
+        f"--split {split} needs timestamps, and this log has none. Use --split loo-random, or say which "
+        "column they are, for example --columns user=1,item=2,time=3"
+    )
+
+
+def split_at_random(log: Log, rule: SplitRule, seed: int) -> Split:
     """Leave-one-out, or a share of each user's items, drawn without regard to the order of the rows.
 
     With a ratio, the cuts are rounded up, so what does not divide goes to train first: 3 items at
     60/20/20 give 2, 1, 0.
     """
     order = _shuffled(log, seed)
-    if protocol.ratio is None:
+    if rule.ratio is None:
         return _split(log, _hold_out_two(log, order), f"leave-one-out at random, seed {seed}")
-    train, valid, test = protocol.ratio
+    train, valid, test = rule.ratio
     place, total = _place_in_user(log, order)
     part = (place >= -(-total * train // 100)).astype(np.int8) + (place >= -(-total * (train + valid) // 100))
     return _split(

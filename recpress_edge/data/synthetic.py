@@ -11,7 +11,7 @@ from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.rng import stream
 from recpress_edge.data.interactions import I64, Dataset
 from recpress_edge.data.log import F64, Log
-from recpress_edge.data.split import Protocol, split_at_random
+from recpress_edge.data.split import SplitRule, split_at_random
 
 ITEMS_PER_TOPIC = 25
 TOPICS_PER_USER = 3
@@ -47,7 +47,7 @@ def synthetic(seed: int = 0, n_users: int = 2000, n_items: int = 2500) -> Datase
         None,
         np.zeros(sum(chosen.size for chosen in items), np.int8),
     ).compact()
-    split = split_at_random(log, Protocol("loo-random"), seed)
+    split = split_at_random(log, SplitRule("loo-random"), seed)
     return Dataset(
         "synthetic",
         split.train,

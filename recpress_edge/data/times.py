@@ -1,8 +1,11 @@
 """Times: numbers and dates read, units told apart, the range in dates."""
 
+import functools
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -22,31 +25,100 @@ _NAMES: Final = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns
 _LAST_YEAR: Final = 2200
 
 
+_DECIMAL_COMMA: Final = re.compile(r"[+-]?\d+,\d{1,2}")
+"""'4,5'. With three digits it may be a thousand."""
+_CLOCKS: Final = ("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p")
+_FORMS: Final = (
+    *(f"{day}{clock}" for day in ("%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d-%b-%Y") for clock in _CLOCKS),
+    *("%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y"),
+    "%m %d, %Y",  # Amazon's reviewTime
+    *(
+        "%a %b %d %H:%M:%S %z %Y",
+        "%a %b %d %H:%M:%S %Y",
+        "%a, %d %b %Y %H:%M:%S",
+        "%a, %d %b %Y %H:%M:%S %z",
+    ),  # Foursquare, ctime, mail
+    "%d/%b/%Y:%H:%M:%S %z",  # web servers
+)
+_SLASHED: Final = re.compile(r"(\d{1,2})/(\d{1,2})/\d{4}(?:[ T].*)?")
+DATE_ORDERS: Final[Mapping[str, str]] = {"dmy": "%d/%m/%Y", "mdy": "%m/%d/%Y"}
+"""--date-order to how 3/4/2024 is read."""
+
+
 def read_number(text: str) -> float | None:
-    """A finite number as data has it: '4', '4.5', '-1e3', not '1_0' or 'nan'."""
+    """A finite number as data has it: '4', '4.5', '4,5', '-1e3', not '1_0', '4,500' or 'nan'."""
     try:
-        value = float(text)
+        value = float(text.replace(",", ".") if _DECIMAL_COMMA.fullmatch(text.strip()) else text)
     except ValueError:
         return None
     return value if math.isfinite(value) and "_" not in text else None
 
 
-def read_time(text: str) -> float | None:
-    """A number as it is, or a date of ISO 8601 as Unix seconds; one without a zone is UTC."""
+def read_time(text: str, order: str | None = None) -> float | None:
+    """A number as it is, or a date as Unix seconds; ``order``, a key of DATE_ORDERS, is for 3/4/2024."""
     value = read_number(text)
-    return read_date(text) if value is None else value
+    return read_date(text, order) if value is None else value
 
 
-def read_date(text: str) -> float | None:
-    """Unix seconds of a date of ISO 8601, also with ' UTC' at its end, or None."""
+@functools.lru_cache(maxsize=2**16)
+def read_date(text: str, order: str | None = None) -> float | None:
+    """Unix seconds of a date of ISO 8601 or of another common form, or None; one without a zone is UTC."""
     bare = text.strip()
-    if len(bare) < len("2023-1-1") or not bare[:4].isdigit() or bare.isdigit():
+    if len(bare) < len("2023-1-1") or bare.isdigit():
         return None
     try:
         date = datetime.fromisoformat(bare.removesuffix(" UTC"))
     except ValueError:
-        return None
+        return _in_other_form(bare.removesuffix(" UTC").removesuffix(" GMT"), order)
+    return _seconds(date)
+
+
+def _in_other_form(text: str, order: str | None) -> float | None:
+    forms: Sequence[str] = _FORMS
+    if _SLASHED.fullmatch(text):
+        forms = [f"{DATE_ORDERS[order]}{clock}" for clock in _CLOCKS] if order else ()
+    for form in forms:
+        try:
+            return _seconds(datetime.strptime(text, form))
+        except ValueError:
+            continue
+    return None
+
+
+def _seconds(date: datetime) -> float:
     return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+
+
+def date_order(path: Path, texts: Iterable[str], chosen: str | None) -> str | None:
+    """The key of DATE_ORDERS in which slashed dates such as 3/4/2024 are read; None where there is none.
+
+    A number above 12 tells which is the day; where no date has one, it is a ConfigError that asks. Where
+    most texts are something else, slashed dates are damage, which the reader reports.
+    """
+    matches = [_SLASHED.fullmatch(text.strip()) for text in texts]
+    found = [match for match in matches if match]
+    if len(found) <= len(matches) / 2:
+        found = []
+    if not found and chosen is not None:
+        raise ConfigError(f"--date-order {chosen}: no time of {path} is a date such as 3/4/2024. Remove it.")
+    if not found or chosen is not None:
+        return chosen
+    beyond = {order: any(int(one[day]) > 12 for one in found) for order, day in (("dmy", 1), ("mdy", 2))}
+    fitting = [order for order in beyond if beyond[order]]
+    if len(fitting) == 1:
+        return fitting[0]
+    why = (
+        "some have a first number above 12 and some a second" if fitting else "no number in them is above 12"
+    )
+    raise ConfigError(
+        f"{path}: dates such as {found[0][0]!r} may be day/month or month/day: {why}. "
+        "Say which: --date-order dmy or --date-order mdy"
+    )
+
+
+def is_date(text: str) -> bool:
+    """Whether a text is a date in any form and order."""
+    return any(read_date(text, order) is not None for order in (None, *DATE_ORDERS))
 
 
 def in_seconds(times: F64, unit: str | None) -> tuple[F64, str]:
@@ -87,16 +159,21 @@ def _range(seconds: F64, dated: bool) -> str:
     low, high = float(seconds.min()), float(seconds.max())
     if not dated:
         return f"times {low:g} to {high:g}, which are no Unix times"
-    texts = [_date(value) for value in (low, high)]
+    texts = [date_text(value) for value in (low, high)]
     early = int((seconds < FIRST_UNIX_TIME).sum())
     late = int((seconds > datetime.now(UTC).timestamp() + 366 * 86_400).sum())
     odd = f"; {early:,} before 1973" * bool(early) + f"; {late:,} more than a year from now" * bool(late)
     return f"times from {texts[0]} to {texts[1]}{odd}"
 
 
-def _date(seconds: float) -> str:
+def date_text(seconds: float, *, clock: bool = False) -> str:
+    """Unix seconds as a date, with its time of day on demand; a number that is no Unix time as it is."""
+    if seconds < FIRST_UNIX_TIME:
+        return f"{seconds:g}"
     try:
         date = datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
         return f"{seconds:g}"
-    return f"{date:%Y-%m-%d}" if date.year < _LAST_YEAR else f"the year {date.year}"
+    if date.year >= _LAST_YEAR:
+        return f"the year {date.year}"
+    return f"{date:%Y-%m-%d %H:%M:%S} UTC" if clock else f"{date:%Y-%m-%d}"

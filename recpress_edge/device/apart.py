@@ -43,7 +43,7 @@ def recommend_apart(
     """The verified bundle and its answer to one question; raises as self_test_apart, and ConfigError."""
     bundle, found = _in_worker("recommend", folder, guard, dataclasses.asdict(question))
     scores = np.array(found["scores"], np.float32)
-    return bundle, Recommendations(found["items"], scores, tuple(found["unknown"]))
+    return bundle, Recommendations(found["items"], scores, tuple(found["unknown"]), found["titles"])
 
 
 def _in_worker(
@@ -74,4 +74,9 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     if request["kind"] == "selftest":
         return {"queries": len(verified.test.users)}
     found = Recommender.of(verified).recommend(**request["asked"])
-    return {"items": found.items, "scores": found.scores.tolist(), "unknown": found.unknown}
+    return {
+        "items": found.items,
+        "scores": found.scores.tolist(),
+        "unknown": found.unknown,
+        "titles": found.titles,
+    }

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.device.query import F32
-from recpress_edge.device.runtime import Runtime
+from recpress_edge.device.runtime import Runtime, check_format, open_runtime
 from recpress_edge.device.verify import Verified, verify_bundle
 
 
@@ -20,6 +21,8 @@ class Recommendations:
     """Their scores (K,): they order one user's items and mean nothing across users."""
     unknown: tuple[str, ...] = ()
     """Seen items that the bundle does not know; they were left out of the request."""
+    titles: list[str] | None = None
+    """Their titles (K,), empty where an item has none; None where the bundle carries no titles."""
 
     def __iter__(self) -> Iterator[tuple[str, float]]:
         return zip(self.items, self.scores.tolist(), strict=True)
@@ -31,26 +34,45 @@ class Recommendations:
 class Recommender:
     """A runtime behind a bundle's id maps. For one thread at a time."""
 
-    def __init__(self, runtime: Runtime, user_ids: Sequence[str], item_ids: Sequence[str]) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        user_ids: Sequence[str],
+        item_ids: Sequence[str],
+        titles: Sequence[str] | None = None,
+    ) -> None:
         self._runtime = runtime
         self._item_ids = item_ids
+        self._titles = titles
         self._users = {name: index for index, name in enumerate(user_ids)}
         self._items = {name: index for index, name in enumerate(item_ids)}
 
     @classmethod
     def load(
-        cls, folder: Path | str, *, threads: int = 1, delegate: str | None = None, runtime: str | None = None
+        cls,
+        folder: Path | str,
+        *,
+        verify: bool = True,
+        threads: int = 1,
+        delegate: str | None = None,
+        runtime: str | None = None,
     ) -> "Recommender":
-        """Verify every digest, load the model and run the self-test; ArtifactError at the first doubt.
+        """Check every digest, load the model and run the self-test; ArtifactError at the first doubt.
 
-        ``delegate`` and ``runtime`` as in ``device_bench run``.
+        Without ``verify`` digests and self-test are left out: for a bundle that this device has verified
+        before. ``delegate`` and ``runtime`` as in ``device_bench run``.
         """
-        return cls.of(verify_bundle(Path(folder), threads, delegate, runtime))
+        if verify:
+            return cls.of(verify_bundle(Path(folder), threads, delegate, runtime))
+        bundle = open_bundle(Path(folder), digests=False)
+        check_format(bundle.contract.format, bundle.folder, delegate)
+        opened = open_runtime(bundle.model_path, bundle.contract, threads, delegate, runtime)
+        return cls(opened, bundle.user_ids(), bundle.item_ids(), bundle.titles())
 
     @classmethod
     def of(cls, verified: Verified) -> "Recommender":
         """The same of a bundle that is verified and loaded already."""
-        return cls(verified.runtime, verified.user_ids, verified.item_ids)
+        return cls(verified.runtime, verified.user_ids, verified.item_ids, verified.titles)
 
     def recommend(
         self, user: str | None = None, seen: Sequence[str] = (), k: int = 10, *, strict: bool = False
@@ -69,8 +91,28 @@ class Recommender:
         except KeyError:
             indices, unknown = self._known(seen, strict=strict)
         items, scores = self._runtime.recommend(row, indices, k)
-        names = self._item_ids
-        return Recommendations([names[item] for item in items.tolist()], scores, unknown)
+        found = items.tolist()
+        titles = None if self._titles is None else [self._titles[item] for item in found]
+        return Recommendations([self._item_ids[item] for item in found], scores, unknown, titles)
+
+    def recommend_many(
+        self,
+        users: Sequence[str | None],
+        seen: Sequence[Sequence[str]] | None = None,
+        k: int = 10,
+        *,
+        strict: bool = False,
+    ) -> list[Recommendations]:
+        """:meth:`recommend` for each of several users; ``seen``: what each of them has seen (None: nothing).
+
+        Of a history bundle, ``users`` are None and ``seen`` their histories.
+        """
+        rows = [()] * len(users) if seen is None else seen
+        if len(rows) != len(users):
+            raise ConfigError(
+                f"{len(users)} users and {len(rows)} lists of seen items: give one for each user"
+            )
+        return [self.recommend(user, row, k, strict=strict) for user, row in zip(users, rows, strict=True)]
 
     def _user(self, user: str) -> int:
         if not self._users:

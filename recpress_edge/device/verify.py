@@ -30,6 +30,8 @@ class Verified:
     """None where the bundle carries no rows to measure its quality on."""
     user_ids: list[str]
     item_ids: list[str]
+    titles: list[str] | None = None
+    """Of the items, empty where one has none; None where no titles travel along."""
     overlap: float | None = None
     """With the expected answers, where the runtime quantises anew."""
 
@@ -50,10 +52,10 @@ def verify_bundle(
         raise ArtifactError(
             f"{folder} has no evaluation user with a relevant item: recall is undefined", fault="content"
         )
-    user_ids, item_ids = bundle.user_ids(), bundle.item_ids()
+    user_ids, item_ids, titles = bundle.user_ids(), bundle.item_ids(), bundle.titles()
     opened = open_runtime(bundle.model_path, bundle.contract, threads, delegate, runtime)
     overlap = check_answers(opened, test, bundle.contract)
-    return Verified(bundle, opened, test, evaluation, user_ids, item_ids, overlap)
+    return Verified(bundle, opened, test, evaluation, user_ids, item_ids, titles, overlap)
 
 
 def check_answers(runtime: Runtime, test: SelfTest, contract: Contract) -> float | None:

@@ -6,14 +6,13 @@ import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.facts import MAX_WHOLE, RECORD, SUSTAINED, check_facts
 from recpress_edge.core.files import read_json, write_atomic, write_new
-from recpress_edge.core.stats import percentile, percentile_upper
+from recpress_edge.core.stats import percentile
 from recpress_edge.records.survival import SURVIVAL_SCHEMA, check_survival
 
 # History: 1 first version.
@@ -22,7 +21,7 @@ PARITY_SCHEMA: Final = "recpress.parity/1"
 """Answers of an emulated board and this machine, without any time; see schemas/."""
 BASES: Final = ("measured", "emulated", "estimated")
 INSTRUCTIONS: Final = "instructions"
-"""As ``protocol.clock``, and the section of the samples: an emulator counted instructions, nobody timed."""
+"""As ``protocol.clock``, and the section of the samples: an emulator counted them; nothing was timed."""
 LATENCY: Final = "latency_ns"
 
 # Records that disagree on any of these measured different things and are never pooled or compared.
@@ -39,7 +38,7 @@ SAME_CONDITIONS: Final = (
     "quality.users",
 )
 
-# Which program answered, with which kernels: compared on one device, under their names.
+# The runtime and its kernels: records that differ here are compared, each under its name.
 RUNTIME_FIELDS: Final = ("software.runtime", "protocol.delegate")
 
 _SECTIONS: Final = (
@@ -57,12 +56,12 @@ _NEEDED: Final = (
     *("created", "artifact.name", "device.id", "software.runtime", "protocol.k", "protocol.threads"),
     *("memory_bytes.idle", "memory_bytes.model"),
 )
-"""Fields that every reader of records takes for granted."""
+"""Fields that every reader of records needs."""
 SAMPLES: Final = ("query", "end_to_end", "first_query", "load", "import")
 PACED: Final = "paced"
-"""Samples that a record may have besides: queries that each came after a pause."""
+"""An optional series: queries that each came after a pause."""
 PERCENTILES: Final[Mapping[str, tuple[int, ...]]] = {
-    # what is told of each series, from the middle outwards
+    # what is reported of each series, the median first
     "query": (50, 90, 95, 99),
     "end_to_end": (50, 90, 95, 99),
     PACED: (50, 90, 95),
@@ -71,33 +70,8 @@ PERCENTILES: Final[Mapping[str, tuple[int, ...]]] = {
     "import": (50,),
 }
 MEDIAN: Final = 50
-HEADLINE: Final = ("query", (MEDIAN, 95))
-"""The series and the percentiles of it without which a run is not valid."""
-
-
-@dataclass(frozen=True, slots=True)
-class LatencySummary:
-    """Nearest-rank percentiles of raw samples; ``*_upper_ns`` bounds them, None when samples are too few."""
-
-    samples: int
-    p50_ns: float
-    p90_ns: float
-    p95_ns: float
-    p99_ns: float
-    p50_upper_ns: float | None
-    p90_upper_ns: float | None
-    p95_upper_ns: float | None
-    p99_upper_ns: float | None
-
-
-def summarise(samples_ns: Sequence[int]) -> LatencySummary:
-    """Percentiles of raw samples with their distribution-free upper bounds."""
-    levels = (50, 90, 95, 99)
-    return LatencySummary(
-        len(samples_ns),
-        *(percentile(samples_ns, q) for q in levels),
-        *(percentile_upper(samples_ns, q) for q in levels),
-    )
+HEADLINE: Final = "query"
+"""The series whose median a valid run must have; each other figure is withheld by itself."""
 
 
 def model_memory_bytes(record: Mapping[str, Any], field: str) -> int | None:
@@ -107,7 +81,7 @@ def model_memory_bytes(record: Mapping[str, Any], field: str) -> int | None:
 
 
 def differences(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[str]:
-    """Conditions that two records do not share, in words; empty when they may be compared."""
+    """Conditions in which two records differ, in words; empty when they may be compared."""
     return [
         f"{name}: {field_of(left, name)!r} and {field_of(right, name)!r}"
         for name in SAME_CONDITIONS
@@ -155,10 +129,10 @@ def _check_sections(record: Mapping[str, Any], names: Sequence[str], path: str) 
 
 
 def read_records(paths: Sequence[Path]) -> tuple[list[tuple[Path, dict[str, Any]]], list[str]]:
-    """Every bench record among the named files and in the named folders; and a line on each other file there
-    that is none: '<path>: <reason>'. Whole survival and parity records are passed over in silence.
+    """Every bench record among the named files and in the named folders, and a line '<path>: <reason>' for
+    each other file in a folder, unless it is a whole survival or parity record.
 
-    A file that was named itself and is no bench record is an :class:`ArtifactError`.
+    ArtifactError when a file that was named itself is not a bench record.
     """
     records, skipped = [], []
     for path in paths:
@@ -208,7 +182,7 @@ def check_record(record: Mapping[str, Any], path: str) -> None:
 
 
 def _check_validity(validity: Any, path: str) -> None:
-    """What readers rely on: known series, percentiles as integers, reasons as texts."""
+    """Known series, percentiles as integers, reasons as texts."""
     if not isinstance(validity, dict):
         raise ArtifactError(f"{path}: 'validity' must be an object of series")
     for name, judged in validity.items():
@@ -227,7 +201,7 @@ def _check_validity(validity: Any, path: str) -> None:
 
 @contextlib.contextmanager
 def whole(where: str) -> Iterator[None]:
-    """Around what reads a record: that it lacks a field, or has null for a figure, is an ArtifactError."""
+    """Turn a missing field, or null for a figure, into an ArtifactError of the record at ``where``."""
     try:
         yield
     except (KeyError, TypeError, AttributeError) as error:
@@ -246,7 +220,7 @@ def samples_section(record: Mapping[str, Any]) -> str:
 
 
 def counts_instructions(record: Mapping[str, Any]) -> bool:
-    """Whether the samples are instructions of an emulated core; no figure of theirs is a time."""
+    """Whether the samples are instructions of an emulated core; none of their figures is then a time."""
     return bool(record["protocol"].get("clock") == INSTRUCTIONS)
 
 
@@ -257,13 +231,13 @@ def samples_of(record: Mapping[str, Any]) -> Mapping[str, Sequence[int]]:
 
 
 def trusted(record: Mapping[str, Any], series: str) -> tuple[int, ...]:
-    """Percentiles of a series that can be relied on, by the record's own word."""
+    """Percentiles of a series that can be relied on, as the record states."""
     judged = field_of(record, f"validity.{series}.trusted")
     return PERCENTILES[series] if judged is None else tuple(judged)
 
 
 def figure(record: Mapping[str, Any], series: str, q: int) -> float | None:
-    """A percentile of a series; None where there is none, or none that can be relied on."""
+    """A percentile of a series; None when there is no such series, or the percentile cannot be relied on."""
     samples = samples_of(record).get(series)
     return percentile(samples, q) if samples and q in trusted(record, series) else None
 
@@ -288,10 +262,15 @@ def record_text(record: Mapping[str, Any]) -> str:
     return compact + "\n"
 
 
+def timestamp() -> str:
+    """This moment as records state it: '2026-11-20T10:00:00Z'."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def add_record(runs: Path, record: Mapping[str, Any]) -> Path:
     """Write a record as ``<runs>/<device>/<utc>-<bundle-sha8>.json``, with -2, -3 where others have the name.
 
-    Nothing there is ever replaced, however many runs end in one second.
+    Never replaces a file, even when several runs end in one second.
     """
     created = datetime.datetime.fromisoformat(record["created"]).astimezone(datetime.UTC)
     stem = f"{created:%Y%m%dT%H%M%SZ}-{record['artifact']['bundle_sha256'][:8]}"

@@ -1,4 +1,4 @@
-"""A budget: what a variant may cost on a device, and by how much it keeps or breaks it."""
+"""A budget: the limits of what a variant may cost on a device, and the margin to each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class LimitKind:
     """One kind of limit: the field of a cost, the field of a budget, and how both are written."""
 
     constraint: str
@@ -67,18 +67,18 @@ class Limit:
 
 
 LIMITS: Final = (
-    Limit("file_bytes", "max_file_bytes", "file", format_bytes),
-    Limit("p50_ns", "max_p50_ns", "p50", format_ns),
-    Limit("p95_ns", "max_p95_ns", "p95", format_ns),
-    Limit("p99_ns", "max_p99_ns", "p99", format_ns),
-    Limit("paced_p95_ns", "max_paced_p95_ns", "paced p95", format_ns),
-    Limit("peak_bytes", "max_peak_bytes", "peak memory", format_bytes),
-    Limit("instructions_p50", "max_instructions_p50", "instructions of a query", lambda n: f"{n:,.0f}"),
-    Limit("recall", "min_recall", "Recall@K", lambda share: f"{share:.4f}", least=True),
+    LimitKind("file_bytes", "max_file_bytes", "file", format_bytes),
+    LimitKind("p50_ns", "max_p50_ns", "p50", format_ns),
+    LimitKind("p95_ns", "max_p95_ns", "p95", format_ns),
+    LimitKind("p99_ns", "max_p99_ns", "p99", format_ns),
+    LimitKind("paced_p95_ns", "max_paced_p95_ns", "paced p95", format_ns),
+    LimitKind("peak_bytes", "max_peak_bytes", "peak memory", format_bytes),
+    LimitKind("instructions_p50", "max_instructions_p50", "instructions of a query", lambda n: f"{n:,.0f}"),
+    LimitKind("recall", "min_recall", "Recall@K", lambda share: f"{share:.4f}", least=True),
 )
 
 
-def _set(budget: Budget) -> list[tuple[Limit, float]]:
+def _set(budget: Budget) -> list[tuple[LimitKind, float]]:
     bounds = [(limit, getattr(budget, limit.field)) for limit in LIMITS]
     return [(limit, bound) for limit, bound in bounds if bound is not None]
 
@@ -87,7 +87,7 @@ def _set(budget: Budget) -> list[tuple[Limit, float]]:
 class Check:
     """One limit held against one cost, in the limit's base unit."""
 
-    kind: Limit
+    kind: LimitKind
     limit: float
     found: float | None
     cutoff: int | None = None
@@ -105,7 +105,7 @@ class Check:
 
     @property
     def holds(self) -> bool:
-        """False also when the cost is not known: what was not measured was not shown to fit."""
+        """False also when the cost is not known: nothing shows that it fits."""
         return self.margin is not None and self.margin >= 0
 
     @property

@@ -67,7 +67,7 @@ _UNITS: Final[Mapping[str, tuple[str, Callable[[str], int]]]] = {
 
 @dataclass(frozen=True, slots=True)
 class NamedBudget:
-    """Limits with a name, and the records that they are for."""
+    """Limits with a name, and which records they are for."""
 
     name: str
     selects: BudgetTable
@@ -83,7 +83,7 @@ class NamedBudget:
 
 
 def read_budgets(path: Path, only: Sequence[str] = ()) -> tuple[NamedBudget, ...]:
-    """Every budget of a file, or those that ``only`` names; ConfigError on what is unknown or senseless."""
+    """Every budget of a file, or those in ``only``; ConfigError for unknown names and absurd limits."""
     values = read_toml(path)
     for key in values:
         if key != "budget":
@@ -135,7 +135,7 @@ def _parsed(text: str, parse: Callable[[str], int], where: str) -> int:
 
 
 def record_cost(record: Mapping[str, Any]) -> Cost:
-    """What a record says about limits; time only from those that measured it, and can rely on it."""
+    """The costs that a record states: times only if it measured them and they can be relied on."""
     counted = counts_instructions(record)
     timed = record["basis"] == "measured" and not counted
     p50, p95, p99 = (figure(record, "query", q) if timed else None for q in (50, 95, 99))
@@ -164,12 +164,12 @@ class Held:
 
     @property
     def misses(self) -> tuple[Check, ...]:
-        """Limits that were not kept, or not shown to be."""
+        """Limits that are missed, or not shown to hold."""
         return tuple(check for check in self.checks if not check.holds)
 
     @property
     def invalid(self) -> tuple[str, ...]:
-        """Why the record may not be relied on; empty when it may."""
+        """Why the record is INVALID; empty when it is valid."""
         if self.record is None or self.record["valid"]:
             return ()
         return tuple(map(str, self.record.get("invalid_reasons", ()))) or ("no reason recorded",)
@@ -198,7 +198,7 @@ def newest(records: Sequence[tuple[Path, dict[str, Any]]]) -> list[tuple[Path, d
 
 
 def verdict_lines(held: Sequence[Held]) -> list[str]:
-    """Per budget and record a line that names both, then one per limit: kept or missed, and by how much."""
+    """For each budget and record a line that names both, then a line for each limit with its margin."""
     lines = []
     for one in held:
         if one.record is None:
@@ -216,7 +216,7 @@ def verdict_lines(held: Sequence[Held]) -> list[str]:
 
 
 def decide(held: Sequence[Held]) -> None:
-    """GateError when a limit is missed, InvalidRunError when all hold but a run is not to be relied on."""
+    """GateError when a limit is missed, InvalidRunError when all hold but a run is INVALID."""
     missed = sum(len(one.misses) or one.record is None for one in held)
     if missed:
         total = sum(max(len(one.checks), 1) for one in held)
@@ -227,7 +227,7 @@ def decide(held: Sequence[Held]) -> None:
 
 
 def as_json(held: Sequence[Held]) -> list[dict[str, Any]]:
-    """The same for programs. Base units."""
+    """The same for programs, in base units."""
     return [
         {
             "budget": one.budget.name,

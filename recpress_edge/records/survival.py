@@ -1,15 +1,15 @@
 """Survival records: whether a bundle can be served within a limit of memory or CPU. Never a latency.
 
-They are not bench records on purpose: a run that was killed has no samples, and one that was not must not
-lend its latency to a plot.
+They are not bench records on purpose: a killed run has no samples, and the latency of one that survived must
+not get into a plot.
 """
 
+import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Final
 
 from recpress_edge.core.errors import ArtifactError
-from recpress_edge.core.files import read_json
 from recpress_edge.core.units import format_bytes
 
 # History: 1 first version.
@@ -22,38 +22,37 @@ OUTCOMES: Final = (SURVIVED, OUT_OF_MEMORY, TIMED_OUT, CRASHED)
 _SECTIONS: Final = ("limit", "artifact", "device", "protocol")
 
 
+@dataclass(frozen=True, slots=True)
+class SurvivalResult:
+    """How a run within a limit ended."""
+
+    outcome: str
+    """One of OUTCOMES."""
+    stage: str | None
+    """Where it ended; None when it survived."""
+    detail: str
+    """What was served, or the last words."""
+    peak_bytes: int | None = None
+    oom_kills: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.outcome not in OUTCOMES or (self.stage is None) != (self.outcome == SURVIVED):
+            raise ValueError(f"outcome {self.outcome!r} at stage {self.stage!r}")
+
+
 def survival_record(
-    *,
-    created: str,
-    on: str,
-    limit: Mapping[str, Any],
-    outcome: str,
-    stage: str | None,
-    detail: str,
-    artifact: Mapping[str, Any],
-    device: Mapping[str, Any],
-    protocol: Mapping[str, Any],
-    peak_bytes: int | None = None,
-    oom_kills: int | None = None,
+    result: SurvivalResult, *, created: str, on: str, limit: Mapping[str, Any], sections: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """One record. ``on``: "limit" or the emulated target; ``stage``: where it ended, None when it survived;
-    ``limit``: memory_bytes and cpus, None for what is not limited, and ``how``."""
-    if outcome not in OUTCOMES or (stage is None) != (outcome == SURVIVED):
-        raise ValueError(f"outcome {outcome!r} at stage {stage!r}")
+    """One record. ``on``: "limit" or the emulated target; ``limit``: memory_bytes and cpus, None for what is
+    not limited, and ``how``; ``sections``: artifact, device and protocol."""
     return {
         "schema": SURVIVAL_SCHEMA,
         "created": created,
         "basis": "emulated",
         "on": on,
         "limit": dict(limit),
-        "outcome": outcome,
-        "stage": stage,
-        "detail": detail,
-        "peak_bytes": peak_bytes,
-        "oom_kills": oom_kills,
-        "artifact": dict(artifact),
-        "device": dict(device),
-        "protocol": dict(protocol),
+        **dataclasses.asdict(result),
+        **sections,
     }
 
 
@@ -62,13 +61,6 @@ def limit_text(memory_bytes: int | None, cpus: float | None) -> str:
     memory = None if memory_bytes is None else format_bytes(memory_bytes)
     share = None if cpus is None else f"{cpus:g} CPUs"
     return " and ".join(filter(None, (memory, share))) or "no limit"
-
-
-def read_survival(path: Path) -> dict[str, Any]:
-    """One survival record; ArtifactError when the file is not one. The full schema is in schemas/."""
-    record = read_json(path)
-    check_survival(record, str(path))
-    return record
 
 
 def check_survival(record: Mapping[str, Any], path: str) -> None:

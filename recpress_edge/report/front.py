@@ -21,6 +21,7 @@ RULE: Final = (
     "It is called dominated only when that holds even with both at the unfavourable ends of their intervals. "
     "Where intervals overlap, nobody is called worse: 'behind X' names what differs beyond the intervals "
     "and what is level within them, and 'near tie' means that nothing differs beyond them. "
+    "Where a variant has no p95 to rely on, all of its section are compared by p50. "
     "Intervals: Recall from the lowest to the highest seed (a single seed is taken as exact); "
     "p95 a 95 % interval from the order of the raw samples, at least 3 % either way; memory 256 KiB; "
     "file sizes are exact, and within 256 bytes the same. "
@@ -89,7 +90,8 @@ class Section:
     @property
     def axes(self) -> tuple[Axis, ...]:
         """What its variants cost, in what units."""
-        return axes_for(counted=self.first.counted, runtimes=len(self.runtimes))
+        tail = has_tail([placed.point for placed in self.placed])
+        return axes_for(counted=self.first.counted, runtimes=len(self.runtimes), tail=tail)
 
     @property
     def title(self) -> str:
@@ -137,11 +139,13 @@ def _section(conditions: tuple[tuple[str, str], ...], runs: Sequence[Run], budge
     if any(math.isnan(point.recall.mean) for point in points):
         placed = [_unjudged(point, budget) for point in points]
     else:
-        runtimes = len({point.first.runtime for point in points})
+        runtimes, tail = len({point.first.runtime for point in points}), has_tail(points)
         placed = [
             row
             for basis in BASES
-            for row in place([p for p in points if p.first.basis == basis], budget, runtimes=runtimes)
+            for row in place(
+                [p for p in points if p.first.basis == basis], budget, runtimes=runtimes, tail=tail
+            )
         ]
     return Section(
         conditions=conditions, placed=tuple(sorted(placed, key=lambda row: rank(row.point))), left=left
@@ -176,14 +180,20 @@ def newest(runs: Sequence[Run]) -> tuple[list[Run], tuple[Left, ...]]:
     return list(kept.values()), tuple(sorted(left, key=lambda item: (item.run.name, item.run.created)))
 
 
-def place(points: Sequence[Point], budget: Budget, *, runtimes: int) -> tuple[Placed, ...]:
+def has_tail(points: Sequence[Point]) -> bool:
+    """Whether each has a p95 to rely on."""
+    return all(point.p95_ns is not None for point in points)
+
+
+def place(points: Sequence[Point], budget: Budget, *, runtimes: int, tail: bool = True) -> tuple[Placed, ...]:
     """Mark the fronts, and name what beats the others.
 
-    points: of one basis, best Recall first; runtimes: how many answered in their section.
+    points: of one basis, best Recall first; runtimes: how many answered in their section; tail: whether each
+    of the section has a p95.
     """
     if not points:
         return ()
-    axes = axes_for(counted=points[0].first.counted, runtimes=runtimes)
+    axes = axes_for(counted=points[0].first.counted, runtimes=runtimes, tail=tail)
     means = np.array([[-p.recall.mean, *(p.span(axis.key).mean for axis in axes)] for p in points])
     means[:, 1] = np.round(means[:, 1] / FILE_RESOLUTION_BYTES)  # the file axis is the first
     overall = pareto_front(means)

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from recpress_edge.core.units import format_bytes
-from recpress_edge.report.axes import WORK_KEY, Axis
+from recpress_edge.report.axes import WORK_KEYS, Axis
 from recpress_edge.report.chain import Step, teacher_of
 from recpress_edge.report.devices import Lanes
 from recpress_edge.report.devices_plot import draw_lanes, lanes_inches
@@ -151,7 +151,7 @@ def _mark(axes: Axes, placed: Placed, axis: Axis, look: tuple[str, str], *, chos
     x, y = cost.mean, point.recall.mean
     if len(point.runs) > 1:
         axes.plot([x, x], [point.recall.low, point.recall.high], color=colour, lw=1.2, zorder=3)
-    if axis.key == WORK_KEY:
+    if axis.key in WORK_KEYS:
         estimated = basis == "estimated"
         axes.plot(
             [cost.low, cost.high],

@@ -28,7 +28,7 @@ class Point:
     """NDCG@K, likewise."""
     file_bytes: Span
     p50_ns: Span
-    p95_ns: Span
+    p95_ns: Span | None
     paced_p95_ns: Span | None
     """Only where every seed has one."""
     model_bytes: Span
@@ -45,7 +45,7 @@ class Point:
         counted = self.first.counted
         return Cost(
             file_bytes=self.file_bytes.high,
-            p95_ns=None if counted else self.p95_ns.mean,
+            p95_ns=None if self.p95_ns is None or counted else self.p95_ns.mean,
             paced_p95_ns=None if self.paced_p95_ns is None or counted else self.paced_p95_ns.mean,
             peak_bytes=max(run.cost.peak_bytes or 0.0 for run in self.runs),
             instructions_p50=self.p50_ns.mean if counted else None,
@@ -91,6 +91,7 @@ def _labels(groups: Sequence[tuple[Run, ...]]) -> list[str]:
 
 
 def _point(label: str, runs: tuple[Run, ...]) -> Point:
+    p95 = [run.p95_ns for run in runs if run.p95_ns is not None]
     paced = [run.paced_p95_ns for run in runs if run.paced_p95_ns is not None]
     return Point(
         label=label,
@@ -99,7 +100,7 @@ def _point(label: str, runs: tuple[Run, ...]) -> Point:
         ndcg=sum(run.ndcg for run in runs) / len(runs),
         file_bytes=pooled([exact(run.cost.file_bytes or 0.0) for run in runs]),
         p50_ns=pooled([run.p50_ns for run in runs]),
-        p95_ns=pooled([run.p95_ns for run in runs]),
+        p95_ns=pooled(p95) if len(p95) == len(runs) else None,
         paced_p95_ns=pooled(paced) if len(paced) == len(runs) else None,
         model_bytes=pooled([exact(run.model_bytes).widened(MEMORY_RESOLUTION_BYTES) for run in runs]),
         peak_bytes=pooled(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import read_json
 from recpress_edge.core.metrics import stated_cutoff
 from recpress_edge.core.printable import printable_facts
@@ -81,7 +81,8 @@ class Run:
     ndcg: float
     """NDCG@cutoff, likewise."""
     p50_ns: Span
-    p95_ns: Span
+    p95_ns: Span | None
+    """None where it cannot be relied on."""
     paced_p95_ns: Span | None
     """p95 of queries that each came after a pause; None where none were measured, or none to rely on."""
     cost: Cost
@@ -171,7 +172,7 @@ def json_files(paths: Sequence[Path]) -> Iterator[Path]:
     seen: set[Path] = set()
     for path in paths:
         if not path.exists():
-            raise ArtifactError(f"no such file or folder: {path}. {HOW_TO_MAKE_RUNS}")
+            raise ConfigError(f"no such file or folder: {path}. {HOW_TO_MAKE_RUNS}")
         for file in find_records(path) if path.is_dir() else [path]:
             if file.is_file() and file.resolve() not in seen:
                 seen.add(file.resolve())
@@ -194,10 +195,11 @@ def _to_run(path: str, record: Mapping[str, Any]) -> Run:
     provenance, memory = artifact["provenance"], record["memory_bytes"]
     dataset = provenance["dataset"]
     samples = samples_of(record)
-    p50, p95 = timed(samples["query"], 50), timed(samples["query"], 95)
+    p50 = timed(samples["query"], 50)
+    p95 = None if figure(record, "query", 95) is None else timed(samples["query"], 95)
     paced_p95 = None if figure(record, PACED, 95) is None else timed(samples[PACED], 95)
     cutoff, profile = stated_cutoff(quality), str(artifact["profile"])
-    _positive(p95.mean, "p95 of the query samples")
+    _positive(max(samples["query"]), "the longest of the query samples")
     counted = counts_instructions(record)
     peak = _positive(memory["model"]["vm_hwm"], "memory_bytes.model.vm_hwm")
     # bases may share a section, as runtimes do: their points are labelled apart, and never pooled
@@ -238,7 +240,7 @@ def _to_run(path: str, record: Mapping[str, Any]) -> Run:
         paced_p95_ns=paced_p95,
         cost=Cost(
             file_bytes=_positive(artifact["file_bytes"], "artifact.file_bytes"),
-            p95_ns=None if counted else p95.mean,
+            p95_ns=p95.mean if p95 and not counted else None,
             paced_p95_ns=paced_p95.mean if paced_p95 and not counted else None,
             instructions_p50=p50.mean if counted else None,
             peak_bytes=peak,

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 from recpress_edge.core.units import format_bytes
-from recpress_edge.report.axes import work_form
+from recpress_edge.report.axes import WORK_KEYS, work_form
 from recpress_edge.report.figures import listed, times
-from recpress_edge.report.front import Section
+from recpress_edge.report.front import Section, has_tail
 from recpress_edge.report.points import Point
 from recpress_edge.report.spans import Span
 
@@ -26,7 +26,9 @@ def _line(points: Sequence[Point]) -> str:
     run = points[0].first
     work, fastest = ("instructions", "takes fewest") if run.counted else ("p95", "is fastest")
     form = work_form(counted=run.counted)
-    parts = [_standing("back to back ", fastest, work, _by_runtime(points, lambda p: p.p95_ns), form)]
+    key = WORK_KEYS[not has_tail(points)]
+    figure = work if run.counted else key.removesuffix("_ns")
+    parts = [_standing("back to back ", fastest, figure, _by_runtime(points, lambda p: p.span(key)), form)]
     paced = [point.paced_p95_ns for point in points]
     pauses = {point.first.record["protocol"].get("pause_ns") for point in points}
     if all(paced) and len(pauses) == 1:

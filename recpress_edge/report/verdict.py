@@ -84,7 +84,8 @@ def choose(section: Section, budget: Budget) -> Placed | None:
     smallest = min(point.file_bytes.mean for point in close)
 
     def order(placed: Placed) -> tuple[float, float, str]:
-        return -placed.point.recall.mean, placed.point.p95_ns.mean, placed.point.label
+        work = placed.point.span(section.axes[1].key)
+        return -placed.point.recall.mean, work.mean, placed.point.label
 
     level = [point for point in close if point.file_bytes.mean - smallest <= FILE_RESOLUTION_BYTES]
     return min((placed for placed in rows if placed.point in level), key=order)
@@ -197,9 +198,10 @@ def _costs(section: Section, point: Point) -> str:
     device = point.first.record["device"]
     form = work_form(counted=point.first.counted)
     runtime = f" with {point.first.runtime}" if len(section.runtimes) > 1 else ""
+    work = f"p95 {form(point.p95_ns.mean)}" if point.p95_ns else f"p50 {form(point.p50_ns.mean)}"
     paced = f", {form(point.paced_p95_ns.mean)} after a pause" if point.paced_p95_ns else ""
     return (
-        f"It takes {format_bytes(point.file_bytes.mean)}, p95 {form(point.p95_ns.mean)}{paced}{runtime} on "
+        f"It takes {format_bytes(point.file_bytes.mean)}, {work}{paced}{runtime} on "
         f"{device.get('model') or device['id']} ({point.first.basis})."
     )
 

@@ -4,7 +4,7 @@ Importing this module, and finding a model that exists, needs no torch.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -13,6 +13,7 @@ from recpress_edge.core.config import load_config
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import digest_of
 from recpress_edge.core.metrics import DEFAULT_CUTOFF
+from recpress_edge.core.progress import Event, OnEvent, TrainingEvent
 from recpress_edge.data.holdout import dataset_cutoff
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.methods import Role
@@ -58,33 +59,6 @@ class TrainOptions:
     """Of a model trained again on train and validation, for its record: the one that chose its epoch."""
     trajectory: bool = False
     """Keep its rankings at a few epochs too; a model that was trained without them is trained again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """Something worth telling the user."""
-
-    kind: Literal["cached", "train", "resume", "wait", "needs", "epoch", "done"]
-    name: str
-    seed: int
-    folder: Path
-    teacher_of: str | None = None
-    """The student for which this model is made as a teacher."""
-    epoch: int = 0
-    """Epochs done."""
-    epochs: int = 0
-    """0 for what has none."""
-    seconds: float = 0.0
-    metrics: Mapping[str, float | None] | None = None
-    """Validation metrics, when just measured."""
-    cutoff: int = DEFAULT_CUTOFF
-    """The K of the metrics by which the epoch is chosen."""
-    memory_bytes: int | None = None
-    """Of needs: what is about to be allocated. When done: by how much resident memory rose at most; None
-    where the kernel does not tell."""
-
-
-OnEvent = Callable[[Event], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +301,9 @@ def _made_for(
     """A teacher with the usual settings; what is told of it names what it is for."""
 
     def tell(event: Event) -> None:
-        on_event(dataclasses.replace(event, teacher_of=event.teacher_of or str(purpose)))
+        if isinstance(event, TrainingEvent):
+            event = dataclasses.replace(event, teacher_of=event.teacher_of or str(purpose))
+        on_event(event)
 
     trajectory = _wants_trajectories(purpose)
     plain = TrainOptions(device=options.device, threads=options.threads, trajectory=trajectory)
@@ -353,14 +329,14 @@ def _find_or_train(plan: Plan, data: Dataset, options: TrainOptions, on_event: O
     wanted = not options.restart
     if wanted and _is_made(plan, options):
         return _cached(plan, told, on_event)
-    with locked(plan.folder, lambda: on_event(Event(kind="wait", **told))):
+    with locked(plan.folder, lambda: on_event(TrainingEvent(kind="wait", **told))):
         remove_strays(plan.folder)
         if wanted and _is_made(plan, options):  # another process was quicker
             return _cached(plan, told, on_event)
         from recpress_edge.training.run import train_model  # torch only from here on
 
         return train_model(
-            plan, data, options, lambda kind, **more: on_event(Event(kind=kind, **told, **more))
+            plan, data, options, lambda kind, **more: on_event(TrainingEvent(kind=kind, **told, **more))
         )
 
 
@@ -375,5 +351,5 @@ def _cached(plan: Plan, told: dict[str, Any], on_event: OnEvent) -> TrainedModel
         raise ArtifactError(
             f"{plan.folder} holds another model than its name says. Delete it, or train with --restart."
         )
-    on_event(Event(kind="cached", **told, seconds=float(model.metadata["seconds"])))
+    on_event(TrainingEvent(kind="cached", **told, seconds=float(model.metadata["seconds"])))
     return model

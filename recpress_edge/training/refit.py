@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.progress import OnEvent
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.distill.students import ENSEMBLE, parse_name
-from recpress_edge.training.cache import OnEvent, TrainOptions, ensure_model
+from recpress_edge.training.cache import TrainOptions, ensure_model
 from recpress_edge.training.store import TrainedModel
 
 

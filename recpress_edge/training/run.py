@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.memory import PeakMemory
 from recpress_edge.data.holdout import Split, dataset_cutoff, history
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.distill.students import create_method
@@ -25,7 +26,6 @@ from recpress_edge.training.loop import Progress, RunState, fit, train
 from recpress_edge.training.stage import StagedRows
 from recpress_edge.training.store import TrainedModel, save_model
 from recpress_edge.training.trajectory import finish, has_stage, is_recorded, load_trajectory, write_stage
-from recpress_edge.training.usage import PeakMemory
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]

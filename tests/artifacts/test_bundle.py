@@ -14,15 +14,18 @@ from recpress_edge.artifacts.bundle import MANIFEST, MAX_MANIFEST_BYTES, open_bu
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import canonical_json, sha256_bytes
-from recpress_export.package import export_bundle
-from recpress_export.parity import load_gate
+from recpress_export.build import build
+from recpress_export.gates import load_gate
+from recpress_export.subjects.all_users import AllUsers
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("made")
     source = make_source(folder / "model")
-    return export_bundle(source, RECIPES["int8-dim"], folder / "b", gate=load_gate("int8-dim")).bundle.folder
+    return build(
+        AllUsers(source), RECIPES["int8-dim"], folder / "b", gate=load_gate("int8-dim")
+    ).bundle.folder
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def test_update_and_rollback_say_what_they_did(bundle, items, capsys):
     for words in (
         "changed    append 2, replace 1, retire 1 items",
         "catalogue  122 items, 1 retired; indices unchanged",
-        "scores of unchanged items are what they were",
+        "scores of unchanged items verified identical",
         "recall@20  ",
         f"sha256 {new.digest[:16]}…   (was {bundle.digest[:16]}…)",
         "self-test: 64 users, passed",

@@ -9,14 +9,16 @@ import pytest
 from exports import random_tables
 from jsonschema import Draft202012Validator
 
-from device_bench.run import gate_warnings
+from device_bench.record import gate_warnings
 from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.artifacts.recipes import RECIPES
-from recpress_edge.cli import EXTRA_OF, Parser, export, main
-from recpress_edge.core.errors import ConfigError, GateError, RecPressError, StorageError
+from recpress_edge.cli import EXTRA_OF, build_parser, main
+from recpress_edge.core.errors import ConfigError, DataError, GateError, RecPressError, StorageError
+from recpress_edge.core.progress import TrainingEvent
+from recpress_edge.data import resolve
 from recpress_edge.data.synthetic import synthetic
 from recpress_edge.models.outputs import Tables
-from recpress_edge.training.cache import Event
+from recpress_edge.training import cache
 from recpress_edge.training.store import save_model
 
 BUNDLE_SCHEMA = Path(__file__).parents[2] / "schemas" / "bundle-1.schema.json"
@@ -36,29 +38,33 @@ def trained(data, monkeypatch):
         asked.append((name, seed, options.teacher))
         folder = work / "models" / f"{name}-s{seed}"
         if (folder / "model.json").exists():
-            on_event(Event(kind="cached", name=name, seed=seed, folder=folder))
+            on_event(TrainingEvent(kind="cached", name=name, seed=seed, folder=folder))
         else:
-            on_event(Event(kind="train", name="bpr_dim200", seed=0, folder=folder, teacher_of=name, epochs=1))
-            on_event(Event(kind="epoch", name="bpr_dim200", seed=0, folder=folder, epoch=1, epochs=1))
-            on_event(Event(kind="done", name="bpr_dim200", seed=0, folder=folder, seconds=3.0))
+            on_event(
+                TrainingEvent(
+                    kind="train", name="bpr_dim200", seed=0, folder=folder, teacher_of=name, epochs=1
+                )
+            )
+            on_event(TrainingEvent(kind="epoch", name="bpr_dim200", seed=0, folder=folder, epoch=1, epochs=1))
+            on_event(TrainingEvent(kind="done", name="bpr_dim200", seed=0, folder=folder, seconds=3.0))
         dim = int(name.partition("dim")[2])
         dataset = {"name": given.name, "digest": given.digest(), "protocol": given.protocol}
-        teacher = {"name": "bpr_dim200", "metrics": {"valid": {}, "test": {}}}
+        teacher = {"name": "bpr_dim200", "table_width": 200, "metrics": {"valid": {}, "test": {}}}
         facts = {"name": name, "method": name.partition("_")[0], "dim": dim, "seed": seed, "metrics": {}}
         tables = random_tables(given.n_users, given.n_items, dim, seed)
         return save_model(folder, facts | {"dataset": dataset, "teacher": teacher}, Tables(*tables))
 
-    monkeypatch.setattr("recpress_edge.training.cache.ensure_model", ensure_model)
-    monkeypatch.setattr("recpress_edge.data.resolve.load_dataset", lambda name, work, say: data)
+    monkeypatch.setattr(cache, "ensure_model", ensure_model)
+    monkeypatch.setattr(resolve, "load_dataset", lambda name, work, say: data)
     return asked
 
 
 @pytest.fixture
 def run(tmp_path):
     def command(*words: str) -> int:
-        parser = Parser()
-        export.add_parser(parser.add_subparsers(parser_class=Parser))
-        args = parser.parse_args(["export", "--work", str(tmp_path), "--threads", "1", *words])
+        args = build_parser(["export"]).parse_args(
+            ["export", "--work", str(tmp_path), "--threads", "1", *words]
+        )
         return int(args.func(args))
 
     return command
@@ -156,7 +162,7 @@ def test_below_the_gate(run, trained, tmp_path, monkeypatch):
         "[gate.int8-dim]\nmin_overlap = 1.1\nmax_recall_loss = 0.0\n"
         "max_ndcg_loss = 0.0\nmax_item_shift = 1\nlost_users = 0\n"
     )
-    monkeypatch.setattr("recpress_export.parity.load_gate.__defaults__", (gates,))
+    monkeypatch.setattr("recpress_export.gates.load_gate.__defaults__", (gates,))
     with pytest.raises(GateError, match="parity gate failed") as error:
         run("--student", "htd_dim10", "--int8")
     assert error.value.exit_code == 3
@@ -170,7 +176,7 @@ def test_force_overrules_the_gate_and_says_so(run, trained, tmp_path, monkeypatc
         "[gate.int4-item]\nmin_overlap = 1.1\nmax_recall_loss = 0.0\n"
         "max_ndcg_loss = 0.0\nmax_item_shift = 1\nlost_users = 0\n"
     )
-    monkeypatch.setattr("recpress_export.parity.load_gate.__defaults__", (gates,))
+    monkeypatch.setattr("recpress_export.gates.load_gate.__defaults__", (gates,))
     assert run("--student", "htd_dim10", "--recipe", "int4-item", "--force") == 0
     out = capsys.readouterr().out
     assert "gate       NOT MET, overruled by --force: overlap@20" in out
@@ -227,8 +233,28 @@ def test_a_missing_package_is_said_before_anything_is_trained(run, trained, monk
     assert EXTRA_OF["flatbuffers"] == EXTRA_OF["ai_edge_litert"] == "tflite"
 
 
+def test_titles_travel_in_the_bundle(run, trained, data, tmp_path):
+    table = tmp_path / "titles.csv"
+    table.write_text(f"id,title\n{data.item_ids[2]},Two\n{data.item_ids[0]},Zero\n")
+    assert run("--student", "htd_dim10", "--int8", "--titles", str(table)) == 0
+    bundle = open_bundle(tmp_path / "dist" / "htd_dim10-int8")
+    written = (bundle.folder / "titles.txt").read_text().splitlines()
+    assert (len(written), written[:3]) == (data.n_items, ["Zero", "", "Two"])
+    assert "titles.txt" in bundle.files
+    assert bundle.provenance["command"].endswith("--recipe int8-dim --titles titles.csv")
+
+
+def test_titles_are_read_before_anything_is_trained(run, trained, tmp_path):
+    with pytest.raises(ConfigError, match="no such file"):
+        run("--student", "htd_dim10", "--titles", str(tmp_path / "none.csv"))
+    (tmp_path / "titles.csv").write_text("nobody,knows it\n")
+    with pytest.raises(DataError, match="1 of 1 ids are no items"):
+        run("--student", "htd_dim10", "--titles", str(tmp_path / "titles.csv"))
+    assert trained == []
+
+
 def test_dry_run_writes_nothing(run, data, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("recpress_edge.data.resolve.load_dataset", lambda name, work, say: data)
+    monkeypatch.setattr(resolve, "load_dataset", lambda name, work, say: data)
     assert run("--student", "htd_dim10", "--int8", "--dry-run") == 0
     out = capsys.readouterr().out
     assert "train      bpr_dim200" in out
@@ -241,7 +267,7 @@ def test_the_real_thing_from_an_interaction_log(run, data, tmp_path, monkeypatch
     """No stand-ins but the size of the data: bpr_dim4 is trained, exported, opened and asked."""
     from recpress_edge.device.onnx_runtime import OnnxRuntime
 
-    monkeypatch.setattr("recpress_edge.data.resolve.load_dataset", lambda name, work, say: data)
+    monkeypatch.setattr(resolve, "load_dataset", lambda name, work, say: data)
     try:
         assert run("--student", "bpr_dim4", "--int8") == 0
     except RecPressError as error:

@@ -13,10 +13,11 @@ from recpress_edge.artifacts.bundle import write_manifest
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.cli import main
 from recpress_edge.records.bench import write_record
-from recpress_edge.records.survival import SURVIVED, survival_record
+from recpress_edge.records.survival import SURVIVED, SurvivalResult, survival_record
 from recpress_export import inspect_apart as contents_apart
-from recpress_export.package import export_bundle
-from recpress_export.parity import Gate
+from recpress_export.build import build
+from recpress_export.gates import Gate
+from recpress_export.subjects.all_users import AllUsers
 from recpress_export.update.apply import update_bundle
 from recpress_export.update.changes import read_changes
 
@@ -59,7 +60,7 @@ def test_bundle(bundle, inspect):
 
 def test_a_bundle_below_its_gate_says_so(tmp_path, inspect):
     gate = Gate(min_overlap=1.0, max_recall_loss=0.0, max_ndcg_loss=0.0, max_item_shift=1.0, lost_users=0)
-    export_bundle(make_source(tmp_path / "m"), RECIPES["int8-dim"], tmp_path / "b", gate=gate, force=True)
+    build(AllUsers(make_source(tmp_path / "m")), RECIPES["int8-dim"], tmp_path / "b", gate=gate, force=True)
     assert "gate       NOT MET, overruled by --force: overlap@20 0.9" in inspect(tmp_path / "b")
 
 
@@ -102,15 +103,11 @@ def test_model_folder(tmp_path, inspect):
 def test_a_survival_record_and_one_that_is_not_whole(tmp_path, inspect):
     bench = make_record()
     record = survival_record(
+        SurvivalResult(SURVIVED, None, "served every query"),
         created=bench["created"],
         on="limit",
         limit={"memory_bytes": 2**28, "cpus": None, "how": "cgroup v1"},
-        outcome=SURVIVED,
-        stage=None,
-        detail="served every query",
-        artifact=bench["artifact"],
-        device=bench["device"],
-        protocol=bench["protocol"],
+        sections={name: bench[name] for name in ("artifact", "device", "protocol")},
     )
     write_record(tmp_path / "run.json", record)
     assert "outcome    SURVIVED" in inspect(tmp_path / "run.json")

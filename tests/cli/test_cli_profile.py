@@ -7,8 +7,9 @@ import pytest
 from exports import random_tables
 
 from recpress_edge.artifacts.bundle import open_bundle
-from recpress_edge.cli import Parser, export, main
+from recpress_edge.cli import build_parser, main
 from recpress_edge.core.errors import ConfigError, GateError
+from recpress_edge.data import resolve
 from recpress_edge.data.holdout import history_holdout
 from recpress_edge.data.synthetic import synthetic
 from recpress_edge.models.outputs import Tables
@@ -33,7 +34,7 @@ def tables():
 @pytest.fixture
 def model(tmp_path, monkeypatch, tables):
     """A drawn model in a folder."""
-    monkeypatch.setattr("recpress_edge.data.resolve.load_dataset", lambda name, work, say: DATA)
+    monkeypatch.setattr(resolve, "load_dataset", lambda name, work, say: DATA)
     dataset = {"name": DATA.name, "digest": DATA.digest(), "protocol": DATA.protocol}
     facts = {"name": "htd_dim6", "method": "htd", "dim": 6, "seed": 0, "metrics": {}, "teacher": None}
     folder = tmp_path / "models" / "htd_dim6-s0"
@@ -44,9 +45,9 @@ def model(tmp_path, monkeypatch, tables):
 @pytest.fixture
 def run(tmp_path, model):
     def command(*words: str) -> int:
-        parser = Parser()
-        export.add_parser(parser.add_subparsers(parser_class=Parser))
-        args = parser.parse_args(["export", "--work", str(tmp_path), "--student", str(model), *words])
+        args = build_parser(["export"]).parse_args(
+            ["export", "--work", str(tmp_path), "--student", str(model), *words]
+        )
         return int(args.func(args))
 
     return command
@@ -132,9 +133,9 @@ def test_wrong_usage_is_refused_before_anything_is_written(run, tmp_path, words,
 
 
 def test_a_sweep_takes_no_profile(run, tmp_path):
-    parser = Parser()
-    export.add_parser(parser.add_subparsers(parser_class=Parser))
-    args = parser.parse_args(["export", "--work", str(tmp_path), "--all", "--profile", "history"])
+    args = build_parser(["export"]).parse_args(
+        ["export", "--work", str(tmp_path), "--all", "--profile", "history"]
+    )
     with pytest.raises(ConfigError, match="--profile is for one student"):
         args.func(args)
 

@@ -1,6 +1,5 @@
 """train and distill as a user meets them: exit codes, words, interrupts."""
 
-import argparse
 import json
 import os
 import signal
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from recpress_edge.cli import distill, train
+from recpress_edge.cli import build_parser
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.training.store import load_model
 
@@ -18,10 +17,7 @@ from recpress_edge.training.store import load_model
 @pytest.fixture
 def run(tmp_path, capsys):
     def run(*argv):
-        parser = argparse.ArgumentParser()
-        commands = parser.add_subparsers()
-        train.add_parser(commands)
-        distill.add_parser(commands)
+        parser = build_parser(["train", "distill"])
         args = parser.parse_args([*map(str, argv), "--work", str(tmp_path / "work"), "--threads", "1"])
         code = args.func(args)
         out = capsys.readouterr()
@@ -159,7 +155,7 @@ def test_an_interrupt_names_the_command_that_goes_on(tmp_path):
         "--work",
         str(tmp_path),
     ]
-    code = "import sys; from recpress_edge import cli\ncli.COMMANDS = ('train',)\nsys.exit(cli.main())"
+    code = "import sys; from recpress_edge.cli import main; sys.exit(main())"
     process = subprocess.Popen(
         [sys.executable, "-c", code, *argv],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

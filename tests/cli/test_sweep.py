@@ -10,10 +10,12 @@ from recpress_edge.artifacts import formats
 from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.artifacts.recipes import RECIPES
-from recpress_edge.cli import Parser, export
+from recpress_edge.cli import build_parser
 from recpress_edge.core.errors import ConfigError, MissingExtraError
+from recpress_edge.data import resolve
 from recpress_edge.data.synthetic import synthetic
 from recpress_edge.distill.students import parse_name
+from recpress_edge.jobs.export import ExportPlan
 from recpress_edge.models.outputs import Tables
 from recpress_edge.training.cache import TrainOptions, plan_model
 from recpress_edge.training.store import save_model
@@ -46,7 +48,7 @@ def add_model(work, data, name, folder=None, **facts):
 
 @pytest.fixture
 def work(tmp_path, data, monkeypatch):
-    monkeypatch.setattr("recpress_edge.data.resolve.load_dataset", lambda name, work, say: data)
+    monkeypatch.setattr(resolve, "load_dataset", lambda name, work, say: data)
     add_model(tmp_path, data, "bpr_dim10")
     add_model(tmp_path, data, "bpr_dim4")
     return tmp_path
@@ -55,9 +57,9 @@ def work(tmp_path, data, monkeypatch):
 @pytest.fixture
 def run(work):
     def command(*words: str) -> int:
-        parser = Parser()
-        export.add_parser(parser.add_subparsers(parser_class=Parser))
-        args = parser.parse_args(["export", "--work", str(work), "--threads", "1", "--all", *words])
+        args = build_parser(["export"]).parse_args(
+            ["export", "--work", str(work), "--threads", "1", "--all", *words]
+        )
         return int(args.func(args))
 
     return command
@@ -141,7 +143,7 @@ def test_below_the_gate_is_three_and_the_rest_is_done(rows, work, tmp_path, monk
     limits = "max_recall_loss = 1.0\nmax_ndcg_loss = 1.0\nmax_item_shift = 1\nlost_users = 0\n"
     strict, loose = f"min_overlap = 1.1\n{limits}", f"min_overlap = 0.0\n{limits}"
     gates.write_text(f"[gate.fp32]\n{loose}[gate.int8-dim]\n{strict}")
-    monkeypatch.setattr("recpress_export.parity.load_gate.__defaults__", (gates,))
+    monkeypatch.setattr("recpress_export.gates.load_gate.__defaults__", (gates,))
     code, found = rows("--recipes", "int8,fp32", "--formats", "onnx", "--students", "bpr_dim4")
     assert code == 3
     assert [named(row) for row in found] == [
@@ -154,8 +156,7 @@ def test_below_the_gate_is_three_and_the_rest_is_done(rows, work, tmp_path, monk
 
 def test_what_a_format_cannot_honour_is_said_and_is_no_failure(rows, monkeypatch):
     monkeypatch.setitem(FORMATS, "onnx", dataclasses.replace(FORMATS["onnx"], recipes=("fp32",)))
-    monkeypatch.delitem(FORMATS, "tflite")
-    code, found = rows("--recipes", "int8-dim,fp32", "--students", "bpr_dim4")
+    code, found = rows("--recipes", "int8-dim,fp32", "--formats", "onnx", "--students", "bpr_dim4")
     assert code == 0
     assert [row["status"] for row in found] == ["not supported", "done"]
     assert "cannot honour recipe int8-dim" in found[0]["reason"]
@@ -185,14 +186,14 @@ def test_a_failure_does_not_end_the_sweep(rows, work, monkeypatch):
 
 
 def test_even_a_mistake_of_ours_does_not_end_it(run, monkeypatch, capsys):
-    real = export.export_student
+    real = ExportPlan.run
 
-    def breaks(request, args, found):
-        if request.student == "bpr_dim4":
+    def breaks(plan, on_event):
+        if plan.student.name == "bpr_dim4":
             raise TypeError("surprise")
-        return real(request, args, found)
+        return real(plan, on_event)
 
-    monkeypatch.setattr(export, "export_student", breaks)
+    monkeypatch.setattr(ExportPlan, "run", breaks)
     assert run("--recipes", "fp32", "--formats", "onnx", "--json") == 1
     output = capsys.readouterr()
     found = json.loads(output.out)["rows"]
@@ -202,10 +203,10 @@ def test_even_a_mistake_of_ours_does_not_end_it(run, monkeypatch, capsys):
 
 
 def test_an_interrupt_does_end_it(run, monkeypatch):
-    def stop(request, args, found):
+    def stop(plan, on_event):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(export, "export_student", stop)
+    monkeypatch.setattr(ExportPlan, "run", stop)
     with pytest.raises(KeyboardInterrupt):
         run("--recipes", "fp32", "--formats", "onnx")
 
@@ -265,9 +266,7 @@ def test_wrong_usage_is_refused_before_anything_is_written(run, work, words, mes
     ],
 )
 def test_without_all(work, words, message):
-    parser = Parser()
-    export.add_parser(parser.add_subparsers(parser_class=Parser))
-    args = parser.parse_args(["export", "--work", str(work), *words])
+    args = build_parser(["export"]).parse_args(["export", "--work", str(work), *words])
     with pytest.raises(ConfigError, match=message):
         args.func(args)
 

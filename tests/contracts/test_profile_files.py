@@ -5,18 +5,18 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from exports import make_contract, random_tables
+from exports import make_contract, random_tables, with_histories
 
 from recpress_edge.artifacts.bundle import SINGLE_USER
-from recpress_edge.artifacts.fold_in import FoldIn, history_contract, quantize_history, with_histories
+from recpress_edge.artifacts.fold_in import FoldIn, float_history, history_contract, quantize_history
 from recpress_edge.artifacts.formats import FORMATS, writer_of
 from recpress_edge.artifacts.model_folder import Student
 from recpress_edge.artifacts.quantize import quantize, stored_floats
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.device.runtime import Runtime, open_runtime
-from recpress_export.graph import describe, describe_history, describe_int8
-from recpress_export.parity import int8_reference
+from recpress_export.graph import describe_stored, with_history
+from recpress_export.reference import integer_tables, table_reference
 from recpress_export.tflite.history import MAX_ITEMS
 
 
@@ -27,6 +27,17 @@ def write(folder, graph, *, runtime=None, **options) -> Runtime:
 
 
 SUBJECTS = [(file_format, recipe) for file_format, row in FORMATS.items() for recipe in row.recipes]
+
+
+def describe_history(contract, recipe, student, tables, fold_in):
+    """The graph of a history file; ``tables``: None where the recipe stores floats."""
+    if tables is None:
+        history_emb, prior = float_history(recipe, fold_in)
+        floats = stored_floats(recipe, student.user_emb, student.item_emb)
+        return with_history(describe_stored(contract, floats), {"history_emb": history_emb, "prior": prior})
+    made = quantize_history(fold_in, tables)
+    numbers = {"history_emb": made.history_q, "prior": made.prior_q, "step": np.asarray(made.step)}
+    return with_history(describe_stored(contract, tables), numbers)
 
 
 def history_graph(file_format, name, item_emb, history_emb, prior):
@@ -44,7 +55,7 @@ def single_graph(file_format, name, user_row, item_emb):
     contract = dataclasses.replace(contract, profile=SINGLE_USER, user_input="")
     tables = quantize(recipe, user_row[None], item_emb)
     floats = stored_floats(recipe, user_row[None], item_emb)
-    return describe_int8(contract, tables) if tables else describe(contract, *floats)
+    return describe_stored(contract, tables or floats)
 
 
 @pytest.fixture(params=SUBJECTS, ids="-".join)
@@ -168,7 +179,9 @@ def test_integer_files_equal_the_numpy_reference(file_format, recipe, tmp_path):
     assert tables is not None
     contract = history_contract(make_contract(RECIPES[recipe], student.user_emb, item_emb, file_format))
     graph = describe_history(contract, RECIPES[recipe], student, tables, fold_in)
-    reference = int8_reference(with_histories(tables, quantize_history(fold_in, tables), HISTORIES))
+    reference = table_reference(
+        integer_tables(with_histories(tables, quantize_history(fold_in, tables), HISTORIES))
+    )
     runtime = write(tmp_path, graph)
     for row, items in enumerate(HISTORIES):
         (got, got_scores), (want, want_scores) = (

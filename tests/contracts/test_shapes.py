@@ -10,11 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recpress_edge.artifacts.formats import FORMATS, writer_of
-from recpress_edge.artifacts.quantize import quantize, stored_floats
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.device.reference import ReferenceRuntime
 from recpress_edge.device.runtime import open_runtime
+from recpress_edge.testing.tables import reference_of
 
 SUBJECTS = [(file_format, recipe) for file_format, row in FORMATS.items() for recipe in row.recipes]
 HUGE, TINY = 1e4, 1e-4
@@ -64,16 +63,6 @@ def requests(draw, n_users, n_items):
     return draw(st.integers(0, n_users - 1)), draw(seen), draw(k | st.integers(1, n_items))
 
 
-def reference(recipe, user_emb, item_emb):
-    stored = quantize(RECIPES[recipe], user_emb, item_emb)
-    if stored is None:
-        floats = stored_floats(RECIPES[recipe], user_emb, item_emb)
-        return ReferenceRuntime.from_float(*(table.astype(np.float32) for table in floats))
-    return ReferenceRuntime.from_int8(
-        stored.user_q, stored.item_q, stored.user_scale, item_scale=stored.item_row_scale
-    )
-
-
 def opened(folder, file_format, recipe, tables, two_level_items):
     graph = make_graph(recipe, *tables, file_format)
     path = Path(folder) / graph.contract.model_file
@@ -88,7 +77,7 @@ def opened(folder, file_format, recipe, tables, two_level_items):
 def test_answers_are_the_references(file_format, recipe, two_level_items, data):
     tables = data.draw(students())
     n_users, n_items = map(len, tables)
-    plain = reference(recipe, *tables)
+    plain = reference_of(recipe, *tables)
     with tempfile.TemporaryDirectory() as folder:
         runtime = opened(folder, file_format, recipe, tables, two_level_items)
         for _ in range(4):

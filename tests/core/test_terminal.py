@@ -10,6 +10,7 @@ import pytest
 from bundles import make_bundle
 
 import device_bench.__main__ as bench
+from device_bench import commands
 from recpress_edge import cli
 from recpress_edge.core.layout import columns, wrap_command, wrap_lines
 from recpress_edge.core.printable import json_text
@@ -173,6 +174,6 @@ def test_what_the_system_refuses_is_one_line(monkeypatch, capsys, main, module, 
         monkeypatch.setattr(f"{module}.run", fails)
         assert main(["doctor"]) == 1
     else:
-        monkeypatch.setattr("device_bench.device.device_facts", fails)
+        monkeypatch.setattr(commands, "device_facts", fails)
         assert main(["state"]) == 1
     assert capsys.readouterr().err.startswith(said)

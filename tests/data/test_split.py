@@ -9,7 +9,7 @@ from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.data.filter import Filters, apply_filters
 from recpress_edge.data.log import Log
 from recpress_edge.data.prepare import Preparation, prepare
-from recpress_edge.data.split import Protocol, parse_protocol, split_log
+from recpress_edge.data.split import SplitRule, parse_rule, split_log
 
 
 def make_log(rows, ratings=None, times=None, parts=None, shape=(9, 9)):
@@ -67,7 +67,7 @@ def test_filters_that_leave_nothing_or_make_no_sense():
 def test_leave_one_out_by_time_holds_out_the_last_two():
     # user 0: items 4, 2, 3 in order of time; user 1: two items at one time, so all train
     log = make_log([(0, 2), (0, 3), (0, 4), (1, 0), (1, 1)], times=[20, 30, 10, 5, 5])
-    split = split_log(log, Protocol("loo-time"), 0)
+    split = split_log(log, SplitRule("loo-time"), 0)
     assert split.train.of(0).tolist() == [4]
     assert split.valid.of(0).tolist() == [2]
     assert split.test.of(0).tolist() == [3]
@@ -79,19 +79,19 @@ def test_leave_one_out_by_order_holds_out_the_last_two_lines():
     log = make_log([(0, 5), (1, 3), (0, 2), (0, 8), (0, 1)])
     log = dataclasses.replace(log, places=np.arange(len(log)))
     split = split_log(
-        log.take(np.array([4, 2, 0, 3, 1])), Protocol("loo-order"), 0
+        log.take(np.array([4, 2, 0, 3, 1])), SplitRule("loo-order"), 0
     )  # as sorted as filters leave it
     assert [part.of(0).tolist() for part in (split.train, split.valid, split.test)] == [[2, 5], [8], [1]]
     assert split.train.in_order()[:2].tolist() == [5, 2]
     assert split.train.union(split.valid).in_order()[:3].tolist() == [5, 2, 8]
     assert split.protocol == "leave-one-out by order in the file"
     with pytest.raises(ConfigError, match="read from a file"):
-        split_log(make_log([(0, 1)]), Protocol("loo-order"), 0)
+        split_log(make_log([(0, 1)]), SplitRule("loo-order"), 0)
 
 
 def test_times_order_a_users_items_across_the_splits():
     log = make_log([(0, 2), (0, 3), (0, 4), (1, 0), (1, 1)], times=[20, 30, 10, 5, 5])
-    split = split_log(log, Protocol("loo-time"), 0)
+    split = split_log(log, SplitRule("loo-time"), 0)
     assert [part.ranks.tolist() for part in (split.train, split.valid, split.test)] == [[0, 0, 1], [1], [2]]
     everything = split.train.union(split.valid).union(split.test)
     assert everything.in_order().tolist() == [4, 2, 3, 0, 1]
@@ -99,7 +99,7 @@ def test_times_order_a_users_items_across_the_splits():
 
 def test_equal_times_keep_the_order_of_the_file_in_the_split_and_in_the_sequence():
     for order in ([1, 5, 3], [5, 3, 1], [3, 1, 5]):
-        split = split_log(make_log([(0, item) for item in order], times=[8, 8, 8]), Protocol("loo-time"), 0)
+        split = split_log(make_log([(0, item) for item in order], times=[8, 8, 8]), SplitRule("loo-time"), 0)
         assert [part.of(0).tolist() for part in (split.train, split.valid, split.test)] == [
             [i] for i in order
         ]
@@ -125,7 +125,7 @@ def test_only_ties_that_decide_what_is_held_out_are_counted():
     # user 0: a tie among train items; user 1: between train and validation; user 2: none
     rows = [(user, item) for user in range(3) for item in range(4)]
     log = make_log(rows, times=[5, 5, 6, 7, 4, 5, 5, 9, 1, 2, 3, 4])
-    split = split_log(log, Protocol("loo-time"), 0)
+    split = split_log(log, SplitRule("loo-time"), 0)
     assert split.tied_users == 1
     assert split.ties.startswith("the items held out of 1 of 3 users (33%)")
 
@@ -139,7 +139,7 @@ def test_ties_are_drawn_where_the_file_is_in_the_order_of_its_ids(items):
     rows = [(user, item - 5) for user in range(200) for item in items]
     log = make_log(rows, times=[8] * len(rows), shape=(200, 8))
     log = dataclasses.replace(log, item_ids=tuple(map(str, range(5, 13))))
-    split = split_log(log, Protocol("loo-time"), 0)
+    split = split_log(log, SplitRule("loo-time"), 0)
     held_out = split.test.item_counts()  # each about 25 times, not one item 200 times
     assert held_out.min() > 10
     assert held_out.max() < 50
@@ -157,7 +157,7 @@ def random_log(n_users=50, n_items=40, seed=3):
 @pytest.mark.parametrize("text", ["loo-random", "ratio:60/20/20"])
 def test_random_splits_are_a_partition_that_only_the_seed_decides(text):
     log = random_log()
-    protocol = parse_protocol(text)
+    protocol = parse_rule(text)
     split = split_log(log, protocol, 7)
     parts = (split.train, split.valid, split.test)
     together = np.sort(np.concatenate([part.users().astype(int) * 40 + part.indices for part in parts]))
@@ -170,7 +170,7 @@ def test_random_splits_are_a_partition_that_only_the_seed_decides(text):
 
 def test_leave_one_out_draws_every_item_alike():
     log = make_log([(user, item) for user in range(3000) for item in range(4)], shape=(3000, 4))
-    drawn = split_log(log, Protocol("loo-random"), 0).test.item_counts()
+    drawn = split_log(log, SplitRule("loo-random"), 0).test.item_counts()
     assert drawn.sum() == 3000
     assert abs(drawn - 750).max() < 100  # 4 standard deviations are 95
 
@@ -181,21 +181,21 @@ def test_leave_one_out_draws_every_item_alike():
 )
 def test_ratio_counts(n, expected):
     log = make_log([(0, item) for item in range(n)], shape=(1, n))
-    split = split_log(log, Protocol("ratio", (60, 20, 20)), 0)
+    split = split_log(log, SplitRule("ratio", (60, 20, 20)), 0)
     assert (len(split.train), len(split.valid), len(split.test)) == expected
 
 
 def test_given_parts_are_kept_and_overlap_refused():
-    split = split_log(make_log([(0, 0), (0, 1), (0, 2)], parts=[0, 1, 2]), Protocol("given"), 0)
+    split = split_log(make_log([(0, 0), (0, 1), (0, 2)], parts=[0, 1, 2]), SplitRule("given"), 0)
     assert [part.of(0).tolist() for part in (split.train, split.valid, split.test)] == [[0], [1], [2]]
     with pytest.raises(DataError, match=r"1 interactions are in more than one .* user '4' with item '5'"):
-        split_log(make_log([(4, 5), (4, 5), (1, 1)], parts=[0, 2, 1]), Protocol("given"), 0)
+        split_log(make_log([(4, 5), (4, 5), (1, 1)], parts=[0, 2, 1]), SplitRule("given"), 0)
 
 
 def test_given_train_and_test_leave_a_tenth_of_train_for_validation():
     rows = [(0, item) for item in range(25)] + [(1, item) for item in range(9)]
     log = make_log([*rows, (0, 30), (1, 30)], parts=[0] * 34 + [1, 1], shape=(2, 31))
-    split = split_log(log, Protocol("given"), 0)
+    split = split_log(log, SplitRule("given"), 0)
     assert split.test.counts().tolist() == [1, 1]
     assert split.test.indices.tolist() == [30, 30]
     assert split.valid.counts().tolist() == [2, 0]
@@ -207,12 +207,12 @@ def test_given_train_and_test_leave_a_tenth_of_train_for_validation():
 )
 def test_bad_ratios(text):
     with pytest.raises(ConfigError, match="ratio"):
-        parse_protocol(text)
+        parse_rule(text)
 
 
 def test_unknown_split_gets_a_suggestion():
     with pytest.raises(ConfigError, match="Did you mean 'loo-random'"):
-        parse_protocol("loo-randm")
+        parse_rule("loo-randm")
 
 
 @pytest.mark.parametrize(
@@ -289,3 +289,72 @@ def test_half_of_movielens_users_are_decided_by_ties(real_data):
         times = np.sort(liked[liked[:, 0] == user, 3])
         tied += len(times) >= 3 and (times[-1] == times[-2] or times[-2] == times[-3])
     assert prepared.record["split"]["tied_users"] == tied == 471
+
+
+def test_one_cut_in_time_for_all_users():
+    # ten rows at times 0..9: the first eight train, one validates, one tests; user 1 has no row after the cut
+    rows = [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1), (2, 1), (0, 2), (2, 2), (0, 3), (3, 4)]
+    split = split_log(make_log(rows, times=range(10)), parse_rule("time:80/10/10"), 0)
+    assert [len(part) for part in (split.train, split.valid, split.test)] == [8, 1, 1]
+    assert (split.valid.of(0).tolist(), split.test.of(3).tolist()) == ([3], [4])
+    assert split.users_not_held_out == 9 - 2
+    assert split.train.in_order()[:3].tolist() == [0, 1, 2]
+
+
+def test_equal_times_stay_on_one_side_of_a_cut():
+    rows = [(user, item) for user in range(5) for item in range(2)]
+    split = split_log(make_log(rows, times=[1] * 7 + [2] * 3), parse_rule("time:80/10/10"), 0)
+    assert [len(part) for part in (split.train, split.valid, split.test)] == [7, 0, 3]
+
+
+def test_a_cut_at_dates():
+    day = 86_400
+    first = 1_714_521_600  # 2024-05-01 00:00 UTC
+    log = make_log([(0, item) for item in range(5)], times=[first + day * place for place in range(5)])
+    split = split_log(log, parse_rule("time:2024-05-03/2024-05-05"), 0)
+    assert [part.of(0).tolist() for part in (split.train, split.valid, split.test)] == [[0, 1], [2, 3], [4]]
+    assert split.protocol == (
+        "one cut in time for all users: validation from 2024-05-03 00:00:00 UTC, "
+        "test from 2024-05-05 00:00:00 UTC"
+    )
+    log = make_log([(0, item) for item in range(9)], times=[first + day * place for place in range(9)])
+    split = split_log(log, parse_rule("time:2024-05-08"), 0)  # seven rows before: the last tenth is one
+    assert [part.of(0).tolist() for part in (split.train, split.valid, split.test)] == [
+        [0, 1, 2, 3, 4, 5],
+        [6],
+        [7, 8],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("time:80/20", "write for example time:80/10/10, time:2024-05-01"),
+        ("time:", "write for example time:80/10/10"),
+        ("time:80/10/20", "add up to 100, not 110"),
+        ("time:2024-05-02/2024-05-01", "validation must begin before test does"),
+        ("tme:80/10/10", "Known: given, loo-order, .*time:DATE"),
+    ],
+)
+def test_a_cut_that_makes_no_sense(text, says):
+    with pytest.raises(ConfigError, match=says):
+        parse_rule(text)
+
+
+def test_a_cut_in_time_needs_times_and_says_whom_it_cannot_judge(tmp_path):
+    with pytest.raises(ConfigError, match="--split time needs timestamps"):
+        split_log(make_log([(0, 0)]), parse_rule("time:80/10/10"), 0)
+    path = tmp_path / "log.csv"
+    rows = [("u", "a"), ("v", "a"), ("u", "b"), ("v", "b"), ("u", "c"), ("v", "c"), ("u", "d"), ("v", "d"),
+            ("u", "e"), ("w", "f")]  # fmt: skip
+    path.write_text("\n".join(f"{u},{i},5,{1_700_000_000 + at}" for at, (u, i) in enumerate(rows)))
+    notes = prepare("x", [path], Preparation(split="time:80/10/10")).record["read"]
+    assert notes[-1] == (
+        "1 of 3 users have no row after the first cut, and are not judged; 1 users and 2 items have none "
+        "before it: nothing can be learnt of them"
+    )
+    for kind in ("loo-time", "loo-random", "ratio:60/20/20"):
+        notes = prepare("x", [path], Preparation(split=kind)).record["read"]
+        assert "train holds what others did later" in notes[-1]
+    path.write_text("\n".join(f"{u},{i}" for u, i in rows))
+    assert "later" not in prepare("x", [path], Preparation()).record["read"][-1]

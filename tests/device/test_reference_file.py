@@ -104,7 +104,7 @@ def test_a_file_that_is_none_is_named(tmp_path):
 def test_a_network_is_refused(tmp_path):
     torch.set_num_threads(1)
     student = read_neumf(tmp_path / "neumf", **neumf_arrays())
-    contract = network_contract(student, NETWORK_RECIPES["fp32"], "onnx", 1e-4)
+    contract = network_contract(student, NETWORK_RECIPES["fp32"], "onnx")
     path = tmp_path / "model.onnx"
     path.write_bytes(write_model(network_graph(contract, in_recipe(trace(student, "onnx"), contract)), {}))
     with pytest.raises(ConfigError, match=r"multiplies tables.*item_emb is missing.*Leave --runtime out"):

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from device_bench.__main__ import build_parser
-from device_bench.device import parse_cpuinfo
 from device_bench.emulation.boards import BOARDS, cpuinfo, write_identity
-from device_bench.emulation.marking import WARMUP
+from device_bench.emulation.marks import WARMUP
 from device_bench.emulation.tools import EmulationError, find_compiler
+from device_bench.hardware import parse_cpuinfo
 from device_bench.lanes import armuser
 from device_bench.lanes.emulated import differences
-from device_bench.lanes.targets import LANES
+from device_bench.lanes.lane import LANES
 from device_bench.options import request_of
 from recpress_edge.core.errors import ConfigError
 

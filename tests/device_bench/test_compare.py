@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from records import as_counted, judged, judged_at, make_record, unmeasured, with_pauses, write_runs
 
+from device_bench import compare as compare_module
 from device_bench.__main__ import main
 from device_bench.compare import compare
 from recpress_edge.core.errors import ConfigError, InvalidRunError
@@ -151,8 +152,8 @@ def test_instructions_are_compared_as_such(pair, tmp_path, capsys):
 def test_the_interval_of_a_ratio_is_of_95_percent(pair, monkeypatch):
     """Draws known by heart: 0, 1 … 1000 over 1. Of them 2.5 % lie below 25, and 2.5 % above 975."""
     draws = iter([np.ones(1001), np.arange(1001.0)])
-    monkeypatch.setattr("device_bench.compare._QUANTILES", (("query", 50, "query p50"),))
-    monkeypatch.setattr("device_bench.compare.bootstrap_percentile", lambda *_: next(draws))
+    monkeypatch.setattr(compare_module, "_QUANTILES", (("query", 50, "query p50"),))
+    monkeypatch.setattr(compare_module, "bootstrap_percentile", lambda *_: next(draws))
     ratio = compare(*pair(faster)).ratios[0]
     assert (ratio.low, ratio.high) == (25, 975)
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from device_bench.device import device_facts, device_id, parse_cpuinfo
+from device_bench.hardware import device_facts, device_id, parse_cpuinfo
 from device_bench.state import (
     parse_throttled,
     read_state,
@@ -75,7 +75,7 @@ def test_a_board_without_enough_power_makes_an_invalid_run(tmp_path):
         "throttled during the run: under-voltage has occurred, throttling has occurred"
     )
     warnings = " ".join(state_warnings(before, after, {"model": "x", "cores": 4}))
-    assert "the clock ran at 600 MHz after the run, asked for were 1400 MHz" in warnings
+    assert "the clock was at 600 MHz after the run; 1400 MHz was requested" in warnings
     assert "swap grew during the run, to 80.8 MiB" in warnings
 
 

@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 from device_bench.emulation import apt, cache, wheels
-from device_bench.emulation.cpio import Entry, entries_of, folder, write_cpio
+from device_bench.emulation.cpio import ArchiveEntry, entries_of, folder, write_cpio
 from device_bench.emulation.guest import _LEFT_OUT
 from device_bench.emulation.tools import EmulationError, need, run_tool
 from recpress_edge.artifacts.formats import FORMATS
@@ -120,8 +120,8 @@ def test_the_guest_gets_the_versions_that_are_installed_here(monkeypatch):
     import numpy
 
     assert wheels.pinned("onnx")["numpy"] == numpy.__version__
-    unheard = dataclasses.replace(FORMATS["onnx"], device_packages=("no-such-package",))
-    monkeypatch.setitem(FORMATS, "onnx", unheard)
+    row = dataclasses.replace(FORMATS["onnx"], device_packages=("no-such-package",))
+    monkeypatch.setitem(FORMATS, "onnx", row)
     with pytest.raises(SkippedError, match="install no-such-package"):
         wheels.pinned("onnx")
 
@@ -182,8 +182,8 @@ def test_two_processes_do_not_set_up_at_once(tmp_path):
     other.start()
     assert started.wait(20)
 
-    def waiting(text):
-        assert "waiting" in text
+    def waiting(event):
+        assert "waiting" in event.text
         release.set()
 
     with cache.locked(tmp_path, waiting):
@@ -226,7 +226,9 @@ def test_the_ramdisk_holds_what_it_is_given_and_nothing_of_when(tmp_path):
         (here / "d/f").write_bytes(b"12345")
         (here / "l").symlink_to("d/f")
         file = io.BytesIO()
-        taken = write_cpio(file, [Entry("init", 0o100755, b"#!"), folder("app"), *entries_of(here, "app/")])
+        taken = write_cpio(
+            file, [ArchiveEntry("init", 0o100755, b"#!"), folder("app"), *entries_of(here, "app/")]
+        )
         made.append(file.getvalue())
     assert made[0] == made[1]
     assert len(made[0]) % 512 == 0

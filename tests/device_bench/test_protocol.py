@@ -15,12 +15,13 @@ import pytest
 from bundles import make_bundle
 
 from device_bench import measure
-from device_bench import run as protocol
 from device_bench.__main__ import build_parser
-from device_bench.lanes.targets import lane_module, parse_target
-from device_bench.measure import BlockTimer, Job, ranking_metrics
-from device_bench.options import Protocol, Request, request_of
-from device_bench.process import run_worker
+from device_bench.lanes.targets import lane_module
+from device_bench.measure import BlockTimer, Measurement
+from device_bench.options import request_of
+from device_bench.process import measurement_of, run_worker
+from device_bench.quality import ranking_metrics
+from device_bench.settings import BenchRequest, Protocol
 from recpress_edge.artifacts.bundle import Evaluation
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.device import process as device_process
@@ -43,7 +44,7 @@ def job_of(bundle, **changes):
         "seconds": 0.01,
         "seed": 0,
     }
-    return Job(**(facts | changes))
+    return Measurement(**(facts | changes))
 
 
 @pytest.fixture(scope="module")
@@ -63,12 +64,12 @@ def test_the_recorded_command_repeats_the_protocol(tmp_path):
         memory_limit=2**30,
         time_limit_s=30.0,
     )
-    request = Request(parse_target("host"), protocol, {})
-    command = shlex.split(request.command(tmp_path / "a bundle"))
+    folder = tmp_path / "a bundle"
+    request = BenchRequest(bundles=(folder,), protocol=protocol)
+    command = shlex.split(request.command(folder))
     assert command[0] == "device_bench"
     args = build_parser().parse_args(command[1:])
     assert request_of(args) == request
-    assert args.bundles == [tmp_path / "a bundle"]
 
 
 @pytest.mark.parametrize("wrong", [{"k": 0}, {"threads": 0}, {"processes": 0}, {"queries": -1}, {"seed": -1}])
@@ -172,7 +173,7 @@ def test_every_worker_is_told_the_threads(bundle, monkeypatch):
         return OnnxRuntime(path, contract, 1)
 
     monkeypatch.setattr(verify, "open_runtime", open_runtime)
-    assert protocol.job_of(bundle.folder, bundle, Protocol(threads=3)).threads == 3
+    assert measurement_of(bundle.folder, bundle, Protocol(threads=3)).threads == 3
     measure.self_test(job_of(bundle, threads=3))
     assert opened == [3]
 

@@ -7,8 +7,8 @@ from bundles import make_bundle
 from records import make_record, with_pauses
 
 from device_bench.lanes.checks import check_returned
-from device_bench.options import Protocol
-from device_bench.run import artifact_facts
+from device_bench.record import artifact_facts
+from device_bench.settings import Protocol
 from recpress_edge.core.errors import ArtifactError
 
 ASKED = Protocol(k=20, processes=5, seconds=2.0, queries=2000)
@@ -50,7 +50,7 @@ def test_an_honest_record_is_believed(record, bundle):
         (lambda r: r["state"]["before"].update(temp_c=float("nan")), "sent nan at state.before.temp_c"),
         (lambda r: r.update(created="yesterday"), "created 'yesterday'"),
         (lambda r: r.update(warnings=["w"] * 1000), "a list of 1000 at warnings"),
-        (lambda r: r.update(valid=False), "valid and has reasons against it, or neither"),
+        (lambda r: r.update(valid=False), "whose 'valid' contradicts its 'invalid_reasons'"),
         (lambda r: r["latency_ns"].update(query=[-1] * 2000), "must be a list of nanoseconds"),
         (lambda r: r["latency_ns"].update(query=[True] * 2000), "must be a list of nanoseconds"),
         (lambda r: r["latency_ns"].update(query=[2**60] * 2000), "beyond a day"),
@@ -58,15 +58,15 @@ def test_an_honest_record_is_believed(record, bundle):
         (lambda r: r["latency_ns"].update(more=[5]), "latency_ns holds more"),
         (
             lambda r: r["latency_ns"].pop("paced"),
-            "was told a pause of 100000000 ns and sent samples otherwise",
+            "was asked for a pause of 100000000 ns, and its samples do not fit that",
         ),
-        (lambda r: r["protocol"].update(pause_ns=1), "otherwise than it was told: pause_ns"),
+        (lambda r: r["protocol"].update(pause_ns=1), "did not measure as asked: pause_ns"),
         (lambda r: r["validity"].update(query="fine"), "validity.query must"),
         (lambda r: r["validity"]["load"].update(trusted=["all"]), "validity.load must"),
         (lambda r: r["validity"]["load"].update(reasons=7), "validity.load must"),
         (lambda r: r["validity"].update(more={}), "validity.more must"),
-        (lambda r: r["protocol"].update(threads=4), "otherwise than it was told: threads"),
-        (lambda r: r["protocol"].update(k=50), "otherwise than it was told: k"),
+        (lambda r: r["protocol"].update(threads=4), "did not measure as asked: threads"),
+        (lambda r: r["protocol"].update(k=50), "did not measure as asked: k"),
         (lambda r: r["protocol"].update(clock="instructions"), "samples must be in section"),
         (lambda r: r["protocol"].update(clock="sundial"), "clock 'sundial'"),
         (lambda r: r["quality"].update({"recall@50": 7}), "field 'quality.recall@50' is 7"),

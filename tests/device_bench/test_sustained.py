@@ -11,8 +11,8 @@ from published import validator
 from device_bench import sustained
 from device_bench.__main__ import main
 from device_bench.measure import BLOCK_QUERIES
-from device_bench.options import Protocol
-from device_bench.run import job_of
+from device_bench.process import measurement_of
+from device_bench.settings import Protocol
 from device_bench.show import record_lines
 from device_bench.sustained import sustain, sustained_warnings
 from recpress_edge.core.errors import ConfigError
@@ -48,7 +48,7 @@ def ticking(step_s=0.125):
 
 def test_every_window_has_its_figures_and_its_state(bundle, monkeypatch):
     monkeypatch.setattr(sustained, "time", types.SimpleNamespace(perf_counter=ticking()))
-    job = job_of(bundle.folder, bundle, Protocol(sustained_s=7, k=20))
+    job = measurement_of(bundle.folder, bundle, Protocol(sustained_s=7, k=20))
     found = sustain(job, heating())
     # By hand: eighths of a second. Of a window's 11 readings, 8 ask whether its second is over: 7 say no.
     assert found["queries"] == [7 * BLOCK_QUERIES] * 5

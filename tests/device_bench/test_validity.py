@@ -76,17 +76,28 @@ def test_no_p99_where_waiting_decides_it():
     assert judged(waits, QUIET._replace(interruptions=0)).trusted == (50, 90, 95, 99)
 
 
-def test_no_p95_where_waiting_decides_it_and_no_headline():
+def test_no_p95_where_waiting_decides_it_and_the_run_stands_on_its_median():
     waits = steady()
     waits[::15] = [5_000_000] * len(waits[::15])
     found = judge({"query": waits}, {"query": QUIET._replace(interruptions=140)})
     assert found["query"].valid  # its median
     assert found["query"].trusted == (50, 90)
-    reasons = headline_reasons(found)
-    assert [reason.partition(" is decided by waiting")[0] for reason in reasons] == [
-        "query: p95",
-        "query: p99",
-    ]
+    reasons = [reason.partition(" is decided by waiting")[0] for reason in found["query"].reasons]
+    assert reasons == ["p95", "p99"]
+    assert headline_reasons(found) == []
+
+
+def test_each_percentile_is_settled_or_withheld_by_itself(monkeypatch):
+    """An interval of 1.25-fold at p95, as on a quiet machine of two cores: no p95, and a valid run."""
+
+    def draws(_samples, q, *_, **__):
+        return np.linspace(1, 1.25 if q == 95 else 1.01, 1001)
+
+    monkeypatch.setattr(validity, "bootstrap_percentile", draws)
+    found = judge({"query": steady()}, {"query": QUIET})
+    assert (found["query"].trusted, headline_reasons(found)) == ((50, 90, 99), [])
+    (reason,) = found["query"].reasons
+    assert reason == "p95 is not settled: the ends of its 95 % interval differ 1.24-fold (at most 1.2)"
 
 
 def test_the_headline_asks_for_the_query_alone():

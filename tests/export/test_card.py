@@ -4,15 +4,16 @@ import pytest
 from exports import make_source
 
 from recpress_edge.artifacts.recipes import RECIPES
-from recpress_export.package import export_bundle
-from recpress_export.parity import load_gate
+from recpress_export.build import build
+from recpress_export.gates import load_gate
+from recpress_export.subjects.all_users import AllUsers
 
 
 @pytest.fixture
 def card(tmp_path):
     def write(recipe="int8-dim", **facts):
         source = make_source(tmp_path / "m", **facts)
-        export_bundle(source, RECIPES[recipe], tmp_path / recipe, gate=load_gate(recipe))
+        build(AllUsers(source), RECIPES[recipe], tmp_path / recipe, gate=load_gate(recipe))
         return (tmp_path / recipe / "CARD.md").read_text()
 
     return write

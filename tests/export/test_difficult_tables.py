@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from exports import make_graph
+from exports import make_graph, with_histories
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recpress_edge.artifacts.fold_in import FoldIn, quantize_history, with_histories
+from recpress_edge.artifacts.fold_in import FoldIn, quantize_history
 from recpress_edge.artifacts.item_scale import outliers_shrunk
 from recpress_edge.artifacts.quantize import QUANTIZERS, QuantizedTables, error_stats, quantize_int8_dim
 from recpress_edge.core.metrics import overlap_by_user

@@ -16,9 +16,10 @@ from recpress_export.exactness import (
     check_stored_floats,
     check_whole,
     spread_users,
-    whole_queries,
+    whole_questions,
 )
-from recpress_export.parity import LIST_LENGTH, Lists, float64_reference
+from recpress_export.ranking import LIST_LENGTH, TopLists
+from recpress_export.reference import table_reference
 
 USERS = evaluation([4, 9], [[8], []], [[3], [7]])
 N_ITEMS = 4
@@ -30,7 +31,7 @@ def lists(*rows):
     scores = np.zeros(items.shape, np.float32)
     for at, row in enumerate(rows):
         items[at, : len(row)], scores[at, : len(row)] = zip(*row, strict=True)
-    return Lists(items, scores)
+    return TopLists(items, scores)
 
 
 RIGHT = lists([(1, 2.0), (3, 1.0)], [(0, 4.0), (2, 3.0), (1, 2.99999)])
@@ -79,16 +80,16 @@ def test_a_list_holds_what_it_may(row, message):
 
 def test_the_whole_catalogue_is_compared_not_the_first_50():
     user_emb, item_emb = random_tables(20, 300, 4)
-    right = float64_reference(user_emb, item_emb)
-    queries = whole_queries(right, spread_users(20))
-    assert [user for user, _, _ in queries[:8]] == [0, 2, 5, 8, 10, 13, 16, 19]
-    assert [len(seen) for _, _, seen in queries] == [0] * 8 + [5] * 8
-    check_whole(float64_reference(user_emb, item_emb), right, queries, 300, 1e-5)
+    right = table_reference({"user_emb": user_emb, "item_emb": item_emb})
+    queries = whole_questions(right, spread_users(20))
+    assert [user for user, _ in queries[:8]] == [0, 2, 5, 8, 10, 13, 16, 19]
+    assert [len(seen) for _, seen in queries] == [0] * 8 + [5] * 8
+    check_whole(table_reference({"user_emb": user_emb, "item_emb": item_emb}), right, queries, 300, 1e-5)
     last = int((item_emb @ user_emb[0]).argmin())  # in nobody's list of 50, as far as user 0 goes
     wrong = item_emb.copy()
     wrong[last] *= 1.001
     with pytest.raises(GateError, match="over the whole catalogue: at user"):
-        check_whole(float64_reference(user_emb, wrong), right, queries, 300, 1e-5)
+        check_whole(table_reference({"user_emb": user_emb, "item_emb": wrong}), right, queries, 300, 1e-5)
 
 
 @pytest.mark.parametrize("recipe", QUANTIZERS)

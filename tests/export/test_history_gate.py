@@ -11,10 +11,11 @@ from recpress_edge.artifacts.fold_in import read_fold_in
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.errors import ConfigError, GateError
 from recpress_edge.core.rng import stream
-from recpress_export.history_gate import HistoryGate, history_failure, load_history_gate
-from recpress_export.package import export_bundle
-from recpress_export.parity import Lists, Yardstick, compare, load_gate
-from recpress_export.subjects.history import HistoryFill
+from recpress_export.build import build
+from recpress_export.compare import Yardstick, compare
+from recpress_export.gates import HistoryGate, history_failure, load_gate, load_history_gate
+from recpress_export.ranking import TopLists
+from recpress_export.subjects.history import History
 
 GATE = HistoryGate(max_recall_share=0.1, max_ndcg_share=0.1, lost_users=3)
 
@@ -27,7 +28,7 @@ def beside(hits_before, hits_after, users):
         items = np.full((users, 50), -1, np.int64)
         items[:, 0] = 3
         items[:hits, 0] = 7
-        return Lists(items, np.zeros((users, 50), np.float32))
+        return TopLists(items, np.zeros((users, 50), np.float32))
 
     by = Yardstick(users=rows, item_counts=np.ones(90, np.int64), cutoff=5, seed=0)
     return compare(lists(hits_before), lists(hits_after), by, "the student's user table")
@@ -75,13 +76,13 @@ def source(tmp_path):
 
 
 def exported(source, fold_in, recipe, target, **more):
-    fill = HistoryFill(fold_in, load_history_gate())
-    return export_bundle(source, RECIPES[recipe], target, gate=load_gate(recipe), fill=fill, **more)
+    subject = History(source, fold_in, load_history_gate())
+    return build(subject, RECIPES[recipe], target, gate=load_gate(recipe), **more)
 
 
 @pytest.mark.parametrize("recipe", ["fp32", "int8-dim"])
 def test_a_fold_in_that_is_not_the_tables_is_refused(source, recipe, tmp_path):
-    right = read_fold_in(tmp_path / "model", source.student)
+    right = read_fold_in(tmp_path / "model", source.model)
     bundle = exported(source, right, recipe, tmp_path / "right").bundle
     gate = bundle.quality["fold_in"]["gate"]
     assert (gate["met"], gate["max_recall_share"]) == (True, 0.1)

@@ -5,11 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 from network_models import N_ITEMS, N_USERS, neumf_arrays, read_neumf, read_sasrec
-from test_network_export import HISTORIES, expected
+from test_network_export import HISTORIES, expected, scores_of
 
 from recpress_edge.core.errors import ConfigError
+from recpress_export.networks.neumf import neumf_reference
 from recpress_export.networks.recipes import NETWORK_RECIPES
-from recpress_export.networks.reference import neumf_reference, sasrec_reference
+from recpress_export.networks.sasrec import sasrec_reference
 
 pytest.importorskip("litert_torch", reason="litert-torch is not installed: make test-litert-torch")
 
@@ -28,15 +29,15 @@ def traced(request, tmp_path_factory):
 def asked(student, row):
     """The user, or nobody, and what was seen; and numpy's scores."""
     if student.kind == "neumf":
-        return row % N_USERS, np.array([row, row, 59]), neumf_reference(student)._scores(row % N_USERS)
-    return None, HISTORIES[row], sasrec_reference(student, HISTORIES)._scores(row)
+        return row % N_USERS, np.array([row, row, 59]), scores_of(neumf_reference(student), row % N_USERS)
+    return None, HISTORIES[row], scores_of(sasrec_reference(student), None, HISTORIES[row])
 
 
 @pytest.mark.parametrize("delegate", [None, "xnnpack"])
 @pytest.mark.parametrize("recipe", ["fp32", "int8-dynamic"])
 def test_a_tflite_file_answers_as_numpy_does(traced, recipe, delegate, tmp_path):
     student, network = traced
-    contract = network_contract(student, NETWORK_RECIPES[recipe], "tflite", 1e-4)
+    contract = network_contract(student, NETWORK_RECIPES[recipe], "tflite")
     contract = dataclasses.replace(contract, retired=(4,), seen_capacity=16)
     path = tmp_path / "model.tflite"
     path.write_bytes(write_model(network_graph(contract, in_recipe(network, contract)), {}))
@@ -57,7 +58,7 @@ def test_a_tflite_file_answers_as_numpy_does(traced, recipe, delegate, tmp_path)
 
 def test_a_catalogue_whose_tables_the_quantiser_puts_behind_the_file(tmp_path, capfd):
     student = read_neumf(tmp_path, **neumf_arrays(n_items=5000))
-    contract = network_contract(student, NETWORK_RECIPES["int8-dynamic"], "tflite", 1e-4)
+    contract = network_contract(student, NETWORK_RECIPES["int8-dynamic"], "tflite")
     path, reference = tmp_path / "model.tflite", neumf_reference(student)
     network = in_recipe(trace(student, "tflite"), contract)
     path.write_bytes(write_model(network_graph(contract, network), {}))

@@ -14,7 +14,6 @@ import pytest
 from exports import evaluation, make_source, random_tables, source_of, write_student
 from jsonschema import Draft202012Validator
 
-import recpress_export.subjects.all_users as all_users
 from recpress_edge.artifacts.bundle import Evaluation, open_bundle
 from recpress_edge.artifacts.model_folder import read_student
 from recpress_edge.artifacts.quantize import QUANTIZERS
@@ -23,9 +22,14 @@ from recpress_edge.core.errors import ArtifactError, ConfigError, DataError, Gat
 from recpress_edge.core.files import sha256_bytes
 from recpress_edge.device.onnx_runtime import OnnxRuntime
 from recpress_edge.device.verify import check_answers
-from recpress_export.package import check_target, export_bundle
-from recpress_export.parity import Gate, load_gate
+from recpress_export import build as building
+from recpress_export.build import build
+from recpress_export.gates import Gate, load_gate
+from recpress_export.publish import check_target
+from recpress_export.reference import table_reference
 from recpress_export.student import bundle_name
+from recpress_export.subjects import all_users
+from recpress_export.subjects.all_users import AllUsers
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "bundle-1.schema.json"
 INT8, FP32 = RECIPES["int8-dim"], RECIPES["fp32"]
@@ -45,7 +49,7 @@ def contents(folder):
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 def test_export_writes_a_bundle_that_keeps_its_contract(source, tmp_path, recipe):
     target = tmp_path / "dist" / "b"
-    exported = export_bundle(source, recipe, target, gate=load_gate(recipe.name))
+    exported = build(AllUsers(source), recipe, target, gate=load_gate(recipe.name))
     bundle = open_bundle(target)
     scales = {"scales.json"} if recipe.name in QUANTIZERS else set()
     assert {p.name for p in target.iterdir()} == scales | {
@@ -69,7 +73,7 @@ def test_export_writes_a_bundle_that_keeps_its_contract(source, tmp_path, recipe
 
 
 def test_chain_and_provenance(source, tmp_path):
-    bundle = export_bundle(source, INT8, tmp_path / "b", gate=OPEN_GATE).bundle
+    bundle = build(AllUsers(source), INT8, tmp_path / "b", gate=OPEN_GATE).bundle
     chain = bundle.quality["chain"]
     assert [stage["stage"] for stage in chain] == ["teacher", "student", "fp32", "int8-dim"]
     assert [stage["name"] for stage in chain] == ["bpr_dim200", "htd_dim6", "htd_dim6-fp32", "htd_dim6-int8"]
@@ -81,7 +85,7 @@ def test_chain_and_provenance(source, tmp_path):
     assert chain[3]["test"] is None
     assert chain[2]["valid"]["recall@20"] == bundle.quality["parity"]["change"]["recall@20"]["before"]
     assert chain[3]["valid"]["recall@20"] == bundle.quality["parity"]["change"]["recall@20"]["after"]
-    assert bundle.provenance["model_sha256"] == source.student.sha256
+    assert bundle.provenance["model_sha256"] == source.model.sha256
     assert bundle.provenance["dataset"]["licence"] == "public domain"
 
 
@@ -89,7 +93,7 @@ def test_chain_and_provenance(source, tmp_path):
 def test_bundles_fit_the_published_schema(source, tmp_path, recipe):
     schema = json.loads(SCHEMA.read_text())
     Draft202012Validator.check_schema(schema)
-    export_bundle(source, recipe, tmp_path / "b", gate=OPEN_GATE)
+    build(AllUsers(source), recipe, tmp_path / "b", gate=OPEN_GATE)
     manifest = json.loads((tmp_path / "b" / "bundle.json").read_text())
     validator = Draft202012Validator(schema)
     assert list(validator.iter_errors(manifest)) == []
@@ -100,40 +104,40 @@ def test_bundles_fit_the_published_schema(source, tmp_path, recipe):
 
 
 def test_the_same_export_gives_the_same_bytes(source, tmp_path):
-    first = export_bundle(source, INT8, tmp_path / "a", gate=OPEN_GATE)
-    second = export_bundle(source, INT8, tmp_path / "elsewhere" / "b", gate=OPEN_GATE)
+    first = build(AllUsers(source), INT8, tmp_path / "a", gate=OPEN_GATE)
+    second = build(AllUsers(source), INT8, tmp_path / "elsewhere" / "b", gate=OPEN_GATE)
     assert contents(tmp_path / "a") == contents(tmp_path / "elsewhere" / "b")
     assert first.bundle.digest == second.bundle.digest
 
 
 def test_the_model_says_what_it_is_without_its_bundle(source, tmp_path):
-    export_bundle(source, INT8, tmp_path / "b", gate=OPEN_GATE)
+    build(AllUsers(source), INT8, tmp_path / "b", gate=OPEN_GATE)
     props = {p.key: p.value for p in onnx.load(tmp_path / "b" / "model.onnx").metadata_props}
     assert props["recpress.student"] == "htd_dim6"
     assert props["recpress.recipe"] == "int8-dim"
     assert props["recpress.dataset"] == "toy"
-    assert props["recpress.model_sha256"] == source.student.sha256
+    assert props["recpress.model_sha256"] == source.model.sha256
 
 
 def test_exporting_again_changes_nothing(source, tmp_path):
     target = tmp_path / "b"
-    assert not export_bundle(source, INT8, target, gate=OPEN_GATE).unchanged
+    assert not build(AllUsers(source), INT8, target, gate=OPEN_GATE).unchanged
     inode = target.stat().st_ino
-    assert export_bundle(source, INT8, target, gate=OPEN_GATE).unchanged
+    assert build(AllUsers(source), INT8, target, gate=OPEN_GATE).unchanged
     assert target.stat().st_ino == inode
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 
 def test_another_model_replaces_only_with_force(source, tmp_path):
     target = tmp_path / "b"
-    export_bundle(source, INT8, target, gate=OPEN_GATE)
+    build(AllUsers(source), INT8, target, gate=OPEN_GATE)
     before = contents(target)
     write_student(tmp_path / "other", *random_tables(70, 120, 6, seed=9))
     other = source_of(read_student(tmp_path / "other"))
     with pytest.raises(ConfigError, match=r"differs from what would be written.*--force"):
-        export_bundle(other, INT8, target, gate=OPEN_GATE)
+        build(AllUsers(other), INT8, target, gate=OPEN_GATE)
     assert contents(target) == before
-    assert not export_bundle(other, INT8, target, gate=OPEN_GATE, force=True).unchanged
+    assert not build(AllUsers(other), INT8, target, gate=OPEN_GATE, force=True).unchanged
     assert contents(target) != before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["b", "model", "other"]
 
@@ -141,31 +145,31 @@ def test_another_model_replaces_only_with_force(source, tmp_path):
 def test_below_the_gate_nothing_is_published_and_the_draft_is_kept(source, tmp_path):
     target = tmp_path / "dist" / "b"
     with pytest.raises(GateError, match=r"overlap@20 .* < min_overlap 1\.1") as error:
-        export_bundle(source, INT8, target, gate=CLOSED_GATE)
+        build(AllUsers(source), INT8, target, gate=CLOSED_GATE)
     rejected = target.parent / ".rejected" / "b"
     assert str(rejected) in str(error.value)
     assert not target.exists()
     assert open_bundle(rejected).name == "htd_dim6-int8"
     assert [p.name for p in target.parent.iterdir()] == [".rejected"]
     with pytest.raises(GateError):  # again: the older draft is replaced
-        export_bundle(source, INT8, target, gate=CLOSED_GATE)
+        build(AllUsers(source), INT8, target, gate=CLOSED_GATE)
 
 
 def test_below_the_gate_an_older_bundle_stays(source, tmp_path):
     target = tmp_path / "b"
-    export_bundle(source, INT8, target, gate=OPEN_GATE)
+    build(AllUsers(source), INT8, target, gate=OPEN_GATE)
     before = contents(target)
     with pytest.raises(GateError):
-        export_bundle(source, INT8, target, gate=CLOSED_GATE)
+        build(AllUsers(source), INT8, target, gate=CLOSED_GATE)
     assert contents(target) == before
 
 
 def test_force_overrules_the_gate_and_the_bundle_says_so(source, tmp_path):
-    met = export_bundle(source, INT8, tmp_path / "a", gate=OPEN_GATE, force=True).bundle
+    met = build(AllUsers(source), INT8, tmp_path / "a", gate=OPEN_GATE, force=True).bundle
     gate = met.quality["parity"]["gate"]
     assert (gate["met"], gate["failure"], gate["overruled"]) == (True, None, False)
     assert "Below the gate" not in (tmp_path / "a" / "CARD.md").read_text()
-    below = export_bundle(source, INT8, tmp_path / "b", gate=CLOSED_GATE, force=True).bundle
+    below = build(AllUsers(source), INT8, tmp_path / "b", gate=CLOSED_GATE, force=True).bundle
     gate = below.quality["parity"]["gate"]
     assert (gate["met"], gate["overruled"], gate["min_overlap"]) == (False, True, 1.1)
     assert "< min_overlap 1.1" in gate["failure"]
@@ -174,22 +178,23 @@ def test_force_overrules_the_gate_and_the_bundle_says_so(source, tmp_path):
         in (tmp_path / "b" / "CARD.md").read_text()
     )
     with pytest.raises(GateError):
-        export_bundle(source, INT8, tmp_path / "c", gate=CLOSED_GATE)
+        build(AllUsers(source), INT8, tmp_path / "c", gate=CLOSED_GATE)
     rejected = open_bundle(tmp_path / ".rejected" / "c").quality["parity"]["gate"]
     assert (rejected["met"], rejected["overruled"]) == (False, False)
 
 
 def test_force_does_not_publish_a_file_that_is_not_exact(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(all_users, "int8_reference", lambda tables: all_users.float64_reference(
-        tables.user_q.astype(np.float32), -tables.item_q.astype(np.float32)
-    ))  # fmt: skip
+    def wrong(tables):
+        return table_reference(tables | {"item_emb": -tables["item_emb"]})
+
+    monkeypatch.setattr(all_users, "table_reference", wrong)
     with pytest.raises(GateError, match="not exact"):
-        export_bundle(source, INT8, tmp_path / "b", gate=OPEN_GATE, force=True)
+        build(AllUsers(source), INT8, tmp_path / "b", gate=OPEN_GATE, force=True)
     assert not (tmp_path / "b").exists()
 
 
 def test_parity_by_popularity_is_in_the_bundle_and_on_the_card(source, tmp_path):
-    exported = export_bundle(source, RECIPES["int4-item"], tmp_path / "b", gate=OPEN_GATE)
+    exported = build(AllUsers(source), RECIPES["int4-item"], tmp_path / "b", gate=OPEN_GATE)
     thirds = exported.bundle.quality["parity"]["by_popularity"]
     assert list(thirds) == ["head", "mid", "tail"]
     assert sum(third["items"] for third in thirds.values()) == 120
@@ -201,7 +206,7 @@ def test_parity_by_popularity_is_in_the_bundle_and_on_the_card(source, tmp_path)
 
 
 def test_a_writer_that_is_not_exact_is_caught(source, tmp_path, monkeypatch):
-    right = all_users.write_model
+    right = building.write_model
 
     def wrong(graph, metadata):
         model = onnx.load_from_string(right(graph, metadata))
@@ -210,9 +215,9 @@ def test_a_writer_that_is_not_exact_is_caught(source, tmp_path, monkeypatch):
                 tensor.raw_data = bytes([(tensor.raw_data[0] + 40) % 256]) + tensor.raw_data[1:]
         return model.SerializeToString()
 
-    monkeypatch.setattr(all_users, "write_model", wrong)
+    monkeypatch.setattr(building, "write_model", wrong)
     with pytest.raises(GateError, match="does not hold the item_emb"):
-        export_bundle(source, INT8, tmp_path / "b", gate=OPEN_GATE)
+        build(AllUsers(source), INT8, tmp_path / "b", gate=OPEN_GATE)
     assert not (tmp_path / "b").exists()
 
 
@@ -235,17 +240,17 @@ def test_full_disk(tmp_path):
     source = make_source(tmp_path / "model", n_users=300, n_items=4000, dim=16)  # the model file alone: 70 KB
     with small_disk(tmp_path / "disk", 64) as disk:
         with pytest.raises(StorageError, match="No space left on device"):
-            export_bundle(source, INT8, disk / "b", gate=OPEN_GATE)
+            build(AllUsers(source), INT8, disk / "b", gate=OPEN_GATE)
         assert list(disk.iterdir()) == []
 
 
 def test_full_disk_keeps_the_older_bundle(source, tmp_path):
     big = make_source(tmp_path / "big", n_users=300, n_items=4000, dim=16)
     with small_disk(tmp_path / "disk", 128) as disk:
-        export_bundle(source, INT8, disk / "b", gate=OPEN_GATE)
+        build(AllUsers(source), INT8, disk / "b", gate=OPEN_GATE)
         before = contents(disk / "b")
         with pytest.raises(StorageError, match="No space left on device"):
-            export_bundle(big, INT8, disk / "b", gate=OPEN_GATE, force=True)
+            build(AllUsers(big), INT8, disk / "b", gate=OPEN_GATE, force=True)
         assert contents(disk / "b") == before
         assert [p.name for p in disk.iterdir()] == ["b"]
 
@@ -256,7 +261,7 @@ def test_full_disk_below_the_gate_still_says_why(source, tmp_path, monkeypatch):
 
     monkeypatch.setattr(shutil, "copytree", full)
     with pytest.raises(GateError, match=r"overlap@20.*could not be kept either: .*No space left"):
-        export_bundle(source, INT8, tmp_path / "b", gate=CLOSED_GATE)
+        build(AllUsers(source), INT8, tmp_path / "b", gate=CLOSED_GATE)
 
 
 def test_target_that_cannot_be_written_is_found_before_any_work():
@@ -266,7 +271,7 @@ def test_target_that_cannot_be_written_is_found_before_any_work():
 
 def test_target_that_cannot_be_written(source):
     with pytest.raises(StorageError, match="cannot write /proc/recpress/b"):
-        export_bundle(source, INT8, Path("/proc/recpress/b"), gate=OPEN_GATE)
+        build(AllUsers(source), INT8, Path("/proc/recpress/b"), gate=OPEN_GATE)
 
 
 def test_progress_runs_once_from_start_to_end(source, tmp_path):
@@ -275,7 +280,7 @@ def test_progress_runs_once_from_start_to_end(source, tmp_path):
     def update(done, total, note=""):
         told.append(done / total)
 
-    export_bundle(source, INT8, tmp_path / "b", gate=OPEN_GATE, update=update)
+    build(AllUsers(source), INT8, tmp_path / "b", gate=OPEN_GATE, on_update=update)
     assert told[0] == 0
     assert told[-1] == 1
     assert told == sorted(told)
@@ -285,7 +290,7 @@ def test_target_check(source, tmp_path):
     target = tmp_path / "b"
     check_target(target, "htd_dim6-int8", "toy", force=False)
     assert not target.exists()
-    export_bundle(source, INT8, target, gate=OPEN_GATE)
+    build(AllUsers(source), INT8, target, gate=OPEN_GATE)
     check_target(target, "htd_dim6-int8", "toy", force=False)  # it may turn out to be unchanged
     for name, dataset in (("htd_dim6-fp32", "toy"), ("htd_dim6-int8", "citeulike")):
         with pytest.raises(ConfigError, match="--force"):
@@ -301,7 +306,7 @@ def test_a_file_at_the_target_is_not_lost(source, tmp_path):
     with pytest.raises(ConfigError, match="is a file, and a folder is written"):
         check_target(tmp_path / "b", "htd_dim6-int8", "toy", force=False)
     with pytest.raises(ConfigError, match="is a file, and a folder is written"):
-        export_bundle(source, INT8, tmp_path / "b", gate=OPEN_GATE)
+        build(AllUsers(source), INT8, tmp_path / "b", gate=OPEN_GATE)
     assert (tmp_path / "b").read_text() == "mine"
 
 
@@ -312,7 +317,7 @@ def test_ids_that_a_line_cannot_hold(source, tmp_path, bad, message):
     ids = list(source.item_ids)
     ids[7] = bad
     with pytest.raises(DataError, match=message):
-        export_bundle(dataclasses.replace(source, item_ids=ids), INT8, tmp_path / "b", gate=OPEN_GATE)
+        build(AllUsers(dataclasses.replace(source, item_ids=ids)), INT8, tmp_path / "b", gate=OPEN_GATE)
     assert not (tmp_path / "b").exists()
 
 
@@ -328,8 +333,8 @@ def test_smallest_catalogue_and_a_user_who_has_seen_everything(tmp_path):
         test=evaluation([1, 2], [[0], [0, 1]], [[1], [1]]),
     )
     with pytest.raises(GateError, match=r"could not fail: none of the 2 .* more than 1 items to rank"):
-        export_bundle(source, INT8, tmp_path / "b", gate=OPEN_GATE)
-    bundle = export_bundle(source, INT8, tmp_path / "b", gate=OPEN_GATE, force=True).bundle
+        build(AllUsers(source), INT8, tmp_path / "b", gate=OPEN_GATE)
+    bundle = build(AllUsers(source), INT8, tmp_path / "b", gate=OPEN_GATE, force=True).bundle
     assert bundle.quality["parity"]["gate"]["overruled"]
     test = bundle.selftest()
     assert test.k == 2

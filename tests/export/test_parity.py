@@ -11,21 +11,11 @@ from recpress_edge.artifacts.quantize import QUANTIZERS
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.errors import ConfigError, DataError, GateError
 from recpress_edge.device.reference import ReferenceRuntime
+from recpress_export.compare import Yardstick, compare
 from recpress_export.exactness import check_exact
-from recpress_export.parity import (
-    LIST_LENGTH,
-    Gate,
-    Lists,
-    Yardstick,
-    compare,
-    float64_reference,
-    gate_error,
-    gate_facts,
-    gate_failure,
-    int8_reference,
-    load_gate,
-    rank,
-)
+from recpress_export.gates import Gate, gate_error, gate_failure, load_gate, with_gate
+from recpress_export.ranking import LIST_LENGTH, TopLists, rank
+from recpress_export.reference import integer_tables, table_reference
 
 
 def lists(items, scores=None):
@@ -36,7 +26,7 @@ def lists(items, scores=None):
         padded[row, : len(found)] = found
         if scores:
             values[row, : len(found)] = scores[row]
-    return Lists(padded, values)
+    return TopLists(padded, values)
 
 
 TWO_USERS = evaluation([4, 9], [[], []], [[3], [7]])
@@ -137,7 +127,7 @@ def test_fast_integer_reference_equals_the_plain_one(dim, recipe):
         tables.user_q, tables.item_q, tables.user_scale, item_scale=tables.item_row_scale
     )
     users = random_evaluation(12, 90, "reference")
-    left, right = rank(plain, users), rank(int8_reference(tables), users)
+    left, right = rank(plain, users), rank(table_reference(integer_tables(tables)), users)
     assert (left.items == right.items).all()
     assert (left.scores == right.scores).all()
 
@@ -146,7 +136,12 @@ def test_rank_pads_and_reports_progress():
     told = []
     user_emb, item_emb = random_tables(2, 5, 3)
     users = evaluation([0, 1], [[1, 2], []], [[3], [4]])
-    found = rank(float64_reference(user_emb, item_emb), users, lambda *a: told.append(a), "words")
+    found = rank(
+        table_reference({"user_emb": user_emb, "item_emb": item_emb}),
+        users,
+        lambda *a: told.append(a),
+        "words",
+    )
     assert found.lengths().tolist() == [3, 5]
     assert set(found.items[0].tolist()) == {0, 3, 4, -1}
     assert told[0] == (0, 2, "words")
@@ -220,15 +215,16 @@ def test_on_few_users_all_hits_are_never_allowed_to_be_lost(users, before):
 
 def test_what_is_recorded_of_a_gate():
     parity = parity_with(0.99, 0, 600)
-    met = gate_facts(GATE, parity, None, overruled=True)  # there was nothing to overrule
+    met = with_gate(parity, GATE, None, overruled=True)["gate"]  # there was nothing to overrule
     assert met == {
         "min_overlap": 0.97, "max_recall_loss": 0.002, "max_ndcg_loss": 0.002, "max_item_shift": 0.1,
         "lost_users": 3, "allowed_recall_loss": 0.005, "allowed_ndcg_loss": 0.005,
         "met": True, "failure": None, "overruled": False,
     }  # fmt: skip
-    below = gate_facts(GATE, parity, "overlap@50 0.5", overruled=True)
+    below = with_gate(parity, GATE, "overlap@50 0.5", overruled=True)["gate"]
     assert (below["met"], below["failure"], below["overruled"]) == (False, "overlap@50 0.5", True)
-    assert not gate_facts(GATE, parity, "overlap@50 0.5", overruled=False)["overruled"]
+    assert not with_gate(parity, GATE, "overlap@50 0.5", overruled=False)["gate"]["overruled"]
+    assert "overruled" not in with_gate(parity, GATE, "overlap@50 0.5")["gate"]
     assert "fp32" not in str(gate_error("Recall@50", "fp32"))
     assert "--force" in str(gate_error("Recall@50", "int8-dim"))
 

@@ -11,7 +11,8 @@ import pytest
 from exports import ANY_HISTORY, OPEN, make_source, with_fold_in
 from onnx import numpy_helper
 
-from device_bench.measure import Job, ranking_quality, warm_latency
+from device_bench.measure import Measurement, warm_latency
+from device_bench.quality import ranking_quality
 from recpress_edge.artifacts.bundle import EVALUATION_FILE, MANIFEST, USERS_FILE, open_bundle
 from recpress_edge.artifacts.fold_in import read_fold_in
 from recpress_edge.artifacts.formats import FORMATS
@@ -22,10 +23,11 @@ from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import canonical_json, sha256_bytes, write_json
 from recpress_edge.device.recommender import Recommender
 from recpress_edge.device.verify import verify_bundle
-from recpress_export.package import export_bundle
+from recpress_export.build import build
 from recpress_export.profiles import check_profile, user_index
-from recpress_export.subjects.history import HistoryFill
-from recpress_export.subjects.single_user import SingleUserFill
+from recpress_export.subjects.all_users import AllUsers
+from recpress_export.subjects.history import History
+from recpress_export.subjects.single_user import SingleUser
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas/bundle-1.schema.json").read_text())
 
@@ -38,13 +40,13 @@ def source(tmp_path):
 @pytest.fixture
 def make(source, tmp_path):
     def made(profile: str, recipe: str = "int8-dim", user: str = "user 3", file_format: str = "onnx"):
-        fill = (
-            HistoryFill(with_fold_in(tmp_path / "model", source), ANY_HISTORY)
-            if profile == "history"
-            else SingleUserFill(user)
-        )
         asked = dataclasses.replace(source, file_format=file_format)
-        return export_bundle(asked, RECIPES[recipe], tmp_path / profile, gate=OPEN, fill=fill)
+        subject = (
+            History(asked, with_fold_in(tmp_path / "model", source), ANY_HISTORY)
+            if profile == "history"
+            else SingleUser(asked, user)
+        )
+        return build(subject, RECIPES[recipe], tmp_path / profile, gate=OPEN)
 
     return made
 
@@ -86,7 +88,7 @@ def test_single_user_holds_one_user_and_nobody_else(make, source, tmp_path):
     assert test.relevant(0).tolist() == source.test.relevant(3).tolist()
     assert set(bundle.selftest().users) == {0}
     inside = tensors(bundle.model_path)
-    quantized = quantize(RECIPES["int8-dim"], source.student.user_emb, source.student.item_emb)
+    quantized = quantize(RECIPES["int8-dim"], source.model.user_emb, source.model.item_emb)
     assert (inside["user_emb"].astype(int) - 128).tolist() == [quantized.user_q[3].tolist()]
     assert inside["user_scale"].tolist() == [quantized.user_scale[3]]
     whole = b"".join(path.read_bytes() for path in (tmp_path / "single-user").iterdir())
@@ -94,7 +96,7 @@ def test_single_user_holds_one_user_and_nobody_else(make, source, tmp_path):
 
 
 def test_single_user_answers_as_the_all_users_bundle_does(make, source, tmp_path):
-    everybody = export_bundle(source, RECIPES["int8-item"], tmp_path / "all", gate=OPEN).bundle
+    everybody = build(AllUsers(source), RECIPES["int8-item"], tmp_path / "all", gate=OPEN).bundle
     one, all_of_them = (
         verify_bundle(make("single-user", "int8-item").bundle.folder),
         verify_bundle(everybody.folder),
@@ -173,7 +175,7 @@ def test_the_one_user_may_be_named_or_not(make):
 def test_the_bench_times_them(make, profile):
     bundle = make(profile).bundle
     verified = verify_bundle(bundle.folder)
-    job = Job(
+    job = Measurement(
         bundle=str(bundle.folder),
         model_path=str(bundle.model_path),
         contract=bundle.contract,
@@ -199,7 +201,7 @@ def test_a_user_without_test_items_is_refused(source, tmp_path):
     rows = source.test
     fewer = dataclasses.replace(source, test=dataclasses.replace(rows, users=rows.users + 1))
     with pytest.raises(ConfigError, match="nothing in the test split"):
-        export_bundle(fewer, RECIPES["fp32"], tmp_path / "one", gate=OPEN, fill=SingleUserFill("user 0"))
+        build(SingleUser(fewer, "user 0"), RECIPES["fp32"], tmp_path / "one", gate=OPEN)
     assert not (tmp_path / "one").exists()
 
 
@@ -252,7 +254,7 @@ def test_named_users_in_a_history_bundle_are_refused(make, source):
 def test_a_fold_in_of_another_model_is_refused(source, tmp_path):
     folder = tmp_path / "model"
     with_fold_in(folder, source)
-    other = make_source(tmp_path / "other", dim=5).student
+    other = make_source(tmp_path / "other", dim=5).model
     with pytest.raises(ArtifactError, match="not the fold-in of this model"):
         read_fold_in(folder, other)
     (folder / "fold_in.safetensors").write_bytes(b"broken")

@@ -9,13 +9,15 @@ from updates import NO_GATE
 
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.errors import ArtifactError
-from recpress_export.package import export_bundle
-from recpress_export.subjects.all_users import fill_all_users
+from recpress_export.build import fill
+from recpress_export.publish import publish
+from recpress_export.ranking import silent
+from recpress_export.subjects.all_users import AllUsers
 
 
-def fill_with_other_answers(draft, *args, **kwargs):
+def fill_with_other_answers(draft, subject, recipe, force):
     """The usual bundle, whose self-test states two items in the wrong order; every digest is right."""
-    made = fill_all_users(draft, *args, **kwargs)
+    made = fill(draft, subject, recipe, NO_GATE, silent, force=force)
     path = draft / "selftest.json"
     stated = json.loads(path.read_text())
     stated["items"][0][:2] = stated["items"][0][1::-1]
@@ -29,8 +31,10 @@ def fill_with_other_answers(draft, *args, **kwargs):
 def test_a_draft_that_fails_its_self_test_is_not_published(tmp_path, recipe, force):
     source, target = make_source(tmp_path / "model"), tmp_path / "dist" / "b"
     with pytest.raises(ArtifactError, match="self-test failed at user 0"):
-        export_bundle(
-            source, RECIPES[recipe], target, gate=NO_GATE, fill=fill_with_other_answers, force=force
+        publish(
+            lambda draft: fill_with_other_answers(draft, AllUsers(source), RECIPES[recipe], force),
+            target,
+            force=force,
         )
     assert not target.exists()
     assert list(target.parent.iterdir()) == []

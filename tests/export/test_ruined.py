@@ -19,20 +19,21 @@ from recpress_edge.core.metrics import judging_cutoff
 from recpress_edge.core.rng import stream
 from recpress_edge.distill.fold_in import FoldIn as Learned
 from recpress_edge.distill.fold_in import save_fold_in
-from recpress_export import closing, package
+from recpress_export import build as building
+from recpress_export import publish
+from recpress_export.build import build
+from recpress_export.compare import Yardstick, compare
+from recpress_export.gates import gate_failure, load_gate, load_history_gate
 from recpress_export.graph import FoldHistory, LookUp, ScaleItems, ScaleScores, ScoreAll, ScorePacked
-from recpress_export.history_gate import load_history_gate
-from recpress_export.package import export_bundle
-from recpress_export.parity import LIST_LENGTH, Lists, Yardstick, compare, gate_failure, load_gate
-from recpress_export.subjects import all_users, single_user
-from recpress_export.subjects import history as history_bundle
-from recpress_export.subjects.history import HistoryFill
-from recpress_export.subjects.single_user import SingleUserFill
+from recpress_export.ranking import LIST_LENGTH, TopLists
+from recpress_export.subjects import all_users
+from recpress_export.subjects.all_users import AllUsers
+from recpress_export.subjects.history import History
+from recpress_export.subjects.single_user import SingleUser
 
 N_USERS, DIM = 30, 6
 PROFILES = ("all-users", "single-user", "history")
 TABLES = {LookUp: "table", ScoreAll: "table", ScorePacked: "table", ScaleItems: "scale", ScaleScores: "scale"}
-FILLS = (all_users, single_user, history_bundle)
 
 
 def make_source(folder, n_items):
@@ -58,12 +59,12 @@ def make_source(folder, n_items):
     return dataclasses.replace(source_of(student), valid=rows, test=rows, cutoff=cutoff)
 
 
-def fill_of(folder, source, profile):
+def subject_of(folder, source, profile):
     if profile == "single-user":
-        return SingleUserFill("user 3")
+        return SingleUser(source, "user 3")
     if profile == "history":
-        return HistoryFill(read_fold_in(folder, source.student), load_history_gate())
-    return None
+        return History(source, read_fold_in(folder, source.model), load_history_gate())
+    return AllUsers(source)
 
 
 def drawn(table, rng):
@@ -91,23 +92,22 @@ def in_graph(*kinds, change):
     """A ruin of the graph that is written: the numbers of one of the steps that there are."""
 
     def ruin(monkeypatch, rng, target):
-        for module in FILLS:
-            right = module.write_model
+        right = building.write_model
 
-            def wrong(graph, metadata, right=right):
-                contract = graph.contract
-                if (contract.recipe, contract.profile) != target:
-                    return right(graph, metadata)
-                steps = list(graph.steps)
-                for at, step in enumerate(steps):
-                    if isinstance(step, FoldHistory) and FoldHistory in kinds:
-                        steps[at] = dataclasses.replace(step, history_emb=change(step.history_emb, rng))
-                    elif isinstance(step, kinds):
-                        field = TABLES[type(step)]
-                        steps[at] = dataclasses.replace(step, **{field: change(getattr(step, field), rng)})
-                return right(dataclasses.replace(graph, steps=tuple(steps)), metadata)
+        def wrong(graph, metadata):
+            contract = graph.contract
+            if (contract.recipe, contract.profile) != target:
+                return right(graph, metadata)
+            steps = list(graph.steps)
+            for at, step in enumerate(steps):
+                if isinstance(step, FoldHistory) and FoldHistory in kinds:
+                    steps[at] = dataclasses.replace(step, history_emb=change(step.history_emb, rng))
+                elif isinstance(step, kinds):
+                    field = TABLES[type(step)]
+                    steps[at] = dataclasses.replace(step, **{field: change(getattr(step, field), rng)})
+            return right(dataclasses.replace(graph, steps=tuple(steps)), metadata)
 
-            monkeypatch.setattr(module, "write_model", wrong)
+        monkeypatch.setattr(building, "write_model", wrong)
 
     return ruin
 
@@ -150,7 +150,7 @@ class WithoutMask:
 
 
 def dropped_mask(monkeypatch, rng, target):
-    for module in (*FILLS, package):
+    for module in (building, publish):
         right = module.open_runtime
 
         def wrong(path, contract, right=right):
@@ -164,20 +164,20 @@ def shifted_ids(which):
     """The names beside the model: of index n stands where n + 1 is read."""
 
     def ruin(monkeypatch, rng, target):
-        right = closing.write_rows
+        right = building.write_rows
 
         def wrong(draft, user_ids, item_ids, *rest):
             ids = {"users": list(user_ids), "items": list(item_ids)}
             ids[which] = ids[which][1:] + ids[which][:1]
             return right(draft, ids["users"], ids["items"], *rest)
 
-        monkeypatch.setattr(closing, "write_rows", wrong)
+        monkeypatch.setattr(building, "write_rows", wrong)
 
     return ruin
 
 
 def changed_after_it_was_measured(monkeypatch, rng, target):
-    right = closing.write_rows
+    right = building.write_rows
 
     def wrong(draft, *rest):
         right(draft, *rest)
@@ -186,7 +186,7 @@ def changed_after_it_was_measured(monkeypatch, rng, target):
         data[-1 - int(rng.integers(len(data) // 2))] ^= 1
         model.write_bytes(bytes(data))
 
-    monkeypatch.setattr(closing, "write_rows", wrong)
+    monkeypatch.setattr(building, "write_rows", wrong)
 
 
 RUINS = {
@@ -221,8 +221,8 @@ def ruins_of(recipe, profile):
 def test_a_ruined_file_is_never_published(recipe, file_format, profile, n_items, tmp_path, monkeypatch):
     folder = tmp_path / "model"
     source = dataclasses.replace(make_source(folder, n_items), file_format=file_format)
-    asked = {"gate": load_gate(recipe), "fill": fill_of(folder, source, profile)}
-    assert export_bundle(source, RECIPES[recipe], tmp_path / "right", **asked).parity.cutoff == source.cutoff
+    subject, gate = subject_of(folder, source, profile), load_gate(recipe)
+    assert build(subject, RECIPES[recipe], tmp_path / "right", gate=gate).parity.cutoff == source.cutoff
     rng = stream(n_items, f"ruins {recipe} {file_format} {profile}")
     names = list(ruins_of(recipe, profile))
     few = [names[int(at)] for at in rng.permutation(len(names))[:3]] if n_items == 2500 else names
@@ -230,7 +230,7 @@ def test_a_ruined_file_is_never_published(recipe, file_format, profile, n_items,
         with monkeypatch.context() as patched:
             ruins_of(recipe, profile)[name](patched, rng, (recipe, profile))
             with pytest.raises(RecPressError) as refused:
-                export_bundle(source, RECIPES[recipe], tmp_path / "wrong", **asked)
+                build(subject, RECIPES[recipe], tmp_path / "wrong", gate=gate)
         assert isinstance(refused.value, GateError | ArtifactError), (name, refused.value)
         assert not (tmp_path / "wrong").exists(), name
 
@@ -242,15 +242,14 @@ def test_answers_alone_show_it(recipe, profile, n_items, tmp_path, monkeypatch):
     """As if the tables could not be read back from the file: by what it answers."""
     folder = tmp_path / "model"
     source = make_source(folder, n_items)
-    asked = {"gate": load_gate(recipe), "fill": fill_of(folder, source, profile)}
+    subject, gate = subject_of(folder, source, profile), load_gate(recipe)
     rng = stream(n_items, f"answers {recipe} {profile}")
-    for module in FILLS:
-        monkeypatch.setattr(module, "check_tables", lambda *_: None)
+    monkeypatch.setattr(building, "check_tables", lambda *_: None)
     for name in ("random scores", "rows shifted against the ids", "one item value"):
         with monkeypatch.context() as patched:
             RUINS[name](patched, rng, (recipe, profile))
             with pytest.raises(GateError):
-                export_bundle(source, RECIPES[recipe], tmp_path / "wrong", **asked)
+                build(subject, RECIPES[recipe], tmp_path / "wrong", gate=gate)
         assert not (tmp_path / "wrong").exists(), name
 
 
@@ -274,7 +273,7 @@ def test_the_gate_alone_refuses_rankings_by_chance(recipe, n_items, n_users):
         items = np.full((n_users, LIST_LENGTH), -1, np.int64)
         order = np.argsort(-values, axis=1)[:, :LIST_LENGTH]
         items[:, : order.shape[1]] = order
-        return Lists(items, np.zeros(items.shape, np.float32))
+        return TopLists(items, np.zeros(items.shape, np.float32))
 
     right, gate = lists(scores), load_gate(recipe)
     assert gate_failure(compare(right, right, by, "itself"), gate, recipe) is None

@@ -7,14 +7,14 @@ import pytest
 from exports import ANY_HISTORY, OPEN, make_source, with_fold_in
 from published import validator
 
-from device_bench.measure import ranking_quality
+from device_bench.quality import ranking_quality
 from recpress_edge.artifacts.bundle import EVALUATION_FILE, MANIFEST, open_bundle
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.device.verify import verify_bundle
-from recpress_export.package import export_bundle
-from recpress_export.subjects.history import HistoryFill
-from recpress_export.subjects.single_user import SingleUserFill
+from recpress_export.build import build
+from recpress_export.subjects.history import History
+from recpress_export.subjects.single_user import SingleUser
 
 
 @pytest.fixture
@@ -22,13 +22,14 @@ def make(tmp_path):
     source = dataclasses.replace(make_source(tmp_path / "model"), ships_rows=False)
 
     def export(profile, **changes):
-        fill = (
-            SingleUserFill(changes.pop("user", "user 3"))
-            if profile == "single-user"
-            else HistoryFill(with_fold_in(tmp_path / "model", source), ANY_HISTORY)
-        )
+        user = changes.pop("user", "user 3")
         given = dataclasses.replace(source, **changes)
-        return export_bundle(given, RECIPES["int8-dim"], tmp_path / profile, gate=OPEN, fill=fill).bundle
+        subject = (
+            SingleUser(given, user)
+            if profile == "single-user"
+            else History(given, with_fold_in(tmp_path / "model", source), ANY_HISTORY)
+        )
+        return build(subject, RECIPES["int8-dim"], tmp_path / profile, gate=OPEN).bundle
 
     return export
 

@@ -199,7 +199,7 @@ def test_another_run_in_the_same_log_is_left_alone(log):
 
 def test_fewer_queries_than_asked_for_are_refused(bundle, log, tmp_path):
     asked = dataclasses.replace(PROTOCOL, queries=5000)
-    with pytest.raises(ArtifactError, match="measured otherwise than it was told: queries"):
+    with pytest.raises(ArtifactError, match="did not measure as asked: queries"):
         record_of(bundle, log, write_facts(tmp_path / "facts"), asked)
 
 

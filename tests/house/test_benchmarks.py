@@ -1,5 +1,7 @@
 """The benchmarks' own parts: peers that answer like the reference, fits, stored tables."""
 
+import ast
+import runpy
 import sys
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from exports import make_graph, random_tables
 from records import judged, make_record
 
 from recpress_edge.core.errors import ArtifactError, GateError, InvalidRunError
+from recpress_edge.core.files import read_json
 from recpress_edge.device.onnx_runtime import OnnxRuntime
 from recpress_edge.device.reference import ReferenceRuntime
 from recpress_edge.models.outputs import Tables
@@ -16,11 +19,57 @@ from recpress_export.onnx.writer import to_onnx
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
+import _bench
+import _models
 import busy_machine
 import device_table
 import peers
-import quantisation_aware
 import scale
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+BENCHMARKS = {path.stem: path for path in sorted(FOLDER.glob("[a-z]*.py"))}
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_no_benchmark_imports_another(name):
+    tree = ast.parse(BENCHMARKS[name].read_text())
+    found = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    found |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    assert not found & set(BENCHMARKS)
+
+
+@pytest.mark.parametrize("name", [name for name in BENCHMARKS if name != "tensorflow_judge"])
+def test_every_benchmark_says_how_it_is_asked(name, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [str(BENCHMARKS[name]), "--help"])
+    with pytest.raises(SystemExit, match=r"^0$"):
+        runpy.run_path(str(BENCHMARKS[name]), run_name="__main__")
+    assert f"python benchmarks/{name}.py" in capsys.readouterr().out
+
+
+def test_a_run_writes_how_it_was_made(tmp_path, monkeypatch, capsys):
+    out = tmp_path / "out.json"
+    monkeypatch.setattr(sys, "argv", ["/anywhere/speed.py", "--out", str(out), "--work", "a b"])
+    parser = _bench.options("Speed.", work=Path())
+    assert _bench.run(parser, lambda args: {"work": str(args.work)}, lambda record: record["work"]) == 0
+    assert capsys.readouterr().out == "a b\n"
+    record = read_json(out)
+    assert record["command"] == f"python benchmarks/speed.py --out {out} --work 'a b'"
+    assert len(record["commit"].removesuffix("-dirty")) == 40
+    assert set(record["load_average"]) == {"before", "after"}
+
+
+def test_a_gate_is_asked_after_the_record_is_written(tmp_path, monkeypatch, capsys):
+    out = tmp_path / "out.json"
+    monkeypatch.setattr(sys, "argv", ["speed.py", "--out", str(out)])
+
+    def gate(record):
+        raise GateError("too slow")
+
+    code = _bench.run(_bench.options(""), lambda args: {}, lambda record: "shown", gate)
+    assert code == GateError.exit_code
+    assert out.exists()
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("shown\n", "error: too slow\n")
 
 
 @pytest.fixture
@@ -72,7 +121,7 @@ def test_the_fit_of_a_line_and_of_a_bend():
 @pytest.mark.parametrize("recipe", ["int8-dim", "int4-item"])
 def test_dequantised_tables_score_like_the_exported_file(tmp_path, recipe):
     tables = Tables(*random_tables(5, 70, 6))
-    users, items = (t.numpy().astype(np.float64) for t in quantisation_aware.dequantised(recipe, tables))
+    users, items = (t.numpy().astype(np.float64) for t in _models.dequantised(recipe, tables))
     graph = make_graph(recipe, tables.user_emb, tables.item_emb)
     (tmp_path / "m.onnx").write_bytes(to_onnx(graph, {}))
     runtime = OnnxRuntime(tmp_path / "m.onnx", graph.contract)

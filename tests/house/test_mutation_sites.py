@@ -9,7 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 import mutation
-from mutation_sites import _declarations, _difference, in_turn, judges, modules_of
+from _mutation_sites import _declarations, _difference, in_turn, judges, modules_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,13 +18,13 @@ def test_every_module_has_a_judge():
     found = judges(ROOT, modules_of(ROOT))
     assert [module for module, files in found.items() if not files] == []
     assert found["recpress_edge/core/stats.py"][0] == "tests/core/test_stats.py"
-    assert "tests/test_device_bench.py" in found["device_bench/worker.py"]  # run as a process
+    assert "tests/device_bench/test_device_bench.py" in found["device_bench/worker.py"]  # run as a process
 
 
 def test_packages_are_named_and_emulators_left_out():
     found = modules_of(ROOT)
     assert {"recpress_edge/core/metrics.py", "device_bench/state.py"} < set(found)
-    assert "export/recpress_export/package.py" in found
+    assert "export/recpress_export/build.py" in found
     assert not [path for path in found if "emulation" in path or path.endswith("__init__.py")]
 
 
@@ -76,7 +76,7 @@ def test_mutants_are_drawn_by_the_seed(seed):
     pytest.importorskip("cosmic_ray", reason="cosmic-ray is optional (recpress-edge[mutation])")
     from itertools import islice
 
-    from mutation_sites import mutants_of
+    from _mutation_sites import mutants_of
 
     drawn = [list(islice(mutants_of(ROOT, "recpress_edge/core/stats.py", seed), 5)) for _ in range(2)]
     assert drawn[0] == drawn[1]

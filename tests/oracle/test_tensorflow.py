@@ -17,7 +17,7 @@ from recpress_edge.core.metrics import overlap_by_user
 from recpress_edge.core.rng import stream
 from recpress_edge.device.litert import LiteRT
 from recpress_edge.device.reference import ReferenceRuntime
-from recpress_export.parity import Lists
+from recpress_export.ranking import TopLists
 from recpress_export.tflite.topk import TWO_LEVEL_ITEMS
 from recpress_export.tflite.writer import to_tflite
 
@@ -79,8 +79,8 @@ def test_every_user_gets_the_same_from_tensorflow(recipe, n_items, tmp_path):
 
 
 def test_agreement_counts_users_and_says_how_far_the_moved_items_are_apart():
-    ours = Lists(np.array([[4, 2], [1, 3], [5, 6]]), np.float32([[8, 4], [2, 1], [4, 1]]))
-    theirs = Lists(np.array([[4, 2], [3, 1], [5, 6]]), np.float32([[8, 4], [2, 1.5], [4, 1.25]]))
+    ours = TopLists(np.array([[4, 2], [1, 3], [5, 6]]), np.float32([[8, 4], [2, 1], [4, 1]]))
+    theirs = TopLists(np.array([[4, 2], [3, 1], [5, 6]]), np.float32([[8, 4], [2, 1.5], [4, 1.25]]))
     assert agreement(ours, theirs) == {
         "same_lists": 2,
         "same_bits": 1,

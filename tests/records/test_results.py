@@ -15,7 +15,6 @@ from recpress_edge.records.bench import (
     model_memory_bytes,
     read_record,
     read_records,
-    summarise,
     write_record,
 )
 
@@ -36,13 +35,6 @@ def small_record():
         "quality": {},
         "selftest": {},
     }
-
-
-def test_summary_by_hand():
-    summary = summarise(list(range(1, 101)))
-    assert (summary.samples, summary.p50_ns, summary.p90_ns, summary.p99_ns) == (100, 50, 90, 99)
-    assert summary.p50_upper_ns > 50
-    assert summary.p99_upper_ns is None  # 100 samples cannot bound p99
 
 
 def test_model_memory_is_what_the_model_adds():

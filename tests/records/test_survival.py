@@ -7,33 +7,33 @@ from records import make_record
 
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import write_json
-from recpress_edge.records.bench import read_record
-from recpress_edge.records.survival import OUT_OF_MEMORY, SURVIVED, read_survival, survival_record
+from recpress_edge.records.bench import read_any_record, read_record
+from recpress_edge.records.survival import (
+    OUT_OF_MEMORY,
+    SURVIVED,
+    SurvivalResult,
+    check_survival,
+    survival_record,
+)
 
 
-def make_survival(outcome=SURVIVED, stage=None, **changes):
+def make_survival(outcome=SURVIVED, stage=None, *, created="2026-11-24T18:00:00Z", on="limit", **changes):
     bench = make_record()
-    facts = {
-        "created": "2026-11-24T18:00:00Z",
-        "on": "limit",
-        "limit": {"memory_bytes": 2**28, "cpus": 0.5, "how": "cgroup v1"},
-        "outcome": outcome,
-        "stage": stage,
-        "detail": "served every query",
-        "artifact": bench["artifact"],
-        "device": bench["device"],
-        "protocol": bench["protocol"],
-        "peak_bytes": 90_000_000,
-        "oom_kills": 0,
-    }
-    return survival_record(**{**facts, **changes})
+    facts = {"detail": "served every query", "peak_bytes": 90_000_000, "oom_kills": 0}
+    return survival_record(
+        SurvivalResult(outcome, stage, **(facts | changes)),
+        created=created,
+        on=on,
+        limit={"memory_bytes": 2**28, "cpus": 0.5, "how": "cgroup v1"},
+        sections={name: bench[name] for name in ("artifact", "device", "protocol")},
+    )
 
 
 def test_round_trip_and_schema(tmp_path):
     for record in (make_survival(), make_survival(OUT_OF_MEMORY, "measure", peak_bytes=None, oom_kills=None)):
         validator("survival-1").validate(record)
         write_json(tmp_path / "s.json", record)
-        assert read_survival(tmp_path / "s.json") == record
+        assert read_any_record(tmp_path / "s.json") == record
 
 
 @pytest.mark.parametrize(
@@ -56,18 +56,17 @@ def test_the_schema_refuses(change):
 
 def test_neither_kind_is_read_as_the_other(tmp_path):
     write_json(tmp_path / "survival.json", make_survival())
-    write_json(tmp_path / "bench.json", make_record())
     with pytest.raises(ArtifactError, match=r"reads 'recpress.bench/1'"):
         read_record(tmp_path / "survival.json")
     with pytest.raises(ArtifactError, match=r"reads 'recpress.survival/1'"):
-        read_survival(tmp_path / "bench.json")
+        check_survival(make_record(), "bench.json")
 
 
 def test_damaged_records_are_refused(tmp_path):
     for change, says in (({"outcome": "fine"}, "'outcome' must be one of"), ({"limit": None}, "'limit' is")):
         write_json(tmp_path / "s.json", make_survival() | change)
         with pytest.raises(ArtifactError, match=says):
-            read_survival(tmp_path / "s.json")
+            read_any_record(tmp_path / "s.json")
 
 
 def test_an_end_needs_a_stage():

@@ -1,10 +1,11 @@
 """What judges a variant, what it may know of a user, and which runtime to take: figures to check by hand."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
-from records import judged_at, make_record, write_runs
+from records import judged, judged_at, make_record, write_runs
 
 from recpress_edge.cli import main
 from recpress_edge.records.budget import Budget
@@ -286,3 +287,51 @@ def test_what_a_record_does_not_rely_on_is_named_and_not_shown(tmp_path, capsys)
         assert "soft_dim10-int8, query: p99 is decided by waiting for a core" in text
         assert "soft_dim10-int8, paced: loaded: the process waited for a core 60% of the time" in text
         assert "246.0" not in text
+
+
+NOT_SETTLED = "p95 is not settled: the ends of its 95 % interval differ 1.24-fold (at most 1.2)"
+
+
+def without_p95(**facts):
+    record = make_record(**facts)
+    record["validity"]["query"] = judged(50, 90, reasons=(NOT_SETTLED,))
+    return record
+
+
+def test_a_variant_without_a_p95_is_compared_by_p50_and_with_it_its_whole_section(tmp_path, capsys):
+    """Of one Recall and size the one with the lower median is chosen, whatever its p95 would have been."""
+    fast, slow = make_record(p95_ns=50_000), without_p95(student="htd_dim10", p95_ns=70_000)
+    (section,) = placed([fast, slow])
+    assert [axis.title for axis in section.axes][1] == "p50 latency of a query"
+    assert {p.point.label: p.point.p95_ns is None for p in section.placed} == {
+        "soft_dim10-int8": False,
+        "htd_dim10-int8": True,
+    }
+    status = "behind soft_dim10-int8 in p50 latency; level within noise in memory"
+    assert section.placed[0].status == status
+    (alone,) = placed([without_p95()])
+    assert ", p50 55.2 µs on" in verdict(alone, NO_LIMIT).sentence.split("It takes")[1]
+
+    runs = write_runs(tmp_path / "runs", [fast, slow])
+    assert main(["report", str(runs), "-o", str(tmp_path / "r.html")]) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"p50 +p95 +memory", shown)
+    assert re.search(r"htd_dim10-int8 .* – ", shown)
+    page = (tmp_path / "r.html").read_text()
+    assert f"htd_dim10-int8, query: {NOT_SETTLED}" in page
+    assert "interval of the query&#39;s p50 latency" in page or "interval of the query's p50 latency" in page
+    assert main(["pick", str(runs), "--max-p95", "1s"]) == 0
+    assert "soft_dim10-int8" in capsys.readouterr().out
+    assert main(["pick", str(write_runs(tmp_path / "one", [slow])), "--max-p95", "1s"]) == 3
+    assert "p95 not known, limit 1.00 s" in capsys.readouterr().out
+
+
+def test_runtimes_are_compared_by_p50_where_one_has_no_p95():
+    (section,) = placed([make_record(p95_ns=35_000), without_p95(p95_ns=71_000, **LITERT)])
+    (line,) = runtime_lines(section)
+    assert "back to back onnxruntime is fastest (p50: onnxruntime" in line
+
+
+def test_with_every_p95_nothing_is_compared_by_p50():
+    (section,) = placed([make_record(), make_record("htd_dim10")])
+    assert [axis.title for axis in section.axes][1] == "p95 latency of a query"

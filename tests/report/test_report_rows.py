@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from records import make_record, study, unmeasured, write_runs
 
-from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.records.budget import Budget
 from recpress_edge.report.chain import chains
 from recpress_edge.report.figures import recall, signed
@@ -87,7 +87,7 @@ def test_nothing_readable_names_the_command_that_makes_runs(tmp_path):
     (tmp_path / "a.json").write_text("{")
     with pytest.raises(ArtifactError, match=r"1 JSON files.*recpress-edge bench BUNDLE"):
         read_runs(read_files([tmp_path]))
-    with pytest.raises(ArtifactError, match="no such file or folder"):
+    with pytest.raises(ConfigError, match="no such file or folder"):
         read_runs(read_files([tmp_path / "missing"]))
 
 

@@ -1,11 +1,10 @@
 """An ensemble below its best member is said, with both figures and what to do."""
 
-import argparse
-
 from small_data import two_tastes
 
-from recpress_edge.cli.train import warn_of_ensemble
 from recpress_edge.core.files import read_json, write_json
+from recpress_edge.core.progress import TrainingEvent
+from recpress_edge.jobs.train import warning_of_ensembles
 from recpress_edge.training.cache import TrainOptions, ensure_model
 from recpress_edge.training.fusion import below_member, below_member_words
 
@@ -39,16 +38,19 @@ def test_where_every_recall_is_1_ndcg_tells():
         assert (below["metric"], below["member_value"]) == ("ndcg@50", 0.4)
 
 
-def test_model_json_and_the_terminal_say_it(tmp_path, capsys):
+def test_model_json_and_an_event_say_it(tmp_path):
     model = ensure_model(
         "ensemble:pop+ease", "teacher", two_tastes(), 0, tmp_path, TrainOptions(), lambda _: None
     )
     assert model.metadata["below_member"]["member"] == "ease"  # popularity knows nobody's taste
-    warn_of_ensemble(argparse.Namespace(json=False), model.folder)
-    said = capsys.readouterr().out
-    assert said.startswith("warning    ensemble:pop+ease ranks worse than its member ease: valid ")
+    told = []
+    found = TrainingEvent(kind="cached", name=model.name, seed=0, folder=model.folder)
+    warning_of_ensembles(told.append)(found)
+    assert told[0] is found
+    assert told[1].text.startswith("warning    ensemble:pop+ease ranks worse than its member ease: valid ")
     known = read_json(model.folder / "model.json")
     known["metrics"]["valid"] = {name: 1.0 for name in known["metrics"]["valid"]}
     write_json(model.folder / "model.json", known)
-    warn_of_ensemble(argparse.Namespace(json=False), model.folder)
-    assert not capsys.readouterr().out
+    told.clear()
+    warning_of_ensembles(told.append)(found)
+    assert told == [found]

@@ -7,7 +7,7 @@ from small_data import two_tastes
 
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.training import trajectory
-from recpress_edge.training.cache import Event, TrainOptions, ensure_model, plan_steps
+from recpress_edge.training.cache import TrainOptions, ensure_model, plan_steps
 from recpress_edge.training.evaluate import evaluate_rows
 from recpress_edge.training.stage import StagedRows
 from recpress_edge.training.store import load_model
@@ -102,7 +102,7 @@ def test_a_run_that_was_stopped_keeps_its_stages(tmp_path, monkeypatch):
         {"evaluate_start": False, "checkpoint_every_s": 0.0},
     )
 
-    def stop(event: Event):
+    def stop(event):
         if event.kind == "epoch" and event.epoch == 11:
             raise KeyboardInterrupt
 

@@ -9,7 +9,7 @@ import numpy as np
 from exports import make_source, random_evaluation, source_of, write_student
 from forging import sign
 
-from device_bench.measure import ranking_quality
+from device_bench.quality import ranking_quality
 from recpress_edge.artifacts.bundle import EVALUATION_FILE, Bundle, open_bundle
 from recpress_edge.artifacts.fold_in import read_fold_in
 from recpress_edge.artifacts.model_folder import read_student
@@ -19,12 +19,13 @@ from recpress_edge.core.rng import stream
 from recpress_edge.device.recommender import Recommender
 from recpress_edge.device.verify import Verified, verify_bundle
 from recpress_edge.distill.fold_in import FoldIn, save_fold_in
-from recpress_export.history_gate import HistoryGate
-from recpress_export.package import Fill, export_bundle
-from recpress_export.parity import Gate
-from recpress_export.student import Source
-from recpress_export.subjects.history import HistoryFill
-from recpress_export.subjects.single_user import SingleUserFill
+from recpress_export.build import build
+from recpress_export.gates import Gate, HistoryGate
+from recpress_export.student import StudentData
+from recpress_export.subjects import Subject
+from recpress_export.subjects.all_users import AllUsers
+from recpress_export.subjects.history import History
+from recpress_export.subjects.single_user import SingleUser
 from recpress_export.update.apply import update_bundle
 from recpress_export.update.changes import read_changes
 
@@ -36,27 +37,27 @@ EXTRA_QUERIES = 20
 def export_bundles(folder: Path) -> Iterator[Bundle]:
     """Every recipe for all users, both other profiles, a catalogue with retired items, and ties."""
     source = odd_ids(make_source(folder / "model"))
-    history = HistoryFill(drawn_fold_in(folder / "model", source), ANY_HISTORY)
-    single = SingleUserFill(source.user_ids[3])
+    history = History(source, drawn_fold_in(folder / "model", source), ANY_HISTORY)
+    single = SingleUser(source, source.user_ids[3])
     for recipe in RECIPES:
-        yield export(source, recipe, folder, recipe)
+        yield export(AllUsers(source), recipe, folder, recipe)
     for recipe in ("fp32", "int8-dim"):
-        yield export(source, recipe, folder, f"{recipe}-single-user", single)
-        yield export(source, recipe, folder, f"{recipe}-history", history)
+        yield export(single, recipe, folder, f"{recipe}-single-user")
+        yield export(history, recipe, folder, f"{recipe}-history")
     yield as_sequence(folder / "bundles/int8-dim-history", folder / "bundles/int8-dim-sequence")
     yield without_rows(folder / "bundles/int8-dim-history", folder / "bundles/history-without-rows")
     yield retired(source, folder)
-    yield export(few_items(folder / "few-items"), "fp32", folder, "few-items")
-    yield export(two_kinds(folder / "two-kinds"), "int8-dim", folder, "ties")
+    yield export(AllUsers(few_items(folder / "few-items")), "fp32", folder, "few-items")
+    yield export(AllUsers(two_kinds(folder / "two-kinds")), "int8-dim", folder, "ties")
 
 
-def export(source: Source, recipe: str, folder: Path, name: str, fill: Fill | None = None) -> Bundle:
+def export(subject: Subject, recipe: str, folder: Path, name: str) -> Bundle:
     target = folder / "bundles" / name
-    bundle = export_bundle(source, RECIPES[recipe], target, gate=NO_GATE, force=True, fill=fill).bundle
+    bundle = build(subject, RECIPES[recipe], target, gate=NO_GATE, force=True).bundle
     return dataclasses.replace(bundle, name=name)
 
 
-def odd_ids(source: Source) -> Source:
+def odd_ids(source: StudentData) -> StudentData:
     """Ids as people have them: several scripts, spaces, quotes, characters beyond 16 bits."""
     marks = ["", " é", "～", " 🎬", ' "q"', "\\", "\t", "\u2028"]
     return dataclasses.replace(
@@ -66,9 +67,9 @@ def odd_ids(source: Source) -> Source:
     )
 
 
-def drawn_fold_in(folder: Path, source: Source):
+def drawn_fold_in(folder: Path, source: StudentData):
     """A fold-in beside the model, as training would leave it."""
-    rng, student = stream(0, "test fold-in"), source.student
+    rng, student = stream(0, "test fold-in"), source.model
     drawn = FoldIn(
         rng.standard_normal((student.n_items, student.dim), np.float32),
         rng.standard_normal(student.dim, np.float32),
@@ -92,7 +93,7 @@ def without_rows(folder: Path, target: Path) -> Bundle:
     return dataclasses.replace(open_bundle(target), name=target.name)
 
 
-def few_items(folder: Path) -> Source:
+def few_items(folder: Path) -> StudentData:
     """Ten users, 30 items: recall at 50 is 1 by necessity, and a smaller K judges."""
     rng = stream(0, "few items")
     user_emb, item_emb = (rng.standard_normal((n, 4), np.float32) for n in (10, 30))
@@ -102,9 +103,9 @@ def few_items(folder: Path) -> Source:
     return dataclasses.replace(source, valid=test, test=test, **ids)
 
 
-def retired(source: Source, folder: Path) -> Bundle:
+def retired(source: StudentData, folder: Path) -> Bundle:
     """Some items are gone from the catalogue, the first and the last among them."""
-    before = export(source, "int8-dim", folder / "before", "retired")
+    before = export(AllUsers(source), "int8-dim", folder / "before", "retired")
     ids = np.array([source.item_ids[n] for n in (0, 7, 119)], np.str_)
     np.savez(folder / "retire.npz", retire_ids=ids)
     target = folder / "bundles" / "retired"
@@ -112,7 +113,7 @@ def retired(source: Source, folder: Path) -> Bundle:
     return dataclasses.replace(changed.bundle, name="retired")
 
 
-def two_kinds(folder: Path) -> Source:
+def two_kinds(folder: Path) -> StudentData:
     """Two users; items look one way or the other in turn, so that all of a kind tie."""
     user_emb = np.eye(2, dtype=np.float32)
     item_emb = np.ascontiguousarray(user_emb[np.arange(120) % 2])

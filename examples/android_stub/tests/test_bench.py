@@ -12,7 +12,7 @@ from jvm import PACKAGE, TELEMETRY_OFF
 from phone_log import parse_log
 from phones import write_facts
 
-from device_bench.measure import ranking_quality
+from device_bench.quality import ranking_quality
 from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.device.verify import verify_bundle
 from recpress_edge.records.bench import read_record

@@ -12,17 +12,17 @@ from typing import Any, Final
 
 from phone_log import PhoneLog, parse_log
 
-from device_bench.device import cpu_facts, device_id, parse_cpuinfo
-from device_bench.kernel_files import integer_of, text_of
+from device_bench.hardware import cpu_facts, device_id, parse_cpuinfo
 from device_bench.lanes.checks import check_returned
-from device_bench.options import Protocol
-from device_bench.run import artifact_facts, gate_warnings
+from device_bench.record import artifact_facts, gate_warnings
+from device_bench.settings import Protocol
 from device_bench.show import record_lines
 from device_bench.state import read_state, state_warnings, throttle_reasons
 from device_bench.validity import headline_reasons, judge
 from recpress_edge import __version__
 from recpress_edge.artifacts.bundle import Bundle, open_bundle
 from recpress_edge.core.errors import ArtifactError, InvalidRunError, RecPressError
+from recpress_edge.core.memory import integer_of, text_of
 from recpress_edge.core.metrics import RECALL_DEFINITION
 from recpress_edge.records.bench import BENCH_SCHEMA, add_record
 

@@ -1,6 +1,8 @@
 """The networks as they are traced: built from plain arrays, with all folded that no request changes."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,11 +10,35 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from recpress_export.networks.reference import NORM_EPSILON
-from recpress_export.networks.student import NetworkStudent, n_layers
+from recpress_export.networks.sasrec import NORM_EPSILON
+from recpress_export.networks.student import NetworkStudent
 
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Traceable:
+    """A module of one input, and what it is traced with."""
+
+    module: nn.Module
+    example: Tensor
+    """int64; a format of other index types casts it."""
+    dims: Mapping[int, Any] | None = None
+    """The input's axes whose length may differ."""
+
+
+def neumf_module(student: NetworkStudent, rows: int | None) -> Traceable:
+    """User (1,) -> scores (rows,), or (I,)."""
+    return Traceable(FoldedNeuMF(student, rows or student.n_items), torch.zeros(1, dtype=torch.int64))
+
+
+def sasrec_module(student: NetworkStudent, rows: int | None) -> Traceable:
+    """Tokens (1, L) -> scores (rows,); without ``rows`` tokens (1, n) -> (I,)."""
+    length = student.history_length
+    if rows is not None:
+        return Traceable(SASRecPadded(student, rows), torch.full((1, length), student.n_items))
+    example = torch.zeros(1, min(7, length), dtype=torch.int64)
+    return Traceable(SASRecOfLength(student), example, {1: torch.export.Dim("n", min=2, max=length)})
 
 
 class FoldedNeuMF(nn.Module):
@@ -49,17 +75,13 @@ class LastState(nn.Module):
 
     def __init__(self, student: NetworkStudent) -> None:
         super().__init__()
-        arrays = student.arrays
-        self.heads = student.heads
-        self.layers = [
-            {name: arrays[f"layers.{number}.{name}"] for name in _names_of_layer(arrays)}
-            for number in range(n_layers(arrays))
-        ]
-        for number, layer in enumerate(self.layers):
-            for name, array in layer.items():
-                self.register_parameter(f"layer{number}_{name}", _parameter(array.astype(np.float64)))
-        self.final_gain = _parameter(arrays["final_gain"].astype(np.float64))
-        self.final_shift = _parameter(arrays["final_shift"].astype(np.float64))
+        self.heads, self.n_layers = student.heads, student.n_layers
+        for name, array in student.arrays.items():
+            if name.startswith("layers."):  # layers.0.up_bias: a parameter's name has no dots
+                _, number, part = name.split(".")
+                self.register_parameter(f"layer{number}_{part}", _parameter(array))
+        self.final_gain = _parameter(student.arrays["final_gain"])
+        self.final_shift = _parameter(student.arrays["final_shift"])
 
     def last_state(self, x: Tensor, last: Tensor | None, unread: Tensor | None) -> Tensor:
         """State (1, d) after embedded tokens x (1, n, d).
@@ -69,8 +91,8 @@ class LastState(nn.Module):
         """
         length = x.shape[1]
         later = torch.ones(length, length, dtype=torch.bool).triu(1)
-        for number in range(len(self.layers)):
-            final = number == len(self.layers) - 1
+        for number in range(self.n_layers):
+            final = number == self.n_layers - 1
             x = self._layer(number, x, *((last, unread, True) if final else (None, later, False)))
         return _norm(x, self.final_gain, self.final_shift)[:, 0]
 
@@ -114,8 +136,8 @@ class SASRecOfLength(LastState):
     def __init__(self, student: NetworkStudent) -> None:
         super().__init__(student)
         self.n_items = student.n_items
-        self.item_emb = _parameter(student.arrays["item_emb"].T.astype(np.float64))
-        self.position_emb = _parameter(student.arrays["position_emb"].astype(np.float64))
+        self.item_emb = _parameter(student.arrays["item_emb"].T)
+        self.position_emb = _parameter(student.arrays["position_emb"])
 
     def forward(self, tokens: Tensor) -> Tensor:
         x = self.item_emb.index_select(1, tokens[0]).T * self.item_emb.shape[0] ** 0.5
@@ -132,8 +154,8 @@ class SASRecPadded(LastState):
     def __init__(self, student: NetworkStudent, rows: int) -> None:
         super().__init__(student)
         self.n_items = student.n_items
-        self.item_emb = _parameter(_with_rows(student.arrays["item_emb"].astype(np.float64), rows))
-        self.position_emb = _parameter(student.arrays["position_emb"].astype(np.float64))
+        self.item_emb = _parameter(_with_rows(student.arrays["item_emb"], rows))
+        self.position_emb = _parameter(student.arrays["position_emb"])
 
     def forward(self, tokens: Tensor) -> Tensor:
         x = F.embedding(tokens, self.item_emb) * self.item_emb.shape[1] ** 0.5 + self.position_emb
@@ -153,14 +175,10 @@ def _norm(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
     return F.layer_norm(x, x.shape[-1:], gain, shift, NORM_EPSILON)
 
 
-def _names_of_layer(arrays: Mapping[str, F32]) -> list[str]:
-    return [name.removeprefix("layers.0.") for name in arrays if name.startswith("layers.0.")]
-
-
-def _with_rows(table: F64, rows: int) -> F64:
+def _with_rows(table: Floats, rows: int) -> Floats:
     """The table with zeros behind it up to ``rows``."""
     return np.pad(table, [(0, rows - len(table)), (0, 0)])
 
 
-def _parameter(array: F64) -> nn.Parameter:
+def _parameter(array: Floats) -> nn.Parameter:
     return nn.Parameter(torch.from_numpy(array.astype(np.float32)), requires_grad=False)

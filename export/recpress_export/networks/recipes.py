@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from recpress_edge.artifacts.contract import ALL_USERS, HISTORY
+from recpress_edge.artifacts.contract import HISTORY
 from recpress_edge.artifacts.formats import FORMATS, check_recipe
 from recpress_edge.artifacts.recipes import RECIPES, Recipe, recipe_named
 from recpress_edge.core.errors import ConfigError, MissingExtraError, unknown_name
 from recpress_edge.core.install import install_command
-from recpress_export.networks.student import Kind
+from recpress_export.networks.kinds import KINDS
 
 INT8: Final = "int8-dynamic"
 """What --int8 means for a network."""
@@ -36,8 +36,6 @@ NETWORK_RECIPES: Final[Mapping[str, Recipe]] = {
         ),
     )
 }
-PROFILE_OF: Final[Mapping[Kind, str]] = {"neumf": ALL_USERS, "sasrec": HISTORY}
-"""Whose vectors a network's file holds: a neumf knows its users, a sasrec reads what somebody consumed."""
 _WHY_NOT: Final[Mapping[str, str]] = {
     "int8-static": "calibrated ranges take in the attention's mask, after which half of the first ten differ",
     "int8-dim": "its scales are folded into a product of two tables, which a network is not",
@@ -48,7 +46,7 @@ _WHY_NOT: Final[Mapping[str, str]] = {
 }
 
 
-def choose_recipe(kind: Kind | None, name: str | None, file_format: str, *, int8: bool) -> Recipe:
+def choose_recipe(kind: str | None, name: str | None, file_format: str, *, int8: bool) -> Recipe:
     """The recipe that the flags ask for, of a network or (None) of two tables in this format.
 
     ConfigError with what can be had instead.
@@ -79,8 +77,8 @@ def _network_recipe(name: str | None, *, int8: bool) -> Recipe:
 def check_route(file_format: str) -> None:
     """MissingExtraError where a network cannot be traced: what to install, or which route to take instead."""
     row = FORMATS[file_format]
-    modules = [package.replace("-", "_") for package in reversed(row.trace_packages)]
-    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    modules = [package.replace("-", "_") for package in row.trace_packages]
+    missing = [name for name in [*modules[1:], modules[0]] if importlib.util.find_spec(name) is None]
     if missing:
         advice = f" It is {row.trace_advice}." if row.trace_advice else ""
         raise MissingExtraError(
@@ -89,11 +87,11 @@ def check_route(file_format: str) -> None:
         )
 
 
-def check_network(kind: Kind, file_format: str, profile: str | None, user: str | None) -> str:
+def check_network(kind: str, file_format: str, profile: str | None, user: str | None) -> str:
     """The profile of a network's bundle; ConfigError for a format or profile that it cannot have."""
     if file_format not in FORMATS:
         raise unknown_name("format", file_format, list(FORMATS))
-    own = PROFILE_OF[kind]
+    own = KINDS[kind].profile
     if profile not in (None, own) or user is not None:
         asked = f"--profile {profile}" if profile not in (None, own) else "--user"
         raise ConfigError(

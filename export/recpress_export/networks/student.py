@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,23 +11,23 @@ from numpy.typing import NDArray
 from recpress_edge.artifacts.model_folder import MODEL_FACTS, MODEL_FILE, read_model
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import read_json
+from recpress_export.networks.kinds import KINDS, NetworkKind, Shapes
 
 F32 = NDArray[np.float32]
-Kind = Literal["neumf", "sasrec"]
 
 PREFIX: Final = "network/"
-"""Of the names of a network's parameters in model.safetensors, beside its rankings and embeddings."""
+"""Of the names of a network's parameters in model.safetensors, next to its rankings and embeddings."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NetworkStudent:
     """A model whose score is computed by a network; recpress_edge.models has the names of its parameters."""
 
-    kind: Kind
+    kind: str
     arrays: Mapping[str, F32]
     """Its parameters by name."""
     heads: int
-    """Attention heads of a sasrec; 0 for others."""
+    """Attention heads; 0 without attention."""
     name: str
     seed: int
     sha256: str
@@ -36,13 +36,18 @@ class NetworkStudent:
     """model.json as it stands."""
 
     @property
+    def row(self) -> NetworkKind:
+        """All that depends on its kind."""
+        return KINDS[self.kind]
+
+    @property
     def n_users(self) -> int:
         """0 for a network that reads a history instead."""
-        return len(self.arrays["user_gmf"]) if self.kind == "neumf" else 0
+        return self._length("U")
 
     @property
     def n_items(self) -> int:
-        return len(self.arrays["item_gmf"]) if self.kind == "neumf" else len(self.arrays["item_emb"]) - 1
+        return self._length("I") or self._length("I + 1") - 1
 
     @property
     def dim(self) -> int:
@@ -55,56 +60,32 @@ class NetworkStudent:
 
     @property
     def history_length(self) -> int:
-        """Tokens a sasrec reads, the start token included; 0 for others."""
-        return len(self.arrays["position_emb"]) if self.kind == "sasrec" else 0
+        """Tokens that it reads, the start token included; 0 for one that knows its users."""
+        return self._length("L")
+
+    @property
+    def n_layers(self) -> int:
+        """Transformer layers."""
+        return _n_layers(self.arrays)
+
+    def _length(self, letter: str) -> int:
+        """What a letter of the shapes stands for; 0 where it stands in none."""
+        for name, shape in self.row.shapes.items():
+            if letter in shape:
+                return int(self.arrays[name].shape[shape.index(letter)])
+        return 0
 
 
-_SHAPES: Final[Mapping[Kind, Mapping[str, tuple[str, ...]]]] = {
-    "neumf": {
-        "user_gmf": ("U", "d"),
-        "item_gmf": ("I", "d"),
-        "user_mlp": ("U", "h"),
-        "item_mlp": ("I", "h"),
-        "hidden1_weight": ("h", "2h"),
-        "hidden1_bias": ("h",),
-        "hidden2_weight": ("d", "h"),
-        "hidden2_bias": ("d",),
-        "output_weight": ("h",),
-        "output_bias": ("1",),
-    },
-    "sasrec": {
-        "item_emb": ("I + 1", "d"),
-        "position_emb": ("L", "d"),
-        "final_gain": ("d",),
-        "final_shift": ("d",),
-    },
-}
-_LAYER_SHAPES: Final[Mapping[str, tuple[str, ...]]] = {
-    "qkv_weight": ("3d", "d"),
-    "qkv_bias": ("3d",),
-    "mix_weight": ("d", "d"),
-    "mix_bias": ("d",),
-    "up_weight": ("w", "d"),
-    "up_bias": ("w",),
-    "down_weight": ("d", "w"),
-    "down_bias": ("d",),
-    "attention_gain": ("d",),
-    "attention_shift": ("d",),
-    "forward_gain": ("d",),
-    "forward_shift": ("d",),
-}
-
-
-def network_kind(folder: Path) -> Kind | None:
+def network_kind(folder: Path) -> str | None:
     """What network a model folder holds; None for a model that is two tables, or only rankings."""
     architecture = read_json(folder / MODEL_FACTS).get("architecture")
     if architecture is None:
         return None
-    kind: Kind | None = next((k for k in _SHAPES if k == architecture.get("kind")), None)
-    if kind is None:
+    kind = architecture.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
         raise ArtifactError(
-            f"{folder / MODEL_FACTS}: architecture {architecture.get('kind')!r}; this version exports "
-            f"{', '.join(_SHAPES)}. Install the recpress-edge that trained it."
+            f"{folder / MODEL_FACTS}: architecture {kind!r}; this version exports "
+            f"{', '.join(KINDS)}. Install the recpress-edge that trained it."
         )
     return kind
 
@@ -116,25 +97,28 @@ def read_network(folder: Path) -> NetworkStudent:
         raise ArtifactError(f"{folder} holds no network: {MODEL_FACTS} states no architecture")
     facts, stored, digest = read_model(folder)
     arrays = {name.removeprefix(PREFIX): a for name, a in stored.items() if name.startswith(PREFIX)}
-    _check_shapes(folder / MODEL_FILE, kind, arrays)
+    lengths = _check_shapes(folder / MODEL_FILE, kind, arrays)
     heads = int(facts["architecture"].get("heads", 0))
-    if kind == "sasrec" and (heads < 1 or arrays["item_emb"].shape[1] % heads):
-        raise ArtifactError(
-            f"{folder / MODEL_FACTS}: {heads} heads do not divide {arrays['item_emb'].shape[1]}"
-        )
+    if KINDS[kind].attention and (heads < 1 or lengths["d"] % heads):
+        raise ArtifactError(f"{folder / MODEL_FACTS}: {heads} heads do not divide {lengths['d']}")
     return NetworkStudent(kind, arrays, heads, facts["name"], facts["seed"], digest, facts)
 
 
-def n_layers(arrays: Mapping[str, F32]) -> int:
-    """Transformer layers in these parameters."""
+def _n_layers(arrays: Mapping[str, F32]) -> int:
     return len({name.split(".")[1] for name in arrays if name.startswith("layers.")})
 
 
-def _check_shapes(where: Path, kind: Kind, arrays: Mapping[str, F32]) -> None:
-    """The same letter must stand for the same length in all shapes, and every number be finite."""
-    wanted = dict(_SHAPES[kind])
-    for layer in range(n_layers(arrays)):
-        wanted |= {f"layers.{layer}.{name}": shape for name, shape in _LAYER_SHAPES.items()}
+def _shapes(kind: NetworkKind, arrays: Mapping[str, F32]) -> Shapes:
+    """Of all parameters, with as many layers as these parameters have."""
+    layers = range(_n_layers(arrays))
+    return dict(kind.shapes) | {
+        f"layers.{n}.{name}": shape for n in layers for name, shape in kind.layer_shapes.items()
+    }
+
+
+def _check_shapes(where: Path, kind: str, arrays: Mapping[str, F32]) -> Mapping[str, int]:
+    """Every number must be finite, and a letter stand for one length, which is returned."""
+    wanted = _shapes(KINDS[kind], arrays)
     if set(wanted) != set(arrays):
         odd = sorted(set(wanted) ^ set(arrays))
         raise ArtifactError(
@@ -155,3 +139,4 @@ def _check_shapes(where: Path, kind: Kind, arrays: Mapping[str, F32]) -> None:
                 raise ArtifactError(
                     f"{where}: {name} is {array.shape}, expected {shape} with {letter} = {known[letter]}"
                 )
+    return known

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import torch
 
+from recpress_edge.artifacts.formats import named
 from recpress_edge.core.errors import ConfigError
-from recpress_export.networks.modules import FoldedNeuMF, SASRecPadded
+from recpress_export.networks.modules import Traceable
 from recpress_export.networks.quiet import quiet
 from recpress_export.networks.student import NetworkStudent
 from recpress_export.tflite.network import tables_in_bytes
@@ -15,21 +16,15 @@ from recpress_export.tflite.writer import network_rows
 
 def tflite_network(student: NetworkStudent) -> bytes:
     """The traced network as a TFLite file of its own: user or tokens (int32) -> scores (rows,)."""
-    rows = network_rows(student.n_items)
+    network: Traceable = named(student.row.module)(student, network_rows(student.n_items))
     with quiet():
         import litert_torch
 
-    if student.kind == "neumf":
-        module: torch.nn.Module = FoldedNeuMF(student, rows)
-        example = torch.zeros(1, dtype=torch.int32)
-    else:
-        module = SASRecPadded(student, rows)
-        example = torch.full((1, student.history_length), student.n_items, dtype=torch.int32)
     with tempfile.TemporaryDirectory(prefix="recpress-") as folder:
         path = Path(folder) / "network.tflite"
         try:
             with quiet(), torch.no_grad():
-                litert_torch.convert(module.eval(), (example,)).export(str(path))
+                litert_torch.convert(network.module.eval(), (network.example.int(),)).export(str(path))
         except Exception as error:  # the converter's exceptions share no base class
             raise ConfigError(
                 f"litert-torch cannot convert this {student.kind}: {str(error).splitlines()[0]} "

@@ -2,13 +2,12 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
-from torch import Tensor
 
-from recpress_export.networks.modules import FoldedNeuMF, SASRecOfLength
+from recpress_edge.artifacts.formats import named
+from recpress_export.networks.modules import Traceable
 from recpress_export.networks.quiet import quiet
 from recpress_export.networks.student import NetworkStudent
 from recpress_export.onnx.network import NETWORK_INPUT, NETWORK_OPSET, NETWORK_OUTPUT, tables_in_bytes
@@ -16,24 +15,20 @@ from recpress_export.onnx.network import NETWORK_INPUT, NETWORK_OPSET, NETWORK_O
 
 def onnx_network(student: NetworkStudent) -> bytes:
     """The traced network as a model of its own: user or tokens -> scores (I,)."""
-    if student.kind == "neumf":
-        return traced(FoldedNeuMF(student, student.n_items), torch.zeros(1, dtype=torch.int64))
-    example = torch.zeros(1, min(7, student.history_length), dtype=torch.int64)
-    any_length = {1: torch.export.Dim("n", min=2, max=student.history_length)}
-    return traced(SASRecOfLength(student), example, any_length)
+    return traced(named(student.row.module)(student, None))
 
 
-def traced(module: torch.nn.Module, example: Tensor, dims: dict[int, Any] | None = None) -> bytes:
-    """A module of one input as an ONNX model; ``dims`` are the input's lengths that may differ."""
+def traced(network: Traceable) -> bytes:
+    """A module of one input as an ONNX model."""
     with quiet(), torch.no_grad():
         program = torch.onnx.export(
-            module.eval(),
-            (example,),
+            network.module.eval(),
+            (network.example,),
             dynamo=True,
             opset_version=NETWORK_OPSET,
             input_names=[NETWORK_INPUT],
             output_names=[NETWORK_OUTPUT],
-            dynamic_shapes=(dims,) if dims else None,
+            dynamic_shapes=(network.dims,) if network.dims else None,
             verbose=False,
         )
     assert program is not None

@@ -1,145 +1,95 @@
 """The single-user profile: the item table and one vector; nobody else's leaves the workstation."""
 
 import dataclasses
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from recpress_edge.artifacts.bundle import Evaluation
-from recpress_edge.artifacts.contract import SINGLE_USER, Contract
-from recpress_edge.artifacts.quantize import QuantizedTables, stored_floats
-from recpress_edge.artifacts.recipes import RECIPES, Recipe
+from recpress_edge.artifacts.contract import SINGLE_USER
+from recpress_edge.artifacts.model_folder import Student
+from recpress_edge.artifacts.quantize import QuantizedTables
+from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.core.files import sha256_file, write_atomic
-from recpress_edge.device.reference import ReferenceRuntime
-from recpress_edge.device.runtime import open_runtime
-from recpress_export.closing import Ending, Made, finish
-from recpress_export.exactness import check_tables, check_whole, stored_tables, whole_queries
-from recpress_export.graph import Graph, describe, describe_int8, write_model
-from recpress_export.parity import Gate, Parity, Update
-from recpress_export.profiles import base_contract, profile_metadata, profile_name, user_index
-from recpress_export.selftest import FLOAT_TOLERANCE, answer_queries, made_histories, score_tolerance
-from recpress_export.student import Source, bundle_name, model_metadata, provenance_of
-from recpress_export.subjects.all_users import checked_tables, graph_of, measure, plain_reference
+from recpress_export.exactness import whole_questions
+from recpress_export.profiles import user_index
+from recpress_export.ranking import Question, Recommends
+from recpress_export.selftest import made_histories
+from recpress_export.subjects import Encoding, Subject
+from recpress_export.subjects.all_users import AllUsers, base_contract, checked_tables, row_encoding
 
 
-@dataclass(frozen=True, slots=True)
-class SingleUserFill:
-    """Fills a draft with what one user needs. ``user``: external id."""
+@dataclass(frozen=True, slots=True, eq=False)
+class SingleUser(Subject[Student]):
+    """One user's row, who becomes user 0."""
 
     user: str
+    """External id; ConfigError for one that the data set does not know."""
 
-    def __call__(
-        self, draft: Path, source: Source, recipe: Recipe, gate: Gate, update: Update, *, force: bool
-    ) -> Made:
-        student, index = source.student, user_index(self.user, source.user_ids)
-        test = _rows_of(source.test, index, self.user, measured=source.ships_rows)
-        quantized = checked_tables(student, recipe)
-        reference = plain_reference(student, recipe, quantized)
-        own = test.seen(0).tolist()
-        parts = [own[:n] for n in sorted({0, 1, len(own) // 2, len(own)}) if n <= len(own)]
-        queries = parts if own else [items.tolist() for items in made_histories(student.n_items)]
-        selftest = answer_queries(reference, [index] * len(queries), queries)
-        selftest = dataclasses.replace(selftest, users=(0,) * len(selftest.users))
-        tolerance = score_tolerance(selftest, exact=recipe.exact)
-        contract = dataclasses.replace(
-            base_contract(source, recipe, tolerance), profile=SINGLE_USER, user_input="", n_users=1
-        )
-        provenance = provenance_of(source)
-        data = self._file(source, recipe, contract, quantized, index, provenance)
-        model = draft / contract.model_file
-        write_atomic(model, data)
-        digest = sha256_file(model)
-        user = slice(index, index + 1)
-        check_tables(model, contract, stored_tables(recipe, student, quantized, user))
-        _check_own(model, contract, reference, index, own)
-        plain = dataclasses.replace(contract, recipe="fp32", exact=False)
-        name = bundle_name(student.name, student.seed, recipe, source.file_format)
-        ending = Ending(
-            name=profile_name(name, SINGLE_USER),
-            contract=contract,
-            provenance=provenance,
-            chain=[_own_stage(recipe, profile_name(name, SINGLE_USER), len(data))],
-            parity=_all_users_parity(source, recipe, quantized, update),
-            fp32_bytes=len(self._file(source, RECIPES["fp32"], plain, None, index, provenance)),
-            quantized=quantized,
-            user_ids=[self.user],
-            selftest=selftest,
-            test=test,
-            model_sha256=digest,
-        )
-        return finish(draft, source, recipe, gate, ending, force=force)
+    profile = SINGLE_USER
 
-    def _file(
-        self,
-        source: Source,
-        recipe: Recipe,
-        contract: Contract,
-        quantized: QuantizedTables | None,
-        index: int,
-        provenance: dict[str, Any],
-    ) -> bytes:
-        graph = _single_graph(contract, source, recipe, quantized, index)
-        return write_model(graph, profile_metadata(provenance, recipe, SINGLE_USER))
+    def __post_init__(self) -> None:
+        user_index(self.user, self.data.user_ids)
 
+    @property
+    def _index(self) -> int:
+        return user_index(self.user, self.data.user_ids)
 
-def _check_own(
-    model: Path, contract: Contract, reference: ReferenceRuntime, user: int, seen: Sequence[int]
-) -> None:
-    """The one user's scores of every item beside numpy's."""
-    asked = [(0, row, items) for _, row, items in [(0, user, seen), *whole_queries(reference, [user])]]
-    error = 0.0 if contract.exact else FLOAT_TOLERANCE
-    check_whole(open_runtime(model, contract), reference, asked, contract.n_items, error)
+    @property
+    def user_ids(self) -> Sequence[str]:
+        return [self.user]
 
+    @property
+    def measured(self) -> Subject[Student]:
+        """The all-users subject: one user's held-out items would say nothing about a recipe."""
+        return AllUsers(self.data)
 
-def _rows_of(rows: Evaluation, user: int, name: str, *, measured: bool) -> Evaluation:
-    """The rows of one user, who becomes user 0; ConfigError where there are none to be ``measured`` on."""
-    found = np.flatnonzero(rows.users == user)
-    if not found.size and not measured:
-        none, starts = np.empty(0, np.int32), np.zeros(2, np.int64)
-        return Evaluation(np.zeros(1, np.int32), starts, none, starts, none)
-    if not found.size:
-        raise ConfigError(
-            f"user {name!r} has nothing in the test split, so the bundle could not be measured. "
-            "Choose a user with more interactions, or leave out --with-evaluation."
-        )
-    row = int(found[0])
-    return Evaluation(
-        np.zeros(1, np.int32),
-        np.array([0, rows.seen(row).size], np.int64),
-        rows.seen(row),
-        np.array([0, rows.relevant(row).size], np.int64),
-        rows.relevant(row),
-    )
+    def encode(self, recipe: Recipe) -> Encoding:
+        """The user's row, quantised with everybody's: the answers are those of the all-users file."""
+        stored, own = checked_tables(self.data.model, recipe), slice(self._index, self._index + 1)
+        numbers = stored.numbers
+        if isinstance(numbers, QuantizedTables):
+            row, scale = numbers.user_q[own], numbers.user_scale[own]
+            numbers = dataclasses.replace(numbers, user_q=row, user_scale=scale)
+        else:
+            numbers = (numbers[0][own], numbers[1])  # type: ignore[assignment]
+        contract = base_contract(self.data, recipe)
+        contract = dataclasses.replace(contract, profile=SINGLE_USER, user_input="", n_users=1)
+        return row_encoding(contract, dataclasses.replace(stored, numbers=numbers))
 
+    def rows(self, rows: Evaluation) -> Evaluation:
+        """The user's own; ConfigError where there are none and the bundle is to be measured."""
+        found = np.flatnonzero(rows.users == self._index)
+        if found.size:
+            row = int(found[0])
+            seen, relevant = rows.seen(row), rows.relevant(row)
+        elif self.data.ships_rows:
+            raise ConfigError(
+                f"user {self.user!r} has nothing in the test split, so the bundle could not be measured. "
+                "Choose a user with more interactions, or leave out --with-evaluation."
+            )
+        else:
+            seen = relevant = np.empty(0, np.int32)
+        first = np.zeros(1, np.int32)
+        ends = (np.array([0, items.size], np.int64) for items in (seen, relevant))
+        return Evaluation(first, next(ends), seen, next(ends), relevant)
 
-def _single_graph(
-    contract: Contract, source: Source, recipe: Recipe, quantized: QuantizedTables | None, user: int
-) -> Graph:
-    """The request of one user; the row was quantised with everybody's, so the answers are the same."""
-    student, row = source.student, slice(user, user + 1)
-    if quantized is None:
-        user_emb, item_emb = stored_floats(recipe, student.user_emb[row], student.item_emb)
-        return describe(contract, user_emb, item_emb)
-    own = dataclasses.replace(quantized, user_q=quantized.user_q[row], user_scale=quantized.user_scale[row])
-    return describe_int8(contract, own)
+    def questions(self) -> Sequence[Question]:
+        """Parts of the user's history; drawn histories where there is none."""
+        own = self._seen()
+        if not own:
+            return [(0, items.tolist()) for items in made_histories(self.data.model.n_items)]
+        return [(0, own[:n]) for n in sorted({0, 1, len(own) // 2, len(own)})]
 
+    def whole_catalogue(self, reference: Recommends) -> Sequence[Question]:
+        return [(0, self._seen()), *whole_questions(reference, [0])]
 
-def _all_users_parity(
-    source: Source, recipe: Recipe, quantized: QuantizedTables | None, update: Update
-) -> Parity:
-    """Parity of the all-users file: one user's held-out items would say nothing about a recipe."""
-    with tempfile.TemporaryDirectory(prefix="recpress-") as folder:
-        graph = graph_of(source, recipe, quantized, 0.0)
-        path = Path(folder) / graph.contract.model_file
-        write_atomic(path, write_model(graph, model_metadata(provenance_of(source), recipe)))
-        parity = measure(path, source, recipe, graph.contract, quantized, update)[1]
-    return dataclasses.replace(parity, reference=f"{parity.reference}, in the all-users profile")
+    def _seen(self) -> list[int]:
+        own: list[int] = self.rows(self.data.test).seen(0).tolist()
+        return own
 
-
-def _own_stage(recipe: Recipe, name: str, file_bytes: int) -> dict[str, Any]:
-    return {"stage": recipe.name, "name": name, "bytes": file_bytes, "valid": None, "test": None}
+    def chain(self, files: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """The file alone, without figures: those of a recipe are everybody's."""
+        return [{**files[-1], "valid": None}]

@@ -22,6 +22,7 @@ from recpress_edge.artifacts.bundle import (
     write_manifest,
 )
 from recpress_edge.artifacts.recipes import recipe_named
+from recpress_edge.artifacts.titles import TITLES_FILE, write_titles
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError, GateError
 from recpress_edge.core.files import canonical_json, check_ours, new_directory, write_atomic
 from recpress_edge.core.metrics import recall_at_k, telling_cutoff
@@ -30,10 +31,9 @@ from recpress_edge.device.apart import self_test_apart
 from recpress_edge.device.guard import STANDARD, Guard
 from recpress_edge.device.runtime import Runtime, open_runtime
 from recpress_edge.device.verify import verify_bundle
-from recpress_export.card import write_card
-from recpress_export.closing import CARD_FILE
+from recpress_export.card import CARD_FILE, write_card
 from recpress_export.graph import write_model
-from recpress_export.parity import rank
+from recpress_export.ranking import rank
 from recpress_export.selftest import SELFTEST_K, id_lines, score_tolerance, selftest_facts
 from recpress_export.update.changes import Changes, Placed, place
 from recpress_export.update.stored import NewRows, Stored, read_stored, store_rows
@@ -84,6 +84,8 @@ def update_bundle(
         _copy_unchanged(old, draft)
         write_atomic(draft / contract.model_file, write_model(after.graph(contract), after.metadata))
         write_atomic(draft / ITEMS_FILE, id_lines("item", placed.item_ids))
+        if (titles := old.titles()) is not None:  # what is new has none yet
+            write_titles(draft, titles + [""] * (len(placed.item_ids) - len(titles)))
         write_atomic(draft / SELFTEST_FILE, canonical_json(selftest_facts(test)) + b"\n")
         was, now = (
             open_runtime(old.model_path, old.contract),
@@ -151,7 +153,7 @@ def _contract(old: Contract, after: Stored, placed: Placed, test: SelfTest) -> t
 
 def _copy_unchanged(old: Bundle, draft: Path) -> None:
     """Users, evaluation and scales, and whatever a later version puts in a bundle."""
-    written = {old.contract.model_file, ITEMS_FILE, SELFTEST_FILE, CARD_FILE, MANIFEST}
+    written = {old.contract.model_file, ITEMS_FILE, SELFTEST_FILE, CARD_FILE, MANIFEST, TITLES_FILE}
     for name in old.files:
         if name not in written:
             shutil.copyfile(old.folder / name, draft / name)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from recpress_edge.cli.common import next_steps, say, table
+from recpress_edge.cli.events import print_events
 from recpress_edge.cli.studies.common import close, frame, say_differences, say_verdicts
-from recpress_edge.cli.train import training_events
 from recpress_edge.core.files import check_free
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     data = load_dataset(study.DATA, args.work, lambda text: say(args, text))
     training = study.UNTIL_STALLED if args.until_stalled else study.STUDENT_TRAINING
-    with training_events(args) as tell:
+    with print_events(args) as tell:
         teacher = ensure_model(study.TEACHER, "teacher", data, 0, args.work, _teacher_options(), tell)
         options = {method: _student_options(method, teacher, training) for method, _ in students}
         models = [

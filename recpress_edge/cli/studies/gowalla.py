@@ -5,14 +5,14 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from recpress_edge.cli.common import next_steps, say, table
+from recpress_edge.cli.events import print_events
 from recpress_edge.cli.studies.common import close, frame, say_differences, say_verdicts
-from recpress_edge.cli.train import training_events
 from recpress_edge.core.files import check_free
 
 if TYPE_CHECKING:
+    from recpress_edge.core.progress import OnEvent
     from recpress_edge.data.interactions import Dataset
     from recpress_edge.studies.gowalla import Outcome
-    from recpress_edge.training.cache import OnEvent
     from recpress_edge.training.store import TrainedModel
 
 
@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
         say(args, "\n".join(f"would find or train  {name}" for name in teachers))
         return 0
     data = load_dataset(study.DATA, args.work, lambda text: say(args, text))
-    with training_events(args) as tell:
+    with print_events(args) as tell:
         outcomes = [
             _make(args, data, name, seed, tell) for name in teachers for seed in range(args.seeds or 1)
         ]

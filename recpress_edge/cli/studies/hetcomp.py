@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from recpress_edge.cli.common import next_steps, say, table
+from recpress_edge.cli.events import print_events
 from recpress_edge.cli.studies.common import close, frame, say_differences, say_verdicts
-from recpress_edge.cli.train import training_events
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import check_free
 
 if TYPE_CHECKING:
+    from recpress_edge.core.progress import OnEvent
     from recpress_edge.data.interactions import Dataset
     from recpress_edge.studies.hetcomp import Outcome
-    from recpress_edge.training.cache import OnEvent
     from recpress_edge.training.store import TrainedModel
 
 HEADERS = ("model", "part", "teacher", "seed", "epoch", "test R@10", "test R@50", "test N@50", "valid R@50")
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         say(args, "\n".join(f"would find or train  {name}" for name in names))
         return 0
     data = load_dataset(study.DATA, args.work, lambda text: say(args, text))
-    with training_events(args) as tell:
+    with print_events(args) as tell:
         outcomes = _train_all(args, data, teachers, tell)
     say(args)
     say(args, table(HEADERS, study.table_rows(outcomes)))

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING, Any
 
-from recpress_edge.cli.common import next_steps, progress, say, table
+from recpress_edge.cli.common import next_steps, say, table
+from recpress_edge.cli.events import progress
 from recpress_edge.cli.studies.common import close, frame, say_verdicts
 from recpress_edge.core.errors import ConfigError, RecPressError
 from recpress_edge.core.files import check_free
@@ -85,7 +86,7 @@ def _train_all(args: argparse.Namespace, runs: Sequence["Run"]) -> tuple[float, 
     )
     teacher = _train(_teacher_command(args))
     outcomes = []
-    with progress(args, "students") as update, ThreadPoolExecutor(jobs) as pool:
+    with progress("students") as update, ThreadPoolExecutor(jobs) as pool:
         pending = {pool.submit(_train, _student_command(args, r, teacher["folder"])): r for r in runs}
         try:
             for done, future in enumerate(as_completed(pending), start=1):

@@ -7,7 +7,7 @@ from typing import Final
 
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.readers.lines import shorten
-from recpress_edge.data.times import FIRST_UNIX_TIME, read_date, read_number
+from recpress_edge.data.times import FIRST_UNIX_TIME, is_date, read_number
 
 _FEWEST: Final = 3
 """With fewer rows nothing is judged."""
@@ -37,7 +37,7 @@ def third_column(path: Path, values: Sequence[str]) -> str:
 def is_time(text: str) -> bool:
     """A date, or a number that is a Unix time rather than a rating."""
     number = read_number(text)
-    return read_date(text) is not None if number is None else number >= FIRST_UNIX_TIME
+    return is_date(text) if number is None else number >= FIRST_UNIX_TIME
 
 
 def check_guess(path: Path, columns: Sequence[Sequence[str]], at: Mapping[str, int]) -> None:
@@ -102,7 +102,7 @@ def _untimely(values: Sequence[str]) -> str:
 def _is_recent(text: str) -> bool:
     number = read_number(text)
     if number is None:
-        return read_date(text) is not None
+        return is_date(text)
     return any(_RECENT[0] * unit <= number <= _RECENT[1] * unit for unit in (1, 1e3))
 
 

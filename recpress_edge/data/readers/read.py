@@ -23,7 +23,7 @@ from recpress_edge.data.readers.lines import (
 )
 from recpress_edge.data.readers.names import known_places, visible
 from recpress_edge.data.readers.sniff import SNIFFED_LINES, is_inter, is_json, refuse_foreign, sniff_format
-from recpress_edge.data.times import in_seconds, read_number, read_time
+from recpress_edge.data.times import date_order, in_seconds, read_number, read_time
 
 FORMATS: Final = ("delimited", "inter", "adjacency", "counted-adjacency", "json")
 TABLES: Final = ("delimited", "inter", "json")
@@ -41,6 +41,8 @@ class Reading:
     """How many lines of a file that cannot be read may be left out."""
     time_unit: str | None = None
     """A key of times.UNITS or times.BY_SIZE."""
+    date_order: str | None = None
+    """A key of times.DATE_ORDERS, for times such as 3/4/2024; None is by the numbers above 12."""
     bounded: bool = False
     """Whether a lowest rating is given, so that a rating of 0 is no question."""
 
@@ -166,7 +168,11 @@ def _read_table(path: Path, table: _Table, rows: RowCollector, report: LineRepor
     """Collect the rows that count; returns how many --only left out."""
     layout, width, not_chosen = table.layout, table.layout.width, 0
     settled = settle_events(path, layout, table.rows, reading.only, bounded=reading.bounded)
-    collect = _collector(layout, rows)
+    order = None
+    if (at := layout.at.get("time")) is not None:
+        times = (fields[at] for _, fields, _ in table.rows() if len(fields) == width)
+        order = date_order(path, times, reading.date_order)
+    collect = _collector(layout, rows, order)
     for number, fields, line in table.rows():
         if len(fields) != width:
             report.add(number, _wrong_width(width, fields) if fields else table.broken, line)
@@ -178,7 +184,7 @@ def _read_table(path: Path, table: _Table, rows: RowCollector, report: LineRepor
     return not_chosen
 
 
-def _collector(layout: Layout, rows: RowCollector) -> Callable[[list[str]], str]:
+def _collector(layout: Layout, rows: RowCollector, order: str | None) -> Callable[[list[str]], str]:
     """A function that takes the fields of a row into ``rows``, or says what is wrong with them."""
     user_at, item_at = layout.at["user"], layout.at["item"]
     rating_at, time_at = layout.at.get("rating"), layout.at.get("time")
@@ -195,8 +201,8 @@ def _collector(layout: Layout, rows: RowCollector) -> Callable[[list[str]], str]
                 return "the rating is not a finite number"
             rating = number
         if time_at is not None:
-            if (number := read_time(fields[time_at])) is None:
-                return "the time is not a finite number or a date of ISO 8601"
+            if (number := read_time(fields[time_at], order)) is None:
+                return "the time is not a finite number or a date of a known form"
             time = number
         rows.add(user, item, None if rating_at is None else rating, None if time_at is None else time)
         return ""

@@ -1,0 +1,30 @@
+"""The bench from Python: ``device_bench.run(request)``. Nothing below prints; events report progress."""
+
+from collections.abc import Iterator
+
+from device_bench.lanes.lane import Record
+from device_bench.lanes.targets import bench_request, lane_module
+from device_bench.settings import BenchRequest, Protocol, Target
+from recpress_edge.artifacts.bundle import open_bundle
+from recpress_edge.core.progress import OnEvent, silent
+from recpress_edge.device.runtime import check_format
+
+__all__ = ["BenchRequest", "Protocol", "Target", "bench_request", "plan", "run"]
+
+
+def run(request: BenchRequest, on_event: OnEvent = silent) -> Iterator[Record]:
+    """Check the request and its bundles now, then measure: a record for each, as soon as it is made.
+
+    Raises ConfigError or ArtifactError before any time is spent on the first bundle.
+    """
+    plan(request)
+    return lane_module(request.target).run(request, on_event)
+
+
+def plan(request: BenchRequest) -> str:
+    """The work for each bundle in words; the request and its bundles are checked, nothing is measured."""
+    lane = lane_module(request.target)
+    lane.check(request)
+    for folder in request.bundles:
+        check_format(open_bundle(folder).contract.format, folder, request.protocol.delegate)
+    return lane.plan(request)

@@ -1,0 +1,92 @@
+"""Writes the tables of README and docs from the committed results: python docs/tables.py"""
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+RESULTS: Final = ROOT / "benchmarks" / "results"
+sys.path[:0] = [str(ROOT), str(ROOT / "export"), str(ROOT / "benchmarks"), str(Path(__file__).parent)]
+
+import method_tables  # noqa: E402
+import result_tables  # noqa: E402
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What stands between the marks ``<!-- generated: NAME -->`` and ``<!-- end -->``."""
+
+    pages: tuple[str, ...]
+    results: tuple[str, ...]
+    """Names of JSON files, which ``text`` takes in this order."""
+    text: Callable[..., str]
+
+
+METHODS: Final = "docs/methods.md"
+CITEULIKE: Final = "docs/results/citeulike.md"
+RUNTIMES: Final = "docs/results/runtimes.md"
+TOPOLOGY: Final = "docs/results/topology.md"
+BOTH: Final = ("citeulike-runtimes", "citeulike-runtimes-zen3")
+BLOCKS: Final = {
+    **{
+        name: Block((METHODS,), (name,), partial(method_tables.study, name)) for name in method_tables.STUDIES
+    },
+    "citeulike": Block(("README.md", CITEULIKE), (BOTH[0], "ensemble"), result_tables.citeulike),
+    "quantisation-aware": Block((CITEULIKE,), ("quantisation-aware",), result_tables.recipes),
+    "runtimes": Block((RUNTIMES,), BOTH, result_tables.runtimes),
+    "peers": Block((RUNTIMES,), ("peers-dim20", "peers-dim20-zen3"), result_tables.peers),
+    "tensorflow-judge": Block((RUNTIMES,), ("tensorflow-judge",), result_tables.judged),
+    "emulated-cores": Block(("docs/results/emulated-arm.md",), ("emulated-cores",), result_tables.cores),
+    "networks": Block(
+        ("docs/results/networks.md",), ("networks-neumf", "networks-sasrec"), result_tables.networks
+    ),
+    "history": Block(
+        ("docs/results/history.md",), ("history-profile", "history-profile-seed2"), result_tables.history
+    ),
+    "scale": Block(("docs/results/scale.md",), ("scale",), result_tables.scale),
+    "topology": Block((TOPOLOGY,), ("topology",), result_tables.topology),
+    "topology-speed": Block((TOPOLOGY,), ("topology-speed",), result_tables.topology_speed),
+}
+
+
+def block(name: str) -> str:
+    """What stands between the marks of one block."""
+    one = BLOCKS[name]
+    results: list[dict[str, Any]] = [
+        json.loads((RESULTS / f"{file}.json").read_text(encoding="utf-8")) for file in one.results
+    ]
+    return one.text(*results)
+
+
+def pages() -> dict[str, list[str]]:
+    """Each page and the names of its blocks."""
+    found: dict[str, list[str]] = {}
+    for name, one in BLOCKS.items():
+        for page in one.pages:
+            found.setdefault(page, []).append(name)
+    return found
+
+
+def written(page: str, text: str) -> str:
+    """The text of a page with all its blocks written again."""
+    for name in pages()[page]:
+        marks = rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)"
+        text, count = re.subn(marks, partial(_filled, block(name)), text, flags=re.DOTALL)
+        if count != 1:
+            raise SystemExit(f"{page}: expected one block 'generated: {name}', found {count}")
+    return text
+
+
+def _filled(content: str, found: re.Match[str]) -> str:
+    return f"{found[1]}{content}\n{found[2]}"
+
+
+if __name__ == "__main__":
+    for path in map(ROOT.joinpath, pages()):
+        page = str(path.relative_to(ROOT))
+        path.write_text(written(page, path.read_text(encoding="utf-8")), encoding="utf-8")

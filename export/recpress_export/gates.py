@@ -1,0 +1,138 @@
+"""What a file may lose: a recipe against its reference, a history against the user table that it replaces."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from recpress_edge.core.config import load_config, read_toml
+from recpress_edge.core.errors import GateError
+from recpress_export.compare import Parity
+
+GATES: Final = Path(__file__).with_name("export.toml")
+_WRITTEN: Final = {"recall": "Recall", "ndcg": "NDCG"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """What a recipe may lose; see export.toml."""
+
+    min_overlap: float
+    max_recall_loss: float
+    max_ndcg_loss: float
+    max_item_shift: float
+    lost_users: int
+
+    def allowed_loss(self, metric: str, before: float, n_users: int) -> float:
+        """Largest mean loss of a metric over so many users, and never more than half of what there is."""
+        limit = self.max_recall_loss if metric.startswith("recall") else self.max_ndcg_loss
+        return min(max(limit, self.lost_users / n_users), before / 2)
+
+    def allowed_shift(self, n_users: int) -> float:
+        """Largest share of so many users whose list one item may enter or leave: of several never all."""
+        allowed = max(self.max_item_shift, self.lost_users / n_users)
+        return min(allowed, (n_users - 1) / n_users) if n_users > 1 else allowed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryGate:
+    """Limits as shares of what the user table reaches; see export.toml."""
+
+    max_recall_share: float
+    max_ndcg_share: float
+    lost_users: int
+
+    def allowed_loss(self, metric: str, before: float, n_users: int) -> float:
+        """Largest mean loss of a metric over so many users: hits of a few may be lost, but not most hits."""
+        share = self.max_recall_share if metric.startswith("recall") else self.max_ndcg_share
+        return max(share * before, min(self.lost_users / n_users, before / 2))
+
+
+def load_gate(recipe: str, path: Path = GATES) -> Gate:
+    """The gate of a recipe."""
+    return load_config(Gate, read_toml(path)["gate"][recipe], f"{path.name} [gate.{recipe}]")
+
+
+def load_history_gate(path: Path = GATES) -> HistoryGate:
+    """The limits that are shipped."""
+    return load_config(HistoryGate, read_toml(path)["history"], f"{path.name} [history]")
+
+
+def gate_failure(parity: Parity, gate: Gate, recipe: str) -> str | None:
+    """The figure that is below the gate, its limit and the limit's key; None where the gate is met."""
+    where, k = f"({GATES.name} [gate.{recipe}])", parity.cutoff
+    if parity.certain:
+        return (
+            f"it could not fail: none of the {parity.users} validation users has more than {k} items "
+            f"to rank, so overlap@{k} and Recall@{k} are 1 for any file"
+        )
+    overlap = parity.overlap[f"overlap@{k}"].mean
+    if not overlap >= gate.min_overlap:
+        return f"overlap@{k} {overlap:.4f} < min_overlap {gate.min_overlap} {where}"
+    allowed = gate.allowed_shift(parity.users)
+    if not parity.item_shift <= allowed:
+        return (
+            f"an item enters or leaves the first {k} of {100 * parity.item_shift:.1f} % of "
+            f"{parity.users} validation users, allowed {100 * allowed:.1f} % by max_item_shift {where}"
+        )
+    return next(
+        (
+            f"{name} loses {loss:.4f} on {parity.users} validation users, "
+            f"allowed {limit:.4f} by max_{kind}_loss {where}"
+            for kind, name, loss, limit in _losses(parity, gate)
+        ),
+        None,
+    )
+
+
+def history_failure(beside: Parity, gate: HistoryGate) -> str | None:
+    """What the file loses against the user table beyond its limit; None where the gate is met."""
+    for kind, name, loss, limit in _losses(beside, gate)[:1]:
+        change = beside.change[name.lower()]
+        return (
+            f"from their train items {beside.users} validation users get {name} "
+            f"{change.after:.4f}, by the user table {change.before:.4f}: it loses {loss:.4f}, allowed "
+            f"{limit:.4f} by max_{kind}_share ({GATES.name} [history])"
+        )
+    return None
+
+
+def _losses(parity: Parity, gate: Gate | HistoryGate) -> list[tuple[str, str, float, float]]:
+    """Metrics that lose more than they may: recall or ndcg, as it is written, the loss, the limit."""
+    found = []
+    for metric, change in parity.change.items():
+        loss, allowed = -change.delta.mean, gate.allowed_loss(metric, change.before, parity.users)
+        if not loss <= allowed:  # NaN too
+            kind, _, k = metric.partition("@")
+            found.append((kind, f"{_WRITTEN[kind]}@{k}", loss, allowed))
+    return found
+
+
+def with_gate(
+    parity: Parity, gate: Gate | HistoryGate, failure: str | None, *, overruled: bool | None = None
+) -> dict[str, Any]:
+    """The figures, the gate, what it allowed, and what came of it, as plain JSON.
+
+    ``overruled``: whether --force publishes below this gate; None where another gate states it.
+    """
+    allowed = {
+        f"allowed_{metric.partition('@')[0]}_loss": gate.allowed_loss(metric, change.before, parity.users)
+        for metric, change in parity.change.items()
+    }
+    facts = dataclasses.asdict(gate) | allowed | {"met": failure is None, "failure": failure}
+    if overruled is not None:
+        facts["overruled"] = failure is not None and overruled
+    return parity.facts() | {"gate": facts}
+
+
+def gate_error(failure: str, recipe: str, *, of_history: bool = False) -> GateError:
+    """The error of a gate that is not met; ``of_history``: the ranking is lost before any rounding."""
+    if of_history:
+        advice = " --profile all-users holds the user table itself; another seed or dim may lose less."
+    elif recipe == "fp32":
+        advice = ""
+    else:
+        advice = " A plain export (fp32) keeps the ranking; so may another recipe, seed or dim."
+    return GateError(
+        f"parity gate failed: {failure}.{advice} --force publishes it all the same, and the bundle says so."
+    )

@@ -1,0 +1,65 @@
+"""What a SASRec answers, in numpy and float64: slow, obvious, without torch and without any folding."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recpress_edge.device.query import Query
+from recpress_export.networks.student import NetworkStudent
+from recpress_export.reference import Reference, Scores
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+NORM_EPSILON = 1e-5
+
+
+def sasrec_reference(student: NetworkStudent) -> Reference:
+    """Scores after a history, oldest item first."""
+    state_after = _state_of(student)
+    items = student.arrays["item_emb"][:-1].astype(np.float64)
+
+    def scores_of(asked: Query) -> Scores:
+        return items @ state_after(asked.seen), np.float32(1)
+
+    return Reference(0, len(items), scores_of, sequence=True)
+
+
+def _state_of(student: NetworkStudent) -> Callable[[I64], F64]:
+    """The last hidden state (d,) after a history."""
+    p = {name: array.astype(np.float64) for name, array in student.arrays.items()}
+    table, heads, dim = p["item_emb"], student.heads, p["item_emb"].shape[1]
+
+    def norm(x: F64, layer: str) -> F64:
+        centred = x - x.mean(axis=-1, keepdims=True)
+        spread = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + NORM_EPSILON)
+        normed: F64 = centred / spread * p[f"{layer}_gain"] + p[f"{layer}_shift"]
+        return normed
+
+    def attend(x: F64, layer: str) -> F64:
+        n = len(x)
+        qkv = x @ p[f"{layer}.qkv_weight"].T + p[f"{layer}.qkv_bias"]
+        query, key, value = qkv.reshape(n, 3, heads, -1).transpose(1, 2, 0, 3)  # (H, n, d / H) each
+        logits = query @ key.transpose(0, 2, 1) / np.sqrt(dim / heads)
+        logits[:, np.triu(np.ones((n, n), np.bool_), 1)] = -np.inf
+        weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        mixed = (weights / weights.sum(axis=-1, keepdims=True)) @ value
+        merged = mixed.transpose(1, 0, 2).reshape(n, dim)
+        result: F64 = merged @ p[f"{layer}.mix_weight"].T + p[f"{layer}.mix_bias"]
+        return result
+
+    def state(history: I64) -> F64:
+        tokens = np.concatenate([[len(table) - 1], history[-(student.history_length - 1) :]]).astype(np.int64)
+        x = table[tokens] * np.sqrt(dim) + p["position_emb"][: len(tokens)]
+        for number in range(student.n_layers):
+            layer = f"layers.{number}"
+            x = x + attend(norm(x, f"{layer}.attention"), layer)
+            inner = np.maximum(
+                norm(x, f"{layer}.forward") @ p[f"{layer}.up_weight"].T + p[f"{layer}.up_bias"], 0
+            )
+            x = x + inner @ p[f"{layer}.down_weight"].T + p[f"{layer}.down_bias"]
+        last: F64 = norm(x, "final")[-1]
+        return last
+
+    return state

@@ -1,0 +1,225 @@
+"""Data sets: import a log, fetch a public set, list what is here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recpress_edge.core.errors import ArtifactError, ConfigError
+from recpress_edge.core.files import check_there
+from recpress_edge.core.progress import Note, OnEvent, advance, silent
+from recpress_edge.data import resolve
+from recpress_edge.data.events import parse_only
+from recpress_edge.data.fetch import REGISTRY, PublicSet, fetch_set, public_set
+from recpress_edge.data.filter import Filters
+from recpress_edge.data.ids import IdChoice
+from recpress_edge.data.interactions import Dataset
+from recpress_edge.data.local import LOCAL_SETS, local_files, local_folder
+from recpress_edge.data.prepare import Preparation, Prepared, prepare
+from recpress_edge.data.readers.columns import ColumnChoice, parse_columns
+from recpress_edge.data.readers.delimited import named_separator
+from recpress_edge.data.readers.lines import parse_allowance
+from recpress_edge.data.readers.read import Reading
+from recpress_edge.data.resolve import SYNTHETIC
+from recpress_edge.data.store import check_new, dataset_path, read_manifest, save_dataset, stored_names
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """A data set that was read and split."""
+
+    prepared: Prepared
+    target: Path
+    written: bool
+
+    def facts(self) -> dict[str, Any]:
+        """What ``--json`` prints."""
+        dataset = self.prepared.dataset
+        return {
+            "target": str(self.target),
+            "dry_run": not self.written,
+            **counts(dataset),
+            "digest": dataset.digest(),
+            **self.prepared.record,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRequest:
+    """``recpress-edge data import``."""
+
+    path: Path
+    """The log; with ``test_file``, its training part."""
+    name: str
+    format: str = "auto"
+    columns: str | None = None
+    separator: str | None = None
+    header: str | None = None
+    """``yes`` or ``no``."""
+    encoding: str | None = None
+    only: tuple[str, ...] = ()
+    missing: str = ""
+    ids: str | None = None
+    time_unit: str | None = None
+    date_order: str | None = None
+    skip_bad_lines: str = "0"
+    valid_file: Path | None = None
+    test_file: Path | None = None
+    split: str | None = None
+    min_rating: float | None = None
+    min_user: int = 1
+    min_item: int = 1
+    seed: int | None = None
+    licence: str = "not stated"
+    force: bool = False
+    work: Path = Path()
+
+    def plan(self) -> ImportResult:
+        """Read and split the log; nothing is written."""
+        if self.name == SYNTHETIC or (self.name in {*REGISTRY, *LOCAL_SETS} and not self.force):
+            builtin = self.name == SYNTHETIC
+            taken = "is built in" if builtin else "names a public set; use --force if this is it"
+            raise ConfigError(f"--name {self.name} {taken}. Choose another name.")
+        how, files = self._preparation(), self._files()
+        check_there(*files)
+        target = check_new(self.work, self.name, force=self.force)
+        return ImportResult(prepare(self.name, files, how), target, written=False)
+
+    def run(self, on_event: OnEvent = silent) -> ImportResult:
+        """Read, split and store the log."""
+        prepared = self.plan().prepared
+        return ImportResult(prepared, save_dataset(prepared, self.work, force=self.force), written=True)
+
+    def _files(self) -> list[Path]:
+        """The files in the order train, validation, test; half a given split is a ConfigError."""
+        if self.valid_file and not self.test_file:
+            raise ConfigError(
+                "--valid-file needs --test-file too: the split is either given or made, not half of each"
+            )
+        if self.test_file and self.split not in (None, "given"):
+            raise ConfigError(
+                f"--test-file gives the split: remove --split {self.split}, or write --split given"
+            )
+        return [path for path in (self.path, self.valid_file, self.test_file) if path]
+
+    def _preparation(self) -> Preparation:
+        choice = None
+        if self.columns or self.separator or self.header:
+            choice = ColumnChoice(
+                separator=named_separator(self.separator) if self.separator else None,
+                columns=parse_columns(self.columns) if self.columns else None,
+                header=None if self.header is None else self.header == "yes",
+            )
+        reading = Reading(
+            encoding=self.encoding,
+            only=tuple(map(parse_only, self.only)),
+            ids=IdChoice(tuple(word for word in self.missing.split(",") if word), self.ids),
+            bad_lines=parse_allowance(self.skip_bad_lines),
+            time_unit=self.time_unit,
+            date_order=self.date_order,
+        )
+        return Preparation(
+            fmt=self.format,
+            columns=choice,
+            reading=reading,
+            split=self.split or ("given" if self.test_file else "loo-random"),
+            seed=self.seed,
+            filters=Filters(min_rating=self.min_rating, min_user=self.min_user, min_item=self.min_item),
+            licence=self.licence,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FetchPlan:
+    """Where a public set comes from and goes to."""
+
+    chosen: PublicSet
+    downloads: Path
+    target: Path
+
+    def facts(self) -> dict[str, Any]:
+        """What ``--dry-run --json`` prints."""
+        urls = [file.url for file in self.chosen.files]
+        return {"dry_run": True, "target": str(self.target), "urls": urls}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchRequest:
+    """``recpress-edge data fetch``."""
+
+    name: str
+    force: bool = False
+    work: Path = Path()
+
+    def plan(self) -> FetchPlan:
+        """What :meth:`run` downloads; nothing is written."""
+        target = check_new(self.work, self.name, force=self.force)
+        return FetchPlan(public_set(self.name), self.work / "downloads" / self.name, target)
+
+    def run(self, on_event: OnEvent = silent) -> ImportResult:
+        """Download what is missing, check its digests, split and store it."""
+        plan = self.plan()
+        update = advance(on_event, f"fetching {self.name}")
+        prepared = fetch_set(self.name, plan.chosen, plan.downloads.parent, update)
+        return ImportResult(prepared, save_dataset(prepared, self.work, force=self.force), written=True)
+
+
+def load_data(name: str, work: Path, on_event: OnEvent) -> Dataset:
+    """The data set of this name; that it was imported on first use is an event."""
+    return resolve.load_dataset(name, work, lambda text: on_event(Note(text)))
+
+
+def list_data(work: Path) -> list[dict[str, Any]]:
+    """Data sets that are here, and those that can be fetched: name, state, counts where known, about."""
+    entries: list[dict[str, Any]] = [
+        {"name": SYNTHETIC, "state": "built in", "about": "small, for trying things out"},
+        *(_stored(work, name) for name in stored_names(work)),
+    ]
+    folder = local_folder()
+    if folder is not None:
+        about = f"in {folder}; imported on first use"
+        local = [name for name in LOCAL_SETS if local_files(name, folder)]
+        entries += _unlisted(entries, {name: {"state": "local", "about": about} for name in local})
+    public = {
+        name: {"state": "fetch", "about": f"{known.about} ({known.how.licence})"}
+        for name, known in REGISTRY.items()
+    }
+    return entries + _unlisted(entries, public)
+
+
+def _stored(work: Path, name: str) -> dict[str, Any]:
+    try:
+        manifest = read_manifest(dataset_path(work, name))
+        known = {"users": manifest["n_users"], "items": manifest["n_items"]}
+        return {"name": name, "state": "ready", **known, "about": manifest["protocol"]}
+    except (ArtifactError, KeyError):
+        return {"name": name, "state": "damaged", "about": "import or fetch it again with --force"}
+
+
+def _unlisted(entries: list[dict[str, Any]], more: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    listed = {entry["name"] for entry in entries}
+    return [{"name": name, **known} for name, known in more.items() if name not in listed]
+
+
+def data_facts(dataset: Dataset) -> dict[str, Any]:
+    """What ``data stats --json`` prints."""
+    return {
+        **counts(dataset),
+        "protocol": dataset.protocol,
+        "ties": dataset.ties,
+        "licence": dataset.licence,
+        "digest": dataset.digest(),
+    }
+
+
+def counts(dataset: Dataset) -> dict[str, Any]:
+    """Users, items, interactions of each part, and the share of all pairs that they are."""
+    total = len(dataset.train) + len(dataset.valid) + len(dataset.test)
+    return {
+        "name": dataset.name,
+        "n_users": dataset.n_users,
+        "n_items": dataset.n_items,
+        "interactions": {"train": len(dataset.train), "valid": len(dataset.valid), "test": len(dataset.test)},
+        "items_never_in_train": int((dataset.train.item_counts() == 0).sum()),
+        "density": total / (dataset.n_users * dataset.n_items),
+    }

@@ -1,0 +1,269 @@
+"""A student as a bundle: make what is missing, then write, check and publish."""
+
+import shlex
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from recpress_edge.artifacts import formats
+from recpress_edge.artifacts.contract import ALL_USERS
+from recpress_edge.artifacts.formats import DEFAULT
+from recpress_edge.artifacts.recipes import Recipe
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.files import check_there
+from recpress_edge.core.progress import OnEvent, advance, silent
+from recpress_edge.data.titles import read_titles
+from recpress_edge.distill.students import parse_name
+from recpress_edge.jobs.data import load_data
+from recpress_edge.jobs.subject import SubjectSource
+from recpress_edge.jobs.train import warning_of_ensembles
+from recpress_edge.training import cache
+from recpress_edge.training.cache import Step, TrainOptions, asked_teacher, is_folder, plan_steps
+from recpress_edge.training.store import OF_A_USER, load_model
+from recpress_export.build import build
+from recpress_export.gates import load_gate
+from recpress_export.networks.recipes import check_network, check_route, choose_recipe
+from recpress_export.networks.student import network_kind
+from recpress_export.profiles import check_profile, profile_name, user_index
+from recpress_export.publish import Exported, check_target
+from recpress_export.student import bundle_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportRequest:
+    """``recpress-edge export``: one student in one recipe and format."""
+
+    student: str
+    """A name, or the folder of a trained model."""
+    teacher: str | None = None
+    seed: int = 0
+    data: str = "synthetic"
+    int8: bool = False
+    recipe: str | None = None
+    format: str = DEFAULT
+    profile: str | None = None
+    user: str | None = None
+    """External id of the one user of a single-user bundle."""
+    with_evaluation: bool = False
+    titles: Path | None = None
+    """A table of item ids and titles, which then travel in the bundle."""
+    out: Path | None = None
+    force: bool = False
+    device: str = "cpu"
+    threads: int = 1
+    work: Path = Path()
+
+    def check(self, *, target: bool = True) -> "ExportPlan":
+        """Check everything that can be checked before anything is trained; ``target``: where it goes, too."""
+        if self.int8 and self.recipe:
+            raise ConfigError(
+                "--int8 means --recipe int8-dim, for a network int8-dynamic; give one of the two"
+            )
+        named = self._in_folder() if is_folder(self.student) else self._by_name()
+        recipe = choose_recipe(named.network, self.recipe, self.format, int8=self.int8)
+        profile = self.profile or ALL_USERS
+        if named.network:
+            profile = check_network(named.network, self.format, self.profile, self.user)
+        else:
+            check_profile(profile, self.user)
+        if self.with_evaluation and profile == ALL_USERS:
+            raise ConfigError(
+                "--with-evaluation: an all-users bundle holds the test users' rows anyway. Leave it out."
+            )
+        # What it needs is missing: said now, not after the training.
+        formats.writer_of(self.format)
+        if self.titles:
+            check_there(self.titles)
+        if named.network:
+            check_route(self.format)
+        plan = ExportPlan(self, named, recipe, profile)
+        if target:
+            check_target(plan.target, plan.name, named.data, force=self.force)
+        return plan
+
+    def _by_name(self) -> "_NamedStudent":
+        student = parse_name(self.student)
+        asked_teacher(student, "student", self.teacher)
+        return _NamedStudent(str(student), self.seed, self.data, None, student.entry.network)
+
+    def _in_folder(self) -> "_NamedStudent":
+        """A trained model; words that would say something else are refused."""
+        folder = Path(self.student)
+        check_there(folder)
+        facts = load_model(folder, OF_A_USER).metadata
+        data = facts["dataset"]["name"]
+        for flag, given, usual, own in (
+            ("--teacher", self.teacher, None, (facts["teacher"] or {}).get("name")),
+            ("--seed", self.seed, 0, facts["seed"]),
+            ("--data", self.data, "synthetic", data),
+        ):
+            if given not in (usual, own):
+                raise ConfigError(
+                    f"{folder} was trained with {flag} {own}, so {flag} {given} cannot apply. Leave it out."
+                )
+        return _NamedStudent(facts["name"], facts["seed"], data, folder, network_kind(folder))
+
+    def run(self, on_event: OnEvent = silent) -> "ExportResult":
+        """Train what is missing, then write and check the bundle. GateError: its parity is below the gate."""
+        return self.check().run(on_event)
+
+
+@dataclass(frozen=True, slots=True)
+class _NamedStudent:
+    """The student that a request names."""
+
+    name: str
+    seed: int
+    data: str
+    folder: Path | None
+    """The model's folder where the student was given by folder, not by name."""
+    network: str | None
+    """The network that it is; None for two tables."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportPlan:
+    """A checked request: what is exported, and where it goes."""
+
+    request: ExportRequest
+    student: _NamedStudent
+    recipe: Recipe
+    profile: str
+
+    @property
+    def name(self) -> str:
+        """Name of the bundle, whatever its folder is called."""
+        student = self.student
+        name = bundle_name(student.name, student.seed, self.recipe, self.request.format)
+        return profile_name(name, self.profile)
+
+    @property
+    def target(self) -> Path:
+        """The bundle's folder."""
+        return self.request.out or self.request.work / "dist" / self.name
+
+    @property
+    def ships_rows(self) -> bool:
+        """Whether the test users' rows travel in the bundle."""
+        return self.request.with_evaluation or self.profile == ALL_USERS
+
+    @property
+    def command(self) -> str:
+        """The command that makes the same bundle, in one spelling, so that equal bundles have equal bytes."""
+        request, student = self.request, self.student
+        if student.folder:
+            words = ["--student", f"models/{student.folder.name}"]
+        else:
+            teacher = ["--teacher", request.teacher] if request.teacher else []
+            words = ["--student", student.name, *teacher, "--data", student.data, "--seed", str(student.seed)]
+        words += ["--recipe", self.recipe.name]
+        words += [] if request.format == DEFAULT else ["--format", request.format]
+        if self.profile != ALL_USERS:
+            user = [] if request.user is None else ["--user", shlex.quote(request.user)]
+            rows = ["--with-evaluation"] if self.ships_rows else []
+            words += ["--profile", self.profile, *user, *rows]
+        if request.titles:
+            words += ["--titles", shlex.quote(request.titles.name)]
+        return " ".join(["recpress-edge export", *words])
+
+    def steps(self, on_event: OnEvent = silent) -> list[Step]:
+        """The models that :meth:`run` finds or trains; nothing is written."""
+        student = self.student
+        data = load_data(student.data, self.request.work, on_event)
+        if student.folder:
+            return []
+        return plan_steps(student.name, "student", data, student.seed, self.request.work, self._options())
+
+    def run(self, on_event: OnEvent = silent) -> "ExportResult":
+        """Train what is missing, then write and check the bundle. GateError: its parity is below the gate."""
+        request, student = self.request, self.student
+        data = load_data(student.data, request.work, on_event)
+        if request.user is not None:
+            user_index(request.user, data.user_ids)  # before anything is trained
+        titles = read_titles(request.titles, data.item_ids) if request.titles else None
+        folder = (
+            student.folder
+            or cache.ensure_model(
+                student.name,
+                "student",
+                data,
+                student.seed,
+                request.work,
+                self._options(),
+                warning_of_ensembles(on_event),
+            ).folder
+        )
+        exported = build(
+            self._source(folder, titles).load(data, on_event),
+            self.recipe,
+            self.target,
+            gate=load_gate(self.recipe.name),
+            force=request.force,
+            on_update=advance(on_event, "parity"),
+        )
+        return ExportResult(self, exported)
+
+    def _source(self, folder: Path, titles: tuple[str, ...] | None) -> SubjectSource:
+        return SubjectSource(
+            folder=folder,
+            network=self.student.network,
+            profile=self.profile,
+            user=self.request.user,
+            file_format=self.request.format,
+            command=self.command,
+            ships_rows=self.ships_rows,
+            titles=titles,
+            threads=self.request.threads,
+        )
+
+    def _options(self) -> TrainOptions:
+        request = self.request
+        return TrainOptions(teacher=request.teacher, device=request.device, threads=request.threads)
+
+    def facts(self, steps: list[Step]) -> dict[str, Any]:
+        """What ``--dry-run --json`` prints."""
+        return {
+            "dry_run": True,
+            "models": [{"name": s.name, "seed": s.seed, "action": s.action} for s in steps],
+            "bundle": str(self.target),
+            "recipe": self.recipe.name,
+            "format": self.request.format,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """A published bundle and what was compared."""
+
+    plan: ExportPlan
+    exported: Exported
+
+    def facts(self) -> dict[str, Any]:
+        """What ``--json`` prints."""
+        exported, plan = self.exported, self.plan
+        bundle, recipe = exported.bundle, plan.recipe
+        dim = bundle.contract.dim
+        row_bytes = {
+            "item_row_bytes": recipe.item_row_bytes(dim),
+            "user_row_bytes": recipe.user_row_bytes(dim),
+        }
+        return {
+            "bundle": str(bundle.folder),
+            "name": bundle.name,
+            "sha256": bundle.digest,
+            "unchanged": exported.unchanged,
+            "student": plan.student.name,
+            "seed": plan.student.seed,
+            "dataset": plan.student.data,
+            "recipe": recipe.name,
+            "format": plan.request.format,
+            "file_bytes": bundle.model_bytes,
+            "fp32_file_bytes": exported.fp32_bytes,
+            **({} if plan.student.network else row_bytes),
+            "profile": bundle.contract.profile,
+            "fold_in": bundle.quality.get("fold_in"),
+            "quantisation_error": asdict(exported.errors) if exported.errors else None,
+            "parity": bundle.quality["parity"],
+            "chain": bundle.quality["chain"],
+            "selftest_users": len(bundle.selftest().users),
+        }

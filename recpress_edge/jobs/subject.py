@@ -1,0 +1,111 @@
+"""What a bundle answers from: a trained model with the rows and ids of its data, as the exporter takes it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from recpress_edge.artifacts.bundle import Evaluation
+from recpress_edge.artifacts.contract import HISTORY
+from recpress_edge.artifacts.fold_in import TENSORS, read_fold_in
+from recpress_edge.artifacts.model_folder import read_student
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.metrics import RECALL_DEFINITION
+from recpress_edge.core.progress import Note, OnEvent
+from recpress_edge.data.holdout import (
+    Split,
+    dataset_cutoff,
+    history_holdout,
+    history_rule,
+    holdout,
+    masking_rule,
+    sequence_holdout,
+)
+from recpress_edge.data.interactions import Dataset
+from recpress_export.gates import load_history_gate
+from recpress_export.networks.student import read_network
+from recpress_export.student import StudentData
+from recpress_export.subjects import Subject
+from recpress_export.subjects.all_users import AllUsers
+from recpress_export.subjects.history import History
+from recpress_export.subjects.network import traced_network
+from recpress_export.subjects.single_user import SingleUser
+
+FLOAT_BYTES: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectSource:
+    """A trained model, for whom it answers, and what its bundle holds besides."""
+
+    folder: Path
+    """The model's."""
+    network: str | None
+    """The network that it is; None for two tables."""
+    profile: str
+    user: str | None
+    """External id of the one user of a single-user bundle."""
+    file_format: str
+    command: str
+    """The command that makes the bundle."""
+    ships_rows: bool
+    """Whether the test users' rows travel in the bundle."""
+    titles: tuple[str, ...] | None
+    """A title of each item, where they travel in the bundle."""
+    threads: int
+
+    def load(self, data: Dataset, on_event: OnEvent) -> Subject[Any]:
+        """The exporter's subject; the fold-in of a history is learned first, where it is missing."""
+        if self.network:
+            self._set_threads()
+            network = read_network(self.folder)
+            return traced_network(StudentData(model=network, **self._facts(data, network.facts)))
+        student = read_student(self.folder)
+        source = StudentData(model=student, **self._facts(data, student.facts))
+        if self.user is not None:
+            return SingleUser(source, self.user)
+        if self.profile != HISTORY:
+            return AllUsers(source)
+        self._set_threads()
+        from recpress_edge.distill.fold_in import ensure_fold_in  # torch
+
+        made_from = {"seed": student.seed, "model_sha256": student.sha256, "dataset_sha256": data.digest()}
+        if ensure_fold_in(self.folder, student.user_emb, student.item_emb, data.train, made_from):
+            on_event(Note(f"learned    a history table for {student.name}   {self.folder / TENSORS}"))
+        return History(source, read_fold_in(self.folder, student), load_history_gate())
+
+    def _set_threads(self) -> None:
+        import torch  # not for two tables of all users
+
+        torch.set_num_threads(self.threads)
+
+    def _facts(self, data: Dataset, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """What belongs to the model, of whose model.json ``facts`` are."""
+        if facts["dataset"]["digest"] != data.digest():
+            raise ConfigError(
+                f"{self.folder} was trained on another split than the {data.name!r} here: its digest differs"
+            )
+        width: int | None = (facts.get("teacher") or {}).get("table_width")
+        rows = {split: self._rows(data, split) for split in ("valid", "test")}
+        return {
+            "user_ids": data.user_ids,
+            "item_ids": data.item_ids,
+            **{split: users for split, (users, _) in rows.items()},
+            "licence": data.licence,
+            "definition": {split: f"{RECALL_DEFINITION}, {rule}" for split, (_, rule) in rows.items()},
+            "teacher_bytes": width and FLOAT_BYTES * width * (data.n_users + data.n_items),
+            "item_counts": data.train.item_counts(),
+            "cutoff": dataset_cutoff(data),
+            "command": self.command,
+            "ships_rows": self.ships_rows,
+            "file_format": self.file_format,
+            "titles": self.titles,
+        }
+
+    def _rows(self, data: Dataset, split: Split) -> tuple[Evaluation, str]:
+        """Held-out rows and their rule; a history file masks exactly what its user vector is made from."""
+        if self.profile != HISTORY:
+            return holdout(data, split), masking_rule(data, split)
+        if self.network:
+            return sequence_holdout(data, split), f"{history_rule(split)}, in the order of time"
+        return history_holdout(data, split), history_rule(split)

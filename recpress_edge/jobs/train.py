@@ -1,0 +1,204 @@
+"""Train a teacher, distil a student: models that are there already are found."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recpress_edge.core.config import read_toml
+from recpress_edge.core.errors import unknown_name
+from recpress_edge.core.files import read_json
+from recpress_edge.core.metrics import stated_cutoff
+from recpress_edge.core.progress import Event, Note, OnEvent, TrainingEvent, silent
+from recpress_edge.data.interactions import Dataset
+from recpress_edge.distill.methods import Role
+from recpress_edge.distill.students import ModelName, parse_name
+from recpress_edge.jobs.data import load_data
+from recpress_edge.training import cache
+from recpress_edge.training.cache import Step, TrainOptions, asked_teacher, is_folder, plan_steps
+from recpress_edge.training.fusion import below_member, below_member_words
+from recpress_edge.training.refit import check_refit, refit
+from recpress_edge.training.store import METADATA, TrainedModel
+
+
+@dataclass(frozen=True, slots=True)
+class TrainPlan:
+    """What would be found or trained, in order."""
+
+    steps: tuple[Step, ...]
+
+    def facts(self) -> dict[str, Any]:
+        """What ``--dry-run --json`` prints."""
+        steps = [
+            {
+                "name": s.name,
+                "seed": s.seed,
+                "action": s.action,
+                "folder": str(s.folder) if s.folder else None,
+            }
+            for s in self.steps
+        ]
+        return {"dry_run": True, "steps": steps}
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """Trained models, one a seed, and the same trained again on train and validation where that was asked."""
+
+    name: ModelName
+    models: tuple[TrainedModel, ...]
+    usual: bool
+    """Whether the first is found again by its name: its settings, teacher and seed are the default ones."""
+    refitted: tuple[TrainedModel, ...] = ()
+
+    def facts(self) -> dict[str, Any]:
+        """What ``--json`` prints."""
+        refitted = [_record(model) for model in self.refitted]
+        return {
+            "models": [_record(model) for model in self.models],
+            **({"refitted": refitted} if refitted else {}),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _RunRequest:
+    """What training and distillation share."""
+
+    data: str = "synthetic"
+    seed: int = 0
+    seeds: int | None = None
+    """Train seeds 0 to N-1."""
+    epochs: int | None = None
+    keep: str | None = None
+    """``best`` or ``last``."""
+    config: Path | None = None
+    """TOML with the tables [method] and [training]."""
+    restart: bool = False
+    device: str = "cpu"
+    threads: int = 1
+    work: Path = Path()
+
+    @property
+    def _seeds(self) -> Sequence[int]:
+        return range(self.seeds) if self.seeds else [self.seed]
+
+    def _options(self, teacher: str | None, members: tuple[str, ...] = ()) -> TrainOptions:
+        """Settings and configuration file as one value; a setting wins over the file."""
+        tables: dict[str, Any] = read_toml(self.config) if self.config else {}
+        for key, value in tables.items():
+            if key not in ("method", "training") or not isinstance(value, Mapping):
+                raise unknown_name(f"table in {self.config}", key, ["[method]", "[training]"])
+        given = {"epochs": self.epochs, "keep": self.keep}
+        return TrainOptions(
+            teacher=teacher,
+            members=members,
+            device=self.device,
+            threads=self.threads,
+            method=tables.get("method", {}),
+            training={**tables.get("training", {}), **{k: v for k, v in given.items() if v is not None}},
+            restart=self.restart,
+        )
+
+    def _steps(self, name: str, role: Role, options: TrainOptions, on_event: OnEvent) -> TrainPlan:
+        data = load_data(self.data, self.work, on_event)
+        steps = [
+            step for seed in self._seeds for step in plan_steps(name, role, data, seed, self.work, options)
+        ]
+        return TrainPlan(tuple(dict.fromkeys(steps)))  # seeds share their teacher
+
+    def _models(
+        self, name: ModelName, role: Role, data: Dataset, options: TrainOptions, on_event: OnEvent
+    ) -> tuple[TrainedModel, ...]:
+        return tuple(
+            cache.ensure_model(str(name), role, data, seed, self.work, options, on_event)
+            for seed in self._seeds
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainRequest(_RunRequest):
+    """``recpress-edge train``."""
+
+    teacher: str
+    member: tuple[str, ...] = ()
+    """Model folders to take for the members of an ensemble."""
+    refit: bool = False
+    """Then train again on train and validation together, for the epochs chosen on validation."""
+
+    def plan(self, on_event: OnEvent = silent) -> TrainPlan:
+        """What :meth:`run` finds or trains; nothing is written."""
+        name = str(parse_name(self.teacher, "teacher"))
+        return self._steps(name, "teacher", self._options(None, self.member), on_event)
+
+    def run(self, on_event: OnEvent = silent) -> TrainResult:
+        """Find or train the teacher of each seed."""
+        name = parse_name(self.teacher, "teacher")
+        options = self._options(None, self.member)
+        data = load_data(self.data, self.work, on_event)
+        if self.refit:
+            check_refit(str(name), data)
+        tell = warning_of_ensembles(on_event)
+        models = self._models(name, "teacher", data, options, tell)
+        again = tuple(refit(model, data, self.work, options, tell) for model in models if self.refit)
+        usual = not (options.method or options.training) and self.seed == 0
+        return TrainResult(name, models, usual, again)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistillRequest(_RunRequest):
+    """``recpress-edge distill``."""
+
+    student: str
+    teacher: str | None = None
+    """Name or folder, or ``none``; None for the method's usual one."""
+    quantise: str | None = None
+    """The recipe for whose rounding the student is fine-tuned."""
+
+    def _named(self) -> ModelName:
+        """The student; a wrong combination is refused before any data is read."""
+        student = parse_name(self.student, "student")
+        if self.quantise:
+            student = student.fine_tuned(self.quantise)
+        asked_teacher(student, "student", self.teacher)
+        return student
+
+    def plan(self, on_event: OnEvent = silent) -> TrainPlan:
+        """What :meth:`run` finds or trains; nothing is written."""
+        return self._steps(str(self._named()), "student", self._options(self.teacher), on_event)
+
+    def run(self, on_event: OnEvent = silent) -> TrainResult:
+        """Find or distil the student of each seed."""
+        name, options = self._named(), self._options(self.teacher)
+        data = load_data(self.data, self.work, on_event)
+        if self.teacher and is_folder(self.teacher):
+            _warn(Path(self.teacher), on_event)
+        models = self._models(name, "student", data, options, warning_of_ensembles(on_event))
+        usual = self.teacher is None and not (options.method or options.training)
+        return TrainResult(name, models, usual and self._seeds[0] == 0)
+
+
+def warning_of_ensembles(on_event: OnEvent) -> OnEvent:
+    """The listener, told too where an ensemble that is found or trained is worse than its best member."""
+
+    def tell(event: Event) -> None:
+        on_event(event)
+        if isinstance(event, TrainingEvent) and event.kind in ("cached", "done"):
+            _warn(event.folder, on_event)
+
+    return tell
+
+
+def _warn(folder: Path, on_event: OnEvent) -> None:
+    where = folder / METADATA
+    known = read_json(where) if where.exists() else {}
+    if known.get("method") != "ensemble":
+        return
+    below = below_member(known["metrics"].get("valid"), known["members"], stated_cutoff(known))
+    if below:
+        on_event(Note(f"warning    {below_member_words(known['name'], below)}"))
+
+
+def _record(model: TrainedModel) -> dict[str, Any]:
+    kept = ("name", "seed", "chosen_epoch", "cutoff", "metrics", "seconds", "teacher", "sha256")
+    quantised = {key: model.metadata[key] for key in ("quantised",) if key in model.metadata}
+    return {"folder": str(model.folder), **{key: model.metadata.get(key) for key in kept}, **quantised}

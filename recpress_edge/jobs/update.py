@@ -1,0 +1,136 @@
+"""A bundle's catalogue: change it, or take the last change back."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recpress_edge.artifacts.bundle import MANIFEST, Bundle, open_bundle
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.files import check_free, check_ours, check_there
+from recpress_edge.core.progress import OnEvent, silent
+from recpress_edge.device.guard import STANDARD, Guard
+from recpress_export.update.apply import Updated, update_bundle
+from recpress_export.update.changes import Changes, place, read_changes
+from recpress_export.update.stored import read_stored, store_rows
+from recpress_export.update.versions import previous_path, roll_back
+
+
+@dataclass(frozen=True, slots=True)
+class UpdatePlan:
+    """What an update would change."""
+
+    changes: Changes
+    n_items: int
+    n_new: int
+    """Rows that are appended or replaced."""
+    clipped: int
+    """Those of them that go beyond the range of the existing scales."""
+
+    def facts(self) -> dict[str, Any]:
+        """What ``--dry-run --json`` prints."""
+        return {"dry_run": True, "n_items": self.n_items, "clipped_rows": self.clipped}
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateResult:
+    """A bundle with its changed catalogue."""
+
+    changes: Changes
+    updated: Updated
+
+    def facts(self) -> dict[str, Any]:
+        """What ``--json`` prints."""
+        bundle = self.updated.bundle
+        return {
+            "bundle": str(bundle.folder),
+            "name": bundle.name,
+            "sha256": bundle.digest,
+            "previous_sha256": self.updated.previous,
+            "n_items": bundle.contract.n_items,
+            "retired_items": len(bundle.contract.retired),
+            "file_bytes": bundle.model_bytes,
+            "compared_scores": self.updated.compared_scores,
+            "update": dict(self.updated.entry),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateRequest:
+    """``recpress-edge bundle update``."""
+
+    bundle: Path
+    items: Path
+    """An npz with the ids and vectors to append, replace and retire."""
+    out: Path | None = None
+    """None: in place; the version before is kept as ``<bundle>.previous``."""
+    force: bool = False
+    guard: Guard = STANDARD
+
+    def plan(self) -> UpdatePlan:
+        """What :meth:`run` would change; nothing is written."""
+        changes = self._checked()
+        bundle = open_bundle(self.bundle)
+        contract = bundle.contract
+        placed = place(changes, bundle.item_ids(), contract.retired, contract.dim)
+        clipped = int(store_rows(read_stored(bundle), placed.emb).clipped.sum())
+        return UpdatePlan(changes, len(placed.item_ids), len(placed.emb), clipped)
+
+    def run(self, on_event: OnEvent = silent) -> UpdateResult:
+        """Write, check and publish the bundle with the changed catalogue."""
+        changes = self._checked()
+        updated = update_bundle(self.bundle, changes, self.out, force=self.force, guard=self.guard)
+        return UpdateResult(changes, updated)
+
+    def _checked(self) -> Changes:
+        check_there(self.bundle, self.items)
+        if self.out is not None:
+            check_ours(self.out, MANIFEST)
+            check_free(self.out, force=self.force)
+        return read_changes(self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackPlan:
+    """The two folders that would be exchanged."""
+
+    bundle: Path
+    previous: Path
+
+    def facts(self) -> dict[str, Any]:
+        """What ``--dry-run --json`` prints."""
+        return {"dry_run": True, "bundle": str(self.bundle), "previous": str(self.previous)}
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackResult:
+    """The version that is in place now."""
+
+    bundle: Bundle
+    set_aside: Path
+    was: str | None
+    """Digest of the version that was in place; None where it was damaged or missing."""
+
+    def facts(self) -> dict[str, Any]:
+        """What ``--json`` prints."""
+        bundle = self.bundle
+        return {"bundle": str(bundle.folder), "sha256": bundle.digest, "set_aside_sha256": self.was}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackRequest:
+    """``recpress-edge bundle rollback``."""
+
+    bundle: Path
+    guard: Guard = STANDARD
+
+    def plan(self) -> RollbackPlan:
+        """The folders that :meth:`run` exchanges; nothing is written."""
+        where = previous_path(self.bundle)
+        if not where.is_dir():
+            raise ConfigError(f"there is no version before {self.bundle}: {where} does not exist")
+        return RollbackPlan(self.bundle, where)
+
+    def run(self, on_event: OnEvent = silent) -> RollbackResult:
+        """Exchange the bundle with the version before, after that passed its self-test."""
+        bundle, was = roll_back(self.bundle, self.guard)
+        return RollbackResult(bundle, previous_path(bundle.folder), was)

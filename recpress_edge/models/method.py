@@ -101,8 +101,8 @@ class NetworkMethod(Method):
         """The network's parameters by name, as the model is now."""
         return {name: value.detach() for name, value in self.network.named_parameters()}
 
-    def scores_after(self, histories: Interactions) -> ScoreRows:
-        """Scores of users with these histories; a model that knows its users does not look at them."""
+    def rows_after(self, histories: Interactions) -> ScoreRows:
+        """How it scores users after these histories; a model that knows its users needs none."""
         return self.scores
 
 

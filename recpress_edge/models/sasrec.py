@@ -134,7 +134,7 @@ class SASRecMethod(NetworkMethod):
         self.config = config
         self.network = SASRec(given.train.n_items, given.dim, given.seed, config).to(given.device)
         self.optimizer = Adam(self.network, config.learning_rate, config.weight_decay)
-        self._known = self.scores_after(given.train)
+        self._known = self.rows_after(given.train)
 
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
         indptr = self.given.train.indptr
@@ -173,7 +173,7 @@ class SASRecMethod(NetworkMethod):
     def scores(self, users: I64) -> F32:
         return self._known(users)
 
-    def scores_after(self, histories: Interactions) -> ScoreRows:
+    def rows_after(self, histories: Interactions) -> ScoreRows:
         indptr, items = histories.indptr, histories.in_order().astype(np.int64)
         n_items, length = self.given.train.n_items, self.config.history_length
 

@@ -144,7 +144,7 @@ def _metrics(method: Method | ClosedForm, rows: ScoreRows, data: Dataset) -> dic
     found = {}
     for split in _splits(data):
         if isinstance(method, NetworkMethod):
-            rows = method.scores_after(history(data, split))
+            rows = method.rows_after(history(data, split))
         found[split] = evaluate_rows(rows, data, split)
     return {
         "metrics": {split: result.means() for split, result in found.items()},

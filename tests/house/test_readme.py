@@ -53,8 +53,11 @@ def test_the_page_of_an_own_model_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (block,) = blocks("docs/start/your-own-model.md", "python")
     exec(compile(block, "your-own-model.md", "exec"), {})
-    (export, measure, _) = blocks("docs/start/your-own-model.md")[0].splitlines()
-    run_line(export)
+    first, then = blocks("docs/start/your-own-model.md")
+    (brought,), (export, measure, _) = first.splitlines(), then.splitlines()
+    run_line(brought)
+    (folder,) = (tmp_path / "models").iterdir()
+    run_line(re.sub(r"models/\S+", f"models/{folder.name}", export))
     assert (tmp_path / measure.split()[2] / "bundle.json").exists()
 
 

@@ -1,0 +1,96 @@
+"""recpress-edge model: bring a model that another program trained."""
+
+import argparse
+import shlex
+from pathlib import Path
+
+from recpress_edge.cli.common import (
+    add_common_options,
+    add_training_options,
+    emit,
+    next_steps,
+    request_of,
+    say,
+)
+from recpress_edge.cli.events import print_events
+from recpress_edge.cli.train import say_metrics
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.jobs.model import ModelImportRequest, ModelImportResult
+
+
+def add_options(model: argparse.ArgumentParser) -> None:
+    """Add the verb."""
+    verbs = model.add_subparsers(dest="verb", required=True, metavar="VERB")
+    parser = verbs.add_parser(
+        "import",
+        help="user and item vectors as a model folder",
+        description="Takes vectors whose product is the score (or the cosine), places them by the ids of a "
+        "data set that was imported before, measures them on its held-out items and writes a model folder: "
+        "export and distill take it as they take a model trained here. Pickled files are never opened.",
+    )
+    add_common_options(parser)
+    add_training_options(parser)
+    parser.add_argument("--name", required=True, help="what to call the model, for example als_dim64")
+    for side in ("user", "item"):
+        parser.add_argument(
+            f"--{side}s",
+            required=True,
+            metavar="FILE[:NAME]",
+            help=f"{side} vectors (rows, dim): .npy, .npz or .safetensors, NAME where it holds several",
+        )
+        parser.add_argument(
+            f"--{side}-ids",
+            type=Path,
+            metavar="FILE",
+            help="the id of each row: .txt (a line each), .json (a list) or .npy "
+            "(default: rows are in the order of the data set's ids)",
+        )
+        parser.add_argument(
+            f"--{side}-bias", metavar="FILE[:NAME]", help=f"a number for each {side}, added to the score"
+        )
+    parser.add_argument("--cosine", action="store_true", help="the score is the cosine: rows get length one")
+    parser.add_argument(
+        "--missing",
+        choices=("error", "mean", "zero"),
+        default="error",
+        help="what a user or item of the data set gets that has no vector (default: it is an error)",
+    )
+    parser.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit code 0 when the model folder is there."""
+    if args.dry_run:
+        raise ConfigError("model import reads and writes in one go: leave --dry-run out")
+    if args.device != "cpu":
+        raise ConfigError("model import computes nothing on a device: leave --device out")
+    with print_events(args) as on_event:
+        result = request_of(ModelImportRequest, args).run(on_event)
+    _report(args, result)
+    folder = shlex.quote(str(result.model.folder))
+    work = "" if args.work == Path() else f" --work {shlex.quote(str(args.work))}"
+    data = f" --data {args.data}"
+    next_steps(
+        args,
+        [
+            f"recpress-edge export --student {folder} --int8{data}{work}",
+            f"recpress-edge distill --student soft_dim10 --teacher {folder}{data}{work}",
+        ],
+    )
+    emit(args, result.facts())
+    return 0
+
+
+def _report(args: argparse.Namespace, result: ModelImportResult) -> None:
+    for kind, placed in (("users", result.users), ("items", result.items)):
+        notes = []
+        if placed.without:
+            notes.append(
+                f"{placed.without:,} without a vector got {'the mean' if args.missing == 'mean' else 'zeros'}"
+            )
+        if placed.left_out:
+            notes.append(f"{placed.left_out:,} vectors of others left out")
+        say(args, f"{kind:<10} {len(placed.rows):,}" + "".join(f"; {note}" for note in notes))
+    say_metrics(args, [result.model])
+    say(args)
+    say(args, f"wrote      {result.model.folder}")

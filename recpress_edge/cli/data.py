@@ -118,11 +118,9 @@ def _report(args: argparse.Namespace, result: ImportResult) -> None:
     say(args, f"removed    {', '.join(texts) or 'nothing'}; {rows['kept']:,} of {rows['read']:,} rows stay")
     say(args, f"data       {dataset.name}: {dataset.n_users:,} users × {dataset.n_items:,} items")
     alone = record["split"]["users_not_held_out"]
-    say(
-        args,
-        f"split      {dataset.protocol}"
-        + (f"; {alone:,} users with too few items train only" if alone else ""),
-    )
+    per_user = not record["split"]["kind"].startswith("time:")  # which has a note of its own
+    few = f"; {alone:,} users with too few items train only" if alone and per_user else ""
+    say(args, f"split      {dataset.protocol}{few}")
     if dataset.ties:
         say(args, f"ties       {dataset.ties}")
     say(args)

@@ -1,18 +1,215 @@
-"""A published claim or a goal, and what our figures say of it."""
+"""The parts of a study: outcomes, the columns of its table, its claims, and the record of a run."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import abc
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from recpress_edge.core.progress import OnEvent, silent
+from recpress_edge.training.store import TrainedModel
+
+SCHEMA: Final = "recpress.reproduction/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One trained model, measured."""
+
+    name: str
+    seed: int
+    seconds: float
+    """Of its training."""
+    part: str = ""
+    """Its role in the study: 'teacher', a method, a kind of distillation."""
+    teacher: str = ""
+    """The model that it learned from; empty for none."""
+    folder: str = ""
+    """Its name below models/."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    chosen_epoch: int = 0
+    seconds_per_epoch: float = 0.0
+    peak_memory_bytes: int | None = None
+    valid: Mapping[str, float] = field(default_factory=dict)
+    test: Mapping[str, float] = field(default_factory=dict)
+    recall_at_50: float = 0.0
+    """Full-ranking test Recall@50, for studies whose ``test`` is measured otherwise or not kept."""
+    choosing: Mapping[str, Any] | None = None
+    """``seconds``, ``valid`` and ``test`` of the model on train alone, which chose the epoch of this one."""
+
+
+def measured(model: TrainedModel, **more: Any) -> Outcome:
+    """The outcome in a model's record; ``more`` adds fields or replaces them."""
+    known = model.metadata
+    found = {
+        "name": model.name,
+        "seed": known["seed"],
+        "seconds": known["seconds"],
+        "folder": model.folder.name,
+        "settings": known["config"],
+        "chosen_epoch": known["chosen_epoch"],
+        "peak_memory_bytes": known.get("peak_memory_bytes"),
+        "valid": known["metrics"].get("valid", {}),
+        "test": known["metrics"]["test"],
+    }
+    return Outcome(**(found | more))
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a study's table."""
+
+    header: str
+    cell: Callable[[Sequence[Outcome]], str]
+    """Text of one row: a model's outcomes over seeds, or a single outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A published claim or a goal."""
+
+    text: str
+    judge: Callable[[Sequence[Outcome]], Iterator[tuple[bool, str]]]
+    """Whether it holds, with the evidence; nothing where the outcomes cannot decide it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimVerdict:
-    """A claim and what our figures say of it."""
+    """A claim, and whether our figures support it."""
 
     claim: str
     holds: bool
     evidence: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """How a study's outcomes are shown, judged and recorded."""
+
+    name: str
+    protocol: str
+    columns: tuple[Column, ...]
+    claims: tuple[Claim, ...]
+    recorded: Mapping[str, Any]
+    """Key in the record -> field of :class:`Outcome`, or a mapping of the same form."""
+    over_seeds: bool = False
+    """One row for all seeds of a model instead of one for each."""
+
+    @property
+    def headers(self) -> list[str]:
+        """Headers of the table."""
+        return [column.header for column in self.columns]
+
+    def table_rows(self, outcomes: Sequence[Outcome]) -> list[list[str]]:
+        """Rows of the table, in the order of the outcomes."""
+        rows = list(by_name(outcomes).values()) if self.over_seeds else [[outcome] for outcome in outcomes]
+        return [[column.cell(row) for column in self.columns] for row in rows]
+
+    def verdicts(self, outcomes: Sequence[Outcome]) -> list[ClaimVerdict]:
+        """The claims that the outcomes can decide."""
+        return [
+            ClaimVerdict(claim.text, holds, evidence)
+            for claim in self.claims
+            for holds, evidence in claim.judge(outcomes)
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyResult:
+    """A study that was run."""
+
+    study: Study
+    outcomes: Sequence[Outcome]
+    next_step: str
+    """A command to go on with."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """What else the record holds: ``differences`` from the publication, published figures."""
+    remarks: tuple[str, ...] = ()
+    """Lines to read after the table."""
+    jobs: int = 1
+
+    @property
+    def differences(self) -> Sequence[str]:
+        """Where the protocol differs from the published one."""
+        found: Sequence[str] = self.details.get("differences", ())
+        return found
+
+    @property
+    def verdicts(self) -> list[ClaimVerdict]:
+        """The study's claims, judged."""
+        return self.study.verdicts(self.outcomes)
+
+    def facts(self, command: str) -> dict[str, Any]:
+        """The record of the run, which ``command`` repeats."""
+        machine = {"cpu": _cpu_name(), "jobs": self.jobs, "threads": 1, "python": platform.python_version()}
+        return {
+            "schema": SCHEMA,
+            "study": self.study.name,
+            "command": command,
+            "protocol": self.study.protocol,
+            "machine": machine,
+            **self.details,
+            "outcomes": [_record(outcome, self.study.recorded) for outcome in self.outcomes],
+            "verdicts": [asdict(verdict) for verdict in self.verdicts],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyRequest(abc.ABC):
+    """What every study asks for."""
+
+    seeds: int | None = None
+    """Seeds of every student; None for the study's default."""
+    work: Path = Path()
+
+    @abc.abstractmethod
+    def plan(self) -> list[str]:
+        """Lines that say what :meth:`run` finds or trains; nothing is written."""
+
+    @abc.abstractmethod
+    def run(self, on_event: OnEvent = silent) -> StudyResult:
+        """Train what is missing and measure every model."""
+
+
+def by_name(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
+    """The outcomes of every model, over its seeds."""
+    found: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        found.setdefault(outcome.name, []).append(outcome)
+    return found
+
+
+def same(*names: str) -> dict[str, str]:
+    """Keys of a record that have the names of their fields."""
+    return {name: name for name in names}
+
+
+def find_or_train(names: Sequence[str]) -> list[str]:
+    """Lines of a plan."""
+    return [f"would find or train  {name}" for name in names]
+
+
+def figure(value: float | None) -> str:
+    """A metric as tables show it; empty for None."""
+    return "" if value is None else f"{value:.4f}"
+
+
 def spread(values: Sequence[float]) -> str:
     """Least and greatest over the seeds, as tables show them."""
     return f"{min(values):.4f}–{max(values):.4f}" if len(values) > 1 else "one seed"
+
+
+def _record(outcome: Outcome, keys: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: getattr(outcome, name) if isinstance(name, str) else _record(outcome, name)
+        for key, name in keys.items()
+    }
+
+
+def _cpu_name() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
+        platform.machine(),
+    )

@@ -22,9 +22,9 @@ import numpy as np
 import torch
 from _bench import options, run, table
 from _models import METRIC, dataset_facts, made
-from numpy.typing import NDArray
 
 from recpress_edge.artifacts.fold_in import FoldIn
+from recpress_edge.core.arrays import F32, F64, I64
 from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import paired_bootstrap
 from recpress_edge.data.interactions import Dataset, Interactions
@@ -33,10 +33,6 @@ from recpress_edge.distill.settings import FoldInConfig
 from recpress_edge.training.evaluate import evaluate
 from recpress_edge.training.fold_in import learn_fold_in, users_after
 from recpress_edge.training.store import TrainedModel
-
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 SEED: Final = 0
 NEW_SHARE: Final = 0.1

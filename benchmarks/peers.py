@@ -20,11 +20,11 @@ from typing import Any, Final
 import _bench
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from device_bench.measure import BlockTimer
 from recpress_edge.artifacts.bundle import Bundle, open_bundle
+from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.metrics import overlap_by_user
 from recpress_edge.core.stats import percentile
@@ -33,8 +33,6 @@ from recpress_edge.device.onnx_runtime import Feed, import_onnxruntime
 from recpress_edge.device.query import Answer
 
 SCHEMA: Final = "recpress.peers/1"
-F32 = NDArray[np.float32]
-I64 = NDArray[np.int64]
 Peer = Callable[[Feed], Answer]
 
 ONE_THREAD: Final = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}

@@ -23,7 +23,6 @@ from typing import Any, Final
 
 import numpy as np
 from _bench import Rounds, in_brackets, machine, options, ratio_interval, run, table, time_in_turn
-from numpy.typing import NDArray
 
 from device_bench.measure import BlockTimer, no_garbage_collection
 from recpress_edge.artifacts.bundle import Contract
@@ -40,7 +39,6 @@ from recpress_export.onnx.topk import TWO_LEVEL_ITEMS
 from recpress_export.onnx.writer import to_onnx
 
 SCHEMA: Final = "recpress.scale/1"
-F64 = NDArray[np.float64]
 SIZES: Final = (25_000, 100_000, 250_000, 1_000_000)
 K: Final = 50
 SEEN: Final = 20

@@ -19,19 +19,18 @@ from typing import Any, Final
 import numpy as np
 import tensorflow as tf
 from _bench import machine, options, run, table
-from numpy.typing import NDArray
 
 from recpress_edge.artifacts.bundle import Bundle, Evaluation, open_bundle
 from recpress_edge.artifacts.model_folder import Student, read_student
 from recpress_edge.artifacts.quantize import quantize, stored_floats
 from recpress_edge.artifacts.recipes import RECIPES
+from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ArtifactError, GateError
 from recpress_edge.device.query import Answer
 from recpress_edge.device.runtime import open_runtime
 from recpress_export.ranking import LIST_LENGTH, TopLists, rank
 from recpress_export.student import bundle_name
 
-F32 = NDArray[np.float32]
 Ask = Callable[[Any, Any, Any], Answer]
 
 SCHEMA: Final = "recpress.tensorflow-judge/1"

@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from recpress_edge.artifacts.bundle import Evaluation
+from recpress_edge.core.arrays import I64
 from recpress_edge.core.metrics import (
     CUTOFFS,
     RECALL_DEFINITION,
@@ -17,7 +18,7 @@ from recpress_edge.core.metrics import (
     telling_cutoff,
     without_certain,
 )
-from recpress_edge.device.query import I64, Answer
+from recpress_edge.device.query import Answer
 from recpress_edge.device.verify import Verified
 
 LIST_LENGTH: Final = max(CUTOFFS)

@@ -1,4 +1,4 @@
-"""Small students and sources for the export tests: every table is known."""
+"""Students, sources and bundles by the exporter, and items files to update them: every table is known."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,25 +9,31 @@ import numpy as np
 from bundles import evaluation
 from safetensors.numpy import save
 
-from recpress_edge.artifacts.bundle import Contract, Evaluation
+from recpress_edge.artifacts.bundle import Bundle, Contract, Evaluation
 from recpress_edge.artifacts.fold_in import FoldIn, QuantizedHistory, read_fold_in, write_fold_in
 from recpress_edge.artifacts.integers import rounded_rows
 from recpress_edge.artifacts.model_folder import MODEL_FACTS, MODEL_FILE, MODEL_SCHEMA, Student, read_student
 from recpress_edge.artifacts.quantize import QuantizedTables
-from recpress_edge.artifacts.recipes import Recipe
+from recpress_edge.artifacts.recipes import RECIPES, Recipe
 from recpress_edge.core.files import sha256_bytes, write_json
 from recpress_edge.core.metrics import judging_cutoff
 from recpress_edge.core.rng import stream
 from recpress_edge.testing.tables import random_tables
 from recpress_edge.testing.writer import contract_of
 from recpress_edge.testing.writer import graph_of as make_graph
+from recpress_export.build import build
 from recpress_export.gates import Gate, HistoryGate
 from recpress_export.student import StudentData
+from recpress_export.subjects.all_users import AllUsers
+from recpress_export.subjects.single_user import SingleUser
 
 __all__ = ["evaluation", "make_graph", "random_tables"]
 
 OPEN = Gate(min_overlap=0.0, max_recall_loss=1.0, max_ndcg_loss=1.0, max_item_shift=1.0, lost_users=70)
+NO_GATE = dataclasses.replace(OPEN, lost_users=0)
 ANY_HISTORY = HistoryGate(max_recall_share=9.0, max_ndcg_share=9.0, lost_users=0)
+
+DIM, N_ITEMS = 6, 120
 
 
 def write_student(folder: Path, user_emb: np.ndarray, item_emb: np.ndarray, **facts: Any) -> Path:
@@ -116,3 +122,26 @@ def with_fold_in(folder, source):
     )
     write_fold_in(folder, learned, {"model_sha256": student.sha256, "key": "test"})
     return read_fold_in(folder, student)
+
+
+def exported(
+    folder: Path, recipe: str = "int8-dim", file_format: str = "onnx", user: str | None = None
+) -> Bundle:
+    """A bundle of 70 users, or of one, and 120 items 'item-0' … 'item-119'."""
+    source = make_source(folder.parent / f"{folder.name}-model", n_items=N_ITEMS, dim=DIM)
+    source = dataclasses.replace(source, file_format=file_format)
+    subject = SingleUser(source, user) if user else AllUsers(source)
+    return build(subject, RECIPES[recipe], folder, gate=NO_GATE).bundle
+
+
+def rows(count: int, purpose: str = "new rows") -> np.ndarray:
+    return stream(0, purpose).standard_normal((count, DIM), dtype=np.float32)
+
+
+def items_file(path: Path, **arrays: Any) -> Path:
+    """Lists of ids become text arrays; an ``*_ids`` without its ``*_emb`` gets random rows."""
+    for name in ("append", "replace"):
+        if f"{name}_ids" in arrays and f"{name}_emb" not in arrays:
+            arrays[f"{name}_emb"] = rows(len(arrays[f"{name}_ids"]), name)
+    np.savez(path, **{k: np.array(v, np.str_) if isinstance(v, list) else v for k, v in arrays.items()})
+    return path

@@ -30,9 +30,9 @@ from pathlib import Path
 
 from bundles import make_bundle
 from evil import edit_selftest
+from exports import exported, items_file
 from mutations import mutate_bundle, mutate_json
 from records import make_record
-from updates import exported, items_file
 
 from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.core.errors import ArtifactError

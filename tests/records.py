@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from recpress_edge.records.survival import SURVIVED, SurvivalResult, survival_record
+
 RECALL = "hits / |relevant|, full ranking, ties to the lower item index, users with >= 1 relevant item"
 
 
@@ -119,6 +121,26 @@ def make_record(student: str = "soft_dim10", **options: Any) -> dict[str, Any]:
         },
         "selftest": {"queries": 64, "exact": made.recipe != "fp32"},
     }
+
+
+def make_survival(
+    outcome: str = SURVIVED,
+    stage: str | None = None,
+    *,
+    created: str = "2026-11-24T18:00:00Z",
+    on: str = "limit",
+    **changes: Any,
+) -> dict[str, Any]:
+    """A survival record of a limit of 256 MiB and half a core."""
+    bench = make_record()
+    facts = {"detail": "served every query", "peak_bytes": 90_000_000, "oom_kills": 0}
+    return survival_record(
+        SurvivalResult(outcome, stage, **(facts | changes)),
+        created=created,
+        on=on,
+        limit={"memory_bytes": 2**28, "cpus": 0.5, "how": "cgroup v1"},
+        sections={name: bench[name] for name in ("artifact", "device", "protocol")},
+    )
 
 
 def _artifact(made: RecordOptions) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recpress_edge.artifacts.bundle import Evaluation
+from recpress_edge.core.arrays import F64, I64
 from recpress_edge.core.errors import DataError
 from recpress_edge.core.metrics import (
     is_certain,
@@ -22,9 +22,6 @@ from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import Interval, paired_bootstrap
 from recpress_export.popularity import Third, recall_by_third
 from recpress_export.ranking import TopLists
-
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from recpress_edge.artifacts.bundle import Evaluation
 from recpress_edge.artifacts.contract import Contract
 from recpress_edge.artifacts.integers import INT4_QMAX, QMAX
-from recpress_edge.artifacts.quantize import F16, F32, F64, QuantizedTables
+from recpress_edge.artifacts.item_scale import outliers_shrunk
+from recpress_edge.artifacts.quantize import QuantizedTables
+from recpress_edge.core.arrays import F16, F32, F64
 from recpress_edge.core.errors import GateError
 from recpress_edge.device.tables import read_tables
 from recpress_edge.device.verify import difference_beyond_ties, first_difference
 from recpress_export.ranking import Question, Recommends, TopLists
-
-I64 = NDArray[np.int64]
 
 WHOLE_USERS: Final = 8
 """Users whose scores of every item are compared."""
@@ -124,10 +124,10 @@ def check_rounding(tables: QuantizedTables, user_emb: F32, item_emb: F32) -> Non
     other table may be anything.
     """
     scale = tables.item_scale.astype(np.float64)  # (D,)
-    rows = (
-        np.ones(len(item_emb)) if tables.item_row_scale is None else tables.item_row_scale.astype(np.float64)
-    )
-    items = item_emb / scale / rows[:, None]
+    if tables.item_row_scale is None:
+        items = outliers_shrunk(item_emb) / scale  # one scale for all, so that outliers are shrunk
+    else:
+        items = item_emb / scale / tables.item_row_scale.astype(np.float64)[:, None]
     users = user_emb * scale / tables.user_scale.astype(np.float64)[:, None]
     alive_items, alive_users = (np.abs(table).max(axis=0) > 0 for table in (user_emb, item_emb))
     for kind, stored, wanted, qmax, alive in (

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from recpress_edge.artifacts.contract import ALL_USERS, Contract
 from recpress_edge.artifacts.formats import FORMATS, model_file, writer_of
 from recpress_edge.artifacts.integers import pack_int4
-from recpress_edge.artifacts.quantize import F16, F32, QuantizedTables
+from recpress_edge.artifacts.quantize import QuantizedTables
 from recpress_edge.artifacts.recipes import Recipe
+from recpress_edge.core.arrays import F16, F32
 
 Table = NDArray[np.float32] | NDArray[np.float16] | NDArray[np.int8]
 Floats = tuple[F32, F32] | tuple[F16, F16]

@@ -32,7 +32,7 @@ _SAFETENSORS_BYTES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Tensor:
+class TensorFacts:
     """One stored tensor, or one input or output; ``n_bytes`` is 0 for those."""
 
     name: str
@@ -48,9 +48,9 @@ class Contents:
     format: str
     version: str
     file_bytes: int
-    tensors: tuple[Tensor, ...]
-    inputs: tuple[Tensor, ...] = ()
-    outputs: tuple[Tensor, ...] = ()
+    tensors: tuple[TensorFacts, ...]
+    inputs: tuple[TensorFacts, ...] = ()
+    outputs: tuple[TensorFacts, ...] = ()
     operators: tuple[tuple[str, int], ...] = ()
     metadata: Mapping[str, str] | None = None
 
@@ -117,7 +117,7 @@ def _onnx_type(number: int) -> str:
         return f"type {number}"
 
 
-def _onnx_tensor(tensor: Any) -> Tensor:
+def _onnx_tensor(tensor: Any) -> TensorFacts:
     import onnx
 
     n_bytes = len(tensor.raw_data)
@@ -127,13 +127,13 @@ def _onnx_tensor(tensor: Any) -> Tensor:
         except (KeyError, ValueError):
             width = 0
         n_bytes = math.prod(tensor.dims) * width
-    return Tensor(_text(tensor.name), _onnx_type(tensor.data_type), tuple(tensor.dims), n_bytes)
+    return TensorFacts(_text(tensor.name), _onnx_type(tensor.data_type), tuple(tensor.dims), n_bytes)
 
 
-def _onnx_value(value: Any) -> Tensor:
+def _onnx_value(value: Any) -> TensorFacts:
     kind = value.type.tensor_type
     shape = tuple(_text(axis.dim_param) or axis.dim_value for axis in kind.shape.dim)
-    return Tensor(_text(value.name), _onnx_type(kind.elem_type), shape, 0)
+    return TensorFacts(_text(value.name), _onnx_type(kind.elem_type), shape, 0)
 
 
 def read_tflite(path: Path, data: bytes) -> Contents:
@@ -186,11 +186,11 @@ def _tflite(schema: Any, data: bytes) -> Contents:
     )
 
 
-def _tflite_tensor(model: Any, tensor: Any, types: Mapping[int, str]) -> Tensor:
+def _tflite_tensor(model: Any, tensor: Any, types: Mapping[int, str]) -> TensorFacts:
     buffer = model.Buffers(tensor.Buffer())
     shape = tuple(tensor.Shape(n) for n in _range(tensor.ShapeLength()))
     dtype = types.get(tensor.Type(), f"type {tensor.Type()}").lower()
-    return Tensor((tensor.Name() or b"").decode(), dtype, shape, buffer.DataLength())
+    return TensorFacts((tensor.Name() or b"").decode(), dtype, shape, buffer.DataLength())
 
 
 def _names(enumeration: Any) -> dict[int, str]:
@@ -217,7 +217,7 @@ def read_safetensors(path: Path, data: bytes) -> Contents:
     return Contents("safetensors", "", len(data), tuple(tensors), metadata=dict(metadata))
 
 
-def _safetensor(name: str, facts: Mapping[str, Any], available: int) -> Tensor:
+def _safetensor(name: str, facts: Mapping[str, Any], available: int) -> TensorFacts:
     start, end = facts["data_offsets"]
     shape = tuple(int(length) for length in facts["shape"])
     dtype = str(facts["dtype"])
@@ -225,4 +225,4 @@ def _safetensor(name: str, facts: Mapping[str, Any], available: int) -> Tensor:
         raise ValueError(f"{name} has {end - start} bytes, but is {dtype} {shape}")
     if not 0 <= start <= end <= available:
         raise ValueError(f"{name} lies outside the file")
-    return Tensor(name, dtype, shape, end - start)
+    return TensorFacts(name, dtype, shape, end - start)

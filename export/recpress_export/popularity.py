@@ -4,13 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from recpress_edge.core.arrays import I64
 from recpress_edge.core.metrics import THIRDS, popularity_groups, recall_by_user
 from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import Interval, paired_bootstrap
-
-I64 = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,10 @@ from dataclasses import dataclass
 from typing import Final, Protocol, SupportsIndex
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recpress_edge.artifacts.bundle import Evaluation
+from recpress_edge.core.arrays import F32, I64
 from recpress_edge.device.query import Answer, SeenItems
-
-F32 = NDArray[np.float32]
-I64 = NDArray[np.int64]
 
 LIST_LENGTH: Final = 50
 

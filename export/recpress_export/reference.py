@@ -1,7 +1,7 @@
 """What a file must answer, computed by numpy: in exact integers, or in float64. Asked as the file is."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, SupportsIndex
 
 import numpy as np
@@ -37,14 +37,17 @@ class Reference:
     scores_of: Callable[[Query], Scores]
     sequence: bool = False
     """Whether the order of the seen items counts."""
+    retired: NDArray[np.int64] = field(default_factory=lambda: NONE_RETIRED)
+    """Items that are never recommended."""
 
     def recommend(self, user: SupportsIndex | None, seen: SeenItems, k: SupportsIndex) -> Answer:
         """(items (k,) int64, scores (k,) float32); ConfigError on an id out of range."""
-        asked = check_query(user, seen, k, Catalogue(self.n_users, self.n_items, sequence=self.sequence))
+        catalogue = Catalogue(self.n_users, self.n_items, self.retired, sequence=self.sequence)
+        asked = check_query(user, seen, k, catalogue)
         if not asked.k:
             return no_items()
         scores, factor = self.scores_of(asked)
-        items = best_unseen(scores, asked.seen, NONE_RETIRED, asked.k)
+        items = best_unseen(scores, asked.seen, self.retired, asked.k)
         return items, scores[items].astype(np.float32) * factor
 
 

@@ -9,17 +9,14 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recpress_edge.artifacts.contract import NOBODY, Contract, check_range, check_users
 from recpress_edge.artifacts.selftest import SelfTest
+from recpress_edge.core.arrays import I32, I64
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.npz import read_integers
 
 EVALUATION_FILE: Final = "evaluation.npz"
-
-I32 = NDArray[np.int32]
-I64 = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

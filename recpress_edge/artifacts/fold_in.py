@@ -17,19 +17,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from recpress_edge.artifacts.bundle import HISTORY, Contract
 from recpress_edge.artifacts.integers import QMAX
 from recpress_edge.artifacts.model_folder import Student, check_table
-from recpress_edge.artifacts.quantize import F16, F32, F64, I8, QuantizedTables, stored_floats
+from recpress_edge.artifacts.quantize import QuantizedTables, stored_floats
 from recpress_edge.artifacts.recipes import Recipe
+from recpress_edge.core.arrays import F16, F32, F64, I8
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import read_json, sha256_bytes, write_atomic, write_json
-
-I64 = NDArray[np.int64]
 
 SCHEMA: Final = "recpress.fold-in/1"
 FACTS: Final = "fold_in.json"

@@ -66,7 +66,7 @@ class Format:
     """What else a user may do where the tracer is missing."""
 
 
-class _Table(dict[str, Format]):
+class _FormatTable(dict[str, Format]):
     """Rows by name; one that is not built in is looked for among the installed packages."""
 
     def __missing__(self, name: str) -> Format:
@@ -83,7 +83,7 @@ class _Table(dict[str, Format]):
 
 
 ENTRY_POINTS: Final = "recpress_edge.formats"
-FORMATS: Final = _Table(
+FORMATS: Final = _FormatTable(
     (one.name, one)
     for one in (
         Format(

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-I64 = NDArray[np.int64]
+from recpress_edge.core.arrays import I64
 
 QMAX: Final = 127
 """Largest magnitude of an int8 value."""

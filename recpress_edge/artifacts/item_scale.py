@@ -7,11 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recpress_edge.artifacts.integers import INT4_QMAX
-
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
-I8 = NDArray[np.int8]
-U8 = NDArray[np.uint8]
+from recpress_edge.core.arrays import F32, F64
 
 CLIP_SHARES: Final = tuple(np.linspace(1.0, 0.4, 25).tolist())
 """Where int4 may clip an item's row: shares of its largest value."""

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import read_json, sha256_bytes, write_atomic, write_json
-
-F32 = NDArray[np.float32]
 
 MODEL_SCHEMA: Final = "recpress.model/1"
 MODEL_FILE: Final = "model.safetensors"

@@ -15,14 +15,11 @@ from recpress_edge.artifacts.item_scale import (
     outliers_shrunk,
 )
 from recpress_edge.artifacts.recipes import Recipe
+from recpress_edge.core.arrays import F16, F32, F64, I8
 from recpress_edge.core.errors import ArtifactError
 
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
 Asking = NDArray[np.bool_] | None
 """(D,): where some vector that asks is not zero; None: as the users have it."""
-F16 = NDArray[np.float16]
-I8 = NDArray[np.int8]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

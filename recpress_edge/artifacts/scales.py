@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recpress_edge.artifacts.bundle import Bundle
 from recpress_edge.artifacts.quantize import QuantizedTables
+from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import canonical_json, read_json, write_atomic
-
-F32 = NDArray[np.float32]
 
 SCALES_FILE: Final = "scales.json"
 

@@ -27,7 +27,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "report": "Pareto report of bench records as one offline HTML file",
     "pick": "the best variant within a budget",
     "check": "hold records against budgets.toml",
-    "reproduce": "a published study, run again beside its published figures",
+    "reproduce": "a published study, run again next to its published figures",
 }
 
 TOUR: Final = """\

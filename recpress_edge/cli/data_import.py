@@ -13,7 +13,7 @@ def add_import_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         default="auto",
-        help="delimited, inter, json, adjacency, counted-adjacency (default: auto, where it can be told)",
+        help="delimited, inter, json, adjacency, counted-adjacency (default: auto, where the file shows it)",
     )
     _add_reading_options(parser)
     parser.add_argument("--valid-file", type=Path, metavar="PATH", help="ready validation part")

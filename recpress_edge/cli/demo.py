@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from recpress_edge.artifacts.bundle import MANIFEST
+from recpress_edge.cli import main
 from recpress_edge.cli.common import add_common_options, emit, next_steps, say
 from recpress_edge.core.errors import InvalidRunError, RecPressError
 
@@ -54,8 +55,6 @@ def _bundles(work: Path) -> list[Path]:
 
 def run(args: argparse.Namespace) -> int:
     """Run the steps in order; the first that fails ends the demo with its exit code."""
-    from recpress_edge.cli import main
-
     started = time.perf_counter()
     commands = steps(str(args.work), force=args.force)
     if args.force and not args.dry_run:

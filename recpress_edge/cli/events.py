@@ -1,4 +1,4 @@
-"""What happens in a job, told to a person: lines, and a bar for what takes time."""
+"""Prints the events of a job: lines, and a bar for what takes time."""
 
 import argparse
 import contextlib

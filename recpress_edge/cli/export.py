@@ -56,19 +56,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "of a network fp32 or int8-dynamic",
     )
     parser.add_argument("--format", metavar="NAME", help="onnx (default), tflite, or both: onnx,tflite")
-    parser.add_argument(
-        "--profile",
-        metavar="NAME",
-        help="whose vectors are inside: all-users (default), single-user, or history: nobody's, the file "
-        "makes them from the consumed items",
-    )
-    parser.add_argument("--user", metavar="ID", help="whose single-user bundle: an id of the log")
-    parser.add_argument(
-        "--with-evaluation",
-        action="store_true",
-        help="put the test users' rows into a single-user or history bundle, so that device_bench can "
-        "measure its recall; an all-users bundle always holds them",
-    )
+    _add_profile_options(parser)
     parser.add_argument(
         "--titles",
         type=Path,
@@ -88,6 +76,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_sweep_options(parser)
     parser.set_defaults(func=run)
+
+
+def _add_profile_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--profile",
+        metavar="NAME",
+        help="whose vectors are inside: all-users (default), single-user, or history: nobody's, the file "
+        "makes them from the consumed items",
+    )
+    parser.add_argument("--user", metavar="ID", help="whose single-user bundle: an id of the log")
+    parser.add_argument(
+        "--with-evaluation",
+        action="store_true",
+        help="put the test users' rows into a single-user or history bundle, so that device_bench can "
+        "measure its recall; an all-users bundle always holds them",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -213,7 +217,7 @@ def _say_profile(args: argparse.Namespace, bundle: Bundle) -> None:
     profile = bundle.contract.profile
     if profile == SINGLE_USER:
         say(args, "profile    single-user: one vector, one id; the parity below is that of the recipe")
-        say(args, "           a size of its own kind: do not quote it beside an all-users bundle's")
+        say(args, "           not comparable with an all-users bundle's size")
     if bundle.contract.history_length:
         say(args, f"profile    history: the last {bundle.contract.history_length} consumed items, in order")
     elif profile == HISTORY:

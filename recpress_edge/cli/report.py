@@ -38,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="page to write (default: report.html)",
     )
     parser.add_argument(
-        "--png", type=Path, metavar="FILE", help="picture to write (default: beside the page)"
+        "--png", type=Path, metavar="FILE", help="picture to write (default: next to the page)"
     )
     parser.add_argument("--force", action="store_true", help="replace files that exist")
     parser.set_defaults(func=run)

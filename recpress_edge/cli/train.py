@@ -69,7 +69,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--config", type=Path, metavar="FILE", help="TOML with the tables [method] and [training]"
     )
     group.add_argument(
-        "--restart", action="store_true", help="ignore the model and its checkpoint, start anew"
+        "--restart", action="store_true", help="ignore the model and its checkpoint, and train from the start"
     )
 
 

@@ -128,7 +128,7 @@ def text_width() -> int:
 
 
 def hanging(label: str, text: str, indent: int = 11) -> str:
-    """A label and a text beside it; further lines begin below the text. A long name or path is not broken."""
+    """A label, then a text whose further lines are indented to it. A long name or path is not broken."""
     held = _FIGURE.sub(_HELD, text)
     filled = textwrap.fill(
         held,

@@ -8,8 +8,8 @@ from typing import Final
 
 import numpy as np
 
+from recpress_edge.core.arrays import I32
 from recpress_edge.core.errors import ConfigError, DataError
-from recpress_edge.data.interactions import I32
 from recpress_edge.data.log import Log, ordered
 from recpress_edge.data.readers.names import shape, visible
 

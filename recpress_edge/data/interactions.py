@@ -5,11 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from recpress_edge.core.arrays import I32, I64
 from recpress_edge.core.errors import DataError
 from recpress_edge.core.files import sha256_bytes
-
-I32 = NDArray[np.int32]
-I64 = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from recpress_edge.data.interactions import I32, I64
-
-F64 = NDArray[np.float64]
-Bool = NDArray[np.bool_]
+from recpress_edge.core.arrays import F64, I32, I64, Bool
 
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 

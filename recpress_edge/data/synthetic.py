@@ -7,10 +7,11 @@ teacher ranks clearly better and distillation has something to give.
 
 import numpy as np
 
+from recpress_edge.core.arrays import F64, I64
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.rng import stream
-from recpress_edge.data.interactions import I64, Dataset
-from recpress_edge.data.log import F64, Log
+from recpress_edge.data.interactions import Dataset
+from recpress_edge.data.log import Log
 from recpress_edge.data.split import SplitRule, split_at_random
 
 ITEMS_PER_TOPIC = 25

@@ -5,8 +5,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from recpress_edge.core.arrays import I64
 from recpress_edge.core.rng import stream
-from recpress_edge.data.interactions import I64
 from recpress_edge.data.log import Log
 
 MOSTLY: Final = 0.95

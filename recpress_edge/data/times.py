@@ -11,9 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from recpress_edge.core.arrays import F64
 from recpress_edge.core.errors import ConfigError
-
-F64 = NDArray[np.float64]
 
 FIRST_UNIX_TIME: Final = 1e8
 """From here on, March 1973, a number in a column without a name is a time, not a rating."""

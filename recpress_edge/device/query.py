@@ -9,10 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recpress_edge.artifacts.contract import Contract
+from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.errors import ArtifactError, ConfigError
-
-F32 = NDArray[np.float32]
-I64 = NDArray[np.int64]
 
 Answer = tuple[I64, F32]
 """items (k,) best first, and their scores (k,)."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recpress_edge.artifacts.bundle import open_bundle
+from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.device.query import F32
 from recpress_edge.device.runtime import Runtime, check_format, open_runtime
 from recpress_edge.device.verify import Verified, verify_bundle
 

@@ -6,9 +6,8 @@ from typing import Any, SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
+from recpress_edge.core.arrays import F32, I8, I64
 from recpress_edge.device.query import (
-    F32,
-    I64,
     NONE_RETIRED,
     Answer,
     Catalogue,
@@ -17,8 +16,6 @@ from recpress_edge.device.query import (
     check_query,
     no_items,
 )
-
-I8 = NDArray[np.int8]
 
 
 class ReferenceRuntime:

@@ -17,8 +17,6 @@ from recpress_edge.device.query import Answer, Catalogue, Query, SeenItems, chec
 from recpress_edge.device.reference import best_unseen
 from recpress_edge.device.tables import Tables, read_tables
 
-I64 = NDArray[np.int64]
-
 
 class FileReference:
     """Answers of one model file of tables; a network is refused with a ConfigError."""

@@ -4,10 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recpress_edge.core.arrays import F32, I32
 from recpress_edge.core.rng import stream
 from recpress_edge.distill.lists import (
-    F32,
-    I32,
     best_unobserved,
     places_in,
     teacher_lists,

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from recpress_edge.core.arrays import F64, I32, I64
 from recpress_edge.core.rng import stream
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.distill.lists import EMPTY, I32, I64, best_unobserved, listed_pairs, places_in
+from recpress_edge.distill.lists import EMPTY, best_unobserved, listed_pairs, places_in
 from recpress_edge.distill.plackett_luce import relaxed_ranking_loss
 from recpress_edge.distill.settings import HetCompConfig
 from recpress_edge.distill.terms import TableRows, on_device
@@ -23,8 +23,6 @@ from recpress_edge.models.method import Factorised, Method, TrainingInput
 from recpress_edge.models.nn import CLAMP, Adam, logsumexp_of_product
 from recpress_edge.models.outputs import Tables
 from recpress_edge.models.qat import stored_tables
-
-F64 = NDArray[np.float64]
 
 DISCREPANCY_DEPTH = 50
 

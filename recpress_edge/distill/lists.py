@@ -5,20 +5,16 @@ from typing import Any, Final
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from recpress_edge.core.arrays import F32, I32, I64
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.method import TrainingInput
 from recpress_edge.models.outputs import Tables
 from recpress_edge.models.ranking import top_items, top_of_tables
 from recpress_edge.models.teacher import Teacher
-
-F32 = NDArray[np.float32]
-I32 = NDArray[np.int32]
-I64 = NDArray[np.int64]
 
 EMPTY = -1
 """No item: fills a row that has fewer items than its length."""

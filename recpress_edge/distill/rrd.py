@@ -3,17 +3,10 @@
 import torch
 from torch import Tensor
 
+from recpress_edge.core.arrays import I32, I64
 from recpress_edge.core.rng import stream
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.distill.lists import (
-    I32,
-    I64,
-    Unlisted,
-    listed_pairs,
-    ranked_draw,
-    teacher_lists,
-    teacher_user_lists,
-)
+from recpress_edge.distill.lists import Unlisted, listed_pairs, ranked_draw, teacher_lists, teacher_user_lists
 from recpress_edge.distill.plackett_luce import relaxed_ranking_loss
 from recpress_edge.distill.settings import IRRRDConfig, RRDConfig
 from recpress_edge.distill.terms import Batch, Rows, Term, on_device

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
+from recpress_edge.core.arrays import F32, I32, I64
 from recpress_edge.core.rng import stream
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.distill.settings import SoftConfig
@@ -18,10 +18,6 @@ from recpress_edge.models.nn import Adam, logsumexp_of_product
 from recpress_edge.models.outputs import Rankings
 from recpress_edge.models.qat import stored_tables
 from recpress_edge.models.ranking import top_items
-
-F32 = NDArray[np.float32]
-I32 = NDArray[np.int32]
-I64 = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

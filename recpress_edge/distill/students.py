@@ -117,7 +117,7 @@ def _ensemble(text: str, members: list[str], role: Role) -> ModelName:
 
 def _no_student(text: str) -> ConfigError:
     return ConfigError(
-        f"{text} can only be a teacher: it has no user and item tables to export, so it cannot be exported. "
+        f"{text} can only be a teacher: it has no user and item tables, so it cannot be exported. "
         f"Distil one from it: recpress-edge distill --student soft_dim32 --teacher {text}"
     )
 

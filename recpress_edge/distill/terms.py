@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recpress_edge.distill.lists import EMPTY, I64, listed_products
+from recpress_edge.core.arrays import I64
+from recpress_edge.distill.lists import EMPTY, listed_products
 
 
 class Rows(ABC):

@@ -4,9 +4,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recpress_edge.core.arrays import I32, I64
 from recpress_edge.core.metrics import popularity_groups
 from recpress_edge.core.rng import stream
-from recpress_edge.distill.lists import EMPTY, I32, I64, geometric_draw, teacher_lists
+from recpress_edge.distill.lists import EMPTY, geometric_draw, teacher_lists
 from recpress_edge.distill.plackett_luce import pairs_loss
 from recpress_edge.distill.settings import UnKDConfig
 from recpress_edge.distill.terms import Batch, Rows, Term, on_device

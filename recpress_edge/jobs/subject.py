@@ -36,7 +36,7 @@ FLOAT_BYTES: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubjectSource:
-    """A trained model, for whom it answers, and what its bundle holds besides."""
+    """A trained model, for whom it answers, and what else its bundle holds."""
 
     folder: Path
     """The model's."""

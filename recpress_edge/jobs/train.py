@@ -186,7 +186,7 @@ class DistillRequest(_RunRequest):
 
 
 def warning_of_ensembles(on_event: OnEvent) -> OnEvent:
-    """The listener, told too where an ensemble that is found or trained is worse than its best member."""
+    """The listener with a warning where an ensemble is worse than its best member."""
 
     def tell(event: Event) -> None:
         on_event(event)

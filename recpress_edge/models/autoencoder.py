@@ -1,16 +1,13 @@
 """The sparse half of an autoencoder: sets of indices to vectors, without a dense input."""
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from recpress_edge.core.arrays import I64
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.method import TrainingInput
 from recpress_edge.models.nn import CLAMP, logsumexp_of_product
-
-I64 = NDArray[np.int64]
 
 _COPIES_LEARNED = 4  # a weight, its gradient, and Adam's two moments
 

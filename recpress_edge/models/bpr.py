@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from recpress_edge.core.arrays import I64
 from recpress_edge.core.errors import DataError
 from recpress_edge.core.rng import stream
 from recpress_edge.data.interactions import Interactions
@@ -15,8 +15,6 @@ from recpress_edge.models.method import Factorised, Method, TrainingInput
 from recpress_edge.models.nn import Adam
 from recpress_edge.models.qat import stored_tables
 from recpress_edge.models.settings import BPRConfig
-
-I64 = NDArray[np.int64]
 
 
 class MF(nn.Module):

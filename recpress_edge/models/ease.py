@@ -6,17 +6,14 @@ from typing import Final
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
+from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.errors import RecPressError
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.method import ClosedForm, TrainingInput
 from recpress_edge.models.nn import SparseRows
 from recpress_edge.models.settings import EASEConfig
-
-F32 = NDArray[np.float32]
-I64 = NDArray[np.int64]
 
 BLOCK: Final = 512
 """Rows or columns of a product at a time."""

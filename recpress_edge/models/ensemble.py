@@ -1,15 +1,12 @@
 """Several teachers as one: their rankings fused by rank, whatever the scale of their scores."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from recpress_edge.core.arrays import F32, I64
 from recpress_edge.models.method import ClosedForm, TrainingInput
 from recpress_edge.models.outputs import RANKING_LENGTH
 from recpress_edge.models.ranking import top_items
 from recpress_edge.models.settings import EnsembleConfig
-
-F32 = NDArray[np.float32]
-I64 = NDArray[np.int64]
 
 
 def rank_weights(config: EnsembleConfig, length: int) -> F32:

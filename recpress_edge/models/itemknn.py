@@ -2,15 +2,12 @@
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from recpress_edge.core.arrays import F32, I64
 from recpress_edge.models.ease import BLOCK, Binary
 from recpress_edge.models.method import ClosedForm, TrainingInput
 from recpress_edge.models.nn import SparseRows
 from recpress_edge.models.settings import ItemKNNConfig
-
-F32 = NDArray[np.float32]
-I64 = NDArray[np.int64]
 
 
 class ItemKNN(ClosedForm):

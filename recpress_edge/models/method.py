@@ -5,19 +5,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.memory import require_memory
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.nn import Adam
 from recpress_edge.models.outputs import Tables
 from recpress_edge.models.ranking import ScoreRows, product_rows
 from recpress_edge.models.teacher import Teacher
-
-F32 = NDArray[np.float32]
-I64 = NDArray[np.int64]
 
 
 def _unheard(n_bytes: int) -> None:
@@ -105,8 +101,8 @@ class NetworkMethod(Method):
         """The network's parameters by name, as the model is now."""
         return {name: value.detach() for name, value in self.network.named_parameters()}
 
-    def scores_after(self, histories: Interactions) -> ScoreRows:
-        """Scores of users with these histories; a model that knows its users does not look at them."""
+    def rows_after(self, histories: Interactions) -> ScoreRows:
+        """How it scores users after these histories; a model that knows its users needs none."""
         return self.scores
 
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from recpress_edge.core.arrays import I64
 from recpress_edge.core.rng import stream, torch_seed
 from recpress_edge.models.autoencoder import (
     SparseEncoder,
@@ -17,8 +17,6 @@ from recpress_edge.models.autoencoder import (
 from recpress_edge.models.method import Factorised, Method, TrainingInput
 from recpress_edge.models.nn import Adam
 from recpress_edge.models.settings import MultVAEConfig
-
-I64 = NDArray[np.int64]
 
 _BLOCK_USERS = 4096
 

@@ -6,17 +6,14 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.rng import stream
 from recpress_edge.models.bpr import NegativeSampler, highest
 from recpress_edge.models.method import NetworkMethod, TrainingInput
 from recpress_edge.models.nn import Adam
 from recpress_edge.models.settings import NeuMFConfig
-
-F32 = NDArray[np.float32]
-I64 = NDArray[np.int64]
 
 _BLOCK_VALUES = 2**17  # of the first hidden layer at a time: half a megabyte stays in a core's own cache
 

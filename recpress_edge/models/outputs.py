@@ -3,11 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-F32 = NDArray[np.float32]
-I32 = NDArray[np.int32]
+from recpress_edge.core.arrays import F32, I32
 
 RANKING_LENGTH: Final = 1000
 """Items of each user that a model without tables keeps; what is further down teaches nothing."""

@@ -5,16 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
+from recpress_edge.core.arrays import F32, I32, I64
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.outputs import RANKING_LENGTH, Rankings, Tables
 from recpress_edge.models.teacher import Teacher
-
-F32 = NDArray[np.float32]
-I32 = NDArray[np.int32]
-I64 = NDArray[np.int64]
 
 ScoreRows = Callable[[I64], F32]
 """users (B,) -> their scores (B, I), in an array of the caller's own."""

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.rng import stream, torch_seed
 from recpress_edge.data.interactions import Interactions
@@ -16,9 +16,6 @@ from recpress_edge.models.method import NetworkMethod, TrainingInput
 from recpress_edge.models.nn import Adam
 from recpress_edge.models.ranking import ScoreRows
 from recpress_edge.models.settings import SASRecConfig
-
-F32 = NDArray[np.float32]
-I64 = NDArray[np.int64]
 
 NO_TARGET = -100  # what cross_entropy leaves out
 
@@ -137,7 +134,7 @@ class SASRecMethod(NetworkMethod):
         self.config = config
         self.network = SASRec(given.train.n_items, given.dim, given.seed, config).to(given.device)
         self.optimizer = Adam(self.network, config.learning_rate, config.weight_decay)
-        self._known = self.scores_after(given.train)
+        self._known = self.rows_after(given.train)
 
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
         indptr = self.given.train.indptr
@@ -176,7 +173,7 @@ class SASRecMethod(NetworkMethod):
     def scores(self, users: I64) -> F32:
         return self._known(users)
 
-    def scores_after(self, histories: Interactions) -> ScoreRows:
+    def rows_after(self, histories: Interactions) -> ScoreRows:
         indptr, items = histories.indptr, histories.in_order().astype(np.int64)
         n_items, length = self.given.train.n_items, self.config.history_length
 

@@ -14,6 +14,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from recpress_edge.core.arrays import F64
 from recpress_edge.core.units import format_bytes, format_recall
 from recpress_edge.report.chain import ChainStep, teacher_of
 from recpress_edge.report.devices import DeviceComparison
@@ -244,7 +245,7 @@ def along_levels(axes: Axes) -> list[tuple[float, float]]:
     return [(x, float(np.asarray(line.get_ydata())[0])) for line in levels for x in xs]
 
 
-def _along(xs: np.typing.NDArray[np.float64], ys: np.typing.NDArray[np.float64]) -> list[tuple[float, float]]:
+def _along(xs: F64, ys: F64) -> list[tuple[float, float]]:
     """Points along a line, close enough to keep text off it."""
     corners = zip(xs, ys, xs[1:], ys[1:], strict=False)
     return [

@@ -7,15 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from recpress_edge.artifacts.recipes import RECIPES
+from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.rng import stream
 from recpress_edge.device.runtime import Runtime
 from recpress_edge.testing.tables import board_tables, random_tables, reference_of
 
-F32 = NDArray[np.float32]
 N = 50
 
 

@@ -1,15 +1,13 @@
 """Tables whose right answers are obvious, and the numpy answer for any tables in any recipe."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recpress_edge.artifacts.quantize import quantize, stored_floats
 from recpress_edge.artifacts.recipes import RECIPES
+from recpress_edge.core.arrays import F32
 from recpress_edge.core.rng import stream
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.device.reference import ReferenceRuntime
-
-F32 = NDArray[np.float32]
 
 
 def random_tables(n_users: int, n_items: int, dim: int, seed: int = 0) -> tuple[F32, F32]:

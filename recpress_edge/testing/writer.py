@@ -13,12 +13,12 @@ from recpress_edge.artifacts.contract import Contract
 from recpress_edge.artifacts.formats import FORMATS, model_file, writer_of
 from recpress_edge.artifacts.quantize import quantize, stored_floats
 from recpress_edge.artifacts.recipes import RECIPES
+from recpress_edge.core.arrays import F32
 from recpress_edge.core.topk import topk_unseen
 from recpress_edge.device.runtime import open_runtime
 from recpress_edge.testing.tables import parity_tables, random_tables
 from recpress_export.graph import Graph, describe, describe_int8
 
-F32 = NDArray[np.float32]
 Ask = Callable[[int, Sequence[int], int], tuple[NDArray[np.int64], F32]]
 """user, seen, k -> items (k,), scores (k,)."""
 

@@ -6,9 +6,9 @@ from typing import Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from recpress_edge.core.arrays import F32, F64, I32, I64
 from recpress_edge.core.errors import DataError
 from recpress_edge.core.metrics import (
     RECALL_DEFINITION,
@@ -28,11 +28,6 @@ from recpress_edge.data.holdout import (
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.models.ranking import ScoreRows, mask_and_rank, product_rows
 from recpress_edge.training.trajectory import LENGTH, observed_ranks
-
-F32 = NDArray[np.float32]
-I32 = NDArray[np.int32]
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 _BLOCK_BYTES: Final = 64 * 2**20  # of scores at a time
 _BLOCK_USERS: Final = 128  # rows copied at a time for a stage

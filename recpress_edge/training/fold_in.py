@@ -15,11 +15,11 @@ from typing import Final
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recpress_edge.artifacts.fold_in import FoldIn, has_fold_in, write_fold_in
 from recpress_edge.artifacts.model_folder import Student
+from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.errors import RecPressError
 from recpress_edge.core.files import digest_of
 from recpress_edge.core.rng import stream
@@ -27,9 +27,6 @@ from recpress_edge.data.interactions import Interactions
 from recpress_edge.distill.settings import FoldInConfig
 from recpress_edge.models.nn import Adam
 from recpress_edge.training.run import use_compute
-
-F32 = NDArray[np.float32]
-I64 = NDArray[np.int64]
 
 # Part of the key; raise it when the same settings come to mean other numbers.
 FOLD_IN_REVISION: Final = 1

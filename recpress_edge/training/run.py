@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.memory import PeakMemory
 from recpress_edge.data.holdout import Split, dataset_cutoff, history
@@ -27,8 +26,6 @@ from recpress_edge.training.loop import EpochReport, RunState, Validation, fit, 
 from recpress_edge.training.plan import Plan
 from recpress_edge.training.store import TrainedModel, save_model
 from recpress_edge.training.trajectory import finish, has_stage, is_recorded, load_trajectory, write_stage
-
-F32 = NDArray[np.float32]
 
 
 class Tell(Protocol):
@@ -147,7 +144,7 @@ def _metrics(method: Method | ClosedForm, rows: ScoreRows, data: Dataset) -> dic
     found = {}
     for split in _splits(data):
         if isinstance(method, NetworkMethod):
-            rows = method.scores_after(history(data, split))
+            rows = method.rows_after(history(data, split))
         found[split] = evaluate_rows(rows, data, split)
     return {
         "metrics": {split: result.means() for split, result in found.items()},

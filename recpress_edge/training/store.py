@@ -10,7 +10,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-import numpy as np
 from numpy.typing import NDArray
 
 from recpress_edge.artifacts.model_folder import (
@@ -22,14 +21,13 @@ from recpress_edge.artifacts.model_folder import (
     read_model,
     write_model,
 )
+from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import storage_errors
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.students import ModelName, check_pair, parse_name
 from recpress_edge.models.outputs import Rankings, Tables
 from recpress_edge.models.teacher import Teacher
-
-F32 = NDArray[np.float32]
 
 LOCK: Final = ".lock"
 CHECKPOINT: Final = "checkpoint.json"

@@ -10,18 +10,15 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load as parse_arrays
 from safetensors.numpy import save as format_arrays
 
+from recpress_edge.core.arrays import F32, I32
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import sha256_file, storage_errors, write_atomic
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.outputs import Trajectory
-
-I32 = NDArray[np.int32]
-F32 = NDArray[np.float32]
 
 FILE: Final = "trajectory.safetensors"
 STAGES: Final = 4

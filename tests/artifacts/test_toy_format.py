@@ -29,7 +29,7 @@ import numpy as np
 from recpress_edge.artifacts.formats import Format
 from recpress_edge.device.reference_file import FileReference
 from recpress_export.graph import LookUp, ScoreAll
-from recpress_export.inspect import Contents, Tensor
+from recpress_export.inspect import Contents, TensorFacts
 
 
 def write(graph, metadata):
@@ -47,7 +47,7 @@ def tables(data, contract):
 
 def listing(path, data):
     found = tables(data, None)
-    stored = tuple(Tensor(name, str(a.dtype), a.shape, a.nbytes) for name, a in found.items())
+    stored = tuple(TensorFacts(name, str(a.dtype), a.shape, a.nbytes) for name, a in found.items())
     return Contents("toy", "1", len(data), stored)
 
 

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from updates import DIM, exported, items_file
+from exports import DIM, exported, items_file
 
 from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.cli import main

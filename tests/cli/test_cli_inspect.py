@@ -5,9 +5,8 @@ import sys
 
 import onnxruntime
 import pytest
-from exports import make_source
+from exports import exported, items_file, make_source
 from records import make_record
-from updates import exported, items_file
 
 from recpress_edge.artifacts.bundle import write_manifest
 from recpress_edge.artifacts.recipes import RECIPES

@@ -109,7 +109,7 @@ def test_single_user_says_whose_and_warns(run, tmp_path, capsys):
     facts = json.loads(said.out)
     assert facts["profile"] == "single-user"
     assert facts["fold_in"] is None
-    assert "do not quote it beside an all-users bundle's" in said.err
+    assert "not comparable with an all-users bundle's size" in said.err
     assert f"1 user × {DATA.n_items} items" in said.err
     bundle = open_bundle(tmp_path / "dist" / "htd_dim6-int8-single-user")
     assert bundle.user_ids() == [user]

@@ -505,6 +505,10 @@ def test_corruption_on_the_command_line(folder, index, tmp_path):
 
 def test_no_bundle_at_all(tmp_path):
     done = bench("run", tmp_path / "nothing", cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"no such file or folder: {tmp_path / 'nothing'}" in done.stderr
+    (tmp_path / "empty").mkdir()
+    done = bench("run", tmp_path / "empty", cwd=tmp_path)
     assert done.returncode == 1
     assert "is not a bundle" in done.stderr
     assert "recpress-edge export" in done.stderr

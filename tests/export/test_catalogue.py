@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from updates import DIM, items_file, rows
+from exports import DIM, items_file, rows
 
 from recpress_edge.core.errors import ConfigError, DataError
 from recpress_export.update import changes as catalogue

@@ -130,3 +130,16 @@ def test_stored_floats_by_hand():
     for wrong in (trained + np.float32(1e-6), (trained + np.float32(0.002)).astype(np.float16)):
         with pytest.raises(GateError, match="first item 0, dimension 0"):
             check_stored_floats(wrong, trained, "item")
+
+
+@pytest.mark.parametrize("recipe", QUANTIZERS)
+@pytest.mark.parametrize("factor", [2, 6, 40, 400])
+def test_rows_that_are_many_times_larger_than_the_rest_are_no_wrong_numbers(recipe, factor):
+    user_emb, item_emb = random_tables(60, 1000, 8)
+    item_emb[::200] *= factor
+    tables = QUANTIZERS[recipe](user_emb, item_emb)
+    check_rounding(tables, user_emb, item_emb)
+    wrong = tables.item_q.copy()
+    wrong[200, 3] -= np.sign(wrong[200, 3]) * 2
+    with pytest.raises(GateError, match="1 stored numbers are not what they stand for, first item 200"):
+        check_rounding(dataclasses.replace(tables, item_q=wrong), user_emb, item_emb)

@@ -4,8 +4,7 @@ import json
 
 import pytest
 from damage import resign
-from exports import make_source
-from updates import NO_GATE
+from exports import NO_GATE, make_source
 
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.errors import ArtifactError

@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from exports import DIM, N_ITEMS, exported, items_file, rows
 from jsonschema import validate
-from updates import DIM, N_ITEMS, exported, items_file, rows
 
 from recpress_edge.artifacts.bundle import MANIFEST, open_bundle, write_manifest
 from recpress_edge.artifacts.formats import FORMATS

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from updates import exported, items_file
+from exports import exported, items_file
 
 from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.core import files

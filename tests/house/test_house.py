@@ -12,9 +12,9 @@ LINES_OF_A_MODULE = 310
 LINES_OF_A_FUNCTION = 60
 
 # What is still to be mended; an entry that is no longer needed fails its test.
-TWICE_NAMED = {"Draft", "Evaluation", "FoldIn", "Layout", "Tensor", "_Draft", "_Table"}
-LONG_MODULES = {"recpress_edge/artifacts/bundle.py", "recpress_edge/training/cache.py"}
-LONG_FUNCTIONS = {"recpress_edge/training/run.py: train_model", "device_bench/options.py: add_run_options"}
+TWICE_NAMED: set[str] = set()
+LONG_MODULES: set[str] = set()
+LONG_FUNCTIONS: set[str] = set()
 PRINTING = ("recpress_edge/cli/", "device_bench/commands.py", "device_bench/ask.py")
 """The command lines of the two programs."""
 

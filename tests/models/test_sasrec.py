@@ -38,7 +38,7 @@ def test_scores_follow_the_history_in_its_order(method):
     recent = torch.tensor([[n_items, *items[-5:].tolist()]])
     expected = method.network.hidden(recent)[0, -1] @ method.network.item_emb[:-1].T
     assert np.allclose(method.scores(user)[0], expected.detach().numpy(), atol=1e-5)
-    answers = method.scores_after(BOARD.train.union(BOARD.valid))
+    answers = method.rows_after(BOARD.train.union(BOARD.valid))
     later = torch.tensor([[n_items, *items[-4:].tolist(), *BOARD.valid.of(4).tolist()]])
     expected = method.network.hidden(later)[0, -1] @ method.network.item_emb[:-1].T
     assert np.allclose(answers(user)[0], expected.detach().numpy(), atol=1e-5)

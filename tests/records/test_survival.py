@@ -3,30 +3,15 @@
 import jsonschema
 import pytest
 from published import validator
-from records import make_record
+from records import make_record, make_survival
 
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import write_json
 from recpress_edge.records.bench import read_any_record, read_record
 from recpress_edge.records.survival import (
     OUT_OF_MEMORY,
-    SURVIVED,
-    SurvivalResult,
     check_survival,
-    survival_record,
 )
-
-
-def make_survival(outcome=SURVIVED, stage=None, *, created="2026-11-24T18:00:00Z", on="limit", **changes):
-    bench = make_record()
-    facts = {"detail": "served every query", "peak_bytes": 90_000_000, "oom_kills": 0}
-    return survival_record(
-        SurvivalResult(outcome, stage, **(facts | changes)),
-        created=created,
-        on=on,
-        limit={"memory_bytes": 2**28, "cpus": 0.5, "how": "cgroup v1"},
-        sections={name: bench[name] for name in ("artifact", "device", "protocol")},
-    )
 
 
 def test_round_trip_and_schema(tmp_path):

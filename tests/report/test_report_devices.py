@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from records import as_counted, make_record, write_runs
-from test_survival import make_survival
+from records import as_counted, make_record, make_survival, write_runs
 
 from recpress_edge.cli import main
 from recpress_edge.records.budget import Budget

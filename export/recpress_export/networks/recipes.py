@@ -77,8 +77,8 @@ def _network_recipe(name: str | None, *, int8: bool) -> Recipe:
 def check_route(file_format: str) -> None:
     """MissingExtraError where what traces a network is missing: it says what to install or to do instead."""
     row = FORMATS[file_format]
-    modules = [package.replace("-", "_") for package in row.trace_packages]
-    missing = [name for name in [*modules[1:], modules[0]] if importlib.util.find_spec(name) is None]
+    modules = [package.replace("-", "_") for package in reversed(row.trace_packages)]
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if missing:
         advice = f" It is {row.trace_advice}." if row.trace_advice else ""
         raise MissingExtraError(

@@ -3,14 +3,11 @@
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
+from recpress_edge.core.arrays import F64, I64
 from recpress_edge.device.query import Query
 from recpress_export.networks.student import NetworkStudent
 from recpress_export.reference import Reference, Scores
-
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 NORM_EPSILON = 1e-5
 

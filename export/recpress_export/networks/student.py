@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recpress_edge.artifacts.model_folder import MODEL_FACTS, MODEL_FILE, network_parameters, read_model
+from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import read_json
 from recpress_export.networks.kinds import KINDS, NetworkKind, Shapes
-
-F32 = NDArray[np.float32]
 
 """Of the names of a network's parameters in model.safetensors, next to its rankings and embeddings."""
 

@@ -3,10 +3,8 @@
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-F32 = NDArray[np.float32]
-U8 = NDArray[np.uint8]
+from recpress_edge.core.arrays import F32, U8
 
 LARGE: Final = 4096
 """Tables of at least so many values are stored in bytes."""

@@ -1,24 +1,14 @@
 """A user's vector from a history, as ONNX nodes. What they compute is defined in history.py."""
 
-from typing import Any, Protocol
-
 import numpy as np
-from numpy.typing import NDArray
 from onnx import TensorProto
 
 from recpress_edge.artifacts.integers import QMAX, ZERO_POINT
 from recpress_export.graph import FoldHistory
+from recpress_export.onnx.draft import OnnxDraft
 
 
-class Draft(Protocol):
-    """Where nodes and tensors go."""
-
-    def node(self, operator: str, inputs: list[str], outputs: list[str], **attributes: Any) -> None: ...
-
-    def tensor(self, name: str, array: NDArray[Any]) -> str: ...
-
-
-def add_fold(draft: Draft, fold: FoldHistory, items: str) -> str:
+def add_fold(draft: OnnxDraft, fold: FoldHistory, items: str) -> str:
     """Nodes from ``items`` (n,), which may be empty, to the row (1, D): float32, or uint8 around 128.
 
     Integer rows leave "peak" (1, 1) int64 behind for :func:`add_peak_scale`.
@@ -37,7 +27,7 @@ def add_fold(draft: Draft, fold: FoldHistory, items: str) -> str:
     return _to_int8(draft) if integer else "row"
 
 
-def _to_int8(draft: Draft) -> str:
+def _to_int8(draft: OnnxDraft) -> str:
     # In integers and not with QuantizeLinear: no CPU's division or rounding of floats has a say.
     def constant(name: str, value: int) -> str:
         return draft.tensor(name, np.array(value, np.int64))
@@ -57,7 +47,7 @@ def _to_int8(draft: Draft) -> str:
     return "row"
 
 
-def add_peak_scale(draft: Draft, step: np.float32) -> str:
+def add_peak_scale(draft: OnnxDraft, step: np.float32) -> str:
     """float32(peak) · step, (1,): what the returned scores are multiplied with."""
     draft.node("Cast", ["peak"], ["float_peak"], to=TensorProto.FLOAT)
     draft.node("Mul", ["float_peak", draft.tensor("step", np.array(step, np.float32))], ["square_scale"])

@@ -1,14 +1,14 @@
 """A traced network inside our own ONNX file: its nodes between our inputs and our exclusion and top-K."""
 
 import math
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from recpress_export.networks.table_bytes import LARGE, in_bytes
+from recpress_export.onnx.draft import OnnxDraft
 
 NETWORK_INPUT: Final = "network_input"
 NETWORK_OUTPUT: Final = "network_scores"
@@ -19,19 +19,7 @@ TRACED: Final = {"opset": NETWORK_OPSET, "ir_version": NETWORK_IR_VERSION}
 _LAST: Final = int(np.iinfo(np.int64).max)
 
 
-class Draft(Protocol):
-    """Where nodes and tensors go."""
-
-    nodes: list[onnx.NodeProto]
-    tensors: list[onnx.TensorProto]
-    current: str
-
-    def node(self, operator: str, inputs: list[str], outputs: list[str], **attributes: object) -> None: ...
-
-    def tensor(self, name: str, array: NDArray[np.int64]) -> str: ...
-
-
-def add_tokens(draft: Draft, seen: str, start_token: int, length: int) -> None:
+def add_tokens(draft: OnnxDraft, seen: str, start_token: int, length: int) -> None:
     """Nodes from ``seen`` (n,) to tokens (1, m): the start token and the last ``length`` − 1 items."""
     first, last, axis = (
         draft.tensor(name, np.array([value], np.int64))
@@ -73,7 +61,7 @@ def tables_in_bytes(network: bytes) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def add_network(draft: Draft, network: bytes, network_input: str) -> None:
+def add_network(draft: OnnxDraft, network: bytes, network_input: str) -> None:
     """The nodes of a model with one input and one output; ``network_input`` feeds it, its scores are next.
 
     Only what computes is taken over: traced nodes carry the paths and lines that they were traced from.

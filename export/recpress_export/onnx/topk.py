@@ -6,22 +6,15 @@ would hold an item that comes before it. Their candidates are laid out in the or
 among equal scores the lower item still comes first. docs/adr/0007-two-level-topk.md has the measurements.
 """
 
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+
+from recpress_export.onnx.draft import OnnxDraft
 
 BLOCK_ITEMS: Final = 64
 TWO_LEVEL_ITEMS: Final = 100_000
 """From so many items on two levels are faster; with fewer a single TopK is."""
-
-
-class Draft(Protocol):
-    """Where nodes and tensors go."""
-
-    def node(self, operator: str, inputs: list[str], outputs: list[str], **attributes: object) -> None: ...
-
-    def tensor(self, name: str, array: NDArray[np.int64]) -> str: ...
 
 
 def pad_count(n_items: int) -> int:
@@ -29,7 +22,7 @@ def pad_count(n_items: int) -> int:
     return -n_items % BLOCK_ITEMS
 
 
-def add_two_level(draft: Draft, scores: str, k: str, values: str, items: str) -> None:
+def add_two_level(draft: OnnxDraft, scores: str, k: str, values: str, items: str) -> None:
     """Nodes from ``scores`` (n,), n a multiple of the block, to the k best ``values`` and their ``items``."""
     width = draft.tensor("block_items", np.array([BLOCK_ITEMS], np.int64))
     shape = draft.tensor("block_shape", np.array([-1, BLOCK_ITEMS], np.int64))

@@ -24,7 +24,7 @@ IR_VERSION: Final = 8
 
 
 @dataclass(slots=True)
-class _Draft:
+class _OnnxDraft:
     """Nodes and tensors so far, and the name of the tensor that the next step works on."""
 
     graph: Graph
@@ -49,7 +49,7 @@ def to_onnx(graph: Graph, metadata: Mapping[str, str], two_level_items: int = TW
     From ``two_level_items`` items on, the best are chosen in two levels (two_level.py); same answers.
     """
     contract = graph.contract
-    draft = _Draft(graph, two_level_items)
+    draft = _OnnxDraft(graph, two_level_items)
     for step in graph.steps:
         _add(draft, step)
     user = [helper.make_tensor_value_info(contract.user_input, TensorProto.INT64, [1])]
@@ -74,7 +74,7 @@ def to_onnx(graph: Graph, metadata: Mapping[str, str], two_level_items: int = TW
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def _add(draft: _Draft, step: Step) -> None:
+def _add(draft: _OnnxDraft, step: Step) -> None:
     match step:
         case steps.LookUp(table):
             row = _of_user(
@@ -105,7 +105,7 @@ def _add(draft: _Draft, step: Step) -> None:
             add_network(draft, network, draft.current or draft.graph.contract.user_input)
 
 
-def _of_user(draft: _Draft, name: str, table: NDArray[Any], row: str) -> str:
+def _of_user(draft: _OnnxDraft, name: str, table: NDArray[Any], row: str) -> str:
     """The user's row of a table; the table itself where it has one row and the file takes no user."""
     stored, user = draft.tensor(name, table), draft.graph.contract.user_input
     if not user:
@@ -114,7 +114,7 @@ def _of_user(draft: _Draft, name: str, table: NDArray[Any], row: str) -> str:
     return row
 
 
-def _multiply_top(draft: _Draft, scale: str) -> None:
+def _multiply_top(draft: _OnnxDraft, scale: str) -> None:
     draft.node("Mul", ["top_float", scale], [draft.graph.contract.scores_output])
 
 
@@ -127,7 +127,7 @@ def _stored(table: NDArray[Any]) -> NDArray[Any]:
     return (table.astype(np.int16) + ZERO_POINT).astype(np.uint8) if table.dtype == np.int8 else table
 
 
-def _widened(draft: _Draft, name: str, wide: str, table: NDArray[Any]) -> str:
+def _widened(draft: _OnnxDraft, name: str, wide: str, table: NDArray[Any]) -> str:
     """float16 as float32. Of a constant table onnxruntime does this once, when it loads the file."""
     if table.dtype != np.float16:
         return name
@@ -135,7 +135,7 @@ def _widened(draft: _Draft, name: str, wide: str, table: NDArray[Any]) -> str:
     return wide
 
 
-def _in_whole_blocks(draft: _Draft, rows: NDArray[Any]) -> NDArray[Any]:
+def _in_whole_blocks(draft: _OnnxDraft, rows: NDArray[Any]) -> NDArray[Any]:
     """(I, ...) with rows that fill the last block, where the best are chosen in two levels."""
     draft.in_blocks = len(rows) >= draft.two_level_items
     if not draft.in_blocks:
@@ -143,7 +143,7 @@ def _in_whole_blocks(draft: _Draft, rows: NDArray[Any]) -> NDArray[Any]:
     return np.pad(rows, [(0, pad_count(len(rows)))] + [(0, 0)] * (rows.ndim - 1))
 
 
-def _score_all(draft: _Draft, table: NDArray[Any]) -> None:
+def _score_all(draft: _OnnxDraft, table: NDArray[Any]) -> None:
     # Stored (D, I): the runtime packs it once at load; (I, D) would be 3-6 times slower at batch 1.
     table = _in_whole_blocks(draft, table)
     items = _widened(draft, draft.tensor("item_emb", _stored(table).T), "wide_item_emb", table)
@@ -155,7 +155,7 @@ def _score_all(draft: _Draft, table: NDArray[Any]) -> None:
     _flatten(draft)
 
 
-def _score_packed(draft: _Draft, table: NDArray[np.uint8], dim: int) -> None:
+def _score_packed(draft: _OnnxDraft, table: NDArray[np.uint8], dim: int) -> None:
     # The table is constant, so onnxruntime unpacks it once, when it loads the file, and drops the packed
     # one: one byte a value in memory. Unpacking per request takes 5-40 times as long (ADR 0008).
     packed = draft.tensor("item_emb", _in_whole_blocks(draft, table).T)
@@ -180,7 +180,7 @@ def _score_packed(draft: _Draft, table: NDArray[np.uint8], dim: int) -> None:
     _flatten(draft)
 
 
-def _scale_items(draft: _Draft, scale: NDArray[np.float16]) -> None:
+def _scale_items(draft: _OnnxDraft, scale: NDArray[np.float16]) -> None:
     stored = draft.tensor("item_scale", _in_whole_blocks(draft, scale))
     wide = _widened(draft, stored, "wide_item_scale", scale)
     draft.node("Cast", [draft.current], ["float_scores"], to=TensorProto.FLOAT)
@@ -188,12 +188,12 @@ def _scale_items(draft: _Draft, scale: NDArray[np.float16]) -> None:
     draft.current = "scaled_scores"
 
 
-def _flatten(draft: _Draft) -> None:
+def _flatten(draft: _OnnxDraft) -> None:
     draft.node("Reshape", ["product", draft.tensor("flat", np.array([-1], np.int64))], ["all_scores"])
     draft.current = "all_scores"  # (I,)
 
 
-def _exclude_seen(draft: _Draft, value: float, retired: tuple[int, ...]) -> None:
+def _exclude_seen(draft: _OnnxDraft, value: float, retired: tuple[int, ...]) -> None:
     integer = isinstance(value, int)
     lowest = np.array([value], np.int32 if integer else np.float32)
     seen = draft.graph.contract.seen_input
@@ -210,7 +210,7 @@ def _exclude_seen(draft: _Draft, value: float, retired: tuple[int, ...]) -> None
     draft.current = "unseen_scores"
 
 
-def _select_top(draft: _Draft) -> None:
+def _select_top(draft: _OnnxDraft) -> None:
     contract = draft.graph.contract
     values = draft.graph.chosen_scores
     # Top-k on the integers: cheaper than a cast of the whole catalogue, and exact.

@@ -9,15 +9,9 @@ from numpy.typing import NDArray
 
 from recpress_edge.artifacts.contract import ALL_USERS, Contract
 from recpress_edge.artifacts.model_folder import Student
-from recpress_edge.artifacts.quantize import (
-    F32,
-    ErrorStats,
-    QuantizedTables,
-    error_stats,
-    quantize,
-    stored_floats,
-)
+from recpress_edge.artifacts.quantize import ErrorStats, QuantizedTables, error_stats, quantize, stored_floats
 from recpress_edge.artifacts.recipes import Recipe
+from recpress_edge.core.arrays import F32
 from recpress_export.exactness import check_rounding, check_stored_floats, spread_users, whole_questions
 from recpress_export.graph import Floats, Graph, contract_for, describe_stored
 from recpress_export.ranking import Question, Recommends

@@ -13,8 +13,9 @@ from recpress_edge.artifacts.contract import HISTORY
 from recpress_edge.artifacts.fold_in import FoldIn, float_history, history_contract, quantize_history
 from recpress_edge.artifacts.integers import QMAX
 from recpress_edge.artifacts.model_folder import Student
-from recpress_edge.artifacts.quantize import F16, F32, QuantizedTables
+from recpress_edge.artifacts.quantize import QuantizedTables
 from recpress_edge.artifacts.recipes import RECIPES, Recipe
+from recpress_edge.core.arrays import F16, F32
 from recpress_export.exactness import check_nearest, check_stored_floats
 from recpress_export.gates import HistoryGate
 from recpress_export.graph import describe_stored, with_history

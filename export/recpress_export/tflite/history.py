@@ -15,10 +15,10 @@ MAX_ITEMS: Final = (2**31 // (2 * QMAX + 1)) // QMAX - 1
 _INT8, _INT32, _FLOAT32 = (getattr(schema.TensorType, name) for name in ("INT8", "INT32", "FLOAT32"))
 
 
-def add_fold(model: FlatModel, fold: FoldHistory, seen: int, n_items: int) -> tuple[int, int]:
+def add_fold(model: FlatModel, fold: FoldHistory, seen: int) -> tuple[int, int]:
     """Operators from ``seen`` to the row (1, D) float32, and to the peak (1, 1) int32 of integer rows.
 
-    Unused entries of ``seen`` hold n_items: the table has a row of zeros there.
+    Unused entries of ``seen`` hold the number of items: the table has a row of zeros there.
     """
     dim = fold.history_emb.shape[1]
     table = np.vstack([fold.history_emb, np.zeros((1, dim), fold.history_emb.dtype)])
@@ -31,7 +31,7 @@ def add_fold(model: FlatModel, fold: FoldHistory, seen: int, n_items: int) -> tu
 
     axis = model.constant("bag_axis", np.array([0], np.int32))
     if table.dtype == np.int8:
-        return _integer_row(model, op, table, prior.astype(np.int32), seen, axis, n_items)
+        return _integer_row(model, op, table, prior.astype(np.int32), seen, axis)
     # In float32 whatever is stored: one sum of widened rows, as in ONNX.
     history, start = _widened(model, "history_emb", table), _widened(model, "prior", prior)
     bag = model.tensor("bag", [1, dim], np.float32, any_length=0)
@@ -49,9 +49,8 @@ def _widened(model: FlatModel, name: str, table: Any) -> int:
     return wide
 
 
-def _integer_row(
-    model: FlatModel, op: Any, table: Any, prior: Any, seen: int, axis: int, n_items: int
-) -> tuple[int, int]:
+def _integer_row(model: FlatModel, op: Any, table: Any, prior: Any, seen: int, axis: int) -> tuple[int, int]:
+    n_items = len(table) - 1  # the last row is that of unused entries
     if n_items > MAX_ITEMS:
         raise ConfigError(
             f"{n_items:,} items are too many for an integer history file in TFLite, which divides in 32 "

@@ -29,7 +29,7 @@ _ROWS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class TableLayout:
     """Where items are in the stored table. It has more places than items; the rest is never returned."""
 
     n_items: int
@@ -53,7 +53,7 @@ class Layout:
         return np.ascontiguousarray(blocks.swapaxes(0, 1)).reshape(self.size, -1)
 
 
-def layout_of(n_items: int, *, two_level: bool) -> Layout:
+def layout_of(n_items: int, *, two_level: bool) -> TableLayout:
     """About 2 sqrt(k · I) blocks, each a quarter of what the best k of them bring to choose from.
 
     With half as many a request takes 4 % longer (25,181 items, dim 10 and 20, XNNPACK), with twice as many
@@ -61,10 +61,12 @@ def layout_of(n_items: int, *, two_level: bool) -> Layout:
     """
     width = max(round(n_items / (2 * math.sqrt(_USUAL_K * n_items))), 2) if two_level else 1
     n_blocks = math.ceil((n_items + 1) / width)
-    return Layout(n_items, width, math.ceil(n_blocks / _ROWS) * _ROWS)
+    return TableLayout(n_items, width, math.ceil(n_blocks / _ROWS) * _ROWS)
 
 
-def add_top(model: FlatModel, _: Layout, scores: int, k: int, values: str, items: str) -> tuple[int, int]:
+def add_top(
+    model: FlatModel, _: TableLayout, scores: int, k: int, values: str, items: str
+) -> tuple[int, int]:
     """One TOPK_V2 over all ``scores`` (size,); equal scores: the lower place first."""
     top = model.tensor(values, [1], np.float32, any_length=0)
     at = model.tensor(items, [1], np.int32, any_length=0)
@@ -73,7 +75,7 @@ def add_top(model: FlatModel, _: Layout, scores: int, k: int, values: str, items
 
 
 def add_two_level_top(
-    model: FlatModel, layout: Layout, scores: int, k: int, values: str, items: str
+    model: FlatModel, layout: TableLayout, scores: int, k: int, values: str, items: str
 ) -> tuple[int, int]:
     """The k best of ``scores`` (size,), laid out as (width, n_blocks), and their items."""
     width, n_blocks = layout.width, layout.n_blocks

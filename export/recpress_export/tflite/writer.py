@@ -19,18 +19,18 @@ from recpress_export.graph import Graph, Step
 from recpress_export.tflite.flatbuffer import FlatModel
 from recpress_export.tflite.history import add_fold, add_peak_scale
 from recpress_export.tflite.network import add_tokens
-from recpress_export.tflite.topk import TWO_LEVEL_ITEMS, Layout, add_top, add_two_level_top, layout_of
+from recpress_export.tflite.topk import TWO_LEVEL_ITEMS, TableLayout, add_top, add_two_level_top, layout_of
 
 EXACT_FLOAT32: Final = 2**24
 NO_TENSOR: Final = -1
 
 
 @dataclass(slots=True)
-class _Draft:
+class _TfliteDraft:
     """The model so far, and the tensor that the next step works on."""
 
     graph: Graph
-    layout: Layout
+    layout: TableLayout
     inputs: Mapping[str, int]
     model: FlatModel
     outputs: dict[str, int] = field(default_factory=dict)
@@ -63,7 +63,7 @@ def to_tflite(graph: Graph, metadata: Mapping[str, str], two_level_items: int = 
     }
     # A network's scores come in the items' own order: their top is chosen in one level.
     two_level = contract.n_items >= two_level_items and not graph.traced
-    draft = _Draft(graph, layout_of(contract.n_items, two_level=two_level), inputs, model)
+    draft = _TfliteDraft(graph, layout_of(contract.n_items, two_level=two_level), inputs, model)
     for step in _pinned(graph.steps):
         _add(draft, step)
     return model.to_bytes(inputs, draft.outputs, metadata)
@@ -104,12 +104,12 @@ def _check_sums(users: NDArray[Any], items: NDArray[Any]) -> None:
         )
 
 
-def _add(draft: _Draft, step: Step) -> None:
+def _add(draft: _TfliteDraft, step: Step) -> None:
     match step:
         case steps.LookUp(table):
             _look_up(draft, table)
         case steps.FoldHistory():
-            draft.current, draft.peak = add_fold(draft.model, step, draft.seen, draft.graph.contract.n_items)
+            draft.current, draft.peak = add_fold(draft.model, step, draft.seen)
         case steps.ScoreAll(table):
             _score_all(draft, table)
         case steps.ScorePacked(table, dim):
@@ -141,14 +141,14 @@ def _add(draft: _Draft, step: Step) -> None:
             _scale_top(draft, add_peak_scale(draft.model, draft.peak, factor))
 
 
-def _scale_top(draft: _Draft, scale: int) -> None:
+def _scale_top(draft: _TfliteDraft, scale: int) -> None:
     name = draft.graph.contract.scores_output
     scores = draft.model.tensor(name, [1], np.float32, any_length=0)
     draft.outputs[name] = draft.op("MUL", [draft.current, scale], scores)
 
 
 def _of_user(
-    draft: _Draft, table: int, name: str, shape: list[int], dtype: Any = np.float32, **options: Any
+    draft: _TfliteDraft, table: int, name: str, shape: list[int], dtype: Any = np.float32, **options: Any
 ) -> int:
     """The user's row of a table; the table itself where it has one row and the file takes no user."""
     user = draft.graph.contract.user_input
@@ -159,7 +159,7 @@ def _of_user(
     return draft.op("GATHER", [table, draft.inputs[user]], row, **options)
 
 
-def _float(draft: _Draft, name: str, table: NDArray[Any]) -> int:
+def _float(draft: _TfliteDraft, name: str, table: NDArray[Any]) -> int:
     """A constant in float32. A runtime widens float16 once, when it loads the file."""
     stored = draft.model.constant(name, table)
     if table.dtype != np.float16:
@@ -168,7 +168,7 @@ def _float(draft: _Draft, name: str, table: NDArray[Any]) -> int:
     return draft.op("DEQUANTIZE", [stored], wide, version=3)
 
 
-def _look_up(draft: _Draft, table: NDArray[Any]) -> None:
+def _look_up(draft: _TfliteDraft, table: NDArray[Any]) -> None:
     model, shape = draft.model, [1, table.shape[1]]
     if table.dtype != np.int8:
         draft.current = _of_user(draft, _float(draft, "user_emb", table), "row", shape)
@@ -178,7 +178,7 @@ def _look_up(draft: _Draft, table: NDArray[Any]) -> None:
     draft.current = draft.op("DEQUANTIZE", [row], model.tensor("row", shape, np.float32), version=2)
 
 
-def _score_all(draft: _Draft, table: NDArray[Any]) -> None:
+def _score_all(draft: _TfliteDraft, table: NDArray[Any]) -> None:
     arranged = draft.layout.arrange(table)
     if table.dtype == np.int8:
         _multiply(draft, draft.model.constant("item_emb", arranged, scale=1.0), version=3)
@@ -186,12 +186,12 @@ def _score_all(draft: _Draft, table: NDArray[Any]) -> None:
         _multiply(draft, _float(draft, "item_emb", arranged), version=1)
 
 
-def _multiply(draft: _Draft, items: int, *, version: int) -> None:
+def _multiply(draft: _TfliteDraft, items: int, *, version: int) -> None:
     product = draft.model.tensor("product", [1, draft.layout.size], np.float32)
     draft.current = draft.op("FULLY_CONNECTED", [draft.current, items, NO_TENSOR], product, version=version)
 
 
-def _exclude_seen(draft: _Draft, retired: tuple[int, ...]) -> None:
+def _exclude_seen(draft: _TfliteDraft, retired: tuple[int, ...]) -> None:
     """Add minus infinity where an item was seen, is retired or only fills the table; zero elsewhere.
 
     In float32, after the product: a penalty before it would take the whole range of int8.
@@ -234,14 +234,14 @@ def _exclude_seen(draft: _Draft, retired: tuple[int, ...]) -> None:
     draft.current = draft.op("ADD", [scores, penalty], unseen)
 
 
-def _in_shape(draft: _Draft, tensor: int, name: str) -> int:
+def _in_shape(draft: _TfliteDraft, tensor: int, name: str) -> int:
     """A tensor of layout.size floats in the layout's shape, which every later step works on."""
     model, shape = draft.model, list(draft.layout.shape)
     wanted = model.constant(f"{name}_shape", np.array(shape, np.int32))
     return draft.op("RESHAPE", [tensor, wanted], model.tensor(name, shape, np.float32), newShape=shape)
 
 
-def _select_top(draft: _Draft) -> None:
+def _select_top(draft: _TfliteDraft) -> None:
     contract, layout = draft.graph.contract, draft.layout
     values = draft.graph.chosen_scores
     add = add_top if layout.width == 1 else add_two_level_top

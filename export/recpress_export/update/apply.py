@@ -35,7 +35,7 @@ from recpress_edge.device.verify import verify_bundle
 from recpress_export.card import CARD_FILE, write_card
 from recpress_export.graph import write_model
 from recpress_export.ranking import rank
-from recpress_export.selftest import SELFTEST_K, score_tolerance
+from recpress_export.selftest import answered, score_tolerance
 from recpress_export.update.changes import Changes, Placed, place
 from recpress_export.update.stored import NewRows, Stored, read_stored, store_rows
 from recpress_export.update.versions import next_version
@@ -136,17 +136,11 @@ def _check_finite_scores(stored: Stored, placed: Placed) -> None:
 
 def _contract(old: Contract, after: Stored, placed: Placed, test: SelfTest) -> tuple[Contract, SelfTest]:
     """The contract of the changed catalogue, and the same queries with the answers of the numpy reference."""
-    reference = after.reference(placed.retired)
     n_items = len(placed.item_ids)
-    k = min(SELFTEST_K, n_items)
-    asked = []
-    for user, seen in zip(test.users, test.seen, strict=True):
-        items, scores = reference.recommend(user, seen, k)
-        if items.size:
-            asked.append((user, seen, tuple(items.tolist()), tuple(float(s) for s in scores)))
-    if not asked:
+    questions = list(zip(test.users, test.seen, strict=True))
+    fresh = answered(after.reference(placed.retired), questions, n_items)
+    if not fresh.users:
         raise DataError("after that, no user of the self-test has an item left to recommend")
-    fresh = SelfTest(k, *(tuple(column) for column in zip(*asked, strict=True)))
     tolerance = score_tolerance(fresh, exact=old.exact)
     contract = dataclasses.replace(old, n_items=n_items, retired=placed.retired, score_tolerance=tolerance)
     return contract, fresh

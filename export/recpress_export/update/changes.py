@@ -11,11 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recpress_edge.artifacts.bundle import MAX_FILE_BYTES
+from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.errors import DataError, unknown_name
 from recpress_edge.core.files import sha256_file
-
-F32 = NDArray[np.float32]
-I64 = NDArray[np.int64]
 
 IDS: Final = ("append_ids", "replace_ids", "retire_ids")
 ROWS: Final = {"append_ids": "append_emb", "replace_ids": "replace_emb"}

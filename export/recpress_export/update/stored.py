@@ -15,14 +15,13 @@ from recpress_edge.artifacts.integers import INT4_QMAX, QMAX
 from recpress_edge.artifacts.item_scale import least_error_scale
 from recpress_edge.artifacts.quantize import QuantizedTables
 from recpress_edge.artifacts.scales import read_item_scale
+from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError
-from recpress_edge.device.reference import ReferenceRuntime
 from recpress_edge.device.tables import read_tables
 from recpress_export.graph import Graph, describe, describe_int8, write_model
 from recpress_export.inspect import read_contents
+from recpress_export.reference import Reference, integer_tables, table_reference
 
-F32 = NDArray[np.float32]
-I64 = NDArray[np.int64]
 Float = NDArray[np.float32] | NDArray[np.float16]
 
 UPDATABLE: Final = ("fp32", "fp16", "int8-dim", "int8-item", "int4-item")
@@ -63,16 +62,11 @@ class Stored:
         """The request on these tables."""
         return describe_int8(contract, self.int8) if self.int8 else describe(contract, *(self.plain or ()))
 
-    def reference(self, retired: tuple[int, ...]) -> ReferenceRuntime:
-        """The numpy answer: with sums of integers, or products in float64."""
-        gone = np.array(retired, np.int64)
-        if self.int8 is None:
-            users, items = (table.astype(np.float64) for table in self._tables)
-            return ReferenceRuntime.from_float(users, items, gone)  # type: ignore[arg-type]
-        tables = self.int8
-        return ReferenceRuntime.from_int8(
-            tables.user_q, tables.item_q, tables.user_scale, gone, item_scale=tables.item_row_scale
-        )
+    def reference(self, retired: tuple[int, ...]) -> Reference:
+        """numpy's answers."""
+        floats = {"user_emb": self.user_table, "item_emb": self.item_table}
+        reference = table_reference(integer_tables(self.int8) if self.int8 else floats)
+        return dataclasses.replace(reference, retired=np.array(retired, np.int64))
 
     def with_rows(self, rows: I64, new: "NewRows", n_items: int) -> "Stored":
         """The same tables with ``n_items`` items of which ``rows`` are ``new``."""

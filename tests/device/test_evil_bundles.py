@@ -18,8 +18,8 @@ import psutil
 import pytest
 from bundles import make_bundle
 from damage import resign
+from exports import exported
 from records import make_record
-from updates import exported
 
 from device_bench import record as bench_record
 from recpress_edge.artifacts.bundle import open_bundle
@@ -37,7 +37,7 @@ from recpress_edge.device.verify import verify_bundle
 from recpress_export.update.changes import read_changes
 
 SMALL = Guard(memory_bytes=2**30, time_s=10)
-FIXTURES = Path(__file__).parent / "fixtures"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +176,7 @@ def test_every_command_ends_an_endless_loop(folder, module, words, tmp_path):
     np.savez(tmp_path / "items.npz", retire_ids=np.array(["item-3"]))
     words = [word.format(folder) for word in words]
     if module == "install":
-        tool = Path(__file__).parents[1] / "examples/android_stub/tools/install_bundle.py"
+        tool = Path(__file__).parents[2] / "examples/android_stub/tools/install_bundle.py"
         done = subprocess.run(
             [sys.executable, tool, *words],
             capture_output=True,

@@ -123,7 +123,7 @@ def test_the_watcher_would_see_it(tmp_path):
     assert files == {"queue"}
 
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 # A plugin of pytest, and what the entries below run in: a stand-in for onnxruntime, which never loads here,
 # that notes by whom it is imported and whether the variable was set.
 NOTES = """

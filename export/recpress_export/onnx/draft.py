@@ -1,0 +1,19 @@
+"""What the parts of an ONNX file are added to."""
+
+from typing import Any, Protocol
+
+import onnx
+from numpy.typing import NDArray
+
+
+class OnnxDraft(Protocol):
+    """Nodes and tensors so far."""
+
+    nodes: list[onnx.NodeProto]
+    tensors: list[onnx.TensorProto]
+    current: str
+    """The tensor that the next step works on."""
+
+    def node(self, operator: str, inputs: list[str], outputs: list[str], **attributes: Any) -> None: ...
+
+    def tensor(self, name: str, array: NDArray[Any]) -> str: ...

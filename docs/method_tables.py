@@ -5,7 +5,8 @@ from typing import Any
 import single_teacher
 
 from recpress_edge.studies import de_rrd, gowalla, hetcomp
-from recpress_edge.studies.study import Outcome, Study
+from recpress_edge.studies.outcome import Outcome
+from recpress_edge.studies.study import Study
 
 
 def markdown(headers: list[str], rows: list[list[str]]) -> str:

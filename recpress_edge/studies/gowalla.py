@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from types import MappingProxyType
 from typing import Any, Final
 
 from recpress_edge.core.errors import unknown_name
@@ -11,18 +10,8 @@ from recpress_edge.core.progress import OnEvent, silent
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.data import load_data
-from recpress_edge.studies.study import (
-    Claim,
-    Column,
-    Outcome,
-    Study,
-    StudyRequest,
-    StudyResult,
-    figure,
-    find_or_train,
-    measured,
-    same,
-)
+from recpress_edge.studies.outcome import Outcome, figure, measured, same
+from recpress_edge.studies.study import Claim, Column, Study, StudyRequest, StudyResult, find_or_train
 from recpress_edge.training.ensure import ensure_model
 from recpress_edge.training.plan import ModelRequest, TrainOptions
 from recpress_edge.training.refit import joined, refit
@@ -30,7 +19,6 @@ from recpress_edge.training.refit import joined, refit
 DATA: Final = "gowalla"
 RECALL: Final = "recall@20"
 NDCG: Final = "ndcg@20"
-_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +30,8 @@ class PublishedTeacher:
     """Test Recall@20 and NDCG@20."""
     goal: float | None
     """Least test Recall@20 of ours."""
-    method: Mapping[str, Any] = field(default_factory=lambda: _NONE)
-    training: Mapping[str, Any] = field(default_factory=lambda: _NONE)
+    method: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
 
 
 TEACHERS: Final[Mapping[str, PublishedTeacher]] = {
@@ -121,11 +109,6 @@ def _teacher(row: Sequence[Outcome]) -> PublishedTeacher:
     return TEACHERS[row[0].name]
 
 
-def _goal(row: Sequence[Outcome]) -> str:
-    goal = _teacher(row).goal
-    return "" if goal is None else f"{goal:.3f}"
-
-
 def _published(place: int, row: Sequence[Outcome]) -> str:
     published = _teacher(row).published
     return figure(published[place] if published else None)
@@ -136,17 +119,16 @@ def _choosing(split: str, row: Sequence[Outcome]) -> str:
     return figure(before[split][RECALL] if before else None)
 
 
-def _minutes_choosing(row: Sequence[Outcome]) -> str:
-    before = row[0].choosing
-    return f"{before['seconds'] / 60:.1f}" if before else ""
+def _minutes(seconds: float | None) -> str:
+    return figure(None if seconds is None else seconds / 60, 1)
 
 
 def _reaches(name: str, teacher: PublishedTeacher, outcomes: Sequence[Outcome]) -> Iterator[tuple[bool, str]]:
     for outcome in outcomes:
-        if outcome.name == name and teacher.goal is not None and teacher.published is not None:
+        if outcome.name == name and teacher.goal is not None and teacher.published:
             recall = outcome.test[RECALL]
-            evidence = f"{recall:.4f}, {recall - teacher.published[0]:+.4f} to the published"
-            yield recall >= teacher.goal, evidence
+            gap = recall - teacher.published[0]
+            yield recall >= teacher.goal, f"{recall:.4f}, {gap:+.4f} to the published"
 
 
 def claims(teachers: Mapping[str, PublishedTeacher]) -> tuple[Claim, ...]:
@@ -168,12 +150,12 @@ STUDY: Final = Study(
         Column("N@20", lambda row: figure(row[0].test[NDCG])),
         Column("published R@20", partial(_published, 0)),
         Column("published N@20", partial(_published, 1)),
-        Column("goal", _goal),
+        Column("goal", lambda row: figure(_teacher(row).goal, 3)),
         Column("R@20 train alone", partial(_choosing, "test")),
         Column("valid R@20", partial(_choosing, "valid")),
         Column("epochs", lambda row: str(row[0].chosen_epoch) if row[0].choosing else ""),
-        Column("minutes choosing", _minutes_choosing),
-        Column("minutes", lambda row: f"{row[0].seconds / 60:.1f}"),
+        Column("minutes choosing", lambda row: _minutes((row[0].choosing or {}).get("seconds"))),
+        Column("minutes", lambda row: _minutes(row[0].seconds)),
     ),
     claims=claims(TEACHERS),
     recorded={

@@ -13,18 +13,8 @@ from recpress_edge.data import resolve
 from recpress_edge.data.fetch import REGISTRY
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.data import load_data
-from recpress_edge.studies.study import (
-    Claim,
-    Column,
-    Outcome,
-    Study,
-    StudyRequest,
-    StudyResult,
-    figure,
-    find_or_train,
-    measured,
-    same,
-)
+from recpress_edge.studies.outcome import Outcome, figure, measured, same
+from recpress_edge.studies.study import Claim, Column, Study, StudyRequest, StudyResult, find_or_train
 from recpress_edge.training.ensure import ensure_model
 from recpress_edge.training.plan import ModelRequest, TrainOptions
 

@@ -16,17 +16,8 @@ from recpress_edge.core.errors import RecPressError
 from recpress_edge.core.progress import Note, OnEvent, advance, silent
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.data import load_data
-from recpress_edge.studies.study import (
-    Claim,
-    Column,
-    Outcome,
-    Study,
-    StudyRequest,
-    StudyResult,
-    by_name,
-    figure,
-    spread,
-)
+from recpress_edge.studies.outcome import Outcome, by_name, figure, spread
+from recpress_edge.studies.study import Claim, Column, Study, StudyRequest, StudyResult
 
 METHODS: Final = ("bpr", "ftd", "htd")
 DIMS: Final = (10, 20, 100, 200)

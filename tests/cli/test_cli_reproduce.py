@@ -11,7 +11,7 @@ from recpress_edge.cli import main
 from recpress_edge.core.errors import ConfigError, RecPressError
 from recpress_edge.data import resolve
 from recpress_edge.studies import de_rrd, gowalla, hetcomp, topology
-from recpress_edge.studies.study import Outcome
+from recpress_edge.studies.outcome import Outcome
 from recpress_edge.training import settings as config
 
 LOAD_DATASET = resolve.load_dataset

@@ -2,7 +2,7 @@ import pytest
 
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.studies import de_rrd, gowalla
-from recpress_edge.studies.study import Outcome
+from recpress_edge.studies.outcome import Outcome
 from recpress_edge.studies.topology import PUBLISHED, STUDY, TopologyRequest
 
 

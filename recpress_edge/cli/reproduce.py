@@ -132,13 +132,7 @@ def _say_result(args: argparse.Namespace, result: StudyResult) -> None:
         f"{'holds' if verdict.holds else 'does NOT hold'}: {verdict.claim} ({verdict.evidence})"
         for verdict in result.verdicts
     ]
-    lines = [
-        *blank,
-        table(result.study.headers, result.study.table_rows(result.outcomes)),
-        *blank,
-        *result.remarks,
-        *(f"differs: {difference}" for difference in result.differences),
-        *verdicts,
-    ]
-    for line in lines:
+    rows = table(result.study.headers, result.study.table_rows(result.outcomes))
+    differences = [f"differs: {difference}" for difference in result.differences]
+    for line in (*blank, rows, *blank, *result.remarks, *differences, *verdicts):
         say(args, line)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import product
 from typing import Any, Final
 
 from recpress_edge.core.errors import unknown_name
@@ -179,13 +180,11 @@ class GowallaRequest(StudyRequest):
 
     def run(self, on_event: OnEvent = silent) -> StudyResult:
         """Train what is missing, each teacher again on train and validation."""
-        teachers = parse_teachers(self.teachers)
+        teachers, seeds = parse_teachers(self.teachers), range(self.seeds or 1)
         data = load_data(DATA, self.work, on_event)
         return StudyResult(
             study=STUDY,
-            outcomes=[
-                self._make(name, seed, data, on_event) for name in teachers for seed in range(self.seeds or 1)
-            ],
+            outcomes=[self._make(name, seed, data, on_event) for name, seed in product(teachers, seeds)],
             next_step=f"recpress-edge distill --student soft_dim32 --teacher ease --data {DATA}",
             details={
                 "differences": DIFFERENCES,
@@ -200,9 +199,5 @@ class GowallaRequest(StudyRequest):
         if parse_name(name, "teacher").entry.closed_form:
             return measured(ensure_model(request, joined(data), self.work, on_event))
         chosen = ensure_model(request, data, self.work, on_event)
-        known = chosen.metadata
-        choosing = {
-            "seconds": known["seconds"],
-            **{part: known["metrics"][part] for part in ("valid", "test")},
-        }
+        choosing = {"seconds": chosen.metadata["seconds"], **chosen.metadata["metrics"]}
         return measured(refit(chosen, data, self.work, options, on_event), choosing=choosing)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.progress import OnEvent, silent
@@ -58,9 +58,12 @@ DIFFERENCES: Final = (
     "Seeds are those of the student alone and of HetComp's: every teacher, and every student that another "
     "method taught, is trained once.",
 )
-
-
-Part = Literal["teacher", "ensemble", "plain", "single", "hetcomp alone", "hetcomp"]
+# What our figures have to show: HetComp is above this part of the table.
+GOALS: Final[Mapping[str, str]] = {
+    "plain": "HetComp is above the same student without distillation",
+    "single": "HetComp is above the best distillation from one teacher by another method",
+    "hetcomp alone": "HetComp is above its own losses from the best teacher alone",
+}
 
 
 def ensemble_of(teachers: Sequence[str]) -> str:
@@ -68,7 +71,7 @@ def ensemble_of(teachers: Sequence[str]) -> str:
     return teachers[0] if len(teachers) == 1 else f"ensemble:{'+'.join(teachers)}"
 
 
-def best(outcomes: Sequence[Outcome], part: Part) -> Outcome | None:
+def best(outcomes: Sequence[Outcome], part: str) -> Outcome | None:
     """The best of a part, on validation."""
     some = [outcome for outcome in outcomes if outcome.part == part]
     return max(some, key=_on_validation) if some else None
@@ -78,7 +81,7 @@ def _on_validation(outcome: Outcome) -> float:
     return outcome.valid[METRIC]
 
 
-def _compare(part: Part, outcomes: Sequence[Outcome]) -> Iterator[tuple[bool, str]]:
+def _compare(part: str, outcomes: Sequence[Outcome]) -> Iterator[tuple[bool, str]]:
     """HetComp against a part, seed by seed; where the part has fewer seeds, against the best of them all."""
     pairs = []
     for seed in sorted({outcome.seed for outcome in outcomes if outcome.part == "hetcomp"}):
@@ -111,20 +114,11 @@ STUDY: Final = Study(
         Column("test N@50", partial(_metric, "ndcg@50")),
         Column("valid R@50", lambda row: figure(row[0].valid[METRIC])),
     ),
-    claims=(
-        Claim("HetComp is above the same student without distillation", partial(_compare, "plain")),
-        Claim(
-            "HetComp is above the best distillation from one teacher by another method",
-            partial(_compare, "single"),
-        ),
-        Claim(
-            "HetComp is above its own losses from the best teacher alone", partial(_compare, "hetcomp alone")
-        ),
-    ),
-    recorded=same(
-        *("name", "part", "teacher", "folder", "seed", "chosen_epoch", "seconds"),
-        *("peak_memory_bytes", "valid", "test"),
-    ),
+    claims=tuple(Claim(text, partial(_compare, part)) for part, text in GOALS.items()),
+    recorded={
+        **same("name", "part", "teacher", "folder", "seed", "chosen_epoch", "seconds"),
+        **same("peak_memory_bytes", "valid", "test"),
+    },
 )
 
 
@@ -138,9 +132,7 @@ class HetCompRequest(StudyRequest):
     def plan(self) -> list[str]:
         """The models that :meth:`run` finds or trains."""
         teachers = self._teachers()
-        return find_or_train(
-            [*teachers, ensemble_of(teachers), PLAIN, SINGLE, *SINGLE_OF_TABLES, HETCOMP],
-        )
+        return find_or_train([*teachers, ensemble_of(teachers), PLAIN, SINGLE, *SINGLE_OF_TABLES, HETCOMP])
 
     def run(self, on_event: OnEvent = silent) -> StudyResult:
         """Train what is missing, teachers with their trajectories first."""
@@ -181,12 +173,12 @@ class HetCompRequest(StudyRequest):
 
     def _students(
         self, teachers: Sequence[Outcome], with_tables: Sequence[Outcome]
-    ) -> Iterator[tuple[Part, str, ModelRequest]]:
+    ) -> Iterator[tuple[str, str, ModelRequest]]:
         """What learns from the teachers, each with its part and its teacher's name.
 
         Students by other methods, from one teacher, have seed 0 alone.
         """
-        sources: list[tuple[Part, str]] = [("hetcomp alone", max(teachers, key=_on_validation).name)]
+        sources = [("hetcomp alone", max(teachers, key=_on_validation).name)]
         if len(teachers) > 1:
             ensemble = ensemble_of([teacher.name for teacher in teachers])
             sources.append(("hetcomp", ensemble))

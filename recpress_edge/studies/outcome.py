@@ -36,18 +36,9 @@ class Outcome:
 def measured(model: TrainedModel, **more: Any) -> Outcome:
     """The outcome in a model's record; ``more`` adds fields or replaces them."""
     known = model.metadata
-    found = {
-        "name": model.name,
-        "seed": known["seed"],
-        "seconds": known["seconds"],
-        "folder": model.folder.name,
-        "settings": known["config"],
-        "chosen_epoch": known["chosen_epoch"],
-        "peak_memory_bytes": known.get("peak_memory_bytes"),
-        "valid": known["metrics"].get("valid", {}),
-        "test": known["metrics"]["test"],
-    }
-    return Outcome(**(found | more))
+    copied = {key: known.get(key) for key in ("name", "seed", "seconds", "chosen_epoch", "peak_memory_bytes")}
+    found = {"folder": model.folder.name, "settings": known["config"], **known["metrics"]}
+    return Outcome(**(copied | found | more))
 
 
 def by_name(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:

@@ -99,13 +99,13 @@ class StudyResult:
 
     def facts(self, command: str) -> dict[str, Any]:
         """The record of the run, which ``command`` repeats."""
-        machine = {"cpu": _cpu_name(), "jobs": self.jobs, "threads": 1, "python": platform.python_version()}
+        python = platform.python_version()
         return {
             "schema": SCHEMA,
             "study": self.study.name,
             "command": command,
             "protocol": self.study.protocol,
-            "machine": machine,
+            "machine": {"cpu": _cpu_name(), "jobs": self.jobs, "threads": 1, "python": python},
             **self.details,
             "outcomes": [record_of(outcome, self.study.recorded) for outcome in self.outcomes],
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
@@ -136,7 +136,5 @@ def find_or_train(names: Sequence[str]) -> list[str]:
 
 def _cpu_name() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
-        platform.machine(),
-    )
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

@@ -105,14 +105,15 @@ class TopologyRequest(StudyRequest):
     def plan(self) -> list[str]:
         """The commands that :meth:`run` starts."""
         students = [self._student(*run, "TEACHER_FOLDER") for run in self.students()]
-        return [shlex.join(["recpress-edge", *command]) for command in (self._teacher(), *students)]
+        commands = [self._command("train", "--teacher", TEACHER), *students]
+        return [shlex.join(["recpress-edge", *command]) for command in commands]
 
     def run(self, on_event: OnEvent = silent) -> StudyResult:
         """Train the teacher, then the students, ``jobs`` processes at a time."""
         load_data(DATA, self.work, on_event)  # imported here, before several processes would
         students, jobs = self.students(), self.jobs or 1
         on_event(Note(f"teacher {TEACHER}, then {len(students)} students on {DATA}, {jobs} at a time"))
-        teacher = _train(self._teacher())
+        teacher = _train(self._command("train", "--teacher", TEACHER))
         outcomes = self._train_students(students, teacher["folder"], on_event)
         recall = _recall(teacher)
         return StudyResult(
@@ -155,22 +156,15 @@ class TopologyRequest(StudyRequest):
             except BaseException:
                 pool.shutdown(cancel_futures=True, wait=False)
                 raise
-        trained = [(*run, future.result()) for future, run in pending.items()]
-        return [
-            Outcome(name=name, seed=seed, seconds=model["seconds"], recall_at_50=_recall(model))
-            for name, seed, model in trained
-        ]
-
-    def _teacher(self) -> list[str]:
-        return ["train", "--teacher", TEACHER, *self._protocol()]
+        return [_outcome(*run, future.result()) for future, run in pending.items()]
 
     def _student(self, name: str, seed: int, teacher: str) -> list[str]:
         learns = [] if name.startswith("bpr_") else ["--teacher", teacher]
-        return ["distill", "--student", name, "--seed", str(seed), *learns, *self._protocol()]
+        return self._command("distill", "--student", name, "--seed", str(seed), *learns)
 
-    def _protocol(self) -> list[str]:
+    def _command(self, *words: str) -> list[str]:
         fixed = ["--data", DATA, "--epochs", str(EPOCHS), "--keep", "last", "--threads", "1"]
-        return [*fixed, "--work", str(self.work)]
+        return [*words, *fixed, "--work", str(self.work)]
 
 
 def _train(command: Sequence[str]) -> dict[str, Any]:
@@ -179,17 +173,17 @@ def _train(command: Sequence[str]) -> dict[str, Any]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(whole, capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no message"])[-1].removeprefix("error: ")
         if done.returncode < 0:  # its last line is its progress
             name = signal.strsignal(-done.returncode)
-            raise RecPressError(
-                f"ended by signal {-done.returncode} ({name}), perhaps for memory "
-                f"(from: recpress-edge {shlex.join(command)})"
-            )
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1].removeprefix("error: ")
-        raise RecPressError(f"{last} (from: recpress-edge {shlex.join(command)})")
-    answer: dict[str, Any] = json.loads(done.stdout)
-    trained: dict[str, Any] = answer["models"][0]
+            reason = f"ended by signal {-done.returncode} ({name}), perhaps for memory"
+        raise RecPressError(f"{reason} (from: recpress-edge {shlex.join(command)})")
+    trained: dict[str, Any] = json.loads(done.stdout)["models"][0]
     return trained
+
+
+def _outcome(name: str, seed: int, model: Mapping[str, Any]) -> Outcome:
+    return Outcome(name=name, seed=seed, seconds=model["seconds"], recall_at_50=_recall(model))
 
 
 def _recall(model: Mapping[str, Any]) -> float:

@@ -179,7 +179,7 @@ class GowallaRequest(StudyRequest):
         return find_or_train(parse_teachers(self.teachers))
 
     def run(self, on_event: OnEvent = silent) -> StudyResult:
-        """Train what is missing, each teacher again on train and validation."""
+        """Train what is missing; each teacher is trained again on train and validation."""
         teachers, seeds = parse_teachers(self.teachers), range(self.seeds or 1)
         data = load_data(DATA, self.work, on_event)
         return StudyResult(

@@ -37,14 +37,14 @@ KINDS: Final[Mapping[str, str]] = {
 PLAIN: Final = f"bpr_dim{DIM}"
 HETCOMP: Final = f"hetcomp_dim{DIM}"
 SINGLE: Final = f"rrd_dim{DIM}"
-"""From every teacher."""
+"""Distilled from every teacher."""
 SINGLE_OF_TABLES: Final = tuple(f"{method}_dim{DIM}" for method in ("ftd", "htd", "irrrd"))
-"""From the strongest teacher that is tables, which they need."""
+"""Distilled from the strongest teacher that has tables, which they need."""
 PLAIN_TRAINING: Final[Mapping[str, Any]] = {"epochs": 400}
-"""Of the students by other methods: until validation stalls, as in the study of DE-RRD."""
+"""For the students by other methods: until validation stalls, as in the study of DE-RRD."""
 HETCOMP_METHOD: Final[Mapping[str, Any]] = {"sharpness": 100.0}
 HETCOMP_TRAINING: Final[Mapping[str, Any]] = {"epochs": 1000}
-"""Of HetComp from all teachers and from one: until 50 epochs bring nothing on validation."""
+"""For HetComp from all teachers and from one: until 50 epochs bring no gain on validation."""
 
 DIFFERENCES: Final = (
     "The paper's tables are not at hand; ensemble, teachers, the student without distillation, every "
@@ -58,7 +58,7 @@ DIFFERENCES: Final = (
     "Seeds are those of the student alone and of HetComp's: every teacher, and every student that another "
     "method taught, is trained once.",
 )
-# What our figures have to show: HetComp is above this part of the table.
+# part of the table -> what our figures have to show against it
 GOALS: Final[Mapping[str, str]] = {
     "plain": "HetComp is above the same student without distillation",
     "single": "HetComp is above the best distillation from one teacher by another method",
@@ -67,12 +67,12 @@ GOALS: Final[Mapping[str, str]] = {
 
 
 def ensemble_of(teachers: Sequence[str]) -> str:
-    """The name of the teachers together; one is its own ensemble."""
+    """Name of the ensemble of the teachers; a single teacher is its own ensemble."""
     return teachers[0] if len(teachers) == 1 else f"ensemble:{'+'.join(teachers)}"
 
 
 def best(outcomes: Sequence[Outcome], part: str) -> Outcome | None:
-    """The best of a part, on validation."""
+    """The outcome of a part that is best on validation; None where there is none."""
     some = [outcome for outcome in outcomes if outcome.part == part]
     return max(some, key=_on_validation) if some else None
 
@@ -135,7 +135,7 @@ class HetCompRequest(StudyRequest):
         return find_or_train([*teachers, ensemble_of(teachers), PLAIN, SINGLE, *SINGLE_OF_TABLES, HETCOMP])
 
     def run(self, on_event: OnEvent = silent) -> StudyResult:
-        """Train what is missing, teachers with their trajectories first."""
+        """Train what is missing: teachers, with their trajectories, then students."""
         teachers = self._teachers()
         data = load_data(DATA, self.work, on_event)
         ensure = partial(ensure_model, data=data, work=self.work, on_event=on_event)
@@ -159,7 +159,7 @@ class HetCompRequest(StudyRequest):
         )
 
     def _teachers(self) -> Sequence[str]:
-        """Names of the teachers; an unknown one is refused, and so is a data set that is missing."""
+        """Names of the teachers; ConfigError for an unknown one, and where the data set is missing."""
         teachers = self.teachers or tuple(KINDS)
         for name in (*teachers, ensemble_of(teachers)):
             parse_name(name, "teacher")
@@ -174,9 +174,9 @@ class HetCompRequest(StudyRequest):
     def _students(
         self, teachers: Sequence[Outcome], with_tables: Sequence[Outcome]
     ) -> Iterator[tuple[str, str, ModelRequest]]:
-        """What learns from the teachers, each with its part and its teacher's name.
+        """Part, teacher's name and request of every model that learns from the teachers.
 
-        Students by other methods, from one teacher, have seed 0 alone.
+        Students that another method distils from one teacher are trained with seed 0 only.
         """
         sources = [("hetcomp alone", max(teachers, key=_on_validation).name)]
         if len(teachers) > 1:

@@ -14,13 +14,13 @@ class Outcome:
     name: str
     seed: int
     seconds: float
-    """Of its training."""
+    """Duration of its training."""
     part: str = ""
     """Its role in the study: 'teacher', a method, a kind of distillation."""
     teacher: str = ""
     """The model that it learned from; empty for none."""
     folder: str = ""
-    """Its name below models/."""
+    """Name of its folder below models/."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     chosen_epoch: int = 0
     seconds_per_epoch: float = 0.0
@@ -50,12 +50,12 @@ def by_name(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
 
 
 def same(*names: str) -> dict[str, str]:
-    """Keys of a record that have the names of their fields."""
+    """Record keys that equal the names of their fields."""
     return {name: name for name in names}
 
 
 def record_of(outcome: Outcome, keys: Mapping[str, Any]) -> dict[str, Any]:
-    """The outcome in the words of a record."""
+    """The outcome's fields under the keys of a record."""
     return {
         key: getattr(outcome, name) if isinstance(name, str) else record_of(outcome, name)
         for key, name in keys.items()

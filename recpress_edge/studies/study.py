@@ -79,11 +79,11 @@ class StudyResult:
     study: Study
     outcomes: Sequence[Outcome]
     next_step: str
-    """A command to go on with."""
+    """The command to run next."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """What else the record holds: ``differences`` from the publication, published figures."""
     remarks: tuple[str, ...] = ()
-    """Lines to read after the table."""
+    """Lines that belong under the table."""
     jobs: int = 1
 
     @property
@@ -114,7 +114,7 @@ class StudyResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyRequest(abc.ABC):
-    """What every study asks for."""
+    """The settings that every study has."""
 
     seeds: int | None = None
     """Seeds of every student; None for the study's default."""
@@ -130,7 +130,7 @@ class StudyRequest(abc.ABC):
 
 
 def find_or_train(names: Sequence[str]) -> list[str]:
-    """Lines of a plan."""
+    """The lines of a plan that trains these models."""
     return [f"would find or train  {name}" for name in names]
 
 

@@ -110,7 +110,7 @@ class TopologyRequest(StudyRequest):
 
     def run(self, on_event: OnEvent = silent) -> StudyResult:
         """Train the teacher, then the students, ``jobs`` processes at a time."""
-        load_data(DATA, self.work, on_event)  # imported here, before several processes would
+        load_data(DATA, self.work, on_event)  # imports it before several processes would
         students, jobs = self.students(), self.jobs or 1
         on_event(Note(f"teacher {TEACHER}, then {len(students)} students on {DATA}, {jobs} at a time"))
         teacher = _train(self._command("train", "--teacher", TEACHER))

@@ -1,9 +1,16 @@
+import json
+from pathlib import Path
+
 import pytest
 
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.studies import de_rrd, gowalla
+from recpress_edge.core.progress import Advance, Note
+from recpress_edge.studies import de_rrd, gowalla, hetcomp, topology
 from recpress_edge.studies.outcome import Outcome
+from recpress_edge.studies.study import SCHEMA
 from recpress_edge.studies.topology import PUBLISHED, STUDY, TopologyRequest
+
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 
 
 def outcomes(values):
@@ -20,6 +27,43 @@ def test_seeds_are_counted_per_dim():
     assert students[:4] == [("bpr_dim10", 0), ("bpr_dim10", 1), ("bpr_dim10", 2), ("ftd_dim10", 0)]
     assert students[9:] == [("bpr_dim100", 0), ("ftd_dim100", 0), ("htd_dim100", 0)]
     assert len(TopologyRequest(dims=(100, 10), seeds=2).students()) == 12
+
+
+def test_topology_trains_the_teacher_first_and_keeps_the_order_of_the_students(tmp_path, monkeypatch, capsys):
+    commands, events = [], []
+
+    def train(command):
+        commands.append(command)
+        metrics = {"test": {"recall@50": len(commands) / 100}}
+        return {"folder": "models/teacher", "seconds": 2.5, "metrics": metrics}
+
+    monkeypatch.setattr(topology, "_train", train)
+    monkeypatch.setattr("recpress_edge.data.resolve.load_dataset", lambda *_: None)
+    result = TopologyRequest(dims=(20, 10), seeds=1, work=tmp_path).run(events.append)
+    assert commands[0][:3] == ["train", "--teacher", "bpr_dim200"]
+    assert [command[2] for command in commands[1:]] == [outcome.name for outcome in result.outcomes]
+    assert [outcome.name for outcome in result.outcomes][:4] == [
+        "bpr_dim10", "ftd_dim10", "htd_dim10", "bpr_dim20"
+    ]  # fmt: skip
+    assert ["--teacher" in command for command in commands[1:4]] == [False, True, True]
+    assert events[0] == Note("teacher bpr_dim200, then 6 students on citeulike, 1 at a time")
+    assert events[-1] == Advance("students", 6, 6, "htd_dim20 seed 0: 0.0700")
+    assert result.remarks == ("teacher bpr_dim200: ours 0.0100, published 0.3123",)
+    facts = result.facts("recpress-edge reproduce topology")
+    assert facts["outcomes"][0] == {
+        "run": {"student": "bpr_dim10", "seed": 0}, "recall": 0.02, "seconds": 2.5
+    }  # fmt: skip
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "study", [topology.STUDY, de_rrd.STUDY, hetcomp.STUDY, gowalla.STUDY], ids=lambda study: study.name
+)
+def test_committed_records_have_the_keys_and_the_protocol_of_today(study):
+    committed = json.loads((RESULTS / f"{study.name}.json").read_text(encoding="utf-8"))
+    assert committed["schema"] == SCHEMA
+    assert committed["protocol"] == study.protocol
+    assert all(list(outcome) == list(study.recorded) for outcome in committed["outcomes"])
 
 
 def test_table_shows_mean_range_and_difference():

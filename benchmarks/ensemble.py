@@ -20,7 +20,7 @@ from recpress_edge.artifacts.recipes import recipe_named
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import load_dataset
 from recpress_edge.distill.students import parse_name
-from recpress_edge.studies.study import spread
+from recpress_edge.studies.outcome import spread
 from recpress_edge.training.store import TrainedModel
 
 SCHEMA: Final = "recpress.ensemble/1"

@@ -21,7 +21,7 @@ from _models import facts, made, recall_by_user
 from recpress_edge.core.metrics import THIRDS
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import load_dataset
-from recpress_edge.studies.study import spread
+from recpress_edge.studies.outcome import spread
 from recpress_edge.studies.topology import DATA, EPOCHS, TEACHER
 from recpress_edge.training.store import TrainedModel
 

@@ -5,6 +5,8 @@ from typing import Any
 import single_teacher
 
 from recpress_edge.studies import de_rrd, gowalla, hetcomp
+from recpress_edge.studies.outcome import Outcome
+from recpress_edge.studies.study import Study
 
 
 def markdown(headers: list[str], rows: list[list[str]]) -> str:
@@ -25,27 +27,27 @@ def verdict_lines(result: dict[str, Any]) -> str:
     )
 
 
+def outcomes(study: Study, result: dict[str, Any]) -> list[Outcome]:
+    """The outcomes in a study's record."""
+    fields = study.recorded.items()
+    return [Outcome(**{name: found[key] for key, name in fields}) for found in result["outcomes"]]
+
+
 def of_de_rrd(result: dict[str, Any]) -> str:
     """LOO-499 test metrics, those of the reference runs, and the paper's."""
-    outcomes = [de_rrd.Outcome(**outcome) for outcome in result["outcomes"]]
     headers = ["model", "H@5", "N@5", "H@10", "H@20", "H@5 over seeds", "reference H@5", "paper H@5"]
-    return markdown(headers, de_rrd.table_rows(outcomes))
+    return markdown(headers, de_rrd.STUDY.table_rows(outcomes(de_rrd.STUDY, result)))
 
 
 def of_hetcomp(result: dict[str, Any]) -> str:
     """Teachers, ensemble and students in one table."""
-    outcomes = [hetcomp.Outcome(**outcome) for outcome in result["outcomes"]]
     headers = ["model", "part", "teacher", "seed", "epoch", "R@10", "R@50", "N@50", "valid R@50"]
-    return markdown(headers, hetcomp.table_rows(outcomes))
+    return markdown(headers, hetcomp.STUDY.table_rows(outcomes(hetcomp.STUDY, result)))
 
 
 def of_gowalla(result: dict[str, Any]) -> str:
     """Test metrics, the published ones, and how they were made."""
-    outcomes = []
-    for found in result["outcomes"]:
-        before = gowalla.Choosing(**found["choosing"]) if found["choosing"] else None
-        outcomes.append(gowalla.Outcome(**{**found, "choosing": before}))
-    return markdown(list(gowalla.HEADERS), gowalla.table_rows(outcomes))
+    return markdown(gowalla.STUDY.headers, gowalla.STUDY.table_rows(outcomes(gowalla.STUDY, result)))
 
 
 def of_single_teacher(result: dict[str, Any]) -> str:

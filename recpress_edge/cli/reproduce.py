@@ -1,30 +1,37 @@
-"""recpress-edge reproduce: published studies with the code that ships, beside the published figures."""
+"""``recpress-edge reproduce``: published studies with the code that ships, against the published figures."""
 
 import argparse
-import importlib
+import shlex
+import sys
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from recpress_edge.cli.common import add_common_options, positive_int
+from recpress_edge.artifacts.formats import named
+from recpress_edge.cli.common import (
+    add_common_options,
+    emit,
+    next_steps,
+    positive_int,
+    request_of,
+    say,
+    table,
+)
+from recpress_edge.cli.events import print_events
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.files import check_free, write_json
+from recpress_edge.studies.study import StudyRequest, StudyResult
 
 STUDIES: Final[Mapping[str, str]] = {
-    # name -> its module in recpress_edge.cli.studies
-    "topology": "topology",
-    "de-rrd": "de_rrd",
-    "hetcomp": "hetcomp",
-    "gowalla": "gowalla",
+    # name -> its request, imported when it is chosen
+    "topology": "recpress_edge.studies.topology:TopologyRequest",
+    "de-rrd": "recpress_edge.studies.de_rrd:DeRrdRequest",
+    "hetcomp": "recpress_edge.studies.hetcomp:HetCompRequest",
+    "gowalla": "recpress_edge.studies.gowalla:GowallaRequest",
 }
-
-FLAGS: Final[Mapping[str, tuple[str, ...]]] = {
-    # flag -> the studies that it is for, where these are not all
-    "dims": ("topology",),
-    "jobs": ("topology",),
-    "methods": ("de-rrd",),
-    "until_stalled": ("de-rrd",),
-    "teachers": ("hetcomp", "gowalla"),
-}
+OWN_FLAGS: Final = ("dims", "jobs", "methods", "until_stalled", "teachers")
+"""Flags that only the studies whose requests have a field of this name take."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -70,13 +77,62 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Hand over to the study, once every flag is one of its own."""
-    for flag, studies in FLAGS.items():
-        if args.study not in studies and getattr(args, flag) not in (None, False):
+    """Run a study and print its table, differences and verdicts."""
+    request = _request(args)
+    if args.out:
+        check_free(args.out, force=args.force)
+    if args.dry_run:
+        say(args, "\n".join(request.plan()))
+        return 0
+    with print_events(args) as on_event:
+        result = request.run(on_event)
+    _say_result(args, result)
+    next_steps(args, [result.next_step])
+    record = result.facts(shlex.join(["recpress-edge", *sys.argv[1:]]))
+    if args.out:
+        write_json(args.out, record)
+        say(args, f"wrote {args.out}")
+    emit(args, record)
+    return 0
+
+
+def _request(args: argparse.Namespace) -> StudyRequest:
+    kind: type[StudyRequest] = named(STUDIES[args.study])
+    for flag in OWN_FLAGS:
+        if getattr(args, flag) not in (None, False) and flag not in _fields(kind):
+            owners = [name for name, where in STUDIES.items() if flag in _fields(named(where))]
             raise ConfigError(
-                f"--{flag.replace('_', '-')} belongs to {' and '.join(studies)}, not to {args.study}. "
+                f"--{flag.replace('_', '-')} belongs to {' and '.join(owners)}, not to {args.study}. "
                 "Leave it out."
             )
-    study = importlib.import_module(f"recpress_edge.cli.studies.{STUDIES[args.study]}")
-    code: int = study.run(args)
-    return code
+    given: dict[str, Any] = {"dims": _dims(args.dims)} if args.dims else {}
+    lists = [flag for flag in ("methods", "teachers") if getattr(args, flag) is not None]
+    return request_of(kind, args, **given, **{flag: tuple(getattr(args, flag).split(",")) for flag in lists})
+
+
+def _fields(kind: type[StudyRequest]) -> set[str]:
+    return {field.name for field in fields(kind)}
+
+
+def _dims(text: str) -> tuple[int, ...]:
+    try:
+        dims = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise ConfigError(
+            f"--dims must be numbers with commas between, such as 10,20; got {text!r}"
+        ) from None
+    if min(dims) < 1:
+        raise ConfigError(f"--dims must be at least 1, got {min(dims)}")
+    return dims
+
+
+def _say_result(args: argparse.Namespace, result: StudyResult) -> None:
+    blank = [""] if result.differences else []
+    verdicts = [
+        f"{'holds' if verdict.holds else 'does NOT hold'}: {verdict.claim} ({verdict.evidence})"
+        for verdict in result.verdicts
+    ]
+    rows = table(result.study.headers, result.study.table_rows(result.outcomes))
+    differences = [f"differs: {difference}" for difference in result.differences]
+    for line in (*blank, rows, *blank, *result.remarks, *differences, *verdicts):
+        say(args, line)

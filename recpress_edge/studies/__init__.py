@@ -1,1 +1,1 @@
-"""Published studies, run again with the code that ships, beside the figures that were published."""
+"""Published studies, run again with the code that ships and compared with the published figures."""

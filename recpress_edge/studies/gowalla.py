@@ -1,37 +1,44 @@
-"""Teachers on Gowalla, the LightGCN split: plan, published figures, goals."""
+"""Teachers on Gowalla, the LightGCN split, trained again on train and validation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
+from functools import partial
+from itertools import product
 from typing import Any, Final
 
 from recpress_edge.core.errors import unknown_name
+from recpress_edge.core.progress import OnEvent, silent
+from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.students import parse_name
-from recpress_edge.studies.study import ClaimVerdict
+from recpress_edge.jobs.data import load_data
+from recpress_edge.studies.outcome import Outcome, figure, measured, same
+from recpress_edge.studies.study import Claim, Column, Study, StudyRequest, StudyResult, find_or_train
+from recpress_edge.training.ensure import ensure_model
+from recpress_edge.training.plan import ModelRequest, TrainOptions
+from recpress_edge.training.refit import joined, refit
 
 DATA: Final = "gowalla"
 RECALL: Final = "recall@20"
 NDCG: Final = "ndcg@20"
-_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
-class Study:
-    """One teacher: how it is made, what was published of it, and what ours has to reach."""
+class PublishedTeacher:
+    """One teacher: its settings, the published figures, and what ours has to reach."""
 
     label: str
     published: tuple[float, float] | None
     """Test Recall@20 and NDCG@20."""
     goal: float | None
     """Least test Recall@20 of ours."""
-    method: Mapping[str, Any] = field(default_factory=lambda: _NONE)
-    training: Mapping[str, Any] = field(default_factory=lambda: _NONE)
+    method: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
 
 
-STUDIES: Final[Mapping[str, Study]] = {
-    "pop": Study("popularity", None, None),
-    "itemknn": Study("item-kNN", None, None),
-    "bpr_dim64": Study(
+TEACHERS: Final[Mapping[str, PublishedTeacher]] = {
+    "pop": PublishedTeacher("popularity", None, None),
+    "itemknn": PublishedTeacher("item-kNN", None, None),
+    "bpr_dim64": PublishedTeacher(
         "MF-BPR",
         (0.1627, 0.1378),
         0.158,
@@ -44,22 +51,22 @@ STUDIES: Final[Mapping[str, Study]] = {
         },
         {"epochs": 30, "evaluate_every": 3, "patience": 2},
     ),
-    "lightgcn_dim64": Study(
+    "lightgcn_dim64": PublishedTeacher(
         "LightGCN",
         (0.1824, 0.1547),
         0.178,
         {"learning_rate": 0.01, "l2": 0.001, "batch_size": 16384, "candidates": 32},
         {"epochs": 40, "evaluate_every": 4, "patience": 1},
     ),
-    "ease": Study("EASE", (0.1765, 0.1467), 0.174, {"l2": 100.0}),
-    "multvae_dim64": Study(
+    "ease": PublishedTeacher("EASE", (0.1765, 0.1467), 0.174, {"l2": 100.0}),
+    "multvae_dim64": PublishedTeacher(
         "Mult-VAE",
         (0.1641, 0.1335),
         0.160,
         {"learning_rate": 0.003, "beta": 0.4, "anneal_epochs": 40},
         {"epochs": 32, "evaluate_every": 4, "patience": 2},
     ),
-    "neumf_dim64": Study(
+    "neumf_dim64": PublishedTeacher(
         "NeuMF",
         (0.1399, 0.1212),
         0.135,
@@ -74,10 +81,6 @@ STUDIES: Final[Mapping[str, Study]] = {
     ),
 }
 
-PROTOCOL: Final = (
-    "Gowalla, the LightGCN split, full ranking, Recall@20 = hits / |relevant| and NDCG@20 on test; the epoch "
-    "chosen on validation, then trained again on train and validation for as many epochs"
-)
 DIFFERENCES: Final = (
     "Published figures train on the whole train file and mostly choose on test. Ours choose the epoch on a "
     "tenth of that file (by Recall@50, as everywhere here) and train again on all of it; the figure without "
@@ -91,97 +94,110 @@ DIFFERENCES: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """One teacher, trained twice and measured; a closed form has no epoch to choose and is fitted once."""
-
-    name: str
-    seed: int
-    settings: Mapping[str, Any]
-    epochs: int
-    """Chosen on validation."""
-    seconds: float
-    """Of the training on train and validation."""
-    peak_memory_bytes: int | None
-    test: Mapping[str, float]
-    """What stands beside the published figures."""
-    choosing: "Choosing | None"
+def parse_teachers(asked: Sequence[str] | None) -> list[str]:
+    """The teachers in the order of the table; None for all. A name without its size means ours."""
+    if asked is None:
+        return list(TEACHERS)
+    by_method = {parse_name(name, "teacher").method: name for name in TEACHERS}
+    for name in asked:
+        if name not in TEACHERS and name not in by_method:
+            raise unknown_name("teacher of this study", name, list(TEACHERS))
+    names = {by_method.get(name, name) for name in asked}
+    return [name for name in TEACHERS if name in names]
 
 
-@dataclass(frozen=True, slots=True)
-class Choosing:
-    """The model trained on train alone, on whose validation the epoch was chosen."""
-
-    seconds: float
-    valid: Mapping[str, float]
-    test: Mapping[str, float]
+def _teacher(row: Sequence[Outcome]) -> PublishedTeacher:
+    return TEACHERS[row[0].name]
 
 
-def parse_teachers(text: str | None) -> list[str]:
-    """'ease,bpr_dim64' in the order of the table; None for all. A name without its size stands for ours."""
-    if text is None:
-        return list(STUDIES)
-    by_method = {parse_name(name, "teacher").method: name for name in STUDIES}
-    asked = []
-    for name in text.split(","):
-        if name not in STUDIES and name not in by_method:
-            raise unknown_name("teacher of this study", name, list(STUDIES))
-        asked.append(by_method.get(name, name))
-    return [name for name in STUDIES if name in asked]
+def _published(place: int, row: Sequence[Outcome]) -> str:
+    published = _teacher(row).published
+    return figure(published[place] if published else None)
 
 
-def table_rows(outcomes: Sequence[Outcome]) -> list[list[str]]:
-    """One row a teacher: ours on test, the published figures, and how ours came about."""
-    rows = []
+def _choosing(split: str, row: Sequence[Outcome]) -> str:
+    before = row[0].choosing
+    return figure(before[split][RECALL] if before else None)
+
+
+def _minutes(seconds: float | None) -> str:
+    return figure(None if seconds is None else seconds / 60, 1)
+
+
+def _reaches(name: str, teacher: PublishedTeacher, outcomes: Sequence[Outcome]) -> Iterator[tuple[bool, str]]:
     for outcome in outcomes:
-        study = STUDIES[outcome.name]
-        published = [f"{value:.4f}" for value in study.published] if study.published else ["", ""]
-        rows.append(
-            [
-                f"{study.label} ({outcome.name})",
-                f"{outcome.test[RECALL]:.4f}",
-                f"{outcome.test[NDCG]:.4f}",
-                *published,
-                f"{study.goal:.3f}" if study.goal else "",
-                *_choosing(outcome),
-                f"{outcome.seconds / 60:.1f}",
-            ]
-        )
-    return rows
+        if outcome.name == name and teacher.goal is not None and teacher.published:
+            recall = outcome.test[RECALL]
+            gap = recall - teacher.published[0]
+            yield recall >= teacher.goal, f"{recall:.4f}, {gap:+.4f} to the published"
 
 
-def _choosing(outcome: Outcome) -> list[str]:
-    if outcome.choosing is None:
-        return [""] * 4
-    before = outcome.choosing
-    recalls = [f"{metrics[RECALL]:.4f}" for metrics in (before.test, before.valid)]
-    return [*recalls, str(outcome.epochs), f"{before.seconds / 60:.1f}"]
+def claims(teachers: Mapping[str, PublishedTeacher]) -> tuple[Claim, ...]:
+    """The goals of the teachers."""
+    return tuple(
+        Claim(f"{teacher.label} reaches test Recall@20 {teacher.goal:.3f}", partial(_reaches, name, teacher))
+        for name, teacher in teachers.items()
+        if teacher.goal is not None
+    )
 
 
-HEADERS: Final = (
-    "teacher",
-    "R@20",
-    "N@20",
-    "published R@20",
-    "published N@20",
-    "goal",
-    "R@20 train alone",
-    "valid R@20",
-    "epochs",
-    "minutes choosing",
-    "minutes",
+STUDY: Final = Study(
+    name="gowalla",
+    protocol="Gowalla, the LightGCN split, full ranking, Recall@20 = hits / |relevant| and NDCG@20 on test; "
+    "the epoch chosen on validation, then trained again on train and validation for as many epochs",
+    columns=(
+        Column("teacher", lambda row: f"{_teacher(row).label} ({row[0].name})"),
+        Column("R@20", lambda row: figure(row[0].test[RECALL])),
+        Column("N@20", lambda row: figure(row[0].test[NDCG])),
+        Column("published R@20", partial(_published, 0)),
+        Column("published N@20", partial(_published, 1)),
+        Column("goal", lambda row: figure(_teacher(row).goal, 3)),
+        Column("R@20 train alone", partial(_choosing, "test")),
+        Column("valid R@20", partial(_choosing, "valid")),
+        Column("epochs", lambda row: str(row[0].chosen_epoch) if row[0].choosing else ""),
+        Column("minutes choosing", lambda row: _minutes((row[0].choosing or {}).get("seconds"))),
+        Column("minutes", lambda row: _minutes(row[0].seconds)),
+    ),
+    claims=claims(TEACHERS),
+    recorded={
+        **same("name", "seed", "settings"),
+        "epochs": "chosen_epoch",
+        **same("seconds", "peak_memory_bytes", "test", "choosing"),
+    },
 )
 
 
-def verdicts(outcomes: Sequence[Outcome]) -> list[ClaimVerdict]:
-    """The goals of the teachers that were trained."""
-    found = []
-    for outcome in outcomes:
-        study = STUDIES[outcome.name]
-        if study.goal is not None and study.published is not None:
-            recall = outcome.test[RECALL]
-            gap = recall - study.published[0]
-            claim = f"{study.label} reaches test Recall@20 {study.goal:.3f}"
-            evidence = f"{recall:.4f}, {gap:+.4f} to the published"
-            found.append(ClaimVerdict(claim, recall >= study.goal, evidence))
-    return found
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GowallaRequest(StudyRequest):
+    """``recpress-edge reproduce gowalla``."""
+
+    teachers: tuple[str, ...] | None = None
+    """None for all of :data:`TEACHERS`."""
+
+    def plan(self) -> list[str]:
+        """The models that :meth:`run` finds or trains."""
+        return find_or_train(parse_teachers(self.teachers))
+
+    def run(self, on_event: OnEvent = silent) -> StudyResult:
+        """Train what is missing; each teacher is trained again on train and validation."""
+        teachers, seeds = parse_teachers(self.teachers), range(self.seeds or 1)
+        data = load_data(DATA, self.work, on_event)
+        return StudyResult(
+            study=STUDY,
+            outcomes=[self._make(name, seed, data, on_event) for name, seed in product(teachers, seeds)],
+            next_step=f"recpress-edge distill --student soft_dim32 --teacher ease --data {DATA}",
+            details={
+                "differences": DIFFERENCES,
+                "published": {name: made.published for name, made in TEACHERS.items() if made.published},
+            },
+        )
+
+    def _make(self, name: str, seed: int, data: Dataset, on_event: OnEvent) -> Outcome:
+        """The model on train and validation; its epoch, where it has any, is chosen by one on train alone."""
+        options = TrainOptions(method=TEACHERS[name].method, training=TEACHERS[name].training)
+        request = ModelRequest(name=name, role="teacher", seed=seed, options=options)
+        if parse_name(name, "teacher").entry.closed_form:
+            return measured(ensure_model(request, joined(data), self.work, on_event))
+        chosen = ensure_model(request, data, self.work, on_event)
+        choosing = {"seconds": chosen.metadata["seconds"], **chosen.metadata["metrics"]}
+        return measured(refit(chosen, data, self.work, options, on_event), choosing=choosing)

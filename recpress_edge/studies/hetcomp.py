@@ -1,10 +1,22 @@
-"""HetComp (Kang et al., WWW 2023) on CiteULike split 60/20/20, student dim 6: plan, table, goals."""
+"""HetComp (Kang et al., WWW 2023) on CiteULike split 60/20/20, student dim 6, from heterogeneous teachers."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
 
-from recpress_edge.studies.study import ClaimVerdict
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.progress import OnEvent, silent
+from recpress_edge.data import resolve
+from recpress_edge.data.fetch import REGISTRY
+from recpress_edge.distill.students import parse_name
+from recpress_edge.jobs.data import load_data
+from recpress_edge.studies.outcome import Outcome, figure, measured, same
+from recpress_edge.studies.study import Claim, Column, Study, StudyRequest, StudyResult, find_or_train
+from recpress_edge.training.ensure import ensure_model
+from recpress_edge.training.plan import ModelRequest, TrainOptions
 
 DATA: Final = "citeulike-602020"
 IMPORT: Final = (
@@ -25,19 +37,15 @@ KINDS: Final[Mapping[str, str]] = {
 PLAIN: Final = f"bpr_dim{DIM}"
 HETCOMP: Final = f"hetcomp_dim{DIM}"
 SINGLE: Final = f"rrd_dim{DIM}"
-"""From every teacher."""
+"""Distilled from every teacher."""
 SINGLE_OF_TABLES: Final = tuple(f"{method}_dim{DIM}" for method in ("ftd", "htd", "irrrd"))
-"""From the strongest teacher that is tables, which they need."""
+"""Distilled from the strongest teacher that has tables, which they need."""
 PLAIN_TRAINING: Final[Mapping[str, Any]] = {"epochs": 400}
-"""Of the students beside BPR, as in the study of DE-RRD until validation stalls."""
+"""For the students by other methods: until validation stalls, as in the study of DE-RRD."""
 HETCOMP_METHOD: Final[Mapping[str, Any]] = {"sharpness": 100.0}
 HETCOMP_TRAINING: Final[Mapping[str, Any]] = {"epochs": 1000}
-"""Of HetComp from all teachers and from one: until 50 epochs bring nothing on validation."""
+"""For HetComp from all teachers and from one: until 50 epochs bring no gain on validation."""
 
-PROTOCOL: Final = (
-    "CiteULike, users with 5 items and more, 60/20/20 per user, full ranking, Recall@50 = hits / |relevant|, "
-    "the best epoch on validation, all students dim 6 with inner products"
-)
 DIFFERENCES: Final = (
     "The paper's tables are not at hand; ensemble, teachers, the student without distillation, every "
     "single-teacher distillation and HetComp stand side by side instead.",
@@ -50,73 +58,145 @@ DIFFERENCES: Final = (
     "Seeds are those of the student alone and of HetComp's: every teacher, and every student that another "
     "method taught, is trained once.",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """One model of the table."""
-
-    name: str
-    part: Literal["teacher", "ensemble", "plain", "single", "hetcomp alone", "hetcomp"]
-    teacher: str
-    """Whom it learned from; empty for none."""
-    folder: str
-    """Its name below models/."""
-    seed: int
-    chosen_epoch: int
-    seconds: float
-    peak_memory_bytes: int | None
-    valid: Mapping[str, float]
-    test: Mapping[str, float]
+# part of the table -> what our figures have to show against it
+GOALS: Final[Mapping[str, str]] = {
+    "plain": "HetComp is above the same student without distillation",
+    "single": "HetComp is above the best distillation from one teacher by another method",
+    "hetcomp alone": "HetComp is above its own losses from the best teacher alone",
+}
 
 
 def ensemble_of(teachers: Sequence[str]) -> str:
-    """The name of the teachers together; one is its own ensemble."""
+    """Name of the ensemble of the teachers; a single teacher is its own ensemble."""
     return teachers[0] if len(teachers) == 1 else f"ensemble:{'+'.join(teachers)}"
 
 
 def best(outcomes: Sequence[Outcome], part: str) -> Outcome | None:
-    """The best of a part, on validation."""
+    """The outcome of a part that is best on validation; None where there is none."""
     some = [outcome for outcome in outcomes if outcome.part == part]
-    return max(some, key=lambda outcome: outcome.valid[METRIC]) if some else None
+    return max(some, key=_on_validation) if some else None
 
 
-def table_rows(outcomes: Sequence[Outcome]) -> list[list[str]]:
-    """One row a model: whom it learned from, and its metrics."""
-    return [
-        [
-            outcome.name,
-            outcome.part,
-            outcome.teacher,
-            str(outcome.seed),
-            str(outcome.chosen_epoch),
-            *(f"{outcome.test[name]:.4f}" for name in ("recall@10", "recall@50", "ndcg@50")),
-            f"{outcome.valid[METRIC]:.4f}",
+def _on_validation(outcome: Outcome) -> float:
+    return outcome.valid[METRIC]
+
+
+def _compare(part: str, outcomes: Sequence[Outcome]) -> Iterator[tuple[bool, str]]:
+    """HetComp against a part, seed by seed; where the part has fewer seeds, against the best of them all."""
+    pairs = []
+    for seed in sorted({outcome.seed for outcome in outcomes if outcome.part == "hetcomp"}):
+        of_seed = [outcome for outcome in outcomes if outcome.seed == seed]
+        ours, other = best(of_seed, "hetcomp"), best(of_seed, part) or best(outcomes, part)
+        if ours and other:
+            source = f" from {other.teacher}" if other.teacher else ""
+            pairs.append((ours.test[METRIC], other.test[METRIC], other.name + source))
+    if pairs:
+        evidence = ", ".join(f"{ours:.4f} and {other:.4f} ({name})" for ours, other, name in pairs)
+        yield all(ours > other for ours, other, _ in pairs), evidence
+
+
+def _metric(name: str, row: Sequence[Outcome]) -> str:
+    return figure(row[0].test[name])
+
+
+STUDY: Final = Study(
+    name="hetcomp",
+    protocol="CiteULike, users with 5 items and more, 60/20/20 per user, full ranking, Recall@50 = hits / "
+    "|relevant|, the best epoch on validation, all students dim 6 with inner products",
+    columns=(
+        Column("model", lambda row: row[0].name),
+        Column("part", lambda row: row[0].part),
+        Column("teacher", lambda row: row[0].teacher),
+        Column("seed", lambda row: str(row[0].seed)),
+        Column("epoch", lambda row: str(row[0].chosen_epoch)),
+        Column("test R@10", partial(_metric, "recall@10")),
+        Column("test R@50", partial(_metric, "recall@50")),
+        Column("test N@50", partial(_metric, "ndcg@50")),
+        Column("valid R@50", lambda row: figure(row[0].valid[METRIC])),
+    ),
+    claims=tuple(Claim(text, partial(_compare, part)) for part, text in GOALS.items()),
+    recorded={
+        **same("name", "part", "teacher", "folder", "seed", "chosen_epoch", "seconds"),
+        **same("peak_memory_bytes", "valid", "test"),
+    },
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HetCompRequest(StudyRequest):
+    """``recpress-edge reproduce hetcomp``."""
+
+    teachers: tuple[str, ...] | None = None
+    """None for those of :data:`KINDS`."""
+
+    def plan(self) -> list[str]:
+        """The models that :meth:`run` finds or trains."""
+        teachers = self._teachers()
+        return find_or_train([*teachers, ensemble_of(teachers), PLAIN, SINGLE, *SINGLE_OF_TABLES, HETCOMP])
+
+    def run(self, on_event: OnEvent = silent) -> StudyResult:
+        """Train what is missing: teachers, with their trajectories, then students."""
+        teachers = self._teachers()
+        data = load_data(DATA, self.work, on_event)
+        ensure = partial(ensure_model, data=data, work=self.work, on_event=on_event)
+        kept = TrainOptions(trajectory=True)
+        models = [ensure(ModelRequest(name=name, role="teacher", options=kept)) for name in teachers]
+        outcomes = [measured(model, part="teacher") for model in models]
+        with_tables = [outcome for outcome, model in zip(outcomes, models, strict=True) if model.tables]
+        outcomes += [
+            measured(ensure(request), part=part, teacher=teacher)
+            for part, teacher, request in self._students(outcomes, with_tables)
         ]
-        for outcome in outcomes
-    ]
+        student = shlex.quote(str(self._folder(outcomes[-1])))
+        return StudyResult(
+            study=STUDY,
+            outcomes=outcomes,
+            next_step=f"recpress-edge export --student {student} --int8 --data {DATA}",
+            details={
+                "differences": DIFFERENCES,
+                "kinds": {name: KINDS.get(name, "other") for name in teachers},
+            },
+        )
 
+    def _teachers(self) -> Sequence[str]:
+        """Names of the teachers; ConfigError for an unknown one, and where the data set is missing."""
+        teachers = self.teachers or tuple(KINDS)
+        for name in (*teachers, ensemble_of(teachers)):
+            parse_name(name, "teacher")
+        if DATA not in resolve.known_names(self.work):
+            raw = REGISTRY["citeulike-t"].files[0].url
+            raise ConfigError(
+                f"data set {DATA!r} is not here yet: CiteULike-t, split 60/20/20 by user. "
+                f"Download {raw} as PATH/citeulike/users.dat, then run: {IMPORT}"
+            )
+        return teachers
 
-def verdicts(outcomes: Sequence[Outcome]) -> list[ClaimVerdict]:
-    """HetComp against the student without distillation and those of one teacher, seed by seed.
+    def _students(
+        self, teachers: Sequence[Outcome], with_tables: Sequence[Outcome]
+    ) -> Iterator[tuple[str, str, ModelRequest]]:
+        """Part, teacher's name and request of every model that learns from the teachers.
 
-    What was trained with fewer seeds is compared with every one of HetComp's.
-    """
-    found = []
-    for claim, part in (
-        ("HetComp is above the same student without distillation", "plain"),
-        ("HetComp is above the best distillation from one teacher by another method", "single"),
-        ("HetComp is above its own losses from the best teacher alone", "hetcomp alone"),
-    ):
-        seeds = sorted({outcome.seed for outcome in outcomes if outcome.part == "hetcomp"})
-        pairs = []
-        for seed in seeds:
-            of_seed = [outcome for outcome in outcomes if outcome.seed == seed]
-            ours, other = best(of_seed, "hetcomp"), best(of_seed, part) or best(outcomes, part)
-            if ours and other:
-                source = f" from {other.teacher}" if other.teacher else ""
-                pairs.append((ours.test[METRIC], other.test[METRIC], other.name + source))
-        if pairs:
-            evidence = ", ".join(f"{ours:.4f} and {other:.4f} ({name})" for ours, other, name in pairs)
-            found.append(ClaimVerdict(claim, all(ours > other for ours, other, _ in pairs), evidence))
-    return found
+        Students that another method distils from one teacher are trained with seed 0 only.
+        """
+        sources = [("hetcomp alone", max(teachers, key=_on_validation).name)]
+        if len(teachers) > 1:
+            ensemble = ensemble_of([teacher.name for teacher in teachers])
+            sources.append(("hetcomp", ensemble))
+            yield "ensemble", "", ModelRequest(name=ensemble, role="teacher")
+        plain = TrainOptions(training=PLAIN_TRAINING)
+        single = [(SINGLE, teacher) for teacher in teachers]
+        if with_tables:
+            strongest = max(with_tables, key=_on_validation)
+            single += [(name, strongest) for name in SINGLE_OF_TABLES]
+        for name, teacher in single:
+            options = replace(plain, teacher=str(self._folder(teacher)))
+            yield "single", teacher.name, ModelRequest(name=name, options=options)
+        together = TrainOptions(method=HETCOMP_METHOD, training=HETCOMP_TRAINING)
+        for seed in range(self.seeds or 1):
+            yield "plain", "", ModelRequest(name=PLAIN, seed=seed, options=plain)
+            for part, source in sources:
+                options = replace(together, teacher=source)
+                yield part, source, ModelRequest(name=HETCOMP, seed=seed, options=options)
+
+    def _folder(self, model: Outcome) -> Path:
+        return self.work / "models" / model.folder

@@ -1,7 +1,7 @@
 """LOO-499: the held-out item ranked against 499 sampled unobserved items, as DE-RRD and IR-RRD report it.
 
-Sampled metrics are not those of the full ranking and do not compare with them (Krichene and Rendle,
-"On Sampled Metrics for Item Recommendation", KDD 2020); they are here to stand beside published tables.
+Sampled metrics differ from those of the full ranking and are not comparable with them (Krichene and Rendle,
+"On Sampled Metrics for Item Recommendation", KDD 2020); they serve to compare with published tables.
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,8 @@ from typing import Final
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
-from recpress_edge.core.arrays import I64
+from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.errors import DataError
 from recpress_edge.core.rng import stream
 from recpress_edge.data.holdout import Split, relevant_items
@@ -25,7 +24,7 @@ CUTOFFS: Final = (5, 10, 20)
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """What is ranked for each user with a held-out item of one split."""
+    """The items ranked for each user who has one item held out in a split."""
 
     users: I64
     """(B,)"""
@@ -59,14 +58,15 @@ def sample_candidates(data: Dataset, split: Split, seed: int, size: int = N_NEGA
     return Candidates(users, relevant.indices.astype(np.int64), negatives, seed)
 
 
-def evaluate_sampled(user_emb: Tensor, item_emb: Tensor, candidates: Candidates) -> dict[str, float]:
+def evaluate_sampled(user_emb: F32, item_emb: F32, candidates: Candidates) -> dict[str, float]:
     """hit@K, mrr@K and ndcg@K for K in 5, 10, 20 of score = user · item. user_emb (U, D), item_emb (I, D)."""
+    users, items = torch.from_numpy(user_emb), torch.from_numpy(item_emb)
     negatives = torch.from_numpy(candidates.negatives)
     held_out = torch.from_numpy(candidates.held_out)
     with torch.inference_mode():
-        rows = F.embedding(torch.from_numpy(candidates.users), user_emb)[:, :, None]  # (B, D, 1)
-        scores = torch.bmm(F.embedding(negatives.clamp_min(0), item_emb), rows)[:, :, 0]  # (B, 499)
-        wanted = torch.bmm(F.embedding(held_out, item_emb)[:, None], rows)[:, :, 0]  # (B, 1)
+        rows = F.embedding(torch.from_numpy(candidates.users), users)[:, :, None]  # (B, D, 1)
+        scores = torch.bmm(F.embedding(negatives.clamp_min(0), items), rows)[:, :, 0]  # (B, 499)
+        wanted = torch.bmm(F.embedding(held_out, items)[:, None], rows)[:, :, 0]  # (B, 1)
         before = (scores > wanted) | ((scores == wanted) & (negatives < held_out[:, None]))
         before &= negatives != EMPTY
     return metrics_at_ranks(before.sum(dim=1).numpy())

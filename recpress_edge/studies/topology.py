@@ -1,13 +1,26 @@
-"""Topology Distillation (Kang et al., KDD 2021) on CiteULike: the plan, the table and the two claims."""
+"""Topology Distillation (Kang et al., KDD 2021) on CiteULike by the reference protocol: FTD and HTD."""
 
-from collections.abc import Mapping, Sequence
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from statistics import mean
-from typing import Final
+from typing import Any, Final
 
-from recpress_edge.studies.study import ClaimVerdict, spread
+from recpress_edge.core.errors import RecPressError
+from recpress_edge.core.progress import Note, OnEvent, advance, silent
+from recpress_edge.distill.students import parse_name
+from recpress_edge.jobs.data import load_data
+from recpress_edge.studies.outcome import Outcome, by_name, figure, spread
+from recpress_edge.studies.study import Claim, Column, Study, StudyRequest, StudyResult
 
 METHODS: Final = ("bpr", "ftd", "htd")
+DIMS: Final = (10, 20, 100, 200)
 TEACHER: Final = "bpr_dim200"
 METRIC: Final = "recall@50"
 DATA: Final = "citeulike"
@@ -23,90 +36,155 @@ PUBLISHED: Final[Mapping[int, Mapping[str, float]]] = {
 PUBLISHED_TEACHER: Final = 0.3123
 
 
-@dataclass(frozen=True, slots=True)
-class StudyRun:
-    """One model to train: a student name and its seed."""
+def _recalls(row: Sequence[Outcome]) -> list[float]:
+    return [outcome.recall_at_50 for outcome in row]
 
-    student: str
-    seed: int
+
+def _published(row: Sequence[Outcome]) -> float | None:
+    model = parse_name(row[0].name)
+    return PUBLISHED.get(model.dim, {}).get(model.method)
+
+
+def _difference(row: Sequence[Outcome]) -> str:
+    published = _published(row)
+    return "" if published is None else f"{mean(_recalls(row)) - published:+.4f}"
+
+
+def _means(outcomes: Sequence[Outcome]) -> dict[int, dict[str, float]]:
+    """Mean recall over seeds by dim, of those with all methods; empty where there is only one dim."""
+    found: dict[int, dict[str, float]] = {}
+    for name, row in by_name(outcomes).items():
+        model = parse_name(name)
+        found.setdefault(model.dim, {})[model.method] = mean(_recalls(row))
+    complete = {dim: found[dim] for dim in sorted(found) if set(found[dim]) == set(METHODS)}
+    return complete if len(complete) > 1 else {}
+
+
+def _best_when_small(outcomes: Sequence[Outcome]) -> Iterator[tuple[bool, str]]:
+    for dim, means in list(_means(outcomes).items())[:1]:
+        evidence = f"dim {dim}: " + ", ".join(f"{method} {means[method]:.4f}" for method in METHODS)
+        yield means["htd"] > means["ftd"] > means["bpr"], evidence
+
+
+def _gains_with_size(outcomes: Sequence[Outcome]) -> Iterator[tuple[bool, str]]:
+    leads = {dim: means["htd"] - means["ftd"] for dim, means in _means(outcomes).items()}
+    if leads:
+        small, large = list(leads.values())[: len(leads) // 2], list(leads.values())[len(leads) // 2 :]
+        trend = ", ".join(f"dim {dim} {lead:+.4f}" for dim, lead in leads.items())
+        yield max(large) < min(small), f"HTD − FTD: {trend}"
+
+
+STUDY: Final = Study(
+    name="topology",
+    protocol="CiteULike, leave-one-out, full ranking, test Recall@50 at epoch 100, no early stopping",
+    columns=(
+        Column("student", lambda row: row[0].name),
+        Column("ours R@50", lambda row: figure(mean(_recalls(row)))),
+        Column("over seeds", lambda row: spread(_recalls(row))),
+        Column("published", lambda row: figure(_published(row))),
+        Column("difference", _difference),
+    ),
+    claims=(
+        Claim("HTD is best when capacity is very limited", _best_when_small),
+        Claim("FTD gains relative to HTD as the capacity gap shrinks", _gains_with_size),
+    ),
+    recorded={"run": {"student": "name", "seed": "seed"}, "recall": "recall_at_50", "seconds": "seconds"},
+    over_seeds=True,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopologyRequest(StudyRequest):
+    """``recpress-edge reproduce topology``."""
+
+    dims: tuple[int, ...] | None = None
+    """Sizes of the students; None for :data:`DIMS`."""
+    jobs: int | None = None
+    """Models trained at once, each in a process with one thread; None for one."""
+
+    def plan(self) -> list[str]:
+        """The commands that :meth:`run` starts."""
+        students = [self._student(*run, "TEACHER_FOLDER") for run in self.students()]
+        commands = [self._command("train", "--teacher", TEACHER), *students]
+        return [shlex.join(["recpress-edge", *command]) for command in commands]
+
+    def run(self, on_event: OnEvent = silent) -> StudyResult:
+        """Train the teacher, then the students, ``jobs`` processes at a time."""
+        load_data(DATA, self.work, on_event)  # imports it before several processes would
+        students, jobs = self.students(), self.jobs or 1
+        on_event(Note(f"teacher {TEACHER}, then {len(students)} students on {DATA}, {jobs} at a time"))
+        teacher = _train(self._command("train", "--teacher", TEACHER))
+        outcomes = self._train_students(students, teacher["folder"], on_event)
+        recall = _recall(teacher)
+        return StudyResult(
+            study=STUDY,
+            outcomes=outcomes,
+            next_step=f"recpress-edge export --student htd_dim{self._dims[0]} --int8 --data {DATA}",
+            details={
+                "published": {str(dim): dict(row) for dim, row in PUBLISHED.items()},
+                "published_teacher": PUBLISHED_TEACHER,
+                "teacher": {"name": TEACHER, "recall": recall},
+            },
+            remarks=(f"teacher {TEACHER}: ours {recall:.4f}, published {PUBLISHED_TEACHER:.4f}",),
+            jobs=jobs,
+        )
 
     @property
-    def method(self) -> str:
-        return self.student.partition("_")[0]
+    def _dims(self) -> list[int]:
+        return sorted(set(self.dims or DIMS))
 
-    @property
-    def dim(self) -> int:
-        return int(self.student.rpartition("dim")[2])
+    def students(self) -> list[tuple[str, int]]:
+        """Name and seed of every student, the cheapest first."""
+        return [
+            (f"{method}_dim{dim}", seed)
+            for dim in self._dims
+            for method in METHODS
+            for seed in range(self.seeds or (3 if dim < 100 else 1))
+        ]
 
+    def _train_students(
+        self, students: Sequence[tuple[str, int]], teacher: str, on_event: OnEvent
+    ) -> list[Outcome]:
+        update = advance(on_event, "students")
+        update(0, len(students))
+        with ThreadPoolExecutor(self.jobs or 1) as pool:
+            pending = {pool.submit(_train, self._student(*run, teacher)): run for run in students}
+            try:
+                for done, future in enumerate(as_completed(pending), start=1):
+                    name, seed = pending[future]
+                    update(done, len(students), f"{name} seed {seed}: {_recall(future.result()):.4f}")
+            except BaseException:
+                pool.shutdown(cancel_futures=True, wait=False)
+                raise
+        return [_outcome(*run, future.result()) for future, run in pending.items()]
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one run reached on test, at the last epoch."""
+    def _student(self, name: str, seed: int, teacher: str) -> list[str]:
+        learns = [] if name.startswith("bpr_") else ["--teacher", teacher]
+        return self._command("distill", "--student", name, "--seed", str(seed), *learns)
 
-    run: StudyRun
-    recall: float
-    seconds: float
-
-
-def plan(dims: Sequence[int], seeds: Mapping[int, int]) -> list[StudyRun]:
-    """All runs, the cheapest first. ``seeds`` gives the number of seeds of each dim."""
-    return [
-        StudyRun(f"{method}_dim{dim}", seed)
-        for dim in sorted(dims)
-        for method in METHODS
-        for seed in range(seeds[dim])
-    ]
-
-
-def recalls(outcomes: Sequence[Outcome]) -> dict[int, dict[str, list[float]]]:
-    """Recall of every seed by dim and method."""
-    found: dict[int, dict[str, list[float]]] = {}
-    for outcome in sorted(outcomes, key=lambda o: (o.run.dim, METHODS.index(o.run.method), o.run.seed)):
-        found.setdefault(outcome.run.dim, {}).setdefault(outcome.run.method, []).append(outcome.recall)
-    return found
-
-
-def table_rows(outcomes: Sequence[Outcome]) -> list[list[str]]:
-    """One row a dim and method: ours (mean, and the range over seeds), published, difference."""
-    rows = []
-    for dim, methods in recalls(outcomes).items():
-        for method, values in methods.items():
-            published = PUBLISHED.get(dim, {}).get(method)
-            rows.append(
-                [
-                    f"{method}_dim{dim}",
-                    f"{mean(values):.4f}",
-                    spread(values),
-                    f"{published:.4f}" if published else "",
-                    f"{mean(values) - published:+.4f}" if published else "",
-                ]
-            )
-    return rows
+    def _command(self, *words: str) -> list[str]:
+        fixed = ["--data", DATA, "--epochs", str(EPOCHS), "--keep", "last", "--threads", "1"]
+        return [*words, *fixed, "--work", str(self.work)]
 
 
-def verdicts(outcomes: Sequence[Outcome]) -> list[ClaimVerdict]:
-    """The two claims, judged on the mean over seeds. Needs at least two dims with all three methods."""
-    means = {
-        dim: {method: mean(values) for method, values in methods.items()}
-        for dim, methods in recalls(outcomes).items()
-        if set(methods) == set(METHODS)
-    }
-    if len(means) < 2:
-        return []
-    dims = sorted(means)
-    smallest = means[dims[0]]
-    order = f"dim {dims[0]}: " + ", ".join(f"{m} {smallest[m]:.4f}" for m in METHODS)
-    leads = [means[dim]["htd"] - means[dim]["ftd"] for dim in dims]
-    trend = ", ".join(f"dim {dim} {lead:+.4f}" for dim, lead in zip(dims, leads, strict=True))
-    return [
-        ClaimVerdict(
-            "HTD is best when capacity is very limited",
-            smallest["htd"] > smallest["ftd"] > smallest["bpr"],
-            order,
-        ),
-        ClaimVerdict(
-            "FTD gains relative to HTD as the capacity gap shrinks",
-            max(leads[len(leads) // 2 :]) < min(leads[: len(leads) // 2]),
-            f"HTD − FTD: {trend}",
-        ),
-    ]
+def _train(command: Sequence[str]) -> dict[str, Any]:
+    """Run one command in a process of its own, with one thread, and return its model's record."""
+    whole = [sys.executable, "-m", "recpress_edge", *command, "--json"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(whole, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no message"])[-1].removeprefix("error: ")
+        if done.returncode < 0:  # its last line is its progress
+            name = signal.strsignal(-done.returncode)
+            reason = f"ended by signal {-done.returncode} ({name}), perhaps for memory"
+        raise RecPressError(f"{reason} (from: recpress-edge {shlex.join(command)})")
+    trained: dict[str, Any] = json.loads(done.stdout)["models"][0]
+    return trained
+
+
+def _outcome(name: str, seed: int, model: Mapping[str, Any]) -> Outcome:
+    return Outcome(name=name, seed=seed, seconds=model["seconds"], recall_at_50=_recall(model))
+
+
+def _recall(model: Mapping[str, Any]) -> float:
+    return float(model["metrics"]["test"][METRIC])

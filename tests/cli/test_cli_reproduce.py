@@ -2,15 +2,16 @@
 
 import json
 import subprocess
+from dataclasses import replace
 
 import pytest
 from small_data import two_tastes
 
 from recpress_edge.cli import main
-from recpress_edge.cli.studies import topology
 from recpress_edge.core.errors import ConfigError, RecPressError
 from recpress_edge.data import resolve
-from recpress_edge.studies import de_rrd, gowalla, hetcomp
+from recpress_edge.studies import de_rrd, gowalla, hetcomp, topology
+from recpress_edge.studies.outcome import Outcome
 from recpress_edge.training import settings as config
 
 LOAD_DATASET = resolve.load_dataset
@@ -127,10 +128,11 @@ def test_a_process_that_was_killed_does_not_end_with_its_progress(monkeypatch):
 
 def test_gowalla_trains_again_and_stands_beside_the_published(tmp_path, monkeypatch, capsys):
     small = {
-        "bpr_dim8": gowalla.Study("MF", (0.5, 0.4), 0.0, {"candidates": 2}, SHORT),
-        "ease": gowalla.Study("EASE", (0.6, 0.5), 1.1, {"l2": 3.0}),
+        "bpr_dim8": gowalla.PublishedTeacher("MF", (0.5, 0.4), 0.0, {"candidates": 2}, SHORT),
+        "ease": gowalla.PublishedTeacher("EASE", (0.6, 0.5), 1.1, {"l2": 3.0}),
     }
-    monkeypatch.setattr(gowalla, "STUDIES", small)
+    monkeypatch.setattr(gowalla, "TEACHERS", small)
+    monkeypatch.setattr(gowalla, "STUDY", replace(gowalla.STUDY, claims=gowalla.claims(small)))
     out = tmp_path / "gowalla.json"
     command = ["reproduce", "gowalla", "--work", str(tmp_path), "--out", str(out)]
     assert main([*command, "--dry-run"]) == 0
@@ -154,14 +156,15 @@ def test_gowalla_trains_again_and_stands_beside_the_published(tmp_path, monkeypa
 
 def test_hetcomp_verdicts_are_seed_by_seed():
     def outcome(part, seed, recall, teacher=""):
-        return hetcomp.Outcome(
-            part, part, teacher, part, seed, 1, 1.0, None, {"recall@50": recall}, {"recall@50": recall}
+        metrics = {"recall@50": recall}
+        return Outcome(
+            name=part, part=part, teacher=teacher, seed=seed, seconds=1.0, valid=metrics, test=metrics
         )
 
     rows = [outcome("plain", s, 0.1) for s in (0, 1)] + [outcome("hetcomp", s, 0.2) for s in (0, 1)]
     rows += [outcome("single", 0, 0.15, "a"), outcome("single", 1, 0.25, "a"), outcome("single", 1, 0.1, "b")]
-    assert [verdict.holds for verdict in hetcomp.verdicts(rows)] == [True, False]
-    assert "0.2000 and 0.2500 (single from a)" in hetcomp.verdicts(rows)[1].evidence
+    assert [verdict.holds for verdict in hetcomp.STUDY.verdicts(rows)] == [True, False]
+    assert "0.2000 and 0.2500 (single from a)" in hetcomp.STUDY.verdicts(rows)[1].evidence
 
 
 @pytest.mark.parametrize(

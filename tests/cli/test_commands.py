@@ -40,6 +40,7 @@ def test_help_and_a_typing_error_import_no_command(words):
         (["train", "--help"], {"recpress_edge.cli.export", "recpress_export", "torch"}),
         (["export", "--help"], {"recpress_edge.cli.report", "torch", "onnx", "onnxruntime", "rich"}),
         (["report", "--help"], {"recpress_edge.cli.export", "matplotlib", "jinja2"}),
+        (["reproduce", "--help"], {"recpress_edge.studies.topology", "recpress_edge.jobs", "torch"}),
     ],
 )
 def test_a_command_imports_itself_and_not_its_neighbours(words, lacks):

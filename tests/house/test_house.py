@@ -12,7 +12,7 @@ LINES_OF_A_MODULE = 310
 LINES_OF_A_FUNCTION = 60
 
 # What is still to be mended; an entry that is no longer needed fails its test.
-TWICE_NAMED = {"Outcome"}
+TWICE_NAMED: set[str] = set()
 LONG_MODULES: set[str] = set()
 LONG_FUNCTIONS: set[str] = set()
 PRINTING = ("recpress_edge/cli/", "device_bench/commands.py", "device_bench/ask.py")

@@ -3,7 +3,6 @@
 import ir_measures
 import numpy as np
 import pytest
-import torch
 from ir_measures import RR, Success, nDCG
 from small_data import dataset, two_tastes
 
@@ -50,8 +49,8 @@ def test_several_held_out_items_are_refused():
 
 
 def test_ranks_count_ties_by_the_lower_index():
-    user_emb = torch.ones(3, 1)
-    item_emb = torch.tensor([[5.0], [3.0], [3.0], [3.0], [1.0]])
+    user_emb = np.ones((3, 1), np.float32)
+    item_emb = np.array([[5.0], [3.0], [3.0], [3.0], [1.0]], np.float32)
     candidates = Candidates(
         np.arange(3),
         np.array([2, 0, 3]),

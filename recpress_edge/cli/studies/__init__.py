@@ -1,1 +1,0 @@
-"""One module a study of ``recpress-edge reproduce``: each has ``run(args)``."""

@@ -1,8 +1,8 @@
 """Full-ranking evaluation: every unmasked item of the catalogue is ranked, none is sampled."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -54,6 +54,21 @@ class SplitMetrics:
         """Mean of each metric over the users; None for a recall that is 1 in whatever order."""
         means = {name: float(values.mean()) for name, values in self.by_user.items()}
         return without_certain(means, self.candidates)
+
+
+def splits_of(data: Dataset) -> list[Split]:
+    """The splits that hold something."""
+    held_out: tuple[tuple[Split, Interactions], ...] = (("valid", data.valid), ("test", data.test))
+    return [split for split, pairs in held_out if len(pairs)]
+
+
+def facts_of(found: Mapping[Split, SplitMetrics]) -> dict[str, Any]:
+    """What a model's record says of its metrics."""
+    return {
+        "metrics": {split: result.means() for split, result in found.items()},
+        "definitions": {split: result.definition for split, result in found.items()},
+        "recall_by_popularity": {split: result.by_third for split, result in found.items()},
+    }
 
 
 def evaluate(user_emb: Tensor, item_emb: Tensor, data: Dataset, split: Split) -> SplitMetrics:

@@ -11,7 +11,7 @@ from torch import Tensor
 from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.memory import PeakMemory
-from recpress_edge.data.holdout import Split, dataset_cutoff, history
+from recpress_edge.data.holdout import dataset_cutoff, history
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.distill.students import create_method
 from recpress_edge.models.method import ClosedForm, Factorised, Method, NetworkMethod, TrainingInput
@@ -20,7 +20,7 @@ from recpress_edge.models.qat import stored_tables
 from recpress_edge.models.ranking import ScoreRows, product_rows, top_unobserved
 from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.checkpoint import CheckpointStore
-from recpress_edge.training.evaluate import StagedRows, evaluate, evaluate_rows
+from recpress_edge.training.evaluate import StagedRows, evaluate, evaluate_rows, facts_of, splits_of
 from recpress_edge.training.fusion import below_member
 from recpress_edge.training.loop import EpochReport, RunState, Validation, fit, train
 from recpress_edge.training.plan import Plan
@@ -142,15 +142,11 @@ def _kept(method: Method | ClosedForm, state: RunState, data: Dataset) -> Kept:
 def _metrics(method: Method | ClosedForm, rows: ScoreRows, data: Dataset) -> dict[str, Any]:
     """What a record says of each split; a network that reads histories is given those before it."""
     found = {}
-    for split in _splits(data):
+    for split in splits_of(data):
         if isinstance(method, NetworkMethod):
             rows = method.rows_after(history(data, split))
         found[split] = evaluate_rows(rows, data, split)
-    return {
-        "metrics": {split: result.means() for split, result in found.items()},
-        "definitions": {split: result.definition for split, result in found.items()},
-        "recall_by_popularity": {split: result.by_third for split, result in found.items()},
-    }
+    return facts_of(found)
 
 
 def _facts_of(kept: Kept, plan: Plan, data: Dataset, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -203,12 +199,6 @@ def _finish_trajectory(plan: Plan, chosen: int, rows: ScoreRows, train: Interact
     if not has_stage(plan.folder, chosen):
         write_stage(plan.folder, chosen, *StagedRows(rows, train).stage())
     finish(plan.folder, chosen)
-
-
-def _splits(data: Dataset) -> list[Split]:
-    """The splits that hold something."""
-    held_out: tuple[tuple[Split, Interactions], ...] = (("valid", data.valid), ("test", data.test))
-    return [split for split, pairs in held_out if len(pairs)]
 
 
 def _metadata(plan: Plan, data: Dataset, state: RunState) -> dict[str, Any]:
@@ -269,7 +259,7 @@ def _stored_metrics(
     recipe: str, user_emb: Tensor, item_emb: Tensor, data: Dataset
 ) -> dict[str, dict[str, float | None]]:
     stored = stored_tables(recipe, user_emb, item_emb)
-    return {split: evaluate(*stored, data, split).means() for split in _splits(data)}
+    return {split: evaluate(*stored, data, split).means() for split in splits_of(data)}
 
 
 def use_compute(device: str, threads: int) -> None:

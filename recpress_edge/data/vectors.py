@@ -20,7 +20,7 @@ _FLOAT32_MAX: Final = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlacedVectors:
     """Vectors in the order of a data set's ids."""
 
     rows: F64
@@ -125,7 +125,7 @@ class Ids:
     """The data set's."""
 
 
-def place(vectors: F64, of: Ids, missing: Missing) -> Placed:
+def place(vectors: F64, of: Ids, missing: Missing) -> PlacedVectors:
     """The vectors in the order of the data set's ids.
 
     Ids that the data set does not hold are left out. Where an id of the data set has no vector it is a
@@ -138,7 +138,7 @@ def place(vectors: F64, of: Ids, missing: Missing) -> Placed:
                 f"{len(vectors):,} {kind} vectors for the {len(wanted):,} {kind}s of the data set. "
                 f"Give their ids: --{kind}-ids FILE"
             )
-        return Placed(vectors, 0, 0)
+        return PlacedVectors(vectors, 0, 0)
     rows = _rows_of(vectors, of)
     without = int((rows < 0).sum())
     if without and missing == "error":
@@ -149,7 +149,7 @@ def place(vectors: F64, of: Ids, missing: Missing) -> Placed:
         )
     placed = vectors[rows]
     placed[rows < 0] = vectors.mean(axis=0) if missing == "mean" else 0.0
-    return Placed(placed, without, len(ids) - (len(wanted) - without))
+    return PlacedVectors(placed, without, len(ids) - (len(wanted) - without))
 
 
 def _rows_of(vectors: F64, of: Ids) -> I64:

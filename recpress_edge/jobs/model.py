@@ -18,7 +18,7 @@ from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.vectors import (
     Ids,
     Missing,
-    Placed,
+    PlacedVectors,
     as_float32,
     place,
     read_biases,
@@ -39,8 +39,8 @@ class ModelImportResult:
     """A model folder, and what became of the vectors."""
 
     model: TrainedModel
-    users: Placed
-    items: Placed
+    users: PlacedVectors
+    items: PlacedVectors
 
     def facts(self) -> dict[str, Any]:
         """What ``--json`` prints."""
@@ -60,7 +60,7 @@ class _Side:
     ids: Path | None
     bias: str | None
 
-    def placed(self, wanted: Sequence[str], missing: Missing) -> tuple[Placed, F64 | None]:
+    def placed(self, wanted: Sequence[str], missing: Missing) -> tuple[PlacedVectors, F64 | None]:
         """Vectors (N, D) and biases (N,) in the order of ``wanted``."""
         vectors = read_vectors(self.vectors, f"--{self.kind}s")
         ids = read_ids(self.ids, f"--{self.kind}-ids") if self.ids else None
@@ -116,7 +116,9 @@ class ModelImportRequest:
         tables = Tables(*map(as_float32, with_biases(user, item, user_bias, item_bias)))
         return ModelImportResult(self._save(tables, data, users, items), users, items)
 
-    def _save(self, tables: Tables, data: Dataset, users: Placed, items: Placed) -> TrainedModel:
+    def _save(
+        self, tables: Tables, data: Dataset, users: PlacedVectors, items: PlacedVectors
+    ) -> TrainedModel:
         from recpress_edge.training.judge import judged_tables  # torch only from here on
 
         files = [self.users, self.items, self.user_bias, self.item_bias, self.user_ids, self.item_ids]

@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
     say(args, f"page       {page}")
     if found.drawn:
         say(args, f"picture    {picture}")
-    emit(args, {"page": str(page), "png": str(picture), **_facts(found)})
+    emit(args, {"page": str(page), "png": str(picture) if found.drawn else None, **_facts(found)})
     return 0
 
 

@@ -97,6 +97,13 @@ def test_only_invalid_runs_still_make_a_page(tmp_path, capsys):
     assert not (tmp_path / "r.png").exists()
 
 
+def test_json_names_no_picture_where_none_was_drawn(tmp_path, capsys):
+    runs = write_runs(tmp_path / "runs", [make_record(reasons=("throttled",))])
+    assert run("report", runs, "-o", tmp_path / "r.html", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["page"], found["png"]) == (str(tmp_path / "r.html"), None)
+
+
 def test_pick_prints_margins_and_nearest_misses(runs, capsys):
     assert run("pick", runs, "--max-bytes", "400KiB", "--max-p95", "70us") == 0
     out = capsys.readouterr().out

@@ -267,12 +267,16 @@ def test_the_order_in_time_is_right_across_units(tmp_path):
 
 def test_skipped_lines_are_counted_up_to_what_is_allowed(read):
     content = rows("{u},{i}") + "u4,\n,i4\n"
-    with pytest.raises(DataError, match=r"cannot read 2 lines(.|\n)*--skip-bad-lines 2"):
+    with pytest.raises(DataError) as error:
         read(content)
+    assert str(error.value).partition(": ")[2].partition(" Correct")[0] == (
+        "cannot read 2 lines: line 8: the item is missing: 'u4,'; line 9: the user is missing: ',i4'."
+    )
+    assert str(error.value).endswith("To leave them out: --skip-bad-lines 2")
     result = read(content, bad_lines=Allowance(2))
     assert named(result) == PAIRS
     assert result.left_out == {"bad_lines": 2, "not_chosen": 0, "missing": 0}
-    assert "2 bad lines skipped, the first:  line 8: the item is missing: 'u4,'" in result.notes[0]
+    assert "2 bad lines skipped, the first: line 8: the item is missing: 'u4,'" in result.notes[0]
     with pytest.raises(DataError, match="more than the 1 that --skip-bad-lines allows"):
         read(content, bad_lines=Allowance(1))
 

@@ -56,26 +56,26 @@ class LineReport:
         """Note line ``number`` (from 1)."""
         self.count += 1
         if len(self.shown) < SHOWN_LINES:
-            self.shown.append(f"  line {number}: {reason}: {shorten(line)}")
+            self.shown.append(f"line {number}: {reason}: {shorten(line)}")
 
     def check(self, advice: str) -> None:
         """Raise if more lines were noted than may be left out."""
         if self.count <= self.allowed:
             return
         more = self.count - len(self.shown)
-        lines = [*self.shown, *([f"  and {more:,} more"] if more else [])]
+        lines = [*self.shown, *([f"and {more:,} more"] if more else [])]
         plural = "line" if self.count == 1 else "lines"
         raise DataError(
             f"{self.path}: cannot read {self.count:,} {plural}"
             + (f", more than the {self.allowed:,} that --skip-bad-lines allows" if self.allowed else "")
-            + "\n"
-            + "\n".join(lines)
-            + f"\n{advice} To leave them out: --skip-bad-lines {self.count}"
+            + ": "
+            + "; ".join(lines)
+            + f". {advice} To leave them out: --skip-bad-lines {self.count}"
         )
 
     def note(self) -> str:
         """What was left out, for the reader's note; empty where nothing was."""
-        return f"; {self.count:,} bad lines skipped, the first:{self.shown[0]}" if self.count else ""
+        return f"; {self.count:,} bad lines skipped, the first: {self.shown[0]}" if self.count else ""
 
 
 def shorten(line: str) -> str:

@@ -87,7 +87,7 @@ def answer_lines(found: Recommendations, k: int) -> list[str]:
     table = [
         [str(rank) for rank in range(1, len(found) + 1)],
         list(printable_facts(found.items)),
-        [f"{score:.6g}" for score in found.scores.tolist()],
+        [f"{score:#.6g}" for score in found.scores.tolist()],
     ]
     if found.titles is not None:
         headers.insert(2, "title")
@@ -99,8 +99,9 @@ def answer_lines(found: Recommendations, k: int) -> list[str]:
     if found.unknown:
         named = ", ".join(printable_facts(found.unknown[:MOST_NAMED]))
         more = len(found.unknown) - MOST_NAMED
+        noun = "item" if len(found.unknown) == 1 else "items"
         lines.append(
-            f"{'left out':<9}  {len(found.unknown):,} seen items that the bundle does not know: {named}"
+            f"{'left out':<9}  {len(found.unknown):,} seen {noun} that the bundle does not know: {named}"
             + (f" and {more:,} more" if more > 0 else "")
         )
     return lines

@@ -1,6 +1,7 @@
 """Students, sources and bundles by the exporter, and items files to update them: every table is known."""
 
 import dataclasses
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from safetensors.numpy import save
 
 from recpress_edge.artifacts.bundle import Bundle, Contract, Evaluation
 from recpress_edge.artifacts.fold_in import FoldIn, QuantizedHistory, read_fold_in, write_fold_in
+from recpress_edge.artifacts.formats import writer_of
 from recpress_edge.artifacts.integers import rounded_rows
 from recpress_edge.artifacts.model_folder import MODEL_FACTS, MODEL_FILE, MODEL_SCHEMA, Student, read_student
 from recpress_edge.artifacts.quantize import QuantizedTables
@@ -100,6 +102,12 @@ def make_contract(
     recipe: Recipe, user_emb: np.ndarray, item_emb: np.ndarray, file_format: str = "onnx"
 ) -> Contract:
     return contract_of(recipe.name, user_emb, item_emb, file_format)
+
+
+def levels(file_format: str, two_level_items: int) -> dict[str, int]:
+    """The writer's option of that name; nothing for a writer that chooses the best in one way only."""
+    takes = "two_level_items" in inspect.signature(writer_of(file_format)).parameters
+    return {"two_level_items": two_level_items} if takes else {}
 
 
 def with_histories(

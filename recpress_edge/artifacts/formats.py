@@ -48,9 +48,9 @@ class Format:
     load_library: str
     """``() -> Any``: imports the runtime's library; MissingExtraError where it is not installed."""
     tables: str
-    """``(bytes, Contract) -> Tables``"""
+    """``(bytes, Contract) -> Tables``; of a damaged file an error that ``read_tables`` catches."""
     listing: str
-    """``(path, bytes) -> Contents``: what the file holds, without running it."""
+    """``(path, bytes) -> Contents``: what the file holds, without running it, with the writer's metadata."""
     same: str
     """``(bytes, bytes) -> bool``: whether two files compute the same with the same tables."""
     trace: str = ""

@@ -84,7 +84,7 @@ class Recommender:
         they are left out and named in the answer; with ``strict`` they are a ConfigError, as an unknown
         user always is.
         """
-        row = None if user is None else self._user(user)
+        row = self._row(user)
         unknown: tuple[str, ...] = ()
         try:
             indices = [self._items[name] for name in seen]
@@ -114,14 +114,25 @@ class Recommender:
             )
         return [self.recommend(user, row, k, strict=strict) for user, row in zip(users, rows, strict=True)]
 
-    def _user(self, user: str) -> int:
+    def _row(self, user: str | None) -> int | None:
+        """Index of a user; None for the one user or the history that needs no name."""
+        if user is None:
+            if len(self._users) > 1:
+                raise ConfigError(
+                    f"this bundle serves {len(self._users):,} users: say which one. "
+                    "Its users.txt lists their ids."
+                )
+            return None
         if not self._users:
             raise ConfigError(
                 f"user {user!r}: this bundle holds no users. It answers from the history alone: "
                 "give no user, and the consumed items as seen."
             )
         if user not in self._users:
-            raise ConfigError(f"unknown user {user!r}: not one of the bundle's {len(self._users):,} users")
+            raise ConfigError(
+                f"unknown user {user!r}: not one of the bundle's {len(self._users):,} users. "
+                "Its users.txt lists their ids."
+            )
         return self._users[user]
 
     def _known(self, seen: Sequence[str], *, strict: bool) -> tuple[list[int], tuple[str, ...]]:

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from exports import make_contract, random_tables, with_histories
+from exports import levels, make_contract, random_tables, with_histories
 
 from recpress_edge.artifacts.bundle import SINGLE_USER
 from recpress_edge.artifacts.fold_in import FoldIn, float_history, history_contract, quantize_history
@@ -20,8 +20,9 @@ from recpress_export.reference import integer_tables, table_reference
 from recpress_export.tflite.history import MAX_ITEMS
 
 
-def write(folder, graph, *, runtime=None, **options) -> Runtime:
+def write(folder, graph, *, runtime=None, two_level_items=None) -> Runtime:
     path = folder / f"{len(list(folder.iterdir()))}.{graph.contract.format}"  # a mapped file stays as it is
+    options = {} if two_level_items is None else levels(graph.contract.format, two_level_items)
     path.write_bytes(writer_of(graph.contract.format)(graph, {}, **options))
     return open_runtime(path, graph.contract, runtime=runtime)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from exports import make_graph
+from exports import levels, make_graph
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -66,7 +66,7 @@ def requests(draw, n_users, n_items):
 def opened(folder, file_format, recipe, tables, two_level_items):
     graph = make_graph(recipe, *tables, file_format)
     path = Path(folder) / graph.contract.model_file
-    path.write_bytes(writer_of(file_format)(graph, {}, two_level_items=two_level_items))
+    path.write_bytes(writer_of(file_format)(graph, {}, **levels(file_format, two_level_items)))
     return open_runtime(path, graph.contract)
 
 

@@ -4,12 +4,15 @@ import io
 import json
 import shutil
 
+import numpy as np
 import pytest
 from bundles import make_bundle
 
 from device_bench.__main__ import main as bench
+from device_bench.ask import answer_lines
 from recpress_edge import Recommender
 from recpress_edge.cli import main as edge
+from recpress_edge.device.recommender import Recommendations
 
 COMMANDS = [("ask", bench), ("recommend", edge)]
 
@@ -33,11 +36,17 @@ def test_unknown_seen_items_are_left_out_and_named(folder, capsys):
     assert bench([*words, "--seen", "item-5"]) == 0
     known = capsys.readouterr().out
     assert bench([*words, "--seen", "gone,item-5"]) == 0
-    assert capsys.readouterr().out == (
-        known + "left out   1 seen items that the bundle does not know: gone\n"
-    )
+    assert capsys.readouterr().out == (known + "left out   1 seen item that the bundle does not know: gone\n")
     assert bench([*words, "--seen", "gone,item-5", "--strict"]) == 2
     assert "unknown seen item 'gone'" in capsys.readouterr().err
+
+
+def test_scores_have_their_digits_below_each_other():
+    found = Recommendations(["a", "b"], np.array([0.5932, 0.557681], np.float32))
+    assert [line.split()[-1] for line in answer_lines(found, 2)[0].splitlines()[2:]] == [
+        "0.593200",
+        "0.557681",
+    ]
 
 
 def test_what_was_seen_comes_from_a_file_or_stdin(folder, tmp_path, capsys, monkeypatch):
@@ -67,8 +76,11 @@ def test_fewer_are_left_than_were_asked_for(folder, capsys):
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        (("--user", "nobody"), "unknown user 'nobody'"),
-        ((), "serves"),
+        (
+            ("--user", "nobody"),
+            "unknown user 'nobody': not one of the bundle's 40 users. Its users.txt lists",
+        ),
+        ((), "this bundle serves 40 users: say which one. Its users.txt lists their ids."),
         (("--user", "u3", "-k", "0"), "-k must be at least 1"),
         (("--user", "u3", "--seen", "item-1", "--seen-from", "x"), "both say what was seen"),
         (("--user", "u3", "--seen-from", "not there"), "--seen-from not there"),

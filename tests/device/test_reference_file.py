@@ -10,7 +10,7 @@ import onnx
 import pytest
 import torch
 from ai_edge_litert import schema_py_generated as schema
-from exports import make_graph, random_tables
+from exports import levels, make_graph, random_tables
 from network_models import neumf_arrays, read_neumf
 
 from recpress_edge.artifacts.formats import FORMATS, writer_of
@@ -63,7 +63,7 @@ def test_the_flatbuffers_package_reads_the_same_tensors(recipe):
 @pytest.mark.parametrize(("file_format", "recipe"), SUBJECTS)
 def test_tables_come_back_as_they_went_in(file_format, recipe, blocks, tmp_path):
     """Also from a file that lays its items out in blocks."""
-    graph, data = written(recipe, file_format, two_level_items=1 if blocks else 10**9)
+    graph, data = written(recipe, file_format, **levels(file_format, 1 if blocks else 10**9))
     path = tmp_path / "model"
     path.write_bytes(data)
     tables = read_tables(path, graph.contract)

@@ -1,4 +1,4 @@
-"""CONTRIBUTING's "Add a student", walked with a toy term outside the package: nothing else is touched."""
+"""CONTRIBUTING's "Add a method", walked with a toy term outside the package: nothing else is touched."""
 
 import dataclasses
 import importlib

@@ -117,7 +117,8 @@ def _report(args: argparse.Namespace, result: ImportResult) -> None:
     texts = [f"{count:,} {reason}" for reason, count in removed.items() if count]
     say(args, f"removed    {', '.join(texts) or 'nothing'}; {rows['kept']:,} of {rows['read']:,} rows stay")
     say(args, f"data       {dataset.name}: {dataset.n_users:,} users × {dataset.n_items:,} items")
-    alone = record["split"]["users_not_held_out"]
+    by_time = record["split"]["kind"].startswith("time:")  # of such users a note speaks
+    alone = 0 if by_time else record["split"]["users_not_held_out"]
     say(
         args,
         f"split      {dataset.protocol}"

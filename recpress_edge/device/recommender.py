@@ -84,7 +84,9 @@ class Recommender:
         they are left out and named in the answer; with ``strict`` they are a ConfigError, as an unknown
         user always is.
         """
-        row = None if user is None else self._user(user)
+        if isinstance(seen, str):
+            raise ConfigError(f"seen {seen!r} is one text: give a list of item ids")
+        row = self._user(user)
         unknown: tuple[str, ...] = ()
         try:
             indices = [self._items[name] for name in seen]
@@ -107,6 +109,8 @@ class Recommender:
 
         Of a history bundle, ``users`` are None and ``seen`` their histories.
         """
+        if isinstance(users, str):
+            raise ConfigError(f"users {users!r} is one text: give a list of user ids")
         rows = [()] * len(users) if seen is None else seen
         if len(rows) != len(users):
             raise ConfigError(
@@ -114,7 +118,14 @@ class Recommender:
             )
         return [self.recommend(user, row, k, strict=strict) for user, row in zip(users, rows, strict=True)]
 
-    def _user(self, user: str) -> int:
+    def _user(self, user: str | None) -> int | None:
+        if user is None:
+            if len(self._users) > 1:
+                example = next(iter(self._users))
+                raise ConfigError(
+                    f"this bundle serves {len(self._users):,} users: say which one, for example {example!r}"
+                )
+            return None
         if not self._users:
             raise ConfigError(
                 f"user {user!r}: this bundle holds no users. It answers from the history alone: "
@@ -126,6 +137,11 @@ class Recommender:
 
     def _known(self, seen: Sequence[str], *, strict: bool) -> tuple[list[int], tuple[str, ...]]:
         unknown = tuple(name for name in seen if name not in self._items)
+        for name in unknown:
+            if not isinstance(name, str):
+                raise ConfigError(
+                    f"seen item {name!r} is no text: ids are the texts of the log, such as '12'"
+                )
         if strict:
             raise ConfigError(
                 f"unknown seen item {unknown[0]!r}: not one of the bundle's {len(self._items):,} items. "

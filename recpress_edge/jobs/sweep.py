@@ -141,18 +141,21 @@ class SweepRequest:
         return SweepResult(tuple(rows), tuple(left_out), dry_run)
 
     def _checked(self) -> tuple[list[str], list[str] | None]:
-        """Formats and recipes, by their proper names."""
+        """Formats and recipes, by their proper names, each once."""
+        for field in ("students", "formats", "recipes"):
+            if getattr(self, field) == ():
+                raise ConfigError(f"{field} names none: a sweep of nothing. Name some, or leave it out.")
         for name in self.formats:
             format_named(name)
         if self.recipes is None:
-            return list(self.formats), None
+            return list(dict.fromkeys(self.formats)), None
         recipes = [name if name in NETWORK_RECIPES else recipe_named(name).name for name in self.recipes]
-        return list(self.formats), list(dict.fromkeys(recipes))
+        return list(dict.fromkeys(self.formats)), list(dict.fromkeys(recipes))
 
     def _students(self, on_event: OnEvent) -> tuple[list[ExportRequest], list[str]]:
         """The students to export, and in words which models of the work folder are not among them."""
         if self.students is not None:
-            return [self._student(name, self.seed) for name in self.students], []
+            return [self._student(name, self.seed) for name in dict.fromkeys(self.students)], []
         name, models = SYNTHETIC if self.data is None else self.data, self.work / "models"
         data = load_data(name, self.work, on_event)
         found, left_out = trained_students(data, self.work)

@@ -1,6 +1,7 @@
 """One person's recommendations from a bundle: ``device_bench ask`` and ``recpress-edge recommend``."""
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -42,10 +43,7 @@ def add_ask_options(parser: argparse.ArgumentParser) -> None:
 
 def ask_bundle(args: argparse.Namespace) -> int:
     """Verify, self-test, ask and print. ``args``: see :func:`add_ask_options`, and ``json``."""
-    if args.k < 1:
-        raise ConfigError(f"-k must be at least 1, got {args.k}")
-    check_there(args.bundle)
-    question = Question(args.user, _seen(args), args.k, args.strict)
+    question = question_of(args)
     bundle, found = recommend_apart(args.bundle, question, guard_of(args))
     if args.json:
         facts = {
@@ -59,6 +57,14 @@ def ask_bundle(args: argparse.Namespace) -> int:
     lines = answer_lines(found, args.k)
     print(printable_lines("\n".join(lines)))
     return 0
+
+
+def question_of(args: argparse.Namespace) -> Question:
+    """The question that the flags ask; ConfigError where they ask none."""
+    if args.k < 1:
+        raise ConfigError(f"-k must be at least 1, got {args.k}")
+    check_there(args.bundle)
+    return Question(args.user, _seen(args), args.k, args.strict)
 
 
 def _facts(found: Recommendations, rank: int) -> dict[str, Any]:
@@ -75,10 +81,11 @@ def _seen(args: argparse.Namespace) -> tuple[str, ...]:
         text = sys.stdin.read()
     else:
         try:
-            text = args.seen_from.read_text(encoding="utf-8")
+            text = args.seen_from.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"--seen-from {args.seen_from}: {error}") from None
-    return tuple(line for line in text.splitlines() if line)
+    # An id may hold any line end but these, such as U+2028.
+    return tuple(line for line in re.split(r"\r\n|\n|\r", text) if line)
 
 
 def answer_lines(found: Recommendations, k: int) -> list[str]:
@@ -95,7 +102,7 @@ def answer_lines(found: Recommendations, k: int) -> list[str]:
     rows = list(zip(*table, strict=True))
     lines = [columns(headers, rows, terminal_width(sys.stdout))] if rows else []
     if len(rows) < k:
-        lines.append(f"{'left':<9}  {len(rows):,} items: the others are seen or retired")
+        lines.append(f"{'left':<9}  {len(rows):,} items: all that are neither seen nor retired")
     if found.unknown:
         named = ", ".join(printable_facts(found.unknown[:MOST_NAMED]))
         more = len(found.unknown) - MOST_NAMED

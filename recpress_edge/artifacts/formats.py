@@ -71,7 +71,7 @@ class _FormatTable(dict[str, Format]):
 
     def __missing__(self, name: str) -> Format:
         for point in importlib.metadata.entry_points(group=ENTRY_POINTS, name=name):
-            self[name] = point.load()
+            self[name] = _installed(point)
             return self[name]
         raise KeyError(name)
 
@@ -80,6 +80,23 @@ class _FormatTable(dict[str, Format]):
             return isinstance(name, str) and bool(self[name])
         except KeyError:
             return False
+
+
+def _installed(point: importlib.metadata.EntryPoint) -> Format:
+    """The row that an installed package names; ConfigError where it cannot be loaded or is another."""
+    where = f"format {point.name!r} of an installed package, {point.value},"
+    try:
+        row = point.load()
+    except Exception as error:  # another's code may raise anything
+        raise ConfigError(
+            f"{where} cannot be loaded: {type(error).__name__}: {error}. Correct that package or remove it."
+        ) from error
+    if not isinstance(row, Format) or row.name != point.name:
+        found = f"a format of the name {row.name!r}" if isinstance(row, Format) else repr(type(row).__name__)
+        raise ConfigError(
+            f"{where} is {found}, not a Format of that name. Correct that package or remove it."
+        )
+    return row
 
 
 ENTRY_POINTS: Final = "recpress_edge.formats"
@@ -151,7 +168,8 @@ def named(entry: str) -> Any:
 def format_named(name: str) -> Format:
     """The row of a format; ConfigError with a suggestion for an unknown name."""
     if name not in FORMATS:
-        raise unknown_name("format", name, list(FORMATS))
+        installed = importlib.metadata.entry_points(group=ENTRY_POINTS).names
+        raise unknown_name("format", name, list({*FORMATS, *installed}))
     return FORMATS[name]
 
 

@@ -45,6 +45,10 @@ exit codes: 0 ok · 1 failed · 2 wrong usage · 3 gate not met ·
 STOPPED: Final = ". What was finished is kept; the same command goes on from there."
 
 
+MAY_BE_EMPTY: Final = ("--seen", "--missing", "--user")
+"""Flags whose empty value says something; of others it is mostly a variable of the shell without a value."""
+
+
 class Parser(argparse.ArgumentParser):
     """argparse with one-line errors and no abbreviated flags; an unknown flag is its own command's error."""
 
@@ -55,6 +59,11 @@ class Parser(argparse.ArgumentParser):
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        words = list(args or ())
+        for flag, value in zip(words, [*words[1:], " "], strict=True):
+            name, equals, own = flag.partition("=")
+            if name.startswith("--") and name not in MAY_BE_EMPTY and (not value or (equals and not own)):
+                self.error(f"{name} is empty: give it a value or leave it out")
         return found, unknown
 
     def error(self, message: str) -> NoReturn:

@@ -44,7 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--teacher", metavar="NAME", help="default: the one the student's method asks for")
     parser.add_argument(
-        "--seed", type=seed_number, default=0, metavar="N", help="of the student's training (default: 0)"
+        "--seed", type=seed_number, metavar="N", help="of the student's training (default: 0)"
     )
     parser.add_argument(
         "--int8", action="store_true", help="the default int8 recipe: int8-dim; for a network int8-dynamic"
@@ -75,7 +75,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="replace what is at the target, and publish below the gate; the bundle then says so",
     )
     add_sweep_options(parser)
-    parser.set_defaults(func=run)
+    parser.set_defaults(func=run, data=None)  # a model folder has its own
 
 
 def _add_profile_options(parser: argparse.ArgumentParser) -> None:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from device_bench.ask import add_ask_options, ask_bundle
+from device_bench.ask import add_ask_options, ask_bundle, question_of
 from recpress_edge.cli.common import add_common_options, emit, say
 
 
@@ -20,7 +20,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 when the bundle answered."""
     if args.dry_run:
-        say(args, f"would ask  {args.bundle} for {args.user or 'whoever consumed what is seen'}")
+        question_of(args)
+        whom = "whoever consumed what is seen" if args.user is None else args.user
+        say(args, f"would ask  {args.bundle} for {whom}")
         emit(args, {"dry_run": True, "bundle": str(args.bundle), "user": args.user})
         return 0
     return ask_bundle(args)

@@ -77,9 +77,6 @@ def _train(args: argparse.Namespace) -> int:
     request = request_of(TrainRequest, args)
     if args.dry_run:
         say_plan(args, request)
-        if args.refit:
-            name = parse_name(args.teacher, "teacher")
-            say(args, f"then again    {name} on train and validation, for the epochs chosen on validation")
         return 0
     with print_events(args) as on_event:
         result = request.run(on_event)
@@ -112,6 +109,8 @@ def say_plan(args: argparse.Namespace, request: TrainRequest | DistillRequest) -
     for step in plan.steps:
         verb = {"cached": "found", "resume": "would resume", "train": "would train"}[step.action]
         say(args, f"{verb:<13} {step.name} seed {step.seed}  {step.folder or ''}".rstrip())
+    if plan.refit:
+        say(args, f"then again    {plan.refit} on train and validation, for the epochs chosen on validation")
     emit(args, plan.facts())
 
 

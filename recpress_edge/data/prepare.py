@@ -15,6 +15,7 @@ from recpress_edge.data.readers.names import plain
 from recpress_edge.data.readers.read import Reading, ReadResult, read_log
 from recpress_edge.data.split import PER_USER, Split, SplitRule, parse_rule, split_log
 from recpress_edge.data.strangers import check_strangers
+from recpress_edge.data.times import date_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,7 @@ def prepare(name: str, files: Sequence[Path], how: Preparation) -> Prepared:
     split = split_log(log, rule, seed)
     for part, interactions in (("train", split.train), ("validation", split.valid), ("test", split.test)):
         if not len(interactions):
-            raise DataError(f"no {part} interaction: no user has enough items for the split {how.split!r}")
+            raise DataError(f"no {part} interaction: {_why_empty(log, how, split)}")
     parts = (split.train, split.valid, split.test)
     dataset = Dataset(name, *parts, log.user_ids, log.item_ids, split.protocol, how.licence, split.ties)
     record = {
@@ -99,6 +100,13 @@ def _rule(how: Preparation, n_files: int) -> SplitRule:
     if how.seed is not None and how.seed < 0:
         raise ConfigError(f"--seed must not be negative, got {how.seed}")
     return rule
+
+
+def _why_empty(log: Log, how: Preparation, split: Split) -> str:
+    if log.times is None or not how.split.startswith("time:"):
+        return f"no user has enough items for the split {how.split!r}"
+    first, last = (date_text(float(time), clock=True) for time in (log.times.min(), log.times.max()))
+    return f"--split {how.split} is {split.protocol}, and the times of the log are {first} to {last}"
 
 
 def _asked(reading: Reading) -> dict[str, Any]:

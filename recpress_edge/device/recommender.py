@@ -84,6 +84,8 @@ class Recommender:
         they are left out and named in the answer; with ``strict`` they are a ConfigError, as an unknown
         user always is.
         """
+        if isinstance(seen, str):
+            raise ConfigError(f"seen {seen!r} is one text: give a list of item ids")
         row = self._row(user)
         unknown: tuple[str, ...] = ()
         try:
@@ -107,6 +109,8 @@ class Recommender:
 
         Of a history bundle, ``users`` are None and ``seen`` their histories.
         """
+        if isinstance(users, str):
+            raise ConfigError(f"users {users!r} is one text: give a list of user ids")
         rows = [()] * len(users) if seen is None else seen
         if len(rows) != len(users):
             raise ConfigError(
@@ -119,8 +123,8 @@ class Recommender:
         if user is None:
             if len(self._users) > 1:
                 raise ConfigError(
-                    f"this bundle serves {len(self._users):,} users: say which one. "
-                    "Its users.txt lists their ids."
+                    f"this bundle serves {len(self._users):,} users: say which one, for example "
+                    f"{next(iter(self._users))!r}. Its users.txt lists their ids."
                 )
             return None
         if not self._users:
@@ -137,6 +141,11 @@ class Recommender:
 
     def _known(self, seen: Sequence[str], *, strict: bool) -> tuple[list[int], tuple[str, ...]]:
         unknown = tuple(name for name in seen if name not in self._items)
+        for name in unknown:
+            if not isinstance(name, str):
+                raise ConfigError(
+                    f"seen item {name!r} is no text: ids are the texts of the log, such as '12'"
+                )
         if strict:
             raise ConfigError(
                 f"unknown seen item {unknown[0]!r}: not one of the bundle's {len(self._items):,} items. "

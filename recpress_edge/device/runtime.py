@@ -5,7 +5,7 @@ from typing import Any, Final, Protocol, SupportsIndex
 
 from recpress_edge.artifacts.contract import Contract
 from recpress_edge.artifacts.formats import FORMATS, named
-from recpress_edge.core.errors import ArtifactError, ConfigError
+from recpress_edge.core.errors import ArtifactError, ConfigError, unknown_name
 from recpress_edge.device.query import Answer, SeenItems
 
 Feed = Any
@@ -65,6 +65,10 @@ def open_runtime(
 ) -> Runtime:
     """The runtime of the contract's format, or the one that is named, with the model loaded."""
     check_format(contract.format, model_path, delegate)
+    if runtime not in (None, REFERENCE):
+        raise unknown_name("runtime", runtime, [REFERENCE])
+    if threads < 1:
+        raise ConfigError(f"threads must be at least 1, got {threads}")
     options = {"delegate": delegate} if delegate else {}
     make = named(_REFERENCE if runtime else FORMATS[contract.format].runtime)
     opened: Runtime = make(model_path, contract, threads, **options)

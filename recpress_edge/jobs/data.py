@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from recpress_edge.core.errors import ArtifactError, ConfigError
+from recpress_edge.core.errors import ArtifactError, ConfigError, unknown_name
 from recpress_edge.core.files import check_there
 from recpress_edge.core.progress import Note, OnEvent, advance, silent
 from recpress_edge.data import resolve
 from recpress_edge.data.events import parse_only
 from recpress_edge.data.fetch import REGISTRY, PublicSet, fetch_set, public_set
 from recpress_edge.data.filter import Filters
-from recpress_edge.data.ids import IdChoice
+from recpress_edge.data.ids import FORMS, IdChoice
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.local import LOCAL_SETS, local_files, local_folder
 from recpress_edge.data.prepare import Preparation, Prepared, prepare
@@ -22,6 +22,9 @@ from recpress_edge.data.readers.lines import parse_allowance
 from recpress_edge.data.readers.read import Reading
 from recpress_edge.data.resolve import SYNTHETIC
 from recpress_edge.data.store import check_new, dataset_path, read_manifest, save_dataset, stored_names
+from recpress_edge.data.times import BY_SIZE, DATE_ORDERS, UNITS
+
+TIME_UNITS: Final = (*UNITS, BY_SIZE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,10 @@ class ImportRequest:
         return [path for path in (self.path, self.valid_file, self.test_file) if path]
 
     def _preparation(self) -> Preparation:
+        known = {"header": ("yes", "no"), "ids": FORMS, "time_unit": TIME_UNITS, "date_order": DATE_ORDERS}
+        for field, values in known.items():
+            if (value := getattr(self, field)) is not None and value not in values:
+                raise unknown_name(field, value, list(values))
         choice = None
         if self.columns or self.separator or self.header:
             choice = ColumnChoice(

@@ -12,6 +12,8 @@ from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import check_there
 from recpress_edge.core.progress import OnEvent, advance, silent
+from recpress_edge.data.interactions import Dataset
+from recpress_edge.data.resolve import SYNTHETIC
 from recpress_edge.data.titles import read_titles
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.data import load_data
@@ -37,8 +39,10 @@ class ExportRequest:
     student: str
     """A name, or the folder of a trained model."""
     teacher: str | None = None
-    seed: int = 0
-    data: str = "synthetic"
+    seed: int | None = None
+    """None: 0, or that of the model folder."""
+    data: str | None = None
+    """None: the synthetic set, or that of the model folder."""
     int8: bool = False
     recipe: str | None = None
     format: str = DEFAULT
@@ -85,7 +89,8 @@ class ExportRequest:
     def _by_name(self) -> "_NamedStudent":
         student = parse_name(self.student)
         asked_teacher(student, "student", self.teacher)
-        return _NamedStudent(str(student), self.seed, self.data, None, student.entry.network)
+        data = SYNTHETIC if self.data is None else self.data
+        return _NamedStudent(str(student), self.seed or 0, data, None, student.entry.network)
 
     def _in_folder(self) -> "_NamedStudent":
         """A trained model; words that would say something else are refused."""
@@ -93,12 +98,12 @@ class ExportRequest:
         check_there(folder)
         facts = load_model(folder, OF_A_USER).metadata
         data = facts["dataset"]["name"]
-        for flag, given, usual, own in (
-            ("--teacher", self.teacher, None, (facts["teacher"] or {}).get("name")),
-            ("--seed", self.seed, 0, facts["seed"]),
-            ("--data", self.data, "synthetic", data),
+        for flag, given, own in (
+            ("--teacher", self.teacher, (facts["teacher"] or {}).get("name")),
+            ("--seed", self.seed, facts["seed"]),
+            ("--data", self.data, data),
         ):
-            if given not in (usual, own):
+            if given not in (None, own):
                 raise ConfigError(
                     f"{folder} was trained with {flag} {own}, so {flag} {given} cannot apply. Leave it out."
                 )
@@ -171,6 +176,7 @@ class ExportPlan:
         """The models that :meth:`run` finds or trains; nothing is written."""
         student = self.student
         data = load_data(student.data, self.request.work, on_event)
+        self._titles(data)
         if student.folder:
             return []
         return plan_steps(
@@ -183,9 +189,7 @@ class ExportPlan:
         """Train what is missing, then write and check the bundle. GateError: its parity is below the gate."""
         request, student = self.request, self.student
         data = load_data(student.data, request.work, on_event)
-        if request.user is not None:
-            user_index(request.user, data.user_ids)  # before anything is trained
-        titles = read_titles(request.titles, data.item_ids) if request.titles else None
+        titles = self._titles(data)  # before anything is trained
         folder = (
             student.folder
             or ensure.ensure_model(
@@ -204,6 +208,12 @@ class ExportPlan:
             on_update=advance(on_event, "parity"),
         )
         return ExportResult(self, exported)
+
+    def _titles(self, data: Dataset) -> tuple[str, ...] | None:
+        """The titles of the items; an unknown user or id is refused here."""
+        if self.request.user is not None:
+            user_index(self.request.user, data.user_ids)
+        return read_titles(self.request.titles, data.item_ids) if self.request.titles else None
 
     def _source(self, folder: Path, titles: tuple[str, ...] | None) -> SubjectSource:
         return SubjectSource(

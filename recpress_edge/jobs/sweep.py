@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from recpress_edge.artifacts.formats import FORMATS
+from recpress_edge.artifacts.formats import FORMATS, format_named
 from recpress_edge.artifacts.model_folder import MODEL_FACTS
 from recpress_edge.artifacts.recipes import RECIPES, recipe_named
 from recpress_edge.core.errors import (
@@ -15,11 +15,11 @@ from recpress_edge.core.errors import (
     GateError,
     MissingExtraError,
     RecPressError,
-    unknown_name,
 )
 from recpress_edge.core.files import read_json
 from recpress_edge.core.progress import Event, OnEvent, Trouble, silent
 from recpress_edge.data.interactions import Dataset
+from recpress_edge.data.resolve import SYNTHETIC
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.data import load_data
 from recpress_edge.jobs.executor import Executor, Local
@@ -106,8 +106,10 @@ class SweepRequest:
     formats: tuple[str, ...] = tuple(FORMATS)
     recipes: tuple[str, ...] | None = None
     """None: each student takes all of its family."""
-    seed: int = 0
-    data: str = "synthetic"
+    seed: int | None = None
+    """None: 0 for names, every seed of the students that are trained, that of a model folder."""
+    data: str | None = None
+    """None: the synthetic set, or that of a model folder."""
     titles: Path | None = None
     force: bool = False
     device: str = "cpu"
@@ -139,41 +141,44 @@ class SweepRequest:
         return SweepResult(tuple(rows), tuple(left_out), dry_run)
 
     def _checked(self) -> tuple[list[str], list[str] | None]:
-        """Formats and recipes, by their proper names."""
+        """Formats and recipes, by their proper names, each once."""
+        for field in ("students", "formats", "recipes"):
+            if getattr(self, field) == ():
+                raise ConfigError(f"{field} names none: a sweep of nothing. Name some, or leave it out.")
         for name in self.formats:
-            if name not in FORMATS:
-                raise unknown_name("format", name, list(FORMATS))
+            format_named(name)
         if self.recipes is None:
-            return list(self.formats), None
+            return list(dict.fromkeys(self.formats)), None
         recipes = [name if name in NETWORK_RECIPES else recipe_named(name).name for name in self.recipes]
-        return list(self.formats), list(dict.fromkeys(recipes))
+        return list(dict.fromkeys(self.formats)), list(dict.fromkeys(recipes))
 
     def _students(self, on_event: OnEvent) -> tuple[list[ExportRequest], list[str]]:
         """The students to export, and in words which models of the work folder are not among them."""
         if self.students is not None:
-            return [self._student(name, self.seed) for name in self.students], []
-        data, models = load_data(self.data, self.work, on_event), self.work / "models"
+            return [self._student(name, self.seed) for name in dict.fromkeys(self.students)], []
+        name, models = SYNTHETIC if self.data is None else self.data, self.work / "models"
+        data = load_data(name, self.work, on_event)
         found, left_out = trained_students(data, self.work)
-        students = [self._student(name, seed) for name, seed in found if self.seed in (0, seed)]
+        students = [self._student(name, seed) for name, seed in found if self.seed in (None, seed)]
         others = [why for why in left_out if OTHER_SETTINGS in why]
         if not students and others:
             folders = ",".join(str(models / why.partition(":")[0]) for why in others)
             raise ConfigError(
-                f"no student of data set {self.data!r} is trained with the usual settings in {models}, but "
+                f"no student of data set {name!r} is trained with the usual settings in {models}, but "
                 f"{len(others)} with others. Name them by their folders: --students {folders}"
             )
         if not students:
             raise ConfigError(
-                f"no student of data set {self.data!r} is trained in {models}. "
+                f"no student of data set {name!r} is trained in {models}. "
                 "Name some with --students htd_dim10,soft_dim10 (they will be trained), or give --data."
             )
         return students, left_out
 
-    def _student(self, name: str, seed: int) -> ExportRequest:
+    def _student(self, name: str, seed: int | None) -> ExportRequest:
         """A name with a typing error ends the sweep before it starts."""
         return ExportRequest(
             student=name if is_folder(name) else str(parse_name(name)),
-            seed=0 if is_folder(name) else seed,
+            seed=seed,
             data=self.data,
             titles=self.titles,
             force=self.force,
@@ -195,7 +200,7 @@ class RowRequest:
         asked, recipe = self.export, str(self.export.recipe)
         row = SweepRow(
             student=Path(asked.student).name,
-            seed=asked.seed,
+            seed=asked.seed or 0,
             format=asked.format,
             recipe=recipe,
             status=FAILED,

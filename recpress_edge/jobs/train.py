@@ -1,13 +1,13 @@
 """Train a teacher, distil a student: models that are there already are found."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from recpress_edge.artifacts.model_folder import MODEL_FACTS
 from recpress_edge.core.config import read_toml
-from recpress_edge.core.errors import unknown_name
+from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.core.files import read_json
 from recpress_edge.core.metrics import stated_cutoff
 from recpress_edge.core.progress import Event, Note, OnEvent, TrainingEvent, silent
@@ -28,6 +28,8 @@ class TrainPlan:
     """What would be found or trained, in order."""
 
     steps: tuple[PlannedStep, ...]
+    refit: str | None = None
+    """The model that is then trained again on train and validation."""
 
     def facts(self) -> dict[str, Any]:
         """What ``--dry-run --json`` prints."""
@@ -40,7 +42,7 @@ class TrainPlan:
             }
             for s in self.steps
         ]
-        return {"dry_run": True, "steps": steps}
+        return {"dry_run": True, "steps": steps, **({"refit": self.refit} if self.refit else {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +84,19 @@ class _RunRequest:
 
     @property
     def _seeds(self) -> Sequence[int]:
-        return range(self.seeds) if self.seeds else [self.seed]
+        return [self.seed] if self.seeds is None else range(self.seeds)
+
+    def _check_seeds(self) -> None:
+        if self.seeds is not None and self.seeds < 1:
+            raise ConfigError(f"seeds must be at least 1, got {self.seeds}")
+        if self.seeds is not None and self.seed:
+            raise ConfigError(
+                f"seeds {self.seeds} means 0 to {self.seeds - 1}, seed {self.seed} one: give one"
+            )
 
     def _options(self, teacher: str | None, members: tuple[str, ...] = ()) -> TrainOptions:
         """Settings and configuration file as one value; a setting wins over the file."""
+        self._check_seeds()
         tables: dict[str, Any] = read_toml(self.config) if self.config else {}
         for key, value in tables.items():
             if key not in ("method", "training") or not isinstance(value, Mapping):
@@ -136,7 +147,11 @@ class TrainRequest(_RunRequest):
     def plan(self, on_event: OnEvent = silent) -> TrainPlan:
         """What :meth:`run` finds or trains; nothing is written."""
         name = str(parse_name(self.teacher, "teacher"))
-        return self._steps(name, "teacher", self._options(None, self.member), on_event)
+        plan = self._steps(name, "teacher", self._options(None, self.member), on_event)
+        if not self.refit:
+            return plan
+        check_refit(name, load_data(self.data, self.work, on_event))
+        return replace(plan, refit=name)
 
     def run(self, on_event: OnEvent = silent) -> TrainResult:
         """Find or train the teacher of each seed."""
@@ -148,7 +163,7 @@ class TrainRequest(_RunRequest):
         tell = warning_of_ensembles(on_event)
         models = self._models(name, "teacher", data, options, tell)
         again = tuple(refit(model, data, self.work, options, tell) for model in models if self.refit)
-        usual = not (options.method or options.training) and self.seed == 0
+        usual = not (options.method or options.training or self.member) and self.seed == 0
         return TrainResult(name, models, usual, again)
 
 

@@ -9,9 +9,8 @@ from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import check_free, check_ours, check_there
 from recpress_edge.core.progress import OnEvent, silent
 from recpress_edge.device.guard import STANDARD, Guard
-from recpress_export.update.apply import Updated, update_bundle
-from recpress_export.update.changes import Changes, place, read_changes
-from recpress_export.update.stored import read_stored, store_rows
+from recpress_export.update.apply import Updated, check_apart, place_rows, update_bundle
+from recpress_export.update.changes import Changes, read_changes
 from recpress_export.update.versions import previous_path, roll_back
 
 
@@ -67,13 +66,10 @@ class UpdateRequest:
     guard: Guard = STANDARD
 
     def plan(self) -> UpdatePlan:
-        """What :meth:`run` would change; nothing is written."""
+        """What :meth:`run` would change, or what it would raise; nothing is written."""
         changes = self._checked()
-        bundle = open_bundle(self.bundle)
-        contract = bundle.contract
-        placed = place(changes, bundle.item_ids(), contract.retired, contract.dim)
-        clipped = int(store_rows(read_stored(bundle), placed.emb).clipped.sum())
-        return UpdatePlan(changes, len(placed.item_ids), len(placed.emb), clipped)
+        _, placed, rows = place_rows(open_bundle(self.bundle), changes, force=self.force)
+        return UpdatePlan(changes, len(placed.item_ids), len(placed.emb), int(rows.clipped.sum()))
 
     def run(self, on_event: OnEvent = silent) -> UpdateResult:
         """Write, check and publish the bundle with the changed catalogue."""
@@ -84,6 +80,7 @@ class UpdateRequest:
     def _checked(self) -> Changes:
         check_there(self.bundle, self.items)
         if self.out is not None:
+            check_apart(self.bundle, self.out)
             check_ours(self.out, MANIFEST)
             check_free(self.out, force=self.force)
         return read_changes(self.items)

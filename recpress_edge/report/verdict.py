@@ -20,7 +20,7 @@ WITHIN: Final = 0.02
 RULE: Final = (
     "Chosen, by report and pick alike: of the variants that keep every limit, the smallest file whose "
     f"Recall is within {100 * WITHIN:.0f} % (relative) of the best of them; equal sizes are settled by "
-    "Recall, then by p95 latency."
+    "Recall, then by p95 latency, or by p50 where a variant has no p95 to rely on."
 )
 _LIMITS: Final = (
     "Limits: peak memory is that of the whole process (VmHWM); with several seeds the largest file and peak "

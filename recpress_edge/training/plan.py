@@ -132,6 +132,9 @@ class Plan:
 def want(request: ModelRequest, data: Dataset, made_for: str | None = None) -> Wanted:
     """The tree of everything that a model is made from; what cannot be made is refused here."""
     model, options = parse_name(request.name, request.role), request.options
+    for what, value, least in (("seed", request.seed, 0), ("threads", options.threads, 1)):
+        if value < least:
+            raise ConfigError(f"{what} must be at least {least}, got {value}")
     config, training = _settings(model, request.role, options)
     asked = asked_teacher(model, request.role, options.teacher)
     several = _several(model, asked, request)

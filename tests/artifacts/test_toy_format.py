@@ -16,9 +16,10 @@ from exports import make_source
 from device_bench.__main__ import main as bench
 from recpress_edge import Recommender
 from recpress_edge.artifacts.bundle import open_bundle
-from recpress_edge.artifacts.formats import ENTRY_POINTS, FORMATS
+from recpress_edge.artifacts.formats import ENTRY_POINTS, FORMATS, format_named
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.cli import main as edge
+from recpress_edge.core.errors import ConfigError
 from recpress_export.build import build
 from recpress_export.gates import load_gate
 from recpress_export.subjects.all_users import AllUsers
@@ -150,3 +151,32 @@ def test_a_format_that_nobody_brings_is_unknown():
     assert "tio" not in FORMATS
     with pytest.raises(KeyError):
         FORMATS["tio"]
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("raise RuntimeError('boom')", r"cannot be loaded: RuntimeError: boom"),
+        ("import not_installed", r"cannot be loaded: ModuleNotFoundError: No module named 'not_installed'"),
+        ("", r"cannot be loaded: AttributeError"),
+        ("ROW = 42", r"is 'int', not a Format"),
+        (
+            "from recpress_edge.artifacts.formats import FORMATS\nROW = FORMATS['onnx']",
+            r"is a format of the name 'onnx'",
+        ),
+    ],
+)
+def test_a_package_whose_format_cannot_be_had_is_named(code, says, tmp_path, monkeypatch):
+    (tmp_path / "bad_format.py").write_text(code)
+    facts = tmp_path / "bad_format-1.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: bad-format\nVersion: 1\n")
+    (facts / "entry_points.txt").write_text(f"[{ENTRY_POINTS}]\nbad = bad_format:ROW\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.invalidate_caches()
+    with pytest.raises(ConfigError, match=f"format 'bad' of an installed package, bad_format:ROW, {says}"):
+        format_named("bad")
+    assert "bad" not in dict(FORMATS)
+    with pytest.raises(ConfigError, match="Known: bad, onnx, tflite"):
+        format_named("tio")
+    sys.modules.pop("bad_format", None)

@@ -147,3 +147,14 @@ def test_a_disk_that_takes_no_more_is_one_line(bundle, items):
     assert "File too large" in done.stderr.splitlines()[-1]
     assert open_bundle(bundle.folder).digest == bundle.digest
     assert [path.name for path in bundle.folder.parent.glob(".*")] == []
+
+
+def test_a_dry_run_refuses_what_a_run_refuses(bundle, items, tmp_path):
+    big = items_file(tmp_path / "big.npz", append_ids=["a"], append_emb=np.full((1, DIM), 50, np.float32))
+    for words, code in (
+        (["--items", str(big)], 3),
+        (["--items", str(items), "--out", str(bundle.folder), "--force"], 2),
+    ):
+        for dry in ([], ["--dry-run"]):
+            assert main(["bundle", "update", str(bundle.folder), *words, *dry]) == code
+    assert main(["bundle", "update", str(bundle.folder), "--items", str(big), "--force", "--dry-run"]) == 0

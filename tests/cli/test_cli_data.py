@@ -177,3 +177,9 @@ def test_importing_the_module_is_light():
         "assert not bad, bad"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_users_before_the_cut_are_said_once_and_not_as_users_with_few_items(run, log):
+    _, out, _ = run("import", log, "--name", "shop", "--split", "time:60/20/20", "--dry-run")
+    assert "one cut in time" in out
+    assert "too few items" not in out

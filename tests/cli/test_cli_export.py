@@ -307,3 +307,27 @@ def test_a_given_model_that_is_damaged_is_not_to_be_deleted(tmp_path, capsys):
     told = " ".join(capsys.readouterr().err.split())
     assert "It was not touched." in told
     assert "Delete" not in told
+
+
+@pytest.mark.parametrize("words", [("--profile", "single-user", "--user", "nobody"), ("--titles", "TABLE")])
+def test_a_dry_run_refuses_what_a_run_refuses(words, run, trained, tmp_path):
+    table = tmp_path / "titles.csv"
+    table.write_text("no item,A film\n")
+    given = [str(table) if word == "TABLE" else word for word in words]
+    for dry in ((), ("--dry-run",)):
+        with pytest.raises((ConfigError, DataError), match=r"unknown user|are no items"):
+            run("--student", "soft_dim4", *given, *dry)
+    assert trained == []
+
+
+@pytest.mark.parametrize(("flag", "value"), [("--seed", "0"), ("--data", "synthetic")])
+def test_the_usual_value_is_a_value_too_beside_a_model_folder(flag, value, run, tmp_path, data, monkeypatch):
+    monkeypatch.setattr(resolve, "load_dataset", lambda name, work, say: data)
+    folder = tmp_path / "models" / "mine"
+    dataset = {"name": "shop", "digest": data.digest(), "protocol": data.protocol}
+    facts = {"name": "bpr_dim4", "method": "bpr", "dim": 4, "seed": 3, "metrics": {}, "teacher": None}
+    tables = Tables(*random_tables(data.n_users, data.n_items, 4))
+    save_model(folder, facts | {"dataset": dataset, "seconds": 1.0}, tables)
+    with pytest.raises(ConfigError, match=f"was trained with {flag} "):
+        run("--student", str(folder), flag, value, "--dry-run")
+    assert run("--student", str(folder), "--dry-run") == 0

@@ -116,3 +116,12 @@ def test_the_bench_says_it_too(words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert bench([*words, "none"]) == 2
     assert "no such file or folder: none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--quantise", ""], ["--teacher="], ["--data", ""]])
+def test_a_flag_without_a_value_is_wrong_usage(words, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["distill", "--student", "soft_dim4", *words, "--dry-run"])
+    assert ended.value.code == 2
+    flag = words[0].rstrip("=")
+    assert f"error: {flag} is empty" in capsys.readouterr().err

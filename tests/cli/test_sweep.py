@@ -26,16 +26,18 @@ def data():
     return synthetic(n_users=60, n_items=90)
 
 
-def add_model(work, data, name, folder=None, **facts):
+def add_model(work, data, name, folder=None, seed=0, **facts):
     """A trained model where training with the usual settings would put it; its tables are drawn."""
-    plan = plan_model(dataclasses.replace(want(ModelRequest(name=name), data), teacher=None), {}, data, work)
+    plan = plan_model(
+        dataclasses.replace(want(ModelRequest(name=name, seed=seed), data), teacher=None), {}, data, work
+    )
     dim = parse_name(name).dim
     known = {
         "name": name,
         "key": plan.key,
         "method": "bpr",
         "dim": dim,
-        "seed": 0,
+        "seed": seed,
         "metrics": {},
         "seconds": 1.0,
         "teacher": None,
@@ -292,3 +294,15 @@ def test_students_with_other_settings_are_not_called_untrained(run, work, data):
         run()
     assert f"--students {','.join(folders)}" in str(caught.value)
     assert run("--students", ",".join(folders), "--recipes", "fp32", "--formats", "onnx", "--dry-run") == 0
+
+
+def test_seed_0_is_a_seed(rows, work, data):
+    add_model(work, data, "bpr_dim4", seed=1)
+    words = ("--recipes", "fp32", "--formats", "onnx", "--dry-run")
+    assert [(row["student"], row["seed"]) for row in rows(*words)[1]] == [
+        ("bpr_dim4", 0),
+        ("bpr_dim4", 1),
+        ("bpr_dim10", 0),
+    ]
+    assert {row["seed"] for row in rows(*words, "--seed", "0")[1]} == {0}
+    assert [row["student"] for row in rows(*words, "--seed", "1")[1]] == ["bpr_dim4"]

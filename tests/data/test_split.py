@@ -358,3 +358,11 @@ def test_a_cut_in_time_needs_times_and_says_whom_it_cannot_judge(tmp_path):
         assert "train holds what others did later" in notes[-1]
     path.write_text("\n".join(f"{u},{i}" for u, i in rows))
     assert "later" not in prepare("x", [path], Preparation()).record["read"][-1]
+
+
+def test_a_cut_outside_the_log_says_where_the_log_is(tmp_path):
+    path = tmp_path / "log.csv"
+    rows = "".join(f"u{n % 5},i{n % 7},2024050{1 + n % 9}\n" for n in range(40))
+    path.write_text("user,item,time\n" + rows)
+    with pytest.raises(DataError, match=r"test from 2024-05-05 .*times of the log are 2.02405e\+07 to"):
+        prepare("x", [path], Preparation(split="time:2024-05-05"))

@@ -93,3 +93,10 @@ def test_date_text():
     assert date_text(NOON, clock=True) == "2012-04-03 18:00:06 UTC"
     assert date_text(NOON) == "2012-04-03"
     assert date_text(17) == "17"
+
+
+def test_a_date_order_without_times_is_refused(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("user,item\nu,a\nv,b\n")
+    with pytest.raises(ConfigError, match="--date-order: this log has no times"):
+        read_log([path], reading=Reading(date_order="dmy"))

@@ -70,7 +70,7 @@ def test_fewer_are_left_than_were_asked_for(folder, capsys):
     out = capsys.readouterr().out
     assert "item-4" in out
     assert "item-7" in out
-    assert "left       2 items: the others are seen or retired" in out
+    assert "left       2 items: all that are neither seen nor retired" in out
 
 
 @pytest.mark.parametrize(
@@ -97,3 +97,19 @@ def test_a_damaged_bundle_answers_nobody(folder, tmp_path, capsys):
     (broken / "items.txt").write_text("item-0\n")
     assert bench(["ask", str(broken), "--user", "u3"]) == 1
     assert "items.txt" in capsys.readouterr().err
+
+
+def test_an_id_may_hold_line_ends_of_unicode_and_a_mark_is_no_part_of_one(folder, tmp_path, capsys):
+    (tmp_path / "seen.txt").write_bytes("\ufeffitem-5\r\nx\u2028y\n".encode())
+    words = ["ask", str(folder), "--user", "u3", "--seen-from", str(tmp_path / "seen.txt"), "--json"]
+    assert bench(words) == 0
+    assert json.loads(capsys.readouterr().out)["unknown"] == ["x\u2028y"]
+
+
+@pytest.mark.parametrize(
+    "words", [("not there",), ("-k", "0"), ("--seen", "a", "--seen-from", "b"), ("--seen-from", "not there")]
+)
+def test_a_dry_run_refuses_what_a_run_refuses(words, folder):
+    where = () if words[0] == "not there" else (str(folder),)
+    for dry in ((), ("--dry-run",)):
+        assert edge(["recommend", *where, *words, "--user", "u3", *dry]) == 2

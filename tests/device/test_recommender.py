@@ -66,3 +66,30 @@ def test_verification_is_on_unless_it_is_turned_off(folder):
     (folder / TITLES_FILE).write_text("not listed\n")
     with pytest.raises(ArtifactError, match="not listed"):
         Recommender.load(folder, verify=False)
+
+
+@pytest.mark.parametrize(
+    ("ask", "says"),
+    [
+        (lambda model: model.recommend("u3", seen="item-5"), "seen 'item-5' is one text"),
+        (lambda model: model.recommend("u3", seen=["item-5", 5]), "seen item 5 is no text"),
+        (lambda model: model.recommend("u3", seen=[0]), "seen item 0 is no text"),
+        (lambda model: model.recommend_many("u3"), "users 'u3' is one text"),
+        (lambda model: model.recommend(), "users: say which one, for example 'u0'"),
+    ],
+)
+def test_what_is_no_list_of_ids_is_refused(folder, ask, says):
+    with pytest.raises(ConfigError, match=says):
+        ask(Recommender.load(folder))
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"runtime": "referense"}, "unknown runtime 'referense'"),
+        ({"threads": 0}, "threads must be at least 1"),
+    ],
+)
+def test_options_that_no_runtime_has(folder, options, says):
+    with pytest.raises(ConfigError, match=says):
+        Recommender.load(folder, **options)

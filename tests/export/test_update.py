@@ -339,3 +339,11 @@ class _Unverified:
         self.test = self.bundle.selftest()
         self.item_ids = self.bundle.item_ids()
         self.runtime = open_runtime(self.bundle.model_path, self.bundle.contract)
+
+
+def test_a_network_says_why_it_cannot_be_updated(tmp_path):
+    bundle = exported(tmp_path / "one")
+    provenance = {**bundle.provenance, "network": "neumf"}
+    write_manifest(bundle.folder, bundle.name, bundle.contract, provenance, bundle.quality)
+    with pytest.raises(ArtifactError, match=r"is a network: .* Train on the new catalogue"):
+        read_stored(open_bundle(bundle.folder))

@@ -69,15 +69,11 @@ def update_bundle(
     The model runs in a worker within the ``guard``'s limits, and in this process once its graph is known to
     be the one that this version writes.
     """
+    if target is not None:
+        check_apart(folder, target)
     old, _ = self_test_apart(folder, guard)
-    before, item_ids = old.selftest(), old.item_ids()
-    if target is not None and target.resolve() == folder.resolve():
-        raise ConfigError(f"--out {target} is the bundle itself. Leave --out out to update it in place.")
-    stored = read_stored(old)
-    placed = place(changes, item_ids, old.contract.retired, old.contract.dim)
-    rows = store_rows(stored, placed.emb)
-    _check_clip(rows, placed, force=force)
-    _check_finite_scores(stored, placed)
+    before = old.selftest()
+    stored, placed, rows = place_rows(old, changes, force=force)
     after = stored.with_rows(placed.rows, rows, len(placed.item_ids))
     after = after.with_metadata("recpress.updates", str(len(_updates(old)) + 1))
     contract, test = _contract(old.contract, after, placed, before)
@@ -98,6 +94,25 @@ def update_bundle(
         made = verify_bundle(draft).bundle
         _check_tables(stored, after, read_stored(made), placed)
     return Updated(open_bundle(target or folder), old.digest, entry, compared)
+
+
+def check_apart(folder: Path, target: Path) -> None:
+    """ConfigError where the bundle itself is the target."""
+    if target.resolve() == folder.resolve():
+        raise ConfigError(f"--out {target} is the bundle itself. Leave --out out to update it in place.")
+
+
+def place_rows(old: Bundle, changes: Changes, *, force: bool) -> tuple[Stored, Placed, NewRows]:
+    """The tables of a bundle, where the changes go in them, and their rows as they are stored there.
+
+    DataError: the changes do not fit the bundle. GateError: rows are beyond MAX_CLIP, without ``force``.
+    """
+    stored = read_stored(old)
+    placed = place(changes, old.item_ids(), old.contract.retired, old.contract.dim)
+    rows = store_rows(stored, placed.emb)
+    _check_clip(rows, placed, force=force)
+    _check_finite_scores(stored, placed)
+    return stored, placed, rows
 
 
 def _place_for(old: Bundle, target: Path | None, *, force: bool) -> contextlib.AbstractContextManager[Path]:

@@ -101,6 +101,11 @@ def read_stored(bundle: Bundle) -> Stored:
             f"{bundle.folder} is a history bundle: it makes users' vectors from learned rows of the items, "
             "and a new item has none. Train on the new catalogue and export again."
         )
+    if bundle.provenance.get("network"):
+        raise ArtifactError(
+            f"{bundle.folder} is a network: all of its parameters learned from its items, and a new item has "
+            "none. Train on the new catalogue and export again."
+        )
     for what, found, known in (
         ("format", contract.format, tuple(FORMATS)),
         ("recipe", contract.recipe, UPDATABLE),

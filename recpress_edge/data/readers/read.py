@@ -218,6 +218,8 @@ def _with_seconds(log: Log, reading: Reading) -> tuple[Log, tuple[str, ...]]:
     if log.times is None:
         if reading.time_unit is not None:
             raise ConfigError("--time-unit: this log has no times. Remove it, or name their column.")
+        if reading.date_order is not None:
+            raise ConfigError("--date-order: this log has no times. Remove it, or name their column.")
         return log, ()
     seconds, note = in_seconds(log.times, reading.time_unit)
     return replace(log, times=seconds), (note,)

@@ -80,7 +80,7 @@ def test_fewer_are_left_than_were_asked_for(folder, capsys):
             ("--user", "nobody"),
             "unknown user 'nobody': not one of the bundle's 40 users. Its users.txt lists",
         ),
-        ((), "this bundle serves 40 users: say which one. Its users.txt lists their ids."),
+        ((), "this bundle serves 40 users: say which one, for example 'u0'. Its users.txt lists their ids."),
         (("--user", "u3", "-k", "0"), "-k must be at least 1"),
         (("--user", "u3", "--seen", "item-1", "--seen-from", "x"), "both say what was seen"),
         (("--user", "u3", "--seen-from", "not there"), "--seen-from not there"),

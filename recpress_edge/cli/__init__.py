@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import itertools
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NoReturn
@@ -59,8 +60,7 @@ class Parser(argparse.ArgumentParser):
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
-        words = list(args or ())
-        for flag, value in zip(words, [*words[1:], " "], strict=True):
+        for flag, value in itertools.pairwise([*(args or ()), " "]):
             name, equals, own = flag.partition("=")
             if name.startswith("--") and name not in MAY_BE_EMPTY and (not value or (equals and not own)):
                 self.error(f"{name} is empty: give it a value or leave it out")

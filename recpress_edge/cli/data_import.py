@@ -63,7 +63,7 @@ def _add_reading_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--time-unit",
-        choices=("s", "ms", "us", "ns", "by-size"),
+        choices=("s", "ms", "us", "ns", "by-size", "yyyymmdd"),
         help="of the times (default: by their size, if it is one for all)",
     )
     parser.add_argument(

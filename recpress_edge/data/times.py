@@ -20,6 +20,8 @@ FIRST_UNIX_TIME: Final = 1e8
 UNITS: Final[Mapping[str, float]] = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 """--time-unit to what one second is in it."""
 BY_SIZE: Final = "by-size"
+DAYS: Final = "yyyymmdd"
+"""Of --time-unit: numbers such as 20240501 are days."""
 _NAMES: Final = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 _LAST_YEAR: Final = 2200
 
@@ -126,6 +128,20 @@ def in_seconds(times: F64, unit: str | None) -> tuple[F64, str]:
     Numbers too small for Unix times, such as day 17, stay as they are. Several units in one log are a
     ConfigError unless ``unit``, a key of UNITS or BY_SIZE, settles them.
     """
+    days = _calendar_days(times)
+    if unit is None and days.any() and days[times < FIRST_UNIX_TIME].all():
+        raise ConfigError(
+            f"{int(days.sum()):,} times are numbers such as {times[days][0]:.0f}, which may be days. Say "
+            f"--time-unit {DAYS} if they are, or --time-unit s if they are seconds."
+        )
+    if unit == DAYS:
+        numbers = times < FIRST_UNIX_TIME  # dates in other forms are seconds already
+        if not numbers.any() or not days[numbers].all():
+            odd = times[numbers & ~days] if numbers.any() else times
+            raise ConfigError(f"--time-unit {DAYS}: {odd[0]:g} is no day such as 20240501.")
+        seconds = times.copy()
+        seconds[days] = _seconds_of_days(times[days])
+        return seconds, _range(seconds, dated=True)
     found = _unit_of(times)
     kinds = [name for name in UNITS if (found == name).any()]
     if unit is None and len(kinds) > 1:
@@ -142,6 +158,23 @@ def in_seconds(times: F64, unit: str | None) -> tuple[F64, str]:
         scale = np.full(len(times), UNITS[unit])
     seconds = times / scale
     return seconds, _range(seconds, bool(kinds) or unit is not None)
+
+
+def _calendar_days(times: F64) -> NDArray[np.bool_]:
+    """Which times (n,) are whole numbers that name a day between 1900 and 2199: 20240501."""
+    year, month, day = times // 10_000, times // 100 % 100, times % 100
+    years = (times == np.floor(times)) & (year >= 1900) & (year < _LAST_YEAR)
+    found: NDArray[np.bool_] = years & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
+    return found
+
+
+def _seconds_of_days(times: F64) -> F64:
+    distinct, place = np.unique(times.astype(np.int64), return_inverse=True)
+    texts = [f"{day // 10_000}-{day // 100 % 100:02}-{day % 100:02}" for day in distinct.tolist()]
+    seconds = [read_date(text) for text in texts]
+    if None in seconds:
+        raise ConfigError(f"--time-unit {DAYS}: {texts[seconds.index(None)]} is no day of the calendar.")
+    return np.array(seconds, np.float64)[place]
 
 
 def _unit_of(times: F64) -> NDArray[np.str_]:

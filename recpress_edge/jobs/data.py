@@ -22,9 +22,9 @@ from recpress_edge.data.readers.lines import parse_allowance
 from recpress_edge.data.readers.read import Reading
 from recpress_edge.data.resolve import SYNTHETIC
 from recpress_edge.data.store import check_new, dataset_path, read_manifest, save_dataset, stored_names
-from recpress_edge.data.times import BY_SIZE, DATE_ORDERS, UNITS
+from recpress_edge.data.times import BY_SIZE, DATE_ORDERS, DAYS, UNITS
 
-TIME_UNITS: Final = (*UNITS, BY_SIZE)
+TIME_UNITS: Final = (*UNITS, BY_SIZE, DAYS)
 
 
 @dataclass(frozen=True, slots=True)

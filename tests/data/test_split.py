@@ -9,6 +9,7 @@ from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.data.filter import Filters, apply_filters
 from recpress_edge.data.log import Log
 from recpress_edge.data.prepare import Preparation, prepare
+from recpress_edge.data.readers.read import Reading
 from recpress_edge.data.split import SplitRule, parse_rule, split_log
 
 
@@ -365,4 +366,5 @@ def test_a_cut_outside_the_log_says_where_the_log_is(tmp_path):
     rows = "".join(f"u{n % 5},i{n % 7},2024050{1 + n % 9}\n" for n in range(40))
     path.write_text("user,item,time\n" + rows)
     with pytest.raises(DataError, match=r"test from 2024-05-05 .*times of the log are 2.02405e\+07 to"):
-        prepare("x", [path], Preparation(split="time:2024-05-05"))
+        how = Preparation(split="time:2024-05-05", reading=Reading(time_unit="s"))
+        prepare("x", [path], how)

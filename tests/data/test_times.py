@@ -1,10 +1,19 @@
 """Times in the forms that logs have them, against seconds worked out by hand."""
 
+import numpy as np
 import pytest
 
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.readers.read import Reading, read_log
-from recpress_edge.data.times import date_order, date_text, is_date, read_date, read_number, read_time
+from recpress_edge.data.times import (
+    date_order,
+    date_text,
+    in_seconds,
+    is_date,
+    read_date,
+    read_number,
+    read_time,
+)
 
 NOON = 1_333_476_006
 """2012-04-03 18:00:06 UTC."""
@@ -100,3 +109,23 @@ def test_a_date_order_without_times_is_refused(tmp_path):
     path.write_text("user,item\nu,a\nv,b\n")
     with pytest.raises(ConfigError, match="--date-order: this log has no times"):
         read_log([path], reading=Reading(date_order="dmy"))
+
+
+def test_days_as_numbers_are_asked_about():
+    times = np.array([20240501.0, 20240502.0, 20231231.0])
+    asked = r"3 times are numbers such as 20240501, .*--time-unit yyyymmdd .*--time-unit s"
+    with pytest.raises(ConfigError, match=asked):
+        in_seconds(times, None)
+    seconds, note = in_seconds(times, "yyyymmdd")
+    assert seconds.tolist() == [1_714_521_600, 1_714_608_000, 1_703_980_800]
+    assert note == "times from 2023-12-31 to 2024-05-02"
+    assert in_seconds(times, "s")[0].tolist() == times.tolist()
+    mixed = np.array([20240501.0, 1_714_608_000.0])  # the other was written as a date
+    with pytest.raises(ConfigError, match="1 times are numbers"):
+        in_seconds(mixed, None)
+    assert in_seconds(mixed, "yyyymmdd")[0].tolist() == [1_714_521_600, 1_714_608_000]
+    for wrong in ([20240230.0], [20240501.0, 17.0], [1_714_608_000.0]):
+        with pytest.raises(ConfigError, match="no day"):
+            in_seconds(np.array(wrong), "yyyymmdd")
+    assert in_seconds(np.array([20240501.0, 17.0]), None)[0].tolist() == [20240501.0, 17.0]
+    assert in_seconds(np.array([1.0, 2.0, 3.0]), None)[0].tolist() == [1, 2, 3]

@@ -40,7 +40,7 @@ class Reading:
     bad_lines: Allowance = NONE_ALLOWED
     """How many lines of a file that cannot be read may be left out."""
     time_unit: str | None = None
-    """A key of times.UNITS or times.BY_SIZE."""
+    """A key of times.UNITS, times.BY_SIZE or times.DAYS."""
     date_order: str | None = None
     """A key of times.DATE_ORDERS, for times such as 3/4/2024; None is by the numbers above 12."""
     bounded: bool = False

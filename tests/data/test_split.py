@@ -365,6 +365,6 @@ def test_a_cut_outside_the_log_says_where_the_log_is(tmp_path):
     path = tmp_path / "log.csv"
     rows = "".join(f"u{n % 5},i{n % 7},2024050{1 + n % 9}\n" for n in range(40))
     path.write_text("user,item,time\n" + rows)
+    how = Preparation(split="time:2024-05-05", reading=Reading(time_unit="s"))
     with pytest.raises(DataError, match=r"test from 2024-05-05 .*times of the log are 2.02405e\+07 to"):
-        how = Preparation(split="time:2024-05-05", reading=Reading(time_unit="s"))
         prepare("x", [path], how)

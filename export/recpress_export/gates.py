@@ -48,14 +48,16 @@ class HistoryGate:
         return max(share * before, min(self.lost_users / n_users, before / 2))
 
 
-def load_gate(recipe: str, path: Path = GATES) -> Gate:
-    """The gate of a recipe."""
-    return load_config(Gate, read_toml(path)["gate"][recipe], f"{path.name} [gate.{recipe}]")
+def load_gate(recipe: str, path: Path | None = None) -> Gate:
+    """The gate of a recipe, of export.toml unless another file is named."""
+    where = path or GATES
+    return load_config(Gate, read_toml(where)["gate"][recipe], f"{where.name} [gate.{recipe}]")
 
 
-def load_history_gate(path: Path = GATES) -> HistoryGate:
-    """The limits of export.toml."""
-    return load_config(HistoryGate, read_toml(path)["history"], f"{path.name} [history]")
+def load_history_gate(path: Path | None = None) -> HistoryGate:
+    """The limits of export.toml, unless another file is named."""
+    where = path or GATES
+    return load_config(HistoryGate, read_toml(where)["history"], f"{where.name} [history]")
 
 
 def gate_failure(parity: Parity, gate: Gate, recipe: str) -> str | None:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.artifacts.bundle import MAX_FILE_BYTES
-from recpress_edge.artifacts.formats import FORMATS, named
+from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.core.errors import ArtifactError, MissingExtraError
 from recpress_edge.core.install import install_command
+from recpress_edge.core.registry import named
 
 MAX_HEADER_BYTES: Final = 2**26
 # A damaged flatbuffer can claim any count; ours have some dozens.

@@ -48,7 +48,7 @@ class Contract:
     n_items: int
     dim: int
     exact: bool
-    """True when every runtime must return the very same ids and scores (integer arithmetic)."""
+    """True when every runtime must return the same ids and scores (integer arithmetic)."""
     score_tolerance: float
     """Largest allowed difference from the self-test's scores; 0 when exact."""
     user_input: str = "user"

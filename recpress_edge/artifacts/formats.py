@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from recpress_edge.artifacts.recipes import RECIPES, Recipe
 from recpress_edge.core.errors import ConfigError, unknown_name
+from recpress_edge.core.registry import named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ class Format:
     same: str
     """``(bytes, bytes) -> bool``: whether two files compute the same with the same tables."""
     trace: str = ""
-    """``(NetworkStudent) -> bytes``: a network as a file; empty where networks cannot be had."""
+    """``(NetworkStudent) -> bytes``: a network as a file; empty where networks are not available."""
     trace_int8: str = ""
     """``(bytes) -> bytes``: a traced network with int8-dynamic constants."""
     trace_packages: tuple[str, ...] = ()
@@ -157,12 +158,6 @@ FORMATS: Final = _FormatTable(
 )
 DEFAULT: Final = next(iter(FORMATS))
 """The format of an export that names none."""
-
-
-def named(entry: str) -> Any:
-    """What a row's ``module:attribute`` names; ImportError where what it needs is not installed."""
-    module, _, attribute = entry.partition(":")
-    return getattr(importlib.import_module(module), attribute)
 
 
 def format_named(name: str) -> Format:

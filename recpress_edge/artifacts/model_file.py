@@ -12,8 +12,9 @@ from typing import Any, Final
 import numpy as np
 
 from recpress_edge.artifacts import flatbuffer, protobuf
-from recpress_edge.artifacts.formats import FORMATS, named
+from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.registry import named
 
 MAX_PARTS: Final = 200_000
 """Nodes, tensors, attributes and their fields together; a file of ours has some hundreds."""

@@ -8,7 +8,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
-from recpress_edge.artifacts.formats import named
 from recpress_edge.cli.common import (
     add_common_options,
     emit,
@@ -21,6 +20,7 @@ from recpress_edge.cli.common import (
 from recpress_edge.cli.events import print_events
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import check_free, write_json
+from recpress_edge.core.registry import named
 from recpress_edge.studies.study import StudyRequest, StudyResult
 
 STUDIES: Final[Mapping[str, str]] = {

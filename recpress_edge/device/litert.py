@@ -69,7 +69,7 @@ class LiteRT:
     """One model file in one interpreter, which maps the file.
 
     Without ``delegate`` the built-in kernels run and int8 is exact. With ``xnnpack`` it is faster, but
-    the user's row is quantised anew: ``exact`` is False and answers agree within a tolerance only.
+    the user's row is quantised again: ``exact`` is False and answers agree within a tolerance only.
     """
 
     def __init__(

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any, Final, Protocol, SupportsIndex
 
 from recpress_edge.artifacts.contract import Contract
-from recpress_edge.artifacts.formats import FORMATS, named
+from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.core.errors import ArtifactError, ConfigError, unknown_name
+from recpress_edge.core.registry import named
 from recpress_edge.device.query import Answer, SeenItems
 
 Feed = Any
@@ -18,7 +19,7 @@ class Runtime(Protocol):
     name: str
     version: str
     exact: bool
-    """Whether ids and scores are the very ones that the contract promises; else within a tolerance."""
+    """Whether ids and scores are those that the contract promises; else within a tolerance."""
 
     def prepare(self, user: SupportsIndex | None, seen: SeenItems, k: SupportsIndex) -> Feed: ...
 

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recpress_edge.artifacts.contract import Contract
-from recpress_edge.artifacts.formats import FORMATS, named
+from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.artifacts.integers import ZERO_POINT, unpack_int4
 from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.registry import named
 from recpress_edge.device.onnx_file import onnx_tensors
 from recpress_edge.device.tflite_file import tflite_tensors
 

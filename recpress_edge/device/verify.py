@@ -11,7 +11,7 @@ from recpress_edge.artifacts.bundle import Bundle, Contract, Evaluation, SelfTes
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.device.runtime import Runtime, check_format, open_runtime
 
-# What a runtime may lose that quantises an exact file anew (XNNPACK). Measured on CiteULike students and on
+# What a runtime may lose that quantises an exact file again (XNNPACK). Measured on CiteULike students and on
 # random tables: scores off by .006 of a list's largest at most, overlap .993 or more on average.
 REQUANTISED_SCORE: Final = 0.02
 """Largest difference of a score, as a share of the largest score of its list; ids may differ in such ties."""
@@ -33,7 +33,7 @@ class Verified:
     titles: list[str] | None = None
     """Of the items, empty where one has none; None where no titles travel along."""
     overlap: float | None = None
-    """With the expected answers, where the runtime quantises anew."""
+    """With the expected answers, where the runtime quantises again."""
 
     @property
     def asked(self) -> Evaluation:
@@ -63,7 +63,7 @@ def check_answers(runtime: Runtime, test: SelfTest, contract: Contract) -> float
 
     An exact contract asks for equal ids and equal scores. Otherwise scores may differ by the
     contract's tolerance, and ids where the stated scores tie within it. A runtime that quantises an
-    exact file anew is held to REQUANTISED_SCORE and REQUANTISED_OVERLAP; then the overlap is returned.
+    exact file again is held to REQUANTISED_SCORE and REQUANTISED_OVERLAP; then the overlap is returned.
     """
     requantised = contract.exact and not runtime.exact
     shared = []

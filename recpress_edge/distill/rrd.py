@@ -36,7 +36,7 @@ class ListTerm(Term):
     """RRD's loss over the unique users of a batch, or, ``by_item``, over its unique items.
 
     Kang et al., "DE-RRD", CIKM 2020; the item side: Kang et al., "Item-side ranking regularized distillation
-    for recommender system", Information Sciences 2021. Lists are drawn anew each epoch. Uninteresting columns
+    for recommender system", Information Sciences 2021. Each epoch draws its own lists. Uninteresting columns
     come from outside the whole pool, not only from outside the drawn list.
     """
 

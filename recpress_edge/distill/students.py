@@ -1,11 +1,11 @@
 """Names of models: what they mean, which teacher fits, and the method itself. No torch before it is made."""
 
-import importlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from recpress_edge.core.errors import ConfigError, unknown_name
+from recpress_edge.core.registry import named
 from recpress_edge.distill.memory import require_memory_of
 from recpress_edge.distill.methods import METHODS, MethodRow, Role
 from recpress_edge.models.teacher import Knowledge
@@ -187,11 +187,6 @@ def create_method(method: str, given: "TrainingInput", config: Any) -> "Method |
     row = METHODS[method]
     if not row.closed_form:
         require_memory_of(method, given, config)
-    terms = {name: _named(where) for name, where in row.terms.items()}
-    created: Method | ClosedForm = _named(row.where)(given, config, *([terms] if terms else []))
+    terms = {name: named(where) for name, where in row.terms.items()}
+    created: Method | ClosedForm = named(row.where)(given, config, *([terms] if terms else []))
     return created
-
-
-def _named(where: str) -> Any:
-    module, _, attribute = where.partition(":")
-    return getattr(importlib.import_module(module), attribute)

@@ -22,6 +22,7 @@ from recpress_edge.data.synthetic import synthetic
 from recpress_edge.models.outputs import Tables
 from recpress_edge.training import ensure
 from recpress_edge.training.store import save_model
+from recpress_export import gates as gates_of_export
 
 BUNDLE_SCHEMA = Path(__file__).parents[2] / "schemas" / "bundle-1.schema.json"
 
@@ -165,7 +166,7 @@ def test_below_the_gate(run, trained, tmp_path, monkeypatch):
         "[gate.int8-dim]\nmin_overlap = 1.1\nmax_recall_loss = 0.0\n"
         "max_ndcg_loss = 0.0\nmax_item_shift = 1\nlost_users = 0\n"
     )
-    monkeypatch.setattr("recpress_export.gates.load_gate.__defaults__", (gates,))
+    monkeypatch.setattr(gates_of_export, "GATES", gates)
     with pytest.raises(GateError, match="parity gate failed") as error:
         run("--student", "htd_dim10", "--int8")
     assert error.value.exit_code == 3
@@ -179,7 +180,7 @@ def test_force_overrules_the_gate_and_says_so(run, trained, tmp_path, monkeypatc
         "[gate.int4-item]\nmin_overlap = 1.1\nmax_recall_loss = 0.0\n"
         "max_ndcg_loss = 0.0\nmax_item_shift = 1\nlost_users = 0\n"
     )
-    monkeypatch.setattr("recpress_export.gates.load_gate.__defaults__", (gates,))
+    monkeypatch.setattr(gates_of_export, "GATES", gates)
     assert run("--student", "htd_dim10", "--recipe", "int4-item", "--force") == 0
     out = capsys.readouterr().out
     assert "gate       NOT MET, overruled by --force: overlap@20" in out

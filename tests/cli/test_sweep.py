@@ -19,6 +19,7 @@ from recpress_edge.jobs.export import ExportPlan
 from recpress_edge.models.outputs import Tables
 from recpress_edge.training.plan import ModelRequest, plan_model, want
 from recpress_edge.training.store import save_model
+from recpress_export import gates as gates_of_export
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +146,7 @@ def test_below_the_gate_is_three_and_the_rest_is_done(rows, work, tmp_path, monk
     limits = "max_recall_loss = 1.0\nmax_ndcg_loss = 1.0\nmax_item_shift = 1\nlost_users = 0\n"
     strict, loose = f"min_overlap = 1.1\n{limits}", f"min_overlap = 0.0\n{limits}"
     gates.write_text(f"[gate.fp32]\n{loose}[gate.int8-dim]\n{strict}")
-    monkeypatch.setattr("recpress_export.gates.load_gate.__defaults__", (gates,))
+    monkeypatch.setattr(gates_of_export, "GATES", gates)
     code, found = rows("--recipes", "int8,fp32", "--formats", "onnx", "--students", "bpr_dim4")
     assert code == 3
     assert [named(row) for row in found] == [

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
-from recpress_edge.artifacts.formats import named
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.registry import named
 from recpress_export.networks.modules import Traceable
 from recpress_export.networks.quiet import quiet
 from recpress_export.networks.student import NetworkStudent

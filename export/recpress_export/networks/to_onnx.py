@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from recpress_edge.artifacts.formats import named
+from recpress_edge.core.registry import named
 from recpress_export.networks.modules import Traceable
 from recpress_export.networks.quiet import quiet
 from recpress_export.networks.student import NetworkStudent

@@ -10,8 +10,9 @@ import numpy as np
 
 from recpress_edge.artifacts.bundle import Evaluation
 from recpress_edge.artifacts.contract import HISTORY, Contract
-from recpress_edge.artifacts.formats import FORMATS, named
+from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.artifacts.recipes import Recipe
+from recpress_edge.core.registry import named
 from recpress_edge.device.verify import REQUANTISED_SCORE
 from recpress_export.exactness import spread_users
 from recpress_export.graph import ExcludeSeen, Graph, ReadTokens, RunNetwork, SelectTop, contract_for

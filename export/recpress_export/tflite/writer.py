@@ -2,7 +2,7 @@
 
 Exact on the built-in kernels: a user's int8 row goes in as float32 whole numbers up to 127, which the
 hybrid FULLY_CONNECTED turns back into the same int8 (scale 1), sums in int32 and returns as float32;
-sums below 2^24 are exact there. XNNPACK quantises the row anew, asymmetrically, and is not exact.
+sums below 2^24 are exact there. XNNPACK quantises the row again, asymmetrically, and is not exact.
 """
 
 from collections.abc import Mapping

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from recpress_edge.artifacts.bundle import Bundle
 from recpress_edge.artifacts.contract import HISTORY, Contract
-from recpress_edge.artifacts.formats import FORMATS, named
+from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.artifacts.integers import INT4_QMAX, QMAX
 from recpress_edge.artifacts.item_scale import least_error_scale
 from recpress_edge.artifacts.quantize import QuantizedTables
 from recpress_edge.artifacts.scales import read_item_scale
 from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError
+from recpress_edge.core.registry import named
 from recpress_edge.device.tables import read_tables
 from recpress_export.graph import Graph, describe, describe_int8, write_model
 from recpress_export.inspect import read_contents

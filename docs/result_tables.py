@@ -324,3 +324,18 @@ def topology_speed(result: Result) -> str:
     head = f"CiteULike, dim {result['dim']}, {result['threads']} threads"
     whole = f"whole run of {result['epochs']} epochs"
     return table([head, "plain definition, per epoch", "as shipped", "faster", whole], rows)
+
+
+def first_answer(result: Result) -> str:
+    """A fresh process up to its first answer: a bare session, a verified bundle, and the whole Recommender."""
+    says = {
+        "session": "onnxruntime alone: the file opened, indices asked for",
+        "runtime": "digests checked, the runtime opened, indices asked for",
+        "Recommender": "digests, self-test, ids",
+    }
+    rows = [
+        [words, f"{median_['cpu_ns'] / 1e6:,.0f} ms", f"{mib(median_['peak_bytes'])} MiB"]
+        for way, words in says.items()
+        for median_ in [result["medians"][way]]
+    ]
+    return table(["first answer by", "CPU", "peak memory"], rows)

@@ -40,6 +40,7 @@ BLOCKS: Final = {
     "quantisation-aware": Block((CITEULIKE,), ("quantisation-aware",), result_tables.recipes),
     "runtimes": Block((RUNTIMES,), BOTH, result_tables.runtimes),
     "peers": Block((RUNTIMES,), ("peers-dim20", "peers-dim20-zen3"), result_tables.peers),
+    "first-answer": Block((RUNTIMES,), ("first-answer",), result_tables.first_answer),
     "tensorflow-judge": Block((RUNTIMES,), ("tensorflow-judge",), result_tables.judged),
     "emulated-cores": Block(("docs/results/emulated-arm.md",), ("emulated-cores",), result_tables.cores),
     "networks": Block(

@@ -327,7 +327,7 @@ def topology_speed(result: Result) -> str:
 
 
 def first_answer(result: Result) -> str:
-    """A fresh process up to its first answer: a bare session, a verified bundle, and the whole Recommender."""
+    """A fresh process up to its first answer: a bare session, a verified bundle, the Recommender."""
     says = {
         "session": "onnxruntime alone: the file opened, indices asked for",
         "runtime": "digests checked, the runtime opened, indices asked for",

@@ -42,13 +42,17 @@ def add_options(model: argparse.ArgumentParser) -> None:
             f"--{side}-ids",
             type=Path,
             metavar="FILE",
-            help="the id of each row: .txt (a line each), .json (a list) or .npy "
-            "(default: rows are in the order of the data set's ids)",
+            help="the id of each row: .txt (a line each), .json (a list) or .npy",
         )
         parser.add_argument(
             f"--{side}-bias", metavar="FILE[:NAME]", help=f"a number for each {side}, added to the score"
         )
     parser.add_argument("--cosine", action="store_true", help="the score is the cosine: rows get length one")
+    parser.add_argument(
+        "--in-order",
+        action="store_true",
+        help="rows without a file of ids are in the order of the data set's users.txt and items.txt",
+    )
     parser.add_argument(
         "--missing",
         choices=("error", "mean", "zero"),

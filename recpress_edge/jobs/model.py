@@ -81,12 +81,14 @@ class ModelImportRequest:
     items: str
     """The same of the item vectors (I, D)."""
     user_ids: Path | None = None
-    """The user of each row; None: in the order of the data set's ids."""
+    """The user of each row."""
     item_ids: Path | None = None
     user_bias: str | None = None
     item_bias: str | None = None
     cosine: bool = False
     """Whether the score is the cosine, so that rows are brought to length one."""
+    in_order: bool = False
+    """Whether rows without a file of ids are in the order of the data set's ids."""
     missing: Missing = "error"
     """What a user or item of the data set gets that has no vector."""
     data: str = "synthetic"
@@ -99,6 +101,12 @@ class ModelImportRequest:
             raise ConfigError(f"--name {self.name!r}: a letter, then letters, digits and _ . -")
         if self.cosine and (self.user_bias or self.item_bias):
             raise ConfigError("--cosine has no biases: a cosine is the product of two rows of length one")
+        for kind, ids in (("user", self.user_ids), ("item", self.item_ids)):
+            if ids is None and not self.in_order:
+                raise ConfigError(
+                    f"whose vectors are in --{kind}s? Say so with --{kind}-ids FILE, or with --in-order "
+                    f"if row n belongs to line n of the data set's {kind}s.txt."
+                )
         data = load_data(self.data, self.work, on_event)
         sides = [
             _Side("user", self.users, self.user_ids, self.user_bias).placed(data.user_ids, self.missing),

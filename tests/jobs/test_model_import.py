@@ -191,5 +191,9 @@ def test_transposed_tables_and_strange_names_are_refused(svd):
     np.save(folder / "wide.npy", np.zeros((data.n_items + 2, 9)))
     with pytest.raises(ConfigError, match="--users has 8 dimensions and --items 9"):
         request(folder, items=str(folder / "wide.npy")).run()
+    with pytest.raises(ConfigError, match=r"whose vectors .*--user-ids FILE, or with --in-order"):
+        request(folder, user_ids=None).run()
+    with pytest.raises(DataError, match="Give their ids: --user-ids FILE"):
+        request(folder, user_ids=None, in_order=True).run()
     with pytest.raises(ConfigError, match=r"--name '\.\./x'"):
         request(folder, name="../x").run()

@@ -135,6 +135,17 @@ class Dataset:
     ties: str = ""
     """How many users' held-out items a tie in time decides, and how; empty where none does."""
 
+    def facts(self) -> dict[str, str]:
+        """What a model's record says of the data that it was made from."""
+        ties = {"ties": self.ties} if self.ties else {}
+        return {
+            "name": self.name,
+            "digest": self.digest(),
+            "protocol": self.protocol,
+            **ties,
+            "licence": self.licence,
+        }
+
     @property
     def n_users(self) -> int:
         return self.train.n_users

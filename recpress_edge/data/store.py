@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from recpress_edge.artifacts.ids import encode_lines
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError
 from recpress_edge.core.files import (
     check_ours,
@@ -165,7 +166,7 @@ def _encode_ids(ids: tuple[str, ...]) -> bytes:
     broken = next((name for name in ids if "\n" in name or not name), None)
     if broken is not None:
         raise DataError(f"the id {broken[:80]!r} is empty or holds a line feed: ids are stored one a line")
-    return "".join(f"{name}\n" for name in ids).encode()
+    return encode_lines(ids)
 
 
 def _decode_ids(data: bytes) -> tuple[str, ...]:

@@ -47,6 +47,11 @@ def read_array(text: str, flag: str) -> NDArray[Any]:
         raise DataError(f"{flag} {path} cannot be read: {error}. Pickled arrays are never opened.") from None
 
 
+def array_file(text: str) -> Path:
+    """The file of ``FILE`` or ``FILE:NAME``."""
+    return _parted(text)[0]
+
+
 def _parted(text: str) -> tuple[Path, str | None]:
     path, colon, name = text.rpartition(":")
     if colon and Path(path).suffix in SUFFIXES:

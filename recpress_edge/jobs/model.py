@@ -19,6 +19,7 @@ from recpress_edge.data.vectors import (
     Ids,
     Missing,
     PlacedVectors,
+    array_file,
     as_float32,
     place,
     read_biases,
@@ -129,9 +130,11 @@ class ModelImportRequest:
     ) -> TrainedModel:
         from recpress_edge.training.judge import judged_tables  # torch only from here on
 
-        files = [self.users, self.items, self.user_bias, self.item_bias, self.user_ids, self.item_ids]
+        arrays = {name: getattr(self, name) for name in ("users", "items", "user_bias", "item_bias")}
+        files = {name: array_file(text) for name, text in arrays.items() if text}
+        files |= {name: path for name in ("user_ids", "item_ids") if (path := getattr(self, name))}
         imported = {
-            "files": {str(Path(name).name): sha256_file(_file(str(name))) for name in files if name},
+            "files": {name: sha256_file(path) for name, path in files.items()},
             "cosine": self.cosine,
             "biases": [kind for kind in ("user", "item") if getattr(self, f"{kind}_bias")],
             "missing": self.missing,
@@ -139,13 +142,7 @@ class ModelImportRequest:
             "items_without_vector": items.without,
             "vectors_left_out": users.left_out + items.left_out,
         }
-        dataset = {
-            "name": data.name,
-            "digest": data.digest(),
-            "protocol": data.protocol,
-            **({"ties": data.ties} if data.ties else {}),
-            "licence": data.licence,
-        }
+        dataset = data.facts()
         key = digest_of({"name": self.name, "imported": imported, "dataset": dataset})
         facts = {
             "name": self.name,
@@ -166,8 +163,3 @@ class ModelImportRequest:
         folder = model_folder(self.work / "models", self.name, 0, key)
         folder.mkdir(parents=True, exist_ok=True)
         return save_model(folder, facts, tables)
-
-
-def _file(text: str) -> Path:
-    path, colon, _ = text.rpartition(":")
-    return Path(path) if colon and not Path(text).is_file() else Path(text)

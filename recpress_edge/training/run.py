@@ -216,12 +216,8 @@ def _metadata(plan: Plan, data: Dataset, state: RunState) -> dict[str, Any]:
         "config": dataclasses.asdict(wanted.config),
         "training": dataclasses.asdict(wanted.training),
         "dataset": {
-            "name": data.name,
-            "digest": data.digest(),
+            **data.facts(),
             **({"order_digest": data.order_digest()} if wanted.name.entry.ordered else {}),
-            "protocol": data.protocol,
-            **({"ties": data.ties} if data.ties else {}),
-            "licence": data.licence,
         },
         "teacher": _reference(parts.teacher) if parts.teacher else None,
         **members,

@@ -53,6 +53,7 @@ def test_vectors_are_placed_by_their_ids_and_measured(svd):
     model = load_model(result.model.folder)
     assert np.allclose(model.user_emb, tables["user"], atol=1e-6)
     assert np.allclose(model.item_emb, tables["item"], atol=1e-6)
+    assert set(model.metadata["imported"]["files"]) == {"users", "items", "user_ids", "item_ids"}
     assert (result.users.left_out, result.items.left_out, result.items.without) == (2, 2, 0)
     scores = tables["user"] @ tables["item"].T
     scores[data.train.users(), data.train.indices] = -np.inf

@@ -3,7 +3,7 @@
 import functools
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -90,15 +90,16 @@ def _seconds(date: datetime) -> float:
     return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
 
 
-def date_order(path: Path, texts: Iterable[str], chosen: str | None) -> str | None:
+def date_order(path: Path, texts: Mapping[str, int], total: int, chosen: str | None) -> str | None:
     """The key of DATE_ORDERS in which slashed dates such as 3/4/2024 are read; None where there is none.
 
-    A number above 12 tells which is the day; where no date has one, it is a ConfigError that asks. Where
+    texts: how often each occurs that is neither a number nor a date of ISO 8601, of ``total`` times. A
+    number above 12 tells which is the day; where no date has one, it is a ConfigError that asks. Where
     most texts are something else, slashed dates are damage, which the reader reports.
     """
-    matches = [_SLASHED.fullmatch(text.strip()) for text in texts]
-    found = [match for match in matches if match]
-    if len(found) <= len(matches) / 2:
+    matches = {text: _SLASHED.fullmatch(text.strip()) for text in texts}
+    found = [match for match in matches.values() if match]
+    if sum(texts[text] for text, match in matches.items() if match) <= total / 2:
         found = []
     if not found and chosen is not None:
         raise ConfigError(f"--date-order {chosen}: no time of {path} is a date such as 3/4/2024. Remove it.")

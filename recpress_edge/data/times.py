@@ -144,17 +144,19 @@ def in_seconds(times: F64, unit: str | None) -> tuple[F64, str]:
         seconds[days] = _seconds_of_days(times[days])
         return seconds, _range(seconds, dated=True)
     found = _unit_of(times)
-    kinds = [name for name in UNITS if (found == name).any()]
+    kinds = {name: place for place, name in enumerate(UNITS) if (found == place).any()}
     if unit is None and len(kinds) > 1:
-        parts = ", ".join(f"{int((found == name).sum()):,} in {_NAMES[name]}" for name in kinds)
+        parts = ", ".join(
+            f"{int((found == place).sum()):,} in {_NAMES[name]}" for name, place in kinds.items()
+        )
         raise ConfigError(
             f"the times are in several units, by their size: {parts}. Say --time-unit by-size to read each "
             f"by its size, or --time-unit {'|'.join(UNITS)} where all are in one; or correct the file."
         )
     if unit == BY_SIZE or unit is None:
         scale = np.ones(len(times))
-        for name in kinds:
-            scale[found == name] = UNITS[name]
+        for name, place in kinds.items():
+            scale[found == place] = UNITS[name]
     else:
         scale = np.full(len(times), UNITS[unit])
     seconds = times / scale
@@ -163,9 +165,10 @@ def in_seconds(times: F64, unit: str | None) -> tuple[F64, str]:
 
 def _calendar_days(times: F64) -> NDArray[np.bool_]:
     """Which times (n,) are whole numbers that name a day between 1900 and 2199: 20240501."""
-    year, month, day = times // 10_000, times // 100 % 100, times % 100
-    years = (times == np.floor(times)) & (year >= 1900) & (year < _LAST_YEAR)
-    found: NDArray[np.bool_] = years & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
+    found: NDArray[np.bool_] = (times >= 1900 * 10_000) & (times < _LAST_YEAR * 10_000)
+    near = times[found]
+    month, day = near // 100 % 100, near % 100
+    found[found] = (near == np.floor(near)) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
     return found
 
 
@@ -178,13 +181,14 @@ def _seconds_of_days(times: F64) -> F64:
     return np.array(seconds, np.float64)[place]
 
 
-def _unit_of(times: F64) -> NDArray[np.str_]:
-    """The unit (n,) in which each time lies between 1973 and 2286; '' where it is too small for any."""
-    found = np.full(len(times), "", dtype="U2")
-    for power, name in enumerate(UNITS):
-        least = FIRST_UNIX_TIME * 1000**power
-        found[(times >= least) & (times < (1e10 * 1000**power if name != "ns" else np.inf))] = name
-    found[(times >= 1e10) & (found == "")] = "ms"
+def _unit_of(times: F64) -> NDArray[np.int8]:
+    """The place in UNITS (n,) of the unit in which each time lies between 1973 and 2286; -1 where it is too
+    small for any.
+    """
+    found = np.full(len(times), -1, np.int8)
+    for power in range(len(UNITS)):
+        found[times >= FIRST_UNIX_TIME * 1000**power] = power
+    found[(times >= 1e10) & (found == 0)] = 1
     return found
 
 

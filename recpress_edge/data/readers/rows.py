@@ -1,7 +1,9 @@
 """From a staged table to columns: ids coded, ratings and times as numbers, rows that are wrong left out."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -22,6 +24,7 @@ _ISO: Final = (
     "[12][0-9]{3}-[01][0-9]-[0-3][0-9]([ T]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,6})?Z?)?",
     "epoch_us(TRY_CAST(v AS TIMESTAMP)) / 1e6",
 )
+_DIGIT: Final = re.compile("[0-9]")
 _SLICE: Final = 1 << 20
 
 
@@ -70,7 +73,7 @@ def _note_wrong(
     ]
     bad = np.array([bool(reason) for reason in reasons[0]], np.bool_)[users.codes]
     bad |= np.array([bool(reason) for reason in reasons[1]], np.bool_)[items.codes]
-    headers = _headers(users, "user")[users.codes] & _headers(items, "item")[items.codes]
+    headers = _headers(users, items)
     bad |= headers
     for cell in cells.values():
         bad |= np.isnan(cell.values)
@@ -105,56 +108,62 @@ def wrong_id(kind: str, name: str) -> str:
     return ""
 
 
-def _headers(column: Coded, role: str) -> Bool:
-    """Which names of a column are names of columns."""
-    return np.array([bool(known_places([name])[role]) for name in column.names], np.bool_)
+def _headers(users: Coded, items: Coded) -> Bool:
+    """Which rows hold names of columns as user and as item (n,)."""
+    rows = np.ones(len(users.codes), np.bool_)
+    for role, column in (("item", items), ("user", users)):
+        named = [not _DIGIT.search(name) and bool(known_places([name])[role]) for name in column.names]
+        rows &= np.array(named, np.bool_)[column.codes]
+        if not rows.any():
+            break
+    return rows
 
 
 def _ratings(staged: Staged, place: int) -> F64:
     if staged.types[place] in NUMBERS:
         return _finite(numbers(staged, place))
-    odd = _odd(staged, place, [_PLAIN])
-    return _read(staged, place, [_PLAIN], {text: read_number(text) for text in odd})
+    return _read(staged, place, [_PLAIN], lambda odd: read_number)
 
 
 def _times(table: Table, staged: Staged, place: int, chosen: str | None) -> F64:
+    def reader(odd: Mapping[str, int]) -> Callable[[str], float | None]:
+        return partial(read_time, order=date_order(table.path, odd, len(staged), chosen))
+
     if staged.types[place] in NUMBERS | TIMES:
-        date_order(table.path, {}, 0, chosen)
-        take = numbers if staged.types[place] in NUMBERS else seconds
-        return _finite(take(staged, place))
-    odd = _odd(staged, place, [_PLAIN, _ISO])
-    order = date_order(table.path, odd, len(staged), chosen)
-    return _read(staged, place, [_PLAIN, _ISO], {text: read_time(text, order) for text in odd})
+        reader({})
+        return _finite((numbers if staged.types[place] in NUMBERS else seconds)(staged, place))
+    return _read(staged, place, [_PLAIN, _ISO], reader)
 
 
 def _finite(values: F64) -> F64:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _number_of(staged: Staged, place: int, forms: Sequence[Form]) -> str:
-    """SQL of the column's number where it has one of these forms, NULL elsewhere."""
+def _read(
+    staged: Staged,
+    place: int,
+    forms: Sequence[Form],
+    reader: Callable[[Mapping[str, int]], Callable[[str], float | None]],
+) -> F64:
+    """A column of text as numbers (n,), NaN where it is none.
+
+    The engine reads what has one of these forms; ``reader`` takes how often each other text occurs and
+    gives what reads them.
+    """
     cases = " ".join(f"WHEN regexp_full_match(v, '{pattern}') THEN {sql}" for pattern, sql in forms)
     texts = f"(SELECT rowid, {staged.as_text(place)} v FROM {staged.table})"
-    return f"(SELECT rowid r, v, CASE {cases} END AS k FROM {texts})"
-
-
-def _odd(staged: Staged, place: int, forms: Sequence[Form]) -> dict[str, int]:
-    """The distinct texts of other forms, and how often each occurs."""
-    rows = staged.engine.rows(
-        f"SELECT v, count(*) FROM {_number_of(staged, place, forms)} WHERE k IS NULL GROUP BY v"
-    )
-    return {text: int(count) for text, count in rows}
-
-
-def _read(staged: Staged, place: int, forms: Sequence[Form], odd: Mapping[str, float | None]) -> F64:
-    source = _number_of(staged, place, forms)
-    values: F64 = np.ma.filled(
-        staged.engine.arrays(f"SELECT k FROM {source}")["k"].astype(np.float64), np.nan
-    )
+    source = f"(SELECT rowid r, v, CASE {cases} END AS k FROM {texts})"
+    found = np.ma.asarray(staged.engine.arrays(f"SELECT k FROM {source}")["k"])
+    values: F64 = np.ma.filled(found.astype(np.float64), np.nan)
+    odd = {}
+    if np.ma.is_masked(found):
+        odd = dict(staged.engine.rows(f"SELECT v, count(*) FROM {source} WHERE k IS NULL GROUP BY v"))
+    read = reader(odd)
+    number_of = {text: read(text) for text in odd}
     for start in range(0, len(values) if odd else 0, _SLICE):
-        found = staged.engine.arrays(
+        rows = staged.engine.arrays(
             f"SELECT r, v FROM {source} WHERE k IS NULL AND r >= {start} AND r < {start + _SLICE}"
         )
-        numbers_of = [odd[text] for text in found["v"]]
-        values[found["r"]] = [np.nan if number is None else number for number in numbers_of]
+        several = [number_of[text] for text in rows["v"]]
+        values[rows["r"]] = [np.nan if number is None else number for number in several]
     return values

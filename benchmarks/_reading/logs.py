@@ -45,7 +45,7 @@ class LogShape:
 
 
 def write_log(shape: LogShape, folder: Path, seed: int = 0) -> Path:
-    """The file of this shape, made unless it is there: user_id, item_id, rating, timestamp in order of time."""
+    """The file of this shape, made unless it is there: user_id, item_id, rating, timestamp."""
     target = folder / shape.name
     if target.exists():
         return target
@@ -63,7 +63,7 @@ def write_log(shape: LogShape, folder: Path, seed: int = 0) -> Path:
 
 
 def chunks(rows: int, seed: int) -> Iterator[dict[str, Any]]:
-    """The rows in order of time, up to CHUNK_ROWS at once: Zipf .9 items, lognormal users, half-star ratings."""
+    """The rows in order of time, in pieces: Zipf .9 items, lognormal users, half-star ratings."""
     n_users, n_items = _COUNTS.get(rows, (max(rows // 30, 10), max(rows // 100, 10)))
     by_item = np.cumsum(np.arange(1, n_items + 1) ** -0.9)
     by_user = np.cumsum(stream(seed, "reading users").lognormal(0.0, 1.2, n_users))

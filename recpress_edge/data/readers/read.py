@@ -10,9 +10,10 @@ from recpress_edge.core.files import scratch_folder
 from recpress_edge.data.events import Only, event_places, settle_event
 from recpress_edge.data.ids import IdChoice, settle_ids
 from recpress_edge.data.log import Columns, Log, joined
-from recpress_edge.data.readers.columns import ColumnChoice
+from recpress_edge.data.readers.columns import ColumnChoice, Layout
 from recpress_edge.data.readers.delimited import find_start, split_spaces
-from recpress_edge.data.readers.engine import Engine, open_engine, text
+from recpress_edge.data.readers.engine import Engine, open_engine
+from recpress_edge.data.readers.forms import file_table, query_table, sqlite_tables
 from recpress_edge.data.readers.lines import NONE_ALLOWED, Allowance, LineReport
 from recpress_edge.data.readers.lists import LISTS
 from recpress_edge.data.readers.plain import PlainFile, plain_file
@@ -20,21 +21,18 @@ from recpress_edge.data.readers.rows import take_rows
 from recpress_edge.data.readers.sniff import is_inter, is_json, refuse_foreign, sniff_format
 from recpress_edge.data.readers.tables import (
     Table,
-    delimited_table,
-    engine_table,
-    inter_table,
-    json_table,
     stage,
 )
 from recpress_edge.data.times import in_seconds
 
 FORMATS: Final = ("delimited", "inter", "adjacency", "counted-adjacency", "json")
 TABLES: Final = ("delimited", "inter", "json", "parquet")
+_MOST_NOTES: Final = 5
 
 Progress = Callable[[float, float], None]
 
 
-def _unseen(done: float, total: float) -> None:
+def unseen(done: float, total: float) -> None:
     """Show nothing."""
 
 
@@ -49,6 +47,8 @@ class Reading:
     only: tuple[Only, ...] = ()
     where: str | None = None
     """SQL condition on the columns, by the names of the header or as c1, c2 …."""
+    query: str | None = None
+    """SQL whose result is the table; the files are its table log."""
     ids: IdChoice = field(default_factory=IdChoice)
     bad_lines: Allowance = NONE_ALLOWED
     """How many lines of a file that cannot be read may be left out."""
@@ -82,7 +82,12 @@ class _FileResult:
     note: str
     not_chosen: int
     bad_lines: int
-    ignored: tuple[str, ...] = ()
+    layout: Layout | None = None
+    """Of a table."""
+
+    def ignored(self) -> list[str]:
+        """Names of columns that no role uses."""
+        return [] if self.layout is None else [self.layout.called(place) for place in self.layout.ignored()]
 
 
 def read_log(
@@ -90,9 +95,11 @@ def read_log(
     fmt: str = "auto",
     choice: ColumnChoice | None = None,
     reading: Reading | None = None,
-    progress: Progress = _unseen,
+    *,
+    parts: Sequence[int] | None = None,
+    progress: Progress = unseen,
 ) -> ReadResult:
-    """Read files of one format into one log; the rows of ``paths[p]`` are those with ``parts == p``.
+    """Read files into one log; those of ``paths[p]`` are of part ``parts[p]``, None is p.
 
     ``fmt`` is one of FORMATS, or "auto" to look. Ids stay text and are indexed over all files
     together, in numeric order when all are integers, else by code point. Lines that cannot be read
@@ -102,42 +109,81 @@ def read_log(
     if fmt not in (*FORMATS, "auto"):
         raise unknown_name("format", fmt, [*FORMATS, "auto"])
     reading = reading or Reading()
-    files = []
-    for path in paths:
-        with scratch_folder("recpress-import-") as scratch:
-            plain = plain_file(path, reading.encoding, reading.member, scratch, progress)
-            files.append(_read_file(path, plain, fmt, choice, reading))
-        if not len(files[-1].columns):
-            raise DataError(f"{path} holds no interaction: only a header, or users without items")
+    if reading.query is not None:
+        files = [_read_query(paths, choice, reading)]
+    else:
+        files = [_read_file(path, fmt, choice, reading, progress) for path in paths]
+    of_part = range(len(files)) if parts is None or reading.query is not None else parts
+    _check_alike(paths, files, of_part)
     left_out = {
         "bad_lines": sum(file.bad_lines for file in files),
         "not_chosen": sum(file.not_chosen for file in files),
         "missing": 0,
     }
-    settled = settle_ids(joined([file.columns for file in files], range(len(files))), reading.ids)
+    settled = settle_ids(joined([file.columns for file in files], of_part), reading.ids)
     log, times = _with_seconds(settled.log, reading)
     left_out["missing"] = settled.missing
-    notes = (*(file.note for file in files), *settled.notes, *times)
-    ignored = dict.fromkeys(name for file in files for name in file.ignored)
+    notes = (*_notes(files), *settled.notes, *times)
+    ignored = dict.fromkeys(name for file in files for name in file.ignored())
     return ReadResult(log, notes, left_out, tuple(ignored))
 
 
 def _read_file(
-    path: Path, plain: PlainFile, fmt: str, choice: ColumnChoice | None, reading: Reading
+    path: Path, fmt: str, choice: ColumnChoice | None, reading: Reading, progress: Progress
 ) -> _FileResult:
-    found = _format(path, plain, fmt, choice, reading)
-    report = LineReport(path, reading.bad_lines)
-    if found in TABLES:
+    with scratch_folder("recpress-import-") as scratch:
+        plain = plain_file(path, reading.encoding, reading.member, scratch, progress)
+        found = _format(path, plain, fmt, choice, reading)
+        report = LineReport(path, reading.bad_lines)
+        undone = "".join(f"{text}, " for text in plain.notes)
+        said = f"{path.name}: {undone}{found}"
+        if found in LISTS:
+            columns = LISTS[found].read(plain.lines(), report)
+            return _result(path, columns, f"{said}, {LISTS[found].note}", report)
         with open_engine(reading.threads) as engine:
-            table = _table(path, plain, found, choice, engine)
+            table = file_table(path, plain, found, choice, engine)
             columns, not_chosen = _read_table(engine, table, reading, report)
-        note, ignored = table.note, tuple(table.layout.called(place) for place in table.layout.ignored())
-    else:
-        columns, not_chosen, ignored = LISTS[found].read(plain.lines(), report), 0, ()
-        note = LISTS[found].note
-    undone = "".join(f"{text}, " for text in plain.notes)
-    said = f"{path.name}: {undone}{found}, {note}; {len(columns):,} rows{report.note()}"
-    return _FileResult(columns, said, not_chosen, report.count, ignored)
+    result = _result(path, columns, f"{said}, {table.note}", report)
+    return replace(result, not_chosen=not_chosen, layout=table.layout)
+
+
+def _read_query(paths: Sequence[Path], choice: ColumnChoice | None, reading: Reading) -> _FileResult:
+    """The rows of --query."""
+    report = LineReport(Path("--query"), reading.bad_lines)
+    with open_engine(reading.threads) as engine:
+        plains = [
+            plain_file(path, reading.encoding, reading.member, engine.scratch, unseen) for path in paths
+        ]
+        table = query_table(engine, list(zip(paths, plains, strict=True)), reading.query or "", choice)
+        columns, not_chosen = _read_table(engine, table, reading, report)
+    result = _result(Path("--query"), columns, f"--query: {table.note}", report)
+    return replace(result, not_chosen=not_chosen, layout=table.layout)
+
+
+def _result(path: Path, columns: Columns, said: str, report: LineReport) -> _FileResult:
+    if not len(columns):
+        raise DataError(f"{path} holds no interaction: only a header, or users without items")
+    return _FileResult(columns, f"{said}; {len(columns):,} rows{report.note()}", 0, report.count)
+
+
+def _check_alike(paths: Sequence[Path], files: Sequence[_FileResult], parts: Sequence[int]) -> None:
+    """Files of one part whose columns differ are a ConfigError."""
+    first: dict[int, int] = {}
+    for at, part in enumerate(parts):
+        other = first.setdefault(part, at)
+        if files[at].layout != files[other].layout:
+            raise ConfigError(
+                f"{paths[at]} has other columns than {paths[other]}: {files[at].note}; there: "
+                f"{files[other].note}. Import files of one kind together."
+            )
+
+
+def _notes(files: Sequence[_FileResult]) -> list[str]:
+    """A note for each file, or for the first and the last of many."""
+    if len(files) <= _MOST_NOTES:
+        return [file.note for file in files]
+    rest = sum(len(file.columns) for file in files[1:-1])
+    return [files[0].note, f"… {len(files) - 2:,} more files, {rest:,} rows", files[-1].note]
 
 
 def _format(path: Path, plain: PlainFile, fmt: str, choice: ColumnChoice | None, reading: Reading) -> str:
@@ -155,6 +201,11 @@ def _format(path: Path, plain: PlainFile, fmt: str, choice: ColumnChoice | None,
 def _of_table(path: Path, plain: PlainFile, fmt: str) -> str:
     if fmt != "auto":
         raise ConfigError(f"{path} is {plain.kind} and not {fmt}. Leave --format out.")
+    if plain.kind == "sqlite":
+        raise ConfigError(
+            f"{path} is an SQLite database. Say what to read, for example --query "
+            f'"SELECT user_id, item_id FROM ratings". {sqlite_tables(path, plain)}'
+        )
     return plain.kind
 
 
@@ -181,13 +232,6 @@ def _of_text(path: Path, plain: PlainFile, fmt: str, choice: ColumnChoice | None
 def _are_pairs(plain: PlainFile) -> bool:
     """Whether every line of the file is two words."""
     return all(len(split_spaces(line)) in (0, 2) for line in find_start(plain.head()).rows(plain.lines()))
-
-
-def _table(path: Path, plain: PlainFile, found: str, choice: ColumnChoice | None, engine: Engine) -> Table:
-    if found == "parquet":
-        return engine_table(path, engine, f"read_parquet({text(str(plain.path))})", choice)
-    known = {"delimited": delimited_table, "inter": inter_table, "json": json_table}
-    return known[found](path, plain, choice)
 
 
 def _read_table(engine: Engine, table: Table, reading: Reading, report: LineReport) -> tuple[Columns, int]:

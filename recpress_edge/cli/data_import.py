@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from recpress_edge.data.strangers import CHOICES
+
 
 def add_import_options(parser: argparse.ArgumentParser) -> None:
     """Everything but the options that all commands have."""
@@ -28,6 +30,12 @@ def add_import_options(parser: argparse.ArgumentParser) -> None:
         "--split",
         help="loo-random, loo-time, loo-order (of the lines), ratio:60/20/20 of each user; time:80/10/10 or "
         "time:2024-05-01, one cut for all; or given (default: loo-random; with --test-file, given)",
+    )
+    parser.add_argument(
+        "--strangers",
+        choices=CHOICES,
+        help="rows of --valid-file and --test-file whose user or item the training file lacks: counted, or "
+        "left out (default: counted, and a question where they are more than half)",
     )
     parser.add_argument("--min-rating", type=float, metavar="R", help="drop rows rated lower")
     parser.add_argument("--min-user", type=int, default=1, metavar="N", help="fewest items a user must have")

@@ -14,7 +14,7 @@ from recpress_edge.data.readers.columns import ColumnChoice
 from recpress_edge.data.readers.names import plain
 from recpress_edge.data.readers.read import Progress, Reading, ReadResult, read_log, unseen
 from recpress_edge.data.split import PER_USER, Split, SplitRule, parse_rule, split_log
-from recpress_edge.data.strangers import check_strangers
+from recpress_edge.data.strangers import settle_strangers
 from recpress_edge.data.times import date_text
 
 
@@ -32,6 +32,8 @@ class Preparation:
     """For a split that draws; None is 0."""
     filters: Filters = field(default_factory=Filters)
     licence: str = "not stated"
+    strangers: str | None = None
+    """One of strangers.CHOICES, for a given split; None asks where they are many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ def prepare(
     for kind, ids in (("user", log.user_ids), ("item", log.item_ids)):
         if len(ids) < 2:
             raise DataError(f"only one {kind} ({ids[0]!r}): nothing can be learnt from this log")
-    strangers = check_strangers(log, _part_names(files, of_part))
+    strangers = settle_strangers(log, _part_names(files, of_part), how.strangers)
+    log = strangers.log
     split = split_log(log, rule, seed)
     for part, interactions in (("train", split.train), ("validation", split.valid), ("test", split.test)):
         if not len(interactions):
@@ -76,13 +79,14 @@ def prepare(
     record = {
         "sources": [{"file": path.name, "sha256": sha256_file(path)} for path in files],
         "read": [*read.notes, *_rating_notes(read, how), *_split_notes(log, rule, split)],
-        "strangers": list(strangers),
-        "asked": _asked(how.reading),
+        "strangers": list(strangers.notes),
+        "asked": {**_asked(how.reading), "strangers": how.strangers},
         "filters": asdict(how.filters),
         "rows": {
             "read": len(read.log),
             "kept": len(log),
             **{f"left_out_{k}": v for k, v in read.left_out.items()},
+            "left_out_strangers": strangers.dropped,
             **{f"removed_{k}": v for k, v in asdict(removed).items()},
         },
         "split": {
@@ -112,6 +116,8 @@ def _rule(how: Preparation, n_files: int) -> SplitRule:
         raise ConfigError(f"--split {how.split} takes one file, got {n_files}; for ready splits use given")
     if rule.kind == "given" and how.filters.any():
         raise ConfigError("a given split is taken as it is: remove --min-rating, --min-user and --min-item")
+    if rule.kind != "given" and how.strangers is not None:
+        raise ConfigError(f"--strangers is for given files: remove it, or the split {how.split}")
     if how.seed is not None and not rule.draws(n_files):
         raise ConfigError(f"--split {how.split} draws nothing at random: remove --seed")
     if not how.licence.isprintable():

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from recpress_edge.cli.data_tables import add_table_options
+
 
 def add_import_options(parser: argparse.ArgumentParser) -> None:
     """Everything but the options that all commands have."""
@@ -16,6 +18,7 @@ def add_import_options(parser: argparse.ArgumentParser) -> None:
         help="delimited, inter, json, adjacency, counted-adjacency (default: auto, where the file shows it)",
     )
     _add_reading_options(parser)
+    add_table_options(parser)
     parser.add_argument("--valid-file", type=Path, metavar="PATH", help="ready validation part")
     parser.add_argument("--test-file", type=Path, metavar="PATH", help="ready test part")
     parser.add_argument(

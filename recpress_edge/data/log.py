@@ -3,7 +3,7 @@
 import re
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,20 @@ from numpy.typing import NDArray
 from recpress_edge.core.arrays import F64, I32, I64, Bool
 
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextColumn:
+    """A column of texts (n,), each distinct one stored once."""
+
+    name: str
+    values: tuple[str, ...]
+    codes: I32
+    """Places in ``values`` (n,); -1 where a row has none."""
+
+    def take(self, rows: I64 | Bool) -> "TextColumn":
+        """The chosen rows."""
+        return TextColumn(self.name, self.values, self.codes[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +45,8 @@ class Log:
     """Which of the files each row came from: 0, 1, 2 (n,)."""
     places: I64 | None = None
     """Place of each row in the files as they were read, from 0; None where rows were made, not read (n,)."""
+    context: tuple[TextColumn, ...] = ()
+    """Columns of --context, each (n,): what is known of an interaction beside who, what and when."""
 
     def __len__(self) -> int:
         return int(self.users.size)
@@ -46,13 +62,14 @@ class Log:
             None if self.times is None else self.times[rows],
             self.parts[rows],
             None if self.places is None else self.places[rows],
+            tuple(column.take(rows) for column in self.context),
         )
 
     def compact(self) -> "Log":
         """Drop users and items that have no row; the order of the others stays."""
         user_ids, users = _keep_used(self.user_ids, self.users)
         item_ids, items = _keep_used(self.item_ids, self.items)
-        return Log(user_ids, item_ids, users, items, self.ratings, self.times, self.parts, self.places)
+        return replace(self, user_ids=user_ids, item_ids=item_ids, users=users, items=items)
 
 
 @dataclass(slots=True)
@@ -66,6 +83,8 @@ class RowCollector:
     ratings: "array[float]" = field(default_factory=lambda: array("d"))
     times: "array[float]" = field(default_factory=lambda: array("d"))
     part_sizes: list[int] = field(default_factory=list)
+    context: "dict[str, tuple[dict[str, int], array[int]]]" = field(default_factory=dict)
+    """Name of a column of --context to the place of each text, and the places of the rows' texts."""
 
     def add(self, user: str, item: str, rating: float | None, time: float | None) -> None:
         """One row; a file has ratings and times in all of its rows or in none."""
@@ -75,6 +94,11 @@ class RowCollector:
             self.ratings.append(rating)
         if time is not None:
             self.times.append(time)
+
+    def add_context(self, name: str, text: str) -> None:
+        """The text of a context column in the row that was added last."""
+        index, rows = self.context.setdefault(name, ({}, array("i")))
+        rows.append(index.setdefault(text, len(index)))
 
     def add_user(self, user: str, items: Iterable[str]) -> None:
         """Rows of one user without rating or time."""
@@ -104,6 +128,10 @@ class RowCollector:
             np.array(self.times) if len(self.times) == n else None,
             np.repeat(np.arange(len(self.part_sizes), dtype=np.int8), self.part_sizes),
             np.arange(n, dtype=np.int64),
+            tuple(
+                TextColumn(name, tuple(index), np.frombuffer(rows, np.int32))
+                for name, (index, rows) in self.context.items()
+            ),
         )
 
 

@@ -23,6 +23,7 @@ from recpress_edge.data.readers.read import Reading
 from recpress_edge.data.resolve import SYNTHETIC
 from recpress_edge.data.store import check_new, dataset_path, read_manifest, save_dataset, stored_names
 from recpress_edge.data.times import BY_SIZE, DATE_ORDERS, DAYS, UNITS
+from recpress_edge.jobs.data_tables import TableOptions, with_tables
 
 TIME_UNITS: Final = (*UNITS, BY_SIZE, DAYS)
 
@@ -48,7 +49,7 @@ class ImportResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImportRequest:
+class ImportRequest(TableOptions):
     """``recpress-edge data import``."""
 
     path: Path
@@ -83,10 +84,11 @@ class ImportRequest:
             builtin = self.name == SYNTHETIC
             taken = "is built in" if builtin else "names a public set; use --force if this is it"
             raise ConfigError(f"--name {self.name} {taken}. Choose another name.")
-        how, files = self._preparation(), self._files()
+        how, files, tables = self._preparation(), self._files(), self.choices(self.skip_bad_lines)
         check_there(*files)
         target = check_new(self.work, self.name, force=self.force)
-        return ImportResult(prepare(self.name, files, how), target, written=False)
+        prepared = with_tables(prepare(self.name, files, how), tables, self.ids)
+        return ImportResult(prepared, target, written=False)
 
     def run(self, on_event: OnEvent = silent) -> ImportResult:
         """Read, split and store the log."""
@@ -111,11 +113,13 @@ class ImportRequest:
             if (value := getattr(self, field)) is not None and value not in values:
                 raise unknown_name(field, value, list(values))
         choice = None
-        if self.columns or self.separator or self.header:
+        context = self.context_specs()
+        if self.columns or self.separator or self.header or context:
             choice = ColumnChoice(
                 separator=named_separator(self.separator) if self.separator else None,
                 columns=parse_columns(self.columns) if self.columns else None,
                 header=None if self.header is None else self.header == "yes",
+                context=tuple(spec.column for spec in context),
             )
         reading = Reading(
             encoding=self.encoding,
@@ -131,6 +135,7 @@ class ImportRequest:
             reading=reading,
             split=self.split or ("given" if self.test_file else "loo-random"),
             seed=self.seed,
+            context=context,
             filters=Filters(min_rating=self.min_rating, min_user=self.min_user, min_item=self.min_item),
             licence=self.licence,
         )
@@ -216,6 +221,8 @@ def data_facts(dataset: Dataset) -> dict[str, Any]:
         "ties": dataset.ties,
         "licence": dataset.licence,
         "digest": dataset.digest(),
+        "titles": None if dataset.titles is None else sum(map(bool, dataset.titles)),
+        "features": {} if dataset.features is None else dataset.features.facts(),
     }
 
 

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,6 +22,8 @@ class ColumnChoice:
     columns: Mapping[str, str] | None = None
     """Role to header name, or to position from 1."""
     header: bool | None = None
+    context: tuple[str, ...] = ()
+    """Columns of --context: header names, or positions from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,24 @@ class Layout:
     """Of the columns, or none where the table has no header."""
     note: str
     """What was found, in words."""
+    context: Mapping[str, int] = field(default_factory=dict)
+    """Columns of --context, as they were asked for, to positions from 0."""
 
     def ignored(self) -> list[int]:
         """Places of the columns that no role uses."""
         return [place for place in range(self.width) if place not in self.at.values()]
+
+    def with_context(self, path: Path, columns: Sequence[str]) -> "Layout":
+        """The same with its columns of --context found."""
+        context = {column: find_column(path, self, f"--context {column}", column) for column in columns}
+        if taken := [column for column, place in context.items() if place in self.at.values()]:
+            raise ConfigError(f"--context {taken[0]}: that column is the user, item, rating or time already.")
+        roles = self.note.partition("; ignored: ")[0]
+        rest = [place for place in self.ignored() if self.names and place not in context.values()]
+        note = f"{roles}, context = {', '.join(map(self.called, context.values()))}" + (
+            f"; ignored: {', '.join(map(self.called, rest))}" if rest else ""
+        )
+        return replace(self, context=context, note=note) if context else self
 
     def called(self, place: int) -> str:
         """A column as --columns and --only take it: its name, or its position from 1."""
@@ -200,7 +216,7 @@ def _example(names: Sequence[str]) -> str:
 def _has_header(
     path: Path, line: str, first: Sequence[str], body: Sequence[Sequence[str]], choice: ColumnChoice
 ) -> bool:
-    values = (choice.columns or {}).values()
+    values = [*(choice.columns or {}).values(), *choice.context]
     by_name = [value for value in values if not _is_position(value)]
     if by_name and choice.header is False:
         raise ConfigError(f"--header no leaves no names to look {by_name[0]!r} up in; use positions")

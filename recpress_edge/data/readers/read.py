@@ -127,7 +127,7 @@ def _format(path: Path, lines: list[str], fmt: str, choice: ColumnChoice | None,
     asked = choice is not None or bool(reading.only)
     if asked and found not in TABLES:
         raise ConfigError(
-            f"--columns, --separator, --header and --only are for --format delimited, not {found}"
+            f"--columns, --separator, --header, --only and --context are for --format delimited, not {found}"
         )
     if found != "delimited" and choice is not None and (choice.separator or choice.header is not None):
         raise ConfigError(f"--separator and --header are for --format delimited, not {found}")
@@ -140,20 +140,22 @@ def _sniff(path: Path, lines: list[str]) -> str:
 
 
 def _table(path: Path, lines: list[str], found: str, choice: ColumnChoice | None) -> _Table:
+    context = () if choice is None else choice.context
     if found == "json":
         objects = read_json_rows(path, lines)
-        layout = named_layout(path, objects.names, choice)
+        layout = named_layout(path, objects.names, choice).with_context(path, context)
         note = f"{objects.note}, {layout.note}"
         return _Table(lambda: iter(objects.records), layout, note, "the line is no JSON object")
     if found == "inter":
         first = next(at for at, line in enumerate(lines) if line.strip(" \t"))
-        layout = inter_layout(path, lines[first], choice)
+        layout = inter_layout(path, lines[first], choice).with_context(path, context)
         return _Table(lambda: _plain_records(lines, first + 1), layout, layout.note)
     choice = choice or ColumnChoice()
     bare, start, comments = skip_comments(lines)
     separator = find_separator(path, bare, start, choice.separator)
     rows = partial(records, bare, start, separator)
     layout = find_layout(path, list(islice(rows(), SNIFFED_LINES)), separator, choice)
+    layout = layout.with_context(path, context)
     note = layout.note + (f"; {comments}" if comments else "")
     return _Table(lambda: islice(rows(), bool(layout.names), None), layout, note)
 
@@ -188,6 +190,7 @@ def _collector(layout: Layout, rows: RowCollector, order: str | None) -> Callabl
     """A function that takes the fields of a row into ``rows``, or says what is wrong with them."""
     user_at, item_at = layout.at["user"], layout.at["item"]
     rating_at, time_at = layout.at.get("rating"), layout.at.get("time")
+    context = list(layout.context.items())
 
     def collect(fields: list[str]) -> str:
         user, item = fields[user_at].strip(" \t"), fields[item_at].strip(" \t")
@@ -205,6 +208,8 @@ def _collector(layout: Layout, rows: RowCollector, order: str | None) -> Callabl
                 return "the time is not a finite number or a date of a known form"
             time = number
         rows.add(user, item, None if rating_at is None else rating, None if time_at is None else time)
+        for name, place in context:
+            rows.add_context(name, fields[place])
         return ""
 
     return collect

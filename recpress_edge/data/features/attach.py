@@ -16,6 +16,7 @@ from recpress_edge.data.features.match import ID_NAMES, NO_ROW, check_repeats, f
 from recpress_edge.data.features.table import SideTable, TableForm, read_side_table
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.data.log import Log, TextColumn
+from recpress_edge.data.readers.names import visible
 from recpress_edge.data.titles import clean_title, describe_titles
 
 SIDES: Final = ("item", "user")
@@ -115,4 +116,5 @@ def _texts(table: SideTable, place: int, spec: FeatureSpec, rows: I64) -> TextCo
 
 def _name(spec: FeatureSpec, header: str | None) -> str:
     """What a column is called: as asked, by its header, or by its place."""
-    return spec.name or header or (f"column-{spec.column}" if spec.column.isdigit() else spec.column)
+    by_place = f"column-{spec.column}" if spec.column.isdigit() else spec.column
+    return spec.name or visible(header or "") or by_place

@@ -71,7 +71,7 @@ class FeatureColumn:
     def text(self, row: int) -> str:
         """The value of a row for people: several with '|' between, none as nothing."""
         if self.numbers is not None:
-            return "" if np.isnan(self.numbers[row]) else f"{self.numbers[row]:.6g}"
+            return "" if np.isnan(self.numbers[row]) else f"{self.numbers[row]:.12g}"
         assert self.codes is not None
         if self.indptr is not None:
             found: Sequence[int] = self.codes[self.indptr[row] : self.indptr[row + 1]].tolist()
@@ -100,7 +100,7 @@ class FeatureTable:
     def __post_init__(self) -> None:
         names = [column.name for column in self.columns]
         if len(set(names)) < len(names):
-            raise DataError(f"two feature columns have one name: {', '.join(names)}")
+            raise DataError(f"two feature columns have one name: {', '.join(names)}. Say NAME=COLUMN.")
         if not names or len({len(column) for column in self.columns}) != 1:
             raise DataError("feature columns must be of one length, and one at least")
 

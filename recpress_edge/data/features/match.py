@@ -91,7 +91,8 @@ def match_ids(
         )
     notes = [f"a row for {known:,} of {len(ids):,} {side}s"]
     if strangers:
-        notes.append(f"{strangers:,} rows of {side}s that the log does not hold, such as {stranger!r}")
+        of = f"1 row of another {side}" if strangers == 1 else f"{strangers:,} rows of other {side}s"
+        notes.append(f"{of}, which the log does not hold, such as {stranger!r}")
     if empty:
         notes.append(f"{empty:,} rows without an id")
     return Matched(rows, "; ".join(notes))

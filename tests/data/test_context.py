@@ -56,6 +56,17 @@ def test_each_interaction_keeps_the_context_of_its_first_row(tmp_path, split, le
     assert data.features.context.named("place").missing() > 0
 
 
+def test_parquet_has_context_too(tmp_path):
+    duckdb = pytest.importorskip("duckdb", reason="the extra data reads Parquet")
+    known = write_log(tmp_path / "log.csv")
+    path = tmp_path / "log.parquet"
+    duckdb.sql(f"COPY (SELECT * FROM read_csv('{tmp_path}/log.csv')) TO '{path}' (FORMAT parquet)")
+    request = ImportRequest(path=path, name="c", split="loo-time", context="place,hour", work=tmp_path)
+    found = contexts(request.plan().prepared.dataset)
+    assert found == {pair: known[pair] for pair in found}
+    assert len(found) == len(known)
+
+
 def test_given_files_have_their_context_by_name(tmp_path):
     (tmp_path / "train.csv").write_text("user,item,day\na,x,mon\nb,y,tue\na,y,wed\nb,z,thu\n")
     (tmp_path / "valid.csv").write_text("user,item,day\na,z,sun\n")
@@ -98,7 +109,7 @@ def test_lists_have_no_context(tmp_path):
     request = ImportRequest(
         path=tmp_path / "lists.txt", name="c", format="adjacency", context="2", work=tmp_path
     )
-    with pytest.raises(ConfigError, match="--only and --context are for --format delimited"):
+    with pytest.raises(ConfigError, match="--where and --context are for --format delimited"):
         request.plan()
 
 

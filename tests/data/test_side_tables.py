@@ -79,6 +79,27 @@ def test_titles_and_features_are_the_same_however_a_table_is_written(tmp_path, f
     assert any("2 of 3 items have one" in note for note in record["read"])
 
 
+def test_parquet_has_types_and_lists(tmp_path):
+    duckdb = pytest.importorskip("duckdb", reason="the extra data reads Parquet")
+    rows = "(2, 'Amélie', ['Love', 'Fun'], 1.5), (1, 'Alien', ['Sf'], NULL), (9, 'Heat', NULL, 2)"
+    path = tmp_path / "items.parquet"
+    duckdb.sql(f"COPY (SELECT * FROM (VALUES {rows}) t(id, name, kind, price)) TO '{path}' (FORMAT parquet)")
+    choice = TableChoice(
+        side="item",
+        path=path,
+        title="name",
+        features=parse_specs("--item-features", "kind,price"),
+        form=TableForm(),
+    )
+    made, _ = attach(dataset(), choice, str)
+    assert made.titles == TITLES
+    assert texts(made, "kind") == ["Sf", "Love|Fun", ""]
+    assert texts(made, "price") == ["", "1.5", ""]
+    path.write_bytes(path.read_bytes()[:100] + b"PAR1")
+    with pytest.raises(DataError, match="cannot be read"):
+        attach(dataset(), choice, str)
+
+
 def test_another_encoding_is_asked_for_by_the_flag_of_tables(tmp_path):
     text = "1::Alien\n2::Amélie, The\n"
     with pytest.raises(ConfigError, match=r"--table-encoding, such as .*cp1252"):

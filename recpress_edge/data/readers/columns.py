@@ -45,8 +45,9 @@ class Layout:
         """Places of the columns that no role uses."""
         return [place for place in range(self.width) if place not in self.at.values()]
 
-    def with_context(self, path: Path, columns: Sequence[str]) -> "Layout":
+    def with_context(self, path: Path, choice: ColumnChoice | None) -> "Layout":
         """The same with its columns of --context found."""
+        columns = () if choice is None else choice.context
         context = {column: find_column(path, self, f"--context {column}", column) for column in columns}
         if taken := [column for column, place in context.items() if place in self.at.values()]:
             raise ConfigError(f"--context {taken[0]}: that column is the user, item, rating or time already.")
@@ -105,7 +106,8 @@ def find_layout(path: Path, head: Sequence[Record], separator: str, choice: Colu
         raise ConfigError(f"{path}: two roles point at one column: {describe(at, names)}")
     header = "header" if has_header else "no header"
     numbers = ", row numbers without a name" if shifted else ""
-    return Layout(width, at, names, f"{header}{numbers}, {separator}-separated, {describe(at, names)}")
+    note = f"{header}{numbers}, {separator}-separated, {describe(at, names)}"
+    return Layout(width, at, names, note).with_context(path, choice)
 
 
 def named_layout(path: Path, names: tuple[str, ...], choice: ColumnChoice | None) -> Layout:
@@ -118,7 +120,7 @@ def named_layout(path: Path, names: tuple[str, ...], choice: ColumnChoice | None
         }
     else:
         at = by_name(path, names)
-    return Layout(len(names), at, names, describe(at, names))
+    return Layout(len(names), at, names, describe(at, names)).with_context(path, choice)
 
 
 def inter_layout(path: Path, first: str, choice: ColumnChoice | None) -> Layout:
@@ -133,7 +135,7 @@ def inter_layout(path: Path, first: str, choice: ColumnChoice | None) -> Layout:
     names = tuple(name for name, _, _ in typed)
     if choice is not None and choice.columns is not None:
         layout = named_layout(path, names, choice)
-        return Layout(layout.width, layout.at, names, f"typed header, {layout.note}")
+        return replace(layout, note=f"typed header, {layout.note}")
     lists = [name for name, _, kind in typed if kind.endswith("_seq") and _may_hold_items(name)]
     if lists:
         raise ConfigError(
@@ -151,7 +153,7 @@ def inter_layout(path: Path, first: str, choice: ColumnChoice | None) -> Layout:
                 f"{path}: no column {':'.join(wanted[role])} in the header {shorten(first)}. "
                 "Say which it is, for example --columns user=uid,item=iid"
             )
-    return Layout(len(typed), at, names, f"typed header, {describe(at, names)}")
+    return Layout(len(typed), at, names, f"typed header, {describe(at, names)}").with_context(path, choice)
 
 
 def _may_hold_items(name: str) -> bool:

@@ -70,6 +70,10 @@ def prepare(name: str, files: Sequence[Path], how: Preparation) -> Prepared:
     of_context: tuple[str, ...] = ()
     if how.context:
         table, of_context = context_table(log, parts, how.context)
+        if removed.duplicates:
+            of_context += (
+                f"context of repeated interactions: that of the first of {removed.duplicates:,} more",
+            )
         dataset = replace(dataset, features=Features(context=table))
     record = {
         "sources": [{"file": path.name, "sha256": sha256_file(path)} for path in files],

@@ -22,8 +22,11 @@ _STEERING: Final = ("Cc", "Zl", "Zp")
 
 def clean_title(text: str) -> str:
     """A title in one line without control characters, cut where it is long; nothing for no value."""
-    bare = text.translate(_BIDI).encode("utf-8", "replace").decode()  # JSON may hold half a character
-    bare = " ".join("".join(" " if unicodedata.category(c) in _STEERING else c for c in bare).split())
+    bare = text
+    if not text.isprintable():
+        bare = text.translate(_BIDI).encode("utf-8", "replace").decode()  # JSON may hold half a character
+        bare = "".join(" " if unicodedata.category(c) in _STEERING else c for c in bare)
+    bare = " ".join(bare.split())
     if bare in MISSING_TEXTS:
         return ""
     return bare if len(bare) <= LONGEST_TITLE else bare[: LONGEST_TITLE - 1].rstrip() + "…"

@@ -1,17 +1,21 @@
 """Tables of items and users: every form is read, ids are matched, and doubts are questions with flags."""
 
+import csv
 import gzip
+import io
 import json
 
 import numpy as np
 import pytest
 
 from recpress_edge.core.errors import ConfigError, DataError
+from recpress_edge.core.rng import stream
 from recpress_edge.data.features.attach import TableChoice, attach
 from recpress_edge.data.features.encode import parse_specs
 from recpress_edge.data.features.table import TableForm
 from recpress_edge.data.ids import clean
 from recpress_edge.data.interactions import Dataset, Interactions
+from recpress_edge.data.titles import clean_title
 
 ITEMS = ("1", "2", "7")
 TITLES = ("Alien", "Amélie", "")
@@ -195,3 +199,36 @@ def test_users_have_features_of_their_own(tmp_path):
     assert texts(made, "age", "user") == ["30", ""]
     assert made.features.item is None
     assert "user features: age: numbers from 30 to 30, 1 users without" in record["read"]
+
+
+def written(rows, form):
+    """The same table of three texts a row in one of several forms."""
+    if form == "json":
+        return "\n".join(json.dumps(dict(zip(("id", "name", "kind"), row, strict=True))) for row in rows)
+    mark = {"csv": ",", "tsv": "\t", "semicolon": ";"}[form]
+    file = io.StringIO()
+    writer = csv.writer(file, delimiter=mark, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
+    writer.writerows([("id", "name", "kind"), *rows])
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "semicolon", "json"])
+@pytest.mark.parametrize("seed", range(15))
+def test_random_tables_come_back_text_for_text(tmp_path, form, seed):
+    rng = stream(seed, "side tables")
+    letters = [*"ab 1,;|\"'\t:é日☂\\<&", '""', "::", *([] if form == "tsv" else ["\n"])]
+    ids = [str(n) for n in rng.permutation(60)]
+
+    def word(most):
+        return "".join(letters[n] for n in rng.integers(0, len(letters), int(rng.integers(1, most))))
+
+    rows = [(name, word(12), word(5)) for name in ids[:40]]
+    items = tuple(ids[20:])
+    made, _ = read(
+        tmp_path / "items", written(rows, form), items=items, title="name", features="kind:categorical"
+    )
+    known = {name: (title, kind) for name, title, kind in rows}
+    nothing = ("", "")
+    assert made.titles == tuple(clean_title(known.get(name, nothing)[0]) for name in items)
+    assert made.titles == tuple(" ".join(known.get(name, nothing)[0].split()) for name in items)
+    assert texts(made, "kind") == [" ".join(known.get(name, nothing)[1].split()) for name in items]

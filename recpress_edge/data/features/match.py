@@ -40,7 +40,7 @@ def find_ids(
     ]
     wanted = set(ids)
     held = [
-        len(wanted.intersection({clean(bare) for text in table.texts(at) if (bare := text.strip(" \t"))}))
+        len(wanted.intersection(clean(bare) for text in table.texts(at) if (bare := text.strip(" \t"))))
         for at in range(table.layout.width)
     ]
     if len(found) > 1 or (names and not found):
@@ -109,13 +109,13 @@ def check_repeats(
         clean(table.rows[row][1][ids].strip(" \t")): row for row in matched.rows.tolist() if row != NO_ROW
     }
     repeats = 0
-    for row, (number, fields, _) in enumerate(table.rows):
+    for row, (number, fields) in enumerate(table.rows):
         name = fields[ids].strip(" \t")
         first = kept.get(clean(name)) if name else None
         if first is None or first == row:
             continue
         repeats += 1
-        before, others, _ = table.rows[first]
+        before, others = table.rows[first]
         for place in used:
             if others[place].strip() != fields[place].strip():
                 raise DataError(

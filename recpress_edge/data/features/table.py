@@ -38,7 +38,8 @@ class SideTable:
     """Its width and names; no roles."""
     types: tuple[str, ...]
     """Of the columns, where the file states them as RecBole's do; else none."""
-    rows: tuple[Record, ...]
+    rows: Sequence[tuple[int, Sequence[str]]]
+    """Number of its line or object, from 1, and its fields."""
     note: str
     """What was found, in words."""
 
@@ -48,7 +49,7 @@ class SideTable:
 
     def texts(self, place: int) -> list[str]:
         """A column, a text for each row."""
-        return [fields[place] for _, fields, _ in self.rows]
+        return [fields[place] for _, fields in self.rows]
 
     def called(self, place: int) -> str:
         """A column in words."""
@@ -71,7 +72,7 @@ def read_side_table(path: Path, form: TableForm, asked: Sequence[str], known: fr
         with scratch_folder("recpress-import-") as scratch:
             plain = plain_file(path, form.encoding, None, scratch, lambda done, total: None)
             found = _parse(path, plain, form, asked, known)
-            rows = tuple(_whole_rows(found, report))
+            rows = list(_whole_rows(found, report))
     except ConfigError as error:  # the readers name the log's flags
         said = str(error)
         for flag in ("encoding", "separator", "header"):
@@ -100,12 +101,12 @@ class _Parsed:
         return Layout(self.width, {}, self.names, "")
 
 
-def _whole_rows(found: _Parsed, report: LineReport) -> Iterator[Record]:
+def _whole_rows(found: _Parsed, report: LineReport) -> Iterator[tuple[int, Sequence[str]]]:
     """The rows with all their fields; others are noted."""
     for number, fields, line in found.rows:
         report.total += 1
         if len(fields) == found.width:
-            yield number, fields, line
+            yield number, fields
         else:
             report.add(number, f"expected {found.width} fields, found {len(fields)}", line)
 

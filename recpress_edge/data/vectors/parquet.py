@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recpress_edge.core.errors import ConfigError, DataError, missing_extra
 from recpress_edge.core.files import check_there
 
-_NUMBER: Final = re.compile(r"(FLOAT|DOUBLE|DECIMAL.*|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?)")
+_NUMBER: Final = re.compile(r"(FLOAT|DOUBLE|DECIMAL\([\d,]+\)|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?)")
 _LIST: Final = re.compile(rf"{_NUMBER.pattern}\[\d*\]")
 _ID: Final = re.compile(r"(VARCHAR|UUID|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?)")
 _NUMBERED: Final = re.compile(r"(.*?)(\d+)")

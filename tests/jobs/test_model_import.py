@@ -93,6 +93,23 @@ def test_a_bias_changes_what_is_recommended(svd):
     assert ((model.user_emb @ model.item_emb.T).argmax(axis=1) == 7).all()
 
 
+def test_a_large_bias_of_users_takes_no_levels_from_their_int8(svd):
+    """It changes no ranking, and the fp32 file keeps it."""
+    folder, data, tables = svd
+    bias = np.full(data.n_users, 20 * np.abs(tables["user"] @ tables["item"].T).max())
+    sides = {
+        "users": Vectors(tables["user"], data.user_ids, bias),
+        "items": Vectors(tables["item"], data.item_ids),
+    }
+    model = ModelImportRequest(name="biased_users", work=folder, **sides).run().model
+    assert model.user_emb[:, -1] == pytest.approx(bias)
+    assert main(["export", "--student", str(model.folder), "--int8", "--work", str(folder)]) == 0
+    bundle = Recommender.load(folder / "dist" / "biased_users-int8")
+    scores = tables["user"][3] @ tables["item"].T
+    best = {data.item_ids[item] for item in np.argsort(-scores)[:20]}
+    assert len(best & set(bundle.recommend(data.user_ids[3], [], 20).items)) >= 18
+
+
 def test_a_cosine_is_a_product_of_rows_of_length_one(svd):
     folder, _, tables = svd
     model = request(folder, cosine=True, name="cosine").run().model

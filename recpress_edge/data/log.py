@@ -1,9 +1,8 @@
 """Interaction rows as they were read, before duplicates are dropped and a split is made."""
 
 import re
-from array import array
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,56 +54,68 @@ class Log:
         return Log(user_ids, item_ids, users, items, self.ratings, self.times, self.parts, self.places)
 
 
-@dataclass(slots=True)
-class RowCollector:
-    """Gathers the rows of one or more files; ids share one index over all of them."""
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A column of ids."""
 
-    user_index: dict[str, int] = field(default_factory=dict)
-    item_index: dict[str, int] = field(default_factory=dict)
-    users: "array[int]" = field(default_factory=lambda: array("i"))
-    items: "array[int]" = field(default_factory=lambda: array("i"))
-    ratings: "array[float]" = field(default_factory=lambda: array("d"))
-    times: "array[float]" = field(default_factory=lambda: array("d"))
-    part_sizes: list[int] = field(default_factory=list)
+    names: list[str]
+    """Its texts; one may stand twice, and one that no row has may be among them."""
+    codes: I32
+    """Place of each row's text among them (n,)."""
 
-    def add(self, user: str, item: str, rating: float | None, time: float | None) -> None:
-        """One row; a file has ratings and times in all of its rows or in none."""
-        self.users.append(self.user_index.setdefault(user, len(self.user_index)))
-        self.items.append(self.item_index.setdefault(item, len(self.item_index)))
-        if rating is not None:
-            self.ratings.append(rating)
-        if time is not None:
-            self.times.append(time)
 
-    def add_user(self, user: str, items: Iterable[str]) -> None:
-        """Rows of one user without rating or time."""
-        index = self.item_index
-        before = len(self.items)
-        self.items.extend([index.setdefault(item, len(index)) for item in items])
-        user_position = self.user_index.setdefault(user, len(self.user_index))
-        self.users.extend([user_position] * (len(self.items) - before))
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The rows of one file, in its order."""
 
-    def end_part(self) -> int:
-        """Close one file; returns its number of rows."""
-        size = len(self.users) - sum(self.part_sizes)
-        self.part_sizes.append(size)
-        return size
+    users: Coded
+    items: Coded
+    ratings: F64 | None = None
+    """(n,), or None where the file has none."""
+    times: F64 | None = None
 
-    def finish(self) -> Log:
-        """The log, with indices in the order of :func:`ordered`, so that row order never matters."""
-        user_ids, user_rank = ordered(self.user_index)
-        item_ids, item_rank = ordered(self.item_index)
-        n = len(self.users)
-        return Log(
-            user_ids,
-            item_ids,
-            user_rank[np.frombuffer(self.users, np.int32)],
-            item_rank[np.frombuffer(self.items, np.int32)],
-            np.array(self.ratings) if len(self.ratings) == n else None,
-            np.array(self.times) if len(self.times) == n else None,
-            np.repeat(np.arange(len(self.part_sizes), dtype=np.int8), self.part_sizes),
-            np.arange(n, dtype=np.int64),
+    def __len__(self) -> int:
+        return int(self.users.codes.size)
+
+
+def joined(files: Sequence[Columns], parts: Sequence[int]) -> Log:
+    """The log of these files, of which each belongs to a part.
+
+    Indices are in the order of :func:`ordered` over all files, so that the order of rows never matters.
+    """
+    user_ids, users = _indexed([file.users for file in files])
+    item_ids, items = _indexed([file.items for file in files])
+    sizes = [len(file) for file in files]
+    ratings = [file.ratings for file in files if file.ratings is not None]
+    times = [file.times for file in files if file.times is not None]
+    return Log(
+        user_ids,
+        item_ids,
+        users,
+        items,
+        np.concatenate(ratings) if len(ratings) == len(files) else None,
+        np.concatenate(times) if len(times) == len(files) else None,
+        np.repeat(np.array(parts, np.int8), sizes),
+        np.arange(sum(sizes), dtype=np.int64),
+    )
+
+
+def _indexed(columns: Sequence[Coded]) -> tuple[tuple[str, ...], I32]:
+    """The ids of several columns together, and the index of each row's (n,)."""
+    index: dict[str, int] = {}
+    rows = []
+    for column in columns:
+        used = np.bincount(column.codes, minlength=len(column.names)) > 0
+        place = np.array(
+            [
+                index.setdefault(name, len(index)) if kept else -1
+                for name, kept in zip(column.names, used.tolist(), strict=True)
+            ],
+            np.int32,
         )
+        rows.append(place[column.codes])
+    ids, rank = ordered(index)
+    return ids, rank[np.concatenate(rows)]
 
 
 def is_integer(text: str) -> bool:

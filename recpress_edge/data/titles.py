@@ -6,8 +6,8 @@ from typing import Final
 
 from recpress_edge.core.errors import DataError
 from recpress_edge.data.readers.delimited import records
-from recpress_edge.data.readers.lines import read_lines
 from recpress_edge.data.readers.names import plain
+from recpress_edge.data.readers.plain import text_lines
 
 HEADINGS: Final = frozenset({"title", "titles", "name", "names", "label"})
 
@@ -18,11 +18,11 @@ def read_titles(path: Path, item_ids: Sequence[str]) -> tuple[str, ...]:
     The table is separated by tabs, or else by commas; its first line may name the columns. DataError for
     ids that are no items, for a second title of an item, and for other than two columns.
     """
-    lines = read_lines(path).lines
+    lines = text_lines(path)
     separator = "tab" if "\t" in lines[0] else "comma"
     items = {name: index for index, name in enumerate(item_ids)}
     titles: dict[str, str] = {}
-    for number, fields, _ in records(lines, 0, separator):
+    for number, fields, _ in records(lines, separator):
         if len(fields) != 2:
             raise DataError(
                 f"{path}, line {number}: {len(fields)} columns, and a table of titles has two, id and title. "

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from recpress_edge.cli import data as command
+from recpress_edge.cli.common import request_of
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.store import open_dataset
+from recpress_edge.jobs.data import ImportRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +60,29 @@ class Imported:
         return "\n".join(self.said["read"])
 
 
-def import_log(path: Path, *flags: str) -> Imported:
-    """Import one file into a work folder beside it; what is refused is a RecPressError."""
-    work = path.parent / "work"
-    shutil.rmtree(work, ignore_errors=True)
+def parsed(path: Path, *flags: str) -> argparse.Namespace:
+    """The arguments of an import into a work folder beside the file."""
     parser = argparse.ArgumentParser()
     command.add_options(parser)
-    fixed = ["--name", "x", "--work", str(work), "--json"]
-    args = parser.parse_args(["import", str(path), *flags, *fixed])
+    fixed = ["--name", "x", "--work", str(path.parent / "work"), "--json"]
+    return parser.parse_args(["import", str(path), *flags, *fixed])
+
+
+def import_log(path: Path, *flags: str) -> Imported:
+    """Import one file and read what is stored; what is refused is a RecPressError."""
+    args = parsed(path, *flags)
+    shutil.rmtree(args.work, ignore_errors=True)
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
         code = args.func(args)
     assert code == 0
-    return Imported(open_dataset(work / "data" / "x"), json.loads(out.getvalue()))
+    return Imported(open_dataset(args.work / "data" / "x"), json.loads(out.getvalue()))
+
+
+def plan_log(path: Path, *flags: str) -> Imported:
+    """The same without storing, which is most of the time of a small log."""
+    result = request_of(ImportRequest, parsed(path, *flags)).plan()
+    return Imported(result.prepared.dataset, result.facts())
 
 
 def import_files(folder: Path, files: Mapping[str, bytes], flags: Sequence[str] = ()) -> Imported:

@@ -87,7 +87,8 @@ def _stats(args: argparse.Namespace) -> int:
 
 def _import(args: argparse.Namespace) -> int:
     request = request_of(ImportRequest, args)
-    result = request.plan() if args.dry_run else request.run()
+    with print_events(args) as on_event:
+        result = request.plan(on_event) if args.dry_run else request.run(on_event)
     if args.dry_run:
         say(args, f"dry run    would write {result.target}")
     _report(args, result)
@@ -103,7 +104,7 @@ def _report(args: argparse.Namespace, result: ImportResult) -> None:
     rows = record["rows"]
     left_out = {
         "that cannot be read": rows["left_out_bad_lines"],
-        "by --only": rows["left_out_not_chosen"],
+        "by --only or --where": rows["left_out_not_chosen"],
         "without an id": rows["left_out_missing"],
     }
     texts = [f"{count:,} {reason}" for reason, count in left_out.items() if count]

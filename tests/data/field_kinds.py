@@ -174,7 +174,7 @@ TEXTS: Final = (
     # csv-quoting
     *_read("csv-quoting", plain('{u},{i},"Great.\nCooked, on ""high"""', "user_id,recipe_id,review")),
     *_read("csv-quoting", plain('"two\nlines",{u},{i}', '"a\nb",user_id,item_id'), asks="--format"),
-    *_read("csv-quoting", plain('{u},{i},"{n};\r\n\r\n,"', "user_id,item_id,text").replace(b"\n", b"\r\n")),
+    *_read("csv-quoting", plain('{u},{i},"{n};\n\n,"', "user_id,item_id,text").replace(b"\n", b"\r\n")),
     *_read("csv-quoting", plain('{u};"{i}; the film"'), pairs=titled("{i}; the film")),
     *_asked("csv-quoting", "quote|closed", TEXT + 'u9,"i9\n', plain('{u},{i},"x', "user_id,item_id,text")),
     *_asked("csv-quoting", "line end", TEXT + 'u1,"i\n9"\n'),
@@ -342,6 +342,6 @@ VALUES: Final = (
     *_asked("container", "zip|members", _zip("a.csv", "b.csv"), name="log.zip"),
     *_asked("container", "tar", _tar(), name="log.tar.gz"),
     *_asked("container", "cut short", gzip.compress(CSV, mtime=0)[:-20], name="log.csv.gz"),
-    *_asked("container", "SQLite|--query", b"SQLite format 3\0" + bytes(200), name="log.db"),
+    *_asked("container", "SQLite|database", b"SQLite format 3\0" + bytes(200), name="log.db"),
     *_asked("container", "pickle", b"\x80\x04\x95" + bytes(20), name="log.pkl"),
 )

@@ -144,7 +144,6 @@ MEDIA: Final = (
         ),
         asks="JSON|--query",
         why="lists in lists",
-        waits="--query",
     ),
     PublicFormat(
         name="Steam `australian_users_items.json.gz`",
@@ -193,7 +192,6 @@ MEDIA: Final = (
         ),
         asks=COLUMNS,
         why="lists of what was shown",
-        waits="--query",
     ),
     PublicFormat(
         name="MIND `news.tsv`",

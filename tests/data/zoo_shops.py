@@ -291,7 +291,6 @@ SHOPS: Final = (
         ),
         asks=r"--query|--columns|--user",
         why="a list in each line",
-        waits="--query",
     ),
     PublicFormat(
         name="Taobao `UserBehavior.csv`",
@@ -368,7 +367,6 @@ SHOPS: Final = (
         ),
         asks=COLUMNS,
         why="two tables to join",
-        waits="--query",
     ),
     PublicFormat(
         name="UCI Online Retail (Kaggle) `data.csv`",

@@ -61,11 +61,12 @@ class Imported:
 
 
 def parsed(path: Path, *flags: str) -> argparse.Namespace:
-    """The arguments of an import into a work folder beside the file."""
+    """The arguments of an import into a work folder beside the file, which a query names itself."""
     parser = argparse.ArgumentParser()
     command.add_options(parser)
     fixed = ["--name", "x", "--work", str(path.parent / "work"), "--json"]
-    return parser.parse_args(["import", str(path), *flags, *fixed])
+    files = [] if "--query" in flags else [str(path)]
+    return parser.parse_args(["import", *files, *flags, *fixed])
 
 
 def import_log(path: Path, *flags: str) -> Imported:

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from recpress_edge.cli.data_tables import add_table_options
 from recpress_edge.data.strangers import CHOICES
 
 
@@ -24,6 +25,7 @@ def add_import_options(parser: argparse.ArgumentParser) -> None:
         "shows Parquet, gzip, bzip2, xz, zstd and zip)",
     )
     _add_reading_options(parser)
+    add_table_options(parser)
     parser.add_argument("--valid-file", type=Path, metavar="PATH", help="ready validation part")
     parser.add_argument("--test-file", type=Path, metavar="PATH", help="ready test part")
     parser.add_argument(

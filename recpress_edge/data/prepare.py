@@ -7,6 +7,9 @@ from typing import Any
 
 from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.core.files import sha256_file
+from recpress_edge.data.features.attach import context_table
+from recpress_edge.data.features.columns import Features
+from recpress_edge.data.features.encode import FeatureSpec
 from recpress_edge.data.filter import Filters, apply_filters
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.log import Log
@@ -30,6 +33,8 @@ class Preparation:
     """One of split.SPLITS; 'given' takes train, valid and test, or train and test."""
     seed: int | None = None
     """For a split that draws; None is 0."""
+    context: tuple[FeatureSpec, ...] = ()
+    """Columns of the log that become features of its interactions; ``columns`` asks for them too."""
     filters: Filters = field(default_factory=Filters)
     licence: str = "not stated"
     strangers: str | None = None
@@ -76,9 +81,17 @@ def prepare(
             raise DataError(f"no {part} interaction: {_why_empty(log, how, split)}")
     three = (split.train, split.valid, split.test)
     dataset = Dataset(name, *three, log.user_ids, log.item_ids, split.protocol, how.licence, split.ties)
+    of_context: tuple[str, ...] = ()
+    if how.context:
+        table, of_context = context_table(log, three, how.context)
+        if removed.duplicates:
+            of_context += (
+                f"context of repeated interactions: that of the first of {removed.duplicates:,} more",
+            )
+        dataset = replace(dataset, features=Features(context=table))
     record = {
         "sources": [{"file": path.name, "sha256": sha256_file(path)} for path in files],
-        "read": [*read.notes, *_rating_notes(read, how), *_split_notes(log, rule, split)],
+        "read": [*read.notes, *of_context, *_rating_notes(read, how), *_split_notes(log, rule, split)],
         "strangers": list(strangers.notes),
         "asked": {**_asked(how.reading), "strangers": how.strangers},
         "filters": asdict(how.filters),

@@ -25,6 +25,7 @@ from recpress_edge.data.resolve import SYNTHETIC
 from recpress_edge.data.store import check_new, dataset_path, read_manifest, save_dataset, stored_names
 from recpress_edge.data.strangers import CHOICES
 from recpress_edge.data.times import BY_SIZE, DATE_ORDERS, DAYS, UNITS
+from recpress_edge.jobs.data_tables import TableOptions, with_tables
 
 TIME_UNITS: Final = (*UNITS, BY_SIZE, DAYS)
 RECORD: Final = ("sources", "origin", "read", "strangers", "asked", "filters", "rows", "split")
@@ -52,7 +53,7 @@ class ImportResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImportRequest:
+class ImportRequest(TableOptions):
     """``recpress-edge data import``."""
 
     paths: tuple[Path, ...] = ()
@@ -102,7 +103,7 @@ class ImportRequest:
                 f"--name {self.name} names a public set, whose files are known. Choose another name. To have "
                 f"the public set: {how_to_have(self.name)}"
             )
-        how = self._preparation()
+        how, tables = self._preparation(), self.choices(self.skip_bad_lines)
         target = check_new(self.work, self.name, force=self.force)
         with scratch_folder("recpress-import-") as scratch:
             groups = [all_files(paths, scratch) for paths in self._parts()]
@@ -111,6 +112,7 @@ class ImportRequest:
             parts = [part for part, group in enumerate(groups) for _ in group]
             update = advance(on_event, f"reading {self.name}")
             prepared = prepare(self.name, files, how, parts=parts, progress=update)
+        prepared = with_tables(prepared, tables, self.ids)
         return ImportResult(prepared, target, written=False)
 
     def run(self, on_event: OnEvent = silent) -> ImportResult:
@@ -143,12 +145,14 @@ class ImportRequest:
         if twice := named.keys() & columns.keys():
             role = min(twice)
             raise ConfigError(f"--columns and --{role} both say which column is the {role}. Remove one.")
-        if not (named or columns or self.separator or self.header):
+        context = tuple(spec.column for spec in self.context_specs())
+        if not (named or columns or self.separator or self.header or context):
             return None
         return ColumnChoice(
             separator=named_separator(self.separator) if self.separator else None,
             columns=columns | named or None,
             header=None if self.header is None else self.header == "yes",
+            context=context,
             others=not columns,
         )
 
@@ -180,6 +184,7 @@ class ImportRequest:
             reading=reading,
             split=self.split or ("given" if self.test_file else "loo-random"),
             seed=self.seed,
+            context=self.context_specs(),
             filters=Filters(min_rating=self.min_rating, min_user=self.min_user, min_item=self.min_item),
             licence=self.licence,
             strangers=self.strangers,
@@ -284,6 +289,8 @@ def data_facts(dataset: Dataset, work: Path) -> dict[str, Any]:
         "licence": dataset.licence,
         "digest": dataset.digest(),
         **made,
+        "titles": None if dataset.titles is None else sum(map(bool, dataset.titles)),
+        "features": {} if dataset.features is None else dataset.features.facts(),
     }
 
 

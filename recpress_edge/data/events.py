@@ -30,6 +30,7 @@ _EVENT_WORDS: Final = frozenset(
     | {"unsubscribe", "subscribe", "return", "refund", "play", "watch"}
 )
 _STRONG: Final = frozenset({"purchase", "buy", "transaction", "order", "like", "true", "yes", "t", "y"})
+_FLAGS: Final = frozenset({"0", "1", "0.0", "1.0", "true", "false", "yes", "no", "t", "f", "y", "n"})
 _MOST_VALUES: Final = 50
 
 
@@ -109,15 +110,25 @@ def _candidates(layout: Layout, head: Sequence[Sequence[str]], *, bounded: bool)
         place for place in layout.ignored() if layout.names and plain(layout.names[place]) in _EVENT_NAMES
     ]
     worded = [place for place in layout.ignored() if _has_event_words(head, place)]
+    flags = [
+        place
+        for place in layout.ignored()
+        if place not in layout.context.values() and _are_flags(head, place)
+    ]
     rating = layout.at.get("rating")
     values = [row[rating] for row in head if rating is not None and rating < len(row)]
     signs = [] if rating is None or bounded or not _are_signs(values) else [rating]
-    return sorted({*named, *worded, *signs})
+    return sorted({*named, *worded, *flags, *signs})
 
 
 def _has_event_words(rows: Iterable[Sequence[str]], place: int) -> bool:
     values = {row[place].strip().lower() for row in rows if place < len(row)}
     return len(values) <= _MOST_VALUES and bool(values & _EVENT_WORDS)
+
+
+def _are_flags(rows: Iterable[Sequence[str]], place: int) -> bool:
+    """Whether a column holds nothing but yes and no, 0 and 1."""
+    return {row[place].strip().lower() for row in rows if place < len(row)} <= _FLAGS
 
 
 def _are_signs(values: Iterable[str]) -> bool:

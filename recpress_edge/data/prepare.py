@@ -66,7 +66,9 @@ def prepare(
     of_part = range(len(files)) if parts is None else parts
     rule = _rule(how, len(set(of_part)) or 1)
     seed = how.seed or 0
-    reading = replace(how.reading, bounded=how.filters.min_rating is not None)
+    named = how.columns is not None and "time" in (how.columns.columns or {})
+    timed = named or rule.kind in ("loo-time", "time")
+    reading = replace(how.reading, bounded=how.filters.min_rating is not None, needs_times=timed)
     read = read_log(files, how.fmt, how.columns, reading, parts=of_part, progress=progress)
     if how.filters.min_rating is not None and read.log.ratings is None:
         raise _no_ratings(read)

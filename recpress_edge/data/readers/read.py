@@ -18,7 +18,7 @@ from recpress_edge.data.readers.lines import NONE_ALLOWED, Allowance, LineReport
 from recpress_edge.data.readers.lists import LISTS
 from recpress_edge.data.readers.plain import plain_file
 from recpress_edge.data.readers.recognise import TABLES, find_format
-from recpress_edge.data.readers.rows import take_rows
+from recpress_edge.data.readers.rows import TimeChoice, take_rows
 from recpress_edge.data.readers.tables import (
     Table,
     stage,
@@ -57,6 +57,8 @@ class Reading:
     """A key of times.UNITS, times.BY_SIZE or times.DAYS."""
     date_order: str | None = None
     """A key of times.DATE_ORDERS, for times such as 3/4/2024; None is by the numbers above 12."""
+    needs_times: bool = True
+    """Whether times that cannot be read are an error; else they are left out, which is said."""
     bounded: bool = False
     """Whether a lowest rating is given, so that a rating of 0 is no question."""
     threads: int | None = None
@@ -224,12 +226,13 @@ def _read_table(engine: Engine, table: Table, reading: Reading, note: str) -> _F
         if only is not None:
             taken = staged.among(place, list(filter(only.takes, counts)))
             kept = taken if kept is None else kept & taken
-    columns = take_rows(table, staged, kept, reading.date_order, report)
+    named = reading.needs_times or reading.time_unit is not None
+    columns, left_out = take_rows(table, staged, kept, TimeChoice(named, reading.date_order), report)
     report.check("Correct or remove these lines, or say what the columns are with --columns and --header.")
     return _FileResult(
         table.path,
         columns,
-        _said(note, columns, report),
+        _said(note, columns, report) + left_out,
         report.count,
         0 if kept is None else int((~kept).sum()),
         table.layout,

@@ -1,7 +1,8 @@
-"""How far the rule for equal times moves leave-one-out figures: MovieLens 100K, half of whose users have ties.
+"""How far the rule for equal times moves figures on MovieLens 100K, where it decides for half of the users.
 
     recpress-edge data fetch ml-100k --work work
-    python benchmarks/ties.py work/downloads/ml-100k/ml-100k.inter --work work --out benchmarks/results/ties.json
+    python benchmarks/ties.py work/downloads/ml-100k/ml-100k.inter --work work \\
+        --out benchmarks/results/ties.json
 
 The same log is split by time with its ties in the order of the file (our rule), by item id, the highest last
 (the rule that made the held-out item a function of its id), and drawn with several seeds. Teachers with their

@@ -36,6 +36,7 @@ BOTH: Final = ("citeulike-runtimes", "citeulike-runtimes-zen3")
 DATA: Final = "docs/data.md"
 BLOCKS: Final = {
     "data-sets": Block((DATA,), (), data_tables.sets),
+    "ties": Block((DATA,), ("ties",), result_tables.ties),
     "data-files": Block((DATA,), (), data_tables.files),
     **{
         name: Block((METHODS,), (name,), partial(method_tables.study, name)) for name in method_tables.STUDIES

@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from recpress_edge.cli.common import add_common_options, emit, next_steps, request_of, say, table
 from recpress_edge.cli.data_import import add_import_options
@@ -80,6 +81,7 @@ def _stats(args: argparse.Namespace) -> int:
     for note in facts.get("strangers", ()):
         say(args, f"careful    {note}")
     say(args, f"licence    {dataset.licence}")
+    _say_features(args, facts)
     say(args)
     say(args, _parts_table(dataset))
     say(args)
@@ -90,9 +92,31 @@ def _stats(args: argparse.Namespace) -> int:
     return 0
 
 
+def _say_features(args: argparse.Namespace, facts: dict[str, Any]) -> None:
+    """Titles and feature columns; nothing where there are none."""
+    if facts["titles"] is not None:
+        say(args, f"titles     {facts['titles']:,} of {facts['n_items']:,} items have one")
+    if facts["features"]:
+        say(args)
+        rows = [
+            [side, column["name"], column["kind"], _extent(column), f"{column['missing']:,}"]
+            for side, columns in facts["features"].items()
+            for column in columns
+        ]
+        say(args, table(["of", "feature", "kind", "values", "missing"], rows))
+
+
+def _extent(column: dict[str, Any]) -> str:
+    if "values" not in column:
+        return f"{column['least']:g} to {column['most']:g}"
+    most = column.get("most_in_a_row")
+    return f"{column['values']:,}" + (f", up to {most} a row" if most else "")
+
+
 def _import(args: argparse.Namespace) -> int:
     request = request_of(ImportRequest, args)
-    result = request.plan() if args.dry_run else request.run()
+    with print_events(args) as on_event:
+        result = request.plan(on_event) if args.dry_run else request.run(on_event)
     if args.dry_run:
         say(args, f"dry run    would write {result.target}")
     _report(args, result)
@@ -103,12 +127,14 @@ def _report(args: argparse.Namespace, result: ImportResult) -> None:
     dataset, record = result.prepared.dataset, result.prepared.record
     for note in record["read"]:
         say(args, f"read       {note}")
+    for note in (note for of_table in record.get("tables", ()) for note in of_table["read"]):
+        say(args, f"table      {note}")
     for note in record["strangers"]:
         say(args, f"careful    {note}")
     rows = record["rows"]
     left_out = {
         "that cannot be read": rows["left_out_bad_lines"],
-        "by --only": rows["left_out_not_chosen"],
+        "by --only or --where": rows["left_out_not_chosen"],
         "without an id": rows["left_out_missing"],
         "of strangers": rows["left_out_strangers"],
     }

@@ -61,7 +61,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--titles",
         type=Path,
         metavar="FILE",
-        help="table of item ids and titles, CSV or TSV, that travel in the bundle and are shown with answers",
+        help="table of item ids and titles, CSV or TSV, that travel in the bundle and are shown with answers "
+        "(default: those of the data set; none leaves them out)",
+    )
+    parser.add_argument(
+        "--item-features",
+        metavar="A,B",
+        help="item features of the data set that travel in the bundle and are shown with answers",
     )
     parser.add_argument(
         "--out",
@@ -99,8 +105,10 @@ def run(args: argparse.Namespace) -> int:
     if args.all:
         return run_sweep(args)
     check_single(args)
+    features = tuple(names_of("item-features", args.item_features)) if args.item_features else ()
     plans = [
-        request_of(ExportRequest, args, format=name).check(target=not args.dry_run) for name in _formats(args)
+        request_of(ExportRequest, args, format=name, item_features=features).check(target=not args.dry_run)
+        for name in _formats(args)
     ]
     facts = [_say_plan(args, plan) if args.dry_run else _export(args, plan) for plan in plans]
     emit(args, facts[0] if len(facts) == 1 else {"bundles": facts})
@@ -160,6 +168,9 @@ def _report(args: argparse.Namespace, result: ExportResult) -> None:
     if recipe.low:
         say(args, f"{recipe.name.partition('-')[0]:<9}  {stored_text(recipe.low, contract.profile)}")
     say(args, f"fp32       {stored_text(recipe.high, contract.profile)}")
+    shown = ", ".join(f"{name} {format_bytes(found)}" for name, found in bundle.shown_bytes().items())
+    if shown:
+        say(args, f"shown      {shown} beside the model, for people; --titles none leaves titles out")
     _say_profile(args, bundle)
     _say_rows(args, bundle)
     say(args, f"parity     {parity.users:,} validation users, against {parity.reference}")

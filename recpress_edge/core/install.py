@@ -7,13 +7,8 @@ BASE: Final = "base"
 """The install without an extra."""
 EXTRAS: Final[Mapping[str, Mapping[str, str]]] = {
     BASE: {"numpy": "numpy", "onnxruntime": "onnxruntime", "psutil": "psutil"},
-    "train": {
-        "torch": "torch",
-        "scipy": "scipy",
-        "safetensors": "safetensors",
-        "pooch": "pooch",
-        "rich": "rich",
-    },
+    "data": {"duckdb": "duckdb", "zstandard": "zstandard", "pooch": "pooch"},
+    "train": {"torch": "torch", "scipy": "scipy", "safetensors": "safetensors", "rich": "rich"},
     "export": {"onnx": "onnx", "safetensors": "safetensors"},
     "tflite": {"ai-edge-litert": "ai_edge_litert", "flatbuffers": "flatbuffers"},
     "report": {"matplotlib": "matplotlib", "jinja2": "jinja2", "rich": "rich"},

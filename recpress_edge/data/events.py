@@ -2,16 +2,15 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.readers.columns import Layout, find_column
-from recpress_edge.data.readers.delimited import Record
 from recpress_edge.data.readers.names import plain
+from recpress_edge.data.readers.tables import Table
 from recpress_edge.data.times import read_number
 
 EVERY: Final = "*"
@@ -32,7 +31,6 @@ _EVENT_WORDS: Final = frozenset(
 )
 _STRONG: Final = frozenset({"purchase", "buy", "transaction", "order", "like", "true", "yes", "t", "y"})
 _MOST_VALUES: Final = 50
-_HEAD: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,28 +62,46 @@ def parse_only(text: str) -> Only:
     return Only(column, wanted)
 
 
-def settle_events(
-    path: Path, layout: Layout, rows: Callable[[], Iterable[Record]], only: Sequence[Only], *, bounded: bool
-) -> dict[int, Only]:
-    """Place of a column to which of its values count; a column that nobody settled is a question.
+def event_places(path: Path, table: Table, only: Sequence[Only], *, bounded: bool) -> dict[int, Only | None]:
+    """Place of each column that may tell rows apart, and what the user said of it.
 
-    rows: gives all rows of the table. ``bounded``: a lowest rating is given, which settles the ratings.
+    ``bounded``: a lowest rating is given, which settles the ratings.
     """
-    settled = {find_column(path, layout, f"--only {one.column}", one.column): one for one in only}
-    head = [fields for _, fields, _ in islice(rows(), _HEAD)]
-    for place in _candidates(layout, head, bounded=bounded):
-        counts = _counts(rows, place)
+    layout = table.layout
+    asked = {find_column(path, layout, f"--only {one.column}", one.column): one for one in only}
+    candidates = _candidates(layout, table.head, bounded=bounded)
+    return {place: asked.get(place) for place in sorted({*asked, *candidates})}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A column of one file that may tell rows apart."""
+
+    only: Only | None
+    """What the user said of it."""
+    counts: Mapping[str, int]
+    """How often each text occurs."""
+
+
+def settle_event(path: Path, layout: Layout, place: int, events: Sequence[Event | None]) -> None:
+    """A ConfigError where nobody said which values of a column count, or where none does.
+
+    events: of each file of a log; None of one that gives no reason to ask.
+    """
+    counts, only = Counter[str](), None
+    for event in filter(None, events):
+        only = event.only
+        for value, count in event.counts.items():
+            counts[value.strip()] += count
+    if only is None:
         told = place != layout.at.get("rating") or _are_signs(counts)
-        if place not in settled and told and 1 < len(counts) <= _MOST_VALUES:
+        if told and 1 < len(counts) <= _MOST_VALUES:
             _ask(path, layout, place, counts)
-    for place, one in settled.items():
-        found = _counts(rows, place)
-        if not any(map(one.takes, found)):
-            raise ConfigError(
-                f"--only {one.column}={','.join(one.values)}: no row of {path} holds that. "
-                f"Found: {_told(found)}"
-            )
-    return settled
+    elif not any(map(only.takes, counts)):
+        raise ConfigError(
+            f"--only {only.column}={','.join(only.values)}: no row of {path} holds that. "
+            f"Found: {_told(counts)}"
+        )
 
 
 def _candidates(layout: Layout, head: Sequence[Sequence[str]], *, bounded: bool) -> list[int]:
@@ -107,10 +123,6 @@ def _has_event_words(rows: Iterable[Sequence[str]], place: int) -> bool:
 def _are_signs(values: Iterable[str]) -> bool:
     """Whether ratings are a yes or no: nothing but 0 and 1, or -1 and 1."""
     return {read_number(value) for value in values} <= {-1.0, 0.0, 1.0}
-
-
-def _counts(rows: Callable[[], Iterable[Record]], place: int) -> Mapping[str, int]:
-    return Counter(fields[place].strip() for _, fields, _ in rows() if place < len(fields))
 
 
 def _ask(path: Path, layout: Layout, place: int, counts: Mapping[str, int]) -> None:

@@ -20,6 +20,8 @@ MISSING_WORDS: Final = frozenset(
     {"null", "(null)", "nan", "none", "nil", "n/a", "#n/a", "na", "<na>", "nat", "undefined", "\\n", "-", "?"}
     | {"missing", "unknown", "[null]", "<null>", "<none>", "inf", "#ref!", "#value!", "not set", "(not set)"}
 )
+_SIMPLE: Final = re.compile(r"[A-Za-z0-9_\n-]*")
+"""Ids of these characters hold nothing that may be meant otherwise, unless they are words for 'missing'."""
 _FLOAT: Final = re.compile(r"(-?\d+)\.0*")
 _RULE: Final = re.compile(r"[-=_+:]{2,}")
 """Drawn under the header of a table that is meant to be looked at."""
@@ -55,8 +57,9 @@ def settle_ids(log: Log, choice: IdChoice) -> Settled:
     if choice.form is None:
         for kind, ids, rows in (("user", kept.user_ids, kept.users), ("item", kept.item_ids, kept.items)):
             _ask_missing(kind, ids, rows)
-            _ask_form(kind, ids)
-            notes += _note(kind, ids)
+            if _SIMPLE.fullmatch("\n".join(ids)) is None:
+                _ask_form(kind, ids)
+                notes += _note(kind, ids)
     if choice.form == "cleaned":
         user_ids, users = _cleaned(kept.user_ids, kept.users)
         item_ids, items = _cleaned(kept.item_ids, kept.items)

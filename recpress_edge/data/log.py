@@ -1,9 +1,8 @@
 """Interaction rows as they were read, before duplicates are dropped and a split is made."""
 
 import re
-from array import array
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,20 @@ from numpy.typing import NDArray
 from recpress_edge.core.arrays import F64, I32, I64, Bool
 
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextColumn:
+    """A column of texts (n,), each distinct one stored once."""
+
+    name: str
+    values: tuple[str, ...]
+    codes: I32
+    """Places in ``values`` (n,); -1 where a row has none."""
+
+    def take(self, rows: I64 | Bool) -> "TextColumn":
+        """The chosen rows."""
+        return TextColumn(self.name, self.values, self.codes[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +44,8 @@ class Log:
     """Which of the files each row came from: 0, 1, 2 (n,)."""
     places: I64 | None = None
     """Place of each row in the files as they were read, from 0; None where rows were made, not read (n,)."""
+    context: tuple[TextColumn, ...] = ()
+    """Columns of --context, each (n,): what is known of an interaction beside who, what and when."""
 
     def __len__(self) -> int:
         return int(self.users.size)
@@ -46,65 +61,91 @@ class Log:
             None if self.times is None else self.times[rows],
             self.parts[rows],
             None if self.places is None else self.places[rows],
+            tuple(column.take(rows) for column in self.context),
         )
 
     def compact(self) -> "Log":
         """Drop users and items that have no row; the order of the others stays."""
         user_ids, users = _keep_used(self.user_ids, self.users)
         item_ids, items = _keep_used(self.item_ids, self.items)
-        return Log(user_ids, item_ids, users, items, self.ratings, self.times, self.parts, self.places)
+        return replace(self, user_ids=user_ids, item_ids=item_ids, users=users, items=items)
 
 
-@dataclass(slots=True)
-class RowCollector:
-    """Gathers the rows of one or more files; ids share one index over all of them."""
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A column of ids."""
 
-    user_index: dict[str, int] = field(default_factory=dict)
-    item_index: dict[str, int] = field(default_factory=dict)
-    users: "array[int]" = field(default_factory=lambda: array("i"))
-    items: "array[int]" = field(default_factory=lambda: array("i"))
-    ratings: "array[float]" = field(default_factory=lambda: array("d"))
-    times: "array[float]" = field(default_factory=lambda: array("d"))
-    part_sizes: list[int] = field(default_factory=list)
+    names: list[str]
+    """Its texts; one may stand twice, and one that no row has may be among them."""
+    codes: I32
+    """Place of each row's text among them (n,)."""
 
-    def add(self, user: str, item: str, rating: float | None, time: float | None) -> None:
-        """One row; a file has ratings and times in all of its rows or in none."""
-        self.users.append(self.user_index.setdefault(user, len(self.user_index)))
-        self.items.append(self.item_index.setdefault(item, len(self.item_index)))
-        if rating is not None:
-            self.ratings.append(rating)
-        if time is not None:
-            self.times.append(time)
 
-    def add_user(self, user: str, items: Iterable[str]) -> None:
-        """Rows of one user without rating or time."""
-        index = self.item_index
-        before = len(self.items)
-        self.items.extend([index.setdefault(item, len(index)) for item in items])
-        user_position = self.user_index.setdefault(user, len(self.user_index))
-        self.users.extend([user_position] * (len(self.items) - before))
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The rows of one file, in its order."""
 
-    def end_part(self) -> int:
-        """Close one file; returns its number of rows."""
-        size = len(self.users) - sum(self.part_sizes)
-        self.part_sizes.append(size)
-        return size
+    users: Coded
+    items: Coded
+    ratings: F64 | None = None
+    """(n,), or None where the file has none."""
+    times: F64 | None = None
+    context: Mapping[str, Coded] = field(default_factory=dict)
+    """Columns of --context, as they were asked for."""
 
-    def finish(self) -> Log:
-        """The log, with indices in the order of :func:`ordered`, so that row order never matters."""
-        user_ids, user_rank = ordered(self.user_index)
-        item_ids, item_rank = ordered(self.item_index)
-        n = len(self.users)
-        return Log(
-            user_ids,
-            item_ids,
-            user_rank[np.frombuffer(self.users, np.int32)],
-            item_rank[np.frombuffer(self.items, np.int32)],
-            np.array(self.ratings) if len(self.ratings) == n else None,
-            np.array(self.times) if len(self.times) == n else None,
-            np.repeat(np.arange(len(self.part_sizes), dtype=np.int8), self.part_sizes),
-            np.arange(n, dtype=np.int64),
+    def __len__(self) -> int:
+        return int(self.users.codes.size)
+
+
+def joined(files: Sequence[Columns], parts: Sequence[int]) -> Log:
+    """The log of these files, of which each belongs to a part.
+
+    Indices are in the order of :func:`ordered` over all files, so that the order of rows never matters.
+    """
+    user_ids, users = _indexed([file.users for file in files])
+    item_ids, items = _indexed([file.items for file in files])
+    sizes = [len(file) for file in files]
+    ratings = [file.ratings for file in files if file.ratings is not None]
+    times = [file.times for file in files if file.times is not None]
+    return Log(
+        user_ids,
+        item_ids,
+        users,
+        items,
+        np.concatenate(ratings) if len(ratings) == len(files) else None,
+        np.concatenate(times) if len(times) == len(files) else None,
+        np.repeat(np.array(parts, np.int8), sizes),
+        np.arange(sum(sizes), dtype=np.int64),
+        tuple(_text_column(name, [file.context[name] for file in files]) for name in files[0].context),
+    )
+
+
+def _text_column(name: str, columns: Sequence[Coded]) -> TextColumn:
+    """A column of several files as one."""
+    index: dict[str, int] = {}
+    codes = [
+        np.array([index.setdefault(text, len(index)) for text in column.names], np.int32)[column.codes]
+        for column in columns
+    ]
+    return TextColumn(name, tuple(index), np.concatenate(codes))
+
+
+def _indexed(columns: Sequence[Coded]) -> tuple[tuple[str, ...], I32]:
+    """The ids of several columns together, and the index of each row's (n,)."""
+    index: dict[str, int] = {}
+    rows = []
+    for column in columns:
+        used = np.bincount(column.codes, minlength=len(column.names)) > 0
+        place = np.array(
+            [
+                index.setdefault(name, len(index)) if kept else -1
+                for name, kept in zip(column.names, used.tolist(), strict=True)
+            ],
+            np.int32,
         )
+        rows.append(place[column.codes])
+    ids, rank = ordered(index)
+    return ids, rank[np.concatenate(rows)]
 
 
 def is_integer(text: str) -> bool:

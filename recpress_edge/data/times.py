@@ -3,7 +3,7 @@
 import functools
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -90,15 +90,16 @@ def _seconds(date: datetime) -> float:
     return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
 
 
-def date_order(path: Path, texts: Iterable[str], chosen: str | None) -> str | None:
+def date_order(path: Path, texts: Mapping[str, int], total: int, chosen: str | None) -> str | None:
     """The key of DATE_ORDERS in which slashed dates such as 3/4/2024 are read; None where there is none.
 
-    A number above 12 tells which is the day; where no date has one, it is a ConfigError that asks. Where
+    texts: how often each occurs that is neither a number nor a date of ISO 8601, of ``total`` times. A
+    number above 12 tells which is the day; where no date has one, it is a ConfigError that asks. Where
     most texts are something else, slashed dates are damage, which the reader reports.
     """
-    matches = [_SLASHED.fullmatch(text.strip()) for text in texts]
-    found = [match for match in matches if match]
-    if len(found) <= len(matches) / 2:
+    matches = {text: _SLASHED.fullmatch(text.strip()) for text in texts}
+    found = [match for match in matches.values() if match]
+    if sum(texts[text] for text, match in matches.items() if match) <= total / 2:
         found = []
     if not found and chosen is not None:
         raise ConfigError(f"--date-order {chosen}: no time of {path} is a date such as 3/4/2024. Remove it.")
@@ -143,17 +144,19 @@ def in_seconds(times: F64, unit: str | None) -> tuple[F64, str]:
         seconds[days] = _seconds_of_days(times[days])
         return seconds, _range(seconds, dated=True)
     found = _unit_of(times)
-    kinds = [name for name in UNITS if (found == name).any()]
+    kinds = {name: place for place, name in enumerate(UNITS) if (found == place).any()}
     if unit is None and len(kinds) > 1:
-        parts = ", ".join(f"{int((found == name).sum()):,} in {_NAMES[name]}" for name in kinds)
+        parts = ", ".join(
+            f"{int((found == place).sum()):,} in {_NAMES[name]}" for name, place in kinds.items()
+        )
         raise ConfigError(
             f"the times are in several units, by their size: {parts}. Say --time-unit by-size to read each "
             f"by its size, or --time-unit {'|'.join(UNITS)} where all are in one; or correct the file."
         )
     if unit == BY_SIZE or unit is None:
         scale = np.ones(len(times))
-        for name in kinds:
-            scale[found == name] = UNITS[name]
+        for name, place in kinds.items():
+            scale[found == place] = UNITS[name]
     else:
         scale = np.full(len(times), UNITS[unit])
     seconds = times / scale
@@ -162,9 +165,10 @@ def in_seconds(times: F64, unit: str | None) -> tuple[F64, str]:
 
 def _calendar_days(times: F64) -> NDArray[np.bool_]:
     """Which times (n,) are whole numbers that name a day between 1900 and 2199: 20240501."""
-    year, month, day = times // 10_000, times // 100 % 100, times % 100
-    years = (times == np.floor(times)) & (year >= 1900) & (year < _LAST_YEAR)
-    found: NDArray[np.bool_] = years & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
+    found: NDArray[np.bool_] = (times >= 1900 * 10_000) & (times < _LAST_YEAR * 10_000)
+    near = times[found]
+    month, day = near // 100 % 100, near % 100
+    found[found] = (near == np.floor(near)) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
     return found
 
 
@@ -177,13 +181,14 @@ def _seconds_of_days(times: F64) -> F64:
     return np.array(seconds, np.float64)[place]
 
 
-def _unit_of(times: F64) -> NDArray[np.str_]:
-    """The unit (n,) in which each time lies between 1973 and 2286; '' where it is too small for any."""
-    found = np.full(len(times), "", dtype="U2")
-    for power, name in enumerate(UNITS):
-        least = FIRST_UNIX_TIME * 1000**power
-        found[(times >= least) & (times < (1e10 * 1000**power if name != "ns" else np.inf))] = name
-    found[(times >= 1e10) & (found == "")] = "ms"
+def _unit_of(times: F64) -> NDArray[np.int8]:
+    """The place in UNITS (n,) of the unit in which each time lies between 1973 and 2286; -1 where it is too
+    small for any.
+    """
+    found = np.full(len(times), -1, np.int8)
+    for power in range(len(UNITS)):
+        found[times >= FIRST_UNIX_TIME * 1000**power] = power
+    found[(times >= 1e10) & (found == 0)] = 1
     return found
 
 

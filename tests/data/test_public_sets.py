@@ -132,7 +132,7 @@ def test_a_set_without_an_address_says_how_to_lay_it_out(small, monkeypatch):
     for ask in (
         lambda: load_dataset("small", small / "work"),
         lambda: FetchRequest(name="small", work=small / "work").run(),
-        lambda: ImportRequest(path=small / "data/small/log.tsv", name="small", force=True).plan(),
+        lambda: ImportRequest(paths=(small / "data/small/log.tsv",), name="small", force=True).plan(),
     ):
         with pytest.raises(
             ConfigError, match=r"Lay it out as DIR/small/log\.tsv, .*set RECPRESS_DATA_DIR=DIR"

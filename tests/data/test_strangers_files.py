@@ -171,8 +171,6 @@ def test_titles_with_blanks_are_whole_after_a_semicolon(read):
         ("%%MatrixMarket matrix coordinate\n3 3 3\n1 2 3\n", "a MatrixMarket file"),
         ("INSERT INTO t VALUES (1,2);\n", "an SQL dump"),
         # what is no text, or of which encoding
-        (b"PK\x03\x04....", "a zip archive.*unzip -p"),
-        (b"PAR1....", "a Parquet file.*read_parquet"),
         (b"\x80\x04....", "a Python pickle"),
         (b"a" * 257 + b"ustar", "a tar archive.*tar -xOf"),
         (rows("{u},{i}").encode("utf-16-le"), "--encoding utf-16-le.*iconv"),
@@ -423,3 +421,20 @@ def test_cleaned_ids_that_meet_become_one_with_all_rows(read):
     assert named(result) == [("u1", "a"), ("u1", "b"), ("u2", "a")]
     assert result.notes[-1] == "cleaned 1 user ids and 0 item ids"
     assert np.array_equal(result.log.users, [0, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"PK\x03\x04....", "compressed by zip and damaged or cut short"),
+        (b"PAR1....", "cannot be read: .*Parquet"),
+        (b"BZh9....", "compressed by bzip2 and damaged or cut short"),
+        (b"\xfd7zXZ\0....", "compressed by xz and damaged or cut short"),
+        (b"\x28\xb5\x2f\xfd....", "compressed by zstd and damaged or cut short"),
+    ],
+)
+def test_damaged_containers(tmp_path, content, message):
+    path = tmp_path / "log.bin"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read_log([path])

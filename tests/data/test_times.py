@@ -1,5 +1,7 @@
 """Times in the forms that logs have them, against seconds worked out by hand."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -60,19 +62,23 @@ def test_slashed_dates_need_an_order():
     assert not is_date("30/40/2012")
 
 
+def order_of(path, texts, chosen):
+    return date_order(path, Counter(texts), len(texts), chosen)
+
+
 def test_the_order_is_found_in_the_numbers_or_asked_for(tmp_path):
-    assert date_order(tmp_path, ["1/2/2012", "13/2/2012"], None) == "dmy"
-    assert date_order(tmp_path, ["1/2/2012", "1/13/2012"], None) == "mdy"
-    assert date_order(tmp_path, ["1/2/2012"], "mdy") == "mdy"
-    assert date_order(tmp_path, ["2012-04-03", "17"], None) is None
+    assert order_of(tmp_path, ["1/2/2012", "13/2/2012"], None) == "dmy"
+    assert order_of(tmp_path, ["1/2/2012", "1/13/2012"], None) == "mdy"
+    assert order_of(tmp_path, ["1/2/2012"], "mdy") == "mdy"
+    assert order_of(tmp_path, ["2012-04-03", "17"], None) is None
     with pytest.raises(
         ConfigError, match=r"'1/2/2012' may be .* no number in them is above 12.*--date-order mdy"
     ):
-        date_order(tmp_path, ["1/2/2012", "3/4/2012"], None)
+        order_of(tmp_path, ["1/2/2012", "3/4/2012"], None)
     with pytest.raises(ConfigError, match="some have a first number above 12 and some a second"):
-        date_order(tmp_path, ["13/2/2012", "3/14/2012"], None)
+        order_of(tmp_path, ["13/2/2012", "3/14/2012"], None)
     with pytest.raises(ConfigError, match=r"no time of .* is a date such as 3/4/2024"):
-        date_order(tmp_path, ["2012-04-03"], "dmy")
+        order_of(tmp_path, ["2012-04-03"], "dmy")
 
 
 def test_a_log_with_slashed_dates(tmp_path):

@@ -133,7 +133,7 @@ def download(url: str, digest: str, folder: Path, progress: Progress) -> Path:
         import pooch
         import requests
     except ImportError as error:
-        missing_extra(error.name, "train")
+        missing_extra(error.name, "data")
     pooch.get_logger().setLevel("WARNING")
     target = folder / PurePosixPath(url).name
     downloader = pooch.HTTPDownloader(progressbar=_Bar(progress), chunk_size=_Bar.CHUNK_BYTES, timeout=30)

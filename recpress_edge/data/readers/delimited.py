@@ -2,12 +2,14 @@
 
 import csv
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
-from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.data.readers.lines import shorten
 from recpress_edge.data.readers.names import known_places
 
@@ -19,10 +21,30 @@ SEPARATORS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """Names accepted for --separator, as are the marks themselves."""
 
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where the rows of a file begin."""
+
+    at: int
+    """Index of the first line that is one."""
+    note: str = ""
+    """What was skipped, in words."""
+    header: str | None = None
+    """What the line ``at`` is without its mark, where it is a comment that names the columns."""
+    declared: str | None = None
+    """The separator that a line 'sep=;' above the rows names."""
+
+    def rows(self, lines: Iterable[str]) -> Iterator[str]:
+        """The lines from ``at`` on."""
+        rest = islice(lines, self.at, None)
+        return rest if self.header is None else chain([self.header], islice(rest, 1, None))
+
+
 _SURE: Final = 0.9
 """Of the first lines, the share with as many fields as the first, from which a tab or '::' is it."""
 _HEAD: Final = 1000
-_LONGEST: Final = 200
+LONGEST_FIELD: Final = 200
 """Lines that one quoted field may span; more means a quote that was never closed."""
 _QUOTED: Final = re.compile(r'"((?:[^"]|"")*)"(?= |$)|([^ ]+)')
 
@@ -37,14 +59,15 @@ def named_separator(text: str) -> str:
     return marks[text]
 
 
-def records(lines: Sequence[str], start: int, separator: str) -> Iterator[Record]:
-    """The records from line index ``start`` on; blank lines are left out."""
-    at, mark, width = start, SEPARATORS[separator], 0
+def records(lines: Iterable[str], separator: str, first: int = 1) -> Iterator[Record]:
+    """The records of these lines, of which the first has the number ``first``; blank ones are left out."""
+    mark, width, number = SEPARATORS[separator], 0, first
     plain: Callable[[str], list[str]] = (
         split_spaces if separator == "space" else lambda line: line.split(mark)
     )
-    while at < len(lines):
-        line, taken = lines[at], 1
+    source = _Ahead(lines)
+    while (line := source.take()) is not None:
+        taken = 1
         if '"' not in line:
             fields = plain(line)
         elif separator == "space":
@@ -52,11 +75,37 @@ def records(lines: Sequence[str], start: int, separator: str) -> Iterator[Record
         elif separator == "::":
             fields = [_unquoted(field) for field in line.split(mark)]
         else:
-            fields, taken = _quoted(lines, at, mark, width)
+            fields, taken = _quoted(line, source, mark, width)
+            source.drop(taken - 1)
         width = width or len(fields)
-        at += taken
         if len(fields) > 1 or line.strip(" \t"):
-            yield at - taken + 1, fields, line
+            yield number, fields, line
+        number += taken
+
+
+class _Ahead:
+    """Lines that can be looked at before they are taken."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._source, self._seen = iter(lines), deque[str]()
+
+    def take(self) -> str | None:
+        """The next line; None after the last."""
+        return self._seen.popleft() if self._seen else next(self._source, None)
+
+    def peek(self, place: int) -> str | None:
+        """The line ``place`` lines after the next one, from 0; None beyond the last."""
+        while len(self._seen) <= place:
+            line = next(self._source, None)
+            if line is None:
+                return None
+            self._seen.append(line)
+        return self._seen[place]
+
+    def drop(self, count: int) -> None:
+        """Take ``count`` lines that were looked at."""
+        for _ in range(count):
+            self._seen.popleft()
 
 
 def split_spaces(line: str) -> list[str]:
@@ -65,38 +114,36 @@ def split_spaces(line: str) -> list[str]:
     return [field for field in fields if field] if "" in fields else fields
 
 
-def skip_comments(lines: Sequence[str]) -> tuple[list[str], int, str]:
-    """The lines, the index of the first that is no comment, and what was skipped in words.
+def find_start(head: Sequence[str]) -> Start:
+    """Where the rows begin, from the first lines of a file.
 
     A comment is led by '#' or '%' and a blank, or has other fields than the lines that follow. One that
-    names known columns is their header, without its mark.
+    names known columns is their header, without its mark. Excel's 'sep=;' names the separator.
     """
-    at = next((at for at, line in enumerate(lines) if line.strip(" \t")), 0)
-    declared = re.fullmatch(r'"?sep=(.)"?', lines[at].strip())
+    start = next((at for at, line in enumerate(head) if line.strip(" \t")), 0)
+    declared = re.fullmatch(r'"?sep=(.)"?', head[start].strip())
     if declared:
-        return list(lines), at + 1, ""
-    start = at
-    while at < len(lines) and lines[at][:1] in ("#", "%"):
+        return Start(start + 1, declared=declared[1])
+    at = start
+    while at < len(head) and head[at][:1] in ("#", "%"):
         at += 1
-    if at == start or at == len(lines):
-        return list(lines), start, ""
-    bare = [line.lstrip("#% \t") for line in lines[start:at]]
-    if not all(_is_comment(line, lines[at]) for line in lines[start:at]):
-        return list(lines), start, ""
-    if _names_columns(bare[-1]):
-        changed = [*lines[: at - 1], bare[-1], *lines[at:]]
-        return changed, at - 1, "a header in a comment"
+    if at in (start, len(head)) or not all(_is_comment(line, head[at]) for line in head[start:at]):
+        return Start(start)
+    last = head[at - 1].lstrip("#% \t")
+    if _names_columns(last):
+        return Start(at - 1, "a header in a comment", header=last)
     count = at - start
-    return list(lines), at, f"{count} comment line{'' if count == 1 else 's'} skipped"
+    return Start(at, f"{count} comment line{'' if count == 1 else 's'} skipped")
 
 
-def find_separator(path: Path, lines: Sequence[str], start: int, chosen: str | None) -> str:
-    """The name of the separator of these lines, as chosen or found in the first thousand."""
-    head = [line for line in islice(lines, start, start + _HEAD) if line.strip(" \t")]
+def find_separator(path: Path, head: Sequence[str], declared: str | None, chosen: str | None) -> str:
+    """The name of the separator of the rows that begin with these lines, as chosen, declared or found."""
+    head = [line for line in head[:_HEAD] if line.strip(" \t")]
+    if not head:
+        raise DataError(f"{path} holds no interaction: comments alone, or a line that names the separator")
     first = head[0]
-    declared = re.fullmatch(r'"?sep=(.)"?', lines[start - 1].strip()) if start else None
-    if chosen is None and declared:
-        chosen = named_separator(declared[1])
+    if chosen is None and declared is not None:
+        chosen = named_separator(declared)
     if chosen is not None:
         if SEPARATORS[chosen] not in first:
             raise ConfigError(
@@ -138,27 +185,27 @@ def _is_mixed(head: Sequence[str]) -> bool:
 
 def _agreement(head: Sequence[str], name: str) -> float:
     """Share of the lines with as many fields as the first."""
-    counts = [len(fields) for _, fields, _ in records(head, 0, name)]
+    counts = [len(fields) for _, fields, _ in records(head, name)]
     return sum(count == counts[0] for count in counts) / len(counts)
 
 
-def _quoted(lines: Sequence[str], at: int, mark: str, width: int) -> tuple[list[str], int]:
+def _quoted(line: str, ahead: _Ahead, mark: str, width: int) -> tuple[list[str], int]:
     """Fields of the record that begins at a line with quotes, and how many lines it takes.
 
     Tab-separated files often leave quotes inside text alone: a line that is whole without them is.
     """
-    if (fields := _strict(lines[at], mark)) is not None:
+    if (fields := _strict(line, mark)) is not None:
         return fields, 1
-    by_itself = lines[at].split(mark)
+    by_itself = line.split(mark)
     if mark == "\t" and width in (0, len(by_itself)):
         return by_itself, 1
-    text = lines[at]
-    for taken in range(1, min(_LONGEST, len(lines) - at)):
-        if text.count('"') % 2 == 0:
+    text = line
+    for place in range(LONGEST_FIELD - 1):
+        if text.count('"') % 2 == 0 or (following := ahead.peek(place)) is None:
             break
-        text += "\n" + lines[at + taken]
+        text += "\n" + following
         if text.count('"') % 2 == 0 and (fields := _strict(text, mark)) is not None:
-            return fields, taken + 1
+            return fields, place + 2
     return [], 1
 
 

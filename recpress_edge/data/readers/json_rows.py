@@ -1,16 +1,20 @@
 """JSON objects as rows: one a line, or one array of them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.readers.delimited import Record
 from recpress_edge.data.readers.lines import shorten
 
-_NAMED_LINES = 1000
+Parsed = tuple[int, Any, str]
+"""Number of a line, its value, the line."""
+
+_NAMED_LINES: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,38 +23,46 @@ class JsonRows:
 
     names: tuple[str, ...]
     """Keys of the first thousand objects, in the order in which they were met."""
-    records: list[Record]
-    """Fields in the order of ``names``; no fields for a line that is no object."""
+    records: Callable[[], Iterator[Record]]
+    """From the first on at each call: fields in the order of ``names``, none for a line that is no object."""
     note: str
 
 
-def read_json_rows(path: Path, lines: Sequence[str]) -> JsonRows:
-    """Rows from JSON lines or an array of objects; other JSON is a ConfigError that says what to do."""
-    parsed: list[tuple[int, Any, str]]
-    if lines[0].lstrip().startswith("["):
-        parsed, note = _array(path, lines), "an array of JSON objects"
-    else:
-        parsed = [(at + 1, _parse(line), line) for at, line in enumerate(lines) if line.strip()]
-        note = "JSON lines"
-    objects = [value for _, value, _ in parsed[:_NAMED_LINES] if isinstance(value, dict)]
+def read_json_rows(path: Path, lines: Callable[[], Iterator[str]]) -> JsonRows:
+    """Rows from JSON lines or an array of objects; other JSON is a ConfigError that says what to do.
+
+    lines: gives all lines of the file.
+    """
+    first = next(line for line in lines() if line.strip())
+    array = _array(path, lines()) if first.lstrip().startswith("[") else None
+
+    def parsed() -> Iterator[Parsed]:
+        return _objects(lines()) if array is None else iter(array)
+
+    note = "JSON lines" if array is None else "an array of JSON objects"
+    head = list(islice(parsed(), _NAMED_LINES))
+    objects = [value for _, value, _ in head if isinstance(value, dict)]
     if not objects:
         raise ConfigError(
-            f"{path} looks like JSON, but is not one object a line: {shorten(lines[0])}. Write one a line, "
+            f"{path} looks like JSON, but is not one object a line: {shorten(first)}. Write one a line, "
             f'such as {{"user_id": "u1", "item_id": "i1"}}, for example: '
             f"jq -c '.[]' {path.name} > log.jsonl"
         )
-    if len(parsed) == 1 and all(isinstance(value, list | dict) for value in objects[0].values()):
+    if len(head) == 1 and all(isinstance(value, list | dict) for value in objects[0].values()):
         raise ConfigError(
-            f"{path} is one JSON object, {shorten(lines[0])}, not a row for each interaction. Where it lists "
+            f"{path} is one JSON object, {shorten(first)}, not a row for each interaction. Where it lists "
             "the items of users: jq -c 'to_entries[] | .key as $u | .value[] | {user_id: $u, item_id: .}' "
             f"{path.name} > log.jsonl"
         )
     names = tuple(dict.fromkeys(name for value in objects for name in value))
-    records = [(number, _fields(value, names), line) for number, value, line in parsed]
-    return JsonRows(names, records, note)
+    return JsonRows(names, lambda: ((at, _fields(value, names), line) for at, value, line in parsed()), note)
 
 
-def _array(path: Path, lines: Sequence[str]) -> list[tuple[int, Any, str]]:
+def _objects(lines: Iterable[str]) -> Iterator[Parsed]:
+    return ((at, _parse(line), line) for at, line in enumerate(lines, 1) if line.strip())
+
+
+def _array(path: Path, lines: Iterable[str]) -> list[Parsed]:
     value = _parse("\n".join(lines))
     if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
         return [(place + 1, row, json.dumps(row, ensure_ascii=False)) for place, row in enumerate(value)]

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Final
 
 from recpress_edge.core.errors import ConfigError, DataError
-from recpress_edge.data.readers.text import read_text
 
 SHOWN_LINES = 5
 SHOWN_CHARACTERS = 80
@@ -48,15 +47,30 @@ class LineReport:
     """Lines of one file that could not be read: the first few, and how many there are."""
 
     path: Path
-    allowed: int = 0
-    shown: list[str] = field(default_factory=list)
+    allowance: Allowance = NONE_ALLOWED
+    total: int = 0
+    """Lines or rows of the file."""
     count: int = 0
+    first: list[tuple[int, str]] = field(default_factory=list)
+    """Number and text of those to show, at most ``most_shown``."""
+    most_shown: int = SHOWN_LINES
 
-    def add(self, number: int, reason: str, line: str) -> None:
-        """Note line ``number`` (from 1)."""
+    def add(self, number: int, reason: str, line: str, unit: str = "line") -> None:
+        """Note line ``number`` (from 1), or the row of a table that has no lines."""
         self.count += 1
-        if len(self.shown) < SHOWN_LINES:
-            self.shown.append(f"line {number}: {reason}: {shorten(line)}")
+        self.first = sorted([*self.first, (number, f"{unit} {number}: {reason}: {shorten(line)}")])[
+            : self.most_shown
+        ]
+
+    @property
+    def allowed(self) -> int:
+        """How many may be left out."""
+        return self.allowance.of(self.total)
+
+    @property
+    def shown(self) -> list[str]:
+        """The first few, as they are shown."""
+        return [text for _, text in self.first]
 
     def check(self, advice: str) -> None:
         """Raise if more lines were noted than may be left out."""
@@ -83,24 +97,3 @@ def shorten(line: str) -> str:
     cut = line[:SHOWN_CHARACTERS]
     rest = len(line) - len(cut)
     return repr(cut) + (f"… ({rest:,} more characters)" if rest else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Lines:
-    """The lines of a file without their ends, and what its bytes were."""
-
-    lines: list[str]
-    notes: tuple[str, ...]
-
-
-def read_lines(path: Path, encoding: str | None = None) -> Lines:
-    """The lines of a text file; anything else is refused by name.
-
-    Only a line feed ends a line (a carriage return before it goes too): other Unicode line
-    separators may be part of an id.
-    """
-    text = read_text(path, encoding)
-    lines = text.content.split("\n")
-    if not lines[-1]:
-        lines.pop()
-    return Lines(lines, text.notes)

@@ -1,7 +1,7 @@
 """Which format a file is in, where that can be told."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -63,14 +63,14 @@ def is_inter(path: Path, lines: Sequence[str]) -> bool:
     return path.suffix == ".inter" or ":token" in next(line for line in lines if line.strip(" \t"))
 
 
-def sniff_format(path: Path, lines: list[str]) -> str:
+def sniff_format(path: Path, lines: Sequence[str], are_pairs: Callable[[], bool]) -> str:
     """The only format that the first lines fit; raises :class:`ConfigError` when several or none do.
 
-    Where every line of the file is a pair of ids, lists and a table are the same rows: a table.
+    Where ``are_pairs`` says that every line is a pair of ids, lists and a table are the same rows: a table.
     """
     head = [line for line in lines[:SNIFFED_LINES] if line.strip(" \t")]
     fits = [name for name, fit in _FITS.items() if fit(head)]
-    if fits == ["delimited", "adjacency"] and all(len(split_spaces(line)) in (0, 2) for line in lines):
+    if fits == ["delimited", "adjacency"] and are_pairs():
         return "delimited"
     if len(fits) == 1:
         return fits[0]

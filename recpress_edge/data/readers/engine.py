@@ -1,0 +1,179 @@
+"""DuckDB as the engine that reads tables: a connection that keeps to its memory, and columns out of it."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import psutil
+
+from recpress_edge.core.arrays import F64, I64, Bool
+from recpress_edge.core.errors import ConfigError, missing_extra
+from recpress_edge.core.files import scratch_folder
+from recpress_edge.data.log import Coded
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+INTEGERS: Final = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"})
+"""Types whose every value fits a signed number of 64 bits."""
+NUMBERS: Final = INTEGERS | {"UBIGINT", "HUGEINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL"}
+TIMES: Final = frozenset(
+    {"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE"}
+)
+TEXTS: Final = "VARCHAR"
+_SCATTER: Final = 4
+"""A table of all numbers between two ids is used up to so many numbers a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """An open database in memory, and a folder for what does not fit."""
+
+    connection: "DuckDBPyConnection"
+    scratch: Path
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        return self.connection.execute(sql, list(values)).fetchall()
+
+    def arrays(self, sql: str) -> dict[str, Any]:
+        """The columns of a query as NumPy arrays, masked where they hold NULL."""
+        found: dict[str, Any] = self.connection.execute(sql).fetchnumpy()
+        return found
+
+
+@contextmanager
+def open_engine(threads: int | None = None) -> Iterator[Engine]:
+    """An engine for one import: a quarter of the free memory, then files in a scratch folder.
+
+    ``threads`` None is all cores. Nothing is fetched from a network unless a query of the user's says so.
+    """
+    try:
+        import duckdb
+    except ImportError as error:
+        missing_extra(error.name, "data")
+    with scratch_folder("recpress-import-") as scratch:
+        limit = max(psutil.virtual_memory().available // 4, 1 << 29)
+        config: dict[str, Any] = {
+            "threads": threads or os.cpu_count() or 1,
+            "memory_limit": f"{limit >> 20}MiB",
+            "temp_directory": str(scratch / "spill"),
+            "autoinstall_known_extensions": "false",
+            "TimeZone": "UTC",
+        }
+        with duckdb.connect(":memory:", config=config) as connection:
+            yield Engine(connection, scratch)
+
+
+def quoted(name: str) -> str:
+    """A name as SQL takes any."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text(value: str) -> str:
+    """A text as SQL takes any."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """The columns that matter, in a table of the engine, a row for each record."""
+
+    engine: Engine
+    table: str
+    types: dict[int, str]
+    """Place of a column in the file to its SQL type; it is called __p<place> in the table."""
+
+    def __len__(self) -> int:
+        return int(self.engine.rows(f"SELECT count(*) FROM {self.table}")[0][0])
+
+    def as_text(self, place: int) -> str:
+        """SQL of a column as text; NULL is empty."""
+        column = f"__p{place}" if self.types[place] == TEXTS else f"CAST(__p{place} AS VARCHAR)"
+        return f"coalesce({column}, '')"
+
+    def counts(self, place: int, condition: str = "true") -> dict[str, int]:
+        """How often each text occurs in a column, where a condition holds."""
+        found = self.engine.rows(
+            f"SELECT {self.as_text(place)} v, count(*) FROM {self.table} WHERE {condition} GROUP BY v"
+        )
+        return {value: int(count) for value, count in found}
+
+    def among(self, place: int, values: Sequence[str]) -> Bool:
+        """Whether the column holds one of these texts, for each row (n,)."""
+        return self.chosen(f"{self.as_text(place)} IN ({', '.join(map(text, values))})")
+
+    def chosen(self, expression: str) -> Bool:
+        """Whether a condition holds, for each row (n,); NULL does not."""
+        found = self.engine.arrays(f"SELECT coalesce(({expression}), false) k FROM {self.table}")
+        kept: Bool = np.asarray(found["k"], np.bool_)
+        return kept
+
+
+def coded(staged: Staged, place: int) -> Coded:
+    """The distinct texts of a column, and the code of each row (n,)."""
+    if staged.types[place] in INTEGERS and (found := _integers(staged, place)) is not None:
+        return found
+    engine, table = staged.engine, staged.table
+    distinct = f"distinct_{table}_{place}"
+    engine.rows(
+        f"CREATE TEMP TABLE {distinct} AS SELECT v, (row_number() OVER ())::INT - 1 AS k FROM "
+        f"(SELECT {staged.as_text(place)} v FROM {table} GROUP BY v)"
+    )
+    names = engine.arrays(f"SELECT v FROM {distinct} ORDER BY k")["v"]
+    pairs = engine.arrays(
+        f"SELECT t.rowid p, d.k FROM {table} t JOIN {distinct} d ON {staged.as_text(place)} = d.v"
+    )
+    engine.rows(f"DROP TABLE {distinct}")
+    codes = np.empty(len(pairs["p"]), np.int32)
+    codes[pairs["p"]] = pairs["k"]
+    return Coded(names.tolist(), codes)
+
+
+def _integers(staged: Staged, place: int) -> Coded | None:
+    """Codes by a table of all numbers between the least and the greatest; None where it would be too long."""
+    engine, table = staged.engine, staged.table
+    low, high, known = engine.rows(
+        f"SELECT min(__p{place}), max(__p{place}), count(__p{place}) FROM {table}"
+    )[0]
+    if not known or known < len(staged) or high - low > _SCATTER * known + (1 << 16):
+        return None
+    values: I64 = np.asarray(engine.arrays(f"SELECT __p{place}::BIGINT k FROM {table}")["k"]) - low
+    used = np.zeros(int(high - low) + 1, np.bool_)
+    used[values] = True
+    rank = (np.cumsum(used) - 1).astype(np.int32)
+    return Coded([str(value + low) for value in np.flatnonzero(used).tolist()], rank[values])
+
+
+def numbers(staged: Staged, place: int) -> F64:
+    """A column of a numeric type (n,); NaN for NULL."""
+    found = staged.engine.arrays(f"SELECT __p{place}::DOUBLE k FROM {staged.table}")["k"]
+    values: F64 = np.ma.filled(found, np.nan)
+    return values
+
+
+def seconds(staged: Staged, place: int) -> F64:
+    """A column of a date or time type as Unix seconds (n,); NaN for NULL."""
+    found = staged.engine.arrays(f"SELECT epoch_us(__p{place}::TIMESTAMP) k FROM {staged.table}")["k"]
+    values: F64 = np.ma.filled(np.ma.asarray(found).astype(np.float64), np.nan) / 1e6
+    return values
+
+
+def check_type(path: Path, name: str, found: str) -> str:
+    """The type of a column without its width; lists and the like are a ConfigError."""
+    bare = found.partition("(")[0]
+    if found.endswith("]") or bare in ("STRUCT", "MAP", "UNION", "BLOB", "BIT", "VARIANT", "LIST"):
+        raise ConfigError(
+            f"{path}: the column {name} holds {found}, not one value a row. Take it apart with --query, for "
+            f'example "SELECT user_id, unnest(items) AS item_id FROM log".'
+        )
+    return bare
+
+
+def first_line(error: Exception) -> str:
+    """What the engine says is wrong, without the query."""
+    return str(error).partition("\n")[0]

@@ -1,0 +1,170 @@
+"""From a staged table to columns: ids coded, ratings and times as numbers, rows that are wrong left out."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import numpy as np
+
+from recpress_edge.core.arrays import F64, Bool
+from recpress_edge.data.log import Coded, Columns
+from recpress_edge.data.readers.engine import NUMBERS, TIMES, Staged, coded, numbers, seconds
+from recpress_edge.data.readers.lines import MAX_ID_CHARACTERS, LineReport
+from recpress_edge.data.readers.names import known_places, visible
+from recpress_edge.data.readers.tables import Table
+from recpress_edge.data.times import date_order, read_number, read_time
+
+Form = tuple[str, str]
+"""A regular expression that a text v matches whole, and SQL that makes its number."""
+
+_PLAIN: Final = ("-?[0-9]{1,25}([.][0-9]{1,25})?", "TRY_CAST(v AS DOUBLE)")
+_ISO: Final = (
+    "[12][0-9]{3}-[01][0-9]-[0-3][0-9]([ T]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,6})?Z?)?",
+    "epoch_us(TRY_CAST(v AS TIMESTAMP)) / 1e6",
+)
+_DIGIT: Final = re.compile("[0-9]")
+_SLICE: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """A column of numbers (n,) and what is wrong with a row where it is NaN."""
+
+    values: F64
+    wrong: str
+
+
+def take_rows(
+    table: Table, staged: Staged, kept: Bool | None, chosen_order: str | None, report: LineReport
+) -> Columns:
+    """The rows that count of those that are kept (n,); what cannot be read is noted in ``report``."""
+    at = table.layout.at
+    users, items = coded(staged, at["user"]), coded(staged, at["item"])
+    cells = dict[str, _Cells]()
+    if "rating" in at:
+        values = _ratings(staged, at["rating"])
+        cells["rating"] = _Cells(values, "the rating is not a finite number")
+    if "time" in at:
+        values = _times(table, staged, at["time"], chosen_order)
+        cells["time"] = _Cells(values, "the time is not a finite number or a date of a known form")
+    right = _note_wrong(table, (users, items), cells, kept, report)
+    return Columns(
+        _without(users, right),
+        _without(items, right),
+        cells["rating"].values[right] if "rating" in cells else None,
+        cells["time"].values[right] if "time" in cells else None,
+        {name: _without(coded(staged, place), right) for name, place in table.layout.context.items()},
+    )
+
+
+def _without(column: Coded, right: Bool) -> Coded:
+    return Coded([name.strip(" \t") for name in column.names], column.codes[right])
+
+
+def _note_wrong(
+    table: Table, ids: tuple[Coded, Coded], cells: Mapping[str, _Cells], kept: Bool | None, report: LineReport
+) -> Bool:
+    """Which rows count (n,): those that are kept and hold nothing wrong."""
+    users, items = ids
+    reasons = [
+        [wrong_id(kind, name.strip(" \t")) for name in column.names]
+        for kind, column in (("user", users), ("item", items))
+    ]
+    bad = np.array([bool(reason) for reason in reasons[0]], np.bool_)[users.codes]
+    bad |= np.array([bool(reason) for reason in reasons[1]], np.bool_)[items.codes]
+    headers = _headers(users, items)
+    bad |= headers
+    for cell in cells.values():
+        bad |= np.isnan(cell.values)
+    right = ~bad
+    if kept is not None:
+        bad &= kept
+        right &= kept
+    places = np.flatnonzero(bad)
+    shown = set(places[: report.most_shown].tolist())
+    for place, number, line, unit in table.located(shown):
+        reason = (
+            reasons[0][users.codes[place]]
+            or reasons[1][items.codes[place]]
+            or "a header among the rows" * bool(headers[place])
+            or next(cell.wrong for cell in cells.values() if np.isnan(cell.values[place]))
+        )
+        report.add(number, reason, line, unit)
+    report.count += len(places) - len(shown)
+    return right
+
+
+def wrong_id(kind: str, name: str) -> str:
+    """Why a text is no id; empty where it is one."""
+    if not name or not (name.isascii() or visible(name)):
+        return f"the {kind} is missing"
+    if len(name) > MAX_ID_CHARACTERS:
+        return f"the {kind} id has {len(name):,} characters, more than {MAX_ID_CHARACTERS}"
+    if name[0] in "{[" and name[-1] in "}]" and len(name) > 1:
+        return f"the {kind} is a list or an object, not one id"
+    if "\n" in name or "\r" in name:
+        return f"the {kind} id holds a line end"
+    return ""
+
+
+def _headers(users: Coded, items: Coded) -> Bool:
+    """Which rows hold names of columns as user and as item (n,)."""
+    rows = np.ones(len(users.codes), np.bool_)
+    for role, column in (("item", items), ("user", users)):
+        named = [not _DIGIT.search(name) and bool(known_places([name])[role]) for name in column.names]
+        rows &= np.array(named, np.bool_)[column.codes]
+        if not rows.any():
+            break
+    return rows
+
+
+def _ratings(staged: Staged, place: int) -> F64:
+    if staged.types[place] in NUMBERS:
+        return _finite(numbers(staged, place))
+    return _read(staged, place, [_PLAIN], lambda odd: read_number)
+
+
+def _times(table: Table, staged: Staged, place: int, chosen: str | None) -> F64:
+    def reader(odd: Mapping[str, int]) -> Callable[[str], float | None]:
+        return partial(read_time, order=date_order(table.path, odd, len(staged), chosen))
+
+    if staged.types[place] in NUMBERS | TIMES:
+        reader({})
+        return _finite((numbers if staged.types[place] in NUMBERS else seconds)(staged, place))
+    return _read(staged, place, [_PLAIN, _ISO], reader)
+
+
+def _finite(values: F64) -> F64:
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _read(
+    staged: Staged,
+    place: int,
+    forms: Sequence[Form],
+    reader: Callable[[Mapping[str, int]], Callable[[str], float | None]],
+) -> F64:
+    """A column of text as numbers (n,), NaN where it is none.
+
+    The engine reads what has one of these forms; ``reader`` takes how often each other text occurs and
+    gives what reads them.
+    """
+    cases = " ".join(f"WHEN regexp_full_match(v, '{pattern}') THEN {sql}" for pattern, sql in forms)
+    texts = f"(SELECT rowid, {staged.as_text(place)} v FROM {staged.table})"
+    source = f"(SELECT rowid r, v, CASE {cases} END AS k FROM {texts})"
+    found = np.ma.asarray(staged.engine.arrays(f"SELECT k FROM {source}")["k"])
+    values: F64 = np.ma.filled(found.astype(np.float64), np.nan)
+    odd = {}
+    if np.ma.is_masked(found):
+        odd = dict(staged.engine.rows(f"SELECT v, count(*) FROM {source} WHERE k IS NULL GROUP BY v"))
+    read = reader(odd)
+    number_of = {text: read(text) for text in odd}
+    for start in range(0, len(values) if odd else 0, _SLICE):
+        rows = staged.engine.arrays(
+            f"SELECT r, v FROM {source} WHERE k IS NULL AND r >= {start} AND r < {start + _SLICE}"
+        )
+        several = [number_of[text] for text in rows["v"]]
+        values[rows["r"]] = [np.nan if number is None else number for number in several]
+    return values

@@ -1,0 +1,142 @@
+"""Tables of any form as one: its layout, its first rows, and a table of the engine to work on."""
+
+import csv
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.files import storage_errors
+from recpress_edge.data.readers.columns import Layout
+from recpress_edge.data.readers.delimited import (
+    Record,
+)
+from recpress_edge.data.readers.engine import TEXTS, Engine, Staged, first_line, quoted, text
+from recpress_edge.data.readers.lines import LineReport
+
+_CHUNK: Final = 1 << 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Rows of fields, whatever they were written as."""
+
+    path: Path
+    """The file as the user named it."""
+    layout: Layout
+    note: str
+    """What was found, in words."""
+    head: Sequence[Sequence[str]]
+    """The fields of the first thousand rows, those of a wrong width among them."""
+    records: Callable[[], Iterator[Record]] | None = None
+    """All of them by our own readers, from the first on at each call; None for what has no lines."""
+    scan: str | None = None
+    """SQL of a table with the columns __p0, __p1 …, one row for each record; None where the engine cannot."""
+    types: Mapping[int, str] = field(default_factory=dict)
+    """Place to SQL type, of columns that are not text."""
+    broken: str = "a quote opens and does not close"
+    """What is wrong with a record without fields."""
+
+    def outward(self) -> list[str]:
+        """The names by which --where knows the columns: those of the header, or c1, c2 …."""
+        layout, names = self.layout, list[str]()
+        for place in range(layout.width):
+            name = layout.names[place].strip() if layout.names else ""
+            names.append(name if name and name not in names else f"c{place + 1}")
+        return names
+
+    def located(self, ordinals: Collection[int]) -> Iterator[tuple[int, int, str, str]]:
+        """Ordinal of a whole row to its number, its text and 'line' or 'row'."""
+        if self.records is None:
+            yield from ((place, place + 1, "", "row") for place in sorted(ordinals))
+            return
+        whole = (record for record in self.records() if len(record[1]) == self.layout.width)
+        last = max(ordinals, default=-1)
+        for place, (number, _, line) in enumerate(islice(whole, last + 1)):
+            if place in ordinals:
+                yield place, number, line, "line"
+
+
+def stage(
+    engine: Engine, table: Table, places: Collection[int], where: str | None, report: LineReport
+) -> Staged:
+    """The columns at these places as a table of the engine, and, with ``where``, the column kept.
+
+    Rows of a wrong width are noted in ``report``.
+    """
+    import duckdb
+
+    if table.scan is not None:
+        try:
+            return _staged(engine, table, places, where)
+        except duckdb.InvalidInputException as error:
+            if table.records is None:
+                raise _refused(table, where, error) from None
+    try:
+        return _staged(engine, rewritten(engine, table, report), places, where)
+    except duckdb.Error as error:
+        raise _refused(table, where, error) from None
+
+
+def _staged(engine: Engine, table: Table, places: Collection[int], where: str | None) -> Staged:
+    import duckdb
+
+    columns = ", ".join(f"__p{place}" for place in sorted(places))
+    source, kept = table.scan, ""
+    if where is not None:
+        source, kept = f"(SELECT *, ({where}\n) AS kept FROM ({aliased(table, plain=True)}))", ", kept"
+    try:
+        engine.rows(f"CREATE TABLE staged AS SELECT {columns}{kept} FROM {source}")
+    except duckdb.InvalidInputException:
+        raise
+    except duckdb.Error as error:
+        raise _refused(table, where, error) from None
+    return Staged(engine, "staged", {place: table.types.get(place, TEXTS) for place in places})
+
+
+def aliased(table: Table, *, plain: bool = False) -> str:
+    """SQL of a table's columns by their outward names, and with ``plain`` by their own names too."""
+    names = ", ".join(f"__p{place} AS {quoted(name)}" for place, name in enumerate(table.outward()))
+    return f"SELECT {'*, ' if plain else ''}{names} FROM {table.scan}"
+
+
+def _refused(table: Table, where: str | None, error: Exception) -> ConfigError:
+    said = first_line(error)
+    if where is None:
+        return ConfigError(f"{table.path}: the engine cannot read it: {said}")
+    texts = "" if table.types else " All columns are text: compare numbers as rating::DOUBLE >= 4."
+    return ConfigError(
+        f"--where {where!r} does not fit {table.path}: {said}. Its columns are "
+        f"{', '.join(table.outward())}.{texts}"
+    )
+
+
+def rewritten(engine: Engine, table: Table, report: LineReport | None = None) -> Table:
+    """The rows by our own reader, in a file that leaves the engine no choice.
+
+    Rows of a wrong width are noted in ``report``, or are a DataError.
+    """
+    copy = engine.scratch / f"rows-{len(list(engine.scratch.iterdir()))}.csv"
+    if table.records is None:
+        raise ConfigError(f"{table.path}: the engine cannot read it")
+    noted = report or LineReport(table.path)
+    width = table.layout.width
+    with storage_errors(copy), closing(copy.open("w", encoding="utf-8", newline="")) as target:
+        writer = csv.writer(target, quoting=csv.QUOTE_ALL, lineterminator="\n")
+        for number, fields, line in table.records():
+            if len(fields) == width:
+                writer.writerow(fields)
+                continue
+            wrong = f"expected {width} fields, found {len(fields)}" if fields else table.broken
+            noted.add(number, wrong, line)
+    if report is None:
+        noted.check("Correct or remove these lines.")
+    columns = ", ".join(f"'__p{place}': 'VARCHAR'" for place in range(width))
+    scan = (
+        f"read_csv({text(str(copy))}, auto_detect=false, header=false, delim=',', quote='\"', escape='\"', "
+        f"columns={{{columns}}}, strict_mode=true)"
+    )
+    return replace(table, scan=scan)

@@ -257,6 +257,16 @@ def _difference(found: Result) -> str:
     return interval(found["difference"]["test"]) if "difference" in found else ""
 
 
+def ties(result: Result) -> str:
+    """Recall@10 of each model under each rule for equal times."""
+    rules: dict[str, list[str]] = {}
+    for one in result["results"]:
+        rules.setdefault(one["rule"], []).append(short(one["recall@10"]))
+    models = dict.fromkeys(one["model"] for one in result["results"])
+    headers = ("ties", *(f"`{name}`" for name in models))
+    return table(headers, [[rule, *cells] for rule, cells in rules.items()])
+
+
 def scale(result: Result) -> str:
     """What an int8 file costs at every size."""
     rows = []

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = ("start", "guide", "results")
 PAGES = [
     ROOT / "README.md",
+    ROOT / "docs/data.md",
     *(path for name in FOLDERS for path in sorted((ROOT / "docs" / name).glob("*.md"))),
 ]
 

@@ -13,6 +13,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 RESULTS: Final = ROOT / "benchmarks" / "results"
 sys.path[:0] = [str(ROOT), str(ROOT / "export"), str(ROOT / "benchmarks"), str(Path(__file__).parent)]
 
+import format_tables  # noqa: E402
 import method_tables  # noqa: E402
 import result_tables  # noqa: E402
 
@@ -27,6 +28,7 @@ class Block:
     text: Callable[..., str]
 
 
+FORMATS: Final = "docs/reference/formats.md"
 METHODS: Final = "docs/methods.md"
 CITEULIKE: Final = "docs/results/citeulike.md"
 RUNTIMES: Final = "docs/results/runtimes.md"
@@ -50,6 +52,8 @@ BLOCKS: Final = {
         ("docs/results/history.md",), ("history-profile", "history-profile-seed2"), result_tables.history
     ),
     "scale": Block(("docs/results/scale.md",), ("scale",), result_tables.scale),
+    "formats": Block((FORMATS,), (), format_tables.formats),
+    "format-counts": Block((FORMATS,), (), format_tables.counts),
     "topology": Block((TOPOLOGY,), ("topology",), result_tables.topology),
     "topology-speed": Block((TOPOLOGY,), ("topology-speed",), result_tables.topology_speed),
 }

@@ -52,11 +52,14 @@ def _fetch(args: argparse.Namespace) -> int:
     request = request_of(FetchRequest, args)
     plan = request.plan()
     say(args, f"licence    {plan.chosen.how.licence}")
-    for file in plan.chosen.files:
+    if plan.local:
+        say(args, f"copy       in {plan.local}, its digests checked")
+    for file in plan.files:
         say(args, f"download   {file.url}")
         say(args, f"           must be {file.digest}")
     if args.dry_run:
-        say(args, f"dry run    would write {plan.downloads} and {plan.target}")
+        written = [plan.target] if plan.local else [plan.downloads, plan.target]
+        say(args, f"dry run    would write {' and '.join(map(str, written))}")
         emit(args, plan.facts())
         return 0
     with print_events(args) as on_event:
@@ -70,11 +73,13 @@ def _stats(args: argparse.Namespace) -> int:
         raise ConfigError("data stats only reads: remove --dry-run")
     with print_events(args) as on_event:
         dataset = load_data(args.name, args.work, on_event)
-    facts = data_facts(dataset)
+    facts = data_facts(dataset, args.work)
     say(args, f"data       {dataset.name}: {dataset.n_users:,} users × {dataset.n_items:,} items")
     say(args, f"split      {dataset.protocol}")
     if dataset.ties:
         say(args, f"ties       {dataset.ties}")
+    for note in facts.get("strangers", ()):
+        say(args, f"careful    {note}")
     say(args, f"licence    {dataset.licence}")
     _say_features(args, facts)
     say(args)
@@ -110,7 +115,8 @@ def _extent(column: dict[str, Any]) -> str:
 
 def _import(args: argparse.Namespace) -> int:
     request = request_of(ImportRequest, args)
-    result = request.plan() if args.dry_run else request.run()
+    with print_events(args) as on_event:
+        result = request.plan(on_event) if args.dry_run else request.run(on_event)
     if args.dry_run:
         say(args, f"dry run    would write {result.target}")
     _report(args, result)
@@ -128,8 +134,9 @@ def _report(args: argparse.Namespace, result: ImportResult) -> None:
     rows = record["rows"]
     left_out = {
         "that cannot be read": rows["left_out_bad_lines"],
-        "by --only": rows["left_out_not_chosen"],
+        "by --only or --where": rows["left_out_not_chosen"],
         "without an id": rows["left_out_missing"],
+        "of strangers": rows["left_out_strangers"],
     }
     texts = [f"{count:,} {reason}" for reason, count in left_out.items() if count]
     if texts:

@@ -4,18 +4,25 @@ import argparse
 from pathlib import Path
 
 from recpress_edge.cli.data_tables import add_table_options
+from recpress_edge.data.strangers import CHOICES
 
 
 def add_import_options(parser: argparse.ArgumentParser) -> None:
     """Everything but the options that all commands have."""
     parser.add_argument(
-        "path", type=Path, metavar="PATH", help="the log; with --test-file, its training part"
+        "paths",
+        nargs="*",
+        type=Path,
+        metavar="PATH",
+        help="the log: a file, several alike, a glob, a folder of parts, or - for standard input; with "
+        "--test-file, its training part",
     )
     parser.add_argument("--name", required=True, help="what to call the data set")
     parser.add_argument(
         "--format",
         default="auto",
-        help="delimited, inter, json, adjacency, counted-adjacency (default: auto, where the file shows it)",
+        help="delimited, inter, json, adjacency, counted-adjacency (default: auto: the file shows it, as it "
+        "shows Parquet, gzip, bzip2, xz, zstd and zip)",
     )
     _add_reading_options(parser)
     add_table_options(parser)
@@ -25,6 +32,12 @@ def add_import_options(parser: argparse.ArgumentParser) -> None:
         "--split",
         help="loo-random, loo-time, loo-order (of the lines), ratio:60/20/20 of each user; time:80/10/10 or "
         "time:2024-05-01, one cut for all; or given (default: loo-random; with --test-file, given)",
+    )
+    parser.add_argument(
+        "--strangers",
+        choices=CHOICES,
+        help="rows of --valid-file and --test-file whose user or item the training file lacks: counted, or "
+        "left out (default: counted, and a question where they are more than half)",
     )
     parser.add_argument("--min-rating", type=float, metavar="R", help="drop rows rated lower")
     parser.add_argument("--min-user", type=int, default=1, metavar="N", help="fewest items a user must have")
@@ -38,6 +51,21 @@ def add_import_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_reading_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--columns", metavar="SPEC", help="for example user=buyer,item=sku,rating=3,time=ts")
+    for role in ("user", "item", "rating", "time"):
+        what = f"the column of the {role}: its name or its position from 1"
+        parser.add_argument(f"--{role}", metavar="COLUMN", help=what)
+    parser.add_argument(
+        "--where",
+        metavar="SQL",
+        help="count only rows for which this holds: \"event = 'purchase' AND price::DOUBLE > 0\"",
+    )
+    parser.add_argument(
+        "--query",
+        metavar="SQL",
+        help='read the result of this instead: "SELECT uid AS user, unnest(items) AS item FROM log"; of an '
+        "SQLite file, in its own SQL",
+    )
+    parser.add_argument("--member", metavar="NAME", help="the log within a zip archive of several files")
     parser.add_argument(
         "--separator",
         metavar="MARK",

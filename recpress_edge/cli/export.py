@@ -174,21 +174,12 @@ def _report(args: argparse.Namespace, result: ExportResult) -> None:
     _say_profile(args, bundle)
     _say_rows(args, bundle)
     say(args, f"parity     {parity.users:,} validation users, against {parity.reference}")
-    for name, overlap in parity.overlap.items():
-        say(args, f"             {name:<12} {overlap.mean:.4f}   (lowest user {overlap.lowest:.2f})")
-    for name, change in parity.change.items():
-        delta = change.delta
-        say(
-            args,
-            f"             {name:<12} {change.before:.4f} → {change.after:.4f}   "
-            f"Δ {delta.mean:+.4f}  [{delta.low:+.4f}, {delta.high:+.4f}]",
-        )
+    if parity.certain:
+        say(args, f"             tells nothing: no user has more items to rank than {parity.cutoff}")
+    else:
+        _say_differences(args, parity)
     if parity.cutoff != DEFAULT_CUTOFF:
-        say(
-            args,
-            f"             K is {parity.cutoff}: {contract.n_items:,} items are too few for 50",
-        )
-    _say_thirds(args, parity)
+        say(args, f"             K is {parity.cutoff}: {contract.n_items:,} items are too few for 50")
     say(args, f"             {_first_difference(parity)}")
     if parity.exact_users is not None:
         say(
@@ -203,7 +194,16 @@ def _report(args: argparse.Namespace, result: ExportResult) -> None:
     next_steps(args, _next_commands(args, plan))
 
 
-def _say_thirds(args: argparse.Namespace, parity: Parity) -> None:
+def _say_differences(args: argparse.Namespace, parity: Parity) -> None:
+    for name, overlap in parity.overlap.items():
+        say(args, f"             {name:<12} {overlap.mean:.4f}   (lowest user {overlap.lowest:.2f})")
+    for name, change in parity.change.items():
+        delta = change.delta
+        say(
+            args,
+            f"             {name:<12} {change.before:.4f} → {change.after:.4f}   "
+            f"Δ {delta.mean:+.4f}  [{delta.low:+.4f}, {delta.high:+.4f}]",
+        )
     for name, third in parity.by_popularity.items():
         if third.delta:
             say(

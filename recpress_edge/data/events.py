@@ -73,14 +73,26 @@ def event_places(path: Path, table: Table, only: Sequence[Only], *, bounded: boo
     return {place: asked.get(place) for place in sorted({*asked, *candidates})}
 
 
-def settle_event(
-    path: Path, layout: Layout, place: int, only: Only | None, counts: Mapping[str, int]
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A column of one file that may tell rows apart."""
+
+    only: Only | None
+    """What the user said of it."""
+    counts: Mapping[str, int]
+    """How often each text occurs."""
+
+
+def settle_event(path: Path, layout: Layout, place: int, events: Sequence[Event | None]) -> None:
     """A ConfigError where nobody said which values of a column count, or where none does.
 
-    counts: how often each text occurs in the column.
+    events: of each file of a log; None of one that gives no reason to ask.
     """
-    counts = _bare(counts)
+    counts, only = Counter[str](), None
+    for event in filter(None, events):
+        only = event.only
+        for value, count in event.counts.items():
+            counts[value.strip()] += count
     if only is None:
         told = place != layout.at.get("rating") or _are_signs(counts)
         if told and 1 < len(counts) <= _MOST_VALUES:
@@ -125,14 +137,6 @@ def _ask(path: Path, layout: Layout, place: int, counts: Mapping[str, int]) -> N
         f"what was refused for what was liked. Say which count, for example --only {some}; "
         f"or --only {every} to count every row."
     )
-
-
-def _bare(counts: Mapping[str, int]) -> Mapping[str, int]:
-    """Counts of the texts without blanks around them."""
-    bare = Counter[str]()
-    for value, count in counts.items():
-        bare[value.strip()] += count
-    return bare
 
 
 def _told(counts: Mapping[str, int]) -> str:

@@ -15,9 +15,9 @@ from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.log import Log
 from recpress_edge.data.readers.columns import ColumnChoice
 from recpress_edge.data.readers.names import plain
-from recpress_edge.data.readers.read import Reading, ReadResult, read_log
+from recpress_edge.data.readers.read import Progress, Reading, ReadResult, read_log, unseen
 from recpress_edge.data.split import PER_USER, Split, SplitRule, parse_rule, split_log
-from recpress_edge.data.strangers import check_strangers
+from recpress_edge.data.strangers import settle_strangers
 from recpress_edge.data.times import date_text
 
 
@@ -37,6 +37,8 @@ class Preparation:
     """Columns of the log that become features of its interactions; ``columns`` asks for them too."""
     filters: Filters = field(default_factory=Filters)
     licence: str = "not stated"
+    strangers: str | None = None
+    """One of strangers.CHOICES, for a given split; None asks where they are many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,28 +50,40 @@ class Prepared:
     """JSON: sources with SHA-256, what was read, filters, rows removed, split."""
 
 
-def prepare(name: str, files: Sequence[Path], how: Preparation) -> Prepared:
-    """Read ``files`` and split them; combinations that make no sense are a ConfigError."""
-    rule = _rule(how, len(files))
+def prepare(
+    name: str,
+    files: Sequence[Path],
+    how: Preparation,
+    *,
+    parts: Sequence[int] | None = None,
+    progress: Progress = unseen,
+) -> Prepared:
+    """Read ``files`` and split them; combinations that make no sense are a ConfigError.
+
+    ``parts``: of a given split, the part of each file; None is one file a part.
+    """
+    of_part = range(len(files)) if parts is None else parts
+    rule = _rule(how, len(set(of_part)) or 1)
     seed = how.seed or 0
     reading = replace(how.reading, bounded=how.filters.min_rating is not None)
-    read = read_log(files, how.fmt, how.columns, reading)
+    read = read_log(files, how.fmt, how.columns, reading, parts=of_part, progress=progress)
     if how.filters.min_rating is not None and read.log.ratings is None:
         raise _no_ratings(read)
     log, removed = apply_filters(read.log, how.filters)
     for kind, ids in (("user", log.user_ids), ("item", log.item_ids)):
         if len(ids) < 2:
             raise DataError(f"only one {kind} ({ids[0]!r}): nothing can be learnt from this log")
-    strangers = check_strangers(log, tuple(path.name for path in files))
+    strangers = settle_strangers(log, _part_names(files, of_part), how.strangers)
+    log = strangers.log
     split = split_log(log, rule, seed)
     for part, interactions in (("train", split.train), ("validation", split.valid), ("test", split.test)):
         if not len(interactions):
             raise DataError(f"no {part} interaction: {_why_empty(log, how, split)}")
-    parts = (split.train, split.valid, split.test)
-    dataset = Dataset(name, *parts, log.user_ids, log.item_ids, split.protocol, how.licence, split.ties)
+    three = (split.train, split.valid, split.test)
+    dataset = Dataset(name, *three, log.user_ids, log.item_ids, split.protocol, how.licence, split.ties)
     of_context: tuple[str, ...] = ()
     if how.context:
-        table, of_context = context_table(log, parts, how.context)
+        table, of_context = context_table(log, three, how.context)
         if removed.duplicates:
             of_context += (
                 f"context of repeated interactions: that of the first of {removed.duplicates:,} more",
@@ -78,23 +92,32 @@ def prepare(name: str, files: Sequence[Path], how: Preparation) -> Prepared:
     record = {
         "sources": [{"file": path.name, "sha256": sha256_file(path)} for path in files],
         "read": [*read.notes, *of_context, *_rating_notes(read, how), *_split_notes(log, rule, split)],
-        "strangers": list(strangers),
-        "asked": _asked(how.reading),
+        "strangers": list(strangers.notes),
+        "asked": {**_asked(how.reading), "strangers": how.strangers},
         "filters": asdict(how.filters),
         "rows": {
             "read": len(read.log),
             "kept": len(log),
             **{f"left_out_{k}": v for k, v in read.left_out.items()},
+            "left_out_strangers": strangers.dropped,
             **{f"removed_{k}": v for k, v in asdict(removed).items()},
         },
         "split": {
             "kind": how.split,
-            "seed": seed if rule.draws(len(files)) else None,
+            "seed": seed if rule.draws(len(set(of_part))) else None,
             "users_not_held_out": split.users_not_held_out,
             "tied_users": split.tied_users,
         },
     }
     return Prepared(dataset, record)
+
+
+def _part_names(files: Sequence[Path], parts: Sequence[int]) -> tuple[str, ...]:
+    """The first file of each part."""
+    first: dict[int, str] = {}
+    for path, part in zip(files, parts, strict=True):
+        first.setdefault(part, path.name)
+    return tuple(first.values())
 
 
 def _rule(how: Preparation, n_files: int) -> SplitRule:
@@ -106,6 +129,8 @@ def _rule(how: Preparation, n_files: int) -> SplitRule:
         raise ConfigError(f"--split {how.split} takes one file, got {n_files}; for ready splits use given")
     if rule.kind == "given" and how.filters.any():
         raise ConfigError("a given split is taken as it is: remove --min-rating, --min-user and --min-item")
+    if rule.kind != "given" and how.strangers is not None:
+        raise ConfigError(f"--strangers is for given files: remove it, or the split {how.split}")
     if how.seed is not None and not rule.draws(n_files):
         raise ConfigError(f"--split {how.split} draws nothing at random: remove --seed")
     if not how.licence.isprintable():
@@ -125,6 +150,9 @@ def _why_empty(log: Log, how: Preparation, split: Split) -> str:
 def _asked(reading: Reading) -> dict[str, Any]:
     return {
         "encoding": reading.encoding,
+        "member": reading.member,
+        "where": reading.where,
+        "query": reading.query,
         "only": [f"{only.column}={','.join(only.values)}" for only in reading.only],
         "missing": list(reading.ids.missing),
         "ids": reading.ids.form,

@@ -60,7 +60,7 @@ def test_json_is_one_object_and_talk_goes_to_stderr(run, log):
     assert json.loads(run("stats", "shop", "--json")[1])["n_users"] == 4
     names = [entry["name"] for entry in json.loads(run("list", "--json")[1])["datasets"]]
     assert names[:2] == ["synthetic", "shop"]
-    assert "citeulike-t" in names
+    assert "citeulike" in names
 
 
 def test_dry_run_writes_nothing(run, log, tmp_path):
@@ -138,7 +138,7 @@ def test_the_import_says_what_was_left_out_and_asked_and_what_ties_decide(run, t
     answers = ("--missing", "NULL", "--skip-bad-lines", "10%", "--separator", ";")
     code, out, _ = run(*argv, *answers)
     assert code == 0
-    assert "left out   1 that cannot be read, 1 by --only, 1 without an id" in out
+    assert "left out   1 that cannot be read, 1 by --only or --where, 1 without an id" in out
     assert "ties       the items held out of 3 of 3 users (100%) are decided by a tie in time" in out
     assert "times from 2020-09-13 to 2020-09-13" in out
     manifest = json.loads((tmp_path / "work/data/shop/manifest.json").read_text())

@@ -42,7 +42,7 @@ def contexts(data):
 def test_each_interaction_keeps_the_context_of_its_first_row(tmp_path, split, least):
     known = write_log(tmp_path / "log.csv")
     request = ImportRequest(
-        path=tmp_path / "log.csv",
+        paths=(tmp_path / "log.csv",),
         name="c",
         split=split,
         min_item=min(least, 8),
@@ -61,7 +61,7 @@ def test_parquet_has_context_too(tmp_path):
     known = write_log(tmp_path / "log.csv")
     path = tmp_path / "log.parquet"
     duckdb.sql(f"COPY (SELECT * FROM read_csv('{tmp_path}/log.csv')) TO '{path}' (FORMAT parquet)")
-    request = ImportRequest(path=path, name="c", split="loo-time", context="place,hour", work=tmp_path)
+    request = ImportRequest(paths=(path,), name="c", split="loo-time", context="place,hour", work=tmp_path)
     found = contexts(request.plan().prepared.dataset)
     assert found == {pair: known[pair] for pair in found}
     assert len(found) == len(known)
@@ -81,7 +81,7 @@ def test_given_files_have_their_context_by_name(tmp_path):
 def test_a_log_without_context_is_the_same_data_set(tmp_path):
     write_log(tmp_path / "log.csv")
     with_context, without = (
-        ImportRequest(path=tmp_path / "log.csv", name="c", context=context, work=tmp_path).plan().prepared
+        ImportRequest(paths=(tmp_path / "log.csv",), name="c", context=context, work=tmp_path).plan().prepared
         for context in ("place=4", None)
     )
     assert with_context.dataset.digest() == without.dataset.digest()
@@ -101,13 +101,13 @@ def test_a_log_without_context_is_the_same_data_set(tmp_path):
 def test_columns_that_are_no_context(tmp_path, context, message):
     write_log(tmp_path / "log.csv")
     with pytest.raises(ConfigError, match=message):
-        ImportRequest(path=tmp_path / "log.csv", name="c", context=context, work=tmp_path).plan()
+        ImportRequest(paths=(tmp_path / "log.csv",), name="c", context=context, work=tmp_path).plan()
 
 
 def test_lists_have_no_context(tmp_path):
     (tmp_path / "lists.txt").write_text("u1 a b c d e\nu2 c d\nu3 a\n")
     request = ImportRequest(
-        path=tmp_path / "lists.txt", name="c", format="adjacency", context="2", work=tmp_path
+        paths=(tmp_path / "lists.txt",), name="c", format="adjacency", context="2", work=tmp_path
     )
     with pytest.raises(ConfigError, match="--where and --context are for --format delimited"):
         request.plan()
@@ -116,12 +116,12 @@ def test_lists_have_no_context(tmp_path):
 def test_real_context(real_data, tmp_path):
     """Ratings as context: each pair of MovieLens 100K has one row."""
     path = real_data / "ml-100k" / "ml-100k.inter"
-    request = ImportRequest(path=path, name="ml", context="rating=3", work=tmp_path)
+    request = ImportRequest(paths=(path,), name="ml", context="rating=3", work=tmp_path)
     with pytest.raises(ConfigError, match="is the user, item, rating or time already"):
         request.plan()
     (tmp_path / "log.csv").write_text(path.read_text().replace("rating:float", "stars:float"))
     request = ImportRequest(
-        path=tmp_path / "log.csv", name="ml", format="inter", context="stars", split="loo-time", work=tmp_path
+        paths=(tmp_path / "log.csv",), name="ml", format="inter", context="stars", split="loo-time", work=tmp_path
     )
     found = contexts(request.plan().prepared.dataset)
     rows = [line.split("\t") for line in path.read_text().splitlines()[1:]]

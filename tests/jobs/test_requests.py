@@ -49,10 +49,10 @@ def test_a_plan_of_a_refit_says_so_and_refuses_what_a_run_refuses(tmp_path):
 def test_words_that_no_flag_takes(words, tmp_path):
     log = tmp_path / "log.csv"
     log.write_text("user,item\n" + "".join(f"u{n % 4},i{n % 5}\n" for n in range(20)))
-    assert ImportRequest(path=log, name="mine", work=tmp_path).plan().facts()["n_users"] == 4
+    assert ImportRequest(paths=(log,), name="mine", work=tmp_path).plan().facts()["n_users"] == 4
     (field,) = words
     with pytest.raises(ConfigError, match=f"unknown {field} '{words[field]}'"):
-        ImportRequest(path=log, name="mine", work=tmp_path, **words).plan()
+        ImportRequest(paths=(log,), name="mine", work=tmp_path, **words).plan()
 
 
 def test_a_sweep_of_nothing_is_refused_and_names_count_once(tmp_path):

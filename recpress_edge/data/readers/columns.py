@@ -24,6 +24,8 @@ class ColumnChoice:
     header: bool | None = None
     context: tuple[str, ...] = ()
     """Columns of --context: header names, or positions from 1."""
+    others: bool = False
+    """Whether roles that ``columns`` leaves out are found by name, as where nothing is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +95,14 @@ def find_layout(path: Path, head: Sequence[Record], separator: str, choice: Colu
     shifted = has_header and bool(body) and _has_row_numbers(first, body)
     names = tuple(map(visible, ["(row)", *first] if shifted else first)) if has_header else ()
     width = len(first) + shifted
-    if choice.columns is not None:
-        at = {
-            role: _find(path, names, width, f"--columns {role}={value}", value)
-            for role, value in choice.columns.items()
-        }
-    elif has_header:
-        at = by_name(path, names)
-    else:
+    at = _chosen(path, names, width, choice)
+    if has_header:
+        at = at if choice.columns and not choice.others else by_name(path, names, at)
+    elif not at:
         at = _by_place(path, [first, *body])
-    if len(set(at.values())) < len(at):
-        raise ConfigError(f"{path}: two roles point at one column: {describe(at, names)}")
+    elif missing := [role for role in ("user", "item") if role not in at]:
+        raise ConfigError(f"{path} has no header: say --{missing[0]} too, the position of its column from 1")
+    _check_distinct(path, at, names)
     header = "header" if has_header else "no header"
     numbers = ", row numbers without a name" if shifted else ""
     note = f"{header}{numbers}, {separator}-separated, {describe(at, names)}"
@@ -112,15 +111,26 @@ def find_layout(path: Path, head: Sequence[Record], separator: str, choice: Colu
 
 def named_layout(path: Path, names: tuple[str, ...], choice: ColumnChoice | None) -> Layout:
     """The layout of a table whose columns have names for certain."""
-    if choice is not None and choice.columns is not None:
-        columns = choice.columns
-        at = {
-            role: _find(path, names, len(names), f"--columns {role}={value}", value)
-            for role, value in columns.items()
-        }
-    else:
-        at = by_name(path, names)
+    choice = choice or ColumnChoice()
+    at = _chosen(path, names, len(names), choice)
+    if not choice.columns or choice.others:
+        at = by_name(path, names, at)
+    _check_distinct(path, at, names)
     return Layout(len(names), at, names, describe(at, names)).with_context(path, choice)
+
+
+def _chosen(path: Path, names: Sequence[str], width: int, choice: ColumnChoice) -> dict[str, int]:
+    """Role to place, of the roles that the user named."""
+    flag = "--{role} {value}" if choice.others else "--columns {role}={value}"
+    return {
+        role: _find(path, names, width, flag.format(role=role, value=value), value)
+        for role, value in (choice.columns or {}).items()
+    }
+
+
+def _check_distinct(path: Path, at: Mapping[str, int], names: Sequence[str]) -> None:
+    if len(set(at.values())) < len(at):
+        raise ConfigError(f"{path}: two roles point at one column: {describe(at, names)}")
 
 
 def inter_layout(path: Path, first: str, choice: ColumnChoice | None) -> Layout:
@@ -169,9 +179,13 @@ def describe(at: Mapping[str, int], names: Sequence[str]) -> str:
     return ", ".join(parts) + (f"; ignored: {', '.join(ignored)}" if ignored else "")
 
 
-def by_name(path: Path, names: Sequence[str]) -> dict[str, int]:
-    """Role to place by the names that are known; two candidates, or none, are a question."""
-    places = known_places(names)
+def by_name(path: Path, names: Sequence[str], chosen: Mapping[str, int]) -> dict[str, int]:
+    """Role to place: as chosen, else by the names that are known; two candidates, or none, are a question."""
+    taken = set(chosen.values())
+    places = {
+        role: [chosen[role]] if role in chosen else [place for place in found if place not in taken]
+        for role, found in known_places(names).items()
+    }
     for role in ("user", "item"):
         if not places[role]:
             raise ConfigError(

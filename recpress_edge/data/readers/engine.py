@@ -172,3 +172,8 @@ def check_type(path: Path, name: str, found: str) -> str:
             f'example "SELECT user_id, unnest(items) AS item_id FROM log".'
         )
     return bare
+
+
+def first_line(error: Exception) -> str:
+    """What the engine says is wrong, without the query."""
+    return str(error).partition("\n")[0]

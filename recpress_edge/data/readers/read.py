@@ -1,40 +1,36 @@
 """Raw interaction logs in the forms they come in."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from recpress_edge.core.errors import ConfigError, DataError, unknown_name
 from recpress_edge.core.files import scratch_folder
-from recpress_edge.data.events import Only, event_places, settle_event
+from recpress_edge.data.events import Event, Only, event_places, settle_event
 from recpress_edge.data.ids import IdChoice, settle_ids
 from recpress_edge.data.log import Columns, Log, joined
-from recpress_edge.data.readers.columns import ColumnChoice
-from recpress_edge.data.readers.delimited import find_start, split_spaces
-from recpress_edge.data.readers.engine import Engine, open_engine, text
+from recpress_edge.data.readers.columns import ColumnChoice, Layout
+from recpress_edge.data.readers.engine import Engine, open_engine
+from recpress_edge.data.readers.forms import file_table, query_table
 from recpress_edge.data.readers.lines import NONE_ALLOWED, Allowance, LineReport
 from recpress_edge.data.readers.lists import LISTS
-from recpress_edge.data.readers.plain import PlainFile, plain_file
+from recpress_edge.data.readers.plain import plain_file
+from recpress_edge.data.readers.recognise import TABLES, find_format
 from recpress_edge.data.readers.rows import take_rows
-from recpress_edge.data.readers.sniff import is_inter, is_json, refuse_foreign, sniff_format
 from recpress_edge.data.readers.tables import (
     Table,
-    delimited_table,
-    engine_table,
-    inter_table,
-    json_table,
     stage,
 )
 from recpress_edge.data.times import in_seconds
 
 FORMATS: Final = ("delimited", "inter", "adjacency", "counted-adjacency", "json")
-TABLES: Final = ("delimited", "inter", "json", "parquet")
+_MOST_NOTES: Final = 5
 
 Progress = Callable[[float, float], None]
 
 
-def _unseen(done: float, total: float) -> None:
+def unseen(done: float, total: float) -> None:
     """Show nothing."""
 
 
@@ -49,6 +45,8 @@ class Reading:
     only: tuple[Only, ...] = ()
     where: str | None = None
     """SQL condition on the columns, by the names of the header or as c1, c2 …."""
+    query: str | None = None
+    """SQL whose result is the table; the files are its table log."""
     ids: IdChoice = field(default_factory=IdChoice)
     bad_lines: Allowance = NONE_ALLOWED
     """How many lines of a file that cannot be read may be left out."""
@@ -78,11 +76,19 @@ class ReadResult:
 class _FileResult:
     """What one file holds."""
 
+    path: Path
     columns: Columns
     note: str
-    not_chosen: int
     bad_lines: int
-    ignored: tuple[str, ...] = ()
+    not_chosen: int = 0
+    layout: Layout | None = None
+    """Of a table."""
+    events: Mapping[int, Event] = field(default_factory=dict)
+    """Place of each column that may tell rows apart to what it holds."""
+
+    def ignored(self) -> list[str]:
+        """Names of columns that no role uses."""
+        return [] if self.layout is None else [self.layout.called(place) for place in self.layout.ignored()]
 
 
 def read_log(
@@ -90,9 +96,11 @@ def read_log(
     fmt: str = "auto",
     choice: ColumnChoice | None = None,
     reading: Reading | None = None,
-    progress: Progress = _unseen,
+    *,
+    parts: Sequence[int] | None = None,
+    progress: Progress = unseen,
 ) -> ReadResult:
-    """Read files of one format into one log; the rows of ``paths[p]`` are those with ``parts == p``.
+    """Read files into one log; those of ``paths[p]`` are of part ``parts[p]``, None is p.
 
     ``fmt`` is one of FORMATS, or "auto" to look. Ids stay text and are indexed over all files
     together, in numeric order when all are integers, else by code point. Lines that cannot be read
@@ -102,113 +110,108 @@ def read_log(
     if fmt not in (*FORMATS, "auto"):
         raise unknown_name("format", fmt, [*FORMATS, "auto"])
     reading = reading or Reading()
-    files = []
-    for path in paths:
-        with scratch_folder("recpress-import-") as scratch:
-            plain = plain_file(path, reading.encoding, reading.member, scratch, progress)
-            files.append(_read_file(path, plain, fmt, choice, reading))
-        if not len(files[-1].columns):
-            raise DataError(f"{path} holds no interaction: only a header, or users without items")
+    if reading.query is not None:
+        files = [_read_query(paths, choice, reading)]
+    else:
+        files = [_read_file(path, fmt, choice, reading, progress) for path in paths]
+    of_part = range(len(files)) if parts is None or reading.query is not None else parts
+    for part in dict.fromkeys(of_part):
+        _check_part([file for file, its in zip(files, of_part, strict=True) if its == part])
     left_out = {
         "bad_lines": sum(file.bad_lines for file in files),
         "not_chosen": sum(file.not_chosen for file in files),
         "missing": 0,
     }
-    settled = settle_ids(joined([file.columns for file in files], range(len(files))), reading.ids)
+    settled = settle_ids(joined([file.columns for file in files], of_part), reading.ids)
     log, times = _with_seconds(settled.log, reading)
     left_out["missing"] = settled.missing
-    notes = (*(file.note for file in files), *settled.notes, *times)
-    ignored = dict.fromkeys(name for file in files for name in file.ignored)
+    notes = (*_notes(files), *settled.notes, *times)
+    ignored = dict.fromkeys(name for file in files for name in file.ignored())
     return ReadResult(log, notes, left_out, tuple(ignored))
 
 
 def _read_file(
-    path: Path, plain: PlainFile, fmt: str, choice: ColumnChoice | None, reading: Reading
+    path: Path, fmt: str, choice: ColumnChoice | None, reading: Reading, progress: Progress
 ) -> _FileResult:
-    found = _format(path, plain, fmt, choice, reading)
-    report = LineReport(path, reading.bad_lines)
-    if found in TABLES:
-        with open_engine(reading.threads) as engine:
-            table = _table(path, plain, found, choice, engine)
-            columns, not_chosen = _read_table(engine, table, reading, report)
-        note, ignored = table.note, tuple(table.layout.called(place) for place in table.layout.ignored())
-    else:
-        columns, not_chosen, ignored = LISTS[found].read(plain.lines(), report), 0, ()
-        note = LISTS[found].note
-    undone = "".join(f"{text}, " for text in plain.notes)
-    said = f"{path.name}: {undone}{found}, {note}; {len(columns):,} rows{report.note()}"
-    return _FileResult(columns, said, not_chosen, report.count, ignored)
+    with scratch_folder("recpress-import-") as scratch:
+        plain = plain_file(path, reading.encoding, reading.member, scratch, progress)
+        chosen = bool(reading.only) or reading.where is not None
+        found = find_format(path, plain, fmt, choice, chosen=chosen)
+        undone = "".join(f"{text}, " for text in plain.notes)
+        if found in TABLES:
+            with open_engine(reading.threads) as engine:
+                table = file_table(path, plain, found, choice, engine)
+                return _read_table(engine, table, reading, f"{path.name}: {undone}{found}, {table.note}")
+        report = LineReport(path, reading.bad_lines)
+        columns = LISTS[found].read(plain.lines(), report)
+        said = f"{path.name}: {undone}{found}, {LISTS[found].note}"
+        return _FileResult(path, columns, _said(said, columns, report), report.count)
 
 
-def _format(path: Path, plain: PlainFile, fmt: str, choice: ColumnChoice | None, reading: Reading) -> str:
-    found = _of_text(path, plain, fmt, choice) if plain.kind == "text" else _of_table(path, plain, fmt)
-    asked = choice is not None or bool(reading.only) or reading.where is not None
-    if asked and found not in TABLES:
-        raise ConfigError(
-            "--columns, --separator, --header, --only, --where and --context are for --format delimited, not "
-            f"{found}"
-        )
-    if found != "delimited" and choice is not None and (choice.separator or choice.header is not None):
-        raise ConfigError(f"--separator and --header are for --format delimited, not {found}")
-    return found
+def _read_query(paths: Sequence[Path], choice: ColumnChoice | None, reading: Reading) -> _FileResult:
+    """The rows of --query."""
+    with open_engine(reading.threads) as engine:
+        folder = engine.scratch
+        plains = [plain_file(path, reading.encoding, reading.member, folder, unseen) for path in paths]
+        table = query_table(engine, list(zip(paths, plains, strict=True)), reading.query or "", choice)
+        return _read_table(engine, table, reading, f"--query: {table.note}")
 
 
-def _of_table(path: Path, plain: PlainFile, fmt: str) -> str:
-    if fmt != "auto":
-        raise ConfigError(f"{path} is {plain.kind} and not {fmt}. Leave --format out.")
-    return plain.kind
+def _said(note: str, columns: Columns, report: LineReport) -> str:
+    return f"{note}; {len(columns):,} rows{report.note()}"
 
 
-def _of_text(path: Path, plain: PlainFile, fmt: str, choice: ColumnChoice | None) -> str:
-    head = plain.head()
-    if not any(line.strip() for line in head):
-        raise DataError(f"{path}: the first {len(head):,} lines are blank. Remove them.")
-    if fmt in ("auto", "delimited"):
-        refuse_foreign(path, head)
-    if fmt not in ("auto", "json", "inter") and is_json(head):
-        raise ConfigError(f"{path} holds JSON and is not {fmt}. Say --format json, or leave --format out.")
-    if fmt != "auto":
-        return fmt
-    if is_json(head):
-        return "json"
-    if is_inter(path, head):
-        return "inter"
-    if choice is not None:
-        return "delimited"
-    start = find_start(head)
-    return sniff_format(path, list(start.rows(head)), lambda: _are_pairs(plain))
+def _check_part(files: Sequence[_FileResult]) -> None:
+    """Files of one part whose columns differ, or whose rows tell events apart, are a ConfigError."""
+    first = files[0]
+    for file in files:
+        if file.layout != first.layout:
+            raise ConfigError(
+                f"{file.path} has other columns than {first.path}: {file.note}; there: {first.note}. Import "
+                "files of one kind together."
+            )
+    if first.layout is not None:
+        for place in dict.fromkeys(place for file in files for place in file.events):
+            settle_event(first.path, first.layout, place, [file.events.get(place) for file in files])
+    if not any(len(file.columns) for file in files):
+        raise DataError(f"{first.path} holds no interaction: only a header, or users without items")
 
 
-def _are_pairs(plain: PlainFile) -> bool:
-    """Whether every line of the file is two words."""
-    return all(len(split_spaces(line)) in (0, 2) for line in find_start(plain.head()).rows(plain.lines()))
+def _notes(files: Sequence[_FileResult]) -> list[str]:
+    """A note for each file, or for the first and the last of many."""
+    if len(files) <= _MOST_NOTES:
+        return [file.note for file in files]
+    rest = sum(len(file.columns) for file in files[1:-1])
+    return [files[0].note, f"… {len(files) - 2:,} more files, {rest:,} rows", files[-1].note]
 
 
-def _table(path: Path, plain: PlainFile, found: str, choice: ColumnChoice | None, engine: Engine) -> Table:
-    if found == "parquet":
-        return engine_table(path, engine, f"read_parquet({text(str(plain.path))})", choice)
-    known = {"delimited": delimited_table, "inter": inter_table, "json": json_table}
-    return known[found](path, plain, choice)
-
-
-def _read_table(engine: Engine, table: Table, reading: Reading, report: LineReport) -> tuple[Columns, int]:
-    """The rows that count, and how many --only and --where left out."""
-    events = event_places(table.path, table, reading.only, bounded=reading.bounded)
-    layout = table.layout
-    needed = {*layout.at.values(), *layout.context.values(), *events}
+def _read_table(engine: Engine, table: Table, reading: Reading, note: str) -> _FileResult:
+    """The rows that count, and what the columns hold that tell rows apart."""
+    report, layout = LineReport(table.path, reading.bad_lines), table.layout
+    places = event_places(table.path, table, reading.only, bounded=reading.bounded)
+    needed = {*layout.at.values(), *layout.context.values(), *places}
     staged = stage(engine, table, needed, reading.where, report)
     report.total = report.count + len(staged)
     kept = staged.chosen("kept") if reading.where is not None else None
-    for place, only in events.items():
-        counts = staged.counts(place, "true" if kept is None else "kept")
+    events = {}
+    for place, only in places.items():
+        counts = staged.counts(place, "true" if reading.where is None else "kept")
         if only is not None or not _mentions(reading.where, table.outward()[place]):
-            settle_event(table.path, table.layout, place, only, counts)
+            events[place] = Event(only, counts)
         if only is not None:
             taken = staged.among(place, list(filter(only.takes, counts)))
             kept = taken if kept is None else kept & taken
     columns = take_rows(table, staged, kept, reading.date_order, report)
     report.check("Correct or remove these lines, or say what the columns are with --columns and --header.")
-    return columns, 0 if kept is None else int((~kept).sum())
+    return _FileResult(
+        table.path,
+        columns,
+        _said(note, columns, report),
+        report.count,
+        0 if kept is None else int((~kept).sum()),
+        table.layout,
+        events,
+    )
 
 
 def _mentions(where: str | None, column: str) -> bool:

@@ -1,0 +1,43 @@
+"""The table of public layouts, from the rows that ``tests/data/test_zoo.py`` imports."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Final
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "data"))
+
+from result_tables import table
+from zoo import PublicFormat
+from zoo_films import FILMS
+from zoo_media import MEDIA
+from zoo_shops import SHOPS
+
+ZOO: Final = (*FILMS, *SHOPS, *MEDIA)
+
+
+def formats() -> str:
+    """One row for each layout: what happens, and what to say."""
+    rows = [[one.name, one.layout, one.outcome, _answer(one)] for one in ZOO]
+    return table(["data set", "layout", "read", "flags, or why not"], rows)
+
+
+def counts() -> str:
+    """How many are read at once, with flags, or refused."""
+    found = [one.outcome for one in ZOO]
+    at_once, flags, refused = map(found.count, ("at once", "with flags", "refused"))
+    return (
+        f"Of {len(ZOO)} public layouts, {at_once} are read at once, {flags} with the flags shown, and "
+        f"{refused} are refused with the reason."
+    )
+
+
+def _answer(one: PublicFormat) -> str:
+    flags = " ".join(map(_quoted, one.flags)).replace("|", r"\|")
+    optional = " (for the time)" if one.at_once else ""
+    return f"`{flags}`{optional}: {one.why}" if flags else one.why
+
+
+def _quoted(flag: str) -> str:
+    """As it is typed in a shell; SQL, which has single quotes, in double ones."""
+    return f'"{flag}"' if "'" in flag and not set(flag) & set('"$`') else shlex.quote(flag)

@@ -1,0 +1,270 @@
+"""The forms that tables come in, each as a :class:`Table`."""
+
+import codecs
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from recpress_edge.core.errors import ConfigError, DataError
+from recpress_edge.data.readers.columns import ColumnChoice, Layout, find_layout, inter_layout, named_layout
+from recpress_edge.data.readers.delimited import (
+    LONGEST_FIELD,
+    SEPARATORS,
+    Record,
+    Start,
+    find_separator,
+    find_start,
+    records,
+)
+from recpress_edge.data.readers.engine import Engine, check_type, first_line, quoted, text
+from recpress_edge.data.readers.json_rows import read_json_rows
+from recpress_edge.data.readers.plain import PlainFile
+from recpress_edge.data.readers.sniff import SNIFFED_LINES, is_json
+from recpress_edge.data.readers.tables import Table, aliased, rewritten
+
+_CHUNK: Final = 1 << 24
+
+
+def delimited_table(path: Path, plain: PlainFile, choice: ColumnChoice | None) -> Table:
+    """A table of delimited text."""
+    choice = choice or ColumnChoice()
+    lines = plain.head()
+    start = find_start(lines)
+    first = list(start.rows(lines))
+    separator = find_separator(path, first, start.declared, choice.separator)
+    head = list(islice(records(first, separator, start.at + 1), SNIFFED_LINES))
+    layout = find_layout(path, head, separator, choice)
+    skipped = bool(layout.names)
+
+    def rows() -> Iterator[Record]:
+        return islice(records(start.rows(plain.lines()), separator, start.at + 1), skipped, None)
+
+    return Table(
+        path=path,
+        layout=layout,
+        note=layout.note + (f"; {start.note}" if start.note else ""),
+        head=[fields for _, fields, _ in head[skipped:]],
+        records=rows,
+        scan=_scan(plain, separator, layout, _lines_to_skip(start, lines, skipped)),
+    )
+
+
+def _lines_to_skip(start: Start, lines: Sequence[str], header: bool) -> int | None:
+    """How many lines stand above the rows; None where that is for our own reader to say."""
+    above = start.at
+    if header:
+        above = next(at for at in range(start.at, len(lines)) if lines[at].strip(" \t")) + 1
+        if '"' in lines[above - 1] and lines[above - 1].count('"') % 2:
+            return None
+    return None if any('"' in line for line in lines[: start.at]) else above
+
+
+def _scan(plain: PlainFile, separator: str, layout: Layout, skip: int | None) -> str | None:
+    """How the engine reads the file as our own reader does; None where it may not."""
+    mark = SEPARATORS[separator]
+    if skip is None or not plain.line_end or separator == "space":
+        return None
+    if plain.quotes and (separator == "::" or not _is_strict(plain, mark)):
+        return None
+    quote = '"' if plain.quotes else ""
+    columns = ", ".join(f"'__p{place}': 'VARCHAR'" for place in range(layout.width))
+    return (
+        f"read_csv({text(str(plain.path))}, auto_detect=false, header=false, skip={skip}, "
+        f"delim={text(mark)}, quote={text(quote)}, escape={text(quote)}, strict_mode=true, "
+        f"columns={{{columns}}})"
+    )
+
+
+def _is_strict(plain: PlainFile, mark: str) -> bool:
+    """Whether all quotes are those of RFC 4180, around a whole field and doubled within it, and none of
+    these fields goes on for very long.
+
+    Every other quote opens a field, so that it follows a separator or a line end, or is the second half of
+    a doubled one.
+    """
+    before, inside, lines = b"\n", False, 0
+    marks = np.zeros(256, np.bool_)
+    marks[[ord(mark), ord("\n"), ord("\r"), ord('"')]] = True
+    with plain.path.open("rb") as opened:
+        opened.seek(3 if opened.read(3) == codecs.BOM_UTF8 else 0)
+        while chunk := opened.read(_CHUNK):
+            after = opened.read(1)
+            opened.seek(-len(after), 1)
+            data = np.frombuffer(before + chunk + (after or b"\n"), np.uint8)
+            at = np.flatnonzero(data[1:-1] == ord('"')) + 1
+            opening = (np.arange(len(at)) % 2 == 0) ^ inside
+            if not marks[np.where(opening, data[at - 1], data[at + 1])].all():
+                return False
+            ends = np.searchsorted(np.flatnonzero(data[1:-1] == ord("\n")) + 1, [*at, len(data)])
+            within = np.diff(ends, prepend=-lines)[int(not inside) :: 2]
+            if within.max(initial=0) >= LONGEST_FIELD:
+                return False
+            inside ^= bool(len(at) % 2)
+            lines = int(ends[-1] - (ends[-2] if len(at) else -lines)) if inside else 0
+            before = chunk[-1:]
+    return not inside
+
+
+def inter_table(path: Path, plain: PlainFile, choice: ColumnChoice | None) -> Table:
+    """One of RecBole's atomic files."""
+    lines = plain.head()
+    first = next(at for at, line in enumerate(lines) if line.strip(" \t"))
+    layout = inter_layout(path, lines[first], choice)
+
+    def rows() -> Iterator[Record]:
+        for number, line in enumerate(islice(plain.lines(), first + 1, None), first + 2):
+            if line.strip(" \t"):
+                yield number, line.split("\t"), line
+
+    unquoted = PlainFile(plain.path, plain.kind, line_end=plain.line_end)
+    return Table(
+        path=path,
+        layout=layout,
+        note=layout.note,
+        head=[fields for _, fields, _ in islice(rows(), SNIFFED_LINES)],
+        records=rows,
+        scan=_scan(unquoted, "tab", layout, first + 1),
+    )
+
+
+def json_table(path: Path, plain: PlainFile, choice: ColumnChoice | None) -> Table:
+    """JSON lines, or an array of objects."""
+    objects = read_json_rows(path, plain.lines)
+    layout = named_layout(path, objects.names, choice)
+    return Table(
+        path=path,
+        layout=layout,
+        note=f"{objects.note}, {layout.note}",
+        head=[fields for _, fields, _ in islice(objects.records(), SNIFFED_LINES)],
+        records=objects.records,
+        broken="the line is no JSON object",
+    )
+
+
+def engine_table(path: Path, engine: Engine, source: str, choice: ColumnChoice | None) -> Table:
+    """A table whose columns have types: Parquet, a query, a frame. ``source`` is SQL."""
+    import duckdb
+
+    try:
+        described = engine.rows(f"DESCRIBE SELECT * FROM {source}")
+    except duckdb.Error as error:
+        raise DataError(f"{path} cannot be read: {first_line(error)}") from None
+    layout = named_layout(path, tuple(row[0] for row in described), choice)
+    types = {place: str(row[1]) for place, row in enumerate(described)}
+    for place in (*layout.at.values(), *layout.context.values()):
+        check_type(path, layout.called(place), types[place])
+    columns = ", ".join(f"{quoted(row[0])} AS __p{place}" for place, row in enumerate(described))
+    scan = f"(SELECT {columns} FROM {source})"
+    texts = ", ".join(f"CAST(__p{place} AS VARCHAR)" for place in range(layout.width))
+    head = engine.rows(f"SELECT {texts} FROM {scan} LIMIT {SNIFFED_LINES}")
+    return Table(
+        path=path,
+        layout=layout,
+        note=layout.note,
+        head=[["" if value is None else value for value in row] for row in head],
+        scan=scan,
+        types={place: kind.partition("(")[0] for place, kind in types.items()},
+    )
+
+
+def file_table(
+    path: Path, plain: PlainFile, found: str, choice: ColumnChoice | None, engine: Engine
+) -> Table:
+    """The table of a file in one of the formats that are tables."""
+    if found == "parquet":
+        return engine_table(path, engine, f"read_parquet({text(str(plain.path))})", choice)
+    known: Mapping[str, Callable[[Path, PlainFile, ColumnChoice | None], Table]]
+    known = {"delimited": delimited_table, "inter": inter_table, "json": json_table}
+    return known[found](path, plain, choice)
+
+
+def query_table(
+    engine: Engine, files: Sequence[tuple[Path, PlainFile]], sql: str, choice: ColumnChoice | None
+) -> Table:
+    """The result of a query: in an SQLite file's own SQL, or in the engine's, where the files are log."""
+    if any(plain.kind == "sqlite" for _, plain in files):
+        if len(files) > 1:
+            raise ConfigError(
+                "--query reads one SQLite file at a time. Name one, or ATTACH the others in it."
+            )
+        return _sqlite_table(*files[0], sql, choice)
+    if files:
+        sources = " UNION ALL ".join(_source(engine, path, plain) for path, plain in files)
+        engine.rows(f"CREATE VIEW log AS {sources}")
+    import duckdb
+
+    try:
+        *before, last = engine.connection.extract_statements(sql)
+        for statement in before:
+            engine.connection.execute(statement)
+    except ValueError:
+        raise ConfigError('--query is empty. Write for example --query "SELECT * FROM log"') from None
+    except duckdb.Error as error:
+        raise ConfigError(f"--query: {first_line(error)}") from None
+    return engine_table(Path("--query"), engine, f"({last.query.strip().rstrip(';')}\n)", choice)
+
+
+def _source(engine: Engine, path: Path, plain: PlainFile) -> str:
+    """SQL of a file with the names of its columns, whatever their roles."""
+    if plain.kind == "parquet":
+        return f"SELECT * FROM read_parquet({text(str(plain.path))})"
+    head = plain.head()
+    if is_json(head):
+        objects = read_json_rows(path, plain.lines)
+        layout = Layout(len(objects.names), {}, objects.names, "")
+        return aliased(
+            rewritten(engine, Table(path=path, layout=layout, note="", head=[], records=objects.records))
+        )
+    lines = find_start(head)
+    separator = find_separator(path, list(lines.rows(head)), lines.declared, None)
+    width = len(next(records(lines.rows(head), separator))[1])
+    columns = ColumnChoice(separator, {"user": "1", "item": str(min(2, width))})
+    table = delimited_table(path, plain, columns)
+    return aliased(table if table.scan else rewritten(engine, table))
+
+
+def _sqlite_table(path: Path, plain: PlainFile, sql: str, choice: ColumnChoice | None) -> Table:
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(f"{plain.path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+
+    def rows() -> Iterator[Record]:
+        with closing(connect()) as connection:
+            for number, row in enumerate(connection.execute(sql), 1):
+                yield number, [_as_text(value) for value in row], ", ".join(map(str, row))
+
+    try:
+        with closing(connect()) as connection:
+            described = connection.execute(sql).description
+        head = [fields for _, fields, _ in islice(rows(), SNIFFED_LINES)]
+    except (sqlite3.Error, sqlite3.Warning) as error:
+        raise ConfigError(f"--query on {path}: {error}. {sqlite_tables(path, plain)}") from None
+    if described is None:
+        raise ConfigError(f"--query on {path} is no SELECT. {sqlite_tables(path, plain)}")
+    layout = named_layout(path, tuple(column[0] for column in described), choice)
+    return Table(path=path, layout=layout, note=layout.note, head=head, records=rows)
+
+
+def sqlite_tables(path: Path, plain: PlainFile) -> str:
+    """The tables of an SQLite file, in words."""
+    try:
+        with closing(
+            sqlite3.connect(f"{plain.path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        ) as file:
+            names = [
+                row[0]
+                for row in file.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")
+            ]
+    except sqlite3.Error as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
+    return f"Its tables are {', '.join(names)}." if names else "It has no tables."
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, bytes):
+        raise ConfigError("--query: a column holds bytes. Leave it out, or cast it to TEXT.")
+    return "" if value is None else str(value)

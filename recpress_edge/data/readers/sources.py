@@ -1,0 +1,52 @@
+"""Which files a path means: itself, a glob, a folder of parts, or standard input."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from recpress_edge.core.errors import ConfigError, DataError
+from recpress_edge.core.files import storage_errors
+
+STDIN: Final = "-"
+_WILD: Final = frozenset("*?[")
+_CHUNK: Final = 1 << 24
+
+
+def find_files(path: Path, scratch: Path) -> list[Path]:
+    """The files of a path, in the order of their names; standard input is copied into ``scratch``.
+
+    Of a folder, as Spark and others write it, every file whose name begins with a letter or digit.
+    """
+    if str(path) == STDIN:
+        return [_from_stdin(scratch / "stdin")]
+    if path.is_dir():
+        found = [file for file in path.iterdir() if file.is_file() and file.name[0] not in "._"]
+        if not found:
+            raise DataError(f"{path} is a folder without files. Name a file, or a folder of parts.")
+        return sorted(found)
+    if not path.exists() and _WILD & set(str(path)):
+        base = Path(path.anchor) if path.is_absolute() else Path()
+        found = [file for file in base.glob(str(path.relative_to(base))) if file.is_file()]
+        if not found:
+            raise DataError(f"no file fits {path}. Check the pattern; nothing was imported.")
+        return sorted(found)
+    return [path]
+
+
+def all_files(paths: Sequence[Path], scratch: Path) -> list[Path]:
+    """The files of several paths; one that is named twice is a ConfigError."""
+    files = [file for path in paths for file in find_files(path, scratch)]
+    twice = next((file for at, file in enumerate(files) if file in files[:at]), None)
+    if twice is not None:
+        raise ConfigError(f"{twice} is named twice: its rows would count twice. Name it once.")
+    return files
+
+
+def _from_stdin(copy: Path) -> Path:
+    if sys.stdin.isatty():
+        raise ConfigError("PATH - reads standard input, which is a terminal here. Pipe a log into it.")
+    with storage_errors(copy), copy.open("wb") as target:
+        while chunk := sys.stdin.buffer.read(_CHUNK):
+            target.write(chunk)
+    return copy

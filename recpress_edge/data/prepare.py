@@ -93,7 +93,11 @@ def prepare(
         "sources": [{"file": path.name, "sha256": sha256_file(path)} for path in files],
         "read": [*read.notes, *of_context, *_rating_notes(read, how), *_split_notes(log, rule, split)],
         "strangers": list(strangers.notes),
-        "asked": {**_asked(how.reading), "strangers": how.strangers},
+        "asked": {
+            **_asked(how.reading),
+            "strangers": how.strangers,
+            "context": [spec.words() for spec in how.context],
+        },
         "filters": asdict(how.filters),
         "rows": {
             "read": len(read.log),

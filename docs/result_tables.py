@@ -175,6 +175,23 @@ def judged(result: Result) -> str:
     return table(headers, rows)
 
 
+def brought(*results: Result) -> str:
+    """Models of other libraries: each library's own recall and that of its bundles."""
+    rows = [
+        [
+            one["data"],
+            one["model"],
+            one["package"],
+            *(short(one[key]) for key in ("library", "fp32", "int8")),
+            f"{one['lists_alike']:,} of {one['test_users']:,}",
+        ]
+        for result in results
+        for one in result["results"]
+    ]
+    headers = "data", "model", "library", "its own Recall@50", "fp32 bundle", "int8 bundle", "lists alike"
+    return table(headers, rows)
+
+
 TARGETS: Final = ("host", "armvm:cortex-a53", "armvm:cortex-a76")
 
 

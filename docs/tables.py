@@ -53,6 +53,11 @@ BLOCKS: Final = {
     "networks": Block(
         ("docs/results/networks.md",), ("networks-neumf", "networks-sasrec"), result_tables.networks
     ),
+    "bring-your-own": Block(
+        ("docs/start/your-own-model.md",),
+        ("bring-your-own", "bring-your-own-citeulike"),
+        result_tables.brought,
+    ),
     "history": Block(
         ("docs/results/history.md",), ("history-profile", "history-profile-seed2"), result_tables.history
     ),

@@ -69,7 +69,9 @@ def question_of(args: argparse.Namespace) -> Question:
 
 def _facts(found: Recommendations, rank: int) -> dict[str, Any]:
     titled = {} if found.titles is None else {"title": found.titles[rank]}
-    return {"item": found.items[rank], **titled, "score": float(found.scores[rank])}
+    known = {name: texts[rank] for name, texts in found.features.items()}
+    more = {"features": known} if known else {}
+    return {"item": found.items[rank], **titled, "score": float(found.scores[rank]), **more}
 
 
 def _seen(args: argparse.Namespace) -> tuple[str, ...]:
@@ -99,6 +101,9 @@ def answer_lines(found: Recommendations, k: int) -> list[str]:
     if found.titles is not None:
         headers.insert(2, "title")
         table.insert(2, list(printable_facts(found.titles)))
+    for name, texts in printable_facts(found.features).items():
+        headers.append(name)
+        table.append(texts)
     rows = list(zip(*table, strict=True))
     lines = [columns(headers, rows, terminal_width(sys.stdout))] if rows else []
     if len(rows) < k:

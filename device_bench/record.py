@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from device_bench.contention import Counts, total
+from device_bench.examples import example_answers
 from device_bench.hardware import device_facts, software_facts
 from device_bench.measure import WARMUP_QUERIES, Measurement
 from device_bench.process import measurement_of, open_for_run, run_worker
@@ -112,7 +113,7 @@ def gate_warnings(bundle: Bundle) -> list[str]:
 
 def artifact_facts(bundle: Bundle) -> dict[str, Any]:
     """The section ``artifact``: what was measured."""
-    contract = bundle.contract
+    contract, examples = bundle.contract, example_answers(bundle)
     return {
         "name": bundle.name,
         "bundle_sha256": bundle.digest,
@@ -127,6 +128,7 @@ def artifact_facts(bundle: Bundle) -> dict[str, Any]:
         "n_items": contract.n_items,
         "provenance": dict(bundle.provenance),
         "quality": dict(bundle.quality),
+        **({"examples": examples} if examples else {}),
     }
 
 

@@ -19,6 +19,7 @@ from recpress_edge.artifacts.bundle import (
     write_manifest,
 )
 from recpress_edge.artifacts.contract import Contract
+from recpress_edge.artifacts.item_features import write_item_features
 from recpress_edge.artifacts.recipes import RECIPES, Recipe
 from recpress_edge.artifacts.scales import write_scales
 from recpress_edge.artifacts.titles import write_titles
@@ -185,6 +186,8 @@ def _write_contents(
     write_rows(draft, subject.user_ids, data.item_ids, contents.selftest, rows)
     if data.titles is not None:
         write_titles(draft, data.titles)
+    if data.item_features:
+        write_item_features(draft, data.item_features)
     card = write_card(contents.name, contents.contract, recipe, contents.provenance, contents.quality, rows)
     write_atomic(draft / CARD_FILE, card.encode())
     write_manifest(draft, contents.name, contents.contract, contents.provenance, contents.quality)

@@ -251,6 +251,11 @@ def _figure(metrics: Mapping[str, float | None] | None, key: str) -> str:
 def _parity(parity: Mapping[str, Any]) -> str:
     k = parity["cutoff"]
     overlap = parity["overlap"][f"overlap@{k}"]
+    if parity["certain"]:
+        return (
+            f"Recall@{k} is 1 for any file: none of the {parity['users']:,} validation users has more than "
+            f"{k} items to rank." + _gate(parity["gate"])
+        )
     changes = ", ".join(
         _change(name, parity["change"][f"{name.lower()}@{k}"], k) for name in ("Recall", "NDCG")
     )

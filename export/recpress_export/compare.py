@@ -69,7 +69,7 @@ class Parity:
     cutoff: int
     """The K that judges."""
     overlap: Mapping[str, Overlap]
-    """overlap@10 and overlap@cutoff."""
+    """overlap@10, unless nobody has more than 10 candidates, and overlap@cutoff."""
     change: Mapping[str, Change]
     """recall@cutoff, ndcg@cutoff."""
     item_shift: float
@@ -109,7 +109,10 @@ def compare(
         reference=name,
         users=int(users.users.size),
         cutoff=k,
-        overlap={f"overlap@{n}": _overlap(reference, found, n) for n in sorted({10, k})},
+        overlap={
+            f"overlap@{n}": _overlap(reference, found, n)
+            for n in sorted({k} if is_certain(10, candidates) else {10, k})
+        },
         change={m: _change(before[m], after[m], by.seed, m) for m in (f"recall@{k}", f"ndcg@{k}")},
         item_shift=_item_shift(*first, by.n_items),
         certain=is_certain(k, candidates),

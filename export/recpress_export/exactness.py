@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from recpress_edge.artifacts.bundle import Evaluation
 from recpress_edge.artifacts.contract import Contract
 from recpress_edge.artifacts.integers import INT4_QMAX, QMAX
-from recpress_edge.artifacts.item_scale import outliers_shrunk
+from recpress_edge.artifacts.item_scale import dimensions_that_tell, outliers_shrunk
 from recpress_edge.artifacts.quantize import QuantizedTables
 from recpress_edge.core.arrays import F16, F32, F64
 from recpress_edge.core.errors import GateError
@@ -121,7 +121,7 @@ def check_rounding(tables: QuantizedTables, user_emb: F32, item_emb: F32) -> Non
     """Every stored integer must be the one nearest to what it stands for, or at its end; else GateError.
 
     user_emb (U, D), item_emb (I, D): as they were trained. What is multiplied by nothing but zeros of the
-    other table may be anything.
+    other table may be anything, as may a dimension in which all items have one level: it ranks nothing.
     """
     scale = tables.item_scale.astype(np.float64)  # (D,)
     if tables.item_row_scale is None:
@@ -129,10 +129,11 @@ def check_rounding(tables: QuantizedTables, user_emb: F32, item_emb: F32) -> Non
     else:
         items = item_emb / scale / tables.item_row_scale.astype(np.float64)[:, None]
     users = user_emb * scale / tables.user_scale.astype(np.float64)[:, None]
-    alive_items, alive_users = (np.abs(table).max(axis=0) > 0 for table in (user_emb, item_emb))
+    asked, answered = (np.abs(table).max(axis=0) > 0 for table in (user_emb, item_emb))
+    varied = dimensions_that_tell(np.ones(len(scale), bool), item_emb)
     for kind, stored, wanted, qmax, alive in (
-        ("item", tables.item_q, items, QMAX if tables.item_bits == 8 else INT4_QMAX, alive_items),
-        ("user", tables.user_q, users, QMAX, alive_users),
+        ("item", tables.item_q, items, QMAX if tables.item_bits == 8 else INT4_QMAX, asked & varied),
+        ("user", tables.user_q, users, QMAX, answered & varied),
     ):
         check_nearest(kind, stored * alive, np.clip(wanted, -qmax, qmax) * alive)
 

@@ -45,6 +45,8 @@ class StudentData(Generic[Model]):
     file_format: str = DEFAULT
     titles: Sequence[str] | None = None
     """A title of each item, which then travel in the bundle."""
+    item_features: Mapping[str, Sequence[str]] | None = None
+    """Texts of each item by column, which then travel likewise."""
 
     def __post_init__(self) -> None:
         """ArtifactError where the model is of another data set; one without users fits any users."""

@@ -24,6 +24,7 @@ from recpress_edge.artifacts.contract import (
 )
 from recpress_edge.artifacts.evaluation import EVALUATION_FILE, Evaluation, read_evaluation
 from recpress_edge.artifacts.ids import ITEMS_FILE, USERS_FILE, read_ids
+from recpress_edge.artifacts.item_features import FEATURES_FILE, read_item_features
 from recpress_edge.artifacts.manifest import (
     BUNDLE_SCHEMA,
     MANIFEST,
@@ -102,6 +103,15 @@ class Bundle:
     def titles(self) -> list[str] | None:
         """The title of each item, empty where it has none; None where no titles travel along."""
         return read_titles(self.folder, self.contract.n_items) if TITLES_FILE in self.files else None
+
+    def item_features(self) -> dict[str, list[str]]:
+        """Columns of the items that are shown with answers, by name (I,); none where none travel along."""
+        return read_item_features(self.folder, self.contract.n_items) if FEATURES_FILE in self.files else {}
+
+    def shown_bytes(self) -> dict[str, int]:
+        """Of the files for people who read its answers, by name."""
+        names = (TITLES_FILE, FEATURES_FILE)
+        return {name: int(self.files[name]["bytes"]) for name in names if name in self.files}
 
     def selftest(self) -> SelfTest:
         """The self-test, with every index checked against the contract."""

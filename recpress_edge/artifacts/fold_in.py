@@ -32,6 +32,8 @@ from recpress_edge.core.files import read_json, sha256_bytes, write_atomic, writ
 SCHEMA: Final = "recpress.fold-in/1"
 FACTS: Final = "fold_in.json"
 TENSORS: Final = "fold_in.safetensors"
+MEANS: Final = "means of item vectors"
+"""What model.json says of users that an import made from the items they consumed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

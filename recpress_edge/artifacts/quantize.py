@@ -63,7 +63,7 @@ def quantize_int8_dim(user_emb: F32, item_emb: F32, _asking: Asking = None) -> Q
     user_emb (U, D), item_emb (I, D). Raises ArtifactError where int32 or float32 would overflow.
     """
     _check_dim(item_emb.shape[1])
-    items = outliers_shrunk(item_emb)
+    items = outliers_shrunk(item_emb) * dimensions_that_tell(np.ones(item_emb.shape[1], bool), item_emb)
     item_scale = _scale(np.abs(items).max(axis=0))  # (D,)
     item_q = _int8(np.rint(items / item_scale.astype(np.float64)))  # (I, D)
     fold = item_scale.astype(np.float64) * _telling(item_q, None)  # (D,)

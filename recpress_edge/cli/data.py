@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from recpress_edge.cli.common import add_common_options, emit, next_steps, request_of, say, table
 from recpress_edge.cli.data_import import add_import_options
@@ -51,11 +52,14 @@ def _fetch(args: argparse.Namespace) -> int:
     request = request_of(FetchRequest, args)
     plan = request.plan()
     say(args, f"licence    {plan.chosen.how.licence}")
-    for file in plan.chosen.files:
+    if plan.local:
+        say(args, f"copy       in {plan.local}, its digests checked")
+    for file in plan.files:
         say(args, f"download   {file.url}")
         say(args, f"           must be {file.digest}")
     if args.dry_run:
-        say(args, f"dry run    would write {plan.downloads} and {plan.target}")
+        written = [plan.target] if plan.local else [plan.downloads, plan.target]
+        say(args, f"dry run    would write {' and '.join(map(str, written))}")
         emit(args, plan.facts())
         return 0
     with print_events(args) as on_event:
@@ -69,12 +73,15 @@ def _stats(args: argparse.Namespace) -> int:
         raise ConfigError("data stats only reads: remove --dry-run")
     with print_events(args) as on_event:
         dataset = load_data(args.name, args.work, on_event)
-    facts = data_facts(dataset)
+    facts = data_facts(dataset, args.work)
     say(args, f"data       {dataset.name}: {dataset.n_users:,} users × {dataset.n_items:,} items")
     say(args, f"split      {dataset.protocol}")
     if dataset.ties:
         say(args, f"ties       {dataset.ties}")
+    for note in facts.get("strangers", ()):
+        say(args, f"careful    {note}")
     say(args, f"licence    {dataset.licence}")
+    _say_features(args, facts)
     say(args)
     say(args, _parts_table(dataset))
     say(args)
@@ -83,6 +90,27 @@ def _stats(args: argparse.Namespace) -> int:
     say(args, f"digest     {facts['digest']}")
     emit(args, facts)
     return 0
+
+
+def _say_features(args: argparse.Namespace, facts: dict[str, Any]) -> None:
+    """Titles and feature columns; nothing where there are none."""
+    if facts["titles"] is not None:
+        say(args, f"titles     {facts['titles']:,} of {facts['n_items']:,} items have one")
+    if facts["features"]:
+        say(args)
+        rows = [
+            [side, column["name"], column["kind"], _extent(column), f"{column['missing']:,}"]
+            for side, columns in facts["features"].items()
+            for column in columns
+        ]
+        say(args, table(["of", "feature", "kind", "values", "missing"], rows))
+
+
+def _extent(column: dict[str, Any]) -> str:
+    if "values" not in column:
+        return f"{column['least']:g} to {column['most']:g}"
+    most = column.get("most_in_a_row")
+    return f"{column['values']:,}" + (f", up to {most} a row" if most else "")
 
 
 def _import(args: argparse.Namespace) -> int:
@@ -99,6 +127,8 @@ def _report(args: argparse.Namespace, result: ImportResult) -> None:
     dataset, record = result.prepared.dataset, result.prepared.record
     for note in record["read"]:
         say(args, f"read       {note}")
+    for note in (note for of_table in record.get("tables", ()) for note in of_table["read"]):
+        say(args, f"table      {note}")
     for note in record["strangers"]:
         say(args, f"careful    {note}")
     rows = record["rows"]
@@ -106,6 +136,7 @@ def _report(args: argparse.Namespace, result: ImportResult) -> None:
         "that cannot be read": rows["left_out_bad_lines"],
         "by --only or --where": rows["left_out_not_chosen"],
         "without an id": rows["left_out_missing"],
+        "of strangers": rows["left_out_strangers"],
     }
     texts = [f"{count:,} {reason}" for reason, count in left_out.items() if count]
     if texts:

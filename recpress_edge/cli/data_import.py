@@ -3,6 +3,9 @@
 import argparse
 from pathlib import Path
 
+from recpress_edge.cli.data_tables import add_table_options
+from recpress_edge.data.strangers import CHOICES
+
 
 def add_import_options(parser: argparse.ArgumentParser) -> None:
     """Everything but the options that all commands have."""
@@ -22,12 +25,19 @@ def add_import_options(parser: argparse.ArgumentParser) -> None:
         "shows Parquet, gzip, bzip2, xz, zstd and zip)",
     )
     _add_reading_options(parser)
+    add_table_options(parser)
     parser.add_argument("--valid-file", type=Path, metavar="PATH", help="ready validation part")
     parser.add_argument("--test-file", type=Path, metavar="PATH", help="ready test part")
     parser.add_argument(
         "--split",
         help="loo-random, loo-time, loo-order (of the lines), ratio:60/20/20 of each user; time:80/10/10 or "
         "time:2024-05-01, one cut for all; or given (default: loo-random; with --test-file, given)",
+    )
+    parser.add_argument(
+        "--strangers",
+        choices=CHOICES,
+        help="rows of --valid-file and --test-file whose user or item the training file lacks: counted, or "
+        "left out (default: counted, and a question where they are more than half)",
     )
     parser.add_argument("--min-rating", type=float, metavar="R", help="drop rows rated lower")
     parser.add_argument("--min-user", type=int, default=1, metavar="N", help="fewest items a user must have")

@@ -61,7 +61,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--titles",
         type=Path,
         metavar="FILE",
-        help="table of item ids and titles, CSV or TSV, that travel in the bundle and are shown with answers",
+        help="table of item ids and titles, CSV or TSV, that travel in the bundle and are shown with answers "
+        "(default: those of the data set; none leaves them out)",
+    )
+    parser.add_argument(
+        "--item-features",
+        metavar="A,B",
+        help="item features of the data set that travel in the bundle and are shown with answers",
     )
     parser.add_argument(
         "--out",
@@ -99,8 +105,10 @@ def run(args: argparse.Namespace) -> int:
     if args.all:
         return run_sweep(args)
     check_single(args)
+    features = tuple(names_of("item-features", args.item_features)) if args.item_features else ()
     plans = [
-        request_of(ExportRequest, args, format=name).check(target=not args.dry_run) for name in _formats(args)
+        request_of(ExportRequest, args, format=name, item_features=features).check(target=not args.dry_run)
+        for name in _formats(args)
     ]
     facts = [_say_plan(args, plan) if args.dry_run else _export(args, plan) for plan in plans]
     emit(args, facts[0] if len(facts) == 1 else {"bundles": facts})
@@ -160,24 +168,18 @@ def _report(args: argparse.Namespace, result: ExportResult) -> None:
     if recipe.low:
         say(args, f"{recipe.name.partition('-')[0]:<9}  {stored_text(recipe.low, contract.profile)}")
     say(args, f"fp32       {stored_text(recipe.high, contract.profile)}")
+    shown = ", ".join(f"{name} {format_bytes(found)}" for name, found in bundle.shown_bytes().items())
+    if shown:
+        say(args, f"shown      {shown} beside the model, for people; --titles none leaves titles out")
     _say_profile(args, bundle)
     _say_rows(args, bundle)
     say(args, f"parity     {parity.users:,} validation users, against {parity.reference}")
-    for name, overlap in parity.overlap.items():
-        say(args, f"             {name:<12} {overlap.mean:.4f}   (lowest user {overlap.lowest:.2f})")
-    for name, change in parity.change.items():
-        delta = change.delta
-        say(
-            args,
-            f"             {name:<12} {change.before:.4f} → {change.after:.4f}   "
-            f"Δ {delta.mean:+.4f}  [{delta.low:+.4f}, {delta.high:+.4f}]",
-        )
+    if parity.certain:
+        say(args, f"             tells nothing: no user has more items to rank than {parity.cutoff}")
+    else:
+        _say_differences(args, parity)
     if parity.cutoff != DEFAULT_CUTOFF:
-        say(
-            args,
-            f"             K is {parity.cutoff}: {contract.n_items:,} items are too few for 50",
-        )
-    _say_thirds(args, parity)
+        say(args, f"             K is {parity.cutoff}: {contract.n_items:,} items are too few for 50")
     say(args, f"             {_first_difference(parity)}")
     if parity.exact_users is not None:
         say(
@@ -192,7 +194,16 @@ def _report(args: argparse.Namespace, result: ExportResult) -> None:
     next_steps(args, _next_commands(args, plan))
 
 
-def _say_thirds(args: argparse.Namespace, parity: Parity) -> None:
+def _say_differences(args: argparse.Namespace, parity: Parity) -> None:
+    for name, overlap in parity.overlap.items():
+        say(args, f"             {name:<12} {overlap.mean:.4f}   (lowest user {overlap.lowest:.2f})")
+    for name, change in parity.change.items():
+        delta = change.delta
+        say(
+            args,
+            f"             {name:<12} {change.before:.4f} → {change.after:.4f}   "
+            f"Δ {delta.mean:+.4f}  [{delta.low:+.4f}, {delta.high:+.4f}]",
+        )
     for name, third in parity.by_popularity.items():
         if third.delta:
             say(

@@ -8,6 +8,7 @@ from recpress_edge.cli.common import (
     add_common_options,
     add_training_options,
     emit,
+    flags_again,
     next_steps,
     request_of,
     say,
@@ -31,18 +32,27 @@ def add_options(model: argparse.ArgumentParser) -> None:
     add_common_options(parser)
     add_training_options(parser)
     parser.add_argument("--name", required=True, help="what to call the model, for example als_dim64")
+    parser.add_argument(
+        "--from",
+        dest="source",
+        type=Path,
+        metavar="FILE",
+        help="a file of implicit, LightFM or LensKit (.npz), RecBole (.pth), gensim (word2vec's format), in "
+        "place of --users and --items",
+    )
     for side in ("user", "item"):
+        mean = "; mean: of the vectors of what a user consumed" if side == "user" else ""
         parser.add_argument(
             f"--{side}s",
-            required=True,
             metavar="FILE[:NAME]",
-            help=f"{side} vectors (rows, dim): .npy, .npz or .safetensors, NAME where it holds several",
+            help=f"{side} vectors (rows, dim): .npy, .npz, .safetensors, .pt, .parquet or word2vec's .txt, "
+            f"NAME where it holds several{mean}",
         )
         parser.add_argument(
             f"--{side}-ids",
-            type=Path,
-            metavar="FILE",
-            help="the id of each row: .txt (a line each), .json (a list) or .npy",
+            metavar="FILE[:NAME]",
+            help="the id of each row, where the vectors' file does not say: .txt (a line each), .json (a "
+            "list, or a dict from id to row), .npy, .npz or .parquet",
         )
         parser.add_argument(
             f"--{side}-bias", metavar="FILE[:NAME]", help=f"a number for each {side}, added to the score"
@@ -63,24 +73,22 @@ def add_options(model: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exit code 0 when the model folder is there."""
-    if args.dry_run:
-        raise ConfigError("model import reads and writes in one go: leave --dry-run out")
+    """Exit code 0 when the model folder is there, or could be."""
     if args.device != "cpu":
         raise ConfigError("model import computes nothing on a device: leave --device out")
+    request = request_of(ModelImportRequest, args)
     with print_events(args) as on_event:
-        result = request_of(ModelImportRequest, args).run(on_event)
+        result = request.plan(on_event) if args.dry_run else request.run(on_event)
     _report(args, result)
-    folder = shlex.quote(str(result.model.folder))
-    work = "" if args.work == Path() else f" --work {shlex.quote(str(args.work))}"
-    data = f" --data {args.data}"
-    next_steps(
-        args,
-        [
-            f"recpress-edge export --student {folder} --int8{data}{work}",
-            f"recpress-edge distill --student soft_dim10 --teacher {folder}{data}{work}",
-        ],
-    )
+    if result.written:
+        folder, again = shlex.quote(str(result.model.folder)), flags_again(args)
+        next_steps(
+            args,
+            [
+                f"recpress-edge export --student {folder} --int8{again}",
+                f"recpress-edge distill --student soft_dim10 --teacher {folder}{again}",
+            ],
+        )
     emit(args, result.facts())
     return 0
 
@@ -89,12 +97,18 @@ def _report(args: argparse.Namespace, result: ModelImportResult) -> None:
     for kind, placed in (("users", result.users), ("items", result.items)):
         notes = []
         if placed.without:
-            notes.append(
-                f"{placed.without:,} without a vector got {'the mean' if args.missing == 'mean' else 'zeros'}"
-            )
+            given = "the mean" if args.missing == "mean" else "zeros"
+            notes.append(f"{placed.without:,} without a vector got {given}")
         if placed.left_out:
             notes.append(f"{placed.left_out:,} vectors of others left out")
         say(args, f"{kind:<10} {len(placed.rows):,}" + "".join(f"; {note}" for note in notes))
     say_metrics(args, [result.model])
+    beside = result.model.metadata.get("plausibility")
     say(args)
-    say(args, f"wrote      {result.model.folder}")
+    if beside:
+        say(
+            args,
+            f"beside     recall@{beside['cutoff']} on {beside['split']}: this model {beside['recall']:.4f}, "
+            f"the most popular items {beside['popular']:.4f}, random ones {beside['random']:.4f}",
+        )
+    say(args, f"{'wrote' if result.written else 'would be':<10} {result.model.folder}")

@@ -13,7 +13,7 @@ from recpress_edge.records.budget import Budget, Check, checks
 from recpress_edge.report.front import Section
 from recpress_edge.report.front import sections as sort_sections
 from recpress_edge.report.runs import read_files, read_runs
-from recpress_edge.report.verdict import nearest_misses, rule, verdict
+from recpress_edge.report.verdict import nearest_misses, rule, verdict, what_to_do
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +53,8 @@ def run(args: argparse.Namespace) -> int:
     if invalid:
         raise InvalidRunError(f"no run is valid for {'; '.join(invalid)}. Measure again on a quiet machine.")
     if not any(section.judged for section in sections):
-        raise GateError("nothing can be picked: Recall was not measured. Export with --with-evaluation.")
+        reason = sections[0].placed[0].status.removeprefix("no choice: ")
+        raise GateError(f"nothing can be picked: {reason}. {what_to_do(sections[0])}")
     return 0
 
 

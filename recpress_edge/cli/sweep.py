@@ -77,6 +77,8 @@ def _request(args: argparse.Namespace) -> SweepRequest:
         if getattr(args, flag) is not None
     }
     kept = ("data", "seed", "titles", "force", "device", "threads", "work")
+    if args.item_features:
+        listed["item_features"] = tuple(names_of("item-features", args.item_features))
     return SweepRequest(**{flag: getattr(args, flag) for flag in kept}, **listed)
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from recpress_edge.core.arrays import I32, I64
 from recpress_edge.core.errors import DataError
 from recpress_edge.core.files import sha256_bytes
+from recpress_edge.data.features.columns import Features
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,10 @@ class Dataset:
     """Terms of the data in one line, as far as known."""
     ties: str = ""
     """How many users' held-out items a tie in time decides, and how; empty where none does."""
+    titles: tuple[str, ...] | None = None
+    """Of each item, empty where it has none; None where none were given."""
+    features: Features | None = None
+    """Columns of users, items and interactions; None where none were given."""
 
     def facts(self) -> dict[str, str]:
         """What a model's record says of the data that it was made from."""
@@ -155,7 +160,7 @@ class Dataset:
         return self.train.n_items
 
     def digest(self) -> str:
-        """SHA-256 that changes when any split or id changes; the order has its own, see order_digest."""
+        """SHA-256 that changes when any split or id changes; the order and the features have their own."""
         ids = "\n".join((*self.user_ids, "", *self.item_ids)).encode()
         parts = [self.train.digest(), self.valid.digest(), self.test.digest(), sha256_bytes(ids)]
         return sha256_bytes("".join(parts).encode())
@@ -165,3 +170,7 @@ class Dataset:
         ranks = [part.ranks for part in (self.train, self.valid, self.test)]
         known = [part for part in ranks if part is not None]
         return sha256_bytes(b"".join(part.tobytes() for part in known)) if len(known) == len(ranks) else None
+
+    def features_digest(self) -> str | None:
+        """SHA-256 over all feature columns; None where there are none. Only what reads features needs it."""
+        return None if self.features is None else self.features.digest()

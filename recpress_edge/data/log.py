@@ -1,8 +1,8 @@
 """Interaction rows as they were read, before duplicates are dropped and a split is made."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,20 @@ from numpy.typing import NDArray
 from recpress_edge.core.arrays import F64, I32, I64, Bool
 
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextColumn:
+    """A column of texts (n,), each distinct one stored once."""
+
+    name: str
+    values: tuple[str, ...]
+    codes: I32
+    """Places in ``values`` (n,); -1 where a row has none."""
+
+    def take(self, rows: I64 | Bool) -> "TextColumn":
+        """The chosen rows."""
+        return TextColumn(self.name, self.values, self.codes[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +44,8 @@ class Log:
     """Which of the files each row came from: 0, 1, 2 (n,)."""
     places: I64 | None = None
     """Place of each row in the files as they were read, from 0; None where rows were made, not read (n,)."""
+    context: tuple[TextColumn, ...] = ()
+    """Columns of --context, each (n,): what is known of an interaction beside who, what and when."""
 
     def __len__(self) -> int:
         return int(self.users.size)
@@ -45,13 +61,14 @@ class Log:
             None if self.times is None else self.times[rows],
             self.parts[rows],
             None if self.places is None else self.places[rows],
+            tuple(column.take(rows) for column in self.context),
         )
 
     def compact(self) -> "Log":
         """Drop users and items that have no row; the order of the others stays."""
         user_ids, users = _keep_used(self.user_ids, self.users)
         item_ids, items = _keep_used(self.item_ids, self.items)
-        return Log(user_ids, item_ids, users, items, self.ratings, self.times, self.parts, self.places)
+        return replace(self, user_ids=user_ids, item_ids=item_ids, users=users, items=items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +90,8 @@ class Columns:
     ratings: F64 | None = None
     """(n,), or None where the file has none."""
     times: F64 | None = None
+    context: Mapping[str, Coded] = field(default_factory=dict)
+    """Columns of --context, as they were asked for."""
 
     def __len__(self) -> int:
         return int(self.users.codes.size)
@@ -97,7 +116,18 @@ def joined(files: Sequence[Columns], parts: Sequence[int]) -> Log:
         np.concatenate(times) if len(times) == len(files) else None,
         np.repeat(np.array(parts, np.int8), sizes),
         np.arange(sum(sizes), dtype=np.int64),
+        tuple(_text_column(name, [file.context[name] for file in files]) for name in files[0].context),
     )
+
+
+def _text_column(name: str, columns: Sequence[Coded]) -> TextColumn:
+    """A column of several files as one."""
+    index: dict[str, int] = {}
+    codes = [
+        np.array([index.setdefault(text, len(index)) for text in column.names], np.int32)[column.codes]
+        for column in columns
+    ]
+    return TextColumn(name, tuple(index), np.concatenate(codes))
 
 
 def _indexed(columns: Sequence[Coded]) -> tuple[tuple[str, ...], I32]:

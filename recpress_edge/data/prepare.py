@@ -7,6 +7,9 @@ from typing import Any
 
 from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.core.files import sha256_file
+from recpress_edge.data.features.attach import context_table
+from recpress_edge.data.features.columns import Features
+from recpress_edge.data.features.encode import FeatureSpec
 from recpress_edge.data.filter import Filters, apply_filters
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.log import Log
@@ -14,7 +17,7 @@ from recpress_edge.data.readers.columns import ColumnChoice
 from recpress_edge.data.readers.names import plain
 from recpress_edge.data.readers.read import Progress, Reading, ReadResult, read_log, unseen
 from recpress_edge.data.split import PER_USER, Split, SplitRule, parse_rule, split_log
-from recpress_edge.data.strangers import check_strangers
+from recpress_edge.data.strangers import settle_strangers
 from recpress_edge.data.times import date_text
 
 
@@ -30,8 +33,12 @@ class Preparation:
     """One of split.SPLITS; 'given' takes train, valid and test, or train and test."""
     seed: int | None = None
     """For a split that draws; None is 0."""
+    context: tuple[FeatureSpec, ...] = ()
+    """Columns of the log that become features of its interactions; ``columns`` asks for them too."""
     filters: Filters = field(default_factory=Filters)
     licence: str = "not stated"
+    strangers: str | None = None
+    """One of strangers.CHOICES, for a given split; None asks where they are many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +73,33 @@ def prepare(
     for kind, ids in (("user", log.user_ids), ("item", log.item_ids)):
         if len(ids) < 2:
             raise DataError(f"only one {kind} ({ids[0]!r}): nothing can be learnt from this log")
-    strangers = check_strangers(log, _part_names(files, of_part))
+    strangers = settle_strangers(log, _part_names(files, of_part), how.strangers)
+    log = strangers.log
     split = split_log(log, rule, seed)
     for part, interactions in (("train", split.train), ("validation", split.valid), ("test", split.test)):
         if not len(interactions):
             raise DataError(f"no {part} interaction: {_why_empty(log, how, split)}")
     three = (split.train, split.valid, split.test)
     dataset = Dataset(name, *three, log.user_ids, log.item_ids, split.protocol, how.licence, split.ties)
+    of_context: tuple[str, ...] = ()
+    if how.context:
+        table, of_context = context_table(log, three, how.context)
+        if removed.duplicates:
+            of_context += (
+                f"context of repeated interactions: that of the first of {removed.duplicates:,} more",
+            )
+        dataset = replace(dataset, features=Features(context=table))
     record = {
         "sources": [{"file": path.name, "sha256": sha256_file(path)} for path in files],
-        "read": [*read.notes, *_rating_notes(read, how), *_split_notes(log, rule, split)],
-        "strangers": list(strangers),
-        "asked": _asked(how.reading),
+        "read": [*read.notes, *of_context, *_rating_notes(read, how), *_split_notes(log, rule, split)],
+        "strangers": list(strangers.notes),
+        "asked": {**_asked(how.reading), "strangers": how.strangers},
         "filters": asdict(how.filters),
         "rows": {
             "read": len(read.log),
             "kept": len(log),
             **{f"left_out_{k}": v for k, v in read.left_out.items()},
+            "left_out_strangers": strangers.dropped,
             **{f"removed_{k}": v for k, v in asdict(removed).items()},
         },
         "split": {
@@ -112,6 +129,8 @@ def _rule(how: Preparation, n_files: int) -> SplitRule:
         raise ConfigError(f"--split {how.split} takes one file, got {n_files}; for ready splits use given")
     if rule.kind == "given" and how.filters.any():
         raise ConfigError("a given split is taken as it is: remove --min-rating, --min-user and --min-item")
+    if rule.kind != "given" and how.strangers is not None:
+        raise ConfigError(f"--strangers is for given files: remove it, or the split {how.split}")
     if how.seed is not None and not rule.draws(n_files):
         raise ConfigError(f"--split {how.split} draws nothing at random: remove --seed")
     if not how.licence.isprintable():

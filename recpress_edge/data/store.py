@@ -4,6 +4,8 @@ manifest.json   what it is, how it was made, digests of everything
 split.npz       indptr and indices of train, valid, test, and ranks where the order is known; no pickle
 users.txt       external id of each user index, one a line (only a line feed ends a line)
 items.txt       likewise
+titles.txt      a title of each item, one a line, empty where it has none; where titles were given
+*_features.npz  of user, item or context: columns of :mod:`recpress_edge.data.features.files`, where given
 """
 
 import io
@@ -15,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from recpress_edge.artifacts.ids import encode_lines
+from recpress_edge.artifacts.titles import TITLES_FILE
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError
 from recpress_edge.core.files import (
     check_ours,
@@ -24,12 +27,15 @@ from recpress_edge.core.files import (
     write_atomic,
     write_json,
 )
+from recpress_edge.data.features.columns import Features
+from recpress_edge.data.features.files import from_bytes, to_bytes
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.data.prepare import Prepared
 
 # History: 1 first.
 SCHEMA: Final = "recpress.data/1"
 PARTS: Final = ("train", "valid", "test")
+SIDES: Final = ("user", "item", "context")
 _FILES: Final = ("split.npz", "users.txt", "items.txt")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -72,6 +78,8 @@ def save_dataset(prepared: Prepared, work: Path, *, force: bool = False) -> Path
         "split.npz": buffer.getvalue(),
         "users.txt": _encode_ids(dataset.user_ids),
         "items.txt": _encode_ids(dataset.item_ids),
+        **({} if dataset.titles is None else {TITLES_FILE: encode_lines(dataset.titles)}),
+        **{_features_file(side): to_bytes(table) for side, table in _features_of(dataset).tables().items()},
     }
     manifest = {
         "schema": SCHEMA,
@@ -85,6 +93,8 @@ def save_dataset(prepared: Prepared, work: Path, *, force: bool = False) -> Path
         **prepared.record,
         "digest": dataset.digest(),
         "order_digest": dataset.order_digest(),
+        "features": _features_of(dataset).facts(),
+        "features_digest": dataset.features_digest(),
         "part_digests": {part: getattr(dataset, part).digest() for part in PARTS},
         "files": {name: sha256_bytes(data) for name, data in files.items()},
     }
@@ -108,7 +118,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def open_dataset(folder: Path) -> Dataset:
     """Read a data set back; one changed byte is an :class:`ArtifactError`."""
     manifest = read_manifest(folder)
-    data = {name: _verified(folder, name, manifest) for name in _FILES}
+    data = {name: _verified(folder, name, manifest) for name in (*_FILES, *_optional(folder, manifest))}
     try:
         users, items = _decode_ids(data["users.txt"]), _decode_ids(data["items.txt"])
         with np.load(io.BytesIO(data["split.npz"]), allow_pickle=False) as arrays:
@@ -123,14 +133,53 @@ def open_dataset(folder: Path) -> Dataset:
                 for part in PARTS
             ]
         texts = [manifest[key] for key in ("name", "protocol", "licence", "digest", "ties")]
-    except (KeyError, ValueError, zipfile.BadZipFile, UnicodeDecodeError) as error:
+        more = _read_more(data, len(users), len(items), sum(map(len, parts)))
+    except (KeyError, ValueError, TypeError, zipfile.BadZipFile, DataError) as error:
         raise _damaged(folder, f"{type(error).__name__}: {error}") from None
-    dataset = Dataset(texts[0], parts[0], parts[1], parts[2], users, items, texts[1], texts[2], texts[4])
+    dataset = Dataset(
+        texts[0], parts[0], parts[1], parts[2], users, items, texts[1], texts[2], texts[4], more[0], more[1]
+    )
     if dataset.digest() != texts[3]:
         raise _damaged(folder, f"its digest is {dataset.digest()}, the manifest says {texts[3]}")
     if dataset.order_digest() != manifest.get("order_digest"):
         raise _damaged(folder, f"its order has digest {dataset.order_digest()}, the manifest says another")
+    if dataset.features_digest() != manifest.get("features_digest"):
+        raise _damaged(
+            folder, f"its features have digest {dataset.features_digest()}, the manifest says another"
+        )
     return dataset
+
+
+def _optional(folder: Path, manifest: dict[str, Any]) -> list[str]:
+    """The files that only some data sets have, of those that the manifest lists."""
+    known = [TITLES_FILE, *map(_features_file, SIDES)]
+    files = manifest.get("files")
+    listed = list(files) if isinstance(files, dict) else []
+    if unknown := [name for name in listed if name not in (*_FILES, *known)]:
+        raise _damaged(folder, f"the manifest lists {unknown[0]!r}, which no data set has")
+    return [name for name in known if name in listed]
+
+
+def _read_more(
+    data: dict[str, bytes], n_users: int, n_items: int, n_interactions: int
+) -> tuple[tuple[str, ...] | None, Features | None]:
+    titles = _decode_ids(data[TITLES_FILE]) if TITLES_FILE in data else None
+    if titles is not None and len(titles) != n_items:
+        raise ValueError(f"{len(titles)} titles for {n_items} items")
+    tables = {side: from_bytes(data[name]) for side in SIDES if (name := _features_file(side)) in data}
+    if not tables:
+        return titles, None
+    features = Features(**tables)
+    features.check(n_users, n_items, n_interactions)
+    return titles, features
+
+
+def _features_of(dataset: Dataset) -> Features:
+    return dataset.features or Features()
+
+
+def _features_file(side: str) -> str:
+    return f"{side}_features.npz"
 
 
 def stored_names(work: Path) -> list[str]:

@@ -43,7 +43,9 @@ def recommend_apart(
     """The verified bundle and its answer to one question; raises as self_test_apart, and ConfigError."""
     bundle, found = _in_worker("recommend", folder, guard, dataclasses.asdict(question))
     scores = np.array(found["scores"], np.float32)
-    return bundle, Recommendations(found["items"], scores, tuple(found["unknown"]), found["titles"])
+    return bundle, Recommendations(
+        found["items"], scores, tuple(found["unknown"]), found["titles"], found["features"]
+    )
 
 
 def _in_worker(
@@ -79,4 +81,5 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         "scores": found.scores.tolist(),
         "unknown": found.unknown,
         "titles": found.titles,
+        "features": found.features,
     }

@@ -1,7 +1,7 @@
 """A bundle that answers: external ids in, external ids and scores out. Needs numpy and a runtime alone."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from recpress_edge.artifacts.bundle import open_bundle
@@ -23,6 +23,8 @@ class Recommendations:
     """Seen items that the bundle does not know; they were left out of the request."""
     titles: list[str] | None = None
     """Their titles (K,), empty where an item has none; None where the bundle carries no titles."""
+    features: Mapping[str, list[str]] = field(default_factory=dict)
+    """What else it carries of them (K,), by column, such as genres; empty where an item has none."""
 
     def __iter__(self) -> Iterator[tuple[str, float]]:
         return zip(self.items, self.scores.tolist(), strict=True)
@@ -40,10 +42,12 @@ class Recommender:
         user_ids: Sequence[str],
         item_ids: Sequence[str],
         titles: Sequence[str] | None = None,
+        features: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self._runtime = runtime
         self._item_ids = item_ids
         self._titles = titles
+        self._features = features or {}
         self._users = {name: index for index, name in enumerate(user_ids)}
         self._items = {name: index for index, name in enumerate(item_ids)}
 
@@ -67,12 +71,12 @@ class Recommender:
         bundle = open_bundle(Path(folder), digests=False)
         check_format(bundle.contract.format, bundle.folder, delegate)
         opened = open_runtime(bundle.model_path, bundle.contract, threads, delegate, runtime)
-        return cls(opened, bundle.user_ids(), bundle.item_ids(), bundle.titles())
+        return cls(opened, bundle.user_ids(), bundle.item_ids(), bundle.titles(), bundle.item_features())
 
     @classmethod
     def of(cls, verified: Verified) -> "Recommender":
         """The same of a bundle that is verified and loaded already."""
-        return cls(verified.runtime, verified.user_ids, verified.item_ids, verified.titles)
+        return cls(verified.runtime, verified.user_ids, verified.item_ids, verified.titles, verified.features)
 
     def recommend(
         self, user: str | None = None, seen: Sequence[str] = (), k: int = 10, *, strict: bool = False
@@ -95,7 +99,8 @@ class Recommender:
         items, scores = self._runtime.recommend(row, indices, k)
         found = items.tolist()
         titles = None if self._titles is None else [self._titles[item] for item in found]
-        return Recommendations([self._item_ids[item] for item in found], scores, unknown, titles)
+        features = {name: [texts[item] for item in found] for name, texts in self._features.items()}
+        return Recommendations([self._item_ids[item] for item in found], scores, unknown, titles, features)
 
     def recommend_many(
         self,

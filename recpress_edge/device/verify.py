@@ -1,7 +1,7 @@
 """The bundle's own test: wrong answers are found before anything is timed."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +32,8 @@ class Verified:
     item_ids: list[str]
     titles: list[str] | None = None
     """Of the items, empty where one has none; None where no titles travel along."""
+    features: Mapping[str, list[str]] = field(default_factory=dict)
+    """Columns of the items that are shown with answers, by name."""
     overlap: float | None = None
     """With the expected answers, where the runtime quantises again."""
 
@@ -53,9 +55,10 @@ def verify_bundle(
             f"{folder} has no evaluation user with a relevant item: recall is undefined", fault="content"
         )
     user_ids, item_ids, titles = bundle.user_ids(), bundle.item_ids(), bundle.titles()
+    features = bundle.item_features()
     opened = open_runtime(bundle.model_path, bundle.contract, threads, delegate, runtime)
     overlap = check_answers(opened, test, bundle.contract)
-    return Verified(bundle, opened, test, evaluation, user_ids, item_ids, titles, overlap)
+    return Verified(bundle, opened, test, evaluation, user_ids, item_ids, titles, features, overlap)
 
 
 def check_answers(runtime: Runtime, test: SelfTest, contract: Contract) -> float | None:

@@ -1,6 +1,5 @@
 """Data sets: import a log, fetch a public set, list what is here."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -10,12 +9,12 @@ from recpress_edge.core.files import check_there, scratch_folder
 from recpress_edge.core.progress import Note, OnEvent, advance, silent
 from recpress_edge.data import resolve
 from recpress_edge.data.events import parse_only
-from recpress_edge.data.fetch import REGISTRY, PublicSet, fetch_set, public_set
 from recpress_edge.data.filter import Filters
 from recpress_edge.data.ids import FORMS, IdChoice
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.data.local import LOCAL_SETS, local_files, local_folder
 from recpress_edge.data.prepare import Preparation, Prepared, prepare
+from recpress_edge.data.public.fetch import fetch_set, how_to_have, is_local, local_folder, prepare_local
+from recpress_edge.data.public.table import PUBLIC_SETS, PublicFile, PublicSet, public_set
 from recpress_edge.data.readers.columns import ColumnChoice, parse_columns
 from recpress_edge.data.readers.delimited import named_separator
 from recpress_edge.data.readers.lines import parse_allowance
@@ -24,9 +23,13 @@ from recpress_edge.data.readers.read import Reading
 from recpress_edge.data.readers.sources import all_files
 from recpress_edge.data.resolve import SYNTHETIC
 from recpress_edge.data.store import check_new, dataset_path, read_manifest, save_dataset, stored_names
+from recpress_edge.data.strangers import CHOICES
 from recpress_edge.data.times import BY_SIZE, DATE_ORDERS, DAYS, UNITS
+from recpress_edge.jobs.data_tables import TableOptions, with_tables
 
 TIME_UNITS: Final = (*UNITS, BY_SIZE, DAYS)
+RECORD: Final = ("sources", "origin", "read", "strangers", "asked", "filters", "rows", "split")
+"""Keys of a manifest that say how a data set was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class ImportResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImportRequest:
+class ImportRequest(TableOptions):
     """``recpress-edge data import``."""
 
     paths: tuple[Path, ...] = ()
@@ -81,6 +84,7 @@ class ImportRequest:
     skip_bad_lines: str = "0"
     valid_file: Path | None = None
     test_file: Path | None = None
+    strangers: str | None = None
     split: str | None = None
     min_rating: float | None = None
     min_user: int = 1
@@ -92,11 +96,14 @@ class ImportRequest:
 
     def plan(self, on_event: OnEvent = silent) -> ImportResult:
         """Read and split the log; nothing is written."""
-        if self.name == SYNTHETIC or (self.name in {*REGISTRY, *LOCAL_SETS} and not self.force):
-            builtin = self.name == SYNTHETIC
-            taken = "is built in" if builtin else "names a public set; use --force if this is it"
-            raise ConfigError(f"--name {self.name} {taken}. Choose another name.")
-        how = self._preparation()
+        if self.name == SYNTHETIC:
+            raise ConfigError(f"--name {self.name} is built in. Choose another name.")
+        if self.name in PUBLIC_SETS:
+            raise ConfigError(
+                f"--name {self.name} names a public set, whose files are known. Choose another name. To have "
+                f"the public set: {how_to_have(self.name)}"
+            )
+        how, tables = self._preparation(), self.choices(self.skip_bad_lines)
         target = check_new(self.work, self.name, force=self.force)
         with scratch_folder("recpress-import-") as scratch:
             groups = [all_files(paths, scratch) for paths in self._parts()]
@@ -105,6 +112,7 @@ class ImportRequest:
             parts = [part for part, group in enumerate(groups) for _ in group]
             update = advance(on_event, f"reading {self.name}")
             prepared = prepare(self.name, files, how, parts=parts, progress=update)
+        prepared = with_tables(prepared, tables, self.ids)
         return ImportResult(prepared, target, written=False)
 
     def run(self, on_event: OnEvent = silent) -> ImportResult:
@@ -137,17 +145,25 @@ class ImportRequest:
         if twice := named.keys() & columns.keys():
             role = min(twice)
             raise ConfigError(f"--columns and --{role} both say which column is the {role}. Remove one.")
-        if not (named or columns or self.separator or self.header):
+        context = tuple(spec.column for spec in self.context_specs())
+        if not (named or columns or self.separator or self.header or context):
             return None
         return ColumnChoice(
             separator=named_separator(self.separator) if self.separator else None,
             columns=columns | named or None,
             header=None if self.header is None else self.header == "yes",
+            context=context,
             others=not columns,
         )
 
     def _preparation(self) -> Preparation:
-        known = {"header": ("yes", "no"), "ids": FORMS, "time_unit": TIME_UNITS, "date_order": DATE_ORDERS}
+        known = {
+            "header": ("yes", "no"),
+            "ids": FORMS,
+            "time_unit": TIME_UNITS,
+            "date_order": DATE_ORDERS,
+            "strangers": CHOICES,
+        }
         for field, values in known.items():
             if (value := getattr(self, field)) is not None and value not in values:
                 raise unknown_name(field, value, list(values))
@@ -168,8 +184,10 @@ class ImportRequest:
             reading=reading,
             split=self.split or ("given" if self.test_file else "loo-random"),
             seed=self.seed,
+            context=self.context_specs(),
             filters=Filters(min_rating=self.min_rating, min_user=self.min_user, min_item=self.min_item),
             licence=self.licence,
+            strangers=self.strangers,
         )
 
 
@@ -178,13 +196,21 @@ class FetchPlan:
     """Where a public set comes from and goes to."""
 
     chosen: PublicSet
+    local: Path | None
+    """The folder that RECPRESS_DATA_DIR names, where it has the files: then nothing is downloaded."""
     downloads: Path
     target: Path
 
+    @property
+    def files(self) -> tuple[PublicFile, ...]:
+        """What is downloaded."""
+        return () if self.local else self.chosen.sources()
+
     def facts(self) -> dict[str, Any]:
         """What ``--dry-run --json`` prints."""
-        urls = [file.url for file in self.chosen.files]
-        return {"dry_run": True, "target": str(self.target), "urls": urls}
+        local = None if self.local is None else str(self.local)
+        urls = [file.url for file in self.files]
+        return {"dry_run": True, "target": str(self.target), "local": local, "urls": urls}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,14 +223,21 @@ class FetchRequest:
 
     def plan(self) -> FetchPlan:
         """What :meth:`run` downloads; nothing is written."""
+        chosen, folder = public_set(self.name), local_folder()
+        local = folder if folder is not None and is_local(self.name, folder) else None
+        if local is None and not chosen.fetchable():
+            raise ConfigError(
+                f"no address is known that has exactly the files of {self.name}. {how_to_have(self.name)}"
+            )
         target = check_new(self.work, self.name, force=self.force)
-        return FetchPlan(public_set(self.name), self.work / "downloads" / self.name, target)
+        return FetchPlan(chosen, local, self.work / "downloads" / self.name, target)
 
     def run(self, on_event: OnEvent = silent) -> ImportResult:
-        """Download what is missing, check its digests, split and store it."""
+        """Copy or download what is missing, check its digests, split and store it."""
         plan = self.plan()
-        update = advance(on_event, f"fetching {self.name}")
-        prepared = fetch_set(self.name, plan.chosen, plan.downloads.parent, update)
+        prepared = None if plan.local is None else prepare_local(self.name, plan.local, plan.downloads)
+        if prepared is None:
+            prepared = fetch_set(self.name, plan.downloads, advance(on_event, f"fetching {self.name}"))
         return ImportResult(prepared, save_dataset(prepared, self.work, force=self.force), written=True)
 
 
@@ -220,15 +253,18 @@ def list_data(work: Path) -> list[dict[str, Any]]:
         *(_stored(work, name) for name in stored_names(work)),
     ]
     folder = local_folder()
-    if folder is not None:
-        about = f"in {folder}; imported on first use"
-        local = [name for name in LOCAL_SETS if local_files(name, folder)]
-        entries += _unlisted(entries, {name: {"state": "local", "about": about} for name in local})
-    public = {
-        name: {"state": "fetch", "about": f"{known.about} ({known.how.licence})"}
-        for name, known in REGISTRY.items()
-    }
-    return entries + _unlisted(entries, public)
+    return entries + [
+        {"name": name, **_public(name, known, folder)}
+        for name, known in PUBLIC_SETS.items()
+        if name not in {entry["name"] for entry in entries}
+    ]
+
+
+def _public(name: str, known: PublicSet, folder: Path | None) -> dict[str, Any]:
+    if folder is not None and is_local(name, folder):
+        return {"state": "local", "about": f"{known.about}, in {folder}; imported on first use"}
+    state = "fetch" if known.fetchable() else "lay out"
+    return {"state": state, "about": f"{known.about} ({known.how.licence})"}
 
 
 def _stored(work: Path, name: str) -> dict[str, Any]:
@@ -240,19 +276,21 @@ def _stored(work: Path, name: str) -> dict[str, Any]:
         return {"name": name, "state": "damaged", "about": "import or fetch it again with --force"}
 
 
-def _unlisted(entries: list[dict[str, Any]], more: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    listed = {entry["name"] for entry in entries}
-    return [{"name": name, **known} for name, known in more.items() if name not in listed]
-
-
-def data_facts(dataset: Dataset) -> dict[str, Any]:
-    """What ``data stats --json`` prints."""
+def data_facts(dataset: Dataset, work: Path) -> dict[str, Any]:
+    """What ``data stats --json`` prints: counts, and how an imported or fetched set was made."""
+    made: dict[str, Any] = {}
+    if dataset.name in stored_names(work):
+        manifest = read_manifest(dataset_path(work, dataset.name))
+        made = {key: manifest[key] for key in RECORD if key in manifest}
     return {
         **counts(dataset),
         "protocol": dataset.protocol,
         "ties": dataset.ties,
         "licence": dataset.licence,
         "digest": dataset.digest(),
+        **made,
+        "titles": None if dataset.titles is None else sum(map(bool, dataset.titles)),
+        "features": {} if dataset.features is None else dataset.features.facts(),
     }
 
 

@@ -12,9 +12,9 @@ from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import check_there
 from recpress_edge.core.progress import OnEvent, advance, silent
+from recpress_edge.data.features.shown import NO_TITLES, Shown, shown_items
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import SYNTHETIC
-from recpress_edge.data.titles import read_titles
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.data import load_data
 from recpress_edge.jobs.subject import SubjectSource
@@ -51,7 +51,9 @@ class ExportRequest:
     """External id of the one user of a single-user bundle."""
     with_evaluation: bool = False
     titles: Path | None = None
-    """A table of item ids and titles, which then travel in the bundle."""
+    """A table of item ids and titles for the bundle; None: those of the data set; NO_TITLES: none."""
+    item_features: tuple[str, ...] = ()
+    """Item features of the data set that travel in the bundle."""
     out: Path | None = None
     force: bool = False
     device: str = "cpu"
@@ -77,7 +79,7 @@ class ExportRequest:
             )
         # What it needs is missing: said now, not after the training.
         formats.writer_of(self.format)
-        if self.titles:
+        if self.titles and self.titles != NO_TITLES:
             check_there(self.titles)
         if named.network:
             check_route(self.format)
@@ -170,13 +172,15 @@ class ExportPlan:
             words += ["--profile", self.profile, *user, *rows]
         if request.titles:
             words += ["--titles", shlex.quote(request.titles.name)]
+        if request.item_features:
+            words += ["--item-features", shlex.quote(",".join(request.item_features))]
         return " ".join(["recpress-edge export", *words])
 
     def steps(self, on_event: OnEvent = silent) -> list[PlannedStep]:
         """The models that :meth:`run` finds or trains; nothing is written."""
         student = self.student
         data = load_data(student.data, self.request.work, on_event)
-        self._titles(data)
+        self._shown(data)
         if student.folder:
             return []
         return plan_steps(
@@ -189,7 +193,7 @@ class ExportPlan:
         """Train what is missing, then write and check the bundle. GateError: its parity is below the gate."""
         request, student = self.request, self.student
         data = load_data(student.data, request.work, on_event)
-        titles = self._titles(data)  # before anything is trained
+        shown = self._shown(data)  # before anything is trained
         folder = (
             student.folder
             or ensure.ensure_model(
@@ -200,7 +204,7 @@ class ExportPlan:
             ).folder
         )
         exported = build(
-            self._source(folder, titles).load(data, on_event),
+            self._source(folder, shown).load(data, on_event),
             self.recipe,
             self.target,
             gate=load_gate(self.recipe.name),
@@ -209,13 +213,14 @@ class ExportPlan:
         )
         return ExportResult(self, exported)
 
-    def _titles(self, data: Dataset) -> tuple[str, ...] | None:
-        """The titles of the items; an unknown user or id is refused here."""
-        if self.request.user is not None:
-            user_index(self.request.user, data.user_ids)
-        return read_titles(self.request.titles, data.item_ids) if self.request.titles else None
+    def _shown(self, data: Dataset) -> Shown:
+        """What travels to be shown; an unknown user, id or feature is refused here."""
+        request = self.request
+        if request.user is not None:
+            user_index(request.user, data.user_ids)
+        return shown_items(data, request.titles, request.item_features)
 
-    def _source(self, folder: Path, titles: tuple[str, ...] | None) -> SubjectSource:
+    def _source(self, folder: Path, shown: Shown) -> SubjectSource:
         return SubjectSource(
             folder=folder,
             network=self.student.network,
@@ -224,7 +229,7 @@ class ExportPlan:
             file_format=self.request.format,
             command=self.command,
             ships_rows=self.ships_rows,
-            titles=titles,
+            shown=shown,
             threads=self.request.threads,
         )
 
@@ -270,6 +275,7 @@ class ExportResult:
             "recipe": recipe.name,
             "format": plan.request.format,
             "file_bytes": bundle.model_bytes,
+            "shown_bytes": bundle.shown_bytes(),
             "fp32_file_bytes": exported.fp32_bytes,
             **({} if plan.student.network else row_bytes),
             "profile": bundle.contract.profile,

@@ -12,6 +12,7 @@ from recpress_edge.artifacts.model_folder import read_student
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.metrics import RECALL_DEFINITION
 from recpress_edge.core.progress import Note, OnEvent
+from recpress_edge.data.features.shown import Shown
 from recpress_edge.data.holdout import (
     Split,
     dataset_cutoff,
@@ -50,8 +51,8 @@ class SubjectSource:
     """The command that makes the bundle."""
     ships_rows: bool
     """Whether the test users' rows travel in the bundle."""
-    titles: tuple[str, ...] | None
-    """A title of each item, where they travel in the bundle."""
+    shown: Shown
+    """What else of the items travels in the bundle."""
     threads: int
 
     def load(self, data: Dataset, on_event: OnEvent) -> Subject[Any]:
@@ -94,7 +95,8 @@ class SubjectSource:
             "command": self.command,
             "ships_rows": self.ships_rows,
             "file_format": self.file_format,
-            "titles": self.titles,
+            "titles": self.shown.titles,
+            "item_features": self.shown.features,
         }
 
     def _rows(self, data: Dataset, split: Split) -> tuple[Evaluation, str]:

@@ -111,6 +111,7 @@ class SweepRequest:
     data: str | None = None
     """None: the synthetic set, or that of a model folder."""
     titles: Path | None = None
+    item_features: tuple[str, ...] = ()
     force: bool = False
     device: str = "cpu"
     threads: int = 1
@@ -181,6 +182,7 @@ class SweepRequest:
             seed=seed,
             data=self.data,
             titles=self.titles,
+            item_features=self.item_features,
             force=self.force,
             device=self.device,
             threads=self.threads,

@@ -38,7 +38,7 @@ def straight_through(stored: Tensor, trained: Tensor) -> Tensor:
 
 def int8_dim(user_emb: Tensor, item_emb: Tensor) -> tuple[Tensor, Tensor]:
     """One scale per item dimension, folded into the users, then one per user; all float64."""
-    shrunk = outliers_shrunk(item_emb)
+    shrunk = outliers_shrunk(item_emb) * _or_all((item_emb != item_emb[:1]).any(dim=0))
     item_scale = _scale(shrunk.abs().amax(dim=0))  # (D,)
     levels = _levels(shrunk / item_scale, QMAX)
     telling = _or_all((levels != levels[:1]).any(dim=0))  # (D,)

@@ -41,6 +41,7 @@ RULE: Final = (
     "runtime already takes its own."
 )
 UNJUDGED: Final = "no choice: its Recall was not measured, the bundle holds no evaluation rows"
+CERTAIN: Final = "no choice: its Recall is 1 for any file, as no user has more items to rank than it counts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +103,7 @@ class Section:
 
     @property
     def judged(self) -> bool:
-        """Whether Recall was measured; a bundle may come without the rows that it needs."""
+        """Whether Recall tells anything: it needs evaluation rows, and users with items left to rank."""
         return not math.isnan(self.first.recall)
 
     @property
@@ -191,7 +192,7 @@ def _disturbed(point: Point) -> PlacedPoint:
 def _unjudged(point: Point, budget: Budget) -> PlacedPoint:
     return PlacedPoint(
         point=point,
-        status=UNJUDGED,
+        status=UNJUDGED if math.isnan(point.ndcg) else CERTAIN,
         front=False,
         panels=(False,) * len(axes_for(counted=point.first.counted, runtimes=1)),
         missed=tuple(str(check) for check in misses(point.cost, budget)),

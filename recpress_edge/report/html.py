@@ -18,6 +18,7 @@ from recpress_edge.report.chain import Chain, chains
 from recpress_edge.report.devices import compare_devices
 from recpress_edge.report.devices_plot import devices_panel
 from recpress_edge.report.drawing import Panel, theme_css
+from recpress_edge.report.examples import ExampleAnswers, examples_of
 from recpress_edge.report.front import RULE, Section
 from recpress_edge.report.pareto_plot import panels
 from recpress_edge.report.points import work_form
@@ -51,6 +52,7 @@ class Part:
     conditions: tuple[tuple[str, str], ...]
     commands: tuple[str, ...]
     warnings: tuple[str, ...]
+    examples: ExampleAnswers | None
     over_time: tuple[Panel, ...]
     form: Callable[[float], str]
     """How a query's time, or its instructions, are written here."""
@@ -111,6 +113,7 @@ def _part(section: Section, choice: Choice, name: str) -> Part:
         conditions=conditions(section),
         commands=commands(section),
         warnings=warnings(section),
+        examples=examples_of(section, choice.winner.point if choice.winner else None),
         over_time=over_time(section, name),
         form=work_form(counted=section.first.counted),
         paced=any(placed.point.paced_p95_ns for placed in section.placed),

@@ -11,7 +11,7 @@ from recpress_edge.records.bench import BASES
 from recpress_edge.records.budget import Budget, Check, checks, misses
 from recpress_edge.report.chain import ChainStep, chains, notes, teacher_of
 from recpress_edge.report.claims import quantised_line, quantised_lines, runtime_lines
-from recpress_edge.report.front import UNJUDGED, PlacedPoint, Section, place, sections
+from recpress_edge.report.front import CERTAIN, PlacedPoint, Section, place, sections
 from recpress_edge.report.points import FILE_RESOLUTION_BYTES, Point, work_form
 from recpress_edge.report.robustness import Survival, read_survivals
 from recpress_edge.report.runs import Unreadable, read_files, read_runs
@@ -144,11 +144,19 @@ def nearest_misses(section: Section, budget: Budget) -> tuple[tuple[PlacedPoint,
     return tuple(min(broken[name], key=overshoot) for name in order if name in broken)
 
 
+def what_to_do(section: Section) -> str:
+    """What gives a section whose Recall tells nothing one that does."""
+    if section.placed and section.placed[0].status == CERTAIN:
+        return "Judge by a log that leaves each user more items."
+    return "Export with --with-evaluation, and measure again."
+
+
 def _sentence(section: Section, winner: PlacedPoint | None, budget: Budget) -> str:
     if not section.placed:
         return f"Nothing to ship: no run is valid.{_without_times(section)}"
     if not section.judged:
-        return f"{UNJUDGED.capitalize()}. Export with --with-evaluation, and measure again."
+        status = section.placed[0].status
+        return f"{status[0].upper()}{status[1:]}. {what_to_do(section)}"
     if winner is None:
         near = [f"{placed.point.label}: {check}" for placed, check in nearest_misses(section, budget)]
         return f"Nothing fits the budget ({budget}). Nearest: {'; '.join(near)}."

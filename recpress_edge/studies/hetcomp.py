@@ -7,10 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.progress import OnEvent, silent
-from recpress_edge.data import resolve
-from recpress_edge.data.fetch import REGISTRY
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.data import load_data
 from recpress_edge.studies.outcome import Outcome, figure, measured, same
@@ -19,10 +16,6 @@ from recpress_edge.training.ensure import ensure_model
 from recpress_edge.training.plan import ModelRequest, TrainOptions
 
 DATA: Final = "citeulike-602020"
-IMPORT: Final = (
-    f"recpress-edge data import PATH/citeulike/users.dat --name {DATA} --format counted-adjacency "
-    "--min-user 5 --split ratio:60/20/20"
-)
 DIM: Final = 6
 METRIC: Final = "recall@50"
 KINDS: Final[Mapping[str, str]] = {
@@ -159,16 +152,10 @@ class HetCompRequest(StudyRequest):
         )
 
     def _teachers(self) -> Sequence[str]:
-        """Names of the teachers; ConfigError for an unknown one, and where the data set is missing."""
+        """Names of the teachers; ConfigError for an unknown one."""
         teachers = self.teachers or tuple(KINDS)
         for name in (*teachers, ensemble_of(teachers)):
             parse_name(name, "teacher")
-        if DATA not in resolve.known_names(self.work):
-            raw = REGISTRY["citeulike-t"].files[0].url
-            raise ConfigError(
-                f"data set {DATA!r} is not here yet: CiteULike-t, split 60/20/20 by user. "
-                f"Download {raw} as PATH/citeulike/users.dat, then run: {IMPORT}"
-            )
         return teachers
 
     def _students(

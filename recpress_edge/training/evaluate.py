@@ -13,6 +13,7 @@ from recpress_edge.core.errors import DataError
 from recpress_edge.core.metrics import (
     RECALL_DEFINITION,
     THIRDS,
+    is_certain,
     popularity_groups,
     reported_cutoffs,
     without_certain,
@@ -46,7 +47,8 @@ class SplitMetrics:
     cutoff: int
     """The K that judges: :func:`dataset_cutoff`."""
     by_third: dict[str, float | None]
-    """Recall@cutoff of the relevant items in the head, mid and tail of the catalogue; None without any."""
+    """Recall@cutoff of the relevant items in the head, mid and tail of the catalogue; None without any,
+    and where it is 1 in whatever order."""
     definition: str
     """What was ranked, masked and divided by what."""
 
@@ -89,8 +91,11 @@ def evaluate_rows(rows: ScoreRows, data: Dataset, split: Split) -> SplitMetrics:
     cutoff = dataset_cutoff(data)
     users, by_user = metrics_from_ranks(ranks, relevant, reported_cutoffs(cutoff))
     by_third = recall_by_third(ranks, relevant, data.train.item_counts(), cutoff)
+    left = candidates(data, split)
+    if is_certain(cutoff, left):
+        by_third = dict.fromkeys(by_third)
     definition = f"{RECALL_DEFINITION}, {masking_rule(data, split)}"
-    return SplitMetrics(users, by_user, candidates(data, split), cutoff, by_third, definition)
+    return SplitMetrics(users, by_user, left, cutoff, by_third, definition)
 
 
 def relevant_ranks(score_rows: ScoreRows, seen: Interactions, relevant: Interactions) -> I64:

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recpress_edge.artifacts.fold_in import FoldIn, has_fold_in, write_fold_in
+from recpress_edge.artifacts.fold_in import MEANS, FoldIn, has_fold_in, write_fold_in
 from recpress_edge.artifacts.model_folder import Student
 from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.errors import RecPressError
@@ -115,6 +115,16 @@ def ensure_fold_in(
     if has_fold_in(folder, key):
         return False
     use_compute("cpu", threads)
-    learned = learn_fold_in(student.user_emb, student.item_emb, train, student.seed, config)
+    if _is_mean(student):
+        learned = FoldIn(student.item_emb, np.zeros(student.dim, np.float32))
+    else:
+        learned = learn_fold_in(student.user_emb, student.item_emb, train, student.seed, config)
     write_fold_in(folder, learned, facts | {"key": key})
     return True
+
+
+def _is_mean(student: Student) -> bool:
+    """Whether its users already are the means of what they consumed, so that there is nothing to learn."""
+    imported = student.facts.get("imported", {})
+    whole = imported.get("items_without_vector") == 0 or imported.get("missing") == "zero"
+    return imported.get("users_are") == MEANS and not imported["biases"] and whole

@@ -60,7 +60,7 @@ def test_json_is_one_object_and_talk_goes_to_stderr(run, log):
     assert json.loads(run("stats", "shop", "--json")[1])["n_users"] == 4
     names = [entry["name"] for entry in json.loads(run("list", "--json")[1])["datasets"]]
     assert names[:2] == ["synthetic", "shop"]
-    assert "citeulike-t" in names
+    assert "citeulike" in names
 
 
 def test_dry_run_writes_nothing(run, log, tmp_path):

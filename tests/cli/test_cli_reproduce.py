@@ -64,7 +64,6 @@ def test_de_rrd_until_stalled_is_another_rule_for_students_alone(tmp_path, monke
 def test_hetcomp_from_two_teachers(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(hetcomp, "PLAIN_TRAINING", SHORT)
     monkeypatch.setattr(hetcomp, "HETCOMP_TRAINING", SHORT)
-    monkeypatch.setattr("recpress_edge.data.resolve.known_names", lambda _: [hetcomp.DATA])
     out = tmp_path / "hetcomp.json"
     command = ["reproduce", "hetcomp", "--teachers", "bpr_dim8,soft_dim8", "--work", str(tmp_path)]
     assert main([*command, "--seeds", "2", "--out", str(out)]) == 0
@@ -81,21 +80,13 @@ def test_hetcomp_from_two_teachers(tmp_path, monkeypatch, capsys):
     assert f"--student {folder} --int8" in capsys.readouterr().out
 
 
-def test_hetcomp_names_the_import_that_is_missing(tmp_path, capsys):
-    assert main(["reproduce", "hetcomp", "--teachers", "bpr_dim8", "--work", str(tmp_path)]) == 2
-    assert "--split ratio:60/20/20" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("study", "words"),
     [
-        (
-            "topology",
-            ["Topology Distillation (KDD 2021)", "DIR/citeulike/valid.tsv", "RECPRESS_DATA_DIR=DIR"],
-        ),
+        ("topology", ["data fetch citeulike.", "DIR/citeulike/valid.tsv", "RECPRESS_DATA_DIR=DIR"]),
         ("de-rrd", ["Topology Distillation (KDD 2021)", "DIR/citeulike/train.tsv", "a header line"]),
-        ("gowalla", ["github.com/kuandeng/LightGCN", "DIR/gowalla/test.txt", "user item item"]),
-        ("hetcomp", ["/citeulike-t/users.dat as PATH/citeulike/users.dat", "--split ratio:60/20/20"]),
+        ("gowalla", ["data fetch gowalla.", "DIR/gowalla/test.txt", "user item item"]),
+        ("hetcomp", ["data fetch citeulike-602020.", "DIR/citeulike/users.dat", "60/20/20"]),
     ],
 )
 def test_a_study_says_what_data_it_needs_from_where_and_how_laid_out(

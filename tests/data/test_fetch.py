@@ -3,16 +3,16 @@
 import hashlib
 import http.server
 import io
-import re
 import threading
 import zipfile
 
 import pytest
 
-from recpress_edge.core.errors import ConfigError, DataError, StorageError
-from recpress_edge.data.fetch import REGISTRY, PublicFile, PublicSet, download, fetch_set, public_set
+from recpress_edge.core.errors import DataError, StorageError
 from recpress_edge.data.filter import Filters
 from recpress_edge.data.prepare import Preparation
+from recpress_edge.data.public.fetch import download, fetch_set
+from recpress_edge.data.public.table import PUBLIC_SETS, Made, PublicFile, PublicSet
 
 pytestmark = pytest.mark.network
 
@@ -107,15 +107,20 @@ def test_a_place_that_cannot_be_written(server, tmp_path):
         download(f"{address}/a.txt", sha(b"x"), tmp_path / "file" / "sub", quiet)
 
 
-def test_a_set_is_fetched_unpacked_filtered_and_split(server, tmp_path):
+def a_set(files, made=None, **how):
+    return PublicSet(
+        about="a test", published="here", lines="a row", files=files, how=Preparation(licence="free", **how),
+        made=made, digest=None, used=(),
+    )  # fmt: skip
+
+
+def test_a_set_is_fetched_unpacked_filtered_and_split(server, tmp_path, monkeypatch):
     files, address, _ = server
     files["/ml.zip"] = data = archive({"../../evil.txt": b"out", "ml/ratings.dat": RATINGS})
-    chosen = PublicSet(
-        "test",
-        (PublicFile(f"{address}/ml.zip", sha(data), member="ml/ratings.dat"),),
-        Preparation(fmt="delimited", split="loo-time", filters=Filters(min_rating=5), licence="free"),
-    )
-    prepared = fetch_set("ml", chosen, tmp_path / "work" / "downloads", quiet)
+    file = PublicFile("ml/ml.zip", sha(data), f"{address}/ml.zip", member="ml/ratings.dat")
+    how = {"fmt": "delimited", "split": "loo-time", "filters": Filters(min_rating=5)}
+    monkeypatch.setitem(PUBLIC_SETS, "ml", a_set((file,), **how))
+    prepared = fetch_set("ml", tmp_path / "work" / "downloads" / "ml", quiet)
     dataset = prepared.dataset
     assert dataset.item_ids == ("0", "2", "4", "6")  # even items are rated 5
     assert (dataset.valid.indices.tolist(), dataset.test.indices.tolist()) == ([2] * 3, [3] * 3)
@@ -125,30 +130,23 @@ def test_a_set_is_fetched_unpacked_filtered_and_split(server, tmp_path):
     assert written == ["ml.zip", "ratings.dat"]
 
 
-def test_an_archive_without_the_member_is_named(server, tmp_path):
+def test_files_that_are_made_are_checked_too(server, tmp_path, monkeypatch):
+    files, address, _ = server
+    files["/raw"] = b"rows"
+    made = b"".join(b"%d,%d\n" % (user, item) for user in range(3) for item in range(5))
+    source = Made(PublicFile("x/raw", sha(b"rows"), f"{address}/raw"), lambda raw: (made,))
+    monkeypatch.setitem(PUBLIC_SETS, "x", a_set((PublicFile("x/log.csv", sha(made)),), source))
+    assert len(fetch_set("x", tmp_path, quiet).dataset.train) == 9
+    monkeypatch.setitem(PUBLIC_SETS, "x", a_set((PublicFile("x/log.csv", sha(b"other")),), source))
+    with pytest.raises(DataError, match=r"log\.csv, made from .*raw, is not the file it should be"):
+        fetch_set("x", tmp_path, quiet)
+
+
+def test_an_archive_without_the_member_is_named(server, tmp_path, monkeypatch):
     files, address, _ = server
     files["/ml.zip"], files["/no.zip"] = archive({"other": b""}), b"not a zip"
     for url in ("/ml.zip", "/no.zip"):
-        file = PublicFile(address + url, sha(files[url]), member="ml/ratings.dat")
+        file = PublicFile("ml" + url, sha(files[url]), address + url, member="ml/ratings.dat")
+        monkeypatch.setitem(PUBLIC_SETS, "ml", a_set((file,)))
         with pytest.raises(DataError, match=r"cannot take ml/ratings\.dat out of"):
-            fetch_set("ml", PublicSet("", (file,), Preparation()), tmp_path, quiet)
-
-
-def test_the_registry_is_complete():
-    assert {"citeulike-t", "gowalla-lightgcn", "ml-100k", "ml-1m"} <= set(REGISTRY)
-    for entry in REGISTRY.values():
-        assert entry.how.licence != "not stated"
-        for file in entry.files:
-            assert file.url.startswith("https://")
-            assert re.fullmatch(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}", file.digest)
-    with pytest.raises(ConfigError, match="Did you mean 'gowalla-lightgcn'"):
-        public_set("gowalla")
-
-
-def test_registry_digests_match_the_copies_we_have(real_data):
-    for url, copy in (
-        ("citeulike-t/users.dat", "citeulike/users.dat"),
-        ("gowalla/test.txt", "gowalla/test.txt"),
-    ):
-        digests = [f.digest for entry in REGISTRY.values() for f in entry.files if f.url.endswith(url)]
-        assert digests == [sha((real_data / copy).read_bytes())]
+            fetch_set("ml", tmp_path, quiet)

@@ -258,6 +258,7 @@ def test_the_record_says_what_was_done(tmp_path):
     assert record["rows"] == {
         "read": 14,
         "kept": 12,
+        "left_out_strangers": 0,
         "removed_low_ratings": 1,
         "removed_duplicates": 1,
         "removed_rare": 0,

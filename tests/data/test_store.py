@@ -114,31 +114,7 @@ def test_unknown_names_get_a_suggestion_and_public_ones_a_command(tmp_path, monk
         load_dataset("citeulike", tmp_path)
 
 
-def local_citeulike(folder):
-    (folder / "citeulike").mkdir(parents=True)
-    for shift, part in enumerate(("train", "valid", "test")):
-        rows = "".join(f"{user}\t{(user + shift) % 3}\n" for user in range(3))
-        (folder / "citeulike" / f"{part}.tsv").write_text("user\titem\n" + rows)
-
-
-def test_local_sets_are_imported_on_first_use(tmp_path, monkeypatch):
-    local_citeulike(tmp_path / "raw")
-    monkeypatch.setenv("RECPRESS_DATA_DIR", str(tmp_path / "raw"))
-    said = []
-    first = load_dataset("citeulike", tmp_path / "work", said.append)
-    assert len(said) == 1
-    assert "imported citeulike" in said[0]
-    again = load_dataset("citeulike", tmp_path / "work", said.append)
-    assert len(said) == 1
-    assert again.digest() == first.digest()
-
-
-def test_a_missing_split_file_is_named(tmp_path, monkeypatch):
-    local_citeulike(tmp_path)
-    (tmp_path / "citeulike/valid.tsv").unlink()
-    monkeypatch.setenv("RECPRESS_DATA_DIR", str(tmp_path))
-    with pytest.raises(DataError, match=r"valid\.tsv is missing"):
-        load_dataset("citeulike", tmp_path / "work")
+def test_a_data_folder_that_is_none(tmp_path, monkeypatch):
     monkeypatch.setenv("RECPRESS_DATA_DIR", str(tmp_path / "nowhere"))
     with pytest.raises(DataError, match="is not a folder"):
         load_dataset("citeulike", tmp_path / "work")

@@ -376,16 +376,44 @@ def test_strangers_in_a_given_split(tmp_path):
     with pytest.raises(ConfigError, match=r"whole numbers with a point.*--ids cleaned"):
         prepare("x", given(tmp_path, train, "1.0,7\n2.0,7\n"), how)
     cleaned = replace(how, reading=Reading(ids=IdChoice(form="cleaned")))
-    assert prepare("x", given(tmp_path, train, "1.0,36\n2.0,37\n9,20\n"), cleaned).dataset.n_users == 5
+    assert prepare("x", given(tmp_path, train, "1.0,36\n2.0,37\n9,20\n9,21\n"), cleaned).dataset.n_users == 5
     with pytest.raises(DataError, match=r"no user of test\.csv is in train\.csv: .*'0', here like 'U1'"):
         prepare("x", given(tmp_path, train, "U1,20\nU2,21\n"), how)
     with pytest.raises(DataError, match=r"no item of test\.csv is in train\.csv"):
         prepare("x", given(tmp_path, train, "1,99\n"), how)
-    record = prepare("x", given(tmp_path, train, "1,36\n2,37\n9,20\n"), how).record
+    record = prepare("x", given(tmp_path, train, "1,36\n2,37\n9,20\n9,21\n"), how).record
     assert record["strangers"] == [
         "1 of 3 users of test.csv are not in train.csv, such as '9': nothing can be learnt of them",
-        "2 of 3 items of test.csv are not in train.csv, such as '36': nothing can be learnt of them",
+        "2 of 4 items of test.csv are not in train.csv, such as '36': nothing can be learnt of them",
     ]
+    assert record["rows"]["left_out_strangers"] == 0
+
+
+@pytest.mark.parametrize("kind", ["users", "items"])
+def test_more_strangers_than_half_are_a_question_that_a_flag_answers(tmp_path, kind):
+    train = "".join(f"{user},{item}\n" for user in range(9) for item in range(20, 35))
+    rows = [(user, 36) for user in (1, 90, 91)] if kind == "users" else [(1, item) for item in (20, 90, 91)]
+    train = train.replace("1,20\n", "") + "2,36\n"
+    files = given(tmp_path, train, "".join(f"{user},{item}\n" for user, item in rows))
+    how = Preparation(split="given")
+    with pytest.raises(ConfigError, match=f"2 of 3 {kind} of test.csv .*--strangers drop .*--strangers keep"):
+        prepare("x", files, how)
+    kept = prepare("x", files, replace(how, strangers="keep"))
+    assert len(kept.dataset.test) == 3
+    assert kept.record["asked"]["strangers"] == "keep"
+    dropped = prepare("x", files, replace(how, strangers="drop"))
+    assert (len(dropped.dataset.test), dropped.record["rows"]["left_out_strangers"]) == (1, 2)
+    assert {"90", "91"}.isdisjoint(dropped.dataset.user_ids + dropped.dataset.item_ids)
+    assert "its rows are left out" in dropped.record["strangers"][0]
+
+
+def test_strangers_in_rows_that_leave_nothing_and_strangers_without_files(tmp_path):
+    train = "".join(f"{user},{item}\n" for user in range(9) for item in range(20, 35))
+    files = given(tmp_path, train, "1,36\n90,20\n")
+    with pytest.raises(DataError, match=r"--strangers drop leaves no row of test\.csv"):
+        prepare("x", files, Preparation(split="given", strangers="drop"))
+    with pytest.raises(ConfigError, match="--strangers is for given files"):
+        prepare("x", files[:1], Preparation(strangers="drop"))
 
 
 def test_cleaned_ids_that_meet_become_one_with_all_rows(read):

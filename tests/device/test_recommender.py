@@ -5,6 +5,7 @@ from bundles import make_bundle
 
 from recpress_edge import Recommender
 from recpress_edge.artifacts.bundle import open_bundle, write_manifest
+from recpress_edge.artifacts.item_features import FEATURES_FILE, write_item_features
 from recpress_edge.artifacts.titles import TITLES_FILE, write_titles
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError
 from recpress_edge.device.apart import Question, recommend_apart
@@ -40,6 +41,43 @@ def test_titles_of_another_catalogue_are_refused(folder):
         Recommender.load(folder)
     with pytest.raises(DataError, match="item 0 holds a line break"):
         write_titles(folder, ["two\nlines"])
+
+
+def test_features_of_the_items_are_shown_where_they_travel(folder):
+    assert Recommender.load(folder).recommend("u3", k=4).features == {}
+    bundle = open_bundle(folder)
+    n_items = bundle.contract.n_items
+    columns = {
+        "kind": ["Sf|Fun" if n % 2 else "" for n in range(n_items)],
+        "year": list(map(str, range(n_items))),
+    }
+    write_item_features(folder, columns)
+    write_manifest(folder, bundle.name, bundle.contract, bundle.provenance, bundle.quality)
+    for found in (
+        Recommender.load(folder).recommend("u3", ["item-5"], 4),
+        Recommender.load(folder, verify=False).recommend("u3", ["item-5"], 4),
+        recommend_apart(folder, Question("u3", ("item-5",), 4))[1],
+    ):
+        number = [int(item.removeprefix("item-")) for item in found.items]
+        assert found.features["year"] == list(map(str, number))
+        assert found.features["kind"] == ["Sf|Fun" if n % 2 else "" for n in number]
+    assert set(open_bundle(folder).shown_bytes()) == {FEATURES_FILE}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["kind\n", "kind\n" + "x\n" * 19, "kind\tkind\n" + "x\ty\n" * 20, "kind\n" + "x\ty\n" + "x\n" * 19],
+)
+def test_features_of_another_catalogue_are_refused(folder, text):
+    bundle = open_bundle(folder)
+    text = text.replace("x\n" * 19, "x\n" * (bundle.contract.n_items - 1))
+    text = text.replace("x\ty\n" * 20, "x\ty\n" * bundle.contract.n_items)
+    (folder / FEATURES_FILE).write_text(text)
+    write_manifest(folder, bundle.name, bundle.contract, bundle.provenance, bundle.quality)
+    with pytest.raises(ArtifactError, match=r"item_features.tsv must hold"):
+        Recommender.load(folder)
+    with pytest.raises(DataError, match="a tab or a line break"):
+        write_item_features(folder, {"kind": ["a\tb"]})
 
 
 def test_several_users_at_once(folder):

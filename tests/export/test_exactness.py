@@ -93,11 +93,15 @@ def test_the_whole_catalogue_is_compared_not_the_first_50():
 
 
 @pytest.mark.parametrize("recipe", QUANTIZERS)
-@pytest.mark.parametrize("kind", ["plain", "dead dimension", "zero rows", "outlier", "tiny", "large"])
+@pytest.mark.parametrize(
+    "kind", ["plain", "dead dimension", "one level", "zero rows", "outlier", "tiny", "large"]
+)
 def test_rounded_tables_stand_for_what_was_trained(recipe, kind):
     user_emb, item_emb = random_tables(40, 60, 5)
     if kind == "dead dimension":
         item_emb[:, 2] = 0
+    if kind == "one level":  # what a user's bias is multiplied by
+        item_emb[:, 2], user_emb[:, 2] = 1, user_emb[:, 2] * 50
     if kind == "zero rows":
         item_emb[3], user_emb[7] = 0, 0
     if kind == "outlier":

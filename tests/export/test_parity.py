@@ -82,6 +82,19 @@ def test_the_k_that_judges_by_hand():
     )
 
 
+def test_an_overlap_that_is_one_by_necessity_is_left_out():
+    """Of 9 items nobody has more than 10 to rank."""
+    users = evaluation([4, 9], [[8], []], [[3], [7]])
+    parity = compare(
+        lists([[3, 1, 0, 2], [5, 7, 6]]),
+        lists([[1, 0, 3, 2], [7, 5, 6]]),
+        by(users, cutoff=2, counts=COUNTS[:9]),
+        "test",
+    )
+    assert list(parity.overlap) == ["overlap@2"]
+    assert not parity.certain
+
+
 def test_short_lists_are_not_shared_padding():
     parity = compare(lists([[1, 2], [7]]), lists([[3, 4], [7]]), by(TWO_USERS), "test")
     assert parity.overlap["overlap@50"].mean == 0.5

@@ -11,9 +11,11 @@ from jsonschema import validate
 
 from recpress_edge.artifacts.bundle import MANIFEST, open_bundle, write_manifest
 from recpress_edge.artifacts.formats import FORMATS
+from recpress_edge.artifacts.item_features import write_item_features
 from recpress_edge.artifacts.quantize import quantize, to_float16
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.artifacts.scales import SCALES_FILE
+from recpress_edge.artifacts.titles import write_titles
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError, GateError
 from recpress_edge.device.litert import import_litert
 from recpress_edge.device.recommender import Recommender
@@ -347,3 +349,12 @@ def test_a_network_says_why_it_cannot_be_updated(tmp_path):
     write_manifest(bundle.folder, bundle.name, bundle.contract, provenance, bundle.quality)
     with pytest.raises(ArtifactError, match=r"is a network: .* Train on the new catalogue"):
         read_stored(open_bundle(bundle.folder))
+
+
+def test_new_items_have_no_title_and_no_features_yet(int8):
+    write_titles(int8.folder, [f"Film {n}" for n in range(N_ITEMS)])
+    write_item_features(int8.folder, {"kind": ["sf"] * N_ITEMS})
+    write_manifest(int8.folder, int8.name, int8.contract, int8.provenance, int8.quality)
+    after = changed(open_bundle(int8.folder), append_ids=["a", "b"], append_emb=rows(2) * 0.5).bundle
+    assert after.titles()[N_ITEMS - 1 :] == [f"Film {N_ITEMS - 1}", "", ""]
+    assert after.item_features() == {"kind": ["sf"] * N_ITEMS + ["", ""]}

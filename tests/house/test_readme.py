@@ -71,10 +71,17 @@ def test_the_page_of_an_own_log_runs(tmp_path, monkeypatch, capsys):
     ]
     lines = ["user,item,rating,timestamp", *(",".join(map(str, row)) for row in rows)]
     Path("ratings.csv").write_text("\n".join(lines) + "\n")
-    for line in blocks("docs/start/your-own-log.md")[0].splitlines():
+    Path("items.csv").write_text(
+        "item_id,title,genres,year\n" + "".join(f"{n},Film {n},a|b,19{n + 10}\n" for n in range(80))
+    )
+    Path("users.csv").write_text("user_id,country\n" + "".join(f"{n},{'abc'[n % 3]}\n" for n in range(60)))
+    first, titled = blocks("docs/start/your-own-log.md")
+    for line in (first + titled).replace("\\\n", " ").splitlines():
         if " export " not in line:  # which trains for minutes
             run_line(line)
-    assert "60" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "60" in out
+    assert "80 of 80 items have one" in out
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -4,15 +4,14 @@ import json
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
 from recpress_edge import Recommender
 from recpress_edge.cli import main
 from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.core.progress import silent
-from recpress_edge.data.vectors import Ids, place, read_array, read_ids, read_vectors, unit_rows, with_biases
+from recpress_edge.data.vectors.sides import read_ids
 from recpress_edge.jobs.data import load_data
-from recpress_edge.jobs.model import ModelImportRequest
+from recpress_edge.jobs.model import ModelImportRequest, Vectors
 from recpress_edge.training.store import load_model
 
 
@@ -40,8 +39,8 @@ def request(folder, **changes):
         "name": "svd_dim8",
         "users": str(folder / "user.npy"),
         "items": str(folder / "item.npy"),
-        "user_ids": folder / "user.txt",
-        "item_ids": folder / "item.txt",
+        "user_ids": str(folder / "user.txt"),
+        "item_ids": str(folder / "item.txt"),
         "work": folder,
     }
     return ModelImportRequest(**(flags | changes))
@@ -83,19 +82,10 @@ def test_from_the_command_line_to_a_bundle_that_answers(svd, capsys):
     assert Recommender.load(bundle).recommend(data.user_ids[user], asked, 5).items == wanted
 
 
-def test_biases_take_a_dimension_each():
-    user, item = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[5.0, 6.0], [7.0, 8.0], [0.0, 1.0]])
-    user_bias, item_bias = np.array([10.0, 20.0]), np.array([0.5, -0.5, 2.0])
-    wide = with_biases(user, item, user_bias, item_bias)
-    assert np.allclose(wide[0] @ wide[1].T, user @ item.T + user_bias[:, None] + item_bias)
-    assert wide[0].shape == (2, 4)
-    assert with_biases(user, item, None, None)[0] is user
-
-
 def test_a_bias_changes_what_is_recommended(svd):
     folder, data, _ = svd
     bias = np.zeros(data.n_items + 2)
-    names = read_ids(folder / "item.txt", "--item-ids")
+    names = read_ids(str(folder / "item.txt"), "item")
     bias[names.index(data.item_ids[7])] = 100
     np.save(folder / "bias.npy", bias)
     model = request(folder, item_bias=str(folder / "bias.npy"), name="biased").run().model
@@ -103,98 +93,142 @@ def test_a_bias_changes_what_is_recommended(svd):
     assert ((model.user_emb @ model.item_emb.T).argmax(axis=1) == 7).all()
 
 
+def test_a_large_bias_of_users_takes_no_levels_from_their_int8(svd):
+    """It changes no ranking, and the fp32 file keeps it."""
+    folder, data, tables = svd
+    bias = np.full(data.n_users, 20 * np.abs(tables["user"] @ tables["item"].T).max())
+    sides = {
+        "users": Vectors(tables["user"], data.user_ids, bias),
+        "items": Vectors(tables["item"], data.item_ids),
+    }
+    model = ModelImportRequest(name="biased_users", work=folder, **sides).run().model
+    assert model.user_emb[:, -1] == pytest.approx(bias)
+    assert main(["export", "--student", str(model.folder), "--int8", "--work", str(folder)]) == 0
+    bundle = Recommender.load(folder / "dist" / "biased_users-int8")
+    scores = tables["user"][3] @ tables["item"].T
+    best = {data.item_ids[item] for item in np.argsort(-scores)[:20]}
+    assert len(best & set(bundle.recommend(data.user_ids[3], [], 20).items)) >= 18
+
+
 def test_a_cosine_is_a_product_of_rows_of_length_one(svd):
     folder, _, tables = svd
     model = request(folder, cosine=True, name="cosine").run().model
     assert np.allclose(np.linalg.norm(model.item_emb, axis=1), 1, atol=1e-6)
-    assert np.allclose(model.user_emb, unit_rows(tables["user"]), atol=1e-6)
+    lengths = np.linalg.norm(tables["user"], axis=1, keepdims=True)
+    assert np.allclose(model.user_emb, tables["user"] / lengths, atol=1e-6)
     with pytest.raises(ConfigError, match="--cosine has no biases"):
         request(folder, cosine=True, item_bias="x.npy").run()
-
-
-def test_arrays_of_several_kinds_of_files(tmp_path):
-    table = np.arange(6.0).reshape(3, 2)
-    np.save(tmp_path / "a.npy", table)
-    np.savez(tmp_path / "a.npz", users=table, items=table + 1)
-    save_file({"users": table.astype("f4")}, tmp_path / "a.safetensors")
-    for text in ("a.npy", "a.npz:users", "a.safetensors", "a.safetensors:users"):
-        assert np.array_equal(read_vectors(str(tmp_path / text), "--users"), table)
-    with pytest.raises(ConfigError, match=r"holds users, items\. Say which: .*a\.npz:users"):
-        read_array(str(tmp_path / "a.npz"), "--users")
-    with pytest.raises(ConfigError, match="holds users, items"):
-        read_array(str(tmp_path / "a.npz:nobody"), "--users")
-    with pytest.raises(ConfigError, match=r"\.npy, \.npz, \.safetensors"):
-        read_array(str(tmp_path / "a.pkl"), "--users")
-    np.save(tmp_path / "objects.npy", np.array([{}, []], object), allow_pickle=True)
-    with pytest.raises(DataError, match="Pickled arrays are never opened"):
-        read_array(str(tmp_path / "objects.npy"), "--users")
-    (tmp_path / "cut.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:-8])
-    with pytest.raises(DataError, match="cannot be read"):
-        read_array(str(tmp_path / "cut.npy"), "--users")
-
-
-@pytest.mark.parametrize(
-    ("table", "says"),
-    [
-        (np.array([[1.0, np.nan]]), "row 0 holds NaN"),
-        (np.array([[1.0, 2.0], [1e39, 0.0]]), "row 1 holds NaN, infinity or a number beyond float32"),
-        (np.array([1.0, 2.0]), "has the shape"),
-        (np.array([["a", "b"]]), "not numbers"),
-        (np.zeros((0, 3)), "has the shape"),
-        (np.array([[True, False]]), "not numbers"),
-    ],
-)
-def test_tables_that_are_no_vectors(tmp_path, table, says):
-    np.save(tmp_path / "t.npy", table)
-    with pytest.raises(DataError, match=says):
-        read_vectors(str(tmp_path / "t.npy"), "--users")
-
-
-def test_ids_of_several_kinds_of_files(tmp_path):
-    (tmp_path / "a.txt").write_text("u 1\nu 2\n")
-    (tmp_path / "a.json").write_text('["u 1", 2]')
-    np.save(tmp_path / "a.npy", np.array([7, 8]))
-    assert [read_ids(tmp_path / name, "--user-ids") for name in ("a.txt", "a.json", "a.npy")] == [
-        ["u 1", "u 2"],
-        ["u 1", "2"],
-        ["7", "8"],
-    ]
-    for name, text in (("b.json", "{}"), ("c.json", '[["u"]]'), ("d.json", "[")):
-        (tmp_path / name).write_text(text)
-        with pytest.raises(DataError):
-            read_ids(tmp_path / name, "--user-ids")
-
-
-def test_vectors_that_do_not_fit_the_data_set():
-    vectors = np.arange(6.0).reshape(3, 2)
-
-    def placed(given, wanted, missing="error"):
-        return place(vectors, Ids("item", given, wanted), missing)
-
-    assert placed(["a", "b", "c"], ["c", "a"]).rows.tolist() == [[4, 5], [0, 1]]
-    assert placed(["a", "b", "c"], ["c", "a"]).left_out == 1
-    with pytest.raises(DataError, match=r"3 item vectors for the 2 items of the data set. Give their ids"):
-        placed(None, ["a", "b"])
-    with pytest.raises(DataError, match="has 2 ids for 3 vectors"):
-        placed(["a", "b"], ["a"])
-    with pytest.raises(DataError, match="names 'a' twice"):
-        placed(["a", "b", "a"], ["a"])
-    with pytest.raises(DataError, match="no item of the data set has a vector: there the ids are like 'A'"):
-        placed(["a", "b", "c"], ["A"])
-    with pytest.raises(DataError, match=r"1 of 2 items .* no vector, first 'd'.*--missing mean"):
-        placed(["a", "b", "c"], ["a", "d"])
-    assert placed(["a", "b", "c"], ["a", "d"], "mean").rows.tolist() == [[0, 1], [2, 3]]
-    assert placed(["a", "b", "c"], ["a", "d"], "zero").rows.tolist() == [[0, 1], [0, 0]]
 
 
 def test_transposed_tables_and_strange_names_are_refused(svd):
     folder, data, _ = svd
     np.save(folder / "wide.npy", np.zeros((data.n_items + 2, 9)))
-    with pytest.raises(ConfigError, match="--users has 8 dimensions and --items 9"):
+    with pytest.raises(ConfigError, match="the users have 8 dimensions and the items 9"):
         request(folder, items=str(folder / "wide.npy")).run()
-    with pytest.raises(ConfigError, match=r"whose vectors .*--user-ids FILE, or with --in-order"):
+    with pytest.raises(ConfigError, match=r"whose are the user vectors.*--user-ids FILE, or with --in-order"):
         request(folder, user_ids=None).run()
     with pytest.raises(DataError, match="Give their ids: --user-ids FILE"):
         request(folder, user_ids=None, in_order=True).run()
     with pytest.raises(ConfigError, match=r"--name '\.\./x'"):
         request(folder, name="../x").run()
+
+
+def test_arrays_in_memory_need_no_files(svd):
+    _, data, tables = svd
+    sides = {
+        "users": Vectors(tables["user"], data.user_ids),
+        "items": Vectors(tables["item"], {name: row for row, name in enumerate(data.item_ids)}),
+    }
+    result = ModelImportRequest(name="svd", work=svd[0], **sides).plan()
+    assert np.allclose(result.model.user_emb, tables["user"], atol=1e-6)
+    assert result.model.metadata["imported"]["files"] == {}
+    assert not result.model.folder.exists()
+    with pytest.raises(ConfigError, match="--user-ids belongs to a file"):
+        ModelImportRequest(name="svd", user_ids="x.txt", **sides).plan()
+
+
+def test_a_dry_run_reads_and_says_and_writes_nothing(svd, capsys):
+    folder, _, _ = svd
+    words = ["model", "import", "--name", "dry", "--work", str(folder), "--dry-run"]
+    for side in ("user", "item"):
+        words += [f"--{side}s", str(folder / f"{side}.npy"), f"--{side}-ids", str(folder / f"{side}.txt")]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert "would be" in said
+    assert "recall@" in said
+    assert not list((folder / "models").glob("dry*"))
+
+
+@pytest.mark.parametrize("wrong", ["user", "item"])
+def test_rows_in_another_order_than_the_ids_are_noticed(svd, wrong):
+    """Users in a wrong order still find what is popular; it is not theirs."""
+    folder, data, tables = svd
+    shuffled = {side: table.copy() for side, table in tables.items()}
+    np.random.default_rng(3).shuffle(shuffled[wrong])
+    said = []
+    for name, given in (("right", tables), ("wrong", shuffled)):
+        sides = {"users": Vectors(given["user"]), "items": Vectors(given["item"])}
+        result = ModelImportRequest(name=name, in_order=True, work=folder, **sides).plan(
+            lambda event: said.append(event.text)
+        )
+        assert bool(result.model.metadata["plausibility"]["doubts"]) == (name == "wrong")
+    assert any(
+        text.startswith("warning    users fit what they themselves consumed no better")
+        and text.endswith("are the rows in the order of the data set's users.txt and items.txt?")
+        for text in said
+    )
+    assert data.n_users == len(tables["user"])
+
+
+def test_users_that_are_the_mean_of_what_they_consumed(svd):
+    folder, data, tables = svd
+    known = [row for row in range(data.n_items) if row != 5]
+    items = Vectors(tables["item"][known], [data.item_ids[row] for row in known])
+    with pytest.raises(ConfigError, match=r"who are the users.*--users mean"):
+        ModelImportRequest(name="i2v", items=items).plan()
+    model = ModelImportRequest(name="i2v", users="mean", items=items, missing="zero", work=folder).run().model
+    user = int(np.argmax((data.train.indices == 5)[data.train.indptr[:-1]]))
+    for one in (user, 0, 1):
+        taken = [item for item in data.train.of(one) if item != 5]
+        assert np.allclose(model.user_emb[one], tables["item"][taken].mean(axis=0), atol=1e-6)
+    words = ["export", "--student", str(model.folder), "--recipe", "fp32", "--profile", "history"]
+    assert main([*words, "--work", str(folder)]) == 0
+    (bundle,) = (folder / "dist").glob("i2v*history*")
+    seen = [data.item_ids[item] for item in data.train.of(7)]
+    scores = model.user_emb[7] @ model.item_emb.T
+    scores[data.train.of(7)] = -np.inf
+    wanted = [data.item_ids[item] for item in np.argsort(-scores, kind="stable")[:5]]
+    assert Recommender.load(bundle).recommend(seen=seen, k=5).items == wanted
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ({"users": None, "items": None}, "give --from FILE of a library, or --users FILE and --items FILE"),
+        ({"source": "m.npz"}, "--from says what the vectors are"),
+        ({"items": "mean", "item_ids": None}, "vectors are read from"),
+        ({"users": "mean"}, "--user-ids belongs to a file"),
+        ({"in_order": True}, "--in-order is for rows without ids"),
+    ],
+)
+def test_flags_that_do_not_go_together(svd, flags, says):
+    with pytest.raises(ConfigError, match=says):
+        request(svd[0], **flags).run()
+
+
+def test_a_library_is_said_and_recorded(svd):
+    folder, data, tables = svd
+    path = folder / "als.npz"
+    np.savez(path, user_factors=tables["user"], item_factors=tables["item"], factors=8, dtype="float32")
+    said = []
+    ids = {f"{side}_ids": str(folder / f"{side}s.json") for side in ("user", "item")}
+    for side, names in (("user", data.user_ids), ("item", data.item_ids)):
+        rows = {name: row for row, name in enumerate(names)}
+        (folder / f"{side}s.json").write_text(json.dumps(rows))
+    asked = ModelImportRequest(name="als", source=path, work=folder, **ids)
+    model = asked.plan(lambda event: said.append(event.text)).model
+    assert said[0] == "read as    implicit: user_factors, item_factors"
+    assert model.metadata["imported"]["library"] == "implicit"
+    assert np.allclose(model.item_emb, tables["item"], atol=1e-6)
+    with pytest.raises(ConfigError, match="whose are the user vectors"):
+        ModelImportRequest(name="als", source=path, work=folder).plan()

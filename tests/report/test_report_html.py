@@ -158,3 +158,26 @@ def test_ties_in_time_stand_among_the_conditions():
     record["artifact"]["provenance"]["dataset"]["ties"] = ties
     assert ties in page_of([record])
     assert "data ties" not in page_of([make_record()])
+
+
+def test_the_page_names_what_is_recommended():
+    records = study()
+    for record in records:
+        record["artifact"]["examples"] = [
+            {"user": 7, "seen": [], "items": ["Alien", EVIL]},
+            {"user": None, "seen": ["Up"], "items": ["Heat"]},
+            {"user": 8, "items": []},
+            "no object",
+        ]
+    page = page_of(records)
+    assert EVIL not in page
+    text = html.unescape(page)
+    assert "What it recommends" in text
+    assert f"<dt>user 7</dt><dd>Alien · {EVIL}</dd>" in text
+    assert "<dt>who consumed Up</dt><dd>Heat</dd>" in text
+    assert "user 8" not in text
+    assert "Answers of soft_dim20-int8 to a few queries" in text
+    for odd in (None, "text", {"a": 1}, [[1]]):
+        records[0]["artifact"]["examples"] = odd
+        assert "What it recommends" in page_of(records)
+    assert "What it recommends" not in page_of(study())

@@ -11,7 +11,7 @@ from recpress_edge.cli import main
 from recpress_edge.records.budget import Budget
 from recpress_edge.report.chain import chains, teacher_of
 from recpress_edge.report.claims import quantised_lines, runtime_lines
-from recpress_edge.report.front import UNJUDGED, sections
+from recpress_edge.report.front import CERTAIN, UNJUDGED, sections
 from recpress_edge.report.runs import to_run
 from recpress_edge.report.verdict import verdict
 
@@ -29,6 +29,13 @@ def unmeasured(record):
         for name, value in record["quality"].items()
         if name not in ("users", "split", "definition")
     }
+    return record
+
+
+def certain(record):
+    """As bench records a bundle of a catalogue so small that Recall is 1 in whatever order."""
+    quality = record["quality"]
+    record["quality"] = quality | {name: None for name in quality if name.startswith("recall@")}
     return record
 
 
@@ -76,6 +83,20 @@ def test_report_and_pick_never_name_another_k_than_the_one_that_judges(tmp_path,
         assert "Recall@50" not in text.replace("not Recall@50: of 40 items", "")
 
 
+def test_recall_that_is_one_in_whatever_order_chooses_nothing_and_is_not_called_unmeasured(tmp_path, capsys):
+    records = [certain(make_record()), certain(make_record(recipe="fp32"))]
+    (section,) = placed(records)
+    assert {p.status for p in section.placed} == {CERTAIN}
+    assert verdict(section, NO_LIMIT).winner is None
+    assert "with-evaluation" not in verdict(section, NO_LIMIT).sentence
+    assert "Its" not in verdict(section, NO_LIMIT).sentence
+    assert "its Recall is 1 for any file" in verdict(section, NO_LIMIT).sentence
+    assert main(["pick", str(write_runs(tmp_path / "runs", records)), "--max-bytes", "2MB"]) == 3
+    said = " ".join(capsys.readouterr().err.split())
+    assert "Recall is 1 for any file" in said
+    assert "leaves each user more items" in said
+
+
 def test_what_was_not_measured_is_a_dash_and_chooses_nothing(tmp_path, capsys):
     runs = write_runs(tmp_path / "runs", [unmeasured(make_record()), unmeasured(make_record(recipe="fp32"))])
     (section,) = placed([unmeasured(make_record()), unmeasured(make_record(recipe="fp32"))])
@@ -89,8 +110,9 @@ def test_what_was_not_measured_is_a_dash_and_chooses_nothing(tmp_path, capsys):
     assert [v["recall@50"] for v in answer["variants"]] == [None, None]
     assert "nan" not in (tmp_path / "r.html").read_text(encoding="utf-8").partition('id="records"')[0]
     assert main(["pick", str(runs), "--max-bytes", "2MB"]) == 3
-    assert "Recall was not measured. Export with --with-evaluation." in " ".join(
-        capsys.readouterr().err.split()
+    assert (
+        "its Recall was not measured, the bundle holds no evaluation rows. Export with --with-evaluation"
+        in " ".join(capsys.readouterr().err.split())
     )
 
 

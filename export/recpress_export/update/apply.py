@@ -22,6 +22,7 @@ from recpress_edge.artifacts.bundle import (
     write_manifest,
 )
 from recpress_edge.artifacts.ids import encode_ids
+from recpress_edge.artifacts.item_features import FEATURES_FILE, write_item_features
 from recpress_edge.artifacts.recipes import recipe_named
 from recpress_edge.artifacts.titles import TITLES_FILE, write_titles
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError, GateError
@@ -83,6 +84,9 @@ def update_bundle(
         write_atomic(draft / ITEMS_FILE, encode_ids("item", placed.item_ids))
         if (titles := old.titles()) is not None:  # what is new has none yet
             write_titles(draft, titles + [""] * (len(placed.item_ids) - len(titles)))
+        if features := old.item_features():
+            more = [""] * (len(placed.item_ids) - old.contract.n_items)
+            write_item_features(draft, {name: texts + more for name, texts in features.items()})
         write_atomic(draft / SELFTEST_FILE, test.to_bytes())
         was, now = (
             open_runtime(old.model_path, old.contract),
@@ -163,7 +167,8 @@ def _contract(old: Contract, after: Stored, placed: Placed, test: SelfTest) -> t
 
 def _copy_unchanged(old: Bundle, draft: Path) -> None:
     """Users, evaluation and scales, and whatever a later version puts in a bundle."""
-    written = {old.contract.model_file, ITEMS_FILE, SELFTEST_FILE, CARD_FILE, MANIFEST, TITLES_FILE}
+    written = {old.contract.model_file, ITEMS_FILE, SELFTEST_FILE, CARD_FILE, MANIFEST}
+    written |= {TITLES_FILE, FEATURES_FILE}
     for name in old.files:
         if name not in written:
             shutil.copyfile(old.folder / name, draft / name)

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,6 +22,8 @@ class ColumnChoice:
     columns: Mapping[str, str] | None = None
     """Role to header name, or to position from 1."""
     header: bool | None = None
+    context: tuple[str, ...] = ()
+    """Columns of --context: header names, or positions from 1."""
     others: bool = False
     """Whether roles that ``columns`` leaves out are found by name, as where nothing is said."""
 
@@ -38,10 +40,25 @@ class Layout:
     """Of the columns, or none where the table has no header."""
     note: str
     """What was found, in words."""
+    context: Mapping[str, int] = field(default_factory=dict)
+    """Columns of --context, as they were asked for, to positions from 0."""
 
     def ignored(self) -> list[int]:
         """Places of the columns that no role uses."""
         return [place for place in range(self.width) if place not in self.at.values()]
+
+    def with_context(self, path: Path, choice: ColumnChoice | None) -> "Layout":
+        """The same with its columns of --context found."""
+        columns = () if choice is None else choice.context
+        context = {column: find_column(path, self, f"--context {column}", column) for column in columns}
+        if taken := [column for column, place in context.items() if place in self.at.values()]:
+            raise ConfigError(f"--context {taken[0]}: that column is the user, item, rating or time already.")
+        roles = self.note.partition("; ignored: ")[0]
+        rest = [place for place in self.ignored() if self.names and place not in context.values()]
+        note = f"{roles}, context = {', '.join(map(self.called, context.values()))}" + (
+            f"; ignored: {', '.join(map(self.called, rest))}" if rest else ""
+        )
+        return replace(self, context=context, note=note) if context else self
 
     def called(self, place: int) -> str:
         """A column as --columns and --only take it: its name, or its position from 1."""
@@ -88,7 +105,8 @@ def find_layout(path: Path, head: Sequence[Record], separator: str, choice: Colu
     _check_distinct(path, at, names)
     header = "header" if has_header else "no header"
     numbers = ", row numbers without a name" if shifted else ""
-    return Layout(width, at, names, f"{header}{numbers}, {separator}-separated, {describe(at, names)}")
+    note = f"{header}{numbers}, {separator}-separated, {describe(at, names)}"
+    return Layout(width, at, names, note).with_context(path, choice)
 
 
 def named_layout(path: Path, names: tuple[str, ...], choice: ColumnChoice | None) -> Layout:
@@ -98,7 +116,7 @@ def named_layout(path: Path, names: tuple[str, ...], choice: ColumnChoice | None
     if not choice.columns or choice.others:
         at = by_name(path, names, at)
     _check_distinct(path, at, names)
-    return Layout(len(names), at, names, describe(at, names))
+    return Layout(len(names), at, names, describe(at, names)).with_context(path, choice)
 
 
 def _chosen(path: Path, names: Sequence[str], width: int, choice: ColumnChoice) -> dict[str, int]:
@@ -127,7 +145,7 @@ def inter_layout(path: Path, first: str, choice: ColumnChoice | None) -> Layout:
     names = tuple(name for name, _, _ in typed)
     if choice is not None and choice.columns is not None:
         layout = named_layout(path, names, choice)
-        return Layout(layout.width, layout.at, names, f"typed header, {layout.note}")
+        return replace(layout, note=f"typed header, {layout.note}")
     lists = [name for name, _, kind in typed if kind.endswith("_seq") and _may_hold_items(name)]
     if lists:
         raise ConfigError(
@@ -145,7 +163,7 @@ def inter_layout(path: Path, first: str, choice: ColumnChoice | None) -> Layout:
                 f"{path}: no column {':'.join(wanted[role])} in the header {shorten(first)}. "
                 "Say which it is, for example --columns user=uid,item=iid"
             )
-    return Layout(len(typed), at, names, f"typed header, {describe(at, names)}")
+    return Layout(len(typed), at, names, f"typed header, {describe(at, names)}").with_context(path, choice)
 
 
 def _may_hold_items(name: str) -> bool:
@@ -214,7 +232,7 @@ def _example(names: Sequence[str]) -> str:
 def _has_header(
     path: Path, line: str, first: Sequence[str], body: Sequence[Sequence[str]], choice: ColumnChoice
 ) -> bool:
-    values = (choice.columns or {}).values()
+    values = [*(choice.columns or {}).values(), *choice.context]
     by_name = [value for value in values if not _is_position(value)]
     if by_name and choice.header is False:
         raise ConfigError(f"--header no leaves no names to look {by_name[0]!r} up in; use positions")

@@ -156,7 +156,7 @@ def engine_table(path: Path, engine: Engine, source: str, choice: ColumnChoice |
         raise DataError(f"{path} cannot be read: {first_line(error)}") from None
     layout = named_layout(path, tuple(row[0] for row in described), choice)
     types = {place: str(row[1]) for place, row in enumerate(described)}
-    for place in layout.at.values():
+    for place in (*layout.at.values(), *layout.context.values()):
         check_type(path, layout.called(place), types[place])
     columns = ", ".join(f"{quoted(row[0])} AS __p{place}" for place, row in enumerate(described))
     scan = f"(SELECT {columns} FROM {source})"

@@ -187,9 +187,10 @@ def _notes(files: Sequence[_FileResult]) -> list[str]:
 
 def _read_table(engine: Engine, table: Table, reading: Reading, note: str) -> _FileResult:
     """The rows that count, and what the columns hold that tell rows apart."""
-    report = LineReport(table.path, reading.bad_lines)
+    report, layout = LineReport(table.path, reading.bad_lines), table.layout
     places = event_places(table.path, table, reading.only, bounded=reading.bounded)
-    staged = stage(engine, table, {*table.layout.at.values(), *places}, reading.where, report)
+    needed = {*layout.at.values(), *layout.context.values(), *places}
+    staged = stage(engine, table, needed, reading.where, report)
     report.total = report.count + len(staged)
     kept = staged.chosen("kept") if reading.where is not None else None
     events = {}

@@ -21,7 +21,8 @@ def find_format(path: Path, plain: PlainFile, fmt: str, choice: ColumnChoice | N
     found = _of_text(path, plain, fmt, choice) if plain.kind == "text" else _of_table(path, plain, fmt)
     if (choice is not None or chosen) and found not in TABLES:
         raise ConfigError(
-            f"--columns, --separator, --header, --only and --where are for --format delimited, not {found}"
+            "--columns, --separator, --header, --only, --where and --context are for --format delimited, not "
+            f"{found}"
         )
     if found != "delimited" and choice is not None and (choice.separator or choice.header is not None):
         raise ConfigError(f"--separator and --header are for --format delimited, not {found}")

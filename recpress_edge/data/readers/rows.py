@@ -55,6 +55,7 @@ def take_rows(
         _without(items, right),
         cells["rating"].values[right] if "rating" in cells else None,
         cells["time"].values[right] if "time" in cells else None,
+        {name: _without(coded(staged, place), right) for name, place in table.layout.context.items()},
     )
 
 

@@ -1,0 +1,1 @@
+"""Features: columns of users, items and interactions, and the titles of items."""

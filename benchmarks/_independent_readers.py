@@ -114,7 +114,9 @@ def _tables(text: str, how: Written, *, declared: bool) -> Iterator[Read]:
 
 
 def _found(text: str, how: Written) -> list[Written]:
-    """The dialect with the separator that gives every line as many fields as the others, the most of them."""
+    """The dialect with the separator that gives every line as many fields as the others: tab, '::', or the
+    one with most of them.
+    """
     if how.name == "inter":
         return [how]
     widths: dict[str, int] = {}
@@ -123,6 +125,9 @@ def _found(text: str, how: Written) -> list[Written]:
             found = {len(row) for row in rows if row and (len(row) > 1 or row[0].strip(" \t"))}
             if len(found) == 1:
                 widths[mark] = max(widths.get(mark, 0), *found)
+    for mark in ("\t", "::"):
+        if widths.get(mark, 0) > 1:
+            return [replace(how, mark=mark)]
     most = max(widths.values(), default=0)
     return [replace(how, mark=mark) for mark, width in widths.items() if width == most] or [how]
 

@@ -11,7 +11,7 @@ the file by Python's own csv, json and containers (``_independent_readers.py``) 
 many fields as the first, a user, an item, and a number or date as rating and time. A file that keeps to its
 standard has one reading; of one that does not, any that the standard leaves open is right. A file without
 such a reading must be refused. With no flags the separator is the one that gives all lines the same number
-of fields, the most of them. What is read otherwise is a finding, and so is an error that is not one of ours.
+of fields: a tab, '::', or the one that gives most of them. What is read otherwise is a finding, and so is an error that is not one of ours.
 Parquet is left out: its pages carry no checksum, so that nobody can notice a value that changed.
 """
 

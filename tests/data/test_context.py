@@ -121,7 +121,12 @@ def test_real_context(real_data, tmp_path):
         request.plan()
     (tmp_path / "log.csv").write_text(path.read_text().replace("rating:float", "stars:float"))
     request = ImportRequest(
-        paths=(tmp_path / "log.csv",), name="ml", format="inter", context="stars", split="loo-time", work=tmp_path
+        paths=(tmp_path / "log.csv",),
+        name="ml",
+        format="inter",
+        context="stars",
+        split="loo-time",
+        work=tmp_path,
     )
     found = contexts(request.plan().prepared.dataset)
     rows = [line.split("\t") for line in path.read_text().splitlines()[1:]]

@@ -94,8 +94,10 @@ Read = tuple[Sequence[str] | None, list[list[Any]]]
 
 
 def _tables(text: str, how: Written, *, declared: bool) -> Iterator[Read]:
-    for body, one in itertools.product(_without_comments(text), [how] if declared else _found(text, how)):
-        for rows in _records(body, one):
+    for body in _without_comments(text):
+        for rows in itertools.chain(
+            *(_records(body, one) for one in ([how] if declared else _found(body, how)))
+        ):
             rows = [row for row in rows if row and not (len(row) == 1 and not row[0].strip(" \t"))]
             if not rows:
                 continue

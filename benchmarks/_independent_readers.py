@@ -125,7 +125,7 @@ def _found(text: str, how: Written) -> list[Written]:
     for mark in (",", ";", "\t", "|", "::", " "):
         for rows in _records(text, replace(how, mark=mark)):
             found = {len(row) for row in rows if row and (len(row) > 1 or row[0].strip(" \t"))}
-            if len(found) == 1:
+            if len(found) == 1 and not any('"' in field for row in rows for field in row):
                 widths[mark] = max(widths.get(mark, 0), *found)
     for mark in ("\t", "::"):
         if widths.get(mark, 0) > 1:

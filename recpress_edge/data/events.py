@@ -10,7 +10,7 @@ from typing import Final
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.readers.columns import Layout, find_column
 from recpress_edge.data.readers.names import plain
-from recpress_edge.data.readers.tables import Table
+from recpress_edge.data.readers.tables import LogTable
 from recpress_edge.data.times import read_number
 
 EVERY: Final = "*"
@@ -63,7 +63,9 @@ def parse_only(text: str) -> Only:
     return Only(column, wanted)
 
 
-def event_places(path: Path, table: Table, only: Sequence[Only], *, bounded: bool) -> dict[int, Only | None]:
+def event_places(
+    path: Path, table: LogTable, only: Sequence[Only], *, bounded: bool
+) -> dict[int, Only | None]:
     """Place of each column that may tell rows apart, and what the user said of it.
 
     ``bounded``: a lowest rating is given, which settles the ratings.
@@ -77,7 +79,7 @@ def event_places(path: Path, table: Table, only: Sequence[Only], *, bounded: boo
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class EventColumn:
     """A column of one file that may tell rows apart."""
 
     only: Only | None
@@ -86,7 +88,7 @@ class Event:
     """How often each text occurs."""
 
 
-def settle_event(path: Path, layout: Layout, place: int, events: Sequence[Event | None]) -> None:
+def settle_event(path: Path, layout: Layout, place: int, events: Sequence[EventColumn | None]) -> None:
     """A ConfigError where nobody said which values of a column count, or where none does.
 
     events: of each file of a log; None of one that gives no reason to ask.

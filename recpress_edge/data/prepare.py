@@ -66,10 +66,7 @@ def prepare(
     of_part = range(len(files)) if parts is None else parts
     rule = _rule(how, len(set(of_part)) or 1)
     seed = how.seed or 0
-    named = how.columns is not None and "time" in (how.columns.columns or {})
-    timed = named or rule.kind in ("loo-time", "time")
-    reading = replace(how.reading, bounded=how.filters.min_rating is not None, needs_times=timed)
-    read = read_log(files, how.fmt, how.columns, reading, parts=of_part, progress=progress)
+    read = read_log(files, how.fmt, how.columns, _reading(how, rule), parts=of_part, progress=progress)
     if how.filters.min_rating is not None and read.log.ratings is None:
         raise _no_ratings(read)
     log, removed = apply_filters(read.log, how.filters)
@@ -84,14 +81,7 @@ def prepare(
             raise DataError(f"no {part} interaction: {_why_empty(log, how, split)}")
     three = (split.train, split.valid, split.test)
     dataset = Dataset(name, *three, log.user_ids, log.item_ids, split.protocol, how.licence, split.ties)
-    of_context: tuple[str, ...] = ()
-    if how.context:
-        table, of_context = context_table(log, three, how.context)
-        if removed.duplicates:
-            of_context += (
-                f"context of repeated interactions: that of the first of {removed.duplicates:,} more",
-            )
-        dataset = replace(dataset, features=Features(context=table))
+    dataset, of_context = _with_context(dataset, log, how, removed.duplicates)
     record = {
         "sources": _sources(files, how.reading),
         "read": [*read.notes, *of_context, *_rating_notes(read, how), *_split_notes(log, rule, split)],
@@ -117,6 +107,25 @@ def prepare(
         },
     }
     return Prepared(dataset, record)
+
+
+def _reading(how: Preparation, rule: SplitRule) -> Reading:
+    """How to read, with what the split and the filters need."""
+    named = how.columns is not None and "time" in (how.columns.columns or {})
+    timed = named or rule.kind in ("loo-time", "time")
+    return replace(how.reading, bounded=how.filters.min_rating is not None, needs_times=timed)
+
+
+def _with_context(
+    dataset: Dataset, log: Log, how: Preparation, duplicates: int
+) -> tuple[Dataset, tuple[str, ...]]:
+    """The data set with the columns of --context, and notes on them."""
+    if not how.context:
+        return dataset, ()
+    table, notes = context_table(log, (dataset.train, dataset.valid, dataset.test), how.context)
+    if duplicates:
+        notes += (f"context of repeated interactions: that of the first of {duplicates:,} more",)
+    return replace(dataset, features=Features(context=table)), notes
 
 
 def _sources(files: Sequence[Path], reading: Reading) -> list[dict[str, str]]:

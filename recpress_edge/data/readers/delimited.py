@@ -167,12 +167,23 @@ def _best(path: Path, first: str, shares: Mapping[str, float]) -> str:
     marks = {name: shares[name] for name in ("semicolon", "pipe", "comma") if name in shares}
     best = [name for name in marks if marks[name] == max(marks.values())]
     if len(best) > 1:
-        raise ConfigError(
-            f"{path}: the first line {shorten(first)} can be split by {' or '.join(best)}. Say which: "
-            + " or ".join(f"--separator {name}" for name in best)
-        )
+        raise _asks(path, first, best)
     usable = [name for name in best if marks[name] > shares.get("space", 0) / 2]
+    if (
+        usable
+        and SEPARATORS[usable[0]] not in split_spaces(first)
+        and shares.get("space", 0) >= _SURE
+        and len(split_spaces(first)) > first.count(SEPARATORS[usable[0]]) + 1
+    ):
+        raise _asks(path, first, [*usable, "space"])
     return (usable or [name for name in ("tab", "::", "space", *best) if name in shares])[0]
+
+
+def _asks(path: Path, first: str, names: Sequence[str]) -> ConfigError:
+    return ConfigError(
+        f"{path}: the first line {shorten(first)} can be split by {' or '.join(names)}. Say which: "
+        + " or ".join(f"--separator {name}" for name in names)
+    )
 
 
 def _is_mixed(head: Sequence[str]) -> bool:

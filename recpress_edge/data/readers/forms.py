@@ -1,19 +1,14 @@
-"""The forms that tables come in, each as a :class:`Table`."""
+"""The forms that tables come in, each as a :class:`LogTable`."""
 
-import codecs
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from typing import Final
-
-import numpy as np
 
 from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.data.readers.columns import ColumnChoice, Layout, find_layout, inter_layout, named_layout
 from recpress_edge.data.readers.delimited import (
-    LONGEST_FIELD,
     SEPARATORS,
     Record,
     Start,
@@ -24,13 +19,12 @@ from recpress_edge.data.readers.delimited import (
 from recpress_edge.data.readers.engine import Engine, check_type, first_line, quoted, text
 from recpress_edge.data.readers.json_rows import read_json_rows
 from recpress_edge.data.readers.plain import PlainFile
+from recpress_edge.data.readers.quotes import count_separators, separators_in
 from recpress_edge.data.readers.sniff import SNIFFED_LINES, is_json
-from recpress_edge.data.readers.tables import Table, aliased, rewritten
-
-_CHUNK: Final = 1 << 24
+from recpress_edge.data.readers.tables import LogTable, Scan, aliased, rewritten
 
 
-def delimited_table(path: Path, plain: PlainFile, choice: ColumnChoice | None) -> Table:
+def delimited_table(path: Path, plain: PlainFile, choice: ColumnChoice | None) -> LogTable:
     """A table of delimited text."""
     choice = choice or ColumnChoice()
     lines = plain.head()
@@ -44,7 +38,7 @@ def delimited_table(path: Path, plain: PlainFile, choice: ColumnChoice | None) -
     def rows() -> Iterator[Record]:
         return islice(records(start.rows(plain.lines()), separator, start.at + 1), skipped, None)
 
-    return Table(
+    return LogTable(
         path=path,
         layout=layout,
         note=layout.note + (f"; {start.note}" if start.note else ""),
@@ -64,53 +58,26 @@ def _lines_to_skip(start: Start, lines: Sequence[str], header: bool) -> int | No
     return None if any('"' in line for line in lines[: start.at]) else above
 
 
-def _scan(plain: PlainFile, separator: str, layout: Layout, skip: int | None) -> str | None:
+def _scan(plain: PlainFile, separator: str, layout: Layout, skip: int | None) -> Scan | None:
     """How the engine reads the file as our own reader does; None where it may not."""
     mark = SEPARATORS[separator]
-    if skip is None or not plain.line_end or separator == "space":
+    if skip is None or not plain.line_end or separator == "space" or (plain.quotes and separator == "::"):
         return None
-    if plain.quotes and (separator == "::" or not _is_strict(plain, mark)):
+    found = count_separators(plain.path, mark, quotes=plain.quotes)
+    if found is None:
         return None
     quote = '"' if plain.quotes else ""
     columns = ", ".join(f"'__p{place}': 'VARCHAR'" for place in range(layout.width))
-    return (
+    sql = (
         f"read_csv({text(str(plain.path))}, auto_detect=false, header=false, skip={skip}, "
         f"delim={text(mark)}, quote={text(quote)}, escape={text(quote)}, strict_mode=true, "
         f"columns={{{columns}}})"
     )
+    above = sum(separators_in(line, mark, quotes=plain.quotes) for line in islice(plain.lines(), skip))
+    return Scan(sql, found - above)
 
 
-def _is_strict(plain: PlainFile, mark: str) -> bool:
-    """Whether all quotes are those of RFC 4180, around a whole field and doubled within it, and none of
-    these fields goes on for very long.
-
-    Every other quote opens a field, so that it follows a separator or a line end, or is the second half of
-    a doubled one.
-    """
-    before, inside, lines = b"\n", False, 0
-    marks = np.zeros(256, np.bool_)
-    marks[[ord(mark), ord("\n"), ord("\r"), ord('"')]] = True
-    with plain.path.open("rb") as opened:
-        opened.seek(3 if opened.read(3) == codecs.BOM_UTF8 else 0)
-        while chunk := opened.read(_CHUNK):
-            after = opened.read(1)
-            opened.seek(-len(after), 1)
-            data = np.frombuffer(before + chunk + (after or b"\n"), np.uint8)
-            at = np.flatnonzero(data[1:-1] == ord('"')) + 1
-            opening = (np.arange(len(at)) % 2 == 0) ^ inside
-            if not marks[np.where(opening, data[at - 1], data[at + 1])].all():
-                return False
-            ends = np.searchsorted(np.flatnonzero(data[1:-1] == ord("\n")) + 1, [*at, len(data)])
-            within = np.diff(ends, prepend=-lines)[int(not inside) :: 2]
-            if within.max(initial=0) >= LONGEST_FIELD:
-                return False
-            inside ^= bool(len(at) % 2)
-            lines = int(ends[-1] - (ends[-2] if len(at) else -lines)) if inside else 0
-            before = chunk[-1:]
-    return not inside
-
-
-def inter_table(path: Path, plain: PlainFile, choice: ColumnChoice | None) -> Table:
+def inter_table(path: Path, plain: PlainFile, choice: ColumnChoice | None) -> LogTable:
     """One of RecBole's atomic files."""
     lines = plain.head()
     first = next(at for at, line in enumerate(lines) if line.strip(" \t"))
@@ -122,7 +89,7 @@ def inter_table(path: Path, plain: PlainFile, choice: ColumnChoice | None) -> Ta
                 yield number, line.split("\t"), line
 
     unquoted = PlainFile(plain.path, plain.kind, line_end=plain.line_end)
-    return Table(
+    return LogTable(
         path=path,
         layout=layout,
         note=layout.note,
@@ -132,11 +99,11 @@ def inter_table(path: Path, plain: PlainFile, choice: ColumnChoice | None) -> Ta
     )
 
 
-def json_table(path: Path, plain: PlainFile, choice: ColumnChoice | None) -> Table:
+def json_table(path: Path, plain: PlainFile, choice: ColumnChoice | None) -> LogTable:
     """JSON lines, or an array of objects."""
     objects = read_json_rows(path, plain.lines)
     layout = named_layout(path, objects.names, choice)
-    return Table(
+    return LogTable(
         path=path,
         layout=layout,
         note=f"{objects.note}, {layout.note}",
@@ -146,7 +113,7 @@ def json_table(path: Path, plain: PlainFile, choice: ColumnChoice | None) -> Tab
     )
 
 
-def engine_table(path: Path, engine: Engine, source: str, choice: ColumnChoice | None) -> Table:
+def engine_table(path: Path, engine: Engine, source: str, choice: ColumnChoice | None) -> LogTable:
     """A table whose columns have types: Parquet, a query, a frame. ``source`` is SQL."""
     import duckdb
 
@@ -159,10 +126,10 @@ def engine_table(path: Path, engine: Engine, source: str, choice: ColumnChoice |
     for place in (*layout.at.values(), *layout.context.values()):
         check_type(path, layout.called(place), types[place])
     columns = ", ".join(f"{quoted(row[0])} AS __p{place}" for place, row in enumerate(described))
-    scan = f"(SELECT {columns} FROM {source})"
+    scan = Scan(f"(SELECT {columns} FROM {source})")
     texts = ", ".join(f"CAST(__p{place} AS VARCHAR)" for place in range(layout.width))
-    head = engine.rows(f"SELECT {texts} FROM {scan} LIMIT {SNIFFED_LINES}")
-    return Table(
+    head = engine.rows(f"SELECT {texts} FROM {scan.sql} LIMIT {SNIFFED_LINES}")
+    return LogTable(
         path=path,
         layout=layout,
         note=layout.note,
@@ -174,18 +141,18 @@ def engine_table(path: Path, engine: Engine, source: str, choice: ColumnChoice |
 
 def file_table(
     path: Path, plain: PlainFile, found: str, choice: ColumnChoice | None, engine: Engine
-) -> Table:
+) -> LogTable:
     """The table of a file in one of the formats that are tables."""
     if found == "parquet":
         return engine_table(path, engine, f"read_parquet({text(str(plain.path))})", choice)
-    known: Mapping[str, Callable[[Path, PlainFile, ColumnChoice | None], Table]]
+    known: Mapping[str, Callable[[Path, PlainFile, ColumnChoice | None], LogTable]]
     known = {"delimited": delimited_table, "inter": inter_table, "json": json_table}
     return known[found](path, plain, choice)
 
 
 def query_table(
     engine: Engine, files: Sequence[tuple[Path, PlainFile]], sql: str, choice: ColumnChoice | None
-) -> Table:
+) -> LogTable:
     """The result of a query: in an SQLite file's own SQL, or in the engine's, where the files are log."""
     if any(plain.kind == "sqlite" for _, plain in files):
         if len(files) > 1:
@@ -218,7 +185,7 @@ def _source(engine: Engine, path: Path, plain: PlainFile) -> str:
         objects = read_json_rows(path, plain.lines)
         layout = Layout(len(objects.names), {}, objects.names, "")
         return aliased(
-            rewritten(engine, Table(path=path, layout=layout, note="", head=[], records=objects.records))
+            rewritten(engine, LogTable(path=path, layout=layout, note="", head=[], records=objects.records))
         )
     lines = find_start(head)
     separator = find_separator(path, list(lines.rows(head)), lines.declared, None)
@@ -228,7 +195,7 @@ def _source(engine: Engine, path: Path, plain: PlainFile) -> str:
     return aliased(table if table.scan else rewritten(engine, table))
 
 
-def _sqlite_table(path: Path, plain: PlainFile, sql: str, choice: ColumnChoice | None) -> Table:
+def _sqlite_table(path: Path, plain: PlainFile, sql: str, choice: ColumnChoice | None) -> LogTable:
     def connect() -> sqlite3.Connection:
         return sqlite3.connect(f"{plain.path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
 
@@ -246,7 +213,7 @@ def _sqlite_table(path: Path, plain: PlainFile, sql: str, choice: ColumnChoice |
     if described is None:
         raise ConfigError(f"--query on {path} is no SELECT. {sqlite_tables(path, plain)}")
     layout = named_layout(path, tuple(column[0] for column in described), choice)
-    return Table(path=path, layout=layout, note=layout.note, head=head, records=rows)
+    return LogTable(path=path, layout=layout, note=layout.note, head=head, records=rows)
 
 
 def sqlite_tables(path: Path, plain: PlainFile) -> str:

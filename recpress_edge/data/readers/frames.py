@@ -14,7 +14,7 @@ from recpress_edge.data.readers.columns import ColumnChoice
 from recpress_edge.data.readers.engine import Engine, first_line, text
 from recpress_edge.data.readers.forms import engine_table, query_table
 from recpress_edge.data.readers.names import known_places
-from recpress_edge.data.readers.tables import Table
+from recpress_edge.data.readers.tables import LogTable
 
 PLACE: Final = Path("frame")
 """What messages call a table in memory."""
@@ -22,7 +22,7 @@ _LOG: Final = "log"
 _MISSING: Final = frozenset({"NoneType", "NAType", "NaTType"})
 
 
-def frame_table(engine: Engine, frame: Any, query: str | None, choice: ColumnChoice | None) -> Table:
+def frame_table(engine: Engine, frame: Any, query: str | None, choice: ColumnChoice | None) -> LogTable:
     """The table that a frame holds, or the result of a query on it, in which the frame is ``log``."""
     kind = kind_of(frame)
     try:
@@ -124,7 +124,7 @@ _READERS: Final[Mapping[str, Callable[[Engine, Any], Any]]] = {
     "pandas.DataFrame": _of_pandas,
     "polars.DataFrame": _written(lambda frame, path: frame.write_parquet(path)),
     "polars.LazyFrame": _written(lambda frame, path: frame.sink_parquet(path)),
-    "pyarrow.Table": _of_arrow,
+    "pyarrow.LogTable": _of_arrow,
     "duckdb.DuckDBPyRelation": _written(lambda frame, path: frame.write_parquet(path)),
     "dict": _of_mapping,
 }

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from recpress_edge.core.errors import ConfigError, DataError, unknown_name
 from recpress_edge.core.files import scratch_folder
-from recpress_edge.data.events import Event, Only, event_places, settle_event
+from recpress_edge.data.events import EventColumn, Only, event_places, settle_event
 from recpress_edge.data.ids import IdChoice, settle_ids
 from recpress_edge.data.log import Columns, Log, joined
 from recpress_edge.data.readers.columns import ColumnChoice, Layout
@@ -20,7 +20,7 @@ from recpress_edge.data.readers.plain import plain_file
 from recpress_edge.data.readers.recognise import TABLES, find_format
 from recpress_edge.data.readers.rows import TimeChoice, take_rows
 from recpress_edge.data.readers.tables import (
-    Table,
+    LogTable,
     stage,
 )
 from recpress_edge.data.times import in_seconds
@@ -88,7 +88,7 @@ class _FileResult:
     not_chosen: int = 0
     layout: Layout | None = None
     """Of a table."""
-    events: Mapping[int, Event] = field(default_factory=dict)
+    events: Mapping[int, EventColumn] = field(default_factory=dict)
     """Place of each column that may tell rows apart to what it holds."""
 
     def ignored(self) -> list[str]:
@@ -210,7 +210,7 @@ def _notes(files: Sequence[_FileResult]) -> list[str]:
     return [files[0].note, f"… {len(files) - 2:,} more files, {rest:,} rows", files[-1].note]
 
 
-def _read_table(engine: Engine, table: Table, reading: Reading, note: str) -> _FileResult:
+def _read_table(engine: Engine, table: LogTable, reading: Reading, note: str) -> _FileResult:
     """The rows that count, and what the columns hold that tell rows apart."""
     report, layout = LineReport(table.path, reading.bad_lines), table.layout
     places = event_places(table.path, table, reading.only, bounded=reading.bounded)
@@ -222,7 +222,7 @@ def _read_table(engine: Engine, table: Table, reading: Reading, note: str) -> _F
     for place, only in places.items():
         counts = staged.counts(place, "true" if reading.where is None else "kept")
         if only is not None or not _mentions(reading.where, table.outward()[place]):
-            events[place] = Event(only, counts)
+            events[place] = EventColumn(only, counts)
         if only is not None:
             taken = staged.among(place, list(filter(only.takes, counts)))
             kept = taken if kept is None else kept & taken

@@ -14,7 +14,7 @@ from recpress_edge.data.log import Coded, Columns
 from recpress_edge.data.readers.engine import NUMBERS, TIMES, Staged, coded, numbers, seconds
 from recpress_edge.data.readers.lines import MAX_ID_CHARACTERS, LineReport
 from recpress_edge.data.readers.names import known_places, visible
-from recpress_edge.data.readers.tables import Table
+from recpress_edge.data.readers.tables import LogTable
 from recpress_edge.data.times import date_order, read_number, read_time
 
 Form = tuple[str, str]
@@ -48,7 +48,7 @@ class _Cells:
 
 
 def take_rows(
-    table: Table, staged: Staged, kept: Bool | None, choice: TimeChoice, report: LineReport
+    table: LogTable, staged: Staged, kept: Bool | None, choice: TimeChoice, report: LineReport
 ) -> tuple[Columns, str]:
     """The rows that count of those that are kept (n,), and a note where times are left out.
 
@@ -79,7 +79,11 @@ def _without(column: Coded, right: Bool) -> Coded:
 
 
 def _note_wrong(
-    table: Table, ids: tuple[Coded, Coded], cells: Mapping[str, _Cells], kept: Bool | None, report: LineReport
+    table: LogTable,
+    ids: tuple[Coded, Coded],
+    cells: Mapping[str, _Cells],
+    kept: Bool | None,
+    report: LineReport,
 ) -> Bool:
     """Which rows count (n,): those that are kept and hold nothing wrong."""
     users, items = ids
@@ -142,7 +146,7 @@ def _ratings(staged: Staged, place: int) -> F64:
 
 
 def _times_where_readable(
-    table: Table, staged: Staged, kept: Bool | None, choice: TimeChoice
+    table: LogTable, staged: Staged, kept: Bool | None, choice: TimeChoice
 ) -> tuple[F64 | None, str]:
     """The times (n,), None where there are none, or where one cannot be read and nothing needs them."""
     place = table.layout.at.get("time")
@@ -163,7 +167,7 @@ def _times_where_readable(
     return None, left_out.format(f"{int(bad.sum()):,} cannot be read, the first {first!r},")
 
 
-def _times(table: Table, staged: Staged, place: int, chosen: str | None) -> F64:
+def _times(table: LogTable, staged: Staged, place: int, chosen: str | None) -> F64:
     def reader(odd: Mapping[str, int]) -> Callable[[str], float | None]:
         return partial(read_time, order=date_order(table.path, odd, len(staged), chosen))
 

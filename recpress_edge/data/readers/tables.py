@@ -20,8 +20,18 @@ from recpress_edge.data.readers.lines import LineReport
 _CHUNK: Final = 1 << 24
 
 
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """How the engine reads a table."""
+
+    sql: str
+    """A table with the columns __p0, __p1 …, one row for each record."""
+    separators: int | None = None
+    """How many stand between the fields of all rows, by which a row with one too many is noticed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class LogTable:
     """Rows of fields, whatever they were written as."""
 
     path: Path
@@ -33,8 +43,8 @@ class Table:
     """The fields of the first thousand rows, those of a wrong width among them."""
     records: Callable[[], Iterator[Record]] | None = None
     """All of them by our own readers, from the first on at each call; None for what has no lines."""
-    scan: str | None = None
-    """SQL of a table with the columns __p0, __p1 …, one row for each record; None where the engine cannot."""
+    scan: Scan | None = None
+    """None where our own reader must read."""
     types: Mapping[int, str] = field(default_factory=dict)
     """Place to SQL type, of columns that are not text."""
     broken: str = "a quote opens and does not close"
@@ -61,7 +71,7 @@ class Table:
 
 
 def stage(
-    engine: Engine, table: Table, places: Collection[int], where: str | None, report: LineReport
+    engine: Engine, table: LogTable, places: Collection[int], where: str | None, report: LineReport
 ) -> Staged:
     """The columns at these places as a table of the engine, and, with ``where``, the column kept.
 
@@ -71,7 +81,10 @@ def stage(
 
     if table.scan is not None:
         try:
-            return _staged(engine, table, places, where)
+            staged = _staged(engine, table, places, where)
+            if table.scan.separators in (None, len(staged) * (table.layout.width - 1)):
+                return staged
+            engine.rows("DROP TABLE staged")  # the engine takes an empty field too many at the end of a row
         except duckdb.InvalidInputException as error:
             if table.records is None:
                 raise _refused(table, where, error) from None
@@ -81,11 +94,11 @@ def stage(
         raise _refused(table, where, error) from None
 
 
-def _staged(engine: Engine, table: Table, places: Collection[int], where: str | None) -> Staged:
+def _staged(engine: Engine, table: LogTable, places: Collection[int], where: str | None) -> Staged:
     import duckdb
 
     columns = ", ".join(f"__p{place}" for place in sorted(places))
-    source, kept = table.scan, ""
+    source, kept = _sql(table), ""
     if where is not None:
         source, kept = f"(SELECT *, ({where}\n) AS kept FROM ({aliased(table, plain=True)}))", ", kept"
     try:
@@ -97,13 +110,19 @@ def _staged(engine: Engine, table: Table, places: Collection[int], where: str | 
     return Staged(engine, "staged", {place: table.types.get(place, TEXTS) for place in places})
 
 
-def aliased(table: Table, *, plain: bool = False) -> str:
+def _sql(table: LogTable) -> str:
+    if table.scan is None:
+        raise ConfigError(f"{table.path}: the engine cannot read it")
+    return table.scan.sql
+
+
+def aliased(table: LogTable, *, plain: bool = False) -> str:
     """SQL of a table's columns by their outward names, and with ``plain`` by their own names too."""
     names = ", ".join(f"__p{place} AS {quoted(name)}" for place, name in enumerate(table.outward()))
-    return f"SELECT {'*, ' if plain else ''}{names} FROM {table.scan}"
+    return f"SELECT {'*, ' if plain else ''}{names} FROM {_sql(table)}"
 
 
-def _refused(table: Table, where: str | None, error: Exception) -> ConfigError:
+def _refused(table: LogTable, where: str | None, error: Exception) -> ConfigError:
     said = first_line(error)
     if where is None:
         return ConfigError(f"{table.path}: the engine cannot read it: {said}")
@@ -114,7 +133,7 @@ def _refused(table: Table, where: str | None, error: Exception) -> ConfigError:
     )
 
 
-def rewritten(engine: Engine, table: Table, report: LineReport | None = None) -> Table:
+def rewritten(engine: Engine, table: LogTable, report: LineReport | None = None) -> LogTable:
     """The rows by our own reader, in a file that leaves the engine no choice.
 
     Rows of a wrong width are noted in ``report``, or are a DataError.
@@ -139,4 +158,4 @@ def rewritten(engine: Engine, table: Table, report: LineReport | None = None) ->
         f"read_csv({text(str(copy))}, auto_detect=false, header=false, delim=',', quote='\"', escape='\"', "
         f"new_line='\\n', columns={{{columns}}}, strict_mode=true)"
     )
-    return replace(table, scan=scan)
+    return replace(table, scan=Scan(scan))

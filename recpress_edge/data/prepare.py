@@ -96,7 +96,11 @@ def prepare(
         "sources": _sources(files, how.reading),
         "read": [*read.notes, *of_context, *_rating_notes(read, how), *_split_notes(log, rule, split)],
         "strangers": list(strangers.notes),
-        "asked": {**_asked(how.reading), "strangers": how.strangers},
+        "asked": {
+            **_asked(how.reading),
+            "strangers": how.strangers,
+            "context": [spec.words() for spec in how.context],
+        },
         "filters": asdict(how.filters),
         "rows": {
             "read": len(read.log),

@@ -28,7 +28,7 @@ from recpress_edge.data.times import BY_SIZE, DATE_ORDERS, DAYS, UNITS
 from recpress_edge.jobs.data_tables import TableOptions, with_tables
 
 TIME_UNITS: Final = (*UNITS, BY_SIZE, DAYS)
-RECORD: Final = ("sources", "origin", "read", "strangers", "asked", "filters", "rows", "split")
+RECORD: Final = ("sources", "origin", "read", "strangers", "asked", "filters", "rows", "split", "tables")
 """Keys of a manifest that say how a data set was made."""
 
 

@@ -50,6 +50,9 @@ def test_import_says_what_it_found_and_stats_shows_it(files, capsys):
     ]
     manifest = json.loads(Path("data/shop/manifest.json").read_text())
     assert [source["of"] for source in manifest["tables"]] == ["item", "user"]
+    assert [source["features"] for source in manifest["tables"]] == [["price"], ["tags"]]
+    assert manifest["asked"]["context"] == ["slot"]
+    assert facts["tables"] == manifest["tables"]
     assert set(manifest["files"]) >= {"titles.txt", "item_features.npz", "context_features.npz"}
 
 

@@ -67,7 +67,13 @@ def test_features_of_the_items_are_shown_where_they_travel(folder):
 
 @pytest.mark.parametrize(
     "text",
-    ["kind\n", "kind\n" + "x\n" * 19, "kind\tkind\n" + "x\ty\n" * 20, "kind\n" + "x\ty\n" + "x\n" * 19],
+    [
+        "kind\n",
+        "kind\n" + "x\n" * 19,
+        "kind\tkind\n" + "x\ty\n" * 20,
+        "kind\n" + "x\ty\n" + "x\n" * 19,
+        "\t" * 64 + "\n" + "x\n" * 19,
+    ],
 )
 def test_features_of_another_catalogue_are_refused(folder, text):
     bundle = open_bundle(folder)

@@ -16,7 +16,7 @@ HEADER_NAMES: Final[Mapping[str, frozenset[str]]] = {
         | {"businessid", "recipeid", "gameid", "beerid", "videoid", "newsid", "hotelid"}
     ),
     "rating": frozenset({"rating", "score", "stars", "overall"}),
-    "time": frozenset({"timestamp", "time", "unixtime", "unixreviewtime", "ts"}),
+    "time": frozenset({"timestamp", "time", "unixtime", "unixreviewtime", "ts", "timems"}),
 }
 DATE_NAMES: Final = frozenset(
     {
@@ -28,7 +28,6 @@ DATE_NAMES: Final = frozenset(
         "addedat",
         "eventtime",
         "eventdate",
-        "timems",
     }
 )
 """Names of a time where no column has one of the HEADER_NAMES for it."""

@@ -11,11 +11,18 @@ from recpress_edge.core.errors import ArtifactError, ConfigError, DataError
 USERS_FILE: Final = "users.txt"
 ITEMS_FILE: Final = "items.txt"
 _INTEGER: Final = re.compile(r"0|-?[1-9][0-9]*")
+_INTEGERS: Final = re.compile(r"(?:(?:0|-?[1-9][0-9]*)\n)*")
 
 
 def is_integer(text: str) -> bool:
     """Whether an id is an integer in its one usual form: '7' and '-7', not '07' or '+7'."""
     return _INTEGER.fullmatch(text) is not None
+
+
+def are_integers(texts: Sequence[str]) -> bool:
+    """Whether :func:`is_integer` is true of all, in one pass over them."""
+    joined = "\n".join((*texts, ""))
+    return _INTEGERS.fullmatch(joined) is not None and joined.count("\n") == len(texts)
 
 
 def id_text(kind: str, value: Any) -> str:

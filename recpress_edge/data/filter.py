@@ -65,11 +65,17 @@ def drop_duplicates(log: Log) -> Log:
 
     The earliest, because the question a split asks is when the user first met the item.
     """
-    order = np.lexsort((*(() if log.times is None else (log.times,)), log.items, log.users, log.parts))
-    part, user, item = log.parts[order], log.users[order], log.items[order]
-    first = np.ones(len(log), np.bool_)
-    first[1:] = (part[1:] != part[:-1]) | (user[1:] != user[:-1]) | (item[1:] != item[:-1])
-    return log.take(order[first])
+    keys = log.users + log.parts.astype(np.int64) * len(log.user_ids)
+    keys *= len(log.item_ids)
+    keys += log.items
+    earliest_first = None if log.times is None else np.argsort(log.times, kind="stable")
+    if earliest_first is not None:
+        keys = keys[earliest_first]
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    first = np.append(True, keys[1:] != keys[:-1])
+    chosen = order[first]
+    return log.take(chosen if earliest_first is None else earliest_first[chosen])
 
 
 def k_core(log: Log, min_user: int, min_item: int) -> Log:

@@ -11,7 +11,7 @@ import numpy as np
 from recpress_edge.core.arrays import I32
 from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.data.log import Log, ordered
-from recpress_edge.data.readers.names import shape, visible
+from recpress_edge.data.readers.names import are_simple, shape, visible
 
 FORMS: Final = ("as-written", "cleaned")
 """Of --ids: every id as the file has it, or with what does not show taken out."""
@@ -20,10 +20,8 @@ MISSING_WORDS: Final = frozenset(
     {"null", "(null)", "nan", "none", "nil", "n/a", "#n/a", "na", "<na>", "nat", "undefined", "\\n", "-", "?"}
     | {"missing", "unknown", "[null]", "<null>", "<none>", "inf", "#ref!", "#value!", "not set", "(not set)"}
 )
-_SIMPLE: Final = re.compile(r"[A-Za-z0-9_\n-]*")
-"""Ids of these characters hold nothing that may be meant otherwise, unless they are words for 'missing'."""
 _FLOAT: Final = re.compile(r"(-?\d+)\.0*")
-_RULE: Final = re.compile(r"[-=_+:]{2,}")
+_RULE: Final = re.compile(r"^[-=_+:]{2,}$", re.MULTILINE)
 """Drawn under the header of a table that is meant to be looked at."""
 _POWER: Final = re.compile(r"-?\d(\.\d+)?[eE]\+\d+|-?\d\.\d+[eE]\d+")
 _WRAPS: Final = {"'": "'", "`": "`", "“": "”", "„": "“", "«": "»"}
@@ -52,12 +50,14 @@ class Settled:
 
 def settle_ids(log: Log, choice: IdChoice) -> Settled:
     """Leave out what stands for no id, and clean the ids where asked; doubts are a ConfigError."""
-    log, notes = (log, list[str]()) if choice.form == "as-written" else _bare(log)
+    simple = are_simple(log.user_ids) and are_simple(log.item_ids)
+    log, notes = (log, list[str]()) if simple or choice.form == "as-written" else _bare(log)
     kept, missing = _without_missing(log, choice)
     if choice.form is None:
         for kind, ids, rows in (("user", kept.user_ids, kept.users), ("item", kept.item_ids, kept.items)):
-            _ask_missing(kind, ids, rows)
-            if _SIMPLE.fullmatch("\n".join(ids)) is None:
+            if not simple or _hold_missing(ids):
+                _ask_missing(kind, ids, rows)
+            if not simple:
                 _ask_form(kind, ids)
                 notes += _note(kind, ids)
     if choice.form == "cleaned":
@@ -105,15 +105,17 @@ def clean(name: str) -> str:
 
 def _without_missing(log: Log, choice: IdChoice) -> tuple[Log, int]:
     words = set(choice.missing)
+    if not words:
+        return log, 0
     gone = np.zeros(len(log), np.bool_)
     for ids, rows in ((log.user_ids, log.users), (log.item_ids, log.items)):
         gone |= np.array([name in words for name in ids], np.bool_)[rows]
     count = int(gone.sum())
-    if words and not count:
+    if not count:
         raise ConfigError(f"--missing {','.join(choice.missing)}: no user or item is called so. Remove it.")
     if count == len(log):
         raise DataError(f"--missing {','.join(choice.missing)} leaves no row. Name fewer words.")
-    return (log.take(~gone).compact(), count) if count else (log, 0)
+    return log.take(~gone).compact(), count
 
 
 def _ask_missing(kind: str, ids: Sequence[str], rows: I32) -> None:
@@ -127,6 +129,12 @@ def _ask_missing(kind: str, ids: Sequence[str], rows: I32) -> None:
             f"stands for no value. Leave them out with {flag}, or say "
             "--ids as-written if it is an id."
         )
+
+
+def _hold_missing(ids: Sequence[str]) -> bool:
+    """Whether some of these ids, which are simple, stand for no value."""
+    joined = "\n".join(ids)
+    return not MISSING_WORDS.isdisjoint(joined.lower().split("\n")) or _RULE.search(joined) is not None
 
 
 def _is_missing(name: str) -> bool:

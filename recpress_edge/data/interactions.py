@@ -47,10 +47,12 @@ class Interactions:
             if ids.size and (ids.min() < 0 or ids.max() >= count):
                 raise DataError(f"{kind} index outside 0..{count - 1}: found {ids.min()}..{ids.max()}")
         keys = users.astype(np.int64) * n_items + items
-        if ranks is not None:
-            earliest_first = np.argsort(ranks, kind="stable")
-            keys, ranks = keys[earliest_first], ranks[earliest_first]
-        keys, first = np.unique(keys, return_index=True)
+        first: slice | I64 = slice(None)
+        if not (keys[1:] > keys[:-1]).all():
+            if ranks is not None:
+                earliest_first = np.argsort(ranks, kind="stable")
+                keys, ranks = keys[earliest_first], ranks[earliest_first]
+            keys, first = np.unique(keys, return_index=True)
         rows, columns = np.divmod(keys, max(n_items, 1))
         indptr = np.zeros(n_users + 1, np.int64)
         np.cumsum(np.bincount(rows, minlength=n_users), out=indptr[1:])

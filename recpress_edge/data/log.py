@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from recpress_edge.artifacts.ids import is_integer
+from recpress_edge.artifacts.ids import are_integers
 from recpress_edge.core.arrays import F64, I32, I64, Bool
 
 
@@ -134,6 +134,12 @@ def _indexed(columns: Sequence[Coded]) -> tuple[tuple[str, ...], I32]:
     rows = []
     for column in columns:
         used = np.bincount(column.codes, minlength=len(column.names)) > 0
+        if not index and used.all():
+            index = {name: at for at, name in enumerate(column.names)}
+            if len(index) == len(column.names):
+                rows.append(column.codes)
+                continue
+            index = {}
         place = np.array(
             [
                 index.setdefault(name, len(index)) if kept else -1
@@ -151,7 +157,10 @@ def ordered(index: dict[str, int]) -> tuple[tuple[str, ...], I32]:
 
     Numerically when every id is an integer (of any size), else by Unicode code point.
     """
-    ids = sorted(index, key=int) if all(map(is_integer, index)) else sorted(index)
+    given = list(index)
+    ids = sorted(given, key=int) if are_integers(given) else sorted(given)
+    if ids == given:
+        return tuple(ids), np.arange(len(ids), dtype=np.int32)
     rank = np.empty(len(ids), np.int32)
     rank[[index[name] for name in ids]] = np.arange(len(ids), dtype=np.int32)
     return tuple(ids), rank

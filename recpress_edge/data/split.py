@@ -11,7 +11,7 @@ from recpress_edge.core.errors import ConfigError, DataError, unknown_name
 from recpress_edge.core.rng import stream
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.data.log import Log
-from recpress_edge.data.ties import earliest_first, tied_users
+from recpress_edge.data.ties import by_pair, earliest_first, tied_users
 from recpress_edge.data.times import date_text, read_date
 
 Places = NDArray[np.integer]
@@ -204,7 +204,7 @@ def split_at_random(log: Log, rule: SplitRule, seed: int) -> Split:
 def _shuffled(log: Log, seed: int, first: Places | None = None) -> Places:
     """Rows by user, then by ``first``, then at random."""
     draw = np.empty(len(log))
-    draw[np.lexsort((log.items, log.users))] = stream(seed, "split").random(len(log))
+    draw[by_pair(log)] = stream(seed, "split").random(len(log))
     return np.lexsort((draw, log.users) if first is None else (draw, first, log.users))
 
 

@@ -23,11 +23,19 @@ def earliest_first(log: Log) -> tuple[I64, str]:
     """
     times = np.zeros(len(log)) if log.times is None else log.times
     places = np.arange(len(log)) if log.places is None else log.places
-    if _sorted_by_id(log, times, places):
+    order = np.lexsort((places, times, log.users))
+    if _sorted_by_id(log, times, order):
         draw = np.empty(len(log))
-        draw[np.lexsort((log.items, log.users))] = stream(0, "equal times").random(len(log))
+        draw[by_pair(log)] = stream(0, "equal times").random(len(log))
         return np.lexsort((draw, times, log.users)), "drawn, seed 0, as the file is in the order of its ids"
-    return np.lexsort((places, times, log.users)), "in file order"
+    return order, "in file order"
+
+
+def by_pair(log: Log) -> I64:
+    """Rows (n,) by user, then by item; no work where they are in that order."""
+    pairs = log.users.astype(np.int64) * len(log.item_ids) + log.items
+    in_order = bool((pairs[1:] > pairs[:-1]).all())
+    return np.arange(len(log)) if in_order else np.argsort(pairs, kind="stable")
 
 
 def tied_users(log: Log, order: I64, part: NDArray[np.integer]) -> int:
@@ -42,9 +50,8 @@ def tied_users(log: Log, order: I64, part: NDArray[np.integer]) -> int:
     return int(np.unique(user[1:][tied]).size)
 
 
-def _sorted_by_id(log: Log, times: NDArray[np.float64], places: NDArray[np.integer]) -> bool:
+def _sorted_by_id(log: Log, times: NDArray[np.float64], order: I64) -> bool:
     """Whether tied rows stand in the order of their item ids, as numbers or as text, rising or falling."""
-    order = np.lexsort((places, times, log.users))
     user, time = log.users[order], times[order]
     tied = (user[1:] == user[:-1]) & (time[1:] == time[:-1])
     if np.count_nonzero(tied) < FEWEST_NEIGHBOURS:

@@ -57,6 +57,7 @@ _WORDS: Final = frozenset(
 
 _IGNORED: Final = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\ufe00-\ufe0f]")
 """Characters that Unicode lets go unseen and that are no format characters, such as variation selectors."""
+_SIMPLE: Final = re.compile(r"(?:[A-Za-z0-9_-]{1,256}\n)*")
 _FEWEST_LINES: Final = 4
 _MOST: Final = 0.9
 
@@ -66,6 +67,14 @@ def visible(text: str) -> str:
     form = _IGNORED.sub("", unicodedata.normalize("NFKC", text))
     kept = (c for c in form if c.isspace() or unicodedata.category(c) not in ("Cf", "Cc"))
     return " ".join("".join(kept).split())
+
+
+def are_simple(texts: Sequence[str]) -> bool:
+    """Whether each is 1 to 256 letters and digits of ASCII, '_' and '-', in one pass over them: such a text
+    shows all that it holds.
+    """
+    joined = "\n".join((*texts, ""))
+    return _SIMPLE.fullmatch(joined) is not None and joined.count("\n") == len(texts)
 
 
 def plain(name: str) -> str:

@@ -13,7 +13,7 @@ from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.log import Coded, Columns
 from recpress_edge.data.readers.engine import NUMBERS, TIMES, Staged, coded, numbers, seconds
 from recpress_edge.data.readers.lines import MAX_ID_CHARACTERS, LineReport
-from recpress_edge.data.readers.names import known_places, visible
+from recpress_edge.data.readers.names import are_simple, known_places, visible
 from recpress_edge.data.readers.tables import LogTable
 from recpress_edge.data.times import date_order, read_number, read_time
 
@@ -87,10 +87,7 @@ def _note_wrong(
 ) -> Bool:
     """Which rows count (n,): those that are kept and hold nothing wrong."""
     users, items = ids
-    reasons = [
-        [wrong_id(kind, name.strip(" \t")) for name in column.names]
-        for kind, column in (("user", users), ("item", items))
-    ]
+    reasons = [_wrong_ids("user", users.names), _wrong_ids("item", items.names)]
     bad = np.array([bool(reason) for reason in reasons[0]], np.bool_)[users.codes]
     bad |= np.array([bool(reason) for reason in reasons[1]], np.bool_)[items.codes]
     headers = _headers(users, items)
@@ -113,6 +110,13 @@ def _note_wrong(
         report.add(number, reason, line, unit)
     report.count += len(places) - len(shown)
     return right
+
+
+def _wrong_ids(kind: str, names: Sequence[str]) -> Sequence[str]:
+    """Why each text is no id."""
+    if are_simple(names):
+        return [""] * len(names)
+    return [wrong_id(kind, name.strip(" \t")) for name in names]
 
 
 def wrong_id(kind: str, name: str) -> str:

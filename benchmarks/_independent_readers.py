@@ -195,7 +195,8 @@ def _json_tables(text: str) -> Iterator[Read]:
         if len(values) == 1 and isinstance(values[0], list):
             values = values[0]
         if values and all(isinstance(value, dict) for value in values):
-            yield NAMES, [[value.get(name) for name in NAMES] for value in values]
+            names = [name for name in NAMES if any(name in value for value in values)]
+            yield names, [[value.get(name) for name in names] for value in values]
 
 
 def _seen(names: Sequence[str] | None, rows: Sequence[Sequence[Any]], *, strip: bool) -> Seen | None:

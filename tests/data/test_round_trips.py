@@ -163,7 +163,7 @@ def holds(dialect, name):
 
 
 HOW = settings(
-    max_examples=20,
+    max_examples=12,
     deadline=None,
     derandomize=True,
     database=None,

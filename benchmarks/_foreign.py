@@ -3,6 +3,7 @@
 Nothing here knows our side: a library trains on the train pairs, gives its own lists, and leaves its files.
 """
 
+import contextlib
 import importlib
 import json
 from collections.abc import Callable, Mapping
@@ -173,8 +174,9 @@ def _recbole(name: str, data: Dataset, rows: Evaluation, folder: Path, epochs: i
     log = prepared.create_dataset(config)
     train, valid, _ = prepared.data_preparation(config, log)
     model = utils.get_model(name)(config, train.dataset)
-    trainer = utils.get_trainer(config["MODEL_TYPE"], name)(config, model)
-    trainer.fit(train, valid, saved=True, show_progress=False)
+    with contextlib.chdir(folder):  # its log of training goes to the current folder
+        trainer = utils.get_trainer(config["MODEL_TYPE"], name)(config, model)
+        trainer.fit(train, valid, saved=True, show_progress=False)
     tokens = {side: log.field2id_token[f"{side}_id"] for side in ("user", "item")}
     for side, names in tokens.items():
         np.save(folder / f"{side}_ids.npy", names.astype(str))

@@ -175,6 +175,23 @@ def judged(result: Result) -> str:
     return table(headers, rows)
 
 
+def brought(*results: Result) -> str:
+    """Models of other libraries: each library's own recall and that of its bundles."""
+    rows = [
+        [
+            one["data"],
+            one["model"],
+            one["package"],
+            *(short(one[key]) for key in ("library", "fp32", "int8")),
+            f"{one['lists_alike']:,} of {one['test_users']:,}",
+        ]
+        for result in results
+        for one in result["results"]
+    ]
+    headers = "data", "model", "library", "its own Recall@50", "fp32 bundle", "int8 bundle", "lists alike"
+    return table(headers, rows)
+
+
 TARGETS: Final = ("host", "armvm:cortex-a53", "armvm:cortex-a76")
 
 
@@ -255,6 +272,16 @@ def _groups(entry: Result, seed: int, *, whole: bool) -> Iterator[tuple[str, Map
 
 def _difference(found: Result) -> str:
     return interval(found["difference"]["test"]) if "difference" in found else ""
+
+
+def ties(result: Result) -> str:
+    """Recall@10 of each model under each rule for equal times."""
+    rules: dict[str, list[str]] = {}
+    for one in result["results"]:
+        rules.setdefault(one["rule"], []).append(short(one["recall@10"]))
+    models = dict.fromkeys(one["model"] for one in result["results"])
+    headers = ("ties", *(f"`{name}`" for name in models))
+    return table(headers, [[rule, *cells] for rule, cells in rules.items()])
 
 
 def scale(result: Result) -> str:

@@ -1,4 +1,4 @@
-"""Writes the tables of README and docs from the committed results: python docs/tables.py"""
+"""Writes the tables of README and docs from committed results and the code: python docs/tables.py"""
 
 import json
 import re
@@ -13,6 +13,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 RESULTS: Final = ROOT / "benchmarks" / "results"
 sys.path[:0] = [str(ROOT), str(ROOT / "export"), str(ROOT / "benchmarks"), str(Path(__file__).parent)]
 
+import data_tables  # noqa: E402
 import format_tables  # noqa: E402
 import method_tables  # noqa: E402
 import result_tables  # noqa: E402
@@ -34,7 +35,11 @@ CITEULIKE: Final = "docs/results/citeulike.md"
 RUNTIMES: Final = "docs/results/runtimes.md"
 TOPOLOGY: Final = "docs/results/topology.md"
 BOTH: Final = ("citeulike-runtimes", "citeulike-runtimes-zen3")
+DATA: Final = "docs/data.md"
 BLOCKS: Final = {
+    "data-sets": Block((DATA,), (), data_tables.sets),
+    "ties": Block((DATA,), ("ties",), result_tables.ties),
+    "data-files": Block((DATA,), (), data_tables.files),
     **{
         name: Block((METHODS,), (name,), partial(method_tables.study, name)) for name in method_tables.STUDIES
     },
@@ -47,6 +52,11 @@ BLOCKS: Final = {
     "emulated-cores": Block(("docs/results/emulated-arm.md",), ("emulated-cores",), result_tables.cores),
     "networks": Block(
         ("docs/results/networks.md",), ("networks-neumf", "networks-sasrec"), result_tables.networks
+    ),
+    "bring-your-own": Block(
+        ("docs/start/your-own-model.md",),
+        ("bring-your-own", "bring-your-own-citeulike"),
+        result_tables.brought,
     ),
     "history": Block(
         ("docs/results/history.md",), ("history-profile", "history-profile-seed2"), result_tables.history

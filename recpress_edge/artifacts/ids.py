@@ -1,13 +1,40 @@
 """users.txt and items.txt: one external id a line; line n is the id of index n."""
 
+import re
 from collections.abc import Sequence
+from numbers import Integral
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from recpress_edge.core.errors import ArtifactError, DataError
+from recpress_edge.core.errors import ArtifactError, ConfigError, DataError
 
 USERS_FILE: Final = "users.txt"
 ITEMS_FILE: Final = "items.txt"
+_INTEGER: Final = re.compile(r"0|-?[1-9][0-9]*")
+
+
+def is_integer(text: str) -> bool:
+    """Whether an id is an integer in its one usual form: '7' and '-7', not '07' or '+7'."""
+    return _INTEGER.fullmatch(text) is not None
+
+
+def id_text(kind: str, value: Any) -> str:
+    """An id as it is stored: a text as it is, an integer as its decimal digits; others are a ConfigError."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return str(int(value))
+    raise ConfigError(
+        f"{kind} {value!r} is a {type(value).__name__}: an id is a text or a whole number, such as '12' or 12"
+    )
+
+
+def index_of(kind: str, value: Any, ids: Sequence[str]) -> int:
+    """The place of an id among several; one that is not there is a ConfigError."""
+    name = id_text(kind, value)
+    if name not in ids:
+        raise ConfigError(f"unknown {kind} {value!r}: not one of {len(ids):,} {kind}s")
+    return ids.index(name)
 
 
 def encode_lines(texts: Sequence[str]) -> bytes:

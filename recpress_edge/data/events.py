@@ -30,6 +30,7 @@ _EVENT_WORDS: Final = frozenset(
     | {"unsubscribe", "subscribe", "return", "refund", "play", "watch"}
 )
 _STRONG: Final = frozenset({"purchase", "buy", "transaction", "order", "like", "true", "yes", "t", "y"})
+_FLAGS: Final = frozenset({"0", "1", "0.0", "1.0", "true", "false", "yes", "no", "t", "f", "y", "n"})
 _MOST_VALUES: Final = 50
 
 
@@ -70,6 +71,8 @@ def event_places(path: Path, table: Table, only: Sequence[Only], *, bounded: boo
     layout = table.layout
     asked = {find_column(path, layout, f"--only {one.column}", one.column): one for one in only}
     candidates = _candidates(layout, table.head, bounded=bounded)
+    if not only:  # what the user chose by says what the flags of 0 and 1 are to say
+        candidates |= {place for place in layout.ignored() if _are_flags(layout, table.head, place)}
     return {place: asked.get(place) for place in sorted({*asked, *candidates})}
 
 
@@ -104,7 +107,7 @@ def settle_event(path: Path, layout: Layout, place: int, events: Sequence[Event 
         )
 
 
-def _candidates(layout: Layout, head: Sequence[Sequence[str]], *, bounded: bool) -> list[int]:
+def _candidates(layout: Layout, head: Sequence[Sequence[str]], *, bounded: bool) -> set[int]:
     named = [
         place for place in layout.ignored() if layout.names and plain(layout.names[place]) in _EVENT_NAMES
     ]
@@ -112,12 +115,18 @@ def _candidates(layout: Layout, head: Sequence[Sequence[str]], *, bounded: bool)
     rating = layout.at.get("rating")
     values = [row[rating] for row in head if rating is not None and rating < len(row)]
     signs = [] if rating is None or bounded or not _are_signs(values) else [rating]
-    return sorted({*named, *worded, *signs})
+    return {*named, *worded, *signs}
 
 
 def _has_event_words(rows: Iterable[Sequence[str]], place: int) -> bool:
     values = {row[place].strip().lower() for row in rows if place < len(row)}
     return len(values) <= _MOST_VALUES and bool(values & _EVENT_WORDS)
+
+
+def _are_flags(layout: Layout, rows: Iterable[Sequence[str]], place: int) -> bool:
+    """Whether a column holds nothing but yes and no, 0 and 1."""
+    values = {row[place].strip().lower() for row in rows if place < len(row)}
+    return place not in layout.context.values() and values <= _FLAGS
 
 
 def _are_signs(values: Iterable[str]) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -52,8 +52,8 @@ class Settled:
 
 def settle_ids(log: Log, choice: IdChoice) -> Settled:
     """Leave out what stands for no id, and clean the ids where asked; doubts are a ConfigError."""
+    log, notes = (log, list[str]()) if choice.form == "as-written" else _bare(log)
     kept, missing = _without_missing(log, choice)
-    notes = []
     if choice.form is None:
         for kind, ids, rows in (("user", kept.user_ids, kept.users), ("item", kept.item_ids, kept.items)):
             _ask_missing(kind, ids, rows)
@@ -61,12 +61,33 @@ def settle_ids(log: Log, choice: IdChoice) -> Settled:
                 _ask_form(kind, ids)
                 notes += _note(kind, ids)
     if choice.form == "cleaned":
-        user_ids, users = _cleaned(kept.user_ids, kept.users)
-        item_ids, items = _cleaned(kept.item_ids, kept.items)
+        user_ids, users = _renamed(kept.user_ids, kept.users, clean)
+        item_ids, items = _renamed(kept.item_ids, kept.items, clean)
         counts = [sum(clean(name) != name for name in ids) for ids in (kept.user_ids, kept.item_ids)]
         notes.append(f"cleaned {counts[0]:,} user ids and {counts[1]:,} item ids")
         kept = replace(kept, user_ids=user_ids, users=users, item_ids=item_ids, items=items)
     return Settled(kept, missing, tuple(notes))
+
+
+def _bare(log: Log) -> tuple[Log, list[str]]:
+    """The log with ids without blanks at their ends, and how many had some."""
+    notes = []
+    for kind, ids in (("user", log.user_ids), ("item", log.item_ids)):
+        found = [name for name in ids if name[0] in " \t" or name[-1] in " \t"]
+        if found:
+            notes.append(
+                f"{len(found):,} {kind} ids have blanks at their ends, such as {found[0]!r}, which are taken "
+                "off; --ids as-written keeps them"
+            )
+    if not notes:
+        return log, notes
+    user_ids, users = _renamed(log.user_ids, log.users, _strip)
+    item_ids, items = _renamed(log.item_ids, log.items, _strip)
+    return replace(log, user_ids=user_ids, users=users, item_ids=item_ids, items=items), notes
+
+
+def _strip(name: str) -> str:
+    return name.strip(" \t")
 
 
 def clean(name: str) -> str:
@@ -182,8 +203,8 @@ def _note(kind: str, ids: Sequence[str]) -> list[str]:
     return notes
 
 
-def _cleaned(ids: Sequence[str], rows: I32) -> tuple[tuple[str, ...], I32]:
+def _renamed(ids: Sequence[str], rows: I32, rename: Callable[[str], str]) -> tuple[tuple[str, ...], I32]:
     index: dict[str, int] = {}
-    place = np.array([index.setdefault(clean(name), len(index)) for name in ids], np.int32)
+    place = np.array([index.setdefault(rename(name), len(index)) for name in ids], np.int32)
     names, rank = ordered(index)
     return names, rank[place[rows]]

@@ -1,14 +1,19 @@
 """Who consumed what, and in which order: one sparse row container for train, validation and test."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recpress_edge.artifacts.ids import index_of
 from recpress_edge.core.arrays import I32, I64
 from recpress_edge.core.errors import DataError
 from recpress_edge.core.files import sha256_bytes
 from recpress_edge.data.features.columns import Features
+
+if TYPE_CHECKING:
+    from recpress_edge.data.prepare import Preparation
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +144,39 @@ class Dataset:
     """Of each item, empty where it has none; None where none were given."""
     features: Features | None = None
     """Columns of users, items and interactions; None where none were given."""
+
+    @staticmethod
+    def from_frame(
+        frame: Any,
+        *,
+        name: str = "frame",
+        split: str = "loo-random",
+        min_rating: float | None = None,
+        how: "Preparation | None" = None,
+        **columns: str,
+    ) -> "Dataset":
+        """The data set of a pandas or Polars frame, an Arrow table, a DuckDB relation or a dict of arrays.
+
+        ``columns``: user, item, rating and time name their columns; those that are not named are found by
+        their names. ``how`` says the rest, as the flags of ``data import`` do. The frame passes the same
+        checks as a file, and its questions are the same ConfigErrors. Nothing is stored: ``ImportRequest``
+        stores a frame. Integer ids become their decimal text, and every place that takes an id takes them
+        as integers too.
+        """
+        from recpress_edge.data.frames import prepare_frame
+        from recpress_edge.data.prepare import Preparation
+
+        how = how or Preparation()
+        filters = how.filters if min_rating is None else replace(how.filters, min_rating=min_rating)
+        return prepare_frame(frame, name, columns, replace(how, split=split, filters=filters)).dataset
+
+    def user_index(self, user: str | int) -> int:
+        """The index of a user; one that is not known is a ConfigError."""
+        return index_of("user", user, self.user_ids)
+
+    def item_index(self, item: str | int) -> int:
+        """The index of an item; one that is not known is a ConfigError."""
+        return index_of("item", item, self.item_ids)
 
     def facts(self) -> dict[str, str]:
         """What a model's record says of the data that it was made from."""

@@ -1,15 +1,13 @@
 """Interaction rows as they were read, before duplicates are dropped and a split is made."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recpress_edge.artifacts.ids import is_integer
 from recpress_edge.core.arrays import F64, I32, I64, Bool
-
-_INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,11 +144,6 @@ def _indexed(columns: Sequence[Coded]) -> tuple[tuple[str, ...], I32]:
         rows.append(place[column.codes])
     ids, rank = ordered(index)
     return ids, rank[np.concatenate(rows)]
-
-
-def is_integer(text: str) -> bool:
-    """Whether an id is an integer in its one usual form: '7' and '-7', not '07' or '+7'."""
-    return _INTEGER.fullmatch(text) is not None
 
 
 def ordered(index: dict[str, int]) -> tuple[tuple[str, ...], I32]:

@@ -14,6 +14,7 @@ from recpress_edge.data.filter import Filters, apply_filters
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.log import Log
 from recpress_edge.data.readers.columns import ColumnChoice
+from recpress_edge.data.readers.frames import kind_of
 from recpress_edge.data.readers.names import plain
 from recpress_edge.data.readers.read import Progress, Reading, ReadResult, read_log, unseen
 from recpress_edge.data.split import PER_USER, Split, SplitRule, parse_rule, split_log
@@ -65,7 +66,9 @@ def prepare(
     of_part = range(len(files)) if parts is None else parts
     rule = _rule(how, len(set(of_part)) or 1)
     seed = how.seed or 0
-    reading = replace(how.reading, bounded=how.filters.min_rating is not None)
+    named = how.columns is not None and "time" in (how.columns.columns or {})
+    timed = named or rule.kind in ("loo-time", "time")
+    reading = replace(how.reading, bounded=how.filters.min_rating is not None, needs_times=timed)
     read = read_log(files, how.fmt, how.columns, reading, parts=of_part, progress=progress)
     if how.filters.min_rating is not None and read.log.ratings is None:
         raise _no_ratings(read)
@@ -90,10 +93,14 @@ def prepare(
             )
         dataset = replace(dataset, features=Features(context=table))
     record = {
-        "sources": [{"file": path.name, "sha256": sha256_file(path)} for path in files],
+        "sources": _sources(files, how.reading),
         "read": [*read.notes, *of_context, *_rating_notes(read, how), *_split_notes(log, rule, split)],
         "strangers": list(strangers.notes),
-        "asked": {**_asked(how.reading), "strangers": how.strangers},
+        "asked": {
+            **_asked(how.reading),
+            "strangers": how.strangers,
+            "context": [spec.words() for spec in how.context],
+        },
         "filters": asdict(how.filters),
         "rows": {
             "read": len(read.log),
@@ -110,6 +117,13 @@ def prepare(
         },
     }
     return Prepared(dataset, record)
+
+
+def _sources(files: Sequence[Path], reading: Reading) -> list[dict[str, str]]:
+    """The files with their digests; of a frame, what it was, for what it held is in the data set's digest."""
+    if reading.frame is not None:
+        return [{"frame": kind_of(reading.frame)}]
+    return [{"file": path.name, "sha256": sha256_file(path)} for path in files]
 
 
 def _part_names(files: Sequence[Path], parts: Sequence[int]) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ class Strangers:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
+class _Unknown:
     """The users or the items of one held-out file."""
 
     name: str
@@ -65,7 +65,7 @@ def settle_strangers(log: Log, names: tuple[str, ...], choice: str | None) -> St
     return Strangers(log.take(~stranger).compact() if drop else log, notes, int(stranger.sum()))
 
 
-def _kinds(log: Log, names: tuple[str, ...]) -> Iterator[_Kind]:
+def _kinds(log: Log, names: tuple[str, ...]) -> Iterator[_Unknown]:
     for part in range(1, len(names)):
         here = log.parts == part
         for kind, ids, rows in (("user", log.user_ids, log.users), ("item", log.item_ids, log.items)):
@@ -73,15 +73,15 @@ def _kinds(log: Log, names: tuple[str, ...]) -> Iterator[_Kind]:
             strangers = asked[~np.isin(asked, known)]
             if strangers.size:
                 unknown = here & np.isin(rows, strangers)
-                yield _Kind(kind, part, asked, strangers, unknown, ids[strangers[0]], ids[known[0]])
+                yield _Unknown(kind, part, asked, strangers, unknown, ids[strangers[0]], ids[known[0]])
 
 
-def _counted(kind: _Kind, names: tuple[str, ...]) -> str:
+def _counted(kind: _Unknown, names: tuple[str, ...]) -> str:
     counts = f"{kind.strangers.size:,} of {kind.asked.size:,}"
     return f"{counts} {kind.name}s of {names[kind.part]} are not in {names[0]}"
 
 
-def _nothing_shared(kind: _Kind, names: tuple[str, ...]) -> DataError:
+def _nothing_shared(kind: _Unknown, names: tuple[str, ...]) -> DataError:
     return DataError(
         f"no {kind.name} of {names[kind.part]} is in {names[0]}: there the ids are like {kind.known!r}, "
         f"here like {kind.example!r}. Are they of the same kind, and is each file what it is given as? "
@@ -89,7 +89,7 @@ def _nothing_shared(kind: _Kind, names: tuple[str, ...]) -> DataError:
     )
 
 
-def _too_many(kind: _Kind, names: tuple[str, ...]) -> ConfigError:
+def _too_many(kind: _Unknown, names: tuple[str, ...]) -> ConfigError:
     return ConfigError(
         f"{_counted(kind, names)}: there the ids are like {kind.known!r}, here like {kind.example!r}. Are "
         "they of the same kind, and is each file what it is given as? If so, --strangers drop leaves out the "

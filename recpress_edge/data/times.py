@@ -26,6 +26,8 @@ _NAMES: Final = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns
 _LAST_YEAR: Final = 2200
 
 
+_ISO: Final = re.compile(r"\d{4}-?\d\d-?\d\d(?:[Tt ]|$)")
+"""How a date of ISO 8601 begins: Python takes any character between the day and the clock."""
 _DECIMAL_COMMA: Final = re.compile(r"[+-]?\d+,\d{1,2}")
 """'4,5'. With three digits it may be a thousand."""
 _CLOCKS: Final = ("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p")
@@ -67,6 +69,8 @@ def read_date(text: str, order: str | None = None) -> float | None:
     bare = text.strip()
     if len(bare) < len("2023-1-1") or bare.isdigit():
         return None
+    if not _ISO.match(bare):
+        return _in_other_form(bare.removesuffix(" UTC").removesuffix(" GMT"), order)
     try:
         date = datetime.fromisoformat(bare.removesuffix(" UTC"))
     except ValueError:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from recpress_edge.core.errors import DataError
+from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.data.features.encode import MISSING_TEXTS
 from recpress_edge.data.readers.delimited import records
 from recpress_edge.data.readers.names import plain
@@ -46,7 +46,11 @@ def read_titles(path: Path, item_ids: Sequence[str]) -> tuple[str, ...]:
     The table is separated by tabs, or else by commas; its first line may name the columns. DataError for
     ids that are no items, for a second title of an item, and for other than two columns.
     """
-    lines = text_lines(path)
+    try:
+        lines = text_lines(path)
+    except ConfigError as error:  # which names a flag of the import
+        found = str(error).replace("Say what it is with --encoding, such as", "It may be")
+        raise ConfigError(found.replace("; or convert it", ". Convert it")) from None
     separator = "tab" if "\t" in lines[0] else "comma"
     items = {name: index for index, name in enumerate(item_ids)}
     titles: dict[str, str] = {}

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from recpress_edge.artifacts.bundle import open_bundle
+from recpress_edge.artifacts.ids import id_text, is_integer
 from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.device.runtime import Runtime, check_format, open_runtime
@@ -31,6 +32,13 @@ class Recommendations:
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def integers(self) -> list[int]:
+        """``items`` as integers, for a log whose ids are; one that is none is a ConfigError."""
+        odd = next((name for name in self.items if not is_integer(name)), None)
+        if odd is not None:
+            raise ConfigError(f"item {odd!r} is no integer: the ids of this bundle are texts, in items")
+        return list(map(int, self.items))
 
 
 class Recommender:
@@ -79,21 +87,26 @@ class Recommender:
         return cls(verified.runtime, verified.user_ids, verified.item_ids, verified.titles, verified.features)
 
     def recommend(
-        self, user: str | None = None, seen: Sequence[str] = (), k: int = 10, *, strict: bool = False
+        self,
+        user: str | int | None = None,
+        seen: Sequence[str | int] = (),
+        k: int = 10,
+        *,
+        strict: bool = False,
     ) -> Recommendations:
         """The best ``k`` unseen items of a user; fewer only where fewer are left.
 
         ``user`` None: the one user of a single-user bundle; of a history bundle, whoever consumed
         ``seen``, oldest first. Seen items that the bundle does not know cannot be recommended anyway:
         they are left out and named in the answer; with ``strict`` they are a ConfigError, as an unknown
-        user always is.
+        user always is. Ids are texts, and an integer stands for its decimal digits.
         """
         if isinstance(seen, str):
             raise ConfigError(f"seen {seen!r} is one text: give a list of item ids")
         row = self._row(user)
         unknown: tuple[str, ...] = ()
         try:
-            indices = [self._items[name] for name in seen]
+            indices = [self._items[name] for name in seen]  # type: ignore[index]  # an integer is no key: below
         except KeyError:
             indices, unknown = self._known(seen, strict=strict)
         items, scores = self._runtime.recommend(row, indices, k)
@@ -104,8 +117,8 @@ class Recommender:
 
     def recommend_many(
         self,
-        users: Sequence[str | None],
-        seen: Sequence[Sequence[str]] | None = None,
+        users: Sequence[str | int | None],
+        seen: Sequence[Sequence[str | int]] | None = None,
         k: int = 10,
         *,
         strict: bool = False,
@@ -123,7 +136,7 @@ class Recommender:
             )
         return [self.recommend(user, row, k, strict=strict) for user, row in zip(users, rows, strict=True)]
 
-    def _row(self, user: str | None) -> int | None:
+    def _row(self, user: str | int | None) -> int | None:
         """Index of a user; None for the one user or the history that needs no name."""
         if user is None:
             if len(self._users) > 1:
@@ -137,23 +150,26 @@ class Recommender:
                 f"user {user!r}: this bundle holds no users. It answers from the history alone: "
                 "give no user, and the consumed items as seen."
             )
-        if user not in self._users:
+        name = id_text("user", user)
+        if name not in self._users:
             raise ConfigError(
                 f"unknown user {user!r}: not one of the bundle's {len(self._users):,} users. "
                 "Its users.txt lists their ids."
             )
-        return self._users[user]
+        return self._users[name]
 
-    def _known(self, seen: Sequence[str], *, strict: bool) -> tuple[list[int], tuple[str, ...]]:
-        unknown = tuple(name for name in seen if name not in self._items)
-        for name in unknown:
-            if not isinstance(name, str):
-                raise ConfigError(
-                    f"seen item {name!r} is no text: ids are the texts of the log, such as '12'"
-                )
-        if strict:
+    def _known(self, seen: Sequence[str | int], *, strict: bool) -> tuple[list[int], tuple[str, ...]]:
+        names = [id_text("seen item", name) for name in seen]
+        unknown = tuple(name for name in names if name not in self._items)
+        numbers = [name for name in seen if not isinstance(name, str) and str(name) in unknown]
+        if numbers and not is_integer(self._item_ids[0]):
+            raise ConfigError(
+                f"seen item {numbers[0]!r} is a number, and the ids of this bundle are texts such as "
+                f"{self._item_ids[0]!r}: an index is no id"
+            )
+        if strict and unknown:
             raise ConfigError(
                 f"unknown seen item {unknown[0]!r}: not one of the bundle's {len(self._items):,} items. "
                 "Leave it out, or ask without strict."
             )
-        return [self._items[name] for name in seen if name in self._items], unknown
+        return [self._items[name] for name in names if name in self._items], unknown

@@ -28,7 +28,7 @@ from recpress_edge.data.times import BY_SIZE, DATE_ORDERS, DAYS, UNITS
 from recpress_edge.jobs.data_tables import TableOptions, with_tables
 
 TIME_UNITS: Final = (*UNITS, BY_SIZE, DAYS)
-RECORD: Final = ("sources", "origin", "read", "strangers", "asked", "filters", "rows", "split")
+RECORD: Final = ("sources", "origin", "read", "strangers", "asked", "filters", "rows", "split", "tables")
 """Keys of a manifest that say how a data set was made."""
 
 
@@ -60,6 +60,8 @@ class ImportRequest(TableOptions):
     """The log, of one file or several alike: files, globs, folders of parts, ``-`` for standard input; with
     ``test_file``, its training part.
     """
+    frame: Any = None
+    """A table in memory, in place of ``paths``: what ``Dataset.from_frame`` takes."""
     name: str
     format: str = "auto"
     columns: str | None = None
@@ -122,7 +124,7 @@ class ImportRequest(TableOptions):
 
     def _parts(self) -> list[tuple[Path, ...]]:
         """The paths of train, validation and test; half a given split is a ConfigError."""
-        if not self.paths and self.query is None:
+        if not self.paths and self.query is None and self.frame is None:
             raise ConfigError("which log? Name a file: recpress-edge data import PATH --name NAME")
         if self.query is not None and (self.where or self.only or self.test_file):
             raise ConfigError(
@@ -172,6 +174,7 @@ class ImportRequest(TableOptions):
             member=self.member,
             where=self.where,
             query=self.query,
+            frame=self.frame,
             only=tuple(map(parse_only, self.only)),
             ids=IdChoice(tuple(word for word in self.missing.split(",") if word), self.ids),
             bad_lines=parse_allowance(self.skip_bad_lines),

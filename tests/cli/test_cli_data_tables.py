@@ -50,6 +50,9 @@ def test_import_says_what_it_found_and_stats_shows_it(files, capsys):
     ]
     manifest = json.loads(Path("data/shop/manifest.json").read_text())
     assert [source["of"] for source in manifest["tables"]] == ["item", "user"]
+    assert [source["features"] for source in manifest["tables"]] == [["price"], ["tags"]]
+    assert manifest["asked"]["context"] == ["slot"]
+    assert facts["tables"] == manifest["tables"]
     assert set(manifest["files"]) >= {"titles.txt", "item_features.npz", "context_features.npz"}
 
 
@@ -78,14 +81,14 @@ def test_a_dry_run_reads_the_tables_too(files):
 )
 def test_flags_that_make_no_sense(files, words, message):
     with pytest.raises(ConfigError, match=message):
-        ImportRequest(path=Path("log.csv"), name="shop", **words).plan()
+        ImportRequest(paths=(Path("log.csv"),), name="shop", **words).plan()
 
 
 def test_movielens_100k(real_data, tmp_path):
     """RecBole's tables of MovieLens 100K: every item has the title that its line has."""
     folder = real_data / "ml-100k"
     request = ImportRequest(
-        path=folder / "ml-100k.inter",
+        paths=(folder / "ml-100k.inter",),
         name="ml",
         split="loo-time",
         items=folder / "ml-100k.item",
@@ -113,7 +116,7 @@ def test_movielens_1m(real_data, tmp_path):
     rows = "".join(f"{n % 50},{movie[0]}\n" for n, movie in enumerate(movies) for _ in range(1))
     (tmp_path / "log.csv").write_text("user,item\n" + rows)
     request = ImportRequest(
-        path=tmp_path / "log.csv",
+        paths=(tmp_path / "log.csv",),
         name="ml",
         items=real_data / "ml-1m/movies.dat",
         title="2",

@@ -71,9 +71,9 @@ def test_given_files_have_their_context_by_name(tmp_path):
     (tmp_path / "train.csv").write_text("user,item,day\na,x,mon\nb,y,tue\na,y,wed\nb,z,thu\n")
     (tmp_path / "valid.csv").write_text("user,item,day\na,z,sun\n")
     (tmp_path / "test.csv").write_text("day,user,item\nsat,b,x\n")
-    files = {"path": "train.csv", "valid_file": "valid.csv", "test_file": "test.csv"}
+    files = {"valid_file": "valid.csv", "test_file": "test.csv"}
     paths = {role: tmp_path / name for role, name in files.items()}
-    request = ImportRequest(**paths, name="g", context="day", work=tmp_path)
+    request = ImportRequest(paths=(tmp_path / "train.csv",), **paths, name="g", context="day", work=tmp_path)
     column = request.plan().prepared.dataset.features.context.named("day")
     assert [column.text(row) for row in range(6)] == ["mon", "wed", "tue", "thu", "sun", "sat"]
 

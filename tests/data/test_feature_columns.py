@@ -83,6 +83,11 @@ def test_specs_are_parsed():
         FeatureSpec("3", "b", "many", "semicolon"),
         FeatureSpec("c", None, "numeric"),
     )
+    assert [spec.words() for spec in parse_specs("--context", "b=3:many:tab,c:numeric,d")] == [
+        "b=3:many:tab",
+        "c:numeric",
+        "d",
+    ]
     for wrong in ("", "a,,b", "a,a", "a:odd", "a:numeric:comma", "a:many:dash", "=3", "a=", "a:many:comma:x"):
         with pytest.raises(ConfigError, match=r"--context .* cannot read"):
             parse_specs("--context", wrong)

@@ -43,7 +43,7 @@ def test_every_study_and_every_result_has_its_data_by_name():
     for path in (ROOT / "benchmarks/results").glob("*.json"):
         text = path.read_text()
         found |= dict(re.findall(r'"dataset": {\s*"name": "([^"]+)",\s*"digest": "([0-9a-f]{64})"', text))
-    assert set(found) == {"citeulike", "beauty"}
+    assert set(found) == {"citeulike", "beauty", "ml-100k"}
     assert {name: digests[name] for name in found} == found
 
 

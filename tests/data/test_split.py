@@ -258,13 +258,13 @@ def test_the_record_says_what_was_done(tmp_path):
     assert record["rows"] == {
         "read": 14,
         "kept": 12,
-        "left_out_strangers": 0,
         "removed_low_ratings": 1,
         "removed_duplicates": 1,
         "removed_rare": 0,
         "left_out_bad_lines": 0,
         "left_out_not_chosen": 0,
         "left_out_missing": 0,
+        "left_out_strangers": 0,
     }
     assert record["split"] == {
         "kind": "loo-random",
@@ -277,7 +277,7 @@ def test_the_record_says_what_was_done(tmp_path):
 
 def test_citeulike_five_core_gives_the_published_counts(real_data):
     how = Preparation(fmt="counted-adjacency", filters=Filters(min_user=5))
-    dataset = prepare("citeulike-t", [real_data / "citeulike/users.dat"], how).dataset
+    dataset = prepare("citeulike", [real_data / "citeulike/users.dat"], how).dataset
     assert (dataset.n_users, dataset.n_items) == (5_219, 25_181)
     assert (len(dataset.train), len(dataset.valid), len(dataset.test)) == (115_142, 5_219, 5_219)
 

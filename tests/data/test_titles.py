@@ -2,7 +2,7 @@
 
 import pytest
 
-from recpress_edge.core.errors import DataError
+from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.data.titles import read_titles
 
 IDS = ("a", "b", "7")
@@ -22,6 +22,15 @@ IDS = ("a", "b", "7")
 def test_titles_come_in_the_order_of_the_items(tmp_path, text, titles):
     (tmp_path / "t.csv").write_text(text)
     assert read_titles(tmp_path / "t.csv", IDS) == titles
+
+
+def test_another_encoding_is_converted(tmp_path):
+    (tmp_path / "t.csv").write_bytes("a,Amélie\n".encode("latin1"))
+    with pytest.raises(
+        ConfigError, match=r"is not UTF-8: .* It may be .*cp1252.* Convert it: iconv -f"
+    ) as found:
+        read_titles(tmp_path / "t.csv", IDS)
+    assert "--encoding" not in str(found.value)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A bundle in Python: titles, several users at once, and what is checked on loading."""
 
+import numpy as np
 import pytest
 from bundles import make_bundle
 
@@ -66,7 +67,13 @@ def test_features_of_the_items_are_shown_where_they_travel(folder):
 
 @pytest.mark.parametrize(
     "text",
-    ["kind\n", "kind\n" + "x\n" * 19, "kind\tkind\n" + "x\ty\n" * 20, "kind\n" + "x\ty\n" + "x\n" * 19],
+    [
+        "kind\n",
+        "kind\n" + "x\n" * 19,
+        "kind\tkind\n" + "x\ty\n" * 20,
+        "kind\n" + "x\ty\n" + "x\n" * 19,
+        "\t" * 64 + "\n" + "x\n" * 19,
+    ],
 )
 def test_features_of_another_catalogue_are_refused(folder, text):
     bundle = open_bundle(folder)
@@ -94,6 +101,27 @@ def test_several_users_at_once(folder):
         model.recommend_many(["u3", "nobody"])
 
 
+def test_integers_stand_for_their_digits(folder):
+    runtime = Recommender.load(folder)._runtime
+    contract = open_bundle(folder).contract
+    users = [str(17850 + n) for n in range(contract.n_users)]
+    items = [str(n * 7) for n in range(contract.n_items)]
+    model = Recommender(runtime, users, items)
+    asked = model.recommend("17853", ["35"], 4)
+    assert list(model.recommend(17853, [35], 4)) == list(asked)
+    assert list(model.recommend(np.int64(17853), [np.int32(35)], 4)) == list(asked)
+    assert asked.integers() == [int(item) for item in asked.items]
+    assert model.recommend(17853, [35, 36], 4).unknown == ("36",)
+    with pytest.raises(ConfigError, match="unknown user 3:"):
+        model.recommend(3)
+    with pytest.raises(ConfigError, match="is a float"):
+        model.recommend(17853.0)
+    with pytest.raises(ConfigError, match="is no integer"):
+        Recommender(runtime, users, [f"item-{n}" for n in range(contract.n_items)]).recommend(
+            17853, k=contract.n_items
+        ).integers()
+
+
 def test_verification_is_on_unless_it_is_turned_off(folder):
     want = list(Recommender.load(folder).recommend("u3", k=4))
     users = folder / "users.txt"
@@ -110,8 +138,11 @@ def test_verification_is_on_unless_it_is_turned_off(folder):
     ("ask", "says"),
     [
         (lambda model: model.recommend("u3", seen="item-5"), "seen 'item-5' is one text"),
-        (lambda model: model.recommend("u3", seen=["item-5", 5]), "seen item 5 is no text"),
-        (lambda model: model.recommend("u3", seen=[0]), "seen item 0 is no text"),
+        (lambda model: model.recommend("u3", seen=["item-5", 5]), "seen item 5 is a number"),
+        (
+            lambda model: model.recommend("u3", seen=[0]),
+            "seen item 0 is a number, and the ids of this bundle are texts",
+        ),
         (lambda model: model.recommend_many("u3"), "users 'u3' is one text"),
         (lambda model: model.recommend(), "users: say which one, for example 'u0'"),
     ],

@@ -12,6 +12,8 @@ from records import judged, make_record
 
 from recpress_edge.core.errors import ArtifactError, GateError, InvalidRunError
 from recpress_edge.core.files import read_json
+from recpress_edge.data.prepare import prepare
+from recpress_edge.data.public.table import public_set
 from recpress_edge.device.onnx_runtime import OnnxRuntime
 from recpress_edge.device.reference import ReferenceRuntime
 from recpress_edge.models.outputs import Tables
@@ -25,6 +27,7 @@ import busy_machine
 import device_table
 import peers
 import scale
+import ties
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 BENCHMARKS = {path.stem: path for path in sorted(FOLDER.glob("[a-z]*.py"))}
@@ -182,3 +185,16 @@ def test_what_is_trusted_beside_busy_processes_must_agree():
         busy_machine.decide(busy_machine.figures(wrong))
     with pytest.raises(InvalidRunError, match="no quiet run is valid"):
         busy_machine.decide(busy_machine.figures([beside(0, 100_000), *runs[2:]]))
+
+
+def test_the_three_rules_for_ties_split_apart_and_the_first_is_ours(tmp_path):
+    log = tmp_path / "ml-100k.inter"
+    rows = [f"{user}\t{item}\t5\t880000000" for user in range(1, 31) for item in (3, 9, 1, 7, 5)]
+    log.write_text("user_id:token\titem_id:token\trating:float\ttimestamp:float\n" + "\n".join(rows) + "\n")
+    found = dict(ties.splits(log, seeds=2))
+    assert list(found) == ["in file order", "by item id", "drawn, seed 0", "drawn, seed 1"]
+    ours = prepare("ml-100k", [log], public_set("ml-100k").how).dataset
+    assert found["in file order"].digest() == ours.digest()
+    assert {ours.item_ids[item] for item in ours.test.indices} == {"5"}
+    assert {found["by item id"].item_ids[item] for item in found["by item id"].test.indices} == {"9"}
+    assert len({data.digest() for data in found.values()}) == 4

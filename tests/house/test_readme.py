@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = ("start", "guide", "results")
 PAGES = [
     ROOT / "README.md",
+    ROOT / "docs/data.md",
     *(path for name in FOLDERS for path in sorted((ROOT / "docs" / name).glob("*.md"))),
 ]
 
@@ -51,12 +52,16 @@ def run_line(line):
 
 def test_the_page_of_an_own_model_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (block,) = blocks("docs/start/your-own-model.md", "python")
-    exec(compile(block, "your-own-model.md", "exec"), {})
-    first, then = blocks("docs/start/your-own-model.md")
+    known = {}
+    for block in blocks("docs/start/your-own-model.md", "python"):
+        exec(compile(block, "your-own-model.md", "exec"), known)
+    first, then, *_ = blocks("docs/start/your-own-model.md")
     (brought,), (export, measure, _) = first.splitlines(), then.splitlines()
     run_line(brought)
-    (folder,) = (tmp_path / "models").iterdir()
+    (folder,) = (tmp_path / "models").glob("svd_dim8-*")
+    assert (folder / "model.safetensors").read_bytes() == known["brought"].model.folder.joinpath(
+        "model.safetensors"
+    ).read_bytes()
     run_line(re.sub(r"models/\S+", f"models/{folder.name}", export))
     assert (tmp_path / measure.split()[2] / "bundle.json").exists()
 

@@ -36,6 +36,11 @@ class TableChoice:
     features: tuple[FeatureSpec, ...] = ()
     form: TableForm
 
+    def facts(self) -> dict[str, Any]:
+        """What was asked of it, for a record."""
+        features = [spec.words() for spec in self.features]
+        return {"of": self.side, "id": self.id_column, "title": self.title, "features": features}
+
     def asked(self) -> list[str]:
         """The columns that are named."""
         named = [column for column in (self.id_column, self.title) if column is not None]
@@ -78,7 +83,7 @@ def attach(
         made = replace(
             made, features=replace(made.features or Features(), **{side: FeatureTable(tuple(columns))})
         )
-    source = {"file": choice.path.name, "sha256": sha256_file(choice.path), "of": side}
+    source = {"file": choice.path.name, "sha256": sha256_file(choice.path), **choice.facts()}
     return made, {**source, "read": notes}
 
 

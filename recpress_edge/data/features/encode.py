@@ -43,6 +43,11 @@ class FeatureSpec:
     separator: str | None = None
     """Between the values of a row, a key of SEPARATORS."""
 
+    def words(self) -> str:
+        """The column as it is asked for."""
+        called = self.column if self.name is None else f"{self.name}={self.column}"
+        return ":".join(filter(None, (called, self.kind, self.separator)))
+
 
 def parse_specs(flag: str, text: str) -> tuple[FeatureSpec, ...]:
     """'genres:many,year:numeric,studio=4' of ``flag``; ConfigError for any other form."""

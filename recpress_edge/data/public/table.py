@@ -170,7 +170,7 @@ PUBLIC_SETS: Final[Mapping[str, PublicSet]] = {
             with_header,
         ),
         digest="919b81944b14af051733438a47e0901184a391ccffb54ea20b5eedb9fefab0f7",
-        used=("start/your-own-log.md",),
+        used=("data.md",),
     ),
     "ml-1m": PublicSet(
         about="MovieLens 1M, ratings of 4 and 5",

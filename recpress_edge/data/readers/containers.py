@@ -32,6 +32,9 @@ REFUSED: Final[tuple[tuple[bytes, str, str], ...]] = (
      " > log.csv"),
     (b"\xd0\xcf\x11\xe0", "an old spreadsheet", "libreoffice --headless --convert-to csv {name}"),
     (b"%PDF", "a PDF", "pdftotext -layout {name} log.txt"),
+    (b"MATLAB 5", "a MATLAB file",
+     "python -c \"import numpy, scipy.io; "
+     "numpy.savetxt('log.csv', scipy.io.loadmat('{name}')['NAME'], '%g', ',')\""),
     (b"Obj\x01", "an Avro file", "avro cat --format csv {name} > log.csv"),
 )  # fmt: skip
 

@@ -46,7 +46,7 @@ _SURE: Final = 0.9
 _HEAD: Final = 1000
 LONGEST_FIELD: Final = 200
 """Lines that one quoted field may span; more means a quote that was never closed."""
-_QUOTED: Final = re.compile(r'"((?:[^"]|"")*)"(?= |$)|([^ ]+)')
+_QUOTED: Final = re.compile(r'"((?:[^"]|"")*)"(?=[ \t]|$)|([^ \t]+)')
 
 
 def named_separator(text: str) -> str:
@@ -220,7 +220,7 @@ def _strict(text: str, mark: str) -> list[str] | None:
 
 
 def _quoted_by_spaces(line: str) -> list[str]:
-    found = _QUOTED.findall(line.replace("\t", " "))
+    found = _QUOTED.findall(line)
     return [quoted.replace('""', '"') or bare for quoted, bare in found]
 
 

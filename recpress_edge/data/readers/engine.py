@@ -103,6 +103,12 @@ class Staged:
         )
         return {value: int(count) for value, count in found}
 
+    def text_at(self, place: int, row: int) -> str:
+        """The text of a column in a row."""
+        return str(
+            self.engine.rows(f"SELECT {self.as_text(place)} FROM {self.table} WHERE rowid = {row}")[0][0]
+        )
+
     def among(self, place: int, values: Sequence[str]) -> Bool:
         """Whether the column holds one of these texts, for each row (n,)."""
         return self.chosen(f"{self.as_text(place)} IN ({', '.join(map(text, values))})")

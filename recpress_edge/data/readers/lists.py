@@ -7,7 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from recpress_edge.data.log import Coded, Columns, is_integer
+from recpress_edge.artifacts.ids import is_integer
+from recpress_edge.data.log import Coded, Columns
 from recpress_edge.data.readers.delimited import split_spaces
 from recpress_edge.data.readers.lines import MAX_ID_CHARACTERS, LineReport
 

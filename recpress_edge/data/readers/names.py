@@ -16,8 +16,21 @@ HEADER_NAMES: Final[Mapping[str, frozenset[str]]] = {
         | {"businessid", "recipeid", "gameid", "beerid", "videoid", "newsid", "hotelid"}
     ),
     "rating": frozenset({"rating", "score", "stars", "overall"}),
-    "time": frozenset({"timestamp", "time", "unixtime", "unixreviewtime", "ts"}),
+    "time": frozenset({"timestamp", "time", "unixtime", "unixreviewtime", "ts", "timems"}),
 }
+DATE_NAMES: Final = frozenset(
+    {
+        "date",
+        "datetime",
+        "createdat",
+        "datecreated",
+        "dateadded",
+        "addedat",
+        "eventtime",
+        "eventdate",
+    }
+)
+"""Names of a time where no column has one of the HEADER_NAMES for it."""
 
 _WORDS: Final = frozenset(
     {"user", "users", "userid", "uid", "customer", "member", "client", "reviewer", "visitor", "session"}
@@ -63,10 +76,13 @@ def plain(name: str) -> str:
 def known_places(names: Sequence[str]) -> dict[str, list[int]]:
     """Role to the places of all columns with a name that is known for it."""
     compared = [plain(name) for name in names]
-    return {
+    places = {
         role: [at for at, name in enumerate(compared) if name in known]
         for role, known in HEADER_NAMES.items()
     }
+    if not places["time"]:
+        places["time"] = [at for at, name in enumerate(compared) if name in DATE_NAMES]
+    return places
 
 
 def looks_like_names(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:

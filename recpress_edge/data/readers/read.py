@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from recpress_edge.core.errors import ConfigError, DataError, unknown_name
 from recpress_edge.core.files import scratch_folder
@@ -13,11 +13,12 @@ from recpress_edge.data.log import Columns, Log, joined
 from recpress_edge.data.readers.columns import ColumnChoice, Layout
 from recpress_edge.data.readers.engine import Engine, open_engine
 from recpress_edge.data.readers.forms import file_table, query_table
+from recpress_edge.data.readers.frames import frame_table, kind_of
 from recpress_edge.data.readers.lines import NONE_ALLOWED, Allowance, LineReport
 from recpress_edge.data.readers.lists import LISTS
 from recpress_edge.data.readers.plain import plain_file
 from recpress_edge.data.readers.recognise import TABLES, find_format
-from recpress_edge.data.readers.rows import take_rows
+from recpress_edge.data.readers.rows import TimeChoice, take_rows
 from recpress_edge.data.readers.tables import (
     Table,
     stage,
@@ -46,7 +47,9 @@ class Reading:
     where: str | None = None
     """SQL condition on the columns, by the names of the header or as c1, c2 …."""
     query: str | None = None
-    """SQL whose result is the table; the files are its table log."""
+    """SQL whose result is the table; the files, or the frame, are its table log."""
+    frame: Any = None
+    """A table in memory, in place of files: see readers/frames.py."""
     ids: IdChoice = field(default_factory=IdChoice)
     bad_lines: Allowance = NONE_ALLOWED
     """How many lines of a file that cannot be read may be left out."""
@@ -54,6 +57,8 @@ class Reading:
     """A key of times.UNITS, times.BY_SIZE or times.DAYS."""
     date_order: str | None = None
     """A key of times.DATE_ORDERS, for times such as 3/4/2024; None is by the numbers above 12."""
+    needs_times: bool = True
+    """Whether times that cannot be read are an error; else they are left out, which is said."""
     bounded: bool = False
     """Whether a lowest rating is given, so that a rating of 0 is no question."""
     threads: int | None = None
@@ -110,11 +115,14 @@ def read_log(
     if fmt not in (*FORMATS, "auto"):
         raise unknown_name("format", fmt, [*FORMATS, "auto"])
     reading = reading or Reading()
-    if reading.query is not None:
+    whole = reading.query is not None or reading.frame is not None
+    if reading.frame is not None:
+        _check_alone(paths, fmt, choice or ColumnChoice(), reading)
+    if whole:
         files = [_read_query(paths, choice, reading)]
     else:
         files = [_read_file(path, fmt, choice, reading, progress) for path in paths]
-    of_part = range(len(files)) if parts is None or reading.query is not None else parts
+    of_part = range(len(files)) if parts is None or whole else parts
     for part in dict.fromkeys(of_part):
         _check_part([file for file, its in zip(files, of_part, strict=True) if its == part])
     left_out = {
@@ -148,9 +156,26 @@ def _read_file(
         return _FileResult(path, columns, _said(said, columns, report), report.count)
 
 
+def _check_alone(paths: Sequence[Path], fmt: str, choice: ColumnChoice, reading: Reading) -> None:
+    """ConfigError where something is said beside a frame that is for files."""
+    said = {
+        f"the file {paths[0]}" if paths else "": bool(paths),
+        f"format {fmt}": fmt != "auto",
+        f"encoding {reading.encoding}": reading.encoding is not None,
+        f"member {reading.member}": reading.member is not None,
+        f"separator {choice.separator}": choice.separator is not None,
+        "header": choice.header is not None,
+    }
+    if odd := [what for what, there in said.items() if there]:
+        raise ConfigError(f"a frame is one table in memory: remove {', '.join(odd)}, or the frame")
+
+
 def _read_query(paths: Sequence[Path], choice: ColumnChoice | None, reading: Reading) -> _FileResult:
-    """The rows of --query."""
+    """The rows of a frame, or of --query."""
     with open_engine(reading.threads) as engine:
+        if reading.frame is not None:
+            table = frame_table(engine, reading.frame, reading.query, choice)
+            return _read_table(engine, table, reading, f"{kind_of(reading.frame)}: {table.note}")
         folder = engine.scratch
         plains = [plain_file(path, reading.encoding, reading.member, folder, unseen) for path in paths]
         table = query_table(engine, list(zip(paths, plains, strict=True)), reading.query or "", choice)
@@ -201,12 +226,13 @@ def _read_table(engine: Engine, table: Table, reading: Reading, note: str) -> _F
         if only is not None:
             taken = staged.among(place, list(filter(only.takes, counts)))
             kept = taken if kept is None else kept & taken
-    columns = take_rows(table, staged, kept, reading.date_order, report)
+    named = reading.needs_times or reading.time_unit is not None
+    columns, left_out = take_rows(table, staged, kept, TimeChoice(named, reading.date_order), report)
     report.check("Correct or remove these lines, or say what the columns are with --columns and --header.")
     return _FileResult(
         table.path,
         columns,
-        _said(note, columns, report),
+        _said(note, columns, report) + left_out,
         report.count,
         0 if kept is None else int((~kept).sum()),
         table.layout,

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from recpress_edge.core.arrays import F64, Bool
+from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.log import Coded, Columns
 from recpress_edge.data.readers.engine import NUMBERS, TIMES, Staged, coded, numbers, seconds
 from recpress_edge.data.readers.lines import MAX_ID_CHARACTERS, LineReport
@@ -29,6 +30,16 @@ _SLICE: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
+class TimeChoice:
+    """What the user said of the times."""
+
+    needed: bool
+    """Whether one that cannot be read is an error."""
+    order: str | None
+    """A key of times.DATE_ORDERS."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Cells:
     """A column of numbers (n,) and what is wrong with a row where it is NaN."""
 
@@ -37,30 +48,34 @@ class _Cells:
 
 
 def take_rows(
-    table: Table, staged: Staged, kept: Bool | None, chosen_order: str | None, report: LineReport
-) -> Columns:
-    """The rows that count of those that are kept (n,); what cannot be read is noted in ``report``."""
+    table: Table, staged: Staged, kept: Bool | None, choice: TimeChoice, report: LineReport
+) -> tuple[Columns, str]:
+    """The rows that count of those that are kept (n,), and a note where times are left out.
+
+    What cannot be read is noted in ``report``.
+    """
     at = table.layout.at
     users, items = coded(staged, at["user"]), coded(staged, at["item"])
     cells = dict[str, _Cells]()
     if "rating" in at:
         values = _ratings(staged, at["rating"])
         cells["rating"] = _Cells(values, "the rating is not a finite number")
-    if "time" in at:
-        values = _times(table, staged, at["time"], chosen_order)
-        cells["time"] = _Cells(values, "the time is not a finite number or a date of a known form")
+    times, note = _times_where_readable(table, staged, kept, choice)
+    if times is not None:
+        cells["time"] = _Cells(times, "the time is not a finite number or a date of a known form")
     right = _note_wrong(table, (users, items), cells, kept, report)
-    return Columns(
+    columns = Columns(
         _without(users, right),
         _without(items, right),
         cells["rating"].values[right] if "rating" in cells else None,
         cells["time"].values[right] if "time" in cells else None,
         {name: _without(coded(staged, place), right) for name, place in table.layout.context.items()},
     )
+    return columns, note
 
 
 def _without(column: Coded, right: Bool) -> Coded:
-    return Coded([name.strip(" \t") for name in column.names], column.codes[right])
+    return Coded(column.names, column.codes[right])
 
 
 def _note_wrong(
@@ -124,6 +139,28 @@ def _ratings(staged: Staged, place: int) -> F64:
     if staged.types[place] in NUMBERS:
         return _finite(numbers(staged, place))
     return _read(staged, place, [_PLAIN], lambda odd: read_number)
+
+
+def _times_where_readable(
+    table: Table, staged: Staged, kept: Bool | None, choice: TimeChoice
+) -> tuple[F64 | None, str]:
+    """The times (n,), None where there are none, or where one cannot be read and nothing needs them."""
+    place = table.layout.at.get("time")
+    if place is None:
+        return None, ""
+    column = table.layout.called(place)
+    left_out = f"; times are left out: {{}} of the column {column}; --time {column} if they are needed"
+    try:
+        values = _times(table, staged, place, choice.order)
+    except ConfigError as error:
+        if choice.needed or choice.order is not None:
+            raise
+        return None, left_out.format(f"{str(error).rstrip('.')},")
+    bad = np.isnan(values) if kept is None else np.isnan(values) & kept
+    if choice.needed or not bad.any():
+        return values, ""
+    first = staged.text_at(place, int(np.argmax(bad)))
+    return None, left_out.format(f"{int(bad.sum()):,} cannot be read, the first {first!r},")
 
 
 def _times(table: Table, staged: Staged, place: int, chosen: str | None) -> F64:

@@ -137,6 +137,6 @@ def rewritten(engine: Engine, table: Table, report: LineReport | None = None) ->
     columns = ", ".join(f"'__p{place}': 'VARCHAR'" for place in range(width))
     scan = (
         f"read_csv({text(str(copy))}, auto_detect=false, header=false, delim=',', quote='\"', escape='\"', "
-        f"columns={{{columns}}}, strict_mode=true)"
+        f"new_line='\\n', columns={{{columns}}}, strict_mode=true)"
     )
     return replace(table, scan=scan)

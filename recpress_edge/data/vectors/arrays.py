@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 
 from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.core.files import check_there
-from recpress_edge.data.vectors.checkpoint import read_checkpoint
+from recpress_edge.data.vectors.torch_file import read_torch_file
 
 T = TypeVar("T")
 _ONLY: Final = "array"
@@ -44,15 +44,15 @@ def _safetensors_array(path: Path, name: str) -> NDArray[Any]:
         return np.asarray(tensors.get_tensor(name))
 
 
-_CHECKPOINT: Final = _Kind(
-    lambda path: read_checkpoint(path).names(), lambda path, name: read_checkpoint(path).tensor(name)
+_TORCH: Final = _Kind(
+    lambda path: read_torch_file(path).names(), lambda path, name: read_torch_file(path).tensor(name)
 )
 KINDS: Final[Mapping[str, _Kind]] = {
     ".npy": _Kind(lambda path: [_ONLY], lambda path, name: np.load(path, allow_pickle=False, mmap_mode="r")),
     ".npz": _Kind(_npz_names, _npz_array),
     ".safetensors": _Kind(_safetensors_names, _safetensors_array),
-    ".pt": _CHECKPOINT,
-    ".pth": _CHECKPOINT,
+    ".pt": _TORCH,
+    ".pth": _TORCH,
 }
 PARQUET: Final = ".parquet"
 WORDS: Final = (".txt", ".vec", ".bin")

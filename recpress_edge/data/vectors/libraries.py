@@ -9,8 +9,8 @@ from typing import Final
 from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.core.files import check_there
 from recpress_edge.data.vectors.arrays import WORDS, array_named, array_names
-from recpress_edge.data.vectors.checkpoint import Called, read_checkpoint
 from recpress_edge.data.vectors.sides import Vectors
+from recpress_edge.data.vectors.torch_file import Called, read_torch_file
 from recpress_edge.data.vectors.words import read_words
 
 FLAG: Final = "--from"
@@ -19,7 +19,7 @@ _IDS: Final = ("user_ids", "item_ids")
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class LibraryLayout:
     """One library's names for what an .npz or .safetensors holds."""
 
     library: str
@@ -35,16 +35,18 @@ class Layout:
 
 
 LAYOUTS: Final = (
-    Layout("implicit", "user_factors", "item_factors"),
-    Layout("LightFM, LensKit BiasedMF", "user_embeddings", "item_embeddings", ("user_biases", "item_biases")),
-    Layout("LensKit ImplicitMF", "user_embeddings", "item_embeddings"),
+    LibraryLayout("implicit", "user_factors", "item_factors"),
+    LibraryLayout(
+        "LightFM, LensKit BiasedMF", "user_embeddings", "item_embeddings", ("user_biases", "item_biases")
+    ),
+    LibraryLayout("LensKit ImplicitMF", "user_embeddings", "item_embeddings"),
 )
 _WEIGHTS: Final = ("state_dict.user_embedding.weight", "state_dict.item_embedding.weight")
 _PROPAGATED: Final = ("other_parameter.restore_user_e", "other_parameter.restore_item_e")
 RECBOLE: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "BPR": _WEIGHTS,
-        **dict.fromkeys(("LightGCN", "NGCF", "SGL", "NCL", "DGCF", "SpectralCF"), _PROPAGATED),
+        **dict.fromkeys(("LightGCN", "NGCF", "SpectralCF"), _PROPAGATED),
     }
 )
 """RecBole's models whose score is a product of two stored tables, and the tensors that are these tables.
@@ -93,7 +95,7 @@ def recognised(path: Path) -> Foreign:
     return _laid_out(path, names, layout)
 
 
-def _refuse_unused(path: Path, names: Sequence[str], layout: Layout) -> None:
+def _refuse_unused(path: Path, names: Sequence[str], layout: LibraryLayout) -> None:
     """A bias that nothing adds would be a wrong score; a library's settings are single numbers."""
     for name in names:
         if name not in {*layout.arrays, *_IDS} and array_named(path, name, FLAG).ndim:
@@ -104,7 +106,7 @@ def _refuse_unused(path: Path, names: Sequence[str], layout: Layout) -> None:
             )
 
 
-def _laid_out(path: Path, names: Sequence[str], layout: Layout) -> Foreign:
+def _laid_out(path: Path, names: Sequence[str], layout: LibraryLayout) -> Foreign:
     def side(table: str, bias: str | None, ids: str) -> Vectors:
         rows, named, biases = (
             array_named(path, name, FLAG) if name in names else None for name in (table, ids, bias or "")
@@ -117,7 +119,7 @@ def _laid_out(path: Path, names: Sequence[str], layout: Layout) -> Foreign:
 
 
 def _recbole(path: Path) -> Foreign:
-    found = read_checkpoint(path)
+    found = read_torch_file(path)
     config = found.root.get("config") if isinstance(found.root, dict) else None
     state = config.state if isinstance(config, Called) and isinstance(config.state, dict) else {}
     model = state.get("final_config_dict", {}).get("model")

@@ -47,7 +47,7 @@ class Called:
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
+class TorchFile:
     """What one file describes."""
 
     path: Path
@@ -81,14 +81,14 @@ class Checkpoint:
         return dict(_tensors_below(self.root, "", set()))
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+def read_torch_file(path: Path) -> TorchFile:
     """What the file describes; DataError for anything but a zip of ``torch.save``."""
     try:
         with zipfile.ZipFile(path) as archive:
             name = _description(archive)
             if archive.getinfo(name).file_size > _MOST_BYTES:
                 raise DataError(f"{path}: {name} is larger than any description of tensors")
-            return Checkpoint(path, _followed(archive.read(name)))
+            return TorchFile(path, _followed(archive.read(name)))
     except (zipfile.BadZipFile, ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"{path} is not a checkpoint of torch.save that can be read without unpickling: {error}. Save "

@@ -47,14 +47,15 @@ class Seen:
 def readings(data: bytes, how: Written, *, declared: bool) -> list[Seen]:
     """All readings in which every row is whole; none where the file can only be refused.
 
-    ``declared``: the columns are those of ``how``; otherwise they are found in the header, or by place.
+    ``declared``: the columns are those of ``how``; otherwise they are found in the header, or by place, and
+    nothing needs ratings or times.
     """
     found: list[Seen] = []
     for text in _texts(_unpacked(data)):
         tables = _json_tables(text) if not how.mark else _tables(text, how, declared=declared)
         for names, rows in tables:
             for strip in (False, True):
-                one = _seen(names, rows, strip=strip)
+                one = _seen(names, rows, strip=strip, numbers=declared)
                 if one is not None and one not in found:
                     found.append(one)
     return found
@@ -125,7 +126,8 @@ def _found(text: str, how: Written) -> list[Written]:
     for mark in (",", ";", "\t", "|", "::", " "):
         for rows in _records(text, replace(how, mark=mark)):
             found = {len(row) for row in rows if row and (len(row) > 1 or row[0].strip(" \t"))}
-            if len(found) == 1 and not any('"' in field for row in rows for field in row):
+            torn = mark == " " and any('"' in field for row in rows for field in row)
+            if len(found) == 1 and not torn:
                 widths[mark] = max(widths.get(mark, 0), *found)
     for mark in ("\t", "::"):
         if widths.get(mark, 0) > 1:
@@ -195,11 +197,17 @@ def _json_tables(text: str) -> Iterator[Read]:
         if len(values) == 1 and isinstance(values[0], list):
             values = values[0]
         if values and all(isinstance(value, dict) for value in values):
-            yield NAMES, [[value.get(name) for name in NAMES] for value in values]
+            names = [name for name in NAMES if any(name in value for value in values)]
+            yield names, [[value.get(name) for name in names] for value in values]
 
 
-def _seen(names: Sequence[str] | None, rows: Sequence[Sequence[Any]], *, strip: bool) -> Seen | None:
-    """The reading of rows whose columns have these names; None where a row is not whole."""
+def _seen(
+    names: Sequence[str] | None, rows: Sequence[Sequence[Any]], *, strip: bool, numbers: bool
+) -> Seen | None:
+    """The reading of rows whose columns have these names; None where a row is not whole.
+
+    ``numbers``: ratings and times must be there; otherwise a time that cannot be read takes the order.
+    """
     at = {place: place for place in range(min(len(rows[0]) if rows else 0, len(NAMES)))}
     if names is not None:
         at = {}
@@ -213,14 +221,15 @@ def _seen(names: Sequence[str] | None, rows: Sequence[Sequence[Any]], *, strip: 
     for row in rows:
         user, item = (_text(row[at[role]], strip=strip) for role in (0, 1))
         rating, time = (_number(row[at[role]]) if role in at else 0.0 for role in (2, 3))
-        if not user or not item or rating is None or time is None:
+        if not user or not item or (numbers and (rating is None or time is None)):
             return None
-        triples.append((user, item, time))
+        triples.append((user, item, math.nan if time is None else time))
     pairs = [triple[:2] for triple in triples]
     order: dict[str, list[str]] = {}
     for user, item, _ in sorted(triples, key=lambda triple: triple[2]):
         order.setdefault(user, []).append(item)
-    whole = 3 in at and len(set(pairs)) == len(pairs)
+    timed = 3 in at and not any(math.isnan(time) for *_, time in triples)
+    whole = timed and len(set(pairs)) == len(pairs)
     ordered = tuple(sorted((user, tuple(items)) for user, items in order.items())) if whole else None
     return Seen(frozenset(pairs), ordered)
 

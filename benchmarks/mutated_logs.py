@@ -8,11 +8,12 @@ with none.
 
 *Read right* is: the distinct pairs, and the order of each user's items in time, are those of a reading of
 the file by Python's own csv, json and containers (``_independent_readers.py``) in which every row has as
-many fields as the first, a user, an item, and a number or date as rating and time. A file that keeps to its
+many fields as the first, a user and an item. With the flags, which ask for a split by time, also a number
+or date as rating and time; without them an unreadable time leaves the order open. A file that keeps to its
 standard has one reading; of one that does not, any that the standard leaves open is right. A file without
 such a reading must be refused. With no flags the separator is the one that gives all lines the same number
-of fields: a tab, '::', or the one that gives most of them. What is read otherwise is a finding, and so is an
-error that is not one of ours. The engine is opened once: each import has a database of its own in it.
+of fields: a tab, '::', or the one that gives most of them. What is read otherwise is a finding, and so is
+an error that is not one of ours. The engine is opened once: each import has a database of its own in it.
 Parquet is left out: its pages carry no checksum, so that nobody can notice a value that changed.
 """
 

@@ -2,8 +2,9 @@
 
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "data"))
 
@@ -30,6 +31,18 @@ def counts() -> str:
         f"Of {len(ZOO)} public layouts, {at_once} are read at once, {flags} with the flags shown, and "
         f"{refused} are refused with the reason."
     )
+
+
+def mutated(record: Mapping[str, Any]) -> str:
+    """What became of mutated files of each dialect."""
+    outcomes = ("right", "refused", "different", "crashed")
+    by_dialect = record["outcomes"]
+    rows = [
+        [name, *(f"{found.get(outcome, 0):,}" for outcome in outcomes)] for name, found in by_dialect.items()
+    ]
+    totals = [sum(found.get(outcome, 0) for found in by_dialect.values()) for outcome in outcomes]
+    rows.append(["**all**", *(f"**{total:,}**" for total in totals)])
+    return table(["dialect", "read right", "refused", "read otherwise", "crashed"], rows)
 
 
 def _answer(one: PublicFormat) -> str:

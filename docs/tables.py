@@ -63,6 +63,7 @@ BLOCKS: Final = {
     ),
     "scale": Block(("docs/results/scale.md",), ("scale",), result_tables.scale),
     "formats": Block((FORMATS,), (), format_tables.formats),
+    "mutated-logs": Block((FORMATS,), ("mutated-logs",), format_tables.mutated),
     "format-counts": Block((FORMATS,), (), format_tables.counts),
     "topology": Block((TOPOLOGY,), ("topology",), result_tables.topology),
     "topology-speed": Block((TOPOLOGY,), ("topology-speed",), result_tables.topology_speed),

@@ -244,7 +244,6 @@ VALUES: Final = (
         "negatives-as-positives",
         CHOICE,
         plain("{u},{i},1,0", "user,item,clk,nonclk") + b"u1,i9,0,1\n",
-        waits="columns of 0 and 1 under any name",
     ),
     *_asked(
         "negatives-as-positives",

@@ -27,6 +27,7 @@ LOOKALIKES = (
     *("user", "#u", "item_id", "%x", "rating", "sep=;", "User-ID", "a::b", "a,b", "a;b", "a|b", "a b", "\\"),
     *('"', '""', '"a"', "'a'", 'a"b', '7" single', "a:", ":a", "<a>", "INSERT INTO", "\\N", "a\\b", "\x1a"),
     *("a\u00a0", "\ufeffa", "a\u200b", "a\u2028b", "a\x85b", "caf\u00e9", "cafe\u0301", "\U0001f600", "\x1f"),
+    *(" a", "a ", "\ta", "a\t", "  a  ", "a\tb"),
 )
 """Ids that look like something else, each of which may be one."""
 NO_IDS = (
@@ -48,7 +49,6 @@ NO_IDS = (
     *("x" * 300,),
 )
 """What an id may not be: nothing to see, line ends, NUL, lists and objects, a paragraph."""
-OUTER_BLANKS = (" a", "a ", "\ta", "a\t", "  a  ")
 WILD = st.one_of(
     st.sampled_from((*LOOKALIKES, *NO_IDS)),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
@@ -122,9 +122,6 @@ def imported(dialect, table):
         content = dialect.write(rows)
     except (UnwritableError, UnicodeEncodeError):
         assume(False)
-    rows = [(user.strip(" \t"), item.strip(" \t"), *rest) for user, item, *rest in rows]
-    if len({row[:2] for row in rows}) < len(rows):
-        return
     flags = (*dialect.flags, "--ids", "as-written")
     if not dialect.ordered:
         assume(max(Counter(user for user, *_ in rows).values()) > 2)
@@ -163,7 +160,7 @@ def holds(dialect, name):
 
 
 HOW = settings(
-    max_examples=20,
+    max_examples=12,
     deadline=None,
     derandomize=True,
     database=None,
@@ -211,17 +208,3 @@ FEW = [
 def test_what_is_hardly_an_id_comes_back_to_the_letter_or_is_refused(dialect, name):
     with contextlib.suppress(ConfigError, DataError):
         imported(dialect, a_table([name]))
-
-
-@pytest.mark.xfail(strict=True, reason="blanks at the ends of ids go, with --ids as-written too")
-@pytest.mark.parametrize("dialect", FEW, ids=lambda one: one.name)
-def test_blanks_at_the_ends_of_an_id_stay_as_written(dialect):
-    rows = a_table(OUTER_BLANKS)[0]
-    found = planned(dialect.file, dialect.write(rows), *dialect.flags, "--ids", "as-written")
-    assert found.pairs() == {row[:2] for row in rows}
-
-
-@pytest.mark.xfail(strict=True, reason="a tab in quotes between blanks becomes a blank")
-def test_a_tab_in_quotes_between_blanks_stays():
-    dialect = next(one for one in DIALECTS if one.name == "blank, all quoted")
-    imported(dialect, a_table(["a\tb"]))

@@ -231,7 +231,6 @@ FILMS: Final = (
         },
         refused="MATLAB",
         why="MATLAB's own format: write CSV",
-        waits="MATLAB files refused by name",
     ),
     PublicFormat(
         name="Douban films (AntSpider) `ratings.csv`",

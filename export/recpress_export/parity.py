@@ -55,8 +55,9 @@ def measure(subject: Subject[Any], file: OpenFile, plain: OpenFile, update: Upda
     by_numbers = file if file.encoding.error is not None else plain
     exact = _check_numbers(subject, by_numbers, found if by_numbers is file else before, truth)
     if file is plain:
-        return Measured(compare(truth, found, by, "numpy float64"), lost)
-    return Measured(compare(before, found, by, subject.plain_name, exact), lost)
+        error = file.encoding.error or 0.0
+        return Measured(compare(truth, found, by, "numpy float64", error=error), lost)
+    return Measured(compare(before, found, by, subject.plain_name, exact=exact), lost)
 
 
 def _check_numbers(subject: Subject[Any], file: OpenFile, found: TopLists, truth: TopLists) -> int | None:

@@ -1,12 +1,17 @@
-"""What a record says of two tables: their metrics on every split that holds something."""
+"""What a record says of a model that was brought: its metrics on every split that holds something."""
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 
-from recpress_edge.data.interactions import Dataset
-from recpress_edge.models.outputs import Tables
-from recpress_edge.training.evaluate import evaluate, facts_of, splits_of
+from recpress_edge.core.arrays import F32, I64
+from recpress_edge.data.holdout import history
+from recpress_edge.data.interactions import Dataset, Interactions
+from recpress_edge.models.outputs import Rankings, Tables
+from recpress_edge.models.ranking import ScoreRows, top_unobserved
+from recpress_edge.training.evaluate import evaluate, evaluate_rows, facts_of, splits_of
 from recpress_edge.training.run import use_compute
 
 
@@ -15,3 +20,28 @@ def judged_tables(tables: Tables, data: Dataset, threads: int) -> dict[str, Any]
     use_compute("cpu", threads)
     user_emb, item_emb = torch.from_numpy(tables.user_emb), torch.from_numpy(tables.item_emb)
     return facts_of({split: evaluate(user_emb, item_emb, data, split) for split in splits_of(data)})
+
+
+def judged_network(
+    rows_after: Callable[[Interactions], ScoreRows], data: Dataset, never: I64, threads: int
+) -> tuple[dict[str, Any], Rankings]:
+    """As :func:`judged_tables`, and the rankings that it teaches, of a network that scores after histories.
+
+    ``never``: items that it does not know, which score -inf and are never found.
+    """
+    use_compute("cpu", threads)
+    lowest = np.finfo(np.float32).min
+
+    def finite(rows: ScoreRows) -> ScoreRows:
+        def scores(users: I64) -> F32:
+            block = rows(users)
+            block[:, never] = lowest
+            return block
+
+        return scores
+
+    found = {
+        split: evaluate_rows(finite(rows_after(history(data, split))), data, split, never)
+        for split in splits_of(data)
+    }
+    return facts_of(found), top_unobserved(rows_after(data.train), data.train)

@@ -12,7 +12,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from recpress_edge.core.arrays import F32, I64
 from recpress_export.networks.outside import OutsideNetwork, open_onnx
+from recpress_export.networks.tied_table import store_once
 from recpress_export.networks.wiring import Port, feed
 from recpress_export.onnx.network import NETWORK_INPUT, NETWORK_IR_VERSION, NETWORK_OUTPUT, opset_of
 
@@ -38,9 +40,9 @@ def wrapped(student: OutsideNetwork) -> bytes:
     nodes = _Nodes(student)
     own = _own_graph(model.graph, wiring.output)
     feeds = nodes.inputs(opened.ports)
-    nodes.scores(f"{_OWN}{wiring.output}", shown)
+    nodes.scores(f"{_OWN}{wiring.output}", shown, own)
     graph = helper.make_graph(
-        [*feeds, *own.node, *nodes.nodes],
+        store_once([*feeds, *own.node, *nodes.nodes], own),
         "network",
         [helper.make_tensor_value_info(NETWORK_INPUT, TensorProto.INT64, ["n"])],
         [helper.make_tensor_value_info(NETWORK_OUTPUT, TensorProto.FLOAT, [student.n_items])],
@@ -83,6 +85,11 @@ def _own(name: str) -> str:
     return f"{_OWN}{name}" if name else ""  # an empty name is an optional input that is not given
 
 
+def _consecutive(places: I64) -> bool:
+    """Whether the first place is known and each other one is the next."""
+    return bool(places[0] >= 0 and (np.diff(places) == 1).all())
+
+
 class _Nodes:
     """The nodes in front of the network and behind it."""
 
@@ -104,7 +111,7 @@ class _Nodes:
 
     def node(self, operator: str, inputs: Iterable[str], output: str, **attributes: Any) -> str:
         """The name of its output."""
-        name = output if output.startswith(_OWN) or output == NETWORK_OUTPUT else _OURS + output
+        name = output if output.startswith(_OWN) else _OURS + output
         self.nodes.append(helper.make_node(operator, list(inputs), [name], **attributes))
         return name
 
@@ -135,7 +142,10 @@ class _Nodes:
         """The tokens, their number and their mask."""
         wiring, index = self.wiring, self.student.places.item_index
         zero, axis = self.constant("zero", [0]), 0
-        known = self.node("Gather", [self.constant("item_index", index), NETWORK_INPUT], "ids")
+        if _consecutive(index):
+            known = self.node("Add", [NETWORK_INPUT, self.constant("first_item", index[:1])], "ids")
+        else:
+            known = self.node("Gather", [self.constant("item_index", index), NETWORK_INPUT], "ids")
         if (index < 0).any():
             is_known = self.node("GreaterOrEqual", [known, zero], "is_known")
             known = self.node("Compress", [known, is_known], "known", axis=axis)
@@ -187,22 +197,25 @@ class _Nodes:
             made[role] = self.node("Concat", parts, f"{role}_padded", axis=0)
         return made
 
-    def scores(self, output: str, shown: NDArray[Any]) -> None:
-        """The nodes from the network's output to the scores (I,); ``shown``: the output of one request."""
+    def scores(self, output: str, shown: NDArray[Any], own: onnx.GraphProto) -> None:
+        """The nodes from the network's output to the scores (I,).
+
+        ``shown``: the output of one request; ``own``: the network's nodes and constants.
+        """
         places = self.student.places
         if shown.ndim == 3 and shown.shape[1] > 1:
             output = self.node("Gather", [output, self._place(shown.shape[1])], "at_last", axis=1)
         if shown.dtype != np.float32:
             output = self.node("Cast", [output], "float_output", to=TensorProto.FLOAT)
-        columns = places.item_column
         if places.item_table is not None:
-            rows = places.item_table[np.maximum(columns, 0)]
-            table = self.constant("item_table", rows.T)  # (d, I)
             flat = self.node("Reshape", [output, self.constant("row", [1, -1])], "vector")
-            scores = self.node("MatMul", [flat, table], "product")
-            scores = self.node("Reshape", [scores, self.constant("flat", [-1])], "scores")
+            output = self.node("MatMul", [flat, self._factor(places.item_table, own)], "product")
+        scores = self.node("Reshape", [output, self.constant("flat", [-1])], "columns")
+        columns, first = places.item_column, int(places.item_column[0])
+        if _consecutive(columns):  # as they mostly are: 8 bytes an item less
+            ends = [self.constant(f"column_{n}", [n]) for n in (first, first + columns.size)]
+            scores = self.node("Slice", [scores, *ends, self.constant("zero", [0])], "scores")
         else:
-            scores = self.node("Reshape", [output, self.constant("flat", [-1])], "columns")
             chosen = self.constant("item_column", np.maximum(columns, 0))
             scores = self.node("Gather", [scores, chosen], "scores")
         if self.n_known and self.wiring.empty == "popular":
@@ -210,6 +223,13 @@ class _Nodes:
             popularity = self.constant("popularity", self.student.popularity)
             scores = self.node("Where", [nothing, popularity, scores], "answered")
         self.nodes.append(helper.make_node("Identity", [scores], [NETWORK_OUTPUT]))
+
+    def _factor(self, table: F32, own: onnx.GraphProto) -> str:
+        """The item table (d, V): the network's own where it is the same."""
+        for tensor in own.initializer:
+            if tuple(tensor.dims) == table.shape and np.array_equal(numpy_helper.to_array(tensor), table):
+                return self.node("Transpose", [tensor.name], "item_factor", perm=[1, 0])
+        return self.constant("item_table", table.T)
 
     def _place(self, width: int) -> str:
         """The last token's place (1,)."""

@@ -84,7 +84,7 @@ def _bring_in(tensor: TensorProto, path: Path) -> int:
         stored.seek(start)
         tensor.raw_data = stored.read(size)
     del tensor.external_data[:]
-    tensor.data_location = TensorProto.DEFAULT
+    tensor.ClearField("data_location")
     return size
 
 

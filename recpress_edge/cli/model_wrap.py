@@ -151,5 +151,11 @@ def _report(args: argparse.Namespace, result: NetworkImportResult) -> None:
     for line in result.checks():
         say(args, f"checked    {line}")
     say_metrics(args, [result.model])
+    beside = result.against_popular()
+    if beside is not None:
+        metric, own, popular = beside
+        words = "" if own > popular else "; is it trained, and are the ids in its order?"
+        say(args)
+        say(args, f"{metric}: {own:.4f}, of the most popular items {popular:.4f}{words}")
     say(args)
     say(args, f"wrote      {result.model.folder}")

@@ -66,6 +66,14 @@ class NetworkImportResult:
             )
         return lines
 
+    def against_popular(self) -> tuple[str, float, float] | None:
+        """The metric that judges, of the network and of the most popular items; None: it says nothing."""
+        known = self.model.metadata
+        split = "valid" if "valid" in known["metrics"] else "test"
+        metric = f"recall@{known['cutoff']}"
+        found = known["metrics"][split][metric], known["imported"]["popular"][split][metric]
+        return None if None in found else (f"{split} {metric}", *found)
+
     def facts(self) -> dict[str, Any]:
         """What ``--json`` prints."""
         known = self.model.metadata

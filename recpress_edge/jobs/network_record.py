@@ -13,7 +13,7 @@ from recpress_edge.core.files import digest_of
 from recpress_edge.data.holdout import dataset_cutoff
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.models.ranking import ScoreRows
-from recpress_edge.training.judge import judged_network
+from recpress_edge.training.judge import judged_network, popular_metrics
 from recpress_edge.training.store import TrainedModel, model_folder, save_model
 from recpress_export.networks.outside import BY_PROFILE, Asked, parts_of
 from recpress_export.networks.soundness import lookup_table
@@ -59,7 +59,7 @@ def save_network(
     order = {"order_digest": data.order_digest()} if source.of_history else {}
     architecture = {"kind": BY_PROFILE[wiring.profile], **wiring.facts()}
     about = {
-        "imported": imported,
+        "imported": {**imported, "popular": popular_metrics(data)},
         "dataset": {**data.facts(), **order},
         "architecture": architecture,
         "name": request.name,

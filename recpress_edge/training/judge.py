@@ -45,3 +45,14 @@ def judged_network(
         for split in splits_of(data)
     }
     return facts_of(found), top_unobserved(rows_after(data.train), data.train)
+
+
+def popular_metrics(data: Dataset) -> dict[str, Any]:
+    """The metrics of the most popular items, the same for everybody: what a network should be above."""
+    counts = data.train.item_counts().astype(np.float32)
+
+    def rows(users: I64) -> F32:
+        return np.tile(counts, (users.size, 1))
+
+    metrics: dict[str, Any] = facts_of({s: evaluate_rows(rows, data, s) for s in splits_of(data)})["metrics"]
+    return metrics

@@ -20,13 +20,13 @@ from recpress_edge.jobs.data import load_data
 from recpress_edge.jobs.network_record import NetworkSource
 from recpress_edge.jobs.places import PlaceFlags, check_columns, places_of
 from recpress_edge.training.store import TrainedModel
+from recpress_export.networks.order import check_order, check_side
 from recpress_export.networks.outside import Asked, open_onnx
 from recpress_export.networks.soundness import (
     Trials,
     agreement,
     check_batches,
     check_finite,
-    check_order,
     check_padding,
     check_reads,
 )
@@ -48,7 +48,7 @@ class NetworkImportResult:
         found = self.model.metadata["imported"]["checks"]
         traced = found["traced"]
         lines = [
-            "scores are finite, and no neighbouring order of the ids finds more",
+            "scores are finite; no neighbouring order of the ids and no other padding finds far more",
             "a history scores the same at every place of a batch"
             if found["batches"]
             else "one request at a time is taken: places of a batch were not compared",
@@ -128,6 +128,7 @@ class NetworkImportRequest:
         unnamed = check_columns(places, source.n_columns, self._place_flags(), self._bare_padding(wiring))
         imported = {
             **source.facts,
+            "offsets": [self.item_offset, self.output_offset, self.user_offset],
             "items_unknown": int(places.unknown.size),
             "items_left_out": source.left_out,
             "scores_without_id": unnamed,
@@ -268,8 +269,9 @@ class NetworkImportRequest:
         check_finite(asked, trials)
         check_reads(asked, trials)
         batches = check_batches(asked, trials)
-        padding = "counts" if self.padding_counts else check_padding(source.onnx, asked, trials)
         check_order(asked, trials)
+        check_side(asked, trials)
+        padding = "counts" if self.padding_counts else check_padding(source.onnx, asked, trials)
         file = open_onnx(source.onnx, asked.wiring.output)
         agreed = dataclasses.asdict(agreement(asked, file, trials)) if self.module else None
         return {"batches": batches, "padding": padding, "traced": agreed}

@@ -1,7 +1,7 @@
 """What is wrong with a network from outside: it is asked before it is taken.
 
-Numbers that are not finite, answers that depend on the place in a batch, padding that is read, and items that
-stand one place beside their ids.
+Numbers that are not finite, an input that is not read, answers that depend on the place in a batch, padding
+that is read.
 """
 
 import dataclasses
@@ -14,8 +14,8 @@ import onnx
 from onnx import numpy_helper
 
 from recpress_edge.artifacts.bundle import Evaluation
-from recpress_edge.core.arrays import F64, I64
-from recpress_edge.core.errors import ArtifactError, DataError
+from recpress_edge.core.arrays import F64
+from recpress_edge.core.errors import DataError
 from recpress_export.networks.outside import Asked, OpenNetwork, Row, open_onnx
 from recpress_export.networks.wiring import Wiring
 
@@ -23,11 +23,9 @@ TOLERANCE: Final = 1e-4
 """Of the largest score: float32 sums in another order."""
 ASKED: Final = 64
 """Users who are asked one by one."""
-_SHIFTED: Final = 300
-"""Users by whom a shift of the ids is judged."""
+_TRACED: Final = 300
+"""Users for whom a traced file is compared with its module."""
 _FIRST: Final = 10
-_CERTAIN: Final = 4.0
-"""Standard errors."""
 _PASSES: Final = ("Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Clip", "Concat")
 """Operators behind which a history is still a list of indices."""
 
@@ -171,7 +169,7 @@ def check_padding(onnx_bytes: bytes, asked: Asked, trials: Trials) -> Literal["u
         & (asked.places.item_index != wiring.pad_value)
         & (asked.places.item_column >= 0)
     )
-    stays = asked.places.item_index == wiring.pad_value  # its own score may follow
+    stays = asked.places.item_column == wiring.pad_value  # its own score may follow
     for length in sorted({1, 2, max(wiring.history_length // 2, 1)}):
         history = items[np.linspace(0, items.size - 1, min(length, items.size)).astype(np.int64)]
         row = (0, history)
@@ -203,49 +201,6 @@ def _with_other_row(onnx_bytes: bytes, table: str, row: int) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def check_order(asked: Asked, trials: Trials) -> None:
-    """DataError where the network finds far more held-out items with its ids moved by one place."""
-    places = asked.places
-    chosen = trials.rows(_SHIFTED)
-    own = _hits(asked, trials, chosen)
-    for of_index, of_column in ((a, b) for a in (0, 1, -1) for b in (0, 1, -1) if a or b):
-        moved = dataclasses.replace(
-            places,
-            item_index=_moved(places.item_index, of_index),
-            item_column=_moved(places.item_column, of_column),
-        )
-        try:
-            found = _hits(dataclasses.replace(asked, places=moved), trials, chosen)
-        except ArtifactError:  # an index beyond the network's table
-            continue
-        if found >= 2 * own and found - own > _CERTAIN * np.sqrt(found + own):
-            raise DataError(
-                f"the network finds what is held out in the first {_FIRST} for {own} of {len(chosen)} users, "
-                f"for {found} if each id stands {_words(of_index)} in the history and {_words(of_column)} "
-                "in the scores: the ids are not in the network's order. Correct --item-ids, --item-offset or "
-                "--output-offset."
-            )
-
-
-def _words(by: int) -> str:
-    return {0: "where it is", 1: "one place later", -1: "one place earlier"}[by]
-
-
-def _moved(places: I64, by: int) -> I64:
-    return np.where(places >= 0, np.clip(places + by, 0, places.max()), -1)
-
-
-def _hits(asked: Asked, trials: Trials, chosen: Sequence[tuple[int, Row]]) -> int:
-    """Users of whom a held-out item is among the first ten."""
-    hits = 0
-    for at, row in chosen:
-        scores = asked.scores([row])[0]
-        scores[row[1]] = -np.inf
-        first = np.argpartition(-scores, min(_FIRST, scores.size - 1))[:_FIRST]
-        hits += bool(np.isin(trials.users.relevant(at), first).any())
-    return hits
-
-
 @dataclass(frozen=True, slots=True)
 class Agreement:
     """A torch module and the file that was traced from it, asked the same."""
@@ -261,7 +216,7 @@ def agreement(module: Asked, traced: OpenNetwork, trials: Trials) -> Agreement:
     """How far a traced file is from its module; DataError where they answer differently."""
     file = dataclasses.replace(module, ports=traced.ports, run=traced.run)
     largest, same = 0.0, 0
-    chosen = trials.rows(_SHIFTED)
+    chosen = trials.rows(_TRACED)
     for at, row in chosen:
         left, right = module.scores([row])[0], file.scores([row])[0]
         finite = np.isfinite(left)

@@ -76,7 +76,7 @@ def windows(data: Dataset, epochs: int, width: int) -> Iterator[NDArray[np.int64
     rng = np.random.default_rng(0)
     items, starts = data.train.in_order().astype(np.int64) + 1, data.train.indptr
     for epoch in range(epochs):
-        order = rng.permutation(data.n_users)
+        order = rng.permutation(np.flatnonzero(data.train.counts() > 1))
         print(f"epoch {epoch + 1} of {epochs}", file=sys.stderr)
         for first in range(0, order.size, BATCH):
             users = order[first : first + BATCH].tolist()

@@ -15,7 +15,7 @@ from recpress_edge.core.files import sha256_file
 from recpress_edge.core.progress import Note, OnEvent, silent
 from recpress_edge.data.holdout import Split, holdout, sequence_holdout
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.data.vectors import array_file
+from recpress_edge.data.vectors.arrays import parted
 from recpress_edge.jobs.data import load_data
 from recpress_edge.jobs.network_record import NetworkSource
 from recpress_edge.jobs.places import PlaceFlags, check_columns, places_of
@@ -147,7 +147,7 @@ class NetworkImportRequest:
             "onnx": self.onnx,
             "module": Path(self.module.rpartition(":")[0]) if self.module else None,
             "weights": self.weights,
-            "items": array_file(self.items) if self.items else None,
+            "items": parted(self.items)[0] if self.items else None,
             "item_ids": self.item_ids,
             "user_ids": self.user_ids,
         }

@@ -35,7 +35,7 @@ from recpress_edge.device.runtime import Runtime, open_runtime
 from recpress_export.graph import write_model
 from recpress_export.networks.modules import Traceable
 from recpress_export.networks.recipes import NETWORK_RECIPES, check_route
-from recpress_export.networks.student import NetworkStudent, read_network
+from recpress_export.networks.student import NetworkStudent, read_parameters
 from recpress_export.networks.to_onnx import traced
 from recpress_export.ranking import LIST_LENGTH, rank
 from recpress_export.subjects.network import in_recipe, network_contract, network_graph, trace
@@ -161,7 +161,7 @@ def parser() -> argparse.ArgumentParser:
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Every variant in every format."""
     torch.set_num_threads(1)
-    student, rounds = read_network(args.model), Rounds.of(args)
+    student, rounds = read_parameters(args.model), Rounds.of(args)
     data = load_dataset(student.facts["dataset"]["name"], args.work)
     if data.digest() != student.facts["dataset"]["digest"]:
         raise ArtifactError(f"{args.model} was trained on another split than the one in {args.work}")

@@ -101,6 +101,8 @@ def _list(lines: Sequence[str]) -> str:
 
 def _teacher(provenance: Mapping[str, Any]) -> str:
     teacher = provenance["teacher"]
+    if provenance["method"] == "imported":
+        return "trained elsewhere"
     return f"distilled from `{teacher['name']}`" if teacher else "trained without a teacher"
 
 
@@ -120,7 +122,10 @@ def _row_storage(contract: Contract, recipe: Recipe, provenance: Mapping[str, An
     if network:
         versions = ", ".join(f"{name} {number}" for name, number in network["versions"].items())
         level = f", opset {network['opset']}, IR {network['ir_version']}" if "opset" in network else ""
-        return [f"network: {network['kind']}, traced by {versions}{level}"]
+        origin = f"traced by {versions}" if versions else f"brought as {network['source']}"
+        unknown = network.get("items_unknown", 0)
+        lost = [f"items that the network does not know, never recommended: {unknown:,}"] if unknown else []
+        return [f"network: {network['kind']}, {origin}{level}", *lost]
     size, of_users = recipe.user_row_bytes(contract.dim), "bytes per user row"
     if contract.profile == HISTORY:
         size -= recipe.user_extra_bytes

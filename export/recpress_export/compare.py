@@ -93,9 +93,19 @@ class Parity:
 
 
 def compare(
-    reference: TopLists, found: TopLists, by: Yardstick, name: str, exact: int | None = None
+    reference: TopLists,
+    found: TopLists,
+    by: Yardstick,
+    name: str,
+    *,
+    exact: int | None = None,
+    error: float = 0.0,
 ) -> Parity:
-    """Both rankings of the same users. ``name``: of the reference; ``exact``: see Parity.exact_users."""
+    """Both rankings of the same users. ``name``: of the reference; ``exact``: see Parity.exact_users.
+
+    ``error``: share of a list's largest score within which scores of both sides tie. Of the items that tie
+    with the last place either may be listed, so they count as shared.
+    """
     users, k = by.users, by.cutoff
     if not users.users.size:
         raise DataError("the data set has no validation users, so the export cannot be checked")
@@ -110,7 +120,7 @@ def compare(
         users=int(users.users.size),
         cutoff=k,
         overlap={
-            f"overlap@{n}": _overlap(reference, found, n)
+            f"overlap@{n}": _overlap(reference, found, n, error)
             for n in sorted({k} if is_certain(10, candidates) else {10, k})
         },
         change={m: _change(before[m], after[m], by.seed, m) for m in (f"recall@{k}", f"ndcg@{k}")},
@@ -143,12 +153,24 @@ def _item_shift(before: I64, after: I64, n_items: int) -> float:
     return float(np.abs(left - right).max() / len(before))
 
 
-def _overlap(reference: TopLists, found: TopLists, k: int) -> Overlap:
+def _overlap(reference: TopLists, found: TopLists, k: int, error: float) -> Overlap:
     left, right = reference.items[:, :k], found.items[:, :k]
     # Padding must not count as shared (-1 on one side, -2 on the other), nor lengthen a list.
     shared = overlap_by_user(left, np.where(right < 0, -2, right)) * left.shape[1]
+    if error:
+        shared += _tied_with_the_last(reference, found, k, error)
     shares = shared / np.maximum(np.minimum(reference.lengths(), k), 1)
     return Overlap(float(shares.mean()), float(shares.min()))
+
+
+def _tied_with_the_last(reference: TopLists, found: TopLists, k: int, error: float) -> F64:
+    """Items of each list that the reference's ends before, with scores that tie with its last (B,)."""
+    left, right = reference.items[:, :k], found.items[:, :k]
+    least = reference.scores[:, :k].min(axis=1) - error * np.abs(reference.scores).max(axis=1)
+    full = reference.lengths() >= k  # a shorter list holds every candidate
+    tied = (found.scores[:, :k] >= least[:, None]) & (right >= 0) & full[:, None]
+    others = [np.isin(of, before, invert=True) for of, before in zip(right, left, strict=True)]
+    return np.asarray((tied & np.array(others)).sum(axis=1), np.float64)
 
 
 def _change(before: F64, after: F64, seed: int, metric: str) -> Change:

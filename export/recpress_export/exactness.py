@@ -64,11 +64,14 @@ def check_close(found: TopLists, reference: TopLists, users: Evaluation, error: 
             )
 
 
-def check_sound(found: TopLists, users: Evaluation, n_items: int) -> None:
-    """Lists of unseen items, each once, as many as there are, with scores that fall; else GateError."""
+def check_sound(found: TopLists, users: Evaluation, n_items: int, retired: Sequence[int] = ()) -> None:
+    """Lists of unseen items, each once, as many as there are, with scores that fall; else GateError.
+
+    ``retired``: items that count as seen by everybody.
+    """
     for row in range(users.users.size):
         items, scores = found.of(row)
-        seen = np.unique(users.seen(row))
+        seen = np.union1d(users.seen(row), np.array(retired, np.int64))
         wrong = ""
         if np.isin(items, seen).any():
             wrong = f"recommends item {items[np.isin(items, seen)][0]}, which the user has seen"

@@ -45,18 +45,20 @@ def measure(subject: Subject[Any], file: OpenFile, plain: OpenFile, update: Upda
         return rank(runtime, users, phase(update, next(parts), n_parts), note)
 
     found = ranked(file.runtime, asked, "rank the written file")
-    check_sound(found, data.valid, data.model.n_items)
+    contract = file.encoding.graph.contract
+    check_sound(found, data.valid, contract.n_items, contract.retired)
     lost = None
     if replaced is not None:
         table = ranked(replaced.reference, data.valid, "rank by the user table")
         lost = compare(table, found, by, replaced.name), replaced.gate
-    truth = ranked(file.encoding.reference, asked, "rank in numpy")
+    truth = ranked(file.encoding.reference, asked, f"rank by {file.encoding.truth}")
     before = found if file is plain else ranked(plain.runtime, asked, "rank the fp32 file")
     by_numbers = file if file.encoding.error is not None else plain
     exact = _check_numbers(subject, by_numbers, found if by_numbers is file else before, truth)
     if file is plain:
-        return Measured(compare(truth, found, by, "numpy float64"), lost)
-    return Measured(compare(before, found, by, subject.plain_name, exact), lost)
+        error = file.encoding.error or 0.0
+        return Measured(compare(truth, found, by, file.encoding.truth, error=error), lost)
+    return Measured(compare(before, found, by, subject.plain_name, exact=exact), lost)
 
 
 def _check_numbers(subject: Subject[Any], file: OpenFile, found: TopLists, truth: TopLists) -> int | None:

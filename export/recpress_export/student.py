@@ -14,9 +14,9 @@ from recpress_edge.artifacts.formats import DEFAULT, FORMATS
 from recpress_edge.artifacts.model_folder import Student
 from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.errors import ArtifactError, DataError
-from recpress_export.networks.student import NetworkStudent
+from recpress_export.networks.student import NetworkModel
 
-Model = TypeVar("Model", bound=Student | NetworkStudent, covariant=True)
+Model = TypeVar("Model", bound=Student | NetworkModel, covariant=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

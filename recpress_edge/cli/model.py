@@ -14,6 +14,7 @@ from recpress_edge.cli.common import (
     say,
 )
 from recpress_edge.cli.events import print_events
+from recpress_edge.cli.model_wrap import add_wrap
 from recpress_edge.cli.train import say_metrics
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.jobs.model import ModelImportRequest, ModelImportResult
@@ -70,6 +71,7 @@ def add_options(model: argparse.ArgumentParser) -> None:
         help="what a user or item of the data set gets that has no vector (default: it is an error)",
     )
     parser.set_defaults(func=run)
+    add_wrap(verbs)
 
 
 def run(args: argparse.Namespace) -> int:

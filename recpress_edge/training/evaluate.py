@@ -82,12 +82,17 @@ def evaluate(user_emb: Tensor, item_emb: Tensor, data: Dataset, split: Split) ->
     return evaluate_rows(product_rows(user_emb, item_emb), data, split)
 
 
-def evaluate_rows(rows: ScoreRows, data: Dataset, split: Split) -> SplitMetrics:
-    """Recall@K and NDCG@K of a model that scores whole rows, for K in 10, 20, 50 and the one that judges."""
+def evaluate_rows(rows: ScoreRows, data: Dataset, split: Split, never: I64 | None = None) -> SplitMetrics:
+    """Recall@K and NDCG@K of a model that scores whole rows, for K in 10, 20, 50 and the one that judges.
+
+    ``never``: items that the model never recommends, so that nobody finds them however short a list is.
+    """
     relevant = relevant_items(data, split)
     if not len(relevant):
         raise DataError(f"data set {data.name!r} has no {split} interactions to evaluate on")
     ranks = relevant_ranks(rows, masked_items(data, split), relevant)
+    if never is not None:
+        ranks[np.isin(relevant.indices, never)] = data.n_items
     cutoff = dataset_cutoff(data)
     users, by_user = metrics_from_ranks(ranks, relevant, reported_cutoffs(cutoff))
     by_third = recall_by_third(ranks, relevant, data.train.item_counts(), cutoff)

@@ -1,18 +1,19 @@
 """What a record says of two tables: their metrics, and whether they know the users and items at all."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
 import torch
 
-from recpress_edge.core.arrays import F32
+from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.rng import stream
-from recpress_edge.data.holdout import Split
+from recpress_edge.data.holdout import Split, history
 from recpress_edge.data.interactions import Dataset, Interactions
-from recpress_edge.models.outputs import Tables
-from recpress_edge.training.evaluate import SplitMetrics, evaluate, facts_of, splits_of
+from recpress_edge.models.outputs import Rankings, Tables
+from recpress_edge.models.ranking import ScoreRows, top_unobserved
+from recpress_edge.training.evaluate import SplitMetrics, evaluate, evaluate_rows, facts_of, splits_of
 from recpress_edge.training.run import use_compute
 
 _PAIRS: Final = 20_000
@@ -102,3 +103,39 @@ def fit_of_pairs(tables: Tables, train: Interactions) -> float:
     item: F32 = tables.item_emb[items[first]] - tables.item_emb[items[second]]
     gained = np.einsum("nd,nd->n", user.astype(np.float64), item.astype(np.float64))
     return float((gained > 0).mean() + (gained == 0).mean() / 2)
+
+
+def judged_network(
+    rows_after: Callable[[Interactions], ScoreRows], data: Dataset, never: I64, threads: int
+) -> tuple[dict[str, Any], Rankings]:
+    """As :func:`judged_tables`, and the rankings that it teaches, of a network that scores after histories.
+
+    ``never``: items that it does not know, which score -inf and are never found.
+    """
+    use_compute("cpu", threads)
+    lowest = np.finfo(np.float32).min
+
+    def finite(rows: ScoreRows) -> ScoreRows:
+        def scores(users: I64) -> F32:
+            block = rows(users)
+            block[:, never] = lowest
+            return block
+
+        return scores
+
+    found = {
+        split: evaluate_rows(finite(rows_after(history(data, split))), data, split, never)
+        for split in splits_of(data)
+    }
+    return facts_of(found), top_unobserved(rows_after(data.train), data.train)
+
+
+def popular_metrics(data: Dataset) -> dict[str, Any]:
+    """The metrics of the most popular items, the same for everybody: what a network should be above."""
+    counts = data.train.item_counts().astype(np.float32)
+
+    def rows(users: I64) -> F32:
+        return np.tile(counts, (users.size, 1))
+
+    metrics: dict[str, Any] = facts_of({s: evaluate_rows(rows, data, s) for s in splits_of(data)})["metrics"]
+    return metrics

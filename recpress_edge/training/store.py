@@ -137,7 +137,13 @@ OF_A_USER: Final = "It was not touched. Give another folder, or bring it here ag
 
 def fitting(teacher: TrainedModel, student: ModelName) -> TrainedModel:
     """The same teacher, when it has what the student learns from."""
-    if teacher.tables is None:
+    if teacher.tables is None and teacher.metadata["method"] == "imported":
+        if student.entry.needs != "rankings":
+            raise ConfigError(
+                f"{student} learns from a teacher's {student.entry.needs}, and {teacher.name}, a network "
+                f"that was brought, has rankings alone. From rankings learns soft_dim{student.dim}."
+            )
+    elif teacher.tables is None:
         check_pair(student, parse_name(teacher.name, "teacher"))
     return teacher
 

@@ -1,5 +1,6 @@
 """Checkpoints of torch.save, read without unpickling: the same numbers, and nothing in the file is run."""
 
+import contextlib
 import subprocess
 import sys
 import types
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from recpress_edge.core.errors import ConfigError, DataError
+from recpress_edge.core.errors import ConfigError, DataError, RecPressError
 from recpress_edge.data.vectors.arrays import array_names, read_array
 from recpress_edge.data.vectors.libraries import recognised
 
@@ -143,3 +144,20 @@ def test_other_models_of_recbole_are_asked_about(recbole, tmp_path):
     torch.save({"a": torch.ones(2, 2)}, tmp_path / "m.pth")
     with pytest.raises(ConfigError, match=r"is no checkpoint of RecBole.*holds a\."):
         recognised(tmp_path / "m.pth")
+
+
+def test_mutated_checkpoints_are_read_right_or_refused(recbole):
+    path = recbole("BPR", tables(*WEIGHTS), {})
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    rng, right = np.random.default_rng(0), recognised(path).items.rows
+    for _ in range(300):
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in parts.items():
+                changed = bytearray(data)
+                if name.endswith("data.pkl"):
+                    for at in rng.integers(len(data), size=rng.integers(1, 4)):
+                        changed[at] = rng.integers(256)
+                archive.writestr(name, bytes(changed))
+        with contextlib.suppress(RecPressError):
+            assert np.array_equal(recognised(path).items.rows, right)

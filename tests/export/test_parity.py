@@ -57,6 +57,20 @@ def test_compare_by_hand():
     assert parity.item_shift == 0.5
 
 
+def test_items_that_tie_with_the_last_place_are_shared():
+    """Items that one user alone consumed have vectors of an ALS that differ by rounding."""
+    falling = [float(score) for score in range(50, 0, -1)]
+
+    def overlap(score, error):
+        before = lists([list(range(50)), [5, 7]], [falling, [2.0, 1.0]])
+        after = lists([[*range(49), 70], [5, 6]], [[*falling[:-1], score], [2.0, 1.0]])
+        return compare(before, after, by(TWO_USERS), "test", error=error).overlap["overlap@50"]
+
+    assert overlap(0.9999, 1e-5).mean == pytest.approx((1 + 0.5) / 2)
+    assert overlap(0.9999, 0.0).mean == pytest.approx((0.98 + 0.5) / 2)
+    assert overlap(0.9, 1e-5).mean == pytest.approx((0.98 + 0.5) / 2)
+
+
 def test_the_k_that_judges_by_hand():
     """Of 12 items user 4 has seen two: 10 are left, user 9 has 12; K is 2."""
     users = evaluation([4, 9], [[8, 9], []], [[3], [7]])
@@ -103,7 +117,7 @@ def test_short_lists_are_not_shared_padding():
 
 def test_identical_lists_have_no_first_difference():
     same = lists([[1, 2], [7]])
-    assert compare(same, same, by(TWO_USERS), "test", 2).first_difference is None
+    assert compare(same, same, by(TWO_USERS), "test", exact=2).first_difference is None
 
 
 def test_no_validation_users_is_an_error():
@@ -166,7 +180,7 @@ GATE = Gate(min_overlap=0.97, max_recall_loss=0.002, max_ndcg_loss=0.002, max_it
 
 def parity_with(overlap, loss, users, *, ndcg=0.0, shift=0.0, before=1.0):
     same = lists([[1, 2], [7]])
-    base = compare(same, same, by(TWO_USERS), "test", 2)
+    base = compare(same, same, by(TWO_USERS), "test", exact=2)
     overlaps = {"overlap@50": dataclasses.replace(base.overlap["overlap@50"], mean=overlap)}
     changed = {
         metric: dataclasses.replace(

@@ -66,6 +66,35 @@ def test_the_page_of_an_own_model_runs(tmp_path, monkeypatch, capsys):
     assert (tmp_path / measure.split()[2] / "bundle.json").exists()
 
 
+@pytest.mark.slow
+def test_the_page_of_an_own_network_runs(tmp_path, monkeypatch, capsys):
+    page = "docs/start/your-own-network.md"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    rng = stream(0, "sequences")
+    rows = [
+        f"u{user},i{(start + day) % 80},{86_400 * day}"
+        for user, start in enumerate(rng.integers(0, 80, 60).tolist())
+        for day in range(12)
+    ]
+    Path("ratings.csv").write_text("\n".join(["user,item,timestamp", *rows]) + "\n")
+    (brought,), (module,), (file,), then = (text.splitlines() for text in blocks(page))
+    module_code, training = blocks(page, "python")
+    Path("my_network.py").write_text(module_code)
+    run_line(brought)
+    exec(compile(training, page, "exec"), {})
+    for line in (module, file):
+        run_line(line)
+    folders = sorted((tmp_path / "models").iterdir())
+    assert len(folders) == 2  # one of the module, one of the file
+    export, measure, ask = then
+    run_line(re.sub(r"models/\S+", f"models/{folders[0].name}", export))
+    assert (tmp_path / measure.split()[2] / "bundle.json").exists()
+    capsys.readouterr()
+    run_line(ask)
+    assert "i18" in capsys.readouterr().out  # after i17
+
+
 def test_the_page_of_an_own_log_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     rng = stream(0, "ratings")

@@ -4,7 +4,7 @@ Nothing that a row names is imported before it is used, so that only what traces
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from recpress_edge.artifacts.contract import ALL_USERS, HISTORY
@@ -22,17 +22,36 @@ class NetworkKind:
 
     profile: str
     """Whose vectors its file holds."""
-    shapes: Shapes
+    shapes: Shapes = field(default_factory=dict)
     layer_shapes: Shapes = field(default_factory=dict)
     """Of each transformer layer n, under ``layers.n.``."""
+    tokens: bool = True
+    """Whether one that reads histories reads tokens, of which the first is no item."""
     attention: bool = False
     """Whether ``heads`` of its architecture must divide d."""
+    read: str = "recpress_export.networks.student:read_parameters"
+    """``(folder) -> NetworkModel``"""
     reference: str
-    """``(NetworkStudent) -> Reference``: the answer in numpy and float64, without any folding."""
-    module: str
+    """``(NetworkModel) -> Reference``: what it answers, by other code than the file's."""
+    truth: str = "numpy float64"
+    """What the reference is called."""
+    module: str = ""
     """``(NetworkStudent, rows | None) -> Traceable``: with ``rows`` of fixed shapes."""
+    network: str = ""
+    """``(NetworkModel) -> bytes``: the float32 network of one that no format has to trace."""
+    formats: tuple[str, ...] = ()
+    """What its files may be; empty: every format."""
 
 
+_OUTSIDE: Final = NetworkKind(
+    profile=HISTORY,
+    tokens=False,
+    read="recpress_export.networks.outside:read_outside",
+    reference="recpress_export.networks.outside:outside_reference",
+    truth="the network as it was given",
+    network="recpress_export.networks.wrap:wrapped",
+    formats=("onnx",),
+)
 KINDS: Final[Mapping[str, NetworkKind]] = {
     "neumf": NetworkKind(
         profile=ALL_USERS,
@@ -77,4 +96,6 @@ KINDS: Final[Mapping[str, NetworkKind]] = {
         reference="recpress_export.networks.sasrec:sasrec_reference",
         module="recpress_export.networks.modules:sasrec_module",
     ),
+    "onnx-history": _OUTSIDE,
+    "onnx-user": replace(_OUTSIDE, profile=ALL_USERS),
 }

@@ -91,7 +91,12 @@ def check_network(kind: str, file_format: str, profile: str | None, user: str | 
     """The profile of a network's bundle; ConfigError for a format or profile that it does not have."""
     if file_format not in FORMATS:
         raise unknown_name("format", file_format, list(FORMATS))
-    own = KINDS[kind].profile
+    own, formats = KINDS[kind].profile, KINDS[kind].formats
+    if formats and file_format not in formats:
+        raise ConfigError(
+            f"--format {file_format} is not available for a network that was brought as "
+            f"{' or '.join(formats)}: there is no torch module to convert. Leave --format out."
+        )
     if profile not in (None, own) or user is not None:
         asked = f"--profile {profile}" if profile not in (None, own) else "--user"
         raise ConfigError(

@@ -11,9 +11,9 @@ from recpress_edge.artifacts.model_folder import MODEL_FACTS, MODEL_FILE, networ
 from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import read_json
+from recpress_edge.core.registry import named
 from recpress_export.networks.kinds import KINDS, NetworkKind, Shapes
-
-"""Of the names of a network's parameters in model.safetensors, next to its rankings and embeddings."""
+from recpress_export.networks.outside import OutsideNetwork
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +61,16 @@ class NetworkStudent:
         return self._length("L")
 
     @property
+    def items_read(self) -> int:
+        """Items of a history that it reads; 0 for one that knows its users."""
+        return max(self.history_length - 1, 0)
+
+    @property
+    def retired(self) -> tuple[int, ...]:
+        """Items that it does not know: none."""
+        return ()
+
+    @property
     def n_layers(self) -> int:
         """Transformer layers."""
         return _n_layers(self.arrays)
@@ -71,6 +81,10 @@ class NetworkStudent:
             if letter in shape:
                 return int(self.arrays[name].shape[shape.index(letter)])
         return 0
+
+
+NetworkModel = NetworkStudent | OutsideNetwork
+"""A model whose score is computed by a network, trained here or brought."""
 
 
 def network_kind(folder: Path) -> str | None:
@@ -87,13 +101,19 @@ def network_kind(folder: Path) -> str | None:
     return kind
 
 
-def read_network(folder: Path) -> NetworkStudent:
+def read_network(folder: Path) -> NetworkModel:
     """Read and verify a network's folder; anything that does not fit is an :class:`ArtifactError`."""
     kind = network_kind(folder)
     if kind is None:
         raise ArtifactError(f"{folder} holds no network: {MODEL_FACTS} states no architecture")
+    model: NetworkModel = named(KINDS[kind].read)(folder)
+    return model
+
+
+def read_parameters(folder: Path) -> NetworkStudent:
+    """A network that was trained here, from its parameters."""
     facts, stored = read_model(folder)
-    arrays = network_parameters(stored)
+    arrays, kind = network_parameters(stored), str(facts["architecture"]["kind"])
     lengths = _check_shapes(folder / MODEL_FILE, kind, arrays)
     heads = int(facts["architecture"].get("heads", 0))
     if KINDS[kind].attention and (heads < 1 or lengths["d"] % heads):

@@ -61,6 +61,12 @@ def tables_in_bytes(network: bytes) -> bytes:
     return bytes(model.SerializeToString())
 
 
+def opset_of(network: bytes) -> int:
+    """The operator set of a network's nodes."""
+    opsets = onnx.load_model_from_string(network).opset_import
+    return next(int(entry.version) for entry in opsets if entry.domain in ("", "ai.onnx"))
+
+
 def add_network(draft: OnnxDraft, network: bytes, network_input: str) -> None:
     """The nodes of a model with one input and one output; ``network_input`` feeds it, its scores are next.
 

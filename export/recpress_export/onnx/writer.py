@@ -16,7 +16,7 @@ from recpress_edge.artifacts.integers import INT4_ZERO_POINT, ZERO_POINT
 from recpress_export import graph as steps
 from recpress_export.graph import Graph, Step
 from recpress_export.onnx.history import add_fold, add_peak_scale
-from recpress_export.onnx.network import NETWORK_IR_VERSION, NETWORK_OPSET, add_network, add_tokens
+from recpress_export.onnx.network import NETWORK_IR_VERSION, add_network, add_tokens, opset_of
 from recpress_export.onnx.topk import TWO_LEVEL_ITEMS, add_two_level, pad_count
 
 OPSET: Final = 13
@@ -64,7 +64,7 @@ def to_onnx(graph: Graph, metadata: Mapping[str, str], two_level_items: int = TW
     ]
     model = helper.make_model(
         helper.make_graph(draft.nodes, "recommend", inputs, outputs, draft.tensors),
-        opset_imports=[helper.make_opsetid("", NETWORK_OPSET if graph.traced else OPSET)],
+        opset_imports=[helper.make_opsetid("", _opset(graph))],
         ir_version=NETWORK_IR_VERSION if graph.traced else IR_VERSION,
         producer_name="recpress-edge",
     )
@@ -72,6 +72,11 @@ def to_onnx(graph: Graph, metadata: Mapping[str, str], two_level_items: int = TW
         model.metadata_props.add(key=key, value=metadata[key])
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString(deterministic=True))
+
+
+def _opset(graph: Graph) -> int:
+    """That of the network, if there is one; our own nodes mean the same in each."""
+    return next((opset_of(step.network) for step in graph.steps if isinstance(step, steps.RunNetwork)), OPSET)
 
 
 def _add(draft: _OnnxDraft, step: Step) -> None:
@@ -102,7 +107,8 @@ def _add(draft: _OnnxDraft, step: Step) -> None:
         case steps.ReadTokens(start_token, length):
             add_tokens(draft, draft.graph.contract.seen_input, start_token, length)
         case steps.RunNetwork(network):
-            add_network(draft, network, draft.current or draft.graph.contract.user_input)
+            contract = draft.graph.contract
+            add_network(draft, network, draft.current or contract.user_input or contract.seen_input)
 
 
 def _of_user(draft: _OnnxDraft, name: str, table: NDArray[Any], row: str) -> str:

@@ -30,6 +30,8 @@ class Encoding:
     """Score difference that an export allows, as a share of a list's largest score.
 
     None where no formula gives the scores: then only rankings are compared."""
+    truth: str = "numpy float64"
+    """What the reference of a float recipe is called."""
     tables: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     """What the file must hold to the bit, under the names of recpress_edge.device.tables."""
     rounding: ErrorStats | None = None

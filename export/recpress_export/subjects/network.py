@@ -16,7 +16,7 @@ from recpress_edge.core.registry import named
 from recpress_edge.device.verify import REQUANTISED_SCORE
 from recpress_export.exactness import spread_users
 from recpress_export.graph import ExcludeSeen, Graph, ReadTokens, RunNetwork, SelectTop, contract_for
-from recpress_export.networks.student import NetworkStudent
+from recpress_export.networks.student import NetworkModel
 from recpress_export.ranking import Question, Recommends
 from recpress_export.selftest import FLOAT_TOLERANCE, made_histories, spread_questions
 from recpress_export.student import StudentData
@@ -27,7 +27,7 @@ FLOAT_ERROR: Final = 10 * FLOAT_TOLERANCE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Network(Subject[NetworkStudent]):
+class Network(Subject[NetworkModel]):
     """A network, once traced for all its recipes."""
 
     traced: bytes
@@ -44,18 +44,22 @@ class Network(Subject[NetworkStudent]):
     @property
     def provenance(self) -> Mapping[str, Any]:
         """How the network got into the file."""
-        row = FORMATS[self.data.file_format]
+        row, model = FORMATS[self.data.file_format], self.data.model
+        if model.row.network:
+            return {"network": {"kind": model.kind, "versions": {}, **model.facts["imported"]}}
         versions = {package: version(package) for package in row.trace_packages}
         facts = named(row.trace_facts) if row.trace_facts else {}
-        return {"network": {"kind": self.data.model.kind, "versions": versions, **facts}}
+        return {"network": {"kind": model.kind, "versions": versions, **facts}}
 
     def encode(self, recipe: Recipe) -> Encoding:
         """An int8 network is compared by its rankings: activations are rounded as they come."""
-        contract = network_contract(self.data.model, recipe, self.data.file_format)
+        model = self.data.model
+        contract = network_contract(model, recipe, self.data.file_format)
         plain = recipe.name == "fp32"
         return Encoding(
-            graph=network_graph(contract, in_recipe(self.traced, contract)),
-            reference=named(self.data.model.row.reference)(self.data.model),
+            graph=network_graph(contract, in_recipe(self.traced, contract), tokens=model.row.tokens),
+            reference=named(model.row.reference)(model),
+            truth=model.row.truth,
             tolerance=FLOAT_ERROR if plain else REQUANTISED_SCORE,
             error=FLOAT_ERROR if plain else None,
         )
@@ -75,14 +79,14 @@ class Network(Subject[NetworkStudent]):
         return [(rows.user(row), rows.seen(row).tolist()) for row in spread_users(rows.users.size)]
 
 
-def traced_network(data: StudentData[NetworkStudent]) -> Network:
+def traced_network(data: StudentData[NetworkModel]) -> Network:
     """The subject of a trained network. torch is loaded here, for networks alone."""
     return Network(data, trace(data.model, data.file_format))
 
 
-def trace(model: NetworkStudent, file_format: str) -> bytes:
+def trace(model: NetworkModel, file_format: str) -> bytes:
     """The float32 network as a file of its own."""
-    traced: bytes = named(FORMATS[file_format].trace)(model)
+    traced: bytes = named(model.row.network or FORMATS[file_format].trace)(model)
     return traced
 
 
@@ -94,21 +98,23 @@ def in_recipe(traced: bytes, contract: Contract) -> bytes:
     return rounded
 
 
-def network_contract(model: NetworkStudent, recipe: Recipe, file_format: str) -> Contract:
+def network_contract(model: NetworkModel, recipe: Recipe, file_format: str) -> Contract:
     """What the file takes: a user where the network knows its users, else a history in its order."""
     profile = model.row.profile
     return dataclasses.replace(
         contract_for(recipe, file_format, n_users=model.n_users, n_items=model.n_items, dim=model.dim),
         profile=profile,
         user_input="" if profile == HISTORY else "user",
-        history_length=max(model.history_length - 1, 0),
+        history_length=model.items_read,
+        retired=model.retired,
     )
 
 
-def network_graph(contract: Contract, network: bytes) -> Graph:
-    """The request: tokens or user -> the traced network -> exclusion and top-K, as for any student."""
-    length = contract.history_length
-    tokens = (ReadTokens(contract.n_items, length + 1),) if length else ()
-    return Graph(
-        contract, (*tokens, RunNetwork(network), ExcludeSeen(-np.inf, contract.retired), SelectTop())
-    )
+def network_graph(contract: Contract, network: bytes, *, tokens: bool = True) -> Graph:
+    """The request: history or user -> the network -> exclusion and top-K, as for any student.
+
+    ``tokens``: whether a network of histories reads a start token first.
+    """
+    length = contract.history_length if tokens else 0
+    read = (ReadTokens(contract.n_items, length + 1),) if length else ()
+    return Graph(contract, (*read, RunNetwork(network), ExcludeSeen(-np.inf, contract.retired), SelectTop()))

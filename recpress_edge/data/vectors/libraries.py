@@ -36,10 +36,8 @@ class LibraryLayout:
 
 LAYOUTS: Final = (
     LibraryLayout("implicit", "user_factors", "item_factors"),
-    LibraryLayout(
-        "LightFM, LensKit BiasedMF", "user_embeddings", "item_embeddings", ("user_biases", "item_biases")
-    ),
-    LibraryLayout("LensKit ImplicitMF", "user_embeddings", "item_embeddings"),
+    LibraryLayout("LightFM", "user_embeddings", "item_embeddings", ("user_biases", "item_biases")),
+    LibraryLayout("LensKit", "user_embeddings", "item_embeddings"),
 )
 _WEIGHTS: Final = ("state_dict.user_embedding.weight", "state_dict.item_embedding.weight")
 _PROPAGATED: Final = ("other_parameter.restore_user_e", "other_parameter.restore_item_e")
@@ -122,7 +120,8 @@ def _recbole(path: Path) -> Foreign:
     found = read_torch_file(path)
     config = found.root.get("config") if isinstance(found.root, dict) else None
     state = config.state if isinstance(config, Called) and isinstance(config.state, dict) else {}
-    model = state.get("final_config_dict", {}).get("model")
+    settings = state.get("final_config_dict")
+    model = settings.get("model") if isinstance(settings, dict) else None
     if not isinstance(model, str):
         raise ConfigError(
             f"{FLAG} {path} is no checkpoint of RecBole. Say which tensors are the vectors: "

@@ -6,8 +6,10 @@ numbers, tuples, lists and dicts are followed. A class or function becomes :clas
 name and arguments, so that a file can do nothing but describe.
 """
 
+import contextlib
 import pickletools
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +22,15 @@ from recpress_edge.core.errors import DataError
 
 _MOST_BYTES: Final = 64 * 2**20
 """Of the pickle, which describes the tensors and holds none."""
+_BROKEN: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    EOFError,
+)
 _MOST_DICTS: Final = 500
 _DTYPES: Final[Mapping[str, str]] = {
     "DoubleStorage": "<f8",
@@ -55,10 +66,15 @@ class TorchFile:
 
     def names(self) -> list[str]:
         """Tensors by the keys that lead to them, joined with dots: state_dict.user_embedding.weight."""
-        return list(self._tensors())
+        with _readable(self.path):
+            return list(self._tensors())
 
     def tensor(self, name: str) -> NDArray[Any]:
         """The numbers of one tensor; DataError where they are not as the file says."""
+        with _readable(self.path):
+            return self._read(name)
+
+    def _read(self, name: str) -> NDArray[Any]:
         storage, offset, size, stride = self._tensors()[name].args[:4]
         kind, key, numel = storage[1].name.rpartition(".")[2], storage[2], storage[4]
         if kind not in _DTYPES:
@@ -83,13 +99,19 @@ class TorchFile:
 
 def read_torch_file(path: Path) -> TorchFile:
     """What the file describes; DataError for anything but a zip of ``torch.save``."""
+    with _readable(path), zipfile.ZipFile(path) as archive:
+        name = _description(archive)
+        if archive.getinfo(name).file_size > _MOST_BYTES:
+            raise ValueError(f"{name} is larger than any description of tensors")
+        return TorchFile(path, _followed(archive.read(name)))
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """What zipfile, pickletools and a file that says nonsense raise, as one DataError."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            name = _description(archive)
-            if archive.getinfo(name).file_size > _MOST_BYTES:
-                raise DataError(f"{path}: {name} is larger than any description of tensors")
-            return TorchFile(path, _followed(archive.read(name)))
-    except (zipfile.BadZipFile, ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
+        yield
+    except (*_BROKEN, NotImplementedError, RuntimeError) as error:
         raise DataError(
             f"{path} is not a checkpoint of torch.save that can be read without unpickling: {error}. Save "
             "its tensors as .npz or .safetensors."

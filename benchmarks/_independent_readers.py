@@ -123,15 +123,18 @@ def _found(text: str, how: Written) -> list[Written]:
     if how.name == "inter":
         return [how]
     widths: dict[str, int] = {}
+    torn = False
     for mark in (",", ";", "\t", "|", "::", " "):
         for rows in _records(text, replace(how, mark=mark)):
             found = {len(row) for row in rows if row and (len(row) > 1 or row[0].strip(" \t"))}
-            torn = mark == " " and any('"' in field for row in rows for field in row)
-            if len(found) == 1 and not torn:
+            if len(found) == 1 and found != {1}:
+                torn |= mark == " " and any('"' in field for row in rows for field in row)
                 widths[mark] = max(widths.get(mark, 0), *found)
     for mark in ("\t", "::"):
-        if widths.get(mark, 0) > 1:
+        if mark in widths:
             return [replace(how, mark=mark)]
+    if torn and len(widths) > 1:  # blanks within quotes
+        del widths[" "]
     most = max(widths.values(), default=0)
     return [replace(how, mark=mark) for mark, width in widths.items() if width == most] or [how]
 

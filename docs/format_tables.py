@@ -27,9 +27,10 @@ def counts() -> str:
     """How many are read at once, with flags, or refused."""
     found = [one.outcome for one in ZOO]
     at_once, flags, refused = map(found.count, ("at once", "with flags", "refused"))
+    later = f"; {n} will be" if (n := found.count("not yet")) else ""
     return (
         f"Of {len(ZOO)} public layouts, {at_once} are read at once, {flags} with the flags shown, and "
-        f"{refused} are refused with the reason."
+        f"{refused} are refused with the reason{later}."
     )
 
 

@@ -59,6 +59,8 @@ class PublicFormat:
     @property
     def outcome(self) -> str:
         """For the table."""
+        if self.waits:
+            return "not yet"
         if self.refused:
             return "refused"
         return "with flags" if self.flags and not self.at_once else "at once"

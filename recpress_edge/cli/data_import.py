@@ -46,6 +46,9 @@ def add_import_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--licence", default="not stated", metavar="TEXT", help="terms of the data, for the model card"
     )
+    parser.add_argument(
+        "--preview", action="store_true", help="show the first rows as they are understood, and write nothing"
+    )
     parser.add_argument("--force", action="store_true", help="replace the data set of this name")
 
 

@@ -66,7 +66,7 @@ def prepare(
     of_part = range(len(files)) if parts is None else parts
     rule = _rule(how, len(set(of_part)) or 1)
     seed = how.seed or 0
-    read = read_log(files, how.fmt, how.columns, _reading(how, rule), parts=of_part, progress=progress)
+    read = read_files(files, how, of_part, progress)
     if how.filters.min_rating is not None and read.log.ratings is None:
         raise _no_ratings(read)
     log, removed = apply_filters(read.log, how.filters)
@@ -109,11 +109,15 @@ def prepare(
     return Prepared(dataset, record)
 
 
-def _reading(how: Preparation, rule: SplitRule) -> Reading:
-    """How to read, with what the split and the filters need."""
+def read_files(
+    files: Sequence[Path], how: Preparation, parts: Sequence[int], progress: Progress = unseen
+) -> ReadResult:
+    """Read the files, with what the split and the filters need."""
+    rule = parse_rule(how.split)
     named = how.columns is not None and "time" in (how.columns.columns or {})
     timed = named or rule.kind in ("loo-time", "time")
-    return replace(how.reading, bounded=how.filters.min_rating is not None, needs_times=timed)
+    reading = replace(how.reading, bounded=how.filters.min_rating is not None, needs_times=timed)
+    return read_log(files, how.fmt, how.columns, reading, parts=parts, progress=progress)
 
 
 def _with_context(

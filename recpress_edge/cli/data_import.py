@@ -58,6 +58,12 @@ def _add_reading_options(parser: argparse.ArgumentParser) -> None:
         what = f"the column of the {role}: its name or its position from 1"
         parser.add_argument(f"--{role}", metavar="COLUMN", help=what)
     parser.add_argument(
+        "--weight",
+        metavar="COLUMN",
+        help="how often or how long: kept with the data set, added up where a user and an item are repeated; "
+        "no method reads it yet",
+    )
+    parser.add_argument(
         "--where",
         metavar="SQL",
         help="count only rows for which this holds: \"event = 'purchase' AND price::DOUBLE > 0\"",

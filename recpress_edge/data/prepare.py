@@ -20,6 +20,7 @@ from recpress_edge.data.readers.read import Progress, Reading, ReadResult, read_
 from recpress_edge.data.split import PER_USER, Split, SplitRule, parse_rule, split_log
 from recpress_edge.data.strangers import settle_strangers
 from recpress_edge.data.times import date_text
+from recpress_edge.data.weights import sum_weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,8 @@ class Preparation:
     """For a split that draws; None is 0."""
     context: tuple[FeatureSpec, ...] = ()
     """Columns of the log that become features of its interactions; ``columns`` asks for them too."""
+    weight: str | None = None
+    """The column among those of ``context`` whose values are added up where an interaction is repeated."""
     filters: Filters = field(default_factory=Filters)
     licence: str = "not stated"
     strangers: str | None = None
@@ -69,7 +72,8 @@ def prepare(
     read = read_files(files, how, of_part, progress)
     if how.filters.min_rating is not None and read.log.ratings is None:
         raise _no_ratings(read)
-    log, removed = apply_filters(read.log, how.filters)
+    whole = read.log if how.weight is None else sum_weights(read.log, how.weight)
+    log, removed = apply_filters(whole, how.filters)
     for kind, ids in (("user", log.user_ids), ("item", log.item_ids)):
         if len(ids) < 2:
             raise DataError(f"only one {kind} ({ids[0]!r}): nothing can be learnt from this log")

@@ -10,6 +10,8 @@ from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.core.files import check_there, scratch_folder
 from recpress_edge.core.progress import OnEvent, advance, silent
 from recpress_edge.data.events import parse_only
+from recpress_edge.data.features.columns import NUMERIC
+from recpress_edge.data.features.encode import FeatureSpec
 from recpress_edge.data.filter import Filters
 from recpress_edge.data.ids import FORMS, IdChoice
 from recpress_edge.data.interactions import Dataset
@@ -26,6 +28,7 @@ from recpress_edge.data.resolve import SYNTHETIC
 from recpress_edge.data.store import check_new, save_dataset
 from recpress_edge.data.strangers import CHOICES
 from recpress_edge.data.times import BY_SIZE, DATE_ORDERS, DAYS, UNITS, date_text
+from recpress_edge.data.weights import WEIGHT
 from recpress_edge.jobs.data_tables import TableOptions, with_tables
 
 TIME_UNITS: Final = (*UNITS, BY_SIZE, DAYS)
@@ -103,6 +106,8 @@ class ImportRequest(TableOptions):
     time: str | None = None
     member: str | None = None
     """The file to take out of a zip archive."""
+    weight: str | None = None
+    """The column of how often or how long, kept with each interaction."""
     where: str | None = None
     query: str | None = None
     separator: str | None = None
@@ -183,6 +188,17 @@ class ImportRequest(TableOptions):
             )
         return [self.paths, *((path,) for path in (self.valid_file, self.test_file) if path)]
 
+    def _specs(self) -> tuple[FeatureSpec, ...]:
+        """The columns of --context and --weight."""
+        context = self.context_specs()
+        if self.weight is None:
+            return context
+        if any(self.weight == spec.column or spec.name == WEIGHT for spec in context):
+            raise ConfigError(
+                f"--context names {self.weight} or a {WEIGHT}, and so does --weight. Remove one."
+            )
+        return (*context, FeatureSpec(self.weight, WEIGHT, NUMERIC))
+
     def _choice(self) -> ColumnChoice | None:
         """What the user said of the columns; None where nothing."""
         named = {role: value for role in ROLES if (value := getattr(self, role)) is not None}
@@ -190,7 +206,7 @@ class ImportRequest(TableOptions):
         if twice := named.keys() & columns.keys():
             role = min(twice)
             raise ConfigError(f"--columns and --{role} both say which column is the {role}. Remove one.")
-        context = tuple(spec.column for spec in self.context_specs())
+        context = tuple(spec.column for spec in self._specs())
         if not (named or columns or self.separator or self.header or context):
             return None
         return ColumnChoice(
@@ -230,7 +246,8 @@ class ImportRequest(TableOptions):
             reading=reading,
             split=self.split or ("given" if self.test_file else "loo-random"),
             seed=self.seed,
-            context=self.context_specs(),
+            context=self._specs(),
+            weight=self.weight,
             filters=Filters(min_rating=self.min_rating, min_user=self.min_user, min_item=self.min_item),
             licence=self.licence,
             strangers=self.strangers,

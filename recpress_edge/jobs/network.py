@@ -11,7 +11,7 @@ import numpy as np
 
 from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ConfigError, DataError
-from recpress_edge.core.files import sha256_file
+from recpress_edge.core.files import check_there, sha256_file
 from recpress_edge.core.progress import Note, OnEvent, silent
 from recpress_edge.data.holdout import Split, holdout, sequence_holdout
 from recpress_edge.data.interactions import Dataset
@@ -160,6 +160,7 @@ class NetworkImportRequest:
             raise ConfigError("give the network: --onnx FILE or --module FILE.py:FUNCTION, one of the two")
         if self.weights is not None and self.module is None:
             raise ConfigError("--weights goes with --module; an ONNX file holds its weights")
+        check_there(*self._files().values())
 
     def _wiring(self, inputs: Mapping[str, str], only_output: str) -> Wiring:
         """As the flags say; a question that they leave open is a ConfigError."""

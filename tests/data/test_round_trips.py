@@ -208,3 +208,20 @@ FEW = [
 def test_what_is_hardly_an_id_comes_back_to_the_letter_or_is_refused(dialect, name):
     with contextlib.suppress(ConfigError, DataError):
         imported(dialect, a_table([name]))
+
+
+@pytest.mark.parametrize(
+    "name", ["comma", "comma, gzip", "tab, all quoted, no header", "JSON lines", "parquet"]
+)
+@pytest.mark.parametrize("where", ["", "*"])
+def test_a_log_in_parts_is_the_log(name, where, tmp_path):
+    dialect = next(one for one in DIALECTS if one.name == name)
+    rows = a_table(LOOKALIKES)[0]
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    for at in range(3):
+        part = rows[at * len(rows) // 3 : (at + 1) * len(rows) // 3]
+        (parts / f"{at}-{dialect.file}").write_bytes(dialect.write(part))
+    found = plan_log(parts / where, *dialect.flags, "--ids", "as-written", "--split", "loo-time")
+    assert found.pairs() == {row[:2] for row in rows}
+    assert found.in_order() == _in_order(rows)

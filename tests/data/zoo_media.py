@@ -122,7 +122,7 @@ MEDIA: Final = (
             )
         },
         events=_TAGGED,
-        flags=("--columns", "user=userID,item=bookmarkID,time=timestamp"),
+        flags=("--item", "bookmarkID"),
         asks=COLUMNS,
         why="`bookmarkID` is no known name",
     ),
@@ -220,7 +220,7 @@ MEDIA: Final = (
             )
         },
         events=[Event(row.user, row.item, None, (row.time or 0) + 0.378, row.n) for row in _CLIPS],
-        flags=("--columns", "user=user_id,item=video_id,time=timestamp"),
+        flags=("--time", "timestamp"),
         asks=r"2 columns may be the time",
         why="`time` or `timestamp`",
     ),

@@ -108,7 +108,7 @@ SHOPS: Final = (
         layout="JSON lines, gzip, two kinds of item, milliseconds",
         files={"All_Beauty.jsonl.gz": gzip.compress(lines(_NEW_REVIEWS, _amazon_2023), mtime=0)},
         events=_with_milliseconds(_NEW_REVIEWS, 0.923),
-        flags=("--columns", "user=user_id,item=parent_asin,rating=rating,time=timestamp"),
+        flags=("--item", "parent_asin"),
         asks="parent_asin",
         why="`asin` or `parent_asin`",
     ),
@@ -143,9 +143,6 @@ SHOPS: Final = (
             )
         },
         events=_YELP,
-        flags=("--columns", "user=user_id,item=business_id,rating=stars,time=date"),
-        at_once=True,
-        why="the date is the time",
     ),
     PublicFormat(
         name="Yelp (Kaggle) `yelp_review.csv`",
@@ -161,9 +158,6 @@ SHOPS: Final = (
             )
         },
         events=[Event(r.user, r.item, r.rating, (r.time or 0) // 86_400 * 86_400, r.n) for r in _YELP],
-        flags=("--columns", "user=user_id,item=business_id,rating=stars,time=date"),
-        at_once=True,
-        why="the date is the time",
     ),
     PublicFormat(
         name="Retailrocket `events.csv`",
@@ -220,7 +214,7 @@ SHOPS: Final = (
             )
         },
         events=_BRIEF,
-        flags=("--columns", "user=sessionId,item=itemId,time=eventdate"),
+        flags=("--user", "sessionId", "--time", "eventdate"),
         asks=r"--missing|--columns|--user",
         why="the session stands for the user",
     ),
@@ -235,7 +229,7 @@ SHOPS: Final = (
             )
         },
         events=[row for row in _JOBS if row.n % 4 != 3],
-        flags=("--only", "interaction_type=1,2,3", "--columns", "user=user_id,item=item_id,time=created_at"),
+        flags=("--only", "interaction_type=1,2,3", "--time", "created_at"),
         asks=CHOICE,
         why="which kinds count (4 is a removal)",
     ),
@@ -255,12 +249,7 @@ SHOPS: Final = (
             )
         },
         events=[row for row in _HOTELS if row.n % 2 == 0],
-        flags=(
-            "--columns",
-            "user=user_id,item=reference,time=timestamp",
-            "--only",
-            "action_type=clickout item",
-        ),
+        flags=("--item", "reference", "--where", "action_type = 'clickout item'"),
         asks=COLUMNS,
         why="`reference` is the item; which actions count",
     ),
@@ -275,7 +264,7 @@ SHOPS: Final = (
             )
         },
         events=_with_milliseconds(_SESSIONS, 0.589),
-        flags=("--columns", "user=session_id,item=item_id,time=date"),
+        flags=("--user", "session_id"),
         asks=COLUMNS,
         why="the session stands for the user",
     ),
@@ -331,7 +320,7 @@ SHOPS: Final = (
             )
         },
         events=[row for row in _ADS if row.n % 2 == 0],
-        flags=("--columns", "user=user,item=adgroup_id,time=time_stamp", "--only", "clk=1"),
+        flags=("--item", "adgroup_id", "--only", "clk=1"),
         asks=COLUMNS,
         why="`adgroup_id` is the item; clicks count",
     ),
@@ -346,7 +335,7 @@ SHOPS: Final = (
             )
         },
         events=_CLOTHES,
-        flags=("--columns", "user=customer_id,item=article_id,time=t_dat"),
+        flags=("--time", "t_dat"),
         at_once=True,
         why="`t_dat` is the time",
     ),

@@ -1,13 +1,17 @@
-"""What a record says of two tables: their metrics on every split that holds something."""
+"""What a record says of a model that was brought: its metrics on every split that holds something."""
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 
-from recpress_edge.data.interactions import Dataset
+from recpress_edge.core.arrays import F32, I64
+from recpress_edge.data.holdout import history
+from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.models.outputs import Rankings, Tables
 from recpress_edge.models.ranking import ScoreRows, top_unobserved
-from recpress_edge.training.evaluate import evaluate, facts_of, splits_of
+from recpress_edge.training.evaluate import evaluate, evaluate_rows, facts_of, splits_of
 from recpress_edge.training.run import use_compute
 
 

@@ -39,7 +39,7 @@ from recpress_edge.cli.data import add_options
 from recpress_edge.core.errors import GateError, RecPressError
 from recpress_edge.core.rng import stream
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.jobs.data import ImportRequest
+from recpress_edge.jobs.data_import import ImportRequest
 
 SHOWN: Final = 40
 """Findings that the record keeps whole."""

@@ -215,9 +215,9 @@ def own_recall(trained: Trained, data: Dataset) -> float:
         batch = range(first, min(first + BATCH, rows.users.size))
         with torch.inference_mode():
             scores = trained.scores([rows.seen(row).tolist() for row in batch])
-        for at, row in enumerate(batch):
-            scores[at, torch.from_numpy(rows.seen(row).astype(np.int64))] = -torch.inf
-        lists.append(scores.topk(K, dim=1).indices.numpy())
+            for at, row in enumerate(batch):
+                scores[at, torch.from_numpy(rows.seen(row).astype(np.int64))] = -torch.inf
+            lists.append(scores.topk(K, dim=1).indices.numpy())
     relevant = [rows.relevant(row).tolist() for row in range(rows.users.size)]
     return recall_at_k(np.concatenate(lists), relevant)
 

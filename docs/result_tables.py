@@ -366,3 +366,20 @@ def first_answer(result: Result) -> str:
         for median_ in [result["medians"][way]]
     ]
     return table(["first answer by", "CPU", "peak memory"], rows)
+
+
+def reading(record: Result) -> str:
+    """Each log and job: time and memory of all subjects, and ours over the better of the others."""
+    cases: dict[tuple[Any, ...], dict[str, Result]] = {}
+    for one in record["cases"]:
+        key = (one["rows"], one["ids"], one["container"], one["job"])
+        cases.setdefault(key, {})[one["subject"]] = one
+    rows = []
+    for (count, ids, container, job), by in cases.items():
+        quiet = all(one["wall_s"] is not None for one in by.values())
+        unit = "wall_s" if quiet else "cpu_s"
+        cells = [f"{one[unit]:.1f} s, {one['peak_memory_bytes'] / 2**30:.2f} GiB" for one in by.values()]
+        best = min(one[unit] for name, one in by.items() if name != "ours")
+        log = f"{count / 1e6:g} M, {ids}, {container}"
+        rows.append([log, job, *cells, f"{by['ours'][unit] / best:.2f} ({'wall' if quiet else 'CPU'})"])
+    return table(["log", "", *next(iter(cases.values())), "first over the better of the others"], rows)

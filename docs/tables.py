@@ -61,6 +61,7 @@ BLOCKS: Final = {
     "history": Block(
         ("docs/results/history.md",), ("history-profile", "history-profile-seed2"), result_tables.history
     ),
+    "reading": Block(("docs/adr/0023-reading-through-duckdb.md",), ("reading",), result_tables.reading),
     "scale": Block(("docs/results/scale.md",), ("scale",), result_tables.scale),
     "formats": Block((FORMATS,), (), format_tables.formats),
     "mutated-logs": Block((FORMATS,), ("mutated-logs",), format_tables.mutated),

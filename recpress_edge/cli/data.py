@@ -1,6 +1,8 @@
 """``recpress-edge data``: list, fetch, stats, import."""
 
 import argparse
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +11,8 @@ from recpress_edge.cli.data_import import add_import_options
 from recpress_edge.cli.events import print_events
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.jobs.data import (
-    FetchRequest,
-    ImportRequest,
-    ImportResult,
-    data_facts,
-    list_data,
-    load_data,
-)
+from recpress_edge.jobs.data import FetchRequest, data_facts, list_data, load_data
+from recpress_edge.jobs.data_import import ImportPreview, ImportRequest, ImportResult
 
 
 def add_options(data: argparse.ArgumentParser) -> None:
@@ -116,10 +112,26 @@ def _extent(column: dict[str, Any]) -> str:
 def _import(args: argparse.Namespace) -> int:
     request = request_of(ImportRequest, args)
     with print_events(args) as on_event:
+        if args.preview:
+            return _preview(args, request.preview(on_event))
         result = request.plan(on_event) if args.dry_run else request.run(on_event)
     if args.dry_run:
         say(args, f"dry run    would write {result.target}")
     _report(args, result)
+    return 0
+
+
+def _preview(args: argparse.Namespace, found: ImportPreview) -> int:
+    """The first rows of a log as they are understood."""
+    for note in found.read.notes:
+        say(args, f"read       {note}")
+    rows = found.rows()
+    say(args)
+    say(args, table(list(rows[0]), [[_text(value) for value in row.values()] for row in rows]))
+    say(args)
+    say(args, f"rows       {len(rows):,} of {len(found.read.log):,}; nothing was written")
+    next_steps(args, [shlex.join(["recpress-edge", *(word for word in sys.argv[1:] if word != "--preview")])])
+    emit(args, found.facts())
     return 0
 
 

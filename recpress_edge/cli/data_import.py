@@ -46,6 +46,9 @@ def add_import_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--licence", default="not stated", metavar="TEXT", help="terms of the data, for the model card"
     )
+    parser.add_argument(
+        "--preview", action="store_true", help="show the first rows as they are understood, and write nothing"
+    )
     parser.add_argument("--force", action="store_true", help="replace the data set of this name")
 
 
@@ -54,6 +57,12 @@ def _add_reading_options(parser: argparse.ArgumentParser) -> None:
     for role in ("user", "item", "rating", "time"):
         what = f"the column of the {role}: its name or its position from 1"
         parser.add_argument(f"--{role}", metavar="COLUMN", help=what)
+    parser.add_argument(
+        "--weight",
+        metavar="COLUMN",
+        help="how often or how long: kept with the data set, added up where a user and an item are repeated; "
+        "no method reads it yet",
+    )
     parser.add_argument(
         "--where",
         metavar="SQL",

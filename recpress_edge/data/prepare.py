@@ -20,6 +20,7 @@ from recpress_edge.data.readers.read import Progress, Reading, ReadResult, read_
 from recpress_edge.data.split import PER_USER, Split, SplitRule, parse_rule, split_log
 from recpress_edge.data.strangers import settle_strangers
 from recpress_edge.data.times import date_text
+from recpress_edge.data.weights import sum_weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,8 @@ class Preparation:
     """For a split that draws; None is 0."""
     context: tuple[FeatureSpec, ...] = ()
     """Columns of the log that become features of its interactions; ``columns`` asks for them too."""
+    weight: str | None = None
+    """The column among those of ``context`` whose values are added up where an interaction is repeated."""
     filters: Filters = field(default_factory=Filters)
     licence: str = "not stated"
     strangers: str | None = None
@@ -66,10 +69,11 @@ def prepare(
     of_part = range(len(files)) if parts is None else parts
     rule = _rule(how, len(set(of_part)) or 1)
     seed = how.seed or 0
-    read = read_log(files, how.fmt, how.columns, _reading(how, rule), parts=of_part, progress=progress)
+    read = read_files(files, how, of_part, progress)
     if how.filters.min_rating is not None and read.log.ratings is None:
         raise _no_ratings(read)
-    log, removed = apply_filters(read.log, how.filters)
+    whole = read.log if how.weight is None else sum_weights(read.log, how.weight)
+    log, removed = apply_filters(whole, how.filters)
     for kind, ids in (("user", log.user_ids), ("item", log.item_ids)):
         if len(ids) < 2:
             raise DataError(f"only one {kind} ({ids[0]!r}): nothing can be learnt from this log")
@@ -109,11 +113,15 @@ def prepare(
     return Prepared(dataset, record)
 
 
-def _reading(how: Preparation, rule: SplitRule) -> Reading:
-    """How to read, with what the split and the filters need."""
+def read_files(
+    files: Sequence[Path], how: Preparation, parts: Sequence[int], progress: Progress = unseen
+) -> ReadResult:
+    """Read the files, with what the split and the filters need."""
+    rule = parse_rule(how.split)
     named = how.columns is not None and "time" in (how.columns.columns or {})
     timed = named or rule.kind in ("loo-time", "time")
-    return replace(how.reading, bounded=how.filters.min_rating is not None, needs_times=timed)
+    reading = replace(how.reading, bounded=how.filters.min_rating is not None, needs_times=timed)
+    return read_log(files, how.fmt, how.columns, reading, parts=parts, progress=progress)
 
 
 def _with_context(

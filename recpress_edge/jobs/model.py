@@ -241,8 +241,10 @@ class ModelImportRequest:
 def _judged(tables: Tables, data: Dataset, request: ModelImportRequest, on_event: OnEvent) -> dict[str, Any]:
     """Metrics, and what speaks against the order of the rows, said and recorded."""
     from recpress_edge.training.judge import judged_tables  # torch only from here on
+    from recpress_edge.training.plausibility import plausibility
 
-    facts, beside = judged_tables(tables, data, request.threads)
+    facts = judged_tables(tables, data, request.threads)
+    beside = plausibility(tables, data, facts["metrics"])
     if beside is None:
         return facts
     asked = (

@@ -11,11 +11,11 @@ import numpy as np
 
 from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ConfigError, DataError
-from recpress_edge.core.files import sha256_file
+from recpress_edge.core.files import check_there, sha256_file
 from recpress_edge.core.progress import Note, OnEvent, silent
 from recpress_edge.data.holdout import Split, holdout, sequence_holdout
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.data.vectors import array_file
+from recpress_edge.data.vectors.arrays import parted
 from recpress_edge.jobs.data import load_data
 from recpress_edge.jobs.network_record import NetworkSource
 from recpress_edge.jobs.places import PlaceFlags, check_columns, places_of
@@ -147,7 +147,7 @@ class NetworkImportRequest:
             "onnx": self.onnx,
             "module": Path(self.module.rpartition(":")[0]) if self.module else None,
             "weights": self.weights,
-            "items": array_file(self.items) if self.items else None,
+            "items": parted(self.items)[0] if self.items else None,
             "item_ids": self.item_ids,
             "user_ids": self.user_ids,
         }
@@ -160,6 +160,7 @@ class NetworkImportRequest:
             raise ConfigError("give the network: --onnx FILE or --module FILE.py:FUNCTION, one of the two")
         if self.weights is not None and self.module is None:
             raise ConfigError("--weights goes with --module; an ONNX file holds its weights")
+        check_there(*self._files().values())
 
     def _wiring(self, inputs: Mapping[str, str], only_output: str) -> Wiring:
         """As the flags say; a question that they leave open is a ConfigError."""

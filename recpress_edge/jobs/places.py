@@ -1,6 +1,5 @@
 """Where a network from outside keeps the items and users of a data set: by their ids, never by guess."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.data.vectors import as_float32, read_ids, read_vectors
+from recpress_edge.data.vectors.sides import checked, read_ids, read_vectors
 from recpress_export.networks.wiring import VECTOR, Places, Wiring
 
 
@@ -39,15 +38,10 @@ class Named:
 
 
 def read_named(path: Path, kind: str) -> Named:
-    """A list of ids in the network's order (.txt, .json, .npy), or a .json object of id -> place."""
-    if path.suffix == ".json" and path.exists():
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise DataError(f"--{kind}-ids {path} cannot be read: {error}") from None
-        if isinstance(found, dict):
-            return Named(kind, _checked(path, kind, found))
-    ids = read_ids(path, f"--{kind}-ids")
+    """Ids in the network's order, or a .json object of id -> place, as ``model import`` takes them."""
+    ids = read_ids(str(path), kind)
+    if isinstance(ids, dict):
+        return Named(kind, _checked(path, kind, ids))
     place_of = {name: place for place, name in enumerate(ids)}
     if len(place_of) < len(ids):
         place = next(place for place, name in enumerate(ids) if place_of[name] != place)
@@ -100,7 +94,9 @@ def places_of(flags: PlaceFlags, wiring: Wiring, data: Dataset) -> tuple[Places,
             raise ConfigError(f"{flag} {offset} moves an item before the first place")
     known = int((index >= 0).sum())
     users = _users(flags, wiring, data)
-    table: F32 | None = None if flags.items is None else as_float32(read_vectors(flags.items, "--items"))
+    table: F32 | None = None
+    if flags.items is not None:
+        table = checked(read_vectors("item", flags.items, None, None), "item").rows.astype(np.float32)
     return Places(index, column, users, table), len(items.place_of) - known
 
 

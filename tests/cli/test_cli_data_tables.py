@@ -8,7 +8,7 @@ import pytest
 from recpress_edge.cli import main
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.store import open_dataset
-from recpress_edge.jobs.data import ImportRequest
+from recpress_edge.jobs.data_import import ImportRequest
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from recpress_edge.cli import data as command
 from recpress_edge.cli.common import request_of
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.store import open_dataset
-from recpress_edge.jobs.data import ImportRequest
+from recpress_edge.jobs.data_import import ImportRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import pytest
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.rng import stream
 from recpress_edge.data.store import open_dataset
-from recpress_edge.jobs.data import ImportRequest
+from recpress_edge.jobs.data_import import ImportRequest
 
 
 def write_log(path, seed=0, users=12, items=15, rows=400):

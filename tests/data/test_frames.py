@@ -12,7 +12,8 @@ from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.prepare import Preparation, prepare
 from recpress_edge.data.readers.columns import ColumnChoice
 from recpress_edge.data.readers.read import Reading, read_log
-from recpress_edge.jobs.data import ImportRequest, load_data
+from recpress_edge.jobs.data import load_data
+from recpress_edge.jobs.data_import import ImportRequest
 
 NEW_YEAR = 1_704_067_200  # 2024-01-01 UTC
 

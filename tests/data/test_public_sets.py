@@ -14,7 +14,8 @@ from recpress_edge.data.public.convert import as_sequences, held_out, with_heade
 from recpress_edge.data.public.fetch import VARIABLE, how_to_have, is_local, prepare_local
 from recpress_edge.data.public.table import PUBLIC_SETS, PublicFile, PublicSet, public_set
 from recpress_edge.data.resolve import load_dataset
-from recpress_edge.jobs.data import FetchRequest, ImportRequest, list_data
+from recpress_edge.jobs.data import FetchRequest, list_data
+from recpress_edge.jobs.data_import import ImportRequest
 from recpress_edge.studies import de_rrd, gowalla, hetcomp, topology
 
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,8 @@ import pytest
 from recpress_edge.core.progress import silent
 from recpress_edge.core.rng import stream
 from recpress_edge.data.holdout import holdout
-from recpress_edge.jobs.data import ImportRequest, load_data
+from recpress_edge.jobs.data import load_data
+from recpress_edge.jobs.data_import import ImportRequest
 from recpress_edge.jobs.model import ModelImportRequest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))

@@ -1,6 +1,7 @@
 """Networks of other programs: asked, refused where they are not sound, exported, answered by."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -179,9 +180,9 @@ def test_a_vector_times_an_item_table(log, mean, tmp_path):
         ({}, {"item_offset": 2}, ConfigError, "If the scores begin with the first id: --output-offset 1"),
         ({}, {"pad_value": 6}, ConfigError, "6 is both the padding and"),
         ({}, {"output": "vector=mean", "items": "x.txt"}, ConfigError, "x.txt"),
-        ({}, {"user_ids": "items.txt"}, ConfigError, "the network takes no user"),
+        ({}, {"user_ids": Path(__file__)}, ConfigError, "the network takes no user"),
         ({}, {"module": "my.py:build"}, ConfigError, "one of the two"),
-        ({}, {"weights": "w.safetensors"}, ConfigError, "--weights goes with --module"),
+        ({}, {"weights": Path(__file__)}, ConfigError, "--weights goes with --module"),
         ({"typed": onnx.TensorProto.FLOAT16}, {}, ConfigError, "takes tensor"),
         ({"opset": 12}, {}, ArtifactError, "opset 12; 13 to 22"),
     ],

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.jobs.data import ImportRequest
+from recpress_edge.jobs.data_import import ImportRequest
 from recpress_edge.jobs.export import ExportRequest
 from recpress_edge.jobs.sweep import SweepRequest
 from recpress_edge.jobs.train import TrainRequest

@@ -38,9 +38,9 @@ def check_order(asked: Asked, trials: Trials) -> None:
         if better is not None:
             raise DataError(
                 f"the network finds what is held out in the first {_FIRST} for {better.own} of "
-                f"{better.users} users, for {better.found} if each id stands {_words(of_index)} in the history "
-                f"and {_words(of_column)} in the scores: the ids are not in the network's order. Correct "
-                "--item-ids, --item-offset or --output-offset."
+                f"{better.users} users, for {better.found} if each id stands {_words(of_index)} in the "
+                f"history and {_words(of_column)} in the scores: the ids are not in the network's order. "
+                "Correct --item-ids, --item-offset or --output-offset."
             )
 
 

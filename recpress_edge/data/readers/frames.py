@@ -124,7 +124,7 @@ _READERS: Final[Mapping[str, Callable[[Engine, Any], Any]]] = {
     "pandas.DataFrame": _of_pandas,
     "polars.DataFrame": _written(lambda frame, path: frame.write_parquet(path)),
     "polars.LazyFrame": _written(lambda frame, path: frame.sink_parquet(path)),
-    "pyarrow.LogTable": _of_arrow,
+    "pyarrow.Table": _of_arrow,
     "duckdb.DuckDBPyRelation": _written(lambda frame, path: frame.write_parquet(path)),
     "dict": _of_mapping,
 }

@@ -1,0 +1,37 @@
+"""How often or how long: a column of weights, one for each user and item."""
+
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.data.log import Log, TextColumn
+from recpress_edge.data.times import read_number
+
+WEIGHT: Final = "weight"
+"""The name of the column among the features of interactions."""
+
+
+def sum_weights(log: Log, column: str) -> Log:
+    """The log with the weights of repeated interactions added up in each of their rows.
+
+    ``column``: of the log's context, as it was asked for. A weight that is no positive number is a
+    ConfigError.
+    """
+    at = next(place for place, found in enumerate(log.context) if found.name == column)
+    given = log.context[at]
+    numbers = np.array([read_number(text) or 0.0 for text in (*given.values, "")], np.float64)
+    weights = numbers[given.codes]
+    bad = ~(weights > 0)
+    if bad.any():
+        first = (*given.values, "")[given.codes[int(np.argmax(bad))]]
+        raise ConfigError(
+            f"--weight {column}: {int(bad.sum()):,} of {len(log):,} rows have no positive number there, the "
+            f'first {first!r}. Leave them out, for example --where "TRY_CAST({column} AS DOUBLE) > 0"'
+        )
+    pairs = (log.parts.astype(np.int64) * len(log.user_ids) + log.users) * len(log.item_ids) + log.items
+    _, group = np.unique(pairs, return_inverse=True)
+    sums, code = np.unique(np.bincount(group, weights)[group], return_inverse=True)
+    summed = TextColumn(column, tuple(f"{value:.17g}" for value in sums.tolist()), code.astype(np.int32))
+    return replace(log, context=(*log.context[:at], summed, *log.context[at + 1 :]))

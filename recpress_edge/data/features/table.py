@@ -9,7 +9,8 @@ from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.core.files import scratch_folder
 from recpress_edge.data.readers.columns import Layout, find_column
 from recpress_edge.data.readers.delimited import Record, find_separator, find_start, records
-from recpress_edge.data.readers.engine import open_engine, quoted, text
+from recpress_edge.data.readers.engine import open_engine, quoted
+from recpress_edge.data.readers.forms import parquet
 from recpress_edge.data.readers.json_rows import read_json_rows
 from recpress_edge.data.readers.lines import NONE_ALLOWED, Allowance, LineReport, shorten
 from recpress_edge.data.readers.names import looks_like_names, visible
@@ -144,7 +145,7 @@ def _parquet(path: Path, plain: PlainFile) -> _Parsed:
     """The rows as texts; lists as JSON."""
     if plain.kind != "parquet":
         raise ConfigError(f"{path} is {plain.kind}. Export the table as CSV or Parquet.")
-    source = f"read_parquet({text(str(plain.path))})"
+    source = parquet(plain)
     with open_engine() as engine:
         import duckdb
 

@@ -1,7 +1,8 @@
 """DuckDB as the engine that reads tables: a connection that keeps to its memory, and columns out of it."""
 
 import os
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ TEXTS: Final = "VARCHAR"
 _DIGITS: Final = "0|[1-9][0-9]*"
 _STEP: Final = 1 << 22
 """Rows whose codes are fetched at once."""
+_PAUSE: Final = 0.3
+"""Seconds between two looks at the progress of a query."""
 _SCATTER: Final = 4
 """A table of all numbers between two ids is used up to so many numbers a row."""
 
@@ -38,6 +41,23 @@ class Engine:
 
     connection: "DuckDBPyConnection"
     scratch: Path
+
+    @contextmanager
+    def watched(self, on_share: Callable[[float], None]) -> Iterator[None]:
+        """While the block runs, tell how much of its query is done, from 0 to 1."""
+        done = threading.Event()
+
+        def watch() -> None:
+            while not done.wait(_PAUSE):
+                on_share(max(self.connection.query_progress(), 0.0) / 100)
+
+        thread = threading.Thread(target=watch, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""
@@ -69,6 +89,8 @@ def open_engine(threads: int | None = None) -> Iterator[Engine]:
             "TimeZone": "UTC",
         }
         with duckdb.connect(":memory:", config=config) as connection:
+            connection.execute("SET enable_progress_bar = true")
+            connection.execute("SET enable_progress_bar_print = false")
             yield Engine(connection, scratch)
 
 

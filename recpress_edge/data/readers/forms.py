@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
+from typing import Final
 
 from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.data.readers.columns import ColumnChoice, Layout, find_layout, inter_layout, named_layout
@@ -22,6 +23,9 @@ from recpress_edge.data.readers.plain import PlainFile
 from recpress_edge.data.readers.quotes import count_separators, separators_in
 from recpress_edge.data.readers.sniff import SNIFFED_LINES, is_json
 from recpress_edge.data.readers.tables import LogTable, Scan, aliased, rewritten
+
+AS_IT_IS: Final = "compression='none', hive_partitioning=false"
+"""Neither the name of a file nor that of its folder says anything of its content."""
 
 
 def delimited_table(path: Path, plain: PlainFile, choice: ColumnChoice | None) -> LogTable:
@@ -69,12 +73,17 @@ def _scan(plain: PlainFile, separator: str, layout: Layout, skip: int | None) ->
     quote = '"' if plain.quotes else ""
     columns = ", ".join(f"'__p{place}': 'VARCHAR'" for place in range(layout.width))
     sql = (
-        f"read_csv({text(str(plain.path))}, auto_detect=false, header=false, skip={skip}, "
+        f"read_csv({text(str(plain.path))}, auto_detect=false, header=false, skip={skip}, {AS_IT_IS}, "
         f"delim={text(mark)}, quote={text(quote)}, escape={text(quote)}, strict_mode=true, "
         f"columns={{{columns}}})"
     )
     above = sum(separators_in(line, mark, quotes=plain.quotes) for line in islice(plain.lines(), skip))
     return Scan(sql, found - above)
+
+
+def parquet(plain: PlainFile) -> str:
+    """SQL of a Parquet file."""
+    return f"read_parquet({text(str(plain.path))}, hive_partitioning=false)"
 
 
 def inter_table(path: Path, plain: PlainFile, choice: ColumnChoice | None) -> LogTable:
@@ -144,7 +153,7 @@ def file_table(
 ) -> LogTable:
     """The table of a file in one of the formats that are tables."""
     if found == "parquet":
-        return engine_table(path, engine, f"read_parquet({text(str(plain.path))})", choice)
+        return engine_table(path, engine, parquet(plain), choice)
     known: Mapping[str, Callable[[Path, PlainFile, ColumnChoice | None], LogTable]]
     known = {"delimited": delimited_table, "inter": inter_table, "json": json_table}
     return known[found](path, plain, choice)
@@ -179,7 +188,7 @@ def query_table(
 def _source(engine: Engine, path: Path, plain: PlainFile) -> str:
     """SQL of a file with the names of its columns, whatever their roles."""
     if plain.kind == "parquet":
-        return f"SELECT * FROM read_parquet({text(str(plain.path))})"
+        return f"SELECT * FROM {parquet(plain)}"
     head = plain.head()
     if is_json(head):
         objects = read_json_rows(path, plain.lines)

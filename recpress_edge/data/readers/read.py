@@ -26,6 +26,8 @@ from recpress_edge.data.readers.tables import (
 from recpress_edge.data.times import in_seconds
 
 FORMATS: Final = ("delimited", "inter", "adjacency", "counted-adjacency", "json")
+_SCAN: Final = 0.2
+"""Share of the work that looking at the bytes is, before the engine reads them."""
 _MOST_NOTES: Final = 5
 
 Progress = Callable[[float, float], None]
@@ -121,7 +123,10 @@ def read_log(
     if whole:
         files = [_read_query(paths, choice, reading)]
     else:
-        files = [_read_file(path, fmt, choice, reading, progress) for path in paths]
+        steps = [_step(progress, place, len(paths)) for place in range(len(paths))]
+        files = [
+            _read_file(path, fmt, choice, reading, step) for path, step in zip(paths, steps, strict=True)
+        ]
     of_part = range(len(files)) if parts is None or whole else parts
     for part in dict.fromkeys(of_part):
         _check_part([file for file, its in zip(files, of_part, strict=True) if its == part])
@@ -138,18 +143,32 @@ def read_log(
     return ReadResult(log, notes, left_out, tuple(ignored))
 
 
+def _step(progress: Progress, place: int, count: int) -> Callable[[float], None]:
+    """A callback of how much of one file of several is read, from 0 to 1."""
+    return lambda share: progress((place + share) / count, 1)
+
+
 def _read_file(
-    path: Path, fmt: str, choice: ColumnChoice | None, reading: Reading, progress: Progress
+    path: Path, fmt: str, choice: ColumnChoice | None, reading: Reading, on_share: Callable[[float], None]
 ) -> _FileResult:
     with scratch_folder("recpress-import-") as scratch:
-        plain = plain_file(path, reading.encoding, reading.member, scratch, progress)
+        plain = plain_file(
+            path,
+            reading.encoding,
+            reading.member,
+            scratch,
+            lambda done, total: on_share(_SCAN * done / total),
+        )
         chosen = bool(reading.only) or reading.where is not None
         found = find_format(path, plain, fmt, choice, chosen=chosen)
         undone = "".join(f"{text}, " for text in plain.notes)
         if found in TABLES:
             with open_engine(reading.threads) as engine:
                 table = file_table(path, plain, found, choice, engine)
-                return _read_table(engine, table, reading, f"{path.name}: {undone}{found}, {table.note}")
+                said = f"{path.name}: {undone}{found}, {table.note}"
+                return _read_table(
+                    engine, table, reading, said, lambda share: on_share(_SCAN + (1 - _SCAN) * share)
+                )
         report = LineReport(path, reading.bad_lines)
         columns = LISTS[found].read(plain.lines(), report)
         said = f"{path.name}: {undone}{found}, {LISTS[found].note}"
@@ -210,12 +229,19 @@ def _notes(files: Sequence[_FileResult]) -> list[str]:
     return [files[0].note, f"… {len(files) - 2:,} more files, {rest:,} rows", files[-1].note]
 
 
-def _read_table(engine: Engine, table: LogTable, reading: Reading, note: str) -> _FileResult:
+def _read_table(
+    engine: Engine,
+    table: LogTable,
+    reading: Reading,
+    note: str,
+    on_share: Callable[[float], None] = lambda share: None,
+) -> _FileResult:
     """The rows that count, and what the columns hold that tell rows apart."""
     report, layout = LineReport(table.path, reading.bad_lines), table.layout
     places = event_places(table.path, table, reading.only, bounded=reading.bounded)
     needed = {*layout.at.values(), *layout.context.values(), *places}
-    staged = stage(engine, table, needed, reading.where, report)
+    with engine.watched(on_share):
+        staged = stage(engine, table, needed, reading.where, report)
     report.total = report.count + len(staged)
     kept = staged.chosen("kept") if reading.where is not None else None
     events = {}

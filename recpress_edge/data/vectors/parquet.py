@@ -130,14 +130,18 @@ class ParquetTable:
 
     def _read(self, columns: Sequence[str]) -> list[NDArray[Any]]:
         named = ", ".join(f"{column} AS c{at}" for at, column in enumerate(columns))
-        found = _asked(self.path, self.flag, f"SELECT {named} FROM read_parquet(?)").fetchnumpy()
+        found = _asked(
+            self.path, self.flag, f"SELECT {named} FROM read_parquet(?, hive_partitioning=false)"
+        ).fetchnumpy()
         return [found[f"c{at}"] for at in range(len(columns))]
 
 
 def read_parquet(path: Path, flag: str) -> ParquetTable:
     """The columns of a file."""
     check_there(path)
-    described = _asked(path, flag, "DESCRIBE SELECT * FROM read_parquet(?)").fetchall()
+    described = _asked(
+        path, flag, "DESCRIBE SELECT * FROM read_parquet(?, hive_partitioning=false)"
+    ).fetchall()
     return ParquetTable(path, flag, {row[0]: row[1] for row in described})
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.readers.columns import Layout, find_column
-from recpress_edge.data.readers.names import plain
+from recpress_edge.data.readers.names import known_places, plain
 from recpress_edge.data.readers.tables import LogTable
 from recpress_edge.data.times import read_number
 
@@ -128,7 +128,9 @@ def _has_event_words(rows: Iterable[Sequence[str]], place: int) -> bool:
 def _are_flags(layout: Layout, rows: Iterable[Sequence[str]], place: int) -> bool:
     """Whether a column holds nothing but yes and no, 0 and 1."""
     values = {row[place].strip().lower() for row in rows if place < len(row)}
-    return place not in layout.context.values() and values <= _FLAGS
+    name = layout.names[place] if layout.names else ""
+    ids = any(known_places([name])[role] for role in ("user", "item"))
+    return not ids and place not in layout.context.values() and values <= _FLAGS
 
 
 def _are_signs(values: Iterable[str]) -> bool:

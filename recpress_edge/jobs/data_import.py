@@ -178,6 +178,8 @@ class ImportRequest(TableOptions):
             raise ConfigError(
                 "--query says which rows count: write what --where, --only or --test-file say in it"
             )
+        if self.query is not None and self.format != "auto":
+            raise ConfigError(f"--format {self.format}: --query reads tables alone. Leave --format out.")
         if self.valid_file and not self.test_file:
             raise ConfigError(
                 "--valid-file needs --test-file too: the split is either given or made, not half of each"

@@ -124,7 +124,11 @@ _MARKS: Final[Mapping[str, bytes]] = {
 }
 
 
-_OPEN: Final[Mapping[str, Callable[..., Any]]] = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}
+_STREAMS: Final[Mapping[str, Callable[[], Any]]] = {
+    "bzip2": bz2.BZ2Decompressor,
+    "xz": lzma.LZMADecompressor,
+}
+"""What undoes one stream; a file holds one or several."""
 
 
 def _unwrap(
@@ -133,16 +137,18 @@ def _unwrap(
     if layer == "zip":
         return _take_member(path, stream, member, stack)
     if layer == "zstd":
-        return _zstd(stream)
-    return cast(BinaryIO, stack.enter_context(_OPEN[layer](stream)))
+        return cast(BinaryIO, _Streams(cast(BinaryIO, stream), _zstd_frame()))
+    if layer in _STREAMS:
+        return cast(BinaryIO, _Streams(cast(BinaryIO, stream), _STREAMS[layer]))
+    return cast(BinaryIO, stack.enter_context(gzip.open(stream)))
 
 
-def _zstd(stream: io.BufferedReader) -> BinaryIO:
+def _zstd_frame() -> Callable[[], Any]:
     try:
         import zstandard
     except ImportError as error:
         missing_extra(error.name, "data")
-    return cast(BinaryIO, _Zstd(cast(BinaryIO, stream), zstandard.ZstdDecompressor()))
+    return zstandard.ZstdDecompressor().decompressobj
 
 
 def _take_member(path: Path, stream: io.BufferedReader, member: str | None, stack: ExitStack) -> BinaryIO:
@@ -166,6 +172,10 @@ def _take_member(path: Path, stream: io.BufferedReader, member: str | None, stac
             f"--member {files[0] if files else 'NAME'}"
         )
     chosen = member or files[0]
+    if names.count(chosen) > 1:
+        raise ConfigError(
+            f"{path} holds {names.count(chosen)} files called {chosen}. Unpack it, and name one."
+        )
     if chosen not in names:
         raise ConfigError(f"--member {chosen}: {path} has no such file. Found: {', '.join(names[:8])}")
     with reading_errors(path, "zip"):
@@ -190,12 +200,12 @@ def _refuse(path: Path, head: bytes) -> None:
         )
 
 
-class _Zstd(io.RawIOBase):
-    """The content of zstd frames; one that is cut short is an EOFError."""
+class _Streams(io.RawIOBase):
+    """The content of compressed streams one after another; one that is cut short, or what is none, is an error."""
 
-    def __init__(self, source: BinaryIO, decompressor: Any) -> None:
-        self._source, self._decompressor = source, decompressor
-        self._frame = decompressor.decompressobj()
+    def __init__(self, source: BinaryIO, new: Callable[[], Any]) -> None:
+        self._source, self._new = source, new
+        self._stream = new()
         self._begun = False
         self._left = memoryview(b"")
 
@@ -206,8 +216,8 @@ class _Zstd(io.RawIOBase):
         while not self._left:
             compressed = self._source.read(1 << 20)
             if not compressed:
-                if self._begun and not self._frame.eof:
-                    raise EOFError("it ends within a frame")
+                if self._begun and not self._stream.eof:
+                    raise EOFError("it ends within a stream")
                 return 0
             self._left = memoryview(self._decompressed(compressed))
         size = min(len(buffer), len(self._left))
@@ -217,9 +227,12 @@ class _Zstd(io.RawIOBase):
     def _decompressed(self, data: bytes) -> bytes:
         parts = []
         while data:
-            if self._frame.eof:
-                self._frame = self._decompressor.decompressobj()
+            if self._stream.eof:
+                data = data.lstrip(b"\0")  # xz fills up with these
+                if not data:
+                    break
+                self._stream = self._new()
             self._begun = True
-            parts.append(self._frame.decompress(data))
-            data = self._frame.unused_data if self._frame.eof else b""
+            parts.append(self._stream.decompress(data))
+            data = self._stream.unused_data if self._stream.eof else b""
         return b"".join(parts)

@@ -41,6 +41,7 @@ class Start:
         return rest if self.header is None else chain([self.header], islice(rest, 1, None))
 
 
+_FEWEST_ALIKE: Final = 3
 _SURE: Final = 0.9
 """Of the first lines, the share with as many fields as the first, from which a tab or '::' is it."""
 _HEAD: Final = 1000
@@ -156,6 +157,8 @@ def find_separator(path: Path, head: Sequence[str], declared: str | None, chosen
             f"{path}: no tab, '::', semicolon, pipe, comma or space in the first line {shorten(first)}. "
             "Expected user and item in one line; other separators must be replaced by one of these first."
         )
+    if "tab" in present and _differs(head):
+        raise _asks(path, first, present)
     best = _best(path, first, {name: _agreement(head, name) for name in present})
     return "space" if best == "tab" and _is_mixed(head) else best
 
@@ -177,6 +180,12 @@ def _best(path: Path, first: str, shares: Mapping[str, float]) -> str:
     ):
         raise _asks(path, first, [*usable, "space"])
     return (usable or [name for name in ("tab", "::", "space", *best) if name in shares])[0]
+
+
+def _differs(head: Sequence[str]) -> bool:
+    """Whether all lines but the first have as many tabs as each other, and the first another number."""
+    counts = {line.count("\t") for line in head[1:]}
+    return len(head) > _FEWEST_ALIKE and len(counts) == 1 and not counts <= {0, head[0].count("\t")}
 
 
 def _asks(path: Path, first: str, names: Sequence[str]) -> ConfigError:

@@ -26,6 +26,8 @@ TIMES: Final = frozenset(
     {"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE"}
 )
 TEXTS: Final = "VARCHAR"
+KEPT: Final = "__kept"
+"""The column that says for which rows --where holds."""
 _DIGITS: Final = "0|[1-9][0-9]*"
 _STEP: Final = 1 << 22
 """Rows whose codes are fetched at once."""

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -137,7 +137,10 @@ def engine_table(path: Path, engine: Engine, source: str, choice: ColumnChoice |
     columns = ", ".join(f"{quoted(row[0])} AS __p{place}" for place, row in enumerate(described))
     scan = Scan(f"(SELECT {columns} FROM {source})")
     texts = ", ".join(f"CAST(__p{place} AS VARCHAR)" for place in range(layout.width))
-    head = engine.rows(f"SELECT {texts} FROM {scan.sql} LIMIT {SNIFFED_LINES}")
+    try:
+        head = engine.rows(f"SELECT {texts} FROM {scan.sql} LIMIT {SNIFFED_LINES}")
+    except duckdb.Error as error:
+        raise DataError(f"{path} cannot be read: {first_line(error)}") from None
     return LogTable(
         path=path,
         layout=layout,
@@ -169,23 +172,38 @@ def query_table(
                 "--query reads one SQLite file at a time. Name one, or ATTACH the others in it."
             )
         return _sqlite_table(*files[0], sql, choice)
-    if files:
-        sources = " UNION ALL ".join(_source(engine, path, plain) for path, plain in files)
-        engine.rows(f"CREATE VIEW log AS {sources}")
     import duckdb
 
     try:
+        if files:
+            engine.rows(f"CREATE VIEW log AS {_union(engine, files, choice or ColumnChoice())}")
         *before, last = engine.connection.extract_statements(sql)
+        if any(statement.type == duckdb.StatementType.SELECT for statement in before):
+            raise ConfigError("--query holds several SELECTs: which is the log? Leave one.")
         for statement in before:
             engine.connection.execute(statement)
+        engine.connection.execute(f"CREATE VIEW __query AS {last.query}")
     except ValueError:
         raise ConfigError('--query is empty. Write for example --query "SELECT * FROM log"') from None
     except duckdb.Error as error:
         raise ConfigError(f"--query: {first_line(error)}") from None
-    return engine_table(Path("--query"), engine, f"({last.query.strip().rstrip(';')}\n)", choice)
+    return engine_table(Path("--query"), engine, "__query", choice)
 
 
-def _source(engine: Engine, path: Path, plain: PlainFile) -> str:
+def _union(engine: Engine, files: Sequence[tuple[Path, PlainFile]], choice: ColumnChoice) -> str:
+    """SQL of all rows of several files, whose columns must have the same names."""
+    sources = [_source(engine, path, plain, choice) for path, plain in files]
+    names = [sorted(str(row[0]) for row in engine.rows(f"DESCRIBE {source}")) for source in sources]
+    for (path, _), found in zip(files, names, strict=True):
+        if found != names[0]:
+            raise ConfigError(
+                f"--query: {path} has the columns {', '.join(found)}, and {files[0][0]} {', '.join(names[0])}. "
+                "Query files of one kind together."
+            )
+    return " UNION ALL BY NAME ".join(sources)
+
+
+def _source(engine: Engine, path: Path, plain: PlainFile, choice: ColumnChoice) -> str:
     """SQL of a file with the names of its columns, whatever their roles."""
     if plain.kind == "parquet":
         return f"SELECT * FROM {parquet(plain)}"
@@ -197,24 +215,21 @@ def _source(engine: Engine, path: Path, plain: PlainFile) -> str:
             rewritten(engine, LogTable(path=path, layout=layout, note="", head=[], records=objects.records))
         )
     lines = find_start(head)
-    separator = find_separator(path, list(lines.rows(head)), lines.declared, None)
+    separator = find_separator(path, list(lines.rows(head)), lines.declared, choice.separator)
     width = len(next(records(lines.rows(head), separator))[1])
-    columns = ColumnChoice(separator, {"user": "1", "item": str(min(2, width))})
+    columns = ColumnChoice(separator, {"user": "1", "item": str(min(2, width))}, choice.header)
     table = delimited_table(path, plain, columns)
     return aliased(table if table.scan else rewritten(engine, table))
 
 
 def _sqlite_table(path: Path, plain: PlainFile, sql: str, choice: ColumnChoice | None) -> LogTable:
-    def connect() -> sqlite3.Connection:
-        return sqlite3.connect(f"{plain.path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
-
     def rows() -> Iterator[Record]:
-        with closing(connect()) as connection:
+        with _sqlite(plain) as connection:
             for number, row in enumerate(connection.execute(sql), 1):
                 yield number, [_as_text(value) for value in row], ", ".join(map(str, row))
 
     try:
-        with closing(connect()) as connection:
+        with _sqlite(plain) as connection:
             described = connection.execute(sql).description
         head = [fields for _, fields, _ in islice(rows(), SNIFFED_LINES)]
     except (sqlite3.Error, sqlite3.Warning) as error:
@@ -225,16 +240,19 @@ def _sqlite_table(path: Path, plain: PlainFile, sql: str, choice: ColumnChoice |
     return LogTable(path=path, layout=layout, note=layout.note, head=head, records=rows)
 
 
+@contextmanager
+def _sqlite(plain: PlainFile) -> Iterator[sqlite3.Connection]:
+    """An SQLite file, which is not written; what its log of writes holds is read too."""
+    with closing(sqlite3.connect(f"{plain.path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        yield connection
+
+
 def sqlite_tables(path: Path, plain: PlainFile) -> str:
     """The tables of an SQLite file, in words."""
+    wanted = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')"
     try:
-        with closing(
-            sqlite3.connect(f"{plain.path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
-        ) as file:
-            names = [
-                row[0]
-                for row in file.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")
-            ]
+        with _sqlite(plain) as connection:
+            names = [row[0] for row in connection.execute(wanted)]
     except sqlite3.Error as error:
         raise DataError(f"{path} cannot be read: {error}") from None
     return f"Its tables are {', '.join(names)}." if names else "It has no tables."

@@ -11,7 +11,7 @@ from recpress_edge.data.events import EventColumn, Only, event_places, settle_ev
 from recpress_edge.data.ids import IdChoice, settle_ids
 from recpress_edge.data.log import Columns, Log, joined
 from recpress_edge.data.readers.columns import ColumnChoice, Layout
-from recpress_edge.data.readers.engine import Engine, open_engine
+from recpress_edge.data.readers.engine import KEPT, Engine, open_engine
 from recpress_edge.data.readers.forms import file_table, query_table
 from recpress_edge.data.readers.frames import frame_table, kind_of
 from recpress_edge.data.readers.lines import NONE_ALLOWED, Allowance, LineReport
@@ -218,7 +218,10 @@ def _check_part(files: Sequence[_FileResult]) -> None:
         for place in dict.fromkeys(place for file in files for place in file.events):
             settle_event(first.path, first.layout, place, [file.events.get(place) for file in files])
     if not any(len(file.columns) for file in files):
-        raise DataError(f"{first.path} holds no interaction: only a header, or users without items")
+        raise DataError(
+            f"{first.path} holds no interaction: only a header, users without items, or --only and --where "
+            "that leave none"
+        )
 
 
 def _notes(files: Sequence[_FileResult]) -> list[str]:
@@ -243,10 +246,10 @@ def _read_table(
     with engine.watched(on_share):
         staged = stage(engine, table, needed, reading.where, report)
     report.total = report.count + len(staged)
-    kept = staged.chosen("kept") if reading.where is not None else None
+    kept = staged.chosen(KEPT) if reading.where is not None else None
     events = {}
     for place, only in places.items():
-        counts = staged.counts(place, "true" if reading.where is None else "kept")
+        counts = staged.counts(place, "true" if reading.where is None else KEPT)
         if only is not None or not _mentions(reading.where, table.outward()[place]):
             events[place] = EventColumn(only, counts)
         if only is not None:

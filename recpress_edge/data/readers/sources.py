@@ -21,7 +21,13 @@ def find_files(path: Path, scratch: Path) -> list[Path]:
     if str(path) == STDIN:
         return [_from_stdin(scratch / "stdin")]
     if path.is_dir():
-        found = [file for file in path.iterdir() if file.is_file() and file.name[0] not in "._"]
+        inside = [entry for entry in path.iterdir() if entry.name[0] not in "._"]
+        if any(entry.is_dir() for entry in inside):
+            raise ConfigError(
+                f"{path} holds folders. Say which files are the log by a pattern in quotes, such as "
+                f"'{path}/**/*.parquet'"
+            )
+        found = [entry for entry in inside if entry.is_file()]
         if not found:
             raise DataError(f"{path} is a folder without files. Name a file, or a folder of parts.")
         return sorted(found)

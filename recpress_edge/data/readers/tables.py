@@ -14,7 +14,7 @@ from recpress_edge.data.readers.columns import Layout
 from recpress_edge.data.readers.delimited import (
     Record,
 )
-from recpress_edge.data.readers.engine import TEXTS, Engine, Staged, first_line, quoted, text
+from recpress_edge.data.readers.engine import KEPT, TEXTS, Engine, Staged, first_line, quoted, text
 from recpress_edge.data.readers.lines import LineReport
 
 _CHUNK: Final = 1 << 24
@@ -100,7 +100,8 @@ def _staged(engine: Engine, table: LogTable, places: Collection[int], where: str
     columns = ", ".join(f"__p{place}" for place in sorted(places))
     source, kept = _sql(table), ""
     if where is not None:
-        source, kept = f"(SELECT *, ({where}\n) AS kept FROM ({aliased(table, plain=True)}))", ", kept"
+        chosen = f"CAST(({where}\n) AS BOOLEAN) AS {KEPT}"
+        source, kept = f"(SELECT *, {chosen} FROM ({aliased(table, plain=True)}))", f", {KEPT}"
     try:
         engine.rows(f"CREATE TABLE staged AS SELECT {columns}{kept} FROM {source}")
     except duckdb.InvalidInputException:
@@ -118,7 +119,15 @@ def _sql(table: LogTable) -> str:
 
 def aliased(table: LogTable, *, plain: bool = False) -> str:
     """SQL of a table's columns by their outward names, and with ``plain`` by their own names too."""
-    names = ", ".join(f"__p{place} AS {quoted(name)}" for place, name in enumerate(table.outward()))
+    outward = table.outward()
+    folded = [name.casefold() for name in outward]
+    twins = next((name for at, name in enumerate(outward) if folded[at] in folded[:at]), None)
+    if twins is not None or any(name.startswith("__p") or name == KEPT for name in folded):
+        raise ConfigError(
+            f"{table.path}: --where and --query cannot take the column names {', '.join(outward)}: they tell no "
+            f"capitals from small letters, and names beginning with __p are their own. Rename a column."
+        )
+    names = ", ".join(f"__p{place} AS {quoted(name)}" for place, name in enumerate(outward))
     return f"SELECT {'*, ' if plain else ''}{names} FROM {_sql(table)}"
 
 

@@ -1,9 +1,8 @@
-"""The options of ``recpress-edge data import``, those of :class:`recpress_edge.jobs.data.ImportRequest`."""
+"""The options of ``recpress-edge data import``, those of ImportRequest."""
 
 import argparse
 from pathlib import Path
 
-from recpress_edge.cli.data_tables import add_table_options
 from recpress_edge.data.strangers import CHOICES
 
 
@@ -24,8 +23,9 @@ def add_import_options(parser: argparse.ArgumentParser) -> None:
         help="delimited, inter, json, adjacency, counted-adjacency (default: auto: the file shows it, as it "
         "shows Parquet, gzip, bzip2, xz, zstd and zip)",
     )
+    _add_column_options(parser)
     _add_reading_options(parser)
-    add_table_options(parser)
+    _add_table_options(parser)
     parser.add_argument("--valid-file", type=Path, metavar="PATH", help="ready validation part")
     parser.add_argument("--test-file", type=Path, metavar="PATH", help="ready test part")
     parser.add_argument(
@@ -52,7 +52,7 @@ def add_import_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="replace the data set of this name")
 
 
-def _add_reading_options(parser: argparse.ArgumentParser) -> None:
+def _add_column_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--columns", metavar="SPEC", help="for example user=buyer,item=sku,rating=3,time=ts")
     for role in ("user", "item", "rating", "time"):
         what = f"the column of the {role}: its name or its position from 1"
@@ -74,6 +74,9 @@ def _add_reading_options(parser: argparse.ArgumentParser) -> None:
         help='read the result of this instead: "SELECT uid AS user, unnest(items) AS item FROM log"; of an '
         "SQLite file, in its own SQL",
     )
+
+
+def _add_reading_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--member", metavar="NAME", help="the log within a zip archive of several files")
     parser.add_argument(
         "--separator",
@@ -117,3 +120,30 @@ def _add_reading_options(parser: argparse.ArgumentParser) -> None:
         metavar="N|P%",
         help="leave out lines that cannot be read, up to a number or a share of each file (default: 0)",
     )
+
+
+def _add_table_options(parser: argparse.ArgumentParser) -> None:
+    """Tables of items and users, and further columns of the log."""
+    group = parser.add_argument_group(
+        "titles and features",
+        "COLUMN is a header name or a place from 1. COLUMNS are [NAME=]COLUMN[:KIND[:SEPARATOR]] with commas "
+        "between, for example genres=3:many,year:numeric; KIND is categorical, numeric or many (default: by "
+        "the values).",
+    )
+    group.add_argument("--items", type=Path, metavar="FILE", help="a table with a row for each item")
+    group.add_argument("--title", metavar="COLUMN", help="its titles, which are shown with answers")
+    group.add_argument(
+        "--item-id", metavar="COLUMN", help="its ids, as the log has them (default: by name, or the first)"
+    )
+    group.add_argument("--item-features", metavar="COLUMNS", help="what else of it to keep")
+    group.add_argument("--users", type=Path, metavar="FILE", help="a table with a row for each user")
+    group.add_argument("--user-id", metavar="COLUMN", help="its ids, likewise")
+    group.add_argument("--user-features", metavar="COLUMNS", help="what of it to keep")
+    group.add_argument("--context", metavar="COLUMNS", help="columns of the log itself to keep")
+    group.add_argument(
+        "--table-encoding",
+        metavar="NAME",
+        help="of both tables, for example latin1 (default: by its mark, else utf-8)",
+    )
+    group.add_argument("--table-separator", metavar="MARK", help="of both tables (default: found)")
+    group.add_argument("--table-header", choices=("yes", "no"), help="of both tables (default: found)")

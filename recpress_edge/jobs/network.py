@@ -144,7 +144,7 @@ class NetworkImportRequest:
     def _files(self) -> dict[str, Path]:
         """The files that were read, by their part."""
         given = {
-            "onnx": self.onnx,
+            "network": self.onnx,
             "module": Path(self.module.rpartition(":")[0]) if self.module else None,
             "weights": self.weights,
             "items": parted(self.items)[0] if self.items else None,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from recpress_edge.artifacts.contract import ALL_USERS, HISTORY
+from recpress_edge.artifacts.formats import DEFAULT
 
 Shapes = Mapping[str, tuple[str, ...]]
 """Parameters by name; the same letter stands for the same length in all of them.
@@ -50,7 +51,7 @@ _OUTSIDE: Final = NetworkKind(
     reference="recpress_export.networks.outside:outside_reference",
     truth="the network as it was given",
     network="recpress_export.networks.wrap:wrapped",
-    formats=("onnx",),
+    formats=(DEFAULT,),
 )
 KINDS: Final[Mapping[str, NetworkKind]] = {
     "neumf": NetworkKind(

@@ -113,7 +113,7 @@ class OutsideNetwork:
 def parts_of(onnx: bytes, places: Places, popularity: F32) -> dict[str, NDArray[Any]]:
     """The arrays of a network's folder, by name."""
     parts: dict[str, NDArray[Any]] = {
-        "onnx": np.frombuffer(onnx, np.uint8),
+        "graph": np.frombuffer(onnx, np.uint8),
         "item_index": places.item_index,
         "item_column": places.item_column,
         "user_index": places.user_index,
@@ -123,7 +123,7 @@ def parts_of(onnx: bytes, places: Places, popularity: F32) -> dict[str, NDArray[
 
 
 _PARTS: Final[Mapping[str, Any]] = {
-    "onnx": np.uint8,
+    "graph": np.uint8,
     "item_index": np.int64,
     "item_column": np.int64,
     "user_index": np.int64,
@@ -148,7 +148,7 @@ def read_outside(folder: Path) -> OutsideNetwork:
     lengths = {places.item_index.size, places.item_column.size, parts["popularity"].size}
     if len(lengths) > 1 or KINDS[kind].profile != wiring.profile:
         raise ArtifactError(f"{where} holds the places of {sorted(lengths)} items for a {kind}")
-    onnx = parts["onnx"].tobytes()
+    onnx = parts["graph"].tobytes()
     head = facts["name"], facts["seed"], facts["sha256"]
     return OutsideNetwork(kind, onnx, wiring, places, parts["popularity"], *head, facts)
 

@@ -368,10 +368,10 @@ def first_answer(result: Result) -> str:
     return table(["first answer by", "CPU", "peak memory"], rows)
 
 
-def reading(record: Result) -> str:
+def reading(*records: Result) -> str:
     """Each log and job: time and memory of all subjects, and ours over the better of the others."""
     cases: dict[tuple[Any, ...], dict[str, Result]] = {}
-    for one in record["cases"]:
+    for one in (one for record in records for one in record["cases"]):
         key = (one["rows"], one["ids"], one["container"], one["job"])
         cases.setdefault(key, {})[one["subject"]] = one
     rows = []

@@ -29,8 +29,9 @@ def test_the_blocks_run_in_order(tmp_path, monkeypatch, capsys):
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "30 users"
     assert re.fullmatch(r"dist/soft_dim10-int8 \d+ bytes", said[1])
-    assert all(re.fullmatch(r"item-\d+ -?[\d.e+-]+", line) for line in said[2:5])
-    assert said[5] == "done pop"
-    assert said[6:8] == ["soft_dim10 fp32 done", "soft_dim10 int8-item done"]
-    assert re.fullmatch(r"\d+ items", said[8])
-    assert said[9:] == ["pop", "itemknn", "soft_dim10-int8 measured 1 cold start"]
+    assert said[2] == "17850 1 10 items"
+    assert all(re.fullmatch(r"item-\d+ -?[\d.e+-]+", line) for line in said[3:6])
+    assert said[6] == "done pop"
+    assert said[7:9] == ["soft_dim10 fp32 done", "soft_dim10 int8-item done"]
+    assert re.fullmatch(r"\d+ items", said[9])
+    assert said[10:] == ["pop", "itemknn", "soft_dim10-int8 measured 1 cold start"]

@@ -42,6 +42,8 @@ class Log:
     """Which of the files each row came from: 0, 1, 2 (n,)."""
     places: I64 | None = None
     """Place of each row in the files as they were read, from 0; None where rows were made, not read (n,)."""
+    dated: Bool | None = None
+    """Which times were written as dates, so that they are in seconds (n,); None: none was."""
     context: tuple[TextColumn, ...] = ()
     """Columns of --context, each (n,): what is known of an interaction beside who, what and when."""
 
@@ -59,6 +61,7 @@ class Log:
             None if self.times is None else self.times[rows],
             self.parts[rows],
             None if self.places is None else self.places[rows],
+            None if self.dated is None else self.dated[rows],
             tuple(column.take(rows) for column in self.context),
         )
 
@@ -88,6 +91,8 @@ class Columns:
     ratings: F64 | None = None
     """(n,), or None where the file has none."""
     times: F64 | None = None
+    dated: Bool | None = None
+    """Which times were written as dates (n,); None: none was."""
     context: Mapping[str, Coded] = field(default_factory=dict)
     """Columns of --context, as they were asked for."""
 
@@ -114,7 +119,17 @@ def joined(files: Sequence[Columns], parts: Sequence[int]) -> Log:
         np.concatenate(times) if len(times) == len(files) else None,
         np.repeat(np.array(parts, np.int8), sizes),
         np.arange(sum(sizes), dtype=np.int64),
+        _dated(files) if len(times) == len(files) else None,
         tuple(_text_column(name, [file.context[name] for file in files]) for name in files[0].context),
+    )
+
+
+def _dated(files: Sequence[Columns]) -> Bool | None:
+    if all(file.dated is None for file in files):
+        return None
+    none = [np.zeros(len(file), np.bool_) for file in files]
+    return np.concatenate(
+        [no if file.dated is None else file.dated for file, no in zip(files, none, strict=True)]
     )
 
 

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recpress_edge.core.arrays import F64
+from recpress_edge.core.arrays import F64, Bool
 from recpress_edge.core.errors import ConfigError
 
 FIRST_UNIX_TIME: Final = 1e8
@@ -127,12 +127,25 @@ def is_date(text: str) -> bool:
     return any(read_date(text, order) is not None for order in (None, *DATE_ORDERS))
 
 
-def in_seconds(times: F64, unit: str | None) -> tuple[F64, str]:
+def in_seconds(times: F64, unit: str | None, dated: Bool | None = None) -> tuple[F64, str]:
     """Times (n,) in Unix seconds where their unit can be told, and their range in dates.
 
-    Numbers too small for Unix times, such as day 17, stay as they are. Several units in one log are a
-    ConfigError unless ``unit``, a key of UNITS or BY_SIZE, settles them.
+    ``dated`` (n,): which were written as dates, and are in seconds already. Numbers too small for Unix
+    times, such as day 17, stay as they are. Several units in one log are a ConfigError unless ``unit``, a
+    key of UNITS, BY_SIZE or DAYS, settles them; so is a unit where all times are dates.
     """
+    if dated is None or not dated.any():
+        return _numbers_in_seconds(times, unit)
+    if dated.all():
+        if unit is not None:
+            raise ConfigError(f"--time-unit {unit}: the times are dates, which have no unit. Remove it.")
+        return times, _range(times, dated=True)
+    seconds = times.copy()
+    seconds[~dated], _ = _numbers_in_seconds(times[~dated], unit)
+    return seconds, _range(seconds, dated=True)
+
+
+def _numbers_in_seconds(times: F64, unit: str | None) -> tuple[F64, str]:
     days = _calendar_days(times)
     if unit is None and days.any() and days[times < FIRST_UNIX_TIME].all():
         raise ConfigError(
@@ -140,12 +153,9 @@ def in_seconds(times: F64, unit: str | None) -> tuple[F64, str]:
             f"--time-unit {DAYS} if they are, or --time-unit s if they are seconds."
         )
     if unit == DAYS:
-        numbers = times < FIRST_UNIX_TIME  # dates in other forms are seconds already
-        if not numbers.any() or not days[numbers].all():
-            odd = times[numbers & ~days] if numbers.any() else times
-            raise ConfigError(f"--time-unit {DAYS}: {odd[0]:g} is no day such as 20240501.")
-        seconds = times.copy()
-        seconds[days] = _seconds_of_days(times[days])
+        if not days.all():
+            raise ConfigError(f"--time-unit {DAYS}: {times[~days][0]:g} is no day such as 20240501.")
+        seconds = _seconds_of_days(times)
         return seconds, _range(seconds, dated=True)
     found = _unit_of(times)
     kinds = {name: place for place, name in enumerate(UNITS) if (found == place).any()}

@@ -62,7 +62,6 @@ def test_times_in_many_forms_are_one(form, tmp_path):
         (lambda row: f"{row.time:.0f}{'000' * (row.n % 4 > 0)}", "--time-unit"),  # the field's
         (lambda row: f"{row.time:.0f}{'000000' * (row.n % 4 > 0)}", "--time-unit"),
         (lambda row: f"{row.time:.0f}000{'000' * (row.n == 7)}", "--time-unit"),
-        (lambda row: row.date.isoformat() if row.n % 3 else f"{row.time:.0f}000", "--time-unit"),
         (seconds_of("%Y%m%d"), "--time-unit"),
         (lambda row: f"{row.n % 12 + 1}/{row.n % 11 + 1}/2018", "--date-order"),
         (lambda row: f"{13 + row.n}/2/2018" if row.n < 9 else f"2/{13 + row.n % 9}/2018", "--date-order"),

@@ -126,12 +126,27 @@ def test_days_as_numbers_are_asked_about():
     assert seconds.tolist() == [1_714_521_600, 1_714_608_000, 1_703_980_800]
     assert note == "times from 2023-12-31 to 2024-05-02"
     assert in_seconds(times, "s")[0].tolist() == times.tolist()
-    mixed = np.array([20240501.0, 1_714_608_000.0])  # the other was written as a date
+    mixed, dated = np.array([20240501.0, 1_714_608_000.0]), np.array([False, True])
     with pytest.raises(ConfigError, match="1 times are numbers"):
-        in_seconds(mixed, None)
-    assert in_seconds(mixed, "yyyymmdd")[0].tolist() == [1_714_521_600, 1_714_608_000]
+        in_seconds(mixed, None, dated)
+    assert in_seconds(mixed, "yyyymmdd", dated)[0].tolist() == [1_714_521_600, 1_714_608_000]
     for wrong in ([20240230.0], [20240501.0, 17.0], [1_714_608_000.0]):
         with pytest.raises(ConfigError, match="no day"):
             in_seconds(np.array(wrong), "yyyymmdd")
     assert in_seconds(np.array([20240501.0, 17.0]), None)[0].tolist() == [20240501.0, 17.0]
     assert in_seconds(np.array([1.0, 2.0, 3.0]), None)[0].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("unit", [None, "ms", "by-size"])
+def test_a_unit_is_of_numbers_and_never_of_dates(tmp_path, unit):
+    path = tmp_path / "log.csv"
+    path.write_text("user,item,time\nu,a,2023-11-14 22:00:00\nu,b,1700000000001\nv,a,9999-12-31\n")
+    found = read_log([path], reading=Reading(time_unit=unit)).log.times.tolist()
+    assert found == [1_699_999_200.0, 1_700_000_000.001, 253_402_214_400.0]
+
+
+def test_a_unit_of_dates_alone_is_refused(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("user,item,time\nu,a,2023-11-14\nv,b,2023-11-15\n")
+    with pytest.raises(ConfigError, match="--time-unit ms: the times are dates"):
+        read_log([path], reading=Reading(time_unit="ms"))

@@ -201,7 +201,7 @@ def _refuse(path: Path, head: bytes) -> None:
 
 
 class _Streams(io.RawIOBase):
-    """The content of compressed streams one after another; one that is cut short, or what is none, is an error."""
+    """Compressed streams one after another; one that is cut short, or what is none, is an error."""
 
     def __init__(self, source: BinaryIO, new: Callable[[], Any]) -> None:
         self._source, self._new = source, new

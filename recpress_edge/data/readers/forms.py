@@ -197,8 +197,8 @@ def _union(engine: Engine, files: Sequence[tuple[Path, PlainFile]], choice: Colu
     for (path, _), found in zip(files, names, strict=True):
         if found != names[0]:
             raise ConfigError(
-                f"--query: {path} has the columns {', '.join(found)}, and {files[0][0]} {', '.join(names[0])}. "
-                "Query files of one kind together."
+                f"--query: {path} has the columns {', '.join(found)}, and {files[0][0]} has "
+                f"{', '.join(names[0])}. Query files of one kind together."
             )
     return " UNION ALL BY NAME ".join(sources)
 

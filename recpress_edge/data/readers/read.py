@@ -280,5 +280,5 @@ def _with_seconds(log: Log, reading: Reading) -> tuple[Log, tuple[str, ...]]:
         if reading.date_order is not None:
             raise ConfigError("--date-order: this log has no times. Remove it, or name their column.")
         return log, ()
-    seconds, note = in_seconds(log.times, reading.time_unit)
-    return replace(log, times=seconds), (note,)
+    seconds, note = in_seconds(log.times, reading.time_unit, log.dated)
+    return replace(log, times=seconds, dated=None), (note,)

@@ -45,6 +45,16 @@ class _Cells:
 
     values: F64
     wrong: str
+    dated: Bool | None = None
+    """Which were written as dates (n,); None: none was."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """Times (n,), NaN where one cannot be read, and which were written as dates."""
+
+    values: F64
+    dated: Bool | None
 
 
 def take_rows(
@@ -62,13 +72,16 @@ def take_rows(
         cells["rating"] = _Cells(values, "the rating is not a finite number")
     times, note = _times_where_readable(table, staged, kept, choice)
     if times is not None:
-        cells["time"] = _Cells(times, "the time is not a finite number or a date of a known form")
-    right = _note_wrong(table, (users, items), cells, kept, report)
+        wrong = "the time is not a finite number or a date of a known form"
+        cells["time"] = _Cells(times.values, wrong, times.dated)
+    right = _note_wrong(table, staged, (users, items), cells, kept, report)
+    dated = cells["time"].dated if "time" in cells else None
     columns = Columns(
         _without(users, right),
         _without(items, right),
         cells["rating"].values[right] if "rating" in cells else None,
         cells["time"].values[right] if "time" in cells else None,
+        None if dated is None else dated[right],
         {name: _without(coded(staged, place), right) for name, place in table.layout.context.items()},
     )
     return columns, note
@@ -80,6 +93,7 @@ def _without(column: Coded, right: Bool) -> Coded:
 
 def _note_wrong(
     table: LogTable,
+    staged: Staged,
     ids: tuple[Coded, Coded],
     cells: Mapping[str, _Cells],
     kept: Bool | None,
@@ -107,9 +121,14 @@ def _note_wrong(
             or "a header among the rows" * bool(headers[place])
             or next(cell.wrong for cell in cells.values() if np.isnan(cell.values[place]))
         )
-        report.add(number, reason, line, unit)
+        report.add(number, reason, line or _row_text(table, staged, place), unit)
     report.count += len(places) - len(shown)
     return right
+
+
+def _row_text(table: LogTable, staged: Staged, place: int) -> str:
+    """What a row without a line holds, by role."""
+    return ", ".join(f"{role} {staged.text_at(at, place)}" for role, at in table.layout.at.items())
 
 
 def _wrong_ids(kind: str, names: Sequence[str]) -> Sequence[str]:
@@ -146,12 +165,12 @@ def _headers(users: Coded, items: Coded) -> Bool:
 def _ratings(staged: Staged, place: int) -> F64:
     if staged.types[place] in NUMBERS:
         return _finite(numbers(staged, place))
-    return _read(staged, place, [_PLAIN], lambda odd: read_number)
+    return _read(staged, place, [_PLAIN], lambda odd: read_number)[0]
 
 
 def _times_where_readable(
     table: LogTable, staged: Staged, kept: Bool | None, choice: TimeChoice
-) -> tuple[F64 | None, str]:
+) -> tuple[_Times | None, str]:
     """The times (n,), None where there are none, or where one cannot be read and nothing needs them."""
     place = table.layout.at.get("time")
     if place is None:
@@ -159,26 +178,30 @@ def _times_where_readable(
     column = table.layout.called(place)
     left_out = f"; times are left out: {{}} of the column {column}; --time {column} if they are needed"
     try:
-        values = _times(table, staged, place, choice.order)
+        times = _times(table, staged, place, choice.order)
     except ConfigError as error:
         if choice.needed or choice.order is not None:
             raise
         return None, left_out.format(f"{str(error).rstrip('.')},")
-    bad = np.isnan(values) if kept is None else np.isnan(values) & kept
+    bad = np.isnan(times.values) if kept is None else np.isnan(times.values) & kept
     if choice.needed or not bad.any():
-        return values, ""
+        return times, ""
     first = staged.text_at(place, int(np.argmax(bad)))
     return None, left_out.format(f"{int(bad.sum()):,} cannot be read, the first {first!r},")
 
 
-def _times(table: LogTable, staged: Staged, place: int, chosen: str | None) -> F64:
+def _times(table: LogTable, staged: Staged, place: int, chosen: str | None) -> _Times:
     def reader(odd: Mapping[str, int]) -> Callable[[str], float | None]:
         return partial(read_time, order=date_order(table.path, odd, len(staged), chosen))
 
-    if staged.types[place] in NUMBERS | TIMES:
+    if staged.types[place] in NUMBERS:
         reader({})
-        return _finite((numbers if staged.types[place] in NUMBERS else seconds)(staged, place))
-    return _read(staged, place, [_PLAIN, _ISO], reader)
+        return _Times(_finite(numbers(staged, place)), None)
+    if staged.types[place] in TIMES:
+        reader({})
+        return _Times(_finite(seconds(staged, place)), np.ones(len(staged), np.bool_))
+    values, plain = _read(staged, place, [_PLAIN, _ISO], reader)
+    return _Times(values, None if plain.all() else ~plain)
 
 
 def _finite(values: F64) -> F64:
@@ -190,16 +213,18 @@ def _read(
     place: int,
     forms: Sequence[Form],
     reader: Callable[[Mapping[str, int]], Callable[[str], float | None]],
-) -> F64:
-    """A column of text as numbers (n,), NaN where it is none.
+) -> tuple[F64, Bool]:
+    """A column of text as numbers (n,), NaN where it is none, and which were written as numbers (n,).
 
     The engine reads what has one of these forms; ``reader`` takes how often each other text occurs and
     gives what reads them.
     """
     cases = " ".join(f"WHEN regexp_full_match(v, '{pattern}') THEN {sql}" for pattern, sql in forms)
     texts = f"(SELECT rowid, {staged.as_text(place)} v FROM {staged.table})"
-    source = f"(SELECT rowid r, v, CASE {cases} END AS k FROM {texts})"
-    found = np.ma.asarray(staged.engine.arrays(f"SELECT k FROM {source}")["k"])
+    number = f"regexp_full_match(v, '{_PLAIN[0]}')"
+    source = f"(SELECT rowid r, v, {number} AS n, CASE {cases} END AS k FROM {texts})"
+    arrays = staged.engine.arrays(f"SELECT k, n FROM {source}")
+    found, plain = np.ma.asarray(arrays["k"]), np.asarray(arrays["n"], np.bool_)
     values: F64 = np.ma.filled(found.astype(np.float64), np.nan)
     odd = {}
     if np.ma.is_masked(found):
@@ -212,4 +237,5 @@ def _read(
         )
         several = [number_of[text] for text in rows["v"]]
         values[rows["r"]] = [np.nan if number is None else number for number in several]
-    return values
+        plain[rows["r"]] = [read_number(text) is not None for text in rows["v"]]
+    return values, plain

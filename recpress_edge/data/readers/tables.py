@@ -124,8 +124,8 @@ def aliased(table: LogTable, *, plain: bool = False) -> str:
     twins = next((name for at, name in enumerate(outward) if folded[at] in folded[:at]), None)
     if twins is not None or any(name.startswith("__p") or name == KEPT for name in folded):
         raise ConfigError(
-            f"{table.path}: --where and --query cannot take the column names {', '.join(outward)}: they tell no "
-            f"capitals from small letters, and names beginning with __p are their own. Rename a column."
+            f"{table.path}: --where and --query cannot take the column names {', '.join(outward)}: they tell "
+            "no capitals from small letters, and names that begin with __p are their own. Rename a column."
         )
     names = ", ".join(f"__p{place} AS {quoted(name)}" for place, name in enumerate(outward))
     return f"SELECT {'*, ' if plain else ''}{names} FROM {_sql(table)}"

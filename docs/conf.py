@@ -23,6 +23,7 @@ nitpick_ignore_regex = [  # what other projects document, whose inventories are 
     (r"py:.*", r"(collections|numpy|pathlib|typing|np|NDArray|F32|F64|I32|I64)\b.*"),
     # what results of jobs hold: of the rooms below them
     (r"py:class", r"recpress_(export|edge\.(data|distill|training))\..*"),
+    (r"py:class", r"Preparation|Dataset"),  # of Dataset.from_frame, whose module names them in quotes
     (r"py:class", r"recpress_edge\.(artifacts\.recipes\.Recipe|jobs\.export\._NamedStudent)"),
 ]
 nitpick_ignore = [

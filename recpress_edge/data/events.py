@@ -71,7 +71,13 @@ def event_places(
     ``bounded``: a lowest rating is given, which settles the ratings.
     """
     layout = table.layout
-    asked = {find_column(path, layout, f"--only {one.column}", one.column): one for one in only}
+    asked = dict[int, Only]()
+    for one in only:
+        place = find_column(path, layout, f"--only {one.column}", one.column)
+        if place in asked:
+            both = ",".join((*asked[place].values, *one.values))
+            raise ConfigError(f"--only names the column {one.column} twice: write --only {one.column}={both}")
+        asked[place] = one
     candidates = _candidates(layout, table.head, bounded=bounded)
     if not only:  # what the user chose by says what the flags of 0 and 1 are to say
         candidates |= {place for place in layout.ignored() if _are_flags(layout, table.head, place)}
@@ -102,11 +108,13 @@ def settle_event(path: Path, layout: Layout, place: int, events: Sequence[EventC
         told = place != layout.at.get("rating") or _are_signs(counts)
         if told and 1 < len(counts) <= _MOST_VALUES:
             _ask(path, layout, place, counts)
-    elif not any(map(only.takes, counts)):
-        raise ConfigError(
-            f"--only {only.column}={','.join(only.values)}: no row of {path} holds that. "
-            f"Found: {_told(counts)}"
-        )
+        return
+    for value in only.values:
+        if not any(map(Only(only.column, (value,)).takes, counts)):
+            raise ConfigError(
+                f"--only {only.column}={','.join(only.values)}: no row of {path} holds {value}. "
+                f"Found: {_told(counts)}"
+            )
 
 
 def _candidates(layout: Layout, head: Sequence[Sequence[str]], *, bounded: bool) -> set[int]:

@@ -1,5 +1,6 @@
 """Which rows count as interactions."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,14 +42,19 @@ class Removed:
     """Rows of users or items below the minimum counts."""
 
 
-def apply_filters(log: Log, filters: Filters) -> tuple[Log, Removed]:
-    """The rows that count, sorted by user, item; only users and items that have one remain."""
+def apply_filters(
+    log: Log, filters: Filters, gather: Callable[[Log], Log] | None = None
+) -> tuple[Log, Removed]:
+    """The rows that count, sorted by user, item; only users and items that have one remain.
+
+    ``gather`` takes the rows that are rated high enough before duplicates are dropped.
+    """
     rated = log
     if filters.min_rating is not None:
         if log.ratings is None:
             raise ConfigError("--min-rating needs ratings, and this log has none. Remove it.")
         rated = log.take(log.ratings >= filters.min_rating)
-    distinct = drop_duplicates(rated)
+    distinct = drop_duplicates(rated if gather is None else gather(rated))
     core = k_core(distinct, filters.min_user, filters.min_item)
     if not len(core):
         raise DataError(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,8 @@ def prepare(
     read = read_files(files, how, of_part, progress)
     if how.filters.min_rating is not None and read.log.ratings is None:
         raise _no_ratings(read)
-    whole = read.log if how.weight is None else sum_weights(read.log, how.weight)
-    log, removed = apply_filters(whole, how.filters)
+    gather = None if how.weight is None else partial(sum_weights, column=how.weight)
+    log, removed = apply_filters(read.log, how.filters, gather)
     for kind, ids in (("user", log.user_ids), ("item", log.item_ids)):
         if len(ids) < 2:
             raise DataError(f"only one {kind} ({ids[0]!r}): nothing can be learnt from this log")

@@ -209,6 +209,8 @@ class ImportRequest(TableOptions):
             role = min(twice)
             raise ConfigError(f"--columns and --{role} both say which column is the {role}. Remove one.")
         context = tuple(spec.column for spec in self._specs())
+        if self.weight is not None and self.weight in (*named.values(), *columns.values()):
+            raise ConfigError(f"--weight {self.weight}: that column has another role already.")
         if not (named or columns or self.separator or self.header or context):
             return None
         return ColumnChoice(

@@ -122,3 +122,46 @@ def test_a_folder_with_folders_is_a_question(tmp_path):
     (tmp_path / "log" / "a.csv").write_text(ROWS)
     with pytest.raises(ConfigError, match="holds folders"):
         ImportRequest(paths=(tmp_path / "log",), name="x", work=tmp_path).plan()
+
+
+EVENTS = "user,item,event\n" + "".join(
+    f"u{n % 5},i{n % 7},{('view', 'cart', 'buy')[n % 3]}\n" for n in range(60)
+)
+
+
+@pytest.mark.parametrize(
+    ("only", "message"),
+    [
+        (("event=view", "event=buy"), "write --only event=view,buy"),
+        (("event=view", "3=buy"), "write --only 3=view,buy"),
+        (("event=view,purchase",), "no row of .* holds purchase"),
+    ],
+)
+def test_no_part_of_only_is_lost(tmp_path, only, message):
+    (tmp_path / "a.csv").write_text(EVENTS)
+    with pytest.raises(ConfigError, match=message):
+        ImportRequest(paths=(tmp_path / "a.csv",), name="x", work=tmp_path, only=only).plan()
+
+
+@pytest.mark.parametrize("where", ["item <> 'event'", "item <> 'i1' -- event", "item_event = 'x'"])
+def test_a_condition_settles_the_events_that_it_names_and_no_others(tmp_path, where):
+    text = EVENTS.replace("\n", ",x\n").replace("event,x", "event,item_event")
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(ConfigError, match="the column event tells rows apart"):
+        users(tmp_path / "a.csv", where=where)
+    assert users(tmp_path / "a.csv", where="Event <> 'view'")
+
+
+def test_a_query_takes_columns_of_any_name(tmp_path):
+    (tmp_path / "a.csv").write_text("buyer,sku\nb1,s1\nb2,s2\n")
+    assert users(tmp_path / "a.csv", query="SELECT buyer AS user, sku AS item FROM log") == ("b1", "b2")
+    (tmp_path / "b.csv").write_text(ROWS + "u9,i9,\n")
+    with pytest.raises(DataError, match="line 6: expected 2 fields, found 3"):
+        users(tmp_path / "b.csv", query="SELECT * FROM log")
+
+
+def test_one_file_by_two_names_is_refused(tmp_path):
+    (tmp_path / "a.csv").write_text(ROWS)
+    (tmp_path / "b.csv").symlink_to(tmp_path / "a.csv")
+    with pytest.raises(ConfigError, match="named twice"):
+        ImportRequest(paths=(tmp_path / "a.csv", tmp_path / "b.csv"), name="x", work=tmp_path).plan()

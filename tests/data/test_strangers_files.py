@@ -318,7 +318,7 @@ def test_only_that_makes_no_sense(text):
 
 def test_only_and_missing_must_meet_something(read):
     log = rows("{u},{i},view", "user,item,event\n")
-    with pytest.raises(ConfigError, match=r"no row of .* holds that. Found: view 7"):
+    with pytest.raises(ConfigError, match=r"no row of .* holds purchase. Found: view 7"):
         read(log, only=(parse_only("event=purchase"),))
     with pytest.raises(ConfigError, match=r"--only kind: no such column .* Found: user, item, event"):
         read(log, only=(parse_only("kind=x"),))

@@ -46,3 +46,9 @@ def test_a_column_is_a_weight_or_context(tmp_path):
         prepared(tmp_path, ROWS, weight="plays", context="plays")
     with pytest.raises(ConfigError, match="no such column"):
         prepared(tmp_path, ROWS, weight="listens")
+
+
+def test_rows_that_are_rated_too_low_have_no_weight(tmp_path):
+    text = "user,item,plays,rating\n" + "".join(f"u{u},i{i},1,5\n" for u in range(4) for i in range(5))
+    found = weights(prepared(tmp_path, text + "u1,i2,100,1\n", weight="plays", min_rating=4).dataset)
+    assert found[("u1", "i2")] == 1

@@ -19,6 +19,7 @@ from recpress_edge.data.readers.delimited import (
 )
 from recpress_edge.data.readers.engine import Engine, check_type, first_line, quoted, text
 from recpress_edge.data.readers.json_rows import read_json_rows
+from recpress_edge.data.readers.names import known_places, looks_like_names
 from recpress_edge.data.readers.plain import PlainFile
 from recpress_edge.data.readers.quotes import count_separators, separators_in
 from recpress_edge.data.readers.sniff import SNIFFED_LINES, is_json
@@ -216,17 +217,39 @@ def _source(engine: Engine, path: Path, plain: PlainFile, choice: ColumnChoice) 
         )
     lines = find_start(head)
     separator = find_separator(path, list(lines.rows(head)), lines.declared, choice.separator)
-    width = len(next(records(lines.rows(head), separator))[1])
-    columns = ColumnChoice(separator, {"user": "1", "item": str(min(2, width))}, choice.header)
+    first, *body = (fields for _, fields, _ in islice(records(lines.rows(head), separator), SNIFFED_LINES))
+    header = choice.header
+    if header is None:
+        known = known_places(first)
+        header = any(known.values()) or looks_like_names(
+            first, [row for row in body if len(row) == len(first)]
+        )
+    columns = ColumnChoice(separator, {"user": "1", "item": str(min(2, len(first)))}, header)
     table = delimited_table(path, plain, columns)
-    return aliased(table if table.scan else rewritten(engine, table))
+    return aliased(table if _reads_whole(engine, table) else rewritten(engine, table))
+
+
+def _reads_whole(engine: Engine, table: LogTable) -> bool:
+    """Whether the engine reads every row as our own reader does."""
+    import duckdb
+
+    if table.scan is None:
+        return False
+    try:
+        count = int(engine.rows(f"SELECT count(*) FROM {table.scan.sql}")[0][0])
+    except duckdb.Error:
+        return False
+    return table.scan.separators in (None, count * (table.layout.width - 1))
 
 
 def _sqlite_table(path: Path, plain: PlainFile, sql: str, choice: ColumnChoice | None) -> LogTable:
     def rows() -> Iterator[Record]:
         with _sqlite(plain) as connection:
-            for number, row in enumerate(connection.execute(sql), 1):
-                yield number, [_as_text(value) for value in row], ", ".join(map(str, row))
+            try:
+                for number, row in enumerate(connection.execute(sql), 1):
+                    yield number, [_as_text(value) for value in row], ", ".join(map(str, row))
+            except sqlite3.Error as error:
+                raise DataError(f"--query on {path} stops: {error}") from None
 
     try:
         with _sqlite(plain) as connection:

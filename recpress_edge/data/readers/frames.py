@@ -76,6 +76,11 @@ def _of_arrow(engine: Engine, frame: Any) -> Any:
 
 def _of_mapping(engine: Engine, frame: Mapping[str, Any]) -> Any:
     _check_names(list(frame))
+    series = [values for values in frame.values() if hasattr(getattr(values, "index", None), "equals")]
+    if any(not one.index.equals(series[0].index) for one in series):
+        raise ConfigError(
+            "the Series of the dict have other indexes: give pandas.DataFrame(…), which aligns them"
+        )
     arrays = {name: _array(name, values) for name, values in frame.items()}
     lengths = {name: len(array) for name, array in arrays.items()}
     if len(set(lengths.values())) > 1:

@@ -1,5 +1,6 @@
 """Raw interaction logs in the forms they come in."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -270,7 +271,9 @@ def _read_table(
 
 
 def _mentions(where: str | None, column: str) -> bool:
-    return where is not None and column.lower() in where.lower()
+    """Whether a condition names a column, outside of texts and comments."""
+    bare = re.sub(r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", " ", where or "", flags=re.DOTALL)
+    return re.search(rf"(?<!\w){re.escape(column)}(?!\w)", bare, re.IGNORECASE) is not None
 
 
 def _with_seconds(log: Log, reading: Reading) -> tuple[Log, tuple[str, ...]]:

@@ -43,7 +43,8 @@ def find_files(path: Path, scratch: Path) -> list[Path]:
 def all_files(paths: Sequence[Path], scratch: Path) -> list[Path]:
     """The files of several paths; one that is named twice is a ConfigError."""
     files = [file for path in paths for file in find_files(path, scratch)]
-    twice = next((file for at, file in enumerate(files) if file in files[:at]), None)
+    real = [file.resolve() for file in files]
+    twice = next((file for at, file in enumerate(files) if real[at] in real[:at]), None)
     if twice is not None:
         raise ConfigError(f"{twice} is named twice: its rows would count twice. Name it once.")
     return files

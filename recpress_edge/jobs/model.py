@@ -71,7 +71,7 @@ class ModelImportRequest:
     source: Path | None = None
     """A file of implicit, LightFM, LensKit, RecBole or gensim, in place of ``users`` and ``items``."""
     users: str | Vectors | None = None
-    """The user vectors (U, D) as FILE, FILE:NAME or :class:`~recpress_edge.data.vectors.sides.Vectors` in memory; ``mean``: of the items'."""
+    """The user vectors (U, D) as FILE, FILE:NAME or ``Vectors`` in memory; ``mean``: of the items'."""
     items: str | Vectors | None = None
     """The item vectors (I, D)."""
     user_ids: str | None = None

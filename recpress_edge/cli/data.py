@@ -21,7 +21,14 @@ def add_options(data: argparse.ArgumentParser) -> None:
     listing = verbs.add_parser("list", help="data sets that are here, and those that can be fetched")
     fetch = verbs.add_parser("fetch", help="download a public set, check it, split it")
     stats = verbs.add_parser("stats", help="counts of one data set")
-    importing = verbs.add_parser("import", help="bring your own log")
+    importing = verbs.add_parser(
+        "import",
+        help="bring your own log",
+        description="Reads a log of who took what (delimited text, Parquet, JSON, SQLite by --query, "
+        "RecBole, lists; compressed or not), asks where it can be read in two ways, holds out what models are "
+        "judged by and stores all of it below --work. Nothing is written before everything is clear; "
+        "--preview shows the first eight rows as they are understood.",
+    )
     for parser, run in ((listing, _list), (fetch, _fetch), (stats, _stats), (importing, _import)):
         add_common_options(parser)
         parser.set_defaults(func=run)

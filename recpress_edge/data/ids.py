@@ -53,13 +53,13 @@ def settle_ids(log: Log, choice: IdChoice) -> Settled:
     simple = are_simple(log.user_ids) and are_simple(log.item_ids)
     log, notes = (log, list[str]()) if simple or choice.form == "as-written" else _bare(log)
     kept, missing = _without_missing(log, choice)
-    if choice.form is None:
-        for kind, ids, rows in (("user", kept.user_ids, kept.users), ("item", kept.item_ids, kept.items)):
-            if not simple or _hold_missing(ids):
-                _ask_missing(kind, ids, rows)
-            if not simple:
-                _ask_form(kind, ids)
-                notes += _note(kind, ids)
+    for kind, ids, rows in (("user", kept.user_ids, kept.users), ("item", kept.item_ids, kept.items)):
+        simple = are_simple(ids)
+        if choice.form != "as-written" and (not simple or _hold_missing(ids)):
+            _ask_missing(kind, ids, rows)
+        if choice.form is None and not simple:
+            _ask_form(kind, ids)
+            notes += _note(kind, ids)
     if choice.form == "cleaned":
         user_ids, users = _renamed(kept.user_ids, kept.users, clean)
         item_ids, items = _renamed(kept.item_ids, kept.items, clean)

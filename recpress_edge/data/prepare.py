@@ -132,7 +132,7 @@ def _with_context(
     if not how.context:
         return dataset, ()
     table, notes = context_table(log, (dataset.train, dataset.valid, dataset.test), how.context)
-    if duplicates:
+    if duplicates and len(how.context) > (how.weight is not None):
         notes += (f"context of repeated interactions: that of the first of {duplicates:,} more",)
     return replace(dataset, features=Features(context=table)), notes
 

@@ -147,6 +147,12 @@ def in_seconds(times: F64, unit: str | None, dated: Bool | None = None) -> tuple
 
 def _numbers_in_seconds(times: F64, unit: str | None) -> tuple[F64, str]:
     days = _calendar_days(times)
+    if unit is None and _are_clocks(times):
+        raise ConfigError(
+            f"{len(times):,} times are numbers such as {times[0]:.0f}, which may be a day and a clock. Say "
+            f"--time-unit {'|'.join(UNITS)} if they count from 1970; else write them as 2024-05-01 12:30:00, "
+            "for example with --query and strptime."
+        )
     if unit is None and days.any() and days[times < FIRST_UNIX_TIME].all():
         raise ConfigError(
             f"{int(days.sum()):,} times are numbers such as {times[days][0]:.0f}, which may be days. Say "
@@ -184,6 +190,16 @@ def _calendar_days(times: F64) -> NDArray[np.bool_]:
     month, day = near // 100 % 100, near % 100
     found[found] = (near == np.floor(near)) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
     return found
+
+
+def _are_clocks(times: F64) -> bool:
+    """Whether all are whole numbers that name a day and its minutes, or its seconds too: 202405011230."""
+    for digits in (10_000, 1_000_000):
+        clock = times % digits
+        minutes, hours = clock % 100, clock // (digits // 100)
+        if _calendar_days(times // digits).all() and (minutes < 60).all() and (hours < 24).all():
+            return bool((times == np.floor(times)).all())
+    return False
 
 
 def _seconds_of_days(times: F64) -> F64:

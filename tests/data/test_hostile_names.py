@@ -8,6 +8,7 @@ import duckdb
 import pytest
 
 from recpress_edge.core.errors import ConfigError, DataError
+from recpress_edge.data.ids import IdChoice
 from recpress_edge.data.readers.read import Reading, read_log
 from recpress_edge.jobs.data_import import ImportRequest
 
@@ -165,3 +166,63 @@ def test_one_file_by_two_names_is_refused(tmp_path):
     (tmp_path / "b.csv").symlink_to(tmp_path / "a.csv")
     with pytest.raises(ConfigError, match="named twice"):
         ImportRequest(paths=(tmp_path / "a.csv", tmp_path / "b.csv"), name="x", work=tmp_path).plan()
+
+
+def test_a_condition_leaves_the_order_of_the_file_alone(tmp_path):
+    (tmp_path / "a.csv").write_text("user,item\n" + "".join(f"u{n % 3},i{(n * 7) % 11}\n" for n in range(60)))
+    whole = read_log([tmp_path / "a.csv"]).log
+    chosen = read_log(
+        [tmp_path / "a.csv"], reading=Reading(where="item IN (SELECT 'i' || n FROM range(11) t(n))")
+    ).log
+    assert (chosen.users.tolist(), chosen.items.tolist()) == (whole.users.tolist(), whole.items.tolist())
+    with pytest.raises(ConfigError, match="window functions"):
+        users(tmp_path / "a.csv", where="row_number() OVER (PARTITION BY item) >= 1")
+
+
+def test_a_query_takes_the_lists_of_json_apart(tmp_path):
+    (tmp_path / "a.jsonl").write_text(
+        '{"uid": "u1", "items": ["i1", "i2"]}\n{"uid": "u2", "items": ["i1"]}\n'
+    )
+    query = "SELECT uid AS user, unnest(items) AS item FROM log"
+    assert users(tmp_path / "a.jsonl", query=query) == ("u1", "u2")
+
+
+def test_parts_are_in_the_order_of_their_numbers(tmp_path):
+    (tmp_path / "log").mkdir()
+    for part in (1, 2, 10):
+        (tmp_path / f"log/part-{part}.csv").write_text(
+            "user,item\n" + f"u1,i{part}\nu2,i{part}\nu3,i{part}\n"
+        )
+    request = ImportRequest(paths=(tmp_path / "log",), name="x", split="loo-order", work=tmp_path)
+    dataset = request.plan().prepared.dataset
+    assert {dataset.item_ids[item] for item in dataset.test.indices} == {"i10"}
+
+
+def test_an_empty_field_is_a_text_like_any_other(tmp_path):
+    (tmp_path / "a.csv").write_text("user,item,event\nu1,i1,\nu2,i1,remove\nu3,i2,buy\n")
+    assert users(tmp_path / "a.csv", where="event <> 'remove'") == ("u1", "u3")
+
+
+def test_cleaning_ids_makes_no_id_of_a_missing_one(tmp_path):
+    (tmp_path / "a.csv").write_text("user,item\nu1,1.0\nu2,2.0\nu1,nan\n")
+    with pytest.raises(ConfigError, match="item 'nan', which often stands for no value"):
+        users(tmp_path / "a.csv", ids=IdChoice(form="cleaned"))
+
+
+def test_a_key_that_is_first_met_late_is_a_column(tmp_path):
+    rows = [f'{{"user": "u{n % 7}", "item": "i{n % 11}"}}' for n in range(3000)]
+    rows += ['{"user": "u1", "item": "i1", "event": "remove"}', '{"user": "\\ud800", "item": "i1"}']
+    (tmp_path / "a.jsonl").write_text("\n".join(rows[:-1]))
+    with pytest.raises(ConfigError, match="the column event tells rows apart"):
+        users(tmp_path / "a.jsonl")
+    (tmp_path / "a.jsonl").write_text("\n".join([*rows[:2], rows[-1]]))
+    with pytest.raises(DataError, match="line 3"):
+        users(tmp_path / "a.jsonl")
+
+
+@pytest.mark.parametrize("form", ["2024010{}1230", "2024010{}123059"])
+def test_days_with_clocks_as_numbers_are_asked_about(tmp_path, form):
+    rows = "".join(f"u{n % 2},i{n},{form.format(n % 9 + 1)}\n" for n in range(12))
+    (tmp_path / "a.csv").write_text("user,item,time\n" + rows)
+    with pytest.raises(ConfigError, match="may be a day and a clock"):
+        users(tmp_path / "a.csv")

@@ -27,7 +27,7 @@ TIMES: Final = frozenset(
 )
 TEXTS: Final = "VARCHAR"
 KEPT: Final = "__kept"
-"""The column that says for which rows --where holds."""
+"""The table of the rows for which --where holds."""
 _DIGITS: Final = "0|[1-9][0-9]*"
 _STEP: Final = 1 << 22
 """Rows whose codes are fetched at once."""

@@ -210,11 +210,7 @@ def _source(engine: Engine, path: Path, plain: PlainFile, choice: ColumnChoice) 
         return f"SELECT * FROM {parquet(plain)}"
     head = plain.head()
     if is_json(head):
-        objects = read_json_rows(path, plain.lines)
-        layout = Layout(len(objects.names), {}, objects.names, "")
-        return aliased(
-            rewritten(engine, LogTable(path=path, layout=layout, note="", head=[], records=objects.records))
-        )
+        return f"SELECT * FROM read_json({text(str(plain.path))}, {AS_IT_IS}, sample_size=-1)"
     lines = find_start(head)
     separator = find_separator(path, list(lines.rows(head)), lines.declared, choice.separator)
     first, *body = (fields for _, fields, _ in islice(records(lines.rows(head), separator), SNIFFED_LINES))

@@ -1,6 +1,7 @@
 """JSON objects as rows: one a line, or one array of them."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -14,6 +15,8 @@ from recpress_edge.data.readers.lines import shorten
 Parsed = tuple[int, Any, str]
 """Number of a line, its value, the line."""
 
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+"""Half a character, which no text in UTF-8 holds."""
 _NAMED_LINES: Final = 1000
 
 
@@ -22,7 +25,7 @@ class JsonRows:
     """The keys of the objects and a record for each."""
 
     names: tuple[str, ...]
-    """Keys of the first thousand objects, in the order in which they were met."""
+    """Keys of the objects, in the order in which they are met."""
     records: Callable[[], Iterator[Record]]
     """From the first on at each call: fields in the order of ``names``, none for a line that is no object."""
     note: str
@@ -54,7 +57,9 @@ def read_json_rows(path: Path, lines: Callable[[], Iterator[str]]) -> JsonRows:
             "the items of users: jq -c 'to_entries[] | .key as $u | .value[] | {user_id: $u, item_id: .}' "
             f"{path.name} > log.jsonl"
         )
-    names = tuple(dict.fromkeys(name for value in objects for name in value))
+    names = tuple(
+        dict.fromkeys(name for _, value, _ in parsed() if isinstance(value, dict) for name in value)
+    )
     return JsonRows(names, lambda: ((at, _fields(value, names), line) for at, value, line in parsed()), note)
 
 
@@ -80,7 +85,8 @@ def _parse(text: str) -> Any:
 
 
 def _fields(value: Any, names: Sequence[str]) -> list[str]:
-    return [_text(value.get(name)) for name in names] if isinstance(value, dict) else []
+    fields = [_text(value.get(name)) for name in names] if isinstance(value, dict) else []
+    return [] if any(map(_SURROGATE.search, fields)) else fields
 
 
 def _text(value: Any) -> str:

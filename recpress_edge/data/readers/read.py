@@ -22,6 +22,7 @@ from recpress_edge.data.readers.recognise import TABLES, find_format
 from recpress_edge.data.readers.rows import TimeChoice, take_rows
 from recpress_edge.data.readers.tables import (
     LogTable,
+    keep,
     stage,
 )
 from recpress_edge.data.times import in_seconds
@@ -245,12 +246,14 @@ def _read_table(
     places = event_places(table.path, table, reading.only, bounded=reading.bounded)
     needed = {*layout.at.values(), *layout.context.values(), *places}
     with engine.watched(on_share):
-        staged = stage(engine, table, needed, reading.where, report)
+        every = range(layout.width) if reading.where is not None else ()
+        staged = stage(engine, table, {*needed, *every}, report)
     report.total = report.count + len(staged)
-    kept = staged.chosen(KEPT) if reading.where is not None else None
+    kept = None if reading.where is None else keep(staged, table, reading.where)
+    condition = "true" if kept is None else f"rowid IN (SELECT __row FROM {KEPT})"
     events = {}
     for place, only in places.items():
-        counts = staged.counts(place, "true" if reading.where is None else KEPT)
+        counts = staged.counts(place, condition)
         if only is not None or not _mentions(reading.where, table.outward()[place]):
             events[place] = EventColumn(only, counts)
         if only is not None:

@@ -35,7 +35,7 @@ def _of_table(path: Path, plain: PlainFile, fmt: str) -> str:
     if plain.kind == "sqlite":
         raise ConfigError(
             f"{path} is an SQLite database. Say what to read, for example --query "
-            f'"SELECT user_id, item_id FROM ratings". {sqlite_tables(path, plain)}'
+            f'"SELECT user_id, item_id FROM TABLE". {sqlite_tables(path, plain)}'
         )
     return plain.kind
 

@@ -1,5 +1,6 @@
 """Which files a path means: itself, a glob, a folder of parts, or standard input."""
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,14 +31,20 @@ def find_files(path: Path, scratch: Path) -> list[Path]:
         found = [entry for entry in inside if entry.is_file()]
         if not found:
             raise DataError(f"{path} is a folder without files. Name a file, or a folder of parts.")
-        return sorted(found)
+        return sorted(found, key=_natural)
     if not path.exists() and _WILD & set(str(path)):
         base = Path(path.anchor) if path.is_absolute() else Path()
         found = [file for file in base.glob(str(path.relative_to(base))) if file.is_file()]
         if not found:
             raise DataError(f"no file fits {path}. Check the pattern; nothing was imported.")
-        return sorted(found)
+        return sorted(found, key=_natural)
     return [path]
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """part-2 before part-10: numbers in a name as numbers."""
+    parts = re.split(r"(\d+)", str(path))
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def all_files(paths: Sequence[Path], scratch: Path) -> list[Path]:

@@ -8,6 +8,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
+from recpress_edge.core.arrays import Bool
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import storage_errors
 from recpress_edge.data.readers.columns import Layout
@@ -70,10 +73,8 @@ class LogTable:
                 yield place, number, line, "line"
 
 
-def stage(
-    engine: Engine, table: LogTable, places: Collection[int], where: str | None, report: LineReport
-) -> Staged:
-    """The columns at these places as a table of the engine, and, with ``where``, the column kept.
+def stage(engine: Engine, table: LogTable, places: Collection[int], report: LineReport) -> Staged:
+    """The columns at these places as a table of the engine, in the order of the file.
 
     Rows of a wrong width are noted in ``report``.
     """
@@ -81,34 +82,53 @@ def stage(
 
     if table.scan is not None:
         try:
-            staged = _staged(engine, table, places, where)
+            staged = _staged(engine, table, places)
             if table.scan.separators in (None, len(staged) * (table.layout.width - 1)):
                 return staged
             engine.rows("DROP TABLE staged")  # the engine takes an empty field too many at the end of a row
         except duckdb.InvalidInputException as error:
             if table.records is None:
-                raise _refused(table, where, error) from None
+                raise _refused(table, error) from None
     try:
-        return _staged(engine, rewritten(engine, table, report), places, where)
+        return _staged(engine, rewritten(engine, table, report), places)
     except duckdb.Error as error:
-        raise _refused(table, where, error) from None
+        raise _refused(table, error) from None
 
 
-def _staged(engine: Engine, table: LogTable, places: Collection[int], where: str | None) -> Staged:
+def _staged(engine: Engine, table: LogTable, places: Collection[int]) -> Staged:
     import duckdb
 
     columns = ", ".join(f"__p{place}" for place in sorted(places))
-    source, kept = _sql(table), ""
-    if where is not None:
-        chosen = f"CAST(({where}\n) AS BOOLEAN) AS {KEPT}"
-        source, kept = f"(SELECT *, {chosen} FROM ({aliased(table, plain=True)}))", f", {KEPT}"
     try:
-        engine.rows(f"CREATE TABLE staged AS SELECT {columns}{kept} FROM {source}")
+        engine.rows(f"CREATE TABLE staged AS SELECT {columns} FROM {_sql(table)}")
     except duckdb.InvalidInputException:
         raise
     except duckdb.Error as error:
-        raise _refused(table, where, error) from None
+        raise _refused(table, error) from None
     return Staged(engine, "staged", {place: table.types.get(place, TEXTS) for place in places})
+
+
+def keep(staged: Staged, table: LogTable, where: str) -> Bool:
+    """The rows (n,) for which a condition on all columns holds; they are also the engine's table KEPT."""
+    import duckdb
+
+    texts = ", ".join(
+        f"{staged.as_text(place)} AS __p{place}" for place, kind in staged.types.items() if kind == TEXTS
+    )
+    plain = f"SELECT *{' REPLACE (' + texts + ')' if texts else ''}, rowid AS __row FROM {staged.table}"
+    source = f"SELECT __row, {_aliases(table)} FROM ({plain})"
+    wanted = f"SELECT __row FROM ({source}) WHERE CAST(({where}\n) AS BOOLEAN)"
+    try:
+        staged.engine.rows(f"CREATE TABLE {KEPT} AS {wanted}")
+    except duckdb.Error as error:
+        texts = "" if table.types else " All columns are text: compare numbers as rating::DOUBLE >= 4."
+        raise ConfigError(
+            f"--where {where!r} does not fit {table.path}: {first_line(error)}. Its columns are "
+            f"{', '.join(table.outward())}.{texts}"
+        ) from None
+    kept = np.zeros(len(staged), np.bool_)
+    kept[staged.engine.arrays(f"SELECT __row FROM {KEPT}")["__row"]] = True
+    return kept
 
 
 def _sql(table: LogTable) -> str:
@@ -117,29 +137,25 @@ def _sql(table: LogTable) -> str:
     return table.scan.sql
 
 
-def aliased(table: LogTable, *, plain: bool = False) -> str:
-    """SQL of a table's columns by their outward names, and with ``plain`` by their own names too."""
+def aliased(table: LogTable) -> str:
+    """SQL of a table's columns by their outward names."""
+    return f"SELECT {_aliases(table)} FROM {_sql(table)}"
+
+
+def _aliases(table: LogTable) -> str:
     outward = table.outward()
     folded = [name.casefold() for name in outward]
     twins = next((name for at, name in enumerate(outward) if folded[at] in folded[:at]), None)
-    if twins is not None or any(name.startswith("__p") or name == KEPT for name in folded):
+    if twins is not None or any(name.startswith("__") for name in folded):
         raise ConfigError(
             f"{table.path}: --where and --query cannot take the column names {', '.join(outward)}: they tell "
-            "no capitals from small letters, and names that begin with __p are their own. Rename a column."
+            "no capitals from small letters, and names that begin with __ are their own. Rename a column."
         )
-    names = ", ".join(f"__p{place} AS {quoted(name)}" for place, name in enumerate(outward))
-    return f"SELECT {'*, ' if plain else ''}{names} FROM {_sql(table)}"
+    return ", ".join(f"__p{place} AS {quoted(name)}" for place, name in enumerate(outward))
 
 
-def _refused(table: LogTable, where: str | None, error: Exception) -> ConfigError:
-    said = first_line(error)
-    if where is None:
-        return ConfigError(f"{table.path}: the engine cannot read it: {said}")
-    texts = "" if table.types else " All columns are text: compare numbers as rating::DOUBLE >= 4."
-    return ConfigError(
-        f"--where {where!r} does not fit {table.path}: {said}. Its columns are "
-        f"{', '.join(table.outward())}.{texts}"
-    )
+def _refused(table: LogTable, error: Exception) -> ConfigError:
+    return ConfigError(f"{table.path}: the engine cannot read it: {first_line(error)}")
 
 
 def rewritten(engine: Engine, table: LogTable, report: LineReport | None = None) -> LogTable:

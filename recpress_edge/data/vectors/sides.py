@@ -95,7 +95,7 @@ def read_ids(text: str, kind: str) -> list[str] | dict[str, Any]:
         return _id_array(read_array(text, flag), f"{flag} {text}")
     check_there(path)
     try:
-        written = path.read_text(encoding="utf-8")
+        written = path.read_text(encoding="utf-8-sig")
         if path.suffix != ".json":
             return written.removesuffix("\n").split("\n")
         names = json.loads(written, object_pairs_hook=_once)

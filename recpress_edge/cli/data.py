@@ -25,8 +25,8 @@ def add_options(data: argparse.ArgumentParser) -> None:
         "import",
         help="bring your own log",
         description="Reads a log of who took what (delimited text, Parquet, JSON, SQLite by --query, "
-        "RecBole, lists; compressed or not), asks where it can be read in two ways, holds out what models are "
-        "judged by and stores all of it below --work. Nothing is written before everything is clear; "
+        "RecBole, lists; compressed or not), asks where it can be read in two ways, holds out what models "
+        "are judged by and stores all of it below --work. Nothing is written before everything is clear; "
         "--preview shows the first eight rows as they are understood.",
     )
     for parser, run in ((listing, _list), (fetch, _fetch), (stats, _stats), (importing, _import)):

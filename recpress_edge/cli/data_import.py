@@ -20,8 +20,8 @@ def add_import_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         default="auto",
-        help="delimited, inter, json, adjacency, counted-adjacency (default: auto: the file shows it, as it "
-        "shows Parquet, gzip, bzip2, xz, zstd and zip)",
+        help="delimited, inter, json, netflix, adjacency, counted-adjacency (default: the file shows it, "
+        "as it shows Parquet, gzip, bzip2, xz, zstd and zip)",
     )
     _add_column_options(parser)
     _add_reading_options(parser)

@@ -163,7 +163,7 @@ def test_titles_with_blanks_are_whole_after_a_semicolon(read):
         (rows("{u}\t1 2 3\t{i}", "user_id:token\titem_id_list:token_seq\titem_id:token\n"),
          "item_id_list holds a list"),
         ("product/productId: B03\nreview/userId: A1\nreview/score: 5.0\n\n" * 3, "holds blocks"),
-        ("1:\n1488844,3,2005-09-06\n", "holds blocks"),
+        ("1:\n1488844,2005-09-06\n", "holds blocks"),
         ("{'reviewerID': 'A1', 'asin': 'B3'}\n", "Python dictionaries, not JSON"),
         ('{"u1": ["i1", "i2"], "u2": ["i1"]}\n', "one JSON object"),
         ("[1, 2]\n[1, 3]\n", "lists or tuples"),
@@ -438,3 +438,13 @@ def test_damaged_containers(tmp_path, content, message):
     path.write_bytes(content)
     with pytest.raises(DataError, match=message):
         read_log([path])
+
+
+def test_netflix_blocks(read):
+    text = "1:\n1488844,3,2005-09-06\n822109,5,2005-05-13\n10:\n822109,1,2004-10-19\n"
+    result = read(text)
+    assert named(result) == [("1488844", "1"), ("822109", "1"), ("822109", "10")]
+    assert result.log.ratings.tolist() == [3.0, 5.0, 1.0]
+    assert result.log.times.tolist()[0] == 1_125_964_800
+    with pytest.raises(DataError, match=r"line 6: expected 4 fields, found 2: 'x'"):
+        read(text + "x\n", fmt="netflix")

@@ -101,7 +101,6 @@ FILMS: Final = (
         layout="blocks `film:`, then `user,rating,date`",
         files={"combined_data_1.txt": _netflix()},
         events=_NETFLIX,
-        waits="Netflix blocks",
     ),
     PublicFormat(
         name="Book-Crossing `BX-Book-Ratings.csv`",

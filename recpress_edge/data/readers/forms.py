@@ -20,6 +20,7 @@ from recpress_edge.data.readers.delimited import (
 from recpress_edge.data.readers.engine import Engine, check_type, first_line, quoted, text
 from recpress_edge.data.readers.json_rows import read_json_rows
 from recpress_edge.data.readers.names import known_places, looks_like_names
+from recpress_edge.data.readers.netflix import netflix_table
 from recpress_edge.data.readers.plain import PlainFile
 from recpress_edge.data.readers.quotes import count_separators, separators_in
 from recpress_edge.data.readers.sniff import SNIFFED_LINES, is_json
@@ -159,7 +160,12 @@ def file_table(
     if found == "parquet":
         return engine_table(path, engine, parquet(plain), choice)
     known: Mapping[str, Callable[[Path, PlainFile, ColumnChoice | None], LogTable]]
-    known = {"delimited": delimited_table, "inter": inter_table, "json": json_table}
+    known = {
+        "delimited": delimited_table,
+        "inter": inter_table,
+        "json": json_table,
+        "netflix": netflix_table,
+    }
     return known[found](path, plain, choice)
 
 

@@ -27,7 +27,7 @@ from recpress_edge.data.readers.tables import (
 )
 from recpress_edge.data.times import in_seconds
 
-FORMATS: Final = ("delimited", "inter", "adjacency", "counted-adjacency", "json")
+FORMATS: Final = ("delimited", "inter", "adjacency", "counted-adjacency", "json", "netflix")
 _SCAN: Final = 0.2
 """Share of the work that looking at the bytes is, before the engine reads them."""
 _MOST_NOTES: Final = 5

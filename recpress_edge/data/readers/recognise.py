@@ -7,10 +7,11 @@ from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.data.readers.columns import ColumnChoice
 from recpress_edge.data.readers.delimited import find_start, split_spaces
 from recpress_edge.data.readers.forms import sqlite_tables
+from recpress_edge.data.readers.netflix import is_netflix
 from recpress_edge.data.readers.plain import PlainFile
 from recpress_edge.data.readers.sniff import is_inter, is_json, refuse_foreign, sniff_format
 
-TABLES: Final = ("delimited", "inter", "json", "parquet")
+TABLES: Final = ("delimited", "inter", "json", "netflix", "parquet")
 
 
 def find_format(path: Path, plain: PlainFile, fmt: str, choice: ColumnChoice | None, *, chosen: bool) -> str:
@@ -44,6 +45,8 @@ def _of_text(path: Path, plain: PlainFile, fmt: str, choice: ColumnChoice | None
     head = plain.head()
     if not any(line.strip() for line in head):
         raise DataError(f"{path}: the first {len(head):,} lines are blank. Remove them.")
+    if fmt in ("auto", "netflix") and is_netflix(head):
+        return "netflix"
     if fmt in ("auto", "delimited"):
         refuse_foreign(path, head)
     if fmt not in ("auto", "json", "inter") and is_json(head):

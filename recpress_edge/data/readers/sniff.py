@@ -78,7 +78,7 @@ def sniff_format(path: Path, lines: Sequence[str], are_pairs: Callable[[], bool]
     found = f"it could be {' or '.join(fits)}" if fits else "it looks like none of them"
     raise ConfigError(
         f"{path}: cannot tell the format from {shorten(head[0])}: {found}. "
-        "Say which with --format delimited|inter|adjacency|counted-adjacency|json"
+        "Say which with --format delimited|inter|adjacency|counted-adjacency|json|netflix"
     )
 
 

@@ -92,7 +92,7 @@ BUDGET = "[budget.small]\nmax_bytes = '1 MiB'\n"
         ["train", "--teacher", "pop", "--config", "none"],
         ["distill", "--student", "soft_dim4", "--teacher", "./none"],
         ["export", "--student", "./none"],
-        ["export", "--student", "pop", "--titles", "missing.tsv"],
+        ["export", "--student", "pop", "--titles", "none.tsv"],
         ["bundle", "update", "none", "--items", "none.npz"],
         ["bundle", "rollback", "none"],
         [

@@ -212,13 +212,11 @@ TEXTS: Final = (
         "ambiguity",
         "--format",
         "A1 B001 3 1613792929\nA2 B002 1 1565360535\nA3 B003 4 1443645392\n1329976181 B\n",
-        waits="lists beside a table that was cut",
     ),
     *_asked(
         "ambiguity",
         "--separator|line 1|fields",
         b"user_id\titem_id\trating\ttimestamp" + plain("{u}\tItem, the {i}\t{r}\t{t}"),
-        waits="another mark beside commas",
     ),
     # sequence-lists
     *_asked(

@@ -85,8 +85,9 @@ def _parse(text: str) -> Any:
 
 
 def _fields(value: Any, names: Sequence[str]) -> list[str]:
-    fields = [_text(value.get(name)) for name in names] if isinstance(value, dict) else []
-    return [] if any(map(_SURROGATE.search, fields)) else fields
+    if not isinstance(value, dict):
+        return []
+    return [_SURROGATE.sub("\ufffd", _text(value.get(name))) for name in names]
 
 
 def _text(value: Any) -> str:

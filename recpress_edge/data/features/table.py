@@ -9,7 +9,7 @@ from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.core.files import scratch_folder
 from recpress_edge.data.readers.columns import Layout, find_column
 from recpress_edge.data.readers.delimited import Record, find_separator, find_start, records
-from recpress_edge.data.readers.engine import open_engine, quoted
+from recpress_edge.data.readers.engine import first_line, open_engine, quoted
 from recpress_edge.data.readers.forms import parquet
 from recpress_edge.data.readers.json_rows import read_json_rows
 from recpress_edge.data.readers.lines import NONE_ALLOWED, Allowance, LineReport, shorten
@@ -157,7 +157,7 @@ def _parquet(path: Path, plain: PlainFile) -> _Parsed:
             )
             rows = engine.rows(f"SELECT {texts} FROM {source}")
         except duckdb.Error as error:
-            raise DataError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
+            raise DataError(f"{path} cannot be read: {first_line(error)}") from None
     names = tuple(name for name, *_ in described)
     numbered = [(number, list(row), "") for number, row in enumerate(rows, 1)]
     return _Parsed(names, len(names), numbered, "parquet")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from recpress_edge.core.errors import ConfigError, DataError, missing_extra
 from recpress_edge.core.files import check_there
+from recpress_edge.data.readers.engine import first_line, quoted
 
 _NUMBER: Final = re.compile(r"(FLOAT|DOUBLE|DECIMAL\([\d,]+\)|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?)")
 _LIST: Final = re.compile(rf"{_NUMBER.pattern}\[\d*\]")
@@ -31,7 +32,7 @@ class ParquetTable:
         chosen = self._chosen(name)
         if isinstance(chosen, str):
             return self._stacked(chosen)
-        columns = self._read([f'"{_quoted(column)}"' for column in chosen])
+        columns = self._read([quoted(column) for column in chosen])
         for column, values in zip(chosen, columns, strict=True):
             self._refuse_null(values, column)
         return np.column_stack([np.asarray(values, np.float64) for values in columns])
@@ -54,7 +55,7 @@ class ParquetTable:
         self._check_column(name)
         if not _ID.fullmatch(self.types[name]):
             raise DataError(f"{self.path}: {name} is {self.types[name]}; ids are texts or integers")
-        (values,) = self._read([f'CAST("{_quoted(name)}" AS VARCHAR)'])
+        (values,) = self._read([f"CAST({quoted(name)} AS VARCHAR)"])
         self._refuse_null(values, name)
         return [str(value) for value in values.tolist()]
 
@@ -63,7 +64,7 @@ class ParquetTable:
         self._check_column(name)
         if not _NUMBER.fullmatch(self.types[name]):
             raise DataError(f"{self.flag} {self.path}: {name} is {self.types[name]}, not a number")
-        (values,) = self._read([f'"{_quoted(name)}"'])
+        (values,) = self._read([quoted(name)])
         self._refuse_null(values, name)
         return np.asarray(values, np.float64)
 
@@ -102,7 +103,7 @@ class ParquetTable:
         }
 
     def _stacked(self, column: str) -> NDArray[Any]:
-        (values,) = self._read([f'"{_quoted(column)}"'])
+        (values,) = self._read([quoted(column)])
         self._refuse_null(values, column)
         rows = [np.ma.filled(np.ma.asarray(row, np.float64), np.nan) for row in values.tolist()]
         lengths = np.array([row.size for row in rows], np.int64)
@@ -155,8 +156,4 @@ def _asked(path: Path, flag: str, query: str) -> Any:
     try:
         return duckdb.connect(":memory:").execute(query, [plain])
     except duckdb.Error as error:
-        raise DataError(f"{flag} {path} cannot be read as parquet: {str(error).splitlines()[0]}") from None
-
-
-def _quoted(column: str) -> str:
-    return column.replace('"', '""')
+        raise DataError(f"{flag} {path} cannot be read as parquet: {first_line(error)}") from None

@@ -101,6 +101,11 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def literal(path: Path) -> str:
+    """A path as the engine takes it for that file alone, and for no pattern."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
+
+
 def text(value: str) -> str:
     """A text as SQL takes any."""
     return "'" + value.replace("'", "''") + "'"

@@ -17,7 +17,7 @@ from recpress_edge.data.readers.delimited import (
     find_start,
     records,
 )
-from recpress_edge.data.readers.engine import Engine, check_type, first_line, quoted, text
+from recpress_edge.data.readers.engine import Engine, check_type, first_line, literal, quoted, text
 from recpress_edge.data.readers.json_rows import read_json_rows
 from recpress_edge.data.readers.names import known_places, looks_like_names
 from recpress_edge.data.readers.netflix import netflix_table
@@ -75,7 +75,7 @@ def _scan(plain: PlainFile, separator: str, layout: Layout, skip: int | None) ->
     quote = '"' if plain.quotes else ""
     columns = ", ".join(f"'__p{place}': 'VARCHAR'" for place in range(layout.width))
     sql = (
-        f"read_csv({text(str(plain.path))}, auto_detect=false, header=false, skip={skip}, {AS_IT_IS}, "
+        f"read_csv({text(literal(plain.path))}, auto_detect=false, header=false, skip={skip}, {AS_IT_IS}, "
         f"delim={text(mark)}, quote={text(quote)}, escape={text(quote)}, strict_mode=true, "
         f"columns={{{columns}}})"
     )
@@ -85,7 +85,7 @@ def _scan(plain: PlainFile, separator: str, layout: Layout, skip: int | None) ->
 
 def parquet(plain: PlainFile) -> str:
     """SQL of a Parquet file."""
-    return f"read_parquet({text(str(plain.path))}, hive_partitioning=false)"
+    return f"read_parquet({text(literal(plain.path))}, hive_partitioning=false)"
 
 
 def inter_table(path: Path, plain: PlainFile, choice: ColumnChoice | None) -> LogTable:
@@ -216,7 +216,7 @@ def _source(engine: Engine, path: Path, plain: PlainFile, choice: ColumnChoice) 
         return f"SELECT * FROM {parquet(plain)}"
     head = plain.head()
     if is_json(head):
-        return f"SELECT * FROM read_json({text(str(plain.path))}, {AS_IT_IS}, sample_size=-1)"
+        return f"SELECT * FROM read_json({text(literal(plain.path))}, {AS_IT_IS}, sample_size=-1)"
     lines = find_start(head)
     separator = find_separator(path, list(lines.rows(head)), lines.declared, choice.separator)
     first, *body = (fields for _, fields, _ in islice(records(lines.rows(head), separator), SNIFFED_LINES))

@@ -125,29 +125,18 @@ def plain_file(
         notes.append("carriage returns as line ends")
     if found.last == b"\x1a" or (found.returns and not found.line_end()):
         return _tidied(source, copy.with_suffix(".tidy"), found, tuple(notes))
-    plain = _without_wildcards(source, scratch)
-    return PlainFile(plain, "text", tuple(notes), found.quotes, found.line_end())
+    return PlainFile(source, "text", tuple(notes), found.quotes, found.line_end())
 
 
 def _table(path: Path, opened: Opened, kind: str, encoding: str | None, scratch: Path) -> PlainFile:
     if encoding is not None:
         raise ConfigError(f"--encoding {encoding}: {path} is {kind}, which is always UTF-8. Remove it.")
     if not opened.layers:
-        return PlainFile(_without_wildcards(path, scratch), kind)
+        return PlainFile(path, kind)
     copy = scratch / f"{len(list(scratch.iterdir()))}.{kind}"
     with storage_errors(copy), reading_errors(path, opened.layers[-1]), copy.open("wb") as target:
         shutil.copyfileobj(opened.stream, target, _CHUNK)
     return PlainFile(copy, kind, opened.layers)
-
-
-def _without_wildcards(path: Path, scratch: Path) -> Path:
-    """The file by a name that the engine takes for no pattern."""
-    if not set("*?[") & set(str(path)):
-        return path
-    link = scratch / str(len(list(scratch.iterdir())))
-    with storage_errors(link):
-        link.symlink_to(path.absolute())
-    return link
 
 
 def _write(copy: Path, chunks: Iterator[bytes]) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recpress_edge.core.errors import ConfigError, DataError, missing_extra
 from recpress_edge.core.files import check_there
-from recpress_edge.data.readers.engine import first_line, quoted
+from recpress_edge.data.readers.engine import first_line, literal, quoted
 
 _NUMBER: Final = re.compile(r"(FLOAT|DOUBLE|DECIMAL\([\d,]+\)|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?)")
 _LIST: Final = re.compile(rf"{_NUMBER.pattern}\[\d*\]")
@@ -152,8 +152,7 @@ def _asked(path: Path, flag: str, query: str) -> Any:
         import duckdb
     except ImportError:
         missing_extra("duckdb", "data")
-    plain = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
     try:
-        return duckdb.connect(":memory:").execute(query, [plain])
+        return duckdb.connect(":memory:").execute(query, [literal(path)])
     except duckdb.Error as error:
         raise DataError(f"{flag} {path} cannot be read as parquet: {first_line(error)}") from None

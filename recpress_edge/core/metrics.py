@@ -1,6 +1,7 @@
 """Ranking metrics, each with its formula, over all items or over thirds by popularity."""
 
 import itertools
+import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
@@ -13,6 +14,20 @@ CUTOFFS: Final = (10, 20, 50)
 """The K of every table."""
 DEFAULT_CUTOFF: Final = 50
 """The K that judges where nothing says otherwise."""
+HEAD_CUTOFF: Final = 10
+"""The K of the head of a list: what a device shows."""
+BALANCED: Final = "balanced"
+CHOICES: Final = (
+    BALANCED,
+    "recall",
+    "ndcg",
+    *(f"{kind}@{k}" for k in CUTOFFS for kind in ("recall", "ndcg")),
+)
+"""What an epoch, a setting or a model is chosen by; without a K it is the one that judges the data set.
+
+Balanced is the geometric mean of Recall at that K and NDCG@10. It reads the whole list and its head; a gain
+of one per cent counts the same in either, whatever their scales, and none is bought by giving up the other.
+"""
 _JUDGES: Final = (50, 20, 10, 5, 3, 2, 1)
 _JUDGED_SHARE: Final = 4
 
@@ -50,6 +65,22 @@ def telling_cutoff(facts: Mapping[str, Any], candidates: NDArray[np.integer]) ->
     """:func:`stated_cutoff`, unless it tells nothing of users with so many candidates (B,)."""
     stated = stated_cutoff(facts)
     return judging_cutoff(candidates) if is_certain(stated, candidates) else stated
+
+
+def worth(metrics: Mapping[str, Any], cutoff: int, by: str = BALANCED) -> tuple[float, float]:
+    """By what models of a data set are compared: the higher the better, then the second figure.
+
+    ``metrics``: recall@K and ndcg@K for K of :func:`reported_cutoffs` of ``cutoff``. A recall that is None
+    (1 in whatever order) tells nothing: NDCG@cutoff decides.
+    """
+    whole, head = metrics[f"recall@{cutoff}"], metrics[f"ndcg@{min(HEAD_CUTOFF, cutoff)}"]
+    last = float(metrics[f"ndcg@{cutoff}"])
+    if whole is None:
+        return last, head
+    if by == BALANCED:
+        return math.sqrt(whole * head), last
+    value = metrics[by] if "@" in by else metrics[f"{by}@{cutoff}"]
+    return (last if value is None else value), last
 
 
 def reported_cutoffs(judge: int) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from recpress_edge.core.metrics import (
     stated_cutoff,
     telling_cutoff,
     without_certain,
+    worth,
 )
 from recpress_edge.core.topk import topk_unseen
 
@@ -120,3 +121,17 @@ def test_a_certain_recall_is_left_out_and_ndcg_is_not():
     means = {"recall@10": 0.5, "recall@20": 1.0, "ndcg@20": 0.25}
     assert without_certain(means, np.array([20, 12])) == means | {"recall@20": None}
     assert without_certain(means, np.array([21, 12])) == means
+
+
+def test_worth_reads_the_whole_list_and_its_head():
+    both = {f"{kind}@{k}": 0.1 for kind in ("recall", "ndcg") for k in (10, 20, 50)}
+    head, whole = both | {"ndcg@10": 0.2}, both | {"recall@50": 0.2}
+    assert worth(head, 50)[0] == worth(whole, 50)[0] > worth(both, 50)[0]
+    assert worth(head, 50, "recall") == worth(both, 50, "recall") < worth(whole, 50, "recall")
+    assert worth(whole, 50, "ndcg@10") == worth(both, 50, "ndcg@10") < worth(head, 50, "ndcg@10")
+
+
+def test_a_recall_that_is_certain_leaves_the_choice_to_ndcg():
+    certain = {"recall@5": None, "ndcg@5": 0.3, "recall@10": None, "ndcg@10": 0.3}
+    for by in ("balanced", "recall", "recall@10"):
+        assert worth(certain, 5, by)[0] == 0.3

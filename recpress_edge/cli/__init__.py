@@ -20,6 +20,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "data": "list, fetch, inspect and import interaction logs",
     "train": "train a teacher on the interactions alone",
     "distill": "distil a small student; a missing teacher is trained first",
+    "models": "what is trained, with its figures",
+    "compare": "two models on the same users: which is better, and how sure that is",
     "settings": "every setting of a model, as a configuration file",
     "model": "bring a model that another program trained",
     "export": "student -> checked bundle that a device can run",

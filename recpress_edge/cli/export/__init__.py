@@ -9,6 +9,7 @@ from recpress_edge.artifacts.contract import ALL_USERS, HISTORY, SINGLE_USER
 from recpress_edge.artifacts.formats import DEFAULT
 from recpress_edge.cli.common import (
     add_common_options,
+    add_method_options,
     add_training_options,
     audience,
     emit,
@@ -19,7 +20,7 @@ from recpress_edge.cli.common import (
     seed_number,
 )
 from recpress_edge.cli.events import print_events
-from recpress_edge.cli.sweep import add_sweep_options, check_single, run_sweep
+from recpress_edge.cli.export.sweep import add_sweep_options, check_single, run_sweep
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.metrics import DEFAULT_CUTOFF
 from recpress_edge.core.units import format_bytes
@@ -37,6 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_common_options(parser)
     add_training_options(parser)
+    add_method_options(parser)
     parser.add_argument(
         "--student",
         metavar="NAME",

@@ -6,13 +6,16 @@ import sys
 from collections.abc import Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.layout import columns, wrap_command, wrap_lines
 from recpress_edge.core.printable import json_text, printable, printable_lines
+from recpress_edge.core.registry import named
 from recpress_edge.core.terminal import stdout_encoding, terminal_width
-from recpress_edge.jobs.executor import Executor, executor_for
+
+if TYPE_CHECKING:
+    from recpress_edge.jobs.executor import Executor
 
 R = TypeVar("R")
 MOST_THREADS: Final = 1024
@@ -67,9 +70,12 @@ def add_executor_options(parser: argparse.ArgumentParser, what: str = "models tr
     )
 
 
-def executor_of(args: argparse.Namespace) -> Executor:
+def executor_of(args: argparse.Namespace) -> "Executor":
     """What --jobs or --ray asks for."""
-    return executor_for(args.jobs, args.ray, getattr(args, "threads", 1))
+    made: Executor = named("recpress_edge.jobs.executor:executor_for")(
+        args.jobs, args.ray, getattr(args, "threads", 1)
+    )
+    return made
 
 
 def request_of(kind: type[R], args: argparse.Namespace, **more: Any) -> R:

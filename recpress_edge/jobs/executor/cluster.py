@@ -78,7 +78,7 @@ class RayCluster(Executor):
         on_event(Note(f"jobs       Ray, {machines}: {self.slots} at a time × --threads {self.threads}"))
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         mailbox = ray.remote(_Mailbox).options(num_cpus=0, scheduling_strategy=here).remote()
-        lanes = _Lanes(self, mailbox, on_event)
+        lanes = _Remote(self, mailbox, on_event)
         try:
             yield lanes
         finally:
@@ -112,7 +112,7 @@ def _first_line(error: Exception) -> str:
     return f"{next(iter(str(error).splitlines()), type(error).__name__).rstrip('.')}."
 
 
-class _Lanes:
+class _Remote:
     """Jobs that were handed to Ray, which finds a machine for each."""
 
     def __init__(self, cluster: RayCluster, mailbox: Any, on_event: OnEvent) -> None:
@@ -154,7 +154,7 @@ class _Lanes:
     def _hear(self, job: "_Job", told: Event | str) -> None:
         if isinstance(told, str):
             if job.machine:
-                self._on_event(Note(f"again      {job.request}: {job.machine} lost it, now on {told}"))
+                self._on_event(Note(f"again      {job.request}, lost on {job.machine}, on {told}"))
             job.machine = told
         elif isinstance(told, TrainingEvent):
             event = replace(told, folder=job.request.work / "models" / told.folder.name)

@@ -39,7 +39,7 @@ class Processes(Executor):
     @contextlib.contextmanager
     def open(self, on_event: OnEvent) -> Iterator[Lanes]:
         on_event(Note(f"jobs       {self._words()}"))
-        lanes = _Lanes(self, on_event)
+        lanes = _Children(self, on_event)
         try:
             yield lanes
         finally:
@@ -69,7 +69,7 @@ class _Child:
     """What it is at; None: nothing."""
 
 
-class _Lanes:
+class _Children:
     """Processes are started when they are needed, and used again."""
 
     def __init__(self, executor: Processes, on_event: OnEvent) -> None:

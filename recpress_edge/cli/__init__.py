@@ -20,6 +20,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "data": "list, fetch, inspect and import interaction logs",
     "train": "train a teacher on the interactions alone",
     "distill": "distil a small student; a missing teacher is trained first",
+    "settings": "every setting of a model, as a configuration file",
     "model": "bring a model that another program trained",
     "export": "student -> checked bundle that a device can run",
     "bundle": "update the catalogue of a bundle, or roll that back",

@@ -78,6 +78,33 @@ def executor_of(args: argparse.Namespace) -> "Executor":
     return made
 
 
+def add_method_options(parser: argparse.ArgumentParser, *, settings: bool = True) -> None:
+    """``--plugin``, and ``--set`` where one model is trained."""
+    group = parser.add_argument_group("settings and methods")
+    if settings:
+        group.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="KEY=VALUE",
+            help="a setting that differs from the usual one, such as method.learning_rate=0.01 or patience=3 "
+            "(those there are: recpress-edge settings NAME); may be given again, and wins over --config",
+        )
+    group.add_argument(
+        "--plugin",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a Python file that brings a method of your own; it is run as it is. May be given again",
+    )
+
+
+def only_reads(args: argparse.Namespace) -> None:
+    """Of a command that writes nothing, --dry-run would say nothing."""
+    if args.dry_run:
+        raise ConfigError(f"{args.command} only reads: remove --dry-run")
+
+
 def request_of(kind: type[R], args: argparse.Namespace, **more: Any) -> R:
     """A request from the flags of the same names, and ``more``."""
     flags = {field.name: getattr(args, field.name, MISSING) for field in fields(kind)}  # type: ignore[arg-type]

@@ -168,6 +168,7 @@ class SASRecConfig(Bounded):
     weight_decay: NotNegativeFloat = 0.0
     """L2 added to the gradient of every parameter at every step."""
     layers: PositiveInt = 2
+    """Blocks of attention and feed-forward, one upon the other."""
     heads: PositiveInt = 2
     """Of each attention; must divide the embedding size."""
     widening: PositiveInt = 4

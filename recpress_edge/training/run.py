@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import torch
@@ -13,6 +14,7 @@ from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.memory import PeakMemory
 from recpress_edge.data.holdout import dataset_cutoff, history
 from recpress_edge.data.interactions import Dataset, Interactions
+from recpress_edge.distill.methods import MethodRow
 from recpress_edge.distill.students import create_method
 from recpress_edge.models.method import ClosedForm, Factorised, Method, NetworkMethod, TrainingInput
 from recpress_edge.models.outputs import Rankings, Tables
@@ -24,6 +26,7 @@ from recpress_edge.training.evaluate import StagedRows, evaluate, evaluate_rows,
 from recpress_edge.training.fusion import below_member
 from recpress_edge.training.loop import EpochReport, RunState, Validation, fit, train
 from recpress_edge.training.plan import Plan
+from recpress_edge.training.source import source_digest
 from recpress_edge.training.store import TrainedModel, save_model
 from recpress_edge.training.trajectory import finish, has_stage, is_recorded, load_trajectory, write_stage
 
@@ -221,6 +224,7 @@ def _metadata(plan: Plan, data: Dataset, state: RunState) -> dict[str, Any]:
         },
         "teacher": _reference(parts.teacher) if parts.teacher else None,
         **members,
+        **({"plugin": _plugin(wanted.name.entry)} if wanted.name.entry.plugin else {}),
         "chosen_epoch": _chosen_epoch(plan, state),
         "history": state.history,
         "seconds": round(state.seconds, 3),
@@ -228,6 +232,11 @@ def _metadata(plan: Plan, data: Dataset, state: RunState) -> dict[str, Any]:
         "threads": wanted.options.threads,
         "torch": torch.__version__,
     }
+
+
+def _plugin(row: MethodRow) -> dict[str, Any]:
+    """What brought the method, and its source."""
+    return {"file": Path(str(row.plugin)).name, "source": [source_digest(where) for where in row.sources]}
 
 
 def _reference(model: TrainedModel) -> dict[str, Any]:

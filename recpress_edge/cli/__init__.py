@@ -13,7 +13,7 @@ from recpress_edge.core.install import extra_of
 from recpress_edge.core.terminal import any_encoding, errors_in_one_line, print_error
 
 COMMANDS: Final[Mapping[str, str]] = {
-    # name -> what it does, in the order of a user's work. The module recpress_edge.cli.NAME has
+    # name -> what it does, in the order of a user's work. The module or package recpress_edge.cli.NAME has
     # add_options(parser), which sets func(args) -> exit code.
     "demo": "the whole job on synthetic data, in a few minutes",
     "doctor": "what is installed and what this machine can do",

@@ -21,6 +21,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "train": "train a teacher on the interactions alone",
     "distill": "distil a small student; a missing teacher is trained first",
     "model": "bring a model that another program trained",
+    "tune": "from a log and a budget to the bundle to ship",
     "export": "student -> checked bundle that a device can run",
     "bundle": "update the catalogue of a bundle, or roll that back",
     "inspect": "what is inside a bundle, a model or a record",

@@ -160,7 +160,9 @@ class TuneRequest:
         for teacher in self.teachers:
             parse_name(teacher, "teacher")
         if not self.recipes or not self.teachers:
-            raise ConfigError("--recipes and --teachers name one at least. Leave them out for the usual ones.")
+            raise ConfigError(
+                "--recipes and --teachers name one at least. Leave them out for the usual ones."
+            )
         format_named(self.format)
         formats.writer_of(self.format)
         check_profile(self.profile, self.user)

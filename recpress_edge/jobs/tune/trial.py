@@ -6,6 +6,7 @@ kept below ``tune/trials``: a search that goes on finds it there.
 
 import contextlib
 import dataclasses
+import re
 import time
 import traceback
 from collections.abc import Mapping
@@ -66,8 +67,16 @@ class TuneTrial:
 
     @property
     def label(self) -> str:
-        """'soft_dim21 int8-dim'."""
-        return " ".join(filter(None, (self.name, self.recipe)))
+        """'soft_dim21 of ease, int8-dim'."""
+        return ", ".join(filter(None, (self.taught, self.recipe)))
+
+    @property
+    def taught(self) -> str:
+        """'soft_dim21 of ease'; an ensemble is called so, without its members."""
+        teacher = re.sub(r"-s\d+-[0-9a-f]{8}$", "", self.teacher or "")
+        if not teacher:
+            return self.name
+        return f"{self.name} of {'ensemble' if teacher.startswith('ensemble') else teacher}"
 
     def facts(self) -> dict[str, Any]:
         """As JSON."""

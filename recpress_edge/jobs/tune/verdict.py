@@ -68,7 +68,7 @@ class TuneVerdict:
         found = {gain.stand for gain in self.gains.values()} - {"level"}
         if len(found) == 2:
             return "mixed"
-        return next(iter(found), "level")  # type: ignore[return-value]
+        return next(iter(found), "level")
 
     def sentences(self) -> list[str]:
         """What a person should take away."""

@@ -22,12 +22,13 @@ from recpress_edge.cli.common import (
     table,
 )
 from recpress_edge.cli.events import print_events
-from recpress_edge.core.metrics import BALANCED, CHOICES, HEAD_CUTOFF
+from recpress_edge.core.metrics import BALANCED, CHOICES
 from recpress_edge.core.progress import Event, OnEvent, TrainingEvent
 from recpress_edge.core.terminal import hanging
 from recpress_edge.core.units import UNKNOWN, format_bytes, format_recall, parse_duration, parse_size
 from recpress_edge.jobs.tune.diary import TuneEvent
 from recpress_edge.jobs.tune.request import TunePlan, TuneRequest, TuneResult
+from recpress_edge.jobs.tune.shown import shown_metrics, written
 from recpress_edge.jobs.tune.trial import TuneTrial
 
 _LONG_S: Final = 60.0
@@ -144,23 +145,27 @@ def _listener(args: argparse.Namespace, on_event: OnEvent) -> OnEvent:
     def tell(event: Event) -> None:
         if isinstance(event, TuneEvent):
             say(args, _line(event))
-        elif not isinstance(event, TrainingEvent) or event.kind == "wait":
-            on_event(event)
-        elif event.kind == "epoch" and (sys.stderr.isatty() or event.seconds > _LONG_S):
+        elif not isinstance(event, TrainingEvent) or _is_said(event):
             on_event(event)
 
     return tell
 
 
+def _is_said(event: TrainingEvent) -> bool:
+    """Of a training, what the line of its trial does not stand for."""
+    long = sys.stderr.isatty() or event.seconds > _LONG_S
+    return event.kind == "wait" or (event.kind == "epoch" and long)
+
+
 def _line(event: TuneEvent) -> str:
     trial = event.trial
-    value = trial.reason if trial.worth is None else f"valid {trial.worth:.4f}"
+    value = trial.reason if trial.worth is None else format_recall(trial.worth)
     number = f" {event.number}/{event.limit}" if trial.kind == "student" else ""
-    line = f"{trial.kind + number:<14} {trial.label}  {value}"
+    line = f"{trial.kind + number:<13}  {trial.label}  {value}"
     if trial.kind != "student" or event.best is None:
         return line
-    left = "" if event.seconds_left is None else f", about {_span(event.seconds_left)} left"
-    return f"{line}  (best {event.best.worth or 0:.4f}{left})"
+    left = "" if event.seconds_left is None else f", {_span(event.seconds_left)} left"
+    return f"{line}  (best {format_recall(event.best.worth or 0.0)}{left})"
 
 
 def _span(seconds: float) -> str:
@@ -201,20 +206,19 @@ def _count(trials: Sequence[TuneTrial]) -> str:
 
 
 def _table(result: TuneResult) -> str:
-    k = result.cutoff
-    metrics = (f"recall@{HEAD_CUTOFF}", f"ndcg@{HEAD_CUTOFF}", f"recall@{k}")
-    headers = ("candidate", "recipe", "bytes", f"R@{HEAD_CUTOFF}", f"N@{HEAD_CUTOFF}", f"R@{k}", "worth")
+    metrics = shown_metrics(result.cutoff)
+    short = [metric.replace("recall", "R").replace("ndcg", "N") for metric in metrics]
     fit = [trial for trial in result.trials if trial.recipe and trial.valid]
     ranked = sorted(fit, key=lambda trial: -(trial.worth or 0.0))
     return table(
-        headers,
+        ("candidate", "recipe", "bytes", *short, "worth"),
         [
             [
                 trial.taught,
                 str(trial.recipe),
                 f"{trial.file_bytes or 0:,}",
                 *(_recall((trial.valid or {}).get(metric)) for metric in metrics),
-                f"{trial.worth or 0:.4f}" + ("*" if trial is result.chosen else ""),
+                _recall(trial.worth) + ("*" if trial is result.chosen else ""),
             ]
             for trial in ranked
         ],
@@ -226,5 +230,4 @@ def _recall(value: float | None) -> str:
 
 
 def _figures(means: Mapping[str, float | None], cutoff: int) -> str:
-    names = dict.fromkeys((("Recall", HEAD_CUTOFF), ("NDCG", HEAD_CUTOFF), ("Recall", cutoff)))
-    return "  ".join(f"{name}@{k} {_recall(means.get(f'{name.lower()}@{k}'))}" for name, k in names)
+    return "  ".join(f"{written(metric)} {_recall(means[metric])}" for metric in shown_metrics(cutoff))

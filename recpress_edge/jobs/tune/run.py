@@ -13,7 +13,7 @@ from recpress_edge.jobs.export import ExportRequest
 from recpress_edge.jobs.tune.bench import Gauge, fast_shape, too_slow
 from recpress_edge.jobs.tune.budget import FileKind, TableShape
 from recpress_edge.jobs.tune.diary import Diary
-from recpress_edge.jobs.tune.search import ROUND, Question, Search, prune_below
+from recpress_edge.jobs.tune.search import ROUND, Proposal, Search, prune_below
 from recpress_edge.jobs.tune.space import PLAIN_BASELINES, POPULAR, STUDENT, TAUGHT_BASELINE
 from recpress_edge.jobs.tune.trial import Kind, TrialRequest, TuneTrial
 
@@ -158,18 +158,18 @@ class Tuning:
                 self.on_event(Note(f"time       {len(diary.students)} students: --hours is spent"))
                 return
             below = prune_below(diary.trials)
-            questions = search.ask(count)
-            results = self.tried(self._question(question, below) for question in questions)
-            for question, result in zip(questions, results, strict=True):
-                search.tell(question, result)
+            proposals = search.ask(count)
+            results = self.tried(self._proposed(proposal, below) for proposal in proposals)
+            for proposal, result in zip(proposals, results, strict=True):
+                search.tell(proposal, result)
 
-    def _question(self, question: Question, below: tuple[tuple[int, float], ...]) -> TrialRequest:
+    def _proposed(self, proposal: Proposal, below: tuple[tuple[int, float], ...]) -> TrialRequest:
         return self._stored(
             "student",
             STUDENT,
-            question.shape,
-            teacher=question.teacher,
-            method=dict(question.method),
+            proposal.shape,
+            teacher=proposal.teacher,
+            method=dict(proposal.method),
             stop_below=below,
         )
 

@@ -15,7 +15,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import TrialState
 
 from recpress_edge.jobs.tune.budget import TableShape
-from recpress_edge.jobs.tune.space import SPACE, Choice, usual_point
+from recpress_edge.jobs.tune.space import SPACE, OneOf, usual_point
 from recpress_edge.jobs.tune.trial import TuneTrial
 
 ROUND: Final = 4
@@ -29,7 +29,7 @@ PRUNE_AFTER: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Proposal:
     """A student that the sampler wants to know of."""
 
     number: int
@@ -65,7 +65,7 @@ class Search:
         """Trials with the usual settings, which come first."""
         return len(self._shapes) * len(self._teachers)
 
-    def ask(self, count: int) -> list[Question]:
+    def ask(self, count: int) -> list[Proposal]:
         """The next students to try, of which none is known when they are chosen."""
         found = []
         for _ in range(count):
@@ -73,12 +73,12 @@ class Search:
             self._open[trial.number] = trial
             chosen = dict(trial.params)
             shape, teacher = self._shapes[chosen.pop("shape")], self._teachers[chosen.pop("teacher")]
-            found.append(Question(trial.number, shape, teacher, chosen))
+            found.append(Proposal(trial.number, shape, teacher, chosen))
         return found
 
-    def tell(self, question: Question, result: TuneTrial) -> None:
-        """What came of a question."""
-        trial = self._open.pop(question.number)
+    def tell(self, proposal: Proposal, result: TuneTrial) -> None:
+        """What came of a proposal."""
+        trial = self._open.pop(proposal.number)
         for epoch, value in result.curve:
             trial.report(value, epoch)
         if result.state == "done":
@@ -89,7 +89,7 @@ class Search:
 
 
 def _distribution(row: Any) -> BaseDistribution:
-    if isinstance(row, Choice):
+    if isinstance(row, OneOf):
         return CategoricalDistribution(row.values)
     return FloatDistribution(row.low, row.high, log=row.log)
 

@@ -28,18 +28,18 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class OneOf:
     """A setting that is one of a few values."""
 
     values: tuple[Any, ...]
 
 
-SPACE: Final[Mapping[str, Span | Choice]] = {
+SPACE: Final[Mapping[str, Span | OneOf]] = {
     "teacher_weight": Span(0.1, 1.0),
     "temperature": Span(0.04, 0.4, log=True),
     "learning_rate": Span(0.003, 0.05, log=True),
-    "top_items": Choice((50, 100, 200)),
-    "targets": Choice(("usual", "scores", "ranks")),
+    "top_items": OneOf((50, 100, 200)),
+    "targets": OneOf(("usual", "scores", "ranks")),
     "rank_scale": Span(5.0, 100.0, log=True),
     "teacher_temperature": Span(0.05, 0.5, log=True),
 }

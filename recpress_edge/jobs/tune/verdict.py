@@ -3,31 +3,24 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from recpress_edge.core.arrays import F64
-from recpress_edge.core.metrics import HEAD_CUTOFF
 from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import Interval, paired_bootstrap
 from recpress_edge.core.units import format_change, format_recall
 from recpress_edge.data.interactions import Dataset
+from recpress_edge.jobs.tune.shown import shown_metrics, written
 from recpress_edge.jobs.tune.trial import TuneTrial
 from recpress_edge.models.outputs import Tables
 from recpress_edge.training.store import load_model
 from recpress_edge.training.stored import stored_metrics
 
-_WRITTEN: Final = {"recall": "Recall", "ndcg": "NDCG"}
 Stand = Literal["ahead", "level", "behind"]
 
 
-def written(metric: str) -> str:
-    """'recall@10' -> 'Recall@10'."""
-    kind, _, k = metric.partition("@")
-    return f"{_WRITTEN[kind]}@{k}"
-
-
 @dataclass(frozen=True, slots=True)
-class Tested:
+class OnTest:
     """A finished trial with its test metrics; the arrays are those of the users, in their order."""
 
     trial: TuneTrial
@@ -87,19 +80,14 @@ class TuneVerdict:
         return {**asdict(self), "stand": self.stand}
 
 
-def tested(trial: TuneTrial, data: Dataset, work: Path) -> Tested:
+def tested(trial: TuneTrial, data: Dataset, work: Path) -> OnTest:
     """Test metrics of a trial's tables as its recipe stores them."""
     model = load_model(work / "models" / str(trial.folder))
     found = stored_metrics(Tables(model.user_emb, model.item_emb), str(trial.recipe), data, "test")
-    return Tested(trial, found.means(), found.by_user)
+    return OnTest(trial, found.means(), found.by_user)
 
 
-def shown_metrics(cutoff: int) -> tuple[str, ...]:
-    """What every table and verdict shows: Recall@10, NDCG@10 and Recall at the K that judges."""
-    return tuple(dict.fromkeys((f"recall@{HEAD_CUTOFF}", f"ndcg@{HEAD_CUTOFF}", f"recall@{cutoff}")))
-
-
-def verdict_of(student: Tested, baseline: Tested, cutoff: int) -> TuneVerdict:
+def verdict_of(student: OnTest, baseline: OnTest, cutoff: int) -> TuneVerdict:
     """Paired bootstrap over the test users, for each metric that tells something."""
     gains, users = {}, 0
     for metric in shown_metrics(cutoff):

@@ -30,7 +30,7 @@ def test_every_candidate_a_verdict_and_the_bundle(tmp_path, capsys, monkeypatch)
     assert head.split() == ["candidate", "recipe", "bytes", "R@10", "N@10", "worth"]
     assert sum(line.endswith("*") for line in out.splitlines()) == 1
     assert "verdict    soft_dim" in out
-    assert "\nexported   " in out
+    assert "exported" in out
     (bundle,) = (tmp_path / "dist").iterdir()
     assert f"inspect {bundle}" in out.replace(" \\\n           ", " ")
 

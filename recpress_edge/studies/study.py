@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.core.progress import OnEvent, silent
+from recpress_edge.data.interactions import Dataset
+from recpress_edge.jobs.executor import Executor
+from recpress_edge.jobs.forest import make_models
 from recpress_edge.studies.outcome import Outcome, by_name, record_of
+from recpress_edge.training.plan import ModelRequest, want
+from recpress_edge.training.store import TrainedModel
 
 SCHEMA: Final = "recpress.reproduction/1"
 
@@ -84,7 +89,6 @@ class StudyResult:
     """What else the record holds: ``differences`` from the publication, published figures."""
     remarks: tuple[str, ...] = ()
     """Lines that belong under the table."""
-    jobs: int = 1
 
     @property
     def differences(self) -> Sequence[str]:
@@ -97,15 +101,15 @@ class StudyResult:
         """The study's claims, judged."""
         return self.study.verdicts(self.outcomes)
 
-    def facts(self, command: str) -> dict[str, Any]:
-        """The record of the run, which ``command`` repeats."""
+    def facts(self, command: str, jobs: int = 1) -> dict[str, Any]:
+        """The record of the run, which ``command`` repeats; ``jobs``: models that were trained at once."""
         python = platform.python_version()
         return {
             "schema": SCHEMA,
             "study": self.study.name,
             "command": command,
             "protocol": self.study.protocol,
-            "machine": {"cpu": _cpu_name(), "jobs": self.jobs, "threads": 1, "python": python},
+            "machine": {"cpu": _cpu_name(), "jobs": jobs, "threads": 1, "python": python},
             **self.details,
             "outcomes": [record_of(outcome, self.study.recorded) for outcome in self.outcomes],
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
@@ -125,8 +129,19 @@ class StudyRequest(abc.ABC):
         """Lines that say what :meth:`run` finds or trains; nothing is written."""
 
     @abc.abstractmethod
-    def run(self, on_event: OnEvent = silent) -> StudyResult:
+    def run(self, on_event: OnEvent = silent, executor: Executor | None = None) -> StudyResult:
         """Train what is missing and measure every model."""
+
+
+def made(
+    requests: Sequence[ModelRequest],
+    data: Dataset,
+    work: Path,
+    on_event: OnEvent,
+    executor: Executor | None,
+) -> list[TrainedModel]:
+    """The models of the requests, in the same order, found or trained."""
+    return make_models([want(request, data) for request in requests], data, work, on_event, executor)
 
 
 def find_or_train(names: Sequence[str]) -> list[str]:

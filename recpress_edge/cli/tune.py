@@ -11,8 +11,10 @@ from recpress_edge.artifacts.contract import PROFILES
 from recpress_edge.artifacts.formats import DEFAULT, FORMATS
 from recpress_edge.cli.common import (
     add_common_options,
+    add_executor_options,
     add_training_options,
     emit,
+    executor_of,
     names_of,
     next_steps,
     positive_int,
@@ -76,6 +78,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="then train what was chosen again, on everything: the bundle to ship. No test figure of it is "
         "possible, and it says so",
     )
+    add_executor_options(parser, "students tried")
     parser.set_defaults(func=_tune)
 
 
@@ -126,7 +129,7 @@ def _tune(args: argparse.Namespace) -> int:
         emit(args, plan.facts())
         return 0
     with print_events(args) as on_event:
-        result = request.run(_listener(args, on_event))
+        result = request.run(_listener(args, on_event), executor_of(args))
     _say_result(args, result)
     emit(args, result.facts())
     return 0

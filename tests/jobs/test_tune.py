@@ -14,10 +14,12 @@ from recpress_edge.core.files import read_json
 from recpress_edge.core.progress import TrainingEvent
 from recpress_edge.data import resolve
 from recpress_edge.data.synthetic import synthetic
+from recpress_edge.jobs.executor import Local
 from recpress_edge.jobs.export import ExportRequest
 from recpress_edge.jobs.tune.budget import FileKind, TableShape, widest_shapes
 from recpress_edge.jobs.tune.diary import TuneEvent
 from recpress_edge.jobs.tune.request import TuneRequest
+from recpress_edge.jobs.tune.search import prune_below
 from recpress_edge.jobs.tune.space import SPACE, OneOf, usual_point
 from recpress_edge.jobs.tune.trial import TRIALS, TrialRequest, TuneTrial
 from recpress_edge.jobs.tune.verdict import OnTest, verdict_of
@@ -151,7 +153,7 @@ def test_stopped_and_gone_on_with_is_as_if_never_stopped(whole, tmp_path):
     assert events[-1].number == events[-1].limit == 6
 
 
-class Backwards:
+class Backwards(Local):
     """Runs a round from its end, each request as a copy that was sent somewhere."""
 
     def run(self, requests, on_event):
@@ -169,27 +171,38 @@ def test_a_longer_search_goes_on_from_a_shorter_one(whole, tmp_path):
     assert alike(request(tmp_path).run().trials) == alike(whole.trials)
 
 
-def trial_of(work, **more):
+def trial_of(data, work, **more):
     words = {"kind": "student", "name": "soft_dim4", "teacher": "none", "recipe": "int8-dim"}
-    return TrialRequest(data="synthetic", choose_by="balanced", work=work, **{**words, **more})
+    known = {"data": data.name, "digest": data.digest(), "choose_by": "balanced"}
+    return TrialRequest(work=work, **{**known, **words, **more})
 
 
-def test_a_student_that_is_behind_is_pruned_and_known_as_such(tmp_path):
-    asked = trial_of(tmp_path, stop_below=((10, 1.0),))
-    pruned = asked.run()
+def test_a_student_that_is_behind_is_pruned(data, tmp_path):
+    pruned = trial_of(data, tmp_path, stop_below=((10, 1.0),)).run()
     assert (pruned.state, pruned.reason) == ("pruned", "behind after 10 epochs")
     assert [epoch for epoch, _ in pruned.curve] == [5, 10]
     (folder,) = (tmp_path / "models").iterdir()
     assert [path.name for path in folder.iterdir()] == [".lock"]
-    seen = []
-    assert asked.run(seen.append) == pruned
-    assert not [event for event in seen if isinstance(event, TrainingEvent)]
 
 
-def test_a_failure_is_a_result(tmp_path):
-    found = trial_of(tmp_path, method={"temperature": 0.001}).run()
+def test_a_failure_is_a_result(data, tmp_path):
+    found = trial_of(data, tmp_path, method={"temperature": 0.001}).run()
     assert (found.state, found.worth) == ("failed", None)
     assert "temperature must be at least 0.02" in found.reason
+    again = trial_of(data, tmp_path, digest="0" * 64).run()
+    assert again.reason == "data set 'synthetic' was imported again meanwhile"
+
+
+def test_who_is_behind_the_median_of_the_finished_after_two_looks():
+    def done(*values):
+        curve = tuple((5 * place, value) for place, value in enumerate(values, 1))
+        return TuneTrial(kind="student", name="soft_dim4", settings={}, state="done", curve=curve)
+
+    four = [done(0.1, 0.2, 0.3), done(0.1, 0.1, 0.1), done(0.5, 0.1, 0.2), done(0.0, 0.0, 0.4, 0.9)]
+    assert prune_below(four) == ((15, pytest.approx(0.35)),)  # reached: .3, .1, .5, .4; one is at 20
+    assert prune_below(four[:3]) == ()
+    teacher = dataclasses.replace(four[0], kind="teacher")
+    assert prune_below([*four[:3], teacher]) == ()
 
 
 def test_the_space_is_of_settings_and_holds_the_usual_ones():

@@ -130,6 +130,7 @@ class TuneRequest:
         diary.open()
         bounds = Bounds(
             data=self.data,
+            digest=kind.data.digest(),
             choose_by=self.choose_by,
             seed=self.seed,
             work=self.work,

@@ -1,11 +1,12 @@
 """The search itself: baselines, teachers, students, in the order in which each needs the others."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from recpress_edge.core.errors import RecPressError
+from recpress_edge.core.files import write_json
 from recpress_edge.core.progress import Note, OnEvent
 from recpress_edge.distill.methods import METHODS
 from recpress_edge.jobs.executor import Executor
@@ -26,6 +27,7 @@ class Bounds:
     """What every try of a search has in common."""
 
     data: str
+    digest: str
     choose_by: str
     seed: int
     work: Path
@@ -38,6 +40,7 @@ class Bounds:
             kind=kind,
             name=name,
             data=self.data,
+            digest=self.digest,
             choose_by=self.choose_by,
             seed=self.seed,
             work=self.work,
@@ -57,10 +60,17 @@ class Tuning:
     executor: Executor
     on_event: OnEvent
 
-    def tried(self, requests: Iterable[TrialRequest]) -> list[TuneTrial]:
-        """What came of each, noted as soon as it is there."""
+    def tried(self, requests: Sequence[TrialRequest]) -> list[TuneTrial]:
+        """What came of each, in their order: known from before, or tried now and kept."""
+        data = self.kind.data
+        known = [request.known(data) for request in requests]
+        missing = [request for request, trial in zip(requests, known, strict=True) if trial is None]
+        ran = iter(self.executor.run(missing, self.on_event)) if missing else iter(())
         found = []
-        for trial in self.executor.run(requests, self.on_event):
+        for request, before in zip(requests, known, strict=True):
+            trial = before or next(ran)
+            if before is None and trial.state != "failed":
+                write_json(request.file(data), trial.facts())
             self.diary.add(trial)
             found.append(trial)
         self.diary.write()
@@ -98,7 +108,7 @@ class Tuning:
     def _gauge_bundle(self, shape: TableShape) -> Path:
         """A bundle of this shape: how fast a file answers does not depend on its numbers."""
         name = f"{PLAIN_BASELINES[0]}_dim{shape.dim}"
-        trial = self.bounds.trial("baseline", name, recipe=shape.recipe).run(self.on_event)
+        trial = self._stored("baseline", PLAIN_BASELINES[0], shape).run(self.on_event)
         if trial.state != "done":
             raise RecPressError(f"{name}, by which the time is measured, failed: {trial.reason}")
         return self.export(trial, self.diary.folder / f"{name}-{shape.recipe}")
@@ -144,9 +154,11 @@ class Tuning:
         if TAUGHT_BASELINE not in METHODS:
             return
         self.tried(
-            self._stored("baseline", TAUGHT_BASELINE, shape, teacher=teacher)
-            for shape in shapes
-            for teacher in teachers
+            [
+                self._stored("baseline", TAUGHT_BASELINE, shape, teacher=teacher)
+                for shape in shapes
+                for teacher in teachers
+            ]
         )
 
     def students(self, shapes: Sequence[TableShape], teachers: Sequence[str]) -> None:
@@ -159,7 +171,7 @@ class Tuning:
                 return
             below = prune_below(diary.trials)
             proposals = search.ask(count)
-            results = self.tried(self._proposed(proposal, below) for proposal in proposals)
+            results = self.tried([self._proposed(proposal, below) for proposal in proposals])
             for proposal, result in zip(proposals, results, strict=True):
                 search.tell(proposal, result)
 

@@ -1,7 +1,7 @@
 """One try: a model trained by name and settings in the shared work folder, judged on validation as stored.
 
-A try is a request that can be pickled, so that any executor runs it with the same result. What came of it is
-kept below ``tune/trials``: a search that goes on finds it there.
+A try is a request that any executor runs with the same result. What came of it is kept below ``tune/trials``
+by whoever asked: a search that goes on finds it there.
 """
 
 import contextlib
@@ -12,22 +12,22 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 from recpress_edge.artifacts.model_folder import MODEL_FACTS
 from recpress_edge.core.config import load_config
 from recpress_edge.core.errors import ArtifactError, RecPressError
-from recpress_edge.core.files import digest_of, read_json, write_json
+from recpress_edge.core.files import digest_of, read_json
 from recpress_edge.core.metrics import worth
 from recpress_edge.core.progress import Event, OnEvent, TrainingEvent, Trouble, silent
 from recpress_edge.data.holdout import dataset_cutoff
 from recpress_edge.data.interactions import Dataset
+from recpress_edge.data.store import dataset_path
 from recpress_edge.distill.methods import Role
 from recpress_edge.jobs.data import load_data
 from recpress_edge.models.outputs import Tables
 from recpress_edge.training.ensure import find_or_train
-from recpress_edge.training.plan import ModelRequest, Plan, TrainOptions, Wanted, in_order, plan_model, want
-from recpress_edge.training.store import TrainedModel
+from recpress_edge.training.plan import ModelRequest, Plan, TrainOptions, plan_model, want
 
 TRIALS: Final = Path("tune/trials")
 Kind = Literal["teacher", "baseline", "student"]
@@ -104,6 +104,8 @@ class TrialRequest:
     kind: Kind
     name: str
     data: str
+    digest: str
+    """Of the data set."""
     choose_by: str
     work: Path
     teacher: str | None = None
@@ -120,34 +122,62 @@ class TrialRequest:
     device: str = "cpu"
     threads: int = 1
 
+    def __str__(self) -> str:
+        return " ".join(filter(None, (self.kind, self.name, self.recipe)))
+
+    @property
+    def data_folder(self) -> Path | None:
+        folder = dataset_path(self.work, self.data)
+        return folder if folder.exists() else None
+
+    @property
+    def model_folders(self) -> tuple[Path, ...]:
+        teacher = () if self.teacher in (None, "none") else (str(self.teacher),)
+        return tuple(self.work / "models" / name for name in (*teacher, *self.members))
+
+    def moved(self, work: Path, where: Mapping[Path, Path]) -> Self:
+        """In another work folder, where models have the same names."""
+        return dataclasses.replace(self, work=work)
+
+    def made(self, result: TuneTrial) -> Path | None:
+        return None if result.folder is None else self.work / "models" / result.folder
+
+    def file(self, data: Dataset) -> Path:
+        """Where what comes of it is kept: named by all that decides it."""
+        key = digest_of(
+            [
+                self._plan(data).key,
+                *(self.kind, self.recipe, self.choose_by, self.stop_below, self.file_bytes),
+            ]
+        )
+        return self.work / TRIALS / f"{self.name.partition(':')[0]}-{key[:12]}.json"
+
+    def known(self, data: Dataset) -> TuneTrial | None:
+        """What came of it before; None where it was not tried, or cannot be."""
+        with contextlib.suppress(RecPressError):
+            return TuneTrial.of(read_json(self.file(data)))
+        return None
+
     def run(self, on_event: OnEvent = silent) -> TuneTrial:
-        """Train or find the model and judge it. Only an interrupt is raised."""
+        """Train or find the model and judge it; nothing else is written. Only an interrupt is raised."""
+        started = time.process_time()
         try:
-            return self._tried(on_event)
+            data = load_data(self.data, self.work, on_event)
+            if data.digest() != self.digest:
+                return self._trial("failed", reason=f"data set {data.name!r} was imported again meanwhile")
+            trial = self._judged(self._plan(data), data, on_event)
         except RecPressError as error:
-            return self._trial("failed", reason=str(error))
+            trial = self._trial("failed", reason=str(error))
         except MemoryError:
-            return self._trial("failed", reason="memory ran out")
+            trial = self._trial("failed", reason="memory ran out")
         except Exception as error:  # a mistake of ours in one try must not cost the others
             on_event(Trouble(traceback.format_exc()))
-            return self._trial("failed", reason=f"internal error: {type(error).__name__}: {error}")
+            trial = self._trial("failed", reason=f"internal error: {type(error).__name__}: {error}")
+        return dataclasses.replace(trial, cpu_seconds=round(time.process_time() - started, 3))
 
-    def _tried(self, on_event: OnEvent) -> TuneTrial:
-        started = time.process_time()
-        data = load_data(self.data, self.work, on_event)
-        wanted = want(self._model(), data)
-        made: dict[Wanted, TrainedModel] = {}
-        for node in in_order(wanted)[:-1]:
-            made[node] = find_or_train(plan_model(node, made, data, self.work), data, on_event)
-        plan = plan_model(wanted, made, data, self.work)
-        where = self.work / TRIALS / f"{self.name.partition(':')[0]}-{self._key(plan)[:12]}.json"
-        if where.exists():
-            with contextlib.suppress(ArtifactError):  # of another version: tried again
-                return TuneTrial.of(read_json(where))
-        trial = self._judged(plan, data, on_event)
-        trial = dataclasses.replace(trial, cpu_seconds=round(time.process_time() - started, 3))
-        write_json(where, trial.facts())
-        return trial
+    def _plan(self, data: Dataset) -> Plan:
+        """Everything that it is made from is given by its folder."""
+        return plan_model(want(self._model(), data), {}, data, self.work)
 
     def _model(self) -> ModelRequest:
         def path(name: str) -> str:
@@ -164,10 +194,6 @@ class TrialRequest:
             training=self.training,
         )
         return ModelRequest(name=self.name, role=role, seed=self.seed, options=options)
-
-    def _key(self, plan: Plan) -> str:
-        """Of all that decides what comes of it."""
-        return digest_of([plan.key, self.kind, self.recipe, self.choose_by, self.stop_below, self.file_bytes])
 
     def _judged(self, plan: Plan, data: Dataset, on_event: OnEvent) -> TuneTrial:
         # torch from here on

@@ -17,7 +17,7 @@ from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.errors import ArtifactError, GateError, RecPressError
 from recpress_edge.core.metrics import judging_cutoff
 from recpress_edge.core.rng import stream
-from recpress_export import build as building
+from recpress_export import size
 from recpress_export import publish
 from recpress_export.build import build
 from recpress_export.compare import Yardstick, compare
@@ -90,7 +90,7 @@ def in_graph(*kinds, change):
     """A ruin of the graph that is written: the numbers of one of the steps that there are."""
 
     def ruin(monkeypatch, rng, target):
-        right = building.write_model
+        right = size.write_model
 
         def wrong(graph, metadata):
             contract = graph.contract
@@ -105,7 +105,7 @@ def in_graph(*kinds, change):
                     steps[at] = dataclasses.replace(step, **{field: change(getattr(step, field), rng)})
             return right(dataclasses.replace(graph, steps=tuple(steps)), metadata)
 
-        monkeypatch.setattr(building, "write_model", wrong)
+        monkeypatch.setattr(size, "write_model", wrong)
 
     return ruin
 
@@ -169,7 +169,7 @@ def shifted_ids(which):
             ids[which] = ids[which][1:] + ids[which][:1]
             return right(draft, ids["users"], ids["items"], *rest)
 
-        monkeypatch.setattr(building, "write_rows", wrong)
+        monkeypatch.setattr(size, "write_rows", wrong)
 
     return ruin
 
@@ -184,7 +184,7 @@ def changed_after_it_was_measured(monkeypatch, rng, target):
         data[-1 - int(rng.integers(len(data) // 2))] ^= 1
         model.write_bytes(bytes(data))
 
-    monkeypatch.setattr(building, "write_rows", wrong)
+    monkeypatch.setattr(size, "write_rows", wrong)
 
 
 RUINS = {
@@ -242,7 +242,7 @@ def test_answers_alone_show_it(recipe, profile, n_items, tmp_path, monkeypatch):
     source = make_source(folder, n_items)
     subject, gate = subject_of(folder, source, profile), load_gate(recipe)
     rng = stream(n_items, f"answers {recipe} {profile}")
-    monkeypatch.setattr(building, "check_tables", lambda *_: None)
+    monkeypatch.setattr(size, "check_tables", lambda *_: None)
     for name in ("random scores", "rows shifted against the ids", "one item value"):
         with monkeypatch.context() as patched:
             RUINS[name](patched, rng, (recipe, profile))

@@ -1,7 +1,7 @@
 """``recpress-edge tune``: from a log and a budget to the bundle to ship."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from recpress_edge.core.errors import ConfigError, GateError, RecPressError, unk
 from recpress_edge.core.files import digest_of
 from recpress_edge.core.metrics import BALANCED, CHOICES
 from recpress_edge.core.progress import Note, OnEvent, silent
+from recpress_edge.data.everything import check_name_free, everything, store_everything
 from recpress_edge.data.holdout import dataset_cutoff
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import SYNTHETIC
@@ -169,6 +170,8 @@ class TuneRequest:
         check_profile(self.profile, self.user)
         self._gauge()
         data = load_data(self.data, self.work, on_event)
+        if self.final:
+            check_name_free(data, self.work)
         for split in ("valid", "test"):
             if not len(getattr(data, split)):
                 raise ConfigError(
@@ -185,7 +188,9 @@ class TuneRequest:
     def _shapes(self, kind: FileKind) -> tuple[TableShape, ...]:
         recipes = list(dict.fromkeys(recipe_named(name).name for name in self.recipes))
         methods = [m for m in (STUDENT, TAUGHT_BASELINE, *PLAIN_BASELINES) if m in METHODS]
-        return widest_shapes(kind, recipes, methods, self.max_bytes, self.seed)
+        # A file says what it was trained on: that of --final says most.
+        longest = replace(kind, data=everything(kind.data))
+        return widest_shapes(longest, recipes, methods, self.max_bytes, self.seed)
 
     def _asked(self) -> dict[str, Any]:
         words = asdict(self)
@@ -213,12 +218,14 @@ class TuneRequest:
         on_test = {trial.label: tested(trial, data, work) for trial in (student, baseline)}
         verdict = verdict_of(on_test[student.label], on_test[baseline.label], cutoff)
         chosen, bundle = self._shipped(tuning)
+        final = self._final(tuning, chosen) if self.final else None
         records = gauge.measure(bundle, tuning.on_event, {}) if gauge else []
         diary.more = {
             "chosen": chosen.facts(),
             "tested": {label: dict(found.means) for label, found in on_test.items()},
             "verdict": verdict.facts(),
             "bundle": bundle.name,
+            "final": None if final is None else final.name,
         }
         return TuneResult(
             trials=tuple(diary.trials),
@@ -228,7 +235,7 @@ class TuneRequest:
             verdict=verdict,
             bundle=bundle,
             records=tuple(records),
-            final=None,
+            final=final,
             tune_file=diary.write(),
             hours_spent=diary.elapsed_s / 3600,
             facts_=diary.facts(),
@@ -245,6 +252,22 @@ class TuneRequest:
                 failures.append(f"{trial.label}: {error}")
                 tuning.on_event(Note(f"below gate {trial.label}: the next best is taken"))
         raise GateError(f"none of {len(fit)} candidates keeps its ranking in its file; first {failures[0]}")
+
+    def _final(self, tuning: Any, chosen: TuneTrial) -> Path:
+        """The bundle of what was chosen, trained again on everything."""
+        from recpress_edge.jobs.tune.final import Again
+
+        whole = store_everything(tuning.kind.data, self.work)
+        again = Again(
+            whole=whole,
+            work=self.work,
+            device=self.device,
+            threads=self.threads,
+            on_event=tuning.on_event,
+        ).model(self.work / "models" / str(chosen.folder))
+        trained = replace(chosen, name=again.name, folder=again.folder.name)
+        target = self._target(chosen, tuning.diary.folder)
+        return Path(tuning.export(trained, target.with_name(f"{target.name}-final")))
 
     def _target(self, trial: TuneTrial, folder: Path) -> Path:
         name = bundle_name(trial.name, self.seed, recipe_named(str(trial.recipe)), self.format)

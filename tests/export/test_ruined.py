@@ -17,8 +17,8 @@ from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.errors import ArtifactError, GateError, RecPressError
 from recpress_edge.core.metrics import judging_cutoff
 from recpress_edge.core.rng import stream
-from recpress_export import size
-from recpress_export import publish
+from recpress_export import build as building
+from recpress_export import publish, size
 from recpress_export.build import build
 from recpress_export.compare import Yardstick, compare
 from recpress_export.gates import gate_failure, load_gate, load_history_gate
@@ -169,7 +169,7 @@ def shifted_ids(which):
             ids[which] = ids[which][1:] + ids[which][:1]
             return right(draft, ids["users"], ids["items"], *rest)
 
-        monkeypatch.setattr(size, "write_rows", wrong)
+        monkeypatch.setattr(building, "write_rows", wrong)
 
     return ruin
 
@@ -184,7 +184,7 @@ def changed_after_it_was_measured(monkeypatch, rng, target):
         data[-1 - int(rng.integers(len(data) // 2))] ^= 1
         model.write_bytes(bytes(data))
 
-    monkeypatch.setattr(size, "write_rows", wrong)
+    monkeypatch.setattr(building, "write_rows", wrong)
 
 
 RUINS = {
@@ -242,7 +242,7 @@ def test_answers_alone_show_it(recipe, profile, n_items, tmp_path, monkeypatch):
     source = make_source(folder, n_items)
     subject, gate = subject_of(folder, source, profile), load_gate(recipe)
     rng = stream(n_items, f"answers {recipe} {profile}")
-    monkeypatch.setattr(size, "check_tables", lambda *_: None)
+    monkeypatch.setattr(building, "check_tables", lambda *_: None)
     for name in ("random scores", "rows shifted against the ids", "one item value"):
         with monkeypatch.context() as patched:
             RUINS[name](patched, rng, (recipe, profile))

@@ -34,7 +34,8 @@ def refit(
 ) -> TrainedModel:
     """Find or train ``chosen`` again, from the start and with its settings, for as many epochs as it kept.
 
-    ``options`` are those that it was made with on ``data``. A closed form is computed again as it was.
+    ``options`` are those that it was made with on ``data``. A closed form is computed again with the
+    settings that validation chose.
     """
     check_refit(chosen.name, data)
     both = joined(data)
@@ -51,7 +52,11 @@ def want_again(chosen: TrainedModel, both: Dataset, options: TrainOptions) -> Wa
         name=chosen.name,
         role="teacher",
         seed=int(chosen.metadata["seed"]),
-        options=dataclasses.replace(options, training=training),
+        options=dataclasses.replace(
+            options,
+            training=training,
+            method={**options.method, **chosen.metadata.get("chosen_settings", {})},
+        ),
     )
     return dataclasses.replace(want(request, both), refit_of=chosen)
 

@@ -39,7 +39,7 @@ def groups(record: Result) -> Iterator[tuple[str, str, int, list[Result]]]:
 
 
 def verdict(ours: Result, others: Sequence[Result]) -> dict[str, Any]:
-    """'best', 'level' or 'behind' in each metric: level is within the spread of the seeds, whose is larger."""
+    """'best', 'level' or 'behind' in each metric: level is within the larger spread of the seeds."""
     found: dict[str, Any] = {}
     for metric in JUDGED:
         rival = max(others, key=lambda one: mean(values(one, metric)))

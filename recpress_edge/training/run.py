@@ -104,7 +104,7 @@ def _learn(
         tell("epoch", **_told(report, cutoff), epochs=report.epochs)
 
     if wanted.name.entry.closed_form:
-        return compute(make, data, on_pass)
+        return compute(make, _validation(plan, data), wanted.training.choose_by, on_pass)
     method = make({})
 
     def on_epoch(report: EpochReport) -> None:
@@ -124,8 +124,8 @@ def _validation(plan: Plan, data: Dataset) -> Validation | None:
     if not len(data.valid):
         return None
 
-    def metrics(method: Method, epoch: int) -> dict[str, float | None]:
-        if plan.wanted.options.trajectory:
+    def metrics(method: Method | ClosedForm, epoch: int) -> dict[str, float | None]:
+        if plan.wanted.options.trajectory and isinstance(method, Method):
             staged = StagedRows(method.scores, data.train)
             found = evaluate_rows(staged, data, "valid").means()
             _record_stage(plan, epoch, staged)
@@ -184,7 +184,9 @@ def _facts_of(kept: Kept, plan: Plan, data: Dataset, facts: Mapping[str, Any]) -
         found["refit_of"] = _reference(wanted.refit_of)
     if parts.members and wanted.name.entry.closed_form:
         valid = facts["metrics"].get("valid")
-        found["below_member"] = below_member(valid, facts["members"], dataset_cutoff(data))
+        found["below_member"] = below_member(
+            valid, facts["members"], dataset_cutoff(data), wanted.training.choose_by
+        )
     if kept.tables:
         found["dim"] = kept.tables.user_emb.shape[1]
     if kept.tables and parts.start:

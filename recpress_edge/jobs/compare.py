@@ -18,7 +18,7 @@ from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import TestedDifference, compare_by_user
 from recpress_edge.core.units import format_change, format_recall
 from recpress_edge.data.holdout import Split
-from recpress_edge.jobs.contenders import Measured, Measurer, Run, runs_of
+from recpress_edge.jobs.contenders import MeasuredUsers, Measurer, Run, runs_of
 
 _METRIC: Final = re.compile(r"(recall|ndcg)@([1-9]\d{0,3})")
 
@@ -210,7 +210,7 @@ class CompareRequest:
             raise ConfigError(f"both are {sorted(map(str, shared))[0]}: give two models")
         return first, second
 
-    def _telling(self, names: Sequence[str], measured: Measured) -> Bool:
+    def _telling(self, names: Sequence[str], measured: MeasuredUsers) -> Bool:
         """Which metrics are not 1 by necessity (M,); one that was asked for by name must not be."""
         n_items, retired = measured.catalogue
         candidates = measured.asked.candidates(n_items, retired)
@@ -245,7 +245,7 @@ def _check_comparable(runs: Sequence[Run]) -> None:
                 )
 
 
-def _check_same(first: Measured, other: Measured) -> None:
+def _check_same(first: MeasuredUsers, other: MeasuredUsers) -> None:
     """ConfigError where two were asked for other users, hits or catalogues, or had other items masked."""
     if first.catalogue != other.catalogue:
         raise ConfigError(

@@ -45,7 +45,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Measured:
+class MeasuredUsers:
     """What the users of a held-out split get."""
 
     asked: Evaluation
@@ -145,11 +145,11 @@ class Measurer:
         self._on_event = on_event
         self._data: dict[str, Dataset] = {}
 
-    def measure(self, run: Run) -> Measured:
+    def measure(self, run: Run) -> MeasuredUsers:
         """The metrics of each user, by the model's tables or kept ranks, or by the bundle's answers."""
         return self._bundle(run) if run.is_bundle else self._model(run)
 
-    def _model(self, run: Run) -> Measured:
+    def _model(self, run: Run) -> MeasuredUsers:
         from recpress_edge.training.evaluate import metrics_from_ranks  # torch
         from recpress_edge.training.ranks import held_out_ranks
 
@@ -159,7 +159,7 @@ class Measurer:
         users, by_user = metrics_from_ranks(ranks, relevant, sorted({k for _, k in self._metrics}))
         values = np.stack([by_user[f"{kind}@{k}"] for kind, k in self._metrics])
         user_ids = [data.user_ids[user] for user in users.tolist()]
-        return Measured(holdout(data, self._split), user_ids, (data.n_items, ()), values)
+        return MeasuredUsers(holdout(data, self._split), user_ids, (data.n_items, ()), values)
 
     def _dataset(self, run: Run) -> Dataset:
         name = str(run.dataset.get("name"))
@@ -172,7 +172,7 @@ class Measurer:
             )
         return self._data[name]
 
-    def _bundle(self, run: Run) -> Measured:
+    def _bundle(self, run: Run) -> MeasuredUsers:
         if self._split != "test":
             raise ConfigError(f"{run.folder} is a bundle, which has test users alone. Leave --split out.")
         for kind, k in self._metrics:
@@ -186,7 +186,7 @@ class Measurer:
         values = np.stack([by_kind[kind](topk[:, :k], relevant) for kind, k in self._metrics])
         known = rows.users.min(initial=0) >= 0 and bundle.contract.n_users > 0
         user_ids = [verified.user_ids[user] for user in rows.users.tolist()] if known else []
-        return Measured(rows, user_ids, (bundle.contract.n_items, bundle.contract.retired), values)
+        return MeasuredUsers(rows, user_ids, (bundle.contract.n_items, bundle.contract.retired), values)
 
 
 def _answers(rows: Evaluation, runtime: Runtime) -> I64:

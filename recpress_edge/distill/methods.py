@@ -19,6 +19,7 @@ from recpress_edge.distill.settings import (
     beside,
 )
 from recpress_edge.models.settings import (
+    ALSConfig,
     BPRConfig,
     CMLConfig,
     EASEConfig,
@@ -29,7 +30,9 @@ from recpress_edge.models.settings import (
     MultVAEConfig,
     NeuMFConfig,
     PopConfig,
+    PureSVDConfig,
     SASRecConfig,
+    SVDConfig,
 )
 from recpress_edge.models.teacher import Knowledge
 
@@ -193,14 +196,27 @@ METHODS: Final[dict[str, MethodRow]] = {
     "multvae": MethodRow(where="recpress_edge.models.multvae:MultVAE", config=MultVAEConfig, released=True),
     "iae": MethodRow(where="recpress_edge.models.iae:IAE", config=IAEConfig, released=True),
     "pop": MethodRow(
-        where="recpress_edge.models.pop:Pop",
+        where="recpress_edge.models.closed.pop:Pop",
         config=PopConfig,
         has_dim=False,
         closed_form=True,
         released=True,
     ),
+    "svd": MethodRow(
+        where="recpress_edge.models.closed.svd:SVD",
+        config=SVDConfig,
+        roles=("student",),
+        needs="rankings",
+        alone=False,
+        usual_teacher="soft_dim200",
+        closed_form=True,
+    ),
+    "puresvd": MethodRow(
+        where="recpress_edge.models.closed.svd:PureSVD", config=PureSVDConfig, closed_form=True
+    ),
+    "als": MethodRow(where="recpress_edge.models.closed.als:ALS", config=ALSConfig, closed_form=True),
     "itemknn": MethodRow(
-        where="recpress_edge.models.itemknn:ItemKNN",
+        where="recpress_edge.models.closed.itemknn:ItemKNN",
         config=ItemKNNConfig,
         roles=("teacher",),
         gives="rankings",
@@ -209,7 +225,7 @@ METHODS: Final[dict[str, MethodRow]] = {
         released=True,
     ),
     "ease": MethodRow(
-        where="recpress_edge.models.ease:EASE",
+        where="recpress_edge.models.closed.ease:EASE",
         config=EASEConfig,
         roles=("teacher",),
         gives="rankings",
@@ -218,7 +234,7 @@ METHODS: Final[dict[str, MethodRow]] = {
         released=True,
     ),
     "ensemble": MethodRow(
-        where="recpress_edge.models.ensemble:Ensemble",
+        where="recpress_edge.models.closed.ensemble:Ensemble",
         config=EnsembleConfig,
         roles=("teacher",),
         gives="rankings",

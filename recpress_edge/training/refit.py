@@ -34,7 +34,8 @@ def refit(
 ) -> TrainedModel:
     """Find or train ``chosen`` again, from the start and with its settings, for as many epochs as it kept.
 
-    ``options`` are those that it was made with on ``data``. A closed form is computed again as it was.
+    ``options`` are those that it was made with on ``data``. A closed form is computed again with the
+    settings that validation chose.
     """
     name = parse_name(chosen.name, "teacher")
     check_refit(str(name), data)
@@ -45,7 +46,11 @@ def refit(
         name=chosen.name,
         role="teacher",
         seed=int(chosen.metadata["seed"]),
-        options=dataclasses.replace(options, training=training),
+        options=dataclasses.replace(
+            options,
+            training=training,
+            method={**options.method, **chosen.metadata.get("chosen_settings", {})},
+        ),
     )
     both = joined(data)
     wanted = dataclasses.replace(want(request, both), refit_of=chosen)

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -22,6 +23,7 @@ from recpress_edge.models.qat import stored_tables
 from recpress_edge.models.ranking import ScoreRows, product_rows, top_unobserved
 from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.checkpoint import CheckpointStore
+from recpress_edge.training.closed import compute
 from recpress_edge.training.evaluate import (
     SplitMetrics,
     StagedRows,
@@ -31,7 +33,7 @@ from recpress_edge.training.evaluate import (
     splits_of,
 )
 from recpress_edge.training.fusion import below_member
-from recpress_edge.training.loop import EpochReport, RunState, Validation, fit, train
+from recpress_edge.training.loop import EpochReport, RunState, Validation, train
 from recpress_edge.training.plan import Plan
 from recpress_edge.training.ranks import write_ranks
 from recpress_edge.training.source import source_digest
@@ -66,8 +68,7 @@ def train_model(plan: Plan, data: Dataset, tell: Tell) -> TrainedModel:
         store.clear()
     tell("resume" if store.pointer.exists() else "train")
     memory = PeakMemory()
-    method = create_method(wanted.name.method, _input(plan, data, tell), wanted.config)
-    state = _learn(method, plan, data, store, tell)
+    method, state = _learn(plan, data, store, tell)
     rows = _restore_best(method, state)
     kept = _kept(method, state, data)
     found = _metrics(method, rows, data)
@@ -92,18 +93,30 @@ def train_model(plan: Plan, data: Dataset, tell: Tell) -> TrainedModel:
 
 
 def _learn(
-    method: Method | ClosedForm, plan: Plan, data: Dataset, store: CheckpointStore, tell: Tell
-) -> RunState:
-    training, cutoff = plan.wanted.training, dataset_cutoff(data)
+    plan: Plan, data: Dataset, store: CheckpointStore, tell: Tell
+) -> tuple[Method | ClosedForm, RunState]:
+    wanted, cutoff, given = plan.wanted, dataset_cutoff(data), _input(plan, data, tell)
+
+    def make(settings: Mapping[str, float]) -> Any:
+        return create_method(wanted.name.method, given, dataclasses.replace(wanted.config, **settings))
+
+    def on_pass(report: EpochReport) -> None:
+        tell("epoch", **_told(report, cutoff), epochs=report.epochs)
+
+    if wanted.name.entry.closed_form:
+        return compute(make, data, on_pass)
+    method = make({})
 
     def on_epoch(report: EpochReport) -> None:
         if report.metrics is None:  # an evaluated epoch has left its stage
             _record_stage(plan, report.epoch, StagedRows(method.scores, data.train))
-        tell("epoch", epoch=report.epoch, seconds=report.seconds, metrics=report.metrics, cutoff=cutoff)
+        tell("epoch", **_told(report, cutoff))
 
-    if isinstance(method, ClosedForm):
-        return fit(method, on_epoch)
-    return train(method, training, _validation(plan, data), store, on_epoch)
+    return method, train(method, wanted.training, _validation(plan, data), store, on_epoch)
+
+
+def _told(report: EpochReport, cutoff: int) -> dict[str, Any]:
+    return {"epoch": report.epoch, "seconds": report.seconds, "metrics": report.metrics, "cutoff": cutoff}
 
 
 def _validation(plan: Plan, data: Dataset) -> Validation | None:
@@ -193,7 +206,7 @@ def _input(plan: Plan, data: Dataset, tell: Tell) -> TrainingInput:
         wanted.name.recipe,
         wanted.options.device,
         tuple(_member(plan, member) for member in parts.members),
-        lambda n_bytes: tell("needs", memory_bytes=n_bytes),
+        cache(lambda n_bytes: tell("needs", memory_bytes=n_bytes)),  # once, however often it is computed
     )
 
 
@@ -236,6 +249,7 @@ def _metadata(plan: Plan, data: Dataset, state: RunState) -> dict[str, Any]:
         "teacher": _reference(parts.teacher) if parts.teacher else None,
         **members,
         **({"plugin": _plugin(wanted.name.entry)} if wanted.name.entry.plugin else {}),
+        **({"chosen_settings": state.chosen} if state.chosen else {}),
         "chosen_epoch": _chosen_epoch(plan, state),
         "history": state.history,
         "seconds": round(state.seconds, 3),

@@ -11,6 +11,8 @@ EXTRAS: Final[Mapping[str, Mapping[str, str]]] = {
     "train": {"torch": "torch", "scipy": "scipy", "safetensors": "safetensors", "rich": "rich"},
     "export": {"onnx": "onnx", "safetensors": "safetensors"},
     "tflite": {"ai-edge-litert": "ai_edge_litert", "flatbuffers": "flatbuffers"},
+    "ray": {"ray": "ray"},
+    "tune": {"optuna": "optuna"},
     "report": {"matplotlib": "matplotlib", "jinja2": "jinja2", "rich": "rich"},
 }
 """Packages of the base install and of each extra, with the module that each of them is imported as."""

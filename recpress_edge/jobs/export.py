@@ -197,11 +197,7 @@ class ExportPlan:
         self._shown(data)
         if student.folder:
             return []
-        return plan_steps(
-            ModelRequest(name=student.name, role="student", seed=student.seed, options=self._options()),
-            data,
-            self.request.work,
-        )
+        return plan_steps(self.model, data, self.request.work)
 
     def run(self, on_event: OnEvent = silent) -> "ExportResult":
         """Train what is missing, then write and check the bundle. GateError: its parity is below the gate."""
@@ -210,12 +206,7 @@ class ExportPlan:
         shown = self._shown(data)  # before anything is trained
         folder = (
             student.folder
-            or ensure.ensure_model(
-                ModelRequest(name=student.name, role="student", seed=student.seed, options=self._options()),
-                data,
-                request.work,
-                warning_of_ensembles(on_event),
-            ).folder
+            or ensure.ensure_model(self.model, data, request.work, warning_of_ensembles(on_event)).folder
         )
         exported = build(
             self._source(folder, shown).load(data, on_event),
@@ -247,16 +238,19 @@ class ExportPlan:
             threads=self.request.threads,
         )
 
-    def _options(self) -> TrainOptions:
-        request = self.request
-        return TrainOptions(
+    @property
+    def model(self) -> ModelRequest:
+        """The student, where it was given by its name."""
+        request, student = self.request, self.student
+        options = TrainOptions(
             teacher=request.teacher,
             device=request.device,
             threads=request.threads,
             plugin=request.plugin,
-            method=self.student.settings["method"],
-            training=self.student.settings["training"],
+            method=student.settings["method"],
+            training=student.settings["training"],
         )
+        return ModelRequest(name=student.name, role="student", seed=student.seed, options=options)
 
     def facts(self, steps: list[PlannedStep]) -> dict[str, Any]:
         """What ``--dry-run --json`` prints."""

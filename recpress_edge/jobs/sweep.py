@@ -1,7 +1,9 @@
 """Students × formats × recipes: one status each, past every failure."""
 
+import contextlib
 import traceback
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -21,9 +23,11 @@ from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.data import load_data
 from recpress_edge.jobs.executor import Executor, Local
 from recpress_edge.jobs.export import ExportRequest, ExportResult
+from recpress_edge.jobs.forest import grow
 from recpress_edge.jobs.plugins import with_plugins
+from recpress_edge.jobs.train import warning_of_ensembles
 from recpress_edge.jobs.trained import OTHER_SETTINGS, trained_students
-from recpress_edge.training.plan import is_folder
+from recpress_edge.training.plan import Wanted, is_folder, want
 from recpress_export.networks.recipes import NETWORK_RECIPES, choose_recipe
 from recpress_export.networks.student import network_kind
 
@@ -120,25 +124,53 @@ class SweepRequest:
         return self._result(on_event, Local(), dry_run=True)
 
     def run(self, on_event: OnEvent = silent, executor: Executor | None = None) -> SweepResult:
-        """Export each combination; :class:`RowEvent` says what became of it. Only an interrupt ends it."""
+        """Export each combination; :class:`RowEvent` says what became of it. Only an interrupt ends it.
+
+        Where several run at once, missing models are trained first; bundles are written on this machine.
+        """
         return self._result(on_event, executor or Local(), dry_run=False)
 
     def _result(self, on_event: OnEvent, executor: Executor, *, dry_run: bool) -> SweepResult:
         formats, recipes = self._checked()
         with with_plugins(self.plugin, self.work):
             students, left_out = self._students(on_event)
+            failed = {} if isinstance(executor, Local) else self._train(students, on_event, executor)
         combinations = [
-            RowRequest(replace(student, format=file_format, recipe=recipe), dry_run=dry_run)
+            RowRequest(
+                replace(student, format=file_format, recipe=recipe),
+                dry_run=dry_run,
+                failed=failed.get(student),
+            )
             for student in students
             for own in [NETWORK_RECIPES if _network_of(student) else RECIPES]
             for file_format in formats
             for recipe in recipes or own
         ]
         rows = []
-        for row in executor.run(combinations, on_event):
+        for row in executor.here.run(combinations, on_event):
             on_event(RowEvent(row))
             rows.append(row)
         return SweepResult(tuple(rows), tuple(left_out), dry_run)
+
+    def _train(
+        self, students: Sequence[ExportRequest], on_event: OnEvent, executor: Executor
+    ) -> dict[ExportRequest, Exception]:
+        """Make the models that are given by name; those that fail, with why.
+
+        Wrong usage is left to the rows.
+        """
+        wanted: dict[Wanted, ExportRequest] = {}
+        data = None
+        for student in students:
+            with contextlib.suppress(RecPressError):
+                plan = student.check(target=False)
+                if plan.student.folder is None:
+                    data = data or load_data(plan.student.data, self.work, on_event)
+                    wanted[want(plan.model, data)] = student
+        if data is None:
+            return {}
+        grown = grow(list(wanted), data, self.work, warning_of_ensembles(on_event), executor)
+        return {wanted[made.wanted]: made.error for made in grown if made.error is not None}
 
     def _checked(self) -> tuple[list[str], list[str] | None]:
         """Formats and recipes, by their proper names, each once."""
@@ -197,6 +229,12 @@ class RowRequest:
 
     export: ExportRequest
     dry_run: bool
+    failed: Exception | None = None
+    """Why its model is not there."""
+
+    def __str__(self) -> str:
+        asked = self.export
+        return f"{asked.student} seed {asked.seed or 0} {asked.format} {asked.recipe}"
 
     def run(self, on_event: OnEvent = silent) -> SweepRow:
         """Export, or plan it. Only an interrupt is raised."""
@@ -215,6 +253,7 @@ class RowRequest:
         try:
             plan = asked.check(target=not self.dry_run)
             row = replace(row, student=plan.student.name, seed=plan.student.seed)
+            _raise_if(self.failed)
             if not self.dry_run:
                 return _made(row, plan.run(on_event))
             missing = [step.name for step in plan.steps(on_event) if step.action != "cached"]
@@ -231,6 +270,11 @@ class RowRequest:
         except Exception as error:  # a mistake of ours in one export must not cost the others
             on_event(Trouble(traceback.format_exc()))
             return replace(row, reason=f"internal error: {type(error).__name__}: {error}")
+
+
+def _raise_if(error: Exception | None) -> None:
+    if error is not None:
+        raise error
 
 
 def _network_of(asked: ExportRequest) -> str | None:

@@ -3,6 +3,7 @@
 import contextlib
 from collections import Counter
 from dataclasses import replace
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,7 @@ class Elsewhere(Executor):
         if self.fails and self.fails in str(job):
             return Finished(ticket, error=RecPressError("the machine burns"))
         journey = Journey.of(job, lambda folder, work: pack(folder, work, lambda data: (folder.name, data)))
+        journey = ForkingPickler.loads(ForkingPickler.dumps(journey))
         there = attempt(ticket, self._there(journey), self._on_event)
         if there.error:
             return there

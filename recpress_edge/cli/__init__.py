@@ -24,6 +24,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "compare": "two models on the same users: which is better, and how sure that is",
     "settings": "every setting of a model, as a configuration file",
     "model": "bring a model that another program trained",
+    "tune": "from a log and a budget to the bundle to ship",
     "export": "student -> checked bundle that a device can run",
     "bundle": "update the catalogue of a bundle, or roll that back",
     "inspect": "what is inside a bundle, a model or a record",

@@ -7,7 +7,7 @@ from pathlib import Path
 from recpress_edge.cli.common import say
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import write_atomic
-from recpress_edge.core.result_table import ResultTable
+from recpress_edge.records.result_table import ResultTable
 
 
 def add_table_options(parser: argparse.ArgumentParser, *, latex: str | None = None) -> None:

@@ -13,12 +13,12 @@ from recpress_edge.core.arrays import F64, I64, Bool
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.core.metrics import DEFAULT_CUTOFF, HEAD_CUTOFF, is_certain
 from recpress_edge.core.progress import OnEvent, silent
-from recpress_edge.core.result_table import ResultTable, to_latex
 from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import TestedDifference, compare_by_user
 from recpress_edge.core.units import format_change, format_recall
 from recpress_edge.data.holdout import Split
 from recpress_edge.jobs.contenders import MeasuredUsers, Measurer, Run, runs_of
+from recpress_edge.records.result_table import ResultTable, to_latex
 
 _METRIC: Final = re.compile(r"(recall|ndcg)@([1-9]\d{0,3})")
 

@@ -10,7 +10,7 @@ from recpress_edge.core.errors import ArtifactError, unknown_name
 from recpress_edge.core.files import digest_of
 from recpress_edge.core.metrics import BALANCED, CHOICES, CUTOFFS, reported_cutoffs, stated_cutoff, worth
 from recpress_edge.core.progress import OnEvent, silent
-from recpress_edge.core.result_table import ResultTable, mean_sd, to_latex
+from recpress_edge.records.result_table import ResultTable, mean_sd, to_latex
 from recpress_edge.training.store import CHECKPOINT, is_complete
 
 SHOWN: Final = ("recall@10", "ndcg@10", "recall@50")

@@ -298,6 +298,6 @@ def _made(row: SweepRow, result: ExportResult) -> SweepRow:
         sha256=bundle.digest,
         file_bytes=bundle.model_bytes,
         cutoff=parity.cutoff,
-        recall=parity.metrics_after[f"recall@{parity.cutoff}"],
+        recall=parity.metrics_after.get(f"recall@{parity.cutoff}"),
         overlap=parity.overlap[f"overlap@{parity.cutoff}"].mean,
     )

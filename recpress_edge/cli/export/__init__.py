@@ -175,7 +175,8 @@ def _report(args: argparse.Namespace, result: ExportResult) -> None:
         say(args, f"shown      {shown} beside the model, for people; --titles none leaves titles out")
     _say_profile(args, bundle)
     _say_rows(args, bundle)
-    say(args, f"parity     {parity.users:,} validation users, against {parity.reference}")
+    kind = "validation users" if parity.change else "users with nothing held out"
+    say(args, f"parity     {parity.users:,} {kind}, against {parity.reference}")
     if parity.certain:
         say(args, f"             tells nothing: no user has more items to rank than {parity.cutoff}")
     else:
@@ -235,9 +236,11 @@ def _say_profile(args: argparse.Namespace, bundle: Bundle) -> None:
         say(args, f"profile    history: the last {bundle.contract.history_length} consumed items, in order")
     elif profile == HISTORY:
         k = bundle.quality["fold_in"]["cutoff"]
-        change = bundle.quality["fold_in"]["change"][f"recall@{k}"]
-        delta = change["delta"]
         say(args, "profile    history: nobody's vector; the file sums rows of the consumed items")
+        change = bundle.quality["fold_in"]["change"].get(f"recall@{k}")
+        if change is None:  # nothing was held out
+            return
+        delta = change["delta"]
         say(
             args,
             f"             {f'recall@{k}':<12} {change['before']:.4f} by the user table → "

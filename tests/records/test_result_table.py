@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.core.result_table import ResultTable, mean_sd, to_latex
 from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import compare_by_user
+from recpress_edge.records.result_table import ResultTable, mean_sd, to_latex
 
 TABLE = ResultTable.of_rows([{"name": "a,b", "recall": 0.1}, {"name": "c", "ndcg": None, "more": 3}])
 

@@ -129,6 +129,7 @@ def test_equal_results_though_a_node_is_killed_in_the_middle(home, cluster):
     assert asking.returncode == 0, said
     assert "Ray, 2 machines: 2 at a time" in said
     assert "again      htd_dim4 seed" in said
+    assert "raylet" not in said
     local = run(home, *students, "--work", "here", "--jobs", "2", "--json")
     assert local.returncode == 0, local.stderr
     assert "2 processes at a time × 1 thread = 2" in local.stderr

@@ -104,7 +104,6 @@ def _connect(address: str) -> None:
     """Once in a process; an address that does not answer is an error after seconds, not minutes."""
     if ray.is_initialized():
         return
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     try:
         _check_answers(canonicalize_bootstrap_address_or_die("auto") if address == "auto" else address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)

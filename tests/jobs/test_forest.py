@@ -1,20 +1,18 @@
 """Many models at once, here and on another machine that has only what it is sent."""
 
-import contextlib
 from collections import Counter
 from dataclasses import replace
-from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import pytest
+from elsewhere import Elsewhere
 from small_data import two_tastes
 
 from recpress_edge.core.errors import ArtifactError, RecPressError
 from recpress_edge.core.progress import TrainingEvent
 from recpress_edge.data import resolve
 from recpress_edge.jobs import forest
-from recpress_edge.jobs.executor import Executor, Finished, attempt
-from recpress_edge.jobs.executor.parcels import Journey, Parcel, SentFile, pack, receive
+from recpress_edge.jobs.executor.parcels import Parcel, SentFile, receive
 from recpress_edge.jobs.forest import grow, make_models
 from recpress_edge.training import settings as config
 from recpress_edge.training.ensure import ensure_model
@@ -23,57 +21,6 @@ from recpress_edge.training.refit import joined, want_again
 
 DATA = two_tastes()
 SHORT = TrainOptions(training={"epochs": 1, "evaluate_every": 1})
-
-
-class Elsewhere(Executor):
-    """Two lanes that hand each request to a machine with a folder of its own."""
-
-    here = None
-    slots = 2
-
-    def __init__(self, machine: Path, *, fails: str = "") -> None:
-        self.machine, self.fails = machine, fails
-        self.ran, self.fetched = [], Counter()
-
-    @contextlib.contextmanager
-    def open(self, on_event):
-        self._on_event, self._waiting, self._started = on_event, [], 0
-        yield self
-
-    @property
-    def free(self):
-        return 2 - len(self._waiting)
-
-    def start(self, request):
-        self._waiting.append((self._started, request))
-        self._started += 1
-        return self._started - 1
-
-    def next(self):
-        ticket, job = self._waiting.pop()  # the last: results come in any order
-        self.ran.append(str(job))
-        if self.fails and self.fails in str(job):
-            return Finished(ticket, error=RecPressError("the machine burns"))
-        journey = Journey.of(job, lambda folder, work: pack(folder, work, lambda data: (folder.name, data)))
-        journey = ForkingPickler.loads(ForkingPickler.dumps(journey))
-        there = attempt(ticket, self._there(journey), self._on_event)
-        if there.error:
-            return there
-        result, parcel = there.result
-        receive(parcel, job.made(result), bytes)
-        return Finished(ticket, result)
-
-    def _there(self, journey):
-        def get(content):
-            name, data = content
-            self.fetched[name] += 1
-            return data
-
-        class Request:
-            def run(_, on_event):
-                return journey.run(self.machine, get, on_event)
-
-        return Request()
 
 
 @pytest.fixture(autouse=True)

@@ -2,13 +2,16 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 import time
 
 import psutil
 import pytest
 
+from recpress_edge.core.errors import RecPressError
 from recpress_edge.core.files import sha256_file
 
 pytest.importorskip("ray", reason="needs the extra ray: make test-ray")
@@ -129,6 +132,7 @@ def test_equal_results_though_a_node_is_killed_in_the_middle(home, cluster):
     assert asking.returncode == 0, said
     assert "Ray, 2 machines: 2 at a time" in said
     assert "again      htd_dim4 seed" in said
+    assert "raylet" not in said
     local = run(home, *students, "--work", "here", "--jobs", "2", "--json")
     assert local.returncode == 0, local.stderr
     assert "2 processes at a time × 1 thread = 2" in local.stderr
@@ -150,3 +154,22 @@ def test_an_address_that_does_not_answer_fails_in_seconds(home):
     assert "ray start --head" in done.stderr
     assert time.monotonic() - started < 60
     assert run(home, "distill", "--student", "bpr_dim4", "--ray", "somewhere").returncode == 2
+
+
+@pytest.mark.parametrize("says", [b"", b"SSH-2.0-OpenSSH_9.2\r\n"])
+def test_something_else_behind_the_address_fails_in_seconds_too(says, monkeypatch):
+    from recpress_edge.jobs.executor import cluster
+
+    monkeypatch.setattr(cluster, "_ANSWERS_WITHIN_S", 2.0 if says else 0.2)
+
+    def answer():
+        connection, _ = server.accept()
+        with connection:
+            connection.sendall(says)
+            connection.recv(100)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        if says:
+            threading.Thread(target=answer).start()
+        with pytest.raises(RecPressError, match=r"ray start --head"):
+            cluster._connect(f"127.0.0.1:{server.getsockname()[1]}")

@@ -16,7 +16,7 @@ from recpress_edge.jobs.tune.budget import FileKind, TableShape
 from recpress_edge.jobs.tune.diary import Diary
 from recpress_edge.jobs.tune.search import ROUND, Proposal, Search, prune_below
 from recpress_edge.jobs.tune.space import PLAIN_BASELINES, POPULAR, STUDENT, TAUGHT_BASELINE
-from recpress_edge.jobs.tune.trial import Kind, TrialRequest, TuneTrial
+from recpress_edge.jobs.tune.trial import Kind, TrialRequest, TuneTrial, kept_trial
 
 TEACHERS_KEPT: Final = 2
 """The best on validation, of which the search chooses."""
@@ -62,19 +62,25 @@ class Tuning:
 
     def tried(self, requests: Sequence[TrialRequest]) -> list[TuneTrial]:
         """What came of each, in their order: known from before, or tried now and kept."""
-        data = self.kind.data
-        known = [request.known(data) for request in requests]
+        files = [self._file(request) for request in requests]
+        known = [kept_trial(where) if where else None for where in files]
         missing = [request for request, trial in zip(requests, known, strict=True) if trial is None]
         ran = iter(self.executor.run(missing, self.on_event)) if missing else iter(())
         found = []
-        for request, before in zip(requests, known, strict=True):
+        for where, before in zip(files, known, strict=True):
             trial = before or next(ran)
-            if before is None and trial.state != "failed":
-                write_json(request.file(data), trial.facts())
+            if before is None and where and trial.state != "failed":
+                write_json(where, trial.facts())
             self.diary.add(trial)
             found.append(trial)
         self.diary.write()
         return found
+
+    def _file(self, request: TrialRequest) -> Path | None:
+        try:
+            return request.file(self.kind.data)
+        except RecPressError:  # running it gives the reason
+            return None
 
     def plain_baselines(self, shapes: Sequence[TableShape]) -> None:
         """Factorisations of the log, and the most popular items."""

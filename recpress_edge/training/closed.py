@@ -9,13 +9,13 @@ from typing import Any, Final
 import numpy as np
 from torch import Tensor
 
+from recpress_edge.core.metrics import worth
 from recpress_edge.core.rng import stream
 from recpress_edge.data.holdout import dataset_cutoff
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.models.method import ClosedForm
 from recpress_edge.training.evaluate import evaluate_rows
 from recpress_edge.training.loop import EpochReport, OnEpoch, RunState, copy_model
-from recpress_edge.training.settings import judged
 
 Settings = Mapping[str, float]
 Metrics = dict[str, float | None]
@@ -49,7 +49,7 @@ class _Looks:
         self.passes += 1
         self.expected = max(self.expected, self.passes)
         self.on_epoch(EpochReport(self.passes, self.expected, time.perf_counter() - self.started, metrics))
-        return judged(metrics, dataset_cutoff(self.data)) if metrics else None
+        return worth(metrics, dataset_cutoff(self.data)) if metrics else None
 
 
 @dataclass(frozen=True, slots=True)

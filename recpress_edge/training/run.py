@@ -170,7 +170,9 @@ def _facts_of(kept: Kept, plan: Plan, data: Dataset, facts: Mapping[str, Any]) -
         found["refit_of"] = _reference(wanted.refit_of)
     if parts.members and wanted.name.entry.closed_form:
         valid = facts["metrics"].get("valid")
-        found["below_member"] = below_member(valid, facts["members"], dataset_cutoff(data))
+        found["below_member"] = below_member(
+            valid, facts["members"], dataset_cutoff(data), wanted.training.choose_by
+        )
     if kept.tables:
         found["dim"] = kept.tables.user_emb.shape[1]
     if kept.tables and parts.start:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.files import sha256_bytes
 from recpress_edge.core.memory import PeakMemory
 from recpress_edge.data.holdout import dataset_cutoff, history
 from recpress_edge.data.interactions import Dataset, Interactions
@@ -20,7 +21,14 @@ from recpress_edge.models.qat import stored_tables
 from recpress_edge.models.ranking import ScoreRows, product_rows, top_unobserved
 from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.checkpoint import CheckpointStore
-from recpress_edge.training.evaluate import StagedRows, evaluate, evaluate_rows, facts_of, splits_of
+from recpress_edge.training.evaluate import (
+    StagedRows,
+    evaluate,
+    evaluate_rows,
+    facts_of,
+    sampled_users,
+    splits_of,
+)
 from recpress_edge.training.fusion import below_member
 from recpress_edge.training.loop import EpochReport, RunState, Validation, fit, train
 from recpress_edge.training.plan import Plan
@@ -59,7 +67,7 @@ def train_model(plan: Plan, data: Dataset, tell: Tell) -> TrainedModel:
     state = _learn(method, plan, data, store, tell)
     rows = _restore_best(method, state)
     kept = _kept(method, state, data)
-    facts = {**_metadata(plan, data, state), **_metrics(method, rows, data)}
+    facts = {**_metadata(plan, data, state), **_metrics(method, kept, rows, data)}
     facts["peak_memory_bytes"] = memory.increase_bytes()
     if wanted.options.trajectory:
         _finish_trajectory(plan, _chosen_epoch(plan, state), rows, data.train)
@@ -96,17 +104,18 @@ def _validation(plan: Plan, data: Dataset) -> Validation | None:
     """How epochs are judged: tables as their recipe stores them, with one ranking for metrics and stage."""
     if not len(data.valid):
         return None
+    users = sampled_users(data, "valid", plan.wanted.training.valid_users)
 
     def metrics(method: Method, epoch: int) -> dict[str, float | None]:
         if plan.wanted.options.trajectory:
             staged = StagedRows(method.scores, data.train)
-            found = evaluate_rows(staged, data, "valid").means()
+            found = evaluate_rows(staged, data, "valid", users=users).means()
             _record_stage(plan, epoch, staged)
             return found
         if isinstance(method, Factorised):
             stored = stored_tables(plan.wanted.name.recipe, *method.tables())
-            return evaluate(*stored, data, "valid").means()
-        return evaluate_rows(method.scores, data, "valid").means()
+            return evaluate(*stored, data, "valid", users).means()
+        return evaluate_rows(method.scores, data, "valid", users=users).means()
 
     return Validation(metrics, dataset_cutoff(data), from_start=plan.parts.start is not None)
 
@@ -139,10 +148,14 @@ def _kept(method: Method | ClosedForm, state: RunState, data: Dataset) -> Kept:
     return Kept(None, rankings, method.architecture(), parameters)
 
 
-def _metrics(method: Method | ClosedForm, rows: ScoreRows, data: Dataset) -> dict[str, Any]:
+def _metrics(method: Method | ClosedForm, kept: Kept, rows: ScoreRows, data: Dataset) -> dict[str, Any]:
     """What a record says of each split; a network that reads histories is given those before it."""
     found = {}
     for split in splits_of(data):
+        if kept.tables:
+            tables = (torch.from_numpy(kept.tables.user_emb), torch.from_numpy(kept.tables.item_emb))
+            found[split] = evaluate(*tables, data, split)
+            continue
         if isinstance(method, NetworkMethod):
             rows = method.rows_after(history(data, split))
         found[split] = evaluate_rows(rows, data, split)
@@ -223,11 +236,20 @@ def _metadata(plan: Plan, data: Dataset, state: RunState) -> dict[str, Any]:
         **members,
         "chosen_epoch": _chosen_epoch(plan, state),
         "history": state.history,
+        **_asked(data, wanted.training.valid_users),
         "seconds": round(state.seconds, 3),
         "device": wanted.options.device,
         "threads": wanted.options.threads,
         "torch": torch.__version__,
     }
+
+
+def _asked(data: Dataset, most: int) -> dict[str, Any]:
+    """Who judged the epochs, where it was a sample: its size and the digest of its users."""
+    users = sampled_users(data, "valid", most)
+    if users is None:
+        return {}
+    return {"valid_sample": {"users": users.size, "sha256": sha256_bytes(users.tobytes())}}
 
 
 def _reference(model: TrainedModel) -> dict[str, Any]:

@@ -124,6 +124,32 @@ class PopConfig(Bounded):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SVDConfig(Bounded):
+    """Truncated SVD of a teacher's scores."""
+
+    offset: PositiveFloat = 20.0
+    """Of a teacher that only ranks: an item at place r = 0, 1, … is worth 1 / (offset + r), a train item
+    1 / offset."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PureSVDConfig(Bounded):
+    """PureSVD (Cremonesi et al., RecSys 2010) has nothing to set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ALSConfig(Bounded):
+    """Alternating least squares on implicit feedback (Hu et al., ICDM 2008; Rendle et al., RecSys 2022)."""
+
+    unobserved: PositiveFloat | None = None
+    """α0: weight of an unobserved pair, where an observed one adds 1. None: chosen on validation."""
+    l2: PositiveFloat | None = None
+    """λ: weight of a row's squared length, times what its pairs weigh. None: chosen on validation."""
+    iterations: PositiveInt = 16
+    """At most: a pass over all users, then over all items. Stops earlier when validation stalls."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ItemKNNConfig(Bounded):
     """Item k-nearest neighbours by cosine similarity."""
 
@@ -137,8 +163,8 @@ class ItemKNNConfig(Bounded):
 class EASEConfig(Bounded):
     """EASE (Steck, WWW 2019)."""
 
-    l2: PositiveFloat = 50.0
-    """λ: weight of the squared weights between items."""
+    l2: PositiveFloat | None = None
+    """λ: weight of the squared weights between items. None: chosen on validation."""
     precision: Literal["float32", "float64"] = "float32"
     """Of the matrix that is inverted: 4 or 8 bytes times the square of its size."""
     invert: Literal["smaller", "items", "users"] = "smaller"
@@ -192,6 +218,7 @@ class SASRecConfig(Bounded):
     weight_decay: NotNegativeFloat = 0.0
     """L2 added to the gradient of every parameter at every step."""
     layers: PositiveInt = 2
+    """Blocks of attention and feed-forward, one upon the other."""
     heads: PositiveInt = 2
     """Of each attention; must divide the embedding size."""
     widening: PositiveInt = 4

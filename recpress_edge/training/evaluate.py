@@ -45,6 +45,8 @@ class SplitMetrics:
     """Indices of the users with at least one relevant item (B,)."""
     by_user: dict[str, F64]
     """'recall@10', 'ndcg@50' and so on, one value per user (B,)."""
+    ranks: I64
+    """Of each relevant pair (nnz,), from 0; all metrics follow from them."""
     candidates: I64
     """Unmasked items of each user (B,)."""
     cutoff: int
@@ -132,7 +134,7 @@ def _metrics(ranks: I64, relevant: Interactions, data: Dataset, split: Split) ->
     if is_certain(cutoff, left):
         by_third = dict.fromkeys(by_third)
     definition = f"{RECALL_DEFINITION}, {masking_rule(data, split)}"
-    return SplitMetrics(users, by_user, left, cutoff, by_third, definition)
+    return SplitMetrics(users, by_user, ranks, left, cutoff, by_third, definition)
 
 
 def relevant_ranks(score_rows: ScoreRows, seen: Interactions, relevant: Interactions) -> I64:

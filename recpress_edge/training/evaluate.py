@@ -10,6 +10,7 @@ from torch import Tensor
 
 from recpress_edge.core.arrays import F32, F64, I32, I64
 from recpress_edge.core.errors import DataError
+from recpress_edge.core.files import sha256_bytes
 from recpress_edge.core.metrics import (
     RECALL_DEFINITION,
     THIRDS,
@@ -28,9 +29,9 @@ from recpress_edge.data.holdout import (
     relevant_items,
 )
 from recpress_edge.data.interactions import Dataset, Interactions
+from recpress_edge.models.large_ranks import is_large, ranks_within
 from recpress_edge.models.outputs import Tables
 from recpress_edge.models.ranking import ScoreRows, mask_and_rank, product_rows
-from recpress_edge.training.large_ranks import is_large, ranks_within
 from recpress_edge.training.trajectory import LENGTH, observed_ranks
 
 _BLOCK_BYTES: Final = 64 * 2**20  # of scores at a time
@@ -115,6 +116,14 @@ def sampled_users(data: Dataset, split: Split, most: int) -> I64 | None:
     if users.size <= most or not most:
         return None
     return np.sort(stream(0, f"{split} users").choice(users, most, replace=False))
+
+
+def sample_facts(data: Dataset, most: int) -> dict[str, Any]:
+    """What a record says of who judged the epochs, where it was a sample."""
+    users = sampled_users(data, "valid", most)
+    if users is None:
+        return {}
+    return {"valid_sample": {"users": users.size, "sha256": sha256_bytes(users.tobytes())}}
 
 
 def _relevant(data: Dataset, split: Split, users: I64 | None) -> Interactions:

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import torch
-from torch import Tensor
 
 from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.core.files import sha256_bytes
 from recpress_edge.core.memory import PeakMemory
 from recpress_edge.data.holdout import Split, dataset_cutoff, history
 from recpress_edge.data.interactions import Dataset, Interactions
@@ -31,6 +29,7 @@ from recpress_edge.training.evaluate import (
     evaluate,
     evaluate_rows,
     facts_of,
+    sample_facts,
     sampled_users,
     splits_of,
 )
@@ -197,7 +196,7 @@ def _facts_of(kept: Kept, plan: Plan, data: Dataset, facts: Mapping[str, Any]) -
     if kept.tables:
         found["dim"] = kept.tables.user_emb.shape[1]
     if kept.tables and parts.start:
-        found["quantised"] = _quantised(parts.start, str(wanted.name.recipe), data, kept.tables)
+        found["quantised"] = fine_tuned(parts.start, str(wanted.name.recipe), data, kept.tables)
     if kept.architecture:
         found["architecture"] = kept.architecture
     return found
@@ -261,20 +260,12 @@ def _metadata(plan: Plan, data: Dataset, state: RunState) -> dict[str, Any]:
         **({"plugin": _plugin(wanted.name.entry)} if wanted.name.entry.plugin else {}),
         "chosen_epoch": _chosen_epoch(plan, state),
         "history": state.history,
-        **_asked(data, wanted.training.valid_users),
+        **sample_facts(data, wanted.training.valid_users),
         "seconds": round(state.seconds, 3),
         "device": wanted.options.device,
         "threads": wanted.options.threads,
         "torch": torch.__version__,
     }
-
-
-def _asked(data: Dataset, most: int) -> dict[str, Any]:
-    """Who judged the epochs, where it was a sample: its size and the digest of its users."""
-    users = sampled_users(data, "valid", most)
-    if users is None:
-        return {}
-    return {"valid_sample": {"users": users.size, "sha256": sha256_bytes(users.tobytes())}}
 
 
 def _plugin(row: MethodRow) -> dict[str, Any]:
@@ -288,26 +279,6 @@ def _reference(model: TrainedModel) -> dict[str, Any]:
     width = model.tables.user_emb.shape[1] if model.tables else None
     facts = {key: known[key] for key in ("name", "seed", "metrics")}
     return facts | {"sha256": model.digest, "table_width": width}
-
-
-def _quantised(start: TrainedModel, recipe: str, data: Dataset, tables: Tables) -> dict[str, Any]:
-    """What fine-tuning for a recipe gained: metrics of the stored tables, before and after it."""
-    before, after = (
-        (torch.from_numpy(model.user_emb), torch.from_numpy(model.item_emb)) for model in (start, tables)
-    )
-    return {
-        "recipe": recipe,
-        "start": {key: start.metadata[key] for key in ("name", "seed", "sha256")},
-        "start_metrics": _stored_metrics(recipe, *before, data),
-        "metrics": _stored_metrics(recipe, *after, data),
-    }
-
-
-def _stored_metrics(
-    recipe: str, user_emb: Tensor, item_emb: Tensor, data: Dataset
-) -> dict[str, dict[str, float | None]]:
-    stored = stored_tables(recipe, user_emb, item_emb)
-    return {split: evaluate(*stored, data, split).means() for split in splits_of(data)}
 
 
 def use_compute(device: str, threads: int) -> None:

@@ -7,11 +7,11 @@ from small_data import dataset, two_tastes
 
 from recpress_edge.core.errors import DataError
 from recpress_edge.data.interactions import Interactions
+from recpress_edge.models import large_ranks
+from recpress_edge.models.large_ranks import ranks_within
 from recpress_edge.models.outputs import Tables
 from recpress_edge.models.ranking import product_rows
-from recpress_edge.training import large_ranks
 from recpress_edge.training.evaluate import evaluate, relevant_ranks, sampled_users
-from recpress_edge.training.large_ranks import ranks_within
 
 
 def _case(seed: int, low: int = -2, high: int = 3) -> tuple[Tables, Interactions, Interactions]:

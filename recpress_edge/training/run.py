@@ -39,6 +39,7 @@ from recpress_edge.training.plan import Plan
 from recpress_edge.training.ranks import write_ranks
 from recpress_edge.training.source import source_digest
 from recpress_edge.training.store import TrainedModel, save_model
+from recpress_edge.training.stored import fine_tuned
 from recpress_edge.training.trajectory import finish, has_stage, is_recorded, load_trajectory, write_stage
 
 

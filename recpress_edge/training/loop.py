@@ -119,6 +119,7 @@ def train_epoch(method: Method, epoch: int) -> None:
         loss.backward()  # type: ignore[no-untyped-call]
         method.optimizer.step()
         total = total + loss.detach()
+    method.optimizer.settle()
     if not torch.isfinite(torch.as_tensor(total)):
         raise RecPressError(
             f"training diverged: the loss of epoch {epoch + 1} is not finite. Lower method.learning_rate."

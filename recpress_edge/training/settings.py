@@ -22,6 +22,9 @@ class TrainingConfig(Bounded):
     """Epochs between evaluations on the validation split; the last epoch is always evaluated."""
     keep: Literal["best", "last"] = "best"
     """'best' on the validation split, or 'last' for a fixed number of epochs (the reference protocol)."""
+    valid_users: NotNegativeInt = 10_000
+    """Users who are asked when an epoch is judged: a seeded sample, the same for every model, where there are
+    more; 0 asks all. What is kept is measured on all users."""
     patience: NotNegativeInt = 4
     """Stop after this many evaluations in a row without a new best; 0, and to keep the last, trains all."""
     choose_by: str = BALANCED

@@ -210,9 +210,8 @@ class GowallaRequest(StudyRequest):
 
 
 def _options(name: str) -> TrainOptions:
-    return TrainOptions(
-        method=TEACHERS[name].method, training={**TEACHERS[name].training, "choose_by": "recall"}
-    )
+    training = {**TEACHERS[name].training, "choose_by": "recall"}
+    return TrainOptions(method=TEACHERS[name].method, training=training)
 
 
 def _computed_at_once(name: str) -> bool:

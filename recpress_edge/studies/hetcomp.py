@@ -136,12 +136,9 @@ class HetCompRequest(StudyRequest):
         make = partial(made, data=data, work=self.work, on_event=on_event, executor=executor)
         models = make(
             [
-                ModelRequest(
-                    name=name,
-                    role="teacher",
-                    options=TrainOptions(trajectory=True, training=_teacher_training(name)),
-                )
+                ModelRequest(name=name, role="teacher", options=options)
                 for name in teachers
+                for options in [TrainOptions(trajectory=True, training=_teacher_training(name))]
             ]
         )
         outcomes = [measured(model, part="teacher") for model in models]

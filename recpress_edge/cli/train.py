@@ -8,6 +8,7 @@ from pathlib import Path
 from recpress_edge.cli.common import (
     add_common_options,
     add_executor_options,
+    add_method_options,
     add_training_options,
     emit,
     executor_of,
@@ -58,6 +59,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """The options of train and distill: which seeds, and what differs from the defaults."""
+    add_method_options(parser)
     group = parser.add_argument_group("one training run")
     seeds = group.add_mutually_exclusive_group()
     seeds.add_argument(

@@ -11,6 +11,7 @@ from recpress_edge.core.progress import OnEvent, silent
 from recpress_edge.data import resolve
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.store import dataset_path
+from recpress_edge.distill.plugin import load_installed
 from recpress_edge.jobs.executor import Executor, Lanes, Local
 from recpress_edge.training.ensure import ensure, find_or_train, is_found, made_model
 from recpress_edge.training.plan import Parts, Plan, Wanted, in_order, is_ready, plan_model
@@ -234,6 +235,8 @@ class TrainJob:
 
     def run(self, on_event: OnEvent = silent) -> str:
         """The name of the model's folder; trained now, or by another process meanwhile."""
+        for name in (self.wanted.name, *self.wanted.name.members):
+            load_installed(name.method)
         parts = Parts(
             teacher=load_model(self.teacher) if self.teacher else None,
             members=tuple(map(load_model, self.members)),

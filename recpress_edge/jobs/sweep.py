@@ -24,6 +24,7 @@ from recpress_edge.jobs.data import load_data
 from recpress_edge.jobs.executor import Executor, Local
 from recpress_edge.jobs.export import ExportRequest, ExportResult
 from recpress_edge.jobs.forest import grow
+from recpress_edge.jobs.plugins import with_plugins
 from recpress_edge.jobs.train import warning_of_ensembles
 from recpress_edge.jobs.trained import OTHER_SETTINGS, trained_students
 from recpress_edge.training.plan import Wanted, is_folder, want
@@ -109,6 +110,8 @@ class SweepRequest:
     """None: 0 for names, every seed of the students that are trained, that of a model folder."""
     data: str | None = None
     """None: the synthetic set, or that of a model folder."""
+    plugin: tuple[str, ...] = ()
+    """Python files that bring methods of one's own."""
     titles: Path | None = None
     item_features: tuple[str, ...] = ()
     force: bool = False
@@ -129,8 +132,9 @@ class SweepRequest:
 
     def _result(self, on_event: OnEvent, executor: Executor, *, dry_run: bool) -> SweepResult:
         formats, recipes = self._checked()
-        students, left_out = self._students(on_event)
-        failed = {} if isinstance(executor, Local) else self._train(students, on_event, executor)
+        with with_plugins(self.plugin, self.work):
+            students, left_out = self._students(on_event)
+            failed = {} if isinstance(executor, Local) else self._train(students, on_event, executor)
         combinations = [
             RowRequest(
                 replace(student, format=file_format, recipe=recipe),
@@ -196,8 +200,9 @@ class SweepRequest:
                 f"{len(others)} with others. Name them by their folders: --students {folders}"
             )
         if not students:
+            missing = "".join(f" {why}." for why in left_out if "--plugin" in why)
             raise ConfigError(
-                f"no student of data set {name!r} is trained in {models}. "
+                f"no student of data set {name!r} is trained in {models}.{missing} "
                 "Name some with --students htd_dim10,soft_dim10 (they will be trained), or give --data."
             )
         return students, left_out
@@ -208,6 +213,7 @@ class SweepRequest:
             student=name if is_folder(name) else str(parse_name(name)),
             seed=seed,
             data=self.data,
+            plugin=self.plugin,
             titles=self.titles,
             item_features=self.item_features,
             force=self.force,

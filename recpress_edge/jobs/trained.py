@@ -1,4 +1,4 @@
-"""The trained students of a work folder."""
+"""Which students of a data set are trained: those that a sweep takes when it is given no names."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -7,6 +7,7 @@ from recpress_edge.artifacts.model_folder import MODEL_FACTS
 from recpress_edge.core.errors import ArtifactError, RecPressError
 from recpress_edge.core.files import read_json
 from recpress_edge.data.interactions import Dataset
+from recpress_edge.jobs.plugins import missing_plugin
 from recpress_edge.training.ensure import plan_steps
 from recpress_edge.training.plan import ModelRequest, TrainOptions
 from recpress_edge.training.store import is_complete
@@ -31,6 +32,9 @@ def trained_students(data: Dataset, work: Path) -> tuple[list[tuple[str, int]], 
     students = []
     for folder, known in ours.items():
         name, seed = str(known.get("name")), int(known.get("seed", 0))
+        if missing := missing_plugin(known):
+            left_out.append(f"{folder.name}: its method is brought by --plugin {missing}")
+            continue
         if not known.get("teacher") and known.get("sha256") in teachers:
             left_out.append(f"{folder.name}: a teacher; name it with --students to export it")
         elif _usual_folder(name, seed, data, work) == folder:

@@ -10,9 +10,10 @@ from recpress_edge.core.errors import unknown_name
 from recpress_edge.core.progress import OnEvent, silent
 from recpress_edge.jobs.data import load_data
 from recpress_edge.jobs.executor import Executor
+from recpress_edge.studies.making import made
 from recpress_edge.studies.outcome import Outcome, figure, measured, same, spread
 from recpress_edge.studies.sampled import Candidates, evaluate_sampled, sample_candidates
-from recpress_edge.studies.study import Claim, Column, Study, StudyRequest, StudyResult, find_or_train, made
+from recpress_edge.studies.study import Claim, Column, Study, StudyRequest, StudyResult, find_or_train
 from recpress_edge.training.plan import ModelRequest, TrainOptions
 from recpress_edge.training.store import TrainedModel
 

@@ -12,8 +12,9 @@ from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.data import load_data
 from recpress_edge.jobs.executor import Executor
 from recpress_edge.jobs.forest import make_models
+from recpress_edge.studies.making import made
 from recpress_edge.studies.outcome import Outcome, figure, measured, same
-from recpress_edge.studies.study import Claim, Column, Study, StudyRequest, StudyResult, find_or_train, made
+from recpress_edge.studies.study import Claim, Column, Study, StudyRequest, StudyResult, find_or_train
 from recpress_edge.training.plan import ModelRequest, TrainOptions, want
 from recpress_edge.training.refit import joined, want_again
 from recpress_edge.training.store import TrainedModel

@@ -5,15 +5,13 @@ import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from recpress_edge.core.progress import OnEvent, silent
-from recpress_edge.data.interactions import Dataset
-from recpress_edge.jobs.executor import Executor
-from recpress_edge.jobs.forest import make_models
 from recpress_edge.studies.outcome import Outcome, by_name, record_of
-from recpress_edge.training.plan import ModelRequest, want
-from recpress_edge.training.store import TrainedModel
+
+if TYPE_CHECKING:
+    from recpress_edge.jobs.executor import Executor
 
 SCHEMA: Final = "recpress.reproduction/1"
 
@@ -129,19 +127,8 @@ class StudyRequest(abc.ABC):
         """Lines that say what :meth:`run` finds or trains; nothing is written."""
 
     @abc.abstractmethod
-    def run(self, on_event: OnEvent = silent, executor: Executor | None = None) -> StudyResult:
+    def run(self, on_event: OnEvent = silent, executor: "Executor | None" = None) -> StudyResult:
         """Train what is missing and measure every model."""
-
-
-def made(
-    requests: Sequence[ModelRequest],
-    data: Dataset,
-    work: Path,
-    on_event: OnEvent,
-    executor: Executor | None,
-) -> list[TrainedModel]:
-    """The models of the requests, in the same order, found or trained."""
-    return make_models([want(request, data) for request in requests], data, work, on_event, executor)
 
 
 def find_or_train(names: Sequence[str]) -> list[str]:

@@ -34,7 +34,7 @@ class EpochReport:
 class Validation:
     """How a run judges its epochs."""
 
-    evaluate: Callable[[Method, int], dict[str, float | None]]
+    evaluate: Callable[[Method | ClosedForm, int], dict[str, float | None]]
     """Validation metrics of the method as it is after so many epochs."""
     cutoff: int = DEFAULT_CUTOFF
     """The K of the metrics that :func:`worth` compares epochs by."""
@@ -119,6 +119,7 @@ def train_epoch(method: Method, epoch: int) -> None:
         loss.backward()  # type: ignore[no-untyped-call]
         method.optimizer.step()
         total = total + loss.detach()
+    method.optimizer.settle()
     if not torch.isfinite(torch.as_tensor(total)):
         raise RecPressError(
             f"training diverged: the loss of epoch {epoch + 1} is not finite. Lower method.learning_rate."

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final, Literal
 from recpress_edge.core.config import Bounded, NotNegativeInt, PositiveInt
 from recpress_edge.core.errors import unknown_name
 from recpress_edge.core.metrics import BALANCED, CHOICES
+from recpress_edge.distill.methods import METHODS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,9 @@ class TrainingConfig(Bounded):
     """Epochs between evaluations on the validation split; the last epoch is always evaluated."""
     keep: Literal["best", "last"] = "best"
     """'best' on the validation split, or 'last' for a fixed number of epochs (the reference protocol)."""
+    valid_users: NotNegativeInt = 10_000
+    """Users who are asked when an epoch is judged: a seeded sample, the same for every model, where there are
+    more; 0 asks all. What is kept is measured on all users."""
     patience: NotNegativeInt = 4
     """Stop after this many evaluations in a row without a new best; 0, and to keep the last, trains all."""
     choose_by: str = BALANCED
@@ -83,6 +87,9 @@ def settings(method: str, role: str, *, closed_form: bool = False) -> Settings:
     known = _USUAL.get(f"{method} {role}") or _USUAL.get(method)
     if known:
         return known
+    own = METHODS.get(method)
+    if own and own.training and role != "quantised":
+        return Settings({}, own.training)
     if closed_form:
         return _AT_ONCE
     return _PLAIN_QUANTISED if role == "quantised" else _PLAIN

@@ -9,6 +9,7 @@ from recpress_edge.artifacts.contract import ALL_USERS, HISTORY, SINGLE_USER
 from recpress_edge.artifacts.formats import DEFAULT
 from recpress_edge.cli.common import (
     add_common_options,
+    add_method_options,
     add_training_options,
     audience,
     emit,
@@ -37,6 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_common_options(parser)
     add_training_options(parser)
+    add_method_options(parser)
     parser.add_argument(
         "--student",
         metavar="NAME",

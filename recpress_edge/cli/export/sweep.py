@@ -72,6 +72,7 @@ def _request(args: argparse.Namespace) -> SweepRequest:
     """The flags of a single export are refused."""
     given = [f"--{name}" for name in SINGLE_FLAGS if getattr(args, name) is not None]
     given += [flag for flag, on in (("--int8", args.int8), ("--with-evaluation", args.with_evaluation)) if on]
+    given += ["--set"] if args.set else []
     if given:
         raise ConfigError(f"{given[0]} is for one student; with --all use --students, --formats, --recipes")
     listed: dict[str, Any] = {
@@ -80,7 +81,8 @@ def _request(args: argparse.Namespace) -> SweepRequest:
     kept = ("data", "seed", "titles", "force", "device", "threads", "work")
     if args.item_features:
         listed["item_features"] = tuple(names_of("item-features", args.item_features))
-    return SweepRequest(**{flag: getattr(args, flag) for flag in kept}, **listed)
+    kept_words = {flag: getattr(args, flag) for flag in kept}
+    return SweepRequest(**kept_words, **listed, plugin=tuple(args.plugin))
 
 
 def _line(row: SweepRow) -> str:

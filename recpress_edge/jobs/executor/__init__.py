@@ -17,6 +17,7 @@ from typing import Any, Protocol, Self, TypeVar
 from recpress_edge.core.errors import OUT_OF_MEMORY, ConfigError, RecPressError, told_by_system
 from recpress_edge.core.progress import OnEvent, Trouble, silent
 from recpress_edge.core.registry import named
+from recpress_edge.distill.methods import METHODS
 
 Result = TypeVar("Result", covariant=True)
 
@@ -166,6 +167,12 @@ def attempt(ticket: int, request: Runnable[Any], on_event: OnEvent) -> Finished:
     except Exception as error:
         on_event(Trouble(traceback.format_exc()))
         return Finished(ticket, error=RecPressError(f"{type(error).__name__}: {error} (from: {request})"))
+
+
+def loaded_plugins() -> tuple[str, ...]:
+    """Files that brought methods: what is sent to another process may be of their classes."""
+    brought = {row.plugin for row in METHODS.values() if row.plugin}
+    return tuple(sorted(path for path in brought if Path(path).exists()))
 
 
 def executor_for(jobs: int | None, ray: str | None, threads: int) -> Executor:

@@ -10,7 +10,7 @@ import logging
 import os
 import platform
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, cast
@@ -24,8 +24,17 @@ import recpress_edge
 from recpress_edge.core.errors import ConfigError, RecPressError
 from recpress_edge.core.files import digest_of, sha256_file
 from recpress_edge.core.progress import Event, Note, OnEvent, TrainingEvent, silent
-from recpress_edge.jobs.executor import Executor, Finished, Lanes, Local, Movable, Runnable, attempt
-from recpress_edge.jobs.executor.parcels import Parcel, pack, receive, unpack
+from recpress_edge.jobs.executor import (
+    Executor,
+    Finished,
+    Lanes,
+    Local,
+    Movable,
+    Runnable,
+    attempt,
+    loaded_plugins,
+)
+from recpress_edge.jobs.executor.parcels import Journey, Parcel, pack, receive
 
 WORKER_FOLDER: Final = "RECPRESS_WORKER_DIR"
 """Names the folder of a machine of the cluster that keeps what was sent there and what is trained there."""
@@ -72,13 +81,19 @@ class RayCluster(Executor):
 
     @contextlib.contextmanager
     def open(self, on_event: OnEvent) -> Iterator[Lanes]:
+        if plugins := loaded_plugins():
+            raise ConfigError(
+                f"--plugin {plugins[0]} is a file of this machine, and --ray trains on others. Make it a "
+                "package with the entry point recpress_edge.methods, install that on every machine and leave "
+                "--plugin out; or train with --jobs."
+            )
         _connect(self.address)
         nodes = sum(node["Alive"] for node in ray.nodes())
         machines = "1 machine" if nodes == 1 else f"{nodes} machines"
         on_event(Note(f"jobs       Ray, {machines}: {self.slots} at a time × --threads {self.threads}"))
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         mailbox = ray.remote(_Mailbox).options(num_cpus=0, scheduling_strategy=here).remote()
-        lanes = _Lanes(self, mailbox, on_event)
+        lanes = _Remote(self, mailbox, on_event)
         try:
             yield lanes
         finally:
@@ -112,7 +127,7 @@ def _first_line(error: Exception) -> str:
     return f"{next(iter(str(error).splitlines()), type(error).__name__).rstrip('.')}."
 
 
-class _Lanes:
+class _Remote:
     """Jobs that were handed to Ray, which finds a machine for each."""
 
     def __init__(self, cluster: RayCluster, mailbox: Any, on_event: OnEvent) -> None:
@@ -130,9 +145,7 @@ class _Lanes:
     def start(self, request: Runnable[Any]) -> int:
         job: Movable[Any] = cast(Movable[Any], request)
         ticket = len(self._jobs)
-        data = self._sent(job.data_folder, job.work) if job.data_folder else None
-        models = {folder: self._sent(folder, job.work) for folder in job.model_folders}
-        there = _There(job, data, models)
+        there = _There(Journey.of(job, self._sent))
         self._jobs.append(_Job(job))
         self._pending[self._run.remote(ticket, there, self._mailbox, self._code)] = ticket
         return ticket
@@ -154,7 +167,7 @@ class _Lanes:
     def _hear(self, job: "_Job", told: Event | str) -> None:
         if isinstance(told, str):
             if job.machine:
-                self._on_event(Note(f"again      {job.request}: {job.machine} lost it, now on {told}"))
+                self._on_event(Note(f"again      {job.request}, lost on {job.machine}, on {told}"))
             job.machine = told
         elif isinstance(told, TrainingEvent):
             event = replace(told, folder=job.request.work / "models" / told.folder.name)
@@ -202,25 +215,15 @@ class _Job:
 
 @dataclass(frozen=True, slots=True)
 class _There:
-    """A request on another machine: it unpacks what the request reads, and packs what it makes."""
+    """A request on another machine."""
 
-    request: Movable[Any]
-    data: Parcel | None
-    models: Mapping[Path, Parcel]
+    journey: Journey
 
     def __str__(self) -> str:
-        return f"{self.request} on {platform.node()}"
+        return f"{self.journey.request} on {platform.node()}"
 
     def run(self, on_event: OnEvent = silent) -> tuple[Any, Parcel | None]:
-        """The request's result, and the model that it made."""
-        work = worker_folder() / (self.data.digest[:16] if self.data else "built")
-        if self.data:
-            unpack(self.data, work, ray.get)
-        where = {folder: unpack(parcel, work, ray.get) for folder, parcel in self.models.items()}
-        request = self.request.moved(work, where)
-        result = request.run(on_event)
-        made = request.made(result)
-        return result, pack(made, work, bytes) if made else None
+        return self.journey.run(worker_folder(), ray.get, on_event)
 
 
 def _run_there(ticket: int, there: _There, mailbox: Any, code: str) -> Finished:

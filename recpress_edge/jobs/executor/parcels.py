@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import digest_of, sha256_bytes, sha256_file, write_atomic
+from recpress_edge.core.progress import OnEvent
+from recpress_edge.jobs.executor import Movable
 from recpress_edge.training.store import locked
 
 
@@ -44,6 +46,34 @@ def pack(folder: Path, work: Path, put: Callable[[bytes], Any]) -> Parcel:
     path, home = folder.resolve(), work.resolve()
     inside = path.relative_to(home).parts if path.is_relative_to(home) else ("given", digest[:16], path.name)
     return Parcel(inside, digest, files)
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """A request with all that it reads, on its way to another machine."""
+
+    request: Movable[Any]
+    data: Parcel | None
+    """None: the data set is built there."""
+    models: Mapping[Path, Parcel]
+
+    @classmethod
+    def of(cls, request: Movable[Any], sent: Callable[[Path, Path], Parcel]) -> Self:
+        """``sent``: the parcel of a folder, given the work folder."""
+        folder, work = request.data_folder, request.work
+        models = {folder: sent(folder, work) for folder in request.model_folders}
+        return cls(request, sent(folder, work) if folder else None, models)
+
+    def run(self, root: Path, get: Callable[[Any], bytes], on_event: OnEvent) -> tuple[Any, Parcel | None]:
+        """The request's result and the model that it made; each data set has a work folder in ``root``."""
+        work = root / (self.data.digest[:16] if self.data else "built")
+        if self.data:
+            unpack(self.data, work, get)
+        where = {folder: unpack(parcel, work, get) for folder, parcel in self.models.items()}
+        request = self.request.moved(work, where)
+        result = request.run(on_event)
+        made = request.made(result)
+        return result, pack(made, work, bytes) if made else None
 
 
 def unpack(parcel: Parcel, work: Path, get: Callable[[Any], bytes]) -> Path:

@@ -14,7 +14,8 @@ from typing import Any, Final
 from recpress_edge.core.errors import RecPressError
 from recpress_edge.core.progress import Event, Note, OnEvent
 from recpress_edge.device.process import dies_with_parent
-from recpress_edge.jobs.executor import Executor, Finished, Lanes, Runnable, attempt
+from recpress_edge.distill.plugin import load_plugins
+from recpress_edge.jobs.executor import Executor, Finished, Lanes, Runnable, attempt, loaded_plugins
 
 _START: Final = "import sys; from {} import serve; serve(int(sys.argv[1]))"
 _PATIENCE_S: Final = 5.0
@@ -39,7 +40,7 @@ class Processes(Executor):
     @contextlib.contextmanager
     def open(self, on_event: OnEvent) -> Iterator[Lanes]:
         on_event(Note(f"jobs       {self._words()}"))
-        lanes = _Lanes(self, on_event)
+        lanes = _Children(self, on_event)
         try:
             yield lanes
         finally:
@@ -69,7 +70,7 @@ class _Child:
     """What it is at; None: nothing."""
 
 
-class _Lanes:
+class _Children:
     """Processes are started when they are needed, and used again."""
 
     def __init__(self, executor: Processes, on_event: OnEvent) -> None:
@@ -138,6 +139,7 @@ def _spawn(threads: int) -> _Child:
         preexec_fn=dies_with_parent(),
     )
     theirs.close()
+    ours.send(loaded_plugins())
     return _Child(process, ours)
 
 
@@ -160,6 +162,7 @@ def serve(handle: int) -> None:
         pipe.send(event)
 
     with contextlib.suppress(KeyboardInterrupt, EOFError, BrokenPipeError, ConnectionResetError):
+        load_plugins(pipe.recv())
         while True:
             ticket, request = pipe.recv()
             pipe.send(attempt(ticket, request, tell))

@@ -14,10 +14,12 @@ from recpress_edge.data.interactions import Interactions
 from recpress_edge.distill.settings import SoftConfig
 from recpress_edge.models.bpr import first_tables
 from recpress_edge.models.method import Factorised, Method, TrainingInput
-from recpress_edge.models.nn import Adam, logsumexp_of_product
+from recpress_edge.models.nn import logsumexp_of_product
 from recpress_edge.models.outputs import Rankings
 from recpress_edge.models.qat import stored_tables
 from recpress_edge.models.ranking import top_items
+from recpress_edge.models.row_adam import optimizer_for
+from recpress_edge.models.sampled_softmax import Popularity, is_sampled, sampled_logsumexp
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,10 @@ class Soft(Factorised, Method):
         self.given = given
         self.config = config
         self.mf = first_tables(given, config.init_std)
-        self.optimizer = Adam(self.mf, config.learning_rate, 0.0)
+        train, tables = given.train, (self.mf.user_emb, self.mf.item_emb)
+        self.sampled = is_sampled(config.softmax, train.n_users, train.n_items, given.recipe)
+        self.optimizer = optimizer_for(self.mf, tables, config.learning_rate, 0.0, by_rows=self.sampled)
+        self.popularity = Popularity(train.item_counts())
         self.targets = mix_targets(given.train, self._teacher_targets(), config.teacher_weight)
 
     def _teacher_targets(self) -> TeacherTargets | None:
@@ -116,7 +121,11 @@ class Soft(Factorised, Method):
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
         order = stream(self.given.seed, "shuffle", epoch).permutation(self.given.train.n_users)
         for start in range(0, order.size, self.config.batch_users):
-            yield self._batch_loss(order[start : start + self.config.batch_users])
+            users = order[start : start + self.config.batch_users]
+            if self.sampled:
+                yield self._sampled_loss(users, stream(self.given.seed, "softmax", epoch, start))
+            else:
+                yield self._batch_loss(users)
 
     def _batch_loss(self, users: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Tensor:
         """Mean over the users (B,) of logsumexp(row) − Σ target · logit, which is the cross-entropy."""
@@ -126,6 +135,33 @@ class Soft(Factorised, Method):
         logit_users = unit_users / self.config.temperature
         wanted = F.embedding_bag(items, unit_items, offsets, mode="sum", per_sample_weights=weights)  # (B, D)
         return (logsumexp_of_product(logit_users, unit_items) - (logit_users * wanted).sum(dim=1)).mean()
+
+    def _sampled_loss(self, users: I64, rng: np.random.Generator) -> Tensor:
+        """:meth:`_batch_loss` with the catalogue's sum estimated from sampled items."""
+        train, device = self.given.train, self.given.device
+        offsets, own, weights = self.targets.rows(users)
+        row = np.repeat(np.arange(users.size), np.diff(np.append(offsets, own.size)))
+        drawn, log_weights = self.popularity.candidates(
+            train.pairs_of(users)[1], train.n_users, users.size, self.config.sampled_items, rng
+        )
+        places, at = np.unique(np.concatenate([drawn, own]), return_inverse=True)
+        column = np.minimum(np.searchsorted(drawn, own), drawn.size - 1)
+        hit = drawn[column] == own
+        item_rows = F.normalize(
+            F.embedding(torch.from_numpy(places).to(device), self.mf.item_emb, sparse=True)
+        )
+        left = F.normalize(F.embedding(torch.from_numpy(users).to(device), self.mf.user_emb, sparse=True))
+        left = left / self.config.temperature
+        of_drawn, of_own, row, weight, log_weight = (
+            torch.from_numpy(part).to(device)
+            for part in (at[: drawn.size], at[drawn.size :], row, weights, log_weights)
+        )
+        scores = (left.index_select(0, row) * item_rows.index_select(0, of_own)).sum(dim=1)  # (P,)
+        own_at = (row[torch.from_numpy(hit)], torch.from_numpy(column[hit]).to(device))
+        total = sampled_logsumexp(
+            left, item_rows.index_select(0, of_drawn), log_weight, (row, scores), own_at
+        )
+        return (total.sum() - (weight * scores).sum()) / users.size
 
     def _unit_rows(self, users: Tensor) -> tuple[Tensor, Tensor]:
         """Rows of these users (B, D) and of all items (I, D), of unit length but for a recipe's rounding."""

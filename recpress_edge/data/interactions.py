@@ -96,6 +96,11 @@ class Interactions:
             np.int64
         )
 
+    def rows(self, users: I64) -> "Interactions":
+        """Of these users (B,) alone, who are users 0 to B − 1 there; without their order."""
+        at, items = self.pairs_of(users)
+        return Interactions.from_pairs(at, items, users.size, self.n_items)
+
     def transposed(self) -> "Interactions":
         """Items as users and users as items."""
         return Interactions.from_pairs(self.indices, self.users(), self.n_items, self.n_users)

@@ -7,11 +7,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+import numpy as np
 import torch
 
 from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.memory import PeakMemory
+from recpress_edge.core.rng import stream
 from recpress_edge.data.holdout import Split, dataset_cutoff, history
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.distill.methods import MethodRow
@@ -22,7 +24,7 @@ from recpress_edge.models.qat import stored_tables
 from recpress_edge.models.ranking import ScoreRows, product_rows, top_unobserved
 from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.checkpoint import CheckpointStore
-from recpress_edge.training.closed import compute
+from recpress_edge.training.closed import Trials, compute
 from recpress_edge.training.evaluate import (
     SplitMetrics,
     StagedRows,
@@ -99,15 +101,22 @@ def _learn(
 ) -> tuple[Method | ClosedForm, RunState]:
     wanted, cutoff, given = plan.wanted, dataset_cutoff(data), _input(plan, data, tell)
 
-    def make(settings: Mapping[str, float]) -> Any:
-        return create_method(wanted.name.method, given, dataclasses.replace(wanted.config, **settings))
+    def on(n_users: int | None) -> Trials:
+        part = data if n_users is None else _some_users(data, n_users)
+        some = dataclasses.replace(given, train=part.train)
+
+        def make(settings: Mapping[str, float]) -> Any:
+            return create_method(wanted.name.method, some, dataclasses.replace(wanted.config, **settings))
+
+        return Trials(make, _validation(plan, part))
 
     def on_pass(report: EpochReport) -> None:
         tell("epoch", **_told(report, cutoff), epochs=report.epochs)
 
     if wanted.name.entry.closed_form:
-        return compute(make, _validation(plan, data), wanted.training.choose_by, on_pass)
-    method = make({})
+        return compute(on, wanted.training.choose_by, on_pass)
+    method = create_method(wanted.name.method, given, wanted.config)
+    assert isinstance(method, Method)
 
     def on_epoch(report: EpochReport) -> None:
         if report.metrics is None:  # an evaluated epoch has left its stage
@@ -115,6 +124,13 @@ def _learn(
         tell("epoch", **_told(report, cutoff))
 
     return method, train(method, wanted.training, _validation(plan, data), store, on_epoch)
+
+
+def _some_users(data: Dataset, most: int) -> Dataset:
+    """Rows of so many users alone, drawn once."""
+    drawn = np.sort(stream(0, "search users").permutation(data.n_users)[:most])
+    parts = {split: getattr(data, split).rows(drawn) for split in ("train", "valid", "test")}
+    return dataclasses.replace(data, user_ids=tuple(data.user_ids[user] for user in drawn), **parts)
 
 
 def _told(report: EpochReport, cutoff: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from recpress_edge.artifacts.bundle import Contract, Evaluation
 from recpress_edge.artifacts.contract import ALL_USERS, HISTORY, SINGLE_USER
 from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.artifacts.recipes import Recipe
-from recpress_edge.core.metrics import DEFAULT_CUTOFF, stated_cutoff
+from recpress_edge.core.metrics import DEFAULT_CUTOFF, metric_title, shown_metrics, stated_cutoff
 from recpress_edge.core.units import format_bytes, format_share
 from recpress_export.profiles import stored_text
 
@@ -192,14 +192,9 @@ def _fold_in(beside: Mapping[str, Any] | None) -> str:
     """What the history costs against the user table that it replaces; nothing for the other profiles."""
     if beside is None:
         return ""
-    k = beside["cutoff"]
-    change = beside["change"][f"recall@{k}"]
-    delta = change["delta"]
     return (
         f"\n\nWithout a user table: on the same {beside['users']:,} validation users, where both know the "
-        f"train items alone and mask them, Recall@{k} {change['before']:.4f} by the user table, "
-        f"{change['after']:.4f} from the history, "
-        f"difference {delta['mean']:+.4f} [{delta['low']:+.4f}, {delta['high']:+.4f}]. "
+        f"train items alone and mask them, from the user table to the history: {_changes(beside)}. "
         "Of the rows above, teacher and student know the train items alone, on test as well, and mask what "
         "their own records say; the file is given the valid items too when it is asked about test."
     )
@@ -216,10 +211,12 @@ def _small(contract: Contract, k: int) -> str:
 
 
 def _chain(chain: Sequence[Mapping[str, Any]], k: int) -> str:
-    rows = [f"| stage | bytes | valid Recall@{k} | test Recall@{k} |", "|---|---|---|---|"]
+    shown = [(split, metric) for split in ("valid", "test") for metric in shown_metrics(k)]
+    titles = [f"{split} {metric_title(metric)}" for split, metric in shown]
+    rows = [f"| stage | bytes | {' | '.join(titles)} |", "|---" * (2 + len(shown)) + "|"]
     for stage in chain:
         size = format_bytes(stage["bytes"]) if stage["bytes"] else ""
-        cells = [_figure(stage[split], f"recall@{k}") for split in ("valid", "test")]
+        cells = [_figure(stage[split], metric) for split, metric in shown]
         rows.append(f"| {stage['stage']}: {stage['name']} | {size} | {' | '.join(cells)} |")
     return "\n".join(rows)
 
@@ -261,24 +258,23 @@ def _parity(parity: Mapping[str, Any]) -> str:
             f"Recall@{k} is 1 for any file: none of the {parity['users']:,} validation users has more than "
             f"{k} items to rank." + _gate(parity["gate"])
         )
-    changes = ", ".join(
-        _change(name, parity["change"][f"{name.lower()}@{k}"], k) for name in ("Recall", "NDCG")
-    )
     exact = ""
     if parity["exact_users"] is not None:
         exact = f" Ids and scores equal the integer reference for all {parity['exact_users']:,} of them."
     return (
         f"On {parity['users']:,} validation users against {parity['reference']}: "
-        f"overlap@{k} {overlap['mean']:.4f} (lowest user {overlap['lowest']:.2f}), {changes} "
+        f"overlap@{k} {overlap['mean']:.4f} (lowest user {overlap['lowest']:.2f}), {_changes(parity)} "
         "(95 % paired bootstrap)." + exact + _thirds(parity["by_popularity"], k) + _gate(parity["gate"])
     )
 
 
-def _change(name: str, change: Mapping[str, Any], k: int) -> str:
-    delta = change["delta"]
-    return (
-        f"{name}@{k} {change['before']:.4f} to {change['after']:.4f}, "
+def _changes(parity: Mapping[str, Any]) -> str:
+    """Each metric before and after, and the difference."""
+    return "; ".join(
+        f"{metric_title(metric)} {change['before']:.4f} to {change['after']:.4f}, "
         f"difference {delta['mean']:+.4f} [{delta['low']:+.4f}, {delta['high']:+.4f}]"
+        for metric, change in parity["change"].items()
+        for delta in [change["delta"]]
     )
 
 

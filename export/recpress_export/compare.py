@@ -16,6 +16,7 @@ from recpress_edge.core.metrics import (
     overlap_by_user,
     recall_by_user,
     reported_cutoffs,
+    shown_metrics,
     without_certain,
 )
 from recpress_edge.core.rng import stream
@@ -71,7 +72,7 @@ class Parity:
     overlap: Mapping[str, Overlap]
     """overlap@10, unless nobody has more than 10 candidates, and overlap@cutoff."""
     change: Mapping[str, Change]
-    """recall@cutoff, ndcg@cutoff."""
+    """The metrics that are shown, and ndcg@cutoff, which sees the order of the whole list."""
     item_shift: float
     """Largest change of the share of users who have an item among their first ``cutoff``."""
     certain: bool
@@ -123,7 +124,10 @@ def compare(
             f"overlap@{n}": _overlap(reference, found, n, error)
             for n in sorted({k} if is_certain(10, candidates) else {10, k})
         },
-        change={m: _change(before[m], after[m], by.seed, m) for m in (f"recall@{k}", f"ndcg@{k}")},
+        change={
+            m: _change(before[m], after[m], by.seed, m)
+            for m in dict.fromkeys((*shown_metrics(k), f"ndcg@{k}"))
+        },
         item_shift=_item_shift(*first, by.n_items),
         certain=is_certain(k, candidates),
         identical_users=int((~other).sum()),

@@ -232,16 +232,15 @@ def _say_profile(args: argparse.Namespace, bundle: Bundle) -> None:
     if bundle.contract.history_length:
         say(args, f"profile    history: the last {bundle.contract.history_length} consumed items, in order")
     elif profile == HISTORY:
-        k = bundle.quality["fold_in"]["cutoff"]
-        change = bundle.quality["fold_in"]["change"][f"recall@{k}"]
-        delta = change["delta"]
         say(args, "profile    history: nobody's vector; the file sums rows of the consumed items")
-        say(
-            args,
-            f"             {f'recall@{k}':<12} {change['before']:.4f} by the user table → "
-            f"{change['after']:.4f} from the train items, all that both know   "
-            f"Δ {delta['mean']:+.4f}  [{delta['low']:+.4f}, {delta['high']:+.4f}]",
-        )
+        say(args, "             by the user table → from the train items, all that both know:")
+        for name, change in bundle.quality["fold_in"]["change"].items():
+            delta = change["delta"]
+            say(
+                args,
+                f"             {name:<12} {change['before']:.4f} → {change['after']:.4f}   "
+                f"Δ {delta['mean']:+.4f}  [{delta['low']:+.4f}, {delta['high']:+.4f}]",
+            )
 
 
 def _say_rows(args: argparse.Namespace, bundle: Bundle) -> None:

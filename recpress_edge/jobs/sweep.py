@@ -2,7 +2,8 @@
 
 import traceback
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from recpress_edge.core.errors import (
     RecPressError,
 )
 from recpress_edge.core.files import read_json
+from recpress_edge.core.metrics import shown_metrics
 from recpress_edge.core.progress import Event, OnEvent, Trouble, silent
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import SYNTHETIC
@@ -55,8 +57,8 @@ class SweepRow:
     file_bytes: int | None = None
     cutoff: int | None = None
     """The K that judges, of the two that follow."""
-    recall: float | None = None
-    """Of the file, on the validation users."""
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    """Of the file, on the validation users: those that every table shows."""
     overlap: float | None = None
 
 
@@ -143,9 +145,9 @@ class SweepRequest:
 
     def _checked(self) -> tuple[list[str], list[str] | None]:
         """Formats and recipes, by their proper names, each once."""
-        for field in ("students", "formats", "recipes"):
-            if getattr(self, field) == ():
-                raise ConfigError(f"{field} names none: a sweep of nothing. Name some, or leave it out.")
+        for flag in ("students", "formats", "recipes"):
+            if getattr(self, flag) == ():
+                raise ConfigError(f"{flag} names none: a sweep of nothing. Name some, or leave it out.")
         for name in self.formats:
             format_named(name)
         if self.recipes is None:
@@ -253,7 +255,7 @@ def _made(row: SweepRow, result: ExportResult) -> SweepRow:
         sha256=bundle.digest,
         file_bytes=bundle.model_bytes,
         cutoff=parity.cutoff,
-        recall=parity.metrics_after[f"recall@{parity.cutoff}"],
+        metrics={name: parity.metrics_after[name] for name in shown_metrics(parity.cutoff)},
         overlap=parity.overlap[f"overlap@{parity.cutoff}"].mean,
     )
 

@@ -190,7 +190,7 @@ def _quality(contract: Contract, quality: Mapping[str, Any]) -> str:
 
 def _fold_in(beside: Mapping[str, Any] | None) -> str:
     """What the history costs against the user table that it replaces; nothing for the other profiles."""
-    if beside is None:
+    if beside is None or not beside["change"]:
         return ""
     return (
         f"\n\nWithout a user table: on the same {beside['users']:,} validation users, where both know the "
@@ -261,10 +261,13 @@ def _parity(parity: Mapping[str, Any]) -> str:
     exact = ""
     if parity["exact_users"] is not None:
         exact = f" Ids and scores equal the integer reference for all {parity['exact_users']:,} of them."
+    users, changes, thirds = "users with nothing held out", "", ""
+    if parity["change"]:
+        users, thirds = "validation users", _thirds(parity["by_popularity"], k)
+        changes = f", {_changes(parity)} (95 % paired bootstrap)"
     return (
-        f"On {parity['users']:,} validation users against {parity['reference']}: "
-        f"overlap@{k} {overlap['mean']:.4f} (lowest user {overlap['lowest']:.2f}), {_changes(parity)} "
-        "(95 % paired bootstrap)." + exact + _thirds(parity["by_popularity"], k) + _gate(parity["gate"])
+        f"On {parity['users']:,} {users} against {parity['reference']}: overlap@{k} {overlap['mean']:.4f} "
+        f"(lowest user {overlap['lowest']:.2f}){changes}." + exact + thirds + _gate(parity["gate"])
     )
 
 

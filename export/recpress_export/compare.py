@@ -72,7 +72,8 @@ class Parity:
     overlap: Mapping[str, Overlap]
     """overlap@10, unless nobody has more than 10 candidates, and overlap@cutoff."""
     change: Mapping[str, Change]
-    """The metrics that are shown, and ndcg@cutoff, which sees the order of the whole list."""
+    """The metrics that are shown, and ndcg@cutoff, which sees the order of the whole list; empty where
+    nothing was held out."""
     item_shift: float
     """Largest change of the share of users who have an item among their first ``cutoff``."""
     certain: bool
@@ -104,6 +105,8 @@ def compare(
 ) -> Parity:
     """Both rankings of the same users. ``name``: of the reference; ``exact``: see Parity.exact_users.
 
+    Where nobody has anything relevant, the lists are compared and no metric is.
+
     ``error``: share of a list's largest score within which scores of both sides tie. Of the items that tie
     with the last place either may be listed, so they count as shared.
     """
@@ -111,8 +114,10 @@ def compare(
     if not users.users.size:
         raise DataError("the data set has no validation users, so the export cannot be checked")
     relevant = [users.relevant(row).tolist() for row in range(users.users.size)]
-    candidates = users.candidates(by.n_items)
-    before, after = _metrics(reference.items, relevant, k), _metrics(found.items, relevant, k)
+    judged = users.relevant_indices.size > 0
+    candidates = users.candidates(by.n_items) if judged else by.n_items - np.diff(users.seen_indptr)
+    lists = (reference.items, found.items)
+    before, after = (_metrics(items, relevant, k) if judged else {} for items in lists)
     differs = reference.items != found.items
     other = differs.any(axis=1)
     first = reference.items[:, :k], found.items[:, :k]
@@ -127,6 +132,7 @@ def compare(
         change={
             m: _change(before[m], after[m], by.seed, m)
             for m in dict.fromkeys((*shown_metrics(k), f"ndcg@{k}"))
+            if judged
         },
         item_shift=_item_shift(*first, by.n_items),
         certain=is_certain(k, candidates),

@@ -136,6 +136,8 @@ def _quality_lines(quality: Mapping[str, Any]) -> Iterator[str]:
         overlap = ", ".join(f"{name} {found['mean']:.4f}" for name, found in parity["overlap"].items())
         exact = f", {parity['exact_users']:,} users exact" if parity["exact_users"] is not None else ""
         yield f"parity     {parity['users']:,} users against {parity['reference']}: {overlap}{exact}"
+        if not parity["change"]:
+            yield f"test       {quality['definition']['test']}"
         if parity.get("gate"):
             yield f"gate       {_gate(parity['gate'], parity['cutoff'])}"
 
@@ -159,9 +161,9 @@ def _gate(gate: Mapping[str, Any], k: int) -> str:
     """What the file had to keep, or by how much it did not."""
     if not gate["met"]:
         return f"NOT MET{', overruled by --force' if gate['overruled'] else ''}: {gate['failure']}"
-    return f"met: overlap@{k} at least {gate['min_overlap']:g}, loss at most " + ", ".join(
-        f"{metric_title(m)} {loss:.4f}" for m, loss in gate["allowed_loss"].items()
-    )
+    losses = (f"{metric_title(m)} {loss:.4f}" for m, loss in gate["allowed_loss"].items())
+    told = ", ".join(losses)  # empty where nothing was held out
+    return f"met: overlap@{k} at least {gate['min_overlap']:g}" + (f", loss at most {told}" if told else "")
 
 
 def _file_lines(files: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

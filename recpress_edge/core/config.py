@@ -1,6 +1,7 @@
 """Strict configuration: TOML into frozen dataclasses; an unknown key is an error."""
 
 import dataclasses
+import itertools
 import tomllib
 import typing
 from collections.abc import Callable, Mapping
@@ -47,9 +48,10 @@ class Bounded:
 
     def __post_init__(self) -> None:
         for name, hint in typing.get_type_hints(type(self), include_extras=True).items():
-            for bound in getattr(hint, "__metadata__", ()):
-                value = getattr(self, name)
-                if not bound.holds(value):
+            value = getattr(self, name)
+            bounds = [getattr(part, "__metadata__", ()) for part in (hint, *typing.get_args(hint))]
+            for bound in itertools.chain.from_iterable(bounds):
+                if value is not None and not bound.holds(value):
                     raise ConfigError(f"{self.section}.{name} must be {bound.says}, got {value}")
 
 

@@ -19,6 +19,7 @@ from recpress_edge.distill.settings import (
     beside,
 )
 from recpress_edge.models.settings import (
+    ALSConfig,
     BPRConfig,
     CMLConfig,
     EASEConfig,
@@ -29,7 +30,9 @@ from recpress_edge.models.settings import (
     MultVAEConfig,
     NeuMFConfig,
     PopConfig,
+    PureSVDConfig,
     SASRecConfig,
+    SVDConfig,
 )
 from recpress_edge.models.teacher import Knowledge
 
@@ -66,6 +69,10 @@ class MethodRow:
     """Learns from the order in which users consumed their items."""
     released: bool = False
     """Whether the training revision stands for its code; if not, its models are found by its source too."""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """Usual settings of the loop, of a method that is not in the table of training/settings.py."""
+    plugin: str | None = None
+    """File or package that brought it; None for what is built in."""
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -111,7 +118,7 @@ _LISTS: Final = {"lists": "recpress_edge.distill.rrd:user_lists"}
 _FULL_TOPOLOGY: Final = {"topology": "recpress_edge.distill.topology:FullTopologyTerm"}
 _TOPOLOGY: Final = {"topology": "recpress_edge.distill.topology:HierarchicalTopologyTerm"}
 
-METHODS: Final[Mapping[str, MethodRow]] = {
+METHODS: Final[dict[str, MethodRow]] = {
     "bpr": MethodRow(where="recpress_edge.models.bpr:BPR", config=BPRConfig, released=True),
     "ftd": distilled("bpr", _FULL_TOPOLOGY, FTDConfig, needs="embeddings", released=True),
     "htd": distilled("bpr", _TOPOLOGY, HTDConfig, needs="embeddings", released=True),
@@ -189,14 +196,27 @@ METHODS: Final[Mapping[str, MethodRow]] = {
     "multvae": MethodRow(where="recpress_edge.models.multvae:MultVAE", config=MultVAEConfig, released=True),
     "iae": MethodRow(where="recpress_edge.models.iae:IAE", config=IAEConfig, released=True),
     "pop": MethodRow(
-        where="recpress_edge.models.pop:Pop",
+        where="recpress_edge.models.closed.pop:Pop",
         config=PopConfig,
         has_dim=False,
         closed_form=True,
         released=True,
     ),
+    "svd": MethodRow(
+        where="recpress_edge.models.closed.svd:SVD",
+        config=SVDConfig,
+        roles=("student",),
+        needs="rankings",
+        alone=False,
+        usual_teacher="soft_dim200",
+        closed_form=True,
+    ),
+    "puresvd": MethodRow(
+        where="recpress_edge.models.closed.svd:PureSVD", config=PureSVDConfig, closed_form=True
+    ),
+    "als": MethodRow(where="recpress_edge.models.closed.als:ALS", config=ALSConfig, closed_form=True),
     "itemknn": MethodRow(
-        where="recpress_edge.models.itemknn:ItemKNN",
+        where="recpress_edge.models.closed.itemknn:ItemKNN",
         config=ItemKNNConfig,
         roles=("teacher",),
         gives="rankings",
@@ -205,7 +225,7 @@ METHODS: Final[Mapping[str, MethodRow]] = {
         released=True,
     ),
     "ease": MethodRow(
-        where="recpress_edge.models.ease:EASE",
+        where="recpress_edge.models.closed.ease:EASE",
         config=EASEConfig,
         roles=("teacher",),
         gives="rankings",
@@ -214,7 +234,7 @@ METHODS: Final[Mapping[str, MethodRow]] = {
         released=True,
     ),
     "ensemble": MethodRow(
-        where="recpress_edge.models.ensemble:Ensemble",
+        where="recpress_edge.models.closed.ensemble:Ensemble",
         config=EnsembleConfig,
         roles=("teacher",),
         gives="rankings",

@@ -1,7 +1,7 @@
 """The interface of models: they rank, and they either learn in epochs or are fitted."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,6 +109,28 @@ class NetworkMethod(Method):
 class ClosedForm(Scorer):
     """A model that is computed, not learned in epochs; it depends on no seed."""
 
+    passes: int = 1
+    """How often :meth:`stages` yields at most."""
+    passes_setting: str | None = None
+    """The setting that limits the passes, of a form where validation may choose fewer."""
+
     @abstractmethod
     def fit(self) -> None:
         """Compute the model; before anything large is allocated, refuse what does not fit in memory."""
+
+    def stages(self) -> Iterator[int]:
+        """:meth:`fit` in passes, where there are several: the number done, each time it can be judged."""
+        self.fit()
+        yield 1
+
+    def candidates(self) -> Mapping[str, Sequence[float]]:
+        """Settings for validation to choose, with their values, ascending, the likeliest in the middle.
+
+        Without validation a model takes the middle ones.
+        """
+        return {}
+
+
+def middle(candidates: Sequence[float]) -> float:
+    """The value that the search begins with."""
+    return candidates[len(candidates) // 2]

@@ -12,6 +12,9 @@ from recpress_edge.core.config import (
     at_least,
 )
 
+Form = Literal["by-size", "dense", "rows"]
+Growth = Literal["by-size", "none"]
+
 
 @dataclass(frozen=True, kw_only=True)  # without slots: distillation terms add theirs
 class BPRConfig(Bounded):
@@ -20,13 +23,21 @@ class BPRConfig(Bounded):
     learning_rate: PositiveFloat = 1e-3
     """Step size of Adam."""
     weight_decay: NotNegativeFloat = 1e-3
-    """L2 added to the gradient of every row at every step, also of rows that are not in the batch."""
+    """L2 added to the gradient of every row at every step, also of rows that are not in the batch (lazily,
+    where rows are moved: see optimizer)."""
     batch_size: PositiveInt = 1024
     """Positives per step. The loss is a sum, so the balance with the weight decay depends on it."""
     init_std: PositiveFloat = 0.01
     """Standard deviation of the initial embeddings."""
     candidates: PositiveInt = 1
     """Unobserved items drawn for each negative, of which the highest scored is taken; 1 takes any."""
+    optimizer: Form = "by-size"
+    """Adam over both tables in every step (dense), or over the rows that a step has drawn (rows). By size: by
+    rows from 100,000 users and items on, and dense where a recipe's rounding is learned."""
+    batch_growth: Growth = "by-size"
+    """By size the batch is batch_size for each whole million of interactions, once at least: an epoch has
+    about as many steps as one of a million, and a row as much weight decay. Students with terms keep
+    batch_size: a term is no sum over positives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +76,12 @@ class CMLConfig(Bounded):
     """Positives per step."""
     init_std: PositiveFloat = 0.5
     """Length of the initial vectors, about; the ball has radius 1."""
+    optimizer: Form = "by-size"
+    """Adam over both tables in every step (dense), or over the rows that a step has drawn (rows). By size: by
+    rows from 100,000 users and items on, and dense where a recipe's rounding is learned."""
+    batch_growth: Growth = "by-size"
+    """By size the batch is batch_size for each whole million of interactions, once at least: an epoch has
+    about as many steps as one of a million, and a row as much weight decay."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +124,32 @@ class PopConfig(Bounded):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SVDConfig(Bounded):
+    """Truncated SVD of a teacher's scores."""
+
+    offset: PositiveFloat = 20.0
+    """Of a teacher that only ranks: an item at place r = 0, 1, … is worth 1 / (offset + r), a train item
+    1 / offset."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PureSVDConfig(Bounded):
+    """PureSVD (Cremonesi et al., RecSys 2010) has nothing to set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ALSConfig(Bounded):
+    """Alternating least squares on implicit feedback (Hu et al., ICDM 2008; Rendle et al., RecSys 2022)."""
+
+    unobserved: PositiveFloat | None = None
+    """α0: weight of an unobserved pair, where an observed one adds 1. None: chosen on validation."""
+    l2: PositiveFloat | None = None
+    """λ: weight of a row's squared length, times what its pairs weigh. None: chosen on validation."""
+    iterations: PositiveInt = 16
+    """At most: a pass over all users, then over all items. Stops earlier when validation stalls."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ItemKNNConfig(Bounded):
     """Item k-nearest neighbours by cosine similarity."""
 
@@ -120,8 +163,8 @@ class ItemKNNConfig(Bounded):
 class EASEConfig(Bounded):
     """EASE (Steck, WWW 2019)."""
 
-    l2: PositiveFloat = 50.0
-    """λ: weight of the squared weights between items."""
+    l2: PositiveFloat | None = None
+    """λ: weight of the squared weights between items. None: chosen on validation."""
     precision: Literal["float32", "float64"] = "float32"
     """Of the matrix that is inverted: 4 or 8 bytes times the square of its size."""
     invert: Literal["smaller", "items", "users"] = "smaller"
@@ -157,6 +200,13 @@ class NeuMFConfig(Bounded):
     product_weight: NotNegativeFloat = 0.0
     """Initial weight of every product in the score: with 1 that part starts as plain factorisation. 0 draws
     these weights like the other ones."""
+    optimizer: Form = "by-size"
+    """Adam over both tables in every step (dense), or over the rows that a step has drawn (rows). By size: by
+    rows from 100,000 users and items on, and dense where a recipe's rounding is learned."""
+    batch_growth: Growth = "by-size"
+    """By size the batch is batch_size for each whole million of interactions, once at least: an epoch has
+    about as many steps as one of a million, and a row as much weight decay. Students with terms keep
+    batch_size: a term is no sum over positives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +218,7 @@ class SASRecConfig(Bounded):
     weight_decay: NotNegativeFloat = 0.0
     """L2 added to the gradient of every parameter at every step."""
     layers: PositiveInt = 2
+    """Blocks of attention and feed-forward, one upon the other."""
     heads: PositiveInt = 2
     """Of each attention; must divide the embedding size."""
     widening: PositiveInt = 4

@@ -42,6 +42,8 @@ class SplitMetrics:
     """Indices of the users with at least one relevant item (B,)."""
     by_user: dict[str, F64]
     """'recall@10', 'ndcg@50' and so on, one value per user (B,)."""
+    ranks: I64
+    """Of each relevant pair (nnz,), from 0; all metrics follow from them."""
     candidates: I64
     """Unmasked items of each user (B,)."""
     cutoff: int
@@ -100,7 +102,7 @@ def evaluate_rows(rows: ScoreRows, data: Dataset, split: Split, never: I64 | Non
     if is_certain(cutoff, left):
         by_third = dict.fromkeys(by_third)
     definition = f"{RECALL_DEFINITION}, {masking_rule(data, split)}"
-    return SplitMetrics(users, by_user, left, cutoff, by_third, definition)
+    return SplitMetrics(users, by_user, ranks, left, cutoff, by_third, definition)
 
 
 def relevant_ranks(score_rows: ScoreRows, seen: Interactions, relevant: Interactions) -> I64:

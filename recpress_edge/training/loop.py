@@ -1,7 +1,7 @@
 """The training loop: epochs, validation, the epoch to keep, checkpoints. It prints nothing."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,6 +54,8 @@ class RunState:
     """One entry per evaluation: epoch and validation metrics."""
     best: dict[str, Tensor] = field(default_factory=dict)
     """Of the best epoch so far: user_emb and item_emb, or all parameters of a model that is no two tables."""
+    chosen: Mapping[str, float] = field(default_factory=dict)
+    """Settings of a closed form that validation chose."""
 
     @property
     def best_epoch(self) -> int:
@@ -84,7 +86,7 @@ def train(
     saved_at = time.perf_counter()
     if validation and validation.from_start and state.epoch == 0:
         state.history = [{"epoch": 0, "valid": validation.evaluate(method, 0)}]
-        state.best = _copy_model(method)
+        state.best = copy_model(method)
     while state.epoch < config.epochs and not state.stalled(config.patience):
         started = time.perf_counter()
         train_epoch(method, state.epoch)
@@ -94,14 +96,14 @@ def train(
             metrics = validation.evaluate(method, state.epoch)
             state.history.append({"epoch": state.epoch, "valid": metrics})
             if config.keep == "best" and state.best_epoch == state.epoch:
-                state.best = _copy_model(method)
+                state.best = copy_model(method)
         state.seconds += time.perf_counter() - started
         if time.perf_counter() - saved_at >= store.every_s:
             store.save(state.epoch, _checkpoint(method, state))
             saved_at = time.perf_counter()
         on_epoch(EpochReport(state.epoch, config.epochs, state.seconds, metrics))
     if config.keep == "last":
-        state.best = _copy_model(method)
+        state.best = copy_model(method)
     return state
 
 
@@ -113,22 +115,15 @@ def train_epoch(method: Method, epoch: int) -> None:
         loss.backward()  # type: ignore[no-untyped-call]
         method.optimizer.step()
         total = total + loss.detach()
+    method.optimizer.settle()
     if not torch.isfinite(torch.as_tensor(total)):
         raise RecPressError(
             f"training diverged: the loss of epoch {epoch + 1} is not finite. Lower method.learning_rate."
         )
 
 
-def fit(method: ClosedForm, on_epoch: OnEpoch) -> RunState:
-    """Compute a model that has no epochs: the one pass counts as epoch 1."""
-    started = time.perf_counter()
-    method.fit()
-    state = RunState(epoch=1, seconds=time.perf_counter() - started, best=_copy_model(method))
-    on_epoch(EpochReport(1, 1, state.seconds, None))
-    return state
-
-
-def _copy_model(method: Method | ClosedForm) -> dict[str, Tensor]:
+def copy_model(method: Method | ClosedForm) -> dict[str, Tensor]:
+    """What is kept of a model as it is now: tables, all parameters, or nothing of one that is neither."""
     if isinstance(method, Factorised):
         user_emb, item_emb = method.tables()
         return {"user_emb": user_emb.cpu().clone(), "item_emb": item_emb.cpu().clone()}

@@ -3,6 +3,8 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import torch
@@ -11,8 +13,9 @@ from torch import Tensor
 from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.memory import PeakMemory
-from recpress_edge.data.holdout import dataset_cutoff, history
+from recpress_edge.data.holdout import Split, dataset_cutoff, history
 from recpress_edge.data.interactions import Dataset, Interactions
+from recpress_edge.distill.methods import MethodRow
 from recpress_edge.distill.students import create_method
 from recpress_edge.models.method import ClosedForm, Factorised, Method, NetworkMethod, TrainingInput
 from recpress_edge.models.outputs import Rankings, Tables
@@ -20,10 +23,20 @@ from recpress_edge.models.qat import stored_tables
 from recpress_edge.models.ranking import ScoreRows, product_rows, top_unobserved
 from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.checkpoint import CheckpointStore
-from recpress_edge.training.evaluate import StagedRows, evaluate, evaluate_rows, facts_of, splits_of
+from recpress_edge.training.closed import compute
+from recpress_edge.training.evaluate import (
+    SplitMetrics,
+    StagedRows,
+    evaluate,
+    evaluate_rows,
+    facts_of,
+    splits_of,
+)
 from recpress_edge.training.fusion import below_member
-from recpress_edge.training.loop import EpochReport, RunState, Validation, fit, train
+from recpress_edge.training.loop import EpochReport, RunState, Validation, train
 from recpress_edge.training.plan import Plan
+from recpress_edge.training.ranks import write_ranks
+from recpress_edge.training.source import source_digest
 from recpress_edge.training.store import TrainedModel, save_model
 from recpress_edge.training.trajectory import finish, has_stage, is_recorded, load_trajectory, write_stage
 
@@ -55,11 +68,13 @@ def train_model(plan: Plan, data: Dataset, tell: Tell) -> TrainedModel:
         store.clear()
     tell("resume" if store.pointer.exists() else "train")
     memory = PeakMemory()
-    method = create_method(wanted.name.method, _input(plan, data, tell), wanted.config)
-    state = _learn(method, plan, data, store, tell)
+    method, state = _learn(plan, data, store, tell)
     rows = _restore_best(method, state)
     kept = _kept(method, state, data)
-    facts = {**_metadata(plan, data, state), **_metrics(method, rows, data)}
+    found = _metrics(method, rows, data)
+    facts = {**_metadata(plan, data, state), **facts_of(found)}
+    if not kept.tables:
+        facts |= write_ranks(plan.folder, found)
     facts["peak_memory_bytes"] = memory.increase_bytes()
     if wanted.options.trajectory:
         _finish_trajectory(plan, _chosen_epoch(plan, state), rows, data.train)
@@ -78,18 +93,30 @@ def train_model(plan: Plan, data: Dataset, tell: Tell) -> TrainedModel:
 
 
 def _learn(
-    method: Method | ClosedForm, plan: Plan, data: Dataset, store: CheckpointStore, tell: Tell
-) -> RunState:
-    training, cutoff = plan.wanted.training, dataset_cutoff(data)
+    plan: Plan, data: Dataset, store: CheckpointStore, tell: Tell
+) -> tuple[Method | ClosedForm, RunState]:
+    wanted, cutoff, given = plan.wanted, dataset_cutoff(data), _input(plan, data, tell)
+
+    def make(settings: Mapping[str, float]) -> Any:
+        return create_method(wanted.name.method, given, dataclasses.replace(wanted.config, **settings))
+
+    def on_pass(report: EpochReport) -> None:
+        tell("epoch", **_told(report, cutoff), epochs=report.epochs)
+
+    if wanted.name.entry.closed_form:
+        return compute(make, data, on_pass)
+    method = make({})
 
     def on_epoch(report: EpochReport) -> None:
         if report.metrics is None:  # an evaluated epoch has left its stage
             _record_stage(plan, report.epoch, StagedRows(method.scores, data.train))
-        tell("epoch", epoch=report.epoch, seconds=report.seconds, metrics=report.metrics, cutoff=cutoff)
+        tell("epoch", **_told(report, cutoff))
 
-    if isinstance(method, ClosedForm):
-        return fit(method, on_epoch)
-    return train(method, training, _validation(plan, data), store, on_epoch)
+    return method, train(method, wanted.training, _validation(plan, data), store, on_epoch)
+
+
+def _told(report: EpochReport, cutoff: int) -> dict[str, Any]:
+    return {"epoch": report.epoch, "seconds": report.seconds, "metrics": report.metrics, "cutoff": cutoff}
 
 
 def _validation(plan: Plan, data: Dataset) -> Validation | None:
@@ -139,14 +166,14 @@ def _kept(method: Method | ClosedForm, state: RunState, data: Dataset) -> Kept:
     return Kept(None, rankings, method.architecture(), parameters)
 
 
-def _metrics(method: Method | ClosedForm, rows: ScoreRows, data: Dataset) -> dict[str, Any]:
-    """What a record says of each split; a network that reads histories is given those before it."""
+def _metrics(method: Method | ClosedForm, rows: ScoreRows, data: Dataset) -> dict[Split, SplitMetrics]:
+    """The metrics of each split; a network that reads histories is given those before it."""
     found = {}
     for split in splits_of(data):
         if isinstance(method, NetworkMethod):
             rows = method.rows_after(history(data, split))
         found[split] = evaluate_rows(rows, data, split)
-    return facts_of(found)
+    return found
 
 
 def _facts_of(kept: Kept, plan: Plan, data: Dataset, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,7 +206,7 @@ def _input(plan: Plan, data: Dataset, tell: Tell) -> TrainingInput:
         wanted.name.recipe,
         wanted.options.device,
         tuple(_member(plan, member) for member in parts.members),
-        lambda n_bytes: tell("needs", memory_bytes=n_bytes),
+        cache(lambda n_bytes: tell("needs", memory_bytes=n_bytes)),  # once, however often it is computed
     )
 
 
@@ -221,6 +248,8 @@ def _metadata(plan: Plan, data: Dataset, state: RunState) -> dict[str, Any]:
         },
         "teacher": _reference(parts.teacher) if parts.teacher else None,
         **members,
+        **({"chosen_settings": state.chosen} if state.chosen else {}),
+        **({"plugin": _plugin(wanted.name.entry)} if wanted.name.entry.plugin else {}),
         "chosen_epoch": _chosen_epoch(plan, state),
         "history": state.history,
         "seconds": round(state.seconds, 3),
@@ -228,6 +257,11 @@ def _metadata(plan: Plan, data: Dataset, state: RunState) -> dict[str, Any]:
         "threads": wanted.options.threads,
         "torch": torch.__version__,
     }
+
+
+def _plugin(row: MethodRow) -> dict[str, Any]:
+    """What brought the method, and its source."""
+    return {"file": Path(str(row.plugin)).name, "source": [source_digest(where) for where in row.sources]}
 
 
 def _reference(model: TrainedModel) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal
 
 from recpress_edge.core.config import Bounded, NotNegativeInt, PositiveInt
+from recpress_edge.distill.methods import METHODS
 
 
 def judged(metrics: Mapping[str, Any], cutoff: int) -> tuple[float, float]:
@@ -79,6 +80,9 @@ def settings(method: str, role: str, *, closed_form: bool = False) -> Settings:
     known = _USUAL.get(f"{method} {role}") or _USUAL.get(method)
     if known:
         return known
+    own = METHODS.get(method)
+    if own and own.training and role != "quantised":
+        return Settings({}, own.training)
     if closed_form:
         return _AT_ONCE
     return _PLAIN_QUANTISED if role == "quantised" else _PLAIN

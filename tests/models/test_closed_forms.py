@@ -8,12 +8,12 @@ from small_data import two_tastes
 from recpress_edge.core import memory
 from recpress_edge.core.errors import ConfigError, DataError, RecPressError
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.models.ease import EASE
-from recpress_edge.models.ensemble import Ensemble
-from recpress_edge.models.itemknn import ItemKNN
+from recpress_edge.models.closed.ease import EASE
+from recpress_edge.models.closed.ensemble import Ensemble
+from recpress_edge.models.closed.itemknn import ItemKNN
+from recpress_edge.models.closed.pop import Pop
 from recpress_edge.models.method import TrainingInput
 from recpress_edge.models.outputs import Rankings
-from recpress_edge.models.pop import Pop
 from recpress_edge.models.settings import EASEConfig, EnsembleConfig, ItemKNNConfig, PopConfig
 from recpress_edge.models.teacher import Teacher
 

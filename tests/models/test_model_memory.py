@@ -13,8 +13,8 @@ from recpress_edge.data.interactions import Interactions
 from recpress_edge.distill.memory import require_memory_of
 from recpress_edge.distill.methods import METHODS
 from recpress_edge.distill.students import create_method
+from recpress_edge.models.closed.itemknn import ItemKNN
 from recpress_edge.models.iae import IAE
-from recpress_edge.models.itemknn import ItemKNN
 from recpress_edge.models.method import TrainingInput
 from recpress_edge.models.multvae import MultVAE
 from recpress_edge.models.outputs import Rankings, Tables, Trajectory

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from recpress_edge.core.arrays import F32, I64
-from recpress_edge.models.ease import BLOCK, Binary
+from recpress_edge.models.closed.ease import BLOCK, Binary
 from recpress_edge.models.method import ClosedForm, TrainingInput
 from recpress_edge.models.nn import SparseRows
 from recpress_edge.models.settings import ItemKNNConfig

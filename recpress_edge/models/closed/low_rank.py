@@ -1,0 +1,111 @@
+"""The two tables of a given width whose product is nearest to a matrix of scores: its truncated SVD."""
+
+from typing import Final, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.rng import torch_seed
+from recpress_edge.data.interactions import Interactions
+from recpress_edge.models.nn import SparseRows
+from recpress_edge.models.outputs import Rankings, Tables
+
+EXTRA: Final = 20
+"""Directions sought beside those that are kept."""
+PASSES: Final = 4
+"""Power iterations: the spectra of score matrices fall slowly."""
+
+
+class Operator(Protocol):
+    """A matrix (N, M) that is known by its products."""
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+    def times(self, dense: Tensor) -> Tensor:
+        """(N, M) @ dense (M, B) -> (N, B)."""
+        ...
+
+    def transposed_times(self, dense: Tensor) -> Tensor:
+        """(M, N) @ dense (N, B) -> (M, B)."""
+        ...
+
+
+class Ranked:
+    """A teacher's rankings as a sparse matrix (U, I), with the train items, which no ranking holds, on top.
+
+    An item at place r = 0, 1, … is worth 1 / (offset + r), as in reciprocal rank fusion (Cormack et al.,
+    SIGIR 2009), a train item 1 / offset; what is not listed 0.
+    """
+
+    def __init__(self, rankings: Rankings, train: Interactions, offset: float) -> None:
+        listed = rankings.items >= 0  # (U, L)
+        users, places = np.nonzero(listed)
+        rows = np.concatenate([users, train.users()])
+        columns = np.concatenate([rankings.items[listed], train.indices])
+        worth = np.concatenate([1.0 / (offset + places), np.full(len(train), 1.0 / offset)])
+        self.shape = (train.n_users, train.n_items)
+        self._rows = _sparse(rows, columns, worth, train.n_users)
+        self._columns = _sparse(columns, rows, worth, train.n_items)
+
+    def times(self, dense: Tensor) -> Tensor:
+        """:class:`Operator`."""
+        return self._rows @ dense
+
+    def transposed_times(self, dense: Tensor) -> Tensor:
+        """:class:`Operator`."""
+        return self._columns @ dense
+
+
+def _sparse(rows: np.ndarray, columns: np.ndarray, worth: np.ndarray, n_rows: int) -> SparseRows:
+    order = np.argsort(rows, kind="stable")
+    counts = np.bincount(rows, minlength=n_rows)
+    return SparseRows(
+        torch.from_numpy(columns[order].astype(np.int64)),
+        torch.from_numpy(np.cumsum(counts) - counts),
+        torch.from_numpy(worth[order].astype(np.float32)),
+    )
+
+
+def truncated(matrix: Operator, dim: int) -> tuple[Tensor, Tensor]:
+    """Tables (N, D) and (M, D) nearest to a matrix: its randomised SVD from a fixed start.
+
+    Halko, Martinsson and Tropp, "Finding structure with randomness", SIAM Review 2011, algorithms 4.4 and
+    5.1: the range of (A Aᵀ)^q A Ω, orthogonal after every product, then the SVD of its small side.
+    """
+    n_rows, n_columns = matrix.shape
+    require_width(dim, min(n_rows, n_columns), f"a matrix of {n_rows:,} × {n_columns:,}")
+    width = min(dim + EXTRA, n_rows, n_columns)
+    drawn = torch.Generator().manual_seed(torch_seed(0, "svd"))
+    basis = torch.linalg.qr(matrix.times(torch.randn(n_columns, width, generator=drawn))).Q
+    for _ in range(PASSES):
+        across = torch.linalg.qr(matrix.transposed_times(basis)).Q
+        basis = torch.linalg.qr(matrix.times(across)).Q
+    right, values, left = torch.linalg.svd(matrix.transposed_times(basis), full_matrices=False)
+    return _split(basis @ left.T, values, right, dim)
+
+
+def of_tables(tables: Tables, dim: int) -> tuple[Tensor, Tensor]:
+    """Tables of width D nearest to the product of wider ones: QR of both, SVD of the small core. Exact."""
+    require_width(dim, tables.user_emb.shape[1], "its teacher")
+    users, user_core = torch.linalg.qr(torch.from_numpy(tables.user_emb).double())
+    items, item_core = torch.linalg.qr(torch.from_numpy(tables.item_emb).double())
+    left, values, right = torch.linalg.svd(user_core @ item_core.T)
+    return _split(users @ left, values, items @ right.T, dim)
+
+
+def require_width(dim: int, widest: int, of: str) -> None:
+    """ConfigError where more dimensions are asked for than there are."""
+    if dim > widest:
+        raise ConfigError(
+            f"an SVD of {of} has at most {widest} dimensions, and {dim} were asked for. Ask for fewer, "
+            "or for a wider teacher."
+        )
+
+
+def _split(left: Tensor, values: Tensor, right: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """Each side takes the root of the singular values, so that both round equally well."""
+    root = values[:dim].sqrt()
+    return (left[:, :dim] * root).float(), (right[:, :dim] * root).float()

@@ -1,0 +1,67 @@
+"""A teacher compressed without training, and the truncated SVD of the interactions themselves."""
+
+from torch import Tensor
+
+from recpress_edge.data.interactions import Interactions
+from recpress_edge.models.closed.ease import Binary
+from recpress_edge.models.closed.low_rank import EXTRA, Ranked, of_tables, truncated
+from recpress_edge.models.method import ClosedForm, Factorised, TrainingInput
+from recpress_edge.models.settings import PureSVDConfig, SVDConfig
+from recpress_edge.models.teacher import Teacher
+
+
+class SVD(Factorised, ClosedForm):
+    """The two tables whose product is nearest to the teacher's scores, in squared error over all pairs.
+
+    Exact where the teacher is two tables (Eckart and Young, Psychometrika 1936); of a teacher that only
+    ranks it is the SVD of its rankings.
+    """
+
+    def __init__(self, given: TrainingInput, config: SVDConfig) -> None:
+        self.given = given
+        self.config = config
+
+    def fit(self) -> None:
+        teacher = self.given.teacher
+        assert teacher is not None
+        tables, ranked = teacher.tables, teacher.rankings
+        width = self.given.dim + EXTRA if tables is None else tables.user_emb.shape[1]
+        _require_memory(self.given, "svd", width, 0 if tables or not ranked else ranked.items.size)
+        self._tables = nearest_tables(teacher, self.given.train, self.given.dim, self.config)
+
+    def tables(self) -> tuple[Tensor, Tensor]:
+        return self._tables
+
+
+def nearest_tables(
+    teacher: Teacher, train: Interactions, dim: int, config: SVDConfig | None = None
+) -> tuple[Tensor, Tensor]:
+    """user_emb (U, D) and item_emb (I, D) whose product is nearest to what this teacher says."""
+    if teacher.tables is not None:
+        return of_tables(teacher.tables, dim)
+    assert teacher.rankings is not None
+    return truncated(Ranked(teacher.rankings, train, (config or SVDConfig()).offset), dim)
+
+
+class PureSVD(Factorised, ClosedForm):
+    """Truncated SVD of the interactions as zeros and ones (Cremonesi, Koren and Turrin, RecSys 2010)."""
+
+    def __init__(self, given: TrainingInput, config: PureSVDConfig) -> None:
+        self.given = given
+
+    def fit(self) -> None:
+        _require_memory(self.given, "puresvd", self.given.dim + EXTRA, len(self.given.train))
+        self._tables = truncated(Binary(self.given.train), self.given.dim)
+
+    def tables(self) -> tuple[Tensor, Tensor]:
+        return self._tables
+
+
+def _require_memory(given: TrainingInput, method: str, width: int, stored: int) -> None:
+    """Both sides' directions, a product and the factors of its QR; ``stored``: numbers of a sparse matrix."""
+    train = given.train
+    given.require_memory(
+        8 * 3 * width * (train.n_users + train.n_items) + 60 * stored,
+        f"{method} of {train.n_users:,} users and {train.n_items:,} items",
+        "Take a smaller dim, or drop rare users and items when importing.",
+    )

@@ -27,7 +27,7 @@ from recpress_edge.jobs.export import ExportRequest, ExportResult
 from recpress_edge.jobs.forest import grow
 from recpress_edge.jobs.plugins import with_plugins
 from recpress_edge.jobs.train import warning_of_ensembles
-from recpress_edge.jobs.trained import OTHER_SETTINGS, trained_students
+from recpress_edge.jobs.trained import OTHER_SETTINGS, baselines_beside, trained_students
 from recpress_edge.training.plan import Wanted, is_folder, want
 from recpress_export.networks.recipes import NETWORK_RECIPES, choose_recipe
 from recpress_export.networks.student import network_kind
@@ -103,7 +103,7 @@ class SweepRequest:
     """``recpress-edge export --all``."""
 
     students: tuple[str, ...] | None = None
-    """Names or model folders; None for every trained student of the data set."""
+    """Names or model folders; None for every trained student of the data set, and baselines of their sizes."""
     formats: tuple[str, ...] = tuple(FORMATS)
     recipes: tuple[str, ...] | None = None
     """None: each student takes all of its family."""
@@ -206,7 +206,8 @@ class SweepRequest:
                 f"no student of data set {name!r} is trained in {models}.{missing} "
                 "Name some with --students htd_dim10,soft_dim10 (they will be trained), or give --data."
             )
-        return students, left_out
+        beside = baselines_beside([name for name, _ in found], data, self.work)
+        return [*students, *(self._student(name, 0) for name in beside)], left_out
 
     def _student(self, name: str, seed: int | None) -> ExportRequest:
         """A name with a typing error ends the sweep before it starts."""

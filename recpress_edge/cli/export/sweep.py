@@ -26,7 +26,8 @@ def add_sweep_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--students",
         metavar="A,B",
-        help="names or model folders (default: every trained student of the data set in WORK/models)",
+        help="names or model folders (default: every trained student of the data set in WORK/models, and a "
+        "baseline of each of their sizes)",
     )
     group.add_argument("--formats", metavar="A,B", help="default: all")
     group.add_argument("--recipes", metavar="A,B", help="default: all")

@@ -16,7 +16,7 @@ $(1) -m pip install --quiet --retries 2 --timeout 30 --constraint constraints.tx
 $(1) -c 'import importlib.metadata as m; print("torch: version", m.version("torch"))'
 endef
 
-.PHONY: demo test test-armvm test-android test-tensorflow test-litert-torch check docs bench mutation clean
+.PHONY: demo test test-armvm test-android test-ray test-tensorflow test-litert-torch check docs bench mutation clean
 
 demo: $(STAMP)  ## the whole job on the synthetic data set; results in demo/
 	$(BIN)/recpress-edge demo --work demo --force
@@ -29,6 +29,10 @@ test-armvm: $(STAMP)  ## an emulated Arm machine (Debian): instructions per quer
 
 test-android: $(STAMP)  ## the Android stub: Java library on a JVM, app compiled and signed (Debian, JDK 17)
 	$(BIN)/python -m pytest examples/android_stub/tests
+
+test-ray: $(STAMP)  ## a Ray cluster of two nodes on this machine, one of them killed in the middle
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt ray
+	$(BIN)/python -m pytest -m ray tests/jobs/test_ray_cluster.py
 
 test-tensorflow: $(TENSORFLOW)/.installed  ## TFLite files against TensorFlow's own converter (1.3 GB)
 	$(TENSORFLOW)/bin/python -m pytest tests/oracle/test_tensorflow.py

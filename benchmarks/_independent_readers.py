@@ -194,7 +194,7 @@ def _json_tables(text: str) -> Iterator[Read]:
     """Objects by their keys: one a line, or an array."""
     for bodies in (text.split("\n"), [text]):
         try:
-            values = [json.loads(body) for body in bodies if body.strip()]
+            values = [json.loads(body, parse_float=str, parse_int=str) for body in bodies if body.strip()]
         except (ValueError, RecursionError):
             continue
         if len(values) == 1 and isinstance(values[0], list):

@@ -30,7 +30,7 @@ from recpress_edge.data.holdout import Split
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import load_dataset
 from recpress_edge.distill.students import QUANTISED, create_method, parse_name, teacher_name
-from recpress_edge.models.method import Factorised, Method, TrainingInput
+from recpress_edge.models.method import ClosedForm, Factorised, Method, TrainingInput
 from recpress_edge.models.outputs import Tables
 from recpress_edge.models.qat import stored_tables
 from recpress_edge.training.checkpoint import CheckpointStore
@@ -61,7 +61,7 @@ def fine_tuned(model: TrainedModel, teacher: TrainedModel | None, recipe: str, d
     targets = teacher.teacher if teacher else None
     given = TrainingInput(data.train, name.dim, wanted.seed, wanted.training.epochs, targets, model.tables)
 
-    def on_valid(current: Method, epoch: int) -> dict[str, float | None]:
+    def on_valid(current: Method | ClosedForm, epoch: int) -> dict[str, float | None]:
         assert isinstance(current, Factorised)
         return evaluate(*stored_tables(recipe, *current.tables()), data, "valid").means()
 

@@ -161,7 +161,7 @@ def say_metrics(args: argparse.Namespace, models: Sequence[TrainedModel]) -> Non
     k = stated_cutoff(models[0].metadata)
     if k != DEFAULT_CUTOFF:
         n_items = models[0].metadata["n_items"]
-        by = f"by lists of {k}: {n_items:,} items are too few for recall@50"
+        by = f"by recall@{k} and ndcg@{min(k, 10)}: {n_items:,} items are too few for recall@50"
         if models[0].metadata["metrics"].get("valid", {}).get(f"recall@{k}") is None:
             by = f"by nothing: no validation user has more items to rank than {k}, so any model is as good"
         say(args, f"judged     {by}")

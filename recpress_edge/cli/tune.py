@@ -28,6 +28,7 @@ from recpress_edge.core.metrics import BALANCED, CHOICES
 from recpress_edge.core.progress import Event, OnEvent, TrainingEvent
 from recpress_edge.core.terminal import hanging
 from recpress_edge.core.units import UNKNOWN, format_bytes, format_recall, parse_duration, parse_size
+from recpress_edge.data.everything import NO_TEST
 from recpress_edge.jobs.tune.diary import TuneEvent
 from recpress_edge.jobs.tune.request import TunePlan, TuneRequest, TuneResult
 from recpress_edge.jobs.tune.shown import shown_metrics, written
@@ -190,9 +191,10 @@ def _say_result(args: argparse.Namespace, result: TuneResult) -> None:
         say(args, hanging("", line))
     if chosen.kind == "baseline":
         say(args, hanging("", f"The baseline {chosen.label} is best on validation, so it is exported."))
-    say(args, f"\nexported   {result.bundle}  {format_bytes(chosen.file_bytes or 0)}")
+    say(args)
+    say(args, hanging("exported", f"{result.bundle}  {format_bytes(chosen.file_bytes or 0)}"))
     if result.final:
-        say(args, f"final      {result.final}  trained on everything: no test figure is possible")
+        say(args, hanging("final", f"{result.final}  {NO_TEST}"))
     for record in result.records:
         say(args, f"measured   {record}")
     say(args, f"all        {result.tune_file}")

@@ -19,7 +19,7 @@ EXTRAS: Final[Mapping[str, Mapping[str, str]]] = {
 
 TORCH_CPU_INDEX: Final = "https://download.pytorch.org/whl/cpu"
 """PyTorch's own index of wheels without CUDA; the one on PyPI brings 2.2 GB of it on x86-64 Linux."""
-WITH_TORCH: Final = ("train", "tune", "neural", "litert", "all", "dev")
+WITH_TORCH: Final = ("train", "ray", "tune", "neural", "litert", "all", "dev")
 """Extras of which torch is part."""
 
 

@@ -54,6 +54,11 @@ def format_factor(ratio: float) -> str:
     return f"{ratio:.0f}×" if ratio >= 10 else f"{ratio:.1f}×"
 
 
+def counted(count: int, one: str, several: str | None = None) -> str:
+    """How many of what: '1 user', '2,000 users'; ``several`` where it is not ``one`` with an s."""
+    return f"{count:,} {one if count == 1 else several or one + 's'}"
+
+
 def enumerated(names: Sequence[str]) -> str:
     """Names as English lists them: 'a', 'a and b', 'a, b and c'."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -1,13 +1,28 @@
 """A data set from a table in memory."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from recpress_edge.core.errors import unknown_name
+from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.data.prepare import Preparation, Prepared, prepare
 from recpress_edge.data.readers.columns import ColumnChoice
 from recpress_edge.data.readers.names import ROLES
+
+
+@contextmanager
+def in_python(asked: bool) -> Iterator[None]:
+    """Where the block is ``asked`` for from Python, its questions say how flags are written there."""
+    try:
+        yield
+    except ConfigError as error:
+        if not asked or "--" not in str(error):
+            raise
+        raise ConfigError(
+            f"{error} In Python, --ids cleaned is ImportRequest(frame=…, name=…, ids='cleaned'), and other "
+            "flags likewise."
+        ) from None
 
 
 def prepare_frame(frame: Any, name: str, columns: Mapping[str, str], how: Preparation) -> Prepared:
@@ -16,4 +31,5 @@ def prepare_frame(frame: Any, name: str, columns: Mapping[str, str], how: Prepar
         if role not in ROLES:
             raise unknown_name("column", role, ROLES)
     choice = ColumnChoice(columns=dict(columns), others=True) if columns else how.columns
-    return prepare(name, (), replace(how, columns=choice, reading=replace(how.reading, frame=frame)))
+    with in_python(True):
+        return prepare(name, (), replace(how, columns=choice, reading=replace(how.reading, frame=frame)))

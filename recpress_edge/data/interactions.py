@@ -97,6 +97,15 @@ class Interactions:
             np.int64
         )
 
+    def only(self, users: I64) -> "Interactions":
+        """The pairs of these users (B,) alone, ascending, of the same users and items."""
+        counts = np.zeros(self.n_users, np.int64)
+        counts[users] = self.counts()[users]
+        indptr = np.concatenate([[0], np.cumsum(counts)])
+        kept = self.positions_of(users)
+        ranks = None if self.ranks is None else self.ranks[kept]
+        return Interactions(self.n_users, self.n_items, indptr, self.indices[kept], ranks)
+
     def transposed(self) -> "Interactions":
         """Items as users and users as items."""
         return Interactions.from_pairs(self.indices, self.users(), self.n_items, self.n_users)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from recpress_edge.core.arrays import I64
+from recpress_edge.core.arrays import I32, I64
 
 Key = NDArray[np.integer] | NDArray[np.float64]
 
@@ -23,14 +23,34 @@ def stable_order(values: Key) -> I64:
     if found is None:
         return np.argsort(values, kind="stable")
     keys, exact = found
-    keys <<= np.uint64(64 - room)
-    keys |= np.arange(rows, dtype=np.uint64)
-    keys.sort()
+    _sort_with_rows(keys, 64 - room)
     keys &= np.uint64((1 << (64 - room)) - 1)
     order: I64 = keys.view(np.int64)
-    if exact:
-        return order
-    return order[np.argsort(values[order], kind="stable")]
+    return order if exact else order[np.argsort(values[order], kind="stable")]
+
+
+def distinct(values: I64) -> tuple[I64, I32]:
+    """The distinct ones of these whole numbers (n,), ascending, and the place of each among them (n,)."""
+    row_bits = (len(values) - 1).bit_length()
+    found = _shortened(values, 64 - row_bits)
+    if found is None or not found[1]:
+        ascending, places = np.unique(values, return_inverse=True)
+        return ascending, places.astype(np.int32)
+    keys, low = found[0], values.min()
+    _sort_with_rows(keys, row_bits)
+    ordered = keys >> np.uint64(row_bits)
+    first = np.append(True, ordered[1:] != ordered[:-1])
+    keys &= np.uint64((1 << row_bits) - 1)
+    codes = np.empty(len(values), np.int32)
+    codes[keys.view(np.int64)] = np.cumsum(first, dtype=np.int32) - 1
+    return ordered[first].view(np.int64) + low, codes
+
+
+def _sort_with_rows(keys: NDArray[np.uint64], row_bits: int) -> None:
+    """Sort short keys (n,) in place, each with its row in its lowest bits."""
+    keys <<= np.uint64(row_bits)
+    keys |= np.arange(len(keys), dtype=np.uint64)
+    keys.sort()
 
 
 def ordered_by(*keys: Key) -> I64:

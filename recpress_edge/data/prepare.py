@@ -1,5 +1,6 @@
 """From files to a data set: read, filter, split, and write down what was done."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -71,8 +72,7 @@ def prepare(
     rule = _rule(how, len(set(of_part)) or 1)
     seed = how.seed or 0
     read = read_files(files, how, of_part, progress)
-    if how.filters.min_rating is not None and read.log.ratings is None:
-        raise _no_ratings(read)
+    _check_needs(read, how, rule)
     gather = None if how.weight is None else partial(sum_weights, column=how.weight)
     log, removed = apply_filters(read.log, how.filters, gather)
     for kind, ids in (("user", log.user_ids), ("item", log.item_ids)):
@@ -228,6 +228,17 @@ def _split_notes(log: Log, rule: SplitRule, split: Split) -> list[str]:
     return []
 
 
+def _check_needs(read: ReadResult, how: Preparation, rule: SplitRule) -> None:
+    """ConfigError where ratings or times are needed that no column was taken for."""
+    if how.filters.min_rating is not None and read.log.ratings is None:
+        raise _no_ratings(read)
+    if rule.kind in ("loo-time", "time") and read.log.times is None and read.may_be_times:
+        raise ConfigError(
+            f"--split {how.split} needs timestamps, and no column was taken for them. Is it "
+            f"{' or '.join(read.may_be_times)}? Say so with --time {shlex.quote(read.may_be_times[0])}"
+        )
+
+
 def _no_ratings(read: ReadResult) -> ConfigError:
     """--min-rating without ratings: a column that may hold them is named."""
     likely = [
@@ -238,10 +249,9 @@ def _no_ratings(read: ReadResult) -> ConfigError:
     if not likely:
         return ConfigError(
             "--min-rating needs ratings, and this log has none. Remove it, or name the column that holds "
-            "them, for example --columns user=1,item=2,rating=3"
+            "them with --rating COLUMN"
         )
     return ConfigError(
         f"--min-rating needs ratings, and no column was taken for them. Is it {' or '.join(likely)}? Say so "
-        f"with rating={likely[0]} in --columns, beside user and item; mind what its values mean: 0 is "
-        "'not rated' in some logs."
+        f"with --rating {shlex.quote(likely[0])}; mind what its values mean: 0 is 'not rated' in some logs."
     )

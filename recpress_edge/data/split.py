@@ -180,8 +180,8 @@ def split_at_times(log: Log, rule: SplitRule) -> Split:
 
 def _without_times(split: str) -> ConfigError:
     return ConfigError(
-        f"--split {split} needs timestamps, and this log has none. Use --split loo-random, or say which "
-        "column they are, for example --columns user=1,item=2,time=3"
+        f"--split {split} needs timestamps, and this log has none. Use --split loo-random, or name their "
+        "column with --time COLUMN"
     )
 
 

@@ -127,6 +127,15 @@ def is_date(text: str) -> bool:
     return any(read_date(text, order) is not None for order in (None, *DATE_ORDERS))
 
 
+def are_times(texts: Sequence[str]) -> bool:
+    """Whether all are dates or numbers as large as a Unix time; not where there are none."""
+    numbers = map(read_number, texts)
+    return bool(texts) and all(
+        is_date(text) if number is None else number >= FIRST_UNIX_TIME
+        for text, number in zip(texts, numbers, strict=True)
+    )
+
+
 def in_seconds(times: F64, unit: str | None, dated: Bool | None = None) -> tuple[F64, str]:
     """Times (n,) in Unix seconds where their unit can be told, and their range in dates.
 

@@ -162,6 +162,11 @@ def check_pair(student: ModelName, teacher: ModelName) -> None:
     """A teacher that lacks what the student learns from is a :class:`ConfigError` naming those that fit."""
     if student.entry.needs == "trajectories":
         _check_trajectories(student, teacher)
+    if student.method == "svd" and not teacher.entry.network and 0 < teacher.dim < student.dim:
+        raise ConfigError(
+            f"{student} keeps {student.dim} dimensions of its teacher, and {teacher} has {teacher.dim} "
+            f"dimensions. Take svd_dim{teacher.dim} or a wider teacher."
+        )
     if _gives(teacher.entry, student.entry.needs):
         return
     fit = [

@@ -82,19 +82,19 @@ class ComparisonResult:
     @property
     def per_user(self) -> ResultTable:
         """One row a user and run: the user's id, the run, and every metric."""
-        rows = [
+        pairs = [(one, at) for one in (self.first, self.second) for at in range(len(one.runs))]
+        users = len(self.users)
+        known: Sequence[str | None] = self.user_ids or [None] * users
+        lines = np.concatenate([one.values[at] for one, at in pairs])  # (runs · B, M)
+        return ResultTable(
             {
-                "user": self.user_ids[at] if self.user_ids else None,
-                "row": at,
-                "model": contender.name,
-                "seed": run.seed,
-                **dict(zip(self.metrics, line, strict=True)),
+                "user": [*known] * len(pairs),
+                "row": list(range(users)) * len(pairs),
+                "model": [one.name for one, _ in pairs for _ in range(users)],
+                "seed": [one.runs[at].seed for one, at in pairs for _ in range(users)],
+                **{name: lines[:, at].tolist() for at, name in enumerate(self.metrics)},
             }
-            for contender in (self.first, self.second)
-            for run, values in zip(contender.runs, contender.values, strict=True)
-            for at, line in enumerate(values.tolist())
-        ]
-        return ResultTable.of_rows(rows)
+        )
 
     def facts(self) -> dict[str, Any]:
         """What ``--json`` prints."""
@@ -252,6 +252,8 @@ def _check_same(first: MeasuredUsers, other: MeasuredUsers) -> None:
             "their catalogues differ: one of them was updated. Compare what has the same items."
         )
     left, right = first.asked, other.asked
+    if left is right:
+        return
     users = left.users.size == right.users.size and (
         min(left.users.min(initial=0), right.users.min(initial=0)) < 0
         or np.array_equal(left.users, right.users)

@@ -144,6 +144,7 @@ class Measurer:
         self._work = work
         self._on_event = on_event
         self._data: dict[str, Dataset] = {}
+        self._asked: dict[str, Evaluation] = {}
 
     def measure(self, run: Run) -> MeasuredUsers:
         """The metrics of each user, by the model's tables or kept ranks, or by the bundle's answers."""
@@ -159,12 +160,13 @@ class Measurer:
         users, by_user = metrics_from_ranks(ranks, relevant, sorted({k for _, k in self._metrics}))
         values = np.stack([by_user[f"{kind}@{k}"] for kind, k in self._metrics])
         user_ids = [data.user_ids[user] for user in users.tolist()]
-        return MeasuredUsers(holdout(data, self._split), user_ids, (data.n_items, ()), values)
+        return MeasuredUsers(self._asked[str(run.dataset.get("name"))], user_ids, (data.n_items, ()), values)
 
     def _dataset(self, run: Run) -> Dataset:
         name = str(run.dataset.get("name"))
         if name not in self._data:
             self._data[name] = load_data(name, self._work, self._on_event)
+            self._asked[name] = holdout(self._data[name], self._split)
         if self._data[name].digest() != run.dataset.get("digest"):
             raise ConfigError(
                 f"{run.folder} was trained on another split than the {name!r} here, or on validation too: "

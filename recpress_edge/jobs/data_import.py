@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from recpress_edge.data.events import parse_only
 from recpress_edge.data.features.columns import NUMERIC
 from recpress_edge.data.features.encode import FeatureSpec
 from recpress_edge.data.filter import Filters
+from recpress_edge.data.frames import in_python
 from recpress_edge.data.ids import FORMS, IdChoice
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.prepare import Preparation, Prepared, prepare, read_files
@@ -83,6 +84,7 @@ class ImportPreview:
             "read": list(self.read.notes),
             "left_out": self.read.left_out,
             "ignored_columns": list(self.read.ignored_columns),
+            "questions": list(self.read.questions),
         }
 
 
@@ -143,7 +145,7 @@ class ImportRequest(TableOptions):
             )
         how, tables = self._preparation(), self.choices(self.skip_bad_lines)
         target = check_new(self.work, self.name, force=self.force)
-        with self._found_files() as (files, parts):
+        with self._found_files() as (files, parts), in_python(self.frame is not None):
             update = advance(on_event, f"reading {self.name}")
             prepared = prepare(self.name, files, how, parts=parts, progress=update)
         prepared = with_tables(prepared, tables, self.ids)
@@ -151,8 +153,9 @@ class ImportRequest(TableOptions):
 
     def preview(self, on_event: OnEvent = silent) -> ImportPreview:
         """Read the log and show its first rows as they are understood; nothing is split or written."""
-        how = self._preparation()
-        with self._found_files() as (files, parts):
+        asked = self._preparation()
+        how = replace(asked, reading=replace(asked.reading, preview=True))
+        with self._found_files() as (files, parts), in_python(self.frame is not None):
             update = advance(on_event, f"reading {self.name}")
             return ImportPreview(read_files(files, how, parts, update))
 
@@ -229,6 +232,8 @@ class ImportRequest(TableOptions):
             "date_order": DATE_ORDERS,
             "strangers": CHOICES,
         }
+        if isinstance(self.only, str):
+            raise ConfigError(f"only={self.only!r} is one text: write only=({self.only!r},)")
         for field, values in known.items():
             if (value := getattr(self, field)) is not None and value not in values:
                 raise unknown_name(field, value, list(values))

@@ -2,9 +2,9 @@
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from recpress_edge.core.errors import ArtifactError, RecPressError
 from recpress_edge.core.progress import OnEvent, silent
@@ -182,7 +182,9 @@ class TrainJob:
     """Trains one model whose parts are there."""
 
     wanted: Wanted
-    """Without its parts."""
+    """Without its parts and its method's settings."""
+    config: Mapping[str, Any]
+    """Those settings; classes that are made while the program runs, or by a plugin, cannot be sent."""
     teacher: Path | None
     members: tuple[Path, ...]
     start: Path | None
@@ -193,9 +195,10 @@ class TrainJob:
 
     @classmethod
     def of(cls, plan: Plan, source: DataSource) -> Self:
-        parts = plan.parts
+        parts, config = plan.parts, plan.wanted.config
         return cls(
-            wanted=replace(plan.wanted, teacher=None, members=(), start=None),
+            wanted=replace(plan.wanted, config=None, teacher=None, members=(), start=None),
+            config={field.name: getattr(config, field.name) for field in fields(config)},
             teacher=parts.teacher.folder if parts.teacher else None,
             members=tuple(member.folder for member in parts.members),
             start=parts.start.folder if parts.start else None,
@@ -242,5 +245,6 @@ class TrainJob:
             members=tuple(map(load_model, self.members)),
             start=load_model(self.start) if self.start else None,
         )
-        plan = Plan(self.wanted, parts, self.key, self.made(self.folder))
+        wanted = replace(self.wanted, config=self.wanted.name.entry.config(**self.config))
+        plan = Plan(wanted, parts, self.key, self.made(self.folder))
         return find_or_train(plan, _loaded(self.source), on_event).folder.name

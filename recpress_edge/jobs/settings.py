@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from recpress_edge.core.described import DescribedSetting, described, toml_table
+from recpress_edge.core.config import DescribedSetting, described, toml_table
 from recpress_edge.core.errors import unknown_name
 from recpress_edge.core.progress import OnEvent, silent
 from recpress_edge.distill.methods import Role

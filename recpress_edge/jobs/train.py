@@ -236,7 +236,8 @@ def _warn(folder: Path, on_event: OnEvent) -> None:
     known = read_json(where) if where.exists() else {}
     if known.get("method") != "ensemble":
         return
-    below = below_member(known["metrics"].get("valid"), known["members"], stated_cutoff(known))
+    by = known["training"]["choose_by"]
+    below = below_member(known["metrics"].get("valid"), known["members"], stated_cutoff(known), by)
     if below:
         on_event(Note(f"warning    {below_member_words(known['name'], below)}"))
 

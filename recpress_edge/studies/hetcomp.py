@@ -15,6 +15,7 @@ from recpress_edge.studies.making import made
 from recpress_edge.studies.outcome import Outcome, figure, measured, same
 from recpress_edge.studies.study import Claim, Column, Study, StudyRequest, StudyResult, find_or_train
 from recpress_edge.training.plan import ModelRequest, TrainOptions
+from recpress_edge.training.settings import settings
 
 DATA: Final = "citeulike-602020"
 DIM: Final = 6
@@ -34,10 +35,10 @@ SINGLE: Final = f"rrd_dim{DIM}"
 """Distilled from every teacher."""
 SINGLE_OF_TABLES: Final = tuple(f"{method}_dim{DIM}" for method in ("ftd", "htd", "irrrd"))
 """Distilled from the strongest teacher that has tables, which they need."""
-PLAIN_TRAINING: Final[Mapping[str, Any]] = {"epochs": 400}
+PLAIN_TRAINING: Final[Mapping[str, Any]] = {"epochs": 400, "patience": 0, "choose_by": "recall"}
 """For the students by other methods: until validation stalls, as in the study of DE-RRD."""
 HETCOMP_METHOD: Final[Mapping[str, Any]] = {"sharpness": 100.0}
-HETCOMP_TRAINING: Final[Mapping[str, Any]] = {"epochs": 1000}
+HETCOMP_TRAINING: Final[Mapping[str, Any]] = {"epochs": 1000, "choose_by": "recall"}
 """For HetComp from all teachers and from one: until 50 epochs bring no gain on validation."""
 
 DIFFERENCES: Final = (
@@ -133,8 +134,13 @@ class HetCompRequest(StudyRequest):
         teachers = self._teachers()
         data = load_data(DATA, self.work, on_event)
         make = partial(made, data=data, work=self.work, on_event=on_event, executor=executor)
-        kept = TrainOptions(trajectory=True)
-        models = make([ModelRequest(name=name, role="teacher", options=kept) for name in teachers])
+        models = make(
+            [
+                ModelRequest(name=name, role="teacher", options=options)
+                for name in teachers
+                for options in [TrainOptions(trajectory=True, training=_teacher_training(name))]
+            ]
+        )
         outcomes = [measured(model, part="teacher") for model in models]
         with_tables = [outcome for outcome, model in zip(outcomes, models, strict=True) if model.tables]
         students = list(self._students(outcomes, with_tables))
@@ -173,7 +179,8 @@ class HetCompRequest(StudyRequest):
         if len(teachers) > 1:
             ensemble = ensemble_of([teacher.name for teacher in teachers])
             sources.append(("hetcomp", ensemble))
-            yield "ensemble", "", ModelRequest(name=ensemble, role="teacher")
+            everybody = TrainOptions(members=self._folders(ensemble, teachers))
+            yield "ensemble", "", ModelRequest(name=ensemble, role="teacher", options=everybody)
         plain = TrainOptions(training=PLAIN_TRAINING)
         single = [(SINGLE, teacher) for teacher in teachers]
         if with_tables:
@@ -186,8 +193,22 @@ class HetCompRequest(StudyRequest):
         for seed in range(self.seeds or 1):
             yield "plain", "", ModelRequest(name=PLAIN, seed=seed, options=plain)
             for part, source in sources:
-                options = replace(together, teacher=source)
+                options = replace(together, teacher=source, members=self._folders(source, teachers))
                 yield part, source, ModelRequest(name=HETCOMP, seed=seed, options=options)
 
     def _folder(self, model: Outcome) -> Path:
         return self.work / "models" / model.folder
+
+    def _folders(self, source: str, teachers: Sequence[Outcome]) -> tuple[str, ...]:
+        """Of the teachers that a source names: this study's own, whatever the usual settings are."""
+        name = parse_name(source, "teacher")
+        names = {str(member) for member in name.members or (name,)}
+        return tuple(str(self._folder(teacher)) for teacher in teachers if teacher.name in names)
+
+
+def _teacher_training(name: str) -> dict[str, Any]:
+    """The rule of the study: chosen by recall, and stopped early only where a method's settings say so."""
+    method = parse_name(name, "teacher")
+    if method.entry.closed_form:
+        return {"choose_by": "recall"}
+    return {"choose_by": "recall", "patience": settings(method.method, "teacher").training.get("patience", 0)}

@@ -1,39 +1,31 @@
 """Computing a closed form: validation chooses its settings and its passes. It prints nothing."""
 
-import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import numpy as np
 from torch import Tensor
 
-from recpress_edge.core.rng import stream
-from recpress_edge.data.holdout import dataset_cutoff
-from recpress_edge.data.interactions import Dataset, Interactions
+from recpress_edge.core.metrics import DEFAULT_CUTOFF, worth
 from recpress_edge.models.method import ClosedForm
-from recpress_edge.training.evaluate import evaluate_rows
-from recpress_edge.training.loop import EpochReport, OnEpoch, RunState, copy_model
-from recpress_edge.training.settings import judged
+from recpress_edge.training.loop import EpochReport, OnEpoch, RunState, Validation, copy_model
 
 Settings = Mapping[str, float]
-Metrics = dict[str, float | None]
 Worth = tuple[float, float]
 
 EVERY: Final = 4
 """Passes between looks at validation: one alone changes little."""
 SEARCH_PASSES: Final = 8
 """At most, of a candidate: which one is best shows before they are refined to the end."""
-SEARCH_USERS: Final = 5000
-"""Validation users, drawn once, on whom candidates are compared: the same ones for all."""
 
 
 @dataclass(slots=True)
 class _Looks:
     """What validation said so far."""
 
-    data: Dataset
+    validation: Validation | None
+    choose_by: str
     on_epoch: OnEpoch
     started: float = field(default_factory=time.perf_counter)
     passes: int = 0
@@ -42,14 +34,15 @@ class _Looks:
 
     def look(self, method: ClosedForm, settings: Settings, done: int, *, judge: bool) -> Worth | None:
         """Report a pass; what it is worth, if it is judged."""
-        metrics: Metrics | None = None
-        if judge:
-            metrics = evaluate_rows(method.scores, self.data, "valid").means()
+        metrics = None
+        if judge and self.validation:
+            metrics = self.validation.evaluate(method, done)
             self.history.append({"epoch": done, "settings": dict(settings), "valid": metrics})
         self.passes += 1
         self.expected = max(self.expected, self.passes)
         self.on_epoch(EpochReport(self.passes, self.expected, time.perf_counter() - self.started, metrics))
-        return judged(metrics, dataset_cutoff(self.data)) if metrics else None
+        cutoff = self.validation.cutoff if self.validation else DEFAULT_CUTOFF
+        return worth(metrics, cutoff, self.choose_by) if metrics else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +53,15 @@ class _Refined:
 
 
 def compute(
-    make: Callable[[Settings], ClosedForm], data: Dataset, on_epoch: OnEpoch
+    make: Callable[[Settings], ClosedForm], validation: Validation | None, choose_by: str, on_epoch: OnEpoch
 ) -> tuple[ClosedForm, RunState]:
     """The closed form and what is kept of it. ``make`` builds it with these settings beside its own.
 
-    Of a form that offers candidates the best is computed again, in full. Data without validation leave it
-    its middle candidates and all its passes.
+    Of a form that offers candidates the best is computed again, in full. Without validation it has its middle
+    candidates and all its passes.
     """
-    looks = _Looks(_some_users(data, SEARCH_USERS), on_epoch)
-    first, judge = make({}), bool(len(data.valid))
+    looks = _Looks(validation, choose_by, on_epoch)
+    first, judge = make({}), validation is not None
     axes = first.candidates() if judge else {}
     chosen: Settings = {}
     if axes:
@@ -83,7 +76,8 @@ def compute(
     state = RunState(
         epoch=kept.passes,
         seconds=time.perf_counter() - looks.started,
-        cutoff=dataset_cutoff(data),
+        cutoff=validation.cutoff if validation else DEFAULT_CUTOFF,
+        choose_by=choose_by,
         history=looks.history,
         best=kept.model,
         chosen=chosen,
@@ -107,7 +101,7 @@ def _refined(method: ClosedForm, settings: Settings, limit: int, judge: bool, lo
     return kept
 
 
-def climb(axes: Mapping[str, Sequence[float]], worth: Callable[[Settings], Worth]) -> Settings:
+def climb(axes: Mapping[str, Sequence[float]], value_of: Callable[[Settings], Worth]) -> Settings:
     """The best of a grid, going uphill from its middle along one axis after another, each value tried once.
 
     On an axis it goes on while that is better, upwards first. It ends where no neighbour is better.
@@ -121,7 +115,7 @@ def climb(axes: Mapping[str, Sequence[float]], worth: Callable[[Settings], Worth
     def value(places: Mapping[str, int]) -> Worth:
         key = tuple(places.values())
         if key not in known:
-            known[key] = worth(settings(places))
+            known[key] = value_of(settings(places))
         return known[key]
 
     moved = True
@@ -129,19 +123,9 @@ def climb(axes: Mapping[str, Sequence[float]], worth: Callable[[Settings], Worth
         moved = False
         for name, values in axes.items():
             for step in (1, -1):
-                while 0 <= at[name] + step < len(values) and value(
-                    after := {**at, name: at[name] + step}
-                ) > value(at):
+                while 0 <= at[name] + step < len(values):
+                    after = {**at, name: at[name] + step}
+                    if value(at) >= value(after):
+                        break
                     at, moved = after, True
     return settings(at)
-
-
-def _some_users(data: Dataset, most: int) -> Dataset:
-    """The data with the validation interactions of at most so many users, drawn once."""
-    users = np.flatnonzero(data.valid.counts())
-    if users.size <= most:
-        return data
-    drawn = np.sort(stream(0, "search users").choice(users, most, replace=False))
-    at, items = data.valid.pairs_of(drawn)
-    valid = Interactions.from_pairs(drawn[at], items, data.n_users, data.n_items)
-    return dataclasses.replace(data, valid=valid)

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from recpress_edge.core.errors import RecPressError
-from recpress_edge.core.metrics import DEFAULT_CUTOFF
+from recpress_edge.core.metrics import BALANCED, DEFAULT_CUTOFF, worth
 from recpress_edge.models.method import ClosedForm, Factorised, Method
 from recpress_edge.training.checkpoint import Checkpoint, CheckpointStore, restore
-from recpress_edge.training.settings import TrainingConfig, judged
+from recpress_edge.training.settings import TrainingConfig
 
 OnEpoch = Callable[["EpochReport"], None]
 
@@ -34,10 +34,10 @@ class EpochReport:
 class Validation:
     """How a run judges its epochs."""
 
-    evaluate: Callable[[Method, int], dict[str, float | None]]
+    evaluate: Callable[[Method | ClosedForm, int], dict[str, float | None]]
     """Validation metrics of the method as it is after so many epochs."""
     cutoff: int = DEFAULT_CUTOFF
-    """The epoch with the best Recall@cutoff is kept, of equal ones the one with the best NDCG@cutoff."""
+    """The K of the metrics that :func:`worth` compares epochs by."""
     from_start: bool = False
     """Whether the tables that it begins with count as epoch 0, so that training on can only gain."""
 
@@ -50,6 +50,7 @@ class RunState:
     seconds: float = 0.0
     cutoff: int = DEFAULT_CUTOFF
     """The K of the metrics by which the epoch is chosen."""
+    choose_by: str = BALANCED
     history: list[dict[str, Any]] = field(default_factory=list)
     """One entry per evaluation: epoch and validation metrics."""
     best: dict[str, Tensor] = field(default_factory=dict)
@@ -62,7 +63,8 @@ class RunState:
         """The evaluated epoch that validation judges best, the first of equals; 0 before any."""
         if not self.history:
             return 0
-        return int(max(self.history, key=lambda entry: judged(entry["valid"], self.cutoff))["epoch"])
+        best = max(self.history, key=lambda entry: worth(entry["valid"], self.cutoff, self.choose_by))
+        return int(best["epoch"])
 
     def stalled(self, patience: int) -> bool:
         """Whether the last ``patience`` evaluations brought no new best; 0 never stalls."""
@@ -82,12 +84,14 @@ def train(
     ``validation`` is None when the data has no such split. A run resumed from any checkpoint ends with the
     same numbers as one that was never interrupted.
     """
-    state = _resume(method, store, validation.cutoff if validation else DEFAULT_CUTOFF)
+    state = _resume(method, store)
+    state.cutoff, state.choose_by = validation.cutoff if validation else DEFAULT_CUTOFF, config.choose_by
+    patience = config.patience if config.keep == "best" else 0
     saved_at = time.perf_counter()
     if validation and validation.from_start and state.epoch == 0:
         state.history = [{"epoch": 0, "valid": validation.evaluate(method, 0)}]
         state.best = copy_model(method)
-    while state.epoch < config.epochs and not state.stalled(config.patience):
+    while state.epoch < config.epochs and not state.stalled(patience):
         started = time.perf_counter()
         train_epoch(method, state.epoch)
         state.epoch += 1
@@ -144,10 +148,12 @@ def _state(method: Method) -> dict[str, Tensor]:
     return method.optimizer.state() | memory
 
 
-def _resume(method: Method, store: CheckpointStore, cutoff: int) -> RunState:
+def _resume(method: Method, store: CheckpointStore) -> RunState:
     found = store.load()
     if found is None:
-        return RunState(cutoff=cutoff)
+        return RunState()
     restore(_state(method), found.tensors)
     best = {k.removeprefix("best/"): v for k, v in found.tensors.items() if k.startswith("best/")}
-    return RunState(found.state["epoch"], found.state["seconds"], cutoff, list(found.state["history"]), best)
+    return RunState(
+        found.state["epoch"], found.state["seconds"], history=list(found.state["history"]), best=best
+    )

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from recpress_edge.core.config import read_toml
-from recpress_edge.core.described import toml_value
+from recpress_edge.core.config import read_toml, toml_value
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.distill.students import ModelName
 from recpress_edge.training.settings import TrainingConfig

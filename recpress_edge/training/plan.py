@@ -30,7 +30,8 @@ from recpress_edge.training.trajectory import trajectory_digest
 # Part of every model's key; raise it when the same settings come to mean other numbers.
 # 1: first release
 # 2: the key holds every setting of the method
-TRAINING_REVISION: Final = 2
+# 3: epochs are chosen by the balance of recall and NDCG@10, and training stops early
+TRAINING_REVISION: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,8 @@ class TrainOptions:
     teacher_seed: int = 0
     """Seed of a teacher given by name: students of several seeds share one teacher."""
     members: tuple[str, ...] = ()
-    """Model folders to take for the members of an ensemble that have their names, whatever their settings."""
+    """Model folders to take for the members of an ensemble, or the several teachers of a student, that have
+    their names, whatever their settings."""
     device: str = "cpu"
     threads: int = 1
     method: Mapping[str, Any] = field(default_factory=dict)
@@ -143,7 +145,7 @@ def want(request: ModelRequest, data: Dataset, made_for: str | None = None) -> W
     config, training = settings_of(model, request.role, options)
     asked = asked_teacher(model, request.role, options.teacher)
     several = _several(model, asked, request)
-    given = given_members(model, options.members, data)
+    given = given_members(model, [name for name, _ in several], options.members, data)
     usual = options.for_teacher(trajectory=_wants_trajectories(model))
 
     def needed(name: ModelName, seed: int) -> Part:
@@ -255,11 +257,9 @@ def settings_of(model: ModelName, role: Role, options: TrainOptions) -> tuple[An
     """Settings of the method and of the loop: the usual ones with those of ``options`` laid over them."""
     entry = model.entry
     usual = settings(model.method, "quantised" if model.recipe else role, closed_form=entry.closed_form)
-    if entry.closed_form and options.training:
-        raise ConfigError(
-            f"{model} is computed at once and has no epochs: leave out "
-            f"{', '.join(f'--{key}' for key in options.training)}."
-        )
+    of_epochs = [f"--{key}" for key in options.training if key != "choose_by"]
+    if entry.closed_form and of_epochs:
+        raise ConfigError(f"{model} is computed at once and has no epochs: leave out {', '.join(of_epochs)}.")
     return (
         load_config(entry.config, {**usual.method, **options.method}, "method"),
         load_config(TrainingConfig, {**usual.training, **options.training}, "training"),

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import torch
-from torch import Tensor
 
 from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ConfigError
@@ -30,6 +29,8 @@ from recpress_edge.training.evaluate import (
     evaluate,
     evaluate_rows,
     facts_of,
+    sample_facts,
+    sampled_users,
     splits_of,
 )
 from recpress_edge.training.fusion import below_member
@@ -38,6 +39,7 @@ from recpress_edge.training.plan import Plan
 from recpress_edge.training.ranks import write_ranks
 from recpress_edge.training.source import source_digest
 from recpress_edge.training.store import TrainedModel, save_model
+from recpress_edge.training.stored import fine_tuned
 from recpress_edge.training.trajectory import finish, has_stage, is_recorded, load_trajectory, write_stage
 
 
@@ -71,7 +73,7 @@ def train_model(plan: Plan, data: Dataset, tell: Tell) -> TrainedModel:
     method, state = _learn(plan, data, store, tell)
     rows = _restore_best(method, state)
     kept = _kept(method, state, data)
-    found = _metrics(method, rows, data)
+    found = _metrics(method, kept, rows, data)
     facts = {**_metadata(plan, data, state), **facts_of(found)}
     if not kept.tables:
         facts |= write_ranks(plan.folder, found)
@@ -104,7 +106,7 @@ def _learn(
         tell("epoch", **_told(report, cutoff), epochs=report.epochs)
 
     if wanted.name.entry.closed_form:
-        return compute(make, data, on_pass)
+        return compute(make, _validation(plan, data), wanted.training.choose_by, on_pass)
     method = make({})
 
     def on_epoch(report: EpochReport) -> None:
@@ -123,17 +125,18 @@ def _validation(plan: Plan, data: Dataset) -> Validation | None:
     """How epochs are judged: tables as their recipe stores them, with one ranking for metrics and stage."""
     if not len(data.valid):
         return None
+    users = sampled_users(data, "valid", plan.wanted.training.valid_users)
 
-    def metrics(method: Method, epoch: int) -> dict[str, float | None]:
-        if plan.wanted.options.trajectory:
+    def metrics(method: Method | ClosedForm, epoch: int) -> dict[str, float | None]:
+        if plan.wanted.options.trajectory and isinstance(method, Method):
             staged = StagedRows(method.scores, data.train)
-            found = evaluate_rows(staged, data, "valid").means()
+            found = evaluate_rows(staged, data, "valid", users=users).means()
             _record_stage(plan, epoch, staged)
             return found
         if isinstance(method, Factorised):
             stored = stored_tables(plan.wanted.name.recipe, *method.tables())
-            return evaluate(*stored, data, "valid").means()
-        return evaluate_rows(method.scores, data, "valid").means()
+            return evaluate(*stored, data, "valid", users).means()
+        return evaluate_rows(method.scores, data, "valid", users=users).means()
 
     return Validation(metrics, dataset_cutoff(data), from_start=plan.parts.start is not None)
 
@@ -166,10 +169,16 @@ def _kept(method: Method | ClosedForm, state: RunState, data: Dataset) -> Kept:
     return Kept(None, rankings, method.architecture(), parameters)
 
 
-def _metrics(method: Method | ClosedForm, rows: ScoreRows, data: Dataset) -> dict[Split, SplitMetrics]:
+def _metrics(
+    method: Method | ClosedForm, kept: Kept, rows: ScoreRows, data: Dataset
+) -> dict[Split, SplitMetrics]:
     """The metrics of each split; a network that reads histories is given those before it."""
     found = {}
     for split in splits_of(data):
+        if kept.tables:
+            tables = (torch.from_numpy(kept.tables.user_emb), torch.from_numpy(kept.tables.item_emb))
+            found[split] = evaluate(*tables, data, split)
+            continue
         if isinstance(method, NetworkMethod):
             rows = method.rows_after(history(data, split))
         found[split] = evaluate_rows(rows, data, split)
@@ -184,11 +193,13 @@ def _facts_of(kept: Kept, plan: Plan, data: Dataset, facts: Mapping[str, Any]) -
         found["refit_of"] = _reference(wanted.refit_of)
     if parts.members and wanted.name.entry.closed_form:
         valid = facts["metrics"].get("valid")
-        found["below_member"] = below_member(valid, facts["members"], dataset_cutoff(data))
+        found["below_member"] = below_member(
+            valid, facts["members"], dataset_cutoff(data), wanted.training.choose_by
+        )
     if kept.tables:
         found["dim"] = kept.tables.user_emb.shape[1]
     if kept.tables and parts.start:
-        found["quantised"] = _quantised(parts.start, str(wanted.name.recipe), data, kept.tables)
+        found["quantised"] = fine_tuned(parts.start, str(wanted.name.recipe), data, kept.tables)
     if kept.architecture:
         found["architecture"] = kept.architecture
     return found
@@ -248,10 +259,11 @@ def _metadata(plan: Plan, data: Dataset, state: RunState) -> dict[str, Any]:
         },
         "teacher": _reference(parts.teacher) if parts.teacher else None,
         **members,
-        **({"chosen_settings": state.chosen} if state.chosen else {}),
         **({"plugin": _plugin(wanted.name.entry)} if wanted.name.entry.plugin else {}),
+        **({"chosen_settings": state.chosen} if state.chosen else {}),
         "chosen_epoch": _chosen_epoch(plan, state),
         "history": state.history,
+        **sample_facts(data, wanted.training.valid_users),
         "seconds": round(state.seconds, 3),
         "device": wanted.options.device,
         "threads": wanted.options.threads,
@@ -270,26 +282,6 @@ def _reference(model: TrainedModel) -> dict[str, Any]:
     width = model.tables.user_emb.shape[1] if model.tables else None
     facts = {key: known[key] for key in ("name", "seed", "metrics")}
     return facts | {"sha256": model.digest, "table_width": width}
-
-
-def _quantised(start: TrainedModel, recipe: str, data: Dataset, tables: Tables) -> dict[str, Any]:
-    """What fine-tuning for a recipe gained: metrics of the stored tables, before and after it."""
-    before, after = (
-        (torch.from_numpy(model.user_emb), torch.from_numpy(model.item_emb)) for model in (start, tables)
-    )
-    return {
-        "recipe": recipe,
-        "start": {key: start.metadata[key] for key in ("name", "seed", "sha256")},
-        "start_metrics": _stored_metrics(recipe, *before, data),
-        "metrics": _stored_metrics(recipe, *after, data),
-    }
-
-
-def _stored_metrics(
-    recipe: str, user_emb: Tensor, item_emb: Tensor, data: Dataset
-) -> dict[str, dict[str, float | None]]:
-    stored = stored_tables(recipe, user_emb, item_emb)
-    return {split: evaluate(*stored, data, split).means() for split in splits_of(data)}
 
 
 def use_compute(device: str, threads: int) -> None:

@@ -5,13 +5,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal
 
 from recpress_edge.core.config import Bounded, NotNegativeInt, PositiveInt
+from recpress_edge.core.errors import unknown_name
+from recpress_edge.core.metrics import BALANCED, CHOICES
 from recpress_edge.distill.methods import METHODS
-
-
-def judged(metrics: Mapping[str, Any], cutoff: int) -> tuple[float, float]:
-    """By what epochs are compared: Recall@cutoff, where that is equal NDCG@cutoff."""
-    recall = metrics[f"recall@{cutoff}"]
-    return (0.0 if recall is None else recall, metrics[f"ndcg@{cutoff}"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +22,19 @@ class TrainingConfig(Bounded):
     """Epochs between evaluations on the validation split; the last epoch is always evaluated."""
     keep: Literal["best", "last"] = "best"
     """'best' on the validation split, or 'last' for a fixed number of epochs (the reference protocol)."""
-    patience: NotNegativeInt = 0
-    """Stop after this many evaluations in a row without a new best; 0 trains all epochs."""
+    valid_users: NotNegativeInt = 10_000
+    """Users who are asked when an epoch is judged: a seeded sample, the same for every model, where there are
+    more; 0 asks all. What is kept is measured on all users."""
+    patience: NotNegativeInt = 4
+    """Stop after this many evaluations in a row without a new best; 0, and to keep the last, trains all."""
+    choose_by: str = BALANCED
+    """What 'best' is on the validation split: the geometric mean of the recall that judges and NDCG@10, or
+    one of recall, ndcg, recall@10 …, ndcg@50."""
+
+    def __post_init__(self) -> None:
+        Bounded.__post_init__(self)
+        if self.choose_by not in CHOICES:
+            raise unknown_name("training.choose_by", self.choose_by, CHOICES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -169,16 +169,16 @@ def model_in(folder: Path, data: Dataset) -> TrainedModel:
 
 
 def given_members(
-    ensemble: ModelName, folders: Sequence[str], data: Dataset
+    model: ModelName, members: Collection[ModelName], folders: Sequence[str], data: Dataset
 ) -> dict[ModelName, TrainedModel]:
-    """Members of an ensemble that are taken from folders, by name."""
+    """Members of an ensemble, or teachers of one student, that are taken from folders, by name."""
     given = {}
     for folder in folders:
-        model = model_in(Path(folder), data)
-        name = parse_name(model.name, "teacher")
-        if name not in ensemble.members:
-            raise ConfigError(f"--member {folder} holds {name}, which is no member of {ensemble}")
-        given[name] = model
+        found = model_in(Path(folder), data)
+        name = parse_name(found.name, "teacher")
+        if name not in members:
+            raise ConfigError(f"--member {folder} holds {name}, which is no member of {model}")
+        given[name] = found
     return given
 
 

@@ -4,10 +4,12 @@ import json
 from dataclasses import replace
 
 import pytest
+from elsewhere import Elsewhere
 from small_data import two_tastes
 
 from recpress_edge.cli import main
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.files import sha256_file
 from recpress_edge.data import resolve
 from recpress_edge.studies import de_rrd, gowalla, hetcomp
 from recpress_edge.studies.outcome import Outcome
@@ -140,6 +142,35 @@ def test_hetcomp_verdicts_are_seed_by_seed():
     rows += [outcome("single", 0, 0.15, "a"), outcome("single", 1, 0.25, "a"), outcome("single", 1, 0.1, "b")]
     assert [verdict.holds for verdict in hetcomp.STUDY.verdicts(rows)] == [True, False]
     assert "0.2000 and 0.2500 (single from a)" in hetcomp.STUDY.verdicts(rows)[1].evidence
+
+
+def test_studies_elsewhere_give_the_same_models_and_train_each_once(tmp_path, monkeypatch, capsys):
+    for module in (hetcomp, de_rrd):
+        for name in vars(module).keys() & {
+            "PLAIN_TRAINING",
+            "HETCOMP_TRAINING",
+            "TEACHER_TRAINING",
+            "STUDENT_TRAINING",
+        }:
+            monkeypatch.setattr(module, name, SHORT)
+    monkeypatch.setattr(de_rrd, "TEACHER", "bpr_dim8")
+    small = {"bpr_dim8": gowalla.PublishedTeacher("MF", (0.5, 0.4), 0.0, {"candidates": 2}, SHORT)}
+    monkeypatch.setattr(gowalla, "TEACHERS", small)
+    monkeypatch.setattr(gowalla, "STUDY", replace(gowalla.STUDY, claims=gowalla.claims(small)))
+    studies = (["hetcomp", "--teachers", "bpr_dim8,soft_dim8"], ["de-rrd", "--methods", "rrd"], ["gowalla"])
+    machines = Elsewhere(tmp_path / "machine")
+    digests = []
+    for work, flags in (("here", []), ("there", ["--ray", "auto"])):
+        if flags:
+            monkeypatch.setattr("recpress_edge.jobs.executor.executor_for", lambda *_: machines)
+        for words in studies:
+            assert main(["reproduce", *words, *flags, "--work", str(tmp_path / work)]) == 0
+        found = sorted((tmp_path / work / "models").glob("*/*.safetensors"))
+        digests.append({f"{path.parent.name}/{path.name}": sha256_file(path) for path in found})
+    assert digests[0] == digests[1]
+    models = [name for name in digests[0] if name.endswith("/model.safetensors")]
+    assert len(machines.ran) == len(models)
+    assert any(name.endswith("/trajectory.safetensors") for name in digests[0])
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,8 @@ BUDGET = "[budget.small]\nmax_bytes = '1 MiB'\n"
             "history=h",
             "--pad=left",
         ],
+        ["compare", "./none", "./none"],
+        ["settings", "pop", "--plugin", "none.py"],
         ["inspect", "none"],
         ["recommend", "none"],
         ["bench", "none"],

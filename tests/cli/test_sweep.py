@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import pytest
+from elsewhere import Elsewhere
 from exports import random_tables
 
 from recpress_edge.artifacts import formats
@@ -203,6 +204,17 @@ def test_even_a_mistake_of_ours_does_not_end_it(run, monkeypatch, capsys):
     assert [row["status"] for row in found] == ["failed", "done"]
     assert found[0]["reason"] == "internal error: TypeError: surprise"
     assert "Traceback" in output.err
+
+
+def test_a_model_that_cannot_be_trained_costs_its_own_rows_alone(rows, work, monkeypatch, tmp_path):
+    machines = Elsewhere(tmp_path / "machine", fails="bpr_dim5")
+    monkeypatch.setattr("recpress_edge.jobs.executor.executor_for", lambda *_: machines)
+    students = ["--students", "bpr_dim4,bpr_dim5", "--recipes", "fp32,fp16", "--formats", "onnx"]
+    code, found = rows(*students, "--ray", "auto")
+    assert code == 1
+    assert machines.ran == ["bpr_dim5 seed 0"]  # the other is trained
+    assert [row["status"] for row in found] == ["done", "done", "failed", "failed"]
+    assert {row["reason"] for row in found[2:]} == {"the machine burns"}
 
 
 def test_an_interrupt_does_end_it(run, monkeypatch):

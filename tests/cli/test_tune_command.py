@@ -8,6 +8,7 @@ import pytest
 from recpress_edge.cli import main
 from recpress_edge.data import resolve
 from recpress_edge.data.synthetic import synthetic
+from recpress_edge.jobs.tune import run
 from recpress_edge.jobs.tune.trial import TrialRequest
 
 pytest.importorskip("optuna", reason="the extra tune is not installed")
@@ -18,6 +19,7 @@ WORDS = ["tune", "--max-bytes", "6KB", "--trials", "4", "--teachers", "ease"]
 def _small(monkeypatch):
     data = synthetic(n_users=60, n_items=90)
     monkeypatch.setattr(resolve, "load_dataset", lambda name, work, say: data)
+    monkeypatch.setattr(run, "PLAIN_BASELINES", ("puresvd",))
 
 
 def test_every_candidate_a_verdict_and_the_bundle(tmp_path, capsys, monkeypatch):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recpress_edge.data.order import ordered_by, stable_order
+from recpress_edge.data.order import distinct, ordered_by, stable_order
 
 RNG = np.random.default_rng(3)
 COLUMNS = {
@@ -30,6 +30,16 @@ COLUMNS = {
 def test_a_stable_order_is_that_of_argsort(name: str) -> None:
     values = COLUMNS[name]
     np.testing.assert_array_equal(stable_order(values), np.argsort(values, kind="stable"))
+
+
+@pytest.mark.parametrize("name", [name for name, values in COLUMNS.items() if values.dtype == np.int64][:-1])
+def test_distinct_numbers_are_those_of_unique(name: str) -> None:
+    values = COLUMNS[name]
+    if len(values):
+        expected, places = np.unique(values, return_inverse=True)
+        found, codes = distinct(values)
+        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(codes, places)
 
 
 def test_several_keys_are_ordered_as_lexsort_does() -> None:

@@ -360,7 +360,7 @@ def test_ids_that_are_merely_odd_are_kept_and_told(read):
 def test_a_rating_column_that_was_not_taken_is_named(tmp_path):
     path = tmp_path / "log.csv"
     path.write_text(rows("{u},{i},{r}", "User-ID,ISBN,Book-Rating\n"))
-    with pytest.raises(ConfigError, match=r"Is it Book-Rating\? .*rating=Book-Rating"):
+    with pytest.raises(ConfigError, match=r"Is it Book-Rating\? .*--rating Book-Rating"):
         prepare("x", [path], Preparation(filters=Filters(min_rating=2)))
 
 

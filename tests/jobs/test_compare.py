@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -194,3 +195,28 @@ def test_a_record_that_is_not_its_models_is_refused(trained, tmp_path):
     (copied / "ranks.safetensors").write_bytes(data)
     with pytest.raises(ArtifactError, match="its digest differs"):
         CompareRequest(models=(str(copied), "bpr_dim8"), work=trained).run()
+
+
+def test_the_guide_runs(trained, monkeypatch, capsys):
+    """With a student that is trained here, and as few draws as a test needs."""
+    page = Path(__file__).parents[2] / "docs/guide/results-as-data.md"
+    blocks = dict(
+        re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    )
+    work = trained / "guide"
+    work.mkdir()
+    for name in ("models", "data"):
+        (work / name).symlink_to(trained / name)
+    monkeypatch.chdir(work)
+    for line in blocks[""].splitlines()[-2:]:
+        assert main(line.replace("soft_dim4", "bpr_dim8").split()[1:]) == 0
+    assert {path.name for path in work.glob("*.*")} == {
+        "models.csv",
+        "models.tex",
+        "difference.csv",
+        "difference.tex",
+        "users.csv",
+    }
+    capsys.readouterr()
+    exec(compile(blocks["python"].replace("soft_dim4", "bpr_dim8"), str(page), "exec"), {})
+    assert "240 rows of users" in capsys.readouterr().out

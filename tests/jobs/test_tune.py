@@ -16,6 +16,7 @@ from recpress_edge.data import resolve
 from recpress_edge.data.synthetic import synthetic
 from recpress_edge.jobs.executor import Local
 from recpress_edge.jobs.export import ExportRequest
+from recpress_edge.jobs.tune import run
 from recpress_edge.jobs.tune.budget import FileKind, TableShape, widest_shapes
 from recpress_edge.jobs.tune.diary import TuneEvent
 from recpress_edge.jobs.tune.request import TuneRequest
@@ -35,9 +36,15 @@ def data():
     return synthetic(n_users=60, n_items=90)
 
 
+def make_small(patch, data):
+    """Few users, and baselines that are computed at once."""
+    patch.setattr(resolve, "load_dataset", lambda name, work, say: data)
+    patch.setattr(run, "PLAIN_BASELINES", ("puresvd",))
+
+
 @pytest.fixture(autouse=True)
 def _small(data, monkeypatch):
-    monkeypatch.setattr(resolve, "load_dataset", lambda name, work, say: data)
+    make_small(monkeypatch, data)
 
 
 def request(work, **more):
@@ -54,7 +61,7 @@ def alike(trials):
 def whole(tmp_path_factory, data):
     """A search that nothing interrupted."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(resolve, "load_dataset", lambda name, work, say: data)
+        make_small(patch, data)
         return request(tmp_path_factory.mktemp("whole")).run()
 
 

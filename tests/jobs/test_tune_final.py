@@ -113,8 +113,9 @@ def test_a_file_that_lost_its_ranking_is_still_refused(data, work, chosen):
     assert gate["met"] == (made.exported.parity.overlap["overlap@10"].mean >= gate["min_overlap"])
 
 
-def test_tune_final_ends_with_both_bundles_in_their_bytes(work, capsys):
+def test_tune_final_ends_with_both_bundles_in_their_bytes(work, capsys, monkeypatch):
     pytest.importorskip("optuna", reason="the extra tune is not installed")
+    monkeypatch.setattr("recpress_edge.jobs.tune.run.PLAIN_BASELINES", ("puresvd",))
     words = ["--data", "mine", "--max-bytes", "6KB", "--trials", "2", "--teachers", "ease", "--final"]
     assert main(["tune", *words, "--work", str(work)]) == 0
     (final,) = (work / "dist").glob("*-final")

@@ -11,7 +11,7 @@ from recpress_edge.training.plan import ModelRequest, TrainOptions
 
 
 def _valid(recall, ndcg=0.1):
-    return {"valid": {"recall@50": recall, "ndcg@50": ndcg}}
+    return {"valid": {"recall@50": recall, "ndcg@10": ndcg, "ndcg@50": ndcg}}
 
 
 def _member(name, *figures):
@@ -20,7 +20,7 @@ def _member(name, *figures):
 
 def test_the_best_member_is_named_with_both_figures():
     members = [_member("ease", 0.30), _member("bpr_dim200", 0.25)]
-    below = below_member(_valid(0.28)["valid"], members, 50)
+    below = below_member(_valid(0.28)["valid"], members, 50, "recall")
     assert below == {
         "metric": "recall@50", "value": 0.28, "member": "ease", "seed": 0, "member_value": 0.30,
     }  # fmt: skip
@@ -28,14 +28,14 @@ def test_the_best_member_is_named_with_both_figures():
         "ensemble:ease+bpr_dim200 ranks worse than its member ease: valid recall@50 0.2800 against 0.3000. "
         "Distil from ease, or leave out the weakest member."
     )
-    assert below_member(_valid(0.30)["valid"], members, 50) is None
-    assert below_member(None, members, 50) is None
+    assert below_member(_valid(0.30)["valid"], members, 50, "recall") is None
+    assert below_member(None, members, 50, "recall") is None
 
 
 def test_where_every_recall_is_1_ndcg_tells():
     for certain in (1.0, None):
         members = [_member("ease", certain, 0.4), _member("pop", certain, 0.2)]
-        below = below_member(_valid(certain, 0.3)["valid"], members, 50)
+        below = below_member(_valid(certain, 0.3)["valid"], members, 50, "recall")
         assert (below["metric"], below["member_value"]) == ("ndcg@50", 0.4)
 
 

@@ -29,7 +29,7 @@ def _method(epochs: int):
 def _scripted(values):
     """A validation metric that follows a script."""
     left = iter(values)
-    return lambda *_: {"recall@50": next(left), "ndcg@50": 0.1}
+    return lambda *_: {"recall@50": next(left), "ndcg@10": 0.1, "ndcg@50": 0.1}
 
 
 def _train(tmp_path, config, evaluate, on_epoch=lambda progress: None):
@@ -42,7 +42,7 @@ def test_best_epoch_is_kept_the_first_of_equals(tmp_path):
 
     def evaluate(method, epoch):
         seen[len(seen) + 1] = method.tables()[0].clone()
-        return {"recall@50": [0.1, 0.3, 0.3, 0.2][len(seen) - 1], "ndcg@50": 0.1}
+        return {"recall@50": [0.1, 0.3, 0.3, 0.2][len(seen) - 1], "ndcg@10": 0.1, "ndcg@50": 0.1}
 
     state = _train(tmp_path, TrainingConfig(epochs=4, evaluate_every=1), evaluate)
     assert state.best_epoch == 2
@@ -76,6 +76,33 @@ def test_patience_counts_by_the_k_that_judges(tmp_path):
         lambda progress: None,
     )
     assert (state.best_epoch, state.epoch) == (3, 5)
+
+
+@pytest.mark.parametrize(
+    ("choose_by", "epoch"), [("balanced", 2), ("recall", 3), ("ndcg", 4), ("ndcg@10", 1), ("recall@10", 4)]
+)
+def test_choose_by_decides_which_epoch_is_kept(tmp_path, choose_by, epoch):
+    figures = [
+        (0.20, 0.30, 0.20, 0.1),
+        (0.25, 0.29, 0.21, 0.1),
+        (0.30, 0.10, 0.22, 0.1),
+        (0.21, 0.2, 0.4, 0.2),
+    ]
+    names = ("recall@50", "ndcg@10", "ndcg@50", "recall@10")
+    script = iter([dict(zip(names, line, strict=True)) for line in figures])
+    config = TrainingConfig(epochs=4, evaluate_every=1, choose_by=choose_by)
+    state = _train(tmp_path, config, lambda *_: next(script))
+    assert state.best_epoch == epoch
+
+
+def test_what_to_choose_by_is_checked():
+    with pytest.raises(ConfigError, match=r"unknown training\.choose_by 'recal'\. Did you mean 'recall'"):
+        TrainingConfig(epochs=1, choose_by="recal")
+
+
+def test_the_last_epoch_is_never_stopped_before(tmp_path):
+    config = TrainingConfig(epochs=6, evaluate_every=1, patience=1, keep="last")
+    assert _train(tmp_path, config, _scripted([0.3, 0.2, 0.1, 0.1, 0.1, 0.1])).epoch == 6
 
 
 def test_the_tables_it_begins_with_count_as_epoch_0(tmp_path):

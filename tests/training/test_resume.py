@@ -23,7 +23,7 @@ def _run(name: str, work: Path, teacher: str | None, events: Connection) -> None
 
     options = TrainOptions(
         teacher=teacher,
-        training={"epochs": EPOCHS, "evaluate_every": 2},
+        training={"epochs": EPOCHS, "evaluate_every": 2, "patience": 0},
         method={"learning_rate": 0.01},
         # After every epoch, so that a kill can land in the writing of one.
         checkpoint_every_s=0.0,

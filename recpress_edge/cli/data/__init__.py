@@ -3,16 +3,21 @@
 import argparse
 import shlex
 import sys
+import textwrap
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from recpress_edge.cli.common import add_common_options, emit, next_steps, request_of, say, table
 from recpress_edge.cli.data.import_options import add_import_options
 from recpress_edge.cli.events import print_events
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.units import counted
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.jobs.data import FetchRequest, data_facts, list_data, load_data
 from recpress_edge.jobs.data_import import ImportPreview, ImportRequest, ImportResult
+
+_WIDTH: Final = 80
+"""Characters of a line in the usual terminal."""
 
 
 def add_options(data: argparse.ArgumentParser) -> None:
@@ -40,11 +45,17 @@ def add_options(data: argparse.ArgumentParser) -> None:
 
 def _list(args: argparse.Namespace) -> int:
     entries = list_data(args.work)
-    keys = ("name", "state", "users", "items", "about")
-    heading = {"name": "data set", "state": "state", "users": "users", "items": "items", "about": "what"}
+    heading = {
+        "name": "data set",
+        "state": "state",
+        "users": "users",
+        "items": "items",
+        "about": "what it is",
+    }
     for entry in [heading, *entries]:
-        name, state, users, items, about = (_text(entry.get(key)) for key in keys)
-        say(args, f"{name:<16}  {state:<8}  {users:>9}  {items:>9}  {about}")
+        name, state, users, items = (_text(entry.get(key)) for key in ("name", "state", "users", "items"))
+        say(args, f"{name:<17}  {state:<8}  {users:>11}  {items:>11}")
+        say(args, textwrap.indent(textwrap.fill(entry["about"], _WIDTH - 2), "  "))
     say(args)
     next_steps(args, ["recpress-edge data fetch NAME", "recpress-edge data import PATH --name NAME"])
     emit(args, {"datasets": entries})
@@ -77,7 +88,10 @@ def _stats(args: argparse.Namespace) -> int:
     with print_events(args) as on_event:
         dataset = load_data(args.name, args.work, on_event)
     facts = data_facts(dataset, args.work)
-    say(args, f"data       {dataset.name}: {dataset.n_users:,} users × {dataset.n_items:,} items")
+    say(
+        args,
+        f"data       {dataset.name}: {dataset.n_users:,} users × {dataset.n_items:,} items",
+    )
     say(args, f"split      {dataset.protocol}")
     if dataset.ties:
         say(args, f"ties       {dataset.ties}")
@@ -137,7 +151,11 @@ def _preview(args: argparse.Namespace, found: ImportPreview) -> int:
     say(args, table(list(rows[0]), [[_text(value) for value in row.values()] for row in rows]))
     say(args)
     say(args, f"rows       {len(rows):,} of {len(found.read.log):,}; nothing was written")
-    next_steps(args, [shlex.join(["recpress-edge", *(word for word in sys.argv[1:] if word != "--preview")])])
+    for question in found.read.questions:
+        say(args, f"question   {question}")
+    if not found.read.questions:
+        again = ["recpress-edge", *(word for word in sys.argv[1:] if word != "--preview")]
+        next_steps(args, [shlex.join(again)])
     emit(args, found.facts())
     return 0
 
@@ -167,10 +185,13 @@ def _report(args: argparse.Namespace, result: ImportResult) -> None:
     }
     texts = [f"{count:,} {reason}" for reason, count in removed.items() if count]
     say(args, f"removed    {', '.join(texts) or 'nothing'}; {rows['kept']:,} of {rows['read']:,} rows stay")
-    say(args, f"data       {dataset.name}: {dataset.n_users:,} users × {dataset.n_items:,} items")
+    say(
+        args,
+        f"data       {dataset.name}: {dataset.n_users:,} users × {dataset.n_items:,} items",
+    )
     alone = record["split"]["users_not_held_out"]
     per_user = not record["split"]["kind"].startswith("time:")  # which has a note of its own
-    few = f"; {alone:,} users with too few items train only" if alone and per_user else ""
+    few = f"; {counted(alone, 'user')} with too few items, in train alone" if alone and per_user else ""
     say(args, f"split      {dataset.protocol}{few}")
     if dataset.ties:
         say(args, f"ties       {dataset.ties}")

@@ -17,6 +17,7 @@ from recpress_edge.cli.events import print_events
 from recpress_edge.cli.model.wrap import add_wrap
 from recpress_edge.cli.train import say_metrics
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.units import counted
 from recpress_edge.jobs.model import ModelImportRequest, ModelImportResult
 
 
@@ -102,7 +103,7 @@ def _report(args: argparse.Namespace, result: ModelImportResult) -> None:
             given = "the mean" if args.missing == "mean" else "zeros"
             notes.append(f"{placed.without:,} without a vector got {given}")
         if placed.left_out:
-            notes.append(f"{placed.left_out:,} vectors of others left out")
+            notes.append(f"{counted(placed.left_out, 'vector')} of others left out")
         say(args, f"{kind:<10} {len(placed.rows):,}" + "".join(f"; {note}" for note in notes))
     say_metrics(args, [result.model])
     beside = result.model.metadata.get("plausibility")

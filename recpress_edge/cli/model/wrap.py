@@ -17,6 +17,7 @@ from recpress_edge.cli.common import (
 from recpress_edge.cli.events import print_events
 from recpress_edge.cli.train import say_metrics
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.units import counted
 from recpress_edge.jobs.network import NetworkImportRequest, NetworkImportResult
 
 
@@ -144,9 +145,9 @@ def _report(args: argparse.Namespace, result: NetworkImportResult) -> None:
     if known["items_unknown"]:
         notes.append("the others are never recommended")
     if known["items_left_out"]:
-        notes.append(f"{known['items_left_out']:,} ids of others left out")
+        notes.append(f"{counted(known['items_left_out'], 'id')} of others left out")
     if known["scores_without_id"]:
-        notes.append(f"{known['scores_without_id']:,} scores belong to none of them")
+        notes.append(f"{counted(known['scores_without_id'], 'score')} of no item")
     say(args, f"items      {'; '.join(notes)}")
     for line in result.checks():
         say(args, f"checked    {line}")
@@ -154,7 +155,9 @@ def _report(args: argparse.Namespace, result: NetworkImportResult) -> None:
     beside = result.against_popular()
     if beside is not None:
         metric, own, popular = beside
-        words = "" if own > popular else "; is it trained, and are the ids in its order?"
+        doubts = "is it trained, are the ids in its order, and is a higher score the better one?"
+        how = "less" if own <= popular else "hardly more"
+        words = "" if own > 1.5 * popular else f"; {how} than these: {doubts}"
         say(args)
         say(args, f"{metric}: {own:.4f}, of the most popular items {popular:.4f}{words}")
     say(args)

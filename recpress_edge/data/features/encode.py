@@ -12,6 +12,7 @@ import numpy as np
 
 from recpress_edge.core.arrays import I32
 from recpress_edge.core.errors import ConfigError, DataError
+from recpress_edge.core.units import counted
 from recpress_edge.data.features.columns import (
     CATEGORICAL,
     KINDS,
@@ -207,7 +208,7 @@ def _in_words(column: FeatureColumn) -> str:
         return f"numbers from {facts['least']:g} to {facts['most']:g}"
     if column.kind == MANY:
         return f"{len(column.values):,} values, up to {facts['most_in_a_row']} a row"
-    return f"{len(column.values):,} categories"
+    return counted(len(column.values), "category", "categories")
 
 
 def _missing_words(texts: TextColumn, bare: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from recpress_edge.core.arrays import I64
 from recpress_edge.core.errors import ConfigError, DataError
+from recpress_edge.core.units import counted
 from recpress_edge.data.features.table import SideTable
 from recpress_edge.data.readers.names import HEADER_NAMES, plain
 
@@ -94,7 +95,7 @@ def match_ids(
         of = f"1 row of another {side}" if strangers == 1 else f"{strangers:,} rows of other {side}s"
         notes.append(f"{of}, which the log does not hold, such as {stranger!r}")
     if empty:
-        notes.append(f"{empty:,} rows without an id")
+        notes.append(f"{counted(empty, 'row')} without an id")
     return Matched(rows, "; ".join(notes))
 
 
@@ -122,4 +123,4 @@ def check_repeats(
                     f"{table.path}: lines {before} and {number} are of {name!r} and differ in "
                     f"{table.called(place)}: {others[place][:60]!r} and {fields[place][:60]!r}. Keep one."
                 )
-    return f"{repeats:,} repeated rows" if repeats else ""
+    return counted(repeats, "repeated row") if repeats else ""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.core.files import scratch_folder
+from recpress_edge.core.units import counted
 from recpress_edge.data.readers.columns import Layout, find_column
 from recpress_edge.data.readers.delimited import Record, find_separator, find_start, records
 from recpress_edge.data.readers.engine import first_line, open_engine, quoted
@@ -83,7 +84,7 @@ def read_side_table(path: Path, form: TableForm, asked: Sequence[str], known: fr
     if not rows:
         raise DataError(f"{path} holds no row")
     undone = "".join(f"{what}, " for what in plain.notes)
-    note = f"{undone}{found.note}; {len(rows):,} rows{report.note()}"
+    note = f"{undone}{found.note}; {counted(len(rows), 'row')}{report.note()}"
     return SideTable(path, found.layout, found.types, rows, note)
 
 

@@ -175,7 +175,7 @@ def describe(at: Mapping[str, int], names: Sequence[str]) -> str:
     parts = [
         f"{role} = column {place + 1}" + (f" ({names[place]})" if names else "") for role, place in at.items()
     ]
-    ignored = [name for place, name in enumerate(names) if place not in at.values()]
+    ignored = [name or f"column {place + 1}" for place, name in enumerate(names) if place not in at.values()]
     return ", ".join(parts) + (f"; ignored: {', '.join(ignored)}" if ignored else "")
 
 

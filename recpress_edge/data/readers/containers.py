@@ -20,6 +20,10 @@ REFUSED: Final[tuple[tuple[bytes, str, str], ...]] = (
     # first bytes, what it is, the command that unpacks it
     (b"ARROW1", "an Arrow file", _PANDAS.replace("{reader}", "feather")),
     (b"FEA1", "a Feather file", _PANDAS.replace("{reader}", "feather")),
+    (b"\xff\xff\xff\xff", "an Arrow stream",
+     "python -c \"import pyarrow.csv, pyarrow.ipc; pyarrow.csv.write_csv(pyarrow.ipc.open_stream('{name}')"
+     ".read_all(), 'log.csv')\"; Dataset.from_frame takes such a table as it is"),
+    (b"PK\x05\x06", "an empty zip archive", "unzip -l {name}"),
     (b"ORC", "an ORC file", _PANDAS.replace("{reader}", "orc")),
     (b"\x89HDF", "an HDF5 file", _PANDAS.replace("{reader}", "hdf")),
     (b"\x04\x22\x4d\x18", "compressed by lz4", "lz4 -dc {name} > log.csv"),
@@ -183,6 +187,11 @@ def _take_member(path: Path, stream: io.BufferedReader, member: str | None, stac
 
 
 def _refuse(path: Path, head: bytes) -> None:
+    if head[8:12] == b"DUCK":
+        raise ConfigError(
+            f'{path} is a DuckDB database. Leave it out as PATH, and read it in the query: --query "ATTACH '
+            f"'{path}' AS d (READ_ONLY); SELECT user_id, item_id FROM d.TABLE\""
+        )
     if head[257:262] == b"ustar":
         raise ConfigError(
             f"{path} is a tar archive, not a log. List it and take the log out: tar -tf {path.name}; "

@@ -15,7 +15,7 @@ from recpress_edge.core.arrays import F64, I64, Bool
 from recpress_edge.core.errors import ConfigError, missing_extra
 from recpress_edge.core.files import scratch_folder
 from recpress_edge.data.log import Coded
-from recpress_edge.data.order import stable_order
+from recpress_edge.data.order import distinct
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -207,12 +207,8 @@ def _coded_integers(values: I64) -> Coded:
         used[values - low] = True
         rank = (np.cumsum(used) - 1).astype(np.int32)
         return Coded([str(value + low) for value in np.flatnonzero(used).tolist()], rank[values - low])
-    order = stable_order(values)
-    ascending = values[order]
-    first = np.append(True, ascending[1:] != ascending[:-1])
-    codes = np.empty(len(values), np.int32)
-    codes[order] = np.cumsum(first, dtype=np.int32) - 1
-    return Coded(list(map(str, ascending[first].tolist())), codes)
+    found, codes = distinct(values)
+    return Coded(list(map(str, found.tolist())), codes)
 
 
 def numbers(staged: Staged, place: int) -> F64:

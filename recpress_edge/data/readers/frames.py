@@ -181,3 +181,19 @@ def _called(kind: type) -> str:
     if issubclass(kind, str):
         return "text"
     return "whole numbers" if issubclass(kind, Integral) and kind.__name__ != "bool" else kind.__name__
+
+
+def check_alone(
+    paths: Sequence[Path], fmt: str, choice: ColumnChoice, encoding: str | None, member: str | None
+) -> None:
+    """ConfigError where something is said beside a frame that is for files."""
+    said = {
+        f"the file {paths[0]}" if paths else "": bool(paths),
+        f"format {fmt}": fmt != "auto",
+        f"encoding {encoding}": encoding is not None,
+        f"member {member}": member is not None,
+        f"separator {choice.separator}": choice.separator is not None,
+        "header": choice.header is not None,
+    }
+    if odd := [what for what, there in said.items() if there]:
+        raise ConfigError(f"a frame is one table in memory: remove {', '.join(odd)}, or the frame")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from recpress_edge.core.errors import ConfigError, DataError
+from recpress_edge.core.units import counted
 
 SHOWN_LINES = 5
 SHOWN_CHARACTERS = 80
@@ -89,7 +90,9 @@ class LineReport:
 
     def note(self) -> str:
         """What was left out, for the reader's note; empty where nothing was."""
-        return f"; {self.count:,} bad lines skipped, the first: {self.shown[0]}" if self.count else ""
+        return (
+            f"; {counted(self.count, 'bad line')} skipped, the first: {self.shown[0]}" if self.count else ""
+        )
 
 
 def shorten(line: str) -> str:

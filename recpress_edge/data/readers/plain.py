@@ -257,8 +257,8 @@ def _not_decoded(path: Path, encoding: str, lines: int, error: UnicodeDecodeErro
 def _likely(data: bytes) -> dict[str, str]:
     """Encodings that fit the bytes, the likeliest first."""
     western = {"cp1252": "Western European", "latin1": "the same, older", "cp1251": "Cyrillic"}
-    runs = re.findall(rb"[\x80-\xff][\x40-\xff]*", data[: 1 << 20])
-    longest = max(map(len, runs), default=0)
+    runs = re.findall(rb"[\x80-\xff]+", data[: 1 << 20])
+    in_pairs = sum(len(run) for run in runs if len(run) > 1)
     fitting = {}
     for name, what in _ASIAN.items():
         try:
@@ -266,7 +266,7 @@ def _likely(data: bytes) -> dict[str, str]:
         except UnicodeDecodeError:
             continue
         fitting[name] = what
-    asian_first = longest >= 4
+    asian_first = in_pairs > sum(map(len, runs)) / 2  # an accent stands alone between letters of ASCII
     return fitting | western if asian_first else western | fitting
 
 

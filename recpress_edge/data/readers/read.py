@@ -1,30 +1,27 @@
 """Raw interaction logs in the forms they come in."""
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.core.errors import ConfigError, DataError, unknown_name
 from recpress_edge.core.files import scratch_folder
+from recpress_edge.core.units import counted
 from recpress_edge.data.events import EventColumn, Only, event_places, settle_event
-from recpress_edge.data.ids import IdChoice, settle_ids
+from recpress_edge.data.ids import IdChoice, Settled, settle_ids
 from recpress_edge.data.log import Columns, Log, joined
 from recpress_edge.data.readers.columns import ColumnChoice, Layout
 from recpress_edge.data.readers.engine import KEPT, Engine, open_engine
 from recpress_edge.data.readers.forms import file_table, query_table
-from recpress_edge.data.readers.frames import frame_table, kind_of
+from recpress_edge.data.readers.frames import check_alone, frame_table, kind_of
 from recpress_edge.data.readers.lines import NONE_ALLOWED, Allowance, LineReport
 from recpress_edge.data.readers.lists import LISTS
 from recpress_edge.data.readers.plain import plain_file
 from recpress_edge.data.readers.recognise import TABLES, find_format
-from recpress_edge.data.readers.rows import TimeChoice, take_rows
-from recpress_edge.data.readers.tables import (
-    LogTable,
-    keep,
-    stage,
-)
+from recpress_edge.data.readers.rows import TimeChoice, likely_times, take_rows
+from recpress_edge.data.readers.tables import LogTable, keep, mentions, stage
 from recpress_edge.data.times import in_seconds
 
 FORMATS: Final = ("delimited", "inter", "adjacency", "counted-adjacency", "json", "netflix")
@@ -67,6 +64,8 @@ class Reading:
     """Whether a lowest rating is given, so that a rating of 0 is no question."""
     threads: int | None = None
     """Of the engine; None is all cores."""
+    preview: bool = False
+    """Whether what the events and ids leave open is told beside the log, and is no error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +78,10 @@ class ReadResult:
     """Rows by why they are not in the log: bad_lines, not_chosen, missing."""
     ignored_columns: tuple[str, ...] = ()
     """Names of columns that no role uses."""
+    may_be_times: tuple[str, ...] = ()
+    """Of these, what holds dates or Unix times, in a log without times."""
+    questions: tuple[str, ...] = ()
+    """What a preview leaves open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,8 @@ class _FileResult:
     """Of a table."""
     events: Mapping[int, EventColumn] = field(default_factory=dict)
     """Place of each column that may tell rows apart to what it holds."""
+
+    may_be_times: tuple[str, ...] = ()
 
     def ignored(self) -> list[str]:
         """Names of columns that no role uses."""
@@ -121,7 +126,7 @@ def read_log(
     reading = reading or Reading()
     whole = reading.query is not None or reading.frame is not None
     if reading.frame is not None:
-        _check_alone(paths, fmt, choice or ColumnChoice(), reading)
+        check_alone(paths, fmt, choice or ColumnChoice(), reading.encoding, reading.member)
     if whole:
         files = [_read_query(paths, choice, reading)]
     else:
@@ -130,19 +135,37 @@ def read_log(
             _read_file(path, fmt, choice, reading, step) for path, step in zip(paths, steps, strict=True)
         ]
     of_part = range(len(files)) if parts is None or whole else parts
+    questions = list[str]()
     for part in dict.fromkeys(of_part):
-        _check_part([file for file, its in zip(files, of_part, strict=True) if its == part])
+        several = [file for file, its in zip(files, of_part, strict=True) if its == part]
+        _check_part(several)
+        with _told(questions, reading):
+            _settle_events(several)
+        _check_rows(several)
     left_out = {
         "bad_lines": sum(file.bad_lines for file in files),
         "not_chosen": sum(file.not_chosen for file in files),
         "missing": 0,
     }
-    settled = settle_ids(joined([file.columns for file in files], of_part), reading.ids)
+    settled = Settled(joined([file.columns for file in files], of_part), 0, ())
+    with _told(questions, reading):
+        settled = settle_ids(settled.log, reading.ids)
     log, times = _with_seconds(settled.log, reading)
     left_out["missing"] = settled.missing
     notes = (*_notes(files), *settled.notes, *times)
     ignored = dict.fromkeys(name for file in files for name in file.ignored())
-    return ReadResult(log, notes, left_out, tuple(ignored))
+    return ReadResult(log, notes, left_out, tuple(ignored), files[0].may_be_times, tuple(questions))
+
+
+@contextmanager
+def _told(questions: list[str], reading: Reading) -> Iterator[None]:
+    """Where the log is previewed, a question of the block is added to these, and no error."""
+    try:
+        yield
+    except ConfigError as error:
+        if not reading.preview:
+            raise
+        questions.append(str(error))
 
 
 def _step(progress: Progress, place: int, count: int) -> Callable[[float], None]:
@@ -177,20 +200,6 @@ def _read_file(
         return _FileResult(path, columns, _said(said, columns, report), report.count)
 
 
-def _check_alone(paths: Sequence[Path], fmt: str, choice: ColumnChoice, reading: Reading) -> None:
-    """ConfigError where something is said beside a frame that is for files."""
-    said = {
-        f"the file {paths[0]}" if paths else "": bool(paths),
-        f"format {fmt}": fmt != "auto",
-        f"encoding {reading.encoding}": reading.encoding is not None,
-        f"member {reading.member}": reading.member is not None,
-        f"separator {choice.separator}": choice.separator is not None,
-        "header": choice.header is not None,
-    }
-    if odd := [what for what, there in said.items() if there]:
-        raise ConfigError(f"a frame is one table in memory: remove {', '.join(odd)}, or the frame")
-
-
 def _read_query(paths: Sequence[Path], choice: ColumnChoice | None, reading: Reading) -> _FileResult:
     """The rows of a frame, or of --query."""
     with open_engine(reading.threads) as engine:
@@ -204,11 +213,11 @@ def _read_query(paths: Sequence[Path], choice: ColumnChoice | None, reading: Rea
 
 
 def _said(note: str, columns: Columns, report: LineReport) -> str:
-    return f"{note}; {len(columns):,} rows{report.note()}"
+    return f"{note}; {counted(len(columns), 'row')}{report.note()}"
 
 
 def _check_part(files: Sequence[_FileResult]) -> None:
-    """Files of one part whose columns differ, or whose rows tell events apart, are a ConfigError."""
+    """Files of one part whose columns differ are a ConfigError."""
     first = files[0]
     for file in files:
         if file.layout != first.layout:
@@ -216,14 +225,22 @@ def _check_part(files: Sequence[_FileResult]) -> None:
                 f"{file.path} has other columns than {first.path}: {file.note}; there: {first.note}. Import "
                 "files of one kind together."
             )
+
+
+def _check_rows(files: Sequence[_FileResult]) -> None:
+    if not any(len(file.columns) for file in files):
+        raise DataError(
+            f"{files[0].path} holds no interaction: only a header, users without items, or --only and "
+            "--where that leave none"
+        )
+
+
+def _settle_events(files: Sequence[_FileResult]) -> None:
+    """Files of one part whose rows tell events apart, of which nobody said which count, are a ConfigError."""
+    first = files[0]
     if first.layout is not None:
         for place in dict.fromkeys(place for file in files for place in file.events):
             settle_event(first.path, first.layout, place, [file.events.get(place) for file in files])
-    if not any(len(file.columns) for file in files):
-        raise DataError(
-            f"{first.path} holds no interaction: only a header, users without items, or --only and --where "
-            "that leave none"
-        )
 
 
 def _notes(files: Sequence[_FileResult]) -> list[str]:
@@ -231,7 +248,11 @@ def _notes(files: Sequence[_FileResult]) -> list[str]:
     if len(files) <= _MOST_NOTES:
         return [file.note for file in files]
     rest = sum(len(file.columns) for file in files[1:-1])
-    return [files[0].note, f"… {len(files) - 2:,} more files, {rest:,} rows", files[-1].note]
+    return [
+        files[0].note,
+        f"… {counted(len(files) - 2, 'more file')}, {counted(rest, 'row')}",
+        files[-1].note,
+    ]
 
 
 def _read_table(
@@ -254,7 +275,7 @@ def _read_table(
     events = {}
     for place, only in places.items():
         counts = staged.counts(place, condition)
-        if only is not None or not _mentions(reading.where, table.outward()[place]):
+        if only is not None or not mentions(reading.where, table.outward()[place]):
             events[place] = EventColumn(only, counts)
         if only is not None:
             taken = staged.among(place, list(filter(only.takes, counts)))
@@ -270,13 +291,8 @@ def _read_table(
         0 if kept is None else int((~kept).sum()),
         table.layout,
         events,
+        () if "time" in layout.at else likely_times(table),
     )
-
-
-def _mentions(where: str | None, column: str) -> bool:
-    """Whether a condition names a column, outside of texts and comments."""
-    bare = re.sub(r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", " ", where or "", flags=re.DOTALL)
-    return re.search(rf"(?<!\w){re.escape(column)}(?!\w)", bare, re.IGNORECASE) is not None
 
 
 def _with_seconds(log: Log, reading: Reading) -> tuple[Log, tuple[str, ...]]:

@@ -51,6 +51,8 @@ def _of_text(path: Path, plain: PlainFile, fmt: str, choice: ColumnChoice | None
         refuse_foreign(path, head)
     if fmt not in ("auto", "json", "inter") and is_json(head):
         raise ConfigError(f"{path} holds JSON and is not {fmt}. Say --format json, or leave --format out.")
+    if fmt.endswith("adjacency") and is_inter(Path(), head):
+        raise ConfigError(f"{path} has the typed header of RecBole and is not {fmt}. Leave --format out.")
     if fmt != "auto":
         return fmt
     if is_json(head):

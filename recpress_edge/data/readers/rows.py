@@ -15,7 +15,7 @@ from recpress_edge.data.readers.engine import NUMBERS, TIMES, Staged, coded, num
 from recpress_edge.data.readers.lines import MAX_ID_CHARACTERS, LineReport
 from recpress_edge.data.readers.names import are_simple, known_places, visible
 from recpress_edge.data.readers.tables import LogTable
-from recpress_edge.data.times import date_order, read_number, read_time
+from recpress_edge.data.times import are_times, date_order, read_number, read_time
 
 _NUMBER: Final = "CASE WHEN contains(v, '_') OR contains(v, '+-') THEN NULL ELSE TRY_CAST(v AS DOUBLE) END"
 """SQL that makes a number of a text v as times.read_number does; NULL or not finite for others, and some."""
@@ -27,6 +27,8 @@ _DATE: Final = (
 """SQL that makes Unix seconds of a text v that is a date of ISO 8601; NULL for others."""
 _DIGIT: Final = re.compile("[0-9]")
 _SLICE: Final = 1 << 20
+_LOOKED_AT: Final = 50
+"""Rows by which a column is taken for one of times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,8 @@ def wrong_id(kind: str, name: str) -> str:
         return f"the {kind} is a list or an object, not one id"
     if "\n" in name or "\r" in name:
         return f"the {kind} id holds a line end"
+    if "\0" in name:
+        return f"the {kind} id holds a NUL"
     return ""
 
 
@@ -246,3 +250,10 @@ def _read(
         values[rows["r"]] = [np.nan if number is None else number for number in several]
         plain[rows["r"]] = [read_number(text) is not None for text in rows["v"]]
     return values, plain
+
+
+def likely_times(table: LogTable) -> tuple[str, ...]:
+    """The columns that no role uses and that hold dates or Unix times, by the first rows."""
+    rows = [row for row in table.head[:_LOOKED_AT] if len(row) == table.layout.width]
+    places = (place for place in table.layout.ignored() if are_times([row[place] for row in rows]))
+    return tuple(map(table.layout.called, places))

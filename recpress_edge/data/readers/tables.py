@@ -1,6 +1,7 @@
 """Tables of any form as one: its layout, its first rows, and a table of the engine to work on."""
 
 import csv
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -58,10 +59,13 @@ class LogTable:
 
     def outward(self) -> list[str]:
         """The names by which --where knows the columns: those of the header, or c1, c2 …."""
-        layout, names = self.layout, list[str]()
-        for place in range(layout.width):
-            name = layout.names[place].strip() if layout.names else ""
-            names.append(name if name and name not in names else f"c{place + 1}")
+        given = [name.strip() for name in self.layout.names] or [""] * self.layout.width
+        names = list[str]()
+        for place, name in enumerate(given):
+            own = f"c{place + 1}"
+            while own in given:  # a column is called so
+                own += "_"
+            names.append(name if name and name not in names else own)
         return names
 
     def located(self, ordinals: Collection[int]) -> Iterator[tuple[int, int, str, str]]:
@@ -203,3 +207,9 @@ def copied(copy: Path, width: int, *, padded: bool = False) -> Scan:
         f"new_line='\\n', columns={{{columns}}}, strict_mode=true, max_line_size={_LONGEST_LINE}"
         + (", null_padding=true, parallel=false)" if padded else ")")
     )
+
+
+def mentions(where: str | None, column: str) -> bool:
+    """Whether a condition names a column, outside of texts and comments."""
+    bare = re.sub(r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", " ", where or "", flags=re.DOTALL)
+    return re.search(rf"(?<!\w){re.escape(column)}(?!\w)", bare, re.IGNORECASE) is not None

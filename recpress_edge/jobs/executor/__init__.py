@@ -6,13 +6,14 @@ file and no artefact is a pickle.
 
 import abc
 import contextlib
+import os
 import traceback
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Final, Protocol, Self, TypeVar
 
 from recpress_edge.core.errors import OUT_OF_MEMORY, ConfigError, RecPressError, told_by_system
 from recpress_edge.core.progress import OnEvent, Trouble, silent
@@ -20,6 +21,12 @@ from recpress_edge.core.registry import named
 from recpress_edge.distill.methods import METHODS
 
 Result = TypeVar("Result", covariant=True)
+RAY_SETTINGS: Final = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # It prints every loss of a machine to stdout, which is for answers: we tell of the job.
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
+}
+"""Of the environment, read when Ray is imported."""
 
 
 class Runnable(Protocol[Result]):
@@ -183,6 +190,7 @@ def executor_for(jobs: int | None, ray: str | None, threads: int) -> Executor:
                 f"--jobs {jobs} is for processes of this machine, --ray {ray} for a cluster, whose machines "
                 "say how many CPUs they give (ray start --num-cpus). Give one of the two."
             )
+        os.environ.update(RAY_SETTINGS)
         return _made("cluster:RayCluster", ray, threads)
     return Local() if jobs in (None, 1) else _made("processes:Processes", jobs, threads)
 

@@ -42,6 +42,9 @@ RETRIES: Final = 3
 """How often a job runs again whose machine or process is lost."""
 _ANSWERS_WITHIN_S: Final = 5.0
 _LOOK_S: Final = 0.3
+_SETTINGS: Final = b"\x04"
+_HELLO: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0" + _SETTINGS + bytes(5)
+"""How a client of HTTP/2, which Ray speaks, begins; a server answers with its settings (RFC 9113, 3.4)."""
 _START: Final = (
     "Start one with: ray start --head --include-dashboard=false, on every other machine ray start "
     "--address=HOST:6379, and give --ray auto or --ray HOST:6379."
@@ -104,7 +107,6 @@ def _connect(address: str) -> None:
     """Once in a process; an address that does not answer is an error after seconds, not minutes."""
     if ray.is_initialized():
         return
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     try:
         _check_answers(canonicalize_bootstrap_address_or_die("auto") if address == "auto" else address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
@@ -117,7 +119,11 @@ def _check_answers(address: str) -> None:
     if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ConfigError(f"--ray takes auto or HOST:PORT, such as 192.168.1.10:6379; got {address!r}")
     try:
-        socket.create_connection((host, int(port)), _ANSWERS_WITHIN_S).close()
+        with socket.create_connection((host, int(port)), _ANSWERS_WITHIN_S) as connection:
+            if not os.environ.get("RAY_USE_TLS"):
+                connection.sendall(_HELLO)
+                if connection.recv(9)[3:4] != _SETTINGS:
+                    raise RecPressError(f"what answers at --ray {address} is no Ray cluster. {_START}")
     except OSError as error:
         reason = error.strerror or str(error)
         raise RecPressError(f"no Ray cluster answers at --ray {address}: {reason}. {_START}") from None

@@ -38,7 +38,7 @@ class Again:
             members=tuple(filter(None, map(self._part, known.get("members", [])))),
             device=self.device,
             threads=self.threads,
-            method=_given(known["config"]),
+            method={**_given(known["config"]), **known.get("chosen_settings", {})},
             training=_schedule(known),
         )
         role: Role = "teacher" if known.get("members") or not known["teacher"] else "student"

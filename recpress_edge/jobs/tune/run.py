@@ -9,6 +9,7 @@ from recpress_edge.core.errors import RecPressError
 from recpress_edge.core.files import write_json
 from recpress_edge.core.progress import Note, OnEvent
 from recpress_edge.distill.methods import METHODS
+from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.executor import Executor
 from recpress_edge.jobs.export import ExportRequest
 from recpress_edge.jobs.tune.bench import Gauge, fast_shape, too_slow
@@ -16,7 +17,7 @@ from recpress_edge.jobs.tune.budget import FileKind, TableShape
 from recpress_edge.jobs.tune.diary import Diary
 from recpress_edge.jobs.tune.search import ROUND, Proposal, Search, prune_below
 from recpress_edge.jobs.tune.space import PLAIN_BASELINES, POPULAR, STUDENT, TAUGHT_BASELINE
-from recpress_edge.jobs.tune.trial import Kind, TrialRequest, TuneTrial
+from recpress_edge.jobs.tune.trial import Kind, TrialRequest, TuneTrial, kept_trial
 
 TEACHERS_KEPT: Final = 2
 """The best on validation, of which the search chooses."""
@@ -62,19 +63,25 @@ class Tuning:
 
     def tried(self, requests: Sequence[TrialRequest]) -> list[TuneTrial]:
         """What came of each, in their order: known from before, or tried now and kept."""
-        data = self.kind.data
-        known = [request.known(data) for request in requests]
+        files = [self._file(request) for request in requests]
+        known = [kept_trial(where) if where else None for where in files]
         missing = [request for request, trial in zip(requests, known, strict=True) if trial is None]
         ran = iter(self.executor.run(missing, self.on_event)) if missing else iter(())
         found = []
-        for request, before in zip(requests, known, strict=True):
+        for where, before in zip(files, known, strict=True):
             trial = before or next(ran)
-            if before is None and trial.state != "failed":
-                write_json(request.file(data), trial.facts())
+            if before is None and where and trial.state != "failed":
+                write_json(where, trial.facts())
             self.diary.add(trial)
             found.append(trial)
         self.diary.write()
         return found
+
+    def _file(self, request: TrialRequest) -> Path | None:
+        try:
+            return request.file(self.kind.data)
+        except RecPressError:  # running it gives the reason
+            return None
 
     def plain_baselines(self, shapes: Sequence[TableShape]) -> None:
         """Factorisations of the log, and the most popular items."""
@@ -130,7 +137,9 @@ class Tuning:
 
     def teachers(self, names: Sequence[str]) -> list[str]:
         """Folders of the best teachers, best first: single ones, and all of them where together is better."""
-        requests = [self.bounds.trial("teacher", name) for name in dict.fromkeys(names)]
+        requests = [
+            self.bounds.trial("teacher", name, training=self._training(name)) for name in dict.fromkeys(names)
+        ]
         done = [trial for trial in self.tried(requests) if trial.state == "done"]
         if not done:
             raise RecPressError(
@@ -148,6 +157,11 @@ class Tuning:
                 self.on_event(Note("left out   the ensemble: it is not above its best member"))
         ranked = sorted(done, key=lambda trial: -(trial.worth or 0.0))
         return [str(trial.folder) for trial in ranked[:TEACHERS_KEPT]]
+
+    def _training(self, name: str) -> dict[str, str]:
+        """How epochs are chosen, of a model that has some."""
+        closed = parse_name(name, "teacher").entry.closed_form
+        return {} if closed else {"choose_by": self.bounds.choose_by}
 
     def taught_baselines(self, shapes: Sequence[TableShape], teachers: Sequence[str]) -> None:
         """The factorisation of each teacher."""
@@ -182,6 +196,7 @@ class Tuning:
             proposal.shape,
             teacher=proposal.teacher,
             method=dict(proposal.method),
+            training={"choose_by": self.bounds.choose_by},
             stop_below=below,
         )
 

@@ -93,6 +93,13 @@ class TuneTrial:
             raise ArtifactError(f"it is no trial of this version: {error}") from None
 
 
+def kept_trial(where: Path) -> TuneTrial | None:
+    """What came of a try before; None where it is not known, or by another version."""
+    with contextlib.suppress(ArtifactError):
+        return TuneTrial.of(read_json(where))
+    return None
+
+
 class _PrunedError(Exception):
     """Raised out of an epoch: what others had by then is better."""
 
@@ -143,7 +150,7 @@ class TrialRequest:
         return None if result.folder is None else self.work / "models" / result.folder
 
     def file(self, data: Dataset) -> Path:
-        """Where what comes of it is kept: named by all that decides it."""
+        """Where what comes of it is kept: named by all that decides it; RecPressError where it cannot be."""
         key = digest_of(
             [
                 self._plan(data).key,
@@ -151,12 +158,6 @@ class TrialRequest:
             ]
         )
         return self.work / TRIALS / f"{self.name.partition(':')[0]}-{key[:12]}.json"
-
-    def known(self, data: Dataset) -> TuneTrial | None:
-        """What came of it before; None where it was not tried, or cannot be."""
-        with contextlib.suppress(RecPressError):
-            return TuneTrial.of(read_json(self.file(data)))
-        return None
 
     def run(self, on_event: OnEvent = silent) -> TuneTrial:
         """Train or find the model and judge it; nothing else is written. Only an interrupt is raised."""

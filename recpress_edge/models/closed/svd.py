@@ -11,7 +11,8 @@ from recpress_edge.models.teacher import Teacher
 
 
 class SVD(Factorised, ClosedForm):
-    """The two tables whose product is nearest to the teacher's scores, in squared error over all pairs.
+    """The two tables whose product is nearest to the teacher's scores, each user's at unit length, in
+    squared error over all pairs.
 
     Exact where the teacher is two tables (Eckart and Young, Psychometrika 1936); of a teacher that only
     ranks it is the SVD of its rankings.

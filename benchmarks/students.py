@@ -1,0 +1,150 @@
+"""Our students beside what else fits into the same bytes, on six data sets, as they are stored.
+
+    RECPRESS_DATA_DIR=data python benchmarks/students.py --work work --out benchmarks/results/students.json
+
+A budget is the bytes of an item's row, from which each recipe's dimensions follow; "our best" is a student of
+the teacher that is best on validation. What is missing is trained; every cell is kept below WORK/students, so
+that a run goes on where another stopped. A cell is run with more seeds unless one takes over ten minutes.
+Needs the sets in --work: the record names the commands. Product quantisation needs faiss-cpu from PyPI, which
+the product itself does not use; --rows leaves it out.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from _bench import options, run, table
+from _students import PQ, RECIPES, ROWS, Cell, measured
+from _students_table import HEADERS, groups, rows, verdict_words, verdicts
+
+from device_bench.hardware import device_facts
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.files import read_json, write_json
+from recpress_edge.core.metrics import worth
+from recpress_edge.data.holdout import dataset_cutoff
+from recpress_edge.data.interactions import Dataset
+from recpress_edge.data.resolve import load_dataset
+
+SCHEMA: Final = "recpress.students/1"
+IMPORT: Final = "recpress-edge data import"
+SETS: Final = {
+    # the name in --work, and the command that puts it there
+    "citeulike": ("citeulike", "recpress-edge data stats citeulike"),
+    "gowalla": ("gowalla", "recpress-edge data stats gowalla"),
+    "foursquare": (
+        "six-foursquare",
+        f"{IMPORT} foursquare/users.dat --name six-foursquare --format counted-adjacency "
+        "--split ratio:80/10/10",
+    ),
+    "ml-1m": (
+        "six-ml-1m",
+        f"{IMPORT} ml-1m/sequences.txt --name six-ml-1m --format adjacency --split ratio:80/10/10",
+    ),
+    "ml-100k": (
+        "six-ml-100k",
+        f"{IMPORT} ml-100k/ml-100k.inter --name six-ml-100k --split ratio:80/10/10",
+    ),
+    "beauty": (
+        "six-beauty",
+        f"{IMPORT} beauty/sequences.txt --name six-beauty --format adjacency --split loo-order",
+    ),
+}
+BUDGETS: Final = (10, 20, 32, 64)
+LONG_S: Final = 600.0
+
+
+def parser() -> argparse.ArgumentParser:
+    made = options(__doc__, work=Path("work"))
+    made.add_argument("--sets", default=",".join(SETS), metavar="A,B", help="default: %(default)s")
+    made.add_argument("--rows", default=",".join(ROWS), metavar="A,B", help="default: %(default)s")
+    made.add_argument("--budgets", default=",".join(map(str, BUDGETS)), metavar="N,N", help="bytes an item")
+    made.add_argument("--recipes", default=",".join(RECIPES), metavar="A,B", help="default: %(default)s")
+    made.add_argument("--seeds", type=int, default=3, metavar="N", help="of what depends on one")
+    made.add_argument("--threads", type=int, default=1, metavar="N")
+    return made
+
+
+def kept(cell: Cell, data: Dataset, work: Path) -> dict[str, Any]:
+    """A cell, measured once."""
+    file = work / "students" / f"{data.name}-{cell}.json".replace(":", "-").replace("/", "-")
+    if not file.exists():
+        print(file.stem, file=sys.stderr, flush=True)
+        found = measured(cell, data, work)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_json(file, found)
+    return read_json(file)
+
+
+def seeds(name: str, recipe: str, n_bytes: int, data: Dataset, args: argparse.Namespace) -> list[Any]:
+    """A row at one size: every seed, with the teacher that is best on validation with the first."""
+    row, cutoff = ROWS[name], dataset_cutoff(data)
+    tried = {
+        teacher: kept(Cell(name, recipe, n_bytes, teacher, 0), data, args.work) for teacher in row.teachers
+    }
+    best = max(tried, key=lambda teacher: worth(tried[teacher]["valid"], cutoff))
+    quick = (tried[best]["cpu_s"] or 0.0) < LONG_S
+    more = range(1, args.seeds if row.seeded and quick else 1)
+    return [
+        tried[best],
+        *(kept(Cell(name, recipe, n_bytes, best, seed), data, args.work) for seed in more),
+    ]
+
+
+def results(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Every set, recipe, budget and row that is asked for."""
+    for key in args.sets.split(","):
+        data = load_dataset(SETS[key][0], args.work, lambda text: print(text, file=sys.stderr))
+        for n_bytes in map(int, args.budgets.split(",")):
+            for name in args.rows.split(","):
+                for recipe in [PQ] if name == PQ else args.recipes.split(","):
+                    runs = seeds(name, recipe, n_bytes, data, args)
+                    yield {"set": key, "recipe": recipe, "budget": n_bytes, "row": name, "runs": runs}
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """The record of everything."""
+    torch.set_num_threads(args.threads)
+    for given, known in ((args.sets, SETS), (args.rows, ROWS), (args.recipes, RECIPES)):
+        if strange := set(given.split(",")) - set(known):
+            raise ConfigError(f"unknown: {', '.join(strange)}. Known are {', '.join(known)}")
+    return {
+        "schema": SCHEMA,
+        "basis": "measured",
+        "sets": {key: _protocol(key, args.work) for key in args.sets.split(",")},
+        "rows": {name: ROWS[name].title for name in args.rows.split(",")},
+        "results": list(results(args)),
+        "device": device_facts(),
+        "torch": torch.__version__,
+    }
+
+
+def _protocol(key: str, work: Path) -> dict[str, Any]:
+    name, command = SETS[key]
+    data = load_dataset(name, work)
+    return {
+        "command": command,
+        "protocol": data.protocol,
+        "digest": data.digest(),
+        "users": data.n_users,
+        "items": data.n_items,
+        "interactions": sum(len(part) for part in (data.train, data.valid, data.test)),
+    }
+
+
+def show(record: dict[str, Any]) -> str:
+    """A table for each set, recipe and budget, then the verdicts."""
+    titles = record["rows"]
+    parts = [
+        f"{key} {recipe}, {budget} bytes an item\n{table(list(HEADERS), rows(here, titles))}"
+        for key, recipe, budget, here in groups(record)
+    ]
+    judged = [[one["set"], *verdict_words(one, titles)] for one in verdicts(record)]
+    headers = ["set", "model", "recipe", "bytes", "NDCG@10", "Recall@50", "best or level"]
+    return "\n\n".join([*parts, table(headers, judged)])
+
+
+if __name__ == "__main__":
+    sys.exit(run(parser(), measure, show))

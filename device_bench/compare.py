@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from recpress_edge.core.errors import ConfigError, InvalidRunError
-from recpress_edge.core.metrics import stated_cutoff
+from recpress_edge.core.metrics import metric_title, shown_metrics, stated_cutoff
 from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import bootstrap_percentile, percentile
 from recpress_edge.core.units import format_bytes, format_ns
@@ -67,10 +67,9 @@ class RecordComparison:
 
     names: tuple[str, str]
     ratios: tuple[Ratio, ...]
-    cutoff: int
-    """The K that judges the first record's data."""
-    recall: tuple[float | None, float | None]
-    """Recall@cutoff of each; None when a bundle has no evaluation rows, or a different K judges each."""
+    quality: Mapping[str, tuple[float | None, float | None]]
+    """Of the metrics that the first record's data shows, those of each; None when a bundle has no evaluation
+    rows, or a different K judges each."""
     same_answers: bool
     """Whether every user or history got the same items."""
     notes: tuple[str, ...]
@@ -95,12 +94,11 @@ def compare(first: Path, second: Path, seed: int = 0) -> RecordComparison:
     left, right = records
     cutoff = stated_cutoff(left["quality"])
     known = cutoff == stated_cutoff(right["quality"])
-    recall = [record["quality"].get(f"recall@{cutoff}") if known else None for record in records]
+    qualities = [record["quality"] if known else {} for record in records]
     return RecordComparison(
         (_name(left), _name(right)),
         tuple(ratios),
-        cutoff,
-        (recall[0], recall[1]),
+        {name: (qualities[0].get(name), qualities[1].get(name)) for name in shown_metrics(cutoff)},
         left["quality"].get("ids_sha256") == right["quality"].get("ids_sha256"),
         (*_left_out(records), *_notes(left, right)),
     )
@@ -191,17 +189,16 @@ def comparison_lines(found: RecordComparison) -> list[str]:
         interval = f"[{r.low:.3f}, {r.high:.3f}]" if r.high > r.low else ""
         values = f"{_figure(r.first, r.unit):>12}  {_figure(r.second, r.unit):>12}"
         lines.append(f"{r.name:<{width}}  {values}  {r.ratio:>6.3f}×  {interval}".rstrip())
-    lines += ["", _recall_line(found)]
+    same = "the same items for every user" if found.same_answers else "not the same items for every user"
+    lines += ["", *(_quality_line(name, *pair) for name, pair in found.quality.items()), f"answers    {same}"]
     lines += [f"note       {note}" for note in found.notes]
     return [*lines, NOTE]
 
 
-def _recall_line(found: RecordComparison) -> str:
-    same = "the same items for every user" if found.same_answers else "not the same items for every user"
-    before, after = found.recall
+def _quality_line(name: str, before: float | None, after: float | None) -> str:
     if before is None or after is None:
-        return f"Recall@{found.cutoff}  not known of both; {same}"
-    return f"Recall@{found.cutoff}  {before:.4f} → {after:.4f}  ({after - before:+.4f}; {same})"
+        return f"{metric_title(name):<9}  not known of both"
+    return f"{metric_title(name):<9}  {before:.4f} → {after:.4f}  ({after - before:+.4f})"
 
 
 def _figure(value: float, unit: str) -> str:

@@ -8,7 +8,7 @@ from recpress_edge.artifacts.bundle import Contract, Evaluation
 from recpress_edge.artifacts.contract import ALL_USERS, HISTORY, SINGLE_USER
 from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.artifacts.recipes import Recipe
-from recpress_edge.core.metrics import DEFAULT_CUTOFF, stated_cutoff
+from recpress_edge.core.metrics import DEFAULT_CUTOFF, metric_title, shown_metrics, stated_cutoff
 from recpress_edge.core.units import format_bytes, format_share
 from recpress_export.profiles import stored_text
 
@@ -190,18 +190,11 @@ def _quality(contract: Contract, quality: Mapping[str, Any]) -> str:
 
 def _fold_in(beside: Mapping[str, Any] | None) -> str:
     """What the history costs against the user table that it replaces; nothing for the other profiles."""
-    if beside is None:
+    if beside is None or not beside["change"]:
         return ""
-    k = beside["cutoff"]
-    if not beside["change"]:
-        return ""
-    change = beside["change"][f"recall@{k}"]
-    delta = change["delta"]
     return (
         f"\n\nWithout a user table: on the same {beside['users']:,} validation users, where both know the "
-        f"train items alone and mask them, Recall@{k} {change['before']:.4f} by the user table, "
-        f"{change['after']:.4f} from the history, "
-        f"difference {delta['mean']:+.4f} [{delta['low']:+.4f}, {delta['high']:+.4f}]. "
+        f"train items alone and mask them, from the user table to the history: {_changes(beside)}. "
         "Of the rows above, teacher and student know the train items alone, on test as well, and mask what "
         "their own records say; the file is given the valid items too when it is asked about test."
     )
@@ -218,10 +211,12 @@ def _small(contract: Contract, k: int) -> str:
 
 
 def _chain(chain: Sequence[Mapping[str, Any]], k: int) -> str:
-    rows = [f"| stage | bytes | valid Recall@{k} | test Recall@{k} |", "|---|---|---|---|"]
+    shown = [(split, metric) for split in ("valid", "test") for metric in shown_metrics(k)]
+    titles = [f"{split} {metric_title(metric)}" for split, metric in shown]
+    rows = [f"| stage | bytes | {' | '.join(titles)} |", "|---" * (2 + len(shown)) + "|"]
     for stage in chain:
         size = format_bytes(stage["bytes"]) if stage["bytes"] else ""
-        cells = [_figure(stage[split], f"recall@{k}") for split in ("valid", "test")]
+        cells = [_figure(stage[split], metric) for split, metric in shown]
         rows.append(f"| {stage['stage']}: {stage['name']} | {size} | {' | '.join(cells)} |")
     return "\n".join(rows)
 
@@ -269,19 +264,20 @@ def _parity(parity: Mapping[str, Any]) -> str:
     users, changes, thirds = "users with nothing held out", "", ""
     if parity["change"]:
         users, thirds = "validation users", _thirds(parity["by_popularity"], k)
-        each = (_change(name, parity["change"][f"{name.lower()}@{k}"], k) for name in ("Recall", "NDCG"))
-        changes = f", {', '.join(each)} (95 % paired bootstrap)"
+        changes = f", {_changes(parity)} (95 % paired bootstrap)"
     return (
         f"On {parity['users']:,} {users} against {parity['reference']}: overlap@{k} {overlap['mean']:.4f} "
         f"(lowest user {overlap['lowest']:.2f}){changes}." + exact + thirds + _gate(parity["gate"])
     )
 
 
-def _change(name: str, change: Mapping[str, Any], k: int) -> str:
-    delta = change["delta"]
-    return (
-        f"{name}@{k} {change['before']:.4f} to {change['after']:.4f}, "
+def _changes(parity: Mapping[str, Any]) -> str:
+    """Each metric before and after, and the difference."""
+    return "; ".join(
+        f"{metric_title(metric)} {change['before']:.4f} to {change['after']:.4f}, "
         f"difference {delta['mean']:+.4f} [{delta['low']:+.4f}, {delta['high']:+.4f}]"
+        for metric, change in parity["change"].items()
+        for delta in [change["delta"]]
     )
 
 

@@ -16,6 +16,7 @@ from recpress_edge.core.metrics import (
     overlap_by_user,
     recall_by_user,
     reported_cutoffs,
+    shown_metrics,
     without_certain,
 )
 from recpress_edge.core.rng import stream
@@ -71,7 +72,8 @@ class Parity:
     overlap: Mapping[str, Overlap]
     """overlap@10, unless nobody has more than 10 candidates, and overlap@cutoff."""
     change: Mapping[str, Change]
-    """recall@cutoff, ndcg@cutoff; empty where nothing was held out."""
+    """The metrics that are shown, and ndcg@cutoff, which sees the order of the whole list; empty where
+    nothing was held out."""
     item_shift: float
     """Largest change of the share of users who have an item among their first ``cutoff``."""
     certain: bool
@@ -128,8 +130,8 @@ def compare(
             for n in sorted({k} if is_certain(10, candidates) else {10, k})
         },
         change={
-            metric: _change(before[metric], after[metric], by.seed, metric)
-            for metric in (f"recall@{k}", f"ndcg@{k}")
+            m: _change(before[m], after[m], by.seed, m)
+            for m in dict.fromkeys((*shown_metrics(k), f"ndcg@{k}"))
             if judged
         },
         item_shift=_item_shift(*first, by.n_items),

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from recpress_edge.core.config import load_config, read_toml
 from recpress_edge.core.errors import GateError
+from recpress_edge.core.metrics import metric_title
 from recpress_export.compare import Parity
 
 GATES: Final = Path(__file__).with_name("export.toml")
-_WRITTEN: Final = {"recall": "Recall", "ndcg": "NDCG"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +79,9 @@ def gate_failure(parity: Parity, gate: Gate, recipe: str) -> str | None:
         )
     return next(
         (
-            f"{name} loses {loss:.4f} on {parity.users} validation users, "
-            f"allowed {limit:.4f} by max_{kind}_loss {where}"
-            for kind, name, loss, limit in _losses(parity, gate)
+            f"{metric_title(metric)} loses {loss:.4f} on {parity.users} validation users, "
+            f"allowed {limit:.4f} by max_{_kind(metric)}_loss {where}"
+            for metric, loss, limit in _losses(parity, gate)
         ),
         None,
     )
@@ -89,24 +89,28 @@ def gate_failure(parity: Parity, gate: Gate, recipe: str) -> str | None:
 
 def history_failure(parity: Parity, gate: HistoryGate) -> str | None:
     """What the file loses against the user table beyond its limit; None where the gate is met."""
-    for kind, name, loss, limit in _losses(parity, gate)[:1]:
-        change = parity.change[name.lower()]
+    for metric, loss, limit in _losses(parity, gate)[:1]:
+        change = parity.change[metric]
         return (
-            f"from their train items {parity.users} validation users get {name} "
+            f"from their train items {parity.users} validation users get {metric_title(metric)} "
             f"{change.after:.4f}, by the user table {change.before:.4f}: it loses {loss:.4f}, allowed "
-            f"{limit:.4f} by max_{kind}_share ({GATES.name} [history])"
+            f"{limit:.4f} by max_{_kind(metric)}_share ({GATES.name} [history])"
         )
     return None
 
 
-def _losses(parity: Parity, gate: Gate | HistoryGate) -> list[tuple[str, str, float, float]]:
-    """Metrics that lose more than they may: recall or ndcg, as it is written, the loss, the limit."""
+def _kind(metric: str) -> str:
+    """recall or ndcg."""
+    return metric.partition("@")[0]
+
+
+def _losses(parity: Parity, gate: Gate | HistoryGate) -> list[tuple[str, float, float]]:
+    """Metrics that lose more than they may, with the loss and the limit."""
     found = []
     for metric, change in parity.change.items():
         loss, allowed = -change.delta.mean, gate.allowed_loss(metric, change.before, parity.users)
         if not loss <= allowed:  # NaN too
-            kind, _, k = metric.partition("@")
-            found.append((kind, f"{_WRITTEN[kind]}@{k}", loss, allowed))
+            found.append((metric, loss, allowed))
     return found
 
 
@@ -118,10 +122,10 @@ def with_gate(
     ``overruled``: whether --force publishes below this gate; None where another gate states it.
     """
     allowed = {
-        f"allowed_{metric.partition('@')[0]}_loss": gate.allowed_loss(metric, change.before, parity.users)
+        metric: gate.allowed_loss(metric, change.before, parity.users)
         for metric, change in parity.change.items()
     }
-    facts = dataclasses.asdict(gate) | allowed | {"met": failure is None, "failure": failure}
+    facts = dataclasses.asdict(gate) | {"allowed_loss": allowed, "met": failure is None, "failure": failure}
     if overruled is not None:
         facts["overruled"] = failure is not None and overruled
     return parity.facts() | {"gate": facts}

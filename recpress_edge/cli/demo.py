@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import itertools
 import shlex
 import shutil
 import sys
@@ -18,13 +19,16 @@ from recpress_edge.core.errors import InvalidRunError, RecPressError
 # With and without a teacher at one size, and a size smaller: the third is worth shipping.
 STUDENTS: Final = ("bpr_dim20", "ftd_dim20", "soft_dim20", "soft_dim10")
 RECIPES: Final = ("fp32", "int8")
+# What the students must beat at equal bytes.
+BASELINES: Final = ("svd_dim20", "svd_dim10")
+BUNDLES: Final = (*itertools.product(STUDENTS, RECIPES), *itertools.product(BASELINES, ("int8",)))
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.description = (
-        "Teachers, four students, int8 and fp32 bundles, benchmark and Pareto report on a small "
-        "synthetic data set. Each step is the command printed above it. What is trained already is not "
+        "Teachers, four students, two baselines, int8 and fp32 bundles, benchmark and Pareto report on "
+        "a small synthetic data set. Each step is the command printed above it. What is trained already is not "
         "trained again."
     )
     add_common_options(parser)
@@ -38,8 +42,7 @@ def steps(work: str, *, force: bool) -> list[list[str]]:
     bundles = [str(folder) for folder in _bundles(Path(work))]
     exports = [
         ["export", "--student", student, *(["--int8"] if recipe == "int8" else []), "--work", work]
-        for student in STUDENTS
-        for recipe in RECIPES
+        for student, recipe in BUNDLES
     ]
     return [
         ["data", "stats", "synthetic", "--work", work],
@@ -50,7 +53,7 @@ def steps(work: str, *, force: bool) -> list[list[str]]:
 
 
 def _bundles(work: Path) -> list[Path]:
-    return [work / "dist" / f"{student}-{recipe}" for student in STUDENTS for recipe in RECIPES]
+    return [work / "dist" / f"{student}-{recipe}" for student, recipe in BUNDLES]
 
 
 def run(args: argparse.Namespace) -> int:

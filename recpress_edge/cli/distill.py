@@ -16,7 +16,7 @@ from recpress_edge.cli.common import (
 )
 from recpress_edge.cli.events import print_events
 from recpress_edge.cli.train import add_run_options, quantised_table, say_metrics, say_plan
-from recpress_edge.core.metrics import stated_cutoff
+from recpress_edge.core.metrics import metric_title, shown_metrics, stated_cutoff
 from recpress_edge.core.units import format_share
 from recpress_edge.jobs.train import DistillRequest
 
@@ -62,8 +62,9 @@ def _distill(args: argparse.Namespace) -> int:
     teacher = first.metadata["teacher"]
     if teacher and "test" in teacher["metrics"]:
         k = stated_cutoff(first.metadata)
-        recall = format_share(teacher["metrics"]["test"].get(f"recall@{k}"))
-        say(args, f"teacher    {teacher['name']} seed {teacher['seed']}: test recall@{k} {recall}")
+        test = teacher["metrics"]["test"]
+        told = ", ".join(f"{metric_title(m)} {format_share(test.get(m))}" for m in shown_metrics(k))
+        say(args, f"teacher    {teacher['name']} seed {teacher['seed']}: test {told}")
     say(args)
     # By its name only a student with the usual settings and teacher is found again; any other by its folder.
     which = str(result.name) if result.usual else shlex.quote(str(first.folder))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 from recpress_edge.cli.common import say
+from recpress_edge.core.metrics import HEAD_CUTOFF
 from recpress_edge.core.progress import Advance, Event, Note, OnEvent, TrainingEvent, Trouble
 from recpress_edge.core.units import format_bytes, format_share
 from recpress_edge.training.usage import describe_cost
@@ -60,10 +61,11 @@ class _Printer:
                 say(self._args, f"           needs at least {needed} of memory (available)")
             case "epoch" if event.epochs:
                 k = event.cutoff
-                recall = (
-                    f"valid recall@{k} {format_share(event.metrics[f'recall@{k}'])}" if event.metrics else ""
-                )
-                self._bars.update(what, event.epoch, event.epochs, recall, event.seconds)
+                known = event.metrics or {}
+                shown = (m for m in (f"recall@{k}", f"ndcg@{min(HEAD_CUTOFF, k)}") if m in known)
+                found = ", ".join(f"{metric} {format_share(known[metric])}" for metric in shown)
+                told = f"valid {found}" if found else ""
+                self._bars.update(what, event.epoch, event.epochs, told, event.seconds)
             case "wait":
                 say(self._args, f"waiting    another process is training {what}")
             case "cached":

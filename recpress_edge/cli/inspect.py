@@ -9,9 +9,9 @@ from device_bench.show import record_lines
 from recpress_edge.artifacts.bundle import EVALUATION_FILE
 from recpress_edge.cli.common import add_common_options, audience, emit, say, table
 from recpress_edge.core.errors import ArtifactError
-from recpress_edge.core.metrics import stated_cutoff
+from recpress_edge.core.metrics import metric_title, shown_metrics, stated_cutoff
 from recpress_edge.core.printable import printable_facts
-from recpress_edge.core.units import format_bytes, format_share
+from recpress_edge.core.units import UNKNOWN, format_bytes, format_share
 from recpress_edge.device.guard import add_guard_options, guard_of
 from recpress_edge.jobs.inspect import InspectRequest
 
@@ -130,18 +130,7 @@ def _provenance_lines(provenance: Mapping[str, Any]) -> Iterator[str]:
 
 def _quality_lines(quality: Mapping[str, Any]) -> Iterator[str]:
     if quality.get("chain"):
-        k = stated_cutoff(quality)
-        cells = [
-            (
-                f"{stage['stage']}: {stage['name']}",
-                format_bytes(stage["bytes"]) if stage["bytes"] else "–",
-                *(format_share((stage[split] or {}).get(f"recall@{k}")) for split in ("valid", "test")),
-            )
-            for stage in quality["chain"]
-        ]
-        yield ""
-        yield table(("stage", "size", f"valid Recall@{k}", f"test Recall@{k}"), cells)
-        yield ""
+        yield from ("", _chain_table(quality["chain"], shown_metrics(stated_cutoff(quality))), "")
     parity = quality.get("parity")
     if parity:
         overlap = ", ".join(f"{name} {found['mean']:.4f}" for name, found in parity["overlap"].items())
@@ -153,17 +142,28 @@ def _quality_lines(quality: Mapping[str, Any]) -> Iterator[str]:
             yield f"gate       {_gate(parity['gate'], parity['cutoff'])}"
 
 
+def _chain_table(chain: Sequence[Mapping[str, Any]], shown: Sequence[str]) -> str:
+    """A line per stage and split."""
+    cells = [
+        (
+            f"{stage['stage']}: {stage['name']}",
+            split,
+            format_bytes(stage["bytes"]) if stage["bytes"] else UNKNOWN,
+            *(format_share((stage[split] or {}).get(metric)) for metric in shown),
+        )
+        for stage in chain
+        for split in ("valid", "test")
+    ]
+    return table(("stage", "split", "size", *map(metric_title, shown)), cells)
+
+
 def _gate(gate: Mapping[str, Any], k: int) -> str:
     """What the file had to keep, or by how much it did not."""
     if not gate["met"]:
         return f"NOT MET{', overruled by --force' if gate['overruled'] else ''}: {gate['failure']}"
-    met = f"met: overlap@{k} at least {gate['min_overlap']:g}"
-    if "allowed_recall_loss" not in gate:  # nothing was held out
-        return met
-    return (
-        f"{met}, loss of Recall@{k} at most {gate['allowed_recall_loss']:.4f}, of NDCG@{k} "
-        f"{gate['allowed_ndcg_loss']:.4f}"
-    )
+    losses = (f"{metric_title(m)} {loss:.4f}" for m, loss in gate["allowed_loss"].items())
+    told = ", ".join(losses)  # empty where nothing was held out
+    return f"met: overlap@{k} at least {gate['min_overlap']:g}" + (f", loss at most {told}" if told else "")
 
 
 def _file_lines(files: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -5,14 +5,24 @@ from pathlib import Path
 from typing import Any
 
 from recpress_edge.cli.common import add_common_options, emit, say
-from recpress_edge.cli.report import add_budget_options, budget_of, say_end
+from recpress_edge.cli.report import (
+    add_budget_options,
+    add_choice_option,
+    budget_of,
+    quality_facts,
+    rival_facts,
+    say_baseline,
+    say_end,
+)
 from recpress_edge.core.errors import ConfigError, GateError, InvalidRunError
+from recpress_edge.core.metrics import metric_title
 from recpress_edge.core.terminal import hanging
 from recpress_edge.core.units import format_recall
 from recpress_edge.records.budget import Budget, Check, checks
+from recpress_edge.report.files import read_files
 from recpress_edge.report.front import Section
 from recpress_edge.report.front import sections as sort_sections
-from recpress_edge.report.runs import read_files, read_runs
+from recpress_edge.report.runs import read_runs
 from recpress_edge.report.verdict import nearest_misses, rule, verdict, what_to_do
 
 
@@ -24,6 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_common_options(parser)
     add_budget_options(parser)
+    add_choice_option(parser)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUNS", help="record files, or folders of them")
     parser.set_defaults(func=run)
 
@@ -36,10 +47,10 @@ def run(args: argparse.Namespace) -> int:
             "pick needs a budget: --max-bytes 2MiB, --max-p95 5ms, --max-paced-p95 5ms or --max-memory 64MiB"
         )
     runs, unreadable = read_runs(read_files(args.runs))
-    sections = sort_sections(runs, budget)
+    sections = sort_sections(runs, budget, args.choose_by)
     answers = [_answer(args, section, budget) for section in sections]
     say_end(args, unreadable, budget)
-    emit(args, {"budget": str(budget), "rule": rule(budget), "sections": answers})
+    emit(args, {"budget": str(budget), "rule": rule(budget, args.choose_by), "sections": answers})
     without = [
         section.title
         for section, answer in zip(sections, answers, strict=True)
@@ -62,11 +73,14 @@ def _answer(args: argparse.Namespace, section: Section, budget: Budget) -> dict[
     found, near = verdict(section, budget), nearest_misses(section, budget)
     say(args, hanging("", section.title, 0))
     say(args, hanging("pick", found.sentence.removeprefix("Ship ")))
+    say_baseline(args, found)
     kept = checks(found.winner.point.cost, budget) if found.winner else ()
     for check in kept:
         say(args, hanging("", str(check), 13))
     for placed, missed in near:
-        of = f"{section.metric} {format_recall(placed.point.recall.mean)}"
+        of = ", ".join(
+            f"{metric_title(name)} {format_recall(placed.point.value(name).mean)}" for name in section.shown
+        )
         say(args, hanging("near miss", f"{placed.point.label}: {of}, {missed}"))
     for line in found.runtimes:
         say(args, hanging("runtime", line))
@@ -77,7 +91,9 @@ def _answer(args: argparse.Namespace, section: Section, budget: Budget) -> dict[
         "section": section.title,
         "cutoff": section.cutoff,
         "winner": found.winner.point.label if found.winner else None,
-        f"recall@{section.cutoff}": found.winner.point.recall.mean if found.winner else None,
+        "metrics": quality_facts(found.winner.point) if found.winner else None,
+        "rival": rival_facts(found.rival),
+        "next": found.next_command,
         "verdict": found.sentence,
         "margins": [_check(check) for check in kept],
         "nearest_misses": [{"name": placed.point.label, **_check(check)} for placed, check in near],

@@ -4,6 +4,7 @@ import argparse
 import datetime
 import math
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,16 @@ from recpress_edge.cli.common import add_common_options, emit, say
 from recpress_edge.core import layout
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import check_free, write_atomic
-from recpress_edge.core.terminal import hanging, text_width
+from recpress_edge.core.metrics import BALANCED, CHOICES, metric_title
+from recpress_edge.core.terminal import hanging, terminal_width, text_width
 from recpress_edge.core.units import UNKNOWN, format_bytes, format_recall, parse_duration, parse_size
 from recpress_edge.records.budget import Budget
+from recpress_edge.report.baselines import Rival, is_baseline
 from recpress_edge.report.devices import compare_devices
+from recpress_edge.report.files import Unreadable
 from recpress_edge.report.front import Section
 from recpress_edge.report.points import Point, work_form
-from recpress_edge.report.runs import Unreadable
-from recpress_edge.report.verdict import Report, read_report, rule
+from recpress_edge.report.verdict import Choice, Report, read_report, rule
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.description = "Reads bench records, sorts out what may be compared, writes a page and a picture."
     add_common_options(parser)
     add_budget_options(parser)
+    add_choice_option(parser)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUNS", help="record files, or folders of them")
     parser.add_argument(
         "-o",
@@ -61,6 +65,18 @@ def add_budget_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_choice_option(parser: argparse.ArgumentParser) -> None:
+    """By what the commands that choose do so."""
+    parser.add_argument(
+        "--choose-by",
+        choices=CHOICES,
+        default=BALANCED,
+        metavar="METRIC",
+        help=f"what a variant's worth is: {', '.join(CHOICES)} (default: balanced, the geometric mean of "
+        "Recall@50 and NDCG@10)",
+    )
+
+
 def budget_of(args: argparse.Namespace) -> Budget:
     """The limits that were given; none is allowed."""
     return Budget(
@@ -83,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
         if target.is_dir():
             raise ConfigError(f"{target} is a folder. Name a file, for example {target / page.name}")
         check_free(target, force=args.force)
-    found = read_report(args.runs, budget)
+    found = read_report(args.runs, budget, args.choose_by)
     if args.dry_run:
         runs = sum(len(section.runs) for section in found.sections)
         say(args, f"would read {runs} runs and write {page} and {picture}")
@@ -122,7 +138,10 @@ def command_line(args: argparse.Namespace) -> str:
     flags = ("max-bytes", "max-p95", "max-memory", "max-paced-p95")
     values = {flag: getattr(args, flag.replace("-", "_")) for flag in flags}
     limits = [part for flag, value in values.items() if value for part in (f"--{flag}", value)]
-    return shlex.join(["recpress-edge", "report", *map(str, args.runs), *limits, "-o", str(args.out)])
+    choice = [] if args.choose_by == BALANCED else ["--choose-by", args.choose_by]
+    return shlex.join(
+        ["recpress-edge", "report", *map(str, args.runs), *limits, *choice, "-o", str(args.out)]
+    )
 
 
 def _print(args: argparse.Namespace, found: Report) -> None:
@@ -140,6 +159,7 @@ def _print(args: argparse.Namespace, found: Report) -> None:
         if section.superseded:
             say(args, f"left out   {section.superseded} superseded by newer runs")
         say(args, hanging("verdict", judged.sentence))
+        say_baseline(args, judged)
         if judged.own_int8:
             say(args, hanging("int8", judged.own_int8))
         for line in judged.runtimes:
@@ -150,9 +170,16 @@ def _print(args: argparse.Namespace, found: Report) -> None:
     say_end(args, found.unreadable, found.budget)
 
 
+def say_baseline(args: argparse.Namespace, found: Choice) -> None:
+    """The command that makes the baseline which is missing."""
+    if found.next_command:
+        command = layout.wrap_command(found.next_command, terminal_width(sys.stdout), 11)
+        say(args, f"baseline   {command}")
+
+
 def say_end(args: argparse.Namespace, unreadable: Sequence[Unreadable], budget: Budget) -> None:
     """How every choice was made, and each file that is no record, with the reason."""
-    say(args, hanging("rule", rule(budget)))
+    say(args, hanging("rule", rule(budget, args.choose_by)))
     for file in unreadable:
         say(args, hanging("no record", f"{file.path}: {file.reason}"))
 
@@ -179,8 +206,7 @@ def _figures(section: Section) -> dict[str, list[str]]:
     points = [row.point for row in section.rows]
     form, memory = work_form(counted=section.first.counted), section.axes[2].key
     shown = {
-        section.metric: [format_recall(p.recall.mean) for p in points],
-        f"NDCG@{section.cutoff}": [format_recall(p.ndcg) for p in points],
+        **{metric_title(n): [format_recall(p.figure(n).mean) for p in points] for n in section.shown},
         "file": [format_bytes(p.file_bytes.mean) for p in points],
     }
     if section.placed and not all(p.p95_ns for p in points):
@@ -198,7 +224,8 @@ def _figures(section: Section) -> dict[str, list[str]]:
 def _facts(found: Report) -> dict[str, Any]:
     """What the page says, for programs. Base units."""
     return {
-        "rule": rule(found.budget),
+        "rule": rule(found.budget, found.choose_by),
+        "choose_by": found.choose_by,
         "sections": [
             {
                 "conditions": dict(section.conditions),
@@ -208,13 +235,17 @@ def _facts(found: Report) -> dict[str, Any]:
                 "profile": section.first.profile,
                 "runtimes": list(judged.runtimes),
                 "winner": judged.winner.point.label if judged.winner else None,
+                "rival": rival_facts(judged.rival),
+                "next": judged.next_command,
                 "int8": list(judged.int8),
                 "variants": [
                     {
                         "name": p.point.label,
+                        "baseline": is_baseline(p.point),
                         "status": p.status,
                         "front": p.front,
-                        **_quality(p.point),
+                        **quality_facts(p.point),
+                        "worth": _known(p.point.value(section.by).mean),
                         "seeds": len(p.point.runs),
                         "file_bytes": p.point.file_bytes.mean,
                         "runtime": p.point.first.runtime,
@@ -237,10 +268,30 @@ def _facts(found: Report) -> dict[str, Any]:
     }
 
 
-def _quality(point: Point) -> dict[str, Any]:
-    """Recall@K with its range over seeds, and NDCG@K; null for what was not measured."""
-    k, span = point.first.cutoff, point.recall
-    values = {f"recall@{k}": span.mean, f"ndcg@{k}": point.ndcg}
-    known = {name: None if math.isnan(value) else value for name, value in values.items()}
-    spread = None if math.isnan(span.mean) else [span.low, span.high]
-    return {**known, f"recall@{k}_range": spread}
+def rival_facts(rival: Rival | None) -> dict[str, Any] | None:
+    """What the chosen variant is held against, for programs."""
+    if rival is None:
+        return None
+    return {
+        "name": rival.point.label,
+        "standing": rival.verdict,
+        "of_its_bytes": rival.of_its_bytes,
+        "file_bytes": rival.point.file_bytes.mean,
+        **quality_facts(rival.point),
+    }
+
+
+def quality_facts(point: Point) -> dict[str, Any]:
+    """Each metric and its range over seeds; null for what was not measured."""
+    spans = {name: point.figure(name) for name in point.first.metrics}
+    return {
+        **{name: _known(span.mean) for name, span in spans.items()},
+        **{
+            f"{name}_range": None if math.isnan(span.mean) else [span.low, span.high]
+            for name, span in spans.items()
+        },
+    }
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value

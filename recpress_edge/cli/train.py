@@ -21,7 +21,13 @@ from recpress_edge.cli.common import (
     table,
 )
 from recpress_edge.cli.events import print_events
-from recpress_edge.core.metrics import DEFAULT_CUTOFF, THIRDS, reported_cutoffs, stated_cutoff
+from recpress_edge.core.metrics import (
+    DEFAULT_CUTOFF,
+    THIRDS,
+    metric_title,
+    shown_metrics,
+    stated_cutoff,
+)
 from recpress_edge.core.units import format_share
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.train import DistillRequest, TrainRequest, TrainResult
@@ -119,27 +125,19 @@ def say_plan(args: argparse.Namespace, request: TrainRequest | DistillRequest) -
     emit(args, plan.facts())
 
 
-def metrics_row(model: TrainedModel) -> list[str]:
-    """One line of the table of results."""
-    metadata = model.metadata
-    valid, test = (metadata["metrics"].get(split, {}) for split in ("valid", "test"))
-    k = stated_cutoff(metadata)
-    figures = [valid.get(f"recall@{k}"), *(test.get(name) for name in _test_metrics(k))]
-    cells = [metadata["name"], str(metadata["seed"]), str(metadata["chosen_epoch"])]
-    return [*cells, *map(format_share, figures)]
-
-
-def _test_metrics(judge: int) -> list[str]:
-    return [*(f"recall@{k}" for k in reported_cutoffs(judge)), f"ndcg@{judge}"]
-
-
 def metrics_table(models: Sequence[TrainedModel]) -> str:
-    """Validation recall@K of the K by which epochs are chosen, and the test metrics."""
-    k = stated_cutoff(models[0].metadata)
-    metrics = [f"test {name}" for name in _test_metrics(k)]
-    return table(
-        ["model", "seed", "epoch", f"valid recall@{k}", *metrics], [metrics_row(model) for model in models]
-    )
+    """Recall@10, NDCG@10 and Recall at the K that judges: a line per model and split."""
+    shown = shown_metrics(stated_cutoff(models[0].metadata))
+    rows = [
+        [
+            *(metadata["name"], str(metadata["seed"]), split, str(metadata["chosen_epoch"])),
+            *(format_share(metadata["metrics"][split].get(metric)) for metric in shown),
+        ]
+        for metadata in (model.metadata for model in models)
+        for split in ("valid", "test")
+        if split in metadata["metrics"]
+    ]
+    return table(["model", "seed", "split", "epoch", *map(metric_title, shown)], rows)
 
 
 def popularity_table(models: Sequence[TrainedModel]) -> str:
@@ -172,14 +170,15 @@ def say_metrics(args: argparse.Namespace, models: Sequence[TrainedModel]) -> Non
 def quantised_table(models: Sequence[TrainedModel]) -> str:
     """Fine-tuned students as their recipe stores them, each after the model that it started from."""
     rows = []
-    k = stated_cutoff(models[0].metadata)
+    shown = shown_metrics(stated_cutoff(models[0].metadata))
     for model in models:
         found = model.metadata["quantised"]
         for name, metrics in (
             (found["start"]["name"], found["start_metrics"]),
             (model.name, found["metrics"]),
         ):
-            values = [format_share(metrics.get(split, {}).get(f"recall@{k}")) for split in ("valid", "test")]
-            rows.append([name, str(model.metadata["seed"]), *values])
+            for split in ("valid", "test"):
+                values = [format_share(metrics.get(split, {}).get(metric)) for metric in shown]
+                rows.append([name, str(model.metadata["seed"]), split, *values])
     recipe = models[0].metadata["quantised"]["recipe"]
-    return table([f"as {recipe}", "seed", f"valid recall@{k}", f"test recall@{k}"], rows)
+    return table([f"as {recipe}", "seed", "split", *map(metric_title, shown)], rows)

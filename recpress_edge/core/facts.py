@@ -80,7 +80,7 @@ PROVENANCE: Final[Mapping[str, Form]] = {
 }
 _LIMITS: Final = (
     *("min_overlap", "max_recall_loss", "max_ndcg_loss", "max_item_shift"),
-    *("max_recall_share", "max_ndcg_share", "allowed_recall_loss", "allowed_ndcg_loss"),
+    *("max_recall_share", "max_ndcg_share"),
 )
 _PARITY: Final[Mapping[str, Form]] = {
     **dict.fromkeys(("users", "cutoff", "identical_users"), COUNT),

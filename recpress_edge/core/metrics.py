@@ -28,6 +28,7 @@ CHOICES: Final = (
 Balanced is the geometric mean of Recall at that K and NDCG@10. It reads the whole list and its head; a gain
 of one per cent counts the same in either, whatever their scales, and none is bought by giving up the other.
 """
+_WRITTEN: Final = {"recall": "Recall", "ndcg": "NDCG"}
 _JUDGES: Final = (50, 20, 10, 5, 3, 2, 1)
 _JUDGED_SHARE: Final = 4
 
@@ -86,6 +87,29 @@ def worth(metrics: Mapping[str, Any], cutoff: int, by: str = BALANCED) -> tuple[
 def reported_cutoffs(judge: int) -> tuple[int, ...]:
     """The K of every table, and the one that judges where it is none of them."""
     return tuple(sorted({*CUTOFFS, judge}))
+
+
+def shown_metrics(judge: int) -> tuple[str, ...]:
+    """What every table, gate and verdict states: Recall@10, NDCG@10 and Recall at the K that judges.
+
+    10 is that K where it is smaller: two metrics are left then.
+    """
+    head = min(HEAD_CUTOFF, judge)
+    return tuple(dict.fromkeys((f"recall@{head}", f"ndcg@{head}", f"recall@{judge}")))
+
+
+def metric_title(name: str) -> str:
+    """'Recall@50', 'NDCG@10': a metric as people read it."""
+    kind, at, k = name.partition("@")
+    return f"{_WRITTEN.get(kind, kind)}{at}{k}"
+
+
+def choice_title(by: str, judge: int | str = "K") -> str:
+    """What a choice of :data:`CHOICES` reads where that K judges, as people read it."""
+    if by == BALANCED:
+        head = HEAD_CUTOFF if isinstance(judge, str) else min(HEAD_CUTOFF, judge)
+        return f"√(Recall@{judge} · NDCG@{head})"
+    return metric_title(by if "@" in by else f"{by}@{judge}")
 
 
 def without_certain(means: Mapping[str, float], candidates: NDArray[np.integer]) -> dict[str, float | None]:

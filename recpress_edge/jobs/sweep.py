@@ -3,8 +3,8 @@
 import contextlib
 import traceback
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from recpress_edge.core.errors import (
     MissingExtraError,
     RecPressError,
 )
+from recpress_edge.core.metrics import shown_metrics
 from recpress_edge.core.progress import Event, OnEvent, Trouble, silent
 from recpress_edge.data.resolve import SYNTHETIC
 from recpress_edge.distill.students import parse_name
@@ -26,7 +27,7 @@ from recpress_edge.jobs.export import ExportRequest, ExportResult
 from recpress_edge.jobs.forest import grow
 from recpress_edge.jobs.plugins import with_plugins
 from recpress_edge.jobs.train import warning_of_ensembles
-from recpress_edge.jobs.trained import OTHER_SETTINGS, trained_students
+from recpress_edge.jobs.trained import OTHER_SETTINGS, baselines_beside, trained_students
 from recpress_edge.training.plan import Wanted, is_folder, want
 from recpress_export.networks.recipes import NETWORK_RECIPES, choose_recipe
 from recpress_export.networks.student import network_kind
@@ -55,8 +56,8 @@ class SweepRow:
     file_bytes: int | None = None
     cutoff: int | None = None
     """The K that judges, of the two that follow."""
-    recall: float | None = None
-    """Of the file, on the validation users."""
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    """Of the file, on the validation users: those that every table shows."""
     overlap: float | None = None
 
 
@@ -102,7 +103,7 @@ class SweepRequest:
     """``recpress-edge export --all``."""
 
     students: tuple[str, ...] | None = None
-    """Names or model folders; None for every trained student of the data set."""
+    """Names or model folders; None for every trained student of the data set, with a baseline of each size."""
     formats: tuple[str, ...] = tuple(FORMATS)
     recipes: tuple[str, ...] | None = None
     """None: each student takes all of its family."""
@@ -174,9 +175,9 @@ class SweepRequest:
 
     def _checked(self) -> tuple[list[str], list[str] | None]:
         """Formats and recipes, by their proper names, each once."""
-        for field in ("students", "formats", "recipes"):
-            if getattr(self, field) == ():
-                raise ConfigError(f"{field} names none: a sweep of nothing. Name some, or leave it out.")
+        for flag in ("students", "formats", "recipes"):
+            if getattr(self, flag) == ():
+                raise ConfigError(f"{flag} names none: a sweep of nothing. Name some, or leave it out.")
         for name in self.formats:
             format_named(name)
         if self.recipes is None:
@@ -205,7 +206,8 @@ class SweepRequest:
                 f"no student of data set {name!r} is trained in {models}.{missing} "
                 "Name some with --students htd_dim10,soft_dim10 (they will be trained), or give --data."
             )
-        return students, left_out
+        beside = baselines_beside([name for name, _ in found], data, self.work)
+        return [*students, *(self._student(name, 0) for name in beside)], left_out
 
     def _student(self, name: str, seed: int | None) -> ExportRequest:
         """A name with a typing error ends the sweep before it starts."""
@@ -298,6 +300,6 @@ def _made(row: SweepRow, result: ExportResult) -> SweepRow:
         sha256=bundle.digest,
         file_bytes=bundle.model_bytes,
         cutoff=parity.cutoff,
-        recall=parity.metrics_after.get(f"recall@{parity.cutoff}"),
+        metrics={name: parity.metrics_after.get(name) for name in shown_metrics(parity.cutoff)},
         overlap=parity.overlap[f"overlap@{parity.cutoff}"].mean,
     )

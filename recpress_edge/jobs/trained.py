@@ -1,5 +1,6 @@
 """Which students of a data set are trained: those that a sweep takes when it is given no names."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -7,6 +8,7 @@ from recpress_edge.artifacts.model_folder import MODEL_FACTS
 from recpress_edge.core.errors import ArtifactError, RecPressError
 from recpress_edge.core.files import read_json
 from recpress_edge.data.interactions import Dataset
+from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.plugins import missing_plugin
 from recpress_edge.training.ensure import plan_steps
 from recpress_edge.training.plan import ModelRequest, TrainOptions
@@ -42,6 +44,26 @@ def trained_students(data: Dataset, work: Path) -> tuple[list[tuple[str, int]], 
         else:
             left_out.append(f"{folder.name}: {OTHER_SETTINGS}; export --student {folder}")
     return sorted(students, key=lambda student: (_natural(student[0]), student[1])), left_out
+
+
+def baselines_beside(names: Sequence[str], data: Dataset, work: Path) -> list[str]:
+    """A baseline of each student's size that is not among them: what a report holds the students against.
+
+    The SVD of the usual teacher where that is trained, of the interactions where it is not.
+    """
+    tables = [name for name in map(parse_name, names) if name.dim and not name.entry.network]
+    found = (_baseline(dim, data, work) for dim in sorted({name.dim for name in tables}))
+    return [name for name in found if name not in names]
+
+
+def _baseline(dim: int, data: Dataset, work: Path) -> str:
+    try:
+        steps = plan_steps(
+            ModelRequest(name=f"svd_dim{dim}", role="student", seed=0, options=TrainOptions()), data, work
+        )
+    except RecPressError:  # wider than its teacher
+        return f"puresvd_dim{dim}"
+    return f"svd_dim{dim}" if all(step.action == "cached" for step in steps[:-1]) else f"puresvd_dim{dim}"
 
 
 def _natural(name: str) -> tuple[str, int]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from recpress_edge.core.units import format_bytes, format_ns
+from recpress_edge.core.units import format_bytes, format_ns, format_share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,8 @@ class Cost:
     """The same as p95_ns, of queries that each came after a pause."""
     recall: float | None = None
     """Recall@cutoff."""
+    recall_at_10: float | None = None
+    ndcg_at_10: float | None = None
     cutoff: int | None = None
     """The K by which the data is judged."""
 
@@ -41,6 +43,8 @@ class Budget:
     max_paced_p95_ns: int | None = None
     min_recall: float | None = None
     """Of Recall@K, at the K that judges the data: 50 but for small catalogues."""
+    min_recall_at_10: float | None = None
+    min_ndcg_at_10: float | None = None
 
     @property
     def limited(self) -> bool:
@@ -74,7 +78,9 @@ LIMITS: Final = (
     LimitKind("paced_p95_ns", "max_paced_p95_ns", "paced p95", format_ns),
     LimitKind("peak_bytes", "max_peak_bytes", "peak memory", format_bytes),
     LimitKind("instructions_p50", "max_instructions_p50", "instructions of a query", lambda n: f"{n:,.0f}"),
-    LimitKind("recall", "min_recall", "Recall@K", lambda share: f"{share:.4f}", least=True),
+    LimitKind("recall", "min_recall", "Recall@K", format_share, least=True),
+    LimitKind("recall_at_10", "min_recall_at_10", "Recall@10", format_share, least=True),
+    LimitKind("ndcg_at_10", "min_ndcg_at_10", "NDCG@10", format_share, least=True),
 )
 
 

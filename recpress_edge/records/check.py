@@ -51,6 +51,9 @@ class BudgetTable:
     """Longest p95 of queries that each came after a pause; for records that measured some."""
     min_recall: float | None = None
     """Least Recall@K, at the K that judges the record's data: 50 but for small catalogues."""
+    min_recall_at_10: float | None = None
+    """Least Recall@10, and NDCG@10: the head of the list, which a device shows."""
+    min_ndcg_at_10: float | None = None
 
 
 _TIMES: Final = ("max_p50", "max_p95", "max_p99", "max_paced_p95")
@@ -122,7 +125,8 @@ def _budget(name: str, values: Mapping[str, Any], where: str) -> NamedBudget:
         limits[to] = _parsed(value, parse, f"{where} {field.name}") if parse else value
     if not limits:
         raise ConfigError(f"{where} sets no limit")
-    if min(limits.values()) < 0 or limits.get("min_recall", 0) > 1:
+    shares = [value for name, value in limits.items() if name.startswith("min_")]
+    if min(limits.values()) < 0 or max(shares, default=0) > 1:
         raise ConfigError(f"{where}: a limit is negative, or a share above 1")
     return NamedBudget(name, table, Budget(**limits))
 
@@ -149,6 +153,8 @@ def record_cost(record: Mapping[str, Any]) -> Cost:
         instructions_p50=percentile(samples_of(record)["query"], 50) if counted else None,
         paced_p95_ns=figure(record, PACED, 95) if timed else None,
         recall=record["quality"].get(f"recall@{cutoff}"),
+        recall_at_10=record["quality"].get("recall@10"),
+        ndcg_at_10=record["quality"].get("ndcg@10"),
         cutoff=cutoff,
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from recpress_edge.artifacts.contract import ALL_USERS, HISTORY, SINGLE_USER
-from recpress_edge.core.metrics import DEFAULT_CUTOFF
+from recpress_edge.core.metrics import BALANCED, DEFAULT_CUTOFF, HEAD_CUTOFF, worth
 from recpress_edge.report.front import Section
 from recpress_edge.report.runs import BenchRun
 
@@ -31,12 +31,13 @@ class ChainStep:
     stage: str
     name: str
     n_bytes: int | None
-    valid: float | None
-    test: float | None
-    loss: float | None
-    """Recall here less Recall at the step before: on test where both have it and know the same,
+    valid: Mapping[str, float]
+    """The metrics that are known, by name."""
+    test: Mapping[str, float]
+    change: Mapping[str, float]
+    """Each metric here less that of the step before: on test where both were measured and know the same,
     else on valid."""
-    loss_split: str
+    change_split: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def _steps(runs: Sequence[BenchRun]) -> tuple[ChainStep, ...]:
                 stages.setdefault(str(entry["stage"]), dict(entry))
     for run in runs:  # what the bench measured on this very file outranks what was noted when it was made
         entry = stages.setdefault(run.recipe, {"stage": run.recipe, "name": run.name})
-        entry["bytes"], entry["test"] = run.cost.file_bytes, {f"recall@{run.cutoff}": run.recall}
+        entry["bytes"], entry["test"] = run.cost.file_bytes, dict(run.metrics)
     ordered = sorted(
         stages, key=lambda stage: (_ORDER.index(stage) if stage in _ORDER else len(_ORDER), stage)
     )
@@ -88,19 +89,19 @@ def _steps(runs: Sequence[BenchRun]) -> tuple[ChainStep, ...]:
     for stage in ordered:
         before = steps[-1] if steps else None
         alike = before is None or before.stage not in _MADE or stage in _MADE or not runs[0].knows_more
-        steps.append(_step(stages[stage], before, runs[0].cutoff, alike=alike))
+        steps.append(_step(stages[stage], before, alike=alike))
     return tuple(steps)
 
 
-def _step(entry: Mapping[str, Any], before: ChainStep | None, cutoff: int, *, alike: bool) -> ChainStep:
+def _step(entry: Mapping[str, Any], before: ChainStep | None, *, alike: bool) -> ChainStep:
     """alike: whether this stage and the one before know the same of the test users."""
-    valid, test = _metric(entry.get("valid"), cutoff), _metric(entry.get("test"), cutoff)
-    loss, split = None, ""
+    valid, test = _metrics(entry.get("valid")), _metrics(entry.get("test"))
+    change: dict[str, float] = {}
+    split = ""
     if before is not None:
-        if alike and test is not None and before.test is not None:
-            loss, split = test - before.test, "test"
-        elif valid is not None and before.valid is not None:
-            loss, split = valid - before.valid, "valid"
+        on_test = alike and test.keys() & before.test.keys()
+        here, there, split = (test, before.test, "test") if on_test else (valid, before.valid, "valid")
+        change = {name: here[name] - there[name] for name in here if name in there}
     size = entry.get("bytes")
     return ChainStep(
         stage=str(entry["stage"]),
@@ -108,25 +109,40 @@ def _step(entry: Mapping[str, Any], before: ChainStep | None, cutoff: int, *, al
         n_bytes=int(size) if isinstance(size, int | float) and math.isfinite(size) else None,
         valid=valid,
         test=test,
-        loss=loss,
-        loss_split=split,
+        change=change,
+        change_split=split if change else "",
     )
 
 
-def _metric(values: Any, cutoff: int) -> float | None:
-    found = values.get(f"recall@{cutoff}") if isinstance(values, Mapping) else None
-    return float(found) if isinstance(found, int | float) and math.isfinite(found) else None
+def _metrics(values: Any) -> dict[str, float]:
+    found = values.items() if isinstance(values, Mapping) else ()
+    return {
+        str(name): float(value)
+        for name, value in found
+        if isinstance(value, int | float) and math.isfinite(value)
+    }
 
 
-def teacher_of(section: Section) -> ChainStep | None:
-    """The best teacher with a test figure among the section's chains: the line students are held against.
+def value_of(metrics: Mapping[str, float], measure: str, cutoff: int) -> float | None:
+    """What a measure reads of some metrics; None where these lack what it needs."""
+    if measure != BALANCED:
+        return metrics.get(measure)
+    known = {f"recall@{cutoff}", f"ndcg@{cutoff}", f"ndcg@{min(HEAD_CUTOFF, cutoff)}"} <= metrics.keys()
+    return worth(metrics, cutoff)[0] if known else None
+
+
+def teacher_of(section: Section, measure: str) -> tuple[ChainStep, float] | None:
+    """The best teacher on test among the section's chains, and its value: what students are held against.
 
     None where the section's files are asked with more than a teacher knows.
     """
     if section.first.knows_more:
         return None
-    found = [step for chain in chains(section) if (step := chain.step("teacher")) and step.test is not None]
-    return max(found, key=lambda step: step.test or 0.0, default=None)
+    steps = [step for chain in chains(section) if (step := chain.step("teacher"))]
+    found = [
+        (step, value) for step in steps if (value := value_of(step.test, measure, section.cutoff)) is not None
+    ]
+    return max(found, key=lambda pair: pair[1], default=None)
 
 
 def notes(section: Section) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from recpress_edge.core.metrics import metric_title
 from recpress_edge.core.stats import Interval
 from recpress_edge.core.units import enumerated, format_bytes, format_change, format_factor, format_recall
 from recpress_edge.report.front import Section
@@ -17,7 +18,7 @@ from recpress_edge.report.points import (
     work_form,
 )
 
-_RECALL_NOTICE: Final = 0.002
+_NOTICE: Final = 0.002
 _SIZE: Final = "size"
 _SPEED: Final = "speed"
 _MEMORY: Final = "memory"
@@ -54,16 +55,13 @@ def quantised_lines(section: Section) -> tuple[str, ...]:
 def quantised_line(point: Point, fp32: Point) -> str:
     """One honest sentence about a quantised file."""
     work = "instructions" if point.first.counted else "latency"
-    delta = point.recall.mean - fp32.recall.mean
-    metric = f"Recall@{point.first.cutoff}"
-    lost = (
-        f"; it loses more than {format_change(_RECALL_NOTICE)[1:]} {metric}"
-        if delta < -_RECALL_NOTICE
-        else ""
-    )
+    changes = {metric_title(n): point.value(n).mean - fp32.value(n).mean for n in point.shown}
+    worse = [metric for metric, change in changes.items() if change < -_NOTICE]
+    lost = f"; it loses more than {format_change(_NOTICE)[1:]} of {enumerated(worse)}" if worse else ""
+    told = ", ".join(f"{metric} {format_change(change)}" for metric, change in changes.items())
     return (
         f"{point.label}: {_smaller(point, fp32)} than fp32, {point.p50_ns.mean / fp32.p50_ns.mean:.2f}× its "
-        f"{work} (p50), memory {_memory_change([point], [fp32])}, {metric} {format_change(delta)}: "
+        f"{work} (p50), memory {_memory_change([point], [fp32])}, {told}: "
         f"{_advice(claims(point, fp32))}{lost}."
     )
 
@@ -102,12 +100,17 @@ def _line_by_core(name: str, pairs: Sequence[tuple[Point, Point]]) -> str:
     by_core = {_core(small): (small, large) for small, large in reversed(pairs)}
     told = [_on_core(core, *pair) for core, pair in sorted(by_core.items())]
     memory = _memory_change(*zip(*by_core.values(), strict=True))
-    metric = f"Recall@{point.first.cutoff} {format_recall(point.recall.mean)}"
-    change = format_change(point.recall.mean - fp32.recall.mean)
+    metrics = ", ".join(_kept(point, fp32, name) for name in point.shown)
     return (
-        f"{name}: {_smaller(point, fp32)}, {', '.join(told)}, memory {memory}; {metric} ({change}): "
+        f"{name}: {_smaller(point, fp32)}, {', '.join(told)}, memory {memory}; {metrics}: "
         f"{_advice_by_core(by_core)}."
     )
+
+
+def _kept(point: Point, fp32: Point, name: str) -> str:
+    """'Recall@50 .2751 (−.0002)'."""
+    own, other = (one.value(name).mean for one in (point, fp32))
+    return f"{metric_title(name)} {format_recall(own)} ({format_change(own - other)})"
 
 
 def _core(point: Point) -> str:

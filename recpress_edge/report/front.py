@@ -1,28 +1,23 @@
 """Which variants are worth having: sections kept apart, fronts with their near ties."""
 
 import dataclasses
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
 from recpress_edge.artifacts.contract import ALL_USERS
-from recpress_edge.core.stats import Interval, pareto_front
+from recpress_edge.core.metrics import BALANCED, shown_metrics
 from recpress_edge.records.bench import BASES
 from recpress_edge.records.budget import Budget, misses
+from recpress_edge.report.place import PlacedPoint, place
 from recpress_edge.report.points import (
-    FILE_AXIS,
-    FILE_RESOLUTION_BYTES,
     Axis,
     Point,
-    Standing,
     axes_for,
     has_tail,
+    measures,
     rank,
-    standing,
     to_points,
 )
 from recpress_edge.report.runs import BenchRun
@@ -33,7 +28,8 @@ RULE: Final = (
     "Where intervals overlap, nobody is called worse: 'behind X' names what differs beyond the intervals "
     "and what is level within them, and 'near tie' means that nothing differs beyond them. "
     "Where a variant has no p95 to rely on, all of its section are compared by p50. "
-    "Intervals: Recall from the lowest to the highest seed (a single seed is taken as exact); "
+    "Accuracy is every metric of the table at once. "
+    "Intervals: Recall and NDCG from the lowest to the highest seed (a single seed is taken as exact); "
     "p95 a 95 % interval from the order of the raw samples, at least 3 % either way; memory 256 KiB; "
     "file sizes are exact, and within 256 bytes the same. "
     "Measured, emulated and estimated variants are each compared among themselves. Runtimes are compared: "
@@ -42,20 +38,6 @@ RULE: Final = (
 )
 UNJUDGED: Final = "no choice: its Recall was not measured, the bundle holds no evaluation rows"
 CERTAIN: Final = "no choice: its Recall is 1 for any file, as no user has more items to rank than it counts"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlacedPoint:
-    """A point with its place: on which fronts, and what beats it."""
-
-    point: Point
-    status: str
-    front: bool
-    """On the front over all three costs together."""
-    panels: tuple[bool, ...]
-    """On the front of each of the axes alone."""
-    missed: tuple[str, ...]
-    """Limits of the budget that it breaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +58,8 @@ class Section:
     left: tuple[LeftOut, ...]
     disturbed: tuple[PlacedPoint, ...]
     """Where no run is valid: the newest runs, with the reasons. Their Recall and bytes hold all the same."""
+    choose_by: str
+    """By what its variants are chosen: one of ``core.metrics.CHOICES``."""
 
     @property
     def rows(self) -> tuple[PlacedPoint, ...]:
@@ -97,14 +81,25 @@ class Section:
         return self.first.cutoff
 
     @property
-    def metric(self) -> str:
-        """By what its variants are judged, in words."""
-        return f"Recall@{self.cutoff}"
+    def shown(self) -> tuple[str, ...]:
+        """The metrics of its tables and sentences: Recall@10, NDCG@10, Recall@50, and what is chosen by."""
+        chosen = [name for name in self.measures if name != BALANCED]
+        return tuple(dict.fromkeys((*shown_metrics(self.cutoff), *chosen)))
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """What its plots can show: first of all what the choice reads."""
+        return measures(self.choose_by, self.cutoff)
+
+    @property
+    def by(self) -> str:
+        """What the choice reads."""
+        return self.measures[0]
 
     @property
     def judged(self) -> bool:
         """Whether Recall tells anything: it needs evaluation rows, and users with items left to rank."""
-        return not math.isnan(self.first.recall)
+        return self.first.judged
 
     @property
     def runtimes(self) -> tuple[str, ...]:
@@ -149,12 +144,14 @@ class Section:
         return sum(left.status.startswith("superseded") for left in self.left)
 
 
-def sections(runs: Sequence[BenchRun], budget: Budget) -> tuple[Section, ...]:
+def sections(runs: Sequence[BenchRun], budget: Budget, choose_by: str = BALANCED) -> tuple[Section, ...]:
     """Sort runs into sections and place every variant in its own."""
     grouped: dict[tuple[tuple[str, str], ...], list[BenchRun]] = defaultdict(list)
     for run in runs:
         grouped[run.conditions].append(run)
-    found = [_section(conditions, members, budget) for conditions, members in sorted(grouped.items())]
+    found = [
+        _section(conditions, members, budget, choose_by) for conditions, members in sorted(grouped.items())
+    ]
     return tuple(sorted(found, key=_order))
 
 
@@ -165,36 +162,40 @@ def _order(section: Section) -> tuple[bool, str, str, bool, str]:
     return run.counted, run.dataset, str(run.record["device"]["id"]), profile != ALL_USERS, profile
 
 
-def _section(conditions: tuple[tuple[str, str], ...], runs: Sequence[BenchRun], budget: Budget) -> Section:
+def _section(
+    conditions: tuple[tuple[str, str], ...], runs: Sequence[BenchRun], budget: Budget, choose_by: str
+) -> Section:
     kept, left = newest(runs)
-    points = to_points(kept)
-    if any(math.isnan(point.recall.mean) for point in points):
+    shown = measures(choose_by, runs[0].cutoff)
+    points = to_points(kept, shown[0])
+    if not all(run.judged for run in kept):
         placed = [_unjudged(point, budget) for point in points]
     else:
         axes = axes_of(points) if points else ()
         by_basis = ([p for p in points if p.first.basis == basis] for basis in BASES)
-        placed = [row for members in by_basis for row in place(members, budget, axes)]
+        placed = [row for members in by_basis for row in place(members, budget, axes, shown)]
     known, _ = newest([dataclasses.replace(run, valid=True) for run in runs])
     return Section(
         conditions=conditions,
-        placed=tuple(sorted(placed, key=lambda row: rank(row.point))),
+        placed=tuple(sorted(placed, key=lambda row: rank(row.point, shown[0]))),
         left=left,
-        disturbed=() if kept else tuple(map(_disturbed, to_points(known))),
+        disturbed=() if kept else tuple(map(_disturbed, to_points(known, shown[0]))),
+        choose_by=choose_by,
     )
 
 
 def _disturbed(point: Point) -> PlacedPoint:
     reasons = dict.fromkeys(reason for run in point.runs for reason in run.reasons)
     status = f"invalid: {'; '.join(reasons) or 'no reason recorded'}"
-    return PlacedPoint(point=point, status=status, front=False, panels=(), missed=())
+    return PlacedPoint(point=point, status=status, front=False, panels={}, missed=())
 
 
 def _unjudged(point: Point, budget: Budget) -> PlacedPoint:
     return PlacedPoint(
         point=point,
-        status=UNJUDGED if math.isnan(point.ndcg) else CERTAIN,
+        status=CERTAIN if point.first.measured else UNJUDGED,
         front=False,
-        panels=(False,) * len(axes_for(counted=point.first.counted, runtimes=1)),
+        panels={},
         missed=tuple(str(check) for check in misses(point.cost, budget)),
     )
 
@@ -221,77 +222,3 @@ def axes_of(points: Sequence[Point]) -> tuple[Axis, Axis, Axis]:
     """What is compared among the variants of a section: at least one."""
     runtimes = len({point.first.runtime for point in points})
     return axes_for(counted=points[0].first.counted, runtimes=runtimes, tail=has_tail(points))
-
-
-def place(points: Sequence[Point], budget: Budget, axes: Sequence[Axis]) -> tuple[PlacedPoint, ...]:
-    """Mark the fronts, and name what beats the others. points: of one basis, best Recall first."""
-    if not points:
-        return ()
-    means = np.array([[-p.recall.mean, *(p.span(axis.key).mean for axis in axes)] for p in points])
-    means[:, 1] = np.round(means[:, 1] / FILE_RESOLUTION_BYTES)  # the file axis is the first
-    overall = pareto_front(means)
-    panels = np.stack([pareto_front(means[:, [0, 1 + column]]) for column in range(len(axes))], axis=1)
-    placed = []
-    for index, point in enumerate(points):
-        rival = _rival(point, points, axes)
-        ties = [
-            points[i].label
-            for i in np.flatnonzero((means == means[index]).all(axis=1)).tolist()
-            if i != index
-        ]
-        if rival is not None:
-            status = _behind(rival, point, axes)
-        elif overall[index]:
-            status = "on the front" + (f", tie with {', '.join(ties)}" if ties else "")
-        else:  # beaten on means, and nothing differs beyond the intervals
-            better = (means <= means[index]).all(axis=1) & (means < means[index]).any(axis=1)
-            status = f"near tie with {points[int(np.flatnonzero(better)[0])].label}"
-        missed = tuple(str(check) for check in misses(point.cost, budget))
-        if missed:
-            status += f"; budget missed: {'; '.join(missed)}"
-        placed.append(
-            PlacedPoint(
-                point=point,
-                status=status,
-                front=bool(overall[index]) and rival is None,
-                panels=tuple(bool(flag) for flag in panels[index]),
-                missed=missed,
-            )
-        )
-    return tuple(placed)
-
-
-def compare(left: Point, right: Point, axes: Sequence[Axis]) -> Standing:
-    """Where ``left`` is better than ``right``, where worse, and where their intervals leave it open."""
-    pairs = {f"Recall@{left.first.cutoff}": (_negated(left.recall), _negated(right.recall))}
-    pairs |= {axis.short: (left.span(axis.key), right.span(axis.key)) for axis in axes}
-    if abs(left.file_bytes.mean - right.file_bytes.mean) <= FILE_RESOLUTION_BYTES:
-        del pairs[FILE_AXIS]
-    return standing(pairs)
-
-
-def _negated(span: Interval) -> Interval:
-    """Costs are better low, Recall is better high."""
-    return Interval(-span.mean, -span.high, -span.low)
-
-
-def _rival(point: Point, points: Sequence[Point], axes: Sequence[Axis]) -> Point | None:
-    """The strongest point that is better in something and worse in nothing, beyond the intervals.
-
-    One that leaves nothing open comes first, then the higher Recall. points: best Recall first.
-    """
-    ahead = [
-        (found, rival)
-        for rival in points
-        if (found := compare(rival, point, axes)).better and not found.worse
-    ]
-    return min(ahead, key=lambda pair: bool(pair[0].level))[1] if ahead else None
-
-
-def _behind(rival: Point, point: Point, axes: Sequence[Axis]) -> str:
-    found = compare(rival, point, axes)
-    if not found.level:
-        return f"dominated by {rival.label}"
-    return (
-        f"behind {rival.label} in {', '.join(found.better)}; level within noise in {', '.join(found.level)}"
-    )

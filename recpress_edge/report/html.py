@@ -11,9 +11,10 @@ from typing import Any, Final
 
 import jinja2
 
-from recpress_edge.core.metrics import THIRDS
+from recpress_edge.core.metrics import THIRDS, metric_title
 from recpress_edge.core.units import UNKNOWN, format_bytes, format_change, format_ns, format_recall
 from recpress_edge.records.bench import samples_section
+from recpress_edge.report.baselines import is_baseline
 from recpress_edge.report.chain import Chain, chains
 from recpress_edge.report.devices import compare_devices
 from recpress_edge.report.devices_plot import devices_panel
@@ -25,6 +26,7 @@ from recpress_edge.report.points import work_form
 from recpress_edge.report.runs import BenchRun
 from recpress_edge.report.time_plot import over_time
 from recpress_edge.report.verdict import Choice, Report, rule
+from recpress_edge.report.views import View
 
 MAX_RAW_BYTES: Final = 20 * 10**6
 _DOWNLOAD: Final = """
@@ -40,12 +42,21 @@ document.getElementById("download").addEventListener("click", function () {
 
 
 @dataclass(frozen=True, slots=True)
+class Plots:
+    """A measure against each cost."""
+
+    title: str
+    panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """A section with all that the page says about it."""
 
     section: Section
     verdict: Choice
-    panels: tuple[Panel, ...]
+    plots: tuple[Plots, ...]
+    """One per measure of the section; the first is shown."""
     chains: tuple[Chain, ...]
     thirds: tuple[tuple[str, tuple[float | None, ...]], ...]
     """Label of a variant, and its files' recall of head, mid and tail on the validation users."""
@@ -85,6 +96,8 @@ def render(report: Report, imprint: Imprint) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(bytes=format_bytes, recall=format_recall, change=format_change)
+    environment.filters["metric"] = metric_title
+    environment.tests["baseline"] = is_baseline
     environment.globals["unknown"] = UNKNOWN
     digest = base64.b64encode(hashlib.sha256(_DOWNLOAD.encode()).digest()).decode()
     return environment.get_template("template.html.j2").render(
@@ -93,7 +106,7 @@ def render(report: Report, imprint: Imprint) -> str:
         report=report,
         imprint=imprint,
         rule=RULE,
-        choice=rule(report.budget),
+        choice=rule(report.budget, report.choose_by),
         theme=theme_css(),
         raw=raw,
         raw_note=note,
@@ -107,7 +120,7 @@ def _part(section: Section, choice: Choice, name: str) -> Part:
     return Part(
         section=section,
         verdict=choice,
-        panels=panels(section, choice.winner, name) if section.placed and section.judged else (),
+        plots=_plots(section, choice, name) if section.placed and section.judged else (),
         chains=chains(section),
         thirds=recall_by_popularity(section),
         conditions=conditions(section),
@@ -118,6 +131,11 @@ def _part(section: Section, choice: Choice, name: str) -> Part:
         form=work_form(counted=section.first.counted),
         paced=any(placed.point.paced_p95_ns for placed in section.placed),
     )
+
+
+def _plots(section: Section, choice: Choice, name: str) -> tuple[Plots, ...]:
+    views = [View(section, choice.winner, measure) for measure in section.measures]
+    return tuple(Plots(view.title, panels(view, name)) for view in views)
 
 
 def commands(section: Section) -> tuple[str, ...]:
@@ -164,7 +182,11 @@ def conditions(section: Section) -> tuple[tuple[str, str], ...]:
             for name in names
         ]
     quality = [run.record["quality"] or {} for run in runs]
-    for name, label in (("definition", section.metric), ("split", "split"), ("users", "evaluation users")):
+    for name, label in (
+        ("definition", f"Recall@{section.cutoff}"),
+        ("split", "split"),
+        ("users", "evaluation users"),
+    ):
         rows.append((label, _values([facts.get(name) for facts in quality])))
     dataset = [run.record["artifact"]["provenance"]["dataset"] for run in runs]
     rows += [

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from recpress_edge.core.metrics import BALANCED, shown_metrics
 from recpress_edge.core.stats import Interval
 from recpress_edge.core.units import format_bytes, format_instructions, format_ns
 from recpress_edge.records.budget import Cost
@@ -19,6 +20,8 @@ WORK_KEYS: Final = ("p95_ns", "p50_ns")
 """Of the axis that is time, or instructions where those were counted: the tail, or the median."""
 # The names inside a file differ in length; files of one size but for that are the same size.
 FILE_RESOLUTION_BYTES: Final = 256
+SAME_BYTES: Final = 0.01
+"""Files that differ by no more than this share cost the same: the better one is chosen."""
 _MEMORY_RESOLUTION_BYTES: Final = 256 * 2**10
 
 
@@ -88,10 +91,6 @@ class Point:
     label: str
     runs: tuple[BenchRun, ...]
     """One per seed, newest each."""
-    recall: Interval
-    """Recall@K at the K that judges; NaN where it was not measured."""
-    ndcg: float
-    """NDCG@K, likewise."""
     file_bytes: Interval
     p50_ns: Interval
     p95_ns: Interval | None
@@ -104,6 +103,19 @@ class Point:
     def first(self) -> BenchRun:
         """The lowest seed: stands for what the runs share."""
         return self.runs[0]
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The metrics of every table."""
+        return shown_metrics(self.first.cutoff)
+
+    def value(self, measure: str) -> Interval:
+        """A metric, or what the choice reads, over the seeds; NaN where its Recall tells nothing."""
+        return _pooled([_exact(run.value(measure)) for run in self.runs])
+
+    def figure(self, metric: str) -> Interval:
+        """A metric over the seeds, also where Recall tells nothing; NaN where it was not measured."""
+        return _pooled([_exact(run.metrics[metric]) for run in self.runs])
 
     @property
     def cost(self) -> Cost:
@@ -124,24 +136,30 @@ class Point:
         return found
 
 
+def measures(choose_by: str, cutoff: int) -> tuple[str, ...]:
+    """What the choice reads, then the metrics of every table, each once and with its K."""
+    named = "@" in choose_by or choose_by == BALANCED
+    return tuple(dict.fromkeys((choose_by if named else f"{choose_by}@{cutoff}", *shown_metrics(cutoff))))
+
+
 def has_tail(points: Sequence[Point]) -> bool:
     """Whether each has a p95 to rely on."""
     return all(point.p95_ns is not None for point in points)
 
 
-def to_points(runs: Sequence[BenchRun]) -> list[Point]:
-    """Pool seeds; labels are made unique within the section. Highest Recall first."""
+def to_points(runs: Sequence[BenchRun], by: str) -> list[Point]:
+    """Pool seeds; labels are made unique within the section. The best by that measure first."""
     groups: dict[tuple[str, ...], list[BenchRun]] = defaultdict(list)
     for run in runs:
         groups[run.group].append(run)
     members = [tuple(sorted(group, key=lambda r: (len(r.seed), r.seed))) for group in groups.values()]
-    return sorted(map(_point, _labels(members), members), key=rank)
+    return sorted(map(_point, _labels(members), members), key=lambda point: rank(point, by))
 
 
-def rank(point: Point) -> tuple[float, float, str]:
-    """By what variants are listed: Recall, then file size."""
-    recall = 0.0 if math.isnan(point.recall.mean) else point.recall.mean
-    return -recall, point.file_bytes.mean, point.label
+def rank(point: Point, by: str) -> tuple[float, float, str]:
+    """By what variants are listed: their worth, then file size."""
+    value = point.value(by).mean
+    return 0.0 if math.isnan(value) else -value, point.file_bytes.mean, point.label
 
 
 def _labels(groups: Sequence[tuple[BenchRun, ...]]) -> list[str]:
@@ -167,8 +185,6 @@ def _point(label: str, runs: tuple[BenchRun, ...]) -> Point:
     return Point(
         label=label,
         runs=runs,
-        recall=_pooled([_exact(run.recall) for run in runs]),
-        ndcg=sum(run.ndcg for run in runs) / len(runs),
         file_bytes=_pooled([_exact(run.cost.file_bytes or 0.0) for run in runs]),
         p50_ns=_pooled([run.p50_ns for run in runs]),
         p95_ns=_pooled(p95) if len(p95) == len(runs) else None,

@@ -8,7 +8,7 @@ from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.printable import printable_facts
 from recpress_edge.core.units import format_bytes
 from recpress_edge.records.survival import SURVIVED, check_survival, limit_text
-from recpress_edge.report.runs import Files, Unreadable
+from recpress_edge.report.files import Files, Unreadable
 
 
 @dataclass(frozen=True, slots=True)

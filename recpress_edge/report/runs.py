@@ -1,15 +1,14 @@
 """Bench records to rows: every file that was given is accounted for, readable or not."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.artifacts.contract import HISTORY
-from recpress_edge.core.errors import ArtifactError, ConfigError
-from recpress_edge.core.files import read_json
-from recpress_edge.core.metrics import stated_cutoff
+from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.metrics import reported_cutoffs, stated_cutoff, worth
 from recpress_edge.core.printable import printable_facts
 from recpress_edge.core.stats import Interval, percentile, percentile_interval
 from recpress_edge.records.bench import (
@@ -20,27 +19,16 @@ from recpress_edge.records.bench import (
     counts_instructions,
     field_of,
     figure,
-    find_records,
     runtime_of,
     samples_of,
 )
 from recpress_edge.records.budget import Cost
+from recpress_edge.report.files import HOW_TO_MAKE_RUNS, Files, JsonFile, Unreadable
 
-HOW_TO_MAKE_RUNS: Final = (
-    "Make runs with: recpress-edge bench BUNDLE  (or: device_bench run BUNDLE --runs runs/)"
-)
 OTHER_KINDS: Final = ("recpress.survival/", "recpress.parity/")
 """Schemas of other records in a folder of runs; they are no rows."""
 # Two runs of one file in processes minutes apart differ by this much, however many samples each has.
 _TIME_RESOLUTION: Final = 0.03
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A file that is not a bench record."""
-
-    path: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +67,9 @@ class BenchRun:
     """What two runs must agree on to stand in one section, by name."""
     cutoff: int
     """The K by which its data is judged."""
-    recall: float
-    """Recall@cutoff; NaN where the bundle held nothing to measure it by."""
-    ndcg: float
-    """NDCG@cutoff, likewise."""
+    metrics: Mapping[str, float]
+    """recall@K and ndcg@K; NaN where the bundle held nothing to measure it by, or where it is 1 by
+    necessity."""
     p50_ns: Interval
     p95_ns: Interval | None
     """None where it cannot be relied on."""
@@ -95,6 +82,26 @@ class BenchRun:
     """Peak memory (VmHWM) less that of an idle process with the runtime imported."""
 
     @property
+    def judged(self) -> bool:
+        """Whether its Recall tells anything: it needs evaluation rows, and users with items left to rank."""
+        return not math.isnan(self.metrics[f"recall@{self.cutoff}"])
+
+    @property
+    def measured(self) -> bool:
+        """Whether anybody was ranked."""
+        return not math.isnan(self.metrics[f"ndcg@{self.cutoff}"])
+
+    def value(self, measure: str) -> float:
+        """By a name of ``core.metrics.CHOICES``; NaN where its Recall tells nothing."""
+        if not self.judged:
+            return math.nan
+        return worth(
+            {name: None if math.isnan(found) else found for name, found in self.metrics.items()},
+            self.cutoff,
+            measure,
+        )[0]
+
+    @property
     def knows_more(self) -> bool:
         """Whether the file knows more of a test user than a teacher, or a file with user vectors, does."""
         return self.profile == HISTORY
@@ -104,40 +111,6 @@ class BenchRun:
         """Runs that differ in nothing but the seed share a group."""
         values = [value for _, value in self.conditions]
         return (*values, self.basis, self.runtime, self.student, self.teacher, self.recipe, self.format)
-
-
-@dataclass(frozen=True, slots=True)
-class JsonFile:
-    """A file that was read, once: its object, or why it has none."""
-
-    path: Path
-    value: Mapping[str, Any]
-    reason: str = ""
-
-    @property
-    def schema(self) -> str:
-        """What it says that it is; empty when it says nothing or is none."""
-        return str(self.value.get("schema", ""))
-
-
-@dataclass(frozen=True, slots=True)
-class Files:
-    """What was named, and every JSON file that was found there."""
-
-    paths: tuple[Path, ...]
-    found: tuple[JsonFile, ...]
-
-
-def read_files(paths: Sequence[Path]) -> Files:
-    """Read files and folders (recursively); ArtifactError for a path that is not there."""
-    return Files(tuple(paths), tuple(_read(path) for path in json_files(paths)))
-
-
-def _read(path: Path) -> JsonFile:
-    try:
-        return JsonFile(path, read_json(path))
-    except ArtifactError as error:
-        return JsonFile(path, {}, str(error))
 
 
 def read_runs(files: Files, *, required: bool = True) -> tuple[list[BenchRun], list[Unreadable]]:
@@ -173,18 +146,6 @@ def _run_in(file: JsonFile) -> BenchRun:
         raise ArtifactError(file.reason)
     check_record(file.value, str(file.path))
     return to_run(file.path, printable_facts(file.value))
-
-
-def json_files(paths: Sequence[Path]) -> Iterator[Path]:
-    """Every JSON file that was named or lies in a named folder, once each."""
-    seen: set[Path] = set()
-    for path in paths:
-        if not path.exists():
-            raise ConfigError(f"no such file or folder: {path}. {HOW_TO_MAKE_RUNS}")
-        for file in find_records(path) if path.is_dir() else [path]:
-            if file.is_file() and file.resolve() not in seen:
-                seen.add(file.resolve())
-                yield file
 
 
 def to_run(path: Path, record: Mapping[str, Any]) -> BenchRun:
@@ -241,8 +202,7 @@ def _to_run(path: str, record: Mapping[str, Any]) -> BenchRun:
             ("cutoff", str(cutoff)),
         ),
         cutoff=cutoff,
-        recall=_share(quality, f"recall@{cutoff}"),
-        ndcg=_share(quality, f"ndcg@{cutoff}"),
+        metrics=_metrics(quality, cutoff),
         p50_ns=p50,
         p95_ns=p95,
         paced_p95_ns=paced_p95,
@@ -289,9 +249,16 @@ def _positive(value: Any, name: str) -> float:
     return float(value)
 
 
+def _metrics(quality: Mapping[str, Any], cutoff: int) -> dict[str, float]:
+    """Every metric of a table; a KeyError for one that a record with ranked users lacks."""
+    names = [f"{kind}@{k}" for k in reported_cutoffs(cutoff) for kind in ("recall", "ndcg")]
+    found = quality if quality.get("users") else dict.fromkeys(names)
+    return {name: _share(found, name) for name in names}
+
+
 def _share(quality: Mapping[str, Any], name: str) -> float:
-    """NaN for what is null or absent: it was not measured, or is 1 by necessity."""
-    value = quality.get(name)
+    """NaN for null: it was not measured, or is 1 by necessity."""
+    value = quality[name]
     if value is None:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from recpress_edge.cli import main
-from recpress_edge.cli.demo import STUDENTS, steps
+from recpress_edge.cli.demo import BASELINES, STUDENTS, steps
 
 
 def test_the_commands_are_those_a_user_would_type():
@@ -13,7 +13,9 @@ def test_the_commands_are_those_a_user_would_type():
     assert commands[0] == ["data", "stats", "synthetic", "--work", "demo"]
     assert commands[1] == ["export", "--student", STUDENTS[0], "--work", "demo"]
     assert commands[-1] == ["report", "demo/runs", "-o", "demo/report.html", "--work", "demo"]
-    assert len(commands) == 2 * len(STUDENTS) + 3
+    assert len(commands) == 2 * len(STUDENTS) + len(BASELINES) + 3
+    sizes = {name.partition("_")[2] for name in STUDENTS}
+    assert {name.partition("_")[2] for name in BASELINES} == sizes  # of each size one, or nothing is claimed
 
 
 def test_its_best_student_keeps_most_of_its_teacher_in_a_fraction_of_the_bytes(tmp_path, capsys):

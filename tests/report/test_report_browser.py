@@ -22,9 +22,17 @@ from recpress_edge.cli import main
 PROBE = """
 <script>
 window.addEventListener("load", function () {
-  var panels = Array.from(document.querySelectorAll(".panel svg")).map(function (svg) {
-    var box = svg.getBoundingClientRect();
+  var shown = function () {
+    return Array.from(document.querySelectorAll(".panel svg")).map(function (svg) {
+      return svg.getBoundingClientRect();
+    });
+  };
+  var panels = shown().filter(function (box) { return box.width > 0; }).map(function (box) {
     return Math.round(box.width) + "x" + Math.round(box.height);
+  });
+  var switched = Array.from(document.querySelectorAll(".plots > label")).map(function (label) {
+    label.click();
+    return shown().map(function (box) { return box.width > 0 ? 1 : 0; }).join("");
   });
   var root = document.documentElement;
   var records = JSON.parse(document.getElementById("records").textContent);
@@ -32,7 +40,7 @@ window.addEventListener("load", function () {
   HTMLAnchorElement.prototype.click = function () { name = this.download + " " + this.href.slice(0, 5); };
   document.getElementById("download").click();
   parent.postMessage([
-    "panels=" + panels.join(","),
+    "panels=" + panels.join(","), "switched=" + switched.join(","),
     "overflow=" + (root.scrollWidth - root.clientWidth), "width=" + root.clientWidth,
     "records=" + records.length, "download=" + name,
     "fetched=" + performance.getEntriesByType("resource").length].join(";"), "*");
@@ -103,7 +111,7 @@ def test_the_page_renders_without_a_word_on_the_console(chromium, page, tmp_path
 
 def test_the_verdict_is_in_the_document(chromium, page, tmp_path):
     dom, talk = browse(chromium, page, tmp_path, "--dump-dom")
-    assert "Ship soft_dim20-int8: it keeps 93.6 % of its teacher's Recall@50 (.2924 of .3123" in dom
+    assert "Ship soft_dim20-int8: Recall@10 .1462, NDCG@10 .0585, Recall@50 .2924 (mean of 3 seeds)" in dom
     assert ":CONSOLE" not in talk, talk
 
 
@@ -124,6 +132,7 @@ def test_panels_have_size_and_nothing_overflows(chromium, page, tmp_path, width)
     sizes = [tuple(map(int, size.split("x"))) for size in found["panels"].split(",")]
     assert len(sizes) == 3
     assert all(w > 300 and h > 250 for w, h in sizes), sizes
+    assert found["switched"] == "111000000000,000111000000,000000111000,000000000111"
     assert found["width"] == str(width)
     assert found["overflow"] == "0"
     assert found["fetched"] == "0"

@@ -10,9 +10,10 @@ from recpress_edge.cli import main
 from recpress_edge.records.budget import Budget
 from recpress_edge.report.devices import compare_devices
 from recpress_edge.report.devices_plot import devices_panel
+from recpress_edge.report.files import read_files
 from recpress_edge.report.front import sections
 from recpress_edge.report.robustness import read_survivals
-from recpress_edge.report.runs import read_files, read_runs, to_run
+from recpress_edge.report.runs import read_runs, to_run
 from recpress_edge.report.time_plot import over_time
 
 PI4 = {"device": "raspberry-pi-4", "device_model": "Raspberry Pi 4 Model B Rev 1.5"}
@@ -73,7 +74,8 @@ def test_the_verdict_is_per_core_type():
     assert "1.05× the instructions on Cortex-A53 (emulated, no int8 dot product)" in line
     assert "0.70× the instructions on Cortex-A76 (emulated, int8 dot product)" in line
     assert line.endswith(
-        "memory ±0 B; Recall@50 .2751 (±0): choose it for size, for speed only on Cortex-A76."
+        "memory ±0 B; Recall@10 .1376 (±0), NDCG@10 .0550 (±0), Recall@50 .2751 (±0): "
+        "choose it for size, for speed only on Cortex-A76."
     )
 
 

@@ -16,9 +16,10 @@ pytest.importorskip("matplotlib")
 from records import make_record, study
 
 from recpress_edge.records.budget import Budget
+from recpress_edge.report.files import Unreadable
 from recpress_edge.report.front import sections
 from recpress_edge.report.html import Imprint, embed, render
-from recpress_edge.report.runs import Unreadable, to_run
+from recpress_edge.report.runs import to_run
 from recpress_edge.report.verdict import RULE, Report, verdict
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>'\""
@@ -32,6 +33,7 @@ def page_of(records, unreadable=()):
     found = sections(runs_of(records), Budget())
     report = Report(
         budget=Budget(),
+        choose_by="balanced",
         sections=found,
         choices=tuple(verdict(section, Budget()) for section in found),
         survivals=(),
@@ -63,7 +65,7 @@ def test_the_page_holds_all_it_promises():
         "Ship soft_dim20-int8",
         RULE,
         "on the front",
-        "behind soft_dim10-int8 in Recall@50; level within noise in p95 latency, memory",
+        "behind soft_dim10-int8 in Recall@10, NDCG@10, Recall@50; level within noise in p95 latency, memory",
         "dominated by soft_dim20-int8",
         "invalid: throttled 0x50005",
         "runs/x.json",
@@ -75,7 +77,7 @@ def test_the_page_holds_all_it_promises():
         "23.2 MiB",
     ):
         assert text in page, text
-    assert page.count("<svg ") == 3
+    assert page.count("<svg ") == 4 * 3  # what is chosen by, and each metric
 
 
 def test_nothing_is_fetched():
@@ -136,7 +138,8 @@ def test_a_section_without_a_valid_run_says_so():
     assert "Nothing to ship: no run is valid." in page
     assert "<svg " not in page
     rows = re.sub(r"\s+", " ", re.search(r'<table class="variants">.*?</table>', page, re.S)[0])
-    assert "<td>.2751</td> <td>.0825</td> <td>317.3 KiB</td> <td>–</td><td>–</td> <td>2.3 MiB</td>" in rows
+    metrics = "<td>.1376</td> <td>.0550</td> <td>.2751</td>"
+    assert f"{metrics} <td>317.3 KiB</td> <td>–</td><td>–</td> <td>2.3 MiB</td>" in rows
     assert "invalid: throttled" in rows
     assert "61.0 µs" not in page.partition('id="records"')[0]
 

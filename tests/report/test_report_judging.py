@@ -45,12 +45,13 @@ def small(k=10, recall=0.42, **facts):
 
 def test_a_small_catalogue_is_judged_by_a_k_that_can_tell():
     (section,) = placed([small(recall=0.84), small(recall=0.38, student="bpr_dim10", teacher=None)])
-    assert (section.cutoff, section.metric) == (10, "Recall@10")
+    assert (section.cutoff, section.shown) == (10, ("recall@10", "ndcg@10"))
     assert [p.point.label for p in section.placed] == ["soft_dim10-int8", "bpr_dim10-int8"]
-    assert [(p.point.recall.mean, p.point.ndcg) for p in section.placed] == [(0.84, 0.42), (0.38, 0.19)]
+    shown = [[p.point.value(name).mean for name in section.shown] for p in section.placed]
+    assert shown == [[0.84, 0.42], [0.38, 0.19]]
     found = verdict(section, NO_LIMIT)
-    assert "Recall@10 (.8400 of .3123, bpr_dim200" in found.sentence  # the teacher's figure is Recall@10 too
-    assert "Distillation adds .4600" in found.sentence
+    assert "of Recall@10 (.8400 of .3123)" in found.sentence  # the teacher's figure is Recall@10 too
+    assert "Distillation changes Recall@10 by +.4600" in found.sentence
     assert found.notes[0] == (
         "Recall@10 judges here, not Recall@50: of 40 items a longer list holds so many that any order finds "
         "most of what is relevant."
@@ -59,15 +60,16 @@ def test_a_small_catalogue_is_judged_by_a_k_that_can_tell():
 
 def test_where_50_judges_nothing_is_said_of_it():
     (section,) = placed([make_record()])
-    assert section.metric == "Recall@50"
+    assert section.shown == ("recall@10", "ndcg@10", "recall@50")
     assert not any("judges here" in note for note in verdict(section, NO_LIMIT).notes)
 
 
 def test_runs_of_different_k_never_share_a_section():
-    assert [s.metric for s in placed([small(k=10), small(k=5), make_record()])] == [
-        "Recall@10",
-        "Recall@5",
-        "Recall@50",
+    found = placed([small(k=10), small(k=5), make_record()])
+    assert [section.shown[-2:] for section in found] == [
+        ("recall@10", "ndcg@10"),
+        ("recall@5", "ndcg@5"),
+        ("ndcg@10", "recall@50"),
     ]
 
 
@@ -105,7 +107,7 @@ def test_what_was_not_measured_is_a_dash_and_chooses_nothing(tmp_path, capsys):
     assert verdict(section, NO_LIMIT).winner is None
     assert main(["report", str(runs), "-o", str(tmp_path / "r.html"), "--json"]) == 0
     captured = capsys.readouterr()
-    assert "soft_dim10-int8          –        –  317.3 KiB" in captured.err
+    assert "soft_dim10-int8          –        –          –  317.3 KiB" in captured.err
     (answer,) = json.loads(captured.out)["sections"]
     assert [v["recall@50"] for v in answer["variants"]] == [None, None]
     assert "nan" not in (tmp_path / "r.html").read_text(encoding="utf-8").partition('id="records"')[0]
@@ -139,7 +141,7 @@ def test_distillation_is_told_within_one_profile():
     by_profile = {section.first.profile: section for section in placed(records)}
     assert by_profile.keys() == {"history", "all-users"}
     sentence = verdict(by_profile["history"], NO_LIMIT).sentence
-    assert "Distillation adds .0167 against bpr_dim10-int8-history" in sentence
+    assert "and Recall@50 by +.0167 against bpr_dim10-int8-history" in sentence
     assert "0259" not in sentence
 
 
@@ -147,17 +149,18 @@ def test_a_history_file_is_held_against_its_teacher_where_both_know_the_same():
     (section,) = placed([history(recall=0.2751)])  # on validation users .2781; its teacher .317
     found = verdict(section, NO_LIMIT)
     assert found.sentence.startswith(
-        "Ship soft_dim10-int8-history: it keeps 87.7 % of its teacher's Recall@50 on validation users "
-        "(.2781 of .3170, bpr_dim200, which needs 75× the bytes); Recall@50 .2751 on test users."
+        "Ship soft_dim10-int8-history: Recall@10 .1376, NDCG@10 .0550, Recall@50 .2751 on test users."
     )
+    assert "On validation users, of its teacher (bpr_dim200, which needs 75× the bytes)" in found.sentence
+    assert "and 87.7 % of Recall@50 (.2781 of .3170)" in found.sentence
     assert "asked with the train and validation items of a test user" in found.notes[0]
-    assert teacher_of(section) is None  # no line of the teacher's test figure in its panels
+    assert teacher_of(section, section.by) is None  # no line of the teacher's test figure in its panels
 
 
 def test_a_history_chain_compares_what_knows_the_same():
     (section,) = placed([history(recall=0.2751), history(recipe="fp32", recall=0.2753)])
     (chain,) = chains(section)
-    assert [(step.stage, step.loss_split) for step in chain.steps] == [
+    assert [(step.stage, step.change_split) for step in chain.steps] == [
         ("teacher", ""),
         ("student", "test"),  # both know the train items
         ("fp32", "valid"),  # on test the file knows the validation items, the student's table does not
@@ -261,8 +264,11 @@ def test_where_no_run_is_valid_recall_and_bytes_still_tell():
     assert found.winner is None
     assert found.sentence == (
         "Nothing to ship: no run is valid. Known all the same are Recall and bytes: by these soft_dim10-int8 "
-        "is the choice, it keeps 88.1 % of its teacher's Recall@50 (.2751 of .3123, bpr_dim200, which needs "
-        "75× the bytes), in 317.3 KiB. Measure its latency again on a quiet machine."
+        "is the choice, Recall@10 .1376, NDCG@10 .0550, Recall@50 .2751 in 317.3 KiB. "
+        "No baseline of its bytes is among these records, so nothing shows that it is worth its training. "
+        "Of its teacher (bpr_dim200, which needs 75× the bytes) it has 88.1 % of Recall@10 (.1376 "
+        "of .1562), 88.1 % of NDCG@10 (.0550 of .0625) "
+        "and 88.1 % of Recall@50 (.2751 of .3123). Measure its latency again on a quiet machine."
     )
 
 
@@ -270,8 +276,10 @@ def test_runs_that_are_all_invalid_have_a_table_with_their_reasons_and_no_times(
     runs = write_runs(tmp_path / "runs", [make_record(reasons=("throttled",))])
     assert main(["report", str(runs), "-o", str(tmp_path / "r.html")]) == 0
     out = capsys.readouterr().out
-    assert "variant          Recall@50  NDCG@50       file   memory\n" in out
-    assert "soft_dim10-int8      .2751    .0825  317.3 KiB  2.3 MiB\n    invalid: throttled\n" in out
+    assert "variant          Recall@10  NDCG@10  Recall@50       file   memory\n" in out
+    assert (
+        "soft_dim10-int8      .1376    .0550      .2751  317.3 KiB  2.3 MiB\n    invalid: throttled\n" in out
+    )
     assert "picture" not in out  # none was drawn
 
 
@@ -347,14 +355,14 @@ def test_a_variant_without_a_p95_is_compared_by_p50_and_with_it_its_whole_sectio
     assert main(["report", str(runs), "-o", str(tmp_path / "r.html")]) == 0
     shown = capsys.readouterr().out
     assert re.search(r"p50 +p95 +memory", shown)
-    assert re.search(r"htd_dim10-int8 .* – ", shown)
+    assert re.search(r"htd_dim10-int8\n .* – ", shown)
     page = (tmp_path / "r.html").read_text()
     assert f"htd_dim10-int8, query: {NOT_SETTLED}" in page
     assert "interval of the query&#39;s p50 latency" in page or "interval of the query's p50 latency" in page
     assert main(["pick", str(runs), "--max-p95", "1s"]) == 0
     assert "soft_dim10-int8" in capsys.readouterr().out
     assert main(["pick", str(write_runs(tmp_path / "one", [slow])), "--max-p95", "1s"]) == 3
-    assert "p95 not known, limit 1.00 s" in capsys.readouterr().out
+    assert "p95 not known, limit 1.00 s" in " ".join(capsys.readouterr().out.split())
 
 
 def test_runtimes_are_compared_by_p50_where_one_has_no_p95():

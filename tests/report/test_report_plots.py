@@ -22,6 +22,7 @@ from recpress_edge.report.front import sections
 from recpress_edge.report.labels import Label, place_labels
 from recpress_edge.report.runs import to_run
 from recpress_edge.report.verdict import choose
+from recpress_edge.report.views import View
 
 
 def one_section(records):
@@ -31,15 +32,16 @@ def one_section(records):
 
 def test_three_panels_and_the_same_bytes_twice():
     section = one_section(study())
-    winner = choose(section, Budget())
-    first = pareto_plot.panels(section, winner, "s0")
+    winner = choose(section)
+    view = View(section, winner, "recall@50")
+    first = pareto_plot.panels(view, "s0")
     assert [p.title.split(" against ")[1] for p in first] == [
         "model file",
         "p95 latency of a query",
         "peak memory above the idle runtime",
     ]
     assert all(p.svg.startswith("<svg ") and "soft_dim20-int8" in p.description for p in first)
-    assert pareto_plot.panels(section, winner, "s0") == first
+    assert pareto_plot.panels(view, "s0") == first
 
 
 @pytest.mark.parametrize(
@@ -58,7 +60,7 @@ def test_three_panels_and_the_same_bytes_twice():
 )
 def test_awkward_sections_are_drawn(records):
     section = one_section(records)
-    assert len(pareto_plot.panels(section, section.placed[0], "s")) == 3
+    assert len(pareto_plot.panels(View(section, section.placed[0], "ndcg@10"), "s")) == 3
 
 
 def test_png_has_a_row_for_each_section():
@@ -72,7 +74,7 @@ def test_png_has_a_row_for_each_section():
 def test_panels_of_a_row_share_one_recall_axis():
     """Its name beside the numbers of the second and third panel would crowd them."""
     row = pareto_plot.overview([(one_section(study()), None)]).get_axes()
-    assert [axes.get_ylabel() for axes in row] == ["Recall@50", "", ""]
+    assert [axes.get_ylabel() for axes in row] == ["√(Recall@50 · NDCG@10)", "", ""]
     assert len({axes.get_ylim() for axes in row}) == 1
     assert [any(label.get_visible() for label in axes.get_yticklabels()) for axes in row] == [
         True,
@@ -144,9 +146,10 @@ def test_names_side_by_side_do_not_touch():
     )
     with drawing("p95", 4.6, 4.0) as figure:
         axes = figure.subplots()
-        pareto_plot._draw(axes, section, 1, section.placed[0])
+        view = View(section, section.placed[0], "recall@50")
+        pareto_plot._draw(axes, view, 1)
         freeze(figure)
-        pareto_plot._name_points(axes, section, 1, section.placed[0])
+        pareto_plot._name_points(axes, view, 1)
         figure.canvas.draw()
         boxes = [Text.get_window_extent(text) for text in axes.texts]
     assert len(boxes) == 7  # the teacher's too
@@ -160,7 +163,7 @@ def test_names_side_by_side_do_not_touch():
 def test_every_colour_of_a_figure_has_one_for_a_dark_page():
     records = [*study(), make_record("unkd_dim10"), make_record("htd_dim8", basis="emulated")]
     section = one_section(records)
-    for panel in pareto_plot.panels(section, section.placed[0], "s"):
+    for panel in pareto_plot.panels(View(section, section.placed[0], "ndcg@10"), "s"):
         bare = re.sub(r"var\(--fig-[0-9a-f]{6}, #[0-9a-f]{6}\)", "", panel.svg)
         assert re.findall(r"(?:fill|stroke|stop-color): *#[0-9a-f]{6}", bare) == []
         assert "fill: none" in panel.svg  # nothing white lies under it

@@ -15,8 +15,9 @@ from recpress_edge.core.units import format_change, format_recall
 from recpress_edge.records.budget import Budget
 from recpress_edge.report.chain import chains
 from recpress_edge.report.claims import quantised_lines
+from recpress_edge.report.files import read_files
 from recpress_edge.report.front import sections
-from recpress_edge.report.runs import read_files, read_runs, to_run
+from recpress_edge.report.runs import read_runs, to_run
 from recpress_edge.report.verdict import choose, nearest_misses, verdict
 
 NO_LIMIT = Budget()
@@ -33,7 +34,7 @@ def status_of(section):
 
 def test_figures_of_a_run_are_those_of_its_record():
     run = to_run(Path("r.json"), make_record(p95_ns=61_000, model_bytes=2_400_000, recall=0.2751))
-    assert (run.recall, run.p95_ns.mean, run.model_bytes, run.cost.file_bytes) == (
+    assert (run.metrics["recall@50"], run.p95_ns.mean, run.model_bytes, run.cost.file_bytes) == (
         0.2751,
         61_000,
         2_400_000,
@@ -96,7 +97,7 @@ def test_newest_run_counts_and_older_ones_are_superseded():
     old = make_record(recall=0.20, created="2026-11-01T00:00:00Z")
     new = make_record(recall=0.25, created="2026-11-02T00:00:00Z")
     section = one_section([new, old])
-    assert [p.point.recall.mean for p in section.placed] == [0.25]
+    assert [p.point.value("recall@50").mean for p in section.placed] == [0.25]
     assert section.superseded == 1
     assert section.left[0].status == "superseded by a newer run of this bundle"
 
@@ -105,14 +106,14 @@ def test_an_invalid_run_keeps_its_reason_and_does_not_replace_a_valid_one():
     good = make_record(recall=0.25, created="2026-11-01T00:00:00Z")
     bad = make_record(recall=0.29, created="2026-11-02T00:00:00Z", reasons=("throttled 0x50005", "load 3.1"))
     section = one_section([good, bad])
-    assert [p.point.recall.mean for p in section.placed] == [0.25]
+    assert [p.point.value("recall@50").mean for p in section.placed] == [0.25]
     assert [left.status for left in section.left] == ["invalid: throttled 0x50005; load 3.1"]
 
 
 def test_seeds_are_pooled_into_one_point_with_their_spread():
     section = one_section([make_record(seed=s, recall=r) for s, r in ((0, 0.27), (1, 0.28), (2, 0.26))])
     (placed,) = section.placed
-    span = placed.point.recall
+    span = placed.point.value("recall@50")
     assert (round(span.mean, 12), span.low, span.high) == (0.27, 0.26, 0.28)
     assert [run.seed for run in placed.point.runs] == ["0", "1", "2"]
 
@@ -139,7 +140,12 @@ def test_front_domination_and_ties():
         "soft_dim10-int8": "on the front",
         "htd_dim20-int8": "dominated by soft_dim10-int8",
     }
-    assert [placed.panels for placed in section.placed] == [(True,) * 3, (True,) * 3, (False,) * 3]
+    for measure in ("balanced", "recall@10", "ndcg@10", "recall@50"):
+        assert [placed.panels[measure] for placed in section.placed] == [
+            (True,) * 3,
+            (True,) * 3,
+            (False,) * 3,
+        ]
 
 
 def test_equal_variants_are_on_the_front_together():
@@ -156,14 +162,15 @@ def test_overlapping_seeds_are_not_called_dominated():
     records += [make_record("htd_dim10", seed=s, recall=0.269 + s / 500, **costly) for s in (0, 1)]
     section = one_section(records)
     assert status_of(section)["htd_dim10-int8"] == (
-        "behind soft_dim10-int8 in file size, p95 latency, memory; level within noise in Recall@50"
+        "behind soft_dim10-int8 in file size, p95 latency, memory; "
+        "level within noise in Recall@10, NDCG@10, Recall@50"
     )
 
 
 def test_leading_by_noise_alone_is_not_the_front():
     lucky = make_record("htd_dim10", recall=0.23, p95_ns=60_900)  # 0.1 µs of luck, far inside its interval
     section = one_section([make_record("soft_dim10", recall=0.27, p95_ns=61_000), lucky])
-    assert "behind soft_dim10-int8 in Recall@50" in status_of(section)["htd_dim10-int8"]
+    assert "behind soft_dim10-int8 in Recall@10, NDCG@10, Recall@50" in status_of(section)["htd_dim10-int8"]
     assert [placed.front for placed in section.placed] == [True, False]
 
 
@@ -193,7 +200,7 @@ def test_bases_are_labelled_apart_and_measured_ones_are_chosen():
     section = one_section([make_record(), make_record(recall=0.29, basis="emulated")])
     assert {p.point.first.basis for p in section.placed} == {"measured", "emulated"}
     assert len({p.point.label for p in section.placed}) == 2
-    assert choose(section, NO_LIMIT).point.first.basis == "measured"
+    assert choose(section).point.first.basis == "measured"
 
 
 def test_without_a_budget_the_smallest_file_near_the_best_recall_is_chosen():
@@ -202,13 +209,13 @@ def test_without_a_budget_the_smallest_file_near_the_best_recall_is_chosen():
         make_record("soft_dim20", recall=0.3000, file_bytes=600_000),
         make_record("htd_dim10", recall=0.2930, file_bytes=200_000),  # 2.3 % below the best
     ]
-    assert choose(one_section(records), NO_LIMIT).point.label == "soft_dim10-int8"
+    assert choose(one_section(records)).point.label == "soft_dim10-int8"
 
 
 def test_with_a_budget_the_highest_recall_within_it_is_chosen():
     budget = Budget(max_file_bytes=400_000)
     section = one_section(study(), budget)
-    assert choose(section, budget).point.label == "soft_dim10-int8"
+    assert choose(section).point.label == "soft_dim10-int8"
     missed = status_of(section)["soft_dim20-int8"]
     assert missed.startswith("on the front; budget missed: file ")
     assert [(p.point.label, c.constraint) for p, c in nearest_misses(section, budget)] == [
@@ -234,14 +241,20 @@ def test_the_sentence():
         make_record(recall=0.2751, file_bytes=324_915, p95_ns=61_000),
         make_record(recipe="fp32", recall=0.2753, file_bytes=1_218_000, p95_ns=86_000),
         make_record("bpr_dim10", recall=0.1757, teacher=None),
+        make_record("svd_dim10", recall=0.25),
     ]
     budget = Budget(max_file_bytes=2**20)
     found = verdict(one_section(records, budget), budget)
     assert found.sentence == (
-        "Ship soft_dim10-int8: it keeps 88.1 % of its teacher's Recall@50 (.2751 of .3123, bpr_dim200, which "
-        "needs 75× the bytes). It takes 317.3 KiB, p95 61.0 µs on Intel Xeon (2 cores) (measured). "
-        "It keeps 99.9 % of its fp32 file's Recall@50 at 0.27× the bytes. "
-        "Distillation adds .0994 against bpr_dim10-int8, which had no teacher."
+        "Ship soft_dim10-int8: Recall@10 .1376, NDCG@10 .0550, Recall@50 .2751. "
+        "It is ahead of svd_dim10-int8, the best baseline of no more bytes, in Recall@10 (.1376 to .1250), "
+        "NDCG@10 (.0550 to .0500) and Recall@50 (.2751 to .2500) (one seed of each: their spread is not "
+        "known). Of its teacher (bpr_dim200, which needs 75× the bytes) it has 88.1 % of Recall@10 (.1376 "
+        "of .1562), 88.1 % of NDCG@10 (.0550 of .0625) and 88.1 % of Recall@50 (.2751 of .3123). "
+        "It takes 317.3 KiB, p95 61.0 µs on Intel Xeon (2 cores) (measured). Of its fp32 file it has 99.9 % "
+        "of Recall@10, 99.9 % of NDCG@10 and 99.9 % of Recall@50 at 0.27× the bytes. "
+        "Distillation changes Recall@10 by +.0497, NDCG@10 by +.0199 and Recall@50 by +.0994 against "
+        "bpr_dim10-int8, which had no teacher."
     )
 
 
@@ -252,22 +265,24 @@ def test_the_sentence():
             71_000,
             1_400_000,
             0.2751,
-            "0.71× its latency (p50), memory −976.6 KiB, Recall@50 −.0002: "
+            "0.71× its latency (p50), memory −976.6 KiB, Recall@10 −.0001, NDCG@10 ±0, Recall@50 −.0002: "
             "choose it for size, speed and memory.",
         ),
         (
             100_000,
             2_400_000,
             0.2751,
-            "1.00× its latency (p50), memory ±0 B, Recall@50 −.0002: "
+            "1.00× its latency (p50), memory ±0 B, Recall@10 −.0001, NDCG@10 ±0, Recall@50 −.0002: "
             "choose it for size; it is no faster and it holds no less memory.",
         ),
         (
             120_000,
             3_400_000,
             0.2703,
-            "1.20× its latency (p50), memory +976.6 KiB, Recall@50 −.0050: "
-            "choose it for size; it is slower and it holds more memory; it loses more than .0020 Recall@50.",
+            "1.20× its latency (p50), memory +976.6 KiB, "
+            "Recall@10 −.0025, NDCG@10 −.0010, Recall@50 −.0050: "
+            "choose it for size; it is slower and it holds more memory; "
+            "it loses more than .0020 of Recall@10 and Recall@50.",
         ),
     ],
 )
@@ -301,19 +316,19 @@ def test_chain_gathers_both_files_of_a_model():
         [make_record(recipe="fp32", recall=0.2753, file_bytes=1_218_000), make_record(recall=0.2751)]
     )
     (chain,) = chains(section)
-    assert [(s.stage, s.test) for s in chain.steps] == [
+    assert [(s.stage, s.test["recall@50"]) for s in chain.steps] == [
         ("teacher", 0.3123),
         ("student", pytest.approx(0.2754)),
         ("fp32", 0.2753),
         ("int8-dim", 0.2751),
     ]
-    assert [None if s.loss is None else round(s.loss, 4) for s in chain.steps] == [
+    assert [round(s.change["recall@50"], 4) if s.change else None for s in chain.steps] == [
         None,
         -0.0369,
         -0.0001,
         -0.0002,
     ]
-    assert {s.loss_split for s in chain.steps[1:]} == {"test"}
+    assert {s.change_split for s in chain.steps[1:]} == {"test"}
 
 
 def test_chain_falls_back_on_valid_where_test_was_not_measured():
@@ -322,9 +337,9 @@ def test_chain_falls_back_on_valid_where_test_was_not_measured():
         stage["test"] = None
     (chain,) = chains(one_section([record]))
     by_stage = {step.stage: step for step in chain.steps}
-    assert by_stage["student"].loss_split == "valid"
-    assert by_stage["student"].loss == pytest.approx(0.2751 + 0.004 - 0.317)
-    assert by_stage["int8-dim"].test == 0.2751  # the bench measured it
+    assert by_stage["student"].change_split == "valid"
+    assert by_stage["student"].change["recall@50"] == pytest.approx(0.2751 + 0.004 - 0.317)
+    assert by_stage["int8-dim"].test["recall@50"] == 0.2751  # the bench measured it
 
 
 def test_a_hostile_chain_does_not_break_the_report():
@@ -347,9 +362,12 @@ def test_a_name_that_is_a_byte_longer_is_no_bigger_file():
     (section,) = sections(runs, Budget())
     statuses = {placed.point.label: placed.status for placed in section.placed}
     panels = {placed.point.label: placed.panels for placed in section.placed}
-    assert (panels["soft_dim10-int8"][0], panels["htd_dim10-int8"][0]) == (True, False)
+    assert (panels["soft_dim10-int8"]["balanced"][0], panels["htd_dim10-int8"]["balanced"][0]) == (
+        True,
+        False,
+    )
     assert statuses["soft_dim10-int8"] == "on the front"
-    assert statuses["htd_dim10-int8"].startswith("behind soft_dim10-int8 in Recall@50")
+    assert statuses["htd_dim10-int8"].startswith("behind soft_dim10-int8 in Recall@10")
 
 
 def test_percentile_interval_of_ten_thousand_by_hand():

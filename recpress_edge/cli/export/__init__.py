@@ -235,18 +235,17 @@ def _say_profile(args: argparse.Namespace, bundle: Bundle) -> None:
     if bundle.contract.history_length:
         say(args, f"profile    history: the last {bundle.contract.history_length} consumed items, in order")
     elif profile == HISTORY:
-        k = bundle.quality["fold_in"]["cutoff"]
+        changes = bundle.quality["fold_in"]["change"]
         say(args, "profile    history: nobody's vector; the file sums rows of the consumed items")
-        change = bundle.quality["fold_in"]["change"].get(f"recall@{k}")
-        if change is None:  # nothing was held out
-            return
-        delta = change["delta"]
-        say(
-            args,
-            f"             {f'recall@{k}':<12} {change['before']:.4f} by the user table → "
-            f"{change['after']:.4f} from the train items, all that both know   "
-            f"Δ {delta['mean']:+.4f}  [{delta['low']:+.4f}, {delta['high']:+.4f}]",
-        )
+        if changes:
+            say(args, "             by the user table → from the train items, all that both know:")
+        for name, change in changes.items():
+            delta = change["delta"]
+            say(
+                args,
+                f"             {name:<12} {change['before']:.4f} → {change['after']:.4f}   "
+                f"Δ {delta['mean']:+.4f}  [{delta['low']:+.4f}, {delta['high']:+.4f}]",
+            )
 
 
 def _say_rows(args: argparse.Namespace, bundle: Bundle) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from recpress_edge.cli.common import add_executor_options, emit, executor_of, names_of, next_steps, say, table
 from recpress_edge.cli.events import print_events
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.core.metrics import DEFAULT_CUTOFF
+from recpress_edge.core.metrics import DEFAULT_CUTOFF, metric_title, shown_metrics
 from recpress_edge.core.progress import Event
 from recpress_edge.core.units import format_bytes, format_share
 from recpress_edge.jobs.sweep import RowEvent, SweepRequest, SweepResult, SweepRow
@@ -26,7 +26,8 @@ def add_sweep_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--students",
         metavar="A,B",
-        help="names or model folders (default: every trained student of the data set in WORK/models)",
+        help="names or model folders (default: every trained student of the data set in WORK/models, and a "
+        "baseline of each of their sizes)",
     )
     group.add_argument("--formats", metavar="A,B", help="default: all")
     group.add_argument("--recipes", metavar="A,B", help="default: all")
@@ -92,18 +93,20 @@ def _line(row: SweepRow) -> str:
 
 def _table(rows: Sequence[SweepRow]) -> str:
     k = next((row.cutoff for row in rows if row.cutoff), DEFAULT_CUTOFF)  # one data set has one
-    headers = ("student", "seed", "format", "recipe", "size", f"valid Recall@{k}", f"overlap@{k}", "status")
-    return table(headers, [_cells(row) for row in rows])
+    shown = shown_metrics(k)
+    metrics = (f"valid {metric_title(name)}" for name in shown)
+    headers = ("student", "seed", "format", "recipe", "size", *metrics, f"overlap@{k}", "status")
+    return table(headers, [_cells(row, shown) for row in rows])
 
 
-def _cells(row: SweepRow) -> list[str]:
+def _cells(row: SweepRow, shown: Sequence[str]) -> list[str]:
     return [
         row.student,
         str(row.seed),
         row.format,
         row.recipe,
         "–" if row.file_bytes is None else format_bytes(row.file_bytes),
-        format_share(row.recall),
+        *(format_share(row.metrics.get(name)) for name in shown),
         format_share(row.overlap),
         row.status,
     ]

@@ -127,6 +127,9 @@ class Soft(Factorised, Method):
             else:
                 yield self._batch_loss(users)
 
+    def steps(self) -> int:
+        return -(-self.given.train.n_users // self.config.batch_users)
+
     def _batch_loss(self, users: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Tensor:
         """Mean over the users (B,) of logsumexp(row) − Σ target · logit, which is the cross-entropy."""
         device = self.given.device

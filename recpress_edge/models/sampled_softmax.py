@@ -45,7 +45,8 @@ class Popularity:
     def draw(self, size: int, rng: np.random.Generator) -> I64:
         """So many items (S,), some of them several times."""
         drawn = np.searchsorted(self._cumulated, rng.random(size) * self._cumulated[-1], side="right")
-        return drawn.clip(max=self.share.size - 1)
+        found: I64 = drawn.clip(max=self.share.size - 1)
+        return found
 
     def candidates(
         self, in_batch: I64, n_users: int, batch_users: int, size: int, rng: np.random.Generator

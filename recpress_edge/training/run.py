@@ -48,7 +48,9 @@ from recpress_edge.training.trajectory import finish, has_stage, is_recorded, lo
 class Tell(Protocol):
     """Passes on what happens in the run."""
 
-    def __call__(self, kind: Literal["train", "resume", "needs", "epoch", "done"], **more: Any) -> None: ...
+    def __call__(
+        self, kind: Literal["train", "resume", "needs", "forecast", "epoch", "done"], **more: Any
+    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,9 @@ def _learn(
     assert isinstance(method, Method)
 
     def on_epoch(report: EpochReport) -> None:
+        if report.forecast_s is not None:
+            tell("forecast", epoch=report.epoch, seconds=report.forecast_s)
+            return
         if report.metrics is None:  # an evaluated epoch has left its stage
             _record_stage(plan, report.epoch, StagedRows(method.scores, data.train))
         tell("epoch", **_told(report, cutoff))

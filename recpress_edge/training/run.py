@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
-from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -16,7 +15,6 @@ from recpress_edge.core.memory import PeakMemory
 from recpress_edge.core.rng import stream
 from recpress_edge.data.holdout import Split, dataset_cutoff, history
 from recpress_edge.data.interactions import Dataset, Interactions
-from recpress_edge.distill.methods import MethodRow
 from recpress_edge.distill.students import create_method
 from recpress_edge.models.method import ClosedForm, Factorised, Method, NetworkMethod, TrainingInput
 from recpress_edge.models.outputs import Rankings, Tables
@@ -31,7 +29,6 @@ from recpress_edge.training.evaluate import (
     evaluate,
     evaluate_rows,
     facts_of,
-    sample_facts,
     sampled_users,
     splits_of,
 )
@@ -39,9 +36,8 @@ from recpress_edge.training.fusion import below_member
 from recpress_edge.training.loop import EpochReport, RunState, Validation, train
 from recpress_edge.training.plan import Plan
 from recpress_edge.training.ranks import write_ranks
-from recpress_edge.training.source import source_digest
+from recpress_edge.training.record import chosen_epoch, fine_tuned, metadata, reference
 from recpress_edge.training.store import TrainedModel, save_model
-from recpress_edge.training.stored import fine_tuned
 from recpress_edge.training.trajectory import finish, has_stage, is_recorded, load_trajectory, write_stage
 
 
@@ -78,12 +74,12 @@ def train_model(plan: Plan, data: Dataset, tell: Tell) -> TrainedModel:
     rows = _restore_best(method, state)
     kept = _kept(method, state, data)
     found = _metrics(method, kept, rows, data)
-    facts = {**_metadata(plan, data, state), **facts_of(found)}
+    facts = {**metadata(plan, data, state), **facts_of(found)}
     if not kept.tables:
         facts |= write_ranks(plan.folder, found)
     facts["peak_memory_bytes"] = memory.increase_bytes()
     if wanted.options.trajectory:
-        _finish_trajectory(plan, _chosen_epoch(plan, state), rows, data.train)
+        _finish_trajectory(plan, chosen_epoch(plan, state), rows, data.train)
     model = save_model(
         plan.folder, facts | _facts_of(kept, plan, data, facts), kept.tables, kept.rankings, kept.network
     )
@@ -231,7 +227,7 @@ def _facts_of(kept: Kept, plan: Plan, data: Dataset, facts: Mapping[str, Any]) -
     found: dict[str, Any] = {}
     wanted, parts = plan.wanted, plan.parts
     if wanted.refit_of:
-        found["refit_of"] = _reference(wanted.refit_of)
+        found["refit_of"] = reference(wanted.refit_of)
     if parts.members and wanted.name.entry.closed_form:
         valid = facts["metrics"].get("valid")
         found["below_member"] = below_member(
@@ -271,61 +267,11 @@ def _member(plan: Plan, member: TrainedModel) -> Teacher:
     return dataclasses.replace(member.teacher, trajectory=load_trajectory(member.folder))
 
 
-def _chosen_epoch(plan: Plan, state: RunState) -> int:
-    return state.best_epoch if plan.wanted.training.keep == "best" else state.epoch
-
-
 def _finish_trajectory(plan: Plan, chosen: int, rows: ScoreRows, train: Interactions) -> None:
     """Of an epoch that was not evaluated the stage is still to be made."""
     if not has_stage(plan.folder, chosen):
         write_stage(plan.folder, chosen, *StagedRows(rows, train).stage())
     finish(plan.folder, chosen)
-
-
-def _metadata(plan: Plan, data: Dataset, state: RunState) -> dict[str, Any]:
-    wanted, parts = plan.wanted, plan.parts
-    members = {"members": [_reference(member) for member in parts.members]} if parts.members else {}
-    return {
-        "name": str(wanted.name),
-        "method": wanted.name.method,
-        "dim": wanted.name.dim,
-        "seed": wanted.seed,
-        "key": plan.key,
-        "n_users": data.n_users,
-        "n_items": data.n_items,
-        "cutoff": dataset_cutoff(data),
-        "config": dataclasses.asdict(wanted.config),
-        "training": dataclasses.asdict(wanted.training),
-        "dataset": {
-            **data.facts(),
-            **({"order_digest": data.order_digest()} if wanted.name.entry.ordered else {}),
-        },
-        "teacher": _reference(parts.teacher) if parts.teacher else None,
-        **members,
-        **({"trials": state.trials} if state.trials else {}),
-        **({"plugin": _plugin(wanted.name.entry)} if wanted.name.entry.plugin else {}),
-        **({"chosen_settings": state.chosen} if state.chosen else {}),
-        "chosen_epoch": _chosen_epoch(plan, state),
-        "history": state.history,
-        **sample_facts(data, wanted.training.valid_users),
-        "seconds": round(state.seconds, 3),
-        "device": wanted.options.device,
-        "threads": wanted.options.threads,
-        "torch": torch.__version__,
-    }
-
-
-def _plugin(row: MethodRow) -> dict[str, Any]:
-    """What brought the method, and its source."""
-    return {"file": Path(str(row.plugin)).name, "source": [source_digest(where) for where in row.sources]}
-
-
-def _reference(model: TrainedModel) -> dict[str, Any]:
-    """What a model's record says of another that it was made from."""
-    known = model.metadata
-    width = model.tables.user_emb.shape[1] if model.tables else None
-    facts = {key: known[key] for key in ("name", "seed", "metrics")}
-    return facts | {"sha256": model.digest, "table_width": width}
 
 
 def use_compute(device: str, threads: int) -> None:

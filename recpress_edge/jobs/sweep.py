@@ -103,7 +103,7 @@ class SweepRequest:
     """``recpress-edge export --all``."""
 
     students: tuple[str, ...] | None = None
-    """Names or model folders; None for every trained student of the data set, with a baseline of each size."""
+    """Names or model folders; None for every trained student of the data set, and a baseline of each size."""
     formats: tuple[str, ...] = tuple(FORMATS)
     recipes: tuple[str, ...] | None = None
     """None: each student takes all of its family."""

@@ -27,8 +27,8 @@ BUNDLES: Final = (*itertools.product(STUDENTS, RECIPES), *itertools.product(BASE
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.description = (
-        "Teachers, four students, two baselines, int8 and fp32 bundles, benchmark and Pareto report on "
-        "a small synthetic data set. Each step is the command printed above it. What is trained already is "
+        "Teachers, four students, two baselines, int8 and fp32 bundles, benchmark and Pareto report on a "
+        "small synthetic data set. Each step is the command printed above it. What is trained already is "
         "not trained again."
     )
     add_common_options(parser)

@@ -103,7 +103,7 @@ class SweepRequest:
     """``recpress-edge export --all``."""
 
     students: tuple[str, ...] | None = None
-    """Names or model folders; None for all trained students of the data set, with a baseline of each size."""
+    """Names or model folders; None for every trained student of the data set, and a baseline of each size."""
     formats: tuple[str, ...] = tuple(FORMATS)
     recipes: tuple[str, ...] | None = None
     """None: each student takes all of its family."""
@@ -204,7 +204,7 @@ class SweepRequest:
             missing = "".join(f" {why}." for why in left_out if "--plugin" in why)
             raise ConfigError(
                 f"no student of data set {name!r} is trained in {models}.{missing} "
-                "Name some with --students soft_dim32,htd_dim10 (they will be trained), or give --data."
+                "Name some with --students htd_dim10,soft_dim10 (they will be trained), or give --data."
             )
         beside = baselines_beside([name for name, _ in found], data, self.work)
         return [*students, *(self._student(name, 0) for name in beside)], left_out

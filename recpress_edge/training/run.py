@@ -1,9 +1,9 @@
 """One training run: from a plan to a finished model folder."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -22,7 +22,7 @@ from recpress_edge.models.qat import stored_tables
 from recpress_edge.models.ranking import ScoreRows, product_rows, top_unobserved
 from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.checkpoint import CheckpointStore
-from recpress_edge.training.closed import compute
+from recpress_edge.training.closed import compute, tried
 from recpress_edge.training.evaluate import (
     SplitMetrics,
     StagedRows,
@@ -107,14 +107,35 @@ def _learn(
 
     if wanted.name.entry.closed_form:
         return compute(make, _validation(plan, data), wanted.training.choose_by, on_pass)
-    method = make({})
+    validation = _validation(plan, data)
+    method, begun = _chosen(
+        make,
+        store,
+        partial(
+            tried,
+            epochs=wanted.training.epochs,
+            validation=validation,
+            choose_by=wanted.training.choose_by,
+            on_epoch=on_pass,
+        ),
+    )
 
     def on_epoch(report: EpochReport) -> None:
         if report.metrics is None:  # an evaluated epoch has left its stage
             _record_stage(plan, report.epoch, StagedRows(method.scores, data.train))
         tell("epoch", **_told(report, cutoff))
 
-    return method, train(method, wanted.training, _validation(plan, data), store, on_epoch)
+    return method, train(method, wanted.training, validation, store, on_epoch, begun)
+
+
+def _chosen(
+    make: Callable[[Mapping[str, float]], Any],
+    store: CheckpointStore,
+    choose: Callable[[Method], tuple[Method, RunState]],
+) -> tuple[Method, RunState]:
+    """The method with the settings that validation chose; a run that resumes has chosen already."""
+    found = store.load()
+    return (make(found.state["chosen"]), RunState()) if found else choose(make({}))
 
 
 def _told(report: EpochReport, cutoff: int) -> dict[str, Any]:
@@ -196,6 +217,8 @@ def _facts_of(kept: Kept, plan: Plan, data: Dataset, facts: Mapping[str, Any]) -
         found["below_member"] = below_member(
             valid, facts["members"], dataset_cutoff(data), wanted.training.choose_by
         )
+    if facts["history"] and facts["history"][0]["epoch"] == 0 == facts["chosen_epoch"] and not parts.start:
+        found["note"] = "training added nothing over the SVD that it starts from"
     if kept.tables:
         found["dim"] = kept.tables.user_emb.shape[1]
     if kept.tables and parts.start:
@@ -260,6 +283,7 @@ def _metadata(plan: Plan, data: Dataset, state: RunState) -> dict[str, Any]:
         "teacher": _reference(parts.teacher) if parts.teacher else None,
         **members,
         **({"chosen_settings": state.chosen} if state.chosen else {}),
+        **({"trials": state.trials} if state.trials else {}),
         **({"plugin": _plugin(wanted.name.entry)} if wanted.name.entry.plugin else {}),
         "chosen_epoch": _chosen_epoch(plan, state),
         "history": state.history,

@@ -143,7 +143,7 @@ class Soft(Factorised, Method):
         """:meth:`_batch_loss` with the catalogue's sum estimated from sampled items."""
         train, device = self.given.train, self.given.device
         offsets, own, weights = self.targets.rows(users)
-        row = np.repeat(np.arange(users.size), np.diff(np.append(offsets, own.size)))
+        owner = np.repeat(np.arange(users.size), np.diff(np.append(offsets, own.size)))
         drawn, log_weights = self.popularity.candidates(
             train.pairs_of(users)[1], train.n_users, users.size, self.config.sampled_items, rng
         )
@@ -157,7 +157,7 @@ class Soft(Factorised, Method):
         left = left / self.config.temperature
         of_drawn, of_own, row, weight, log_weight = (
             torch.from_numpy(part).to(device)
-            for part in (at[: drawn.size], at[drawn.size :], row, weights, log_weights)
+            for part in (at[: drawn.size], at[drawn.size :], owner, weights, log_weights)
         )
         scores = (left.index_select(0, row) * item_rows.index_select(0, of_own)).sum(dim=1)  # (P,)
         own_at = (row[torch.from_numpy(hit)], torch.from_numpy(column[hit]).to(device))

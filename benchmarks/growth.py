@@ -3,7 +3,7 @@
     python benchmarks/growth.py --work DIR --out growth.json
     python benchmarks/growth.py --work DIR --only-epochs --sizes 5000000 20000000 --out epochs.json
 
-Power-law logs of `power_law.py`: import, teacher, student of dim 32, int8 bundle, bench, each in a process
+Power-law logs of `_power_law.py`: import, teacher, student of dim 32, int8 bundle, bench, each in a process
 of its own. With --only-epochs (implicit must be installed) epochs of BPR are timed in turn with those of
 implicit's on the same rows, one thread each.
 """
@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 from _bench import machine, options, run, table
-from power_law import power_law, write_csv
+from _power_law import power_law, write_csv
 from scipy.sparse import csr_matrix
 
 from recpress_edge.core.errors import ArtifactError

@@ -104,11 +104,25 @@ def _kind(metric: str) -> str:
     return metric.partition("@")[0]
 
 
+def _allowed(metric: str, parity: Parity, gate: Gate | HistoryGate) -> float:
+    """Largest mean loss of a metric.
+
+    At the head of the list rounding moves relevant items over its end in both directions, so a loss there
+    may be as wide as half its paired interval, but never more than half of what there is.
+    """
+    change = parity.change[metric]
+    limit = gate.allowed_loss(metric, change.before, parity.users)
+    if metric.endswith(f"@{parity.cutoff}"):
+        return limit
+    noise = (change.delta.high - change.delta.low) / 2
+    return max(limit, min(noise, change.before / 2))
+
+
 def _losses(parity: Parity, gate: Gate | HistoryGate) -> list[tuple[str, float, float]]:
     """Metrics that lose more than they may, with the loss and the limit."""
     found = []
     for metric, change in parity.change.items():
-        loss, allowed = -change.delta.mean, gate.allowed_loss(metric, change.before, parity.users)
+        loss, allowed = -change.delta.mean, _allowed(metric, parity, gate)
         if not loss <= allowed:  # NaN too
             found.append((metric, loss, allowed))
     return found
@@ -121,10 +135,7 @@ def with_gate(
 
     ``overruled``: whether --force publishes below this gate; None where another gate states it.
     """
-    allowed = {
-        metric: gate.allowed_loss(metric, change.before, parity.users)
-        for metric, change in parity.change.items()
-    }
+    allowed = {metric: _allowed(metric, parity, gate) for metric in parity.change}
     facts = dataclasses.asdict(gate) | {"allowed_loss": allowed, "met": failure is None, "failure": failure}
     if overruled is not None:
         facts["overruled"] = failure is not None and overruled

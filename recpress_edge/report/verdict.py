@@ -34,7 +34,7 @@ RULE: Final = (
     "Chosen, by report and pick alike: of the variants that keep every limit, the smallest file whose "
     f"worth is within {100 * WITHIN:.0f} % (relative) of the best of them; sizes within "
     f"{100 * SAME_BYTES:.0f} % are equal, and settled by worth, then by p95 latency, or by p50 where a "
-    "variant has no p95 to rely on. Baselines are chosen like any other. "
+    "variant has no p95 to rely on. Baselines are chosen like any other."
 )
 _WORTH: Final = "Worth is {by} (--choose-by)."
 _BALANCE: Final = (

@@ -236,6 +236,41 @@ def test_the_gate_sees_the_order_and_a_single_wrong_item(more, message):
     assert failure is None if message is None else re.search(message, failure)
 
 
+@pytest.mark.parametrize(("at", "worse"), [(8, "NDCG@10"), (11, "Recall@10")])
+def test_a_file_that_is_worse_at_the_head_alone_is_below_the_gate(at, worse):
+    """Everybody's relevant item falls from the first rank, within the first 10 or the first 50: of 50 none is
+    lost."""
+    n_users = 400
+    users = evaluation(list(range(n_users)), [[]] * n_users, [[0]] * n_users)
+    ranks = list(range(1, 50))
+    before, after = lists([[0, *ranks]] * n_users), lists([[*ranks[:at], 0, *ranks[at:]]] * n_users)
+    parity = compare(before, after, by(users), "test")
+    assert parity.overlap["overlap@50"].mean == 1
+    assert parity.change["recall@50"].delta.mean == 0
+    assert parity.item_shift == 0
+    failure = gate_failure(parity, load_gate("int8-dim"), "int8-dim")
+    assert failure
+    assert failure.startswith(f"{worse} loses")
+    assert gate_failure(compare(before, before, by(users), "test"), load_gate("fp32"), "fp32") is None
+
+
+def test_at_the_head_what_chance_moves_is_no_loss():
+    """.0025 of 2,000 users is five of them; half of ±.0035 is what rounding moves over rank 10 both ways."""
+    parity = parity_with(0.99, 0.0, 2000, head={"recall@10": 0.0025})
+    wide = dataclasses.replace(parity.change["recall@10"].delta, low=-0.006, high=0.001)
+    narrow = dataclasses.replace(wide, low=-0.003, high=-0.002)
+    for interval, metric, met in (
+        (wide, "recall@10", True),
+        (narrow, "recall@10", False),
+        (wide, "recall@50", False),
+    ):
+        changed = dataclasses.replace(parity.change["recall@10"], delta=interval)
+        judged = dataclasses.replace(
+            parity, change={**parity.change, "recall@10": parity.change["ndcg@10"], metric: changed}
+        )
+        assert (gate_failure(judged, GATE, "int8-dim") is None) == met
+
+
 @pytest.mark.parametrize("users", [1, 2, 3, 5, 10])
 @pytest.mark.parametrize("before", [0.2, 0.5, 1.0])
 def test_on_few_users_all_hits_are_never_allowed_to_be_lost(users, before):

@@ -139,7 +139,9 @@ def test_a_section_without_a_valid_run_says_so():
     assert "<svg " not in page
     rows = re.sub(r"\s+", " ", re.search(r'<table class="variants">.*?</table>', page, re.S)[0])
     metrics = "<td>.1376</td> <td>.0550</td> <td>.2751</td>"
-    assert f"{metrics} <td>317.3 KiB</td> <td>–</td><td>–</td> <td>2.3 MiB</td>" in rows
+    assert (
+        f"{metrics} <td>317.3 KiB</td> <td>–</td><td>–</td> <td>2.3 MiB<small>60.5 MiB</small></td>" in rows
+    )
     assert "invalid: throttled" in rows
     assert "61.0 µs" not in page.partition('id="records"')[0]
 

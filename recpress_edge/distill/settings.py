@@ -212,7 +212,7 @@ class SoftConfig(TeacherLists, Bounded):
     """Logits are the inner product, held between −40 and 40, or cosine / temperature."""
     learning_rate: PositiveFloat | None = None
     """First step size of Adam, in root mean squares of the first tables; it falls to zero along half a
-    cosine. None: chosen on validation among .01, .03 and .1."""
+    cosine. None: chosen on validation among .01, .03, .1 and .3."""
     teacher_weight: ShareFloat | None = None
     """w: share of the teacher's distribution in the targets; the train items get the rest. None: chosen on
     validation among .3, .5, .7 and .9."""

@@ -60,7 +60,7 @@ _USUAL: Final[Mapping[str, Settings]] = {
     "ftd": Settings({}, {"epochs": 100}),
     "htd": Settings({}, {"epochs": 100}),
     **{method: Settings({}, {"epochs": 200}) for method in _BESIDE_BPR},
-    "soft": Settings({}, {"epochs": 24, "evaluate_every": 3}),
+    "soft": Settings({}, {"epochs": 40, "evaluate_every": 4}),
     "hetcomp": Settings({}, {"epochs": 300, "evaluate_every": 10, "patience": 5}),
     **{
         method: Settings({}, {"epochs": 60, "evaluate_every": 10})

@@ -10,7 +10,6 @@ from recpress_edge.training.ensure import ensure_model
 from recpress_edge.training.plan import ModelRequest, TrainOptions
 
 DATA = two_tastes(n_users=60, n_items=40, per_user=6)
-CUTOFF = 10
 
 
 def _student(work, method=None, **training):
@@ -25,7 +24,7 @@ def student(tmp_path_factory):
 
 def test_what_validation_chose_is_recorded_with_every_trial(student):
     known = student.metadata
-    values = {str(trial["settings"]): worth(trial["valid"], CUTOFF) for trial in known["trials"]}
+    values = {str(trial["settings"]): worth(trial["valid"], known["cutoff"]) for trial in known["trials"]}
     assert set(known["chosen_settings"]) == {"learning_rate", "teacher_weight"}
     assert len(values) == len(known["trials"]) >= 4
     assert values[str(known["chosen_settings"])] == max(values.values())
@@ -35,7 +34,7 @@ def test_what_validation_chose_is_recorded_with_every_trial(student):
 def test_it_is_never_below_its_start(student):
     history = student.metadata["history"]
     start, best = (
-        worth(next(look["valid"] for look in history if look["epoch"] == epoch), CUTOFF)
+        worth(next(look["valid"] for look in history if look["epoch"] == epoch), student.metadata["cutoff"])
         for epoch in (0, student.metadata["chosen_epoch"])
     )
     assert best >= start

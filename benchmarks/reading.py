@@ -23,13 +23,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from _bench import ROOT, options, run, table
+from _bench import ROOT, command_line, commit, options, run, table
 from _reading.answer import Start
 from _reading.logs import CONTAINERS, KINDS, LogShape, write_log
 
 from device_bench.hardware import device_facts
 from recpress_edge.core.errors import ConfigError, GateError, RecPressError
 from recpress_edge.core.units import format_bytes
+from recpress_edge.records.bench import write_record
 
 SCHEMA: Final = "recpress.reading/1"
 SUBJECTS: Final = ("ours", "duckdb", "polars")
@@ -57,32 +58,34 @@ def parser() -> argparse.ArgumentParser:
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
-    """Every log, job and subject."""
+    """Every log, job and subject; what is known so far is printed and written after each job."""
     subjects, jobs = args.subjects.split(","), args.jobs.split(",")
     if "polars" in subjects and args.polars_python is None:
         raise ConfigError("polars needs --polars-python, a Python that has it; or leave it out of --subjects")
     args.work.mkdir(parents=True, exist_ok=True)
     shapes = itertools.product(args.millions.split(","), args.kinds.split(","), args.containers.split(","))
-    cases = []
-    for millions, kind, container in shapes:
-        shape = LogShape(round(float(millions) * 1e6), kind, container)
-        path = write_log(shape, args.work)
-        size = path.stat().st_size
-        for job in jobs:
-            found = in_turn(path, job, subjects, args)
-            facts = {"rows": shape.rows, "ids": kind, "container": container, "file_bytes": size, "job": job}
-            cases += [facts | one for one in found]
-        if not args.keep:
-            path.unlink()
-    return {
+    record: dict[str, Any] = {
         "schema": SCHEMA,
         "basis": "measured",
         "device": device_facts(),
         "threads": THREADS,
         "quiet_share": QUIET_SHARE,
         "versions": versions(args.polars_python),
-        "cases": cases,
+        "cases": [],
     }
+    for millions, kind, container in shapes:
+        shape = LogShape(round(float(millions) * 1e6), kind, container)
+        path = write_log(shape, args.work)
+        facts = {"rows": shape.rows, "ids": kind, "container": container, "file_bytes": path.stat().st_size}
+        for job in jobs:
+            found = [facts | {"job": job} | one for one in in_turn(path, job, subjects, args)]
+            record["cases"] += found
+            print("\n".join("  ".join(_line(record, one)) for one in found), file=sys.stderr, flush=True)
+            if args.out:
+                write_record(args.out, record | {"command": command_line(), "commit": commit()})
+        if not args.keep:
+            path.unlink()
+    return record
 
 
 def versions(polars_python: Path | None) -> dict[str, str]:

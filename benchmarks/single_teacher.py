@@ -22,13 +22,12 @@ from recpress_edge.core.metrics import THIRDS
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import load_dataset
 from recpress_edge.studies.outcome import spread
-from recpress_edge.studies.topology import DATA, EPOCHS, TEACHER
+from recpress_edge.studies.topology import DATA, EPOCHS, TEACHER, TRAINING
 from recpress_edge.training.store import TrainedModel
 
 SCHEMA: Final = "recpress.single-teacher/1"
 METHODS: Final = ("bpr", "ftd", "htd", "rrd", "rd", "cd", "dcd", "unkd")
 RECIPE: Final = "int8-dim"
-TRAINING: Final = {"epochs": EPOCHS, "keep": "last"}
 HEADERS: Final = ("model", "valid", "test", "test over seeds", "int8", *THIRDS, "weight of the teacher")
 TEACHER_WEIGHTS: Final = ("topology_weight", "list_weight", "item_weight")
 """Settings that weigh what is learned from the teacher against BPR."""

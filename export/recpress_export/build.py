@@ -30,13 +30,13 @@ from recpress_export.card import CARD_FILE, write_card
 from recpress_export.compare import Parity
 from recpress_export.exactness import check_tables
 from recpress_export.gates import Gate, gate_error, gate_failure, history_failure, with_gate
-from recpress_export.graph import write_model
 from recpress_export.parity import Measured, OpenFile, check_every_score, measure
 from recpress_export.profiles import profile_name
 from recpress_export.publish import Exported, publish
 from recpress_export.ranking import Update, silent
 from recpress_export.selftest import answered, largest_score, write_rows
-from recpress_export.student import bundle_name, model_metadata, provenance_of, stage
+from recpress_export.size import model_bytes
+from recpress_export.student import bundle_name, provenance_of, stage
 from recpress_export.subjects import Encoding, Subject
 
 PLAIN: Final = RECIPES["fp32"]
@@ -132,9 +132,8 @@ def _name(subject: Subject[Any], recipe: Recipe) -> str:
 def _write(folder: Path, subject: Subject[Any], encoding: Encoding) -> _File:
     """Write the model file, read its tables back, and open it in its runtime."""
     contract = encoding.graph.contract
-    facts = model_metadata(provenance_of(subject.data), contract.recipe)
     path = folder / contract.model_file
-    data = write_model(encoding.graph, {**facts, **subject.metadata})
+    data = model_bytes(subject, encoding)
     write_atomic(path, data)
     if encoding.tables:
         check_tables(path, contract, encoding.tables)

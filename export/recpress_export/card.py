@@ -193,6 +193,8 @@ def _fold_in(beside: Mapping[str, Any] | None) -> str:
     if beside is None:
         return ""
     k = beside["cutoff"]
+    if not beside["change"]:
+        return ""
     change = beside["change"][f"recall@{k}"]
     delta = change["delta"]
     return (
@@ -261,16 +263,17 @@ def _parity(parity: Mapping[str, Any]) -> str:
             f"Recall@{k} is 1 for any file: none of the {parity['users']:,} validation users has more than "
             f"{k} items to rank." + _gate(parity["gate"])
         )
-    changes = ", ".join(
-        _change(name, parity["change"][f"{name.lower()}@{k}"], k) for name in ("Recall", "NDCG")
-    )
     exact = ""
     if parity["exact_users"] is not None:
         exact = f" Ids and scores equal the integer reference for all {parity['exact_users']:,} of them."
+    users, changes, thirds = "users with nothing held out", "", ""
+    if parity["change"]:
+        users, thirds = "validation users", _thirds(parity["by_popularity"], k)
+        each = (_change(name, parity["change"][f"{name.lower()}@{k}"], k) for name in ("Recall", "NDCG"))
+        changes = f", {', '.join(each)} (95 % paired bootstrap)"
     return (
-        f"On {parity['users']:,} validation users against {parity['reference']}: "
-        f"overlap@{k} {overlap['mean']:.4f} (lowest user {overlap['lowest']:.2f}), {changes} "
-        "(95 % paired bootstrap)." + exact + _thirds(parity["by_popularity"], k) + _gate(parity["gate"])
+        f"On {parity['users']:,} {users} against {parity['reference']}: overlap@{k} {overlap['mean']:.4f} "
+        f"(lowest user {overlap['lowest']:.2f}){changes}." + exact + thirds + _gate(parity["gate"])
     )
 
 

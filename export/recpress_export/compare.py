@@ -71,7 +71,7 @@ class Parity:
     overlap: Mapping[str, Overlap]
     """overlap@10, unless nobody has more than 10 candidates, and overlap@cutoff."""
     change: Mapping[str, Change]
-    """recall@cutoff, ndcg@cutoff."""
+    """recall@cutoff, ndcg@cutoff; empty where nothing was held out."""
     item_shift: float
     """Largest change of the share of users who have an item among their first ``cutoff``."""
     certain: bool
@@ -103,6 +103,8 @@ def compare(
 ) -> Parity:
     """Both rankings of the same users. ``name``: of the reference; ``exact``: see Parity.exact_users.
 
+    Where nobody has anything relevant, the lists are compared and no metric is.
+
     ``error``: share of a list's largest score within which scores of both sides tie. Of the items that tie
     with the last place either may be listed, so they count as shared.
     """
@@ -110,8 +112,10 @@ def compare(
     if not users.users.size:
         raise DataError("the data set has no validation users, so the export cannot be checked")
     relevant = [users.relevant(row).tolist() for row in range(users.users.size)]
-    candidates = users.candidates(by.n_items)
-    before, after = _metrics(reference.items, relevant, k), _metrics(found.items, relevant, k)
+    judged = users.relevant_indices.size > 0
+    candidates = users.candidates(by.n_items) if judged else by.n_items - np.diff(users.seen_indptr)
+    lists = (reference.items, found.items)
+    before, after = (_metrics(items, relevant, k) if judged else {} for items in lists)
     differs = reference.items != found.items
     other = differs.any(axis=1)
     first = reference.items[:, :k], found.items[:, :k]
@@ -123,7 +127,11 @@ def compare(
             f"overlap@{n}": _overlap(reference, found, n, error)
             for n in sorted({k} if is_certain(10, candidates) else {10, k})
         },
-        change={m: _change(before[m], after[m], by.seed, m) for m in (f"recall@{k}", f"ndcg@{k}")},
+        change={
+            metric: _change(before[metric], after[metric], by.seed, metric)
+            for metric in (f"recall@{k}", f"ndcg@{k}")
+            if judged
+        },
         item_shift=_item_shift(*first, by.n_items),
         certain=is_certain(k, candidates),
         identical_users=int((~other).sum()),

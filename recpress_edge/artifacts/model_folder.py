@@ -13,7 +13,7 @@ from safetensors.numpy import load, save
 
 from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ArtifactError
-from recpress_edge.core.files import read_json, sha256_bytes, write_atomic, write_json
+from recpress_edge.core.files import read_json, sha256_bytes, sha256_file, write_atomic, write_json
 
 MODEL_SCHEMA: Final = "recpress.model/1"
 MODEL_FILE: Final = "model.safetensors"
@@ -116,6 +116,22 @@ def read_model(folder: Path, advice: str = _ADVICE) -> tuple[dict[str, Any], dic
     return facts, arrays
 
 
+def verified_facts(folder: Path) -> dict[str, Any]:
+    """model.json, once the file of numbers is the one that it describes; nothing of that is taken apart."""
+    facts, where = _read_facts(folder / MODEL_FACTS), folder / MODEL_FILE
+    if not where.is_file():
+        raise ArtifactError(f"no such file: {where}", fault="missing")
+    _check_digest(where, sha256_file(where), facts["sha256"])
+    return facts
+
+
+def _check_digest(path: Path, found: str, stated: str) -> None:
+    if found != stated:
+        raise ArtifactError(
+            f"{path} is not the file that {MODEL_FACTS} describes: SHA-256 {found}, expected {stated}"
+        )
+
+
 def _read_facts(path: Path) -> dict[str, Any]:
     facts = read_json(path)
     if facts.get("schema") != MODEL_SCHEMA:
@@ -131,11 +147,7 @@ def _read_arrays(path: Path, sha256: str) -> dict[str, NDArray[Any]]:
         data = path.read_bytes()
     except OSError as error:
         raise ArtifactError(f"cannot read {path}: {error.strerror or error}") from None
-    found = sha256_bytes(data)
-    if found != sha256:
-        raise ArtifactError(
-            f"{path} is not the file that {MODEL_FACTS} describes: SHA-256 {found}, expected {sha256}"
-        )
+    _check_digest(path, sha256_bytes(data), sha256)
     try:
         return dict(sorted(load(data).items()))  # load gives them in any order
     except (SafetensorError, ValueError) as error:

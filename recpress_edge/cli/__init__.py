@@ -13,14 +13,18 @@ from recpress_edge.core.install import extra_of
 from recpress_edge.core.terminal import any_encoding, errors_in_one_line, print_error
 
 COMMANDS: Final[Mapping[str, str]] = {
-    # name -> what it does, in the order of a user's work. The module recpress_edge.cli.NAME has
+    # name -> what it does, in the order of a user's work. The module or package recpress_edge.cli.NAME has
     # add_options(parser), which sets func(args) -> exit code.
     "demo": "the whole job on synthetic data, in a few minutes",
     "doctor": "what is installed and what this machine can do",
     "data": "list, fetch, inspect and import interaction logs",
     "train": "train a teacher on the interactions alone",
     "distill": "distil a small student; a missing teacher is trained first",
+    "models": "what is trained, with its figures",
+    "compare": "two models on the same users: which is better, and how sure that is",
+    "settings": "every setting of a model, as a configuration file",
     "model": "bring a model that another program trained",
+    "tune": "from a log and a budget to the bundle to ship",
     "export": "student -> checked bundle that a device can run",
     "bundle": "update the catalogue of a bundle, or roll that back",
     "inspect": "what is inside a bundle, a model or a record",

@@ -6,12 +6,16 @@ import sys
 from collections.abc import Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.layout import columns, wrap_command, wrap_lines
 from recpress_edge.core.printable import json_text, printable, printable_lines
+from recpress_edge.core.registry import named
 from recpress_edge.core.terminal import stdout_encoding, terminal_width
+
+if TYPE_CHECKING:
+    from recpress_edge.jobs.executor import Executor
 
 R = TypeVar("R")
 MOST_THREADS: Final = 1024
@@ -48,6 +52,57 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="CPU threads (default: 1; more help little at small dims, and hurt when the cores are busy)",
     )
+
+
+def add_executor_options(parser: argparse.ArgumentParser, what: str = "models trained") -> None:
+    """Where the models are trained, and how many at once."""
+    group = parser.add_argument_group("several at once")
+    group.add_argument(
+        "--jobs",
+        type=positive_int,
+        metavar="N",
+        help=f"{what} at once, each in a process of its own with --threads (default: 1)",
+    )
+    group.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="train on the machines of a Ray cluster: HOST:PORT, or auto for the one of this machine",
+    )
+
+
+def executor_of(args: argparse.Namespace) -> "Executor":
+    """What --jobs or --ray asks for."""
+    made: Executor = named("recpress_edge.jobs.executor:executor_for")(
+        args.jobs, args.ray, getattr(args, "threads", 1)
+    )
+    return made
+
+
+def add_method_options(parser: argparse.ArgumentParser, *, settings: bool = True) -> None:
+    """``--plugin``, and ``--set`` where one model is trained."""
+    group = parser.add_argument_group("settings and methods")
+    if settings:
+        group.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="KEY=VALUE",
+            help="a setting that differs from the usual one, such as method.learning_rate=0.01 or patience=3 "
+            "(those there are: recpress-edge settings NAME); may be given again, and wins over --config",
+        )
+    group.add_argument(
+        "--plugin",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a Python file that brings a method of your own; it is run as it is. May be given again",
+    )
+
+
+def only_reads(args: argparse.Namespace) -> None:
+    """Of a command that writes nothing, --dry-run would say nothing."""
+    if args.dry_run:
+        raise ConfigError(f"{args.command} only reads: remove --dry-run")
 
 
 def request_of(kind: type[R], args: argparse.Namespace, **more: Any) -> R:

@@ -5,8 +5,10 @@ import shlex
 
 from recpress_edge.cli.common import (
     add_common_options,
+    add_executor_options,
     add_training_options,
     emit,
+    executor_of,
     flags_again,
     next_steps,
     request_of,
@@ -24,6 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_common_options(parser)
     add_training_options(parser)
     add_run_options(parser)
+    add_executor_options(parser)
     parser.add_argument(
         "--student",
         required=True,
@@ -45,12 +48,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _distill(args: argparse.Namespace) -> int:
-    request = request_of(DistillRequest, args)
+    request, executor = request_of(DistillRequest, args), executor_of(args)
     if args.dry_run:
         say_plan(args, request)
         return 0
     with print_events(args) as on_event:
-        result = request.run(on_event)
+        result = request.run(on_event, executor)
     first, recipe = result.models[0], result.name.recipe
     say_metrics(args, result.models)
     if recipe:

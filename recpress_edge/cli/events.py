@@ -5,35 +5,31 @@ import contextlib
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Any, Self
 
 from recpress_edge.cli.common import say
 from recpress_edge.core.progress import Advance, Event, Note, OnEvent, TrainingEvent, Trouble
-from recpress_edge.core.units import format_bytes, format_share
-from recpress_edge.training.usage import describe_cost
-
-Update = Callable[..., None]
-"""``(done, total, note="", spent=None)``; ``spent``: seconds that ``done`` took, also in runs before."""
+from recpress_edge.core.units import describe_cost, format_bytes, format_share
 
 
 @contextlib.contextmanager
 def print_events(args: argparse.Namespace) -> Iterator[OnEvent]:
     """Say what a job reports. An interrupt names the command that goes on, and is passed on."""
-    with contextlib.ExitStack() as bar:
+    with Bars() as bars:
         try:
-            yield _Printer(args, bar)
+            yield _Printer(args, bars)
         except KeyboardInterrupt:
-            bar.close()
+            bars.close()
             say(args, f"\nstopped    to go on: {shlex.join(['recpress-edge', *sys.argv[1:]])}")
             raise
 
 
 class _Printer:
-    """A listener with one bar; what is there already is said once."""
+    """A listener with a bar for each work that is on the way; what is there already is said once."""
 
-    def __init__(self, args: argparse.Namespace, bar: contextlib.ExitStack) -> None:
-        self._args, self._bar = args, bar
-        self._title = ""
+    def __init__(self, args: argparse.Namespace, bars: "Bars") -> None:
+        self._args, self._bars = args, bars
         self._said: set[str] = set()
 
     def __call__(self, event: Event) -> None:
@@ -44,15 +40,9 @@ class _Printer:
                 self._said.add(event.text)
                 say(self._args, event.text)
             case Advance():
-                self._advance(event.title, event.done, event.total, event.note, None)
+                self._bars.update(event.title, event.done, event.total, event.note)
             case TrainingEvent():
                 self._model(event)
-
-    def _advance(self, title: str, done: float, total: float, note: str, spent: float | None) -> None:
-        if title != self._title:
-            self._bar.close()
-            self._title, self._update = title, self._bar.enter_context(progress(title))
-        self._update(done, total, note, spent)
 
     def _model(self, event: TrainingEvent) -> None:
         what = f"{event.name} seed {event.seed}"
@@ -63,7 +53,7 @@ class _Printer:
                 length = f"{event.epochs} epochs" if event.epochs else "computed at once"
                 verb = "resuming  " if event.kind == "resume" else "training  "
                 say(self._args, f"{verb} {what}{reason}  ({length})")
-                self._advance(what, 0, event.epochs or 1, "", None)
+                self._bars.update(what, 0, event.epochs or 1)
             case "needs" if event.memory_bytes is not None:
                 needed = format_bytes(event.memory_bytes)
                 say(self._args, f"           needs at least {needed} of memory (available)")
@@ -72,45 +62,87 @@ class _Printer:
                 recall = (
                     f"valid recall@{k} {format_share(event.metrics[f'recall@{k}'])}" if event.metrics else ""
                 )
-                self._advance(what, event.epoch, event.epochs, recall, event.seconds)
+                self._bars.update(what, event.epoch, event.epochs, recall, event.seconds)
             case "wait":
                 say(self._args, f"waiting    another process is training {what}")
             case "cached":
                 self(Note(f"found      {what}  {event.folder}"))
             case "done":
-                self._bar.close()
-                self._title = ""
+                self._bars.end(what)
                 say(self._args, f"trained    {what}  {event.seconds:.1f} s  {event.folder}")
                 cost = describe_cost(event.seconds, event.epoch, event.memory_bytes)
                 say(self._args, f"           {cost}")
 
 
-@contextlib.contextmanager
-def progress(title: str) -> Iterator[Update]:
-    """A bar with ETA on a terminal; elsewhere a line at each tenth. Always on stderr."""
-    if sys.stderr.isatty():
-        with _rich_bar(title) as update:
-            yield update
-        return
-    started, shown = time.perf_counter(), -1
+class Bars:
+    """Bars with ETA on a terminal; elsewhere a line at each tenth. Always on stderr.
 
-    def lines(done: float, total: float, note: str = "", spent: float | None = None) -> None:
-        nonlocal shown
+    Another title is another bar beside those that are not full: several jobs run at once.
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[str, _Lines] = {}
+        self._tasks: dict[str, Any] = {}
+        self._screen: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def update(
+        self, title: str, done: float, total: float, note: str = "", spent: float | None = None
+    ) -> None:
+        """``spent``: seconds that ``done`` took, also in runs before."""
+        if sys.stderr.isatty():
+            # What is left it tells by the pace between updates: ``spent`` is not needed.
+            self._screen = self._screen or _screen()
+            if title not in self._tasks:
+                self._tasks[title] = self._screen.add_task(title, total=None, note="")
+            self._screen.update(self._tasks[title], completed=done, total=total, note=note)
+        else:
+            if title not in self._lines:
+                self._lines[title] = _Lines(title)
+            self._lines[title].update(done, total, note, spent)
+        if total and done >= total:
+            self.end(title)
+
+    def end(self, title: str) -> None:
+        """The work is done, or will tell nothing more; after the last bar the screen is free."""
+        self._lines.pop(title, None)
+        self._tasks.pop(title, None)
+        if not self._tasks:
+            self.close()
+
+    def close(self) -> None:
+        """Leave the screen as it is."""
+        self._tasks.clear()
+        if self._screen is not None:
+            self._screen.stop()
+            self._screen = None
+
+
+class _Lines:
+    """One work's lines."""
+
+    def __init__(self, title: str) -> None:
+        self._title, self._started, self._shown = title, time.perf_counter(), -1
+
+    def update(self, done: float, total: float, note: str, spent: float | None) -> None:
         tenth = int(10 * done / total) if total else 10
-        seconds = time.perf_counter() - started
-        if tenth > shown and seconds > 2:
+        seconds = time.perf_counter() - self._started
+        if tenth > self._shown and seconds > 2:
             left = (spent or seconds) * (total - done) / done if done else 0.0
+            share = 100 * done / total if total else 100.0
             print(
-                f"{title}  {100 * done / total:3.0f} %  {seconds:.0f} s, about {left:.0f} s left  {note}",
+                f"{self._title}  {share:3.0f} %  {seconds:.0f} s, about {left:.0f} s left  {note}",
                 file=sys.stderr,
             )
-            shown = tenth
-
-    yield lines
+            self._shown = tenth
 
 
-@contextlib.contextmanager
-def _rich_bar(title: str) -> Iterator[Update]:
+def _screen() -> Any:
     from rich.console import Console  # the device has no rich
     from rich.progress import (
         BarColumn,
@@ -130,11 +162,7 @@ def _rich_bar(title: str) -> Iterator[Update]:
         TextColumn("left"),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        task = bars.add_task(title, total=None, note="")
-
-        def update(done: float, total: float, note: str = "", spent: float | None = None) -> None:
-            # What is left it tells by the pace between updates: ``spent`` is not needed.
-            bars.update(task, completed=done, total=total, note=note)
-
-        yield update
+    # What is said beside the bars goes above them, unless stdout is a file.
+    screen = Progress(*columns, console=Console(stderr=True), redirect_stdout=sys.stdout.isatty())
+    screen.start()
+    return screen

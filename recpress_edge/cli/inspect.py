@@ -147,6 +147,8 @@ def _quality_lines(quality: Mapping[str, Any]) -> Iterator[str]:
         overlap = ", ".join(f"{name} {found['mean']:.4f}" for name, found in parity["overlap"].items())
         exact = f", {parity['exact_users']:,} users exact" if parity["exact_users"] is not None else ""
         yield f"parity     {parity['users']:,} users against {parity['reference']}: {overlap}{exact}"
+        if not parity["change"]:
+            yield f"test       {quality['definition']['test']}"
         if parity.get("gate"):
             yield f"gate       {_gate(parity['gate'], parity['cutoff'])}"
 
@@ -155,9 +157,12 @@ def _gate(gate: Mapping[str, Any], k: int) -> str:
     """What the file had to keep, or by how much it did not."""
     if not gate["met"]:
         return f"NOT MET{', overruled by --force' if gate['overruled'] else ''}: {gate['failure']}"
+    met = f"met: overlap@{k} at least {gate['min_overlap']:g}"
+    if "allowed_recall_loss" not in gate:  # nothing was held out
+        return met
     return (
-        f"met: overlap@{k} at least {gate['min_overlap']:g}, loss of Recall@{k} at most "
-        f"{gate['allowed_recall_loss']:.4f}, of NDCG@{k} {gate['allowed_ndcg_loss']:.4f}"
+        f"{met}, loss of Recall@{k} at most {gate['allowed_recall_loss']:.4f}, of NDCG@{k} "
+        f"{gate['allowed_ndcg_loss']:.4f}"
     )
 
 

@@ -10,7 +10,9 @@ from typing import Any, Final
 
 from recpress_edge.cli.common import (
     add_common_options,
+    add_executor_options,
     emit,
+    executor_of,
     next_steps,
     positive_int,
     request_of,
@@ -30,7 +32,7 @@ STUDIES: Final[Mapping[str, str]] = {
     "hetcomp": "recpress_edge.studies.hetcomp:HetCompRequest",
     "gowalla": "recpress_edge.studies.gowalla:GowallaRequest",
 }
-OWN_FLAGS: Final = ("dims", "jobs", "methods", "until_stalled", "teachers")
+OWN_FLAGS: Final = ("dims", "methods", "until_stalled", "teachers")
 """Flags that only the studies whose requests have a field of this name take."""
 
 
@@ -65,12 +67,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="seeds of every student, for hetcomp of the one without distillation and HetComp's (default: "
         "topology 3 for dims below 100, else 1; others 1)",
     )
-    parser.add_argument(
-        "--jobs",
-        type=positive_int,
-        metavar="N",
-        help="topology: models trained at once, one thread each (default: 1)",
-    )
+    add_executor_options(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="write every run and the verdicts as JSON")
     parser.add_argument("--force", action="store_true", help="replace --out when it exists")
     parser.set_defaults(func=run)
@@ -78,17 +75,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run a study and print its table, differences and verdicts."""
-    request = _request(args)
+    request, executor = _request(args), executor_of(args)
     if args.out:
         check_free(args.out, force=args.force)
     if args.dry_run:
         say(args, "\n".join(request.plan()))
         return 0
     with print_events(args) as on_event:
-        result = request.run(on_event)
+        result = request.run(on_event, executor)
     _say_result(args, result)
     next_steps(args, [result.next_step])
-    record = result.facts(shlex.join(["recpress-edge", *sys.argv[1:]]))
+    record = result.facts(shlex.join(["recpress-edge", *sys.argv[1:]]), executor.slots)
     if args.out:
         write_json(args.out, record)
         say(args, f"wrote {args.out}")

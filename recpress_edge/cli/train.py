@@ -7,8 +7,11 @@ from pathlib import Path
 
 from recpress_edge.cli.common import (
     add_common_options,
+    add_executor_options,
+    add_method_options,
     add_training_options,
     emit,
+    executor_of,
     flags_again,
     next_steps,
     positive_int,
@@ -30,6 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_common_options(parser)
     add_training_options(parser)
     add_run_options(parser)
+    add_executor_options(parser)
     parser.add_argument(
         "--teacher",
         required=True,
@@ -55,6 +59,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """The options of train and distill: which seeds, and what differs from the defaults."""
+    add_method_options(parser)
     group = parser.add_argument_group("one training run")
     seeds = group.add_mutually_exclusive_group()
     seeds.add_argument(
@@ -74,12 +79,12 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(args: argparse.Namespace) -> int:
-    request = request_of(TrainRequest, args)
+    request, executor = request_of(TrainRequest, args), executor_of(args)
     if args.dry_run:
         say_plan(args, request)
         return 0
     with print_events(args) as on_event:
-        result = request.run(on_event)
+        result = request.run(on_event, executor)
     say_metrics(args, result.models)
     if result.refitted:
         say(args, "\ntrained again on train and validation:")

@@ -11,13 +11,15 @@ EXTRAS: Final[Mapping[str, Mapping[str, str]]] = {
     "train": {"torch": "torch", "scipy": "scipy", "safetensors": "safetensors", "rich": "rich"},
     "export": {"onnx": "onnx", "safetensors": "safetensors"},
     "tflite": {"ai-edge-litert": "ai_edge_litert", "flatbuffers": "flatbuffers"},
+    "ray": {"ray": "ray"},
+    "tune": {"optuna": "optuna"},
     "report": {"matplotlib": "matplotlib", "jinja2": "jinja2", "rich": "rich"},
 }
 """Packages of the base install and of each extra, with the module that each of them is imported as."""
 
 TORCH_CPU_INDEX: Final = "https://download.pytorch.org/whl/cpu"
 """PyTorch's own index of wheels without CUDA; the one on PyPI brings 2.2 GB of it on x86-64 Linux."""
-WITH_TORCH: Final = ("train", "neural", "litert", "all", "dev")
+WITH_TORCH: Final = ("train", "tune", "neural", "litert", "all", "dev")
 """Extras of which torch is part."""
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.data.log import Log
+from recpress_edge.data.order import ordered_by, stable_order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,14 +75,9 @@ def drop_duplicates(log: Log) -> Log:
     keys = log.users + log.parts.astype(np.int64) * len(log.user_ids)
     keys *= len(log.item_ids)
     keys += log.items
-    earliest_first = None if log.times is None else np.argsort(log.times, kind="stable")
-    if earliest_first is not None:
-        keys = keys[earliest_first]
-    order = np.argsort(keys, kind="stable")
+    order = stable_order(keys) if log.times is None else ordered_by(keys, log.times)
     keys = keys[order]
-    first = np.append(True, keys[1:] != keys[:-1])
-    chosen = order[first]
-    return log.take(chosen if earliest_first is None else earliest_first[chosen])
+    return log.take(order[np.append(True, keys[1:] != keys[:-1])])
 
 
 def k_core(log: Log, min_user: int, min_item: int) -> Log:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recpress_edge.artifacts.bundle import Evaluation
-from recpress_edge.core.metrics import DEFAULT_CUTOFF, judging_cutoff
+from recpress_edge.core.metrics import judging_cutoff
 from recpress_edge.data.interactions import Dataset, Interactions
 
 Split = Literal["valid", "test"]
@@ -44,12 +44,13 @@ def candidates(data: Dataset, split: Split) -> NDArray[np.int64]:
 def dataset_cutoff(data: Dataset) -> int:
     """The K by which models of a data set are chosen and gated, one for all its splits.
 
-    The smallest that :func:`judging_cutoff` gives of a split that holds something.
+    The smallest that :func:`judging_cutoff` gives of a split that holds something; where none does, that of
+    all users after what they consumed.
     """
     splits: tuple[Split, Split] = ("valid", "test")
     return min(
         (judging_cutoff(candidates(data, split)) for split in splits if len(relevant_items(data, split))),
-        default=DEFAULT_CUTOFF,
+        default=judging_cutoff(data.n_items - data.train.counts()),
     )
 
 

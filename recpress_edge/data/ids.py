@@ -50,11 +50,11 @@ class Settled:
 
 def settle_ids(log: Log, choice: IdChoice) -> Settled:
     """Leave out what stands for no id, and clean the ids where asked; doubts are a ConfigError."""
-    simple = are_simple(log.user_ids) and are_simple(log.item_ids)
-    log, notes = (log, list[str]()) if simple or choice.form == "as-written" else _bare(log)
+    plain = are_simple(log.user_ids) and are_simple(log.item_ids)
+    log, notes = (log, list[str]()) if plain or choice.form == "as-written" else _bare(log)
     kept, missing = _without_missing(log, choice)
     for kind, ids, rows in (("user", kept.user_ids, kept.users), ("item", kept.item_ids, kept.items)):
-        simple = are_simple(ids)
+        simple = plain or are_simple(ids)
         if choice.form != "as-written" and (not simple or _hold_missing(ids)):
             _ask_missing(kind, ids, rows)
         if choice.form is None and not simple:

@@ -11,6 +11,7 @@ from recpress_edge.core.arrays import I32, I64
 from recpress_edge.core.errors import DataError
 from recpress_edge.core.files import sha256_bytes
 from recpress_edge.data.features.columns import Features
+from recpress_edge.data.order import ordered_by, stable_order
 
 if TYPE_CHECKING:
     from recpress_edge.data.prepare import Preparation
@@ -50,7 +51,7 @@ class Interactions:
         first: slice | I64 = slice(None)
         if not (keys[1:] > keys[:-1]).all():
             if ranks is not None:
-                earliest_first = np.argsort(ranks, kind="stable")
+                earliest_first = stable_order(ranks)
                 keys, ranks = keys[earliest_first], ranks[earliest_first]
             keys, first = np.unique(keys, return_index=True)
         rows, columns = np.divmod(keys, max(n_items, 1))
@@ -73,7 +74,7 @@ class Interactions:
                 "the order in which users consumed their items is not known. Import the log again: with "
                 "times, or with --split loo-order where its lines are in the order of time."
             )
-        return self.indices[np.lexsort((self.ranks, self.users()))]
+        return self.indices[ordered_by(self.users(), self.ranks)]
 
     def counts(self) -> I64:
         """Number of items of each user (U,)."""
@@ -100,6 +101,15 @@ class Interactions:
         """Of these users (B,) alone, who are users 0 to B − 1 there; without their order."""
         at, items = self.pairs_of(users)
         return Interactions.from_pairs(at, items, users.size, self.n_items)
+
+    def only(self, users: I64) -> "Interactions":
+        """The pairs of these users (B,) alone, ascending, of the same users and items."""
+        counts = np.zeros(self.n_users, np.int64)
+        counts[users] = self.counts()[users]
+        indptr = np.concatenate([[0], np.cumsum(counts)])
+        kept = self.positions_of(users)
+        ranks = None if self.ranks is None else self.ranks[kept]
+        return Interactions(self.n_users, self.n_items, indptr, self.indices[kept], ranks)
 
     def transposed(self) -> "Interactions":
         """Items as users and users as items."""

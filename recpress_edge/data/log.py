@@ -1,13 +1,17 @@
 """Interaction rows as they were read, before duplicates are dropped and a split is made."""
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recpress_edge.artifacts.ids import are_integers
 from recpress_edge.core.arrays import F64, I32, I64, Bool
+
+Array = TypeVar("Array", F64, I32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,13 +119,18 @@ def joined(files: Sequence[Columns], parts: Sequence[int]) -> Log:
         item_ids,
         users,
         items,
-        np.concatenate(ratings) if len(ratings) == len(files) else None,
-        np.concatenate(times) if len(times) == len(files) else None,
+        _end_to_end(ratings) if len(ratings) == len(files) else None,
+        _end_to_end(times) if len(times) == len(files) else None,
         np.repeat(np.array(parts, np.int8), sizes),
         np.arange(sum(sizes), dtype=np.int64),
         _dated(files) if len(times) == len(files) else None,
         tuple(_text_column(name, [file.context[name] for file in files]) for name in files[0].context),
     )
+
+
+def _end_to_end(arrays: Sequence[Array]) -> Array:
+    """Several arrays as one; no copy of one alone."""
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
 def _dated(files: Sequence[Columns]) -> Bool | None:
@@ -145,16 +154,12 @@ def _text_column(name: str, columns: Sequence[Coded]) -> TextColumn:
 
 def _indexed(columns: Sequence[Coded]) -> tuple[tuple[str, ...], I32]:
     """The ids of several columns together, and the index of each row's (n,)."""
+    if len(columns) == 1 and _are_ordered(columns[0]):
+        return tuple(columns[0].names), columns[0].codes
     index: dict[str, int] = {}
     rows = []
     for column in columns:
         used = np.bincount(column.codes, minlength=len(column.names)) > 0
-        if not index and used.all():
-            index = {name: at for at, name in enumerate(column.names)}
-            if len(index) == len(column.names):
-                rows.append(column.codes)
-                continue
-            index = {}
         place = np.array(
             [
                 index.setdefault(name, len(index)) if kept else -1
@@ -164,7 +169,15 @@ def _indexed(columns: Sequence[Coded]) -> tuple[tuple[str, ...], I32]:
         )
         rows.append(place[column.codes])
     ids, rank = ordered(index)
-    return ids, rank[np.concatenate(rows)]
+    return ids, rank[_end_to_end(rows)]
+
+
+def _are_ordered(column: Coded) -> bool:
+    """Whether the names are distinct, all used, and in the order of :func:`ordered`."""
+    if not np.bincount(column.codes, minlength=len(column.names)).all():
+        return False
+    names: list[Any] = list(map(int, column.names)) if are_integers(column.names) else column.names
+    return all(map(operator.lt, names, names[1:]))
 
 
 def ordered(index: dict[str, int]) -> tuple[tuple[str, ...], I32]:

@@ -11,6 +11,7 @@ from recpress_edge.core.errors import ConfigError, DataError, unknown_name
 from recpress_edge.core.rng import stream
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.data.log import Log
+from recpress_edge.data.order import ordered_by, stable_order
 from recpress_edge.data.ties import by_pair, earliest_first, tied_users
 from recpress_edge.data.times import date_text, read_date
 
@@ -134,7 +135,7 @@ def leave_one_out_by_time(log: Log) -> Split:
         raise _without_times("loo-time")
     order, how = earliest_first(log)
     ranks = _ranks(log, order)
-    part = _hold_out_two(log, np.lexsort((-ranks, log.users)))
+    part = _hold_out_two(log, ordered_by(log.users, -ranks))
     split = _split(log, part, "leave-one-out by time", ranks)
     tied, held_out = tied_users(log, order, part), len(log.user_ids) - split.users_not_held_out
     if not tied:
@@ -149,7 +150,7 @@ def leave_one_out_by_order(log: Log) -> Split:
     """The last item of each user in the file tests, the one before validates: for lines in order of time."""
     if log.places is None:
         raise ConfigError("--split loo-order needs rows that were read from a file. Use --split loo-random.")
-    latest_first = np.lexsort((-log.places, log.users))
+    latest_first = ordered_by(log.users, -log.places)
     part = _hold_out_two(log, latest_first)
     return _split(log, part, "leave-one-out by order in the file", _ranks(log, latest_first[::-1]))
 
@@ -205,7 +206,7 @@ def _shuffled(log: Log, seed: int, first: Places | None = None) -> Places:
     """Rows by user, then by ``first``, then at random."""
     draw = np.empty(len(log))
     draw[by_pair(log)] = stream(seed, "split").random(len(log))
-    return np.lexsort((draw, log.users) if first is None else (draw, first, log.users))
+    return ordered_by(log.users, draw) if first is None else ordered_by(log.users, first, draw)
 
 
 def _hold_out_two(log: Log, order: Places) -> Places:
@@ -226,7 +227,7 @@ def _place_in_user(log: Log, order: Places) -> tuple[Places, Places]:
 
 def _ranks(log: Log, earliest_first: Places) -> Places:
     """Place of each row in its user's log (n,); ``earliest_first`` orders the rows of any one user."""
-    by_user = earliest_first[np.argsort(log.users[earliest_first], kind="stable")]
+    by_user = earliest_first[stable_order(log.users[earliest_first])]
     return _place_in_user(log, by_user)[0]
 
 

@@ -27,6 +27,7 @@ from recpress_edge.core.files import (
     write_atomic,
     write_json,
 )
+from recpress_edge.core.npz import npz_bytes
 from recpress_edge.data.features.columns import Features
 from recpress_edge.data.features.files import from_bytes, to_bytes
 from recpress_edge.data.interactions import Dataset, Interactions
@@ -72,10 +73,8 @@ def save_dataset(prepared: Prepared, work: Path, *, force: bool = False) -> Path
         for field in ("indptr", "indices", "ranks")
         if getattr(getattr(dataset, part), field) is not None
     }
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
     files = {
-        "split.npz": buffer.getvalue(),
+        "split.npz": npz_bytes(arrays),
         "users.txt": _encode_ids(dataset.user_ids),
         "items.txt": _encode_ids(dataset.item_ids),
         **({} if dataset.titles is None else {TITLES_FILE: encode_lines(dataset.titles)}),

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from recpress_edge.core.arrays import I64
 from recpress_edge.core.rng import stream
 from recpress_edge.data.log import Log
+from recpress_edge.data.order import ordered_by, stable_order
 
 MOSTLY: Final = 0.95
 """From this share of tied neighbours in the order of their ids on, the file is taken as sorted by id."""
@@ -23,19 +24,18 @@ def earliest_first(log: Log) -> tuple[I64, str]:
     """
     times = np.zeros(len(log)) if log.times is None else log.times
     places = np.arange(len(log)) if log.places is None else log.places
-    order = np.lexsort((places, times, log.users))
+    order = ordered_by(log.users, times, places)
     if _sorted_by_id(log, times, order):
         draw = np.empty(len(log))
         draw[by_pair(log)] = stream(0, "equal times").random(len(log))
-        return np.lexsort((draw, times, log.users)), "drawn, seed 0, as the file is in the order of its ids"
+        return ordered_by(log.users, times, draw), "drawn, seed 0, as the file is in the order of its ids"
     return order, "in file order"
 
 
 def by_pair(log: Log) -> I64:
     """Rows (n,) by user, then by item; no work where they are in that order."""
     pairs = log.users.astype(np.int64) * len(log.item_ids) + log.items
-    in_order = bool((pairs[1:] > pairs[:-1]).all())
-    return np.arange(len(log)) if in_order else np.argsort(pairs, kind="stable")
+    return stable_order(pairs)
 
 
 def tied_users(log: Log, order: I64, part: NDArray[np.integer]) -> int:

@@ -163,6 +163,10 @@ def _numbers_in_seconds(times: F64, unit: str | None) -> tuple[F64, str]:
             raise ConfigError(f"--time-unit {DAYS}: {times[~days][0]:g} is no day such as 20240501.")
         seconds = _seconds_of_days(times)
         return seconds, _range(seconds, dated=True)
+    least, most = _unit_of(np.array([times.min(), times.max()]))
+    if least == most and unit in (None, BY_SIZE):
+        seconds = times if least <= 0 else times / list(UNITS.values())[least]
+        return seconds, _range(seconds, bool(least >= 0))
     found = _unit_of(times)
     kinds = {name: place for place, name in enumerate(UNITS) if (found == place).any()}
     if unit is None and len(kinds) > 1:
@@ -185,7 +189,10 @@ def _numbers_in_seconds(times: F64, unit: str | None) -> tuple[F64, str]:
 
 def _calendar_days(times: F64) -> NDArray[np.bool_]:
     """Which times (n,) are whole numbers that name a day between 1900 and 2199: 20240501."""
-    found: NDArray[np.bool_] = (times >= 1900 * 10_000) & (times < _LAST_YEAR * 10_000)
+    found: NDArray[np.bool_] = np.zeros(len(times), np.bool_)
+    if times.min(initial=np.inf) >= _LAST_YEAR * 10_000:
+        return found
+    found = (times >= 1900 * 10_000) & (times < _LAST_YEAR * 10_000)
     near = times[found]
     month, day = near // 100 % 100, near % 100
     found[found] = (near == np.floor(near)) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
@@ -194,7 +201,10 @@ def _calendar_days(times: F64) -> NDArray[np.bool_]:
 
 def _are_clocks(times: F64) -> bool:
     """Whether all are whole numbers that name a day and its minutes, or its seconds too: 202405011230."""
+    low, high = float(times.min()), float(times.max())
     for digits in (10_000, 1_000_000):
+        if low < 1900 * 10_000 * digits or high >= _LAST_YEAR * 10_000 * digits:
+            continue
         clock = times % digits
         minutes, hours = clock % 100, clock // (digits // 100)
         if _calendar_days(times // digits).all() and (minutes < 60).all() and (hours < 24).all():

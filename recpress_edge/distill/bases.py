@@ -12,7 +12,7 @@ from recpress_edge.distill.terms import Batch, Rows, TableRows, Term
 from recpress_edge.models.bpr import BPR
 from recpress_edge.models.method import Method, TrainingInput
 from recpress_edge.models.neumf import NeuMF, NeuMFMethod
-from recpress_edge.models.nn import Adam
+from recpress_edge.models.row_adam import optimizer_for
 
 MakeTerm = Callable[[TrainingInput, Any], Term]
 """(input, settings of the student) -> term. The input's ``dim`` is the width R of the student's rows."""
@@ -23,6 +23,10 @@ class Distilled(Method):
 
     given: TrainingInput
     terms: Mapping[str, Term]
+    by_rows: bool
+    """Whether the optimiser moves the tables by rows."""
+    sampled: tuple[Tensor, ...]
+    """Parameters of which a step draws rows."""
 
     def add_terms(self, terms: Mapping[str, MakeTerm], config: Any, width: int, **base: nn.Module) -> None:
         """Make the terms. ``width``: R of the rows of ``base``, the module that the optimiser moves."""
@@ -32,7 +36,9 @@ class Distilled(Method):
         if learned:
             # As in the authors' programs, weight decay covers what the terms learn too.
             modules = nn.ModuleDict({**base, **learned})
-            self.optimizer = Adam(modules, config.learning_rate, config.weight_decay)
+            self.optimizer = optimizer_for(
+                modules, self.sampled, config.learning_rate, config.weight_decay, by_rows=self.by_rows
+            )
 
     def start_terms(self, epoch: int, tables: tuple[Tensor, Tensor]) -> None:
         """Tables (U, R) and (I, R) are the student's, without gradient."""
@@ -58,6 +64,7 @@ class DistilledBPR(Distilled, BPR):
 
     def __init__(self, given: TrainingInput, config: Any, terms: Mapping[str, MakeTerm]) -> None:
         BPR.__init__(self, given, config)
+        self.batch_size = config.batch_size
         self.add_terms(terms, config, given.dim, mf=self.mf)
 
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
@@ -65,8 +72,9 @@ class DistilledBPR(Distilled, BPR):
         yield from BPR.batch_losses(self, epoch)
 
     def batch_loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
-        student = TableRows(*self.stored())
-        loss = self.loss_of(student.user_emb, student.item_emb, users, positives, negatives)
+        tables = self.stored()
+        student = TableRows(*tables, by_rows=self.by_rows)
+        loss = self.loss_of(tables, users, positives, negatives)
         return self.with_terms(loss, student, Batch(users, positives, negatives))
 
 
@@ -94,6 +102,7 @@ class DistilledNeuMF(Distilled, NeuMFMethod):
 
     def __init__(self, given: TrainingInput, config: Any, terms: Mapping[str, MakeTerm]) -> None:
         NeuMFMethod.__init__(self, given, config)
+        self.batch_size = config.batch_size
         self.add_terms(terms, config, self.ROWS_PER_DIM * given.dim, network=self.network)
 
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:

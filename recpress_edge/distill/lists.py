@@ -163,8 +163,9 @@ class _ListedProducts(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, table: Tensor, columns: Tensor) -> Tensor:
+    def forward(ctx: Any, rows: Tensor, table: Tensor, columns: Tensor, by_rows: bool) -> Tensor:
         ctx.save_for_backward(rows, table, columns)
+        ctx.by_rows = by_rows
         products = rows.new_empty(columns.shape)
         n_rows, length = columns.shape
         block = max(_BLOCK_VALUES // max(length * table.shape[1], 1), 1)
@@ -176,20 +177,28 @@ class _ListedProducts(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
         rows, table, columns = ctx.saved_tensors
         n_rows, length = columns.shape
         flat, weights = columns.flatten(), grad.flatten()
         starts = torch.arange(0, n_rows * length, length)
         of_rows = F.embedding_bag(flat, table, starts, mode="sum", per_sample_weights=weights)
         indptr = np.arange(0, n_rows * length + 1, length, dtype=np.int32)
-        matrix = sparse.csr_array((weights.numpy(), flat.int().numpy(), indptr), shape=(n_rows, len(table)))
-        return of_rows, torch.from_numpy(matrix.T @ rows.numpy()), None
+        read, flat = torch.unique(flat, return_inverse=True) if ctx.by_rows else (None, flat)
+        width = len(table) if read is None else len(read)
+        matrix = sparse.csr_array((weights.numpy(), flat.int().numpy(), indptr), shape=(n_rows, width))
+        of_table = torch.from_numpy(matrix.T @ rows.numpy())
+        if read is not None:
+            of_table = torch.sparse_coo_tensor(read[None], of_table, table.shape, check_invariants=False)
+        return of_rows, of_table, None, None
 
 
-def listed_products(rows: Tensor, table: Tensor, columns: Tensor) -> Tensor:
-    """Each row times its listed rows of a table: rows (B, D), table (N, D), columns (B, K) -> (B, K)."""
+def listed_products(rows: Tensor, table: Tensor, columns: Tensor, *, by_rows: bool = False) -> Tensor:
+    """Each row times its listed rows of a table: rows (B, D), table (N, D), columns (B, K) -> (B, K).
+
+    ``by_rows``: the table's gradient is sparse, of the rows that are listed.
+    """
     if rows.device.type == "cpu" and columns.numel():
-        products: Tensor = _ListedProducts.apply(rows, table, columns)  # type: ignore[no-untyped-call]
+        products: Tensor = _ListedProducts.apply(rows, table, columns, by_rows)  # type: ignore[no-untyped-call]
         return products
-    return (rows[:, None] * F.embedding(columns, table)).sum(dim=2)
+    return (rows[:, None] * F.embedding(columns, table, sparse=by_rows)).sum(dim=2)

@@ -69,6 +69,10 @@ class MethodRow:
     """Learns from the order in which users consumed their items."""
     released: bool = False
     """Whether the training revision stands for its code; if not, its models are found by its source too."""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """Usual settings of the loop, of a method that is not in the table of training/settings.py."""
+    plugin: str | None = None
+    """File or package that brought it; None for what is built in."""
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -114,7 +118,7 @@ _LISTS: Final = {"lists": "recpress_edge.distill.rrd:user_lists"}
 _FULL_TOPOLOGY: Final = {"topology": "recpress_edge.distill.topology:FullTopologyTerm"}
 _TOPOLOGY: Final = {"topology": "recpress_edge.distill.topology:HierarchicalTopologyTerm"}
 
-METHODS: Final[Mapping[str, MethodRow]] = {
+METHODS: Final[dict[str, MethodRow]] = {
     "bpr": MethodRow(where="recpress_edge.models.bpr:BPR", config=BPRConfig, released=True),
     "ftd": distilled("bpr", _FULL_TOPOLOGY, FTDConfig, needs="embeddings", released=True),
     "htd": distilled("bpr", _TOPOLOGY, HTDConfig, needs="embeddings", released=True),

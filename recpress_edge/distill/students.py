@@ -8,6 +8,7 @@ from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.core.registry import named
 from recpress_edge.distill.memory import require_memory_of
 from recpress_edge.distill.methods import METHODS, MethodRow, Role
+from recpress_edge.distill.plugin import load_installed
 from recpress_edge.models.teacher import Knowledge
 
 if TYPE_CHECKING:
@@ -23,6 +24,14 @@ _NAME: Final = re.compile(r"([a-z]+(?:[_-][a-z]+)*?)(?:_dim([1-9]\d{0,5}))?(?:_q
 
 _FOLDER: Final = re.compile(r".+-s\d+-[0-9a-f]{8}")
 """Of a trained model: <name>-s<seed>-<key>."""
+
+
+class UnknownModelError(ConfigError):
+    """A name that is no model's; ``method`` where only the method in it is unknown."""
+
+    def __init__(self, message: str, method: str | None) -> None:
+        super().__init__(message)
+        self.method = method
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +99,16 @@ def parse_name(text: str, role: Role = "student") -> ModelName:
             "export --student and train --member."
         )
     match = _NAME.fullmatch(text)
+    if match:
+        load_installed(match[1])
     entry = METHODS.get(match[1]) if match else None
     fits = match and entry and bool(match[2]) == entry.has_dim and not (match[3] and role == "teacher")
     if not match or not entry or not fits or match[1] == ENSEMBLE or role not in entry.roles:
         if fits and entry and role == "student":
             raise _no_student(text)
         size = re.search(r"[1-9]\d{0,3}$", text)
-        raise unknown_name(role, text, names_of(role, int(size[0]) if size else 10))
+        known = unknown_name(role, text, names_of(role, int(size[0]) if size else 10))
+        raise UnknownModelError(str(known), match[1] if match and not entry else None)
     name = ModelName(match[1], int(match[2] or 0))
     if name.dim > MAX_DIM:
         raise ConfigError(f"{role} {text!r}: the embedding size must be at most {MAX_DIM}")

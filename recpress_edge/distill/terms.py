@@ -46,20 +46,23 @@ class TableRows(Rows):
 
     user_emb: Tensor
     item_emb: Tensor
+    by_rows: bool = False
+    """Whether the tables get sparse gradients, of the rows that were read."""
 
     def user_rows(self, users: Tensor) -> Tensor:
-        return F.embedding(users, self.user_emb)
+        return F.embedding(users, self.user_emb, sparse=self.by_rows)
 
     def item_rows(self, items: Tensor) -> Tensor:
-        return F.embedding(items, self.item_emb)
+        return F.embedding(items, self.item_emb, sparse=self.by_rows)
 
     def pair_scores(self, users: Tensor, items: Tensor) -> Tensor:
         if items.dim() == 2:
-            return listed_products(self.user_rows(users), self.item_emb, items)
+            return listed_products(self.user_rows(users), self.item_emb, items, by_rows=self.by_rows)
         return (self.user_rows(users) * self.item_rows(items)).sum(dim=1)
 
     def item_lists(self, items: Tensor, users: Tensor) -> Tensor:
-        scores = listed_products(self.item_rows(items), self.user_emb, users.clamp_min(0))
+        rows = self.item_rows(items)
+        scores = listed_products(rows, self.user_emb, users.clamp_min(0), by_rows=self.by_rows)
         return _without_empty(scores, users)
 
 

@@ -1,7 +1,7 @@
 """A student as a bundle: make what is missing, then write, check and publish."""
 
 import shlex
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,12 @@ from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import SYNTHETIC
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.data import load_data
+from recpress_edge.jobs.plugins import with_plugins
 from recpress_edge.jobs.subject import SubjectSource
 from recpress_edge.jobs.train import warning_of_ensembles
 from recpress_edge.training import ensure
 from recpress_edge.training.ensure import PlannedStep, plan_steps
+from recpress_edge.training.overrides import Tables, no_overrides, overrides, set_flags
 from recpress_edge.training.plan import ModelRequest, TrainOptions, asked_teacher, is_folder
 from recpress_edge.training.store import OF_A_USER, load_model
 from recpress_export.build import build
@@ -43,6 +45,10 @@ class ExportRequest:
     """None: 0, or that of the model folder."""
     data: str | None = None
     """None: the synthetic set, or that of the model folder."""
+    set: tuple[str, ...] = ()
+    """Settings of the student's training that differ from the usual ones, ``training.epochs=20``."""
+    plugin: tuple[str, ...] = ()
+    """Python files that bring methods of one's own."""
     int8: bool = False
     recipe: str | None = None
     format: str = DEFAULT
@@ -66,7 +72,8 @@ class ExportRequest:
             raise ConfigError(
                 "--int8 means --recipe int8-dim, for a network int8-dynamic; give one of the two"
             )
-        named = self._in_folder() if is_folder(self.student) else self._by_name()
+        with with_plugins(self.plugin, self.work):
+            named = self._in_folder() if is_folder(self.student) else self._by_name()
         recipe = choose_recipe(named.network, self.recipe, self.format, int8=self.int8)
         profile = self.profile or ALL_USERS
         if named.network:
@@ -92,12 +99,15 @@ class ExportRequest:
         student = parse_name(self.student)
         asked_teacher(student, "student", self.teacher)
         data = SYNTHETIC if self.data is None else self.data
-        return _NamedStudent(str(student), self.seed or 0, data, None, student.entry.network)
+        differing = overrides(student, self.set)
+        return _NamedStudent(str(student), self.seed or 0, data, None, student.entry.network, differing)
 
     def _in_folder(self) -> "_NamedStudent":
         """A trained model; words that would say something else are refused."""
         folder = Path(self.student)
         check_there(folder)
+        if self.set:
+            raise ConfigError(f"{folder} is trained, so --set {self.set[0]} cannot apply. Leave it out.")
         facts = load_model(folder, OF_A_USER).metadata
         data = facts["dataset"]["name"]
         for flag, given, own in (
@@ -127,6 +137,8 @@ class _NamedStudent:
     """The model's folder where the student was given by folder, not by name."""
     network: str | None
     """The network that it is; None for two tables."""
+    settings: Tables = field(default_factory=no_overrides)
+    """By table, those of its training that differ from the usual ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +176,8 @@ class ExportPlan:
         else:
             teacher = ["--teacher", request.teacher] if request.teacher else []
             words = ["--student", student.name, *teacher, "--data", student.data, "--seed", str(student.seed)]
+            words += set_flags(student.settings)
+            words += [word for path in request.plugin for word in ("--plugin", shlex.quote(Path(path).name))]
         words += ["--recipe", self.recipe.name]
         words += [] if request.format == DEFAULT else ["--format", request.format]
         if self.profile != ALL_USERS:
@@ -183,11 +197,7 @@ class ExportPlan:
         self._shown(data)
         if student.folder:
             return []
-        return plan_steps(
-            ModelRequest(name=student.name, role="student", seed=student.seed, options=self._options()),
-            data,
-            self.request.work,
-        )
+        return plan_steps(self.model, data, self.request.work)
 
     def run(self, on_event: OnEvent = silent) -> "ExportResult":
         """Train what is missing, then write and check the bundle. GateError: its parity is below the gate."""
@@ -196,12 +206,7 @@ class ExportPlan:
         shown = self._shown(data)  # before anything is trained
         folder = (
             student.folder
-            or ensure.ensure_model(
-                ModelRequest(name=student.name, role="student", seed=student.seed, options=self._options()),
-                data,
-                request.work,
-                warning_of_ensembles(on_event),
-            ).folder
+            or ensure.ensure_model(self.model, data, request.work, warning_of_ensembles(on_event)).folder
         )
         exported = build(
             self._source(folder, shown).load(data, on_event),
@@ -233,9 +238,19 @@ class ExportPlan:
             threads=self.request.threads,
         )
 
-    def _options(self) -> TrainOptions:
-        request = self.request
-        return TrainOptions(teacher=request.teacher, device=request.device, threads=request.threads)
+    @property
+    def model(self) -> ModelRequest:
+        """The student, where it was given by its name."""
+        request, student = self.request, self.student
+        options = TrainOptions(
+            teacher=request.teacher,
+            device=request.device,
+            threads=request.threads,
+            plugin=request.plugin,
+            method=student.settings["method"],
+            training=student.settings["training"],
+        )
+        return ModelRequest(name=student.name, role="student", seed=student.seed, options=options)
 
     def facts(self, steps: list[PlannedStep]) -> dict[str, Any]:
         """What ``--dry-run --json`` prints."""

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.artifacts.bundle import Evaluation
-from recpress_edge.artifacts.contract import HISTORY
+from recpress_edge.artifacts.contract import ALL_USERS, HISTORY
 from recpress_edge.artifacts.fold_in import TENSORS, read_fold_in
 from recpress_edge.artifacts.model_folder import read_student
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.metrics import RECALL_DEFINITION
 from recpress_edge.core.progress import Note, OnEvent
+from recpress_edge.data.everything import NO_TEST, holds_nothing_out, unjudged
 from recpress_edge.data.features.shown import Shown
 from recpress_edge.data.holdout import (
     Split,
@@ -83,17 +84,23 @@ class SubjectSource:
             )
         width: int | None = (facts.get("teacher") or {}).get("table_width")
         rows = {split: self._rows(data, split) for split in ("valid", "test")}
+        whole = holds_nothing_out(data)
+        if whole and self.ships_rows and self.profile != ALL_USERS:
+            raise ConfigError(f"--with-evaluation: {self.folder} was {NO_TEST}. Leave it out.")
         return {
             "user_ids": data.user_ids,
             "item_ids": data.item_ids,
             **{split: users for split, (users, _) in rows.items()},
             "licence": data.licence,
-            "definition": {split: f"{RECALL_DEFINITION}, {rule}" for split, (_, rule) in rows.items()},
+            "definition": {
+                split: NO_TEST if whole else f"{RECALL_DEFINITION}, {rule}"
+                for split, (_, rule) in rows.items()
+            },
             "teacher_bytes": width and FLOAT_BYTES * width * (data.n_users + data.n_items),
             "item_counts": data.train.item_counts(),
             "cutoff": dataset_cutoff(data),
             "command": self.command,
-            "ships_rows": self.ships_rows,
+            "ships_rows": self.ships_rows and not whole,
             "file_format": self.file_format,
             "titles": self.shown.titles,
             "item_features": self.shown.features,
@@ -101,6 +108,8 @@ class SubjectSource:
 
     def _rows(self, data: Dataset, split: Split) -> tuple[Evaluation, str]:
         """Held-out rows and their rule; a history file masks exactly what its user vector is made from."""
+        if split == "valid" and holds_nothing_out(data):
+            return unjudged(data), NO_TEST
         if self.profile != HISTORY:
             return holdout(data, split), masking_rule(data, split)
         if self.network:

@@ -1,13 +1,14 @@
 """Students × formats × recipes: one status each, past every failure."""
 
+import contextlib
 import traceback
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.artifacts.formats import FORMATS, format_named
-from recpress_edge.artifacts.model_folder import MODEL_FACTS
 from recpress_edge.artifacts.recipes import RECIPES, recipe_named
 from recpress_edge.core.errors import (
     ArtifactError,
@@ -16,17 +17,17 @@ from recpress_edge.core.errors import (
     MissingExtraError,
     RecPressError,
 )
-from recpress_edge.core.files import read_json
 from recpress_edge.core.progress import Event, OnEvent, Trouble, silent
-from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import SYNTHETIC
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.data import load_data
 from recpress_edge.jobs.executor import Executor, Local
 from recpress_edge.jobs.export import ExportRequest, ExportResult
-from recpress_edge.training.ensure import plan_steps
-from recpress_edge.training.plan import ModelRequest, TrainOptions, is_folder
-from recpress_edge.training.store import is_complete
+from recpress_edge.jobs.forest import grow
+from recpress_edge.jobs.plugins import with_plugins
+from recpress_edge.jobs.train import warning_of_ensembles
+from recpress_edge.jobs.trained import OTHER_SETTINGS, trained_students
+from recpress_edge.training.plan import Wanted, is_folder, want
 from recpress_export.networks.recipes import NETWORK_RECIPES, choose_recipe
 from recpress_export.networks.student import network_kind
 
@@ -36,7 +37,6 @@ BELOW_GATE: Final = "below gate"
 NOT_SUPPORTED: Final = "not supported"
 FAILED: Final = "failed"
 PLANNED: Final = "would write"
-OTHER_SETTINGS: Final = "not the usual settings"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +110,8 @@ class SweepRequest:
     """None: 0 for names, every seed of the students that are trained, that of a model folder."""
     data: str | None = None
     """None: the synthetic set, or that of a model folder."""
+    plugin: tuple[str, ...] = ()
+    """Python files that bring methods of one's own."""
     titles: Path | None = None
     item_features: tuple[str, ...] = ()
     force: bool = False
@@ -122,24 +124,53 @@ class SweepRequest:
         return self._result(on_event, Local(), dry_run=True)
 
     def run(self, on_event: OnEvent = silent, executor: Executor | None = None) -> SweepResult:
-        """Export each combination; :class:`RowEvent` says what became of it. Only an interrupt ends it."""
+        """Export each combination; :class:`RowEvent` says what became of it. Only an interrupt ends it.
+
+        Where several run at once, missing models are trained first; bundles are written on this machine.
+        """
         return self._result(on_event, executor or Local(), dry_run=False)
 
     def _result(self, on_event: OnEvent, executor: Executor, *, dry_run: bool) -> SweepResult:
         formats, recipes = self._checked()
-        students, left_out = self._students(on_event)
+        with with_plugins(self.plugin, self.work):
+            students, left_out = self._students(on_event)
+            failed = {} if isinstance(executor, Local) else self._train(students, on_event, executor)
         combinations = [
-            RowRequest(replace(student, format=file_format, recipe=recipe), dry_run=dry_run)
+            RowRequest(
+                replace(student, format=file_format, recipe=recipe),
+                dry_run=dry_run,
+                failed=failed.get(student),
+            )
             for student in students
             for own in [NETWORK_RECIPES if _network_of(student) else RECIPES]
             for file_format in formats
             for recipe in recipes or own
         ]
         rows = []
-        for row in executor.run(combinations, on_event):
+        for row in executor.here.run(combinations, on_event):
             on_event(RowEvent(row))
             rows.append(row)
         return SweepResult(tuple(rows), tuple(left_out), dry_run)
+
+    def _train(
+        self, students: Sequence[ExportRequest], on_event: OnEvent, executor: Executor
+    ) -> dict[ExportRequest, Exception]:
+        """Make the models that are given by name; those that fail, with why.
+
+        Wrong usage is left to the rows.
+        """
+        wanted: dict[Wanted, ExportRequest] = {}
+        data = None
+        for student in students:
+            with contextlib.suppress(RecPressError):
+                plan = student.check(target=False)
+                if plan.student.folder is None:
+                    data = data or load_data(plan.student.data, self.work, on_event)
+                    wanted[want(plan.model, data)] = student
+        if data is None:
+            return {}
+        grown = grow(list(wanted), data, self.work, warning_of_ensembles(on_event), executor)
+        return {wanted[made.wanted]: made.error for made in grown if made.error is not None}
 
     def _checked(self) -> tuple[list[str], list[str] | None]:
         """Formats and recipes, by their proper names, each once."""
@@ -169,8 +200,9 @@ class SweepRequest:
                 f"{len(others)} with others. Name them by their folders: --students {folders}"
             )
         if not students:
+            missing = "".join(f" {why}." for why in left_out if "--plugin" in why)
             raise ConfigError(
-                f"no student of data set {name!r} is trained in {models}. "
+                f"no student of data set {name!r} is trained in {models}.{missing} "
                 "Name some with --students htd_dim10,soft_dim10 (they will be trained), or give --data."
             )
         return students, left_out
@@ -181,6 +213,7 @@ class SweepRequest:
             student=name if is_folder(name) else str(parse_name(name)),
             seed=seed,
             data=self.data,
+            plugin=self.plugin,
             titles=self.titles,
             item_features=self.item_features,
             force=self.force,
@@ -196,6 +229,12 @@ class RowRequest:
 
     export: ExportRequest
     dry_run: bool
+    failed: Exception | None = None
+    """Why its model is not there."""
+
+    def __str__(self) -> str:
+        asked = self.export
+        return f"{asked.student} seed {asked.seed or 0} {asked.format} {asked.recipe}"
 
     def run(self, on_event: OnEvent = silent) -> SweepRow:
         """Export, or plan it. Only an interrupt is raised."""
@@ -214,6 +253,7 @@ class RowRequest:
         try:
             plan = asked.check(target=not self.dry_run)
             row = replace(row, student=plan.student.name, seed=plan.student.seed)
+            _raise_if(self.failed)
             if not self.dry_run:
                 return _made(row, plan.run(on_event))
             missing = [step.name for step in plan.steps(on_event) if step.action != "cached"]
@@ -230,6 +270,11 @@ class RowRequest:
         except Exception as error:  # a mistake of ours in one export must not cost the others
             on_event(Trouble(traceback.format_exc()))
             return replace(row, reason=f"internal error: {type(error).__name__}: {error}")
+
+
+def _raise_if(error: Exception | None) -> None:
+    if error is not None:
+        raise error
 
 
 def _network_of(asked: ExportRequest) -> str | None:
@@ -253,49 +298,6 @@ def _made(row: SweepRow, result: ExportResult) -> SweepRow:
         sha256=bundle.digest,
         file_bytes=bundle.model_bytes,
         cutoff=parity.cutoff,
-        recall=parity.metrics_after[f"recall@{parity.cutoff}"],
+        recall=parity.metrics_after.get(f"recall@{parity.cutoff}"),
         overlap=parity.overlap[f"overlap@{parity.cutoff}"].mean,
     )
-
-
-def trained_students(data: Dataset, work: Path) -> tuple[list[tuple[str, int]], list[str]]:
-    """Completed students of a data set with the usual settings, by name and seed; and what else is there.
-
-    A model without a teacher that another was distilled from counts as a teacher, not as a student.
-    """
-    facts: dict[Path, dict[str, Any]] = {}
-    left_out = []
-    for folder in filter(is_complete, sorted((work / "models").glob("*/"))):
-        try:
-            facts[folder] = read_json(folder / MODEL_FACTS)
-        except ArtifactError as error:
-            left_out.append(f"{folder.name}: {error}")
-    ours = {f: m for f, m in facts.items() if m.get("dataset", {}).get("digest") == data.digest()}
-    teachers = {(m.get("teacher") or {}).get("sha256") for m in ours.values()}
-    students = []
-    for folder, known in ours.items():
-        name, seed = str(known.get("name")), int(known.get("seed", 0))
-        if not known.get("teacher") and known.get("sha256") in teachers:
-            left_out.append(f"{folder.name}: a teacher; name it with --students to export it")
-        elif _usual_folder(name, seed, data, work) == folder:
-            students.append((name, seed))
-        else:
-            left_out.append(f"{folder.name}: {OTHER_SETTINGS}; export --student {folder}")
-    return sorted(students, key=lambda student: (_natural(student[0]), student[1])), left_out
-
-
-def _natural(name: str) -> tuple[str, int]:
-    """soft_dim20 before soft_dim100."""
-    stem, _, dim = name.partition("_dim")
-    return stem, int(dim) if dim.isdecimal() else 0
-
-
-def _usual_folder(name: str, seed: int, data: Dataset, work: Path) -> Path | None:
-    """Where the model of that name is with the usual settings; None where it would be trained."""
-    try:
-        step = plan_steps(
-            ModelRequest(name=name, role="student", seed=seed, options=TrainOptions()), data, work
-        )[-1]
-    except RecPressError:
-        return None
-    return step.folder if step.action == "cached" else None

@@ -1,13 +1,12 @@
 """Train a teacher, distil a student: models that are there already are found."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from recpress_edge.artifacts.model_folder import MODEL_FACTS
-from recpress_edge.core.config import read_toml
-from recpress_edge.core.errors import ConfigError, unknown_name
+from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import read_json
 from recpress_edge.core.metrics import stated_cutoff
 from recpress_edge.core.progress import Event, Note, OnEvent, TrainingEvent, silent
@@ -15,11 +14,14 @@ from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.methods import Role
 from recpress_edge.distill.students import ModelName, parse_name
 from recpress_edge.jobs.data import load_data
-from recpress_edge.training import ensure
+from recpress_edge.jobs.executor import Executor
+from recpress_edge.jobs.forest import make_models
+from recpress_edge.jobs.plugins import with_plugins
 from recpress_edge.training.ensure import PlannedStep, plan_steps
 from recpress_edge.training.fusion import below_member, below_member_words
-from recpress_edge.training.plan import ModelRequest, TrainOptions, asked_teacher, is_folder
-from recpress_edge.training.refit import check_refit, refit
+from recpress_edge.training.overrides import chosen_settings, overrides
+from recpress_edge.training.plan import ModelRequest, TrainOptions, Wanted, asked_teacher, is_folder, want
+from recpress_edge.training.refit import check_refit, joined, want_again
 from recpress_edge.training.store import TrainedModel
 
 
@@ -77,6 +79,10 @@ class _RunRequest:
     """``best`` or ``last``."""
     config: Path | None = None
     """TOML with the tables [method] and [training]."""
+    set: tuple[str, ...] = ()
+    """Single settings, ``method.learning_rate=0.01``; they win over the file."""
+    plugin: tuple[str, ...] = ()
+    """Python files that bring methods of one's own."""
     restart: bool = False
     device: str = "cpu"
     threads: int = 1
@@ -94,22 +100,22 @@ class _RunRequest:
                 f"seeds {self.seeds} means 0 to {self.seeds - 1}, seed {self.seed} one: give one"
             )
 
-    def _options(self, teacher: str | None, members: tuple[str, ...] = ()) -> TrainOptions:
+    def _options(self, name: ModelName, teacher: str | None, members: tuple[str, ...] = ()) -> TrainOptions:
         """Settings and configuration file as one value; a setting wins over the file."""
         self._check_seeds()
-        tables: dict[str, Any] = read_toml(self.config) if self.config else {}
-        for key, value in tables.items():
-            if key not in ("method", "training") or not isinstance(value, Mapping):
-                raise unknown_name(f"table in {self.config}", key, ["[method]", "[training]"])
-        given = {"epochs": self.epochs, "keep": self.keep}
+        tables = chosen_settings(name, self.config, self.set)
+        given = {key: value for key in ("epochs", "keep") if (value := getattr(self, key)) is not None}
+        for key in given.keys() & overrides(name, self.set)["training"].keys():
+            raise ConfigError(f"--{key} and --set training.{key} say the same. Leave one out.")
         return TrainOptions(
             teacher=teacher,
             members=members,
             device=self.device,
             threads=self.threads,
-            method=tables.get("method", {}),
-            training={**tables.get("training", {}), **{k: v for k, v in given.items() if v is not None}},
+            method=tables["method"],
+            training={**tables["training"], **given},
             restart=self.restart,
+            plugin=self.plugin,
         )
 
     def _steps(self, name: str, role: Role, options: TrainOptions, on_event: OnEvent) -> TrainPlan:
@@ -123,15 +129,12 @@ class _RunRequest:
         ]
         return TrainPlan(tuple(dict.fromkeys(steps)))  # seeds share their teacher
 
-    def _models(
-        self, name: ModelName, role: Role, data: Dataset, options: TrainOptions, on_event: OnEvent
-    ) -> tuple[TrainedModel, ...]:
-        return tuple(
-            ensure.ensure_model(
-                ModelRequest(name=str(name), role=role, seed=seed, options=options), data, self.work, on_event
-            )
-            for seed in self._seeds
-        )
+    def _wanted(self, name: ModelName, role: Role, data: Dataset, options: TrainOptions) -> list[Wanted]:
+        """The model of each seed."""
+        requests = [
+            ModelRequest(name=str(name), role=role, seed=seed, options=options) for seed in self._seeds
+        ]
+        return [want(request, data) for request in requests]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,25 +149,34 @@ class TrainRequest(_RunRequest):
 
     def plan(self, on_event: OnEvent = silent) -> TrainPlan:
         """What :meth:`run` finds or trains; nothing is written."""
-        name = str(parse_name(self.teacher, "teacher"))
-        plan = self._steps(name, "teacher", self._options(None, self.member), on_event)
-        if not self.refit:
-            return plan
-        check_refit(name, load_data(self.data, self.work, on_event))
-        return replace(plan, refit=name)
+        with with_plugins(self.plugin, self.work):
+            name = parse_name(self.teacher, "teacher")
+            plan = self._steps(str(name), "teacher", self._options(name, None, self.member), on_event)
+            if not self.refit:
+                return plan
+            check_refit(str(name), load_data(self.data, self.work, on_event))
+            return replace(plan, refit=str(name))
 
-    def run(self, on_event: OnEvent = silent) -> TrainResult:
+    def run(self, on_event: OnEvent = silent, executor: Executor | None = None) -> TrainResult:
         """Find or train the teacher of each seed."""
+        with with_plugins(self.plugin, self.work):
+            return self._trained(on_event, executor)
+
+    def _trained(self, on_event: OnEvent, executor: Executor | None) -> TrainResult:
         name = parse_name(self.teacher, "teacher")
-        options = self._options(None, self.member)
+        options = self._options(name, None, self.member)
         data = load_data(self.data, self.work, on_event)
         if self.refit:
             check_refit(str(name), data)
         tell = warning_of_ensembles(on_event)
-        models = self._models(name, "teacher", data, options, tell)
-        again = tuple(refit(model, data, self.work, options, tell) for model in models if self.refit)
+        models = make_models(self._wanted(name, "teacher", data, options), data, self.work, tell, executor)
+        again: list[TrainedModel] = []
+        if self.refit:
+            both = joined(data)
+            again_wanted = [want_again(model, both, options) for model in models]
+            again = make_models(again_wanted, both, self.work, tell, executor)
         usual = not (options.method or options.training or self.member) and self.seed == 0
-        return TrainResult(name, models, usual, again)
+        return TrainResult(name, tuple(models), usual, tuple(again))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,21 +199,29 @@ class DistillRequest(_RunRequest):
 
     def plan(self, on_event: OnEvent = silent) -> TrainPlan:
         """What :meth:`run` finds or trains; nothing is written."""
-        return self._steps(str(self._named()), "student", self._options(self.teacher), on_event)
+        with with_plugins(self.plugin, self.work):
+            name = self._named()
+            return self._steps(str(name), "student", self._options(name, self.teacher), on_event)
 
-    def run(self, on_event: OnEvent = silent) -> TrainResult:
+    def run(self, on_event: OnEvent = silent, executor: Executor | None = None) -> TrainResult:
         """Find or distil the student of each seed."""
-        name, options = self._named(), self._options(self.teacher)
+        with with_plugins(self.plugin, self.work):
+            return self._distilled(on_event, executor)
+
+    def _distilled(self, on_event: OnEvent, executor: Executor | None) -> TrainResult:
+        name = self._named()
+        options = self._options(name, self.teacher)
         data = load_data(self.data, self.work, on_event)
         if self.teacher and is_folder(self.teacher):
             _warn(Path(self.teacher), on_event)
-        models = self._models(name, "student", data, options, warning_of_ensembles(on_event))
+        wanted = self._wanted(name, "student", data, options)
+        models = make_models(wanted, data, self.work, warning_of_ensembles(on_event), executor)
         usual = self.teacher is None and not (options.method or options.training)
-        return TrainResult(name, models, usual and self._seeds[0] == 0)
+        return TrainResult(name, tuple(models), usual and self._seeds[0] == 0)
 
 
 def warning_of_ensembles(on_event: OnEvent) -> OnEvent:
-    """The listener with a warning where an ensemble is worse than its best member."""
+    """The listener with a warning where an ensemble is worse than its best member, and a model's own note."""
 
     def tell(event: Event) -> None:
         on_event(event)
@@ -214,6 +234,8 @@ def warning_of_ensembles(on_event: OnEvent) -> OnEvent:
 def _warn(folder: Path, on_event: OnEvent) -> None:
     where = folder / MODEL_FACTS
     known = read_json(where) if where.exists() else {}
+    if "note" in known:
+        on_event(Note(f"note       {known['name']}: {known['note']}"))
     if known.get("method") != "ensemble":
         return
     by = known["training"]["choose_by"]

@@ -1,20 +1,34 @@
 """Matrix factorisation by Bayesian personalised ranking: tables, negatives, loss and method."""
 
 from collections.abc import Iterator
+from typing import Final, Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recpress_edge.core.arrays import I64
+from recpress_edge.core.arrays import I32, I64
 from recpress_edge.core.errors import DataError
 from recpress_edge.core.rng import stream
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.method import Factorised, Method, TrainingInput
-from recpress_edge.models.nn import Adam
 from recpress_edge.models.qat import stored_tables
-from recpress_edge.models.settings import BPRConfig
+from recpress_edge.models.row_adam import is_by_rows, optimizer_for
+from recpress_edge.models.settings import BPRConfig, Growth
+
+GROWS_EVERY: Final = 1_000_000
+"""Interactions for each of which a growing batch has its batch_size."""
+_BLOCK: Final = 2**20  # pairs looked up at a time
+
+
+class GrowingBatch(Protocol):
+    """Settings of what learns from sampled pairs."""
+
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def batch_growth(self) -> Growth: ...
 
 
 class MF(nn.Module):
@@ -90,11 +104,10 @@ class NegativeSampler:
                 "Keep fewer interactions, for example with a rating threshold on import."
             )
         self._n_items = train.n_items
-        self._users = users[has_negatives].astype(np.int64)  # (P,)
-        self._positives = train.indices[has_negatives].astype(np.int64)  # (P,)
-        self._keys = self._users * train.n_items + self._positives  # ascending, by the container's order
+        self._users, self._positives = users[has_negatives], train.indices[has_negatives]  # (P,) int32
+        self._observed = _Observed(self._users.astype(np.int64) * train.n_items + self._positives)
 
-    def epoch(self, seed: int, epoch: int, each: int) -> tuple[I64, I64, I64]:
+    def epoch(self, seed: int, epoch: int, each: int) -> tuple[I32, I32, I64]:
         """Shuffled users (P,), positives (P,), negatives (P, each), these no train items."""
         order = stream(seed, "shuffle", epoch).permutation(self._users.size)
         users = self._users[order]
@@ -109,17 +122,59 @@ class NegativeSampler:
         users, positives, negatives = (torch.from_numpy(column).to(device) for column in drawn)
         for start in range(0, len(users), size):
             part = slice(start, start + size)
-            yield users[part], positives[part], negatives[part]
+            yield users[part].long(), positives[part].long(), negatives[part]
 
-    def _draw(self, users: I64, rng: np.random.Generator) -> I64:
+    def _draw(self, users: I32, rng: np.random.Generator) -> I64:
         negatives = rng.integers(self._n_items, size=users.size)
-        again = np.arange(users.size)
+        again = np.concatenate(
+            [
+                start + self._taken(users[start : start + _BLOCK], negatives[start : start + _BLOCK])
+                for start in range(0, users.size, _BLOCK)
+            ]
+        )
         while again.size:  # rejection keeps the draw exactly uniform over the unobserved items
-            keys = users[again] * self._n_items + negatives[again]
-            at = np.minimum(np.searchsorted(self._keys, keys), self._keys.size - 1)
-            again = again[self._keys[at] == keys]
             negatives[again] = rng.integers(self._n_items, size=again.size)
+            again = again[self._taken(users[again], negatives[again])]
         return negatives
+
+    def _taken(self, users: I32, items: I64) -> I64:
+        """Which of these pairs are observed."""
+        return self._observed.places(users * np.int64(self._n_items) + items)
+
+
+class _Observed:
+    """Keys, ascending, and which of others are among them: few misses of the cache for each that is not."""
+
+    def __init__(self, keys: I64) -> None:
+        self._keys = keys
+        # About 16 places a key: nine in ten others need no search.
+        self._mask = np.int64((1 << max(int(keys.size * 16).bit_length(), 10)) - 1)
+        self._marked = np.zeros((int(self._mask) + 1) // 8, np.uint8)
+        for start in range(0, keys.size, _BLOCK):
+            places = self._hashed(keys[start : start + _BLOCK])
+            np.bitwise_or.at(self._marked, places >> 3, np.uint8(1) << (places & 7).astype(np.uint8))
+
+    def _hashed(self, keys: I64) -> I64:
+        mixed = keys.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)  # the golden ratio: Fibonacci hashing
+        return (mixed >> np.uint64(24)).astype(np.int64) & self._mask
+
+    def places(self, keys: I64) -> I64:
+        """Places in ``keys`` (N,) of those that are among mine."""
+        hashed = self._hashed(keys)
+        maybe = np.flatnonzero(self._marked[hashed >> 3] >> (hashed & 7).astype(np.uint8) & 1)
+        found = np.minimum(np.searchsorted(self._keys, keys[maybe]), self._keys.size - 1)
+        found_here: I64 = maybe[self._keys[found] == keys[maybe]]
+        return found_here
+
+
+def batch_size(config: GrowingBatch, n_interactions: int) -> int:
+    """Positives of a step. The loss is their sum and weight decay comes once a step.
+
+    As many steps an epoch, whatever the data's size, keep a row's decay an epoch in balance with its own
+    interactions, of which it has no more when there are more rows.
+    """
+    grows = config.batch_growth == "by-size"
+    return config.batch_size * (max(n_interactions // GROWS_EVERY, 1) if grows else 1)
 
 
 class BPR(Factorised, Method):
@@ -130,12 +185,17 @@ class BPR(Factorised, Method):
         self.config = config
         self.mf = first_tables(given, config.init_std)
         self.sampler = NegativeSampler(given.train)
-        self.optimizer = Adam(self.mf, config.learning_rate, config.weight_decay)
+        self.by_rows = is_by_rows(config, given.train.n_users + given.train.n_items, given.recipe)
+        self.batch_size = batch_size(config, len(given.train))
+        self.sampled: tuple[Tensor, ...] = (self.mf.user_emb, self.mf.item_emb)
+        self.optimizer = optimizer_for(
+            self.mf, self.sampled, config.learning_rate, config.weight_decay, by_rows=self.by_rows
+        )
 
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
         config, given = self.config, self.given
         for users, positives, drawn in self.sampler.batches(
-            given.seed, epoch, config.candidates, config.batch_size, given.device
+            given.seed, epoch, config.candidates, self.batch_size, given.device
         ):
             yield self.batch_loss(users, positives, self._negatives(users, drawn))
 
@@ -148,20 +208,20 @@ class BPR(Factorised, Method):
 
     def batch_loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
         """Loss () of one batch of indices, (B,) each."""
-        return self.loss_of(*self.stored(), users, positives, negatives)
+        return self.loss_of(self.stored(), users, positives, negatives)
+
+    def loss_of(
+        self, tables: tuple[Tensor, Tensor], users: Tensor, positives: Tensor, negatives: Tensor
+    ) -> Tensor:
+        """The loss () of one batch of indices, (B,) each, from these tables."""
+        user_emb, item_emb = tables
+        item_rows = F.embedding(torch.cat([positives, negatives]), item_emb, sparse=self.by_rows)  # (2B, D)
+        user_rows = F.embedding(users, user_emb, sparse=self.by_rows)  # (B, D)
+        return bpr_loss(user_rows, item_rows[: len(positives)], item_rows[len(positives) :])
 
     def stored(self) -> tuple[Tensor, Tensor]:
         """Both tables as the recipe stores them, with gradient."""
         return stored_tables(self.given.recipe, self.mf.user_emb, self.mf.item_emb)
-
-    @staticmethod
-    def loss_of(
-        user_emb: Tensor, item_emb: Tensor, users: Tensor, positives: Tensor, negatives: Tensor
-    ) -> Tensor:
-        """The loss () of one batch of indices, (B,) each, from these tables."""
-        item_rows = F.embedding(torch.cat([positives, negatives]), item_emb)  # (2B, D)
-        user_rows = F.embedding(users, user_emb)  # (B, D)
-        return bpr_loss(user_rows, item_rows[: len(positives)], item_rows[len(positives) :])
 
     def tables(self) -> tuple[Tensor, Tensor]:
         return self.mf.user_emb.detach(), self.mf.item_emb.detach()

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recpress_edge.models.bpr import NegativeSampler, first_tables
+from recpress_edge.models.bpr import NegativeSampler, batch_size, first_tables
 from recpress_edge.models.method import Factorised, Method, TrainingInput
-from recpress_edge.models.nn import Adam
+from recpress_edge.models.row_adam import is_by_rows, optimizer_for
 from recpress_edge.models.settings import CMLConfig
 
 
@@ -35,6 +35,14 @@ def covariance_loss(rows: Tensor) -> Tensor:
     return covariance.square().sum() - covariance.diagonal().square().sum()
 
 
+@torch.no_grad()
+def into_the_ball(table: Tensor, places: Tensor) -> None:
+    """Rows of a table (N, D) at these places (P,) go back to the surface where they are outside."""
+    places = torch.unique(places)
+    rows = table.detach().index_select(0, places)
+    table.detach().index_copy_(0, places, rows / rows.norm(dim=1, keepdim=True).clamp_(min=1.0))
+
+
 class CML(Factorised, Method):
     """Distances instead of products, all vectors inside the unit ball."""
 
@@ -43,19 +51,27 @@ class CML(Factorised, Method):
         self.config = config
         self.mf = first_tables(given, config.init_std / math.sqrt(given.dim))
         self.sampler = NegativeSampler(given.train)
-        self.optimizer = Adam(self.mf, config.learning_rate, 0.0)
+        self.by_rows = is_by_rows(config, given.train.n_users + given.train.n_items, given.recipe)
+        tables = (self.mf.user_emb, self.mf.item_emb)
+        self.optimizer = optimizer_for(self.mf, tables, config.learning_rate, 0.0, by_rows=self.by_rows)
 
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
         config, given = self.config, self.given
-        for batch in self.sampler.batches(
-            given.seed, epoch, config.negatives, config.batch_size, given.device
+        size = batch_size(config, len(given.train))
+        self._into_the_ball()
+        for users, positives, drawn in self.sampler.batches(
+            given.seed, epoch, config.negatives, size, given.device
         ):
-            self._into_the_ball()
-            yield self._batch_loss(*batch)
+            yield self._batch_loss(users, positives, drawn)
+            if self.by_rows:  # nothing else has moved
+                into_the_ball(self.mf.user_emb, users)
+                into_the_ball(self.mf.item_emb, torch.cat([positives, drawn.flatten()]))
+            else:
+                self._into_the_ball()
 
     def _batch_loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
         user, positive, others = (
-            F.embedding(rows, table)
+            F.embedding(rows, table, sparse=self.by_rows)
             for rows, table in (
                 (users, self.mf.user_emb),
                 (positives, self.mf.item_emb),

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.rng import stream
-from recpress_edge.models.bpr import NegativeSampler, highest
+from recpress_edge.models.bpr import NegativeSampler, batch_size, highest
 from recpress_edge.models.method import NetworkMethod, TrainingInput
-from recpress_edge.models.nn import Adam
+from recpress_edge.models.row_adam import is_by_rows, optimizer_for
 from recpress_edge.models.settings import NeuMFConfig
 
 _BLOCK_VALUES = 2**17  # of the first hidden layer at a time: half a megabyte stays in a core's own cache
@@ -51,14 +51,23 @@ class NeuMF(nn.Module):
         if product_weight:  # GMF with weights of one is matrix factorisation, section 3.2
             self.output_weight.data[:dim] = product_weight
         self.output_bias = nn.Parameter(torch.zeros(1))
+        self.by_rows = False
+        """Whether the embeddings get sparse gradients, of the rows that were read."""
+
+    def tables(self) -> tuple[Tensor, ...]:
+        """Parameters that have a row for each user or item."""
+        return self.user_gmf, self.item_gmf, self.user_mlp, self.item_mlp
 
     def user_rows(self, users: Tensor) -> Tensor:
         """Both embeddings side by side: (B,) -> (B, 3d)."""
-        return torch.cat([F.embedding(users, self.user_gmf), F.embedding(users, self.user_mlp)], dim=-1)
+        return self._side_by_side(users, self.user_gmf, self.user_mlp)
+
+    def _side_by_side(self, places: Tensor, *tables: Tensor) -> Tensor:
+        return torch.cat([F.embedding(places, table, sparse=self.by_rows) for table in tables], dim=-1)
 
     def item_rows(self, items: Tensor) -> Tensor:
         """Both embeddings side by side: (B,) or (B, n) -> (B, 3d) or (B, n, 3d)."""
-        return torch.cat([F.embedding(items, self.item_gmf), F.embedding(items, self.item_mlp)], dim=-1)
+        return self._side_by_side(items, self.item_gmf, self.item_mlp)
 
     def pair_scores(self, users: Tensor, items: Tensor) -> Tensor:
         """Scores of each user with its items: users (B,), items (B,) or (B, n) -> as items."""
@@ -124,13 +133,22 @@ class NeuMFMethod(NetworkMethod):
         )
         self.network = network.to(given.device)
         self.sampler = NegativeSampler(train)
-        self.optimizer = Adam(self.network, config.learning_rate, config.weight_decay)
+        self.by_rows = self.network.by_rows = is_by_rows(config, train.n_users + train.n_items, given.recipe)
+        self.batch_size = batch_size(config, len(train))
+        self.sampled: tuple[Tensor, ...] = self.network.tables()
+        self.optimizer = optimizer_for(
+            self.network,
+            self.sampled,
+            config.learning_rate,
+            config.weight_decay,
+            by_rows=self.by_rows,
+        )
 
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
         config, given = self.config, self.given
         each = config.negatives * config.candidates
         for users, positives, drawn in self.sampler.batches(
-            given.seed, epoch, each, config.batch_size, given.device
+            given.seed, epoch, each, self.batch_size, given.device
         ):
             yield self.batch_loss(users, positives, self._negatives(users, drawn))
 

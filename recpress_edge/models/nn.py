@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import torch
@@ -30,6 +30,8 @@ class Adam:
     The same update as ``torch.optim.Adam``, whose constructor imports torch's compiler: two to three
     seconds at the start of every run for something that is not used here.
     """
+
+    form: ClassVar[str] = "dense"
 
     def __init__(self, model: nn.Module, learning_rate: float, weight_decay: float) -> None:
         self.learning_rate = learning_rate
@@ -65,6 +67,9 @@ class Adam:
             eps=EPSILON,
             maximize=False,
         )
+
+    def settle(self) -> None:
+        """End an epoch; moving all rows in every step, it has nothing to catch up with."""
 
     def parameters(self) -> Mapping[str, Tensor]:
         """What it moves, by name: the tensors themselves."""

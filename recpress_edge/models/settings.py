@@ -12,6 +12,9 @@ from recpress_edge.core.config import (
     at_least,
 )
 
+Form = Literal["by-size", "dense", "rows"]
+Growth = Literal["by-size", "none"]
+
 
 @dataclass(frozen=True, kw_only=True)  # without slots: distillation terms add theirs
 class BPRConfig(Bounded):
@@ -20,13 +23,21 @@ class BPRConfig(Bounded):
     learning_rate: PositiveFloat = 1e-3
     """Step size of Adam."""
     weight_decay: NotNegativeFloat = 1e-3
-    """L2 added to the gradient of every row at every step, also of rows that are not in the batch."""
+    """L2 added to the gradient of every row at every step, also of rows that are not in the batch (lazily,
+    where rows are moved: see optimizer)."""
     batch_size: PositiveInt = 1024
     """Positives per step. The loss is a sum, so the balance with the weight decay depends on it."""
     init_std: PositiveFloat = 0.01
     """Standard deviation of the initial embeddings."""
     candidates: PositiveInt = 1
     """Unobserved items drawn for each negative, of which the highest scored is taken; 1 takes any."""
+    optimizer: Form = "by-size"
+    """Adam over both tables in every step (dense), or over the rows that a step has drawn (rows). By size: by
+    rows from 100,000 users and items on, and dense where a recipe's rounding is learned."""
+    batch_growth: Growth = "by-size"
+    """By size the batch is batch_size for each whole million of interactions, once at least: an epoch has
+    about as many steps as one of a million, and a row as much weight decay. Students with terms keep
+    batch_size: a term is no sum over positives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +76,12 @@ class CMLConfig(Bounded):
     """Positives per step."""
     init_std: PositiveFloat = 0.5
     """Length of the initial vectors, about; the ball has radius 1."""
+    optimizer: Form = "by-size"
+    """Adam over both tables in every step (dense), or over the rows that a step has drawn (rows). By size: by
+    rows from 100,000 users and items on, and dense where a recipe's rounding is learned."""
+    batch_growth: Growth = "by-size"
+    """By size the batch is batch_size for each whole million of interactions, once at least: an epoch has
+    about as many steps as one of a million, and a row as much weight decay."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +200,13 @@ class NeuMFConfig(Bounded):
     product_weight: NotNegativeFloat = 0.0
     """Initial weight of every product in the score: with 1 that part starts as plain factorisation. 0 draws
     these weights like the other ones."""
+    optimizer: Form = "by-size"
+    """Adam over both tables in every step (dense), or over the rows that a step has drawn (rows). By size: by
+    rows from 100,000 users and items on, and dense where a recipe's rounding is learned."""
+    batch_growth: Growth = "by-size"
+    """By size the batch is batch_size for each whole million of interactions, once at least: an epoch has
+    about as many steps as one of a million, and a row as much weight decay. Students with terms keep
+    batch_size: a term is no sum over positives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +218,7 @@ class SASRecConfig(Bounded):
     weight_decay: NotNegativeFloat = 0.0
     """L2 added to the gradient of every parameter at every step."""
     layers: PositiveInt = 2
+    """Blocks of attention and feed-forward, one upon the other."""
     heads: PositiveInt = 2
     """Of each attention; must divide the embedding size."""
     widening: PositiveInt = 4

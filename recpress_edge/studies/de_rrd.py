@@ -9,10 +9,11 @@ from typing import Any, Final
 from recpress_edge.core.errors import unknown_name
 from recpress_edge.core.progress import OnEvent, silent
 from recpress_edge.jobs.data import load_data
+from recpress_edge.jobs.executor import Executor
+from recpress_edge.studies.making import made
 from recpress_edge.studies.outcome import Outcome, figure, measured, same, spread
 from recpress_edge.studies.sampled import Candidates, evaluate_sampled, sample_candidates
 from recpress_edge.studies.study import Claim, Column, Study, StudyRequest, StudyResult, find_or_train
-from recpress_edge.training.ensure import ensure_model
 from recpress_edge.training.plan import ModelRequest, TrainOptions
 from recpress_edge.training.store import TrainedModel
 
@@ -154,17 +155,18 @@ class DeRrdRequest(StudyRequest):
         students = [f"{method}_dim{DIM} seed {seed}" for method, seed in self._students()]
         return find_or_train([f"{TEACHER} seed 0", *students])
 
-    def run(self, on_event: OnEvent = silent) -> StudyResult:
+    def run(self, on_event: OnEvent = silent, executor: Executor | None = None) -> StudyResult:
         """Train what is missing and rank the held-out items of every model."""
         students = self._students()
         data = load_data(DATA, self.work, on_event)
-        ensure = partial(ensure_model, data=data, work=self.work, on_event=on_event)
+        make = partial(made, data=data, work=self.work, on_event=on_event, executor=executor)
         options = TrainOptions(training=TEACHER_TRAINING)
-        teacher = ensure(ModelRequest(name=TEACHER, role="teacher", options=options))
-        models = [
-            ensure(ModelRequest(name=f"{method}_dim{DIM}", seed=seed, options=self._options(method, teacher)))
+        (teacher,) = make([ModelRequest(name=TEACHER, role="teacher", options=options)])
+        requests = [
+            ModelRequest(name=f"{method}_dim{DIM}", seed=seed, options=self._options(method, teacher))
             for method, seed in students
         ]
+        models = make(requests)
         valid = sample_candidates(data, "valid", SEED_OF_NEGATIVES)
         test = sample_candidates(data, "test", SEED_OF_NEGATIVES)
         return StudyResult(

@@ -8,14 +8,16 @@ from typing import Any, Final
 
 from recpress_edge.core.errors import unknown_name
 from recpress_edge.core.progress import OnEvent, silent
-from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.data import load_data
+from recpress_edge.jobs.executor import Executor
+from recpress_edge.jobs.forest import make_models
+from recpress_edge.studies.making import made
 from recpress_edge.studies.outcome import Outcome, figure, measured, same
 from recpress_edge.studies.study import Claim, Column, Study, StudyRequest, StudyResult, find_or_train
-from recpress_edge.training.ensure import ensure_model
-from recpress_edge.training.plan import ModelRequest, TrainOptions
-from recpress_edge.training.refit import joined, refit
+from recpress_edge.training.plan import ModelRequest, TrainOptions, want
+from recpress_edge.training.refit import joined, want_again
+from recpress_edge.training.store import TrainedModel
 
 DATA: Final = "gowalla"
 RECALL: Final = "recall@20"
@@ -178,27 +180,46 @@ class GowallaRequest(StudyRequest):
         """The models that :meth:`run` finds or trains."""
         return find_or_train(parse_teachers(self.teachers))
 
-    def run(self, on_event: OnEvent = silent) -> StudyResult:
+    def run(self, on_event: OnEvent = silent, executor: Executor | None = None) -> StudyResult:
         """Train what is missing; each teacher is trained again on train and validation."""
-        teachers, seeds = parse_teachers(self.teachers), range(self.seeds or 1)
         data = load_data(DATA, self.work, on_event)
+        requests = [
+            ModelRequest(name=name, role="teacher", seed=seed, options=_options(name))
+            for name, seed in product(parse_teachers(self.teachers), range(self.seeds or 1))
+        ]
+        in_epochs = [place for place, request in enumerate(requests) if not _computed_at_once(request.name)]
+        make = partial(made, data=data, work=self.work, on_event=on_event, executor=executor)
+        choosing = dict(zip(in_epochs, make([requests[place] for place in in_epochs]), strict=True))
+        both = joined(data)
+        wanted = [
+            want_again(choosing[place], both, request.options) if place in choosing else want(request, both)
+            for place, request in enumerate(requests)
+        ]
+        models = make_models(wanted, both, self.work, on_event, executor)
         return StudyResult(
             study=STUDY,
-            outcomes=[self._make(name, seed, data, on_event) for name, seed in product(teachers, seeds)],
+            outcomes=[
+                measured(model, choosing=_facts(choosing.get(place))) for place, model in enumerate(models)
+            ],
             next_step=f"recpress-edge distill --student soft_dim32 --teacher ease --data {DATA}",
             details={
                 "differences": DIFFERENCES,
-                "published": {name: made.published for name, made in TEACHERS.items() if made.published},
+                "published": {name: row.published for name, row in TEACHERS.items() if row.published},
             },
         )
 
-    def _make(self, name: str, seed: int, data: Dataset, on_event: OnEvent) -> Outcome:
-        """The model on train and validation; its epoch, where it has any, is chosen by one on train alone."""
-        training = {**TEACHERS[name].training, "choose_by": "recall"}
-        options = TrainOptions(method=TEACHERS[name].method, training=training)
-        request = ModelRequest(name=name, role="teacher", seed=seed, options=options)
-        if parse_name(name, "teacher").entry.closed_form:
-            return measured(ensure_model(request, joined(data), self.work, on_event))
-        chosen = ensure_model(request, data, self.work, on_event)
-        choosing = {"seconds": chosen.metadata["seconds"], **chosen.metadata["metrics"]}
-        return measured(refit(chosen, data, self.work, options, on_event), choosing=choosing)
+
+def _options(name: str) -> TrainOptions:
+    training = {**TEACHERS[name].training, "choose_by": "recall"}
+    return TrainOptions(method=TEACHERS[name].method, training=training)
+
+
+def _computed_at_once(name: str) -> bool:
+    return parse_name(name, "teacher").entry.closed_form
+
+
+def _facts(chosen: TrainedModel | None) -> dict[str, Any] | None:
+    """Of the model on train alone that chose the epoch; None where there are no epochs."""
+    if chosen is None:
+        return None
+    return {"seconds": chosen.metadata["seconds"], **chosen.metadata["metrics"]}

@@ -10,9 +10,10 @@ from typing import Any, Final
 from recpress_edge.core.progress import OnEvent, silent
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.data import load_data
+from recpress_edge.jobs.executor import Executor
+from recpress_edge.studies.making import made
 from recpress_edge.studies.outcome import Outcome, figure, measured, same
 from recpress_edge.studies.study import Claim, Column, Study, StudyRequest, StudyResult, find_or_train
-from recpress_edge.training.ensure import ensure_model
 from recpress_edge.training.plan import ModelRequest, TrainOptions
 from recpress_edge.training.settings import settings
 
@@ -128,21 +129,26 @@ class HetCompRequest(StudyRequest):
         teachers = self._teachers()
         return find_or_train([*teachers, ensemble_of(teachers), PLAIN, SINGLE, *SINGLE_OF_TABLES, HETCOMP])
 
-    def run(self, on_event: OnEvent = silent) -> StudyResult:
+    def run(self, on_event: OnEvent = silent, executor: Executor | None = None) -> StudyResult:
         """Train what is missing: teachers, with their trajectories, then students."""
         teachers = self._teachers()
         data = load_data(DATA, self.work, on_event)
-        ensure = partial(ensure_model, data=data, work=self.work, on_event=on_event)
-        models = [
-            ensure(ModelRequest(name=name, role="teacher", options=options))
-            for name in teachers
-            for options in [TrainOptions(trajectory=True, training=_teacher_training(name))]
-        ]
+        make = partial(made, data=data, work=self.work, on_event=on_event, executor=executor)
+        models = make(
+            [
+                ModelRequest(name=name, role="teacher", options=options)
+                for name in teachers
+                for options in [TrainOptions(trajectory=True, training=_teacher_training(name))]
+            ]
+        )
         outcomes = [measured(model, part="teacher") for model in models]
         with_tables = [outcome for outcome, model in zip(outcomes, models, strict=True) if model.tables]
+        students = list(self._students(outcomes, with_tables))
         outcomes += [
-            measured(ensure(request), part=part, teacher=teacher)
-            for part, teacher, request in self._students(outcomes, with_tables)
+            measured(model, part=part, teacher=teacher)
+            for model, (part, teacher, _) in zip(
+                make([request for _, _, request in students]), students, strict=True
+            )
         ]
         student = shlex.quote(str(self._folder(outcomes[-1])))
         return StudyResult(

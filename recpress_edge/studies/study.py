@@ -5,10 +5,13 @@ import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from recpress_edge.core.progress import OnEvent, silent
 from recpress_edge.studies.outcome import Outcome, by_name, record_of
+
+if TYPE_CHECKING:
+    from recpress_edge.jobs.executor import Executor
 
 SCHEMA: Final = "recpress.reproduction/1"
 
@@ -84,7 +87,6 @@ class StudyResult:
     """What else the record holds: ``differences`` from the publication, published figures."""
     remarks: tuple[str, ...] = ()
     """Lines that belong under the table."""
-    jobs: int = 1
 
     @property
     def differences(self) -> Sequence[str]:
@@ -97,15 +99,15 @@ class StudyResult:
         """The study's claims, judged."""
         return self.study.verdicts(self.outcomes)
 
-    def facts(self, command: str) -> dict[str, Any]:
-        """The record of the run, which ``command`` repeats."""
+    def facts(self, command: str, jobs: int = 1) -> dict[str, Any]:
+        """The record of the run, which ``command`` repeats; ``jobs``: models that were trained at once."""
         python = platform.python_version()
         return {
             "schema": SCHEMA,
             "study": self.study.name,
             "command": command,
             "protocol": self.study.protocol,
-            "machine": {"cpu": _cpu_name(), "jobs": self.jobs, "threads": 1, "python": python},
+            "machine": {"cpu": _cpu_name(), "jobs": jobs, "threads": 1, "python": python},
             **self.details,
             "outcomes": [record_of(outcome, self.study.recorded) for outcome in self.outcomes],
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
@@ -125,7 +127,7 @@ class StudyRequest(abc.ABC):
         """Lines that say what :meth:`run` finds or trains; nothing is written."""
 
     @abc.abstractmethod
-    def run(self, on_event: OnEvent = silent) -> StudyResult:
+    def run(self, on_event: OnEvent = silent, executor: "Executor | None" = None) -> StudyResult:
         """Train what is missing and measure every model."""
 
 

@@ -1,23 +1,20 @@
 """Topology Distillation (Kang et al., KDD 2021) on CiteULike by the reference protocol: FTD and HTD."""
 
-import json
-import os
-import shlex
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from statistics import mean
 from typing import Any, Final
 
-from recpress_edge.core.errors import RecPressError
-from recpress_edge.core.progress import Note, OnEvent, advance, silent
+from recpress_edge.core.progress import Note, OnEvent, silent
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.data import load_data
-from recpress_edge.studies.outcome import Outcome, by_name, figure, spread
-from recpress_edge.studies.study import Claim, Column, Study, StudyRequest, StudyResult
+from recpress_edge.jobs.executor import Executor
+from recpress_edge.studies.making import made
+from recpress_edge.studies.outcome import Outcome, by_name, figure, measured, spread
+from recpress_edge.studies.study import Claim, Column, Study, StudyRequest, StudyResult, find_or_train
+from recpress_edge.training.plan import ModelRequest, TrainOptions
+from recpress_edge.training.store import TrainedModel
 
 METHODS: Final = ("bpr", "ftd", "htd")
 DIMS: Final = (10, 20, 100, 200)
@@ -25,6 +22,7 @@ TEACHER: Final = "bpr_dim200"
 METRIC: Final = "recall@50"
 DATA: Final = "citeulike"
 EPOCHS: Final = 100
+TRAINING: Final[Mapping[str, Any]] = {"epochs": EPOCHS, "keep": "last"}
 
 # Test Recall@50 at epoch 100, seed 0, of the authors' program on the split they ship (run separately).
 PUBLISHED: Final[Mapping[int, Mapping[str, float]]] = {
@@ -99,26 +97,27 @@ class TopologyRequest(StudyRequest):
 
     dims: tuple[int, ...] | None = None
     """Sizes of the students; None for :data:`DIMS`."""
-    jobs: int | None = None
-    """Models trained at once, each in a process with one thread; None for one."""
 
     def plan(self) -> list[str]:
-        """The commands that :meth:`run` starts."""
-        students = [self._student(*run, "TEACHER_FOLDER") for run in self.students()]
-        commands = [self._command("train", "--teacher", TEACHER), *students]
-        return [shlex.join(["recpress-edge", *command]) for command in commands]
+        """The models that :meth:`run` finds or trains."""
+        return find_or_train(
+            [f"{TEACHER} seed 0", *(f"{name} seed {seed}" for name, seed in self.students())]
+        )
 
-    def run(self, on_event: OnEvent = silent) -> StudyResult:
-        """Train the teacher, then the students, ``jobs`` processes at a time."""
-        load_data(DATA, self.work, on_event)  # imports it before several processes would
-        students, jobs = self.students(), self.jobs or 1
-        on_event(Note(f"teacher {TEACHER}, then {len(students)} students on {DATA}, {jobs} at a time"))
-        teacher = _train(self._command("train", "--teacher", TEACHER))
-        outcomes = self._train_students(students, teacher["folder"], on_event)
+    def run(self, on_event: OnEvent = silent, executor: Executor | None = None) -> StudyResult:
+        """Train the teacher, then the students."""
+        data = load_data(DATA, self.work, on_event)
+        make = partial(made, data=data, work=self.work, on_event=on_event, executor=executor)
+        students = self.students()
+        on_event(Note(f"study      teacher {TEACHER}, then {len(students)} students on {DATA}"))
+        (teacher,) = make(
+            [ModelRequest(name=TEACHER, role="teacher", options=TrainOptions(training=TRAINING))]
+        )
+        models = make([_student(name, seed, teacher) for name, seed in students])
         recall = _recall(teacher)
         return StudyResult(
             study=STUDY,
-            outcomes=outcomes,
+            outcomes=[measured(model, recall_at_50=_recall(model)) for model in models],
             next_step=f"recpress-edge export --student htd_dim{self._dims[0]} --int8 --data {DATA}",
             details={
                 "published": {str(dim): dict(row) for dim, row in PUBLISHED.items()},
@@ -126,7 +125,6 @@ class TopologyRequest(StudyRequest):
                 "teacher": {"name": TEACHER, "recall": recall},
             },
             remarks=(f"teacher {TEACHER}: ours {recall:.4f}, published {PUBLISHED_TEACHER:.4f}",),
-            jobs=jobs,
         )
 
     @property
@@ -142,49 +140,11 @@ class TopologyRequest(StudyRequest):
             for seed in range(self.seeds or (3 if dim < 100 else 1))
         ]
 
-    def _train_students(
-        self, students: Sequence[tuple[str, int]], teacher: str, on_event: OnEvent
-    ) -> list[Outcome]:
-        update = advance(on_event, "students")
-        update(0, len(students))
-        with ThreadPoolExecutor(self.jobs or 1) as pool:
-            pending = {pool.submit(_train, self._student(*run, teacher)): run for run in students}
-            try:
-                for done, future in enumerate(as_completed(pending), start=1):
-                    name, seed = pending[future]
-                    update(done, len(students), f"{name} seed {seed}: {_recall(future.result()):.4f}")
-            except BaseException:
-                pool.shutdown(cancel_futures=True, wait=False)
-                raise
-        return [_outcome(*run, future.result()) for future, run in pending.items()]
 
-    def _student(self, name: str, seed: int, teacher: str) -> list[str]:
-        learns = [] if name.startswith("bpr_") else ["--teacher", teacher]
-        return self._command("distill", "--student", name, "--seed", str(seed), *learns)
-
-    def _command(self, *words: str) -> list[str]:
-        fixed = ["--data", DATA, "--epochs", str(EPOCHS), "--keep", "last", "--threads", "1"]
-        return [*words, *fixed, "--work", str(self.work)]
+def _student(name: str, seed: int, teacher: TrainedModel) -> ModelRequest:
+    learns_from = None if name.startswith("bpr_") else str(teacher.folder)
+    return ModelRequest(name=name, seed=seed, options=TrainOptions(teacher=learns_from, training=TRAINING))
 
 
-def _train(command: Sequence[str]) -> dict[str, Any]:
-    """Run one command in a process of its own, with one thread, and return its model's record."""
-    whole = [sys.executable, "-m", "recpress_edge", *command, "--json"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(whole, capture_output=True, text=True, env=environment, check=False)
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no message"])[-1].removeprefix("error: ")
-        if done.returncode < 0:  # its last line is its progress
-            name = signal.strsignal(-done.returncode)
-            reason = f"ended by signal {-done.returncode} ({name}), perhaps for memory"
-        raise RecPressError(f"{reason} (from: recpress-edge {shlex.join(command)})")
-    trained: dict[str, Any] = json.loads(done.stdout)["models"][0]
-    return trained
-
-
-def _outcome(name: str, seed: int, model: Mapping[str, Any]) -> Outcome:
-    return Outcome(name=name, seed=seed, seconds=model["seconds"], recall_at_50=_recall(model))
-
-
-def _recall(model: Mapping[str, Any]) -> float:
-    return float(model["metrics"]["test"][METRIC])
+def _recall(model: TrainedModel) -> float:
+    return float(model.metadata["metrics"]["test"][METRIC])

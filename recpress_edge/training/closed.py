@@ -1,4 +1,4 @@
-"""Computing a closed form: validation chooses its settings and its passes. It prints nothing."""
+"""Settings that validation chooses: of a closed form, with its passes, and of a method that learns."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -8,8 +8,8 @@ from typing import Any, Final
 from torch import Tensor
 
 from recpress_edge.core.metrics import DEFAULT_CUTOFF, worth
-from recpress_edge.models.method import ClosedForm
-from recpress_edge.training.loop import EpochReport, OnEpoch, RunState, Validation, copy_model
+from recpress_edge.models.method import ClosedForm, Method
+from recpress_edge.training.loop import EpochReport, OnEpoch, RunState, Validation, copy_model, train_epoch
 
 Settings = Mapping[str, float]
 Worth = tuple[float, float]
@@ -18,10 +18,12 @@ EVERY: Final = 4
 """Passes between looks at validation: one alone changes little."""
 SEARCH_PASSES: Final = 8
 """At most, of a candidate: which one is best shows before they are refined to the end."""
+TRIAL_EPOCHS: Final = 6
+"""Schedule of a candidate of a method that learns: a quarter of the usual one, to its end."""
 
 
 @dataclass(frozen=True, slots=True)
-class Trials:
+class FormOnData:
     """A closed form on some data."""
 
     make: Callable[[Settings], ClosedForm]
@@ -41,7 +43,7 @@ class _Looks:
     history: list[dict[str, Any]] = field(default_factory=list)
 
     def look(
-        self, method: ClosedForm, settings: Settings, done: int, judge: Validation | None
+        self, method: Method | ClosedForm, settings: Settings, done: int, judge: Validation | None
     ) -> Worth | None:
         """Report a pass; what it is worth, if it is judged."""
         metrics = judge.evaluate(method, done) if judge else None
@@ -61,7 +63,7 @@ class _Refined:
 
 
 def compute(
-    on: Callable[[int | None], Trials], choose_by: str, on_epoch: OnEpoch
+    on: Callable[[int | None], FormOnData], choose_by: str, on_epoch: OnEpoch
 ) -> tuple[ClosedForm, RunState]:
     """The closed form and what is kept of it. ``on``: trials on so many users, drawn once, or on all.
 
@@ -88,7 +90,7 @@ def compute(
     return method, state
 
 
-def _chosen(on: Callable[[int | None], Trials], first: ClosedForm, looks: _Looks) -> dict[str, float]:
+def _chosen(on: Callable[[int | None], FormOnData], first: ClosedForm, looks: _Looks) -> dict[str, float]:
     """The best of its candidates, on some of the users where all would take long; without any, nothing."""
     axes = first.candidates()
     if not axes:
@@ -149,3 +151,29 @@ def climb(axes: Mapping[str, Sequence[float]], value_of: Callable[[Settings], Wo
                         break
                     at, moved = after, True
     return settings(at)
+
+
+def tried(
+    method: Method, epochs: int, validation: Validation | None, choose_by: str, on_epoch: OnEpoch
+) -> tuple[Method, RunState]:
+    """The method with the settings that validation prefers after short schedules, and what they gave.
+
+    Every candidate trains a whole short schedule, so that its steps have fallen to zero where it is judged.
+    """
+    axes = method.candidates() if validation else {}
+    if not axes or not validation:
+        return method, RunState()
+    looks = _Looks(choose_by, on_epoch, expected=epochs + TRIAL_EPOCHS * (2 * len(axes) + 1))
+
+    def value(settings: Settings) -> Worth:
+        trial = method.variant(settings, TRIAL_EPOCHS)
+        for epoch in range(TRIAL_EPOCHS):
+            train_epoch(trial, epoch)
+            last = epoch + 1 == TRIAL_EPOCHS
+            found = looks.look(trial, settings, epoch + 1, validation if last else None)
+        assert found is not None
+        return found
+
+    chosen = climb(axes, value)
+    seconds = time.perf_counter() - looks.started
+    return method.variant(chosen, epochs), RunState(seconds=seconds, chosen=chosen, trials=looks.history)

@@ -55,14 +55,14 @@ def plan_steps(request: ModelRequest, data: Dataset, work: Path) -> list[Planned
             continue
         plan = plan_model(node, made, data, work)
         steps.append(_step(plan))
-        if _is_found(plan):
+        if is_found(plan):
             made[node] = load_model(plan.folder)
     return steps
 
 
 def _step(plan: Plan) -> PlannedStep:
     action: Literal["cached", "resume", "train"] = "train"
-    if _is_found(plan):
+    if is_found(plan):
         action = "cached"
     elif not plan.wanted.options.restart and (plan.folder / CHECKPOINT).exists():
         action = "resume"
@@ -80,29 +80,35 @@ def find_or_train(plan: Plan, data: Dataset, on_event: OnEvent) -> TrainedModel:
         epochs=0 if wanted.name.entry.closed_form else wanted.training.epochs,
         teacher_of=wanted.made_for,
     )
-    if _is_found(plan):
+    if is_found(plan):
         return _cached(plan, event, on_event)
     with locked(plan.folder, lambda: on_event(event(kind="wait"))):
         remove_strays(plan.folder)
-        if _is_found(plan):  # another process was quicker
+        if is_found(plan):  # another process was quicker
             return _cached(plan, event, on_event)
         from recpress_edge.training.run import train_model  # torch only from here on
 
         return train_model(plan, data, lambda kind, **more: on_event(event(kind=kind, **more)))
 
 
-def _is_found(plan: Plan) -> bool:
+def is_found(plan: Plan) -> bool:
     """Whether a model is trained, with its trajectory where that is wanted, and may be used as it is."""
     options = plan.wanted.options
     complete = is_complete(plan.folder) and (not options.trajectory or has_trajectory(plan.folder))
     return complete and not options.restart
 
 
-def _cached(plan: Plan, event: Callable[..., TrainingEvent], on_event: OnEvent) -> TrainedModel:
+def made_model(plan: Plan) -> TrainedModel:
+    """The model in the plan's folder; another one there is an :class:`ArtifactError`."""
     model = load_model(plan.folder)
     if model.metadata.get("key") != plan.key:
         raise ArtifactError(
             f"{plan.folder} holds another model than its name says. Delete it, or train with --restart."
         )
+    return model
+
+
+def _cached(plan: Plan, event: Callable[..., TrainingEvent], on_event: OnEvent) -> TrainedModel:
+    model = made_model(plan)
     on_event(event(kind="cached", seconds=float(model.metadata["seconds"])))
     return model

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from recpress_edge.core.arrays import F32, F64, I32, I64
 from recpress_edge.core.errors import DataError
+from recpress_edge.core.files import sha256_bytes
 from recpress_edge.core.metrics import (
     RECALL_DEFINITION,
     THIRDS,
@@ -18,6 +19,7 @@ from recpress_edge.core.metrics import (
     reported_cutoffs,
     without_certain,
 )
+from recpress_edge.core.rng import stream
 from recpress_edge.data.holdout import (
     Split,
     candidates,
@@ -27,6 +29,8 @@ from recpress_edge.data.holdout import (
     relevant_items,
 )
 from recpress_edge.data.interactions import Dataset, Interactions
+from recpress_edge.models.large_ranks import is_large, ranks_within
+from recpress_edge.models.outputs import Tables
 from recpress_edge.models.ranking import ScoreRows, mask_and_rank, product_rows
 from recpress_edge.training.trajectory import LENGTH, observed_ranks
 
@@ -42,6 +46,8 @@ class SplitMetrics:
     """Indices of the users with at least one relevant item (B,)."""
     by_user: dict[str, F64]
     """'recall@10', 'ndcg@50' and so on, one value per user (B,)."""
+    ranks: I64
+    """Of each relevant pair (nnz,), from 0; all metrics follow from them."""
     candidates: I64
     """Unmasked items of each user (B,)."""
     cutoff: int
@@ -73,34 +79,71 @@ def facts_of(found: Mapping[Split, SplitMetrics]) -> dict[str, Any]:
     }
 
 
-def evaluate(user_emb: Tensor, item_emb: Tensor, data: Dataset, split: Split) -> SplitMetrics:
+def evaluate(
+    user_emb: Tensor, item_emb: Tensor, data: Dataset, split: Split, users: I64 | None = None
+) -> SplitMetrics:
     """:func:`evaluate_rows` of score = user · item. user_emb (U, D), item_emb (I, D)."""
     if not (torch.isfinite(user_emb).all() and torch.isfinite(item_emb).all()):
         raise DataError(
             "the embeddings hold values that are not finite: training diverged, lower the learning rate"
         )
-    return evaluate_rows(product_rows(user_emb, item_emb), data, split)
+    if not is_large(data.n_users, data.n_items):
+        return evaluate_rows(product_rows(user_emb, item_emb), data, split, users=users)
+    tables = Tables(user_emb.cpu().numpy(), item_emb.cpu().numpy())
+    relevant = _relevant(data, split, users)
+    depth = max(reported_cutoffs(dataset_cutoff(data)))
+    return _metrics(ranks_within(tables, masked_items(data, split), relevant, depth), relevant, data, split)
 
 
-def evaluate_rows(rows: ScoreRows, data: Dataset, split: Split, never: I64 | None = None) -> SplitMetrics:
+def evaluate_rows(
+    rows: ScoreRows, data: Dataset, split: Split, never: I64 | None = None, users: I64 | None = None
+) -> SplitMetrics:
     """Recall@K and NDCG@K of a model that scores whole rows, for K in 10, 20, 50 and the one that judges.
 
     ``never``: items that the model never recommends, so that nobody finds them however short a list is.
+    ``users``: those to ask; None for all.
     """
-    relevant = relevant_items(data, split)
-    if not len(relevant):
-        raise DataError(f"data set {data.name!r} has no {split} interactions to evaluate on")
+    relevant = _relevant(data, split, users)
     ranks = relevant_ranks(rows, masked_items(data, split), relevant)
     if never is not None:
         ranks[np.isin(relevant.indices, never)] = data.n_items
+    return _metrics(ranks, relevant, data, split)
+
+
+def sampled_users(data: Dataset, split: Split, most: int) -> I64 | None:
+    """A seeded sample of so many users with something held out, the same for every model; None for all."""
+    users = np.flatnonzero(relevant_items(data, split).counts())
+    if users.size <= most or not most:
+        return None
+    return np.sort(stream(0, f"{split} users").choice(users, most, replace=False))
+
+
+def sample_facts(data: Dataset, most: int) -> dict[str, Any]:
+    """What a record says of who judged the epochs, where it was a sample."""
+    users = sampled_users(data, "valid", most)
+    if users is None:
+        return {}
+    return {"valid_sample": {"users": users.size, "sha256": sha256_bytes(users.tobytes())}}
+
+
+def _relevant(data: Dataset, split: Split, users: I64 | None) -> Interactions:
+    relevant = relevant_items(data, split)
+    if not len(relevant):
+        raise DataError(f"data set {data.name!r} has no {split} interactions to evaluate on")
+    return relevant if users is None else relevant.only(users)
+
+
+def _metrics(ranks: I64, relevant: Interactions, data: Dataset, split: Split) -> SplitMetrics:
+    """Of the ranks of these relevant pairs (nnz,)."""
     cutoff = dataset_cutoff(data)
     users, by_user = metrics_from_ranks(ranks, relevant, reported_cutoffs(cutoff))
     by_third = recall_by_third(ranks, relevant, data.train.item_counts(), cutoff)
-    left = candidates(data, split)
+    everyone = np.flatnonzero(relevant_items(data, split).counts())
+    left = candidates(data, split)[np.isin(everyone, users)]
     if is_certain(cutoff, left):
         by_third = dict.fromkeys(by_third)
     definition = f"{RECALL_DEFINITION}, {masking_rule(data, split)}"
-    return SplitMetrics(users, by_user, left, cutoff, by_third, definition)
+    return SplitMetrics(users, by_user, ranks, left, cutoff, by_third, definition)
 
 
 def relevant_ranks(score_rows: ScoreRows, seen: Interactions, relevant: Interactions) -> I64:

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 
 from recpress_edge.core.arrays import F32, I64
-from recpress_edge.data.holdout import history
+from recpress_edge.data.holdout import Split, history
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.models.outputs import Rankings, Tables
 from recpress_edge.models.ranking import ScoreRows, top_unobserved
-from recpress_edge.training.evaluate import evaluate, evaluate_rows, facts_of, splits_of
+from recpress_edge.training.evaluate import SplitMetrics, evaluate, evaluate_rows, facts_of, splits_of
 from recpress_edge.training.run import use_compute
 
 
@@ -24,8 +24,8 @@ def judged_tables(tables: Tables, data: Dataset, threads: int) -> dict[str, Any]
 
 def judged_network(
     rows_after: Callable[[Interactions], ScoreRows], data: Dataset, never: I64, threads: int
-) -> tuple[dict[str, Any], Rankings]:
-    """As :func:`judged_tables`, and the rankings that it teaches, of a network that scores after histories.
+) -> tuple[dict[Split, SplitMetrics], Rankings]:
+    """The metrics of each split, and the rankings that it teaches, of a network that scores after histories.
 
     ``never``: items that it does not know, which score -inf and are never found.
     """
@@ -44,7 +44,7 @@ def judged_network(
         split: evaluate_rows(finite(rows_after(history(data, split))), data, split, never)
         for split in splits_of(data)
     }
-    return facts_of(found), top_unobserved(rows_after(data.train), data.train)
+    return found, top_unobserved(rows_after(data.train), data.train)
 
 
 def popular_metrics(data: Dataset) -> dict[str, Any]:

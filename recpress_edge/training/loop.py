@@ -56,7 +56,9 @@ class RunState:
     best: dict[str, Tensor] = field(default_factory=dict)
     """Of the best epoch so far: user_emb and item_emb, or all parameters of a model that is no two tables."""
     chosen: Mapping[str, float] = field(default_factory=dict)
-    """Settings of a closed form that validation chose."""
+    """Settings that validation chose before the training, or of a closed form."""
+    trials: list[dict[str, Any]] = field(default_factory=list)
+    """One entry per candidate: its settings, and the validation metrics of a short schedule with them."""
 
     @property
     def best_epoch(self) -> int:
@@ -78,17 +80,18 @@ def train(
     validation: Validation | None,
     store: CheckpointStore,
     on_epoch: OnEpoch,
+    begun: RunState | None = None,
 ) -> RunState:
     """Run the schedule from the store's checkpoint or the start; ``best`` then holds the tables to keep.
 
-    ``validation`` is None when the data has no such split. A run resumed from any checkpoint ends with the
-    same numbers as one that was never interrupted.
+    ``validation`` is None when the data has no such split; ``begun`` holds what was chosen beforehand. A run
+    resumed from any checkpoint ends with the same numbers as one that was never interrupted.
     """
-    state = _resume(method, store)
+    state = _resume(method, store, begun or RunState())
     state.cutoff, state.choose_by = validation.cutoff if validation else DEFAULT_CUTOFF, config.choose_by
     patience = config.patience if config.keep == "best" else 0
     saved_at = time.perf_counter()
-    if validation and validation.from_start and state.epoch == 0:
+    if validation and (validation.from_start or method.starts_trained) and state.epoch == 0:
         state.history = [{"epoch": 0, "valid": validation.evaluate(method, 0)}]
         state.best = copy_model(method)
     while state.epoch < config.epochs and not state.stalled(patience):
@@ -119,6 +122,7 @@ def train_epoch(method: Method, epoch: int) -> None:
         loss.backward()  # type: ignore[no-untyped-call]
         method.optimizer.step()
         total = total + loss.detach()
+    method.optimizer.settle()
     if not torch.isfinite(torch.as_tensor(total)):
         raise RecPressError(
             f"training diverged: the loss of epoch {epoch + 1} is not finite. Lower method.learning_rate."
@@ -138,7 +142,8 @@ def copy_model(method: Method | ClosedForm) -> dict[str, Tensor]:
 def _checkpoint(method: Method, state: RunState) -> Checkpoint:
     best = {f"best/{name}": value for name, value in state.best.items()}
     tensors = _state(method) | best
-    return Checkpoint(tensors, {"epoch": state.epoch, "seconds": state.seconds, "history": state.history})
+    kept = ("epoch", "seconds", "history", "chosen", "trials")
+    return Checkpoint(tensors, {name: getattr(state, name) for name in kept})
 
 
 def _state(method: Method) -> dict[str, Tensor]:
@@ -147,12 +152,10 @@ def _state(method: Method) -> dict[str, Tensor]:
     return method.optimizer.state() | memory
 
 
-def _resume(method: Method, store: CheckpointStore) -> RunState:
+def _resume(method: Method, store: CheckpointStore, begun: RunState) -> RunState:
     found = store.load()
     if found is None:
-        return RunState()
+        return begun
     restore(_state(method), found.tensors)
     best = {k.removeprefix("best/"): v for k, v in found.tensors.items() if k.startswith("best/")}
-    return RunState(
-        found.state["epoch"], found.state["seconds"], history=list(found.state["history"]), best=best
-    )
+    return RunState(**found.state, best=best)

@@ -13,6 +13,7 @@ from recpress_edge.core.metrics import DEFAULT_CUTOFF
 from recpress_edge.data.holdout import dataset_cutoff
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.methods import Role
+from recpress_edge.distill.plugin import load_plugins
 from recpress_edge.distill.students import ModelName, check_pair, parse_name, teacher_name
 from recpress_edge.training.settings import TrainingConfig, settings
 from recpress_edge.training.source import source_digest
@@ -55,6 +56,8 @@ class TrainOptions:
     trajectory: bool = False
     """Keep its rankings at a few epochs too; a model that was trained without them is trained again."""
     checkpoint_every_s: float = 15.0
+    plugin: tuple[str, ...] = ()
+    """Files that bring methods; part of no key, which holds the source of the method itself."""
 
     def for_start(self) -> "TrainOptions":
         """Options of the model that fine-tuning starts from: with the usual settings."""
@@ -67,6 +70,7 @@ class TrainOptions:
             threads=self.threads,
             trajectory=trajectory,
             checkpoint_every_s=self.checkpoint_every_s,
+            plugin=self.plugin,
         )
 
 
@@ -133,11 +137,12 @@ class Plan:
 
 def want(request: ModelRequest, data: Dataset, made_for: str | None = None) -> Wanted:
     """The tree of everything that a model is made from; what cannot be made is refused here."""
+    load_plugins(request.options.plugin)  # a process that was sent the request has not
     model, options = parse_name(request.name, request.role), request.options
     for what, value, least in (("seed", request.seed, 0), ("threads", options.threads, 1)):
         if value < least:
             raise ConfigError(f"{what} must be at least {least}, got {value}")
-    config, training = _settings(model, request.role, options)
+    config, training = settings_of(model, request.role, options)
     asked = asked_teacher(model, request.role, options.teacher)
     several = _several(model, asked, request)
     given = given_members(model, [name for name, _ in several], options.members, data)
@@ -169,7 +174,7 @@ def want(request: ModelRequest, data: Dataset, made_for: str | None = None) -> W
 def _fine_tuned(wanted: Wanted, role: Role) -> Wanted:
     """The same, after the model that it starts from."""
     usual = wanted.options.for_start()
-    config, training = _settings(wanted.name.plain, role, usual)
+    config, training = settings_of(wanted.name.plain, role, usual)
     start = dataclasses.replace(
         wanted, name=wanted.name.plain, config=config, training=training, options=usual
     )
@@ -248,7 +253,8 @@ def _order_digest(model: ModelName, data: Dataset) -> str:
     return digest
 
 
-def _settings(model: ModelName, role: Role, options: TrainOptions) -> tuple[Any, TrainingConfig]:
+def settings_of(model: ModelName, role: Role, options: TrainOptions) -> tuple[Any, TrainingConfig]:
+    """Settings of the method and of the loop: the usual ones with those of ``options`` laid over them."""
     entry = model.entry
     usual = settings(model.method, "quantised" if model.recipe else role, closed_form=entry.closed_form)
     of_epochs = [f"--{key}" for key in options.training if key != "choose_by"]

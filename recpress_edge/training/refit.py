@@ -14,7 +14,7 @@ from recpress_edge.core.progress import OnEvent
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.distill.students import ENSEMBLE, parse_name
 from recpress_edge.training.ensure import ensure
-from recpress_edge.training.plan import ModelRequest, TrainOptions, want
+from recpress_edge.training.plan import ModelRequest, TrainOptions, Wanted, want
 from recpress_edge.training.store import TrainedModel
 
 
@@ -37,8 +37,14 @@ def refit(
     ``options`` are those that it was made with on ``data``. A closed form is computed again with the
     settings that validation chose.
     """
+    check_refit(chosen.name, data)
+    both = joined(data)
+    return ensure(want_again(chosen, both, options), both, work, on_event)
+
+
+def want_again(chosen: TrainedModel, both: Dataset, options: TrainOptions) -> Wanted:
+    """What :func:`refit` finds or trains on ``both``, the joined data."""
     name = parse_name(chosen.name, "teacher")
-    check_refit(str(name), data)
     training = {}
     if not name.entry.closed_form:
         training = {**options.training, "epochs": chosen.metadata["chosen_epoch"], "keep": "last"}
@@ -52,9 +58,7 @@ def refit(
             method={**options.method, **chosen.metadata.get("chosen_settings", {})},
         ),
     )
-    both = joined(data)
-    wanted = dataclasses.replace(want(request, both), refit_of=chosen)
-    return ensure(wanted, both, work, on_event)
+    return dataclasses.replace(want(request, both), refit_of=chosen)
 
 
 def check_refit(name: str, data: Dataset) -> None:

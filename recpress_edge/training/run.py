@@ -3,39 +3,39 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any, Literal, Protocol
+from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.memory import PeakMemory
-from recpress_edge.core.rng import stream
-from recpress_edge.data.holdout import dataset_cutoff, history
+from recpress_edge.data.holdout import Split, dataset_cutoff, history
 from recpress_edge.data.interactions import Dataset, Interactions
-from recpress_edge.distill.students import create_method
-from recpress_edge.models.method import ClosedForm, Factorised, Method, NetworkMethod, TrainingInput
+from recpress_edge.distill.methods import MethodRow
+from recpress_edge.models.method import ClosedForm, Factorised, Method, NetworkMethod
 from recpress_edge.models.outputs import Rankings, Tables
-from recpress_edge.models.qat import stored_tables
 from recpress_edge.models.ranking import ScoreRows, product_rows, top_unobserved
-from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.checkpoint import CheckpointStore
-from recpress_edge.training.closed import Trials, compute
-from recpress_edge.training.evaluate import StagedRows, evaluate, evaluate_rows, facts_of, splits_of
+from recpress_edge.training.evaluate import (
+    SplitMetrics,
+    StagedRows,
+    evaluate,
+    evaluate_rows,
+    facts_of,
+    sample_facts,
+    splits_of,
+)
 from recpress_edge.training.fusion import below_member
-from recpress_edge.training.loop import EpochReport, RunState, Validation, train
+from recpress_edge.training.learn import Tell, learn
+from recpress_edge.training.loop import RunState
 from recpress_edge.training.plan import Plan
+from recpress_edge.training.ranks import write_ranks
+from recpress_edge.training.source import source_digest
 from recpress_edge.training.store import TrainedModel, save_model
-from recpress_edge.training.trajectory import finish, has_stage, is_recorded, load_trajectory, write_stage
-
-
-class Tell(Protocol):
-    """Passes on what happens in the run."""
-
-    def __call__(self, kind: Literal["train", "resume", "needs", "epoch", "done"], **more: Any) -> None: ...
+from recpress_edge.training.stored import fine_tuned
+from recpress_edge.training.trajectory import finish, has_stage, write_stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,13 @@ def train_model(plan: Plan, data: Dataset, tell: Tell) -> TrainedModel:
         store.clear()
     tell("resume" if store.pointer.exists() else "train")
     memory = PeakMemory()
-    method, state = _learn(plan, data, store, tell)
+    method, state = learn(plan, data, store, tell)
     rows = _restore_best(method, state)
     kept = _kept(method, state, data)
-    facts = {**_metadata(plan, data, state), **_metrics(method, rows, data)}
+    found = _metrics(method, kept, rows, data)
+    facts = {**_metadata(plan, data, state), **facts_of(found)}
+    if not kept.tables:
+        facts |= write_ranks(plan.folder, found)
     facts["peak_memory_bytes"] = memory.increase_bytes()
     if wanted.options.trajectory:
         _finish_trajectory(plan, _chosen_epoch(plan, state), rows, data.train)
@@ -78,72 +81,6 @@ def train_model(plan: Plan, data: Dataset, tell: Tell) -> TrainedModel:
         memory_bytes=facts["peak_memory_bytes"],
     )
     return model
-
-
-def _learn(
-    plan: Plan, data: Dataset, store: CheckpointStore, tell: Tell
-) -> tuple[Method | ClosedForm, RunState]:
-    wanted, cutoff, given = plan.wanted, dataset_cutoff(data), _input(plan, data, tell)
-
-    def on(n_users: int | None) -> Trials:
-        part = data if n_users is None else _some_users(data, n_users)
-        some = dataclasses.replace(given, train=part.train)
-
-        def make(settings: Mapping[str, float]) -> Any:
-            return create_method(wanted.name.method, some, dataclasses.replace(wanted.config, **settings))
-
-        return Trials(make, _validation(plan, part))
-
-    def on_pass(report: EpochReport) -> None:
-        tell("epoch", **_told(report, cutoff), epochs=report.epochs)
-
-    if wanted.name.entry.closed_form:
-        return compute(on, wanted.training.choose_by, on_pass)
-    method = create_method(wanted.name.method, given, wanted.config)
-    assert isinstance(method, Method)
-
-    def on_epoch(report: EpochReport) -> None:
-        if report.metrics is None:  # an evaluated epoch has left its stage
-            _record_stage(plan, report.epoch, StagedRows(method.scores, data.train))
-        tell("epoch", **_told(report, cutoff))
-
-    return method, train(method, wanted.training, _validation(plan, data), store, on_epoch)
-
-
-def _some_users(data: Dataset, most: int) -> Dataset:
-    """Rows of so many users alone, drawn once."""
-    drawn = np.sort(stream(0, "search users").permutation(data.n_users)[:most])
-    parts = {split: getattr(data, split).rows(drawn) for split in ("train", "valid", "test")}
-    return dataclasses.replace(data, user_ids=tuple(data.user_ids[user] for user in drawn), **parts)
-
-
-def _told(report: EpochReport, cutoff: int) -> dict[str, Any]:
-    return {"epoch": report.epoch, "seconds": report.seconds, "metrics": report.metrics, "cutoff": cutoff}
-
-
-def _validation(plan: Plan, data: Dataset) -> Validation | None:
-    """How epochs are judged: tables as their recipe stores them, with one ranking for metrics and stage."""
-    if not len(data.valid):
-        return None
-
-    def metrics(method: Method | ClosedForm, epoch: int) -> dict[str, float | None]:
-        if plan.wanted.options.trajectory and isinstance(method, Method):
-            staged = StagedRows(method.scores, data.train)
-            found = evaluate_rows(staged, data, "valid").means()
-            _record_stage(plan, epoch, staged)
-            return found
-        if isinstance(method, Factorised):
-            stored = stored_tables(plan.wanted.name.recipe, *method.tables())
-            return evaluate(*stored, data, "valid").means()
-        return evaluate_rows(method.scores, data, "valid").means()
-
-    return Validation(metrics, dataset_cutoff(data), from_start=plan.parts.start is not None)
-
-
-def _record_stage(plan: Plan, epoch: int, rows: StagedRows) -> None:
-    """Write a stage of the trajectory, where one is wanted of this epoch."""
-    if plan.wanted.options.trajectory and is_recorded(epoch, plan.wanted.training.evaluate_every):
-        write_stage(plan.folder, epoch, *rows.stage())
 
 
 def _restore_best(method: Method | ClosedForm, state: RunState) -> ScoreRows:
@@ -168,14 +105,20 @@ def _kept(method: Method | ClosedForm, state: RunState, data: Dataset) -> Kept:
     return Kept(None, rankings, method.architecture(), parameters)
 
 
-def _metrics(method: Method | ClosedForm, rows: ScoreRows, data: Dataset) -> dict[str, Any]:
-    """What a record says of each split; a network that reads histories is given those before it."""
+def _metrics(
+    method: Method | ClosedForm, kept: Kept, rows: ScoreRows, data: Dataset
+) -> dict[Split, SplitMetrics]:
+    """The metrics of each split; a network that reads histories is given those before it."""
     found = {}
     for split in splits_of(data):
+        if kept.tables:
+            tables = (torch.from_numpy(kept.tables.user_emb), torch.from_numpy(kept.tables.item_emb))
+            found[split] = evaluate(*tables, data, split)
+            continue
         if isinstance(method, NetworkMethod):
             rows = method.rows_after(history(data, split))
         found[split] = evaluate_rows(rows, data, split)
-    return facts_of(found)
+    return found
 
 
 def _facts_of(kept: Kept, plan: Plan, data: Dataset, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,36 +132,15 @@ def _facts_of(kept: Kept, plan: Plan, data: Dataset, facts: Mapping[str, Any]) -
         found["below_member"] = below_member(
             valid, facts["members"], dataset_cutoff(data), wanted.training.choose_by
         )
+    if facts["history"] and facts["history"][0]["epoch"] == 0 == facts["chosen_epoch"] and not parts.start:
+        found["note"] = "training added nothing over the SVD that it starts from"
     if kept.tables:
         found["dim"] = kept.tables.user_emb.shape[1]
     if kept.tables and parts.start:
-        found["quantised"] = _quantised(parts.start, str(wanted.name.recipe), data, kept.tables)
+        found["quantised"] = fine_tuned(parts.start, str(wanted.name.recipe), data, kept.tables)
     if kept.architecture:
         found["architecture"] = kept.architecture
     return found
-
-
-def _input(plan: Plan, data: Dataset, tell: Tell) -> TrainingInput:
-    wanted, parts = plan.wanted, plan.parts
-    return TrainingInput(
-        data.train,
-        wanted.name.dim,
-        wanted.seed,
-        wanted.training.epochs,
-        parts.teacher.teacher if parts.teacher else None,
-        parts.start.tables if parts.start else None,
-        wanted.name.recipe,
-        wanted.options.device,
-        tuple(_member(plan, member) for member in parts.members),
-        cache(lambda n_bytes: tell("needs", memory_bytes=n_bytes)),  # once, however often it is computed
-    )
-
-
-def _member(plan: Plan, member: TrainedModel) -> Teacher:
-    """One of several teachers, with its trajectory where the student learns from those."""
-    if plan.wanted.name.entry.needs != "trajectories":
-        return member.teacher
-    return dataclasses.replace(member.teacher, trajectory=load_trajectory(member.folder))
 
 
 def _chosen_epoch(plan: Plan, state: RunState) -> int:
@@ -253,13 +175,21 @@ def _metadata(plan: Plan, data: Dataset, state: RunState) -> dict[str, Any]:
         "teacher": _reference(parts.teacher) if parts.teacher else None,
         **members,
         **({"chosen_settings": state.chosen} if state.chosen else {}),
+        **({"trials": state.trials} if state.trials else {}),
+        **({"plugin": _plugin(wanted.name.entry)} if wanted.name.entry.plugin else {}),
         "chosen_epoch": _chosen_epoch(plan, state),
         "history": state.history,
+        **sample_facts(data, wanted.training.valid_users),
         "seconds": round(state.seconds, 3),
         "device": wanted.options.device,
         "threads": wanted.options.threads,
         "torch": torch.__version__,
     }
+
+
+def _plugin(row: MethodRow) -> dict[str, Any]:
+    """What brought the method, and its source."""
+    return {"file": Path(str(row.plugin)).name, "source": [source_digest(where) for where in row.sources]}
 
 
 def _reference(model: TrainedModel) -> dict[str, Any]:
@@ -268,26 +198,6 @@ def _reference(model: TrainedModel) -> dict[str, Any]:
     width = model.tables.user_emb.shape[1] if model.tables else None
     facts = {key: known[key] for key in ("name", "seed", "metrics")}
     return facts | {"sha256": model.digest, "table_width": width}
-
-
-def _quantised(start: TrainedModel, recipe: str, data: Dataset, tables: Tables) -> dict[str, Any]:
-    """What fine-tuning for a recipe gained: metrics of the stored tables, before and after it."""
-    before, after = (
-        (torch.from_numpy(model.user_emb), torch.from_numpy(model.item_emb)) for model in (start, tables)
-    )
-    return {
-        "recipe": recipe,
-        "start": {key: start.metadata[key] for key in ("name", "seed", "sha256")},
-        "start_metrics": _stored_metrics(recipe, *before, data),
-        "metrics": _stored_metrics(recipe, *after, data),
-    }
-
-
-def _stored_metrics(
-    recipe: str, user_emb: Tensor, item_emb: Tensor, data: Dataset
-) -> dict[str, dict[str, float | None]]:
-    stored = stored_tables(recipe, user_emb, item_emb)
-    return {split: evaluate(*stored, data, split).means() for split in splits_of(data)}
 
 
 def use_compute(device: str, threads: int) -> None:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final, Literal
 from recpress_edge.core.config import Bounded, NotNegativeInt, PositiveInt
 from recpress_edge.core.errors import unknown_name
 from recpress_edge.core.metrics import BALANCED, CHOICES
+from recpress_edge.distill.methods import METHODS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,9 @@ class TrainingConfig(Bounded):
     """Epochs between evaluations on the validation split; the last epoch is always evaluated."""
     keep: Literal["best", "last"] = "best"
     """'best' on the validation split, or 'last' for a fixed number of epochs (the reference protocol)."""
+    valid_users: NotNegativeInt = 10_000
+    """Users who are asked when an epoch is judged: a seeded sample, the same for every model, where there are
+    more; 0 asks all. What is kept is measured on all users."""
     patience: NotNegativeInt = 4
     """Stop after this many evaluations in a row without a new best; 0, and to keep the last, trains all."""
     choose_by: str = BALANCED
@@ -56,7 +60,7 @@ _USUAL: Final[Mapping[str, Settings]] = {
     "ftd": Settings({}, {"epochs": 100}),
     "htd": Settings({}, {"epochs": 100}),
     **{method: Settings({}, {"epochs": 200}) for method in _BESIDE_BPR},
-    "soft": Settings({}, {"epochs": 50}),
+    "soft": Settings({}, {"epochs": 24, "evaluate_every": 3}),
     "hetcomp": Settings({}, {"epochs": 300, "evaluate_every": 10, "patience": 5}),
     **{
         method: Settings({}, {"epochs": 60, "evaluate_every": 10})
@@ -72,9 +76,13 @@ _USUAL: Final[Mapping[str, Settings]] = {
     "ensemble": _AT_ONCE,
     "lightgcn": Settings({}, {"epochs": 200, "patience": 5}),
     **{f"{method} quantised": _PLAIN_QUANTISED for method in ("bpr", "ftd", "htd", "hetcomp", *_BESIDE_BPR)},
-    "soft quantised": Settings({"learning_rate": 0.005}, {"epochs": 20, "evaluate_every": 1}),
-    # Wide and without a teacher it overfits early: slower steps, softer scores, fewer epochs.
-    "soft teacher": Settings({"learning_rate": 0.01, "temperature": 0.15}, {"epochs": 30}),
+    "soft quantised": Settings(
+        {"learning_rate": 0.01, "teacher_weight": 0.5}, {"epochs": 10, "evaluate_every": 1}
+    ),
+    # Wide and without a teacher it overfits early: drawn, by the cosine, in softer scores.
+    "soft teacher": Settings(
+        {"start": "noise", "score": "cosine", "learning_rate": 0.1, "temperature": 0.15}, {"epochs": 30}
+    ),
 }
 
 
@@ -83,6 +91,9 @@ def settings(method: str, role: str, *, closed_form: bool = False) -> Settings:
     known = _USUAL.get(f"{method} {role}") or _USUAL.get(method)
     if known:
         return known
+    own = METHODS.get(method)
+    if own and own.training and role != "quantised":
+        return Settings({}, own.training)
     if closed_form:
         return _AT_ONCE
     return _PLAIN_QUANTISED if role == "quantised" else _PLAIN

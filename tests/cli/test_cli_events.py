@@ -12,9 +12,9 @@ def lines_of(updates, monkeypatch, capsys):
     clock = iter([0.0, 4.0, 40.0])
     monkeypatch.setattr(events.time, "perf_counter", lambda: next(clock))
     monkeypatch.setattr(events.sys.stderr, "isatty", lambda: False, raising=False)
-    with events.progress("training") as update:
+    with events.Bars() as bars:
         for call in updates:
-            update(*call)
+            bars.update("training", *call)
     return [" ".join(line.split()) for line in capsys.readouterr().err.splitlines()]
 
 
@@ -38,7 +38,39 @@ def test_the_bar_says_left_behind_what_is_left(monkeypatch):
     monkeypatch.setattr(
         "rich.console.Console", lambda **_: Console(file=screen, force_terminal=True, width=100)
     )
-    with events._rich_bar("training") as update:
-        update(1, 4)
+    monkeypatch.setattr(events.sys.stderr, "isatty", lambda: True, raising=False)
+    with events.Bars() as bars:
+        bars.update("training", 1, 4)
     bar = re.sub(r"\x1b\[[^A-Za-z]*[A-Za-z]", "", screen.getvalue())
     assert re.search(r"25% 0:00:0\d (-:--:--|0:\d\d:\d\d) left", bar)
+
+
+def test_jobs_that_run_at_once_have_a_bar_each(monkeypatch):
+    screen = io.StringIO()
+    monkeypatch.setattr(
+        "rich.console.Console", lambda **_: Console(file=screen, force_terminal=True, width=100)
+    )
+    monkeypatch.setattr(events.sys.stderr, "isatty", lambda: True, raising=False)
+    with events.Bars() as bars:
+        bars.update("first", 1, 4)
+        bars.update("second", 1, 2)
+        bars.update("first", 4, 4)
+        bars.update("second", 1.5, 2)
+    last = re.sub(r"\x1b\[[^A-Za-z]*[A-Za-z]", "", screen.getvalue()).rpartition("first")[2]
+    assert re.search(r"100%.*\n.*second.* 75%", last)
+
+
+def test_lines_of_jobs_that_run_at_once_count_each_its_own_time(monkeypatch, capsys):
+    clock = iter([0.0, 3.0, 3.0, 6.0, 9.0])
+    monkeypatch.setattr(events.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(events.sys.stderr, "isatty", lambda: False, raising=False)
+    with events.Bars() as bars:
+        bars.update("first", 1, 4)
+        bars.update("second", 0, 2)
+        bars.update("second", 1, 2)
+    said = [" ".join(line.split()) for line in capsys.readouterr().err.splitlines()]
+    assert said == [
+        "first 25 % 3 s, about 9 s left",
+        "second 0 % 3 s, about 0 s left",
+        "second 50 % 6 s, about 6 s left",
+    ]

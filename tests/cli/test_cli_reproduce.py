@@ -1,16 +1,15 @@
 """The studies as a user runs them, on small data and with short schedules."""
 
 import json
-import subprocess
 from dataclasses import replace
 
 import pytest
 from small_data import two_tastes
 
 from recpress_edge.cli import main
-from recpress_edge.core.errors import ConfigError, RecPressError
+from recpress_edge.core.errors import ConfigError
 from recpress_edge.data import resolve
-from recpress_edge.studies import de_rrd, gowalla, hetcomp, topology
+from recpress_edge.studies import de_rrd, gowalla, hetcomp
 from recpress_edge.studies.outcome import Outcome
 from recpress_edge.training import settings as config
 
@@ -102,21 +101,6 @@ def test_a_study_says_what_data_it_needs_from_where_and_how_laid_out(
     assert not [word for word in words if word not in said]
 
 
-def test_an_error_of_a_process_is_called_one_once(monkeypatch):
-    done = subprocess.CompletedProcess([], 2, "", "talk\nerror: no such thing\n")
-    monkeypatch.setattr(topology.subprocess, "run", lambda *_, **__: done)
-    with pytest.raises(RecPressError, match=r"^no such thing \(from: recpress-edge train\)"):
-        topology._train(["train"])
-
-
-def test_a_process_that_was_killed_does_not_end_with_its_progress(monkeypatch):
-    killed = subprocess.CompletedProcess([], -9, "", "htd_dim10 seed 1   30 %  296 s\n")
-    monkeypatch.setattr(topology.subprocess, "run", lambda *_, **__: killed)
-    with pytest.raises(RecPressError, match=r"signal 9 \(Killed\).*from: recpress-edge train") as told:
-        topology._train(["train"])
-    assert "30 %" not in str(told.value)
-
-
 def test_gowalla_trains_again_and_stands_beside_the_published(tmp_path, monkeypatch, capsys):
     small = {
         "bpr_dim8": gowalla.PublishedTeacher("MF", (0.5, 0.4), 0.0, {"candidates": 2}, SHORT),
@@ -164,7 +148,6 @@ def test_hetcomp_verdicts_are_seed_by_seed():
         ("topology", ["--methods", "de"]),
         ("topology", ["--until-stalled"]),
         ("hetcomp", ["--dims", "10"]),
-        ("gowalla", ["--jobs", "2"]),
         ("de-rrd", ["--teachers", "ease"]),
     ],
 )

@@ -23,7 +23,7 @@ from recpress_edge.core.errors import ArtifactError, ConfigError, DataError, Gat
 from recpress_edge.core.files import sha256_bytes
 from recpress_edge.device.onnx_runtime import OnnxRuntime
 from recpress_edge.device.verify import check_answers
-from recpress_export import build as building
+from recpress_export import size
 from recpress_export.build import build
 from recpress_export.gates import Gate, load_gate
 from recpress_export.publish import check_target
@@ -207,7 +207,7 @@ def test_parity_by_popularity_is_in_the_bundle_and_on_the_card(source, tmp_path)
 
 
 def test_a_writer_that_is_not_exact_is_caught(source, tmp_path, monkeypatch):
-    right = building.write_model
+    right = size.write_model
 
     def wrong(graph, metadata):
         model = onnx.load_from_string(right(graph, metadata))
@@ -216,7 +216,7 @@ def test_a_writer_that_is_not_exact_is_caught(source, tmp_path, monkeypatch):
                 tensor.raw_data = bytes([(tensor.raw_data[0] + 40) % 256]) + tensor.raw_data[1:]
         return model.SerializeToString()
 
-    monkeypatch.setattr(building, "write_model", wrong)
+    monkeypatch.setattr(size, "write_model", wrong)
     with pytest.raises(GateError, match="does not hold the item_emb"):
         build(AllUsers(source), INT8, tmp_path / "b", gate=OPEN_GATE)
     assert not (tmp_path / "b").exists()

@@ -18,7 +18,7 @@ from recpress_edge.core.errors import ArtifactError, GateError, RecPressError
 from recpress_edge.core.metrics import judging_cutoff
 from recpress_edge.core.rng import stream
 from recpress_export import build as building
-from recpress_export import publish
+from recpress_export import publish, size
 from recpress_export.build import build
 from recpress_export.compare import Yardstick, compare
 from recpress_export.gates import gate_failure, load_gate, load_history_gate
@@ -90,7 +90,7 @@ def in_graph(*kinds, change):
     """A ruin of the graph that is written: the numbers of one of the steps that there are."""
 
     def ruin(monkeypatch, rng, target):
-        right = building.write_model
+        right = size.write_model
 
         def wrong(graph, metadata):
             contract = graph.contract
@@ -105,7 +105,7 @@ def in_graph(*kinds, change):
                     steps[at] = dataclasses.replace(step, **{field: change(getattr(step, field), rng)})
             return right(dataclasses.replace(graph, steps=tuple(steps)), metadata)
 
-        monkeypatch.setattr(building, "write_model", wrong)
+        monkeypatch.setattr(size, "write_model", wrong)
 
     return ruin
 

@@ -9,7 +9,7 @@ from small_data import two_tastes
 
 from recpress_edge.core.errors import DataError
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.models.bpr import BPR, MF, NegativeSampler, bpr_loss, hardest
+from recpress_edge.models.bpr import BPR, MF, NegativeSampler, batch_size, bpr_loss, hardest
 from recpress_edge.models.method import TrainingInput
 from recpress_edge.models.settings import BPRConfig
 
@@ -147,3 +147,14 @@ def test_the_seed_decides_the_numbers():
     assert torch.equal(first.user_emb, again.user_emb)
     assert torch.equal(first.item_emb, again.item_emb)
     assert not torch.equal(first.user_emb, other.user_emb)
+
+
+def test_a_batch_grows_with_the_data_and_without_being_asked_never_below_its_size():
+    assert [batch_size(BPRConfig(), n) for n in (1, 999_999, 1_999_999, 2_000_000, 16_300_000)] == [
+        1024,
+        1024,
+        1024,
+        2048,
+        16 * 1024,
+    ]
+    assert batch_size(BPRConfig(batch_growth="none"), 16_000_000) == 1024

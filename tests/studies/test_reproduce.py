@@ -4,11 +4,12 @@ from pathlib import Path
 import pytest
 
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.core.progress import Advance, Note
+from recpress_edge.core.progress import Note
 from recpress_edge.studies import de_rrd, gowalla, hetcomp, topology
 from recpress_edge.studies.outcome import Outcome
 from recpress_edge.studies.study import SCHEMA
 from recpress_edge.studies.topology import PUBLISHED, STUDY, TopologyRequest
+from recpress_edge.training.store import TrainedModel
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 
@@ -30,26 +31,41 @@ def test_seeds_are_counted_per_dim():
 
 
 def test_topology_trains_the_teacher_first_and_keeps_the_order_of_the_students(tmp_path, monkeypatch, capsys):
-    commands, events = [], []
+    stages, events = [], []
 
-    def train(command):
-        commands.append(command)
-        metrics = {"test": {"recall@50": len(commands) / 100}}
-        return {"folder": "models/teacher", "seconds": 2.5, "metrics": metrics}
+    def make(requests, **_):
+        stages.append(requests)
+        return [
+            TrainedModel(
+                Path("models") / request.name,
+                {
+                    "name": request.name,
+                    "seed": request.seed,
+                    "seconds": 2.5,
+                    "chosen_epoch": 100,
+                    "config": {},
+                    "metrics": {"test": {"recall@50": (len(stages) + place) / 100}},
+                },
+                None,
+            )
+            for place, request in enumerate(requests)
+        ]
 
-    monkeypatch.setattr(topology, "_train", train)
+    monkeypatch.setattr(topology, "made", make)
     monkeypatch.setattr("recpress_edge.data.resolve.load_dataset", lambda *_: None)
     result = TopologyRequest(dims=(20, 10), seeds=1, work=tmp_path).run(events.append)
-    assert commands[0][:3] == ["train", "--teacher", "bpr_dim200"]
-    assert [command[2] for command in commands[1:]] == [outcome.name for outcome in result.outcomes]
+    (teacher,), students = stages
+    assert (teacher.name, teacher.role) == ("bpr_dim200", "teacher")
+    assert teacher.options.training == students[0].options.training == {"epochs": 100, "keep": "last"}
+    assert [request.name for request in students] == [outcome.name for outcome in result.outcomes]
     assert [outcome.name for outcome in result.outcomes][:4] == [
         "bpr_dim10", "ftd_dim10", "htd_dim10", "bpr_dim20"
     ]  # fmt: skip
-    assert ["--teacher" in command for command in commands[1:4]] == [False, True, True]
-    assert events[0] == Note("teacher bpr_dim200, then 6 students on citeulike, 1 at a time")
-    assert events[-1] == Advance("students", 6, 6, "htd_dim20 seed 0: 0.0700")
+    assert [request.options.teacher for request in students[:3]] == [None, *["models/bpr_dim200"] * 2]
+    assert events == [Note("study      teacher bpr_dim200, then 6 students on citeulike")]
     assert result.remarks == ("teacher bpr_dim200: ours 0.0100, published 0.3123",)
-    facts = result.facts("recpress-edge reproduce topology")
+    facts = result.facts("recpress-edge reproduce topology", 2)
+    assert facts["machine"]["jobs"] == 2
     assert facts["outcomes"][0] == {
         "run": {"student": "bpr_dim10", "seed": 0}, "recall": 0.02, "seconds": 2.5
     }  # fmt: skip

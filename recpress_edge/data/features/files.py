@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from recpress_edge.core.files import canonical_json
+from recpress_edge.core.npz import npz_bytes
 from recpress_edge.data.features.columns import FeatureColumn, FeatureTable
 
 _TYPES: Final = {"codes": np.int32, "indptr": np.int64, "numbers": np.float64}
@@ -18,9 +19,7 @@ def to_bytes(table: FeatureTable) -> bytes:
     for place, column in enumerate(table.columns):
         arrays[f"{place}.values"] = _text("".join(f"{value}\n" for value in column.values).encode())
         arrays |= {f"{place}.{name}": array for name, array in column.arrays()}
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    return buffer.getvalue()
+    return npz_bytes(arrays)
 
 
 def from_bytes(data: bytes) -> FeatureTable:

@@ -15,6 +15,7 @@ from recpress_edge.core.arrays import F64, I64, Bool
 from recpress_edge.core.errors import ConfigError, missing_extra
 from recpress_edge.core.files import scratch_folder
 from recpress_edge.data.log import Coded
+from recpress_edge.data.order import stable_order
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -29,6 +30,9 @@ TEXTS: Final = "VARCHAR"
 KEPT: Final = "__kept"
 """The table of the rows for which --where holds."""
 _DIGITS: Final = "0|[1-9][0-9]*"
+_INTEGER: Final = "0|-?[1-9][0-9]*"
+_LOOKED_AT: Final = 2048
+"""First rows that say whether it is worth trying to read a column of text as whole numbers."""
 _STEP: Final = 1 << 22
 """Rows whose codes are fetched at once."""
 _PAUSE: Final = 0.3
@@ -157,8 +161,9 @@ def coded(staged: Staged, place: int) -> Coded:
 
     In ascending order, natural numbers by their size, so that what follows has nothing to sort.
     """
-    if staged.types[place] in INTEGERS and (found := _integers(staged, place)) is not None:
-        return found
+    values = _integers(staged, place)
+    if values is not None:
+        return _coded_integers(values)
     engine, table = staged.engine, staged.table
     distinct = f"distinct_{table}_{place}"
     engine.rows(
@@ -178,19 +183,36 @@ def coded(staged: Staged, place: int) -> Coded:
     return Coded(names.tolist(), codes)
 
 
-def _integers(staged: Staged, place: int) -> Coded | None:
-    """Codes by a table of all numbers between the least and the greatest; None where it would be too long."""
-    engine, table = staged.engine, staged.table
-    low, high, known = engine.rows(
-        f"SELECT min(__p{place}), max(__p{place}), count(__p{place}) FROM {table}"
-    )[0]
-    if not known or known < len(staged) or high - low > _SCATTER * known + (1 << 16):
+def _integers(staged: Staged, place: int) -> I64 | None:
+    """A column of whole numbers in their one usual form (n,); None where a value is another."""
+    engine, table, column = staged.engine, staged.table, f"__p{place}"
+    number = f"{column}::BIGINT"
+    if staged.types[place] == TEXTS:
+        first = f"(SELECT {column} v FROM {table} LIMIT {_LOOKED_AT})"
+        if not engine.rows(f"SELECT bool_and(regexp_full_match(v, '{_INTEGER}')) FROM {first}")[0][0]:
+            return None
+        cast = f"TRY_CAST({column} AS BIGINT)"
+        number = f"CASE WHEN CAST({cast} AS VARCHAR) = {column} THEN {cast} END"
+    elif staged.types[place] not in INTEGERS:
         return None
-    values: I64 = np.asarray(engine.arrays(f"SELECT __p{place}::BIGINT k FROM {table}")["k"]) - low
-    used = np.zeros(int(high - low) + 1, np.bool_)
-    used[values] = True
-    rank = (np.cumsum(used) - 1).astype(np.int32)
-    return Coded([str(value + low) for value in np.flatnonzero(used).tolist()], rank[values])
+    found = engine.arrays(f"SELECT {number} k FROM {table}")["k"]
+    return None if np.ma.is_masked(found) or not len(found) else np.asarray(found)
+
+
+def _coded_integers(values: I64) -> Coded:
+    """Codes by a table of all numbers between the least and the greatest, or by sorting where it is long."""
+    low, high = int(values.min()), int(values.max())
+    if high - low <= _SCATTER * len(values) + (1 << 16):
+        used = np.zeros(high - low + 1, np.bool_)
+        used[values - low] = True
+        rank = (np.cumsum(used) - 1).astype(np.int32)
+        return Coded([str(value + low) for value in np.flatnonzero(used).tolist()], rank[values - low])
+    order = stable_order(values)
+    ascending = values[order]
+    first = np.append(True, ascending[1:] != ascending[:-1])
+    codes = np.empty(len(values), np.int32)
+    codes[order] = np.cumsum(first, dtype=np.int32) - 1
+    return Coded(list(map(str, ascending[first].tolist())), codes)
 
 
 def numbers(staged: Staged, place: int) -> F64:

@@ -24,7 +24,14 @@ from recpress_edge.data.readers.netflix import netflix_table
 from recpress_edge.data.readers.plain import PlainFile
 from recpress_edge.data.readers.quotes import count_separators, separators_in
 from recpress_edge.data.readers.sniff import SNIFFED_LINES, is_json
-from recpress_edge.data.readers.tables import LogTable, Scan, aliased, rewritten
+from recpress_edge.data.readers.tables import (
+    LogTable,
+    Scan,
+    aliased,
+    copied,
+    copying,
+    rewritten,
+)
 
 AS_IT_IS: Final = "compression='none', hive_partitioning=false"
 """Neither the name of a file nor that of its folder says anything of its content."""
@@ -110,9 +117,10 @@ def inter_table(path: Path, plain: PlainFile, choice: ColumnChoice | None) -> Lo
     )
 
 
-def json_table(path: Path, plain: PlainFile, choice: ColumnChoice | None) -> LogTable:
+def json_table(path: Path, plain: PlainFile, choice: ColumnChoice | None, engine: Engine) -> LogTable:
     """JSON lines, or an array of objects."""
-    objects = read_json_rows(path, plain.lines)
+    with copying(engine) as (copy, writer):
+        objects = read_json_rows(path, plain.lines, writer.writerow)
     layout = named_layout(path, objects.names, choice)
     return LogTable(
         path=path,
@@ -120,6 +128,7 @@ def json_table(path: Path, plain: PlainFile, choice: ColumnChoice | None) -> Log
         note=f"{objects.note}, {layout.note}",
         head=[fields for _, fields, _ in islice(objects.records(), SNIFFED_LINES)],
         records=objects.records,
+        scan=copied(copy, layout.width, padded=True) if objects.whole else None,
         broken="the line is no JSON object",
     )
 
@@ -159,13 +168,10 @@ def file_table(
     """The table of a file in one of the formats that are tables."""
     if found == "parquet":
         return engine_table(path, engine, parquet(plain), choice)
+    if found == "json":
+        return json_table(path, plain, choice, engine)
     known: Mapping[str, Callable[[Path, PlainFile, ColumnChoice | None], LogTable]]
-    known = {
-        "delimited": delimited_table,
-        "inter": inter_table,
-        "json": json_table,
-        "netflix": netflix_table,
-    }
+    known = {"delimited": delimited_table, "inter": inter_table, "netflix": netflix_table}
     return known[found](path, plain, choice)
 
 

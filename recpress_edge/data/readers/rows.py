@@ -17,14 +17,14 @@ from recpress_edge.data.readers.names import are_simple, known_places, visible
 from recpress_edge.data.readers.tables import LogTable
 from recpress_edge.data.times import date_order, read_number, read_time
 
-Form = tuple[str, str]
-"""A regular expression that a text v matches whole, and SQL that makes its number."""
-
-_PLAIN: Final = ("-?[0-9]{1,25}([.][0-9]{1,25})?", "TRY_CAST(v AS DOUBLE)")
-_ISO: Final = (
-    "[12][0-9]{3}-[01][0-9]-[0-3][0-9]([ T]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,6})?Z?)?",
-    "epoch_us(TRY_CAST(v AS TIMESTAMP)) / 1e6",
+_NUMBER: Final = "CASE WHEN contains(v, '_') OR contains(v, '+-') THEN NULL ELSE TRY_CAST(v AS DOUBLE) END"
+"""SQL that makes a number of a text v as times.read_number does; NULL or not finite for others, and some."""
+_DATE: Final = (
+    "CASE WHEN regexp_full_match(v, '[12][0-9]{3}-[01][0-9]-[0-3][0-9]"
+    "([ T]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,6})?Z?)?') "
+    "THEN epoch_us(TRY_CAST(v AS TIMESTAMP)) / 1e6 END"
 )
+"""SQL that makes Unix seconds of a text v that is a date of ISO 8601; NULL for others."""
 _DIGIT: Final = re.compile("[0-9]")
 _SLICE: Final = 1 << 20
 
@@ -75,20 +75,21 @@ def take_rows(
         wrong = "the time is not a finite number or a date of a known form"
         cells["time"] = _Cells(times.values, wrong, times.dated)
     right = _note_wrong(table, staged, (users, items), cells, kept, report)
+    chosen = slice(None) if right.all() else right
     dated = cells["time"].dated if "time" in cells else None
     columns = Columns(
-        _without(users, right),
-        _without(items, right),
-        cells["rating"].values[right] if "rating" in cells else None,
-        cells["time"].values[right] if "time" in cells else None,
-        None if dated is None else dated[right],
-        {name: _without(coded(staged, place), right) for name, place in table.layout.context.items()},
+        _without(users, chosen),
+        _without(items, chosen),
+        cells["rating"].values[chosen] if "rating" in cells else None,
+        cells["time"].values[chosen] if "time" in cells else None,
+        None if dated is None else dated[chosen],
+        {name: _without(coded(staged, place), chosen) for name, place in table.layout.context.items()},
     )
     return columns, note
 
 
-def _without(column: Coded, right: Bool) -> Coded:
-    return Coded(column.names, column.codes[right])
+def _without(column: Coded, chosen: slice | Bool) -> Coded:
+    return Coded(column.names, column.codes[chosen])
 
 
 def _note_wrong(
@@ -102,10 +103,11 @@ def _note_wrong(
     """Which rows count (n,): those that are kept and hold nothing wrong."""
     users, items = ids
     reasons = [_wrong_ids("user", users.names), _wrong_ids("item", items.names)]
-    bad = np.array([bool(reason) for reason in reasons[0]], np.bool_)[users.codes]
-    bad |= np.array([bool(reason) for reason in reasons[1]], np.bool_)[items.codes]
     headers = _headers(users, items)
-    bad |= headers
+    bad = headers.copy()
+    for column, wrong in zip(ids, reasons, strict=True):
+        if any(wrong):
+            bad |= np.array([bool(reason) for reason in wrong], np.bool_)[column.codes]
     for cell in cells.values():
         bad |= np.isnan(cell.values)
     right = ~bad
@@ -156,16 +158,16 @@ def _headers(users: Coded, items: Coded) -> Bool:
     rows = np.ones(len(users.codes), np.bool_)
     for role, column in (("item", items), ("user", users)):
         named = [not _DIGIT.search(name) and bool(known_places([name])[role]) for name in column.names]
+        if not any(named):
+            return np.zeros(len(users.codes), np.bool_)
         rows &= np.array(named, np.bool_)[column.codes]
-        if not rows.any():
-            break
     return rows
 
 
 def _ratings(staged: Staged, place: int) -> F64:
     if staged.types[place] in NUMBERS:
         return _finite(numbers(staged, place))
-    return _read(staged, place, [_PLAIN], lambda odd: read_number)[0]
+    return _read(staged, place, None, lambda odd: read_number)[0]
 
 
 def _times_where_readable(
@@ -200,7 +202,7 @@ def _times(table: LogTable, staged: Staged, place: int, chosen: str | None) -> _
     if staged.types[place] in TIMES:
         reader({})
         return _Times(_finite(seconds(staged, place)), np.ones(len(staged), np.bool_))
-    values, plain = _read(staged, place, [_PLAIN, _ISO], reader)
+    values, plain = _read(staged, place, _DATE, reader)
     return _Times(values, None if plain.all() else ~plain)
 
 
@@ -211,29 +213,34 @@ def _finite(values: F64) -> F64:
 def _read(
     staged: Staged,
     place: int,
-    forms: Sequence[Form],
+    date: str | None,
     reader: Callable[[Mapping[str, int]], Callable[[str], float | None]],
 ) -> tuple[F64, Bool]:
     """A column of text as numbers (n,), NaN where it is none, and which were written as numbers (n,).
 
-    The engine reads what has one of these forms; ``reader`` takes how often each other text occurs and
-    gives what reads them.
+    The engine reads the numbers, and where there are others ``date``, SQL of a text v; ``reader`` takes how
+    often each text occurs that is neither and gives what reads them.
     """
-    cases = " ".join(f"WHEN regexp_full_match(v, '{pattern}') THEN {sql}" for pattern, sql in forms)
-    texts = f"(SELECT rowid, {staged.as_text(place)} v FROM {staged.table})"
-    number = f"regexp_full_match(v, '{_PLAIN[0]}')"
-    source = f"(SELECT rowid r, v, {number} AS n, CASE {cases} END AS k FROM {texts})"
-    arrays = staged.engine.arrays(f"SELECT k, n FROM {source}")
-    found, plain = np.ma.asarray(arrays["k"]), np.asarray(arrays["n"], np.bool_)
-    values: F64 = np.ma.filled(found.astype(np.float64), np.nan)
-    odd = {}
-    if np.ma.is_masked(found):
-        odd = dict(staged.engine.rows(f"SELECT v, count(*) FROM {source} WHERE k IS NULL GROUP BY v"))
-    read = reader(odd)
-    number_of = {text: read(text) for text in odd}
-    for start in range(0, len(values) if odd else 0, _SLICE):
+    texts = f"(SELECT rowid r, {staged.as_text(place)} v FROM {staged.table})"
+
+    def found(sql: str) -> F64:
+        column = staged.engine.arrays(f"SELECT {sql} k FROM {texts}")["k"]
+        return np.ma.filled(np.ma.asarray(column).astype(np.float64, copy=False), np.nan)
+
+    values = found(_NUMBER)
+    plain = np.isfinite(values)
+    odd = f"NOT coalesce(isfinite({_NUMBER}), false)"
+    if not plain.all():
+        values = np.where(plain, values, np.nan if date is None else found(date))
+        odd += "" if date is None else f" AND ({date}) IS NULL"
+    counts = dict[str, int]()
+    if np.isnan(values).any():
+        counts = dict(staged.engine.rows(f"SELECT v, count(*) FROM {texts} WHERE {odd} GROUP BY v"))
+    read = reader(counts)
+    number_of = {text: read(text) for text in counts}
+    for start in range(0, len(values) if counts else 0, _SLICE):
         rows = staged.engine.arrays(
-            f"SELECT r, v FROM {source} WHERE k IS NULL AND r >= {start} AND r < {start + _SLICE}"
+            f"SELECT r, v FROM {texts} WHERE r >= {start} AND r < {start + _SLICE} AND {odd}"
         )
         several = [number_of[text] for text in rows["v"]]
         values[rows["r"]] = [np.nan if number is None else number for number in several]

@@ -2,11 +2,11 @@
 
 import csv
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -20,7 +20,10 @@ from recpress_edge.data.readers.delimited import (
 from recpress_edge.data.readers.engine import KEPT, TEXTS, Engine, Staged, first_line, quoted, text
 from recpress_edge.data.readers.lines import LineReport
 
-_CHUNK: Final = 1 << 24
+_LONGEST_LINE: Final = 1 << 24
+"""Bytes of a line of our own copies that the engine takes; of the files themselves it takes 2 MB, for less
+memory.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +158,11 @@ def _aliases(table: LogTable) -> str:
 
 
 def _refused(table: LogTable, error: Exception) -> ConfigError:
+    if "aximum line size" in str(error):
+        return ConfigError(
+            f"{table.path} holds a line of more than {_LONGEST_LINE >> 20} MB, which is not read. Leave the "
+            f"long column out, for example: cut -d, -f1-4 {table.path.name} > log.csv"
+        )
     return ConfigError(f"{table.path}: the engine cannot read it: {first_line(error)}")
 
 
@@ -163,13 +171,11 @@ def rewritten(engine: Engine, table: LogTable, report: LineReport | None = None)
 
     Rows of a wrong width are noted in ``report``, or are a DataError.
     """
-    copy = engine.scratch / f"rows-{len(list(engine.scratch.iterdir()))}.csv"
     if table.records is None:
         raise ConfigError(f"{table.path}: the engine cannot read it")
     noted = report or LineReport(table.path)
     width = table.layout.width
-    with storage_errors(copy), closing(copy.open("w", encoding="utf-8", newline="")) as target:
-        writer = csv.writer(target, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    with copying(engine) as (copy, writer):
         for number, fields, line in table.records():
             if len(fields) == width:
                 writer.writerow(fields)
@@ -178,9 +184,22 @@ def rewritten(engine: Engine, table: LogTable, report: LineReport | None = None)
             noted.add(number, wrong, line)
     if report is None:
         noted.check("Correct or remove these lines.")
+    return replace(table, scan=copied(copy, width))
+
+
+@contextmanager
+def copying(engine: Engine) -> Iterator[tuple[Path, Any]]:
+    """A new file in the scratch folder, and a writer of rows to it that leaves the engine no choice."""
+    copy = engine.scratch / f"rows-{len(list(engine.scratch.iterdir()))}.csv"
+    with storage_errors(copy), closing(copy.open("w", encoding="utf-8", newline="")) as target:
+        yield copy, csv.writer(target, quoting=csv.QUOTE_ALL, lineterminator="\n")
+
+
+def copied(copy: Path, width: int, *, padded: bool = False) -> Scan:
+    """How the engine reads such a file; ``padded``: the last fields may be missing in a row."""
     columns = ", ".join(f"'__p{place}': 'VARCHAR'" for place in range(width))
-    scan = (
+    return Scan(
         f"read_csv({text(str(copy))}, auto_detect=false, header=false, delim=',', quote='\"', escape='\"', "
-        f"new_line='\\n', columns={{{columns}}}, strict_mode=true)"
+        f"new_line='\\n', columns={{{columns}}}, strict_mode=true, max_line_size={_LONGEST_LINE}"
+        + (", null_padding=true, parallel=false)" if padded else ")")
     )
-    return replace(table, scan=Scan(scan))

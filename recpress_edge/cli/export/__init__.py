@@ -9,6 +9,7 @@ from recpress_edge.artifacts.contract import ALL_USERS, HISTORY, SINGLE_USER
 from recpress_edge.artifacts.formats import DEFAULT
 from recpress_edge.cli.common import (
     add_common_options,
+    add_method_options,
     add_training_options,
     audience,
     emit,
@@ -19,7 +20,7 @@ from recpress_edge.cli.common import (
     seed_number,
 )
 from recpress_edge.cli.events import print_events
-from recpress_edge.cli.sweep import add_sweep_options, check_single, run_sweep
+from recpress_edge.cli.export.sweep import add_sweep_options, check_single, run_sweep
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.metrics import DEFAULT_CUTOFF
 from recpress_edge.core.units import format_bytes
@@ -37,6 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_common_options(parser)
     add_training_options(parser)
+    add_method_options(parser)
     parser.add_argument(
         "--student",
         metavar="NAME",
@@ -173,7 +175,8 @@ def _report(args: argparse.Namespace, result: ExportResult) -> None:
         say(args, f"shown      {shown} beside the model, for people; --titles none leaves titles out")
     _say_profile(args, bundle)
     _say_rows(args, bundle)
-    say(args, f"parity     {parity.users:,} validation users, against {parity.reference}")
+    kind = "validation users" if parity.change else "users with nothing held out"
+    say(args, f"parity     {parity.users:,} {kind}, against {parity.reference}")
     if parity.certain:
         say(args, f"             tells nothing: no user has more items to rank than {parity.cutoff}")
     else:
@@ -233,9 +236,11 @@ def _say_profile(args: argparse.Namespace, bundle: Bundle) -> None:
         say(args, f"profile    history: the last {bundle.contract.history_length} consumed items, in order")
     elif profile == HISTORY:
         k = bundle.quality["fold_in"]["cutoff"]
-        change = bundle.quality["fold_in"]["change"][f"recall@{k}"]
-        delta = change["delta"]
         say(args, "profile    history: nobody's vector; the file sums rows of the consumed items")
+        change = bundle.quality["fold_in"]["change"].get(f"recall@{k}")
+        if change is None:  # nothing was held out
+            return
+        delta = change["delta"]
         say(
             args,
             f"             {f'recall@{k}':<12} {change['before']:.4f} by the user table → "

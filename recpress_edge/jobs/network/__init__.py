@@ -17,8 +17,8 @@ from recpress_edge.data.holdout import Split, holdout, sequence_holdout
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.vectors.arrays import parted
 from recpress_edge.jobs.data import load_data
-from recpress_edge.jobs.network_record import NetworkSource
-from recpress_edge.jobs.places import PlaceFlags, check_columns, places_of
+from recpress_edge.jobs.network.places import PlaceFlags, check_columns, places_of
+from recpress_edge.jobs.network.record import NetworkSource
 from recpress_edge.training.store import TrainedModel
 from recpress_export.networks.order import check_order, check_side
 from recpress_export.networks.outside import Asked, open_onnx
@@ -136,7 +136,7 @@ class NetworkImportRequest:
             "files": {name: sha256_file(path) for name, path in self._files().items()},
         }
         on_event(Note(f"ranking    {data.n_users:,} users"))
-        from recpress_edge.jobs.network_record import RecordRequest, save_network  # torch
+        from recpress_edge.jobs.network.record import RecordRequest, save_network  # torch
 
         record = RecordRequest(self.name, self.work, self.threads)
         return NetworkImportResult(save_network(record, source, data, imported))

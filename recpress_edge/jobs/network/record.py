@@ -13,7 +13,9 @@ from recpress_edge.core.files import digest_of
 from recpress_edge.data.holdout import dataset_cutoff
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.models.ranking import ScoreRows
+from recpress_edge.training.evaluate import facts_of
 from recpress_edge.training.judge import judged_network, popular_metrics
+from recpress_edge.training.ranks import write_ranks
 from recpress_edge.training.store import TrainedModel, model_folder, save_model
 from recpress_export.networks.outside import BY_PROFILE, Asked, parts_of
 from recpress_export.networks.soundness import lookup_table
@@ -53,7 +55,7 @@ def save_network(
 ) -> TrainedModel:
     """Evaluate the network on what is held out and write its folder; ``imported``: of the import's record."""
     asked, wiring = source.asked, source.asked.wiring
-    judged, rankings = judged_network(
+    found, rankings = judged_network(
         lambda histories: _rows_after(source, histories), data, asked.places.unknown, request.threads
     )
     order = {"order_digest": data.order_digest()} if source.of_history else {}
@@ -77,12 +79,12 @@ def save_network(
         "teacher": None,
         "chosen_epoch": 0,
         "seconds": 0.0,
-        **judged,
+        **facts_of(found),
     }
     folder = model_folder(request.work / "models", request.name, 0, key)
     folder.mkdir(parents=True, exist_ok=True)
     parts = parts_of(source.onnx, asked.places, asked.popularity)
-    return save_model(folder, facts, None, rankings, parts)
+    return save_model(folder, facts | write_ranks(folder, found), None, rankings, parts)
 
 
 def _rows_after(source: NetworkSource, histories: Interactions) -> ScoreRows:

@@ -14,7 +14,7 @@ from recpress_edge.cli.common import (
     say,
 )
 from recpress_edge.cli.events import print_events
-from recpress_edge.cli.model_wrap import add_wrap
+from recpress_edge.cli.model.wrap import add_wrap
 from recpress_edge.cli.train import say_metrics
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.jobs.model import ModelImportRequest, ModelImportResult

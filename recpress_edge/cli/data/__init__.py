@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from recpress_edge.cli.common import add_common_options, emit, next_steps, request_of, say, table
-from recpress_edge.cli.data_import import add_import_options
+from recpress_edge.cli.data.import_options import add_import_options
 from recpress_edge.cli.events import print_events
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.interactions import Dataset

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from recpress_edge.cli.common import emit, names_of, next_steps, say, table
+from recpress_edge.cli.common import add_executor_options, emit, executor_of, names_of, next_steps, say, table
 from recpress_edge.cli.events import print_events
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.metrics import DEFAULT_CUTOFF
@@ -12,7 +12,8 @@ from recpress_edge.core.progress import Event
 from recpress_edge.core.units import format_bytes, format_share
 from recpress_edge.jobs.sweep import RowEvent, SweepRequest, SweepResult, SweepRow
 
-SWEEP_FLAGS = ("students", "formats", "recipes")
+LISTS = ("students", "formats", "recipes")
+SWEEP_FLAGS = (*LISTS, "jobs", "ray")
 SINGLE_FLAGS = ("student", "teacher", "recipe", "format", "out", "profile", "user")
 
 
@@ -29,6 +30,7 @@ def add_sweep_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--formats", metavar="A,B", help="default: all")
     group.add_argument("--recipes", metavar="A,B", help="default: all")
+    add_executor_options(parser, "models trained, then bundles written")
 
 
 def run_sweep(args: argparse.Namespace) -> int:
@@ -46,6 +48,7 @@ def run_sweep(args: argparse.Namespace) -> int:
 
 
 def _sweep(args: argparse.Namespace, request: SweepRequest) -> SweepResult:
+    executor = executor_of(args)
     with print_events(args) as on_event:
 
         def tell(event: Event) -> None:
@@ -53,7 +56,7 @@ def _sweep(args: argparse.Namespace, request: SweepRequest) -> SweepResult:
                 say(args, _line(event.row))
             on_event(event)
 
-        return request.plan(tell) if args.dry_run else request.run(tell)
+        return request.plan(tell) if args.dry_run else request.run(tell, executor)
 
 
 def check_single(args: argparse.Namespace) -> None:
@@ -69,17 +72,17 @@ def _request(args: argparse.Namespace) -> SweepRequest:
     """The flags of a single export are refused."""
     given = [f"--{name}" for name in SINGLE_FLAGS if getattr(args, name) is not None]
     given += [flag for flag, on in (("--int8", args.int8), ("--with-evaluation", args.with_evaluation)) if on]
+    given += ["--set"] if args.set else []
     if given:
         raise ConfigError(f"{given[0]} is for one student; with --all use --students, --formats, --recipes")
     listed: dict[str, Any] = {
-        flag: tuple(names_of(flag, getattr(args, flag)))
-        for flag in SWEEP_FLAGS
-        if getattr(args, flag) is not None
+        flag: tuple(names_of(flag, getattr(args, flag))) for flag in LISTS if getattr(args, flag) is not None
     }
     kept = ("data", "seed", "titles", "force", "device", "threads", "work")
     if args.item_features:
         listed["item_features"] = tuple(names_of("item-features", args.item_features))
-    return SweepRequest(**{flag: getattr(args, flag) for flag in kept}, **listed)
+    kept_words = {flag: getattr(args, flag) for flag in kept}
+    return SweepRequest(**kept_words, **listed, plugin=tuple(args.plugin))
 
 
 def _line(row: SweepRow) -> str:

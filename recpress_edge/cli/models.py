@@ -1,0 +1,88 @@
+"""``recpress-edge models``: what is trained, with its figures."""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from recpress_edge.cli.common import add_common_options, emit, only_reads, request_of, say, table
+from recpress_edge.cli.tables import add_table_options, check_tables, write_tables
+from recpress_edge.core.metrics import BALANCED, CHOICES
+from recpress_edge.core.units import format_bytes, format_share
+from recpress_edge.jobs.models import SHOWN, ModelsRequest
+
+_SHORT: Final = {"recall": "R", "ndcg": "N"}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.description = (
+        "Lists the models in WORK/models with their figures, best first. Each is checked: a damaged one is "
+        "named, and the exit code is 1."
+    )
+    add_common_options(parser)
+    parser.add_argument("--data", metavar="NAME", help="only those of this data set")
+    parser.add_argument(
+        "--sort",
+        choices=CHOICES,
+        default=BALANCED,
+        metavar="METRIC",
+        help=f"on validation: {', '.join(CHOICES)} (default: {BALANCED}, what models are chosen by)",
+    )
+    add_table_options(parser, latex="test figures, mean ± standard deviation over seeds")
+    parser.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit code 0, or 1 where a model is damaged."""
+    only_reads(args)
+    check_tables(args)
+    result = request_of(ModelsRequest, args).run()
+    rows = result.table.rows()
+    for data in dict.fromkeys(row["data"] for row in rows):
+        say(args, f"data       {data}")
+        say(args)
+        say(args, table(_HEADERS, [_cells(row) for row in rows if row["data"] == data]))
+        say(args)
+    if rows:
+        say(args, f"R Recall, N NDCG; v on validation, t on test; best first by {args.sort} on validation")
+    else:
+        say(args, f"no model is trained in {args.work / 'models'}")
+    for folder in result.unfinished:
+        say(args, f"unfinished {folder}")
+    for why in result.damaged:
+        say(args, f"damaged    {why}")
+    write_tables(args, result.table, result.latex)
+    emit(args, result.facts())
+    return 1 if result.damaged else 0
+
+
+_HEADERS: Final = (
+    "model",
+    *(
+        f"{_SHORT[name.partition('@')[0]]}@{name.partition('@')[2]} {split[0]}"
+        for split in ("valid", "test")
+        for name in SHOWN
+    ),
+    "seed",
+    "epoch",
+    "seconds",
+    "file",
+    "teacher",
+)
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    """One line of the table."""
+    figures = [format_share(row[f"{split}_{name}"]) for split in ("valid", "test") for name in SHOWN]
+    seconds = "–" if row["seconds"] is None else f"{row['seconds']:.1f}"
+    plugin = f" by {row['plugin']}" if row["plugin"] else ""
+    return [
+        f"{Path(row['folder']).name}{plugin}",
+        *figures,
+        str(row["seed"]),
+        str(row["chosen_epoch"]),
+        seconds,
+        format_bytes(row["file_bytes"]),
+        row["teacher"] or "–",
+    ]

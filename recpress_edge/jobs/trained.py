@@ -1,0 +1,61 @@
+"""Which students of a data set are trained: those that a sweep takes when it is given no names."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from recpress_edge.artifacts.model_folder import MODEL_FACTS
+from recpress_edge.core.errors import ArtifactError, RecPressError
+from recpress_edge.core.files import read_json
+from recpress_edge.data.interactions import Dataset
+from recpress_edge.jobs.plugins import missing_plugin
+from recpress_edge.training.ensure import plan_steps
+from recpress_edge.training.plan import ModelRequest, TrainOptions
+from recpress_edge.training.store import is_complete
+
+OTHER_SETTINGS: Final = "not the usual settings"
+
+
+def trained_students(data: Dataset, work: Path) -> tuple[list[tuple[str, int]], list[str]]:
+    """Completed students of a data set with the usual settings, by name and seed; and what else is there.
+
+    A model without a teacher that another was distilled from counts as a teacher, not as a student.
+    """
+    facts: dict[Path, dict[str, Any]] = {}
+    left_out = []
+    for folder in filter(is_complete, sorted((work / "models").glob("*/"))):
+        try:
+            facts[folder] = read_json(folder / MODEL_FACTS)
+        except ArtifactError as error:
+            left_out.append(f"{folder.name}: {error}")
+    ours = {f: m for f, m in facts.items() if m.get("dataset", {}).get("digest") == data.digest()}
+    teachers = {(m.get("teacher") or {}).get("sha256") for m in ours.values()}
+    students = []
+    for folder, known in ours.items():
+        name, seed = str(known.get("name")), int(known.get("seed", 0))
+        if missing := missing_plugin(known):
+            left_out.append(f"{folder.name}: its method is brought by --plugin {missing}")
+            continue
+        if not known.get("teacher") and known.get("sha256") in teachers:
+            left_out.append(f"{folder.name}: a teacher; name it with --students to export it")
+        elif _usual_folder(name, seed, data, work) == folder:
+            students.append((name, seed))
+        else:
+            left_out.append(f"{folder.name}: {OTHER_SETTINGS}; export --student {folder}")
+    return sorted(students, key=lambda student: (_natural(student[0]), student[1])), left_out
+
+
+def _natural(name: str) -> tuple[str, int]:
+    """soft_dim20 before soft_dim100."""
+    stem, _, dim = name.partition("_dim")
+    return stem, int(dim) if dim.isdecimal() else 0
+
+
+def _usual_folder(name: str, seed: int, data: Dataset, work: Path) -> Path | None:
+    """Where the model of that name is with the usual settings; None where it would be trained."""
+    try:
+        step = plan_steps(
+            ModelRequest(name=name, role="student", seed=seed, options=TrainOptions()), data, work
+        )[-1]
+    except RecPressError:
+        return None
+    return step.folder if step.action == "cached" else None

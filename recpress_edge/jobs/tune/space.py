@@ -1,0 +1,52 @@
+"""What a search chooses among: one row a setting of the student, and the models around it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from recpress_edge.core.config import load_config
+from recpress_edge.distill.methods import METHODS
+from recpress_edge.training.settings import settings
+
+STUDENT: Final = "soft"
+"""The method that is searched: the best per byte that this package has."""
+PLAIN_BASELINES: Final = ("puresvd", "als")
+"""Factorisations of the log itself: what a file of the same bytes reaches without a teacher."""
+TAUGHT_BASELINE: Final = "svd"
+"""The factorisation of a teacher: what its student must be better than."""
+POPULAR: Final = "pop"
+TEACHERS: Final = ("ease", "als_dim200", "soft_dim200")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A setting between two numbers."""
+
+    low: float
+    high: float
+    log: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """A setting that is one of a few values."""
+
+    values: tuple[Any, ...]
+
+
+SPACE: Final[Mapping[str, Span | OneOf]] = {
+    "teacher_weight": Span(0.1, 1.0),
+    "temperature": Span(0.04, 0.4, log=True),
+    "learning_rate": Span(0.003, 0.05, log=True),
+    "top_items": OneOf((50, 100, 200)),
+    "targets": OneOf(("usual", "scores", "ranks")),
+    "rank_scale": Span(5.0, 100.0, log=True),
+    "teacher_temperature": Span(0.05, 0.5, log=True),
+}
+
+
+def usual_point() -> dict[str, Any]:
+    """The usual value of each setting of the space: the first that is tried."""
+    usual = settings(STUDENT, "student")
+    config = load_config(METHODS[STUDENT].config, usual.method, "method")
+    return {name: getattr(config, name) for name in SPACE}

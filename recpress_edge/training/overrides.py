@@ -1,0 +1,90 @@
+"""Settings that differ from the usual ones: a configuration file, and ``key=value`` texts that beat it."""
+
+import dataclasses
+import re
+import shlex
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from recpress_edge.core.config import read_toml
+from recpress_edge.core.described import toml_value
+from recpress_edge.core.errors import ConfigError, unknown_name
+from recpress_edge.distill.students import ModelName
+from recpress_edge.training.settings import TrainingConfig
+
+Tables = dict[str, dict[str, Any]]
+"""Settings by table, ``method`` and ``training``, and name."""
+TABLES: Final = ("method", "training")
+_WORD: Final = re.compile(r"[A-Za-z_][\w@.:+-]*")
+
+
+def chosen_settings(model: ModelName, config: Path | None, texts: Sequence[str]) -> Tables:
+    """The tables of a configuration file with those of :func:`overrides` laid over them."""
+    found: dict[str, Any] = read_toml(config) if config else {}
+    for key, value in found.items():
+        if key not in TABLES or not isinstance(value, Mapping):
+            raise unknown_name(f"table in {config}", key, [f"[{name}]" for name in TABLES])
+    given = overrides(model, texts)
+    return {name: {**found.get(name, {}), **given[name]} for name in TABLES}
+
+
+def no_overrides() -> Tables:
+    """The usual settings."""
+    return {name: {} for name in TABLES}
+
+
+def set_flags(tables: Tables) -> list[str]:
+    """Settings as the words of a command, in one spelling."""
+    texts = [
+        f"{table}.{name}={toml_value(value)}"
+        for table in TABLES
+        for name, value in sorted(tables[table].items())
+    ]
+    return [word for text in texts for word in ("--set", shlex.quote(text))]
+
+
+def overrides(model: ModelName, texts: Sequence[str]) -> Tables:
+    """``--set`` texts by table: ``method.learning_rate=0.01``, or the name alone where one table has it."""
+    fields = {
+        "method": [field.name for field in dataclasses.fields(model.entry.config)],
+        "training": [field.name for field in dataclasses.fields(TrainingConfig)],
+    }
+    if model.entry.closed_form:
+        fields["training"] = []
+    found = no_overrides()
+    for text in texts:
+        key, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or not key or not value:
+            raise ConfigError(f"--set {text!r} must be KEY=VALUE, such as method.learning_rate=0.01")
+        table, name = _place(key, fields, model)
+        if name in found[table]:
+            raise ConfigError(f"--set {table}.{name} is given twice. Leave one out.")
+        found[table][name] = _value(text, value)
+    return found
+
+
+def _place(key: str, fields: Mapping[str, Sequence[str]], model: ModelName) -> tuple[str, str]:
+    """Table and name of a setting."""
+    first, dot, rest = key.partition(".")
+    places = [(first, rest)] if dot else [(table, key) for table in TABLES if key in fields[table]]
+    if len(places) > 1:
+        raise ConfigError(f"--set {key}: both tables have it. Write method.{key} or training.{key}.")
+    if places and places[0][1] in fields.get(places[0][0], ()):
+        return places[0]
+    known = [name if not dot else f"{table}.{name}" for table in TABLES for name in fields[table]]
+    raise unknown_name(f"setting of {model}, --set", key, known)
+
+
+def _value(text: str, value: str) -> Any:
+    """What TOML reads; a word needs no quotes, which a shell takes away."""
+    try:
+        found = tomllib.loads(f"value = {value}")
+    except tomllib.TOMLDecodeError as error:
+        if _WORD.fullmatch(value):
+            return value
+        raise ConfigError(f"--set {text!r}: {value!r} is no TOML value: {error}") from None
+    if found.keys() != {"value"}:
+        raise ConfigError(f"--set {text!r} must be one setting")
+    return found["value"]

@@ -1,0 +1,123 @@
+"""Settings of every method as a file that changes nothing, and ``--set`` over it."""
+
+import dataclasses
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from recpress_edge.cli import main
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.distill.methods import Role
+from recpress_edge.distill.students import names_of, parse_name
+from recpress_edge.jobs.export import ExportRequest
+from recpress_edge.jobs.settings import SettingsRequest
+from recpress_edge.training.overrides import chosen_settings, overrides
+from recpress_edge.training.plan import TrainOptions, settings_of
+
+ROLES: tuple[Role, ...] = ("teacher", "student")
+NAMES = [(name, role) for role in ROLES for name in names_of(role)]
+
+
+@pytest.mark.parametrize(("name", "role"), [*NAMES, ("soft_dim10_qat-int8-dim", "student")])
+def test_the_printed_file_changes_nothing(name, role, tmp_path):
+    """All that a key holds of settings is the same with the file as without."""
+    result = SettingsRequest(name=name, role=role).run()
+    file = tmp_path / "settings.toml"
+    file.write_text(result.toml(), encoding="utf-8")
+    model = parse_name(name, role)
+    tables = chosen_settings(model, file, ())
+    assert (bool(tables["training"]), bool(tables["method"])) == (
+        not model.entry.closed_form,
+        bool(dataclasses.fields(model.entry.config)),
+    )
+    assert settings_of(model, role, TrainOptions(**tables)) == settings_of(model, role, TrainOptions())
+
+
+def test_every_setting_of_every_method_is_explained():
+    for name, role in NAMES:
+        tables = SettingsRequest(name=name, role=role).run().tables
+        assert [one.name for settings in tables.values() for one in settings if not one.text] == [], name
+
+
+def test_settings_as_a_user_prints_them(capsys):
+    assert main(["settings", "soft_dim20", "--role", "teacher"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("# recpress-edge train --teacher soft_dim20 --config THIS_FILE\n[method]\n# ")
+    assert (
+        tomllib.loads(out)["training"]["epochs"]
+        == settings_of(parse_name("soft_dim20", "teacher"), "teacher", TrainOptions())[1].epochs
+    )
+    assert main(["settings", "htd_dim20", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["method"]["gamma"]["text"].startswith(
+        "γ: share of the topology"
+    )
+    assert main(["settings", "htd_dim20", "--dry-run"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("texts", "method", "training"),
+    [
+        (["method.learning_rate=0.01"], {"learning_rate": 0.01}, {}),
+        (["learning_rate=0.01", "training.patience=3"], {"learning_rate": 0.01}, {"patience": 3}),
+        (["keep=last"], {}, {"keep": "last"}),
+        (['keep = "last"'], {}, {"keep": "last"}),
+    ],
+)
+def test_set_is_read_as_toml(texts, method, training):
+    found = overrides(parse_name("htd_dim4"), texts)
+    assert found == {"method": method, "training": training}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("learning_rat=1", "setting of htd_dim4, --set 'learning_rat'. Did you mean 'learning_rate'"),
+        ("method.epochs=1", "Did you mean"),
+        ("traning.epochs=1", "Did you mean 'training.epochs'"),
+        ("epochs", "must be KEY=VALUE"),
+        ("epochs=", "must be KEY=VALUE"),
+        ("epochs=[1", "is no TOML value"),
+        ("epochs=1\npatience=2", "must be one setting"),
+    ],
+)
+def test_what_set_does_not_take(text, says):
+    with pytest.raises(ConfigError) as told:
+        overrides(parse_name("htd_dim4"), [text])
+    assert says in str(told.value)
+
+
+def test_set_beats_the_file_and_neither_is_said_twice(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("c.toml").write_text("[training]\nepochs = 3\npatience = 2\n")
+    found = chosen_settings(parse_name("htd_dim4"), Path("c.toml"), ["epochs=7"])
+    assert found["training"] == {"epochs": 7, "patience": 2}
+    words = ["train", "--teacher", "bpr_dim4", "--dry-run", "--json"]
+
+    def folder(*more: str) -> str:
+        assert main([*words, *more]) == 0
+        return json.loads(capsys.readouterr().out)["steps"][-1]["folder"]
+
+    assert folder("--set", "epochs=7") == folder("--epochs", "7") != folder()
+    assert main([*words, "--epochs", "7", "--set", "epochs=7"]) == 2
+    assert "--epochs and --set training.epochs say the same" in capsys.readouterr().err
+    assert main([*words, "--set", "epochs=7", "--set", "training.epochs=8"]) == 2
+    assert main(["train", "--teacher", "pop", "--set", "epochs=7"]) == 2
+    assert main(["export", "--all", "--set", "epochs=7"]) == 2
+    assert "--set is for one student" in capsys.readouterr().err
+
+
+def test_an_exported_student_takes_settings_and_says_so(tmp_path):
+    def plan(*texts: str):
+        return ExportRequest(student="bpr_dim4", set=texts, work=tmp_path).check()
+
+    usual, changed = plan(), plan("patience=2", "method.learning_rate=0.5")
+    assert "--set" not in usual.command
+    assert "--set method.learning_rate=0.5 --set training.patience=2" in changed.command
+    assert usual.steps()[0].folder != changed.steps()[0].folder
+    with pytest.raises(ConfigError, match="Did you mean 'patience'"):
+        plan("patince=2")
+    (tmp_path / "models/m").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="is trained, so --set patience=2 cannot apply"):
+        ExportRequest(student=f"{tmp_path}/models/m", set=("patience=2",)).check()

@@ -1,0 +1,251 @@
+"""A search within a budget: sizes are exact, nothing is lost, and whatever runs it finds the same."""
+
+import dataclasses
+import json
+from multiprocessing.reduction import ForkingPickler
+
+import numpy as np
+import pytest
+from exports import random_tables
+
+from recpress_edge.artifacts.bundle import open_bundle
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.files import read_json
+from recpress_edge.core.progress import TrainingEvent
+from recpress_edge.data import resolve
+from recpress_edge.data.synthetic import synthetic
+from recpress_edge.jobs.executor import Local
+from recpress_edge.jobs.export import ExportRequest
+from recpress_edge.jobs.tune.budget import FileKind, TableShape, widest_shapes
+from recpress_edge.jobs.tune.diary import TuneEvent
+from recpress_edge.jobs.tune.request import TuneRequest
+from recpress_edge.jobs.tune.search import prune_below
+from recpress_edge.jobs.tune.space import SPACE, OneOf, usual_point
+from recpress_edge.jobs.tune.trial import TRIALS, TrialRequest, TuneTrial
+from recpress_edge.jobs.tune.verdict import OnTest, verdict_of
+from recpress_edge.models.outputs import Tables
+from recpress_edge.training.store import save_model
+
+pytest.importorskip("optuna", reason="the extra tune is not installed")
+RECIPES = ("int8-dim", "int4-item")
+
+
+@pytest.fixture(scope="module")
+def data():
+    return synthetic(n_users=60, n_items=90)
+
+
+@pytest.fixture(autouse=True)
+def _small(data, monkeypatch):
+    monkeypatch.setattr(resolve, "load_dataset", lambda name, work, say: data)
+
+
+def request(work, **more):
+    words = {"max_bytes": 6000, "trials": 6, "teachers": ("ease",), "work": work}
+    return TuneRequest(**{**words, **more})
+
+
+def alike(trials):
+    """What does not depend on the clock."""
+    return [dataclasses.replace(trial, seconds=0.0, cpu_seconds=0.0) for trial in trials]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, data):
+    """A search that nothing interrupted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resolve, "load_dataset", lambda name, work, say: data)
+        return request(tmp_path_factory.mktemp("whole")).run()
+
+
+@pytest.mark.parametrize("profile", ["all-users", "history", "single-user"])
+@pytest.mark.parametrize("file_format", ["onnx", "tflite"])
+def test_computed_bytes_are_those_of_the_exported_file(data, tmp_path, profile, file_format):
+    pytest.importorskip({"onnx": "onnx", "tflite": "ai_edge_litert"}[file_format], reason="no writer")
+    user = data.user_ids[3] if profile == "single-user" else None
+    kind = FileKind(data, file_format, profile, user)
+    name, dim = "soft_dim5", 5
+    facts = {"name": name, "method": "soft", "dim": dim, "seed": 0, "metrics": {}, "teacher": None}
+    folder = tmp_path / "models" / "drawn"
+    save_model(
+        folder, facts | {"dataset": data.facts()}, Tables(*random_tables(data.n_users, data.n_items, dim))
+    )
+    for recipe in (*RECIPES, "fp32"):
+        made = ExportRequest(
+            student=str(folder), recipe=recipe, format=file_format, profile=profile, user=user, force=True,
+            out=tmp_path / recipe, work=tmp_path,
+        ).run()  # fmt: skip
+        assert kind.bytes_of(TableShape(recipe, dim), "soft", 0) == made.exported.bundle.model_bytes
+
+
+@pytest.mark.parametrize("profile", ["all-users", "history"])
+def test_the_widest_that_fits_and_no_wider(data, profile):
+    kind = FileKind(data, "onnx", profile, None)
+    for shape in widest_shapes(kind, RECIPES, ("soft", "puresvd"), 6000, 0):
+        wider = dataclasses.replace(shape, dim=shape.dim + 1)
+        assert kind.bytes_of(shape, "puresvd", 0) <= 6000 < kind.bytes_of(wider, "puresvd", 0)
+
+
+def test_a_budget_without_end_ends_below_the_rank_of_the_data(data):
+    (shape,) = widest_shapes(FileKind(data, "onnx", "all-users", None), ("int8-dim",), ("soft",), 10**9, 0)
+    assert shape.dim == 59
+
+
+def test_a_budget_that_nothing_fits_into_names_the_smallest_that_does(data, tmp_path):
+    with pytest.raises(ConfigError, match=r"Ask for --max-bytes (\d+) or more") as caught:
+        request(tmp_path, max_bytes=900).plan()
+    least = int(str(caught.value).rpartition("--max-bytes ")[2].split()[0])
+    assert [shape.dim for shape, _ in request(tmp_path, max_bytes=least).plan().shapes] == [2]
+    with pytest.raises(ConfigError, match="Ask for"):
+        request(tmp_path, max_bytes=least - 1).plan()
+    assert not any(tmp_path.iterdir())
+
+
+def test_the_best_on_validation_is_exported_in_its_bytes(whole):
+    fit = [trial for trial in whole.trials if trial.recipe and trial.state == "done"]
+    assert whole.chosen.worth == max(trial.worth for trial in fit)
+    bundle = open_bundle(whole.bundle)
+    assert bundle.model_bytes == whole.chosen.file_bytes <= 6000
+    k = whole.cutoff
+    found = bundle.quality["parity"]["metrics_after"]
+    for metric in (f"recall@{k}", f"ndcg@{k}"):  # judged as stored: what the file itself reaches
+        assert whole.chosen.valid[metric] == pytest.approx(found[metric], abs=1e-12)
+
+
+def test_the_file_says_everything(whole):
+    known = read_json(whole.tune_file)
+    assert [TuneTrial.of(facts) for facts in known["trials"]] == list(whole.trials)
+    assert known["chosen"]["folder"] == whole.chosen.folder
+    assert set(known["verdict"]["gains"]) == {"recall@10", "ndcg@10"}
+    kinds = [trial.kind for trial in whole.trials]
+    assert kinds.count("student") == 6
+    usual = [trial for trial in whole.trials if trial.kind == "student"][:2]
+    assert [trial.recipe for trial in usual] == list(RECIPES)
+    assert all(trial.settings == usual_point() for trial in usual)
+    assert json.dumps(whole.facts())
+
+
+class Stops:
+    """A listener that presses Ctrl-C within the training of a student."""
+
+    def __init__(self, epochs):
+        self.left = epochs
+
+    def __call__(self, event):
+        if isinstance(event, TrainingEvent) and event.kind == "epoch" and event.name.startswith("soft_"):
+            self.left -= 1
+            if not self.left:
+                raise KeyboardInterrupt
+
+
+def test_stopped_and_gone_on_with_is_as_if_never_stopped(whole, tmp_path):
+    for epochs in (20, 130):
+        with pytest.raises(KeyboardInterrupt):
+            request(tmp_path).run(Stops(epochs))
+    kept = list((tmp_path / TRIALS).iterdir())
+    assert len(kept) > 2
+    seen = []
+    result = request(tmp_path).run(seen.append)
+    assert alike(result.trials) == alike(whole.trials)
+    assert open_bundle(result.bundle).digest == open_bundle(whole.bundle).digest
+    events = [event for event in seen if isinstance(event, TuneEvent)]
+    assert events[-1].best == result.chosen
+    assert events[-1].number == events[-1].limit == 6
+
+
+class Backwards(Local):
+    """Runs a round from its end, each request as a copy that was sent somewhere."""
+
+    def run(self, requests, on_event):
+        sent = [ForkingPickler.loads(ForkingPickler.dumps(asked)) for asked in requests]
+        return reversed([asked.run(on_event) for asked in reversed(sent)])
+
+
+def test_whatever_runs_the_tries_finds_the_same(whole, tmp_path):
+    result = request(tmp_path).run(executor=Backwards())
+    assert alike(result.trials) == alike(whole.trials)
+
+
+def test_a_longer_search_goes_on_from_a_shorter_one(whole, tmp_path):
+    request(tmp_path, trials=4).run()
+    assert alike(request(tmp_path).run().trials) == alike(whole.trials)
+
+
+def trial_of(data, work, **more):
+    words = {"kind": "student", "name": "soft_dim4", "teacher": "none", "recipe": "int8-dim"}
+    known = {"data": data.name, "digest": data.digest(), "choose_by": "balanced"}
+    return TrialRequest(work=work, **{**known, **words, **more})
+
+
+def test_a_student_that_is_behind_is_pruned(data, tmp_path):
+    pruned = trial_of(data, tmp_path, stop_below=((10, 1.0),)).run()
+    assert (pruned.state, pruned.reason) == ("pruned", "behind after 10 epochs")
+    assert [epoch for epoch, _ in pruned.curve] == [5, 10]
+    (folder,) = (tmp_path / "models").iterdir()
+    assert [path.name for path in folder.iterdir()] == [".lock"]
+
+
+def test_a_failure_is_a_result(data, tmp_path):
+    found = trial_of(data, tmp_path, method={"temperature": 0.001}).run()
+    assert (found.state, found.worth) == ("failed", None)
+    assert "temperature must be at least 0.02" in found.reason
+    again = trial_of(data, tmp_path, digest="0" * 64).run()
+    assert again.reason == "data set 'synthetic' was imported again meanwhile"
+
+
+def test_who_is_behind_the_median_of_the_finished_after_two_looks():
+    def done(*values):
+        curve = tuple((5 * place, value) for place, value in enumerate(values, 1))
+        return TuneTrial(kind="student", name="soft_dim4", settings={}, state="done", curve=curve)
+
+    four = [done(0.1, 0.2, 0.3), done(0.1, 0.1, 0.1), done(0.5, 0.1, 0.2), done(0.0, 0.0, 0.4, 0.9)]
+    assert prune_below(four) == ((15, pytest.approx(0.35)),)  # reached: .3, .1, .5, .4; one is at 20
+    assert prune_below(four[:3]) == ()
+    teacher = dataclasses.replace(four[0], kind="teacher")
+    assert prune_below([*four[:3], teacher]) == ()
+
+
+def test_the_space_is_of_settings_and_holds_the_usual_ones():
+    for name, value in usual_point().items():
+        row = SPACE[name]
+        assert value in row.values if isinstance(row, OneOf) else row.low <= value <= row.high
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ({"trials": 0}, "--trials must be at least 1"),
+        ({"hours": 0.0}, "--hours must be above 0"),
+        ({"choose_by": "recal"}, "Did you mean 'recall'"),
+        ({"teachers": ("eas",)}, "Did you mean 'ease'"),
+        ({"recipes": ("int9",)}, "unknown recipe"),
+        ({"on": "armvm:cortex-a53", "max_p95_ns": 1}, "--max-p95 is a time"),
+        ({"profile": "single-user"}, "--user"),
+    ],
+)
+def test_wrong_usage_is_refused_before_anything_is_trained(words, says, tmp_path):
+    with pytest.raises(ConfigError, match=says):
+        request(tmp_path, **words).run()
+    assert not any(tmp_path.iterdir())
+
+
+def test_time_that_is_spent_ends_the_search_after_its_first_round(tmp_path):
+    result = request(tmp_path, hours=1e-6).run()
+    assert sum(trial.kind == "student" for trial in result.trials) == 4
+
+
+def test_ahead_level_behind_and_mixed():
+    def of(**by_user):
+        trial = TuneTrial(kind="student", name="soft_dim4", settings={}, state="done", recipe="int8-dim")
+        values = {metric.replace("_", "@"): np.array(of) for metric, of in by_user.items()}
+        return OnTest(trial, {metric: float(of.mean()) for metric, of in values.items()}, values)
+
+    none, some, mixed = [0.0] * 40, [0.5] * 40, [0.0, 0.5] * 20
+    low = of(recall_10=none, ndcg_10=none)
+    assert verdict_of(of(recall_10=some, ndcg_10=none), low, 10).stand == "ahead"
+    assert verdict_of(low, of(recall_10=some, ndcg_10=none), 10).stand == "behind"
+    assert verdict_of(low, low, 10).stand == "level"
+    swapped = verdict_of(of(recall_10=some, ndcg_10=none), of(recall_10=none, ndcg_10=mixed), 10)
+    assert swapped.stand == "mixed"
+    assert swapped.gains["recall@10"].words() == ".5000 against .0000 (+.5000 to +.5000), ahead"
+    assert "is BEHIND" in verdict_of(low, of(recall_10=some, ndcg_10=none), 10).sentences()[0]

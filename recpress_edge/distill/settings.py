@@ -224,7 +224,7 @@ class SoftConfig(TeacherLists, Bounded):
     """With ranks, the item at rank r weighs e^(−r / rank_scale) …"""
     head_scale: PositiveFloat = 5.0
     """… and e^(−r / head_scale) in a second distribution, which teaches what belongs on top."""
-    head_share: ShareFloat = 0.5
+    head_share: ShareFloat = 0.4
     """Share of that second distribution in the teacher's."""
     teacher_temperature: PositiveFloat = 0.2
     """With scores, temperature of their softmax (cosines, for a cosine teacher)."""

@@ -203,7 +203,7 @@ class SweepRequest:
             missing = "".join(f" {why}." for why in left_out if "--plugin" in why)
             raise ConfigError(
                 f"no student of data set {name!r} is trained in {models}.{missing} "
-                "Name some with --students htd_dim10,soft_dim10 (they will be trained), or give --data."
+                "Name some with --students soft_dim32,htd_dim10 (they will be trained), or give --data."
             )
         return students, left_out
 

@@ -15,7 +15,6 @@ from recpress_edge.core.arrays import F32
 from recpress_edge.core.progress import Event, TrainingEvent
 from recpress_edge.core.registry import named
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.distill.methods import METHODS
 from recpress_edge.distill.students import parse_name, teacher_name
 from recpress_edge.models.outputs import Tables
 from recpress_edge.training.ensure import ensure_model
@@ -26,7 +25,8 @@ from recpress_edge.training.store import TrainedModel
 RECIPES: Final = ("int8-dim", "int4-item")
 PQ: Final = "pq"
 STUDENT: Final = "soft"
-USUAL: Final = str(METHODS[STUDENT].usual_teacher)
+USUAL: Final = "usual"
+"""The teacher of our default student, which depends on the size of the data."""
 TABLES: Final = "soft_dim200"
 """A teacher that is two tables."""
 ENSEMBLE: Final = f"ensemble:{TABLES}+als_dim64+ease"
@@ -108,7 +108,9 @@ def measured(cell: Cell, data: Dataset, work: Path) -> dict[str, Any]:
         return _quantised_teacher(str(cell.teacher), cell.n_bytes, data, work)
     dim, recipe = dim_of(cell.recipe, cell.n_bytes), recipe_named(cell.recipe)
     size = min(data.n_users, data.n_items)
-    teacher = teacher_name(parse_name(f"{method}_dim{dim}"), cell.teacher, size)
+    taught = STUDENT if cell.teacher == USUAL else method
+    asked = None if cell.teacher == USUAL else cell.teacher
+    teacher = teacher_name(parse_name(f"{taught}_dim{dim}"), asked, size)
     model, cpu = trained(f"{method}_dim{dim}", "student", teacher, seed, data, work)
     return {
         "model": model.name,

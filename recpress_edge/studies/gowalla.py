@@ -210,7 +210,7 @@ class GowallaRequest(StudyRequest):
 
 
 def _options(name: str) -> TrainOptions:
-    training = {**TEACHERS[name].training, "choose_by": "recall"}
+    training = {**TEACHERS[name].training, "choose_by": "recall", "valid_users": 0}
     return TrainOptions(method=TEACHERS[name].method, training=training)
 
 

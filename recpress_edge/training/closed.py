@@ -18,14 +18,12 @@ EVERY: Final = 4
 """Passes between looks at validation: one alone changes little."""
 SEARCH_PASSES: Final = 8
 """At most, of a candidate: which one is best shows before they are refined to the end."""
-
-
 TRIAL_EPOCHS: Final = 6
 """Schedule of a candidate of a method that learns: a quarter of the usual one, to its end."""
 
 
 @dataclass(frozen=True, slots=True)
-class Trials:
+class FormOnData:
     """A closed form on some data."""
 
     make: Callable[[Settings], ClosedForm]
@@ -65,7 +63,7 @@ class _Refined:
 
 
 def compute(
-    on: Callable[[int | None], Trials], choose_by: str, on_epoch: OnEpoch
+    on: Callable[[int | None], FormOnData], choose_by: str, on_epoch: OnEpoch
 ) -> tuple[ClosedForm, RunState]:
     """The closed form and what is kept of it. ``on``: trials on so many users, drawn once, or on all.
 
@@ -92,7 +90,7 @@ def compute(
     return method, state
 
 
-def _chosen(on: Callable[[int | None], Trials], first: ClosedForm, looks: _Looks) -> dict[str, float]:
+def _chosen(on: Callable[[int | None], FormOnData], first: ClosedForm, looks: _Looks) -> dict[str, float]:
     """The best of its candidates, on some of the users where all would take long; without any, nothing."""
     axes = first.candidates()
     if not axes:
@@ -172,9 +170,9 @@ def tried(
         for epoch in range(TRIAL_EPOCHS):
             train_epoch(trial, epoch)
             last = epoch + 1 == TRIAL_EPOCHS
-            value = looks.look(trial, settings, epoch + 1, validation if last else None)
-        assert value is not None
-        return value
+            found = looks.look(trial, settings, epoch + 1, validation if last else None)
+        assert found is not None
+        return found
 
     chosen = climb(axes, worth_of)
     seconds = time.perf_counter() - looks.started

@@ -22,19 +22,13 @@ DIM: Final = 20
 TEACHER: Final = "bpr_dim200"
 TEACHER_TRAINING: Final[Mapping[str, Any]] = {"epochs": 100, "keep": "last"}
 """As in the topology study, whose teacher this is."""
-STUDENT_TRAINING: Final[Mapping[str, Any]] = {
-    "epochs": 200,
-    "patience": 0,
-    "choose_by": "recall",
-    "valid_users": 0,
-}
+STUDENT_TRAINING: Final[Mapping[str, Any]] = {"epochs": 200, "patience": 0, "choose_by": "recall"}
 """Long enough for the student without distillation to reach the figure of the reference runs."""
 UNTIL_STALLED: Final[Mapping[str, Any]] = {
     "epochs": 400,
     "evaluate_every": 10,
     "patience": 4,
     "choose_by": "recall",
-    "valid_users": 0,
 }
 """The other rule: every student trains until 40 epochs bring no gain on validation."""
 STUDENT_METHOD: Final[Mapping[str, Mapping[str, Any]]] = {"irrrd": {"item_weight": 2e-3}}

@@ -35,15 +35,10 @@ SINGLE: Final = f"rrd_dim{DIM}"
 """Distilled from every teacher."""
 SINGLE_OF_TABLES: Final = tuple(f"{method}_dim{DIM}" for method in ("ftd", "htd", "irrrd"))
 """Distilled from the strongest teacher that has tables, which they need."""
-PLAIN_TRAINING: Final[Mapping[str, Any]] = {
-    "epochs": 400,
-    "patience": 0,
-    "choose_by": "recall",
-    "valid_users": 0,
-}
+PLAIN_TRAINING: Final[Mapping[str, Any]] = {"epochs": 400, "patience": 0, "choose_by": "recall"}
 """For the students by other methods: until validation stalls, as in the study of DE-RRD."""
 HETCOMP_METHOD: Final[Mapping[str, Any]] = {"sharpness": 100.0}
-HETCOMP_TRAINING: Final[Mapping[str, Any]] = {"epochs": 1000, "choose_by": "recall", "valid_users": 0}
+HETCOMP_TRAINING: Final[Mapping[str, Any]] = {"epochs": 1000, "choose_by": "recall"}
 """For HetComp from all teachers and from one: until 50 epochs bring no gain on validation."""
 
 DIFFERENCES: Final = (
@@ -215,9 +210,5 @@ def _teacher_training(name: str) -> dict[str, Any]:
     """The rule of the study: chosen by recall, and stopped early only where a method's settings say so."""
     method = parse_name(name, "teacher")
     if method.entry.closed_form:
-        return {"choose_by": "recall", "valid_users": 0}
-    return {
-        "choose_by": "recall",
-        "valid_users": 0,
-        "patience": settings(method.method, "teacher").training.get("patience", 0),
-    }
+        return {"choose_by": "recall"}
+    return {"choose_by": "recall", "patience": settings(method.method, "teacher").training.get("patience", 0)}

@@ -44,7 +44,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "multvae": {"hidden": 16, "batch_users": 10, "learning_rate": 0.02, "anneal_epochs": 10},
     "iae": {"hidden": 16, "batch_items": 10, "learning_rate": 0.02},
     "ease": {"l2": 1.0},
-    "soft": {"learning_rate": 0.05, "batch_users": 10, "top_items": 2},
+    "soft": {"learning_rate": 0.3, "batch_users": 10, "top_items": 2},
     "neumf": BPR | {"weight_decay": 0.2, "negatives": 1},
     "rrd-neumf": BPR | {"weight_decay": 0.2, "negatives": 1, "pool": 2, "interesting": 2},
     "ftd-neumf": BPR | {"weight_decay": 0.2, "negatives": 1},
@@ -52,6 +52,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "de-neumf": BPR | {"weight_decay": 0.2, "negatives": 1, "experts": 3},
     "sasrec": {"learning_rate": 0.01, "batch_users": 10, "layers": 1, "dropout": 0.1},
 }
+# As its usual settings have it of a teacher.
+ALONE = {"soft": {"score": "cosine", "start": "noise"}}
 # A metric space with room for more pushes every unseen pair apart, the held-out ones too.
 WIDE = {"cml": 2}
 TEACHERS = sorted(name for name, entry in METHODS.items() if "teacher" in entry.roles and name != "ensemble")
@@ -63,7 +65,7 @@ def alone(method):
     """Popularity answers every user alike."""
     return MethodCase(
         method=method,
-        settings=SETTINGS.get(method, {}),
+        settings=SETTINGS.get(method, {}) | ALONE.get(method, {}),
         dim=WIDE.get(method, 16),
         personal=method != "pop",
     )

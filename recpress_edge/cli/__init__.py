@@ -39,9 +39,9 @@ COMMANDS: Final[Mapping[str, str]] = {
 TOUR: Final = """\
 the main job, step by step:
   recpress-edge data import ratings.csv --name mine --split loo-time
-  recpress-edge export --data mine --student htd_dim10 --int8
+  recpress-edge export --data mine --student soft_dim32 --int8
                                    (trains what is missing first)
-  device_bench run dist/htd_dim10-int8     (also alone, on the device)
+  device_bench run dist/soft_dim32-int8    (also alone, on the device)
   recpress-edge report runs -o report.html
 
 exit codes: 0 ok · 1 failed · 2 wrong usage · 3 gate not met ·

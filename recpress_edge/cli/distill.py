@@ -31,12 +31,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--student",
         required=True,
         metavar="NAME",
-        help="for example htd_dim10, ftd_dim20, soft_dim10, bpr_dim10",
+        help="for example soft_dim32, htd_dim10, svd_dim20, bpr_dim10",
     )
     parser.add_argument(
         "--teacher",
         metavar="NAME",
-        help="name or folder of the teacher, or 'none' (default: bpr_dim200; for soft, soft_dim200)",
+        help="name or folder of the teacher, or 'none' (default: soft_dim200; for soft, "
+        "ensemble:soft_dim200+ease, or als_dim64 for large data)",
     )
     parser.add_argument(
         "--quantise",

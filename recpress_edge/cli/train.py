@@ -103,7 +103,7 @@ def _train(args: argparse.Namespace) -> int:
 
 def _following(args: argparse.Namespace, result: TrainResult) -> list[str]:
     folder = shlex.quote(str(result.models[0].folder))
-    student = "htd_dim10" if str(result.name).startswith("bpr") else "soft_dim10"
+    student = "soft_dim32"
     # By its name a default teacher is found again; one with other settings only by its folder.
     usual = result.usual and str(result.name) == parse_name(student).entry.usual_teacher
     teacher = "" if usual else f" --teacher {folder}"

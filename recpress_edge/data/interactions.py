@@ -106,6 +106,11 @@ class Interactions:
         ranks = None if self.ranks is None else self.ranks[kept]
         return Interactions(self.n_users, self.n_items, indptr, self.indices[kept], ranks)
 
+    def rows(self, users: I64) -> "Interactions":
+        """Of these users (B,) alone, who are users 0 to B − 1 there; without their order."""
+        at, items = self.pairs_of(users)
+        return Interactions.from_pairs(at, items, users.size, self.n_items)
+
     def transposed(self) -> "Interactions":
         """Items as users and users as items."""
         return Interactions.from_pairs(self.indices, self.users(), self.n_items, self.n_users)

@@ -38,6 +38,8 @@ from recpress_edge.models.teacher import Knowledge
 
 Network = Literal["neumf", "sasrec"]
 Role = Literal["teacher", "student"]
+LARGE: Final = 20_000
+"""Users or items, whichever are fewer: EASE inverts a matrix of as many rows."""
 BOTH: Final[tuple[Role, ...]] = ("teacher", "student")
 
 
@@ -57,6 +59,8 @@ class MethodRow:
     alone: bool = True
     """Whether it can learn without a teacher."""
     usual_teacher: str | None = None
+    usual_teacher_of_large: str | None = None
+    """Of data of which both sides are above LARGE, where the usual one takes too long; None: the same."""
     gives: Knowledge = "embeddings"
     """A model with rows that stand for users and items gives embeddings, hence rankings too."""
     has_dim: bool = True
@@ -100,7 +104,7 @@ def distilled(
 ) -> MethodRow:
     """The row of a base model with terms; ``configs`` are the terms' settings."""
     row = BASES[base]
-    columns: dict[str, Any] = {"usual_teacher": "bpr_dim200", **more}
+    columns: dict[str, Any] = {"usual_teacher": "soft_dim200", **more}
     return MethodRow(
         where=row.where,
         terms=terms,
@@ -171,7 +175,8 @@ METHODS: Final[dict[str, MethodRow]] = {
         where="recpress_edge.distill.soft:Soft",
         config=SoftConfig,
         needs="rankings",
-        usual_teacher="soft_dim200",
+        usual_teacher="ensemble:soft_dim200+ease",
+        usual_teacher_of_large="als_dim64",
         released=True,
     ),
     "neumf": MethodRow(

@@ -72,7 +72,7 @@ class DEConfig:
 class RRDConfig(TeacherLists):
     """Relaxed ranking distillation (Kang et al., CIKM 2020)."""
 
-    place_bytes: ClassVar[int] = 72
+    place_bytes: ClassVar[int] = 12
 
     list_weight: NotNegativeFloat = 1e-3
     """Weight of the list loss, a sum over the batch's users."""
@@ -200,29 +200,48 @@ class UnKDConfig(TeacherLists):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoftConfig(TeacherLists, Bounded):
-    """Soft-target listwise distillation: cosine scores, softmax over the whole catalogue."""
+    """Soft-target listwise distillation: a softmax over the whole catalogue, from the SVD of the teacher."""
 
     place_bytes: ClassVar[int] = 72
     shorten: ClassVar[str] = "Set a smaller method.top_items"
 
-    learning_rate: PositiveFloat = 0.02
-    """Step size of Adam, constant: a decay to zero gave no better validation recall in as many epochs."""
-    temperature: Annotated[float, at_least(0.02)] = 0.08
-    """τ: scores are cosine / τ. Below 0.02 the exponentials would leave float32."""
-    teacher_weight: ShareFloat = 0.7
-    """w: share of the teacher's distribution in the targets; the train items get the rest."""
+    start: Literal["svd", "noise"] = "svd"
+    """First tables: those nearest to the teacher's scores, or without a teacher to the interactions; or drawn
+    ones."""
+    score: Literal["inner", "cosine"] = "inner"
+    """Logits are the inner product, held between −40 and 40, or cosine / temperature."""
+    learning_rate: PositiveFloat | None = None
+    """First step size of Adam, in root mean squares of the first tables; it falls to zero along half a
+    cosine. None: chosen on validation among .01, .03 and .1."""
+    teacher_weight: ShareFloat | None = None
+    """w: share of the teacher's distribution in the targets; the train items get the rest. None: chosen on
+    validation among .3, .5, .7 and .9."""
     top_items: PositiveInt = 100
     """Length of the teacher's list of unobserved items."""
-    teacher_temperature: PositiveFloat = 0.2
-    """Temperature of the softmax over the teacher's scores on its list (cosines, for a cosine teacher)."""
-    batch_users: PositiveInt = 256
-    """Users per step, each with its whole row of scores."""
-    init_std: PositiveFloat = 0.1
-    """Standard deviation of the initial embeddings; only their direction is scored."""
-    targets: Literal["usual", "scores", "ranks"] = "usual"
-    """What the teacher's list weighs by: 'usual' is scores for a teacher with tables, ranks for any other."""
+    targets: Literal["ranks", "scores"] = "ranks"
+    """What the teacher's list weighs by: rank, whatever the teacher's scores are, or a softmax of them."""
     rank_scale: PositiveFloat = 30.0
-    """With ranks, the item at rank r weighs e^(−r / rank_scale)."""
+    """With ranks, the item at rank r weighs e^(−r / rank_scale) …"""
+    head_scale: PositiveFloat = 5.0
+    """… and e^(−r / head_scale) in a second distribution, which teaches what belongs on top."""
+    head_share: ShareFloat = 0.4
+    """Share of that second distribution in the teacher's."""
+    teacher_temperature: PositiveFloat = 0.2
+    """With scores, temperature of their softmax (cosines, for a cosine teacher)."""
+    temperature: Annotated[float, at_least(0.02)] = 0.08
+    """τ of the cosine score. Below 0.02 the exponentials would leave float32."""
+    batch_users: PositiveInt = 256
+    """Users per step at most, each with its whole row of scores: fewer where an epoch would have under 20
+    steps, but 32 at least."""
+    init_std: PositiveFloat = 0.1
+    """Standard deviation of drawn embeddings; of dimensions that the SVD lacks, in its root mean square."""
+
+    softmax: Literal["by-size", "full", "sampled"] = "by-size"
+    """Over the whole catalogue in every step, or over items sampled for it. By size: sampled where users
+    times items are four thousand millions or more, and full where a recipe's rounding is learned. Tables
+    with a sampled softmax are moved by rows."""
+    sampled_items: PositiveInt = 4096
+    """Items drawn by popularity for a step of a sampled softmax, beside the train items of its users."""
 
     def places(self, users: int, items: int) -> int:
         return users * min(self.top_items, items)

@@ -1,140 +1,219 @@
-"""Soft targets: a softmax of cosines over the whole catalogue, against train items and a teacher's list."""
+"""Soft targets: a softmax over the catalogue, from the SVD of the teacher, against train and teacher."""
 
-from collections.abc import Iterator
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recpress_edge.core.arrays import F32, I32, I64
+from recpress_edge.core.arrays import I64
 from recpress_edge.core.rng import stream
-from recpress_edge.data.interactions import Interactions
 from recpress_edge.distill.settings import SoftConfig
+from recpress_edge.distill.soft_targets import (
+    TeacherTargets,
+    mix_targets,
+    rank_targets,
+    teacher_targets,
+)
 from recpress_edge.models.bpr import first_tables
-from recpress_edge.models.method import Factorised, Method, TrainingInput
-from recpress_edge.models.nn import Adam, logsumexp_of_product
-from recpress_edge.models.outputs import Rankings
+from recpress_edge.models.closed.ease import Binary
+from recpress_edge.models.closed.low_rank import truncated
+from recpress_edge.models.closed.svd import nearest_tables
+from recpress_edge.models.method import Factorised, Method, TrainingInput, middle
+from recpress_edge.models.nn import CLAMP, logsumexp_of_product
+from recpress_edge.models.outputs import Tables
 from recpress_edge.models.qat import stored_tables
 from recpress_edge.models.ranking import top_items
+from recpress_edge.models.row_adam import optimizer_for
+from recpress_edge.models.sampled_softmax import Popularity, is_sampled, sampled_logsumexp
+
+LEARNING_RATES: Final = (0.01, 0.03, 0.1)
+"""Candidates, in the tables' root mean squares: .03 is best on MovieLens 1M, .1 on CiteULike."""
+TEACHER_WEIGHTS: Final = (0.3, 0.5, 0.7, 0.9)
+LEAST_STEPS: Final = 20
+"""Of an epoch: batches are smaller where there are too few users for as many."""
+LEAST_USERS: Final = 32
+"""Of a batch, whatever the number of steps."""
+_SCALES: Final = tuple(2.0 ** (power / 4) for power in range(-8, 25))
+_SCALE_USERS: Final = 512
+_SCALE_SCORES: Final = 2**25
+"""At most, of the users that a scale is fitted for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Targets:
-    """A distribution over items for each user, few of them above zero.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Prepared:
+    """What does not depend on what validation chooses: the first tables, and the teacher's part."""
 
-    indptr (U + 1,), items (nnz,), weights (nnz,): user u wants items[indptr[u]:indptr[u + 1]], the
-    weights of which sum to 1 (a user without any sums to 0).
-    """
-
-    indptr: I64
-    items: I64
-    weights: F32
-
-    def rows(self, users: I64) -> tuple[I64, I64, F32]:
-        """offsets (B,), items and weights of these users, as ``embedding_bag`` takes them."""
-        counts = self.indptr[users + 1] - self.indptr[users]
-        offsets = np.cumsum(counts) - counts
-        at = np.repeat(self.indptr[users] - offsets, counts) + np.arange(int(counts.sum()))
-        return offsets, self.items[at], self.weights[at]
-
-
-@dataclass(frozen=True, slots=True)
-class TeacherTargets:
-    """The teacher's distribution over its best unobserved items: items (U, N), weights (U, N)."""
-
-    items: I64
-    weights: F32
-
-
-def mix_targets(train: Interactions, teacher: TeacherTargets | None, teacher_weight: float) -> Targets:
-    """(1 − w) · uniform over the user's train items + w · the teacher's distribution.
-
-    Without a teacher w is 0. A user without train items follows the teacher alone, and one to whom the
-    teacher has nothing left to offer follows the train items alone.
-    """
-    counts = train.counts()
-    users, items = train.users().astype(np.int64), train.indices.astype(np.int64)
-    if teacher is None:
-        weights = 1.0 / np.maximum(counts, 1)[users]
-        return Targets(train.indptr, items, weights.astype(np.float32))
-    own_share = np.where(counts > 0, 1.0 - teacher_weight, 0.0)  # (U,)
-    own_share[teacher.weights.sum(axis=1) == 0] = 1.0
-    own_weights = (own_share / np.maximum(counts, 1))[users]
-    size = teacher.items.shape[1]
-    users = np.concatenate([users, np.repeat(np.arange(train.n_users), size)])
-    items = np.concatenate([items, teacher.items.ravel()])
-    weights = np.concatenate([own_weights, (teacher.weights * (1.0 - own_share)[:, None]).ravel()])
-    order = np.argsort(users, kind="stable")
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(users, minlength=train.n_users))])
-    return Targets(indptr, items[order], weights[order].astype(np.float32))
-
-
-def teacher_targets(top: Rankings, temperature: float) -> TeacherTargets:
-    """Softmax of the teacher's scores / temperature over each user's best unobserved items.
-
-    A user with fewer unobserved items gets a shorter list: the rest weighs nothing.
-    """
-    best = np.where(np.isfinite(top.scores[:, :1]), top.scores[:, :1], 0.0)
-    return _normalised(top.items, np.exp((top.scores - best) / np.float32(temperature)))
-
-
-def rank_targets(top: Rankings, scale: float) -> TeacherTargets:
-    """Weights ∝ e^(−r / scale) at rank r = 0, 1, …: for teachers whose scores have no scale of their own."""
-    weights = np.exp(-np.arange(top.items.shape[1]) / scale).astype(np.float32)
-    return _normalised(top.items, np.where(top.items >= 0, weights, np.float32(0.0)))
-
-
-def _normalised(items: I32, weights: F32) -> TeacherTargets:
-    """Places without an item point at item 0 and weigh nothing."""
-    total = weights.sum(axis=1, keepdims=True)
-    total[total == 0] = 1.0
-    return TeacherTargets(np.maximum(items, 0).astype(np.int64), weights / total)
+    start: Tables | None
+    """None: drawn."""
+    taught: TeacherTargets | None
 
 
 class Soft(Factorised, Method):
-    """Cross-entropy of a softmax over the catalogue; without a teacher, over the train items alone."""
+    """Cross-entropy of a softmax over the catalogue; without a teacher, over the train items alone.
 
-    def __init__(self, given: TrainingInput, config: SoftConfig) -> None:
+    It starts from the two tables nearest to the teacher's scores, or to the interactions where it has no
+    teacher, in the scale at which they fit the targets best, and scores by the inner product.
+    """
+
+    def __init__(self, given: TrainingInput, config: SoftConfig, prepared: _Prepared | None = None) -> None:
         self.given = given
         self.config = config
-        self.mf = first_tables(given, config.init_std)
-        self.optimizer = Adam(self.mf, config.learning_rate, 0.0)
-        self.targets = mix_targets(given.train, self._teacher_targets(), config.teacher_weight)
+        self.prepared = prepared or _prepared(given, config)
+        weight = middle(TEACHER_WEIGHTS) if config.teacher_weight is None else config.teacher_weight
+        self.targets = mix_targets(given.train, self.prepared.taught, weight)
+        users, items = given.train.n_users, given.train.n_items
+        self.sampled = is_sampled(config.softmax, users, items, given.recipe)
+        self.popularity = Popularity(given.train.item_counts())
+        self.batch_users = min(config.batch_users, max(users // LEAST_STEPS, LEAST_USERS))
+        self.mf = first_tables(dataclasses.replace(given, start=self.prepared.start), config.init_std)
+        if config.score == "inner" and given.start is None and config.start == "svd":
+            self._fit_scale()
+        self.starts_trained = given.start is not None or config.start == "svd"
+        rate = config.learning_rate or middle(LEARNING_RATES)
+        self.first_rate = rate * _root_mean_square(self.mf.user_emb, self.mf.item_emb)
+        tables = (self.mf.user_emb, self.mf.item_emb)
+        self.optimizer = optimizer_for(self.mf, tables, self.first_rate, 0.0, by_rows=self.sampled)
 
-    def _teacher_targets(self) -> TeacherTargets | None:
-        """From scores where the teacher has a scale that is known, else from ranks alone."""
-        given, config = self.given, self.config
-        if given.teacher is None:
-            return None
-        top = top_items(given.teacher, given.train, config.top_items)
-        if config.targets == "ranks" or (config.targets == "usual" and not given.teacher.has("embeddings")):
-            return rank_targets(top, config.rank_scale)
-        return teacher_targets(top, config.teacher_temperature)
+    def candidates(self) -> Mapping[str, Sequence[float]]:
+        """The step size, and the teacher's weight where there is one.
+
+        Where the softmax is sampled, trials would take longer than the training: the middle ones stand.
+        """
+        if self.given.start is not None or self.sampled:
+            return {}
+        taught = self.prepared.taught is not None
+        axes = {"learning_rate": LEARNING_RATES, **({"teacher_weight": TEACHER_WEIGHTS} if taught else {})}
+        return {name: values for name, values in axes.items() if getattr(self.config, name) is None}
+
+    def variant(self, settings: Mapping[str, float], epochs: int) -> "Soft":
+        given, config = (
+            dataclasses.replace(self.given, epochs=epochs),
+            dataclasses.replace(self.config, **dict[str, Any](settings)),
+        )
+        return Soft(given, config, self.prepared)
 
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
         order = stream(self.given.seed, "shuffle", epoch).permutation(self.given.train.n_users)
-        for start in range(0, order.size, self.config.batch_users):
-            yield self._batch_loss(order[start : start + self.config.batch_users])
+        for start in range(0, order.size, self.batch_users):
+            done = (epoch + start / order.size) / self.given.epochs
+            self.optimizer.learning_rate = self.first_rate * 0.5 * (1.0 + math.cos(math.pi * done))
+            users = order[start : start + self.batch_users]
+            if self.sampled:
+                yield self._sampled_loss(users, stream(self.given.seed, "softmax", epoch, start))
+            else:
+                yield self._batch_loss(users)
 
-    def _batch_loss(self, users: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Tensor:
+    def steps(self) -> int:
+        return -(-self.given.train.n_users // self.batch_users)
+
+    def _batch_loss(self, users: I64, scale: float = 1.0) -> Tensor:
         """Mean over the users (B,) of logsumexp(row) − Σ target · logit, which is the cross-entropy."""
         device = self.given.device
         offsets, items, weights = (torch.from_numpy(part).to(device) for part in self.targets.rows(users))
-        unit_users, unit_items = self._unit_rows(torch.from_numpy(users).to(device))
-        logit_users = unit_users / self.config.temperature
-        wanted = F.embedding_bag(items, unit_items, offsets, mode="sum", per_sample_weights=weights)  # (B, D)
-        return (logsumexp_of_product(logit_users, unit_items) - (logit_users * wanted).sum(dim=1)).mean()
+        user_rows, item_rows = self._rows(torch.from_numpy(users).to(device))
+        cosine = self.config.score == "cosine"
+        logit_users = user_rows / self.config.temperature if cosine else user_rows * scale
+        wanted = F.embedding_bag(items, item_rows, offsets, mode="sum", per_sample_weights=weights)  # (B, D)
+        whole = logsumexp_of_product(logit_users, item_rows, clamp=None if cosine else CLAMP)
+        return (whole - (logit_users * wanted).sum(dim=1)).mean()
 
-    def _unit_rows(self, users: Tensor) -> tuple[Tensor, Tensor]:
-        """Rows of these users (B, D) and of all items (I, D), of unit length but for a recipe's rounding."""
-        unit_items = F.normalize(self.mf.item_emb)
+    def _sampled_loss(self, users: I64, rng: np.random.Generator) -> Tensor:
+        """:meth:`_batch_loss` with the catalogue's sum estimated from sampled items."""
+        train, device = self.given.train, self.given.device
+        offsets, own, weights = self.targets.rows(users)
+        owner = np.repeat(np.arange(users.size), np.diff(np.append(offsets, own.size)))
+        drawn, log_weights = self.popularity.candidates(
+            train.pairs_of(users)[1], train.n_users, users.size, self.config.sampled_items, rng
+        )
+        places, at = np.unique(np.concatenate([drawn, own]), return_inverse=True)
+        column = np.minimum(np.searchsorted(drawn, own), drawn.size - 1)
+        hit = drawn[column] == own
+        left, item_rows = (
+            self._scored(F.embedding(torch.from_numpy(some).to(device), table, sparse=True))
+            for some, table in ((users, self.mf.user_emb), (places, self.mf.item_emb))
+        )
+        if self.config.score == "cosine":
+            left = left / self.config.temperature
+        of_drawn, of_own, row, weight, log_weight = (
+            torch.from_numpy(part).to(device)
+            for part in (at[: drawn.size], at[drawn.size :], owner, weights, log_weights)
+        )
+        scores = (left.index_select(0, row) * item_rows.index_select(0, of_own)).sum(dim=1)  # (P,)
+        own_at = (row[torch.from_numpy(hit)], torch.from_numpy(column[hit]).to(device))
+        total = sampled_logsumexp(
+            left, item_rows.index_select(0, of_drawn), log_weight, (row, scores), own_at
+        )
+        return (total.sum() - (weight * scores).sum()) / users.size
+
+    def _rows(self, users: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows of these users (B, D) and of all items (I, D), as a recipe rounds them."""
         if self.given.recipe is None:
-            return F.normalize(F.embedding(users, self.mf.user_emb)), unit_items
-        user_emb, item_emb = stored_tables(self.given.recipe, F.normalize(self.mf.user_emb), unit_items)
+            return self._scored(F.embedding(users, self.mf.user_emb)), self._scored(self.mf.item_emb)
+        whole = self._scored(self.mf.user_emb), self._scored(self.mf.item_emb)
+        user_emb, item_emb = stored_tables(self.given.recipe, *whole)
         return F.embedding(users, user_emb), item_emb
 
+    def _scored(self, rows: Tensor) -> Tensor:
+        """Rows as they are, or of unit length where the cosine is the score."""
+        return F.normalize(rows) if self.config.score == "cosine" else rows
+
     def tables(self) -> tuple[Tensor, Tensor]:
-        """Rows of unit length: their product is the cosine, which ranks as cosine / τ does."""
-        return F.normalize(self.mf.user_emb.detach()), F.normalize(self.mf.item_emb.detach())
+        """Their product is the logit, or the cosine, which ranks as cosine / τ does."""
+        return self._scored(self.mf.user_emb.detach()), self._scored(self.mf.item_emb.detach())
+
+    @torch.no_grad()
+    def _fit_scale(self) -> None:
+        """Bring the first tables to the scale of the lowest loss, the same on both sides.
+
+        A teacher's scores may be cosines, shares or ranks: as logits they may be far too flat.
+        """
+        most = min(_SCALE_USERS, max(_SCALE_SCORES // self.given.train.n_items, 1))
+        drawn = stream(0, "scale users").permutation(self.given.train.n_users)[:most]
+        best = min(_SCALES, key=lambda scale: float(self._batch_loss(drawn, scale)))
+        sizes = [_root_mean_square(table) for table in (self.mf.user_emb, self.mf.item_emb)]
+        even = math.sqrt(sizes[1] / sizes[0]) if min(sizes) > 0 else 1.0
+        self.mf.user_emb.mul_(math.sqrt(best) * even)
+        self.mf.item_emb.mul_(math.sqrt(best) / even)
+
+
+def _prepared(given: TrainingInput, config: SoftConfig) -> _Prepared:
+    start, taught = given.start, None
+    if given.teacher is not None:
+        top = top_items(given.teacher, given.train, config.top_items)
+        if config.targets == "scores":
+            taught = teacher_targets(top, config.teacher_temperature)
+        else:
+            taught = rank_targets(top, config.rank_scale, config.head_scale, config.head_share)
+    if start is None and config.start == "svd":
+        start = _nearest(given, config)
+    return _Prepared(start, taught)
+
+
+def _nearest(given: TrainingInput, config: SoftConfig) -> Tables:
+    """The SVD of the teacher or of the interactions; dimensions that it lacks are drawn, and small."""
+    teacher, train = given.teacher, given.train
+    widest = min(train.n_users, train.n_items)
+    if teacher is not None and teacher.tables is not None:
+        widest = min(widest, teacher.tables.user_emb.shape[1])
+    dim = min(given.dim, widest)
+    found = truncated(Binary(train), dim) if teacher is None else nearest_tables(teacher, train, dim)
+    tables = [table.numpy() for table in found]
+    if dim < given.dim:
+        rng = stream(given.seed, "init")
+        for at, table in enumerate(tables):
+            std = config.init_std * float(np.sqrt(np.square(table).mean()))
+            more = rng.standard_normal((len(table), given.dim - dim), dtype=np.float32) * np.float32(std)
+            tables[at] = np.concatenate([table, more], axis=1)
+    return Tables(*tables)
+
+
+def _root_mean_square(*tables: Tensor) -> float:
+    """Geometric mean of the tables' root mean squares."""
+    squares = [float(table.detach().square().mean()) for table in tables]
+    return math.prod(squares) ** (0.5 / len(squares))

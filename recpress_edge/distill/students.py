@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.core.registry import named
 from recpress_edge.distill.memory import require_memory_of
-from recpress_edge.distill.methods import METHODS, MethodRow, Role
+from recpress_edge.distill.methods import LARGE, METHODS, MethodRow, Role
 from recpress_edge.distill.plugin import load_installed
 from recpress_edge.models.teacher import Knowledge
 
@@ -134,10 +134,11 @@ def _no_student(text: str) -> ConfigError:
     )
 
 
-def teacher_name(student: ModelName, asked: str | None) -> str | None:
+def teacher_name(student: ModelName, asked: str | None, size: int = 0) -> str | None:
     """The teacher to distil from: the one asked for, else the method's usual one; None for no teacher.
 
-    'none' asks for a student without distillation. A folder is checked when it is read.
+    'none' asks for a student without distillation. A folder is checked when it is read. ``size``: users or
+    items of the data, whichever are fewer.
     """
     entry = student.entry
     if entry.needs is None:
@@ -155,7 +156,7 @@ def teacher_name(student: ModelName, asked: str | None) -> str | None:
                 f"The student without distillation is bpr_dim{student.dim}."
             )
         return None
-    return asked or entry.usual_teacher
+    return asked or (entry.usual_teacher_of_large if size > LARGE else None) or entry.usual_teacher
 
 
 def check_pair(student: ModelName, teacher: ModelName) -> None:

@@ -221,7 +221,7 @@ class DistillRequest(_RunRequest):
 
 
 def warning_of_ensembles(on_event: OnEvent) -> OnEvent:
-    """The listener with a warning where an ensemble is worse than its best member."""
+    """The listener with a warning where an ensemble is worse than its best member, and a model's own note."""
 
     def tell(event: Event) -> None:
         on_event(event)
@@ -234,6 +234,8 @@ def warning_of_ensembles(on_event: OnEvent) -> OnEvent:
 def _warn(folder: Path, on_event: OnEvent) -> None:
     where = folder / MODEL_FACTS
     known = read_json(where) if where.exists() else {}
+    if "note" in known:
+        on_event(Note(f"note       {known['name']}: {known['note']}"))
     if known.get("method") != "ensemble":
         return
     by = known["training"]["choose_by"]

@@ -50,6 +50,13 @@ class TrainingInput:
 class Scorer(ABC):
     """Anything that ranks a catalogue. Learned or fitted: a method is a Method or a ClosedForm too."""
 
+    def candidates(self) -> Mapping[str, Sequence[float]]:
+        """Settings for validation to choose, with their values, ascending, the likeliest in the middle.
+
+        Without validation a model takes the middle ones.
+        """
+        return {}
+
     @abstractmethod
     def scores(self, users: I64) -> F32:
         """Scores (B, I) of these users (B,) as the model is now, in an array of the caller's own."""
@@ -74,10 +81,20 @@ class Method(Scorer):
     """
 
     optimizer: Adam
+    starts_trained: bool = False
+    """Whether the first tables are worth keeping: they count as epoch 0, so that training can only gain."""
+
+    def variant(self, settings: Mapping[str, float], epochs: int) -> "Method":
+        """The same from the start with these settings and this schedule, where it offers candidates."""
+        raise NotImplementedError(f"{type(self).__name__} offers no candidates")
 
     @abstractmethod
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
         """The loss () of each batch of an epoch, counted from 0; the loop steps after each."""
+
+    def steps(self) -> int | None:
+        """Batches of an epoch, where they are known before it."""
+        return None
 
     def memory(self) -> dict[str, Tensor]:
         """State kept between epochs apart from the optimiser's; a resumed run sets it in place."""
@@ -123,12 +140,9 @@ class ClosedForm(Scorer):
         self.fit()
         yield 1
 
-    def candidates(self) -> Mapping[str, Sequence[float]]:
-        """Settings for validation to choose, with their values, ascending, the likeliest in the middle.
-
-        Without validation a model takes the middle ones.
-        """
-        return {}
+    def search_users(self) -> int | None:
+        """How many users, drawn once, stand for all while settings are compared; None where all are quick."""
+        return None
 
 
 def middle(candidates: Sequence[float]) -> float:

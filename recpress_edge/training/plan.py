@@ -143,7 +143,7 @@ def want(request: ModelRequest, data: Dataset, made_for: str | None = None) -> W
         if value < least:
             raise ConfigError(f"{what} must be at least {least}, got {value}")
     config, training = settings_of(model, request.role, options)
-    asked = asked_teacher(model, request.role, options.teacher)
+    asked = asked_teacher(model, request.role, options.teacher, min(data.n_users, data.n_items))
     several = _several(model, asked, request)
     given = given_members(model, [name for name, _ in several], options.members, data)
     usual = options.for_teacher(trajectory=_wants_trajectories(model))
@@ -284,11 +284,11 @@ def _wants_trajectories(model: ModelName) -> bool:
     return model.entry.needs == "trajectories"
 
 
-def asked_teacher(student: ModelName, role: Role, asked: str | None) -> str | None:
+def asked_teacher(student: ModelName, role: Role, asked: str | None, size: int = 0) -> str | None:
     """Name or folder of the teacher, None for none; a pair that does not fit is refused by its names."""
     if role == "teacher":
         return None
-    teacher = teacher_name(student, asked)
+    teacher = teacher_name(student, asked, size)
     if teacher and is_folder(teacher) and _wants_trajectories(student):
         raise ConfigError(
             f"{student} learns from teachers with their trajectories, found by name and not by folder. "

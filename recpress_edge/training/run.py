@@ -1,20 +1,20 @@
 """One training run: from a plan to a finished model folder."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
+from functools import cache, partial
 from typing import Any, Literal, Protocol
 
+import numpy as np
 import torch
 
 from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.memory import PeakMemory
+from recpress_edge.core.rng import stream
 from recpress_edge.data.holdout import Split, dataset_cutoff, history
 from recpress_edge.data.interactions import Dataset, Interactions
-from recpress_edge.distill.methods import MethodRow
 from recpress_edge.distill.students import create_method
 from recpress_edge.models.method import ClosedForm, Factorised, Method, NetworkMethod, TrainingInput
 from recpress_edge.models.outputs import Rankings, Tables
@@ -22,14 +22,13 @@ from recpress_edge.models.qat import stored_tables
 from recpress_edge.models.ranking import ScoreRows, product_rows, top_unobserved
 from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.checkpoint import CheckpointStore
-from recpress_edge.training.closed import compute
+from recpress_edge.training.closed import Trials, compute, tried
 from recpress_edge.training.evaluate import (
     SplitMetrics,
     StagedRows,
     evaluate,
     evaluate_rows,
     facts_of,
-    sample_facts,
     sampled_users,
     splits_of,
 )
@@ -37,16 +36,17 @@ from recpress_edge.training.fusion import below_member
 from recpress_edge.training.loop import EpochReport, RunState, Validation, train
 from recpress_edge.training.plan import Plan
 from recpress_edge.training.ranks import write_ranks
-from recpress_edge.training.source import source_digest
+from recpress_edge.training.record import chosen_epoch, fine_tuned, metadata, reference
 from recpress_edge.training.store import TrainedModel, save_model
-from recpress_edge.training.stored import fine_tuned
 from recpress_edge.training.trajectory import finish, has_stage, is_recorded, load_trajectory, write_stage
 
 
 class Tell(Protocol):
     """Passes on what happens in the run."""
 
-    def __call__(self, kind: Literal["train", "resume", "needs", "epoch", "done"], **more: Any) -> None: ...
+    def __call__(
+        self, kind: Literal["train", "resume", "needs", "forecast", "epoch", "done"], **more: Any
+    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +74,12 @@ def train_model(plan: Plan, data: Dataset, tell: Tell) -> TrainedModel:
     rows = _restore_best(method, state)
     kept = _kept(method, state, data)
     found = _metrics(method, kept, rows, data)
-    facts = {**_metadata(plan, data, state), **facts_of(found)}
+    facts = {**metadata(plan, data, state), **facts_of(found)}
     if not kept.tables:
         facts |= write_ranks(plan.folder, found)
     facts["peak_memory_bytes"] = memory.increase_bytes()
     if wanted.options.trajectory:
-        _finish_trajectory(plan, _chosen_epoch(plan, state), rows, data.train)
+        _finish_trajectory(plan, chosen_epoch(plan, state), rows, data.train)
     model = save_model(
         plan.folder, facts | _facts_of(kept, plan, data, facts), kept.tables, kept.rankings, kept.network
     )
@@ -99,22 +99,59 @@ def _learn(
 ) -> tuple[Method | ClosedForm, RunState]:
     wanted, cutoff, given = plan.wanted, dataset_cutoff(data), _input(plan, data, tell)
 
-    def make(settings: Mapping[str, float]) -> Any:
-        return create_method(wanted.name.method, given, dataclasses.replace(wanted.config, **settings))
+    def on(n_users: int | None) -> Trials:
+        part = data if n_users is None else _some_users(data, n_users)
+        some = dataclasses.replace(given, train=part.train)
+
+        def make(settings: Mapping[str, float]) -> Any:
+            return create_method(wanted.name.method, some, dataclasses.replace(wanted.config, **settings))
+
+        return Trials(make, _validation(plan, part))
 
     def on_pass(report: EpochReport) -> None:
         tell("epoch", **_told(report, cutoff), epochs=report.epochs)
 
     if wanted.name.entry.closed_form:
-        return compute(make, _validation(plan, data), wanted.training.choose_by, on_pass)
-    method = make({})
+        return compute(on, wanted.training.choose_by, on_pass)
+    validation = _validation(plan, data)
+    method, begun = _chosen(
+        on(None).make,
+        store,
+        partial(
+            tried,
+            epochs=wanted.training.epochs,
+            validation=validation,
+            choose_by=wanted.training.choose_by,
+            on_epoch=on_pass,
+        ),
+    )
 
     def on_epoch(report: EpochReport) -> None:
+        if report.forecast_s is not None:
+            tell("forecast", epoch=report.epoch, seconds=report.forecast_s)
+            return
         if report.metrics is None:  # an evaluated epoch has left its stage
             _record_stage(plan, report.epoch, StagedRows(method.scores, data.train))
         tell("epoch", **_told(report, cutoff))
 
-    return method, train(method, wanted.training, _validation(plan, data), store, on_epoch)
+    return method, train(method, wanted.training, validation, store, on_epoch, begun)
+
+
+def _chosen(
+    make: Callable[[Mapping[str, float]], Any],
+    store: CheckpointStore,
+    choose: Callable[[Method], tuple[Method, RunState]],
+) -> tuple[Method, RunState]:
+    """The method with the settings that validation chose; a run that resumes has chosen already."""
+    found = store.load()
+    return (make(found.state["chosen"]), RunState()) if found else choose(make({}))
+
+
+def _some_users(data: Dataset, most: int) -> Dataset:
+    """Rows of so many users alone, drawn once."""
+    drawn = np.sort(stream(0, "search users").permutation(data.n_users)[:most])
+    parts = {split: getattr(data, split).rows(drawn) for split in ("train", "valid", "test")}
+    return dataclasses.replace(data, user_ids=tuple(data.user_ids[user] for user in drawn), **parts)
 
 
 def _told(report: EpochReport, cutoff: int) -> dict[str, Any]:
@@ -190,12 +227,14 @@ def _facts_of(kept: Kept, plan: Plan, data: Dataset, facts: Mapping[str, Any]) -
     found: dict[str, Any] = {}
     wanted, parts = plan.wanted, plan.parts
     if wanted.refit_of:
-        found["refit_of"] = _reference(wanted.refit_of)
+        found["refit_of"] = reference(wanted.refit_of)
     if parts.members and wanted.name.entry.closed_form:
         valid = facts["metrics"].get("valid")
         found["below_member"] = below_member(
             valid, facts["members"], dataset_cutoff(data), wanted.training.choose_by
         )
+    if facts["history"] and facts["history"][0]["epoch"] == 0 == facts["chosen_epoch"] and not parts.start:
+        found["note"] = "training added nothing over the SVD that it starts from"
     if kept.tables:
         found["dim"] = kept.tables.user_emb.shape[1]
     if kept.tables and parts.start:
@@ -228,60 +267,11 @@ def _member(plan: Plan, member: TrainedModel) -> Teacher:
     return dataclasses.replace(member.teacher, trajectory=load_trajectory(member.folder))
 
 
-def _chosen_epoch(plan: Plan, state: RunState) -> int:
-    return state.best_epoch if plan.wanted.training.keep == "best" else state.epoch
-
-
 def _finish_trajectory(plan: Plan, chosen: int, rows: ScoreRows, train: Interactions) -> None:
     """Of an epoch that was not evaluated the stage is still to be made."""
     if not has_stage(plan.folder, chosen):
         write_stage(plan.folder, chosen, *StagedRows(rows, train).stage())
     finish(plan.folder, chosen)
-
-
-def _metadata(plan: Plan, data: Dataset, state: RunState) -> dict[str, Any]:
-    wanted, parts = plan.wanted, plan.parts
-    members = {"members": [_reference(member) for member in parts.members]} if parts.members else {}
-    return {
-        "name": str(wanted.name),
-        "method": wanted.name.method,
-        "dim": wanted.name.dim,
-        "seed": wanted.seed,
-        "key": plan.key,
-        "n_users": data.n_users,
-        "n_items": data.n_items,
-        "cutoff": dataset_cutoff(data),
-        "config": dataclasses.asdict(wanted.config),
-        "training": dataclasses.asdict(wanted.training),
-        "dataset": {
-            **data.facts(),
-            **({"order_digest": data.order_digest()} if wanted.name.entry.ordered else {}),
-        },
-        "teacher": _reference(parts.teacher) if parts.teacher else None,
-        **members,
-        **({"plugin": _plugin(wanted.name.entry)} if wanted.name.entry.plugin else {}),
-        **({"chosen_settings": state.chosen} if state.chosen else {}),
-        "chosen_epoch": _chosen_epoch(plan, state),
-        "history": state.history,
-        **sample_facts(data, wanted.training.valid_users),
-        "seconds": round(state.seconds, 3),
-        "device": wanted.options.device,
-        "threads": wanted.options.threads,
-        "torch": torch.__version__,
-    }
-
-
-def _plugin(row: MethodRow) -> dict[str, Any]:
-    """What brought the method, and its source."""
-    return {"file": Path(str(row.plugin)).name, "source": [source_digest(where) for where in row.sources]}
-
-
-def _reference(model: TrainedModel) -> dict[str, Any]:
-    """What a model's record says of another that it was made from."""
-    known = model.metadata
-    width = model.tables.user_emb.shape[1] if model.tables else None
-    facts = {key: known[key] for key in ("name", "seed", "metrics")}
-    return facts | {"sha256": model.digest, "table_width": width}
 
 
 def use_compute(device: str, threads: int) -> None:

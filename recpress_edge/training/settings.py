@@ -60,7 +60,7 @@ _USUAL: Final[Mapping[str, Settings]] = {
     "ftd": Settings({}, {"epochs": 100}),
     "htd": Settings({}, {"epochs": 100}),
     **{method: Settings({}, {"epochs": 200}) for method in _BESIDE_BPR},
-    "soft": Settings({}, {"epochs": 50}),
+    "soft": Settings({}, {"epochs": 24, "evaluate_every": 3}),
     "hetcomp": Settings({}, {"epochs": 300, "evaluate_every": 10, "patience": 5}),
     **{
         method: Settings({}, {"epochs": 60, "evaluate_every": 10})
@@ -76,9 +76,13 @@ _USUAL: Final[Mapping[str, Settings]] = {
     "ensemble": _AT_ONCE,
     "lightgcn": Settings({}, {"epochs": 200, "patience": 5}),
     **{f"{method} quantised": _PLAIN_QUANTISED for method in ("bpr", "ftd", "htd", "hetcomp", *_BESIDE_BPR)},
-    "soft quantised": Settings({"learning_rate": 0.005}, {"epochs": 20, "evaluate_every": 1}),
-    # Wide and without a teacher it overfits early: slower steps, softer scores, fewer epochs.
-    "soft teacher": Settings({"learning_rate": 0.01, "temperature": 0.15}, {"epochs": 30}),
+    "soft quantised": Settings(
+        {"learning_rate": 0.01, "teacher_weight": 0.5}, {"epochs": 10, "evaluate_every": 1}
+    ),
+    # Wide and without a teacher it overfits early: drawn, by the cosine, in softer scores.
+    "soft teacher": Settings(
+        {"start": "noise", "score": "cosine", "learning_rate": 0.1, "temperature": 0.15}, {"epochs": 30}
+    ),
 }
 
 

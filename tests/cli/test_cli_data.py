@@ -40,7 +40,7 @@ def test_import_then_stats_then_list(run, log, tmp_path):
     assert "header, comma-separated, user = column 1 (user_id)" in out
     assert "5 rated too low; 16 of 21 rows stay" in out
     assert "4 users × 4 items" in out
-    assert "recpress-edge export --data shop --student htd_dim10 --int8" in out
+    assert "recpress-edge export --data shop --student soft_dim32 --int8" in out
     manifest = json.loads((tmp_path / "work/data/shop/manifest.json").read_text())
     assert manifest["protocol"] == "leave-one-out by time"
     assert manifest["interactions"] == {"train": 8, "valid": 4, "test": 4}

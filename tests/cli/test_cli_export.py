@@ -308,7 +308,7 @@ def test_dry_run_writes_nothing(run, data, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(resolve, "load_dataset", lambda name, work, say: data)
     assert run("--student", "htd_dim10", "--int8", "--dry-run") == 0
     out = capsys.readouterr().out
-    assert "train      bpr_dim200" in out
+    assert "train      soft_dim200" in out
     assert "train      htd_dim10" in out
     assert list(tmp_path.iterdir()) == []
 

@@ -95,7 +95,7 @@ def test_dry_run_trains_nothing(run, tmp_path):
     code, out, _ = run("distill", "--student", "htd_dim10", "--seeds", 2, "--dry-run", "--json")
     assert code == 0
     steps = [(step["name"], step["seed"], step["action"]) for step in json.loads(out)["steps"]]
-    assert steps == [("bpr_dim200", 0, "train"), ("htd_dim10", 0, "train"), ("htd_dim10", 1, "train")]
+    assert steps == [("soft_dim200", 0, "train"), ("htd_dim10", 0, "train"), ("htd_dim10", 1, "train")]
     assert not (tmp_path / "work").exists()
 
 

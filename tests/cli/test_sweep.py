@@ -238,7 +238,7 @@ def test_a_dry_run_says_what_would_be_trained(run, work, capsys):
     words = ["--recipes", "fp32", "--formats", "onnx", "--students", "htd_dim4,bpr_dim4", "--dry-run"]
     assert run(*words) == 0
     out = capsys.readouterr().out
-    assert "trains bpr_dim200, htd_dim4 first" in out
+    assert "trains soft_dim200, htd_dim4 first" in out
     assert "2 would write" in out
     assert not (work / "dist").exists()
 

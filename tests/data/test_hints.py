@@ -128,6 +128,12 @@ def test_a_nul_in_a_json_id_is_a_bad_line(tmp_path: Path) -> None:
         read_json(tmp_path, "\n".join(rows))
 
 
+def test_a_key_that_stands_twice_is_a_bad_line(tmp_path: Path) -> None:
+    rows = [json.dumps({"user": user, "item": item}) for user, item in PAIRS]
+    with pytest.raises(DataError, match=r"line 3: .*a key twice"):
+        read_json(tmp_path, "\n".join([*rows[:2], '{"user": "u1", "item": "i1", "user": "u2"}', *rows[2:]]))
+
+
 def test_an_empty_object_is_a_bad_line_wherever_it_stands(tmp_path: Path) -> None:
     rows = [json.dumps({"user": user, "item": item}) for user, item in PAIRS]
     for place in (0, 30):

@@ -118,7 +118,7 @@ def test_strangers_and_rows_without_an_id_are_counted(tmp_path):
     assert made.titles == ("Alien", "", "")
     (first, *_) = record["read"]
     assert "a row for 1 of 3 items; 2 rows of other items, which the log does not hold, such as '8'" in first
-    assert "1 rows without an id" in first
+    assert "1 row without an id" in first
 
 
 def test_ids_are_settled_as_those_of_the_log(tmp_path):
@@ -133,7 +133,7 @@ def test_rows_of_one_id_must_agree_in_what_is_used(tmp_path):
     text = "id,name,price\n1,Alien,3\n1,Alien,4\n2,Amélie,5\n"
     made, record = read(tmp_path / "items.csv", text, title="name")
     assert made.titles == TITLES
-    assert "1 repeated rows" in record["read"]
+    assert "1 repeated row" in record["read"]
     with pytest.raises(
         DataError, match=r"lines 2 and 3 are of '1' and differ in column 3 \(price\): '3' and '4'"
     ):

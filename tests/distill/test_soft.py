@@ -9,7 +9,9 @@ from small_data import two_tastes
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.distill.settings import SoftConfig
-from recpress_edge.distill.soft import Soft, TeacherTargets, mix_targets, rank_targets, teacher_targets
+from recpress_edge.distill.soft import Soft
+from recpress_edge.distill.soft_targets import TeacherTargets, mix_targets, rank_targets, teacher_targets
+from recpress_edge.models.closed.svd import nearest_tables
 from recpress_edge.models.method import TrainingInput
 from recpress_edge.models.nn import logsumexp_of_product
 from recpress_edge.models.outputs import Rankings, Tables
@@ -84,49 +86,113 @@ def test_teacher_distribution_is_a_softmax_of_its_cosines_at_any_scale(scale):
     assert targets.weights[0].tolist() == pytest.approx(expected, rel=1e-5)
 
 
-def test_batch_loss_is_the_cross_entropy_of_whole_rows():
+@pytest.mark.parametrize("score", ["inner", "cosine"])
+def test_batch_loss_is_the_cross_entropy_of_whole_rows(score):
     data = two_tastes(n_users=7, n_items=20, per_user=4)
-    rng = np.random.default_rng(0)
-    teacher = Teacher("noise", Tables(*(rng.standard_normal((n, 3), np.float32) for n in (7, 20))))
-    config = SoftConfig(batch_users=7, top_items=5)
-    method = Soft(TrainingInput(data.train, 4, 0, 1, teacher), config)
+    config = SoftConfig(batch_users=7, top_items=5, targets="scores", teacher_weight=0.7, score=score)
+    teacher = _noise(7, 20)
+    method = Soft(TrainingInput(data.train, 3, 0, 1, teacher), config)
     (loss,) = method.batch_losses(0)
     user_emb, item_emb = method.tables()
     target = torch.zeros(7, 20, dtype=torch.float64)
     top = teacher_targets(top_items(teacher, data.train, 5), config.teacher_temperature)
     for user in range(7):
         mine = torch.from_numpy(data.train.of(user).astype(np.int64))
-        target[user, mine] += (1 - config.teacher_weight) / len(mine)
+        target[user, mine] += 0.3 / len(mine)
         for item, weight in zip(top.items[user], top.weights[user], strict=True):
-            target[user, item] += config.teacher_weight * float(weight)
-    logits = (user_emb @ item_emb.T).double() / config.temperature
+            target[user, item] += 0.7 * float(weight)
+    logits = (user_emb @ item_emb.T).double() / (config.temperature if score == "cosine" else 1.0)
     expected = -(target * F.log_softmax(logits, dim=1)).sum(dim=1).mean()
     assert float(loss.detach()) == pytest.approx(float(expected), rel=1e-5)
 
 
-def test_rank_targets_fall_by_rank_and_end_where_the_list_does():
+def _noise(n_users: int, n_items: int, dim: int = 3) -> Teacher:
+    rng = np.random.default_rng(0)
+    return Teacher("noise", Tables(*(rng.standard_normal((n, dim), np.float32) for n in (n_users, n_items))))
+
+
+def test_it_starts_from_the_svd_of_its_teacher_up_to_the_scale():
+    data = two_tastes(n_users=40, n_items=30, per_user=4)
+    teacher = _noise(40, 30, 6)
+    method = Soft(TrainingInput(data.train, 4, 0, 1, teacher), SoftConfig())
+    start, nearest = (
+        user_emb @ item_emb.T
+        for user_emb, item_emb in (method.tables(), nearest_tables(teacher, data.train, 4))
+    )
+    assert torch.allclose(start / start.norm(), nearest / nearest.norm(), atol=1e-5)
+    assert method.starts_trained
+    sizes = [table.square().mean() for table in method.tables()]
+    assert sizes[0] == pytest.approx(float(sizes[1]), rel=1e-4)
+
+
+def test_the_scale_of_the_start_is_that_of_the_lowest_loss():
+    data = two_tastes(n_users=40, n_items=30, per_user=4)
+    method = Soft(TrainingInput(data.train, 4, 0, 1, _noise(40, 30, 6)), SoftConfig())
+    users = np.arange(40)
+    with torch.no_grad():
+        at, flatter, sharper = (float(method._batch_loss(users, scale)) for scale in (1.0, 0.7, 1.4))
+    assert at < min(flatter, sharper)
+
+
+def test_dimensions_that_the_teacher_lacks_are_drawn_small():
+    data = two_tastes(n_users=40, n_items=30, per_user=4)
+    teacher = _noise(40, 30, 3)
+    method = Soft(TrainingInput(data.train, 8, 0, 1, teacher), SoftConfig())
+    for table in method.tables():
+        assert 0 < table[:, 3:].square().mean() < 0.1 * table[:, :3].square().mean()
+
+
+def test_without_a_teacher_it_starts_from_the_svd_of_the_interactions():
+    data = two_tastes(n_users=40, n_items=30, per_user=4)
+    method = Soft(TrainingInput(data.train, 2, 0, 1), SoftConfig())
+    assert set(method.candidates()) == {"learning_rate"}
+    other = Soft(TrainingInput(data.train, 2, 1, 1), SoftConfig())  # another seed
+    assert torch.equal(method.tables()[0], other.tables()[0])
+
+
+def test_large_logits_are_held_where_the_exponentials_are_finite():
+    data = two_tastes(n_users=7, n_items=20, per_user=4)
+    start = Tables(*(np.full((n, 2), 30.0, np.float32) for n in (7, 20)))
+    method = Soft(TrainingInput(data.train, 2, 0, 1, start=start), SoftConfig(teacher_weight=0.5))
+    (loss,) = method.batch_losses(0)
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert torch.isfinite(method.mf.user_emb.grad).all()
+
+
+def test_the_step_falls_to_zero_over_the_schedule_and_batches_fit_the_users():
+    data = two_tastes(n_users=64, n_items=30, per_user=4)
+    method = Soft(TrainingInput(data.train, 2, 0, 2), SoftConfig(learning_rate=0.1))
+    rates = [method.optimizer.learning_rate for epoch in range(2) for _ in method.batch_losses(epoch)]
+    assert method.batch_users == 32
+    assert rates == sorted(rates, reverse=True)
+    assert rates[0] == pytest.approx(method.first_rate)
+    assert rates[-1] < 0.2 * rates[0]
+
+
+def test_rank_targets_are_a_long_list_and_a_short_one():
     top = Rankings(np.array([[4, 2, 7], [1, -1, -1]], np.int32), np.zeros((2, 3), np.float32))
-    targets = rank_targets(top, scale=2.0)
-    raw = np.exp([0.0, -0.5, -1.0])
+    targets = rank_targets(top, 2.0, 1.0, 0.25)
+    long, head = (np.exp(-np.arange(3) / scale) for scale in (2.0, 1.0))
     assert targets.items.tolist() == [[4, 2, 7], [1, 0, 0]]
-    assert targets.weights[0].tolist() == pytest.approx((raw / raw.sum()).tolist())
-    assert targets.weights[1].tolist() == [1.0, 0.0, 0.0]
+    mixed = 0.75 * long / long.sum() + 0.25 * head / head.sum()
+    assert targets.weights[0].tolist() == pytest.approx(mixed.tolist(), rel=1e-5)
+    assert targets.weights[1].tolist() == pytest.approx([1.0, 0.0, 0.0])
 
 
-@pytest.mark.parametrize(("targets", "by_rank"), [("usual", True), ("ranks", True), ("scores", False)])
-def test_a_teacher_of_rankings_alone_teaches_by_rank_unless_asked(targets, by_rank):
+@pytest.mark.parametrize(("targets", "gap"), [("ranks", np.exp(-1 / 30)), ("scores", np.exp(-0.2 / 0.2))])
+def test_a_teacher_teaches_by_rank_unless_asked(targets, gap):
     train = _train([(0, 0)], 1, 4)
     top = Rankings(np.array([[2, 1, 3]], np.int32), np.array([[0.4, 0.2, 0.1]], np.float32))
-    config = SoftConfig(targets=targets, top_items=2, teacher_weight=1.0)
+    config = SoftConfig(targets=targets, top_items=2, teacher_weight=1.0, head_share=0.0, start="noise")
     method = Soft(TrainingInput(train, 2, 0, 1, Teacher("ranks", rankings=top)), config)
     _, items, weights = method.targets.rows(np.array([0]))
-    gap = np.exp(-1 / 30) if by_rank else np.exp(-0.2 / 0.2)
     weight = dict(zip(items.tolist(), weights.tolist(), strict=True))
     assert weight == pytest.approx({0: 0.0, 2: 1 / (1 + gap), 1: gap / (1 + gap)}, rel=1e-5)
 
 
-def test_tables_have_rows_of_unit_length():
-    method = Soft(TrainingInput(two_tastes().train, 4, 0, 1), SoftConfig())
+def test_cosine_tables_have_rows_of_unit_length():
+    method = Soft(TrainingInput(two_tastes().train, 4, 0, 1), SoftConfig(score="cosine", start="noise"))
     for table in method.tables():
         assert torch.allclose(table.norm(dim=1), torch.ones(len(table)))
 

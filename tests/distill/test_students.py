@@ -62,15 +62,17 @@ def test_huge_dim_is_refused():
 
 
 def test_a_distilled_method_is_no_teacher():
-    with pytest.raises(ConfigError, match=r"unknown teacher 'htd_dim10'.*Known: bpr_dim10, .*soft_dim10"):
+    with pytest.raises(
+        ConfigError, match=r"unknown teacher 'htd_dim10'.*Known: als_dim10, bpr_dim10, .*soft_dim10"
+    ):
         parse_name("htd_dim10", "teacher")
 
 
 @pytest.mark.parametrize(
     ("student", "asked", "expected"),
     [
-        ("htd", None, "bpr_dim200"),
-        ("soft", None, "soft_dim200"),
+        ("htd", None, "soft_dim200"),
+        ("soft", None, "ensemble:soft_dim200+ease"),
         ("soft", "none", None),
         ("soft", "bpr_dim64", "bpr_dim64"),
         ("bpr", None, None),
@@ -79,6 +81,13 @@ def test_a_distilled_method_is_no_teacher():
 )
 def test_teacher_of(student, asked, expected):
     assert teacher_name(ModelName(student, 10), asked) == expected
+
+
+def test_large_data_have_a_teacher_that_grows_with_them():
+    assert teacher_name(ModelName("soft", 10), None, 20_000) == "ensemble:soft_dim200+ease"
+    assert teacher_name(ModelName("soft", 10), None, 20_001) == "als_dim64"
+    assert teacher_name(ModelName("soft", 10), "ease", 20_001) == "ease"
+    assert teacher_name(ModelName("htd", 10), None, 20_001) == "soft_dim200"
 
 
 @pytest.mark.parametrize(("student", "asked"), [("bpr", "bpr_dim200"), ("htd", "none"), ("ftd", "none")])
@@ -130,7 +139,7 @@ def test_a_model_without_tables_is_no_student_and_says_what_can_be_exported(text
 def test_a_pair_that_cannot_be_names_the_teachers_that_fit():
     student, teacher = parse_name("htd_dim10"), parse_name("ease", "teacher")
     with pytest.raises(
-        ConfigError, match=r"ease has only rankings. Teachers that fit: bpr_dim200, .*soft_dim10"
+        ConfigError, match=r"ease has only rankings. Teachers that fit: .*bpr_dim200, .*soft_dim10"
     ):
         check_pair(student, teacher)
     check_pair(parse_name("soft_dim10"), teacher)

@@ -201,7 +201,7 @@ def _report(args: argparse.Namespace, result: ImportResult) -> None:
     if result.written:
         say(args, f"wrote      {result.target}")
         commands = [
-            f"recpress-edge export --data {dataset.name} --student htd_dim10 --int8{_work_option(args)}",
+            f"recpress-edge export --data {dataset.name} --student soft_dim32 --int8{_work_option(args)}",
             f"recpress-edge data stats {dataset.name}{_work_option(args)}",
         ]
         next_steps(args, commands)

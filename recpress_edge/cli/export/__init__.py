@@ -42,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--student",
         metavar="NAME",
-        help="for example htd_dim10; or the folder of a trained model, whatever its settings were",
+        help="for example soft_dim32; or the folder of a trained model, whatever its settings were",
     )
     parser.add_argument("--teacher", metavar="NAME", help="default: the one the student's method asks for")
     parser.add_argument(

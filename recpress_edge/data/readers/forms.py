@@ -129,7 +129,7 @@ def json_table(path: Path, plain: PlainFile, choice: ColumnChoice | None, engine
         head=[fields for _, fields, _ in islice(objects.records(), SNIFFED_LINES)],
         records=objects.records,
         scan=copied(copy, layout.width, padded=True) if objects.whole else None,
-        broken="the line is no JSON object",
+        broken="the line is no JSON object, or has a key twice",
     )
 
 

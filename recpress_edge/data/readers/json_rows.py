@@ -28,8 +28,16 @@ class _Number(str):
     __slots__ = ()
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; ValueError where it says two things of one key."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
 _DECODER: Final = json.JSONDecoder(
-    parse_float=_Number, parse_int=_Number, parse_constant=lambda name: None, strict=True
+    object_pairs_hook=_object, parse_float=_Number, parse_int=_Number, parse_constant=lambda name: None
 )
 
 

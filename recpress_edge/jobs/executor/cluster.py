@@ -76,7 +76,8 @@ class RayCluster(Executor):
     @property
     def slots(self) -> int:
         _connect(self.address)
-        return max(int(ray.cluster_resources().get("CPU", 0)) // self.threads, 1)
+        cpus = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
+        return sum(int(count) // self.threads for count in cpus)
 
     @property
     def here(self) -> Executor:
@@ -92,6 +93,11 @@ class RayCluster(Executor):
             )
         _connect(self.address)
         nodes = sum(node["Alive"] for node in ray.nodes())
+        if not self.slots:
+            raise ConfigError(
+                f"no machine of the cluster at --ray {self.address} gives --threads {self.threads} CPUs to "
+                "one job. Give fewer, or start machines with ray start --num-cpus."
+            )
         machines = "1 machine" if nodes == 1 else f"{nodes} machines"
         on_event(Note(f"jobs       Ray, {machines}: {self.slots} at a time × --threads {self.threads}"))
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
@@ -142,11 +148,12 @@ class _Remote:
         self._run = ray.remote(_run_there).options(num_cpus=cluster.threads, max_retries=RETRIES)
         self._jobs: list[_Job] = []
         self._pending: dict[Any, int] = {}
-        self._parcels: dict[Path, Parcel] = {}
+        self._parcels: dict[tuple[Path, int], Parcel] = {}
 
     @property
     def free(self) -> int:
-        return max(self._cluster.slots - len(self._pending), 0)
+        """Where every machine is lost, one job still waits for a new one."""
+        return max(max(self._cluster.slots, 1) - len(self._pending), 0)
 
     def start(self, request: Runnable[Any]) -> int:
         job: Movable[Any] = cast(Movable[Any], request)
@@ -158,22 +165,33 @@ class _Remote:
 
     def _sent(self, folder: Path, work: Path) -> Parcel:
         """The folder in this machine's store, once; a machine that has it already does not fetch it."""
-        if folder not in self._parcels:
-            self._parcels[folder] = pack(folder, work, ray.put)
-        return self._parcels[folder]
+        state = folder, max(path.stat().st_mtime_ns for path in folder.iterdir())
+        if state not in self._parcels:
+            self._parcels[state] = pack(folder, work, ray.put)
+        return self._parcels[state]
 
     def next(self) -> Finished:
         while True:
-            ready, _ = ray.wait(list(self._pending), timeout=_LOOK_S)
-            for ticket, told in ray.get(self._mailbox.take.remote()):
+            try:
+                ready, _ = ray.wait(list(self._pending), timeout=_LOOK_S)
+                news = ray.get(self._mailbox.take.remote())
+            except RayError as error:
+                raise RecPressError(
+                    f"the cluster at --ray {self._cluster.address} is lost: {_first_line(error)} What was "
+                    "finished is kept; the same command goes on from there."
+                ) from None
+            for ticket, told in news:
                 self._hear(self._jobs[ticket], told)
             if ready:
                 return self._finish(ready[0], self._pending.pop(ready[0]))
+            if not self._cluster.slots:
+                self._on_event(Note("waiting    no machine of the cluster is left that takes a job"))
 
     def _hear(self, job: "_Job", told: Event | str) -> None:
         if isinstance(told, str):
             if job.machine:
                 self._on_event(Note(f"again      {job.request}, lost on {job.machine}, on {told}"))
+                job.held.clear()
             job.machine = told
         elif isinstance(told, TrainingEvent):
             event = replace(told, folder=job.request.work / "models" / told.folder.name)

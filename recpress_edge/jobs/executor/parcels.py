@@ -66,6 +66,7 @@ class Journey:
 
     def run(self, root: Path, get: Callable[[Any], bytes], on_event: OnEvent) -> tuple[Any, Parcel | None]:
         """The request's result and the model that it made; each data set has a work folder in ``root``."""
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)  # it will hold the log
         work = root / (self.data.digest[:16] if self.data else "built")
         if self.data:
             unpack(self.data, work, get)

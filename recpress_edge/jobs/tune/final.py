@@ -75,7 +75,7 @@ def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _schedule(known: Mapping[str, Any]) -> dict[str, Any]:
     """For as long as the kept epoch took; a closed form has none."""
-    if METHODS[known["method"]].closed_form:
+    if METHODS[known["method"]].closed_form:  # its settings and passes are those that were chosen
         return {}
     if known["chosen_epoch"] < 1:
         raise ConfigError(f"{known['name']} is best before its first epoch")

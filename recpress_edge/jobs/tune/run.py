@@ -9,7 +9,6 @@ from recpress_edge.core.errors import RecPressError
 from recpress_edge.core.files import write_json
 from recpress_edge.core.progress import Note, OnEvent
 from recpress_edge.distill.methods import METHODS
-from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.executor import Executor
 from recpress_edge.jobs.export import ExportRequest
 from recpress_edge.jobs.tune.bench import Gauge, fast_shape, too_slow
@@ -43,6 +42,7 @@ class Bounds:
             data=self.data,
             digest=self.digest,
             choose_by=self.choose_by,
+            training={"choose_by": self.choose_by},
             seed=self.seed,
             work=self.work,
             device=self.device,
@@ -137,9 +137,7 @@ class Tuning:
 
     def teachers(self, names: Sequence[str]) -> list[str]:
         """Folders of the best teachers, best first: single ones, and all of them where together is better."""
-        requests = [
-            self.bounds.trial("teacher", name, training=self._training(name)) for name in dict.fromkeys(names)
-        ]
+        requests = [self.bounds.trial("teacher", name) for name in dict.fromkeys(names)]
         done = [trial for trial in self.tried(requests) if trial.state == "done"]
         if not done:
             raise RecPressError(
@@ -157,11 +155,6 @@ class Tuning:
                 self.on_event(Note("left out   the ensemble: it is not above its best member"))
         ranked = sorted(done, key=lambda trial: -(trial.worth or 0.0))
         return [str(trial.folder) for trial in ranked[:TEACHERS_KEPT]]
-
-    def _training(self, name: str) -> dict[str, str]:
-        """How epochs are chosen, of a model that has some."""
-        closed = parse_name(name, "teacher").entry.closed_form
-        return {} if closed else {"choose_by": self.bounds.choose_by}
 
     def taught_baselines(self, shapes: Sequence[TableShape], teachers: Sequence[str]) -> None:
         """The factorisation of each teacher."""
@@ -196,7 +189,6 @@ class Tuning:
             proposal.shape,
             teacher=proposal.teacher,
             method=dict(proposal.method),
-            training={"choose_by": self.bounds.choose_by},
             stop_below=below,
         )
 

@@ -199,8 +199,8 @@ class TrialRequest:
     def _judged(self, plan: Plan, data: Dataset, on_event: OnEvent) -> TuneTrial:
         # torch from here on
         from recpress_edge.training.checkpoint import CheckpointStore
+        from recpress_edge.training.record import stored_metrics
         from recpress_edge.training.run import use_compute
-        from recpress_edge.training.stored import stored_metrics
 
         use_compute(self.device, self.threads)
         cutoff, store = dataset_cutoff(data), CheckpointStore(plan.folder, plan.key)

@@ -13,8 +13,8 @@ from recpress_edge.data.interactions import Dataset
 from recpress_edge.jobs.tune.shown import shown_metrics, written
 from recpress_edge.jobs.tune.trial import TuneTrial
 from recpress_edge.models.outputs import Tables
+from recpress_edge.training.record import stored_metrics
 from recpress_edge.training.store import load_model
-from recpress_edge.training.stored import stored_metrics
 
 Stand = Literal["ahead", "level", "behind"]
 

@@ -1,6 +1,6 @@
 """A log as large shops have it, from a seed: few items are popular, few users active, and tastes differ.
 
-    python benchmarks/power_law.py --interactions 5_000_000 --out log.csv
+    python benchmarks/_power_law.py --interactions 5_000_000 --out log.csv
 
 Items follow Zipf's law with exponent .9 and users' activity is lognormal. Every user has one of 32 tastes,
 each of which has every 32nd item by popularity; seven interactions in ten are of the own taste.

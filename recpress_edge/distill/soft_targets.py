@@ -1,0 +1,89 @@
+"""What a student of soft targets learns: a distribution over items for each user, from train and teacher."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recpress_edge.core.arrays import F32, I32, I64
+from recpress_edge.data.interactions import Interactions
+from recpress_edge.models.outputs import Rankings
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """A distribution over items for each user, few of them above zero.
+
+    indptr (U + 1,), items (nnz,), weights (nnz,): user u wants items[indptr[u]:indptr[u + 1]], the
+    weights of which sum to 1 (a user without any sums to 0).
+    """
+
+    indptr: I64
+    items: I64
+    weights: F32
+
+    def rows(self, users: I64) -> tuple[I64, I64, F32]:
+        """offsets (B,), items and weights of these users, as ``embedding_bag`` takes them."""
+        counts = self.indptr[users + 1] - self.indptr[users]
+        offsets = np.cumsum(counts) - counts
+        at = np.repeat(self.indptr[users] - offsets, counts) + np.arange(int(counts.sum()))
+        return offsets, self.items[at], self.weights[at]
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherTargets:
+    """The teacher's distribution over its best unobserved items: items (U, N), weights (U, N)."""
+
+    items: I64
+    weights: F32
+
+
+def mix_targets(train: Interactions, teacher: TeacherTargets | None, teacher_weight: float) -> Targets:
+    """(1 − w) · uniform over the user's train items + w · the teacher's distribution.
+
+    Without a teacher w is 0. A user without train items follows the teacher alone, and one to whom the
+    teacher has nothing left to offer follows the train items alone.
+    """
+    counts = train.counts()
+    users, items = train.users().astype(np.int64), train.indices.astype(np.int64)
+    if teacher is None:
+        weights = 1.0 / np.maximum(counts, 1)[users]
+        return Targets(train.indptr, items, weights.astype(np.float32))
+    own_share = np.where(counts > 0, 1.0 - teacher_weight, 0.0)  # (U,)
+    own_share[teacher.weights.sum(axis=1) == 0] = 1.0
+    own_weights = (own_share / np.maximum(counts, 1))[users]
+    size = teacher.items.shape[1]
+    users = np.concatenate([users, np.repeat(np.arange(train.n_users), size)])
+    items = np.concatenate([items, teacher.items.ravel()])
+    weights = np.concatenate([own_weights, (teacher.weights * (1.0 - own_share)[:, None]).ravel()])
+    order = np.argsort(users, kind="stable")
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(users, minlength=train.n_users))])
+    return Targets(indptr, items[order], weights[order].astype(np.float32))
+
+
+def teacher_targets(top: Rankings, temperature: float) -> TeacherTargets:
+    """Softmax of the teacher's scores / temperature over each user's best unobserved items.
+
+    A user with fewer unobserved items gets a shorter list: the rest weighs nothing.
+    """
+    best = np.where(np.isfinite(top.scores[:, :1]), top.scores[:, :1], 0.0)
+    return _normalised(top.items, np.exp((top.scores - best) / np.float32(temperature)))
+
+
+def rank_targets(top: Rankings, scale: float, head_scale: float, head_share: float) -> TeacherTargets:
+    """Two lists in one, each falling by rank r = 0, 1, …: e^(−r / scale), and a share of e^(−r / head_scale).
+
+    The long one teaches what belongs on the list, the short one what belongs on top of it.
+    """
+    ranks = np.arange(top.items.shape[1])
+    lists = (np.where(top.items >= 0, np.exp(-ranks / by), 0.0) for by in (scale, head_scale))
+    long, head = (_normalised(top.items, weights.astype(np.float32)).weights for weights in lists)
+    return TeacherTargets(
+        np.maximum(top.items, 0).astype(np.int64), (1.0 - head_share) * long + head_share * head
+    )
+
+
+def _normalised(items: I32, weights: F32) -> TeacherTargets:
+    """Places without an item point at item 0 and weigh nothing."""
+    total = weights.sum(axis=1, keepdims=True)
+    total[total == 0] = 1.0
+    return TeacherTargets(np.maximum(items, 0).astype(np.int64), weights / total)

@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.transforms import Bbox
+
+from recpress_edge.core.arrays import F64
 
 _ANGLES: Final = (0, 180, 45, -45, 135, -135, 90, -90, 22, -22, 158, -158)
 _DISTANCES: Final = (11, 20, 32, 46, 62)
@@ -58,9 +61,9 @@ def place_labels(
         return float(x), float(y)
 
     points = [to_pixels((label.x, label.y)) for label in labels]
-    blocked = [(_square(to_pixels(marker), 7 * scale), _ON_MARKER) for marker in markers]
-    blocked += [(_square(to_pixels(spot), scale), _ON_LINE) for spot in lines]
-    blocked += [(_apart(text.get_window_extent(renderer), scale), _ON_TEXT) for text in axes.texts]
+    blocked = [_weighed(_square(to_pixels(marker), 7 * scale), _ON_MARKER) for marker in markers]
+    blocked += [_weighed(_square(to_pixels(spot), scale), _ON_LINE) for spot in lines]
+    blocked += [_weighed(_apart(text.get_window_extent(renderer), scale), _ON_TEXT) for text in axes.texts]
     for label, (x, y) in sorted(
         zip(labels, points, strict=True), key=lambda pair: (not pair[0].bold, -pair[1][1])
     ):
@@ -71,13 +74,12 @@ def place_labels(
         spots = [(distance + _RING * label.bold, angle) for distance in _DISTANCES for angle in _ANGLES]
         boxes = {spot: _box(x, y, extent, spot, scale) for spot in spots}
         leads = {spot: _leader((x, y), boxes[spot]) if _is_far(spot, label) else () for spot in spots}
-        best = min(
-            spots,
-            key=lambda spot: _cost(boxes[spot], blocked, frame) + _crossed(leads[spot], blocked) + spot[0],
-        )
+        taken = np.array(blocked).reshape(-1, 5)
+        costs = [_cost(boxes[spot], taken, frame) + _crossed(leads[spot], taken) + spot[0] for spot in spots]
+        best = spots[int(np.argmin(costs))]
         box = boxes[best]
-        blocked.append((_apart(box, scale), _ON_TEXT))
-        blocked += [(_square(at, scale), _ON_LINE) for at in leads[best]]
+        blocked.append(_weighed(_apart(box, scale), _ON_TEXT))
+        blocked += [_weighed(_square(at, scale), _ON_LINE) for at in leads[best]]
         leader = {"arrowstyle": "-", "color": "#999999", "lw": 0.6, "shrinkA": 0, "shrinkB": 4}
         axes.annotate(
             label.text,
@@ -107,10 +109,15 @@ def _leader(point: tuple[float, float], box: Bbox) -> tuple[tuple[float, float],
     return tuple(way for way in ways if not box.contains(*way))
 
 
-def _crossed(leader: Sequence[tuple[float, float]], blocked: Sequence[tuple[Bbox, float]]) -> float:
+def _weighed(box: Bbox, weight: float) -> tuple[float, ...]:
+    """Left, lower, right and upper edge, and what a covered pixel costs: a row of what is taken (N, 5)."""
+    return (*box.extents, weight)
+
+
+def _crossed(leader: Sequence[tuple[float, float]], taken: F64) -> float:
     """What it costs that a line runs through other names."""
-    texts = [box for box, weight in blocked if weight == _ON_TEXT]
-    return _CROSSED * sum(any(box.contains(*at) for box in texts) for at in leader)
+    x0, y0, x1, y1 = taken[taken[:, 4] == _ON_TEXT, :4].T
+    return _CROSSED * sum(bool(((x0 <= x) & (x <= x1) & (y0 <= y) & (y <= y1)).any()) for x, y in leader)
 
 
 def _apart(text: Bbox, scale: float) -> Bbox:
@@ -133,17 +140,14 @@ def _box(x: float, y: float, extent: Bbox, spot: tuple[int, int], scale: float) 
     )
 
 
-def _cost(box: Bbox, blocked: Sequence[tuple[Bbox, float]], frame: Bbox) -> float:
+def _cost(box: Bbox, taken: F64, frame: Bbox) -> float:
     outside = float(
         max(frame.x0 - box.x0, 0)
         + max(box.x1 - frame.x1, 0)
         + max(frame.y0 - box.y0, 0)
         + max(box.y1 - frame.y1, 0)
     )
-    return 20 * outside + sum(weight * _overlap(box, other) for other, weight in blocked)
-
-
-def _overlap(a: Bbox, b: Bbox) -> float:
-    width = min(a.x1, b.x1) - max(a.x0, b.x0) + 2
-    height = min(a.y1, b.y1) - max(a.y0, b.y0) + 2
-    return float(width * height) if width > 0 and height > 0 else 0.0
+    left, lower, right, upper = box.extents
+    width = np.minimum(right, taken[:, 2]) - np.maximum(left, taken[:, 0]) + 2
+    height = np.minimum(upper, taken[:, 3]) - np.maximum(lower, taken[:, 1]) + 2
+    return 20 * outside + float(taken[:, 4] @ (np.maximum(width, 0) * np.maximum(height, 0)))

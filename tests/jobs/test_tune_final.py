@@ -66,7 +66,7 @@ def test_it_and_all_it_was_made_from_learn_again_for_as_many_epochs(data, work, 
     known = again.metadata
     assert known["dataset"]["digest"] == whole.digest()
     assert known["metrics"] == {}
-    assert known["config"] == chosen.metadata["config"]
+    assert known["config"] == chosen.metadata["config"] | chosen.metadata["chosen_settings"]
     assert (known["training"]["epochs"], known["training"]["keep"]) == (
         chosen.metadata["chosen_epoch"],
         "last",

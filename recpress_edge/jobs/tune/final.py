@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from recpress_edge.artifacts.model_folder import MODEL_FACTS
-from recpress_edge.core.errors import ArtifactError, ConfigError
+from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import read_json
 from recpress_edge.core.progress import OnEvent
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.methods import METHODS, Role
+from recpress_edge.jobs.tune.space import TAUGHT_BASELINE
 from recpress_edge.training.ensure import ensure_model
 from recpress_edge.training.plan import ModelRequest, TrainOptions
 from recpress_edge.training.store import TrainedModel, is_complete, load_model
@@ -38,12 +39,12 @@ class Again:
             members=tuple(filter(None, map(self._part, known.get("members", [])))),
             device=self.device,
             threads=self.threads,
-            method={**_given(known["config"]), **known.get("chosen_settings", {})},
+            method=_method(known),
             training=_schedule(known),
         )
         role: Role = "teacher" if known.get("members") or not known["teacher"] else "student"
         request = ModelRequest(
-            name=known["name"],
+            name=_name(known),
             role=role,
             seed=int(known["seed"]),
             options=options if role == "student" else dataclasses.replace(options, teacher=None),
@@ -68,6 +69,20 @@ class Again:
         )
 
 
+def _untrained(known: Mapping[str, Any]) -> bool:
+    """Whether its best epoch is the one before the first: it is the SVD that it starts from."""
+    return not METHODS[known["method"]].closed_form and known["chosen_epoch"] == 0
+
+
+def _name(known: Mapping[str, Any]) -> str:
+    return f"{TAUGHT_BASELINE}_dim{known['dim']}" if _untrained(known) else str(known["name"])
+
+
+def _method(known: Mapping[str, Any]) -> dict[str, Any]:
+    """All settings, those that validation chose among them."""
+    return {} if _untrained(known) else {**_given(known["config"]), **known.get("chosen_settings", {})}
+
+
 def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Those that are set: a file has no null."""
     return {name: value for name, value in settings.items() if value is not None}
@@ -75,8 +90,6 @@ def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _schedule(known: Mapping[str, Any]) -> dict[str, Any]:
     """For as long as the kept epoch took; a closed form has none."""
-    if METHODS[known["method"]].closed_form:  # its settings and passes are those that were chosen
+    if METHODS[known["method"]].closed_form or _untrained(known):  # computed at once
         return {}
-    if known["chosen_epoch"] < 1:
-        raise ConfigError(f"{known['name']} is best before its first epoch")
     return {**_given(known["training"]), "epochs": known["chosen_epoch"], "keep": "last"}

@@ -169,18 +169,21 @@ class Tuning:
         )
 
     def students(self, shapes: Sequence[TableShape], teachers: Sequence[str]) -> None:
-        """Rounds of students until the trials or the time are spent; the first round always runs."""
+        """The usual settings first, then rounds of students until the trials or the time are spent."""
         diary, search = self.diary, Search(shapes, teachers, self.bounds.seed)
+        self._round(search, search.usual()[: diary.limit])
         while (left := diary.limit - len(diary.students)) > 0:
             count = min(ROUND, left)
             if diary.out_of_time(count):
                 self.on_event(Note(f"time       {len(diary.students)} students: --hours is spent"))
                 return
-            below = prune_below(diary.trials)
-            proposals = search.ask(count)
-            results = self.tried([self._proposed(proposal, below) for proposal in proposals])
-            for proposal, result in zip(proposals, results, strict=True):
-                search.tell(proposal, result)
+            self._round(search, search.ask(count))
+
+    def _round(self, search: Search, proposals: Sequence[Proposal]) -> None:
+        below = prune_below(self.diary.trials)
+        results = self.tried([self._proposed(proposal, below) for proposal in proposals])
+        for proposal, result in zip(proposals, results, strict=True):
+            search.tell(proposal, result)
 
     def _proposed(self, proposal: Proposal, below: tuple[tuple[int, float], ...]) -> TrialRequest:
         return self._stored(

@@ -32,8 +32,8 @@ PRUNE_AFTER: Final = 2
 class Proposal:
     """A student that the sampler wants to know of."""
 
-    number: int
-    """Optuna's, from 0."""
+    number: int | None
+    """Optuna's, from 0; None for one that it did not make."""
     shape: TableShape
     teacher: str
     """Folder below ``models``."""
@@ -55,15 +55,14 @@ class Search:
         }
         self._teachers = teachers
         self._open: dict[int, optuna.Trial] = {}
-        # The usual settings first, for every shape and teacher: the search can only gain on them.
-        for teacher in range(len(teachers)):
-            for shape in self._shapes:
-                self._study.enqueue_trial({"shape": shape, "teacher": teacher, **usual_point()})
 
-    @property
-    def usual_trials(self) -> int:
-        """Trials with the usual settings, which come first."""
-        return len(self._shapes) * len(self._teachers)
+    def usual(self) -> list[Proposal]:
+        """Every shape and teacher with the usual settings, of which validation chooses some: tried first."""
+        return [
+            Proposal(None, shape, teacher, {})
+            for teacher in self._teachers
+            for shape in self._shapes.values()
+        ]
 
     def ask(self, count: int) -> list[Proposal]:
         """The next students to try, of which none is known when they are chosen."""
@@ -78,6 +77,9 @@ class Search:
 
     def tell(self, proposal: Proposal, result: TuneTrial) -> None:
         """What came of a proposal."""
+        if proposal.number is None:
+            self._learn(proposal, result)
+            return
         trial = self._open.pop(proposal.number)
         for epoch, value in result.curve:
             trial.report(value, epoch)
@@ -86,6 +88,21 @@ class Search:
         else:
             state = TrialState.PRUNED if result.state == "pruned" else TrialState.FAIL
             self._study.tell(trial, state=state)
+
+    def _learn(self, proposal: Proposal, result: TuneTrial) -> None:
+        """A finished student with the usual settings, as the sampler would have asked for it."""
+        if result.state != "done":
+            return
+        place = {"shape": str(proposal.shape), "teacher": self._teachers.index(proposal.teacher)}
+        known = usual_point() | {name: result.settings[name] for name in SPACE if name in result.settings}
+        self._study.add_trial(
+            optuna.trial.create_trial(
+                params=place | known,
+                distributions=self._space,
+                value=result.worth,
+                intermediate_values=dict(result.curve),
+            )
+        )
 
 
 def _distribution(row: Any) -> BaseDistribution:

@@ -15,7 +15,7 @@ PLAIN_BASELINES: Final = ("puresvd", "als")
 TAUGHT_BASELINE: Final = "svd"
 """The factorisation of a teacher: what its student must be better than."""
 POPULAR: Final = "pop"
-TEACHERS: Final = ("ease", "als_dim200", "soft_dim200")
+TEACHERS: Final = ("ease", "als_dim64", "soft_dim200")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +35,17 @@ class OneOf:
 
 
 SPACE: Final[Mapping[str, Span | OneOf]] = {
+    "learning_rate": Span(0.005, 0.2, log=True),
     "teacher_weight": Span(0.1, 1.0),
-    "temperature": Span(0.04, 0.4, log=True),
-    "learning_rate": Span(0.003, 0.05, log=True),
     "top_items": OneOf((50, 100, 200)),
-    "targets": OneOf(("usual", "scores", "ranks")),
-    "rank_scale": Span(5.0, 100.0, log=True),
-    "teacher_temperature": Span(0.05, 0.5, log=True),
+    "rank_scale": Span(10.0, 100.0, log=True),
+    "head_scale": Span(2.0, 20.0, log=True),
+    "head_share": Span(0.0, 0.8),
 }
 
 
 def usual_point() -> dict[str, Any]:
-    """The usual value of each setting of the space: the first that is tried."""
+    """The usual value of each setting of the space; None where validation chooses it before the training."""
     usual = settings(STUDENT, "student")
     config = load_config(METHODS[STUDENT].config, usual.method, "method")
     return {name: getattr(config, name) for name in SPACE}

@@ -45,7 +45,7 @@ class TuneTrial:
     recipe: str | None = None
     """None for a teacher, which is not stored small."""
     settings: Mapping[str, Any]
-    """Of the method, that differ from its defaults."""
+    """Of the method, that differ from its defaults, and those that validation chose."""
     state: State
     reason: str | None = None
     """Why, where it is not done."""
@@ -227,7 +227,7 @@ class TrialRequest:
         if self.recipe is not None:
             tables = Tables(model.user_emb, model.item_emb)
             valid = stored_metrics(tables, self.recipe, data, "valid").means()
-        return self._trial(
+        done = self._trial(
             "done",
             folder=plan.folder.name,
             valid=valid,
@@ -236,6 +236,7 @@ class TrialRequest:
             curve=self._curve(known["history"], cutoff),
             seconds=known["seconds"],
         )
+        return dataclasses.replace(done, settings={**self.method, **known.get("chosen_settings", {})})
 
     def _curve(self, history: list[dict[str, Any]], cutoff: int) -> tuple[tuple[int, float], ...]:
         return tuple(

@@ -209,7 +209,9 @@ def test_who_is_behind_the_median_of_the_finished_after_two_looks():
         return TuneTrial(kind="student", name="soft_dim4", settings={}, state="done", curve=curve)
 
     four = [done(0.1, 0.2, 0.3), done(0.1, 0.1, 0.1), done(0.5, 0.1, 0.2), done(0.0, 0.0, 0.4, 0.9)]
-    assert prune_below(four) == ((15, pytest.approx(0.35)),)  # reached: .3, .1, .5, .4; one is at 20
+    assert prune_below(four) == ((15, pytest.approx(0.25)),)  # .3, .1, .2, .4; one alone is at 20
+    started = [dataclasses.replace(trial, curve=((0, 9.0), *trial.curve)) for trial in four]
+    assert prune_below(started) == prune_below(four)
     assert prune_below(four[:3]) == ()
     teacher = dataclasses.replace(four[0], kind="teacher")
     assert prune_below([*four[:3], teacher]) == ()
@@ -260,4 +262,8 @@ def test_ahead_level_behind_and_mixed():
     swapped = verdict_of(of(recall_10=some, ndcg_10=none), of(recall_10=none, ndcg_10=mixed), 10)
     assert swapped.stand == "mixed"
     assert swapped.gains["recall@10"].words() == ".5000 against .0000 (+.5000 to +.5000), ahead"
+    start = dataclasses.replace(low.trial, chosen_epoch=0)
+    untrained = verdict_of(dataclasses.replace(of(recall_10=some, ndcg_10=some), trial=start), low, 10)
+    assert untrained.stand == "untrained"  # a baseline that is ahead of another is no student that is
+    assert "training ADDED NOTHING" in untrained.sentences()[0]
     assert "is BEHIND" in verdict_of(low, of(recall_10=some, ndcg_10=none), 10).sentences()[0]

@@ -112,21 +112,19 @@ def _distribution(row: Any) -> BaseDistribution:
 
 
 def prune_below(trials: Sequence[TuneTrial]) -> tuple[tuple[int, float], ...]:
-    """By epoch, the median of the best that finished students had reached by then.
+    """By epoch, the median of what finished students had then; who never reached it until then is pruned.
 
-    The rule of Optuna's MedianPruner, fixed at the beginning of a round: who is behind it is pruned, and no
-    trial depends on when another of its round ended.
+    The rule of Optuna's MedianPruner, fixed at the beginning of a round: no trial depends on when another of
+    its round ended. Epoch 0 is the start, not training.
     """
-    curves = [trial.curve for trial in trials if trial.kind == "student" and trial.state == "done"]
+    done = [trial for trial in trials if trial.kind == "student" and trial.state == "done"]
+    curves = [[look for look in trial.curve if look[0] > 0] for trial in done]
     if len(curves) < PRUNE_FROM:
         return ()
     reached = defaultdict(list)
     for curve in curves:
-        best = float("-inf")
-        for place, (epoch, value) in enumerate(curve):
-            best = max(best, value)
-            if place >= PRUNE_AFTER:
-                reached[epoch].append(best)
+        for epoch, value in curve[PRUNE_AFTER:]:
+            reached[epoch].append(value)
     return tuple(
         (epoch, statistics.median(values))
         for epoch, values in sorted(reached.items())

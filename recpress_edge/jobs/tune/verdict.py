@@ -54,10 +54,14 @@ class TuneVerdict:
     baseline: str
     users: int
     gains: Mapping[str, Gain]
+    trained: bool = True
+    """Whether its best epoch is after its start; the start is the SVD of its teacher, a baseline itself."""
 
     @property
-    def stand(self) -> Literal["ahead", "level", "behind", "mixed"]:
+    def stand(self) -> Literal["ahead", "level", "behind", "mixed", "untrained"]:
         """Ahead: in one metric at least, and behind in none."""
+        if not self.trained:
+            return "untrained"
         found = {gain.stand for gain in self.gains.values()} - {"level"}
         if len(found) == 2:
             return "mixed"
@@ -70,6 +74,7 @@ class TuneVerdict:
             "level": "cannot be told from",
             "behind": "is BEHIND",
             "mixed": "gives up one metric for another against",
+            "untrained": "is the SVD of its teacher, to which training ADDED NOTHING; against",
         }
         head = f"{self.student} {words[self.stand]} the best baseline of the same bytes, {self.baseline}"
         each = [f"{written(name)} {gain.words()}" for name, gain in self.gains.items()]
@@ -98,4 +103,5 @@ def verdict_of(student: OnTest, baseline: OnTest, cutoff: int) -> TuneVerdict:
         stand: Stand = "ahead" if interval.low > 0 else "behind" if interval.high < 0 else "level"
         gains[metric] = Gain(float(after.mean()), float(before.mean()), interval, stand)
         users = after.size
-    return TuneVerdict(student.trial.label, baseline.trial.label, users, gains)
+    trained = student.trial.chosen_epoch != 0
+    return TuneVerdict(student.trial.label, baseline.trial.label, users, gains, trained)

@@ -215,11 +215,17 @@ METHODS: Final[dict[str, MethodRow]] = {
         alone=False,
         usual_teacher="soft_dim200",
         closed_form=True,
+        released=True,
     ),
     "puresvd": MethodRow(
-        where="recpress_edge.models.closed.svd:PureSVD", config=PureSVDConfig, closed_form=True
+        where="recpress_edge.models.closed.svd:PureSVD",
+        config=PureSVDConfig,
+        closed_form=True,
+        released=True,
     ),
-    "als": MethodRow(where="recpress_edge.models.closed.als:ALS", config=ALSConfig, closed_form=True),
+    "als": MethodRow(
+        where="recpress_edge.models.closed.als:ALS", config=ALSConfig, closed_form=True, released=True
+    ),
     "itemknn": MethodRow(
         where="recpress_edge.models.closed.itemknn:ItemKNN",
         config=ItemKNNConfig,

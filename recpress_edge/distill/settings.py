@@ -138,6 +138,8 @@ class RDConfig(TeacherLists):
 class CDConfig(TeacherLists):
     """Collaborative distillation (Lee et al., ICDM 2019)."""
 
+    place_bytes: ClassVar[int] = 12
+
     list_weight: NotNegativeFloat = 5e-2
     """Weight of the term, a sum over the drawn items of the batch's users."""
     pool: PositiveInt = 500

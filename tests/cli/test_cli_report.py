@@ -10,7 +10,7 @@ from records import make_record, study, write_runs
 
 from recpress_edge.cli import build_parser
 from recpress_edge.core.errors import ArtifactError, ConfigError, GateError
-from recpress_edge.report import runs as rows
+from recpress_edge.report import files
 
 pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
@@ -35,17 +35,17 @@ def test_report_writes_page_and_picture_and_prints_the_table(runs, tmp_path, cap
     lines = out.splitlines()
     at = next(n for n, line in enumerate(lines) if line.startswith("soft_dim10-int8"))
     assert lines[at].split() == [
-        "soft_dim10-int8", ".2755", ".0827", "316.9", "KiB", "62.5", "µs", "1.2", "MiB",
+        "soft_dim10-int8", ".1378", ".0551", ".2755", "316.9", "KiB", "62.5", "µs", "1.2", "MiB",
     ]  # fmt: skip
     assert lines[at + 1] == "    on the front"
-    assert "verdict    Ship soft_dim20-int8: it keeps 93.6 % of its teacher's Recall@50" in out
+    assert "verdict    Ship soft_dim20-int8: Recall@10 .1462, NDCG@10 .0585, Recall@50 .2924" in out
     assert str(page) in out
 
 
 def test_every_file_is_read_once(runs, tmp_path, monkeypatch):
     opened = collections.Counter()
-    read = rows.read_json
-    monkeypatch.setattr(rows, "read_json", lambda path: (opened.update([path.name]), read(path))[1])
+    read = files.read_json
+    monkeypatch.setattr(files, "read_json", lambda path: (opened.update([path.name]), read(path))[1])
     assert run("report", runs, "-o", tmp_path / "r.html") == 0
     assert set(opened) == {path.name for path in runs.rglob("*.json")}
     assert set(opened.values()) == {1}
@@ -107,9 +107,12 @@ def test_json_names_no_picture_where_none_was_drawn(tmp_path, capsys):
 def test_pick_prints_margins_and_nearest_misses(runs, capsys):
     assert run("pick", runs, "--max-bytes", "400KiB", "--max-p95", "70us") == 0
     out = capsys.readouterr().out
-    assert "pick       soft_dim10-int8: it keeps 88.2 % of its teacher's Recall@50" in out
+    assert "pick       soft_dim10-int8: Recall@10 .1378, NDCG@10 .0551, Recall@50 .2755" in out
+    assert "No baseline of its bytes is among these records" in out
+    assert "baseline   recpress-edge export --student svd_dim10 --int8 --data citeulike" in out
     assert "file 316.9 KiB ≤ 400.0 KiB (83.1 KiB left)" in out
-    near = "near miss  soft_dim20-int8: Recall@50 .2924, file 613.8 KiB > 400.0 KiB (213.8 KiB over)"
+    worth = "Recall@10 .1462, NDCG@10 .0585, Recall@50 .2924"
+    near = f"near miss  soft_dim20-int8: {worth}, file 613.8 KiB > 400.0 KiB (213.8 KiB over)"
     assert near in out.replace("\n" + " " * 11, " ")
 
 
@@ -152,7 +155,7 @@ def test_pick_needs_no_package_of_the_report(runs):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "pick       soft_dim10-int8: it keeps" in done.stdout
+    assert "pick       soft_dim10-int8: Recall@10" in done.stdout
 
 
 def test_importing_the_commands_stays_light():

@@ -30,15 +30,15 @@ def test_train_then_distill_from_it(run, tmp_path):
     code, out, _ = run("train", "--teacher", "bpr_dim8", "--epochs", 2)
     assert code == 0
     assert "training   bpr_dim8 seed 0  (2 epochs)" in out
-    assert "valid recall@50" in out
+    assert "Recall@10  NDCG@10  Recall@50" in out
     following = out[out.index("next") :].split()
-    assert following[1:5] == ["recpress-edge", "distill", "--student", "htd_dim10"]
+    assert following[1:5] == ["recpress-edge", "distill", "--student", "soft_dim32"]
     folder = following[following.index("--teacher") + 1]
 
     code, out, _ = run("distill", "--student", "ftd_dim4", "--teacher", folder, "--epochs", 1, "--seeds", 2)
     assert code == 0
     assert out.count("trained    ftd_dim4") == 2
-    assert "teacher    bpr_dim8 seed 0: test recall@50" in out
+    assert "teacher    bpr_dim8 seed 0: test Recall@10" in out
     following = out[out.index("next") :].split()
     assert following[2:4] == ["export", "--student"]
     assert load_model(Path(following[4])).metadata["teacher"]["name"] == "bpr_dim8"  # the name means another

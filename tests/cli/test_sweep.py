@@ -16,7 +16,9 @@ from recpress_edge.core.errors import ConfigError, MissingExtraError
 from recpress_edge.data import resolve
 from recpress_edge.data.synthetic import synthetic
 from recpress_edge.distill.students import parse_name
+from recpress_edge.jobs import sweep
 from recpress_edge.jobs.export import ExportPlan
+from recpress_edge.jobs.trained import baselines_beside
 from recpress_edge.models.outputs import Tables
 from recpress_edge.training.plan import ModelRequest, plan_model, want
 from recpress_edge.training.store import save_model
@@ -53,6 +55,7 @@ def add_model(work, data, name, folder=None, seed=0, **facts):
 @pytest.fixture
 def work(tmp_path, data, monkeypatch):
     monkeypatch.setattr(resolve, "load_dataset", lambda name, work, say: data)
+    monkeypatch.setattr(sweep, "baselines_beside", lambda names, data, work: [])
     add_model(tmp_path, data, "bpr_dim10")
     add_model(tmp_path, data, "bpr_dim4")
     return tmp_path
@@ -246,9 +249,18 @@ def test_a_dry_run_says_what_would_be_trained(run, work, capsys):
 def test_the_table_has_a_line_for_each(run, capsys):
     assert run("--recipes", "fp32", "--formats", "onnx") == 0
     out = capsys.readouterr().out
-    assert "Recall@10  overlap@10  status" in out
+    assert "Recall@10" in out
+    assert "overlap@10" in out
     assert "rows       2 done" in out
     assert "next       device_bench run " in out
+
+
+def test_a_baseline_of_each_size_goes_with_the_students(work, data):
+    """The SVD of the usual teacher where that is trained, of the interactions where it is not."""
+    assert baselines_beside(["bpr_dim4", "bpr_dim10", "svd_dim4"], data, work) == [
+        "puresvd_dim4",
+        "puresvd_dim10",
+    ]
 
 
 @pytest.mark.parametrize(

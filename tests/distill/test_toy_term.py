@@ -143,9 +143,10 @@ def test_the_steps_of_contributing_lead_to_a_bundle(toy, tmp_path, capsys):
     )
     assert done.returncode == 0, done.stdout
     assert done.stdout.startswith("......."), done.stdout  # seven contracts of a student
-    code = main(["export", "--student", "toy_dim10", "--int8", "--work", str(tmp_path), "--json"])
-    assert (code, capsys.readouterr().err.count("Traceback")) == (0, 0)
-    folder = tmp_path / "dist/toy_dim10-int8"
+    code = main(["export", "--student", "toy_dim10", "--recipe", "fp16", "--work", str(tmp_path), "--json"])
+    err = capsys.readouterr().err
+    assert (code, err.count("Traceback")) == (0, 0), err
+    folder = tmp_path / "dist/toy_dim10-fp16"
     bundle = json.loads((folder / "bundle.json").read_text())
     assert bundle["contract"]["dim"] == 10
     assert bundle["provenance"]["teacher"]["name"] == "pop"

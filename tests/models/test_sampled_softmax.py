@@ -47,13 +47,17 @@ def test_the_sum_by_hand():
 
 def _soft(**settings) -> Soft:
     given = TrainingInput(two_tastes().train, dim=4, seed=0, epochs=1)
-    return Soft(given, SoftConfig(init_std=1.0, batch_users=60, **settings))
+    return Soft(
+        given, SoftConfig(init_std=1.0, batch_users=60, start="noise", **{"score": "cosine"} | settings)
+    )
 
 
-def test_with_every_item_drawn_the_loss_and_its_gradient_are_those_of_the_whole_catalogue():
+@pytest.mark.parametrize("score", ["cosine", "inner"])
+def test_with_every_item_drawn_the_loss_and_its_gradient_are_those_of_the_whole_catalogue(score):
     losses, grads = [], []
-    for method in (_soft(softmax="full"), _soft(softmax="sampled", sampled_items=100_000)):
-        (loss,) = method.batch_losses(0)
+    full, sampled = {"softmax": "full"}, {"softmax": "sampled", "sampled_items": 100_000}
+    for method in (_soft(score=score, **full), _soft(score=score, **sampled)):
+        loss = next(method.batch_losses(0))
         loss.backward()
         losses.append(loss.item())
         grads.append([p.grad.to_dense() for p in (method.mf.user_emb, method.mf.item_emb)])

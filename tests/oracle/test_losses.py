@@ -40,7 +40,9 @@ def test_soft_gradient_matches_autograd_on_dense_targets():
     data = two_tastes(n_users=9, n_items=30, per_user=5)
     rng = np.random.default_rng(0)
     teacher = Teacher("noise", Tables(*(rng.standard_normal((n, 4), np.float32) for n in (9, 30))))
-    method = Soft(TrainingInput(data.train, 3, 0, 1, teacher), SoftConfig(batch_users=9, top_items=7))
+    method = Soft(
+        TrainingInput(data.train, 3, 0, 1, teacher), SoftConfig(batch_users=9, top_items=7, score="cosine")
+    )
     (loss,) = method.batch_losses(0)
     loss.backward()
 

@@ -15,7 +15,7 @@ from recpress_edge.core.arrays import F32
 from recpress_edge.core.progress import Event, TrainingEvent
 from recpress_edge.core.registry import named
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.distill.methods import METHODS
+from recpress_edge.distill.students import parse_name, teacher_name
 from recpress_edge.models.outputs import Tables
 from recpress_edge.training.ensure import ensure_model
 from recpress_edge.training.evaluate import evaluate, splits_of
@@ -25,8 +25,11 @@ from recpress_edge.training.store import TrainedModel
 RECIPES: Final = ("int8-dim", "int4-item")
 PQ: Final = "pq"
 STUDENT: Final = "soft"
-USUAL: Final = str(METHODS[STUDENT].usual_teacher)
-ENSEMBLE: Final = f"ensemble:{USUAL}+als_dim64+ease"
+USUAL: Final = "usual"
+"""The teacher of our default student, which depends on the size of the data."""
+TABLES: Final = "soft_dim200"
+"""A teacher that is two tables."""
+ENSEMBLE: Final = f"ensemble:{TABLES}+als_dim64+ease"
 CENTROIDS: Final = 256
 
 
@@ -43,12 +46,14 @@ class Row:
 
 ROWS: Final[Mapping[str, Row]] = {
     "default": Row(title="our default student", method=STUDENT, seeded=True),
-    "best": Row(title="our best", method=STUDENT, teachers=(None, "als_dim64", ENSEMBLE), seeded=True),
-    "svd": Row(title="SVD of the teacher", method="svd", teachers=(USUAL,)),
+    "best": Row(
+        title="our best", method=STUDENT, teachers=(None, TABLES, "als_dim64", ENSEMBLE), seeded=True
+    ),
+    "svd": Row(title="SVD of the teacher", method="svd", teachers=(USUAL, TABLES)),
     "svd-ease": Row(title="SVD of EASE", method="svd", teachers=("ease",)),
     "als": Row(title="ALS", method="als"),
     "puresvd": Row(title="PureSVD", method="puresvd"),
-    PQ: Row(title="product quantisation of the teacher", method=PQ, teachers=(USUAL,)),
+    PQ: Row(title=f"product quantisation of {TABLES}", method=PQ, teachers=(TABLES,)),
 }
 
 
@@ -102,7 +107,10 @@ def measured(cell: Cell, data: Dataset, work: Path) -> dict[str, Any]:
     if method == PQ:
         return _quantised_teacher(str(cell.teacher), cell.n_bytes, data, work)
     dim, recipe = dim_of(cell.recipe, cell.n_bytes), recipe_named(cell.recipe)
-    teacher = cell.teacher or METHODS[method].usual_teacher
+    size = min(data.n_users, data.n_items)
+    taught = STUDENT if cell.teacher == USUAL else method
+    asked = None if cell.teacher == USUAL else cell.teacher
+    teacher = teacher_name(parse_name(f"{taught}_dim{dim}"), asked, size)
     model, cpu = trained(f"{method}_dim{dim}", "student", teacher, seed, data, work)
     return {
         "model": model.name,

@@ -17,6 +17,7 @@ import data_tables  # noqa: E402
 import format_tables  # noqa: E402
 import method_tables  # noqa: E402
 import result_tables  # noqa: E402
+import student_tables  # noqa: E402
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ RUNTIMES: Final = "docs/results/runtimes.md"
 TOPOLOGY: Final = "docs/results/topology.md"
 BOTH: Final = ("citeulike-runtimes", "citeulike-runtimes-zen3")
 DATA: Final = "docs/data.md"
+STUDENTS: Final = "docs/results/students.md"
 BLOCKS: Final = {
     "data-sets": Block((DATA,), (), data_tables.sets),
     "ties": Block((DATA,), ("ties",), result_tables.ties),
@@ -62,6 +64,14 @@ BLOCKS: Final = {
         ("docs/results/history.md",), ("history-profile", "history-profile-seed2"), result_tables.history
     ),
     "reading": Block(("docs/adr/0023-reading-through-duckdb.md",), ("reading",), result_tables.reading),
+    **{
+        f"students-{name}": Block((STUDENTS,), ("students",), text)
+        for name, text in (
+            ("sets", student_tables.sets),
+            ("judged", student_tables.judged),
+            ("figures", student_tables.figures),
+        )
+    },
     "scale": Block(("docs/results/scale.md",), ("scale",), result_tables.scale),
     "formats": Block((FORMATS,), (), format_tables.formats),
     "mutated-logs": Block((FORMATS,), ("mutated-logs",), format_tables.mutated),

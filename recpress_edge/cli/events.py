@@ -10,8 +10,7 @@ from typing import Any, Self
 
 from recpress_edge.cli.common import say
 from recpress_edge.core.progress import Advance, Event, Note, OnEvent, TrainingEvent, Trouble
-from recpress_edge.core.units import format_bytes, format_share
-from recpress_edge.training.usage import describe_cost
+from recpress_edge.core.units import describe_cost, format_bytes, format_share
 
 
 @contextlib.contextmanager

@@ -96,3 +96,11 @@ def _parse(
     if match is None or unit not in units:
         raise ConfigError(f"{text!r} is not a {kind}. Write for example {examples}.")
     return round(float(match[1]) * units[unit])
+
+
+def describe_cost(seconds: float, epochs: int, memory_bytes: int | None) -> str:
+    """'1.52 s an epoch, memory +341.0 MiB', the parts that are known of a training run."""
+    parts = [f"{seconds / epochs:.2f} s an epoch"] if epochs > 1 else []
+    if memory_bytes is not None:
+        parts.append(f"memory +{format_bytes(memory_bytes)}")
+    return ", ".join(parts)

@@ -97,6 +97,11 @@ class Interactions:
             np.int64
         )
 
+    def rows(self, users: I64) -> "Interactions":
+        """Of these users (B,) alone, who are users 0 to B − 1 there; without their order."""
+        at, items = self.pairs_of(users)
+        return Interactions.from_pairs(at, items, users.size, self.n_items)
+
     def only(self, users: I64) -> "Interactions":
         """The pairs of these users (B,) alone, ascending, of the same users and items."""
         counts = np.zeros(self.n_users, np.int64)

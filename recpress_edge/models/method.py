@@ -136,6 +136,10 @@ class ClosedForm(Scorer):
         self.fit()
         yield 1
 
+    def search_users(self) -> int | None:
+        """How many users, drawn once, stand for all while settings are compared; None where all are quick."""
+        return None
+
 
 def middle(candidates: Sequence[float]) -> float:
     """The value that the search begins with."""

@@ -18,17 +18,23 @@ EVERY: Final = 4
 """Passes between looks at validation: one alone changes little."""
 SEARCH_PASSES: Final = 8
 """At most, of a candidate: which one is best shows before they are refined to the end."""
-
-
 TRIAL_EPOCHS: Final = 6
 """Schedule of a candidate of a method that learns: a quarter of the usual one, to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormOnData:
+    """A closed form on some data."""
+
+    make: Callable[[Settings], ClosedForm]
+    """Builds it with these settings beside its own."""
+    validation: Validation | None
 
 
 @dataclass(slots=True)
 class _Looks:
     """What validation said so far."""
 
-    validation: Validation | None
     choose_by: str
     on_epoch: OnEpoch
     started: float = field(default_factory=time.perf_counter)
@@ -37,18 +43,16 @@ class _Looks:
     history: list[dict[str, Any]] = field(default_factory=list)
 
     def look(
-        self, method: Method | ClosedForm, settings: Settings, done: int, *, judge: bool
+        self, method: Method | ClosedForm, settings: Settings, done: int, judge: Validation | None
     ) -> Worth | None:
         """Report a pass; what it is worth, if it is judged."""
-        metrics = None
-        if judge and self.validation:
-            metrics = self.validation.evaluate(method, done)
+        metrics = judge.evaluate(method, done) if judge else None
+        if metrics:
             self.history.append({"epoch": done, "settings": dict(settings), "valid": metrics})
         self.passes += 1
         self.expected = max(self.expected, self.passes)
         self.on_epoch(EpochReport(self.passes, self.expected, time.perf_counter() - self.started, metrics))
-        cutoff = self.validation.cutoff if self.validation else DEFAULT_CUTOFF
-        return worth(metrics, cutoff, self.choose_by) if metrics else None
+        return worth(metrics, judge.cutoff, self.choose_by) if judge and metrics else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,30 +63,25 @@ class _Refined:
 
 
 def compute(
-    make: Callable[[Settings], ClosedForm], validation: Validation | None, choose_by: str, on_epoch: OnEpoch
+    on: Callable[[int | None], FormOnData], choose_by: str, on_epoch: OnEpoch
 ) -> tuple[ClosedForm, RunState]:
-    """The closed form and what is kept of it. ``make`` builds it with these settings beside its own.
+    """The closed form and what is kept of it. ``on``: trials on so many users, drawn once, or on all.
 
     Of a form that offers candidates the best is computed again, in full. Without validation it has its middle
     candidates and all its passes.
     """
-    looks = _Looks(validation, choose_by, on_epoch)
-    first, judge = make({}), validation is not None
-    axes = first.candidates() if judge else {}
-    chosen: Settings = {}
-    if axes:
-        passes = min(first.passes, SEARCH_PASSES)
-        # From the middle to a turn takes three candidates on the first axis, two more on each further one.
-        looks.expected = first.passes + passes * (2 * len(axes) + 1)
-        chosen = climb(axes, lambda settings: _refined(make(settings), settings, passes, True, looks).worth)
-    method = make(chosen)
-    kept = _refined(method, chosen, method.passes, judge and method.passes > 1, looks)
+    looks, whole = _Looks(choose_by, on_epoch), on(None)
+    judge, chosen = whole.validation, {}
+    if judge:
+        chosen = _chosen(on, whole.make({}), looks)
+    method = whole.make(chosen)
+    kept = _refined(method, chosen, method.passes, judge if method.passes > 1 else None, looks)
     if judge and method.passes_setting:
         chosen = {**chosen, method.passes_setting: kept.passes}
     state = RunState(
         epoch=kept.passes,
         seconds=time.perf_counter() - looks.started,
-        cutoff=validation.cutoff if validation else DEFAULT_CUTOFF,
+        cutoff=judge.cutoff if judge else DEFAULT_CUTOFF,
         choose_by=choose_by,
         history=looks.history,
         best=kept.model,
@@ -91,16 +90,33 @@ def compute(
     return method, state
 
 
-def _refined(method: ClosedForm, settings: Settings, limit: int, judge: bool, looks: _Looks) -> _Refined:
+def _chosen(on: Callable[[int | None], FormOnData], first: ClosedForm, looks: _Looks) -> dict[str, float]:
+    """The best of its candidates, on some of the users where all would take long; without any, nothing."""
+    axes = first.candidates()
+    if not axes:
+        return {}
+    trials, passes = on(first.search_users()), min(first.passes, SEARCH_PASSES)
+    # From the middle to a turn takes three candidates on the first axis, two more on each further one.
+    looks.expected = first.passes + passes * (2 * len(axes) + 1)
+
+    def value(settings: Settings) -> Worth:
+        return _refined(trials.make(settings), settings, passes, trials.validation, looks).worth
+
+    return dict(climb(axes, value))
+
+
+def _refined(
+    method: ClosedForm, settings: Settings, limit: int, judge: Validation | None, looks: _Looks
+) -> _Refined:
     """A form after the passes that validation likes best: at most ``limit``, no more once it stalls."""
     kept: _Refined | None = None
     for done in method.stages():
         due = done == limit or done % EVERY == 0
-        worth = looks.look(method, settings, done, judge=judge and due)
-        if kept and worth and worth <= kept.worth:
+        value = looks.look(method, settings, done, judge if due else None)
+        if kept and value and value <= kept.worth:
             break
-        if worth or done == limit:
-            kept = _Refined(done, worth or (0.0, 0.0), copy_model(method))
+        if value or done == limit:
+            kept = _Refined(done, value or (0.0, 0.0), copy_model(method))
         if done == limit:
             break
     assert kept is not None
@@ -147,16 +163,16 @@ def tried(
     axes = method.candidates() if validation else {}
     if not axes or not validation:
         return method, RunState()
-    looks = _Looks(validation, choose_by, on_epoch, expected=epochs + TRIAL_EPOCHS * (2 * len(axes) + 1))
+    looks = _Looks(choose_by, on_epoch, expected=epochs + TRIAL_EPOCHS * (2 * len(axes) + 1))
 
     def value(settings: Settings) -> Worth:
         trial = method.variant(settings, TRIAL_EPOCHS)
         for epoch in range(TRIAL_EPOCHS):
             train_epoch(trial, epoch)
             last = epoch + 1 == TRIAL_EPOCHS
-            worth = looks.look(trial, settings, epoch + 1, judge=last)
-        assert worth is not None
-        return worth
+            found = looks.look(trial, settings, epoch + 1, validation if last else None)
+        assert found is not None
+        return found
 
     chosen = climb(axes, value)
     seconds = time.perf_counter() - looks.started

@@ -1,11 +1,10 @@
 """One training run: from a plan to a finished model folder."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache, partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import torch
 
@@ -15,14 +14,10 @@ from recpress_edge.core.memory import PeakMemory
 from recpress_edge.data.holdout import Split, dataset_cutoff, history
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.distill.methods import MethodRow
-from recpress_edge.distill.students import create_method
-from recpress_edge.models.method import ClosedForm, Factorised, Method, NetworkMethod, TrainingInput
+from recpress_edge.models.method import ClosedForm, Factorised, Method, NetworkMethod
 from recpress_edge.models.outputs import Rankings, Tables
-from recpress_edge.models.qat import stored_tables
 from recpress_edge.models.ranking import ScoreRows, product_rows, top_unobserved
-from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.checkpoint import CheckpointStore
-from recpress_edge.training.closed import compute, tried
 from recpress_edge.training.evaluate import (
     SplitMetrics,
     StagedRows,
@@ -30,23 +25,17 @@ from recpress_edge.training.evaluate import (
     evaluate_rows,
     facts_of,
     sample_facts,
-    sampled_users,
     splits_of,
 )
 from recpress_edge.training.fusion import below_member
-from recpress_edge.training.loop import EpochReport, RunState, Validation, train
+from recpress_edge.training.learn import Tell, learn
+from recpress_edge.training.loop import RunState
 from recpress_edge.training.plan import Plan
 from recpress_edge.training.ranks import write_ranks
 from recpress_edge.training.source import source_digest
 from recpress_edge.training.store import TrainedModel, save_model
 from recpress_edge.training.stored import fine_tuned
-from recpress_edge.training.trajectory import finish, has_stage, is_recorded, load_trajectory, write_stage
-
-
-class Tell(Protocol):
-    """Passes on what happens in the run."""
-
-    def __call__(self, kind: Literal["train", "resume", "needs", "epoch", "done"], **more: Any) -> None: ...
+from recpress_edge.training.trajectory import finish, has_stage, write_stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +59,7 @@ def train_model(plan: Plan, data: Dataset, tell: Tell) -> TrainedModel:
         store.clear()
     tell("resume" if store.pointer.exists() else "train")
     memory = PeakMemory()
-    method, state = _learn(plan, data, store, tell)
+    method, state = learn(plan, data, store, tell)
     rows = _restore_best(method, state)
     kept = _kept(method, state, data)
     found = _metrics(method, kept, rows, data)
@@ -92,80 +81,6 @@ def train_model(plan: Plan, data: Dataset, tell: Tell) -> TrainedModel:
         memory_bytes=facts["peak_memory_bytes"],
     )
     return model
-
-
-def _learn(
-    plan: Plan, data: Dataset, store: CheckpointStore, tell: Tell
-) -> tuple[Method | ClosedForm, RunState]:
-    wanted, cutoff, given = plan.wanted, dataset_cutoff(data), _input(plan, data, tell)
-
-    def make(settings: Mapping[str, float]) -> Any:
-        return create_method(wanted.name.method, given, dataclasses.replace(wanted.config, **settings))
-
-    def on_pass(report: EpochReport) -> None:
-        tell("epoch", **_told(report, cutoff), epochs=report.epochs)
-
-    if wanted.name.entry.closed_form:
-        return compute(make, _validation(plan, data), wanted.training.choose_by, on_pass)
-    validation = _validation(plan, data)
-    method, begun = _chosen(
-        make,
-        store,
-        partial(
-            tried,
-            epochs=wanted.training.epochs,
-            validation=validation,
-            choose_by=wanted.training.choose_by,
-            on_epoch=on_pass,
-        ),
-    )
-
-    def on_epoch(report: EpochReport) -> None:
-        if report.metrics is None:  # an evaluated epoch has left its stage
-            _record_stage(plan, report.epoch, StagedRows(method.scores, data.train))
-        tell("epoch", **_told(report, cutoff))
-
-    return method, train(method, wanted.training, validation, store, on_epoch, begun)
-
-
-def _chosen(
-    make: Callable[[Mapping[str, float]], Any],
-    store: CheckpointStore,
-    choose: Callable[[Method], tuple[Method, RunState]],
-) -> tuple[Method, RunState]:
-    """The method with the settings that validation chose; a run that resumes has chosen already."""
-    found = store.load()
-    return (make(found.state["chosen"]), RunState()) if found else choose(make({}))
-
-
-def _told(report: EpochReport, cutoff: int) -> dict[str, Any]:
-    return {"epoch": report.epoch, "seconds": report.seconds, "metrics": report.metrics, "cutoff": cutoff}
-
-
-def _validation(plan: Plan, data: Dataset) -> Validation | None:
-    """How epochs are judged: tables as their recipe stores them, with one ranking for metrics and stage."""
-    if not len(data.valid):
-        return None
-    users = sampled_users(data, "valid", plan.wanted.training.valid_users)
-
-    def metrics(method: Method | ClosedForm, epoch: int) -> dict[str, float | None]:
-        if plan.wanted.options.trajectory and isinstance(method, Method):
-            staged = StagedRows(method.scores, data.train)
-            found = evaluate_rows(staged, data, "valid", users=users).means()
-            _record_stage(plan, epoch, staged)
-            return found
-        if isinstance(method, Factorised):
-            stored = stored_tables(plan.wanted.name.recipe, *method.tables())
-            return evaluate(*stored, data, "valid", users).means()
-        return evaluate_rows(method.scores, data, "valid", users=users).means()
-
-    return Validation(metrics, dataset_cutoff(data), from_start=plan.parts.start is not None)
-
-
-def _record_stage(plan: Plan, epoch: int, rows: StagedRows) -> None:
-    """Write a stage of the trajectory, where one is wanted of this epoch."""
-    if plan.wanted.options.trajectory and is_recorded(epoch, plan.wanted.training.evaluate_every):
-        write_stage(plan.folder, epoch, *rows.stage())
 
 
 def _restore_best(method: Method | ClosedForm, state: RunState) -> ScoreRows:
@@ -226,29 +141,6 @@ def _facts_of(kept: Kept, plan: Plan, data: Dataset, facts: Mapping[str, Any]) -
     if kept.architecture:
         found["architecture"] = kept.architecture
     return found
-
-
-def _input(plan: Plan, data: Dataset, tell: Tell) -> TrainingInput:
-    wanted, parts = plan.wanted, plan.parts
-    return TrainingInput(
-        data.train,
-        wanted.name.dim,
-        wanted.seed,
-        wanted.training.epochs,
-        parts.teacher.teacher if parts.teacher else None,
-        parts.start.tables if parts.start else None,
-        wanted.name.recipe,
-        wanted.options.device,
-        tuple(_member(plan, member) for member in parts.members),
-        cache(lambda n_bytes: tell("needs", memory_bytes=n_bytes)),  # once, however often it is computed
-    )
-
-
-def _member(plan: Plan, member: TrainedModel) -> Teacher:
-    """One of several teachers, with its trajectory where the student learns from those."""
-    if plan.wanted.name.entry.needs != "trajectories":
-        return member.teacher
-    return dataclasses.replace(member.teacher, trajectory=load_trajectory(member.folder))
 
 
 def _chosen_epoch(plan: Plan, state: RunState) -> int:

@@ -93,3 +93,13 @@ def test_an_svd_wider_than_its_teacher_is_refused_by_name(tmp_path):
     with pytest.raises(ConfigError, match=r"svd_dim9 .* als_dim8 has 8 dimensions"):
         _made("svd_dim9", tmp_path, role="student", teacher="als_dim8")
     assert not (tmp_path / "models").exists()  # nothing was trained for it
+
+
+@pytest.mark.parametrize(("name", "limit"), [("ease", "ease.SEARCH_USERS"), ("als_dim4", "als.SEARCH_PAIRS")])
+def test_settings_of_large_data_are_compared_on_some_of_the_users(tmp_path, monkeypatch, name, limit):
+    alone = _made(name, tmp_path / "all")
+    monkeypatch.setattr(f"recpress_edge.models.closed.{limit}", 30)
+    some = _made(name, tmp_path / "some")
+    assert some.metadata["history"][0]["valid"] != alone.metadata["history"][0]["valid"]
+    assert some.metadata["metrics"]["valid"]["recall@50"] is not None  # of everybody
+    assert (some.rankings.items if name == "ease" else some.user_emb).shape[0] == DATA.n_users

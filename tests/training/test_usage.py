@@ -2,7 +2,7 @@
 
 import pytest
 
-from recpress_edge.training.usage import describe_cost
+from recpress_edge.core.units import describe_cost
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ SHARES: Final = (1.25, 2.5, 5.0, 10.0, 20.0)
 """Candidates of α0: what all unobserved pairs of a user weigh together, in weights of the observed ones."""
 L2: Final = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032)
 """Candidates of λ: with frequency scaling it does not depend on the size of the data."""
+SEARCH_PAIRS: Final = 2_000_000
+"""Of more interactions, α0 and λ are chosen on users who have about so many."""
 INIT_STD: Final = 0.1
 
 
@@ -48,6 +50,10 @@ class ALS(Factorised, ClosedForm):
     def candidates(self) -> Mapping[str, Sequence[float]]:
         grids = {"unobserved": _shares(self.given.train), "l2": L2}
         return {name: values for name, values in grids.items() if getattr(self.config, name) is None}
+
+    def search_users(self) -> int | None:
+        train = self.given.train
+        return None if len(train) <= SEARCH_PAIRS else max(train.n_users * SEARCH_PAIRS // len(train), 1)
 
     def fit(self) -> None:
         for _ in self.stages():

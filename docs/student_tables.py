@@ -1,0 +1,54 @@
+"""The tables of docs/results/students.md, from the record of benchmarks/students.py."""
+
+from collections.abc import Mapping, Sequence
+from statistics import mean
+from typing import Any
+
+import result_tables
+from _students_table import METRICS, groups, values, verdict_words, verdicts
+
+Result = Mapping[str, Any]
+
+
+def sets(result: Result) -> str:
+    """Each data set, its protocol and the command that imports it."""
+    rows = [
+        [
+            key,
+            f"{one['users']:,} × {one['items']:,}",
+            f"{one['interactions']:,}",
+            one["protocol"],
+            f"`{one['command']}`",
+        ]
+        for key, one in result["sets"].items()
+    ]
+    return result_tables.table(["set", "users × items", "interactions", "held out", "import"], rows)
+
+
+def judged(result: Result) -> str:
+    """At which budgets our students are the best of their bytes, level or behind."""
+    rows = [[one["set"], *verdict_words(one, result["rows"])] for one in verdicts(result)]
+    headers = ["set", "student", "recipe", "bytes", "NDCG@10", "Recall@50", "best or level in both"]
+    return result_tables.table(headers, rows)
+
+
+def figures(result: Result) -> str:
+    """Of each set and recipe a table: a row for each model, a column for each budget."""
+    parts: dict[tuple[str, str], dict[str, dict[int, str]]] = {}
+    for key, recipe, budget, here in groups(result):
+        for one in here:
+            title = result["rows"][one["row"]]
+            parts.setdefault((key, recipe), {}).setdefault(title, {})[budget] = _cell(one)
+    return "\n\n".join(_table(key, recipe, models) for (key, recipe), models in parts.items())
+
+
+def _table(key: str, recipe: str, models: Mapping[str, Mapping[int, str]]) -> str:
+    budgets: Sequence[int] = sorted({budget for cells in models.values() for budget in cells})
+    rows = [[title, *(cells.get(budget, "") for budget in budgets)] for title, cells in models.items()]
+    headers = ["Recall@10 / NDCG@10 / Recall@50", *(f"{budget} bytes" for budget in budgets)]
+    return f"### {key}, {recipe}\n\n{result_tables.table(headers, rows)}"
+
+
+def _cell(one: Result) -> str:
+    found = " / ".join(result_tables.short(mean(values(one, metric))) for metric in METRICS)
+    return f"{found}, {one['runs'][0]['bytes'] / 1e6:.2f} MB"

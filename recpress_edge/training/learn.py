@@ -1,0 +1,145 @@
+"""Learning what a plan asks for: its input, what validation chooses, its epochs or passes."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from recpress_edge.core.rng import stream
+from recpress_edge.data.holdout import dataset_cutoff
+from recpress_edge.data.interactions import Dataset
+from recpress_edge.distill.students import create_method
+from recpress_edge.models.method import ClosedForm, Factorised, Method, TrainingInput
+from recpress_edge.models.qat import stored_tables
+from recpress_edge.models.teacher import Teacher
+from recpress_edge.training.checkpoint import CheckpointStore
+from recpress_edge.training.closed import FormOnData, compute, tried
+from recpress_edge.training.evaluate import (
+    StagedRows,
+    evaluate,
+    evaluate_rows,
+    sampled_users,
+)
+from recpress_edge.training.loop import EpochReport, RunState, Validation, train
+from recpress_edge.training.plan import Plan
+from recpress_edge.training.store import TrainedModel
+from recpress_edge.training.trajectory import is_recorded, load_trajectory, write_stage
+
+
+class Tell(Protocol):
+    """Passes on what happens in the run."""
+
+    def __call__(self, kind: Literal["train", "resume", "needs", "epoch", "done"], **more: Any) -> None: ...
+
+
+def learn(
+    plan: Plan, data: Dataset, store: CheckpointStore, tell: Tell
+) -> tuple[Method | ClosedForm, RunState]:
+    """The method that a plan asks for, learned or computed, and what is kept of it."""
+    wanted, cutoff, given = plan.wanted, dataset_cutoff(data), _input(plan, data, tell)
+
+    def on(n_users: int | None) -> FormOnData:
+        part = data if n_users is None else _some_users(data, n_users)
+        some = dataclasses.replace(given, train=part.train)
+
+        def make(settings: Mapping[str, float]) -> Any:
+            return create_method(wanted.name.method, some, dataclasses.replace(wanted.config, **settings))
+
+        return FormOnData(make, _validation(plan, part))
+
+    def on_pass(report: EpochReport) -> None:
+        tell("epoch", **_told(report, cutoff), epochs=report.epochs)
+
+    if wanted.name.entry.closed_form:
+        return compute(on, wanted.training.choose_by, on_pass)
+    whole = on(None)
+    method, begun = _chosen(
+        whole.make,
+        store,
+        partial(
+            tried,
+            epochs=wanted.training.epochs,
+            validation=whole.validation,
+            choose_by=wanted.training.choose_by,
+            on_epoch=on_pass,
+        ),
+    )
+
+    def on_epoch(report: EpochReport) -> None:
+        if report.metrics is None:  # an evaluated epoch has left its stage
+            _record_stage(plan, report.epoch, StagedRows(method.scores, data.train))
+        tell("epoch", **_told(report, cutoff))
+
+    return method, train(method, wanted.training, whole.validation, store, on_epoch, begun)
+
+
+def _chosen(
+    make: Callable[[Mapping[str, float]], Any],
+    store: CheckpointStore,
+    choose: Callable[[Method], tuple[Method, RunState]],
+) -> tuple[Method, RunState]:
+    """The method with the settings that validation chose; a run that resumes has chosen already."""
+    found = store.load()
+    return (make(found.state["chosen"]), RunState()) if found else choose(make({}))
+
+
+def _some_users(data: Dataset, most: int) -> Dataset:
+    """Rows of so many users alone, drawn once."""
+    drawn = np.sort(stream(0, "search users").permutation(data.n_users)[:most])
+    parts = {split: getattr(data, split).rows(drawn) for split in ("train", "valid", "test")}
+    return dataclasses.replace(data, user_ids=tuple(data.user_ids[user] for user in drawn), **parts)
+
+
+def _told(report: EpochReport, cutoff: int) -> dict[str, Any]:
+    return {"epoch": report.epoch, "seconds": report.seconds, "metrics": report.metrics, "cutoff": cutoff}
+
+
+def _validation(plan: Plan, data: Dataset) -> Validation | None:
+    """How epochs are judged: tables as their recipe stores them, with one ranking for metrics and stage."""
+    if not len(data.valid):
+        return None
+    users = sampled_users(data, "valid", plan.wanted.training.valid_users)
+
+    def metrics(method: Method | ClosedForm, epoch: int) -> dict[str, float | None]:
+        if plan.wanted.options.trajectory and isinstance(method, Method):
+            staged = StagedRows(method.scores, data.train)
+            found = evaluate_rows(staged, data, "valid", users=users).means()
+            _record_stage(plan, epoch, staged)
+            return found
+        if isinstance(method, Factorised):
+            stored = stored_tables(plan.wanted.name.recipe, *method.tables())
+            return evaluate(*stored, data, "valid", users).means()
+        return evaluate_rows(method.scores, data, "valid", users=users).means()
+
+    return Validation(metrics, dataset_cutoff(data), from_start=plan.parts.start is not None)
+
+
+def _record_stage(plan: Plan, epoch: int, rows: StagedRows) -> None:
+    """Write a stage of the trajectory, where one is wanted of this epoch."""
+    if plan.wanted.options.trajectory and is_recorded(epoch, plan.wanted.training.evaluate_every):
+        write_stage(plan.folder, epoch, *rows.stage())
+
+
+def _input(plan: Plan, data: Dataset, tell: Tell) -> TrainingInput:
+    wanted, parts = plan.wanted, plan.parts
+    return TrainingInput(
+        data.train,
+        wanted.name.dim,
+        wanted.seed,
+        wanted.training.epochs,
+        parts.teacher.teacher if parts.teacher else None,
+        parts.start.tables if parts.start else None,
+        wanted.name.recipe,
+        wanted.options.device,
+        tuple(_member(plan, member) for member in parts.members),
+        cache(lambda n_bytes: tell("needs", memory_bytes=n_bytes)),  # once, however often it is computed
+    )
+
+
+def _member(plan: Plan, member: TrainedModel) -> Teacher:
+    """One of several teachers, with its trajectory where the student learns from those."""
+    if plan.wanted.name.entry.needs != "trajectories":
+        return member.teacher
+    return dataclasses.replace(member.teacher, trajectory=load_trajectory(member.folder))

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from recpress_edge.cli.common import say
 from recpress_edge.core.progress import Advance, Event, Note, OnEvent, TrainingEvent, Trouble
-from recpress_edge.core.units import describe_cost, format_bytes, format_share
+from recpress_edge.core.units import describe_cost, format_bytes, format_seconds, format_share
 
 
 @contextlib.contextmanager
@@ -57,6 +57,10 @@ class _Printer:
             case "needs" if event.memory_bytes is not None:
                 needed = format_bytes(event.memory_bytes)
                 say(self._args, f"           needs at least {needed} of memory (available)")
+            case "forecast":
+                left = f"{event.epochs - event.epoch} epochs"
+                time_left = format_seconds(event.seconds)
+                say(self._args, f"           about {time_left} for {left}, by the pace of the first batches")
             case "epoch" if event.epochs:
                 k = event.cutoff
                 recall = (

@@ -38,7 +38,7 @@ class Advance(Event):
 class TrainingEvent(Event):
     """A model is found, or its training moves on."""
 
-    kind: Literal["cached", "train", "resume", "wait", "needs", "epoch", "done"]
+    kind: Literal["cached", "train", "resume", "wait", "needs", "forecast", "epoch", "done"]
     name: str
     seed: int
     folder: Path
@@ -49,6 +49,7 @@ class TrainingEvent(Event):
     epochs: int = 0
     """0 for what has none."""
     seconds: float = 0.0
+    """Of a forecast: what the epochs that are left will take, by the pace of the first batches."""
     metrics: Mapping[str, float | None] | None = None
     """Validation metrics, when just measured."""
     cutoff: int = 0

@@ -69,6 +69,13 @@ def format_ns(nanoseconds: float) -> str:
     return f"{nanoseconds / 1e9:.2f} s"
 
 
+def format_seconds(seconds: float) -> str:
+    """42 -> '42 s', 300 -> '5 min', 9000 -> '2.5 h'."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
 def format_instructions(count: float) -> str:
     """An instruction count as text: 625412 -> '625.4 k instr'."""
     for limit, divisor, unit in ((1e3, 1, ""), (1e6, 1e3, "k "), (1e9, 1e6, "M ")):

@@ -58,15 +58,18 @@ def weighted_draw(lists: I32, log_weights: F32, size: int, rng: np.random.Genera
 
     lists (N, L), log_weights (N, L) or (L,) -> (N, size), EMPTY where a list has fewer to draw.
     """
-    # Exactly 0 can be drawn, and has no logarithm.
-    race = np.maximum(rng.standard_exponential(lists.shape, dtype=np.float32), np.float32(1e-38))
-    arrival = np.log(race)
-    arrival -= log_weights
-    arrival[lists == EMPTY] = np.inf
     size = min(size, lists.shape[1])
-    first = np.sort(np.argpartition(arrival, size - 1, axis=1)[:, :size], axis=1)  # (N, size)
-    drawn = np.take_along_axis(lists, first, axis=1).astype(np.int64)
-    drawn[np.isposinf(np.take_along_axis(arrival, first, axis=1))] = EMPTY
+    drawn = np.empty((len(lists), size), np.int64)
+    for start in range(0, len(lists), _BLOCK_ROWS):
+        part = slice(start, start + _BLOCK_ROWS)
+        # Exactly 0 can be drawn, and has no logarithm.
+        race = np.maximum(rng.standard_exponential(lists[part].shape, np.float32), np.float32(1e-38))
+        arrival = np.log(race)
+        arrival -= log_weights if log_weights.ndim == 1 else log_weights[part]
+        arrival[lists[part] == EMPTY] = np.inf
+        first = np.sort(np.argpartition(arrival, size - 1, axis=1)[:, :size], axis=1)  # (B, size)
+        drawn[part] = np.take_along_axis(lists[part], first, axis=1)
+        drawn[part][np.isposinf(np.take_along_axis(arrival, first, axis=1))] = EMPTY
     return drawn
 
 
@@ -105,25 +108,44 @@ def distinct_draw(counts: I64, size: int, rng: np.random.Generator) -> I64:
 
 
 class Unlisted:
-    """The columns that each row leaves out: the k-th of them, without a matrix of rows × columns."""
+    """The columns that each row leaves out: the k-th of them, without a matrix of rows × columns.
 
-    def __init__(self, listed: Interactions) -> None:
-        self._n_items = listed.n_items
-        self._first = listed.indptr[:-1]
-        self.counts: I64 = listed.n_items - listed.counts()  # (N,)
-        place = np.arange(len(listed)) - np.repeat(listed.indptr[:-1], listed.counts())
-        # Unlisted columns before each listed one; ascending within a row, and so, by row, everywhere.
-        before = listed.indices - place
-        self._keys = listed.users() * np.int64(listed.n_items + 1) + before
+    What a row lists is its columns in ``train`` and, where there are lists (N, L), those of its list, which
+    are no columns of train. A block of rows is looked up at a time: nothing is kept beside both.
+    """
+
+    def __init__(self, train: Interactions, lists: I32 | None = None) -> None:
+        self._train, self._lists = train, lists
+        listed = train.counts()
+        if lists is not None:
+            listed = listed + (lists != EMPTY).sum(axis=1)
+        self.counts: I64 = train.n_items - listed  # (N,)
 
     def at(self, places: I64) -> I64:
         """The unlisted columns at these places, counted from 0 by column: (N, K) -> (N, K), EMPTY stays.
 
         The p-th unlisted column is p plus the number of listed ones that come before it.
         """
-        row = np.arange(len(places))[:, None]
-        listed = np.searchsorted(self._keys, row * np.int64(self._n_items + 1) + places, side="right")
-        return np.where(places == EMPTY, EMPTY, places + listed - self._first[:, None])
+        found = np.empty_like(places)
+        for start in range(0, len(places), _BLOCK_ROWS):
+            part = slice(start, min(start + _BLOCK_ROWS, len(places)))
+            found[part] = self._block(np.arange(part.start, part.stop), places[part])
+        return found
+
+    def _block(self, rows: I64, places: I64) -> I64:
+        span = np.int64(self._train.n_items + 1)
+        at, columns = self._train.pairs_of(rows)
+        keys = at * span + columns
+        if self._lists is not None:
+            lists = self._lists[rows]
+            row, place = np.nonzero(lists != EMPTY)
+            keys = np.sort(np.concatenate([keys, row * span + lists[row, place]]))
+        first = np.searchsorted(keys, np.arange(rows.size) * span)
+        # Unlisted columns before each listed one; ascending within a row, and so, by row, everywhere.
+        before = keys - (np.arange(keys.size) - first[keys // span])
+        own = np.arange(rows.size)[:, None]
+        listed = np.searchsorted(before, own * span + places, side="right")
+        return np.where(places == EMPTY, EMPTY, places + listed - first[:, None])
 
     def draw(self, size: int, rng: np.random.Generator) -> I64:
         """``size`` distinct unlisted columns of each row, uniform: (N, size), EMPTY where there are fewer."""

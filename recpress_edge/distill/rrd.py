@@ -1,15 +1,16 @@
 """Relaxed ranking distillation: the order of the teacher's best items (response-based)."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from recpress_edge.core.arrays import I32, I64
 from recpress_edge.core.rng import stream
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.distill.lists import Unlisted, listed_pairs, ranked_draw, teacher_lists, teacher_user_lists
+from recpress_edge.distill.lists import Unlisted, ranked_draw, teacher_lists, teacher_user_lists
 from recpress_edge.distill.plackett_luce import relaxed_ranking_loss
 from recpress_edge.distill.settings import IRRRDConfig, RRDConfig
-from recpress_edge.distill.terms import Batch, Rows, Term, on_device
+from recpress_edge.distill.terms import Batch, Rows, Term
 from recpress_edge.models.method import TrainingInput
 
 
@@ -20,7 +21,7 @@ class RankedLists:
         """train (N rows), lists (N, L) of the best unobserved columns; sharpness None takes the first K."""
         self.lists = lists
         self._sharpness = sharpness
-        self._unlisted = Unlisted(train.union(listed_pairs(lists, train.n_items)))
+        self._unlisted = Unlisted(train, lists)
 
     def draw(self, seed: int, purpose: str, epoch: int, top: int, rest: int) -> tuple[I64, I64]:
         """Interesting columns (N, top) in the teacher's order and uninteresting ones (N, rest)."""
@@ -59,7 +60,7 @@ class ListTerm(Term):
     def start(self, epoch: int, tables: tuple[Tensor, Tensor]) -> None:
         purpose = "rrd items" if self.by_item else "rrd users"
         drawn = self.lists.draw(self.given.seed, purpose, epoch, self.top, self.rest)
-        self.drawn = [on_device(part, self.given.device) for part in drawn]
+        self.drawn = [torch.from_numpy(part.astype(np.int32)).to(self.given.device) for part in drawn]
 
     def loss(self, student: Rows, batch: Batch) -> Tensor:
         return list_loss(student, batch, *self.drawn, by_item=self.by_item)
@@ -69,7 +70,7 @@ def list_loss(student: Rows, batch: Batch, top: Tensor, rest: Tensor, *, by_item
     """The relaxed ranking loss of a batch's unique users or items: top (N, K), rest (N, L) of all rows."""
     each = torch.cat([batch.positives, batch.negatives]) if by_item else batch.users
     rows = torch.unique(each)
-    listed = torch.cat([top.index_select(0, rows), rest.index_select(0, rows)], dim=1)  # (B, K + L)
+    listed = torch.cat([top.index_select(0, rows), rest.index_select(0, rows)], dim=1).long()  # (B, K + L)
     scores = student.item_lists(rows, listed) if by_item else student.user_lists(rows, listed)
     return relaxed_ranking_loss(scores[:, : top.shape[1]], scores[:, top.shape[1] :])
 

@@ -72,7 +72,7 @@ class DEConfig:
 class RRDConfig(TeacherLists):
     """Relaxed ranking distillation (Kang et al., CIKM 2020)."""
 
-    place_bytes: ClassVar[int] = 72
+    place_bytes: ClassVar[int] = 12
 
     list_weight: NotNegativeFloat = 1e-3
     """Weight of the list loss, a sum over the batch's users."""
@@ -235,6 +235,13 @@ class SoftConfig(TeacherLists, Bounded):
     steps, but 32 at least."""
     init_std: PositiveFloat = 0.1
     """Standard deviation of drawn embeddings; of dimensions that the SVD lacks, in its root mean square."""
+
+    softmax: Literal["by-size", "full", "sampled"] = "by-size"
+    """Over the whole catalogue in every step, or over items sampled for it. By size: sampled where users
+    times items are four thousand millions or more, and full where a recipe's rounding is learned. Tables
+    with a sampled softmax are moved by rows."""
+    sampled_items: PositiveInt = 4096
+    """Items drawn by popularity for a step of a sampled softmax, beside the train items of its users."""
 
     def places(self, users: int, items: int) -> int:
         return users * min(self.top_items, items)

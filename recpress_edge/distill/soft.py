@@ -25,10 +25,12 @@ from recpress_edge.models.closed.ease import Binary
 from recpress_edge.models.closed.low_rank import truncated
 from recpress_edge.models.closed.svd import nearest_tables
 from recpress_edge.models.method import Factorised, Method, TrainingInput, middle
-from recpress_edge.models.nn import CLAMP, Adam, logsumexp_of_product
+from recpress_edge.models.nn import CLAMP, logsumexp_of_product
 from recpress_edge.models.outputs import Tables
 from recpress_edge.models.qat import stored_tables
 from recpress_edge.models.ranking import top_items
+from recpress_edge.models.row_adam import optimizer_for
+from recpress_edge.models.sampled_softmax import Popularity, is_sampled, sampled_logsumexp
 
 LEARNING_RATES: Final = (0.01, 0.03, 0.1, 0.3)
 """Candidates, in the tables' root mean squares: .03 to .1 are best on MovieLens 1M, .3 on CiteULike."""
@@ -61,21 +63,23 @@ class Soft(Factorised, Method):
         self.given = given
         self.config = config
         self.prepared = prepared or _prepared(given, config)
+        train = given.train
         weight = middle(TEACHER_WEIGHTS) if config.teacher_weight is None else config.teacher_weight
-        self.targets = mix_targets(given.train, self.prepared.taught, weight)
-        users = given.train.n_users
-        self.batch_users = min(config.batch_users, max(users // LEAST_STEPS, LEAST_USERS))
+        self.targets = mix_targets(train, self.prepared.taught, weight)
+        self.sampled = is_sampled(config.softmax, train.n_users, train.n_items, given.recipe)
+        self.popularity = Popularity(train.item_counts())
+        self.batch_users = min(config.batch_users, max(train.n_users // LEAST_STEPS, LEAST_USERS))
         self.mf = first_tables(dataclasses.replace(given, start=self.prepared.start), config.init_std)
+        tables = self.mf.user_emb, self.mf.item_emb
         if config.score == "inner" and given.start is None and config.start == "svd":
             self._fit_scale()
         self.starts_trained = given.start is not None or config.start == "svd"
-        rate = config.learning_rate or middle(LEARNING_RATES)
-        self.first_rate = rate * _root_mean_square(self.mf.user_emb, self.mf.item_emb)
-        self.optimizer = Adam(self.mf, self.first_rate, 0.0)
+        self.first_rate = (config.learning_rate or middle(LEARNING_RATES)) * _root_mean_square(*tables)
+        self.optimizer = optimizer_for(self.mf, tables, self.first_rate, 0.0, by_rows=self.sampled)
 
     def candidates(self) -> Mapping[str, Sequence[float]]:
         """The step size, and the teacher's weight where there is one."""
-        if self.given.start is not None:
+        if self.given.start is not None or self.sampled:  # trials of large data would take too long
             return {}
         taught = self.prepared.taught is not None
         axes = {"learning_rate": LEARNING_RATES, **({"teacher_weight": TEACHER_WEIGHTS} if taught else {})}
@@ -93,15 +97,22 @@ class Soft(Factorised, Method):
         for start in range(0, order.size, self.batch_users):
             done = (epoch + start / order.size) / self.given.epochs
             self.optimizer.learning_rate = self.first_rate * 0.5 * (1.0 + math.cos(math.pi * done))
-            yield self._batch_loss(order[start : start + self.batch_users])
+            rng = stream(self.given.seed, "softmax", epoch, start)
+            yield self._batch_loss(order[start : start + self.batch_users], rng)
 
-    def _batch_loss(self, users: I64, scale: float = 1.0) -> Tensor:
+    def steps(self) -> int:
+        return -(-self.given.train.n_users // self.batch_users)
+
+    def _batch_loss(self, users: I64, rng: np.random.Generator, scale: float = 1.0) -> Tensor:
         """Mean over the users (B,) of logsumexp(row) − Σ target · logit, which is the cross-entropy."""
+        return self._sampled_loss(users, rng, scale) if self.sampled else self._full_loss(users, scale)
+
+    def _full_loss(self, users: I64, scale: float) -> Tensor:
         device = self.given.device
         offsets, items, weights = (torch.from_numpy(part).to(device) for part in self.targets.rows(users))
         user_rows, item_rows = self._rows(torch.from_numpy(users).to(device))
         cosine = self.config.score == "cosine"
-        logit_users = user_rows / self.config.temperature if cosine else user_rows * scale
+        logit_users = user_rows * self._sharpness(scale)
         whole = logsumexp_of_product(logit_users, item_rows, clamp=None if cosine else CLAMP)
         if cosine:
             wanted = F.embedding_bag(
@@ -112,6 +123,33 @@ class Soft(Factorised, Method):
         pairs = logit_users.repeat_interleave(counts, dim=0) * F.embedding(items, item_rows)  # (P, D)
         return (whole.sum() - (pairs.sum(dim=1).clamp(-CLAMP, CLAMP) * weights).sum()) / len(users)
 
+    def _sampled_loss(self, users: I64, rng: np.random.Generator, scale: float) -> Tensor:
+        """:meth:`_full_loss` with the catalogue's sum estimated from sampled items."""
+        train, device = self.given.train, self.given.device
+        offsets, own, weights = self.targets.rows(users)
+        owner = np.repeat(np.arange(users.size), np.diff(np.append(offsets, own.size)))
+        drawn, log_weights = self.popularity.candidates(
+            train.pairs_of(users)[1], train.n_users, users.size, self.config.sampled_items, rng
+        )
+        places, at = np.unique(np.concatenate([drawn, own]), return_inverse=True)
+        column = np.minimum(np.searchsorted(drawn, own), drawn.size - 1)
+        hit = drawn[column] == own
+        item_rows = self._scored(
+            F.embedding(torch.from_numpy(places).to(device), self.mf.item_emb, sparse=True)
+        )
+        left = self._scored(F.embedding(torch.from_numpy(users).to(device), self.mf.user_emb, sparse=True))
+        left = left * self._sharpness(scale)
+        of_drawn, of_own, row, weight, log_weight = (
+            torch.from_numpy(part).to(device)
+            for part in (at[: drawn.size], at[drawn.size :], owner, weights, log_weights)
+        )
+        scores = (left.index_select(0, row) * item_rows.index_select(0, of_own)).sum(dim=1)  # (P,)
+        own_at = (row[torch.from_numpy(hit)], torch.from_numpy(column[hit]).to(device))
+        total = sampled_logsumexp(
+            left, item_rows.index_select(0, of_drawn), log_weight, (row, scores), own_at
+        )
+        return (total.sum() - (weight * scores).sum()) / users.size
+
     def _rows(self, users: Tensor) -> tuple[Tensor, Tensor]:
         """Rows of these users (B, D) and of all items (I, D), as a recipe rounds them."""
         if self.given.recipe is None:
@@ -119,6 +157,9 @@ class Soft(Factorised, Method):
         whole = self._scored(self.mf.user_emb), self._scored(self.mf.item_emb)
         user_emb, item_emb = stored_tables(self.given.recipe, *whole)
         return F.embedding(users, user_emb), item_emb
+
+    def _sharpness(self, scale: float) -> float:
+        return 1.0 / self.config.temperature if self.config.score == "cosine" else scale
 
     def _scored(self, rows: Tensor) -> Tensor:
         """Rows as they are, or of unit length where the cosine is the score."""
@@ -135,7 +176,8 @@ class Soft(Factorised, Method):
         A teacher's scores may be cosines, shares or ranks: as logits they may be far too flat.
         """
         drawn = stream(0, "scale users").permutation(self.given.train.n_users)[:_SCALE_USERS]
-        best = min(_SCALES, key=lambda scale: float(self._batch_loss(drawn, scale)))
+        losses = [float(self._batch_loss(drawn, stream(0, "scale items"), scale)) for scale in _SCALES]
+        best = _SCALES[losses.index(min(losses))]
         sizes = [_root_mean_square(table) for table in (self.mf.user_emb, self.mf.item_emb)]
         even = math.sqrt(sizes[1] / sizes[0]) if min(sizes) > 0 else 1.0
         self.mf.user_emb.mul_(math.sqrt(best) * even)

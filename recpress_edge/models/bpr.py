@@ -114,6 +114,10 @@ class NegativeSampler:
         negatives = self._draw(np.repeat(users, each), stream(seed, "negatives", epoch))
         return users, self._positives[order], negatives.reshape(-1, each)
 
+    def steps(self, size: int) -> int:
+        """Batches of so many positives in an epoch."""
+        return -(-self._users.size // size)
+
     def batches(
         self, seed: int, epoch: int, each: int, size: int, device: str
     ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
@@ -198,6 +202,9 @@ class BPR(Factorised, Method):
             given.seed, epoch, config.candidates, self.batch_size, given.device
         ):
             yield self.batch_loss(users, positives, self._negatives(users, drawn))
+
+    def steps(self) -> int:
+        return self.sampler.steps(self.batch_size)
 
     def _negatives(self, users: Tensor, drawn: Tensor) -> Tensor:
         """The negative of each positive (B,) among those drawn (B, candidates)."""

@@ -69,6 +69,9 @@ class CML(Factorised, Method):
             else:
                 self._into_the_ball()
 
+    def steps(self) -> int:
+        return self.sampler.steps(batch_size(self.config, len(self.given.train)))
+
     def _batch_loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
         user, positive, others = (
             F.embedding(rows, table, sparse=self.by_rows)

@@ -92,6 +92,10 @@ class Method(Scorer):
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
         """The loss () of each batch of an epoch, counted from 0; the loop steps after each."""
 
+    def steps(self) -> int | None:
+        """Batches of an epoch, where they are known before it."""
+        return None
+
     def memory(self) -> dict[str, Tensor]:
         """State kept between epochs apart from the optimiser's; a resumed run sets it in place."""
         return {}

@@ -152,6 +152,9 @@ class NeuMFMethod(NetworkMethod):
         ):
             yield self.batch_loss(users, positives, self._negatives(users, drawn))
 
+    def steps(self) -> int:
+        return self.sampler.steps(self.batch_size)
+
     def _negatives(self, users: Tensor, drawn: Tensor) -> Tensor:
         """Of each set of candidates the one that is scored highest now. drawn (B, n · C) -> (B, n)"""
         if self.config.candidates == 1:

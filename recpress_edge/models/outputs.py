@@ -7,6 +7,16 @@ from recpress_edge.core.arrays import F32, I32
 
 RANKING_LENGTH: Final = 1000
 """Items of each user that a model without tables keeps; what is further down teaches nothing."""
+RANKING_PLACES: Final = 2**27
+"""Of all users together, an item and a score each: a gibibyte. More users have shorter lists."""
+SHORTEST_RANKING: Final = 100
+"""What a student reads by default."""
+
+
+def ranking_length(n_users: int, n_items: int) -> int:
+    """Length of the lists that a model without tables keeps of so many users."""
+    fitting = max(RANKING_PLACES // max(n_users, 1), SHORTEST_RANKING)
+    return min(RANKING_LENGTH, fitting, n_items)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from recpress_edge.core.arrays import F32, I32, I64
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.models.outputs import RANKING_LENGTH, Rankings, Tables
+from recpress_edge.models.outputs import Rankings, Tables, ranking_length
 from recpress_edge.models.teacher import Teacher
 
 ScoreRows = Callable[[I64], F32]
@@ -30,9 +30,9 @@ def product_rows(user_emb: Tensor, item_emb: Tensor) -> ScoreRows:
     return rows
 
 
-def top_unobserved(rows: ScoreRows, train: Interactions, length: int = RANKING_LENGTH) -> Rankings:
+def top_unobserved(rows: ScoreRows, train: Interactions, length: int | None = None) -> Rankings:
     """The best ``length`` items of each user that are not among the user's train items."""
-    length = min(length, train.n_items)
+    length = min(length or ranking_length(train.n_users, train.n_items), train.n_items)
     items = np.empty((train.n_users, length), np.int32)
     scores = np.empty((train.n_users, length), np.float32)
     for start in range(0, train.n_users, _BLOCK_USERS):

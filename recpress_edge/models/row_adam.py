@@ -10,7 +10,7 @@ from recpress_edge.core.errors import ConfigError
 from recpress_edge.models.nn import BETA1, BETA2, EPSILON, Adam
 
 ROWS_FROM: Final = 100_000
-"""Rows of both tables from which a step by rows is the faster: `benchmarks/growth.py steps` measures it."""
+"""Rows of both tables from which a step by rows is the faster."""
 _BLOCK_ROWS: Final = 2**15
 """Rows settled at a time: some megabytes."""
 

@@ -31,7 +31,9 @@ from recpress_edge.training.trajectory import is_recorded, load_trajectory, writ
 class Tell(Protocol):
     """Passes on what happens in the run."""
 
-    def __call__(self, kind: Literal["train", "resume", "needs", "epoch", "done"], **more: Any) -> None: ...
+    def __call__(
+        self, kind: Literal["train", "resume", "needs", "forecast", "epoch", "done"], **more: Any
+    ) -> None: ...
 
 
 def learn(
@@ -68,6 +70,9 @@ def learn(
     )
 
     def on_epoch(report: EpochReport) -> None:
+        if report.forecast_s is not None:
+            tell("forecast", epoch=report.epoch, seconds=report.forecast_s)
+            return
         if report.metrics is None:  # an evaluated epoch has left its stage
             _record_stage(plan, report.epoch, StagedRows(method.scores, data.train))
         tell("epoch", **_told(report, cutoff))

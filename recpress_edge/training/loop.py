@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -13,6 +13,11 @@ from recpress_edge.core.metrics import BALANCED, DEFAULT_CUTOFF, worth
 from recpress_edge.models.method import ClosedForm, Factorised, Method
 from recpress_edge.training.checkpoint import Checkpoint, CheckpointStore, restore
 from recpress_edge.training.settings import TrainingConfig
+
+PACE_FROM: Final = 3
+"""Steps before those that tell the pace."""
+PACE_S: Final = 1.0
+"""Seconds of steps that tell it. An epoch that is shorter needs no forecast."""
 
 OnEpoch = Callable[["EpochReport"], None]
 
@@ -28,6 +33,8 @@ class EpochReport:
     """Training time so far, of interrupted runs too."""
     metrics: dict[str, float | None] | None
     """Validation metrics, when this epoch was evaluated."""
+    forecast_s: float | None = None
+    """Within a run's first epoch, once: what all epochs that are left will take, validation apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +101,15 @@ def train(
     if validation and (validation.from_start or method.starts_trained) and state.epoch == 0:
         state.history = [{"epoch": 0, "valid": validation.evaluate(method, 0)}]
         state.best = copy_model(method)
+    first = state.epoch
+
+    def pace(epoch_s: float) -> None:
+        forecast_s = epoch_s * (config.epochs - first)
+        on_epoch(EpochReport(first, config.epochs, state.seconds, None, forecast_s))
+
     while state.epoch < config.epochs and not state.stalled(patience):
         started = time.perf_counter()
-        train_epoch(method, state.epoch)
+        train_epoch(method, state.epoch, pace if state.epoch == first else None)
         state.epoch += 1
         metrics = None
         if validation and (state.epoch % config.evaluate_every == 0 or state.epoch == config.epochs):
@@ -114,14 +127,25 @@ def train(
     return state
 
 
-def train_epoch(method: Method, epoch: int) -> None:
-    """One pass over the data; RecPressError when the loss is not finite."""
+def train_epoch(method: Method, epoch: int, on_pace: Callable[[float], None] | None = None) -> None:
+    """One pass over the data; RecPressError when the loss is not finite.
+
+    ``on_pace``: called once with the seconds that this epoch will take, by the pace of its first batches.
+    """
     total: Tensor | float = 0.0
-    for loss in method.batch_losses(epoch):
+    started, steps = time.perf_counter(), method.steps()
+    begun = started
+    for done, loss in enumerate(method.batch_losses(epoch)):
+        if done == PACE_FROM:  # what an epoch draws at its beginning, and the slow first steps, are behind
+            begun = time.perf_counter()
         method.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         method.optimizer.step()
         total = total + loss.detach()
+        if on_pace and steps and done >= 2 * PACE_FROM and time.perf_counter() - begun >= PACE_S:
+            now = time.perf_counter()
+            on_pace(now - started + (now - begun) / (done - PACE_FROM + 1) * (steps - done - 1))
+            on_pace = None
     method.optimizer.settle()
     if not torch.isfinite(torch.as_tensor(total)):
         raise RecPressError(

@@ -22,6 +22,7 @@ from recpress_edge.distill.lists import (
     ranked_draw,
     weighted_draw,
 )
+from recpress_edge.models.outputs import ranking_length
 
 
 def test_ranked_draw_keeps_the_order_and_repeats_nothing():
@@ -150,3 +151,31 @@ def test_nothing_listed():
     assert value.shape == (2, 0)
     value.sum().backward()
     assert table.grad.abs().sum() == 0
+
+
+def test_unlisted_of_train_and_lists_are_those_of_both_together_whatever_the_block(monkeypatch):
+    train = two_tastes().train
+    rng = np.random.default_rng(0)
+    ranked = np.full((train.n_users, 6), EMPTY, np.int32)
+    for user in range(train.n_users):
+        free = np.setdiff1d(np.arange(80), train.of(user))
+        ranked[user, : user % 7] = rng.permutation(free)[: user % 7]
+    both = Unlisted(train.union(listed_pairs(ranked, 80)))
+    apart = Unlisted(train, ranked)
+    assert apart.counts.tolist() == both.counts.tolist()
+    whole = both.draw(60, stream(0, "test"))
+    monkeypatch.setattr(lists, "_BLOCK_ROWS", 7)
+    assert np.array_equal(apart.draw(60, stream(0, "test")), whole)
+    assert np.array_equal(both.draw(60, stream(0, "test")), whole)
+
+
+def test_a_draw_in_blocks_is_the_draw_of_all_at_once(monkeypatch):
+    ranked = np.tile(np.arange(30, dtype=np.int32), (50, 1))
+    whole = ranked_draw(ranked, 8, 5.0, stream(0, "test"))
+    monkeypatch.setattr(lists, "_BLOCK_ROWS", 3)
+    assert np.array_equal(ranked_draw(ranked, 8, 5.0, stream(0, "test")), whole)
+
+
+def test_lists_of_many_users_are_shorter():
+    assert [ranking_length(n, 10**6) for n in (0, 10**5, 2**18, 10**7)] == [1000, 1000, 512, 100]
+    assert ranking_length(10, 30) == 30

@@ -97,11 +97,11 @@ def test_the_lists_of_a_teacher_count_what_they_take():
     base = need("bpr", 1000, 2000)
     # 5 copies of 3,000 rows of 4 floats, 1,536 rows of scores, 90 bytes a pair
     assert base == 5 * 3000 * 4 * 4 + 1536 * 2000 * 4 + 90 * 1000
-    for method in ("rrd", "de_rrd"):  # 500 places of 72 bytes a user: the 36 kB that were seen
-        assert need(method, 1000, 2000) == base + 1000 * 500 * 72
-    assert need("irrrd", 1000, 2000) == base + (1000 * 500 + 2000 * 100) * 72
-    assert need("rrd", 1000, 2000, pool=100) == base + 1000 * 100 * 72
-    assert need("rrd", 1000, 300) == need("bpr", 1000, 300) + 1000 * 300 * 72  # no longer than the catalogue
+    for method in ("rrd", "de_rrd"):  # 500 places of 12 bytes a user: 8 were seen, and the items drawn
+        assert need(method, 1000, 2000) == base + 1000 * 500 * 12
+    assert need("irrrd", 1000, 2000) == base + (1000 * 500 + 2000 * 100) * 12
+    assert need("rrd", 1000, 2000, pool=100) == base + 1000 * 100 * 12
+    assert need("rrd", 1000, 300) == need("bpr", 1000, 300) + 1000 * 300 * 12  # no longer than the catalogue
 
 
 def test_a_need_is_a_lower_bound_of_what_is_taken():

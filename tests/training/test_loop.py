@@ -16,7 +16,7 @@ from recpress_edge.models.outputs import Tables
 from recpress_edge.models.settings import BPRConfig
 from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.checkpoint import CheckpointStore
-from recpress_edge.training.loop import Validation, train
+from recpress_edge.training.loop import Validation, train, train_epoch
 from recpress_edge.training.settings import TrainingConfig
 
 DATA = two_tastes()
@@ -202,3 +202,19 @@ def test_divergence_is_reported(tmp_path):
 def test_settings_are_checked(setting, value):
     with pytest.raises(ConfigError, match=f"training.{setting}"):
         TrainingConfig(**{"epochs": 1, setting: value})
+
+
+def test_a_long_epoch_is_forecast_once_from_its_first_batches(monkeypatch):
+    method = create_method(
+        "bpr", TrainingInput(two_tastes().train, 4, 0, 5), METHODS["bpr"].config(batch_size=40)
+    )
+    clock = iter(range(1000))
+    monkeypatch.setattr("recpress_edge.training.loop.time.perf_counter", lambda: float(next(clock)))
+    said: list[float] = []
+    train_epoch(method, 0, said.append)
+    assert method.steps() == 12  # 480 pairs
+    # The clock ticks where it is read: at the start (0), after three steps (1), after seven (2, and 3 for the
+    # pace). Four steps took 2 s, so the five that are left take 2.5 s beside the 3 s so far.
+    assert said == [5.5]
+    train_epoch(method, 1)
+    assert said == [5.5]

@@ -4,7 +4,7 @@ import numpy as np
 
 from recpress_edge.core.arrays import F32, I64
 from recpress_edge.models.method import ClosedForm, TrainingInput
-from recpress_edge.models.outputs import RANKING_LENGTH
+from recpress_edge.models.outputs import ranking_length
 from recpress_edge.models.ranking import top_items
 from recpress_edge.models.settings import EnsembleConfig
 
@@ -21,8 +21,8 @@ class Ensemble(ClosedForm):
     """score(u, i) = Σ over the members of the weight of i's rank in the member's list of u.
 
     Reciprocal rank fusion (Cormack et al., SIGIR 2009), or summed rank importance e^(−r / scale) (Kang
-    et al., WWW 2023). A list holds a member's 1,000 best unobserved items: what none lists scores 0. The
-    whole catalogue is ranked by it, ties to the lower index.
+    et al., WWW 2023). A list holds a member's 1,000 best unobserved items, fewer from 134,000 users
+    on: what none lists scores 0. The whole catalogue is ranked by it, ties to the lower index.
     """
 
     def __init__(self, given: TrainingInput, config: EnsembleConfig) -> None:
@@ -31,10 +31,10 @@ class Ensemble(ClosedForm):
 
     def fit(self) -> None:
         train = self.given.train
-        length = min(RANKING_LENGTH, train.n_items)
-        one = train.n_users * length * (np.int32().nbytes + np.float32().nbytes)
+        length = ranking_length(train.n_users, train.n_items)
+        item, score = np.int32().nbytes, np.float32().nbytes  # scores are held of one member at a time
         self.given.require_memory(
-            one * (len(self.given.teachers) + 1),
+            train.n_users * length * (item * (len(self.given.teachers) + 1) + score),
             f"an ensemble of {len(self.given.teachers)} keeps {length:,} items a user of each and",
             "Leave members out.",
         )

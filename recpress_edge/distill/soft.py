@@ -4,6 +4,7 @@ import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -176,8 +177,16 @@ class Soft(Factorised, Method):
         A teacher's scores may be cosines, shares or ranks: as logits they may be far too flat.
         """
         drawn = stream(0, "scale users").permutation(self.given.train.n_users)[:_SCALE_USERS]
-        losses = [float(self._batch_loss(drawn, stream(0, "scale items"), scale)) for scale in _SCALES]
-        best = _SCALES[losses.index(min(losses))]
+
+        @cache
+        def loss(at: int) -> float:
+            return float(self._batch_loss(drawn, stream(0, "scale items"), _SCALES[at]))
+
+        low, high = 0, len(_SCALES) - 1
+        while low < high:  # the loss is convex in the scale
+            middle_at = (low + high) // 2
+            low, high = (low, middle_at) if loss(middle_at) <= loss(middle_at + 1) else (middle_at + 1, high)
+        best = _SCALES[low]
         sizes = [_root_mean_square(table) for table in (self.mf.user_emb, self.mf.item_emb)]
         even = math.sqrt(sizes[1] / sizes[0]) if min(sizes) > 0 else 1.0
         self.mf.user_emb.mul_(math.sqrt(best) * even)

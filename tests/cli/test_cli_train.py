@@ -32,7 +32,7 @@ def test_train_then_distill_from_it(run, tmp_path):
     assert "training   bpr_dim8 seed 0  (2 epochs)" in out
     assert "valid recall@50" in out
     following = out[out.index("next") :].split()
-    assert following[1:5] == ["recpress-edge", "distill", "--student", "htd_dim10"]
+    assert following[1:5] == ["recpress-edge", "distill", "--student", "soft_dim32"]
     folder = following[following.index("--teacher") + 1]
 
     code, out, _ = run("distill", "--student", "ftd_dim4", "--teacher", folder, "--epochs", 1, "--seeds", 2)

@@ -4,6 +4,7 @@ import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -41,8 +42,6 @@ LEAST_USERS: Final = 32
 """Of a batch, whatever the number of steps."""
 _SCALES: Final = tuple(2.0 ** (power / 4) for power in range(-8, 49))
 _SCALE_USERS: Final = 512
-_SCALE_SCORES: Final = 2**25
-"""At most, of the users that a scale is fitted for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,27 +64,23 @@ class Soft(Factorised, Method):
         self.given = given
         self.config = config
         self.prepared = prepared or _prepared(given, config)
+        train = given.train
         weight = middle(TEACHER_WEIGHTS) if config.teacher_weight is None else config.teacher_weight
-        self.targets = mix_targets(given.train, self.prepared.taught, weight)
-        users, items = given.train.n_users, given.train.n_items
-        self.sampled = is_sampled(config.softmax, users, items, given.recipe)
-        self.popularity = Popularity(given.train.item_counts())
-        self.batch_users = min(config.batch_users, max(users // LEAST_STEPS, LEAST_USERS))
+        self.targets = mix_targets(train, self.prepared.taught, weight)
+        self.sampled = is_sampled(config.softmax, train.n_users, train.n_items, given.recipe)
+        self.popularity = Popularity(train.item_counts())
+        self.batch_users = min(config.batch_users, max(train.n_users // LEAST_STEPS, LEAST_USERS))
         self.mf = first_tables(dataclasses.replace(given, start=self.prepared.start), config.init_std)
+        tables = self.mf.user_emb, self.mf.item_emb
         if config.score == "inner" and given.start is None and config.start == "svd":
             self._fit_scale()
         self.starts_trained = given.start is not None or config.start == "svd"
-        rate = config.learning_rate or middle(LEARNING_RATES)
-        self.first_rate = rate * _root_mean_square(self.mf.user_emb, self.mf.item_emb)
-        tables = (self.mf.user_emb, self.mf.item_emb)
+        self.first_rate = (config.learning_rate or middle(LEARNING_RATES)) * _root_mean_square(*tables)
         self.optimizer = optimizer_for(self.mf, tables, self.first_rate, 0.0, by_rows=self.sampled)
 
     def candidates(self) -> Mapping[str, Sequence[float]]:
-        """The step size, and the teacher's weight where there is one.
-
-        Where the softmax is sampled, trials would take longer than the training: the middle ones stand.
-        """
-        if self.given.start is not None or self.sampled:
+        """The step size, and the teacher's weight where there is one."""
+        if self.given.start is not None or self.sampled:  # trials of large data would take too long
             return {}
         taught = self.prepared.taught is not None
         axes = {"learning_rate": LEARNING_RATES, **({"teacher_weight": TEACHER_WEIGHTS} if taught else {})}
@@ -103,22 +98,22 @@ class Soft(Factorised, Method):
         for start in range(0, order.size, self.batch_users):
             done = (epoch + start / order.size) / self.given.epochs
             self.optimizer.learning_rate = self.first_rate * 0.5 * (1.0 + math.cos(math.pi * done))
-            users = order[start : start + self.batch_users]
-            if self.sampled:
-                yield self._sampled_loss(users, stream(self.given.seed, "softmax", epoch, start))
-            else:
-                yield self._batch_loss(users)
+            rng = stream(self.given.seed, "softmax", epoch, start)
+            yield self._batch_loss(order[start : start + self.batch_users], rng)
 
     def steps(self) -> int:
         return -(-self.given.train.n_users // self.batch_users)
 
-    def _batch_loss(self, users: I64, scale: float = 1.0) -> Tensor:
+    def _batch_loss(self, users: I64, rng: np.random.Generator, scale: float = 1.0) -> Tensor:
         """Mean over the users (B,) of logsumexp(row) − Σ target · logit, which is the cross-entropy."""
+        return self._sampled_loss(users, rng, scale) if self.sampled else self._full_loss(users, scale)
+
+    def _full_loss(self, users: I64, scale: float) -> Tensor:
         device = self.given.device
         offsets, items, weights = (torch.from_numpy(part).to(device) for part in self.targets.rows(users))
         user_rows, item_rows = self._rows(torch.from_numpy(users).to(device))
         cosine = self.config.score == "cosine"
-        logit_users = user_rows / self.config.temperature if cosine else user_rows * scale
+        logit_users = user_rows * self._sharpness(scale)
         whole = logsumexp_of_product(logit_users, item_rows, clamp=None if cosine else CLAMP)
         if cosine:
             wanted = F.embedding_bag(
@@ -129,8 +124,8 @@ class Soft(Factorised, Method):
         pairs = logit_users.repeat_interleave(counts, dim=0) * F.embedding(items, item_rows)  # (P, D)
         return (whole.sum() - (pairs.sum(dim=1).clamp(-CLAMP, CLAMP) * weights).sum()) / len(users)
 
-    def _sampled_loss(self, users: I64, rng: np.random.Generator) -> Tensor:
-        """:meth:`_batch_loss` with the catalogue's sum estimated from sampled items."""
+    def _sampled_loss(self, users: I64, rng: np.random.Generator, scale: float) -> Tensor:
+        """:meth:`_full_loss` with the catalogue's sum estimated from sampled items."""
         train, device = self.given.train, self.given.device
         offsets, own, weights = self.targets.rows(users)
         owner = np.repeat(np.arange(users.size), np.diff(np.append(offsets, own.size)))
@@ -140,12 +135,11 @@ class Soft(Factorised, Method):
         places, at = np.unique(np.concatenate([drawn, own]), return_inverse=True)
         column = np.minimum(np.searchsorted(drawn, own), drawn.size - 1)
         hit = drawn[column] == own
-        left, item_rows = (
-            self._scored(F.embedding(torch.from_numpy(some).to(device), table, sparse=True))
-            for some, table in ((users, self.mf.user_emb), (places, self.mf.item_emb))
+        item_rows = self._scored(
+            F.embedding(torch.from_numpy(places).to(device), self.mf.item_emb, sparse=True)
         )
-        if self.config.score == "cosine":
-            left = left / self.config.temperature
+        left = self._scored(F.embedding(torch.from_numpy(users).to(device), self.mf.user_emb, sparse=True))
+        left = left * self._sharpness(scale)
         of_drawn, of_own, row, weight, log_weight = (
             torch.from_numpy(part).to(device)
             for part in (at[: drawn.size], at[drawn.size :], owner, weights, log_weights)
@@ -165,6 +159,9 @@ class Soft(Factorised, Method):
         user_emb, item_emb = stored_tables(self.given.recipe, *whole)
         return F.embedding(users, user_emb), item_emb
 
+    def _sharpness(self, scale: float) -> float:
+        return 1.0 / self.config.temperature if self.config.score == "cosine" else scale
+
     def _scored(self, rows: Tensor) -> Tensor:
         """Rows as they are, or of unit length where the cosine is the score."""
         return F.normalize(rows) if self.config.score == "cosine" else rows
@@ -179,9 +176,17 @@ class Soft(Factorised, Method):
 
         A teacher's scores may be cosines, shares or ranks: as logits they may be far too flat.
         """
-        most = min(_SCALE_USERS, max(_SCALE_SCORES // self.given.train.n_items, 1))
-        drawn = stream(0, "scale users").permutation(self.given.train.n_users)[:most]
-        best = min(_SCALES, key=lambda scale: float(self._batch_loss(drawn, scale)))
+        drawn = stream(0, "scale users").permutation(self.given.train.n_users)[:_SCALE_USERS]
+
+        @cache
+        def loss(at: int) -> float:
+            return float(self._batch_loss(drawn, stream(0, "scale items"), _SCALES[at]))
+
+        low, high = 0, len(_SCALES) - 1
+        while low < high:  # the loss is convex in the scale
+            middle_at = (low + high) // 2
+            low, high = (low, middle_at) if loss(middle_at) <= loss(middle_at + 1) else (middle_at + 1, high)
+        best = _SCALES[low]
         sizes = [_root_mean_square(table) for table in (self.mf.user_emb, self.mf.item_emb)]
         even = math.sqrt(sizes[1] / sizes[0]) if min(sizes) > 0 else 1.0
         self.mf.user_emb.mul_(math.sqrt(best) * even)

@@ -130,7 +130,7 @@ def test_the_scale_of_the_start_is_that_of_the_lowest_loss():
     method = Soft(TrainingInput(data.train, 4, 0, 1, _noise(40, 30, 6)), SoftConfig())
     users = np.arange(40)
     with torch.no_grad():
-        at, flatter, sharper = (float(method._batch_loss(users, scale)) for scale in (1.0, 0.7, 1.4))
+        at, flatter, sharper = (float(method._full_loss(users, scale)) for scale in (1.0, 0.7, 1.4))
     assert at < min(flatter, sharper)
 
 

@@ -30,7 +30,7 @@ def test_train_then_distill_from_it(run, tmp_path):
     code, out, _ = run("train", "--teacher", "bpr_dim8", "--epochs", 2)
     assert code == 0
     assert "training   bpr_dim8 seed 0  (2 epochs)" in out
-    assert "valid recall@50" in out
+    assert "epoch  Recall@10  NDCG@10  Recall@50\n" in out
     following = out[out.index("next") :].split()
     assert following[1:5] == ["recpress-edge", "distill", "--student", "htd_dim10"]
     folder = following[following.index("--teacher") + 1]

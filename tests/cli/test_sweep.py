@@ -119,7 +119,7 @@ def test_again_is_unchanged_and_the_same_as_a_single_export(rows, work):
 def test_a_model_that_is_there_is_said_once(run, capsys):
     assert run("--recipes", "fp32,fp16", "--formats", "onnx") == 0
     said = [line.split()[1] for line in capsys.readouterr().out.splitlines() if line.startswith("found ")]
-    assert said == ["bpr_dim4", "bpr_dim10"]  # the baselines are computed
+    assert said == STUDENTS  # the baselines too, once they are computed
 
 
 def test_other_models_are_left_out_and_named(run, work, data, capsys):
@@ -251,7 +251,7 @@ def test_the_table_has_a_line_for_each(run, capsys):
     assert run("--recipes", "fp32", "--formats", "onnx") == 0
     out = capsys.readouterr().out
     assert "NDCG@10  overlap@10  status" in out
-    assert "rows       2 done" in out
+    assert "rows       4 done" in out
     assert "next       device_bench run " in out
 
 
@@ -320,6 +320,8 @@ def test_seed_0_is_a_seed(rows, work, data):
         ("bpr_dim4", 0),
         ("bpr_dim4", 1),
         ("bpr_dim10", 0),
+        ("puresvd_dim4", 0),
+        ("puresvd_dim10", 0),
     ]
     assert {row["seed"] for row in rows(*words, "--seed", "0")[1]} == {0}
-    assert [row["student"] for row in rows(*words, "--seed", "1")[1]] == ["bpr_dim4"]
+    assert [row["student"] for row in rows(*words, "--seed", "1")[1]] == ["bpr_dim4", "puresvd_dim4"]

@@ -206,7 +206,7 @@ class SweepRequest:
                 f"no student of data set {name!r} is trained in {models}.{missing} "
                 "Name some with --students htd_dim10,soft_dim10 (they will be trained), or give --data."
             )
-        beside = baselines_beside([name for name, _ in found], data, self.work)
+        beside = baselines_beside([student.student for student in students], data, self.work)
         return [*students, *(self._student(name, 0) for name in beside)], left_out
 
     def _student(self, name: str, seed: int | None) -> ExportRequest:

@@ -143,15 +143,17 @@ def test_report_and_pick_choose_by_what_they_are_told(tmp_path, capsys):
         tmp_path / "runs",
         [make_record("soft_dim10", ndcg_at_10=0.02), make_record("bpr_dim10", recall=0.27, ndcg_at_10=0.09)],
     )
-    for by, winner in (("balanced", "bpr"), ("recall", "soft")):
-        for command in (
-            ["pick", str(runs), "--max-bytes", "1MB"],
-            ["report", str(runs), "--force", "-o", str(tmp_path / "r.html")],
-        ):
-            assert main([*command, "--choose-by", by, "--json"]) == 0
-            answer = json.loads(capsys.readouterr().out)
-            assert answer["sections"][0]["winner"] == f"{winner}_dim10-int8"
-            assert f"(--choose-by{' balanced' if by == 'balanced' else ''})" in answer["rule"]
+    pick = ["pick", str(runs), "--max-bytes", "1MB"]
+    report = ["report", str(runs), "-o", str(tmp_path / "r.html"), "--choose-by", "recall"]
+    for command, winner, rule in (
+        (pick, "bpr", "(--choose-by balanced)"),
+        ([*pick, "--choose-by", "recall"], "soft", "Worth is Recall@K (--choose-by)"),
+        (report, "soft", "Worth is Recall@K (--choose-by)"),
+    ):
+        assert main([*command, "--json"]) == 0
+        answer = json.loads(capsys.readouterr().out)
+        assert answer["sections"][0]["winner"] == f"{winner}_dim10-int8"
+        assert rule in answer["rule"]
     assert "--choose-by recall" in (tmp_path / "r.html").read_text()
     with pytest.raises(SystemExit) as ended:
         main(["pick", str(runs), "--max-bytes", "1MB", "--choose-by", "hits"])

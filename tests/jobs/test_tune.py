@@ -188,9 +188,9 @@ def trial_of(data, work, **more):
 
 def test_a_student_that_is_behind_is_pruned(data, tmp_path):
     settings = {"learning_rate": 0.03, "teacher_weight": 0.5}
-    pruned = trial_of(data, tmp_path, method=settings, stop_below=((6, 1.0),)).run()
-    assert (pruned.state, pruned.reason) == ("pruned", "behind after 6 epochs")
-    assert [epoch for epoch, _ in pruned.curve] == [3, 6]
+    pruned = trial_of(data, tmp_path, method=settings, stop_below=((8, 1.0),)).run()
+    assert (pruned.state, pruned.reason) == ("pruned", "behind after 8 epochs")
+    assert [epoch for epoch, _ in pruned.curve] == [4, 8]
     (folder,) = (tmp_path / "models").iterdir()
     assert [path.name for path in folder.iterdir()] == [".lock"]
 

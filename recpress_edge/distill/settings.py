@@ -210,8 +210,9 @@ class SoftConfig(TeacherLists, Bounded):
     start: Literal["svd", "noise"] = "svd"
     """First tables: those nearest to the teacher's scores, or without a teacher to the interactions; or drawn
     ones."""
-    score: Literal["inner", "cosine"] = "inner"
-    """Logits are the inner product, held between −40 and 40, or cosine / temperature."""
+    score: Literal["inner", "cosine"] | None = None
+    """Logits are the inner product, held between −40 and 40, or cosine / temperature. None: chosen on
+    validation, the inner product without one."""
     learning_rate: PositiveFloat | None = None
     """First step size of Adam, in root mean squares of the first tables; it falls to zero along half a
     cosine. None: chosen on validation among .01, .03, .1 and .3."""

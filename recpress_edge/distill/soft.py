@@ -33,6 +33,8 @@ from recpress_edge.models.ranking import top_items
 from recpress_edge.models.row_adam import optimizer_for
 from recpress_edge.models.sampled_softmax import Popularity, is_sampled, sampled_logsumexp
 
+SCORES: Final = ("cosine", "inner")
+"""Inner products rank best on real logs, cosines where an SVD sees few of many equally large tastes."""
 LEARNING_RATES: Final = (0.01, 0.03, 0.1, 0.3)
 """Candidates, in the tables' root mean squares: .03 to .1 are best on MovieLens 1M, .3 on CiteULike."""
 TEACHER_WEIGHTS: Final = (0.3, 0.5, 0.7, 0.9)
@@ -63,6 +65,7 @@ class Soft(Factorised, Method):
     def __init__(self, given: TrainingInput, config: SoftConfig, prepared: _Prepared | None = None) -> None:
         self.given = given
         self.config = config
+        self.score = config.score or SCORES[-1]
         self.prepared = prepared or _prepared(given, config)
         train = given.train
         weight = middle(TEACHER_WEIGHTS) if config.teacher_weight is None else config.teacher_weight
@@ -72,21 +75,23 @@ class Soft(Factorised, Method):
         self.batch_users = min(config.batch_users, max(train.n_users // LEAST_STEPS, LEAST_USERS))
         self.mf = first_tables(dataclasses.replace(given, start=self.prepared.start), config.init_std)
         tables = self.mf.user_emb, self.mf.item_emb
-        if config.score == "inner" and given.start is None and config.start == "svd":
+        if self.score == "inner" and (given.start is not None or config.start == "svd"):
             self._fit_scale()
         self.starts_trained = given.start is not None or config.start == "svd"
         self.first_rate = (config.learning_rate or middle(LEARNING_RATES)) * _root_mean_square(*tables)
         self.optimizer = optimizer_for(self.mf, tables, self.first_rate, 0.0, by_rows=self.sampled)
 
-    def candidates(self) -> Mapping[str, Sequence[float]]:
-        """The step size, and the teacher's weight where there is one."""
+    def candidates(self) -> Mapping[str, Sequence[Any]]:
+        """The score, the step size, and the teacher's weight where there is one."""
         if self.given.start is not None or self.sampled:  # trials of large data would take too long
             return {}
         taught = self.prepared.taught is not None
-        axes = {"learning_rate": LEARNING_RATES, **({"teacher_weight": TEACHER_WEIGHTS} if taught else {})}
+        axes: dict[str, Sequence[Any]] = {"score": SCORES, "learning_rate": LEARNING_RATES}
+        if taught:
+            axes["teacher_weight"] = TEACHER_WEIGHTS
         return {name: values for name, values in axes.items() if getattr(self.config, name) is None}
 
-    def variant(self, settings: Mapping[str, float], epochs: int) -> "Soft":
+    def variant(self, settings: Mapping[str, Any], epochs: int) -> "Soft":
         given, config = (
             dataclasses.replace(self.given, epochs=epochs),
             dataclasses.replace(self.config, **dict[str, Any](settings)),
@@ -112,7 +117,7 @@ class Soft(Factorised, Method):
         device = self.given.device
         offsets, items, weights = (torch.from_numpy(part).to(device) for part in self.targets.rows(users))
         user_rows, item_rows = self._rows(torch.from_numpy(users).to(device))
-        cosine = self.config.score == "cosine"
+        cosine = self.score == "cosine"
         logit_users = user_rows * self._sharpness(scale)
         whole = logsumexp_of_product(logit_users, item_rows, clamp=None if cosine else CLAMP)
         if cosine:
@@ -160,11 +165,11 @@ class Soft(Factorised, Method):
         return F.embedding(users, user_emb), item_emb
 
     def _sharpness(self, scale: float) -> float:
-        return 1.0 / self.config.temperature if self.config.score == "cosine" else scale
+        return 1.0 / self.config.temperature if self.score == "cosine" else scale
 
     def _scored(self, rows: Tensor) -> Tensor:
         """Rows as they are, or of unit length where the cosine is the score."""
-        return F.normalize(rows) if self.config.score == "cosine" else rows
+        return F.normalize(rows) if self.score == "cosine" else rows
 
     def tables(self) -> tuple[Tensor, Tensor]:
         """Their product is the logit, or the cosine, which ranks as cosine / τ does."""

@@ -50,7 +50,7 @@ class TrainingInput:
 class Scorer(ABC):
     """Anything that ranks a catalogue. Learned or fitted: a method is a Method or a ClosedForm too."""
 
-    def candidates(self) -> Mapping[str, Sequence[float]]:
+    def candidates(self) -> Mapping[str, Sequence[Any]]:
         """Settings for validation to choose, with their values, ascending, the likeliest in the middle.
 
         Without validation a model takes the middle ones.
@@ -84,7 +84,7 @@ class Method(Scorer):
     starts_trained: bool = False
     """Whether the first tables are worth keeping: they count as epoch 0, so that training can only gain."""
 
-    def variant(self, settings: Mapping[str, float], epochs: int) -> "Method":
+    def variant(self, settings: Mapping[str, Any], epochs: int) -> "Method":
         """The same from the start with these settings and this schedule, where it offers candidates."""
         raise NotImplementedError(f"{type(self).__name__} offers no candidates")
 

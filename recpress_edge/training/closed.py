@@ -11,7 +11,7 @@ from recpress_edge.core.metrics import DEFAULT_CUTOFF, worth
 from recpress_edge.models.method import ClosedForm, Method
 from recpress_edge.training.loop import EpochReport, OnEpoch, RunState, Validation, copy_model, train_epoch
 
-Settings = Mapping[str, float]
+Settings = Mapping[str, Any]
 Worth = tuple[float, float]
 
 EVERY: Final = 4
@@ -123,7 +123,7 @@ def _refined(
     return kept
 
 
-def climb(axes: Mapping[str, Sequence[float]], value_of: Callable[[Settings], Worth]) -> Settings:
+def climb(axes: Mapping[str, Sequence[Any]], value_of: Callable[[Settings], Worth]) -> Settings:
     """The best of a grid, going uphill from its middle along one axis after another, each value tried once.
 
     On an axis it goes on while that is better, upwards first. It ends where no neighbour is better.

@@ -75,7 +75,7 @@ class Soft(Factorised, Method):
         self.batch_users = min(config.batch_users, max(train.n_users // LEAST_STEPS, LEAST_USERS))
         self.mf = first_tables(dataclasses.replace(given, start=self.prepared.start), config.init_std)
         tables = self.mf.user_emb, self.mf.item_emb
-        if self.score == "inner" and (given.start is not None or config.start == "svd"):
+        if self.score == "inner" and (_of_cosines(given.start) if given.start else config.start == "svd"):
             self._fit_scale()
         self.starts_trained = given.start is not None or config.start == "svd"
         self.first_rate = (config.learning_rate or middle(LEARNING_RATES)) * _root_mean_square(*tables)
@@ -227,6 +227,11 @@ def _nearest(given: TrainingInput, config: SoftConfig) -> Tables:
             more = rng.standard_normal((len(table), given.dim - dim), dtype=np.float32) * np.float32(std)
             tables[at] = np.concatenate([table, more], axis=1)
     return Tables(*tables)
+
+
+def _of_cosines(tables: Tables) -> bool:
+    """Whether users are of unit length: as logits their products are far too flat."""
+    return bool(np.allclose(np.linalg.norm(tables.user_emb, axis=1), 1.0, atol=1e-4))
 
 
 def _root_mean_square(*tables: Tensor) -> float:

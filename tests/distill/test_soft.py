@@ -145,7 +145,7 @@ def test_dimensions_that_the_teacher_lacks_are_drawn_small():
 def test_without_a_teacher_it_starts_from_the_svd_of_the_interactions():
     data = two_tastes(n_users=40, n_items=30, per_user=4)
     method = Soft(TrainingInput(data.train, 2, 0, 1), SoftConfig())
-    assert set(method.candidates()) == {"learning_rate"}
+    assert set(method.candidates()) == {"score", "learning_rate"}
     other = Soft(TrainingInput(data.train, 2, 1, 1), SoftConfig())  # another seed
     assert torch.equal(method.tables()[0], other.tables()[0])
 

@@ -128,7 +128,7 @@ def test_the_file_says_everything(whole):
     assert kinds.count("student") == 6
     usual = [trial for trial in whole.trials if trial.kind == "student"][:2]
     assert [trial.recipe for trial in usual] == list(RECIPES)
-    assert all(set(trial.settings) == {"learning_rate", "teacher_weight"} for trial in usual)
+    assert all(set(trial.settings) == {"score", "learning_rate", "teacher_weight"} for trial in usual)
     later = [trial for trial in whole.trials if trial.kind == "student"][2:]
     assert all(set(trial.settings) == set(SPACE) for trial in later)
     assert json.dumps(whole.facts())
@@ -187,7 +187,7 @@ def trial_of(data, work, **more):
 
 
 def test_a_student_that_is_behind_is_pruned(data, tmp_path):
-    settings = {"learning_rate": 0.03, "teacher_weight": 0.5}
+    settings = {"score": "inner", "learning_rate": 0.03, "teacher_weight": 0.5}
     pruned = trial_of(data, tmp_path, method=settings, stop_below=((8, 1.0),)).run()
     assert (pruned.state, pruned.reason) == ("pruned", "behind after 8 epochs")
     assert [epoch for epoch, _ in pruned.curve] == [4, 8]
@@ -218,7 +218,7 @@ def test_who_is_behind_the_median_of_the_finished_after_two_looks():
 
 
 def test_the_space_is_of_settings_and_holds_the_usual_ones():
-    chosen = {"learning_rate": (0.01, 0.1), "teacher_weight": (0.3, 0.9)}
+    chosen = {"score": ("cosine", "inner"), "learning_rate": (0.01, 0.1), "teacher_weight": (0.3, 0.9)}
     points = [usual_point() | {name: ends[end] for name, ends in chosen.items()} for end in (0, 1)]
     for name, value in [entry for point in points for entry in point.items()]:
         row = SPACE[name]

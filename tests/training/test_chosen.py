@@ -25,7 +25,7 @@ def student(tmp_path_factory):
 def test_what_validation_chose_is_recorded_with_every_trial(student):
     known = student.metadata
     values = {str(trial["settings"]): worth(trial["valid"], known["cutoff"]) for trial in known["trials"]}
-    assert set(known["chosen_settings"]) == {"learning_rate", "teacher_weight"}
+    assert set(known["chosen_settings"]) == {"score", "learning_rate", "teacher_weight"}
     assert len(values) == len(known["trials"]) >= 4
     assert values[str(known["chosen_settings"])] == max(values.values())
     assert known["config"]["teacher_weight"] is None
@@ -42,14 +42,14 @@ def test_it_is_never_below_its_start(student):
 
 def test_a_setting_that_is_given_is_not_chosen(tmp_path):
     known = _student(tmp_path, {"teacher_weight": 0.5}).metadata
-    assert set(known["chosen_settings"]) == {"learning_rate"}
-    fixed = _student(tmp_path, {"teacher_weight": 0.5, "learning_rate": 0.02}).metadata
+    assert set(known["chosen_settings"]) == {"score", "learning_rate"}
+    fixed = _student(tmp_path, {"teacher_weight": 0.5, "learning_rate": 0.02, "score": "inner"}).metadata
     assert "chosen_settings" not in fixed
     assert "trials" not in fixed
 
 
 def test_a_student_that_gained_nothing_says_so(tmp_path):
-    model = _student(tmp_path, {"teacher_weight": 0.5, "learning_rate": 1e-9})
+    model = _student(tmp_path, {"teacher_weight": 0.5, "learning_rate": 1e-9, "score": "inner"})
     assert model.metadata["chosen_epoch"] == 0
     assert model.metadata["note"] == "training added nothing over the SVD that it starts from"
     told = []

@@ -35,6 +35,7 @@ class OneOf:
 
 
 SPACE: Final[Mapping[str, Span | OneOf]] = {
+    "score": OneOf(("cosine", "inner")),
     "learning_rate": Span(0.005, 0.5, log=True),
     "teacher_weight": Span(0.1, 1.0),
     "top_items": OneOf((50, 100, 200)),

@@ -27,6 +27,9 @@ from recpress_edge.training.store import (
 )
 from recpress_edge.training.trajectory import trajectory_digest
 
+OF_VALIDATION: Final = ("choose_by", "valid_users")
+"""Settings of training that a model without epochs has too."""
+
 # Part of every model's key; raise it when the same settings come to mean other numbers.
 # 1: first release
 # 2: the key holds every setting of the method
@@ -257,7 +260,7 @@ def settings_of(model: ModelName, role: Role, options: TrainOptions) -> tuple[An
     """Settings of the method and of the loop: the usual ones with those of ``options`` laid over them."""
     entry = model.entry
     usual = settings(model.method, "quantised" if model.recipe else role, closed_form=entry.closed_form)
-    of_epochs = [f"--{key}" for key in options.training if key != "choose_by"]
+    of_epochs = [f"--{key}" for key in options.training if key not in OF_VALIDATION]
     if entry.closed_form and of_epochs:
         raise ConfigError(f"{model} is computed at once and has no epochs: leave out {', '.join(of_epochs)}.")
     return (

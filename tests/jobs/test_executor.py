@@ -83,8 +83,9 @@ def test_a_mistake_of_ours_is_told_with_its_traceback():
 
 def test_ctrl_c_ends_the_processes_too(tmp_path):
     program = (
-        "import sys; from pathlib import Path; from test_executor import Answer;"
+        "import signal, sys; from pathlib import Path; from test_executor import Answer;"
         "from recpress_edge.jobs.executor.processes import Processes\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored below some shells
         "here = Path(sys.argv[1])\n"
         "def tell(event): print(event.text, flush=True)\n"
         "list(Processes(2, 1).run([Answer('one', here / 'never'), Answer('two', here / 'never')], tell))"

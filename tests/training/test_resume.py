@@ -15,6 +15,7 @@ from recpress_edge.core.files import sha256_file
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["recpress_edge.training.run"])
 EPOCHS = 100
+NO_TRIALS = {"score": "inner", "teacher_weight": 0.5}
 
 
 def _run(name: str, work: Path, teacher: str | None, events: Connection) -> None:
@@ -24,7 +25,7 @@ def _run(name: str, work: Path, teacher: str | None, events: Connection) -> None
     options = TrainOptions(
         teacher=teacher,
         training={"epochs": EPOCHS, "evaluate_every": 2, "patience": 0},
-        method={"learning_rate": 0.01},
+        method={"learning_rate": 0.01, **(NO_TRIALS if name == "soft_dim4" else {})},
         # After every epoch, so that a kill can land in the writing of one.
         checkpoint_every_s=0.0,
     )

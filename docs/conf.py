@@ -20,11 +20,17 @@ myst_heading_anchors = 3
 
 nitpicky = True
 nitpick_ignore_regex = [  # what other projects document, whose inventories are not at hand offline
-    (r"py:.*", r"(collections|numpy|pathlib|typing|np|NDArray|F32|F64|I32|I64)\b.*"),
+    (r"py:.*", r"(collections|contextlib|numpy|pathlib|typing|np|NDArray|F32|F64|I32|I64)\b.*"),
     # what results of jobs hold: of the rooms below them
     (r"py:class", r"recpress_(export|edge\.(data|distill|training))\..*"),
     (r"py:class", r"Preparation|Dataset"),  # of Dataset.from_frame, whose module names them in quotes
     (r"py:class", r"recpress_edge\.(artifacts\.recipes\.Recipe|jobs\.export\._NamedStudent)"),
+    # parts of what requests and results hold
+    (
+        r"py:class",
+        r"recpress_edge\.(core\.config\.DescribedSetting|jobs\.(contenders\.Run|executor\.(Lanes|Result)"
+        r"|tune\.budget\.TableShape))",
+    ),
 ]
 nitpick_ignore = [
     ("py:class", "recpress_edge.device.runtime.Runtime")

@@ -24,14 +24,13 @@ from recpress_edge.cli.common import (
     table,
 )
 from recpress_edge.cli.events import print_events
-from recpress_edge.core.metrics import BALANCED, CHOICES
+from recpress_edge.core.metrics import BALANCED, CHOICES, metric_title, shown_metrics
 from recpress_edge.core.progress import Event, OnEvent, TrainingEvent
 from recpress_edge.core.terminal import hanging
 from recpress_edge.core.units import UNKNOWN, format_bytes, format_recall, parse_duration, parse_size
 from recpress_edge.data.everything import NO_TEST
 from recpress_edge.jobs.tune.diary import TuneEvent
 from recpress_edge.jobs.tune.request import TunePlan, TuneRequest, TuneResult
-from recpress_edge.jobs.tune.shown import shown_metrics, written
 from recpress_edge.jobs.tune.trial import TuneTrial
 
 _LONG_S: Final = 60.0
@@ -235,4 +234,4 @@ def _recall(value: float | None) -> str:
 
 
 def _figures(means: Mapping[str, float | None], cutoff: int) -> str:
-    return "  ".join(f"{written(metric)} {_recall(means[metric])}" for metric in shown_metrics(cutoff))
+    return "  ".join(f"{metric_title(metric)} {_recall(means[metric])}" for metric in shown_metrics(cutoff))

@@ -41,6 +41,12 @@ _FILES: Final = ("split.npz", "users.txt", "items.txt")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
+def stored_path(work: Path, name: str) -> Path | None:
+    """:func:`dataset_path` where a data set is there; None of one that is built."""
+    folder = dataset_path(work, name)
+    return folder if folder.exists() else None
+
+
 def dataset_path(work: Path, name: str) -> Path:
     """Where a data set of this name lives; a name that is no plain folder name is a ConfigError."""
     if not _NAME.fullmatch(name):

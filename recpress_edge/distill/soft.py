@@ -59,7 +59,8 @@ class Soft(Factorised, Method):
     """Cross-entropy of a softmax over the catalogue; without a teacher, over the train items alone.
 
     It starts from the two tables nearest to the teacher's scores, or to the interactions where it has no
-    teacher, in the scale at which they fit the targets best, and scores by the inner product.
+    teacher, in the scale at which they fit the targets best. Validation chooses whether the inner
+    product or the cosine is the score.
     """
 
     def __init__(self, given: TrainingInput, config: SoftConfig, prepared: _Prepared | None = None) -> None:
@@ -71,7 +72,7 @@ class Soft(Factorised, Method):
         weight = middle(TEACHER_WEIGHTS) if config.teacher_weight is None else config.teacher_weight
         self.targets = mix_targets(train, self.prepared.taught, weight)
         self.sampled = is_sampled(config.softmax, train.n_users, train.n_items, given.recipe)
-        self.popularity = Popularity(train.item_counts())
+        self.popularity = Popularity(train.item_counts()) if self.sampled else None
         self.batch_users = min(config.batch_users, max(train.n_users // LEAST_STEPS, LEAST_USERS))
         self.mf = first_tables(dataclasses.replace(given, start=self.prepared.start), config.init_std)
         tables = self.mf.user_emb, self.mf.item_emb
@@ -134,6 +135,7 @@ class Soft(Factorised, Method):
         train, device = self.given.train, self.given.device
         offsets, own, weights = self.targets.rows(users)
         owner = np.repeat(np.arange(users.size), np.diff(np.append(offsets, own.size)))
+        assert self.popularity is not None
         drawn, log_weights = self.popularity.candidates(
             train.pairs_of(users)[1], train.n_users, users.size, self.config.sampled_items, rng
         )

@@ -66,7 +66,7 @@ def teacher_targets(top: Rankings, temperature: float) -> TeacherTargets:
     A user with fewer unobserved items gets a shorter list: the rest weighs nothing.
     """
     best = np.where(np.isfinite(top.scores[:, :1]), top.scores[:, :1], 0.0)
-    return _normalised(top.items, np.exp((top.scores - best) / np.float32(temperature)))
+    return _targets(top.items, _shares(np.exp((top.scores - best) / np.float32(temperature))))
 
 
 def rank_targets(top: Rankings, scale: float, head_scale: float, head_share: float) -> TeacherTargets:
@@ -76,14 +76,18 @@ def rank_targets(top: Rankings, scale: float, head_scale: float, head_share: flo
     """
     ranks = np.arange(top.items.shape[1])
     lists = (np.where(top.items >= 0, np.exp(-ranks / by), 0.0) for by in (scale, head_scale))
-    long, head = (_normalised(top.items, weights.astype(np.float32)).weights for weights in lists)
-    return TeacherTargets(
-        np.maximum(top.items, 0).astype(np.int64), (1.0 - head_share) * long + head_share * head
-    )
+    long, head = (_shares(weights.astype(np.float32)) for weights in lists)
+    return _targets(top.items, (1.0 - head_share) * long + head_share * head)
 
 
-def _normalised(items: I32, weights: F32) -> TeacherTargets:
-    """Places without an item point at item 0 and weigh nothing."""
+def _shares(weights: F32) -> F32:
+    """Rows that sum to 1, but for those without anything."""
     total = weights.sum(axis=1, keepdims=True)
     total[total == 0] = 1.0
-    return TeacherTargets(np.maximum(items, 0).astype(np.int64), weights / total)
+    shares: F32 = weights / total
+    return shares
+
+
+def _targets(items: I32, weights: F32) -> TeacherTargets:
+    """Places without an item, which weigh nothing, point at item 0."""
+    return TeacherTargets(np.maximum(items, 0).astype(np.int64), weights)

@@ -11,7 +11,7 @@ import numpy as np
 
 from recpress_edge.core.arrays import F64, I64, Bool
 from recpress_edge.core.errors import ConfigError, unknown_name
-from recpress_edge.core.metrics import DEFAULT_CUTOFF, HEAD_CUTOFF, is_certain
+from recpress_edge.core.metrics import DEFAULT_CUTOFF, is_certain, shown_metrics
 from recpress_edge.core.progress import OnEvent, silent
 from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import TestedDifference, compare_by_user
@@ -157,9 +157,7 @@ class CompareRequest:
     def run(self, on_event: OnEvent = silent) -> ComparisonResult:
         """Measure both on every user and test the difference; ConfigError where they cannot be compared."""
         first, second = self._checked()
-        whole = first[0].cutoff
-        head = min(HEAD_CUTOFF, whole)
-        names = self.metric or tuple(dict.fromkeys((f"recall@{head}", f"ndcg@{head}", f"recall@{whole}")))
+        names = self.metric or shown_metrics(first[0].cutoff)
         measurer = Measurer(self.split, names, self.work, on_event)
         found = [[measurer.measure(run) for run in runs] for runs in (first, second)]
         every = [one for side in found for one in side]

@@ -10,7 +10,7 @@ from recpress_edge.core.errors import ArtifactError, RecPressError
 from recpress_edge.core.progress import OnEvent, silent
 from recpress_edge.data import resolve
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.data.store import dataset_path
+from recpress_edge.data.store import stored_path
 from recpress_edge.distill.plugin import load_installed
 from recpress_edge.jobs.executor import Executor, Lanes, Local
 from recpress_edge.training.ensure import ensure, find_or_train, is_found, made_model
@@ -216,8 +216,7 @@ class TrainJob:
 
     @property
     def data_folder(self) -> Path | None:
-        folder = dataset_path(self.work, self.source.name)
-        return folder if folder.exists() else None
+        return stored_path(self.work, self.source.name)
 
     @property
     def model_folders(self) -> tuple[Path, ...]:

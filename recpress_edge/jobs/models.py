@@ -8,12 +8,22 @@ from typing import Any, Final
 from recpress_edge.artifacts.model_folder import MODEL_FILE, verified_facts
 from recpress_edge.core.errors import ArtifactError, unknown_name
 from recpress_edge.core.files import digest_of
-from recpress_edge.core.metrics import BALANCED, CHOICES, CUTOFFS, reported_cutoffs, stated_cutoff, worth
+from recpress_edge.core.metrics import (
+    BALANCED,
+    CHOICES,
+    CUTOFFS,
+    DEFAULT_CUTOFF,
+    metric_title,
+    reported_cutoffs,
+    shown_metrics,
+    stated_cutoff,
+    worth,
+)
 from recpress_edge.core.progress import OnEvent, silent
 from recpress_edge.records.result_table import ResultTable, mean_sd, to_latex
 from recpress_edge.training.store import CHECKPOINT, is_complete
 
-SHOWN: Final = ("recall@10", "ndcg@10", "recall@50")
+SHOWN: Final = shown_metrics(DEFAULT_CUTOFF)
 """The metrics of every table of models."""
 
 
@@ -50,7 +60,7 @@ class ModelsResult:
             ]
             for row in groups.values()
         ]
-        return to_latex(["data", "model", "teacher", "seeds", "Recall@10", "NDCG@10", "Recall@50"], rows)
+        return to_latex(["data", "model", "teacher", "seeds", *map(metric_title, SHOWN)], rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.units import format_recall
 
 _TEX: Final = str.maketrans(
     {
@@ -66,12 +67,8 @@ def mean_sd(values: Sequence[float | None]) -> str:
     known = [value for value in values if value is not None]
     if not known:
         return "–"
-    mean = _figure(float(np.mean(known)))
-    return mean if len(known) < 2 else f"{mean} ± {_figure(float(np.std(known, ddof=1)))}"
-
-
-def _figure(value: float) -> str:
-    return f"{value:.4f}".removeprefix("0")
+    mean = format_recall(float(np.mean(known)))
+    return mean if len(known) < 2 else f"{mean} ± {format_recall(float(np.std(known, ddof=1)))}"
 
 
 def to_latex(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,7 +1,7 @@
 """Learning what a plan asks for: its input, what validation chooses, its epochs or passes."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache, partial
 from typing import Any, Literal, Protocol
 
@@ -15,7 +15,7 @@ from recpress_edge.models.method import ClosedForm, Factorised, Method, Training
 from recpress_edge.models.qat import stored_tables
 from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.checkpoint import CheckpointStore
-from recpress_edge.training.closed import FormOnData, compute, tried
+from recpress_edge.training.closed import FormOnData, Settings, compute, tried
 from recpress_edge.training.evaluate import (
     StagedRows,
     evaluate,
@@ -46,7 +46,7 @@ def learn(
         part = data if n_users is None else _some_users(data, n_users)
         some = dataclasses.replace(given, train=part.train)
 
-        def make(settings: Mapping[str, float]) -> Any:
+        def make(settings: Settings) -> Any:
             return create_method(wanted.name.method, some, dataclasses.replace(wanted.config, **settings))
 
         return FormOnData(make, _validation(plan, part))
@@ -81,7 +81,7 @@ def learn(
 
 
 def _chosen(
-    make: Callable[[Mapping[str, float]], Any],
+    make: Callable[[Settings], Any],
     store: CheckpointStore,
     choose: Callable[[Method], tuple[Method, RunState]],
 ) -> tuple[Method, RunState]:

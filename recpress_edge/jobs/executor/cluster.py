@@ -24,6 +24,7 @@ import recpress_edge
 from recpress_edge.core.errors import ConfigError, RecPressError
 from recpress_edge.core.files import digest_of, sha256_file
 from recpress_edge.core.progress import Event, Note, OnEvent, TrainingEvent, silent
+from recpress_edge.core.units import counted
 from recpress_edge.jobs.executor import (
     Executor,
     Finished,
@@ -98,7 +99,7 @@ class RayCluster(Executor):
                 f"no machine of the cluster at --ray {self.address} gives --threads {self.threads} CPUs to "
                 "one job. Give fewer, or start machines with ray start --num-cpus."
             )
-        machines = "1 machine" if nodes == 1 else f"{nodes} machines"
+        machines = counted(nodes, "machine")
         on_event(Note(f"jobs       Ray, {machines}: {self.slots} at a time × --threads {self.threads}"))
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         mailbox = ray.remote(_Mailbox).options(num_cpus=0, scheduling_strategy=here).remote()

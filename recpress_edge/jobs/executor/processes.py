@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from recpress_edge.core.errors import RecPressError
 from recpress_edge.core.progress import Event, Note, OnEvent
+from recpress_edge.core.units import counted
 from recpress_edge.device.process import dies_with_parent
 from recpress_edge.distill.plugin import load_plugins
 from recpress_edge.jobs.executor import Executor, Finished, Lanes, Runnable, attempt, loaded_plugins
@@ -50,13 +51,9 @@ class Processes(Executor):
         cores, wanted = len(os.sched_getaffinity(0)), self.jobs * self.threads
         more = ": more than the cores, so they wait for each other" if wanted > cores else ""
         return (
-            f"{self.jobs} processes at a time × {_counted(self.threads, 'thread')} = {wanted}, on "
-            f"{_counted(cores, 'core')}{more}"
+            f"{self.jobs} processes at a time × {counted(self.threads, 'thread')} = {wanted}, on "
+            f"{counted(cores, 'core')}{more}"
         )
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 @dataclass(slots=True)

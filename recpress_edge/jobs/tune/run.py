@@ -85,12 +85,7 @@ class Tuning:
 
     def plain_baselines(self, shapes: Sequence[TableShape]) -> None:
         """Factorisations of the log, and the most popular items."""
-        requests = [
-            self._stored("baseline", method, shape)
-            for shape in shapes
-            for method in PLAIN_BASELINES
-            if method in METHODS
-        ]
+        requests = [self._stored("baseline", method, shape) for shape in shapes for method in PLAIN_BASELINES]
         popular = self._stored("baseline", POPULAR, TableShape(shapes[0].recipe, 1))
         self.tried([popular, *requests])
 
@@ -158,8 +153,6 @@ class Tuning:
 
     def taught_baselines(self, shapes: Sequence[TableShape], teachers: Sequence[str]) -> None:
         """The factorisation of each teacher."""
-        if TAUGHT_BASELINE not in METHODS:
-            return
         self.tried(
             [
                 self._stored("baseline", TAUGHT_BASELINE, shape, teacher=teacher)

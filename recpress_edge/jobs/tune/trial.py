@@ -22,7 +22,7 @@ from recpress_edge.core.metrics import worth
 from recpress_edge.core.progress import Event, OnEvent, TrainingEvent, Trouble, silent
 from recpress_edge.data.holdout import dataset_cutoff
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.data.store import dataset_path
+from recpress_edge.data.store import stored_path
 from recpress_edge.distill.methods import Role
 from recpress_edge.jobs.data import load_data
 from recpress_edge.models.outputs import Tables
@@ -134,8 +134,7 @@ class TrialRequest:
 
     @property
     def data_folder(self) -> Path | None:
-        folder = dataset_path(self.work, self.data)
-        return folder if folder.exists() else None
+        return stored_path(self.work, self.data)
 
     @property
     def model_folders(self) -> tuple[Path, ...]:

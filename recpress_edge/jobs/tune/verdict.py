@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from recpress_edge.core.arrays import F64
+from recpress_edge.core.metrics import metric_title, shown_metrics
 from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import Interval, paired_bootstrap
 from recpress_edge.core.units import format_change, format_recall
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.jobs.tune.shown import shown_metrics, written
 from recpress_edge.jobs.tune.trial import TuneTrial
 from recpress_edge.models.outputs import Tables
 from recpress_edge.training.record import stored_metrics
@@ -77,7 +77,7 @@ class TuneVerdict:
             "untrained": "is the SVD of its teacher, to which training ADDED NOTHING; against",
         }
         head = f"{self.student} {words[self.stand]} the best baseline of the same bytes, {self.baseline}"
-        each = [f"{written(name)} {gain.words()}" for name, gain in self.gains.items()]
+        each = [f"{metric_title(name)} {gain.words()}" for name, gain in self.gains.items()]
         return [f"{head}: {self.users:,} test users, 95 % paired bootstrap", *each]
 
     def facts(self) -> dict[str, Any]:

@@ -60,10 +60,12 @@ def test_two_at_a_time_give_their_results_in_order_and_tell_what_happens(tmp_pat
 
 
 def test_an_error_ends_the_list_and_names_its_request(tmp_path):
-    fails = Answer("second", fails=ArtifactError("it is damaged", fault="digest"))
+    go = tmp_path / "go"
+    fails = Answer("second", waits_for=go, fails=ArtifactError("it is damaged", fault="digest"))
     others = [Answer("third", waits_for=tmp_path / "never") for _ in range(2)]
     results = Processes(2, 1).run([Answer("first"), fails, *others])
     assert next(results)
+    go.touch()
     with pytest.raises(ArtifactError, match=r"it is damaged \(from: answer second\)") as told:
         next(results)
     assert told.value.fault == "digest"

@@ -1,6 +1,7 @@
 """What a search has found so far, written after every step: ``tune/<data>-<key>/tune.json``."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -108,7 +109,11 @@ class Diary:
         }
 
 
-def best_of(trials: list[TuneTrial]) -> TuneTrial | None:
+def fitting(trials: Sequence[TuneTrial]) -> list[TuneTrial]:
+    """Those that can be shipped: stored in a recipe, and judged."""
+    return [trial for trial in trials if trial.recipe is not None and trial.worth is not None]
+
+
+def best_of(trials: Sequence[TuneTrial]) -> TuneTrial | None:
     """The best trial that can be shipped; the first of equals."""
-    fit = [trial for trial in trials if trial.recipe is not None and trial.worth is not None]
-    return max(fit, key=lambda trial: trial.worth or 0.0, default=None)
+    return max(fitting(trials), key=lambda trial: trial.worth or 0.0, default=None)

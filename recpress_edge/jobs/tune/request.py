@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from recpress_edge.artifacts import formats
-from recpress_edge.artifacts.contract import ALL_USERS, HISTORY
+from recpress_edge.artifacts.contract import ALL_USERS
 from recpress_edge.artifacts.formats import DEFAULT, format_named
 from recpress_edge.artifacts.recipes import recipe_named
 from recpress_edge.core.errors import ConfigError, GateError, RecPressError, unknown_name
@@ -17,13 +17,12 @@ from recpress_edge.data.everything import check_name_free, everything, store_eve
 from recpress_edge.data.holdout import dataset_cutoff
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import SYNTHETIC
-from recpress_edge.distill.methods import METHODS
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.data import load_data
 from recpress_edge.jobs.executor import Executor, Local
 from recpress_edge.jobs.tune.bench import Gauge
 from recpress_edge.jobs.tune.budget import FileKind, TableShape, widest_shapes
-from recpress_edge.jobs.tune.diary import Diary, best_of
+from recpress_edge.jobs.tune.diary import Diary, best_of, fitting
 from recpress_edge.jobs.tune.space import PLAIN_BASELINES, POPULAR, STUDENT, TAUGHT_BASELINE, TEACHERS
 from recpress_edge.jobs.tune.trial import TuneTrial
 from recpress_export.profiles import check_profile, profile_name
@@ -100,7 +99,7 @@ class TuneRequest:
     format: str = DEFAULT
     profile: str = ALL_USERS
     user: str | None = None
-    teachers: tuple[str, ...] = tuple(name for name in TEACHERS if name.partition("_dim")[0] in METHODS)
+    teachers: tuple[str, ...] = TEACHERS
     final: bool = False
     """Then train what was chosen on everything."""
     device: str = "cpu"
@@ -111,10 +110,9 @@ class TuneRequest:
         """What :meth:`run` tries; nothing is written."""
         kind = self._checked(on_event)
         shapes = self._shapes(kind)
-        baselines = [m for m in (POPULAR, *PLAIN_BASELINES, TAUGHT_BASELINE) if m in METHODS]
         return TunePlan(
             tuple((shape, kind.bytes_of(shape, STUDENT, self.seed)) for shape in shapes),
-            tuple(baselines),
+            (POPULAR, *PLAIN_BASELINES, TAUGHT_BASELINE),
             self.teachers,
             self.trials,
             self.hours,
@@ -187,7 +185,7 @@ class TuneRequest:
 
     def _shapes(self, kind: FileKind) -> tuple[TableShape, ...]:
         recipes = list(dict.fromkeys(recipe_named(name).name for name in self.recipes))
-        methods = [m for m in (STUDENT, TAUGHT_BASELINE, *PLAIN_BASELINES) if m in METHODS]
+        methods = (STUDENT, TAUGHT_BASELINE, *PLAIN_BASELINES)
         # A file says what it was trained on: that of --final says most.
         longest = replace(kind, data=everything(kind.data))
         return widest_shapes(longest, recipes, methods, self.max_bytes, self.seed)
@@ -243,7 +241,7 @@ class TuneRequest:
 
     def _shipped(self, tuning: Any) -> tuple[TuneTrial, Path]:
         """The best of all that fits, student or baseline, whose file keeps its ranking."""
-        fit = [t for t in tuning.diary.trials if t.recipe is not None and t.worth is not None]
+        fit = fitting(tuning.diary.trials)
         failures = []
         for trial in sorted(fit, key=lambda t: -(t.worth or 0.0)):
             try:
@@ -272,6 +270,3 @@ class TuneRequest:
     def _target(self, trial: TuneTrial, folder: Path) -> Path:
         name = bundle_name(trial.name, self.seed, recipe_named(str(trial.recipe)), self.format)
         return self.work / "dist" / f"{profile_name(name, self.profile)}-{folder.name}"
-
-
-__all__ = ["HISTORY", "TunePlan", "TuneRequest", "TuneResult"]

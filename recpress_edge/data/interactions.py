@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recpress_edge.artifacts.ids import index_of
-from recpress_edge.core.arrays import I32, I64
+from recpress_edge.core.arrays import I32, I64, places_of_rows
 from recpress_edge.core.errors import DataError
 from recpress_edge.core.files import sha256_bytes
 from recpress_edge.data.features.columns import Features
@@ -86,9 +86,7 @@ class Interactions:
 
     def positions_of(self, users: I64) -> I64:
         """Where the pairs of these users (B,) are in ``indices``, user by user: (P,)."""
-        counts = self.indptr[users + 1] - self.indptr[users]
-        first = np.repeat(self.indptr[users] - (np.cumsum(counts) - counts), counts)
-        return first + np.arange(int(counts.sum()))
+        return places_of_rows(self.indptr, users)
 
     def pairs_of(self, users: I64) -> tuple[I64, I64]:
         """(position in ``users``, item) of all pairs of these users (B,): (P,) each, user by user."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recpress_edge.core.arrays import F32, I32, I64
+from recpress_edge.core.arrays import F32, I32, I64, places_of_rows
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.outputs import Rankings
 
@@ -24,9 +24,8 @@ class Targets:
     def rows(self, users: I64) -> tuple[I64, I64, F32]:
         """offsets (B,), items and weights of these users, as ``embedding_bag`` takes them."""
         counts = self.indptr[users + 1] - self.indptr[users]
-        offsets = np.cumsum(counts) - counts
-        at = np.repeat(self.indptr[users] - offsets, counts) + np.arange(int(counts.sum()))
-        return offsets, self.items[at], self.weights[at]
+        at = places_of_rows(self.indptr, users)
+        return np.cumsum(counts) - counts, self.items[at], self.weights[at]
 
 
 @dataclass(frozen=True, slots=True)

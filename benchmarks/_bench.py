@@ -110,9 +110,8 @@ def recorded(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def command_line() -> str:
-    """The command, as it is typed at the root of the repository; a path of this machine by its name alone."""
-    words = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]]
-    return shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *words])
+    """The command, as it is typed at the root of the repository."""
+    return shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
 
 
 def commit() -> str | None:

@@ -18,11 +18,11 @@ from typing import Any, Final
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import load
 
 from recpress_edge.artifacts.bundle import HISTORY, Contract
 from recpress_edge.artifacts.integers import QMAX
-from recpress_edge.artifacts.model_folder import Student, check_table
+from recpress_edge.artifacts.model_folder import Student, check_table, tensor_bytes
 from recpress_edge.artifacts.quantize import QuantizedTables, stored_floats
 from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.arrays import F16, F32, F64, I8
@@ -57,7 +57,7 @@ class FoldIn:
 
 def write_fold_in(folder: Path, fold_in: FoldIn, facts: Mapping[str, Any]) -> None:
     """Write it into the folder of its model: the tables, then fold_in.json, which makes it complete."""
-    data = save({"history_emb": fold_in.history_emb, "prior": fold_in.prior})
+    data = tensor_bytes({"history_emb": fold_in.history_emb, "prior": fold_in.prior})
     write_atomic(folder / TENSORS, data)
     write_json(folder / FACTS, {"schema": SCHEMA, **facts, "sha256": sha256_bytes(data)})
 

@@ -73,12 +73,21 @@ class Student:
         return self.user_emb.nbytes + self.item_emb.nbytes
 
 
+def tensor_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Arrays as a safetensors file, row by row in the memory of each.
+
+    ``save`` writes memory as it lies, so that an array by columns, or a part of another, would be read as
+    other numbers.
+    """
+    return bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+
+
 def write_model(folder: Path, facts: Mapping[str, Any], arrays: Arrays) -> dict[str, Any]:
     """Write the numbers, then model.json, which makes the model complete: a kill in between leaves none.
 
     Returns model.json as it is written.
     """
-    data = save(dict(arrays))
+    data = tensor_bytes(arrays)
     complete = {"schema": MODEL_SCHEMA, **facts, "sha256": sha256_bytes(data)}
     write_atomic(folder / MODEL_FILE, data)
     write_json(folder / MODEL_FACTS, complete)

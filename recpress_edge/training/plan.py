@@ -34,7 +34,8 @@ OF_VALIDATION: Final = ("choose_by", "valid_users")
 # 1: first release
 # 2: the key holds every setting of the method
 # 3: epochs are chosen by the balance of recall and NDCG@10, and training stops early
-TRAINING_REVISION: Final = 3
+# 4: tables are written row by row, however they lie in memory
+TRAINING_REVISION: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,9 @@ from typing import Final
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import load
 
+from recpress_edge.artifacts.model_folder import tensor_bytes
 from recpress_edge.core.arrays import I64
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import sha256_bytes, write_atomic
@@ -26,7 +27,7 @@ _TOLERANCE: Final = 1e-3
 
 def write_ranks(folder: Path, found: Mapping[Split, SplitMetrics]) -> dict[str, str]:
     """Keep the ranks of a model that no two tables make; gives their digest, for its record."""
-    data = save({split: metrics.ranks.astype(np.int32) for split, metrics in sorted(found.items())})
+    data = tensor_bytes({split: metrics.ranks.astype(np.int32) for split, metrics in sorted(found.items())})
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / RANKS, data)
     return {"ranks_sha256": sha256_bytes(data)}

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load as parse_arrays
-from safetensors.numpy import save as format_arrays
 
+from recpress_edge.artifacts.model_folder import tensor_bytes
 from recpress_edge.core.arrays import F32, I32
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import sha256_file, storage_errors, write_atomic
@@ -60,7 +60,7 @@ def observed_ranks(train: Interactions, scores: F32) -> I32:
 
 def write_stage(folder: Path, epoch: int, items: I32, observed: I32) -> None:
     """One evaluated epoch: items (U, L), observed (nnz,)."""
-    data = format_arrays({"items": items, "observed": observed})
+    data = tensor_bytes({"items": items, "observed": observed})
     write_atomic(_stage_file(folder, epoch), data)
 
 
@@ -75,7 +75,7 @@ def finish(folder: Path, chosen: int) -> None:
     epochs = spread(sorted(recorded), chosen)
     stages = [parse_arrays(recorded[epoch].read_bytes()) for epoch in epochs]
     arrays = {name: np.stack([stage[name] for stage in stages]) for name in ("items", "observed")}
-    write_atomic(folder / FILE, format_arrays({**arrays, "epochs": np.array(epochs, np.int64)}))
+    write_atomic(folder / FILE, tensor_bytes({**arrays, "epochs": np.array(epochs, np.int64)}))
     with storage_errors(folder):
         for path in recorded.values():
             path.unlink(missing_ok=True)

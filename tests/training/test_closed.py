@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from small_data import two_tastes
 
 from recpress_edge.core.errors import ConfigError
@@ -12,8 +13,10 @@ from recpress_edge.data.interactions import Dataset
 from recpress_edge.models.closed.ease import l2_candidates
 from recpress_edge.training.closed import climb
 from recpress_edge.training.ensure import ensure_model
+from recpress_edge.training.evaluate import evaluate
 from recpress_edge.training.plan import ModelRequest, TrainOptions
 from recpress_edge.training.refit import joined, refit
+from recpress_edge.training.store import load_model
 
 DATA = two_tastes()
 
@@ -87,6 +90,16 @@ def test_an_svd_of_any_teacher(tmp_path, teacher):
     model = _made("svd_dim4", tmp_path, role="student", teacher=folder)
     assert model.item_emb.shape == (DATA.n_items, 4)
     assert model.metadata["teacher"]["name"] == teacher
+
+
+@pytest.mark.parametrize("name", ["puresvd_dim4", "als_dim4", "svd_dim4"])
+def test_the_file_ranks_as_its_record_says(tmp_path, name):
+    options = {"teacher": str(_made("ease", tmp_path).folder)} if name == "svd_dim4" else {}
+    folder = _made(name, tmp_path, role="student", **options).folder
+    model = load_model(folder)
+    tables = (torch.from_numpy(model.user_emb), torch.from_numpy(model.item_emb))
+    for split in ("valid", "test"):
+        assert evaluate(*tables, DATA, split).means() == pytest.approx(model.metadata["metrics"][split])
 
 
 def test_an_svd_wider_than_its_teacher_is_refused_by_name(tmp_path):

@@ -202,7 +202,7 @@ def _say_result(args: argparse.Namespace, result: TuneResult) -> None:
     say(args, f"all        {result.tune_file}")
     shipped = shlex.quote(str(result.final or result.bundle))
     runs = shlex.quote(str(args.work / "runs"))
-    report = f"recpress-edge report {runs} -o report.html"
+    report = f"recpress-edge report {runs} {shlex.quote(str(result.tune_file))} -o report.html"
     next_steps(args, [f"recpress-edge inspect {shipped}", f"device_bench run {shipped}", report])
 
 

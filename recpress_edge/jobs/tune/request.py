@@ -11,7 +11,7 @@ from recpress_edge.artifacts.formats import DEFAULT, format_named
 from recpress_edge.artifacts.recipes import recipe_named
 from recpress_edge.core.errors import ConfigError, GateError, RecPressError, unknown_name
 from recpress_edge.core.files import digest_of
-from recpress_edge.core.metrics import BALANCED, CHOICES
+from recpress_edge.core.metrics import BALANCED, CHOICES, shown_metrics
 from recpress_edge.core.progress import Note, OnEvent, silent
 from recpress_edge.data.everything import check_name_free, everything, store_everything
 from recpress_edge.data.holdout import dataset_cutoff
@@ -138,6 +138,7 @@ class TuneRequest:
         shapes = self._shapes(kind)
         diary = Diary(self._folder(kind.data), self._asked(), self.trials, 3600 * self.hours, on_event)
         diary.open()
+        diary.more["shown"] = list(shown_metrics(dataset_cutoff(kind.data)))
         bounds = Bounds(
             data=self.data,
             digest=kind.data.digest(),
@@ -229,10 +230,11 @@ class TuneRequest:
         chosen, bundle = self._shipped(tuning)
         final = self._final(tuning, chosen) if self.final else None
         records = gauge.measure(bundle, tuning.on_event, {}) if gauge else []
-        diary.more = {
+        diary.more |= {
             "chosen": chosen.facts(),
             "tested": {label: dict(found.means) for label, found in on_test.items()},
             "verdict": verdict.facts(),
+            "said": verdict.sentences(),
             "bundle": bundle.name,
             "final": None if final is None else final.name,
         }

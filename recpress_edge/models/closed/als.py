@@ -95,7 +95,8 @@ def solved(rows: Interactions, other: Tensor, unobserved: float, l2: float) -> T
         few = 2 * int(counts[block[-1]]) <= dim
         solve = _solved_by_pairs if few else _solved_by_dimensions
         table[torch.from_numpy(block)] = solve(rows, padded, block, shared + own[:, None])
-    return table @ basis.T
+    found: Tensor = table @ basis.T
+    return found
 
 
 def _blocks(counts: I64, dim: int) -> Iterator[I64]:

@@ -92,11 +92,12 @@ def _loss(users, items, unobserved, l2):
     return loss
 
 
-def test_als_falls_and_ends_where_its_loss_is_flat(monkeypatch):
+@pytest.mark.parametrize("dim", [4, 40])  # rows longer than half the dimensions, and shorter ones
+def test_als_falls_and_ends_where_its_loss_is_flat(monkeypatch, dim):
     monkeypatch.setattr(
         "recpress_edge.models.closed.als.BLOCK_BYTES", 4000
     )  # several blocks, long rows in parts
-    model = ALS(TrainingInput(TRAIN, 4, 0, 1), ALSConfig(unobserved=0.2, l2=0.01, iterations=60))
+    model = ALS(TrainingInput(TRAIN, dim, 0, 1), ALSConfig(unobserved=0.2, l2=0.01, iterations=60))
     losses = []
     for _ in model.stages():
         users, items = (table.double().requires_grad_() for table in model.tables())

@@ -23,7 +23,7 @@ from recpress_edge.distill.soft_targets import (
 )
 from recpress_edge.models.bpr import first_tables
 from recpress_edge.models.closed.ease import Binary
-from recpress_edge.models.closed.low_rank import of_tables, truncated, turned
+from recpress_edge.models.closed.low_rank import truncated, turned
 from recpress_edge.models.closed.svd import nearest_tables
 from recpress_edge.models.method import Factorised, Method, TrainingInput, middle
 from recpress_edge.models.nn import CLAMP, logsumexp_of_product
@@ -223,10 +223,7 @@ def _nearest(given: TrainingInput, config: SoftConfig) -> Tables:
     teacher, train = given.teacher, given.train
     known = (teacher.tables or teacher.near) if teacher else None
     dim = min(given.dim, train.n_users, train.n_items, known.user_emb.shape[1] if known else given.dim)
-    if known:
-        found = of_tables(known, dim)
-    else:
-        found = nearest_tables(teacher, train, dim) if teacher else truncated(Binary(train), dim)
+    found = nearest_tables(teacher, train, dim) if teacher else truncated(Binary(train), dim)
     tables = [table.numpy() for table in found]
     if dim < given.dim:
         rng = stream(given.seed, "init")

@@ -71,6 +71,20 @@ def test_svd_of_rankings_is_that_of_what_their_places_are_worth():
     _nearly_best(_product(model), _unit(expected), 5)
 
 
+def test_svd_of_a_teacher_that_keeps_tables_near_to_its_scores_is_theirs():
+    rankings = top_unobserved(lambda users: _noise(TRAIN.n_users, TRAIN.n_items)[users], TRAIN, 30)
+    near = Tables(_noise(TRAIN.n_users, 16), _noise(TRAIN.n_items, 16))
+    tables, both = Teacher("wide", near), Teacher("ensemble", rankings=rankings, near=near)
+    lists = Teacher("lists", rankings=rankings)
+    of_tables, of_both, of_lists, wider, of_more = (
+        _product(SVD(TrainingInput(TRAIN, dim, 0, 1, teacher=teacher), SVDConfig()))
+        for teacher, dim in ((tables, 5), (both, 5), (lists, 5), (both, 17), (lists, 17))
+    )
+    assert np.array_equal(of_both, of_tables)
+    assert not np.allclose(of_both, of_lists, atol=0.01)
+    assert np.array_equal(wider, of_more)  # than they are
+
+
 def test_puresvd_is_the_best_approximation_of_the_interactions():
     _nearly_best(_product(PureSVD(TrainingInput(TRAIN, 6, 0, 1), PureSVDConfig())), _dense(), 6)
 

@@ -204,7 +204,7 @@ class UnKDConfig(TeacherLists):
 class SoftConfig(TeacherLists, Bounded):
     """Soft-target listwise distillation: a softmax over the whole catalogue, from the SVD of the teacher."""
 
-    place_bytes: ClassVar[int] = 72
+    place_bytes: ClassVar[int] = 40
     shorten: ClassVar[str] = "Set a smaller method.top_items"
 
     start: Literal["svd", "noise"] = "svd"

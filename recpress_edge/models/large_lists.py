@@ -7,11 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recpress_edge.core.arrays import F32, I64, Bool
+from recpress_edge.core.arrays import F32, F64, I64, Bool
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.outputs import Rankings, Tables
 
-_USERS: Final = 1024
+USERS: Final = 1024
+"""Users at a time."""
 _COLUMNS: Final = 4096
 """Items of a product at a time: some megabytes, near a core's own cache."""
 _FIRST: Final = 2048
@@ -24,16 +25,14 @@ which keeps 8 bits, 2⁻⁹ for either row, for the result and for the limit."""
 def best_within(tables: Tables, train: Interactions, length: int) -> Rankings:
     """The best ``length`` items of each user that are not among the user's train items.
 
-    Scores are sums in float32 of the products of two rows, wherever the rows are. Items come in tiles,
-    those with the longest rows first; a user is done with where no item that is left can be on the list.
+    Scores are summed in float64, so that equal rows have equal scores wherever they are.
     """
-    finder = _Finder(tables, min(length, train.n_items), _rough_type())
-    items = np.full((train.n_users, finder.length), -1, np.int32)
-    scores = np.full((train.n_users, finder.length), -np.inf, np.float32)
-    for start in range(0, train.n_users, _USERS):
-        users = np.arange(start, min(start + _USERS, train.n_users))
-        lists = _Lists(items[users].astype(np.int64), scores[users])
-        finder.fill(lists, tables.user_emb[users], train.pairs_of(users))
+    finder = Finder(tables, length)
+    items = np.empty((train.n_users, finder.length), np.int32)
+    scores = np.empty((train.n_users, finder.length), np.float32)
+    for start in range(0, train.n_users, USERS):
+        users = np.arange(start, min(start + USERS, train.n_users))
+        lists = finder.lists(tables.user_emb[users], train.pairs_of(users))
         items[users], scores[users] = lists.items, lists.scores
     return Rankings(items, scores)
 
@@ -43,13 +42,17 @@ def _rough_type() -> torch.dtype:
     return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
 
 
-class _Lists:
-    """Of some users (B, N): the best so far, best first, ties to the lower index."""
+class Lists:
+    """Of some users: the best items so far (B, N), best first, ties to the lower index, and their scores.
 
-    def __init__(self, items: I64, scores: F32) -> None:
-        self.items, self.scores = items, scores
+    −1 and −inf where there are fewer.
+    """
 
-    def add(self, rows: I64, items: I64, scores: F32) -> None:
+    def __init__(self, n_users: int, length: int) -> None:
+        self.items = np.full((n_users, length), -1)
+        self.scores = np.full((n_users, length), -np.inf)
+
+    def add(self, rows: I64, items: I64, scores: F64) -> None:
         """Items (P,) that are not listed yet, each of the list in this row (P,)."""
         touched = np.unique(rows)
         size = self.items.shape[1]
@@ -64,47 +67,65 @@ class _Lists:
         self.items[at], self.scores[at] = items[order], scores[order]
 
 
-class _Finder:
-    """Item rows in the order of their lengths, exact and rough."""
+class Finder:
+    """Finds lists of users' best items in tiles, those with the longest rows first."""
 
-    def __init__(self, tables: Tables, length: int, rough: torch.dtype) -> None:
-        self.length = length
+    def __init__(self, tables: Tables, length: int) -> None:
+        self.length = min(length, len(tables.item_emb))
         lengths = np.linalg.norm(tables.item_emb, axis=1)
         self.order = np.argsort(-lengths, kind="stable")
         self.lengths = lengths[self.order] * np.float32(1 + 1e-5)  # bounds, whatever was rounded
         self.item_emb = tables.item_emb
+        rough = _rough_type()
         self.error = _ROUGH_ERROR[rough]
         self.rough = torch.from_numpy(tables.item_emb[self.order]).to(rough)
 
-    def fill(self, lists: _Lists, rows: F32, seen: tuple[I64, I64]) -> None:
-        """Find the lists of users with these rows (B, D), but for seen pairs (place in ``rows``, item)."""
+    def exact(self, rows: F32, pairs: tuple[I64, I64]) -> F64:
+        """Scores (P,) of pairs (place in ``rows``, item), summed in float64."""
+        products = rows[pairs[0]].astype(np.float64) * self.item_emb[pairs[1]]
+        found: F64 = products.sum(axis=1)
+        return found
+
+    def lists(
+        self, rows: F32, seen: tuple[I64, I64], least: F64 | None = None, most: F64 | None = None
+    ) -> Lists:
+        """The best items of users with these rows (B, D), but for seen pairs (place in ``rows``, item).
+
+        ``seen``: by user, then by item. ``least`` (B,): items with lower scores need not be listed. ``most``
+        (B,): a list all of whose items have higher scores need not be the best. A user is done with where
+        no item that is left can be on the list.
+        """
+        found = Lists(len(rows), self.length)
         lengths = np.linalg.norm(rows, axis=1) * np.float32(1 + 1e-5)
         rough = torch.from_numpy(rows).to(self.rough.dtype)
-        taken = seen[0] * len(self.item_emb) + seen[1]
         limits = self._first_limits(rows, seen)
-        for row in np.flatnonzero(lengths == 0):  # all items are as good: the first ones
-            mine = seen[1][seen[0] == row]
-            free = np.arange(min(self.length + mine.size, len(self.item_emb)))
-            free = free[~np.isin(free, mine)][: self.length]
-            lists.items[row, : free.size], lists.scores[row, : free.size] = free, 0.0
-            limits[row] = np.inf
+        if least is not None:
+            limits = np.maximum(limits, least)
+        self._of_zeros(found, np.flatnonzero(lengths == 0), seen)
+        limits[lengths == 0] = np.inf
         for start, stop in self._tiles():
-            left = np.flatnonzero(lengths * self.lengths[start] >= limits)
+            wanted = lengths * self.lengths[start] >= limits
+            left = np.flatnonzero(wanted if most is None else wanted & (limits <= most))
             if not left.size:
                 break
             slack = self.error * lengths[left] * self.lengths[start]
             at, place = self._close(rough[torch.from_numpy(left)], start, stop, limits[left] - slack)
-            at, items = left[at], self.order[place]
-            keys = at * len(self.item_emb) + items
-            known = np.minimum(np.searchsorted(taken, keys), taken.size - 1)
-            unseen = np.ones(keys.size, bool) if not taken.size else taken[known] != keys
-            at, items = at[unseen], items[unseen]
-            scores = (rows[at] * self.item_emb[items]).sum(axis=1)
-            worth = scores >= limits[at]
-            lists.add(at[worth], items[worth], scores[worth])
-            limits = np.maximum(limits, lists.scores[:, -1])
+            pairs = _unseen((left[at], self.order[place]), seen, len(self.item_emb))
+            scores = self.exact(rows, pairs)
+            worth = scores >= limits[pairs[0]]
+            found.add(pairs[0][worth], pairs[1][worth], scores[worth])
+            limits = np.maximum(limits, found.scores[:, -1])
+        return found
 
-    def _first_limits(self, rows: F32, seen: tuple[I64, I64]) -> F32:
+    def _of_zeros(self, lists: Lists, rows: I64, seen: tuple[I64, I64]) -> None:
+        """Lists of users whose rows are zero: all items are as good, so the first ones."""
+        for row in rows:
+            mine = seen[1][seen[0] == row]
+            free = np.arange(min(self.length + mine.size, len(self.item_emb)))
+            free = free[~np.isin(free, mine)][: self.length]
+            lists.items[row, : free.size], lists.scores[row, : free.size] = free, 0.0
+
+    def _first_limits(self, rows: F32, seen: tuple[I64, I64]) -> F64:
         """What the last place of each list is worth at least (B,), by the longest rows."""
         first = self.order[: max(_FIRST, 4 * self.length)]
         scores = rows @ self.item_emb[first].T
@@ -114,7 +135,7 @@ class _Finder:
         scores[seen[0][known], column[seen[1][known]]] = -np.inf
         last = np.partition(scores, -self.length, axis=1)[:, -self.length]
         longest = np.linalg.norm(rows, axis=1) * self.lengths[0]
-        limits: F32 = last - np.float32(_ROUGH_ERROR[torch.float32]) * longest
+        limits: F64 = last.astype(np.float64) - np.float32(_ROUGH_ERROR[torch.float32]) * longest
         return limits
 
     def _tiles(self) -> Iterator[tuple[int, int]]:
@@ -123,7 +144,7 @@ class _Finder:
             yield start, min(stop, len(self.item_emb))
             start, stop = stop, 2 * stop
 
-    def _close(self, rows: Tensor, start: int, stop: int, limits: F32) -> tuple[I64, I64]:
+    def _close(self, rows: Tensor, start: int, stop: int, limits: F64) -> tuple[I64, I64]:
         """(place in ``rows``, place in the order) of what may be above its limit, from start to stop."""
         found = []
         for first in range(start, stop, _COLUMNS):
@@ -134,7 +155,16 @@ class _Finder:
         return np.concatenate(rows_of), np.concatenate(places)
 
 
-def _at_least(product: Tensor, limits: F32) -> Bool:
+def _unseen(pairs: tuple[I64, I64], seen: tuple[I64, I64], n_items: int) -> tuple[I64, I64]:
+    """Those of the pairs (P,) that are not among the seen ones, which are sorted."""
+    keys, taken = (part[0] * n_items + part[1] for part in (pairs, seen))
+    if not taken.size:
+        return pairs
+    unseen = taken[np.minimum(np.searchsorted(taken, keys), taken.size - 1)] != keys
+    return pairs[0][unseen], pairs[1][unseen]
+
+
+def _at_least(product: Tensor, limits: F64) -> Bool:
     """Where a row (B, T) is at its limit (B,), rounded to the product's numbers, or above."""
     rounded = torch.from_numpy(limits).to(product.dtype)[:, None]
     if product.dtype != torch.bfloat16:

@@ -10,8 +10,7 @@ from torch import Tensor
 from recpress_edge.core.arrays import F32, I32, I64
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.large_lists import best_within
-from recpress_edge.models.large_ranks import is_large
-from recpress_edge.models.outputs import Rankings, Tables, ranking_length
+from recpress_edge.models.outputs import Rankings, Tables, is_large, ranking_length
 from recpress_edge.models.teacher import Teacher
 
 ScoreRows = Callable[[I64], F32]

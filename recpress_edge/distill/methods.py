@@ -122,6 +122,12 @@ _LISTS: Final = {"lists": "recpress_edge.distill.rrd:user_lists"}
 _FULL_TOPOLOGY: Final = {"topology": "recpress_edge.distill.topology:FullTopologyTerm"}
 _TOPOLOGY: Final = {"topology": "recpress_edge.distill.topology:HierarchicalTopologyTerm"}
 
+_BEST_TEACHERS: Final[Mapping[str, Any]] = {
+    "usual_teacher": "ensemble:soft_dim200+als_dim64+ease",
+    "usual_teacher_of_large": "als_dim64",
+}
+"""Of the default student, and of the SVD that it is held against: both know the same."""
+
 METHODS: Final[dict[str, MethodRow]] = {
     "bpr": MethodRow(where="recpress_edge.models.bpr:BPR", config=BPRConfig, released=True),
     "ftd": distilled("bpr", _FULL_TOPOLOGY, FTDConfig, needs="embeddings", released=True),
@@ -175,8 +181,7 @@ METHODS: Final[dict[str, MethodRow]] = {
         where="recpress_edge.distill.soft:Soft",
         config=SoftConfig,
         needs="rankings",
-        usual_teacher="ensemble:soft_dim200+ease",
-        usual_teacher_of_large="als_dim64",
+        **_BEST_TEACHERS,
         released=True,
     ),
     "neumf": MethodRow(
@@ -213,8 +218,8 @@ METHODS: Final[dict[str, MethodRow]] = {
         roles=("student",),
         needs="rankings",
         alone=False,
-        usual_teacher="soft_dim200",
         closed_form=True,
+        **_BEST_TEACHERS,
         released=True,
     ),
     "puresvd": MethodRow(

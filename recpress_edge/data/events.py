@@ -9,6 +9,7 @@ from typing import Final
 
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.readers.columns import Layout, find_column
+from recpress_edge.data.readers.engine import quoted
 from recpress_edge.data.readers.names import known_places, plain
 from recpress_edge.data.readers.tables import LogTable
 from recpress_edge.data.times import read_number
@@ -22,13 +23,37 @@ _EVENT_NAMES: Final = frozenset(
     | {"label", "labels", "click", "clicked", "isclick", "isclicked", "like", "liked", "islike", "target"}
     | {"purchase", "purchased", "converted", "conversion", "isread", "watched", "follow", "isfollow", "type"}
     | {"dislike", "hate", "ishate", "skip", "skipped", "notinterested", "thumb", "thumbs", "positive"}
+    | {"vote", "reaction", "sentiment", "returned", "isreturn", "refunded", "cancelled", "canceled"}
+    | {"iscancelled", "deleted", "isdeleted", "removed", "isremoved", "unfollowed", "blocked", "hidden"}
+    | {"aktion", "ereignis", "aktionstyp", "evenement", "événement", "accion", "acción", "evento", "acao"}
+    | {"ação", "azione", "actie", "gebeurtenis", "действие", "событие", "行为", "行为类型", "行動"}
 )
+_AMOUNT_NAMES: Final = frozenset(
+    {"quantity", "qty", "amount", "units", "menge", "anzahl", "cantidad", "数量"}
+)
+"""Names of columns in which a number below zero is what was returned."""
 _EVENT_WORDS: Final = frozenset(
     {"view", "pageview", "pv", "click", "cart", "addtocart", "add_to_cart", "basket", "purchase", "order"}
     | {"transaction", "buy", "remove", "remove_from_cart", "removefromcart", "delete", "like", "dislike"}
     | {"unlike", "impression", "imp", "show", "skip", "fav", "favorite", "favourite", "wishlist", "hide"}
-    | {"unsubscribe", "subscribe", "return", "refund", "play", "watch"}
+    | {"unsubscribe", "subscribe", "return", "refund", "play", "watch", "up", "down", "upvote", "downvote"}
+    | {"thumbs_up", "thumbs_down", "liked", "disliked", "love", "hate", "positive", "negative", "dismiss"}
+    | {"cancel", "cancelled", "returned", "refunded", "removed", "unfollow", "follow", "block", "report"}
+    | {"kauf", "retoure", "warenkorb", "achat", "panier", "compra", "carrito", "покупка", "购买", "浏览"}
 )
+_REFUSING_NAMES: Final = frozenset(
+    {"dislike", "hate", "ishate", "skip", "skipped", "notinterested", "returned", "isreturn", "refunded"}
+    | {"cancelled", "canceled", "iscancelled", "deleted", "isdeleted", "removed", "isremoved", "unfollowed"}
+    | {"blocked", "hidden"}
+)
+"""Names of columns in which yes is no sign of liking."""
+_REFUSALS: Final = frozenset(
+    {"remove", "remove_from_cart", "removefromcart", "delete", "dislike", "unlike", "skip", "hide", "return"}
+    | {"unsubscribe", "refund", "down", "downvote", "thumbs_down", "disliked", "hate", "negative", "dismiss"}
+    | {"cancel", "cancelled", "returned", "refunded", "removed", "unfollow", "block", "report", "retoure"}
+    | {"👎"}
+)
+"""Values that are no sign of liking."""
 _STRONG: Final = frozenset({"purchase", "buy", "transaction", "order", "like", "true", "yes", "t", "y"})
 _FLAGS: Final = frozenset({"0", "1", "0.0", "1.0", "true", "false", "yes", "no", "t", "f", "y", "n"})
 _MOST_VALUES: Final = 50
@@ -104,13 +129,14 @@ def settle_event(path: Path, layout: Layout, place: int, events: Sequence[EventC
         only = event.only
         for value, count in event.counts.items():
             counts[value.strip()] += count
-    if only is None:
+    if only is None and _is_amount(layout, [[""] * place + [value] for value in counts], place):
+        _ask_returns(path, layout, place, counts)
+    elif only is None:
         told = place != layout.at.get("rating") or _are_signs(counts)
         if told and 1 < len(counts) <= _MOST_VALUES:
             _ask(path, layout, place, counts)
-        return
-    for value in only.values:
-        if not any(map(Only(only.column, (value,)).takes, counts)):
+    for value in () if only is None else only.values:
+        if only is not None and not any(map(Only(only.column, (value,)).takes, counts)):
             raise ConfigError(
                 f"--only {only.column}={','.join(only.values)}: no row of {path} holds {value}. "
                 f"Found: {_told(counts)}"
@@ -119,13 +145,35 @@ def settle_event(path: Path, layout: Layout, place: int, events: Sequence[EventC
 
 def _candidates(layout: Layout, head: Sequence[Sequence[str]], *, bounded: bool) -> set[int]:
     named = [
-        place for place in layout.ignored() if layout.names and plain(layout.names[place]) in _EVENT_NAMES
+        place
+        for place in layout.ignored()
+        if layout.names and (plain(layout.names[place]) in _EVENT_NAMES or _is_amount(layout, head, place))
     ]
     worded = [place for place in layout.ignored() if _has_event_words(head, place)]
     rating = layout.at.get("rating")
     values = [row[rating] for row in head if rating is not None and rating < len(row)]
     signs = [] if rating is None or bounded or not _are_signs(values) else [rating]
     return {*named, *worded, *signs}
+
+
+def _is_amount(layout: Layout, rows: Iterable[Sequence[str]], place: int) -> bool:
+    """Whether a column is called an amount and holds whole numbers alone."""
+    if not layout.names or plain(layout.names[place]) not in _AMOUNT_NAMES:
+        return False
+    numbers = [read_number(row[place]) for row in rows if place < len(row) and row[place].strip()]
+    return all(number is not None and number == int(number) for number in numbers)
+
+
+def _ask_returns(path: Path, layout: Layout, place: int, counts: Mapping[str, int]) -> None:
+    below = sum(count for value, count in counts.items() if (read_number(value) or 0.0) < 0)
+    if not below:
+        return
+    column = layout.called(place)
+    raise ConfigError(
+        f"{path}: {below:,} rows have a {column} below zero, which is what was returned. Leave them out with "
+        f"--where {shlex.quote(f'TRY_CAST({_as_sql(column)} AS DOUBLE) > 0')}, or say "
+        f"--only {shlex.quote(f'{column}={EVERY}')} to count every row."
+    )
 
 
 def _has_event_words(rows: Iterable[Sequence[str]], place: int) -> bool:
@@ -138,7 +186,8 @@ def _are_flags(layout: Layout, rows: Iterable[Sequence[str]], place: int) -> boo
     values = {row[place].strip().lower() for row in rows if place < len(row)}
     name = layout.names[place] if layout.names else ""
     ids = any(known_places([name])[role] for role in ("user", "item"))
-    return not ids and place not in layout.context.values() and values <= _FLAGS
+    told = values - {""}  # a flag that is set or left empty
+    return not ids and place not in layout.context.values() and bool(told) and told <= _FLAGS
 
 
 def _are_signs(values: Iterable[str]) -> bool:
@@ -148,16 +197,29 @@ def _are_signs(values: Iterable[str]) -> bool:
 
 def _ask(path: Path, layout: Layout, place: int, counts: Mapping[str, int]) -> None:
     column = layout.called(place)
-    likely = max(
-        filter(None, counts),
-        key=lambda value: (read_number(value) or 0.0, value.lower() in _STRONG, counts[value]),
-    )
-    some, every = (shlex.quote(f"{column}={value}") for value in (likely, EVERY))
+    some = f"--only {shlex.quote(f'{column}={_likely(column, counts)}')}"
+    if plain(column) in _REFUSING_NAMES and "" in counts:
+        some = "--where " + shlex.quote(f"{_as_sql(column)} = ''")
     raise ConfigError(
         f"{path}: the column {column} tells rows apart: {_told(counts)}. Counting all alike may take "
-        f"what was refused for what was liked. Say which count, for example --only {some}; "
-        f"or --only {every} to count every row."
+        f"what was refused for what was liked. Say which count, for example {some}; "
+        f"or --only {shlex.quote(f'{column}={EVERY}')} to count every row."
     )
+
+
+def _likely(column: str, counts: Mapping[str, int]) -> str:
+    """The value that most probably says that a user liked an item."""
+    values = [value for value in counts if value]
+    if plain(column) in _REFUSING_NAMES:
+        return min(values, key=lambda value: (read_number(value) or 0.0, value.lower() in _STRONG))
+    return max(
+        [value for value in values if value.lower() not in _REFUSALS] or values,
+        key=lambda value: (read_number(value) or 0.0, value.lower() in _STRONG, counts[value]),
+    )
+
+
+def _as_sql(column: str) -> str:
+    return column if column.isidentifier() else quoted(column)
 
 
 def _told(counts: Mapping[str, int]) -> str:

@@ -77,7 +77,9 @@ def drop_duplicates(log: Log) -> Log:
     keys += log.items
     order = stable_order(keys) if log.times is None else ordered_by(keys, log.times)
     keys = keys[order]
-    return log.take(order[np.append(True, keys[1:] != keys[:-1])])
+    first = np.ones(len(keys), np.bool_)
+    first[1:] = keys[1:] != keys[:-1]
+    return log.take(order[first])
 
 
 def k_core(log: Log, min_user: int, min_item: int) -> Log:

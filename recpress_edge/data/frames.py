@@ -8,6 +8,7 @@ from typing import Any
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.data.prepare import Preparation, Prepared, prepare
 from recpress_edge.data.readers.columns import ColumnChoice
+from recpress_edge.data.readers.frames import kind_of
 from recpress_edge.data.readers.names import ROLES
 
 
@@ -27,6 +28,7 @@ def in_python(asked: bool) -> Iterator[None]:
 
 def prepare_frame(frame: Any, name: str, columns: Mapping[str, str], how: Preparation) -> Prepared:
     """A data set of a frame; ``columns`` names those of some roles, the others are found."""
+    kind_of(frame)
     for role in columns:
         if role not in ROLES:
             raise unknown_name("column", role, ROLES)

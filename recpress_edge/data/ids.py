@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,14 +18,30 @@ FORMS: Final = ("as-written", "cleaned")
 
 MISSING_WORDS: Final = frozenset(
     {"null", "(null)", "nan", "none", "nil", "n/a", "#n/a", "na", "<na>", "nat", "undefined", "\\n", "-", "?"}
-    | {"missing", "unknown", "[null]", "<null>", "<none>", "inf", "#ref!", "#value!", "not set", "(not set)"}
+    | {
+        "missing",
+        "unknown",
+        "anonymous",
+        "[null]",
+        "<null>",
+        "<none>",
+        "inf",
+        "#ref!",
+        "#value!",
+        "not set",
+        "(not set)",
+    }
 )
+_NOBODY: Final = "-1"
+"""Stands for no id where it has several rows and all others are whole numbers from 0 on."""
 _FLOAT: Final = re.compile(r"(-?\d+)\.0*")
 _RULE: Final = re.compile(r"^[-=_+:]{2,}$", re.MULTILINE)
 """Drawn under the header of a table that is meant to be looked at."""
 _POWER: Final = re.compile(r"-?\d(\.\d+)?[eE]\+\d+|-?\d\.\d+[eE]\d+")
 _WRAPS: Final = {"'": "'", "`": "`", "“": "”", "„": "“", "«": "»"}
 _SHOWN: Final = 3
+_FEWEST_ROWS: Final = 20
+"""With fewer rows, ids that never repeat are no sign of a wrong column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +76,7 @@ def settle_ids(log: Log, choice: IdChoice) -> Settled:
         if choice.form is None and not simple:
             _ask_form(kind, ids)
             notes += _note(kind, ids)
+        notes += _note_alike(kind, ids)
     if choice.form == "cleaned":
         user_ids, users = _renamed(kept.user_ids, kept.users, clean)
         item_ids, items = _renamed(kept.item_ids, kept.items, clean)
@@ -67,6 +84,22 @@ def settle_ids(log: Log, choice: IdChoice) -> Settled:
         notes.append(f"cleaned {counts[0]:,} user ids and {counts[1]:,} item ids")
         kept = replace(kept, user_ids=user_ids, users=users, item_ids=item_ids, items=items)
     return Settled(kept, missing, tuple(notes))
+
+
+def ask_unrepeated(log: Log, columns: Mapping[str, str], said: Collection[str]) -> None:
+    """A ConfigError where no user, or no item, has a second row: the column may count rows, or be their time.
+
+    columns: role to its column, as --columns takes it; ``said``: the roles that the user named.
+    """
+    rows = len(log)
+    for role, ids in (("user", log.user_ids), ("item", log.item_ids)):
+        if rows >= _FEWEST_ROWS and len(ids) == rows and role not in said:
+            spec = shlex.quote(",".join(f"{one}={column}" for one, column in columns.items()))
+            raise ConfigError(
+                f"each of {rows:,} rows has a {role} of its own, such as {ids[0]!r} and {ids[1]!r}: nothing "
+                f"is learnt of what occurs once, and column {columns[role]} may number the rows. Say which "
+                f"column the {role} is with --{role}, or --columns {spec} if it is right."
+            )
 
 
 def _bare(log: Log) -> tuple[Log, list[str]]:
@@ -120,6 +153,9 @@ def _without_missing(log: Log, choice: IdChoice) -> tuple[Log, int]:
 
 def _ask_missing(kind: str, ids: Sequence[str], rows: I32) -> None:
     found = [at for at, name in enumerate(ids) if _is_missing(name)]
+    if _NOBODY in ids and all(name.isdigit() for name in ids if name != _NOBODY):
+        nobody = ids.index(_NOBODY)
+        found += [nobody] * bool((rows == nobody).sum() > 1)
     if found:
         words = [ids[at] for at in found]
         flag = "--missing" + ("=" if words[0][0] == "-" else " ") + shlex.quote(",".join(words))
@@ -134,7 +170,8 @@ def _ask_missing(kind: str, ids: Sequence[str], rows: I32) -> None:
 def _hold_missing(ids: Sequence[str]) -> bool:
     """Whether some of these ids, which are simple, stand for no value."""
     joined = "\n".join(ids)
-    return not MISSING_WORDS.isdisjoint(joined.lower().split("\n")) or _RULE.search(joined) is not None
+    words = {*MISSING_WORDS, _NOBODY}
+    return not words.isdisjoint(joined.lower().split("\n")) or _RULE.search(joined) is not None
 
 
 def _is_missing(name: str) -> bool:
@@ -209,6 +246,29 @@ def _note(kind: str, ids: Sequence[str]) -> list[str]:
             f"{len(broken):,} {kind} ids hold U+FFFD, which stands for a character lost in a conversion"
         )
     return notes
+
+
+def _note_alike(kind: str, ids: Sequence[str]) -> list[str]:
+    """Of ids that are one but for capitals, or for zeros that lead a number."""
+    notes, joined = list[str](), "\n".join(("", *ids))
+    forms: dict[str, Callable[[str], str]] = {}
+    if joined not in (joined.lower(), joined.upper()):
+        forms["capitals"] = str.casefold
+    if "\n0" in joined:
+        forms["zeros before a number"] = _without_zeros
+    for what, form in forms.items():
+        first: dict[str, str] = {}
+        pairs = [(first[bare], name) for name in ids if first.setdefault(bare := form(name), name) != name]
+        if pairs:
+            notes.append(
+                f"{len(pairs):,} {kind} ids differ from another in {what} alone, such as {pairs[0][1]!r} "
+                f"from {pairs[0][0]!r}, and are ids of their own: write them alike if they are one"
+            )
+    return notes
+
+
+def _without_zeros(name: str) -> str:
+    return name.lstrip("0") or "0" if name.isascii() and name.isdigit() else name
 
 
 def _renamed(ids: Sequence[str], rows: I32, rename: Callable[[str], str]) -> tuple[tuple[str, ...], I32]:

@@ -201,7 +201,11 @@ def _rating_notes(read: ReadResult, how: Preparation) -> list[str]:
     low, high = float(ratings.min()), float(ratings.max())
     if low == high:
         return []
-    return [f"ratings from {low:g} to {high:g}: every row counts alike; --min-rating leaves out low ones"]
+    none = int((ratings <= 0).sum())
+    odd = f", {none:,} of them 0 or lower, which is 'not rated' in some logs" * bool(none)
+    return [
+        f"ratings from {low:g} to {high:g}{odd}: every row counts alike; --min-rating leaves out low ones"
+    ]
 
 
 def _split_notes(log: Log, rule: SplitRule, split: Split) -> list[str]:

@@ -89,6 +89,7 @@ def _tar() -> bytes:
     return buffer.getvalue()
 
 
+_HEADERS: Final = ("Benutzer,Film", "usuario,película", "пользователь,фильм", "ユーザー,映画")
 TEXTS: Final = (
     # separator
     *_read("separator", plain("{u};Item {i}"), pairs=titled("Item {i}")),
@@ -115,12 +116,38 @@ TEXTS: Final = (
     *_asked("header-as-row", "--header", plain('"{u}","{i}"', '"customer name","dish"')),
     *_asked("header-as-row", COLUMNS, plain("{u},{i},{r}", "USER,FILM,SCORE")),
     *_asked("header-as-row", "header among the rows", CSV + CSV),
+    *_asked("header-as-row", "--header", *(f"{head}\nanna,Alien\nbob,Heat\n" for head in _HEADERS)),
+    *_asked("header-as-row", "line 2: a header", plain("{u},{i}", HEAD + "\nvarchar,varchar")),
+    *_read(
+        "header-as-row",
+        "Gast,Gericht\nanna,Pilze\nbert,Nudeln\nanna,Nudeln\nanna,Reis\n",
+        pairs={
+            ("Gast", "Gericht"),
+            ("anna", "Pilze"),
+            ("bert", "Nudeln"),
+            ("anna", "Nudeln"),
+            ("anna", "Reis"),
+        },
+        says="if it names the columns: --header yes",
+    ),
+    *_asked("header-as-row", "above it", "Our shop 2020\nAll rights reserved\n" + BARE.decode()),
     # column-guess
     *_asked("column-guess", COLUMNS, plain("7{n},2023-11-16T20:03:57.000Z,21{n},0"), name="clicks.dat"),
     *_asked("column-guess", COLUMNS, plain("7{n},{t}000,21{n},0"), plain("{t},{u},{i}")),
     *_asked("column-guess", COLUMNS, plain("B00{n}XZ,A2IBPI{n}U,{r}.0,{t}"), plain("{i},{u},{r}")),
     *_asked("column-guess", COLUMNS, plain("{u},{i},{t},{r}"), plain("{n},{u},{i}")),
     *_asked("column-guess", COLUMNS, plain("{u},{r},1064{n}"), plain("{u},{i},a word")),
+    *_asked("column-guess", "--item", plain("{u},A{n}", HEAD), plain("{u},A{n},{r}", HEAD + ",rating")),
+    *_asked("column-guess", "--user", plain("A{n},{i}", HEAD), flags=("--split", "ratio:60/20/20")),
+    *_read(
+        "column-guess",
+        "".join(f"u{n % 4},A{n}\n" for n in range(20)),
+        flags=("--columns", "user=1,item=2"),
+        pairs={(f"u{n % 4}", f"A{n}") for n in range(20)},
+    ),
+    *_asked("column-guess", "user=1,item=2;", plain("{u},{i},{r},"), plain("{u},{i},1,0")),
+    *_asked("column-guess", "user=2,item=3", "".join(f"{n + 5},{n % 4},{n % 3},1\n" for n in range(20))),
+    *_asked("column-guess", "user=user,item=2,rating", plain("{u},{i},{r}", "user,,rating")),
     # two-candidates
     *_asked("two-candidates", "may be the user", plain("{n},{u},{i},{r}", "uid,user,item,rating")),
     *_asked("two-candidates", "may be the user", plain("{u},{u},{i}", "user,user,item")),
@@ -165,6 +192,8 @@ TEXTS: Final = (
     *_asked("missing-as-word", "--missing", *(TEXT + f"u1,{word}\n" for word in ("N/A", "-", "undefined"))),
     *_read("missing-as-word", TEXT + "NULL,i1\nNULL,i2\n", flags=("--missing", "NULL"), says="header"),
     *_asked("missing-as-word", "line 21", _json() + '{"user_id": null, "item_id": "i1"}\n', name="log.jsonl"),
+    *_asked("missing-as-word", "--missing=-1", plain("7{n},{i}", HEAD) + b"-1,i1\n-1,i2\n"),
+    *_asked("missing-as-word", "--missing anonymous", TEXT + "anonymous,i1\n"),
     # line-ends
     *_read("line-ends", CSV.replace(b"\n", b"\r"), CSV.replace(b"\n", b"\r\n"), CSV[:-1]),
     *_read("line-ends", CSV.replace(b"\n", b"\r\n", 9), gzip.compress(CSV.replace(b"\n", b"\r"), mtime=0)),
@@ -194,6 +223,7 @@ TEXTS: Final = (
     *_asked("block-format", "SQL", plain("INSERT INTO log VALUES ('{u}','{i}');")),
     *_asked("block-format", "ARFF", plain("{u},{i}", "@relation log\n@attribute user string\n@data")),
     *_asked("block-format", "MatrixMarket", plain("{n} 1 5", "%%MatrixMarket matrix coordinate\n20 1 20")),
+    *_asked("block-format", "Git LFS", "version https://git-lfs.github.com/spec/v1\nsize 12\n"),
     # ambiguity
     *_read(
         "ambiguity",
@@ -266,6 +296,21 @@ VALUES: Final = (
         plain("{u},{i},1", "user,item,label") + b"u1,i9,0\n",
         flags=("--only", "label=1"),
     ),
+    *_asked("negatives-as-positives", "--where", plain("{u},{i},2", "user,item,Quantity") + b"u1,i9,-1\n"),
+    *_asked("negatives-as-positives", CHOICE, plain("{u},{i},up", "user,item,mark") + b"u1,i9,down\n"),
+    *_asked("negatives-as-positives", CHOICE, plain("{u},{i},", "user,item,gone") + b"u1,i9,1\n"),
+    *_asked("negatives-as-positives", CHOICE, plain("{u},{i},Kauf", "user,item,Art") + b"u1,i9,Retoure\n"),
+    *_read(
+        "negatives-as-positives",
+        plain("{u},{i},2", "user,item,Quantity") + b"u1,i9,-1\n",
+        flags=("--where", "TRY_CAST(Quantity AS DOUBLE) > 0"),
+    ),
+    *_read(
+        "negatives-as-positives",
+        plain("{u},{i},{r}", "user,item,rating") + b"u1,i9,0\n",
+        pairs=PAIRS | {("u1", "i9")},
+        says="1 of them 0 or lower",
+    ),
     # rating-name
     *_asked(
         "rating-name",
@@ -292,6 +337,7 @@ VALUES: Final = (
         pairs={(row.user, row.item) for row in ROWS if (row.rating or 0) >= 3},
         flags=("--columns", "user=user,item=item,rating=my_score", "--min-rating", "3"),
     ),
+    *_asked("rating-name", "user=user,item=item takes the ids", plain("{u},{i},True", "user,item,rating")),
     # invisible
     *_asked(
         "invisible", "--ids", *(TEXT + f"u1{mark},i1\n" for mark in "\u00a0\u200b\u00ad\u200f\ufe0f\u2060")
@@ -307,6 +353,10 @@ VALUES: Final = (
     *_read("invisible", TEXT.replace("u1,", "u1\u00a0,", 2), flags=("--ids", "cleaned")),
     *_read(
         "invisible", plain("{u}\u00a0,{i}"), pairs={(f"{u}\u00a0", i) for u, i in PAIRS}, says="invisible"
+    ),
+    *_read("invisible", TEXT + "U1,i1\n", pairs=PAIRS | {("U1", "i1")}, says="1 user ids differ .*capitals"),
+    *_read(
+        "invisible", TEXT + "u1,07\nu1,7\n", pairs=PAIRS | {("u1", "07"), ("u1", "7")}, says="1 item .*zeros"
     ),
     # float-ids
     *_asked(

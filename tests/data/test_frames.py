@@ -226,6 +226,8 @@ def test_columns_must_be_called_by_distinct_texts():
 def test_what_is_no_frame_is_refused():
     with pytest.raises(ConfigError, match=r"found builtins.list"):
         rows_of([("a", "x")])
+    with pytest.raises(ConfigError, match=r"found builtins.NoneType"):
+        Dataset.from_frame(None)
     with pytest.raises(ConfigError, match="not of one length: user 2, item 3"):
         rows_of({"user": ["a", "b"], "item": ["x", "y", "z"]})
     with pytest.raises(ConfigError, match=r"shape \(2, 2\)"):

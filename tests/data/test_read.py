@@ -106,13 +106,21 @@ def test_inter(write):
 
 
 def test_adjacency_lists(write):
-    assert named(read_log([write("5 1 2\n7\n6 2 \n")], "adjacency").log) == [
-        ("5", "1"),
-        ("5", "2"),
-        ("6", "2"),
-    ]
+    read = read_log([write("5 1 2\n7\n6 2 \n")], "adjacency")
+    assert named(read.log) == [("5", "1"), ("5", "2"), ("6", "2")]
+    assert read.notes[0].endswith("; 1 user without items left out")
     counted = read_log([write("2 8 9\n0\n1 8 \n")], "counted-adjacency").log
     assert named(counted) == [("0", "8"), ("0", "9"), ("2", "8")]
+
+
+def test_folders_that_are_no_column_are_said(tmp_path):
+    paths = [tmp_path / "event=view" / "a.csv", tmp_path / "event=remove" / "a.csv"]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text("user,item\nu1,i1\nu2,i2\n")
+    notes = read_log(paths, parts=[0, 0]).notes
+    assert "event=view, event=remove … are no column here" in notes[-1]
+    assert len(read_log(paths[:1]).notes) == 1
 
 
 def test_files_share_their_ids(write):

@@ -57,6 +57,8 @@ def test_filters_that_leave_nothing_or_make_no_sense():
     log = make_log([(0, 0), (1, 1)], ratings=[1, 2])
     with pytest.raises(DataError, match="no interaction is left of 2: 1 are below the rating"):
         apply_filters(log, Filters(min_rating=2, min_user=2))
+    with pytest.raises(DataError, match="no interaction is left of 2: 2 are below the rating"):
+        apply_filters(log, Filters(min_rating=9))
     with pytest.raises(ConfigError, match="needs ratings"):
         apply_filters(make_log([(0, 0)]), Filters(min_rating=1))
     with pytest.raises(ConfigError, match="--min-user must be at least 1"):

@@ -359,7 +359,7 @@ SHOPS: Final = (
     ),
     PublicFormat(
         name="UCI Online Retail (Kaggle) `data.csv`",
-        layout="commas, header, Latin-1, month first, ids as 17850.0",
+        layout="commas, header, Latin-1, month first, ids as 17850.0, returns below zero",
         files={
             "data.csv": lines(
                 _RECEIPTS,
@@ -372,14 +372,15 @@ SHOPS: Final = (
             )
             .decode()
             .encode("latin1")
+            + b"C536379,D,Discount,-1,12/1/2010 9:41,27.5,17850.0,United Kingdom\n"
         },
         events=_RECEIPTS,
         flags=(
             *("--encoding", "latin1", "--columns", "user=CustomerID,item=StockCode,time=InvoiceDate"),
-            *("--ids", "cleaned"),
+            *("--ids", "cleaned", "--where", "TRY_CAST(Quantity AS DOUBLE) > 0"),
         ),
         asks="--encoding",
-        why="the encoding, the columns, what pandas made of the ids",
+        why="the encoding, the columns, what pandas made of the ids, no returns",
     ),
     PublicFormat(
         name="Criteo (Kaggle) `train.txt`",

@@ -1,14 +1,14 @@
 """Which column is what: by name, by place, or as the user says."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
 from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.data.readers.delimited import Record
-from recpress_edge.data.readers.guess import check_guess, likely_columns, third_column
+from recpress_edge.data.readers.guess import check_guess, doubt_of_words, likely_columns, third_column
 from recpress_edge.data.readers.lines import shorten
 from recpress_edge.data.readers.names import ROLES, known_places, looks_like_names, visible
 
@@ -26,6 +26,10 @@ class ColumnChoice:
     """Columns of --context: header names, or positions from 1."""
     others: bool = False
     """Whether roles that ``columns`` leaves out are found by name, as where nothing is said."""
+
+    def said(self) -> Collection[str]:
+        """The roles whose columns the user named."""
+        return (self.columns or {}).keys()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,10 @@ class Layout:
     def ignored(self) -> list[int]:
         """Places of the columns that no role uses."""
         return [place for place in range(self.width) if place not in self.at.values()]
+
+    def columns(self) -> dict[str, str]:
+        """Role to its column, as --columns takes it."""
+        return {role: self.called(place) for role, place in self.at.items()}
 
     def with_context(self, path: Path, choice: ColumnChoice | None) -> "Layout":
         """The same with its columns of --context found."""
@@ -103,7 +111,7 @@ def find_layout(path: Path, head: Sequence[Record], separator: str, choice: Colu
     elif missing := [role for role in ("user", "item") if role not in at]:
         raise ConfigError(f"{path} has no header: say --{missing[0]} too, the position of its column from 1")
     _check_distinct(path, at, names)
-    header = "header" if has_header else "no header"
+    header = "header" if has_header else "no header" + doubt_of_words(head[0][2], choice.header)
     numbers = ", row numbers without a name" if shifted else ""
     note = f"{header}{numbers}, {separator}-separated, {describe(at, names)}"
     return Layout(width, at, names, note).with_context(path, choice)
@@ -214,8 +222,8 @@ def _ask(path: Path, names: Sequence[str], role: str, places: Mapping[str, Seque
 
 
 def _called(names: Sequence[str], place: int) -> str:
-    fits = names.count(names[place]) == 1 and not set(names[place]) & set(",=")
-    return names[place].strip() if fits else str(place + 1)
+    name = names[place].strip()
+    return name if name and names.count(names[place]) == 1 and not set(name) & set(",=") else str(place + 1)
 
 
 def _example(names: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Final, cast
 
 from recpress_edge.core.errors import ConfigError, DataError, missing_extra
 
+_R: Final = 'Rscript -e \'write.csv({read}("{name}"), "log.csv", row.names = FALSE)\''
 _PANDAS: Final = "python -c \"import pandas; pandas.read_{reader}('{name}').to_csv('log.csv', index=False)\""
 
 REFUSED: Final[tuple[tuple[bytes, str, str], ...]] = (
@@ -40,6 +41,12 @@ REFUSED: Final[tuple[tuple[bytes, str, str], ...]] = (
      "python -c \"import numpy, scipy.io; "
      "numpy.savetxt('log.csv', scipy.io.loadmat('{name}')['NAME'], '%g', ',')\""),
     (b"Obj\x01", "an Avro file", "avro cat --format csv {name} > log.csv"),
+    (b"X\n\0\0\0", "an R data file", _R.replace("{read}", "readRDS")),
+    (b"RDX", "an R workspace", "Rscript -e 'print(load(\"{name}\"))', then write.csv what it names"),
+    (b"<stata_dta>", "a Stata file", _PANDAS.replace("{reader}", "stata")),
+    (b"$FL2", "an SPSS file", _PANDAS.replace("{reader}", "spss")),
+    (b"\0" * 12 + b"\xc2\xea\x81\x60", "a SAS file", _PANDAS.replace("{reader}", "sas")),
+    (b"\x89PNG", "a picture", "tesseract {name} log"),
 )  # fmt: skip
 
 

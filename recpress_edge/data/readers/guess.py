@@ -61,6 +61,13 @@ def check_guess(path: Path, columns: Sequence[Sequence[str]], at: Mapping[str, i
         )
 
 
+def doubt_of_words(first: str, said: bool | None) -> str:
+    """What is said of a first row without a digit, which may be a header of words that are not known."""
+    if said is not None or re.search(r"\d", first):
+        return ""
+    return f" (the first line {shorten(first)} is a row; if it names the columns: --header yes)"
+
+
 def _contradiction(columns: Sequence[Sequence[str]], at: Mapping[str, int]) -> str:
     users, items = columns[at["user"]], columns[at["item"]]
     for role, values in (("user", users), ("item", items)):
@@ -107,9 +114,9 @@ def _is_recent(text: str) -> bool:
 
 
 def _counts_rows(values: Sequence[str]) -> bool:
-    return any(values == [str(start + row) for row in range(len(values))] for start in (0, 1)) and (
-        len(values) > _MOST_RATINGS
-    )
+    if len(values) <= _MOST_RATINGS or not (values[0].isascii() and values[0].isdigit()):
+        return False
+    return list(values) == [str(number) for number in range(int(values[0]), int(values[0]) + len(values))]
 
 
 def _like_ratings(values: Sequence[str]) -> bool:
@@ -118,10 +125,16 @@ def _like_ratings(values: Sequence[str]) -> bool:
 
 
 def likely_columns(columns: Sequence[Sequence[str]]) -> str:
-    """--columns with the times where they are found, and user and item in the first two columns beside."""
+    """--columns with the times where they are found, users and items where their ids say so, else the first
+    two columns beside that hold several values and do not count the rows.
+    """
     time = next((place for place, column in enumerate(columns) if all(map(_is_recent, column))), None)
-    rest = [place for place in range(len(columns)) if place != time]
-    spec = f"--columns user={rest[0] + 1},item={rest[1 % len(rest)] + 1}"
+    beside = [place for place in range(len(columns)) if place != time]
+    telling = [place for place in beside if len(set(columns[place])) > 1 and not _counts_rows(columns[place])]
+    rest = telling if len(telling) > 1 else beside
+    first = next((place for place in rest if all(map(_NAMED_USER.fullmatch, columns[place]))), rest[0])
+    second = next((place for place in rest if place != first), first)
+    spec = f"--columns user={first + 1},item={second + 1}"
     return spec if time is None else f"{spec},time={time + 1}"
 
 
@@ -135,6 +148,8 @@ def _answer(columns: Sequence[Sequence[str]], at: Mapping[str, int]) -> str:
     if rating is not None and _are_words(columns[rating]):
         word = next((value for value in columns[rating] if value), None)
         return "--columns user=1,item=2" + (f" --only {rating + 1}={word} for an event" if word else "")
+    if any(not any(values) for values in columns) or "time" in at:
+        return likely_columns(columns)
     swapped = {**at, "user": at["item"], "item": at["user"]}
     return "--columns " + ",".join(f"{role}={place + 1}" for role, place in swapped.items())
 

@@ -55,6 +55,8 @@ class LineReport:
     first: list[tuple[int, str]] = field(default_factory=list)
     """Number and text of those to show, at most ``most_shown``."""
     most_shown: int = SHOWN_LINES
+    alone: int = 0
+    """Lines of a list that name a user and no item."""
 
     def add(self, number: int, reason: str, line: str, unit: str = "line") -> None:
         """Note line ``number`` (from 1), or the row of a table that has no lines."""
@@ -90,9 +92,10 @@ class LineReport:
 
     def note(self) -> str:
         """What was left out, for the reader's note; empty where nothing was."""
-        return (
-            f"; {counted(self.count, 'bad line')} skipped, the first: {self.shown[0]}" if self.count else ""
-        )
+        alone = f"; {counted(self.alone, 'user')} without items left out" if self.alone else ""
+        if not self.count:
+            return alone
+        return f"{alone}; {counted(self.count, 'bad line')} skipped, the first: {self.shown[0]}"
 
 
 def shorten(line: str) -> str:

@@ -41,8 +41,10 @@ def read_adjacency(lines: Iterator[str], report: LineReport) -> Columns:
         fields, report.total = split_spaces(line), number
         if wrong := _wrong_ids(fields):
             report.add(number, wrong, line)
-        elif len(fields) > 1:  # a user alone has no interaction
+        elif len(fields) > 1:
             rows.add(fields[0], fields[1:])
+        else:
+            report.alone += len(fields)
     report.check("Expected 'user item item …' in every line.")
     return rows.columns()
 

@@ -32,28 +32,25 @@ DATE_NAMES: Final = frozenset(
 )
 """Names of a time where no column has one of the HEADER_NAMES for it."""
 
-_WORDS: Final = frozenset(
-    {"user", "users", "userid", "uid", "customer", "member", "client", "reviewer", "visitor", "session"}
-    | {"sessionid", "buyer", "account", "reader", "listener", "person", "item", "items", "itemid", "iid"}
-    | {"product", "movie", "book", "song", "track", "artist", "article", "video", "venue", "location"}
-    | {"business", "recipe", "game", "sku", "asin", "isbn", "poi", "news", "channel", "title", "name", "id"}
-    | {"ids", "rating", "ratings", "score", "stars", "label", "click", "clicks", "count", "counts", "plays"}
-    | {
-        "weight",
-        "value",
-        "time",
-        "timestamp",
-        "date",
-        "datetime",
-        "ts",
-        "event",
-        "action",
-        "behavior",
-        "type",
-    }
-    | {"category", "price", "quantity", "review", "text"}
+_NAMING: Final = (
+    "user users userid uid customer member client reviewer visitor session sessionid buyer account "
+    "reader listener person item items itemid iid product movie book song track artist article video venue "
+    "location business recipe game sku asin isbn poi news channel title name id ids rating ratings score "
+    "stars label click clicks count counts plays weight value time timestamp date datetime ts event "
+    "action behavior type category price quantity review text film films benutzer nutzer kunde kunden "
+    "artikel produkt titel bewertung datum zeit utilisateur produit livre usuario usuário cliente "
+    "producto produto película pelicula filme libro livro utente prodotto gebruiker klant boek användare "
+    "bruger käyttäjä użytkownik uživatel kullanıcı пользователь пользователи клиент товар фильм книга "
+    "оценка дата время 用户 用戶 商品 电影 電影 书籍 评分 时间 ユーザー 映画 사용자 상품 영화"
 )
+_WORDS: Final = frozenset(_NAMING.split())
 """Words that columns are named by, in any of their parts."""
+_TYPES: Final = (
+    "string str varchar char text object token int integer bigint int32 int64 long uint32 uint64 float "
+    "float32 float64 double numeric number uuid categorical"
+)
+TYPES: Final = frozenset((*_TYPES.split(), *_TYPES.upper().split(), *_TYPES.title().split()))
+"""Words that a line of types under the header holds."""
 
 _IGNORED: Final = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\ufe00-\ufe0f]")
 """Characters that Unicode lets go unseen and that are no format characters, such as variation selectors."""
@@ -144,5 +141,5 @@ def _is_even(column: Sequence[str]) -> bool:
 
 
 def _has_words(name: str) -> bool:
-    parts = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower())
+    parts = re.findall(r"[^\W\d_]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower())
     return any(part in _WORDS for part in parts) and len(parts) <= 4

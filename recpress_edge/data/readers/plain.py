@@ -229,14 +229,19 @@ def _text(path: Path, decoder: codecs.IncrementalDecoder, chunk: bytes, at: tupl
 def _holds_nul(path: Path, data: bytes, lines: int, nul: int) -> DataError | ConfigError:
     head = data[:4096]
     zeros = [head[side::2].count(0) / max(len(head[side::2]), 1) for side in (0, 1)]
-    if not lines and max(zeros) > 0.3:
-        name = "utf-16-le" if zeros[1] > zeros[0] else "utf-16-be"
+    name = "utf-16-le" if zeros[1] > zeros[0] else "utf-16-be"
+    if not lines and max(zeros) > 0.3 and _is_shown(head.decode(name, "replace")):
         return ConfigError(
             f"{path} looks like UTF-16 without a mark. Say so with --encoding {name}, or convert it: "
             f"iconv -f {name} -t utf-8 {path.name} > utf8-{path.name}"
         )
     line = lines + data.count(b"\n", 0, nul) + 1
     return DataError(f"{path}: line {line} holds a NUL byte: this is not a text file, or is damaged")
+
+
+def _is_shown(text: str) -> bool:
+    """Whether most characters are letters, marks and line ends."""
+    return sum(one.isprintable() or one in "\r\n\t" for one in text) > 0.9 * len(text)
 
 
 def _not_decoded(path: Path, encoding: str, lines: int, error: UnicodeDecodeError) -> ConfigError:

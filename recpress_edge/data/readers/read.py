@@ -10,7 +10,7 @@ from recpress_edge.core.errors import ConfigError, DataError, unknown_name
 from recpress_edge.core.files import scratch_folder
 from recpress_edge.core.units import counted
 from recpress_edge.data.events import EventColumn, Only, event_places, settle_event
-from recpress_edge.data.ids import IdChoice, Settled, settle_ids
+from recpress_edge.data.ids import IdChoice, Settled, ask_unrepeated, settle_ids
 from recpress_edge.data.log import Columns, Log, joined
 from recpress_edge.data.readers.columns import ColumnChoice, Layout
 from recpress_edge.data.readers.engine import KEPT, Engine, open_engine
@@ -20,7 +20,8 @@ from recpress_edge.data.readers.lines import NONE_ALLOWED, Allowance, LineReport
 from recpress_edge.data.readers.lists import LISTS
 from recpress_edge.data.readers.plain import plain_file
 from recpress_edge.data.readers.recognise import TABLES, find_format
-from recpress_edge.data.readers.rows import TimeChoice, likely_times, take_rows
+from recpress_edge.data.readers.rows import TimeChoice, how_to_mend, likely_times, take_rows
+from recpress_edge.data.readers.sources import folder_notes
 from recpress_edge.data.readers.tables import LogTable, keep, mentions, stage
 from recpress_edge.data.times import in_seconds
 
@@ -150,9 +151,11 @@ def read_log(
     settled = Settled(joined([file.columns for file in files], of_part), 0, ())
     with _told(questions, reading):
         settled = settle_ids(settled.log, reading.ids)
+        if files[0].layout is not None:
+            ask_unrepeated(settled.log, files[0].layout.columns(), choice.said() if choice else ())
     log, times = _with_seconds(settled.log, reading)
     left_out["missing"] = settled.missing
-    notes = (*_notes(files), *settled.notes, *times)
+    notes = (*_notes(files), *folder_notes(paths), *settled.notes, *times)
     ignored = dict.fromkeys(name for file in files for name in file.ignored())
     return ReadResult(log, notes, left_out, tuple(ignored), files[0].may_be_times, tuple(questions))
 
@@ -282,7 +285,7 @@ def _read_table(
             kept = taken if kept is None else kept & taken
     named = reading.needs_times or reading.time_unit is not None
     columns, left_out = take_rows(table, staged, kept, TimeChoice(named, reading.date_order), report)
-    report.check("Correct or remove these lines, or say what the columns are with --columns and --header.")
+    report.check(how_to_mend(layout))
     return _FileResult(
         table.path,
         columns,

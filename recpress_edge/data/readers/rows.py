@@ -1,6 +1,7 @@
 """From a staged table to columns: ids coded, ratings and times as numbers, rows that are wrong left out."""
 
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,9 +12,10 @@ import numpy as np
 from recpress_edge.core.arrays import F64, Bool
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.log import Coded, Columns
+from recpress_edge.data.readers.columns import Layout
 from recpress_edge.data.readers.engine import NUMBERS, TIMES, Staged, coded, numbers, seconds
 from recpress_edge.data.readers.lines import MAX_ID_CHARACTERS, LineReport
-from recpress_edge.data.readers.names import are_simple, known_places, visible
+from recpress_edge.data.readers.names import TYPES, are_simple, known_places, visible
 from recpress_edge.data.readers.tables import LogTable
 from recpress_edge.data.times import are_times, date_order, read_number, read_time
 
@@ -90,6 +92,14 @@ def take_rows(
     return columns, note
 
 
+def how_to_mend(layout: Layout) -> str:
+    """What to do about lines that cannot be read: mend them, or take other columns, or the ids alone."""
+    columns = layout.columns()
+    alone = shlex.quote(f"user={columns['user']},item={columns['item']}")
+    more = f" (--columns {alone} takes the ids alone)" if len(columns) > len(("user", "item")) else ""
+    return f"Correct or remove these lines, or say what the columns are with --columns and --header{more}."
+
+
 def _without(column: Coded, chosen: slice | Bool) -> Coded:
     return Coded(column.names, column.codes[chosen])
 
@@ -149,7 +159,7 @@ def wrong_id(kind: str, name: str) -> str:
     if len(name) > MAX_ID_CHARACTERS:
         return f"the {kind} id has {len(name):,} characters, more than {MAX_ID_CHARACTERS}"
     if name[0] in "{[" and name[-1] in "}]" and len(name) > 1:
-        return f"the {kind} is a list or an object, not one id"
+        return f"the {kind} is a list or an object, not one id (--query takes it apart)"
     if "\n" in name or "\r" in name:
         return f"the {kind} id holds a line end"
     if "\0" in name:
@@ -158,14 +168,21 @@ def wrong_id(kind: str, name: str) -> str:
 
 
 def _headers(users: Coded, items: Coded) -> Bool:
-    """Which rows hold names of columns as user and as item (n,)."""
+    """Which rows hold names of columns, or types, as user and as item (n,)."""
     rows = np.ones(len(users.codes), np.bool_)
     for role, column in (("item", items), ("user", users)):
         named = [not _DIGIT.search(name) and bool(known_places([name])[role]) for name in column.names]
         if not any(named):
-            return np.zeros(len(users.codes), np.bool_)
+            return _types(users) & _types(items)
         rows &= np.array(named, np.bool_)[column.codes]
     return rows
+
+
+def _types(column: Coded) -> Bool:
+    """Which rows hold the name of a type (n,)."""
+    if TYPES.isdisjoint(column.names):
+        return np.zeros(len(column.codes), np.bool_)
+    return np.array([name in TYPES for name in column.names], np.bool_)[column.codes]
 
 
 def _ratings(staged: Staged, place: int) -> F64:

@@ -17,6 +17,7 @@ _FOREIGN: Final[tuple[tuple[str, str, str], ...]] = (
     (r"<[?!a-zA-Z]", "XML or HTML", "Write one interaction a line instead."),
     (r"(?i)(insert into|create table|drop table|-- \w+.* dump|/\*!)", "an SQL dump",
      "Load it, and export the table as CSV."),
+    (r"version https://git-lfs", "a pointer of Git LFS", "Fetch the file that it stands for: git lfs pull."),
     (r"(?i)@relation", "an ARFF file", "Remove all lines up to and including @data."),
     (r"\S+( \d+:[\d.]+)+\s*$", "a libsvm file", "Write a row for each user and item instead."),
     (r"%%MatrixMarket", "a MatrixMarket file",
@@ -76,9 +77,23 @@ def sniff_format(path: Path, lines: Sequence[str], are_pairs: Callable[[], bool]
         return fits[0]
     found = f"it could be {' or '.join(fits)}" if fits else "it looks like none of them"
     raise ConfigError(
-        f"{path}: cannot tell the format from {shorten(head[0])}: {found}. "
+        f"{path}: cannot tell the format from {shorten(head[0])}: {found}. {_below(head)}"
         "Say which with --format delimited|inter|adjacency|counted-adjacency|json|netflix"
     )
+
+
+def _below(head: Sequence[str]) -> str:
+    """The advice where a title stands above a table: the mark of most lines is not in the first."""
+    for mark in _marks_of_most(head):
+        first = next(line for line in head if mark in line)
+        return f"If a table begins at {shorten(first)}, remove the lines above it. "
+    return ""
+
+
+def _marks_of_most(head: Sequence[str]) -> list[str]:
+    """The separators other than a blank that more than half of the lines hold."""
+    marks = [mark for mark in SEPARATORS.values() if mark != " "]
+    return [mark for mark in marks if sum(mark in line for line in head) > len(head) / 2]
 
 
 def _is_json(first: str) -> bool:
@@ -111,7 +126,8 @@ def _is_delimited(head: list[str]) -> bool:
 def _is_adjacency(head: list[str]) -> bool:
     rows = _space_lists(head)
     users = [row[0] for row in rows]
-    return any(len(row) > 1 for row in rows) and len(set(users)) == len(users)
+    listing = sum(len(row) > 1 for row in rows)
+    return listing > len(rows) / 2 and len(set(users)) == len(users)
 
 
 def _is_counted(head: list[str]) -> bool:
@@ -120,9 +136,14 @@ def _is_counted(head: list[str]) -> bool:
 
 
 def _space_lists(head: list[str]) -> list[list[str]]:
-    """The lines as lists, or none where another separator, quotes or a header rules lists out."""
+    """The lines as lists, or none where another separator, quotes or a header rules lists out.
+
+    One that most lines hold is another separator, though a title above the table has none.
+    """
     marks = [mark for mark in SEPARATORS.values() if mark != " "]
     if any(mark in head[0] for mark in (*marks, '"')) or _has_header(split_spaces(head[0])):
+        return []
+    if _marks_of_most(head):
         return []
     return [split_spaces(line) for line in head]
 

@@ -57,6 +57,19 @@ def all_files(paths: Sequence[Path], scratch: Path) -> list[Path]:
     return files
 
 
+def folder_notes(paths: Sequence[Path]) -> list[str]:
+    """That folders such as ``event=view`` say something of the files in them that is not read."""
+    parts = [part for path in paths for part in path.parts[:-1] if re.fullmatch(r"[\w-]+=[^=]*", part)]
+    keys = list(dict.fromkeys(part.partition("=")[0] for part in parts))
+    if not keys or len(set(parts)) == len(keys):
+        return []
+    return [
+        f"the folders {', '.join(list(dict.fromkeys(parts))[:3])} … are no column here: rows of all count "
+        f"alike. To choose by {keys[0]}: --query \"SELECT * FROM read_parquet('FOLDER/**/*.parquet', "
+        'hive_partitioning=true) WHERE …"'
+    ]
+
+
 def _from_stdin(copy: Path) -> Path:
     if sys.stdin.isatty():
         raise ConfigError("PATH - reads standard input, which is a terminal here. Pipe a log into it.")

@@ -25,11 +25,8 @@ from recpress_edge.training.store import TrainedModel
 RECIPES: Final = ("int8-dim", "int4-item")
 PQ: Final = "pq"
 STUDENT: Final = "soft"
-USUAL: Final = "usual"
-"""The teacher of our default student, which depends on the size of the data."""
 TABLES: Final = "soft_dim200"
 """A teacher that is two tables."""
-ENSEMBLE: Final = f"ensemble:{TABLES}+als_dim64+ease"
 CENTROIDS: Final = 256
 
 
@@ -46,10 +43,7 @@ class Row:
 
 ROWS: Final[Mapping[str, Row]] = {
     "default": Row(title="our default student", method=STUDENT, seeded=True),
-    "best": Row(
-        title="our best", method=STUDENT, teachers=(None, TABLES, "als_dim64", ENSEMBLE), seeded=True
-    ),
-    "svd": Row(title="SVD of the teacher", method="svd", teachers=(USUAL, TABLES)),
+    "svd": Row(title="SVD of the teacher", method="svd", teachers=(None, TABLES)),
     "svd-ease": Row(title="SVD of EASE", method="svd", teachers=("ease",)),
     "als": Row(title="ALS", method="als"),
     "puresvd": Row(title="PureSVD", method="puresvd"),
@@ -108,9 +102,7 @@ def measured(cell: Cell, data: Dataset, work: Path) -> dict[str, Any]:
         return _quantised_teacher(str(cell.teacher), cell.n_bytes, data, work)
     dim, recipe = dim_of(cell.recipe, cell.n_bytes), recipe_named(cell.recipe)
     size = min(data.n_users, data.n_items)
-    taught = STUDENT if cell.teacher == USUAL else method
-    asked = None if cell.teacher == USUAL else cell.teacher
-    teacher = teacher_name(parse_name(f"{taught}_dim{dim}"), asked, size)
+    teacher = teacher_name(parse_name(f"{method}_dim{dim}"), cell.teacher, size)
     model, cpu = trained(f"{method}_dim{dim}", "student", teacher, seed, data, work)
     return {
         "model": model.name,

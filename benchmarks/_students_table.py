@@ -6,7 +6,7 @@ from typing import Any, Final
 
 METRICS: Final = ("recall@10", "ndcg@10", "recall@50")
 JUDGED: Final = ("ndcg@10", "recall@50")
-OURS: Final = ("default", "best")
+OURS: Final = "default"
 HEADERS: Final = ("model", "bytes", "Recall@10", "NDCG@10", "Recall@50", "seeds", "MB", "CPU s")
 Result = Mapping[str, Any]
 
@@ -51,15 +51,13 @@ def verdict(ours: Result, others: Sequence[Result]) -> dict[str, Any]:
 
 
 def verdicts(record: Result) -> list[dict[str, Any]]:
-    """Of our default and our best student, at every budget of every set and recipe."""
+    """Of our default student, at every budget of every set and recipe."""
     found = []
     for key, recipe, budget, here in groups(record):
-        rivals = [one for one in here if one["row"] not in OURS]
-        for name in OURS:
-            ours = next((one for one in here if one["row"] == name), None)
-            if ours and rivals:
-                place = {"set": key, "recipe": recipe, "budget": budget, "row": name}
-                found.append(place | verdict(ours, rivals))
+        rivals = [one for one in here if one["row"] != OURS]
+        ours = next((one for one in here if one["row"] == OURS), None)
+        if ours and rivals:
+            found.append({"set": key, "recipe": recipe, "budget": budget} | verdict(ours, rivals))
     return found
 
 
@@ -70,7 +68,7 @@ def verdict_words(found: Result, titles: Mapping[str, str]) -> list[str]:
         one = found[metric]
         words.append(f"{one['verdict']} ({one['ahead']:+.4f}, {titles[one['rival']]})")
     holds = all(found[metric]["verdict"] != "behind" for metric in JUDGED)
-    return [titles[found["row"]], found["recipe"], str(found["budget"]), *words, "yes" if holds else "**no**"]
+    return [found["recipe"], str(found["budget"]), *words, "yes" if holds else "**no**"]
 
 
 def rows(here: Sequence[Result], titles: Mapping[str, str]) -> list[list[str]]:
@@ -78,10 +76,9 @@ def rows(here: Sequence[Result], titles: Mapping[str, str]) -> list[list[str]]:
     found = []
     for one in here:
         first, cpu = one["runs"][0], [run["cpu_s"] for run in one["runs"] if run["cpu_s"] is not None]
-        title = titles[one["row"]] + (f" ({first['teacher']})" if one["row"] == "best" else "")
         found.append(
             [
-                title,
+                titles[one["row"]],
                 str(one["budget"]),
                 *(f"{mean(values(one, metric)):.4f}" for metric in METRICS),
                 str(len(one["runs"])),

@@ -18,34 +18,36 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import torch
 from _bench import machine, options, run, table
-from _power_law import power_law, write_csv
+from _power_law import power_law
 from scipy.sparse import csr_matrix
 
-from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.errors import ArtifactError, ConfigError
+from recpress_edge.core.files import read_json
 from recpress_edge.core.units import format_bytes, format_seconds
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.models.bpr import BPR
-from recpress_edge.models.method import TrainingInput
-from recpress_edge.models.settings import BPRConfig
-from recpress_edge.training.loop import train_epoch
 
 SCHEMA: Final = "recpress.growth/1"
 DIM: Final = 32
 ROUNDS: Final = 3
+MAKER: Final = Path(__file__).with_name("_power_law.py")
+LOG: Final = "log"
+"""The step that makes the log, which no total counts."""
 SETTINGS: Final = "[method]\ntop_items = 30\n[training]\nepochs = 5\nevaluate_every = 1\n"
 """Of the student: a catalogue of this size is learned in few epochs."""
 
 
-def commands(name: str, teacher: str, work: Path) -> dict[str, list[str]]:
-    """The commands of one size, in order; the log and the student's settings are there."""
+def commands(interactions: int, teacher: str, work: Path) -> dict[str, list[str]]:
+    """The commands of one size, in order; the student's settings are there."""
+    name = name_of(interactions)
     here = ["--data", name, "--work", str(work)]
     student = ["--student", f"soft_dim{DIM}", "--teacher", teacher, "--config", str(work / "student.toml")]
     edge = [sys.executable, "-m", "recpress_edge"]
-    log = ["data", "import", str(work / f"{name}.csv"), "--name", name, "--split", "ratio:80/10/10"]
+    log = str(work / f"{name}.csv")
+    split = ["--name", name, "--split", "ratio:80/10/10", "--work", str(work)]
     return {
-        "import": [*edge, *log, "--work", str(work)],
+        LOG: [sys.executable, str(MAKER), "--interactions", str(interactions), "--out", log],
+        "import": [*edge, "data", "import", log, *split],
         "teacher": [*edge, "train", "--teacher", teacher, *here],
         "student": [*edge, "distill", *student, *here],
         "bundle": [*edge, "export", *student, "--int8", "--out", str(work / f"{name}.bundle"), *here],
@@ -53,8 +55,16 @@ def commands(name: str, teacher: str, work: Path) -> dict[str, list[str]]:
     }
 
 
+def name_of(interactions: int) -> str:
+    """Name of the data set."""
+    return f"power{interactions}"
+
+
 def measured(command: Sequence[str]) -> dict[str, float]:
-    """CPU seconds, wall seconds and peak resident bytes of a command."""
+    """CPU seconds, wall seconds and peak resident bytes of a command.
+
+    The peak is at least what this process holds, which therefore makes no log and loads no torch.
+    """
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=sys.stderr)
     _, status, used = os.wait4(process.pid, 0)
@@ -70,13 +80,25 @@ def measured(command: Sequence[str]) -> dict[str, float]:
 
 def end_to_end(interactions: int, args: argparse.Namespace) -> dict[str, Any]:
     """Every step of one size."""
-    name = f"power{interactions}"
+    manifest = args.work / "data" / name_of(interactions) / "manifest.json"
+    if manifest.exists():
+        raise ConfigError(f"{manifest} exists: what is found there costs nothing. Give another --work.")
     args.work.mkdir(parents=True, exist_ok=True)
     (args.work / "student.toml").write_text(SETTINGS)
-    pairs = power_law(interactions)
-    write_csv(pairs, args.work / f"{name}.csv")
-    found = {step: measured(command) for step, command in commands(name, args.teacher, args.work).items()}
-    return {"interactions": len(pairs), "users": pairs.n_users, "items": pairs.n_items, "steps": found}
+    found = {}
+    for step, command in commands(interactions, args.teacher, args.work).items():
+        print(f"{step} of {interactions:,}", file=sys.stderr, flush=True)
+        found[step] = measured(command)
+    data = read_json(manifest)
+    counted = [taken for step, taken in found.items() if step != LOG]
+    return {
+        "interactions": sum(data["interactions"].values()),
+        "users": data["n_users"],
+        "items": data["n_items"],
+        "steps": found,
+        "cpu_s": sum(taken["cpu_s"] for taken in counted),
+        "peak_bytes": max(taken["peak_bytes"] for taken in counted),
+    }
 
 
 def epochs(interactions: int) -> dict[str, Any]:
@@ -101,6 +123,13 @@ def epochs(interactions: int) -> dict[str, Any]:
 
 def our_epochs(pairs: Interactions) -> Callable[[int], None]:
     """An epoch of our BPR by its number."""
+    import torch  # the other steps are measured by processes of their own, from one that has none of it
+
+    from recpress_edge.models.bpr import BPR
+    from recpress_edge.models.method import TrainingInput
+    from recpress_edge.models.settings import BPRConfig
+    from recpress_edge.training.loop import train_epoch
+
     torch.set_num_threads(1)
     method = BPR(TrainingInput(pairs, DIM, 0, ROUNDS), BPRConfig())
     return lambda epoch: train_epoch(method, epoch)
@@ -132,11 +161,14 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 def show(record: dict[str, Any]) -> str:
     """A row for each size."""
     rows = []
+    steps = [step for step in record["sizes"][0].get("steps", ()) if step != LOG]
     for size in record["sizes"]:
         row = [f"{size['interactions']:,}"]
         if "steps" in size:
-            taken = size["steps"].values()
-            row += [f"{format_seconds(s['cpu_s'])} / {format_bytes(s['peak_bytes'])}" for s in taken]
+            row += [
+                f"{format_seconds(taken['cpu_s'])} / {format_bytes(taken['peak_bytes'])}"
+                for taken in (*(size["steps"][step] for step in steps), size)
+            ]
         else:
             row += [
                 f"{min(size['ours_s']):.1f} s",
@@ -144,8 +176,7 @@ def show(record: dict[str, Any]) -> str:
                 f"{size['ratio']:.1f}×",
             ]
         rows.append(row)
-    first = record["sizes"][0]
-    head = list(first["steps"]) if "steps" in first else ["BPR epoch", "implicit's", "ratio"]
+    head = [*steps, "all"] if steps else ["BPR epoch", "implicit's", "ratio"]
     return table(["interactions", *head], rows)
 
 

@@ -2,11 +2,11 @@
 
     RECPRESS_DATA_DIR=data python benchmarks/students.py --work work --out benchmarks/results/students.json
 
-A budget is the bytes of an item's row, from which each recipe's dimensions follow; "our best" is a student of
-the teacher that is best on validation. What is missing is trained; every cell is kept below WORK/students, so
-that a run goes on where another stopped. A cell is run with more seeds unless one takes over ten minutes.
-Needs the sets in --work: the record names the commands. Product quantisation needs faiss-cpu from PyPI, which
-the product itself does not use; --rows leaves it out.
+A budget is the bytes of an item's row, from which each recipe's dimensions follow. Of a row with several
+teachers the one counts that is best on validation. What is missing is trained; every cell is kept below
+WORK/students, so that a run goes on where another stopped. A cell is run with more seeds unless one takes
+over ten minutes. Needs the sets in --work: the record names the commands. Product quantisation needs
+faiss-cpu from PyPI, which the product itself does not use; --rows leaves it out.
 """
 
 import argparse
@@ -142,7 +142,7 @@ def show(record: dict[str, Any]) -> str:
         for key, recipe, budget, here in groups(record)
     ]
     judged = [[one["set"], *verdict_words(one, titles)] for one in verdicts(record)]
-    headers = ["set", "model", "recipe", "bytes", "NDCG@10", "Recall@50", "best or level"]
+    headers = ["set", "recipe", "bytes", "NDCG@10", "Recall@50", "best or level"]
     return "\n\n".join([*parts, table(headers, judged)])
 
 

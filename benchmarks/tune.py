@@ -1,10 +1,11 @@
-"""recpress-edge tune, left alone and killed in the middle: what it finds, and whether both agree.
+"""recpress-edge tune, left alone, killed in the middle, and on a cluster: what it finds, and if all agree.
 
-    python benchmarks/tune.py --data work --set ml-100k=60KB --set citeulike=700KB --trials 16 --out tune.json
+    python benchmarks/tune.py --data work --set six-ml-100k=60KB --trials 16 --cluster --out tune.json
 
 --data is a work folder that has the data sets. The killed search gets SIGKILL once half of its tries are
 kept, in a work folder of its own, and then the same command again. Its tries, all but their seconds, must be
-those of the search that was left alone, and its bundle must have the same bytes.
+those of the search that was left alone, and its bundle must have the same bytes; so must those of the search
+that --cluster runs on a Ray cluster of two nodes on this machine (extra ray).
 """
 
 import argparse
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from _bench import machine, options, run, table
+from _cluster import cluster, environment, models_on
 
 from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.core.errors import GateError, RecPressError
@@ -34,6 +36,7 @@ def main() -> int:
     parser = options(__doc__)
     parser.add_argument("--data", type=Path, required=True, metavar="WORK", help="has the data sets")
     parser.add_argument("--set", action="append", required=True, metavar="NAME=SIZE", help="may be repeated")
+    parser.add_argument("--cluster", action="store_true", help="search on two Ray nodes too")
     parser.add_argument("--trials", type=int, default=16, metavar="N", help="default: %(default)s")
     return run(parser, measure, show, gate)
 
@@ -46,18 +49,18 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         "basis": "measured",
         **machine("optuna", version("optuna"), torch=version("torch")),
         "trials": args.trials,
-        "sets": {name: _searched(args.data, name, size, args.trials) for name, size in sets},
+        "sets": {name: _searched(args, name, size) for name, size in sets},
     }
 
 
-def _searched(data: Path, name: str, size: str, trials: int) -> dict[str, Any]:
+def _searched(args: argparse.Namespace, name: str, size: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="recpress-tune-") as scratch:
-        whole, killed = (_work(Path(scratch) / kind, data, name) for kind in ("whole", "killed"))
-        words = ["tune", "--data", name, "--max-bytes", size, "--trials", str(trials), "--json"]
+        whole, killed = (_work(Path(scratch) / kind, args.data, name) for kind in ("whole", "killed"))
+        words = ["tune", "--data", name, "--max-bytes", size, "--trials", str(args.trials), "--json"]
         found = _answer(words, whole)
         before = _killed(words, killed, len(found["trials"]) // 2)
         again = _answer(words, killed)
-        bundles = [open_bundle(work / "dist" / found["bundle"]).digest for work in (whole, killed)]
+        there = _on_cluster(words, Path(scratch), args.data, name) if args.cluster else None
         return {
             "max_bytes": found["asked"]["max_bytes"],
             "cpu_seconds": found["cpu_seconds"],
@@ -65,12 +68,31 @@ def _searched(data: Path, name: str, size: str, trials: int) -> dict[str, Any]:
             "tested": found["tested"],
             "verdict": found["verdict"],
             "tries": [_alike(trial) for trial in found["trials"]],
-            "killed": {
-                "tries_before": before,
-                "equal_tries": list(map(_alike, found["trials"])) == list(map(_alike, again["trials"])),
-                "equal_bundle": bundles[0] == bundles[1],
-            },
+            "killed": {"tries_before": before, **_equal(found, whole, again, killed)},
+            **({"cluster": there[0] | _equal(found, whole, *there[1:])} if there else {}),
         }
+
+
+def _equal(found: dict[str, Any], whole: Path, other: dict[str, Any], work: Path) -> dict[str, bool]:
+    """Whether another search has the same tries and the same bundle."""
+    bundles = [open_bundle(folder / "dist" / found["bundle"]).digest for folder in (whole, work)]
+    return {
+        "equal_tries": list(map(_alike, found["trials"])) == list(map(_alike, other["trials"])),
+        "equal_bundle": bundles[0] == bundles[1],
+    }
+
+
+def _on_cluster(
+    words: list[str], scratch: Path, data: Path, name: str
+) -> tuple[dict[str, Any], dict[str, Any], Path]:
+    """What is said of the cluster, what the search found there, and the work folder of who asked."""
+    home, work = scratch / "ray", _work(scratch / "asks", data, name)
+    home.mkdir()
+    started = time.monotonic()
+    with cluster(home) as address:
+        found = _answer([*words, "--ray", address], work, environment(home, "asks"))
+        facts = {"ray": version("ray"), "models_on_nodes": models_on(home)}
+    return facts | {"wall_seconds": round(time.monotonic() - started, 1)}, found, work
 
 
 def _work(folder: Path, data: Path, name: str) -> Path:
@@ -82,8 +104,8 @@ def _command(words: list[str], work: Path) -> list[str]:
     return [sys.executable, "-m", "recpress_edge", *words, "--work", str(work)]
 
 
-def _answer(words: list[str], work: Path) -> dict[str, Any]:
-    done = subprocess.run(_command(words, work), capture_output=True, text=True, check=False)
+def _answer(words: list[str], work: Path, environ: dict[str, str] | None = None) -> dict[str, Any]:
+    done = subprocess.run(_command(words, work), capture_output=True, text=True, check=False, env=environ)
     if done.returncode:
         raise RecPressError(f"{' '.join(words)} failed: {done.stderr[-2000:]}")
     answer: dict[str, Any] = json.loads(done.stdout)
@@ -122,10 +144,12 @@ def show(record: dict[str, Any]) -> str:
 
 
 def gate(record: dict[str, Any]) -> None:
-    """GateError where a killed search found something else."""
+    """GateError where another search found something else."""
+    whose = {"killed": "that was killed and went on", "cluster": "on the cluster"}
     for name, found in record["sets"].items():
-        if not (found["killed"]["equal_tries"] and found["killed"]["equal_bundle"]):
-            raise GateError(f"{name}: the search that was killed and went on found something else")
+        for kind in whose.keys() & found.keys():
+            if not (found[kind]["equal_tries"] and found[kind]["equal_bundle"]):
+                raise GateError(f"{name}: the search {whose[kind]} found something else")
 
 
 if __name__ == "__main__":

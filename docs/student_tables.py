@@ -26,9 +26,9 @@ def sets(result: Result) -> str:
 
 
 def judged(result: Result) -> str:
-    """At which budgets our students are the best of their bytes, level or behind."""
+    """At which budgets our default student is the best of its bytes, level or behind."""
     rows = [[one["set"], *verdict_words(one, result["rows"])] for one in verdicts(result)]
-    headers = ["set", "student", "recipe", "bytes", "NDCG@10", "Recall@50", "best or level in both"]
+    headers = ["set", "recipe", "bytes", "NDCG@10", "Recall@50", "best or level in both"]
     return result_tables.table(headers, rows)
 
 

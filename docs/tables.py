@@ -63,7 +63,9 @@ BLOCKS: Final = {
     "history": Block(
         ("docs/results/history.md",), ("history-profile", "history-profile-seed2"), result_tables.history
     ),
-    "reading": Block(("docs/adr/0023-reading-through-duckdb.md",), ("reading",), result_tables.reading),
+    "reading": Block(
+        ("docs/adr/0023-reading-through-duckdb.md",), ("reading", "reading-100m"), result_tables.reading
+    ),
     **{
         f"students-{name}": Block((STUDENTS,), ("students",), text)
         for name, text in (

@@ -1,16 +1,20 @@
 """What a file may lose: a recipe against its reference, a history against the user table that it replaces."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any, Final
 
 from recpress_edge.core.config import load_config, read_toml
 from recpress_edge.core.errors import GateError
 from recpress_edge.core.metrics import metric_title
-from recpress_export.compare import Parity
+from recpress_export.compare import Change, Parity
 
 GATES: Final = Path(__file__).with_name("export.toml")
+CONFIDENCE: Final = 0.95
+"""With which a file that is refused loses more than it may, all metrics of a comparison together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,10 +27,13 @@ class Gate:
     max_item_shift: float
     lost_users: int
 
-    def allowed_loss(self, metric: str, before: float, n_users: int) -> float:
-        """Largest mean loss of a metric over so many users; at most half of what there is."""
+    def allowed_loss(self, metric: str, before: float, n_users: int, noise: float = 0.0) -> float:
+        """Largest mean loss of a metric over so many users; at most half of what there is.
+
+        ``noise``: what the draw of the users may add to a loss.
+        """
         limit = self.max_recall_loss if metric.startswith("recall") else self.max_ndcg_loss
-        return min(max(limit, self.lost_users / n_users), before / 2)
+        return min(max(limit + noise, self.lost_users / n_users), before / 2)
 
     def allowed_shift(self, n_users: int) -> float:
         """Largest share of so many users whose list one item may enter or leave; never all of several."""
@@ -42,10 +49,13 @@ class HistoryGate:
     max_ndcg_share: float
     lost_users: int
 
-    def allowed_loss(self, metric: str, before: float, n_users: int) -> float:
-        """Largest mean loss of a metric over so many users: hits of a few may be lost, but not most hits."""
-        share = self.max_recall_share if metric.startswith("recall") else self.max_ndcg_share
-        return max(share * before, min(self.lost_users / n_users, before / 2))
+    def allowed_loss(self, metric: str, before: float, n_users: int, noise: float = 0.0) -> float:
+        """Largest mean loss of a metric over so many users: hits of a few may be lost, but not most hits.
+
+        ``noise``: what the draw of the users may add to a loss.
+        """
+        limit = before * (self.max_recall_share if metric.startswith("recall") else self.max_ndcg_share)
+        return max(limit, min(max(limit + noise, self.lost_users / n_users), before / 2))
 
 
 def load_gate(recipe: str, path: Path | None = None) -> Gate:
@@ -104,28 +114,30 @@ def _kind(metric: str) -> str:
     return metric.partition("@")[0]
 
 
-def _allowed(metric: str, parity: Parity, gate: Gate | HistoryGate) -> float:
-    """Largest mean loss of a metric.
+def allowed_losses(changes: Mapping[str, Change], n_users: int, gate: Gate | HistoryGate) -> dict[str, float]:
+    """Largest mean loss of each metric: its limit, and what the draw of the users may add to it.
 
-    At the head of the list rounding moves relevant items over its end in both directions, so a loss there
-    may be as wide as half its paired interval, but never more than half of what there is.
+    The users are a sample, of whom rounding moves relevant items over the end of a list both ways. What it
+    adds is a multiple of the standard error of the paired differences, so that a loss above it is above the
+    limit with :data:`CONFIDENCE`: one-sided, Bonferroni over the metrics.
     """
-    change = parity.change[metric]
-    limit = gate.allowed_loss(metric, change.before, parity.users)
-    if metric.endswith(f"@{parity.cutoff}"):
-        return limit
-    noise = (change.delta.high - change.delta.low) / 2
-    return max(limit, min(noise, change.before / 2))
+    if not changes:
+        return {}
+    normal = NormalDist()
+    times = normal.inv_cdf(1 - (1 - CONFIDENCE) / len(changes)) / normal.inv_cdf(0.975)  # of 95 % intervals
+    return {
+        metric: gate.allowed_loss(
+            metric, change.before, n_users, times * (change.delta.high - change.delta.low) / 2
+        )
+        for metric, change in changes.items()
+    }
 
 
 def _losses(parity: Parity, gate: Gate | HistoryGate) -> list[tuple[str, float, float]]:
     """Metrics that lose more than they may, with the loss and the limit."""
-    found = []
-    for metric, change in parity.change.items():
-        loss, allowed = -change.delta.mean, _allowed(metric, parity, gate)
-        if not loss <= allowed:  # NaN too
-            found.append((metric, loss, allowed))
-    return found
+    allowed = allowed_losses(parity.change, parity.users, gate)
+    losses = {metric: -change.delta.mean for metric, change in parity.change.items()}
+    return [(m, loss, allowed[m]) for m, loss in losses.items() if not loss <= allowed[m]]  # NaN too
 
 
 def with_gate(
@@ -135,7 +147,7 @@ def with_gate(
 
     ``overruled``: whether --force publishes below this gate; None where another gate states it.
     """
-    allowed = {metric: _allowed(metric, parity, gate) for metric in parity.change}
+    allowed = allowed_losses(parity.change, parity.users, gate)
     facts = dataclasses.asdict(gate) | {"allowed_loss": allowed, "met": failure is None, "failure": failure}
     if overruled is not None:
         facts["overruled"] = failure is not None and overruled

@@ -22,6 +22,8 @@ TABLES: Final = ("user_emb", "item_emb")
 """float32 (rows, dim): score = user · item."""
 RANKINGS: Final = ("ranking_items", "ranking_scores")
 """int32 and float32 (users, length): a user's best unobserved items, best first."""
+NEAR: Final = ("near_user_emb", "near_item_emb")
+"""float32 (rows, width): their product is near to the scores of a model that has rankings."""
 NETWORK_PREFIX: Final = "network/"
 """A network's parameters are named network/<parameter>."""
 FIELDS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
@@ -172,6 +174,10 @@ def _check_arrays(path: Path, facts: Mapping[str, Any], arrays: Arrays) -> None:
     if RANKINGS[0] in arrays:
         _check_names(path, RANKINGS, arrays)
         _check_rankings(path, *(arrays[name] for name in RANKINGS))
+    if NEAR[0] in arrays:
+        _check_names(path, NEAR, arrays)
+        for name in NEAR:
+            check_table(f"{path}: {name}", arrays[name], arrays[NEAR[0]].shape[-1])
 
 
 def _check_names(path: Path, names: Sequence[str], arrays: Arrays) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from recpress_edge import __version__
 from recpress_edge.cli.common import add_common_options, emit, say
+from recpress_edge.cli.tables import add_table_options, check_tables, variants_of, write_tables
 from recpress_edge.core import layout
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import check_free, write_atomic
@@ -45,6 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--png", type=Path, metavar="FILE", help="picture to write (default: next to the page)"
     )
     parser.add_argument("--force", action="store_true", help="replace files that exist")
+    add_table_options(parser)
     parser.set_defaults(func=run)
 
 
@@ -89,6 +91,7 @@ def budget_of(args: argparse.Namespace) -> Budget:
 
 def run(args: argparse.Namespace) -> int:
     """Write the page and the picture, print the table. Exit code 0."""
+    check_tables(args)
     budget = budget_of(args)
     page, picture = args.out, args.png or args.out.with_suffix(".png")
     if page.resolve() == picture.resolve():
@@ -107,6 +110,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     _write(args, found, page, picture)
     _print(args, found)
+    for search in found.searches:
+        say(args, hanging("search", f"{search.title}: {len(search.candidates)} candidates ({search.path})"))
     for row in found.survivals:
         say(args, hanging("limit", f"{row.name}, {row.limit} ({row.where}): {row.outcome}"))
     for devices in compare_devices(found.sections):
@@ -118,7 +123,9 @@ def run(args: argparse.Namespace) -> int:
     say(args, f"page       {page}")
     if found.drawn:
         say(args, f"picture    {picture}")
-    emit(args, {"page": str(page), "png": str(picture) if found.drawn else None, **_facts(found)})
+    facts = _facts(found)
+    write_tables(args, variants_of(facts))
+    emit(args, {"page": str(page), "png": str(picture) if found.drawn else None, **facts})
     return 0
 
 

@@ -1,8 +1,9 @@
 """Results as files: ``--csv`` and ``--latex`` of every command that prints figures."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from recpress_edge.cli.common import say
 from recpress_edge.core.errors import ConfigError
@@ -37,6 +38,23 @@ def write_tables(
         write_text(args, args.csv, table.to_csv())
     if latex and args.latex:
         write_text(args, args.latex, latex())
+
+
+def variants_of(report: Mapping[str, Any]) -> ResultTable:
+    """A line for each variant, as ``report --json`` says them: where, figures, ranges over seeds."""
+    rows = []
+    for number, section in enumerate(report["sections"]):
+        of_all = {"section": number, **section["conditions"], "profile": section["profile"]}
+        for variant in section["variants"]:
+            row: dict[str, Any] = {"chosen": variant["name"] == section["winner"]}
+            for name, value in variant.items():
+                metric = name.removesuffix("_range")
+                if metric != name:
+                    row[f"{metric}_low"], row[f"{metric}_high"] = value or (None, None)
+                else:
+                    row[name] = " ".join(value) if isinstance(value, list) else value
+            rows.append(of_all | row)
+    return ResultTable.of_rows(rows)
 
 
 def write_text(args: argparse.Namespace, path: Path, text: str) -> None:

@@ -12,6 +12,7 @@ from recpress_edge.artifacts.formats import DEFAULT, FORMATS
 from recpress_edge.cli.common import (
     add_common_options,
     add_executor_options,
+    add_method_options,
     add_training_options,
     emit,
     executor_of,
@@ -31,6 +32,7 @@ from recpress_edge.core.units import UNKNOWN, format_bytes, format_recall, parse
 from recpress_edge.data.everything import NO_TEST
 from recpress_edge.jobs.tune.diary import TuneEvent
 from recpress_edge.jobs.tune.request import TunePlan, TuneRequest, TuneResult
+from recpress_edge.jobs.tune.space import TEACHERS
 from recpress_edge.jobs.tune.trial import TuneTrial
 
 _LONG_S: Final = 60.0
@@ -67,7 +69,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help=f"metric of the validation users: {', '.join(CHOICES)} (default: {BALANCED})",
     )
     group.add_argument("--recipes", metavar="A,B", help="default: int8-dim,int4-item")
-    group.add_argument("--teachers", metavar="A,B", help="default: ease,als_dim200,soft_dim200")
+    group.add_argument("--teachers", metavar="A,B", help=f"default: {','.join(TEACHERS)}")
+    add_method_options(parser)
     group = parser.add_argument_group("bundle")
     group.add_argument("--format", choices=FORMATS, default=DEFAULT, help=f"default: {DEFAULT}")
     group.add_argument("--profile", choices=PROFILES, default=PROFILES[0], help=f"default: {PROFILES[0]}")
@@ -199,7 +202,7 @@ def _say_result(args: argparse.Namespace, result: TuneResult) -> None:
     say(args, f"all        {result.tune_file}")
     shipped = shlex.quote(str(result.final or result.bundle))
     runs = shlex.quote(str(args.work / "runs"))
-    report = f"recpress-edge report {runs} -o report.html"
+    report = f"recpress-edge report {runs} {shlex.quote(str(result.tune_file))} -o report.html"
     next_steps(args, [f"recpress-edge inspect {shipped}", f"device_bench run {shipped}", report])
 
 

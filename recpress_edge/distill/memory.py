@@ -7,6 +7,7 @@ Closed forms and autoencoders know their matrices better and report it themselve
 from typing import TYPE_CHECKING, Any, Final
 
 from recpress_edge.distill.settings import TeacherLists
+from recpress_edge.models.outputs import is_large
 from recpress_edge.models.settings import IAEConfig, LightGCNConfig, MultVAEConfig, NeuMFConfig, SASRecConfig
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _PAIR_BYTES: Final = 60
 _NEGATIVE_BYTES: Final = 30
 """An item drawn for it, in int64, and what telling it from the observed ones takes."""
 _BLOCK_SCORES: Final = 512 * 3
-"""Rows of scores that an evaluation holds, masked and sorted."""
+"""Rows of scores that an evaluation holds, masked and sorted, of tables that are not large."""
 
 
 def require_memory_of(method: str, given: "TrainingInput", config: Any) -> None:
@@ -43,7 +44,8 @@ def _parameter_bytes(given: "TrainingInput", config: Any) -> int:
     rows = given.train.n_items + (0 if isinstance(config, SASRecConfig) else given.train.n_users)
     width = 3 * given.dim if isinstance(config, NeuMFConfig) else given.dim
     layers = 2 * config.layers if isinstance(config, LightGCNConfig) else 0  # and their gradients
-    return rows * width * _FLOAT * (_COPIES + layers) + given.train.n_items * _BLOCK_SCORES * _FLOAT
+    scores = 0 if is_large(given.train.n_users, given.train.n_items) else given.train.n_items * _BLOCK_SCORES
+    return (rows * width * (_COPIES + layers) + scores) * _FLOAT
 
 
 def _pair_bytes(given: "TrainingInput", config: Any) -> int:

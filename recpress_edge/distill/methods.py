@@ -123,7 +123,7 @@ _FULL_TOPOLOGY: Final = {"topology": "recpress_edge.distill.topology:FullTopolog
 _TOPOLOGY: Final = {"topology": "recpress_edge.distill.topology:HierarchicalTopologyTerm"}
 
 _BEST_TEACHERS: Final[Mapping[str, Any]] = {
-    "usual_teacher": "ensemble:soft_dim200+ease",
+    "usual_teacher": "ensemble:soft_dim200+als_dim64+ease",
     "usual_teacher_of_large": "als_dim64",
 }
 """Of the default student, and of the SVD that it is held against: both know the same."""

@@ -204,7 +204,7 @@ class UnKDConfig(TeacherLists):
 class SoftConfig(TeacherLists, Bounded):
     """Soft-target listwise distillation: a softmax over the whole catalogue, from the SVD of the teacher."""
 
-    place_bytes: ClassVar[int] = 72
+    place_bytes: ClassVar[int] = 40
     shorten: ClassVar[str] = "Set a smaller method.top_items"
 
     start: Literal["svd", "noise"] = "svd"
@@ -215,7 +215,7 @@ class SoftConfig(TeacherLists, Bounded):
     validation, the inner product without one."""
     learning_rate: PositiveFloat | None = None
     """First step size of Adam, in root mean squares of the first tables; it falls to zero along half a
-    cosine. None: chosen on validation among .01, .03, .1 and .3."""
+    cosine. None: chosen on validation among .003, .01, .03, .1 and .3."""
     teacher_weight: ShareFloat | None = None
     """w: share of the teacher's distribution in the targets; the train items get the rest. None: chosen on
     validation among .3, .5, .7 and .9."""

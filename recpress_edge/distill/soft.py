@@ -23,7 +23,7 @@ from recpress_edge.distill.soft_targets import (
 )
 from recpress_edge.models.bpr import first_tables
 from recpress_edge.models.closed.ease import Binary
-from recpress_edge.models.closed.low_rank import truncated
+from recpress_edge.models.closed.low_rank import truncated, turned
 from recpress_edge.models.closed.svd import nearest_tables
 from recpress_edge.models.method import Factorised, Method, TrainingInput, middle
 from recpress_edge.models.nn import CLAMP, logsumexp_of_product
@@ -35,14 +35,16 @@ from recpress_edge.models.sampled_softmax import Popularity, is_sampled, sampled
 
 SCORES: Final = ("cosine", "inner")
 """Inner products rank best on real logs, cosines where an SVD sees few of many equally large tastes."""
-LEARNING_RATES: Final = (0.01, 0.03, 0.1, 0.3)
-"""Candidates, in the tables' root mean squares: .03 to .1 are best on MovieLens 1M, .3 on CiteULike."""
+LEARNING_RATES: Final = (0.003, 0.01, 0.03, 0.1, 0.3)
+"""Candidates, in the tables' root mean squares: .03 to .1 are best on MovieLens 1M, .3 on CiteULike, and .003
+where an SVD has room for almost all that the teacher knows."""
 TEACHER_WEIGHTS: Final = (0.3, 0.5, 0.7, 0.9)
 LEAST_STEPS: Final = 20
 """Of an epoch: batches are smaller where there are too few users for as many."""
 LEAST_USERS: Final = 32
 """Of a batch, whatever the number of steps."""
-_SCALES: Final = tuple(2.0 ** (power / 4) for power in range(-8, 49))
+_OCTAVE: Final = 4
+_SCALES: Final = tuple(2.0 ** (power / _OCTAVE) for power in range(-8, 49))
 _SCALE_USERS: Final = 512
 
 
@@ -181,7 +183,8 @@ class Soft(Factorised, Method):
     def _fit_scale(self) -> None:
         """Bring the first tables to the scale of the lowest loss, the same on both sides.
 
-        A teacher's scores may be cosines, shares or ranks: as logits they may be far too flat.
+        A teacher's scores may be cosines, shares or ranks: as logits they may be far too flat. The scale
+        grows until the loss does: where it is so large that most logits are held, the loss falls again.
         """
         drawn = stream(0, "scale users").permutation(self.given.train.n_users)[:_SCALE_USERS]
 
@@ -189,11 +192,10 @@ class Soft(Factorised, Method):
         def loss(at: int) -> float:
             return float(self._batch_loss(drawn, stream(0, "scale items"), _SCALES[at]))
 
-        low, high = 0, len(_SCALES) - 1
-        while low < high:  # the loss is convex in the scale
-            middle_at = (low + high) // 2
-            low, high = (low, middle_at) if loss(middle_at) <= loss(middle_at + 1) else (middle_at + 1, high)
-        best = _SCALES[low]
+        at = 0
+        while at + _OCTAVE < len(_SCALES) and loss(at + _OCTAVE) < loss(at):
+            at += _OCTAVE
+        best = _SCALES[min(range(max(at - _OCTAVE + 1, 0), min(at + _OCTAVE, len(_SCALES))), key=loss)]
         sizes = [_root_mean_square(table) for table in (self.mf.user_emb, self.mf.item_emb)]
         even = math.sqrt(sizes[1] / sizes[0]) if min(sizes) > 0 else 1.0
         self.mf.user_emb.mul_(math.sqrt(best) * even)
@@ -214,13 +216,14 @@ def _prepared(given: TrainingInput, config: SoftConfig) -> _Prepared:
 
 
 def _nearest(given: TrainingInput, config: SoftConfig) -> Tables:
-    """The SVD of the teacher or of the interactions; dimensions that it lacks are drawn, and small."""
+    """The SVD of the teacher or of the interactions; dimensions that it lacks are drawn, and small.
+
+    All are turned about, so that none is small when they are stored.
+    """
     teacher, train = given.teacher, given.train
-    widest = min(train.n_users, train.n_items)
-    if teacher is not None and teacher.tables is not None:
-        widest = min(widest, teacher.tables.user_emb.shape[1])
-    dim = min(given.dim, widest)
-    found = truncated(Binary(train), dim) if teacher is None else nearest_tables(teacher, train, dim)
+    known = (teacher.tables or teacher.near) if teacher else None
+    dim = min(given.dim, train.n_users, train.n_items, known.user_emb.shape[1] if known else given.dim)
+    found = nearest_tables(teacher, train, dim) if teacher else truncated(Binary(train), dim)
     tables = [table.numpy() for table in found]
     if dim < given.dim:
         rng = stream(given.seed, "init")
@@ -228,7 +231,7 @@ def _nearest(given: TrainingInput, config: SoftConfig) -> Tables:
             std = config.init_std * float(np.sqrt(np.square(table).mean()))
             more = rng.standard_normal((len(table), given.dim - dim), dtype=np.float32) * np.float32(std)
             tables[at] = np.concatenate([table, more], axis=1)
-    return Tables(*tables)
+    return turned(*tables)
 
 
 def _of_cosines(tables: Tables) -> bool:

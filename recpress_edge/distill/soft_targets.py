@@ -18,21 +18,21 @@ class Targets:
     """
 
     indptr: I64
-    items: I64
+    items: I32
     weights: F32
 
     def rows(self, users: I64) -> tuple[I64, I64, F32]:
         """offsets (B,), items and weights of these users, as ``embedding_bag`` takes them."""
         counts = self.indptr[users + 1] - self.indptr[users]
         at = places_of_rows(self.indptr, users)
-        return np.cumsum(counts) - counts, self.items[at], self.weights[at]
+        return np.cumsum(counts) - counts, self.items[at].astype(np.int64), self.weights[at]
 
 
 @dataclass(frozen=True, slots=True)
 class TeacherTargets:
     """The teacher's distribution over its best unobserved items: items (U, N), weights (U, N)."""
 
-    items: I64
+    items: I32
     weights: F32
 
 
@@ -43,20 +43,21 @@ def mix_targets(train: Interactions, teacher: TeacherTargets | None, teacher_wei
     teacher has nothing left to offer follows the train items alone.
     """
     counts = train.counts()
-    users, items = train.users().astype(np.int64), train.indices.astype(np.int64)
     if teacher is None:
-        weights = 1.0 / np.maximum(counts, 1)[users]
-        return Targets(train.indptr, items, weights.astype(np.float32))
+        weights = (1.0 / np.maximum(counts, 1)).astype(np.float32)
+        return Targets(train.indptr, train.indices, np.repeat(weights, counts))
     own_share = np.where(counts > 0, 1.0 - teacher_weight, 0.0)  # (U,)
     own_share[teacher.weights.sum(axis=1) == 0] = 1.0
-    own_weights = (own_share / np.maximum(counts, 1))[users]
     size = teacher.items.shape[1]
-    users = np.concatenate([users, np.repeat(np.arange(train.n_users), size)])
-    items = np.concatenate([items, teacher.items.ravel()])
-    weights = np.concatenate([own_weights, (teacher.weights * (1.0 - own_share)[:, None]).ravel()])
-    order = np.argsort(users, kind="stable")
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(users, minlength=train.n_users))])
-    return Targets(indptr, items[order], weights[order].astype(np.float32))
+    indptr = train.indptr + size * np.arange(train.n_users + 1)
+    listed = indptr[1:, None] - size + np.arange(size)  # (U, N): a user's train items come first
+    own = np.ones(int(indptr[-1]), bool)
+    own[listed] = False
+    items, weights = np.empty(own.size, np.int32), np.empty(own.size, np.float32)
+    items[own], items[listed] = train.indices, teacher.items
+    weights[own] = np.repeat(own_share / np.maximum(counts, 1), counts)
+    weights[listed] = teacher.weights * (1.0 - own_share)[:, None]
+    return Targets(indptr, items, weights)
 
 
 def teacher_targets(top: Rankings, temperature: float) -> TeacherTargets:
@@ -89,4 +90,4 @@ def _shares(weights: F32) -> F32:
 
 def _targets(items: I32, weights: F32) -> TeacherTargets:
     """Places without an item, which weigh nothing, point at item 0."""
-    return TeacherTargets(np.maximum(items, 0).astype(np.int64), weights)
+    return TeacherTargets(np.maximum(items, 0), weights)

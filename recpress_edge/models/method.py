@@ -140,6 +140,10 @@ class ClosedForm(Scorer):
         self.fit()
         yield 1
 
+    def near(self) -> Tables | None:
+        """Two tables near to what it scores, of a form that is not two tables itself: a student's start."""
+        return None
+
     def search_users(self) -> int | None:
         """How many users, drawn once, stand for all while settings are compared; None where all are quick."""
         return None

@@ -13,10 +13,19 @@ SHORTEST_RANKING: Final = 100
 """What a student reads by default."""
 
 
+LARGE_SCORES: Final = 4_000_000_000
+"""Users times items of tables whose product is not worth its rows."""
+
+
 def ranking_length(n_users: int, n_items: int) -> int:
     """Length of the lists that a model without tables keeps of so many users."""
     fitting = max(RANKING_PLACES // max(n_users, 1), SHORTEST_RANKING)
     return min(RANKING_LENGTH, fitting, n_items)
+
+
+def is_large(n_users: int, n_items: int) -> bool:
+    """Whether ranks and lists of so many users and items come from parts of the product of their tables."""
+    return n_users * n_items >= LARGE_SCORES
 
 
 @dataclass(frozen=True, slots=True, eq=False)

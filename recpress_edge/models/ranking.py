@@ -9,7 +9,8 @@ from torch import Tensor
 
 from recpress_edge.core.arrays import F32, I32, I64
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.models.outputs import Rankings, Tables, ranking_length
+from recpress_edge.models.large_lists import best_within
+from recpress_edge.models.outputs import Rankings, Tables, is_large, ranking_length
 from recpress_edge.models.teacher import Teacher
 
 ScoreRows = Callable[[I64], F32]
@@ -59,6 +60,8 @@ def top_of_tables(tables: Tables, train: Interactions, length: int) -> Rankings:
     item_emb = torch.from_numpy(tables.item_emb)
     item_emb = item_emb / item_emb.square().sum(dim=1).mean().sqrt()
     user_emb = F.normalize(torch.from_numpy(tables.user_emb))
+    if is_large(train.n_users, train.n_items):
+        return best_within(Tables(user_emb.numpy(), item_emb.numpy()), train, length)
     return top_unobserved(product_rows(user_emb, item_emb), train, length)
 
 

@@ -20,6 +20,8 @@ class Teacher:
     """None unless it was trained with its trajectory."""
     features: Tables | None = None
     """Rows of a network that stand for its users and items, though their product is no score."""
+    near: Tables | None = None
+    """Two tables near to its scores, of an ensemble."""
 
     def has(self, what: Knowledge) -> bool:
         """Every teacher provides rankings; those with rows for users and items provide embeddings too."""

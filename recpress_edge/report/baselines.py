@@ -11,15 +11,13 @@ from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.metrics import metric_title
 from recpress_edge.core.units import enumerated, format_recall
 from recpress_edge.data.resolve import SYNTHETIC
+from recpress_edge.records.baseline_methods import BASELINES, TAUGHT_BASELINE
 from recpress_edge.report.front import Section
 from recpress_edge.report.place import PlacedPoint, accuracy
 from recpress_edge.report.points import FILE_RESOLUTION_BYTES, SAME_BYTES, Point, Standing, standing
 
-BASELINES: Final = ("svd", "als", "puresvd", "pop")
-"""Methods that train nothing by gradients: what needs more than these must give more."""
 _OF_ITS_BYTES: Final = 0.9
 """A baseline of fewer bytes than this share of a student's says little of the student when it loses."""
-_USUAL: Final = "svd"
 _INTEGER: Final = "int8-dim"
 
 
@@ -42,7 +40,7 @@ class Rival:
 
 
 def is_baseline(point: Point) -> bool:
-    """Whether its method is one of :data:`BASELINES`."""
+    """Whether its method is one of the baselines."""
     return point.first.method in BASELINES
 
 
@@ -124,7 +122,7 @@ def baseline_command(point: Point) -> str:
     run = point.first
     network = bool(run.record["artifact"]["provenance"].get("network"))
     recipe, dim = (_INTEGER, _dim_of(point)) if network else (run.recipe, run.dim)
-    words = ["recpress-edge", "export", "--student", f"{_USUAL}_dim{dim}"]
+    words = ["recpress-edge", "export", "--student", f"{TAUGHT_BASELINE}_dim{dim}"]
     words += {"fp32": [], _INTEGER: ["--int8"]}.get(recipe, ["--recipe", recipe])
     words += [] if run.format == DEFAULT else ["--format", run.format]
     words += [] if run.profile == ALL_USERS else ["--profile", run.profile]

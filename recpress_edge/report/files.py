@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import read_json
+from recpress_edge.core.printable import printable_facts
 from recpress_edge.records.bench import find_records
+from recpress_edge.records.search import TUNE_KIND, SearchRecord, search_record
 
 HOW_TO_MAKE_RUNS: Final = (
     "Make runs with: recpress-edge bench BUNDLE  (or: device_bench run BUNDLE --runs runs/)"
@@ -66,3 +68,17 @@ def json_files(paths: Sequence[Path]) -> Iterator[Path]:
             if file.is_file() and file.resolve() not in seen:
                 seen.add(file.resolve())
                 yield file
+
+
+def read_searches(files: Files) -> tuple[tuple[SearchRecord, ...], tuple[Unreadable, ...]]:
+    """What searches found, and the files of searches that cannot be read."""
+    found, unreadable = [], []
+    for file in files.found:
+        if not file.schema.startswith(TUNE_KIND):
+            continue
+        where = str(file.path)
+        try:
+            found.append(search_record(printable_facts(file.value), where))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            unreadable.append(Unreadable(where, f"not a whole record of a search: {error!r}"))
+    return tuple(found), tuple(unreadable)

@@ -23,9 +23,10 @@ from recpress_edge.records.bench import (
     samples_of,
 )
 from recpress_edge.records.budget import Cost
+from recpress_edge.records.search import TUNE_KIND
 from recpress_edge.report.files import HOW_TO_MAKE_RUNS, Files, JsonFile, Unreadable
 
-OTHER_KINDS: Final = ("recpress.survival/", "recpress.parity/")
+OTHER_KINDS: Final = ("recpress.survival/", "recpress.parity/", TUNE_KIND)
 """Schemas of other records in a folder of runs; they are no rows."""
 # Two runs of one file in processes minutes apart differ by this much, however many samples each has.
 _TIME_RESOLUTION: Final = 0.03

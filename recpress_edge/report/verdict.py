@@ -10,6 +10,7 @@ from recpress_edge.core.metrics import BALANCED, choice_title
 from recpress_edge.core.units import format_bytes
 from recpress_edge.records.bench import BASES
 from recpress_edge.records.budget import Budget, Check, checks, misses
+from recpress_edge.records.search import SearchRecord
 from recpress_edge.report import sentence
 from recpress_edge.report.baselines import (
     Rival,
@@ -22,7 +23,7 @@ from recpress_edge.report.baselines import (
 )
 from recpress_edge.report.chain import notes
 from recpress_edge.report.claims import quantised_line, quantised_lines, runtime_lines
-from recpress_edge.report.files import Unreadable, read_files
+from recpress_edge.report.files import Unreadable, read_files, read_searches
 from recpress_edge.report.front import CERTAIN, Section, sections
 from recpress_edge.report.place import PlacedPoint, place
 from recpress_edge.report.points import SAME_BYTES
@@ -77,6 +78,8 @@ class Report:
     choices: tuple[Choice, ...]
     """One per section."""
     survivals: tuple[Survival, ...]
+    searches: tuple[SearchRecord, ...]
+    """Each with every candidate."""
     unreadable: tuple[Unreadable, ...]
 
     @property
@@ -91,10 +94,11 @@ class Report:
 
 
 def read_report(paths: Sequence[Path], budget: Budget, choose_by: str = BALANCED) -> Report:
-    """Read files and folders of records; ArtifactError where none is a bench or survival record."""
+    """Read files and folders; ArtifactError where none is a record of a bench, a limit or a search."""
     files = read_files(paths)
     survivals, damaged = read_survivals(files)
-    runs, others = read_runs(files, required=not survivals)
+    searches, no_searches = read_searches(files)
+    runs, others = read_runs(files, required=not (survivals or searches))
     found = sections(runs, budget, choose_by)
     return Report(
         budget=budget,
@@ -102,7 +106,8 @@ def read_report(paths: Sequence[Path], budget: Budget, choose_by: str = BALANCED
         sections=found,
         choices=tuple(verdict(section, budget) for section in found),
         survivals=survivals,
-        unreadable=(*others, *damaged),
+        searches=searches,
+        unreadable=(*others, *damaged, *no_searches),
     )
 
 

@@ -7,7 +7,7 @@ from matplotlib.lines import Line2D
 
 from recpress_edge.core.metrics import choice_title
 from recpress_edge.core.stats import Interval
-from recpress_edge.report.baselines import BASELINES
+from recpress_edge.records.baseline_methods import BASELINES
 from recpress_edge.report.drawing import INK
 from recpress_edge.report.front import Section
 from recpress_edge.report.place import PlacedPoint
@@ -22,7 +22,7 @@ _LOOKS: Final = {
 }
 _BASELINE: Final = "*"
 """Baselines are stars, told apart by colour: each is what a student must beat."""
-_BASELINE_LOOKS: Final = dict(zip(BASELINES, ("#cc79a7", "#e69f00", "#56b4e9", "#555555"), strict=True))
+_BASELINE_LOOKS: Final = dict(zip(BASELINES, ("#cc79a7", "#56b4e9", "#e69f00", "#555555"), strict=True))
 _MORE_LOOKS: Final = (("#cc79a7", "v"), ("#e69f00", "P"), ("#56b4e9", "X"), ("#000000", "<"))
 FRONT: Final = "front"
 

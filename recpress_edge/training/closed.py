@@ -159,6 +159,8 @@ def tried(
     """The method with the settings that validation prefers after short schedules, and what they gave.
 
     Every candidate trains a whole short schedule, so that its steps have fallen to zero where it is judged.
+    One that is then below the tables it started from is worth as much as those, which count as epoch 0: then
+    what its training gave decides among its like.
     """
     axes = method.candidates() if validation else {}
     if not axes or not validation:
@@ -167,12 +169,13 @@ def tried(
 
     def worth_of(settings: Settings) -> Worth:
         trial = method.variant(settings, TRIAL_EPOCHS)
+        start = looks.look(trial, settings, 0, validation) if trial.starts_trained else None
         for epoch in range(TRIAL_EPOCHS):
             train_epoch(trial, epoch)
             last = epoch + 1 == TRIAL_EPOCHS
             found = looks.look(trial, settings, epoch + 1, validation if last else None)
         assert found is not None
-        return found
+        return max(start or found, found)[0], found[0]
 
     chosen = climb(axes, worth_of)
     seconds = time.perf_counter() - looks.started

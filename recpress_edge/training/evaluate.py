@@ -29,8 +29,8 @@ from recpress_edge.data.holdout import (
     relevant_items,
 )
 from recpress_edge.data.interactions import Dataset, Interactions
-from recpress_edge.models.large_ranks import is_large, ranks_within
-from recpress_edge.models.outputs import Tables
+from recpress_edge.models.large_ranks import ranks_within
+from recpress_edge.models.outputs import Tables, is_large
 from recpress_edge.models.ranking import ScoreRows, mask_and_rank, product_rows
 from recpress_edge.training.trajectory import LENGTH, observed_ranks
 

@@ -35,7 +35,8 @@ OF_VALIDATION: Final = ("choose_by", "valid_users")
 # 2: the key holds every setting of the method
 # 3: epochs are chosen by the balance of recall and NDCG@10, and training stops early
 # 4: tables are written row by row, however they lie in memory
-TRAINING_REVISION: Final = 4
+# 5: ensembles keep tables near to their scores, from which soft starts, turned about
+TRAINING_REVISION: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,8 @@ class Kept:
     """Of a network."""
     network: Mapping[str, F32] = field(default_factory=dict)
     """Its parameters by name."""
+    near: Tables | None = None
+    """Near to the scores of a closed form that is not two tables."""
 
 
 def train_model(plan: Plan, data: Dataset, tell: Tell) -> TrainedModel:
@@ -64,9 +66,8 @@ def train_model(plan: Plan, data: Dataset, tell: Tell) -> TrainedModel:
     facts["peak_memory_bytes"] = memory.increase_bytes()
     if wanted.options.trajectory:
         _finish_trajectory(plan, chosen_epoch(plan, state), rows, data.train)
-    model = save_model(
-        plan.folder, facts | _facts_of(kept, plan, data, facts), kept.tables, kept.rankings, kept.network
-    )
+    facts |= _facts_of(kept, plan, data, facts)
+    model = save_model(plan.folder, facts, kept.tables, kept.rankings, kept.network, kept.near)
     store.clear()
     tell(
         "done",
@@ -94,6 +95,8 @@ def _kept(method: Method | ClosedForm, state: RunState, data: Dataset) -> Kept:
     if isinstance(method, Factorised):
         return Kept(Tables(*(state.best[name].numpy() for name in ("user_emb", "item_emb"))), None)
     rankings = top_unobserved(method.scores, data.train)
+    if isinstance(method, ClosedForm):
+        return Kept(None, rankings, near=method.near())
     if not isinstance(method, NetworkMethod):
         return Kept(None, rankings)
     parameters = {name: value.cpu().numpy() for name, value in method.parameters().items()}

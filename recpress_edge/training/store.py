@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from recpress_edge.artifacts.model_folder import (
     MODEL_FACTS,
+    NEAR,
     NETWORK_PREFIX,
     RANKINGS,
     TABLES,
@@ -44,6 +45,8 @@ class TrainedModel:
     rankings: Rankings | None = None
     features: Tables | None = None
     """A network's rows for its users and items; their product is no score."""
+    near: Tables | None = None
+    """Two tables near to the scores of an ensemble."""
 
     @property
     def user_emb(self) -> F32:
@@ -58,7 +61,7 @@ class TrainedModel:
     @property
     def teacher(self) -> Teacher:
         """The model as a student learns from it."""
-        return Teacher(self.name, self.tables, self.rankings, features=self.features)
+        return Teacher(self.name, self.tables, self.rankings, features=self.features, near=self.near)
 
     def _tables(self) -> Tables:
         if self.tables is None:
@@ -84,18 +87,22 @@ def save_model(
     tables: Tables | None,
     rankings: Rankings | None = None,
     network: Mapping[str, F32] = MappingProxyType({}),
+    near: Tables | None = None,
 ) -> TrainedModel:
     """Write a model folder.
 
-    ``network``: parameters by name, of a model whose metadata state its architecture.
+    ``network``: parameters by name, of a model whose metadata state its architecture. ``near``: tables near
+    to the scores of one that is not two tables.
     """
     arrays: dict[str, NDArray[Any]] = {f"{NETWORK_PREFIX}{name}": array for name, array in network.items()}
     if tables:
         arrays |= zip(TABLES, (tables.user_emb, tables.item_emb), strict=True)
     if rankings:
         arrays |= zip(RANKINGS, (rankings.items, rankings.scores), strict=True)
+    if near:
+        arrays |= zip(NEAR, (near.user_emb, near.item_emb), strict=True)
     facts = write_model(folder, metadata, arrays)
-    return TrainedModel(folder, facts, tables, rankings, _features(facts, arrays))
+    return TrainedModel(folder, facts, tables, rankings, _features(facts, arrays), near)
 
 
 def load_model(folder: Path, advice: str = "Delete its folder, or train with --restart.") -> TrainedModel:
@@ -104,8 +111,8 @@ def load_model(folder: Path, advice: str = "Delete its folder, or train with --r
     ``advice`` ends its message: what helps with a folder that was made here is no advice for a user's own.
     """
     facts, arrays = read_model(folder, advice)
-    tables, rankings = (
-        [arrays[name] for name in names] if names[0] in arrays else None for names in (TABLES, RANKINGS)
+    tables, rankings, near = (
+        [arrays[name] for name in names] if names[0] in arrays else None for names in (TABLES, RANKINGS, NEAR)
     )
     return TrainedModel(
         folder,
@@ -113,6 +120,7 @@ def load_model(folder: Path, advice: str = "Delete its folder, or train with --r
         Tables(*tables) if tables else None,
         Rankings(*rankings) if rankings else None,
         _features(facts, arrays),
+        Tables(*near) if near else None,
     )
 
 

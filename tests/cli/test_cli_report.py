@@ -1,6 +1,7 @@
 """recpress-edge report and pick, as a user runs them."""
 
 import collections
+import csv
 import json
 import subprocess
 import sys
@@ -49,6 +50,57 @@ def test_every_file_is_read_once(runs, tmp_path, monkeypatch):
     assert run("report", runs, "-o", tmp_path / "r.html") == 0
     assert set(opened) == {path.name for path in runs.rglob("*.json")}
     assert set(opened.values()) == {1}
+
+
+def test_every_variant_as_csv(runs, tmp_path, capsys):
+    where = tmp_path / "variants.csv"
+    assert run("report", runs, "-o", tmp_path / "r.html", "--csv", where, "--json") == 0
+    (section,) = json.loads(capsys.readouterr().out)["sections"]
+    rows = list(csv.DictReader(where.open(newline="")))
+    assert [row["name"] for row in rows] == [variant["name"] for variant in section["variants"]]
+    assert [row["name"] for row in rows if row["chosen"] == "True"] == [section["winner"]]
+    for row, variant in zip(rows, section["variants"], strict=True):
+        assert float(row["recall@50"]) == variant["recall@50"]
+        assert [float(row[f"recall@50_{end}"]) for end in ("low", "high")] == variant["recall@50_range"]
+        assert int(row["seeds"]) == variant["seeds"] == len(row["runs"].split())
+        assert row["device.id"] == section["conditions"]["device.id"]
+    with pytest.raises(ConfigError, match=r"must end in \.csv"):
+        run("report", runs, "-o", tmp_path / "q.html", "--csv", tmp_path / "variants.txt")
+
+
+def tried(name, worth, **more):
+    known = {"name": name, "teacher": "ease-s0-0123abcd", "recipe": "int8-dim", "file_bytes": 6000}
+    ended = {"state": "done", "reason": None, "worth": worth, "valid": {"recall@10": worth, "ndcg@10": None}}
+    return {**known, **ended, **more}
+
+
+def test_the_report_lists_every_candidate_of_a_search(tmp_path, capsys):
+    best = tried("soft_dim4", 0.3)
+    facts = {
+        "schema": "recpress.tune/1",
+        "asked": {"data": "mine", "max_bytes": 6000},
+        "shown": ["recall@10", "ndcg@10"],
+        "trials": [
+            tried("pop", 0.1, teacher=None),
+            tried("ease", 0.4, recipe=None),
+            best,
+            tried("soft_dim5", None, state="pruned", reason="behind after 8 epochs", valid=None),
+        ],
+        "chosen": best,
+        "said": ["soft_dim4 is ahead of <b>pop</b>"],
+    }
+    (tmp_path / "tune.json").write_text(json.dumps(facts))
+    (tmp_path / "other.json").write_text(json.dumps({"schema": "recpress.tune/1", "trials": []}))
+    assert run("report", tmp_path, "-o", tmp_path / "r.html") == 0
+    out = capsys.readouterr().out
+    assert "search     mine, at most 5.9 KiB: 3 candidates" in out
+    assert "not a whole record of a search: KeyError('shown')" in " ".join(out.split())
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    order = [page.index(f"<td>{name}</td>") for name in ("soft_dim4 of ease", "pop", "soft_dim5 of ease")]
+    assert order == sorted(order)
+    assert "pruned: behind after 8 epochs" in page
+    assert page.count('good">chosen</td>') == 1
+    assert "soft_dim4 is ahead of &lt;b&gt;pop" in page
 
 
 def test_nothing_is_overwritten_without_force(runs, tmp_path):

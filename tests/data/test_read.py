@@ -133,7 +133,8 @@ def test_files_share_their_ids(write):
 @pytest.mark.parametrize(
     ("content", "fmt"),
     [
-        ("2 8 9 1\n7 1\n", "adjacency"),
+        ("2 8 9 1 5\n7 1\n", "adjacency"),
+        ("2 8 9\n7 1 3 4\n", "adjacency"),
         ("2 8 9\n2 1 2\n3 1 2 3\n", "counted-adjacency"),
         ("1,2\n1,3\n", "delimited"),
     ],
@@ -142,7 +143,7 @@ def test_sniffing(write, content, fmt):
     assert fmt in read_log([write(content)]).notes[0]
 
 
-@pytest.mark.parametrize("content", ["2 8 9\n3 1 2 4\n", "1 2 3\n3 4 5\n", "one\ntwo\n"])
+@pytest.mark.parametrize("content", ["2 8 9\n3 1 2 4\n", "1 2 3\n3 4 5\n", "1 9 3 8\n2 8 4\n", "one\ntwo\n"])
 def test_no_guess_where_two_formats_fit(write, content):
     with pytest.raises(ConfigError, match=r"--format delimited\|inter\|adjacency\|counted-adjacency"):
         read_log([write(content)])

@@ -63,6 +63,16 @@ def test_the_page_runs(plugin, capsys):
         SweepRequest(data="synthetic").plan()
 
 
+def test_a_search_takes_it_as_a_teacher(plugin, capsys):
+    words = ["tune", "--max-bytes", "100KB", "--teachers", "pull_dim8", "--dry-run"]
+    assert main(words) == 2
+    capsys.readouterr()
+    both = 'OwnMethod("pull", dataclasses.replace(METHOD.row, roles=("teacher", "student")))'
+    plugin.write_text(f"import dataclasses\n{SOURCE}\nMETHOD = {both}\n")
+    assert main([*words, "--plugin", "my_method.py"]) == 0
+    assert "teachers   pull_dim8" in capsys.readouterr().out
+
+
 def test_edited_code_is_another_model(plugin):
     def folder() -> str:
         request = DistillRequest(student="pull_dim4", teacher="pop", plugin=("my_method.py",))

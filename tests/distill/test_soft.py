@@ -11,6 +11,7 @@ from recpress_edge.data.interactions import Interactions
 from recpress_edge.distill.settings import SoftConfig
 from recpress_edge.distill.soft import Soft
 from recpress_edge.distill.soft_targets import TeacherTargets, mix_targets, rank_targets, teacher_targets
+from recpress_edge.models.closed.low_rank import of_tables
 from recpress_edge.models.closed.svd import nearest_tables
 from recpress_edge.models.method import TrainingInput
 from recpress_edge.models.nn import logsumexp_of_product
@@ -139,7 +140,37 @@ def test_dimensions_that_the_teacher_lacks_are_drawn_small():
     teacher = _noise(40, 30, 3)
     method = Soft(TrainingInput(data.train, 8, 0, 1, teacher), SoftConfig())
     for table in method.tables():
-        assert 0 < table[:, 3:].square().mean() < 0.1 * table[:, :3].square().mean()
+        sizes = torch.linalg.svdvals(table)
+        assert 0 < sizes[7] <= sizes[3] < 0.5 * sizes[2]
+
+
+def test_the_dimensions_of_its_start_are_about_equally_large():
+    data = two_tastes(n_users=40, n_items=30, per_user=4)
+    rng = np.random.default_rng(0)
+    falling = 2.0 ** -np.arange(8, dtype=np.float32)
+    tables = Tables(*(rng.standard_normal((n, 8), np.float32) * falling for n in (40, 30)))
+    method = Soft(TrainingInput(data.train, 8, 0, 1, Teacher("falling", tables)), SoftConfig())
+    sizes = method.tables()[1].square().mean(dim=0).sqrt()
+    nearest = nearest_tables(Teacher("falling", tables), data.train, 8)[1].square().mean(dim=0).sqrt()
+    assert nearest.max() > 20 * nearest.min()
+    assert sizes.max() < 5 * sizes.min()
+
+
+def test_it_starts_from_the_tables_near_to_an_ensemble_of_its_own_width():
+    data = two_tastes(n_users=40, n_items=30, per_user=4)
+    near = _noise(40, 30, 6).product()
+    top = top_of_tables(near, data.train, 20)
+    method = Soft(
+        TrainingInput(data.train, 4, 0, 1, Teacher("several", rankings=top, near=near)), SoftConfig()
+    )
+    start, nearest = (user_emb @ item_emb.T for user_emb, item_emb in (method.tables(), of_tables(near, 4)))
+    assert torch.allclose(start / start.norm(), nearest / nearest.norm(), atol=1e-5)
+
+
+def test_the_scale_is_that_of_the_first_valley_where_large_ones_hold_all_logits():
+    data = two_tastes(n_users=40, n_items=30, per_user=10)  # the loss: 2.7 at 2, 10.6 at 32, 2.5 at 128
+    user_emb, item_emb = Soft(TrainingInput(data.train, 10, 0, 1), SoftConfig()).tables()
+    assert float((user_emb @ item_emb.T).abs().max()) < 10
 
 
 def test_without_a_teacher_it_starts_from_the_svd_of_the_interactions():

@@ -72,7 +72,7 @@ def test_a_distilled_method_is_no_teacher():
     ("student", "asked", "expected"),
     [
         ("htd", None, "soft_dim200"),
-        ("soft", None, "ensemble:soft_dim200+ease"),
+        ("soft", None, "ensemble:soft_dim200+als_dim64+ease"),
         ("soft", "none", None),
         ("soft", "bpr_dim64", "bpr_dim64"),
         ("bpr", None, None),
@@ -84,7 +84,7 @@ def test_teacher_of(student, asked, expected):
 
 
 def test_large_data_have_a_teacher_that_grows_with_them():
-    assert teacher_name(ModelName("soft", 10), None, 20_000) == "ensemble:soft_dim200+ease"
+    assert teacher_name(ModelName("soft", 10), None, 20_000) == "ensemble:soft_dim200+als_dim64+ease"
     assert teacher_name(ModelName("soft", 10), None, 20_001) == "als_dim64"
     assert teacher_name(ModelName("soft", 10), "ease", 20_001) == "ease"
     assert teacher_name(ModelName("htd", 10), None, 20_001) == "soft_dim200"

@@ -20,7 +20,7 @@ from recpress_edge.jobs.tune import run
 from recpress_edge.jobs.tune.budget import FileKind, TableShape, widest_shapes
 from recpress_edge.jobs.tune.diary import TuneEvent
 from recpress_edge.jobs.tune.request import TuneRequest
-from recpress_edge.jobs.tune.search import prune_below
+from recpress_edge.jobs.tune.search import Search, prune_below
 from recpress_edge.jobs.tune.space import SPACE, OneOf, usual_point
 from recpress_edge.jobs.tune.trial import TRIALS, TrialRequest, TuneTrial
 from recpress_edge.jobs.tune.verdict import OnTest, verdict_of
@@ -235,12 +235,27 @@ def test_the_space_is_of_settings_and_holds_the_usual_ones():
         ({"recipes": ("int9",)}, "unknown recipe"),
         ({"on": "armvm:cortex-a53", "max_p95_ns": 1}, "--max-p95 is a time"),
         ({"profile": "single-user"}, "--user"),
+        ({"set": ("top_itms=50",)}, "Did you mean 'top_items'"),
+        ({"set": ("temperature=0.001",)}, "temperature must be at least 0.02"),
+        ({"set": ("choose_by=recall",)}, "Give --choose-by alone"),
     ],
 )
 def test_wrong_usage_is_refused_before_anything_is_trained(words, says, tmp_path):
     with pytest.raises(ConfigError, match=says):
         request(tmp_path, **words).run()
     assert not any(tmp_path.iterdir())
+
+
+def test_what_is_set_is_not_searched(tmp_path):
+    words = ("top_items=50", "method.head_share=0.25", "training.epochs=8", "training.evaluate_every=4")
+    result = request(tmp_path, set=words, hours=1e-6, trials=4).run()
+    found = [trial for trial in result.trials if trial.kind == "student"]
+    assert {(trial.settings["top_items"], trial.settings["head_share"]) for trial in found} == {(50, 0.25)}
+    assert {trial.curve[-1][0] for trial in found} == {8}
+    search = Search([TableShape("int8-dim", 4)], ["ease"], 0, {"top_items": 50})
+    for proposal in (*search.usual(), *search.ask(3)):
+        assert proposal.method["top_items"] == 50
+    assert set(proposal.method) == set(SPACE)
 
 
 def test_time_that_is_spent_ends_the_search_after_the_usual_settings(tmp_path):

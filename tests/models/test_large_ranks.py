@@ -7,7 +7,7 @@ from small_data import dataset, two_tastes
 
 from recpress_edge.core.errors import DataError
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.models import large_ranks
+from recpress_edge.models import large_lists, large_ranks, outputs
 from recpress_edge.models.large_ranks import ranks_within
 from recpress_edge.models.outputs import Tables
 from recpress_edge.models.ranking import product_rows
@@ -27,8 +27,9 @@ def _case(seed: int, low: int = -2, high: int = 3) -> tuple[Tables, Interactions
 @pytest.mark.parametrize("depth", [1, 7, 50, 200])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_ranks_are_those_of_whole_rows_down_to_the_depth(seed, depth, monkeypatch):
-    monkeypatch.setattr(large_ranks, "_ITEMS", 16)
-    monkeypatch.setattr(large_ranks, "_USERS", 9)
+    for name, value in (("_FIRST", 16), ("_COLUMNS", 5)):
+        monkeypatch.setattr(large_lists, name, value)
+    monkeypatch.setattr(large_ranks, "USERS", 9)
     tables, seen, relevant = _case(seed)
     rows = product_rows(torch.from_numpy(tables.user_emb), torch.from_numpy(tables.item_emb))
     whole = relevant_ranks(rows, seen, relevant)
@@ -58,7 +59,7 @@ def test_a_large_data_set_has_the_metrics_of_whole_rows(monkeypatch):
     rng = np.random.default_rng(0)
     tables = [torch.from_numpy(rng.integers(-3, 4, (n, 2)).astype(np.float32)) for n in (60, 80)]
     whole = evaluate(*tables, data, "test")
-    monkeypatch.setattr(large_ranks, "LARGE_SCORES", 1)
+    monkeypatch.setattr(outputs, "LARGE_SCORES", 1)
     tiled = evaluate(*tables, data, "test")
     assert tiled.means() == whole.means()
     assert tiled.by_third == whole.by_third

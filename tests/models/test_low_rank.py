@@ -71,6 +71,20 @@ def test_svd_of_rankings_is_that_of_what_their_places_are_worth():
     _nearly_best(_product(model), _unit(expected), 5)
 
 
+def test_svd_of_a_teacher_that_keeps_tables_near_to_its_scores_is_theirs():
+    rankings = top_unobserved(lambda users: _noise(TRAIN.n_users, TRAIN.n_items)[users], TRAIN, 30)
+    near = Tables(_noise(TRAIN.n_users, 16), _noise(TRAIN.n_items, 16))
+    tables, both = Teacher("wide", near), Teacher("ensemble", rankings=rankings, near=near)
+    lists = Teacher("lists", rankings=rankings)
+    of_tables, of_both, of_lists, wider, of_more = (
+        _product(SVD(TrainingInput(TRAIN, dim, 0, 1, teacher=teacher), SVDConfig()))
+        for teacher, dim in ((tables, 5), (both, 5), (lists, 5), (both, 17), (lists, 17))
+    )
+    assert np.array_equal(of_both, of_tables)
+    assert not np.allclose(of_both, of_lists, atol=0.01)
+    assert np.array_equal(wider, of_more)  # than they are
+
+
 def test_puresvd_is_the_best_approximation_of_the_interactions():
     _nearly_best(_product(PureSVD(TrainingInput(TRAIN, 6, 0, 1), PureSVDConfig())), _dense(), 6)
 
@@ -92,11 +106,12 @@ def _loss(users, items, unobserved, l2):
     return loss
 
 
-def test_als_falls_and_ends_where_its_loss_is_flat(monkeypatch):
+@pytest.mark.parametrize("dim", [4, 40])  # rows longer than half the dimensions, and shorter ones
+def test_als_falls_and_ends_where_its_loss_is_flat(monkeypatch, dim):
     monkeypatch.setattr(
         "recpress_edge.models.closed.als.BLOCK_BYTES", 4000
     )  # several blocks, long rows in parts
-    model = ALS(TrainingInput(TRAIN, 4, 0, 1), ALSConfig(unobserved=0.2, l2=0.01, iterations=60))
+    model = ALS(TrainingInput(TRAIN, dim, 0, 1), ALSConfig(unobserved=0.2, l2=0.01, iterations=60))
     losses = []
     for _ in model.stages():
         users, items = (table.double().requires_grad_() for table in model.tables())

@@ -7,11 +7,18 @@ import pytest
 from records import judged_at, make_record, write_runs
 
 from recpress_edge.cli import main
+from recpress_edge.distill.methods import METHODS
+from recpress_edge.records.baseline_methods import BASELINES
 from recpress_edge.records.budget import Budget
 from recpress_edge.report.baselines import baseline_command
 from recpress_edge.report.front import sections
 from recpress_edge.report.runs import to_run
 from recpress_edge.report.verdict import verdict
+
+
+def test_baselines_are_what_is_small_and_computed_at_once():
+    at_once = {name for name, row in METHODS.items() if row.closed_form and "student" in row.roles}
+    assert set(BASELINES) == at_once
 
 
 def judged(*records, by="balanced", budget=None):

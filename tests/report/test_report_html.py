@@ -37,6 +37,7 @@ def page_of(records, unreadable=()):
         sections=found,
         choices=tuple(verdict(section, Budget()) for section in found),
         survivals=(),
+        searches=(),
         unreadable=tuple(unreadable),
     )
     return render(report, Imprint("today", "0", "recpress-edge report runs"))

@@ -131,6 +131,8 @@ def test_an_ensemble_trains_its_members_first_and_teaches_by_rankings(tmp_path):
     assert model.metadata["members"][0]["sha256"] == member.digest
     again = load_model(model.folder)
     assert np.array_equal(again.rankings.items, model.rankings.items)
+    assert again.teacher.near.user_emb.shape == (60, 60)
+    assert np.array_equal(again.teacher.near.item_emb, model.near.item_emb)
     student, _ = _ensure(tmp_path, "soft_dim4", dataclasses.replace(QUICK, teacher=str(model.folder)))
     assert student.metadata["teacher"]["name"] == ensemble
     with pytest.raises(ConfigError, match="htd_dim4 learns from a teacher's embeddings"):

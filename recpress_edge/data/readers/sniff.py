@@ -11,7 +11,6 @@ from recpress_edge.data.readers.lines import shorten
 from recpress_edge.data.readers.names import HEADER_NAMES, plain
 
 SNIFFED_LINES = 1000
-_FEWEST_WHOLE: Final = 3
 
 _FOREIGN: Final[tuple[tuple[str, str, str], ...]] = (
     # what the first line begins with, what it is, what to do
@@ -119,8 +118,8 @@ def _is_delimited(head: list[str]) -> bool:
         return False
     if mark != " " or _has_header(split_spaces(head[0])) or '"' in head[0]:
         return True  # a broken line in such a file is for the reader to report
-    whole = head[:-1] if len(head) > _FEWEST_WHOLE else head  # the last line may be cut short
-    widths = {len(split_spaces(line)) for line in whole}
+    *whole, last = (len(split_spaces(line)) for line in head)
+    widths = {*whole, max([last, *whole])}  # the last line may be cut short
     return len(widths) == 1 and widths <= {2, 3, 4}
 
 

@@ -21,6 +21,8 @@ from recpress_edge.core.registry import named
 from recpress_edge.distill.methods import METHODS
 
 Result = TypeVar("Result", covariant=True)
+WORKER_FOLDER: Final = "RECPRESS_WORKER_DIR"
+"""Names the folder of a machine of a cluster that keeps what was sent there and what is trained there."""
 RAY_SETTINGS: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # It prints every loss of a machine to stdout, which is for answers: we tell of the job.

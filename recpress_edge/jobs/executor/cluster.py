@@ -26,6 +26,7 @@ from recpress_edge.core.files import digest_of, sha256_file
 from recpress_edge.core.progress import Event, Note, OnEvent, TrainingEvent, silent
 from recpress_edge.core.units import counted
 from recpress_edge.jobs.executor import (
+    WORKER_FOLDER,
     Executor,
     Finished,
     Lanes,
@@ -37,8 +38,6 @@ from recpress_edge.jobs.executor import (
 )
 from recpress_edge.jobs.executor.parcels import Journey, Parcel, pack, receive
 
-WORKER_FOLDER: Final = "RECPRESS_WORKER_DIR"
-"""Names the folder of a machine of the cluster that keeps what was sent there and what is trained there."""
 RETRIES: Final = 3
 """How often a job runs again whose machine or process is lost."""
 _ANSWERS_WITHIN_S: Final = 5.0

@@ -9,9 +9,9 @@ from typing import Any, Final
 from recpress_edge.core.files import read_json, write_json
 from recpress_edge.core.progress import Event, OnEvent
 from recpress_edge.jobs.tune.trial import TuneTrial
+from recpress_edge.records.search import TUNE_SCHEMA
 
 TUNE_FILE: Final = "tune.json"
-TUNE_SCHEMA: Final = "recpress.tune/1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Diary:
     p95_ns: dict[str, float] = field(default_factory=dict)
     """Of shapes, by name: measured once, so that a search that goes on asks the same."""
     more: dict[str, Any] = field(default_factory=dict)
-    """What is decided at the end."""
+    """Metrics that are shown, and what is decided at the end."""
     _before_s: float = 0.0
     _started: float = field(default_factory=time.monotonic)
     _students_from_s: float | None = None

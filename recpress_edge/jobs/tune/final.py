@@ -15,7 +15,7 @@ from recpress_edge.core.files import read_json
 from recpress_edge.core.progress import OnEvent
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.methods import METHODS, Role
-from recpress_edge.jobs.tune.space import TAUGHT_BASELINE
+from recpress_edge.records.baseline_methods import TAUGHT_BASELINE
 from recpress_edge.training.ensure import ensure_model
 from recpress_edge.training.plan import ModelRequest, TrainOptions
 from recpress_edge.training.store import TrainedModel, is_complete, load_model

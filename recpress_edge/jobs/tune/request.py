@@ -11,7 +11,7 @@ from recpress_edge.artifacts.formats import DEFAULT, format_named
 from recpress_edge.artifacts.recipes import recipe_named
 from recpress_edge.core.errors import ConfigError, GateError, RecPressError, unknown_name
 from recpress_edge.core.files import digest_of
-from recpress_edge.core.metrics import BALANCED, CHOICES
+from recpress_edge.core.metrics import BALANCED, CHOICES, shown_metrics
 from recpress_edge.core.progress import Note, OnEvent, silent
 from recpress_edge.data.everything import check_name_free, everything, store_everything
 from recpress_edge.data.holdout import dataset_cutoff
@@ -20,11 +20,13 @@ from recpress_edge.data.resolve import SYNTHETIC
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.data import load_data
 from recpress_edge.jobs.executor import Executor, Local
+from recpress_edge.jobs.plugins import with_plugins
 from recpress_edge.jobs.tune.bench import Gauge
 from recpress_edge.jobs.tune.budget import FileKind, TableShape, widest_shapes
 from recpress_edge.jobs.tune.diary import Diary, best_of, fitting
-from recpress_edge.jobs.tune.space import PLAIN_BASELINES, POPULAR, STUDENT, TAUGHT_BASELINE, TEACHERS
+from recpress_edge.jobs.tune.space import STUDENT, TEACHERS, fixed_settings
 from recpress_edge.jobs.tune.trial import TuneTrial
+from recpress_edge.records.baseline_methods import BASELINES, PLAIN_BASELINES, TAUGHT_BASELINE
 from recpress_export.profiles import check_profile, profile_name
 from recpress_export.student import bundle_name
 
@@ -100,6 +102,10 @@ class TuneRequest:
     profile: str = ALL_USERS
     user: str | None = None
     teachers: tuple[str, ...] = TEACHERS
+    set: tuple[str, ...] = ()
+    """Settings of every student, ``method.top_items=100``: what is given is not searched."""
+    plugin: tuple[str, ...] = ()
+    """Python files that bring methods of one's own, as teachers."""
     final: bool = False
     """Then train what was chosen on everything."""
     device: str = "cpu"
@@ -108,11 +114,12 @@ class TuneRequest:
 
     def plan(self, on_event: OnEvent = silent) -> TunePlan:
         """What :meth:`run` tries; nothing is written."""
-        kind = self._checked(on_event)
+        with with_plugins(self.plugin, self.work):
+            kind = self._checked(on_event)
         shapes = self._shapes(kind)
         return TunePlan(
             tuple((shape, kind.bytes_of(shape, STUDENT, self.seed)) for shape in shapes),
-            (POPULAR, *PLAIN_BASELINES, TAUGHT_BASELINE),
+            BASELINES,
             self.teachers,
             self.trials,
             self.hours,
@@ -121,24 +128,28 @@ class TuneRequest:
 
     def run(self, on_event: OnEvent = silent, executor: Executor | None = None) -> TuneResult:
         """Search, test what was chosen once, and export it. The same request goes on where it was stopped."""
+        with with_plugins(self.plugin, self.work):
+            return self._run(on_event, executor or Local())
+
+    def _run(self, on_event: OnEvent, executor: Executor) -> TuneResult:
         from recpress_edge.jobs.tune.run import Bounds, Tuning  # Optuna
 
         kind = self._checked(on_event)
         shapes = self._shapes(kind)
         diary = Diary(self._folder(kind.data), self._asked(), self.trials, 3600 * self.hours, on_event)
         diary.open()
+        diary.more["shown"] = list(shown_metrics(dataset_cutoff(kind.data)))
         bounds = Bounds(
             data=self.data,
             digest=kind.data.digest(),
             choose_by=self.choose_by,
+            fixed=fixed_settings(self.set),
             seed=self.seed,
             work=self.work,
             device=self.device,
             threads=self.threads,
         )
-        tuning = Tuning(
-            bounds=bounds, kind=kind, diary=diary, executor=executor or Local(), on_event=on_event
-        )
+        tuning = Tuning(bounds=bounds, kind=kind, diary=diary, executor=executor, on_event=on_event)
         gauge = self._gauge()
         if gauge and gauge.max_p95_ns is not None:
             shapes = tuning.fast_enough(shapes, gauge)
@@ -157,6 +168,7 @@ class TuneRequest:
             raise ConfigError(f"--hours must be above 0, got {self.hours:g}")
         if self.choose_by not in CHOICES:
             raise unknown_name("choose-by", self.choose_by, CHOICES)
+        fixed_settings(self.set)
         for teacher in self.teachers:
             parse_name(teacher, "teacher")
         if not self.recipes or not self.teachers:
@@ -218,10 +230,11 @@ class TuneRequest:
         chosen, bundle = self._shipped(tuning)
         final = self._final(tuning, chosen) if self.final else None
         records = gauge.measure(bundle, tuning.on_event, {}) if gauge else []
-        diary.more = {
+        diary.more |= {
             "chosen": chosen.facts(),
             "tested": {label: dict(found.means) for label, found in on_test.items()},
             "verdict": verdict.facts(),
+            "said": verdict.sentences(),
             "bundle": bundle.name,
             "final": None if final is None else final.name,
         }

@@ -15,8 +15,10 @@ from recpress_edge.jobs.tune.bench import Gauge, fast_shape, too_slow
 from recpress_edge.jobs.tune.budget import FileKind, TableShape
 from recpress_edge.jobs.tune.diary import Diary
 from recpress_edge.jobs.tune.search import ROUND, Proposal, Search, prune_below
-from recpress_edge.jobs.tune.space import PLAIN_BASELINES, POPULAR, STUDENT, TAUGHT_BASELINE
+from recpress_edge.jobs.tune.space import STUDENT
 from recpress_edge.jobs.tune.trial import Kind, TrialRequest, TuneTrial, kept_trial
+from recpress_edge.records.baseline_methods import PLAIN_BASELINES, POPULAR, TAUGHT_BASELINE
+from recpress_edge.training.overrides import Tables
 
 TEACHERS_KEPT: Final = 2
 """The best on validation, of which the search chooses."""
@@ -29,6 +31,8 @@ class Bounds:
     data: str
     digest: str
     choose_by: str
+    fixed: Tables
+    """Settings of every student."""
     seed: int
     work: Path
     device: str
@@ -42,7 +46,10 @@ class Bounds:
             data=self.data,
             digest=self.digest,
             choose_by=self.choose_by,
-            training={"choose_by": self.choose_by},
+            training={
+                "choose_by": self.choose_by,
+                **(self.fixed["training"] if kind == "student" else {}),
+            },
             seed=self.seed,
             work=self.work,
             device=self.device,
@@ -163,7 +170,8 @@ class Tuning:
 
     def students(self, shapes: Sequence[TableShape], teachers: Sequence[str]) -> None:
         """The usual settings first, then rounds of students until the trials or the time are spent."""
-        diary, search = self.diary, Search(shapes, teachers, self.bounds.seed)
+        diary, fixed = self.diary, self.bounds.fixed["method"]
+        search = Search(shapes, teachers, self.bounds.seed, fixed)
         self._round(search, search.usual()[: diary.limit])
         while (left := diary.limit - len(diary.students)) > 0:
             count = min(ROUND, left)

@@ -8,6 +8,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import optuna
@@ -41,9 +42,15 @@ class Proposal:
 
 
 class Search:
-    """Shapes × teachers × settings of the student."""
+    """Shapes × teachers × settings of the student, but for those that are ``fixed``."""
 
-    def __init__(self, shapes: Sequence[TableShape], teachers: Sequence[str], seed: int) -> None:
+    def __init__(
+        self,
+        shapes: Sequence[TableShape],
+        teachers: Sequence[str],
+        seed: int,
+        fixed: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP, constant_liar=True)
         self._study = optuna.create_study(direction="maximize", sampler=sampler)
@@ -51,15 +58,15 @@ class Search:
         self._space: dict[str, BaseDistribution] = {
             "shape": CategoricalDistribution(list(self._shapes)),
             "teacher": CategoricalDistribution(list(range(len(teachers)))),
-            **{name: _distribution(row) for name, row in SPACE.items()},
+            **{name: _distribution(row) for name, row in SPACE.items() if name not in fixed},
         }
-        self._teachers = teachers
+        self._teachers, self._fixed = teachers, fixed
         self._open: dict[int, optuna.Trial] = {}
 
     def usual(self) -> list[Proposal]:
         """Every shape and teacher with the usual settings, of which validation chooses some: tried first."""
         return [
-            Proposal(None, shape, teacher, {})
+            Proposal(None, shape, teacher, self._fixed)
             for teacher in self._teachers
             for shape in self._shapes.values()
         ]
@@ -72,7 +79,7 @@ class Search:
             self._open[trial.number] = trial
             chosen = dict(trial.params)
             shape, teacher = self._shapes[chosen.pop("shape")], self._teachers[chosen.pop("teacher")]
-            found.append(Proposal(trial.number, shape, teacher, chosen))
+            found.append(Proposal(trial.number, shape, teacher, {**self._fixed, **chosen}))
         return found
 
     def tell(self, proposal: Proposal, result: TuneTrial) -> None:
@@ -94,7 +101,8 @@ class Search:
         if result.state != "done":
             return
         place = {"shape": str(proposal.shape), "teacher": self._teachers.index(proposal.teacher)}
-        known = usual_point() | {name: result.settings[name] for name in SPACE if name in result.settings}
+        values = {**usual_point(), **result.settings}
+        known = {name: values[name] for name in self._space if name not in place}
         self._study.add_trial(
             optuna.trial.create_trial(
                 params=place | known,

@@ -1,20 +1,18 @@
 """What a search chooses among: one row a setting of the student, and the models around it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from recpress_edge.core.config import load_config
+from recpress_edge.core.errors import ConfigError
 from recpress_edge.distill.methods import METHODS
-from recpress_edge.training.settings import settings
+from recpress_edge.distill.students import parse_name
+from recpress_edge.training.overrides import Tables, overrides
+from recpress_edge.training.settings import TrainingConfig, settings
 
 STUDENT: Final = "soft"
 """The method that is searched: the best per byte that this package has."""
-PLAIN_BASELINES: Final = ("puresvd", "als")
-"""Factorisations of the log itself: what a file of the same bytes reaches without a teacher."""
-TAUGHT_BASELINE: Final = "svd"
-"""The factorisation of a teacher: what its student must be better than."""
-POPULAR: Final = "pop"
 TEACHERS: Final = ("ease", "als_dim64", "soft_dim200")
 
 
@@ -50,3 +48,14 @@ def usual_point() -> dict[str, Any]:
     usual = settings(STUDENT, "student")
     config = load_config(METHODS[STUDENT].config, usual.method, "method")
     return {name: getattr(config, name) for name in SPACE}
+
+
+def fixed_settings(texts: Sequence[str]) -> Tables:
+    """Settings of every student, by ``--set`` texts; ConfigError where they are none."""
+    found = overrides(parse_name(f"{STUDENT}_dim2"), texts)
+    if "choose_by" in found["training"]:
+        raise ConfigError("--set training.choose_by and --choose-by say the same. Give --choose-by alone.")
+    usual = settings(STUDENT, "student")
+    load_config(METHODS[STUDENT].config, {**usual.method, **found["method"]}, "--set method")
+    load_config(TrainingConfig, {**usual.training, **found["training"]}, "--set training")
+    return found

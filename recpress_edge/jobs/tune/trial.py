@@ -6,7 +6,6 @@ by whoever asked: a search that goes on finds it there.
 
 import contextlib
 import dataclasses
-import re
 import time
 import traceback
 from collections.abc import Mapping
@@ -26,6 +25,7 @@ from recpress_edge.data.store import stored_path
 from recpress_edge.distill.methods import Role
 from recpress_edge.jobs.data import load_data
 from recpress_edge.models.outputs import Tables
+from recpress_edge.records.search import taught_name
 from recpress_edge.training.ensure import find_or_train
 from recpress_edge.training.plan import ModelRequest, Plan, TrainOptions, plan_model, want
 
@@ -72,11 +72,8 @@ class TuneTrial:
 
     @property
     def taught(self) -> str:
-        """'soft_dim21 of ease'; an ensemble is called so, without its members."""
-        teacher = re.sub(r"-s\d+-[0-9a-f]{8}$", "", self.teacher or "")
-        if not teacher:
-            return self.name
-        return f"{self.name} of {'ensemble' if teacher.startswith('ensemble') else teacher}"
+        """'soft_dim21 of ease'."""
+        return taught_name(self.name, self.teacher)
 
     def facts(self) -> dict[str, Any]:
         """As JSON."""

@@ -80,24 +80,27 @@ class ALS(Factorised, ClosedForm):
 
 
 def solved(rows: Interactions, other: Tensor, unobserved: float, l2: float) -> Tensor:
-    """The best table of one side (N, D), given the other one (M, D) and who is with whom."""
+    """The best table of one side (N, D), given the other one (M, D) and who is with whom.
+
+    Solved in the basis in which α0 Σ h hᵀ, which all rows share, is diagonal.
+    """
     dim = other.shape[1]
     counts = rows.counts()
     table = torch.zeros(rows.n_users, dim)
-    padded = torch.cat([other, other.new_zeros(1, dim)])  # the last row pads short lists
-    shared = unobserved * (other.T @ other)
+    spread, basis = torch.linalg.eigh(unobserved * (other.T @ other).double())
+    shared, basis = spread.clamp(min=0.0).float(), basis.float()
+    padded = torch.cat([other @ basis, other.new_zeros(1, dim)])  # the last row pads short lists
     for block in _blocks(counts, dim):
-        gram, target = _normal_equations(rows, padded, block)
-        gram += shared
-        own = torch.from_numpy(counts[block]).float() + unobserved * rows.n_items
-        gram.diagonal(dim1=1, dim2=2).add_(l2 * own[:, None])
-        factor = torch.linalg.cholesky_ex(gram).L
-        table[torch.from_numpy(block)] = torch.cholesky_solve(target[:, :, None], factor)[:, :, 0]
-    return table
+        own = l2 * (torch.from_numpy(counts[block]).float() + unobserved * rows.n_items)
+        few = 2 * int(counts[block[-1]]) <= dim
+        solve = _solved_by_pairs if few else _solved_by_dimensions
+        table[torch.from_numpy(block)] = solve(rows, padded, block, shared + own[:, None])
+    found: Tensor = table @ basis.T
+    return found
 
 
 def _blocks(counts: I64, dim: int) -> Iterator[I64]:
-    """Rows with something, of like length together, as many as fit into a block."""
+    """Rows with something, as many as fit into a block, of like length together: the longest is the last."""
     order = np.argsort(counts, kind="stable")
     order = order[np.searchsorted(counts[order], 1) :]
     end = order.size
@@ -107,22 +110,45 @@ def _blocks(counts: I64, dim: int) -> Iterator[I64]:
         end = max(end - size, 0)
 
 
-def _normal_equations(rows: Interactions, padded: Tensor, block: I64) -> tuple[Tensor, Tensor]:
-    """Σ h hᵀ (B, D, D) and Σ h (B, D) over what each row of a block was with."""
+def _solved_by_pairs(rows: Interactions, padded: Tensor, block: I64, diagonal: Tensor) -> Tensor:
+    """The rows of a block (B, D) by a system as large as the longest of them, L: the fewer for short rows.
+
+    (A + Hᵀ H)⁻¹ Hᵀ 1 = A⁻¹ Hᵀ (I + H A⁻¹ Hᵀ)⁻¹ 1, with A diagonal (B, D) and H the rows (L, D) that one was
+    with.
+    """
+    (index,) = _lists(rows, block, padded.shape[1], len(padded) - 1)  # none is longer
+    gathered = padded[index]  # (B, L, D)
+    scaled = gathered / diagonal[:, None, :]
+    system = torch.eye(index.shape[1]).repeat(len(index), 1, 1)
+    system.baddbmm_(scaled, gathered.transpose(1, 2))
+    factor = torch.linalg.cholesky_ex(system).L
+    found = torch.cholesky_solve(padded.new_ones(*index.shape, 1), factor)  # (B, L, 1)
+    return scaled.mul_(found).sum(dim=1)
+
+
+def _solved_by_dimensions(rows: Interactions, padded: Tensor, block: I64, diagonal: Tensor) -> Tensor:
+    """The rows of a block (B, D) by a system of D equations each: Σ h hᵀ and Σ h over what a row was with."""
+    dim = padded.shape[1]
+    gram, target = torch.diag_embed(diagonal), padded.new_zeros(block.size, dim)
+    width = max(int(BLOCK_BYTES // (4 * dim * block.size)), 1)
+    for index in _lists(rows, block, width, len(padded) - 1):
+        gathered = padded[index]  # (B, L, D)
+        gram.baddbmm_(gathered.transpose(1, 2), gathered)
+        target += gathered.sum(dim=1)
+    return torch.cholesky_solve(target[:, :, None], torch.linalg.cholesky_ex(gram).L)[:, :, 0]
+
+
+def _lists(rows: Interactions, block: I64, width: int, padding: int) -> Iterator[Tensor]:
+    """What each row of a block was with (B, L), at most ``width`` at a time."""
     at, columns = rows.pairs_of(block)
     counts = np.bincount(at, minlength=block.size)
     place = np.arange(at.size) - np.repeat(np.cumsum(counts) - counts, counts)
-    width = max(int(BLOCK_BYTES // (4 * padded.shape[1] * block.size)), 1)
-    gram = padded.new_zeros(block.size, padded.shape[1], padded.shape[1])
-    target = padded.new_zeros(block.size, padded.shape[1])
-    for start in range(0, int(counts.max()), width):  # more than one only for a very long row
+    longest = int(counts.max())
+    for start in range(0, longest, width):
         some = (place >= start) & (place < start + width)
-        index = np.full((block.size, min(width, int(counts.max()) - start)), len(padded) - 1)
+        index = np.full((block.size, min(width, longest - start)), padding)
         index[at[some], place[some] - start] = columns[some]
-        gathered = padded[torch.from_numpy(index)]  # (B, L, D)
-        gram.baddbmm_(gathered.transpose(1, 2), gathered)
-        target += gathered.sum(dim=1)
-    return gram, target
+        yield torch.from_numpy(index)
 
 
 def _shares(train: Interactions) -> list[float]:

@@ -5,12 +5,14 @@ with it the users who have the longest would decide what is kept of the others: 
 20 dimensions is .004 to .009 higher so, for teachers whose users differ in length.
 """
 
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.rng import torch_seed
 from recpress_edge.data.interactions import Interactions
@@ -41,17 +43,18 @@ class Operator(Protocol):
 class Ranked:
     """A teacher's rankings as a sparse matrix (U, I), with the train items, which no ranking holds, on top.
 
-    An item at place r = 0, 1, … is worth 1 / (offset + r), as in reciprocal rank fusion (Cormack et al.,
-    SIGIR 2009), a train item 1 / offset; what is not listed 0. Rows are of unit length. The SVD of EASE's
-    rankings ranks better than that of EASE's scores themselves, so no teacher has to be computed again.
+    An item at place r = 0, 1, … is worth (offset + r)^−power, with 1 as in reciprocal rank fusion (Cormack
+    et al., SIGIR 2009), a train item offset^−power; what is not listed 0. Rows are of unit length. The SVD
+    of EASE's rankings ranks better than that of EASE's scores themselves, so no teacher has to be computed
+    again.
     """
 
-    def __init__(self, rankings: Rankings, train: Interactions, offset: float) -> None:
+    def __init__(self, rankings: Rankings, train: Interactions, offset: float, power: float = 1.0) -> None:
         listed = rankings.items >= 0  # (U, L)
         users, places = np.nonzero(listed)
         rows = np.concatenate([users, train.users()])
         columns = np.concatenate([rankings.items[listed], train.indices])
-        worth = np.concatenate([1.0 / (offset + places), np.full(len(train), 1.0 / offset)])
+        worth = np.concatenate([offset + places, np.full(len(train), offset)]) ** -power
         length = np.sqrt(np.bincount(rows, weights=worth**2, minlength=train.n_users))
         worth /= length[rows]
         self.shape = (train.n_users, train.n_items)
@@ -65,6 +68,38 @@ class Ranked:
     def transposed_times(self, dense: Tensor) -> Tensor:
         """:class:`Operator`."""
         return self._columns @ dense
+
+
+class Product:
+    """The scores of two tables (U, I), each user's at unit length."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._users, self._items = (side.float() for side in _unit_scores(tables))
+        self.shape = (len(self._users), len(self._items))
+
+    def times(self, dense: Tensor) -> Tensor:
+        """:class:`Operator`."""
+        return self._users @ (self._items.T @ dense)
+
+    def transposed_times(self, dense: Tensor) -> Tensor:
+        """:class:`Operator`."""
+        return self._items @ (self._users.T @ dense)
+
+
+class Together:
+    """The sum of matrices of one shape."""
+
+    def __init__(self, parts: Sequence[Operator]) -> None:
+        self._parts = parts
+        self.shape = parts[0].shape
+
+    def times(self, dense: Tensor) -> Tensor:
+        """:class:`Operator`."""
+        return torch.stack([part.times(dense) for part in self._parts]).sum(dim=0)
+
+    def transposed_times(self, dense: Tensor) -> Tensor:
+        """:class:`Operator`."""
+        return torch.stack([part.transposed_times(dense) for part in self._parts]).sum(dim=0)
 
 
 def _sparse(rows: np.ndarray, columns: np.ndarray, worth: np.ndarray, n_rows: int) -> SparseRows:
@@ -98,11 +133,30 @@ def truncated(matrix: Operator, dim: int) -> tuple[Tensor, Tensor]:
 def of_tables(tables: Tables, dim: int) -> tuple[Tensor, Tensor]:
     """Tables of width D nearest to the product of wider ones. Exact: QR of both, SVD of the small core."""
     require_width(dim, tables.user_emb.shape[1], "its teacher")
-    items, core = torch.linalg.qr(torch.from_numpy(tables.item_emb).double())
-    scores = torch.nn.functional.normalize(torch.from_numpy(tables.user_emb).double() @ core.T)
-    users, core = torch.linalg.qr(scores)  # scores in the basis ``items``: as long as in the whole catalogue
+    scores, items = _unit_scores(tables)
+    users, core = torch.linalg.qr(scores)
     left, values, right = torch.linalg.svd(core)
     return _split(users @ left, values, items @ right.T, dim)
+
+
+def _unit_scores(tables: Tables) -> tuple[Tensor, Tensor]:
+    """The scores of two tables in a basis of their items (U, D), of unit length there as in the whole
+    catalogue, and the basis (I, D); float64."""
+    items, core = torch.linalg.qr(torch.from_numpy(tables.item_emb).double())
+    users = torch.from_numpy(tables.user_emb).double()
+    return torch.nn.functional.normalize(users @ core.T), items
+
+
+def turned(user_emb: F32, item_emb: F32) -> Tables:
+    """The same product by tables of which all dimensions are about equally large: turned about, always alike.
+
+    The dimensions of an SVD fall in size, and a row that has one scale then rounds the small ones away: at 4
+    bits and 124 dimensions NDCG@10 on MovieLens 100K is .304 before and .315 after (.313 unrounded).
+    """
+    dim = user_emb.shape[1]
+    drawn = torch.Generator().manual_seed(torch_seed(0, "turn"))
+    turn = torch.linalg.qr(torch.randn(dim, dim, generator=drawn, dtype=torch.float64)).Q.float().numpy()
+    return Tables(user_emb @ turn, item_emb @ turn)
 
 
 def require_width(dim: int, widest: int, of: str) -> None:

@@ -14,8 +14,8 @@ class SVD(Factorised, ClosedForm):
     """The two tables whose product is nearest to the teacher's scores, each user's at unit length, in
     squared error over all pairs.
 
-    Exact where the teacher is two tables (Eckart and Young, Psychometrika 1936); of a teacher that only
-    ranks it is the SVD of its rankings.
+    Exact where the teacher is two tables (Eckart and Young, Psychometrika 1936), or keeps two that are near
+    to its scores; of a teacher that only ranks it is the SVD of its rankings.
     """
 
     def __init__(self, given: TrainingInput, config: SVDConfig) -> None:
@@ -25,9 +25,9 @@ class SVD(Factorised, ClosedForm):
     def fit(self) -> None:
         teacher = self.given.teacher
         assert teacher is not None
-        tables, ranked = teacher.tables, teacher.rankings
-        width = self.given.dim + EXTRA if tables is None else tables.user_emb.shape[1]
-        _require_memory(self.given, "svd", width, 0 if tables or not ranked else ranked.items.size)
+        known, ranked = teacher.tables or teacher.near, teacher.rankings
+        width = self.given.dim + EXTRA if known is None else known.user_emb.shape[1]
+        _require_memory(self.given, "svd", width, 0 if known or not ranked else ranked.items.size)
         self._tables = nearest_tables(teacher, self.given.train, self.given.dim, self.config)
 
     def tables(self) -> tuple[Tensor, Tensor]:
@@ -40,6 +40,8 @@ def nearest_tables(
     """user_emb (U, D) and item_emb (I, D) whose product is nearest to what this teacher says."""
     if teacher.tables is not None:
         return of_tables(teacher.tables, dim)
+    if teacher.near is not None and dim <= teacher.near.user_emb.shape[1]:
+        return of_tables(teacher.near, dim)
     assert teacher.rankings is not None
     return truncated(Ranked(teacher.rankings, train, (config or SVDConfig()).offset), dim)
 

@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recpress_edge.artifacts.bundle import Evaluation
+from recpress_edge.core.arrays import I32, I64, places_of_rows
 from recpress_edge.core.metrics import judging_cutoff
+from recpress_edge.core.rng import stream
 from recpress_edge.data.interactions import Dataset, Interactions
 
 Split = Literal["valid", "test"]
@@ -108,3 +110,17 @@ def _rows(pairs: Interactions, users: NDArray[np.int32]) -> tuple[NDArray[np.int
     indptr = np.concatenate([[0], np.cumsum(pairs.counts()[users])]).astype(np.int64)
     rows = [pairs.of(user) for user in users.tolist()]
     return indptr, np.concatenate(rows or [np.empty(0, np.int32)])
+
+
+def sampled(rows: Evaluation, split: Split, most: int) -> Evaluation:
+    """The rows of so many of their users, drawn once; all where there are no more."""
+    if rows.users.size <= most:
+        return rows
+    at = np.sort(stream(0, f"{split} users").permutation(rows.users.size)[:most])
+
+    def taken(indptr: I64, indices: I32) -> tuple[I64, I32]:
+        counts = np.diff(indptr)[at]
+        return np.concatenate([[0], np.cumsum(counts)]), indices[places_of_rows(indptr, at)]
+
+    seen = taken(rows.seen_indptr, rows.seen_indices)
+    return Evaluation(rows.users[at], *seen, *taken(rows.relevant_indptr, rows.relevant_indices))

@@ -1,15 +1,23 @@
 """Full-ranking evaluation against hand-made rankings and the numpy definitions in core."""
 
+import dataclasses
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from small_data import dataset, two_tastes
 
+from recpress_edge.artifacts.contract import ALL_USERS
 from recpress_edge.core.errors import DataError
 from recpress_edge.core.metrics import CUTOFFS, ndcg_by_user, recall_by_user
 from recpress_edge.core.topk import topk_unseen
+from recpress_edge.data.features.shown import Shown
 from recpress_edge.data.holdout import candidates, dataset_cutoff, holdout, masked_items, masking_rule
 from recpress_edge.data.interactions import Dataset, Interactions
+from recpress_edge.jobs import subject
+from recpress_edge.jobs.subject import SubjectSource
+from recpress_edge.models import outputs
 from recpress_edge.models.ranking import product_rows
 from recpress_edge.training.evaluate import evaluate, evaluate_rows, recall_by_third, relevant_ranks
 
@@ -187,3 +195,30 @@ def test_recall_by_third_by_hand():
     assert found == {"head": 1.0, "mid": 0.0, "tail": 0.5}  # users 0, 1 and 3 want something of the tail
     nothing = recall_by_third(ranks[:1], _pairs([[3], [], [], []], 4), train.item_counts(), 50)
     assert nothing == {"head": None, "mid": None, "tail": 0.0}
+
+
+def test_of_large_data_a_sample_of_the_users_travels_with_their_rows(monkeypatch):
+    data = two_tastes()
+    source = SubjectSource(
+        folder=Path(),
+        network=None,
+        profile=ALL_USERS,
+        user=None,
+        file_format="onnx",
+        command="",
+        ships_rows=True,
+        shown=Shown(None, {}),
+        threads=1,
+    )
+    monkeypatch.setattr(subject, "LARGE_USERS", 7)
+    whole, rule = source._rows(data, "test")
+    assert whole.users.size > 7
+    monkeypatch.setattr(outputs, "LARGE_SCORES", 1)
+    some, told = source._rows(data, "test")
+    assert told == f"{rule}, 7 users drawn once"
+    assert some.users.size == 7
+    for row, user in enumerate(some.users.tolist()):
+        at = whole.users.tolist().index(user)
+        assert some.seen(row).tolist() == whole.seen(at).tolist()
+        assert some.relevant(row).tolist() == whole.relevant(at).tolist()
+    assert dataclasses.replace(source, user="3")._rows(data, "test")[0].users.size == whole.users.size

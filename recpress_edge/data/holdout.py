@@ -13,8 +13,8 @@ from recpress_edge.data.interactions import Dataset, Interactions
 
 Split = Literal["valid", "test"]
 MOST_COMPARED: Final = 30_000
-"""Validation users on whom a file is compared with its references: of more, a seeded sample. All of them
-would cost users times items, hours for a million users and half a million items."""
+"""Held-out users on whom a file is compared with its references, and who travel in a bundle: of more, a
+seeded sample. All of them would cost users times items, hours for a million users and 500,000 items."""
 
 
 def relevant_items(data: Dataset, split: Split) -> Interactions:

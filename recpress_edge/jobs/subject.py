@@ -24,6 +24,7 @@ from recpress_edge.data.holdout import (
     history_rule,
     holdout,
     masking_rule,
+    relevant_items,
     sequence_holdout,
 )
 from recpress_edge.data.interactions import Dataset
@@ -113,13 +114,13 @@ class SubjectSource:
         """Held-out rows and their rule; a history file masks exactly what its user vector is made from."""
         if split == "valid" and holds_nothing_out(data):
             return unjudged(data), NO_TEST
-        most = MOST_COMPARED if split == "valid" else None
+        most = MOST_COMPARED if self.user is None else None
         if self.profile != HISTORY:
             rows, rule = holdout(data, split, most), masking_rule(data, split)
         elif self.network:
             rows, rule = sequence_holdout(data, split, most), f"{history_rule(split)}, in the order of time"
         else:
             rows, rule = history_holdout(data, split, most), history_rule(split)
-        if most is not None and np.count_nonzero(data.valid.counts()) > most:
+        if most and np.count_nonzero(relevant_items(data, split).counts()) > most:
             rule += f", {most:,} users drawn with seed 0"
         return rows, rule

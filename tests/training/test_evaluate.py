@@ -15,7 +15,6 @@ from recpress_edge.data.holdout import (
     holdout,
     masked_items,
     masking_rule,
-    sequence_holdout,
 )
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.models.ranking import product_rows
@@ -151,7 +150,7 @@ def test_a_bundle_gets_the_same_masks_and_hits():
     assert [rows.relevant(row).tolist() for row in range(2)] == [[2], [0]]
 
 
-@pytest.mark.parametrize("rows_of", [holdout, history_holdout, sequence_holdout])
+@pytest.mark.parametrize("rows_of", [holdout, history_holdout])
 def test_of_many_users_a_seeded_sample_is_asked(rows_of):
     held_out = [[1], [], *[[2]] * 8]
     data = dataset(_pairs([[0]] * 10, 4), _pairs(held_out, 4), _pairs([[3]] * 10, 4))

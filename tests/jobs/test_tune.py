@@ -14,6 +14,7 @@ from recpress_edge.core.files import read_json
 from recpress_edge.core.progress import TrainingEvent
 from recpress_edge.data import resolve
 from recpress_edge.data.synthetic import synthetic
+from recpress_edge.distill.soft import LEARNING_RATES, SCORES, TEACHER_WEIGHTS
 from recpress_edge.jobs.executor import Local
 from recpress_edge.jobs.export import ExportRequest
 from recpress_edge.jobs.tune import run
@@ -218,8 +219,9 @@ def test_who_is_behind_the_median_of_the_finished_after_two_looks():
 
 
 def test_the_space_is_of_settings_and_holds_the_usual_ones():
-    chosen = {"score": ("cosine", "inner"), "learning_rate": (0.01, 0.1), "teacher_weight": (0.3, 0.9)}
-    points = [usual_point() | {name: ends[end] for name, ends in chosen.items()} for end in (0, 1)]
+    chosen = {"score": SCORES, "learning_rate": LEARNING_RATES, "teacher_weight": TEACHER_WEIGHTS}
+    assert {name for name, value in usual_point().items() if value is None} == set(chosen)
+    points = [usual_point() | {name: values[end] for name, values in chosen.items()} for end in (0, -1)]
     for name, value in [entry for point in points for entry in point.items()]:
         row = SPACE[name]
         assert value in row.values if isinstance(row, OneOf) else row.low <= value <= row.high

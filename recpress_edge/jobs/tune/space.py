@@ -34,7 +34,7 @@ class OneOf:
 
 SPACE: Final[Mapping[str, Span | OneOf]] = {
     "score": OneOf(("cosine", "inner")),
-    "learning_rate": Span(0.005, 0.5, log=True),
+    "learning_rate": Span(0.002, 0.5, log=True),
     "teacher_weight": Span(0.1, 1.0),
     "top_items": OneOf((50, 100, 200)),
     "rank_scale": Span(10.0, 100.0, log=True),

@@ -252,17 +252,19 @@ def _note_alike(kind: str, ids: Sequence[str]) -> list[str]:
     """Of ids that are one but for capitals, or for zeros that lead a number."""
     notes, joined = list[str](), "\n".join(("", *ids))
     forms: dict[str, Callable[[str], str]] = {}
-    if joined not in (joined.lower(), joined.upper()):
+    if re.search("[A-Z]", joined) and re.search("[a-z]", joined):
         forms["capitals"] = str.casefold
-    if "\n0" in joined:
+    if re.search("\n0[0-9]", joined):
         forms["zeros before a number"] = _without_zeros
     for what, form in forms.items():
-        first: dict[str, str] = {}
-        pairs = [(first[bare], name) for name in ids if first.setdefault(bare := form(name), name) != name]
-        if pairs:
+        hashes = np.fromiter((hash(form(name)) for name in ids), np.int64, len(ids))
+        values, counts = np.unique(hashes, return_counts=True)
+        if len(values) < len(ids):
+            one, other = np.flatnonzero(hashes == values[counts > 1][0])[:2].tolist()
             notes.append(
-                f"{len(pairs):,} {kind} ids differ from another in {what} alone, such as {pairs[0][1]!r} "
-                f"from {pairs[0][0]!r}, and are ids of their own: write them alike if they are one"
+                f"{len(ids) - len(values):,} {kind} ids differ from another in {what} alone, such as "
+                f"{ids[other]!r} from {ids[one]!r}, and are ids of their own: write them alike if they are "
+                "one"
             )
     return notes
 

@@ -58,7 +58,9 @@ class Layout:
     def with_context(self, path: Path, choice: ColumnChoice | None) -> "Layout":
         """The same with its columns of --context found."""
         columns = () if choice is None else choice.context
-        context = {column: find_column(path, self, f"--context {column}", column) for column in columns}
+        context = {
+            column: find_column(path, self, f"--context or --weight {column}", column) for column in columns
+        }
         if taken := [column for column, place in context.items() if place in self.at.values()]:
             raise ConfigError(f"--context {taken[0]}: that column is the user, item, rating or time already.")
         roles = self.note.partition("; ignored: ")[0]

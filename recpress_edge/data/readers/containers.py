@@ -167,6 +167,7 @@ def _take_member(path: Path, stream: io.BufferedReader, member: str | None, stac
         archive = stack.enter_context(zipfile.ZipFile(stream))
     except (zipfile.BadZipFile, io.UnsupportedOperation) as error:
         raise _damaged(path, "zip", error) from None
+    sizes = {entry.filename: entry.file_size for entry in archive.infolist() if not entry.is_dir()}
     names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
     if "[Content_Types].xml" in names:
         raise ConfigError(
@@ -180,7 +181,7 @@ def _take_member(path: Path, stream: io.BufferedReader, member: str | None, stac
         shown = ", ".join(files[:8]) + (" …" if len(files) > 8 else "")
         raise ConfigError(
             f"{path} is a zip archive of {len(files)} files: {shown}. Say which is the log with "
-            f"--member {files[0] if files else 'NAME'}"
+            f"--member {max(files, key=sizes.__getitem__) if files else 'NAME'}"
         )
     chosen = member or files[0]
     if names.count(chosen) > 1:

@@ -33,15 +33,18 @@ ROUNDS: Final = 3
 MAKER: Final = Path(__file__).with_name("_power_law.py")
 LOG: Final = "log"
 """The step that makes the log, which no total counts."""
-SETTINGS: Final = "[method]\ntop_items = 30\n[training]\nepochs = 5\nevaluate_every = 1\n"
+SETTINGS: Final = ("method.top_items=30", "training.epochs=5", "training.evaluate_every=1")
 """Of the student: a catalogue of this size is learned in few epochs."""
+INVALID: Final = 4
+"""What a bench of a busy machine ends with; its cost is known all the same."""
 
 
 def commands(interactions: int, teacher: str, work: Path) -> dict[str, list[str]]:
-    """The commands of one size, in order; the student's settings are there."""
+    """The commands of one size, in order."""
     name = name_of(interactions)
     here = ["--data", name, "--work", str(work)]
-    student = ["--student", f"soft_dim{DIM}", "--teacher", teacher, "--config", str(work / "student.toml")]
+    settings = [word for setting in SETTINGS for word in ("--set", setting)]
+    student = ["--student", f"soft_dim{DIM}", "--teacher", teacher, *settings]
     edge = [sys.executable, "-m", "recpress_edge"]
     log = str(work / f"{name}.csv")
     split = ["--name", name, "--split", "ratio:80/10/10", "--work", str(work)]
@@ -69,7 +72,7 @@ def measured(command: Sequence[str]) -> dict[str, float]:
     process = subprocess.Popen(command, stdout=sys.stderr)
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
+    if process.returncode not in (0, INVALID):
         raise ArtifactError(f"{' '.join(command)} ended with {process.returncode}, see above")
     return {
         "cpu_s": used.ru_utime + used.ru_stime,
@@ -84,7 +87,6 @@ def end_to_end(interactions: int, args: argparse.Namespace) -> dict[str, Any]:
     if manifest.exists():
         raise ConfigError(f"{manifest} exists: what is found there costs nothing. Give another --work.")
     args.work.mkdir(parents=True, exist_ok=True)
-    (args.work / "student.toml").write_text(SETTINGS)
     found = {}
     for step, command in commands(interactions, args.teacher, args.work).items():
         print(f"{step} of {interactions:,}", file=sys.stderr, flush=True)

@@ -1,16 +1,20 @@
 """What a held-out evaluation masks and what counts as a hit, decided in one place."""
 
 import dataclasses
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recpress_edge.artifacts.bundle import Evaluation
 from recpress_edge.core.metrics import judging_cutoff
+from recpress_edge.core.rng import stream
 from recpress_edge.data.interactions import Dataset, Interactions
 
 Split = Literal["valid", "test"]
+MOST_COMPARED: Final = 30_000
+"""Validation users on whom a file is compared with its references: of more, a seeded sample. All of them
+would cost users times items, hours for a million users and half a million items."""
 
 
 def relevant_items(data: Dataset, split: Split) -> Interactions:
@@ -66,19 +70,19 @@ def history(data: Dataset, split: Split) -> Interactions:
     return data.train if split == "valid" else data.train.union(data.valid)
 
 
-def history_holdout(data: Dataset, split: Split) -> Evaluation:
+def history_holdout(data: Dataset, split: Split, most: int | None = None) -> Evaluation:
     """As :func:`holdout`, but what is masked is only what a user has consumed before: the history.
 
     For valid the train items alone (never the test item), for test train and valid items.
     """
     relevant, masked = relevant_items(data, split), history(data, split)
-    users = np.flatnonzero(relevant.counts()).astype(np.int32)
+    users = judged_users(data, split, most)
     return Evaluation(users, *_rows(masked, users), *_rows(relevant, users))
 
 
-def sequence_holdout(data: Dataset, split: Split) -> Evaluation:
+def sequence_holdout(data: Dataset, split: Split, most: int | None = None) -> Evaluation:
     """As :func:`history_holdout`, each history in its order, oldest first."""
-    rows, before = history_holdout(data, split), history(data, split)
+    rows, before = history_holdout(data, split, most), history(data, split)
     items = before.in_order()
     ordered = [items[before.indptr[user] : before.indptr[user + 1]] for user in rows.users.tolist()]
     return dataclasses.replace(rows, seen_indices=np.concatenate(ordered or [rows.seen_indices]))
@@ -96,10 +100,19 @@ def _leaves_one_out(data: Dataset) -> bool:
     return most <= 1 and len(data.test) > 0
 
 
-def holdout(data: Dataset, split: Split) -> Evaluation:
-    """Users with something held out in ``split``, their masked items and their relevant items."""
+def judged_users(data: Dataset, split: Split, most: int | None = None) -> NDArray[np.int32]:
+    """Users with something held out in ``split``, ascending; of more than ``most`` a seeded sample, always
+    the same."""
+    users = np.flatnonzero(relevant_items(data, split).counts()).astype(np.int32)
+    if most and users.size > most:
+        users = np.sort(stream(0, f"{split} users").choice(users, most, replace=False))
+    return users
+
+
+def holdout(data: Dataset, split: Split, most: int | None = None) -> Evaluation:
+    """Users with something held out in ``split``, at most so many, their masked and their relevant items."""
     relevant, masked = relevant_items(data, split), masked_items(data, split)
-    users = np.flatnonzero(relevant.counts()).astype(np.int32)
+    users = judged_users(data, split, most)
     return Evaluation(users, *_rows(masked, users), *_rows(relevant, users))
 
 

@@ -96,9 +96,9 @@ def ask_unrepeated(log: Log, columns: Mapping[str, str], said: Collection[str]) 
         if rows >= _FEWEST_ROWS and len(ids) == rows and role not in said:
             spec = shlex.quote(",".join(f"{one}={column}" for one, column in columns.items()))
             raise ConfigError(
-                f"each of {rows:,} rows has a {role} of its own, such as {ids[0]!r} and {ids[1]!r}: nothing "
-                f"is learnt of what occurs once, and column {columns[role]} may number the rows. Say which "
-                f"column the {role} is with --{role}, or --columns {spec} if it is right."
+                f"no {role} has a second row: {rows:,} rows, {rows:,} {role}s, such as {ids[0]!r} and "
+                f"{ids[1]!r}. Column {columns[role]} may number the rows, and nothing is learnt of what "
+                f"occurs once. Say which column is the {role} with --{role}, or --columns {spec} if that is."
             )
 
 

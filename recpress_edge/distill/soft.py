@@ -231,7 +231,7 @@ def _nearest(given: TrainingInput, config: SoftConfig) -> Tables:
             std = config.init_std * float(np.sqrt(np.square(table).mean()))
             more = rng.standard_normal((len(table), given.dim - dim), dtype=np.float32) * np.float32(std)
             tables[at] = np.concatenate([table, more], axis=1)
-    return turned(*tables)
+    return turned(tables[0], tables[1], given.seed)
 
 
 def _of_cosines(tables: Tables) -> bool:

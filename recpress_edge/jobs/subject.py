@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from recpress_edge.artifacts.bundle import Evaluation
 from recpress_edge.artifacts.contract import ALL_USERS, HISTORY
 from recpress_edge.artifacts.fold_in import TENSORS, read_fold_in
@@ -15,6 +17,7 @@ from recpress_edge.core.progress import Note, OnEvent
 from recpress_edge.data.everything import NO_TEST, holds_nothing_out, unjudged
 from recpress_edge.data.features.shown import Shown
 from recpress_edge.data.holdout import (
+    MOST_COMPARED,
     Split,
     dataset_cutoff,
     history_holdout,
@@ -110,8 +113,13 @@ class SubjectSource:
         """Held-out rows and their rule; a history file masks exactly what its user vector is made from."""
         if split == "valid" and holds_nothing_out(data):
             return unjudged(data), NO_TEST
+        most = MOST_COMPARED if split == "valid" else None
         if self.profile != HISTORY:
-            return holdout(data, split), masking_rule(data, split)
-        if self.network:
-            return sequence_holdout(data, split), f"{history_rule(split)}, in the order of time"
-        return history_holdout(data, split), history_rule(split)
+            rows, rule = holdout(data, split, most), masking_rule(data, split)
+        elif self.network:
+            rows, rule = sequence_holdout(data, split, most), f"{history_rule(split)}, in the order of time"
+        else:
+            rows, rule = history_holdout(data, split, most), history_rule(split)
+        if most is not None and np.count_nonzero(data.valid.counts()) > most:
+            rule += f", {most:,} users drawn with seed 0"
+        return rows, rule

@@ -19,11 +19,11 @@ from recpress_edge.core.metrics import (
     reported_cutoffs,
     without_certain,
 )
-from recpress_edge.core.rng import stream
 from recpress_edge.data.holdout import (
     Split,
     candidates,
     dataset_cutoff,
+    judged_users,
     masked_items,
     masking_rule,
     relevant_items,
@@ -112,10 +112,9 @@ def evaluate_rows(
 
 def sampled_users(data: Dataset, split: Split, most: int) -> I64 | None:
     """A seeded sample of so many users with something held out, the same for every model; None for all."""
-    users = np.flatnonzero(relevant_items(data, split).counts())
-    if users.size <= most or not most:
+    if not most or np.count_nonzero(relevant_items(data, split).counts()) <= most:
         return None
-    return np.sort(stream(0, f"{split} users").choice(users, most, replace=False))
+    return judged_users(data, split, most).astype(np.int64)
 
 
 def sample_facts(data: Dataset, most: int) -> dict[str, Any]:

@@ -118,6 +118,7 @@ def test_movielens_1m(real_data, tmp_path):
     request = ImportRequest(
         paths=(tmp_path / "log.csv",),
         name="ml",
+        columns="user=user,item=item",
         items=real_data / "ml-1m/movies.dat",
         title="2",
         item_features="genres=3:many",

@@ -8,10 +8,24 @@ from small_data import dataset, two_tastes
 from recpress_edge.core.errors import DataError
 from recpress_edge.core.metrics import CUTOFFS, ndcg_by_user, recall_by_user
 from recpress_edge.core.topk import topk_unseen
-from recpress_edge.data.holdout import candidates, dataset_cutoff, holdout, masked_items, masking_rule
+from recpress_edge.data.holdout import (
+    candidates,
+    dataset_cutoff,
+    history_holdout,
+    holdout,
+    masked_items,
+    masking_rule,
+    sequence_holdout,
+)
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.models.ranking import product_rows
-from recpress_edge.training.evaluate import evaluate, evaluate_rows, recall_by_third, relevant_ranks
+from recpress_edge.training.evaluate import (
+    evaluate,
+    evaluate_rows,
+    recall_by_third,
+    relevant_ranks,
+    sampled_users,
+)
 
 
 def _pairs(rows: list[list[int]], n_items: int) -> Interactions:
@@ -135,6 +149,19 @@ def test_a_bundle_gets_the_same_masks_and_hits():
     rows = holdout(data, "test")
     assert [rows.seen(row).tolist() for row in range(2)] == [[0, 1], [3]]
     assert [rows.relevant(row).tolist() for row in range(2)] == [[2], [0]]
+
+
+@pytest.mark.parametrize("rows_of", [holdout, history_holdout, sequence_holdout])
+def test_of_many_users_a_seeded_sample_is_asked(rows_of):
+    held_out = [[1], [], *[[2]] * 8]
+    data = dataset(_pairs([[0]] * 10, 4), _pairs(held_out, 4), _pairs([[3]] * 10, 4))
+    some = rows_of(data, "valid", 5)
+    users = some.users.tolist()
+    assert users == sorted(set(users)) == sampled_users(data, "valid", 5).tolist()
+    assert len(users) == 5
+    assert [some.relevant(row).tolist() for row in range(5)] == [held_out[user] for user in users]
+    everyone = [0, *range(2, 10)]
+    assert rows_of(data, "valid", 9).users.tolist() == rows_of(data, "valid").users.tolist() == everyone
 
 
 def test_ratio_validation_masks_train_alone():

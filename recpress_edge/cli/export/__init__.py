@@ -24,6 +24,7 @@ from recpress_edge.cli.export.sweep import add_sweep_options, check_single, run_
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.metrics import DEFAULT_CUTOFF
 from recpress_edge.core.units import format_bytes
+from recpress_edge.data.holdout import MOST_COMPARED
 from recpress_edge.jobs.export import ExportPlan, ExportRequest, ExportResult
 from recpress_export.compare import Parity
 from recpress_export.profiles import stored_text
@@ -33,8 +34,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.description = (
         "Trains the teacher and the student if they are missing, writes the bundle, compares "
-        "its rankings with fp32 on all validation users, and runs its self-test. A bundle below the gate "
-        "(export.toml) is not published: exit code 3, unless --force overrules it."
+        f"its rankings with fp32 on the validation users ({MOST_COMPARED:,} at most), and runs its "
+        "self-test. A bundle below the gate (export.toml) is not published: exit code 3, unless --force "
+        "overrules it."
     )
     add_common_options(parser)
     add_training_options(parser)

@@ -139,7 +139,7 @@ def likely_columns(columns: Sequence[Sequence[str]]) -> str:
 
 
 def _answer(columns: Sequence[Sequence[str]], at: Mapping[str, int]) -> str:
-    """Flags other than the guess: without the words for events, beside the times, or swapped."""
+    """Flags other than the guess: without the words for events, beside the times and ratings, or swapped."""
     rating = at.get("rating")
     if _counts_rows(columns[0]):
         return "--columns user=2,item=3"
@@ -148,7 +148,11 @@ def _answer(columns: Sequence[Sequence[str]], at: Mapping[str, int]) -> str:
     if rating is not None and _are_words(columns[rating]):
         word = next((value for value in columns[rating] if value), None)
         return "--columns user=1,item=2" + (f" --only {rating + 1}={word} for an event" if word else "")
-    if any(not any(values) for values in columns) or "time" in at:
+    users, items = columns[at["user"]], columns[at["item"]]
+    codes = all(map(_ASIN.fullmatch, users)) or all(map(_NAMED_ITEM.fullmatch, users))
+    if not codes and rating is not None and _like_ratings(items) and not _like_ratings(columns[rating]):
+        return f"--columns user=1,item={rating + 1},rating=2"
+    if not codes:
         return likely_columns(columns)
     swapped = {**at, "user": at["item"], "item": at["user"]}
     return "--columns " + ",".join(f"{role}={place + 1}" for role, place in swapped.items())

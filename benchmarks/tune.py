@@ -1,11 +1,11 @@
 """recpress-edge tune, left alone, killed in the middle, and on a cluster: what it finds, and if all agree.
 
-    python benchmarks/tune.py --data work --set six-ml-100k=60KB --trials 16 --cluster --out tune.json
+    python benchmarks/tune.py --data work --set six-ml-100k=60KB --trials 16 --out tune.json
 
 --data is a work folder that has the data sets. The killed search gets SIGKILL once half of its tries are
 kept, in a work folder of its own, and then the same command again. Its tries, all but their seconds, must be
-those of the search that was left alone, and its bundle must have the same bytes; so must those of the search
-that --cluster runs on a Ray cluster of two nodes on this machine (extra ray).
+those of the search that was left alone, and its bundle must have the same bytes; so must those of a search
+on a Ray cluster of two nodes on this machine (--beside cluster, extra ray).
 """
 
 import argparse
@@ -36,7 +36,7 @@ def main() -> int:
     parser = options(__doc__)
     parser.add_argument("--data", type=Path, required=True, metavar="WORK", help="has the data sets")
     parser.add_argument("--set", action="append", required=True, metavar="NAME=SIZE", help="may be repeated")
-    parser.add_argument("--cluster", action="store_true", help="search on two Ray nodes too")
+    parser.add_argument("--beside", default="killed", metavar="A,B", help="killed, cluster (default: killed)")
     parser.add_argument("--trials", type=int, default=16, metavar="N", help="default: %(default)s")
     return run(parser, measure, show, gate)
 
@@ -58,9 +58,14 @@ def _searched(args: argparse.Namespace, name: str, size: str) -> dict[str, Any]:
         whole, killed = (_work(Path(scratch) / kind, args.data, name) for kind in ("whole", "killed"))
         words = ["tune", "--data", name, "--max-bytes", size, "--trials", str(args.trials), "--json"]
         found = _answer(words, whole)
-        before = _killed(words, killed, len(found["trials"]) // 2)
-        again = _answer(words, killed)
-        there = _on_cluster(words, Path(scratch), args.data, name) if args.cluster else None
+        beside = {}
+        if "killed" in args.beside.split(","):
+            before = _killed(words, killed, len(found["trials"]) // 2)
+            again = _answer(words, killed)
+            beside["killed"] = {"tries_before": before, **_equal(found, whole, again, killed)}
+        if "cluster" in args.beside.split(","):
+            facts, there, asks = _on_cluster(words, Path(scratch), args.data, name)
+            beside["cluster"] = facts | _equal(found, whole, there, asks)
         return {
             "max_bytes": found["asked"]["max_bytes"],
             "cpu_seconds": found["cpu_seconds"],
@@ -68,8 +73,7 @@ def _searched(args: argparse.Namespace, name: str, size: str) -> dict[str, Any]:
             "tested": found["tested"],
             "verdict": found["verdict"],
             "tries": [_alike(trial) for trial in found["trials"]],
-            "killed": {"tries_before": before, **_equal(found, whole, again, killed)},
-            **({"cluster": there[0] | _equal(found, whole, *there[1:])} if there else {}),
+            **beside,
         }
 
 

@@ -47,7 +47,8 @@ def run(args: argparse.Namespace) -> int:
     if rows:
         say(args, f"R Recall, N NDCG; v on validation, t on test; best first by {args.sort} on validation")
     else:
-        say(args, f"no model is trained in {args.work / 'models'}")
+        of_data = f" of data set {args.data}" if args.data else ""
+        say(args, f"no model{of_data} is trained in {args.work / 'models'}")
     for folder in result.unfinished:
         say(args, f"unfinished {folder}")
     for why in result.damaged:

@@ -20,6 +20,8 @@ from recpress_edge.data.holdout import Split
 from recpress_edge.jobs.contenders import MeasuredUsers, Measurer, Run, runs_of
 from recpress_edge.records.result_table import ResultTable, to_latex
 
+LEAST_SAMPLES: Final = 40
+"""Resamples: with fewer, less than one lies outside either end of a 95 % interval."""
 _METRIC: Final = re.compile(r"(recall|ndcg)@([1-9]\d{0,3})")
 
 
@@ -199,8 +201,11 @@ class CompareRequest:
                 raise ConfigError(
                     f"--metric must be recall@K or ndcg@K, such as recall@{DEFAULT_CUTOFF}; got {name!r}"
                 )
-        if self.samples < 1:
-            raise ConfigError(f"--samples must be at least 1, got {self.samples}")
+        if self.samples < LEAST_SAMPLES:
+            raise ConfigError(
+                f"--samples must be at least {LEAST_SAMPLES}, got {self.samples}: fewer resamples have no "
+                "95 % interval"
+            )
         first, second = (runs_of(text, self.data, self.work) for text in self.models)
         _check_comparable([*first, *second])
         shared = {run.folder.resolve() for run in first} & {run.folder.resolve() for run in second}

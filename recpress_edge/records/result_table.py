@@ -18,6 +18,9 @@ _TEX: Final = str.maketrans(
         "~": r"\textasciitilde{}",
         "^": r"\textasciicircum{}",
         **{special: f"\\{special}" for special in "&%$#_{}"},
+        "<": "$<$",
+        ">": "$>$",
+        "|": r"\textbar{}",
         "−": "$-$",
         "±": r"$\pm$",
     }

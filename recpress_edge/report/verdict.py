@@ -187,7 +187,7 @@ def what_to_do(section: Section) -> str:
 
 def _sentence(section: Section, winner: PlacedPoint | None, rival: Rival | None, budget: Budget) -> str:
     if not section.placed:
-        return f"Nothing to ship: no run is valid.{_without_times(section)}"
+        return f"Nothing to ship: no run is valid.{_without_times(section, budget)}"
     if not section.judged:
         status = section.placed[0].status
         return f"{status[0].upper()}{status[1:]}. {what_to_do(section)}"
@@ -206,16 +206,17 @@ def _sentence(section: Section, winner: PlacedPoint | None, rival: Rival | None,
     return " ".join(one for one in sentences if one)
 
 
-def _without_times(section: Section) -> str:
+def _without_times(section: Section, budget: Budget) -> str:
     """What the runs still tell where none is valid: load moves times, but neither Recall nor bytes."""
     alike = [row.point for row in section.disturbed if row.point.first.basis == section.first.basis]
     if not section.judged or not alike:
         return ""
-    placed = place(alike, Budget(), section.axes, section.measures)
+    bytes_alone = Budget(max_file_bytes=budget.max_file_bytes)
+    placed = place(alike, bytes_alone, section.axes, section.measures)
     untimed = dataclasses.replace(section, placed=placed)
     chosen = choose(untimed)
     if chosen is None:
-        return ""
+        return " Of bytes, which are known all the same, none is within the limit."
     point = chosen.point
     told = [
         f"by these {point.label} is the choice, {sentence.figures(untimed, point)} in "

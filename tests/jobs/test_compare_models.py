@@ -59,6 +59,8 @@ def test_models_are_listed_best_first(trained, capsys):
     assert ease["file_bytes"] == (Path(ease["folder"]) / "model.safetensors").stat().st_size
     assert main(["models", "--work", str(trained), "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["models"]) == 6
+    assert main(["models", "--work", str(trained), "--data", "none"]) == 0
+    assert "no model of data set none is trained" in capsys.readouterr().out
 
 
 def test_models_fit_a_terminal_and_become_files(trained, tmp_path, monkeypatch, capsys):
@@ -156,6 +158,7 @@ def test_a_bundle_answers_by_its_own_file(trained):
         (("bpr_dim4", "bpr_dim8"), {"metric": ("hits@10",)}, "must be recall@K or ndcg@K"),
         (("bpr_dim4", "bpr_dim8"), {"metric": ("recall@200",)}, "is 1 in whatever order"),
         (("bpr_dim4", "bpr_dim8"), {"split": "train"}, "unknown split"),
+        (("bpr_dim4", "bpr_dim8"), {"samples": 39}, "--samples must be at least 40, got 39"),
         (("bpr_dim4",), {}, "two models are compared, got 1"),
     ],
 )

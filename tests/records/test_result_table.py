@@ -40,13 +40,14 @@ def test_a_frame_where_pandas_is(monkeypatch):
 
 
 def test_latex_is_booktabs_and_escaped():
-    text = to_latex(["model", "R@10"], [["soft_dim20 & 5 %", ".3122 ± .0012"]])
+    text = to_latex(["model", "R@10"], [["soft_dim20 & 5 %", ".3122 ± .0012"], ["a|b", "< 0.0002"]])
     assert text.splitlines() == [
         r"\begin{tabular}{lr}",
         r"\toprule",
         r"model & R@10 \\",
         r"\midrule",
         r"soft\_dim20 \& 5 \% & .3122 $\pm$ .0012 \\",
+        r"a\textbar{}b & $<$ 0.0002 \\",
         r"\bottomrule",
         r"\end{tabular}",
     ]

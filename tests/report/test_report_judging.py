@@ -270,6 +270,12 @@ def test_where_no_run_is_valid_recall_and_bytes_still_tell():
         "of .1562), 88.1 % of NDCG@10 (.0550 of .0625) "
         "and 88.1 % of Recall@50 (.2751 of .3123). Measure its latency again on a quiet machine."
     )
+    assert (
+        "by these bpr_dim10-int8 is the choice" in verdict(section, Budget(max_file_bytes=310_000)).sentence
+    )
+    assert verdict(section, Budget(max_file_bytes=1_000)).sentence == (
+        "Nothing to ship: no run is valid. Of bytes, which are known all the same, none is within the limit."
+    )
 
 
 def test_runs_that_are_all_invalid_have_a_table_with_their_reasons_and_no_times(tmp_path, capsys):

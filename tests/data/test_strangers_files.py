@@ -325,7 +325,7 @@ def test_only_and_missing_must_meet_something(read):
     with pytest.raises(ConfigError, match="no user or item is called so"):
         read(log, ids=IdChoice(("NULL",)))
     with pytest.raises(ConfigError, match="not adjacency"):
-        read("a x y z\nb x\n", only=(parse_only("1=a"),))
+        read("a x y z w\nb x\n", only=(parse_only("1=a"),))
 
 
 def test_quotes_that_do_not_close_take_one_line_and_not_the_rest(read):

@@ -13,8 +13,8 @@ from recpress_edge.core.metrics import metric_title
 from recpress_export.compare import Change, Parity
 
 GATES: Final = Path(__file__).with_name("export.toml")
-CONFIDENCE: Final = 0.95
-"""With which a file that is refused loses more than it may, all metrics of a comparison together."""
+ERRORS: Final = 1.0
+"""Standard errors of the paired differences by which a loss may be above its limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,14 +117,10 @@ def _kind(metric: str) -> str:
 def allowed_losses(changes: Mapping[str, Change], n_users: int, gate: Gate | HistoryGate) -> dict[str, float]:
     """Largest mean loss of each metric: its limit, and what the draw of the users may add to it.
 
-    The users are a sample, of whom rounding moves relevant items over the end of a list both ways. What it
-    adds is a multiple of the standard error of the paired differences, so that a loss above it is above the
-    limit with :data:`CONFIDENCE`: one-sided, Bonferroni over the metrics.
+    The users are a sample, of whom rounding moves relevant items over the end of a list both ways: one draw
+    of them adds a standard error of the paired differences, :data:`ERRORS` times.
     """
-    if not changes:
-        return {}
-    normal = NormalDist()
-    times = normal.inv_cdf(1 - (1 - CONFIDENCE) / len(changes)) / normal.inv_cdf(0.975)  # of 95 % intervals
+    times = ERRORS / NormalDist().inv_cdf(0.975)  # of half a 95 % interval
     return {
         metric: gate.allowed_loss(
             metric, change.before, n_users, times * (change.delta.high - change.delta.low) / 2

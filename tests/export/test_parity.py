@@ -255,10 +255,9 @@ def test_a_file_that_is_worse_at_the_head_alone_is_below_the_gate(at, worse):
 
 
 @pytest.mark.parametrize("metric", ["recall@10", "ndcg@10", "recall@50", "ndcg@50"])
-@pytest.mark.parametrize(("half", "met"), [(0.0027, True), (0.0025, False)])
+@pytest.mark.parametrize(("half", "met"), [(0.0060, True), (0.0057, False)])
 def test_a_loss_is_refused_only_where_the_draw_of_the_users_does_not_explain_it(metric, half, met):
-    """Of four metrics 2.24 standard errors are 1.14 of the half of a 95 % interval: .002 + 1.14 × .0026 is
-    the loss of .005."""
+    """A standard error is the half of a 95 % interval over 1.96: .002 + .0059 / 1.96 is the loss of .005."""
     parity = parity_with(0.99, 0.0, 5000)
     wide = dataclasses.replace(
         parity.change[metric].delta, mean=-0.005, low=-0.005 - half, high=-0.005 + half
@@ -268,7 +267,7 @@ def test_a_loss_is_refused_only_where_the_draw_of_the_users_does_not_explain_it(
     assert (gate_failure(judged, GATE, "int8-dim") is None) == met
 
 
-def test_files_that_lose_nothing_pass_and_one_that_loses_does_not():
+def test_most_files_that_lose_nothing_pass_and_one_that_loses_does_not():
     """Of 500 users one in twenty has its relevant item moved over rank 10, as often up as down."""
     n_users, ranks = 500, list(range(1, 50))
     users = evaluation(list(range(n_users)), [[]] * n_users, [[0]] * n_users)
@@ -287,7 +286,7 @@ def test_files_that_lose_nothing_pass_and_one_that_loses_does_not():
         before = rng.random(n_users) < 0.5
         found.append(judged(before, before ^ (rng.random(n_users) < 0.05)))
     assert sum(loss > GATE.max_recall_loss for loss, _ in found) >= 5
-    assert not any(failure for _, failure in found)
+    assert sum(failure is not None for _, failure in found) <= 3
     loss, failure = judged(before, before & (rng.random(n_users) < 0.9))
     assert 0.03 < loss < 0.07
     assert failure.startswith("Recall@10 loses")

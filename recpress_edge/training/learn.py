@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, partial
 from typing import Any, Literal, Protocol
 
@@ -23,9 +24,13 @@ from recpress_edge.training.evaluate import (
     sampled_users,
 )
 from recpress_edge.training.loop import EpochReport, RunState, Validation, train
-from recpress_edge.training.plan import Plan
+from recpress_edge.training.plan import Parts, Plan, Wanted
 from recpress_edge.training.store import TrainedModel
 from recpress_edge.training.trajectory import is_recorded, load_trajectory, write_stage
+
+
+class _Stated(Exception):
+    """A model has stated its need and was not begun."""
 
 
 class Tell(Protocol):
@@ -80,6 +85,34 @@ def learn(
     return method, train(method, wanted.training, whole.validation, store, on_epoch, begun)
 
 
+def stated_bytes(wanted: Wanted, parts: Parts | None, data: Dataset) -> int | None:
+    """The bytes that a model states before it takes any; DataError where they are not there. Nothing is made.
+
+    ``parts``: None while a model that this one is made from is missing; what is computed at once from that
+    cannot tell: None.
+    """
+    if wanted.name.entry.closed_form and parts is None:
+        return None
+    stated: list[int] = []
+
+    def stop(n_bytes: int) -> None:
+        stated.append(n_bytes)
+        raise _Stated
+
+    missing = Parts() if parts is None else parts
+    given = dataclasses.replace(_given(wanted, missing, data), on_need=stop)
+    if parts is None:  # their names are all that a need depends on
+        stands = Teacher("missing")
+        given = dataclasses.replace(
+            given, teacher=stands if wanted.teacher else None, teachers=(stands,) * len(wanted.members)
+        )
+    with suppress(_Stated):
+        method = create_method(wanted.name.method, given, wanted.config)
+        if isinstance(method, ClosedForm):
+            method.fit()
+    return stated[0] if stated else None
+
+
 def _chosen(
     make: Callable[[Settings], Any],
     store: CheckpointStore,
@@ -128,7 +161,13 @@ def _record_stage(plan: Plan, epoch: int, rows: StagedRows) -> None:
 
 
 def _input(plan: Plan, data: Dataset, tell: Tell) -> TrainingInput:
-    wanted, parts = plan.wanted, plan.parts
+    return dataclasses.replace(
+        _given(plan.wanted, plan.parts, data),
+        on_need=cache(lambda n_bytes: tell("needs", memory_bytes=n_bytes)),  # once, however often computed
+    )
+
+
+def _given(wanted: Wanted, parts: Parts, data: Dataset) -> TrainingInput:
     return TrainingInput(
         data.train,
         wanted.name.dim,
@@ -138,13 +177,12 @@ def _input(plan: Plan, data: Dataset, tell: Tell) -> TrainingInput:
         parts.start.tables if parts.start else None,
         wanted.name.recipe,
         wanted.options.device,
-        tuple(_member(plan, member) for member in parts.members),
-        cache(lambda n_bytes: tell("needs", memory_bytes=n_bytes)),  # once, however often it is computed
+        tuple(_member(wanted, member) for member in parts.members),
     )
 
 
-def _member(plan: Plan, member: TrainedModel) -> Teacher:
+def _member(wanted: Wanted, member: TrainedModel) -> Teacher:
     """One of several teachers, with its trajectory where the student learns from those."""
-    if plan.wanted.name.entry.needs != "trajectories":
+    if wanted.name.entry.needs != "trajectories":
         return member.teacher
     return dataclasses.replace(member.teacher, trajectory=load_trajectory(member.folder))

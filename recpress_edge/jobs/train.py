@@ -42,6 +42,7 @@ class TrainPlan:
                 "action": s.action,
                 "folder": str(s.folder) if s.folder else None,
                 **({} if s.memory_bytes is None else {"memory_bytes": s.memory_bytes}),
+                **({} if s.seconds is None else {"seconds": s.seconds}),
             }
             for s in self.steps
         ]

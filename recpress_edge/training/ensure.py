@@ -41,6 +41,8 @@ class PlannedStep:
     """None while a model that it is made from is missing: its digest is part of the folder's name."""
     memory_bytes: int | None = None
     """What training will take at least; None for a model that is there, or that cannot tell yet."""
+    seconds: float | None = None
+    """CPU time of all its epochs, about; None likewise."""
 
 
 def ensure_model(request: ModelRequest, data: Dataset, work: Path, on_event: OnEvent) -> TrainedModel:
@@ -66,20 +68,21 @@ def plan_steps(request: ModelRequest, data: Dataset, work: Path) -> list[Planned
     for node in in_order(want(request, data)):
         if not is_ready(node, made):
             step = PlannedStep(str(node.name), node.seed, "train", None)
-            steps.append(_with_need(step, node, None, data))
+            steps.append(_with_forecast(step, node, None, data))
             continue
         plan = plan_model(node, made, data, work)
         step = _step(plan)
-        steps.append(step if is_found(plan) else _with_need(step, node, plan.parts, data))
+        steps.append(step if is_found(plan) else _with_forecast(step, node, plan.parts, data))
         if is_found(plan):
             made[node] = load_model(plan.folder)
     return steps
 
 
-def _with_need(step: PlannedStep, wanted: Wanted, parts: Parts | None, data: Dataset) -> PlannedStep:
-    from recpress_edge.training.learn import stated_bytes  # torch only where something is to be trained
+def _with_forecast(step: PlannedStep, wanted: Wanted, parts: Parts | None, data: Dataset) -> PlannedStep:
+    from recpress_edge.training.learn import foreseen  # torch only where something is to be trained
 
-    return replace(step, memory_bytes=stated_bytes(wanted, parts, data))
+    found = foreseen(wanted, parts, data)
+    return replace(step, memory_bytes=found.memory_bytes, seconds=found.seconds)
 
 
 def _step(plan: Plan) -> PlannedStep:

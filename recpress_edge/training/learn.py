@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Literal, Protocol
 
@@ -12,11 +13,12 @@ from recpress_edge.core.rng import stream
 from recpress_edge.data.holdout import dataset_cutoff
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.students import create_method
+from recpress_edge.models.forecast import epoch_seconds, has_sampled_softmax
 from recpress_edge.models.method import ClosedForm, Factorised, Method, TrainingInput
 from recpress_edge.models.qat import stored_tables
 from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.checkpoint import CheckpointStore
-from recpress_edge.training.closed import FormOnData, Settings, compute, tried
+from recpress_edge.training.closed import FormOnData, Settings, compute, trial_epochs, tried
 from recpress_edge.training.evaluate import (
     StagedRows,
     evaluate,
@@ -27,6 +29,16 @@ from recpress_edge.training.loop import EpochReport, RunState, Validation, train
 from recpress_edge.training.plan import Parts, Plan, Wanted
 from recpress_edge.training.store import TrainedModel
 from recpress_edge.training.trajectory import is_recorded, load_trajectory, write_stage
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a model will take at least, and about how long, told before anything is made."""
+
+    memory_bytes: int | None
+    """None for what is computed at once from a model that is not there yet."""
+    seconds: float | None
+    """CPU time of all epochs, those too that compare settings; None where none are measured."""
 
 
 class _Stated(Exception):
@@ -85,14 +97,23 @@ def learn(
     return method, train(method, wanted.training, whole.validation, store, on_epoch, begun)
 
 
-def stated_bytes(wanted: Wanted, parts: Parts | None, data: Dataset) -> int | None:
-    """The bytes that a model states before it takes any; DataError where they are not there. Nothing is made.
+def foreseen(wanted: Wanted, parts: Parts | None, data: Dataset) -> Foreseen:
+    """What :func:`learn` will state; DataError, as there, where it does not fit. Nothing is made.
 
-    ``parts``: None while a model that this one is made from is missing; what is computed at once from that
-    cannot tell: None.
+    ``parts``: None while a model that this one is made from is missing.
     """
-    if wanted.name.entry.closed_form and parts is None:
-        return None
+    entry = wanted.name.entry
+    epoch_s = epoch_seconds(wanted.name.method, wanted.config, data.train, wanted.name.dim)
+    compared = len(data.valid) and not wanted.start and not has_sampled_softmax(wanted.config, data.train)
+    searched = trial_epochs(wanted.config, taught=wanted.teacher is not None) if compared else 0
+    seconds = None if epoch_s is None else epoch_s * (wanted.training.epochs + searched)
+    if entry.closed_form and parts is None:
+        return Foreseen(None, seconds)
+    return Foreseen(_stated(wanted, parts, data), seconds)
+
+
+def _stated(wanted: Wanted, parts: Parts | None, data: Dataset) -> int | None:
+    """The bytes that a model states before it takes any, when it is made and no further."""
     stated: list[int] = []
 
     def stop(n_bytes: int) -> None:

@@ -310,6 +310,30 @@ def scale(result: Result) -> str:
     return table(headers, rows)
 
 
+STEPS: Final = ("import", "teacher", "student", "bundle", "bench")
+
+
+def growth(*results: Result) -> str:
+    """CPU time and peak memory of each step from a log to a bundle, by size."""
+    rows = []
+    for size in (size for result in results for size in result["sizes"]):
+        steps = [size["steps"][step] for step in STEPS]
+        rows.append(
+            [
+                f"{size['interactions']:,}",
+                f"{size['users']:,} × {size['items']:,}",
+                *(minutes(step) for step in steps),
+                minutes(size),
+            ]
+        )
+    return table(["interactions", "users × items", *STEPS, "all"], rows)
+
+
+def minutes(taken: Mapping[str, float]) -> str:
+    """12.3 min, 1.5 GiB"""
+    return f"{taken['cpu_s'] / 60:.1f} min, {format_bytes(int(taken['peak_bytes']))}"
+
+
 def topology(result: Result) -> str:
     """Each student next to the published figure, and the claims."""
     ours: dict[str, list[float]] = {}

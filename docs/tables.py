@@ -75,6 +75,7 @@ BLOCKS: Final = {
         )
     },
     "scale": Block(("docs/results/scale.md",), ("scale",), result_tables.scale),
+    "growth": Block(("docs/results/scale.md",), ("growth-1m", "growth-5m"), result_tables.growth),
     "formats": Block((FORMATS,), (), format_tables.formats),
     "mutated-logs": Block((FORMATS,), ("mutated-logs",), format_tables.mutated),
     "format-counts": Block((FORMATS,), (), format_tables.counts),

@@ -153,6 +153,16 @@ def climb(axes: Mapping[str, Sequence[Any]], value_of: Callable[[Settings], Wort
     return settings(at)
 
 
+def trial_epochs(config: Any, *, taught: bool) -> int:
+    """Epochs of the candidates of a method that learns, about: from the middle of each axis to a turn."""
+    open_axes = [
+        name
+        for name in ("score", "learning_rate", "teacher_weight")
+        if hasattr(config, name) and getattr(config, name) is None and (taught or name != "teacher_weight")
+    ]
+    return TRIAL_EPOCHS * (2 * len(open_axes) + 1) if open_axes else 0
+
+
 def tried(
     method: Method, epochs: int, validation: Validation | None, choose_by: str, on_epoch: OnEpoch
 ) -> tuple[Method, RunState]:

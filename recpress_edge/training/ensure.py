@@ -2,14 +2,23 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.progress import OnEvent, TrainingEvent
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.training.plan import ModelRequest, Plan, Wanted, in_order, is_ready, plan_model, want
+from recpress_edge.training.plan import (
+    ModelRequest,
+    Parts,
+    Plan,
+    Wanted,
+    in_order,
+    is_ready,
+    plan_model,
+    want,
+)
 from recpress_edge.training.store import (
     CHECKPOINT,
     TrainedModel,
@@ -30,6 +39,10 @@ class PlannedStep:
     action: Literal["cached", "resume", "train"]
     folder: Path | None
     """None while a model that it is made from is missing: its digest is part of the folder's name."""
+    memory_bytes: int | None = None
+    """What training will take at least; None for a model that is there, or that cannot tell yet."""
+    seconds: float | None = None
+    """CPU time of all its epochs, about; None likewise."""
 
 
 def ensure_model(request: ModelRequest, data: Dataset, work: Path, on_event: OnEvent) -> TrainedModel:
@@ -46,18 +59,30 @@ def ensure(wanted: Wanted, data: Dataset, work: Path, on_event: OnEvent) -> Trai
 
 
 def plan_steps(request: ModelRequest, data: Dataset, work: Path) -> list[PlannedStep]:
-    """What :func:`ensure_model` would find or do, in order; nothing is written."""
+    """What :func:`ensure_model` would find or do, in order; nothing is written.
+
+    DataError where a model does not fit in memory.
+    """
     made: dict[Wanted, TrainedModel] = {}
     steps = []
     for node in in_order(want(request, data)):
         if not is_ready(node, made):
-            steps.append(PlannedStep(str(node.name), node.seed, "train", None))
+            step = PlannedStep(str(node.name), node.seed, "train", None)
+            steps.append(_with_forecast(step, node, None, data))
             continue
         plan = plan_model(node, made, data, work)
-        steps.append(_step(plan))
+        step = _step(plan)
+        steps.append(step if is_found(plan) else _with_forecast(step, node, plan.parts, data))
         if is_found(plan):
             made[node] = load_model(plan.folder)
     return steps
+
+
+def _with_forecast(step: PlannedStep, wanted: Wanted, parts: Parts | None, data: Dataset) -> PlannedStep:
+    from recpress_edge.training.learn import foreseen  # torch only where something is to be trained
+
+    found = foreseen(wanted, parts, data)
+    return replace(step, memory_bytes=found.memory_bytes, seconds=found.seconds)
 
 
 def _step(plan: Plan) -> PlannedStep:

@@ -2,6 +2,8 @@
 
 import dataclasses
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Literal, Protocol
 
@@ -11,11 +13,12 @@ from recpress_edge.core.rng import stream
 from recpress_edge.data.holdout import dataset_cutoff
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.students import create_method
+from recpress_edge.models.forecast import epoch_seconds, has_sampled_softmax
 from recpress_edge.models.method import ClosedForm, Factorised, Method, TrainingInput
 from recpress_edge.models.qat import stored_tables
 from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.checkpoint import CheckpointStore
-from recpress_edge.training.closed import FormOnData, Settings, compute, tried
+from recpress_edge.training.closed import FormOnData, Settings, compute, trial_epochs, tried
 from recpress_edge.training.evaluate import (
     StagedRows,
     evaluate,
@@ -23,9 +26,23 @@ from recpress_edge.training.evaluate import (
     sampled_users,
 )
 from recpress_edge.training.loop import EpochReport, RunState, Validation, train
-from recpress_edge.training.plan import Plan
+from recpress_edge.training.plan import Parts, Plan, Wanted
 from recpress_edge.training.store import TrainedModel
 from recpress_edge.training.trajectory import is_recorded, load_trajectory, write_stage
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a model will take at least, and about how long, told before anything is made."""
+
+    memory_bytes: int | None
+    """None for what is computed at once from a model that is not there yet."""
+    seconds: float | None
+    """CPU time of all epochs, those too that compare settings; None where none are measured."""
+
+
+class _Stated(Exception):
+    """A model has stated its need and was not begun."""
 
 
 class Tell(Protocol):
@@ -80,6 +97,43 @@ def learn(
     return method, train(method, wanted.training, whole.validation, store, on_epoch, begun)
 
 
+def foreseen(wanted: Wanted, parts: Parts | None, data: Dataset) -> Foreseen:
+    """What :func:`learn` will state; DataError, as there, where it does not fit. Nothing is made.
+
+    ``parts``: None while a model that this one is made from is missing.
+    """
+    entry = wanted.name.entry
+    epoch_s = epoch_seconds(wanted.name.method, wanted.config, data.train, wanted.name.dim)
+    compared = len(data.valid) and not wanted.start and not has_sampled_softmax(wanted.config, data.train)
+    searched = trial_epochs(wanted.config, taught=wanted.teacher is not None) if compared else 0
+    seconds = None if epoch_s is None else epoch_s * (wanted.training.epochs + searched)
+    if entry.closed_form and parts is None:
+        return Foreseen(None, seconds)
+    return Foreseen(_stated(wanted, parts, data), seconds)
+
+
+def _stated(wanted: Wanted, parts: Parts | None, data: Dataset) -> int | None:
+    """The bytes that a model states before it takes any, when it is made and no further."""
+    stated: list[int] = []
+
+    def stop(n_bytes: int) -> None:
+        stated.append(n_bytes)
+        raise _Stated
+
+    missing = Parts() if parts is None else parts
+    given = dataclasses.replace(_given(wanted, missing, data), on_need=stop)
+    if parts is None:  # their names are all that a need depends on
+        stands = Teacher("missing")
+        given = dataclasses.replace(
+            given, teacher=stands if wanted.teacher else None, teachers=(stands,) * len(wanted.members)
+        )
+    with suppress(_Stated):
+        method = create_method(wanted.name.method, given, wanted.config)
+        if isinstance(method, ClosedForm):
+            method.fit()
+    return stated[0] if stated else None
+
+
 def _chosen(
     make: Callable[[Settings], Any],
     store: CheckpointStore,
@@ -128,7 +182,13 @@ def _record_stage(plan: Plan, epoch: int, rows: StagedRows) -> None:
 
 
 def _input(plan: Plan, data: Dataset, tell: Tell) -> TrainingInput:
-    wanted, parts = plan.wanted, plan.parts
+    return dataclasses.replace(
+        _given(plan.wanted, plan.parts, data),
+        on_need=cache(lambda n_bytes: tell("needs", memory_bytes=n_bytes)),  # once, however often computed
+    )
+
+
+def _given(wanted: Wanted, parts: Parts, data: Dataset) -> TrainingInput:
     return TrainingInput(
         data.train,
         wanted.name.dim,
@@ -138,13 +198,12 @@ def _input(plan: Plan, data: Dataset, tell: Tell) -> TrainingInput:
         parts.start.tables if parts.start else None,
         wanted.name.recipe,
         wanted.options.device,
-        tuple(_member(plan, member) for member in parts.members),
-        cache(lambda n_bytes: tell("needs", memory_bytes=n_bytes)),  # once, however often it is computed
+        tuple(_member(wanted, member) for member in parts.members),
     )
 
 
-def _member(plan: Plan, member: TrainedModel) -> Teacher:
+def _member(wanted: Wanted, member: TrainedModel) -> Teacher:
     """One of several teachers, with its trajectory where the student learns from those."""
-    if plan.wanted.name.entry.needs != "trajectories":
+    if wanted.name.entry.needs != "trajectories":
         return member.teacher
     return dataclasses.replace(member.teacher, trajectory=load_trajectory(member.folder))

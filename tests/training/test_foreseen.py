@@ -1,0 +1,102 @@
+"""What a dry run says of memory and time, and that it refuses what does not fit."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from small_data import two_tastes
+
+from recpress_edge.core import memory
+from recpress_edge.core.errors import DataError
+from recpress_edge.distill.methods import METHODS
+from recpress_edge.distill.settings import SoftConfig
+from recpress_edge.distill.soft import Soft
+from recpress_edge.models.forecast import COSTS, DIMS, epoch_seconds
+from recpress_edge.models.method import TrainingInput
+from recpress_edge.models.outputs import Tables
+from recpress_edge.models.settings import BPRConfig
+from recpress_edge.models.teacher import Teacher
+from recpress_edge.training.closed import TRIAL_EPOCHS, trial_epochs
+from recpress_edge.training.ensure import ensure_model, plan_steps
+from recpress_edge.training.plan import ModelRequest, TrainOptions
+
+DATA = two_tastes()
+MEASURED = Path(__file__).parents[2] / "benchmarks" / "results" / "epoch-costs.json"
+
+
+def _steps(name, work, teacher=None, **training):
+    options = TrainOptions(teacher=teacher, training=training)
+    return plan_steps(ModelRequest(name=name, options=options), DATA, work)
+
+
+@pytest.mark.parametrize("name", ["bpr_dim4", "als_dim4", "ease", "iae_dim4"])
+def test_a_dry_run_says_the_need_that_the_run_states(name, tmp_path):
+    role = "teacher" if name == "ease" else "student"
+    stated = []
+    request = ModelRequest(name=name, role=role, options=TrainOptions(training={"epochs": 1}))
+    if METHODS[name.partition("_")[0]].closed_form:
+        request = dataclasses.replace(request, options=TrainOptions())
+    (step,) = plan_steps(request, DATA, tmp_path)
+    ensure_model(request, DATA, tmp_path, lambda e: stated.append(getattr(e, "memory_bytes", None)))
+    assert step.memory_bytes == next(n_bytes for n_bytes in stated if n_bytes)
+    assert plan_steps(request, DATA, tmp_path)[0].memory_bytes is None  # it is there
+
+
+def test_a_student_whose_teacher_is_missing_is_foreseen_too(tmp_path):
+    teacher, student = _steps("soft_dim4", tmp_path, "bpr_dim6", epochs=3)
+    assert teacher.memory_bytes is not None
+    assert student.memory_bytes is not None
+    assert student.seconds is not None
+    lists = 40 * 60 * 80  # bytes a place; lists as long as the catalogue
+    assert student.memory_bytes > lists
+    assert _steps("svd_dim4", tmp_path, "bpr_dim6")[1].memory_bytes is None
+
+
+def test_what_does_not_fit_is_refused_by_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "available_bytes", lambda: 1000)
+    with pytest.raises(DataError, match=r"bpr of 60 users, 80 items .* needs .* 1000 B is available"):
+        _steps("bpr_dim4", tmp_path)
+
+
+def test_time_follows_the_epochs_and_what_they_go_over(tmp_path):
+    one, three = (_steps("bpr_dim16", tmp_path, epochs=epochs)[0].seconds for epochs in (1, 3))
+    driver, low, high = COSTS["bpr"]
+    assert driver == "interactions"
+    assert one == pytest.approx(1e-9 * low * len(DATA.train))
+    assert three == pytest.approx(3 * one)
+    wide = epoch_seconds("bpr", BPRConfig(), DATA.train, DIMS[1])
+    assert wide == pytest.approx(1e-9 * high * len(DATA.train))
+    assert epoch_seconds("mine", BPRConfig(), DATA.train, 16) is None
+    full, sampled = (
+        epoch_seconds("soft", SoftConfig(softmax=softmax), DATA.train, 16) for softmax in ("full", "sampled")
+    )
+    assert full == pytest.approx(1e-9 * COSTS["soft"][1] * 60 * 80)
+    assert sampled == pytest.approx(1e-9 * COSTS["soft sampled"][1] * 60)
+
+
+@pytest.mark.parametrize("config", [SoftConfig(), SoftConfig(score="inner"), SoftConfig(learning_rate=0.1)])
+@pytest.mark.parametrize("taught", [False, True])
+def test_trials_are_those_of_the_axes_that_the_method_leaves_open(config, taught):
+    rows = Tables(*(DATA.train.item_counts()[:1].repeat(n * 4).reshape(n, 4) * 1.0 for n in (60, 80)))
+    rows = Tables(rows.user_emb.astype("f4"), rows.item_emb.astype("f4"))
+    given = TrainingInput(DATA.train, 4, 0, 1, Teacher("t", rows) if taught else None)
+    axes = len(Soft(given, config).candidates())
+    assert trial_epochs(config, taught=taught) == TRIAL_EPOCHS * (2 * axes + 1)
+    assert trial_epochs(BPRConfig(), taught=taught) == 0
+
+
+def test_the_constants_are_those_measured_and_all_methods_but_two_have_them():
+    measured = json.loads(MEASURED.read_text())
+    assert measured["dims"] == list(DIMS)
+    found = {name: (cost["driver"], *cost["ns"]) for name, cost in measured["costs"].items()}
+    rounded = {
+        name: (driver, float(f"{low:.2g}"), float(f"{high:.2g}"))
+        for name, (driver, low, high) in found.items()
+    }
+    assert rounded == dict(COSTS)
+    learned = {name for name, entry in METHODS.items() if not entry.closed_form}
+    assert learned - {name.partition(" ")[0] for name in COSTS} == {
+        "hetcomp",
+        "sasrec",
+    }  # need more than pairs

@@ -230,6 +230,7 @@ def test_the_space_is_of_settings_and_holds_the_usual_ones():
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        ({"max_p95_ns": 0}, "--max-p95 must be above 0"),
         ({"trials": 0}, "--trials must be at least 1"),
         ({"hours": 0.0}, "--hours must be above 0"),
         ({"choose_by": "recal"}, "Did you mean 'recall'"),

@@ -166,6 +166,8 @@ class TuneRequest:
                 raise ConfigError(f"--{name.replace('_', '-')} must be at least 1, got {value}")
         if not self.hours > 0:
             raise ConfigError(f"--hours must be above 0, got {self.hours:g}")
+        if self.max_p95_ns is not None and self.max_p95_ns <= 0:
+            raise ConfigError("--max-p95 must be above 0: no query takes less")
         if self.choose_by not in CHOICES:
             raise unknown_name("choose-by", self.choose_by, CHOICES)
         fixed_settings(self.set)

@@ -13,9 +13,11 @@ from recpress_edge.core.layout import columns, wrap_command, wrap_lines
 from recpress_edge.core.printable import json_text, printable, printable_lines
 from recpress_edge.core.registry import named
 from recpress_edge.core.terminal import stdout_encoding, terminal_width
+from recpress_edge.core.units import format_bytes, format_seconds
 
 if TYPE_CHECKING:
     from recpress_edge.jobs.executor import Executor
+    from recpress_edge.training.ensure import PlannedStep
 
 R = TypeVar("R")
 MOST_THREADS: Final = 1024
@@ -152,6 +154,17 @@ def say(args: argparse.Namespace, text: str = "") -> None:
     """Talk to a person: stdout, or stderr when stdout belongs to JSON. What a file says stays printable."""
     stream = sys.stderr if args.json else sys.stdout
     print(wrap_lines(printable_lines(text), terminal_width(stream)), file=stream, flush=True)
+
+
+def say_costs(args: argparse.Namespace, step: "PlannedStep", indent: int) -> None:
+    """What a model that is not there yet will take, where that is known."""
+    told = []
+    if step.memory_bytes is not None:
+        told.append(f"needs at least {format_bytes(step.memory_bytes)} of memory (available)")
+    if step.seconds is not None:
+        told.append(f"at most about {format_seconds(step.seconds)} on one thread, validation apart")
+    if told:
+        say(args, f"{'':<{indent}} {'; '.join(told)}")
 
 
 def emit(args: argparse.Namespace, value: dict[str, Any]) -> None:

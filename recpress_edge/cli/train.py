@@ -17,6 +17,7 @@ from recpress_edge.cli.common import (
     positive_int,
     request_of,
     say,
+    say_costs,
     seed_number,
     table,
 )
@@ -28,7 +29,7 @@ from recpress_edge.core.metrics import (
     shown_metrics,
     stated_cutoff,
 )
-from recpress_edge.core.units import format_bytes, format_seconds, format_share
+from recpress_edge.core.units import format_share
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.train import DistillRequest, TrainRequest, TrainResult
 from recpress_edge.training.store import TrainedModel
@@ -120,13 +121,7 @@ def say_plan(args: argparse.Namespace, request: TrainRequest | DistillRequest) -
     for step in plan.steps:
         verb = {"cached": "found", "resume": "would resume", "train": "would train"}[step.action]
         say(args, f"{verb:<13} {step.name} seed {step.seed}  {step.folder or ''}".rstrip())
-        told = []
-        if step.memory_bytes is not None:
-            told.append(f"needs at least {format_bytes(step.memory_bytes)} of memory (available)")
-        if step.seconds is not None:
-            told.append(f"at most about {format_seconds(step.seconds)} on one thread, validation apart")
-        if told:
-            say(args, f"{'':<13} {'; '.join(told)}")
+        say_costs(args, step, 13)
     if plan.refit:
         say(args, f"then again    {plan.refit} on train and validation, for the epochs chosen on validation")
     emit(args, plan.facts())

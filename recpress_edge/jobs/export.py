@@ -256,7 +256,7 @@ class ExportPlan:
         """What ``--dry-run --json`` prints."""
         return {
             "dry_run": True,
-            "models": [{"name": s.name, "seed": s.seed, "action": s.action} for s in steps],
+            "models": [{"name": s.name, "seed": s.seed, "action": s.action, **s.costs()} for s in steps],
             "bundle": str(self.target),
             "recipe": self.recipe.name,
             "format": self.request.format,

@@ -41,8 +41,7 @@ class TrainPlan:
                 "seed": s.seed,
                 "action": s.action,
                 "folder": str(s.folder) if s.folder else None,
-                **({} if s.memory_bytes is None else {"memory_bytes": s.memory_bytes}),
-                **({} if s.seconds is None else {"seconds": s.seconds}),
+                **s.costs(),
             }
             for s in self.steps
         ]

@@ -44,6 +44,11 @@ class PlannedStep:
     seconds: float | None = None
     """CPU time of all its epochs, about; None likewise."""
 
+    def costs(self) -> dict[str, float]:
+        """Those of its costs that are known."""
+        known = {"memory_bytes": self.memory_bytes, "seconds": self.seconds}
+        return {name: value for name, value in known.items() if value is not None}
+
 
 def ensure_model(request: ModelRequest, data: Dataset, work: Path, on_event: OnEvent) -> TrainedModel:
     """The model, found below ``work``/models or trained now, after everything that it is made from."""

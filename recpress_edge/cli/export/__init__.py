@@ -17,6 +17,7 @@ from recpress_edge.cli.common import (
     next_steps,
     request_of,
     say,
+    say_costs,
     seed_number,
 )
 from recpress_edge.cli.events import print_events
@@ -141,6 +142,7 @@ def _say_plan(args: argparse.Namespace, plan: ExportPlan) -> dict[str, Any]:
         steps = plan.steps(on_event)
     for step in steps:
         say(args, f"{step.action:<9}  {step.name}  seed {step.seed}  {step.folder or ''}".rstrip())
+        say_costs(args, step, 10)
     summary = stored_text(plan.recipe.summary, plan.profile)
     say(args, f"{'write':<9}  {plan.target}  {plan.recipe.name}: {summary}")
     return plan.facts(steps)

@@ -44,7 +44,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "multvae": {"hidden": 16, "batch_users": 10, "learning_rate": 0.02, "anneal_epochs": 10},
     "iae": {"hidden": 16, "batch_items": 10, "learning_rate": 0.02},
     "ease": {"l2": 1.0},
-    "soft": {"learning_rate": 0.3, "batch_users": 10, "top_items": 2},
+    "soft": {"learning_rate": 0.25, "batch_users": 10, "top_items": 2},
     "neumf": BPR | {"weight_decay": 0.2, "negatives": 1},
     "rrd-neumf": BPR | {"weight_decay": 0.2, "negatives": 1, "pool": 2, "interesting": 2},
     "ftd-neumf": BPR | {"weight_decay": 0.2, "negatives": 1},

@@ -1,4 +1,4 @@
-"""The tables of docs/results/students.md, from the record of benchmarks/students.py."""
+"""The tables of docs/results/students.md, from records of benchmarks/students.py, of different sets."""
 
 from collections.abc import Mapping, Sequence
 from statistics import mean
@@ -10,7 +10,7 @@ from _students_table import METRICS, groups, values, verdict_words, verdicts
 Result = Mapping[str, Any]
 
 
-def sets(result: Result) -> str:
+def sets(*results: Result) -> str:
     """Each data set, its protocol and the command that imports it."""
     rows = [
         [
@@ -20,26 +20,36 @@ def sets(result: Result) -> str:
             one["protocol"],
             f"`{one['command']}`",
         ]
-        for key, one in result["sets"].items()
+        for key, one in _together(results)["sets"].items()
     ]
     return result_tables.table(["set", "users × items", "interactions", "held out", "import"], rows)
 
 
-def judged(result: Result) -> str:
+def judged(*results: Result) -> str:
     """At which budgets our default student is the best of its bytes, level or behind."""
+    result = _together(results)
     rows = [[one["set"], *verdict_words(one, result["rows"])] for one in verdicts(result)]
     headers = ["set", "recipe", "bytes", "NDCG@10", "Recall@50", "best or level in both"]
     return result_tables.table(headers, rows)
 
 
-def figures(result: Result) -> str:
+def figures(*results: Result) -> str:
     """Of each set and recipe a table: a row for each model, a column for each budget."""
+    result = _together(results)
     parts: dict[tuple[str, str], dict[str, dict[int, str]]] = {}
     for key, recipe, budget, here in groups(result):
         for one in here:
             title = result["rows"][one["row"]]
             parts.setdefault((key, recipe), {}).setdefault(title, {})[budget] = _cell(one)
     return "\n\n".join(_table(key, recipe, models) for (key, recipe), models in parts.items())
+
+
+def _together(results: Sequence[Result]) -> Result:
+    return {
+        "sets": {key: one for result in results for key, one in result["sets"].items()},
+        "rows": results[0]["rows"],
+        "results": [one for result in results for one in result["results"]],
+    }
 
 
 def _table(key: str, recipe: str, models: Mapping[str, Mapping[int, str]]) -> str:

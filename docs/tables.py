@@ -67,7 +67,7 @@ BLOCKS: Final = {
         ("docs/adr/0023-reading-through-duckdb.md",), ("reading", "reading-100m"), result_tables.reading
     ),
     **{
-        f"students-{name}": Block((STUDENTS,), ("students",), text)
+        f"students-{name}": Block((STUDENTS,), ("students", "students-ml-1m"), text)
         for name, text in (
             ("sets", student_tables.sets),
             ("judged", student_tables.judged),
@@ -75,7 +75,9 @@ BLOCKS: Final = {
         )
     },
     "scale": Block(("docs/results/scale.md",), ("scale",), result_tables.scale),
-    "growth": Block(("docs/results/scale.md",), ("growth-1m", "growth-5m"), result_tables.growth),
+    "growth": Block(
+        ("docs/results/scale.md",), ("growth-1m", "growth-5m", "growth-20m"), result_tables.growth
+    ),
     "formats": Block((FORMATS,), (), format_tables.formats),
     "mutated-logs": Block((FORMATS,), ("mutated-logs",), format_tables.mutated),
     "format-counts": Block((FORMATS,), (), format_tables.counts),

@@ -21,7 +21,7 @@ from recpress_edge.jobs.plugins import with_plugins
 from recpress_edge.jobs.subject import SubjectSource
 from recpress_edge.jobs.train import warning_of_ensembles
 from recpress_edge.training import ensure
-from recpress_edge.training.ensure import PlannedStep, plan_steps
+from recpress_edge.training.ensure import PlannedStep, forecast_steps
 from recpress_edge.training.overrides import Tables, no_overrides, overrides, set_flags
 from recpress_edge.training.plan import ModelRequest, TrainOptions, asked_teacher, is_folder
 from recpress_edge.training.store import OF_A_USER, load_model
@@ -197,7 +197,7 @@ class ExportPlan:
         self._shown(data)
         if student.folder:
             return []
-        return plan_steps(self.model, data, self.request.work)
+        return forecast_steps(self.model, data, self.request.work)
 
     def run(self, on_event: OnEvent = silent) -> "ExportResult":
         """Train what is missing, then write and check the bundle. GateError: its parity is below the gate."""

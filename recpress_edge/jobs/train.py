@@ -17,7 +17,7 @@ from recpress_edge.jobs.data import load_data
 from recpress_edge.jobs.executor import Executor
 from recpress_edge.jobs.forest import make_models
 from recpress_edge.jobs.plugins import with_plugins
-from recpress_edge.training.ensure import PlannedStep, plan_steps
+from recpress_edge.training.ensure import PlannedStep, forecast_steps
 from recpress_edge.training.fusion import below_member, below_member_words
 from recpress_edge.training.overrides import chosen_settings, overrides
 from recpress_edge.training.plan import ModelRequest, TrainOptions, Wanted, asked_teacher, is_folder, want
@@ -124,7 +124,7 @@ class _RunRequest:
         steps = [
             step
             for seed in self._seeds
-            for step in plan_steps(
+            for step in forecast_steps(
                 ModelRequest(name=name, role=role, seed=seed, options=options), data, self.work
             )
         ]

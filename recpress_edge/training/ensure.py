@@ -1,7 +1,7 @@
 """Models found by the digest of everything that decides them, or trained. No torch until one is trained."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -64,23 +64,31 @@ def ensure(wanted: Wanted, data: Dataset, work: Path, on_event: OnEvent) -> Trai
 
 
 def plan_steps(request: ModelRequest, data: Dataset, work: Path) -> list[PlannedStep]:
-    """What :func:`ensure_model` would find or do, in order; nothing is written.
+    """What :func:`ensure_model` would find or do, in order; nothing is written."""
+    return [step for step, _, _ in _planned(request, data, work)]
 
-    DataError where a model does not fit in memory.
-    """
+
+def forecast_steps(request: ModelRequest, data: Dataset, work: Path) -> list[PlannedStep]:
+    """:func:`plan_steps` with the costs of what is to be trained; DataError where it does not fit."""
+    return [
+        step if step.action == "cached" else _with_forecast(step, node, parts, data)
+        for step, node, parts in _planned(request, data, work)
+    ]
+
+
+def _planned(
+    request: ModelRequest, data: Dataset, work: Path
+) -> Iterator[tuple[PlannedStep, Wanted, Parts | None]]:
+    """Each step with its node and the models that it is made from, None while one of those is missing."""
     made: dict[Wanted, TrainedModel] = {}
-    steps = []
     for node in in_order(want(request, data)):
         if not is_ready(node, made):
-            step = PlannedStep(str(node.name), node.seed, "train", None)
-            steps.append(_with_forecast(step, node, None, data))
+            yield PlannedStep(str(node.name), node.seed, "train", None), node, None
             continue
         plan = plan_model(node, made, data, work)
-        step = _step(plan)
-        steps.append(step if is_found(plan) else _with_forecast(step, node, plan.parts, data))
         if is_found(plan):
             made[node] = load_model(plan.folder)
-    return steps
+        yield _step(plan), node, plan.parts
 
 
 def _with_forecast(step: PlannedStep, wanted: Wanted, parts: Parts | None, data: Dataset) -> PlannedStep:

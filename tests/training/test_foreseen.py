@@ -18,7 +18,7 @@ from recpress_edge.models.outputs import Tables
 from recpress_edge.models.settings import BPRConfig
 from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.closed import TRIAL_EPOCHS, trial_epochs
-from recpress_edge.training.ensure import ensure_model, plan_steps
+from recpress_edge.training.ensure import ensure_model, forecast_steps
 from recpress_edge.training.plan import ModelRequest, TrainOptions
 
 DATA = two_tastes()
@@ -27,7 +27,7 @@ MEASURED = Path(__file__).parents[2] / "benchmarks" / "results" / "epoch-costs.j
 
 def _steps(name, work, teacher=None, **training):
     options = TrainOptions(teacher=teacher, training=training)
-    return plan_steps(ModelRequest(name=name, options=options), DATA, work)
+    return forecast_steps(ModelRequest(name=name, options=options), DATA, work)
 
 
 @pytest.mark.parametrize("name", ["bpr_dim4", "als_dim4", "ease", "iae_dim4"])
@@ -37,10 +37,10 @@ def test_a_dry_run_says_the_need_that_the_run_states(name, tmp_path):
     request = ModelRequest(name=name, role=role, options=TrainOptions(training={"epochs": 1}))
     if METHODS[name.partition("_")[0]].closed_form:
         request = dataclasses.replace(request, options=TrainOptions())
-    (step,) = plan_steps(request, DATA, tmp_path)
+    (step,) = forecast_steps(request, DATA, tmp_path)
     ensure_model(request, DATA, tmp_path, lambda e: stated.append(getattr(e, "memory_bytes", None)))
     assert step.memory_bytes == next(n_bytes for n_bytes in stated if n_bytes)
-    assert plan_steps(request, DATA, tmp_path)[0].memory_bytes is None  # it is there
+    assert forecast_steps(request, DATA, tmp_path)[0].memory_bytes is None  # it is there
 
 
 def test_a_student_whose_teacher_is_missing_is_foreseen_too(tmp_path):

@@ -17,42 +17,39 @@ from recpress_edge.data.times import read_number
 EVERY: Final = "*"
 """Of --only: all values count."""
 
-_EVENT_NAMES: Final = frozenset(
-    {"event", "eventtype", "eventname", "action", "actiontype", "behavior", "behaviortype", "behaviour"}
-    | {"behaviourtype", "interaction", "interactiontype", "feedback", "feedbacktype", "activity", "status"}
-    | {"label", "labels", "click", "clicked", "isclick", "isclicked", "like", "liked", "islike", "target"}
-    | {"purchase", "purchased", "converted", "conversion", "isread", "watched", "follow", "isfollow", "type"}
-    | {"dislike", "hate", "ishate", "skip", "skipped", "notinterested", "thumb", "thumbs", "positive"}
-    | {"vote", "reaction", "sentiment", "returned", "isreturn", "refunded", "cancelled", "canceled"}
-    | {"iscancelled", "deleted", "isdeleted", "removed", "isremoved", "unfollowed", "blocked", "hidden"}
-    | {"aktion", "ereignis", "aktionstyp", "evenement", "événement", "accion", "acción", "evento", "acao"}
-    | {"ação", "azione", "actie", "gebeurtenis", "действие", "событие", "行为", "行为类型", "行動"}
-)
-_AMOUNT_NAMES: Final = frozenset(
-    {"quantity", "qty", "amount", "units", "menge", "anzahl", "cantidad", "数量"}
-)
-"""Names of columns in which a number below zero is what was returned."""
-_EVENT_WORDS: Final = frozenset(
-    {"view", "pageview", "pv", "click", "cart", "addtocart", "add_to_cart", "basket", "purchase", "order"}
-    | {"transaction", "buy", "remove", "remove_from_cart", "removefromcart", "delete", "like", "dislike"}
-    | {"unlike", "impression", "imp", "show", "skip", "fav", "favorite", "favourite", "wishlist", "hide"}
-    | {"unsubscribe", "subscribe", "return", "refund", "play", "watch", "up", "down", "upvote", "downvote"}
-    | {"thumbs_up", "thumbs_down", "liked", "disliked", "love", "hate", "positive", "negative", "dismiss"}
-    | {"cancel", "cancelled", "returned", "refunded", "removed", "unfollow", "follow", "block", "report"}
-    | {"kauf", "retoure", "warenkorb", "achat", "panier", "compra", "carrito", "покупка", "购买", "浏览"}
-)
 _REFUSING_NAMES: Final = frozenset(
     {"dislike", "hate", "ishate", "skip", "skipped", "notinterested", "returned", "isreturn", "refunded"}
     | {"cancelled", "canceled", "iscancelled", "deleted", "isdeleted", "removed", "isremoved", "unfollowed"}
     | {"blocked", "hidden"}
 )
 """Names of columns in which yes is no sign of liking."""
-_REFUSALS: Final = frozenset(
+_EVENT_NAMES: Final = frozenset(
+    {"event", "eventtype", "eventname", "action", "actiontype", "behavior", "behaviortype", "behaviour"}
+    | {"behaviourtype", "interaction", "interactiontype", "feedback", "feedbacktype", "activity", "status"}
+    | {"label", "labels", "click", "clicked", "isclick", "isclicked", "like", "liked", "islike", "target"}
+    | {"purchase", "purchased", "converted", "conversion", "isread", "watched", "follow", "isfollow", "type"}
+    | {"thumb", "thumbs", "positive", "vote", "reaction", "sentiment"}
+    | {"aktion", "ereignis", "aktionstyp", "evenement", "événement", "accion", "acción", "evento", "acao"}
+    | {"ação", "azione", "actie", "gebeurtenis", "действие", "событие", "行为", "行为类型", "行動"}
+    | _REFUSING_NAMES
+)
+_AMOUNT_NAMES: Final = frozenset(
+    {"quantity", "qty", "amount", "units", "menge", "anzahl", "cantidad", "数量"}
+)
+"""Names of columns in which a number below zero is what was returned."""
+_REFUSING_WORDS: Final = frozenset(
     {"remove", "remove_from_cart", "removefromcart", "delete", "dislike", "unlike", "skip", "hide", "return"}
     | {"unsubscribe", "refund", "down", "downvote", "thumbs_down", "disliked", "hate", "negative", "dismiss"}
     | {"cancel", "cancelled", "returned", "refunded", "removed", "unfollow", "block", "report", "retoure"}
-    | {"👎"}
 )
+_EVENT_WORDS: Final = frozenset(
+    {"view", "pageview", "pv", "click", "cart", "addtocart", "add_to_cart", "basket", "purchase", "order"}
+    | {"transaction", "buy", "like", "impression", "imp", "show", "fav", "favorite", "favourite", "wishlist"}
+    | {"subscribe", "play", "watch", "up", "upvote", "thumbs_up", "liked", "love", "positive", "follow"}
+    | {"kauf", "warenkorb", "achat", "panier", "compra", "carrito", "покупка", "购买", "浏览"}
+    | _REFUSING_WORDS
+)
+_REFUSALS: Final = _REFUSING_WORDS | {"👎"}
 """Values that are no sign of liking."""
 _STRONG: Final = frozenset({"purchase", "buy", "transaction", "order", "like", "true", "yes", "t", "y"})
 _FLAGS: Final = frozenset({"0", "1", "0.0", "1.0", "true", "false", "yes", "no", "t", "f", "y", "n"})
@@ -129,25 +126,32 @@ def settle_event(path: Path, layout: Layout, place: int, events: Sequence[EventC
         only = event.only
         for value, count in event.counts.items():
             counts[value.strip()] += count
-    if only is None and _is_amount(layout, [[""] * place + [value] for value in counts], place):
-        _ask_returns(path, layout, place, counts)
-    elif only is None:
-        told = place != layout.at.get("rating") or _are_signs(counts)
-        if told and 1 < len(counts) <= _MOST_VALUES:
-            _ask(path, layout, place, counts)
-    for value in () if only is None else only.values:
-        if only is not None and not any(map(Only(only.column, (value,)).takes, counts)):
+    if only is None:
+        _ask_unsaid(path, layout, place, counts)
+        return
+    for value in only.values:
+        if not any(map(Only(only.column, (value,)).takes, counts)):
             raise ConfigError(
                 f"--only {only.column}={','.join(only.values)}: no row of {path} holds {value}. "
                 f"Found: {_told(counts)}"
             )
 
 
+def _ask_unsaid(path: Path, layout: Layout, place: int, counts: Mapping[str, int]) -> None:
+    if _is_amount(layout, place, counts):
+        _ask_returns(path, layout, place, counts)
+        return
+    told = place != layout.at.get("rating") or _are_signs(counts)
+    if told and 1 < len(counts) <= _MOST_VALUES:
+        _ask(path, layout, place, counts)
+
+
 def _candidates(layout: Layout, head: Sequence[Sequence[str]], *, bounded: bool) -> set[int]:
     named = [
         place
         for place in layout.ignored()
-        if layout.names and (plain(layout.names[place]) in _EVENT_NAMES or _is_amount(layout, head, place))
+        if layout.names
+        and (plain(layout.names[place]) in _EVENT_NAMES or _is_amount(layout, place, _values(head, place)))
     ]
     worded = [place for place in layout.ignored() if _has_event_words(head, place)]
     rating = layout.at.get("rating")
@@ -156,11 +160,16 @@ def _candidates(layout: Layout, head: Sequence[Sequence[str]], *, bounded: bool)
     return {*named, *worded, *signs}
 
 
-def _is_amount(layout: Layout, rows: Iterable[Sequence[str]], place: int) -> bool:
+def _values(rows: Iterable[Sequence[str]], place: int) -> set[str]:
+    """What the rows that are so long hold in this place, without blanks around it."""
+    return {row[place].strip() for row in rows if place < len(row)}
+
+
+def _is_amount(layout: Layout, place: int, values: Iterable[str]) -> bool:
     """Whether a column is called an amount and holds whole numbers alone."""
     if not layout.names or plain(layout.names[place]) not in _AMOUNT_NAMES:
         return False
-    numbers = [read_number(row[place]) for row in rows if place < len(row) and row[place].strip()]
+    numbers = [read_number(value) for value in values if value]
     return all(number is not None and number == int(number) for number in numbers)
 
 
@@ -177,13 +186,13 @@ def _ask_returns(path: Path, layout: Layout, place: int, counts: Mapping[str, in
 
 
 def _has_event_words(rows: Iterable[Sequence[str]], place: int) -> bool:
-    values = {row[place].strip().lower() for row in rows if place < len(row)}
+    values = {value.lower() for value in _values(rows, place)}
     return len(values) <= _MOST_VALUES and bool(values & _EVENT_WORDS)
 
 
 def _are_flags(layout: Layout, rows: Iterable[Sequence[str]], place: int) -> bool:
     """Whether a column holds nothing but yes and no, 0 and 1."""
-    values = {row[place].strip().lower() for row in rows if place < len(row)}
+    values = {value.lower() for value in _values(rows, place)}
     name = layout.names[place] if layout.names else ""
     ids = any(known_places([name])[role] for role in ("user", "item"))
     told = values - {""}  # a flag that is set or left empty

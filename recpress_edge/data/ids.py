@@ -18,19 +18,8 @@ FORMS: Final = ("as-written", "cleaned")
 
 MISSING_WORDS: Final = frozenset(
     {"null", "(null)", "nan", "none", "nil", "n/a", "#n/a", "na", "<na>", "nat", "undefined", "\\n", "-", "?"}
-    | {
-        "missing",
-        "unknown",
-        "anonymous",
-        "[null]",
-        "<null>",
-        "<none>",
-        "inf",
-        "#ref!",
-        "#value!",
-        "not set",
-        "(not set)",
-    }
+    | {"missing", "unknown", "[null]", "<null>", "<none>", "inf", "#ref!", "#value!", "not set", "(not set)"}
+    | {"anonymous"}
 )
 _NOBODY: Final = "-1"
 """Stands for no id where it has several rows and all others are whole numbers from 0 on."""

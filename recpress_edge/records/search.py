@@ -8,8 +8,8 @@ from typing import Any, Final
 from recpress_edge.core.metrics import metric_title
 from recpress_edge.core.units import UNKNOWN, format_bytes, format_recall
 
-TUNE_SCHEMA: Final = "recpress.tune/1"
 TUNE_KIND: Final = "recpress.tune/"
+TUNE_SCHEMA: Final = f"{TUNE_KIND}1"
 
 
 @dataclass(frozen=True, slots=True)

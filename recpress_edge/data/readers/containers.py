@@ -167,8 +167,8 @@ def _take_member(path: Path, stream: io.BufferedReader, member: str | None, stac
         archive = stack.enter_context(zipfile.ZipFile(stream))
     except (zipfile.BadZipFile, io.UnsupportedOperation) as error:
         raise _damaged(path, "zip", error) from None
-    sizes = {entry.filename: entry.file_size for entry in archive.infolist() if not entry.is_dir()}
-    names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
+    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    names = [entry.filename for entry in entries]
     if "[Content_Types].xml" in names:
         raise ConfigError(
             f"{path} is a spreadsheet or document of an office program, not text. Save the table as CSV, "
@@ -179,6 +179,7 @@ def _take_member(path: Path, stream: io.BufferedReader, member: str | None, stac
     ]
     if member is None and len(files) != 1:
         shown = ", ".join(files[:8]) + (" …" if len(files) > 8 else "")
+        sizes = {entry.filename: entry.file_size for entry in entries}
         raise ConfigError(
             f"{path} is a zip archive of {len(files)} files: {shown}. Say which is the log with "
             f"--member {max(files, key=sizes.__getitem__) if files else 'NAME'}"

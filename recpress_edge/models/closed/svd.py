@@ -6,6 +6,7 @@ from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.closed.ease import Binary
 from recpress_edge.models.closed.low_rank import EXTRA, Ranked, of_tables, truncated
 from recpress_edge.models.method import ClosedForm, Factorised, TrainingInput
+from recpress_edge.models.outputs import Tables
 from recpress_edge.models.settings import PureSVDConfig, SVDConfig
 from recpress_edge.models.teacher import Teacher
 
@@ -25,7 +26,7 @@ class SVD(Factorised, ClosedForm):
     def fit(self) -> None:
         teacher = self.given.teacher
         assert teacher is not None
-        known, ranked = teacher.tables or teacher.near, teacher.rankings
+        known, ranked = _known_tables(teacher, self.given.dim), teacher.rankings
         width = self.given.dim + EXTRA if known is None else known.user_emb.shape[1]
         _require_memory(self.given, "svd", width, 0 if known or not ranked else ranked.items.size)
         self._tables = nearest_tables(teacher, self.given.train, self.given.dim, self.config)
@@ -38,12 +39,19 @@ def nearest_tables(
     teacher: Teacher, train: Interactions, dim: int, config: SVDConfig | None = None
 ) -> tuple[Tensor, Tensor]:
     """user_emb (U, D) and item_emb (I, D) whose product is nearest to what this teacher says."""
-    if teacher.tables is not None:
-        return of_tables(teacher.tables, dim)
-    if teacher.near is not None and dim <= teacher.near.user_emb.shape[1]:
-        return of_tables(teacher.near, dim)
+    known = _known_tables(teacher, dim)
+    if known is not None:
+        return of_tables(known, dim)
     assert teacher.rankings is not None
     return truncated(Ranked(teacher.rankings, train, (config or SVDConfig()).offset), dim)
+
+
+def _known_tables(teacher: Teacher, dim: int) -> Tables | None:
+    """The teacher's tables, or those near to its scores where they are as wide; None: its rankings alone."""
+    near = teacher.near
+    if teacher.tables is None and near is not None and dim > near.user_emb.shape[1]:
+        return None
+    return teacher.tables or near
 
 
 class PureSVD(Factorised, ClosedForm):

@@ -39,6 +39,11 @@ LEARNING_RATES: Final = (0.003, 0.01, 0.03, 0.1, 0.3)
 """Candidates, in the tables' root mean squares: .03 to .1 are best on MovieLens 1M, .3 on CiteULike, and .003
 where an SVD has room for almost all that the teacher knows."""
 TEACHER_WEIGHTS: Final = (0.3, 0.5, 0.7, 0.9)
+CANDIDATES: Final[Mapping[str, Sequence[Any]]] = {
+    "score": SCORES,
+    "learning_rate": LEARNING_RATES,
+    "teacher_weight": TEACHER_WEIGHTS,
+}
 LEAST_STEPS: Final = 20
 """Of an epoch: batches are smaller where there are too few users for as many."""
 LEAST_USERS: Final = 32
@@ -88,11 +93,7 @@ class Soft(Factorised, Method):
         """The score, the step size, and the teacher's weight where there is one."""
         if self.given.start is not None or self.sampled:  # trials of large data would take too long
             return {}
-        taught = self.prepared.taught is not None
-        axes: dict[str, Sequence[Any]] = {"score": SCORES, "learning_rate": LEARNING_RATES}
-        if taught:
-            axes["teacher_weight"] = TEACHER_WEIGHTS
-        return {name: values for name, values in axes.items() if getattr(self.config, name) is None}
+        return open_axes(self.config, taught=self.prepared.taught is not None)
 
     def variant(self, settings: Mapping[str, Any], epochs: int) -> "Soft":
         given, config = (
@@ -200,6 +201,15 @@ class Soft(Factorised, Method):
         even = math.sqrt(sizes[1] / sizes[0]) if min(sizes) > 0 else 1.0
         self.mf.user_emb.mul_(math.sqrt(best) * even)
         self.mf.item_emb.mul_(math.sqrt(best) / even)
+
+
+def open_axes(config: SoftConfig, *, taught: bool) -> dict[str, Sequence[Any]]:
+    """Candidates of the settings that validation chooses; ``taught``: by a teacher, who then has a weight."""
+    return {
+        name: values
+        for name, values in CANDIDATES.items()
+        if getattr(config, name) is None and (taught or name != "teacher_weight")
+    }
 
 
 def _prepared(given: TrainingInput, config: SoftConfig) -> _Prepared:

@@ -8,6 +8,8 @@ from typing import Any, Final
 from torch import Tensor
 
 from recpress_edge.core.metrics import DEFAULT_CUTOFF, worth
+from recpress_edge.distill.settings import SoftConfig
+from recpress_edge.distill.soft import open_axes
 from recpress_edge.models.method import ClosedForm, Method
 from recpress_edge.training.loop import EpochReport, OnEpoch, RunState, Validation, copy_model, train_epoch
 
@@ -155,12 +157,8 @@ def climb(axes: Mapping[str, Sequence[Any]], value_of: Callable[[Settings], Wort
 
 def trial_epochs(config: Any, *, taught: bool) -> int:
     """Epochs of the candidates of a method that learns, about: from the middle of each axis to a turn."""
-    open_axes = [
-        name
-        for name in ("score", "learning_rate", "teacher_weight")
-        if hasattr(config, name) and getattr(config, name) is None and (taught or name != "teacher_weight")
-    ]
-    return TRIAL_EPOCHS * (2 * len(open_axes) + 1) if open_axes else 0
+    axes = open_axes(config, taught=taught) if isinstance(config, SoftConfig) else {}
+    return TRIAL_EPOCHS * (2 * len(axes) + 1) if axes else 0
 
 
 def tried(

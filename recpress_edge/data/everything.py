@@ -8,8 +8,9 @@ import numpy as np
 
 from recpress_edge.artifacts.bundle import Evaluation
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.data.features.attach import resorted
 from recpress_edge.data.holdout import history
-from recpress_edge.data.interactions import Dataset, Interactions
+from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.prepare import Prepared
 from recpress_edge.data.store import dataset_path, open_dataset, read_manifest, save_dataset
 
@@ -23,15 +24,15 @@ ASKED_USERS: Final = 10_000
 
 def everything(data: Dataset) -> Dataset:
     """Train, validation and test as the train split, and nothing held out."""
-    nobody = np.empty(0, np.int32)
-    ranks = None if data.train.ranks is None else nobody
-    none = Interactions.from_pairs(nobody, nobody, data.n_users, data.n_items, ranks)
+    whole = history(data, "test").union(data.test)
+    none = data.train.none()
     return dataclasses.replace(
         data,
         name=data.name[: 64 - len(SUFFIX)] + SUFFIX,
-        train=history(data, "test").union(data.test),
+        train=whole,
         valid=none,
         test=none,
+        features=resorted(data.features, (data.train, data.valid, data.test), (whole,)),
         protocol=f"{data.protocol}; {NO_TEST}",
         ties="",
     )

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recpress_edge.artifacts.ids import index_of
-from recpress_edge.core.arrays import I32, I64, places_of_rows
+from recpress_edge.core.arrays import F64, I32, I64, places_of_rows
 from recpress_edge.core.errors import DataError
 from recpress_edge.core.files import sha256_bytes
 from recpress_edge.data.features.columns import Features
@@ -33,6 +33,8 @@ class Interactions:
 
     None where the log has no order.
     """
+    weights: F64 | None = None
+    """(nnz,), aligned with ``indices``: how often or how long, positive. None: each pair counts alike."""
 
     @classmethod
     def from_pairs(
@@ -42,8 +44,9 @@ class Interactions:
         n_users: int,
         n_items: int,
         ranks: NDArray[np.integer] | None = None,
+        weights: F64 | None = None,
     ) -> "Interactions":
-        """Sort the pairs and drop duplicates: the earliest stays. users, items, ranks (nnz,)."""
+        """Sort the pairs and drop duplicates: the earliest stays. users, items, ranks, weights (nnz,)."""
         for kind, ids, count in (("user", users, n_users), ("item", items, n_items)):
             if ids.size and (ids.min() < 0 or ids.max() >= count):
                 raise DataError(f"{kind} index outside 0..{count - 1}: found {ids.min()}..{ids.max()}")
@@ -53,12 +56,14 @@ class Interactions:
             if ranks is not None:
                 earliest_first = stable_order(ranks)
                 keys, ranks = keys[earliest_first], ranks[earliest_first]
+                weights = None if weights is None else weights[earliest_first]
             keys, first = np.unique(keys, return_index=True)
         rows, columns = np.divmod(keys, max(n_items, 1))
         indptr = np.zeros(n_users + 1, np.int64)
         np.cumsum(np.bincount(rows, minlength=n_users), out=indptr[1:])
         kept = None if ranks is None else ranks[first].astype(np.int32)
-        return cls(n_users, n_items, indptr, columns.astype(np.int32), kept)
+        weighed = None if weights is None else weights[first]
+        return cls(n_users, n_items, indptr, columns.astype(np.int32), kept, weighed)
 
     def __len__(self) -> int:
         return int(self.indices.size)
@@ -98,7 +103,8 @@ class Interactions:
     def rows(self, users: I64) -> "Interactions":
         """Of these users (B,) alone, who are users 0 to B − 1 there; without their order."""
         at, items = self.pairs_of(users)
-        return Interactions.from_pairs(at, items, users.size, self.n_items)
+        weights = None if self.weights is None else self.weights[self.positions_of(users)]
+        return Interactions.from_pairs(at, items, users.size, self.n_items, weights=weights)
 
     def only(self, users: I64) -> "Interactions":
         """The pairs of these users (B,) alone, ascending, of the same users and items."""
@@ -106,12 +112,24 @@ class Interactions:
         counts[users] = self.counts()[users]
         indptr = np.concatenate([[0], np.cumsum(counts)])
         kept = self.positions_of(users)
-        ranks = None if self.ranks is None else self.ranks[kept]
-        return Interactions(self.n_users, self.n_items, indptr, self.indices[kept], ranks)
+        return Interactions(
+            self.n_users,
+            self.n_items,
+            indptr,
+            self.indices[kept],
+            None if self.ranks is None else self.ranks[kept],
+            None if self.weights is None else self.weights[kept],
+        )
+
+    def none(self) -> "Interactions":
+        """No pair, of the same users and items: joined to others it takes nothing from them."""
+        return self.only(np.empty(0, np.int64))
 
     def transposed(self) -> "Interactions":
         """Items as users and users as items."""
-        return Interactions.from_pairs(self.indices, self.users(), self.n_items, self.n_users)
+        return Interactions.from_pairs(
+            self.indices, self.users(), self.n_items, self.n_users, weights=self.weights
+        )
 
     def item_counts(self) -> I64:
         """Number of users of each item (I,)."""
@@ -128,13 +146,18 @@ class Interactions:
             np.concatenate([self.indices, other.indices]),
             self.n_users,
             self.n_items,
-            None if self.ranks is None or other.ranks is None else np.concatenate([self.ranks, other.ranks]),
+            _joined(self.ranks, other.ranks),
+            _joined(self.weights, other.weights),
         )
 
     def digest(self) -> str:
-        """SHA-256 over the counts and both arrays; the order has a digest of its own."""
+        """SHA-256 over the counts and both arrays; order and weights have digests of their own."""
         head = np.array([self.n_users, self.n_items], np.int64)
         return sha256_bytes(head.tobytes() + self.indptr.tobytes() + self.indices.tobytes())
+
+
+def _joined(ours: NDArray[Any] | None, others: NDArray[Any] | None) -> NDArray[Any] | None:
+    return None if ours is None or others is None else np.concatenate([ours, others])
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +246,10 @@ class Dataset:
         ranks = [part.ranks for part in (self.train, self.valid, self.test)]
         known = [part for part in ranks if part is not None]
         return sha256_bytes(b"".join(part.tobytes() for part in known)) if len(known) == len(ranks) else None
+
+    def weights_digest(self) -> str | None:
+        """SHA-256 over the weights of train; None where there are none. Only what reads them needs it."""
+        return None if self.train.weights is None else sha256_bytes(self.train.weights.tobytes())
 
     def features_digest(self) -> str | None:
         """SHA-256 over all feature columns; None where there are none. Only what reads features needs it."""

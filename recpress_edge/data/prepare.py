@@ -22,7 +22,7 @@ from recpress_edge.data.readers.read import Progress, Reading, ReadResult, read_
 from recpress_edge.data.split import PER_USER, Split, SplitRule, parse_rule, split_log
 from recpress_edge.data.strangers import settle_strangers
 from recpress_edge.data.times import date_text
-from recpress_edge.data.weights import sum_weights
+from recpress_edge.data.weights import WEIGHT, sum_weights, weigh
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +45,14 @@ class Preparation:
     licence: str = "not stated"
     strangers: str | None = None
     """One of strangers.CHOICES, for a given split; None asks where they are many."""
+
+    def __post_init__(self) -> None:
+        named = [spec.column for spec in self.context if (spec.name or spec.column) == WEIGHT]
+        if self.weight is None and named:
+            raise ConfigError(
+                f"--context {named[0]}: {WEIGHT} is the name of what --weight reads. Write --weight "
+                f"{named[0]} where it says how often or how long, or give it another name: amount={named[0]}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +142,9 @@ def _with_context(
     table, notes = context_table(log, (dataset.train, dataset.valid, dataset.test), how.context)
     if duplicates and len(how.context) > (how.weight is not None):
         notes += (f"context of repeated interactions: that of the first of {duplicates:,} more",)
-    return replace(dataset, features=Features(context=table)), notes
+    if how.weight is not None:
+        notes += ("weights: als learns from them; other methods count each pair once",)
+    return weigh(replace(dataset, features=Features(context=table))), notes
 
 
 def _sources(files: Sequence[Path], reading: Reading) -> list[dict[str, str]]:

@@ -32,6 +32,7 @@ from recpress_edge.data.features.columns import Features
 from recpress_edge.data.features.files import from_bytes, to_bytes
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.data.prepare import Prepared
+from recpress_edge.data.weights import weigh
 
 # History: 1 first.
 SCHEMA: Final = "recpress.data/1"
@@ -152,7 +153,7 @@ def open_dataset(folder: Path) -> Dataset:
         raise _damaged(
             folder, f"its features have digest {dataset.features_digest()}, the manifest says another"
         )
-    return dataset
+    return weigh(dataset)
 
 
 def _optional(folder: Path, manifest: dict[str, Any]) -> list[str]:

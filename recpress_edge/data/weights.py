@@ -1,16 +1,33 @@
 """How often or how long: a column of weights, one for each user and item."""
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.log import Log, TextColumn
 from recpress_edge.data.times import read_number
 
 WEIGHT: Final = "weight"
 """The name of the column among the features of interactions."""
+
+
+def weigh(data: Dataset) -> Dataset:
+    """The data set whose interactions have the weights among its features, if it has any."""
+    columns = data.features.context.columns if data.features and data.features.context else ()
+    weights = next((column.numbers for column in columns if column.name == WEIGHT), None)
+    if weights is None:
+        return data
+    parts = (data.train, data.valid, data.test)
+    ends = np.cumsum([0, *map(len, parts)])
+    train, valid, test = (
+        replace(part, weights=weights[start:end])
+        for part, (start, end) in zip(parts, pairwise(ends.tolist()), strict=True)
+    )
+    return replace(data, train=train, valid=valid, test=test)
 
 
 def sum_weights(log: Log, column: str) -> Log:

@@ -71,6 +71,8 @@ class MethodRow:
     """Kind of network; None for a model that is two tables, or that only ranks."""
     ordered: bool = False
     """Learns from the order in which users consumed their items."""
+    weighted: bool = False
+    """Learns from the weights of interactions, where a data set has them."""
     released: bool = False
     """Whether the training revision stands for its code; if not, its models are found by its source too."""
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -229,7 +231,11 @@ METHODS: Final[dict[str, MethodRow]] = {
         released=True,
     ),
     "als": MethodRow(
-        where="recpress_edge.models.closed.als:ALS", config=ALSConfig, closed_form=True, released=True
+        where="recpress_edge.models.closed.als:ALS",
+        config=ALSConfig,
+        closed_form=True,
+        weighted=True,
+        released=True,
     ),
     "itemknn": MethodRow(
         where="recpress_edge.models.closed.itemknn:ItemKNN",

@@ -78,7 +78,7 @@ class _Forest:
 
     def __init__(self, data: Dataset, work: Path, on_event: OnEvent, lanes: Lanes) -> None:
         self._data, self._work, self._on_event, self._lanes = data, work, on_event, lanes
-        self._source = DataSource(data.name, data.digest(), data.order_digest(), work)
+        self._source = DataSource.of(data, work)
         self.roots: list[Wanted] = []
         self._waiting: list[Wanted] = []
         self._plans: dict[Wanted, Plan] = {}
@@ -151,9 +151,12 @@ class DataSource:
     """A data set of a work folder, or its train and validation parts joined, by name and digests."""
 
     name: str
-    digest: str
-    order_digest: str | None
+    digests: tuple[str | None, ...]
     work: Path
+
+    @classmethod
+    def of(cls, data: Dataset, work: Path) -> Self:
+        return cls(data.name, _digests(data), work)
 
     def load(self) -> Dataset:
         """The data set; another one of the name is an :class:`ArtifactError`."""
@@ -168,7 +171,12 @@ class DataSource:
         )
 
     def _is(self, data: Dataset) -> bool:
-        return (data.digest(), data.order_digest()) == (self.digest, self.order_digest)
+        return _digests(data) == self.digests
+
+
+def _digests(data: Dataset) -> tuple[str | None, ...]:
+    """Of all that a model may learn from."""
+    return data.digest(), data.order_digest(), data.weights_digest()
 
 
 @functools.lru_cache(maxsize=1)

@@ -145,6 +145,9 @@ class ALSConfig(Bounded):
     """α0: weight of an unobserved pair, where an observed one adds 1. None: chosen on validation."""
     l2: PositiveFloat | None = None
     """λ: weight of a row's squared length, times what its pairs weigh. None: chosen on validation."""
+    weight_power: NotNegativeFloat | None = None
+    """Of a data set with weights (``data import --weight``): an observed pair adds its weight to this power,
+    over their mean, instead of 1; 0 leaves them out. None: chosen on validation."""
     iterations: PositiveInt = 16
     """At most: a pass over all users, then over all items. Stops earlier when validation stalls."""
 

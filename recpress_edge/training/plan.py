@@ -31,11 +31,6 @@ OF_VALIDATION: Final = ("choose_by", "valid_users")
 """Settings of training that a model without epochs has too."""
 
 # Part of every model's key; raise it when the same settings come to mean other numbers.
-# 1: first release
-# 2: the key holds every setting of the method
-# 3: epochs are chosen by the balance of recall and NDCG@10, and training stops early
-# 4: tables are written row by row, however they lie in memory
-# 5: ensembles keep tables near to their scores, from which soft starts, turned about
 TRAINING_REVISION: Final = 5
 
 
@@ -240,6 +235,8 @@ def _deciding(wanted: Wanted, parts: Parts, data: Dataset) -> dict[str, Any]:
         decides["trajectories"] = [trajectory_digest(member.folder) for member in parts.members]
     if model.entry.ordered:
         decides["order"] = _order_digest(model, data)
+    if model.entry.weighted and (weights := data.weights_digest()):
+        decides["weights"] = weights
     if (cutoff := dataset_cutoff(data)) != DEFAULT_CUTOFF:
         decides["cutoff"] = cutoff
     if not model.entry.released:

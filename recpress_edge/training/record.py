@@ -91,6 +91,7 @@ def metadata(plan: Plan, data: Dataset, state: RunState) -> dict[str, Any]:
         "dataset": {
             **data.facts(),
             **({"order_digest": data.order_digest()} if wanted.name.entry.ordered else {}),
+            **({"weights_digest": data.weights_digest()} if wanted.name.entry.weighted else {}),
         },
         "teacher": reference(parts.teacher) if parts.teacher else None,
         **members,

@@ -7,11 +7,10 @@ student's epochs are chosen on: it is no teacher, and is not exported.
 import dataclasses
 from pathlib import Path
 
-import numpy as np
-
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.progress import OnEvent
-from recpress_edge.data.interactions import Dataset, Interactions
+from recpress_edge.data.features.attach import resorted
+from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.students import ENSEMBLE, parse_name
 from recpress_edge.training.ensure import ensure
 from recpress_edge.training.plan import ModelRequest, TrainOptions, Wanted, want
@@ -21,11 +20,12 @@ from recpress_edge.training.store import TrainedModel
 def joined(data: Dataset) -> Dataset:
     """Train and validation interactions as the train split, and no validation split."""
     train = data.train.union(data.valid)
-    nobody = np.empty(0, np.int32)
-    ranks = None if data.valid.ranks is None else nobody
-    none = Interactions.from_pairs(nobody, nobody, data.n_users, data.n_items, ranks)
     return dataclasses.replace(
-        data, train=train, valid=none, protocol=f"{data.protocol}; train and validation joined"
+        data,
+        train=train,
+        valid=data.valid.none(),
+        features=resorted(data.features, (data.train, data.valid, data.test), (train, data.test)),
+        protocol=f"{data.protocol}; train and validation joined",
     )
 
 

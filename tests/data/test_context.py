@@ -94,7 +94,7 @@ def test_a_log_without_context_is_the_same_data_set(tmp_path):
     ("context", "message"),
     [
         ("where", "--context or --weight where: no such column in .*Found: user, item, time, place, hour"),
-        ("item", "--context item: that column is the user, item, rating or time already"),
+        ("item", "--context or --weight item: that column is the user, item, rating or time already"),
         ("place,", "cannot read ''"),
     ],
 )

@@ -1,9 +1,14 @@
 """--weight: added up over repeated rows, kept with each interaction, and never zero in silence."""
 
+import numpy as np
 import pytest
 
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.data.everything import everything
+from recpress_edge.data.store import open_dataset, save_dataset
 from recpress_edge.jobs.data_import import ImportRequest
+from recpress_edge.training.plan import ModelRequest, plan_model, want
+from recpress_edge.training.refit import joined
 
 ROWS = "user,item,plays\n" + "".join(f"u{u},i{i},{u + i + 1}\n" for u in range(4) for i in range(5))
 
@@ -52,3 +57,50 @@ def test_rows_that_are_rated_too_low_have_no_weight(tmp_path):
     text = "user,item,plays,rating\n" + "".join(f"u{u},i{i},1,5\n" for u in range(4) for i in range(5))
     found = weights(prepared(tmp_path, text + "u1,i2,100,1\n", weight="plays", min_rating=4).dataset)
     assert found[("u1", "i2")] == 1
+
+
+def of_interactions(dataset):
+    """(user, item) -> weight, as methods see it."""
+    return {
+        (dataset.user_ids[user], dataset.item_ids[item]): weight
+        for part in (dataset.train, dataset.valid, dataset.test)
+        for user, item, weight in zip(part.users(), part.indices, part.weights, strict=True)
+    }
+
+
+def test_weights_go_with_their_interactions_wherever_these_go(tmp_path):
+    made = prepared(tmp_path, ROWS, weight="plays")
+    stored = open_dataset(save_dataset(made, tmp_path))
+    whole, both = everything(stored), joined(stored)
+    for dataset in (made.dataset, stored, whole, both):
+        assert of_interactions(dataset) == weights(dataset) == weights(made.dataset)
+    assert len(whole.train.weights) == 20
+    assert whole.valid.weights.size == 0
+    across = stored.train.transposed()
+    pairs = zip(across.users(), across.indices, across.weights, strict=True)
+    known = of_interactions(stored)
+    assert all(known[(stored.user_ids[u], stored.item_ids[i])] == weight for i, u, weight in pairs)
+    some = stored.train.rows(np.array([2, 0]))
+    assert some.weights.tolist() == [
+        weight for user in (2, 0) for weight in stored.train.only(np.array([user])).weights
+    ]
+
+
+def test_other_weights_are_another_model_of_those_who_read_them(tmp_path):
+    first = prepared(tmp_path, ROWS, weight="plays").dataset
+    other = prepared(tmp_path, ROWS.replace(",8\n", ",80\n"), weight="plays").dataset
+    assert first.digest() == other.digest()
+
+    def key(name, dataset):
+        return plan_model(want(ModelRequest(name=name, role="teacher"), dataset), {}, dataset, tmp_path).key
+
+    assert key("als_dim2", first) != key("als_dim2", other)
+    assert key("bpr_dim2", first) == key("bpr_dim2", other)
+
+
+def test_context_of_that_name_is_asked_about(tmp_path):
+    text = ROWS.replace("plays", "weight")
+    with pytest.raises(ConfigError, match=r"--context weight: .*Write --weight weight .* amount=weight"):
+        prepared(tmp_path, text, context="weight")
+    found = prepared(tmp_path, text, context="amount=weight:numeric").dataset
+    assert found.train.weights is None

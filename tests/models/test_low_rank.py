@@ -1,6 +1,7 @@
 """Truncated SVDs beside numpy's, and alternating least squares beside its own definition."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,9 +24,12 @@ def _noise(*shape):
     return np.random.default_rng(7).normal(size=shape).astype(np.float32)
 
 
-def _dense():
+WEIGHTED = replace(TRAIN, weights=np.random.default_rng(3).integers(1, 40, len(TRAIN)).astype(np.float64))
+
+
+def _dense(values=1.0):
     matrix = np.zeros((TRAIN.n_users, TRAIN.n_items))
-    matrix[TRAIN.users(), TRAIN.indices] = 1.0
+    matrix[TRAIN.users(), TRAIN.indices] = values
     return matrix
 
 
@@ -97,27 +101,59 @@ def test_more_dimensions_than_a_teacher_has_are_an_error():
         PureSVD(TrainingInput(TRAIN, 61, 0, 1), PureSVDConfig()).fit()
 
 
-def _loss(users, items, unobserved, l2):
-    """The definition of :class:`ALS`, over the whole matrix."""
-    x, scores = torch.from_numpy(_dense()), users @ items.T
+def _loss(users, items, unobserved, l2, added=1.0):
+    """The definition of :class:`ALS`, over the whole matrix. ``added``: what each pair adds."""
+    x, scores = torch.from_numpy(_dense(added)), users @ items.T
     loss = (x * (1 - scores) ** 2).sum() + unobserved * (scores**2).sum()
     for table, counts, others in ((users, x.sum(1), len(items)), (items, x.sum(0), len(users))):
         loss = loss + l2 * ((counts + unobserved * others) * table.square().sum(1)).sum()
     return loss
 
 
+@pytest.mark.parametrize("power", [None, 0.5, 1.0])
 @pytest.mark.parametrize("dim", [4, 40])  # rows longer than half the dimensions, and shorter ones
-def test_als_falls_and_ends_where_its_loss_is_flat(monkeypatch, dim):
+def test_als_falls_and_ends_where_its_loss_is_flat(monkeypatch, dim, power):
     monkeypatch.setattr(
         "recpress_edge.models.closed.als.BLOCK_BYTES", 4000
     )  # several blocks, long rows in parts
-    model = ALS(TrainingInput(TRAIN, dim, 0, 1), ALSConfig(unobserved=0.2, l2=0.01, iterations=60))
+    settings = ALSConfig(unobserved=0.2, l2=0.01, weight_power=power, iterations=60)
+    model = ALS(TrainingInput(WEIGHTED if power else TRAIN, dim, 0, 1), settings)
+    added = WEIGHTED.weights**power / (WEIGHTED.weights**power).mean() if power else 1.0
     losses = []
     for _ in model.stages():
         users, items = (table.double().requires_grad_() for table in model.tables())
-        losses.append(_loss(users, items, 0.2, 0.01))
+        losses.append(_loss(users, items, 0.2, 0.01, added))
     assert all(after <= before + 1e-4 for before, after in itertools.pairwise(losses))
     losses[-1].backward()
     assert items.grad.abs().max() < 1e-4  # solved last, exactly
     assert users.grad.abs().max() < 0.02
     assert losses[-1] < 0.9 * losses[0]
+
+
+def _items_of(model):
+    model.fit()
+    return model.tables()[1]
+
+
+def test_als_leaves_weights_out_with_power_0_and_offers_powers_where_there_are_weights():
+    plain, without = (
+        ALS(TrainingInput(train, 4, 0, 1), ALSConfig(unobserved=0.2, l2=0.01, weight_power=0.0, iterations=2))
+        for train in (TRAIN, WEIGHTED)
+    )
+    assert (_items_of(plain) == _items_of(without)).all()
+    assert "weight_power" not in ALS(TrainingInput(TRAIN, 4, 0, 1), ALSConfig()).candidates()
+    offered = ALS(TrainingInput(WEIGHTED, 4, 0, 1), ALSConfig()).candidates()["weight_power"]
+    assert (offered[0], offered[-1]) == (0.0, 1.0)
+
+
+def test_als_of_weights_of_any_unit_is_the_same():
+    products = [
+        _items_of(
+            ALS(
+                TrainingInput(replace(TRAIN, weights=WEIGHTED.weights * unit), 4, 0, 1),
+                ALSConfig(unobserved=0.2, l2=0.01, weight_power=1.0, iterations=2),
+            )
+        )
+        for unit in (1.0, 2.0**200)
+    ]
+    assert (products[0] == products[1]).all()

@@ -61,7 +61,7 @@ def _add_column_options(parser: argparse.ArgumentParser) -> None:
         "--weight",
         metavar="COLUMN",
         help="how often or how long: kept with the data set, added up where a user and an item are repeated; "
-        "no method reads it yet",
+        "als learns from it",
     )
     parser.add_argument(
         "--where",

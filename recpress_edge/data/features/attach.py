@@ -95,10 +95,7 @@ def context_table(
     ``log``: the distinct rows that were split into ``parts``.
     """
     n_items = max(len(log.item_ids), 1)
-    keys = log.users.astype(np.int64) * n_items + log.items
-    order = np.argsort(keys)
-    wanted = np.concatenate([part.users().astype(np.int64) * n_items + part.indices for part in parts])
-    rows = order[np.searchsorted(keys[order], wanted)]
+    rows = _places(log.users.astype(np.int64) * n_items + log.items, _keys(parts, n_items))
     encoded = [
         encode_column(spec, replace(column.take(rows), name=_name(spec, None)), None)
         for spec, column in zip(specs, log.context, strict=True)
@@ -106,6 +103,29 @@ def context_table(
     return FeatureTable(tuple(column for column, _ in encoded)), tuple(
         f"context: {text}" for _, text in encoded
     )
+
+
+def resorted(
+    features: Features | None, before: Sequence[Interactions], after: Sequence[Interactions]
+) -> Features | None:
+    """Features of the same interactions in other parts: a row of context goes with its interaction."""
+    if features is None or features.context is None:
+        return features
+    n_items = max(before[0].n_items, 1)
+    rows = _places(_keys(before, n_items), _keys(after, n_items))
+    return replace(features, context=features.context.take(rows))
+
+
+def _keys(parts: Sequence[Interactions], n_items: int) -> I64:
+    """A number for each pair, part by part."""
+    return np.concatenate([part.users().astype(np.int64) * n_items + part.indices for part in parts])
+
+
+def _places(keys: I64, wanted: I64) -> I64:
+    """Where each of ``wanted`` is in ``keys``."""
+    order = np.argsort(keys)
+    found: I64 = order[np.searchsorted(keys[order], wanted)]
+    return found
 
 
 def _by_id(table: SideTable, place: int, rows: I64) -> list[str]:

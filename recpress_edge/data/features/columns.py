@@ -1,12 +1,12 @@
 """Feature columns as they are stored: values by code, numbers, or several values a row."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
-from recpress_edge.core.arrays import F64, I32, I64
+from recpress_edge.core.arrays import F64, I32, I64, places_of_rows
 from recpress_edge.core.errors import DataError
 from recpress_edge.core.files import canonical_json, sha256_bytes
 
@@ -60,6 +60,15 @@ class FeatureColumn:
         found = [(name, getattr(self, name)) for name in ("codes", "indptr", "numbers")]
         return [(name, array) for name, array in found if array is not None]
 
+    def take(self, rows: I64) -> "FeatureColumn":
+        """These rows (B,) of it."""
+        if self.indptr is None:
+            codes = None if self.codes is None else self.codes[rows]
+            return replace(self, codes=codes, numbers=None if self.numbers is None else self.numbers[rows])
+        assert self.codes is not None
+        ends = np.concatenate([[0], np.cumsum(np.diff(self.indptr)[rows])])
+        return replace(self, codes=self.codes[places_of_rows(self.indptr, rows)], indptr=ends)
+
     def missing(self) -> int:
         """Rows without a value."""
         if self.indptr is not None:
@@ -106,6 +115,10 @@ class FeatureTable:
 
     def __len__(self) -> int:
         return len(self.columns[0])
+
+    def take(self, rows: I64) -> "FeatureTable":
+        """These rows (B,) of all columns."""
+        return FeatureTable(tuple(column.take(rows) for column in self.columns))
 
     def named(self, name: str) -> FeatureColumn:
         """The column of this name; DataError where there is none."""

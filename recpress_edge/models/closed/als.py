@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from recpress_edge.core.arrays import I64
+from recpress_edge.core.arrays import F64, I64
 from recpress_edge.core.rng import torch_seed
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.method import ClosedForm, Factorised, TrainingInput, middle
@@ -22,6 +23,8 @@ L2: Final = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032)
 """Candidates of λ: with frequency scaling it does not depend on the size of the data."""
 SEARCH_PAIRS: Final = 2_000_000
 """Of more interactions, α0 and λ are chosen on users who have about so many."""
+POWERS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Candidates of the power of weights: from each pair alike to counts as they are."""
 INIT_STD: Final = 0.1
 
 
@@ -31,6 +34,9 @@ class ALS(Factorised, ClosedForm):
 
     Σ over observed (1 − w·h)² + α0 Σ over all pairs (w·h)² + λ Σ_u (|I_u| + α0 |I|) |w_u|²
     + λ Σ_i (|U_i| + α0 |U|) |h_i|².
+
+    Where pairs have weights, an observed one adds c instead of 1, its weight to a power over the mean of all:
+    Hu et al., section 4, have 1 + α r, with the power 1. What a row's pairs weigh scales its λ then.
 
     Each pass solves all users exactly, then all items. The items start from noise of length .1, always the
     same. α0 and λ are chosen on validation unless they are set: α0 from multiples of the share of pairs
@@ -46,9 +52,12 @@ class ALS(Factorised, ClosedForm):
         self.passes = config.iterations
         self.unobserved = config.unobserved or middle(_shares(given.train))
         self.l2 = config.l2 or middle(L2)
+        self.power = middle(POWERS) if config.weight_power is None else config.weight_power
 
     def candidates(self) -> Mapping[str, Sequence[float]]:
-        grids = {"unobserved": _shares(self.given.train), "l2": L2}
+        grids: dict[str, Sequence[float]] = {"unobserved": _shares(self.given.train), "l2": L2}
+        if self.given.train.weights is not None:
+            grids["weight_power"] = POWERS
         return {name: values for name, values in grids.items() if getattr(self.config, name) is None}
 
     def search_users(self) -> int | None:
@@ -60,9 +69,9 @@ class ALS(Factorised, ClosedForm):
             pass
 
     def stages(self) -> Iterator[int]:
-        train, dim = self.given.train, self.given.dim
+        train, dim = confident(self.given.train, self.power), self.given.dim
         self.given.require_memory(
-            4 * 3 * dim * (train.n_users + train.n_items) + 24 * len(train) + 2 * BLOCK_BYTES,
+            4 * 3 * dim * (train.n_users + train.n_items) + _pair_bytes(train) * len(train) + 2 * BLOCK_BYTES,
             f"als of {train.n_users:,} users, {train.n_items:,} items and {len(train):,} interactions",
             "Take a smaller dim, or drop rare users and items when importing.",
         )
@@ -79,8 +88,20 @@ class ALS(Factorised, ClosedForm):
         return self._tables
 
 
+def confident(train: Interactions, power: float) -> Interactions:
+    """With what each pair adds as its weight: on average 1. Without weights, or with power 0, as they are."""
+    if train.weights is None or not power:
+        return replace(train, weights=None)
+    added = (train.weights / train.weights.max()) ** power
+    return replace(train, weights=added / added.mean())
+
+
+def _pair_bytes(train: Interactions) -> int:
+    return 24 if train.weights is None else 48
+
+
 def solved(rows: Interactions, other: Tensor, unobserved: float, l2: float) -> Tensor:
-    """The best table of one side (N, D), given the other one (M, D) and who is with whom.
+    """The best table of one side (N, D), given the other one (M, D) and who is with whom, and how much.
 
     Solved in the basis in which α0 Σ h hᵀ, which all rows share, is diagonal.
     """
@@ -91,12 +112,20 @@ def solved(rows: Interactions, other: Tensor, unobserved: float, l2: float) -> T
     shared, basis = spread.clamp(min=0.0).float(), basis.float()
     padded = torch.cat([other @ basis, other.new_zeros(1, dim)])  # the last row pads short lists
     for block in _blocks(counts, dim):
-        own = l2 * (torch.from_numpy(counts[block]).float() + unobserved * rows.n_items)
+        own = l2 * (torch.from_numpy(_sums(rows, block)).float() + unobserved * rows.n_items)
         few = 2 * int(counts[block[-1]]) <= dim
         solve = _solved_by_pairs if few else _solved_by_dimensions
         table[torch.from_numpy(block)] = solve(rows, padded, block, shared + own[:, None])
     found: Tensor = table @ basis.T
     return found
+
+
+def _sums(rows: Interactions, block: I64) -> I64 | F64:
+    """What the pairs of each row of a block (B,) weigh together."""
+    if rows.weights is None:
+        return rows.counts()[block]
+    at, _ = rows.pairs_of(block)
+    return np.bincount(at, rows.weights[rows.positions_of(block)], minlength=block.size)
 
 
 def _blocks(counts: I64, dim: int) -> Iterator[I64]:
@@ -113,42 +142,54 @@ def _blocks(counts: I64, dim: int) -> Iterator[I64]:
 def _solved_by_pairs(rows: Interactions, padded: Tensor, block: I64, diagonal: Tensor) -> Tensor:
     """The rows of a block (B, D) by a system as large as the longest of them, L: the fewer for short rows.
 
-    (A + Hᵀ H)⁻¹ Hᵀ 1 = A⁻¹ Hᵀ (I + H A⁻¹ Hᵀ)⁻¹ 1, with A diagonal (B, D) and H the rows (L, D) that one was
-    with.
+    (A + Hᵀ H)⁻¹ Hᵀ r = A⁻¹ Hᵀ (I + H A⁻¹ Hᵀ)⁻¹ r, with A diagonal (B, D), r the roots of what its pairs add
+    (L,), and H the rows (L, D) that one was with, times r.
     """
-    (index,) = _lists(rows, block, padded.shape[1], len(padded) - 1)  # none is longer
-    gathered = padded[index]  # (B, L, D)
+    ((gathered, roots),) = _gathered(rows, padded, block, padded.shape[1])  # none is longer
     scaled = gathered / diagonal[:, None, :]
-    system = torch.eye(index.shape[1]).repeat(len(index), 1, 1)
+    system = torch.eye(gathered.shape[1]).repeat(len(gathered), 1, 1)
     system.baddbmm_(scaled, gathered.transpose(1, 2))
     factor = torch.linalg.cholesky_ex(system).L
-    found = torch.cholesky_solve(padded.new_ones(*index.shape, 1), factor)  # (B, L, 1)
+    wanted = padded.new_ones(*gathered.shape[:2], 1) if roots is None else roots  # (B, L, 1)
+    found = torch.cholesky_solve(wanted, factor)
     return scaled.mul_(found).sum(dim=1)
 
 
 def _solved_by_dimensions(rows: Interactions, padded: Tensor, block: I64, diagonal: Tensor) -> Tensor:
-    """The rows of a block (B, D) by a system of D equations each: Σ h hᵀ and Σ h over what a row was with."""
+    """The rows of a block (B, D) by D equations each: Σ c h hᵀ and Σ c h over what a row was with."""
     dim = padded.shape[1]
     gram, target = torch.diag_embed(diagonal), padded.new_zeros(block.size, dim)
     width = max(int(BLOCK_BYTES // (4 * dim * block.size)), 1)
-    for index in _lists(rows, block, width, len(padded) - 1):
-        gathered = padded[index]  # (B, L, D)
+    for gathered, roots in _gathered(rows, padded, block, width):
         gram.baddbmm_(gathered.transpose(1, 2), gathered)
-        target += gathered.sum(dim=1)
+        target += (gathered if roots is None else gathered * roots).sum(dim=1)
     return torch.cholesky_solve(target[:, :, None], torch.linalg.cholesky_ex(gram).L)[:, :, 0]
 
 
-def _lists(rows: Interactions, block: I64, width: int, padding: int) -> Iterator[Tensor]:
-    """What each row of a block was with (B, L), at most ``width`` at a time."""
+def _gathered(
+    rows: Interactions, padded: Tensor, block: I64, width: int
+) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """√c h of what each row of a block was with (B, L, D), at most ``width`` at a time, and √c (B, L, 1).
+
+    Where all weigh alike there is no √c, and h alone.
+    """
     at, columns = rows.pairs_of(block)
+    given = None if rows.weights is None else np.sqrt(rows.weights[rows.positions_of(block)])
     counts = np.bincount(at, minlength=block.size)
     place = np.arange(at.size) - np.repeat(np.cumsum(counts) - counts, counts)
     longest = int(counts.max())
     for start in range(0, longest, width):
         some = (place >= start) & (place < start + width)
-        index = np.full((block.size, min(width, longest - start)), padding)
+        index = np.full((block.size, min(width, longest - start)), len(padded) - 1)
         index[at[some], place[some] - start] = columns[some]
-        yield torch.from_numpy(index)
+        gathered = padded[torch.from_numpy(index)]
+        if given is None:
+            yield gathered, None
+            continue
+        filled = np.zeros((*index.shape, 1), np.float32)
+        filled[at[some], place[some] - start, 0] = given[some]
+        roots = torch.from_numpy(filled)
+        yield gathered * roots, roots
 
 
 def _shares(train: Interactions) -> list[float]:

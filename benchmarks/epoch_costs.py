@@ -2,15 +2,17 @@
 
     python benchmarks/epoch_costs.py --out results/epoch-costs.json
 
-CPU nanoseconds on one thread at two sizes of the embeddings: the second of two epochs with the usual settings
-on a power-law log of `_power_law.py`, taught by ALS where a method has a teacher. Left out: `sasrec`, which
-needs the order of interactions, and `hetcomp`, which needs trajectories.
+CPU nanoseconds on one thread at two sizes of the embeddings: the second of two epochs, or of two passes, with
+the usual settings on a power-law log of `_power_law.py`, taught by ALS where a method has a teacher. `sasrec`
+reads items in the order of their numbers, and `hetcomp` goes along two stages of each of three teachers.
 """
 
 import argparse
 import dataclasses
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -18,11 +20,14 @@ import torch
 from _bench import machine, options, run, table
 from _power_law import power_law
 
+from recpress_edge.data.interactions import Interactions
+from recpress_edge.distill.lists import best_unobserved
+from recpress_edge.distill.methods import METHODS
 from recpress_edge.distill.students import create_method, parse_name
 from recpress_edge.models.closed.als import ALS
 from recpress_edge.models.forecast import COSTS, DIMS, counts_of
 from recpress_edge.models.method import Method, TrainingInput
-from recpress_edge.models.outputs import Tables
+from recpress_edge.models.outputs import RANKING_LENGTH, Tables, Trajectory
 from recpress_edge.models.settings import ALSConfig
 from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.loop import train_epoch
@@ -30,39 +35,71 @@ from recpress_edge.training.plan import TrainOptions, settings_of
 
 SCHEMA: Final = "recpress.epoch-costs/1"
 TEACHER_DIM: Final = 64
+TEACHERS: Final = ("first", "second", "third")
+"""Of hetcomp."""
+
+
+def second_s(make: Callable[[], Any]) -> float:
+    """CPU seconds of the second epoch or pass; of what is computed at once, of the second model."""
+    method = make()
+    if isinstance(method, Method):
+        train_epoch(method, 0)
+        begun = time.process_time()
+        train_epoch(method, 1)
+        return time.process_time() - begun
+    passes = method.stages()
+    next(passes)
+    if method.passes == 1:
+        method = make()
+        passes = method.stages()
+    begun = time.process_time()
+    next(passes)
+    return time.process_time() - begun
+
+
+def taught(train: Interactions) -> TrainingInput:
+    """The log with an order, and ALS as teacher, and as several in stages."""
+    teacher = ALS(TrainingInput(train, TEACHER_DIM, 0, 1), ALSConfig(iterations=4))
+    teacher.fit()
+    tables = Tables(*(table.numpy() for table in teacher.tables()))
+    lists = best_unobserved(tables, train, min(RANKING_LENGTH, train.n_items))
+    places = (np.arange(len(train)) - train.indptr[train.users()]).astype(np.int32)
+    stages = Trajectory(np.stack([lists, lists]), np.stack([places, places]), (1, 2))
+    several = tuple(Teacher(name, tables, trajectory=stages) for name in TEACHERS)
+    ordered = dataclasses.replace(train, ranks=places)
+    return TrainingInput(ordered, TEACHER_DIM, 0, 2, Teacher("als", tables), teachers=several)
+
+
+def usual_config(method: str, dim: int) -> Any:
+    """The usual settings of a method."""
+    entry = METHODS[method]
+    role = entry.roles[-1]
+    model = parse_name(f"{method}_dim{dim}" if entry.has_dim else method, role)
+    return settings_of(model, role, TrainOptions())[0]
 
 
 def ns_of(name: str, given: TrainingInput) -> list[float]:
     """CPU nanoseconds of the second epoch for each thing that the method goes over, at each dim."""
     found = []
     for dim in DIMS:
-        method_name, _, softmax = name.partition(" ")
-        model = parse_name(f"{method_name}_dim{dim}", "student")
-        config, _ = settings_of(model, "student", TrainOptions())
+        method, _, softmax = name.partition(" ")
+        config = usual_config(method, dim)
         if softmax:
             config = dataclasses.replace(config, softmax=softmax)
         some = dataclasses.replace(given, dim=dim)
-        if not model.entry.needs:
+        if not METHODS[method].needs:
             some = dataclasses.replace(some, teacher=None)
-        method = create_method(method_name, some, config)
-        assert isinstance(method, Method)
-        train_epoch(method, 0)
-        begun = time.process_time()
-        train_epoch(method, 1)
-        taken = time.process_time() - begun
+        taken = second_s(partial(create_method, method, some, config))
         print(f"{name} {dim}: {taken:.2f} s", file=sys.stderr, flush=True)
         found.append(1e9 * taken / counts_of(given.train)[COSTS[name][0]])
     return found
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
-    """All methods that learn in epochs on one log."""
+    """All methods on one log."""
     torch.set_num_threads(1)
     train = power_law(args.interactions)
-    teacher = ALS(TrainingInput(train, TEACHER_DIM, 0, 1), ALSConfig(iterations=4))
-    teacher.fit()
-    tables = Tables(*(table.numpy() for table in teacher.tables()))
-    given = TrainingInput(train, TEACHER_DIM, 0, 2, Teacher("als", tables))
+    given = taught(train)
     costs = {name: ns_of(name, given) for name in args.methods}
     return {
         "schema": SCHEMA,

@@ -5,6 +5,7 @@ import dataclasses
 import inspect
 import itertools
 import json
+import math
 import textwrap
 import tomllib
 import typing
@@ -56,6 +57,8 @@ class Bounded:
     def __post_init__(self) -> None:
         for name, hint in typing.get_type_hints(type(self), include_extras=True).items():
             value = getattr(self, name)
+            if isinstance(value, float) and math.isinf(value):
+                raise ConfigError(f"{self.section}.{name} must be finite, got {value}")
             bounds = [getattr(part, "__metadata__", ()) for part in (hint, *typing.get_args(hint))]
             for bound in itertools.chain.from_iterable(bounds):
                 if value is not None and not bound.holds(value):

@@ -1,8 +1,9 @@
-"""How long epochs take, told before the first one from constants that were measured.
+"""How long epochs and passes take, told before the first one from constants that were measured.
 
-A method goes over interactions, users, or users times items; what one of them costs is a straight line in the
-dim, through the two dims that `benchmarks/epoch_costs.py` measures. The constants are CPU time on one thread
-of a virtual Zen 4 (`benchmarks/results/epoch-costs.json`). Validation comes on top, and what is made once
+A method goes over interactions, users, or users times items, and a closed form that compares all items over
+pairs of them or what an inverse takes; what one of them costs is a straight line in the dim, through the two
+dims that `benchmarks/epoch_costs.py` measures. The constants are CPU time on one thread
+of a virtual Zen 5 (`benchmarks/results/epoch-costs.json`). Validation comes on top, and what is made once
 before the first epoch. They are of tables that fit into caches: BPR takes three times as long with 5 million
 interactions.
 """
@@ -13,44 +14,52 @@ from typing import Any, Final, Literal
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.sampled_softmax import is_sampled
 
-Driver = Literal["interactions", "users", "scores"]
+Driver = Literal["interactions", "users", "scores", "item pairs", "inverse"]
 DIMS: Final = (16, 64)
 """At which costs are measured."""
 COSTS: Final[Mapping[str, tuple[Driver, float, float]]] = {
-    "bpr": ("interactions", 630.0, 1000.0),
-    "ftd": ("interactions", 2000.0, 3700.0),
-    "htd": ("interactions", 14000.0, 16000.0),
-    "de": ("interactions", 7900.0, 12000.0),
-    "rrd": ("interactions", 10000.0, 11000.0),
-    "de_rrd": ("interactions", 17000.0, 23000.0),
-    "irrrd": ("interactions", 14000.0, 20000.0),
-    "rd": ("interactions", 2300.0, 3600.0),
-    "cd": ("interactions", 5200.0, 7700.0),
-    "dcd": ("interactions", 9600.0, 13000.0),
-    "unkd": ("interactions", 4400.0, 6400.0),
-    "neumf": ("interactions", 4900.0, 23000.0),
-    "rrd-neumf": ("interactions", 54000.0, 260000.0),
-    "ftd-neumf": ("interactions", 7700.0, 34000.0),
-    "htd-neumf": ("interactions", 19000.0, 56000.0),
-    "de-neumf": ("interactions", 15000.0, 45000.0),
-    "lightgcn": ("interactions", 1100.0, 2000.0),
-    "cml": ("interactions", 4300.0, 15000.0),
-    "soft": ("scores", 33.0, 46.0),
-    "multvae": ("scores", 20.0, 32.0),
-    "iae": ("scores", 14.0, 18.0),
-    "soft sampled": ("users", 69000.0, 110000.0),
+    "bpr": ("interactions", 320.0, 460.0),
+    "ftd": ("interactions", 910.0, 1700.0),
+    "htd": ("interactions", 5100.0, 7200.0),
+    "de": ("interactions", 3800.0, 5200.0),
+    "rrd": ("interactions", 3500.0, 4500.0),
+    "de_rrd": ("interactions", 7300.0, 10000.0),
+    "irrrd": ("interactions", 4700.0, 6200.0),
+    "rd": ("interactions", 860.0, 1200.0),
+    "cd": ("interactions", 1900.0, 2600.0),
+    "dcd": ("interactions", 3800.0, 5200.0),
+    "unkd": ("interactions", 1800.0, 2700.0),
+    "neumf": ("interactions", 2100.0, 12000.0),
+    "rrd-neumf": ("interactions", 26000.0, 150000.0),
+    "ftd-neumf": ("interactions", 3600.0, 19000.0),
+    "htd-neumf": ("interactions", 9500.0, 29000.0),
+    "de-neumf": ("interactions", 7600.0, 25000.0),
+    "lightgcn": ("interactions", 510.0, 1000.0),
+    "cml": ("interactions", 1700.0, 6000.0),
+    "soft": ("scores", 14.0, 22.0),
+    "multvae": ("scores", 9.0, 16.0),
+    "iae": ("scores", 6.8, 11.0),
+    "soft sampled": ("users", 30000.0, 40000.0),
+    "sasrec": ("interactions", 7200.0, 23000.0),
+    "hetcomp": ("scores", 7.7, 15.0),
+    "als": ("interactions", 1200.0, 2100.0),
+    "puresvd": ("interactions", 410.0, 1100.0),
+    "ease": ("inverse", 0.019, 0.019),
+    "itemknn": ("item pairs", 12.0, 12.0),
 }
-"""Of a method: what an epoch goes over, and the nanoseconds of each at the two dims."""
+"""Of a method: what an epoch or a pass goes over, and the nanoseconds of each at the two dims."""
 
 
-def epoch_seconds(method: str, config: Any, train: Interactions, dim: int) -> float | None:
-    """CPU seconds of an epoch; None for a method that was not measured."""
+def epoch_seconds(
+    method: str, config: Any, train: Interactions, dim: int, n_users: int | None = None
+) -> float | None:
+    """CPU seconds of an epoch or a pass, of ``n_users`` alone where given; None for what was not measured."""
     known = cost_of(method, config, train)
     if known is None:
         return None
     driver, low, high = known
     ns = low + (high - low) * (dim - DIMS[0]) / (DIMS[1] - DIMS[0])
-    return 1e-9 * counts_of(train)[driver] * max(ns, low / 2)
+    return 1e-9 * counts_of(train, n_users)[driver] * max(ns, low / 2)
 
 
 def cost_of(method: str, config: Any, train: Interactions) -> tuple[Driver, float, float] | None:
@@ -64,10 +73,13 @@ def has_sampled_softmax(config: Any, train: Interactions) -> bool:
     return softmax is not None and is_sampled(softmax, train.n_users, train.n_items, None)
 
 
-def counts_of(train: Interactions) -> dict[Driver, int]:
-    """What an epoch may go over."""
+def counts_of(train: Interactions, n_users: int | None = None) -> dict[Driver, int]:
+    """What an epoch or a pass may go over, of ``n_users`` alone where given."""
+    users = train.n_users if n_users is None else min(n_users, train.n_users)
     return {
-        "interactions": len(train),
-        "users": train.n_users,
-        "scores": train.n_users * train.n_items,
+        "interactions": len(train) * users // max(train.n_users, 1),
+        "users": users,
+        "scores": users * train.n_items,
+        "item pairs": train.n_items**2,
+        "inverse": min(users, train.n_items) ** 3,
     }

@@ -98,13 +98,20 @@ def _chosen(on: Callable[[int | None], FormOnData], first: ClosedForm, looks: _L
     if not axes:
         return {}
     trials, passes = on(first.search_users()), min(first.passes, SEARCH_PASSES)
-    # From the middle to a turn takes three candidates on the first axis, two more on each further one.
-    looks.expected = first.passes + passes * (2 * len(axes) + 1)
+    looks.expected = first.passes + trial_passes(first)
 
     def value(settings: Settings) -> Worth:
         return _refined(trials.make(settings), settings, passes, trials.validation, looks).worth
 
     return dict(climb(axes, value))
+
+
+def trial_passes(form: ClosedForm) -> int:
+    """Passes of the candidates of a closed form, about: from the middle of the first axis to a turn takes
+    three, two more on each further one.
+    """
+    axes = form.candidates()
+    return min(form.passes, SEARCH_PASSES) * (2 * len(axes) + 1) if axes else 0
 
 
 def _refined(

@@ -18,7 +18,7 @@ from recpress_edge.models.method import ClosedForm, Factorised, Method, Training
 from recpress_edge.models.qat import stored_tables
 from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.checkpoint import CheckpointStore
-from recpress_edge.training.closed import FormOnData, Settings, compute, trial_epochs, tried
+from recpress_edge.training.closed import FormOnData, Settings, compute, trial_epochs, trial_passes, tried
 from recpress_edge.training.evaluate import (
     StagedRows,
     evaluate,
@@ -38,7 +38,7 @@ class Foreseen:
     memory_bytes: int | None
     """None for what is computed at once from a model that is not there yet."""
     seconds: float | None
-    """CPU time of all epochs, those too that compare settings; None where none are measured."""
+    """CPU time of all epochs or passes, those too that compare settings; None where none are measured."""
 
 
 class _Stated(Exception):
@@ -102,14 +102,25 @@ def foreseen(wanted: Wanted, parts: Parts | None, data: Dataset) -> Foreseen:
 
     ``parts``: None while a model that this one is made from is missing.
     """
-    entry = wanted.name.entry
+    if wanted.name.entry.closed_form:
+        return Foreseen(None if parts is None else _stated(wanted, parts, data), _passes_s(wanted, data))
     epoch_s = epoch_seconds(wanted.name.method, wanted.config, data.train, wanted.name.dim)
     compared = len(data.valid) and not wanted.start and not has_sampled_softmax(wanted.config, data.train)
     searched = trial_epochs(wanted.config, taught=wanted.teacher is not None) if compared else 0
     seconds = None if epoch_s is None else epoch_s * (wanted.training.epochs + searched)
-    if entry.closed_form and parts is None:
-        return Foreseen(None, seconds)
     return Foreseen(_stated(wanted, parts, data), seconds)
+
+
+def _passes_s(wanted: Wanted, data: Dataset) -> float | None:
+    """CPU seconds of a closed form's passes, and of those that compare its settings on some of the users."""
+    form = create_method(wanted.name.method, _given(wanted, Parts(), data), wanted.config)
+    assert isinstance(form, ClosedForm)
+    on = partial(epoch_seconds, wanted.name.method, wanted.config, data.train, wanted.name.dim)
+    pass_s = on()
+    if pass_s is None:
+        return None
+    trials = trial_passes(form) if len(data.valid) else 0
+    return pass_s * form.passes + (on(form.search_users()) or 0.0) * trials
 
 
 def _stated(wanted: Wanted, parts: Parts | None, data: Dataset) -> int | None:

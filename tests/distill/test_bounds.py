@@ -28,6 +28,7 @@ def test_every_number_of_every_method_has_a_bound(cls: type) -> None:
     [
         (HTDConfig, {"gamma": 1.1}, r"method\.gamma must be between 0 and 1, got 1\.1"),
         (HTDConfig, {"learning_rate": 0.0}, r"method\.learning_rate must be above 0, got 0\.0"),
+        (HTDConfig, {"learning_rate": math.inf}, r"method\.learning_rate must be finite, got inf"),
         (HTDConfig, {"weight_decay": math.nan}, r"method\.weight_decay must be at least 0, got nan"),
         (SoftConfig, {"temperature": 0.01}, r"method\.temperature must be at least 0\.02, got 0\.01"),
         (SASRecConfig, {"dropout": 1.0}, r"method\.dropout must be at least 0 and below 1, got 1\.0"),

@@ -8,16 +8,16 @@ import pytest
 from small_data import two_tastes
 
 from recpress_edge.core import memory
-from recpress_edge.core.errors import DataError
+from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.distill.methods import METHODS
 from recpress_edge.distill.settings import SoftConfig
 from recpress_edge.distill.soft import Soft
 from recpress_edge.models.forecast import COSTS, DIMS, epoch_seconds
 from recpress_edge.models.method import TrainingInput
 from recpress_edge.models.outputs import Tables
-from recpress_edge.models.settings import BPRConfig
+from recpress_edge.models.settings import ALSConfig, BPRConfig, EASEConfig
 from recpress_edge.models.teacher import Teacher
-from recpress_edge.training.closed import TRIAL_EPOCHS, trial_epochs
+from recpress_edge.training.closed import SEARCH_PASSES, TRIAL_EPOCHS, trial_epochs
 from recpress_edge.training.ensure import ensure_model, forecast_steps
 from recpress_edge.training.plan import ModelRequest, TrainOptions
 
@@ -86,7 +86,7 @@ def test_trials_are_those_of_the_axes_that_the_method_leaves_open(config, taught
     assert trial_epochs(BPRConfig(), taught=taught) == 0
 
 
-def test_the_constants_are_those_measured_and_all_methods_but_two_have_them():
+def test_the_constants_are_those_measured_and_all_methods_that_take_time_have_them():
     measured = json.loads(MEASURED.read_text())
     assert measured["dims"] == list(DIMS)
     found = {name: (cost["driver"], *cost["ns"]) for name, cost in measured["costs"].items()}
@@ -95,8 +95,23 @@ def test_the_constants_are_those_measured_and_all_methods_but_two_have_them():
         for name, (driver, low, high) in found.items()
     }
     assert rounded == dict(COSTS)
-    learned = {name for name, entry in METHODS.items() if not entry.closed_form}
-    assert learned - {name.partition(" ")[0] for name in COSTS} == {
-        "hetcomp",
-        "sasrec",
-    }  # need more than pairs
+    assert METHODS.keys() - {name.partition(" ")[0] for name in COSTS} == {"pop", "svd", "ensemble"}
+
+
+def test_a_closed_form_is_foreseen_with_the_passes_that_choose_its_settings(tmp_path):
+    options = {"unobserved": 0.2, "l2": 0.004}
+    plain, searched = (
+        forecast_steps(ModelRequest(name="als_dim16", options=TrainOptions(method=method)), DATA, tmp_path)[0]
+        for method in (options, {})
+    )
+    pass_s = 1e-9 * COSTS["als"][1] * len(DATA.train)
+    assert plain.seconds == pytest.approx(ALSConfig().iterations * pass_s)
+    assert searched.seconds == pytest.approx((ALSConfig().iterations + 5 * SEARCH_PASSES) * pass_s)
+    half = epoch_seconds("ease", EASEConfig(), DATA.train, 0, DATA.n_users // 2)
+    assert half == pytest.approx(epoch_seconds("ease", EASEConfig(), DATA.train, 0) / 8)
+
+
+@pytest.mark.parametrize("name", ["svd_dim61", "puresvd_dim61"])
+def test_more_dimensions_than_the_data_have_are_refused_by_a_dry_run_too(name, tmp_path):
+    with pytest.raises(ConfigError, match="60 × 80 has at most 60 dimensions, and 61 were asked for"):
+        _steps(name, tmp_path)

@@ -119,7 +119,7 @@ def truncated(matrix: Operator, dim: int) -> tuple[Tensor, Tensor]:
     5.1: the range of (A Aᵀ)^q A Ω, orthogonal after every product, then the SVD of its small side.
     """
     n_rows, n_columns = matrix.shape
-    require_width(dim, min(n_rows, n_columns), f"a matrix of {n_rows:,} × {n_columns:,}")
+    require_rank(dim, n_rows, n_columns)
     width = min(dim + EXTRA, n_rows, n_columns)
     drawn = torch.Generator().manual_seed(torch_seed(0, "svd"))
     basis = torch.linalg.qr(matrix.times(torch.randn(n_columns, width, generator=drawn))).Q
@@ -157,6 +157,11 @@ def turned(user_emb: F32, item_emb: F32, seed: int) -> Tables:
     drawn = torch.Generator().manual_seed(torch_seed(seed, "turn"))
     turn = torch.linalg.qr(torch.randn(dim, dim, generator=drawn, dtype=torch.float64)).Q.float().numpy()
     return Tables(user_emb @ turn, item_emb @ turn)
+
+
+def require_rank(dim: int, n_rows: int, n_columns: int) -> None:
+    """ConfigError where more dimensions are asked for than a matrix of this shape has."""
+    require_width(dim, min(n_rows, n_columns), f"a matrix of {n_rows:,} × {n_columns:,}")
 
 
 def require_width(dim: int, widest: int, of: str) -> None:

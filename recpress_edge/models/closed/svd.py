@@ -4,7 +4,7 @@ from torch import Tensor
 
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.closed.ease import Binary
-from recpress_edge.models.closed.low_rank import EXTRA, Ranked, of_tables, truncated
+from recpress_edge.models.closed.low_rank import EXTRA, Ranked, of_tables, require_rank, truncated
 from recpress_edge.models.method import ClosedForm, Factorised, TrainingInput
 from recpress_edge.models.outputs import Tables
 from recpress_edge.models.settings import PureSVDConfig, SVDConfig
@@ -20,6 +20,7 @@ class SVD(Factorised, ClosedForm):
     """
 
     def __init__(self, given: TrainingInput, config: SVDConfig) -> None:
+        require_rank(given.dim, given.train.n_users, given.train.n_items)
         self.given = given
         self.config = config
 
@@ -58,6 +59,7 @@ class PureSVD(Factorised, ClosedForm):
     """Truncated SVD of the interactions as zeros and ones (Cremonesi, Koren and Turrin, RecSys 2010)."""
 
     def __init__(self, given: TrainingInput, config: PureSVDConfig) -> None:
+        require_rank(given.dim, given.train.n_users, given.train.n_items)
         self.given = given
 
     def fit(self) -> None:

@@ -143,7 +143,13 @@ def test_sniffing(write, content, fmt):
     assert fmt in read_log([write(content)]).notes[0]
 
 
-@pytest.mark.parametrize("content", ["2 8 9\n3 1 2 4\n", "1 2 3\n3 4 5\n", "1 9 3 8\n2 8 4\n", "one\ntwo\n"])
+TWO_LINES_IN_ONE = "".join(f"{140 + user} 10{user} {user}{'6 151 7 3' * (user == 4)}\n" for user in range(12))
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["2 8 9\n3 1 2 4\n", "1 2 3\n3 4 5\n", "1 9 3 8\n2 8 4\n", TWO_LINES_IN_ONE, "one\ntwo\n"],
+)
 def test_no_guess_where_two_formats_fit(write, content):
     with pytest.raises(ConfigError, match=r"--format delimited\|inter\|adjacency\|counted-adjacency"):
         read_log([write(content)])

@@ -1,6 +1,7 @@
 """Which format a file is in, where that can be told."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,8 @@ from recpress_edge.data.readers.lines import shorten
 from recpress_edge.data.readers.names import HEADER_NAMES, plain
 
 SNIFFED_LINES = 1000
+BROKEN: Final = 10
+"""One line in so many may be broken: the others still look like a table's."""
 
 _FOREIGN: Final[tuple[tuple[str, str, str], ...]] = (
     # what the first line begins with, what it is, what to do
@@ -118,9 +121,10 @@ def _is_delimited(head: list[str]) -> bool:
         return False
     if mark != " " or _has_header(split_spaces(head[0])) or '"' in head[0]:
         return True  # a broken line in such a file is for the reader to report
-    *whole, last = (len(split_spaces(line)) for line in head)
-    widths = {*whole, max([last, *whole])}  # the last line may be cut short
-    return len(widths) == 1 and widths <= {2, 3, 4}
+    widths = [len(split_spaces(line)) for line in head]
+    usual, count = Counter(widths).most_common(1)[0]
+    cut = all(width == usual for width in widths[:-1]) and widths[-1] < usual
+    return usual in (2, 3, 4) and (cut or len(head) - count <= len(head) // BROKEN)
 
 
 def _is_adjacency(head: list[str]) -> bool:

@@ -42,6 +42,18 @@ def test_delimited_forms_and_what_was_found(write, content, found):
     assert found in result.notes[0]
 
 
+@pytest.mark.parametrize("mark", [" ", ",", ";", "|"])
+def test_a_quote_that_ends_within_a_field_breaks_its_line(write, mark):
+    rows = ['"u1"', '"i1"', '"u2"', '"i2",' if mark != "," else '"i2";']
+    path = write(mark.join(rows[:2]) + "\n" + mark.join(rows[2:]) + "\n")
+    with pytest.raises(DataError, match="line 2: a quote opens and does not close"):
+        read_log([path], "delimited", ColumnChoice(columns=parse_columns("user=1,item=2"), header=False))
+
+
+def test_a_quote_that_opens_no_field_is_a_character(write):
+    assert named(read_log([write('7 5"disk\n8 x\n')], "delimited").log) == [("7", '5"disk'), ("8", "x")]
+
+
 def test_ratings_and_times_by_place_and_by_name(write):
     by_place = read_log([write("7\t1\t4.5\t881250949\n7\t2\t3\t881250950\n")], "delimited").log
     by_name = read_log(

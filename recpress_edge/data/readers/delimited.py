@@ -206,7 +206,7 @@ def _is_mixed(head: Sequence[str]) -> bool:
 def _agreement(head: Sequence[str], name: str) -> float:
     """Share of the lines with as many fields as the first."""
     counts = [len(fields) for _, fields, _ in records(head, name)]
-    return sum(count == counts[0] for count in counts) / len(counts)
+    return sum(count == counts[0] > 0 for count in counts) / len(counts)
 
 
 def _quoted(line: str, ahead: _Ahead, mark: str, width: int) -> tuple[list[str], int]:
@@ -240,7 +240,10 @@ def _strict(text: str, mark: str) -> list[str] | None:
 
 
 def _quoted_by_spaces(line: str) -> list[str]:
+    """Fields between runs of blanks, in quotes or not; none where a quote opens a field and does not close."""
     found = _QUOTED.findall(line)
+    if any(bare.startswith('"') for _, bare in found):
+        return []
     return [quoted.replace('""', '"') or bare for quoted, bare in found]
 
 

@@ -240,7 +240,7 @@ def _strict(text: str, mark: str) -> list[str] | None:
 
 
 def _quoted_by_spaces(line: str) -> list[str]:
-    """Fields between runs of blanks, in quotes or not; none where a quote opens a field and does not close."""
+    """Fields between runs of blanks, in quotes or not; none where a quote opens a field and never closes."""
     found = _QUOTED.findall(line)
     if any(bare.startswith('"') for _, bare in found):
         return []

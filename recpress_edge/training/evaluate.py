@@ -20,6 +20,7 @@ from recpress_edge.core.metrics import (
     without_certain,
 )
 from recpress_edge.data.holdout import (
+    MOST_COMPARED,
     Split,
     candidates,
     dataset_cutoff,
@@ -58,10 +59,12 @@ class SplitMetrics:
     definition: str
     """What was ranked, masked and divided by what."""
 
-    def means(self) -> dict[str, float | None]:
-        """Mean of each metric over the users; None for a recall that is 1 in whatever order."""
-        means = {name: float(values.mean()) for name, values in self.by_user.items()}
-        return without_certain(means, self.candidates)
+    def means(self, among: I64 | None = None) -> dict[str, float | None]:
+        """Mean of each metric over the users, or those of them who are ``among``; None for a recall that is 1
+        in whatever order."""
+        kept = slice(None) if among is None else np.isin(self.users, among)
+        means = {name: float(values[kept].mean()) for name, values in self.by_user.items()}
+        return without_certain(means, self.candidates[kept])
 
 
 def splits_of(data: Dataset) -> list[Split]:
@@ -70,9 +73,14 @@ def splits_of(data: Dataset) -> list[Split]:
     return [split for split, pairs in held_out if len(pairs)]
 
 
-def facts_of(found: Mapping[Split, SplitMetrics]) -> dict[str, Any]:
-    """What a model's record says of its metrics."""
+def facts_of(found: Mapping[Split, SplitMetrics], data: Dataset) -> dict[str, Any]:
+    """What a model's record says of its metrics; ``metrics_compared`` are of the users whom files are asked
+    about, where those are not all.
+    """
+    compared = {split: sampled_users(data, split, MOST_COMPARED) for split in found}
+    few = any(users is not None for users in compared.values())
     return {
+        **({"metrics_compared": {s: found[s].means(users) for s, users in compared.items()}} if few else {}),
         "metrics": {split: result.means() for split, result in found.items()},
         "definitions": {split: result.definition for split, result in found.items()},
         "recall_by_popularity": {split: result.by_third for split, result in found.items()},

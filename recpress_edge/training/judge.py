@@ -19,7 +19,7 @@ def judged_tables(tables: Tables, data: Dataset, threads: int) -> dict[str, Any]
     """``metrics``, ``definitions`` and ``recall_by_popularity`` of score = user · item."""
     use_compute("cpu", threads)
     user_emb, item_emb = torch.from_numpy(tables.user_emb), torch.from_numpy(tables.item_emb)
-    return facts_of({split: evaluate(user_emb, item_emb, data, split) for split in splits_of(data)})
+    return facts_of({split: evaluate(user_emb, item_emb, data, split) for split in splits_of(data)}, data)
 
 
 def judged_network(
@@ -54,5 +54,4 @@ def popular_metrics(data: Dataset) -> dict[str, Any]:
     def rows(users: I64) -> F32:
         return np.tile(counts, (users.size, 1))
 
-    metrics: dict[str, Any] = facts_of({s: evaluate_rows(rows, data, s) for s in splits_of(data)})["metrics"]
-    return metrics
+    return {split: evaluate_rows(rows, data, split).means() for split in splits_of(data)}

@@ -117,5 +117,5 @@ def reference(model: TrainedModel) -> dict[str, Any]:
     """What a model's record says of another that it was made from."""
     known = model.metadata
     width = model.tables.user_emb.shape[1] if model.tables else None
-    facts = {key: known[key] for key in ("name", "seed", "metrics")}
+    facts = {key: known[key] for key in ("name", "seed", "metrics", "metrics_compared") if key in known}
     return facts | {"sha256": model.digest, "table_width": width}

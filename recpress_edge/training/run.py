@@ -60,7 +60,7 @@ def train_model(plan: Plan, data: Dataset, tell: Tell) -> TrainedModel:
     rows = _restore_best(method, state)
     kept = _kept(method, state, data)
     found = _metrics(method, kept, rows, data)
-    facts = {**metadata(plan, data, state), **facts_of(found)}
+    facts = {**metadata(plan, data, state), **facts_of(found, data)}
     if not kept.tables:
         facts |= write_ranks(plan.folder, found)
     facts["peak_memory_bytes"] = memory.increase_bytes()

@@ -62,10 +62,8 @@ class Layout:
             column: find_column(path, self, f"--context or --weight {column}", column) for column in columns
         }
         if taken := [column for column, place in context.items() if place in self.at.values()]:
-            raise ConfigError(
-                f"--context or --weight {taken[0]}: that column is the user, item, rating or time already. "
-                "Name all columns that have a role, and not this one: --columns user=COLUMN,item=COLUMN"
-            )
+            what = f"--context or --weight {taken[0]}: that column is the user, item, rating or time already."
+            raise ConfigError(f"{what} Name those that are, without it: --columns user=COLUMN,item=COLUMN")
         roles = self.note.partition("; ignored: ")[0]
         rest = [place for place in self.ignored() if self.names and place not in context.values()]
         note = f"{roles}, context = {', '.join(map(self.called, context.values()))}" + (

@@ -79,7 +79,7 @@ def save_network(
         "teacher": None,
         "chosen_epoch": 0,
         "seconds": 0.0,
-        **facts_of(found),
+        **facts_of(found, data),
     }
     folder = model_folder(request.work / "models", request.name, 0, key)
     folder.mkdir(parents=True, exist_ok=True)

@@ -82,6 +82,15 @@ def test_itemknn_is_its_loop(shrink):
     assert np.allclose(knn.scores(EVERYONE)[decided], expected[decided], atol=1e-5)
 
 
+def test_itemknn_leaves_shrink_to_validation_unless_it_is_set():
+    job = TrainingInput(TRAIN, 0, 0, 1)
+    assert ItemKNN(job, ItemKNNConfig(shrink=0.0)).candidates() == {}
+    open_to_choice = ItemKNN(job, ItemKNNConfig())
+    (values,) = open_to_choice.candidates().values()
+    assert values[0] == 0.0
+    assert open_to_choice.shrink == values[len(values) // 2]
+
+
 def test_an_item_that_nobody_consumed_is_like_no_other():
     pairs = Interactions.from_pairs(np.array([0, 1]), np.array([0, 0]), 2, 3)
     scores = _fitted(ItemKNN(TrainingInput(pairs, 0, 0, 1), ItemKNNConfig())).scores(np.arange(2))

@@ -1,4 +1,4 @@
-"""What an ensemble of teachers buys a small student: CiteULike, Recall@50, full ranking.
+"""What the usual teachers together give a small student: CiteULike, full ranking.
 
 Trains what is missing (members, ensemble, students), then reads every figure from the models' own records;
 int8 is the exported tables multiplied out, ranked like any other model.
@@ -14,25 +14,24 @@ from statistics import mean
 from typing import Any, Final
 
 from _bench import options, run, table
-from _models import METRIC, dataset_facts, facts, made, recall_by_user
+from _models import METRIC, dataset_facts, dequantised, facts, made
 
 from recpress_edge.artifacts.recipes import recipe_named
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import load_dataset
+from recpress_edge.distill.methods import METHODS
 from recpress_edge.distill.students import parse_name
 from recpress_edge.studies.outcome import spread
+from recpress_edge.training.evaluate import evaluate
 from recpress_edge.training.store import TrainedModel
 
-SCHEMA: Final = "recpress.ensemble/1"
-ENSEMBLE: Final = "ensemble:bpr_dim200+soft_dim200+ease"
+SCHEMA: Final = "recpress.ensemble/2"
+ENSEMBLE: Final = str(METHODS["soft"].usual_teacher)
 RECIPE: Final = "int8-dim"
 
 
 def parser() -> argparse.ArgumentParser:
     made = options(__doc__, work=Path())
-    made.add_argument(
-        "--member", action="append", default=[], metavar="FOLDER", help="as in recpress-edge train"
-    )
     made.add_argument("--students", default="soft_dim10,soft_dim32", metavar="A,B")
     made.add_argument("--seeds", type=int, default=3, metavar="N")
     return made
@@ -51,7 +50,7 @@ def student(name: str, seed: int, teacher: TrainedModel, data: Dataset, work: Pa
     row_bytes = data.n_items * recipe.item_row_bytes(dim) + data.n_users * recipe.user_row_bytes(dim)
     return {
         **trained(model),
-        "int8_test": float(recall_by_user(RECIPE, model.tables, data, "test").mean()),
+        "int8_test": evaluate(*dequantised(RECIPE, model.tables), data, "test").means(),
         "int8_table_bytes": row_bytes,
     }
 
@@ -59,7 +58,7 @@ def student(name: str, seed: int, teacher: TrainedModel, data: Dataset, work: Pa
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Members, ensemble, and students of every seed."""
     data = load_dataset("citeulike", args.work)
-    ensemble = made(ENSEMBLE, data, args.work, role="teacher", members=tuple(args.member))
+    ensemble = made(ENSEMBLE, data, args.work, role="teacher")
     return {
         "schema": SCHEMA,
         "metric": METRIC,
@@ -86,7 +85,8 @@ def show(record: dict[str, Any]) -> str:
     ]
     for name in dict.fromkeys(one["name"] for one in record["students"]):
         seeds = [one for one in record["students"] if one["name"] == name]
-        means = [f"{mean(one[key] for one in seeds):.4f}" for key in ("valid", "test", "int8_test")]
+        means = [f"{mean(one[key] for one in seeds):.4f}" for key in ("valid", "test")]
+        means.append(f"{mean(one['int8_test'][METRIC] for one in seeds):.4f}")
         rows.append(
             [name, spread([one["test"] for one in seeds]), *means, f"{seeds[0]['int8_table_bytes']:,}"]
         )

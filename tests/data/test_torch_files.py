@@ -167,7 +167,7 @@ def test_other_models_of_recbole_are_asked_about(recbole, tmp_path):
     with pytest.raises(ConfigError, match=r"SimpleX, whose score is not known.*state_dict\.user_emb\.weight"):
         recognised(recbole("SimpleX", tables(*names), {}))
     torch.save({"a": torch.ones(2, 2)}, tmp_path / "m.pth")
-    with pytest.raises(ConfigError, match=r"is no checkpoint of RecBole.*holds a\."):
+    with pytest.raises(ConfigError, match=r"is no checkpoint of RecBole.*Its names: a\."):
         recognised(tmp_path / "m.pth")
 
 

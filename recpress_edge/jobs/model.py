@@ -17,6 +17,7 @@ from recpress_edge.data.vectors.libraries import FLAG, recognised
 from recpress_edge.data.vectors.placing import (
     Missing,
     PlacedVectors,
+    absent_in_lists,
     check_products,
     mean_of_items,
     place,
@@ -32,6 +33,8 @@ from recpress_edge.training.store import TrainedModel, model_folder, save_model
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 MEAN: Final = "mean"
 """In place of a file of user vectors: a user is the mean of the vectors of what the user consumed."""
+_MOST_ABSENT: Final = 0.1
+"""Share of the users who may get items without a vector before it is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +110,22 @@ class ModelImportRequest:
         users = self._users(given, items, data)
         tables = Tables(*score_tables(users, items))
         check_products(users, items, (tables.user_emb, tables.item_emb), data.user_ids)
+        if items.without:
+            self._say_absent(items, tables, data, on_event)
         facts = self._facts(given, data, users, items) | _judged(tables, data, self, on_event)
         return self._saved(facts, tables, users, items, write=write)
+
+    def _say_absent(self, items: PlacedVectors, tables: Tables, data: Dataset, on_event: OnEvent) -> None:
+        """Zeros are not the least score: beside negative ones, what nothing is known of comes first."""
+        found, users = absent_in_lists(items, (tables.user_emb, tables.item_emb), data.train)
+        if found > _MOST_ABSENT * users:
+            on_event(
+                Note(
+                    f"warning    {found} of {users} users get items without a vector in their first 10: with "
+                    f"--missing {self.missing} these score higher than what is known. Give them vectors, try "
+                    f"--missing {'mean' if self.missing == 'zero' else 'zero'}, or import a log without them"
+                )
+            )
 
     def _check(self) -> None:
         """What the flags alone tell; a flag that would not matter is refused."""

@@ -93,6 +93,22 @@ def test_a_bias_changes_what_is_recommended(svd):
     assert ((model.user_emb @ model.item_emb.T).argmax(axis=1) == 7).all()
 
 
+@pytest.mark.parametrize(
+    ("bias", "missing", "said"), [(-10, "zero", True), (-10, "mean", False), (0, "zero", False)]
+)
+def test_items_without_a_vector_that_come_first_are_said(svd, bias, missing, said):
+    """A score of zero is above negative ones."""
+    folder, data, tables = svd
+    known = np.argsort(-data.train.item_counts(), kind="stable")[:-5]
+    names = [data.item_ids[item] for item in known]
+    items = Vectors(tables["item"][known], names, np.full(known.size, bias))
+    told = []
+    users = Vectors(tables["user"], data.user_ids)
+    asked = ModelImportRequest(name="without", users=users, items=items, missing=missing, work=folder)
+    asked.plan(lambda event: told.append(str(event)))
+    assert any("users get items without a vector in their first 10" in one for one in told) == said
+
+
 def test_a_large_bias_of_users_takes_no_levels_from_their_int8(svd):
     """It changes no ranking, and the fp32 file keeps it."""
     folder, data, tables = svd

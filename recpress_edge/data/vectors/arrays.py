@@ -48,7 +48,7 @@ def _safetensors_array(path: Path, name: str) -> NDArray[Any]:
             return np.asarray(tensors.get_tensor(name))
     if kind != "BF16":
         raise ValueError(f"{name} is of the type {kind}")
-    stored = dict(deserialize(path.read_bytes()))[name]
+    stored = dict(deserialize(path.read_bytes()))[name]  # type: ignore[no-untyped-call]
     halves = np.frombuffer(stored["data"], "<u2").reshape(stored["shape"])
     return (halves.astype("<u4") << 16).view("<f4")
 

@@ -14,7 +14,8 @@ from recpress_edge.data.vectors.sides import Side
 
 Missing = Literal["error", "mean", "zero"]
 _ASKED: Final = 64
-"""Users whose products are computed in float64 too."""
+"""Users, spread over all, by whom placed tables are tried."""
+_FIRST: Final = 10
 _MOST_LOST: Final = 0.01
 """Of the standard deviation of a user's scores, what float32 may change."""
 _NOISE: Final = 1e-12
@@ -148,3 +149,14 @@ def check_products(
                 f"{largest[0]:.2g}, of an item {largest[1]:.2g}. Bring both to the size of 1, and leave out "
                 "a bias that is the same for all items: no ranking changes."
             )
+
+
+def absent_in_lists(items: PlacedVectors, tables: tuple[F32, F32], train: Interactions) -> tuple[int, int]:
+    """How many users get an item without a vector in their first ten, and of how many, spread over all."""
+    chosen = np.unique(np.linspace(0, len(tables[0]) - 1, _ASKED).astype(np.int64)).tolist()
+    found = 0
+    for user in chosen:
+        scores = tables[1] @ tables[0][user]
+        scores[train.of(user)] = -np.inf
+        found += bool(items.absent[np.argsort(-scores, kind="stable")[:_FIRST]].any())
+    return found, len(chosen)

@@ -142,10 +142,11 @@ def check_products(
         with np.errstate(over="ignore", invalid="ignore"):
             lost = np.abs((tables[1] @ tables[0][user]).astype(np.float64) - offset - exact)
         if spread > _NOISE * float(np.abs(exact).max()) and not (lost <= _MOST_LOST * spread).all():
+            off = float(lost.max()) if np.isfinite(lost).all() else np.inf
             largest = [float(np.abs(table).max()) for table in tables]
             raise DataError(
                 f"in float32, in which devices compute, the scores of user {user_ids[user]!r} are off by up "
-                f"to {lost.max():.2g}, and they spread by {spread:.2g} only: the largest number of a user is "
+                f"to {off:.2g}, and they spread by {spread:.2g} only: the largest number of a user is "
                 f"{largest[0]:.2g}, of an item {largest[1]:.2g}. Bring both to the size of 1, and leave out "
                 "a bias that is the same for all items: no ranking changes."
             )

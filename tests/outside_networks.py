@@ -28,10 +28,11 @@ def write_mean(path: Path, rows: np.ndarray, **changes: Any) -> Path:
     """The mean of the read items' rows times every row, behind ``logits``; -1 takes any length.
 
     ``leaks``: the padding counts as an item. ``batch``: the batch axis. ``spoilt``: a number in place of the
-    scores' factor 1. ``typed``: of the inputs. ``mixes``: rows of a batch are mixed.
+    scores' factor 1. ``typed``: of the inputs. ``mixes``: rows of a batch are mixed. ``chance``: a random
+    number is added. ``mask``: what the items of the history score, None: what they would.
     """
     flags = {"leaks": False, "batch": "batch", "spoilt": 1.0, "typed": TensorProto.INT64, "mixes": False}
-    flags |= {"length": LENGTH, "opset": 18} | changes
+    flags |= {"length": LENGTH, "opset": 18, "chance": False, "mask": None} | changes
     axes = [flags["batch"], flags["length"] if flags["length"] > 0 else "length"]
     constants = {
         "rows": rows,
@@ -55,11 +56,24 @@ def write_mean(path: Path, rows: np.ndarray, **changes: Any) -> Path:
     ]
     if flags["mixes"]:
         constants["first"] = np.array([0], np.int64)
-        constants["wall"] = np.array(1e-2, np.float32)
+        constants["hundredth"] = np.array(1e-2, np.float32)
         nodes += [
             helper.make_node("ReduceSum", ["apart", "first"], ["others"], keepdims=1),
-            helper.make_node("Mul", ["others", "wall"], ["some"]),
+            helper.make_node("Mul", ["others", "hundredth"], ["some"]),
             helper.make_node("Add", ["apart", "some"], ["logits"]),
+        ]
+    if flags["chance"]:
+        nodes[-1].output[0] = "sure"
+        nodes.append(helper.make_node("RandomNormalLike", ["sure"], ["chance"], scale=0.01, seed=1.0))
+        nodes.append(helper.make_node("Add", ["sure", "chance"], ["logits"]))
+    if flags["mask"] is not None:
+        constants["nought"] = np.array(0, np.float32)
+        constants["wall"] = np.array(flags["mask"], np.float32)
+        nodes[-1].output[0] = "unmasked"
+        nodes += [
+            helper.make_node("Mul", ["weight", "nought"], ["nothing"]),
+            helper.make_node("Add", ["nothing", "wall"], ["walls"]),
+            helper.make_node("ScatterElements", ["unmasked", "ids", "walls"], ["logits"], axis=1),
         ]
     inputs = [helper.make_tensor_value_info("item_seq", flags["typed"], axes)]
     outputs = [

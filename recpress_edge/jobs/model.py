@@ -4,10 +4,10 @@ import dataclasses
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from recpress_edge.artifacts.fold_in import MEANS
-from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.core.files import digest_of, sha256_bytes, sha256_file
 from recpress_edge.core.progress import Note, OnEvent, silent
 from recpress_edge.data.holdout import dataset_cutoff
@@ -17,6 +17,8 @@ from recpress_edge.data.vectors.libraries import FLAG, recognised
 from recpress_edge.data.vectors.placing import (
     Missing,
     PlacedVectors,
+    absent_in_lists,
+    check_products,
     mean_of_items,
     place,
     score_tables,
@@ -31,6 +33,8 @@ from recpress_edge.training.store import TrainedModel, model_folder, save_model
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 MEAN: Final = "mean"
 """In place of a file of user vectors: a user is the mean of the vectors of what the user consumed."""
+_MOST_ABSENT: Final = 0.1
+"""Share of the users who may get items without a vector before it is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +74,9 @@ class ModelImportRequest:
     name: str
     source: Path | None = None
     """A file of implicit, LightFM, LensKit, RecBole or gensim, in place of ``users`` and ``items``."""
-    users: str | Vectors | None = None
+    users: str | Path | Vectors | None = None
     """The user vectors (U, D) as FILE, FILE:NAME or ``Vectors`` in memory; ``mean``: of the items'."""
-    items: str | Vectors | None = None
+    items: str | Path | Vectors | None = None
     """The item vectors (I, D)."""
     user_ids: str | None = None
     """FILE or FILE:NAME of the user of each row, where the file of the vectors does not say it."""
@@ -105,14 +109,33 @@ class ModelImportRequest:
         items = unit(items) if given.cosine else items
         users = self._users(given, items, data)
         tables = Tables(*score_tables(users, items))
+        check_products(users, items, (tables.user_emb, tables.item_emb), data.user_ids)
+        if items.without:
+            self._say_absent(items, tables, data, on_event)
         facts = self._facts(given, data, users, items) | _judged(tables, data, self, on_event)
         return self._saved(facts, tables, users, items, write=write)
+
+    def _say_absent(self, items: PlacedVectors, tables: Tables, data: Dataset, on_event: OnEvent) -> None:
+        """Zeros are not the least score: beside negative ones, what nothing is known of comes first."""
+        found, users = absent_in_lists(items, (tables.user_emb, tables.item_emb), data.train)
+        if found > _MOST_ABSENT * users:
+            on_event(
+                Note(
+                    f"warning    {found} of {users} users get items without a vector in their first 10: with "
+                    f"--missing {self.missing} these score higher than what is known. Give them vectors, try "
+                    f"--missing {'mean' if self.missing == 'zero' else 'zero'}, or import a log without them"
+                )
+            )
 
     def _check(self) -> None:
         """What the flags alone tell; a flag that would not matter is refused."""
         if not _NAME.fullmatch(self.name):
             raise ConfigError(f"--name {self.name!r}: a letter, then letters, digits and _ . -")
-        if self.cosine and (self.user_bias or self.item_bias):
+        if self.missing not in get_args(Missing):
+            raise unknown_name("missing", self.missing, get_args(Missing))
+        in_memory = [one for one in (self.users, self.items) if isinstance(one, Vectors)]
+        biased = self.user_bias or self.item_bias or any(one.biases is not None for one in in_memory)
+        if self.cosine and biased:
             raise ConfigError("--cosine has no biases: a cosine is the product of two rows of length one")
         if self.source is not None:
             for flag in ("users", "items", "user_bias", "item_bias", "cosine"):
@@ -130,14 +153,14 @@ class ModelImportRequest:
             )
         for side, vectors in (("user", self.users), ("item", self.items)):
             flags = [f"--{side}-{what}" for what in ("ids", "bias") if getattr(self, f"{side}_{what}")]
-            if flags and (isinstance(vectors, Vectors) or vectors == MEAN):
+            if flags and (isinstance(vectors, Vectors) or _is_mean(vectors)):
                 raise ConfigError(f"{flags[0]} belongs to a file of {side} vectors, and none is given")
 
     def _given(self, on_event: OnEvent) -> _Given:
         """Both sides, each with ids or, with --in-order, without."""
         if self.source is None:
-            items = self._side("item", self.items or "")
-            users = None if self.users in (MEAN, None) else self._side("user", self.users or "")
+            items = self._side("item", self.items)
+            users = None if _is_mean(self.users) else self._side("user", self.users)
             given = _Given(users, items, self.cosine, None)
         else:
             found = recognised(self.source)
@@ -159,10 +182,14 @@ class ModelImportRequest:
             raise ConfigError("--in-order is for rows without ids, and all have theirs: leave it out")
         return given
 
-    def _side(self, kind: str, given: str | Vectors) -> Vectors:
+    def _side(self, kind: str, given: str | Path | Vectors | None) -> Vectors:
         if isinstance(given, Vectors):
             return given
-        return read_vectors(kind, given, getattr(self, f"{kind}_ids"), getattr(self, f"{kind}_bias"))
+        if not isinstance(given, str | Path):
+            raise ConfigError(
+                f"{kind}s is a {type(given).__name__}: write Vectors({kind}s, ids=…), or a FILE"
+            )
+        return read_vectors(kind, str(given), getattr(self, f"{kind}_ids"), getattr(self, f"{kind}_bias"))
 
     def _named(self, found: Vectors, kind: str, path: Path) -> Vectors:
         ids: str | None = getattr(self, f"{kind}_ids")
@@ -236,6 +263,10 @@ class ModelImportRequest:
             return ModelImportResult(TrainedModel(folder, facts, tables), users, items, written=False)
         folder.mkdir(parents=True, exist_ok=True)
         return ModelImportResult(save_model(folder, facts, tables), users, items, written=True)
+
+
+def _is_mean(users: object) -> bool:
+    return isinstance(users, str) and users == MEAN
 
 
 def _judged(tables: Tables, data: Dataset, request: ModelImportRequest, on_event: OnEvent) -> dict[str, Any]:

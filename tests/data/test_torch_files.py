@@ -37,6 +37,8 @@ def test_tensors_are_those_that_torch_saved(tmp_path, protocol):
         "bfloat": table.bfloat16(),
         "double": table.double(),
         "layer": torch.nn.Linear(2, 3).state_dict(),
+        "bytes": torch.arange(4, dtype=torch.uint8),
+        "levels": torch.arange(-3, 3, dtype=torch.int8),
         "none": torch.zeros(0, 4),
     }
     path = tmp_path / "m.pt"
@@ -47,6 +49,29 @@ def test_tensors_are_those_that_torch_saved(tmp_path, protocol):
             assert np.array_equal(found, tensor.detach().float().numpy())
     assert np.array_equal(read_array(f"{path}:layer.bias", "--users"), saved["layer"]["bias"].numpy())
     assert array_names(path, "--users")[-2:] == ["layer.bias", "none"]
+
+
+def test_a_view_that_negates_is_not_read_as_what_it_stands_on(tmp_path):
+    numbers = torch.view_as_complex(torch.ones(3, 2, 2))
+    torch.save({"negated": numbers.conj().imag}, tmp_path / "m.pt")
+    with pytest.raises(DataError, match="negated was saved as a view that negates its numbers"):
+        read_array(str(tmp_path / "m.pt"), "--users")
+
+
+@pytest.mark.parametrize(
+    "saved",
+    [
+        [torch.ones(2, 2)],
+        torch.nn.Linear(2, 2),
+        torch.ones(2).to_sparse(),
+        torch.ones(2).to(torch.float8_e5m2),
+    ],
+    ids=["list", "module", "sparse", "float8"],
+)
+def test_what_holds_no_tensor_by_a_name_is_told_how_to_write_it(tmp_path, saved):
+    torch.save(saved, tmp_path / "m.pt")
+    with pytest.raises(DataError, match=r"holds no arrays.*np\.save"):
+        read_array(str(tmp_path / "m.pt"), "--users")
 
 
 def test_what_a_checkpoint_calls_is_never_called(tmp_path):
@@ -142,7 +167,7 @@ def test_other_models_of_recbole_are_asked_about(recbole, tmp_path):
     with pytest.raises(ConfigError, match=r"SimpleX, whose score is not known.*state_dict\.user_emb\.weight"):
         recognised(recbole("SimpleX", tables(*names), {}))
     torch.save({"a": torch.ones(2, 2)}, tmp_path / "m.pth")
-    with pytest.raises(ConfigError, match=r"is no checkpoint of RecBole.*holds a\."):
+    with pytest.raises(ConfigError, match=r"is no checkpoint of RecBole.*Its names: a\."):
         recognised(tmp_path / "m.pth")
 
 

@@ -37,6 +37,14 @@ def test_a_column_of_lists_with_its_ids(written):
     assert side(written(f"SELECT emb::FLOAT[2] AS emb FROM {ROWS}")).ids is None
 
 
+def test_a_file_of_ids_needs_no_vectors(written, tmp_path):
+    np.save(tmp_path / "rows.npy", np.eye(2))
+    for query in ("SELECT 'a' AS item UNION ALL SELECT 'b'", "SELECT 1 AS item_id1 UNION ALL SELECT 2"):
+        ids = str(written(query))
+        assert side(tmp_path / "rows.npy", ids=ids).ids == read_ids(ids, "item")
+        assert len(read_ids(ids, "item")) == 2
+
+
 def test_the_order_of_rows_is_kept_and_a_name_is_no_pattern(written):
     query = "SELECT 'i' || i AS id, [i, -i] AS v FROM range(5000) r(i)"
     path, _ = written(query, "v[1]*.parquet"), written("SELECT 1 AS id, [0.0] AS v", "v1.parquet")

@@ -4,7 +4,9 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as torch_file
 from small_data import two_tastes
 
 from recpress_edge.core.errors import ConfigError, DataError
@@ -40,6 +42,15 @@ def test_arrays_of_several_kinds_of_files(tmp_path):
         rows_of(tmp_path / "cut.npy")
 
 
+def test_bfloat16_of_safetensors_is_widened_and_smaller_types_are_refused(tmp_path):
+    tensors = {"items": torch.from_numpy(TABLE).bfloat16(), "more": torch.ones(2)}
+    torch_file(tensors, tmp_path / "a.safetensors")
+    assert np.array_equal(rows_of(tmp_path / "a.safetensors:items").rows, TABLE)
+    torch_file({"items": torch.ones(3, 2).to(torch.float8_e4m3fn)}, tmp_path / "b.safetensors")
+    with pytest.raises(DataError, match=r"items is of the type F8_E4M3.*numbers as float32"):
+        rows_of(tmp_path / "b.safetensors")
+
+
 @pytest.mark.parametrize(
     ("table", "says"),
     [
@@ -71,11 +82,42 @@ def test_tables_that_are_no_vectors(table, says):
         ({"a": 0, "b": 1, "c": 1}, "'c' has 1"),
         ({"a": 1, "b": 2, "c": 3}, "'a' has 1"),
         ({"a": "0", "b": "1", "c": "2"}, "does not lead to the rows 0 to 2"),
+        ({"0": "a", "1": "b", "2": "c"}, "It leads from row to id: turn it round"),
+        ({0: 7, 1: 8, 2: 9}, "0 has 7. It leads from row to id: turn it round"),
+        ({"a": 10**30, "b": 1, "c": 2}, "'b' has 1"),
+        ({"a", "b", "c"}, "the user ids are a set, which has no order"),
+        ("abc", "the one text 'abc'; expected a list, one id a row"),
+        (3, "the user ids are 3; expected a list"),
+        ([["a"], ["b"], ["c"]], "id of row 0 is .'a'.; ids are texts or integers"),
+        (["item", "a", "", "c"], "a header among the ids .the first is 'item'.*Row 2 has an empty id"),
     ],
 )
 def test_ids_that_do_not_name_each_row_once(ids, says):
     with pytest.raises(DataError, match=says):
         checked(Vectors(TABLE, ids), "user")
+
+
+def test_ids_in_memory_are_a_list_an_array_a_tensor_or_a_dict():
+    for ids in ([4, 7, 9], (4, 7, 9), np.array(["4", "7", "9"]), torch.tensor([4, 7, 9]), {9: 2, 4: 0, 7: 1}):
+        assert checked(Vectors(TABLE, ids), "user").ids == ["4", "7", "9"]
+
+
+def test_tables_in_memory_are_arrays_lists_or_tensors_of_any_type():
+    parameter = torch.nn.Parameter(torch.from_numpy(TABLE.copy()))
+    for rows in (TABLE.tolist(), parameter, parameter.bfloat16(), torch.from_numpy(TABLE.astype("i4"))):
+        assert np.array_equal(checked(Vectors(rows), "user").rows, TABLE)
+    with pytest.raises(DataError, match=r"row 2 .id 'c'. holds a masked number"):
+        checked(Vectors(np.ma.masked_equal(TABLE, 5.0), ["a", "b", "c"]), "user")
+    with pytest.raises(DataError, match="the array is no table of numbers"):
+        checked(Vectors([[1.0], [2.0, 3.0]]), "user")
+
+
+def test_biases_are_one_for_each_row():
+    bias = np.arange(6.0)
+    for given in (bias, bias[:, None], bias[None], torch.nn.Parameter(torch.from_numpy(bias))):
+        assert np.array_equal(checked(Vectors(np.ones((6, 2)), None, given), "user").biases, bias)
+    with pytest.raises(DataError, match=r"biases of the shape \(2, 3\)"):
+        checked(Vectors(np.ones((6, 2)), None, bias.reshape(2, 3)), "user")
 
 
 def test_ids_of_several_kinds_of_files(tmp_path):
@@ -102,6 +144,7 @@ def test_ids_of_several_kinds_of_files(tmp_path):
         ("c.json", '[["u"]]'),
         ("d.json", "["),
         ("e.json", '{"a": 0, "a": 1}'),
+        ("f.json", "[" * 100_000),
     ):
         (tmp_path / name).write_text(text)
         with pytest.raises(DataError):

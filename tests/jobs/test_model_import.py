@@ -93,6 +93,22 @@ def test_a_bias_changes_what_is_recommended(svd):
     assert ((model.user_emb @ model.item_emb.T).argmax(axis=1) == 7).all()
 
 
+@pytest.mark.parametrize(
+    ("bias", "missing", "said"), [(-10, "zero", True), (-10, "mean", False), (0, "zero", False)]
+)
+def test_items_without_a_vector_that_come_first_are_said(svd, bias, missing, said):
+    """A score of zero is above negative ones."""
+    folder, data, tables = svd
+    known = np.argsort(-data.train.item_counts(), kind="stable")[:-5]
+    names = [data.item_ids[item] for item in known]
+    items = Vectors(tables["item"][known], names, np.full(known.size, bias))
+    told = []
+    users = Vectors(tables["user"], data.user_ids)
+    asked = ModelImportRequest(name="without", users=users, items=items, missing=missing, work=folder)
+    asked.plan(lambda event: told.append(str(event)))
+    assert any("users get items without a vector in their first 10" in one for one in told) == said
+
+
 def test_a_large_bias_of_users_takes_no_levels_from_their_int8(svd):
     """It changes no ranking, and the fp32 file keeps it."""
     folder, data, tables = svd
@@ -110,6 +126,31 @@ def test_a_large_bias_of_users_takes_no_levels_from_their_int8(svd):
     assert len(best & set(bundle.recommend(data.user_ids[3], [], 20).items)) >= 18
 
 
+@pytest.mark.parametrize(
+    ("user", "item", "bias"),
+    [(1e22, 1e22, 0), (1e-25, 1e-25, 0), (1, 1, 1e9)],
+    ids=["large", "small", "bias"],
+)
+def test_products_that_float32_cannot_hold_are_refused(svd, user, item, bias):
+    folder, data, tables = svd
+    sides = {
+        "users": Vectors(tables["user"] * user, data.user_ids, np.full(data.n_users, bias)),
+        "items": Vectors(tables["item"] * item, data.item_ids),
+    }
+    with pytest.raises(DataError, match=r"in float32.*user 'user-0000'.*Bring both to the size of 1"):
+        ModelImportRequest(name="out_of_range", work=folder, **sides).plan()
+
+
+def test_a_large_factor_on_one_side_changes_no_ranking(svd):
+    folder, data, tables = svd
+    sides = {
+        "users": Vectors(tables["user"], data.user_ids),
+        "items": Vectors(tables["item"] * 1e30, data.item_ids),
+    }
+    found = ModelImportRequest(name="scaled", work=folder, **sides).plan().model.metadata["metrics"]
+    assert found == request(folder).plan().model.metadata["metrics"]
+
+
 def test_a_cosine_is_a_product_of_rows_of_length_one(svd):
     folder, _, tables = svd
     model = request(folder, cosine=True, name="cosine").run().model
@@ -118,6 +159,9 @@ def test_a_cosine_is_a_product_of_rows_of_length_one(svd):
     assert np.allclose(model.user_emb, tables["user"] / lengths, atol=1e-6)
     with pytest.raises(ConfigError, match="--cosine has no biases"):
         request(folder, cosine=True, item_bias="x.npy").run()
+    biased = Vectors(tables["item"], list(range(len(tables["item"]))), np.zeros(len(tables["item"])))
+    with pytest.raises(ConfigError, match="--cosine has no biases"):
+        request(folder, cosine=True, items=biased, item_ids=None).run()
 
 
 def test_transposed_tables_and_strange_names_are_refused(svd):
@@ -145,6 +189,15 @@ def test_arrays_in_memory_need_no_files(svd):
     assert not result.model.folder.exists()
     with pytest.raises(ConfigError, match="--user-ids belongs to a file"):
         ModelImportRequest(name="svd", user_ids="x.txt", **sides).plan()
+
+
+def test_what_python_gives_in_place_of_a_file_is_a_path_or_vectors(svd):
+    folder, _, tables = svd
+    request(folder, users=folder / "user.npy").plan()
+    with pytest.raises(ConfigError, match=r"items is of the type ndarray: write Vectors\(items, ids=…\)"):
+        request(folder, items=tables["item"], item_ids=None).plan()
+    with pytest.raises(ConfigError, match=r"unknown missing 'mena'. Did you mean 'mean'"):
+        request(folder, missing="mena").plan()
 
 
 def test_a_dry_run_reads_and_says_and_writes_nothing(svd, capsys):

@@ -52,6 +52,41 @@ def branches():
 
 def nothing():
     return 5
+
+def broken():
+    raise ValueError("no weights\\nhere")
+
+def leaves():
+    raise SystemExit(0)
+
+def wants(rows):
+    return Mean(rows)
+
+class Pair(Mean):
+    def forward(self, history, mask):
+        return super().forward(history, mask), history
+
+def pair():
+    return Pair({rows})
+
+class ByValue(Mean):
+    def forward(self, history, mask):
+        return super().forward(history, mask) * (2 if int(mask.sum()) > 3 else 1)
+
+def by_value():
+    return ByValue({rows})
+
+class Half(Mean):
+    def forward(self, history, mask):
+        wide = mask.float()[..., None]
+        return ((self.rows(history).float() * wide).sum(1) / wide.sum(1)) @ self.rows.weight.float().T
+
+def half():
+    return Half({rows}).bfloat16()
+
+def talks():
+    print("built")
+    return build()
 """
 
 
@@ -143,6 +178,16 @@ def test_a_network_that_knows_its_users(log, module, vector, tmp_path):  # noqa:
         ("branches", {}, DataError, "at place 1 of a batch of 3"),
         ("nothing", {}, ConfigError, "nothing returned a int, not a torch module"),
         ("missing", {}, ConfigError, "has no function 'missing'"),
+        ("broken", {}, ConfigError, r"my\.py:broken fails with ValueError: no weights here, line \d+"),
+        ("leaves", {}, ConfigError, "leaves fails with SystemExit: 0, line"),
+        ("wants", {}, ConfigError, "fails with TypeError.*missing 1 required positional argument"),
+        ("pair", {}, ConfigError, "the module returned tuple, not a tensor"),
+        (
+            "by_value",
+            {},
+            ConfigError,
+            r"cannot trace the module: \w+: .*Write forward with tensor operations",
+        ),
         ("build", {"input": ("history=history",)}, ConfigError, "forward needs 'mask' too"),
         ("build", {"input": ("history=past", "mask=mask")}, ConfigError, "forward has no such argument"),
         ("build", {"history_length": None}, ConfigError, "--history-length N"),
@@ -153,6 +198,28 @@ def test_a_network_that_knows_its_users(log, module, vector, tmp_path):  # noqa:
 def test_modules_that_cannot_be_taken(log, module, function, flags, error, message):  # noqa: F811
     with pytest.raises(error, match=message):
         wrap(log, module, function, **flags).run()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("def build(:\n", "SyntaxError.*line 1"), ("\nimport nobody_here\n", "nobody_here', line 2")],
+)
+def test_code_that_python_does_not_read_is_named_with_its_line(log, module, text, says):  # noqa: F811
+    module.write_text(text)
+    with pytest.raises(ConfigError, match=says):
+        wrap(log, module).run()
+
+
+def test_what_a_module_prints_is_not_on_stdout(log, module, capsys):  # noqa: F811
+    wrap(log, module, "talks").run()
+    told = capsys.readouterr()
+    assert "built" in told.err
+    assert "built" not in told.out
+
+
+def test_a_table_in_bfloat16_is_examined_like_another(log, module):  # noqa: F811
+    known = wrap(log, module, "half").run().model.metadata["imported"]
+    assert known["checks"]["padding"] == "unread"
 
 
 def test_a_module_is_named_by_file_and_function(log, module):  # noqa: F811

@@ -164,6 +164,12 @@ def test_a_vector_times_an_item_table(log, mean, tmp_path):
     [
         ({"leaks": True}, {}, DataError, "padding is read as if it were an item"),
         ({"mixes": True}, {}, DataError, "at place 1 of a batch of 3"),
+        ({"mixes": True, "mask": -1e9}, {}, DataError, "at place 1 of a batch of 3"),
+        ({"leaks": True, "mask": -1e9}, {}, DataError, "padding is read as if it were an item"),
+        ({"chance": True}, {}, DataError, "asked the same twice, the network scores differently"),
+        ({"chance": True, "batch": 1}, {}, DataError, "asked the same twice"),
+        ({}, {"history_length": -5}, ConfigError, "--history-length -5: a network reads one item at least"),
+        ({}, {"pad": "both"}, ConfigError, "unknown pad 'both'"),
         ({"spoilt": np.nan}, {}, DataError, "scores nan for item 'i"),
         ({"spoilt": 0.0}, {}, DataError, "every item the same score"),
         ({"length": -1}, {}, ConfigError, "--history-length N"),
@@ -194,6 +200,14 @@ def test_what_is_not_sound_is_refused(log, mean, changes, flags, error, message)
     with pytest.raises(error, match=message):
         request(log, path, name="refused", **flags).run()
     assert set((log[0] / "models").glob("refused*")) == before
+
+
+def test_a_network_that_masks_what_was_consumed_answers_all_the_same(log, mean):
+    path, _, rows = mean
+    whole = request(log, path).run().model.metadata["metrics"]
+    for wall in (-1e9, -np.inf):
+        write_mean(path, rows, mask=wall)
+        assert request(log, path, name="masks").run().model.metadata["metrics"] == whole
 
 
 def test_a_network_that_reads_its_padding_can_be_taken_with_a_flag(log, mean):

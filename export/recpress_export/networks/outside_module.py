@@ -1,9 +1,11 @@
 """A torch module of the user's own code: built, filled with weights, asked, traced to ONNX."""
 
+import contextlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from recpress_edge.core.errors import ConfigError, DataError
+from recpress_edge.core.errors import ConfigError, DataError, RecPressError
 from recpress_edge.core.files import check_there
 from recpress_export.networks.outside import Run
 from recpress_export.networks.quiet import quiet
@@ -30,10 +32,31 @@ def built(text: str) -> nn.Module:
     if not colon or Path(path).suffix != ".py":
         raise ConfigError(f"--module {text}: write FILE.py:FUNCTION, a function that returns a torch module")
     check_there(Path(path))
-    made = _function(Path(path).resolve(), function)()
+    with _own_code(text, Path(path).resolve()):
+        made = _function(Path(path).resolve(), function)()
     if not isinstance(made, nn.Module):
         raise ConfigError(f"--module {text}: {function} returned a {type(made).__name__}, not a torch module")
     return made.eval()
+
+
+@contextlib.contextmanager
+def _own_code(text: str, path: Path) -> Iterator[None]:
+    """Run a user's code: its prints go to stderr, and what it raises becomes a ConfigError with the line."""
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except RecPressError:
+        raise
+    except (Exception, SystemExit) as error:
+        lines = [
+            frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
+        ]
+        line = error.lineno if isinstance(error, SyntaxError) else (lines or [None])[-1]
+        place = f", line {line}" if line else ""
+        raise ConfigError(
+            f"--module {text} fails with {type(error).__name__}: {' '.join(str(error).split())}{place}. The "
+            "function takes no arguments and returns the module."
+        ) from error
 
 
 def _function(path: Path, name: str) -> Callable[[], Any]:
@@ -130,9 +153,11 @@ def run_of(module: nn.Module, wiring: Wiring) -> Run:
     def run(inputs: Mapping[str, Any]) -> NDArray[Any]:
         tensors = [torch.from_numpy(np.ascontiguousarray(inputs[name])) for name in wiring.inputs.values()]
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(), contextlib.redirect_stdout(sys.stderr):
                 found: NDArray[Any] = one(*tensors).float().numpy()
-        except (RuntimeError, IndexError, TypeError, ValueError) as error:
+        except RecPressError:
+            raise
+        except Exception as error:  # of the user's own code
             shapes = {name: list(array.shape) for name, array in inputs.items()}
             raise DataError(f"the module fails on {shapes}: {' '.join(str(error).split())}") from error
         return found
@@ -158,8 +183,18 @@ def traced_module(module: nn.Module, wiring: Wiring) -> bytes:
             )
     except Exception as error:  # the exporter's exceptions share no base class
         raise ConfigError(
-            f"torch cannot trace the module: {str(error).strip().splitlines()[0]} Write forward with tensor "
+            f"torch cannot trace the module: {_reason(error)}. Write forward with tensor "
             "operations alone, or export it to ONNX yourself and bring that: --onnx FILE."
         ) from error
     assert program is not None
     return bytes(program.model_proto.SerializeToString())
+
+
+def _reason(error: BaseException) -> str:
+    """What the exporter's exception goes back to, in one line; an error of ours is raised again."""
+    while error.__cause__ is not None and not isinstance(error, RecPressError):
+        error = error.__cause__
+    if isinstance(error, RecPressError):
+        raise error
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0].rstrip('.')}"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 def quiet() -> Iterator[None]:
     """Without the exporters' progress lines and advice; what they raise still comes through."""
     before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logging.disable(logging.ERROR)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")

@@ -7,13 +7,15 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError, deserialize, safe_open
 
 from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.core.files import check_there
 from recpress_edge.data.vectors.torch_file import read_torch_file
 
 T = TypeVar("T")
+_SAME_IN_NUMPY: Final = ("F64", "F32", "F16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL")
+"""Types of safetensors that numpy knows; bfloat16 is widened, others are refused."""
 _ONLY: Final = "array"
 """What the one array of an npy file is called."""
 
@@ -41,7 +43,14 @@ def _safetensors_names(path: Path) -> list[str]:
 
 def _safetensors_array(path: Path, name: str) -> NDArray[Any]:
     with safe_open(path, "numpy") as tensors:
-        return np.asarray(tensors.get_tensor(name))
+        kind = str(tensors.get_slice(name).get_dtype())
+        if kind in _SAME_IN_NUMPY:
+            return np.asarray(tensors.get_tensor(name))
+    if kind != "BF16":
+        raise ValueError(f"{name} is of the type {kind}")
+    stored = dict(deserialize(path.read_bytes()))[name]  # type: ignore[no-untyped-call]
+    halves = np.frombuffer(stored["data"], "<u2").reshape(stored["shape"])
+    return (halves.astype("<u4") << 16).view("<f4")
 
 
 _TORCH: Final = _Kind(
@@ -57,6 +66,10 @@ KINDS: Final[Mapping[str, _Kind]] = {
 PARQUET: Final = ".parquet"
 WORDS: Final = (".txt", ".vec", ".bin")
 """Suffixes of word2vec's format."""
+_NO_TENSORS: Final = (
+    "no arrays, nor a dict from texts to tensors: lists, whole modules, TorchScript, sparse, quantised and "
+    "float8 tensors are not read. Write np.save('rows.npy', tensor.detach().float().numpy())"
+)
 _NAMED: Final = (*KINDS, PARQUET)
 
 
@@ -92,7 +105,8 @@ def _chosen(path: Path, names: Sequence[str], name: str | None, flag: str) -> st
     if name is None and len(names) == 1:
         return names[0]
     if not names:
-        raise DataError(f"{flag}: {path} holds no arrays")
+        what = _NO_TENSORS if path.suffix in (".pt", ".pth") else "no arrays"
+        raise DataError(f"{flag}: {path} holds {what}")
     if name is None or name not in names:
         raise ConfigError(f"{flag}: {path} holds {', '.join(names)}. Say which: {path}:{names[0]}")
     return name

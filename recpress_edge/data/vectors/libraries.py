@@ -125,7 +125,7 @@ def _recbole(path: Path) -> Foreign:
     if not isinstance(model, str):
         raise ConfigError(
             f"{FLAG} {path} is no checkpoint of RecBole. Say which tensors are the vectors: "
-            f"--users {path}:NAME --items {path}:NAME. It holds {', '.join(found.names())}."
+            f"--users {path}:NAME --items {path}:NAME. Its names: {', '.join(found.names())}."
         )
     if model not in RECBOLE:
         raise ConfigError(

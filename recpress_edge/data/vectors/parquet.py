@@ -40,8 +40,7 @@ class ParquetTable:
     def ids(self, kind: str, name: str | None, vectors: str | None) -> list[str] | None:
         """Ids as text of the column ``name``, or of the one that is none of the vectors; None without one."""
         if name is None:
-            chosen = self._chosen(vectors)
-            used = {chosen} if isinstance(chosen, str) else set(chosen)
+            used = self._of_vectors(vectors)
             others = [
                 column for column, type_ in self.types.items() if column not in used and _ID.fullmatch(type_)
             ]
@@ -58,6 +57,13 @@ class ParquetTable:
         (values,) = self._read([f"CAST({quoted(name)} AS VARCHAR)"])
         self._refuse_null(values, name)
         return [str(value) for value in values.tolist()]
+
+    def _of_vectors(self, name: str | None) -> set[str]:
+        """Columns that hold no ids: of the vectors ``name``; without one all that might be vectors."""
+        if name is not None:
+            chosen = self._chosen(name)
+            return {chosen} if isinstance(chosen, str) else set(chosen)
+        return {one for family in self._families().values() if len(family) > 1 for one in family}
 
     def numbers(self, name: str) -> NDArray[Any]:
         """One number for each row (N,)."""

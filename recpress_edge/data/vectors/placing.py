@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 
@@ -13,6 +13,13 @@ from recpress_edge.data.interactions import Interactions
 from recpress_edge.data.vectors.sides import Side
 
 Missing = Literal["error", "mean", "zero"]
+_ASKED: Final = 64
+"""Users, spread over all, by whom placed tables are tried."""
+_FIRST: Final = 10
+_MOST_LOST: Final = 0.01
+"""Of the standard deviation of a user's scores, what float32 may change."""
+_NOISE: Final = 1e-12
+"""Scores that differ by no more, relatively, are the same."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,3 +123,41 @@ def unit(placed: PlacedVectors) -> PlacedVectors:
 
 def _as_float32(table: F64) -> F32:
     return np.ascontiguousarray(table, dtype=np.float32)
+
+
+def check_products(
+    users: PlacedVectors, items: PlacedVectors, tables: tuple[F32, F32], user_ids: Sequence[str]
+) -> None:
+    """DataError where float32 products of the ``tables`` lose what tells a user's items apart.
+
+    The products of some users, spread over all, beside those in float64: numbers that are far too large or
+    small, and a bias beside which the rest vanishes.
+    """
+    chosen = np.unique(np.linspace(0, len(users.rows) - 1, _ASKED).astype(np.int64))
+    for user in chosen.tolist():
+        exact = items.rows @ users.rows[user]
+        exact = exact if items.biases is None else exact + items.biases
+        spread = float(exact.std())
+        offset = 0.0 if users.biases is None else float(users.biases[user])
+        with np.errstate(over="ignore", invalid="ignore"):
+            lost = np.abs((tables[1] @ tables[0][user]).astype(np.float64) - offset - exact)
+        if spread > _NOISE * float(np.abs(exact).max()) and not (lost <= _MOST_LOST * spread).all():
+            off = float(lost.max()) if np.isfinite(lost).all() else np.inf
+            largest = [float(np.abs(table).max()) for table in tables]
+            raise DataError(
+                f"in float32, in which devices compute, the scores of user {user_ids[user]!r} are off by up "
+                f"to {off:.2g}, and they spread by {spread:.2g} only: the largest number of a user is "
+                f"{largest[0]:.2g}, of an item {largest[1]:.2g}. Bring both to the size of 1, and leave out "
+                "a bias that is the same for all items: no ranking changes."
+            )
+
+
+def absent_in_lists(items: PlacedVectors, tables: tuple[F32, F32], train: Interactions) -> tuple[int, int]:
+    """How many users get an item without a vector in their first ten, and of how many, spread over all."""
+    chosen = np.unique(np.linspace(0, len(tables[0]) - 1, _ASKED).astype(np.int64)).tolist()
+    found = 0
+    for user in chosen:
+        scores = tables[1] @ tables[0][user]
+        scores[train.of(user)] = -np.inf
+        found += bool(items.absent[np.argsort(-scores, kind="stable")[:_FIRST]].any())
+    return found, len(chosen)

@@ -1,22 +1,20 @@
 """The vectors of one side, users or items, with their ids and biases: from files or from memory, checked."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from recpress_edge.core.arrays import F64, I64
+from recpress_edge.core.arrays import F64
 from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.core.files import check_there
 from recpress_edge.data.vectors.arrays import KINDS, PARQUET, WORDS, parted, read_array
+from recpress_edge.data.vectors.in_memory import column, ids_of_rows, numbers
 from recpress_edge.data.vectors.parquet import read_parquet
 from recpress_edge.data.vectors.words import read_words
-
-_FLOAT32_MAX: Final = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,7 +97,7 @@ def read_ids(text: str, kind: str) -> list[str] | dict[str, Any]:
         if path.suffix != ".json":
             return written.removesuffix("\n").split("\n")
         names = json.loads(written, object_pairs_hook=_once)
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise DataError(f"{flag} {path} cannot be read: {error}") from None
     if isinstance(names, dict):
         return names
@@ -127,58 +125,18 @@ def _id_array(array: NDArray[Any], where: str) -> list[str]:
 def checked(given: Vectors, kind: str) -> Side:
     """Finite numbers, one id a row, each once; DataError names the row and its id."""
     where = given.source
-    ids = None if given.ids is None else _ids_of_rows(given.ids, kind)
-    rows = _numbers(np.asarray(given.rows), where, ids)
+    ids = None if given.ids is None else ids_of_rows(given.ids, kind)
+    rows = numbers(given.rows, where, ids)
     if rows.ndim != 2 or 0 in rows.shape:
         raise DataError(f"{where} has the shape {rows.shape}; expected a row for each {kind}, (rows, dim)")
     if ids is not None and len(ids) != len(rows):
+        empty = f" Row {ids.index('')} has an empty id: is there a blank line?" if "" in ids else ""
         raise DataError(
             f"{len(ids):,} {kind} ids for {len(rows):,} vectors of {where}. Is there a row of padding or of "
-            f"unknown {kind}s without an id, or is the table transposed?"
+            f"unknown {kind}s without an id, a header among the ids (the first is {next(iter(ids), '')!r}), "
+            f"or is the table transposed?{empty}"
         )
-    biases = None if given.biases is None else _numbers(np.asarray(given.biases).reshape(-1), where, ids)
+    biases = None if given.biases is None else column(given.biases, where, ids)
     if biases is not None and len(biases) != len(rows):
         raise DataError(f"{len(biases):,} {kind} biases for {len(rows):,} vectors of {where}")
     return Side(kind, rows, ids, biases)
-
-
-def _ids_of_rows(given: Any, kind: str) -> list[str]:
-    """Each id once, as text, in the order of the rows."""
-    names = _by_row(given, kind) if isinstance(given, Mapping) else list(given)
-    ids = [str(name) for name in names]
-    first: dict[str, int] = {}
-    for row, name in enumerate(ids):
-        if not isinstance(names[row], str | int | np.integer) or isinstance(names[row], bool):
-            raise DataError(f"the {kind} id of row {row} is {names[row]!r}; ids are texts or integers")
-        if first.setdefault(name, row) != row:
-            raise DataError(f"the {kind} ids name {name!r} twice, in rows {first[name]} and {row}")
-    return ids
-
-
-def _by_row(row_of: Mapping[Any, Any], kind: str) -> list[Any]:
-    """Ids in the order of the rows that a dict gives them."""
-    names = sorted(row_of, key=row_of.__getitem__) if all(map(_is_row, row_of.values())) else []
-    rows: I64 = np.array([row_of[name] for name in names], np.int64)
-    if not names or (rows != np.arange(len(names))).any():
-        wrong = next((name for row, name in enumerate(names) if row_of[name] != row), None)
-        place = f": {wrong!r} has {row_of[wrong]}" if wrong is not None else ""
-        raise DataError(
-            f"the dict of {kind} ids does not lead to the rows 0 to {len(row_of) - 1}, each once{place}"
-        )
-    return names
-
-
-def _is_row(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
-def _numbers(array: NDArray[Any], where: str, ids: list[str] | None) -> F64:
-    if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)):
-        raise DataError(f"{where} holds {array.dtype}, not numbers")
-    table = np.asarray(array, np.float64)
-    finite = np.abs(table) <= _FLOAT32_MAX
-    bad: I64 = np.flatnonzero(~finite.all(axis=tuple(range(1, table.ndim))))
-    if bad.size:
-        name = f" (id {ids[bad[0]]!r})" if ids is not None and bad[0] < len(ids) else ""
-        raise DataError(f"{where}: row {bad[0]}{name} holds NaN, infinity or a number beyond float32")
-    return table

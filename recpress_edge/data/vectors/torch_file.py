@@ -39,7 +39,12 @@ _DTYPES: Final[Mapping[str, str]] = {
     "BFloat16Storage": "<u2",
     "LongStorage": "<i8",
     "IntStorage": "<i4",
+    "ShortStorage": "<i2",
+    "CharStorage": "i1",
+    "ByteStorage": "u1",
 }
+_VIEW: Final = 6
+"""Argument of a tensor that says whether its numbers stand for others: their negatives."""
 _CONSTANTS: Final[Mapping[str, Any]] = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 _EMPTY: Final[Mapping[str, type]] = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_SET": list}
 _TUPLES: Final[Mapping[str, int]] = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
@@ -75,10 +80,16 @@ class TorchFile:
             return self._read(name)
 
     def _read(self, name: str) -> NDArray[Any]:
-        storage, offset, size, stride = self._tensors()[name].args[:4]
+        arguments = self._tensors()[name].args
+        storage, offset, size, stride = arguments[:4]
         kind, key, numel = storage[1].name.rpartition(".")[2], storage[2], storage[4]
         if kind not in _DTYPES:
-            raise DataError(f"{self.path}: {name} is a {kind}, not numbers")
+            raise DataError(f"{self.path}: {name or 'the tensor'} is a {kind}, not numbers")
+        if any(arguments[_VIEW:]):
+            raise DataError(
+                f"{self.path}: {name or 'the tensor'} was saved as a view that negates its numbers; save "
+                "tensor.resolve_neg().clone()"
+            )
         with zipfile.ZipFile(self.path) as archive:
             folder = _description(archive).rpartition("/")[0]
             order = f"{folder}/byteorder"

@@ -1,5 +1,6 @@
 """Vectors in word2vec's format, text or binary, as gensim's ``save_word2vec_format`` writes them."""
 
+import codecs
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,7 +30,7 @@ def read_words(path: Path, flag: str) -> tuple[list[str], F64]:
 
 
 def _header(file: BinaryIO, path: Path, flag: str) -> tuple[int, int]:
-    words = file.readline(64).split()
+    words = file.readline(64).removeprefix(codecs.BOM_UTF8).split()
     if len(words) != 2 or not all(word.isdigit() for word in words):
         advice = "Write it with save_word2vec_format; gensim's own save is a pickle, which is never opened"
         raise DataError(f"{flag} {path} does not begin with a line 'VECTORS DIMENSIONS'. {advice}.")
@@ -69,7 +70,8 @@ def _binary(file: BinaryIO, shape: tuple[int, int], where: str) -> tuple[list[st
             raise DataError(
                 f"{where}: the id of vector {row} is no text. Do its ids hold blanks? Then write it as text."
             ) from None
-        rows[row] = np.frombuffer(data, "<f4", shape[1], blank + 1)
+        with np.errstate(invalid="ignore"):  # a NaN is refused later, with its row
+            rows[row] = np.frombuffer(data, "<f4", shape[1], blank + 1)
         at = blank + 1 + length
     if data[at:].strip():
         raise DataError(f"{where} goes on after the {shape[0]:,} vectors that its first line promises")

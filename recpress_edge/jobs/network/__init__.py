@@ -5,12 +5,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import numpy as np
 
 from recpress_edge.core.arrays import F32
-from recpress_edge.core.errors import ConfigError, DataError
+from recpress_edge.core.errors import ConfigError, DataError, unknown_name
 from recpress_edge.core.files import check_there, sha256_file
 from recpress_edge.core.progress import Note, OnEvent, silent
 from recpress_edge.data.holdout import Split, holdout, sequence_holdout
@@ -29,6 +29,7 @@ from recpress_export.networks.soundness import (
     check_finite,
     check_padding,
     check_reads,
+    check_repeats,
 )
 from recpress_export.networks.source_file import self_contained, tried_apart
 from recpress_export.networks.wiring import ROLES, SCORES, VECTOR, Empty, Pad, Wiring, feed, parse_pairs
@@ -158,6 +159,11 @@ class NetworkImportRequest:
             raise ConfigError(f"--name {self.name!r}: a letter, then letters, digits and _ . -")
         if (self.onnx is None) == (self.module is None):
             raise ConfigError("give the network: --onnx FILE or --module FILE.py:FUNCTION, one of the two")
+        for name, value, known in (("pad", self.pad, get_args(Pad)), ("empty", self.empty, get_args(Empty))):
+            if value is not None and value not in known:
+                raise unknown_name(name, value, known)
+        if self.history_length is not None and self.history_length < 1:
+            raise ConfigError(f"--history-length {self.history_length}: a network reads one item at least")
         if self.weights is not None and self.module is None:
             raise ConfigError("--weights goes with --module; an ONNX file holds its weights")
         check_there(*self._files().values())
@@ -268,6 +274,7 @@ class NetworkImportRequest:
         trials = Trials(users, data.item_ids, data.user_ids)
         on_event(Note(f"checking   by {len(trials.rows(64))} held-out users"))
         check_finite(asked, trials)
+        check_repeats(asked, trials)
         check_reads(asked, trials)
         batches = check_batches(asked, trials)
         check_order(asked, trials)

@@ -128,10 +128,11 @@ def check_columns(places: Places, n_columns: int, flags: PlaceFlags, pad_value: 
     most = int(column.max())
     if most >= n_columns:
         offset = flags.item_offset if flags.output_offset is None else flags.output_offset
+        nearly = offset > 0 and most == n_columns
         raise ConfigError(
             f"the network gives {n_columns:,} scores, and with {flags.item_ids} an item has place {most:,}: "
             "is --item-ids of this network? "
-            + (f"If the scores begin with the first id: --output-offset {offset - 1}." if offset > 0 else "")
+            + (f"If the scores begin with the first id: --output-offset {offset - 1}." if nearly else "")
         )
     if pad_value is not None and (places.item_index == pad_value).any():
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""The tables of docs/results/students.md, from records of benchmarks/students.py, of different sets."""
+"""The tables of docs/results/students.md, from records of benchmarks/students.py and tune.py."""
 
 from collections.abc import Mapping, Sequence
 from statistics import mean
@@ -42,6 +42,36 @@ def figures(*results: Result) -> str:
             title = result["rows"][one["row"]]
             parts.setdefault((key, recipe), {}).setdefault(title, {})[budget] = _cell(one)
     return "\n\n".join(_table(key, recipe, models) for (key, recipe), models in parts.items())
+
+
+def tuned(*results: Result) -> str:
+    """What ``tune`` chose for a budget, beside the best baseline, and what interrupted searches gave."""
+    rows = [
+        [name.removeprefix("six-"), *_search(found)]
+        for result in results
+        for name, found in result["sets"].items()
+    ]
+    headers = ["set", "bytes", "tries", "CPU min", "chosen", "Recall@10 / NDCG@10 / Recall@50"]
+    return result_tables.table([*headers, "best baseline", "verdict", "same result"], rows)
+
+
+def _search(found: Result) -> list[str]:
+    chosen, verdict = found["chosen"], found["verdict"]
+    figures = [
+        " / ".join(result_tables.short(verdict["gains"][metric][side]) for metric in METRICS)
+        for side in ("student", "baseline")
+    ]
+    beside = [name for name in ("killed", "cluster") if found.get(name, {}).get("equal_bundle")]
+    return [
+        f"{found['max_bytes']:,}",
+        str(len(found["tries"])),
+        f"{found['cpu_seconds'] / 60:.1f}",
+        f"`{chosen['name']}`, `{chosen['recipe']}`",
+        figures[0],
+        f"{figures[1]} (`{verdict['baseline'].partition(' ')[0]}`)",
+        verdict["stand"],
+        ", ".join(beside),
+    ]
 
 
 def _together(results: Sequence[Result]) -> Result:

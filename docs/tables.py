@@ -74,6 +74,7 @@ BLOCKS: Final = {
             ("figures", student_tables.figures),
         )
     },
+    "tuned": Block((STUDENTS,), ("tune", "tune-ml-1m"), student_tables.tuned),
     "scale": Block(("docs/results/scale.md",), ("scale",), result_tables.scale),
     "growth": Block(
         ("docs/results/scale.md",), ("growth-1m", "growth-5m", "growth-20m"), result_tables.growth

@@ -46,7 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="NAME",
         help="for example bpr_dim200, soft_dim200, lightgcn_dim64, ease, or several as one: "
-        "ensemble:bpr_dim200+soft_dim200+ease (members that are missing are trained first)",
+        "ensemble:soft_dim200+als_dim64+ease (members that are missing are trained first)",
     )
     parser.add_argument(
         "--member",

@@ -40,6 +40,7 @@ Network = Literal["neumf", "sasrec"]
 Role = Literal["teacher", "student"]
 LARGE: Final = 20_000
 """Users or items, whichever are fewer: EASE inverts a matrix of as many rows."""
+LARGE_TEACHER_DIM: Final = 64
 BOTH: Final[tuple[Role, ...]] = ("teacher", "student")
 
 
@@ -60,7 +61,8 @@ class MethodRow:
     """Whether it can learn without a teacher."""
     usual_teacher: str | None = None
     usual_teacher_of_large: str | None = None
-    """Of data of which both sides are above LARGE, where the usual one takes too long; None: the same."""
+    """The method that teaches on data of which both sides are above LARGE, where the usual teacher takes too
+    long: as wide as the student, LARGE_TEACHER_DIM at least. None: the usual one."""
     gives: Knowledge = "embeddings"
     """A model with rows that stand for users and items gives embeddings, hence rankings too."""
     has_dim: bool = True
@@ -126,7 +128,7 @@ _TOPOLOGY: Final = {"topology": "recpress_edge.distill.topology:HierarchicalTopo
 
 _BEST_TEACHERS: Final[Mapping[str, Any]] = {
     "usual_teacher": "ensemble:soft_dim200+als_dim64+ease",
-    "usual_teacher_of_large": "als_dim64",
+    "usual_teacher_of_large": "als",
 }
 """Of the default student, and of the SVD that it is held against: both know the same."""
 

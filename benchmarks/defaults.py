@@ -1,0 +1,162 @@
+"""Do the defaults hold: how far each is behind the best change of one setting, on six data sets.
+
+    RECPRESS_DATA_DIR=data python benchmarks/defaults.py --work work --out benchmarks/results/defaults.json
+
+Each method's default model is measured, and beside it the same with one setting changed: a number by factors
+of 2 and 4, what validation chooses by each of its candidates and one step beyond, a choice to its others, a
+student's teacher to others. The best change is taken by Recall@50 on test, by an oracle that no user has:
+the gap holds chance too, and grows with the number of changes. Exit code 1 where one is above .01.
+
+Needs the sets in --work: the record names the commands. Every cell is kept below WORK/defaults, so that a
+run goes on where another stopped, and the record has all that is there; delete those of models whose code
+has changed. What takes long is left for later by --sets and --methods.
+"""
+
+import argparse
+import dataclasses
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from _bench import commit, options, run, table
+from _defaults import TESTED, Change, Tested, changes, grids
+from _defaults_table import HEADERS, LIMIT, METRICS, ahead_of, cells, change_words
+from _models import made
+from _sets import SETS, protocol
+
+from device_bench.hardware import device_facts
+from recpress_edge.core.errors import ConfigError, GateError, RecPressError
+from recpress_edge.core.files import digest_of, read_json, write_json
+from recpress_edge.data.interactions import Dataset
+from recpress_edge.data.resolve import load_dataset
+from recpress_edge.training.plan import TRAINING_REVISION, ModelRequest, in_order, want
+
+SCHEMA: Final = "recpress.defaults/1"
+FOLDER: Final = "defaults"
+
+
+def parser() -> argparse.ArgumentParser:
+    made = options(__doc__, work=Path("work"))
+    made.add_argument("--sets", default=",".join(SETS), metavar="A,B", help="default: %(default)s")
+    made.add_argument("--methods", default=",".join(TESTED), metavar="A,B", help="default: %(default)s")
+    made.add_argument("--threads", type=int, default=1, metavar="N")
+    return made
+
+
+def place(method: str, change: Change, data: Dataset, work: Path) -> Path:
+    """The file of a cell, by everything that decides it but code."""
+    tested = TESTED[method]
+    asked = change.options(tested, data)
+    request = ModelRequest(name=tested.model, role=tested.role, options=asked)
+    tree = [
+        [str(one.name), dataclasses.asdict(one.config), dataclasses.asdict(one.training)]
+        for one in in_order(want(request, data))
+    ]
+    decides = [TRAINING_REVISION, data.digest(), tree, grids(tested, data)]
+    name = f"{data.name}-{method}-{change}-{digest_of({'decides': decides})[:8]}.json"
+    return work / FOLDER / name.replace(":", "-").replace("/", "-")
+
+
+def measured(tested: Tested, change: Change, data: Dataset, work: Path) -> dict[str, Any]:
+    """What a model with this change finds, and what validation chose; why, where it cannot be computed.
+
+    Its teacher stays in ``work``, the model itself does not.
+    """
+    asked = change.options(tested, data)
+    teacher = made(asked.teacher, data, work, role="teacher") if asked.teacher else None
+    given = dataclasses.replace(asked, teacher=str(teacher.folder) if teacher else None)
+    wanted = {field.name: getattr(given, field.name) for field in dataclasses.fields(given)}
+    cell = {"setting": change.setting, "value": change.value, "commit": commit()}
+    started = time.process_time()
+    with tempfile.TemporaryDirectory(prefix="recpress-defaults-") as scratch:
+        try:
+            known = made(tested.model, data, Path(scratch), role=tested.role, **wanted).metadata
+        except RecPressError as error:
+            return {**cell, "refused": str(error)}
+    return {
+        **cell,
+        "teacher": asked.teacher,
+        "cpu_s": round(time.process_time() - started, 1),
+        "chosen": known.get("chosen_settings", {}),
+        "chosen_epoch": known["chosen_epoch"],
+        **{split: {m: known["metrics"][split][m] for m in METRICS} for split in ("valid", "test")},
+    }
+
+
+def group(key: str, method: str, data: Dataset, work: Path, *, train: bool) -> dict[str, Any] | None:
+    """A method on a set: what is kept of it, with ``train`` all of it; None without its default."""
+    tested, found, missing = TESTED[method], [], 0
+    for change in changes(tested, data):
+        file = place(method, change, data, work)
+        if train and not file.exists():
+            print(file.stem, file=sys.stderr, flush=True)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_json(file, measured(tested, change, data, work))
+        if file.exists():
+            found.append(read_json(file))
+        else:
+            missing += 1
+    if not found or found[0]["setting"] != "default":
+        return None
+    facts = {"set": key, "method": method, "model": tested.model, "default": found[0]}
+    return facts | {"changes": found[1:], "missing": missing}
+
+
+def results(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Every set and method that is asked for, and those that are kept."""
+    for key, (name, _) in SETS.items():
+        asked = key in args.sets.split(",")
+        if not asked and not list((args.work / FOLDER).glob(f"{name}-*.json")):
+            continue
+        data = load_dataset(name, args.work, lambda text: print(text, file=sys.stderr))
+        for method in TESTED:
+            train = asked and method in args.methods.split(",")
+            found = group(key, method, data, args.work, train=train)
+            if found:
+                yield found
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """The record of everything."""
+    torch.set_num_threads(args.threads)
+    for given, known in ((args.sets, SETS), (args.methods, TESTED)):
+        if strange := set(given.split(",")) - set(known):
+            raise ConfigError(f"unknown: {', '.join(sorted(strange))}. Known are {', '.join(known)}")
+    found = list(results(args))
+    return {
+        "schema": SCHEMA,
+        "basis": "measured",
+        "limit": LIMIT,
+        "sets": {key: protocol(key, args.work) for key in dict.fromkeys(one["set"] for one in found)},
+        "skipped": {method: dict(one.skipped) for method, one in TESTED.items()},
+        "results": found,
+        "device": device_facts(),
+        "torch": torch.__version__,
+    }
+
+
+def show(record: dict[str, Any]) -> str:
+    """A row for each set and method, then every change that is above the limit."""
+    rows = [cells(one) for one in record["results"]]
+    over = [
+        [one["set"], one["model"], change_words(change), *(f"{change['test'][m]:.4f}" for m in METRICS[:2])]
+        for one in record["results"]
+        for change in ahead_of(one)
+    ]
+    more = table(["set", "model", "above the limit", "Recall@50", "NDCG@10"], over) if over else ""
+    return "\n\n".join(filter(None, [table(list(HEADERS), rows), more]))
+
+
+def gate(record: dict[str, Any]) -> None:
+    """GateError where a default is behind by more than the limit."""
+    behind = [f"{one['model']} on {one['set']}" for one in record["results"] if ahead_of(one)]
+    if behind:
+        raise GateError(f"more than {LIMIT} Recall@50 behind their best change: {', '.join(behind)}")
+
+
+if __name__ == "__main__":
+    sys.exit(run(parser(), measure, show, gate))

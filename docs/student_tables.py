@@ -1,10 +1,12 @@
-"""The tables of docs/results/students.md, from records of benchmarks/students.py, of different sets."""
+"""The tables of docs/results/students.md, from records of benchmarks/students.py, of different sets, and of
+benchmarks/defaults.py."""
 
 from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any
 
 import result_tables
+from _defaults_table import HEADERS, ahead_of, cells
 from _students_table import METRICS, groups, values, verdict_words, verdicts
 
 Result = Mapping[str, Any]
@@ -42,6 +44,16 @@ def figures(*results: Result) -> str:
             title = result["rows"][one["row"]]
             parts.setdefault((key, recipe), {}).setdefault(title, {})[budget] = _cell(one)
     return "\n\n".join(_table(key, recipe, models) for (key, recipe), models in parts.items())
+
+
+def defaults(result: Result) -> str:
+    """Each default and the best change of one setting; a gap above the limit stands out."""
+    rows = [
+        [*row[:-2], f"**{row[-2]}**" if ahead_of(one) else row[-2], row[-1]]
+        for one in result["results"]
+        for row in [cells(one)]
+    ]
+    return result_tables.table(list(HEADERS), rows)
 
 
 def _together(results: Sequence[Result]) -> Result:

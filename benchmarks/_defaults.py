@@ -19,6 +19,8 @@ LOOP: Final = (0.5, 2.0)
 """Of the number of epochs."""
 ENDS: Final[Mapping[str, tuple[float, float]]] = {"teacher_weight": (0.1, 1.0)}
 """One step beyond the candidates, where that is no ratio."""
+DEFAULT: Final = "default"
+"""No change."""
 TEACHER: Final = "teacher"
 _TEACHERS: Final = ("soft_dim200", "als_dim64", "ease", "bpr_dim200")
 _OF_LOOP: Final = {
@@ -110,7 +112,7 @@ TESTED: Final[Mapping[str, Tested]] = {
 class Change:
     """One setting with another value; of the default itself no setting."""
 
-    setting: str = "default"
+    setting: str = DEFAULT
     value: Any = None
 
     def __str__(self) -> str:
@@ -121,7 +123,7 @@ class Change:
         asked = self.value if self.setting == TEACHER else None
         teacher = asked if tested.role == "teacher" else usual_teacher(tested, data, asked)
         in_method = {one.name for one in dataclasses.fields(tested.name.entry.config)}
-        given = {} if self.setting in ("default", TEACHER) else {self.setting: self.value}
+        given = {} if self.setting in (DEFAULT, TEACHER) else {self.setting: self.value}
         here = self.setting in in_method
         return TrainOptions(teacher=teacher, method=given if here else {}, training={} if here else given)
 

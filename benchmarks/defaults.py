@@ -9,7 +9,7 @@ the gap holds chance too, and grows with the number of changes. Exit code 1 wher
 
 Needs the sets in --work: the record names the commands. Every cell is kept below WORK/defaults, so that a
 run goes on where another stopped, and the record has all that is there; delete those of models whose code
-has changed. What takes long is left for later by --sets and --methods.
+has changed. What takes long is left for later by --sets, --methods and --settings.
 """
 
 import argparse
@@ -17,13 +17,14 @@ import dataclasses
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 from _bench import commit, options, run, table
-from _defaults import TESTED, Change, Tested, changes, grids
+from _defaults import DEFAULT, TESTED, Change, Tested, changes, grids
 from _defaults_table import HEADERS, LIMIT, METRICS, ahead_of, cells, change_words
 from _models import made
 from _sets import SETS, protocol
@@ -43,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     made = options(__doc__, work=Path("work"))
     made.add_argument("--sets", default=",".join(SETS), metavar="A,B", help="default: %(default)s")
     made.add_argument("--methods", default=",".join(TESTED), metavar="A,B", help="default: %(default)s")
+    made.add_argument("--settings", metavar="A,B", help="change these alone; default: all")
     made.add_argument("--threads", type=int, default=1, metavar="N")
     return made
 
@@ -87,12 +89,14 @@ def measured(tested: Tested, change: Change, data: Dataset, work: Path) -> dict[
     }
 
 
-def group(key: str, method: str, data: Dataset, work: Path, *, train: bool) -> dict[str, Any] | None:
-    """A method on a set: what is kept of it, with ``train`` all of it; None without its default."""
+def group(
+    key: str, method: str, data: Dataset, work: Path, wants: Callable[[str], bool]
+) -> dict[str, Any] | None:
+    """A method on a set: what is kept of it and, of these settings, what is not; None without its default."""
     tested, found, missing = TESTED[method], [], 0
     for change in changes(tested, data):
         file = place(method, change, data, work)
-        if train and not file.exists():
+        if not file.exists() and wants(change.setting):
             print(file.stem, file=sys.stderr, flush=True)
             file.parent.mkdir(parents=True, exist_ok=True)
             write_json(file, measured(tested, change, data, work))
@@ -100,7 +104,7 @@ def group(key: str, method: str, data: Dataset, work: Path, *, train: bool) -> d
             found.append(read_json(file))
         else:
             missing += 1
-    if not found or found[0]["setting"] != "default":
+    if not found or found[0]["setting"] != DEFAULT:
         return None
     facts = {"set": key, "method": method, "model": tested.model, "default": found[0]}
     return facts | {"changes": found[1:], "missing": missing}
@@ -109,15 +113,19 @@ def group(key: str, method: str, data: Dataset, work: Path, *, train: bool) -> d
 def results(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Every set and method that is asked for, and those that are kept."""
     for key, (name, _) in SETS.items():
-        asked = key in args.sets.split(",")
-        if not asked and not list((args.work / FOLDER).glob(f"{name}-*.json")):
+        if key not in args.sets.split(",") and not list((args.work / FOLDER).glob(f"{name}-*.json")):
             continue
         data = load_dataset(name, args.work, lambda text: print(text, file=sys.stderr))
         for method in TESTED:
-            train = asked and method in args.methods.split(",")
-            found = group(key, method, data, args.work, train=train)
+            found = group(key, method, data, args.work, partial(_wants, args, key, method))
             if found:
                 yield found
+
+
+def _wants(args: argparse.Namespace, key: str, method: str, setting: str) -> bool:
+    """Whether a cell is asked for; if not, it is told where it is kept."""
+    names = [DEFAULT, *args.settings.split(",")] if args.settings else [setting]
+    return key in args.sets.split(",") and method in args.methods.split(",") and setting in names
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:

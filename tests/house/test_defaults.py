@@ -92,12 +92,16 @@ def test_a_run_goes_on_where_another_stopped(tmp_path, monkeypatch):
         trained.append(str(args[1]))
         return real(*args)
 
+    def group(*names):
+        return defaults.group("small", "itemknn", data, tmp_path, lambda setting: setting in names)
+
     monkeypatch.setattr(defaults, "measured", counted)
-    assert defaults.group("small", "itemknn", data, tmp_path, train=False) is None
-    first = defaults.group("small", "itemknn", data, tmp_path, train=True)
-    assert trained[0] == "default"
-    assert len(trained) == 1 + len(first["changes"])
-    assert defaults.group("small", "itemknn", data, tmp_path, train=True) == first
-    next((tmp_path / "defaults").glob("*shrink=1.0*")).unlink()
-    assert defaults.group("small", "itemknn", data, tmp_path, train=False)["missing"] == 1
-    assert len(trained) == 1 + len(first["changes"])
+    assert group() is None
+    some = group("default", "shrink")
+    assert trained == ["default", "shrink=1.0", "shrink=10.0", "shrink=100.0"]
+    assert (len(some["changes"]), some["missing"]) == (3, 4)
+    whole = group("neighbours")
+    assert trained[4:] == [f"neighbours={size}" for size in (25, 50, 200, 400)]
+    assert whole["missing"] == 0
+    assert group("default", "neighbours", "shrink") == whole
+    assert len(trained) == 8

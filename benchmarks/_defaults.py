@@ -93,7 +93,7 @@ TESTED: Final[Mapping[str, Tested]] = {
         model="itemknn",
         role="teacher",
         scaled=_times("neighbours"),
-        others={"shrink": (1.0, 10.0, 100.0)},
+        others={"shrink": (0.0, 1.0, 10.0, 100.0)},
         skipped=_OF_LOOP,
     ),
     "bpr": Tested(

@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def place(method: str, change: Change, data: Dataset, work: Path) -> Path:
-    """The file of a cell, by everything that decides it but code."""
+    """The file of a cell: by all that decides it but code, and not by which of its settings are defaults."""
     tested = TESTED[method]
     asked = change.options(tested, data)
     request = ModelRequest(name=tested.model, role=tested.role, options=asked)
@@ -59,8 +59,7 @@ def place(method: str, change: Change, data: Dataset, work: Path) -> Path:
         for one in in_order(want(request, data))
     ]
     decides = [TRAINING_REVISION, data.digest(), tree, grids(tested, data)]
-    name = f"{data.name}-{method}-{change}-{digest_of({'decides': decides})[:8]}.json"
-    return work / FOLDER / name.replace(":", "-").replace("/", "-")
+    return work / FOLDER / f"{data.name}-{method}-{digest_of({'decides': decides})[:8]}.json"
 
 
 def measured(tested: Tested, change: Change, data: Dataset, work: Path) -> dict[str, Any]:
@@ -72,15 +71,14 @@ def measured(tested: Tested, change: Change, data: Dataset, work: Path) -> dict[
     teacher = made(asked.teacher, data, work, role="teacher") if asked.teacher else None
     given = dataclasses.replace(asked, teacher=str(teacher.folder) if teacher else None)
     wanted = {field.name: getattr(given, field.name) for field in dataclasses.fields(given)}
-    cell = {"setting": change.setting, "value": change.value, "commit": commit()}
     started = time.process_time()
     with tempfile.TemporaryDirectory(prefix="recpress-defaults-") as scratch:
         try:
             known = made(tested.model, data, Path(scratch), role=tested.role, **wanted).metadata
         except RecPressError as error:
-            return {**cell, "refused": str(error)}
+            return {"refused": str(error), "commit": commit()}
     return {
-        **cell,
+        "commit": commit(),
         "teacher": asked.teacher,
         "cpu_s": round(time.process_time() - started, 1),
         "chosen": known.get("chosen_settings", {}),
@@ -97,11 +95,11 @@ def group(
     for change in changes(tested, data):
         file = place(method, change, data, work)
         if not file.exists() and wants(change.setting):
-            print(file.stem, file=sys.stderr, flush=True)
+            print(f"{key} {tested.model} {change}", file=sys.stderr, flush=True)
             file.parent.mkdir(parents=True, exist_ok=True)
             write_json(file, measured(tested, change, data, work))
         if file.exists():
-            found.append(read_json(file))
+            found.append({**read_json(file), "setting": change.setting, "value": change.value})
         else:
             missing += 1
     if not found or found[0]["setting"] != DEFAULT:

@@ -97,11 +97,23 @@ def test_a_run_goes_on_where_another_stopped(tmp_path, monkeypatch):
 
     monkeypatch.setattr(defaults, "measured", counted)
     assert group() is None
-    some = group("default", "shrink")
-    assert trained == ["default", "shrink=1.0", "shrink=10.0", "shrink=100.0"]
-    assert (len(some["changes"]), some["missing"]) == (3, 4)
-    whole = group("neighbours")
-    assert trained[4:] == [f"neighbours={size}" for size in (25, 50, 200, 400)]
+    some = group("default", "neighbours")
+    assert trained == ["default", *(f"neighbours={size}" for size in (25, 50, 200, 400))]
+    assert (len(some["changes"]), some["missing"]) == (4, 3)
+    whole = group("shrink")
+    assert len(trained) == 8
+    assert all(name.startswith("shrink=") for name in trained[5:])
     assert whole["missing"] == 0
     assert group("default", "neighbours", "shrink") == whole
     assert len(trained) == 8
+
+
+def test_a_cell_does_not_depend_on_which_setting_is_the_default(tmp_path, monkeypatch):
+    data, tested = two_tastes(), _defaults.TESTED["itemknn"]
+    places = {
+        str(change): defaults.place("itemknn", change, data, tmp_path)
+        for change in _defaults.changes(tested, data)
+    }
+    assert len(set(places.values())) == len(places)
+    same = _defaults.Change("neighbours", 100)
+    assert defaults.place("itemknn", same, data, tmp_path) == places["default"]

@@ -17,8 +17,8 @@ FACTORS: Final = (0.25, 0.5, 2.0, 4.0)
 """Of a number."""
 LOOP: Final = (0.5, 2.0)
 """Of the number of epochs."""
-ENDS: Final[Mapping[str, tuple[float, float]]] = {"teacher_weight": (0.1, 1.0)}
-"""One step beyond the candidates, where that is no ratio."""
+ENDS: Final[Mapping[str, tuple[float, float]]] = {"teacher_weight": (0.1, 1.0), "shrink": (0.0, 1000.0)}
+"""One step beyond the candidates, where that is no ratio of theirs."""
 DEFAULT: Final = "default"
 """No change."""
 TEACHER: Final = "teacher"
@@ -93,7 +93,6 @@ TESTED: Final[Mapping[str, Tested]] = {
         model="itemknn",
         role="teacher",
         scaled=_times("neighbours"),
-        others={"shrink": (0.0, 1.0, 10.0, 100.0)},
         skipped=_OF_LOOP,
     ),
     "bpr": Tested(

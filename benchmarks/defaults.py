@@ -58,7 +58,8 @@ def place(method: str, change: Change, data: Dataset, work: Path) -> Path:
         [str(one.name), dataclasses.asdict(one.config), dataclasses.asdict(one.training)]
         for one in in_order(want(request, data))
     ]
-    decides = [TRAINING_REVISION, data.digest(), tree, grids(tested, data)]
+    chosen = [grid for grid in grids(tested, data) if grid[0] != change.setting]
+    decides = [TRAINING_REVISION, data.digest(), tree, chosen]
     return work / FOLDER / f"{data.name}-{method}-{digest_of({'decides': decides})[:8]}.json"
 
 

@@ -155,8 +155,9 @@ class ItemKNNConfig(Bounded):
 
     neighbours: PositiveInt = 100
     """K: the most similar items that are kept for each item."""
-    shrink: NotNegativeFloat = 0.0
-    """Added to the denominator of the similarity: discounts items that few have in common."""
+    shrink: NotNegativeFloat | None = None
+    """Added to the denominator of the similarity: discounts items that few have in common. None: chosen on
+    validation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

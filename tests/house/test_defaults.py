@@ -99,13 +99,13 @@ def test_a_run_goes_on_where_another_stopped(tmp_path, monkeypatch):
     assert group() is None
     some = group("default", "neighbours")
     assert trained == ["default", *(f"neighbours={size}" for size in (25, 50, 200, 400))]
-    assert (len(some["changes"]), some["missing"]) == (4, 3)
+    assert (len(some["changes"]), some["missing"]) == (4, 5)
     whole = group("shrink")
-    assert len(trained) == 8
+    assert len(trained) == 10
     assert all(name.startswith("shrink=") for name in trained[5:])
     assert whole["missing"] == 0
     assert group("default", "neighbours", "shrink") == whole
-    assert len(trained) == 8
+    assert len(trained) == 10
 
 
 def test_a_cell_does_not_depend_on_which_setting_is_the_default(tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import torch
 from _bench import options, run, table
+from _sets import SETS, protocol
 from _students import PQ, RECIPES, ROWS, Cell, measured
 from _students_table import HEADERS, groups, rows, verdict_words, verdicts
 
@@ -29,29 +30,6 @@ from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import load_dataset
 
 SCHEMA: Final = "recpress.students/1"
-IMPORT: Final = "recpress-edge data import"
-SETS: Final = {
-    # the name in --work, and the command that puts it there
-    "citeulike": ("citeulike", "recpress-edge data stats citeulike"),
-    "gowalla": ("gowalla", "recpress-edge data stats gowalla"),
-    "foursquare": (
-        "six-foursquare",
-        f"{IMPORT} foursquare/users.dat --name six-foursquare --format counted-adjacency "
-        "--split ratio:80/10/10",
-    ),
-    "ml-1m": (
-        "six-ml-1m",
-        f"{IMPORT} ml-1m/sequences.txt --name six-ml-1m --format adjacency --split ratio:80/10/10",
-    ),
-    "ml-100k": (
-        "six-ml-100k",
-        f"{IMPORT} ml-100k/ml-100k.inter --name six-ml-100k --split ratio:80/10/10",
-    ),
-    "beauty": (
-        "six-beauty",
-        f"{IMPORT} beauty/sequences.txt --name six-beauty --format adjacency --split loo-order",
-    ),
-}
 BUDGETS: Final = (10, 20, 32, 64)
 LONG_S: Final = 600.0
 
@@ -113,24 +91,11 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "basis": "measured",
-        "sets": {key: _protocol(key, args.work) for key in args.sets.split(",")},
+        "sets": {key: protocol(key, args.work) for key in args.sets.split(",")},
         "rows": {name: ROWS[name].title for name in args.rows.split(",")},
         "results": list(results(args)),
         "device": device_facts(),
         "torch": torch.__version__,
-    }
-
-
-def _protocol(key: str, work: Path) -> dict[str, Any]:
-    name, command = SETS[key]
-    data = load_dataset(name, work)
-    return {
-        "command": command,
-        "protocol": data.protocol,
-        "digest": data.digest(),
-        "users": data.n_users,
-        "items": data.n_items,
-        "interactions": sum(len(part) for part in (data.train, data.valid, data.test)),
     }
 
 

@@ -1,10 +1,11 @@
-"""The tables of docs/results/students.md, from records of benchmarks/students.py and tune.py."""
+"""The tables of docs/results/students.md, from records of benchmarks/students.py, tune.py and defaults.py."""
 
 from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any
 
 import result_tables
+from _defaults_table import HEADERS, ahead_of, cells
 from _students_table import METRICS, groups, values, verdict_words, verdicts
 
 Result = Mapping[str, Any]
@@ -72,6 +73,16 @@ def _search(found: Result) -> list[str]:
         verdict["stand"],
         ", ".join(beside),
     ]
+
+
+def defaults(result: Result) -> str:
+    """Each default and the best change of one setting; a gap above the limit stands out."""
+    rows = [
+        [*row[:-2], f"**{row[-2]}**" if ahead_of(one) else row[-2], row[-1]]
+        for one in result["results"]
+        for row in [cells(one)]
+    ]
+    return result_tables.table(list(HEADERS), rows)
 
 
 def _together(results: Sequence[Result]) -> Result:

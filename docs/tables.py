@@ -75,6 +75,7 @@ BLOCKS: Final = {
         )
     },
     "tuned": Block((STUDENTS,), ("tune", "tune-ml-1m"), student_tables.tuned),
+    "defaults": Block((STUDENTS,), ("defaults",), student_tables.defaults),
     "scale": Block(("docs/results/scale.md",), ("scale",), result_tables.scale),
     "growth": Block(
         ("docs/results/scale.md",), ("growth-1m", "growth-5m", "growth-20m"), result_tables.growth

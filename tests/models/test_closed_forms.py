@@ -82,13 +82,14 @@ def test_itemknn_is_its_loop(shrink):
     assert np.allclose(knn.scores(EVERYONE)[decided], expected[decided], atol=1e-5)
 
 
-def test_itemknn_leaves_shrink_to_validation_unless_it_is_set():
-    job = TrainingInput(TRAIN, 0, 0, 1)
-    assert ItemKNN(job, ItemKNNConfig(shrink=0.0)).candidates() == {}
-    open_to_choice = ItemKNN(job, ItemKNNConfig())
-    (values,) = open_to_choice.candidates().values()
-    assert values[0] == 0.0
-    assert open_to_choice.shrink == values[len(values) // 2]
+def test_itemknn_offers_its_shrink_unless_it_is_set():
+    given = TrainingInput(TRAIN, 0, 0, 1)
+    offers = ItemKNN(given, ItemKNNConfig())
+    assert dict(offers.candidates()) == {"shrink": (1.0, 10.0, 100.0)}
+    assert offers.shrink == 10.0
+    none = ItemKNN(given, ItemKNNConfig(shrink=0.0))
+    assert none.candidates() == {}
+    assert none.shrink == 0.0
 
 
 def test_an_item_that_nobody_consumed_is_like_no_other():

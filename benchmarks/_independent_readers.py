@@ -123,17 +123,19 @@ def _found(text: str, how: Written) -> list[Written]:
     if how.name == "inter":
         return [how]
     widths: dict[str, int] = {}
-    torn = False
+    torn = whole = False
     for mark in (",", ";", "\t", "|", "::", " "):
         for rows in _records(text, replace(how, mark=mark)):
             found = {len(row) for row in rows if row and (len(row) > 1 or row[0].strip(" \t"))}
             if len(found) == 1 and found != {1}:
-                torn |= mark == " " and any('"' in field for row in rows for field in row)
+                in_fields = any('"' in field for row in rows for field in row)
+                torn |= mark == " " and in_fields
+                whole |= mark == " " and not in_fields
                 widths[mark] = max(widths.get(mark, 0), *found)
     for mark in ("\t", "::"):
         if mark in widths:
             return [replace(how, mark=mark)]
-    if torn and len(widths) > 1:  # blanks within quotes
+    if torn and not whole and len(widths) > 1:  # blanks within quotes
         del widths[" "]
     most = max(widths.values(), default=0)
     return [replace(how, mark=mark) for mark, width in widths.items() if width == most] or [how]

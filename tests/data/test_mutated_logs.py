@@ -44,6 +44,13 @@ def test_what_is_read_otherwise_is_different(tmp_path, monkeypatch):
     assert judged(comma, True, whole(comma)[0], tmp_path)[0] == "different"
 
 
+@pytest.mark.parametrize("number", [31457, 41136, 87144, 95460])
+def test_cases_that_were_findings_once_are_right_or_refused(number, tmp_path):
+    """Two lines in one, a field that goes on after its quote, and blanks between and within quotes."""
+    how, declared, data = case(number)
+    assert judged(how, declared, data, tmp_path)[0] in ("right", "refused")
+
+
 def test_damage_has_no_reading():
     gz = next(how for how in DIALECTS if how.packed == "gzip")
     data = whole(gz)[0]

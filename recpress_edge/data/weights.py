@@ -7,12 +7,19 @@ from typing import Final
 import numpy as np
 
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.data.features.columns import NUMERIC
+from recpress_edge.data.features.encode import FeatureSpec
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.log import Log, TextColumn
 from recpress_edge.data.times import read_number
 
 WEIGHT: Final = "weight"
 """The name of the column among the features of interactions."""
+
+
+def weight_spec(column: str | None) -> FeatureSpec | None:
+    """How the column of --weight is kept."""
+    return None if column is None else FeatureSpec(column, WEIGHT, NUMERIC)
 
 
 def weigh(data: Dataset) -> Dataset:

@@ -5,6 +5,10 @@ import pytest
 
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.everything import everything
+from recpress_edge.data.features.encode import FeatureSpec
+from recpress_edge.data.interactions import Dataset
+from recpress_edge.data.prepare import Preparation
+from recpress_edge.data.readers.columns import ColumnChoice
 from recpress_edge.data.store import open_dataset, save_dataset
 from recpress_edge.jobs.data_import import ImportRequest
 from recpress_edge.training.plan import ModelRequest, plan_model, want
@@ -49,6 +53,8 @@ def test_a_weight_that_is_no_positive_number_is_a_question(tmp_path, bad):
 def test_a_column_is_a_weight_or_context(tmp_path):
     with pytest.raises(ConfigError, match=r"--context names plays .* and so does --weight"):
         prepared(tmp_path, ROWS, weight="plays", context="plays")
+    with pytest.raises(ConfigError, match=r"--context names plays or a weight, and so does --weight"):
+        prepared(tmp_path, ROWS.replace("item,", "item,weight,", 1), weight="plays", context="weight")
     with pytest.raises(ConfigError, match="no such column"):
         prepared(tmp_path, ROWS, weight="listens")
 
@@ -104,3 +110,32 @@ def test_context_of_that_name_is_asked_about(tmp_path):
         prepared(tmp_path, text, context="weight")
     found = prepared(tmp_path, text, context="amount=weight:numeric").dataset
     assert found.train.weights is None
+
+
+def frame():
+    rows = [line.split(",") for line in ROWS.splitlines()[1:]]
+    who, what, plays = zip(*rows, strict=True)
+    return {"who": list(who), "what": list(what), "plays": np.array(plays, float), "shop": ["a"] * len(rows)}
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        Preparation(weight="plays"),
+        Preparation(weight="plays", context=(FeatureSpec("plays", "weight", "numeric"),)),
+        Preparation(weight="plays", columns=ColumnChoice(columns={"user": "who"}, others=True)),
+    ],
+)
+def test_weights_of_a_frame(how):
+    found = Dataset.from_frame(frame(), how=how, user="who", item="what")
+    assert of_interactions(found)[("u3", "i4")] == 8
+    assert len(of_interactions(found)) == 20
+
+
+def test_weights_and_context_of_a_frame():
+    how = Preparation(weight="plays", context=(FeatureSpec("shop"),))
+    found = Dataset.from_frame(frame(), how=how, user="who", item="what")
+    assert [column.name for column in found.features.context.columns] == ["shop", "weight"]
+    assert of_interactions(found)[("u3", "i4")] == 8
+    with pytest.raises(ConfigError, match="--context names plays or a weight, and so does --weight"):
+        Preparation(weight="plays", context=(FeatureSpec("plays"),))

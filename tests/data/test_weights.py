@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.data.everything import everything
+from recpress_edge.data.everything import everything, store_everything
 from recpress_edge.data.features.encode import FeatureSpec
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.prepare import Preparation
 from recpress_edge.data.readers.columns import ColumnChoice
-from recpress_edge.data.store import open_dataset, save_dataset
+from recpress_edge.data.store import dataset_path, open_dataset, save_dataset
 from recpress_edge.jobs.data_import import ImportRequest
 from recpress_edge.training.plan import ModelRequest, plan_model, want
 from recpress_edge.training.refit import joined
@@ -139,3 +139,11 @@ def test_weights_and_context_of_a_frame():
     assert of_interactions(found)[("u3", "i4")] == 8
     with pytest.raises(ConfigError, match="--context names plays or a weight, and so does --weight"):
         Preparation(weight="plays", context=(FeatureSpec("plays"),))
+
+
+def test_other_weights_are_stored_again_where_everything_is_joined(tmp_path):
+    for rows in (ROWS, ROWS.replace(",8\n", ",80\n")):
+        made = prepared(tmp_path, rows, weight="plays", force=True)
+        whole = store_everything(open_dataset(save_dataset(made, tmp_path, force=True)), tmp_path)
+        stored = open_dataset(dataset_path(tmp_path, whole.name))
+        assert of_interactions(stored) == of_interactions(whole) == of_interactions(made.dataset)

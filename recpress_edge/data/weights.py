@@ -59,3 +59,12 @@ def sum_weights(log: Log, column: str) -> Log:
     sums, code = np.unique(np.bincount(group, weights)[group], return_inverse=True)
     summed = TextColumn(column, tuple(f"{value:.17g}" for value in sums.tolist()), code.astype(np.int32))
     return replace(log, context=(*log.context[:at], summed, *log.context[at + 1 :]))
+
+
+def check_power(power: float | None, data: Dataset) -> None:
+    """ConfigError where a power of weights is set, and the data set has none."""
+    if power and data.train.weights is None:
+        raise ConfigError(
+            f"method.weight_power is {power:g}, and data set {data.name!r} has no weights, so that it would "
+            "change nothing. Leave it out, or import the log with --weight COLUMN."
+        )

@@ -11,7 +11,7 @@ from recpress_edge.data.prepare import Preparation
 from recpress_edge.data.readers.columns import ColumnChoice
 from recpress_edge.data.store import dataset_path, open_dataset, save_dataset
 from recpress_edge.jobs.data_import import ImportRequest
-from recpress_edge.training.plan import ModelRequest, plan_model, want
+from recpress_edge.training.plan import ModelRequest, TrainOptions, plan_model, want
 from recpress_edge.training.refit import joined
 
 ROWS = "user,item,plays\n" + "".join(f"u{u},i{i},{u + i + 1}\n" for u in range(4) for i in range(5))
@@ -147,3 +147,17 @@ def test_other_weights_are_stored_again_where_everything_is_joined(tmp_path):
         whole = store_everything(open_dataset(save_dataset(made, tmp_path, force=True)), tmp_path)
         stored = open_dataset(dataset_path(tmp_path, whole.name))
         assert of_interactions(stored) == of_interactions(whole) == of_interactions(made.dataset)
+
+
+def test_a_power_of_weights_that_are_not_there_is_refused(tmp_path):
+    weighed = prepared(tmp_path, ROWS, weight="plays").dataset
+    plain = prepared(tmp_path, ROWS).dataset
+
+    def wanted(power, dataset):
+        options = TrainOptions(method={"weight_power": power})
+        return want(ModelRequest(name="als_dim2", role="teacher", options=options), dataset).config
+
+    assert wanted(0.5, weighed).weight_power == 0.5
+    assert wanted(0.0, plain).weight_power == 0
+    with pytest.raises(ConfigError, match=r"weight_power is 0\.5, and data set 'w' has no weights"):
+        wanted(0.5, plain)

@@ -23,10 +23,13 @@ def weight_spec(column: str | None) -> FeatureSpec | None:
 
 
 def weigh(data: Dataset) -> Dataset:
-    """The data set whose interactions have the weights among its features, if it has any."""
+    """The data set whose interactions have the weights among its features, if it has any.
+
+    A column of that name that is no weight, of a data set stored when such were context, stays context.
+    """
     columns = data.features.context.columns if data.features and data.features.context else ()
     weights = next((column.numbers for column in columns if column.name == WEIGHT), None)
-    if weights is None:
+    if weights is None or not (np.isfinite(weights) & (weights > 0)).all():
         return data
     parts = (data.train, data.valid, data.test)
     ends = np.cumsum([0, *map(len, parts)])

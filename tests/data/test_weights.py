@@ -1,10 +1,13 @@
 """--weight: added up over repeated rows, kept with each interaction, and never zero in silence."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.everything import everything, store_everything
+from recpress_edge.data.features.columns import Features, FeatureTable
 from recpress_edge.data.features.encode import FeatureSpec
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.prepare import Preparation
@@ -161,3 +164,15 @@ def test_a_power_of_weights_that_are_not_there_is_refused(tmp_path):
     assert wanted(0.0, plain).weight_power == 0
     with pytest.raises(ConfigError, match=r"weight_power is 0\.5, and data set 'w' has no weights"):
         wanted(0.5, plain)
+
+
+@pytest.mark.parametrize("odd", [np.nan, 0.0, -1.0, np.inf])
+def test_a_stored_column_of_that_name_that_is_no_weight_is_context(tmp_path, odd):
+    made = prepared(tmp_path, ROWS, weight="plays")
+    column = made.dataset.features.context.named("weight")
+    numbers = np.concatenate([[odd], column.numbers[1:]])
+    table = FeatureTable((replace(column, numbers=numbers),))
+    old = replace(made.dataset, features=Features(context=table))
+    stored = open_dataset(save_dataset(replace(made, dataset=old), tmp_path))
+    assert stored.train.weights is None
+    assert np.array_equal(stored.features.context.named("weight").numbers, numbers, equal_nan=True)

@@ -58,10 +58,15 @@ def store_everything(data: Dataset, work: Path) -> Dataset:
     """:func:`everything` among the data sets of a work folder, where models of it are found by its name."""
     whole = check_name_free(data, work)
     folder = dataset_path(work, whole.name)
-    if not folder.exists() or open_dataset(folder).digest() != whole.digest():
+    if not folder.exists() or _held(open_dataset(folder)) != _held(whole):
         made_of = {JOINED: {"name": data.name, "digest": data.digest()}}
         save_dataset(Prepared(whole, made_of), work, force=True)
     return whole
+
+
+def _held(data: Dataset) -> tuple[object, ...]:
+    """All that is stored of a data set's rows, ids, order, weights, titles and features."""
+    return data.digest(), data.order_digest(), data.features_digest(), data.titles
 
 
 def unjudged(data: Dataset) -> Evaluation:

@@ -32,6 +32,10 @@ def prepare_frame(frame: Any, name: str, columns: Mapping[str, str], how: Prepar
     for role in columns:
         if role not in ROLES:
             raise unknown_name("column", role, ROLES)
-    choice = ColumnChoice(columns=dict(columns), others=True) if columns else how.columns
+    choice = how.columns
+    if columns:
+        said = choice or ColumnChoice()
+        others = said.others or said.columns is None
+        choice = replace(said, columns={**(said.columns or {}), **columns}, others=others)
     with in_python(True):
         return prepare(name, (), replace(how, columns=choice, reading=replace(how.reading, frame=frame)))

@@ -22,7 +22,7 @@ from recpress_edge.data.readers.read import Progress, Reading, ReadResult, read_
 from recpress_edge.data.split import PER_USER, Split, SplitRule, parse_rule, split_log
 from recpress_edge.data.strangers import settle_strangers
 from recpress_edge.data.times import date_text
-from recpress_edge.data.weights import WEIGHT, sum_weights, weigh
+from recpress_edge.data.weights import WEIGHT, sum_weights, weigh, weight_spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +38,9 @@ class Preparation:
     seed: int | None = None
     """For a split that draws; None is 0."""
     context: tuple[FeatureSpec, ...] = ()
-    """Columns of the log that become features of its interactions; ``columns`` asks for them too."""
+    """Columns of the log that become features of its interactions."""
     weight: str | None = None
-    """The column among those of ``context`` whose values are added up where an interaction is repeated."""
+    """The column of how often or how long, added up where an interaction is repeated."""
     filters: Filters = field(default_factory=Filters)
     licence: str = "not stated"
     strangers: str | None = None
@@ -53,6 +53,21 @@ class Preparation:
                 f"--context {named[0]}: {WEIGHT} is the name of what --weight reads. Write --weight "
                 f"{named[0]} where it says how often or how long, or give it another name: amount={named[0]}"
             )
+        others = [spec for spec in self.context if spec != weight_spec(self.weight)]
+        names, columns = [spec.name or spec.column for spec in others], [spec.column for spec in others]
+        if self.weight is not None and (WEIGHT in names or self.weight in columns):
+            raise ConfigError(
+                f"--context names {self.weight} or a {WEIGHT}, and so does --weight. Remove one."
+            )
+
+    def complete(self) -> "Preparation":
+        """The same with its weight among its context, and with its context among its columns."""
+        spec = weight_spec(self.weight)
+        context = self.context if spec is None or spec in self.context else (*self.context, spec)
+        if not context:
+            return self
+        asked = tuple(one.column for one in context)
+        return replace(self, context=context, columns=replace(self.columns or ColumnChoice(), context=asked))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +91,7 @@ def prepare(
 
     ``parts``: of a given split, the part of each file; None is one file a part.
     """
+    how = how.complete()
     of_part = range(len(files)) if parts is None else parts
     rule = _rule(how, len(set(of_part)) or 1)
     seed = how.seed or 0

@@ -7,6 +7,8 @@ from typing import Final
 import numpy as np
 
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.data.features.columns import NUMERIC
+from recpress_edge.data.features.encode import FeatureSpec
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.log import Log, TextColumn
 from recpress_edge.data.times import read_number
@@ -15,11 +17,19 @@ WEIGHT: Final = "weight"
 """The name of the column among the features of interactions."""
 
 
+def weight_spec(column: str | None) -> FeatureSpec | None:
+    """How the column of --weight is kept."""
+    return None if column is None else FeatureSpec(column, WEIGHT, NUMERIC)
+
+
 def weigh(data: Dataset) -> Dataset:
-    """The data set whose interactions have the weights among its features, if it has any."""
+    """The data set whose interactions have the weights among its features, if it has any.
+
+    A column of that name that is no weight, of a data set stored when such were context, stays context.
+    """
     columns = data.features.context.columns if data.features and data.features.context else ()
     weights = next((column.numbers for column in columns if column.name == WEIGHT), None)
-    if weights is None:
+    if weights is None or not (np.isfinite(weights) & (weights > 0)).all():
         return data
     parts = (data.train, data.valid, data.test)
     ends = np.cumsum([0, *map(len, parts)])
@@ -52,3 +62,12 @@ def sum_weights(log: Log, column: str) -> Log:
     sums, code = np.unique(np.bincount(group, weights)[group], return_inverse=True)
     summed = TextColumn(column, tuple(f"{value:.17g}" for value in sums.tolist()), code.astype(np.int32))
     return replace(log, context=(*log.context[:at], summed, *log.context[at + 1 :]))
+
+
+def check_power(power: float | None, data: Dataset) -> None:
+    """ConfigError where a power of weights is set, and the data set has none."""
+    if power and data.train.weights is None:
+        raise ConfigError(
+            f"method.weight_power is {power:g}, and data set {data.name!r} has no weights, so that it would "
+            "change nothing. Leave it out, or import the log with --weight COLUMN."
+        )

@@ -10,7 +10,6 @@ from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.core.files import check_there, scratch_folder
 from recpress_edge.core.progress import OnEvent, advance, silent
 from recpress_edge.data.events import parse_only
-from recpress_edge.data.features.columns import NUMERIC
 from recpress_edge.data.features.encode import FeatureSpec
 from recpress_edge.data.filter import Filters
 from recpress_edge.data.frames import in_python
@@ -29,7 +28,7 @@ from recpress_edge.data.resolve import SYNTHETIC
 from recpress_edge.data.store import check_new, save_dataset
 from recpress_edge.data.strangers import CHOICES
 from recpress_edge.data.times import BY_SIZE, DATE_ORDERS, DAYS, UNITS, date_text
-from recpress_edge.data.weights import WEIGHT
+from recpress_edge.data.weights import weight_spec
 from recpress_edge.jobs.data_tables import TableOptions, with_tables
 
 TIME_UNITS: Final = (*UNITS, BY_SIZE, DAYS)
@@ -195,14 +194,8 @@ class ImportRequest(TableOptions):
 
     def _specs(self) -> tuple[FeatureSpec, ...]:
         """The columns of --context and --weight."""
-        context = self.context_specs()
-        if self.weight is None:
-            return context
-        if any(self.weight == spec.column or spec.name == WEIGHT for spec in context):
-            raise ConfigError(
-                f"--context names {self.weight} or a {WEIGHT}, and so does --weight. Remove one."
-            )
-        return (*context, FeatureSpec(self.weight, WEIGHT, NUMERIC))
+        weight = weight_spec(self.weight)
+        return (*self.context_specs(), *((weight,) if weight else ()))
 
     def _choice(self) -> ColumnChoice | None:
         """What the user said of the columns; None where nothing."""

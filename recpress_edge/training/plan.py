@@ -12,6 +12,7 @@ from recpress_edge.core.files import digest_of
 from recpress_edge.core.metrics import DEFAULT_CUTOFF
 from recpress_edge.data.holdout import dataset_cutoff
 from recpress_edge.data.interactions import Dataset
+from recpress_edge.data.weights import check_power
 from recpress_edge.distill.methods import Role
 from recpress_edge.distill.plugin import load_plugins
 from recpress_edge.distill.students import ModelName, check_pair, parse_name, teacher_name
@@ -143,6 +144,7 @@ def want(request: ModelRequest, data: Dataset, made_for: str | None = None) -> W
         if value < least:
             raise ConfigError(f"{what} must be at least {least}, got {value}")
     config, training = settings_of(model, request.role, options)
+    check_power(getattr(config, "weight_power", None), data)
     asked = asked_teacher(model, request.role, options.teacher, min(data.n_users, data.n_items))
     several = _several(model, asked, request)
     given = given_members(model, [name for name, _ in several], options.members, data)

@@ -48,7 +48,7 @@ def test_tensors_are_those_that_torch_saved(tmp_path, protocol):
             found = read_array(f"{path}:{name}", "--users")
             assert np.array_equal(found, tensor.detach().float().numpy())
     assert np.array_equal(read_array(f"{path}:layer.bias", "--users"), saved["layer"]["bias"].numpy())
-    assert array_names(path, "--users")[-2:] == ["layer.bias", "none"]
+    assert array_names(path, "--users")[-4:] == ["layer.bias", "bytes", "levels", "none"]
 
 
 def test_a_view_that_negates_is_not_read_as_what_it_stands_on(tmp_path):
@@ -186,3 +186,14 @@ def test_mutated_checkpoints_are_read_right_or_refused(recbole):
                 archive.writestr(name, bytes(changed))
         with contextlib.suppress(RecPressError):
             assert np.array_equal(recognised(path).items.rows, right)
+
+
+def test_two_tensors_of_a_name_are_a_question(tmp_path):
+    one, other, path = torch.ones(2, 2), torch.zeros(2, 2), tmp_path / "m.pt"
+    torch.save({"a.b": one, "a": {"b": other}, "c": one}, path)
+    assert array_names(path, "--users") == ["a.b", "c"]
+    with pytest.raises(DataError, match=r"m\.pt holds 2 tensors that are called a\.b, at different depths"):
+        read_array(f"{path}:a.b", "--users")
+    assert read_array(f"{path}:c", "--users").max() == 1
+    torch.save({"a.b": one, "a": {"b": one}}, path)
+    assert read_array(f"{path}:a.b", "--users").max() == 1

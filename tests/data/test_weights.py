@@ -1,13 +1,20 @@
 """--weight: added up over repeated rows, kept with each interaction, and never zero in silence."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.data.everything import everything
-from recpress_edge.data.store import open_dataset, save_dataset
+from recpress_edge.data.everything import everything, store_everything
+from recpress_edge.data.features.columns import Features, FeatureTable
+from recpress_edge.data.features.encode import FeatureSpec
+from recpress_edge.data.interactions import Dataset
+from recpress_edge.data.prepare import Preparation
+from recpress_edge.data.readers.columns import ColumnChoice
+from recpress_edge.data.store import dataset_path, open_dataset, save_dataset
 from recpress_edge.jobs.data_import import ImportRequest
-from recpress_edge.training.plan import ModelRequest, plan_model, want
+from recpress_edge.training.plan import ModelRequest, TrainOptions, plan_model, want
 from recpress_edge.training.refit import joined
 
 ROWS = "user,item,plays\n" + "".join(f"u{u},i{i},{u + i + 1}\n" for u in range(4) for i in range(5))
@@ -49,6 +56,8 @@ def test_a_weight_that_is_no_positive_number_is_a_question(tmp_path, bad):
 def test_a_column_is_a_weight_or_context(tmp_path):
     with pytest.raises(ConfigError, match=r"--context names plays .* and so does --weight"):
         prepared(tmp_path, ROWS, weight="plays", context="plays")
+    with pytest.raises(ConfigError, match=r"--context names plays or a weight, and so does --weight"):
+        prepared(tmp_path, ROWS.replace("item,", "item,weight,", 1), weight="plays", context="weight")
     with pytest.raises(ConfigError, match="no such column"):
         prepared(tmp_path, ROWS, weight="listens")
 
@@ -104,3 +113,66 @@ def test_context_of_that_name_is_asked_about(tmp_path):
         prepared(tmp_path, text, context="weight")
     found = prepared(tmp_path, text, context="amount=weight:numeric").dataset
     assert found.train.weights is None
+
+
+def frame():
+    rows = [line.split(",") for line in ROWS.splitlines()[1:]]
+    who, what, plays = zip(*rows, strict=True)
+    return {"who": list(who), "what": list(what), "plays": np.array(plays, float), "shop": ["a"] * len(rows)}
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        Preparation(weight="plays"),
+        Preparation(weight="plays", context=(FeatureSpec("plays", "weight", "numeric"),)),
+        Preparation(weight="plays", columns=ColumnChoice(columns={"user": "who"}, others=True)),
+    ],
+)
+def test_weights_of_a_frame(how):
+    found = Dataset.from_frame(frame(), how=how, user="who", item="what")
+    assert of_interactions(found)[("u3", "i4")] == 8
+    assert len(of_interactions(found)) == 20
+
+
+def test_weights_and_context_of_a_frame():
+    how = Preparation(weight="plays", context=(FeatureSpec("shop"),))
+    found = Dataset.from_frame(frame(), how=how, user="who", item="what")
+    assert [column.name for column in found.features.context.columns] == ["shop", "weight"]
+    assert of_interactions(found)[("u3", "i4")] == 8
+    with pytest.raises(ConfigError, match="--context names plays or a weight, and so does --weight"):
+        Preparation(weight="plays", context=(FeatureSpec("plays"),))
+
+
+def test_other_weights_are_stored_again_where_everything_is_joined(tmp_path):
+    for rows in (ROWS, ROWS.replace(",8\n", ",80\n")):
+        made = prepared(tmp_path, rows, weight="plays", force=True)
+        whole = store_everything(open_dataset(save_dataset(made, tmp_path, force=True)), tmp_path)
+        stored = open_dataset(dataset_path(tmp_path, whole.name))
+        assert of_interactions(stored) == of_interactions(whole) == of_interactions(made.dataset)
+
+
+def test_a_power_of_weights_that_are_not_there_is_refused(tmp_path):
+    weighed = prepared(tmp_path, ROWS, weight="plays").dataset
+    plain = prepared(tmp_path, ROWS).dataset
+
+    def wanted(power, dataset):
+        options = TrainOptions(method={"weight_power": power})
+        return want(ModelRequest(name="als_dim2", role="teacher", options=options), dataset).config
+
+    assert wanted(0.5, weighed).weight_power == 0.5
+    assert wanted(0.0, plain).weight_power == 0
+    with pytest.raises(ConfigError, match=r"weight_power is 0\.5, and data set 'w' has no weights"):
+        wanted(0.5, plain)
+
+
+@pytest.mark.parametrize("odd", [np.nan, 0.0, -1.0])
+def test_a_stored_column_of_that_name_that_is_no_weight_is_context(tmp_path, odd):
+    made = prepared(tmp_path, ROWS, weight="plays")
+    column = made.dataset.features.context.named("weight")
+    numbers = np.concatenate([[odd], column.numbers[1:]])
+    table = FeatureTable((replace(column, numbers=numbers),))
+    old = replace(made.dataset, features=Features(context=table))
+    stored = open_dataset(save_dataset(replace(made, dataset=old), tmp_path))
+    assert stored.train.weights is None
+    assert np.array_equal(stored.features.context.named("weight").numbers, numbers, equal_nan=True)

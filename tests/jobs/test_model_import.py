@@ -272,7 +272,8 @@ def test_flags_that_do_not_go_together(svd, flags, says):
 def test_a_library_is_said_and_recorded(svd):
     folder, data, tables = svd
     path = folder / "als.npz"
-    np.savez(path, user_factors=tables["user"], item_factors=tables["item"], factors=8, dtype="float32")
+    settings = {"factors": 8, "dtype": "float32", "random_state": np.array(np.random.default_rng(0))}
+    np.savez(path, user_factors=tables["user"], item_factors=tables["item"], **settings)
     said = []
     ids = {f"{side}_ids": str(folder / f"{side}s.json") for side in ("user", "item")}
     for side, names in (("user", data.user_ids), ("item", data.item_ids)):

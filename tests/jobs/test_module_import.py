@@ -46,6 +46,9 @@ def by_user():
     torch.manual_seed(0)
     return ByUser({rows}, {users})
 
+def with_a_spare_user():
+    return ByUser({rows}, {users} + 1)
+
 def branches():
     torch.manual_seed(0)
     return Branches({rows})
@@ -170,6 +173,21 @@ def test_a_network_that_knows_its_users(log, module, vector, tmp_path):  # noqa:
     (tmp_path / "users.txt").write_text("u7\n")
     with pytest.raises(DataError, match="59 of 60 users of the data set are unknown to the network"):
         wrap(log, module, "by_user", **flags).run()
+
+
+def test_users_that_stand_one_place_off_are_seen(log, module, tmp_path):  # noqa: F811
+    _, data = log
+    rows = np.random.default_rng(0).normal(size=(data.n_items + 1, 8)).astype(np.float32)
+    own = np.zeros((data.n_users + 1, 8), np.float32)
+    for part in (data.valid, data.test):
+        np.add.at(own, part.users() + 1, rows[part.indices + 1])
+    save_file({"rows.weight": rows, "users.weight": own}, tmp_path / "w.safetensors")
+    (tmp_path / "in-order.txt").write_text("".join(f"{user}\n" for user in data.user_ids))
+    flags = {"pad": None, "history_length": None, "user_ids": tmp_path / "in-order.txt"}
+    flags |= {"output": "scores=scores", "weights": tmp_path / "w.safetensors"}
+    wrap(log, module, "with_a_spare_user", **flags, user_offset=1).run()
+    with pytest.raises(DataError, match=r"if each user stands one place later.*--user-ids or --user-offset"):
+        wrap(log, module, "with_a_spare_user", **flags).run()
 
 
 @pytest.mark.parametrize(

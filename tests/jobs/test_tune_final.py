@@ -77,6 +77,15 @@ def test_it_and_all_it_was_made_from_learn_again_for_as_many_epochs(data, work, 
     assert sorted(of_whole) == ["ease", "ensemble:ease+soft_dim6", "soft_dim5", "soft_dim6"]
 
 
+def test_a_student_that_no_epoch_made_better_is_as_wide_as_its_teacher(data, work):
+    options = TrainOptions(teacher="als_dim3", training={"epochs": 2}, method={"learning_rate": 9.0})
+    student = ensure_model(ModelRequest(name="soft_dim6", options=options), data, work, print)
+    assert student.metadata["chosen_epoch"] == 0
+    whole = store_everything(data, work)
+    again = Again(whole=whole, work=work, device="cpu", threads=1, on_event=print).model(student.folder)
+    assert (again.name, again.metadata["teacher"]["name"]) == ("svd_dim3", "als_dim3")
+
+
 @pytest.mark.parametrize("profile", ["all-users", "history"])
 def test_its_bundle_keeps_every_list_and_says_that_no_figure_is_possible(data, work, chosen, profile, capsys):
     whole = store_everything(data, work)

@@ -4,7 +4,7 @@ Nothing in a file tells; what the network finds does.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from recpress_edge.core.arrays import I64
 from recpress_edge.core.errors import ArtifactError, DataError
 from recpress_export.networks.outside import Asked, Row
 from recpress_export.networks.soundness import Trials
-from recpress_export.networks.wiring import Pad
+from recpress_export.networks.wiring import Pad, Places
 
 _STAGES: Final = ((300, 2.0), (1500, 3.5))
 """Users by whom another order of the ids is judged, and the standard errors by which it must be better."""
@@ -27,21 +27,29 @@ _FIRST: Final = 10
 
 def check_order(asked: Asked, trials: Trials) -> None:
     """DataError where the network finds far more held-out items with its ids moved by one place."""
-    places = asked.places
+    for moved, where, flags in _moves(asked.places):
+        better = _finds_more(asked, dataclasses.replace(asked, places=moved), trials)
+        if better is not None:
+            raise DataError(
+                f"the network finds what is held out in the first {_FIRST} for {better.own} of "
+                f"{better.users} users, for {better.found} if each {where}: the ids are not in the "
+                f"network's order. Correct {flags}."
+            )
+
+
+def _moves(places: Places) -> Iterator[tuple[Places, str, str]]:
+    """Places with the items or the users moved by one, what that is in words, and the flags that say it."""
     for of_index, of_column in ((a, b) for a in (0, 1, -1) for b in (0, 1, -1) if a or b):
         moved = dataclasses.replace(
             places,
             item_index=_moved(places.item_index, of_index),
             item_column=_moved(places.item_column, of_column),
         )
-        better = _finds_more(asked, dataclasses.replace(asked, places=moved), trials)
-        if better is not None:
-            raise DataError(
-                f"the network finds what is held out in the first {_FIRST} for {better.own} of "
-                f"{better.users} users, for {better.found} if each id stands {_words(of_index)} in the "
-                f"history and {_words(of_column)} in the scores: the ids are not in the network's order. "
-                "Correct --item-ids, --item-offset or --output-offset."
-            )
+        where = f"id stands {_words(of_index)} in the history and {_words(of_column)} in the scores"
+        yield moved, where, "--item-ids, --item-offset or --output-offset"
+    for by in (1, -1) if places.user_index.size else ():
+        moved = dataclasses.replace(places, user_index=_moved(places.user_index, by))
+        yield moved, f"user stands {_words(by)}", "--user-ids or --user-offset"
 
 
 def check_side(asked: Asked, trials: Trials) -> None:

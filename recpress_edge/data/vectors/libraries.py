@@ -27,6 +27,8 @@ class LibraryLayout:
     items: str
     biases: tuple[str, str] | None = None
     """Of users and of items."""
+    skipped: tuple[str, ...] = ()
+    """Settings that may be objects of Python, which are never opened."""
 
     @property
     def arrays(self) -> set[str]:
@@ -35,7 +37,7 @@ class LibraryLayout:
 
 
 LAYOUTS: Final = (
-    LibraryLayout("implicit", "user_factors", "item_factors"),
+    LibraryLayout("implicit", "user_factors", "item_factors", skipped=("random_state",)),
     LibraryLayout("LightFM", "user_embeddings", "item_embeddings", ("user_biases", "item_biases")),
     LibraryLayout("LensKit", "user_embeddings", "item_embeddings"),
 )
@@ -96,7 +98,7 @@ def recognised(path: Path) -> Foreign:
 def _refuse_unused(path: Path, names: Sequence[str], layout: LibraryLayout) -> None:
     """A bias that nothing adds would be a wrong score; a library's settings are single numbers."""
     for name in names:
-        if name not in {*layout.arrays, *_IDS} and array_named(path, name, FLAG).ndim:
+        if name not in {*layout.arrays, *layout.skipped, *_IDS} and array_named(path, name, FLAG).ndim:
             raise ConfigError(
                 f"{FLAG} {path} is laid out as {layout.library} does, but holds {name} too. Say what each "
                 f"array is: --users {path}:{layout.users} --items {path}:{layout.items}, and --user-bias, "

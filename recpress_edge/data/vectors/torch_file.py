@@ -72,7 +72,7 @@ class TorchFile:
     def names(self) -> list[str]:
         """Tensors by the keys that lead to them, joined with dots: state_dict.user_embedding.weight."""
         with _readable(self.path):
-            return list(self._tensors())
+            return list(dict(_tensors_below(self.root, "", set())))
 
     def tensor(self, name: str) -> NDArray[Any]:
         """The numbers of one tensor; DataError where they are not as the file says."""
@@ -80,7 +80,7 @@ class TorchFile:
             return self._read(name)
 
     def _read(self, name: str) -> NDArray[Any]:
-        arguments = self._tensors()[name].args
+        arguments = self._named(name).args
         storage, offset, size, stride = arguments[:4]
         kind, key, numel = storage[1].name.rpartition(".")[2], storage[2], storage[4]
         if kind not in _DTYPES:
@@ -104,8 +104,15 @@ class TorchFile:
         table = np.lib.stride_tricks.as_strided(flat[offset:], size, steps).copy()
         return (table.astype("<u4") << 16).view("<f4") if kind == "BFloat16Storage" else table
 
-    def _tensors(self) -> dict[str, Called]:
-        return dict(_tensors_below(self.root, "", set()))
+    def _named(self, name: str) -> Called:
+        """The one tensor of this name: {"a.b": x, "a": {"b": y}} has two of a name."""
+        first, *more = [found for key, found in _tensors_below(self.root, "", set()) if key == name]
+        if any(other is not first for other in more):
+            raise DataError(
+                f"{self.path} holds {1 + len(more)} tensors that are called {name}, at different depths of "
+                "its dicts. Save the one that is meant alone, or rename one."
+            )
+        return first
 
 
 def read_torch_file(path: Path) -> TorchFile:

@@ -75,7 +75,10 @@ def _untrained(known: Mapping[str, Any]) -> bool:
 
 
 def _name(known: Mapping[str, Any]) -> str:
-    return f"{TAUGHT_BASELINE}_dim{known['dim']}" if _untrained(known) else str(known["name"])
+    if not _untrained(known):
+        return str(known["name"])
+    widest = known["teacher"].get("table_width") or known["dim"]  # a wider student starts with zeros beyond
+    return f"{TAUGHT_BASELINE}_dim{min(known['dim'], widest)}"
 
 
 def _method(known: Mapping[str, Any]) -> dict[str, Any]:

@@ -114,14 +114,10 @@ def model_stages(data: StudentData[Any]) -> list[dict[str, Any]]:
     """Of the quality chain: the teacher, where there is one, and the student."""
     facts = data.model.facts
     teacher = facts.get("teacher")
-    before = [stage("teacher", teacher["name"], data.teacher_bytes, _metrics(teacher))] if teacher else []
-    return [*before, stage("student", data.model.name, data.model.table_bytes, _metrics(facts))]
-
-
-def _metrics(facts: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """A model's metrics over the users whom files are asked about."""
-    found: Mapping[str, Any] | None = facts.get("metrics_compared", facts.get("metrics"))
-    return found
+    # Those of the users whom files are asked about, where these are not all.
+    metrics = "metrics_compared" if "metrics_compared" in facts else "metrics"
+    before = [stage("teacher", teacher["name"], data.teacher_bytes, teacher.get(metrics))] if teacher else []
+    return [*before, stage("student", data.model.name, data.model.table_bytes, facts.get(metrics))]
 
 
 def stage(kind: str, name: str, n_bytes: int | None, metrics: Mapping[str, Any] | None) -> dict[str, Any]:

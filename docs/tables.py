@@ -38,6 +38,10 @@ TOPOLOGY: Final = "docs/results/topology.md"
 BOTH: Final = ("citeulike-runtimes", "citeulike-runtimes-zen3")
 DATA: Final = "docs/data.md"
 STUDENTS: Final = "docs/results/students.md"
+SIX_SETS: Final = (
+    "students",
+    *(f"students-{name}" for name in ("ml-1m", "citeulike", "beauty", "foursquare", "gowalla")),
+)
 BLOCKS: Final = {
     "data-sets": Block((DATA,), (), data_tables.sets),
     "ties": Block((DATA,), ("ties",), result_tables.ties),
@@ -67,7 +71,7 @@ BLOCKS: Final = {
         ("docs/adr/0023-reading-through-duckdb.md",), ("reading", "reading-100m"), result_tables.reading
     ),
     **{
-        f"students-{name}": Block((STUDENTS,), ("students", "students-ml-1m"), text)
+        f"students-{name}": Block((STUDENTS,), SIX_SETS, text)
         for name, text in (
             ("sets", student_tables.sets),
             ("judged", student_tables.judged),

@@ -81,7 +81,11 @@ TESTED: Final[Mapping[str, Tested]] = {
             **_OF_LOOP,
         },
     ),
-    "als": Tested(model="als_dim32", scaled=_times("iterations"), skipped=_OF_LOOP),
+    "als": Tested(
+        model="als_dim32",
+        scaled=_times("iterations"),
+        skipped={"weight_power": "without effect on interactions without weights", **_OF_LOOP},
+    ),
     "ease": Tested(
         model="ease",
         role="teacher",

@@ -187,7 +187,7 @@ class ModelImportRequest:
             return given
         if not isinstance(given, str | Path):
             raise ConfigError(
-                f"{kind}s is a {type(given).__name__}: write Vectors({kind}s, ids=…), or a FILE"
+                f"{kind}s is of the type {type(given).__name__}: write Vectors({kind}s, ids=…), or a FILE"
             )
         return read_vectors(kind, str(given), getattr(self, f"{kind}_ids"), getattr(self, f"{kind}_bias"))
 

@@ -55,6 +55,8 @@ def ask_bundle(args: argparse.Namespace) -> int:
         print(json_text(facts, indent=2, encoding=stdout_encoding()))
         return 0
     lines = answer_lines(found, args.k)
+    if args.user is not None and not question.seen:
+        lines.append(f"{'note':<9}  a bundle knows no history: --seen names what is never to come")
     print(printable_lines("\n".join(lines)))
     return 0
 

@@ -180,7 +180,7 @@ def _ask_returns(path: Path, layout: Layout, place: int, counts: Mapping[str, in
     column = layout.called(place)
     raise ConfigError(
         f"{path}: {below:,} rows have a {column} below zero, which is what was returned. Leave them out with "
-        f"--where {shlex.quote(f'TRY_CAST({_as_sql(column)} AS DOUBLE) > 0')}, or say "
+        f"--where {shlex.quote(positive_sql(column, counts))}, or say "
         f"--only {shlex.quote(f'{column}={EVERY}')} to count every row."
     )
 
@@ -208,7 +208,7 @@ def _ask(path: Path, layout: Layout, place: int, counts: Mapping[str, int]) -> N
     column = layout.called(place)
     some = f"--only {shlex.quote(f'{column}={_likely(column, counts)}')}"
     if plain(column) in _REFUSING_NAMES and "" in counts:
-        some = "--where " + shlex.quote(f"{_as_sql(column)} = ''")
+        some = "--where " + shlex.quote(f"{as_sql(column)} = ''")
     raise ConfigError(
         f"{path}: the column {column} tells rows apart: {_told(counts)}. Counting all alike may take "
         f"what was refused for what was liked. Say which count, for example {some}; "
@@ -227,7 +227,15 @@ def _likely(column: str, counts: Mapping[str, int]) -> str:
     )
 
 
-def _as_sql(column: str) -> str:
+def positive_sql(column: str, values: Iterable[str]) -> str:
+    """What holds in SQL for rows whose number in a column of these texts is above 0, decimal commas too."""
+    number = as_sql(column)
+    if any("," in value for value in values):
+        number = f"replace({number}, ',', '.')"
+    return f"TRY_CAST({number} AS DOUBLE) > 0"
+
+
+def as_sql(column: str) -> str:
     return column if column.isidentifier() else quoted(column)
 
 

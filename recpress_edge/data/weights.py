@@ -1,5 +1,6 @@
 """How often or how long: a column of weights, one for each user and item."""
 
+import shlex
 from dataclasses import replace
 from itertools import pairwise
 from typing import Final
@@ -7,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.data.events import positive_sql
 from recpress_edge.data.features.columns import NUMERIC
 from recpress_edge.data.features.encode import FeatureSpec
 from recpress_edge.data.interactions import Dataset
@@ -55,7 +57,8 @@ def sum_weights(log: Log, column: str) -> Log:
         first = (*given.values, "")[given.codes[int(np.argmax(bad))]]
         raise ConfigError(
             f"--weight {column}: {int(bad.sum()):,} of {len(log):,} rows have no positive number there, the "
-            f'first {first!r}. Leave them out, for example --where "TRY_CAST({column} AS DOUBLE) > 0"'
+            f"first {first!r}. Leave them out, for example --where "
+            f"{shlex.quote(positive_sql(column, given.values))}"
         )
     pairs = (log.parts.astype(np.int64) * len(log.user_ids) + log.users) * len(log.item_ids) + log.items
     _, group = np.unique(pairs, return_inverse=True)

@@ -14,7 +14,8 @@ _MADE: Final = ("teacher", "student")
 """Stages before there was a file: they know the train items alone."""
 _ORDER: Final = ("teacher", "student", "fp32")
 _KNOWS: Final = {
-    ALL_USERS: "User vectors know the train items alone; train and validation items are never recommended.",
+    ALL_USERS: "User vectors know the train items alone; train and validation items are masked in these "
+    "figures.",
     SINGLE_USER: "The user's vector knows the train items alone. Recall is that of one user, which tells "
     "little: the all-users files of a student tell what it is worth.",
     HISTORY: "A history file is asked with the train and validation items of a test user; a teacher, or a "

@@ -1,5 +1,6 @@
 """--weight: added up over repeated rows, kept with each interaction, and never zero in silence."""
 
+import shlex
 from dataclasses import replace
 
 import numpy as np
@@ -51,6 +52,14 @@ def test_a_weight_that_is_no_positive_number_is_a_question(tmp_path, bad):
     assert (
         len(weights(prepared(tmp_path, ROWS + f"u1,i2,{bad}\n", weight="plays", where=where).dataset)) == 20
     )
+
+
+def test_the_advice_leaves_decimal_commas_in(tmp_path):
+    text = "user;item;plays\n" + "".join(f"u{u};i{i};{u},5\n" for u in range(4) for i in range(5))
+    with pytest.raises(ConfigError, match="1 of 21 rows") as told:
+        prepared(tmp_path, text + "u1;i2;0\n", weight="plays")
+    where = shlex.split(str(told.value))[-1]
+    assert len(weights(prepared(tmp_path, text + "u1;i2;0\n", weight="plays", where=where).dataset)) == 20
 
 
 def test_a_column_is_a_weight_or_context(tmp_path):

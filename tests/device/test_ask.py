@@ -49,6 +49,14 @@ def test_scores_have_their_digits_below_each_other():
     ]
 
 
+def test_whoever_names_nothing_that_was_seen_is_told(folder, capsys):
+    words = ["ask", str(folder), "--user", "u3", "-k", "3"]
+    assert bench(words) == 0
+    assert "a bundle knows no history: --seen names what is never to come" in capsys.readouterr().out
+    assert bench([*words, "--seen", "item-5"]) == 0
+    assert "--seen names" not in capsys.readouterr().out
+
+
 def test_what_was_seen_comes_from_a_file_or_stdin(folder, tmp_path, capsys, monkeypatch):
     words = ["ask", str(folder), "--user", "u3", "-k", "3"]
     answers = []

@@ -171,7 +171,7 @@ def test_a_history_chain_compares_what_knows_the_same():
 def test_user_tables_say_what_they_know():
     (section,) = placed([make_record()])
     assert verdict(section, NO_LIMIT).notes == (
-        "User vectors know the train items alone; train and validation items are never recommended.",
+        "User vectors know the train items alone; train and validation items are masked in these figures.",
     )
 
 

@@ -1,6 +1,7 @@
 """How often or how long: a column of weights, one for each user and item."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Final
@@ -8,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.data.events import positive_sql
+from recpress_edge.data.events import as_sql, positive_sql
 from recpress_edge.data.features.columns import NUMERIC
 from recpress_edge.data.features.encode import FeatureSpec
 from recpress_edge.data.interactions import Dataset
@@ -60,11 +61,23 @@ def sum_weights(log: Log, column: str) -> Log:
             f"first {first!r}. Leave them out, for example --where "
             f"{shlex.quote(positive_sql(column, given.values))}"
         )
+    _check_style(column, given.values)
     pairs = (log.parts.astype(np.int64) * len(log.user_ids) + log.users) * len(log.item_ids) + log.items
     _, group = np.unique(pairs, return_inverse=True)
     sums, code = np.unique(np.bincount(group, weights)[group], return_inverse=True)
     summed = TextColumn(column, tuple(f"{value:.17g}" for value in sums.tolist()), code.astype(np.int32))
     return replace(log, context=(*log.context[:at], summed, *log.context[at + 1 :]))
+
+
+def _check_style(column: str, texts: Sequence[str]) -> None:
+    """ConfigError where commas stand in some numbers and points in others: one of them is no decimal mark."""
+    commas, points = (next((text for text in texts if mark in text), None) for mark in (",", "."))
+    if commas is not None and points is not None:
+        raise ConfigError(
+            f"--weight {column}: {commas!r} has a comma and {points!r} a point, so that one of them parts "
+            f'thousands. Write all with a decimal point, for example --query "SELECT * REPLACE '
+            f"(replace(replace({as_sql(column)}, '.', ''), ',', '.') AS {as_sql(column)}) FROM log\""
+        )
 
 
 def check_power(power: float | None, data: Dataset) -> None:

@@ -62,6 +62,15 @@ def test_the_advice_leaves_decimal_commas_in(tmp_path):
     assert len(weights(prepared(tmp_path, text + "u1;i2;0\n", weight="plays", where=where).dataset)) == 20
 
 
+def test_commas_and_points_in_one_column_are_a_question(tmp_path):
+    text = ROWS.replace(",8\n", ",1.234\n").replace(",7\n", ',"4,5"\n')
+    with pytest.raises(ConfigError, match=r"'4,5' has a comma and '1\.234' a point.*--query"):
+        prepared(tmp_path, text, weight="plays")
+    whole = "SELECT * REPLACE (replace(replace(plays, '.', ''), ',', '.') AS plays) FROM log"
+    found = weights(prepared(tmp_path, text, weight="plays", query=whole).dataset)
+    assert {1234.0, 4.5} <= set(found.values())
+
+
 def test_a_column_is_a_weight_or_context(tmp_path):
     with pytest.raises(ConfigError, match=r"--context names plays .* and so does --weight"):
         prepared(tmp_path, ROWS, weight="plays", context="plays")

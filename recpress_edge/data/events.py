@@ -236,6 +236,7 @@ def positive_sql(column: str, values: Iterable[str]) -> str:
 
 
 def as_sql(column: str) -> str:
+    """A column's name as SQL has it, in quotes only where it needs them: it is shown in a shell command."""
     return column if column.isidentifier() else quoted(column)
 
 

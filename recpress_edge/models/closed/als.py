@@ -106,13 +106,13 @@ def solved(rows: Interactions, other: Tensor, unobserved: float, l2: float) -> T
     Solved in the basis in which α0 Σ h hᵀ, which all rows share, is diagonal.
     """
     dim = other.shape[1]
-    counts = rows.counts()
+    counts, weighed = rows.counts(), _weighed(rows)
     table = torch.zeros(rows.n_users, dim)
     spread, basis = torch.linalg.eigh(unobserved * (other.T @ other).double())
     shared, basis = spread.clamp(min=0.0).float(), basis.float()
     padded = torch.cat([other @ basis, other.new_zeros(1, dim)])  # the last row pads short lists
     for block in _blocks(counts, dim):
-        own = l2 * (torch.from_numpy(_sums(rows, block)).float() + unobserved * rows.n_items)
+        own = l2 * (torch.from_numpy(weighed[block]).float() + unobserved * rows.n_items)
         few = 2 * int(counts[block[-1]]) <= dim
         solve = _solved_by_pairs if few else _solved_by_dimensions
         table[torch.from_numpy(block)] = solve(rows, padded, block, shared + own[:, None])
@@ -120,12 +120,11 @@ def solved(rows: Interactions, other: Tensor, unobserved: float, l2: float) -> T
     return found
 
 
-def _sums(rows: Interactions, block: I64) -> I64 | F64:
-    """What the pairs of each row of a block (B,) weigh together."""
+def _weighed(rows: Interactions) -> I64 | F64:
+    """What the pairs of each row weigh together (N,)."""
     if rows.weights is None:
-        return rows.counts()[block]
-    at, _ = rows.pairs_of(block)
-    return np.bincount(at, rows.weights[rows.positions_of(block)], minlength=block.size)
+        return rows.counts()
+    return np.bincount(rows.users(), rows.weights, minlength=rows.n_users)
 
 
 def _blocks(counts: I64, dim: int) -> Iterator[I64]:

@@ -17,6 +17,7 @@ import data_tables  # noqa: E402
 import format_tables  # noqa: E402
 import method_tables  # noqa: E402
 import result_tables  # noqa: E402
+import scale_tables  # noqa: E402
 import student_tables  # noqa: E402
 
 
@@ -68,7 +69,7 @@ BLOCKS: Final = {
         ("docs/results/history.md",), ("history-profile", "history-profile-seed2"), result_tables.history
     ),
     "reading": Block(
-        ("docs/adr/0023-reading-through-duckdb.md",), ("reading", "reading-100m"), result_tables.reading
+        ("docs/adr/0023-reading-through-duckdb.md",), ("reading", "reading-100m"), scale_tables.reading
     ),
     **{
         f"students-{name}": Block((STUDENTS,), SIX_SETS, text)
@@ -80,9 +81,9 @@ BLOCKS: Final = {
     },
     "tuned": Block((STUDENTS,), ("tune", "tune-ml-1m"), student_tables.tuned),
     "defaults": Block((STUDENTS,), ("defaults",), student_tables.defaults),
-    "scale": Block(("docs/results/scale.md",), ("scale",), result_tables.scale),
+    "scale": Block(("docs/results/scale.md",), ("scale",), scale_tables.scale),
     "growth": Block(
-        ("docs/results/scale.md",), ("growth-1m", "growth-5m", "growth-20m"), result_tables.growth
+        ("docs/results/scale.md",), ("growth-1m", "growth-5m", "growth-20m"), scale_tables.growth
     ),
     "formats": Block((FORMATS,), (), format_tables.formats),
     "mutated-logs": Block((FORMATS,), ("mutated-logs",), format_tables.mutated),

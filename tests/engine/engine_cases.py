@@ -115,7 +115,8 @@ def to_program(asked: Sequence[Case]) -> bytes:
 
 def findings(asked: Sequence[Case], said: bytes) -> list[str]:
     """What a program answered otherwise than numpy, in words; empty where all is equal."""
-    found, at = [], 0
+    found: list[str] = []
+    at = 0
     for case in asked:
         for question, wanted in zip(case.questions, case.answers, strict=True):
             if at + 4 > len(said):

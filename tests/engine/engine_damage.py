@@ -18,7 +18,7 @@ OF_A_KIND: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How often each code came back; 0 stands for RP_OK and for lists without an item, 1 for lists with some."""
+    """How often each code came back; 1 stands for lists that hold an item."""
 
     opened: dict[int, int]
     answered: dict[int, int]
@@ -40,13 +40,8 @@ def mutated(command: Sequence[str], seed: int, turns: int) -> Counts:
     """Run mutate.c; RuntimeError with the sanitizer's words where it reports something."""
     files = models()
     parts = [struct.pack("<I", len(files)), *(struct.pack("<I", len(file)) + file for file in files)]
-    done = subprocess.run(
-        [*command, str(seed), str(turns)],
-        input=b"".join(parts),
-        capture_output=True,
-        check=False,
-        timeout=TIMEOUT_S,
-    )
+    whole, given = [*command, str(seed), str(turns)], b"".join(parts)
+    done = subprocess.run(whole, input=given, capture_output=True, check=False, timeout=TIMEOUT_S)
     if done.returncode:
         raise RuntimeError(f"seed {seed}: ended with {done.returncode}: {done.stderr.decode()[-4000:]}")
     rows = [tuple(map(int, line.split())) for line in done.stdout.decode().splitlines()]

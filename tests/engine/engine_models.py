@@ -1,4 +1,4 @@
-"""Random models for the C engine: tables that are hard on it, and the model.bin that the exporter makes of them."""
+"""Random models for the C engine: tables that are hard on it, packed by the exporter's own functions."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -77,6 +77,8 @@ def random_tables(rng: np.random.Generator, kind: Kind) -> Tables:
     if dim >= WIDE:
         n_items = min(n_items, MOST_ITEMS)
     n_users = (N_USERS, 1, 0)[kind.profile]
+    items: NDArray[Any]
+    users: NDArray[Any]
     if kind.recipe == mb.FP32:
         items, users = _floats(rng, n_items, dim), _floats(rng, N_USERS, dim)
     else:
@@ -175,7 +177,8 @@ def packed(kind: Kind, tables: Tables) -> bytes:
         n_retired=len(tables.retired),
         step=float(np.float32(tables.step)),
     )
-    out, at = bytearray(mb.HEADER_BYTES), {}
+    out = bytearray(mb.HEADER_BYTES)
+    at: dict[str, Any] = {}
     for name, data in _sections(kind, tables).items():
         if not data:
             continue

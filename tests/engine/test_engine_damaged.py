@@ -1,5 +1,6 @@
 """Damaged files: the engine refuses or answers, and never touches what is not its own."""
 
+import dataclasses
 import re
 import struct
 
@@ -9,6 +10,8 @@ from engine_damage import models, mutated
 from engine_models import kinds
 from engine_programs import SOURCES, answers
 from test_engine_answers import build_or_skip
+
+from recpress_edge.device.c.model_bin import Header
 
 TURNS = 100_000
 CODES = {
@@ -39,9 +42,8 @@ def code_of(program, model):
     return struct.unpack_from("<i", answers(program, asked))[0]
 
 
-FIELDS = {"version": 8, "file_bytes": 12, "recipe": 16, "profile": 20, "order": 24, "layout": 28, "flags": 32,
-          "n_users": 36, "n_items": 40, "dim": 44, "n_retired": 48, "user_at": 56, "items_at": 64, "prior_at": 84,
-          "reserved": 88, "last_reserved": 124}  # fmt: skip
+_NAMES = [field.name for field in dataclasses.fields(Header) if field.name not in ("magic", "reserved")]
+FIELDS = {name: 8 + 4 * place for place, name in enumerate(_NAMES)} | {"reserved": 88, "last_reserved": 124}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from recpress_edge.device.c import model_bin
 
 SOURCES: Final = Path(model_bin.__file__).parent
 HERE: Final = Path(__file__).parent
+ROOT: Final = HERE.parents[1]
 CPU_FACTS: Final = Path("/proc/cpuinfo")
 STRICT: Final = ("-std=c99", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror")
 SANITIZED: Final = ("-O1", "-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")

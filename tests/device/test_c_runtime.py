@@ -25,7 +25,7 @@ from recpress_export.graph import describe, describe_int8, with_history
 
 INTEGERS = ("int8-dim", "int8-item", "int4-item")
 RECIPE_NAMES = ("fp32", *INTEGERS)
-SHAPES = [(6, 70, 9), (4, 64, 10), (3, 33, 12), (2, 100, 2), (3, 1, 1), (5, 131, 7)]
+SHAPES = [(6, 70, 9), (4, 64, 10), (3, 33, 12), (3, 1, 1)]
 
 
 @pytest.fixture(params=["compiled", "plain"])

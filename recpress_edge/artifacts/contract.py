@@ -38,7 +38,7 @@ class Contract:
     format: str
     """File format: onnx, tflite. In tflite files the integer inputs and outputs are int32, not int64."""
     recipe: str
-    """How numbers are stored: fp32, fp16, int8-dim, int8-item, int4-item."""
+    """How numbers are stored: fp32, fp16, int8-dim, score16, int8-item, int4-item."""
     profile: str
     """Whose vectors are inside: all-users, single-user, or history, which makes them from the seen items."""
     n_users: int

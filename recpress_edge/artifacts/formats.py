@@ -59,6 +59,8 @@ class Format:
     """``(path, bytes) -> Contents``: what the file holds, without running it, with the writer's metadata."""
     same: str
     """``(bytes, bytes) -> bool``: whether two files compute the same with the same tables."""
+    hint: str = ""
+    """``(Contract) -> str``: what might be better for a file like this one; empty where nothing is known."""
     trace: str = ""
     """``(NetworkStudent) -> bytes``: a network as a file; empty where networks are not available."""
     trace_int8: str = ""
@@ -165,7 +167,7 @@ FORMATS: Final = _FormatTable(
             label="C",
             suffix="-c",
             model_name="model.bin",
-            recipes=("fp32", "int8-dim", "int8-item", "int4-item"),
+            recipes=("fp32", "int8-dim", "score16", "int8-item", "int4-item"),
             index_type="uint32",
             extra="",
             device_packages=(),
@@ -179,6 +181,7 @@ FORMATS: Final = _FormatTable(
             tables="recpress_edge.device.c.tables:tables_of_c",
             listing="recpress_export.c.listing:read_bin",
             same="operator:eq",
+            hint="recpress_export.c.advice:hint",
         ),
     )
 )

@@ -61,7 +61,7 @@ def _all_models(builds: Sequence[Build], args: argparse.Namespace, folder: Path)
     """Every build on the same models, a chunk at a time."""
     programs = {build.name: build.compiled(folder) for build in builds}
     rows = [_row(build, args.emulated if build.runner else args.models) for build in builds]
-    for start in range(0, max(row["models"] for row in rows), CHUNK):
+    for start in range(0, max(row["models"] for row in rows), CHUNK):  # counts are whole chunks
         asked = list(cases(args.seed, range(start, start + CHUNK)))
         given = to_program(asked)
         for row in rows:
@@ -73,6 +73,7 @@ def _all_models(builds: Sequence[Build], args: argparse.Namespace, folder: Path)
 
 def _row(build: Build, models: int) -> dict[str, Any]:
     flags = " ".join(build.flags)
+    models = -(-models // CHUNK) * CHUNK
     row = {"build": build.name, "compiler": build.version(), "flags": flags, "runner": " ".join(build.runner)}
     return row | {"models": models, "findings": 0, "shown": []}
 
@@ -89,12 +90,12 @@ def _judge(row: dict[str, Any], program: Sequence[str], given: bytes, asked: Seq
 def _alone(args: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
     rows = []
     for place, kind in enumerate(ALONE):
-        asked = list(cases(args.seed + 1 + place, range(args.alone), kind))
+        asked = list(cases(args.seed + 1 + place, range(CHUNK), kind))
         given = to_program(asked)
         for name in ALONE_BUILDS:
             build = BUILDS[name]
             if build.missing() is None:
-                row = _row(build, args.alone) | {"defines": kind.defines}
+                row = _row(build, CHUNK) | {"defines": kind.defines}
                 _judge(row, build.compiled(folder, defines=kind.defines), given, asked)
                 rows.append(row)
     return rows

@@ -24,7 +24,7 @@ N_USERS: Final = 200
 K: Final = 50
 SEEN: Final = 23
 """Items that a CiteULike user has seen, on average."""
-SPREAD: Final = 0.3
+SPREAD: Final = 0.8
 """Of the logarithm of an item's length, where items are ordered by it."""
 
 
@@ -49,7 +49,9 @@ def synthetic(kind: Kind, questions: int, n_items: int = N_ITEMS) -> Counted:
     stored = np.rint(127 * items).astype(np.int8)
     tables = Tables(
         items=stored,
-        users=_fitting(127 * users, stored) if kind.flags & mb.FITS_16 else np.rint(127 * users).astype(np.int8),
+        users=_fitting(127 * users, stored)
+        if kind.flags & mb.FITS_16
+        else np.rint(127 * users).astype(np.int8),
         user_scale=np.ones(N_USERS, np.float32),
         item_scale=None,
         history=None,
@@ -119,4 +121,22 @@ def alone(build: Build, kind: Kind) -> tuple[Build, list[str]]:
 def facts(kind: Kind) -> dict[str, Any]:
     """A kind in the words of a record."""
     recipe = "score16" if kind.flags & mb.FITS_16 else mb.RECIPES[kind.recipe]
-    return {"dim": kind.dim, "recipe": recipe, "order": mb.ORDERS[kind.order], "layout": mb.LAYOUTS[kind.layout]}
+    return {
+        "dim": kind.dim,
+        "recipe": recipe,
+        "order": mb.ORDERS[kind.order],
+        "layout": mb.LAYOUTS[kind.layout],
+    }
+
+
+def gated() -> dict[str, Kind]:
+    """What tests/engine/instructions.json has a figure of, by the build and the kind in words."""
+    score16 = [Kind(mb.INT8_DIM, layout=mb.DIMS, flags=mb.FITS_16, dim=dim) for dim in (10, 20, 32)]
+    wide = [Kind(mb.INT8_DIM, dim=dim) for dim in (10, 20, 32, 100)]
+    by_length = Kind(mb.INT8_DIM, order=mb.LENGTH, dim=10)
+    kinds = {"gcc-a53": [*score16, wide[0], wide[-1], by_length], "gcc-a76": [*wide, by_length]}
+    return {
+        f"{build} {' '.join(map(str, facts(kind).values()))}": kind
+        for build, of_build in kinds.items()
+        for kind in of_build
+    }

@@ -55,13 +55,16 @@ class Build:
         if "ziglang" in self.compiler:
             return f"zig {_said([sys.executable, '-m', 'ziglang', 'version'])}"
         name = self.compiler[0].rpartition("-")[2]
-        return f"{name} {_said([*self.compiler, '-dumpversion'])}"
+        said = "-dumpversion" if name == "clang" else "-dumpfullversion"
+        return f"{name} {_said([self.compiler[0], said])}"
 
-    def compiled(self, folder: Path, main: str = "drive.c", defines: Sequence[str] = ()) -> list[str]:
+    def compiled(
+        self, folder: Path, main: str = "drive.c", defines: Sequence[str] = (), engine: Path = SOURCES
+    ) -> list[str]:
         """Compile a program of this folder with the engine; the command that runs it."""
         target = folder / f"{self.name}-{Path(main).stem}"
-        command = [*self.compiler, *STRICT, *self.flags, *defines, f"-I{SOURCES}"]
-        command += [str(SOURCES / "recpress.c"), str(HERE / main), "-o", str(target)]
+        command = [*self.compiler, *STRICT, *self.flags, *defines, f"-I{engine}"]
+        command += [str(engine / "recpress.c"), str(HERE / main), "-o", str(target)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)} failed: {done.stderr[-2000:]}")
@@ -78,9 +81,12 @@ def processor_flags() -> set[str]:
     return set(next((line.partition(":")[2] for line in lines if line.startswith("flags")), "").split())
 
 
-def answers(command: Sequence[str], asked: bytes) -> bytes:
-    """What a program says to these questions; RuntimeError quotes it where it fails."""
-    done = subprocess.run(command, input=asked, capture_output=True, check=False, timeout=TIMEOUT_S)
+def answers(command: Sequence[str], asked: bytes, timeout_s: float = TIMEOUT_S) -> bytes:
+    """What a program says to these questions; RuntimeError quotes it where it fails, or takes too long."""
+    try:
+        done = subprocess.run(command, input=asked, capture_output=True, check=False, timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(f"{command[-1]} took more than {timeout_s:.0f} s") from None
     if done.returncode:
         raise RuntimeError(f"{command[-1]} ended with {done.returncode}: {done.stderr.decode()[-3000:]}")
     return done.stdout

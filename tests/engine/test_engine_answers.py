@@ -7,7 +7,7 @@ from engine_programs import BUILDS, QUICK, answers, in_ci
 
 from recpress_edge.device.c import model_bin as mb
 
-MODELS = 150
+MODELS = 156
 ONE_KIND = 20
 ALONE = [
     Kind(mb.INT8_DIM, flags=mb.FITS_16, dim=10),

@@ -75,14 +75,14 @@ class Form:
 
 
 def students(work: Path, names: Sequence[str]) -> Iterator[Trained]:
-    """The students in a work folder of ``recpress-edge export``, which has an int8 bundle of each."""
+    """The students in a work folder of ``recpress-edge export``, asked as its first bundle is evaluated."""
+    bundle = open_bundle(min((work / "dist").glob("*/bundle.json")).parent)
+    evaluation = bundle.evaluation()
+    asked = tuple(
+        Question(int(user), K, evaluation.seen(row).astype(np.uint32))
+        for row, user in enumerate(evaluation.users)
+    )
     for name in names:
-        bundle = open_bundle(work / "dist" / f"{name}-int8")
-        evaluation = bundle.evaluation()
-        asked = tuple(
-            Question(int(user), K, evaluation.seen(row).astype(np.uint32))
-            for row, user in enumerate(evaluation.users)
-        )
         (folder,) = (work / "models").glob(f"{name}-s0-*")
         student = read_student(folder)
         yield Trained(name, student.user_emb, student.item_emb, asked)
@@ -133,6 +133,6 @@ def add_work(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
 
 
 def missing(work: Path, names: Sequence[str]) -> dict[str, Any]:
-    """Students without a bundle, which a record must not hide."""
-    lacking = [name for name in names if not (work / "dist" / f"{name}-int8" / "bundle.json").is_file()]
+    """Students that are not trained, which a record must not hide."""
+    lacking = [name for name in names if not any((work / "models").glob(f"{name}-s0-*/model.json"))]
     return {"students_missing": lacking} if lacking else {}

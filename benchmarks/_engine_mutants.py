@@ -104,8 +104,6 @@ _ASKING: Final = (
         "history in 32 bits",
         "254u * (uint64_t)size",
         "254u * size",
-        "A sum is at most 128 times 2^24 in a file that opens, but needs 132,000 items of one sign before 254 of it "
-        "leaves 32 bits: the tests' catalogues are smaller.",
     ),
     (
         "history forgets signs",
@@ -233,8 +231,8 @@ _CATALOGUE: Final = (
     ("excluded items pass the second pass", "& ~w->excluded[block]; hit", "; hit"),
     (
         "one item of the second pass is lost",
-        "hit; hit &= hit - 1u) {\n        const uint32_t i = LOWEST_BIT(hit);\n        list->keys",
-        "hit & (hit - 1u); hit &= hit - 1u) {\n        const uint32_t i = LOWEST_BIT(hit);\n        list->keys",
+        "hit; hit &= hit - 1u) {\n        const uint32_t i = LOWEST_BIT(hit);\n        list",
+        "hit & (hit - 1u); hit &= hit - 1u) {\n        const uint32_t i = LOWEST_BIT(hit);\n        list",
     ),
     (
         "a block is collected once for each eight",
@@ -394,7 +392,7 @@ _PLAIN: Final = (
         "a count without what ties",
         "count += v[i] >= threshold;",
         "count += v[i] > threshold;",
-        "The count says too little, so the threshold is lower than it might be: more candidates, the same k best. "
+        "Too low a count gives a lower threshold: more candidates, the same k best. "
         "Where too few are counted, it is the lowest.",
     ),
     ("eights of seven", "plain_max_of(scores + 8u * eight, 8u);", "plain_max_of(scores + 8u * eight, 7u);"),
@@ -439,7 +437,7 @@ _NEON: Final = (
         "a block of the maxima is not counted",
         "if (n % 16u) {",
         "if (0) {",
-        "The count says too little, so the threshold is lower than it might be: more candidates, the same k best.",
+        "Too low a count gives a lower threshold: more candidates, the same k best.",
     ),
     ("-0 is below 0", "vreinterpretq_s32_f32(vaddq_f32(f, vdupq_n_f32(0.0f)));", "vreinterpretq_s32_f32(f);"),
     ("the last dimensions of floats are left out", "for (; dim; dim--, q++) {", "for (; 0; dim--, q++) {"),

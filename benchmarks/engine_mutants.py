@@ -22,8 +22,8 @@ from _engine_mutants import ENGINE, MUTANTS, NEON, PLAIN, X86, Mutant
 
 sys.path.insert(0, str(ROOT / "tests" / "engine"))
 
-from engine_cases import Case, cases, findings, to_program
-from engine_damage import mutated, refused_wrongly
+from engine_cases import Case, cases, findings, long_history, to_program
+from engine_damage import mutated, refused_wrongly, surprises
 from engine_programs import BUILDS, SOURCES, Build, answers
 
 from recpress_edge.core.errors import GateError
@@ -41,7 +41,7 @@ JUDGES: Final = {
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
-    asked = list(cases(0, range(MODELS)))
+    asked = [long_history(), *cases(0, range(MODELS))]
     rows = []
     for mutant in MUTANTS:
         if args.only and args.only not in (mutant.file, mutant.what):
@@ -102,8 +102,7 @@ def _words(test: Any) -> str:
 
 
 def _reports(program: Sequence[str]) -> list[str]:
-    mutated(program, 0, TURNS)
-    return []
+    return surprises(mutated(program, 0, TURNS))
 
 
 def show(record: dict[str, Any]) -> str:

@@ -60,6 +60,26 @@ def cases(seed: int, numbers: Sequence[int], only: Kind | None = None) -> Iterat
         yield Case(f"case {number} of seed {seed}: {kind}, {shape}", packed(kind, tables), questions, answers)
 
 
+def long_history() -> Case:
+    """So many seen items that 254 times their sum leaves 32 bits."""
+    kind, n_items = Kind(mb.INT8_DIM, mb.HISTORY, dim=3), 140_000
+    history = np.full((n_items, 3), 127, np.int8)
+    history[:, 1:] = (-100, 31)
+    tables = Tables(
+        items=stream(0, "long history").integers(-127, 128, (n_items, 3)).astype(np.int8),
+        users=np.zeros((0, 3), np.int8),
+        user_scale=np.zeros(0, np.float32),
+        item_scale=None,
+        history=history,
+        prior=np.ones(3, np.int8),
+        step=0.01,
+        retired=np.arange(0, 100, 7),
+    )
+    question = Question(0, 100, np.arange(1000, n_items, dtype=np.uint32))
+    answer = expected(kind, tables, question)
+    return Case(f"a long history: {kind}", packed(kind, tables), (question,), (answer,))
+
+
 def _question(rng: np.random.Generator, kind: Kind, tables: Tables) -> Question:
     n_items = len(tables.items)
     k = min(n_items, int(rng.choice([1, 2, 5, 10, 50, 100, max(1, n_items // 4), n_items])))

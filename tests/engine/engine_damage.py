@@ -4,7 +4,7 @@ import dataclasses
 import re
 import struct
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Final
@@ -53,6 +53,18 @@ WRONG: Final = (
     ("last", 1, "RP_DAMAGED"),
 )
 """Values that the first case's file may not have: fp32, all users."""
+_KINDS: Final = [(kind.recipe, kind.profile, kind.order, kind.layout, kind.flags) for kind in kinds()]
+WRONG_TOGETHER: Final[tuple[tuple[int, Mapping[str, int]], ...]] = (
+    (_KINDS.index((1, 0, 0, 0, 0)), {"flags": 2}),
+    (_KINDS.index((1, 0, 0, 0, 0)), {"layout": 1}),
+    (_KINDS.index((1, 0, 1, 0, 0)), {"order": 3, "bounds_at": 0}),
+    (_KINDS.index((1, 0, 1, 0, 1)), {"layout": 1}),
+    (_KINDS.index((1, 2, 0, 0, 0)), {"flags": 1}),
+    (_KINDS.index((2, 0, 0, 0, 0)), {"flags": 1}),
+    (_KINDS.index((1, 2, 0, 0, 0)), {"profile": 3, "history_at": 0, "prior_at": 0}),
+    (_KINDS.index((3, 0, 0, 0, 0)), {"recipe": 4}),
+)
+"""The number of a case, and fields that make its file damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +99,20 @@ def mutated(command: Sequence[str], seed: int, turns: int) -> Counts:
     return Counts({code: n for code, n, _ in rows if n}, {code: n for code, _, n in rows if n})
 
 
+def surprises(counts: Counts) -> list[str]:
+    """Codes that should have come back and did not, and others."""
+    wanted = ("RP_OK", "RP_NOT_A_MODEL", "RP_OTHER_VERSION", "RP_DAMAGED", "RP_UNALIGNED")
+    found = [f"rp_open returned {sorted(counts.opened)}"] * (set(counts.opened) != _codes(wanted))
+    wanted = ("RP_OK", "RP_DAMAGED", "RP_BAD_USER", "RP_BAD_ITEM", "RP_BAD_K")
+    return found + [f"rp_recommend returned {sorted(counts.answered)}"] * (
+        set(counts.answered) != {1, *_codes(wanted)}
+    )
+
+
+def _codes(names: Sequence[str]) -> set[int]:
+    return {CODES[name] for name in names}
+
+
 def refused_wrongly(command: Sequence[str]) -> list[str]:
     """Wrong fields, and cut files, that drive.c's engine does not refuse as recpress.h says."""
     model = next(cases(0, [0])).model
@@ -94,6 +120,11 @@ def refused_wrongly(command: Sequence[str]) -> list[str]:
     asked += [(f"{size} bytes", model[:size], "RP_NOT_A_MODEL") for size in (0, 1, 127)]
     asked += [(f"{size} bytes", model[:size], "RP_DAMAGED") for size in (128, 192, len(model) - 1)]
     asked += [(f"byte {at} is X", _with_byte(model, at), "RP_NOT_A_MODEL") for at in range(8)]
+    for number, fields in WRONG_TOGETHER:
+        file = next(cases(0, [number])).model
+        for field, value in fields.items():
+            file = _with(file, field, value)
+        asked.append((f"{fields} in case {number}", file, "RP_DAMAGED"))
     parts = [struct.pack("<I", len(asked))]
     for _, file, _ in asked:
         parts += [struct.pack("<I", len(file)), file, struct.pack("<4I", 1, 0, 1, 0)]

@@ -3,7 +3,7 @@
 import struct
 
 import pytest
-from engine_damage import CODES, models, mutated, refused_wrongly
+from engine_damage import models, mutated, refused_wrongly, surprises
 from engine_models import kinds
 from test_engine_answers import build_or_skip
 
@@ -14,11 +14,8 @@ TURNS = 100_000
 def test_damaged_files_are_refused_or_answered_within_memory(name, tmp_path):
     found = mutated(build_or_skip(name).compiled(tmp_path, "mutate.c"), 0, TURNS)
     assert sum(found.opened.values()) == TURNS
-    wanted = ["RP_OK", "RP_NOT_A_MODEL", "RP_OTHER_VERSION", "RP_DAMAGED", "RP_UNALIGNED"]
-    assert set(found.opened) == {CODES[code] for code in wanted}
+    assert surprises(found) == []
     assert found.opened[0] > TURNS // 20, "too few files open for the answers to be tested"
-    wanted = ["RP_OK", "RP_DAMAGED", "RP_BAD_USER", "RP_BAD_ITEM", "RP_BAD_K"]
-    assert set(found.answered) == {1, *(CODES[code] for code in wanted)}
 
 
 @pytest.fixture(scope="module")

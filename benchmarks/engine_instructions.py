@@ -10,6 +10,7 @@ synthetic models that a test holds the engine to.
 """
 
 import argparse
+import dataclasses
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ from _bench import ROOT, options, run, table
 from _engine import Form, Trained, add_work, file_of, million, missing, students
 from engine_counts import Counted, alone, compiled_plugin, gated, instructions, synthetic
 from engine_programs import BUILDS
+from engine_tiny import footprint
 
 from recpress_edge.core.files import write_json
 from recpress_edge.device.c import model_bin as mb
@@ -72,7 +74,10 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
                 row = {"student": student.name, "form": form.words, "build": build.name}
                 rows.append(row | {"compiler": build.version(), "instructions": found})
                 print(f"{student.name} {form.words} {build.name}: {found:,}", file=sys.stderr, flush=True)
-    return {"rows": rows, "limits": _limits(rows)} | missing(args.work, args.students)
+        kind = SCORE16.kind(10)
+        tiny = footprint(kind, synthetic(kind, 1), where, plugin)
+    record: dict[str, Any] = {"rows": rows, "limits": _limits(rows), "alone": dataclasses.asdict(tiny)}
+    return record | missing(args.work, args.students)
 
 
 def _asked(work: Path, names: list[str], with_million: bool) -> Iterator[tuple[Trained, Form]]:

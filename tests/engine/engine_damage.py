@@ -63,6 +63,8 @@ WRONG_TOGETHER: Final[tuple[tuple[int, Mapping[str, int]], ...]] = (
     (_KINDS.index((2, 0, 0, 0, 0)), {"flags": 1}),
     (_KINDS.index((1, 2, 0, 0, 0)), {"profile": 3, "history_at": 0, "prior_at": 0}),
     (_KINDS.index((3, 0, 0, 0, 0)), {"recipe": 4}),
+    (_KINDS.index((1, 0, 0, 0, 0)), {"n_users": 0, "user_at": 0, "user_scale_at": 0}),
+    (_KINDS.index((1, 2, 0, 0, 0)), {"n_users": 1, "user_at": 128, "user_scale_at": 128}),
 )
 """The number of a case, and fields that make its file damaged."""
 

@@ -374,9 +374,9 @@ _PLAIN: Final = (
         "wide(block + RP_BLOCK * even + 2u * (i ^ 1u))",
     ),
     (
-        "a dimension's row is 31 wide",
-        "items[RP_BLOCK * d + i] * r->r->q[d];",
-        "items[RP_BLOCK * d + (i & 30u)] * r->r->q[d];",
+        "eights of dimensions are fours",
+        "+ 16u * (i / 8u) + i % 8u, *q",
+        "+ 16u * (i / 8u) + i % 4u, *q",
     ),
     (
         "the last item of a block is no maximum",
@@ -398,8 +398,8 @@ _PLAIN: Final = (
     ("eights of seven", "plain_max_of(scores + 8u * eight, 8u);", "plain_max_of(scores + 8u * eight, 7u);"),
 )
 _NEON: Final = (
-    ("the fourth quad is the third", "        ADD_QUAD(3);", "        ADD_QUAD(2);"),
-    ("three quads left are two", "if (left > 2u) ADD_QUAD(2);", ""),
+    ("the fourth quad is the third", "ADD_QUAD(3);", "ADD_QUAD(2);"),
+    ("three quads left are two", "if (quad + 2u < quads) ADD_QUAD(2);", ""),
     (
         "a tail takes the other item",
         "p->pairs[1] = vreinterpretq_s8_u32(vdupq_n_u32((uint32_t)pair << 16));",

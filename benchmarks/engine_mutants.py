@@ -10,10 +10,9 @@ survives that is not argued to answer alike.
 
 import argparse
 import dataclasses
-import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,27 +41,27 @@ JUDGES: Final = {
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     asked = [long_history(), *cases(0, range(MODELS))]
+    texts = {path.name: path.read_text() for path in [*SOURCES.glob("*.c"), *SOURCES.glob("*.h")]}
     rows = []
     for mutant in MUTANTS:
         if args.only and args.only not in (mutant.file, mutant.what):
             continue
-        found = judged(mutant, asked)
+        found = judged(mutant, texts, asked)
         rows.append({"file": mutant.file, "what": mutant.what, "old": mutant.old, "new": mutant.new} | found)
         print(f"{found['noticed'] or 'SURVIVED'}: {mutant.file}: {mutant.what}", file=sys.stderr, flush=True)
     return {"models": MODELS, "turns": TURNS, "mutants": rows}
 
 
-def judged(mutant: Mutant, asked: Sequence[Case]) -> dict[str, Any]:
+def judged(mutant: Mutant, texts: Mapping[str, str], asked: Sequence[Case]) -> dict[str, Any]:
     """By which test a mutant is noticed, and what that said; or why it answers alike."""
     with tempfile.TemporaryDirectory() as folder:
         engine = Path(folder) / "c"
         engine.mkdir()
-        for source in [*SOURCES.glob("*.c"), *SOURCES.glob("*.h")]:
-            shutil.copy(source, engine)
-        text = (engine / mutant.file).read_text()
-        if mutant.old not in text:
+        if mutant.old not in texts[mutant.file]:
             raise SystemExit(f"{mutant.file}: {mutant.what}: {mutant.old!r} is not there")
-        (engine / mutant.file).write_text(text.replace(mutant.old, mutant.new))
+        for name, text in texts.items():
+            changed = text.replace(mutant.old, mutant.new) if name == mutant.file else text
+            (engine / name).write_text(changed)
         for noticed, said in _tests(mutant, engine, Path(folder), asked):
             if said:
                 return {"noticed": noticed, "said": said.strip()[-300:], "equivalent": ""}

@@ -5,9 +5,10 @@
 
 All answer from Python on one thread: rows of length 1, seeded; 50 best without 23 seen items. onnxruntime and
 LiteRT run the exporter's files. faiss and usearch search all items and cannot leave any out, so they fetch as
-many more and the seen ones are dropped; numpy masks, partitions and sorts. Integers have one scale a user, and
-the engine's are ``score16`` up to 32 dimensions. Blocks take turns, forwards and backwards, and a factor is the median over
-the rounds of a peer's median over the engine's on the same numbers: what else the machine does is in both.
+many more and the seen ones are dropped; numpy masks, partitions and sorts. Integers have one scale a user,
+the engine's are ``score16`` up to 32 dimensions. Blocks take turns, forwards and backwards, and a factor is
+the median over the rounds of a peer's median over the engine's on the same numbers: what else the machine
+does is in both.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The order of a model.bin's items: what is counted, what is chosen and said, and that answers are the same."""
+"""The order of a model.bin's items: what is counted, chosen and said; answers are the same."""
 
 import dataclasses
 
@@ -87,7 +87,6 @@ def test_blocks_by_length_end_where_the_bound_is_below_what_is_found():
 
 def test_halves_are_counted_as_an_engine_without_vectors_would_score_them():
     """A second way: one half after the other, with the threshold of the seeds alone."""
-    stored = quantize_int8_dim(*tables_of("clouds"))
     rng = stream(0, "halves")
     scores = (
         rng.normal(size=(188, HALF)).astype(np.float32) + rng.normal(size=(188, 1)).astype(np.float32) * 5
@@ -100,7 +99,6 @@ def test_halves_are_counted_as_an_engine_without_vectors_would_score_them():
     best = np.sort(scores.reshape(-1))[-20]
     least = len(seeds) + int((bounds >= best).sum())
     assert least <= pruning._touched(scores, bounds, 20) <= most
-    assert stored.item_q.shape == (3000, DIM)
 
 
 def test_fewer_users_are_counted_of_a_large_catalogue():

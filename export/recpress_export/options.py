@@ -13,6 +13,7 @@ from recpress_edge.artifacts.selftest import SelfTest
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.core.registry import named
 from recpress_edge.device.c.model_bin import CATALOGUE, ORDERS
+from recpress_export.c.build import TARGETS, check_toolchain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,8 @@ class FileOptions:
     """--core: lay items out for this core alone; None: for every core."""
     model_h: bool = False
     """--model-h: the model as a C array, too."""
+    build: tuple[str, ...] = ()
+    """--build: machines for which programs are compiled."""
 
     @property
     def given(self) -> dict[str, Any]:
@@ -66,7 +69,10 @@ class FilePlan:
 
 
 def check_options(options: FileOptions, file_format: str, recipe: Recipe) -> None:
-    """ConfigError for an option that the format does not know, or that does not go with the recipe."""
+    """ConfigError for an option that the format does not know, or that does not go with the recipe.
+
+    MissingExtraError where no compiler is there for a target.
+    """
     _check_known(options, file_format)
     plain = ORDERS[CATALOGUE]
     for flag, value, known in (("order", options.order, ORDERS), ("core", options.core, CORES)):
@@ -84,6 +90,10 @@ def check_options(options: FileOptions, file_format: str, recipe: Recipe) -> Non
         )
     if options.core and options.order not in (None, plain):
         raise ConfigError(f"--core {options.core} keeps the order {plain}. Leave --order out.")
+    for target in options.build:
+        if target not in TARGETS:
+            raise unknown_name("target of --build", target, list(TARGETS))
+    check_toolchain(options.build)
 
 
 def _check_known(options: FileOptions, file_format: str) -> None:

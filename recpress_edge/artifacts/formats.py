@@ -188,7 +188,7 @@ FORMATS: Final = _FormatTable(
             listing="recpress_export.c.listing:read_bin",
             same="operator:eq",
             files="recpress_export.c.files:bundle_files",
-            options=("order", "core", "model_h"),
+            options=("order", "core", "model_h", "build"),
             plan="recpress_export.c.plan:plan_file",
             hint="recpress_export.c.advice:hint",
         ),

@@ -85,8 +85,7 @@ def test_blocks_by_length_end_where_the_bound_is_below_what_is_found():
     assert pruning._until_bounded(maxima, bounds, 1001) == 1000
 
 
-def test_halves_are_counted_as_an_engine_without_vectors_would_score_them():
-    """A second way: one half after the other, with the threshold of the seeds alone."""
+def test_halves_are_counted_between_the_first_threshold_and_the_last():
     rng = stream(0, "halves")
     scores = (
         rng.normal(size=(188, HALF)).astype(np.float32) + rng.normal(size=(188, 1)).astype(np.float32) * 5

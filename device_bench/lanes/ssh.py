@@ -21,13 +21,21 @@ from pathlib import Path
 from typing import Any, Final
 
 from device_bench import DEVICE_PARTS
+from device_bench.emulation.engine import board_engine
 from device_bench.lanes import board as onboard
 from device_bench.lanes.checks import check_returned
 from device_bench.lanes.lane import Record
 from device_bench.settings import BenchRequest
 from recpress_edge.artifacts.bundle import Bundle, open_bundle
 from recpress_edge.artifacts.formats import FORMATS
-from recpress_edge.core.errors import ArtifactError, ConfigError, MissingExtraError, RecPressError
+from recpress_edge.core.errors import (
+    ArtifactError,
+    ConfigError,
+    MissingExtraError,
+    RecPressError,
+    SkippedError,
+)
+from recpress_edge.core.files import scratch_folder
 from recpress_edge.core.progress import Note, OnEvent
 from recpress_edge.device.process import ROOT, dies_with_parent
 
@@ -144,7 +152,7 @@ def _needed(bundle: Bundle, request: BenchRequest) -> list[tuple[str, tuple[str,
     if request.protocol.runtime:
         return [*_BASE]
     row = FORMATS[bundle.contract.format]
-    return [*_BASE, (row.device_packages[0], row.device_modules)]
+    return [*_BASE, *((name, row.device_modules) for name in row.device_packages[:1])]
 
 
 def overall_s(request: BenchRequest) -> float:
@@ -161,9 +169,13 @@ def pack(bundle: Bundle) -> bytes:
         for name in ["bundle.json", *bundle.files]:
             archive.add(bundle.folder / name, f"bundle/{name}", recursive=False)
         parts = ["device_bench", *(f"recpress_edge/{part}" for part in DEVICE_PARTS)]
-        sources = [path for part in parts for path in (ROOT / part).rglob("*.py")]
+        kinds = ("*.py", "c/*.[ch]")
+        sources = [path for part in parts for kind in kinds for path in (ROOT / part).rglob(kind)]
         for path in sorted([ROOT / "recpress_edge/__init__.py", *sources]):
             archive.add(path, str(path.relative_to(ROOT)), recursive=False)
+        with contextlib.suppress(SkippedError), scratch_folder("recpress-engine-") as scratch:
+            if board_engine(bundle, onboard.ANY_CORE, scratch):
+                archive.add(scratch, onboard.ENGINES)
     return buffer.getvalue()
 
 

@@ -184,9 +184,16 @@ def test_the_errors_are_those_of_recpress_h():
     assert f"RP_BAD_ITEM = {engine.BAD_ITEM}" in text
 
 
-def test_the_environment_says_plain_or_nothing(model, monkeypatch):
+def test_the_environment_names_plain_or_a_library(model, cache, monkeypatch, tmp_path):
+    CRuntime(*model)
+    monkeypatch.setenv(light.CHOICE, str(next(cache.glob("*.so"))))
+    monkeypatch.setenv("CC", "no-such-compiler")
+    assert CRuntime(*model).name == "recpress-c"
     monkeypatch.setenv(light.CHOICE, "fast")
     with pytest.raises(ConfigError, match="'fast': it may be 'plain'"):
+        CRuntime(*model)
+    monkeypatch.setenv(light.CHOICE, str(tmp_path / "model.bin"))
+    with pytest.raises(MissingExtraError, match=r"model\.bin is no engine for this machine"):
         CRuntime(*model)
 
 
@@ -211,7 +218,9 @@ def test_an_engine_is_compiled_once(model, cache, compiled):
     for _ in range(2):
         CRuntime(*model).recommend(0, [], 3)
     assert len(compiled) == 1
-    assert [path.suffix for path in cache.iterdir()] == [".so"]
+    assert sorted(path.suffix for path in cache.iterdir()) == [".so", ".txt"]
+    assert CRuntime(*model).built.endswith("-DRP_PROFILE=0")
+    assert "-ffp-contract=off" in CRuntime(*model).built
     assert cache.stat().st_mode & 0o777 == 0o700
 
 
@@ -226,7 +235,7 @@ def test_nothing_is_loaded_from_where_others_write(model, cache, compiled):
 
 def test_a_library_that_others_may_write_is_compiled_again(model, cache, compiled):
     CRuntime(*model)
-    next(cache.iterdir()).chmod(0o722)
+    next(cache.glob("*.so")).chmod(0o722)
     CRuntime(*model)
     assert len(compiled) == 2
 

@@ -5,14 +5,12 @@ When it ends, for whatever reason, the board's side ends what it started and rem
 """
 
 import contextlib
-import io
 import json
 import re
 import shlex
 import shutil
 import struct
 import subprocess
-import tarfile
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -20,11 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from device_bench import DEVICE_PARTS
-from device_bench.emulation.engine import board_engine
 from device_bench.lanes import board as onboard
 from device_bench.lanes.checks import check_returned
 from device_bench.lanes.lane import Record
+from device_bench.lanes.parcel import pack
 from device_bench.settings import BenchRequest
 from recpress_edge.artifacts.bundle import Bundle, open_bundle
 from recpress_edge.artifacts.formats import FORMATS
@@ -33,11 +30,9 @@ from recpress_edge.core.errors import (
     ConfigError,
     MissingExtraError,
     RecPressError,
-    SkippedError,
 )
-from recpress_edge.core.files import scratch_folder
 from recpress_edge.core.progress import Note, OnEvent
-from recpress_edge.device.process import ROOT, dies_with_parent
+from recpress_edge.device.process import dies_with_parent
 
 CONNECT_S: Final = 15
 ALIVE_S: Final = 10
@@ -160,23 +155,6 @@ def overall_s(request: BenchRequest) -> float:
     protocol = request.protocol
     queries_s = 4 * protocol.seconds + protocol.paced_s + protocol.sustained_s
     return protocol.timeout_s + 30 * (protocol.processes + 4) + queries_s
-
-
-def pack(bundle: Bundle) -> bytes:
-    """A tar of the bundle's listed files and of the program's sources: device_bench and what it imports."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name in ["bundle.json", *bundle.files]:
-            archive.add(bundle.folder / name, f"bundle/{name}", recursive=False)
-        parts = ["device_bench", *(f"recpress_edge/{part}" for part in DEVICE_PARTS)]
-        kinds = ("*.py", "c/*.[ch]")
-        sources = [path for part in parts for kind in kinds for path in (ROOT / part).rglob(kind)]
-        for path in sorted([ROOT / "recpress_edge/__init__.py", *sources]):
-            archive.add(path, str(path.relative_to(ROOT)), recursive=False)
-        with contextlib.suppress(SkippedError), scratch_folder("recpress-engine-") as scratch:
-            if board_engine(bundle, onboard.ANY_CORE, scratch):
-                archive.add(scratch, onboard.ENGINES)
-    return buffer.getvalue()
 
 
 def ssh_command(host: Host, config: str | None) -> list[str]:

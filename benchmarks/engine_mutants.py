@@ -21,7 +21,7 @@ from _engine_mutants import ENGINE, MUTANTS, NEON, PLAIN, X86, Mutant
 
 sys.path.insert(0, str(ROOT / "tests" / "engine"))
 
-from engine_cases import Case, cases, findings, long_history, to_program
+from engine_cases import Case, cases, findings, special, to_program
 from engine_damage import mutated, refused_wrongly, surprises
 from engine_programs import BUILDS, SOURCES, Build, answers
 
@@ -40,7 +40,7 @@ JUDGES: Final = {
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
-    asked = [long_history(), *cases(0, range(MODELS))]
+    asked = [*special(), *cases(0, range(MODELS))]
     texts = {path.name: path.read_text() for path in [*SOURCES.glob("*.c"), *SOURCES.glob("*.h")]}
     rows = []
     for mutant in MUTANTS:

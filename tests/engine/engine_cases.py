@@ -60,6 +60,11 @@ def cases(seed: int, numbers: Sequence[int], only: Kind | None = None) -> Iterat
         yield Case(f"case {number} of seed {seed}: {kind}, {shape}", packed(kind, tables), questions, answers)
 
 
+def special() -> list[Case]:
+    """What random models hardly ever are."""
+    return [long_history(), behind_a_seen_item()]
+
+
 def long_history() -> Case:
     """So many seen items that 254 times their sum leaves 32 bits."""
     kind, n_items = Kind(mb.INT8_DIM, mb.HISTORY, dim=3), 140_000
@@ -80,6 +85,30 @@ def long_history() -> Case:
     return Case(f"a long history: {kind}", packed(kind, tables), (question,), (answer,))
 
 
+def behind_a_seen_item() -> Case:
+    """By length: the one block that beats the bound of the rest does so by a seen item alone.
+
+    Its next item reaches a threshold below that bound, and an item of the rest is better.
+    """
+    kind = Kind(mb.INT8_DIM, order=mb.LENGTH, dim=2)
+    items = np.zeros((512, 2), np.int8)
+    items[:, 1] = np.where(np.arange(512) < 256, 100, 90)
+    items[0], items[1], items[300] = (100, 0), (83, 55), (85, 29)
+    tables = Tables(
+        items=items,
+        users=np.array([[127, 0]], np.int8),
+        user_scale=np.ones(1, np.float32),
+        item_scale=None,
+        history=None,
+        prior=None,
+        step=0.0,
+        retired=np.zeros(0, np.int64),
+    )
+    question = Question(0, 1, np.zeros(1, np.uint32))
+    answer = expected(kind, tables, question)
+    return Case(f"behind a seen item: {kind}", packed(kind, tables), (question,), (answer,))
+
+
 def _question(rng: np.random.Generator, kind: Kind, tables: Tables) -> Question:
     n_items = len(tables.items)
     k = min(n_items, int(rng.choice([1, 2, 5, 10, 50, 100, max(1, n_items // 4), n_items])))
@@ -90,6 +119,10 @@ def _question(rng: np.random.Generator, kind: Kind, tables: Tables) -> Question:
     elif rng.random() < 0.3:  # what a person sees is often close together
         seen = np.sort(seen)[: len(seen) // 2]
     user = int(rng.integers(len(tables.users))) if kind.profile == mb.ALL_USERS else 0
+    if tables.history is None and rng.random() < 0.4:  # people have seen what suits them
+        scores = tables.items.astype(np.float32) @ tables.users[user].astype(np.float32)
+        liked = np.argsort(-scores, kind="stable")[: max(0, min(n_items, count))]
+        seen = liked[rng.random(len(liked)) < rng.choice([0.5, 0.9, 1.0])]
     return Question(user, k, seen.astype(np.uint32))
 
 

@@ -1,7 +1,7 @@
 """The C engine against numpy: every kind of model, every kernel, on emulated cores too."""
 
 import pytest
-from engine_cases import cases, findings, long_history, to_program
+from engine_cases import cases, findings, special, to_program
 from engine_models import Kind, kinds
 from engine_programs import BUILDS, QUICK, answers, in_ci
 
@@ -19,7 +19,7 @@ ALONE = [
 
 @pytest.fixture(scope="session")
 def asked():
-    return [long_history(), *cases(0, range(MODELS))]
+    return [*special(), *cases(0, range(MODELS))]
 
 
 def build_or_skip(name):

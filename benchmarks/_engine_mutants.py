@@ -143,9 +143,17 @@ _CHOOSING: Final = (
         "right == end || (left < middle && v[left]",
         "(left < middle && v[left]",
     ),
-    ("ranges are the wrong way round", "other[start[63u - (((uint32_t)", "other[start[62u - (((uint32_t)"),
-    ("64 ranges and one more", "(high - low) >> shift > 63u", "(high - low) >> shift > 64u"),
-    ("a shortlist is cut one too early", "list->n = list->k;", "list->n = list->k - 1;"),
+    (
+        "ranges are the wrong way round",
+        "if (range >= least) other[start[63u - range]++]",
+        "if (range >= least) other[start[62u - range]++]",
+    ),
+    ("64 ranges and one more", "HIGHEST_BIT(high - low) - 5u;", "HIGHEST_BIT(high - low) - 6u;"),
+    (
+        "a shortlist is cut one too early",
+        "list->n = sort_keys(list->keys, list->other, list->n, list->k);",
+        "list->n = sort_keys(list->keys, list->other, list->n, list->k - 1u);",
+    ),
     (
         "a shortlist's threshold is the best key",
         "score_of(list->keys[list->k - 1]);",
@@ -164,7 +172,11 @@ _CHOOSING: Final = (
         "return k + 40u;",
         "Room for k and one block remains, and both the size and the cutting use this function.",
     ),
-    ("the last range's count", "range < 65u; range++", "range < 64u; range++"),
+    (
+        "the last range's count",
+        "for (; last < 64u && start[last] < k; last++)",
+        "for (; last < 63u && start[last] < k; last++)",
+    ),
     (
         "half of the threshold's k",
         "if (below < k) {\n        low = LOWEST + 1;",
@@ -255,38 +267,41 @@ _CATALOGUE: Final = (
 _BY_LENGTH: Final = (
     ("length is not rounded up", "return root * root < x ? root + 1u : root;", "return root;"),
     (
-        "a block's bound is one short",
-        "own * (int32_t)length[done] < reached",
-        "own * ((int32_t)length[done] - 1) < reached",
+        "a bound of what follows is one short",
+        "own * (int32_t)length[done] + 1)",
+        "own * (int32_t)length[done])",
+    ),
+    ("too few blocks beat the rest", "+ 1) >= wanted) return done;", "+ 1) + 1u >= wanted) return done;"),
+    ("the threshold may lie below the rest", "list->threshold < above_rest) list", "0) list"),
+    ("excluded items are not made up for", "wanted > list->k || !out) return wrong;", "1) return wrong;"),
+    (
+        "seen items are not made up for",
+        "query->n_seen + model->header->n_retired : n;",
+        "model->header->n_retired : n;",
     ),
     (
-        "a bound that is reached stops",
-        "own * (int32_t)length[done] < reached",
-        "own * (int32_t)length[done] <= reached",
+        "retired items are not made up for",
+        "query->n_seen + model->header->n_retired : n;",
+        "query->n_seen : n;",
     ),
-    ("seen items are not counted in", "(uint64_t)list->k + query->n_seen + ", "(uint64_t)list->k + "),
-    ("retired items are not counted in", "query->n_seen + model->header->n_retired;", "query->n_seen;"),
     ("a threshold of too few blocks", "list->threshold = wanted <= done ? ", "list->threshold = done ? "),
-    (
-        "what fills up the last block counts, by length",
-        "if (done == n && model->header->n_items % RP_BLOCK) {",
-        "if (0) {",
-    ),
+    ("what fills up the last block counts, by length", "    if (filled) {", "    if (0) {"),
     (
         "filled places are recommended",
         "if (place + i >= model->header->n_items) break;",
         "if (place + i > model->header->n_items) break;",
     ),
     (
-        "places are taken for items",
+        "places are items",
         "const uint32_t item = model->item_of[place + i];",
         "const uint32_t item = place + i;",
     ),
     ("excluded items pass, in orders", "if (!has(w->excluded, item)) list->keys", "list->keys"),
+    ("a list is added to, when it is made again", "    list->n = 0;\n", ""),
     (
         "no stop by length",
-        "if (reached != LOWEST && own * (int32_t)length[done] < reached) break;",
-        "",
+        "own * (int32_t)length[done] + 1) >= wanted) return done;",
+        "own * (int32_t)length[done] + 1) >= wanted && 0) return done;",
         "Every block is scored: slower, and the same answer.",
     ),
 )
@@ -399,7 +414,7 @@ _PLAIN: Final = (
 )
 _NEON: Final = (
     ("the fourth quad is the third", "ADD_QUAD(3);", "ADD_QUAD(2);"),
-    ("three quads left are two", "if (quad + 2u < quads) ADD_QUAD(2);", ""),
+    ("three quads left are two", "if (quads % 4u > 2u) ADD_QUAD(2);", ""),
     (
         "a tail takes the other item",
         "p->pairs[1] = vreinterpretq_s8_u32(vdupq_n_u32((uint32_t)pair << 16));",

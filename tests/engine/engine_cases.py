@@ -132,6 +132,8 @@ def expected(kind: Kind, tables: Tables, question: Question) -> Expected:
     scores: NDArray[Any]
     if kind.recipe == mb.FP32:
         scores = tables.items @ row.astype(np.float32)
+    elif tables.items.dtype == np.float64:  # exact as well, and faster
+        scores = tables.items @ row.astype(np.float64)
     else:
         scores = tables.items.astype(np.int64) @ row.astype(np.int64)
     if tables.item_scale is not None:

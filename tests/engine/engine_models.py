@@ -86,6 +86,8 @@ def random_tables(rng: np.random.Generator, kind: Kind) -> Tables:
         items, users = _integers(rng, n_items, dim, top), _integers(rng, N_USERS, dim, 127)
         if rng.random() < 0.4:
             items[0], users[0] = top * _signs(rng, dim), 127 * _signs(rng, dim)
+    if kind.order == mb.LENGTH and rng.random() < 0.5:
+        items = np.trunc(items * rng.random((n_items, 1)) ** rng.choice([0.2, 1, 3])).astype(np.int8)
     users = _some_rows(rng, users)[: max(n_users, 1)]
     if kind.flags & mb.FITS_16:
         items, users = _fitting(rng, items, users)

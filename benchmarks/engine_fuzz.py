@@ -150,8 +150,8 @@ if __name__ == "__main__":
     parser = options(__doc__)
     for name, default in (
         ("models", 100_000),
-        ("emulated", 20_000),
-        ("alone", 1000),
+        ("others", 20_000),
+        ("emulated", 5_000),
         ("headers", 10_000_000),
     ):
         parser.add_argument(f"--{name}", type=int, default=default, help="default: %(default)s")

@@ -76,7 +76,7 @@ def _judge_all(
         asked = list(cases(seed, range(start, start + CHUNK)))
         given = to_program(asked)
         left = [(row, program) for row, program in zip(rows, programs, strict=True) if start < row["models"]]
-        list(pool.map(lambda one, g=given, a=asked: _judge(*one, g, a), left))
+        list(pool.map(lambda one, g=given, a=asked: _judge(one[0], one[1], g, a), left))
         print(f"{start + CHUNK:,} models", file=sys.stderr, flush=True)
 
 

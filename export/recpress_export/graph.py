@@ -5,13 +5,14 @@ a user's row -> scores of all items -> seen items excluded -> the k best -> thei
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recpress_edge.artifacts.contract import ALL_USERS, Contract
+from recpress_edge.artifacts.cores import arrangement_of
 from recpress_edge.artifacts.formats import FORMATS, model_file, writer_of
 from recpress_edge.artifacts.integers import pack_int4
 from recpress_edge.artifacts.quantize import QuantizedTables
@@ -137,6 +138,13 @@ class Graph:
 
     contract: Contract
     steps: tuple[Step, ...]
+    core: str = ""
+    """The core of artifacts/cores.py that the file is arranged for; empty for the usual file."""
+
+    @property
+    def arrangement(self) -> str:
+        """How the file differs from the usual one; the steps mean the same."""
+        return arrangement_of(self.contract.format, self.core)
 
     @property
     def traced(self) -> bool:
@@ -193,7 +201,7 @@ def with_history(graph: Graph, tables: Mapping[str, NDArray[Any]]) -> Graph:
     swap: dict[type[Step], Step] = {LookUp: FoldHistory(tables["history_emb"], tables["prior"])}
     if "step" in tables:
         swap[ScaleScores] = ScaleByPeak(np.float32(tables["step"]))
-    return Graph(graph.contract, tuple(swap.get(type(step), step) for step in graph.steps))
+    return replace(graph, steps=tuple(swap.get(type(step), step) for step in graph.steps))
 
 
 def contract_for(

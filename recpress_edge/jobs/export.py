@@ -7,6 +7,7 @@ from typing import Any
 
 from recpress_edge.artifacts import formats
 from recpress_edge.artifacts.contract import ALL_USERS
+from recpress_edge.artifacts.cores import check_core
 from recpress_edge.artifacts.formats import DEFAULT
 from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.errors import ConfigError
@@ -52,6 +53,8 @@ class ExportRequest:
     int8: bool = False
     recipe: str | None = None
     format: str = DEFAULT
+    core: str | None = None
+    """The core that the file is arranged for; None: for any."""
     profile: str | None = None
     user: str | None = None
     """External id of the one user of a single-user bundle."""
@@ -80,6 +83,8 @@ class ExportRequest:
             profile = check_network(named.network, self.format, self.profile, self.user)
         else:
             check_profile(profile, self.user)
+        if self.core is not None:
+            check_core(self.core, self.format, recipe)
         if self.with_evaluation and profile == ALL_USERS:
             raise ConfigError(
                 "--with-evaluation: an all-users bundle holds the test users' rows anyway. Leave it out."
@@ -154,7 +159,9 @@ class ExportPlan:
     def name(self) -> str:
         """Name of the bundle, whatever its folder is called."""
         student = self.student
-        name = bundle_name(student.name, student.seed, self.recipe, self.request.format)
+        name = bundle_name(
+            student.name, student.seed, self.recipe, self.request.format, self.request.core or ""
+        )
         return profile_name(name, self.profile)
 
     @property
@@ -180,6 +187,7 @@ class ExportPlan:
             words += [word for path in request.plugin for word in ("--plugin", shlex.quote(Path(path).name))]
         words += ["--recipe", self.recipe.name]
         words += [] if request.format == DEFAULT else ["--format", request.format]
+        words += ["--core", request.core] if request.core else []
         if self.profile != ALL_USERS:
             user = [] if request.user is None else ["--user", shlex.quote(request.user)]
             rows = ["--with-evaluation"] if self.ships_rows else []
@@ -232,6 +240,7 @@ class ExportPlan:
             profile=self.profile,
             user=self.request.user,
             file_format=self.request.format,
+            core=self.request.core or "",
             command=self.command,
             ships_rows=self.ships_rows,
             shown=shown,
@@ -260,6 +269,7 @@ class ExportPlan:
             "bundle": str(self.target),
             "recipe": self.recipe.name,
             "format": self.request.format,
+            **({"core": self.request.core} if self.request.core else {}),
         }
 
 
@@ -289,6 +299,7 @@ class ExportResult:
             "dataset": plan.student.data,
             "recipe": recipe.name,
             "format": plan.request.format,
+            **({"core": plan.request.core} if plan.request.core else {}),
             "file_bytes": bundle.model_bytes,
             "shown_bytes": bundle.shown_bytes(),
             "fp32_file_bytes": exported.fp32_bytes,

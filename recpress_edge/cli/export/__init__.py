@@ -6,6 +6,7 @@ from typing import Any
 
 from recpress_edge.artifacts.bundle import Bundle
 from recpress_edge.artifacts.contract import ALL_USERS, HISTORY, SINGLE_USER
+from recpress_edge.artifacts.cores import CORES
 from recpress_edge.artifacts.formats import DEFAULT
 from recpress_edge.cli.common import (
     add_common_options,
@@ -61,6 +62,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "of a network fp32 or int8-dynamic",
     )
     parser.add_argument("--format", metavar="NAME", help="onnx (default), tflite, or both: onnx,tflite")
+    parser.add_argument(
+        "--core",
+        metavar="NAME",
+        help="arrange an integer file for one kind of core, with the same answers: "
+        f"{'; '.join(f'{name} ({whose})' for name, whose in CORES.items())}",
+    )
     _add_profile_options(parser)
     parser.add_argument(
         "--titles",
@@ -78,7 +85,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="DIR",
-        help="default: WORK/dist/STUDENT-RECIPE, then -tflite, then -PROFILE",
+        help="default: WORK/dist/STUDENT-RECIPE, then -tflite, -CORE, -PROFILE",
     )
     parser.add_argument(
         "--force",

@@ -54,6 +54,8 @@ class Format:
     """``(path, bytes) -> Contents``: what the file holds, without running it, with the writer's metadata."""
     same: str
     """``(bytes, bytes) -> bool``: whether two files compute the same with the same tables."""
+    warnings: str = ""
+    """``(memoryview) -> list[str]``: what makes a file slow on some cores; empty where nothing is known to."""
     trace: str = ""
     """``(NetworkStudent) -> bytes``: a network as a file; empty where networks are not available."""
     trace_int8: str = ""
@@ -121,6 +123,7 @@ FORMATS: Final = _FormatTable(
             tables="recpress_edge.device.tables:tables_of_onnx",
             listing="recpress_export.inspect:read_onnx",
             same="recpress_export.onnx.writer:same_onnx",
+            warnings="recpress_edge.device.onnx_kernels:slow_products",
             trace="recpress_export.networks.to_onnx:onnx_network",
             trace_int8="recpress_export.networks.to_onnx:int8_dynamic",
             trace_packages=("torch", "onnxscript"),

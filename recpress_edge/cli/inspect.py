@@ -103,6 +103,8 @@ def _model_lines(model: Mapping[str, Any]) -> Iterator[str]:
         yield f"operators  {sum(model['operators'].values())}: {counts}"
     for key, value in sorted((model["metadata"] or {}).items()):
         yield f"metadata   {key} = {value}"
+    for warning in model["warnings"]:
+        yield f"warning    {warning}"
 
 
 def _shape(shape: Sequence[int | str]) -> str:

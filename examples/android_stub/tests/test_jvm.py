@@ -7,7 +7,7 @@ import pytest
 
 CLASSES = (
     *("JsonTest", "QueryTest", "RecommenderTest", "TimingsTest", "PythonAnswersTest", "VerdictsTest"),
-    "FuzzTest",
+    *("ModelBinTest", "FuzzTest"),
 )
 
 

@@ -47,10 +47,11 @@ def drawn_model(number: int) -> tuple[bytes, Contract, list[dict[str, Any]]]:
     graph, reference = _drawn_graph(rng)
     metadata, fits = {}, False
     if graph.contract.recipe == "int8-dim":
-        metadata[ORDER_KEY] = str(rng.choice(model_bin.ORDERS))
-        fits = bool(graph.contract.n_users) and rng.random() < 0.4
-        if fits and rng.random() < 0.6:
+        fits = bool(graph.contract.n_users) and _fit_16(graph) and rng.random() < 0.7
+        if fits and rng.random() < 0.5:
             metadata[LAYOUT_KEY] = "dims"
+        else:
+            metadata[ORDER_KEY] = str(rng.choice(model_bin.ORDERS))
     data = to_c(graph, metadata)
     contract = graph.contract
     if fits:
@@ -58,6 +59,12 @@ def drawn_model(number: int) -> tuple[bytes, Contract, list[dict[str, Any]]]:
         contract = dataclasses.replace(contract, recipe="score16")
     model_bin.check_c(memoryview(data))
     return data, contract, list(_questions(reference, contract, rng))
+
+
+def _fit_16(graph: Graph) -> bool:
+    """Whether every score of every user fits 16 bits."""
+    users, items = (step.table.astype(np.int64) for step in graph.steps[:2])
+    return bool(np.abs(users @ items.T).max() < 2**15)
 
 
 def _drawn_graph(rng: np.random.Generator) -> tuple[Graph, Reference]:

@@ -224,7 +224,8 @@ final class ModelBin {
         refuse((flags & ~FITS_16) != 0, "flags " + flags + " are unknown");
         refuse(order != CATALOGUE && recipe != INT8_DIM, "only int8-dim files have another order");
         refuse(fits && (recipe != INT8_DIM || profile == HISTORY_PROFILE), "only int8-dim has scores of 16 bits");
-        refuse(layout == DIMS && !fits, "only files whose scores have 16 bits are laid out by dimensions");
+        boolean byDims = fits && order == CATALOGUE;
+        refuse(layout == DIMS && !byDims, "only files of 16-bit scores in the catalogue's order are laid out by dims");
         boolean stepped = profile == HISTORY_PROFILE && recipe != FP32;
         refuse(stepped ? !(step > 0 && step < Float.POSITIVE_INFINITY) : step != 0, "step is " + step);
     }

@@ -138,7 +138,9 @@ def _row_storage(contract: Contract, recipe: Recipe, provenance: Mapping[str, An
 def _arranged(contract: Contract, provenance: Mapping[str, Any]) -> list[str]:
     """For which core a file is made, and what that changes in it; nothing for the usual file."""
     found = ARRANGEMENTS.get((contract.format, provenance.get("core", "")))
-    return [f"arranged for {provenance['core']} ({CORES[provenance['core']]}): {found.summary}"] if found else []
+    return (
+        [f"arranged for {provenance['core']} ({CORES[provenance['core']]}): {found.summary}"] if found else []
+    )
 
 
 def _use(contract: Contract) -> str:

@@ -18,8 +18,34 @@ _UINT8, _INT8 = 2, 3
 _TABLE_INPUT: Final[Mapping[str, int]] = {"MatMulInteger": 1, "QLinearMatMul": 3}
 """By product: which input is the table; the first is the row."""
 _KEEPS_TYPE: Final = frozenset(
-    "Abs Add BitShift Clip Concat Div Expand Flatten Gather GatherElements GatherND Identity Max Min Mod Mul "
-    "Pad Reshape Sign Slice Split Squeeze Sub Tile Transpose Unsqueeze".split()
+    [
+        "Abs",
+        "Add",
+        "BitShift",
+        "Clip",
+        "Concat",
+        "Div",
+        "Expand",
+        "Flatten",
+        "Gather",
+        "GatherElements",
+        "GatherND",
+        "Identity",
+        "Max",
+        "Min",
+        "Mod",
+        "Mul",
+        "Pad",
+        "Reshape",
+        "Sign",
+        "Slice",
+        "Split",
+        "Squeeze",
+        "Sub",
+        "Tile",
+        "Transpose",
+        "Unsqueeze",
+    ]
 )
 """Operators whose outputs are of their first input's type."""
 

@@ -132,7 +132,17 @@ def test_every_arrangement_is_for_a_known_core():
 
 
 def test_the_command_line_plans_it(tmp_path, capsys):
-    words = "export --student bpr_dim8 --int8 --core armv8.0 --dry-run --json --work".split()
+    words = [
+        "export",
+        "--student",
+        "bpr_dim8",
+        "--int8",
+        "--core",
+        "armv8.0",
+        "--dry-run",
+        "--json",
+        "--work",
+    ]
     assert main([*words, str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert '"core": "armv8.0"' in out

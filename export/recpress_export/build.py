@@ -125,7 +125,7 @@ def fill(
 
 def _name(subject: Subject[Any], recipe: Recipe) -> str:
     model = subject.data.model
-    core = "" if recipe.name == PLAIN.name else subject.data.core
+    core = None if recipe.name == PLAIN.name else subject.data.core
     name = bundle_name(model.name, model.seed, recipe, subject.data.file_format, core)
     return profile_name(name, subject.profile)
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from recpress_edge.artifacts.bundle import Contract, Evaluation
 from recpress_edge.artifacts.contract import ALL_USERS, HISTORY, SINGLE_USER
-from recpress_edge.artifacts.cores import ARRANGEMENTS, CORES
+from recpress_edge.artifacts.cores import core_lines
 from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.metrics import DEFAULT_CUTOFF, metric_title, shown_metrics, stated_cutoff
@@ -75,7 +75,7 @@ def write_card(
             "Storage",
             f"recipe: `{recipe.name}`: {stored_text(recipe.summary, contract.profile)}",
             *_row_storage(contract, recipe, provenance),
-            *_arranged(contract, provenance),
+            *core_lines(contract.format, provenance.get("core", "")),
             f"ties: {contract.tie_rule}",
         ),
         _quality(contract, quality),
@@ -133,14 +133,6 @@ def _row_storage(contract: Contract, recipe: Recipe, provenance: Mapping[str, An
         size -= recipe.user_extra_bytes
         of_users = "bytes per item row of the history table, which stands in for the users"
     return [f"bytes per item row: {recipe.item_row_bytes(contract.dim)}", f"{of_users}: {size}"]
-
-
-def _arranged(contract: Contract, provenance: Mapping[str, Any]) -> list[str]:
-    """For which core a file is made, and what that changes in it; nothing for the usual file."""
-    found = ARRANGEMENTS.get((contract.format, provenance.get("core", "")))
-    return (
-        [f"arranged for {provenance['core']} ({CORES[provenance['core']]}): {found.summary}"] if found else []
-    )
 
 
 def _use(contract: Contract) -> str:

@@ -74,7 +74,9 @@ def bundle_stem(student: str, seed: int) -> str:
     return f"{student}-s{seed}" if seed else student
 
 
-def bundle_name(student: str, seed: int, recipe: Recipe, file_format: str = DEFAULT, core: str = "") -> str:
+def bundle_name(
+    student: str, seed: int, recipe: Recipe, file_format: str = DEFAULT, core: str | None = None
+) -> str:
     """``htd_dim10-int8``, ``htd_dim10-int8-tflite``, ``htd_dim10-s1-int8``, ``htd_dim10-int8-armv8.0``."""
     name = f"{bundle_stem(student, seed)}-{recipe.short}{FORMATS[file_format].suffix}"
     return f"{name}-{core}" if core else name

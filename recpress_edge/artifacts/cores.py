@@ -56,6 +56,12 @@ def arrangement_of(file_format: str, core: str) -> str:
     return found.name if found else ""
 
 
+def core_lines(file_format: str, core: str) -> list[str]:
+    """For which core a file is made, and what that changes in it; nothing for the usual file."""
+    found = ARRANGEMENTS.get((file_format, core))
+    return [f"arranged for {core} ({CORES[core]}): {found.summary}"] if found else []
+
+
 def check_core(core: str, file_format: str, recipe: Recipe) -> Arrangement:
     """ConfigError for an unknown core, and for a format or recipe whose usual file is the one for it."""
     if core not in CORES:

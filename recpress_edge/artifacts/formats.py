@@ -57,7 +57,7 @@ class Format:
     same: str
     """``(bytes, bytes) -> bool``: whether two files compute the same with the same tables."""
     warnings: str = ""
-    """``(memoryview) -> list[str]``: what makes a file slow on some cores; empty where nothing is known to."""
+    """``(memoryview) -> list[str]``: what makes a file slow on some cores; empty where nothing is."""
     trace: str = ""
     """``(NetworkStudent) -> bytes``: a network as a file; empty where networks are not available."""
     trace_int8: str = ""

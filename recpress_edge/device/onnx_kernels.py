@@ -1,11 +1,11 @@
 """Integer products of an ONNX file for which onnxruntime has no fast kernel on some Arm cores.
 
-A signed row times an unsigned table has none on cores without dot products: onnxruntime 1.32 executes 5,438
-thousand instructions a query on a Cortex-A53, and 639 thousand where both are unsigned (25,181 items, dim 10).
-The onnx package is not needed. Of onnx/onnx.proto: ModelProto.graph = 7; GraphProto.node = 1, .initializer = 5,
-.input = 11; NodeProto.input = 1, .output = 2, .op_type = 4, .attribute = 5; AttributeProto.name = 1, .i = 3;
-TensorProto.data_type = 2, .name = 8; ValueInfoProto.name = 1, .type = 2, in which tensor_type = 1 and its
-elem_type = 1.
+A signed row times an unsigned table has none on cores without dot products: onnxruntime 1.32 executes
+5,438 thousand instructions a query on a Cortex-A53, and 639 thousand where both are unsigned (25,181 items,
+dim 10). The onnx package is not needed. Of onnx/onnx.proto: ModelProto.graph = 7; GraphProto.node = 1,
+.initializer = 5, .input = 11; NodeProto.input = 1, .output = 2, .op_type = 4, .attribute = 5;
+AttributeProto.name = 1, .i = 3; TensorProto.data_type = 2, .name = 8; ValueInfoProto.name = 1, .type = 2, in
+which tensor_type = 1 and its elem_type = 1.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,35 +18,10 @@ _UINT8, _INT8 = 2, 3
 _TABLE_INPUT: Final[Mapping[str, int]] = {"MatMulInteger": 1, "QLinearMatMul": 3}
 """By product: which input is the table; the first is the row."""
 _KEEPS_TYPE: Final = frozenset(
-    [
-        "Abs",
-        "Add",
-        "BitShift",
-        "Clip",
-        "Concat",
-        "Div",
-        "Expand",
-        "Flatten",
-        "Gather",
-        "GatherElements",
-        "GatherND",
-        "Identity",
-        "Max",
-        "Min",
-        "Mod",
-        "Mul",
-        "Pad",
-        "Reshape",
-        "Sign",
-        "Slice",
-        "Split",
-        "Squeeze",
-        "Sub",
-        "Tile",
-        "Transpose",
-        "Unsqueeze",
-    ]
-)
+    ("Abs", "Add", "BitShift", "Clip", "Concat", "Div", "Expand", "Flatten", "Gather", "GatherElements",
+     "GatherND", "Identity", "Max", "Min", "Mod", "Mul", "Pad", "Reshape", "Sign", "Slice", "Split",
+     "Squeeze", "Sub", "Tile", "Transpose", "Unsqueeze")
+)  # fmt: skip
 """Operators whose outputs are of their first input's type."""
 
 

@@ -158,10 +158,8 @@ class ExportPlan:
     @property
     def name(self) -> str:
         """Name of the bundle, whatever its folder is called."""
-        student = self.student
-        name = bundle_name(
-            student.name, student.seed, self.recipe, self.request.format, self.request.core or ""
-        )
+        student, asked = self.student, self.request
+        name = bundle_name(student.name, student.seed, self.recipe, asked.format, asked.core)
         return profile_name(name, self.profile)
 
     @property
@@ -299,7 +297,6 @@ class ExportResult:
             "dataset": plan.student.data,
             "recipe": recipe.name,
             "format": plan.request.format,
-            **({"core": plan.request.core} if plan.request.core else {}),
             "file_bytes": bundle.model_bytes,
             "shown_bytes": bundle.shown_bytes(),
             "fp32_file_bytes": exported.fp32_bytes,

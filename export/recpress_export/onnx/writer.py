@@ -212,8 +212,8 @@ def _check_sums(dim: int, qmax: int) -> None:
     largest = dim * QMAX * qmax
     if largest >= EXACT_FLOAT32:
         raise ConfigError(
-            f"dim {dim} is too large for integers that are multiplied as float32: a score may reach {largest}, "
-            f"float32 is exact below {EXACT_FLOAT32}. Leave --core out."
+            f"dim {dim} is too large for integers that are multiplied as float32: a score may reach "
+            f"{largest}, float32 is exact below {EXACT_FLOAT32}. Leave --core out."
         )
 
 

@@ -52,22 +52,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=seed_number, metavar="N", help="of the student's training (default: 0)"
     )
-    parser.add_argument(
-        "--int8", action="store_true", help="the default int8 recipe: int8-dim; for a network int8-dynamic"
-    )
-    parser.add_argument(
-        "--recipe",
-        metavar="NAME",
-        help="fp32 (default), fp16, int8-dim (or int8), int8-item, int4-item; "
-        "of a network fp32 or int8-dynamic",
-    )
-    parser.add_argument("--format", metavar="NAME", help="onnx (default), tflite, or both: onnx,tflite")
-    parser.add_argument(
-        "--core",
-        metavar="NAME",
-        help="arrange an integer file for one kind of core, with the same answers: "
-        f"{'; '.join(f'{name} ({whose})' for name, whose in CORES.items())}",
-    )
+    _add_file_options(parser)
     _add_profile_options(parser)
     parser.add_argument(
         "--titles",
@@ -94,6 +79,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_sweep_options(parser)
     parser.set_defaults(func=run, data=None)  # a model folder has its own
+
+
+def _add_file_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--int8", action="store_true", help="the default int8 recipe: int8-dim; for a network int8-dynamic"
+    )
+    parser.add_argument(
+        "--recipe",
+        metavar="NAME",
+        help="fp32 (default), fp16, int8-dim (or int8), int8-item, int4-item; "
+        "of a network fp32 or int8-dynamic",
+    )
+    parser.add_argument("--format", metavar="NAME", help="onnx (default), tflite, or both: onnx,tflite")
+    parser.add_argument(
+        "--core",
+        metavar="NAME",
+        help="arrange an integer file for one kind of core, with the same answers: "
+        f"{'; '.join(f'{name} ({whose})' for name, whose in CORES.items())}",
+    )
 
 
 def _add_profile_options(parser: argparse.ArgumentParser) -> None:

@@ -62,8 +62,10 @@ def core_lines(file_format: str, core: str) -> list[str]:
     return [f"arranged for {core} ({CORES[core]}): {found.summary}"] if found else []
 
 
-def check_core(core: str, file_format: str, recipe: Recipe) -> Arrangement:
+def check_core(core: str | None, file_format: str, recipe: Recipe) -> None:
     """ConfigError for an unknown core, and for a format or recipe whose usual file is the one for it."""
+    if core is None:
+        return
     if core not in CORES:
         raise unknown_name("core", core, list(CORES))
     found = ARRANGEMENTS.get((file_format, core))
@@ -78,4 +80,3 @@ def check_core(core: str, file_format: str, recipe: Recipe) -> Arrangement:
             f"--core {core} arranges integer tables, and recipe {recipe.name} as {file_format} has none that "
             f"it could. Leave --core out, or use --recipe {' or '.join(found.recipes)}."
         )
-    return found

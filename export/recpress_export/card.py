@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from recpress_edge.artifacts.bundle import Contract, Evaluation
 from recpress_edge.artifacts.contract import ALL_USERS, HISTORY, SINGLE_USER
-from recpress_edge.artifacts.cores import core_lines
 from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.metrics import DEFAULT_CUTOFF, metric_title, shown_metrics, stated_cutoff
 from recpress_edge.core.units import format_bytes, format_share
+from recpress_edge.device.cores import core_lines
 from recpress_export.profiles import stored_text
 
 CARD_FILE: Final = "CARD.md"

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recpress_edge.artifacts.contract import ALL_USERS, Contract
-from recpress_edge.artifacts.cores import arrangement_of
 from recpress_edge.artifacts.formats import FORMATS, model_file, writer_of
 from recpress_edge.artifacts.integers import pack_int4
 from recpress_edge.artifacts.quantize import QuantizedTables
 from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.arrays import F16, F32
+from recpress_edge.device.cores import arrangement_of
 
 Table = NDArray[np.float32] | NDArray[np.float16] | NDArray[np.int8]
 Floats = tuple[F32, F32] | tuple[F16, F16]
@@ -139,7 +139,7 @@ class Graph:
     contract: Contract
     steps: tuple[Step, ...]
     core: str = ""
-    """The core of artifacts/cores.py that the file is arranged for; empty for the usual file."""
+    """The core of device/cores.py that the file is arranged for; empty for the usual file."""
 
     @property
     def arrangement(self) -> str:

@@ -44,7 +44,7 @@ class StudentData(Generic[Model]):
     """Whether the test users' rows travel in the bundle, so that a device can measure its quality."""
     file_format: str = DEFAULT
     core: str = ""
-    """The core of artifacts/cores.py that integer files are arranged for; empty for the usual file."""
+    """The core of device/cores.py that integer files are arranged for; empty for the usual file."""
     titles: Sequence[str] | None = None
     """A title of each item, which then travel in the bundle."""
     item_features: Mapping[str, Sequence[str]] | None = None

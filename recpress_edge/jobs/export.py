@@ -7,7 +7,6 @@ from typing import Any
 
 from recpress_edge.artifacts import formats
 from recpress_edge.artifacts.contract import ALL_USERS
-from recpress_edge.artifacts.cores import check_core
 from recpress_edge.artifacts.formats import DEFAULT
 from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.errors import ConfigError
@@ -16,6 +15,7 @@ from recpress_edge.core.progress import OnEvent, advance, silent
 from recpress_edge.data.features.shown import NO_TITLES, Shown, shown_items
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import SYNTHETIC
+from recpress_edge.device.cores import check_core
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.data import load_data
 from recpress_edge.jobs.plugins import with_plugins

@@ -3,8 +3,8 @@
 import pytest
 from exports import levels
 
-from recpress_edge.artifacts.cores import ARRANGEMENTS
 from recpress_edge.artifacts.formats import FORMATS
+from recpress_edge.device.cores import ARRANGEMENTS
 from recpress_edge.testing import WriterCase, WriterContract
 
 TWO_LEVELS = {"one level": 10**9, "two levels": 1}

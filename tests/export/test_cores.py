@@ -8,10 +8,10 @@ from exports import ANY_HISTORY, NO_GATE, items_file, make_graph, make_source, r
 
 from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.artifacts.contract import HISTORY
-from recpress_edge.artifacts.cores import ARRANGEMENTS, CORES, PADDED, arrangement_of, check_core
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.cli import main
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.device.cores import ARRANGEMENTS, CORES, PADDED, arrangement_of, check_core
 from recpress_edge.device.tables import read_tables
 from recpress_edge.device.verify import verify_bundle
 from recpress_edge.jobs.export import ExportRequest

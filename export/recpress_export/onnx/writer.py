@@ -12,9 +12,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from recpress_edge.artifacts.cores import FLOAT_CAST
 from recpress_edge.artifacts.integers import EXACT_FLOAT32, INT4_QMAX, INT4_ZERO_POINT, QMAX, ZERO_POINT
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.device.cores import FLOAT_CAST
 from recpress_export import graph as steps
 from recpress_export.graph import Graph, Step
 from recpress_export.onnx.history import add_fold, add_peak_scale

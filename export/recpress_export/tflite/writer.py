@@ -12,9 +12,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recpress_edge.artifacts.cores import PADDED, PADDED_TO
 from recpress_edge.artifacts.integers import EXACT_FLOAT32, QMAX, unpack_int4
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.device.cores import PADDED, PADDED_TO
 from recpress_export import graph as steps
 from recpress_export.graph import Graph, Step
 from recpress_export.tflite.flatbuffer import FlatModel

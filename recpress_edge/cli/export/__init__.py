@@ -6,7 +6,6 @@ from typing import Any
 
 from recpress_edge.artifacts.bundle import Bundle
 from recpress_edge.artifacts.contract import ALL_USERS, HISTORY, SINGLE_USER
-from recpress_edge.artifacts.cores import CORES
 from recpress_edge.artifacts.formats import DEFAULT, FORMATS
 from recpress_edge.cli.common import (
     add_common_options,
@@ -28,6 +27,7 @@ from recpress_edge.core.metrics import DEFAULT_CUTOFF
 from recpress_edge.core.registry import named
 from recpress_edge.core.units import format_bytes
 from recpress_edge.data.holdout import MOST_COMPARED
+from recpress_edge.device.cores import CORES
 from recpress_edge.jobs.export import ExportPlan, ExportRequest, ExportResult
 from recpress_export.compare import Parity
 from recpress_export.profiles import stored_text

@@ -15,6 +15,7 @@ CORES: Final[Mapping[str, str]] = {
 
 FLOAT_CAST: Final = "float-cast"
 PADDED: Final = "padded"
+BY_DIMS: Final = "by dimensions"
 PADDED_TO: Final = 16
 """Values of a row: the width of a vector register, in int8."""
 
@@ -42,8 +43,14 @@ _PADDED: Final = Arrangement(
     f"int8 rows are filled up with zeros to a multiple of {PADDED_TO} values, so that the built-in kernels "
     "read them where they are",
 )
+_BY_DIMS: Final = Arrangement(
+    BY_DIMS,
+    ("score16",),
+    "a dimension of 32 items lies together, which cores with dot products read more slowly",
+)
 ARRANGEMENTS: Final[Mapping[tuple[str, str], Arrangement]] = {
     ("onnx", "armv8.0"): _FLOAT_CAST,
+    ("c", "armv8.0"): _BY_DIMS,
     ("tflite", "armv8.0"): _PADDED,
     ("tflite", "armv8.2"): _PADDED,
 }

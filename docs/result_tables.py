@@ -236,7 +236,13 @@ def arranged_cores(result: Result) -> str:
         counts = (row["on"][target]["instructions"]["query"]["p50"] for target in TARGETS[1:])
         work = (f"{count / 1000:,.0f} k" for count in counts)
         rows.append(
-            [f"`{row['recipe']}{core}`", row["format"], f"{kib(row['file_bytes'])} KiB", *work, _sameness(row)]
+            [
+                f"`{row['recipe']}{core}`",
+                row["format"],
+                f"{kib(row['file_bytes'])} KiB",
+                *work,
+                _sameness(row),
+            ]
         )
     return table(("recipe", "format", "file", "Cortex-A53", "Cortex-A76", "ids"), rows)
 

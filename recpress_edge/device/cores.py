@@ -46,7 +46,7 @@ _PADDED: Final = Arrangement(
 _BY_DIMS: Final = Arrangement(
     BY_DIMS,
     ("score16",),
-    "a dimension of 32 items lies together, which cores with dot products read more slowly",
+    "of each eight items two dimensions lie together, which cores with dot products read more slowly",
 )
 ARRANGEMENTS: Final[Mapping[tuple[str, str], Arrangement]] = {
     ("onnx", "armv8.0"): _FLOAT_CAST,

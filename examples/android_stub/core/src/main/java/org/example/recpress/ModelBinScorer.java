@@ -224,10 +224,12 @@ public final class ModelBinScorer implements Scorer {
             }
         }
 
+        /** Of each eight items, two dimensions lie together. */
         private void multiplyDims(int[] row) {
-            for (int d = 0; d < row.length; d++) {
+            for (int d = 0; d < row.length; d += 2) {
                 for (int i = 0; i < SIZE; i++) {
-                    sums[i] += row[d] * values[d * SIZE + i];
+                    int at = d * SIZE + 16 * (i / 8) + i % 8;
+                    sums[i] += row[d] * values[at] + row[d + 1] * values[at + 8];
                 }
             }
         }

@@ -111,6 +111,9 @@ MUTATIONS = {
     "the tail of a quad lies otherwise": Mutation(
         "ModelBinScorer", "4 * (i % 4) + 2 * (i / 4 % 2)", "2 * (i % 8)", "ModelBinTest"
     ),
+    "dimensions lie alone": Mutation(
+        "ModelBinScorer", "d * SIZE + 16 * (i / 8) + i % 8", "d * SIZE + i", "ModelBinTest"
+    ),
     "halves of a byte change places": Mutation(
         "ModelBinScorer", "(byte) ((both & 15) - 8)", "(byte) ((both >> 4 & 15) - 8)", "ModelBinTest"
     ),

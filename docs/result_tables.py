@@ -228,6 +228,25 @@ def cores(result: Result) -> str:
     return table(headers, rows)
 
 
+def arranged_cores(result: Result) -> str:
+    """Bytes and instructions of one student's files, with those that are arranged for a core."""
+    rows = []
+    for row in result["rows"]:
+        core = f" --core {row['core']}" if "core" in row else ""
+        counts = (row["on"][target]["instructions"]["query"]["p50"] for target in TARGETS[1:])
+        work = (f"{count / 1000:,.0f} k" for count in counts)
+        rows.append(
+            [
+                f"`{row['recipe']}{core}`",
+                row["format"],
+                f"{kib(row['file_bytes'])} KiB",
+                *work,
+                _sameness(row),
+            ]
+        )
+    return table(("recipe", "format", "file", "Cortex-A53", "Cortex-A76", "ids"), rows)
+
+
 def _sameness(row: Result) -> str:
     if row["ids_equal"]:
         return "equal"

@@ -62,7 +62,7 @@ NAME: Final = Kind(
 
 METRICS: Final = MapOf(Maybe(NUMBER))
 PROVENANCE: Final[Mapping[str, Form]] = {
-    **dict.fromkeys(("created_by", "command", "student", "model_sha256"), TEXT),
+    **dict.fromkeys(("created_by", "command", "student", "core", "model_sha256"), TEXT),
     "method": Maybe(NAME),
     **dict.fromkeys(("dim", "seed"), COUNT),
     "teacher": Maybe({"name": TEXT, "sha256": Maybe(TEXT)}),

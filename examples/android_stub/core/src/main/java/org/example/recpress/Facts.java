@@ -84,7 +84,7 @@ final class Facts {
                 .with(NUMBER, "worst_clip")
                 .with(TRUTH, "overruled");
         return new Shape()
-                .with(TEXT, "created_by", "command", "student", "model_sha256")
+                .with(TEXT, "created_by", "command", "student", "core", "model_sha256")
                 .with(new Maybe(NAME), "method")
                 .with(COUNT, "dim", "seed")
                 .with(new Maybe(teacher), "teacher")

@@ -15,6 +15,7 @@ from recpress_edge.artifacts.model_folder import Student
 from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.errors import ArtifactError, DataError
 from recpress_export.networks.student import NetworkModel
+from recpress_export.options import NO_OPTIONS, FileOptions
 
 Model = TypeVar("Model", bound=Student | NetworkModel, covariant=True)
 
@@ -43,12 +44,12 @@ class StudentData(Generic[Model]):
     ships_rows: bool = True
     """Whether the test users' rows travel in the bundle, so that a device can measure its quality."""
     file_format: str = DEFAULT
-    core: str = ""
-    """The core of device/cores.py that integer files are arranged for; empty for the usual file."""
     titles: Sequence[str] | None = None
     """A title of each item, which then travel in the bundle."""
     item_features: Mapping[str, Sequence[str]] | None = None
     """Texts of each item by column, which then travel likewise."""
+    options: FileOptions = NO_OPTIONS
+    """What is asked of the format beside tables."""
 
     def __post_init__(self) -> None:
         """ArtifactError where the model is of another data set; one without users fits any users."""
@@ -92,7 +93,6 @@ def provenance_of(data: StudentData[Any]) -> dict[str, Any]:
         "method": facts.get("method"),
         "dim": data.model.dim,
         "seed": data.model.seed,
-        **({"core": data.core} if data.core else {}),
         "teacher": facts.get("teacher"),
         "dataset": {
             **{key: facts["dataset"].get(key) for key in ("name", "digest", "protocol")},
@@ -100,6 +100,7 @@ def provenance_of(data: StudentData[Any]) -> dict[str, Any]:
             "licence": data.licence,
         },
         "model_sha256": data.model.sha256,
+        **({"options": data.options.facts} if data.options.given else {}),
         "versions": {package: version(package) for package in FORMATS[data.file_format].made_by},
     }
 

@@ -15,7 +15,6 @@ from recpress_edge.core.progress import OnEvent, advance, silent
 from recpress_edge.data.features.shown import NO_TITLES, Shown, shown_items
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import SYNTHETIC
-from recpress_edge.device.cores import check_core
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.data import load_data
 from recpress_edge.jobs.plugins import with_plugins
@@ -30,6 +29,7 @@ from recpress_export.build import build
 from recpress_export.gates import load_gate
 from recpress_export.networks.recipes import check_network, check_route, choose_recipe
 from recpress_export.networks.student import network_kind
+from recpress_export.options import NO_OPTIONS, FileOptions, check_options
 from recpress_export.profiles import check_profile, check_recipe_profile, profile_name, user_index
 from recpress_export.publish import Exported, check_target
 from recpress_export.student import bundle_name
@@ -53,8 +53,6 @@ class ExportRequest:
     int8: bool = False
     recipe: str | None = None
     format: str = DEFAULT
-    core: str | None = None
-    """The core that the file is arranged for; None: for any."""
     profile: str | None = None
     user: str | None = None
     """External id of the one user of a single-user bundle."""
@@ -63,6 +61,8 @@ class ExportRequest:
     """A table of item ids and titles for the bundle; None: those of the data set; NO_TITLES: none."""
     item_features: tuple[str, ...] = ()
     """Item features of the data set that travel in the bundle."""
+    options: FileOptions = NO_OPTIONS
+    """What is asked of the format beside tables."""
     out: Path | None = None
     force: bool = False
     device: str = "cpu"
@@ -84,11 +84,11 @@ class ExportRequest:
         else:
             check_profile(profile, self.user)
             check_recipe_profile(recipe, profile)
-        check_core(self.core, self.format, recipe)
         if self.with_evaluation and profile == ALL_USERS:
             raise ConfigError(
                 "--with-evaluation: an all-users bundle holds the test users' rows anyway. Leave it out."
             )
+        check_options(self.options, self.format, recipe)
         # What it needs is missing: said now, not after the training.
         formats.writer_of(self.format)
         if self.titles and self.titles != NO_TITLES:
@@ -159,7 +159,7 @@ class ExportPlan:
     def name(self) -> str:
         """Name of the bundle, whatever its folder is called."""
         student, asked = self.student, self.request
-        name = bundle_name(student.name, student.seed, self.recipe, asked.format, asked.core)
+        name = bundle_name(student.name, student.seed, self.recipe, asked.format, asked.options.core)
         return profile_name(name, self.profile)
 
     @property
@@ -185,7 +185,7 @@ class ExportPlan:
             words += [word for path in request.plugin for word in ("--plugin", shlex.quote(Path(path).name))]
         words += ["--recipe", self.recipe.name]
         words += [] if request.format == DEFAULT else ["--format", request.format]
-        words += ["--core", request.core] if request.core else []
+        words += request.options.words
         if self.profile != ALL_USERS:
             user = [] if request.user is None else ["--user", shlex.quote(request.user)]
             rows = ["--with-evaluation"] if self.ships_rows else []
@@ -238,10 +238,10 @@ class ExportPlan:
             profile=self.profile,
             user=self.request.user,
             file_format=self.request.format,
-            core=self.request.core or "",
             command=self.command,
             ships_rows=self.ships_rows,
             shown=shown,
+            options=self.request.options,
             threads=self.request.threads,
         )
 
@@ -267,7 +267,6 @@ class ExportPlan:
             "bundle": str(self.target),
             "recipe": self.recipe.name,
             "format": self.request.format,
-            **({"core": self.request.core} if self.request.core else {}),
         }
 
 

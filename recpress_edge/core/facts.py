@@ -68,6 +68,8 @@ PROVENANCE: Final[Mapping[str, Form]] = {
     "teacher": Maybe({"name": TEXT, "sha256": Maybe(TEXT)}),
     "dataset": {"name": TEXT, "digest": TEXT},
     "versions": MapOf(TEXT),
+    "options": {"order": TEXT, "model_h": TRUTH, "build": ListOf(TEXT)},
+    "order": {"why": TEXT},
     "updates": ListOf(
         {
             **dict.fromkeys(("previous", "items_sha256", "created_by"), TEXT),

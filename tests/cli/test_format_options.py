@@ -1,7 +1,5 @@
 """recpress-edge export: flags that only format c knows."""
 
-import json
-
 import pytest
 
 from recpress_edge.cli import main
@@ -32,7 +30,7 @@ def test_flags_become_options_and_the_command_names_them(planned):
     code, (request,), said = planned(*C, *words)
     assert code == 0, said
     assert request.options == FileOptions(order="length", model_h=True)
-    assert json.loads(said)["format"] == "c"
+    assert '"format": "c"' in said
     assert request.check().command.endswith("--format c --order length --model-h")
 
 

@@ -1,8 +1,8 @@
 """Which order of the items makes an engine read least: counted on validation users, as the engine would read.
 
-The work of a query is counted in bytes of items and bounds that are multiplied. What a bound finds is read in
-pieces, each of which costs more than its bytes: :data:`A_HALF` and :data:`A_GROUP` say how much, from the
-instructions of the engine on Cortex-A53 and A76. An order other than the catalogue's must save a tenth.
+The work of a query is counted in bytes of items and bounds that are multiplied. Pruning costs more than
+these: :data:`A_HALF`, :data:`A_GROUP` and :data:`A_LOOK` say how much, from counted instructions (A53 and A76
+in emulation, AVX2). An order other than the catalogue's must save a tenth.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +22,8 @@ A_HALF: Final = 512
 """Bytes that half a block costs more than its own, where a box has led to it."""
 A_GROUP: Final = 256
 """Bytes that 32 boxes cost more than their own."""
+A_LOOK: Final = 8192
+"""Bytes that a search for the threshold costs, among items by length."""
 LEAST_GAIN: Final = 0.1
 MOST_USERS: Final = 256
 _MOST_SCORES: Final = 2**27
@@ -53,8 +55,8 @@ def work_of_orders(items: I8, askers: Askers, k: int) -> dict[str, float]:
     n_blocks, block = -(-len(items) // BLOCK), BLOCK * (items.shape[1] + items.shape[1] % 2)
     found = {ORDERS[model_bin.CATALOGUE]: float(n_blocks * block)}
     places = item_places(items, model_bin.LENGTH)
-    touched = _by_length(items[places], _placed(askers, places), k)
-    found[ORDERS[model_bin.LENGTH]] = float(np.mean(touched)) * block
+    blocks, looks = np.mean(_by_length(items[places], _placed(askers, places), k), axis=0)
+    found[ORDERS[model_bin.LENGTH]] = float(blocks * block + looks * A_LOOK)
     places = item_places(items, model_bin.NEIGHBOURS)
     groups = -(-2 * n_blocks // BLOCK)
     bounds = groups * (BLOCK * 2 * items.shape[1] + A_GROUP)
@@ -90,8 +92,8 @@ def _scores(items: I8, askers: Askers) -> Iterator[tuple[int, F32]]:
         yield from ((start + n, filled[n]) for n in range(len(rows)))
 
 
-def _by_length(items: I8, askers: Askers, k: int) -> list[int]:
-    """Blocks that each query scores; items (I, D) from the longest to the shortest."""
+def _by_length(items: I8, askers: Askers, k: int) -> list[tuple[int, int]]:
+    """Blocks that each query scores, and its searches for a threshold; items (I, D), the longest first."""
     longest = np.sqrt(squared_lengths(items)[::BLOCK].astype(np.float64))
     length = np.ceil(longest)
     own = np.ceil(np.sqrt(squared_lengths(askers.rows).astype(np.float64)))
@@ -101,24 +103,25 @@ def _by_length(items: I8, askers: Askers, k: int) -> list[int]:
     ]
 
 
-def _until_bounded(maxima: F32, bounds: NDArray[np.float64], wanted: int) -> int:
-    """Blocks until ``wanted`` of the maxima (n,) reach what bounds all others; n where they never do.
+def _until_bounded(maxima: F32, bounds: NDArray[np.float64], wanted: int) -> tuple[int, int]:
+    """Blocks until ``wanted`` of the maxima (n,) reach what bounds all others, n where they never do.
 
-    As the engine does it: it looks at rare points only.
+    And how often that is looked at: as the engine does it, at rare points only.
     """
     n, after, reached = len(maxima), _up8(wanted + 1), -np.inf
-    done = 0
+    done = looks = 0
     while wanted <= n:
         end = min(after, n)
         below = np.flatnonzero(bounds[done:end] < reached)
         if below.size:
-            return done + int(below[0])
+            return done + int(below[0]), looks
         done = end
         if done == n:
             break
+        looks += 1
         reached = float(np.partition(maxima[:done], -wanted)[-wanted])
         after = _up8(after + 16 + after // 4)
-    return n
+    return n, looks
 
 
 def _up8(n: int) -> int:

@@ -68,6 +68,12 @@ PROVENANCE: Final[Mapping[str, Form]] = {
     "teacher": Maybe({"name": TEXT, "sha256": Maybe(TEXT)}),
     "dataset": {"name": TEXT, "digest": TEXT},
     "versions": MapOf(TEXT),
+    "options": {**dict.fromkeys(("order", "core"), TEXT), "model_h": TRUTH, "build": ListOf(TEXT)},
+    "order": {
+        **dict.fromkeys(("order", "why"), TEXT),
+        **dict.fromkeys(("users", "k"), COUNT),
+        "work_bytes": MapOf(COUNT),
+    },
     "updates": ListOf(
         {
             **dict.fromkeys(("previous", "items_sha256", "created_by"), TEXT),

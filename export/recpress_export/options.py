@@ -10,7 +10,7 @@ from recpress_edge.artifacts.contract import Contract
 from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.artifacts.selftest import SelfTest
-from recpress_edge.core.errors import ConfigError, unknown_name
+from recpress_edge.core.errors import ArtifactError, ConfigError, unknown_name
 from recpress_edge.core.registry import named
 from recpress_edge.device.c.model_bin import CATALOGUE, ORDERS
 from recpress_export.c.build import TARGETS, check_toolchain
@@ -62,6 +62,11 @@ class FilePlan:
     """For the bundle's provenance; empty where nothing was to be chosen."""
 
 
+def plainest(file_format: str) -> FileOptions:
+    """Options of the file whose bytes :func:`recpress_export.size.file_bytes` foresees."""
+    return FileOptions(order=ORDERS[CATALOGUE]) if "order" in FORMATS[file_format].options else NO_OPTIONS
+
+
 def check_options(options: FileOptions, file_format: str, recipe: Recipe, core: str | None = None) -> None:
     """ConfigError for an option that the format does not know, or that does not go with recipe or core.
 
@@ -94,7 +99,7 @@ def _check_known(options: FileOptions, file_format: str) -> None:
 
 
 def options_of(provenance: Mapping[str, Any]) -> FileOptions:
-    """What a bundle was made with."""
+    """What a bundle was made with; ArtifactError where another version made it for other machines."""
     known = {field.name for field in dataclasses.fields(FileOptions)}
     stated = provenance.get("options", {})
     given: dict[str, Any] = {
@@ -102,7 +107,13 @@ def options_of(provenance: Mapping[str, Any]) -> FileOptions:
         for name, value in stated.items()
         if name in known
     }
-    return FileOptions(**given)
+    options = FileOptions(**given)
+    if any(target not in TARGETS for target in options.build):
+        raise ArtifactError(
+            f"the bundle has programs for {', '.join(options.build)}, and this version builds for "
+            f"{', '.join(TARGETS)}. Export the student again."
+        )
+    return options
 
 
 def format_files(

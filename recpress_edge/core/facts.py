@@ -69,7 +69,11 @@ PROVENANCE: Final[Mapping[str, Form]] = {
     "dataset": {"name": TEXT, "digest": TEXT},
     "versions": MapOf(TEXT),
     "options": {"order": TEXT, "model_h": TRUTH, "build": ListOf(TEXT)},
-    "order": {"why": TEXT},
+    "order": {
+        **dict.fromkeys(("order", "why"), TEXT),
+        **dict.fromkeys(("users", "k"), COUNT),
+        "work_bytes": MapOf(COUNT),
+    },
     "updates": ListOf(
         {
             **dict.fromkeys(("previous", "items_sha256", "created_by"), TEXT),

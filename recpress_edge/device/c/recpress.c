@@ -629,16 +629,10 @@ static uint32_t score_longest(const rp_model *model, const kernel_row *kr, works
     const shape s = shape_of(model);
     const uint32_t n = model->n_blocks, size = block_bytes(s.dim, s.recipe), filled = model->header->n_items % RP_BLOCK;
     const uint16_t *length = model->bounds;
-    uint32_t next = up_to(wanted + 1u, 8u);
-    int32_t reached = LOWEST;
-    for (; done < n; done++) {
-        if (done >= next) {
-            for (uint32_t i = done; i < up_to(done, 8u); i++) w->maxima[i] = LOWEST;
-            reached = reached_by(w->maxima, up_to(done, 8u), wanted);
-            next = up_to(done + 16u + done / 4u, 8u);
-        }
-        if (reached != LOWEST && own * (int32_t)length[done] < reached) return done;
-        w->maxima[done] = block_max(model->items + (size_t)done * size, kr, s);
+    for (uint32_t next = up_to(wanted, 8u); done < n; next = up_to(done + 8u + done / 16u, 8u)) {
+        for (next = next < n ? next : n; done < next; done++)
+            w->maxima[done] = block_max(model->items + (size_t)done * size, kr, s);
+        if (done < n && count_reaching(w->maxima, done, own * (int32_t)length[done] + 1) >= wanted) return done;
     }
     if (filled) { /* the last block without what fills it up */
         int32_t scores[RP_BLOCK];
@@ -677,6 +671,10 @@ static int32_t scan_by_length(const rp_model *model, const rp_query *query, cons
         done = score_longest(model, kr, w, own, wanted < n ? wanted : n, done);
         for (uint32_t i = done; i < up_to(done, 8u); i++) w->maxima[i] = LOWEST;
         list->threshold = wanted <= done ? reached_by(w->maxima, up_to(done, 8u), wanted) : LOWEST;
+        if (done < n) { /* as many reach more than the rest can, so nothing of the rest may be missed */
+            const int32_t above_rest = own * (int32_t)((const uint16_t *)model->bounds)[done] + 1;
+            if (list->threshold < above_rest) list->threshold = above_rest;
+        }
         const int32_t wrong = collect_longest(model, kr, w, list, done);
         if (wrong || list->n >= list->k || list->threshold == LOWEST || wanted > list->k || !out) return wrong;
         wanted += out;

@@ -52,7 +52,7 @@ class Format:
     light_runtime: str = ""
     """As ``runtime``, with the standard library alone and answers in its arrays; empty: there is none."""
     board_engine: str = ""
-    """``(model file, core, folder) -> Path``: what boards without a compiler load; empty: they need none."""
+    """``(model file, core, folder, fetched gcc) -> Path``: what boards load that have no compiler, if any."""
     load_library: str
     """``() -> Any``: imports the runtime's library; MissingExtraError where it is not installed."""
     tables: str

@@ -1,0 +1,75 @@
+"""What a model.bin needs of a microcontroller, computed from its header. Standard library alone.
+
+The file and the scratch are exact. Code and stack are those of a firmware that was compiled for one model,
+measured on Cortex-M0 to M55 with every recipe (tests/device_bench/test_mcu_machine.py): the largest of them,
+rounded up. ``device_bench run --on mcu:BOARD`` measures all four.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from recpress_edge.device.c import model_bin
+from recpress_edge.device.c.model_bin import Header
+
+CODE_BYTES: Final = 10 * 1024
+"""Of the engine, the start-up and the compiler's helpers."""
+STATIC_BYTES: Final = 64
+"""An opened model."""
+_STACK_BYTES: Final = 1280
+_STACK_BYTES_OF_DIM: Final = 8
+LONG_SHARE: Final = 8
+"""Lists longer than this share of the blocks keep four maxima a block (is_long of recpress.c)."""
+_SPARE_KEYS: Final = 72
+_BOX_SEEDS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """Bytes on a microcontroller."""
+
+    flash_bytes: int
+    """Code and model."""
+    ram_bytes: int
+    """Static memory, scratch, a list of items with their scores, and the stack; without the seen items."""
+
+
+def footprint(header: Header, k: int) -> Footprint:
+    """Of a model and lists of ``k``, at most the catalogue. The header's places and file_bytes may be 0."""
+    k = min(k, header.n_items)
+    return Footprint(
+        flash_bytes=CODE_BYTES + file_bytes(header),
+        ram_bytes=STATIC_BYTES + scratch_bytes(header, k) + 8 * k + stack_bytes(header),
+    )
+
+
+def stack_bytes(header: Header) -> int:
+    """An upper estimate of the stack."""
+    return _STACK_BYTES + _STACK_BYTES_OF_DIM * header.dim
+
+
+def file_bytes(header: Header) -> int:
+    """Of the model.bin that such a header begins."""
+    at = model_bin.HEADER_BYTES
+    for size in model_bin.section_bytes(header).values():
+        at = _up_to(at, model_bin.ALIGNMENT) + size if size else at
+    return at
+
+
+def scratch_bytes(header: Header, k: int) -> int:
+    """What rp_scratch_bytes of recpress.h returns."""
+    blocks = header.n_blocks
+    history = _up_to(4 * header.dim, 16) if header.profile == model_bin.HISTORY else 0
+    keys = 8 * _up_to(2 * min(k, header.n_items) + _SPARE_KEYS, 2)
+    return 4 * _up_to(blocks, 8) + 4 * _maxima(header, k) + 2 * keys + history
+
+
+def _maxima(header: Header, k: int) -> int:
+    blocks = header.n_blocks
+    if header.order == model_bin.NEIGHBOURS:
+        boxes = _up_to(2 * blocks, model_bin.BLOCK)
+        return boxes + _up_to(boxes // model_bin.BLOCK, 8) + _BOX_SEEDS * model_bin.HALF
+    return _up_to(4 * blocks if k > blocks // LONG_SHARE else blocks, 8)
+
+
+def _up_to(n: int, multiple: int) -> int:
+    return -(-n // multiple) * multiple

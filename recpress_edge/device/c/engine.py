@@ -31,7 +31,7 @@ Answer = tuple["array[int]", "array[float]"]
 """Item indices (k,), best first, and their scores (k,)."""
 
 
-class Answering(Protocol):
+class ModelEngine(Protocol):
     """What answers from a model.bin, compiled or not."""
 
     name: str

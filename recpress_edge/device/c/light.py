@@ -10,7 +10,7 @@ import recpress_edge
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.registry import named
 from recpress_edge.device.c import library, model_bin
-from recpress_edge.device.c.engine import Answer, Answering, CompiledEngine
+from recpress_edge.device.c.engine import Answer, CompiledEngine, ModelEngine
 from recpress_edge.device.c.mapped import Mapped
 from recpress_edge.device.request import check_k, check_user
 
@@ -46,7 +46,10 @@ class LightRuntime:
     def prepare(self, user: SupportsIndex | None, seen: Iterable[Any], k: SupportsIndex) -> EngineQuery:
         """Check a request; ConfigError for a user, a k or a type that does not fit."""
         who, length = check_user(user, self.n_users), check_k(k)
-        return EngineQuery(who, _indices(seen), min(length, self.n_items))
+        items = _indices(seen)
+        if not self.n_users and len(items) > 1:
+            items = array("I", sorted(set(items)))  # float32 rows are summed in this order, whatever was given
+        return EngineQuery(who, items, min(length, self.n_items))
 
     def run(self, feed: EngineQuery) -> Answer:
         """Items and scores (k,), fewer where fewer are left; ConfigError for a seen item out of range."""
@@ -64,7 +67,7 @@ def _indices(seen: Iterable[Any]) -> "array[int]":
         raise ConfigError(f"seen items must be a list of item indices: {error}") from None
 
 
-def open_engine(path: Path, contract: "Contract") -> Answering:
+def open_engine(path: Path, contract: "Contract") -> ModelEngine:
     """The compiled engine with the file opened, or plain Python where it is asked for or nothing compiles."""
     mapped = Mapped(path)
     header = _header(path, mapped, contract)
@@ -73,7 +76,7 @@ def open_engine(path: Path, contract: "Contract") -> Answering:
         raise ConfigError(f"{CHOICE} is {chosen!r}: it may be {PLAIN!r}, or not be set")
     compiled = None if chosen else library.load_for(header)
     if compiled is None:
-        from_python: Answering = named(_PLAIN_ENGINE)(mapped.bytes[:], header)
+        from_python: ModelEngine = named(_PLAIN_ENGINE)(mapped.bytes[:], header)
         return from_python
     return CompiledEngine(path, mapped, compiled, header.n_items)
 

@@ -25,6 +25,8 @@ _FLAGS: Final = (
 class Room:
     """What the questions need of a firmware's static memory."""
 
+    name: str
+    """Of the questions."""
     k: int
     """Length of the lists."""
     seen: int
@@ -49,7 +51,7 @@ class Firmware:
 
 def build(tools: Tools, board: Board, header: Header, model: Path, room: Room, level: str) -> Firmware:
     """Compile the engine for this model alone, and link it with the model; beside ``model``, by level."""
-    folder = model.parent / f"k{room.k}{level}"
+    folder = model.parent / f"{room.name}{level}"
     folder.mkdir()
     (folder / "model.bin").symlink_to(model)
     (folder / "recpress.h").write_bytes((FOLDER / "recpress.h").read_bytes())

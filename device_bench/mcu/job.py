@@ -22,6 +22,8 @@ from recpress_edge.device.c.footprint import STATIC_BYTES, scratch_bytes, stack_
 from recpress_edge.device.c.model_bin import Header, read_header
 from recpress_edge.records.bench import timestamp
 
+WORTH: Final = 0.05
+"""Share of instructions that larger code must save to be taken."""
 _TRIED: Final = 20
 """Queries by which a level of optimisation is chosen."""
 
@@ -66,13 +68,13 @@ def measure_on(job: McuJob, wanted: Mapping[str, Any], on_event: OnEvent) -> dic
     counted, ranked = (asked.within(_seen_room(job, header, asked)) for asked in (counted, every))
     on_event(Note(f"{job.where}: building with {', '.join(LEVELS)}"))
     tries = _tries(job, header, counted)
-    best = min((one for one in tries if one.instructions), key=lambda one: one.instructions or 0)
+    best = chosen(tries)
     on_event(Note(f"{job.where}: {len(counted.questions)} counted queries with {best.level}"))
     boot = run_counting(job.tools.qemu, job.machine, best.firmware, counted.questions)
     _check_ram(job, best, boot)
     checked, warnings = _cross_checked(job, best, boot, counted)
     on_event(Note(f"{job.where}: {len(ranked.questions)} rankings of {long}"))
-    ranking = build(job.tools, job.board, header, model, _room(header, ranked), best.level)
+    ranking = build(job.tools, job.board, header, model, _room("ranked", header, ranked), best.level)
     ranks = run_counting(job.tools.qemu, job.machine, ranking, ranked.questions)
     tolerance = None if job.bundle.contract.exact else job.bundle.contract.score_tolerance
     found = Findings(
@@ -88,9 +90,17 @@ def measure_on(job: McuJob, wanted: Mapping[str, Any], on_event: OnEvent) -> dic
     return mcu_record(job, wanted, found, warnings) | {"created": created}
 
 
-def _room(header: Header, asked: Asked) -> Room:
+def chosen(tries: Sequence[Try]) -> Try:
+    """Of those that fit, the smallest whose queries take hardly more than those of the fastest."""
+    fitting = [(one, one.instructions) for one in tries if one.instructions]
+    fewest = min(instructions for _, instructions in fitting)
+    near = [one for one, instructions in fitting if instructions <= (1 + WORTH) * fewest]
+    return min(near, key=lambda one: one.firmware.sizes.code)
+
+
+def _room(name: str, header: Header, asked: Asked) -> Room:
     k = asked.questions[0].k
-    return Room(k, asked.longest, scratch_bytes(header, k))
+    return Room(name, k, asked.longest, scratch_bytes(header, k))
 
 
 def _seen_room(job: McuJob, header: Header, asked: Asked) -> int:
@@ -116,7 +126,9 @@ def _tries(job: McuJob, header: Header, asked: Asked) -> list[Try]:
     """The firmware with each level of optimisation; GateError where none fits the chip's flash."""
     few, tries = asked.questions[:_TRIED], []
     for level in LEVELS:
-        made = build(job.tools, job.board, header, job.scratch / "model.bin", _room(header, asked), level)
+        made = build(
+            job.tools, job.board, header, job.scratch / "model.bin", _room("counted", header, asked), level
+        )
         median = None
         if made.sizes.flash <= job.chip.flash_bytes:
             boot = run_counting(job.tools.qemu, job.machine, made, few)

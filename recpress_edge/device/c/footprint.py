@@ -5,8 +5,9 @@ measured on Cortex-M0 to M55 with every recipe (tests/device_bench/test_mcu_mach
 rounded up. ``device_bench run --on mcu:BOARD`` measures all four.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from recpress_edge.device.c import model_bin
 from recpress_edge.device.c.model_bin import Header
@@ -19,6 +20,9 @@ _STACK_BYTES: Final = 1280
 _STACK_BYTES_OF_DIM: Final = 8
 LONG_SHARE: Final = 8
 """Lists longer than this share of the blocks keep four maxima a block (is_long of recpress.c)."""
+_FORMAT: Final = "c"
+_SCORE16: Final = "score16"
+"""A recipe whose file is one of int8-dim."""
 _SPARE_KEYS: Final = 72
 _BOX_SEEDS: Final = 64
 
@@ -39,6 +43,32 @@ def footprint(header: Header, k: int) -> Footprint:
     return Footprint(
         flash_bytes=CODE_BYTES + file_bytes(header),
         ram_bytes=STATIC_BYTES + scratch_bytes(header, k) + 8 * k + stack_bytes(header),
+    )
+
+
+def needs_of(artifact: Mapping[str, Any], k: int) -> Footprint | None:
+    """Of a bundle, by the section ``artifact`` of its record; None for other files than format c."""
+    recipe = "int8-dim" if artifact["recipe"] == _SCORE16 else str(artifact["recipe"])
+    if artifact["format"] != _FORMAT or recipe not in model_bin.RECIPES:
+        return None
+    header = header_of(
+        recipe,
+        artifact["profile"],
+        n_users=artifact["n_users"],
+        n_items=artifact["n_items"],
+        dim=artifact["dim"],
+    )
+    return replace(footprint(header, k), flash_bytes=CODE_BYTES + artifact["file_bytes"])
+
+
+def header_of(recipe: str, profile: str, *, n_users: int, n_items: int, dim: int) -> Header:
+    """Of a file in the catalogue's order, without places. n_users: 0 in a history file."""
+    return Header(
+        recipe=model_bin.RECIPES.index(recipe),
+        profile=model_bin.PROFILES.index(profile),
+        n_users=n_users,
+        n_items=n_items,
+        dim=dim,
     )
 
 

@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from recpress_edge.core.errors import ConfigError
 from recpress_edge.device.c import model_bin
 from recpress_edge.device.c.model_bin import Header
 
 CODE_BYTES: Final = 10 * 1024
 """Of the engine, the start-up and the compiler's helpers."""
+ANY_FLASH: Final = 2**32
+"""More than any microcontroller has."""
 STATIC_BYTES: Final = 64
 """An opened model."""
 _STACK_BYTES: Final = 1280
@@ -59,6 +62,15 @@ def needs_of(artifact: Mapping[str, Any], k: int) -> Footprint | None:
         dim=artifact["dim"],
     )
     return replace(footprint(header, k), flash_bytes=CODE_BYTES + artifact["file_bytes"])
+
+
+def file_bytes_within(flash_bytes: int) -> int:
+    """The largest file beside which the code fits; ConfigError where the code alone does not."""
+    if flash_bytes <= CODE_BYTES:
+        raise ConfigError(
+            f"{flash_bytes:,} bytes of flash hold no model: the code takes up to {CODE_BYTES:,}. Ask for more."
+        )
+    return flash_bytes - CODE_BYTES
 
 
 def header_of(recipe: str, profile: str, *, n_users: int, n_items: int, dim: int) -> Header:

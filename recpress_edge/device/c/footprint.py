@@ -68,7 +68,7 @@ def file_bytes_within(flash_bytes: int) -> int:
     """The largest file beside which the code fits; ConfigError where the code alone does not."""
     if flash_bytes <= CODE_BYTES:
         raise ConfigError(
-            f"{flash_bytes:,} bytes of flash hold no model: the code takes up to {CODE_BYTES:,}. Ask for more."
+            f"{flash_bytes:,} bytes of flash hold no model: the code takes up to {CODE_BYTES:,}. Ask for more"
         )
     return flash_bytes - CODE_BYTES
 

@@ -183,8 +183,8 @@ def within_ram(
     if not fitting:
         least = min(needs, key=lambda shape: needs[shape])
         raise ConfigError(
-            f"{kind.data.n_items:,} items do not fit {max_ram:,} bytes of RAM: lists of {LISTS_OF} of {least} "
-            f"need about {needs[least]:,} (computed). Ask for --max-ram {needs[least]} or more, or import fewer "
-            "items."
+            f"{kind.data.n_items:,} items do not fit {max_ram:,} bytes of RAM: lists of {LISTS_OF} of "
+            f"{least} need about {needs[least]:,} (computed). Ask for --max-ram {needs[least]} or more, or "
+            "import fewer items."
         )
     return fitting

@@ -10,7 +10,7 @@ from recpress_edge.core.errors import ConfigError
 from recpress_edge.device.c import footprint
 from recpress_edge.device.c.compiler import find_compiler
 from recpress_edge.device.c.library import Library, ModelStruct
-from recpress_edge.device.c.model_bin import read_header
+from recpress_edge.device.c.model_bin import ORDERS, RECIPES, read_header
 from recpress_edge.device.c.source import amalgamated
 from recpress_export.c.writer import ORDER_KEY, to_c
 
@@ -27,12 +27,12 @@ def engine(tmp_path_factory):
     return Library(path)
 
 
-@pytest.mark.parametrize("order", ["catalogue", "length", "neighbours"])
-@pytest.mark.parametrize("recipe", ["fp32", "int8-dim", "int8-item", "int4-item"])
+@pytest.mark.parametrize(
+    ("recipe", "order"),
+    [(recipe, "catalogue") for recipe in RECIPES] + [("int8-dim", order) for order in ORDERS[1:]],
+)
 @pytest.mark.parametrize("shape", [(2, 1, 3), (3, 70, 10), (2, 2500, 5)])
 def test_file_and_scratch_are_computed_to_the_byte(engine, recipe, order, shape):
-    if order != "catalogue" and recipe != "int8-dim":
-        pytest.skip("only int8-dim has another order")
     data = to_c(make_graph(recipe, *random_tables(*shape), "c"), {ORDER_KEY: order})
     header = read_header(data)
     assert footprint.file_bytes(header) == len(data)

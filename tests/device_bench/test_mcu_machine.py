@@ -1,4 +1,4 @@
-"""--on mcu:BOARD with the real emulator: `make test-armvm` runs all of it, `make test` what the tools here allow.
+"""--on mcu:BOARD with the real emulator: what `make test-armvm` runs, and `make test` where its tools are.
 
 Bundles are made in the run, from seeded tables.
 """

@@ -25,6 +25,8 @@ class Format:
     """As people write it."""
     suffix: str
     """Of a bundle's name; empty for the default format."""
+    model_name: str = ""
+    """Name of the model file in a bundle; empty for ``model.NAME``."""
     recipes: tuple[str, ...]
     """What its writer honours."""
     seen_capacity: int = 0
@@ -154,6 +156,25 @@ FORMATS: Final = _FormatTable(
             trace_advice="some 1.3 GB, for x86-64 Linux only (litert-converter has no aarch64 wheel), "
             "best in an environment of its own. Or write ONNX: --format onnx",
         ),
+        Format(
+            name="c",
+            label="C",
+            suffix="-c",
+            model_name="model.bin",
+            recipes=("fp32", "int8-dim", "int8-item", "int4-item"),
+            index_type="uint32",
+            extra="",
+            device_packages=(),
+            device_modules=(),
+            made_by=("numpy",),
+            writer="recpress_export.c.writer:to_c",
+            check="recpress_edge.device.c.model_bin:check_c",
+            runtime="recpress_edge.device.c.runtime:CRuntime",
+            load_library="recpress_edge.device.c.library:import_engine",
+            tables="recpress_edge.device.c.tables:tables_of_c",
+            listing="recpress_export.c.listing:read_bin",
+            same="operator:eq",
+        ),
     )
 )
 DEFAULT: Final = next(iter(FORMATS))
@@ -170,7 +191,16 @@ def format_named(name: str) -> Format:
 
 def model_file(file_format: str) -> str:
     """Name of the model file in a bundle."""
-    return f"model.{file_format}"
+    own = FORMATS[file_format].model_name if file_format in FORMATS else ""
+    return own or f"model.{file_format}"
+
+
+def format_of_file(name: str) -> Format | None:
+    """The row of a model file by the end of its name; None for any other file."""
+    end = name.rpartition(".")[2]
+    if end in FORMATS and not FORMATS[end].model_name:
+        return FORMATS[end]
+    return next((row for row in FORMATS.values() if row.model_name.rpartition(".")[2] == end), None)
 
 
 def writer_of(file_format: str) -> Callable[[Any, Mapping[str, str]], bytes]:

@@ -1,0 +1,1 @@
+"""The C engine: its sources, its file model.bin, and what asks it from Python."""

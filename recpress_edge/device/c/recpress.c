@@ -332,17 +332,18 @@ INLINE void keep_room(shortlist *list)
  * n is a multiple of 8; what fills up is LOWEST. */
 static int32_t reached_by(const int32_t *v, uint32_t n, uint32_t k)
 {
-    int32_t high = LOWEST, low;
+    int32_t high = LOWEST, low = n ? v[0] : LOWEST;
     for (uint32_t i = 0; i < n; i++) high = v[i] > high ? v[i] : high;
-    low = high;
-    for (uint32_t i = 0; i < n; i++) low = v[i] != LOWEST && v[i] < low ? v[i] : low;
-    if (high == LOWEST || count_reaching(v, n, low) < k) return LOWEST;
-    if (count_reaching(v, n, high) >= k) return high;
-    while ((uint32_t)high - (uint32_t)low > 1u) { /* k reach low, fewer reach high */
-        const int32_t middle = (int32_t)((uint32_t)low + ((uint32_t)high - (uint32_t)low) / 2u);
+    for (uint32_t i = 0; i < n && i < 8u; i++) low = v[i] < low ? v[i] : low; /* a guess that mostly holds */
+    if (low == LOWEST || count_reaching(v, n, low) < k) {
+        low = LOWEST + 1;
+        if (high == LOWEST || count_reaching(v, n, low) < k) return LOWEST;
+    }
+    while (low < high) { /* k reach low; below high + 1, nothing is known of what lies between */
+        const int32_t middle = (int32_t)((uint32_t)low + ((uint32_t)high - (uint32_t)low + 1u) / 2u);
         const uint32_t count = count_reaching(v, n, middle);
         if (count < k) {
-            high = middle;
+            high = middle - 1;
             continue;
         }
         low = middle;
@@ -453,27 +454,23 @@ static int32_t find_row(const rp_model *model, const rp_query *query, workspace 
 
 /* ---- Items in the order of the catalogue: every block is scored. */
 
-/* The largest scores of a block's eights without its excluded items. */
-static void maxima_without(const int32_t *scores, uint32_t excluded, int32_t *maxima)
+INLINE int32_t largest_of(const int32_t *v, uint32_t n)
 {
-    for (uint32_t eight = 0; eight < 4u; eight++) {
-        maxima[eight] = LOWEST;
-        for (uint32_t i = 8u * eight; i < 8u * eight + 8u; i++)
-            if (!(excluded >> i & 1u) && scores[i] > maxima[eight]) maxima[eight] = scores[i];
-    }
+    int32_t best = v[0];
+    for (uint32_t i = 1; i < n; i++) best = v[i] > best ? v[i] : best;
+    return best;
 }
 
+/* The maximum of a block, or those of its eights, without the excluded items. */
 INLINE void look_again(const rp_model *model, const kernel_row *r, workspace *w, uint32_t block, int eights)
 {
     const shape s = shape_of(model);
-    int32_t scores[RP_BLOCK], maxima[4];
+    int32_t scores[RP_BLOCK];
     block_scores(model->items + (size_t)block * block_bytes(s.dim, s.recipe), r, s, scores);
-    maxima_without(scores, w->excluded[block], maxima);
-    for (uint32_t eight = 0; eight < 4u; eight++) {
-        if (eights) w->maxima[4u * block + eight] = maxima[eight];
-        else maxima[0] = maxima[eight] > maxima[0] ? maxima[eight] : maxima[0];
-    }
-    if (!eights) w->maxima[block] = maxima[0];
+    for (uint32_t bits = w->excluded[block]; bits; bits &= bits - 1u) scores[LOWEST_BIT(bits)] = LOWEST;
+    if (!eights) w->maxima[block] = largest_of(scores, RP_BLOCK);
+    for (uint32_t eight = 0; eights && eight < 4u; eight++)
+        w->maxima[4u * block + eight] = largest_of(scores + 8u * eight, 8u);
 }
 
 /* Blocks that hold an excluded item, and the last one, which may be filled up. */

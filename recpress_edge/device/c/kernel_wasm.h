@@ -1,4 +1,4 @@
-/* The kernel for WebAssembly with SIMD of 128 bits: four items in a vector of scores, eight vectors in a block.
+/* The kernel for WebAssembly with SIMD of 128 bits: four items in a vector of scores, eight vectors a block.
  *
  * Int8 values become 16 bits and are multiplied in pairs into 32, so that nothing overflows whatever a file
  * holds. Float32 sums keep the order of the plain kernel: both give the same bits. */
@@ -16,7 +16,7 @@
 
 typedef struct {
     plain_row plain; /* for what has no vector form here: the dims layout */
-    int16_t even[QUADS][2], odd[QUADS][2]; /* of each four dimensions the first and third, the second and fourth */
+    int16_t even[QUADS][2], odd[QUADS][2]; /* of each four dimensions: first and third, second and fourth */
     int16_t last[2];
 } kernel_row;
 
@@ -76,22 +76,29 @@ INLINE void add_last(v128_t *sums, v128_t items, const kernel_row *kr)
 }
 
 /* Of n vectors of items from vector `first` on. A byte of an even place is moved to the upper half of 16 bits
- * and left there, so those sums are 256 times too large: at most 2^31 - 2^22 at 1,024 dimensions of -127 to 127. */
+ * and left there, so those sums are 256 times too large: they are put right every 512 dimensions. */
 INLINE void sums_int8(const uint8_t *block, const kernel_row *kr, uint32_t even, uint32_t first, uint32_t n,
                       v128_t *sums)
 {
     for (uint32_t v = 0; v < n; v += 4u) {
-        halves sum[4];
+        v128_t total[4];
         const uint8_t *at = block + 16u * (first + v);
-        UNROLLED for (uint32_t i = 0; i < 4u; i++) sum[i] = no_sum();
-        for (uint32_t quad = 0; quad < even / 4u; quad++, at += 4u * RP_BLOCK) {
+        UNROLLED for (uint32_t i = 0; i < 4u; i++) total[i] = wasm_i32x4_const_splat(0);
+        for (uint32_t from = 0, quad = 0; from < even / 4u; from += 128u) {
+            halves sum[4];
+            UNROLLED for (uint32_t i = 0; i < 4u; i++) sum[i] = no_sum();
+            for (; quad < even / 4u && quad < from + 128u; quad++, at += 4u * RP_BLOCK) {
+                UNROLLED for (uint32_t i = 0; i < 4u; i++) {
+                    const v128_t items = wasm_v128_load(at + 16u * i);
+                    add_products(sum + i, wasm_i16x8_shl(items, 8), wasm_i16x8_shr(items, 8), kr, quad);
+                }
+            }
             UNROLLED for (uint32_t i = 0; i < 4u; i++) {
-                const v128_t items = wasm_v128_load(at + 16u * i);
-                add_products(sum + i, wasm_i16x8_shl(items, 8), wasm_i16x8_shr(items, 8), kr, quad);
+                const v128_t both = wasm_i32x4_add(wasm_i32x4_shr(sum[i].even, 8), sum[i].odd);
+                total[i] = wasm_i32x4_add(total[i], both);
             }
         }
-        UNROLLED for (uint32_t i = 0; i < 4u; i++)
-            sums[v + i] = wasm_i32x4_add(wasm_i32x4_shr(sum[i].even, 8), sum[i].odd);
+        UNROLLED for (uint32_t i = 0; i < 4u; i++) sums[v + i] = total[i];
     }
     if (even % 4u == 0) return;
     const uint8_t *last = block + RP_BLOCK * (even - 2u) + 8u * first;
@@ -106,8 +113,10 @@ INLINE void sums_int4(const uint8_t *block, const kernel_row *kr, uint32_t even,
         const uint8_t *at = block + 8u * v;
         for (uint32_t quad = 0; quad < even / 4u; quad++, at += 2u * RP_BLOCK) {
             const v128_t packed = wasm_v128_load(at);
-            add_products(&low, wasm_v128_and(packed, level), wasm_v128_and(wasm_u16x8_shr(packed, 8), level), kr, quad);
-            add_products(&high, wasm_v128_and(wasm_u16x8_shr(packed, 4), level), wasm_u16x8_shr(packed, 12), kr, quad);
+            const v128_t second = wasm_v128_and(wasm_u16x8_shr(packed, 8), level);
+            const v128_t third = wasm_v128_and(wasm_u16x8_shr(packed, 4), level);
+            add_products(&low, wasm_v128_and(packed, level), second, kr, quad);
+            add_products(&high, third, wasm_u16x8_shr(packed, 12), kr, quad);
         }
         sums[v] = wasm_i32x4_add(wasm_i32x4_add(low.even, low.odd), bias);
         sums[v + 1u] = wasm_i32x4_add(wasm_i32x4_add(high.even, high.odd), bias);
@@ -136,8 +145,10 @@ INLINE v128_t wide_vector(const uint8_t *scales)
 
 INLINE void scale_vectors(v128_t *sums, const uint8_t *scales)
 {
-    for (uint32_t v = 0; v < VECTORS; v++)
-        sums[v] = ordered_vector(wasm_f32x4_mul(wasm_f32x4_convert_i32x4(sums[v]), wide_vector(scales + 8u * v)));
+    for (uint32_t v = 0; v < VECTORS; v++) {
+        const v128_t scale = wide_vector(scales + 8u * v);
+        sums[v] = ordered_vector(wasm_f32x4_mul(wasm_f32x4_convert_i32x4(sums[v]), scale));
+    }
 }
 
 INLINE void sums_fp32(const uint8_t *block, const kernel_row *kr, uint32_t dim, v128_t *sums)
@@ -171,7 +182,7 @@ INLINE void score_vectors(const uint8_t *block, const kernel_row *kr, shape s, v
     }
 }
 
-INLINE int32_t largest_of(v128_t scores)
+INLINE int32_t largest_lane(v128_t scores)
 {
     const v128_t two = wasm_i32x4_max(scores, wasm_i32x4_shuffle(scores, scores, 2, 3, 2, 3));
     return wasm_i32x4_extract_lane(wasm_i32x4_max(two, wasm_i32x4_shuffle(two, two, 1, 1, 1, 1)), 0);
@@ -182,7 +193,7 @@ INLINE int32_t block_max(const uint8_t *block, const kernel_row *kr, shape s)
     v128_t sums[VECTORS];
     score_vectors(block, kr, fixed(s), sums);
     for (uint32_t v = 1; v < VECTORS; v++) sums[0] = wasm_i32x4_max(sums[0], sums[v]);
-    return largest_of(sums[0]);
+    return largest_lane(sums[0]);
 }
 
 ONE_COPY void block_maxima(const uint8_t *block, const kernel_row *kr, shape s, int32_t *maxima)
@@ -190,7 +201,7 @@ ONE_COPY void block_maxima(const uint8_t *block, const kernel_row *kr, shape s, 
     v128_t sums[VECTORS];
     score_vectors(block, kr, fixed(s), sums);
     for (uint32_t eight = 0; eight < 4u; eight++)
-        maxima[eight] = largest_of(wasm_i32x4_max(sums[2u * eight], sums[2u * eight + 1u]));
+        maxima[eight] = largest_lane(wasm_i32x4_max(sums[2u * eight], sums[2u * eight + 1u]));
 }
 
 ONE_COPY void block_scores(const uint8_t *block, const kernel_row *kr, shape s, int32_t *scores)
@@ -200,7 +211,8 @@ ONE_COPY void block_scores(const uint8_t *block, const kernel_row *kr, shape s, 
     for (uint32_t v = 0; v < VECTORS; v++) wasm_v128_store(scores + 4u * v, sums[v]);
 }
 
-ONE_COPY int32_t half_max(const uint8_t *block, const kernel_row *kr, uint32_t dim, uint32_t half, int32_t *scores)
+ONE_COPY int32_t half_max(const uint8_t *block, const kernel_row *kr, uint32_t dim, uint32_t half,
+                          int32_t *scores)
 {
     v128_t sums[VECTORS / 2u], best = wasm_i32x4_const_splat(LOWEST);
     sums_int8(block, kr, (dim + 1u) & ~1u, VECTORS / 2u * half, VECTORS / 2u, sums);
@@ -208,7 +220,7 @@ ONE_COPY int32_t half_max(const uint8_t *block, const kernel_row *kr, uint32_t d
         wasm_v128_store(scores + 4u * v, sums[v]);
         best = wasm_i32x4_max(best, sums[v]);
     }
-    return largest_of(best);
+    return largest_lane(best);
 }
 
 /* n is a multiple of 8. */
@@ -227,7 +239,8 @@ ONE_COPY uint32_t count_reaching(const int32_t *v, uint32_t n, int32_t threshold
 INLINE uint32_t mask8(const int32_t *v, int32_t threshold)
 {
     const v128_t least = wasm_i32x4_splat(threshold), none = wasm_i16x8_const_splat(0);
-    const v128_t left = wasm_i32x4_ge(wasm_v128_load(v), least), right = wasm_i32x4_ge(wasm_v128_load(v + 4), least);
+    const v128_t left = wasm_i32x4_ge(wasm_v128_load(v), least);
+    const v128_t right = wasm_i32x4_ge(wasm_v128_load(v + 4), least);
     return wasm_i8x16_bitmask(wasm_i8x16_narrow_i16x8(wasm_i16x8_narrow_i32x4(left, right), none));
 }
 

@@ -109,15 +109,19 @@ class Browser:
         return json.loads(message)
 
     def open(self, url: str, width: int = 1280, *, dark: bool = False) -> None:
-        """Open a page at a width of that many CSS pixels."""
+        """Open a page at a width of that many CSS pixels and wait until it is loaded."""
         self.send(
             "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1,
             mobile=width < 600,
         )  # fmt: skip
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.send("Emulation.setEmulatedMedia", features=[scheme])
+        self.send("Page.navigate", url="about:blank")
         self.events.clear()
         self.send("Page.navigate", url=url)
+        until = time.monotonic() + SECONDS
+        while not any(event["method"] == "Page.loadEventFired" for event in self.events):
+            self.events.append(self._next(until))
 
     def ask(self, expression: str) -> Any:
         """The value of a JavaScript expression in the page; promises are awaited."""

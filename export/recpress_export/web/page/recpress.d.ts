@@ -78,8 +78,11 @@ export class Recommender {
   /** The best k unseen items of a user. RangeError for an unknown user and for a k that cannot be. */
   recommend(question?: Question): Recommendations;
 
-  /** The same question without reading the answer, to time it. Valid until the next question. */
+  /** A call that answers the question without reading the answer, to time it. Valid until the next question. */
   prepare(question?: Question): () => number;
+
+  /** A file of the bundle, checked as the others are. */
+  read(name: string): Promise<Uint8Array>;
 
   /** Ask the bundle's own questions and compare its stated answers. */
   selftest(): Promise<SelfTest>;

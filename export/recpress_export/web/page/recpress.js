@@ -6,31 +6,26 @@
 
 const SCHEMA = "recpress.bundle/1";
 const PAGE_BYTES = 65536; // in which WebAssembly memory grows
-const FAULTS = {
-  "-1": "it does not start as a model.bin does",
-  "-2": "it has a version that this engine does not read",
-  "-3": "it is damaged",
-  "-4": "memory is not aligned",
-  "-5": "the engine was compiled for another model",
-  "-6": "the user is out of range",
-  "-7": "an item is out of range",
-  "-8": "k is out of range",
-  "-9": "memory ran out",
-};
 
 export class BundleError extends Error {
   name = "BundleError";
 }
 
 const aligned = (at) => Math.ceil(at / 64) * 64;
-const lines = (bytes) => new TextDecoder("utf-8", { fatal: true }).decode(bytes).split("\n").slice(0, -1);
+const text = (bytes) => new TextDecoder("utf-8", { fatal: true }).decode(bytes);
 
 function checked(code) {
-  if (code < 0) throw new BundleError(`model.bin: ${FAULTS[code] ?? `error ${code}`}`);
+  if (code < 0) throw new BundleError(`model.bin: the engine answers ${code}, see recpress.h`);
   return code;
 }
 
-/** The files of a bundle, each held against the size and the digest that its manifest states. */
+async function digest(bytes) {
+  // Browsers offer digests in secure contexts alone: https and loopback.
+  const hash = await globalThis.crypto?.subtle?.digest("SHA-256", bytes);
+  return hash && Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The files of a bundle, each held against the size and the digest that bundle.json states. */
 class Files {
   constructor(folder, get) {
     this.folder = folder;
@@ -44,39 +39,37 @@ class Files {
   }
 
   async manifest() {
-    const manifest = JSON.parse(new TextDecoder().decode(await this.bytes("bundle.json")));
+    const manifest = JSON.parse(text(await this.bytes("bundle.json")));
     if (manifest.schema !== SCHEMA) throw new BundleError(`bundle.json has schema ${manifest.schema}, not ${SCHEMA}`);
     this.facts = manifest.files;
     return manifest;
   }
 
-  has(name) {
-    return Object.hasOwn(this.facts, name);
-  }
-
   async read(name) {
-    if (!this.has(name)) throw new BundleError(`bundle.json lists no ${name}`);
-    const bytes = await this.bytes(name);
+    if (!Object.hasOwn(this.facts, name)) throw new BundleError(`bundle.json lists no ${name}`);
     const { bytes: size, sha256 } = this.facts[name];
-    // Browsers offer digests in secure contexts alone: https and loopback.
-    const same = bytes.length === size && (await digest(bytes) ?? sha256) === sha256;
-    if (!same) throw new BundleError(`${name} is not the file that bundle.json lists: reload, or copy the bundle again`);
+    const bytes = await this.bytes(name);
+    if (bytes.length !== size || ((await digest(bytes)) ?? sha256) !== sha256) {
+      throw new BundleError(`${name} is not the file that bundle.json lists: reload, or copy the bundle again`);
+    }
     return bytes;
   }
 
-  async names(name, count) {
-    const found = lines(await this.read(name));
+  async lines(name, count) {
+    const found = text(await this.read(name)).split("\n").slice(0, -1);
     if (found.length !== count) throw new BundleError(`${name} must hold ${count} lines, found ${found.length}`);
     return found;
   }
+
+  async engine(simd) {
+    const bytes = simd && (await this.read("recpress.wasm"));
+    // A browser without SIMD finds the module invalid, and takes the plain one.
+    if (bytes && WebAssembly.validate(bytes)) return { module: await WebAssembly.compile(bytes), simd };
+    return { module: await WebAssembly.compile(await this.read("recpress-plain.wasm")), simd: false };
+  }
 }
 
-async function digest(bytes) {
-  const hash = await globalThis.crypto?.subtle?.digest("SHA-256", bytes);
-  return hash && Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-/** The engine with a model in its memory: the model, then what a query takes and gives. */
+/** The engine with a model in its memory, and behind it what a query takes and gives. */
 class Engine {
   constructor(wasm, model) {
     this.wasm = wasm;
@@ -92,7 +85,7 @@ class Engine {
     if (lacking > 0) this.wasm.memory.grow(Math.ceil(lacking / PAGE_BYTES));
   }
 
-  /** Lay a query into memory; `run` answers it as often as it is called, `read` gives the last answer. */
+  /** Lay a query into memory: `run` answers it, as often as it is called, and `read` gives the answer. */
   prepare(user, seen, k) {
     const { wasm, free } = this;
     const items = aligned(free + 4 * seen.length);
@@ -111,15 +104,6 @@ class Engine {
   }
 }
 
-async function compiled(files, simd) {
-  if (simd) {
-    const bytes = await files.read("recpress.wasm");
-    // A browser without SIMD refuses the module, and takes the plain one.
-    if (WebAssembly.validate(bytes)) return { module: await WebAssembly.compile(bytes), simd };
-  }
-  return { module: await WebAssembly.compile(await files.read("recpress-plain.wasm")), simd: false };
-}
-
 /** A bundle that answers. */
 export class Recommender {
   #files;
@@ -127,12 +111,10 @@ export class Recommender {
   #users;
   #items;
 
-  constructor(files, manifest, engine, names) {
+  constructor(files, engine, facts) {
     this.#files = files;
     this.#engine = engine;
-    this.manifest = manifest;
-    this.contract = manifest.contract;
-    Object.assign(this, names);
+    Object.assign(this, facts);
   }
 
   static async load(folder = new URL("./", import.meta.url), { fetch: get = globalThis.fetch, simd = true } = {}) {
@@ -140,51 +122,52 @@ export class Recommender {
     if (!base.pathname.endsWith("/")) base.pathname += "/";
     const files = new Files(base, (url, options) => get(url, options));
     const manifest = await files.manifest();
-    const { model_file: modelFile, n_users: nUsers, n_items: nItems } = manifest.contract;
+    const { contract } = manifest;
     const [engine, model, itemIds, userIds, titles] = await Promise.all([
-      compiled(files, simd),
-      files.read(modelFile),
-      files.names("items.txt", nItems),
-      files.names("users.txt", nUsers),
-      files.has("titles.txt") ? files.names("titles.txt", nItems) : null,
+      files.engine(simd),
+      files.read(contract.model_file),
+      files.lines("items.txt", contract.n_items),
+      files.lines("users.txt", contract.n_users),
+      "titles.txt" in manifest.files ? files.lines("titles.txt", contract.n_items) : null,
     ]);
-    const instance = await WebAssembly.instantiate(engine.module, {});
-    const names = { itemIds, userIds, titles, simd: engine.simd };
-    return new Recommender(files, manifest, new Engine(instance.exports, model), names);
+    const { exports } = await WebAssembly.instantiate(engine.module, {});
+    const facts = { manifest, contract, itemIds, userIds, titles, simd: engine.simd };
+    return new Recommender(files, new Engine(exports, model), facts);
   }
 
-  /** The best k unseen items of a user, best first. */
   recommend(question = {}) {
     const { query, unknown } = this.#asked(question);
     const { items, scores } = query.read(query.run());
     const ids = items.map((item) => this.itemIds[item]);
-    return { items, ids, titles: this.titles && items.map((item) => this.titles[item]), scores, unknown };
+    const titles = this.titles && items.map((item) => this.titles[item]);
+    return { items, ids, titles, scores, unknown };
   }
 
-  /** The same question asked again and again without its names, to time it: call what is returned. */
   prepare(question = {}) {
     return this.#asked(question).query.run;
   }
 
-  /** Ask the bundle's own questions and compare ids and scores with the answers that it states. */
+  read(name) {
+    return this.#files.read(name);
+  }
+
   async selftest() {
-    const test = JSON.parse(new TextDecoder().decode(await this.#files.read("selftest.json")));
+    const { users, seen, k, items, scores } = JSON.parse(text(await this.read("selftest.json")));
+    const { exact, score_tolerance: tolerance } = this.contract;
     let failure = null;
-    for (let at = 0; at < test.users.length && !failure; at++) {
-      const query = this.#engine.prepare(Math.max(0, test.users[at]), test.seen[at], test.k);
-      const found = query.read(query.run());
-      const wrong = this.contract.exact
-        ? firstDifference(found, { items: test.items[at], scores: test.scores[at] })
-        : beyondTies(found, { items: test.items[at], scores: test.scores[at] }, this.contract.score_tolerance);
-      if (wrong) failure = `query ${at + 1}: ${wrong}`;
+    for (let at = 0; at < users.length && !failure; at++) {
+      const query = this.#engine.prepare(Math.max(0, users[at]), seen[at], k);
+      const stated = { items: items[at], scores: scores[at].map(Math.fround) };
+      const wrong = difference(query.read(query.run()), stated, exact, tolerance);
+      if (wrong) failure = `query ${at + 1}, ${wrong}`;
     }
-    return { passed: !failure, queries: test.users.length, k: test.k, exact: this.contract.exact, failure };
+    return { passed: !failure, queries: users.length, k, exact, failure };
   }
 
   #asked({ user = null, seen = [], k = 10, strict = false }) {
     const { n_items: nItems } = this.contract;
     if (!Number.isInteger(k) || k < 1 || k > nItems) throw new RangeError(`k ${k} is not 1 to ${nItems}`);
-    if (typeof seen === "string") throw new TypeError(`seen ${JSON.stringify(seen)} is one text: give item ids`);
+    if (typeof seen === "string") throw new TypeError(`seen "${seen}" is one text: give item ids`);
     this.#items ??= new Map(this.itemIds.map((id, index) => [id, index]));
     const known = [];
     const unknown = [];
@@ -192,53 +175,34 @@ export class Recommender {
       const index = this.#items.get(String(id));
       index === undefined ? unknown.push(String(id)) : known.push(index);
     }
-    if (strict && unknown.length) throw new RangeError(`unknown seen item ${JSON.stringify(unknown[0])}`);
+    if (strict && unknown.length) throw new RangeError(`unknown seen item "${unknown[0]}"`);
     return { query: this.#engine.prepare(this.#row(user), known, k), unknown };
   }
 
   #row(user) {
-    const count = this.contract.n_users;
+    const { n_users: count } = this.contract;
     if (user === null) {
       if (count > 1) throw new RangeError(`this bundle serves ${count} users: say which one`);
       return 0;
     }
     this.#users ??= new Map(this.userIds.map((id, index) => [id, index]));
     const row = this.#users.get(String(user));
-    if (row === undefined) throw new RangeError(`unknown user ${JSON.stringify(String(user))}`);
+    if (row === undefined) throw new RangeError(`unknown user "${user}"`);
     return row;
   }
 }
 
-function firstDifference(found, stated) {
-  if (found.items.length !== stated.items.length) {
-    return `${found.items.length} items, expected ${stated.items.length}`;
-  }
-  for (let rank = 0; rank < stated.items.length; rank++) {
-    if (found.items[rank] !== stated.items[rank]) {
-      return `rank ${rank + 1} is item ${found.items[rank]}, expected ${stated.items[rank]}`;
-    }
-    if (found.scores[rank] !== Math.fround(stated.scores[rank])) {
-      return `rank ${rank + 1} scores ${found.scores[rank]}, expected ${stated.scores[rank]}`;
-    }
-  }
-  return null;
-}
-
-/** Of a file that is not exact: scores within the tolerance, and other items only where scores tie within it. */
-function beyondTies(found, stated, tolerance) {
-  const expected = new Map(stated.items.map((item, rank) => [item, stated.scores[rank]]));
-  const last = stated.scores[stated.scores.length - 1];
-  if (found.items.length !== stated.items.length || new Set(found.items).size !== stated.items.length) {
-    return `${new Set(found.items).size} items, expected ${stated.items.length}`;
-  }
-  for (let rank = 0; rank < stated.items.length; rank++) {
-    const score = stated.scores[rank];
-    if (!(Math.abs(found.scores[rank] - score) <= tolerance)) {
-      return `rank ${rank + 1} scores ${found.scores[rank]}, expected ${score} ± ${tolerance}`;
-    }
-    const own = expected.get(found.items[rank]) ?? last;
-    if (found.items[rank] !== stated.items[rank] && !(Math.abs(own - score) <= 2 * tolerance)) {
-      return `rank ${rank + 1} is item ${found.items[rank]}, expected ${stated.items[rank]}`;
+/** What is not as stated, in words. Of a file that is not exact, items may change places where scores tie. */
+function difference(found, stated, exact, tolerance) {
+  const { items, scores } = stated;
+  if (new Set(found.items).size !== items.length) return `${found.items.length} items, expected ${items.length}`;
+  for (let rank = 0; rank < items.length; rank++) {
+    const item = found.items[rank];
+    const own = scores[items.indexOf(item)] ?? scores[items.length - 1];
+    const ties = !exact && Math.abs(own - scores[rank]) <= 2 * tolerance;
+    if (item !== items[rank] && !ties) return `rank ${rank + 1}: item ${item}, expected ${items[rank]}`;
+    if (!(Math.abs(found.scores[rank] - scores[rank]) <= tolerance)) {
+      return `rank ${rank + 1}: score ${found.scores[rank]}, expected ${scores[rank]}`;
     }
   }
   return null;

@@ -8,10 +8,9 @@ import dataclasses
 
 import numpy as np
 import pytest
-from exports import evaluation, source_of, write_student
+from exports import FILES, evaluation, source_of, write_student
 
 from recpress_edge.artifacts.fold_in import FoldIn, read_fold_in, write_fold_in
-from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.artifacts.model_folder import read_student
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.errors import ArtifactError, GateError, RecPressError
@@ -214,8 +213,7 @@ def ruins_of(recipe, profile):
 
 @pytest.mark.parametrize("n_items", [10, 40, 100, 2500])
 @pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("file_format", FORMATS)
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize(("file_format", "recipe"), FILES)
 def test_a_ruined_file_is_never_published(recipe, file_format, profile, n_items, tmp_path, monkeypatch):
     folder = tmp_path / "model"
     source = dataclasses.replace(make_source(folder, n_items), file_format=file_format)

@@ -144,8 +144,11 @@ class Browser:
         self.send("Input.insertText", text=text)
 
     def press(self, key: str) -> None:
-        for kind in ("keyDown", "keyUp"):
-            self.send("Input.dispatchKeyEvent", type=kind, key=key, code=key)
+        """A key by its name, on whatever has the focus."""
+        # What a key types makes it press the button that has the focus.
+        typed = {"text": "\r", "windowsVirtualKeyCode": 13} if key == "Enter" else {}
+        self.send("Input.dispatchKeyEvent", type="keyDown", key=key, code=key, **typed)
+        self.send("Input.dispatchKeyEvent", type="keyUp", key=key, code=key)
 
     def requested(self) -> list[str]:
         """The address of each request since the page was opened."""

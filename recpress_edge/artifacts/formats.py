@@ -27,6 +27,8 @@ class Format:
     """Of a bundle's name; empty for the default format."""
     model_name: str = ""
     """Name of the model file in a bundle; empty for ``model.NAME``."""
+    model_of: str = ""
+    """The format whose model file its bundles hold beside files of their own; empty where it has one."""
     recipes: tuple[str, ...]
     """What its writer honours."""
     seen_capacity: int = 0
@@ -167,6 +169,26 @@ FORMATS: Final = _FormatTable(
             device_packages=(),
             device_modules=(),
             made_by=("numpy",),
+            writer="recpress_export.c.writer:to_c",
+            check="recpress_edge.device.c.model_bin:check_c",
+            runtime="recpress_edge.device.c.runtime:CRuntime",
+            load_library="recpress_edge.device.c.library:import_engine",
+            tables="recpress_edge.device.c.tables:tables_of_c",
+            listing="recpress_export.c.listing:read_bin",
+            same="operator:eq",
+        ),
+        Format(
+            name="web",
+            label="web",
+            suffix="-web",
+            model_name="model.bin",
+            model_of="c",
+            recipes=("fp32", "int8-dim", "int8-item", "int4-item"),
+            index_type="uint32",
+            extra="",
+            device_packages=(),
+            device_modules=(),
+            made_by=("numpy", "ziglang"),
             writer="recpress_export.c.writer:to_c",
             check="recpress_edge.device.c.model_bin:check_c",
             runtime="recpress_edge.device.c.runtime:CRuntime",

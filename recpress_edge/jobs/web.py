@@ -63,7 +63,7 @@ class WebRequest:
         bundle = open_bundle(self.bundle)
         if PAGE not in bundle.files:
             raise ConfigError(
-                f"{self.bundle} holds a {bundle.contract.format} model without a page. "
+                f"{self.bundle} is a bundle of format {bundle.contract.format}, which has no page. "
                 "Export the student with --format web."
             )
         try:
@@ -156,5 +156,5 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header(name, value)
         super().end_headers()
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class names it
+    def log_message(self, format: str, *args: Any) -> None:  # the base class names it
         """What is asked for is nobody else's business."""

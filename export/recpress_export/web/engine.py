@@ -7,14 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import ziglang  # where it is not installed, the error names the extra before anything is trained
-
 from recpress_edge.core.errors import MissingExtraError
 from recpress_edge.device.c.model_bin import Header
 from recpress_edge.device.c.source import FOLDER, SOURCE, flags_for
 
 GLUE: Final = "wasm.c"
-COMMON: Final = ("--target=wasm32-freestanding", "-std=c99", "-Os", "-ffp-contract=off", "-s", "-Wl,--no-entry")
+COMMON: Final = (
+    "--target=wasm32-freestanding",
+    "-std=c99",
+    "-Os",
+    "-ffp-contract=off",
+    "-s",
+    "-Wl,--no-entry",
+)
 """Bytes count: they travel to every reader. Nothing is fused, so that float32 results are those of all cores."""
 ENGINES: Final = {"recpress.wasm": ("-msimd128",), "recpress-plain.wasm": ("-mcpu=mvp",)}
 """The files and what they need: the plain one runs in every browser that has WebAssembly."""

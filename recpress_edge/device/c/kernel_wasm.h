@@ -196,19 +196,19 @@ INLINE int32_t block_max(const uint8_t *block, const kernel_row *kr, shape s)
     return largest_lane(sums[0]);
 }
 
-ONE_COPY void block_maxima(const uint8_t *block, const kernel_row *kr, shape s, int32_t *maxima)
-{
-    v128_t sums[VECTORS];
-    score_vectors(block, kr, fixed(s), sums);
-    for (uint32_t eight = 0; eight < 4u; eight++)
-        maxima[eight] = largest_lane(wasm_i32x4_max(sums[2u * eight], sums[2u * eight + 1u]));
-}
-
 ONE_COPY void block_scores(const uint8_t *block, const kernel_row *kr, shape s, int32_t *scores)
 {
     v128_t sums[VECTORS];
     score_vectors(block, kr, fixed(s), sums);
     for (uint32_t v = 0; v < VECTORS; v++) wasm_v128_store(scores + 4u * v, sums[v]);
+}
+
+INLINE void block_maxima(const uint8_t *block, const kernel_row *kr, shape s, int32_t *maxima)
+{
+    int32_t scores[RP_BLOCK];
+    block_scores(block, kr, s, scores);
+    for (uint32_t i = 0; i < RP_BLOCK; i += 8u, maxima++)
+        *maxima = largest_lane(wasm_i32x4_max(wasm_v128_load(scores + i), wasm_v128_load(scores + i + 4u)));
 }
 
 ONE_COPY int32_t half_max(const uint8_t *block, const kernel_row *kr, uint32_t dim, uint32_t half,

@@ -10,16 +10,14 @@ const SCRIPTS = ["index.html", "page.css", "page.js", "recpress.js", "rows.js", 
 const $ = (id) => document.getElementById(id);
 const number = (value) => value.toLocaleString("en");
 
-function element(name, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(name), properties);
+function element(tag, properties, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
   made.append(...children);
   return made;
 }
 
-function button(text, label, press) {
-  const made = element("button", { type: "button", textContent: text, ariaLabel: label });
-  made.addEventListener("click", press);
-  return made;
+function button(text, ariaLabel, onclick) {
+  return element("button", { type: "button", ariaLabel, onclick }, text);
 }
 
 function formatBytes(count) {
@@ -48,6 +46,8 @@ class Page {
     this.recommender = recommender;
     this.rows = rows;
     this.retired = new Set(recommender.contract.retired);
+    this.isHistory = recommender.contract.profile === "history";
+    this.most = Math.min(MOST, recommender.contract.n_items);
     this.tick = clockTick();
   }
 
@@ -59,15 +59,7 @@ class Page {
   label(item) {
     const id = this.recommender.itemIds[item];
     const small = [this.title(item) === id ? "" : id, this.retired.has(item) ? "retired" : ""].filter(Boolean);
-    return [this.title(item), " ", element("small", { textContent: small.join(", ") })];
-  }
-
-  get isHistory() {
-    return this.recommender.contract.profile === "history";
-  }
-
-  most() {
-    return Math.min(MOST, this.recommender.contract.n_items);
+    return [this.title(item), " ", element("small", {}, small.join(", "))];
   }
 
   choose({ user, seen, heldOut = [], known = true }) {
@@ -87,7 +79,7 @@ class Page {
 
   show() {
     const { itemIds, userIds } = this.recommender;
-    const k = Math.max(1, Math.min(this.most(), Math.trunc($("k").value)));
+    const k = Math.max(1, Math.min(this.most, Math.trunc($("k").value)));
     const question = { user: userIds[this.user] ?? null, seen: this.seen.map((item) => itemIds[item]), k };
     const answer = this.recommender.recommend(question);
     this.showSeen();
@@ -128,22 +120,21 @@ class Page {
   }
 
   entry(item, rank, scores, was) {
-    const marks = [];
-    if (was < 0) marks.push(element("span", { className: "mark", textContent: "new" }));
-    else if (was !== rank) {
-      const up = was > rank;
-      const by = Math.abs(was - rank);
-      const properties = { role: "img", ariaLabel: `${up ? "up" : "down"} ${by}`, textContent: `${up ? "▲" : "▼"} ${by}` };
-      marks.push(element("span", { className: up ? "mark" : "mark down", ...properties }));
-    }
-    if (this.heldOut.includes(item)) marks.push(element("span", { className: "mark", textContent: "✓ held out, found" }));
+    const mark = (text, more) => element("span", { className: "mark", ...more }, text);
+    const moved = was < 0 ? 0 : was - rank;
+    const marks = [
+      was < 0 && mark("new"),
+      moved > 0 && mark(`▲ ${moved}`, { role: "img", ariaLabel: `up ${moved}` }),
+      moved < 0 && mark(`▼ ${-moved}`, { role: "img", ariaLabel: `down ${-moved}`, className: "mark down" }),
+      this.heldOut.includes(item) && mark("✓ held out, found"),
+    ].filter(Boolean);
     const bar = element("span", { className: "bar", title: `score ${scores[rank].toPrecision(6)}` });
     bar.style.width = `${scores[0] > 0 ? Math.max(0, (100 * scores[rank]) / scores[0]) : 0}%`;
     const word = this.isHistory ? "I like it" : "Seen it";
     return element(
       "li",
       {},
-      element("span", { className: "rank", textContent: rank + 1 }),
+      element("span", { className: "rank" }, rank + 1),
       element("div", {}, ...this.label(item), ...marks, bar),
       button(word, `${word}: ${this.title(item)}`, () => this.see([...this.seen, item])),
     );
@@ -174,18 +165,18 @@ class Page {
     $("user-part").hidden = contract.profile !== "all-users";
     $("another").hidden = this.rows.length < 2;
     $("seen-label").textContent = this.isHistory ? "What was liked" : "Seen already, never recommended";
-    $("k").max = this.most();
-    $("k").value = Math.min(10, this.most());
-    $("k").addEventListener("input", () => this.show());
-    $("clear").addEventListener("click", () => this.see([]));
-    $("another").addEventListener("click", () => this.choose(this.rows[Math.floor(Math.random() * this.rows.length)]));
+    $("k").max = this.most;
+    $("k").value = Math.min(10, this.most);
+    $("k").oninput = () => this.show();
+    $("clear").onclick = () => this.see([]);
+    $("another").onclick = () => this.choose(this.rows[Math.floor(Math.random() * this.rows.length)]);
   }
 }
 
 function showCosts({ manifest: { files }, contract, simd, titles }) {
   const size = (...names) => formatBytes(names.reduce((sum, name) => sum + (files[name]?.bytes ?? 0), 0));
-  const tile = (term, value, small, id = "") =>
-    element("div", {}, element("dt", { textContent: term }), element("dd", { id, textContent: value }), element("dd", { textContent: small }));
+  const tile = (term, value, note, id = "") =>
+    element("div", {}, element("dt", {}, term), element("dd", { id }, value), element("dd", {}, note));
   $("tiles").replaceChildren(
     tile("An answer", "…", "in the engine", "time"),
     tile("Model", size(contract.model_file), `${contract.recipe}, dim ${contract.dim}`),
@@ -217,7 +208,7 @@ function about({ manifest, contract }) {
 
 function say(kind, strong, words) {
   $("state").className = kind;
-  $("state").replaceChildren(element("b", { textContent: strong }), ` ${words}`);
+  $("state").replaceChildren(element("b", {}, strong), ` ${words}`);
 }
 
 async function start() {

@@ -8,7 +8,6 @@ from typing import Any, Final
 import numpy as np
 
 from device_bench.emulation.boards import BOARDS, Identity, write_identity
-from device_bench.emulation.cache import cache_root
 from device_bench.emulation.guest import Setup, prepare
 from device_bench.emulation.marks import WARMUP
 from device_bench.emulation.tools import EmulationError, find_compiler, run_tool
@@ -26,6 +25,7 @@ from device_bench.process import measurement_of, open_for_run, run_worker
 from device_bench.record import artifact_facts
 from device_bench.settings import BenchRequest
 from recpress_edge.artifacts.bundle import Bundle
+from recpress_edge.core.cache import cache_root
 from recpress_edge.core.errors import SkippedError
 from recpress_edge.core.files import scratch_folder
 from recpress_edge.core.progress import Note, OnEvent

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
-from device_bench.emulation.cache import cache_root
 from device_bench.emulation.guest import Setup, prepare
 from device_bench.emulation.machine import Console, boot
 from device_bench.emulation.payload import read_answer, write_payload
@@ -28,6 +27,7 @@ from device_bench.process import measurement_of, open_for_run, run_worker
 from device_bench.record import artifact_facts
 from device_bench.settings import BenchRequest, Target
 from recpress_edge.artifacts.bundle import Bundle
+from recpress_edge.core.cache import cache_root
 from recpress_edge.core.cpu import dot_product_flags
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.progress import Note, OnEvent

@@ -5,15 +5,16 @@ An installed package adds a format by the entry point group ``recpress_edge.form
 format's, and it names a :class:`Format`.
 """
 
-import importlib
-import importlib.metadata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from recpress_edge.artifacts.recipes import RECIPES, Recipe
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.core.registry import named
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,8 @@ class Format:
     """``(memoryview) -> None``: raises where a file must not be opened."""
     runtime: str
     """A class: ``(path, contract, threads, **delegate) -> Runtime``."""
+    light_runtime: str = ""
+    """As ``runtime``, with the standard library alone and answers in its arrays; empty: there is none."""
     load_library: str
     """``() -> Any``: imports the runtime's library; MissingExtraError where it is not installed."""
     tables: str
@@ -58,6 +61,8 @@ class Format:
     """``(path, bytes) -> Contents``: what the file holds, without running it, with the writer's metadata."""
     same: str
     """``(bytes, bytes) -> bool``: whether two files compute the same with the same tables."""
+    hint: str = ""
+    """``(Contract) -> str``: what might be better for a file like this one; empty where nothing is known."""
     trace: str = ""
     """``(NetworkStudent) -> bytes``: a network as a file; empty where networks are not available."""
     trace_int8: str = ""
@@ -75,7 +80,7 @@ class _FormatTable(dict[str, Format]):
     """Rows by name; one that is not built in is looked for among the installed packages."""
 
     def __missing__(self, name: str) -> Format:
-        for point in importlib.metadata.entry_points(group=ENTRY_POINTS, name=name):
+        for point in named(_INSTALLED)(group=ENTRY_POINTS, name=name):
             self[name] = _installed(point)
             return self[name]
         raise KeyError(name)
@@ -87,7 +92,7 @@ class _FormatTable(dict[str, Format]):
             return False
 
 
-def _installed(point: importlib.metadata.EntryPoint) -> Format:
+def _installed(point: "EntryPoint") -> Format:
     """The row that an installed package names; ConfigError where it cannot be loaded or is another."""
     where = f"format {point.name!r} of an installed package, {point.value},"
     try:
@@ -105,6 +110,7 @@ def _installed(point: importlib.metadata.EntryPoint) -> Format:
 
 
 ENTRY_POINTS: Final = "recpress_edge.formats"
+_INSTALLED: Final = "importlib.metadata:entry_points"  # named: importing it costs as much as Python's start
 FORMATS: Final = _FormatTable(
     (one.name, one)
     for one in (
@@ -145,7 +151,7 @@ FORMATS: Final = _FormatTable(
             made_by=("numpy", "ai-edge-litert", "flatbuffers"),
             delegates=("xnnpack",),
             writer="recpress_export.tflite.writer:to_tflite",
-            check="recpress_edge.artifacts.model_file:check_tflite",
+            check="recpress_edge.artifacts.tflite_check:check_tflite",
             runtime="recpress_edge.device.litert:LiteRT",
             load_library="recpress_edge.device.litert:import_litert",
             tables="recpress_edge.device.tables:tables_of_tflite",
@@ -163,7 +169,7 @@ FORMATS: Final = _FormatTable(
             label="C",
             suffix="-c",
             model_name="model.bin",
-            recipes=("fp32", "int8-dim", "int8-item", "int4-item"),
+            recipes=("fp32", "int8-dim", "score16", "int8-item", "int4-item"),
             index_type="uint32",
             extra="",
             device_packages=(),
@@ -172,10 +178,12 @@ FORMATS: Final = _FormatTable(
             writer="recpress_export.c.writer:to_c",
             check="recpress_edge.device.c.model_bin:check_c",
             runtime="recpress_edge.device.c.runtime:CRuntime",
+            light_runtime="recpress_edge.device.c.light:LightRuntime",
             load_library="recpress_edge.device.c.library:import_engine",
             tables="recpress_edge.device.c.tables:tables_of_c",
             listing="recpress_export.c.listing:read_bin",
             same="operator:eq",
+            hint="recpress_export.c.advice:hint",
         ),
         Format(
             name="web",
@@ -206,7 +214,7 @@ DEFAULT: Final = next(iter(FORMATS))
 def format_named(name: str) -> Format:
     """The row of a format; ConfigError with a suggestion for an unknown name."""
     if name not in FORMATS:
-        installed = importlib.metadata.entry_points(group=ENTRY_POINTS).names
+        installed = named(_INSTALLED)(group=ENTRY_POINTS).names
         raise unknown_name("format", name, list({*FORMATS, *installed}))
     return FORMATS[name]
 

@@ -29,7 +29,7 @@ from recpress_export.build import build
 from recpress_export.gates import load_gate
 from recpress_export.networks.recipes import check_network, check_route, choose_recipe
 from recpress_export.networks.student import network_kind
-from recpress_export.profiles import check_profile, profile_name, user_index
+from recpress_export.profiles import check_profile, check_recipe_profile, profile_name, user_index
 from recpress_export.publish import Exported, check_target
 from recpress_export.student import bundle_name
 
@@ -80,6 +80,7 @@ class ExportRequest:
             profile = check_network(named.network, self.format, self.profile, self.user)
         else:
             check_profile(profile, self.user)
+            check_recipe_profile(recipe, profile)
         if self.with_evaluation and profile == ALL_USERS:
             raise ConfigError(
                 "--with-evaluation: an all-users bundle holds the test users' rows anyway. Leave it out."

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from exports import make_graph, random_tables
+from fixtures.make_golden import golden_bytes, golden_path
 
 from recpress_edge.artifacts.bundle import SINGLE_USER
 from recpress_edge.artifacts.fold_in import FoldIn, history_contract, quantize_history
@@ -121,6 +122,11 @@ def test_retired_items_are_listed(tmp_path):
     data = to_c(describe(contract, users, items), {})
     header = read_header(data)
     assert model_bin.words(data, header, "retired_at").tolist() == [0, 7, 49]
+
+
+@pytest.mark.parametrize("recipe", FORMATS["c"].recipes)
+def test_the_bytes_are_those_of_the_golden_file(recipe):
+    assert golden_bytes(recipe, "c") == golden_path(recipe, "c").read_bytes()
 
 
 # ---- Layouts, each by hand

@@ -11,7 +11,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from recpress_edge.artifacts.contract import Contract
 from recpress_edge.artifacts.integers import unpack_int4
+from recpress_edge.artifacts.recipes import recipe_named
 from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.device.c import model_bin
@@ -19,7 +21,9 @@ from recpress_edge.device.c.model_bin import Header
 from recpress_export import graph as steps
 from recpress_export.c import layout
 from recpress_export.c.order import item_places
+from recpress_export.exactness import check_scores
 from recpress_export.graph import Graph, Step
+from recpress_export.profiles import check_recipe_profile
 
 ORDER_KEY: Final = "recpress.order"
 LAYOUT_KEY: Final = "recpress.layout"
@@ -92,12 +96,23 @@ def _header(graph: Graph, tables: Mapping[str, Any], metadata: Mapping[str, str]
         profile=model_bin.PROFILES.index(contract.profile),
         order=model_bin.ORDERS.index(metadata.get(ORDER_KEY, model_bin.ORDERS[0])),
         layout=model_bin.LAYOUTS.index(metadata.get(LAYOUT_KEY, model_bin.LAYOUTS[0])),
+        flags=_flags(contract, tables),
         n_users=len(tables["users"]) if "users" in tables else 0,
         n_items=len(items),
         dim=items.shape[1],
         n_retired=len(tables["retired"]),
         step=tables.get("step", 0.0),
     )
+
+
+def _flags(contract: Contract, tables: Mapping[str, Any]) -> int:
+    """That scores fit 16 bits, where the recipe says it; GateError where one does not."""
+    recipe = recipe_named(contract.recipe)
+    if not recipe.bounds_scores:
+        return 0
+    check_recipe_profile(recipe, contract.profile)
+    check_scores(tables["users"], tables["items"])
+    return model_bin.FITS_16
 
 
 def _check_size(header: Header) -> None:

@@ -34,6 +34,7 @@ from recpress_edge.device.guard import STANDARD, Guard
 from recpress_edge.device.runtime import Runtime, open_runtime
 from recpress_edge.device.verify import verify_bundle
 from recpress_export.card import CARD_FILE, write_card
+from recpress_export.exactness import check_scores
 from recpress_export.graph import write_model
 from recpress_export.ranking import rank
 from recpress_export.selftest import answered, score_tolerance
@@ -116,6 +117,8 @@ def place_rows(old: Bundle, changes: Changes, *, force: bool) -> tuple[Stored, P
     rows = store_rows(stored, placed.emb)
     _check_clip(rows, placed, force=force)
     _check_finite_scores(stored, placed)
+    if recipe_named(old.contract.recipe).bounds_scores:
+        check_scores(stored.user_table, rows.values)
     return stored, placed, rows
 
 

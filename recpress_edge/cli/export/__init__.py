@@ -6,7 +6,7 @@ from typing import Any
 
 from recpress_edge.artifacts.bundle import Bundle
 from recpress_edge.artifacts.contract import ALL_USERS, HISTORY, SINGLE_USER
-from recpress_edge.artifacts.formats import DEFAULT
+from recpress_edge.artifacts.formats import DEFAULT, FORMATS
 from recpress_edge.cli.common import (
     add_common_options,
     add_method_options,
@@ -24,6 +24,7 @@ from recpress_edge.cli.events import print_events
 from recpress_edge.cli.export.sweep import add_sweep_options, check_single, run_sweep
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.metrics import DEFAULT_CUTOFF
+from recpress_edge.core.registry import named
 from recpress_edge.core.units import format_bytes
 from recpress_edge.data.holdout import MOST_COMPARED
 from recpress_edge.jobs.export import ExportPlan, ExportRequest, ExportResult
@@ -57,10 +58,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recipe",
         metavar="NAME",
-        help="fp32 (default), fp16, int8-dim (or int8), int8-item, int4-item; "
+        help="fp32 (default), fp16, int8-dim (or int8), score16, int8-item, int4-item; "
         "of a network fp32 or int8-dynamic",
     )
-    parser.add_argument("--format", metavar="NAME", help="onnx (default), tflite, or both: onnx,tflite")
+    parser.add_argument("--format", metavar="NAME", help="onnx (default), tflite, c, or several: onnx,c")
     _add_profile_options(parser)
     parser.add_argument(
         "--titles",
@@ -196,6 +197,9 @@ def _report(args: argparse.Namespace, result: ExportResult) -> None:
     gate = bundle.quality["parity"]["gate"]
     if gate["overruled"]:
         say(args, f"gate       NOT MET, overruled by --force: {gate['failure']}")
+    row = FORMATS[contract.format]
+    if row.hint and (hint := named(row.hint)(contract)):
+        say(args, f"hint       {hint}")
     checked = f"self-test: {len(bundle.selftest().users)} users, passed"
     say(args, f"bundle     {bundle.folder}/   sha256 {bundle.digest[:16]}…   {checked}")
     next_steps(args, _next_commands(args, plan))

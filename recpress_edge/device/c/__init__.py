@@ -1,1 +1,4 @@
-"""The C engine: its sources, its file model.bin, and what asks it from Python."""
+"""The engine of ``--format c``: C99 that reads one file, model.bin, and its bindings from Python.
+
+Everything here but ``runtime`` and ``tables`` imports the standard library alone.
+"""

@@ -341,23 +341,41 @@ INLINE float32x4_t four_scales(const uint8_t *halves)
 #endif
 }
 
+#ifdef __aarch64__
+/* One dimension of 32 items; `lane`: which of four values. */
+#define ADD_DIM(lane)                                                              \
+    do {                                                                           \
+        const float32x4x4_t v = vld1q_f32_x4(items), w = vld1q_f32_x4(items + 16); \
+        items += RP_BLOCK;                                                         \
+        for (int j = 0; j < 4; j++) {                                              \
+            sums[j] = vfmaq_laneq_f32(sums[j], v.val[j], four, lane);              \
+            sums[4 + j] = vfmaq_laneq_f32(sums[4 + j], w.val[j], four, lane);      \
+        }                                                                          \
+    } while (0)
+
 INLINE void sum_floats(float32x4_t *sums, const float *items, const float *q, uint32_t dim)
 {
     for (int j = 0; j < 8; j++) sums[j] = vdupq_n_f32(0.0f);
-    for (uint32_t d = 0; d < dim; d++) {
-        const float *of_dim = items + RP_BLOCK * d;
-#ifdef __aarch64__
-        const float32x4_t u = vld1q_dup_f32(q + d);
-        const float32x4x4_t v = vld1q_f32_x4(of_dim), w = vld1q_f32_x4(of_dim + 16);
-        for (int j = 0; j < 4; j++) {
-            sums[j] = vfmaq_f32(sums[j], v.val[j], u);
-            sums[4 + j] = vfmaq_f32(sums[4 + j], w.val[j], u);
-        }
-#else
-        for (int j = 0; j < 8; j++) sums[j] = vmlaq_n_f32(sums[j], vld1q_f32(of_dim + 4 * j), q[d]);
-#endif
+    for (; dim >= 4u; dim -= 4u, q += 4) {
+        const float32x4_t four = vld1q_f32(q);
+        ADD_DIM(0);
+        ADD_DIM(1);
+        ADD_DIM(2);
+        ADD_DIM(3);
+    }
+    for (; dim; dim--, q++) {
+        const float32x4_t four = vld1q_dup_f32(q);
+        ADD_DIM(0);
     }
 }
+#else
+INLINE void sum_floats(float32x4_t *sums, const float *items, const float *q, uint32_t dim)
+{
+    for (int j = 0; j < 8; j++) sums[j] = vdupq_n_f32(0.0f);
+    for (uint32_t d = 0; d < dim; d++)
+        for (int j = 0; j < 8; j++) sums[j] = vmlaq_n_f32(sums[j], vld1q_f32(items + RP_BLOCK * d + 4 * j), q[d]);
+}
+#endif
 
 /* Scores of floats, before they are made integers of the same order. */
 INLINE void float_scores(float32x4_t *scores, const uint8_t *block, const kernel_row *p, shape s)
@@ -451,16 +469,16 @@ INLINE uint32_t count_reaching(const int32_t *v, uint32_t n, int32_t threshold)
 {
     const int32x4_t t = vdupq_n_s32(threshold);
     uint32x4_t even = vdupq_n_u32(0), odd = even; /* a comparison gives -1 */
-    uint32_t i = 0;
-    for (; i + 16u <= n; i += 16u) {
-        even = vsubq_u32(even, vcgeq_s32(vld1q_s32(v + i), t));
-        odd = vsubq_u32(odd, vcgeq_s32(vld1q_s32(v + i + 4), t));
-        even = vsubq_u32(even, vcgeq_s32(vld1q_s32(v + i + 8), t));
-        odd = vsubq_u32(odd, vcgeq_s32(vld1q_s32(v + i + 12), t));
+    const int32_t *end = v + (n & ~15u);
+    for (; v < end; v += 16) {
+        even = vsubq_u32(even, vcgeq_s32(vld1q_s32(v), t));
+        odd = vsubq_u32(odd, vcgeq_s32(vld1q_s32(v + 4), t));
+        even = vsubq_u32(even, vcgeq_s32(vld1q_s32(v + 8), t));
+        odd = vsubq_u32(odd, vcgeq_s32(vld1q_s32(v + 12), t));
     }
-    if (i < n) {
-        even = vsubq_u32(even, vcgeq_s32(vld1q_s32(v + i), t));
-        odd = vsubq_u32(odd, vcgeq_s32(vld1q_s32(v + i + 4), t));
+    if (n % 16u) {
+        even = vsubq_u32(even, vcgeq_s32(vld1q_s32(v), t));
+        odd = vsubq_u32(odd, vcgeq_s32(vld1q_s32(v + 4), t));
     }
     return total(vaddq_u32(even, odd));
 }

@@ -150,7 +150,9 @@ def _check_codes(header: Header) -> None:
         and header.recipe != INT8_DIM,
         "only int8-dim files of known users have scores of 16 bits": fits
         and (header.recipe != INT8_DIM or header.profile == HISTORY),
-        "only files whose scores have 16 bits are laid out by dimensions": header.layout == DIMS and not fits,
+        "only files in the catalogue's order, with scores of 16 bits, are laid out by dimensions": (
+            header.layout == DIMS and not (fits and header.order == CATALOGUE)
+        ),
     }
     for what, is_so in wrong.items():
         if is_so:

@@ -28,6 +28,7 @@
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define COPY(to, from, n) __builtin_memcpy(to, from, n) /* of a constant few bytes: a load, a store */
 #define LOWEST_BIT(x) ((uint32_t)__builtin_ctz(x))
+#define HIGHEST_BIT(x) (31u - (uint32_t)__builtin_clz(x))
 #else
 #include <string.h>
 #define INLINE static inline
@@ -38,6 +39,12 @@ static uint32_t LOWEST_BIT(uint32_t x)
 {
     uint32_t n = 0;
     for (; !(x & 1u); x >>= 1) n++;
+    return n;
+}
+static uint32_t HIGHEST_BIT(uint32_t x)
+{
+    uint32_t n = 0;
+    for (; x >>= 1;) n++;
     return n;
 }
 #endif
@@ -73,6 +80,15 @@ static uint32_t LOWEST_BIT(uint32_t x)
 #define FLAGS(model) ((uint32_t)RP_FLAGS)
 #else
 #define FLAGS(model) ((model)->header->flags)
+#endif
+
+/* The loop over all blocks four times, where it is compiled for one kind of model. */
+#if defined(RP_DIM) && !defined(RP_SMALL) && defined(__clang__)
+#define UNROLLED _Pragma("clang loop unroll_count(4)")
+#elif defined(RP_DIM) && !defined(RP_SMALL) && defined(__GNUC__)
+#define UNROLLED _Pragma("GCC unroll 4")
+#else
+#define UNROLLED
 #endif
 
 #define LOWEST (-2147483647 - 1) /* below every score */
@@ -301,7 +317,7 @@ static void sort_keys(uint64_t *v, uint64_t *other, uint32_t n)
     }
     for (uint32_t i = 0; i < n; i++) other[start[63u - (((uint32_t)(v[i] >> 32) - low) >> shift)]++] = v[i];
     for (uint32_t i = 0; i < n; i++) v[i] = other[i];
-    if (fullest > 32u)
+    if (fullest > 128u)
         merge_sort(v, other, n);
     else
         insertion_sort(v, n);
@@ -328,26 +344,59 @@ INLINE void keep_room(shortlist *list)
     if (UNLIKELY(list->n > capacity_for(list->k) - RP_BLOCK)) shorten(list);
 }
 
+/* The square root, rounded up. */
+static uint32_t root_up(uint32_t x)
+{
+    uint32_t root = 0;
+    for (uint32_t bit = 1u << 15; bit; bit >>= 1)
+        if ((root + bit) * (root + bit) <= x) root += bit;
+    return root * root < x ? root + 1u : root;
+}
+
+/* 256 times the binary logarithm of x, 1 at least, straight between powers of two. */
+static uint32_t log_256(uint32_t x)
+{
+    const uint32_t power = HIGHEST_BIT(x);
+    return power << 8 | ((x << (31u - power)) >> 23 & 255u);
+}
+
+/* Where between two counts k lies, 0 to 256: logarithms fall about straight as scores rise. */
+static uint32_t share_of(uint32_t below, uint32_t k, uint32_t above)
+{
+    const uint32_t all = log_256(below) - log_256(above ? above : 1u), part = log_256(below) - log_256(k);
+    return all ? 256u * part / all : 0;
+}
+
 /* A value that at least k of v reach, and not many more; LOWEST where fewer than k are above that.
  * n is a multiple of 8; what fills up is LOWEST. */
 static int32_t reached_by(const int32_t *v, uint32_t n, uint32_t k)
 {
+    const uint32_t wanted = k + k / 16u + 1u, enough = k + k / 8u + 2u;
     int32_t high = LOWEST, low = n ? v[0] : LOWEST;
+    uint32_t above = 0, below;
     for (uint32_t i = 0; i < n; i++) high = v[i] > high ? v[i] : high;
-    for (uint32_t i = 0; i < n && i < 8u; i++) low = v[i] < low ? v[i] : low; /* a guess that mostly holds */
-    if (low == LOWEST || count_reaching(v, n, low) < k) {
+    for (uint32_t i = 0; i < n && i < 8u; i++) low = v[i] < low ? v[i] : low; /* mostly low enough */
+    below = low == LOWEST ? 0 : count_reaching(v, n, low);
+    if (below < k) {
         low = LOWEST + 1;
-        if (high == LOWEST || count_reaching(v, n, low) < k) return LOWEST;
+        below = high == LOWEST ? 0 : count_reaching(v, n, low);
+        if (below < k) return LOWEST;
     }
-    while (low < high) { /* k reach low; below high + 1, nothing is known of what lies between */
-        const int32_t middle = (int32_t)((uint32_t)low + ((uint32_t)high - (uint32_t)low + 1u) / 2u);
+    for (uint32_t step = 0; low < high && below > enough; step++) { /* `below` reach low, `above` reach high + 1 */
+        const uint32_t span = (uint32_t)high - (uint32_t)low;
+        uint32_t share = step % 4u == 3u ? 128u : share_of(below, wanted < below ? wanted : below, above);
+        if (!step) share = root_up(share << 8); /* over a whole catalogue they fall faster and faster */
+        uint32_t up = span < 1u << 24 ? span * share >> 8 : (span >> 8) * share;
+        up = up < 1u ? 1u : up > span ? span : up;
+        const int32_t middle = (int32_t)((uint32_t)low + up);
         const uint32_t count = count_reaching(v, n, middle);
         if (count < k) {
             high = middle - 1;
-            continue;
+            above = count;
+        } else {
+            low = middle;
+            below = count;
         }
-        low = middle;
-        if (count <= k + k / 8u) break;
     }
     return low;
 }
@@ -507,11 +556,14 @@ INLINE void scan(const rp_model *model, const rp_query *query, const kernel_row 
                  shortlist *list, int eights)
 {
     const shape s = shape_of(model);
-    const uint32_t per_block = eights ? 4u : 1u, n = per_block * model->n_blocks, size = block_bytes(s.dim, s.recipe);
-    const uint8_t *block = model->items;
-    for (uint32_t b = 0; b < model->n_blocks; b++, block += size) {
-        if (eights) block_maxima(block, r, s, w->maxima + 4u * b);
-        else w->maxima[b] = block_max(block, r, s);
+    const uint32_t n_blocks = model->n_blocks, size = block_bytes(s.dim, s.recipe);
+    const uint32_t per_block = eights ? 4u : 1u, n = per_block * n_blocks;
+    const uint8_t *block = model->items, *const end = block + (size_t)n_blocks * size;
+    int32_t *next_maximum = w->maxima;
+    UNROLLED
+    for (; block < end; block += size, next_maximum += per_block) {
+        if (eights) block_maxima(block, r, s, next_maximum);
+        else *next_maximum = block_max(block, r, s);
     }
     for (uint32_t i = n; i < up_to(n, 8u); i++) w->maxima[i] = LOWEST;
     look_again_without(model, query, r, w, eights);
@@ -534,14 +586,6 @@ static void scan_catalogue(const rp_model *model, const rp_query *query, const k
 }
 
 /* ---- Items by length, the longest first: |row| times a block's length bounds all that follows. */
-
-static uint32_t root_up(uint32_t x)
-{
-    uint32_t root = 0;
-    for (uint32_t bit = 1u << 15; bit; bit >>= 1)
-        if ((root + bit) * (root + bit) <= x) root += bit;
-    return root * root < x ? root + 1u : root;
-}
 
 /* Add a block's candidates; places beyond the catalogue fill up the last block. */
 static int32_t collect_places(const rp_model *model, const workspace *w, shortlist *list, uint32_t place,

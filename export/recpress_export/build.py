@@ -30,6 +30,7 @@ from recpress_export.card import CARD_FILE, write_card
 from recpress_export.compare import Parity
 from recpress_export.exactness import check_tables
 from recpress_export.gates import Gate, gate_error, gate_failure, history_failure, with_gate
+from recpress_export.options import format_files
 from recpress_export.parity import Measured, OpenFile, check_every_score, measure
 from recpress_export.profiles import profile_name
 from recpress_export.publish import Exported, publish
@@ -187,6 +188,8 @@ def _write_contents(
         write_titles(draft, data.titles)
     if data.item_features:
         write_item_features(draft, data.item_features)
+    for name, file in format_files(draft, contents.contract, contents.selftest, data.options).items():
+        write_atomic(draft / name, file)
     card = write_card(contents.name, contents.contract, recipe, contents.provenance, contents.quality, rows)
     write_atomic(draft / CARD_FILE, card.encode())
     write_manifest(draft, contents.name, contents.contract, contents.provenance, contents.quality)

@@ -61,6 +61,10 @@ class Format:
     """``(path, bytes) -> Contents``: what the file holds, without running it, with the writer's metadata."""
     same: str
     """``(bytes, bytes) -> bool``: whether two files compute the same with the same tables."""
+    files: str = ""
+    """``(model bytes, Contract, SelfTest, FileOptions) -> Mapping[str, bytes]``: what else a bundle holds."""
+    options: tuple[str, ...] = ()
+    """Fields of recpress_export.options.FileOptions that it honours."""
     hint: str = ""
     """``(Contract) -> str``: what might be better for a file like this one; empty where nothing is known."""
     trace: str = ""
@@ -183,6 +187,8 @@ FORMATS: Final = _FormatTable(
             tables="recpress_edge.device.c.tables:tables_of_c",
             listing="recpress_export.c.listing:read_bin",
             same="operator:eq",
+            files="recpress_export.c.files:bundle_files",
+            options=("model_h",),
             hint="recpress_export.c.advice:hint",
         ),
         Format(

@@ -21,6 +21,7 @@ from recpress_edge.cli.common import (
     seed_number,
 )
 from recpress_edge.cli.events import print_events
+from recpress_edge.cli.export.of_format import add_format_options, format_options
 from recpress_edge.cli.export.sweep import add_sweep_options, check_single, run_sweep
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.metrics import DEFAULT_CUTOFF
@@ -62,6 +63,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "of a network fp32 or int8-dynamic",
     )
     parser.add_argument("--format", metavar="NAME", help="onnx (default), tflite, c, or several: onnx,c")
+    add_format_options(parser)
     _add_profile_options(parser)
     parser.add_argument(
         "--titles",
@@ -113,7 +115,9 @@ def run(args: argparse.Namespace) -> int:
     check_single(args)
     features = tuple(names_of("item-features", args.item_features)) if args.item_features else ()
     plans = [
-        request_of(ExportRequest, args, format=name, item_features=features).check(target=not args.dry_run)
+        request_of(
+            ExportRequest, args, format=name, item_features=features, options=format_options(args)
+        ).check(target=not args.dry_run)
         for name in _formats(args)
     ]
     facts = [_say_plan(args, plan) if args.dry_run else _export(args, plan) for plan in plans]

@@ -16,11 +16,12 @@ from recpress_edge.artifacts.ids import encode_lines
 from recpress_edge.artifacts.manifest import write_manifest
 from recpress_edge.artifacts.quantize import quantize
 from recpress_edge.artifacts.recipes import RECIPES
-from recpress_edge.artifacts.selftest import SelfTest
+from recpress_edge.artifacts.selftest import SelfTest, read_selftest
 from recpress_edge.core.rng import stream
 from recpress_edge.device.reference_file import FileReference
 from recpress_export.c.writer import to_c
 from recpress_export.graph import Graph, describe, describe_int8, with_history
+from recpress_export.options import NO_OPTIONS
 from recpress_export.web.files import web_files
 
 FORMAT = "web"
@@ -65,7 +66,7 @@ def make_web_bundle(folder: Path, **options: Any) -> Bundle:
     if made.titles:
         (folder / "titles.txt").write_bytes(encode_lines([title(item) for item in range(made.n_items)]))
     _write_questions(folder, contract, made)
-    for name, data in web_files(model).items():
+    for name, data in web_files(model, contract, read_selftest(folder, contract), NO_OPTIONS).items():
         (folder / name).write_bytes(data)
     write_manifest(folder, folder.name, contract, {"dataset": {"name": "toy"}}, {"chain": [], "parity": {}})
     return open_bundle(folder)

@@ -197,7 +197,7 @@ FORMATS: Final = _FormatTable(
             suffix="-web",
             model_name="model.bin",
             model_of="c",
-            recipes=("fp32", "int8-dim", "int8-item", "int4-item"),
+            recipes=("fp32", "int8-dim", "score16", "int8-item", "int4-item"),
             index_type="uint32",
             extra="",
             device_packages=(),
@@ -206,15 +206,19 @@ FORMATS: Final = _FormatTable(
             writer="recpress_export.c.writer:to_c",
             check="recpress_edge.device.c.model_bin:check_c",
             runtime="recpress_edge.device.c.runtime:CRuntime",
+            light_runtime="recpress_edge.device.c.light:LightRuntime",
             load_library="recpress_edge.device.c.library:import_engine",
             tables="recpress_edge.device.c.tables:tables_of_c",
             listing="recpress_export.c.listing:read_bin",
             same="operator:eq",
+            files="recpress_export.web.files:web_files",
         ),
     )
 )
 DEFAULT: Final = next(iter(FORMATS))
 """The format of an export that names none."""
+MODEL_FORMATS: Final = tuple(name for name, row in FORMATS.items() if not row.model_of)
+"""Those that have a model file of their own."""
 
 
 def format_named(name: str) -> Format:
@@ -243,6 +247,12 @@ def writer_of(file_format: str) -> Callable[[Any, Mapping[str, str]], bytes]:
     """The writer of a format; ImportError where what it needs is not installed."""
     writer: Callable[[Any, Mapping[str, str]], bytes] = named(FORMATS[file_format].writer)
     return writer
+
+
+def files_of(file_format: str) -> Callable[..., Mapping[str, bytes]] | None:
+    """What makes a bundle's further files; None where a format has none, ImportError as ``writer_of``."""
+    row = FORMATS[file_format]
+    return named(row.files) if row.files else None
 
 
 def formats_of(recipe: Recipe) -> list[str]:

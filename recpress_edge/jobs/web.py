@@ -70,7 +70,8 @@ class WebRequest:
             return PageServer(bundle, self.port)
         except OSError as error:
             raise ConfigError(
-                f"port {self.port} cannot be had: {told_by_system(error)}. Choose another --port, or leave it out."
+                f"port {self.port} cannot be had: {told_by_system(error)}. "
+                "Choose another --port, or leave it out."
             ) from None
 
 

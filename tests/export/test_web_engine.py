@@ -1,4 +1,4 @@
-"""The engine as WebAssembly: the same bytes every time, nothing asked of the page, and what is said without zig."""
+"""The engine as WebAssembly: the same bytes every time, and what is said where it cannot be made."""
 
 import pytest
 

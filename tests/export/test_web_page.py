@@ -1,4 +1,4 @@
-"""The page of a web bundle in a real browser: its lists are numpy's, it asks nobody, and it fits every screen."""
+"""The page of a web bundle in a real browser: its lists are numpy's, it asks nobody, it fits every screen."""
 
 import json
 import shutil
@@ -284,13 +284,14 @@ REFUSED = """
 (async () => {
   const { Recommender, BundleError } = await import("./recpress.js");
   const loaded = await Recommender.load();
-  const said = (call) => { try { call(); return "nothing"; } catch (error) { return `${error.name}: ${error.message}`; } };
+  const said = (question) => {
+    try { return loaded.recommend(question); } catch (error) { return `${error.name}: ${error.message}`; }
+  };
   const missing = await Recommender.load("./nowhere/").catch((error) => error instanceof BundleError);
   const odd = loaded.recommend({ user: "u1", seen: ["i5", "stranger", 7], k: 3 });
-  return [missing, odd.unknown, said(() => loaded.recommend({ k: 3 })), said(() => loaded.recommend({ user: "who" })),
-    said(() => loaded.recommend({ user: "u1", k: 0 })), said(() => loaded.recommend({ user: "u1", k: 301 })),
-    said(() => loaded.recommend({ user: "u1", seen: "i5" })),
-    said(() => loaded.recommend({ user: "u1", seen: ["x"], strict: true })),
+  return [missing, odd.unknown, said({ k: 3 }), said({ user: "who" }), said({ user: "u1", k: 0 }),
+    said({ user: "u1", k: 301 }), said({ user: "u1", seen: "i5" }),
+    said({ user: "u1", seen: ["x"], strict: true }),
     Object.getOwnPropertyNames(Recommender.prototype).sort(), Object.keys(loaded).sort()];
 })()
 """

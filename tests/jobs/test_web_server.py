@@ -150,12 +150,14 @@ def test_a_dry_run_serves_nothing(bundle, capsys, monkeypatch):
     assert "would serve" in capsys.readouterr().out
 
 
+def interrupted(server):
+    raise KeyboardInterrupt
+
+
 def test_a_browser_is_opened_at_the_page(bundle, monkeypatch, capsys):
     opened = []
     monkeypatch.setattr("webbrowser.open", opened.append)
-    monkeypatch.setattr(
-        "recpress_edge.jobs.web.PageServer.run", lambda self: (_ for _ in ()).throw(KeyboardInterrupt)
-    )
+    monkeypatch.setattr("recpress_edge.jobs.web.PageServer.run", interrupted)
     assert main(["web", str(bundle)]) == 0
     assert opened[0].startswith("http://127.0.0.1:")
     assert opened[0] in capsys.readouterr().out

@@ -20,7 +20,7 @@ COMMON: Final = (
     "-s",
     "-Wl,--no-entry",
 )
-"""Bytes count: they travel to every reader. Nothing is fused, so that float32 results are those of all cores."""
+"""Bytes count: they travel to every reader. Nothing is fused: float32 results are those of all cores."""
 ENGINES: Final = {"recpress.wasm": ("-msimd128",), "recpress-plain.wasm": ("-mcpu=mvp",)}
 """The files and what they need: the plain one runs in every browser that has WebAssembly."""
 _TIMEOUT_S: Final = 600.0

@@ -6,7 +6,6 @@ import { Combobox, searchIn } from "./search.js";
 import { clockTick, timed } from "./timing.js";
 
 const MOST = 500; // items that a list shows here
-const SCRIPTS = ["index.html", "page.css", "page.js", "recpress.js", "rows.js", "search.js", "timing.js"];
 const $ = (id) => document.getElementById(id);
 const number = (value) => value.toLocaleString("en");
 
@@ -174,15 +173,18 @@ class Page {
 }
 
 function showCosts({ manifest: { files }, contract, simd, titles }) {
-  const size = (...names) => formatBytes(names.reduce((sum, name) => sum + (files[name]?.bytes ?? 0), 0));
+  const size = (pattern) => {
+    const names = Object.keys(files).filter((name) => pattern.test(name));
+    return formatBytes(names.reduce((sum, name) => sum + files[name].bytes, 0));
+  };
   const tile = (term, value, note, id = "") =>
     element("div", {}, element("dt", {}, term), element("dd", { id }, value), element("dd", {}, note));
   $("tiles").replaceChildren(
     tile("An answer", "…", "in the engine", "time"),
-    tile("Model", size(contract.model_file), `${contract.recipe}, dim ${contract.dim}`),
-    tile("Engine", size(simd ? "recpress.wasm" : "recpress-plain.wasm"), `WebAssembly with${simd ? "" : "out"} SIMD`),
-    tile("Page and scripts", size(...SCRIPTS), "not compressed"),
-    tile(titles ? "Ids and titles" : "Ids", size("items.txt", "users.txt", "titles.txt"), "beside the model"),
+    tile("Model", size(/^model/), `${contract.recipe}, dim ${contract.dim}`),
+    tile("Engine", size(simd ? /recpress.wasm/ : /plain.wasm/), `WebAssembly with${simd ? "" : "out"} SIMD`),
+    tile("Page and scripts", size(/(html|css|js)$/), "not compressed"),
+    tile(titles ? "Ids and titles" : "Ids", size(/txt$/), "beside the model"),
   );
 }
 

@@ -86,8 +86,10 @@ class Engine {
   }
 
   /** Lay a query into memory: `run` answers it, as often as it is called, and `read` gives the answer. */
-  prepare(user, seen, k) {
+  prepare(user, given, k) {
     const { wasm, free } = this;
+    // Each item once and in this order, in which the rows of a float history are summed everywhere.
+    const seen = Uint32Array.from(new Set(given)).sort();
     const items = aligned(free + 4 * seen.length);
     const scores = aligned(items + 4 * k);
     const scratch = aligned(scores + 4 * k);

@@ -67,6 +67,8 @@ class Format:
     """Fields of recpress_export.options.FileOptions that it honours."""
     hint: str = ""
     """``(Contract) -> str``: what might be better for a file like this one; empty where nothing is known."""
+    shown_by: str = ""
+    """The command that shows a bundle to a person; empty where none does."""
     trace: str = ""
     """``(NetworkStudent) -> bytes``: a network as a file; empty where networks are not available."""
     trace_int8: str = ""
@@ -212,6 +214,7 @@ FORMATS: Final = _FormatTable(
             listing="recpress_export.c.listing:read_bin",
             same="operator:eq",
             files="recpress_export.web.files:web_files",
+            shown_by="recpress-edge web",
         ),
     )
 )

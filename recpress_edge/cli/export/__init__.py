@@ -154,7 +154,9 @@ def _say_plan(args: argparse.Namespace, plan: ExportPlan) -> dict[str, Any]:
 
 
 def _next_commands(args: argparse.Namespace, plan: ExportPlan) -> list[str]:
+    shown_by = FORMATS[plan.request.format].shown_by
     return [
+        *([f"{shown_by} {plan.target}"] if shown_by else []),
         f"device_bench run {plan.target}",
         f"recpress-edge report {args.work / 'runs'} -o {args.work / 'report.html'}",
     ]

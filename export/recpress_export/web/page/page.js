@@ -184,6 +184,7 @@ function showCosts({ manifest: { files }, contract, simd, titles }) {
     tile("Model", size(/^model/), `${contract.recipe}, dim ${contract.dim}`),
     tile("Engine", size(simd ? /recpress.wasm/ : /plain.wasm/), `WebAssembly with${simd ? "" : "out"} SIMD`),
     tile("Page and scripts", size(/(html|css|js)$/), "not compressed"),
+    tile("Tests and rows", size(/json$|npz$/), "for this page alone"),
     tile(titles ? "Ids and titles" : "Ids", size(/txt$/), "beside the model"),
   );
 }

@@ -24,16 +24,17 @@ RECIPES: Final = ("fp32", "int8")
 # What the students must beat at equal bytes.
 BASELINES: Final = ("svd_dim20", "svd_dim10")
 BUNDLES: Final = (*itertools.product(STUDENTS, RECIPES), *itertools.product(BASELINES, ("int8",)))
-PAGE: Final = ("soft_dim20", "web")
-"""What a browser shows at the end: a student, int8, and the format."""
+SHOWN: Final = "soft_dim20"
+PAGE: Final = next(row for row in FORMATS.values() if row.shown_by)
+"""What a browser shows at the end: this student, int8, in the format that has a page."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.description = (
         "Teachers, four students, two baselines, int8 and fp32 bundles, benchmark, Pareto report and a page "
-        "that recommends, on a small synthetic data set. Each step is the command printed above it. What is trained already is "
-        "not trained again."
+        "that recommends, on a small synthetic data set. Each step is the command printed above it. What is "
+        "trained already is not trained again."
     )
     add_common_options(parser)
     parser.add_argument("--force", action="store_true", help="replace an earlier demo's bundles and report")
@@ -46,7 +47,7 @@ def steps(work: str, *, force: bool, page: bool) -> list[list[str]]:
     ``page``: with a page that recommends, for which a compiler is needed.
     """
     again = ["--force"] if force else []
-    student, file_format = PAGE
+    last = ["export", "--student", SHOWN, "--int8", "--format", PAGE.name, "--work", work]
     exports = [
         ["export", "--student", student, *(["--int8"] if recipe == "int8" else []), "--work", work]
         for student, recipe in BUNDLES
@@ -56,11 +57,7 @@ def steps(work: str, *, force: bool, page: bool) -> list[list[str]]:
         *exports,
         ["bench", *map(str, _bundles(Path(work))), "--work", work],
         ["report", f"{work}/runs", "-o", f"{work}/report.html", "--work", work, *again],
-        *(
-            [["export", "--student", student, "--int8", "--format", file_format, "--work", work]]
-            if page
-            else []
-        ),
+        *([last] if page else []),
     ]
 
 
@@ -69,13 +66,12 @@ def _bundles(work: Path) -> list[Path]:
 
 
 def _page(work: Path) -> Path:
-    student, file_format = PAGE
-    return work / "dist" / f"{student}-int8{FORMATS[file_format].suffix}"
+    return work / "dist" / f"{SHOWN}-int8{PAGE.suffix}"
 
 
 def _has_compiler() -> bool:
     try:
-        files_of(PAGE[1])
+        files_of(PAGE.name)
     except ImportError:
         return False
     return True
@@ -115,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
         args,
         [
             f"open {args.work}/report.html",
-            *([f"{FORMATS[PAGE[1]].shown_by} {_page(args.work)}"] if page else []),
+            *([f"{PAGE.shown_by} {_page(args.work)}"] if page else []),
             "recpress-edge data import YOUR_LOG.csv --name mine --split loo-random",
         ],
     )

@@ -13,7 +13,7 @@ def test_the_commands_are_those_a_user_would_type():
     assert commands[0] == ["data", "stats", "synthetic", "--work", "demo"]
     assert commands[1] == ["export", "--student", STUDENTS[0], "--work", "demo"]
     assert commands[-2] == ["report", "demo/runs", "-o", "demo/report.html", "--work", "demo"]
-    assert commands[-1] == "export --student soft_dim20 --int8 --format web --work demo".split()
+    assert " ".join(commands[-1]) == "export --student soft_dim20 --int8 --format web --work demo"
     assert len(commands) == 2 * len(STUDENTS) + len(BASELINES) + 4
     assert commands[:-1] == steps("demo", force=False, page=False)
     sizes = {name.partition("_")[2] for name in STUDENTS}

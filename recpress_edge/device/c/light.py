@@ -48,7 +48,7 @@ class LightRuntime:
         who, length = check_user(user, self.n_users), check_k(k)
         items = _indices(seen)
         if not self.n_users and len(items) > 1:
-            items = array("I", sorted(set(items)))  # float32 rows are summed in this order, whatever was given
+            items = array("I", sorted(set(items)))  # the order in which float32 rows are summed
         return EngineQuery(who, items, min(length, self.n_items))
 
     def run(self, feed: EngineQuery) -> Answer:

@@ -3,7 +3,7 @@
 import pytest
 from exports import levels
 
-from recpress_edge.artifacts.formats import FORMATS
+from recpress_edge.artifacts.formats import FORMATS, MODEL_FORMATS
 from recpress_edge.testing import WriterCase, WriterContract
 
 TWO_LEVELS = {"one level": 10**9, "two levels": 1}
@@ -13,8 +13,8 @@ class TestWriters(WriterContract):
     @pytest.fixture(
         params=[
             pytest.param((name, recipe, level), id=f"{name}-{recipe}-{level}")
-            for name, row in FORMATS.items()
-            for recipe in row.recipes
+            for name in MODEL_FORMATS
+            for recipe in FORMATS[name].recipes
             for level in TWO_LEVELS
         ]
     )

@@ -1,4 +1,4 @@
-"""A student exported as a web bundle: every file listed, the same bytes again, and an update that keeps the page."""
+"""A student exported as a web bundle: all files, the same bytes again, and an update that keeps the page."""
 
 import dataclasses
 

@@ -62,7 +62,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="fp32 (default), fp16, int8-dim (or int8), score16, int8-item, int4-item; "
         "of a network fp32 or int8-dynamic",
     )
-    parser.add_argument("--format", metavar="NAME", help="onnx (default), tflite, c, or several: onnx,c")
+    parser.add_argument("--format", metavar="NAME", help="onnx (default), tflite, c, web, or several: onnx,c")
     add_format_options(parser)
     _add_profile_options(parser)
     parser.add_argument(

@@ -10,7 +10,7 @@
 
 typedef struct {
     const row *r;
-    int8x16_t quads[ROW_BYTES / 4u]; /* four values, four times */
+    int8x16_t quads[ROW_BYTES / 4u]; /* four values, four times; RP_DIMS: two, eight times each */
     int8x16_t pairs[2];              /* a tail of two dimensions */
 } kernel_row;
 
@@ -19,6 +19,11 @@ INLINE void prepare(kernel_row *p, const row *r, shape s)
     const uint32_t even = (s.dim + 1u) & ~1u, quads = even / 4u;
     p->r = r;
     if (s.recipe == RP_FP32) return;
+    if (s.layout == RP_DIMS) {
+        for (uint32_t pair = 0; pair < even / 2u; pair++)
+            p->quads[pair] = vcombine_s8(vdup_n_s8(r->q[2u * pair]), vdup_n_s8(r->q[2u * pair + 1u]));
+        return;
+    }
     for (uint32_t quad = 0; quad < quads; quad++)
         p->quads[quad] = vreinterpretq_s8_s32(vld1q_dup_s32((const int32_t *)(const void *)(r->q + 4u * quad)));
     if (even % 4u) {
@@ -79,15 +84,22 @@ INLINE uint32_t total(uint32x4_t v)
 
 #ifdef __ARM_FEATURE_DOTPROD
 
-/* Four vectors by one instruction. */
-#define LOAD_4(v, from)                        \
-    do {                                       \
-        const int8x16x4_t four = vld1q_s8_x4(from); \
-        (v)[0] = four.val[0];                  \
-        (v)[1] = four.val[1];                  \
-        (v)[2] = four.val[2];                  \
-        (v)[3] = four.val[3];                  \
+/* Four vectors: by one instruction, where the compiler does not then copy them about. */
+#ifdef __clang__
+#define LOAD_4(v, from)                                                      \
+    do {                                                                     \
+        for (int j = 0; j < 4; j++) (v)[j] = vld1q_s8((from) + 16 * j);      \
     } while (0)
+#else
+#define LOAD_4(v, from)                             \
+    do {                                            \
+        const int8x16x4_t four = vld1q_s8_x4(from); \
+        (v)[0] = four.val[0];                       \
+        (v)[1] = four.val[1];                       \
+        (v)[2] = four.val[2];                       \
+        (v)[3] = four.val[3];                       \
+    } while (0)
+#endif
 
 /* One quad of 32 items; `lane`: which of the sixteen values' four quads. */
 #define ADD_QUAD(lane)                                                                       \
@@ -100,22 +112,16 @@ INLINE uint32_t total(uint32x4_t v)
 
 INLINE void sum_block(int32x4_t *sums, const int8_t *items, const kernel_row *p, uint32_t even)
 {
-    const int8_t *q = p->r->q;
-    uint32_t left = even / 4u;
+    const uint32_t quads = even / 4u;
     int8x16_t v[8];
     for (int j = 0; j < 8; j++) sums[j] = vdupq_n_s32(0);
-    for (; left >= 4u; left -= 4u, q += 16) {
-        const int8x16_t sixteen = vld1q_s8(q);
+    STRAIGHT
+    for (uint32_t quad = 0; quad < quads; quad += 4u) {
+        const int8x16_t sixteen = vld1q_s8(p->r->q + 4u * quad);
         ADD_QUAD(0);
-        ADD_QUAD(1);
-        ADD_QUAD(2);
-        ADD_QUAD(3);
-    }
-    if (left) {
-        const int8x16_t sixteen = vld1q_s8(q);
-        ADD_QUAD(0);
-        if (left > 1u) ADD_QUAD(1);
-        if (left > 2u) ADD_QUAD(2);
+        if (quad + 1u < quads) ADD_QUAD(1);
+        if (quad + 2u < quads) ADD_QUAD(2);
+        if (quad + 3u < quads) ADD_QUAD(3);
     }
     if (even % 4u) {
         LOAD_4(v, items);
@@ -152,9 +158,7 @@ INLINE void sum_half(int32x4_t *sums, const int8_t *block, const kernel_row *p, 
     int32x4_t low[4], high[4];
     uint32_t quad = 0;
     for (int j = 0; j < 4; j++) low[j] = high[j] = vdupq_n_s32(0);
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC unroll 6
-#endif
+    STRAIGHT
     for (; quad + 2u <= quads; quad += 2u) {
         const int8x16_t first = p->quads[quad], second = p->quads[quad + 1u];
         for (int j = 0; j < 4; j++) {
@@ -203,9 +207,7 @@ INLINE void sum_quads_16(int16x8_t *sums, const int8_t *items, const kernel_row 
         for (int j = 0; j < 2; j++) {
             const int8_t *from = items + 32 * g + 16 * j;
             int16x8_t low = vdupq_n_s16(0), high = vdupq_n_s16(0);
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC unroll 12
-#endif
+            STRAIGHT
             for (uint32_t quad = 0; quad < quads; quad++) {
                 const int8x16_t v = vld1q_s8(from + 128u * quad), u = p->quads[quad];
                 low = quad ? ADD_PRODUCT_LOW(low, v, u) : MULTIPLY_LOW(v, u);
@@ -223,21 +225,17 @@ INLINE void sum_quads_16(int16x8_t *sums, const int8_t *items, const kernel_row 
     }
 }
 
-/* One dimension of all items after the other. */
+/* Of each two dimensions, eight items' values of the first in the low half, of the second in the high one. */
 INLINE void sum_dims_16(int16x8_t *sums, const int8_t *items, const kernel_row *p, uint32_t even)
 {
-    const int8_t *q = p->r->q;
-    for (int j = 0; j < 4; j++) sums[j] = vdupq_n_s16(0);
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC unroll 40
-#endif
-    for (uint32_t d = 0; d < even; d++) {
-        const int8x16_t u = vld1q_dup_s8(q + d), v = vld1q_s8(items + RP_BLOCK * d), w = vld1q_s8(items + RP_BLOCK * d + 16);
-        sums[0] = d ? ADD_PRODUCT_LOW(sums[0], v, u) : MULTIPLY_LOW(v, u);
-        sums[1] = d ? ADD_PRODUCT_HIGH(sums[1], v, u) : MULTIPLY_HIGH(v, u);
-        sums[2] = d ? ADD_PRODUCT_LOW(sums[2], w, u) : MULTIPLY_LOW(w, u);
-        sums[3] = d ? ADD_PRODUCT_HIGH(sums[3], w, u) : MULTIPLY_HIGH(w, u);
-    }
+    for (int g = 0; g < 4; g++) sums[g] = vdupq_n_s16(0);
+    STRAIGHT
+    for (uint32_t pair = 0; pair < even / 2u; pair++)
+        for (int g = 0; g < 4; g++) {
+            const int8x16_t v = vld1q_s8(items + 64u * pair + 16 * g), u = p->quads[pair];
+            sums[g] = pair ? ADD_PRODUCT_LOW(sums[g], v, u) : MULTIPLY_LOW(v, u);
+            sums[g] = ADD_PRODUCT_HIGH(sums[g], v, u);
+        }
 }
 
 INLINE int sums_in_16(shape s)

@@ -84,11 +84,12 @@ INLINE int32_t sum_int4(const uint8_t *block, const plain_row *r, uint32_t even,
     return sum;
 }
 
+/* Of each two dimensions, eight items' values of the first, then of the second. */
 INLINE int32_t sum_dims(const uint8_t *block, const plain_row *r, uint32_t even, uint32_t i)
 {
-    const int8_t *items = (const int8_t *)block;
+    const int8_t *items = (const int8_t *)block + 16u * (i / 8u) + i % 8u, *q = r->r->q;
     int32_t sum = 0;
-    for (uint32_t d = 0; d < even; d++) sum += items[RP_BLOCK * d + i] * r->r->q[d];
+    for (uint32_t d = 0; d < even; d += 2u, items += 2u * RP_BLOCK) sum += items[0] * q[d] + items[8] * q[d + 1u];
     return sum;
 }
 

@@ -127,18 +127,21 @@ INLINE void sum_int4_block(__m256i *sums, const uint8_t *block, const kernel_row
     }
 }
 
-/* ---- One dimension of all items after the other: 16 bits hold every score. */
+/* ---- Two dimensions of eight items after the other: 16 bits hold every score. */
 
-INLINE void sum_dims_16(__m256i *sums, const uint8_t *block, const kernel_row *p, uint32_t even)
+INLINE void sum_dims_16(__m128i *sums, const uint8_t *block, const kernel_row *p, uint32_t even)
 {
-    sums[0] = sums[1] = _mm256_setzero_si256();
-    for (uint32_t d = 0; d < even; d++) {
-        const __m256i u = _mm256_set1_epi16(p->r->q[d]);
-        for (int j = 0; j < 2; j++) {
+    __m256i wide_sums[4]; /* of the even dimensions in the low half, of the odd ones in the high half */
+    for (int j = 0; j < 4; j++) wide_sums[j] = _mm256_setzero_si256();
+    for (uint32_t d = 0; d < even; d += 2u) {
+        const __m256i u = _mm256_set_m128i(_mm_set1_epi16(p->r->q[d + 1u]), _mm_set1_epi16(p->r->q[d]));
+        for (int j = 0; j < 4; j++) {
             const __m256i v = _mm256_cvtepi8_epi16(load_16(block + RP_BLOCK * d + 16 * j));
-            sums[j] = _mm256_add_epi16(sums[j], _mm256_mullo_epi16(v, u));
+            wide_sums[j] = _mm256_add_epi16(wide_sums[j], _mm256_mullo_epi16(v, u));
         }
     }
+    for (int j = 0; j < 4; j++)
+        sums[j] = _mm_add_epi16(_mm256_castsi256_si128(wide_sums[j]), _mm256_extracti128_si256(wide_sums[j], 1));
 }
 
 /* ---- Floats. */
@@ -204,12 +207,9 @@ INLINE void all_scores(__m256i *scores, const uint8_t *block, const kernel_row *
 {
     const uint32_t even = (s.dim + 1u) & ~1u;
     if (s.recipe == RP_INT8_DIM && s.layout == RP_DIMS) {
-        __m256i sums[2];
+        __m128i sums[4];
         sum_dims_16(sums, block, p, even);
-        for (int j = 0; j < 2; j++) {
-            scores[2 * j] = _mm256_cvtepi16_epi32(_mm256_castsi256_si128(sums[j]));
-            scores[2 * j + 1] = _mm256_cvtepi16_epi32(_mm256_extracti128_si256(sums[j], 1));
-        }
+        for (int j = 0; j < 4; j++) scores[j] = _mm256_cvtepi16_epi32(sums[j]);
         return;
     }
     if (s.recipe == RP_INT8_DIM) {

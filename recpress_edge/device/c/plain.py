@@ -118,7 +118,7 @@ def _rows(stored: bytes, header: Header) -> list[Sequence[Any]]:
         return [floats[item::BLOCK] for item in range(BLOCK)]
     if header.layout == model_bin.DIMS:
         values = array("b", stored)
-        return [values[item::BLOCK][:dim] for item in range(BLOCK)]
+        return [_of_dims(values, item, header.even_dim)[:dim] for item in range(BLOCK)]
     values = array("b", _levels(stored) if header.recipe == model_bin.INT4_ITEM else stored)
     return [_of_quads(values, item, header.even_dim)[:dim] for item in range(BLOCK)]
 
@@ -129,6 +129,12 @@ def _levels(stored: bytes) -> bytes:
     vectors = [packed[at : at + _VECTOR] for at in range(0, len(packed), _VECTOR)]
     halves = [half for vector in vectors for half in ([x & 15 for x in vector], [x >> 4 for x in vector])]
     return bytes((level - _ZERO_LEVEL) & 0xFF for half in halves for level in half)
+
+
+def _of_dims(values: "array[int]", item: int, even_dim: int) -> "array[int]":
+    """A row: of each two dimensions, eight items' values of the first lie before those of the second."""
+    first = 16 * (item // 8) + item % 8
+    return array("b", (values[first + 2 * BLOCK * (d // 2) + 8 * (d % 2)] for d in range(even_dim)))
 
 
 def _of_quads(values: "array[int]", item: int, even_dim: int) -> "array[int]":

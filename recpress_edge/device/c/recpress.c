@@ -82,13 +82,21 @@ static uint32_t HIGHEST_BIT(uint32_t x)
 #define FLAGS(model) ((model)->header->flags)
 #endif
 
-/* The loop over all blocks four times, where it is compiled for one kind of model. */
-#if defined(RP_DIM) && !defined(RP_SMALL) && defined(__clang__)
+/* Where the engine is compiled for one kind of model: the loop over all blocks a few times in a row, and loops
+ * over dimensions as straight code, while that is short. */
+#if defined(__clang__) && defined(RP_DIM) && RP_DIM <= 12 && !defined(RP_SMALL)
 #define UNROLLED _Pragma("clang loop unroll_count(4)")
-#elif defined(RP_DIM) && !defined(RP_SMALL) && defined(__GNUC__)
+#elif defined(__GNUC__) && defined(RP_DIM) && RP_DIM <= 12 && !defined(RP_SMALL)
 #define UNROLLED _Pragma("GCC unroll 4")
 #else
 #define UNROLLED
+#endif
+#if defined(__clang__) && defined(RP_DIM) && RP_DIM <= 64 && !defined(RP_SMALL)
+#define STRAIGHT _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__) && !defined(__clang__) && defined(RP_DIM) && RP_DIM <= 64 && !defined(RP_SMALL)
+#define STRAIGHT _Pragma("GCC unroll 64")
+#else
+#define STRAIGHT
 #endif
 
 #define LOWEST (-2147483647 - 1) /* below every score */

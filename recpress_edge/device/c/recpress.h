@@ -55,7 +55,7 @@ enum {
 /* How the int8 values of a block lie. */
 enum {
     RP_QUADS = 0, /* four dimensions of an item together: one file for all cores */
-    RP_DIMS = 1   /* a dimension of all 32 items together: cores without dot products, RP_FITS_16 only */
+    RP_DIMS = 1   /* of each eight items, two dimensions together: cores without dot products, RP_FITS_16 only */
 };
 
 /* Flags. */

@@ -75,8 +75,9 @@ def _items(header: Header, blocks: NDArray[np.uint8]) -> NDArray[Any]:
 
 
 def unpack_dims(blocks: I8, dim: int) -> I8:
-    """A dimension of all 32 items after the other (n, 32 D) -> (32 n, D)."""
-    return blocks.reshape(-1, dim, BLOCK).swapaxes(1, 2).reshape(-1, dim)
+    """Two dimensions of eight items after the other (n, 32 D) -> (32 n, D); D is even."""
+    pairs = blocks.reshape(-1, dim // 2, BLOCK // 8, 2, 8)  # block, pair, eight, dimension, item
+    return pairs.transpose(0, 2, 4, 1, 3).reshape(-1, dim)
 
 
 def unpack_quads(blocks: I8, dim: int) -> I8:

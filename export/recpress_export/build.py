@@ -36,7 +36,7 @@ from recpress_export.profiles import profile_name
 from recpress_export.publish import Exported, publish
 from recpress_export.ranking import Update, silent
 from recpress_export.selftest import answered, largest_score, write_rows
-from recpress_export.size import model_bytes
+from recpress_export.size import model_bytes, plan_of
 from recpress_export.student import bundle_name, provenance_of, stage
 from recpress_export.subjects import Encoding, Subject
 
@@ -72,6 +72,8 @@ class _File(OpenFile):
     contract: Contract
     bytes: int
     sha256: str
+    order: Mapping[str, Any]
+    """How it stores its items, and why; empty where there was nothing to choose."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -106,7 +108,11 @@ def fill(
     contents = _Contents(
         name=_name(subject, recipe),
         contract=dataclasses.replace(file.contract, score_tolerance=tolerance),
-        provenance={**provenance_of(data), **subject.provenance},
+        provenance={
+            **provenance_of(data),
+            **subject.provenance,
+            **({"order": file.order} if file.order else {}),
+        },
         quality={
             "cutoff": data.cutoff,
             "definition": dict(data.definition),
@@ -134,11 +140,12 @@ def _write(folder: Path, subject: Subject[Any], encoding: Encoding) -> _File:
     """Write the model file, read its tables back, and open it in its runtime."""
     contract = encoding.graph.contract
     path = folder / contract.model_file
-    data = model_bytes(subject, encoding)
+    plan = plan_of(subject, encoding)
+    data = model_bytes(subject, encoding, plan)
     write_atomic(path, data)
     if encoding.tables:
         check_tables(path, contract, encoding.tables)
-    return _File(open_runtime(path, contract), encoding, contract, len(data), sha256_bytes(data))
+    return _File(open_runtime(path, contract), encoding, contract, len(data), sha256_bytes(data), plan.facts)
 
 
 def _write_plain(folder: Path, subject: Subject[Any], file: _File) -> _File:

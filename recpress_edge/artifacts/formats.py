@@ -61,6 +61,8 @@ class Format:
     """``(path, bytes) -> Contents``: what the file holds, without running it, with the writer's metadata."""
     same: str
     """``(bytes, bytes) -> bool``: whether two files compute the same with the same tables."""
+    plan: str = ""
+    """``(Encoding, StudentData) -> FilePlan``: how a file stores its tables; empty where there is one way."""
     files: str = ""
     """``(model bytes, Contract, SelfTest, FileOptions) -> Mapping[str, bytes]``: what else a bundle holds."""
     options: tuple[str, ...] = ()
@@ -190,7 +192,8 @@ FORMATS: Final = _FormatTable(
             listing="recpress_export.c.listing:read_bin",
             same="operator:eq",
             files="recpress_export.c.files:bundle_files",
-            options=("model_h",),
+            options=("order", "core", "model_h", "build"),
+            plan="recpress_export.c.plan:plan_file",
             hint="recpress_export.c.advice:hint",
         ),
         Format(
@@ -214,6 +217,8 @@ FORMATS: Final = _FormatTable(
             listing="recpress_export.c.listing:read_bin",
             same="operator:eq",
             files="recpress_export.web.files:web_files",
+            options=("order",),
+            plan="recpress_export.c.plan:plan_file",
             shown_by="recpress-edge web",
         ),
     )

@@ -88,7 +88,7 @@ class ExportRequest:
             raise ConfigError(
                 "--with-evaluation: an all-users bundle holds the test users' rows anyway. Leave it out."
             )
-        check_options(self.options, self.format)
+        check_options(self.options, self.format, recipe)
         # What it needs is missing: said now, not after the training.
         formats.writer_of(self.format)
         formats.files_of(self.format)

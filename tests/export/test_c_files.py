@@ -168,7 +168,7 @@ def test_an_updated_bundle_passes_its_own_self_test(tmp_path):
 
 def test_options_are_refused_where_the_format_does_not_know_them(tmp_path):
     with pytest.raises(ConfigError, match="--model-h goes with --format c, not with onnx"):
-        check_options(FileOptions(model_h=True), "onnx")
+        check_options(FileOptions(model_h=True), "onnx", RECIPES["fp32"])
     with pytest.raises(ConfigError, match="--model-h goes with --format c"):
         ExportRequest(student="htd_dim10", options=FileOptions(model_h=True), work=tmp_path).check()
 

@@ -9,6 +9,7 @@ from recpress_edge.artifacts.contract import Contract
 from recpress_edge.artifacts.selftest import SelfTest
 from recpress_edge.device.c.model_bin import read_header
 from recpress_edge.device.c.source import FOLDER, INTERFACE, SOURCE, amalgamated, flags_for
+from recpress_export.c.build import programs
 from recpress_export.options import FileOptions
 
 MODEL_H: Final = "model.h"
@@ -63,7 +64,11 @@ def bundle_files(
     }
     if options.model_h:
         files[MODEL_H] = model_h(model)
-    return {name: text.encode() for name, text in files.items()}
+    found = {name: text.encode() for name, text in files.items()}
+    if options.build:
+        made = programs(options.build, {**found, contract.model_file: model}, flags_for(read_header(model)))
+        return {**found, **made}
+    return found
 
 
 def selftest_h(test: SelfTest, contract: Contract) -> str:

@@ -1,5 +1,6 @@
 """The engine as WebAssembly, compiled for one kind of model by the zig of the extra ``c``."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -38,7 +39,14 @@ def _compiled(flags: Sequence[str]) -> bytes:
         target = Path(folder) / "engine.wasm"
         sources = [str(FOLDER / SOURCE), str(FOLDER / GLUE)]
         command = [sys.executable, "-m", "ziglang", "cc", *flags, "-o", str(target), *sources]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+        done = subprocess.run(
+            command,
+            env=os.environ | {"ZIG_LOCAL_CACHE_DIR": folder},  # zig keeps one in the current folder otherwise
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
         if done.returncode or not target.is_file():
             raise MissingExtraError(
                 f"the engine could not be compiled for the web. {' '.join(command)} said: "

@@ -184,6 +184,8 @@ def _report(args: argparse.Namespace, result: ExportResult) -> None:
     shown = ", ".join(f"{name} {format_bytes(found)}" for name, found in bundle.shown_bytes().items())
     if shown:
         say(args, f"shown      {shown} beside the model, for people; --titles none leaves titles out")
+    if order := bundle.provenance.get("order"):
+        say(args, f"order      {order['why']}")
     _say_profile(args, bundle)
     _say_rows(args, bundle)
     kind = "validation users" if parity.change else "users with nothing held out"

@@ -204,9 +204,9 @@ function watchRequests() {
 
 function about({ manifest, contract }) {
   const retired = contract.retired?.length ? `, ${number(contract.retired.length)} of them retired` : "";
-  const whom = { "all-users": `${number(contract.n_users)} users`, "single-user": "one user", history: "any history" };
-  const data = manifest.provenance.dataset?.name;
-  return `${data ? `Data set ${data}: ` : ""}${number(contract.n_items)} items${retired}, ${whom[contract.profile]}. Lists are computed in this page.`;
+  const whom = contract.n_users ? `${number(contract.n_users)} user${contract.n_users > 1 ? "s" : ""}` : "any history";
+  const data = manifest.provenance.dataset?.name ?? "unknown";
+  return `Data set ${data}: ${number(contract.n_items)} items${retired}, ${whom}. Lists are computed in this page.`;
 }
 
 function say(kind, strong, words) {

@@ -1,3 +1,9 @@
+/*
+ * import { Recommender } from "./recpress.js";
+ * const recommender = await Recommender.load("./");
+ * recommender.recommend({ user: "u7", seen: ["i3"], k: 10 }).ids;
+ */
+
 /** An answer: the four lists stand item for item beside each other, best first. */
 export interface Recommendations {
   /** Indices of the items in the bundle. */

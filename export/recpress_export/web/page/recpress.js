@@ -1,8 +1,4 @@
-// Recommendations from a RecPress Edge bundle, computed where this module runs. Types: recpress.d.ts.
-//
-//     import { Recommender } from "./recpress.js";
-//     const recommender = await Recommender.load("./");
-//     recommender.recommend({ user: "u7", seen: ["i3"], k: 10 }).ids;
+// Recommendations from a RecPress Edge bundle, computed where this module runs. Use and types: recpress.d.ts.
 
 const SCHEMA = "recpress.bundle/1";
 const PAGE_BYTES = 65536; // in which WebAssembly memory grows
@@ -33,9 +29,9 @@ class Files {
   }
 
   async bytes(name) {
-    const response = await this.get(new URL(name, this.folder), { cache: "no-cache" });
-    if (!response.ok) throw new BundleError(`${name}: the server answers ${response.status}`);
-    return new Uint8Array(await response.arrayBuffer());
+    const answer = await this.get(new URL(name, this.folder), { cache: "no-cache" });
+    if (!answer.ok) throw new BundleError(`${name}: the server answers ${answer.status}`);
+    return new Uint8Array(await answer.arrayBuffer());
   }
 
   async manifest() {

@@ -6,14 +6,15 @@ const LOCAL_FILE = 0x04034b50; // how an entry of a zip begins
 function arrays(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const found = {};
+  const text = (from, to) => String.fromCharCode(...bytes.subarray(from, to));
   for (let at = 0; view.getUint32(at, true) === LOCAL_FILE; ) {
-    const name = String.fromCharCode(...bytes.subarray(at + 30, at + 30 + view.getUint16(at + 26, true)));
-    const start = at + 30 + view.getUint16(at + 26, true) + view.getUint16(at + 28, true);
+    const extra = at + 30 + view.getUint16(at + 26, true);
+    const start = extra + view.getUint16(at + 28, true);
     const end = start + view.getUint32(at + 18, true);
     const data = start + 10 + view.getUint16(start + 8, true);
-    const wide = String.fromCharCode(...bytes.subarray(start + 10, data)).includes("<i8");
     const values = bytes.slice(data, end).buffer;
-    found[name.replace(".npy", "")] = wide ? Array.from(new BigInt64Array(values), Number) : new Int32Array(values);
+    const wide = text(start, data).includes("<i8");
+    found[text(at + 30, extra)] = wide ? Array.from(new BigInt64Array(values), Number) : new Int32Array(values);
     at = end;
   }
   return found;
@@ -23,8 +24,11 @@ function arrays(bytes) {
 export async function knownRows(recommender) {
   if ("evaluation.npz" in recommender.manifest.files) {
     const found = arrays(await recommender.read("evaluation.npz"));
-    const row = (kind, at) => [...found[`${kind}_indices`].slice(found[`${kind}_indptr`][at], found[`${kind}_indptr`][at + 1])];
-    return Array.from(found.users, (user, at) => ({ user, seen: row("seen", at), heldOut: row("relevant", at) }));
+    const row = (kind, at) => {
+      const starts = found[`${kind}_indptr.npy`];
+      return Array.from(found[`${kind}_indices.npy`].slice(starts[at], starts[at + 1]));
+    };
+    return Array.from(found["users.npy"], (user, at) => ({ user, seen: row("seen", at), heldOut: row("relevant", at) }));
   }
   const { users, seen } = JSON.parse(new TextDecoder().decode(await recommender.read("selftest.json")));
   return users.map((user, at) => ({ user, seen: seen[at], heldOut: [] }));

@@ -53,6 +53,8 @@ class Format:
     """A class: ``(path, contract, threads, **delegate) -> Runtime``."""
     light_runtime: str = ""
     """As ``runtime``, with the standard library alone and answers in its arrays; empty: there is none."""
+    board_engine: str = ""
+    """``(model file, core, folder) -> Path``: what boards without a compiler load; empty: they need none."""
     load_library: str
     """``() -> Any``: imports the runtime's library; MissingExtraError where it is not installed."""
     tables: str
@@ -159,7 +161,7 @@ FORMATS: Final = _FormatTable(
             made_by=("numpy", "ai-edge-litert", "flatbuffers"),
             delegates=("xnnpack",),
             writer="recpress_export.tflite.writer:to_tflite",
-            check="recpress_edge.artifacts.tflite_check:check_tflite",
+            check="recpress_edge.device.tflite_check:check_tflite",
             runtime="recpress_edge.device.litert:LiteRT",
             load_library="recpress_edge.device.litert:import_litert",
             tables="recpress_edge.device.tables:tables_of_tflite",
@@ -187,6 +189,7 @@ FORMATS: Final = _FormatTable(
             check="recpress_edge.device.c.model_bin:check_c",
             runtime="recpress_edge.device.c.runtime:CRuntime",
             light_runtime="recpress_edge.device.c.light:LightRuntime",
+            board_engine="recpress_edge.device.c.cross:engine_for",
             load_library="recpress_edge.device.c.library:import_engine",
             tables="recpress_edge.device.c.tables:tables_of_c",
             listing="recpress_export.c.listing:read_bin",

@@ -11,6 +11,7 @@ from exports import make_graph, random_tables
 
 from recpress_edge.artifacts.bundle import SINGLE_USER
 from recpress_edge.artifacts.fold_in import FoldIn, history_contract, quantize_history
+from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.artifacts.quantize import quantize
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.cache import CACHE_VARIABLE
@@ -20,11 +21,10 @@ from recpress_edge.device.c import building, compiler, engine, library, light, s
 from recpress_edge.device.c.runtime import CRuntime
 from recpress_edge.device.reference_file import FileReference
 from recpress_edge.testing.runtime import RuntimeCase, RuntimeContract
-from recpress_export.c.writer import ORDER_KEY, to_c
+from recpress_export.c.writer import LAYOUT_KEY, ORDER_KEY, to_c
 from recpress_export.graph import describe, describe_int8, with_history
 
-INTEGERS = ("int8-dim", "int8-item", "int4-item")
-RECIPE_NAMES = ("fp32", *INTEGERS)
+RECIPE_NAMES = FORMATS["c"].recipes
 SHAPES = [(6, 70, 9), (4, 64, 10), (3, 33, 12), (3, 1, 1)]
 
 
@@ -97,6 +97,12 @@ def test_every_recipe_answers_as_numpy_does(recipe, shape, way, tmp_path):
     assert runtime.name == {"compiled": "recpress-c", "plain": "recpress-python"}[way]
 
 
+@pytest.mark.parametrize("shape", [*SHAPES, (2, 40, 32)], ids=str)
+@pytest.mark.usefixtures("way")
+def test_a_layout_by_dimensions_answers_as_numpy_does(shape, tmp_path):
+    same_answers(tmp_path, *all_users("score16", shape, **{LAYOUT_KEY: "dims"}))
+
+
 @pytest.mark.parametrize("order", ["length", "neighbours"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.usefixtures("way")
@@ -104,7 +110,7 @@ def test_every_order_answers_as_numpy_does(order, shape, tmp_path):
     same_answers(tmp_path, *all_users("int8-dim", shape, **{ORDER_KEY: order}))
 
 
-@pytest.mark.parametrize("recipe", RECIPE_NAMES)
+@pytest.mark.parametrize("recipe", [name for name in RECIPE_NAMES if name != "score16"])
 @pytest.mark.usefixtures("way")
 def test_histories_and_retired_items_answer_as_numpy_does(recipe, tmp_path):
     same_answers(tmp_path, *history(recipe))
@@ -184,9 +190,16 @@ def test_the_errors_are_those_of_recpress_h():
     assert f"RP_BAD_ITEM = {engine.BAD_ITEM}" in text
 
 
-def test_the_environment_says_plain_or_nothing(model, monkeypatch):
+def test_the_environment_names_plain_or_a_library(model, cache, monkeypatch, tmp_path):
+    CRuntime(*model)
+    monkeypatch.setenv(light.CHOICE, str(next(cache.glob("*.so"))))
+    monkeypatch.setenv("CC", "no-such-compiler")
+    assert CRuntime(*model).name == "recpress-c"
     monkeypatch.setenv(light.CHOICE, "fast")
     with pytest.raises(ConfigError, match="'fast': it may be 'plain'"):
+        CRuntime(*model)
+    monkeypatch.setenv(light.CHOICE, str(tmp_path / "model.bin"))
+    with pytest.raises(MissingExtraError, match=r"model\.bin is no engine for this machine"):
         CRuntime(*model)
 
 
@@ -211,7 +224,9 @@ def test_an_engine_is_compiled_once(model, cache, compiled):
     for _ in range(2):
         CRuntime(*model).recommend(0, [], 3)
     assert len(compiled) == 1
-    assert [path.suffix for path in cache.iterdir()] == [".so"]
+    assert sorted(path.suffix for path in cache.iterdir()) == [".so", ".txt"]
+    assert CRuntime(*model).built.endswith("-DRP_PROFILE=0")
+    assert "-ffp-contract=off" in CRuntime(*model).built
     assert cache.stat().st_mode & 0o777 == 0o700
 
 
@@ -226,7 +241,7 @@ def test_nothing_is_loaded_from_where_others_write(model, cache, compiled):
 
 def test_a_library_that_others_may_write_is_compiled_again(model, cache, compiled):
     CRuntime(*model)
-    next(cache.iterdir()).chmod(0o722)
+    next(cache.glob("*.so")).chmod(0o722)
     CRuntime(*model)
     assert len(compiled) == 2
 

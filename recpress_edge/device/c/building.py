@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from recpress_edge.core.errors import MissingExtraError
-from recpress_edge.core.files import storage_errors
-from recpress_edge.device.c.compiler import Compiler
+from recpress_edge.core.files import storage_errors, write_atomic
+from recpress_edge.device.c.compiler import TOLD, Compiler
 
 TIMEOUT_S: Final = 600.0
 """A Pi Zero takes a minute."""
@@ -24,12 +24,17 @@ def version_of(compiler: Compiler) -> str:
 
 
 def compile_library(compiler: Compiler, source: str, flags: Sequence[str], target: Path) -> None:
-    """Write ``target`` whole or not at all; MissingExtraError where the compiler fails."""
+    """Write ``target`` whole or not at all; MissingExtraError where the compiler fails.
+
+    Beside it lies what it was made by: the compiler's version and the flags, in a line of text.
+    """
     with storage_errors(target):
         handle, draft = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         os.close(handle)
     try:
         _run([*compiler.command, *flags, "-x", "c", "-", "-o", draft], source)
+        told = f"{version_of(compiler)}: {' '.join(flags)}\n"
+        write_atomic(target.with_suffix(TOLD), told.encode())
         with storage_errors(target):
             Path(draft).chmod(0o700)
             Path(draft).replace(target)

@@ -10,6 +10,8 @@ from typing import Final, NamedTuple
 COMMON: Final = ("-O3", "-std=c99", "-ffp-contract=off")
 """No operation is fused with another: each float32 result is rounded, so that all machines agree."""
 SHARED: Final = ("-fPIC", "-shared")
+TOLD: Final = ".txt"
+"""Of the file beside a library that says what made it."""
 COMPILERS: Final = ("cc", "gcc", "clang")
 _CPU_FACTS: Final = ("flags", "Features", "CPU part", "model name", "isa")
 

@@ -35,6 +35,8 @@ class ModelEngine(Protocol):
     """What answers from a model.bin, compiled or not."""
 
     name: str
+    built: str
+    """Compiler and flags that made it; empty for none."""
 
     def answer(self, user: int, seen: "array[int]", k: int) -> Answer: ...
 
@@ -46,6 +48,7 @@ class CompiledEngine:
 
     def __init__(self, path: Path, mapped: Mapped, library: Library, n_items: int) -> None:
         self._path, self._library, self._n_items = path, library, n_items
+        self.built = library.built
         self._file = mapped
         self._model = ModelStruct()
         self._model_at = ctypes.addressof(self._model)

@@ -116,12 +116,18 @@ INLINE void sum_block(int32x4_t *sums, const int8_t *items, const kernel_row *p,
     int8x16_t v[8];
     for (int j = 0; j < 8; j++) sums[j] = vdupq_n_s32(0);
     STRAIGHT
-    for (uint32_t quad = 0; quad < quads; quad += 4u) {
+    for (uint32_t quad = 0; quad + 4u <= quads; quad += 4u) {
         const int8x16_t sixteen = vld1q_s8(p->r->q + 4u * quad);
         ADD_QUAD(0);
-        if (quad + 1u < quads) ADD_QUAD(1);
-        if (quad + 2u < quads) ADD_QUAD(2);
-        if (quad + 3u < quads) ADD_QUAD(3);
+        ADD_QUAD(1);
+        ADD_QUAD(2);
+        ADD_QUAD(3);
+    }
+    if (quads % 4u) {
+        const int8x16_t sixteen = vld1q_s8(p->r->q + (quads & ~3u) * 4u);
+        ADD_QUAD(0);
+        if (quads % 4u > 1u) ADD_QUAD(1);
+        if (quads % 4u > 2u) ADD_QUAD(2);
     }
     if (even % 4u) {
         LOAD_4(v, items);
@@ -435,11 +441,12 @@ INLINE void block_maxima(const uint8_t *block, const kernel_row *p, shape s, int
     for (int g = 0; g < 4; g++) maxima[g] = largest(vmaxq_s32(v[2 * g], v[2 * g + 1]));
 }
 
-INLINE void block_scores(const uint8_t *block, const kernel_row *p, shape s, int32_t *scores)
+INLINE int32_t block_scores(const uint8_t *block, const kernel_row *p, shape s, int32_t *scores)
 {
     if (sums_in_16(s)) {
         int16x8_t v[4];
         sum_16(v, block, p, s);
+        const int16x8_t best = vmaxq_s16(vmaxq_s16(v[0], v[1]), vmaxq_s16(v[2], v[3]));
         for (int g = 0; g < 4; g++) {
             if (s.layout == RP_QUADS && (s.dim + 1u) / 2u % 2u) { /* from 0 4 1 5 2 6 3 7 */
                 const int16x8x2_t two = vuzpq_s16(v[g], v[g]);
@@ -448,11 +455,13 @@ INLINE void block_scores(const uint8_t *block, const kernel_row *p, shape s, int
             vst1q_s32(scores + 8 * g, vmovl_s16(vget_low_s16(v[g])));
             vst1q_s32(scores + 8 * g + 4, vmovl_s16(vget_high_s16(v[g])));
         }
-        return;
+        return largest_16(best);
     }
     int32x4_t v[8];
     all_scores(v, block, p, s);
     for (int j = 0; j < 8; j++) vst1q_s32(scores + 4 * j, v[j]);
+    for (int j = 1; j < 8; j++) v[0] = vmaxq_s32(v[0], v[j]);
+    return largest(v[0]);
 }
 
 INLINE int32_t half_max(const uint8_t *block, const kernel_row *p, uint32_t dim, uint32_t half, int32_t *scores)

@@ -108,16 +108,17 @@ INLINE int32_t plain_score(const uint8_t *block, const plain_row *r, shape s, ui
     return ordered(sum);
 }
 
-INLINE void plain_scores(const uint8_t *block, const plain_row *r, shape s, int32_t *scores)
-{
-    for (uint32_t i = 0; i < RP_BLOCK; i++) scores[i] = plain_score(block, r, s, i);
-}
-
 INLINE int32_t plain_max_of(const int32_t *scores, uint32_t n)
 {
     int32_t best = scores[0];
     for (uint32_t i = 1; i < n; i++) best = scores[i] > best ? scores[i] : best;
     return best;
+}
+
+INLINE int32_t plain_scores(const uint8_t *block, const plain_row *r, shape s, int32_t *scores)
+{
+    for (uint32_t i = 0; i < RP_BLOCK; i++) scores[i] = plain_score(block, r, s, i);
+    return plain_max_of(scores, RP_BLOCK);
 }
 
 INLINE int32_t plain_block_max(const uint8_t *block, const plain_row *r, shape s)

@@ -240,11 +240,12 @@ INLINE void block_maxima(const uint8_t *block, const kernel_row *p, shape s, int
     for (int g = 0; g < 4; g++) maxima[g] = largest(v[g]);
 }
 
-INLINE void block_scores(const uint8_t *block, const kernel_row *p, shape s, int32_t *scores)
+INLINE int32_t block_scores(const uint8_t *block, const kernel_row *p, shape s, int32_t *scores)
 {
     __m256i v[4];
     all_scores(v, block, p, s);
     for (int j = 0; j < 4; j++) _mm256_storeu_si256((__m256i *)(void *)(scores + 8 * j), v[j]);
+    return largest(_mm256_max_epi32(_mm256_max_epi32(v[0], v[1]), _mm256_max_epi32(v[2], v[3])));
 }
 
 INLINE int32_t half_max(const uint8_t *block, const kernel_row *p, uint32_t dim, uint32_t half, int32_t *scores)

@@ -19,6 +19,7 @@ from recpress_edge.core.registry import named
 from recpress_edge.device.c.compiler import (
     COMMON,
     SHARED,
+    TOLD,
     Compiler,
     find_compiler,
     machine_flags,
@@ -60,6 +61,9 @@ class Library:
 
     def __init__(self, path: Path) -> None:
         library = ctypes.CDLL(str(path))
+        told = path.with_suffix(TOLD)
+        self.built = told.read_text().strip() if told.is_file() else ""
+        """Compiler and flags that made it; empty where nothing tells."""
         self.open: Any = _bound(library, "rp_open", ctypes.c_int32, _Pointer, _Pointer, ctypes.c_size_t)
         self.scratch_bytes: Any = _bound(
             library, "rp_scratch_bytes", ctypes.c_size_t, _Pointer, ctypes.c_uint32
@@ -89,21 +93,22 @@ def load_for(header: "Header") -> Library | None:
     source = amalgamated(with_interface=True)
     with _folder() as folder:
         path = folder / f"{_key(source, flags, compiler)}.so"
-        if not (path.is_file() and is_private(path)):
+        if not (path.is_file() and is_private(path) and path.with_suffix(TOLD).is_file()):
             named("recpress_edge.device.c.building:compile_library")(compiler, source, flags, path)
-        return _loaded(path)
+        return load_library(path)
 
 
 def _key(source: str, flags: list[str], compiler: Compiler) -> str:
     return sha256_bytes("\0".join([source, *flags, compiler.identity, machine_identity()]).encode())[:32]
 
 
-def _loaded(path: Path) -> Library:
+def load_library(path: Path) -> Library:
+    """An engine that is compiled already; MissingExtraError where it is none, or one for another machine."""
     try:
         return Library(path)
     except (OSError, AttributeError) as error:
         raise MissingExtraError(
-            f"the compiled engine cannot be loaded: {error}. Remove {path}, or answer in Python without it: "
+            f"{path} is no engine for this machine: {error}. Remove it, or answer in Python: "
             "RECPRESS_ENGINE=plain"
         ) from None
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from recpress_edge.artifacts.contract import Contract
 
 CHOICE: Final = "RECPRESS_ENGINE"
-"""Variable of the environment: "plain" answers in Python even where the engine could be compiled."""
+"""Variable of the environment: "plain" answers in Python, the path of a compiled engine is loaded."""
 PLAIN: Final = "plain"
 _PLAIN_ENGINE: Final = "recpress_edge.device.c.plain:PlainEngine"
 
@@ -41,7 +41,7 @@ class LightRuntime:
         self.exact, self.version = contract.exact, recpress_edge.__version__
         self.n_users, self.n_items = contract.n_users, contract.n_items
         self._engine = open_engine(model_path, contract)
-        self.name = self._engine.name
+        self.name, self.built = self._engine.name, self._engine.built
 
     def prepare(self, user: SupportsIndex | None, seen: Iterable[Any], k: SupportsIndex) -> EngineQuery:
         """Check a request; ConfigError for a user, a k or a type that does not fit."""
@@ -72,13 +72,17 @@ def open_engine(path: Path, contract: "Contract") -> ModelEngine:
     mapped = Mapped(path)
     header = _header(path, mapped, contract)
     chosen = os.environ.get(CHOICE, "")
-    if chosen not in ("", PLAIN):
-        raise ConfigError(f"{CHOICE} is {chosen!r}: it may be {PLAIN!r}, or not be set")
-    compiled = None if chosen else library.load_for(header)
+    compiled = None if chosen == PLAIN else library.load_for(header) if not chosen else _given(chosen)
     if compiled is None:
         from_python: ModelEngine = named(_PLAIN_ENGINE)(mapped.bytes[:], header)
         return from_python
     return CompiledEngine(path, mapped, compiled, header.n_items)
+
+
+def _given(path: str) -> library.Library:
+    if not Path(path).is_file():
+        raise ConfigError(f"{CHOICE} is {path!r}: it may be {PLAIN!r}, a compiled engine's path, or not set")
+    return library.load_library(Path(path).resolve())
 
 
 def _header(path: Path, mapped: Mapped, contract: "Contract") -> model_bin.Header:

@@ -24,6 +24,7 @@ class PlainEngine:
     """The compiled engine's answers: equal to the bit for integers, within rounding for float32."""
 
     name = "recpress-python"
+    built = ""
 
     def __init__(self, data: bytes, header: Header) -> None:
         self._data, self._header = data, header

@@ -143,7 +143,7 @@ INLINE uint32_t block_bytes(uint32_t dim, uint32_t recipe)
 }
 
 /* Each kernel defines: kernel_row; prepare; block_max, the largest of a block's 32 scores; block_maxima, of each
- * eight; block_scores, all; half_max, 16 scores of int8 quads and their largest; count_reaching; mask8; mask32. */
+ * eight; block_scores, all and the largest; half_max, 16 scores of int8 quads and their largest; count_reaching; mask8; mask32. */
 #if defined(__ARM_NEON) && !defined(RP_PLAIN)
 #include "kernel_neon.h"
 #elif defined(__AVX2__) && !defined(RP_PLAIN)
@@ -308,27 +308,33 @@ static void merge_sort(uint64_t *v, uint64_t *other, uint32_t n)
     }
 }
 
-/* Best first. Spread over 64 ranges of scores, then put right what is left; `other` holds n keys too. */
-static void sort_keys(uint64_t *v, uint64_t *other, uint32_t n)
+/* The best k, best first, and how many those are. They are spread over 64 ranges of scores, as far as k of them
+ * reach, and put right there; `other` holds n keys too. */
+static uint32_t sort_keys(uint64_t *v, uint64_t *other, uint32_t n, uint32_t k)
 {
-    uint32_t start[65] = {0}, low = ~0u, high = 0, shift = 0, fullest = 0;
+    uint32_t start[65] = {0}, low = ~0u, high = 0, shift = 0, last = 0, fullest = 0;
     for (uint32_t i = 0; i < n; i++) {
         const uint32_t score = (uint32_t)(v[i] >> 32);
         low = score < low ? score : low;
         high = score > high ? score : high;
     }
-    while (n && (high - low) >> shift > 63u) shift++;
+    if (n && (high - low) >> 6) shift = HIGHEST_BIT(high - low) - 5u;
     for (uint32_t i = 0; i < n; i++) start[64u - (((uint32_t)(v[i] >> 32) - low) >> shift)]++;
-    for (uint32_t range = 1; range < 65u; range++) {
-        fullest = start[range] > fullest ? start[range] : fullest;
-        start[range] += start[range - 1];
+    for (; last < 64u && start[last] < k; last++) { /* start[last]: how many lie before range `last` */
+        fullest = start[last + 1u] > fullest ? start[last + 1u] : fullest;
+        start[last + 1u] += start[last];
     }
-    for (uint32_t i = 0; i < n; i++) other[start[63u - (((uint32_t)(v[i] >> 32) - low) >> shift)]++] = v[i];
-    for (uint32_t i = 0; i < n; i++) v[i] = other[i];
+    const uint32_t kept = start[last], least = 64u - last;
+    for (uint32_t i = 0; i < n; i++) {
+        const uint32_t range = ((uint32_t)(v[i] >> 32) - low) >> shift;
+        if (range >= least) other[start[63u - range]++] = v[i];
+    }
+    for (uint32_t i = 0; i < kept; i++) v[i] = other[i];
     if (fullest > 128u)
-        merge_sort(v, other, n);
+        merge_sort(v, other, kept);
     else
-        insertion_sort(v, n);
+        insertion_sort(v, kept);
+    return kept < k ? kept : k;
 }
 
 /* The keys that may be among the k best. */
@@ -340,10 +346,8 @@ typedef struct {
 
 static void shorten(shortlist *list)
 {
-    sort_keys(list->keys, list->other, list->n);
-    if (list->n < list->k) return;
-    list->n = list->k;
-    list->threshold = score_of(list->keys[list->k - 1]);
+    list->n = sort_keys(list->keys, list->other, list->n, list->k);
+    if (list->n == list->k) list->threshold = score_of(list->keys[list->k - 1]);
 }
 
 /* Make room for another block. */
@@ -383,7 +387,7 @@ static int32_t reached_by(const int32_t *v, uint32_t n, uint32_t k)
     int32_t high = LOWEST, low = n ? v[0] : LOWEST;
     uint32_t above = 0, below;
     for (uint32_t i = 0; i < n; i++) high = v[i] > high ? v[i] : high;
-    for (uint32_t i = 0; i < n && i < 8u; i++) low = v[i] < low ? v[i] : low; /* mostly low enough */
+    for (uint32_t i = 0; i < 8u * (n / 8u); i += n / 8u) low = v[i] < low ? v[i] : low; /* mostly low enough */
     below = low == LOWEST ? 0 : count_reaching(v, n, low);
     if (below < k) {
         low = LOWEST + 1;
@@ -610,48 +614,67 @@ static int32_t collect_places(const rp_model *model, const workspace *w, shortli
     return RP_OK;
 }
 
+/* The row's length, rounded up. */
+static int32_t length_of(const row *r, uint32_t dim)
+{
+    uint32_t square = 0;
+    for (uint32_t d = 0; d < dim; d++) square += (uint32_t)(r->q[d] * r->q[d]);
+    return (int32_t)root_up(square);
+}
+
+/* Score blocks from `done` on, until no item of the next can reach what `wanted` blocks reach. How many are done. */
+static uint32_t score_longest(const rp_model *model, const kernel_row *kr, workspace *w, int32_t own, uint32_t wanted,
+                              uint32_t done)
+{
+    const shape s = shape_of(model);
+    const uint32_t n = model->n_blocks, size = block_bytes(s.dim, s.recipe), filled = model->header->n_items % RP_BLOCK;
+    const uint16_t *length = model->bounds;
+    for (uint32_t next = up_to(wanted, 8u); done < n; next = up_to(done + 8u + done / 16u, 8u)) {
+        for (next = next < n ? next : n; done < next; done++)
+            w->maxima[done] = block_max(model->items + (size_t)done * size, kr, s);
+        if (done < n && count_reaching(w->maxima, done, own * (int32_t)length[done] + 1) >= wanted) return done;
+    }
+    if (filled) { /* the last block without what fills it up */
+        int32_t scores[RP_BLOCK];
+        block_scores(model->items + (size_t)(n - 1u) * size, kr, s, scores);
+        w->maxima[n - 1u] = largest_of(scores, filled);
+    }
+    return n;
+}
+
+/* The items of the first `done` blocks that reach the list's threshold. */
+static int32_t collect_longest(const rp_model *model, const kernel_row *kr, workspace *w, shortlist *list, uint32_t done)
+{
+    const shape s = shape_of(model);
+    int32_t scores[RP_BLOCK], wrong = RP_OK;
+    list->n = 0;
+    for (uint32_t at = 0; at < done; at += 8u) {
+        for (uint32_t hit = mask8(w->maxima + at, list->threshold); hit && !wrong; hit &= hit - 1u) {
+            const uint32_t b = at + LOWEST_BIT(hit);
+            if (b >= done) break;
+            block_scores(model->items + (size_t)b * block_bytes(s.dim, s.recipe), kr, s, scores);
+            wrong = collect_places(model, w, list, b * RP_BLOCK, scores, mask32(scores, list->threshold));
+        }
+    }
+    return wrong;
+}
+
+/* Which items are excluded is looked up at the end, so that k blocks may hold fewer than k items that count. Then
+ * as many more are asked for as can be excluded. */
 static int32_t scan_by_length(const rp_model *model, const rp_query *query, const row *r, const kernel_row *kr,
                               workspace *w, shortlist *list)
 {
-    const shape s = shape_of(model);
-    const uint32_t n = model->n_blocks, size = block_bytes(s.dim, s.recipe);
-    const uint16_t *length = model->bounds;
-    /* As many best ones may turn out to be excluded, which is looked up at the end. */
-    const uint64_t wanted = (uint64_t)list->k + query->n_seen + model->header->n_retired;
-    const uint32_t least = wanted < n ? (uint32_t)wanted : n;
-    uint32_t square = 0, done = 0, next = up_to(least + 1u, 8u);
-    int32_t scores[RP_BLOCK];
-    for (uint32_t d = 0; d < s.dim; d++) square += (uint32_t)(r->q[d] * r->q[d]);
-    const int32_t own = (int32_t)root_up(square);
-    int32_t reached = LOWEST;
-    for (; done < n; done++) {
-        if (done >= next && wanted <= done) {
-            for (uint32_t i = done; i < up_to(done, 8u); i++) w->maxima[i] = LOWEST;
-            reached = reached_by(w->maxima, up_to(done, 8u), least);
-            next = up_to(next + 16u + next / 4u, 8u);
-        }
-        if (reached != LOWEST && own * (int32_t)length[done] < reached) break;
-        w->maxima[done] = block_max(model->items + (size_t)done * size, kr, s);
+    const uint32_t n = model->n_blocks, out = query->n_seen < n ? query->n_seen + model->header->n_retired : n;
+    const int32_t own = length_of(r, DIM(model));
+    uint32_t wanted = list->k, done = 0;
+    for (;;) {
+        done = score_longest(model, kr, w, own, wanted < n ? wanted : n, done);
+        for (uint32_t i = done; i < up_to(done, 8u); i++) w->maxima[i] = LOWEST;
+        list->threshold = wanted <= done ? reached_by(w->maxima, up_to(done, 8u), wanted) : LOWEST;
+        const int32_t wrong = collect_longest(model, kr, w, list, done);
+        if (wrong || list->n >= list->k || list->threshold == LOWEST || wanted > list->k || !out) return wrong;
+        wanted += out;
     }
-    if (done == n && model->header->n_items % RP_BLOCK) { /* the last block without what fills it up */
-        block_scores(model->items + (size_t)(n - 1u) * size, kr, s, scores);
-        w->maxima[n - 1u] = LOWEST;
-        for (uint32_t i = 0; i < model->header->n_items % RP_BLOCK; i++)
-            if (scores[i] > w->maxima[n - 1u]) w->maxima[n - 1u] = scores[i];
-    }
-    for (uint32_t i = done; i < up_to(done, 8u); i++) w->maxima[i] = LOWEST;
-    list->threshold = wanted <= done ? reached_by(w->maxima, up_to(done, 8u), least) : LOWEST;
-    for (uint32_t at = 0; at < done; at += 8u) {
-        for (uint32_t hit = mask8(w->maxima + at, list->threshold); UNLIKELY(hit); hit &= hit - 1u) {
-            const uint32_t b = at + LOWEST_BIT(hit);
-            if (b >= done) break;
-            block_scores(model->items + (size_t)b * size, kr, s, scores);
-            const uint32_t good = mask32(scores, list->threshold);
-            const int32_t wrong = collect_places(model, w, list, b * RP_BLOCK, scores, good);
-            if (wrong) return wrong;
-        }
-    }
-    return RP_OK;
 }
 
 /* ---- Near items together: a box around each half block bounds its scores.
@@ -718,10 +741,11 @@ static int32_t scan_neighbours(const rp_model *model, const row *r, const kernel
     prepare(&box_kernel, &box, boxes);
     for (uint32_t g = 0; g < groups; g++) {
         int32_t *of_group = bounds + g * RP_BLOCK;
-        block_scores((const uint8_t *)model->bounds + (size_t)g * size, &box_kernel, boxes, of_group);
-        for (uint32_t h = halves - g * RP_BLOCK; h < RP_BLOCK; h++) of_group[h] = LOWEST;
-        best[g] = LOWEST;
-        for (uint32_t h = 0; h < RP_BLOCK; h++) best[g] = of_group[h] > best[g] ? of_group[h] : best[g];
+        best[g] = block_scores((const uint8_t *)model->bounds + (size_t)g * size, &box_kernel, boxes, of_group);
+        if (halves - g * RP_BLOCK < RP_BLOCK) { /* the last group, without what fills it up */
+            for (uint32_t h = halves - g * RP_BLOCK; h < RP_BLOCK; h++) of_group[h] = LOWEST;
+            best[g] = largest_of(of_group, RP_BLOCK);
+        }
     }
     for (uint32_t g = groups; g < up_to(groups, 8u); g++) best[g] = LOWEST;
     int32_t wrong = seed_threshold(model, kr, w, list->k, &list->threshold);
@@ -766,8 +790,7 @@ int32_t rp_recommend(const rp_model *model, const rp_query *query, uint32_t *ite
     shortlist list = {w.keys, w.other, 0, query->k, LOWEST};
     wrong = find_best(model, query, &r, &w, &list);
     if (wrong) return wrong;
-    sort_keys(list.keys, list.other, list.n);
-    const uint32_t n = list.n < list.k ? list.n : list.k;
+    const uint32_t n = sort_keys(list.keys, list.other, list.n, list.k);
     const int integers = RECIPE(model) == RP_INT8_DIM;
     for (uint32_t i = 0; i < n; i++) {
         const int32_t score = score_of(list.keys[i]);

@@ -25,7 +25,7 @@ function batch(run, runs) {
 export async function timed(run, tick, wanted) {
   const wall = Math.max(LEAST_MS, (TICKS * tick) / 1000);
   let runs = 1;
-  while (batch(run, runs) < wall) runs *= 2;
+  while (Math.min(batch(run, runs), batch(run, runs)) < wall) runs *= 2; // one alone may have been interrupted
   const found = [];
   while (found.length < BATCHES) {
     await new Promise((resolve) => setTimeout(resolve));

@@ -147,7 +147,7 @@ def _use(contract: Contract) -> str:
 
 
 def _inputs(contract: Contract, integer: str) -> str:
-    seen = f"`{contract.seen_input}` int64 [n] (may be empty)"
+    seen = f"`{contract.seen_input}` {integer} [n] (may be empty)"
     if contract.seen_capacity:
         seen = (
             f"`{contract.seen_input}` int32 [{contract.seen_capacity}] (unused entries hold "

@@ -67,6 +67,11 @@ class FilePlan:
     """For the bundle's provenance; empty where nothing was to be chosen."""
 
 
+def plainest(file_format: str) -> FileOptions:
+    """Options of the file whose bytes :func:`recpress_export.size.file_bytes` foresees."""
+    return FileOptions(order=ORDERS[CATALOGUE]) if "order" in FORMATS[file_format].options else NO_OPTIONS
+
+
 def check_options(options: FileOptions, file_format: str, recipe: Recipe) -> None:
     """ConfigError for an option that the format does not know, or that does not go with the recipe.
 

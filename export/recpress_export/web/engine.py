@@ -17,6 +17,7 @@ COMMON: Final = (
     "--target=wasm32-freestanding",
     "-std=c99",
     "-Os",
+    "-DRP_SMALL",
     "-ffp-contract=off",
     "-s",
     "-Wl,--no-entry",

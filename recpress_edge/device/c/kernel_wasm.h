@@ -12,7 +12,7 @@
 /* Bytes travel to every reader of a page: one copy of what is called for few blocks, and loops as loops but
  * where a vector must stay in a register. */
 #define ONE_COPY static __attribute__((noinline))
-#define UNROLLED _Pragma("clang loop unroll(full)")
+#define IN_REGISTERS _Pragma("clang loop unroll(full)")
 
 typedef struct {
     plain_row plain; /* for what has no vector form here: the dims layout */
@@ -83,22 +83,22 @@ INLINE void sums_int8(const uint8_t *block, const kernel_row *kr, uint32_t even,
     for (uint32_t v = 0; v < n; v += 4u) {
         v128_t total[4];
         const uint8_t *at = block + 16u * (first + v);
-        UNROLLED for (uint32_t i = 0; i < 4u; i++) total[i] = wasm_i32x4_const_splat(0);
+        IN_REGISTERS for (uint32_t i = 0; i < 4u; i++) total[i] = wasm_i32x4_const_splat(0);
         for (uint32_t from = 0, quad = 0; from < even / 4u; from += 128u) {
             halves sum[4];
-            UNROLLED for (uint32_t i = 0; i < 4u; i++) sum[i] = no_sum();
+            IN_REGISTERS for (uint32_t i = 0; i < 4u; i++) sum[i] = no_sum();
             for (; quad < even / 4u && quad < from + 128u; quad++, at += 4u * RP_BLOCK) {
-                UNROLLED for (uint32_t i = 0; i < 4u; i++) {
+                IN_REGISTERS for (uint32_t i = 0; i < 4u; i++) {
                     const v128_t items = wasm_v128_load(at + 16u * i);
                     add_products(sum + i, wasm_i16x8_shl(items, 8), wasm_i16x8_shr(items, 8), kr, quad);
                 }
             }
-            UNROLLED for (uint32_t i = 0; i < 4u; i++) {
+            IN_REGISTERS for (uint32_t i = 0; i < 4u; i++) {
                 const v128_t both = wasm_i32x4_add(wasm_i32x4_shr(sum[i].even, 8), sum[i].odd);
                 total[i] = wasm_i32x4_add(total[i], both);
             }
         }
-        UNROLLED for (uint32_t i = 0; i < 4u; i++) sums[v + i] = total[i];
+        IN_REGISTERS for (uint32_t i = 0; i < 4u; i++) sums[v + i] = total[i];
     }
     if (even % 4u == 0) return;
     const uint8_t *last = block + RP_BLOCK * (even - 2u) + 8u * first;
@@ -154,13 +154,13 @@ INLINE void scale_vectors(v128_t *sums, const uint8_t *scales)
 INLINE void sums_fp32(const uint8_t *block, const kernel_row *kr, uint32_t dim, v128_t *sums)
 {
     v128_t sum[VECTORS];
-    UNROLLED for (uint32_t v = 0; v < VECTORS; v++) sum[v] = wasm_f32x4_const_splat(0.0f);
+    IN_REGISTERS for (uint32_t v = 0; v < VECTORS; v++) sum[v] = wasm_f32x4_const_splat(0.0f);
     for (uint32_t d = 0; d < dim; d++, block += 4u * RP_BLOCK) {
         const v128_t value = wasm_f32x4_splat(kr->plain.r->f[d]);
-        UNROLLED for (uint32_t v = 0; v < VECTORS; v++)
+        IN_REGISTERS for (uint32_t v = 0; v < VECTORS; v++)
             sum[v] = wasm_f32x4_add(sum[v], wasm_f32x4_mul(wasm_v128_load(block + 16u * v), value));
     }
-    UNROLLED for (uint32_t v = 0; v < VECTORS; v++) sums[v] = ordered_vector(sum[v]);
+    IN_REGISTERS for (uint32_t v = 0; v < VECTORS; v++) sums[v] = ordered_vector(sum[v]);
 }
 
 /* The 32 scores of a block. */
@@ -196,11 +196,15 @@ INLINE int32_t block_max(const uint8_t *block, const kernel_row *kr, shape s)
     return largest_lane(sums[0]);
 }
 
-ONE_COPY void block_scores(const uint8_t *block, const kernel_row *kr, shape s, int32_t *scores)
+ONE_COPY int32_t block_scores(const uint8_t *block, const kernel_row *kr, shape s, int32_t *scores)
 {
-    v128_t sums[VECTORS];
+    v128_t sums[VECTORS], best = wasm_i32x4_const_splat(LOWEST);
     score_vectors(block, kr, fixed(s), sums);
-    for (uint32_t v = 0; v < VECTORS; v++) wasm_v128_store(scores + 4u * v, sums[v]);
+    for (uint32_t v = 0; v < VECTORS; v++) {
+        wasm_v128_store(scores + 4u * v, sums[v]);
+        best = wasm_i32x4_max(best, sums[v]);
+    }
+    return largest_lane(best);
 }
 
 INLINE void block_maxima(const uint8_t *block, const kernel_row *kr, shape s, int32_t *maxima)

@@ -2,16 +2,19 @@
 
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import ziglang
+
 from recpress_edge.core.errors import MissingExtraError
 from recpress_edge.device.c.model_bin import Header
 from recpress_edge.device.c.source import FOLDER, SOURCE, flags_for
 
+ZIG: Final = str(Path(ziglang.__file__).with_name("zig"))
+"""Where the extra is missing, importing this module says so, before anything is trained."""
 GLUE: Final = "wasm.c"
 COMMON: Final = (
     "--target=wasm32-freestanding",
@@ -39,7 +42,7 @@ def _compiled(flags: Sequence[str]) -> bytes:
     with tempfile.TemporaryDirectory(prefix="recpress-wasm-") as folder:
         target = Path(folder) / "engine.wasm"
         sources = [str(FOLDER / SOURCE), str(FOLDER / GLUE)]
-        command = [sys.executable, "-m", "ziglang", "cc", *flags, "-o", str(target), *sources]
+        command = [ZIG, "cc", *flags, "-o", str(target), *sources]
         done = subprocess.run(
             command,
             env=os.environ | {"ZIG_LOCAL_CACHE_DIR": folder},  # zig keeps one in the current folder otherwise

@@ -47,7 +47,7 @@ class Trained:
 
     @property
     def dim(self) -> int:
-        return self.item_emb.shape[1]
+        return int(self.item_emb.shape[1])
 
     def some(self, count: int = ASKED) -> tuple[Question, ...]:
         """A seeded part of the questions."""
@@ -77,7 +77,7 @@ class Form:
 def students(work: Path, names: Sequence[str]) -> Iterator[Trained]:
     """The students in a work folder of ``recpress-edge export``, asked as its first bundle is evaluated."""
     bundle = open_bundle(min((work / "dist").glob("*/bundle.json")).parent)
-    evaluation = bundle.evaluation()
+    evaluation = bundle.rows()
     asked = tuple(
         Question(int(user), K, evaluation.seen(row).astype(np.uint32))
         for row, user in enumerate(evaluation.users)

@@ -335,7 +335,6 @@ _NEIGHBOURS: Final = (
         "negative values are not bounded",
         "box->q[dim + d] = r->q[d] < 0 ? r->q[d] : 0;",
         "box->q[dim + d] = 0;",
-        "Not equivalent: see the record.",
     ),
     (
         "the box row's tail is not cleared",

@@ -76,6 +76,7 @@ OUT_OF_BOUNDS: Final = (
     Header(
         **_ONE_USER, recipe=1, n_items=1, dim=1, n_retired=1, user_scale_at=192, retired_at=256, items_at=320
     ),
+    Header(**_ONE_USER, recipe=2, n_items=4, dim=2, order=1, **_ORDERED),
 )
 """Headers of files that have all their sections, and are not what the format allows all the same."""
 

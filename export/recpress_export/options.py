@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.artifacts.contract import Contract
-from recpress_edge.artifacts.formats import FORMATS
+from recpress_edge.artifacts.formats import FORMATS, files_of
 from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.artifacts.selftest import SelfTest
-from recpress_edge.core.errors import ConfigError, unknown_name
-from recpress_edge.core.registry import named
+from recpress_edge.core.errors import ArtifactError, ConfigError, unknown_name
 from recpress_edge.device.c.model_bin import CATALOGUE, ORDERS
 from recpress_edge.device.cores import check_core
 from recpress_export.c.build import TARGETS, check_toolchain
@@ -63,6 +62,11 @@ class FilePlan:
     """For the bundle's provenance; empty where nothing was to be chosen."""
 
 
+def plainest(file_format: str) -> FileOptions:
+    """Options of the file whose bytes :func:`recpress_export.size.file_bytes` foresees."""
+    return FileOptions(order=ORDERS[CATALOGUE]) if "order" in FORMATS[file_format].options else NO_OPTIONS
+
+
 def check_options(options: FileOptions, file_format: str, recipe: Recipe, core: str | None = None) -> None:
     """ConfigError for an option or core that the format does not know, or that the recipe does not take.
 
@@ -96,7 +100,7 @@ def _check_known(options: FileOptions, file_format: str) -> None:
 
 
 def options_of(provenance: Mapping[str, Any]) -> FileOptions:
-    """What a bundle was made with."""
+    """What a bundle was made with; ArtifactError where another version made it for other machines."""
     known = {field.name for field in dataclasses.fields(FileOptions)}
     stated = provenance.get("options", {})
     given: dict[str, Any] = {
@@ -104,19 +108,21 @@ def options_of(provenance: Mapping[str, Any]) -> FileOptions:
         for name, value in stated.items()
         if name in known
     }
-    return FileOptions(**given)
+    options = FileOptions(**given)
+    if any(target not in TARGETS for target in options.build):
+        raise ArtifactError(
+            f"the bundle has programs for {', '.join(options.build)}, and this version builds for "
+            f"{', '.join(TARGETS)}. Export the student again."
+        )
+    return options
 
 
 def format_files(
     folder: Path, contract: Contract, test: SelfTest, options: FileOptions
 ) -> Mapping[str, bytes]:
     """What a bundle of the contract's format holds beside its model, which is in the folder already."""
-    row = FORMATS[contract.format]
-    if not row.files:
-        return {}
-    model = (folder / contract.model_file).read_bytes()
-    files: Mapping[str, bytes] = named(row.files)(model, contract, test, options)
-    return files
+    make = files_of(contract.format)
+    return make((folder / contract.model_file).read_bytes(), contract, test, options) if make else {}
 
 
 def _flag(name: str) -> str:

@@ -89,6 +89,7 @@ class ExportRequest:
         check_options(self.options, self.format, recipe, self.core)
         # What it needs is missing: said now, not after the training.
         formats.writer_of(self.format)
+        formats.files_of(self.format)
         if self.titles and self.titles != NO_TITLES:
             check_there(self.titles)
         if named.network:

@@ -79,12 +79,13 @@ def test_an_order_must_save_a_tenth():
 
 
 def test_blocks_by_length_end_where_the_bound_is_below_what_is_found():
-    """20 of 1,000 blocks hold what reaches 50; blocks behind the 100th are bounded by 49."""
+    """20 of 1,000 blocks hold what reaches 50; blocks from the 100th on are bounded by 49."""
     maxima = np.where(np.arange(1000) < 20, 50, 1).astype(np.float32)
     bounds = np.where(np.arange(1000) < 100, 1000.0, 49.0)
-    assert pruning._until_bounded(maxima, bounds, 20) == 100
-    assert pruning._until_bounded(maxima, bounds, 21) == 1000  # the 21st reaches no more than 1
-    assert pruning._until_bounded(maxima, bounds, 1001) == 1000
+    assert pruning._until_bounded(maxima, bounds, 20) == (104, 24 + 40 + 56 + 72 + 88 + 104)
+    assert pruning._until_bounded(maxima, bounds, 20, 90) == (104, 90 + 104)
+    assert pruning._until_bounded(maxima, bounds, 21)[0] == 1000  # the 21st reaches no more than 1
+    assert pruning._until_bounded(maxima, bounds, 1001) == (1000, 0)
 
 
 def test_halves_are_counted_between_the_first_threshold_and_the_last():

@@ -11,7 +11,7 @@ from recpress_export.options import FilePlan
 from recpress_export.student import CORE, model_metadata, provenance_of
 from recpress_export.subjects import Encoding, Subject
 
-PLAIN_RECIPE: Final = "fp32"
+PLAIN: Final = "fp32"
 """The recipe with which the others are compared."""
 
 
@@ -24,11 +24,12 @@ def plan_of(subject: Subject[Any], encoding: Encoding) -> FilePlan:
 
 def model_bytes(subject: Subject[Any], encoding: Encoding, plan: FilePlan) -> bytes:
     """The file that answers for the subject, with what it says about itself."""
-    graph, core = encoding.graph, subject.data.options.core
-    facts = {**model_metadata(provenance_of(subject.data), graph.contract.recipe), **subject.metadata}
-    if core and graph.contract.recipe != PLAIN_RECIPE:  # the file that it is compared with is the usual one
+    graph, core = encoding.graph, subject.data.core
+    facts = model_metadata(provenance_of(subject.data), graph.contract.recipe)
+    facts = {**facts, **subject.metadata, **plan.metadata}
+    if core and graph.contract.recipe != PLAIN:  # the file that it is compared with is the usual one
         graph, facts = replace(graph, core=core), {**facts, CORE: core}
-    return write_model(graph, {**facts, **plan.metadata})
+    return write_model(graph, facts)
 
 
 def file_bytes(subject: Subject[Any], recipe: Recipe) -> int:

@@ -44,6 +44,8 @@ class StudentData(Generic[Model]):
     ships_rows: bool = True
     """Whether the test users' rows travel in the bundle, so that a device can measure its quality."""
     file_format: str = DEFAULT
+    core: str = ""
+    """The core of device/cores.py that integer files are arranged for; empty for the usual file."""
     titles: Sequence[str] | None = None
     """A title of each item, which then travel in the bundle."""
     item_features: Mapping[str, Sequence[str]] | None = None
@@ -93,6 +95,7 @@ def provenance_of(data: StudentData[Any]) -> dict[str, Any]:
         "method": facts.get("method"),
         "dim": data.model.dim,
         "seed": data.model.seed,
+        **({"core": data.core} if data.core else {}),
         "teacher": facts.get("teacher"),
         "dataset": {
             **{key: facts["dataset"].get(key) for key in ("name", "digest", "protocol")},

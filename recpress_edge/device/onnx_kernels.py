@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from recpress_edge.artifacts.protobuf import Value, fields, message
+from recpress_edge.artifacts.wire.protobuf import Value, fields, message
 
 _UINT8, _INT8 = 2, 3
 _TABLE_INPUT: Final[Mapping[str, int]] = {"MatMulInteger": 1, "QLinearMatMul": 3}

@@ -18,7 +18,6 @@ from recpress_edge.jobs.export import ExportRequest
 from recpress_export.build import build
 from recpress_export.graph import write_model
 from recpress_export.inspect import read_contents
-from recpress_export.options import FileOptions
 from recpress_export.subjects.all_users import AllUsers
 from recpress_export.subjects.history import History
 from recpress_export.update.apply import update_bundle
@@ -44,14 +43,14 @@ def check_metadata(bundle, core):
 
 def arranged(folder, file_format, core, recipe, dim=6):
     source = make_source(folder / "model", dim=dim)
-    source = dataclasses.replace(source, file_format=file_format, options=FileOptions(core=core))
+    source = dataclasses.replace(source, file_format=file_format, core=core)
     return build(AllUsers(source), RECIPES[recipe], folder / "bundle", gate=NO_GATE).bundle
 
 
 @pytest.mark.parametrize(("file_format", "core", "recipe"), CASES)
 def test_the_bundle_says_what_it_is_and_answers_as_the_usual_one(file_format, core, recipe, tmp_path):
     made = arranged(tmp_path, file_format, core, recipe)
-    usual = arranged(tmp_path / "usual", file_format, None, recipe)
+    usual = arranged(tmp_path / "usual", file_format, "", recipe)
     assert made.name == f"{usual.name}-{core}"
     assert made.selftest() == usual.selftest()
     assert made.quality["parity"]["exact_users"] == 70
@@ -69,9 +68,7 @@ def test_the_bundle_says_what_it_is_and_answers_as_the_usual_one(file_format, co
 
 @pytest.mark.parametrize(("file_format", "core", "recipe"), WITH_HISTORIES)
 def test_histories_too(file_format, core, recipe, tmp_path):
-    source = dataclasses.replace(
-        make_source(tmp_path / "model"), file_format=file_format, options=FileOptions(core=core)
-    )
+    source = dataclasses.replace(make_source(tmp_path / "model"), file_format=file_format, core=core)
     fold_in = with_fold_in(tmp_path / "model", source)
     made = build(History(source, fold_in, ANY_HISTORY), RECIPES[recipe], tmp_path / "b", gate=NO_GATE).bundle
     assert made.contract.profile == HISTORY
@@ -126,6 +123,9 @@ def test_sums_that_are_not_exact_in_float32_are_refused():
     ("core", "file_format", "recipe", "message"),
     [
         ("armv8", "onnx", "int8-dim", "unknown core 'armv8'"),
+        ("armv8.3", "c", "score16", "Did you mean 'armv8.[02]'"),
+        ("armv8.2", "c", "score16", "changes nothing in format c: its usual file is the one for Cortex-A76"),
+        ("armv8.0", "c", "int8-dim", "has none that it could. Leave --core out, or use --recipe score16"),
         ("armv8.2", "onnx", "int8-dim", "changes nothing in format onnx"),
         ("armv8.0", "onnx", "fp32", "arranges integer tables, and recipe fp32"),
         ("armv8.0", "tflite", "int4-item", "--recipe int8-dim or int8-item"),
@@ -138,9 +138,7 @@ def test_what_cannot_be_arranged_is_refused(core, file_format, recipe, message):
 
 def test_a_network_is_refused():
     with pytest.raises(ConfigError, match="arranges integer tables, and recipe int8-dynamic"):
-        ExportRequest(student="sasrec_dim16", int8=True, options=FileOptions(core="armv8.0")).check(
-            target=False
-        )
+        ExportRequest(student="sasrec_dim16", int8=True, core="armv8.0").check(target=False)
 
 
 def test_every_arrangement_is_for_a_known_core():
@@ -161,6 +159,7 @@ def test_the_command_line_plans_it(tmp_path, capsys):
     ]
     assert main([*words, str(tmp_path)]) == 0
     out = capsys.readouterr().out
+    assert '"core": "armv8.0"' in out
     assert "bpr_dim8-int8-armv8.0" in out
     assert main(["export", "--all", "--core", "armv8.0", "--work", str(tmp_path)]) == 2
     assert "--core is for one student" in capsys.readouterr().err

@@ -4,19 +4,12 @@ import argparse
 
 from recpress_edge.cli.common import names_of
 from recpress_edge.device.c.model_bin import ORDERS
-from recpress_edge.device.cores import CORES
 from recpress_export.c.build import TARGETS
 from recpress_export.options import FileOptions
 
 
 def add_format_options(parser: argparse.ArgumentParser) -> None:
     """Add them."""
-    parser.add_argument(
-        "--core",
-        choices=CORES,
-        help="arrange an integer file for one kind of core, with the same answers: "
-        f"{'; '.join(f'{name} ({whose})' for name, whose in CORES.items())}",
-    )
     group = parser.add_argument_group("format c")
     group.add_argument(
         "--order",
@@ -37,4 +30,4 @@ def add_format_options(parser: argparse.ArgumentParser) -> None:
 def format_options(args: argparse.Namespace) -> FileOptions:
     """What the flags ask for."""
     build = tuple(dict.fromkeys(names_of("build", args.build))) if args.build else ()
-    return FileOptions(order=args.order, core=args.core, model_h=args.model_h, build=build)
+    return FileOptions(order=args.order, model_h=args.model_h, build=build)

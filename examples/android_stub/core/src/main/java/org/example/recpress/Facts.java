@@ -84,9 +84,9 @@ final class Facts {
                 .with(NUMBER, "worst_clip")
                 .with(TRUTH, "overruled");
         Shape options =
-                new Shape().with(TEXT, "order", "core").with(TRUTH, "model_h").with(new Each(TEXT, false), "build");
+                new Shape().with(TEXT, "order").with(TRUTH, "model_h").with(new Each(TEXT, false), "build");
         return new Shape()
-                .with(TEXT, "created_by", "command", "student", "model_sha256")
+                .with(TEXT, "created_by", "command", "student", "core", "model_sha256")
                 .with(new Maybe(NAME), "method")
                 .with(COUNT, "dim", "seed")
                 .with(new Maybe(teacher), "teacher")

@@ -57,6 +57,7 @@ BLOCKS: Final = {
     "first-answer": Block((RUNTIMES,), ("first-answer",), result_tables.first_answer),
     "tensorflow-judge": Block((RUNTIMES,), ("tensorflow-judge",), result_tables.judged),
     "emulated-cores": Block(("docs/results/emulated-arm.md",), ("emulated-cores",), result_tables.cores),
+    "arranged-cores": Block(("docs/guide/cores.md",), ("arranged-cores",), result_tables.arranged_cores),
     "networks": Block(
         ("docs/results/networks.md",), ("networks-neumf", "networks-sasrec"), result_tables.networks
     ),

@@ -195,6 +195,7 @@ class TuneRequest:
             )
         format_named(self.format)
         formats.writer_of(self.format)
+        formats.files_of(self.format)
         check_profile(self.profile, self.user)
         self._gauge()
         data = load_data(self.data, self.work, on_event)

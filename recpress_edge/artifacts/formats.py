@@ -54,7 +54,7 @@ class Format:
     light_runtime: str = ""
     """As ``runtime``, with the standard library alone and answers in its arrays; empty: there is none."""
     board_engine: str = ""
-    """``(model file, core, folder) -> Path``: what boards without a compiler load; empty: they need none."""
+    """``(model file, core, folder, fetched gcc) -> Path``: what boards load that have no compiler, if any."""
     load_library: str
     """``() -> Any``: imports the runtime's library; MissingExtraError where it is not installed."""
     tables: str
@@ -69,6 +69,8 @@ class Format:
     """``(model bytes, Contract, SelfTest, FileOptions) -> Mapping[str, bytes]``: what else a bundle holds."""
     options: tuple[str, ...] = ()
     """Fields of recpress_export.options.FileOptions that it honours."""
+    warnings: str = ""
+    """``(memoryview) -> list[str]``: what makes a file slow on some cores; empty where nothing is."""
     hint: str = ""
     """``(Contract) -> str``: what might be better for a file like this one; empty where nothing is known."""
     shown_by: str = ""
@@ -141,6 +143,7 @@ FORMATS: Final = _FormatTable(
             tables="recpress_edge.device.tables:tables_of_onnx",
             listing="recpress_export.inspect:read_onnx",
             same="recpress_export.onnx.writer:same_onnx",
+            warnings="recpress_edge.device.onnx_kernels:slow_products",
             trace="recpress_export.networks.to_onnx:onnx_network",
             trace_int8="recpress_export.networks.to_onnx:int8_dynamic",
             trace_packages=("torch", "onnxscript"),
@@ -195,7 +198,7 @@ FORMATS: Final = _FormatTable(
             listing="recpress_export.c.listing:read_bin",
             same="operator:eq",
             files="recpress_export.c.files:bundle_files",
-            options=("order", "core", "model_h", "build"),
+            options=("order", "model_h", "build"),
             plan="recpress_export.c.plan:plan_file",
             hint="recpress_export.c.advice:hint",
         ),

@@ -14,7 +14,6 @@ RESULTS: Final = ROOT / "benchmarks" / "results"
 sys.path[:0] = [str(ROOT), str(ROOT / "export"), str(ROOT / "benchmarks"), str(Path(__file__).parent)]
 
 import data_tables  # noqa: E402
-import engine_tables  # noqa: E402
 import format_tables  # noqa: E402
 import method_tables  # noqa: E402
 import result_tables  # noqa: E402

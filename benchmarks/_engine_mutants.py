@@ -53,7 +53,12 @@ _OPENING: Final = (
     ("no users", "h->n_users != 0 : h->n_users == 0)", "h->n_users != 0 : 0)"),
     ("histories with users", "h->n_users != 0 : h->n_users == 0)", "0 : h->n_users == 0)"),
     ("several single users", "h->n_users != 1) return 0;", "0) return 0;"),
-    ("no items", "return h->n_items && h->n_items <=", "return h->n_items <="),
+    (
+        "no items",
+        "return h->n_items && h->n_items <=",
+        "return h->n_items <=",
+        "Fewer items retired than there are is asked as well.",
+    ),
     ("too many items", "h->n_items <= RP_MAX_ITEMS && ", ""),
     ("no dimension", "h->dim && h->dim <=", "h->dim <="),
     ("too many dimensions", "h->dim <= RP_MAX_DIM &&", "1 &&"),

@@ -10,11 +10,13 @@ integers with one scale.
 
 import argparse
 import dataclasses
+import os
 import struct
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,16 +55,18 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     names = [name for name in args.students if name not in lacking.get("students_missing", [])]
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
-        programs = [(build, build.compiled(Path(folder), "count.c")) for build in builds]
+        with ThreadPoolExecutor(args.jobs) as pool:
+            compiled = pool.map(lambda build: build.compiled(Path(folder), "count.c"), builds)
+            programs = list(zip(builds, compiled, strict=True))
         for student in students(args.work, names):
             for form in FORMS:
-                rows += _rows(student, form, programs, Path(folder))
+                rows += _rows(student, form, programs, Path(folder), args.jobs)
                 print(f"{student.name} {form.words}", file=sys.stderr, flush=True)
     return {"rows": rows} | lacking
 
 
 def _rows(
-    student: Trained, form: Form, programs: Sequence[tuple[Build, Sequence[str]]], folder: Path
+    student: Trained, form: Form, programs: Sequence[tuple[Build, Sequence[str]]], folder: Path, jobs: int
 ) -> list[dict[str, Any]]:
     """One form of one student on every build."""
     kind, tables = form.kind(student.dim), tables_of(student, form)
@@ -70,19 +74,27 @@ def _rows(
     (folder / "questions").write_bytes(asked_bytes(student.questions))
     exact = dataclasses.replace(tables, items=tables.items.astype(np.float64))
     wanted = [expected(kind, exact, question) for question in student.questions]
-    rows = []
-    for build, program in programs:
-        if build.name in SLOW and form not in SLOW_FORMS:
-            continue
-        row = {"student": student.name, "form": form.words, "build": build.name, "compiler": build.version()}
-        differing = _differing(program, folder, student.questions[0].k, wanted)
-        rows.append(row | {"users": len(wanted), "differing": differing})
-    return rows
+    asked = [(build, program) for build, program in programs if build.name not in SLOW or form in SLOW_FORMS]
+
+    def row(one: tuple[Build, Sequence[str]]) -> dict[str, Any]:
+        build, program = one
+        differing = _differing(
+            program, folder, folder / f"answers-{build.name}", student.questions[0].k, wanted
+        )
+        found = {
+            "student": student.name,
+            "form": form.words,
+            "build": build.name,
+            "compiler": build.version(),
+        }
+        return found | {"users": len(wanted), "differing": differing}
+
+    with ThreadPoolExecutor(jobs) as pool:
+        return list(pool.map(row, asked))
 
 
-def _differing(program: Sequence[str], folder: Path, k: int, wanted: Sequence[Expected]) -> int:
+def _differing(program: Sequence[str], folder: Path, out: Path, k: int, wanted: Sequence[Expected]) -> int:
     """Users whose list is another one."""
-    out = folder / "answers"
     command = [*program, str(folder / "model.bin"), str(folder / "questions"), str(k), str(out)]
     subprocess.run(command, check=True, capture_output=True, timeout=TIMEOUT_S)
     said, at, differing = out.read_bytes(), 0, 0
@@ -114,5 +126,8 @@ def gate(record: dict[str, Any]) -> None:
 if __name__ == "__main__":
     parser = options(__doc__, work=Path("work"))
     add_work(parser, STUDENTS)
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count(), help="builds at once; default: %(default)s"
+    )
     parser.add_argument("--builds", nargs="+", default=list(NAMES), help="default: all that can be had")
     sys.exit(run(parser, measure, show, gate))

@@ -9,9 +9,12 @@ anything that a sanitizer or a fence reports. ``headers``: damaged files, of whi
 """
 
 import argparse
+import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +22,7 @@ from _bench import ROOT, options, run, table
 
 sys.path.insert(0, str(ROOT / "tests" / "engine"))
 
-from engine_cases import QUESTIONS, cases, findings, to_program
+from engine_cases import QUESTIONS, Case, cases, findings, to_program
 from engine_damage import mutated
 from engine_models import Kind
 from engine_programs import BUILDS, Build, answers
@@ -46,29 +49,35 @@ ALONE: Final = (
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
-    here = [build for build in BUILDS.values() if build.missing() is None]
+    here = [BUILDS[name] for name in args.builds if BUILDS[name].missing() is None]
     with tempfile.TemporaryDirectory() as folder:
         return {
             "questions_a_model": QUESTIONS,
             "builds": _all_models(here, args, Path(folder)),
             "alone": _alone(args, Path(folder)),
-            "headers": _headers(args.headers, Path(folder)),
+            "headers": _headers(args, Path(folder)),
             "missing": {name: why for name, build in BUILDS.items() if (why := build.missing())},
         }
 
 
 def _all_models(builds: Sequence[Build], args: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
     """Every build on the same models, a chunk at a time."""
-    programs = {build.name: build.compiled(folder) for build in builds}
     rows = [_row(build, _share(build, args)) for build in builds]
-    for start in range(0, max(row["models"] for row in rows), CHUNK):  # counts are whole chunks
-        asked = list(cases(args.seed, range(start, start + CHUNK)))
-        given = to_program(asked)
-        for row in rows:
-            if start < row["models"]:
-                _judge(row, programs[row["build"]], given, asked)
-        print(f"{start + CHUNK:,} models", file=sys.stderr, flush=True)
+    with ThreadPoolExecutor(args.jobs) as pool:
+        programs = dict(zip(builds, pool.map(lambda build: build.compiled(folder), builds), strict=True))
+        _judge_all(rows, [programs[build] for build in builds], args.seed, pool)
     return rows
+
+
+def _judge_all(
+    rows: Sequence[dict[str, Any]], programs: Sequence[Sequence[str]], seed: int, pool: ThreadPoolExecutor
+) -> None:
+    for start in range(0, max(row["models"] for row in rows), CHUNK):  # counts are whole chunks
+        asked = list(cases(seed, range(start, start + CHUNK)))
+        given = to_program(asked)
+        left = [(row, program) for row, program in zip(rows, programs, strict=True) if start < row["models"]]
+        list(pool.map(lambda one, g=given, a=asked: _judge(one[0], one[1], g, a), left))
+        print(f"{start + CHUNK:,} models", file=sys.stderr, flush=True)
 
 
 def _share(build: Build, args: argparse.Namespace) -> int:
@@ -94,39 +103,49 @@ def _judge(row: dict[str, Any], program: Sequence[str], given: bytes, asked: Seq
 
 
 def _alone(args: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
-    rows = []
+    """Engines compiled for one kind of model."""
+    todo = []
     for place, kind in enumerate(ALONE):
         asked = list(cases(args.seed + 1 + place, range(CHUNK), kind))
-        given = to_program(asked)
-        for name in ALONE_BUILDS:
-            build = BUILDS[name]
-            if build.missing() is None:
-                row = _row(build, CHUNK) | {"defines": kind.defines}
-                _judge(row, build.compiled(folder, defines=kind.defines), given, asked)
-                rows.append(row)
-    return rows
+        builds = [BUILDS[name] for name in ALONE_BUILDS if BUILDS[name].missing() is None]
+        todo += [(replace(build, name=f"{build.name}-{place}"), kind, asked) for build in builds]
+
+    def judged(one: tuple[Build, Kind, list[Case]]) -> dict[str, Any]:
+        build, kind, asked = one
+        row = _row(build, CHUNK) | {"build": build.name.rpartition("-")[0], "defines": kind.defines}
+        _judge(row, build.compiled(folder, defines=kind.defines), to_program(asked), asked)
+        return row
+
+    with ThreadPoolExecutor(args.jobs) as pool:
+        return list(pool.map(judged, todo))
 
 
-def _headers(turns: int, folder: Path) -> list[dict[str, Any]]:
+def _headers(args: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
     """Damaged files: the turns are shared among the builds, in runs of TURNS_A_RUN."""
     builds = [BUILDS[name] for name in DAMAGED if BUILDS[name].missing() is None]
-    runs = -(-turns // (TURNS_A_RUN * len(builds)))
-    rows = []
-    for place, build in enumerate(builds):
+    runs = -(-args.headers // (TURNS_A_RUN * len(builds)))
+
+    def hunted(build: Build) -> dict[str, Any]:
         program = build.compiled(folder, "mutate.c")
         row: dict[str, Any] = {"build": build.name, "turns": 0, "opened": {}, "answered": {}, "reports": []}
         for number in range(runs):
             try:
-                counts = mutated(program, 1000 * place + number, TURNS_A_RUN)
+                counts = mutated(program, 1000 * builds.index(build) + number, TURNS_A_RUN)
             except RuntimeError as error:
                 row["reports"].append(str(error))
                 continue
             row["turns"] += TURNS_A_RUN
-            for name, found in (("opened", counts.opened), ("answered", counts.answered)):
-                for code, count in found.items():
-                    row[name][str(code)] = row[name].get(str(code), 0) + count
-        rows.append(row)
-    return rows
+            _add(row["opened"], counts.opened)
+            _add(row["answered"], counts.answered)
+        return row
+
+    with ThreadPoolExecutor(args.jobs) as pool:
+        return list(pool.map(hunted, builds))
+
+
+def _add(counts: dict[str, int], found: Mapping[int, int]) -> None:
+    for code, count in found.items():
+        counts[str(code)] = counts.get(str(code), 0) + count
 
 
 def show(record: dict[str, Any]) -> str:
@@ -155,5 +174,7 @@ if __name__ == "__main__":
         ("headers", 10_000_000),
     ):
         parser.add_argument(f"--{name}", type=int, default=default, help="default: %(default)s")
+    parser.add_argument("--builds", nargs="+", default=list(BUILDS), help="default: all that can be had")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes; default: %(default)s")
     parser.add_argument("--seed", type=int, default=100, help="default: %(default)s")
     sys.exit(run(parser, measure, show, gate))

@@ -10,9 +10,11 @@ survives that is not argued to answer alike.
 
 import argparse
 import dataclasses
+import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,14 +44,15 @@ JUDGES: Final = {
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     asked = [*special(), *cases(0, range(MODELS))]
     texts = {path.name: path.read_text() for path in [*SOURCES.glob("*.c"), *SOURCES.glob("*.h")]}
-    rows = []
-    for mutant in MUTANTS:
-        if args.only and args.only not in (mutant.file, mutant.what):
-            continue
+    chosen = [mutant for mutant in MUTANTS if not args.only or args.only in (mutant.file, mutant.what)]
+
+    def row(mutant: Mutant) -> dict[str, Any]:
         found = judged(mutant, texts, asked)
-        rows.append({"file": mutant.file, "what": mutant.what, "old": mutant.old, "new": mutant.new} | found)
         print(f"{found['noticed'] or 'SURVIVED'}: {mutant.file}: {mutant.what}", file=sys.stderr, flush=True)
-    return {"models": MODELS, "turns": TURNS, "mutants": rows}
+        return {"file": mutant.file, "what": mutant.what, "old": mutant.old, "new": mutant.new} | found
+
+    with ThreadPoolExecutor(args.jobs) as pool:
+        return {"models": MODELS, "turns": TURNS, "mutants": list(pool.map(row, chosen))}
 
 
 def judged(mutant: Mutant, texts: Mapping[str, str], asked: Sequence[Case]) -> dict[str, Any]:
@@ -121,5 +124,8 @@ def gate(record: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     parser = options(__doc__)
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count(), help="mutants at once; default: %(default)s"
+    )
     parser.add_argument("--only", help="a file, or what a mutant does")
     sys.exit(run(parser, measure, show, gate))

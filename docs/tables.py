@@ -14,7 +14,6 @@ RESULTS: Final = ROOT / "benchmarks" / "results"
 sys.path[:0] = [str(ROOT), str(ROOT / "export"), str(ROOT / "benchmarks"), str(Path(__file__).parent)]
 
 import data_tables  # noqa: E402
-import engine_tables  # noqa: E402
 import format_tables  # noqa: E402
 import method_tables  # noqa: E402
 import result_tables  # noqa: E402
@@ -91,20 +90,7 @@ BLOCKS: Final = {
     "formats": Block((FORMATS,), (), format_tables.formats),
     "mutated-logs": Block((FORMATS,), ("mutated-logs",), format_tables.mutated),
     "format-counts": Block((FORMATS,), (), format_tables.counts),
-    **{
-        f"engine-{name}": Block((ENGINE,), (f"engine-{result}",), text)
-        for name, result, text in (
-            ("limits", "instructions", engine_tables.limits),
-            ("instructions", "instructions", engine_tables.instructions),
-            ("alone", "instructions", engine_tables.alone),
-            ("fuzz", "fuzz", engine_tables.fuzz),
-            ("fuzz-alone", "fuzz", engine_tables.fuzz_alone),
-            ("damaged", "fuzz", engine_tables.damaged),
-            ("mutants", "mutants", engine_tables.mutants),
-            ("equal", "equal", engine_tables.equal),
-            ("host", "host", engine_tables.host),
-        )
-    },
+    **{f"engine-{name}": Block((ENGINE,), (f"engine-{result}",), text) for name, result, text in ()},
     "topology": Block((TOPOLOGY,), ("topology",), result_tables.topology),
     "topology-speed": Block((TOPOLOGY,), ("topology-speed",), result_tables.topology_speed),
 }

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.artifacts.contract import Contract
-from recpress_edge.artifacts.formats import FORMATS
+from recpress_edge.artifacts.formats import FORMATS, files_of
 from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.artifacts.selftest import SelfTest
 from recpress_edge.core.errors import ArtifactError, ConfigError, unknown_name
-from recpress_edge.core.registry import named
 from recpress_edge.device.c.model_bin import CATALOGUE, ORDERS
+from recpress_edge.device.cores import check_core
 from recpress_export.c.build import TARGETS, check_toolchain
 
 
@@ -68,11 +68,12 @@ def plainest(file_format: str) -> FileOptions:
 
 
 def check_options(options: FileOptions, file_format: str, recipe: Recipe, core: str | None = None) -> None:
-    """ConfigError for an option that the format does not know, or that does not go with recipe or core.
+    """ConfigError for an option or core that the format does not know, or that the recipe does not take.
 
     MissingExtraError where no compiler is there for a target.
     """
     _check_known(options, file_format)
+    check_core(core, file_format, recipe)
     plain = ORDERS[CATALOGUE]
     if options.order not in (None, *ORDERS):
         raise unknown_name("order", str(options.order), ORDERS)
@@ -120,12 +121,8 @@ def format_files(
     folder: Path, contract: Contract, test: SelfTest, options: FileOptions
 ) -> Mapping[str, bytes]:
     """What a bundle of the contract's format holds beside its model, which is in the folder already."""
-    row = FORMATS[contract.format]
-    if not row.files:
-        return {}
-    model = (folder / contract.model_file).read_bytes()
-    files: Mapping[str, bytes] = named(row.files)(model, contract, test, options)
-    return files
+    make = files_of(contract.format)
+    return make((folder / contract.model_file).read_bytes(), contract, test, options) if make else {}
 
 
 def _flag(name: str) -> str:

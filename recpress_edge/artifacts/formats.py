@@ -28,6 +28,8 @@ class Format:
     """Of a bundle's name; empty for the default format."""
     model_name: str = ""
     """Name of the model file in a bundle; empty for ``model.NAME``."""
+    model_of: str = ""
+    """The format whose model file its bundles hold beside files of their own; empty where it has one."""
     recipes: tuple[str, ...]
     """What its writer honours."""
     seen_capacity: int = 0
@@ -71,6 +73,8 @@ class Format:
     """``(memoryview) -> list[str]``: what makes a file slow on some cores; empty where nothing is."""
     hint: str = ""
     """``(Contract) -> str``: what might be better for a file like this one; empty where nothing is known."""
+    shown_by: str = ""
+    """The command that shows a bundle to a person; empty where none does."""
     trace: str = ""
     """``(NetworkStudent) -> bytes``: a network as a file; empty where networks are not available."""
     trace_int8: str = ""
@@ -198,10 +202,37 @@ FORMATS: Final = _FormatTable(
             plan="recpress_export.c.plan:plan_file",
             hint="recpress_export.c.advice:hint",
         ),
+        Format(
+            name="web",
+            label="web",
+            suffix="-web",
+            model_name="model.bin",
+            model_of="c",
+            recipes=("fp32", "int8-dim", "score16", "int8-item", "int4-item"),
+            index_type="uint32",
+            extra="",
+            device_packages=(),
+            device_modules=(),
+            made_by=("numpy", "ziglang"),
+            writer="recpress_export.c.writer:to_c",
+            check="recpress_edge.device.c.model_bin:check_c",
+            runtime="recpress_edge.device.c.runtime:CRuntime",
+            light_runtime="recpress_edge.device.c.light:LightRuntime",
+            load_library="recpress_edge.device.c.library:import_engine",
+            tables="recpress_edge.device.c.tables:tables_of_c",
+            listing="recpress_export.c.listing:read_bin",
+            same="operator:eq",
+            files="recpress_export.web.files:web_files",
+            options=("order",),
+            plan="recpress_export.c.plan:plan_file",
+            shown_by="recpress-edge web",
+        ),
     )
 )
 DEFAULT: Final = next(iter(FORMATS))
 """The format of an export that names none."""
+MODEL_FORMATS: Final = tuple(name for name, row in FORMATS.items() if not row.model_of)
+"""Those that have a model file of their own."""
 
 
 def format_named(name: str) -> Format:
@@ -230,6 +261,12 @@ def writer_of(file_format: str) -> Callable[[Any, Mapping[str, str]], bytes]:
     """The writer of a format; ImportError where what it needs is not installed."""
     writer: Callable[[Any, Mapping[str, str]], bytes] = named(FORMATS[file_format].writer)
     return writer
+
+
+def files_of(file_format: str) -> Callable[..., Mapping[str, bytes]] | None:
+    """What makes a bundle's further files; None where a format has none, ImportError as ``writer_of``."""
+    row = FORMATS[file_format]
+    return named(row.files) if row.files else None
 
 
 def formats_of(recipe: Recipe) -> list[str]:

@@ -143,6 +143,17 @@ RECORD: Final[Mapping[str, Form]] = {
         **dict.fromkeys(("users", "cutoff"), Maybe(COUNT)),
         **dict.fromkeys((f"{name}@{k}" for name in ("recall", "ndcg") for k in _CUTOFFS), Maybe(SHARE)),
     },
+    "firmware": {
+        **dict.fromkeys(("flash_bytes", "code_bytes", "engine_bytes", "model_bytes", "ram_bytes"), COUNT),
+        **dict.fromkeys(("data_bytes", "scratch_bytes", "lists_bytes", "stack_bytes", "asked"), COUNT),
+        "compiler": TEXT,
+        "flags": ListOf(TEXT),
+        "scores_equal": TRUTH,
+        "cross_check": Maybe({**dict.fromkeys(("clock", "plugin"), COUNT), "apart": NUMBER}),
+        "tries": ListOf(
+            {"level": TEXT, "code_bytes": COUNT, "engine_bytes": COUNT, "instructions": Maybe(COUNT)}
+        ),
+    },
     "selftest": {"queries": COUNT, "exact": TRUTH, "overlap": NUMBER},
     "sustained": {
         **dict.fromkeys(("seconds", "window_s"), NUMBER),

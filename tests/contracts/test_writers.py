@@ -3,7 +3,7 @@
 import pytest
 from exports import levels
 
-from recpress_edge.artifacts.formats import FORMATS
+from recpress_edge.artifacts.formats import FORMATS, MODEL_FORMATS
 from recpress_edge.device.cores import ARRANGEMENTS
 from recpress_edge.testing import WriterCase, WriterContract
 
@@ -24,8 +24,8 @@ class TestWriters(WriterContract):
     @pytest.fixture(
         params=[
             pytest.param((name, recipe, core, level), id=f"{name}-{recipe}{core}-{level}")
-            for name, row in FORMATS.items()
-            for recipe in row.recipes
+            for name in MODEL_FORMATS
+            for recipe in FORMATS[name].recipes
             for core in ("", *arranged_cores(name, recipe))
             for level in TWO_LEVELS
         ]

@@ -93,7 +93,7 @@ def _add_file_options(parser: argparse.ArgumentParser) -> None:
         help="fp32 (default), fp16, int8-dim (or int8), score16, int8-item, int4-item; "
         "of a network fp32 or int8-dynamic",
     )
-    parser.add_argument("--format", metavar="NAME", help="onnx (default), tflite, c, or several: onnx,c")
+    parser.add_argument("--format", metavar="NAME", help="onnx (default), tflite, c, web, or several: onnx,c")
     parser.add_argument(
         "--core",
         metavar="NAME",
@@ -165,7 +165,9 @@ def _say_plan(args: argparse.Namespace, plan: ExportPlan) -> dict[str, Any]:
 
 
 def _next_commands(args: argparse.Namespace, plan: ExportPlan) -> list[str]:
+    shown_by = FORMATS[plan.request.format].shown_by
     return [
+        *([f"{shown_by} {plan.target}"] if shown_by else []),
         f"device_bench run {plan.target}",
         f"recpress-edge report {args.work / 'runs'} -o {args.work / 'report.html'}",
     ]

@@ -129,7 +129,12 @@ _ASKING: Final = (
 _CHOOSING: Final = (
     ("ties go to the higher item", "(uint32_t)~item;", "item;"),
     ("scores sort as unsigned", "((uint32_t)score ^ 0x80000000u) << 32", "((uint32_t)score) << 32"),
-    ("-0 is below 0", "    f += 0.0f;\n", ""),
+    (
+        "-0 is below 0",
+        "    f += 0.0f;\n",
+        "",
+        "The plain kernel adds rounded products to +0: no sum is -0. The others do it themselves.",
+    ),
     ("negative floats sort backwards", "return i ^ (int32_t)((uint32_t)(i >> 31) >> 1);", "return i;"),
     ("negative scores come back wrong", "i ^= (int32_t)((uint32_t)(i >> 31) >> 1);\n", ""),
     (
@@ -189,7 +194,12 @@ _CHOOSING: Final = (
     ),
     ("the threshold may lack one", "if (count < k) {", "if (count + 1u < k) {"),
     ("the threshold's end is one high", "high = middle - 1;", "high = middle;"),
-    ("too few above the lowest", "if (below < k) return LOWEST;", ""),
+    (
+        "too few above the lowest",
+        "if (below < k) return LOWEST;",
+        "",
+        "The lowest score but one comes back, which everything that can be recommended reaches.",
+    ),
     (
         "no guess for the threshold",
         "v[i] < low ? v[i] : low; /* mostly low enough */",

@@ -28,6 +28,7 @@ from engine_damage import mutated, refused_wrongly, surprises
 from engine_programs import BUILDS, SOURCES, Build, answers
 
 from recpress_edge.core.errors import GateError
+from recpress_edge.core.files import read_json
 
 MODELS: Final = 156
 """As many as the quick tests ask."""
@@ -46,13 +47,24 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     texts = {path.name: path.read_text() for path in [*SOURCES.glob("*.c"), *SOURCES.glob("*.h")]}
     chosen = [mutant for mutant in MUTANTS if not args.only or args.only in (mutant.file, mutant.what)]
 
+    known = (
+        {_key(row): row for row in read_json(args.again)["mutants"] if row["noticed"]} if args.again else {}
+    )
+
     def row(mutant: Mutant) -> dict[str, Any]:
+        key = mutant.file, mutant.old, mutant.new
+        if key in known:
+            return {**known[key], "what": mutant.what}
         found = judged(mutant, texts, asked)
         print(f"{found['noticed'] or 'SURVIVED'}: {mutant.file}: {mutant.what}", file=sys.stderr, flush=True)
         return {"file": mutant.file, "what": mutant.what, "old": mutant.old, "new": mutant.new} | found
 
     with ThreadPoolExecutor(args.jobs) as pool:
         return {"models": MODELS, "turns": TURNS, "mutants": list(pool.map(row, chosen))}
+
+
+def _key(row: Mapping[str, str]) -> tuple[str, str, str]:
+    return row["file"], row["old"], row["new"]
 
 
 def judged(mutant: Mutant, texts: Mapping[str, str], asked: Sequence[Case]) -> dict[str, Any]:
@@ -126,6 +138,9 @@ if __name__ == "__main__":
     parser = options(__doc__)
     parser.add_argument(
         "--jobs", type=int, default=os.cpu_count(), help="mutants at once; default: %(default)s"
+    )
+    parser.add_argument(
+        "--again", type=Path, help="a record whose survivors are judged; what it noticed is kept"
     )
     parser.add_argument("--only", help="a file, or what a mutant does")
     sys.exit(run(parser, measure, show, gate))

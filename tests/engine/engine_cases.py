@@ -62,7 +62,7 @@ def cases(seed: int, numbers: Sequence[int], only: Kind | None = None) -> Iterat
 
 def special() -> list[Case]:
     """What random models hardly ever are."""
-    return [long_history(), behind_a_seen_item()]
+    return [long_history(), behind_a_seen_item(), nearly_nothing()]
 
 
 def long_history() -> Case:
@@ -83,6 +83,25 @@ def long_history() -> Case:
     question = Question(0, 100, np.arange(1000, n_items, dtype=np.uint32))
     answer = expected(kind, tables, question)
     return Case(f"a long history: {kind}", packed(kind, tables), (question,), (answer,))
+
+
+def nearly_nothing() -> Case:
+    """Floats whose products are too small: zeros of both signs, which are one score."""
+    kind = Kind(mb.FP32, dim=1)
+    items = np.where(np.arange(70) % 3, -1e-30, 1e-30).astype(np.float32)[:, None]
+    tables = Tables(
+        items=items,
+        users=np.full((1, 1), 1e-30, np.float32),
+        user_scale=np.ones(1, np.float32),
+        item_scale=None,
+        history=None,
+        prior=None,
+        step=0.0,
+        retired=np.zeros(0, np.int64),
+    )
+    question = Question(0, 40, np.arange(5, 9, dtype=np.uint32))
+    answer = expected(kind, tables, question)
+    return Case(f"nearly nothing: {kind}", packed(kind, tables), (question,), (answer,))
 
 
 def behind_a_seen_item() -> Case:

@@ -64,12 +64,12 @@ WRONG_TOGETHER: Final[tuple[tuple[int, Mapping[str, int]], ...]] = (
     (_KINDS.index((1, 2, 0, 0, 0)), {"profile": 3, "history_at": 0, "prior_at": 0}),
     (_KINDS.index((3, 0, 0, 0, 0)), {"recipe": 4}),
     (_KINDS.index((1, 0, 0, 0, 0)), {"n_users": 0, "user_at": 0, "user_scale_at": 0}),
-    (_KINDS.index((2, 0, 0, 0, 0)), {"order": 1, "bounds_at": 128, "item_of_at": 128}),
     (_KINDS.index((2, 0, 0, 0, 0)), {"dim": 0, "user_at": 0}),
     (_KINDS.index((1, 2, 0, 0, 0)), {"n_users": 1, "user_at": 128, "user_scale_at": 128}),
 )
 """The number of a case, and fields that make its file damaged."""
 _ONE_USER: Final = {"n_users": 1, "user_at": 128, "profile": 1}
+_ORDERED: Final = {"user_scale_at": 192, "bounds_at": 256, "item_of_at": 320, "items_at": 384}
 OUT_OF_BOUNDS: Final = (
     Header(**_ONE_USER, recipe=3, n_items=2**24, dim=1, user_scale_at=192, items_at=256),
     Header(**_ONE_USER, recipe=1, n_items=1, dim=1025, user_scale_at=1216, items_at=1280),
@@ -77,7 +77,7 @@ OUT_OF_BOUNDS: Final = (
         **_ONE_USER, recipe=1, n_items=1, dim=1, n_retired=1, user_scale_at=192, retired_at=256, items_at=320
     ),
 )
-"""Headers of files that have all their sections, and more items or dimensions, or fewer left, than may be."""
+"""Headers of files that have all their sections, and are not what the format allows all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ def refused_wrongly(command: Sequence[str]) -> list[str]:
     for header in OUT_OF_BOUNDS:
         bytes_of = header.items_at + header.n_blocks * header.block_bytes
         file = dataclasses.replace(header, file_bytes=bytes_of).to_bytes()
-        asked.append((f"{header} is out of bounds", file.ljust(bytes_of, b"\0"), "RP_DAMAGED"))
+        asked.append((f"{header} is accepted", file.ljust(bytes_of, b"\0"), "RP_DAMAGED"))
     parts = [struct.pack("<I", len(asked))]
     for _, file, _ in asked:
         parts += [struct.pack("<I", len(file)), file, struct.pack("<4I", 1, 0, 1, 0)]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from _bench import options, run, table
+from _bench import commit, options, run, table
 from _sets import SETS, protocol
 from _students import PQ, RECIPES, ROWS, Cell, measured
 from _students_table import HEADERS, groups, rows, verdict_words, verdicts
@@ -50,7 +50,7 @@ def kept(cell: Cell, data: Dataset, work: Path) -> dict[str, Any]:
     file = work / "students" / f"{data.name}-{cell}.json".replace(":", "-").replace("/", "-")
     if not file.exists():
         print(file.stem, file=sys.stderr, flush=True)
-        found = measured(cell, data, work)
+        found = measured(cell, data, work) | {"commit": commit()}
         file.parent.mkdir(parents=True, exist_ok=True)
         write_json(file, found)
     return read_json(file)

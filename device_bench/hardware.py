@@ -121,8 +121,11 @@ def _revision(cpu_id: Mapping[str, str]) -> list[str]:
     return []
 
 
-def software_facts(runtime: str, runtime_version: str) -> dict[str, Any]:
-    """Versions of everything between the model file and its answer."""
+def software_facts(runtime: str, runtime_version: str, built: str = "") -> dict[str, Any]:
+    """Versions of everything between the model file and its answer.
+
+    ``built``: compiler and flags of a runtime that was compiled for this machine.
+    """
     return {
         "recpress_edge": __version__,
         "python": platform.python_version(),
@@ -130,6 +133,7 @@ def software_facts(runtime: str, runtime_version: str) -> dict[str, Any]:
         "psutil": psutil.__version__,
         "runtime": runtime,
         runtime: runtime_version,
+        **({"compiler": built} if built else {}),
     }
 
 

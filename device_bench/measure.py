@@ -115,6 +115,15 @@ def _tested(verified: Verified) -> dict[str, Any]:
     return facts if verified.overlap is None else facts | {"overlap": verified.overlap}
 
 
+def _runtime_facts(runtime: Runtime) -> dict[str, Any]:
+    """``built``: compiler and flags of a runtime that was compiled for this machine, else empty."""
+    return {
+        "runtime": runtime.name,
+        "runtime_version": runtime.version,
+        "built": getattr(runtime, "built", ""),
+    }
+
+
 def measure(job: Measurement) -> dict[str, Any]:
     """Verify, self-test, time, then rank every evaluation user: one process, one file."""
     verified = _verify(job)
@@ -124,8 +133,7 @@ def measure(job: Measurement) -> dict[str, Any]:
         "counts": counts,
         "quality": ranking_quality(verified),
         "selftest": _tested(verified),
-        "runtime": verified.runtime.name,
-        "runtime_version": verified.runtime.version,
+        **_runtime_facts(verified.runtime),
     }
 
 
@@ -137,8 +145,7 @@ def rank(job: Measurement) -> dict[str, Any]:
         "items": [items.tolist() for items, _ in answers],
         "scores": [scores.tolist() for _, scores in answers],
         "selftest": _tested(verified),
-        "runtime": verified.runtime.name,
-        "runtime_version": verified.runtime.version,
+        **_runtime_facts(verified.runtime),
     }
 
 

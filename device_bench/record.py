@@ -62,7 +62,7 @@ def measure_bundle(folder: Path, protocol: Protocol, on_event: OnEvent, command:
         "device": device,
         "state": {"before": before, "after": after},
         "validity": {name: verdict.facts() for name, verdict in verdicts.items()},
-        "software": software_facts(measured["runtime"], measured["runtime_version"]),
+        "software": software_facts(measured["runtime"], measured["runtime_version"], measured["built"]),
         "protocol": protocol_facts(protocol, bundle, command),
         "latency_ns": latency,
         "memory_bytes": {"idle": idle["idle"], **memory},

@@ -10,9 +10,9 @@ import numpy as np
 from bundles import evaluation
 from safetensors.numpy import save
 
-from recpress_edge.artifacts.bundle import Bundle, Contract, Evaluation
+from recpress_edge.artifacts.bundle import HISTORY, Bundle, Contract, Evaluation
 from recpress_edge.artifacts.fold_in import FoldIn, QuantizedHistory, read_fold_in, write_fold_in
-from recpress_edge.artifacts.formats import writer_of
+from recpress_edge.artifacts.formats import FORMATS, writer_of
 from recpress_edge.artifacts.integers import rounded_rows
 from recpress_edge.artifacts.model_folder import MODEL_FACTS, MODEL_FILE, MODEL_SCHEMA, Student, read_student
 from recpress_edge.artifacts.quantize import QuantizedTables
@@ -36,6 +36,14 @@ NO_GATE = dataclasses.replace(OPEN, lost_users=0)
 ANY_HISTORY = HistoryGate(max_recall_share=9.0, max_ndcg_share=9.0, lost_users=0)
 
 DIM, N_ITEMS = 6, 120
+
+FILES = [(name, recipe) for name, row in FORMATS.items() for recipe in row.recipes]
+"""What can be written: formats, each in its recipes."""
+
+
+def has_profile(recipe: str, profile: str) -> bool:
+    """Whether a recipe is available for a profile."""
+    return profile != HISTORY or not RECIPES[recipe].bounds_scores
 
 
 def write_student(folder: Path, user_emb: np.ndarray, item_emb: np.ndarray, **facts: Any) -> Path:

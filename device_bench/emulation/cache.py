@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from typing import Any, Final
 from recpress_edge.core.files import digest_of, new_directory, read_json, storage_errors, write_json
 from recpress_edge.core.progress import Note, OnEvent
 
-CACHE_VARIABLE: Final = "RECPRESS_CACHE_DIR"
 _MANIFEST: Final = "manifest.json"
 _LOCK: Final = ".lock"
 
@@ -29,16 +27,6 @@ class Component:
     def digest(self) -> str:
         """Digest of what it was built for, and of what the builder found."""
         return digest_of(dict(self.facts))
-
-
-def cache_root(chosen: Path | None) -> Path:
-    """The flag's folder, else $RECPRESS_CACHE_DIR, else recpress-edge in the user's cache folder (XDG)."""
-    if chosen is not None:
-        return chosen.resolve()
-    if named := os.environ.get(CACHE_VARIABLE):
-        return Path(named).resolve()
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base).resolve() / "recpress-edge"
 
 
 @contextlib.contextmanager

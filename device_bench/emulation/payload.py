@@ -14,6 +14,7 @@ import device_bench
 import recpress_edge
 from device_bench import DEVICE_PARTS
 from device_bench.emulation.cpio import ArchiveEntry, entries_of, folder, write_cpio
+from device_bench.emulation.engine import engine_variable
 from device_bench.emulation.guest import Setup, compile_bytecode
 from device_bench.emulation.tools import EmulationError
 from recpress_edge.core.files import scratch_folder
@@ -29,20 +30,25 @@ fi
 """
 
 
-def write_payload(file: IO[bytes], setup: Setup, bundle: Path, flags: Sequence[str]) -> None:
-    """The archive; the same checkout, bundle and flags give the same bytes."""
+def write_payload(
+    file: IO[bytes], setup: Setup, bundle: Path, flags: Sequence[str], engine: Path | None = None
+) -> None:
+    """The archive; the same checkout, bundle, flags and engine give the same bytes."""
     with scratch_folder("recpress-payload-") as scratch:
         app = scratch / "app"
         copy_sources(app)
         compile_bytecode(scratch, app, setup)
-        script = _SCRIPT.format(flags=shlex.join(flags)).encode()
+        inside = None if engine is None else Path("/app/engine") / engine.name
+        exports = [f"export {name}={value}\n" for name, value in engine_variable(inside).items()]
+        script = ("".join(exports) + _SCRIPT.format(flags=shlex.join(flags))).encode()
         write_cpio(
             file,
             [
-                *(folder(name) for name in ("app", "app/bundle")),
+                *(folder(name) for name in ("app", "app/bundle", *(["app/engine"] if engine else []))),
                 ArchiveEntry("app/run.sh", 0o100755, script),
                 *entries_of(app, "app/"),
                 *entries_of(bundle, "app/bundle/"),
+                *(entries_of(engine.parent, "app/engine/") if engine else ()),
             ],
         )
 

@@ -1,6 +1,6 @@
 """``--on armuser:BOARD``: the board's instruction set in qemu's user mode. Answers, not times or memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from device_bench.emulation.boards import BOARDS, Identity, write_identity
-from device_bench.emulation.cache import cache_root
+from device_bench.emulation.engine import board_engine, engine_variable
 from device_bench.emulation.guest import Setup, prepare
 from device_bench.emulation.marks import WARMUP
 from device_bench.emulation.tools import EmulationError, find_compiler, run_tool
@@ -26,6 +26,7 @@ from device_bench.process import measurement_of, open_for_run, run_worker
 from device_bench.record import artifact_facts
 from device_bench.settings import BenchRequest
 from recpress_edge.artifacts.bundle import Bundle
+from recpress_edge.core.cache import cache_root
 from recpress_edge.core.errors import SkippedError
 from recpress_edge.core.files import scratch_folder
 from recpress_edge.core.progress import Note, OnEvent
@@ -66,7 +67,8 @@ def run(request: BenchRequest, on_event: OnEvent) -> Iterator[Record]:
         bundle = open_for_run(folder, request.protocol)
         setup = prepare(bundle.contract.format, root, on_event)
         with scratch_folder("recpress-armuser-") as scratch:
-            record = _run_one(_Board(setup, scratch, request), folder, bundle, on_event)
+            engine = board_engine(bundle, BOARDS[request.target.detail].cpu, scratch)
+            record = _run_one(_Board(setup, scratch, request, engine), folder, bundle, on_event)
         yield record
         check_ids(record, str(request.target))
 
@@ -78,6 +80,8 @@ class _Board:
     setup: Setup
     folder: Path
     request: BenchRequest
+    engine: Path | None
+    """What is compiled for the board's core, for a format that needs it."""
 
     @property
     def identity(self) -> Identity:
@@ -93,6 +97,7 @@ class _Board:
         program, environment = self.setup.tool("qemu-aarch64")
         passed = {"PYTHONHOME": f"{root}/usr", "PYTHONPATH": str(self.setup.site.folder / "site")}
         passed |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
+        passed |= engine_variable(self.engine)
         guest = [part for name, value in passed.items() for part in ("-E", f"{name}={value}")]
         command = [program, "-cpu", self.identity.cpu, "-L", str(root), "-U", "LD_LIBRARY_PATH", *guest]
         return Enclosure(
@@ -128,7 +133,7 @@ def _run_one(board: _Board, folder: Path, bundle: Bundle, on_event: OnEvent) -> 
         "invalid_reasons": [WRONG_IDS] if wrong else [],
         "artifact": artifact_facts(bundle),
         "device": _device(board.identity, request.target.detail),
-        "software": {found["runtime"]: found["runtime_version"], "qemu": board.setup.tools.facts["qemu"]},
+        "software": _software(found, board.setup),
         "protocol": protocol.facts(bundle.contract.n_items, request.command(folder)),
         "selftest": found["selftest"],
         "quality": found["quality"],
@@ -136,6 +141,11 @@ def _run_one(board: _Board, folder: Path, bundle: Bundle, on_event: OnEvent) -> 
         "profile": profile,
         "skipped": [*skipped, *_NEVER],
     }
+
+
+def _software(found: Mapping[str, Any], setup: Setup) -> dict[str, Any]:
+    compiler = {"compiler": found["built"]} if found["built"] else {}
+    return {found["runtime"]: found["runtime_version"], "qemu": setup.tools.facts["qemu"], **compiler}
 
 
 def _device(board: Identity, name: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
-from device_bench.emulation.cache import cache_root
+from device_bench.emulation.engine import board_engine
 from device_bench.emulation.guest import Setup, prepare
 from device_bench.emulation.machine import Console, boot
 from device_bench.emulation.payload import read_answer, write_payload
@@ -28,8 +28,10 @@ from device_bench.process import measurement_of, open_for_run, run_worker
 from device_bench.record import artifact_facts
 from device_bench.settings import BenchRequest, Target
 from recpress_edge.artifacts.bundle import Bundle
+from recpress_edge.core.cache import cache_root
 from recpress_edge.core.cpu import dot_product_flags
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.files import scratch_folder
 from recpress_edge.core.progress import Note, OnEvent
 from recpress_edge.core.stats import percentile
 from recpress_edge.core.units import format_bytes, parse_size
@@ -139,14 +141,12 @@ def run_once(one: _Boot, on_event: OnEvent, booter: Booter = boot) -> dict[str, 
             stages.append(stage)
             on_event(Note(f"{name}: {stage}, after {time.monotonic() - start:.0f} s"))
 
-    console = booter(
-        one.setup,
-        one.cpu,
-        one.memory,
-        lambda file: write_payload(file, one.setup, one.folder, one.request.protocol.flags()),
-        tell,
-        BOOT_TIMEOUT_S,
-    )
+    def write(file: IO[bytes]) -> None:
+        with scratch_folder("recpress-engine-") as scratch:
+            engine = board_engine(one.bundle, one.cpu, scratch)
+            write_payload(file, one.setup, one.folder, one.request.protocol.flags(), engine)
+
+    console = booter(one.setup, one.cpu, one.memory, write, tell, BOOT_TIMEOUT_S)
     code, guest = read_answer(console.lines)
     if guest is None:
         return _ended(one, console, code, stages[-1], created)

@@ -26,6 +26,9 @@ from typing import Any, Callable  # noqa: UP035 - an old Python must get as far 
 MARK = b"\0recpress-board\0"
 SPARE = 16 * 2**20  # for records, and what Python itself writes
 INVALID = 4  # exit code of device_bench: measured, and found unfit for the headline
+ENGINES = "engines"  # what was compiled for boards without a compiler: MACHINE.so
+ANY_CORE = "aarch64"
+COMPILERS = ("cc", "gcc", "clang")
 FREE_SPACE = "Free space there, or set TMPDIR on the board."
 
 
@@ -113,7 +116,7 @@ def run(settings: dict[str, Any], home: Path, done: threading.Event) -> dict[str
     child = subprocess.Popen(
         command + settings["flags"],
         cwd=str(home),
-        env=dict(os.environ, PYTHONPATH=str(home), ORT_DISABLE_TELEMETRY="1"),
+        env=dict(os.environ, PYTHONPATH=str(home), ORT_DISABLE_TELEMETRY="1", **engine(home)),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         start_new_session=True,
@@ -124,6 +127,13 @@ def run(settings: dict[str, Any], home: Path, done: threading.Event) -> dict[str
     if code not in (0, INVALID) or not record.exists():
         raise RefusedError(f"device_bench on the board ended with exit code {code}; what it said is above.")
     return {"record": json.loads(record.read_text(encoding="utf-8"))}
+
+
+def engine(home: Path) -> dict[str, str]:
+    """What is compiled here goes with the folder; without a compiler, what came along is loaded."""
+    sent = home / ENGINES / f"{platform.machine()}.so"
+    given = {"RECPRESS_ENGINE": str(sent)} if sent.exists() and not any(map(shutil.which, COMPILERS)) else {}
+    return dict(given, RECPRESS_CACHE_DIR=str(home / "cache"))
 
 
 def watch(child: int, home: Path, done: threading.Event, timeout_s: float) -> None:

@@ -5,14 +5,12 @@ When it ends, for whatever reason, the board's side ends what it started and rem
 """
 
 import contextlib
-import io
 import json
 import re
 import shlex
 import shutil
 import struct
 import subprocess
-import tarfile
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -20,16 +18,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from device_bench import DEVICE_PARTS
 from device_bench.lanes import board as onboard
 from device_bench.lanes.checks import check_returned
 from device_bench.lanes.lane import Record
+from device_bench.lanes.parcel import pack
 from device_bench.settings import BenchRequest
 from recpress_edge.artifacts.bundle import Bundle, open_bundle
 from recpress_edge.artifacts.formats import FORMATS
-from recpress_edge.core.errors import ArtifactError, ConfigError, MissingExtraError, RecPressError
+from recpress_edge.core.errors import (
+    ArtifactError,
+    ConfigError,
+    MissingExtraError,
+    RecPressError,
+)
 from recpress_edge.core.progress import Note, OnEvent
-from recpress_edge.device.process import ROOT, dies_with_parent
+from recpress_edge.device.process import dies_with_parent
 
 CONNECT_S: Final = 15
 ALIVE_S: Final = 10
@@ -144,7 +147,7 @@ def _needed(bundle: Bundle, request: BenchRequest) -> list[tuple[str, tuple[str,
     if request.protocol.runtime:
         return [*_BASE]
     row = FORMATS[bundle.contract.format]
-    return [*_BASE, (row.device_packages[0], row.device_modules)]
+    return [*_BASE, *((name, row.device_modules) for name in row.device_packages[:1])]
 
 
 def overall_s(request: BenchRequest) -> float:
@@ -152,19 +155,6 @@ def overall_s(request: BenchRequest) -> float:
     protocol = request.protocol
     queries_s = 4 * protocol.seconds + protocol.paced_s + protocol.sustained_s
     return protocol.timeout_s + 30 * (protocol.processes + 4) + queries_s
-
-
-def pack(bundle: Bundle) -> bytes:
-    """A tar of the bundle's listed files and of the program's sources: device_bench and what it imports."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name in ["bundle.json", *bundle.files]:
-            archive.add(bundle.folder / name, f"bundle/{name}", recursive=False)
-        parts = ["device_bench", *(f"recpress_edge/{part}" for part in DEVICE_PARTS)]
-        sources = [path for part in parts for path in (ROOT / part).rglob("*.py")]
-        for path in sorted([ROOT / "recpress_edge/__init__.py", *sources]):
-            archive.add(path, str(path.relative_to(ROOT)), recursive=False)
-    return buffer.getvalue()
 
 
 def ssh_command(host: Host, config: str | None) -> list[str]:

@@ -30,12 +30,13 @@ from recpress_export.card import CARD_FILE, write_card
 from recpress_export.compare import Parity
 from recpress_export.exactness import check_tables
 from recpress_export.gates import Gate, gate_error, gate_failure, history_failure, with_gate
+from recpress_export.options import format_files
 from recpress_export.parity import Measured, OpenFile, check_every_score, measure
 from recpress_export.profiles import profile_name
 from recpress_export.publish import Exported, publish
 from recpress_export.ranking import Update, silent
 from recpress_export.selftest import answered, largest_score, write_rows
-from recpress_export.size import model_bytes
+from recpress_export.size import model_bytes, plan_of
 from recpress_export.student import bundle_name, provenance_of, stage
 from recpress_export.subjects import Encoding, Subject
 
@@ -71,6 +72,8 @@ class _File(OpenFile):
     contract: Contract
     bytes: int
     sha256: str
+    order: Mapping[str, Any]
+    """How it stores its items, and why; empty where there was nothing to choose."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -105,7 +108,11 @@ def fill(
     contents = _Contents(
         name=_name(subject, recipe),
         contract=dataclasses.replace(file.contract, score_tolerance=tolerance),
-        provenance={**provenance_of(data), **subject.provenance},
+        provenance={
+            **provenance_of(data),
+            **subject.provenance,
+            **({"order": file.order} if file.order else {}),
+        },
         quality={
             "cutoff": data.cutoff,
             "definition": dict(data.definition),
@@ -133,11 +140,12 @@ def _write(folder: Path, subject: Subject[Any], encoding: Encoding) -> _File:
     """Write the model file, read its tables back, and open it in its runtime."""
     contract = encoding.graph.contract
     path = folder / contract.model_file
-    data = model_bytes(subject, encoding)
+    plan = plan_of(subject, encoding)
+    data = model_bytes(subject, encoding, plan)
     write_atomic(path, data)
     if encoding.tables:
         check_tables(path, contract, encoding.tables)
-    return _File(open_runtime(path, contract), encoding, contract, len(data), sha256_bytes(data))
+    return _File(open_runtime(path, contract), encoding, contract, len(data), sha256_bytes(data), plan.facts)
 
 
 def _write_plain(folder: Path, subject: Subject[Any], file: _File) -> _File:
@@ -187,6 +195,8 @@ def _write_contents(
         write_titles(draft, data.titles)
     if data.item_features:
         write_item_features(draft, data.item_features)
+    for name, file in format_files(draft, contents.contract, contents.selftest, data.options).items():
+        write_atomic(draft / name, file)
     card = write_card(contents.name, contents.contract, recipe, contents.provenance, contents.quality, rows)
     write_atomic(draft / CARD_FILE, card.encode())
     write_manifest(draft, contents.name, contents.contract, contents.provenance, contents.quality)

@@ -74,6 +74,7 @@ def write_card(
             "Storage",
             f"recipe: `{recipe.name}`: {stored_text(recipe.summary, contract.profile)}",
             *_row_storage(contract, recipe, provenance),
+            *([f"order of the items: {provenance['order']['why']}"] if "order" in provenance else []),
             f"ties: {contract.tie_rule}",
         ),
         _quality(contract, quality),

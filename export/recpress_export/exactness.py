@@ -16,7 +16,8 @@ from recpress_edge.artifacts.contract import Contract
 from recpress_edge.artifacts.integers import INT4_QMAX, QMAX
 from recpress_edge.artifacts.item_scale import dimensions_that_tell, outliers_shrunk
 from recpress_edge.artifacts.quantize import QuantizedTables
-from recpress_edge.core.arrays import F16, F32, F64
+from recpress_edge.artifacts.score16 import MOST, largest_scores, not_fitting
+from recpress_edge.core.arrays import F16, F32, F64, I8
 from recpress_edge.core.errors import GateError
 from recpress_edge.device.tables import read_tables
 from recpress_edge.device.verify import difference_beyond_ties, first_difference
@@ -139,6 +140,17 @@ def check_rounding(tables: QuantizedTables, user_emb: F32, item_emb: F32) -> Non
         ("user", tables.user_q, users, QMAX, answered & varied),
     ):
         check_nearest(kind, stored * alive, np.clip(wanted, -qmax, qmax) * alive)
+
+
+def check_scores(user_q: I8, item_q: I8) -> None:
+    """Every score must fit 16 bits, where the recipe promises it; else GateError. (U, D), (I, D)"""
+    wrong = not_fitting(user_q, item_q)
+    if wrong.size:
+        largest = int(largest_scores(user_q[wrong[:1]], item_q)[0])
+        raise GateError(
+            f"{wrong.size} of {len(user_q)} users have a score beyond 16 bits, first user {wrong[0]}: "
+            f"{largest}, at most {MOST}. Recipe score16 holds none: take int8-dim, or export again."
+        )
 
 
 def check_nearest(kind: str, stored: NDArray[np.integer], wanted: F64) -> None:

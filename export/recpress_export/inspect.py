@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.artifacts.bundle import MAX_FILE_BYTES
-from recpress_edge.artifacts.formats import FORMATS
+from recpress_edge.artifacts.formats import FORMATS, format_of_file, model_file
 from recpress_edge.core.errors import ArtifactError, MissingExtraError
 from recpress_edge.core.install import install_command
 from recpress_edge.core.registry import named
@@ -58,9 +58,10 @@ class Contents:
 
 def read_contents(path: Path) -> Contents:
     """The contents of a .onnx, .tflite or .safetensors file; ArtifactError when it is damaged."""
-    suffix = path.suffix.removeprefix(".")
-    if suffix != _WEIGHTS and suffix not in FORMATS:
-        known = ", ".join(f".{name}" for name in sorted([*FORMATS, _WEIGHTS]))
+    row = format_of_file(path.name)
+    if row is None and path.suffix != f".{_WEIGHTS}":
+        suffixes = {Path(model_file(name)).suffix for name in FORMATS} | {f".{_WEIGHTS}"}
+        known = ", ".join(sorted(suffixes))
         raise ArtifactError(
             f"{path} is not a file that can be inspected. Known: a bundle's or a model's folder, "
             f"{known} files, and bench records (.json)."
@@ -72,7 +73,7 @@ def read_contents(path: Path) -> Contents:
         data = path.read_bytes()
     except OSError as error:
         raise ArtifactError(f"cannot read {path}: {error.strerror or error}") from None
-    contents: Contents = named(_LISTING if suffix == _WEIGHTS else FORMATS[suffix].listing)(path, data)
+    contents: Contents = named(row.listing if row else _LISTING)(path, data)
     return contents
 
 

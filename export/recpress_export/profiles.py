@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Sequence
 
 from recpress_edge.artifacts.contract import ALL_USERS, HISTORY, PROFILES, SINGLE_USER
+from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.errors import ConfigError, unknown_name
 
 
@@ -15,6 +16,15 @@ def check_profile(profile: str, user: str | None) -> None:
         raise ConfigError("--profile single-user holds one user's vector: say whose with --user ID")
     if profile != SINGLE_USER and user is not None:
         raise ConfigError(f"--user goes with --profile single-user, not with {profile}. Leave one out.")
+
+
+def check_recipe_profile(recipe: Recipe, profile: str) -> None:
+    """ConfigError for a recipe that bounds users' scores, where users' rows are made on the device."""
+    if profile == HISTORY and recipe.bounds_scores:
+        raise ConfigError(
+            f"recipe {recipe.name} is not available for --profile history: the row of whoever asks is made "
+            "on the device, so no export knows how large its scores are. Choose int8-dim."
+        )
 
 
 def profile_name(name: str, profile: str) -> str:

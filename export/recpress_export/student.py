@@ -15,6 +15,7 @@ from recpress_edge.artifacts.model_folder import Student
 from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.errors import ArtifactError, DataError
 from recpress_export.networks.student import NetworkModel
+from recpress_export.options import NO_OPTIONS, FileOptions
 
 Model = TypeVar("Model", bound=Student | NetworkModel, covariant=True)
 
@@ -47,6 +48,8 @@ class StudentData(Generic[Model]):
     """A title of each item, which then travel in the bundle."""
     item_features: Mapping[str, Sequence[str]] | None = None
     """Texts of each item by column, which then travel likewise."""
+    options: FileOptions = NO_OPTIONS
+    """What is asked of the format beside tables."""
 
     def __post_init__(self) -> None:
         """ArtifactError where the model is of another data set; one without users fits any users."""
@@ -90,6 +93,7 @@ def provenance_of(data: StudentData[Any]) -> dict[str, Any]:
             "licence": data.licence,
         },
         "model_sha256": data.model.sha256,
+        **({"options": data.options.facts} if data.options.given else {}),
         "versions": {package: version(package) for package in FORMATS[data.file_format].made_by},
     }
 

@@ -9,7 +9,7 @@ of the same major version.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from recpress_edge.artifacts.contract import (
     ALL_USERS,
@@ -22,11 +22,11 @@ from recpress_edge.artifacts.contract import (
     Contract,
     read_contract,
 )
-from recpress_edge.artifacts.evaluation import EVALUATION_FILE, Evaluation, read_evaluation
 from recpress_edge.artifacts.ids import ITEMS_FILE, USERS_FILE, read_ids
 from recpress_edge.artifacts.item_features import FEATURES_FILE, read_item_features
 from recpress_edge.artifacts.manifest import (
     BUNDLE_SCHEMA,
+    EVALUATION_FILE,
     MANIFEST,
     MAX_MANIFEST_BYTES,
     SAFE_NAME,
@@ -38,6 +38,10 @@ from recpress_edge.artifacts.selftest import SELFTEST_FILE, SelfTest, read_selft
 from recpress_edge.artifacts.titles import TITLES_FILE, read_titles
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import sha256_file
+from recpress_edge.core.registry import named
+
+if TYPE_CHECKING:
+    from recpress_edge.artifacts.evaluation import Evaluation
 
 __all__ = [
     "ALL_USERS",
@@ -64,6 +68,14 @@ __all__ = [
 ]
 
 MAX_FILE_BYTES: Final = 4 * 2**30
+_EVALUATION: Final = "recpress_edge.artifacts.evaluation"
+
+
+def __getattr__(name: str) -> Any:
+    """``Evaluation``, imported when it is asked for: it needs numpy, which a device may not have."""
+    if name != "Evaluation":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return named(f"{_EVALUATION}:{name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +129,7 @@ class Bundle:
         """The self-test, with every index checked against the contract."""
         return read_selftest(self.folder, self.contract)
 
-    def rows(self) -> Evaluation:
+    def rows(self) -> "Evaluation":
         """The evaluation users; ArtifactError where none travel along."""
         rows = self.evaluation()
         if rows is None:
@@ -127,9 +139,12 @@ class Bundle:
             )
         return rows
 
-    def evaluation(self) -> Evaluation | None:
+    def evaluation(self) -> "Evaluation | None":
         """The evaluation users, with shapes and indices checked before use; None where none travel along."""
-        return read_evaluation(self.folder, self.contract) if EVALUATION_FILE in self.files else None
+        if EVALUATION_FILE not in self.files:
+            return None
+        found: Evaluation = named(f"{_EVALUATION}:read_evaluation")(self.folder, self.contract)
+        return found
 
 
 def open_bundle(folder: Path, *, digests: bool = True) -> Bundle:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import numpy as np
-
 from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.core.errors import ArtifactError
 
@@ -40,7 +38,7 @@ class Contract:
     format: str
     """File format: onnx, tflite. In tflite files the integer inputs and outputs are int32, not int64."""
     recipe: str
-    """How numbers are stored: fp32, fp16, int8-dim, int8-item, int4-item."""
+    """How numbers are stored: fp32, fp16, int8-dim, score16, int8-item, int4-item."""
     profile: str
     """Whose vectors are inside: all-users, single-user, or history, which makes them from the seen items."""
     n_users: int
@@ -223,18 +221,19 @@ def _read_retired(where: Path, value: Any) -> tuple[int, ...]:
 def check_users(where: Path, users: Any, contract: Contract) -> None:
     if contract.n_users:
         check_range(where, "user", users, contract.n_users)
-    elif (np.asarray(users) != NOBODY).any():
+    elif any(user != NOBODY for user in users):
         raise ArtifactError(
             f"{where} names users, but the bundle holds none: each must be {NOBODY}", fault="range"
         )
 
 
 def check_range(where: Path, kind: Literal["user", "item"], ids: Any, count: int) -> None:
-    array = np.asarray(ids)  # in its own type: a narrower one could wrap an index into the range
-    if array.size and (array.min() < 0 or array.max() >= count):
-        raise ArtifactError(
-            f"{where}: {kind} index outside 0..{count - 1}: {array.min()}..{array.max()}", fault="range"
-        )
+    """Of a sequence, or of numpy's array, which knows its own extremes."""
+    if not len(ids):
+        return
+    least, most = (ids.min(), ids.max()) if hasattr(ids, "min") else (min(ids), max(ids))
+    if least < 0 or most >= count:
+        raise ArtifactError(f"{where}: {kind} index outside 0..{count - 1}: {least}..{most}", fault="range")
 
 
 def check_size(where: Path, most: int) -> None:

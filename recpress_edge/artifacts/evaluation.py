@@ -6,17 +6,15 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
 from recpress_edge.artifacts.contract import NOBODY, Contract, check_range, check_users
+from recpress_edge.artifacts.manifest import EVALUATION_FILE
 from recpress_edge.artifacts.selftest import SelfTest
 from recpress_edge.core.arrays import I32, I64
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.npz import read_integers
-
-EVALUATION_FILE: Final = "evaluation.npz"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,16 @@ An installed package adds a format by the entry point group ``recpress_edge.form
 format's, and it names a :class:`Format`.
 """
 
-import importlib
-import importlib.metadata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from recpress_edge.artifacts.recipes import RECIPES, Recipe
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.core.registry import named
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,8 @@ class Format:
     """As people write it."""
     suffix: str
     """Of a bundle's name; empty for the default format."""
+    model_name: str = ""
+    """Name of the model file in a bundle; empty for ``model.NAME``."""
     recipes: tuple[str, ...]
     """What its writer honours."""
     seen_capacity: int = 0
@@ -46,6 +49,10 @@ class Format:
     """``(memoryview) -> None``: raises where a file must not be opened."""
     runtime: str
     """A class: ``(path, contract, threads, **delegate) -> Runtime``."""
+    light_runtime: str = ""
+    """As ``runtime``, with the standard library alone and answers in its arrays; empty: there is none."""
+    board_engine: str = ""
+    """``(model file, core, folder) -> Path``: what boards without a compiler load; empty: they need none."""
     load_library: str
     """``() -> Any``: imports the runtime's library; MissingExtraError where it is not installed."""
     tables: str
@@ -54,6 +61,14 @@ class Format:
     """``(path, bytes) -> Contents``: what the file holds, without running it, with the writer's metadata."""
     same: str
     """``(bytes, bytes) -> bool``: whether two files compute the same with the same tables."""
+    plan: str = ""
+    """``(Encoding, StudentData) -> FilePlan``: how a file stores its tables; empty where there is one way."""
+    files: str = ""
+    """``(model bytes, Contract, SelfTest, FileOptions) -> Mapping[str, bytes]``: what else a bundle holds."""
+    options: tuple[str, ...] = ()
+    """Fields of recpress_export.options.FileOptions that it honours."""
+    hint: str = ""
+    """``(Contract) -> str``: what might be better for a file like this one; empty where nothing is known."""
     trace: str = ""
     """``(NetworkStudent) -> bytes``: a network as a file; empty where networks are not available."""
     trace_int8: str = ""
@@ -71,7 +86,7 @@ class _FormatTable(dict[str, Format]):
     """Rows by name; one that is not built in is looked for among the installed packages."""
 
     def __missing__(self, name: str) -> Format:
-        for point in importlib.metadata.entry_points(group=ENTRY_POINTS, name=name):
+        for point in named(_INSTALLED)(group=ENTRY_POINTS, name=name):
             self[name] = _installed(point)
             return self[name]
         raise KeyError(name)
@@ -83,7 +98,7 @@ class _FormatTable(dict[str, Format]):
             return False
 
 
-def _installed(point: importlib.metadata.EntryPoint) -> Format:
+def _installed(point: "EntryPoint") -> Format:
     """The row that an installed package names; ConfigError where it cannot be loaded or is another."""
     where = f"format {point.name!r} of an installed package, {point.value},"
     try:
@@ -101,6 +116,7 @@ def _installed(point: importlib.metadata.EntryPoint) -> Format:
 
 
 ENTRY_POINTS: Final = "recpress_edge.formats"
+_INSTALLED: Final = "importlib.metadata:entry_points"  # named: importing it costs as much as Python's start
 FORMATS: Final = _FormatTable(
     (one.name, one)
     for one in (
@@ -141,7 +157,7 @@ FORMATS: Final = _FormatTable(
             made_by=("numpy", "ai-edge-litert", "flatbuffers"),
             delegates=("xnnpack",),
             writer="recpress_export.tflite.writer:to_tflite",
-            check="recpress_edge.artifacts.model_file:check_tflite",
+            check="recpress_edge.device.tflite_check:check_tflite",
             runtime="recpress_edge.device.litert:LiteRT",
             load_library="recpress_edge.device.litert:import_litert",
             tables="recpress_edge.device.tables:tables_of_tflite",
@@ -154,6 +170,31 @@ FORMATS: Final = _FormatTable(
             trace_advice="some 1.3 GB, for x86-64 Linux only (litert-converter has no aarch64 wheel), "
             "best in an environment of its own. Or write ONNX: --format onnx",
         ),
+        Format(
+            name="c",
+            label="C",
+            suffix="-c",
+            model_name="model.bin",
+            recipes=("fp32", "int8-dim", "score16", "int8-item", "int4-item"),
+            index_type="uint32",
+            extra="",
+            device_packages=(),
+            device_modules=(),
+            made_by=("numpy",),
+            writer="recpress_export.c.writer:to_c",
+            check="recpress_edge.device.c.model_bin:check_c",
+            runtime="recpress_edge.device.c.runtime:CRuntime",
+            light_runtime="recpress_edge.device.c.light:LightRuntime",
+            board_engine="recpress_edge.device.c.cross:engine_for",
+            load_library="recpress_edge.device.c.library:import_engine",
+            tables="recpress_edge.device.c.tables:tables_of_c",
+            listing="recpress_export.c.listing:read_bin",
+            same="operator:eq",
+            files="recpress_export.c.files:bundle_files",
+            options=("order", "core", "model_h", "build"),
+            plan="recpress_export.c.plan:plan_file",
+            hint="recpress_export.c.advice:hint",
+        ),
     )
 )
 DEFAULT: Final = next(iter(FORMATS))
@@ -163,14 +204,23 @@ DEFAULT: Final = next(iter(FORMATS))
 def format_named(name: str) -> Format:
     """The row of a format; ConfigError with a suggestion for an unknown name."""
     if name not in FORMATS:
-        installed = importlib.metadata.entry_points(group=ENTRY_POINTS).names
+        installed = named(_INSTALLED)(group=ENTRY_POINTS).names
         raise unknown_name("format", name, list({*FORMATS, *installed}))
     return FORMATS[name]
 
 
 def model_file(file_format: str) -> str:
     """Name of the model file in a bundle."""
-    return f"model.{file_format}"
+    own = FORMATS[file_format].model_name if file_format in FORMATS else ""
+    return own or f"model.{file_format}"
+
+
+def format_of_file(name: str) -> Format | None:
+    """The row of a model file by the end of its name; None for any other file."""
+    end = name.rpartition(".")[2]
+    if end in FORMATS and not FORMATS[end].model_name:
+        return FORMATS[end]
+    return next((row for row in FORMATS.values() if row.model_name.rpartition(".")[2] == end), None)
 
 
 def writer_of(file_format: str) -> Callable[[Any, Mapping[str, str]], bytes]:

@@ -14,6 +14,8 @@ from recpress_edge.core.files import canonical_json, read_json, sha256_bytes, sh
 # History: 1 first version.
 BUNDLE_SCHEMA: Final = "recpress.bundle/1"
 MANIFEST: Final = "bundle.json"
+EVALUATION_FILE: Final = "evaluation.npz"
+"""What evaluation.py reads, and a device that only answers does not."""
 MAX_MANIFEST_BYTES: Final = 4 * 2**20
 SAFE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 

@@ -1,7 +1,7 @@
 """A student's tables in the numbers of a recipe, and the error of that."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -15,6 +15,7 @@ from recpress_edge.artifacts.item_scale import (
     outliers_shrunk,
 )
 from recpress_edge.artifacts.recipes import Recipe
+from recpress_edge.artifacts.score16 import fitted_users
 from recpress_edge.core.arrays import F16, F32, F64, I8
 from recpress_edge.core.errors import ArtifactError
 
@@ -69,6 +70,17 @@ def quantize_int8_dim(user_emb: F32, item_emb: F32, _asking: Asking = None) -> Q
     fold = item_scale.astype(np.float64) * _telling(item_q, None)  # (D,)
     user_q, user_scale = _quantize_users(user_emb.astype(np.float64) * fold)
     return QuantizedTables(user_q, item_q, user_scale, item_scale)
+
+
+def quantize_score16(user_emb: F32, item_emb: F32, _asking: Asking = None) -> QuantizedTables:
+    """:func:`quantize_int8_dim` with users' scales raised where a score would leave 16 bits.
+
+    user_emb (U, D), item_emb (I, D).
+    """
+    tables = quantize_int8_dim(user_emb, item_emb)
+    folded = user_emb.astype(np.float64) * (tables.item_scale.astype(np.float64) * tables.telling)
+    user_q, user_scale = fitted_users(tables.user_q, tables.user_scale, folded, tables.item_q)
+    return replace(tables, user_q=user_q, user_scale=user_scale)
 
 
 def quantize_int8_item(user_emb: F32, item_emb: F32, asking: Asking = None) -> QuantizedTables:
@@ -141,6 +153,7 @@ def to_float16(user_emb: F32, item_emb: F32) -> tuple[F16, F16]:
 
 QUANTIZERS: Final[Mapping[str, Callable[[F32, F32, Asking], QuantizedTables]]] = {
     "int8-dim": quantize_int8_dim,
+    "score16": quantize_score16,
     "int8-item": quantize_int8_item,
     "int4-item": quantize_int4_item,
 }

@@ -27,6 +27,8 @@ class Recipe:
     high: str
     """What stays in full precision."""
     summary: str
+    bounds_scores: bool = False
+    """Whether every score of the users whose rows are stored fits 16 bits."""
 
     def item_row_bytes(self, dim: int) -> int:
         return -(-self.item_bits * dim // 8) + self.item_extra_bytes
@@ -83,6 +85,15 @@ RECIPES: Final[Mapping[str, Recipe]] = {
             summary="float16 tables; halves the file, saves no memory and no time",
         ),
         _INT8_DIM,
+        replace(
+            _INT8_DIM,
+            name="score16",
+            short="score16",
+            low="user_emb, item_emb; whole-catalogue product and top-k in integers that fit 16 bits",
+            summary="int8 tables as int8-dim; users' scales such that every score fits 16 bits, for cores "
+            "without dot products (C engine)",
+            bounds_scores=True,
+        ),
         _INT8_ITEM,
         replace(
             _INT8_ITEM,

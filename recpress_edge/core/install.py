@@ -11,6 +11,7 @@ EXTRAS: Final[Mapping[str, Mapping[str, str]]] = {
     "train": {"torch": "torch", "scipy": "scipy", "safetensors": "safetensors", "rich": "rich"},
     "export": {"onnx": "onnx", "safetensors": "safetensors"},
     "tflite": {"ai-edge-litert": "ai_edge_litert", "flatbuffers": "flatbuffers"},
+    "c": {"ziglang": "ziglang"},
     "ray": {"ray": "ray"},
     "tune": {"optuna": "optuna"},
     "report": {"matplotlib": "matplotlib", "jinja2": "jinja2", "rich": "rich"},

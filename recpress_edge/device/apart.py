@@ -1,20 +1,19 @@
 """A bundle tested and asked in a process of its own: a model that crashes takes nobody with it."""
 
 import dataclasses
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from recpress_edge.artifacts.bundle import Bundle, open_bundle
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.device.guard import STANDARD, Guard
 from recpress_edge.device.process import Program, ask
 from recpress_edge.device.recommender import Recommendations, Recommender
-from recpress_edge.device.runtime import check_format, import_runtime
-from recpress_edge.device.verify import verify_bundle
+from recpress_edge.device.runtime import check_format, has_light_runtime, import_runtime
+from recpress_edge.device.verify import verify_opened
 from recpress_edge.device.worker import answer
 
 
@@ -42,7 +41,7 @@ def recommend_apart(
 ) -> tuple[Bundle, Recommendations]:
     """The verified bundle and its answer to one question; raises as self_test_apart, and ConfigError."""
     bundle, found = _in_worker("recommend", folder, guard, dataclasses.asdict(question))
-    scores = np.array(found["scores"], np.float32)
+    scores = array("f", found["scores"])
     return bundle, Recommendations(
         found["items"], scores, tuple(found["unknown"]), found["titles"], found["features"]
     )
@@ -70,12 +69,14 @@ def main() -> int:
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
-    verified = verify_bundle(Path(request["folder"]))
-    if verified.bundle.digest != request["digest"]:
+    bundle = open_bundle(Path(request["folder"]))
+    if bundle.digest != request["digest"]:
         raise ArtifactError(f"{request['folder']} changed while it was being tested")
     if request["kind"] == "selftest":
-        return {"queries": len(verified.test.users)}
-    found = Recommender.of(verified).recommend(**request["asked"])
+        return {"queries": len(verify_opened(bundle).test.users)}
+    light = has_light_runtime(bundle.contract.format)
+    recommender = Recommender.light(bundle) if light else Recommender.of(verify_opened(bundle))
+    found = recommender.recommend(**request["asked"])
     return {
         "items": found.items,
         "scores": found.scores.tolist(),

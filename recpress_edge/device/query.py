@@ -1,6 +1,5 @@
 """The host's side of a query: what it checks before any runtime sees it."""
 
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import SupportsIndex
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from recpress_edge.artifacts.contract import Contract
 from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.errors import ArtifactError, ConfigError
+from recpress_edge.device.request import check_k, check_user, items_outside
 
 Answer = tuple[I64, F32]
 """items (k,) best first, and their scores (k,)."""
@@ -62,37 +62,18 @@ def check_query(
     user's list and a seen item of -1 would silently hide the last item. Raises ConfigError.
     """
     n_users, n_items, retired = catalogue.n_users, catalogue.n_items, catalogue.retired
-    user, k = _check_user(user, n_users), operator.index(k)
-    if k < 1:
-        raise ConfigError(f"k must be at least 1, got {k}")
+    user, k = check_user(user, n_users), check_k(k)
     items = np.asarray(seen)
     if items.ndim != 1 or (items.size and not np.issubdtype(items.dtype, np.integer)):
         raise ConfigError(f"seen items must be a list of integers, got {items.dtype} with {items.ndim} axes")
     items = items.astype(np.int64, copy=False)
     if items.size and (items.min() < 0 or items.max() >= n_items):
-        raise ConfigError(f"seen item index outside 0..{n_items - 1}: {items.min()}..{items.max()}")
+        raise items_outside(items.min(), items.max(), n_items)
     if not n_users and not catalogue.sequence:
         items = np.unique(items)  # a history: an item counts once, however often it was consumed
     if k > n_items - items.size - retired.size:  # only then can duplicates matter
         k = min(k, n_items - int(np.union1d(items, retired).size))
     return Query(user, items, k)
-
-
-def _check_user(user: SupportsIndex | None, n_users: int) -> int:
-    """None stands for the one user of a single-user bundle, and for the history of one without users."""
-    if user is None:
-        if n_users > 1:
-            raise ConfigError(f"this model serves {n_users} users: say which one, 0..{n_users - 1}")
-        return 0
-    if not n_users:
-        raise ConfigError(
-            f"user {operator.index(user)}: this model holds no users. It answers from the history alone: "
-            "give no user, and the consumed items as seen."
-        )
-    user = operator.index(user)
-    if not 0 <= user < n_users:
-        raise ConfigError(f"user index {user} is outside 0..{n_users - 1}")
-    return user
 
 
 def checked(answer: Answer, k: int, n_items: int) -> Answer:

@@ -1,15 +1,21 @@
-"""A bundle that answers: external ids in, external ids and scores out. Needs numpy and a runtime alone."""
+"""A bundle that answers: external ids in, external ids and scores out. Needs its format's runtime alone."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from recpress_edge.artifacts.bundle import open_bundle
+from recpress_edge.artifacts.bundle import Bundle, open_bundle
 from recpress_edge.artifacts.ids import id_text, is_integer
-from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.device.runtime import Runtime, check_format, open_runtime
-from recpress_edge.device.verify import Verified, verify_bundle
+from recpress_edge.device.runtime import (
+    Answering,
+    Numbers,
+    check_format,
+    has_light_runtime,
+    open_light,
+    open_runtime,
+)
+from recpress_edge.device.verify import Verified, check_answers, verify_opened
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,8 +24,11 @@ class Recommendations:
 
     items: list[str]
     """Item ids (K,), best first."""
-    scores: F32
-    """Their scores (K,): they order one user's items and mean nothing across users."""
+    scores: Numbers
+    """Their scores (K,), float32: they order one user's items and mean nothing across users.
+
+    numpy's array; of a bundle of format c the standard library's, which ``numpy.asarray`` takes as it is.
+    """
     unknown: tuple[str, ...] = ()
     """Seen items that the bundle does not know; they were left out of the request."""
     titles: list[str] | None = None
@@ -46,7 +55,7 @@ class Recommender:
 
     def __init__(
         self,
-        runtime: Runtime,
+        runtime: Answering,
         user_ids: Sequence[str],
         item_ids: Sequence[str],
         titles: Sequence[str] | None = None,
@@ -72,13 +81,33 @@ class Recommender:
         """Check every digest, load the model and run the self-test; ArtifactError at the first doubt.
 
         Without ``verify`` digests and self-test are left out: for a bundle that this device has verified
-        before. ``delegate`` and ``runtime`` as in ``device_bench run``.
+        before. ``delegate`` and ``runtime`` as in ``device_bench run``. A bundle of format c needs neither
+        numpy nor another package.
         """
+        bundle = open_bundle(Path(folder), digests=verify)
+        if runtime is None and has_light_runtime(bundle.contract.format):
+            return cls.light(bundle, verify=verify, threads=threads, delegate=delegate)
         if verify:
-            return cls.of(verify_bundle(Path(folder), threads, delegate, runtime))
-        bundle = open_bundle(Path(folder), digests=False)
+            return cls.of(verify_opened(bundle, threads, delegate, runtime))
         check_format(bundle.contract.format, bundle.folder, delegate)
-        opened = open_runtime(bundle.model_path, bundle.contract, threads, delegate, runtime)
+        return cls._of(bundle, open_runtime(bundle.model_path, bundle.contract, threads, delegate, runtime))
+
+    @classmethod
+    def light(
+        cls, bundle: Bundle, *, verify: bool = True, threads: int = 1, delegate: str | None = None
+    ) -> "Recommender":
+        """The same of an opened bundle whose format has a light runtime: the standard library is enough.
+
+        What measures quality, ``evaluation.npz``, is not read.
+        """
+        check_format(bundle.contract.format, bundle.folder, delegate)
+        opened = open_light(bundle.model_path, bundle.contract, threads)
+        if verify:
+            check_answers(opened, bundle.selftest(), bundle.contract)
+        return cls._of(bundle, opened)
+
+    @classmethod
+    def _of(cls, bundle: Bundle, opened: Answering) -> "Recommender":
         return cls(opened, bundle.user_ids(), bundle.item_ids(), bundle.titles(), bundle.item_features())
 
     @classmethod

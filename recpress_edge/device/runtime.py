@@ -1,13 +1,16 @@
 """Which runtime runs which file format. Importing this imports none of them."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol, SupportsIndex
+from typing import TYPE_CHECKING, Any, Final, Protocol, SupportsIndex
 
 from recpress_edge.artifacts.contract import Contract
 from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.core.errors import ArtifactError, ConfigError, unknown_name
 from recpress_edge.core.registry import named
-from recpress_edge.device.query import Answer, SeenItems
+
+if TYPE_CHECKING:
+    from recpress_edge.device.query import Answer, SeenItems
 
 Feed = Any
 """A prepared request; only the runtime that made it knows what is inside."""
@@ -21,11 +24,38 @@ class Runtime(Protocol):
     exact: bool
     """Whether ids and scores are those that the contract promises; else within a tolerance."""
 
-    def prepare(self, user: SupportsIndex | None, seen: SeenItems, k: SupportsIndex) -> Feed: ...
+    def prepare(self, user: SupportsIndex | None, seen: "SeenItems", k: SupportsIndex) -> Feed: ...
 
-    def run(self, feed: Feed) -> Answer: ...
+    def run(self, feed: Feed) -> "Answer": ...
 
-    def recommend(self, user: SupportsIndex | None, seen: SeenItems, k: SupportsIndex) -> Answer: ...
+    def recommend(self, user: SupportsIndex | None, seen: "SeenItems", k: SupportsIndex) -> "Answer": ...
+
+
+class Numbers(Protocol):
+    """An array, numpy's or the standard library's."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, at: int, /) -> Any: ...
+
+    def tolist(self) -> list[Any]: ...
+
+
+class Answering(Protocol):
+    """What a recommender needs of a runtime; a format may have a light one, which needs no numpy."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def exact(self) -> bool: ...
+
+    def recommend(
+        self, user: SupportsIndex | None, seen: Sequence[int], k: SupportsIndex
+    ) -> tuple[Numbers, Numbers]: ...
 
 
 REFERENCE: Final = "reference"
@@ -55,6 +85,17 @@ def import_runtime(file_format: str, runtime: str | None = None) -> None:
         named(_REFERENCE)
         return
     named(FORMATS[file_format].load_library)()
+
+
+def has_light_runtime(file_format: str) -> bool:
+    """Whether :func:`open_light` can answer from a file of this format."""
+    return file_format in FORMATS and bool(FORMATS[file_format].light_runtime)
+
+
+def open_light(model_path: Path, contract: Contract, threads: int = 1) -> Answering:
+    """The light runtime of the contract's format, with the model loaded."""
+    opened: Answering = named(FORMATS[contract.format].light_runtime)(model_path, contract, threads)
+    return opened
 
 
 def open_runtime(

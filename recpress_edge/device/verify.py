@@ -1,15 +1,21 @@
 """The bundle's own test: wrong answers are found before anything is timed."""
 
+import math
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
-from recpress_edge.artifacts.bundle import Bundle, Contract, Evaluation, SelfTest, open_bundle
+from recpress_edge.artifacts.bundle import Bundle, Contract, SelfTest, open_bundle
 from recpress_edge.core.errors import ArtifactError
-from recpress_edge.device.runtime import Runtime, check_format, open_runtime
+from recpress_edge.core.registry import named
+from recpress_edge.device.runtime import Answering, Runtime, check_format, open_runtime
+
+if TYPE_CHECKING:
+    from recpress_edge.artifacts.evaluation import Evaluation
+
+_EVALUATION: Final = "recpress_edge.artifacts.evaluation:Evaluation"
 
 # What a runtime may lose that quantises an exact file again (XNNPACK). Measured on CiteULike students and on
 # random tables: scores off by .006 of a list's largest at most, overlap .993 or more on average.
@@ -26,7 +32,7 @@ class Verified:
     bundle: Bundle
     runtime: Runtime
     test: SelfTest
-    evaluation: Evaluation | None
+    evaluation: "Evaluation | None"
     """None where the bundle carries no rows to measure its quality on."""
     user_ids: list[str]
     item_ids: list[str]
@@ -38,16 +44,26 @@ class Verified:
     """With the expected answers, where the runtime quantises again."""
 
     @property
-    def asked(self) -> Evaluation:
+    def asked(self) -> "Evaluation":
         """What is timed and ranked: the evaluation rows, or the self-test's queries where there are none."""
-        return Evaluation.of_queries(self.test) if self.evaluation is None else self.evaluation
+        if self.evaluation is not None:
+            return self.evaluation
+        of_queries: Evaluation = named(_EVALUATION).of_queries(self.test)
+        return of_queries
 
 
 def verify_bundle(
     folder: Path, threads: int = 1, delegate: str | None = None, runtime: str | None = None
 ) -> Verified:
     """Digests, every file's content, then the model's answers; ArtifactError at the first doubt."""
-    bundle = open_bundle(folder)
+    return verify_opened(open_bundle(folder), threads, delegate, runtime)
+
+
+def verify_opened(
+    bundle: Bundle, threads: int = 1, delegate: str | None = None, runtime: str | None = None
+) -> Verified:
+    """:func:`verify_bundle` of a bundle whose digests are checked."""
+    folder = bundle.folder
     check_format(bundle.contract.format, folder, delegate)
     test, evaluation = bundle.selftest(), bundle.evaluation()
     if evaluation is not None and not evaluation.relevant_indices.size:
@@ -61,7 +77,7 @@ def verify_bundle(
     return Verified(bundle, opened, test, evaluation, user_ids, item_ids, titles, features, overlap)
 
 
-def check_answers(runtime: Runtime, test: SelfTest, contract: Contract) -> float | None:
+def check_answers(runtime: Answering, test: SelfTest, contract: Contract) -> float | None:
     """Every query of the self-test must be answered as stated; ArtifactError names the first that is not.
 
     An exact contract asks for equal ids and equal scores. Otherwise scores may differ by the
@@ -74,7 +90,7 @@ def check_answers(runtime: Runtime, test: SelfTest, contract: Contract) -> float
         got_items, got_scores = runtime.recommend(user, seen, test.k)
         if runtime.exact:
             wrong = first_difference(got_items.tolist(), items) or (
-                None if np.array_equal(got_scores, np.array(scores, np.float32)) else "scores differ"
+                None if got_scores.tolist() == array("f", scores).tolist() else "scores differ"
             )
         else:
             largest = REQUANTISED_SCORE * max(abs(score) for score in scores)
@@ -87,13 +103,13 @@ def check_answers(runtime: Runtime, test: SelfTest, contract: Contract) -> float
         shared.append(len(set(got_items.tolist()) & set(items)) / len(items))
     if not requantised:
         return None
-    overlap = float(np.mean(shared))
+    overlap = math.fsum(shared) / len(shared)
     if overlap < REQUANTISED_OVERLAP:
         raise _failed(runtime, "in all", f"overlap {overlap:.4f}, expected {REQUANTISED_OVERLAP} at least")
     return overlap
 
 
-def _failed(runtime: Runtime, where: str, wrong: str) -> ArtifactError:
+def _failed(runtime: Answering, where: str, wrong: str) -> ArtifactError:
     return ArtifactError(
         f"self-test failed {where} ({runtime.name} {runtime.version}): {wrong}. "
         "Nothing was timed. Export the bundle again; if it still fails, this runtime is at fault.",

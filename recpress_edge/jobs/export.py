@@ -29,7 +29,8 @@ from recpress_export.build import build
 from recpress_export.gates import load_gate
 from recpress_export.networks.recipes import check_network, check_route, choose_recipe
 from recpress_export.networks.student import network_kind
-from recpress_export.profiles import check_profile, profile_name, user_index
+from recpress_export.options import NO_OPTIONS, FileOptions, check_options
+from recpress_export.profiles import check_profile, check_recipe_profile, profile_name, user_index
 from recpress_export.publish import Exported, check_target
 from recpress_export.student import bundle_name
 
@@ -60,6 +61,8 @@ class ExportRequest:
     """A table of item ids and titles for the bundle; None: those of the data set; NO_TITLES: none."""
     item_features: tuple[str, ...] = ()
     """Item features of the data set that travel in the bundle."""
+    options: FileOptions = NO_OPTIONS
+    """What is asked of the format beside tables."""
     out: Path | None = None
     force: bool = False
     device: str = "cpu"
@@ -80,10 +83,12 @@ class ExportRequest:
             profile = check_network(named.network, self.format, self.profile, self.user)
         else:
             check_profile(profile, self.user)
+            check_recipe_profile(recipe, profile)
         if self.with_evaluation and profile == ALL_USERS:
             raise ConfigError(
                 "--with-evaluation: an all-users bundle holds the test users' rows anyway. Leave it out."
             )
+        check_options(self.options, self.format, recipe)
         # What it needs is missing: said now, not after the training.
         formats.writer_of(self.format)
         if self.titles and self.titles != NO_TITLES:
@@ -180,6 +185,7 @@ class ExportPlan:
             words += [word for path in request.plugin for word in ("--plugin", shlex.quote(Path(path).name))]
         words += ["--recipe", self.recipe.name]
         words += [] if request.format == DEFAULT else ["--format", request.format]
+        words += request.options.words
         if self.profile != ALL_USERS:
             user = [] if request.user is None else ["--user", shlex.quote(request.user)]
             rows = ["--with-evaluation"] if self.ships_rows else []
@@ -235,6 +241,7 @@ class ExportPlan:
             command=self.command,
             ships_rows=self.ships_rows,
             shown=shown,
+            options=self.request.options,
             threads=self.request.threads,
         )
 

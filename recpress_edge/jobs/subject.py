@@ -30,6 +30,7 @@ from recpress_edge.data.holdout import (
 from recpress_edge.data.interactions import Dataset
 from recpress_export.gates import load_history_gate
 from recpress_export.networks.student import read_network
+from recpress_export.options import NO_OPTIONS, FileOptions
 from recpress_export.student import StudentData
 from recpress_export.subjects import Subject
 from recpress_export.subjects.all_users import AllUsers
@@ -59,6 +60,8 @@ class SubjectSource:
     shown: Shown
     """What else of the items travels in the bundle."""
     threads: int
+    options: FileOptions = NO_OPTIONS
+    """What is asked of the format beside tables."""
 
     def load(self, data: Dataset, on_event: OnEvent) -> Subject[Any]:
         """The exporter's subject; the fold-in of a history is learned first, where it is missing."""
@@ -106,6 +109,7 @@ class SubjectSource:
             "command": self.command,
             "ships_rows": self.ships_rows and not whole,
             "file_format": self.file_format,
+            "options": self.options,
             "titles": self.shown.titles,
             "item_features": self.shown.features,
         }

@@ -150,7 +150,8 @@ def test_recipes_decode_and_state_their_bytes():
     assert recipe_named("int8") is recipe_named("int8-dim") is RECIPES["int8-dim"]
     rows = {name: (r.item_row_bytes(10), r.user_row_bytes(10)) for name, r in RECIPES.items()}
     assert rows == {
-        "fp32": (40, 40), "fp16": (20, 20), "int8-dim": (10, 14), "int8-item": (12, 14), "int4-item": (7, 14),
+        "fp32": (40, 40), "fp16": (20, 20), "int8-dim": (10, 14), "score16": (10, 14), "int8-item": (12, 14),
+        "int4-item": (7, 14),
     }  # fmt: skip
     assert [RECIPES["int4-item"].item_row_bytes(dim) for dim in (1, 19, 20)] == [3, 12, 12]
     with pytest.raises(ConfigError, match="Did you mean 'int8-dim'"):
@@ -167,7 +168,7 @@ def test_a_format_refuses_a_recipe_it_cannot_honour_and_names_what_can(monkeypat
     check_recipe(RECIPES["fp32"], "paper")
     with pytest.raises(
         ConfigError,
-        match=r"paper cannot honour recipe int4-item.* available as onnx or tflite; paper takes fp32",
+        match=r"paper cannot honour recipe int4-item.* available as onnx or tflite or c; paper takes fp32",
     ):
         check_recipe(RECIPES["int4-item"], "paper")
     with pytest.raises(ConfigError, match="Did you mean 'onnx'"):

@@ -177,6 +177,6 @@ def test_a_package_whose_format_cannot_be_had_is_named(code, says, tmp_path, mon
     with pytest.raises(ConfigError, match=f"format 'bad' of an installed package, bad_format:ROW, {says}"):
         format_named("bad")
     assert "bad" not in dict(FORMATS)
-    with pytest.raises(ConfigError, match="Known: bad, onnx, tflite"):
+    with pytest.raises(ConfigError, match="Known: bad, c, onnx, tflite"):
         format_named("tio")
     sys.modules.pop("bad_format", None)

@@ -5,11 +5,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from exports import levels, make_contract, random_tables, with_histories
+from exports import FILES, has_profile, levels, make_contract, random_tables, with_histories
 
-from recpress_edge.artifacts.bundle import SINGLE_USER
+from recpress_edge.artifacts.bundle import HISTORY, SINGLE_USER
 from recpress_edge.artifacts.fold_in import FoldIn, float_history, history_contract, quantize_history
-from recpress_edge.artifacts.formats import FORMATS, writer_of
+from recpress_edge.artifacts.formats import writer_of
 from recpress_edge.artifacts.model_folder import Student
 from recpress_edge.artifacts.quantize import quantize, stored_floats
 from recpress_edge.artifacts.recipes import RECIPES
@@ -27,7 +27,7 @@ def write(folder, graph, *, runtime=None, two_level_items=None) -> Runtime:
     return open_runtime(path, graph.contract, runtime=runtime)
 
 
-SUBJECTS = [(file_format, recipe) for file_format, row in FORMATS.items() for recipe in row.recipes]
+HISTORIES_OF = [file for file in FILES if has_profile(file[1], HISTORY)]
 
 
 def describe_history(contract, recipe, student, tables, fold_in):
@@ -59,13 +59,13 @@ def single_graph(file_format, name, user_row, item_emb):
     return describe_stored(contract, tables or floats)
 
 
-@pytest.fixture(params=SUBJECTS, ids="-".join)
+@pytest.fixture(params=HISTORIES_OF, ids="-".join)
 def history(request, tmp_path):
     """Item table, history table, prior -> the written file."""
     return lambda *tables, **options: write(tmp_path, history_graph(*request.param, *tables), **options)
 
 
-@pytest.fixture(params=SUBJECTS, ids="-".join)
+@pytest.fixture(params=FILES, ids="-".join)
 def single(request, tmp_path):
     """A user's row and the item table -> the written file."""
     return lambda *tables, **options: write(tmp_path, single_graph(*request.param, *tables), **options)
@@ -171,7 +171,7 @@ HISTORIES = [
 ]
 
 
-@pytest.mark.parametrize(("file_format", "recipe"), [s for s in SUBJECTS if RECIPES[s[1]].exact])
+@pytest.mark.parametrize(("file_format", "recipe"), [s for s in HISTORIES_OF if RECIPES[s[1]].exact])
 def test_integer_files_equal_the_numpy_reference(file_format, recipe, tmp_path):
     item_emb, history_emb = random_tables(300, 300, 9)
     student = Student(item_emb[:20], item_emb, "test", 0, "", {})
@@ -194,7 +194,7 @@ def test_integer_files_equal_the_numpy_reference(file_format, recipe, tmp_path):
 
 
 @pytest.mark.parametrize("blocks", [{}, {"two_level_items": 1}], ids=["one level", "blocks"])
-@pytest.mark.parametrize(("file_format", "recipe"), SUBJECTS)
+@pytest.mark.parametrize(("file_format", "recipe"), HISTORIES_OF)
 def test_the_reference_of_a_file_equals_its_runtime(file_format, recipe, blocks, tmp_path):
     """--runtime reference, which reads the very file: every bit of an exact recipe, scores of the others."""
     item_emb, history_emb = random_tables(300, 300, 9)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from recpress_edge.core import files
+from recpress_edge.core import cache, files
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import check_ours, new_directory, scratch_folder, write_atomic, write_new
 
@@ -108,3 +108,12 @@ def test_only_what_is_ours_may_be_replaced(tmp_path):
     (tmp_path / "bundle" / "bundle.json").write_text("{}")
     for free in ("empty", "bundle", "missing"):
         check_ours(tmp_path / free, "bundle.json")
+
+
+def test_the_cache_is_where_it_is_asked_for(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    monkeypatch.delenv(cache.CACHE_VARIABLE, raising=False)
+    assert cache.cache_root() == tmp_path / "xdg/recpress-edge"
+    monkeypatch.setenv(cache.CACHE_VARIABLE, str(tmp_path / "named"))
+    assert cache.cache_root() == tmp_path / "named"
+    assert cache.cache_root(tmp_path / "flag") == tmp_path / "flag"

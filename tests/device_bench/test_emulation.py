@@ -192,15 +192,6 @@ def test_two_processes_do_not_set_up_at_once(tmp_path):
     assert other.exitcode == 0
 
 
-def test_the_cache_is_where_it_is_asked_for(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    monkeypatch.delenv(cache.CACHE_VARIABLE, raising=False)
-    assert cache.cache_root(None) == tmp_path / "xdg/recpress-edge"
-    monkeypatch.setenv(cache.CACHE_VARIABLE, str(tmp_path / "named"))
-    assert cache.cache_root(None) == tmp_path / "named"
-    assert cache.cache_root(tmp_path / "flag") == tmp_path / "flag"
-
-
 def read_cpio(data):
     """name -> content, by the format's own description."""
     files, at = {}, 0

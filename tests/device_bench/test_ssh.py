@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 from bundles import make_bundle
+from exports import exported
 
 from device_bench.__main__ import main
 from device_bench.lanes import ssh
@@ -363,3 +364,14 @@ def test_targets_that_are_none(detail):
 
 def test_what_others_write_cannot_drive_the_terminal():
     assert clean("\x1b[2Jtemp=48\u202e'C\r\n") == "?[2Jtemp=48?'C"
+
+
+def test_format_c_is_compiled_there_and_removed(server, tmp_path, capfd):
+    made = exported(tmp_path / "bundle", "int8-dim", "c")
+    where = ["--on", server.target, "--ssh-config", server.config(), "--board-python", sys.executable]
+    code = main(["run", str(made.folder), *where, *QUICK, "--out", str(tmp_path / "r.json")])
+    assert code in (0, 4), capfd.readouterr().err
+    software = read_record(tmp_path / "r.json")["software"]
+    assert software["runtime"] == "recpress-c"
+    assert "-O3" in software["compiler"]
+    assert left_on(server) == []

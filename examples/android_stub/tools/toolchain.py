@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Final
 
 from device_bench.emulation.apt import Apt, unpack
-from device_bench.emulation.cache import cache_root
+from recpress_edge.core.cache import cache_root
 from recpress_edge.core.errors import RecPressError
 from recpress_edge.core.files import sha256_file
 

@@ -39,6 +39,7 @@ NETWORK_RECIPES: Final[Mapping[str, Recipe]] = {
 _WHY_NOT: Final[Mapping[str, str]] = {
     "int8-static": "calibrated ranges take in the attention's mask, after which half of the first ten differ",
     "int8-dim": "its scales are folded into a product of two tables, which a network is not",
+    "score16": "its bound is that of a product of two tables, which a network is not",
     "int8-item": "its scales belong to the items of a product of two tables, which a network is not",
     "int4-item": "it packs the items of a product of two tables; with 4-bit factors (MatMulNBits) a network "
     "gets no smaller, because its table is stored twice",

@@ -19,6 +19,7 @@ from recpress_edge.core.arrays import F16, F32
 from recpress_export.exactness import check_nearest, check_stored_floats
 from recpress_export.gates import HistoryGate
 from recpress_export.graph import describe_stored, with_history
+from recpress_export.profiles import check_recipe_profile
 from recpress_export.ranking import Question, Recommends
 from recpress_export.reference import item_tables, table_reference
 from recpress_export.selftest import FLOAT_TOLERANCE, made_histories
@@ -51,6 +52,7 @@ class History(Subject[Student]):
         return Replaced("the student's user table", table, self.gate)
 
     def encode(self, recipe: Recipe) -> Encoding:
+        check_recipe_profile(recipe, self.profile)
         stored = checked_tables(self.data.model, recipe, self.fold_in.rows)
         numbers = stored.numbers
         if isinstance(numbers, QuantizedTables):

@@ -34,7 +34,9 @@ from recpress_edge.device.guard import STANDARD, Guard
 from recpress_edge.device.runtime import Runtime, open_runtime
 from recpress_edge.device.verify import verify_bundle
 from recpress_export.card import CARD_FILE, write_card
+from recpress_export.exactness import check_scores
 from recpress_export.graph import write_model
+from recpress_export.options import format_files, options_of
 from recpress_export.ranking import rank
 from recpress_export.selftest import answered, score_tolerance
 from recpress_export.update.changes import Changes, Placed, place
@@ -92,6 +94,8 @@ def update_bundle(
             open_runtime(old.model_path, old.contract),
             open_runtime(draft / contract.model_file, contract),
         )
+        for name, file in format_files(draft, contract, test, options_of(old.provenance)).items():
+            write_atomic(draft / name, file)
         compared = _check_unchanged(was, old.contract, now, contract, placed, test)
         entry = _entry(old, changes, placed, rows) | _recall(old, contract, was, now)
         _sign(draft, old, contract, entry)
@@ -116,6 +120,8 @@ def place_rows(old: Bundle, changes: Changes, *, force: bool) -> tuple[Stored, P
     rows = store_rows(stored, placed.emb)
     _check_clip(rows, placed, force=force)
     _check_finite_scores(stored, placed)
+    if recipe_named(old.contract.recipe).bounds_scores:
+        check_scores(stored.user_table, rows.values)
     return stored, placed, rows
 
 

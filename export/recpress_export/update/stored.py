@@ -25,7 +25,7 @@ from recpress_export.reference import Reference, integer_tables, table_reference
 
 Float = NDArray[np.float32] | NDArray[np.float16]
 
-UPDATABLE: Final = ("fp32", "fp16", "int8-dim", "int8-item", "int4-item")
+UPDATABLE: Final = ("fp32", "fp16", "int8-dim", "score16", "int8-item", "int4-item")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ from typing import Any
 
 from recpress_edge.artifacts.bundle import Bundle
 from recpress_edge.artifacts.contract import ALL_USERS, HISTORY, SINGLE_USER
-from recpress_edge.artifacts.formats import DEFAULT
+from recpress_edge.artifacts.formats import DEFAULT, FORMATS
 from recpress_edge.cli.common import (
     add_common_options,
     add_method_options,
@@ -21,9 +21,11 @@ from recpress_edge.cli.common import (
     seed_number,
 )
 from recpress_edge.cli.events import print_events
+from recpress_edge.cli.export.of_format import add_format_options, format_options
 from recpress_edge.cli.export.sweep import add_sweep_options, check_single, run_sweep
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.metrics import DEFAULT_CUTOFF
+from recpress_edge.core.registry import named
 from recpress_edge.core.units import format_bytes
 from recpress_edge.data.holdout import MOST_COMPARED
 from recpress_edge.jobs.export import ExportPlan, ExportRequest, ExportResult
@@ -57,10 +59,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recipe",
         metavar="NAME",
-        help="fp32 (default), fp16, int8-dim (or int8), int8-item, int4-item; "
+        help="fp32 (default), fp16, int8-dim (or int8), score16, int8-item, int4-item; "
         "of a network fp32 or int8-dynamic",
     )
-    parser.add_argument("--format", metavar="NAME", help="onnx (default), tflite, or both: onnx,tflite")
+    parser.add_argument("--format", metavar="NAME", help="onnx (default), tflite, c, or several: onnx,c")
+    add_format_options(parser)
     _add_profile_options(parser)
     parser.add_argument(
         "--titles",
@@ -112,7 +115,9 @@ def run(args: argparse.Namespace) -> int:
     check_single(args)
     features = tuple(names_of("item-features", args.item_features)) if args.item_features else ()
     plans = [
-        request_of(ExportRequest, args, format=name, item_features=features).check(target=not args.dry_run)
+        request_of(
+            ExportRequest, args, format=name, item_features=features, options=format_options(args)
+        ).check(target=not args.dry_run)
         for name in _formats(args)
     ]
     facts = [_say_plan(args, plan) if args.dry_run else _export(args, plan) for plan in plans]
@@ -177,6 +182,8 @@ def _report(args: argparse.Namespace, result: ExportResult) -> None:
     shown = ", ".join(f"{name} {format_bytes(found)}" for name, found in bundle.shown_bytes().items())
     if shown:
         say(args, f"shown      {shown} beside the model, for people; --titles none leaves titles out")
+    if order := bundle.provenance.get("order"):
+        say(args, f"order      {order['why']}")
     _say_profile(args, bundle)
     _say_rows(args, bundle)
     kind = "validation users" if parity.change else "users with nothing held out"
@@ -196,6 +203,9 @@ def _report(args: argparse.Namespace, result: ExportResult) -> None:
     gate = bundle.quality["parity"]["gate"]
     if gate["overruled"]:
         say(args, f"gate       NOT MET, overruled by --force: {gate['failure']}")
+    row = FORMATS[contract.format]
+    if row.hint and (hint := named(row.hint)(contract)):
+        say(args, f"hint       {hint}")
     checked = f"self-test: {len(bundle.selftest().users)} users, passed"
     say(args, f"bundle     {bundle.folder}/   sha256 {bundle.digest[:16]}…   {checked}")
     next_steps(args, _next_commands(args, plan))

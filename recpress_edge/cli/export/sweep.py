@@ -6,6 +6,7 @@ from typing import Any
 
 from recpress_edge.cli.common import add_executor_options, emit, executor_of, names_of, next_steps, say, table
 from recpress_edge.cli.events import print_events
+from recpress_edge.cli.export.of_format import format_options
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.metrics import DEFAULT_CUTOFF, metric_title, shown_metrics
 from recpress_edge.core.progress import Event
@@ -71,8 +72,10 @@ def check_single(args: argparse.Namespace) -> None:
 
 def _request(args: argparse.Namespace) -> SweepRequest:
     """The flags of a single export are refused."""
+    flags = (("--int8", args.int8), ("--with-evaluation", args.with_evaluation))
     given = [f"--{name}" for name in SINGLE_FLAGS if getattr(args, name) is not None]
-    given += [flag for flag, on in (("--int8", args.int8), ("--with-evaluation", args.with_evaluation)) if on]
+    given += [flag for flag, on in flags if on]
+    given += format_options(args).words
     given += ["--set"] if args.set else []
     if given:
         raise ConfigError(f"{given[0]} is for one student; with --all use --students, --formats, --recipes")

@@ -1,0 +1,1 @@
+"""Bundles of the C engine: model.bin, sources, programs."""

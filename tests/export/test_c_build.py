@@ -1,0 +1,102 @@
+"""--build: programs for machines without a compiler; what cannot be compiled here is said before anything."""
+
+import json
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from test_c_files import made
+
+from recpress_edge.artifacts.recipes import RECIPES
+from recpress_edge.core.errors import ConfigError, GateError, MissingExtraError
+from recpress_edge.device.c.compiler import find_compiler, find_zig
+from recpress_edge.device.c.library import Library
+from recpress_export.c import build as building
+from recpress_export.c.build import TARGETS, programs
+from recpress_export.c.files import bundle_files, selftest_h
+from recpress_export.options import FileOptions, check_options, options_of
+
+OWN = next((name for name, target in TARGETS.items() if platform.machine() in target.machines), None)
+needs_own = pytest.mark.skipif(
+    OWN is None or find_compiler() is None, reason="no compiler of this machine (apt install gcc)"
+)
+needs_zig = pytest.mark.skipif(find_zig() is None, reason="no zig (the extra c)")
+EMULATORS = {"aarch64": "qemu-aarch64", "armv7": "qemu-arm", "armv6": "qemu-arm", "riscv64": "qemu-riscv64"}
+
+
+@pytest.fixture
+def without_zig(monkeypatch):
+    monkeypatch.setattr(building, "find_zig", lambda: None)
+
+
+@needs_own
+def test_the_compiler_that_is_there_builds_for_its_own_machine(without_zig, tmp_path):
+    bundle = made(tmp_path, options=FileOptions(build=(OWN,)))
+    assert {f"selftest-{OWN}", f"recpress-{OWN}.so", "programs.json"} <= set(bundle.files)
+    assert options_of(bundle.provenance).build == (OWN,)
+    facts = json.loads((bundle.folder / "programs.json").read_text())[OWN]
+    assert facts["selftest"] == f"selftest-{OWN}"
+    program = tmp_path / "program"
+    shutil.copyfile(bundle.folder / f"selftest-{OWN}", program)
+    program.chmod(0o755)
+    done = subprocess.run([program, bundle.model_path], capture_output=True, text=True, check=True)
+    assert done.stdout == "64 queries, 0 differ\n"
+    Library(bundle.folder / f"recpress-{OWN}.so")  # the three functions are there
+
+
+@needs_own
+def test_the_library_needs_no_other(without_zig, tmp_path):
+    bundle = made(tmp_path, options=FileOptions(build=(OWN,)))
+    said = subprocess.run(
+        ["readelf", "-d", bundle.folder / f"recpress-{OWN}.so"], capture_output=True, text=True, check=True
+    )
+    assert "NEEDED" not in said.stdout
+
+
+@needs_own
+def test_a_program_that_answers_otherwise_is_not_published(without_zig, tmp_path):
+    bundle = made(tmp_path)
+    test = bundle.selftest()
+    files = dict(bundle_files(bundle.model_path.read_bytes(), bundle.contract, test, FileOptions()))
+    items = (tuple(reversed(test.items[0])), *test.items[1:])
+    wrong = type(test)(test.k, test.users, test.seen, items, test.scores)
+    files["selftest.h"] = selftest_h(wrong, bundle.contract).encode()
+    with pytest.raises(GateError, match=f"selftest-{OWN} fails on this machine: 64 queries, 1 differ"):
+        programs((OWN,), {**files, "model.bin": bundle.model_path.read_bytes()}, [])
+
+
+def test_a_machine_for_which_nothing_compiles_is_said_at_once(without_zig):
+    other = next(name for name in TARGETS if name != OWN)
+    with pytest.raises(MissingExtraError, match=r"pip install 'recpress-edge\[c\]'"):
+        check_options(FileOptions(build=(other,)), "c", RECIPES["int8-dim"])
+
+
+def test_an_unknown_machine_is_refused():
+    with pytest.raises(ConfigError, match="Did you mean 'aarch64'"):
+        check_options(FileOptions(build=("arch64",)), "c", RECIPES["int8-dim"])
+
+
+@needs_own
+def test_what_a_compiler_says_is_passed_on(without_zig):
+    with pytest.raises(MissingExtraError, match=r"selftest-.* could not be compiled.* said: .*error"):
+        programs((OWN,), {"recpress.c": b"no C", "selftest.c": b""}, [])
+
+
+@needs_zig
+@pytest.mark.slow
+@pytest.mark.parametrize("target", TARGETS)
+def test_zig_builds_for_every_machine(target, tmp_path):
+    """Minutes where zig has compiled nothing before. Run where an emulator is installed."""
+    bundle = made(tmp_path, options=FileOptions(build=(target,)))
+    files = [name for name in bundle.files if target in name]
+    assert len(files) == 2
+    emulator = shutil.which(EMULATORS.get(target, "none"))
+    if emulator:
+        program = Path(shutil.copy(bundle.folder / f"selftest-{target}", tmp_path / "program"))
+        program.chmod(0o755)
+        done = subprocess.run(
+            [emulator, program, bundle.model_path], capture_output=True, text=True, check=True
+        )
+        assert done.stdout == "64 queries, 0 differ\n"

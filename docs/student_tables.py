@@ -77,10 +77,11 @@ def _search(found: Result) -> list[str]:
     ]
 
 
-def defaults(result: Result) -> str:
+def defaults(*results: Result) -> str:
     """Each default and the best change of one setting; a gap above the limit stands out."""
     rows = [
         [*row[:-2], f"**{row[-2]}**" if ahead_of(one) else row[-2], row[-1]]
+        for result in results
         for one in result["results"]
         for row in [cells(one)]
     ]

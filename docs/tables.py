@@ -42,6 +42,7 @@ STUDENTS: Final = "docs/results/students.md"
 SIX_SETS: Final = (
     "students",
     *(f"students-{name}" for name in ("ml-1m", "citeulike", "beauty", "foursquare", "gowalla")),
+    "students-foursquare-20",
 )
 BLOCKS: Final = {
     "data-sets": Block((DATA,), (), data_tables.sets),

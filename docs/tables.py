@@ -42,6 +42,7 @@ STUDENTS: Final = "docs/results/students.md"
 SIX_SETS: Final = (
     "students",
     *(f"students-{name}" for name in ("ml-1m", "citeulike", "beauty", "foursquare", "gowalla")),
+    "students-ml-1m-64",
     "students-foursquare-20",
 )
 BLOCKS: Final = {

@@ -82,7 +82,7 @@ BLOCKS: Final = {
         )
     },
     "tuned": Block((STUDENTS,), ("tune", "tune-ml-1m"), student_tables.tuned),
-    "defaults": Block((STUDENTS,), ("defaults",), student_tables.defaults),
+    "defaults": Block((STUDENTS,), ("defaults", "defaults-als"), student_tables.defaults),
     "scale": Block(("docs/results/scale.md",), ("scale",), scale_tables.scale),
     "growth": Block(
         ("docs/results/scale.md",), ("growth-1m", "growth-5m", "growth-20m"), scale_tables.growth

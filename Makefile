@@ -24,8 +24,8 @@ demo: $(STAMP)  ## the whole job on the synthetic data set; results in demo/
 test: $(STAMP)  ## all tests
 	$(BIN)/python -m pytest
 
-test-armvm: $(STAMP)  ## an emulated Arm machine (Debian): instructions per query against the committed figure
-	$(BIN)/python -m pytest -m armvm tests/device_bench/test_armvm_machine.py
+test-armvm: $(STAMP)  ## emulated Arm machines and microcontrollers (Debian): answers, and instructions per query
+	$(BIN)/python -m pytest -m armvm tests/device_bench/test_armvm_machine.py tests/device_bench/test_mcu_machine.py
 
 test-android: $(STAMP)  ## the Android stub: Java library on a JVM, app compiled and signed (Debian, JDK 17)
 	$(BIN)/python -m pytest examples/android_stub/tests

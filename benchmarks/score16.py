@@ -1,6 +1,6 @@
 """What 16-bit scores cost: int8-dim and score16 against the float32 file of the same student.
 
-    python benchmarks/score16.py --work work --set citeulike --set six-ml-100k --set six-beauty --out score16.json
+    python benchmarks/score16.py --set citeulike --set six-ml-100k --set six-beauty --out score16.json
 
 Each student is exported in both recipes; the record holds what the exports measured on validation users:
 overlap with the lists of float32, and the metrics before and after with the interval of their difference.

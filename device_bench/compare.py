@@ -40,6 +40,13 @@ _QUANTILES: Final = (
     ("load", 50, "load p50"),
     ("import", 50, "import p50"),
 )
+_FIRMWARE: Final = (
+    ("flash_bytes", "flash"),
+    ("code_bytes", "flash, code"),
+    ("ram_bytes", "RAM"),
+    ("stack_bytes", "RAM, stack"),
+)
+"""Of two records of a microcontroller."""
 NOTE: Final = (
     "intervals: 95 %, from blocks of neighbouring samples of these two runs. Two runs of one file, minutes "
     "apart, can differ by 3 % more than that: measure both again before a small difference decides."
@@ -90,6 +97,8 @@ def compare(first: Path, second: Path, seed: int = 0) -> RecordComparison:
         values = [field_of(record, f"memory_bytes.model.{field}") for record in records]
         ratios += _exact(title, *values)
         ratios += _exact(f"{title}, model's share", *(model_memory_bytes(r, field) for r in records))
+    for field, title in _FIRMWARE:
+        ratios += _exact(title, *(field_of(record, f"firmware.{field}") for record in records))
     ratios += _exact("model file", *(record["artifact"].get("file_bytes") for record in records))
     left, right = records
     cutoff = stated_cutoff(left["quality"])

@@ -100,10 +100,11 @@ def model_memory(job: Measurement) -> dict[str, Any]:
 
 def self_test(job: Measurement) -> dict[str, Any]:
     """Verify everything in the bundle and the model's answers; ArtifactError at the first fault."""
-    return _tested(_verify(job))
+    return _tested(open_verified(job))
 
 
-def _verify(job: Measurement) -> Verified:
+def open_verified(job: Measurement) -> Verified:
+    """The bundle, verified and self-tested; ArtifactError at the first fault, or where it changed."""
     verified = verify_bundle(Path(job.bundle), job.threads, job.delegate, job.runtime)
     if verified.bundle.digest != job.digest:
         raise ArtifactError(f"{job.bundle} changed while it was being measured")
@@ -126,7 +127,7 @@ def _runtime_facts(runtime: Runtime) -> dict[str, Any]:
 
 def measure(job: Measurement) -> dict[str, Any]:
     """Verify, self-test, time, then rank every evaluation user: one process, one file."""
-    verified = _verify(job)
+    verified = open_verified(job)
     latency, counts = warm_latency(verified, job)
     return {
         "latency_ns": latency,
@@ -139,7 +140,7 @@ def measure(job: Measurement) -> dict[str, Any]:
 
 def rank(job: Measurement) -> dict[str, Any]:
     """Verify, then rank every evaluation user, with the lists: another machine must give the same."""
-    verified, answers = _verify(job), list[Answer]()
+    verified, answers = open_verified(job), list[Answer]()
     return {
         "quality": ranking_quality(verified, answers.append),
         "items": [items.tolist() for items, _ in answers],
@@ -199,7 +200,7 @@ def paced_latency(
 
 def model_queries(job: Measurement) -> tuple[Callable[[Feed], object], list[Feed]]:
     """The verified runtime's call, and its inputs."""
-    verified = _verify(job)
+    verified = open_verified(job)
     return verified.runtime.run, _queries(verified, job)[0]
 
 

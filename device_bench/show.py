@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from device_bench.estimates import estimate_lines
+from device_bench.mcu.show import firmware_lines
 from recpress_edge.core.metrics import reported_cutoffs, stated_cutoff
 from recpress_edge.core.stats import percentile, percentile_upper
 from recpress_edge.core.units import format_bytes, format_instructions, format_ns, format_share
@@ -39,6 +40,7 @@ def _bench_lines(record: Mapping[str, Any]) -> list[str]:
         *(labelled("warm", line) for line in _warm(record, form)),
         *(labelled("paced", line) for line in _paced(record, form)),
         *(labelled("sustained", line) for line in _sustained(record.get("sustained"))),
+        *(labelled(*line) for line in firmware_lines(record)),
         *(labelled("memory", line) for line in _memory(record)),
         *(labelled("quality", line) for line in _quality(record["quality"])),
         *(labelled("host", line) for line in _host(record.get("host"))),
@@ -197,7 +199,9 @@ def _sustained(found: Mapping[str, Any] | None) -> list[str]:
 
 
 def _memory(record: Mapping[str, Any]) -> list[str]:
-    lines = []
+    lines: list[str] = []
+    if "firmware" in record:
+        return lines
     for field, label in (("vm_hwm", "peak resident"), ("pss_anon", "private, held")):
         idle, total = (record["memory_bytes"][kind][field] for kind in ("idle", "model"))
         model = model_memory_bytes(record, field)

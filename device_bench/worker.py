@@ -22,6 +22,7 @@ JOBS: Final = {
     "measure": "device_bench.measure:measure",
     "rank": "device_bench.measure:rank",
     "marked": "device_bench.emulation.marks:marked_queries",
+    "questions": "device_bench.mcu.questions:questions",
     "sustained": "device_bench.sustained:sustain",
 }
 """Kind -> what does it, beside idle and cold."""

@@ -39,6 +39,7 @@ TOPOLOGY: Final = "docs/results/topology.md"
 BOTH: Final = ("citeulike-runtimes", "citeulike-runtimes-zen3")
 DATA: Final = "docs/data.md"
 STUDENTS: Final = "docs/results/students.md"
+ENGINE: Final = "docs/results/c-engine.md"
 SIX_SETS: Final = (
     "students",
     *(f"students-{name}" for name in ("ml-1m", "citeulike", "beauty", "foursquare", "gowalla")),
@@ -59,6 +60,7 @@ BLOCKS: Final = {
     "first-answer": Block((RUNTIMES,), ("first-answer",), result_tables.first_answer),
     "tensorflow-judge": Block((RUNTIMES,), ("tensorflow-judge",), result_tables.judged),
     "emulated-cores": Block(("docs/results/emulated-arm.md",), ("emulated-cores",), result_tables.cores),
+    "arranged-cores": Block(("docs/guide/cores.md",), ("arranged-cores",), result_tables.arranged_cores),
     "networks": Block(
         ("docs/results/networks.md",), ("networks-neumf", "networks-sasrec"), result_tables.networks
     ),
@@ -90,6 +92,7 @@ BLOCKS: Final = {
     "formats": Block((FORMATS,), (), format_tables.formats),
     "mutated-logs": Block((FORMATS,), ("mutated-logs",), format_tables.mutated),
     "format-counts": Block((FORMATS,), (), format_tables.counts),
+    **{f"engine-{name}": Block((ENGINE,), (f"engine-{result}",), text) for name, result, text in ()},
     "topology": Block((TOPOLOGY,), ("topology",), result_tables.topology),
     "topology-speed": Block((TOPOLOGY,), ("topology-speed",), result_tables.topology_speed),
 }

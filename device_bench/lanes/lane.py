@@ -70,6 +70,8 @@ _CACHE: Final = Flag(
     "DIR",
     "where the emulated machine is kept (default: $RECPRESS_CACHE_DIR, or ~/.cache)",
 )
+_FLASH: Final = Flag("flash", str, "SIZE", "of the chip, where it has less than the board: 256K")
+_RAM: Final = Flag("ram", str, "SIZE", "of the chip, where it has less than the board: 16K")
 _PYTHON: Final = Flag("board-python", str, "PATH", "the board's Python, 3.11 or newer (default: python3)")
 _SSH_CONFIG: Final = Flag("ssh-config", str, "FILE", "configuration for ssh in place of your own")
 
@@ -92,6 +94,14 @@ LANES: Final[Mapping[str, Lane]] = {
         details=("zero2", "pi3", "pi4", "pi5"),
         flags=(_CACHE,),
         defaults={"processes": 1, "seconds": 0.0, "queries": 20, "pause_ns": 0},
+    ),
+    "mcu": Lane(
+        module="device_bench.lanes.mcu",
+        grammar="mcu:BOARD",
+        about="a bundle of format c as firmware of an emulated microcontroller: flash, RAM, instructions",
+        details=("mps2-an385", "mps2-an386", "mps2-an500", "mps3-an547", "microbit"),
+        flags=(_FLASH, _RAM, _CACHE),
+        defaults={"processes": 1, "seconds": 0.0, "queries": 200, "pause_ns": 0, "k": 10},
     ),
     "ssh": Lane(
         module="device_bench.lanes.ssh",

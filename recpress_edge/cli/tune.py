@@ -25,11 +25,14 @@ from recpress_edge.cli.common import (
     table,
 )
 from recpress_edge.cli.events import print_events
+from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.metrics import BALANCED, CHOICES, metric_title, shown_metrics
 from recpress_edge.core.progress import Event, OnEvent, TrainingEvent
 from recpress_edge.core.terminal import hanging
 from recpress_edge.core.units import UNKNOWN, format_bytes, format_recall, parse_duration, parse_size
 from recpress_edge.data.everything import NO_TEST
+from recpress_edge.device.c.footprint import file_bytes_within
+from recpress_edge.jobs.tune.budget import LISTS_OF
 from recpress_edge.jobs.tune.diary import TuneEvent
 from recpress_edge.jobs.tune.request import TunePlan, TuneRequest, TuneResult
 from recpress_edge.jobs.tune.space import TEACHERS
@@ -88,7 +91,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def _add_budget(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("budget")
     group.add_argument(
-        "--max-bytes", required=True, metavar="SIZE", help="largest model file, for example 300KB"
+        "--max-bytes",
+        metavar="SIZE",
+        help="largest model file, for example 300KB (with --max-flash: what that leaves)",
+    )
+    group.add_argument(
+        "--max-flash",
+        metavar="SIZE",
+        help="most flash of a microcontroller, code and model, for example 256KB: needs --format c; computed",
+    )
+    group.add_argument(
+        "--max-ram",
+        metavar="SIZE",
+        help="most RAM of a microcontroller for lists of 10, for example 16KB; computed",
     )
     group.add_argument(
         "--max-p95",
@@ -122,7 +137,9 @@ def _tune(args: argparse.Namespace) -> int:
     request = request_of(
         TuneRequest,
         args,
-        max_bytes=parse_size(args.max_bytes),
+        max_bytes=_max_bytes(args),
+        max_flash=parse_size(args.max_flash) if args.max_flash else None,
+        max_ram=parse_size(args.max_ram) if args.max_ram else None,
         max_p95_ns=parse_duration(args.max_p95) if args.max_p95 else None,
         **more,
     )
@@ -138,9 +155,23 @@ def _tune(args: argparse.Namespace) -> int:
     return 0
 
 
+def _max_bytes(args: argparse.Namespace) -> int:
+    """Of the model file: as it was given, or what a microcontroller's flash leaves beside the code."""
+    if args.max_bytes:
+        return parse_size(args.max_bytes)
+    if not args.max_flash:
+        raise ConfigError(
+            "tune needs a budget: --max-bytes 300KB, or for a microcontroller --max-flash 256KB"
+        )
+    return file_bytes_within(parse_size(args.max_flash))
+
+
 def _say_plan(args: argparse.Namespace, plan: TunePlan) -> None:
     for shape, size in plan.shapes:
         say(args, f"would try  {shape.recipe} at dim {shape.dim}: {size:,} bytes ({format_bytes(size)})")
+    for (shape, _), need in zip(plan.shapes, plan.needs, strict=False):
+        flash, ram = format_bytes(need.flash_bytes), format_bytes(need.ram_bytes)
+        say(args, f"computed   {shape}: {flash} flash with code, {ram} RAM for lists of {LISTS_OF}")
     say(args, hanging("baselines", ", ".join(plan.baselines)))
     say(args, hanging("teachers", ", ".join(plan.teachers)))
     say(args, f"students   {plan.trials} at most, within {plan.hours:g} h")

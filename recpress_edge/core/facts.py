@@ -62,12 +62,18 @@ NAME: Final = Kind(
 
 METRICS: Final = MapOf(Maybe(NUMBER))
 PROVENANCE: Final[Mapping[str, Form]] = {
-    **dict.fromkeys(("created_by", "command", "student", "model_sha256"), TEXT),
+    **dict.fromkeys(("created_by", "command", "student", "core", "model_sha256"), TEXT),
     "method": Maybe(NAME),
     **dict.fromkeys(("dim", "seed"), COUNT),
     "teacher": Maybe({"name": TEXT, "sha256": Maybe(TEXT)}),
     "dataset": {"name": TEXT, "digest": TEXT},
     "versions": MapOf(TEXT),
+    "options": {"order": TEXT, "model_h": TRUTH, "build": ListOf(TEXT)},
+    "order": {
+        **dict.fromkeys(("order", "why"), TEXT),
+        **dict.fromkeys(("users", "k"), COUNT),
+        "work_bytes": MapOf(COUNT),
+    },
     "updates": ListOf(
         {
             **dict.fromkeys(("previous", "items_sha256", "created_by"), TEXT),
@@ -136,6 +142,17 @@ RECORD: Final[Mapping[str, Form]] = {
         **dict.fromkeys(("split", "definition", "ids_sha256"), Maybe(TEXT)),
         **dict.fromkeys(("users", "cutoff"), Maybe(COUNT)),
         **dict.fromkeys((f"{name}@{k}" for name in ("recall", "ndcg") for k in _CUTOFFS), Maybe(SHARE)),
+    },
+    "firmware": {
+        **dict.fromkeys(("flash_bytes", "code_bytes", "engine_bytes", "model_bytes", "ram_bytes"), COUNT),
+        **dict.fromkeys(("data_bytes", "scratch_bytes", "lists_bytes", "stack_bytes", "asked"), COUNT),
+        "compiler": TEXT,
+        "flags": ListOf(TEXT),
+        "scores_equal": TRUTH,
+        "cross_check": Maybe({**dict.fromkeys(("clock", "plugin"), COUNT), "apart": NUMBER}),
+        "tries": ListOf(
+            {"level": TEXT, "code_bytes": COUNT, "engine_bytes": COUNT, "instructions": Maybe(COUNT)}
+        ),
     },
     "selftest": {"queries": COUNT, "exact": TRUTH, "overlap": NUMBER},
     "sustained": {

@@ -53,6 +53,8 @@ class ExportRequest:
     int8: bool = False
     recipe: str | None = None
     format: str = DEFAULT
+    core: str | None = None
+    """The core that the file is arranged for; None: for any."""
     profile: str | None = None
     user: str | None = None
     """External id of the one user of a single-user bundle."""
@@ -71,10 +73,6 @@ class ExportRequest:
 
     def check(self, *, target: bool = True) -> "ExportPlan":
         """Check everything that can be checked before anything is trained; ``target``: where it goes, too."""
-        if self.int8 and self.recipe:
-            raise ConfigError(
-                "--int8 means --recipe int8-dim, for a network int8-dynamic; give one of the two"
-            )
         with with_plugins(self.plugin, self.work):
             named = self._in_folder() if is_folder(self.student) else self._by_name()
         recipe = choose_recipe(named.network, self.recipe, self.format, int8=self.int8)
@@ -88,9 +86,10 @@ class ExportRequest:
             raise ConfigError(
                 "--with-evaluation: an all-users bundle holds the test users' rows anyway. Leave it out."
             )
-        check_options(self.options, self.format, recipe)
+        check_options(self.options, self.format, recipe, self.core)
         # What it needs is missing: said now, not after the training.
         formats.writer_of(self.format)
+        formats.files_of(self.format)
         if self.titles and self.titles != NO_TITLES:
             check_there(self.titles)
         if named.network:
@@ -158,8 +157,8 @@ class ExportPlan:
     @property
     def name(self) -> str:
         """Name of the bundle, whatever its folder is called."""
-        student = self.student
-        name = bundle_name(student.name, student.seed, self.recipe, self.request.format)
+        student, asked = self.student, self.request
+        name = bundle_name(student.name, student.seed, self.recipe, asked.format, asked.core)
         return profile_name(name, self.profile)
 
     @property
@@ -185,6 +184,7 @@ class ExportPlan:
             words += [word for path in request.plugin for word in ("--plugin", shlex.quote(Path(path).name))]
         words += ["--recipe", self.recipe.name]
         words += [] if request.format == DEFAULT else ["--format", request.format]
+        words += ["--core", request.core] if request.core else []
         words += request.options.words
         if self.profile != ALL_USERS:
             user = [] if request.user is None else ["--user", shlex.quote(request.user)]
@@ -226,10 +226,9 @@ class ExportPlan:
 
     def _shown(self, data: Dataset) -> Shown:
         """What travels to be shown; an unknown user, id or feature is refused here."""
-        request = self.request
-        if request.user is not None:
-            user_index(request.user, data.user_ids)
-        return shown_items(data, request.titles, request.item_features)
+        if self.request.user is not None:
+            user_index(self.request.user, data.user_ids)
+        return shown_items(data, self.request.titles, self.request.item_features)
 
     def _source(self, folder: Path, shown: Shown) -> SubjectSource:
         return SubjectSource(
@@ -238,6 +237,7 @@ class ExportPlan:
             profile=self.profile,
             user=self.request.user,
             file_format=self.request.format,
+            core=self.request.core or "",
             command=self.command,
             ships_rows=self.ships_rows,
             shown=shown,
@@ -267,6 +267,7 @@ class ExportPlan:
             "bundle": str(self.target),
             "recipe": self.recipe.name,
             "format": self.request.format,
+            **({"core": self.request.core} if self.request.core else {}),
         }
 
 

@@ -22,6 +22,12 @@ class Cost:
     """Median of the instructions of a query, where instructions were counted and not time."""
     paced_p95_ns: float | None = None
     """The same as p95_ns, of queries that each came after a pause."""
+    flash_bytes: float | None = None
+    """Code and model on a microcontroller."""
+    ram_bytes: float | None = None
+    """Of a microcontroller, without the seen items that it is asked with."""
+    estimated: frozenset[str] = frozenset()
+    """Fields that were computed and not measured."""
     recall: float | None = None
     """Recall@cutoff."""
     recall_at_10: float | None = None
@@ -41,6 +47,8 @@ class Budget:
     max_p99_ns: int | None = None
     max_instructions_p50: int | None = None
     max_paced_p95_ns: int | None = None
+    max_flash_bytes: int | None = None
+    max_ram_bytes: int | None = None
     min_recall: float | None = None
     """Of Recall@K, at the K that judges the data: 50 but for small catalogues."""
     min_recall_at_10: float | None = None
@@ -77,6 +85,8 @@ LIMITS: Final = (
     LimitKind("p99_ns", "max_p99_ns", "p99", format_ns),
     LimitKind("paced_p95_ns", "max_paced_p95_ns", "paced p95", format_ns),
     LimitKind("peak_bytes", "max_peak_bytes", "peak memory", format_bytes),
+    LimitKind("flash_bytes", "max_flash_bytes", "flash", format_bytes),
+    LimitKind("ram_bytes", "max_ram_bytes", "RAM", format_bytes),
     LimitKind("instructions_p50", "max_instructions_p50", "instructions of a query", lambda n: f"{n:,.0f}"),
     LimitKind("recall", "min_recall", "Recall@K", format_share, least=True),
     LimitKind("recall_at_10", "min_recall_at_10", "Recall@10", format_share, least=True),
@@ -98,6 +108,8 @@ class Check:
     found: float | None
     cutoff: int | None = None
     """The K of a Recall@K."""
+    estimated: bool = False
+    """Whether what was found was computed and not measured."""
 
     @property
     def constraint(self) -> str:
@@ -128,13 +140,21 @@ class Check:
         signs, words = (("≥", "<"), ("above", "below")) if kind.least else (("≤", ">"), ("left", "over"))
         broken = not self.holds
         by = f"({kind.form(abs(self.margin))} {words[broken]})"
-        return f"{self.title} {kind.form(self.found)} {signs[broken]} {limit} {by}"
+        found = f"{kind.form(self.found)}{' (estimated)' if self.estimated else ''}"
+        return f"{self.title} {found} {signs[broken]} {limit} {by}"
 
 
 def checks(cost: Cost, budget: Budget) -> tuple[Check, ...]:
     """Every limit that is set, held against the cost."""
     return tuple(
-        Check(limit, bound, getattr(cost, limit.constraint), cost.cutoff) for limit, bound in _set(budget)
+        Check(
+            limit,
+            bound,
+            getattr(cost, limit.constraint),
+            cost.cutoff,
+            estimated=limit.constraint in cost.estimated,
+        )
+        for limit, bound in _set(budget)
     )
 
 

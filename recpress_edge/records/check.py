@@ -47,6 +47,10 @@ class BudgetTable:
     """Most peak memory of the whole process (VmHWM), '96MiB'."""
     max_instructions_p50: int | None = None
     """Most instructions of a median query; for emulated records, which count them and not time."""
+    max_flash: str | None = None
+    """Most flash of a microcontroller, code and model, '256KB'; for records of ``--on mcu:BOARD``."""
+    max_ram: str | None = None
+    """Most RAM of a microcontroller, '16KB', likewise."""
     max_paced_p95: str | None = None
     """Longest p95 of queries that each came after a pause; for records that measured some."""
     min_recall: float | None = None
@@ -61,6 +65,8 @@ _UNITS: Final[Mapping[str, tuple[str, Callable[[str], int]]]] = {
     # key of budgets.toml -> field of Budget, how its text is read
     "max_bytes": ("max_file_bytes", parse_size),
     "max_memory": ("max_peak_bytes", parse_size),
+    "max_flash": ("max_flash_bytes", parse_size),
+    "max_ram": ("max_ram_bytes", parse_size),
     "max_p50": ("max_p50_ns", parse_duration),
     "max_p95": ("max_p95_ns", parse_duration),
     "max_p99": ("max_p99_ns", parse_duration),
@@ -152,6 +158,8 @@ def record_cost(record: Mapping[str, Any]) -> Cost:
         peak_bytes=(record["memory_bytes"].get("model") or {}).get("vm_hwm"),
         instructions_p50=percentile(samples_of(record)["query"], 50) if counted else None,
         paced_p95_ns=figure(record, PACED, 95) if timed else None,
+        flash_bytes=field_of(record, "firmware.flash_bytes"),
+        ram_bytes=field_of(record, "firmware.ram_bytes"),
         recall=record["quality"].get(f"recall@{cutoff}"),
         recall_at_10=record["quality"].get("recall@10"),
         ndcg_at_10=record["quality"].get("ndcg@10"),

@@ -127,7 +127,15 @@ class Point:
             paced_p95_ns=None if self.paced_p95_ns is None or counted else self.paced_p95_ns.mean,
             peak_bytes=max(run.cost.peak_bytes or 0.0 for run in self.runs),
             instructions_p50=self.p50_ns.mean if counted else None,
+            flash_bytes=self._most("flash_bytes"),
+            ram_bytes=self._most("ram_bytes"),
+            estimated=frozenset[str]().union(*(run.cost.estimated for run in self.runs)),
         )
+
+    def _most(self, field: str) -> float | None:
+        """Of the seeds' costs; None where one is not known."""
+        found = [getattr(run.cost, field) for run in self.runs]
+        return None if None in found else max(found)
 
     def span(self, key: str) -> Interval:
         """The interval on an axis, by its key."""

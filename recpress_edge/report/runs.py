@@ -11,6 +11,7 @@ from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.metrics import reported_cutoffs, stated_cutoff, worth
 from recpress_edge.core.printable import printable_facts
 from recpress_edge.core.stats import Interval, percentile, percentile_interval
+from recpress_edge.device.c.footprint import needs_of
 from recpress_edge.records.bench import (
     BENCH_SCHEMA,
     PACED,
@@ -28,6 +29,7 @@ from recpress_edge.report.files import HOW_TO_MAKE_RUNS, Files, JsonFile, Unread
 
 OTHER_KINDS: Final = ("recpress.survival/", "recpress.parity/", TUNE_KIND)
 """Schemas of other records in a folder of runs; they are no rows."""
+_NEEDS: Final = ("flash_bytes", "ram_bytes")
 # Two runs of one file in processes minutes apart differ by this much, however many samples each has.
 _TIME_RESOLUTION: Final = 0.03
 
@@ -213,10 +215,22 @@ def _to_run(path: str, record: Mapping[str, Any]) -> BenchRun:
             paced_p95_ns=paced_p95.mean if paced_p95 and not counted else None,
             instructions_p50=p50.mean if counted else None,
             peak_bytes=peak,
+            **_on_a_microcontroller(record),
         ),
         counted=counted,
         model_bytes=peak - _positive(memory["idle"]["vm_hwm"], "memory_bytes.idle.vm_hwm"),
     )
+
+
+def _on_a_microcontroller(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Flash and RAM of a cost, as firmware measured them, or computed for a file that it could hold."""
+    if "firmware" in record:
+        return {name: field_of(record, f"firmware.{name}") for name in _NEEDS}
+    artifact = record["artifact"]
+    found = needs_of(artifact, int(record["protocol"]["k"]))
+    if found is None:
+        return {}
+    return {"flash_bytes": found.flash_bytes, "ram_bytes": found.ram_bytes, "estimated": frozenset(_NEEDS)}
 
 
 def _timed(samples: Sequence[int], q: float) -> Interval:

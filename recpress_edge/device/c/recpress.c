@@ -18,6 +18,10 @@
  */
 #include "recpress.h"
 
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF
+#endif
+
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "model.bin is little-endian and read in place: this engine needs a little-endian core"
 #endif

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from recpress_edge.artifacts.bundle import Evaluation
-from recpress_edge.artifacts.contract import HISTORY
+from recpress_edge.artifacts.contract import HISTORY, SINGLE_USER
 from recpress_edge.artifacts.fold_in import FoldIn
 from recpress_edge.artifacts.model_folder import Student
 from recpress_edge.artifacts.recipes import recipe_named
@@ -17,6 +17,7 @@ from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.rng import stream
 from recpress_edge.core.units import format_bytes
 from recpress_edge.data.interactions import Dataset
+from recpress_edge.device.c.footprint import Footprint, needs_of
 from recpress_export.gates import load_history_gate
 from recpress_export.size import file_bytes
 from recpress_export.student import StudentData
@@ -26,6 +27,8 @@ from recpress_export.subjects.history import History
 from recpress_export.subjects.single_user import SingleUser
 
 LEAST_DIM: Final = 2
+LISTS_OF: Final = 10
+"""Items of a list, where RAM is computed."""
 MOST_DIM: Final = 200
 """As wide as the usual teachers: wider tables keep no more."""
 
@@ -59,6 +62,30 @@ class FileKind:
         """Bytes of the model file of a student by this method: the writer's, of drawn tables."""
         name = f"{method}_dim{shape.dim}" if shape.dim > 1 else method
         return file_bytes(self._subject(name, seed, shape.dim), recipe_named(shape.recipe))
+
+    def needs_of(self, shape: TableShape, method: str, seed: int) -> Footprint:
+        """Flash and RAM on a microcontroller that gives lists of LISTS_OF: computed, with the file's bytes.
+
+        ConfigError for a format that no microcontroller reads.
+        """
+        found = needs_of(
+            {
+                "format": self.file_format,
+                "recipe": shape.recipe,
+                "profile": self.profile,
+                "n_users": {HISTORY: 0, SINGLE_USER: 1}.get(self.profile, self.data.n_users),
+                "n_items": self.data.n_items,
+                "dim": shape.dim,
+                "file_bytes": self.bytes_of(shape, method, seed),
+            },
+            LISTS_OF,
+        )
+        if found is None:
+            raise ConfigError(
+                f"--max-flash and --max-ram are a microcontroller's, which runs no {self.file_format} file. "
+                "Add --format c, or leave them out."
+            )
+        return found
 
     def _subject(self, name: str, seed: int, dim: int) -> Subject[Any]:
         data, nobody = self.data, np.empty(0, np.int32)
@@ -145,3 +172,19 @@ def _nothing_fits(
         f"({format_bytes(max_bytes)}): the smallest, {least} at dim {LEAST_DIM}, has {size:,}. Ask for "
         f"--max-bytes {size} or more{users}."
     )
+
+
+def within_ram(
+    kind: FileKind, shapes: Sequence[TableShape], method: str, seed: int, max_ram: int
+) -> tuple[TableShape, ...]:
+    """The shapes whose lists a microcontroller with so much RAM can make; ConfigError where none is left."""
+    needs = {shape: kind.needs_of(shape, method, seed).ram_bytes for shape in shapes}
+    fitting = tuple(shape for shape, ram in needs.items() if ram <= max_ram)
+    if not fitting:
+        least = min(needs, key=lambda shape: needs[shape])
+        raise ConfigError(
+            f"{kind.data.n_items:,} items do not fit {max_ram:,} bytes of RAM: lists of {LISTS_OF} of "
+            f"{least} need about {needs[least]:,} (computed). Ask for --max-ram {needs[least]} or more, or "
+            "import fewer items."
+        )
+    return fitting

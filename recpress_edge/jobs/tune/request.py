@@ -17,12 +17,13 @@ from recpress_edge.data.everything import check_name_free, everything, store_eve
 from recpress_edge.data.holdout import dataset_cutoff
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import SYNTHETIC
+from recpress_edge.device.c.footprint import ANY_FLASH, Footprint, file_bytes_within
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.data import load_data
 from recpress_edge.jobs.executor import Executor, Local
 from recpress_edge.jobs.plugins import with_plugins
 from recpress_edge.jobs.tune.bench import Gauge
-from recpress_edge.jobs.tune.budget import FileKind, TableShape, widest_shapes
+from recpress_edge.jobs.tune.budget import FileKind, TableShape, widest_shapes, within_ram
 from recpress_edge.jobs.tune.diary import Diary, best_of, fitting
 from recpress_edge.jobs.tune.space import STUDENT, TEACHERS, fixed_settings
 from recpress_edge.jobs.tune.trial import TuneTrial
@@ -42,12 +43,18 @@ class TunePlan:
     trials: int
     hours: float
     folder: Path
+    needs: tuple[Footprint, ...] = ()
+    """Of each shape, where flash or RAM are limited: computed."""
 
     def facts(self) -> dict[str, Any]:
         """What ``--dry-run --json`` prints."""
+        needs = [asdict(one) for one in self.needs] or [{}] * len(self.shapes)
         return {
             "dry_run": True,
-            "shapes": [{**asdict(shape), "file_bytes": size} for shape, size in self.shapes],
+            "shapes": [
+                {**asdict(shape), "file_bytes": size, **need}
+                for (shape, size), need in zip(self.shapes, needs, strict=True)
+            ],
             "baselines": list(self.baselines),
             "teachers": list(self.teachers),
             "trials": self.trials,
@@ -89,6 +96,10 @@ class TuneRequest:
     """Of the model file."""
     data: str = SYNTHETIC
     max_p95_ns: int | None = None
+    max_flash: int | None = None
+    """Of a microcontroller, in bytes: code, as measured of other models, and the file. Format c alone."""
+    max_ram: int | None = None
+    """Of a microcontroller, in bytes: computed for lists of 10."""
     on: str | None = None
     """Where the bundle is measured; None: nowhere, with ``max_p95_ns`` on this machine."""
     hours: float = 2.0
@@ -117,6 +128,8 @@ class TuneRequest:
         with with_plugins(self.plugin, self.work):
             kind = self._checked(on_event)
         shapes = self._shapes(kind)
+        limited = self.max_flash is not None or self.max_ram is not None
+        needs = [kind.needs_of(shape, STUDENT, self.seed) for shape in shapes if limited]
         return TunePlan(
             tuple((shape, kind.bytes_of(shape, STUDENT, self.seed)) for shape in shapes),
             BASELINES,
@@ -124,6 +137,7 @@ class TuneRequest:
             self.trials,
             self.hours,
             self._folder(kind.data),
+            tuple(needs),
         )
 
     def run(self, on_event: OnEvent = silent, executor: Executor | None = None) -> TuneResult:
@@ -161,11 +175,13 @@ class TuneRequest:
 
     def _checked(self, on_event: OnEvent) -> FileKind:
         """Everything that can be refused before anything is trained."""
-        for name, value in (("max_bytes", self.max_bytes), ("trials", self.trials)):
-            if value < 1:
+        for name in ("max_bytes", "max_flash", "max_ram", "trials"):
+            if (value := getattr(self, name)) is not None and value < 1:
                 raise ConfigError(f"--{name.replace('_', '-')} must be at least 1, got {value}")
         if not self.hours > 0:
             raise ConfigError(f"--hours must be above 0, got {self.hours:g}")
+        if self.max_flash is not None:
+            file_bytes_within(self.max_flash)
         if self.max_p95_ns is not None and self.max_p95_ns <= 0:
             raise ConfigError("--max-p95 must be above 0: no query takes less")
         if self.choose_by not in CHOICES:
@@ -179,6 +195,7 @@ class TuneRequest:
             )
         format_named(self.format)
         formats.writer_of(self.format)
+        formats.files_of(self.format)
         check_profile(self.profile, self.user)
         self._gauge()
         data = load_data(self.data, self.work, on_event)
@@ -202,11 +219,18 @@ class TuneRequest:
         methods = (STUDENT, TAUGHT_BASELINE, *PLAIN_BASELINES)
         # A file says what it was trained on: that of --final says most.
         longest = replace(kind, data=everything(kind.data))
-        return widest_shapes(longest, recipes, methods, self.max_bytes, self.seed)
+        most = min(self.max_bytes, file_bytes_within(self.max_flash or ANY_FLASH))
+        shapes = widest_shapes(longest, recipes, methods, most, self.seed)
+        if self.max_flash is not None or self.max_ram is not None:
+            name = max(methods, key=len)
+            return within_ram(longest, shapes, name, self.seed, self.max_ram or ANY_FLASH)
+        return shapes
 
     def _asked(self) -> dict[str, Any]:
         words = asdict(self)
-        return {name: value for name, value in words.items() if name not in ("work", "device", "threads")}
+        unsaid = {name for name in ("max_flash", "max_ram") if words[name] is None}
+        left_out = {"work", "device", "threads", *unsaid}
+        return {name: value for name, value in words.items() if name not in left_out}
 
     def _folder(self, data: Dataset) -> Path:
         """Of this search; a longer one with the same words goes on in it."""

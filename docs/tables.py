@@ -43,6 +43,8 @@ ENGINE: Final = "docs/results/c-engine.md"
 SIX_SETS: Final = (
     "students",
     *(f"students-{name}" for name in ("ml-1m", "citeulike", "beauty", "foursquare", "gowalla")),
+    "students-ml-1m-64",
+    "students-foursquare-20",
 )
 BLOCKS: Final = {
     "data-sets": Block((DATA,), (), data_tables.sets),
@@ -82,7 +84,7 @@ BLOCKS: Final = {
         )
     },
     "tuned": Block((STUDENTS,), ("tune", "tune-ml-1m"), student_tables.tuned),
-    "defaults": Block((STUDENTS,), ("defaults",), student_tables.defaults),
+    "defaults": Block((STUDENTS,), ("defaults", "defaults-als"), student_tables.defaults),
     "scale": Block(("docs/results/scale.md",), ("scale",), scale_tables.scale),
     "growth": Block(
         ("docs/results/scale.md",), ("growth-1m", "growth-5m", "growth-20m"), scale_tables.growth

@@ -87,6 +87,7 @@ def row_of(bundle: Bundle, args: argparse.Namespace) -> dict[str, Any]:
         "format": bundle.contract.format,
         "recipe": bundle.contract.recipe,
         "dim": bundle.contract.dim,
+        **({"core": core} if (core := bundle.provenance.get("core")) else {}),
         "file_bytes": bundle.model_bytes,
         "ids_equal": len({found["quality"]["ids_sha256"] for found in on.values() if found}) == 1,
         "apart": apart(args.runs, bundle.digest, {f["quality"]["ids_sha256"] for f in on.values() if f}),

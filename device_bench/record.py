@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from device_bench.contention import Counts, total
 from device_bench.examples import example_answers
 from device_bench.hardware import device_facts, software_facts
@@ -15,7 +17,9 @@ from device_bench.state import read_state, state_warnings, throttle_reasons
 from device_bench.sustained import sustained_warnings
 from device_bench.validity import headline_reasons, judge
 from recpress_edge.artifacts.bundle import Bundle
+from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.core.progress import Note, OnEvent
+from recpress_edge.core.registry import named
 from recpress_edge.records.bench import BENCH_SCHEMA, timestamp
 
 COLD: Final = ("first_query", "load", "import")
@@ -49,7 +53,8 @@ def measure_bundle(folder: Path, protocol: Protocol, on_event: OnEvent, command:
     latency = measured["latency_ns"] | {name: [sample[f"{name}_ns"] for sample in cold] for name in COLD}
     verdicts = judge(latency, _counts(measured, cold))
     reasons = [*throttle_reasons(before["throttled"], after["throttled"]), *headline_reasons(verdicts)]
-    warnings = [*protocol.warnings(), *gate_warnings(bundle), *state_warnings(before, after, device)]
+    warnings = [*protocol.warnings(), *gate_warnings(bundle), *file_warnings(bundle)]
+    warnings += state_warnings(before, after, device)
     warnings += sustained_warnings(sustained) + ([] if idle["bytecode"] else [_NO_BYTECODE])
     return {
         "schema": BENCH_SCHEMA,
@@ -109,6 +114,16 @@ def gate_warnings(bundle: Bundle) -> list[str]:
     if not gate.get("overruled"):
         return []
     return [f"{bundle.name} is below its parity gate, overruled with --force: {gate.get('failure')}"]
+
+
+def file_warnings(bundle: Bundle) -> list[str]:
+    """What makes the model file slow on some cores."""
+    hook = FORMATS[bundle.contract.format].warnings
+    if not hook:
+        return []
+    mapped: Any = np.memmap(bundle.model_path, np.uint8, "r")  # what is skipped is never read
+    found: list[str] = named(hook)(memoryview(mapped))
+    return found
 
 
 def artifact_facts(bundle: Bundle) -> dict[str, Any]:

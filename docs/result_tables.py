@@ -228,6 +228,19 @@ def cores(result: Result) -> str:
     return table(headers, rows)
 
 
+def arranged_cores(result: Result) -> str:
+    """Bytes and instructions of one student's files, with those that are arranged for a core."""
+    rows = []
+    for row in result["rows"]:
+        found = [row["on"][target] for target in TARGETS[1:]]
+        if any(found):
+            core = f" --core {row['core']}" if "core" in row else ""
+            work = (f"{one['instructions']['query']['p50'] / 1000:,.0f} k" if one else "–" for one in found)
+            size = f"{kib(row['file_bytes'])} KiB"
+            rows.append([f"`{row['recipe']}{core}`", row["format"], size, *work])
+    return table(("recipe", "format", "file", "Cortex-A53", "Cortex-A76"), rows)
+
+
 def _sameness(row: Result) -> str:
     if row["ids_equal"]:
         return "equal"

@@ -14,6 +14,7 @@ RESULTS: Final = ROOT / "benchmarks" / "results"
 sys.path[:0] = [str(ROOT), str(ROOT / "export"), str(ROOT / "benchmarks"), str(Path(__file__).parent)]
 
 import data_tables  # noqa: E402
+import engine_tables  # noqa: E402
 import format_tables  # noqa: E402
 import method_tables  # noqa: E402
 import result_tables  # noqa: E402
@@ -39,6 +40,7 @@ TOPOLOGY: Final = "docs/results/topology.md"
 BOTH: Final = ("citeulike-runtimes", "citeulike-runtimes-zen3")
 DATA: Final = "docs/data.md"
 STUDENTS: Final = "docs/results/students.md"
+ENGINE: Final = "docs/results/c-engine.md"
 SIX_SETS: Final = (
     "students",
     *(f"students-{name}" for name in ("ml-1m", "citeulike", "beauty", "foursquare", "gowalla")),
@@ -57,6 +59,7 @@ BLOCKS: Final = {
     "first-answer": Block((RUNTIMES,), ("first-answer",), result_tables.first_answer),
     "tensorflow-judge": Block((RUNTIMES,), ("tensorflow-judge",), result_tables.judged),
     "emulated-cores": Block(("docs/results/emulated-arm.md",), ("emulated-cores",), result_tables.cores),
+    "arranged-cores": Block(("docs/guide/cores.md",), ("arranged-cores",), result_tables.arranged_cores),
     "networks": Block(
         ("docs/results/networks.md",), ("networks-neumf", "networks-sasrec"), result_tables.networks
     ),
@@ -88,6 +91,20 @@ BLOCKS: Final = {
     "formats": Block((FORMATS,), (), format_tables.formats),
     "mutated-logs": Block((FORMATS,), ("mutated-logs",), format_tables.mutated),
     "format-counts": Block((FORMATS,), (), format_tables.counts),
+    **{
+        f"engine-{name}": Block((ENGINE,), (f"engine-{result}",), text)
+        for name, result, text in (
+            ("limits", "instructions", engine_tables.limits),
+            ("instructions", "instructions", engine_tables.instructions),
+            ("alone", "instructions", engine_tables.alone),
+            ("fuzz", "fuzz", engine_tables.fuzz),
+            ("fuzz-alone", "fuzz", engine_tables.fuzz_alone),
+            ("damaged", "fuzz", engine_tables.damaged),
+            ("mutants", "mutants", engine_tables.mutants),
+            ("equal", "equal", engine_tables.equal),
+            ("host", "host", engine_tables.host),
+        )
+    },
     "topology": Block((TOPOLOGY,), ("topology",), result_tables.topology),
     "topology-speed": Block((TOPOLOGY,), ("topology-speed",), result_tables.topology_speed),
 }

@@ -12,7 +12,7 @@ from safetensors.numpy import save
 
 from recpress_edge.artifacts.bundle import HISTORY, Bundle, Contract, Evaluation
 from recpress_edge.artifacts.fold_in import FoldIn, QuantizedHistory, read_fold_in, write_fold_in
-from recpress_edge.artifacts.formats import FORMATS, writer_of
+from recpress_edge.artifacts.formats import FORMATS, MODEL_FORMATS, writer_of
 from recpress_edge.artifacts.integers import rounded_rows
 from recpress_edge.artifacts.model_folder import MODEL_FACTS, MODEL_FILE, MODEL_SCHEMA, Student, read_student
 from recpress_edge.artifacts.quantize import QuantizedTables
@@ -37,7 +37,7 @@ ANY_HISTORY = HistoryGate(max_recall_share=9.0, max_ndcg_share=9.0, lost_users=0
 
 DIM, N_ITEMS = 6, 120
 
-FILES = [(name, recipe) for name, row in FORMATS.items() for recipe in row.recipes]
+FILES = [(name, recipe) for name in MODEL_FORMATS for recipe in FORMATS[name].recipes]
 """What can be written: formats, each in its recipes."""
 
 

@@ -3,7 +3,7 @@
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,8 @@ from recpress_edge.core.progress import OnEvent
 # Raise it when a component is built in another way: the cache then builds it again.
 RECIPE: Final = 1
 _TOOL_PACKAGES: Final = ("qemu-system-arm", "qemu-user", "lz4", "python3")
+_GCC: Final = "aarch64-linux-gnu-gcc"
+_GCC_PACKAGES: Final = ("gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross")
 _SYSTEM_PACKAGES: Final = ("python3-minimal", "libpython3-stdlib", "libstdc++6", "busybox-static")
 _KERNEL: Final = "linux-image-arm64"
 # Neither a query nor the bench reads these, and every byte of the image takes the machine's memory.
@@ -117,6 +119,14 @@ def prepare(file_format: str, root: Path, on_event: OnEvent) -> Setup:
     return Setup(tools, system, site, image)
 
 
+def fetched_gcc(root: Path, on_event: OnEvent) -> tuple[str, ...]:
+    """The command of Debian's compiler for 64-bit Arm, unpacked in the cache: it need not be installed."""
+    with locked(root, on_event):
+        unpacked = component(root, "gcc", {"recipe": RECIPE}, lambda draft: _gcc(draft, root), on_event)
+    program, environment = find_tool(unpacked.folder, _GCC)
+    return ("env", *(f"{name}={value}" for name, value in environment.items()), program)
+
+
 def find_tool(tools: Path, name: str) -> tuple[str, dict[str, str]]:
     """A program and the environment that it needs: unpacked in ``tools``, else installed on this machine."""
     program = tools / "usr/bin" / name
@@ -126,18 +136,28 @@ def find_tool(tools: Path, name: str) -> tuple[str, dict[str, str]]:
     return str(program), {"LD_LIBRARY_PATH": ":".join(libraries)}
 
 
-def _tools(draft: Path, root: Path) -> Mapping[str, Any]:
-    """The emulator and the compressor, unless this machine has them."""
+def _gcc(draft: Path, root: Path) -> Mapping[str, Any]:
+    return {"packages": _versions(_unpack_tools(draft, root, _GCC_PACKAGES))}
+
+
+def _unpack_tools(draft: Path, root: Path, names: Sequence[str]) -> list[Package]:
+    """Programs for this machine with what they need of Debian, unless they are installed."""
     machine = run_tool([need("dpkg", "dpkg"), "--print-architecture"], what="asking for the architecture")
     apt = Apt(root / "apt-tools", machine.strip(), installed=True)
     apt.update()
-    packages = apt.fetch(_TOOL_PACKAGES)
+    packages = apt.fetch(names)
     for package in packages:
         if package.name == "libc6":
             raise EmulationError(
                 "apt would replace this machine's libc6: run apt-get upgrade, then try again"
             )
         unpack(apt.archives / package.file, draft, lambda name: not name.startswith("usr/share/doc"))
+    return packages
+
+
+def _tools(draft: Path, root: Path) -> Mapping[str, Any]:
+    """The emulator and the compressor, unless this machine has them."""
+    packages = _unpack_tools(draft, root, _TOOL_PACKAGES)
     qemu, environment = find_tool(draft, "qemu-system-aarch64")
     said = run_tool([qemu, "--version"], what="starting the emulator", environment=environment)
     version = re.search(r"version (\S+)", said)

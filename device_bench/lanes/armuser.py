@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from device_bench.emulation.boards import BOARDS, Identity, write_identity
 from device_bench.emulation.engine import board_engine, engine_variable
-from device_bench.emulation.guest import Setup, prepare
+from device_bench.emulation.guest import Setup, fetched_gcc, prepare
 from device_bench.emulation.marks import WARMUP
 from device_bench.emulation.tools import EmulationError, find_compiler, run_tool
 from device_bench.lanes.emulated import (
@@ -67,7 +68,8 @@ def run(request: BenchRequest, on_event: OnEvent) -> Iterator[Record]:
         bundle = open_for_run(folder, request.protocol)
         setup = prepare(bundle.contract.format, root, on_event)
         with scratch_folder("recpress-armuser-") as scratch:
-            engine = board_engine(bundle, BOARDS[request.target.detail].cpu, scratch)
+            core, fetch = BOARDS[request.target.detail].cpu, partial(fetched_gcc, root, on_event)
+            engine = board_engine(bundle, core, scratch, fetch)
             record = _run_one(_Board(setup, scratch, request, engine), folder, bundle, on_event)
         yield record
         check_ids(record, str(request.target))

@@ -5,11 +5,12 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final
 
 from device_bench.emulation.engine import board_engine
-from device_bench.emulation.guest import Setup, prepare
+from device_bench.emulation.guest import Setup, fetched_gcc, prepare
 from device_bench.emulation.machine import Console, boot
 from device_bench.emulation.payload import read_answer, write_payload
 from device_bench.emulation.tools import EmulationError
@@ -118,6 +119,11 @@ class _Boot:
         return dataclasses.replace(self.request, target=self.target).command(self.folder)
 
     @property
+    def root(self) -> Path:
+        """The cache."""
+        return cache_root(self.request.options.get("cache"))
+
+    @property
     def memory(self) -> int:
         return memory_of(self.request)
 
@@ -143,7 +149,7 @@ def run_once(one: _Boot, on_event: OnEvent, booter: Booter = boot) -> dict[str, 
 
     def write(file: IO[bytes]) -> None:
         with scratch_folder("recpress-engine-") as scratch:
-            engine = board_engine(one.bundle, one.cpu, scratch)
+            engine = board_engine(one.bundle, one.cpu, scratch, partial(fetched_gcc, one.root, on_event))
             write_payload(file, one.setup, one.folder, one.request.protocol.flags(), engine)
 
     console = booter(one.setup, one.cpu, one.memory, write, tell, BOOT_TIMEOUT_S)

@@ -6,7 +6,7 @@ from typing import Final
 
 from device_bench.lanes.emulated import check_protocol
 from device_bench.lanes.lane import Record
-from device_bench.mcu.boards import BOARDS, Board
+from device_bench.mcu.boards import BOARDS, McuBoard
 from device_bench.mcu.firmware import LEVELS
 from device_bench.mcu.job import McuJob, measure_on
 from device_bench.mcu.tools import find_tools
@@ -33,7 +33,7 @@ def check(request: BenchRequest) -> None:
     chip_of(request)
 
 
-def chip_of(request: BenchRequest) -> Board:
+def chip_of(request: BenchRequest) -> McuBoard:
     """The board, or a chip with less memory; ConfigError for more than the board has."""
     board = BOARDS[request.target.detail]
     return dataclasses.replace(

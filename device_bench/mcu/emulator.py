@@ -23,7 +23,7 @@ _ANSWER: Final = struct.Struct("<iI")
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class McuQuestion:
     """What is asked of the engine."""
 
     user: int
@@ -73,7 +73,7 @@ class Boot:
         return [self.instructions(answer.ticks) for answer in self.answers]
 
 
-def run_counting(qemu: Tool, machine: str, firmware: Firmware, questions: Sequence[Question]) -> Boot:
+def run_counting(qemu: Tool, machine: str, firmware: Firmware, questions: Sequence[McuQuestion]) -> Boot:
     """Ask all questions, on a clock that advances by a nanosecond an instruction."""
     _run(qemu, machine, firmware, questions, ["-icount", "shift=0"])
     try:
@@ -91,7 +91,7 @@ def run_counting(qemu: Tool, machine: str, firmware: Firmware, questions: Sequen
 
 
 def run_with_plugin(
-    qemu: Tool, machine: str, firmware: Firmware, questions: Sequence[Question], plugin: Path
+    qemu: Tool, machine: str, firmware: Firmware, questions: Sequence[McuQuestion], plugin: Path
 ) -> list[int]:
     """Instructions of each question as a plugin of the emulator counts them, without any clock."""
     options = f"{plugin},out={firmware.folder / 'marks'},mark={MARK_AT:x}"
@@ -103,7 +103,7 @@ def run_with_plugin(
 
 
 def _run(
-    qemu: Tool, machine: str, firmware: Firmware, questions: Sequence[Question], options: Sequence[str]
+    qemu: Tool, machine: str, firmware: Firmware, questions: Sequence[McuQuestion], options: Sequence[str]
 ) -> None:
     folder = firmware.folder
     for name in ("facts", "answers"):
@@ -119,7 +119,7 @@ def _run(
     )
 
 
-def _words(question: Question) -> bytes:
+def _words(question: McuQuestion) -> bytes:
     head = _QUESTION.pack(question.user, question.k, len(question.seen))
     return head + np.asarray(question.seen, "<u4").tobytes()
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from device_bench.emulation.tools import EmulationError
-from device_bench.mcu.emulator import BoardAnswer, Boot, Question
+from device_bench.mcu.emulator import BoardAnswer, Boot, McuQuestion
 from device_bench.mcu.firmware import Firmware
 from recpress_edge.core.stats import percentile
 from recpress_edge.device.verify import difference_beyond_ties, first_difference
@@ -19,17 +19,17 @@ AGREEMENT: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Questions:
     """Questions, and what must be answered."""
 
-    questions: Sequence[Question]
+    questions: Sequence[McuQuestion]
     items: Sequence[Sequence[int]]
     scores: Sequence[Sequence[float]]
 
-    def within(self, seen: int) -> "Asked":
+    def within(self, seen: int) -> "Questions":
         """Those of at most so many seen items."""
         kept = [index for index, one in enumerate(self.questions) if len(one.seen) <= seen]
-        return Asked(
+        return Questions(
             [self.questions[index] for index in kept],
             [self.items[index] for index in kept],
             [self.scores[index] for index in kept],
@@ -41,10 +41,10 @@ class Asked:
         return max((len(one.seen) for one in self.questions), default=0)
 
 
-def asked_of(part: Mapping[str, Any], k: int) -> Asked:
+def asked_of(part: Mapping[str, Any], k: int) -> Questions:
     """Of a part of what the worker ``questions`` answered."""
     pairs = zip(part["users"], part["seen"], strict=True)
-    return Asked([Question(user, seen, k) for user, seen in pairs], part["items"], part["scores"])
+    return Questions([McuQuestion(user, seen, k) for user, seen in pairs], part["items"], part["scores"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Sameness:
     """The first answer that may not be as it is; None where all hold."""
 
 
-def compared(asked: Asked, answers: Sequence[BoardAnswer], tolerance: float | None) -> Sameness:
+def compared(asked: Questions, answers: Sequence[BoardAnswer], tolerance: float | None) -> Sameness:
     """Each answer beside the reference's. ``tolerance``: of scores; None where all must be equal."""
     digest = hashlib.sha256()
     wrong: str | None = None

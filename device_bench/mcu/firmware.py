@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from device_bench.emulation.tools import find_compiler, run_tool
-from device_bench.mcu.boards import Board
+from device_bench.mcu.boards import McuBoard
 from device_bench.mcu.layout import Sizes, sizes_of, write_script
 from device_bench.mcu.tools import Tools
 from recpress_edge.device.c.model_bin import Header
@@ -49,7 +49,7 @@ class Firmware:
         return self.folder / "firmware.elf"
 
 
-def build(tools: Tools, board: Board, header: Header, model: Path, room: Room, level: str) -> Firmware:
+def build(tools: Tools, board: McuBoard, header: Header, model: Path, room: Room, level: str) -> Firmware:
     """Compile the engine for this model alone, and link it with the model; beside ``model``, by level."""
     folder = model.parent / f"{room.name}{level}"
     folder.mkdir()

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from device_bench.emulation.tools import EmulationError
-from device_bench.mcu.boards import BOARDS, Board
+from device_bench.mcu.boards import BOARDS, McuBoard
 from device_bench.mcu.emulator import Boot, run_counting, run_with_plugin
-from device_bench.mcu.figures import Asked, Try, asked_of, compared, cross_check, memory_facts
+from device_bench.mcu.figures import Questions, Try, asked_of, compared, cross_check, memory_facts
 from device_bench.mcu.firmware import LEVELS, Room, build, build_plugin
 from device_bench.mcu.record import Findings, mcu_record
 from device_bench.mcu.tools import Tools
@@ -36,7 +36,7 @@ class McuJob:
     request: BenchRequest
     folder: Path
     bundle: Bundle
-    chip: Board
+    chip: McuBoard
     """The board, or one with less memory, which what is built must fit."""
     scratch: Path
 
@@ -45,7 +45,7 @@ class McuJob:
         return self.request.target.detail
 
     @property
-    def board(self) -> Board:
+    def board(self) -> McuBoard:
         """What is emulated."""
         return BOARDS[self.machine]
 
@@ -98,12 +98,12 @@ def chosen(tries: Sequence[Try]) -> Try:
     return min(near, key=lambda one: one.firmware.sizes.code)
 
 
-def _room(name: str, header: Header, asked: Asked) -> Room:
+def _room(name: str, header: Header, asked: Questions) -> Room:
     k = asked.questions[0].k
     return Room(name, k, asked.longest, scratch_bytes(header, k))
 
 
-def _seen_room(job: McuJob, header: Header, asked: Asked) -> int:
+def _seen_room(job: McuJob, header: Header, asked: Questions) -> int:
     """Seen items of a question for which the board has memory; GateError where it has none for any."""
     k = asked.questions[0].k
     parts = {"static": STATIC_BYTES, "scratch": scratch_bytes(header, k), "lists": 8 * k}
@@ -122,7 +122,7 @@ def _too_large(job: McuJob, what: str, most: int, parts: Mapping[str, int]) -> s
     return f"{job.where} needs {sum(parts.values()):,} bytes of {what}, and there are {most:,}: {each}"
 
 
-def _tries(job: McuJob, header: Header, asked: Asked) -> list[Try]:
+def _tries(job: McuJob, header: Header, asked: Questions) -> list[Try]:
     """The firmware with each level of optimisation; GateError where none fits the chip's flash."""
     few, tries = asked.questions[:_TRIED], []
     for level in LEVELS:
@@ -150,7 +150,7 @@ def _check_ram(job: McuJob, best: Try, boot: Boot) -> None:
 
 
 def _cross_checked(
-    job: McuJob, best: Try, boot: Boot, asked: Asked
+    job: McuJob, best: Try, boot: Boot, asked: Questions
 ) -> tuple[Mapping[str, Any] | None, Sequence[str]]:
     """Both counts, or None and why there is one alone."""
     try:

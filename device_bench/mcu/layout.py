@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from device_bench.emulation.tools import EmulationError
-from device_bench.mcu.boards import Board
+from device_bench.mcu.boards import McuBoard
 
 MARK_AT: Final = 64
 """Where ``mark`` of firmware.c lies: behind the sixteen vectors with which every core starts at 0."""
@@ -43,7 +43,7 @@ _SECTION: Final = struct.Struct("<10I")
 _CODE: Final = (".vectors", ".engine", ".text", ".data")
 
 
-def linker_script(board: Board) -> str:
+def linker_script(board: McuBoard) -> str:
     """The script of GNU ld and lld: the flash from its start, the stack at the end of the RAM."""
     return _SCRIPT.format(
         flash_bytes=_ANY_FLASH,
@@ -100,7 +100,7 @@ def _sections(elf: bytes) -> Mapping[str, int]:
     return {texts[row[0] : texts.index(b"\0", row[0])].decode(): row[5] for row in rows}
 
 
-def write_script(board: Board, folder: Path) -> str:
+def write_script(board: McuBoard, folder: Path) -> str:
     """Write the linker script; its name."""
     (folder / "board.ld").write_text(linker_script(board))
     return "board.ld"

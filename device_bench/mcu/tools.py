@@ -12,7 +12,7 @@ from device_bench.emulation.apt import SYSTEM_STATUS, Apt, unpack
 from device_bench.emulation.cache import component, locked
 from device_bench.emulation.guest import find_tool
 from device_bench.emulation.tools import EmulationError, need, run_tool
-from device_bench.mcu.boards import Board
+from device_bench.mcu.boards import McuBoard
 from recpress_edge.core.errors import SkippedError
 from recpress_edge.core.progress import OnEvent
 from recpress_edge.device.c.compiler import find_zig
@@ -51,7 +51,7 @@ class Tools:
     def compiler_name(self) -> str:
         return "zig" if self.is_zig else GCC
 
-    def core_flags(self, board: Board) -> tuple[str, ...]:
+    def core_flags(self, board: McuBoard) -> tuple[str, ...]:
         """What tells the compiler of the board's core."""
         return board.zig if self.is_zig else board.gcc
 

@@ -26,6 +26,7 @@ from recpress_edge.artifacts.titles import write_titles
 from recpress_edge.core.errors import GateError
 from recpress_edge.core.files import sha256_bytes, write_atomic
 from recpress_edge.device.runtime import open_runtime
+from recpress_export import size
 from recpress_export.card import CARD_FILE, write_card
 from recpress_export.compare import Parity
 from recpress_export.exactness import check_tables
@@ -36,11 +37,10 @@ from recpress_export.profiles import profile_name
 from recpress_export.publish import Exported, publish
 from recpress_export.ranking import Update, silent
 from recpress_export.selftest import answered, largest_score, write_rows
-from recpress_export.size import model_bytes, plan_of
 from recpress_export.student import bundle_name, provenance_of, stage
 from recpress_export.subjects import Encoding, Subject
 
-PLAIN: Final = RECIPES["fp32"]
+PLAIN: Final = RECIPES[size.PLAIN]
 """The recipe with which the others are compared."""
 
 
@@ -132,7 +132,8 @@ def fill(
 
 def _name(subject: Subject[Any], recipe: Recipe) -> str:
     model = subject.data.model
-    name = bundle_name(model.name, model.seed, recipe, subject.data.file_format)
+    core = None if recipe.name == PLAIN.name else subject.data.core
+    name = bundle_name(model.name, model.seed, recipe, subject.data.file_format, core)
     return profile_name(name, subject.profile)
 
 
@@ -140,8 +141,8 @@ def _write(folder: Path, subject: Subject[Any], encoding: Encoding) -> _File:
     """Write the model file, read its tables back, and open it in its runtime."""
     contract = encoding.graph.contract
     path = folder / contract.model_file
-    plan = plan_of(subject, encoding)
-    data = model_bytes(subject, encoding, plan)
+    plan = size.plan_of(subject, encoding)
+    data = size.model_bytes(subject, encoding, plan)
     write_atomic(path, data)
     if encoding.tables:
         check_tables(path, contract, encoding.tables)

@@ -10,6 +10,7 @@ from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.metrics import DEFAULT_CUTOFF, metric_title, shown_metrics, stated_cutoff
 from recpress_edge.core.units import format_bytes, format_share
+from recpress_edge.device.cores import core_lines
 from recpress_export.profiles import stored_text
 
 CARD_FILE: Final = "CARD.md"
@@ -74,7 +75,8 @@ def write_card(
             "Storage",
             f"recipe: `{recipe.name}`: {stored_text(recipe.summary, contract.profile)}",
             *_row_storage(contract, recipe, provenance),
-            *([f"order of the items: {provenance['order']['why']}"] if "order" in provenance else []),
+            *(f"order of the items: {why}" for why in [provenance.get("order", {}).get("why")] if why),
+            *core_lines(contract.format, provenance.get("core", "")),
             f"ties: {contract.tie_rule}",
         ),
         _quality(contract, quality),
@@ -147,7 +149,7 @@ def _use(contract: Contract) -> str:
 
 
 def _inputs(contract: Contract, integer: str) -> str:
-    seen = f"`{contract.seen_input}` int64 [n] (may be empty)"
+    seen = f"`{contract.seen_input}` {integer} [n] (may be empty)"
     if contract.seen_capacity:
         seen = (
             f"`{contract.seen_input}` int32 [{contract.seen_capacity}] (unused entries hold "

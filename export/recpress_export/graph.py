@@ -5,7 +5,7 @@ a user's row -> scores of all items -> seen items excluded -> the k best -> thei
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +17,7 @@ from recpress_edge.artifacts.integers import pack_int4
 from recpress_edge.artifacts.quantize import QuantizedTables
 from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.arrays import F16, F32
+from recpress_edge.device.cores import arrangement_of
 
 Table = NDArray[np.float32] | NDArray[np.float16] | NDArray[np.int8]
 Floats = tuple[F32, F32] | tuple[F16, F16]
@@ -137,6 +138,13 @@ class Graph:
 
     contract: Contract
     steps: tuple[Step, ...]
+    core: str = ""
+    """The core of device/cores.py that the file is arranged for; empty for the usual file."""
+
+    @property
+    def arrangement(self) -> str:
+        """How the file differs from the usual one; the steps mean the same."""
+        return arrangement_of(self.contract.format, self.core)
 
     @property
     def traced(self) -> bool:
@@ -193,7 +201,7 @@ def with_history(graph: Graph, tables: Mapping[str, NDArray[Any]]) -> Graph:
     swap: dict[type[Step], Step] = {LookUp: FoldHistory(tables["history_emb"], tables["prior"])}
     if "step" in tables:
         swap[ScaleScores] = ScaleByPeak(np.float32(tables["step"]))
-    return Graph(graph.contract, tuple(swap.get(type(step), step) for step in graph.steps))
+    return replace(graph, steps=tuple(swap.get(type(step), step) for step in graph.steps))
 
 
 def contract_for(

@@ -14,6 +14,7 @@ from recpress_edge.artifacts.formats import FORMATS, format_of_file, model_file
 from recpress_edge.core.errors import ArtifactError, MissingExtraError
 from recpress_edge.core.install import install_command
 from recpress_edge.core.registry import named
+from recpress_edge.device.onnx_kernels import slow_products
 
 MAX_HEADER_BYTES: Final = 2**26
 # A damaged flatbuffer can claim any count; ours have some dozens.
@@ -54,6 +55,8 @@ class Contents:
     outputs: tuple[TensorFacts, ...] = ()
     operators: tuple[tuple[str, int], ...] = ()
     metadata: Mapping[str, str] | None = None
+    warnings: tuple[str, ...] = ()
+    """What makes the file slow on some cores."""
 
 
 def read_contents(path: Path) -> Contents:
@@ -102,7 +105,16 @@ def read_onnx(path: Path, data: bytes) -> Contents:
         tuple(_onnx_value(value) for value in model.graph.output),
         _count([_text(node.op_type) for node in model.graph.node]),
         {_text(entry.key): _text(entry.value) for entry in model.metadata_props},
+        tuple(_slow(data)),
     )
+
+
+def _slow(data: bytes) -> list[str]:
+    """The warnings; none of a file that onnx reads and the stricter reader does not."""
+    try:
+        return slow_products(memoryview(data))
+    except (ValueError, TypeError, IndexError):
+        return []
 
 
 def _text(value: str | bytes) -> str:

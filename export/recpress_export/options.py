@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.artifacts.contract import Contract
-from recpress_edge.artifacts.formats import FORMATS
+from recpress_edge.artifacts.formats import FORMATS, files_of
 from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.artifacts.selftest import SelfTest
-from recpress_edge.core.errors import ConfigError, unknown_name
-from recpress_edge.core.registry import named
+from recpress_edge.core.errors import ArtifactError, ConfigError, unknown_name
 from recpress_edge.device.c.model_bin import CATALOGUE, ORDERS
 from recpress_export.c.build import TARGETS, check_toolchain
 
@@ -22,8 +21,6 @@ class FileOptions:
 
     order: str | None = None
     """--order: how items are stored; None: what the exporter counts to be cheapest."""
-    core: str | None = None
-    """--core: lay items out for this core alone; None: for every core."""
     model_h: bool = False
     """--model-h: the model as a C array, too."""
     build: tuple[str, ...] = ()
@@ -54,10 +51,6 @@ class FileOptions:
 NO_OPTIONS: Final = FileOptions()
 
 
-CORES: Final = ("armv8.0",)
-"""Of --core: those without dot products, as Cortex-A53 and A72."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class FilePlan:
     """How a file stores its tables."""
@@ -68,28 +61,27 @@ class FilePlan:
     """For the bundle's provenance; empty where nothing was to be chosen."""
 
 
-def check_options(options: FileOptions, file_format: str, recipe: Recipe) -> None:
-    """ConfigError for an option that the format does not know, or that does not go with the recipe.
+def plainest(file_format: str) -> FileOptions:
+    """Options of the file whose bytes :func:`recpress_export.size.file_bytes` foresees."""
+    return FileOptions(order=ORDERS[CATALOGUE]) if "order" in FORMATS[file_format].options else NO_OPTIONS
+
+
+def check_options(options: FileOptions, file_format: str, recipe: Recipe, core: str | None = None) -> None:
+    """ConfigError for an option that the format does not know, or that does not go with recipe or core.
 
     MissingExtraError where no compiler is there for a target.
     """
     _check_known(options, file_format)
     plain = ORDERS[CATALOGUE]
-    for flag, value, known in (("order", options.order, ORDERS), ("core", options.core, CORES)):
-        if value not in (None, *known):
-            raise unknown_name(flag, str(value), known)
+    if options.order not in (None, *ORDERS):
+        raise unknown_name("order", str(options.order), ORDERS)
     if options.order not in (None, plain) and (recipe.item_bits != 8 or recipe.item_extra_bytes):
         raise ConfigError(
             f"--order {options.order} needs items that share their scales, and recipe {recipe.name} gives "
             "each its own or none. Choose --recipe int8-dim or score16, or leave --order out."
         )
-    if options.core and not recipe.bounds_scores:
-        raise ConfigError(
-            f"--core {options.core} lays items out for sums of 16 bits, which recipe {recipe.name} does not "
-            "promise. Choose --recipe score16, or leave --core out."
-        )
-    if options.core and options.order not in (None, plain):
-        raise ConfigError(f"--core {options.core} keeps the order {plain}. Leave --order out.")
+    if core and options.order not in (None, plain):
+        raise ConfigError(f"--core {core} keeps the order {plain}. Leave --order out.")
     for target in options.build:
         if target not in TARGETS:
             raise unknown_name("target of --build", target, list(TARGETS))
@@ -106,7 +98,7 @@ def _check_known(options: FileOptions, file_format: str) -> None:
 
 
 def options_of(provenance: Mapping[str, Any]) -> FileOptions:
-    """What a bundle was made with."""
+    """What a bundle was made with; ArtifactError where another version made it for other machines."""
     known = {field.name for field in dataclasses.fields(FileOptions)}
     stated = provenance.get("options", {})
     given: dict[str, Any] = {
@@ -114,19 +106,21 @@ def options_of(provenance: Mapping[str, Any]) -> FileOptions:
         for name, value in stated.items()
         if name in known
     }
-    return FileOptions(**given)
+    options = FileOptions(**given)
+    if any(target not in TARGETS for target in options.build):
+        raise ArtifactError(
+            f"the bundle has programs for {', '.join(options.build)}, and this version builds for "
+            f"{', '.join(TARGETS)}. Export the student again."
+        )
+    return options
 
 
 def format_files(
     folder: Path, contract: Contract, test: SelfTest, options: FileOptions
 ) -> Mapping[str, bytes]:
     """What a bundle of the contract's format holds beside its model, which is in the folder already."""
-    row = FORMATS[contract.format]
-    if not row.files:
-        return {}
-    model = (folder / contract.model_file).read_bytes()
-    files: Mapping[str, bytes] = named(row.files)(model, contract, test, options)
-    return files
+    make = files_of(contract.format)
+    return make((folder / contract.model_file).read_bytes(), contract, test, options) if make else {}
 
 
 def _flag(name: str) -> str:

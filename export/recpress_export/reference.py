@@ -7,7 +7,7 @@ from typing import Any, Final, SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
-from recpress_edge.artifacts.integers import QMAX, rounded_rows
+from recpress_edge.artifacts.integers import EXACT_FLOAT32, QMAX, rounded_rows
 from recpress_edge.artifacts.quantize import QuantizedTables
 from recpress_edge.device.query import (
     NONE_RETIRED,
@@ -20,7 +20,6 @@ from recpress_edge.device.query import (
 )
 from recpress_edge.device.reference import best_unseen
 
-_EXACT_FLOAT32: Final = 2**24
 _ONE: Final = np.float32(1)
 
 Scores = tuple[NDArray[Any], np.float32]
@@ -58,7 +57,7 @@ def table_reference(tables: Mapping[str, NDArray[Any]]) -> Reference:
     is exact: every partial sum < 2^24.
     """
     exact, dim = tables["item_emb"].dtype == np.int8, tables["item_emb"].shape[1]
-    kind = np.float32 if exact and dim * QMAX * QMAX < _EXACT_FLOAT32 else np.float64
+    kind = np.float32 if exact and dim * QMAX * QMAX < EXACT_FLOAT32 else np.float64
     items, users = tables["item_emb"].astype(kind), tables.get("user_emb")
     user_scale, item_scale = tables.get("user_scale"), tables.get("item_scale")
     wide_scale = None if item_scale is None else item_scale.astype(np.float32)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,8 @@ class StudentData(Generic[Model]):
     ships_rows: bool = True
     """Whether the test users' rows travel in the bundle, so that a device can measure its quality."""
     file_format: str = DEFAULT
+    core: str = ""
+    """The core of device/cores.py that integer files are arranged for; empty for the usual file."""
     titles: Sequence[str] | None = None
     """A title of each item, which then travel in the bundle."""
     item_features: Mapping[str, Sequence[str]] | None = None
@@ -66,14 +68,21 @@ class StudentData(Generic[Model]):
                 )
 
 
+CORE: Final = "recpress.core"
+"""Of a file's metadata: the core that it is arranged for."""
+
+
 def bundle_stem(student: str, seed: int) -> str:
     """``htd_dim10``; with a seed other than 0, ``htd_dim10-s1``."""
     return f"{student}-s{seed}" if seed else student
 
 
-def bundle_name(student: str, seed: int, recipe: Recipe, file_format: str = DEFAULT) -> str:
-    """``htd_dim10-int8``, ``htd_dim10-int8-tflite``, ``htd_dim10-s1-int8``."""
-    return f"{bundle_stem(student, seed)}-{recipe.short}{FORMATS[file_format].suffix}"
+def bundle_name(
+    student: str, seed: int, recipe: Recipe, file_format: str = DEFAULT, core: str | None = None
+) -> str:
+    """``htd_dim10-int8``, ``htd_dim10-int8-tflite``, ``htd_dim10-s1-int8``, ``htd_dim10-int8-armv8.0``."""
+    name = f"{bundle_stem(student, seed)}-{recipe.short}{FORMATS[file_format].suffix}"
+    return f"{name}-{core}" if core else name
 
 
 def provenance_of(data: StudentData[Any]) -> dict[str, Any]:
@@ -86,6 +95,7 @@ def provenance_of(data: StudentData[Any]) -> dict[str, Any]:
         "method": facts.get("method"),
         "dim": data.model.dim,
         "seed": data.model.seed,
+        **({"core": data.core} if data.core else {}),
         "teacher": facts.get("teacher"),
         "dataset": {
             **{key: facts["dataset"].get(key) for key in ("name", "digest", "protocol")},

@@ -28,6 +28,8 @@ class Format:
     """Of a bundle's name; empty for the default format."""
     model_name: str = ""
     """Name of the model file in a bundle; empty for ``model.NAME``."""
+    model_of: str = ""
+    """The format whose model file its bundles hold beside files of their own; empty where it has one."""
     recipes: tuple[str, ...]
     """What its writer honours."""
     seen_capacity: int = 0
@@ -52,7 +54,7 @@ class Format:
     light_runtime: str = ""
     """As ``runtime``, with the standard library alone and answers in its arrays; empty: there is none."""
     board_engine: str = ""
-    """``(model file, core, folder) -> Path``: what boards without a compiler load; empty: they need none."""
+    """``(model file, core, folder, fetched gcc) -> Path``: what boards load that have no compiler, if any."""
     load_library: str
     """``() -> Any``: imports the runtime's library; MissingExtraError where it is not installed."""
     tables: str
@@ -67,8 +69,12 @@ class Format:
     """``(model bytes, Contract, SelfTest, FileOptions) -> Mapping[str, bytes]``: what else a bundle holds."""
     options: tuple[str, ...] = ()
     """Fields of recpress_export.options.FileOptions that it honours."""
+    warnings: str = ""
+    """``(memoryview) -> list[str]``: what makes a file slow on some cores; empty where nothing is."""
     hint: str = ""
     """``(Contract) -> str``: what might be better for a file like this one; empty where nothing is known."""
+    shown_by: str = ""
+    """The command that shows a bundle to a person; empty where none does."""
     trace: str = ""
     """``(NetworkStudent) -> bytes``: a network as a file; empty where networks are not available."""
     trace_int8: str = ""
@@ -137,6 +143,7 @@ FORMATS: Final = _FormatTable(
             tables="recpress_edge.device.tables:tables_of_onnx",
             listing="recpress_export.inspect:read_onnx",
             same="recpress_export.onnx.writer:same_onnx",
+            warnings="recpress_edge.device.onnx_kernels:slow_products",
             trace="recpress_export.networks.to_onnx:onnx_network",
             trace_int8="recpress_export.networks.to_onnx:int8_dynamic",
             trace_packages=("torch", "onnxscript"),
@@ -191,14 +198,41 @@ FORMATS: Final = _FormatTable(
             listing="recpress_export.c.listing:read_bin",
             same="operator:eq",
             files="recpress_export.c.files:bundle_files",
-            options=("order", "core", "model_h", "build"),
+            options=("order", "model_h", "build"),
             plan="recpress_export.c.plan:plan_file",
             hint="recpress_export.c.advice:hint",
+        ),
+        Format(
+            name="web",
+            label="web",
+            suffix="-web",
+            model_name="model.bin",
+            model_of="c",
+            recipes=("fp32", "int8-dim", "score16", "int8-item", "int4-item"),
+            index_type="uint32",
+            extra="",
+            device_packages=(),
+            device_modules=(),
+            made_by=("numpy", "ziglang"),
+            writer="recpress_export.c.writer:to_c",
+            check="recpress_edge.device.c.model_bin:check_c",
+            runtime="recpress_edge.device.c.runtime:CRuntime",
+            light_runtime="recpress_edge.device.c.light:LightRuntime",
+            load_library="recpress_edge.device.c.library:import_engine",
+            tables="recpress_edge.device.c.tables:tables_of_c",
+            listing="recpress_export.c.listing:read_bin",
+            same="operator:eq",
+            files="recpress_export.web.files:web_files",
+            options=("order",),
+            plan="recpress_export.c.plan:plan_file",
+            shown_by="recpress-edge web",
         ),
     )
 )
 DEFAULT: Final = next(iter(FORMATS))
 """The format of an export that names none."""
+MODEL_FORMATS: Final = tuple(name for name, row in FORMATS.items() if not row.model_of)
+"""Those that have a model file of their own."""
 
 
 def format_named(name: str) -> Format:
@@ -227,6 +261,12 @@ def writer_of(file_format: str) -> Callable[[Any, Mapping[str, str]], bytes]:
     """The writer of a format; ImportError where what it needs is not installed."""
     writer: Callable[[Any, Mapping[str, str]], bytes] = named(FORMATS[file_format].writer)
     return writer
+
+
+def files_of(file_format: str) -> Callable[..., Mapping[str, bytes]] | None:
+    """What makes a bundle's further files; None where a format has none, ImportError as ``writer_of``."""
+    row = FORMATS[file_format]
+    return named(row.files) if row.files else None
 
 
 def formats_of(recipe: Recipe) -> list[str]:

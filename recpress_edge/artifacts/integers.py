@@ -14,6 +14,8 @@ ZERO_POINT: Final = 128
 INT4_QMAX: Final = 7
 """Largest magnitude of an int4 value."""
 INT4_ZERO_POINT: Final = 8
+EXACT_FLOAT32: Final = 2**24
+"""Whole numbers below it are exact in float32, and so are their sums as long as these stay below it."""
 
 
 def pack_int4(levels: NDArray[np.int8]) -> NDArray[np.uint8]:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from recpress_edge.artifacts import protobuf
 from recpress_edge.artifacts.formats import FORMATS
+from recpress_edge.artifacts.wire import protobuf
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.registry import named
 

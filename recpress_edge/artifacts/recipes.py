@@ -100,10 +100,11 @@ RECIPES: Final[Mapping[str, Recipe]] = {
             name="int4-item",
             short="int4-item",
             item_bits=4,
-            low="item_emb, two values in a byte of the file, a byte or more each once loaded; "
+            low="item_emb, two values in a byte, which ONNX and TFLite widen when the file is loaded; "
             "user_emb in int8; item scales in fp16",
             summary="int4 items, two values in a byte, one fp16 scale per item clipped for the least "
-            "squared error; int8 users, one scale per user; saves bytes in the file, not in memory",
+            "squared error; int8 users, one scale per user; saves bytes in the file, in memory with the "
+            "C engine alone",
         ),
     )
 }

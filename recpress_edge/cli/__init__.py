@@ -29,6 +29,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "bundle": "update the catalogue of a bundle, or roll that back",
     "inspect": "what is inside a bundle, a model or a record",
     "recommend": "ask a bundle: the best unseen items of one person",
+    "web": "serve the page of a web bundle to this machine, and open it",
     "bench": "measure bundles: memory, latency, Recall@K",
     "report": "Pareto report of bench records as one offline HTML file",
     "pick": "the best variant within a budget",

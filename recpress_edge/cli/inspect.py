@@ -15,7 +15,7 @@ from recpress_edge.core.units import UNKNOWN, format_bytes, format_share
 from recpress_edge.device.guard import add_guard_options, guard_of
 from recpress_edge.jobs.inspect import InspectRequest
 
-SCALAR_FACTS = ("created_by", "command", "student", "method", "dim", "seed", "model_sha256")
+SCALAR_FACTS = ("created_by", "command", "student", "method", "dim", "seed", "core", "model_sha256")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -103,6 +103,8 @@ def _model_lines(model: Mapping[str, Any]) -> Iterator[str]:
         yield f"operators  {sum(model['operators'].values())}: {counts}"
     for key, value in sorted((model["metadata"] or {}).items()):
         yield f"metadata   {key} = {value}"
+    for warning in model["warnings"]:
+        yield f"warning    {warning}"
 
 
 def _shape(shape: Sequence[int | str]) -> str:

@@ -65,9 +65,7 @@ def add_budget_options(parser: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         help="most flash of a microcontroller, code and model of a C bundle, for example 256KB",
     )
-    group.add_argument(
-        "--max-ram", metavar="SIZE", help="most RAM of a microcontroller for a C bundle, for example 16KB"
-    )
+    group.add_argument("--max-ram", metavar="SIZE", help="most RAM of a microcontroller, for example 16KB")
     group.add_argument(
         "--max-paced-p95",
         metavar="TIME",
@@ -89,14 +87,11 @@ def add_choice_option(parser: argparse.ArgumentParser) -> None:
 
 def budget_of(args: argparse.Namespace) -> Budget:
     """The limits that were given; none is allowed."""
-    return Budget(
-        max_file_bytes=parse_size(args.max_bytes) if args.max_bytes else None,
-        max_p95_ns=parse_duration(args.max_p95) if args.max_p95 else None,
-        max_peak_bytes=parse_size(args.max_memory) if args.max_memory else None,
-        max_paced_p95_ns=parse_duration(args.max_paced_p95) if args.max_paced_p95 else None,
-        max_flash_bytes=parse_size(args.max_flash) if args.max_flash else None,
-        max_ram_bytes=parse_size(args.max_ram) if args.max_ram else None,
-    )
+    sizes = {"file": args.max_bytes, "peak": args.max_memory, "flash": args.max_flash, "ram": args.max_ram}
+    times = {"p95": args.max_p95, "paced_p95": args.max_paced_p95}
+    limits = {f"max_{name}_bytes": parse_size(text) for name, text in sizes.items() if text}
+    limits |= {f"max_{name}_ns": parse_duration(text) for name, text in times.items() if text}
+    return Budget(**limits)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -62,12 +62,18 @@ NAME: Final = Kind(
 
 METRICS: Final = MapOf(Maybe(NUMBER))
 PROVENANCE: Final[Mapping[str, Form]] = {
-    **dict.fromkeys(("created_by", "command", "student", "model_sha256"), TEXT),
+    **dict.fromkeys(("created_by", "command", "student", "core", "model_sha256"), TEXT),
     "method": Maybe(NAME),
     **dict.fromkeys(("dim", "seed"), COUNT),
     "teacher": Maybe({"name": TEXT, "sha256": Maybe(TEXT)}),
     "dataset": {"name": TEXT, "digest": TEXT},
     "versions": MapOf(TEXT),
+    "options": {"order": TEXT, "model_h": TRUTH, "build": ListOf(TEXT)},
+    "order": {
+        **dict.fromkeys(("order", "why"), TEXT),
+        **dict.fromkeys(("users", "k"), COUNT),
+        "work_bytes": MapOf(COUNT),
+    },
     "updates": ListOf(
         {
             **dict.fromkeys(("previous", "items_sha256", "created_by"), TEXT),

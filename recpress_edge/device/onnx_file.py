@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recpress_edge.artifacts.protobuf import fields, message, varints
+from recpress_edge.artifacts.wire.protobuf import fields, message, varints
 
 _GRAPH = 7
 _INITIALIZER = 5

@@ -81,12 +81,13 @@ def tables_of_tflite(data: bytes, contract: Contract) -> Tables:
         tables["item_scale"] = _in_order(tables["item_scale"].reshape(-1, 1), n_blocks, contract.n_items)[
             :, 0
         ]
-    for name in ("user_emb", "item_emb"):  # a dimension more may pin the rows' largest value
+    # Dimensions more may pin the rows' largest value, or fill the rows up.
+    for name in ("user_emb", "item_emb", "history_emb"):
         if name in tables:
             tables[name] = np.ascontiguousarray(tables[name][:, : contract.dim])
     if "history_emb" in tables:  # behind the items a row of zeros, for what is no item
         tables["history_emb"] = tables["history_emb"][: contract.n_items]
-        tables["prior"] = found["prior"].reshape(-1)
+        tables["prior"] = found["prior"].reshape(-1)[: contract.dim]
     return tables
 
 

@@ -6,8 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from recpress_edge.artifacts import flatbuffer
 from recpress_edge.artifacts.model_file import FileParts, RefusedFileError
+from recpress_edge.artifacts.wire import flatbuffer
 
 _MOST_AXES: Final = 16
 _MOST_SHARED: Final = 4

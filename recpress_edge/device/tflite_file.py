@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recpress_edge.artifacts import flatbuffer
+from recpress_edge.artifacts.wire import flatbuffer
 
 _IDENTIFIER: Final = b"TFL3"
 _SUBGRAPHS, _BUFFERS = 2, 4

@@ -15,6 +15,7 @@ from recpress_edge.core.progress import OnEvent, advance, silent
 from recpress_edge.data.features.shown import NO_TITLES, Shown, shown_items
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import SYNTHETIC
+from recpress_edge.device.cores import check_core
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.data import load_data
 from recpress_edge.jobs.plugins import with_plugins
@@ -53,6 +54,8 @@ class ExportRequest:
     int8: bool = False
     recipe: str | None = None
     format: str = DEFAULT
+    core: str | None = None
+    """The core that the file is arranged for; None: for any."""
     profile: str | None = None
     user: str | None = None
     """External id of the one user of a single-user bundle."""
@@ -84,13 +87,15 @@ class ExportRequest:
         else:
             check_profile(profile, self.user)
             check_recipe_profile(recipe, profile)
+        check_core(self.core, self.format, recipe)
         if self.with_evaluation and profile == ALL_USERS:
             raise ConfigError(
                 "--with-evaluation: an all-users bundle holds the test users' rows anyway. Leave it out."
             )
-        check_options(self.options, self.format, recipe)
+        check_options(self.options, self.format, recipe, self.core)
         # What it needs is missing: said now, not after the training.
         formats.writer_of(self.format)
+        formats.files_of(self.format)
         if self.titles and self.titles != NO_TITLES:
             check_there(self.titles)
         if named.network:
@@ -158,8 +163,8 @@ class ExportPlan:
     @property
     def name(self) -> str:
         """Name of the bundle, whatever its folder is called."""
-        student = self.student
-        name = bundle_name(student.name, student.seed, self.recipe, self.request.format)
+        student, asked = self.student, self.request
+        name = bundle_name(student.name, student.seed, self.recipe, asked.format, asked.core)
         return profile_name(name, self.profile)
 
     @property
@@ -185,6 +190,7 @@ class ExportPlan:
             words += [word for path in request.plugin for word in ("--plugin", shlex.quote(Path(path).name))]
         words += ["--recipe", self.recipe.name]
         words += [] if request.format == DEFAULT else ["--format", request.format]
+        words += ["--core", request.core] if request.core else []
         words += request.options.words
         if self.profile != ALL_USERS:
             user = [] if request.user is None else ["--user", shlex.quote(request.user)]
@@ -238,6 +244,7 @@ class ExportPlan:
             profile=self.profile,
             user=self.request.user,
             file_format=self.request.format,
+            core=self.request.core or "",
             command=self.command,
             ships_rows=self.ships_rows,
             shown=shown,
@@ -267,6 +274,7 @@ class ExportPlan:
             "bundle": str(self.target),
             "recipe": self.recipe.name,
             "format": self.request.format,
+            **({"core": self.request.core} if self.request.core else {}),
         }
 
 

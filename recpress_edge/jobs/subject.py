@@ -53,6 +53,8 @@ class SubjectSource:
     user: str | None
     """External id of the one user of a single-user bundle."""
     file_format: str
+    core: str
+    """The core that the file is arranged for; empty for any."""
     command: str
     """The command that makes the bundle."""
     ships_rows: bool
@@ -109,6 +111,7 @@ class SubjectSource:
             "command": self.command,
             "ships_rows": self.ships_rows and not whole,
             "file_format": self.file_format,
+            "core": self.core,
             "options": self.options,
             "titles": self.shown.titles,
             "item_features": self.shown.features,

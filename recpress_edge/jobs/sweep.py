@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from recpress_edge.artifacts.formats import FORMATS, format_named
+from recpress_edge.artifacts.formats import MODEL_FORMATS, format_named
 from recpress_edge.artifacts.recipes import RECIPES, recipe_named
 from recpress_edge.core.errors import (
     ArtifactError,
@@ -104,7 +104,8 @@ class SweepRequest:
 
     students: tuple[str, ...] | None = None
     """Names or model folders; None for every trained student of the data set, and a baseline of each size."""
-    formats: tuple[str, ...] = tuple(FORMATS)
+    formats: tuple[str, ...] = MODEL_FORMATS
+    """Those that have a model file of their own, unless others are named."""
     recipes: tuple[str, ...] | None = None
     """None: each student takes all of its family."""
     seed: int | None = None

@@ -1,7 +1,7 @@
 """What every writer of a format must keep, in every recipe that its row of the table of formats names."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +56,12 @@ class WriterCase:
     recipe: str
     options: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of the writer."""
+    core: str = ""
+    """The core that the file is arranged for; empty for the usual file."""
 
     def data(self, user_emb: F32, item_emb: F32) -> bytes:
         """The file of these tables."""
-        graph = graph_of(self.recipe, user_emb, item_emb, self.file_format)
+        graph = replace(graph_of(self.recipe, user_emb, item_emb, self.file_format), core=self.core)
         data: bytes = writer_of(self.file_format)(graph, {}, **self.options)
         return data
 

@@ -168,7 +168,7 @@ def test_a_format_refuses_a_recipe_it_cannot_honour_and_names_what_can(monkeypat
     check_recipe(RECIPES["fp32"], "paper")
     with pytest.raises(
         ConfigError,
-        match=r"paper cannot honour recipe int4-item.* available as onnx or tflite or c; paper takes fp32",
+        match=r"paper cannot honour recipe int4-item.* as onnx or tflite or c or web; paper takes fp32",
     ):
         check_recipe(RECIPES["int4-item"], "paper")
     with pytest.raises(ConfigError, match="Did you mean 'onnx'"):

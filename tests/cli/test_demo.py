@@ -9,11 +9,13 @@ from recpress_edge.cli.demo import BASELINES, STUDENTS, steps
 
 
 def test_the_commands_are_those_a_user_would_type():
-    commands = steps("demo", force=False)
+    commands = steps("demo", force=False, page=True)
     assert commands[0] == ["data", "stats", "synthetic", "--work", "demo"]
     assert commands[1] == ["export", "--student", STUDENTS[0], "--work", "demo"]
-    assert commands[-1] == ["report", "demo/runs", "-o", "demo/report.html", "--work", "demo"]
-    assert len(commands) == 2 * len(STUDENTS) + len(BASELINES) + 3
+    assert commands[-2] == ["report", "demo/runs", "-o", "demo/report.html", "--work", "demo"]
+    assert " ".join(commands[-1]) == "export --student soft_dim20 --int8 --format web --work demo"
+    assert len(commands) == 2 * len(STUDENTS) + len(BASELINES) + 4
+    assert commands[:-1] == steps("demo", force=False, page=False)
     sizes = {name.partition("_")[2] for name in STUDENTS}
     assert {name.partition("_")[2] for name in BASELINES} == sizes  # of each size one, or nothing is claimed
 

@@ -9,7 +9,7 @@ from exports import random_tables
 
 from recpress_edge.artifacts import formats
 from recpress_edge.artifacts.bundle import open_bundle
-from recpress_edge.artifacts.formats import FORMATS
+from recpress_edge.artifacts.formats import FORMATS, MODEL_FORMATS
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.cli import build_parser
 from recpress_edge.core.errors import ConfigError, MissingExtraError
@@ -94,7 +94,7 @@ def test_every_trained_student_in_every_recipe_of_the_tables(rows, work):
     wanted = [
         (student, file_format, recipe)
         for student in STUDENTS
-        for file_format in FORMATS
+        for file_format in MODEL_FORMATS
         for recipe in RECIPES
     ]
     assert [named(row)[:3] for row in found] == wanted

@@ -7,7 +7,7 @@ import pytest
 from bundles import Tables, make_contract, write_model
 from exports import make_graph
 
-from recpress_edge.artifacts.formats import FORMATS, writer_of
+from recpress_edge.artifacts.formats import FORMATS, MODEL_FORMATS, writer_of
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.device.onnx_runtime import OnnxRuntime
 from recpress_edge.device.reference import ReferenceRuntime
@@ -15,7 +15,7 @@ from recpress_edge.device.runtime import open_runtime
 from recpress_edge.testing import RuntimeCase, RuntimeContract
 from recpress_edge.testing.tables import random_tables, reference_of
 
-FILES = [(name, recipe) for name, row in FORMATS.items() for recipe in row.recipes]
+FILES = [(name, recipe) for name in MODEL_FORMATS for recipe in FORMATS[name].recipes]
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from exports import levels, make_graph
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recpress_edge.artifacts.formats import FORMATS, writer_of
+from recpress_edge.artifacts.formats import FORMATS, MODEL_FORMATS, writer_of
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.device.runtime import open_runtime
 from recpress_edge.testing.tables import reference_of
 
-SUBJECTS = [(file_format, recipe) for file_format, row in FORMATS.items() for recipe in row.recipes]
+SUBJECTS = [(file_format, recipe) for file_format in MODEL_FORMATS for recipe in FORMATS[file_format].recipes]
 HUGE, TINY = 1e4, 1e-4
 """Factors of whole tables: fp16 ends at 65504."""
 

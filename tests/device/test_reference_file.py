@@ -13,7 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 from exports import levels, make_graph, random_tables
 from network_models import neumf_arrays, read_neumf
 
-from recpress_edge.artifacts.formats import FORMATS, writer_of
+from recpress_edge.artifacts.formats import FORMATS, MODEL_FORMATS, writer_of
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.rng import stream
 from recpress_edge.device.onnx_file import onnx_tensors
@@ -24,7 +24,7 @@ from recpress_export.graph import write_model
 from recpress_export.networks.recipes import NETWORK_RECIPES
 from recpress_export.subjects.network import in_recipe, network_contract, network_graph, trace
 
-SUBJECTS = [(file_format, recipe) for file_format, row in FORMATS.items() for recipe in row.recipes]
+SUBJECTS = [(file_format, recipe) for file_format in MODEL_FORMATS for recipe in FORMATS[file_format].recipes]
 
 
 def written(recipe, file_format, **options):
@@ -120,7 +120,7 @@ def test_tables_of_another_size_are_refused(tmp_path):
 
 
 def test_it_needs_no_runtime_and_no_package_of_a_format(tmp_path):
-    for file_format in FORMATS:
+    for file_format in MODEL_FORMATS:
         graph, data = written("int8-dim", file_format)
         (tmp_path / f"model.{file_format}").write_bytes(data)
         code = (

@@ -87,6 +87,16 @@ def test_without_a_compiler_for_the_core_it_says_what_to_install(bundle, tmp_pat
         board_engine(bundle, "cortex-a53", tmp_path)
 
 
+@needs_gcc
+def test_a_compiler_is_fetched_where_none_is_installed(bundle, tmp_path, monkeypatch):
+    gcc = program_named(cross.GCC)
+    monkeypatch.setattr(cross, "program_named", lambda _: None)
+    monkeypatch.setattr(cross, "find_zig", lambda: None)
+    made = board_engine(bundle, "cortex-a76", tmp_path, lambda: ("env", "A=1", gcc))
+    told = made.with_suffix(".txt").read_text()
+    assert "-nostdlib -march=armv8.2-a+dotprod -mtune=cortex-a76" in told
+
+
 def test_other_formats_bring_no_engine(onnx, tmp_path):
     assert board_engine(onnx, "cortex-a53", tmp_path) is None
     assert engine_variable(None) == {}

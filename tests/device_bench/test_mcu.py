@@ -13,8 +13,16 @@ from device_bench.lanes import mcu
 from device_bench.lanes.lane import LANES
 from device_bench.mcu import emulator, firmware, job, layout, tools
 from device_bench.mcu.boards import BOARDS
-from device_bench.mcu.emulator import BoardAnswer, Boot, Depths, Question
-from device_bench.mcu.figures import Asked, Try, asked_of, compared, cross_check, memory_facts, memory_section
+from device_bench.mcu.emulator import BoardAnswer, Boot, Depths, McuQuestion
+from device_bench.mcu.figures import (
+    Questions,
+    Try,
+    asked_of,
+    compared,
+    cross_check,
+    memory_facts,
+    memory_section,
+)
 from device_bench.mcu.layout import Sizes
 from device_bench.options import request_of
 from recpress_edge.core.errors import ConfigError, SkippedError
@@ -100,7 +108,7 @@ def test_sizes_are_those_of_the_sections():
 
 
 def test_answers_are_read_as_the_firmware_writes_them():
-    assert emulator._words(Question(7, [3, 2], 10)) == struct.pack("<5I", 7, 10, 2, 3, 2)
+    assert emulator._words(McuQuestion(7, [3, 2], 10)) == struct.pack("<5I", 7, 10, 2, 3, 2)
     data = struct.pack("<iI2I2f", 2, 99, 5, 4, 1.5, 1.0) + struct.pack("<iI", 0, 7)
     first, none = emulator._answers(data)
     assert (first.items.tolist(), first.scores.tolist(), first.ticks) == ([5, 4], [1.5, 1.0], 99)
@@ -112,7 +120,9 @@ def test_answers_are_read_as_the_firmware_writes_them():
 
 
 def test_a_wrong_answer_is_named():
-    asked = Asked([Question(0, [], 2), Question(4, [], 2)], [[3, 1], [3, 1]], [[2.0, 1.0], [2.0, 1.0]])
+    asked = Questions(
+        [McuQuestion(0, [], 2), McuQuestion(4, [], 2)], [[3, 1], [3, 1]], [[2.0, 1.0], [2.0, 1.0]]
+    )
     answers = list(boot_of(1, 1).answers)
     same = compared(asked, answers, None)
     assert (same.ids_equal, same.scores_equal, same.wrong) == (True, True, None)

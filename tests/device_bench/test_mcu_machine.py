@@ -13,7 +13,7 @@ from exports import NO_GATE, make_graph, make_source, random_tables
 from published import validator
 
 from device_bench.mcu.boards import BOARDS
-from device_bench.mcu.emulator import Question, run_counting
+from device_bench.mcu.emulator import McuQuestion, run_counting
 from device_bench.mcu.firmware import LEVELS, Room
 from device_bench.mcu.firmware import build as build_firmware
 from device_bench.mcu.tools import GCC, QEMU, Tool, Tools, find_tools
@@ -133,7 +133,7 @@ def asked(tools, board, data, folder, level):
     (folder / "model.bin").write_bytes(data)
     room = Room("asked", 10, 3, footprint.scratch_bytes(header, 10))
     made_of = build_firmware(tools, BOARDS[board], header, folder / "model.bin", room, level)
-    boot = run_counting(tools.qemu, board, made_of, [Question(user, [1, 2, 3], 10) for user in range(5)])
+    boot = run_counting(tools.qemu, board, made_of, [McuQuestion(user, [1, 2, 3], 10) for user in range(5)])
     assert boot.scratch_bytes == room.scratch_bytes
     return made_of.sizes.code, boot.stack.all, [answer.items.tolist() for answer in boot.answers]
 

@@ -10,7 +10,7 @@ import pytest
 from test_c_files import made
 
 from recpress_edge.artifacts.recipes import RECIPES
-from recpress_edge.core.errors import ConfigError, GateError, MissingExtraError
+from recpress_edge.core.errors import ArtifactError, ConfigError, GateError, MissingExtraError
 from recpress_edge.device.c.compiler import find_compiler, find_zig
 from recpress_edge.device.c.library import Library
 from recpress_export.c import build as building
@@ -76,6 +76,11 @@ def test_a_machine_for_which_nothing_compiles_is_said_at_once(without_zig):
 def test_an_unknown_machine_is_refused():
     with pytest.raises(ConfigError, match="Did you mean 'aarch64'"):
         check_options(FileOptions(build=("arch64",)), "c", RECIPES["int8-dim"])
+
+
+def test_a_bundle_of_a_later_version_with_other_machines_is_refused():
+    with pytest.raises(ArtifactError, match="programs for z80, and this version builds for aarch64"):
+        options_of({"options": {"build": ["z80"]}})
 
 
 @needs_own

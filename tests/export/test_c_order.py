@@ -13,6 +13,7 @@ from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.rng import stream
 from recpress_edge.device.c.model_bin import BLOCK, HALF, LAYOUTS, ORDERS, read_header
 from recpress_edge.device.runtime import REFERENCE, open_runtime
+from recpress_edge.jobs.export import ExportRequest
 from recpress_export.build import build
 from recpress_export.c import pruning
 from recpress_export.c.pruning import Askers, cheapest, work_of_orders
@@ -52,8 +53,9 @@ def source_with(folder, kind, options=NO_OPTIONS, **sizes):
     return dataclasses.replace(source_of(student), file_format="c", options=options)
 
 
-def made(folder, kind="clouds", recipe="int8-dim", options=NO_OPTIONS, **sizes):
-    subject = AllUsers(source_with(folder, kind, options, **sizes))
+def made(folder, kind="clouds", recipe="int8-dim", options=NO_OPTIONS, core="", **sizes):
+    source = dataclasses.replace(source_with(folder, kind, options, **sizes), core=core)
+    subject = AllUsers(source)
     return build(subject, RECIPES[recipe], folder / "bundle", gate=OPEN, force=True).bundle
 
 
@@ -77,12 +79,13 @@ def test_an_order_must_save_a_tenth():
 
 
 def test_blocks_by_length_end_where_the_bound_is_below_what_is_found():
-    """20 of 1,000 blocks hold what reaches 50; blocks behind the 100th are bounded by 49."""
+    """20 of 1,000 blocks hold what reaches 50; blocks from the 100th on are bounded by 49."""
     maxima = np.where(np.arange(1000) < 20, 50, 1).astype(np.float32)
     bounds = np.where(np.arange(1000) < 100, 1000.0, 49.0)
-    assert pruning._until_bounded(maxima, bounds, 20) == 100
-    assert pruning._until_bounded(maxima, bounds, 21) == 1000  # the 21st reaches no more than 1
-    assert pruning._until_bounded(maxima, bounds, 1001) == 1000
+    assert pruning._until_bounded(maxima, bounds, 20) == (104, 24 + 40 + 56 + 72 + 88 + 104)
+    assert pruning._until_bounded(maxima, bounds, 20, 90) == (104, 90 + 104)
+    assert pruning._until_bounded(maxima, bounds, 21)[0] == 1000  # the 21st reaches no more than 1
+    assert pruning._until_bounded(maxima, bounds, 1001) == (1000, 0)
 
 
 def test_halves_are_counted_between_the_first_threshold_and_the_last():
@@ -176,7 +179,9 @@ def test_recipes_without_a_shared_scale_have_one_order(recipe, tmp_path):
 
 
 def test_a_core_without_dot_products_gets_its_own_layout(tmp_path):
-    bundle = made(tmp_path, "clouds", "score16", FileOptions(core="armv8.0"), n_items=1020)
+    bundle = made(tmp_path, "clouds", "score16", core="armv8.0", n_items=1020)
+    header = read_header(bundle.model_path.read_bytes())
+    assert (ORDERS[header.order], "order" in bundle.provenance) == ("catalogue", False)
     assert LAYOUTS[read_header(bundle.model_path.read_bytes()).layout] == "dims"
     assert read_contents(bundle.model_path).metadata[LAYOUT_KEY] == "dims"
     engine, numpy = (open_runtime(bundle.model_path, bundle.contract, runtime=r) for r in (None, REFERENCE))
@@ -193,9 +198,6 @@ def test_a_core_without_dot_products_gets_its_own_layout(tmp_path):
         (FileOptions(order="length"), "fp32", "--order length needs items that share their scales"),
         (FileOptions(order="neighbours"), "int8-item", "--order neighbours needs items that share"),
         (FileOptions(order="lenght"), "int8-dim", "Did you mean 'length'"),
-        (FileOptions(core="armv8.0"), "int8-dim", "Choose --recipe score16"),
-        (FileOptions(core="armv8.2"), "score16", "Did you mean 'armv8.0'"),
-        (FileOptions(core="armv8.0", order="length"), "score16", "keeps the order catalogue"),
     ],
     ids=str,
 )
@@ -203,3 +205,10 @@ def test_what_does_not_go_together_is_refused(options, recipe, says):
     with pytest.raises(ConfigError, match=says):
         check_options(options, "c", RECIPES[recipe])
     check_options(FileOptions(order="catalogue"), "c", RECIPES["fp32"])
+
+
+def test_a_core_keeps_the_order_of_the_catalogue():
+    request = ExportRequest(student="bpr_dim4", recipe="score16", format="c", core="armv8.0")
+    dataclasses.replace(request, options=FileOptions(order="catalogue")).check(target=False)
+    with pytest.raises(ConfigError, match=r"--core armv8.0 keeps the order catalogue. Leave --order out"):
+        dataclasses.replace(request, options=FileOptions(order="length")).check(target=False)

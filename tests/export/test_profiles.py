@@ -15,7 +15,7 @@ from device_bench.measure import Measurement, warm_latency
 from device_bench.quality import ranking_quality
 from recpress_edge.artifacts.bundle import EVALUATION_FILE, MANIFEST, USERS_FILE, open_bundle
 from recpress_edge.artifacts.fold_in import read_fold_in
-from recpress_edge.artifacts.formats import FORMATS
+from recpress_edge.artifacts.formats import MODEL_FORMATS
 from recpress_edge.artifacts.model_folder import read_student
 from recpress_edge.artifacts.quantize import quantize
 from recpress_edge.artifacts.recipes import RECIPES
@@ -72,7 +72,7 @@ def test_bundles_verify_themselves_and_fit_the_schema(make, profile, recipe, fil
     assert 0 <= quality["recall@20"] <= 1
 
 
-@pytest.mark.parametrize("file_format", FORMATS)
+@pytest.mark.parametrize("file_format", MODEL_FORMATS)
 @pytest.mark.parametrize("profile", ["single-user", "history"])
 def test_the_same_bytes_again(make, profile, file_format):
     assert not make(profile, file_format=file_format).unchanged

@@ -14,6 +14,7 @@ from recpress_edge.core.files import read_json
 from recpress_edge.core.progress import TrainingEvent
 from recpress_edge.data import resolve
 from recpress_edge.data.synthetic import synthetic
+from recpress_edge.device.c.footprint import CODE_BYTES
 from recpress_edge.distill.soft import LEARNING_RATES, SCORES, TEACHER_WEIGHTS
 from recpress_edge.jobs.executor import Local
 from recpress_edge.jobs.export import ExportRequest
@@ -92,6 +93,23 @@ def test_the_widest_that_fits_and_no_wider(data, profile):
     for shape in widest_shapes(kind, RECIPES, ("soft", "puresvd"), 6000, 0):
         wider = dataclasses.replace(shape, dim=shape.dim + 1)
         assert kind.bytes_of(shape, "puresvd", 0) <= 6000 < kind.bytes_of(wider, "puresvd", 0)
+
+
+def test_flash_and_ram_of_a_microcontroller_are_computed(data, tmp_path):
+    words = {"format": "c", "profile": "history", "max_bytes": 10**6, "max_flash": 16_384, "max_ram": 8_192}
+    plan = request(tmp_path, **words).plan()
+    for (shape, size), needs in zip(plan.shapes, plan.needs, strict=True):
+        assert needs.flash_bytes == CODE_BYTES + size <= 16_384, shape
+        assert needs.ram_bytes <= 8_192
+    assert [one["flash_bytes"] for one in plan.facts()["shapes"]] == [one.flash_bytes for one in plan.needs]
+    with pytest.raises(ConfigError, match=r"do not fit 1,000 bytes of RAM.*Ask for --max-ram (\d+) or more"):
+        request(tmp_path, **words | {"max_ram": 1_000}).plan()
+    with pytest.raises(ConfigError, match="hold no model"):
+        request(tmp_path, **words | {"max_flash": CODE_BYTES}).plan()
+    with pytest.raises(ConfigError, match="Add --format c"):
+        request(tmp_path, max_flash=20_000).plan()
+    with pytest.raises(ConfigError, match="--max-ram must be at least 1"):
+        request(tmp_path, **words | {"max_ram": 0}).plan()
 
 
 def test_a_budget_without_end_ends_below_the_rank_of_the_data(data):

@@ -24,11 +24,20 @@ android {
     }
 
     androidResources {
-        noCompress += listOf("onnx", "npz") // int8 tables hardly shrink, and are copied faster
+        noCompress += listOf("onnx", "bin", "npz") // int8 tables hardly shrink, and are copied faster
     }
+}
+
+// -Pnative=FOLDER, of recpress.h and recpress.c as a bundle of --format c has them: the C engine for NativeScorer.
+(project.findProperty("native") as String?)?.let { folder ->
+    android.defaultConfig.externalNativeBuild.cmake.arguments += "-DRECPRESS=${rootProject.file(folder)}"
+    android.externalNativeBuild.cmake.path = file("../jni/CMakeLists.txt")
 }
 
 dependencies {
     implementation(project(":core"))
-    implementation(libs.onnxruntime.android)
+    // -Ponnxruntime=no: an app for bundles of --format c alone, without the runtime's library
+    if (project.findProperty("onnxruntime") != "no") {
+        implementation(libs.onnxruntime.android)
+    }
 }

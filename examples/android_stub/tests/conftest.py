@@ -9,12 +9,15 @@ import pytest
 # A test file may import onnxruntime before any of our packages, which set it too.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
+MODELS = 400
+"""Files model.bin with numpy's answers."""
 STUB = Path(__file__).parents[1]
 ROOT = STUB.parents[1]
 sys.path[:0] = [str(STUB / "tools"), str(ROOT / "tests")]
 
 from corruptions import write_corruptions  # noqa: E402  (needs the path above)
 from jvm import Jvm  # noqa: E402
+from model_bins import write_models  # noqa: E402
 from python_answers import export_bundles, write_answers  # noqa: E402
 from toolchain import Toolchain, ToolError, ensure_toolchain  # noqa: E402
 
@@ -39,9 +42,10 @@ def jvm(tools, tmp_path_factory) -> Jvm:
 
 @pytest.fixture(scope="session")
 def fixtures(tmp_path_factory) -> Path:
-    """bundles/, answers/ and corrupt/: what Python wrote, answered and refused."""
+    """bundles/, answers/, corrupt/ and models/: what Python wrote, answered and refused."""
     folder = tmp_path_factory.mktemp("fixtures")
     for bundle in export_bundles(folder):
         write_answers(bundle, folder / "answers" / f"{bundle.name}.json")
     write_corruptions(folder / "bundles", folder / "corrupt")
+    write_models(folder / "models", MODELS)
     return folder

@@ -6,12 +6,14 @@ A forger can compute digests: of most kinds there is a signed form, where only t
 import functools
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pytest
+from corrupted_bins import BASES as BIN_BASES
+from corrupted_bins import bins
 from corrupted_files import contents, evaluations, models, self_tests
 from forging import Change, Manifest, forged
 from hostile import hostile
@@ -34,13 +36,18 @@ BAD_NAMES: Final = ("../x", "/etc/hostname", "sub/x", "..", ".hidden", "", "a\\b
 def write_corruptions(bundles: Path, target: Path) -> None:
     """One folder a case, and cases.json: folder, what was done, Python's verdict."""
     cases = []
-    for number, (what, change) in enumerate(corruptions()):
-        rng = stream(number, "corruptions of the Android stub")
-        base, folder = BASES[number % len(BASES)], target / f"{number:03d}"
+    for number, (base, what, change) in enumerate([*on(BASES, corruptions()), *on(BIN_BASES, bins())]):
+        rng, folder = stream(number, "corruptions of the Android stub"), target / f"{number:03d}"
         shutil.copytree(bundles / base, folder)
         change(folder, rng)
         cases.append({"folder": folder.name, "what": f"{base}: {what}", "fault": verdict(folder)})
     write_json(target / "cases.json", {"cases": cases})
+
+
+def on(bases: Sequence[str], changes: Iterable[tuple[str, Change]]) -> Iterator[tuple[str, str, Change]]:
+    """Each change with the bundle that it is made to, all bases in turn."""
+    for number, (what, change) in enumerate(changes):
+        yield bases[number % len(bases)], what, change
 
 
 def verdict(folder: Path) -> str:

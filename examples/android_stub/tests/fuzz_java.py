@@ -3,8 +3,8 @@
     nice -n 10 python examples/android_stub/tests/fuzz_java.py --count 100000 --seconds 480 \\
         --out benchmarks/results/java-fuzz.json
 
-The result says how many were tried until the time was over. What is left out: a changed model that
-passes the check of its file is not run, since the runtime is native code. Exit code 1 says: a finding.
+The result says how many were tried until the time was over. What is left out: a changed ONNX file that
+passes its check is not run, since the runtime is native code. Exit code 1 says: a finding.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from recpress_edge.records.bench import write_record  # noqa: E402
 HEAP: Final = "256m"
 BUNDLES: Final = (
     *("int8-dim", "fp32", "int4-item", "int8-dim-single-user", "fp32-history", "int8-dim-sequence"),
-    *("history-without-rows", "retired"),
+    *("history-without-rows", "retired", "int8-dim-c", "fp32-c", "int4-item-history-c"),
 )
 
 

@@ -12,6 +12,7 @@ from forging import sign
 from device_bench.quality import ranking_quality
 from recpress_edge.artifacts.bundle import EVALUATION_FILE, Bundle, open_bundle
 from recpress_edge.artifacts.fold_in import FoldIn, read_fold_in, write_fold_in
+from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.artifacts.model_folder import read_student
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.files import write_json
@@ -43,6 +44,15 @@ def export_bundles(folder: Path) -> Iterator[Bundle]:
     for recipe in ("fp32", "int8-dim"):
         yield export(single, recipe, folder, f"{recipe}-single-user")
         yield export(history, recipe, folder, f"{recipe}-history")
+    in_c, history_in_c, single_in_c = (
+        dataclasses.replace(one, data=dataclasses.replace(one.data, file_format="c"))
+        for one in (AllUsers(source), history, single)
+    )
+    for recipe in FORMATS["c"].recipes:
+        yield export(in_c, recipe, folder, f"{recipe}-c")
+    for recipe in ("fp32", "int8-dim", "int4-item"):
+        yield export(history_in_c, recipe, folder, f"{recipe}-history-c")
+    yield export(single_in_c, "int8-item", folder, "int8-item-single-user-c")
     yield as_sequence(folder / "bundles/int8-dim-history", folder / "bundles/int8-dim-sequence")
     yield without_rows(folder / "bundles/int8-dim-history", folder / "bundles/history-without-rows")
     yield retired(source, folder)

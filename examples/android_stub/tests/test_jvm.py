@@ -1,13 +1,14 @@
 """The library on a JVM, with ONNX Runtime's own Java API over the native library of the 1.27.0 wheel."""
 
 import json
+import subprocess
 from collections import Counter
 
 import pytest
 
 CLASSES = (
     *("JsonTest", "QueryTest", "RecommenderTest", "TimingsTest", "PythonAnswersTest", "VerdictsTest"),
-    "FuzzTest",
+    *("ModelBinTest", "FuzzTest"),
 )
 
 
@@ -20,7 +21,7 @@ def test_junit(jvm, fixtures, name):
 
 def test_every_test_class_runs(jvm):
     found = {path.stem for path in (jvm.folder / "test").rglob("*Test.class")}
-    assert found == set(CLASSES)
+    assert found == {*CLASSES, "NativeScorerTest"}  # which test_jni.py runs
 
 
 def test_corruptions_are_many_and_of_every_kind(fixtures):
@@ -39,3 +40,13 @@ def test_onnxruntime_is_not_loaded_where_telemetry_could_start(jvm, fixtures):
     done = jvm.java("org.example.recpress.BenchMain", "r", "cold-1", bundle, "5", "1", "0", "0", env={})
     assert "ORT_DISABLE_TELEMETRY must be 1" in done.stdout
     assert '"kind":"cold"' not in done.stdout
+
+
+def test_a_model_bin_needs_no_runtime(jvm, fixtures):
+    """The app's benchmark of a bundle of format c, without a class of ONNX Runtime to be found."""
+    path = ":".join(part for part in jvm.classpath("core", "test").split(":") if "onnxruntime" not in part)
+    bundle = str(fixtures / "bundles/int8-dim-c")
+    command = ["java", "-cp", path, "org.example.recpress.BenchMain", "r", "full", bundle, "5", "1", "0", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert '"runtime":"recpress java 1"' in done.stdout, done.stdout + done.stderr
+    assert '"kind":"quality"' in done.stdout

@@ -83,6 +83,53 @@ MUTATIONS = {
     "a recall that is 1 by necessity is stated": Mutation(
         "RankingQuality", "isCertain(cutoffs[i], candidates) ? null : ", "", "PythonAnswersTest"
     ),
+    "ties go to the higher item": Mutation(
+        "BestItems",
+        "return (long) score << 32 | (LOW - item);",
+        "return (long) score << 32 | item;",
+        "ModelBinTest",
+    ),
+    "the heap keeps the least of two children": Mutation(
+        "BestItems", "heap[left + 1] < heap[left] ?", "heap[left + 1] > heap[left] ?", "ModelBinTest"
+    ),
+    "zero has two signs": Mutation("BestItems", "score + 0f", "score", "ModelBinTest"),
+    "seen items of a model.bin are recommended": Mutation(
+        "ModelBinScorer", "            hidden.set((int) item);\n", "", "ModelBinTest"
+    ),
+    "retired items of a model.bin are recommended": Mutation(
+        "ModelBinScorer", "retired = model.retiredItems();", "retired = new BitSet();", "ModelBinTest"
+    ),
+    "places are taken for items": Mutation(
+        "ModelBin", "return itemOf == 0 ? place", "return itemOf >= 0 ? place", "ModelBinTest"
+    ),
+    "the last block's filling is scored": Mutation(
+        "ModelBinScorer",
+        "Math.min(ModelBin.BLOCK, model.nItems - first)",
+        "Math.min(ModelBin.BLOCK, model.nItems + 1 - first)",
+        "ModelBinTest",
+    ),
+    "the tail of a quad lies otherwise": Mutation(
+        "ModelBinScorer", "4 * (i % 4) + 2 * (i / 4 % 2)", "2 * (i % 8)", "ModelBinTest"
+    ),
+    "dimensions lie alone": Mutation(
+        "ModelBinScorer", "d * SIZE + 16 * (i / 8) + i % 8", "d * SIZE + i", "ModelBinTest"
+    ),
+    "halves of a byte change places": Mutation(
+        "ModelBinScorer", "(byte) ((both & 15) - 8)", "(byte) ((both >> 4 & 15) - 8)", "ModelBinTest"
+    ),
+    "a history is rounded down": Mutation(
+        "ModelBinScorer", "(254 * Math.abs(sums[d]) + peak)", "(254 * Math.abs(sums[d]))", "ModelBinTest"
+    ),
+    "a section may end behind the file": Mutation(
+        "ModelBin", "start + bytes <= data.limit()", "start <= data.limit()", "ModelBinTest"
+    ),
+    "an order may name any item": Mutation(
+        "ModelBin", "refuse(item >= nItems || there", "refuse(item < 0 || there", "ModelBinTest"
+    ),
+    "a model.bin may be another contract's": Mutation(
+        "ModelBinScorer", "        model.checkContract(contract);\n", "", "VerdictsTest"
+    ),
+    "small halves are flushed to zero": Mutation("Half", "fraction * 5.9604645e-8f", "0f", "ModelBinTest"),
     "ids are off by one": Mutation(
         "IdMap", "return ids.get(index);", "return ids.get((index + 1) % ids.size());", "PythonAnswersTest"
     ),

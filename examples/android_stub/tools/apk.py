@@ -36,7 +36,7 @@ class Builder:
         text = (self.app / "AndroidManifest.xml").read_text()
         # Gradle takes the package from build.gradle.kts
         manifest.write_text(text.replace("<manifest ", f'<manifest package="{PACKAGE}" ', 1))
-        extra = ["-A", str(assets), "-0", ".onnx", "-0", ".npz"] if assets else []
+        extra = ["-A", str(assets), "-0", ".onnx", "-0", ".bin", "-0", ".npz"] if assets else []
         flags = [
             "-I",
             str(self.tools.framework_res),

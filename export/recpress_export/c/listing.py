@@ -25,7 +25,7 @@ def read_bin(path: Path, data: bytes) -> Contents:
     )
     metadata = {"recpress.recipe": words["recipe"], "recpress.profile": words["profile"]}
     metadata |= {ORDER_KEY: words["order"], LAYOUT_KEY: words["layout"]}
-    return Contents("model.bin", f"version {header.version}", len(data), tensors, metadata=metadata)
+    return Contents("C engine", f"version {header.version}", len(data), tensors, metadata=metadata)
 
 
 def _shapes(header: Header) -> dict[str, tuple[str, tuple[int, ...]]]:

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from recpress_edge.artifacts.contract import SINGLE_USER
 from recpress_edge.artifacts.evaluation import Evaluation
 from recpress_edge.artifacts.integers import rounded_rows
-from recpress_edge.device.c.model_bin import CATALOGUE, DIMS, LAYOUTS, ORDERS
+from recpress_edge.device.c.model_bin import CATALOGUE, ORDERS
 from recpress_export.c.pruning import Askers, cheapest, count_of, facts_of, in_words, work_of_orders
-from recpress_export.c.writer import LAYOUT_KEY, ORDER_KEY
+from recpress_export.c.writer import ORDER_KEY
 from recpress_export.options import FilePlan
 from recpress_export.student import StudentData
 from recpress_export.subjects import Encoding
@@ -24,8 +24,8 @@ def plan_file(encoding: Encoding, data: StudentData[Any]) -> FilePlan:
     options, tables = data.options, encoding.tables
     if tables["item_emb"].dtype != np.int8 or "item_scale" in tables:
         return FilePlan()
-    if options.core:
-        return FilePlan({ORDER_KEY: _PLAIN, LAYOUT_KEY: LAYOUTS[DIMS]})
+    if data.core:  # its layout is the graph's arrangement
+        return FilePlan({ORDER_KEY: _PLAIN})
     if options.order:
         return FilePlan(
             {ORDER_KEY: options.order}, {"order": options.order, "why": f"{options.order}: asked for"}

@@ -18,6 +18,7 @@ from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.device.c import model_bin
 from recpress_edge.device.c.model_bin import Header
+from recpress_edge.device.cores import BY_DIMS
 from recpress_export import graph as steps
 from recpress_export.c import layout
 from recpress_export.c.order import item_places
@@ -91,11 +92,12 @@ def _header(graph: Graph, tables: Mapping[str, Any], metadata: Mapping[str, str]
     fp32 = items.dtype == np.float32
     scaled = model_bin.INT4_ITEM if "nibbles" in tables else model_bin.INT8_ITEM
     integers = scaled if "item_scale" in tables else model_bin.INT8_DIM
+    usual = model_bin.LAYOUTS[model_bin.DIMS if graph.arrangement == BY_DIMS else model_bin.QUADS]
     return Header(
         recipe=model_bin.FP32 if fp32 else integers,
         profile=model_bin.PROFILES.index(contract.profile),
         order=model_bin.ORDERS.index(metadata.get(ORDER_KEY, model_bin.ORDERS[0])),
-        layout=model_bin.LAYOUTS.index(metadata.get(LAYOUT_KEY, model_bin.LAYOUTS[0])),
+        layout=model_bin.LAYOUTS.index(metadata.get(LAYOUT_KEY, usual)),
         flags=_flags(contract, tables),
         n_users=len(tables["users"]) if "users" in tables else 0,
         n_items=len(items),

@@ -8,9 +8,10 @@ from recpress_export.graph import FoldHistory
 from recpress_export.onnx.draft import OnnxDraft
 
 
-def add_fold(draft: OnnxDraft, fold: FoldHistory, items: str) -> str:
+def add_fold(draft: OnnxDraft, fold: FoldHistory, items: str, *, as_float: bool = False) -> str:
     """Nodes from ``items`` (n,), which may be empty, to the row (1, D): float32, or uint8 around 128.
 
+    ``as_float``: an integer row as whole numbers of float32.
     Integer rows leave "peak" (1, 1) int64 behind for :func:`add_peak_scale`.
     """
     history = draft.tensor("history_emb", fold.history_emb)
@@ -24,10 +25,10 @@ def add_fold(draft: OnnxDraft, fold: FoldHistory, items: str) -> str:
         bag = "wide_bag"
     axis = draft.tensor("bag_axis", np.array([0], np.int64))
     draft.node("ReduceSum", [bag, axis], ["bag_sum" if integer else "row"], keepdims=1)
-    return _to_int8(draft) if integer else "row"
+    return _to_int8(draft, as_float=as_float) if integer else "row"
 
 
-def _to_int8(draft: OnnxDraft) -> str:
+def _to_int8(draft: OnnxDraft, *, as_float: bool) -> str:
     # In integers and not with QuantizeLinear: no CPU's division or rounding of floats has a say.
     def constant(name: str, value: int) -> str:
         return draft.tensor(name, np.array(value, np.int64))
@@ -42,6 +43,9 @@ def _to_int8(draft: OnnxDraft) -> str:
     draft.node("Div", ["numerator", "denominator"], ["level"])
     draft.node("Sign", ["sum"], ["sign"])
     draft.node("Mul", ["sign", "level"], ["signed_level"])
+    if as_float:
+        draft.node("Cast", ["signed_level"], ["row"], to=TensorProto.FLOAT)
+        return "row"
     draft.node("Add", ["signed_level", constant("row_zero_point", ZERO_POINT)], ["stored_level"])
     draft.node("Cast", ["stored_level"], ["row"], to=TensorProto.UINT8)
     return "row"

@@ -12,7 +12,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from recpress_edge.artifacts.integers import INT4_ZERO_POINT, ZERO_POINT
+from recpress_edge.artifacts.integers import EXACT_FLOAT32, INT4_QMAX, INT4_ZERO_POINT, QMAX, ZERO_POINT
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.device.cores import FLOAT_CAST
 from recpress_export import graph as steps
 from recpress_export.graph import Graph, Step
 from recpress_export.onnx.history import add_fold, add_peak_scale
@@ -34,6 +36,11 @@ class _OnnxDraft:
     current: str = ""
     in_blocks: bool = False
     """Whether the scores fill whole blocks, so that the best can be chosen in two levels."""
+
+    @property
+    def float_cast(self) -> bool:
+        """Whether integers are multiplied as whole numbers of float32."""
+        return self.graph.arrangement == FLOAT_CAST
 
     def node(self, operator: str, inputs: list[str], outputs: list[str], **attributes: Any) -> None:
         self.nodes.append(helper.make_node(operator, inputs, outputs, name=outputs[0], **attributes))
@@ -82,12 +89,12 @@ def _opset(graph: Graph) -> int:
 def _add(draft: _OnnxDraft, step: Step) -> None:
     match step:
         case steps.LookUp(table):
-            row = _of_user(
-                draft, "user_emb", _stored(table), "row" if table.dtype != np.float16 else "stored_row"
-            )
+            stored = table if draft.float_cast else _as_unsigned(table)
+            row = _of_user(draft, "user_emb", stored, "stored_row" if _widens(draft, table) else "row")
             draft.current = _widened(draft, row, "row", table)  # (1, D)
         case steps.FoldHistory():
-            draft.current = add_fold(draft, step, draft.graph.contract.seen_input)
+            seen = draft.graph.contract.seen_input
+            draft.current = add_fold(draft, step, seen, as_float=draft.float_cast)
         case steps.ScoreAll(table):
             _score_all(draft, table)
         case steps.ScorePacked(table, dim):
@@ -124,7 +131,7 @@ def _multiply_top(draft: _OnnxDraft, scale: str) -> None:
     draft.node("Mul", ["top_float", scale], [draft.graph.contract.scores_output])
 
 
-def _stored(table: NDArray[Any]) -> NDArray[Any]:
+def _as_unsigned(table: NDArray[Any]) -> NDArray[Any]:
     """int8 as uint8 around 128.
 
     With signed activations x86 has no fast kernel (6-18 times slower), and unsigned times signed
@@ -133,9 +140,13 @@ def _stored(table: NDArray[Any]) -> NDArray[Any]:
     return (table.astype(np.int16) + ZERO_POINT).astype(np.uint8) if table.dtype == np.int8 else table
 
 
+def _widens(draft: _OnnxDraft, table: NDArray[Any]) -> bool:
+    return table.dtype == np.float16 or (draft.float_cast and table.dtype == np.int8)
+
+
 def _widened(draft: _OnnxDraft, name: str, wide: str, table: NDArray[Any]) -> str:
-    """float16 as float32. Of a constant table onnxruntime does this once, when it loads the file."""
-    if table.dtype != np.float16:
+    """What is to be widened as float32. Of a constant table onnxruntime does this once, at load."""
+    if not _widens(draft, table):
         return name
     draft.node("Cast", [name], [wide], to=TensorProto.FLOAT)
     return wide
@@ -152,8 +163,11 @@ def _in_whole_blocks(draft: _OnnxDraft, rows: NDArray[Any]) -> NDArray[Any]:
 def _score_all(draft: _OnnxDraft, table: NDArray[Any]) -> None:
     # Stored (D, I): the runtime packs it once at load; (I, D) would be 3-6 times slower at batch 1.
     table = _in_whole_blocks(draft, table)
-    items = _widened(draft, draft.tensor("item_emb", _stored(table).T), "wide_item_emb", table)
-    if table.dtype == np.int8:
+    if draft.float_cast:
+        _check_sums(table.shape[1], QMAX)
+    stored = table if draft.float_cast else _as_unsigned(table)
+    items = _widened(draft, draft.tensor("item_emb", stored.T), "wide_item_emb", table)
+    if table.dtype == np.int8 and not draft.float_cast:
         zero = draft.tensor("zero_point", np.array(ZERO_POINT, np.uint8))
         draft.node("MatMulInteger", [draft.current, items, zero, zero], ["product"])
     else:
@@ -178,12 +192,29 @@ def _score_packed(draft: _OnnxDraft, table: NDArray[np.uint8], dim: int) -> None
         first, last = (draft.tensor(n, np.array([v], np.int64)) for n, v in (("first", 0), ("end", dim)))
         draft.node("Slice", ["halves", first, last], ["all_dims"])
         items = "all_dims"
-    zeros = [
-        draft.tensor("zero_point", np.array(ZERO_POINT, np.uint8)),
-        draft.tensor("item_zero_point", np.array(INT4_ZERO_POINT, np.uint8)),
-    ]
-    draft.node("MatMulInteger", [draft.current, items, *zeros], ["product"])
+    if draft.float_cast:
+        _check_sums(dim, INT4_QMAX)
+        draft.node("Cast", [items], ["wide_halves"], to=TensorProto.FLOAT)
+        middle = draft.tensor("item_zero_point", np.array(INT4_ZERO_POINT, np.float32))
+        draft.node("Sub", ["wide_halves", middle], ["wide_item_emb"])
+        draft.node("MatMul", [draft.current, "wide_item_emb"], ["product"])
+    else:
+        zeros = [
+            draft.tensor("zero_point", np.array(ZERO_POINT, np.uint8)),
+            draft.tensor("item_zero_point", np.array(INT4_ZERO_POINT, np.uint8)),
+        ]
+        draft.node("MatMulInteger", [draft.current, items, *zeros], ["product"])
     _flatten(draft)
+
+
+def _check_sums(dim: int, qmax: int) -> None:
+    """ConfigError where a sum of ``dim`` products may be too large for a whole number of float32."""
+    largest = dim * QMAX * qmax
+    if largest >= EXACT_FLOAT32:
+        raise ConfigError(
+            f"dim {dim} is too large for integers that are multiplied as float32: a score may reach "
+            f"{largest}, float32 is exact below {EXACT_FLOAT32}. Leave --core out."
+        )
 
 
 def _scale_items(draft: _OnnxDraft, scale: NDArray[np.float16]) -> None:
@@ -200,7 +231,7 @@ def _flatten(draft: _OnnxDraft) -> None:
 
 
 def _exclude_seen(draft: _OnnxDraft, value: float, retired: tuple[int, ...]) -> None:
-    integer = isinstance(value, int)
+    integer = isinstance(value, int) and not draft.float_cast
     lowest = np.array([value], np.int32 if integer else np.float32)
     seen = draft.graph.contract.seen_input
     if draft.in_blocks:

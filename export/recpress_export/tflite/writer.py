@@ -12,8 +12,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recpress_edge.artifacts.integers import QMAX, unpack_int4
+from recpress_edge.artifacts.integers import EXACT_FLOAT32, QMAX, unpack_int4
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.device.cores import PADDED, PADDED_TO
 from recpress_export import graph as steps
 from recpress_export.graph import Graph, Step
 from recpress_export.tflite.flatbuffer import FlatModel
@@ -21,7 +22,6 @@ from recpress_export.tflite.history import add_fold, add_peak_scale
 from recpress_export.tflite.network import add_tokens
 from recpress_export.tflite.topk import TWO_LEVEL_ITEMS, TableLayout, add_top, add_two_level_top, layout_of
 
-EXACT_FLOAT32: Final = 2**24
 NO_TENSOR: Final = -1
 
 
@@ -64,7 +64,8 @@ def to_tflite(graph: Graph, metadata: Mapping[str, str], two_level_items: int = 
     # A network's scores come in the items' own order: their top is chosen in one level.
     two_level = contract.n_items >= two_level_items and not graph.traced
     draft = _TfliteDraft(graph, layout_of(contract.n_items, two_level=two_level), inputs, model)
-    for step in _pinned(graph.steps):
+    given = _pinned(graph.steps)
+    for step in _padded(given) if graph.arrangement == PADDED else given:
         _add(draft, step)
     return model.to_bytes(inputs, draft.outputs, metadata)
 
@@ -93,6 +94,24 @@ def _pinned(given: tuple[Step, ...]) -> tuple[Step, ...]:
                 longer: NDArray[np.int8] = np.hstack([items.astype(np.int8), unpinned])
                 return (steps.LookUp(wider), steps.ScoreAll(longer), *rest)
     return given
+
+
+def _padded(given: tuple[Step, ...]) -> tuple[Step, ...]:
+    """With zeros behind the dimensions, so that every row starts at a multiple of a vector register.
+
+    The kernel copies each row of another length before it multiplies it.
+    """
+    match given:
+        case (steps.LookUp(users), steps.ScoreAll(items), *rest):
+            return (steps.LookUp(_wider(users)), steps.ScoreAll(_wider(items)), *rest)
+        case (steps.FoldHistory(history, prior), steps.ScoreAll(items), *rest):
+            fold = steps.FoldHistory(_wider(history), _wider(prior[None])[0])
+            return (fold, steps.ScoreAll(_wider(items)), *rest)
+    return given
+
+
+def _wider(table: NDArray[Any]) -> NDArray[Any]:
+    return np.pad(table, ((0, 0), (0, -table.shape[1] % PADDED_TO)))
 
 
 def _check_sums(users: NDArray[Any], items: NDArray[Any]) -> None:

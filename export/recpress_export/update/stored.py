@@ -22,6 +22,7 @@ from recpress_edge.device.tables import read_tables
 from recpress_export.graph import Graph, describe, describe_int8, write_model
 from recpress_export.inspect import read_contents
 from recpress_export.reference import Reference, integer_tables, table_reference
+from recpress_export.student import CORE
 
 Float = NDArray[np.float32] | NDArray[np.float16]
 
@@ -61,7 +62,8 @@ class Stored:
 
     def graph(self, contract: Contract) -> Graph:
         """The request on these tables."""
-        return describe_int8(contract, self.int8) if self.int8 else describe(contract, *(self.plain or ()))
+        graph = describe_int8(contract, self.int8) if self.int8 else describe(contract, *(self.plain or ()))
+        return dataclasses.replace(graph, core=self.metadata.get(CORE, ""))
 
     def reference(self, retired: tuple[int, ...]) -> Reference:
         """numpy's answers."""

@@ -28,6 +28,7 @@ from recpress_edge.core.metrics import DEFAULT_CUTOFF
 from recpress_edge.core.registry import named
 from recpress_edge.core.units import format_bytes
 from recpress_edge.data.holdout import MOST_COMPARED
+from recpress_edge.device.cores import CORES
 from recpress_edge.jobs.export import ExportPlan, ExportRequest, ExportResult
 from recpress_export.compare import Parity
 from recpress_export.profiles import stored_text
@@ -53,17 +54,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=seed_number, metavar="N", help="of the student's training (default: 0)"
     )
-    parser.add_argument(
-        "--int8", action="store_true", help="the default int8 recipe: int8-dim; for a network int8-dynamic"
-    )
-    parser.add_argument(
-        "--recipe",
-        metavar="NAME",
-        help="fp32 (default), fp16, int8-dim (or int8), score16, int8-item, int4-item; "
-        "of a network fp32 or int8-dynamic",
-    )
-    parser.add_argument("--format", metavar="NAME", help="onnx (default), tflite, c, or several: onnx,c")
-    add_format_options(parser)
+    _add_file_options(parser)
     _add_profile_options(parser)
     parser.add_argument(
         "--titles",
@@ -81,7 +72,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="DIR",
-        help="default: WORK/dist/STUDENT-RECIPE, then -tflite, then -PROFILE",
+        help="default: WORK/dist/STUDENT-RECIPE, then -tflite, -CORE, -PROFILE",
     )
     parser.add_argument(
         "--force",
@@ -90,6 +81,26 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_sweep_options(parser)
     parser.set_defaults(func=run, data=None)  # a model folder has its own
+
+
+def _add_file_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--int8", action="store_true", help="the default int8 recipe: int8-dim; for a network int8-dynamic"
+    )
+    parser.add_argument(
+        "--recipe",
+        metavar="NAME",
+        help="fp32 (default), fp16, int8-dim (or int8), score16, int8-item, int4-item; "
+        "of a network fp32 or int8-dynamic",
+    )
+    parser.add_argument("--format", metavar="NAME", help="onnx (default), tflite, c, web, or several: onnx,c")
+    parser.add_argument(
+        "--core",
+        metavar="NAME",
+        help="arrange an integer file for one kind of core, with the same answers: "
+        f"{'; '.join(f'{name} ({whose})' for name, whose in CORES.items())}",
+    )
+    add_format_options(parser)
 
 
 def _add_profile_options(parser: argparse.ArgumentParser) -> None:
@@ -154,7 +165,9 @@ def _say_plan(args: argparse.Namespace, plan: ExportPlan) -> dict[str, Any]:
 
 
 def _next_commands(args: argparse.Namespace, plan: ExportPlan) -> list[str]:
+    shown_by = FORMATS[plan.request.format].shown_by
     return [
+        *([f"{shown_by} {plan.target}"] if shown_by else []),
         f"device_bench run {plan.target}",
         f"recpress-edge report {args.work / 'runs'} -o {args.work / 'report.html'}",
     ]

@@ -5,7 +5,7 @@ import argparse
 from recpress_edge.cli.common import names_of
 from recpress_edge.device.c.model_bin import ORDERS
 from recpress_export.c.build import TARGETS
-from recpress_export.options import CORES, FileOptions
+from recpress_export.options import FileOptions
 
 
 def add_format_options(parser: argparse.ArgumentParser) -> None:
@@ -16,9 +16,6 @@ def add_format_options(parser: argparse.ArgumentParser) -> None:
         choices=ORDERS,
         help="how items are stored, so that an engine may leave most of them unread (default: the cheapest, "
         "counted on validation users; int8-dim and score16)",
-    )
-    group.add_argument(
-        "--core", choices=CORES, help="lay items out for cores without dot products alone (score16)"
     )
     group.add_argument(
         "--model-h", action="store_true", help="write the model as a C array too, for microcontrollers"
@@ -33,4 +30,4 @@ def add_format_options(parser: argparse.ArgumentParser) -> None:
 def format_options(args: argparse.Namespace) -> FileOptions:
     """What the flags ask for."""
     build = tuple(dict.fromkeys(names_of("build", args.build))) if args.build else ()
-    return FileOptions(order=args.order, core=args.core, model_h=args.model_h, build=build)
+    return FileOptions(order=args.order, model_h=args.model_h, build=build)

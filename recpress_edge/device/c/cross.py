@@ -1,6 +1,6 @@
 """The engine compiled here for a board's core: for boards, emulated or distant, that have no compiler."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -23,10 +23,15 @@ CORES: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
 """Flags for gcc, and zig's name of the core."""
 
 
-def engine_for(model: Path, core: str, folder: Path) -> Path:
-    """A library in ``folder`` for models like this one on ``core``; SkippedError without a compiler."""
+def engine_for(model: Path, core: str, folder: Path, fetched: Sequence[str] = ()) -> Path:
+    """A library in ``folder`` for models like this one on ``core``; SkippedError without a compiler.
+
+    ``fetched``: the command of a gcc that is not installed. It finds its headers, not the C library.
+    """
     flags, zig_core = CORES[core]
-    if gcc := program_named(GCC):
+    if fetched:
+        compiler, flags = Compiler(tuple(fetched), fetched[-1]), ("-nostdlib", *flags)
+    elif gcc := program_named(GCC):
         compiler = Compiler((GCC,), gcc)
     elif zig := find_zig():
         compiler, flags = zig, ("-target", "aarch64-linux-gnu", f"-mcpu={zig_core}")

@@ -675,6 +675,10 @@ static int32_t scan_by_length(const rp_model *model, const rp_query *query, cons
         done = score_longest(model, kr, w, own, wanted < n ? wanted : n, done);
         for (uint32_t i = done; i < up_to(done, 8u); i++) w->maxima[i] = LOWEST;
         list->threshold = wanted <= done ? reached_by(w->maxima, up_to(done, 8u), wanted) : LOWEST;
+        if (done < n) { /* as many reach more than the rest can, so nothing of the rest may be missed */
+            const int32_t above_rest = own * (int32_t)((const uint16_t *)model->bounds)[done] + 1;
+            if (list->threshold < above_rest) list->threshold = above_rest;
+        }
         const int32_t wrong = collect_longest(model, kr, w, list, done);
         if (wrong || list->n >= list->k || list->threshold == LOWEST || wanted > list->k || !out) return wrong;
         wanted += out;

@@ -175,14 +175,11 @@ class TuneRequest:
 
     def _checked(self, on_event: OnEvent) -> FileKind:
         """Everything that can be refused before anything is trained."""
-        for name, value in (("max_bytes", self.max_bytes), ("trials", self.trials)):
-            if value < 1:
+        for name in ("max_bytes", "max_flash", "max_ram", "trials"):
+            if (value := getattr(self, name)) is not None and value < 1:
                 raise ConfigError(f"--{name.replace('_', '-')} must be at least 1, got {value}")
         if not self.hours > 0:
             raise ConfigError(f"--hours must be above 0, got {self.hours:g}")
-        for flag, limit in (("flash", self.max_flash), ("ram", self.max_ram)):
-            if limit is not None and limit < 1:
-                raise ConfigError(f"--max-{flag} must be at least 1 byte, got {limit}")
         if self.max_flash is not None:
             file_bytes_within(self.max_flash)
         if self.max_p95_ns is not None and self.max_p95_ns <= 0:
@@ -198,6 +195,7 @@ class TuneRequest:
             )
         format_named(self.format)
         formats.writer_of(self.format)
+        formats.files_of(self.format)
         check_profile(self.profile, self.user)
         self._gauge()
         data = load_data(self.data, self.work, on_event)

@@ -19,6 +19,7 @@ from recpress_edge.jobs.tune.space import STUDENT
 from recpress_edge.jobs.tune.trial import Kind, TrialRequest, TuneTrial, kept_trial
 from recpress_edge.records.baseline_methods import PLAIN_BASELINES, POPULAR, TAUGHT_BASELINE
 from recpress_edge.training.overrides import Tables
+from recpress_export.options import plainest
 
 TEACHERS_KEPT: Final = 2
 """The best on validation, of which the search chooses."""
@@ -131,6 +132,7 @@ class Tuning:
             format=kind.file_format,
             profile=kind.profile,
             user=kind.user,
+            options=plainest(kind.file_format),  # a trial is chosen by the bytes that it was to have
             out=target,
             threads=self.bounds.threads,
             work=self.bounds.work,

@@ -51,10 +51,11 @@ public final class Benchmark {
     /** Fresh process: nanoseconds of loading the runtime, loading the model, and the first query ever. */
     private void cold(BenchLog log) throws BundleException {
         RecBundle bundle = RecBundle.open(folder);
+        Recommender.ScorerFactory scorers = Scorers.of(bundle);
         long start = System.nanoTime();
-        OrtScorer.environment();
+        scorers.load();
         long imported = System.nanoTime();
-        Scorer scorer = new OrtScorer(bundle);
+        Scorer scorer = scorers.open(bundle);
         long loaded = System.nanoTime();
         try {
             int user = bundle.contract().nUsers > 0 ? 0 : SelfTest.NOBODY;
@@ -77,7 +78,7 @@ public final class Benchmark {
     /** Verifies and self-tests, times, then ranks every evaluation user, or answers the self-test's queries. */
     private void full(BenchLog log) throws BundleException {
         RecBundle bundle = RecBundle.open(folder);
-        Recommender recommender = Recommender.open(bundle, new LoadedFirst(log));
+        Recommender recommender = Recommender.open(bundle, new LoadedFirst(log, Scorers.of(bundle)));
         try {
             Evaluation evaluation = bundle.asked();
             start(log, bundle, recommender.scorer());
@@ -200,16 +201,28 @@ public final class Benchmark {
     /** Opens the scorer and notes the process's memory before and after its first answer. */
     private static final class LoadedFirst implements Recommender.ScorerFactory {
         private final BenchLog log;
+        private final Recommender.ScorerFactory scorers;
 
-        LoadedFirst(BenchLog log) {
+        LoadedFirst(BenchLog log, Recommender.ScorerFactory scorers) {
             this.log = log;
+            this.scorers = scorers;
+        }
+
+        @Override
+        public String format() {
+            return scorers.format();
+        }
+
+        @Override
+        public void load() {
+            scorers.load();
         }
 
         @Override
         public Scorer open(RecBundle bundle) throws BundleException {
-            OrtScorer.environment();
+            scorers.load();
             memory(log, "idle"); // id maps and the runtime are there, the model is not
-            Scorer scorer = new OrtScorer(bundle);
+            Scorer scorer = scorers.open(bundle);
             memory(log, "loaded");
             int user = bundle.contract().nUsers > 0 ? 0 : SelfTest.NOBODY;
             scorer.run(Query.check(user, new long[0], 1, bundle.contract()));

@@ -13,7 +13,7 @@ public final class Contract {
     static final long MAX_ENTITIES = Integer.MAX_VALUE;
 
     public final String modelFile;
-    /** File format; this library runs onnx. */
+    /** File format; this library runs onnx and c. */
     public final String format;
     public final String recipe;
     /** Whose vectors are inside: all-users, single-user, or history, which makes them from the seen items. */

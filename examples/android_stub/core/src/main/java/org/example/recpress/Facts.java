@@ -83,13 +83,17 @@ final class Facts {
                 .with(COUNT, "appended", "replaced", "retired", "n_items", "clipped_rows")
                 .with(NUMBER, "worst_clip")
                 .with(TRUTH, "overruled");
+        Shape options =
+                new Shape().with(TEXT, "order").with(TRUTH, "model_h").with(new Each(TEXT, false), "build");
         return new Shape()
-                .with(TEXT, "created_by", "command", "student", "model_sha256")
+                .with(TEXT, "created_by", "command", "student", "core", "model_sha256")
                 .with(new Maybe(NAME), "method")
                 .with(COUNT, "dim", "seed")
                 .with(new Maybe(teacher), "teacher")
                 .with(new Shape().with(TEXT, "name", "digest"), "dataset")
                 .with(new Each(TEXT, true), "versions")
+                .with(options, "options")
+                .with(new Shape().with(TEXT, "why"), "order")
                 .with(new Each(update, false), "updates");
     }
 

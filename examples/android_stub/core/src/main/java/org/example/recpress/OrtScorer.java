@@ -28,6 +28,16 @@ public final class OrtScorer implements Scorer {
     /** For {@link Recommender#open}. */
     public static final Recommender.ScorerFactory FACTORY = new Recommender.ScorerFactory() {
         @Override
+        public String format() {
+            return "onnx";
+        }
+
+        @Override
+        public void load() {
+            environment();
+        }
+
+        @Override
         public Scorer open(RecBundle bundle) throws BundleException {
             return new OrtScorer(bundle);
         }

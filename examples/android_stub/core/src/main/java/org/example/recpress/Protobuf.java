@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 
 /**
- * One protobuf message field by field, without a schema; recpress_edge/artifacts/protobuf.py in Java.
+ * One protobuf message field by field, without a schema; recpress_edge/artifacts/wire/protobuf.py in Java.
  *
  * <p>What another parser could read in another way is refused: field numbers beyond 32 bits, numbers of more than ten
  * bytes, groups. An IOException says what is damaged.

@@ -42,6 +42,11 @@ public final class Query {
         return new Query(row, items, k);
     }
 
+    /** The same request with other items, unchecked: for tests of what is behind the check. */
+    Query withSeen(long[] items) {
+        return new Query(user, items, k);
+    }
+
     private static long checkUser(int user, int nUsers) {
         if (user == SelfTest.NOBODY) {
             if (nUsers > 1) {

@@ -74,6 +74,8 @@ public final class RecBundle {
         checkListed(folder, files);
         if (contract.format.equals("onnx")) {
             ModelFile.check(new File(folder, contract.modelFile));
+        } else if (contract.format.equals("c")) {
+            ModelBin.open(new File(folder, contract.modelFile));
         }
         return new RecBundle(folder, contract, values, digest);
     }

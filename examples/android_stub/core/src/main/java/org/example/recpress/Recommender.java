@@ -22,16 +22,28 @@ public final class Recommender implements Closeable {
 
     /** Opens the scorer of a verified bundle. */
     public interface ScorerFactory {
+        /** The file format that it answers from. */
+        String format();
+
+        /** Loads what all its scorers share, the first time. */
+        void load();
+
         Scorer open(RecBundle bundle) throws BundleException;
+    }
+
+    /** The same with {@link Scorers#of}. */
+    public static Recommender open(RecBundle bundle) throws BundleException {
+        return open(bundle, Scorers.of(bundle));
     }
 
     /** Reads everything in a bundle, loads its model and runs its self-test; BundleException at the first doubt. */
     public static Recommender open(RecBundle bundle, ScorerFactory scorers) throws BundleException {
-        if (!bundle.contract().format.equals("onnx")) {
+        String format = scorers.format();
+        if (!bundle.contract().format.equals(format)) {
             throw new BundleException(
                     Fault.UNSUPPORTED,
-                    bundle.name() + " holds a " + bundle.contract().format + " model; this app runs onnx. "
-                            + "Export it with --format onnx");
+                    bundle.name() + " holds a " + bundle.contract().format + " model; this app runs " + format
+                            + ". Export it with --format " + format);
         }
         SelfTest test = bundle.selfTest();
         Evaluation rows = bundle.evaluation();

@@ -21,7 +21,10 @@ public class FuzzTest {
     @Test
     public void mutatedBundlesAreRefusedOrAnswer() throws Exception {
         File bundles = new File(Fixtures.folder(), "bundles");
-        String[] names = {"int8-dim", "fp32", "int8-dim-single-user", "fp32-history", "history-without-rows"};
+        String[] names = {
+            "int8-dim", "fp32", "int8-dim-single-user", "fp32-history", "history-without-rows", "int8-dim-c",
+            "int4-item-history-c"
+        };
         List<File> found = new ArrayList<File>();
         for (String name : names) {
             found.add(new File(bundles, name));

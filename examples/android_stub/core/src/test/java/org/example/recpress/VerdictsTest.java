@@ -29,7 +29,7 @@ public class VerdictsTest {
 
     private static String verdict(File folder) {
         try {
-            Recommender.open(RecBundle.open(folder), OrtScorer.FACTORY).close();
+            Recommender.open(RecBundle.open(folder)).close();
             return "accepted";
         } catch (BundleException error) {
             return error.fault().word();

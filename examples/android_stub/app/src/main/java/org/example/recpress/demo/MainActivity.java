@@ -123,7 +123,7 @@ public final class MainActivity extends Activity implements View.OnClickListener
                     return;
                 }
                 RecBundle bundle = RecBundle.open(folder);
-                recommender = Recommender.open(bundle, OrtScorer.FACTORY);
+                recommender = Recommender.open(bundle);
                 ready(getString(
                         R.string.opened, bundle.name(), bundle.selfTest().size(), recommender.scorer().runtime()));
             } catch (BundleException error) {

@@ -1,0 +1,21 @@
+"""What a web bundle holds beside what every bundle holds: its page and its engine."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from recpress_edge.artifacts.contract import Contract
+from recpress_edge.artifacts.selftest import SelfTest
+from recpress_edge.device.c.model_bin import read_header
+from recpress_export.options import FileOptions
+from recpress_export.web.engine import engines
+
+PAGE: Final = Path(__file__).with_name("page")
+
+
+def web_files(
+    model: bytes, _contract: Contract, _test: SelfTest, _options: FileOptions
+) -> Mapping[str, bytes]:
+    """Files by name: the page's, which are the same in every bundle, and an engine for this kind of model."""
+    page = {path.name: path.read_bytes() for path in sorted(PAGE.iterdir())}
+    return page | engines(read_header(model))

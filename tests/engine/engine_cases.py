@@ -1,0 +1,187 @@
+"""Questions to the C engine, numpy's answers, and the comparison of both."""
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from engine_models import Kind, Tables, kinds, packed, random_tables
+from numpy.typing import NDArray
+
+from recpress_edge.artifacts.integers import rounded_rows
+from recpress_edge.core.arrays import F32, I64
+from recpress_edge.core.rng import stream
+from recpress_edge.device.c import model_bin as mb
+from recpress_edge.device.reference import best_unseen
+
+QUESTIONS: Final = 6
+"""To each model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """seen: uint32, in any order, repeated or not."""
+
+    user: int
+    k: int
+    seen: NDArray[np.uint32]
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """items (n,), scores (n,), best first."""
+
+    items: I64
+    scores: F32
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A model, what it is asked and what it must answer."""
+
+    words: str
+    """The model in words, for a finding."""
+    model: bytes
+    questions: tuple[Question, ...]
+    answers: tuple[Expected, ...]
+
+
+def cases(seed: int, numbers: Sequence[int], only: Kind | None = None) -> Iterator[Case]:
+    """The cases of these numbers: every kind in turn, or one; each is the same on every machine."""
+    known = kinds()
+    for number in numbers:
+        kind = only or known[number % len(known)]
+        rng = stream(seed, "engine", number)
+        tables = random_tables(rng, kind)
+        questions = tuple(_question(rng, kind, tables) for _ in range(QUESTIONS))
+        answers = tuple(expected(kind, tables, question) for question in questions)
+        shape = f"{len(tables.items)} items, dim {tables.items.shape[1]}, {len(tables.retired)} retired"
+        yield Case(f"case {number} of seed {seed}: {kind}, {shape}", packed(kind, tables), questions, answers)
+
+
+def special() -> list[Case]:
+    """What random models hardly ever are."""
+    return [long_history(), behind_a_seen_item()]
+
+
+def long_history() -> Case:
+    """So many seen items that 254 times their sum leaves 32 bits."""
+    kind, n_items = Kind(mb.INT8_DIM, mb.HISTORY, dim=3), 140_000
+    history = np.full((n_items, 3), 127, np.int8)
+    history[:, 1:] = (-100, 31)
+    tables = Tables(
+        items=stream(0, "long history").integers(-127, 128, (n_items, 3)).astype(np.int8),
+        users=np.zeros((0, 3), np.int8),
+        user_scale=np.zeros(0, np.float32),
+        item_scale=None,
+        history=history,
+        prior=np.ones(3, np.int8),
+        step=0.01,
+        retired=np.arange(0, 100, 7),
+    )
+    question = Question(0, 100, np.arange(1000, n_items, dtype=np.uint32))
+    answer = expected(kind, tables, question)
+    return Case(f"a long history: {kind}", packed(kind, tables), (question,), (answer,))
+
+
+def behind_a_seen_item() -> Case:
+    """By length: the one block that beats the bound of the rest does so by a seen item alone.
+
+    Its next item reaches a threshold below that bound, and an item of the rest is better.
+    """
+    kind = Kind(mb.INT8_DIM, order=mb.LENGTH, dim=2)
+    items = np.zeros((512, 2), np.int8)
+    items[:, 1] = np.where(np.arange(512) < 256, 100, 90)
+    items[0], items[1], items[300] = (100, 0), (83, 55), (85, 29)
+    tables = Tables(
+        items=items,
+        users=np.array([[127, 0]], np.int8),
+        user_scale=np.ones(1, np.float32),
+        item_scale=None,
+        history=None,
+        prior=None,
+        step=0.0,
+        retired=np.zeros(0, np.int64),
+    )
+    question = Question(0, 1, np.zeros(1, np.uint32))
+    answer = expected(kind, tables, question)
+    return Case(f"behind a seen item: {kind}", packed(kind, tables), (question,), (answer,))
+
+
+def _question(rng: np.random.Generator, kind: Kind, tables: Tables) -> Question:
+    n_items = len(tables.items)
+    k = min(n_items, int(rng.choice([1, 2, 5, 10, 50, 100, max(1, n_items // 4), n_items])))
+    count = int(rng.choice([0, 1, 2, 20, n_items // 2, n_items - 3, n_items - 1, n_items]))
+    seen = rng.permutation(n_items)[: max(0, min(n_items, count))]
+    if len(seen) and rng.random() < 0.3:
+        seen = rng.permutation(np.concatenate([seen, seen[:3], seen[:1]]))
+    elif rng.random() < 0.3:  # what a person sees is often close together
+        seen = np.sort(seen)[: len(seen) // 2]
+    user = int(rng.integers(len(tables.users))) if kind.profile == mb.ALL_USERS else 0
+    if tables.history is None and rng.random() < 0.4:  # people have seen what suits them
+        scores = tables.items.astype(np.float32) @ tables.users[user].astype(np.float32)
+        liked = np.argsort(-scores, kind="stable")[: max(0, min(n_items, count))]
+        seen = liked[rng.random(len(liked)) < rng.choice([0.5, 0.9, 1.0])]
+    return Question(user, k, seen.astype(np.uint32))
+
+
+def expected(kind: Kind, tables: Tables, question: Question) -> Expected:
+    """As numpy answers: exact sums, one rounding for each scale."""
+    row, scale = _row(kind, tables, question)
+    scores: NDArray[Any]
+    if kind.recipe == mb.FP32:
+        scores = tables.items @ row.astype(np.float32)
+    elif tables.items.dtype == np.float64:  # exact as well, and faster
+        scores = tables.items @ row.astype(np.float64)
+    else:
+        scores = tables.items.astype(np.int64) @ row.astype(np.int64)
+    if tables.item_scale is not None:
+        scores = scores.astype(np.float32) * tables.item_scale.astype(np.float32)
+    seen = question.seen.astype(np.int64)
+    left = len(scores) - len(np.union1d(seen, tables.retired))
+    if not left:
+        return Expected(np.zeros(0, np.int64), np.zeros(0, np.float32))
+    items = best_unseen(scores, seen, tables.retired, min(question.k, left))
+    return Expected(items, scores[items].astype(np.float32) * scale)
+
+
+def _row(kind: Kind, tables: Tables, question: Question) -> tuple[NDArray[Any], np.float32]:
+    if tables.history is None or tables.prior is None:
+        scale = np.float32(1) if kind.recipe == mb.FP32 else tables.user_scale[question.user]
+        return tables.users[question.user], scale
+    of_seen = tables.history[np.unique(question.seen)]
+    if kind.recipe == mb.FP32:
+        return tables.prior + of_seen.sum(axis=0, dtype=np.float32), np.float32(1)
+    sums = tables.prior.astype(np.int64) + of_seen.sum(axis=0, dtype=np.int64)
+    rows, peaks = rounded_rows(sums[None])
+    return rows[0], np.float32(peaks[0]) * np.float32(tables.step)
+
+
+def to_program(asked: Sequence[Case]) -> bytes:
+    """What drive.c reads."""
+    parts = [struct.pack("<I", len(asked))]
+    for case in asked:
+        parts += [struct.pack("<I", len(case.model)), case.model, struct.pack("<I", len(case.questions))]
+        for one in case.questions:
+            parts += [struct.pack("<3I", one.user, one.k, len(one.seen)), one.seen.astype("<u4").tobytes()]
+    return b"".join(parts)
+
+
+def findings(asked: Sequence[Case], said: bytes) -> list[str]:
+    """What a program answered otherwise than numpy, in words; empty where all is equal."""
+    found: list[str] = []
+    at = 0
+    for case in asked:
+        for question, wanted in zip(case.questions, case.answers, strict=True):
+            if at + 4 > len(said):
+                return [*found, f"{case.words}: no answer"]
+            (count,) = struct.unpack_from("<i", said, at)
+            n = max(count, 0)
+            items = np.frombuffer(said[at + 4 : at + 4 + 4 * n], "<u4")
+            scores = np.frombuffer(said[at + 4 + 4 * n : at + 4 + 8 * n], "<f4")
+            at += 4 + 8 * n
+            if not np.array_equal(items, wanted.items) or not np.array_equal(scores, wanted.scores):
+                asks = f"user {question.user}, k {question.k}, {len(question.seen)} seen"
+                found.append(f"{case.words}, {asks}: answered {count}, expected {len(wanted.items)} items")
+    return found if at == len(said) else [*found, "more answers than questions"]

@@ -1,0 +1,32 @@
+"""Damaged files: the engine refuses or answers, and never touches what is not its own."""
+
+import struct
+
+import pytest
+from engine_damage import models, mutated, refused_wrongly, surprises
+from engine_models import kinds
+from test_engine_answers import build_or_skip
+
+TURNS = 100_000
+
+
+@pytest.mark.parametrize("name", ["gcc-plain-sanitized", "gcc-avx2-sanitized"])
+def test_damaged_files_are_refused_or_answered_within_memory(name, tmp_path):
+    found = mutated(build_or_skip(name).compiled(tmp_path, "mutate.c"), 0, TURNS)
+    assert sum(found.opened.values()) == TURNS
+    assert surprises(found) == []
+    assert found.opened[0] > TURNS // 20, "too few files open for the answers to be tested"
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    return build_or_skip("gcc-plain-sanitized").compiled(tmp_path_factory.mktemp("engine"))
+
+
+def test_each_field_is_checked(program):
+    assert refused_wrongly(program) == []
+
+
+def test_the_models_to_start_from_are_of_every_kind():
+    found = {struct.unpack_from("<5I", model, 16) for model in models()}
+    assert found == {(kind.recipe, kind.profile, kind.order, kind.layout, kind.flags) for kind in kinds()}

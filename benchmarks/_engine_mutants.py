@@ -299,7 +299,12 @@ _BY_LENGTH: Final = (
         "query->n_seen + model->header->n_retired : n;",
         "query->n_seen : n;",
     ),
-    ("a threshold of too few blocks", "list->threshold = wanted <= done ? ", "list->threshold = done ? "),
+    (
+        "a threshold of too few blocks",
+        "list->threshold = wanted <= done ? ",
+        "list->threshold = done ? ",
+        "Of too few blocks the search returns the lowest itself.",
+    ),
     ("what fills up the last block counts, by length", "    if (filled) {", "    if (0) {"),
     (
         "filled places are recommended",
@@ -330,17 +335,18 @@ _NEIGHBOURS: Final = (
         "negative values are not bounded",
         "box->q[dim + d] = r->q[d] < 0 ? r->q[d] : 0;",
         "box->q[dim + d] = 0;",
-        "Not equivalent: see the record.",
     ),
     (
         "the box row's tail is not cleared",
         "d < up_to(2u * dim + 1u, 16u); d++) box->q[d] = 0;",
         "d < 2u * dim; d++) box->q[d] = 0;",
+        "No kernel multiplies what lies behind the last pair: the loop only makes it defined.",
     ),
     (
         "boxes that are not there",
         "h < RP_BLOCK; h++) of_group[h] = LOWEST;",
         "h < RP_BLOCK; h++) of_group[h] = 0;",
+        "Such a half holds no item: as a seed it lowers the threshold, and later it is passed over.",
     ),
     ("excluded items are seeds", "if (has(w->excluded, model->item_of[place])) scores[i] = LOWEST;", ""),
     ("filled places are seeds", "if (place >= n_items) {", "if (0) {"),

@@ -23,9 +23,10 @@ from _engine_mutants import ENGINE, MUTANTS, NEON, PLAIN, X86, Mutant
 
 sys.path.insert(0, str(ROOT / "tests" / "engine"))
 
-from engine_cases import Case, cases, findings, special, to_program
+from engine_cases import Case, cases, findings, to_program
 from engine_damage import mutated, refused_wrongly, surprises
 from engine_programs import BUILDS, SOURCES, Build, answers
+from engine_special import special
 
 from recpress_edge.core.errors import GateError
 from recpress_edge.core.files import read_json

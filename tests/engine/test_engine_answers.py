@@ -1,9 +1,10 @@
 """The C engine against numpy: every kind of model, every kernel, on emulated cores too."""
 
 import pytest
-from engine_cases import cases, findings, special, to_program
+from engine_cases import cases, findings, to_program
 from engine_models import Kind, kinds
 from engine_programs import BUILDS, QUICK, answers, in_ci
+from engine_special import special
 
 from recpress_edge.device.c import model_bin as mb
 

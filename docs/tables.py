@@ -43,8 +43,7 @@ ENGINE: Final = "docs/results/c-engine.md"
 SIX_SETS: Final = (
     "students",
     *(f"students-{name}" for name in ("ml-1m", "citeulike", "beauty", "foursquare", "gowalla")),
-    "students-ml-1m-64",
-    "students-foursquare-20",
+    *(f"students-{name}" for name in ("ml-1m-64", "citeulike-seeds", "foursquare-20")),
 )
 BLOCKS: Final = {
     "data-sets": Block((DATA,), (), data_tables.sets),

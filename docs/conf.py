@@ -29,7 +29,7 @@ nitpick_ignore_regex = [  # what other projects document, whose inventories are 
     (
         r"py:class",
         r"recpress_edge\.(core\.config\.DescribedSetting|jobs\.(contenders\.Run|executor\.(Lanes|Result)"
-        r"|tune\.budget\.TableShape))",
+        r"|tune\.budget\.TableShape)|device\.c\.footprint\.Footprint)",
     ),
 ]
 nitpick_ignore = [

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from statistics import mean
-from typing import Any
+from typing import Any, Final
 
 import result_tables
 from _defaults_table import HEADERS, ahead_of, cells
 from _students_table import METRICS, groups, values, verdict_words, verdicts
 
 Result = Mapping[str, Any]
+CELL: Final = ("set", "recipe", "budget", "row")
+"""What a row at one size is known by."""
 
 
 def sets(*results: Result) -> str:
@@ -75,10 +77,11 @@ def _search(found: Result) -> list[str]:
     ]
 
 
-def defaults(result: Result) -> str:
+def defaults(*results: Result) -> str:
     """Each default and the best change of one setting; a gap above the limit stands out."""
     rows = [
         [*row[:-2], f"**{row[-2]}**" if ahead_of(one) else row[-2], row[-1]]
+        for result in results
         for one in result["results"]
         for row in [cells(one)]
     ]
@@ -86,10 +89,16 @@ def defaults(result: Result) -> str:
 
 
 def _together(results: Sequence[Result]) -> Result:
+    """One record of several: of a row at one size it has the seeds of each."""
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    for result in results:
+        for one in result["results"]:
+            cell = found.setdefault(tuple(str(one[name]) for name in CELL), {**one, "runs": []})
+            cell["runs"] = [*cell["runs"], *one["runs"]]
     return {
         "sets": {key: one for result in results for key, one in result["sets"].items()},
         "rows": results[0]["rows"],
-        "results": [one for result in results for one in result["results"]],
+        "results": list(found.values()),
     }
 
 

@@ -14,7 +14,6 @@ RESULTS: Final = ROOT / "benchmarks" / "results"
 sys.path[:0] = [str(ROOT), str(ROOT / "export"), str(ROOT / "benchmarks"), str(Path(__file__).parent)]
 
 import data_tables  # noqa: E402
-import engine_tables  # noqa: E402
 import format_tables  # noqa: E402
 import method_tables  # noqa: E402
 import result_tables  # noqa: E402
@@ -44,6 +43,7 @@ ENGINE: Final = "docs/results/c-engine.md"
 SIX_SETS: Final = (
     "students",
     *(f"students-{name}" for name in ("ml-1m", "citeulike", "beauty", "foursquare", "gowalla")),
+    *(f"students-{name}" for name in ("ml-1m-64", "citeulike-seeds", "foursquare-20")),
 )
 BLOCKS: Final = {
     "data-sets": Block((DATA,), (), data_tables.sets),
@@ -83,7 +83,7 @@ BLOCKS: Final = {
         )
     },
     "tuned": Block((STUDENTS,), ("tune", "tune-ml-1m"), student_tables.tuned),
-    "defaults": Block((STUDENTS,), ("defaults",), student_tables.defaults),
+    "defaults": Block((STUDENTS,), ("defaults", "defaults-als"), student_tables.defaults),
     "scale": Block(("docs/results/scale.md",), ("scale",), scale_tables.scale),
     "growth": Block(
         ("docs/results/scale.md",), ("growth-1m", "growth-5m", "growth-20m"), scale_tables.growth

@@ -45,6 +45,8 @@ class Browser:
     def __init__(self, folder: Path) -> None:
         self.events: list[dict[str, Any]] = []
         """What the browser said unasked, oldest first."""
+        self._session: str | None = None
+        self._loader = ""
         self._buffer = b""
         self._number = 0
         read, self._to = _high_pipe()
@@ -67,11 +69,10 @@ class Browser:
             if found["type"] == "page"
         )
         attached = self.send("Target.attachToTarget", targetId=target, flatten=True)
-        self._session: str | None = attached["sessionId"]
+        self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.send(f"{domain}.enable")
-
-    _session = None
+        self.send("Page.setLifecycleEventsEnabled", enabled=True)
 
     def __enter__(self) -> "Browser":
         return self
@@ -116,12 +117,20 @@ class Browser:
         )  # fmt: skip
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.send("Emulation.setEmulatedMedia", features=[scheme])
-        self.send("Page.navigate", url="about:blank")
         self.events.clear()
-        self.send("Page.navigate", url=url)
+        self._loader = self.send("Page.navigate", url=url)["loaderId"]
         until = time.monotonic() + SECONDS
-        while not any(event["method"] == "Page.loadEventFired" for event in self.events):
+        while not any(self._is_loaded(event) for event in self.events):
             self.events.append(self._next(until))
+
+    def _is_loaded(self, event: dict[str, Any]) -> bool:
+        """Whether it says that the page which was opened last is there; one before it may speak later."""
+        found = event["params"]
+        return (
+            event["method"] == "Page.lifecycleEvent"
+            and found["name"] == "load"
+            and found["loaderId"] == self._loader
+        )
 
     def ask(self, expression: str) -> Any:
         """The value of a JavaScript expression in the page; promises are awaited."""
@@ -156,7 +165,7 @@ class Browser:
         return [
             event["params"]["request"]["url"]
             for event in self.events
-            if event["method"] == "Network.requestWillBeSent"
+            if event["method"] == "Network.requestWillBeSent" and event["params"]["loaderId"] == self._loader
         ]
 
     def complaints(self) -> list[str]:

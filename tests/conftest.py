@@ -35,3 +35,11 @@ def interruptible() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_engine():
+    """The engine of format c for all kinds of models, compiled once: one for each kind would take minutes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("recpress_edge.device.c.library.flags_for", lambda _: [])
+        yield

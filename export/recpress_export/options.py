@@ -12,6 +12,7 @@ from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.artifacts.selftest import SelfTest
 from recpress_edge.core.errors import ArtifactError, ConfigError, unknown_name
 from recpress_edge.device.c.model_bin import CATALOGUE, ORDERS
+from recpress_edge.device.cores import check_core
 from recpress_export.c.build import TARGETS, check_toolchain
 
 
@@ -67,11 +68,12 @@ def plainest(file_format: str) -> FileOptions:
 
 
 def check_options(options: FileOptions, file_format: str, recipe: Recipe, core: str | None = None) -> None:
-    """ConfigError for an option that the format does not know, or that does not go with recipe or core.
+    """ConfigError for an option or core that the format does not know, or that the recipe does not take.
 
     MissingExtraError where no compiler is there for a target.
     """
     _check_known(options, file_format)
+    check_core(core, file_format, recipe)
     plain = ORDERS[CATALOGUE]
     if options.order not in (None, *ORDERS):
         raise unknown_name("order", str(options.order), ORDERS)

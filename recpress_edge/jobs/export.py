@@ -15,7 +15,6 @@ from recpress_edge.core.progress import OnEvent, advance, silent
 from recpress_edge.data.features.shown import NO_TITLES, Shown, shown_items
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import SYNTHETIC
-from recpress_edge.device.cores import check_core
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.data import load_data
 from recpress_edge.jobs.plugins import with_plugins
@@ -74,10 +73,6 @@ class ExportRequest:
 
     def check(self, *, target: bool = True) -> "ExportPlan":
         """Check everything that can be checked before anything is trained; ``target``: where it goes, too."""
-        if self.int8 and self.recipe:
-            raise ConfigError(
-                "--int8 means --recipe int8-dim, for a network int8-dynamic; give one of the two"
-            )
         with with_plugins(self.plugin, self.work):
             named = self._in_folder() if is_folder(self.student) else self._by_name()
         recipe = choose_recipe(named.network, self.recipe, self.format, int8=self.int8)
@@ -87,7 +82,6 @@ class ExportRequest:
         else:
             check_profile(profile, self.user)
             check_recipe_profile(recipe, profile)
-        check_core(self.core, self.format, recipe)
         if self.with_evaluation and profile == ALL_USERS:
             raise ConfigError(
                 "--with-evaluation: an all-users bundle holds the test users' rows anyway. Leave it out."
@@ -232,10 +226,9 @@ class ExportPlan:
 
     def _shown(self, data: Dataset) -> Shown:
         """What travels to be shown; an unknown user, id or feature is refused here."""
-        request = self.request
-        if request.user is not None:
-            user_index(request.user, data.user_ids)
-        return shown_items(data, request.titles, request.item_features)
+        if self.request.user is not None:
+            user_index(self.request.user, data.user_ids)
+        return shown_items(data, self.request.titles, self.request.item_features)
 
     def _source(self, folder: Path, shown: Shown) -> SubjectSource:
         return SubjectSource(

@@ -47,7 +47,7 @@ def test_core_and_several_formats(planned):
         ([*NAME, "--model-h"], "--model-h goes with --format c, not with onnx"),
         ([*C, "--order", "length"], "--order length needs items that share their scales, and recipe fp32"),
         ([*C, "--build", "z80"], "unknown target of --build 'z80'"),
-        ([*C, "--core", "armv8.0", "--int8"], "Choose --recipe score16"),
+        ([*C, "--core", "armv8.0", "--int8"], "use --recipe score16"),
         ([*C, "--recipe", "score16", "--profile", "history"], "not available for --profile history"),
         (["--all", "--model-h"], "--model-h is for one student"),
         ([*C, "--recipe", "fp16"], "format c cannot honour recipe fp16"),

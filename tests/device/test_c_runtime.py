@@ -141,6 +141,18 @@ class TestInPlainPython(RuntimeContract):
 
 
 @pytest.fixture
+def own_kind(monkeypatch):
+    """Engines are compiled for one kind of model, as they are outside of the tests."""
+    monkeypatch.setattr(library, "flags_for", source.flags_for)
+
+
+@pytest.mark.usefixtures("own_kind")
+@pytest.mark.parametrize("recipe", RECIPE_NAMES)
+def test_an_engine_for_one_kind_answers_as_numpy_does(recipe, tmp_path):
+    same_answers(tmp_path, *all_users(recipe, (5, 131, 7)))
+
+
+@pytest.fixture
 def model(tmp_path):
     contract, data = all_users("int8-dim", (4, 64, 10))
     (tmp_path / "model.bin").write_bytes(data)
@@ -220,6 +232,7 @@ def compiled(monkeypatch):
     return calls
 
 
+@pytest.mark.usefixtures("own_kind")
 def test_an_engine_is_compiled_once(model, cache, compiled):
     for _ in range(2):
         CRuntime(*model).recommend(0, [], 3)
@@ -285,6 +298,19 @@ def test_the_bindings_are_as_large_as_the_structs_of_c(tmp_path):
     assert list(told) == wanted
 
 
+@pytest.mark.usefixtures("way")
+def test_requests_may_wait_for_others(model):
+    """Room is made anew for a longer list; what was prepared before is answered all the same."""
+    runtime, numpy = CRuntime(*model), FileReference(*model)
+    asked = [(user, [user, 7], k) for user, k in [(0, 3), (1, 64), (2, 5), (3, 64)]]
+    feeds = [runtime.prepare(*one) for one in asked]
+    for one, feed in reversed(list(zip(asked, feeds, strict=True))):
+        items, scores = runtime.run(feed)
+        assert items.tolist() == numpy.recommend(*one)[0].tolist()
+        assert scores.tobytes() == numpy.recommend(*one)[1].tobytes()
+
+
+@pytest.mark.usefixtures("way")
 def test_an_answer_stays_as_it_was(model):
     runtime = light.LightRuntime(*model)
     first = runtime.recommend(0, [], 5)

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from exports import items_file
 from test_c_files import made
 
 from recpress_edge.artifacts.recipes import RECIPES
@@ -17,6 +18,8 @@ from recpress_export.c import build as building
 from recpress_export.c.build import TARGETS, programs
 from recpress_export.c.files import bundle_files, selftest_h
 from recpress_export.options import FileOptions, check_options, options_of
+from recpress_export.update.apply import update_bundle
+from recpress_export.update.changes import read_changes
 
 OWN = next((name for name, target in TARGETS.items() if platform.machine() in target.machines), None)
 needs_own = pytest.mark.skipif(
@@ -44,6 +47,15 @@ def test_the_compiler_that_is_there_builds_for_its_own_machine(without_zig, tmp_
     done = subprocess.run([program, bundle.model_path], capture_output=True, text=True, check=True)
     assert done.stdout == "64 queries, 0 differ\n"
     Library(bundle.folder / f"recpress-{OWN}.so")  # the three functions are there
+
+
+@needs_own
+def test_an_update_compiles_the_programs_again(without_zig, tmp_path):
+    bundle = made(tmp_path, options=FileOptions(build=(OWN,)))
+    path = items_file(tmp_path / "items.npz", append_ids=["new"], retire_ids=["item-3"])
+    updated = update_bundle(bundle.folder, read_changes(path), None, force=True).bundle
+    name = f"selftest-{OWN}"
+    assert updated.files[name]["sha256"] != bundle.files[name]["sha256"]
 
 
 @needs_own

@@ -69,7 +69,8 @@ def test_appended_items_are_found_by_their_id(bundle):
     stored = read_stored(bundle)
     scale = np.ones(DIM) if stored.int8 is None else stored.int8.item_scale.astype(np.float64)
     users = stored.user_table.astype(np.float64) / scale  # unfolded, up to the user's own scale
-    emb = (users[:5] / np.abs(users[:5] / scale).max(axis=1, keepdims=True) * 127).astype(np.float32)
+    most = 110 if bundle.contract.recipe == "score16" else 127  # its scores must fit 16 bits
+    emb = (users[:5] / np.abs(users[:5] / scale).max(axis=1, keepdims=True) * most).astype(np.float32)
     if stored.int8 is None:
         emb = (users[:5] * 9).astype(np.float32)
     new = changed(bundle, append_ids=[f"of {n}" for n in range(5)], append_emb=emb).bundle

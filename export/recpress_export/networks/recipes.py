@@ -50,8 +50,10 @@ _WHY_NOT: Final[Mapping[str, str]] = {
 def choose_recipe(kind: str | None, name: str | None, file_format: str, *, int8: bool) -> Recipe:
     """The recipe that the flags ask for, of a network or (None) of two tables in this format.
 
-    ConfigError: it is not available; the message names what is.
+    ConfigError: it is not available, and the message names what is; or it is named twice.
     """
+    if int8 and name:
+        raise ConfigError("--int8 means --recipe int8-dim, for a network int8-dynamic; give one of the two")
     if kind is not None:
         return _network_recipe(name, int8=int8)
     if name in NETWORK_RECIPES and name not in RECIPES:

@@ -3,7 +3,7 @@
 import ctypes
 from array import array
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.device.c.library import Library, ModelStruct, QueryStruct
@@ -24,25 +24,45 @@ ERRORS: Final = {
 }
 """What the engine's codes say."""
 ALIGNMENT: Final = 16
-_USUAL_K: Final = 64
+_USUAL_K: Final = 50
 """Lists for which room is made at once."""
 
-Answer = tuple["array[int]", "array[float]"]
-"""Item indices (k,), best first, and their scores (k,)."""
+
+class EngineQuery(NamedTuple):
+    """A checked request, laid out for an engine."""
+
+    user: int
+    seen: "array[int]"
+    """uint32; each below the number of items, or the engine says so."""
+    k: int
+    items: "array[int]"
+    """Where the engine writes; other requests share it."""
+    scores: "array[float]"
+    call: tuple[Any, ...] = ()
+    """What the compiled engine is called with."""
+    keep: Any = None
+    """What those arguments point to."""
 
 
 class ModelEngine(Protocol):
-    """What answers from a model.bin, compiled or not."""
+    """What answers from a model.bin, compiled or not. For one thread at a time."""
 
     name: str
     built: str
     """Compiler and flags that made it; empty for none."""
 
-    def answer(self, user: int, seen: "array[int]", k: int) -> Answer: ...
+    def prepare(self, user: int, seen: "array[int]", k: int) -> EngineQuery:
+        """A request, 1 <= k <= n_items."""
+
+    def fill(self, query: EngineQuery) -> int:
+        """Write the best k of the items that are left, and say how many there are.
+
+        ConfigError for a seen item that there is not, ArtifactError for a damaged file.
+        """
 
 
 class CompiledEngine:
-    """Answers of the compiled engine. For one thread at a time: its scratch memory is one."""
+    """Answers of the compiled engine. Its scratch memory is made once, or again for longer lists."""
 
     name = "recpress-c"
 
@@ -51,48 +71,39 @@ class CompiledEngine:
         self.built = library.built
         self._file = mapped
         self._model = ModelStruct()
-        self._model_at = ctypes.addressof(self._model)
-        wrong = library.open(self._model_at, self._file.address, self._file.size)
+        wrong = library.open(ctypes.byref(self._model), mapped.address, mapped.size)
         if wrong:
             raise ArtifactError(f"{path} is refused by the engine: {ERRORS.get(wrong, wrong)}", fault="model")
-        self._query = QueryStruct()
-        self._query_at = ctypes.addressof(self._query)
         self._recommend = library.recommend
         self._make_room(min(_USUAL_K, n_items))
 
     def _make_room(self, k: int) -> None:
         """Arrays for lists of up to ``k``."""
-        self._room = k
-        self.items, self.scores = array("I", bytes(4 * k)), array("f", bytes(4 * k))
-        self._size = self._library.scratch_bytes(self._model_at, k)
-        self._scratch = ctypes.create_string_buffer(self._size + ALIGNMENT)
-        at = ctypes.addressof(self._scratch)
+        self._items, self._scores = array("I", bytes(4 * k)), array("f", bytes(4 * k))
+        size = self._library.scratch_bytes(ctypes.byref(self._model), k)
+        scratch = ctypes.create_string_buffer(size + ALIGNMENT)
         self._places = (
-            self.items.buffer_info()[0],
-            self.scores.buffer_info()[0],
-            at + -at % ALIGNMENT,
-            self._size,
+            ctypes.byref((ctypes.c_uint32 * k).from_buffer(self._items)),
+            ctypes.byref((ctypes.c_float * k).from_buffer(self._scores)),
+            ctypes.byref(scratch, -ctypes.addressof(scratch) % ALIGNMENT),
+            ctypes.c_size_t(size),
         )
 
-    def fill(self, user: int, seen: "array[int]", k: int) -> int:
-        """Answer into ``items`` and ``scores``; how many of ``k`` there are.
-
-        ConfigError for a seen item that there is not, ArtifactError for a damaged file.
-        """
-        if k > self._room:
+    def prepare(self, user: int, seen: "array[int]", k: int) -> EngineQuery:
+        """A request; what ctypes would convert in every call is converted here."""
+        if k > len(self._items):
             self._make_room(k)
-        query = self._query
-        query.user, query.k = user, k
-        query.seen, query.n_seen = seen.buffer_info()
-        found: int = self._recommend(self._model_at, self._query_at, *self._places)
-        if found < 0:
-            raise self._error(found, seen)
-        return found
+        at, count = seen.buffer_info()
+        query = QueryStruct(user, at, count, k)
+        call = (ctypes.byref(self._model), ctypes.byref(query), *self._places)
+        return EngineQuery(user, seen, k, self._items, self._scores, call, query)
 
-    def answer(self, user: int, seen: "array[int]", k: int) -> Answer:
-        """The best ``k`` of the items that are left, 1 <= k <= n_items; uint32 and float32."""
-        found = self.fill(user, seen, k)
-        return self.items[:found], self.scores[:found]
+    def fill(self, query: EngineQuery) -> int:
+        """Write the best items of a request, and say how many there are."""
+        found: int = self._recommend(*query.call)
+        if found < 0:
+            raise self._error(found, query.seen)
+        return found
 
     def _error(self, code: int, seen: "array[int]") -> ArtifactError | ConfigError:
         if code == BAD_ITEM:

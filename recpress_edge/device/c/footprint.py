@@ -21,7 +21,7 @@ STATIC_BYTES: Final = 64
 """An opened model."""
 _STACK_BYTES: Final = 1280
 _STACK_BYTES_OF_DIM: Final = 8
-LONG_SHARE: Final = 8
+LONG_SHARE: Final = 2
 """Lists longer than this share of the blocks keep four maxima a block (is_long of recpress.c)."""
 _FORMAT: Final = "c"
 _SCORE16: Final = "score16"

@@ -68,9 +68,8 @@ class Library:
         self.scratch_bytes: Any = _bound(
             library, "rp_scratch_bytes", ctypes.c_size_t, _Pointer, ctypes.c_uint32
         )
-        self.recommend: Any = _bound(
-            library, "rp_recommend", ctypes.c_int32, *[_Pointer] * 5, ctypes.c_size_t
-        )
+        self.recommend: Any = library.rp_recommend
+        """Called with ctypes' own objects alone, which it takes as they are: that is faster than types."""
 
 
 def import_engine() -> ModuleType:

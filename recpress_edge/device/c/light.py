@@ -4,13 +4,13 @@ import os
 from array import array
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, SupportsIndex
+from typing import TYPE_CHECKING, Any, Final, SupportsIndex
 
 import recpress_edge
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.registry import named
 from recpress_edge.device.c import library, model_bin
-from recpress_edge.device.c.engine import Answer, CompiledEngine, ModelEngine
+from recpress_edge.device.c.engine import CompiledEngine, EngineQuery, ModelEngine
 from recpress_edge.device.c.mapped import Mapped
 from recpress_edge.device.request import check_k, check_user
 
@@ -23,13 +23,8 @@ PLAIN: Final = "plain"
 _PLAIN_ENGINE: Final = "recpress_edge.device.c.plain:PlainEngine"
 
 
-class EngineQuery(NamedTuple):
-    """A checked request."""
-
-    user: int
-    seen: "array[int]"
-    """uint32; each below the number of items, or the engine says so."""
-    k: int
+Answer = tuple["array[int]", "array[float]"]
+"""Item indices (k,), best first, and their scores (k,)."""
 
 
 class LightRuntime:
@@ -40,8 +35,8 @@ class LightRuntime:
             raise ConfigError(f"format c answers in one thread, not in {threads}: leave --threads out")
         self.exact, self.version = contract.exact, recpress_edge.__version__
         self.n_users, self.n_items = contract.n_users, contract.n_items
-        self._engine = open_engine(model_path, contract)
-        self.name, self.built = self._engine.name, self._engine.built
+        self.engine = open_engine(model_path, contract)
+        self.name, self.built = self.engine.name, self.engine.built
 
     def prepare(self, user: SupportsIndex | None, seen: Iterable[Any], k: SupportsIndex) -> EngineQuery:
         """Check a request; ConfigError for a user, a k or a type that does not fit."""
@@ -49,11 +44,12 @@ class LightRuntime:
         items = _indices(seen)
         if not self.n_users and len(items) > 1:
             items = array("I", sorted(set(items)))  # the order in which float32 rows are summed
-        return EngineQuery(who, items, min(length, self.n_items))
+        return self.engine.prepare(who, items, min(length, self.n_items))
 
     def run(self, feed: EngineQuery) -> Answer:
         """Items and scores (k,), fewer where fewer are left; ConfigError for a seen item out of range."""
-        return self._engine.answer(*feed)
+        found = self.engine.fill(feed)
+        return feed.items[:found], feed.scores[:found]
 
     def recommend(self, user: SupportsIndex | None, seen: Iterable[Any], k: SupportsIndex) -> Answer:
         """Best k unseen items; ConfigError on an id out of range, ArtifactError when the engine fails."""

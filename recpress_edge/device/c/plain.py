@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from recpress_edge.device.c import model_bin
-from recpress_edge.device.c.engine import Answer
+from recpress_edge.device.c.engine import EngineQuery
 from recpress_edge.device.c.model_bin import BLOCK, Header
 from recpress_edge.device.request import items_outside
 
@@ -40,8 +40,13 @@ class PlainEngine:
         self._retired = set(model_bin.words(self._data, header, "retired_at"))
         self._user_scales = self._section("user_scale_at", "f")
 
-    def answer(self, user: int, seen: "array[int]", k: int) -> Answer:
-        """The best ``k`` of the items that are left; ConfigError for a seen item that there is not."""
+    def prepare(self, user: int, seen: "array[int]", k: int) -> EngineQuery:
+        """A request, with arrays of its own."""
+        return EngineQuery(user, seen, k, array("I", bytes(4 * k)), array("f", bytes(4 * k)))
+
+    def fill(self, query: EngineQuery) -> int:
+        """Write the best of the items that are left; ConfigError for a seen item that there is not."""
+        user, seen, k = query[:3]
         n_items = self._header.n_items
         if seen and max(seen) >= n_items:
             raise items_outside(min(seen), max(seen), n_items)
@@ -50,8 +55,12 @@ class PlainEngine:
         scores = self._scores(row)
         left = [item for item in range(n_items) if item not in excluded] if excluded else range(n_items)
         best = array("I", heapq.nlargest(k, left, key=scores.__getitem__))  # of equals the first
+        if not best:
+            return 0
         # The product of two float32 is exact in a float: an array of "f" then rounds once, as C does.
-        return best, array("f", [scores[item] * scale for item in best])
+        query.items[: len(best)] = best
+        query.scores[: len(best)] = array("f", [scores[item] * scale for item in best])
+        return len(best)
 
     def _scores(self, row: Sequence[Any]) -> "array[float] | list[int]":
         """Of every item, as they rank: integers, or float32."""

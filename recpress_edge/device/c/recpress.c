@@ -18,6 +18,10 @@
  */
 #include "recpress.h"
 
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF
+#endif
+
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "model.bin is little-endian and read in place: this engine needs a little-endian core"
 #endif
@@ -154,6 +158,10 @@ INLINE uint32_t block_bytes(uint32_t dim, uint32_t recipe)
 #include "kernel_plain.h"
 #endif
 
+#ifndef LONG_SHARE
+#define LONG_SHARE 8u /* lists longer than this share of the blocks keep the maxima of eights */
+#endif
+
 INLINE shape shape_of(const rp_model *model)
 {
     shape s = {DIM(model), RECIPE(model), LAYOUT(model), FLAGS(model) & RP_FITS_16};
@@ -245,7 +253,7 @@ typedef struct {
 } workspace;
 
 /* Long lists need a finer look than one maximum of 32 items. */
-INLINE int is_long(const rp_model *model, uint32_t k) { return k > model->n_blocks / 8u; }
+INLINE int is_long(const rp_model *model, uint32_t k) { return k > model->n_blocks / LONG_SHARE; }
 
 static uint32_t n_maxima(const rp_model *model, uint32_t k)
 {

@@ -296,11 +296,7 @@ class TuneRequest:
 
         whole = store_everything(tuning.kind.data, self.work)
         again = Again(
-            whole=whole,
-            work=self.work,
-            device=self.device,
-            threads=self.threads,
-            on_event=tuning.on_event,
+            whole=whole, work=self.work, device=self.device, threads=self.threads, on_event=tuning.on_event
         ).model(self.work / "models" / str(chosen.folder))
         trained = replace(chosen, name=again.name, folder=again.folder.name)
         target = self._target(chosen, tuning.diary.folder)

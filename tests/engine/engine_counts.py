@@ -67,14 +67,16 @@ def synthetic(kind: Kind, questions: int, n_items: int = N_ITEMS) -> Counted:
 
 
 def _unit(rows: F64) -> F64:
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: F64 = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return unit
 
 
 def _fitting(users: F64, items: NDArray[np.int8]) -> NDArray[np.int8]:
     """Users (U, D) made smaller where a score would not fit 16 bits."""
     largest = np.abs(users @ items.T.astype(np.float64)).max(axis=1, keepdims=True)
     margin = np.abs(items.astype(np.int64)).sum(axis=1).max() / 2  # what rounding may add
-    return np.rint(users * np.minimum(1, (2**15 - 1 - margin) / largest)).astype(np.int8)
+    fitting: NDArray[np.int8] = np.rint(users * np.minimum(1, (2**15 - 1 - margin) / largest)).astype(np.int8)
+    return fitting
 
 
 def compiled_plugin(folder: Path) -> Path:

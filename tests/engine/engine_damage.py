@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Final
+from typing import Any, Final
 
 from engine_cases import cases
 from engine_models import kinds
@@ -68,7 +68,7 @@ WRONG_TOGETHER: Final[tuple[tuple[int, Mapping[str, int]], ...]] = (
     (_KINDS.index((1, 2, 0, 0, 0)), {"n_users": 1, "user_at": 128, "user_scale_at": 128}),
 )
 """The number of a case, and fields that make its file damaged."""
-_ONE_USER: Final = {"n_users": 1, "user_at": 128, "profile": 1}
+_ONE_USER: Final[dict[str, Any]] = {"n_users": 1, "user_at": 128, "profile": 1}
 _ORDERED: Final = {"user_scale_at": 192, "bounds_at": 256, "item_of_at": 320, "items_at": 384}
 OUT_OF_BOUNDS: Final = (
     Header(**_ONE_USER, recipe=3, n_items=2**24, dim=1, user_scale_at=192, items_at=256),

@@ -69,7 +69,7 @@ WRONG_TOGETHER: Final[tuple[tuple[int, Mapping[str, int]], ...]] = (
 )
 """The number of a case, and fields that make its file damaged."""
 _ONE_USER: Final[dict[str, Any]] = {"n_users": 1, "user_at": 128, "profile": 1}
-_ORDERED: Final = {"user_scale_at": 192, "bounds_at": 256, "item_of_at": 320, "items_at": 384}
+_ORDERED: Final[dict[str, Any]] = {"user_scale_at": 192, "bounds_at": 256, "item_of_at": 320, "items_at": 384}
 OUT_OF_BOUNDS: Final = (
     Header(**_ONE_USER, recipe=3, n_items=2**24, dim=1, user_scale_at=192, items_at=256),
     Header(**_ONE_USER, recipe=1, n_items=1, dim=1025, user_scale_at=1216, items_at=1280),

@@ -32,9 +32,9 @@ nitpick_ignore_regex = [  # what other projects document, whose inventories are 
         r"|tune\.budget\.TableShape)|device\.c\.footprint\.Footprint)",
     ),
 ]
-nitpick_ignore = [
-    ("py:class", "recpress_edge.device.runtime.Runtime")
-]  # how Recommender.of is made: not public
+nitpick_ignore = [  # how Recommender is made, and what its scores can do: not public
+    ("py:class", f"recpress_edge.device.runtime.{name}") for name in ("Runtime", "Answering", "Numbers")
+]
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 

@@ -14,6 +14,7 @@ RESULTS: Final = ROOT / "benchmarks" / "results"
 sys.path[:0] = [str(ROOT), str(ROOT / "export"), str(ROOT / "benchmarks"), str(Path(__file__).parent)]
 
 import data_tables  # noqa: E402
+import engine_tables  # noqa: E402
 import format_tables  # noqa: E402
 import method_tables  # noqa: E402
 import result_tables  # noqa: E402
@@ -91,7 +92,13 @@ BLOCKS: Final = {
     "formats": Block((FORMATS,), (), format_tables.formats),
     "mutated-logs": Block((FORMATS,), ("mutated-logs",), format_tables.mutated),
     "format-counts": Block((FORMATS,), (), format_tables.counts),
-    **{f"engine-{name}": Block((ENGINE,), (f"engine-{result}",), text) for name, result, text in ()},
+    **{
+        f"engine-{name}": Block((ENGINE,), (f"engine-{result}",), text)
+        for name, result, text in (
+            ("mutants", "mutants", engine_tables.mutants),
+            ("host", "host", engine_tables.host),
+        )
+    },
     "topology": Block((TOPOLOGY,), ("topology",), result_tables.topology),
     "topology-speed": Block((TOPOLOGY,), ("topology-speed",), result_tables.topology_speed),
 }

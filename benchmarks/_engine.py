@@ -83,7 +83,7 @@ def students(work: Path, names: Sequence[str]) -> Iterator[Trained]:
         for row, user in enumerate(evaluation.users)
     )
     for name in names:
-        (folder,) = (work / "models").glob(f"{name}-s0-*")
+        folder = min((work / "models").glob(f"{name}-s0-*/model.json")).parent
         student = read_student(folder)
         yield Trained(name, student.user_emb, student.item_emb, asked)
 

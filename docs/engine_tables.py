@@ -1,9 +1,9 @@
 """Tables of what was shown of the C engine: docs/results/c-engine.md."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from result_tables import Result, table
+from result_tables import Result, short, table
 
 CORES: Final = ("gcc-a53", "gcc-a76", "zig-a53", "zig-a76")
 CORE_TITLES: Final = ("A53, gcc", "A76, gcc", "A53, zig", "A76, zig")
@@ -145,3 +145,31 @@ def host(result: Result) -> str:
         for row in result["rows"]
     ]
     return table(("items", "dim", *ENGINE, *peers), rows)
+
+
+def score16(result: Result) -> str:
+    """What the recipe changes beside int8-dim, means over seeds and their lowest and highest difference."""
+    groups: dict[tuple[str, int], dict[str, list[Mapping[str, Any]]]] = {}
+    for row in result["files"]:
+        by_recipe = groups.setdefault((row["set"], row["dim"]), {})
+        by_recipe.setdefault(row["recipe"], []).append(row)
+    rows = []
+    for (name, dim), found in groups.items():
+        pairs = list(zip(found["int8-dim"], found["score16"], strict=True))
+        cells = [_both([(_figure(a, one), _figure(b, one)) for a, b in pairs]) for one in COMPARED]
+        rows.append([name, str(dim), str(len(pairs)), *cells])
+    return table(("set", "dim", "seeds", "overlap@50", "Recall@50", "NDCG@10"), rows)
+
+
+COMPARED: Final = ("overlap@50", "recall@50", "ndcg@10")
+
+
+def _figure(row: Mapping[str, Any], name: str) -> float:
+    return float(row["overlap"][name] if name in row["overlap"] else row["change"][name]["after"])
+
+
+def _both(pairs: Sequence[tuple[float, float]]) -> str:
+    """Means of both, and the range of their differences."""
+    before, after = (sum(pair[at] for pair in pairs) / len(pairs) for at in (0, 1))
+    changes = [right - left for left, right in pairs]
+    return f"{short(before)} → {short(after)} ({min(changes):+.4f} to {max(changes):+.4f})"

@@ -99,6 +99,7 @@ BLOCKS: Final = {
             ("host", "host", engine_tables.host),
         )
     },
+    "score16": Block((ENGINE,), ("score16",), engine_tables.score16),
     "topology": Block((TOPOLOGY,), ("topology",), result_tables.topology),
     "topology-speed": Block((TOPOLOGY,), ("topology-speed",), result_tables.topology_speed),
 }

@@ -218,6 +218,7 @@ FORMATS: Final = _FormatTable(
             check="recpress_edge.device.c.model_bin:check_c",
             runtime="recpress_edge.device.c.runtime:CRuntime",
             light_runtime="recpress_edge.device.c.light:LightRuntime",
+            board_engine="recpress_edge.device.c.cross:engine_for",
             load_library="recpress_edge.device.c.library:import_engine",
             tables="recpress_edge.device.c.tables:tables_of_c",
             listing="recpress_export.c.listing:read_bin",

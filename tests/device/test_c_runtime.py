@@ -188,6 +188,16 @@ def test_a_file_of_another_contract_is_refused(model):
         CRuntime(path, contract)
 
 
+@pytest.mark.parametrize("stated", [(), (0, 7, 31), (0, 7, 30, 49)])
+def test_a_file_that_retires_other_items_is_refused(stated, tmp_path):
+    contract, data = retired("int8-dim")
+    (tmp_path / "model.bin").write_bytes(data)
+    other = dataclasses.replace(contract, retired=stated)
+    for runtime in (CRuntime, FileReference):
+        with pytest.raises((ArtifactError, ConfigError), match="retires other items than its contract says"):
+            runtime(tmp_path / "model.bin", other)
+
+
 def test_an_engine_for_other_models_refuses_this_one(model, tmp_path, monkeypatch):
     path, contract = model
     monkeypatch.setattr(library, "flags_for", lambda _: ["-DRP_DIM=11"])

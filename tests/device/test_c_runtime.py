@@ -262,6 +262,14 @@ def test_nothing_is_loaded_from_where_others_write(model, cache, compiled):
     assert not any(cache.iterdir())
 
 
+def test_a_user_without_a_home_gets_a_compiled_engine(model, compiled, monkeypatch):
+    for name in ("HOME", "XDG_CACHE_HOME", "RECPRESS_CACHE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as where the system does not know the user
+    assert CRuntime(*model).name == "recpress-c"
+    assert len(compiled) == 1
+
+
 def test_a_library_that_others_may_write_is_compiled_again(model, cache, compiled):
     CRuntime(*model)
     next(cache.glob("*.so")).chmod(0o722)

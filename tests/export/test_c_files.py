@@ -78,7 +78,7 @@ def test_make_builds_the_self_test_and_it_passes(recipe, profile, tmp_path):
 def test_what_make_built_goes_away_again(tmp_path):
     there = tmp_path / "there"
     assert compiled(made(tmp_path), there)[0] == 0
-    with pytest.raises(ArtifactError, match="selftest is not listed in bundle.json"):
+    with pytest.raises(ArtifactError, match=r"selftest is not listed in bundle\.json"):
         open_bundle(there)
     subprocess.run(["make", "librecpress.so", "clean", "CFLAGS=-O1"], cwd=there, check=True)
     open_bundle(there)

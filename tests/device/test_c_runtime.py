@@ -16,6 +16,7 @@ from recpress_edge.artifacts.quantize import quantize
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.cache import CACHE_VARIABLE
 from recpress_edge.core.errors import ArtifactError, ConfigError, MissingExtraError
+from recpress_edge.core.files import scratch_folder
 from recpress_edge.core.rng import stream
 from recpress_edge.device.c import building, compiler, engine, library, light, source
 from recpress_edge.device.c.runtime import CRuntime
@@ -260,6 +261,13 @@ def test_nothing_is_loaded_from_where_others_write(model, cache, compiled):
         CRuntime(*model).recommend(0, [], 3)
     assert len(compiled) == 2
     assert not any(cache.iterdir())
+
+
+def test_whoever_clears_away_scratch_leaves_a_library_that_is_being_compiled(cache):
+    cache.mkdir(parents=True)
+    cache.chmod(0o770)
+    with library._folder() as folder, scratch_folder("recpress-engine-"):
+        assert folder.is_dir()
 
 
 def test_a_user_without_a_home_gets_a_compiled_engine(model, compiled, monkeypatch):

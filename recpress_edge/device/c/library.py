@@ -129,7 +129,7 @@ def _folder() -> Iterator[Path]:
     if kept is not None:
         yield kept
         return
-    with named("tempfile:TemporaryDirectory")(prefix="recpress-engine-") as name:
+    with named("tempfile:TemporaryDirectory")(prefix="recpress-library-") as name:
         yield Path(name)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, TextIO
 
 from recpress_edge.core.errors import OUT_OF_MEMORY, RecPressError, told_by_system
+from recpress_edge.core.install import BASE, EXTRAS, install_command
 from recpress_edge.core.layout import wrap_lines
 from recpress_edge.core.printable import one_line
 
@@ -119,6 +120,15 @@ def errors_in_one_line(stopped: str) -> Iterator[ExitCode]:
         ending.code = 1
     except MemoryError:
         print_error(OUT_OF_MEMORY)
+        ending.code = 1
+    except ImportError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRAS[BASE].values():
+            raise
+        print_error(
+            f"this command needs {package}, which an install without dependencies leaves out. "
+            f"Run in the checkout: {install_command()}"
+        )
         ending.code = 1
 
 

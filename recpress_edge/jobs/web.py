@@ -1,5 +1,6 @@
 """A web bundle's page, served on this machine alone: its own files, nothing beside them."""
 
+import http.client
 import http.server
 import os
 import shutil
@@ -15,6 +16,7 @@ from recpress_edge.artifacts.bundle import MANIFEST, Bundle, open_bundle
 from recpress_edge.core.errors import ConfigError, told_by_system
 
 LOOPBACK: Final = "127.0.0.1"
+_NAMES: Final = (LOOPBACK, "localhost")
 PAGE: Final = "index.html"
 MAX_PORT: Final = 65535
 _TYPES: Final[Mapping[str, str]] = {
@@ -83,7 +85,7 @@ class PageServer:
         taken = self._server.server_address[1]
         self._server.served = {f"/{name}": bundle.folder / name for name in (*bundle.files, MANIFEST)}
         self._server.served["/"] = bundle.folder / PAGE
-        self._server.hosts = (f"{LOOPBACK}:{taken}", f"localhost:{taken}")
+        self._server.hosts = tuple(f"{name}{end}" for name in _NAMES for end in _endings(taken))
         self.url = f"http://{LOOPBACK}:{taken}/"
 
     def __enter__(self) -> "PageServer":
@@ -104,6 +106,11 @@ class PageServer:
     def stop(self) -> None:
         """End :meth:`run`, from another thread."""
         self._server.shutdown()
+
+
+def _endings(port: int) -> tuple[str, ...]:
+    """What may follow a host's name: of HTTP's own port browsers say nothing."""
+    return (f":{port}", "") if port == http.client.HTTP_PORT else (f":{port}",)
 
 
 class _Server(http.server.ThreadingHTTPServer):

@@ -16,6 +16,7 @@ from recpress_edge.artifacts.quantize import quantize
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.cache import CACHE_VARIABLE
 from recpress_edge.core.errors import ArtifactError, ConfigError, MissingExtraError
+from recpress_edge.core.files import scratch_folder
 from recpress_edge.core.rng import stream
 from recpress_edge.device.c import building, compiler, engine, library, light, source
 from recpress_edge.device.c.runtime import CRuntime
@@ -188,6 +189,16 @@ def test_a_file_of_another_contract_is_refused(model):
         CRuntime(path, contract)
 
 
+@pytest.mark.parametrize("stated", [(), (0, 7, 31), (0, 7, 30, 49)])
+def test_a_file_that_retires_other_items_is_refused(stated, tmp_path):
+    contract, data = retired("int8-dim")
+    (tmp_path / "model.bin").write_bytes(data)
+    other = dataclasses.replace(contract, retired=stated)
+    for runtime in (CRuntime, FileReference):
+        with pytest.raises((ArtifactError, ConfigError), match="retires other items than its contract says"):
+            runtime(tmp_path / "model.bin", other)
+
+
 def test_an_engine_for_other_models_refuses_this_one(model, tmp_path, monkeypatch):
     path, contract = model
     monkeypatch.setattr(library, "flags_for", lambda _: ["-DRP_DIM=11"])
@@ -250,6 +261,21 @@ def test_nothing_is_loaded_from_where_others_write(model, cache, compiled):
         CRuntime(*model).recommend(0, [], 3)
     assert len(compiled) == 2
     assert not any(cache.iterdir())
+
+
+def test_whoever_clears_away_scratch_leaves_a_library_that_is_being_compiled(cache):
+    cache.mkdir(parents=True)
+    cache.chmod(0o770)
+    with library._folder() as folder, scratch_folder("recpress-engine-"):
+        assert folder.is_dir()
+
+
+def test_a_user_without_a_home_gets_a_compiled_engine(model, compiled, monkeypatch):
+    for name in ("HOME", "XDG_CACHE_HOME", "RECPRESS_CACHE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as where the system does not know the user
+    assert CRuntime(*model).name == "recpress-c"
+    assert len(compiled) == 1
 
 
 def test_a_library_that_others_may_write_is_compiled_again(model, cache, compiled):

@@ -84,6 +84,15 @@ def test_the_command_answers_too(board, bundle):
     assert all(item in told for item in best.items)
 
 
+@pytest.mark.parametrize("words", [("device_bench", "self-test"), ("recpress-edge", "inspect")])
+def test_other_commands_say_what_they_need(board, bundle, words):
+    with pytest.raises(subprocess.CalledProcessError) as error:
+        run(board, str(board.parent / words[0]), words[1], str(bundle.folder), COLUMNS="300")
+    assert error.value.returncode == 1
+    assert error.value.stderr.startswith("error: this command needs numpy, which an install without depend")
+    assert error.value.stderr.count("\n") == 1
+
+
 def test_a_changed_file_is_refused_there(board, bundle, tmp_path):
     copy = shutil.copytree(bundle.folder, tmp_path / "copy")
     data = bytearray((copy / "model.bin").read_bytes())

@@ -17,6 +17,7 @@ from device_bench.emulation.engine import board_engine, engine_variable
 from device_bench.lanes import board, parcel
 from device_bench.lanes.ssh import _needed
 from device_bench.options import request_of
+from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.core.errors import SkippedError
 from recpress_edge.device.c import cross
 from recpress_edge.device.c.compiler import find_zig, program_named
@@ -95,6 +96,12 @@ def test_a_compiler_is_fetched_where_none_is_installed(bundle, tmp_path, monkeyp
     made = board_engine(bundle, "cortex-a76", tmp_path, lambda: ("env", "A=1", gcc))
     told = made.with_suffix(".txt").read_text()
     assert "-nostdlib -march=armv8.2-a+dotprod -mtune=cortex-a76" in told
+
+
+def test_every_format_with_that_model_file_brings_the_engine():
+    c = FORMATS["c"]
+    found = {name: row.board_engine for name, row in FORMATS.items() if row.runtime == c.runtime}
+    assert found == dict.fromkeys(("c", "web"), c.board_engine)
 
 
 def test_other_formats_bring_no_engine(onnx, tmp_path):

@@ -22,7 +22,7 @@ from exports import (
 from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.artifacts.recipes import RECIPES
-from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.device.c.source import FOLDER
 from recpress_edge.jobs.export import ExportRequest
 from recpress_export.build import build
@@ -72,6 +72,16 @@ def test_make_builds_the_self_test_and_it_passes(recipe, profile, tmp_path):
     code, said = compiled(bundle, tmp_path / "there")
     assert code == 0, said
     assert said.endswith(f"{len(bundle.selftest().users)} queries, 0 differ\n")
+
+
+@needs_cc
+def test_what_make_built_goes_away_again(tmp_path):
+    there = tmp_path / "there"
+    assert compiled(made(tmp_path), there)[0] == 0
+    with pytest.raises(ArtifactError, match=r"selftest is not listed in bundle\.json"):
+        open_bundle(there)
+    subprocess.run(["make", "librecpress.so", "clean", "CFLAGS=-O1"], cwd=there, check=True)
+    open_bundle(there)
 
 
 @needs_cc

@@ -6,16 +6,17 @@ import socket
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
 from bundles import make_bundle
 
-from recpress_edge.artifacts.bundle import MANIFEST
+from recpress_edge.artifacts.bundle import MANIFEST, open_bundle
 from recpress_edge.artifacts.manifest import write_manifest
 from recpress_edge.cli import main
 from recpress_edge.core.errors import ArtifactError, ConfigError
-from recpress_edge.jobs.web import WebRequest
+from recpress_edge.jobs.web import PageServer, WebRequest
 
 PAGE = "<!doctype html><title>page</title>"
 
@@ -95,6 +96,15 @@ def test_nothing_else_is_there(port, path):
 def test_another_sites_name_reaches_nothing(port, host):
     assert ask(port, "/", Host=host % port if "%" in host else host)[0] == 421
     assert ask(port, "/", Host=f"localhost:{port}")[0] == 200
+
+
+@pytest.mark.parametrize(("port", "hosts"), [(80, {"127.0.0.1", "127.0.0.1:80"}), (8000, {"127.0.0.1:8000"})])
+def test_of_the_usual_port_browsers_say_nothing(bundle, port, hosts, monkeypatch):
+    monkeypatch.setattr(
+        "recpress_edge.jobs.web._Server", lambda address, _: SimpleNamespace(server_address=address)
+    )
+    server = PageServer(open_bundle(bundle), port)._server
+    assert set(server.hosts) == hosts | {host.replace("127.0.0.1", "localhost") for host in hosts}
 
 
 def test_it_only_reads(port):

@@ -19,6 +19,7 @@ _A_LINE: Final = 100
 
 _MAKEFILE: Final = """\
 # make: builds the self-test and runs it. make CC=clang CFLAGS="-O3 -mcpu=cortex-a53" for another core.
+# make clean removes what was built: Python opens a bundle only where nothing else lies in it.
 CFLAGS ?= -O3 -march=native
 # The kind of this model: an engine so compiled is smaller and faster, and refuses other kinds.
 MODEL = {flags}
@@ -29,7 +30,9 @@ selftest: recpress.c recpress.h selftest.c selftest.h
 	$(COMPILE) -o $@ recpress.c selftest.c
 librecpress.so: recpress.c recpress.h
 	$(COMPILE) -shared -fPIC -o $@ recpress.c
-.PHONY: check
+clean:
+	rm -f selftest librecpress.so
+.PHONY: check clean
 """
 _CMAKE: Final = """\
 cmake_minimum_required(VERSION 3.13)

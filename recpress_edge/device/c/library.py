@@ -112,19 +112,24 @@ def load_library(path: Path) -> Library:
         ) from None
 
 
+def _private_cache() -> Path | None:
+    """The cache's folder; None where this user has none to write in, or one that others may write."""
+    try:
+        kept = cache_root() / _FOLDER
+        kept.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return kept if is_private(kept) and os.access(kept, os.W_OK) else None
+    except (OSError, RuntimeError):  # RuntimeError: a user without a home, as in containers
+        return None
+
+
 @contextmanager
 def _folder() -> Iterator[Path]:
     """The cache's folder, where it is private; else a temporary one, which may go once it is loaded from."""
-    kept = cache_root() / _FOLDER
-    try:
-        kept.mkdir(mode=0o700, parents=True, exist_ok=True)
-        private = is_private(kept) and os.access(kept, os.W_OK)
-    except OSError:
-        private = False
-    if private:
+    kept = _private_cache()
+    if kept is not None:
         yield kept
         return
-    with named("tempfile:TemporaryDirectory")(prefix="recpress-engine-") as name:
+    with named("tempfile:TemporaryDirectory")(prefix="recpress-library-") as name:
         yield Path(name)
 
 

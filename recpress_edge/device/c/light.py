@@ -101,4 +101,6 @@ def _header(path: Path, mapped: Mapped, contract: "Contract") -> model_bin.Heade
             f"contract says {wanted}",
             fault="model",
         )
+    if model_bin.words(memoryview(mapped.bytes), header, "retired_at").tolist() != list(contract.retired):
+        raise ArtifactError(f"{path} retires other items than its contract says", fault="model")
     return header

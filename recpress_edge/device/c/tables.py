@@ -23,6 +23,8 @@ def tables_of_c(data: bytes, contract: Contract) -> Tables:
     found = (header.recipe_name, header.n_items, header.dim, header.n_users)
     if found != (contract.recipe, contract.n_items, contract.dim, contract.n_users):
         raise ValueError(f"it holds {found}, which is not what its contract says")
+    if model_bin.words(data, header, "retired_at").tolist() != list(contract.retired):
+        raise ValueError("it retires other items than its contract says")
     blocks = _section(data, header, "items_at", np.dtype(np.uint8)).reshape(header.n_blocks, -1)
     places = _items(header, blocks)[: header.n_items]
     tables: dict[str, NDArray[Any]] = {"item_emb": places}

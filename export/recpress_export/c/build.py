@@ -84,8 +84,8 @@ def _compiler_for(name: str) -> Compiler:
     compiler = find_zig() or (find_compiler() if own else None)
     if compiler is None:
         raise MissingExtraError(
-            f"--build {name} needs a compiler for that machine: the extra c brings one, zig, for all of them "
-            f"(pip install 'recpress-edge[c]'). Run in the checkout: {install_command('c')}"
+            f"--build {name} needs a compiler for that machine: the extra c brings one, zig, for all of them. "
+            f"Run in the checkout: {install_command('c')}"
         )
     return compiler
 

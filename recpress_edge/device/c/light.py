@@ -12,7 +12,7 @@ from recpress_edge.core.registry import named
 from recpress_edge.device.c import library, model_bin
 from recpress_edge.device.c.engine import CompiledEngine, EngineQuery, ModelEngine
 from recpress_edge.device.c.mapped import Mapped
-from recpress_edge.device.request import check_k, check_user
+from recpress_edge.device.request import check_k, check_user, items_outside
 
 if TYPE_CHECKING:
     from recpress_edge.artifacts.contract import Contract
@@ -41,26 +41,33 @@ class LightRuntime:
     def prepare(self, user: SupportsIndex | None, seen: Iterable[Any], k: SupportsIndex) -> EngineQuery:
         """Check a request; ConfigError for a user, a k or a type that does not fit."""
         who, length = check_user(user, self.n_users), check_k(k)
-        items = _indices(seen)
+        items = self._indices(seen)
         if not self.n_users and len(items) > 1:
             items = array("I", sorted(set(items)))  # the order in which float32 rows are summed
         return self.engine.prepare(who, items, min(length, self.n_items))
 
+    def _indices(self, seen: Iterable[Any]) -> "array[int]":
+        """Seen items as the engine takes them; ConfigError where one is no index of the catalogue."""
+        items = list(seen) if isinstance(seen, bytes | bytearray) else seen
+        try:
+            found = array("I", items)
+        except TypeError as error:
+            raise ConfigError(f"seen items must be a list of item indices: {error}") from None
+        except OverflowError:  # below 0, or beyond 32 bits
+            given = list(items)
+            raise items_outside(min(given), max(given), self.n_items) from None
+        if found and max(found) >= self.n_items:
+            raise items_outside(min(found), max(found), self.n_items)
+        return found
+
     def run(self, feed: EngineQuery) -> Answer:
-        """Items and scores (k,), fewer where fewer are left; ConfigError for a seen item out of range."""
+        """Items and scores (k,), fewer where fewer are left."""
         found = self.engine.fill(feed)
         return feed.items[:found], feed.scores[:found]
 
     def recommend(self, user: SupportsIndex | None, seen: Iterable[Any], k: SupportsIndex) -> Answer:
         """Best k unseen items; ConfigError on an id out of range, ArtifactError when the engine fails."""
         return self.run(self.prepare(user, seen, k))
-
-
-def _indices(seen: Iterable[Any]) -> "array[int]":
-    try:
-        return array("I", list(seen) if isinstance(seen, bytes | bytearray) else seen)
-    except (TypeError, OverflowError) as error:
-        raise ConfigError(f"seen items must be a list of item indices: {error}") from None
 
 
 def open_engine(path: Path, contract: "Contract") -> ModelEngine:

@@ -95,6 +95,12 @@ BLOCKS: Final = {
     **{
         f"engine-{name}": Block((ENGINE,), (f"engine-{result}",), text)
         for name, result, text in (
+            ("limits", "instructions", engine_tables.limits),
+            ("instructions", "instructions", engine_tables.instructions),
+            ("alone", "instructions", engine_tables.alone),
+            ("fuzz", "fuzz", engine_tables.fuzz),
+            ("fuzz-alone", "fuzz", engine_tables.fuzz_alone),
+            ("damaged", "fuzz", engine_tables.damaged),
             ("mutants", "mutants", engine_tables.mutants),
             ("host", "host", engine_tables.host),
         )

@@ -17,7 +17,7 @@ from bundles import make_bundle
 from exports import exported
 
 from device_bench.__main__ import main
-from device_bench.lanes import ssh
+from device_bench.lanes import parcel, ssh
 from device_bench.lanes.ssh import clean, parse_host
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.records.bench import read_record
@@ -154,7 +154,7 @@ def test_what_runs_there_is_what_was_copied(server, bench, monkeypatch, tmp_path
         shutil.copytree(Path(__file__).parents[2] / name, shadow / name)
     main_file = shadow / "device_bench" / "commands.py"
     main_file.write_text("import sys; print('copied code runs', file=sys.stderr)\n" + main_file.read_text())
-    monkeypatch.setattr(ssh, "ROOT", shadow)
+    monkeypatch.setattr(parcel, "ROOT", shadow)
     code, err, _ = bench()
     assert code in (0, 4), err
     assert "copied code runs" in err

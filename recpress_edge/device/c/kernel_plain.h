@@ -130,6 +130,20 @@ INLINE int32_t add_word(uint32_t four, const plain_row *r, uint32_t quad, int32_
     return __smlad((int16x2_t)odd_bytes(four), (int16x2_t)r->odd[quad], sum);
 }
 
+/* sum + the product of two low halves; of a high half and a low one. Clang's names for these want a feature that it
+ * does not give an Arm11, which has them. */
+INLINE int32_t add_low(uint32_t a, uint32_t b, int32_t sum)
+{
+    __asm__("smlabb %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
+    return sum;
+}
+
+INLINE int32_t add_high(uint32_t a, uint32_t b, int32_t sum)
+{
+    __asm__("smlatb %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
+    return sum;
+}
+
 /* An item of int8 quads, and the fourth after it: their tails lie in one word. */
 INLINE void two_int8(const uint8_t *item, const uint8_t *tail, const plain_row *r, uint32_t even, int32_t *two)
 {
@@ -146,8 +160,8 @@ INLINE void two_int8(const uint8_t *item, const uint8_t *tail, const plain_row *
         COPY(&pairs, tail, 4);
         const uint32_t first = (uint32_t)__sxtb16(pairs), second = odd_bytes(pairs);
         const uint32_t q0 = r->even[even / 4u], q1 = r->odd[even / 4u];
-        a = __smlabb((int)second, (int)q1, __smlabb((int)first, (int)q0, a));
-        b = __smlatb((int)second, (int)q1, __smlatb((int)first, (int)q0, b));
+        a = add_low(second, q1, add_low(first, q0, a));
+        b = add_high(second, q1, add_high(first, q0, b));
     }
     two[0] = a;
     two[1] = b;

@@ -53,7 +53,13 @@ def made(folder, recipe="int8-dim", profile="all-users", options=NO_OPTIONS, n_i
 def compiled(bundle, folder):
     """The bundle's files outside of it, and what make said."""
     shutil.copytree(bundle.folder, folder)
-    done = subprocess.run(["make", "CFLAGS=-O1"], cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["make", "--no-print-directory", "CFLAGS=-O1"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return done.returncode, done.stdout + done.stderr
 
 
@@ -102,7 +108,13 @@ def test_the_self_test_fails_where_an_answer_differs(recipe, tmp_path):
         folder = tmp_path / f"wrong {items[0]} {scores[0]}"
         shutil.copytree(bundle.folder, folder)
         (folder / "selftest.h").write_text(selftest_h(wrong, bundle.contract))
-        done = subprocess.run(["make", "CFLAGS=-O1"], cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["make", "--no-print-directory", "CFLAGS=-O1"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 2
         assert "64 queries, 1 differ" in done.stdout
 

@@ -84,7 +84,7 @@ def _compiler_for(name: str) -> Compiler:
     compiler = find_zig() or (find_compiler() if own else None)
     if compiler is None:
         raise MissingExtraError(
-            f"--build {name} needs a compiler for that machine: the extra c brings one, zig, for all of them. "
+            f"--build {name} needs a compiler for it: the extra c brings one, zig, for all machines. "
             f"Run in the checkout: {install_command('c')}"
         )
     return compiler

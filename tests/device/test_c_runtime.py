@@ -163,7 +163,7 @@ def model(tmp_path):
 @pytest.mark.usefixtures("way")
 @pytest.mark.parametrize(
     ("seen", "says"),
-    [([64], r"outside 0\.\.63: 64"), ([-1], "list of item indices"), ([0.5], "list of item indices")],
+    [([64], r"outside 0\.\.63: 64"), ([-1], r"outside 0\.\.63: -1"), ([0.5], "list of item indices")],
 )
 def test_what_is_no_item_is_refused(model, seen, says):
     with pytest.raises(ConfigError, match=says):

@@ -103,9 +103,9 @@ def test_what_a_compiler_says_is_passed_on(without_zig):
 
 @needs_zig
 @pytest.mark.slow
-@pytest.mark.parametrize("target", TARGETS)
-def test_zig_builds_for_every_machine(target, tmp_path):
-    """Minutes where zig has compiled nothing before. Run where an emulator is installed."""
+@pytest.mark.parametrize("target", ["aarch64", "armv6"])
+def test_zig_builds_for_other_machines(target, tmp_path):
+    """Two kernels; each machine takes a minute where zig has compiled nothing before. An emulator runs it."""
     bundle = made(tmp_path, options=FileOptions(build=(target,)))
     files = [name for name in bundle.files if target in name]
     assert len(files) == 2

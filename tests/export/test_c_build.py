@@ -81,7 +81,7 @@ def test_a_program_that_answers_otherwise_is_not_published(without_zig, tmp_path
 
 def test_a_machine_for_which_nothing_compiles_is_said_at_once(without_zig):
     other = next(name for name in TARGETS if name != OWN)
-    with pytest.raises(MissingExtraError, match=r"pip install 'recpress-edge\[c\]'"):
+    with pytest.raises(MissingExtraError, match=r"Run in the checkout: .*'\.\[c\]'"):
         check_options(FileOptions(build=(other,)), "c", RECIPES["int8-dim"])
 
 

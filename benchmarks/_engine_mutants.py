@@ -431,7 +431,7 @@ _PLAIN: Final = (
         "Too low a count gives a lower threshold: more candidates, the same k best. "
         "Where too few are counted, it is the lowest.",
     ),
-    ("eights of seven", "plain_max_of(scores + 8u * eight, 8u);", "plain_max_of(scores + 8u * eight, 7u);"),
+    ("eights of seven", "largest_of(scores + 8u * eight, 8u);", "largest_of(scores + 8u * eight, 7u);"),
 )
 _NEON: Final = (
     ("the fourth quad is the third", "ADD_QUAD(3);", "ADD_QUAD(2);"),

@@ -80,7 +80,11 @@ def judged(mutant: Mutant, texts: Mapping[str, str], asked: Sequence[Case]) -> d
             (engine / name).write_text(changed)
         for noticed, said in _tests(mutant, engine, Path(folder), asked):
             if said:
-                return {"noticed": noticed, "said": said.strip()[-300:], "equivalent": ""}
+                return {
+                    "noticed": noticed,
+                    "said": said.replace(f"{folder}/", "").strip()[-300:],
+                    "equivalent": "",
+                }
     return {"noticed": None, "said": "", "equivalent": mutant.equivalent}
 
 

@@ -121,17 +121,6 @@ def mutants(result: Result) -> str:
     return f"{found}\n\n{why}"
 
 
-def equal(result: Result) -> str:
-    """Evaluation users whose list differs, by student and build."""
-    builds = list(dict.fromkeys(row["build"] for row in result["rows"]))
-    forms: dict[tuple[str, str], dict[str, str]] = {}
-    for row in result["rows"]:
-        of_form = forms.setdefault((row["student"], row["form"]), {"users": f"{row['users']:,}"})
-        of_form[row["build"]] = str(row["differing"])
-    rows = [[*names, *(cells.get(key, "–") for key in ("users", *builds))] for names, cells in forms.items()]
-    return table(("student", "file", "users", *builds), rows)
-
-
 def host(result: Result) -> str:
     """The engine's time, and how many times longer others take."""
     peers = list(result["rows"][0]["factors"])

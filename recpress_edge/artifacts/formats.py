@@ -6,7 +6,7 @@ format's, and it names a :class:`Format`.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from recpress_edge.artifacts.recipes import RECIPES, Recipe
@@ -123,6 +123,31 @@ def _installed(point: "EntryPoint") -> Format:
 
 ENTRY_POINTS: Final = "recpress_edge.formats"
 _INSTALLED: Final = "importlib.metadata:entry_points"  # named: importing it costs as much as Python's start
+_C: Final = Format(
+    name="c",
+    label="C",
+    suffix="-c",
+    model_name="model.bin",
+    recipes=("fp32", "int8-dim", "score16", "int8-item", "int4-item"),
+    index_type="uint32",
+    extra="",
+    device_packages=(),
+    device_modules=(),
+    made_by=("numpy",),
+    writer="recpress_export.c.writer:to_c",
+    check="recpress_edge.device.c.model_bin:check_c",
+    runtime="recpress_edge.device.c.runtime:CRuntime",
+    light_runtime="recpress_edge.device.c.light:LightRuntime",
+    board_engine="recpress_edge.device.c.cross:engine_for",
+    load_library="recpress_edge.device.c.library:import_engine",
+    tables="recpress_edge.device.c.tables:tables_of_c",
+    listing="recpress_export.c.listing:read_bin",
+    same="operator:eq",
+    files="recpress_export.c.files:bundle_files",
+    options=("order", "model_h", "build"),
+    plan="recpress_export.c.plan:plan_file",
+    hint="recpress_export.c.advice:hint",
+)
 FORMATS: Final = _FormatTable(
     (one.name, one)
     for one in (
@@ -177,55 +202,18 @@ FORMATS: Final = _FormatTable(
             trace_advice="some 1.3 GB, for x86-64 Linux only (litert-converter has no aarch64 wheel), "
             "best in an environment of its own. Or write ONNX: --format onnx",
         ),
-        Format(
-            name="c",
-            label="C",
-            suffix="-c",
-            model_name="model.bin",
-            recipes=("fp32", "int8-dim", "score16", "int8-item", "int4-item"),
-            index_type="uint32",
-            extra="",
-            device_packages=(),
-            device_modules=(),
-            made_by=("numpy",),
-            writer="recpress_export.c.writer:to_c",
-            check="recpress_edge.device.c.model_bin:check_c",
-            runtime="recpress_edge.device.c.runtime:CRuntime",
-            light_runtime="recpress_edge.device.c.light:LightRuntime",
-            board_engine="recpress_edge.device.c.cross:engine_for",
-            load_library="recpress_edge.device.c.library:import_engine",
-            tables="recpress_edge.device.c.tables:tables_of_c",
-            listing="recpress_export.c.listing:read_bin",
-            same="operator:eq",
-            files="recpress_export.c.files:bundle_files",
-            options=("order", "model_h", "build"),
-            plan="recpress_export.c.plan:plan_file",
-            hint="recpress_export.c.advice:hint",
-        ),
-        Format(
+        _C,
+        # The same model, with an engine for browsers and a page beside it.
+        replace(
+            _C,
             name="web",
             label="web",
             suffix="-web",
-            model_name="model.bin",
             model_of="c",
-            recipes=("fp32", "int8-dim", "score16", "int8-item", "int4-item"),
-            index_type="uint32",
-            extra="",
-            device_packages=(),
-            device_modules=(),
             made_by=("numpy", "ziglang"),
-            writer="recpress_export.c.writer:to_c",
-            check="recpress_edge.device.c.model_bin:check_c",
-            runtime="recpress_edge.device.c.runtime:CRuntime",
-            light_runtime="recpress_edge.device.c.light:LightRuntime",
-            board_engine="recpress_edge.device.c.cross:engine_for",
-            load_library="recpress_edge.device.c.library:import_engine",
-            tables="recpress_edge.device.c.tables:tables_of_c",
-            listing="recpress_export.c.listing:read_bin",
-            same="operator:eq",
             files="recpress_export.web.files:web_files",
             options=("order",),
-            plan="recpress_export.c.plan:plan_file",
+            hint="",
             shown_by="recpress-edge web",
         ),
     )

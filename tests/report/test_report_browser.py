@@ -1,12 +1,11 @@
 """The report in a real browser: it renders, fits a phone, runs its script and asks for nothing."""
 
 import html
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
+import browser
 import pytest
 
 pytest.importorskip("jinja2")
@@ -55,13 +54,7 @@ FRAME = """<!doctype html><pre id="probe"></pre>
 
 @pytest.fixture(scope="module")
 def chromium():
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found:
-        return found
-    reason = "Chromium needed: apt-get install chromium"
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+    return browser.chromium()
 
 
 @pytest.fixture(scope="module")

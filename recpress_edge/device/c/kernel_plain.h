@@ -108,13 +108,6 @@ INLINE int32_t plain_score(const uint8_t *block, const plain_row *r, shape s, ui
     return ordered(sum);
 }
 
-INLINE int32_t plain_max_of(const int32_t *scores, uint32_t n)
-{
-    int32_t best = scores[0];
-    for (uint32_t i = 1; i < n; i++) best = scores[i] > best ? scores[i] : best;
-    return best;
-}
-
 #if defined(__ARM_FEATURE_SIMD32)
 /* The bytes 1 and 3 of a word, in 16 bits each: compilers do not find the rotation. */
 INLINE uint32_t odd_bytes(uint32_t four)
@@ -181,11 +174,11 @@ INLINE int32_t plain_scores(const uint8_t *block, const plain_row *r, shape s, i
                 scores[eight + i] = two[0];
                 scores[eight + i + 4u] = two[1];
             }
-        return plain_max_of(scores, RP_BLOCK);
+        return largest_of(scores, RP_BLOCK);
     }
 #endif
     for (uint32_t i = 0; i < RP_BLOCK; i++) scores[i] = plain_score(block, r, s, i);
-    return plain_max_of(scores, RP_BLOCK);
+    return largest_of(scores, RP_BLOCK);
 }
 
 INLINE int32_t plain_block_max(const uint8_t *block, const plain_row *r, shape s)
@@ -216,13 +209,13 @@ INLINE void plain_block_maxima(const uint8_t *block, const plain_row *r, shape s
 {
     int32_t scores[RP_BLOCK];
     plain_scores(block, r, s, scores);
-    for (uint32_t eight = 0; eight < 4u; eight++) maxima[eight] = plain_max_of(scores + 8u * eight, 8u);
+    for (uint32_t eight = 0; eight < 4u; eight++) maxima[eight] = largest_of(scores + 8u * eight, 8u);
 }
 
 INLINE int32_t plain_half_max(const uint8_t *block, const plain_row *r, uint32_t dim, uint32_t half, int32_t *scores)
 {
     for (uint32_t i = 0; i < HALF; i++) scores[i] = sum_int8(block, r, (dim + 1u) & ~1u, HALF * half + i);
-    return plain_max_of(scores, HALF);
+    return largest_of(scores, HALF);
 }
 
 INLINE uint32_t plain_count_reaching(const int32_t *v, uint32_t n, int32_t threshold)

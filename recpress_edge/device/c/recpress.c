@@ -146,6 +146,13 @@ INLINE uint32_t block_bytes(uint32_t dim, uint32_t recipe)
     return RP_BLOCK / 2u * even + 2u * RP_BLOCK;
 }
 
+INLINE int32_t largest_of(const int32_t *v, uint32_t n)
+{
+    int32_t best = v[0];
+    for (uint32_t i = 1; i < n; i++) best = v[i] > best ? v[i] : best;
+    return best;
+}
+
 /* Each kernel defines: kernel_row; prepare; block_max, the largest of a block's 32 scores; block_maxima, of each
  * eight; block_scores, all and the largest; half_max, 16 scores of int8 quads and their largest; count_reaching; mask8; mask32. */
 #if defined(__ARM_NEON) && !defined(RP_PLAIN)
@@ -522,13 +529,6 @@ static int32_t find_row(const rp_model *model, const rp_query *query, workspace 
 }
 
 /* ---- Items in the order of the catalogue: every block is scored. */
-
-INLINE int32_t largest_of(const int32_t *v, uint32_t n)
-{
-    int32_t best = v[0];
-    for (uint32_t i = 1; i < n; i++) best = v[i] > best ? v[i] : best;
-    return best;
-}
 
 /* The maximum of a block, or those of its eights, without the excluded items. */
 INLINE void look_again(const rp_model *model, const kernel_row *r, workspace *w, uint32_t block, int eights)

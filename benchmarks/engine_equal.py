@@ -4,12 +4,13 @@
     python benchmarks/engine_equal.py --work work --out benchmarks/results/engine-equal.json
 
 Lists of 50, items and the bits of scores, of all recipes of integers: a sum of floats depends on its order.
-The builds are those of ``tests/engine/engine_programs.py``; cores without vectors answer from the files of
-integers with one scale.
+The builds are those of ``tests/engine/engine_programs.py``, the code of a Cortex-M4 on an emulated Cortex-A7,
+and WebAssembly in Node. What emulates slowly, or is a second compiler of a kernel, answers from two files.
 """
 
 import argparse
 import dataclasses
+import itertools
 import os
 import struct
 import subprocess
@@ -22,35 +23,52 @@ from typing import Any, Final
 
 import numpy as np
 from _bench import options, run, table
-from _engine import Form, Trained, add_work, missing, students, tables_of
+from _engine import Form, K, Trained, add_work, missing, students, tables_of
 from engine_cases import Expected, expected
 from engine_counts import asked_bytes
 from engine_models import packed
-from engine_programs import BUILDS, TIMEOUT_S, Build
+from engine_programs import BUILDS, HERE, QEMU_A7, TIMEOUT_S, ZIG, Build
 
-from recpress_edge.core.errors import GateError
+from recpress_edge.core.errors import ConfigError, GateError
 from recpress_edge.device.c import model_bin as mb
 
 STUDENTS: Final = ("soft_dim10", "soft_dim20", "soft_dim32", "soft_dim100", "soft_dim200", "bpr_dim10")
 FORMS: Final = (
     Form("int8-dim"),
-    Form("score16"),
-    Form("score16", layout=mb.DIMS),
-    Form("int8-item"),
-    Form("int4-item"),
     Form("int8-dim", mb.LENGTH),
     Form("int8-dim", mb.NEIGHBOURS),
+    Form("int4-item"),
+    Form("int8-item"),
+    Form("score16"),
+    Form("score16", layout=mb.DIMS),
 )
-NAMES: Final = (
-    *("gcc-plain", "gcc-avx2", "gcc-vnni", "gcc-a53", "gcc-a76", "gcc-a7", "zig-a53", "zig-a76"),
-    *("zig-arm1176", "gcc-arm1176", "zig-riscv64", "gcc-riscv64"),
+"""Those of a recipe together: they have the same answers."""
+MORE: Final = (
+    Build(
+        "gcc-m4",
+        ("arm-linux-gnueabi-gcc", "-static"),
+        ("-O3", "-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=soft"),
+        QEMU_A7,
+    ),
+    Build(
+        "zig-wasm",
+        (*ZIG, "-target", "wasm32-wasi"),
+        ("-O3", "-msimd128"),
+        ("node", "--no-warnings", str(HERE / "wasi.mjs")),
+        kernel="kernel_wasm.h",
+    ),
 )
-SLOW: Final = ("zig-arm1176", "gcc-arm1176", "zig-riscv64", "gcc-riscv64")
-SLOW_FORMS: Final = FORMS[:1]
+KNOWN: Final = BUILDS | {build.name: build for build in MORE}
+EVERY: Final = ("gcc-plain", "gcc-avx2", "gcc-vnni", "gcc-a53", "gcc-a76", "gcc-a7", "zig-wasm")
+TWO: Final = ("gcc-m4", "gcc-arm1176", "gcc-riscv64", "zig-a53", "zig-a76", "zig-arm1176", "zig-riscv64")
+TWO_FORMS: Final = (Form("int8-dim"), Form("int4-item"))
+Programs = Sequence[tuple[Build, Sequence[str]]]
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
-    builds = [BUILDS[name] for name in args.builds if BUILDS[name].missing() is None]
+    builds = [KNOWN[name] for name in args.builds]
+    if lacks := [f"{build.name}: {build.missing()}" for build in builds if build.missing()]:
+        raise ConfigError(f"{'; '.join(lacks)}. Give --builds without it")
     lacking = missing(args.work, args.students)
     names = [name for name in args.students if name not in lacking.get("students_missing", [])]
     rows: list[dict[str, Any]] = []
@@ -59,43 +77,43 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             compiled = pool.map(lambda build: build.compiled(Path(folder), "count.c"), builds)
             programs = list(zip(builds, compiled, strict=True))
         for student in students(args.work, names):
-            for form in FORMS:
-                rows += _rows(student, form, programs, Path(folder), args.jobs)
-                print(f"{student.name} {form.words}", file=sys.stderr, flush=True)
+            for _, forms in itertools.groupby(FORMS, lambda form: form.recipe):
+                rows += _of_recipe(student, list(forms), programs, Path(folder), args.jobs)
     return {"rows": rows} | lacking
 
 
-def _rows(
-    student: Trained, form: Form, programs: Sequence[tuple[Build, Sequence[str]]], folder: Path, jobs: int
+def _of_recipe(
+    student: Trained, forms: Sequence[Form], programs: Programs, folder: Path, jobs: int
 ) -> list[dict[str, Any]]:
-    """One form of one student on every build."""
-    kind, tables = form.kind(student.dim), tables_of(student, form)
-    (folder / "model.bin").write_bytes(packed(kind, tables))
+    """The forms of one recipe of a student on every build."""
+    exact = dataclasses.replace(tables := tables_of(student, forms[0]), items=tables.items.astype(np.float64))
+    wanted = [expected(forms[0].kind(student.dim), exact, question) for question in student.questions]
     (folder / "questions").write_bytes(asked_bytes(student.questions))
-    exact = dataclasses.replace(tables, items=tables.items.astype(np.float64))
-    wanted = [expected(kind, exact, question) for question in student.questions]
-    asked = [(build, program) for build, program in programs if build.name not in SLOW or form in SLOW_FORMS]
+    rows = []
+    for form in forms:
+        (folder / "model.bin").write_bytes(packed(form.kind(student.dim), tables))
+        asked = [one for one in programs if one[0].name not in TWO or form in TWO_FORMS]
+        with ThreadPoolExecutor(jobs) as pool:
+            differing = list(pool.map(lambda one: _differing(one[0], one[1], folder, wanted), asked))
+        rows += [
+            {
+                "student": student.name,
+                "form": form.words,
+                "build": build.name,
+                "compiler": build.version(),
+                "users": len(wanted),
+                "differing": count,
+            }
+            for (build, _), count in zip(asked, differing, strict=True)
+        ]
+        print(f"{student.name} {form.words}: {sum(differing)} differ", file=sys.stderr, flush=True)
+    return rows
 
-    def row(one: tuple[Build, Sequence[str]]) -> dict[str, Any]:
-        build, program = one
-        differing = _differing(
-            program, folder, folder / f"answers-{build.name}", student.questions[0].k, wanted
-        )
-        found = {
-            "student": student.name,
-            "form": form.words,
-            "build": build.name,
-            "compiler": build.version(),
-        }
-        return found | {"users": len(wanted), "differing": differing}
 
-    with ThreadPoolExecutor(jobs) as pool:
-        return list(pool.map(row, asked))
-
-
-def _differing(program: Sequence[str], folder: Path, out: Path, k: int, wanted: Sequence[Expected]) -> int:
+def _differing(build: Build, program: Sequence[str], folder: Path, wanted: Sequence[Expected]) -> int:
     """Users whose list is another one."""
-    command = [*program, str(folder / "model.bin"), str(folder / "questions"), str(k), str(out)]
+    out = folder / f"answers-{build.name}"
+    command = [*program, str(folder / "model.bin"), str(folder / "questions"), str(K), str(out)]
     subprocess.run(command, check=True, capture_output=True, timeout=TIMEOUT_S)
     said, at, differing = out.read_bytes(), 0, 0
     for one in wanted:
@@ -109,11 +127,18 @@ def _differing(program: Sequence[str], folder: Path, out: Path, k: int, wanted: 
 
 
 def show(record: dict[str, Any]) -> str:
-    rows = [
-        [str(row[name]) for name in ("student", "form", "build", "users", "differing")]
-        for row in record["rows"]
-    ]
-    return table(["student", "form", "build", "users", "differing"], rows)
+    """A row for each build."""
+    rows = []
+    for build, of_build in itertools.groupby(sorted(record["rows"], key=_build), _build):
+        ones = list(of_build)
+        counts = [len({one["student"] for one in ones}), len({one["form"] for one in ones})]
+        sums = [sum(one[name] for one in ones) for name in ("users", "differing")]
+        rows.append([build, ones[0]["compiler"], *map(str, [*counts, *sums])])
+    return table(["build", "compiler", "students", "files of each", "lists", "differing"], rows)
+
+
+def _build(row: dict[str, Any]) -> str:
+    return str(row["build"])
 
 
 def gate(record: dict[str, Any]) -> None:
@@ -129,5 +154,5 @@ if __name__ == "__main__":
     parser.add_argument(
         "--jobs", type=int, default=os.cpu_count(), help="builds at once; default: %(default)s"
     )
-    parser.add_argument("--builds", nargs="+", default=list(NAMES), help="default: all that can be had")
+    parser.add_argument("--builds", nargs="+", default=[*EVERY, *TWO], help="default: %(default)s")
     sys.exit(run(parser, measure, show, gate))

@@ -63,6 +63,17 @@ def alone(result: Result) -> str:
     return table(("", "dim 10, `score16`"), rows)
 
 
+def equal(result: Result) -> str:
+    """Lists of trained students by build, and those that differ from numpy's."""
+    rows = []
+    for build in dict.fromkeys(row["build"] for row in result["rows"]):
+        ones = [row for row in result["rows"] if row["build"] == build]
+        counts = (len({row[name] for row in ones}) for name in ("student", "form"))
+        sums = (sum(row[name] for row in ones) for name in ("users", "differing"))
+        rows.append([build, ones[0]["compiler"], *map(str, counts), *(f"{total:,}" for total in sums)])
+    return table(("build", "compiler", "students", "files of each", "lists", "differing"), rows)
+
+
 def fuzz(result: Result) -> str:
     """Random models by build."""
     rows = [

@@ -98,6 +98,7 @@ BLOCKS: Final = {
             ("limits", "instructions", engine_tables.limits),
             ("instructions", "instructions", engine_tables.instructions),
             ("alone", "instructions", engine_tables.alone),
+            ("equal", "equal", engine_tables.equal),
             ("fuzz", "fuzz", engine_tables.fuzz),
             ("fuzz-alone", "fuzz", engine_tables.fuzz_alone),
             ("damaged", "fuzz", engine_tables.damaged),

@@ -6,11 +6,8 @@
  * items and scores. */
 #define _GNU_SOURCE
 #include "recpress.h"
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define MARK 0x5EED
@@ -24,18 +21,20 @@ static void mark(long number)
 #endif
 }
 
-static const void *mapped(const char *path, size_t *bytes)
+static const void *loaded(const char *path, size_t *bytes)
 {
-    struct stat facts;
-    const int file = open(path, O_RDONLY);
-    if (file < 0 || fstat(file, &facts)) {
+    void *data = NULL;
+    FILE *file = fopen(path, "rb");
+    if (file && !fseek(file, 0, SEEK_END)) {
+        *bytes = (size_t)ftell(file);
+        rewind(file);
+        if (posix_memalign(&data, 64, *bytes + 64) || fread(data, 1, *bytes, file) != *bytes) data = NULL;
+    }
+    if (!data) {
         perror(path);
         exit(1);
     }
-    *bytes = (size_t)facts.st_size;
-    void *data = mmap(NULL, *bytes, PROT_READ, MAP_SHARED, file, 0);
-    close(file);
-    if (data == MAP_FAILED) exit(1);
+    fclose(file);
     return data;
 }
 
@@ -45,8 +44,8 @@ int main(int argc, char **argv)
     rp_model model;
     void *scratch;
     if (argc < 4) return 2;
-    const uint32_t *asked = mapped(argv[2], &unused), n = *asked++, k = (uint32_t)atoi(argv[3]);
-    const void *data = mapped(argv[1], &bytes);
+    const uint32_t *asked = loaded(argv[2], &unused), n = *asked++, k = (uint32_t)atoi(argv[3]);
+    const void *data = loaded(argv[1], &bytes);
     const int32_t opened = rp_open(&model, data, bytes);
     if (opened) {
         fprintf(stderr, "rp_open: %d\n", (int)opened);

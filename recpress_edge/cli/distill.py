@@ -37,7 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--teacher",
         metavar="NAME",
         help="name or folder of the teacher, or 'none' (default: soft_dim200; for soft, "
-        "ensemble:soft_dim200+als_dim64+ease, or als_dim64 for large data)",
+        "ensemble:soft_dim200+als_dim64+ease, or als_dim400 for large data)",
     )
     parser.add_argument(
         "--quantise",

@@ -40,7 +40,8 @@ Network = Literal["neumf", "sasrec"]
 Role = Literal["teacher", "student"]
 LARGE: Final = 20_000
 """Users or items, whichever are fewer: EASE inverts a matrix of as many rows."""
-LARGE_TEACHER_DIM: Final = 64
+LARGE_TEACHER_DIMS: Final[Mapping[int, int]] = {LARGE: 400, 100_000: 200}
+"""Dimensions of the teacher of large data, by what the smaller side is above: memory grows with both."""
 BOTH: Final[tuple[Role, ...]] = ("teacher", "student")
 
 
@@ -62,7 +63,7 @@ class MethodRow:
     usual_teacher: str | None = None
     usual_teacher_of_large: str | None = None
     """The method that teaches on data of which both sides are above LARGE, where the usual teacher takes too
-    long: as wide as the student, LARGE_TEACHER_DIM at least. None: the usual one."""
+    long: as wide as the student, and as LARGE_TEACHER_DIMS at least. None: the usual one."""
     gives: Knowledge = "embeddings"
     """A model with rows that stand for users and items gives embeddings, hence rankings too."""
     has_dim: bool = True

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.core.registry import named
 from recpress_edge.distill.memory import require_memory_of
-from recpress_edge.distill.methods import LARGE, LARGE_TEACHER_DIM, METHODS, MethodRow, Role
+from recpress_edge.distill.methods import LARGE, LARGE_TEACHER_DIMS, METHODS, MethodRow, Role
 from recpress_edge.distill.plugin import load_installed
 from recpress_edge.models.teacher import Knowledge
 
@@ -157,7 +157,8 @@ def teacher_name(student: ModelName, asked: str | None, size: int = 0) -> str | 
             )
         return None
     if asked is None and entry.usual_teacher_of_large and size > LARGE:
-        return f"{entry.usual_teacher_of_large}_dim{max(student.dim, LARGE_TEACHER_DIM)}"
+        width = min(dim for above, dim in LARGE_TEACHER_DIMS.items() if size > above)
+        return f"{entry.usual_teacher_of_large}_dim{max(student.dim, width)}"
     return asked or entry.usual_teacher
 
 

@@ -85,8 +85,9 @@ def test_teacher_of(student, asked, expected):
 
 def test_large_data_have_a_teacher_that_grows_with_them():
     assert teacher_name(ModelName("soft", 10), None, 20_000) == "ensemble:soft_dim200+als_dim64+ease"
-    assert teacher_name(ModelName("soft", 10), None, 20_001) == "als_dim64"
-    assert teacher_name(ModelName("svd", 124), None, 20_001) == "als_dim124"  # no narrower than its student
+    assert teacher_name(ModelName("soft", 10), None, 20_001) == "als_dim400"
+    assert teacher_name(ModelName("soft", 10), None, 100_001) == "als_dim200"
+    assert teacher_name(ModelName("svd", 500), None, 20_001) == "als_dim500"  # no narrower than its student
     assert teacher_name(ModelName("soft", 10), "ease", 20_001) == "ease"
     assert teacher_name(ModelName("soft", 10), "ease", 20_001) == "ease"
     assert teacher_name(ModelName("htd", 10), None, 20_001) == "soft_dim200"

@@ -26,8 +26,7 @@ sys.path.insert(0, str(ROOT / "tests" / "engine"))
 from engine_cases import Question
 from engine_counts import N_ITEMS, K
 from engine_models import Kind
-from engine_start import RUNS, Start, compiled_watch, starts
-from engine_tiny import arm_program, question_bytes
+from engine_start import RUNS, Start, put_program, starts
 from exports import NO_GATE, make_source
 
 from device_bench.emulation.engine import board_engine, engine_variable
@@ -97,13 +96,12 @@ def measured(setup: Setup, scratch: Path) -> dict[str, Start]:
     files = scratch / "files"
     files.mkdir()
     bundle = _bundle(scratch / "model", files / "bundle")
-    compiled_watch(files / "first")
-    arm_program(Kind(mb.INT8_DIM, flags=mb.FITS_16, dim=DIM), files / "tiny")
-    (files / "question").write_bytes(question_bytes(Question(USER, K, np.zeros(0, np.uint32))))
+    kind = Kind(mb.INT8_DIM, flags=mb.FITS_16, dim=DIM)
+    program = put_program(files, kind, Question(USER, K, np.zeros(0, np.uint32)))
     engine = board_engine(bundle, CPU, files)
     for name, script in SCRIPTS.items():
         (files / _script(name)).write_text(script + _ENDS)
-    commands = {"c": ["/app/tiny", "/app/bundle/model.bin"]}
+    commands = {"c": [*program, "/app/bundle/model.bin"]}
     commands |= {name: ["/usr/bin/python3", f"/app/{_script(name)}"] for name in SCRIPTS}
     inside = None if engine is None else Path("/app") / engine.name
     return starts(setup, CPU, files, commands, engine_variable(inside))

@@ -98,6 +98,7 @@ BLOCKS: Final = {
             ("limits", "instructions", engine_tables.limits),
             ("instructions", "instructions", engine_tables.instructions),
             ("alone", "instructions", engine_tables.alone),
+            ("start", "start", engine_tables.starts),
             ("fuzz", "fuzz", engine_tables.fuzz),
             ("fuzz-alone", "fuzz", engine_tables.fuzz_alone),
             ("damaged", "fuzz", engine_tables.damaged),

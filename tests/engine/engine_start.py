@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
+from engine_cases import Question
+from engine_models import Kind
 from engine_programs import HERE, TIMEOUT_S
+from engine_tiny import arm_program, question_bytes
 
 from device_bench.emulation.cpio import ArchiveEntry, entries_of, folder, write_cpio
 from device_bench.emulation.guest import Setup, compile_bytecode
@@ -33,18 +36,28 @@ class Start:
     """What of it is no file's."""
 
 
-def compiled_watch(target: Path) -> Path:
-    """first.c for the machine, without libraries to load."""
-    command = ["aarch64-linux-gnu-gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2", "-static", "-s"]
+def compiled_watch(target: Path, compiler: str = "aarch64-linux-gnu-gcc") -> Path:
+    """first.c, without libraries to load."""
+    command = [compiler, "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2", "-static", "-s"]
     subprocess.run([*command, str(HERE / "first.c"), "-o", str(target)], check=True, timeout=TIMEOUT_S)
     return target
+
+
+def put_program(files: Path, kind: Kind, question: Question) -> list[str]:
+    """first.c, its question and the program of tiny.c for a kind of model into a folder; how it is started."""
+    compiled_watch(files / "first")
+    arm_program(kind, files / "tiny")
+    (files / "question").write_bytes(question_bytes(question))
+    return ["/app/tiny"]
 
 
 def starts(
     setup: Setup, cpu: str, files: Path, commands: Mapping[str, Sequence[str]], environment: Mapping[str, str]
 ) -> dict[str, Start]:
-    """Boot once and start each command RUNS times; ``files``: a folder with ``first``, ``question`` and what
-    the commands name, which they find in /app. RuntimeError where one of them fails."""
+    """Boot once and start each command RUNS times; RuntimeError where one of them does not answer.
+
+    ``files``: a folder with ``first``, ``question`` and what the commands name, which they find in /app.
+    """
     console = boot(
         setup,
         cpu,

@@ -44,7 +44,7 @@ def compiled_watch(target: Path, compiler: str = "aarch64-linux-gnu-gcc") -> Pat
 
 
 def put_program(files: Path, kind: Kind, question: Question) -> list[str]:
-    """first.c, its question and the program of tiny.c for a kind of model into a folder; how it is started."""
+    """first.c, its question and tiny.c for a kind of model into a folder; how that is started."""
     compiled_watch(files / "first")
     arm_program(kind, files / "tiny")
     (files / "question").write_bytes(question_bytes(question))

@@ -17,6 +17,8 @@ ALONE = [
 ]
 """Kinds for which an engine is compiled alone."""
 
+AUDITING = ("gcc-plain-sanitized", "gcc-avx2-sanitized", "gcc-a53", "gcc-a76")
+
 
 @pytest.fixture(scope="session")
 def asked():
@@ -36,6 +38,12 @@ def build_or_skip(name):
 @pytest.mark.parametrize("name", QUICK)
 def test_every_kind_of_model_is_answered_as_numpy_answers(name, asked, tmp_path):
     program = build_or_skip(name).compiled(tmp_path)
+    assert findings(asked, answers(program, to_program(asked))) == []
+
+
+@pytest.mark.parametrize("name", AUDITING)
+def test_right_files_keep_what_they_promise(name, asked, tmp_path):
+    program = build_or_skip(name).compiled(tmp_path, defines=["-DRP_AUDIT"])
     assert findings(asked, answers(program, to_program(asked))) == []
 
 

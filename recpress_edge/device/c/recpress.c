@@ -812,6 +812,126 @@ int32_t rp_recommend(const rp_model *model, const rp_query *query, uint32_t *ite
     return (int32_t)n;
 }
 
+/* ---- Whether a file keeps what its header promises: rp_recommend believes it. */
+
+#ifdef RP_AUDIT
+#ifndef MOST_PRODUCTS
+#define MOST_PRODUCTS ((uint64_t)1 << 32) /* of larger models some users are looked at, spread over all */
+#endif
+#define MOST_SCORE 32767
+
+/* Dimension d of item i of a block of int8. */
+static int32_t value_at(const int8_t *block, uint32_t i, uint32_t d, uint32_t dim, uint32_t layout)
+{
+    const uint32_t whole = (dim + 1u) / 2u * 2u / 4u * 4u;
+    if (layout == RP_DIMS) return block[64u * (d / 2u) + 16u * (i / 8u) + 8u * (d % 2u) + i % 8u];
+    if (d < whole) return block[4u * RP_BLOCK * (d / 4u) + 4u * i + d % 4u];
+    return block[RP_BLOCK * whole + 16u * (i / 8u) + 4u * (i % 4u) + 2u * (i / 4u % 2u) + d % 2u];
+}
+
+static const int8_t *block_at(const rp_model *model, uint32_t block)
+{
+    return (const int8_t *)model->items + (size_t)block * block_bytes(DIM(model), RP_INT8_DIM);
+}
+
+/* The largest square of an item's length in a block. */
+static uint32_t longest_square(const rp_model *model, uint32_t block)
+{
+    uint32_t longest = 0;
+    for (uint32_t i = 0; i < RP_BLOCK; i++) {
+        uint32_t square = 0;
+        for (uint32_t d = 0; d < DIM(model); d++) {
+            const int32_t v = value_at(block_at(model, block), i, d, DIM(model), LAYOUT(model));
+            square += (uint32_t)(v * v);
+        }
+        longest = square > longest ? square : longest;
+    }
+    return longest;
+}
+
+/* All 32 sums of a block, however large they are. */
+static void wide_scores(const rp_model *model, uint32_t block, const row *r, const kernel_row *kr, int32_t *scores)
+{
+    const shape wide = {DIM(model), RP_INT8_DIM, RP_QUADS, 0};
+    if (LAYOUT(model) == RP_QUADS) {
+        block_scores((const uint8_t *)block_at(model, block), kr, wide, scores);
+        return;
+    }
+    for (uint32_t i = 0; i < RP_BLOCK; i++) scores[i] = 0;
+    for (uint32_t d = 0; d < DIM(model); d++)
+        for (uint32_t i = 0; i < RP_BLOCK; i++)
+            scores[i] += r->q[d] * value_at(block_at(model, block), i, d, DIM(model), RP_DIMS);
+}
+
+static int32_t audit_scores(const rp_model *model)
+{
+    const rp_header *h = model->header;
+    const shape wide = {DIM(model), RP_INT8_DIM, RP_QUADS, 0};
+    const uint64_t most = MOST_PRODUCTS / ((uint64_t)h->n_items * DIM(model)) + 1u;
+    const uint32_t asked = h->n_users < most ? h->n_users : (uint32_t)most;
+    uint32_t longest = 0;
+    for (uint32_t b = 0; b < model->n_blocks; b++) {
+        const uint32_t square = longest_square(model, b);
+        longest = square > longest ? square : longest;
+    }
+    for (uint32_t i = 0; i < asked; i++) {
+        const size_t user = (size_t)((uint64_t)i * h->n_users / asked);
+        int32_t scores[RP_BLOCK];
+        uint64_t square = 0;
+        row r;
+        kernel_row kr;
+        set_integers(&r, (const int8_t *)model->users + user * DIM(model), DIM(model));
+        for (uint32_t d = 0; d < DIM(model); d++) square += (uint64_t)(r.q[d] * r.q[d]);
+        if (square * longest <= (uint64_t)MOST_SCORE * MOST_SCORE) continue; /* Cauchy and Schwarz */
+        prepare(&kr, &r, wide);
+        for (uint32_t b = 0; b < model->n_blocks; b++) {
+            wide_scores(model, b, &r, &kr, scores);
+            for (uint32_t at = 0; at < RP_BLOCK; at++)
+                if (scores[at] > MOST_SCORE || scores[at] < -MOST_SCORE) return RP_OVERFLOWS;
+        }
+    }
+    return RP_OK;
+}
+
+/* Each length bounds its own block and all that follow. */
+static int32_t audit_lengths(const rp_model *model)
+{
+    const uint16_t *length = model->bounds;
+    uint32_t longest = 0;
+    for (uint32_t b = model->n_blocks; b--;) {
+        const uint32_t square = longest_square(model, b);
+        longest = square > longest ? square : longest;
+        if ((uint32_t)length[b] * length[b] < longest) return RP_UNBOUNDED;
+    }
+    return RP_OK;
+}
+
+/* Each item lies in the box of its half block. */
+static int32_t audit_boxes(const rp_model *model)
+{
+    const uint32_t dim = DIM(model), size = block_bytes(2u * dim, RP_INT8_DIM);
+    for (uint32_t place = 0; place < model->header->n_items; place++) {
+        const uint32_t half = place / HALF;
+        const int8_t *boxes = (const int8_t *)model->bounds + (size_t)(half / RP_BLOCK) * size;
+        const int8_t *block = block_at(model, place / RP_BLOCK);
+        for (uint32_t d = 0; d < dim; d++) {
+            const int32_t v = value_at(block, place % RP_BLOCK, d, dim, RP_QUADS);
+            if (v > value_at(boxes, half % RP_BLOCK, d, 2u * dim, RP_QUADS)) return RP_UNBOUNDED;
+            if (v < value_at(boxes, half % RP_BLOCK, dim + d, 2u * dim, RP_QUADS)) return RP_UNBOUNDED;
+        }
+    }
+    return RP_OK;
+}
+
+int32_t rp_audit(const rp_model *model)
+{
+    int32_t wrong = FLAGS(model) & RP_FITS_16 ? audit_scores(model) : RP_OK;
+    if (!wrong && ORDER(model) == RP_LENGTH) wrong = audit_lengths(model);
+    if (!wrong && ORDER(model) == RP_NEIGHBOURS) wrong = audit_boxes(model);
+    return wrong;
+}
+#endif
+
 /* ---- Without a library: what compilers call though nobody wrote it. */
 
 #ifdef RP_FREESTANDING

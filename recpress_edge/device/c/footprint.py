@@ -102,9 +102,9 @@ def file_bytes(header: Header) -> int:
 
 def scratch_bytes(header: Header, k: int) -> int:
     """What rp_scratch_bytes of recpress.h returns."""
-    blocks = header.n_blocks
+    blocks, k = header.n_blocks, min(k, header.n_items)
     history = _up_to(4 * header.dim, 16) if header.profile == model_bin.HISTORY else 0
-    keys = 8 * _up_to(2 * min(k, header.n_items) + _SPARE_KEYS, 2)
+    keys = 8 * _up_to(2 * k + _SPARE_KEYS, 2)
     return 4 * _up_to(blocks, 8) + 4 * _maxima(header, k) + 2 * keys + history
 
 

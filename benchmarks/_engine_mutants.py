@@ -155,14 +155,24 @@ _CHOOSING: Final = (
     ),
     (
         "ranges are the wrong way round",
-        "if (range >= least) other[start[63u - range]++]",
-        "if (range >= least) other[start[62u - range]++]",
+        "other[start[RANGES - 1u - range]++]",
+        "other[start[RANGES - 2u - range]++]",
     ),
     ("64 ranges and one more", "HIGHEST_BIT(high - low) - 5u;", "HIGHEST_BIT(high - low) - 6u;"),
     (
         "a shortlist is cut one too early",
-        "list->n = sort_keys(list->keys, list->other, list->n, list->k);",
-        "list->n = sort_keys(list->keys, list->other, list->n, list->k - 1u);",
+        "list->n = sort_keys(list->keys, list->other, s.n, list->k);",
+        "list->n = sort_keys(list->keys, list->other, s.n, list->k - 1u);",
+    ),
+    (
+        "a shortlist is never sorted where ranges keep too much",
+        "if (s.n <= list->k + list->k / 2u) return;",
+        "return;",
+    ),
+    (
+        "a shortlist drops the range of the last",
+        "s->lowest = low + (least << shift);",
+        "s->lowest = low + ((least + 1u) << shift);",
     ),
     (
         "a shortlist's threshold is the best key",
@@ -184,8 +194,8 @@ _CHOOSING: Final = (
     ),
     (
         "the last range's count",
-        "for (; last < 64u && start[last] < k; last++)",
-        "for (; last < 63u && start[last] < k; last++)",
+        "for (; last < RANGES && start[last] < k; last++)",
+        "for (; last < RANGES - 1u && start[last] < k; last++)",
     ),
     (
         "half of the threshold's k",
@@ -305,7 +315,17 @@ _BY_LENGTH: Final = (
         "list->threshold = done ? ",
         "Of too few blocks the search returns the lowest itself.",
     ),
-    ("what fills up the last block counts, by length", "    if (filled) {", "    if (0) {"),
+    ("what fills up the last block counts in other orders", "    if (!filled) return;", "    return;"),
+    (
+        "a long list in another order asks for none that are excluded",
+        "reached_by(w->maxima, up_to(n, 8u), list->k + out);",
+        "reached_by(w->maxima, up_to(n, 8u), list->k);",
+    ),
+    (
+        "a long list in another order leaves out the last eight",
+        "if (largest_of(w->maxima + 4u * b, 4u) < list->threshold) continue;",
+        "if (largest_of(w->maxima + 4u * b, 3u) < list->threshold) continue;",
+    ),
     (
         "filled places are recommended",
         "if (place + i >= model->header->n_items) break;",

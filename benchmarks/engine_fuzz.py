@@ -54,8 +54,8 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         return {
             "questions_a_model": QUESTIONS,
             "builds": _all_models(here, args, Path(folder)),
-            "alone": _alone(args, Path(folder)),
-            "headers": _headers(args, Path(folder)),
+            "alone": [] if args.answers_only else _alone(args, Path(folder)),
+            "headers": [] if args.answers_only else _headers(args, Path(folder)),
             "missing": {name: why for name, build in BUILDS.items() if (why := build.missing())},
         }
 
@@ -89,7 +89,8 @@ def _share(build: Build, args: argparse.Namespace) -> int:
 def _row(build: Build, models: int) -> dict[str, Any]:
     flags = " ".join(build.flags)
     models = -(-models // CHUNK) * CHUNK
-    row = {"build": build.name, "compiler": build.version(), "flags": flags, "runner": " ".join(build.runner)}
+    runner = " ".join(build.runner).replace(f"{ROOT}/", "")
+    row = {"build": build.name, "compiler": build.version(), "flags": flags, "runner": runner}
     return row | {"models": models, "findings": 0, "shown": []}
 
 
@@ -175,6 +176,9 @@ if __name__ == "__main__":
     ):
         parser.add_argument(f"--{name}", type=int, default=default, help="default: %(default)s")
     parser.add_argument("--builds", nargs="+", default=list(BUILDS), help="default: all that can be had")
+    parser.add_argument(
+        "--answers-only", action="store_true", help="neither engines of one kind nor damaged files"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes; default: %(default)s")
     parser.add_argument("--seed", type=int, default=100, help="default: %(default)s")
     sys.exit(run(parser, measure, show, gate))

@@ -1,14 +1,11 @@
 """The commands, for ``device_bench`` on the device and for ``recpress-edge bench`` and ``check``."""
 
 import argparse
-import contextlib
 import dataclasses
 import shutil
-import signal
 import sys
 import tempfile
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +22,7 @@ from recpress_edge.core.errors import ConfigError, GateError, InvalidRunError, S
 from recpress_edge.core.files import check_free, check_there, storage_errors
 from recpress_edge.core.printable import json_text, one_line, printable, printable_facts, printable_lines
 from recpress_edge.core.progress import Event, Note
-from recpress_edge.core.terminal import stdout_encoding
+from recpress_edge.core.terminal import stdout_encoding, stopped_by_signals
 from recpress_edge.core.units import format_bytes
 from recpress_edge.device.apart import self_test_apart
 from recpress_edge.device.guard import guard_of
@@ -86,24 +83,6 @@ def _keep(record: Record, runs: Path, out: Path | None) -> Path:
             print(record_text(record), end="", flush=True)
             elsewhere = "on standard output"
         raise StorageError(f"{error} The record of this run is kept: {elsewhere}") from error
-
-
-@contextlib.contextmanager
-def stopped_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the block as Ctrl-C does, so that everything it made is removed."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _judge(records: Sequence[tuple[Path, Record]]) -> None:

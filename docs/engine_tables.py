@@ -74,6 +74,25 @@ def equal(result: Result) -> str:
     return table(("build", "compiler", "students", "files of each", "lists", "differing"), rows)
 
 
+STARTS: Final = {
+    "c": "a program of C without a library",
+    "python": "Python, which says a word",
+    "ctypes": "Python and ctypes alone",
+    "unverified": "`Recommender.load(…, verify=False)`",
+    "verified": "`Recommender.load(…)`: digests and self-test",
+}
+
+
+def starts(result: Result) -> str:
+    """From exec to the first answer, the kernel's share in it."""
+    rows = [
+        [words, f"{one['median'] / 1e6:.2f} M", f"{one['resident_kib']:,} KiB", f"{one['private_kib']:,} KiB"]
+        for name, words in STARTS.items()
+        for one in [result["starts"][name]]
+    ]
+    return table(("", "instructions", "resident after it", "of which no file's"), rows)
+
+
 def fuzz(result: Result) -> str:
     """Random models by build."""
     rows = [

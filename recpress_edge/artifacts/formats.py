@@ -75,6 +75,8 @@ class Format:
     """``(Contract) -> str``: what might be better for a file like this one; empty where nothing is known."""
     shown_by: str = ""
     """The command that shows a bundle to a person; empty where none does."""
+    tried_by: str = ""
+    """``(Bundle) -> list[str]``: commands that try a bundle before it is benched; empty where none do."""
     trace: str = ""
     """``(NetworkStudent) -> bytes``: a network as a file; empty where networks are not available."""
     trace_int8: str = ""
@@ -147,6 +149,7 @@ _C: Final = Format(
     options=("order", "model_h", "build"),
     plan="recpress_export.c.plan:plan_file",
     hint="recpress_export.c.advice:hint",
+    tried_by="recpress_edge.cli.export.of_format:commands_of_c",
 )
 FORMATS: Final = _FormatTable(
     (one.name, one)
@@ -214,6 +217,7 @@ FORMATS: Final = _FormatTable(
             files="recpress_export.web.files:web_files",
             options=("order",),
             hint="",
+            tried_by="",
             shown_by="recpress-edge web",
         ),
     )

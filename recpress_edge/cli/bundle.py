@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from recpress_edge.cli.common import add_common_options, emit, next_steps, request_of, say
+from recpress_edge.core.terminal import stopped_by_signals
 from recpress_edge.core.units import format_bytes, format_share
 from recpress_edge.device.guard import add_guard_options, guard_of
 from recpress_edge.jobs.update import RollbackRequest, UpdateRequest, UpdateResult
@@ -59,7 +60,8 @@ def _update(args: argparse.Namespace) -> int:
         say(args, f"would      {_counts(plan.changes)}; {plan.clipped} of {plan.n_new} new rows clipped")
         emit(args, plan.facts())
         return 0
-    result = request.run()
+    with stopped_by_signals():
+        result = request.run()
     _report(args, result)
     emit(args, result.facts())
     return 0

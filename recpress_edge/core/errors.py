@@ -1,10 +1,10 @@
 """Every error a user can meet. Each says what is wrong, what was found, and how to fix it."""
 
-import difflib
 from collections.abc import Sequence
 from typing import ClassVar, Final, Literal, NoReturn
 
 from recpress_edge.core.install import install_command
+from recpress_edge.core.registry import named
 
 Fault = Literal[
     "missing",  # a file that must be there is not, or is not a plain file
@@ -81,6 +81,9 @@ class InvalidRunError(RecPressError):
 OUT_OF_MEMORY: Final = "memory ran out. Close other programs, or take a smaller data set, dim or batch."
 
 
+_CLOSE_MATCHES: Final = "difflib:get_close_matches"  # named: only a mistake needs it
+
+
 def told_by_system(error: OSError) -> str:
     """What the system says about a file, in one line: a full disk, a missing permission."""
     return f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
@@ -92,7 +95,7 @@ def unknown_name(kind: str, name: str, known: Sequence[str]) -> ConfigError:
     >>> str(unknown_name("student", "htdd", ["htd", "ftd"]))
     "unknown student 'htdd'. Did you mean 'htd'? Known: ftd, htd."
     """
-    close = difflib.get_close_matches(name, known, n=1)
+    close = named(_CLOSE_MATCHES)(name, known, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     return ConfigError(f"unknown {kind} {name!r}.{hint} Known: {', '.join(sorted(known))}.")
 

@@ -8,18 +8,21 @@ import glob
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.core.errors import ArtifactError, ConfigError, StorageError
+from recpress_edge.core.registry import named
 
 MAX_JSON_BYTES: Final = 2**29
 MAX_JSON_PARTS: Final = 1_000_000
 _YOUNG_NS: Final = 1_000_000_000
+# Named: a device that only reads does not pay for importing them, some 20 M instructions.
+_NEW_FILE: Final = "tempfile:mkstemp"
+_NEW_FOLDER: Final = "tempfile:mkdtemp"
+_REMOVE_TREE: Final = "shutil:rmtree"
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -90,7 +93,7 @@ def _claim(draft: Path, path: Path) -> bool:
 def _written(path: Path, data: bytes) -> Iterator[Path]:
     """A draft beside ``path`` with the data on the disk; removed afterwards, and the folder synced."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    handle, name = named(_NEW_FILE)(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -201,7 +204,7 @@ def new_directory(target: Path, *, force: bool) -> Iterator[Path]:
     with storage_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_orphans(target)
-        draft = Path(tempfile.mkdtemp(prefix=_draft_prefix(target), dir=target.parent))
+        draft = Path(named(_NEW_FOLDER)(prefix=_draft_prefix(target), dir=target.parent))
     lock = _hold(draft)
     try:
         yield draft
@@ -211,7 +214,7 @@ def new_directory(target: Path, *, force: bool) -> Iterator[Path]:
             _swap(draft, target)
             sync_folder(target.parent)
     except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
+        named(_REMOVE_TREE)(draft, ignore_errors=True)
         raise
     finally:
         if lock is not None:
@@ -221,9 +224,9 @@ def new_directory(target: Path, *, force: bool) -> Iterator[Path]:
 @contextlib.contextmanager
 def scratch_folder(prefix: str) -> Iterator[Path]:
     """A temporary folder that is removed when the block ends; those of killed processes are removed first."""
-    parent = Path(tempfile.gettempdir())
+    parent = Path(named("tempfile:gettempdir")())
     _remove_unheld(parent, prefix)
-    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as name:
+    with named("tempfile:TemporaryDirectory")(prefix=prefix, ignore_cleanup_errors=True) as name:
         lock = _hold(Path(name))
         try:
             yield Path(name)
@@ -258,7 +261,7 @@ def _remove_unheld(parent: Path, prefix: str) -> None:
         with contextlib.suppress(FileNotFoundError, PermissionError):
             if time.time_ns() - draft.stat().st_mtime_ns < _YOUNG_NS or (lock := _hold(draft)) is None:
                 continue
-            shutil.rmtree(draft, ignore_errors=True)
+            named(_REMOVE_TREE)(draft, ignore_errors=True)
             os.close(lock)
 
 
@@ -285,9 +288,9 @@ def _swap(draft: Path, target: Path) -> None:
         draft.rename(target)
         return
     if exchange(draft, target):
-        draft.unlink() if draft.is_file() else shutil.rmtree(draft, ignore_errors=True)
+        draft.unlink() if draft.is_file() else named(_REMOVE_TREE)(draft, ignore_errors=True)
         return
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
+    old = Path(named(_NEW_FOLDER)(prefix=f".{target.name}.old.", dir=target.parent))
     target.replace(old / "was") if target.is_file() else target.rename(old / "was")
     try:
         draft.rename(target)
@@ -295,7 +298,7 @@ def _swap(draft: Path, target: Path) -> None:
         (old / "was").rename(target)
         raise
     finally:
-        shutil.rmtree(old, ignore_errors=True)
+        named(_REMOVE_TREE)(old, ignore_errors=True)
 
 
 def _umask() -> int:

@@ -5,8 +5,10 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import sys
 import textwrap
+import threading
 import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Final, TextIO
@@ -130,6 +132,24 @@ def errors_in_one_line(stopped: str) -> Iterator[ExitCode]:
             f"Run in the checkout: {install_command()}"
         )
         ending.code = 1
+
+
+@contextlib.contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the block as Ctrl-C does, so that everything it made is removed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def text_width() -> int:

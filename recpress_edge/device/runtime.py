@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, SupportsIndex
+from typing import TYPE_CHECKING, Any, Final, Protocol, SupportsIndex, runtime_checkable
 
 from recpress_edge.artifacts.contract import Contract
 from recpress_edge.artifacts.formats import FORMATS
@@ -56,6 +56,14 @@ class Answering(Protocol):
     def recommend(
         self, user: SupportsIndex | None, seen: Sequence[int], k: SupportsIndex
     ) -> tuple[Numbers, Numbers]: ...
+
+
+@runtime_checkable
+class Believing(Protocol):
+    """A runtime that takes something for granted which its file says of its own numbers."""
+
+    def audit(self) -> None:
+        """ArtifactError where it is not so."""
 
 
 REFERENCE: Final = "reference"

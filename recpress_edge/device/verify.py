@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from recpress_edge.artifacts.bundle import Bundle, Contract, SelfTest, open_bundle
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.registry import named
-from recpress_edge.device.runtime import Answering, Runtime, check_format, open_runtime
+from recpress_edge.device.runtime import Answering, Believing, Runtime, check_format, open_runtime
 
 if TYPE_CHECKING:
     from recpress_edge.artifacts.evaluation import Evaluation
@@ -83,7 +83,10 @@ def check_answers(runtime: Answering, test: SelfTest, contract: Contract) -> flo
     An exact contract asks for equal ids and equal scores. Otherwise scores may differ by the
     contract's tolerance, and ids where the stated scores tie within it. A runtime that quantises an
     exact file again is held to REQUANTISED_SCORE and REQUANTISED_OVERLAP; then the overlap is returned.
+    What a runtime believes of a file is looked at first: no few questions would show it.
     """
+    if isinstance(runtime, Believing):
+        runtime.audit()
     requantised = contract.exact and not runtime.exact
     shared = []
     for user, seen, items, scores in zip(test.users, test.seen, test.items, test.scores, strict=True):

@@ -138,7 +138,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _answer(self, *, body: bool) -> None:
         # Another site's name that was made to point here would make its scripts ours.
-        if self.headers.get("Host") not in self.server.hosts:
+        if (self.headers.get("Host") or "").lower() not in self.server.hosts:
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
             return
         path = self.server.served.get(urlsplit(self.path).path)

@@ -47,6 +47,28 @@ def test_update_and_rollback_say_what_they_did(bundle, items, capsys):
     assert open_bundle(bundle.folder).digest == bundle.digest
 
 
+_TERMINATED = """\
+import os, signal, sys
+from recpress_edge.cli import main
+from recpress_export.update import apply
+real = apply._check_unchanged
+def terminated(*args):
+    os.kill(os.getpid(), signal.SIGTERM)
+    return real(*args)
+apply._check_unchanged = terminated
+sys.exit(main(["bundle", "update", sys.argv[1], "--items", sys.argv[2]]))
+"""
+
+
+def test_a_terminated_update_leaves_nothing_behind(bundle, items):
+    words = [sys.executable, "-c", _TERMINATED, str(bundle.folder), str(items)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.strip().partition(".")[0]) == (130, "stopped")
+    there = {path.name for path in bundle.folder.parent.iterdir()}
+    assert there == {bundle.folder.name, f"{bundle.folder.name}-model", items.name}
+    assert open_bundle(bundle.folder).digest == bundle.digest
+
+
 def test_json(bundle, items, tmp_path, capsys):
     out = tmp_path / "new"
     words = ["bundle", "update", str(bundle.folder), "--items", str(items), "--out", str(out), "--json"]

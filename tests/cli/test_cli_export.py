@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -101,6 +102,42 @@ def test_int8_export_says_what_it_did(run, trained, data, tmp_path, capsys):
         "recpress-edge export --student htd_dim10 --data synthetic --seed 0 --recipe int8-dim"
     )
     assert bundle.quality["chain"][0]["bytes"] == 4 * 200 * (80 + data.n_items)
+
+
+@pytest.mark.parametrize(
+    ("flags", "asks"),
+    [((), " --user u0"), (("--profile", "single-user", "--user", "u3"), "")],
+    ids=["all-users", "single-user"],
+)
+def test_a_c_export_says_how_to_try_it_in_80_columns(flags, asks, run, trained, data, tmp_path, capsys):
+    words = ("--student", "htd_dim10", "--int8", "--format", "c")
+    assert run(*words, *(data.user_ids[int(flag[1:])] if flag == "u3" else flag for flag in flags)) == 0
+    out = capsys.readouterr().out
+    (bundle,) = (tmp_path / "dist").iterdir()
+    commands = " ".join(out[out.index("next ") :].replace("\\\n", "").split())
+    user = asks and f" --user {shlex.quote(data.user_ids[0])}"
+    for command in (
+        f"next make -C {bundle}",
+        f"recpress-edge recommend {bundle}{user} device_bench",
+        f"device_bench run {bundle} --on mcu:microbit --k 10",
+    ):
+        assert command in commands, command
+    for label, word in (("order", "a query for 20 reads"), ("hint", "score16")):
+        (said,) = re.findall(rf"^{label} .*(?:\n {{11}}.*)*", out, re.MULTILINE)
+        assert word in said
+        assert max(map(len, said.splitlines())) <= 80
+
+
+def test_what_is_compiled_is_said_before(run, trained, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("recpress_export.options.files_of", lambda name: None)
+    assert run("--student", "htd_dim10", "--int8", "--format", "c", "--build", "aarch64,armv6") == 0
+    assert "compile    for aarch64, armv6 " in capsys.readouterr().out
+
+
+def test_help_names_where_every_format_goes(run, capsys):
+    with pytest.raises(SystemExit):
+        run("--help")
+    assert "then -tflite, -c, -web, -CORE, -PROFILE" in " ".join(capsys.readouterr().out.split())
 
 
 def test_plain_export_is_fp32_and_seeds_are_in_the_name(run, trained, tmp_path):

@@ -97,6 +97,9 @@ int main(void)
         rp_model model;
         if (bytes && fread(file, 1, bytes, stdin) != bytes) return 2;
         const int32_t opened = rp_open(&model, file, bytes);
+#ifdef RP_AUDIT
+        promised(opened || rp_audit(&model) == RP_OK, "a right file's numbers");
+#endif
         for (uint32_t questions = word(), i = 0; i < questions; i++) answer(&model, opened, !i);
         unfenced(file, bytes);
     }

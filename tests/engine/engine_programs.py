@@ -104,6 +104,8 @@ QEMU_A53: Final = ("qemu-aarch64", "-cpu", "cortex-a53")
 QEMU_A76: Final = ("qemu-aarch64", "-cpu", "cortex-a76")
 QEMU_A7: Final = ("qemu-arm", "-cpu", "cortex-a7")
 QEMU_ARM1176: Final = ("qemu-arm", "-cpu", "arm1176")
+NODE: Final = ("node", "--no-warnings", str(HERE / "wasi.mjs"))
+WASM: Final = "zig-wasm32"
 
 
 def _native(compiler: str) -> list[Build]:
@@ -148,6 +150,13 @@ def _other() -> list[Build]:
         ),
         Build("gcc-riscv64", ("riscv64-linux-gnu-gcc", "-static"), ("-O3",), riscv),
         Build("zig-riscv64", (*ZIG, "-target", "riscv64-linux-musl"), ("-O3",), riscv),
+        Build(
+            WASM,
+            (*ZIG, "-target", "wasm32-wasi"),
+            ("-O3", "-mcpu=generic+simd128"),
+            NODE,
+            kernel="kernel_wasm.h",
+        ),
     ]
 
 

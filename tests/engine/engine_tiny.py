@@ -28,7 +28,7 @@ class Footprint:
     program_bytes: int
     """The whole file, for Cortex-A53."""
     instructions: int
-    """In user space, on Cortex-A53: the kernel's work for exec and page faults is not in it."""
+    """In user space, on Cortex-A53: what the kernel does for it is counted by engine_start.py."""
     resident_kib: int
     """On this machine, x86-64: program, stack, scratch and the touched pages of the model's file."""
     private_kib: int
@@ -39,14 +39,19 @@ def footprint(kind: Kind, counted: Counted, folder: Path, plugin: Path) -> Footp
     """Build the program for both machines and ask it the first question."""
     model = folder / "tiny.bin"
     model.write_bytes(counted.model)
-    arm = _compiled("aarch64-linux-gnu-gcc", ("-mcpu=cortex-a53",), kind, folder / "tiny-arm")
+    arm = arm_program(kind, folder / "tiny-arm")
     own = _compiled("gcc", ("-mavx2",) if "avx2" in processor_flags() else (), kind, folder / "tiny-own")
-    marks, asked = folder / "marks", _bytes_of(counted.questions[0])
+    marks, asked = folder / "marks", question_bytes(counted.questions[0])
     emulated = [*QEMU_A53, "-plugin", f"{plugin},out={marks},{CACHES}", str(arm), str(model)]
     said = subprocess.run(emulated, input=asked, capture_output=True, check=True, timeout=TIMEOUT_S).stdout
     resident, private = _memory([str(own), str(model)], asked, said)
     executed = int(np.loadtxt(marks, np.int64, usecols=1)[-1])
     return Footprint(arm.stat().st_size, executed, resident, private)
+
+
+def arm_program(kind: Kind, target: Path) -> Path:
+    """tiny.c for models of a kind on Cortex-A53."""
+    return _compiled("aarch64-linux-gnu-gcc", ("-mcpu=cortex-a53",), kind, target)
 
 
 def _compiled(compiler: str, flags: tuple[str, ...], kind: Kind, target: Path) -> Path:
@@ -56,7 +61,8 @@ def _compiled(compiler: str, flags: tuple[str, ...], kind: Kind, target: Path) -
     return target
 
 
-def _bytes_of(one: Question) -> bytes:
+def question_bytes(one: Question) -> bytes:
+    """What tiny.c reads."""
     return np.array([one.user, one.k, len(one.seen)], "<u4").tobytes() + one.seen.astype("<u4").tobytes()
 
 

@@ -1,6 +1,7 @@
 /* Memory that ends where no more may be touched: the sanitizer's red zone, or else a page without any access.
  *
- * It starts at a multiple of 16, so that up to 15 bytes before such a page are not watched. */
+ * It starts at a multiple of 16, so that up to 15 bytes before such a page are not watched. WebAssembly has neither:
+ * there nothing is watched. */
 #ifndef FENCED_H
 #define FENCED_H
 
@@ -16,7 +17,7 @@
 #define RED_ZONES
 #endif
 
-#ifdef RED_ZONES
+#if defined(RED_ZONES) || defined(__wasm__)
 
 static void *fenced(size_t bytes)
 {

@@ -123,6 +123,10 @@ static void one_turn(const uint8_t *whole, uint32_t bytes)
     }
     const int32_t code = rp_open(&model, file, size);
     count(opened, code, 0);
+#ifdef RP_AUDIT
+    const int32_t audited = code ? RP_OK : rp_audit(&model);
+    if (audited != RP_OK && audited != RP_OVERFLOWS && audited != RP_UNBOUNDED) exit(4);
+#endif
     if (!code)
         for (int i = 0; i < 2; i++) ask(&model);
     unfenced(memory, (size_t)size + shift);

@@ -3,7 +3,7 @@
 import pytest
 from engine_cases import cases, findings, to_program
 from engine_models import Kind, kinds
-from engine_programs import BUILDS, QUICK, answers, in_ci
+from engine_programs import BUILDS, QUICK, WASM, answers, in_ci
 from engine_special import special
 
 from recpress_edge.device.c import model_bin as mb
@@ -16,6 +16,8 @@ ALONE = [
     Kind(mb.INT4_ITEM, dim=34),
 ]
 """Kinds for which an engine is compiled alone."""
+
+AUDITING = ("gcc-plain-sanitized", "gcc-avx2-sanitized", "gcc-a53", "gcc-a76")
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +38,19 @@ def build_or_skip(name):
 @pytest.mark.parametrize("name", QUICK)
 def test_every_kind_of_model_is_answered_as_numpy_answers(name, asked, tmp_path):
     program = build_or_skip(name).compiled(tmp_path)
+    assert findings(asked, answers(program, to_program(asked))) == []
+
+
+def test_webassembly_answers_as_numpy_answers(asked, tmp_path):
+    build = BUILDS[WASM]
+    if missing := build.missing():
+        pytest.skip(missing)  # in CI too: nothing else needs node
+    assert findings(asked, answers(build.compiled(tmp_path), to_program(asked))) == []
+
+
+@pytest.mark.parametrize("name", AUDITING)
+def test_right_files_keep_what_they_promise(name, asked, tmp_path):
+    program = build_or_skip(name).compiled(tmp_path, defines=["-DRP_AUDIT"])
     assert findings(asked, answers(program, to_program(asked))) == []
 
 

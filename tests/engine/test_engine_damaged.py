@@ -18,6 +18,11 @@ def test_damaged_files_are_refused_or_answered_within_memory(name, tmp_path):
     assert found.opened[0] > TURNS // 20, "too few files open for the answers to be tested"
 
 
+def test_damaged_files_are_audited_within_memory(tmp_path):
+    program = build_or_skip("gcc-plain-sanitized").compiled(tmp_path, "mutate.c", ["-DRP_AUDIT"])
+    assert sum(mutated(program, 1, TURNS // 2).opened.values()) == TURNS // 2
+
+
 @pytest.fixture(scope="module")
 def program(tmp_path_factory):
     return build_or_skip("gcc-plain-sanitized").compiled(tmp_path_factory.mktemp("engine"))

@@ -1,9 +1,8 @@
-// A program for WebAssembly in Node, which may read and write what it is given: node wasi.mjs PROGRAM ARGUMENT...
-import { readFile } from "node:fs/promises";
-import { argv, exit } from "node:process";
+// Runs a program for WASI with this process's input, output and files: node wasi.mjs PROGRAM.wasm [ARGUMENT...]
+import { readFileSync } from "node:fs";
 import { WASI } from "node:wasi";
 
-const [, , program, ...more] = argv;
-const wasi = new WASI({ version: "preview1", args: [program, ...more], preopens: { "/": "/" } });
-const { instance } = await WebAssembly.instantiate(await readFile(program), wasi.getImportObject());
-exit(wasi.start(instance));
+const args = process.argv.slice(2);
+const wasi = new WASI({ version: "preview1", args, preopens: { "/": "/" }, returnOnExit: true });
+const program = await WebAssembly.compile(readFileSync(process.argv[2]));
+process.exitCode = wasi.start(await WebAssembly.instantiate(program, wasi.getImportObject()));

@@ -19,10 +19,12 @@ from exports import (
     with_fold_in,
 )
 
+from recpress_edge import Recommender
 from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.artifacts.recipes import RECIPES
-from recpress_edge.core.errors import ArtifactError, ConfigError
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.device.c import library
 from recpress_edge.device.c.source import FOLDER
 from recpress_edge.jobs.export import ExportRequest
 from recpress_export.build import build
@@ -81,13 +83,27 @@ def test_make_builds_the_self_test_and_it_passes(recipe, profile, tmp_path):
 
 
 @needs_cc
-def test_what_make_built_goes_away_again(tmp_path):
-    there = tmp_path / "there"
-    assert compiled(made(tmp_path), there)[0] == 0
-    with pytest.raises(ArtifactError, match=r"selftest is not listed in bundle\.json"):
-        open_bundle(there)
-    subprocess.run(["make", "librecpress.so", "clean", "CFLAGS=-O1"], cwd=there, check=True)
-    open_bundle(there)
+def test_make_builds_beside_the_bundle_and_leaves_it_as_it_was(tmp_path):
+    there, built = tmp_path / "my bundle", tmp_path / "my bundle-build"
+    bundle = made(tmp_path)
+    assert compiled(bundle, there)[0] == 0
+    subprocess.run(["make", "librecpress.so", "CFLAGS=-O1"], cwd=there, check=True)
+    assert {path.name for path in built.iterdir()} == {"selftest", "librecpress.so"}
+    assert open_bundle(there).digest == bundle.digest
+    subprocess.run(["make", "clean"], cwd=there, check=True)
+    assert not built.exists()
+    elsewhere = tmp_path / "elsewhere"
+    subprocess.run(["make", f"OUT={elsewhere}", "CFLAGS=-O1"], cwd=there, check=True)
+    assert [path.name for path in elsewhere.iterdir()] == ["selftest"]
+
+
+@needs_cc
+def test_what_make_built_audits_for_python(tmp_path, monkeypatch):
+    bundle = made(tmp_path)
+    subprocess.run(["make", "librecpress.so", "CFLAGS=-O1"], cwd=bundle.folder, check=True)
+    monkeypatch.setenv("RECPRESS_ENGINE", str(tmp_path / "bundle-build/librecpress.so"))
+    assert library.load_library(tmp_path / "bundle-build/librecpress.so").audit is not None
+    assert Recommender.load(bundle.folder).recommend("user 3", k=5).items
 
 
 @needs_cc
@@ -125,7 +141,11 @@ def test_a_file_that_is_none_is_named(tmp_path):
     compiled(bundle, tmp_path / "there")
     for name in ("users.txt", "absent"):
         done = subprocess.run(
-            ["./selftest", name], cwd=tmp_path / "there", capture_output=True, text=True, check=False
+            [tmp_path / "there-build/selftest", name],
+            cwd=tmp_path / "there",
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 2
         assert done.stdout.startswith(f"{name}: no model")

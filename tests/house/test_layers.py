@@ -27,6 +27,14 @@ def test_device_path_stays_light(module: str) -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_format_c_imports_what_an_answer_needs() -> None:
+    """A Pi Zero pays for every import: what only writes files, or names a mistake, is not among them."""
+    unused = {"numpy", "tempfile", "shutil", "random", "difflib", "subprocess", "logging"}
+    check = f"bad = {unused!r} & set(sys.modules); assert not bad, f'{{sorted(bad)}} imported'"
+    code = f"import sys, recpress_edge.device.c.light, recpress_edge.device.recommender; {check}"
+    subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, check=True)
+
+
 def test_help_imports_no_command_dependency() -> None:
     code = (
         "import sys; from recpress_edge.cli import build_parser; build_parser(['--help']).format_help(); "

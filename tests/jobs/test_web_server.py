@@ -98,6 +98,10 @@ def test_another_sites_name_reaches_nothing(port, host):
     assert ask(port, "/", Host=f"localhost:{port}")[0] == 200
 
 
+def test_a_hosts_name_is_the_same_in_capitals(port):
+    assert ask(port, "/", Host=f"LocalHost:{port}")[0] == 200
+
+
 @pytest.mark.parametrize(("port", "hosts"), [(80, {"127.0.0.1", "127.0.0.1:80"}), (8000, {"127.0.0.1:8000"})])
 def test_of_the_usual_port_browsers_say_nothing(bundle, port, hosts, monkeypatch):
     monkeypatch.setattr(

@@ -18,21 +18,21 @@ _A_LINE: Final = 100
 """Characters of a line of numbers."""
 
 _MAKEFILE: Final = """\
-# make: builds the self-test and runs it. make CC=clang CFLAGS="-O3 -mcpu=cortex-a53" for another core.
-# make clean removes what was built: Python opens a bundle only where nothing else lies in it.
+# make: builds the self-test beside this folder and runs it. Another core: make CFLAGS="-O3 -mcpu=cortex-a53"
+# Nothing is built in here: Python opens a bundle only where nothing else lies in it.
+OUT ?= $(CURDIR)-build
 CFLAGS ?= -O3 -march=native
 # The kind of this model: an engine so compiled is smaller and faster, and refuses other kinds.
 MODEL = {flags}
-check: selftest
-	./selftest {model}
-COMPILE = $(CC) -std=c99 -ffp-contract=off $(CFLAGS) $(MODEL)
-selftest: recpress.c recpress.h selftest.c selftest.h
-	$(COMPILE) -o $@ recpress.c selftest.c
-librecpress.so: recpress.c recpress.h
-	$(COMPILE) -shared -fPIC -o $@ recpress.c
+COMPILE = mkdir -p "$(OUT)" && $(CC) -std=c99 -ffp-contract=off $(CFLAGS) $(MODEL)
+check:
+	$(COMPILE) -o "$(OUT)/selftest" recpress.c selftest.c
+	"$(OUT)/selftest" {model}
+librecpress.so:
+	$(COMPILE) -DRP_AUDIT -shared -fPIC -o "$(OUT)/$@" recpress.c
 clean:
-	rm -f selftest librecpress.so
-.PHONY: check clean
+	rm -f "$(OUT)/selftest" "$(OUT)/librecpress.so" && rmdir "$(OUT)"
+.PHONY: check librecpress.so clean
 """
 _CMAKE: Final = """\
 cmake_minimum_required(VERSION 3.13)

@@ -184,11 +184,9 @@ def _kth(values: F32, k: int) -> np.float32:
 def in_words(work: Mapping[str, float], chosen: str, n_users: int, k: int) -> str:
     """What was chosen and why."""
     plain = ORDERS[model_bin.CATALOGUE]
-    others = ", ".join(f"{name} {work[name] / work[plain]:.2f}" for name in ORDERS if name != plain)
-    return (
-        f"{chosen}: of the work in the catalogue's order a query for {k} takes {others} "
-        f"(mean of {n_users} validation users)"
-    )
+    others = " and ".join(f"{work[name] / work[plain]:.0%} by {name}" for name in ORDERS if name != plain)
+    counted = f"{n_users:,} validation user{'' if n_users == 1 else 's'}"
+    return f"{chosen}: a query for {k} reads {others} of what it reads by {plain}, counted on {counted}"
 
 
 def facts_of(work: Mapping[str, float], chosen: str, n_users: int, k: int) -> dict[str, Any]:

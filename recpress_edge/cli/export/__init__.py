@@ -1,6 +1,7 @@
 """recpress-edge export: make what is missing, then write, check and publish a bundle."""
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from recpress_edge.cli.export.sweep import add_sweep_options, check_single, run_
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.metrics import DEFAULT_CUTOFF
 from recpress_edge.core.registry import named
+from recpress_edge.core.terminal import hanging
 from recpress_edge.core.units import format_bytes
 from recpress_edge.data.holdout import MOST_COMPARED
 from recpress_edge.device.cores import CORES
@@ -72,7 +74,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="DIR",
-        help="default: WORK/dist/STUDENT-RECIPE, then -tflite, -CORE, -PROFILE",
+        help="default: WORK/dist/STUDENT-RECIPE, then "
+        f"{', '.join(row.suffix for row in FORMATS.values() if row.suffix)}, -CORE, -PROFILE",
     )
     parser.add_argument(
         "--force",
@@ -150,7 +153,7 @@ def _export(args: argparse.Namespace, plan: ExportPlan) -> dict[str, Any]:
     with print_events(args) as on_event:
         result = plan.run(on_event)
     _report(args, result)
-    return result.facts() | {"next": _next_commands(args, plan)}
+    return result.facts() | {"next": _next_commands(args, result.exported.bundle)}
 
 
 def _say_plan(args: argparse.Namespace, plan: ExportPlan) -> dict[str, Any]:
@@ -164,11 +167,12 @@ def _say_plan(args: argparse.Namespace, plan: ExportPlan) -> dict[str, Any]:
     return plan.facts(steps)
 
 
-def _next_commands(args: argparse.Namespace, plan: ExportPlan) -> list[str]:
-    shown_by = FORMATS[plan.request.format].shown_by
+def _next_commands(args: argparse.Namespace, bundle: Bundle) -> list[str]:
+    row, folder = FORMATS[bundle.contract.format], shlex.quote(str(bundle.folder))
     return [
-        *([f"{shown_by} {plan.target}"] if shown_by else []),
-        f"device_bench run {plan.target}",
+        *([f"{row.shown_by} {folder}"] if row.shown_by else []),
+        *(named(row.tried_by)(bundle) if row.tried_by else []),
+        f"device_bench run {folder}",
         f"recpress-edge report {args.work / 'runs'} -o {args.work / 'report.html'}",
     ]
 
@@ -196,7 +200,7 @@ def _report(args: argparse.Namespace, result: ExportResult) -> None:
     if shown:
         say(args, f"shown      {shown} beside the model, for people; --titles none leaves titles out")
     if order := bundle.provenance.get("order"):
-        say(args, f"order      {order['why']}")
+        say(args, hanging("order", order["why"]))
     _say_profile(args, bundle)
     _say_rows(args, bundle)
     kind = "validation users" if parity.change else "users with nothing held out"
@@ -218,10 +222,10 @@ def _report(args: argparse.Namespace, result: ExportResult) -> None:
         say(args, f"gate       NOT MET, overruled by --force: {gate['failure']}")
     row = FORMATS[contract.format]
     if row.hint and (hint := named(row.hint)(contract)):
-        say(args, f"hint       {hint}")
+        say(args, hanging("hint", hint))
     checked = f"self-test: {len(bundle.selftest().users)} users, passed"
     say(args, f"bundle     {bundle.folder}/   sha256 {bundle.digest[:16]}…   {checked}")
-    next_steps(args, _next_commands(args, plan))
+    next_steps(args, _next_commands(args, bundle))
 
 
 def _say_differences(args: argparse.Namespace, parity: Parity) -> None:

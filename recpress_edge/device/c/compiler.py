@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 
 COMMON: Final = ("-O3", "-std=c99", "-ffp-contract=off")
 """No operation is fused with another: each float32 result is rounded, so that all machines agree."""
-SHARED: Final = ("-fPIC", "-shared")
+SHARED: Final = ("-fPIC", "-shared", "-DRP_AUDIT")
+"""Of a library that Python loads: it can say whether a file keeps what it promises."""
 TOLD: Final = ".txt"
 """Of the file beside a library that says what made it."""
 COMPILERS: Final = ("cc", "gcc", "clang")

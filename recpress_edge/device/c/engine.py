@@ -21,6 +21,8 @@ ERRORS: Final = {
     BAD_ITEM: "there is no such seen item",
     -8: "k is 0 or above the number of items",
     -9: "the scratch memory is too small",
+    -10: "a score does not fit the 16 bits that its header promises",
+    -11: "an item is beyond what bounds its block, so that it would be left out",
 }
 """What the engine's codes say."""
 ALIGNMENT: Final = 16
@@ -60,6 +62,9 @@ class ModelEngine(Protocol):
         ConfigError for a seen item that there is not, ArtifactError for a damaged file.
         """
 
+    def audit(self) -> None:
+        """ArtifactError where the file's numbers are not what its header says and the engine believes."""
+
 
 class CompiledEngine:
     """Answers of the compiled engine. Its scratch memory is made once, or again for longer lists."""
@@ -88,6 +93,14 @@ class CompiledEngine:
             ctypes.byref(scratch, -ctypes.addressof(scratch) % ALIGNMENT),
             ctypes.c_size_t(size),
         )
+
+    def audit(self) -> None:
+        """ArtifactError where a score leaves 16 bits, or an item its block's bounds, unlike the file says."""
+        wrong = self._library.audit(ctypes.byref(self._model)) if self._library.audit else 0
+        if wrong:
+            raise ArtifactError(
+                f"{self._path} does not hold what it promises: {ERRORS[wrong]}", fault="content"
+            )
 
     def prepare(self, user: int, seen: "array[int]", k: int) -> EngineQuery:
         """A request; what ctypes would convert in every call is converted here."""

@@ -22,7 +22,10 @@ STATIC_BYTES: Final = 64
 _STACK_BYTES: Final = 1280
 _STACK_BYTES_OF_DIM: Final = 8
 LONG_SHARE: Final = 2
-"""Lists longer than this share of the blocks keep four maxima a block (is_long of recpress.c)."""
+"""Lists longer than this share of the blocks keep four maxima a block (is_long of recpress.c).
+
+In another order than the catalogue's those that are longer than the blocks are many.
+"""
 _FORMAT: Final = "c"
 _SCORE16: Final = "score16"
 """A recipe whose file is one of int8-dim."""
@@ -99,18 +102,20 @@ def file_bytes(header: Header) -> int:
 
 def scratch_bytes(header: Header, k: int) -> int:
     """What rp_scratch_bytes of recpress.h returns."""
-    blocks = header.n_blocks
+    blocks, k = header.n_blocks, min(k, header.n_items)
     history = _up_to(4 * header.dim, 16) if header.profile == model_bin.HISTORY else 0
-    keys = 8 * _up_to(2 * min(k, header.n_items) + _SPARE_KEYS, 2)
+    keys = 8 * _up_to(2 * k + _SPARE_KEYS, 2)
     return 4 * _up_to(blocks, 8) + 4 * _maxima(header, k) + 2 * keys + history
 
 
 def _maxima(header: Header, k: int) -> int:
     blocks = header.n_blocks
+    if k > blocks // (LONG_SHARE if header.order == model_bin.CATALOGUE else 1):
+        return _up_to(4 * blocks, 8)
     if header.order == model_bin.NEIGHBOURS:
         boxes = _up_to(2 * blocks, model_bin.BLOCK)
         return boxes + _up_to(boxes // model_bin.BLOCK, 8) + _BOX_SEEDS * model_bin.HALF
-    return _up_to(4 * blocks if k > blocks // LONG_SHARE else blocks, 8)
+    return _up_to(blocks, 8)
 
 
 def _up_to(n: int, multiple: int) -> int:

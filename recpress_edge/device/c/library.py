@@ -57,7 +57,7 @@ class QueryStruct(ctypes.Structure):
 
 
 class Library:
-    """The three functions of recpress.h; arguments that are pointers are addresses."""
+    """The functions of recpress.h; arguments that are pointers are addresses."""
 
     def __init__(self, path: Path) -> None:
         library = ctypes.CDLL(str(path))
@@ -70,6 +70,10 @@ class Library:
         )
         self.recommend: Any = library.rp_recommend
         """Called with ctypes' own objects alone, which it takes as they are: that is faster than types."""
+        self.audit: Any = (
+            _bound(library, "rp_audit", ctypes.c_int32, _Pointer) if hasattr(library, "rp_audit") else None
+        )
+        """None of a library that was compiled elsewhere, without it."""
 
 
 def import_engine() -> ModuleType:

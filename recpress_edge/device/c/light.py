@@ -38,6 +38,10 @@ class LightRuntime:
         self.engine = open_engine(model_path, contract)
         self.name, self.built = self.engine.name, self.engine.built
 
+    def audit(self) -> None:
+        """ArtifactError where the file's numbers are not what its header says."""
+        self.engine.audit()
+
     def prepare(self, user: SupportsIndex | None, seen: Iterable[Any], k: SupportsIndex) -> EngineQuery:
         """Check a request; ConfigError for a user, a k or a type that does not fit."""
         who, length = check_user(user, self.n_users), check_k(k)

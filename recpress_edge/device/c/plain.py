@@ -40,6 +40,9 @@ class PlainEngine:
         self._retired = set(model_bin.words(self._data, header, "retired_at"))
         self._user_scales = self._section("user_scale_at", "f")
 
+    def audit(self) -> None:
+        """Nothing: it computes every score, in integers of any size."""
+
     def prepare(self, user: int, seen: "array[int]", k: int) -> EngineQuery:
         """A request, with arrays of its own."""
         return EngineQuery(user, seen, k, array("I", bytes(4 * k)), array("f", bytes(4 * k)))

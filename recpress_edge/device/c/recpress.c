@@ -28,6 +28,7 @@
 
 #if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline))
+#define APART static __attribute__((noinline)) /* rare: what happens often keeps its registers */
 #define ALIGNED_16 __attribute__((aligned(16)))
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define COPY(to, from, n) __builtin_memcpy(to, from, n) /* of a constant few bytes: a load, a store */
@@ -36,6 +37,7 @@
 #else
 #include <string.h>
 #define INLINE static inline
+#define APART static
 #define ALIGNED_16
 #define UNLIKELY(x) (x)
 #define COPY(to, from, n) memcpy(to, from, n)
@@ -259,13 +261,16 @@ typedef struct {
     void *sums;             /* [dim] of a history */
 } workspace;
 
-/* Long lists need a finer look than one maximum of 32 items. */
-INLINE int is_long(const rp_model *model, uint32_t k) { return k > model->n_blocks / LONG_SHARE; }
+/* Long lists need a finer look than one maximum of 32 items; with more items than blocks no order saves any. */
+INLINE int is_long(const rp_model *model, uint32_t k)
+{
+    return k > model->n_blocks / (ORDER(model) == RP_CATALOGUE ? LONG_SHARE : 1u);
+}
 
 static uint32_t n_maxima(const rp_model *model, uint32_t k)
 {
     const uint32_t boxes = up_to(2u * model->n_blocks, RP_BLOCK);
-    if (ORDER(model) == RP_NEIGHBOURS) return boxes + up_to(boxes / RP_BLOCK, 8u) + BOX_SEEDS * HALF;
+    if (ORDER(model) == RP_NEIGHBOURS && !is_long(model, k)) return boxes + up_to(boxes / RP_BLOCK, 8u) + BOX_SEEDS * HALF;
     return up_to(is_long(model, k) ? 4u * model->n_blocks : model->n_blocks, 8u);
 }
 
@@ -323,33 +328,52 @@ static void merge_sort(uint64_t *v, uint64_t *other, uint32_t n)
     }
 }
 
-/* The best k, best first, and how many those are. They are spread over 64 ranges of scores, as far as k of them
- * reach, and put right there; `other` holds n keys too. */
-static uint32_t sort_keys(uint64_t *v, uint64_t *other, uint32_t n, uint32_t k)
+#define RANGES 64u
+#define FULL 64u /* more keys than that are merged, fewer inserted */
+
+/* Keys by 64 ranges of scores, the best range first, as far as k of them reach. */
+typedef struct {
+    uint32_t end[RANGES + 1u]; /* of each range, among the keys */
+    uint32_t n, ranges, fullest;
+    uint32_t lowest; /* score that no key is below, as keys hold it */
+} spread;
+
+/* `other` holds n keys too; `s` holds zeros. At least k are kept where there are k. */
+static void spread_keys(spread *s, uint64_t *v, uint64_t *other, uint32_t n, uint32_t k)
 {
-    uint32_t start[65] = {0}, low = ~0u, high = 0, shift = 0, last = 0, fullest = 0;
+    uint32_t *start = s->end, low = ~0u, high = 0, shift = 0, last = 0, fullest = 0;
     for (uint32_t i = 0; i < n; i++) {
         const uint32_t score = (uint32_t)(v[i] >> 32);
         low = score < low ? score : low;
         high = score > high ? score : high;
     }
     if (n && (high - low) >> 6) shift = HIGHEST_BIT(high - low) - 5u;
-    for (uint32_t i = 0; i < n; i++) start[64u - (((uint32_t)(v[i] >> 32) - low) >> shift)]++;
-    for (; last < 64u && start[last] < k; last++) { /* start[last]: how many lie before range `last` */
+    for (uint32_t i = 0; i < n; i++) start[RANGES - (((uint32_t)(v[i] >> 32) - low) >> shift)]++;
+    for (; last < RANGES && start[last] < k; last++) { /* start[last]: how many lie before range `last` */
         fullest = start[last + 1u] > fullest ? start[last + 1u] : fullest;
         start[last + 1u] += start[last];
     }
-    const uint32_t kept = start[last], least = 64u - last;
+    const uint32_t kept = start[last], least = RANGES - last;
     for (uint32_t i = 0; i < n; i++) {
         const uint32_t range = ((uint32_t)(v[i] >> 32) - low) >> shift;
-        if (range >= least) other[start[63u - range]++] = v[i];
+        if (range >= least) other[start[RANGES - 1u - range]++] = v[i];
     }
     for (uint32_t i = 0; i < kept; i++) v[i] = other[i];
-    if (fullest > 128u)
-        merge_sort(v, other, kept);
-    else
-        insertion_sort(v, kept);
-    return kept < k ? kept : k;
+    s->n = kept;
+    s->ranges = last;
+    s->fullest = fullest;
+    s->lowest = low + (least << shift);
+}
+
+/* The best k, best first, and how many those are. */
+static uint32_t sort_keys(uint64_t *v, uint64_t *other, uint32_t n, uint32_t k)
+{
+    spread s = {{0}, 0, 0, 0, 0};
+    spread_keys(&s, v, other, n, k);
+    for (uint32_t range = 0, from = 0; s.fullest > FULL && range < s.ranges; from = s.end[range++])
+        if (s.end[range] - from > FULL) merge_sort(v + from, other, s.end[range] - from);
+    insertion_sort(v, s.n); /* the ranges follow each other, so nothing moves far */
+    return s.n < k ? s.n : k;
 }
 
 /* The keys that may be among the k best. */
@@ -359,10 +383,16 @@ typedef struct {
     int32_t threshold; /* nothing below it can be */
 } shortlist;
 
+/* Drop what cannot be among the k best: all ranges below theirs, or everything else where that is too little. */
 static void shorten(shortlist *list)
 {
-    list->n = sort_keys(list->keys, list->other, list->n, list->k);
-    if (list->n == list->k) list->threshold = score_of(list->keys[list->k - 1]);
+    spread s = {{0}, 0, 0, 0, 0};
+    spread_keys(&s, list->keys, list->other, list->n, list->k);
+    list->n = s.n;
+    list->threshold = score_of((uint64_t)s.lowest << 32);
+    if (s.n <= list->k + list->k / 2u) return;
+    list->n = sort_keys(list->keys, list->other, s.n, list->k);
+    list->threshold = score_of(list->keys[list->k - 1]);
 }
 
 /* Make room for another block. */
@@ -608,7 +638,7 @@ static void scan_catalogue(const rp_model *model, const rp_query *query, const k
 /* ---- Items by length, the longest first: |row| times a block's length bounds all that follows. */
 
 /* Add a block's candidates; places beyond the catalogue fill up the last block. */
-static int32_t collect_places(const rp_model *model, const workspace *w, shortlist *list, uint32_t place,
+INLINE int32_t collect_places(const rp_model *model, const workspace *w, shortlist *list, uint32_t place,
                               const int32_t *scores, uint32_t hit)
 {
     for (; hit; hit &= hit - 1u) {
@@ -620,6 +650,40 @@ static int32_t collect_places(const rp_model *model, const workspace *w, shortli
     }
     keep_room(list);
     return RP_OK;
+}
+
+/* The maxima of the last block, or of its eights, without what fills it up. */
+static void look_at_last(const rp_model *model, const kernel_row *r, workspace *w, int eights)
+{
+    const shape s = shape_of(model);
+    const uint32_t filled = model->header->n_items % RP_BLOCK, last = model->n_blocks - 1u;
+    int32_t scores[RP_BLOCK];
+    if (!filled) return;
+    block_scores(model->items + (size_t)last * block_bytes(s.dim, s.recipe), r, s, scores);
+    for (uint32_t i = filled; i < RP_BLOCK; i++) scores[i] = LOWEST;
+    if (!eights) w->maxima[last] = largest_of(scores, RP_BLOCK);
+    for (uint32_t eight = 0; eights && eight < 4u; eight++)
+        w->maxima[4u * last + eight] = largest_of(scores + 8u * eight, 8u);
+}
+
+/* Long lists: every block. So many more are asked for as may turn out to be excluded. */
+APART int32_t scan_places(const rp_model *model, const rp_query *query, const kernel_row *r, workspace *w,
+                           shortlist *list)
+{
+    const shape s = shape_of(model);
+    const uint32_t size = block_bytes(s.dim, s.recipe), n = 4u * model->n_blocks;
+    const uint32_t out = query->n_seen < n ? query->n_seen + model->header->n_retired : n;
+    int32_t scores[RP_BLOCK], wrong = RP_OK;
+    for (uint32_t b = 0; b < model->n_blocks; b++) block_maxima(model->items + (size_t)b * size, r, s, w->maxima + 4u * b);
+    look_at_last(model, r, w, 1);
+    for (uint32_t i = n; i < up_to(n, 8u); i++) w->maxima[i] = LOWEST;
+    list->threshold = reached_by(w->maxima, up_to(n, 8u), list->k + out);
+    for (uint32_t b = 0; b < model->n_blocks && !wrong; b++) {
+        if (largest_of(w->maxima + 4u * b, 4u) < list->threshold) continue;
+        block_scores(model->items + (size_t)b * size, r, s, scores);
+        wrong = collect_places(model, w, list, b * RP_BLOCK, scores, mask32(scores, list->threshold));
+    }
+    return wrong;
 }
 
 /* The row's length, rounded up. */
@@ -635,18 +699,14 @@ static uint32_t score_longest(const rp_model *model, const kernel_row *kr, works
                               uint32_t done)
 {
     const shape s = shape_of(model);
-    const uint32_t n = model->n_blocks, size = block_bytes(s.dim, s.recipe), filled = model->header->n_items % RP_BLOCK;
+    const uint32_t n = model->n_blocks, size = block_bytes(s.dim, s.recipe);
     const uint16_t *length = model->bounds;
     for (uint32_t next = up_to(wanted, 8u); done < n; next = up_to(done + 8u + done / 16u, 8u)) {
         for (next = next < n ? next : n; done < next; done++)
             w->maxima[done] = block_max(model->items + (size_t)done * size, kr, s);
         if (done < n && count_reaching(w->maxima, done, own * (int32_t)length[done] + 1) >= wanted) return done;
     }
-    if (filled) { /* the last block without what fills it up */
-        int32_t scores[RP_BLOCK];
-        block_scores(model->items + (size_t)(n - 1u) * size, kr, s, scores);
-        w->maxima[n - 1u] = largest_of(scores, filled);
-    }
+    look_at_last(model, kr, w, 0);
     return n;
 }
 
@@ -782,6 +842,7 @@ static int32_t find_best(const rp_model *model, const rp_query *query, const row
 {
     kernel_row kr;
     prepare(&kr, r, shape_of(model));
+    if (ORDER(model) != RP_CATALOGUE && is_long(model, list->k)) return scan_places(model, query, &kr, w, list);
     if (ORDER(model) == RP_LENGTH) return scan_by_length(model, query, r, &kr, w, list);
     if (ORDER(model) == RP_NEIGHBOURS) return scan_neighbours(model, r, &kr, w, list);
     scan_catalogue(model, query, &kr, w, list);
@@ -811,6 +872,126 @@ int32_t rp_recommend(const rp_model *model, const rp_query *query, uint32_t *ite
     }
     return (int32_t)n;
 }
+
+/* ---- Whether a file keeps what its header promises: rp_recommend believes it. */
+
+#ifdef RP_AUDIT
+#ifndef MOST_PRODUCTS
+#define MOST_PRODUCTS ((uint64_t)1 << 32) /* of larger models some users are looked at, spread over all */
+#endif
+#define MOST_SCORE 32767
+
+/* Dimension d of item i of a block of int8. */
+static int32_t value_at(const int8_t *block, uint32_t i, uint32_t d, uint32_t dim, uint32_t layout)
+{
+    const uint32_t whole = (dim + 1u) / 2u * 2u / 4u * 4u;
+    if (layout == RP_DIMS) return block[64u * (d / 2u) + 16u * (i / 8u) + 8u * (d % 2u) + i % 8u];
+    if (d < whole) return block[4u * RP_BLOCK * (d / 4u) + 4u * i + d % 4u];
+    return block[RP_BLOCK * whole + 16u * (i / 8u) + 4u * (i % 4u) + 2u * (i / 4u % 2u) + d % 2u];
+}
+
+static const int8_t *block_at(const rp_model *model, uint32_t block)
+{
+    return (const int8_t *)model->items + (size_t)block * block_bytes(DIM(model), RP_INT8_DIM);
+}
+
+/* The largest square of an item's length in a block. */
+static uint32_t longest_square(const rp_model *model, uint32_t block)
+{
+    uint32_t longest = 0;
+    for (uint32_t i = 0; i < RP_BLOCK; i++) {
+        uint32_t square = 0;
+        for (uint32_t d = 0; d < DIM(model); d++) {
+            const int32_t v = value_at(block_at(model, block), i, d, DIM(model), LAYOUT(model));
+            square += (uint32_t)(v * v);
+        }
+        longest = square > longest ? square : longest;
+    }
+    return longest;
+}
+
+/* All 32 sums of a block, however large they are. */
+static void wide_scores(const rp_model *model, uint32_t block, const row *r, const kernel_row *kr, int32_t *scores)
+{
+    const shape wide = {DIM(model), RP_INT8_DIM, RP_QUADS, 0};
+    if (LAYOUT(model) == RP_QUADS) {
+        block_scores((const uint8_t *)block_at(model, block), kr, wide, scores);
+        return;
+    }
+    for (uint32_t i = 0; i < RP_BLOCK; i++) scores[i] = 0;
+    for (uint32_t d = 0; d < DIM(model); d++)
+        for (uint32_t i = 0; i < RP_BLOCK; i++)
+            scores[i] += r->q[d] * value_at(block_at(model, block), i, d, DIM(model), RP_DIMS);
+}
+
+static int32_t audit_scores(const rp_model *model)
+{
+    const rp_header *h = model->header;
+    const shape wide = {DIM(model), RP_INT8_DIM, RP_QUADS, 0};
+    const uint64_t most = MOST_PRODUCTS / ((uint64_t)h->n_items * DIM(model)) + 1u;
+    const uint32_t asked = h->n_users < most ? h->n_users : (uint32_t)most;
+    uint32_t longest = 0;
+    for (uint32_t b = 0; b < model->n_blocks; b++) {
+        const uint32_t square = longest_square(model, b);
+        longest = square > longest ? square : longest;
+    }
+    for (uint32_t i = 0; i < asked; i++) {
+        const size_t user = (size_t)((uint64_t)i * h->n_users / asked);
+        int32_t scores[RP_BLOCK];
+        uint64_t square = 0;
+        row r;
+        kernel_row kr;
+        set_integers(&r, (const int8_t *)model->users + user * DIM(model), DIM(model));
+        for (uint32_t d = 0; d < DIM(model); d++) square += (uint64_t)(r.q[d] * r.q[d]);
+        if (square * longest <= (uint64_t)MOST_SCORE * MOST_SCORE) continue; /* Cauchy and Schwarz */
+        prepare(&kr, &r, wide);
+        for (uint32_t b = 0; b < model->n_blocks; b++) {
+            wide_scores(model, b, &r, &kr, scores);
+            for (uint32_t at = 0; at < RP_BLOCK; at++)
+                if (scores[at] > MOST_SCORE || scores[at] < -MOST_SCORE) return RP_OVERFLOWS;
+        }
+    }
+    return RP_OK;
+}
+
+/* Each length bounds its own block and all that follow. */
+static int32_t audit_lengths(const rp_model *model)
+{
+    const uint16_t *length = model->bounds;
+    uint32_t longest = 0;
+    for (uint32_t b = model->n_blocks; b--;) {
+        const uint32_t square = longest_square(model, b);
+        longest = square > longest ? square : longest;
+        if ((uint32_t)length[b] * length[b] < longest) return RP_UNBOUNDED;
+    }
+    return RP_OK;
+}
+
+/* Each item lies in the box of its half block. */
+static int32_t audit_boxes(const rp_model *model)
+{
+    const uint32_t dim = DIM(model), size = block_bytes(2u * dim, RP_INT8_DIM);
+    for (uint32_t place = 0; place < model->header->n_items; place++) {
+        const uint32_t half = place / HALF;
+        const int8_t *boxes = (const int8_t *)model->bounds + (size_t)(half / RP_BLOCK) * size;
+        const int8_t *block = block_at(model, place / RP_BLOCK);
+        for (uint32_t d = 0; d < dim; d++) {
+            const int32_t v = value_at(block, place % RP_BLOCK, d, dim, RP_QUADS);
+            if (v > value_at(boxes, half % RP_BLOCK, d, 2u * dim, RP_QUADS)) return RP_UNBOUNDED;
+            if (v < value_at(boxes, half % RP_BLOCK, dim + d, 2u * dim, RP_QUADS)) return RP_UNBOUNDED;
+        }
+    }
+    return RP_OK;
+}
+
+int32_t rp_audit(const rp_model *model)
+{
+    int32_t wrong = FLAGS(model) & RP_FITS_16 ? audit_scores(model) : RP_OK;
+    if (!wrong && ORDER(model) == RP_LENGTH) wrong = audit_lengths(model);
+    if (!wrong && ORDER(model) == RP_NEIGHBOURS) wrong = audit_boxes(model);
+    return wrong;
+}
+#endif
 
 /* ---- Without a library: what compilers call though nobody wrote it. */
 

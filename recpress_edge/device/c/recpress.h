@@ -96,7 +96,9 @@ enum {
     RP_BAD_USER = -6,           /* user is not below n_users (0 for a single user and for histories) */
     RP_BAD_ITEM = -7,           /* a seen item is not below n_items */
     RP_BAD_K = -8,              /* k is 0 or above n_items */
-    RP_SCRATCH_TOO_SMALL = -9   /* fewer bytes than rp_scratch_bytes says */
+    RP_SCRATCH_TOO_SMALL = -9,  /* fewer bytes than rp_scratch_bytes says */
+    RP_OVERFLOWS = -10,         /* rp_audit: a score does not fit 16 bits */
+    RP_UNBOUNDED = -11          /* rp_audit: an item is beyond what bounds its block or half block */
 };
 
 /* An opened file. It points into the data, which must stay where it is, unchanged. */
@@ -131,6 +133,13 @@ size_t rp_scratch_bytes(const rp_model *model, uint32_t k);
  * content. Returns how many were found, fewer than k only where fewer are left; or an error. */
 int32_t rp_recommend(const rp_model *model, const rp_query *query, uint32_t *items, float *scores,
                      void *scratch, size_t size);
+
+#ifdef RP_AUDIT
+/* Whether the numbers of a file are as its header promises: scores of RP_FITS_16, bounds of RP_LENGTH and
+ * RP_NEIGHBOURS. rp_recommend believes it, and answers wrongly from a file that lies, in bounds. RP_OK, RP_OVERFLOWS
+ * or RP_UNBOUNDED. Takes a query a user where scores are to fit; beyond 2^32 products, some users spread over all. */
+int32_t rp_audit(const rp_model *model);
+#endif
 
 #ifdef __cplusplus
 }

@@ -34,6 +34,10 @@ class CRuntime:
         self.built, self._fill = self._light.built, self._light.engine.fill
         self._items: array[int] | None = None
 
+    def audit(self) -> None:
+        """ArtifactError where the file's numbers are not what its header says."""
+        self._light.audit()
+
     def prepare(self, user: SupportsIndex | None, seen: SeenItems, k: SupportsIndex) -> ArrayQuery:
         """Check a request (ConfigError) and lay it out for the engine."""
         items = self._checked(seen) if isinstance(seen, np.ndarray) else seen

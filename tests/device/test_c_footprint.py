@@ -43,6 +43,8 @@ def test_file_and_scratch_are_computed_to_the_byte(engine, recipe, order, shape)
     for k in {1, 10, 50, header.n_items}:
         said = engine.scratch_bytes(ctypes.addressof(model), k)
         assert footprint.scratch_bytes(header, k) == said, (recipe, order, k)
+    sizes = [engine.scratch_bytes(ctypes.addressof(model), k) for k in range(1, header.n_items + 1)]
+    assert sizes == sorted(sizes), "room for a long list is room for a short one"
 
 
 def test_needs_grow_with_the_model_and_are_nobody_else_s():

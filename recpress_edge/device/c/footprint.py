@@ -110,12 +110,12 @@ def scratch_bytes(header: Header, k: int) -> int:
 
 def _maxima(header: Header, k: int) -> int:
     blocks = header.n_blocks
-    if k > blocks // (LONG_SHARE if header.order == model_bin.CATALOGUE else 1):
-        return _up_to(4 * blocks, 8)
-    if header.order == model_bin.NEIGHBOURS:
-        boxes = _up_to(2 * blocks, model_bin.BLOCK)
-        return boxes + _up_to(boxes // model_bin.BLOCK, 8) + _BOX_SEEDS * model_bin.HALF
-    return _up_to(blocks, 8)
+    is_long = k > blocks // (LONG_SHARE if header.order == model_bin.CATALOGUE else 1)
+    of_blocks = _up_to(4 * blocks if is_long else blocks, 8)
+    if header.order != model_bin.NEIGHBOURS:
+        return of_blocks
+    boxes = _up_to(2 * blocks, model_bin.BLOCK)
+    return max(of_blocks, boxes + _up_to(boxes // model_bin.BLOCK, 8) + _BOX_SEEDS * model_bin.HALF)
 
 
 def _up_to(n: int, multiple: int) -> int:

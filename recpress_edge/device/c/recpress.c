@@ -270,8 +270,9 @@ INLINE int is_long(const rp_model *model, uint32_t k)
 static uint32_t n_maxima(const rp_model *model, uint32_t k)
 {
     const uint32_t boxes = up_to(2u * model->n_blocks, RP_BLOCK);
-    if (ORDER(model) == RP_NEIGHBOURS && !is_long(model, k)) return boxes + up_to(boxes / RP_BLOCK, 8u) + BOX_SEEDS * HALF;
-    return up_to(is_long(model, k) ? 4u * model->n_blocks : model->n_blocks, 8u);
+    const uint32_t of_boxes = boxes + up_to(boxes / RP_BLOCK, 8u) + BOX_SEEDS * HALF;
+    const uint32_t of_blocks = up_to(is_long(model, k) ? 4u * model->n_blocks : model->n_blocks, 8u);
+    return ORDER(model) == RP_NEIGHBOURS && of_boxes > of_blocks ? of_boxes : of_blocks; /* of longer lists no less */
 }
 
 INLINE uint32_t capacity_for(uint32_t k) { return 2u * k + SPARE_KEYS; }

@@ -124,7 +124,7 @@ typedef struct {
 /* Read a file of `size` bytes at `data`, aligned to 16 bytes. RP_OK or an error. */
 int32_t rp_open(rp_model *model, const void *data, size_t size);
 
-/* Bytes of scratch for lists of k; more than 32 bits hold is never needed of a file that opens. */
+/* Bytes of scratch for lists of k or shorter ones; more than 32 bits hold is never needed of a file that opens. */
 size_t rp_scratch_bytes(const rp_model *model, uint32_t k);
 
 /* The k best items that are neither seen nor retired, best first; equal scores: lower item first.

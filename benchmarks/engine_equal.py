@@ -5,7 +5,8 @@
 
 Lists of 50, items and the bits of scores, of all recipes of integers: a sum of floats depends on its order.
 The builds are those of ``tests/engine/engine_programs.py``, the code of a Cortex-M4 on an emulated Cortex-A7,
-and WebAssembly in Node. What emulates slowly, or is a second compiler of a kernel, answers from two files.
+and WebAssembly in Node. What emulates slowly, or is a second compiler of a kernel, and wide students
+answer from two files.
 """
 
 import argparse
@@ -52,7 +53,7 @@ class CortexM(Build):
 
 
 M4: Final = ("-O3", "-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")
-STUDENTS: Final = ("soft_dim10", "soft_dim20", "soft_dim32", "soft_dim100", "soft_dim200", "bpr_dim10")
+STUDENTS: Final = ("soft_dim10", "soft_dim20", "soft_dim32", "bpr_dim10", "als_dim20", "soft_dim100")
 FORMS: Final = (
     Form("int8-dim"),
     Form("int8-dim", mb.LENGTH),
@@ -68,6 +69,8 @@ KNOWN: Final = BUILDS | {OF_M4.name: OF_M4}
 EVERY: Final = ("gcc-plain", "gcc-avx2", "gcc-vnni", "gcc-a53", "gcc-a76", "gcc-a7", WASM)
 TWO: Final = ("gcc-m4", "gcc-arm1176", "gcc-riscv64", "zig-a53", "zig-a76", "zig-arm1176", "zig-riscv64")
 TWO_FORMS: Final = (Form("int8-dim"), Form("int4-item"))
+WIDE: Final = 64
+"""Students of more dimensions answer from two files too."""
 Programs = Sequence[tuple[Build, Sequence[str]]]
 
 
@@ -83,7 +86,8 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             compiled = pool.map(lambda build: build.compiled(Path(folder), "count.c"), builds)
             programs = list(zip(builds, compiled, strict=True))
         for student in students(args.work, names):
-            for _, forms in itertools.groupby(FORMS, lambda form: form.recipe):
+            of_width = FORMS if student.dim <= WIDE else TWO_FORMS
+            for _, forms in itertools.groupby(of_width, lambda form: form.recipe):
                 rows += _of_recipe(student, list(forms), programs, Path(folder), args.jobs)
     return {"rows": rows} | lacking
 

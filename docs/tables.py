@@ -100,7 +100,6 @@ BLOCKS: Final = {
             ("alone", "instructions", engine_tables.alone),
             ("start", "start", engine_tables.starts),
             ("fuzz", "fuzz", engine_tables.fuzz),
-            ("fuzz-zig", "fuzz-zig", engine_tables.fuzz),
             ("fuzz-alone", "fuzz", engine_tables.fuzz_alone),
             ("damaged", "fuzz", engine_tables.damaged),
             ("mutants", "mutants", engine_tables.mutants),

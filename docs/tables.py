@@ -101,7 +101,6 @@ BLOCKS: Final = {
             ("equal", "equal", engine_tables.equal),
             ("start", "start", engine_tables.starts),
             ("fuzz", "fuzz", engine_tables.fuzz),
-            ("fuzz-zig", "fuzz-zig", engine_tables.fuzz),
             ("fuzz-alone", "fuzz", engine_tables.fuzz_alone),
             ("damaged", "fuzz", engine_tables.damaged),
             ("mutants", "mutants", engine_tables.mutants),

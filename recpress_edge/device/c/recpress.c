@@ -878,7 +878,7 @@ int32_t rp_recommend(const rp_model *model, const rp_query *query, uint32_t *ite
 
 #ifdef RP_AUDIT
 #ifndef MOST_PRODUCTS
-#define MOST_PRODUCTS ((uint64_t)1 << 32) /* of larger models some users are looked at, spread over all */
+#define MOST_PRODUCTS ((uint64_t)1 << 28) /* of larger models some users are looked at, spread over all */
 #endif
 #define MOST_SCORE 32767
 

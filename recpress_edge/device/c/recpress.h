@@ -137,7 +137,7 @@ int32_t rp_recommend(const rp_model *model, const rp_query *query, uint32_t *ite
 #ifdef RP_AUDIT
 /* Whether the numbers of a file are as its header promises: scores of RP_FITS_16, bounds of RP_LENGTH and
  * RP_NEIGHBOURS. rp_recommend believes it, and answers wrongly from a file that lies, in bounds. RP_OK, RP_OVERFLOWS
- * or RP_UNBOUNDED. Takes a query a user where scores are to fit; beyond 2^32 products, some users spread over all. */
+ * or RP_UNBOUNDED. Takes a query a user where scores are to fit; beyond 2^28 products, some users spread over all. */
 int32_t rp_audit(const rp_model *model);
 #endif
 

@@ -46,6 +46,13 @@ def workers_here(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"{module}.ask", workers.ask_here)
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports without the plots of a front, which take seconds: for tests of what a page says."""
+    monkeypatch.setattr("recpress_edge.report.html.panels", lambda view, name: ())
+    monkeypatch.setattr("recpress_edge.report.pareto_plot.png", lambda drawn, devices: b"\x89PNG")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_engine():
     """The engine of format c for all kinds of models, compiled once: one for each kind would take minutes."""

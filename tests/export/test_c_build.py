@@ -23,6 +23,7 @@ from recpress_export.options import FileOptions, check_options, options_of
 from recpress_export.update.apply import update_bundle
 from recpress_export.update.changes import read_changes
 
+pytestmark = pytest.mark.usefixtures("workers_here")
 OWN = next((name for name, target in TARGETS.items() if platform.machine() in target.machines), None)
 needs_own = pytest.mark.skipif(
     OWN is None or find_compiler() is None, reason="no compiler of this machine (apt install gcc)"

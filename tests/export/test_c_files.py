@@ -34,6 +34,7 @@ from recpress_export.subjects.single_user import SingleUser
 from recpress_export.update.apply import update_bundle
 from recpress_export.update.changes import read_changes
 
+pytestmark = pytest.mark.usefixtures("workers_here")
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (apt install gcc)")
 ARRAY = "model.h"
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas/bundle-1.schema.json").read_text())

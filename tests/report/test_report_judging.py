@@ -234,6 +234,7 @@ def test_int8_is_held_against_fp32_of_the_same_runtime():
 @pytest.mark.parametrize(
     "limits", [["--max-bytes", "400KiB"], ["--max-bytes", "2MiB"], ["--max-p95", "90us"]]
 )
+@pytest.mark.usefixtures("undrawn")
 def test_report_and_pick_choose_alike(tmp_path, capsys, limits):
     """fp32 is a hair better: both take the file that is a quarter of it."""
     records = [

@@ -55,7 +55,7 @@ def compiled(bundle, folder):
     """The bundle's files outside of it, and what make said."""
     shutil.copytree(bundle.folder, folder)
     done = subprocess.run(
-        ["make", "--no-print-directory", "CFLAGS=-O1"],
+        ["make", "--no-print-directory", "CFLAGS=-O0"],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -87,7 +87,7 @@ def test_what_make_built_goes_away_again(tmp_path):
     assert compiled(made(tmp_path), there)[0] == 0
     with pytest.raises(ArtifactError, match=r"selftest is not listed in bundle\.json"):
         open_bundle(there)
-    subprocess.run(["make", "librecpress.so", "clean", "CFLAGS=-O1"], cwd=there, check=True)
+    subprocess.run(["make", "librecpress.so", "clean", "CFLAGS=-O0"], cwd=there, check=True)
     open_bundle(there)
 
 
@@ -110,7 +110,7 @@ def test_the_self_test_fails_where_an_answer_differs(recipe, tmp_path):
         shutil.copytree(bundle.folder, folder)
         (folder / "selftest.h").write_text(selftest_h(wrong, bundle.contract))
         done = subprocess.run(
-            ["make", "--no-print-directory", "CFLAGS=-O1"],
+            ["make", "--no-print-directory", "CFLAGS=-O0"],
             cwd=folder,
             capture_output=True,
             text=True,

@@ -37,6 +37,22 @@ def interruptible() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.fixture
+def workers_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tested and asked apart is so in this process: for tests of what was answered, not of how."""
+    import workers
+
+    for module in workers.ASKING:
+        monkeypatch.setattr(f"{module}.ask", workers.ask_here)
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports without the plots of a front, which take seconds: for tests of what a page says."""
+    monkeypatch.setattr("recpress_edge.report.html.panels", lambda view, name: ())
+    monkeypatch.setattr("recpress_edge.report.pareto_plot.png", lambda drawn, devices: b"\x89PNG")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_engine():
     """The engine of format c for all kinds of models, compiled once: one for each kind would take minutes."""

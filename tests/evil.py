@@ -182,15 +182,14 @@ def names_items_outside(shift):
 ARRAYS = ("users", "seen_indptr", "seen_indices", "relevant_indptr", "relevant_indices")
 
 
-def zip_bomb(folder, numbers=10**8):
-    """800 MB of zeros an array in some hundred kilobytes."""
-    with zipfile.ZipFile(folder / "evaluation.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+def zip_bomb(folder, numbers=10**7):
+    """80 MB of zeros an array in some hundred kilobytes."""
+    with zipfile.ZipFile(folder / "evaluation.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name in ARRAYS:
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                 header = {"descr": "<i8", "fortran_order": False, "shape": (numbers,)}
                 np.lib.format.write_array_header_1_0(file, header)
-                for _ in range(numbers // 10**7):
-                    file.write(bytes(8 * 10**7))
+                file.write(bytes(8 * numbers))
     resign(folder)
 
 

@@ -43,6 +43,7 @@ def test_report_writes_page_and_picture_and_prints_the_table(runs, tmp_path, cap
     assert str(page) in out
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_every_file_is_read_once(runs, tmp_path, monkeypatch):
     opened = collections.Counter()
     read = files.read_json
@@ -52,6 +53,7 @@ def test_every_file_is_read_once(runs, tmp_path, monkeypatch):
     assert set(opened.values()) == {1}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_every_variant_as_csv(runs, tmp_path, capsys):
     where = tmp_path / "variants.csv"
     assert run("report", runs, "-o", tmp_path / "r.html", "--csv", where, "--json") == 0
@@ -74,6 +76,7 @@ def tried(name, worth, **more):
     return {**known, **ended, **more}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_lists_every_candidate_of_a_search(tmp_path, capsys):
     best = tried("soft_dim4", 0.3)
     facts = {
@@ -103,6 +106,7 @@ def test_the_report_lists_every_candidate_of_a_search(tmp_path, capsys):
     assert "soft_dim4 is ahead of &lt;b&gt;pop" in page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_nothing_is_overwritten_without_force(runs, tmp_path):
     page = tmp_path / "report.html"
     page.write_text("mine")
@@ -122,6 +126,7 @@ def test_page_and_picture_must_differ(runs, tmp_path):
         run("report", runs, "-o", tmp_path / "report.png")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_json_on_stdout_is_one_object(runs, tmp_path, capsys):
     assert run("report", runs, "-o", tmp_path / "r.html", "--max-bytes", "400KiB", "--json") == 0
     captured = capsys.readouterr()
@@ -183,6 +188,7 @@ def test_pick_needs_a_budget_that_it_understands(runs, argv):
         run("pick", runs, *argv)
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("columns", [80, 60])
 def test_no_line_is_wider_than_the_terminal_and_no_word_is_broken(tmp_path, capsys, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))

@@ -21,7 +21,7 @@ HUGE, TINY = 1e4, 1e-4
 
 # The same examples every time, and no database of failures beside the tests.
 once = settings(
-    max_examples=25,
+    max_examples=15,
     derandomize=True,
     database=None,
     deadline=None,

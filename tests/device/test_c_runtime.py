@@ -201,7 +201,8 @@ def test_a_file_that_retires_other_items_is_refused(stated, tmp_path):
 
 def test_an_engine_for_other_models_refuses_this_one(model, tmp_path, monkeypatch):
     path, contract = model
-    monkeypatch.setattr(library, "flags_for", lambda _: ["-DRP_DIM=11"])
+    other = lambda header: source.flags_for(dataclasses.replace(header, dim=11))  # noqa: E731
+    monkeypatch.setattr(library, "flags_for", other)
     with pytest.raises(ArtifactError, match="compiled for another recipe, dim, order or layout"):
         CRuntime(path, contract)
 
@@ -230,7 +231,7 @@ def test_the_environment_names_plain_or_a_library(model, cache, monkeypatch, tmp
 
 
 @pytest.fixture
-def cache(tmp_path, monkeypatch):
+def cache(tmp_path, monkeypatch, own_kind):
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     return tmp_path / "cache/engine"
 
@@ -243,7 +244,6 @@ def compiled(monkeypatch):
     return calls
 
 
-@pytest.mark.usefixtures("own_kind")
 def test_an_engine_is_compiled_once(model, cache, compiled):
     for _ in range(2):
         CRuntime(*model).recommend(0, [], 3)
@@ -270,6 +270,7 @@ def test_whoever_clears_away_scratch_leaves_a_library_that_is_being_compiled(cac
         assert folder.is_dir()
 
 
+@pytest.mark.usefixtures("own_kind")
 def test_a_user_without_a_home_gets_a_compiled_engine(model, compiled, monkeypatch):
     for name in ("HOME", "XDG_CACHE_HOME", "RECPRESS_CACHE_DIR"):
         monkeypatch.delenv(name, raising=False)
@@ -318,7 +319,7 @@ def test_the_bindings_are_as_large_as_the_structs_of_c(tmp_path):
         " offsetof(rp_query, seen), offsetof(rp_query, k)};\n"
     )
     building.compile_library(
-        compiler.find_compiler(), text, [*compiler.COMMON, *compiler.SHARED, "-DRP_PLAIN"], tmp_path / "a.so"
+        compiler.find_compiler(), text, ["-std=c99", *compiler.SHARED, "-DRP_PLAIN"], tmp_path / "a.so"
     )
     told = (ctypes.c_size_t * len(wanted)).in_dll(ctypes.CDLL(str(tmp_path / "a.so")), "told")
     assert list(told) == wanted

@@ -1,7 +1,9 @@
 """device_bench from the command line, on small bundles: records, refusals, nothing half done."""
 
+import contextlib
 import copy
 import dataclasses
+import io
 import json
 import os
 import re
@@ -53,6 +55,17 @@ def bench(*arguments, cwd):
         check=False,
         timeout=120,
     )
+
+
+def called(*arguments, cwd):
+    """As ``bench``, in this process: for what ends before anything is measured."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = main([*map(str, arguments)])
+        except SystemExit as ended:
+            code = ended.code
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module", params=["int8-dim", "fp32"])
@@ -348,7 +361,7 @@ def test_wrong_usage(pristine, tmp_path):
         (["--seconds", "nan"], "--seconds"),
         ([pristine, "--out", tmp_path / "new.json"], "--out names one file but there are 2 bundles"),
     ):
-        done = bench("run", pristine, *arguments, cwd=tmp_path)
+        done = called("run", pristine, *arguments, cwd=tmp_path)
         assert done.returncode == 2, arguments
         assert says in done.stderr
     assert taken.read_text() == "precious"
@@ -356,7 +369,7 @@ def test_wrong_usage(pristine, tmp_path):
 
 
 def test_dry_run_measures_nothing(pristine, tmp_path):
-    done = bench("run", pristine, "--dry-run", cwd=tmp_path)
+    done = called("run", pristine, "--dry-run", cwd=tmp_path)
     assert done.returncode == 0
     assert f"device_bench run {pristine} --k 50" in done.stdout
     assert list(tmp_path.iterdir()) == []
@@ -422,14 +435,14 @@ def test_the_reference_is_a_runtime_like_any_other(exported, tmp_path):
 
 @pytest.mark.parametrize("flags", [("--delegate", "xnnpack"), ("--threads", "2")])
 def test_what_the_reference_cannot_do_is_refused(tflite, flags, tmp_path):
-    done = bench("run", tflite, *QUICK, "--runtime", "reference", *flags, cwd=tmp_path)
+    done = called("run", tflite, *QUICK, "--runtime", "reference", *flags, cwd=tmp_path)
     assert done.returncode == 2
     assert "--runtime reference: it computes on one thread and has no --delegate" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_delegate_for_another_format_is_refused(pristine, tmp_path):
-    done = bench("run", pristine, *QUICK, "--delegate", "xnnpack", cwd=tmp_path)
+    done = called("run", pristine, *QUICK, "--delegate", "xnnpack", cwd=tmp_path)
     assert done.returncode == 2
     assert "--delegate xnnpack is for tflite bundles" in done.stderr
     assert list(tmp_path.iterdir()) == []
@@ -484,7 +497,7 @@ def test_wrong_answers_are_found_before_anything_is_timed(recipe, tmp_path):
     edit_selftest(folder, swap_answer)
     resign(folder)
     open_bundle(folder)  # nothing wrong with its digests
-    done = bench("run", folder, *QUICK, cwd=tmp_path)
+    done = called("run", folder, *QUICK, cwd=tmp_path)
     assert done.returncode == 1
     assert "self-test failed at user 5" in done.stderr
     assert "rank 1 is item" in done.stderr
@@ -496,7 +509,7 @@ def test_wrong_answers_are_found_before_anything_is_timed(recipe, tmp_path):
 @pytest.mark.parametrize("index", [0, 1, 2])
 def test_corruption_on_the_command_line(folder, index, tmp_path):
     accident(folder, stream(index, "corruption"))
-    done = bench("run", folder, *QUICK, cwd=tmp_path)
+    done = called("run", folder, *QUICK, cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1  # one line, no traceback
@@ -504,11 +517,11 @@ def test_corruption_on_the_command_line(folder, index, tmp_path):
 
 
 def test_no_bundle_at_all(tmp_path):
-    done = bench("run", tmp_path / "nothing", cwd=tmp_path)
+    done = called("run", tmp_path / "nothing", cwd=tmp_path)
     assert done.returncode == 2
     assert f"no such file or folder: {tmp_path / 'nothing'}" in done.stderr
     (tmp_path / "empty").mkdir()
-    done = bench("run", tmp_path / "empty", cwd=tmp_path)
+    done = called("run", tmp_path / "empty", cwd=tmp_path)
     assert done.returncode == 1
     assert "is not a bundle" in done.stderr
     assert "recpress-edge export" in done.stderr
@@ -516,7 +529,7 @@ def test_no_bundle_at_all(tmp_path):
 
 def test_a_place_that_cannot_be_written_is_found_before_measuring(pristine, tmp_path):
     (tmp_path / "runs").write_text("a file where the folder should be")
-    done = bench("run", pristine, *QUICK, cwd=tmp_path)
+    done = called("run", pristine, *QUICK, cwd=tmp_path)
     assert done.returncode == 1
     assert "cannot write" in done.stderr
     assert "self-test passed" not in done.stderr

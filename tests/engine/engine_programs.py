@@ -61,14 +61,23 @@ class Build:
     def compiled(
         self, folder: Path, main: str = "drive.c", defines: Sequence[str] = (), engine: Path = SOURCES
     ) -> list[str]:
-        """Compile a program of this folder with the engine; the command that runs it."""
-        target = folder / f"{self.name}-{Path(main).stem}"
-        command = [*self.compiler, *STRICT, *self.flags, *defines, f"-I{engine}"]
-        command += [str(engine / "recpress.c"), str(HERE / main), "-o", str(target)]
+        """Compile a program of this folder with the engine; the command that runs it.
+
+        The engine's object stays in the folder, under the build's name, for other programs: what has other
+        sources or defines needs another name or folder.
+        """
+        target, made = folder / f"{self.name}-{Path(main).stem}", folder / f"{self.name}.o"
+        flags = [*STRICT, *self.flags, *defines, f"-I{engine}"]
+        if not made.exists():
+            self._compile(*flags, "-c", str(engine / "recpress.c"), "-o", str(made))
+        self._compile(*flags, str(made), str(HERE / main), "-o", str(target))
+        return [*self.runner, str(target)]
+
+    def _compile(self, *words: str) -> None:
+        command = [*self.compiler, *words]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)} failed: {done.stderr[-2000:]}")
-        return [*self.runner, str(target)]
 
 
 def _said(command: Sequence[str]) -> str:

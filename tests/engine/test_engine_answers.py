@@ -36,8 +36,8 @@ def build_or_skip(name):
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_every_kind_of_model_is_answered_as_numpy_answers(name, asked, tmp_path):
-    program = build_or_skip(name).compiled(tmp_path)
+def test_every_kind_of_model_is_answered_as_numpy_answers(name, asked, engines):
+    program = build_or_skip(name).compiled(engines)
     assert findings(asked, answers(program, to_program(asked))) == []
 
 

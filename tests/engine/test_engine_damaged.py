@@ -11,8 +11,8 @@ TURNS = 100_000
 
 
 @pytest.mark.parametrize("name", ["gcc-plain-sanitized", "gcc-avx2-sanitized"])
-def test_damaged_files_are_refused_or_answered_within_memory(name, tmp_path):
-    found = mutated(build_or_skip(name).compiled(tmp_path, "mutate.c"), 0, TURNS)
+def test_damaged_files_are_refused_or_answered_within_memory(name, engines):
+    found = mutated(build_or_skip(name).compiled(engines, "mutate.c"), 0, TURNS)
     assert sum(found.opened.values()) == TURNS
     assert surprises(found) == []
     assert found.opened[0] > TURNS // 20, "too few files open for the answers to be tested"
@@ -23,13 +23,8 @@ def test_damaged_files_are_audited_within_memory(tmp_path):
     assert sum(mutated(program, 1, TURNS // 2).opened.values()) == TURNS // 2
 
 
-@pytest.fixture(scope="module")
-def program(tmp_path_factory):
-    return build_or_skip("gcc-plain-sanitized").compiled(tmp_path_factory.mktemp("engine"))
-
-
-def test_each_field_is_checked(program):
-    assert refused_wrongly(program) == []
+def test_each_field_is_checked(engines):
+    assert refused_wrongly(build_or_skip("gcc-plain-sanitized").compiled(engines)) == []
 
 
 def test_the_models_to_start_from_are_of_every_kind():

@@ -36,6 +36,7 @@ from recpress_export.subjects.single_user import SingleUser
 from recpress_export.update.apply import update_bundle
 from recpress_export.update.changes import read_changes
 
+pytestmark = pytest.mark.usefixtures("workers_here")
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (apt install gcc)")
 ARRAY = "model.h"
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas/bundle-1.schema.json").read_text())
@@ -56,7 +57,7 @@ def compiled(bundle, folder):
     """The bundle's files outside of it, and what make said."""
     shutil.copytree(bundle.folder, folder)
     done = subprocess.run(
-        ["make", "--no-print-directory", "CFLAGS=-O1"],
+        ["make", "--no-print-directory", "CFLAGS=-O0"],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -87,20 +88,20 @@ def test_make_builds_beside_the_bundle_and_leaves_it_as_it_was(tmp_path):
     there, built = tmp_path / "my bundle", tmp_path / "my bundle-build"
     bundle = made(tmp_path)
     assert compiled(bundle, there)[0] == 0
-    subprocess.run(["make", "librecpress.so", "CFLAGS=-O1"], cwd=there, check=True)
+    subprocess.run(["make", "librecpress.so", "CFLAGS=-O0"], cwd=there, check=True)
     assert {path.name for path in built.iterdir()} == {"selftest", "librecpress.so"}
     assert open_bundle(there).digest == bundle.digest
     subprocess.run(["make", "clean"], cwd=there, check=True)
     assert not built.exists()
     elsewhere = tmp_path / "elsewhere"
-    subprocess.run(["make", f"OUT={elsewhere}", "CFLAGS=-O1"], cwd=there, check=True)
+    subprocess.run(["make", f"OUT={elsewhere}", "CFLAGS=-O0"], cwd=there, check=True)
     assert [path.name for path in elsewhere.iterdir()] == ["selftest"]
 
 
 @needs_cc
 def test_what_make_built_audits_for_python(tmp_path, monkeypatch):
     bundle = made(tmp_path)
-    subprocess.run(["make", "librecpress.so", "CFLAGS=-O1"], cwd=bundle.folder, check=True)
+    subprocess.run(["make", "librecpress.so", "CFLAGS=-O0"], cwd=bundle.folder, check=True)
     monkeypatch.setenv("RECPRESS_ENGINE", str(tmp_path / "bundle-build/librecpress.so"))
     assert library.load_library(tmp_path / "bundle-build/librecpress.so").audit is not None
     assert Recommender.load(bundle.folder).recommend("user 3", k=5).items
@@ -125,7 +126,7 @@ def test_the_self_test_fails_where_an_answer_differs(recipe, tmp_path):
         shutil.copytree(bundle.folder, folder)
         (folder / "selftest.h").write_text(selftest_h(wrong, bundle.contract))
         done = subprocess.run(
-            ["make", "--no-print-directory", "CFLAGS=-O1"],
+            ["make", "--no-print-directory", "CFLAGS=-O0"],
             cwd=folder,
             capture_output=True,
             text=True,

@@ -28,6 +28,7 @@ from recpress_export.update.apply import update_bundle
 from recpress_export.update.changes import read_changes
 from recpress_export.update.stored import read_stored
 
+pytestmark = pytest.mark.usefixtures("workers_here")
 DIM = 6
 
 

@@ -23,6 +23,7 @@ from recpress_export.subjects.history import History
 from recpress_export.update.apply import update_bundle
 from recpress_export.update.changes import read_changes
 
+pytestmark = pytest.mark.usefixtures("workers_here")
 CASES = [
     pytest.param(file_format, core, recipe, id=f"{file_format}-{core}-{recipe}")
     for (file_format, core), one in ARRANGEMENTS.items()

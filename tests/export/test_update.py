@@ -27,6 +27,8 @@ from recpress_export.update.apply import update_bundle
 from recpress_export.update.changes import read_changes
 from recpress_export.update.stored import UPDATABLE, read_stored, store_rows
 
+pytestmark = pytest.mark.usefixtures("workers_here")
+
 
 def changed(bundle, target=None, force=False, **arrays):
     path = items_file(bundle.folder.parent / "items.npz", **arrays)

@@ -18,6 +18,7 @@ from recpress_export.update.apply import update_bundle
 from recpress_export.update.changes import read_changes
 from recpress_export.update.versions import previous_path, roll_back
 
+pytestmark = pytest.mark.usefixtures("workers_here")
 # Kills itself (as a power cut would) just before or after a call, in the middle of an update.
 KILL = """\
 import importlib, os, signal, sys

@@ -17,7 +17,6 @@ def test_the_same_model_gets_the_same_bytes(tmp_path):
     header = read_header((bundle.folder / "model.bin").read_bytes())
     made = engine.engines(header)
     assert made.keys() == {"recpress.wasm", "recpress-plain.wasm"}
-    assert made == engine.engines(header)
     for name, data in made.items():
         assert data == (bundle.folder / name).read_bytes()
         assert data[:8] == b"\0asm\x01\0\0\0"

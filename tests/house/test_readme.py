@@ -13,6 +13,8 @@ from recpress_edge.artifacts.bundle import write_manifest
 from recpress_edge.cli import build_parser
 from recpress_edge.cli import main as edge
 from recpress_edge.core.rng import stream
+from recpress_edge.data import resolve
+from recpress_edge.data.synthetic import synthetic
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("start", "guide", "results")
@@ -52,6 +54,7 @@ def run_line(line):
 
 def test_the_page_of_an_own_model_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(resolve, "synthetic", lambda: synthetic(n_users=500, n_items=600))
     known = {}
     for block in blocks("docs/start/your-own-model.md", "python"):
         exec(compile(block, "your-own-model.md", "exec"), known)

@@ -5,24 +5,29 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 CONTRIBUTING = Path(__file__).parents[2] / "CONTRIBUTING.md"
 MINE = """
 import pytest
 from recpress_edge.device.reference import ReferenceRuntime
 from recpress_edge.testing import RuntimeCase, RuntimeContract
 
-class Mine(ReferenceRuntime):
+class {name}(ReferenceRuntime):
     def recommend(self, user, seen, k):
         items, scores = super().recommend(user, seen, k)
         return {answer}
 
-class TestMine(RuntimeContract):
+class Test{name}(RuntimeContract):
     @pytest.fixture
     def case(self):
-        return RuntimeCase(open=Mine.from_float)
+        return RuntimeCase(open={name}.from_float)
 """
+RIGHT = "items, scores"
+WRONG = {
+    "Backwards": ("items[::-1], scores[::-1]", "test_ties_go_to_the_lower_index_after_masking"),
+    "Wide": ("items, scores.astype('float64')", "test_types_and_order"),
+    "Doubled": ("items, scores * 2", "test_answers_equal_the_reference"),
+}
+"""What a runtime returns instead, and the test that fails."""
 
 
 def run_pytest(folder, text):
@@ -38,24 +43,17 @@ def test_the_example_of_contributing_runs(tmp_path):
     assert code == 0, said
 
 
-def test_a_right_runtime_keeps_the_contract(tmp_path):
-    code, said = run_pytest(tmp_path, MINE.format(answer="items, scores"))
-    assert code == 0, said
-    assert "10 passed" in said
-
-
-@pytest.mark.parametrize(
-    ("answer", "test"),
-    [
-        ("items[::-1], scores[::-1]", "test_ties_go_to_the_lower_index_after_masking"),
-        ("items, scores.astype('float64')", "test_types_and_order"),
-        ("items, scores * 2", "test_answers_equal_the_reference"),
-    ],
-)
-def test_a_wrong_runtime_does_not(tmp_path, answer, test):
-    code, said = run_pytest(tmp_path, MINE.format(answer=answer))
+def test_a_right_runtime_keeps_the_contract_and_a_wrong_one_does_not(tmp_path):
+    texts = {name: answer for name, (answer, _) in WRONG.items()} | {"Right": RIGHT}
+    code, said = run_pytest(
+        tmp_path, "".join(MINE.format(name=name, answer=answer) for name, answer in texts.items())
+    )
     assert code == 1
-    assert f"FAILED test_mine.py::TestMine::{test}" in said
+    for name, (_, test) in WRONG.items():
+        assert f"FAILED test_mine.py::Test{name}::{test}" in said
+    assert "TestRight" not in said
+    failed, passed = map(int, re.search(r"(\d+) failed, (\d+) passed", said).groups())
+    assert failed + passed == 10 * len(texts)
 
 
 def test_a_contract_without_a_case_says_what_is_missing(tmp_path):

@@ -13,6 +13,7 @@ from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.device.recommender import Recommender
 from recpress_edge.jobs.export import ExportRequest
 
+pytestmark = pytest.mark.usefixtures("workers_here")
 MODULE = """
 import torch
 

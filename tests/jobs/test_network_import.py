@@ -18,6 +18,7 @@ from recpress_edge.jobs.export import ExportRequest
 from recpress_edge.jobs.network import NetworkImportRequest
 from recpress_edge.training.store import load_model
 
+pytestmark = pytest.mark.usefixtures("workers_here")
 N_ITEMS = 90
 
 

@@ -80,6 +80,7 @@ def test_what_the_seeds_do_not_tell_apart_is_level():
     assert "(by the seeds' spread)" in found.sentence
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_where_no_baseline_has_its_bytes_nothing_is_claimed_and_a_command_makes_one(tmp_path, capsys):
     small = make_record("svd_dim8", recall=0.30, file_bytes=100_000)
     for others in ((), (small,), (baseline(file_bytes=400_000),)):
@@ -145,6 +146,7 @@ def test_what_is_chosen_by_changes_the_winner():
     }
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_report_and_pick_choose_by_what_they_are_told(tmp_path, capsys):
     runs = write_runs(
         tmp_path / "runs",

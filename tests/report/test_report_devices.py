@@ -106,6 +106,7 @@ def test_the_figure_tells_filled_from_hollow_from_bars():
     assert devices_panel(found, "lanes") == panel  # the same records give the same bytes
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_counted_sections_never_say_time(tmp_path, capsys):
     runs = write_runs(tmp_path / "runs", study())
     assert main(["report", str(runs), "-o", str(tmp_path / "r.html"), "--json"]) == 0
@@ -144,6 +145,7 @@ def test_minutes_of_queries_become_a_plot():
     assert over_time(placed([make_record()])[0], "section0") == ()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_survival_has_a_table_and_no_place_in_a_plot(tmp_path, capsys):
     runs = write_runs(tmp_path / "runs", [make_record()])
     (runs / "a.json").write_text(json.dumps(make_survival()))
@@ -168,6 +170,7 @@ def test_the_newest_survival_counts(tmp_path):
     assert row.outcome == "crashed in stage cold"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_damaged_survival_is_named_and_skipped(tmp_path, capsys):
     nameless = make_survival()
     del nameless["artifact"]["name"]

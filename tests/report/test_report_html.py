@@ -82,17 +82,19 @@ def test_the_page_holds_all_it_promises():
 
 
 def test_nothing_is_fetched():
-    tags = tags_of(page_of(study()))
+    page = page_of(study())
+    tags = tags_of(page)
     for tag, attributes in tags:
         for name in ("src", "href", "xlink:href", "action", "data"):
             value = attributes.get(name) or ""
             assert value == "" or value.startswith(("#", "data:,")), (tag, name, value)
-    assert "url(http" not in page_of(study()[:2])
+    assert "url(http" not in page
     policy = next(a["content"] for t, a in tags if a.get("http-equiv") == "Content-Security-Policy")
     assert policy.startswith("default-src 'none'")
     assert "unsafe-inline" not in policy.partition("script-src")[2].partition(";")[0]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_only_script_is_the_one_the_policy_names():
     page = page_of([make_record()])
     scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
@@ -115,6 +117,7 @@ def test_names_are_text_never_markup():
     assert html.unescape(page).count(EVIL) >= 6
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_raw_samples_are_inside_and_survive_the_escape():
     record = make_record(name=EVIL)
     page = page_of([record])
@@ -147,6 +150,7 @@ def test_a_section_without_a_valid_run_says_so():
     assert "61.0 µs" not in page.partition('id="records"')[0]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_recall_of_popular_and_rare_items_is_shown_by_variant_over_its_seeds():
     records = [make_record("soft_dim20", seed=seed) for seed in (0, 1)]
     for record, tail in zip(records, (0.1, 0.2), strict=True):
@@ -158,6 +162,7 @@ def test_recall_of_popular_and_rare_items_is_shown_by_variant_over_its_seeds():
     assert "Popular and rare items" not in page_of([make_record("soft_dim20")])
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_ties_in_time_stand_among_the_conditions():
     record = make_record()
     ties = "the items held out of 471 of 942 users (50%) are decided by a tie in time; ties are in file order"
@@ -166,6 +171,7 @@ def test_ties_in_time_stand_among_the_conditions():
     assert "data ties" not in page_of([make_record()])
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_page_names_what_is_recommended():
     records = study()
     for record in records:

@@ -99,6 +99,7 @@ def test_recall_that_is_one_in_whatever_order_chooses_nothing_and_is_not_called_
     assert "leaves each user more items" in said
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_was_not_measured_is_a_dash_and_chooses_nothing(tmp_path, capsys):
     runs = write_runs(tmp_path / "runs", [unmeasured(make_record()), unmeasured(make_record(recipe="fp32"))])
     (section,) = placed([unmeasured(make_record()), unmeasured(make_record(recipe="fp32"))])
@@ -233,6 +234,7 @@ def test_int8_is_held_against_fp32_of_the_same_runtime():
 @pytest.mark.parametrize(
     "limits", [["--max-bytes", "400KiB"], ["--max-bytes", "2MiB"], ["--max-p95", "90us"]]
 )
+@pytest.mark.usefixtures("undrawn")
 def test_report_and_pick_choose_alike(tmp_path, capsys, limits):
     """fp32 is a hair better: both take the file that is a quarter of it."""
     records = [
@@ -278,6 +280,7 @@ def test_where_no_run_is_valid_recall_and_bytes_still_tell():
     )
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_runs_that_are_all_invalid_have_a_table_with_their_reasons_and_no_times(tmp_path, capsys):
     runs = write_runs(tmp_path / "runs", [make_record(reasons=("throttled",))])
     assert main(["report", str(runs), "-o", str(tmp_path / "r.html")]) == 0
@@ -297,6 +300,7 @@ def test_pick_of_invalid_runs_says_so_by_its_exit_code(tmp_path, capsys):
     assert "no run is valid for citeulike on Intel Xeon" in err
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_paced_latency_is_shown_and_held_against_its_limit(tmp_path, capsys):
     runs = write_runs(tmp_path / "runs", [make_record(p95_ns=61_000, paced_p95_ns=246_000)])
     assert main(["pick", str(runs), "--max-paced-p95", "200us"]) == 3
@@ -318,6 +322,7 @@ def test_a_limit_on_paced_latency_needs_a_record_that_has_it(tmp_path, capsys):
     assert "paced p95 not known, limit 1.00 s" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_a_record_does_not_rely_on_is_named_and_not_shown(tmp_path, capsys):
     record = make_record(paced_p95_ns=246_000)
     record["validity"] = {
@@ -343,6 +348,7 @@ def without_p95(**facts):
     return record
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_variant_without_a_p95_is_compared_by_p50_and_with_it_its_whole_section(tmp_path, capsys):
     """Of one Recall and size the one with the lower median is chosen, whatever its p95 would have been."""
     fast, slow = make_record(p95_ns=50_000), without_p95(student="htd_dim10", p95_ns=70_000)

@@ -14,7 +14,7 @@ from recpress_edge.core.files import sha256_file
 # Each run is a process of its own, forked from a server that has imported torch but never computed.
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["recpress_edge.training.run"])
-EPOCHS = 100
+EPOCHS = 60
 NO_TRIALS = {"score": "inner", "teacher_weight": 0.5}
 
 

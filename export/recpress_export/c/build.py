@@ -103,11 +103,9 @@ def programs(targets: Sequence[str], files: Mapping[str, bytes], flags: Sequence
             (folder / name).write_bytes(data)
         for name in targets:
             target, compiler = TARGETS[name], _compiler_for(name)
-            program, library = f"selftest-{name}{target.suffixes[0]}", f"recpress-{name}{target.suffixes[1]}"
+            program, library = f"selftest-{name}{target.suffixes[0]}", library_for(name, folder, flags)
             whole = [*_processor(compiler, target), *COMMON, *flags]
             _compile(compiler, [*whole, *_strip(target), "-static", "selftest.c"], folder, program)
-            alone = [*_processor(compiler, target, libc=False), *COMMON, *flags, *_library_flags(target)]
-            _compile(compiler, alone, folder, library)
             if platform.system() == "Linux" and platform.machine() in target.machines:
                 _check(folder / program)
             found |= {one: (folder / one).read_bytes() for one in (program, library)}
@@ -118,6 +116,15 @@ def programs(targets: Sequence[str], files: Mapping[str, bytes], flags: Sequence
                 "library": library,
             }
     return found | {PROGRAMS_FILE: (json.dumps(facts, indent=2, sort_keys=True) + "\n").encode()}
+
+
+def library_for(name: str, folder: Path, flags: Sequence[str]) -> str:
+    """Compile the library for a target from the sources in the folder; its file there."""
+    target, compiler = TARGETS[name], _compiler_for(name)
+    library = f"recpress-{name}{target.suffixes[1]}"
+    alone = [*_processor(compiler, target, libc=False), *COMMON, *flags, *_library_flags(target)]
+    _compile(compiler, alone, folder, library)
+    return library
 
 
 def _is_zig(compiler: Compiler) -> bool:

@@ -20,11 +20,13 @@ from recpress_edge.training.store import TrainedModel
 def joined(data: Dataset) -> Dataset:
     """Train and validation interactions as the train split, and no validation split."""
     train = data.train.union(data.valid)
+    before, after = (data.train, data.valid, data.test), (train, data.test)
     return dataclasses.replace(
         data,
         train=train,
         valid=data.valid.none(),
-        features=resorted(data.features, (data.train, data.valid, data.test), (train, data.test)),
+        features=data.features if data.labelled else resorted(data.features, before, after),
+        labelled=data.labelled.joined() if data.labelled else None,
         protocol=f"{data.protocol}; train and validation joined",
     )
 

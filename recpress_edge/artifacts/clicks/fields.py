@@ -1,7 +1,7 @@
-"""Fields of features: how a value becomes a row of a table, the same in training and on a device. Numpy alone.
+"""Fields of features: how a value becomes a row of a table, in training and on a device. Numpy alone.
 
-Row 0 is a missing value, row 1 one that the field does not know, values are rows from 2. Nothing here divides,
-takes a logarithm or reads a clock, so that every device gives the same row.
+Row 0 is a missing value, row 1 one that the field does not know, values are rows from 2. Nothing here
+divides, takes a logarithm or reads a clock, so that every device gives the same row.
 """
 
 import math
@@ -123,8 +123,8 @@ class FeatureField:
     def rows_of_numbers(self, numbers: NDArray[np.floating]) -> I32:
         """Rows (n,) of numbers (n,), of an integer or a numeric field; NaN is missing.
 
-        Edges compare in float32, -0 equals 0, infinities are in the end buckets. A number that is not whole is
-        unknown to an integer field.
+        Edges compare in float32, -0 equals 0, infinities are in the end buckets. A number that is not whole
+        is unknown to an integer field.
         """
         if self.kind == "numeric":
             with np.errstate(over="ignore"):  # beyond float32 is infinite, hence in an end bucket
@@ -154,10 +154,12 @@ class FeatureField:
 
 
 def read_field(entry: Mapping[str, Any], values: Sequence[str]) -> FeatureField:
-    """The field of :meth:`FeatureField.entry` and its vocabulary; an ArtifactError names what does not fit."""
+    """The field of :meth:`FeatureField.entry` and its vocabulary; what does not fit is an ArtifactError."""
     own = ("least", "most", "edges", "capacity", "buckets", "seed")
     try:
-        more = {key: tuple(entry[key]) if key == "edges" else entry[key] for key in own if key in entry}
+        more: dict[str, Any] = {
+            key: tuple(entry[key]) if key == "edges" else entry[key] for key in own if key in entry
+        }
         field = FeatureField(entry["name"], entry["side"], entry["kind"], tuple(values), **more)
         known = field.side in SIDES and field.kind in KINDS and entry["size"] == field.size
     except (KeyError, TypeError) as error:

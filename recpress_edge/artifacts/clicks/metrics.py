@@ -54,7 +54,7 @@ def auc(labels: Labels, scores: NDArray[Any]) -> float:
 
 
 def logloss(labels: Labels, probabilities: NDArray[Any]) -> float:
-    """−mean(y log p + (1 − y) log(1 − p)), p held between CLIP and 1 − CLIP. labels (n,), probabilities (n,)."""
+    """−mean(y log p + (1 − y) log(1 − p)), p between CLIP and 1 − CLIP. labels and probabilities (n,)."""
     kept = np.clip(np.asarray(probabilities, np.float64), CLIP, 1 - CLIP)
     return float(-np.where(labels == 1, np.log(kept), np.log1p(-kept)).mean())
 
@@ -114,7 +114,7 @@ def calibration_error(found: tuple[CalibrationBin, ...]) -> float:
 def click_metrics(
     users: NDArray[np.integer], labels: Labels, logits: NDArray[Any]
 ) -> dict[str, float | None]:
-    """All CLICK_METRICS of the rows (n,); ``logits`` (n,), of which the logistic function is the probability."""
+    """All CLICK_METRICS of the rows (n,); the probability is the logistic function of the ``logits`` (n,)."""
     probabilities = probability(logits)
     return {
         "auc": auc(labels, logits),

@@ -163,16 +163,17 @@ class Features:
     item: FeatureTable | None = None
     """A row for each item index."""
     context: FeatureTable | None = None
-    """A row for each interaction: those of train, then valid, then test, each in the order of its indices."""
+    """A row for each interaction: those of train, then valid, then test, each in the order of its indices; in
+    a data set with labels, for each row that has one."""
 
     def tables(self) -> Mapping[str, FeatureTable]:
         """Those that there are, by side."""
         found = {"user": self.user, "item": self.item, "context": self.context}
         return {side: table for side, table in found.items() if table is not None}
 
-    def check(self, n_users: int, n_items: int, n_interactions: int) -> None:
-        """DataError where a table does not have a row for each."""
-        wanted = {"user": n_users, "item": n_items, "context": n_interactions}
+    def check(self, n_users: int, n_items: int, n_rows: int) -> None:
+        """DataError where a table does not have a row for each; ``n_rows``: of context."""
+        wanted = {"user": n_users, "item": n_items, "context": n_rows}
         for side, table in self.tables().items():
             if len(table) != wanted[side]:
                 raise DataError(f"{len(table):,} rows of {side} features for {wanted[side]:,}")

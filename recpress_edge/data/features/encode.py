@@ -78,14 +78,14 @@ def _parse_spec(part: str) -> FeatureSpec | None:
     """'genres=3:many:pipe:6'; None for any other form."""
     called, *rest = (word.strip() for word in part.split(":"))
     name, equals, column = (word.strip() for word in called.rpartition("="))
-    kind, *more = rest or [None]
+    kind, more = (rest[0], rest[1:]) if rest else (None, [])
     separator = more.pop(0) if more and kind == MANY and more[0] in SEPARATORS else None
-    size = more.pop(0) if more and kind in _SIZED else "0"
-    sized = size.isascii() and size.isdigit() and len(size) < 9 and int(size) <= _MOST_SIZE
+    size = more.pop(0) if more and kind in _SIZED else ""
+    sized = not size or (size.isascii() and size.isdigit() and 1 <= int(size[:9]) <= _MOST_SIZE)
     known = column and bool(name) == bool(equals) and name.isprintable() and (kind is None or kind in KINDS)
-    if not known or not sized or more or (size != "0" and int(size) == 0):
+    if not known or not sized or more:
         return None
-    return FeatureSpec(column, name or None, kind, separator, int(size))
+    return FeatureSpec(column, name or None, kind, separator, int(size or 0))
 
 
 def encode_column(spec: FeatureSpec, texts: TextColumn, declared: str | None) -> tuple[FeatureColumn, str]:
@@ -224,7 +224,8 @@ def _listed(name: str, text: str) -> list[str]:
 def _in_words(column: FeatureColumn) -> str:
     facts = column.facts()
     if column.numbers is not None:
-        return f"{'whole ' if column.kind == INTEGER else ''}numbers from {facts['least']:g} to {facts['most']:g}"
+        whole = "whole " if column.kind == INTEGER else ""
+        return f"{whole}numbers from {facts['least']:g} to {facts['most']:g}"
     if column.kind == MANY:
         return f"{len(column.values):,} values, up to {facts['most_in_a_row']} a row"
     if column.kind == HASHED:

@@ -67,6 +67,11 @@ def check_refit(name: str, data: Dataset) -> None:
     """A model that is made of others, or data without a validation split, is a :class:`ConfigError`."""
     if parse_name(name, "teacher").method == ENSEMBLE:
         raise ConfigError(f"--refit trains one model again, and {name} is made of several. Leave it out.")
+    if parse_name(name, "teacher").entry.gives == "clicks":
+        raise ConfigError(
+            f"--refit trains for the epochs that validation chose, and the steps of {name} fall by "
+            "validation too. Leave it out."
+        )
     if not len(data.valid):
         raise ConfigError(
             f"--refit joins validation to train, and data set {data.name!r} has no validation split: "

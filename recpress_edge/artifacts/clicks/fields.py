@@ -53,6 +53,13 @@ def fnv1a32_of_pairs(
     return found.astype(np.uint32)
 
 
+def crossed(
+    left: NDArray[np.integer], right: NDArray[np.integer], buckets: int, seed: int
+) -> NDArray[np.int64]:
+    """Bucket of each pair of rows of two fields, both at once: hash mod buckets. (n,), (n,) -> (n,)."""
+    return fnv1a32_of_pairs(left, right, seed).astype(np.int64) % buckets
+
+
 @dataclass(frozen=True, eq=False)
 class FeatureField:
     """One field and what its values become; which of the attributes count depends on the kind."""
@@ -171,9 +178,13 @@ def read_field(entry: Mapping[str, Any], values: Sequence[str]) -> FeatureField:
     return field
 
 
+def normal(text: str) -> str:
+    """A text as vocabularies hold it: in form NFC."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
 def _text(value: Any) -> str:
-    """A value as vocabularies hold it: text in form NFC; nothing for a missing one."""
+    """The normal text of a value; nothing for a missing one."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
-    text = str(value)
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
+    return normal(str(value))

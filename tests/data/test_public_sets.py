@@ -17,7 +17,7 @@ from recpress_edge.data.public.table import PUBLIC_SETS, public_set
 from recpress_edge.data.resolve import load_dataset
 from recpress_edge.jobs.data import FetchRequest, list_data
 from recpress_edge.jobs.data_import import ImportRequest
-from recpress_edge.studies import de_rrd, gowalla, hetcomp, topology
+from recpress_edge.studies import de_rrd, frappe, gowalla, hetcomp, ml100k_ctr, topology
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,7 +39,8 @@ def test_every_file_has_a_digest_a_place_and_terms():
 
 
 def test_every_study_and_every_result_has_its_data_by_name():
-    assert {module.DATA for module in (topology, de_rrd, hetcomp, gowalla)} <= set(PUBLIC_SETS)
+    assert {module.DATA for module in (topology, de_rrd, hetcomp, gowalla, frappe)} <= set(PUBLIC_SETS)
+    assert ml100k_ctr.DATA_SETS.keys() <= set(PUBLIC_SETS)
     digests = {name: known.digest for name, known in PUBLIC_SETS.items()}
     found = {}
     for path in (ROOT / "benchmarks/results").glob("*.json"):

@@ -97,7 +97,7 @@ class HiddenLayers(nn.Module):
         super().__init__()
 
         def linear(n_in: int, n_out: int) -> nn.Linear:
-            made = nn.utils.skip_init(nn.Linear, n_in, n_out)
+            made = nn.Linear(n_in, n_out)
             std = np.float32((2.0 / (n_in + n_out)) ** 0.5)
             with torch.no_grad():
                 made.weight.copy_(torch.from_numpy(rng.standard_normal((n_out, n_in), np.float32) * std))

@@ -29,11 +29,8 @@ def request(name, method=None, **training):
     method = dict(QUICK) if method is None else method
     if name == "lr":
         method.pop("l2", None)
-    return ModelRequest(
-        name=name,
-        role="teacher",
-        options=TrainOptions(method=method, training=training, checkpoint_every_s=0.0),
-    )
+    options = TrainOptions(method=method, training=training, checkpoint_every_s=0.0)
+    return ModelRequest(name=name, role="teacher", options=options)
 
 
 @pytest.fixture(scope="module")
@@ -79,12 +76,8 @@ def test_the_folder_holds_all_that_a_score_needs(deepfm):
         read_field(entry, arrays[f"{FIELD_PREFIX}{entry['name']}"].tobytes().decode().splitlines())
         for entry in facts["architecture"]["fields"]
     )
-    assert [field.entry() for field in fields] == [
-        f.entry() for f in fit_fields(DATA, facts["config"]["min_count"])
-    ]
-    assert [field.values for field in fields] == [
-        f.values for f in fit_fields(DATA, facts["config"]["min_count"])
-    ]
+    fitted = fit_fields(DATA, facts["config"]["min_count"])
+    assert [(field.entry(), field.values) for field in fields] == [(f.entry(), f.values) for f in fitted]
     known = {name.removeprefix(NETWORK_PREFIX): array.astype(float) for name, array in arrays.items()}
     rows = encode_rows(fields, DATA, "test")
     widths = [field.width for field in fields]
@@ -93,14 +86,11 @@ def test_the_folder_holds_all_that_a_score_needs(deepfm):
     each = known["tables.embedding"][np.maximum(rows, 0) + starts] * used
     linear = known["tables.weight"][np.maximum(rows, 0) + starts] * used[..., 0]
     ends = np.cumsum(widths)[:-1]
-    e = np.stack(
-        [p.sum(1) / u.sum(1) for p, u in zip(np.split(each, ends, 1), np.split(used, ends, 1), strict=True)],
-        1,
-    )
-    w = sum(
-        p.sum(1) / u.sum(1)[:, 0]
-        for p, u in zip(np.split(linear, ends, 1), np.split(used, ends, 1), strict=True)
-    )
+    counts = [part.sum(1) for part in np.split(used, ends, 1)]
+    of_fields = zip(np.split(each, ends, 1), counts, strict=True)
+    e = np.stack([part.sum(1) / count for part, count in of_fields], 1)
+    weights = zip(np.split(linear, ends, 1), counts, strict=True)
+    w = sum(part.sum(1) / count[:, 0] for part, count in weights)
     h = e.reshape(len(e), -1) @ known["deep.hidden.0.weight"].T + known["deep.hidden.0.bias"]
     h = (h - known["deep.norms.0.mean"]) / np.sqrt(known["deep.norms.0.variance"] + 1e-5)
     h = np.maximum(h * known["deep.norms.0.gain"] + known["deep.norms.0.shift"], 0)
@@ -154,9 +144,8 @@ def test_stalls_are_evaluations_without_a_new_best(losses, stalls):
 
 def test_the_step_falls_while_it_trains(tmp_path):
     """With a step that is far too large, validation stalls, the step falls, and the second stall ends it."""
-    model = ensure_model(
-        request("fm_dim4", {**QUICK, "learning_rate": 0.5}), DATA, tmp_path, lambda event: None
-    )
+    asked = request("fm_dim4", {**QUICK, "learning_rate": 0.5})
+    model = ensure_model(asked, DATA, tmp_path, lambda event: None)
     chosen, epochs = model.metadata["chosen_epoch"], model.metadata["history"][-1]["epoch"]
     assert epochs == chosen + 2 < 100
 

@@ -1,7 +1,8 @@
 """How long an epoch of a click model takes, told before the first one from constants that were measured.
 
-CPU time on one thread of a virtual Zen 5: a row's own work, its lookups, its multiplications in hidden layers
-(forward and back), and what a step does with every parameter (L2 and Adam). Validation comes on top.
+CPU time on one thread of a server's core, fitted to single epochs of five models on Frappe, of which each is
+met within a fifth: a row's own work, its lookups, its multiplications in hidden layers (forward and back), and
+what a step does with every parameter (L2 and Adam). Validation comes on top.
 """
 
 from itertools import pairwise
@@ -9,11 +10,11 @@ from typing import Final
 
 from recpress_edge.models.clicks.network import ClickShape
 
-ROW_NS: Final = 400.0
-LOOKUP_NS: Final = 6.0
+ROW_NS: Final = 900.0
+LOOKUP_NS: Final = 11.0
 """Of one number of an embedding."""
-MAC_NS: Final = 0.1
-ACTIVE_NS: Final = 25.0
+MAC_NS: Final = 0.08
+ACTIVE_NS: Final = 11.0
 """Of one hidden unit: normalisation, dropout, and their gradients."""
 PARAMETER_NS: Final = 6.0
 """Of one parameter in one step."""

@@ -2,7 +2,8 @@
 
 from result_tables import table
 
-from recpress_edge.data.public.table import PUBLIC_SETS, PublicFile, PublicSet
+from recpress_edge.data.public.kinds import PublicFile, PublicSet
+from recpress_edge.data.public.table import PUBLIC_SETS
 
 
 def sets() -> str:
@@ -19,7 +20,7 @@ def files() -> str:
     """Each file that the data folder may hold, and its SHA-256."""
     found: dict[PublicFile, list[str]] = {}
     for name, one in PUBLIC_SETS.items():
-        for file in dict.fromkeys((*one.files, *one.sources())):
+        for file in dict.fromkeys((*one.every_file(), *one.sources())):
             found.setdefault(file, []).append(name)
     rows = [
         [
@@ -44,7 +45,7 @@ def _pages(one: PublicSet) -> str:
 def _lines(file: PublicFile, one: PublicSet) -> str:
     if file.member:
         return f"the archive; `{file.member}` is read"
-    return one.lines if file in one.files else "as published; the other files are made from it"
+    return one.lines if file in one.every_file() else "as published; the other files are made from it"
 
 
 def _digest(file: PublicFile) -> str:

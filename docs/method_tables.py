@@ -1,10 +1,11 @@
 """The tables of docs/methods.md: a study's protocol, command, figures, goals and differences."""
 
+from functools import partial
 from typing import Any
 
 import single_teacher
 
-from recpress_edge.studies import de_rrd, gowalla, hetcomp
+from recpress_edge.studies import de_rrd, frappe, gowalla, hetcomp, ml100k_ctr
 from recpress_edge.studies.outcome import Outcome
 from recpress_edge.studies.study import Study
 
@@ -50,6 +51,11 @@ def of_gowalla(result: dict[str, Any]) -> str:
     return markdown(gowalla.STUDY.headers, gowalla.STUDY.table_rows(outcomes(gowalla.STUDY, result)))
 
 
+def of_clicks(study: Study, result: dict[str, Any]) -> str:
+    """Test metrics over seeds, and the figures that stand beside them."""
+    return markdown(study.headers, study.table_rows(outcomes(study, result)))
+
+
 def of_single_teacher(result: dict[str, Any]) -> str:
     """Teacher and students, one line each."""
     return markdown(list(single_teacher.HEADERS), single_teacher.rows(result["outcomes"]))
@@ -62,11 +68,15 @@ STUDIES = {
     "hetcomp": of_hetcomp,
     "gowalla": of_gowalla,
 }
+CLICK_STUDIES = {
+    "frappe": partial(of_clicks, frappe.STUDY),
+    "ml100k-ctr": partial(of_clicks, ml100k_ctr.STUDY),
+}
 
 
 def study(name: str, result: dict[str, Any]) -> str:
     """All that the page says of one study."""
     differs = "\n".join(f"- differs: {difference}" for difference in result.get("differences", []))
     head = f"{result['protocol']}. `{result['command']}`"
-    parts = [head, STUDIES[name](result), verdict_lines(result), differs]
+    parts = [head, {**STUDIES, **CLICK_STUDIES}[name](result), verdict_lines(result), differs]
     return "\n\n".join(part for part in parts if part)

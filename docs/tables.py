@@ -36,6 +36,7 @@ FORMATS: Final = "docs/reference/formats.md"
 METHODS: Final = "docs/methods.md"
 CITEULIKE: Final = "docs/results/citeulike.md"
 RUNTIMES: Final = "docs/results/runtimes.md"
+CLICKS: Final = "docs/results/clicks.md"
 TOPOLOGY: Final = "docs/results/topology.md"
 BOTH: Final = ("citeulike-runtimes", "citeulike-runtimes-zen3")
 DATA: Final = "docs/data.md"
@@ -52,6 +53,10 @@ BLOCKS: Final = {
     "data-files": Block((DATA,), (), data_tables.files),
     **{
         name: Block((METHODS,), (name,), partial(method_tables.study, name)) for name in method_tables.STUDIES
+    },
+    **{
+        name: Block((CLICKS,), (name,), partial(method_tables.study, name))
+        for name in method_tables.CLICK_STUDIES
     },
     "citeulike": Block(("README.md", CITEULIKE), (BOTH[0], "ensemble"), result_tables.citeulike),
     "quantisation-aware": Block((CITEULIKE,), ("quantisation-aware",), result_tables.recipes),

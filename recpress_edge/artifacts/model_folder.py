@@ -26,6 +26,8 @@ NEAR: Final = ("near_user_emb", "near_item_emb")
 """float32 (rows, width): their product is near to the scores of a model that has rankings."""
 NETWORK_PREFIX: Final = "network/"
 """A network's parameters are named network/<parameter>."""
+FIELD_PREFIX: Final = "vocabulary/"
+"""Of a click model: vocabulary/<field> is its values as UTF-8 text, one a line, in uint8."""
 FIELDS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
     {
         "name": (str,),

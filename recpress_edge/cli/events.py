@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 from recpress_edge.cli.common import say
-from recpress_edge.core.metrics import HEAD_CUTOFF
+from recpress_edge.core.metrics import CLICK_CHOICES, HEAD_CUTOFF
 from recpress_edge.core.progress import Advance, Event, Note, OnEvent, TrainingEvent, Trouble
 from recpress_edge.core.units import describe_cost, format_bytes, format_seconds, format_share
 
@@ -65,8 +65,8 @@ class _Printer:
             case "epoch" if event.epochs:
                 k = event.cutoff
                 known = event.metrics or {}
-                shown = (m for m in (f"recall@{k}", f"ndcg@{min(HEAD_CUTOFF, k)}") if m in known)
-                found = ", ".join(f"{metric} {format_share(known[metric])}" for metric in shown)
+                names = (f"recall@{k}", f"ndcg@{min(HEAD_CUTOFF, k)}", *CLICK_CHOICES)
+                found = ", ".join(f"{name} {format_share(known[name])}" for name in names if name in known)
                 told = f"valid {found}" if found else ""
                 self._bars.update(what, event.epoch, event.epochs, told, event.seconds)
             case "wait":

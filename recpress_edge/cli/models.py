@@ -1,10 +1,11 @@
 """``recpress-edge models``: what is trained, with its figures."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from recpress_edge.artifacts.clicks.metrics import CLICK_METRICS, TITLES
 from recpress_edge.cli.common import add_common_options, emit, only_reads, request_of, say, table
 from recpress_edge.cli.tables import add_table_options, check_tables, write_tables
 from recpress_edge.core.metrics import BALANCED, CHOICES
@@ -42,8 +43,11 @@ def run(args: argparse.Namespace) -> int:
     for data in dict.fromkeys(row["data"] for row in rows):
         say(args, f"data       {data}")
         say(args)
-        say(args, table(_HEADERS, [_cells(row) for row in rows if row["data"] == data]))
-        say(args)
+        for headers, metrics, clicks in ((_HEADERS, SHOWN, False), (_CLICK_HEADERS, CLICK_METRICS, True)):
+            of_kind = [row for row in rows if row["data"] == data and _is_click_model(row) == clicks]
+            if of_kind:
+                say(args, table(headers, [_cells(row, metrics) for row in of_kind]))
+                say(args)
     if rows:
         say(args, f"R Recall, N NDCG; v on validation, t on test; best first by {args.sort} on validation")
     else:
@@ -58,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if result.damaged else 0
 
 
+_MADE: Final = ("seed", "epoch", "seconds", "file", "teacher")
 _HEADERS: Final = (
     "model",
     *(
@@ -65,17 +70,22 @@ _HEADERS: Final = (
         for split in ("valid", "test")
         for name in SHOWN
     ),
-    "seed",
-    "epoch",
-    "seconds",
-    "file",
-    "teacher",
+    *_MADE,
+)
+_CLICK_HEADERS: Final = (
+    "click model",
+    *(f"{TITLES[name]} {split[0]}" for split in ("valid", "test") for name in CLICK_METRICS),
+    *_MADE,
 )
 
 
-def _cells(row: Mapping[str, Any]) -> list[str]:
+def _is_click_model(row: Mapping[str, Any]) -> bool:
+    return any(row[f"{split}_auc"] is not None for split in ("valid", "test"))
+
+
+def _cells(row: Mapping[str, Any], metrics: Sequence[str]) -> list[str]:
     """One line of the table."""
-    figures = [format_share(row[f"{split}_{name}"]) for split in ("valid", "test") for name in SHOWN]
+    figures = [format_share(row[f"{split}_{name}"]) for split in ("valid", "test") for name in metrics]
     seconds = "–" if row["seconds"] is None else f"{row['seconds']:.1f}"
     plugin = f" by {row['plugin']}" if row["plugin"] else ""
     return [

@@ -31,6 +31,8 @@ STUDIES: Final[Mapping[str, str]] = {
     "de-rrd": "recpress_edge.studies.de_rrd:DeRrdRequest",
     "hetcomp": "recpress_edge.studies.hetcomp:HetCompRequest",
     "gowalla": "recpress_edge.studies.gowalla:GowallaRequest",
+    "frappe": "recpress_edge.studies.frappe:FrappeRequest",
+    "ml100k-ctr": "recpress_edge.studies.ml100k_ctr:Ml100kCtrRequest",
 }
 OWN_FLAGS: Final = ("dims", "methods", "until_stalled", "teachers")
 """Flags that only the studies whose requests have a field of this name take."""
@@ -43,7 +45,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "100 epochs, no early stopping, test Recall@50 at the last epoch. de-rrd: DE, RRD, DE-RRD and "
         "IR-RRD (Kang et al., CIKM 2020, Inf. Sci. 2021) on CiteULike by LOO-499. hetcomp: several teachers "
         "(Kang et al., WWW 2023), CiteULike split 60/20/20. gowalla: teachers on the LightGCN split by "
-        "Recall@20, trained again on train and validation. What is trained already is reused."
+        "Recall@20, trained again on train and validation. frappe: LR, FM, Wide & Deep and DeepFM by BARS' "
+        "settings, and small DeepFMs. ml100k-ctr: these on rows split at random and by time. What is "
+        "trained already is reused."
     )
     parser.epilog = "example: recpress-edge reproduce topology --dims 10,20 --jobs 2 --out topology.json"
     add_common_options(parser)
@@ -58,7 +62,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="de-rrd: train students until validation stalls, not for 200 epochs",
     )
     parser.add_argument(
-        "--teachers", metavar="NAME,NAME", help="hetcomp, gowalla: teachers (default: all of the study)"
+        "--teachers",
+        metavar="NAME,NAME",
+        help="hetcomp, gowalla: teachers; frappe, ml100k-ctr: models (default: all of the study)",
     )
     parser.add_argument(
         "--seeds",

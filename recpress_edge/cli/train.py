@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from recpress_edge.artifacts.clicks.metrics import CLICK_METRICS, TITLES
 from recpress_edge.cli.common import (
     add_common_options,
     add_executor_options,
@@ -46,7 +47,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="NAME",
         help="for example bpr_dim200, soft_dim200, lightgcn_dim64, ease, or several as one: "
-        "ensemble:soft_dim200+als_dim64+ease (members that are missing are trained first)",
+        "ensemble:soft_dim200+als_dim64+ease (members that are missing are trained first); of a data set "
+        "with labels a click model: lr, fm_dim10, wide_deep_dim16, deepfm_dim16",
     )
     parser.add_argument(
         "--member",
@@ -103,6 +105,8 @@ def _train(args: argparse.Namespace) -> int:
 
 
 def _following(args: argparse.Namespace, result: TrainResult) -> list[str]:
+    if is_click_model(result.models[0]):
+        return [f"recpress-edge settings {result.name} --role teacher"]
     folder = shlex.quote(str(result.models[0].folder))
     student = "soft_dim32"
     # By its name a default teacher is found again; one with other settings only by its folder.
@@ -128,8 +132,11 @@ def say_plan(args: argparse.Namespace, request: TrainRequest | DistillRequest) -
 
 
 def metrics_table(models: Sequence[TrainedModel]) -> str:
-    """Recall@10, NDCG@10 and Recall at the K that judges: a line per model and split."""
-    shown = shown_metrics(stated_cutoff(models[0].metadata))
+    """Recall@10, NDCG@10 and Recall at the K that judges, or all metrics of a click model: a line per model
+    and split."""
+    clicks = is_click_model(models[0])
+    shown = CLICK_METRICS if clicks else shown_metrics(stated_cutoff(models[0].metadata))
+    titles = [TITLES[name] for name in CLICK_METRICS] if clicks else list(map(metric_title, shown))
     rows = [
         [
             *(metadata["name"], str(metadata["seed"]), split, str(metadata["chosen_epoch"])),
@@ -139,7 +146,12 @@ def metrics_table(models: Sequence[TrainedModel]) -> str:
         for split in ("valid", "test")
         if split in metadata["metrics"]
     ]
-    return table(["model", "seed", "split", "epoch", *map(metric_title, shown)], rows)
+    return table(["model", "seed", "split", "epoch", *titles], rows)
+
+
+def is_click_model(model: TrainedModel) -> bool:
+    """Whether a model is judged on rows with labels."""
+    return any("auc" in found for found in model.metadata["metrics"].values())
 
 
 def popularity_table(models: Sequence[TrainedModel]) -> str:
@@ -161,7 +173,7 @@ def say_metrics(args: argparse.Namespace, models: Sequence[TrainedModel]) -> Non
             say(args)
             say(args, text)
     k = stated_cutoff(models[0].metadata)
-    if k != DEFAULT_CUTOFF:
+    if k != DEFAULT_CUTOFF and not is_click_model(models[0]):
         n_items = models[0].metadata["n_items"]
         by = f"by recall@{k} and ndcg@{min(k, 10)}: {n_items:,} items are too few for recall@50"
         if models[0].metadata["metrics"].get("valid", {}).get(f"recall@{k}") is None:

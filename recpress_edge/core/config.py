@@ -83,6 +83,10 @@ def _typed(value: Any, hint: Any, where: str) -> Any:
         if value not in allowed:
             raise ConfigError(f"{where} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
         return value
+    if typing.get_origin(hint) is tuple:  # tuple[X, ...]
+        if not isinstance(value, list | tuple):
+            raise ConfigError(f"{where} must be a list, got {value!r}")
+        return tuple(_typed(one, allowed[0], where) for one in value)
     if type(None) in allowed:  # X | None: TOML has no null, so what is written must be an X
         (hint,) = (kind for kind in allowed if kind is not type(None))
     if hint is float and isinstance(value, int) and not isinstance(value, bool):

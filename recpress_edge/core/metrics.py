@@ -28,6 +28,8 @@ CHOICES: Final = (
 Balanced is the geometric mean of Recall at that K and NDCG@10. It reads the whole list and its head; a gain
 of one per cent counts the same in either, whatever their scales, and none is bought by giving up the other.
 """
+CLICK_CHOICES: Final = ("auc", "logloss")
+"""What an epoch of a click model is chosen by; log loss the lower the better."""
 _WRITTEN: Final = {"recall": "Recall", "ndcg": "NDCG"}
 _JUDGES: Final = (50, 20, 10, 5, 3, 2, 1)
 _JUDGED_SHARE: Final = 4
@@ -72,8 +74,11 @@ def worth(metrics: Mapping[str, Any], cutoff: int, by: str = BALANCED) -> tuple[
     """By what models of a data set are compared: the higher the better, then the second figure.
 
     ``metrics``: recall@K and ndcg@K for K of :func:`reported_cutoffs` of ``cutoff``. A recall that is None
-    (1 in whatever order) tells nothing: NDCG@cutoff decides.
+    (1 in whatever order) tells nothing: NDCG@cutoff decides. By one of CLICK_CHOICES, both of these are read.
     """
+    if by in CLICK_CHOICES:
+        auc, loss = float(metrics["auc"]), -float(metrics["logloss"])
+        return (auc, loss) if by == "auc" else (loss, auc)
     whole, head = metrics[f"recall@{cutoff}"], metrics[f"ndcg@{min(HEAD_CUTOFF, cutoff)}"]
     last = float(metrics[f"ndcg@{cutoff}"])
     if whole is None:

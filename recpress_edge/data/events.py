@@ -86,11 +86,12 @@ def parse_only(text: str) -> Only:
 
 
 def event_places(
-    path: Path, table: LogTable, only: Sequence[Only], *, bounded: bool
+    path: Path, table: LogTable, only: Sequence[Only], label: str | None = None, *, bounded: bool
 ) -> dict[int, Only | None]:
     """Place of each column that may tell rows apart, and what the user said of it.
 
-    ``bounded``: a lowest rating is given, which settles the ratings.
+    ``label``: the column of --label, which is no question; ``bounded``: a lowest rating is given, which
+    settles the ratings.
     """
     layout = table.layout
     asked = dict[int, Only]()
@@ -103,6 +104,8 @@ def event_places(
     candidates = _candidates(layout, table.head, bounded=bounded)
     if not only:  # what the user chose by says what the flags of 0 and 1 are to say
         candidates |= {place for place in layout.ignored() if _are_flags(layout, table.head, place)}
+    if label is not None:
+        candidates.discard(layout.context[label])
     return {place: asked.get(place) for place in sorted({*asked, *candidates})}
 
 

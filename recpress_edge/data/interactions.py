@@ -11,6 +11,7 @@ from recpress_edge.core.arrays import F64, I32, I64, places_of_rows
 from recpress_edge.core.errors import DataError
 from recpress_edge.core.files import sha256_bytes
 from recpress_edge.data.features.columns import Features
+from recpress_edge.data.features.rows import LabelledRows
 from recpress_edge.data.order import ordered_by, stable_order
 
 if TYPE_CHECKING:
@@ -182,6 +183,8 @@ class Dataset:
     """Of each item, empty where it has none; None where none were given."""
     features: Features | None = None
     """Columns of users, items and interactions; None where none were given."""
+    labelled: LabelledRows | None = None
+    """Rows of both outcomes, of which the interactions are the pairs with label 1; None without labels."""
 
     @staticmethod
     def from_frame(
@@ -254,3 +257,7 @@ class Dataset:
     def features_digest(self) -> str | None:
         """SHA-256 over all feature columns; None where there are none. Only what reads features needs it."""
         return None if self.features is None else self.features.digest()
+
+    def labels_digest(self) -> str | None:
+        """SHA-256 over the rows with labels; None where there are none. Only what reads labels needs it."""
+        return None if self.labelled is None else self.labelled.digest()

@@ -1,27 +1,28 @@
 """From files to a data set: read, filter, split, and write down what was done."""
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from recpress_edge.core.arrays import I64
 from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.core.files import sha256_file
-from recpress_edge.data.features.attach import context_table
+from recpress_edge.data.features.attach import context_rows, context_table
 from recpress_edge.data.features.columns import Features
 from recpress_edge.data.features.encode import FeatureSpec
-from recpress_edge.data.filter import Filters, apply_filters
+from recpress_edge.data.features.labels import KINDS, LabelRule, labels_of, split_labelled
+from recpress_edge.data.features.rows import LabelledRows
+from recpress_edge.data.filter import Filters, Removed, apply_filters
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.log import Log
+from recpress_edge.data.notes import check_needs, rating_notes, split_notes, why_empty
 from recpress_edge.data.readers.columns import ColumnChoice
 from recpress_edge.data.readers.frames import kind_of
-from recpress_edge.data.readers.names import plain
 from recpress_edge.data.readers.read import Progress, Reading, ReadResult, read_log, unseen
-from recpress_edge.data.split import PER_USER, Split, SplitRule, parse_rule, split_log
-from recpress_edge.data.strangers import settle_strangers
-from recpress_edge.data.times import date_text
+from recpress_edge.data.split import Split, SplitRule, parse_rule, split_log
+from recpress_edge.data.strangers import Strangers, settle_strangers
 from recpress_edge.data.weights import WEIGHT, sum_weights, weigh, weight_spec
 
 
@@ -39,6 +40,10 @@ class Preparation:
     """For a split that draws; None is 0."""
     context: tuple[FeatureSpec, ...] = ()
     """Columns of the log that become features of its interactions."""
+    time_features: tuple[str, ...] = ()
+    """Of clock.TIME_FEATURES: what the times of the log become, beside ``context``."""
+    label: LabelRule | None = None
+    """What tells rows that were taken from others; None: all rows were."""
     weight: str | None = None
     """The column of how often or how long, added up where an interaction is repeated."""
     filters: Filters = field(default_factory=Filters)
@@ -47,6 +52,10 @@ class Preparation:
     """One of strangers.CHOICES, for a given split; None asks where they are many."""
 
     def __post_init__(self) -> None:
+        if self.label is not None and self.weight is not None:
+            raise ConfigError(
+                "--weight is of a log in which every row was taken, not of one with labels. Remove one."
+            )
         named = [spec.column for spec in self.context if (spec.name or spec.column) == WEIGHT]
         if self.weight is None and named:
             raise ConfigError(
@@ -61,12 +70,13 @@ class Preparation:
             )
 
     def complete(self) -> "Preparation":
-        """The same with its weight among its context, and with its context among its columns."""
+        """The same with its weight in its context, and with its context, then its label, in its columns."""
         spec = weight_spec(self.weight)
         context = self.context if spec is None or spec in self.context else (*self.context, spec)
-        if not context:
+        label = () if self.label is None or self.label.column is None else (self.label.column,)
+        asked = (*(one.column for one in context), *label)
+        if not asked:
             return self
-        asked = tuple(one.column for one in context)
         return replace(self, context=context, columns=replace(self.columns or ColumnChoice(), context=asked))
 
 
@@ -96,36 +106,30 @@ def prepare(
     rule = _rule(how, len(set(of_part)) or 1)
     seed = how.seed or 0
     read = read_files(files, how, of_part, progress)
-    _check_needs(read, how, rule)
-    gather = None if how.weight is None else partial(sum_weights, column=how.weight)
-    log, removed = apply_filters(read.log, how.filters, gather)
-    for kind, ids in (("user", log.user_ids), ("item", log.item_ids)):
-        if len(ids) < 2:
-            raise DataError(f"only one {kind} ({ids[0]!r}): nothing can be learnt from this log")
-    strangers = settle_strangers(log, _part_names(files, of_part), how.strangers)
-    log = strangers.log
-    split = split_log(log, rule, seed)
-    for part, interactions in (("train", split.train), ("validation", split.valid), ("test", split.test)):
-        if not len(interactions):
-            raise DataError(f"no {part} interaction: {_why_empty(log, how, split)}")
+    check_needs(read, how, rule)
+    make = _observed if how.label is None else _labelled
+    made = make(read, how, rule, _part_names(files, of_part))
+    log, split, removed = made.log, made.split, made.removed
     three = (split.train, split.valid, split.test)
     dataset = Dataset(name, *three, log.user_ids, log.item_ids, split.protocol, how.licence, split.ties)
-    dataset, of_context = _with_context(dataset, log, how, removed.duplicates)
+    dataset, of_context = _with_context(replace(dataset, labelled=made.labelled), made, how)
     record = {
         "sources": _sources(files, how.reading),
-        "read": [*read.notes, *of_context, *_rating_notes(read, how), *_split_notes(log, rule, split)],
-        "strangers": list(strangers.notes),
+        "read": [*read.notes, *of_context, *made.notes],
+        "strangers": list(made.strangers.notes),
         "asked": {
             **_asked(how.reading),
             "strangers": how.strangers,
             "context": [spec.words() for spec in how.context],
+            **({"time_features": list(how.time_features)} if how.time_features else {}),
+            **({"label": how.label.words()} if how.label else {}),
         },
         "filters": asdict(how.filters),
         "rows": {
             "read": len(read.log),
             "kept": len(log),
             **{f"left_out_{k}": v for k, v in read.left_out.items()},
-            "left_out_strangers": strangers.dropped,
+            "left_out_strangers": made.strangers.dropped,
             **{f"removed_{k}": v for k, v in asdict(removed).items()},
         },
         "split": {
@@ -138,29 +142,77 @@ def prepare(
     return Prepared(dataset, record)
 
 
+@dataclass(frozen=True, slots=True)
+class _Parted:
+    """A log that is filtered and split."""
+
+    log: Log
+    split: Split
+    removed: Removed
+    strangers: Strangers
+    context_rows: I64
+    """Row of the log of each row of the context columns."""
+    notes: tuple[str, ...]
+    labelled: LabelledRows | None = None
+
+
+def _observed(read: ReadResult, how: Preparation, rule: SplitRule, names: tuple[str, ...]) -> _Parted:
+    """A log in which every row is an interaction. ``names``: of the parts' files."""
+    gather = None if how.weight is None else partial(sum_weights, column=how.weight)
+    log, removed = apply_filters(read.log, how.filters, gather)
+    _check_several(log)
+    strangers = settle_strangers(log, names, how.strangers)
+    log = strangers.log
+    split = split_log(log, rule, how.seed or 0)
+    three = (split.train, split.valid, split.test)
+    for part, interactions in zip(("train", "validation", "test"), three, strict=True):
+        if not len(interactions):
+            raise DataError(f"no {part} interaction: {why_empty(log, how, split)}")
+    notes = (*rating_notes(read, how), *split_notes(log, rule, split))
+    return _Parted(log, split, removed, strangers, context_rows(log, three), notes)
+
+
+def _labelled(read: ReadResult, how: Preparation, rule: SplitRule, names: tuple[str, ...]) -> _Parted:
+    """A log in which a label tells what was taken; all rows stay, repeated ones too."""
+    assert how.label is not None
+    log, labels = labels_of(read.log, how.label)
+    _check_several(log)
+    found = split_labelled(log, labels, rule, how.seed or 0)
+    unchanged = Removed(0, 0, 0), Strangers(log, (), 0)
+    return _Parted(log, found.split, *unchanged, found.order, found.notes, found.rows)
+
+
+def _check_several(log: Log) -> None:
+    for kind, ids in (("user", log.user_ids), ("item", log.item_ids)):
+        if len(ids) < 2:
+            raise DataError(f"only one {kind} ({ids[0]!r}): nothing can be learnt from this log")
+
+
 def read_files(
     files: Sequence[Path], how: Preparation, parts: Sequence[int], progress: Progress = unseen
 ) -> ReadResult:
     """Read the files, with what the split and the filters need."""
     rule = parse_rule(how.split)
     named = how.columns is not None and "time" in (how.columns.columns or {})
-    timed = named or rule.kind in ("loo-time", "time")
-    reading = replace(how.reading, bounded=how.filters.min_rating is not None, needs_times=timed)
+    timed = named or rule.kind in ("loo-time", "time") or bool(how.time_features)
+    label = how.label or LabelRule()
+    bounded = how.filters.min_rating is not None or label.least is not None
+    reading = replace(how.reading, bounded=bounded, needs_times=timed, label=label.column)
     return read_log(files, how.fmt, how.columns, reading, parts=parts, progress=progress)
 
 
-def _with_context(
-    dataset: Dataset, log: Log, how: Preparation, duplicates: int
-) -> tuple[Dataset, tuple[str, ...]]:
-    """The data set with the columns of --context, and notes on them."""
-    if not how.context:
+def _with_context(dataset: Dataset, made: _Parted, how: Preparation) -> tuple[Dataset, tuple[str, ...]]:
+    """The data set with the columns of --context and --time-features, and notes on them."""
+    if not (how.context or how.time_features):
         return dataset, ()
-    table, notes = context_table(log, (dataset.train, dataset.valid, dataset.test), how.context)
-    if duplicates and len(how.context) > (how.weight is not None):
+    table, notes = context_table(made.log, made.context_rows, how.context, how.time_features)
+    duplicates = made.removed.duplicates
+    if duplicates and len(table.columns) > (how.weight is not None):
         notes += (f"context of repeated interactions: that of the first of {duplicates:,} more",)
     if how.weight is not None:
         notes += ("weights: als learns from them; other methods count each pair once",)
-    return weigh(replace(dataset, features=Features(context=table))), notes
+    with_table = replace(dataset, features=Features(context=table))
+    return weigh(with_table) if how.weight is not None else with_table, notes
 
 
 def _sources(files: Sequence[Path], reading: Reading) -> list[dict[str, str]]:
@@ -187,6 +239,21 @@ def _rule(how: Preparation, n_files: int) -> SplitRule:
         raise ConfigError(f"--split {how.split} takes one file, got {n_files}; for ready splits use given")
     if rule.kind == "given" and how.filters.any():
         raise ConfigError("a given split is taken as it is: remove --min-rating, --min-user and --min-item")
+    if how.label is None and rule.kind == "rows":
+        raise ConfigError(
+            f"--split {how.split} is of rows with labels: name them with --label or --label-from, or write "
+            "--split ratio:80/10/10 for a share of each user's items"
+        )
+    if how.label is not None and rule.kind not in KINDS:
+        raise ConfigError(
+            f"--split {how.split} holds out items of each user, and rows with labels are split whole: write "
+            "--split rows:80/10/10, time:80/10/10, or give the files"
+        )
+    if how.label is not None and (how.filters.any() or how.strangers is not None):
+        raise ConfigError(
+            "of a log with labels every row counts: remove --min-rating, --min-user, --min-item and "
+            "--strangers. Rare and new users and items share a row of their own (method.min_count)."
+        )
     if rule.kind != "given" and how.strangers is not None:
         raise ConfigError(f"--strangers is for given files: remove it, or the split {how.split}")
     if how.seed is not None and not rule.draws(n_files):
@@ -196,13 +263,6 @@ def _rule(how: Preparation, n_files: int) -> SplitRule:
     if how.seed is not None and how.seed < 0:
         raise ConfigError(f"--seed must not be negative, got {how.seed}")
     return rule
-
-
-def _why_empty(log: Log, how: Preparation, split: Split) -> str:
-    if log.times is None or not how.split.startswith("time:"):
-        return f"no user has enough items for the split {how.split!r}"
-    first, last = (date_text(float(time), clock=True) for time in (log.times.min(), log.times.max()))
-    return f"--split {how.split} is {split.protocol}, and the times of the log are {first} to {last}"
 
 
 def _asked(reading: Reading) -> dict[str, Any]:
@@ -217,71 +277,3 @@ def _asked(reading: Reading) -> dict[str, Any]:
         "time_unit": reading.time_unit,
         "date_order": reading.date_order,
     }
-
-
-def _rating_notes(read: ReadResult, how: Preparation) -> list[str]:
-    """That low ratings count too, where nothing leaves them out."""
-    ratings = read.log.ratings
-    if ratings is None or how.filters.min_rating is not None or how.split == "given":
-        return []
-    low, high = float(ratings.min()), float(ratings.max())
-    if low == high:
-        return []
-    none = int((ratings <= 0).sum())
-    odd = f", {none:,} of them 0 or lower, which is 'not rated' in some logs" * bool(none)
-    return [
-        f"ratings from {low:g} to {high:g}{odd}: every row counts alike; --min-rating leaves out low ones"
-    ]
-
-
-def _split_notes(log: Log, rule: SplitRule, split: Split) -> list[str]:
-    """What a reader of the figures should know of the split: users whom it cannot judge, and leakage."""
-    if rule.kind == "time":
-        held_out = [part.counts() > 0 for part in (split.valid, split.test)]
-        tested = held_out[0] | held_out[1]
-        new_users = int((tested & (split.train.counts() == 0)).sum())
-        untrained = int(
-            (
-                (split.valid.item_counts() + split.test.item_counts() > 0) & (split.train.item_counts() == 0)
-            ).sum()
-        )
-        return [
-            f"{split.users_not_held_out:,} of {split.train.n_users:,} users have no row after the first cut, "
-            f"and are not judged; {new_users:,} users and {untrained:,} items have none before it: nothing "
-            "can be learnt of them"
-        ]
-    if rule.kind in PER_USER and log.times is not None:
-        return [
-            f"--split {rule.kind} holds out items of each user, so that train holds what others did later: "
-            "figures are higher than those of a cut in time, --split time:80/10/10"
-        ]
-    return []
-
-
-def _check_needs(read: ReadResult, how: Preparation, rule: SplitRule) -> None:
-    """ConfigError where ratings or times are needed that no column was taken for."""
-    if how.filters.min_rating is not None and read.log.ratings is None:
-        raise _no_ratings(read)
-    if rule.kind in ("loo-time", "time") and read.log.times is None and read.may_be_times:
-        raise ConfigError(
-            f"--split {how.split} needs timestamps, and no column was taken for them. Is it "
-            f"{' or '.join(read.may_be_times)}? Say so with --time {shlex.quote(read.may_be_times[0])}"
-        )
-
-
-def _no_ratings(read: ReadResult) -> ConfigError:
-    """--min-rating without ratings: a column that may hold them is named."""
-    likely = [
-        name
-        for name in read.ignored_columns
-        if any(word in plain(name) for word in ("rating", "score", "star"))
-    ]
-    if not likely:
-        return ConfigError(
-            "--min-rating needs ratings, and this log has none. Remove it, or name the column that holds "
-            "them with --rating COLUMN"
-        )
-    return ConfigError(
-        f"--min-rating needs ratings, and no column was taken for them. Is it {' or '.join(likely)}? Say so "
-        f"with --rating {shlex.quote(likely[0])}; mind what its values mean: 0 is 'not rated' in some logs."
-    )

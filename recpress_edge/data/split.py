@@ -19,7 +19,7 @@ Places = NDArray[np.integer]
 
 SPLITS: Final = (
     "given", "loo-random", "loo-time", "loo-order", "ratio:TRAIN/VALID/TEST",
-    "time:TRAIN/VALID/TEST", "time:DATE", "time:DATE/DATE",
+    "time:TRAIN/VALID/TEST", "time:DATE", "time:DATE/DATE", "rows:TRAIN/VALID/TEST",
 )  # fmt: skip
 PER_USER: Final = ("loo-random", "loo-time", "loo-order", "ratio")
 """Kinds that hold out items of each user, whenever others consumed theirs."""
@@ -48,21 +48,21 @@ class SplitRule:
     """A parsed --split."""
 
     kind: str
-    """given, loo-random, loo-time, loo-order, ratio or time."""
+    """given, loo-random, loo-time, loo-order, ratio, time or rows."""
     ratio: tuple[int, int, int] | None = None
-    """Percent in train, valid, test: of each user's items, or, of a cut in time, of all rows."""
+    """Percent in train, valid, test: of each user's items, or, of a cut in time and of rows, of all rows."""
     cuts: tuple[float, ...] = ()
     """Unix seconds at which test begins, or at which validation and test begin."""
 
     def draws(self, n_files: int) -> bool:
         """Whether anything is drawn at random, so that a seed has a meaning."""
-        return self.kind in ("loo-random", "ratio") or (self.kind == "given" and n_files == 2)
+        return self.kind in ("loo-random", "ratio", "rows") or (self.kind == "given" and n_files == 2)
 
 
 def parse_rule(text: str) -> SplitRule:
     """'ratio:60/20/20' and the other SPLITS; anything else is a ConfigError."""
     kind, colon, value = text.partition(":")
-    if kind not in ("ratio", "time"):
+    if kind not in ("ratio", "time", "rows"):
         if text not in SPLITS:
             raise unknown_name("split", text, SPLITS)
         return SplitRule(kind)
@@ -100,7 +100,7 @@ def split_log(log: Log, rule: SplitRule, seed: int) -> Split:
     if rule.kind == "loo-order":
         return leave_one_out_by_order(log)
     if rule.kind == "time":
-        return split_at_times(log, rule)
+        return by_parts(log, *part_at_times(log, rule))
     return split_at_random(log, rule, seed)
 
 
@@ -120,11 +120,11 @@ def split_given(log: Log, seed: int = 0) -> Split:
             "A held-out item that was trained on cannot be recommended: remove it from one file."
         )
     if log.parts.max(initial=0) == 2:
-        return _split(log, log.parts, "given files")
+        return by_parts(log, log.parts, "given files")
     place, _ = _place_in_user(log, _shuffled(log, seed, first=log.parts))
     total = np.bincount(log.users[log.parts == 0], minlength=len(log.user_ids))[log.users]
     part = np.where(log.parts == 1, 2, (place >= total - total // 10).astype(np.int8))
-    return _split(
+    return by_parts(
         log, part, f"given train and test, a tenth of each user's train for validation, seed {seed}"
     )
 
@@ -136,7 +136,7 @@ def leave_one_out_by_time(log: Log) -> Split:
     order, how = earliest_first(log)
     ranks = _ranks(log, order)
     part = _hold_out_two(log, ordered_by(log.users, -ranks))
-    split = _split(log, part, "leave-one-out by time", ranks)
+    split = by_parts(log, part, "leave-one-out by time", ranks)
     tied, held_out = tied_users(log, order, part), len(log.user_ids) - split.users_not_held_out
     if not tied:
         return split
@@ -152,11 +152,12 @@ def leave_one_out_by_order(log: Log) -> Split:
         raise ConfigError("--split loo-order needs rows that were read from a file. Use --split loo-random.")
     latest_first = ordered_by(log.users, -log.places)
     part = _hold_out_two(log, latest_first)
-    return _split(log, part, "leave-one-out by order in the file", _ranks(log, latest_first[::-1]))
+    return by_parts(log, part, "leave-one-out by order in the file", _ranks(log, latest_first[::-1]))
 
 
-def split_at_times(log: Log, rule: SplitRule) -> Split:
-    """One cut for all users: what came first trains, what came last tests; equal times stay together.
+def part_at_times(log: Log, rule: SplitRule) -> tuple[Places, str]:
+    """Part of each row (n,) by one cut for all users, and the protocol in words: what came first trains, what
+    came last tests; equal times stay together.
 
     With shares, test begins at the time of the row at which its share of all rows begins. With one date,
     the last tenth of the rows before it validates.
@@ -175,7 +176,7 @@ def split_at_times(log: Log, rule: SplitRule) -> Split:
     part = (log.times >= cuts[0]).astype(np.int8) + (log.times >= cuts[1])
     dates = [date_text(cut, clock=True) for cut in cuts]
     words = f"one cut in time for all users: validation from {dates[0]}, test from {dates[1]}"
-    return _split(log, part, words)
+    return part, words
 
 
 def _without_times(split: str) -> ConfigError:
@@ -193,11 +194,11 @@ def split_at_random(log: Log, rule: SplitRule, seed: int) -> Split:
     """
     order = _shuffled(log, seed)
     if rule.ratio is None:
-        return _split(log, _hold_out_two(log, order), f"leave-one-out at random, seed {seed}")
+        return by_parts(log, _hold_out_two(log, order), f"leave-one-out at random, seed {seed}")
     train, valid, test = rule.ratio
     place, total = _place_in_user(log, order)
     part = (place >= -(-total * train // 100)).astype(np.int8) + (place >= -(-total * (train + valid) // 100))
-    return _split(
+    return by_parts(
         log, part.astype(np.int8), f"{train}/{valid}/{test} of each user's items at random, seed {seed}"
     )
 
@@ -231,7 +232,7 @@ def _ranks(log: Log, earliest_first: Places) -> Places:
     return _place_in_user(log, by_user)[0]
 
 
-def _split(log: Log, part: Places, protocol: str, ranks: Places | None = None) -> Split:
+def by_parts(log: Log, part: Places, protocol: str, ranks: Places | None = None) -> Split:
     """The three parts; with the order of each user's items where it was given or the log has times."""
     n_users, n_items = len(log.user_ids), len(log.item_ids)
     if ranks is None and log.times is not None:

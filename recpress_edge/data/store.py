@@ -6,6 +6,7 @@ users.txt       external id of each user index, one a line (only a line feed end
 items.txt       likewise
 titles.txt      a title of each item, one a line, empty where it has none; where titles were given
 *_features.npz  of user, item or context: columns of :mod:`recpress_edge.data.features.files`, where given
+labels.npz      users, items, labels and sizes of :class:`LabelledRows`, of a data set with labels
 """
 
 import io
@@ -16,6 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from recpress_edge.artifacts.clicks.fields import SIDES
 from recpress_edge.artifacts.ids import encode_lines
 from recpress_edge.artifacts.titles import TITLES_FILE
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError
@@ -30,14 +32,14 @@ from recpress_edge.core.files import (
 from recpress_edge.core.npz import npz_bytes
 from recpress_edge.data.features.columns import Features
 from recpress_edge.data.features.files import from_bytes, to_bytes
+from recpress_edge.data.features.rows import PARTS, LabelledRows
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.data.prepare import Prepared
 from recpress_edge.data.weights import weigh
 
 # History: 1 first.
 SCHEMA: Final = "recpress.data/1"
-PARTS: Final = ("train", "valid", "test")
-SIDES: Final = ("user", "item", "context")
+_LABELS: Final = "labels.npz"
 _FILES: Final = ("split.npz", "users.txt", "items.txt")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -86,6 +88,7 @@ def save_dataset(prepared: Prepared, work: Path, *, force: bool = False) -> Path
         "items.txt": _encode_ids(dataset.item_ids),
         **({} if dataset.titles is None else {TITLES_FILE: encode_lines(dataset.titles)}),
         **{_features_file(side): to_bytes(table) for side, table in _features_of(dataset).tables().items()},
+        **({} if dataset.labelled is None else {_LABELS: _label_bytes(dataset.labelled)}),
     }
     manifest = {
         "schema": SCHEMA,
@@ -101,6 +104,7 @@ def save_dataset(prepared: Prepared, work: Path, *, force: bool = False) -> Path
         "order_digest": dataset.order_digest(),
         "features": _features_of(dataset).facts(),
         "features_digest": dataset.features_digest(),
+        **_label_facts(dataset),
         "part_digests": {part: getattr(dataset, part).digest() for part in PARTS},
         "files": {name: sha256_bytes(data) for name, data in files.items()},
     }
@@ -139,26 +143,33 @@ def open_dataset(folder: Path) -> Dataset:
                 for part in PARTS
             ]
         texts = [manifest[key] for key in ("name", "protocol", "licence", "digest", "ties")]
-        more = _read_more(data, len(users), len(items), sum(map(len, parts)))
+        labelled = _read_labels(data[_LABELS], len(users), len(items)) if _LABELS in data else None
+        context_rows = sum(map(len, parts)) if labelled is None else len(labelled)
+        more = _read_more(data, len(users), len(items), context_rows)
     except (KeyError, ValueError, TypeError, zipfile.BadZipFile, DataError) as error:
         raise _damaged(folder, f"{type(error).__name__}: {error}") from None
+    train, valid, test = parts
+    name, protocol, licence, digest, ties = texts
+    titles, features = more
     dataset = Dataset(
-        texts[0], parts[0], parts[1], parts[2], users, items, texts[1], texts[2], texts[4], more[0], more[1]
+        name, train, valid, test, users, items, protocol, licence, ties, titles, features, labelled
     )
-    if dataset.digest() != texts[3]:
-        raise _damaged(folder, f"its digest is {dataset.digest()}, the manifest says {texts[3]}")
+    if dataset.digest() != digest:
+        raise _damaged(folder, f"its digest is {dataset.digest()}, the manifest says {digest}")
     if dataset.order_digest() != manifest.get("order_digest"):
         raise _damaged(folder, f"its order has digest {dataset.order_digest()}, the manifest says another")
     if dataset.features_digest() != manifest.get("features_digest"):
         raise _damaged(
             folder, f"its features have digest {dataset.features_digest()}, the manifest says another"
         )
-    return weigh(dataset)
+    if dataset.labels_digest() != manifest.get("labels_digest"):
+        raise _damaged(folder, f"its labels have digest {dataset.labels_digest()}, the manifest says another")
+    return dataset if labelled else weigh(dataset)
 
 
 def _optional(folder: Path, manifest: dict[str, Any]) -> list[str]:
     """The files that only some data sets have, of those that the manifest lists."""
-    known = [TITLES_FILE, *map(_features_file, SIDES)]
+    known = [TITLES_FILE, *map(_features_file, SIDES), _LABELS]
     files = manifest.get("files")
     listed = list(files) if isinstance(files, dict) else []
     if unknown := [name for name in listed if name not in (*_FILES, *known)]:
@@ -167,7 +178,7 @@ def _optional(folder: Path, manifest: dict[str, Any]) -> list[str]:
 
 
 def _read_more(
-    data: dict[str, bytes], n_users: int, n_items: int, n_interactions: int
+    data: dict[str, bytes], n_users: int, n_items: int, n_context: int
 ) -> tuple[tuple[str, ...] | None, Features | None]:
     titles = _decode_ids(data[TITLES_FILE]) if TITLES_FILE in data else None
     if titles is not None and len(titles) != n_items:
@@ -176,8 +187,31 @@ def _read_more(
     if not tables:
         return titles, None
     features = Features(**tables)
-    features.check(n_users, n_items, n_interactions)
+    features.check(n_users, n_items, n_context)
     return titles, features
+
+
+def _label_bytes(rows: LabelledRows) -> bytes:
+    sizes = np.array(rows.sizes, np.int64)
+    return npz_bytes({"users": rows.users, "items": rows.items, "labels": rows.labels, "sizes": sizes})
+
+
+def _read_labels(data: bytes, n_users: int, n_items: int) -> LabelledRows:
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        train, valid, test = arrays["sizes"].tolist()
+        users, items = (arrays[name].astype(np.int32, casting="safe") for name in ("users", "items"))
+        rows = LabelledRows(
+            users, items, arrays["labels"].astype(np.uint8, casting="safe"), (train, valid, test)
+        )
+    rows.check(n_users, n_items)
+    return rows
+
+
+def _label_facts(dataset: Dataset) -> dict[str, Any]:
+    """Of a manifest; nothing without labels."""
+    if dataset.labelled is None:
+        return {}
+    return {"labelled": dataset.labelled.facts(), "labels_digest": dataset.labels_digest()}
 
 
 def _features_of(dataset: Dataset) -> Features:

@@ -1,19 +1,20 @@
 """The memory that a method takes, reported and refused before it is taken. No torch here.
 
 Lower bounds: the tables and lists alone, by the bytes that numpy and torch were seen to hold for each.
-Closed forms and autoencoders know their matrices better and report it themselves.
+Closed forms, autoencoders and click models know their matrices better and report it themselves.
 """
 
 from typing import TYPE_CHECKING, Any, Final
 
 from recpress_edge.distill.settings import TeacherLists
+from recpress_edge.models.clicks.settings import ClickConfig
 from recpress_edge.models.outputs import is_large
 from recpress_edge.models.settings import IAEConfig, LightGCNConfig, MultVAEConfig, NeuMFConfig, SASRecConfig
 
 if TYPE_CHECKING:
     from recpress_edge.models.method import TrainingInput
 
-REPORT_THEMSELVES: Final = (MultVAEConfig, IAEConfig)
+REPORT_THEMSELVES: Final = (MultVAEConfig, IAEConfig, ClickConfig)
 _FLOAT: Final = 4
 _COPIES: Final = 5
 """Of a parameter: itself, its gradient, Adam's two moments, and the best epoch's."""

@@ -18,6 +18,7 @@ from recpress_edge.distill.settings import (
     UnKDConfig,
     beside,
 )
+from recpress_edge.models.clicks.settings import DeepFMConfig, FMConfig, LRConfig, WideDeepConfig
 from recpress_edge.models.settings import (
     ALSConfig,
     BPRConfig,
@@ -65,7 +66,8 @@ class MethodRow:
     """The method that teaches on data of which both sides are above LARGE, where the usual teacher takes too
     long: as wide as the student, and as LARGE_TEACHER_DIMS at least. None: the usual one."""
     gives: Knowledge = "embeddings"
-    """A model with rows that stand for users and items gives embeddings, hence rankings too."""
+    """A model with rows that stand for users and items gives embeddings, hence rankings too; one that gives
+    clicks learns from rows with labels, and teaches none of the students here."""
     has_dim: bool = True
     """Whether its name ends in _dim<N>."""
     closed_form: bool = False
@@ -132,6 +134,19 @@ _BEST_TEACHERS: Final[Mapping[str, Any]] = {
     "usual_teacher_of_large": "als",
 }
 """Of the default student, and of the SVD that it is held against: both know the same."""
+
+
+def _click_row(name: str, config: type[Any], *, has_dim: bool = True) -> MethodRow:
+    """The row of a click model."""
+    return MethodRow(
+        where=f"recpress_edge.models.clicks.method:{name}",
+        config=config,
+        roles=("teacher",),
+        gives="clicks",
+        has_dim=has_dim,
+        released=True,
+    )
+
 
 METHODS: Final[dict[str, MethodRow]] = {
     "bpr": MethodRow(where="recpress_edge.models.bpr:BPR", config=BPRConfig, released=True),
@@ -267,4 +282,8 @@ METHODS: Final[dict[str, MethodRow]] = {
         closed_form=True,
         released=True,
     ),
+    "lr": _click_row("LR", LRConfig, has_dim=False),
+    "fm": _click_row("FM", FMConfig),
+    "wide_deep": _click_row("WideDeep", WideDeepConfig),
+    "deepfm": _click_row("DeepFM", DeepFMConfig),
 }

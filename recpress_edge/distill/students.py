@@ -119,6 +119,12 @@ def _ensemble(text: str, members: list[str], role: Role) -> ModelName:
     if role == "student":
         raise _no_student(text)
     names = tuple(parse_name(member, "teacher") for member in members)
+    for name in names:
+        if name.entry.gives == "clicks":
+            raise ConfigError(
+                f"{text!r}: {name} ranks rows with features and no catalogue, so its ranks cannot be fused. "
+                "Leave it out."
+            )
     if len(set(names)) < 2 or len(set(names)) < len(names):
         raise ConfigError(
             f"{text!r}: an ensemble has two members or more, each once, "
@@ -128,6 +134,11 @@ def _ensemble(text: str, members: list[str], role: Role) -> ModelName:
 
 
 def _no_student(text: str) -> ConfigError:
+    if METHODS[text.partition("_dim")[0].partition(":")[0]].gives == "clicks":
+        return ConfigError(
+            f"{text} is a click model, which is trained and judged on rows with labels and not exported yet: "
+            f"recpress-edge train --teacher {text} --data NAME"
+        )
     return ConfigError(
         f"{text} can only be a teacher: it has no user and item tables, so it cannot be exported. "
         f"Distil one from it: recpress-edge distill --student soft_dim32 --teacher {text}"
@@ -164,6 +175,11 @@ def teacher_name(student: ModelName, asked: str | None, size: int = 0) -> str | 
 
 def check_pair(student: ModelName, teacher: ModelName) -> None:
     """A teacher that lacks what the student learns from is a :class:`ConfigError` naming those that fit."""
+    if teacher.entry.gives == "clicks":
+        raise ConfigError(
+            f"{teacher} is a click model: it tells how likely a row with features is taken, and keeps no "
+            f"ranking of a catalogue that {student} could learn from."
+        )
     if student.entry.needs == "trajectories":
         _check_trajectories(student, teacher)
     if student.method == "svd" and not teacher.entry.network and 0 < teacher.dim < student.dim:
@@ -188,6 +204,8 @@ def check_pair(student: ModelName, teacher: ModelName) -> None:
 
 def _gives(teacher: MethodRow, needs: Knowledge | None) -> bool:
     """Whether a method gives, as a teacher, what a student takes; trajectories are checked apart."""
+    if teacher.gives == "clicks":
+        return False
     if needs == "product" and teacher.network:
         return False
     return needs not in ("embeddings", "product") or teacher.gives == "embeddings"
@@ -196,11 +214,16 @@ def _gives(teacher: MethodRow, needs: Knowledge | None) -> bool:
 def _check_trajectories(student: ModelName, teacher: ModelName) -> None:
     for member in teacher.members or (teacher,):
         if member.entry.closed_form:
-            fit = [f"{m}_dim64" for m, e in METHODS.items() if "teacher" in e.roles and not e.closed_form]
+            fit = [f"{m}_dim64" for m, e in METHODS.items() if "teacher" in e.roles and _has_stages(e)]
             raise ConfigError(
                 f"{student} learns from teachers' trajectories, and {member}, computed at once, has none. "
                 f"Teachers that fit: {', '.join(fit)}."
             )
+
+
+def _has_stages(row: MethodRow) -> bool:
+    """Whether a method ranks a catalogue while it learns."""
+    return not row.closed_form and row.gives != "clicks"
 
 
 def create_method(method: str, given: "TrainingInput", config: Any) -> "Method | ClosedForm":

@@ -9,7 +9,8 @@ from recpress_edge.core.progress import Note, OnEvent, advance, silent
 from recpress_edge.data import resolve
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.public.fetch import fetch_set, how_to_have, is_local, local_folder, prepare_local
-from recpress_edge.data.public.table import PUBLIC_SETS, PublicFile, PublicSet, public_set
+from recpress_edge.data.public.kinds import PublicFile, PublicSet
+from recpress_edge.data.public.table import PUBLIC_SETS, public_set
 from recpress_edge.data.resolve import SYNTHETIC
 from recpress_edge.data.store import check_new, dataset_path, read_manifest, save_dataset, stored_names
 from recpress_edge.jobs.data_import import ImportResult, counts
@@ -117,5 +118,6 @@ def data_facts(dataset: Dataset, work: Path) -> dict[str, Any]:
         "digest": dataset.digest(),
         **made,
         "titles": None if dataset.titles is None else sum(map(bool, dataset.titles)),
+        **({} if dataset.labelled is None else {"labelled": dataset.labelled.facts()}),
         "features": {} if dataset.features is None else dataset.features.facts(),
     }

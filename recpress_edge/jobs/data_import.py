@@ -11,6 +11,7 @@ from recpress_edge.core.files import check_there, scratch_folder
 from recpress_edge.core.progress import OnEvent, advance, silent
 from recpress_edge.data.events import parse_only
 from recpress_edge.data.features.encode import FeatureSpec
+from recpress_edge.data.features.labels import USUAL_SPLIT
 from recpress_edge.data.filter import Filters
 from recpress_edge.data.frames import in_python
 from recpress_edge.data.ids import FORMS, IdChoice
@@ -52,6 +53,7 @@ class ImportResult:
             "dry_run": not self.written,
             **counts(dataset),
             "digest": dataset.digest(),
+            **({} if dataset.labelled is None else {"labelled": dataset.labelled.facts()}),
             **self.prepared.record,
         }
 
@@ -204,7 +206,7 @@ class ImportRequest(TableOptions):
         if twice := named.keys() & columns.keys():
             role = min(twice)
             raise ConfigError(f"--columns and --{role} both say which column is the {role}. Remove one.")
-        context = tuple(spec.column for spec in self._specs())
+        context = (*(spec.column for spec in self._specs()), *filter(None, [self.label]))
         if self.weight is not None and self.weight in (*named.values(), *columns.values()):
             raise ConfigError(f"--weight {self.weight}: that column has another role already.")
         if not (named or columns or self.separator or self.header or context):
@@ -230,6 +232,7 @@ class ImportRequest(TableOptions):
         for field, values in known.items():
             if (value := getattr(self, field)) is not None and value not in values:
                 raise unknown_name(field, value, list(values))
+        label = self.label_rule()
         reading = Reading(
             encoding=self.encoding,
             member=self.member,
@@ -246,9 +249,11 @@ class ImportRequest(TableOptions):
             fmt=self.format,
             columns=self._choice(),
             reading=reading,
-            split=self.split or ("given" if self.test_file else "loo-random"),
+            split=self.split or ("given" if self.test_file else USUAL_SPLIT if label else "loo-random"),
             seed=self.seed,
             context=self._specs(),
+            time_features=self.time_names(),
+            label=label,
             weight=self.weight,
             filters=Filters(min_rating=self.min_rating, min_user=self.min_user, min_item=self.min_item),
             licence=self.licence,

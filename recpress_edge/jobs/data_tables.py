@@ -6,8 +6,10 @@ from pathlib import Path
 
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import check_there
-from recpress_edge.data.features.attach import TableChoice, attach
+from recpress_edge.data.features.attach import TableChoice, attach_all
+from recpress_edge.data.features.clock import parse_time_features
 from recpress_edge.data.features.encode import FeatureSpec, parse_specs
+from recpress_edge.data.features.labels import LabelRule
 from recpress_edge.data.features.table import TableForm
 from recpress_edge.data.ids import clean
 from recpress_edge.data.prepare import Prepared
@@ -17,7 +19,7 @@ from recpress_edge.data.readers.lines import parse_allowance
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableOptions:
-    """The flags of ``recpress-edge data import`` on titles and features."""
+    """The flags of ``recpress-edge data import`` on titles, features and labels."""
 
     items: Path | None = None
     """A table with a row for each item."""
@@ -31,6 +33,12 @@ class TableOptions:
     user_features: str | None = None
     context: str | None = None
     """Columns of the log, likewise."""
+    time_features: str | None = None
+    """What the times of the log become, some of data.features.clock.TIME_FEATURES."""
+    label: str | None = None
+    """The column of the log that holds 1 where an item was taken and 0 where not."""
+    label_from: float | None = None
+    """The least rating that counts as taken; lower ones as not."""
     table_encoding: str | None = None
     table_separator: str | None = None
     table_header: str | None = None
@@ -39,6 +47,16 @@ class TableOptions:
     def context_specs(self) -> tuple[FeatureSpec, ...]:
         """The columns of --context."""
         return parse_specs("--context", self.context) if self.context else ()
+
+    def time_names(self) -> tuple[str, ...]:
+        """The names of --time-features."""
+        return parse_time_features(self.time_features) if self.time_features else ()
+
+    def label_rule(self) -> LabelRule | None:
+        """What --label or --label-from says; None for a log in which every row was taken."""
+        if self.label is None and self.label_from is None:
+            return None
+        return LabelRule(column=self.label, least=self.label_from)
 
     def choices(self, bad_lines: str) -> list[TableChoice]:
         """What is taken from which table; flags without their table, and a table of which nothing is taken,
@@ -93,10 +111,7 @@ class TableOptions:
 def with_tables(prepared: Prepared, choices: list[TableChoice], form: str | None) -> Prepared:
     """The data set with what its tables say; ``form``: of --ids, which holds for their ids too."""
     cleaned: Callable[[str], str] = clean if form == "cleaned" else str
-    dataset, records = prepared.dataset, []
-    for choice in choices:
-        dataset, record = attach(dataset, choice, cleaned)
-        records.append(record)
+    dataset, records = attach_all(prepared.dataset, choices, cleaned)
     return replace(prepared, dataset=dataset, record={**prepared.record, "tables": records})
 
 

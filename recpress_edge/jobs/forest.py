@@ -176,7 +176,8 @@ class DataSource:
 
 def _digests(data: Dataset) -> tuple[str | None, ...]:
     """Of all that a model may learn from."""
-    return data.digest(), data.order_digest(), data.weights_digest()
+    labelled = (data.labels_digest(), data.features_digest()) if data.labelled else ()
+    return data.digest(), data.order_digest(), data.weights_digest(), *labelled
 
 
 @functools.lru_cache(maxsize=1)

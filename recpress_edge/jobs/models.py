@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from recpress_edge.artifacts.clicks.metrics import CLICK_METRICS
 from recpress_edge.artifacts.model_folder import MODEL_FILE, verified_facts
 from recpress_edge.core.errors import ArtifactError, unknown_name
 from recpress_edge.core.files import digest_of
@@ -70,7 +71,7 @@ class ModelsRequest:
     data: str | None = None
     """Only those of this data set."""
     sort: str = BALANCED
-    """What they are sorted by, on validation: one of ``core.metrics.CHOICES``."""
+    """What they are sorted by, on validation: one of ``core.metrics.CHOICES``; click models are by AUC."""
     work: Path = Path()
 
     def run(self, on_event: OnEvent = silent) -> ModelsResult:
@@ -97,7 +98,8 @@ class ModelsRequest:
     def _rank(self, facts: Mapping[str, Any]) -> tuple[Any, ...]:
         """Where a model stands: by data set, then those that validation judged, best first."""
         try:
-            value = worth(facts["metrics"]["valid"], stated_cutoff(facts), self.sort)
+            valid = facts["metrics"]["valid"]
+            value = worth(valid, stated_cutoff(facts), "auc" if "auc" in valid else self.sort)
             return (_data(facts), 0, -value[0], -value[1], facts["name"], facts["seed"])
         except (KeyError, TypeError):  # trained on validation too, or by a hand that keeps other figures
             return (_data(facts), 1, 0.0, 0.0, facts["name"], facts["seed"])
@@ -138,6 +140,7 @@ def model_row(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
             for kind in ("recall", "ndcg")
             for k in cutoffs
         }
+        row |= {f"{split}_{name}": _number(metrics.get(name)) for name in CLICK_METRICS}
     return row | {
         "settings": settings_digest(facts),
         "plugin": str(facts["plugin"]["file"]) if "plugin" in facts else None,

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.memory import require_memory
 from recpress_edge.data.interactions import Interactions
+from recpress_edge.models.clicks.rows import ClickRows
 from recpress_edge.models.nn import Adam
 from recpress_edge.models.outputs import Tables
 from recpress_edge.models.ranking import ScoreRows, product_rows
@@ -38,6 +39,8 @@ class TrainingInput:
     device: str = "cpu"
     teachers: tuple[Teacher, ...] = ()
     """Several teachers at once: the members of an ensemble."""
+    clicks: ClickRows | None = None
+    """Train rows with labels, of a click model."""
     on_need: Callable[[int], None] = _unheard
     """Called with the bytes that a model is about to allocate, where it knows them."""
 
@@ -73,7 +76,7 @@ class Factorised(Scorer):
         return product_rows(*self.tables())(users)
 
 
-class Method(Scorer):
+class Learner(ABC):
     """One way to learn a model in epochs.
 
     All learned state is the optimiser's, and everything random is drawn by (seed, purpose, epoch): a run that
@@ -83,10 +86,8 @@ class Method(Scorer):
     optimizer: Adam
     starts_trained: bool = False
     """Whether the first tables are worth keeping: they count as epoch 0, so that training can only gain."""
-
-    def variant(self, settings: Mapping[str, Any], epochs: int) -> "Method":
-        """The same from the start with these settings and this schedule, where it offers candidates."""
-        raise NotImplementedError(f"{type(self).__name__} offers no candidates")
+    stalls: int = 0
+    """Evaluations so far that brought no new best, which the loop sets before each epoch."""
 
     @abstractmethod
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
@@ -99,6 +100,14 @@ class Method(Scorer):
     def memory(self) -> dict[str, Tensor]:
         """State kept between epochs apart from the optimiser's; a resumed run sets it in place."""
         return {}
+
+
+class Method(Scorer, Learner):
+    """A model that ranks a catalogue and is learned in epochs."""
+
+    def variant(self, settings: Mapping[str, Any], epochs: int) -> "Method":
+        """The same from the start with these settings and this schedule, where it offers candidates."""
+        raise NotImplementedError(f"{type(self).__name__} offers no candidates")
 
 
 class NetworkMethod(Method):

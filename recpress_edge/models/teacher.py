@@ -5,8 +5,9 @@ from typing import Literal
 
 from recpress_edge.models.outputs import Rankings, Tables, Trajectory
 
-Knowledge = Literal["embeddings", "product", "rankings", "trajectories"]
-"""Embeddings are rows for users and items; a product is embeddings whose product is the score."""
+Knowledge = Literal["embeddings", "product", "rankings", "trajectories", "clicks"]
+"""Embeddings are rows for users and items; a product is embeddings whose product is the score; clicks are
+the chances that a row with features is taken, of which no ranking of a catalogue is kept."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

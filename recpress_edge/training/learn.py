@@ -18,6 +18,7 @@ from recpress_edge.models.method import ClosedForm, Factorised, Method, Training
 from recpress_edge.models.qat import stored_tables
 from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.checkpoint import CheckpointStore
+from recpress_edge.training.clicks.run import foreseen_clicks
 from recpress_edge.training.closed import FormOnData, Settings, compute, trial_epochs, trial_passes, tried
 from recpress_edge.training.evaluate import (
     StagedRows,
@@ -102,6 +103,8 @@ def foreseen(wanted: Wanted, parts: Parts | None, data: Dataset) -> Foreseen:
 
     ``parts``: None while a model that this one is made from is missing.
     """
+    if wanted.name.entry.gives == "clicks":
+        return Foreseen(*foreseen_clicks(wanted, data))
     if wanted.name.entry.closed_form:
         return Foreseen(None if parts is None else _stated(wanted, parts, data), _passes_s(wanted, data))
     epoch_s = epoch_seconds(wanted.name.method, wanted.config, data.train, wanted.name.dim)

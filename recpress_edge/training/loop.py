@@ -10,7 +10,7 @@ from torch import Tensor
 
 from recpress_edge.core.errors import RecPressError
 from recpress_edge.core.metrics import BALANCED, DEFAULT_CUTOFF, worth
-from recpress_edge.models.method import ClosedForm, Factorised, Method
+from recpress_edge.models.method import ClosedForm, Factorised, Learner
 from recpress_edge.training.checkpoint import Checkpoint, CheckpointStore, restore
 from recpress_edge.training.settings import TrainingConfig
 
@@ -41,7 +41,7 @@ class EpochReport:
 class Validation:
     """How a run judges its epochs."""
 
-    evaluate: Callable[[Method | ClosedForm, int], dict[str, float | None]]
+    evaluate: Callable[[Any, int], dict[str, float | None]]
     """Validation metrics of the method as it is after so many epochs."""
     cutoff: int = DEFAULT_CUTOFF
     """The K of the metrics that :func:`worth` compares epochs by."""
@@ -75,6 +75,16 @@ class RunState:
         best = max(self.history, key=lambda entry: worth(entry["valid"], self.cutoff, self.choose_by))
         return int(best["epoch"])
 
+    @property
+    def stalls(self) -> int:
+        """Evaluations so far that brought no new best."""
+        found, best = 0, None
+        for entry in self.history:
+            value = worth(entry["valid"], self.cutoff, self.choose_by)
+            found += best is not None and value <= best
+            best = value if best is None else max(best, value)
+        return found
+
     def stalled(self, patience: int) -> bool:
         """Whether the last ``patience`` evaluations brought no new best; 0 never stalls."""
         since_best = sum(int(entry["epoch"]) > self.best_epoch for entry in self.history)
@@ -82,7 +92,7 @@ class RunState:
 
 
 def train(
-    method: Method,
+    method: Learner,
     config: TrainingConfig,
     validation: Validation | None,
     store: CheckpointStore,
@@ -109,6 +119,7 @@ def train(
 
     while state.epoch < config.epochs and not state.stalled(patience):
         started = time.perf_counter()
+        method.stalls = state.stalls
         train_epoch(method, state.epoch, pace if state.epoch == first else None)
         state.epoch += 1
         metrics = None
@@ -127,7 +138,7 @@ def train(
     return state
 
 
-def train_epoch(method: Method, epoch: int, on_pace: Callable[[float], None] | None = None) -> None:
+def train_epoch(method: Learner, epoch: int, on_pace: Callable[[float], None] | None = None) -> None:
     """One pass over the data; RecPressError when the loss is not finite.
 
     ``on_pace``: called once with the seconds that this epoch will take, by the pace of its first batches.
@@ -153,7 +164,7 @@ def train_epoch(method: Method, epoch: int, on_pace: Callable[[float], None] | N
         )
 
 
-def copy_model(method: Method | ClosedForm) -> dict[str, Tensor]:
+def copy_model(method: Learner | ClosedForm) -> dict[str, Tensor]:
     """What is kept of a model as it is now: tables, all parameters, or nothing of one that is neither."""
     if isinstance(method, Factorised):
         user_emb, item_emb = method.tables()
@@ -163,20 +174,20 @@ def copy_model(method: Method | ClosedForm) -> dict[str, Tensor]:
     return {name: value.detach().cpu().clone() for name, value in method.optimizer.parameters().items()}
 
 
-def _checkpoint(method: Method, state: RunState) -> Checkpoint:
+def _checkpoint(method: Learner, state: RunState) -> Checkpoint:
     best = {f"best/{name}": value for name, value in state.best.items()}
     tensors = _state(method) | best
     kept = ("epoch", "seconds", "history", "chosen", "trials")
     return Checkpoint(tensors, {name: getattr(state, name) for name in kept})
 
 
-def _state(method: Method) -> dict[str, Tensor]:
+def _state(method: Learner) -> dict[str, Tensor]:
     """All that a method's next epoch depends on, the tensors themselves."""
     memory = {f"memory/{name}": value for name, value in method.memory().items()}
     return method.optimizer.state() | memory
 
 
-def _resume(method: Method, store: CheckpointStore, begun: RunState) -> RunState:
+def _resume(method: Learner, store: CheckpointStore, begun: RunState) -> RunState:
     found = store.load()
     if found is None:
         return begun

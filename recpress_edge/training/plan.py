@@ -10,14 +10,15 @@ from recpress_edge.core.config import load_config
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import digest_of
 from recpress_edge.core.metrics import DEFAULT_CUTOFF
+from recpress_edge.data.features.fit import labelled_rows
 from recpress_edge.data.holdout import dataset_cutoff
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.weights import check_power
 from recpress_edge.distill.methods import Role
 from recpress_edge.distill.plugin import load_plugins
 from recpress_edge.distill.students import ModelName, check_pair, parse_name, teacher_name
-from recpress_edge.training.settings import TrainingConfig, settings
-from recpress_edge.training.source import source_digest
+from recpress_edge.training.settings import TrainingConfig, check_choice, settings
+from recpress_edge.training.source import order_digest, source_digest
 from recpress_edge.training.store import (
     TrainedModel,
     fitting,
@@ -144,6 +145,8 @@ def want(request: ModelRequest, data: Dataset, made_for: str | None = None) -> W
         if value < least:
             raise ConfigError(f"{what} must be at least {least}, got {value}")
     config, training = settings_of(model, request.role, options)
+    if model.entry.gives == "clicks":
+        labelled_rows(data)
     check_power(getattr(config, "weight_power", None), data)
     asked = asked_teacher(model, request.role, options.teacher, min(data.n_users, data.n_items))
     several = _several(model, asked, request)
@@ -199,7 +202,8 @@ def is_ready(wanted: Wanted, made: Mapping[Wanted, TrainedModel]) -> bool:
 
 def plan_model(wanted: Wanted, made: Mapping[Wanted, TrainedModel], data: Dataset, work: Path) -> Plan:
     """Key and folder of a model whose parts are all given or ``made``."""
-    if wanted.training.keep == "best" and not len(data.valid):
+    clicks = wanted.name.entry.gives == "clicks"
+    if wanted.training.keep == "best" and not (labelled_rows(data).sizes[1] if clicks else len(data.valid)):
         raise ConfigError(
             f"data set {data.name!r} has no validation split to choose the best epoch on. "
             'Set training.keep = "last", or split the data again with a validation part.'
@@ -236,25 +240,16 @@ def _deciding(wanted: Wanted, parts: Parts, data: Dataset) -> dict[str, Any]:
     if _wants_trajectories(model):
         decides["trajectories"] = [trajectory_digest(member.folder) for member in parts.members]
     if model.entry.ordered:
-        decides["order"] = _order_digest(model, data)
+        decides["order"] = order_digest(str(model), data)
     if model.entry.weighted and (weights := data.weights_digest()):
         decides["weights"] = weights
+    if model.entry.gives == "clicks":
+        decides["clicks"] = [data.labels_digest(), data.features_digest()]
     if (cutoff := dataset_cutoff(data)) != DEFAULT_CUTOFF:
         decides["cutoff"] = cutoff
     if not model.entry.released:
         decides["source"] = [source_digest(where) for where in model.entry.sources]
     return decides
-
-
-def _order_digest(model: ModelName, data: Dataset) -> str:
-    digest = data.order_digest()
-    if digest is None:
-        raise ConfigError(
-            f"{model} learns from the order in which users consumed their items, and data set {data.name!r} "
-            "has none. Import its log with times (--split loo-time), or with --split loo-order where its "
-            "lines are in the order of time; a set imported before orders were kept: again, with --force."
-        )
-    return digest
 
 
 def settings_of(model: ModelName, role: Role, options: TrainOptions) -> tuple[Any, TrainingConfig]:
@@ -264,10 +259,9 @@ def settings_of(model: ModelName, role: Role, options: TrainOptions) -> tuple[An
     of_epochs = [f"--{key}" for key in options.training if key not in OF_VALIDATION]
     if entry.closed_form and of_epochs:
         raise ConfigError(f"{model} is computed at once and has no epochs: leave out {', '.join(of_epochs)}.")
-    return (
-        load_config(entry.config, {**usual.method, **options.method}, "method"),
-        load_config(TrainingConfig, {**usual.training, **options.training}, "training"),
-    )
+    training = load_config(TrainingConfig, {**usual.training, **options.training}, "training")
+    check_choice(str(model), training, clicks=entry.gives == "clicks")
+    return load_config(entry.config, {**usual.method, **options.method}, "method"), training
 
 
 def _seed(model: ModelName, seed: int) -> int:

@@ -20,11 +20,13 @@ from recpress_edge.training.store import TrainedModel
 def joined(data: Dataset) -> Dataset:
     """Train and validation interactions as the train split, and no validation split."""
     train = data.train.union(data.valid)
+    before, after = (data.train, data.valid, data.test), (train, data.test)
     return dataclasses.replace(
         data,
         train=train,
         valid=data.valid.none(),
-        features=resorted(data.features, (data.train, data.valid, data.test), (train, data.test)),
+        features=data.features if data.labelled else resorted(data.features, before, after),
+        labelled=data.labelled.joined() if data.labelled else None,
         protocol=f"{data.protocol}; train and validation joined",
     )
 
@@ -65,6 +67,11 @@ def check_refit(name: str, data: Dataset) -> None:
     """A model that is made of others, or data without a validation split, is a :class:`ConfigError`."""
     if parse_name(name, "teacher").method == ENSEMBLE:
         raise ConfigError(f"--refit trains one model again, and {name} is made of several. Leave it out.")
+    if parse_name(name, "teacher").entry.gives == "clicks":
+        raise ConfigError(
+            f"--refit trains for the epochs that validation chose, and the steps of {name} fall by "
+            "validation too. Leave it out."
+        )
     if not len(data.valid):
         raise ConfigError(
             f"--refit joins validation to train, and data set {data.name!r} has no validation split: "

@@ -15,6 +15,7 @@ from recpress_edge.models.method import ClosedForm, Factorised, Method, NetworkM
 from recpress_edge.models.outputs import Rankings, Tables
 from recpress_edge.models.ranking import ScoreRows, product_rows, top_unobserved
 from recpress_edge.training.checkpoint import CheckpointStore
+from recpress_edge.training.clicks.run import train_clicks
 from recpress_edge.training.evaluate import (
     SplitMetrics,
     StagedRows,
@@ -55,6 +56,8 @@ def train_model(plan: Plan, data: Dataset, tell: Tell) -> TrainedModel:
     if wanted.options.restart:
         store.clear()
     tell("resume" if store.pointer.exists() else "train")
+    if wanted.name.entry.gives == "clicks":
+        return train_clicks(plan, data, store, tell)
     memory = PeakMemory()
     method, state = learn(plan, data, store, tell)
     rows = _restore_best(method, state)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal
 
 from recpress_edge.core.config import Bounded, NotNegativeInt, PositiveInt
-from recpress_edge.core.errors import unknown_name
-from recpress_edge.core.metrics import BALANCED, CHOICES
+from recpress_edge.core.errors import ConfigError, unknown_name
+from recpress_edge.core.metrics import BALANCED, CHOICES, CLICK_CHOICES
 from recpress_edge.distill.methods import METHODS
 
 
@@ -29,12 +29,12 @@ class TrainingConfig(Bounded):
     """Stop after this many evaluations in a row without a new best; 0, and to keep the last, trains all."""
     choose_by: str = BALANCED
     """What 'best' is on the validation split: the geometric mean of the recall that judges and NDCG@10, or
-    one of recall, ndcg, recall@10 …, ndcg@50."""
+    one of recall, ndcg, recall@10 …, ndcg@50; of a click model auc or logloss."""
 
     def __post_init__(self) -> None:
         Bounded.__post_init__(self)
-        if self.choose_by not in CHOICES:
-            raise unknown_name("training.choose_by", self.choose_by, CHOICES)
+        if self.choose_by not in (*CHOICES, *CLICK_CHOICES):
+            raise unknown_name("training.choose_by", self.choose_by, (*CHOICES, *CLICK_CHOICES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,8 @@ _PLAIN: Final = Settings({}, {"epochs": 100})
 """Of a method that is not in the table."""
 _PLAIN_QUANTISED: Final = Settings({}, {"epochs": 10, "evaluate_every": 1})
 """Fine-tuned for a recipe's rounding: from a trained model, so short."""
+_CLICKS: Final = {"epochs": 100, "evaluate_every": 1, "patience": 2, "choose_by": "logloss", "valid_users": 0}
+"""Of click models: the step falls with each epoch that brings no gain, and the second in a row ends it."""
 
 _USUAL: Final[Mapping[str, Settings]] = {
     # method, or "method role" where the two roles differ
@@ -70,6 +72,7 @@ _USUAL: Final[Mapping[str, Settings]] = {
     "cml": Settings({}, {"epochs": 100, "patience": 4}),
     "multvae": Settings({}, {"epochs": 100, "patience": 4}),
     "iae": Settings({}, {"epochs": 100, "patience": 4}),
+    **{method: Settings({}, _CLICKS) for method in ("lr", "fm", "wide_deep", "deepfm")},
     "pop": _AT_ONCE,
     "itemknn": _AT_ONCE,
     "ease": _AT_ONCE,
@@ -84,6 +87,15 @@ _USUAL: Final[Mapping[str, Settings]] = {
         {"start": "noise", "score": "cosine", "learning_rate": 0.1, "temperature": 0.15}, {"epochs": 30}
     ),
 }
+
+
+def check_choice(model: str, training: TrainingConfig, *, clicks: bool) -> None:
+    """ConfigError where epochs are chosen by a metric that the model does not have."""
+    fit = CLICK_CHOICES if clicks else CHOICES
+    if training.choose_by not in fit:
+        raise ConfigError(
+            f"training.choose_by {training.choose_by} is no metric of {model}: take one of {', '.join(fit)}"
+        )
 
 
 def settings(method: str, role: str, *, closed_form: bool = False) -> Settings:

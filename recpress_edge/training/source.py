@@ -1,4 +1,4 @@
-"""Digest of the code of a method that no release has: edited code makes another model."""
+"""Digests of what a model depends on beside its settings: code that no release has, the order of a log."""
 
 import ast
 import importlib.util
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import digest_of, sha256_bytes
+from recpress_edge.data.interactions import Dataset
 
 
 def source_digest(where: str) -> str:
@@ -55,3 +56,15 @@ def _imports(content: bytes, module: str, path: Path) -> Iterator[str]:
             base = ".".join([*above, node.module] if node.module else above)
             yield base
             yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def order_digest(model: str, data: Dataset) -> str:
+    """Of the order that a model learns from; ConfigError for a data set without."""
+    digest = data.order_digest()
+    if digest is None:
+        raise ConfigError(
+            f"{model} learns from the order in which users consumed their items, and data set {data.name!r} "
+            "has none. Import its log with times (--split loo-time), or with --split loo-order where its "
+            "lines are in the order of time; a set imported before orders were kept: again, with --force."
+        )
+    return digest

@@ -56,7 +56,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
 ALONE = {"soft": {"score": "cosine", "start": "noise"}}
 # A metric space with room for more pushes every unseen pair apart, the held-out ones too.
 WIDE = {"cml": 2}
-TEACHERS = sorted(name for name, entry in METHODS.items() if "teacher" in entry.roles and name != "ensemble")
+TEACHERS = sorted(
+    name
+    for name, entry in METHODS.items()
+    if "teacher" in entry.roles and entry.gives != "clicks" and name != "ensemble"
+)
 STUDENTS = sorted(name for name, entry in METHODS.items() if entry.needs and not entry.closed_form)
 
 

@@ -93,8 +93,11 @@ def test_a_log_without_context_is_the_same_data_set(tmp_path):
 @pytest.mark.parametrize(
     ("context", "message"),
     [
-        ("where", "--context or --weight where: no such column in .*Found: user, item, time, place, hour"),
-        ("item", "--context or --weight item: that column is the user, item, rating or time already"),
+        (
+            "where",
+            "--context, --label or --weight where: no such column in .*Found: user, item, time, place, hour",
+        ),
+        ("item", "--context, --label or --weight item is the user, item, rating or time already"),
         ("place,", "cannot read ''"),
     ],
 )

@@ -12,7 +12,8 @@ from recpress_edge.core.errors import DataError, StorageError
 from recpress_edge.data.filter import Filters
 from recpress_edge.data.prepare import Preparation
 from recpress_edge.data.public.fetch import download, fetch_set
-from recpress_edge.data.public.table import PUBLIC_SETS, Made, PublicFile, PublicSet
+from recpress_edge.data.public.kinds import Made, PublicFile, PublicSet
+from recpress_edge.data.public.table import PUBLIC_SETS
 
 pytestmark = pytest.mark.network
 

@@ -12,17 +12,18 @@ from recpress_edge.core.files import sha256_bytes
 from recpress_edge.data.prepare import Preparation
 from recpress_edge.data.public.convert import as_sequences, held_out, with_header
 from recpress_edge.data.public.fetch import VARIABLE, how_to_have, is_local, prepare_local
-from recpress_edge.data.public.table import PUBLIC_SETS, PublicFile, PublicSet, public_set
+from recpress_edge.data.public.kinds import PublicFile, PublicSet
+from recpress_edge.data.public.table import PUBLIC_SETS, public_set
 from recpress_edge.data.resolve import load_dataset
 from recpress_edge.jobs.data import FetchRequest, list_data
 from recpress_edge.jobs.data_import import ImportRequest
-from recpress_edge.studies import de_rrd, gowalla, hetcomp, topology
+from recpress_edge.studies import de_rrd, frappe, gowalla, hetcomp, ml100k_ctr, topology
 
 ROOT = Path(__file__).parents[2]
 
 
 def files_of(known):
-    return {*known.files, *known.sources()}
+    return {*known.every_file(), *known.sources()}
 
 
 def test_every_file_has_a_digest_a_place_and_terms():
@@ -38,7 +39,8 @@ def test_every_file_has_a_digest_a_place_and_terms():
 
 
 def test_every_study_and_every_result_has_its_data_by_name():
-    assert {module.DATA for module in (topology, de_rrd, hetcomp, gowalla)} <= set(PUBLIC_SETS)
+    assert {module.DATA for module in (topology, de_rrd, hetcomp, gowalla, frappe)} <= set(PUBLIC_SETS)
+    assert ml100k_ctr.DATA_SETS.keys() <= set(PUBLIC_SETS)
     digests = {name: known.digest for name, known in PUBLIC_SETS.items()}
     found = {}
     for path in (ROOT / "benchmarks/results").glob("*.json"):
@@ -57,10 +59,12 @@ def test_pages_that_use_a_set_name_it(name):
 @pytest.mark.parametrize("name", [name for name, known in PUBLIC_SETS.items() if known.digest])
 def test_the_copies_we_have_are_the_registered_files_and_give_the_registered_set(name, real_data, tmp_path):
     known = PUBLIC_SETS[name]
-    for file in known.files:
+    for file in known.every_file():
         assert f"sha256:{sha256_bytes((real_data / file.path).read_bytes())}" == file.digest
     prepared = prepare_local(name, real_data, tmp_path)
-    assert prepared.dataset.digest() == known.digest
+    found = prepared.dataset
+    assert found.digest() == known.digest
+    assert (found.labels_digest(), found.features_digest()) == (known.labels_digest, known.features_digest)
     assert [one["digest"] for one in prepared.record["origin"]] == [file.digest for file in known.sources()]
 
 

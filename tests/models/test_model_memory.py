@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from small_data import two_tastes
 
+from recpress_edge.artifacts.clicks.fields import FeatureField
 from recpress_edge.core import memory
 from recpress_edge.core.errors import DataError
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.distill.memory import require_memory_of
 from recpress_edge.distill.methods import METHODS
 from recpress_edge.distill.students import create_method
+from recpress_edge.models.clicks.rows import ClickRows
 from recpress_edge.models.closed.itemknn import ItemKNN
 from recpress_edge.models.iae import IAE
 from recpress_edge.models.method import TrainingInput
@@ -57,8 +59,11 @@ def _taught(method: str) -> tuple[TrainingInput, object]:
     teacher = Teacher("t", rows, trajectory=trajectory) if entry.needs else None
     several = (teacher,) if entry.needs == "trajectories" and teacher else ()
     rankings = Teacher("r", None, Rankings(np.zeros((60, 80), np.int32), np.zeros((60, 80), np.float32)))
+    one = FeatureField("user", "user", "categorical", ("a", "b"))
+    clicks = ClickRows((one,), np.full((9, 1), 2, np.int32), np.ones(9, np.uint8))
     job = dataclasses.replace(
         JOB,
+        clicks=clicks if entry.gives == "clicks" else None,
         dim=entry.has_dim * 4,
         teacher=None if several else teacher,
         teachers=(rankings,) if method == "ensemble" else several,

@@ -5,7 +5,7 @@ import pytest
 
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.progress import Note
-from recpress_edge.studies import de_rrd, gowalla, hetcomp, topology
+from recpress_edge.studies import de_rrd, frappe, gowalla, hetcomp, ml100k_ctr, topology
 from recpress_edge.studies.outcome import Outcome
 from recpress_edge.studies.study import SCHEMA
 from recpress_edge.studies.topology import PUBLISHED, STUDY, TopologyRequest
@@ -73,7 +73,12 @@ def test_topology_trains_the_teacher_first_and_keeps_the_order_of_the_students(t
 
 
 @pytest.mark.parametrize(
-    "study", [topology.STUDY, de_rrd.STUDY, hetcomp.STUDY, gowalla.STUDY], ids=lambda study: study.name
+    "study",
+    [
+        *(topology.STUDY, de_rrd.STUDY, hetcomp.STUDY, gowalla.STUDY),
+        *(frappe.STUDY, ml100k_ctr.STUDY),
+    ],
+    ids=lambda study: study.name,
 )
 def test_committed_records_have_the_keys_and_the_protocol_of_today(study):
     committed = json.loads((RESULTS / f"{study.name}.json").read_text(encoding="utf-8"))

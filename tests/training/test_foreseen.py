@@ -95,7 +95,8 @@ def test_the_constants_are_those_measured_and_all_methods_that_take_time_have_th
         for name, (driver, low, high) in found.items()
     }
     assert rounded == dict(COSTS)
-    assert METHODS.keys() - {name.partition(" ")[0] for name in COSTS} == {"pop", "svd", "ensemble"}
+    ranking = {name for name, row in METHODS.items() if row.gives != "clicks"}  # others: models/clicks
+    assert ranking - {name.partition(" ")[0] for name in COSTS} == {"pop", "svd", "ensemble"}
 
 
 def test_a_closed_form_is_foreseen_with_the_passes_that_choose_its_settings(tmp_path):

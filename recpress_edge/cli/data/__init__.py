@@ -200,8 +200,11 @@ def _report(args: argparse.Namespace, result: ImportResult) -> None:
     say(args)
     if result.written:
         say(args, f"wrote      {result.target}")
+        first = f"export --data {dataset.name} --student soft_dim32 --int8"
+        if dataset.labelled is not None:
+            first = f"train --data {dataset.name} --teacher deepfm_dim16"
         commands = [
-            f"recpress-edge export --data {dataset.name} --student soft_dim32 --int8{_work_option(args)}",
+            f"recpress-edge {first}{_work_option(args)}",
             f"recpress-edge data stats {dataset.name}{_work_option(args)}",
         ]
         next_steps(args, commands)
@@ -210,16 +213,19 @@ def _report(args: argparse.Namespace, result: ImportResult) -> None:
 
 def _parts_table(dataset: Dataset) -> str:
     parts = {"train": dataset.train, "valid": dataset.valid, "test": dataset.test}
+    labelled = {} if dataset.labelled is None else dataset.labelled.facts()
     rows = [
         [
             name,
+            *([f"{labelled[name]['rows']:,}", f"{labelled[name]['share']:.1%}"] if labelled else []),
             f"{len(part):,}",
             f"{int((part.counts() > 0).sum()):,}",
             f"{int((part.item_counts() > 0).sum()):,}",
         ]
         for name, part in parts.items()
     ]
-    return table(["part", "interactions", "users", "items"], rows)
+    of_labels = ["rows", "label 1"] if labelled else []
+    return table(["part", *of_labels, "interactions", "users", "items"], rows)
 
 
 def _work_option(args: argparse.Namespace) -> str:

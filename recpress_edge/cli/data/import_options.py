@@ -31,13 +31,23 @@ def add_import_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split",
         help="loo-random, loo-time, loo-order (of the lines), ratio:60/20/20 of each user; time:80/10/10 or "
-        "time:2024-05-01, one cut for all; or given (default: loo-random; with --test-file, given)",
+        "time:2024-05-01, one cut for all; rows:80/10/10 of a log with labels; or given (default: "
+        "loo-random, with labels rows:80/10/10; with --test-file, given)",
     )
     parser.add_argument(
         "--strangers",
         choices=CHOICES,
         help="rows of --valid-file and --test-file whose user or item the training file lacks: counted, or "
         "left out (default: counted, and a question where they are more than half)",
+    )
+    labels = parser.add_argument_group(
+        "labels",
+        "of a log that holds what was refused too: click models learn from its rows, the others "
+        "from the pairs of label 1",
+    )
+    labels.add_argument("--label", metavar="COLUMN", help="the column of 1, taken, and 0, not taken")
+    labels.add_argument(
+        "--label-from", type=float, metavar="R", help="rows rated so high are 1, lower ones 0"
     )
     parser.add_argument("--min-rating", type=float, metavar="R", help="drop rows rated lower")
     parser.add_argument("--min-user", type=int, default=1, metavar="N", help="fewest items a user must have")
@@ -127,8 +137,9 @@ def _add_table_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "titles and features",
         "COLUMN is a header name or a place from 1. COLUMNS are [NAME=]COLUMN[:KIND[:SEPARATOR]] with commas "
-        "between, for example genres=3:many,year:numeric; KIND is categorical, numeric or many (default: by "
-        "the values).",
+        "between, for example genres=3:many,year:numeric; KIND is categorical, numeric, many, integer or "
+        "hashed (default: by the values). Numeric, many and hashed take a size for click models: "
+        "city:hashed:512.",
     )
     group.add_argument("--items", type=Path, metavar="FILE", help="a table with a row for each item")
     group.add_argument("--title", metavar="COLUMN", help="its titles, which are shown with answers")
@@ -140,6 +151,9 @@ def _add_table_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--user-id", metavar="COLUMN", help="its ids, likewise")
     group.add_argument("--user-features", metavar="COLUMNS", help="what of it to keep")
     group.add_argument("--context", metavar="COLUMNS", help="columns of the log itself to keep")
+    group.add_argument(
+        "--time-features", metavar="NAMES", help="of the log's times: hour, weekday (0 is Monday), in UTC"
+    )
     group.add_argument(
         "--table-encoding",
         metavar="NAME",

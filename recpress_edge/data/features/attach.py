@@ -10,6 +10,7 @@ import numpy as np
 from recpress_edge.core.arrays import I64
 from recpress_edge.core.errors import DataError
 from recpress_edge.core.files import sha256_file
+from recpress_edge.data.features.clock import time_column
 from recpress_edge.data.features.columns import Features, FeatureTable
 from recpress_edge.data.features.encode import FeatureSpec, encode_column
 from recpress_edge.data.features.match import ID_NAMES, NO_ROW, check_repeats, find_ids, match_ids
@@ -87,28 +88,44 @@ def attach(
     return made, {**source, "read": notes}
 
 
-def context_table(
-    log: Log, parts: Sequence[Interactions], specs: Sequence[FeatureSpec]
-) -> tuple[FeatureTable, tuple[str, ...]]:
-    """The context columns of a log by interaction: those of each part, in its order; and notes.
+def attach_all(
+    dataset: Dataset, choices: Sequence[TableChoice], clean: Callable[[str], str]
+) -> tuple[Dataset, list[dict[str, Any]]]:
+    """:func:`attach` of several tables."""
+    records = []
+    for choice in choices:
+        dataset, record = attach(dataset, choice, clean)
+        records.append(record)
+    return dataset, records
 
-    ``log``: the distinct rows that were split into ``parts``.
-    """
+
+def context_rows(log: Log, parts: Sequence[Interactions]) -> I64:
+    """The row of the log of each interaction, part by part; ``log``: the distinct rows that were split."""
     n_items = max(len(log.item_ids), 1)
-    rows = _places(log.users.astype(np.int64) * n_items + log.items, _keys(parts, n_items))
+    return _places(log.users.astype(np.int64) * n_items + log.items, _keys(parts, n_items))
+
+
+def context_table(
+    log: Log, rows: I64, specs: Sequence[FeatureSpec], time_features: Sequence[str]
+) -> tuple[FeatureTable, tuple[str, ...]]:
+    """The context columns of these rows (n,) of a log, in this order, then those of its times; and notes."""
     encoded = [
         encode_column(spec, replace(column.take(rows), name=_name(spec, None)), None)
         for spec, column in zip(specs, log.context, strict=True)
     ]
-    return FeatureTable(tuple(column for column, _ in encoded)), tuple(
-        f"context: {text}" for _, text in encoded
-    )
+    notes = tuple(f"context: {text}" for _, text in encoded)
+    columns = [column for column, _ in encoded]
+    if time_features and log.times is not None:
+        columns += [time_column(name, log.times[rows]) for name in time_features]
+        notes += (f"context: {' and '.join(time_features)} of the times, in UTC",)
+    return FeatureTable(tuple(columns)), notes
 
 
 def resorted(
     features: Features | None, before: Sequence[Interactions], after: Sequence[Interactions]
 ) -> Features | None:
-    """Features of the same interactions in other parts: a row of context goes with its interaction."""
+    """Features of the same interactions in other parts: a row of context goes with its interaction. Not for a
+    data set with labels, whose rows of context stay where they are."""
     if features is None or features.context is None:
         return features
     n_items = max(before[0].n_items, 1)

@@ -13,8 +13,18 @@ from recpress_edge.core.files import canonical_json, sha256_bytes
 CATEGORICAL: Final = "categorical"
 NUMERIC: Final = "numeric"
 MANY: Final = "many"
-KINDS: Final = (CATEGORICAL, NUMERIC, MANY)
+INTEGER: Final = "integer"
+HASHED: Final = "hashed"
+KINDS: Final = (CATEGORICAL, NUMERIC, MANY, INTEGER, HASHED)
 MISSING_CODE: Final = -1
+_ARRAYS: Final = {
+    CATEGORICAL: {"codes"},
+    HASHED: {"codes"},
+    MANY: {"codes", "indptr"},
+    NUMERIC: {"numbers"},
+    INTEGER: {"numbers"},
+}
+"""What a column of each kind holds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,17 +35,20 @@ class FeatureColumn:
     kind: str
     """One of KINDS."""
     values: tuple[str, ...] = ()
-    """Vocabulary: distinct texts in order of code point, Unicode form NFC; none of a numeric column."""
+    """Vocabulary: distinct texts in order of code point, Unicode form NFC; none of a column of numbers."""
     codes: I32 | None = None
-    """Places in ``values``: categorical (n,), MISSING_CODE where there is none; many (nnz,), as given."""
+    """Places in ``values``: categorical and hashed (n,), MISSING_CODE where there is none; many (nnz,), as
+    given."""
     indptr: I64 | None = None
     """Many (n + 1,): row r holds codes[indptr[r]:indptr[r + 1]]; an empty row is missing."""
     numbers: F64 | None = None
-    """Numeric (n,): finite, or NaN where there is none."""
+    """Numeric and integer (n,): finite, or NaN where there is none."""
+    size: int = 0
+    """What a click model makes of it: buckets of a numeric or hashed column, values of a row of many that
+    count; 0 is the usual."""
 
     def __post_init__(self) -> None:
-        wanted = {CATEGORICAL: {"codes"}, MANY: {"codes", "indptr"}, NUMERIC: {"numbers"}}.get(self.kind)
-        if wanted != {name for name, _ in self.arrays()}:
+        if _ARRAYS.get(self.kind) != {name for name, _ in self.arrays()}:
             raise DataError(
                 f"feature {self.name!r}: a column of kind {self.kind!r} does not hold these arrays"
             )
@@ -97,6 +110,8 @@ class FeatureColumn:
             known = {"least": float(finite.min()), "most": float(finite.max())} if finite.size else {}
         if self.indptr is not None:
             known["most_in_a_row"] = int(np.diff(self.indptr).max(initial=0))
+        if self.size:
+            known["size"] = self.size
         return {"name": self.name, "kind": self.kind, **known, "missing": self.missing()}
 
 
@@ -132,7 +147,8 @@ class FeatureTable:
         """SHA-256 over names, kinds, vocabularies and arrays."""
         parts = []
         for column in self.columns:
-            head = [column.name, column.kind, column.values, [name for name, _ in column.arrays()]]
+            size = [column.size] if column.size else []
+            head = [column.name, column.kind, column.values, [name for name, _ in column.arrays()], *size]
             parts.append(sha256_bytes(canonical_json(head)))
             parts += [sha256_bytes(array.tobytes()) for _, array in column.arrays()]
         return sha256_bytes("".join(parts).encode())
@@ -147,16 +163,17 @@ class Features:
     item: FeatureTable | None = None
     """A row for each item index."""
     context: FeatureTable | None = None
-    """A row for each interaction: those of train, then valid, then test, each in the order of its indices."""
+    """A row for each interaction: those of train, then valid, then test, each in the order of its indices; in
+    a data set with labels, for each row that has one."""
 
     def tables(self) -> Mapping[str, FeatureTable]:
         """Those that there are, by side."""
         found = {"user": self.user, "item": self.item, "context": self.context}
         return {side: table for side, table in found.items() if table is not None}
 
-    def check(self, n_users: int, n_items: int, n_interactions: int) -> None:
-        """DataError where a table does not have a row for each."""
-        wanted = {"user": n_users, "item": n_items, "context": n_interactions}
+    def check(self, n_users: int, n_items: int, n_rows: int) -> None:
+        """DataError where a table does not have a row for each; ``n_rows``: of context."""
+        wanted = {"user": n_users, "item": n_items, "context": n_rows}
         for side, table in self.tables().items():
             if len(table) != wanted[side]:
                 raise DataError(f"{len(table):,} rows of {side} features for {wanted[side]:,}")

@@ -5,7 +5,7 @@ import json
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +15,8 @@ from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.core.units import counted
 from recpress_edge.data.features.columns import (
     CATEGORICAL,
+    HASHED,
+    INTEGER,
     KINDS,
     MANY,
     MISSING_CODE,
@@ -29,11 +31,13 @@ MISSING_TEXTS: Final = frozenset({"", "nan", "NaN", "NULL", "null", "None", "<NA
 """What programs write for no value; in this spelling, and no other."""
 LONGEST_VALUE: Final = 256
 """Characters; a longer text is a description, and no value that two rows share."""
+_SIZED: Final = (NUMERIC, HASHED, MANY)
+_MOST_SIZE: Final = 2**24
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureSpec:
-    """A column that is asked for, [NAME=]COLUMN[:KIND[:SEPARATOR]]."""
+    """A column that is asked for, [NAME=]COLUMN[:KIND[:SEPARATOR][:SIZE]]."""
 
     column: str
     """A header name, or a place from 1."""
@@ -43,37 +47,45 @@ class FeatureSpec:
     """One of KINDS; None is found out."""
     separator: str | None = None
     """Between the values of a row, a key of SEPARATORS."""
+    size: int = 0
+    """Of FeatureColumn; 0 is the usual."""
 
     def words(self) -> str:
         """The column as it is asked for."""
         called = self.column if self.name is None else f"{self.name}={self.column}"
-        return ":".join(filter(None, (called, self.kind, self.separator)))
+        size = str(self.size) if self.size else None
+        return ":".join(filter(None, (called, self.kind, self.separator, size)))
 
 
 def parse_specs(flag: str, text: str) -> tuple[FeatureSpec, ...]:
     """'genres:many,year:numeric,studio=4' of ``flag``; ConfigError for any other form."""
     specs: list[FeatureSpec] = []
     for part in text.split(","):
-        called, *rest = (word.strip() for word in part.split(":"))
-        name, equals, column = (word.strip() for word in called.rpartition("="))
-        kind, separator = [*rest, None, None][:2]
-        known = (
-            column
-            and bool(name) == bool(equals)
-            and name.isprintable()
-            and len(rest) <= 2
-            and (kind is None or kind in KINDS)
-            and (separator is None or (separator in SEPARATORS and kind == MANY))
-        )
-        if not known or column in [spec.column for spec in specs]:
+        spec = _parse_spec(part)
+        if spec is None or spec.column in [known.column for known in specs]:
             raise ConfigError(
                 f"{flag} {text!r}: cannot read {part.strip()!r}. Write names or places of columns, each "
                 f"once, where needed with a name of your own and a kind: genres=3:many,year:{NUMERIC},"
-                f"studio:{CATEGORICAL}; and with what parts many values: tags:many:semicolon, one of "
-                f"{', '.join(SEPARATORS)}"
+                f"studio:{CATEGORICAL},hour:{INTEGER},city:{HASHED}; with what parts many values: "
+                f"tags:many:semicolon, one of {', '.join(SEPARATORS)}; and with a size, how many values of a "
+                "row count or how many buckets there are: tags:many:semicolon:6,city:hashed:512"
             )
-        specs.append(FeatureSpec(column, name or None, kind, separator))
+        specs.append(spec)
     return tuple(specs)
+
+
+def _parse_spec(part: str) -> FeatureSpec | None:
+    """'genres=3:many:pipe:6'; None for any other form."""
+    called, *rest = (word.strip() for word in part.split(":"))
+    name, equals, column = (word.strip() for word in called.rpartition("="))
+    kind, more = (rest[0], rest[1:]) if rest else (None, [])
+    separator = more.pop(0) if more and kind == MANY and more[0] in SEPARATORS else None
+    size = more.pop(0) if more and kind in _SIZED else ""
+    sized = not size or (size.isascii() and size.isdigit() and 1 <= int(size[:9]) <= _MOST_SIZE)
+    known = column and bool(name) == bool(equals) and name.isprintable() and (kind is None or kind in KINDS)
+    if not known or not sized or more:
+        return None
+    return FeatureSpec(column, name or None, kind, separator, int(size or 0))
 
 
 def encode_column(spec: FeatureSpec, texts: TextColumn, declared: str | None) -> tuple[FeatureColumn, str]:
@@ -88,15 +100,16 @@ def encode_column(spec: FeatureSpec, texts: TextColumn, declared: str | None) ->
     if not known:
         raise DataError(f"feature {texts.name!r}: no row has a value. Leave it out, or name another column.")
     kind, found = (spec.kind, "") if spec.kind else _find_kind(known, declared)
-    if kind == NUMERIC:
-        column, note = _numbers(texts, bare), ""
+    if kind in (NUMERIC, INTEGER):
+        column, note = _numbers(texts, bare, kind), ""
     elif kind == MANY:
         parting = spec.separator or (
             "space" if declared == "token_seq" else _find_separator(texts.name, known)
         )
         column, note = _many(texts, bare, parting), f", parted by {parting}"
     else:
-        column, note = _categories(texts, bare), ""
+        column, note = _categories(texts, bare, kind), ""
+    column = replace(column, size=spec.size)
     return column, f"{texts.name}: {_in_words(column)}{note}{found}{_missing_words(texts, bare)}"
 
 
@@ -144,22 +157,28 @@ def _find_separator(name: str, known: Sequence[str]) -> str:
     )
 
 
-def _numbers(texts: TextColumn, bare: Sequence[str]) -> FeatureColumn:
+def _numbers(texts: TextColumn, bare: Sequence[str], kind: str) -> FeatureColumn:
     values = [read_number(text) if text else np.nan for text in bare]
-    wrong = [text for text, value in zip(bare, values, strict=True) if value is None]
+    whole = kind == INTEGER
+    wrong = [
+        text
+        for text, value in zip(bare, values, strict=True)
+        if value is None or (whole and value == value and value != int(value))
+    ]
     if wrong:
+        what = "whole numbers" if whole else "finite numbers"
         raise DataError(
-            f"feature {texts.name!r}: {len(wrong):,} values are no finite numbers, such as {wrong[0]!r}. "
+            f"feature {texts.name!r}: {len(wrong):,} values are no {what}, such as {wrong[0]!r}. "
             f"Correct them, or say {texts.name}:categorical to keep them as texts."
         )
     table = np.array([*values, np.nan], np.float64)  # the last for MISSING_CODE
-    return FeatureColumn(texts.name, NUMERIC, numbers=table[texts.codes])
+    return FeatureColumn(texts.name, kind, numbers=table[texts.codes])
 
 
-def _categories(texts: TextColumn, bare: Sequence[str]) -> FeatureColumn:
+def _categories(texts: TextColumn, bare: Sequence[str], kind: str) -> FeatureColumn:
     values, places = _vocabulary([[text] if text else [] for text in bare], texts.codes)
     table = np.array([*(row[0] if row else MISSING_CODE for row in places), MISSING_CODE], np.int32)
-    return FeatureColumn(texts.name, CATEGORICAL, values, codes=table[texts.codes])
+    return FeatureColumn(texts.name, kind, values, codes=table[texts.codes])
 
 
 def _many(texts: TextColumn, bare: Sequence[str], parting: str) -> FeatureColumn:
@@ -204,10 +223,13 @@ def _listed(name: str, text: str) -> list[str]:
 
 def _in_words(column: FeatureColumn) -> str:
     facts = column.facts()
-    if column.kind == NUMERIC:
-        return f"numbers from {facts['least']:g} to {facts['most']:g}"
+    if column.numbers is not None:
+        whole = "whole " if column.kind == INTEGER else ""
+        return f"{whole}numbers from {facts['least']:g} to {facts['most']:g}"
     if column.kind == MANY:
         return f"{len(column.values):,} values, up to {facts['most_in_a_row']} a row"
+    if column.kind == HASHED:
+        return f"{counted(len(column.values), 'text')}, hashed"
     return counted(len(column.values), "category", "categories")
 
 

@@ -17,8 +17,10 @@ from recpress_edge.core.files import (
     sync_folder,
     write_atomic,
 )
+from recpress_edge.data.features.attach import attach_all
 from recpress_edge.data.prepare import Prepared, prepare
-from recpress_edge.data.public.table import PUBLIC_SETS, Made, PublicFile, PublicSet
+from recpress_edge.data.public.kinds import Made, PublicFile, PublicSet
+from recpress_edge.data.public.table import PUBLIC_SETS
 
 Progress = Callable[[float, float], None]
 """Called with bytes done and bytes in all."""
@@ -41,7 +43,7 @@ def how_to_have(name: str) -> str:
     """How a set becomes available: the command that fetches it, or how its files are laid out."""
     known = PUBLIC_SETS[name]
     fetch = f"Run: recpress-edge data fetch {name}. Without the network: it" if known.fetchable() else "It"
-    paths = [f"DIR/{file.path}" for file in known.files]
+    paths = [f"DIR/{file.path}" for file in known.every_file()]
     layout = ", ".join(paths[:-1]) + (" and " if paths[1:] else "") + paths[-1]
     made = f" (or DIR/{known.made.source.path}, to make that from)" if known.made else ""
     return (
@@ -56,12 +58,15 @@ def is_local(name: str, folder: Path) -> bool:
     Some files of several is a DataError.
     """
     known = PUBLIC_SETS[name]
-    there = [file for file in known.files if (folder / file.path).is_file()]
-    if there and len(there) < len(known.files):
-        missing = next(file for file in known.files if file not in there)
-        names = ", ".join(Path(file.path).name for file in known.files)
+    every = known.every_file()
+    there = [file for file in every if (folder / file.path).is_file()]
+    if there and len(there) < len(every) and not known.tables:
+        missing = next(file for file in every if file not in there)
+        names = ", ".join(Path(file.path).name for file in every)
         raise DataError(f"{folder / missing.path} is missing: {name} needs {names}")
-    return bool(there) or (known.made is not None and (folder / known.made.source.path).is_file())
+    return len(there) == len(every) or (
+        known.made is not None and (folder / known.made.source.path).is_file()
+    )
 
 
 def prepare_local(name: str, folder: Path, scratch: Path) -> Prepared | None:
@@ -73,7 +78,7 @@ def prepare_local(name: str, folder: Path, scratch: Path) -> Prepared | None:
         return None
     known = PUBLIC_SETS[name]
     if (folder / known.files[0].path).is_file():
-        return _prepare(name, [_verified(name, file, folder, scratch) for file in known.files])
+        return _prepare(name, [_verified(name, file, folder, scratch) for file in known.every_file()])
     assert known.made is not None
     source = _verified(name, known.made.source, folder, scratch)
     return _prepare(name, _write_made(known, known.made, source, scratch))
@@ -83,15 +88,20 @@ def fetch_set(name: str, scratch: Path, progress: Progress) -> Prepared:
     """Download what is not in ``scratch`` yet, check every digest, read and split; the set is fetchable."""
     known = PUBLIC_SETS[name]
     if known.made is None:
-        return _prepare(name, [_fetch_file(file, scratch, progress) for file in known.files])
+        return _prepare(name, [_fetch_file(file, scratch, progress) for file in known.every_file()])
     source = _fetch_file(known.made.source, scratch, progress)
     return _prepare(name, _write_made(known, known.made, source, scratch))
 
 
 def _prepare(name: str, files: list[Path]) -> Prepared:
+    """The set of its log's files, then those of its tables."""
     known = PUBLIC_SETS[name]
-    prepared = prepare(name, files, known.how)
-    return Prepared(prepared.dataset, {**prepared.record, "origin": list(map(asdict, known.sources()))})
+    of_log, of_tables = files[: len(known.files)], files[len(known.files) :]
+    prepared = prepare(name, of_log, known.how)
+    choices = [table.choice(path) for table, path in zip(known.tables, of_tables, strict=True)]
+    dataset, records = attach_all(prepared.dataset, choices, str)
+    record = {**prepared.record, **({"tables": records} if records else {})}
+    return Prepared(dataset, {**record, "origin": list(map(asdict, known.sources()))})
 
 
 def _verified(name: str, file: PublicFile, folder: Path, scratch: Path) -> Path:

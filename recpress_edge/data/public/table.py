@@ -1,71 +1,21 @@
 """Public data sets by name: who publishes them, what their files must hash to, how they become data sets."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Final
 
 from recpress_edge.core.errors import unknown_name
 from recpress_edge.data.filter import Filters
 from recpress_edge.data.prepare import Preparation
+from recpress_edge.data.public.clicks import CLICK_SETS
 from recpress_edge.data.public.convert import as_sequences, held_out, with_header
+from recpress_edge.data.public.kinds import MOVIELENS, Made, PublicFile, PublicSet
 from recpress_edge.data.readers.columns import ColumnChoice
-
-
-@dataclass(frozen=True, slots=True)
-class PublicFile:
-    """One file, the same wherever it comes from."""
-
-    path: str
-    """Below the folder that RECPRESS_DATA_DIR names."""
-    digest: str
-    """'sha256:…'."""
-    url: str | None = None
-    """Where exactly this file is published; None where no such address is known."""
-    member: str | None = None
-    """The one file to take out of it, where it is a zip archive."""
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """How the files of a set are made, where they are published in another form."""
-
-    source: PublicFile
-    contents: Callable[[bytes], tuple[bytes, ...]]
-    """The files' contents, in their order, from the source's."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublicSet:
-    """A public data set and how it becomes ours."""
-
-    about: str
-    published: str
-    """Who publishes it, and where."""
-    lines: str
-    """What a line of its files holds."""
-    files: tuple[PublicFile, ...]
-    how: Preparation
-    """Its licence line is shown before anything is downloaded."""
-    made: Made | None = None
-    digest: str | None
-    """Of the data set; None where we have none of its files."""
-    used: tuple[str, ...]
-    """Pages of docs/ with figures on it."""
-
-    def sources(self) -> tuple[PublicFile, ...]:
-        """What is published: the files, or the one that they are made from."""
-        return self.files if self.made is None else (self.made.source,)
-
-    def fetchable(self) -> bool:
-        """Whether every source has a known address."""
-        return all(file.url for file in self.sources())
 
 
 def _github(repository: str, commit: str, path: str) -> str:
     return f"https://raw.githubusercontent.com/{repository}/{commit}/{path}"
 
 
-_MOVIELENS: Final = "GroupLens terms: research use, no redistribution without permission, cite the data set"
 _NO_LICENCE: Final = "no licence stated by its authors; for research"
 _USERS_DAT: Final = PublicFile(
     "citeulike/users.dat",
@@ -159,7 +109,7 @@ PUBLIC_SETS: Final[Mapping[str, PublicSet]] = {
                 "sha256:4edb74e2a81178c2ba9ff381495f754f996c4aea351b1272ca36b43da0935eff",
             ),
         ),
-        how=Preparation(fmt="inter", split="loo-time", filters=Filters(min_rating=4.0), licence=_MOVIELENS),
+        how=Preparation(fmt="inter", split="loo-time", filters=Filters(min_rating=4.0), licence=MOVIELENS),
         made=Made(
             PublicFile(
                 "ml-100k/ml-100k.zip",
@@ -189,7 +139,7 @@ PUBLIC_SETS: Final[Mapping[str, PublicSet]] = {
             columns=ColumnChoice(separator="::", header=False),
             split="loo-time",
             filters=Filters(min_rating=4.0),
-            licence=_MOVIELENS,
+            licence=MOVIELENS,
         ),
         digest=None,
         used=(),
@@ -204,7 +154,7 @@ PUBLIC_SETS: Final[Mapping[str, PublicSet]] = {
                 "sha256:f939258a859d16e43055e80bf8f7d66aeae3805fa21cb1b999fbafa9c6c5694b",
             ),
         ),
-        how=Preparation(fmt="adjacency", split="loo-order", licence=_MOVIELENS),
+        how=Preparation(fmt="adjacency", split="loo-order", licence=MOVIELENS),
         made=Made(
             PublicFile(
                 "ml-1m/ml-1m.txt",
@@ -272,6 +222,7 @@ PUBLIC_SETS: Final[Mapping[str, PublicSet]] = {
         digest="70fd8cf90a430829246daf48988cfefaee04519bc086d43213953cc5eda5ed11",
         used=(),
     ),
+    **CLICK_SETS,
 }
 
 

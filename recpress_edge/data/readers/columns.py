@@ -59,11 +59,12 @@ class Layout:
         """The same with its columns of --context found."""
         columns = () if choice is None else choice.context
         context = {
-            column: find_column(path, self, f"--context or --weight {column}", column) for column in columns
+            column: find_column(path, self, f"--context, --label or --weight {column}", column)
+            for column in columns
         }
         if taken := [column for column, place in context.items() if place in self.at.values()]:
-            what = f"--context or --weight {taken[0]}: that column is the user, item, rating or time already."
-            raise ConfigError(f"{what} Name those that are, without it: --columns user=COLUMN,item=COLUMN")
+            what = f"--context, --label or --weight {taken[0]} is the user, item, rating or time already"
+            raise ConfigError(f"{what}. Name those that are, without it: --columns user=COLUMN,item=COLUMN")
         roles = self.note.partition("; ignored: ")[0]
         rest = [place for place in self.ignored() if self.names and place not in context.values()]
         note = f"{roles}, context = {', '.join(map(self.called, context.values()))}" + (

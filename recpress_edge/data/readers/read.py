@@ -63,6 +63,8 @@ class Reading:
     """Whether times that cannot be read are an error; else they are left out, which is said."""
     bounded: bool = False
     """Whether a lowest rating is given, so that a rating of 0 is no question."""
+    label: str | None = None
+    """The column of --label, which is among the context of the columns and no question either."""
     threads: int | None = None
     """Of the engine; None is all cores."""
     preview: bool = False
@@ -98,7 +100,6 @@ class _FileResult:
     """Of a table."""
     events: Mapping[int, EventColumn] = field(default_factory=dict)
     """Place of each column that may tell rows apart to what it holds."""
-
     may_be_times: tuple[str, ...] = ()
 
     def ignored(self) -> list[str]:
@@ -267,7 +268,7 @@ def _read_table(
 ) -> _FileResult:
     """The rows that count, and what the columns hold that tell rows apart."""
     report, layout = LineReport(table.path, reading.bad_lines), table.layout
-    places = event_places(table.path, table, reading.only, bounded=reading.bounded)
+    places = event_places(table.path, table, reading.only, reading.label, bounded=reading.bounded)
     needed = {*layout.at.values(), *layout.context.values(), *places}
     with engine.watched(on_share):
         every = range(layout.width) if reading.where is not None else ()

@@ -1,0 +1,1 @@
+"""Training, judging and storing click models."""

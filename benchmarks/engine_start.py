@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT / "tests" / "engine"))
 from engine_cases import Question
 from engine_counts import N_ITEMS, K
 from engine_models import Kind
-from engine_start import RUNS, Start, put_program, starts
+from engine_starts import RUNS, Start, put_program, starts
 from exports import NO_GATE, make_source
 
 from device_bench.emulation.engine import board_engine, engine_variable

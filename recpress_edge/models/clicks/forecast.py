@@ -1,8 +1,8 @@
 """How long an epoch of a click model takes, told before the first one from constants that were measured.
 
-CPU time on one thread of a server's core, fitted to single epochs of five models on Frappe, each of which is
-met within a fifth: a row's own work, its lookups, its multiplications in hidden layers (forward and back),
-and what a step does with every parameter (L2 and Adam). Validation comes on top.
+CPU time on one thread of a server's core, fitted to single epochs of five models on Frappe and within a fifth
+of each: a row's own work, its lookups, its multiplications in hidden layers (forward and back), and what a
+step does with every parameter (L2 and Adam). Validation comes on top.
 """
 
 from itertools import pairwise

@@ -26,8 +26,8 @@ sys.path.insert(0, str(ROOT / "tests" / "engine"))
 from engine_cases import Question
 from engine_counts import N_ITEMS, K
 from engine_models import Kind
-from engine_starts import RUNS, Start, put_program, starts
-from exports import NO_GATE, make_source
+from engine_watch import RUNS, Start, put_program, starts
+from exports import NO_GATE, make_source  # type: ignore[import-not-found]
 
 from device_bench.emulation.engine import board_engine, engine_variable
 from device_bench.emulation.guest import Setup, prepare

@@ -11,7 +11,7 @@ from recpress_edge.artifacts.formats import DEFAULT
 from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import check_there
-from recpress_edge.core.progress import Note, OnEvent, advance, silent
+from recpress_edge.core.progress import OnEvent, advance, silent
 from recpress_edge.data.features.shown import NO_TITLES, Shown, shown_items
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import SYNTHETIC
@@ -214,10 +214,6 @@ class ExportPlan:
             student.folder
             or ensure.ensure_model(self.model, data, request.work, warning_of_ensembles(on_event)).folder
         )
-        if targets := request.options.build:
-            on_event(
-                Note(f"compile    for {', '.join(targets)} once the file is checked: a minute or two each")
-            )
         exported = build(
             self._source(folder, shown).load(data, on_event),
             self.recipe,

@@ -28,7 +28,7 @@ class Footprint:
     program_bytes: int
     """The whole file, for Cortex-A53."""
     instructions: int
-    """In user space, on Cortex-A53: what the kernel does for it is counted by engine_start.py."""
+    """In user space, on Cortex-A53: what the kernel does for it is counted by engine_watch.py."""
     resident_kib: int
     """On this machine, x86-64: program, stack, scratch and the touched pages of the model's file."""
     private_kib: int

@@ -8,7 +8,7 @@ import pytest
 from engine_cases import Question
 from engine_counts import K, synthetic
 from engine_models import Kind
-from engine_starts import compiled_watch, put_program, starts
+from engine_watch import compiled_watch, put_program, starts
 
 from device_bench.emulation.guest import prepare
 from recpress_edge.core.cache import cache_root

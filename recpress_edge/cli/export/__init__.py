@@ -150,6 +150,8 @@ def _formats(args: argparse.Namespace) -> list[str]:
 
 
 def _export(args: argparse.Namespace, plan: ExportPlan) -> dict[str, Any]:
+    if targets := plan.request.options.build:
+        say(args, f"compile    for {', '.join(targets)} once the file is checked: a minute or two each")
     with print_events(args) as on_event:
         result = plan.run(on_event)
     _report(args, result)

@@ -83,10 +83,13 @@ def _typed(value: Any, hint: Any, where: str) -> Any:
         if value not in allowed:
             raise ConfigError(f"{where} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
         return value
-    if typing.get_origin(hint) is tuple:  # tuple[X, ...]
+    if typing.get_origin(hint) is tuple:  # tuple[X, ...] or tuple[X, Y]
         if not isinstance(value, list | tuple):
             raise ConfigError(f"{where} must be a list, got {value!r}")
-        return tuple(_typed(one, allowed[0], where) for one in value)
+        kinds = allowed[:1] * len(value) if allowed[-1] is ... else allowed
+        if len(kinds) != len(value):
+            raise ConfigError(f"{where} must be a list of {len(kinds)}, got {value!r}")
+        return tuple(_typed(one, kind, where) for one, kind in zip(value, kinds, strict=True))
     if type(None) in allowed:  # X | None: TOML has no null, so what is written must be an X
         (hint,) = (kind for kind in allowed if kind is not type(None))
     if hint is float and isinstance(value, int) and not isinstance(value, bool):

@@ -78,6 +78,20 @@ def test_config_is_strict():
         load_config(Settings, {"keep": "worst"}, "demo.toml")
 
 
+@dataclass(frozen=True)
+class Listed:
+    sizes: tuple[int, ...] = ()
+    curve: tuple[tuple[int, float], ...] = ()
+
+
+def test_lists_of_a_config_are_of_their_types():
+    read = load_config(Listed, {"sizes": [8, 16], "curve": [[1, 0.5], [2, 1]]}, "trial")
+    assert read == Listed((8, 16), ((1, 0.5), (2, 1.0)))
+    for given in ({"sizes": 8}, {"sizes": [0.5]}, {"curve": [[0.5, 1]]}, {"curve": [[1, 0.5, 2]]}):
+        with pytest.raises(ConfigError, match=rf"trial\.{next(iter(given))} must be"):
+            load_config(Listed, given, "trial")
+
+
 def test_toml_errors_name_the_file(tmp_path):
     with pytest.raises(ConfigError, match=r"no configuration file at .*gone.toml"):
         read_toml(tmp_path / "gone.toml")

@@ -99,7 +99,7 @@ def test_a_bundle_of_a_later_version_with_other_machines_is_refused():
 
 @needs_own
 def test_what_a_compiler_says_is_passed_on(without_zig):
-    with pytest.raises(MissingExtraError, match=r"selftest-.* could not be compiled.* said: .*error"):
+    with pytest.raises(MissingExtraError, match=r"recpress-.* could not be compiled.* said: .*error"):
         programs((OWN,), {"recpress.c": b"no C", "selftest.c": b""}, [])
 
 

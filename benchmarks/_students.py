@@ -47,8 +47,15 @@ ROWS: Final[Mapping[str, Row]] = {
     "svd-ease": Row(title="SVD of EASE", method="svd", teachers=("ease",)),
     "als": Row(title="ALS", method="als"),
     "puresvd": Row(title="PureSVD", method="puresvd"),
-    PQ: Row(title=f"product quantisation of {TABLES}", method=PQ, teachers=(TABLES,)),
+    PQ: Row(title="product quantisation of a teacher", method=PQ, teachers=(TABLES,)),
 }
+
+
+def teachers_of(name: str, data: Dataset) -> tuple[str | None, ...]:
+    """Those of a row; of product quantisation our student's own one too, where that is two tables."""
+    usual = teacher_name(parse_name(f"{STUDENT}_dim1"), None, min(data.n_users, data.n_items))
+    more = (usual,) if name == PQ and usual and parse_name(usual, "teacher").dim else ()
+    return ROWS[name].teachers + more
 
 
 def dim_of(recipe: str, n_bytes: int) -> int:

@@ -19,7 +19,7 @@ from typing import Any, Final
 import torch
 from _bench import commit, options, run, table
 from _sets import SETS, protocol
-from _students import PQ, RECIPES, ROWS, Cell, measured
+from _students import PQ, RECIPES, ROWS, Cell, measured, teachers_of
 from _students_table import HEADERS, groups, rows, verdict_words, verdicts
 
 from device_bench.hardware import device_facts
@@ -63,7 +63,7 @@ def seeds(name: str, recipe: str, n_bytes: int, data: Dataset, args: argparse.Na
     row, cutoff, first = ROWS[name], dataset_cutoff(data), args.first_seed
     tried = {
         teacher: kept(Cell(name, recipe, n_bytes, teacher, first), data, args.work)
-        for teacher in row.teachers
+        for teacher in teachers_of(name, data)
     }
     best = max(tried, key=lambda teacher: worth(tried[teacher]["valid"], cutoff))
     quick = (tried[best]["cpu_s"] or 0.0) < LONG_S

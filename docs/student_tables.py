@@ -97,7 +97,7 @@ def _together(results: Sequence[Result]) -> Result:
             cell["runs"] = [*cell["runs"], *one["runs"]]
     return {
         "sets": {key: one for result in results for key, one in result["sets"].items()},
-        "rows": results[0]["rows"],
+        "rows": {name: title for result in results for name, title in result["rows"].items()},
         "results": list(found.values()),
     }
 

@@ -15,6 +15,7 @@ from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.artifacts.model_folder import read_student
 from recpress_edge.artifacts.quantize import quantize
 from recpress_edge.artifacts.recipes import RECIPES
+from recpress_edge.core.files import read_json
 from recpress_edge.core.rng import stream
 from recpress_edge.device.c import model_bin as mb
 
@@ -82,8 +83,10 @@ def students(work: Path, names: Sequence[str]) -> Iterator[Trained]:
         Question(int(user), K, evaluation.seen(row).astype(np.uint32))
         for row, user in enumerate(evaluation.users)
     )
+    data = bundle.provenance["dataset"]["digest"]
     for name in names:
-        folder = min((work / "models").glob(f"{name}-s0-*/model.json")).parent
+        found = sorted((work / "models").glob(f"{name}-s0-*/model.json"))
+        (folder, *_) = (path.parent for path in found if read_json(path)["dataset"]["digest"] == data)
         student = read_student(folder)
         yield Trained(name, student.user_emb, student.item_emb, asked)
 

@@ -174,6 +174,13 @@ def copy_model(method: Learner | ClosedForm) -> dict[str, Tensor]:
     return {name: value.detach().cpu().clone() for name, value in method.optimizer.parameters().items()}
 
 
+def restore_best(method: Learner, state: RunState) -> None:
+    """Parameters go back to those of the best epoch, of a model that is all its parameters."""
+    with torch.no_grad():
+        for name, value in method.optimizer.parameters().items():
+            value.copy_(state.best[name])
+
+
 def _checkpoint(method: Learner, state: RunState) -> Checkpoint:
     best = {f"best/{name}": value for name, value in state.best.items()}
     tensors = _state(method) | best

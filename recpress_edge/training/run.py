@@ -26,7 +26,7 @@ from recpress_edge.training.evaluate import (
 )
 from recpress_edge.training.fusion import below_member
 from recpress_edge.training.learn import Tell, learn
-from recpress_edge.training.loop import RunState
+from recpress_edge.training.loop import RunState, restore_best
 from recpress_edge.training.plan import Plan
 from recpress_edge.training.ranks import write_ranks
 from recpress_edge.training.record import chosen_epoch, fine_tuned, metadata, reference
@@ -56,8 +56,23 @@ def train_model(plan: Plan, data: Dataset, tell: Tell) -> TrainedModel:
     if wanted.options.restart:
         store.clear()
     tell("resume" if store.pointer.exists() else "train")
-    if wanted.name.entry.gives == "clicks":
-        return train_clicks(plan, data, store, tell)
+    made = train_clicks if wanted.name.entry.gives == "clicks" else _train_ranking
+    model, state = made(plan, data, store, tell)
+    store.clear()
+    tell(
+        "done",
+        epoch=state.epoch,
+        seconds=state.seconds,
+        metrics=model.metadata["metrics"].get("valid"),
+        memory_bytes=model.metadata["peak_memory_bytes"],
+    )
+    return model
+
+
+def _train_ranking(
+    plan: Plan, data: Dataset, store: CheckpointStore, tell: Tell
+) -> tuple[TrainedModel, RunState]:
+    """A model that ranks a catalogue, written into the plan's folder, and what its run ended with."""
     memory = PeakMemory()
     method, state = learn(plan, data, store, tell)
     rows = _restore_best(method, state)
@@ -67,19 +82,10 @@ def train_model(plan: Plan, data: Dataset, tell: Tell) -> TrainedModel:
     if not kept.tables:
         facts |= write_ranks(plan.folder, found)
     facts["peak_memory_bytes"] = memory.increase_bytes()
-    if wanted.options.trajectory:
+    if plan.wanted.options.trajectory:
         _finish_trajectory(plan, chosen_epoch(plan, state), rows, data.train)
     facts |= _facts_of(kept, plan, data, facts)
-    model = save_model(plan.folder, facts, kept.tables, kept.rankings, kept.network, kept.near)
-    store.clear()
-    tell(
-        "done",
-        epoch=state.epoch,
-        seconds=state.seconds,
-        metrics=facts["metrics"].get("valid"),
-        memory_bytes=facts["peak_memory_bytes"],
-    )
-    return model
+    return save_model(plan.folder, facts, kept.tables, kept.rankings, kept.network, kept.near), state
 
 
 def _restore_best(method: Method | ClosedForm, state: RunState) -> ScoreRows:
@@ -87,9 +93,7 @@ def _restore_best(method: Method | ClosedForm, state: RunState) -> ScoreRows:
     if isinstance(method, Factorised):
         return product_rows(state.best["user_emb"], state.best["item_emb"])
     if isinstance(method, Method):
-        with torch.no_grad():
-            for name, value in method.optimizer.parameters().items():
-                value.copy_(state.best[name])
+        restore_best(method, state)
     return method.scores
 
 

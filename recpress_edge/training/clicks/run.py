@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 
 from recpress_edge.artifacts.clicks.fields import FeatureField
 from recpress_edge.artifacts.model_folder import FIELD_PREFIX, NETWORK_PREFIX, write_model
@@ -18,7 +17,7 @@ from recpress_edge.models.clicks.rows import ClickRows
 from recpress_edge.models.method import TrainingInput
 from recpress_edge.training.checkpoint import CheckpointStore
 from recpress_edge.training.clicks.evaluate import click_facts, judged_rows
-from recpress_edge.training.loop import EpochReport, Validation, train
+from recpress_edge.training.loop import EpochReport, RunState, Validation, restore_best, train
 from recpress_edge.training.plan import Plan, Wanted
 from recpress_edge.training.record import metadata
 from recpress_edge.training.store import TrainedModel
@@ -26,8 +25,10 @@ from recpress_edge.training.store import TrainedModel
 
 def train_clicks(
     plan: Plan, data: Dataset, store: CheckpointStore, tell: Callable[..., None]
-) -> TrainedModel:
-    """Train from the store's checkpoint, or from the start, and write the model into the plan's folder."""
+) -> tuple[TrainedModel, RunState]:
+    """Train from the store's checkpoint, or from the start, and write the model into the plan's folder; the
+    model, and what its run ended with.
+    """
     memory = PeakMemory()
     method = _made(plan.wanted, data, lambda n_bytes: tell("needs", memory_bytes=n_bytes))
     sizes = labelled_rows(data).sizes
@@ -47,25 +48,14 @@ def train_clicks(
             tell("epoch", epoch=report.epoch, seconds=report.seconds, metrics=report.metrics)
 
     state = train(method, plan.wanted.training, validation, store, on_epoch)
-    with torch.no_grad():
-        for name, value in method.optimizer.parameters().items():
-            value.copy_(state.best[name])
+    restore_best(method, state)
     facts = {
         **metadata(plan, data, state),
         **click_facts(parts, method.logits),
         "architecture": method.architecture(),
         "peak_memory_bytes": memory.increase_bytes(),
     }
-    model = TrainedModel(plan.folder, write_model(plan.folder, facts, _arrays(method)), None)
-    store.clear()
-    tell(
-        "done",
-        epoch=state.epoch,
-        seconds=state.seconds,
-        metrics=facts["metrics"].get("valid"),
-        memory_bytes=facts["peak_memory_bytes"],
-    )
-    return model
+    return TrainedModel(plan.folder, write_model(plan.folder, facts, _arrays(method)), None), state
 
 
 def foreseen_clicks(wanted: Wanted, data: Dataset) -> tuple[int, float]:

@@ -79,7 +79,7 @@ STARTS: Final = {
     "python": "Python, which says a word",
     "ctypes": "Python and ctypes alone",
     "unverified": "`Recommender.load(…, verify=False)`",
-    "verified": "`Recommender.load(…)`: digests and self-test",
+    "verified": "`Recommender.load(…)`: digests, self-test and audit",
 }
 
 

@@ -372,13 +372,13 @@ _NEIGHBOURS: Final = (
     ("filled places are seeds", "if (place >= n_items) {", "if (0) {"),
     (
         "a group is left out where it ties",
-        "if (best[g] < list->threshold) continue;",
-        "if (best[g] <= list->threshold) continue;",
+        "best[group] >= list->threshold) wrong",
+        "best[group] > list->threshold) wrong",
     ),
     (
         "a box is left out where it ties",
-        "bounds[half] < list->threshold) continue;",
-        "bounds[half] <= list->threshold) continue;",
+        "bounds[LOWEST_BIT(hit)] < list->threshold) continue;",
+        "bounds[LOWEST_BIT(hit)] <= list->threshold) continue;",
     ),
     (
         "a half is left out where it ties",
@@ -390,7 +390,14 @@ _NEIGHBOURS: Final = (
         "return half_max(block, kr, s.dim, half % 2u, scores);",
         "return half_max(block, kr, s.dim, 0, scores);",
     ),
-    ("halves beyond the last", "if (half >= halves || bounds", "if (bounds"),
+    ("halves beyond the last", "if (half >= 2u * model->n_blocks || bounds", "if (bounds"),
+    (
+        "groups beyond the last",
+        "if (group < groups && best",
+        "if (best",
+        "Its halves lie beyond the last one, and are passed over.",
+    ),
+    ("more seeds than there is room for", "hit && n < BOX_SEEDS; hit", "hit; hit"),
     (
         "what the scratch held is a half's score",
         "for (uint32_t i = HALF; i < RP_BLOCK; i++) scores[i] = LOWEST;",

@@ -19,6 +19,7 @@ def special() -> list[Case]:
         *(outlier(order, retired) for order in orders for retired in (False, True)),
         *(below_zero(order) for order in orders),
         rounded_lengths(),
+        all_alike(),
     ]
 
 
@@ -88,6 +89,13 @@ def rounded_lengths() -> Case:
     tables = _one_user(items, np.ones(3, np.int8))
     kind = Kind(mb.INT8_DIM, order=mb.LENGTH, dim=3)
     return _case("rounded lengths", kind, tables, Question(0, 1, np.zeros(0, np.uint32)))
+
+
+def all_alike() -> Case:
+    """Every box is as promising as every other: more of them than are scored first."""
+    tables = _one_user(np.full((6400, 2), 7, np.int8), np.array([3, -1], np.int8))
+    kind = Kind(mb.INT8_DIM, order=mb.NEIGHBOURS, dim=2)
+    return _case("all alike", kind, tables, Question(0, 50, np.arange(0, 90, 3, dtype=np.uint32)))
 
 
 def _one_user(

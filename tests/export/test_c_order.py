@@ -12,11 +12,11 @@ from recpress_edge.artifacts.quantize import quantize_int8_dim
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.rng import stream
-from recpress_edge.device.c.model_bin import BLOCK, HALF, LAYOUTS, ORDERS, read_header
+from recpress_edge.device.c.model_bin import BLOCK, HALF, LAYOUTS, NEIGHBOURS, ORDERS, read_header
 from recpress_edge.device.runtime import REFERENCE, open_runtime
 from recpress_edge.jobs.export import ExportRequest
 from recpress_export.build import build
-from recpress_export.c import pruning
+from recpress_export.c import order, pruning
 from recpress_export.c.pruning import Askers, cheapest, work_of_orders
 from recpress_export.c.writer import LAYOUT_KEY, ORDER_KEY, to_c
 from recpress_export.inspect import read_contents
@@ -96,13 +96,35 @@ def test_halves_are_counted_between_the_first_threshold_and_the_last():
         rng.normal(size=(188, HALF)).astype(np.float32) + rng.normal(size=(188, 1)).astype(np.float32) * 5
     )
     bounds = scores.max(axis=1) + np.float32(0.5)
-    seeds = pruning._seeds(bounds)
-    assert len(seeds) == 6  # one of each 32
+    seeds = pruning._seeds(bounds, 20)
+    assert set(seeds) == set(np.argsort(bounds)[-40:])  # two for each of the list
     threshold = np.sort(scores[seeds].reshape(-1))[-20]
     most = len(seeds) + int((bounds >= threshold).sum())
     best = np.sort(scores.reshape(-1))[-20]
     least = len(seeds) + int((bounds >= best).sum())
     assert least <= pruning._touched(scores, bounds, 20) <= most
+
+
+def test_seeds_of_many_halves_are_those_of_the_most_promising_groups():
+    bounds = stream(0, "many halves").permutation(97 * BLOCK).astype(np.float32)
+    seeds = pruning._seeds(bounds, 20)
+    twentieth = np.sort(bounds.reshape(-1, BLOCK).max(axis=1))[-20]
+    assert np.array_equal(seeds, np.flatnonzero(bounds >= twentieth))
+    assert 20 <= len(seeds) < 60
+    assert len(pruning._seeds(np.zeros_like(bounds), 20)) == 96
+
+
+def test_small_boxes_stand_together():
+    """Points of clouds: a leaf holds a part of one cloud, so that its box is smaller than a cloud's share."""
+    rng = stream(0, "clouds")
+    centres = rng.integers(-100, 101, (80, 6))
+    items = (centres.repeat(32, axis=0) + rng.integers(-3, 4, (2560, 6))).astype(np.int8)
+    items = items[rng.permutation(len(items))]
+    places = order.item_places(items, NEIGHBOURS)
+    assert np.array_equal(np.sort(places), np.arange(len(items)))
+    leaves = items[places].reshape(-1, HALF, 6).astype(np.int64)
+    edges = (leaves.max(axis=1) - leaves.min(axis=1)).max(axis=1)
+    assert np.mean(edges <= 7) > 0.85  # cuts in the middle alone: .78
 
 
 def test_fewer_users_are_counted_of_a_large_catalogue():

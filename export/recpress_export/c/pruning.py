@@ -27,8 +27,8 @@ MOST_USERS: Final = 256
 _MOST_SCORES: Final = 2**27
 """Of all users together; fewer users are counted where the catalogue is large."""
 _SCORES_AT_ONCE: Final = 2**23
-_SEEDS: Final = 64
-"""Half blocks that the engine scores first; of many groups, from seven eighths as many."""
+_SEEDS: Final = 96
+"""The most half blocks that the engine scores first, and the most groups of which it ranks every half."""
 _SEGMENTS: Final = 16
 """Parts of the catalogue after each of which the threshold is looked at again."""
 _MAXIMUM_BYTES: Final = 4
@@ -149,7 +149,7 @@ def _touched(scores: F32, bounds: F32, k: int) -> int:
 
     scores (halves, 16), bounds (halves,)
     """
-    seeds = _seeds(bounds)
+    seeds = _seeds(bounds, k)
     threshold = _kth(scores[seeds].reshape(-1), k)
     best = np.empty(0, np.float32)
     touched = len(seeds)
@@ -163,13 +163,13 @@ def _touched(scores: F32, bounds: F32, k: int) -> int:
     return touched
 
 
-def _seeds(bounds: F32) -> I64:
-    """The most promising half of each of the most promising groups of 32."""
+def _seeds(bounds: F32, k: int) -> I64:
+    """The most promising halves: at least those that are above all but the most promising groups."""
     groups = np.pad(bounds, (0, -len(bounds) % BLOCK), constant_values=_NONE).reshape(-1, BLOCK)
-    best = groups.max(axis=1)
-    wanted = len(best) if len(best) < _SEEDS else _SEEDS * 7 // 8
-    chosen = np.flatnonzero(best >= _kth(best, wanted))[:_SEEDS]
-    found: I64 = chosen * BLOCK + groups[chosen].argmax(axis=1)
+    wanted = min(k, _SEEDS // 2)
+    few = len(groups) <= _SEEDS
+    promising = _kth(bounds, 2 * wanted) if few else _kth(groups.max(axis=1), wanted)
+    found: I64 = np.flatnonzero(bounds >= promising)[:_SEEDS]
     return found
 
 

@@ -30,7 +30,7 @@ _FORMAT: Final = "c"
 _SCORE16: Final = "score16"
 """A recipe whose file is one of int8-dim."""
 _SPARE_KEYS: Final = 72
-_BOX_SEEDS: Final = 64
+_BOX_SEEDS: Final = 96
 
 
 @dataclass(frozen=True, slots=True)

@@ -248,7 +248,7 @@ int32_t rp_open(rp_model *model, const void *data, size_t size)
 
 /* ---- Memory. */
 
-#define BOX_SEEDS 64u /* half blocks that are scored first where boxes bound the rest */
+#define BOX_SEEDS 96u /* half blocks that are scored first where boxes bound the rest */
 #define SPARE_KEYS 72u
 
 INLINE uint32_t up_to(uint32_t n, uint32_t multiple) { return (n + multiple - 1u) / multiple * multiple; }
@@ -771,68 +771,101 @@ INLINE int32_t half_of(const rp_model *model, const kernel_row *kr, shape s, uin
     return half_max(block, kr, s.dim, half % 2u, scores);
 }
 
-/* Scores of the most promising half of each of the most promising groups, which k of them are to reach. */
+/* Scores of a half block, without items that are excluded. */
+static int32_t score_seed(const rp_model *model, const kernel_row *kr, const workspace *w, uint32_t half,
+                          int32_t *scores)
+{
+    const uint32_t n_items = model->header->n_items;
+    half_of(model, kr, shape_of(model), half, scores);
+    for (uint32_t i = 0; i < HALF; i++) {
+        const uint32_t place = half * HALF + i;
+        if (place >= n_items) {
+            scores[i] = LOWEST;
+            continue;
+        }
+        if (model->item_of[place] >= n_items) return RP_DAMAGED;
+        if (has(w->excluded, model->item_of[place])) scores[i] = LOWEST;
+    }
+    return RP_OK;
+}
+
+/* A score that k of the most promising half blocks' items reach. Of few halves the bounds are ranked, of many the
+ * largest bounds of groups: about half as many groups hold the halves that are above all others. A list is not
+ * longer than there are blocks, so enough halves are there. */
 static int32_t seed_threshold(const rp_model *model, const kernel_row *kr, const workspace *w, uint32_t k,
                               int32_t *threshold)
 {
-    const shape s = shape_of(model);
-    const uint32_t groups = up_to(2u * model->n_blocks, RP_BLOCK) / RP_BLOCK, n_items = model->header->n_items;
+    const uint32_t groups = up_to(2u * model->n_blocks, RP_BLOCK) / RP_BLOCK;
+    const uint32_t wanted = k < BOX_SEEDS / 2u ? k : BOX_SEEDS / 2u;
     const int32_t *bounds = w->maxima, *best = bounds + groups * RP_BLOCK;
     int32_t *seeds = w->maxima + groups * RP_BLOCK + up_to(groups, 8u);
-    const uint32_t wanted = groups < BOX_SEEDS ? groups : BOX_SEEDS * 7u / 8u;
-    const int32_t promising = reached_by(best, up_to(groups, 8u), wanted);
+    const int32_t promising = groups <= BOX_SEEDS ? reached_by(bounds, groups * RP_BLOCK, 2u * wanted)
+                                                  : reached_by(best, up_to(groups, 8u), wanted);
     uint32_t n = 0;
-    for (uint32_t g = 0; g < groups && n < BOX_SEEDS; g++) {
-        if (best[g] < promising || best[g] == LOWEST) continue;
-        const uint32_t half = g * RP_BLOCK + LOWEST_BIT(mask32(bounds + g * RP_BLOCK, best[g]));
-        int32_t *scores = seeds + HALF * n++;
-        half_of(model, kr, s, half, scores);
-        for (uint32_t i = 0; i < HALF; i++) {
-            const uint32_t place = half * HALF + i;
-            if (place >= n_items) {
-                scores[i] = LOWEST;
-                continue;
+    for (uint32_t at = 0; at < groups; at += 8u)
+        for (uint32_t left = mask8(best + at, promising); left; left &= left - 1u) {
+            const uint32_t first = (at + LOWEST_BIT(left)) * RP_BLOCK;
+            for (uint32_t hit = mask32(bounds + first, promising); hit && n < BOX_SEEDS; hit &= hit - 1u) {
+                int32_t *scores = seeds + HALF * n++;
+                if (score_seed(model, kr, w, first + LOWEST_BIT(hit), scores)) return RP_DAMAGED;
             }
-            if (model->item_of[place] >= n_items) return RP_DAMAGED;
-            if (has(w->excluded, model->item_of[place])) scores[i] = LOWEST;
         }
-    }
     *threshold = reached_by(seeds, n * HALF, k);
     return RP_OK;
 }
 
-static int32_t scan_neighbours(const rp_model *model, const row *r, const kernel_row *kr, workspace *w,
-                               shortlist *list)
+/* Bounds of every half block, and the largest of each group of 32. */
+static void bound_halves(const rp_model *model, const row *r, int32_t *bounds, int32_t *best)
 {
-    const shape s = shape_of(model), boxes = {2u * s.dim, RP_INT8_DIM, RP_QUADS, 0};
-    const uint32_t halves = 2u * model->n_blocks, groups = up_to(halves, RP_BLOCK) / RP_BLOCK;
+    const uint32_t dim = shape_of(model).dim, halves = 2u * model->n_blocks;
+    const uint32_t groups = up_to(halves, RP_BLOCK) / RP_BLOCK;
+    const shape boxes = {2u * dim, RP_INT8_DIM, RP_QUADS, 0};
     const uint32_t size = block_bytes(boxes.dim, boxes.recipe);
-    int32_t *bounds = w->maxima, *best = bounds + groups * RP_BLOCK, scores[RP_BLOCK];
     row box;
-    kernel_row box_kernel;
-    set_box_row(&box, r, s.dim);
-    prepare(&box_kernel, &box, boxes);
+    kernel_row kr;
+    set_box_row(&box, r, dim);
+    prepare(&kr, &box, boxes);
     for (uint32_t g = 0; g < groups; g++) {
         int32_t *of_group = bounds + g * RP_BLOCK;
-        best[g] = block_scores((const uint8_t *)model->bounds + (size_t)g * size, &box_kernel, boxes, of_group);
+        best[g] = block_scores((const uint8_t *)model->bounds + (size_t)g * size, &kr, boxes, of_group);
         if (halves - g * RP_BLOCK < RP_BLOCK) { /* the last group, without what fills it up */
             for (uint32_t h = halves - g * RP_BLOCK; h < RP_BLOCK; h++) of_group[h] = LOWEST;
             best[g] = largest_of(of_group, RP_BLOCK);
         }
     }
     for (uint32_t g = groups; g < up_to(groups, 8u); g++) best[g] = LOWEST;
-    int32_t wrong = seed_threshold(model, kr, w, list->k, &list->threshold);
-    for (uint32_t g = 0; g < groups && !wrong; g++) {
-        if (best[g] < list->threshold) continue;
-        for (uint32_t hit = mask32(bounds + g * RP_BLOCK, list->threshold); hit && !wrong; hit &= hit - 1u) {
-            const uint32_t half = g * RP_BLOCK + LOWEST_BIT(hit);
-            if (half >= halves || bounds[half] < list->threshold) continue;
-            if (half_of(model, kr, s, half, scores) < list->threshold) continue;
-            for (uint32_t i = HALF; i < RP_BLOCK; i++) scores[i] = LOWEST;
-            const uint32_t good = mask32(scores, list->threshold) & 0xffffu;
-            wrong = collect_places(model, w, list, half * HALF, scores, good);
-        }
+}
+
+/* Collect from a group's half blocks that may hold an item above the threshold. */
+static int32_t scan_group(const rp_model *model, const kernel_row *kr, workspace *w, shortlist *list,
+                          uint32_t group)
+{
+    const shape s = shape_of(model);
+    const int32_t *bounds = w->maxima + group * RP_BLOCK;
+    int32_t scores[RP_BLOCK], wrong = RP_OK;
+    for (uint32_t hit = mask32(bounds, list->threshold); hit && !wrong; hit &= hit - 1u) {
+        const uint32_t half = group * RP_BLOCK + LOWEST_BIT(hit);
+        if (half >= 2u * model->n_blocks || bounds[LOWEST_BIT(hit)] < list->threshold) continue;
+        if (half_of(model, kr, s, half, scores) < list->threshold) continue;
+        for (uint32_t i = HALF; i < RP_BLOCK; i++) scores[i] = LOWEST;
+        const uint32_t good = mask32(scores, list->threshold) & 0xffffu;
+        wrong = collect_places(model, w, list, half * HALF, scores, good);
     }
+    return wrong;
+}
+
+static int32_t scan_neighbours(const rp_model *model, const row *r, const kernel_row *kr, workspace *w,
+                               shortlist *list)
+{
+    const uint32_t groups = up_to(2u * model->n_blocks, RP_BLOCK) / RP_BLOCK;
+    int32_t *best = w->maxima + groups * RP_BLOCK;
+    bound_halves(model, r, w->maxima, best);
+    int32_t wrong = seed_threshold(model, kr, w, list->k, &list->threshold);
+    for (uint32_t at = 0; at < groups; at += 8u)
+        for (uint32_t hit = mask8(best + at, list->threshold); hit && !wrong; hit &= hit - 1u) {
+            const uint32_t group = at + LOWEST_BIT(hit);
+            if (group < groups && best[group] >= list->threshold) wrong = scan_group(model, kr, w, list, group);
+        }
     return wrong;
 }
 

@@ -42,10 +42,8 @@ def test_every_kind_of_model_is_answered_as_numpy_answers(name, asked, engines):
 
 
 def test_webassembly_answers_as_numpy_answers(asked, tmp_path):
-    build = BUILDS[WASM]
-    if missing := build.missing():
-        pytest.skip(missing)  # in CI too: nothing else needs node
-    assert findings(asked, answers(build.compiled(tmp_path), to_program(asked))) == []
+    program = build_or_skip(WASM).compiled(tmp_path)
+    assert findings(asked, answers(program, to_program(asked))) == []
 
 
 @pytest.mark.parametrize("name", AUDITING)

@@ -2,7 +2,7 @@
 
     python benchmarks/engine_mutants.py --out benchmarks/results/engine-mutants.json
 
-Each mutant of ``_engine_mutants.py`` changes one text of the engine's sources. It is compiled as the tests
+Each mutant of ``_engine_mutants`` changes one text of the engine's sources. It is compiled as the tests
 compile it, without optimising, and judged as they judge: wrong fields and damaged files under the sanitizers,
 and the quick tests' random models against numpy, on every kernel that its file is part of. Gates: a mutant
 survives that is not argued to answer alike.

@@ -26,6 +26,9 @@ SEEN: Final = 23
 """Items that a CiteULike user has seen, on average."""
 SPREAD: Final = 0.8
 """Of the logarithm of an item's length, where items are ordered by it."""
+CLOUD: Final = 40
+"""Items around a point."""
+CLOUD_WIDTH: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,9 @@ class Counted:
 
 
 def synthetic(kind: Kind, questions: int, n_items: int = N_ITEMS) -> Counted:
-    """Rows of length 1 as cosine students have them; of all lengths where the order is by length."""
+    """Rows of length 1 as cosine students have them; of all lengths where the order is by length, in clouds
+    where near ones lie together.
+    """
     assert kind.dim is not None
     rng = stream(0, "engine counts", kind.dim, kind.order, n_items)
     spectrum = np.arange(1, kind.dim + 1) ** -0.5
@@ -45,6 +50,8 @@ def synthetic(kind: Kind, questions: int, n_items: int = N_ITEMS) -> Counted:
     if kind.order == mb.LENGTH:
         items *= np.exp(SPREAD * rng.standard_normal((n_items, 1)))
         items /= np.abs(items).max()
+    if kind.order == mb.NEIGHBOURS:
+        items = _unit(items[np.arange(n_items) // CLOUD] + CLOUD_WIDTH * items)
     users /= np.abs(users).max(axis=1, keepdims=True)
     stored = np.rint(127 * items).astype(np.int8)
     tables = Tables(
@@ -135,8 +142,8 @@ def gated() -> dict[str, Kind]:
     """What tests/engine/instructions.json has a figure of, by the build and the kind in words."""
     score16 = [Kind(mb.INT8_DIM, layout=mb.DIMS, flags=mb.FITS_16, dim=dim) for dim in (10, 20, 32)]
     wide = [Kind(mb.INT8_DIM, dim=dim) for dim in (10, 20, 32, 100)]
-    by_length = Kind(mb.INT8_DIM, order=mb.LENGTH, dim=10)
-    kinds = {"gcc-a53": [*score16, wide[0], wide[-1], by_length], "gcc-a76": [*wide, by_length]}
+    ordered = [Kind(mb.INT8_DIM, order=order, dim=10) for order in (mb.LENGTH, mb.NEIGHBOURS)]
+    kinds = {"gcc-a53": [*score16, wide[0], wide[-1], *ordered], "gcc-a76": [*wide, *ordered]}
     return {
         f"{build} {' '.join(map(str, facts(kind).values()))}": kind
         for build, of_build in kinds.items()

@@ -71,7 +71,11 @@ _ASKING: Final = (
         "if (model->retired[i] > n_items) return",
     ),
     ("a place's item outside", "if (item >= model->header->n_items) return RP_DAMAGED;", ""),
-    ("a seed's item outside", "if (model->item_of[place] >= n_items) return RP_DAMAGED;", ""),
+    (
+        "a seed's item outside",
+        "if (place < n_items && model->item_of[place] >= n_items) return RP_DAMAGED;",
+        "",
+    ),
     ("seen items are recommended", "put(excluded, query->seen[i]);", ""),
     ("retired items are recommended", "put(excluded, model->retired[i]);", ""),
     (

@@ -137,8 +137,10 @@ _NEIGHBOURS: Final = (
         "h < RP_BLOCK; h++) of_group[h] = 0;",
         "Such a half holds no item: as a seed it lowers the threshold, and later it is passed over.",
     ),
-    ("excluded items are seeds", "if (has(w->excluded, model->item_of[place])) scores[i] = LOWEST;", ""),
-    ("filled places are seeds", "if (place >= n_items) {", "if (0) {"),
+    ("excluded items are seeds", "if (place >= n_items || has(w->", "if (place >= n_items || 0 && has(w->"),
+    ("filled places are seeds", "if (place >= n_items || has(w->", "if (place < n_items && has(w->"),
+    ("excluded seeds count", "else (*left)++;", "(*left)++;"),
+    ("seeds are looked at once", "} while (left < k);", "} while (0);"),
     (
         "a group is left out where it ties",
         "best[group] >= list->threshold) wrong",
@@ -166,7 +168,7 @@ _NEIGHBOURS: Final = (
         "if (best",
         "Its halves lie beyond the last one, and are passed over.",
     ),
-    ("more seeds than there is room for", "hit && n < BOX_SEEDS; hit", "hit; hit"),
+    ("more seeds than there is room for", "hit && first->n < BOX_SEEDS; hit", "hit; hit"),
     (
         "what the scratch held is a half's score",
         "for (uint32_t i = HALF; i < RP_BLOCK; i++) scores[i] = LOWEST;",

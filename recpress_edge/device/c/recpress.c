@@ -771,46 +771,66 @@ INLINE int32_t half_of(const rp_model *model, const kernel_row *kr, shape s, uin
     return half_max(block, kr, s.dim, half % 2u, scores);
 }
 
-/* Scores of a half block, without items that are excluded. */
-static int32_t score_seed(const rp_model *model, const kernel_row *kr, const workspace *w, uint32_t half,
-                          int32_t *scores)
-{
-    const uint32_t n_items = model->header->n_items;
-    half_of(model, kr, shape_of(model), half, scores);
-    for (uint32_t i = 0; i < HALF; i++) {
-        const uint32_t place = half * HALF + i;
-        if (place >= n_items) {
-            scores[i] = LOWEST;
-            continue;
-        }
-        if (model->item_of[place] >= n_items) return RP_DAMAGED;
-        if (has(w->excluded, model->item_of[place])) scores[i] = LOWEST;
-    }
-    return RP_OK;
-}
+/* Half blocks that are scored first: 16 scores of each. */
+typedef struct {
+    int32_t *scores;
+    uint32_t halves[BOX_SEEDS], n;
+} seeds;
 
-/* A score that k of the most promising half blocks' items reach. Of few halves the bounds are ranked, of many the
- * largest bounds of groups: about half as many groups hold the halves that are above all others. A list is not
- * longer than there are blocks, so enough halves are there. */
-static int32_t seed_threshold(const rp_model *model, const kernel_row *kr, const workspace *w, uint32_t k,
-                              int32_t *threshold)
+/* Score the most promising half blocks. Of few halves the bounds are ranked, of many the largest bounds of
+ * groups: about half as many groups hold the halves that are above all others. A list is not longer than there
+ * are blocks, so enough halves are there. */
+static void score_seeds(const rp_model *model, const kernel_row *kr, const workspace *w, uint32_t k,
+                        seeds *first)
 {
+    const shape s = shape_of(model);
     const uint32_t groups = up_to(2u * model->n_blocks, RP_BLOCK) / RP_BLOCK;
     const uint32_t wanted = k < BOX_SEEDS / 2u ? k : BOX_SEEDS / 2u;
     const int32_t *bounds = w->maxima, *best = bounds + groups * RP_BLOCK;
-    int32_t *seeds = w->maxima + groups * RP_BLOCK + up_to(groups, 8u);
     const int32_t promising = groups <= BOX_SEEDS ? reached_by(bounds, groups * RP_BLOCK, 2u * wanted)
                                                   : reached_by(best, up_to(groups, 8u), wanted);
-    uint32_t n = 0;
+    first->scores = w->maxima + groups * RP_BLOCK + up_to(groups, 8u);
+    first->n = 0;
     for (uint32_t at = 0; at < groups; at += 8u)
         for (uint32_t left = mask8(best + at, promising); left; left &= left - 1u) {
-            const uint32_t first = (at + LOWEST_BIT(left)) * RP_BLOCK;
-            for (uint32_t hit = mask32(bounds + first, promising); hit && n < BOX_SEEDS; hit &= hit - 1u) {
-                int32_t *scores = seeds + HALF * n++;
-                if (score_seed(model, kr, w, first + LOWEST_BIT(hit), scores)) return RP_DAMAGED;
+            const uint32_t from = (at + LOWEST_BIT(left)) * RP_BLOCK;
+            uint32_t hit = mask32(bounds + from, promising);
+            for (; hit && first->n < BOX_SEEDS; hit &= hit - 1u) {
+                first->halves[first->n] = from + LOWEST_BIT(hit);
+                half_of(model, kr, s, first->halves[first->n], first->scores + HALF * first->n);
+                first->n++;
             }
         }
-    *threshold = reached_by(seeds, n * HALF, k);
+}
+
+/* Leave out the excluded among the scores that reach the threshold, and count the others. */
+static int32_t leave_out(const rp_model *model, const workspace *w, seeds *first, int32_t threshold,
+                         uint32_t *left)
+{
+    const uint32_t n_items = model->header->n_items;
+    *left = 0;
+    for (uint32_t at = 0; at < first->n * HALF; at += 8u)
+        for (uint32_t hit = mask8(first->scores + at, threshold); hit; hit &= hit - 1u) {
+            const uint32_t i = at + LOWEST_BIT(hit), place = first->halves[i / HALF] * HALF + i % HALF;
+            if (place < n_items && model->item_of[place] >= n_items) return RP_DAMAGED;
+            if (place >= n_items || has(w->excluded, model->item_of[place])) first->scores[i] = LOWEST;
+            else (*left)++;
+        }
+    return RP_OK;
+}
+
+/* A score that k of the most promising half blocks' items reach. */
+static int32_t seed_threshold(const rp_model *model, const kernel_row *kr, const workspace *w, uint32_t k,
+                              int32_t *threshold)
+{
+    seeds first;
+    uint32_t left = 0;
+    score_seeds(model, kr, w, k, &first);
+    do {
+        *threshold = reached_by(first.scores, first.n * HALF, k);
+        if (*threshold == LOWEST) return RP_OK;
+        if (leave_out(model, w, &first, *threshold, &left)) return RP_DAMAGED;
+    } while (left < k);
     return RP_OK;
 }
 

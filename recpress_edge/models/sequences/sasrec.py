@@ -14,8 +14,10 @@ from recpress_edge.core.rng import stream, torch_seed
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.method import NetworkMethod, TrainingInput
 from recpress_edge.models.nn import Adam
+from recpress_edge.models.outputs import StoredNetwork
 from recpress_edge.models.ranking import ScoreRows
-from recpress_edge.models.settings import SASRecConfig
+from recpress_edge.models.sequences.settings import SASRecConfig
+from recpress_edge.models.sequences.windows import last_items
 
 NO_TARGET = -100  # what cross_entropy leaves out
 
@@ -87,6 +89,27 @@ class SASRec(nn.Module):
         self.layers = nn.ModuleList(Layer(dim, config, rng) for _ in range(config.layers))
         self.final_gain, self.final_shift = _norm_parameters(dim)
 
+    @classmethod
+    def stored(cls, network: StoredNetwork) -> "SASRec":
+        """A trained one, from its folder's parameters: it is as it was, and drops nothing."""
+        arrays = network.parameters
+        rows, dim = arrays["item_emb"].shape
+        config = SASRecConfig(
+            layers=len({name.split(".")[1] for name in arrays if name.startswith("layers.")}),
+            heads=network.architecture["heads"],
+            widening=len(arrays["layers.0.up_bias"]) // dim,
+            history_length=len(arrays["position_emb"]),
+            dropout=0.0,
+        )
+        made = cls(rows - 1, dim, 0, config)
+        made.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in arrays.items()})
+        return made
+
+    @property
+    def length(self) -> int:
+        """Tokens that it reads, the start token included."""
+        return len(self.position_emb)
+
     def hidden(self, tokens: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """States after every token: tokens (B, n) -> (B, n, d). Causal, so what follows changes nothing.
 
@@ -157,7 +180,7 @@ class SASRecMethod(NetworkMethod):
         """What is read, (B, n): the start token and all but the last item; what follows each, (B, n)."""
         n_items = self.given.train.n_items
         counts = np.minimum(indptr[users + 1] - indptr[users], self.config.history_length)
-        targets = _last_items(users, indptr, items, counts, int(counts.max()), NO_TARGET)
+        targets = last_items(users, indptr, items, counts, int(counts.max()), NO_TARGET)
         tokens = np.hstack([np.full((users.size, 1), n_items), targets[:, :-1]])
         return np.where(tokens == NO_TARGET, n_items, tokens), targets
 
@@ -179,7 +202,7 @@ class SASRecMethod(NetworkMethod):
 
         def rows(users: I64) -> F32:
             counts = np.minimum(indptr[users + 1] - indptr[users], length - 1)
-            recent = _last_items(users, indptr, items, counts, int(counts.max(initial=0)), n_items)
+            recent = last_items(users, indptr, items, counts, int(counts.max(initial=0)), n_items)
             tokens = torch.from_numpy(np.hstack([np.full((users.size, 1), n_items), recent]))
             with torch.inference_mode():
                 states = self.network.hidden(tokens.to(self.given.device))
@@ -191,11 +214,3 @@ class SASRecMethod(NetworkMethod):
 
     def architecture(self) -> dict[str, Any]:
         return {"kind": "sasrec", "heads": self.config.heads}
-
-
-def _last_items(users: I64, indptr: I64, items: I64, counts: I64, width: int, filler: int) -> I64:
-    """The last ``counts`` items of each user, earliest first, filled up at the end: (B, width)."""
-    places = np.arange(width)
-    at = (indptr[users + 1] - counts)[:, None] + places
-    inside = places < counts[:, None]
-    return np.where(inside, items[np.where(inside, at, 0)] if items.size else filler, filler)

@@ -1,7 +1,7 @@
 """Settings of the models that read sequences. No torch: settings are read and hashed before it is needed."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from recpress_edge.core.config import (
     BelowOneFloat,
@@ -12,8 +12,12 @@ from recpress_edge.core.config import (
     ShareFloat,
     at_least,
 )
+from recpress_edge.core.errors import ConfigError
 
 Decays = Literal["learned", "none"]
+SequenceLoss = Literal["ce", "sampled-ce", "bce", "gbce"]
+USUAL_SAMPLED: Final = 256
+USUAL_CALIBRATION: Final = 0.75
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,22 @@ class SASRecConfig(Bounded):
     """Sequences per step, of about the same length."""
     init_std: PositiveFloat = 0.02
     """Standard deviation of the initial embeddings and weights."""
+    loss: SequenceLoss = "ce"
+    """Of the next item against all others (ce), against sampled_items that the user has not, which all places
+    of a sequence share (sampled-ce, gbce), or against one other of each place (bce)."""
+    sampled_items: PositiveInt | None = None
+    """Of sampled-ce and gbce; None: 256."""
+    calibration: ShareFloat | None = None
+    """t of gbce: 0 is bce, with 1 a score stands for the chance of its item; None: 0.75."""
+
+    def __post_init__(self) -> None:
+        Bounded.__post_init__(self)
+        for name, losses in (("sampled_items", ("sampled-ce", "gbce")), ("calibration", ("gbce",))):
+            if getattr(self, name) is not None and self.loss not in losses:
+                raise ConfigError(
+                    f"method.{name} changes nothing with method.loss {self.loss}: it belongs to "
+                    f"{' and '.join(losses)}. Leave it out, or set method.loss."
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

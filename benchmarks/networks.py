@@ -170,7 +170,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     rows = some_users(rows, args.users)
     entries: list[dict[str, Any]] = []
     for file_format in args.formats.split(","):
-        check_route(file_format)
+        check_route(student.kind, file_format)
         with tempfile.TemporaryDirectory(prefix="recpress-") as folder:
             entries += timed(Path(folder), student, variants(student, file_format), rows, rounds)
     facts = ("config", "training", "chosen_epoch", "metrics", "dataset")

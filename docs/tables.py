@@ -19,6 +19,7 @@ import format_tables  # noqa: E402
 import method_tables  # noqa: E402
 import result_tables  # noqa: E402
 import scale_tables  # noqa: E402
+import sequence_tables  # noqa: E402
 import student_tables  # noqa: E402
 
 
@@ -41,6 +42,8 @@ TOPOLOGY: Final = "docs/results/topology.md"
 BOTH: Final = ("citeulike-runtimes", "citeulike-runtimes-zen3")
 DATA: Final = "docs/data.md"
 STUDENTS: Final = "docs/results/students.md"
+NETWORKS: Final = "docs/results/networks.md"
+SEQUENCES: Final = ("sequences-ml-100k",)
 ENGINE: Final = "docs/results/c-engine.md"
 SIX_SETS: Final = (
     "students",
@@ -66,9 +69,9 @@ BLOCKS: Final = {
     "tensorflow-judge": Block((RUNTIMES,), ("tensorflow-judge",), result_tables.judged),
     "emulated-cores": Block(("docs/results/emulated-arm.md",), ("emulated-cores",), result_tables.cores),
     "arranged-cores": Block(("docs/guide/cores.md",), ("arranged-cores",), result_tables.arranged_cores),
-    "networks": Block(
-        ("docs/results/networks.md",), ("networks-neumf", "networks-sasrec"), result_tables.networks
-    ),
+    "networks": Block((NETWORKS,), ("networks-neumf", "networks-sasrec"), result_tables.networks),
+    "sequence-students": Block((NETWORKS,), SEQUENCES, sequence_tables.students),
+    "sequence-differences": Block((NETWORKS,), SEQUENCES, sequence_tables.above),
     "bring-your-own": Block(
         ("docs/start/your-own-model.md",),
         ("bring-your-own", "bring-your-own-citeulike"),

@@ -54,6 +54,11 @@ def sasrec_arrays(seed: int = 0, n_items: int = N_ITEMS, n_layers: int = 2) -> d
     return _drawn(shapes, seed)
 
 
+def lrh_arrays(seed: int = 0, n_items: int = N_ITEMS) -> dict[str, np.ndarray]:
+    drawn = _drawn({"item_emb": (n_items, DIM), "history_emb": (n_items, DIM), "prior": (DIM,)}, seed)
+    return drawn | {"decay": np.linspace(0.1, 0.98, DIM, dtype=np.float32)}
+
+
 def _drawn(shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, np.ndarray]:
     rng = stream(seed, "test network")
     return {name: 0.5 * rng.standard_normal(shape, dtype=np.float32) for name, shape in shapes.items()}
@@ -66,7 +71,7 @@ def write_network(folder: Path, kind: str, arrays: dict[str, np.ndarray], **fact
         "method": kind,
         "dim": DIM,
         "seed": 0,
-        "architecture": {"kind": kind, "heads": 2} if kind == "sasrec" else {"kind": kind},
+        "architecture": {"kind": kind} | {"sasrec": {"heads": 2}, "lrh": {"history_length": 4}}.get(kind, {}),
         "dataset": {"name": "toy", "digest": "d" * 64, "protocol": "leave-one-out by time"},
         "teacher": None,
         "metrics": {"valid": {"recall@50": 0.3}, "test": {"recall@50": 0.2}},
@@ -82,3 +87,7 @@ def read_neumf(folder: Path, **arrays: np.ndarray) -> NetworkStudent:
 
 def read_sasrec(folder: Path, **arrays: np.ndarray) -> NetworkStudent:
     return read_network(write_network(folder, "sasrec", sasrec_arrays() | arrays))
+
+
+def read_lrh(folder: Path, **arrays: np.ndarray) -> NetworkStudent:
+    return read_network(write_network(folder, "lrh", lrh_arrays() | arrays))

@@ -34,12 +34,17 @@ class LookUp:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoldHistory:
-    """row (D,) = prior + Σ history_emb[seen], in float32; int8 as artifacts/fold_in.py defines it."""
+    """row (D,) = prior + Σ history_emb[seen], in float32; int8 as artifacts/fold_in.py defines it.
+
+    With weights only the last N of ``seen`` are read, oldest first, each times the weights of its age.
+    """
 
     history_emb: Table
     """(I, D)"""
     prior: Table
     """(D,), of the same type."""
+    weights: Table | None = None
+    """(N + 1, D): the oldest item's first, the prior's last; int8 where the tables are, else float32."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,9 +201,11 @@ def describe_stored(contract: Contract, stored: QuantizedTables | Floats) -> Gra
 def with_history(graph: Graph, tables: Mapping[str, NDArray[Any]]) -> Graph:
     """The same request with its user row made from the history.
 
-    tables: history_emb (I, D), prior (D,) and, where they are integers, step ().
+    tables: history_emb (I, D), prior (D,), where they are integers step (), and of a history that forgets
+    age_weights (N + 1, D).
     """
-    swap: dict[type[Step], Step] = {LookUp: FoldHistory(tables["history_emb"], tables["prior"])}
+    fold = FoldHistory(tables["history_emb"], tables["prior"], tables.get("age_weights"))
+    swap: dict[type[Step], Step] = {LookUp: fold}
     if "step" in tables:
         swap[ScaleScores] = ScaleByPeak(np.float32(tables["step"]))
     return replace(graph, steps=tuple(swap.get(type(step), step) for step in graph.steps))

@@ -65,8 +65,7 @@ def table_reference(tables: Mapping[str, NDArray[Any]]) -> Reference:
     def row_of(asked: Query) -> Scores:
         if users is not None:
             return users[asked.user], _ONE if user_scale is None else user_scale[asked.user]
-        wide = np.int64 if exact else np.float64
-        total = tables["prior"] + tables["history_emb"][asked.seen].sum(axis=0, dtype=wide)
+        total = _history_sum(tables, asked.seen, np.int64 if exact else np.float64)
         if not exact:
             return total, _ONE
         rows, peaks = rounded_rows(total[None])
@@ -77,7 +76,19 @@ def table_reference(tables: Mapping[str, NDArray[Any]]) -> Reference:
         sums = items @ row.astype(kind)  # (I,)
         return (sums if wide_scale is None else sums.astype(np.float32) * wide_scale), factor
 
-    return Reference(0 if users is None else len(users), len(items), scores_of)
+    n_users = 0 if users is None else len(users)
+    return Reference(n_users, len(items), scores_of, sequence="age_weights" in tables)
+
+
+def _history_sum(tables: Mapping[str, NDArray[Any]], seen: NDArray[np.int64], wide: type) -> NDArray[Any]:
+    """The sum (D,) of a history: every item alike, or the last ones by their age."""
+    prior, rows, weights = tables["prior"], tables["history_emb"], tables.get("age_weights")
+    if weights is None:
+        return np.asarray(prior + rows[seen].sum(axis=0, dtype=wide))
+    total: NDArray[Any] = prior.astype(wide) * weights[-1].astype(wide)
+    for age, item in enumerate(seen[::-1][: len(weights) - 1]):
+        total = total + rows[item].astype(wide) * weights[-2 - age].astype(wide)
+    return total
 
 
 def item_tables(tables: QuantizedTables) -> dict[str, NDArray[Any]]:

@@ -8,6 +8,12 @@ In float: row = prior + Σ history_emb[item]. In integers, so that every CPU giv
     score          = float32(top score) · (float32(peak) · step)
 
 The row then takes the place of a quantised user row, whatever the recipe does with that.
+
+A history that forgets (ADR 0030) reads its last N items in their order, and weighs each by its age, 0 for the
+newest, with a decay λ_k a dimension: row = prior + Σ λ^age ∘ history_emb[item]. In integers the weights are
+⌊127 λ^age⌉ and the prior's is 127, so that the sum stays a sum of products of two int8:
+
+    sum (D,) int64 = 127 prior_q + Σ weight_q[age] ∘ history_q[item]
 """
 
 import dataclasses
@@ -48,11 +54,27 @@ class FoldIn:
     """Digest of fold_in.safetensors; empty for one that is not written yet."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """fold_in.json as it stands."""
+    decay: F32 | None = None
+    """(D,) λ of a history that forgets; None where every item counts alike, in any order."""
+    length: int = 0
+    """N: items that a history that forgets reads."""
+
+    @property
+    def weights(self) -> F64 | None:
+        """(N + 1, D) what is read is multiplied with: the oldest item first, the prior last."""
+        return None if self.decay is None else age_weights(self.decay, self.length)
 
     @property
     def rows(self) -> F32:
         """All that users' vectors are sums of: (I + 1, D)."""
         return np.concatenate([self.history_emb, self.prior[None]])
+
+
+def age_weights(decay: F32, length: int) -> F64:
+    """λ^age for the ages N − 1 … 0, then ones for the prior: decay (D,) -> (N + 1, D)."""
+    ages = np.arange(length - 1, -1, -1)
+    powers = decay.astype(np.float64) ** ages[:, None]
+    return np.vstack([powers, np.ones((1, decay.size))])
 
 
 def write_fold_in(folder: Path, fold_in: FoldIn, facts: Mapping[str, Any]) -> None:
@@ -101,6 +123,8 @@ class QuantizedHistory:
     """(D,), -127..127"""
     step: np.float32
     """What one unit of a row is worth per unit of its peak."""
+    weights_q: I8 | None = None
+    """(N + 1, D), 0..127, of a history that forgets: the oldest item first, the prior last."""
 
 
 def quantize_history(fold_in: FoldIn, tables: QuantizedTables) -> QuantizedHistory:
@@ -108,10 +132,10 @@ def quantize_history(fold_in: FoldIn, tables: QuantizedTables) -> QuantizedHisto
 
     Raises ArtifactError where a sum over the whole catalogue would overflow int32.
     """
-    if (len(fold_in.history_emb) + 1) * QMAX >= 2**31:
-        raise ArtifactError(
-            f"{len(fold_in.history_emb)} items are too many: the sum of a history would overflow"
-        )
+    weights = fold_in.weights
+    longest, unit = (len(fold_in.history_emb), 1) if weights is None else (fold_in.length, QMAX)
+    if (longest + 1) * QMAX * unit >= 2**31:
+        raise ArtifactError(f"{longest} items are too many: the sum of a history would overflow")
     scale = tables.item_scale.astype(np.float64) * tables.telling
     folded, prior = fold_in.history_emb * scale, fold_in.prior * scale
     step = max(float(np.abs(folded).max()), float(np.abs(prior).max())) / QMAX
@@ -120,7 +144,8 @@ def quantize_history(fold_in: FoldIn, tables: QuantizedTables) -> QuantizedHisto
     def rounded(values: F64) -> I8:
         return np.clip(np.rint(values / step), -QMAX, QMAX).astype(np.int8)
 
-    return QuantizedHistory(rounded(folded), rounded(prior), np.float32(step / QMAX))
+    weights_q = None if weights is None else np.rint(weights * QMAX).astype(np.int8)
+    return QuantizedHistory(rounded(folded), rounded(prior), np.float32(step / QMAX / unit), weights_q)
 
 
 def float_history(recipe: Recipe, fold_in: FoldIn) -> tuple[F32 | F16, F32 | F16]:

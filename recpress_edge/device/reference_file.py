@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from recpress_edge.artifacts.contract import HISTORY, Contract
 from recpress_edge.artifacts.integers import rounded_rows
+from recpress_edge.core.arrays import I64
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.device.query import Answer, Catalogue, Query, SeenItems, check_query, no_items
 from recpress_edge.device.reference import best_unseen
@@ -31,6 +32,8 @@ class FileReference:
         tables = _checked(model_path, contract)
         wide = np.int64 if tables["item_emb"].dtype == np.int8 else np.float64
         self._tables = {name: tables[name].astype(wide) for name in _emb(contract)}
+        weights = tables.get("age_weights")
+        self._weights = None if weights is None else weights.astype(wide)
         self._user_scale, self._step = tables.get("user_scale"), tables.get("step")
         item_scale = tables.get("item_scale")
         self._item_scale = None if item_scale is None else item_scale.astype(np.float32)
@@ -59,11 +62,20 @@ class FileReference:
         if "user_emb" in self._tables:
             scale = np.float32(1) if self._user_scale is None else self._user_scale[feed.user]
             return self._tables["user_emb"][feed.user], scale
-        total = self._tables["prior"] + self._tables["history_emb"][feed.seen].sum(axis=0)
+        total = self._sum(feed.seen)
         if self._step is None:
             return total, np.float32(1)
         rows, peaks = rounded_rows(total[None])
         return rows[0], np.float32(peaks[0]) * np.float32(self._step)
+
+    def _sum(self, seen: I64) -> NDArray[Any]:
+        """prior + the sum of the history's rows (D,); the last ones by their age where the file forgets."""
+        prior, rows = self._tables["prior"], self._tables["history_emb"]
+        if self._weights is None:
+            return np.asarray(prior + rows[seen].sum(axis=0))
+        read = seen[-(len(self._weights) - 1) :]
+        bag = np.concatenate([rows[read], prior[None]])
+        return np.asarray((bag * self._weights[-len(bag) :]).sum(axis=0))
 
 
 def _emb(contract: Contract) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recpress_edge.artifacts.contract import Contract
 from recpress_edge.artifacts.formats import FORMATS
-from recpress_edge.artifacts.integers import ZERO_POINT, unpack_int4
+from recpress_edge.artifacts.integers import QMAX, ZERO_POINT, unpack_int4
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.registry import named
 from recpress_edge.device.onnx_file import onnx_tensors
@@ -18,11 +18,12 @@ from recpress_edge.device.tflite_file import tflite_tensors
 
 Tables = Mapping[str, NDArray[Any]]
 """item_emb (I, D), and what there is of user_emb (U, D), user_scale (U,), item_scale (I,), and in a history
-file history_emb (I, D), prior (D,) and step (). Integer tables are int8."""
+file history_emb (I, D), prior (D,), step () and, where it forgets, age_weights (N + 1, D). Integer tables are
+int8."""
 
 _BLOCKS: Final = "block_best_image"
 """The tensor of a TFLite file that has one channel for each block of items; absent without blocks."""
-_OPTIONAL: Final = ("user_scale", "item_scale", "step")
+_OPTIONAL: Final = ("user_scale", "item_scale", "step", "age_weights")
 
 
 def read_tables(path: Path, contract: Contract) -> Tables:
@@ -40,7 +41,12 @@ def read_tables(path: Path, contract: Contract) -> Tables:
 
 def _check_scales(tables: Tables, contract: Contract) -> Tables:
     """A scale with an axis too many would make a table of every pair when numpy multiplies by it."""
-    shapes = {"user_scale": (contract.n_users,), "item_scale": (contract.n_items,), "step": ()}
+    shapes: dict[str, tuple[int, ...]] = {
+        "user_scale": (contract.n_users,),
+        "item_scale": (contract.n_items,),
+        "step": (),
+        "age_weights": (contract.history_length + 1, contract.dim),
+    }
     for name, shape in shapes.items():
         if name in tables and tables[name].shape not in (shape, shape or (1,)):
             raise ValueError(f"{name} has shape {tables[name].shape}, expected {shape}")
@@ -88,7 +94,20 @@ def tables_of_tflite(data: bytes, contract: Contract) -> Tables:
     if "history_emb" in tables:  # behind the items a row of zeros, for what is no item
         tables["history_emb"] = tables["history_emb"][: contract.n_items]
         tables["prior"] = found["prior"].reshape(-1)[: contract.dim]
-    return tables
+    return {**tables, **_ages_of_tflite(tables, contract)}
+
+
+def _ages_of_tflite(tables: Tables, contract: Contract) -> Tables:
+    """The weights by age, oldest first, and the prior in units of a row: stored newest first, then zeros."""
+    if "age_weights" not in tables:
+        return {}
+    by_age, prior = tables["age_weights"][: contract.history_length, : contract.dim], tables["prior"]
+    unit = QMAX if by_age.dtype == np.int8 else 1
+    of_prior = np.full((1, contract.dim), unit, by_age.dtype)
+    return {
+        "age_weights": np.vstack([by_age[::-1], of_prior]),
+        "prior": (prior // unit).astype(by_age.dtype) if unit > 1 else prior,
+    }
 
 
 def _in_order(stored: NDArray[Any], n_blocks: int | None, n_items: int) -> NDArray[Any]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from recpress_edge.distill.settings import TeacherLists
 from recpress_edge.models.clicks.settings import ClickConfig
 from recpress_edge.models.outputs import is_large
-from recpress_edge.models.settings import IAEConfig, LightGCNConfig, MultVAEConfig, NeuMFConfig, SASRecConfig
+from recpress_edge.models.sequences.settings import LRHConfig, SASRecConfig
+from recpress_edge.models.settings import IAEConfig, LightGCNConfig, MultVAEConfig, NeuMFConfig
 
 if TYPE_CHECKING:
     from recpress_edge.models.method import TrainingInput
@@ -42,11 +43,20 @@ def require_memory_of(method: str, given: "TrainingInput", config: Any) -> None:
 
 
 def _parameter_bytes(given: "TrainingInput", config: Any) -> int:
-    rows = given.train.n_items + (0 if isinstance(config, SASRecConfig) else given.train.n_users)
+    rows = _rows(given, config)
     width = 3 * given.dim if isinstance(config, NeuMFConfig) else given.dim
     layers = 2 * config.layers if isinstance(config, LightGCNConfig) else 0  # and their gradients
     scores = 0 if is_large(given.train.n_users, given.train.n_items) else given.train.n_items * _BLOCK_SCORES
     return (rows * width * (_COPIES + layers) + scores) * _FLOAT
+
+
+def _rows(given: "TrainingInput", config: Any) -> int:
+    """Rows of all tables."""
+    if isinstance(config, SASRecConfig):
+        return given.train.n_items
+    if isinstance(config, LRHConfig):
+        return 2 * given.train.n_items
+    return given.train.n_items + given.train.n_users
 
 
 def _pair_bytes(given: "TrainingInput", config: Any) -> int:

@@ -19,6 +19,7 @@ from recpress_edge.distill.settings import (
     beside,
 )
 from recpress_edge.models.clicks.settings import DeepFMConfig, FMConfig, LRConfig, WideDeepConfig
+from recpress_edge.models.sequences.settings import LRHConfig, SASRecConfig
 from recpress_edge.models.settings import (
     ALSConfig,
     BPRConfig,
@@ -32,12 +33,11 @@ from recpress_edge.models.settings import (
     NeuMFConfig,
     PopConfig,
     PureSVDConfig,
-    SASRecConfig,
     SVDConfig,
 )
 from recpress_edge.models.teacher import Knowledge
 
-Network = Literal["neumf", "sasrec"]
+Network = Literal["neumf", "sasrec", "lrh"]
 Role = Literal["teacher", "student"]
 LARGE: Final = 20_000
 """Users or items, whichever are fewer: EASE inverts a matrix of as many rows."""
@@ -58,7 +58,8 @@ class MethodRow:
     roles: tuple[Role, ...] = BOTH
     """A teacher learns from interactions alone; a student is small enough to ship."""
     needs: Knowledge | None = None
-    """What it takes from a teacher: nothing, embeddings, their product, rankings, or trajectories."""
+    """What it takes from a teacher: nothing, embeddings, their product, rankings, scores after every place of
+    a sequence, or trajectories."""
     alone: bool = True
     """Whether it can learn without a teacher."""
     usual_teacher: str | None = None
@@ -212,10 +213,20 @@ METHODS: Final[dict[str, MethodRow]] = {
     "htd-neumf": distilled("neumf", _TOPOLOGY, HTDConfig, needs="embeddings", released=True),
     "de-neumf": distilled("neumf", _EXPERTS, DEConfig, needs="embeddings", released=True),
     "sasrec": MethodRow(
-        where="recpress_edge.models.sasrec:SASRecMethod",
+        where="recpress_edge.models.sequences.sasrec:SASRecMethod",
         config=SASRecConfig,
-        gives="rankings",
+        gives="sequences",
         network="sasrec",
+        ordered=True,
+        released=True,
+    ),
+    "lrh": MethodRow(
+        where="recpress_edge.distill.sequences.lrh:LRHMethod",
+        config=LRHConfig,
+        needs="sequences",
+        usual_teacher="sasrec_dim64",
+        gives="rankings",
+        network="lrh",
         ordered=True,
         released=True,
     ),

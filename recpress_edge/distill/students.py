@@ -194,6 +194,11 @@ def check_pair(student: ModelName, teacher: ModelName) -> None:
         for name in names_of("teacher", 200)
         if _gives(parse_name(name, "teacher").entry, student.entry.needs)
     ]
+    if student.entry.needs == "sequences":
+        raise ConfigError(
+            f"{student} learns from a teacher that scores after every place of a sequence, and {teacher} "
+            f"does not. Teachers that fit: {', '.join(fit)}; --teacher none trains it alone."
+        )
     has = "only rankings" if teacher.entry.gives != "embeddings" else "embeddings whose product is no score"
     raise ConfigError(
         f"{student} learns from a teacher's embeddings, and {teacher} has {has}. "
@@ -208,6 +213,8 @@ def _gives(teacher: MethodRow, needs: Knowledge | None) -> bool:
         return False
     if needs == "product" and teacher.network:
         return False
+    if needs == "sequences":
+        return teacher.gives == "sequences"
     return needs not in ("embeddings", "product") or teacher.gives == "embeddings"
 
 

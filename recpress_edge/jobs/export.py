@@ -81,7 +81,7 @@ class ExportRequest:
             profile = check_network(named.network, self.format, self.profile, self.user)
         else:
             check_profile(profile, self.user)
-            check_recipe_profile(recipe, profile)
+        check_recipe_profile(recipe, profile)
         if self.with_evaluation and profile == ALL_USERS:
             raise ConfigError(
                 "--with-evaluation: an all-users bundle holds the test users' rows anyway. Leave it out."
@@ -93,7 +93,7 @@ class ExportRequest:
         if self.titles and self.titles != NO_TITLES:
             check_there(self.titles)
         if named.network:
-            check_route(self.format)
+            check_route(named.network, self.format)
         plan = ExportPlan(self, named, recipe, profile)
         if target:
             check_target(plan.target, plan.name, named.data, force=self.force)

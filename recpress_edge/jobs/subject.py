@@ -29,13 +29,15 @@ from recpress_edge.data.holdout import (
 )
 from recpress_edge.data.interactions import Dataset
 from recpress_export.gates import load_history_gate
-from recpress_export.networks.student import read_network
+from recpress_export.networks.kinds import KINDS
+from recpress_export.networks.student import read_network, read_parameters
 from recpress_export.options import NO_OPTIONS, FileOptions
 from recpress_export.student import StudentData
 from recpress_export.subjects import Subject
 from recpress_export.subjects.all_users import AllUsers
 from recpress_export.subjects.history import History
 from recpress_export.subjects.network import traced_network
+from recpress_export.subjects.recurrent import RecurrentHistory
 from recpress_export.subjects.single_user import SingleUser
 
 FLOAT_BYTES: Final = 4
@@ -67,6 +69,9 @@ class SubjectSource:
 
     def load(self, data: Dataset, on_event: OnEvent) -> Subject[Any]:
         """The exporter's subject; the fold-in of a history is learned first, where it is missing."""
+        if self.network and KINDS[self.network].tables:
+            recurrent = read_parameters(self.folder)
+            return RecurrentHistory(StudentData(model=recurrent, **self._facts(data, recurrent.facts)))
         if self.network:
             from recpress_edge.training.run import use_compute  # torch
 

@@ -111,7 +111,7 @@ class NegativeSampler:
         """Shuffled users (P,), positives (P,), negatives (P, each), these no train items."""
         order = stream(seed, "shuffle", epoch).permutation(self._users.size)
         users = self._users[order]
-        negatives = self._draw(np.repeat(users, each), stream(seed, "negatives", epoch))
+        negatives = self.unobserved(np.repeat(users, each), stream(seed, "negatives", epoch))
         return users, self._positives[order], negatives.reshape(-1, each)
 
     def steps(self, size: int) -> int:
@@ -128,7 +128,8 @@ class NegativeSampler:
             part = slice(start, start + size)
             yield users[part].long(), positives[part].long(), negatives[part]
 
-    def _draw(self, users: I32, rng: np.random.Generator) -> I64:
+    def unobserved(self, users: I32, rng: np.random.Generator) -> I64:
+        """An item for each of these users (N,) that is none of its train items; none may have every item."""
         negatives = rng.integers(self._n_items, size=users.size)
         again = np.concatenate(
             [

@@ -1,7 +1,8 @@
 """What a trained model gives: tables, rankings, the rankings of its training. No torch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from recpress_edge.core.arrays import F32, I32
 
@@ -34,6 +35,14 @@ class Tables:
 
     user_emb: F32
     item_emb: F32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredNetwork:
+    """A trained network as its folder holds it: its architecture, and its parameters by name."""
+
+    architecture: Mapping[str, Any]
+    parameters: Mapping[str, F32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,7 +1,7 @@
 """Settings of the base models. No torch: settings are read and hashed before it is needed."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal
 
 from recpress_edge.core.config import (
     BelowOneFloat,
@@ -9,7 +9,6 @@ from recpress_edge.core.config import (
     NotNegativeFloat,
     PositiveFloat,
     PositiveInt,
-    at_least,
 )
 
 Form = Literal["by-size", "dense", "rows"]
@@ -211,27 +210,3 @@ class NeuMFConfig(Bounded):
     """By size the batch is batch_size for each whole million of interactions, once at least: an epoch has
     about as many steps as one of a million, and a row as much weight decay. Students with terms keep
     batch_size: a term is no sum over positives."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SASRecConfig(Bounded):
-    """A causal transformer over each user's sequence (Kang and McAuley, ICDM 2018)."""
-
-    learning_rate: PositiveFloat = 1e-3
-    """Step size of Adam."""
-    weight_decay: NotNegativeFloat = 0.0
-    """L2 added to the gradient of every parameter at every step."""
-    layers: PositiveInt = 2
-    """Blocks of attention and feed-forward, one upon the other."""
-    heads: PositiveInt = 2
-    """Of each attention; must divide the embedding size."""
-    widening: PositiveInt = 4
-    """Inner size of the feed-forward parts over the embedding size."""
-    history_length: Annotated[int, at_least(2)] = 50
-    """Tokens the model reads: the start token and the last history_length − 1 items."""
-    dropout: BelowOneFloat = 0.3
-    """Share of the values set to zero in training, after the embeddings and in every sublayer."""
-    batch_users: PositiveInt = 128
-    """Sequences per step, of about the same length."""
-    init_std: PositiveFloat = 0.02
-    """Standard deviation of the initial embeddings and weights."""

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from recpress_edge.models.outputs import Rankings, Tables, Trajectory
+from recpress_edge.models.outputs import Rankings, StoredNetwork, Tables, Trajectory
 
-Knowledge = Literal["embeddings", "product", "rankings", "trajectories", "clicks"]
-"""Embeddings are rows for users and items; a product is embeddings whose product is the score; clicks are
-the chances that a row with features is taken, of which no ranking of a catalogue is kept."""
+Knowledge = Literal["embeddings", "product", "rankings", "sequences", "trajectories", "clicks"]
+"""Embeddings are rows for users and items; a product is embeddings whose product is the score;
+sequences are scores after every place of any sequence, hence rankings too; clicks are the chances that a row
+with features is taken, of which no ranking of a catalogue is kept."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,6 +24,8 @@ class Teacher:
     """Rows of a network that stand for its users and items, though their product is no score."""
     near: Tables | None = None
     """Two tables near to its scores, of an ensemble."""
+    sequence: StoredNetwork | None = None
+    """The network of one that reads sequences."""
 
     def has(self, what: Knowledge) -> bool:
         """Every teacher provides rankings; those with rows for users and items provide embeddings too."""
@@ -30,6 +33,8 @@ class Teacher:
             return self.trajectory is not None
         if what == "product":
             return self.tables is not None
+        if what == "sequences":
+            return self.sequence is not None
         return what == "rankings" or self.tables is not None or self.features is not None
 
     def embeddings(self) -> Tables:

@@ -10,11 +10,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from recpress_edge.data.interactions import Interactions
 from recpress_edge.distill.methods import METHODS
 from recpress_edge.distill.students import create_method
 from recpress_edge.models.method import ClosedForm, Factorised, Method, NetworkMethod, TrainingInput
-from recpress_edge.models.outputs import Tables, Trajectory
+from recpress_edge.models.outputs import StoredNetwork, Tables, Trajectory
 from recpress_edge.models.ranking import ScoreRows, product_rows, top_unobserved
+from recpress_edge.models.sequences.sasrec import SASRecMethod
+from recpress_edge.models.sequences.settings import SASRecConfig
 from recpress_edge.models.teacher import Teacher
 from recpress_edge.testing.tables import checkerboard
 from recpress_edge.training.evaluate import StagedRows
@@ -99,7 +102,21 @@ def taught(case: MethodCase) -> Teacher:
             *(np.hstack([parameters[p].numpy() for p in named[f"{s}_rows"]]) for s in ("user", "item"))
         )
     rankings = top_unobserved(model.scores, BOARD.train)
-    return Teacher(case.method, None, rankings, trajectory, features)
+    sequence = None
+    if isinstance(model, NetworkMethod) and METHODS[case.method].gives == "sequences":
+        sequence = _stored(model)
+    return Teacher(case.method, None, rankings, trajectory, features, sequence=sequence)
+
+
+def untrained(train: Interactions) -> StoredNetwork:
+    """A transformer of these items that has learned nothing, and says something of every sequence."""
+    return _stored(SASRecMethod(TrainingInput(train, 16, 0, EPOCHS), SASRecConfig(init_std=1.0)))
+
+
+def _stored(model: NetworkMethod) -> StoredNetwork:
+    """A network as its folder holds it."""
+    parameters = {name: value.numpy() for name, value in model.parameters().items()}
+    return StoredNetwork(model.architecture(), parameters)
 
 
 def stages(*rows: ScoreRows) -> Trajectory:
@@ -122,7 +139,7 @@ def noise() -> Teacher:
     rng = np.random.default_rng(0)
     tables = Tables(*(rng.standard_normal((SIZE, 16), np.float32) for _ in range(2)))
     rows = product_rows(*map(torch.from_numpy, (tables.user_emb, tables.item_emb)))
-    return Teacher("noise", tables, trajectory=stages(rows, rows))
+    return Teacher("noise", tables, trajectory=stages(rows, rows), sequence=untrained(BOARD.train))
 
 
 class MethodContract:

@@ -5,7 +5,7 @@ import fcntl
 import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -18,6 +18,7 @@ from recpress_edge.artifacts.model_folder import (
     NETWORK_PREFIX,
     RANKINGS,
     TABLES,
+    network_parameters,
     network_rows,
     read_model,
     write_model,
@@ -26,8 +27,9 @@ from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import storage_errors
 from recpress_edge.data.interactions import Dataset
+from recpress_edge.distill.methods import METHODS
 from recpress_edge.distill.students import ModelName, check_pair, parse_name
-from recpress_edge.models.outputs import Rankings, Tables
+from recpress_edge.models.outputs import Rankings, StoredNetwork, Tables
 from recpress_edge.models.teacher import Teacher
 
 LOCK: Final = ".lock"
@@ -47,6 +49,8 @@ class TrainedModel:
     """A network's rows for its users and items; their product is no score."""
     near: Tables | None = None
     """Two tables near to the scores of an ensemble."""
+    network: Mapping[str, F32] = field(default_factory=dict)
+    """A network's parameters by name."""
 
     @property
     def user_emb(self) -> F32:
@@ -61,7 +65,21 @@ class TrainedModel:
     @property
     def teacher(self) -> Teacher:
         """The model as a student learns from it."""
-        return Teacher(self.name, self.tables, self.rankings, features=self.features, near=self.near)
+        return Teacher(
+            self.name,
+            self.tables,
+            self.rankings,
+            features=self.features,
+            near=self.near,
+            sequence=self._sequence(),
+        )
+
+    def _sequence(self) -> StoredNetwork | None:
+        """The network of a model that scores after every place of a sequence."""
+        method = METHODS.get(str(self.metadata["method"]))
+        if method is None or method.gives != "sequences":
+            return None
+        return StoredNetwork(self.metadata["architecture"], self.network)
 
     def _tables(self) -> Tables:
         if self.tables is None:
@@ -102,7 +120,7 @@ def save_model(
     if near:
         arrays |= zip(NEAR, (near.user_emb, near.item_emb), strict=True)
     facts = write_model(folder, metadata, arrays)
-    return TrainedModel(folder, facts, tables, rankings, _features(facts, arrays), near)
+    return TrainedModel(folder, facts, tables, rankings, _features(facts, arrays), near, network)
 
 
 def load_model(folder: Path, advice: str = "Delete its folder, or train with --restart.") -> TrainedModel:
@@ -121,6 +139,7 @@ def load_model(folder: Path, advice: str = "Delete its folder, or train with --r
         Rankings(*rankings) if rankings else None,
         _features(facts, arrays),
         Tables(*near) if near else None,
+        network_parameters(arrays),
     )
 
 

@@ -51,6 +51,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "htd-neumf": BPR | {"weight_decay": 0.2, "negatives": 1, "experts": 3},
     "de-neumf": BPR | {"weight_decay": 0.2, "negatives": 1, "experts": 3},
     "sasrec": {"learning_rate": 0.01, "batch_users": 10, "layers": 1, "dropout": 0.1},
+    "lrh": {"learning_rate": 0.05, "batch_places": 200},
 }
 # As its usual settings have it of a teacher.
 ALONE = {"soft": {"score": "cosine", "start": "noise"}}
@@ -76,7 +77,8 @@ def alone(method):
 
 
 @cache
-def student(method, teacher="bpr"):
+def student(method, teacher=None):
+    teacher = teacher or ("sasrec" if METHODS[method].needs == "sequences" else "bpr")
     return MethodCase(method=method, settings=SETTINGS.get(method, {}), teacher=alone(teacher))
 
 

@@ -8,7 +8,7 @@ import pytest
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.distill.methods import METHODS
 from recpress_edge.distill.settings import FoldInConfig, SoftConfig
-from recpress_edge.models.settings import SASRecConfig
+from recpress_edge.models.sequences.settings import SASRecConfig
 from recpress_edge.training.settings import TrainingConfig
 
 HTDConfig, RRDNeuMFConfig = METHODS["htd"].config, METHODS["rrd-neumf"].config

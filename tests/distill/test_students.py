@@ -14,6 +14,7 @@ from recpress_edge.distill.students import ModelName, check_pair, create_method,
 from recpress_edge.models.method import Scorer, TrainingInput
 from recpress_edge.models.outputs import Tables, Trajectory
 from recpress_edge.models.teacher import Teacher
+from recpress_edge.testing.student import untrained
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_every_registered_method_of_interactions_can_be_built(method):
     train = two_tastes().train
     tables = Tables(*(rng.standard_normal((n, 6), np.float32) for n in (60, 80)))
     stages = Trajectory(np.zeros((2, 60, 3), np.int32), np.zeros((2, len(train)), np.int32), (1, 2))
-    noise = Teacher("noise", tables, trajectory=stages)
+    noise = Teacher("noise", tables, trajectory=stages, sequence=untrained(train))
     job = TrainingInput(train, 4, 0, 2, noise, teachers=(noise,) * 2)
     built = create_method(method, job, METHODS[method].config())
     assert isinstance(built, Scorer)

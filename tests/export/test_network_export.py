@@ -325,9 +325,9 @@ def test_profiles_and_routes_that_a_network_cannot_have(monkeypatch):
         check_network("sasrec", "onnx", None, "u")
     monkeypatch.setattr(network_recipes.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"needs litert_torch.*Or write ONNX: --format onnx"):
-        check_route("tflite")
+        check_route("sasrec", "tflite")
     with pytest.raises(MissingExtraError, match=r"'\.\[neural\]'"):
-        check_route("onnx")
+        check_route("sasrec", "onnx")
 
 
 @pytest.mark.parametrize("kind", ["neumf", "sasrec"])

@@ -22,6 +22,7 @@ from recpress_edge.models.multvae import MultVAE
 from recpress_edge.models.outputs import Rankings, Tables, Trajectory
 from recpress_edge.models.settings import IAEConfig, ItemKNNConfig, MultVAEConfig
 from recpress_edge.models.teacher import Teacher
+from recpress_edge.testing.student import untrained
 
 SAID: list[int] = []
 JOB = TrainingInput(two_tastes().train, 4, 0, 1, on_need=SAID.append)  # 60 users, 80 items
@@ -56,7 +57,8 @@ def _taught(method: str) -> tuple[TrainingInput, object]:
     rows = Tables(np.ones((60, 4), np.float32), np.ones((80, 4), np.float32))
     stages = np.zeros((1, 60, 80), np.int32)
     trajectory = Trajectory(stages, np.zeros((1, len(JOB.train)), np.int32), (1,))
-    teacher = Teacher("t", rows, trajectory=trajectory) if entry.needs else None
+    sequence = untrained(JOB.train) if entry.needs == "sequences" else None
+    teacher = Teacher("t", rows, trajectory=trajectory, sequence=sequence) if entry.needs else None
     several = (teacher,) if entry.needs == "trajectories" and teacher else ()
     rankings = Teacher("r", None, Rankings(np.zeros((60, 80), np.int32), np.zeros((60, 80), np.float32)))
     one = FeatureField("user", "user", "categorical", ("a", "b"))

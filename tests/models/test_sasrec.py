@@ -10,8 +10,8 @@ from small_data import checkerboard
 from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.method import TrainingInput
-from recpress_edge.models.sasrec import NO_TARGET, SASRecMethod
-from recpress_edge.models.settings import SASRecConfig
+from recpress_edge.models.sequences.sasrec import NO_TARGET, SASRecMethod
+from recpress_edge.models.sequences.settings import SASRecConfig
 
 BOARD = checkerboard(20)
 CONFIG = SASRecConfig(history_length=6, init_std=0.3, dropout=0.2)

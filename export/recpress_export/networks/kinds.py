@@ -32,7 +32,7 @@ class NetworkKind:
     """Whether ``heads`` of its architecture must divide d."""
     read: str = "recpress_export.networks.student:read_parameters"
     """``(folder) -> NetworkModel``"""
-    reference: str
+    reference: str = ""
     """``(NetworkModel) -> Reference``: what it answers, by other code than the file's."""
     truth: str = "numpy float64"
     """What the reference is called."""
@@ -42,6 +42,10 @@ class NetworkKind:
     """``(NetworkModel) -> bytes``: the float32 network of one that no format has to trace."""
     formats: tuple[str, ...] = ()
     """What its files may be; empty: every format."""
+    why_formats: str = ""
+    """Why no other."""
+    tables: bool = False
+    """Whether its file is one of tables, in their recipes, and nothing is traced."""
 
 
 _OUTSIDE: Final = NetworkKind(
@@ -52,6 +56,7 @@ _OUTSIDE: Final = NetworkKind(
     truth="the network as it was given",
     network="recpress_export.networks.wrap:wrapped",
     formats=(DEFAULT,),
+    why_formats="it was brought as onnx, and there is no torch module to convert",
 )
 KINDS: Final[Mapping[str, NetworkKind]] = {
     "neumf": NetworkKind(
@@ -96,6 +101,19 @@ KINDS: Final[Mapping[str, NetworkKind]] = {
         attention=True,
         reference="recpress_export.networks.sasrec:sasrec_reference",
         module="recpress_export.networks.modules:sasrec_module",
+    ),
+    "lrh": NetworkKind(
+        profile=HISTORY,
+        shapes={
+            "item_emb": ("I", "d"),
+            "history_emb": ("I", "d"),
+            "prior": ("d",),
+            "decay": ("d",),
+        },
+        tokens=False,
+        tables=True,
+        formats=(DEFAULT, "tflite"),
+        why_formats="it has no place for decays so far",
     ),
     "onnx-history": _OUTSIDE,
     "onnx-user": replace(_OUTSIDE, profile=ALL_USERS),

@@ -54,7 +54,7 @@ def choose_recipe(kind: str | None, name: str | None, file_format: str, *, int8:
     """
     if int8 and name:
         raise ConfigError("--int8 means --recipe int8-dim, for a network int8-dynamic; give one of the two")
-    if kind is not None:
+    if kind is not None and not KINDS[kind].tables:
         return _network_recipe(name, int8=int8)
     if name in NETWORK_RECIPES and name not in RECIPES:
         raise ConfigError(
@@ -77,8 +77,10 @@ def _network_recipe(name: str | None, *, int8: bool) -> Recipe:
     raise unknown_name("recipe of a network", asked, [*NETWORK_RECIPES, "int8", *RECIPES])
 
 
-def check_route(file_format: str) -> None:
+def check_route(kind: str, file_format: str) -> None:
     """MissingExtraError where what traces a network is missing: it says what to install or to do instead."""
+    if KINDS[kind].tables:
+        return
     row = FORMATS[file_format]
     modules = [package.replace("-", "_") for package in reversed(row.trace_packages)]
     missing = [name for name in modules if importlib.util.find_spec(name) is None]
@@ -97,8 +99,8 @@ def check_network(kind: str, file_format: str, profile: str | None, user: str | 
     own, formats = KINDS[kind].profile, KINDS[kind].formats
     if formats and file_format not in formats:
         raise ConfigError(
-            f"--format {file_format} is not available for a network that was brought as "
-            f"{' or '.join(formats)}: there is no torch module to convert. Leave --format out."
+            f"--format {file_format} is not available for a {kind}: {KINDS[kind].why_formats}. "
+            f"Write --format {' or '.join(formats)}."
         )
     if profile not in (None, own) or user is not None:
         asked = f"--profile {profile}" if profile not in (None, own) else "--user"

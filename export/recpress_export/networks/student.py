@@ -63,6 +63,8 @@ class NetworkStudent:
     @property
     def items_read(self) -> int:
         """Items of a history that it reads; 0 for one that knows its users."""
+        if self.row.tables:
+            return int(self.facts["architecture"]["history_length"])
         return max(self.history_length - 1, 0)
 
     @property
@@ -118,7 +120,20 @@ def read_parameters(folder: Path) -> NetworkStudent:
     heads = int(facts["architecture"].get("heads", 0))
     if KINDS[kind].attention and (heads < 1 or lengths["d"] % heads):
         raise ArtifactError(f"{folder / MODEL_FACTS}: {heads} heads do not divide {lengths['d']}")
+    if KINDS[kind].tables:
+        _check_decays(folder, facts["architecture"], arrays)
     return NetworkStudent(kind, arrays, heads, facts["name"], facts["seed"], facts["sha256"], facts)
+
+
+def _check_decays(folder: Path, architecture: Mapping[str, Any], arrays: Mapping[str, F32]) -> None:
+    """ArtifactError where no history is read, or a decay is none: weights by age must not grow."""
+    length, decay = architecture.get("history_length"), arrays["decay"]
+    if type(length) is not int or length < 1:
+        raise ArtifactError(f"{folder / MODEL_FACTS}: history_length {length!r}, expected 1 or more")
+    if decay.min() < 0 or decay.max() > 1:
+        raise ArtifactError(
+            f"{folder / MODEL_FILE}: decays from {decay.min()} to {decay.max()}, expected 0 to 1"
+        )
 
 
 def _n_layers(arrays: Mapping[str, F32]) -> int:

@@ -1,11 +1,16 @@
 """A user's vector from a history, as ONNX nodes. What they compute is defined in history.py."""
 
+from typing import Final
+
 import numpy as np
 from onnx import TensorProto
 
 from recpress_edge.artifacts.integers import QMAX, ZERO_POINT
-from recpress_export.graph import FoldHistory
+from recpress_export.graph import FoldHistory, Table
 from recpress_export.onnx.draft import OnnxDraft
+
+_TO_END: Final = np.array([np.iinfo(np.int64).max], np.int64)
+"""Of a slice: no end."""
 
 
 def add_fold(draft: OnnxDraft, fold: FoldHistory, items: str, *, as_float: bool = False) -> str:
@@ -17,15 +22,41 @@ def add_fold(draft: OnnxDraft, fold: FoldHistory, items: str, *, as_float: bool 
     history = draft.tensor("history_emb", fold.history_emb)
     prior = draft.tensor("prior", fold.prior[None])
     integer = fold.history_emb.dtype == np.int8
-    draft.node("Gather", [history, items], ["consumed"], axis=0)
-    draft.node("Concat", [prior, "consumed"], ["bag"], axis=0)  # never empty
+    read = items if fold.weights is None else _last(draft, items, len(fold.weights) - 1)
+    draft.node("Gather", [history, read], ["consumed"], axis=0)
+    parts = [prior, "consumed"] if fold.weights is None else ["consumed", prior]
+    draft.node("Concat", parts, ["bag"], axis=0)  # never empty
     bag = "bag"
     if fold.history_emb.dtype != np.float32:
         draft.node("Cast", [bag], ["wide_bag"], to=TensorProto.INT32 if integer else TensorProto.FLOAT)
         bag = "wide_bag"
+    if fold.weights is not None:
+        bag = _by_age(draft, bag, read, fold.weights)
     axis = draft.tensor("bag_axis", np.array([0], np.int64))
     draft.node("ReduceSum", [bag, axis], ["bag_sum" if integer else "row"], keepdims=1)
     return _to_int8(draft, as_float=as_float) if integer else "row"
+
+
+def _last(draft: OnnxDraft, items: str, length: int) -> str:
+    """The last ``length`` of items (n,), or all where there are fewer."""
+    first = draft.tensor("minus_length", np.array([-length], np.int64))
+    draft.node("Slice", [items, first, draft.tensor("to_end", _TO_END)], ["read_items"])
+    return "read_items"
+
+
+def _by_age(draft: OnnxDraft, bag: str, read: str, weights: Table) -> str:
+    """Each row of the bag (m + 1, D), the prior last, times the weights of its age."""
+    stored = draft.tensor("age_weights", weights)
+    if weights.dtype == np.int8:
+        draft.node("Cast", [stored], ["wide_weights"], to=TensorProto.INT32)  # once, when the file is loaded
+        stored = "wide_weights"
+    draft.node("Shape", [read], ["n_read"])
+    draft.node(
+        "Sub", [draft.tensor("length", np.array([len(weights) - 1], np.int64)), "n_read"], ["n_unread"]
+    )
+    draft.node("Slice", [stored, "n_unread", "to_end"], ["read_weights"])
+    draft.node("Mul", [bag, "read_weights"], ["weighted_bag"])
+    return "weighted_bag"
 
 
 def _to_int8(draft: OnnxDraft, *, as_float: bool) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recpress_edge.artifacts.bundle import Evaluation
-from recpress_edge.artifacts.contract import HISTORY
+from recpress_edge.artifacts.contract import HISTORY, Contract
 from recpress_edge.artifacts.fold_in import FoldIn, float_history, history_contract, quantize_history
 from recpress_edge.artifacts.integers import QMAX
 from recpress_edge.artifacts.model_folder import Student
@@ -24,7 +24,12 @@ from recpress_export.ranking import Question, Recommends
 from recpress_export.reference import item_tables, table_reference
 from recpress_export.selftest import FLOAT_TOLERANCE, made_histories
 from recpress_export.subjects import Encoding, Replaced, Subject
-from recpress_export.subjects.all_users import base_contract, checked_tables, table_encoding
+from recpress_export.subjects.all_users import (
+    StoredTables,
+    base_contract,
+    checked_tables,
+    table_encoding,
+)
 
 SUM_TOLERANCE: Final = 10 * FLOAT_TOLERANCE
 """The float32 sum of a long history is less precise than a product."""
@@ -54,30 +59,8 @@ class History(Subject[Student]):
     def encode(self, recipe: Recipe) -> Encoding:
         check_recipe_profile(recipe, self.profile)
         stored = checked_tables(self.data.model, recipe, self.fold_in.rows)
-        numbers = stored.numbers
-        if isinstance(numbers, QuantizedTables):
-            tables = self._integers(numbers)
-        else:
-            tables = self._floats(recipe, numbers[1])
-        graph = describe_stored(history_contract(base_contract(self.data, recipe)), numbers)
-        encoding = table_encoding(with_history(graph, tables), tables, SUM_TOLERANCE)
-        return dataclasses.replace(encoding, rounding=stored.rounding)
-
-    def _integers(self, items: QuantizedTables) -> dict[str, NDArray[Any]]:
-        """What an integer file holds; GateError where a number of the fold-in is not the nearest."""
-        history = quantize_history(self.fold_in, items)
-        unit = items.item_scale.astype(np.float64) / (float(history.step) * QMAX)
-        check_nearest("history row of item", history.history_q, self.fold_in.history_emb * unit)
-        check_nearest("prior", history.prior_q[None], self.fold_in.prior[None] * unit)
-        step: NDArray[Any] = np.asarray(history.step)
-        return item_tables(items) | {"history_emb": history.history_q, "prior": history.prior_q, "step": step}
-
-    def _floats(self, recipe: Recipe, item_emb: F32 | F16) -> dict[str, NDArray[Any]]:
-        """What a float file holds; GateError as above."""
-        history_emb, prior = float_history(recipe, self.fold_in)
-        check_stored_floats(history_emb, self.fold_in.history_emb, "history row of item")
-        check_stored_floats(prior[None], self.fold_in.prior[None], "prior")
-        return {"item_emb": item_emb, "history_emb": history_emb, "prior": prior}
+        contract = history_contract(base_contract(self.data, recipe))
+        return history_encoding(contract, stored, self.fold_in, recipe)
 
     def rows(self, rows: Evaluation) -> Evaluation:
         return rows.anonymous()
@@ -97,3 +80,39 @@ class History(Subject[Student]):
             {**stage, "knows": file_knows if stage["stage"] in RECIPES else "train items"}
             for stage in Subject.chain(self, files)
         ]
+
+
+def history_encoding(contract: Contract, stored: StoredTables, fold_in: FoldIn, recipe: Recipe) -> Encoding:
+    """The encoding of a file that makes its row from a history; GateError where a number is not nearest."""
+    numbers = stored.numbers
+    if isinstance(numbers, QuantizedTables):
+        tables = _integers(fold_in, numbers)
+    else:
+        tables = _floats(fold_in, recipe, numbers[1])
+    graph = with_history(describe_stored(contract, numbers), tables)
+    return dataclasses.replace(table_encoding(graph, tables, SUM_TOLERANCE), rounding=stored.rounding)
+
+
+def _integers(fold_in: FoldIn, items: QuantizedTables) -> dict[str, NDArray[Any]]:
+    """What an integer file holds."""
+    history = quantize_history(fold_in, items)
+    weights, scale = fold_in.weights, items.item_scale.astype(np.float64)
+    unit = scale / (float(history.step) * QMAX * (1 if weights is None else QMAX))
+    check_nearest("history row of item", history.history_q, fold_in.history_emb * unit)
+    check_nearest("prior", history.prior_q[None], fold_in.prior[None] * unit)
+    step: NDArray[Any] = np.asarray(history.step)
+    tables = item_tables(items) | {"history_emb": history.history_q, "prior": history.prior_q, "step": step}
+    if weights is None or history.weights_q is None:
+        return tables
+    check_nearest("weights of age", history.weights_q, weights * QMAX)
+    return tables | {"age_weights": history.weights_q}
+
+
+def _floats(fold_in: FoldIn, recipe: Recipe, item_emb: F32 | F16) -> dict[str, NDArray[Any]]:
+    """What a float file holds."""
+    history_emb, prior = float_history(recipe, fold_in)
+    check_stored_floats(history_emb, fold_in.history_emb, "history row of item")
+    check_stored_floats(prior[None], fold_in.prior[None], "prior")
+    tables: dict[str, NDArray[Any]] = {"item_emb": item_emb, "history_emb": history_emb, "prior": prior}
+    weights = fold_in.weights
+    return tables if weights is None else tables | {"age_weights": weights.astype(np.float32)}

@@ -7,7 +7,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from recpress_edge.artifacts.integers import QMAX
 from recpress_edge.core.errors import ConfigError
-from recpress_export.graph import FoldHistory
+from recpress_export.graph import FoldHistory, Table
+from recpress_export.tflite.ages import add_weighted
 from recpress_export.tflite.flatbuffer import FlatModel
 
 MAX_ITEMS: Final = (2**31 // (2 * QMAX + 1)) // QMAX - 1
@@ -31,11 +32,15 @@ def add_fold(model: FlatModel, fold: FoldHistory, seen: int) -> tuple[int, int]:
 
     axis = model.constant("bag_axis", np.array([0], np.int32))
     if table.dtype == np.int8:
-        return _integer_row(model, op, table, prior.astype(np.int32), seen, axis)
+        _check_divided(len(table) - 1, fold.weights)
+        total = _integer_sum(model, op, fold, seen, axis)
+        return _integer_row(model, op, total)
     # In float32 whatever is stored: one sum of widened rows, as in ONNX.
     history, start = _widened(model, "history_emb", table), _widened(model, "prior", prior)
     bag = model.tensor("bag", [1, dim], np.float32, any_length=0)
     model.operator("GATHER", [history, seen], [bag])
+    if fold.weights is not None:
+        bag = add_weighted(model, bag, fold.weights, seen, len(table) - 1)
     total = op("SUM", [bag, axis], "bag_sum", np.float32, keepDims=True)
     return op("ADD", [total, start], "row", np.float32), -1
 
@@ -49,24 +54,40 @@ def _widened(model: FlatModel, name: str, table: Any) -> int:
     return wide
 
 
-def _integer_row(model: FlatModel, op: Any, table: Any, prior: Any, seen: int, axis: int) -> tuple[int, int]:
-    n_items = len(table) - 1  # the last row is that of unused entries
-    if n_items > MAX_ITEMS:
+def _check_divided(n_items: int, weights: Table | None) -> None:
+    """ConfigError where 254 times the sum of the longest history may leave 32 bits."""
+    read, most = n_items, MAX_ITEMS
+    if weights is not None:
+        read, most = len(weights) - 1, MAX_ITEMS // QMAX
+    if read > most:
         raise ConfigError(
-            f"{n_items:,} items are too many for an integer history file in TFLite, which divides in 32 "
-            f"bits: {MAX_ITEMS:,} at most. Use --format onnx, or --recipe fp32 or fp16."
+            f"{read:,} items are too many for an integer history file in TFLite, which divides in 32 "
+            f"bits: {most:,} at most. Use --format onnx, or --recipe fp32 or fp16."
         )
-    dim = table.shape[1]
 
-    def constant(name: str, value: int) -> int:
-        return model.constant(name, np.array(value, np.int32))
 
+def _integer_sum(model: FlatModel, op: Any, fold: FoldHistory, seen: int, axis: int) -> int:
+    """The sum (1, D) int32 of the prior and of the rows of ``seen``, by their age where they have weights."""
+    n_items, dim = fold.history_emb.shape
+    table, prior = (
+        np.vstack([fold.history_emb, np.zeros((1, dim), np.int8)]),
+        fold.prior[None].astype(np.int32),
+    )
     bag = model.tensor("bag", [1, dim], np.int8, any_length=0, scale=1.0)
     wide = model.tensor("wide_bag", [1, dim], np.int32, any_length=0)
     model.operator("GATHER", [model.constant("history_emb", table, scale=1.0), seen], [bag], version=2)
     model.operator("CAST", [bag], [wide], inDataType=_INT8, outDataType=_INT32)
+    if fold.weights is not None:
+        wide, prior = add_weighted(model, wide, fold.weights, seen, n_items), prior * QMAX
     bag_sum = op("SUM", [wide, axis], "bag_sum", np.int32, keepDims=True)
-    total = op("ADD", [bag_sum, model.constant("prior", prior)], "sum", np.int32)
+    total: int = op("ADD", [bag_sum, model.constant("prior", prior)], "sum", np.int32)
+    return total
+
+
+def _integer_row(model: FlatModel, op: Any, total: int) -> tuple[int, int]:
+    def constant(name: str, value: int) -> int:
+        return model.constant(name, np.array(value, np.int32))
+
     size = op("ABS", [total], "size", np.int32, version=5)
     largest, peak = (model.tensor(name, [1, 1], np.int32) for name in ("largest", "peak"))
     model.operator(

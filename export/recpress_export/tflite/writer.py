@@ -104,8 +104,9 @@ def _padded(given: tuple[Step, ...]) -> tuple[Step, ...]:
     match given:
         case (steps.LookUp(users), steps.ScoreAll(items), *rest):
             return (steps.LookUp(_wider(users)), steps.ScoreAll(_wider(items)), *rest)
-        case (steps.FoldHistory(history, prior), steps.ScoreAll(items), *rest):
-            fold = steps.FoldHistory(_wider(history), _wider(prior[None])[0])
+        case (steps.FoldHistory(history, prior, weights), steps.ScoreAll(items), *rest):
+            by_age = None if weights is None else _wider(weights)
+            fold = steps.FoldHistory(_wider(history), _wider(prior[None])[0], by_age)
             return (fold, steps.ScoreAll(_wider(items)), *rest)
     return given
 

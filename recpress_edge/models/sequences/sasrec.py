@@ -12,10 +12,14 @@ from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.rng import stream, torch_seed
 from recpress_edge.data.interactions import Interactions
+from recpress_edge.models.bpr import NegativeSampler
 from recpress_edge.models.method import NetworkMethod, TrainingInput
 from recpress_edge.models.nn import Adam
+from recpress_edge.models.outputs import StoredNetwork
 from recpress_edge.models.ranking import ScoreRows
-from recpress_edge.models.settings import SASRecConfig
+from recpress_edge.models.sequences.losses import bce_loss, full_ce_loss, gbce_loss, sampled_ce_loss
+from recpress_edge.models.sequences.settings import USUAL_CALIBRATION, USUAL_SAMPLED, SASRecConfig
+from recpress_edge.models.sequences.windows import last_items
 
 NO_TARGET = -100  # what cross_entropy leaves out
 
@@ -87,6 +91,27 @@ class SASRec(nn.Module):
         self.layers = nn.ModuleList(Layer(dim, config, rng) for _ in range(config.layers))
         self.final_gain, self.final_shift = _norm_parameters(dim)
 
+    @classmethod
+    def stored(cls, network: StoredNetwork) -> "SASRec":
+        """A trained one, from its folder's parameters: it is as it was, and drops nothing."""
+        arrays = network.parameters
+        rows, dim = arrays["item_emb"].shape
+        config = SASRecConfig(
+            layers=len({name.split(".")[1] for name in arrays if name.startswith("layers.")}),
+            heads=network.architecture["heads"],
+            widening=len(arrays["layers.0.up_bias"]) // dim,
+            history_length=len(arrays["position_emb"]),
+            dropout=0.0,
+        )
+        made = cls(rows - 1, dim, 0, config)
+        made.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in arrays.items()})
+        return made
+
+    @property
+    def length(self) -> int:
+        """Tokens that it reads, the start token included."""
+        return len(self.position_emb)
+
     def hidden(self, tokens: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """States after every token: tokens (B, n) -> (B, n, d). Causal, so what follows changes nothing.
 
@@ -135,19 +160,25 @@ class SASRecMethod(NetworkMethod):
         self.network = SASRec(given.train.n_items, given.dim, given.seed, config).to(given.device)
         self.optimizer = Adam(self.network, config.learning_rate, config.weight_decay)
         self._known = self.rows_after(given.train)
+        self._sampler = None if config.loss == "ce" else NegativeSampler(given.train)
 
     def batch_losses(self, epoch: int) -> Iterator[Tensor]:
         indptr = self.given.train.indptr
         items = self.given.train.in_order().astype(np.int64)
         noise = torch.Generator(self.given.device).manual_seed(torch_seed(self.given.seed, "dropout", epoch))
+        rng = stream(self.given.seed, "negatives", epoch)
         for users in self._batches(stream(self.given.seed, "shuffle", epoch)):
             tokens, targets = self._windows(users, indptr, items)
-            yield self._batch_loss(tokens, targets, noise)
+            drawn = None if self._sampler is None else self._drawn(self._sampler, users, targets, rng)
+            yield self._batch_loss(tokens, targets, noise, drawn)
 
     def _batches(self, rng: np.random.Generator) -> Iterator[I64]:
         """Users (B,) with about as many items each, so that few places are empty; batches in random order."""
         counts = np.minimum(self.given.train.counts(), self.config.history_length)
-        users = rng.permutation(np.flatnonzero(counts))
+        taught = counts > 0
+        if self.config.loss != "ce":  # whoever has every item has no negative
+            taught &= self.given.train.counts() < self.given.train.n_items
+        users = rng.permutation(np.flatnonzero(taught))
         users = users[np.argsort(counts[users], kind="stable")]
         starts = np.arange(0, users.size, self.config.batch_users)
         for start in rng.permutation(starts):
@@ -157,18 +188,36 @@ class SASRecMethod(NetworkMethod):
         """What is read, (B, n): the start token and all but the last item; what follows each, (B, n)."""
         n_items = self.given.train.n_items
         counts = np.minimum(indptr[users + 1] - indptr[users], self.config.history_length)
-        targets = _last_items(users, indptr, items, counts, int(counts.max()), NO_TARGET)
+        targets = last_items(users, indptr, items, counts, int(counts.max()), NO_TARGET)
         tokens = np.hstack([np.full((users.size, 1), n_items), targets[:, :-1]])
         return np.where(tokens == NO_TARGET, n_items, tokens), targets
 
-    def _batch_loss(self, tokens: I64, targets: I64, noise: torch.Generator) -> Tensor:
-        """Mean cross-entropy over the places that have a next item."""
-        device = self.given.device
+    def _drawn(self, sampler: NegativeSampler, users: I64, targets: I64, rng: np.random.Generator) -> Tensor:
+        """Items that these users (B,) have not: one of each place (B, n), or N for all places (B, N)."""
+        config = self.config
+        each = targets.shape[1] if config.loss == "bce" else config.sampled_items or USUAL_SAMPLED
+        drawn = sampler.unobserved(np.repeat(users, each).astype(np.int32), rng)
+        return torch.from_numpy(drawn.reshape(users.size, each)).to(self.given.device)
+
+    def _batch_loss(
+        self, tokens: I64, targets: I64, noise: torch.Generator, drawn: Tensor | None = None
+    ) -> Tensor:
+        """The mean over the places that have a next item; ``drawn``: by :meth:`_drawn`, None for all."""
+        device, config, table = self.given.device, self.config, self.network.item_emb
         wanted = torch.from_numpy(targets).to(device)
-        states = self.network.hidden(torch.from_numpy(tokens).to(device), noise)[
-            wanted != NO_TARGET
-        ]  # (P, d)
-        return F.cross_entropy(states @ self.network.item_emb[:-1].T, wanted[wanted != NO_TARGET])
+        real = wanted != NO_TARGET
+        states = self.network.hidden(torch.from_numpy(tokens).to(device), noise)  # (B, n, d)
+        if drawn is None:
+            return full_ce_loss(states[real], table[:-1], wanted[real])
+        rows = F.embedding(drawn, table)
+        positives = (states[real] * F.embedding(wanted[real], table)).sum(dim=1)  # (P,)
+        if config.loss == "bce":
+            return bce_loss(positives, (states * rows).sum(dim=2)[real][:, None])
+        negatives = (states @ rows.transpose(1, 2))[real]  # (P, N)
+        if config.loss == "sampled-ce":
+            return sampled_ce_loss(positives, negatives)
+        calibration = USUAL_CALIBRATION if config.calibration is None else config.calibration
+        return gbce_loss(positives, negatives, len(table) - 1, calibration)
 
     def scores(self, users: I64) -> F32:
         return self._known(users)
@@ -179,7 +228,7 @@ class SASRecMethod(NetworkMethod):
 
         def rows(users: I64) -> F32:
             counts = np.minimum(indptr[users + 1] - indptr[users], length - 1)
-            recent = _last_items(users, indptr, items, counts, int(counts.max(initial=0)), n_items)
+            recent = last_items(users, indptr, items, counts, int(counts.max(initial=0)), n_items)
             tokens = torch.from_numpy(np.hstack([np.full((users.size, 1), n_items), recent]))
             with torch.inference_mode():
                 states = self.network.hidden(tokens.to(self.given.device))
@@ -191,11 +240,3 @@ class SASRecMethod(NetworkMethod):
 
     def architecture(self) -> dict[str, Any]:
         return {"kind": "sasrec", "heads": self.config.heads}
-
-
-def _last_items(users: I64, indptr: I64, items: I64, counts: I64, width: int, filler: int) -> I64:
-    """The last ``counts`` items of each user, earliest first, filled up at the end: (B, width)."""
-    places = np.arange(width)
-    at = (indptr[users + 1] - counts)[:, None] + places
-    inside = places < counts[:, None]
-    return np.where(inside, items[np.where(inside, at, 0)] if items.size else filler, filler)

@@ -1,0 +1,88 @@
+"""Settings of the models that read sequences. No torch: settings are read and hashed before it is needed."""
+
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
+
+from recpress_edge.core.config import (
+    BelowOneFloat,
+    Bounded,
+    NotNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    ShareFloat,
+    at_least,
+)
+from recpress_edge.core.errors import ConfigError
+
+Decays = Literal["learned", "none"]
+SequenceLoss = Literal["ce", "sampled-ce", "bce", "gbce"]
+USUAL_SAMPLED: Final = 256
+USUAL_CALIBRATION: Final = 0.75
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SASRecConfig(Bounded):
+    """A causal transformer over each user's sequence (Kang and McAuley, ICDM 2018)."""
+
+    learning_rate: PositiveFloat = 1e-3
+    """Step size of Adam."""
+    weight_decay: NotNegativeFloat = 0.0
+    """L2 added to the gradient of every parameter at every step."""
+    layers: PositiveInt = 2
+    """Blocks of attention and feed-forward, one upon the other."""
+    heads: PositiveInt = 2
+    """Of each attention; must divide the embedding size."""
+    widening: PositiveInt = 4
+    """Inner size of the feed-forward parts over the embedding size."""
+    history_length: Annotated[int, at_least(2)] = 50
+    """Tokens the model reads: the start token and the last history_length − 1 items."""
+    dropout: BelowOneFloat = 0.3
+    """Share of the values set to zero in training, after the embeddings and in every sublayer."""
+    batch_users: PositiveInt = 128
+    """Sequences per step, of about the same length."""
+    init_std: PositiveFloat = 0.02
+    """Standard deviation of the initial embeddings and weights."""
+    loss: SequenceLoss = "ce"
+    """Of the next item against all others (ce), against sampled_items that the user has not, which all places
+    of a sequence share (sampled-ce, gbce), or against one other of each place (bce)."""
+    sampled_items: PositiveInt | None = None
+    """Of sampled-ce and gbce; None: 256."""
+    calibration: ShareFloat | None = None
+    """t of gbce: 0 is bce, with 1 a score stands for the chance of its item; None: 0.75."""
+
+    def __post_init__(self) -> None:
+        Bounded.__post_init__(self)
+        for name, losses in (("sampled_items", ("sampled-ce", "gbce")), ("calibration", ("gbce",))):
+            if getattr(self, name) is not None and self.loss not in losses:
+                raise ConfigError(
+                    f"method.{name} changes nothing with method.loss {self.loss}: it belongs to "
+                    f"{' and '.join(losses)}. Leave it out, or set method.loss."
+                )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LRHConfig(Bounded):
+    """A linear-recurrent history: a sum of the items read in which each dimension forgets at its own rate."""
+
+    learning_rate: PositiveFloat = 0.01
+    """Step size of Adam; it falls to 0 along half a cosine over the epochs."""
+    history_length: PositiveInt = 30
+    """Items that the model reads, the last ones."""
+    decays: Decays = "learned"
+    """'none' holds all decays at 1: a sum without order, as in the history profile of two tables."""
+    least_decay: BelowOneFloat = 0.12
+    """Decay of the first dimension at the start; the others are spread evenly up to most_decay."""
+    most_decay: BelowOneFloat = 0.98
+    """Decay of the last dimension at the start."""
+    window: Annotated[int, at_least(2)] = 100
+    """Places of a sequence that are trained together; longer sequences are cut into several."""
+    batch_places: PositiveInt = 4096
+    """Places per step, about."""
+    teacher_weight: ShareFloat = 0.7
+    """w: share of the teacher's distribution in what is learned; the rest is the next item."""
+    hint_weight: NotNegativeFloat = 0.0
+    """Weight of the squared distance between a linear map of the states and the teacher's normalised ones."""
+    sampled_items: PositiveInt = 1000
+    """Items that stand for the catalogue in each step where it has more than 50,000."""
+    init_std: PositiveFloat = 0.3
+    """Standard deviation of the initial tables."""

@@ -65,7 +65,7 @@ def table_reference(tables: Mapping[str, NDArray[Any]]) -> Reference:
     def row_of(asked: Query) -> Scores:
         if users is not None:
             return users[asked.user], _ONE if user_scale is None else user_scale[asked.user]
-        total = _history_sum(tables, asked.seen, np.int64 if exact else np.float64)
+        total = history_sum(tables, asked.seen, np.int64 if exact else np.float64)
         if not exact:
             return total, _ONE
         rows, peaks = rounded_rows(total[None])
@@ -80,7 +80,7 @@ def table_reference(tables: Mapping[str, NDArray[Any]]) -> Reference:
     return Reference(n_users, len(items), scores_of, sequence="age_weights" in tables)
 
 
-def _history_sum(tables: Mapping[str, NDArray[Any]], seen: NDArray[np.int64], wide: type) -> NDArray[Any]:
+def history_sum(tables: Mapping[str, NDArray[Any]], seen: NDArray[np.int64], wide: type) -> NDArray[Any]:
     """The sum (D,) of a history: every item alike, or the last ones by their age."""
     prior, rows, weights = tables["prior"], tables["history_emb"], tables.get("age_weights")
     if weights is None:

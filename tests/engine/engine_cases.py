@@ -101,10 +101,16 @@ def _row(kind: Kind, tables: Tables, question: Question) -> tuple[NDArray[Any], 
     if tables.history is None or tables.prior is None:
         scale = np.float32(1) if kind.recipe == mb.FP32 else tables.user_scale[question.user]
         return tables.users[question.user], scale
-    of_seen = tables.history[np.unique(question.seen)]
+    wide = np.float32 if kind.recipe == mb.FP32 else np.int64
+    if tables.ages is None:
+        sums = tables.prior.astype(wide) + tables.history[np.unique(question.seen)].sum(axis=0, dtype=wide)
+    else:
+        read = question.seen[::-1][: len(tables.ages)]
+        aged = tables.history[read].astype(wide) * tables.ages[: len(read)].astype(wide)
+        unit = 1 if kind.recipe == mb.FP32 else 127
+        sums = tables.prior.astype(wide) * unit + aged.sum(axis=0, dtype=wide)
     if kind.recipe == mb.FP32:
-        return tables.prior + of_seen.sum(axis=0, dtype=np.float32), np.float32(1)
-    sums = tables.prior.astype(np.int64) + of_seen.sum(axis=0, dtype=np.int64)
+        return sums, np.float32(1)
     rows, peaks = rounded_rows(sums[None])
     return rows[0], np.float32(peaks[0]) * np.float32(tables.step)
 

@@ -26,7 +26,7 @@ CODES: Final = {
 _NAMES: Final = [
     field.name for field in dataclasses.fields(Header) if field.name not in ("magic", "reserved")
 ]
-_PLACES: Final = {name: 8 + 4 * place for place, name in enumerate(_NAMES)} | {"reserved": 88, "last": 124}
+_PLACES: Final = {name: 8 + 4 * place for place, name in enumerate(_NAMES)} | {"reserved": 96, "last": 124}
 WRONG: Final = (
     ("version", 2, "RP_OTHER_VERSION"),
     ("file_bytes", 0, "RP_DAMAGED"),
@@ -49,6 +49,8 @@ WRONG: Final = (
     ("user_at", 130, "RP_DAMAGED"),
     ("items_at", 0xFFFFFFC0, "RP_DAMAGED"),
     ("prior_at", 128, "RP_DAMAGED"),
+    ("ages_at", 128, "RP_DAMAGED"),
+    ("history_length", 1, "RP_DAMAGED"),
     ("reserved", 1, "RP_DAMAGED"),
     ("last", 1, "RP_DAMAGED"),
 )
@@ -70,6 +72,13 @@ WRONG_TOGETHER: Final[tuple[tuple[int, Mapping[str, int]], ...]] = (
 """The number of a case, and fields that make its file damaged."""
 _ONE_USER: Final[dict[str, Any]] = {"n_users": 1, "user_at": 128, "profile": 1}
 _ORDERED: Final[dict[str, Any]] = {"user_scale_at": 192, "bounds_at": 256, "item_of_at": 320, "items_at": 384}
+_HISTORY: Final[dict[str, Any]] = {
+    "n_users": 0,
+    "profile": 2,
+    "history_at": 128,
+    "prior_at": 192,
+    "ages_at": 256,
+}
 OUT_OF_BOUNDS: Final = (
     Header(**_ONE_USER, recipe=3, n_items=2**24, dim=1, user_scale_at=192, items_at=256),
     Header(**_ONE_USER, recipe=1, n_items=1, dim=1025, user_scale_at=1216, items_at=1280),
@@ -77,6 +86,17 @@ OUT_OF_BOUNDS: Final = (
         **_ONE_USER, recipe=1, n_items=1, dim=1, n_retired=1, user_scale_at=192, retired_at=256, items_at=320
     ),
     Header(**_ONE_USER, recipe=2, n_items=4, dim=2, order=1, **_ORDERED),
+    Header(
+        **_ONE_USER,
+        recipe=1,
+        n_items=1,
+        dim=1,
+        user_scale_at=192,
+        history_length=1,
+        ages_at=256,
+        items_at=320,
+    ),
+    Header(**_HISTORY, recipe=1, n_items=1, dim=1, step=1, history_length=2**16, items_at=2**16 + 256),
 )
 """Headers of files that have all their sections, and are not what the format allows all the same."""
 

@@ -68,6 +68,8 @@ class Tables:
     prior: NDArray[Any] | None
     step: float
     retired: I64
+    ages: NDArray[Any] | None = None
+    """(N, D), the newest first."""
 
 
 def random_tables(rng: np.random.Generator, kind: Kind) -> Tables:
@@ -94,16 +96,27 @@ def random_tables(rng: np.random.Generator, kind: Kind) -> Tables:
     scaled = kind.recipe in (mb.INT8_ITEM, mb.INT4_ITEM)
     sizes = rng.choice([0.25, 0.5, 1.0, 1.5, 6e-5, 1e-6, 60000.0], n_items)
     history = _like(rng, items) if kind.profile == mb.HISTORY else None
+    retired = np.sort(rng.permutation(n_items)[: _few(rng, n_items)])
+    prior = None if history is None else _like(rng, items[:1])[0] * int(rng.integers(2))
     return Tables(
         items=items,
         users=users[:n_users],
         user_scale=(rng.random(n_users) + 0.1).astype(np.float32),
         item_scale=sizes.astype(np.float16) if scaled else None,
         history=history,
-        prior=None if history is None else _like(rng, items[:1])[0] * int(rng.integers(2)),
+        prior=prior,
         step=0.01 if history is not None and kind.recipe != mb.FP32 else 0.0,
-        retired=np.sort(rng.permutation(n_items)[: _few(rng, n_items)]),
+        retired=retired,
+        ages=None if history is None or rng.random() < 0.5 else _ages(rng, history),
     )
+
+
+def _ages(rng: np.random.Generator, history: NDArray[Any]) -> NDArray[Any]:
+    """Weights of as many last items as a case happens to read; floats of which every product is exact."""
+    shape = int(rng.choice([1, 2, 7, 30, 400])), history.shape[1]
+    if history.dtype == np.float32:
+        return rng.choice([0, 0.25, 0.5, 1], shape).astype(np.float32)
+    return rng.integers(-127 if rng.random() < 0.2 else 0, 128, shape).astype(np.int8)
 
 
 def _integers(rng: np.random.Generator, n: int, dim: int, top: int) -> NDArray[np.int8]:
@@ -178,6 +191,7 @@ def packed(kind: Kind, tables: Tables) -> bytes:
         dim=tables.items.shape[1],
         n_retired=len(tables.retired),
         step=float(np.float32(tables.step)),
+        history_length=0 if tables.ages is None else len(tables.ages),
     )
     out = bytearray(mb.HEADER_BYTES)
     at: dict[str, Any] = {}
@@ -208,6 +222,7 @@ def _sections(kind: Kind, tables: Tables) -> Mapping[str, bytes]:
         "retired_at": tables.retired.astype("<u4").tobytes(),
         "history_at": b"" if tables.history is None else tables.history.tobytes(),
         "prior_at": b"" if tables.prior is None else tables.prior.tobytes(),
+        "ages_at": b"" if tables.ages is None else tables.ages.tobytes(),
     }
 
 

@@ -74,11 +74,13 @@ def _drawn_graph(rng: np.random.Generator) -> tuple[Graph, Reference]:
     n_users = 1 if profile == "single-user" else int(rng.integers(1, 6))
     n_items, dim = int(rng.choice([1, 2, 31, 32, 33, 64, int(rng.integers(1, 300))])), int(rng.choice(_DIMS))
     history = profile == "history"
+    read = int(rng.choice([0, 1, 3, 40])) if history else 0
     contract = dataclasses.replace(
         contract_of(recipe, np.empty((n_users, dim)), np.empty((n_items, dim)), "c"),
         profile=profile,
         n_users=0 if history else n_users,
         user_input="user" if profile == "all-users" else "",
+        history_length=read,
         retired=tuple(np.flatnonzero(rng.random(n_items) < rng.choice([0, 0.2])).tolist()[: n_items - 1]),
     )
     retired = np.array(contract.retired, np.int64)
@@ -86,6 +88,8 @@ def _drawn_graph(rng: np.random.Generator) -> tuple[Graph, Reference]:
     items = _levels(rng, n_items, dim, largest)
     rows = _levels(rng, n_items + 1 if history else n_users, dim, 8 if recipe == "fp32" else QMAX)
     made = {"history_emb": rows[:-1], "prior": rows[-1]}
+    if read:
+        made["age_weights"] = _weights(rng, read, dim, 1 if recipe == "fp32" else QMAX)
     if recipe == "fp32":
         graph = describe(contract, rows.astype(np.float32), items.astype(np.float32))
         tables = {"user_emb": rows, "item_emb": items}
@@ -99,6 +103,11 @@ def _drawn_graph(rng: np.random.Generator) -> tuple[Graph, Reference]:
         graph = with_history(graph, made)
         kept = {name: table for name, table in kept.items() if not name.startswith("user")} | made
     return graph, dataclasses.replace(table_reference(kept), retired=retired)
+
+
+def _weights(rng: np.random.Generator, read: int, dim: int, unit: int) -> np.ndarray:
+    """(N + 1, D): of floats whole ones, so that every sum is exact; the prior's last."""
+    return np.vstack([rng.integers(0, unit + 1, (read, dim)), np.full((1, dim), unit)]).astype(np.int8)
 
 
 def _numbers(rng: np.random.Generator, recipe: str, rows: np.ndarray, items: np.ndarray) -> QuantizedTables:

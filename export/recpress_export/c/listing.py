@@ -43,4 +43,5 @@ def _shapes(header: Header) -> dict[str, tuple[str, tuple[int, ...]]]:
         "retired_at": ("uint32", (header.n_retired,)),
         "history_at": (number, (header.n_items, header.dim)),
         "prior_at": (number, (header.dim,)),
+        "ages_at": (number, (header.history_length, header.dim)),
     }

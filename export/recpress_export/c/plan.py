@@ -13,6 +13,7 @@ from recpress_edge.device.c.model_bin import CATALOGUE, ORDERS
 from recpress_export.c.pruning import Askers, cheapest, count_of, facts_of, in_words, work_of_orders
 from recpress_export.c.writer import ORDER_KEY
 from recpress_export.options import FilePlan
+from recpress_export.reference import history_sum
 from recpress_export.student import StudentData
 from recpress_export.subjects import Encoding
 
@@ -44,15 +45,18 @@ def _askers(encoding: Encoding, valid: Evaluation) -> Askers:
         return Askers(tables["user_emb"], [np.empty(0, np.int64)])
     count = count_of(valid.users.size, contract.n_items)
     chosen = np.unique(np.linspace(0, valid.users.size - 1, count).astype(np.int64))
-    seen = [np.unique(valid.seen(row)) for row in chosen.tolist()]
-    rows = tables["user_emb"][valid.users[chosen]] if "user_emb" in tables else _from_history(tables, seen)
-    return Askers(rows, seen)
+    read = [valid.seen(row) for row in chosen.tolist()]
+    seen = [np.unique(items) for items in read]
+    if "user_emb" in tables:
+        return Askers(tables["user_emb"][valid.users[chosen]], seen)
+    return Askers(_from_history(tables, read if "age_weights" in tables else seen), seen)
 
 
 def _from_history(
     tables: Mapping[str, NDArray[Any]], seen: Sequence[NDArray[np.integer]]
 ) -> NDArray[np.int8]:
     """The rows that a history file makes."""
-    prior, history = tables["prior"].astype(np.int64), tables["history_emb"]
-    rows, _ = rounded_rows(np.stack([prior + history[items].sum(axis=0, dtype=np.int64) for items in seen]))
+    rows, _ = rounded_rows(
+        np.stack([history_sum(tables, items.astype(np.int64), np.int64) for items in seen])
+    )
     return rows.astype(np.int8)

@@ -63,8 +63,11 @@ def _tables(step: Step) -> dict[str, Any]:
     match step:
         case steps.LookUp(table):
             return {"users": table}
-        case steps.FoldHistory(history_emb, prior):
-            return {"history": history_emb, "prior": prior}
+        case steps.FoldHistory(history_emb, prior, weights):
+            ages = (
+                {} if weights is None else {"ages": weights[-2::-1]}
+            )  # the newest first, without the prior's
+            return {"history": history_emb, "prior": prior} | ages
         case steps.ScoreAll(table):
             return {"items": table}
         case steps.ScorePacked(table, dim):
@@ -104,6 +107,7 @@ def _header(graph: Graph, tables: Mapping[str, Any], metadata: Mapping[str, str]
         dim=items.shape[1],
         n_retired=len(tables["retired"]),
         step=tables.get("step", 0.0),
+        history_length=len(tables.get("ages", ())),
     )
 
 
@@ -121,6 +125,7 @@ def _check_size(header: Header) -> None:
     for what, found, most in (
         ("dim", header.dim, model_bin.MAX_DIM),
         ("items", header.n_items, model_bin.MAX_ITEMS),
+        ("history length", header.history_length, model_bin.MAX_HISTORY),
         ("bytes", sum(model_bin.section_bytes(header).values()), _ONE_FILE_BYTES),
     ):
         if found > most:
@@ -151,6 +156,8 @@ def _sections(header: Header, tables: Mapping[str, Any]) -> dict[str, bytes]:
     if "history" in tables:
         found["history_at"] = _number_bytes(tables["history"])
         found["prior_at"] = _number_bytes(tables["prior"])
+    if "ages" in tables:
+        found["ages_at"] = _number_bytes(tables["ages"])
     return found
 
 

@@ -112,8 +112,6 @@ KINDS: Final[Mapping[str, NetworkKind]] = {
         },
         tokens=False,
         tables=True,
-        formats=(DEFAULT, "tflite"),
-        why_formats="it has no place for decays so far",
     ),
     "onnx-history": _OUTSIDE,
     "onnx-user": replace(_OUTSIDE, profile=ALL_USERS),

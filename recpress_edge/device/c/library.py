@@ -40,7 +40,7 @@ class ModelStruct(ctypes.Structure):
 
     _fields_ = (
         *((name, _Pointer) for name in ("header", "users", "user_scale", "items", "bounds", "item_of")),
-        *((name, _Pointer) for name in ("retired", "history", "prior")),
+        *((name, _Pointer) for name in ("retired", "history", "prior", "ages")),
         ("n_blocks", ctypes.c_uint32),
     )
 

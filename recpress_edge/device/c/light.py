@@ -35,6 +35,7 @@ class LightRuntime:
             raise ConfigError(f"format c answers in one thread, not in {threads}: leave --threads out")
         self.exact, self.version = contract.exact, recpress_edge.__version__
         self.n_users, self.n_items = contract.n_users, contract.n_items
+        self._in_order = contract.history_length > 0
         self.engine = open_engine(model_path, contract)
         self.name, self.built = self.engine.name, self.engine.built
 
@@ -46,7 +47,7 @@ class LightRuntime:
         """Check a request; ConfigError for a user, a k or a type that does not fit."""
         who, length = check_user(user, self.n_users), check_k(k)
         items = self._indices(seen)
-        if not self.n_users and len(items) > 1:
+        if not (self.n_users or self._in_order) and len(items) > 1:
             items = array("I", sorted(set(items)))  # the order in which float32 rows are summed
         return self.engine.prepare(who, items, min(length, self.n_items))
 
@@ -104,12 +105,20 @@ def _header(path: Path, mapped: Mapped, contract: "Contract") -> model_bin.Heade
         header.n_users,
         header.n_items,
         header.dim,
+        header.history_length,
     )
-    wanted = (contract.recipe, contract.profile, contract.n_users, contract.n_items, contract.dim)
+    wanted = (
+        contract.recipe,
+        contract.profile,
+        contract.n_users,
+        contract.n_items,
+        contract.dim,
+        contract.history_length,
+    )
     if found != wanted:
         raise ArtifactError(
-            f"{path} does not fit its contract: it has recipe, profile, users, items and dim {found}, the "
-            f"contract says {wanted}",
+            f"{path} does not fit its contract: it has recipe, profile, users, items, dim and history length "
+            f"{found}, the contract says {wanted}",
             fault="model",
         )
     if model_bin.words(memoryview(mapped.bytes), header, "retired_at").tolist() != list(contract.retired):

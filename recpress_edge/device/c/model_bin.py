@@ -25,6 +25,8 @@ SCALE_BYTES: Final = 2 * BLOCK
 """Of a block's float16 scales."""
 MAX_DIM: Final = 1024
 MAX_ITEMS: Final = 0xFFFFFF
+MAX_HISTORY: Final = 0xFFFF
+"""Items that a history with ages reads."""
 MAX_BYTES: Final = 2**32 - 1
 
 # Codes of the header; a name's place is its code.
@@ -39,8 +41,8 @@ QUADS, DIMS = range(2)
 FITS_16: Final = 1
 """The flag of recipe score16: every score of the file's users fits 16 bits."""
 
-_FIELDS: Final = struct.Struct("<8s11If8I10I")
-_RESERVED: Final = 10
+_FIELDS: Final = struct.Struct("<8s11If10I8I")
+_RESERVED: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,8 @@ class Header:
     retired_at: int = 0
     history_at: int = 0
     prior_at: int = 0
+    ages_at: int = 0
+    history_length: int = 0
     reserved: tuple[int, ...] = (0,) * _RESERVED
 
     @property
@@ -117,6 +121,7 @@ def section_bytes(header: Header) -> dict[str, int]:
         "retired_at": 4 * header.n_retired,
         "history_at": n_items * dim * width if history else 0,
         "prior_at": dim * width if history else 0,
+        "ages_at": header.history_length * dim * width,
     }
 
 
@@ -166,6 +171,7 @@ def _check_counts(header: Header) -> None:
         ("n_items", 1, MAX_ITEMS),
         ("n_users", least, most),
         ("n_retired", 0, header.n_items - 1),
+        ("history_length", 0, MAX_HISTORY if header.profile == HISTORY else 0),
     ):
         if not low <= getattr(header, name) <= high:
             raise ValueError(f"{name} is {getattr(header, name)}, expected {low} to {high}")

@@ -75,19 +75,34 @@ class PlainEngine:
     def _row(self, user: int, seen: "array[int]") -> tuple[Sequence[Any], float]:
         """The row that asks, and what its scores are multiplied with."""
         if self._header.profile == model_bin.HISTORY:
-            return self._of_history(set(seen))
+            return self._of_history(seen)
         dim, scale = self._header.dim, self._user_scales[user] if self._user_scales else 1.0
         return self._section("user_at", "f" if self._floats else "b", user * dim, dim), scale
 
-    def _of_history(self, seen: set[int]) -> tuple[Sequence[Any], float]:
-        kind, dim = "f" if self._floats else "b", self._header.dim
-        rows = [self._section("history_at", kind, item * dim, dim) for item in sorted(seen)]
-        sums = [sum(column) for column in zip(self._section("prior_at", kind), *rows, strict=True)]
+    def _of_history(self, seen: "array[int]") -> tuple[Sequence[Any], float]:
+        rows = self._aged(seen) if self._header.history_length else self._alike(seen)
+        sums = [sum(column) for column in zip(*rows, strict=True)]
         if self._floats:
             return array("f", sums), 1.0
         peak = max(1, *map(abs, sums))
         row = [_sign(value) * ((2 * _QMAX * abs(value) + peak) // (2 * peak)) for value in sums]
         return row, array("f", [array("f", [peak])[0] * self._header.step])[0]
+
+    def _alike(self, seen: "array[int]") -> list[Sequence[Any]]:
+        """The prior, and each item's row once."""
+        kind, dim = "f" if self._floats else "b", self._header.dim
+        rows = [self._section("history_at", kind, item * dim, dim) for item in sorted(set(seen))]
+        return [self._section("prior_at", kind), *rows]
+
+    def _aged(self, seen: "array[int]") -> list[Sequence[Any]]:
+        """The prior, and the last items' rows, each times the numbers of its age."""
+        kind, dim = "f" if self._floats else "b", self._header.dim
+        unit = 1 if self._floats else _QMAX
+        found: list[Sequence[Any]] = [[unit * value for value in self._section("prior_at", kind)]]
+        for age, item in enumerate(seen[: -self._header.history_length - 1 : -1]):
+            row = self._section("history_at", kind, item * dim, dim)
+            found.append(list(map(operator.mul, row, self._section("ages_at", kind, age * dim, dim))))
+        return found
 
     def _section(self, name: str, kind: str, start: int = 0, count: int | None = None) -> "array[Any]":
         """Numbers of a section, ``count`` from the ``start``-th on; all of it without ``count``."""

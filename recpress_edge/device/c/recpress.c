@@ -190,11 +190,12 @@ static int in_file(const rp_header *h, uint32_t at, uint64_t bytes)
 static int codes_fit(const rp_header *h)
 {
     const int plain_integers = h->recipe == RP_INT8_DIM, fits16 = h->flags == RP_FITS_16;
-    for (uint32_t i = 0; i < 10; i++)
+    for (uint32_t i = 0; i < 8; i++)
         if (h->reserved[i]) return 0;
     if (h->recipe > RP_INT4_ITEM || h->profile > RP_HISTORY || h->order > RP_NEIGHBOURS) return 0;
     if (h->layout > RP_DIMS || h->flags > RP_FITS_16) return 0;
     if ((fits16 || h->order != RP_CATALOGUE) && !plain_integers) return 0;
+    if (h->history_length > (h->profile == RP_HISTORY ? RP_MAX_HISTORY : 0u)) return 0;
     if (fits16 && h->profile == RP_HISTORY) return 0; /* nobody knows the rows before they are made */
     if (h->layout == RP_DIMS && !(fits16 && h->order == RP_CATALOGUE)) return 0;
     if (h->profile == RP_HISTORY ? h->n_users != 0 : h->n_users == 0) return 0;
@@ -217,7 +218,8 @@ static int sections_fit(const rp_header *h)
            in_file(h, h->item_of_at, h->order == RP_CATALOGUE ? 0 : 4 * (uint64_t)h->n_items) &&
            in_file(h, h->retired_at, 4 * (uint64_t)h->n_retired) &&
            in_file(h, h->history_at, history * width * h->dim * h->n_items) &&
-           in_file(h, h->prior_at, history * width * h->dim);
+           in_file(h, h->prior_at, history * width * h->dim) &&
+           in_file(h, h->ages_at, width * h->dim * h->history_length);
 }
 
 int32_t rp_open(rp_model *model, const void *data, size_t size)
@@ -242,6 +244,7 @@ int32_t rp_open(rp_model *model, const void *data, size_t size)
     model->retired = (const uint32_t *)(const void *)(bytes + h->retired_at);
     model->history = bytes + h->history_at;
     model->prior = bytes + h->prior_at;
+    model->ages = bytes + h->ages_at;
     model->n_blocks = (h->n_items + RP_BLOCK - 1u) / RP_BLOCK;
     return RP_OK;
 }
@@ -494,28 +497,51 @@ static void set_integers(row *r, const int8_t *values, uint32_t dim)
     r->bias = -8 * sum;
 }
 
-/* The seen items' rows added up, each item once: `excluded` is empty and holds them afterwards. */
+/* Add a row of the history, or a row times the numbers of its age. */
+INLINE void add_row(const rp_model *model, void *sums, uint32_t item)
+{
+    const uint32_t dim = DIM(model);
+    if (RECIPE(model) == RP_FP32) {
+        const float *added = (const float *)model->history + (size_t)item * dim;
+        for (uint32_t d = 0; d < dim; d++) ((float *)sums)[d] += added[d];
+    } else {
+        const int8_t *added = (const int8_t *)model->history + (size_t)item * dim;
+        for (uint32_t d = 0; d < dim; d++) ((int32_t *)sums)[d] += added[d];
+    }
+}
+
+INLINE void add_aged(const rp_model *model, void *sums, uint32_t item, uint32_t age)
+{
+    const uint32_t dim = DIM(model);
+    if (RECIPE(model) == RP_FP32) {
+        const float *added = (const float *)model->history + (size_t)item * dim;
+        const float *by = (const float *)model->ages + (size_t)age * dim;
+        for (uint32_t d = 0; d < dim; d++) ((float *)sums)[d] += by[d] * added[d];
+    } else {
+        const int8_t *added = (const int8_t *)model->history + (size_t)item * dim;
+        const int8_t *by = (const int8_t *)model->ages + (size_t)age * dim;
+        for (uint32_t d = 0; d < dim; d++) ((int32_t *)sums)[d] += by[d] * added[d];
+    }
+}
+
+/* The prior and the seen items' rows added up: each item once, or the last ones by their age, of which 127 is
+ * the unit in integers. `excluded` holds all of them afterwards. */
 static int32_t add_history(const rp_model *model, const rp_query *query, workspace *w)
 {
     const uint32_t dim = DIM(model), n_items = model->header->n_items, words = up_to(model->n_blocks, 8u);
-    const int floats = RECIPE(model) == RP_FP32;
-    float *f = w->sums;
-    int32_t *q = w->sums;
+    const uint32_t length = model->header->history_length, n = query->n_seen;
     for (uint32_t i = 0; i < words; i++) w->excluded[i] = 0;
     for (uint32_t d = 0; d < dim; d++) {
-        if (floats) f[d] = ((const float *)model->prior)[d];
-        else q[d] = ((const int8_t *)model->prior)[d];
+        if (RECIPE(model) == RP_FP32) ((float *)w->sums)[d] = ((const float *)model->prior)[d];
+        else ((int32_t *)w->sums)[d] = ((const int8_t *)model->prior)[d] * (length ? 127 : 1);
     }
-    for (uint32_t i = 0; i < query->n_seen; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         const uint32_t item = query->seen[i];
         if (item >= n_items) return RP_BAD_ITEM;
-        if (has(w->excluded, item)) continue;
+        if (!length && !has(w->excluded, item)) add_row(model, w->sums, item);
         put(w->excluded, item);
-        for (uint32_t d = 0; d < dim; d++) {
-            if (floats) f[d] += ((const float *)model->history)[(size_t)item * dim + d];
-            else q[d] += ((const int8_t *)model->history)[(size_t)item * dim + d];
-        }
     }
+    for (uint32_t age = 0; age < length && age < n; age++) add_aged(model, w->sums, query->seen[n - 1u - age], age);
     return RP_OK;
 }
 

@@ -29,6 +29,7 @@ extern "C" {
 #define RP_BLOCK 32u          /* items that lie together */
 #define RP_MAX_DIM 1024u
 #define RP_MAX_ITEMS 0xffffffu
+#define RP_MAX_HISTORY 0xffffu /* items that a history with ages reads */
 
 /* How numbers are stored. */
 enum {
@@ -80,7 +81,9 @@ typedef struct {
     uint32_t retired_at;    /* [n_retired] uint32, ascending: never recommended */
     uint32_t history_at;    /* [n_items][dim] float32 or int8, by item */
     uint32_t prior_at;      /* [dim], of the same type */
-    uint32_t reserved[10];  /* 0 */
+    uint32_t ages_at;       /* [history_length][dim], of the same type: what an item's row is multiplied with, the newest first */
+    uint32_t history_length; /* RP_HISTORY: how many of the last items are read, each by its age; 0: all, each once */
+    uint32_t reserved[8];   /* 0 */
 } rp_header;
 
 /* ---- The interface. */
@@ -109,14 +112,15 @@ typedef struct {
     const uint8_t *items;
     const void *bounds;
     const uint32_t *item_of, *retired;
-    const void *history, *prior;
+    const void *history, *prior, *ages;
     uint32_t n_blocks;
 } rp_model;
 
 typedef struct {
     uint32_t user;        /* below n_users; 0 for a single user and for histories */
     const uint32_t *seen; /* items never to recommend, in any order, repeated or not; of a history what it is
-                             made of, where each item counts once. May be NULL where n_seen is 0 */
+                             made of, where each item counts once; with a history_length the last so many count,
+                             oldest first. May be NULL where n_seen is 0 */
     uint32_t n_seen;
     uint32_t k;           /* 1 to n_items */
 } rp_query;

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recpress_edge.artifacts.contract import Contract
-from recpress_edge.artifacts.integers import INT4_ZERO_POINT
+from recpress_edge.artifacts.integers import INT4_ZERO_POINT, QMAX
 from recpress_edge.core.arrays import I8
 from recpress_edge.device.c import model_bin
 from recpress_edge.device.c.model_bin import BLOCK, Header
@@ -20,8 +20,9 @@ def tables_of_c(data: bytes, contract: Contract) -> Tables:
     """The tables of a file to the bit; ValueError where it is damaged or not what the contract says."""
     model_bin.check_c(memoryview(data))
     header = model_bin.read_header(data)
-    found = (header.recipe_name, header.n_items, header.dim, header.n_users)
-    if found != (contract.recipe, contract.n_items, contract.dim, contract.n_users):
+    found = (header.recipe_name, header.n_items, header.dim, header.n_users, header.history_length)
+    wanted = (contract.recipe, contract.n_items, contract.dim, contract.n_users, contract.history_length)
+    if found != wanted:
         raise ValueError(f"it holds {found}, which is not what its contract says")
     if model_bin.words(data, header, "retired_at").tolist() != list(contract.retired):
         raise ValueError("it retires other items than its contract says")
@@ -44,15 +45,22 @@ def _rows(data: bytes, header: Header) -> dict[str, NDArray[Any]]:
     if header.profile == model_bin.HISTORY:
         table = _section(data, header, "history_at", number).reshape(-1, header.dim)
         found = {"history_emb": table, "prior": _section(data, header, "prior_at", number)}
-        return (
-            found
-            if header.recipe == model_bin.FP32
-            else found | {"step": np.asarray(header.step, np.float32)}
-        )
+        if header.recipe != model_bin.FP32:
+            found["step"] = np.asarray(header.step, np.float32)
+        return found | _ages(data, header, number)
     found = {"user_emb": _section(data, header, "user_at", number).reshape(-1, header.dim)}
     if header.recipe != model_bin.FP32:
         found["user_scale"] = _section(data, header, "user_scale_at", np.dtype("<f4"))
     return found
+
+
+def _ages(data: bytes, header: Header, number: np.dtype[Any]) -> dict[str, NDArray[Any]]:
+    """The weights by age, oldest first, and behind them the prior's: stored newest first, without it."""
+    if not header.history_length:
+        return {}
+    by_age = _section(data, header, "ages_at", number).reshape(-1, header.dim)
+    unit = np.full((1, header.dim), 1 if header.recipe == model_bin.FP32 else QMAX, number)
+    return {"age_weights": np.vstack([by_age[::-1], unit])}
 
 
 def _section(data: bytes, header: Header, name: str, number: np.dtype[Any]) -> NDArray[Any]:

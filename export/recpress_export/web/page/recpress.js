@@ -67,8 +67,9 @@ class Files {
 
 /** The engine with a model in its memory, and behind it what a query takes and gives. */
 class Engine {
-	constructor(wasm, model) {
+	constructor(wasm, model, inOrder) {
 		this.wasm = wasm;
+		this.inOrder = inOrder;
 		const at = wasm.base() >>> 0;
 		this.free = aligned(at + model.length);
 		this.room(this.free);
@@ -84,8 +85,9 @@ class Engine {
 	/** Lay a query into memory: `run` answers it, as often as it is called, and `read` gives the answer. */
 	prepare(user, given, k) {
 		const { wasm, free } = this;
-		// Each item once and in this order, in which the rows of a float history are summed everywhere.
-		const seen = Uint32Array.from(new Set(given)).sort();
+		// Each item once and in this order, in which the rows of a float history are summed everywhere; of a
+		// history that forgets as they were consumed.
+		const seen = this.inOrder ? Uint32Array.from(given) : Uint32Array.from(new Set(given)).sort();
 		const items = aligned(free + 4 * seen.length);
 		const scores = aligned(items + 4 * k);
 		const scratch = aligned(scores + 4 * k);
@@ -130,7 +132,7 @@ export class Recommender {
 		]);
 		const { exports } = await WebAssembly.instantiate(engine.module, {});
 		const facts = { manifest, contract, itemIds, userIds, titles, simd: engine.simd };
-		return new Recommender(files, new Engine(exports, model), facts);
+		return new Recommender(files, new Engine(exports, model, facts.contract.history_length > 0), facts);
 	}
 
 	recommend(question = {}) {

@@ -23,6 +23,8 @@ final class ModelBin {
     static final int BLOCK = 32;
     static final int MAX_DIM = 1024;
     static final int MAX_ITEMS = 0xffffff;
+    /** Items that a history with ages reads. */
+    static final int MAX_HISTORY = 0xffff;
     static final int FITS_16 = 1;
     static final int FP32 = 0;
     static final int INT8_DIM = 1;
@@ -37,7 +39,7 @@ final class ModelBin {
     private static final String[] PROFILES = {Contract.ALL_USERS, Contract.SINGLE_USER, Contract.HISTORY};
     private static final int ORDERS = 3;
     private static final int LAYOUTS = 2;
-    private static final int RESERVED_AT = 88;
+    private static final int RESERVED_AT = 96;
 
     final int recipe;
     final int profile;
@@ -59,6 +61,10 @@ final class ModelBin {
     final int retired;
     final int history;
     final int prior;
+    /** What a row of the history is multiplied with, by its age; the newest first. */
+    final int ages;
+    /** Of histories with ages: how many of the last items are read; 0: all, each once. */
+    final int historyLength;
 
     private final ByteBuffer data;
 
@@ -94,6 +100,8 @@ final class ModelBin {
         retired = section(76, 4L * nRetired);
         history = section(80, known ? 0 : (long) nItems * dim * width);
         prior = section(84, known ? 0 : (long) dim * width);
+        historyLength = number(92, 0, known ? 0 : MAX_HISTORY, "history_length");
+        ages = section(88, (long) historyLength * dim * width);
         checkRetired();
         checkOrder();
     }
@@ -135,7 +143,7 @@ final class ModelBin {
         String name = (flags & FITS_16) != 0 ? "score16" : RECIPES[recipe];
         boolean same = name.equals(contract.recipe) && PROFILES[profile].equals(contract.profile)
                 && nUsers == contract.nUsers && nItems == contract.nItems && dim == contract.dim
-                && contract.historyLength == 0 && sameRetired(contract.retired());
+                && historyLength == contract.historyLength && sameRetired(contract.retired());
         if (!same) {
             throw new BundleException(
                     Fault.MODEL,

@@ -88,6 +88,9 @@ public final class ModelBinScorer implements Scorer {
 
     /** A user's row: looked up, or made of what was consumed. */
     private static final class UserRow {
+        /** What an age's weight of 1 is in integers. */
+        private static final int UNIT = 127;
+
         final int[] integers;
         final float[] floats;
         private final ModelBin model;
@@ -125,22 +128,36 @@ public final class ModelBinScorer implements Scorer {
             for (int d = 0; d < model.dim; d++) {
                 floats[d] = bytes.getFloat(start + 4 * d);
             }
-            for (int n = 0; model.history != 0 && n < consumed.length; n++) {
-                int at = model.history + 4 * (int) consumed[n] * model.dim;
+            for (int n = 0; model.history != 0 && n < read(consumed); n++) {
+                int at = model.history + 4 * (int) itemRead(consumed, n) * model.dim;
+                int by = model.ages + 4 * n * model.dim;
                 for (int d = 0; d < model.dim; d++) {
-                    floats[d] += bytes.getFloat(at + 4 * d);
+                    float weight = model.historyLength == 0 ? 1 : bytes.getFloat(by + 4 * d);
+                    floats[d] += weight * bytes.getFloat(at + 4 * d);
                 }
             }
+        }
+
+        /** How many of the consumed items make the row. */
+        private int read(long[] consumed) {
+            return model.historyLength == 0 ? consumed.length : Math.min(consumed.length, model.historyLength);
+        }
+
+        /** The n-th of them: of a history with ages the newest first. */
+        private long itemRead(long[] consumed, int n) {
+            return model.historyLength == 0 ? consumed[n] : consumed[consumed.length - 1 - n];
         }
 
         /** sign(sum) · ⌊(254 |sum| + peak) / (2 peak)⌋, as recpress_edge/artifacts/fold_in.py defines it. */
         private void fold(long[] consumed) {
             long[] sums = new long[model.dim];
             long peak = 1;
+            boolean aged = model.historyLength != 0;
             for (int d = 0; d < model.dim; d++) {
-                sums[d] = bytes.get(model.prior + d);
-                for (long item : consumed) {
-                    sums[d] += bytes.get(model.history + (int) item * model.dim + d);
+                sums[d] = bytes.get(model.prior + d) * (aged ? UNIT : 1);
+                for (int n = 0; n < read(consumed); n++) {
+                    int weight = aged ? bytes.get(model.ages + n * model.dim + d) : 1;
+                    sums[d] += weight * bytes.get(model.history + (int) itemRead(consumed, n) * model.dim + d);
                 }
                 peak = Math.max(peak, Math.abs(sums[d]));
             }

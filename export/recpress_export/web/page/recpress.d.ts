@@ -21,7 +21,8 @@ export interface Recommendations {
 export interface Question {
   /** Whose list: needed of a bundle of several users. Histories and a single user need none. */
   user?: string | number | null;
-  /** Item ids never to recommend; of a history bundle also what the user has consumed. */
+  /** Item ids never to recommend; of a history bundle also what the user has consumed, oldest
+   * first where its contract has a history_length. */
   seen?: Iterable<string | number>;
   /** Length of the list, 1 to the number of items; 10 unless it is given. Fewer come where fewer are left. */
   k?: number;
@@ -56,6 +57,8 @@ export interface Contract {
   dim: number;
   exact: boolean;
   retired?: number[];
+  /** Above 0: how many of the last items a history bundle reads, in their order. */
+  history_length?: number;
   [field: string]: unknown;
 }
 

@@ -58,3 +58,13 @@ def test_needs_grow_with_the_model_and_are_nobody_else_s():
     assert footprint.file_bytes_within(footprint.CODE_BYTES + 5) == 5
     with pytest.raises(ConfigError, match="hold no model"):
         footprint.file_bytes_within(footprint.CODE_BYTES)
+
+
+def test_bounds_of_an_order_take_memory():
+    artifact = {"format": "c", "recipe": "int8-dim", "profile": "single-user", "n_users": 1}
+    artifact |= {"n_items": 2500, "dim": 10, "file_bytes": 25_000}
+    orders = ({}, {"order": {"order": "neighbours", "why": "neighbours: asked for"}})
+    plain, near = (footprint.needs_of(artifact | {"provenance": facts}, 10) for facts in orders)
+    assert near.flash_bytes == plain.flash_bytes
+    assert near.ram_bytes - plain.ram_bytes == 4 * (160 + 8 + 96 * 16 - 80)  # halves, groups, seeds; maxima
+    assert footprint.needs_of(artifact | {"provenance": {"order": {"order": "backwards"}}}, 10) is None

@@ -127,6 +127,12 @@ def test_small_boxes_stand_together():
     assert np.mean(edges <= 7) > 0.85  # cuts in the middle alone: .78
 
 
+def test_equal_items_are_not_cut(monkeypatch):
+    items = np.full((5000, 3), 7, np.int8)
+    monkeypatch.setattr(order, "_cut_costs", lambda *_: pytest.fail("equal items were cut"))
+    assert np.array_equal(order.near_together(items), np.arange(5000))
+
+
 def test_fewer_users_are_counted_of_a_large_catalogue():
     assert pruning.count_of(10_000, 2_500) == 256
     assert pruning.count_of(30, 2_500) == 30

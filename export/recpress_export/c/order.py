@@ -77,8 +77,10 @@ def _closely_cut(items: NDArray[np.int16], part: I64) -> I64:
     if len(part) <= HALF:
         return part
     rows = items[part]
-    size = np.array([len(part)])
-    dims = np.argsort(-_variation(rows, np.zeros(1, np.int64), size)[0], kind="stable")[:TRIED_DIMS]
+    variation = _variation(rows, np.zeros(1, np.int64), np.array([len(part)]))[0]
+    if not variation.any():  # of equal items no cut is better: they would be cut off leaf by leaf
+        return part
+    dims = np.argsort(-variation, kind="stable")[:TRIED_DIMS]
     orders = np.argsort(rows[:, dims].T, axis=1, kind="stable")
     costs = _cut_costs(rows[orders], len(part))
     dim, cut = np.unravel_index(costs.argmin(), costs.shape)

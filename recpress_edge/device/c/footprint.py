@@ -55,15 +55,18 @@ def footprint(header: Header, k: int) -> Footprint:
 def needs_of(artifact: Mapping[str, Any], k: int) -> Footprint | None:
     """Of a bundle, by the section ``artifact`` of its record; None for other files than format c."""
     recipe = "int8-dim" if artifact["recipe"] == _SCORE16 else str(artifact["recipe"])
-    if artifact["format"] != _FORMAT or recipe not in model_bin.RECIPES:
+    stored = artifact.get("provenance", {}).get("order", {})
+    order = stored.get("order", model_bin.ORDERS[model_bin.CATALOGUE])
+    if artifact["format"] != _FORMAT or recipe not in model_bin.RECIPES or order not in model_bin.ORDERS:
         return None
-    header = header_of(
+    shape = header_of(
         recipe,
         artifact["profile"],
         n_users=artifact["n_users"],
         n_items=artifact["n_items"],
         dim=artifact["dim"],
     )
+    header = replace(shape, order=model_bin.ORDERS.index(order))
     return replace(footprint(header, k), flash_bytes=CODE_BYTES + artifact["file_bytes"])
 
 

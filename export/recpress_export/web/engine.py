@@ -20,12 +20,16 @@ COMMON: Final = (
     "--target=wasm32-freestanding",
     "-std=c99",
     "-Os",
+    "-fno-vectorize",
+    "-fno-slp-vectorize",
     "-DRP_SMALL",
     "-ffp-contract=off",
     "-s",
     "-Wl,--no-entry",
 )
-"""Bytes count: they travel to every reader. Nothing is fused: float32 results are those of all cores."""
+"""Bytes count: they travel to every reader. Vectors are written by hand. Nothing is fused: float32 results
+are those of all cores.
+"""
 ENGINES: Final = {"recpress.wasm": ("-msimd128",), "recpress-plain.wasm": ("-mcpu=mvp",)}
 """The files and what they need: the plain one runs in every browser that has WebAssembly."""
 _TIMEOUT_S: Final = 600.0

@@ -240,7 +240,7 @@ ONE_COPY uint32_t count_reaching(const int32_t *v, uint32_t n, int32_t threshold
                       wasm_i32x4_extract_lane(count, 2) + wasm_i32x4_extract_lane(count, 3));
 }
 
-INLINE uint32_t mask8(const int32_t *v, int32_t threshold)
+ONE_COPY uint32_t mask8(const int32_t *v, int32_t threshold)
 {
     const v128_t least = wasm_i32x4_splat(threshold), none = wasm_i16x8_const_splat(0);
     const v128_t left = wasm_i32x4_ge(wasm_v128_load(v), least);

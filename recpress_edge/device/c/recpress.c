@@ -813,8 +813,9 @@ static void score_seeds(const rp_model *model, const kernel_row *kr, const works
     const uint32_t groups = up_to(2u * model->n_blocks, RP_BLOCK) / RP_BLOCK;
     const uint32_t wanted = k < BOX_SEEDS / 2u ? k : BOX_SEEDS / 2u;
     const int32_t *bounds = w->maxima, *best = bounds + groups * RP_BLOCK;
-    const int32_t promising = groups <= BOX_SEEDS ? reached_by(bounds, groups * RP_BLOCK, 2u * wanted)
-                                                  : reached_by(best, up_to(groups, 8u), wanted);
+    const int few = groups <= BOX_SEEDS;
+    const int32_t promising = reached_by(few ? bounds : best, few ? groups * RP_BLOCK : up_to(groups, 8u),
+                                         few ? 2u * wanted : wanted);
     first->scores = w->maxima + groups * RP_BLOCK + up_to(groups, 8u);
     first->n = 0;
     for (uint32_t at = 0; at < groups; at += 8u)

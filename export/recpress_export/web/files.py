@@ -12,7 +12,7 @@ from recpress_export.options import FileOptions
 from recpress_export.web.engine import engines
 
 PAGE: Final = Path(__file__).with_name("page")
-_COMMENT_LINES: Final = re.compile(rb"^\s*(//|/\*\*|\*).*\n", re.MULTILINE)
+_COMMENT_LINES: Final = re.compile(rb"^[ \t]*(//|/\*\*|\*).*\n", re.MULTILINE)
 """Of scripts: for readers of the sources, a twentieth of the page. recpress.d.ts documents the module."""
 
 

@@ -32,7 +32,7 @@ def test_a_bundle_holds_the_page_and_the_engine_of_its_model(tmp_path):
         shipped, source = (text.read_text().splitlines() for text in (bundle.folder / path.name, path))
         left_out = [line for line in source if line not in shipped]
         assert shipped == [line for line in source if line not in left_out]
-        assert all(path.suffix == ".js" and line.lstrip().startswith(("//", "/**")) for line in left_out)
+        assert all(path.suffix == ".js" and line.lstrip().startswith(("//", "/**", "*")) for line in left_out)
     made = engines(read_header(bundle.model_path.read_bytes()))
     assert all((bundle.folder / name).read_bytes() == data for name, data in made.items())
     assert {*made, *(path.name for path in PAGE.iterdir())} < bundle.files.keys()

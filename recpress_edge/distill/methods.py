@@ -223,7 +223,6 @@ METHODS: Final[dict[str, MethodRow]] = {
     "bert4rec": MethodRow(
         where="recpress_edge.models.sequences.bert4rec:BERT4RecMethod",
         config=BERT4RecConfig,
-        roles=("teacher",),
         gives="rankings",
         network="bert4rec",
         ordered=True,

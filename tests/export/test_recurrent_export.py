@@ -27,9 +27,8 @@ from recpress_edge.device.verify import verify_bundle
 from recpress_export.build import build
 from recpress_export.graph import write_model
 from recpress_export.networks.kinds import KINDS
-from recpress_export.networks.recipes import check_network, choose_recipe
+from recpress_export.networks.recipes import check_network, choose_recipe, recipes_of
 from recpress_export.networks.student import NetworkStudent, read_network
-from recpress_export.profiles import check_recipe_profile
 from recpress_export.student import StudentData
 from recpress_export.subjects.recurrent import RecurrentHistory
 
@@ -250,9 +249,12 @@ def test_its_recipes_are_those_of_tables_and_its_profile_is_history():
     with pytest.raises(ConfigError, match="--profile all-users is not available for a lrh"):
         check_network("lrh", "onnx", "all-users", None)
     with pytest.raises(ConfigError, match="score16 is not available for --profile history"):
-        check_recipe_profile(RECIPES["score16"], HISTORY)
+        choose_recipe("lrh", "score16", "onnx", int8=False)
 
 
 def test_formats_that_hold_no_decays_are_refused_by_name():
     with pytest.raises(ConfigError, match=r"--format c is not available for a lrh: .* Write --format onnx"):
         check_network("lrh", "c", None, None)
+    with pytest.raises(ConfigError, match=r"--format c is not available for a lrh"):
+        choose_recipe("lrh", "int8-dim", "c", int8=False)
+    assert tuple(recipes_of("lrh")) == RECIPES_HELD

@@ -94,9 +94,10 @@ def files(model: TrainedModel, recipes: tuple[str, ...], work: Path) -> list[dic
 def study(data: Dataset, teacher: TrainedModel, args: argparse.Namespace) -> list[dict[str, Any]]:
     """Every kind with every seed; files of the taught one, of seed 0 in every recipe."""
     rows = []
+    training = {"training": {"epochs": args.epochs}} if args.epochs else {}
     for kind, changes in KINDS.items():
         for seed in range(args.seeds):
-            asked = {"teacher": str(teacher.folder), **changes}
+            asked = {"teacher": str(teacher.folder), **training, **changes}
             model = made(args.student, data, args.work, seed=seed, **asked)
             row = {"kind": kind, **facts(model), USERS: ndcg_by_user(model, data)}
             if kind == TAUGHT:
@@ -127,6 +128,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--teacher", type=Path, required=True, help="folder of a trained sasrec")
     made.add_argument("--student", default="lrh_dim16", help="default: %(default)s")
     made.add_argument("--seeds", type=int, default=3, help="default: %(default)s")
+    made.add_argument("--epochs", type=int, help="of each student (default: the usual number)")
     return made
 
 

@@ -10,6 +10,7 @@ from recpress_edge.core.rng import stream
 from recpress_export.networks.student import NetworkStudent, read_network
 
 N_USERS, N_ITEMS, DIM, LENGTH = 20, 60, 8, 10
+ARCHITECTURES = {"sasrec": {"heads": 2}, "bert4rec": {"heads": 2}, "lrh": {"history_length": 4}}
 
 
 def neumf_arrays(seed: int = 0, n_users: int = N_USERS, n_items: int = N_ITEMS) -> dict[str, np.ndarray]:
@@ -54,6 +55,17 @@ def sasrec_arrays(seed: int = 0, n_items: int = N_ITEMS, n_layers: int = 2) -> d
     return _drawn(shapes, seed)
 
 
+def bert4rec_arrays(seed: int = 0, n_items: int = N_ITEMS) -> dict[str, np.ndarray]:
+    shapes: dict[str, tuple[int, ...]] = {
+        "head_weight": (DIM, DIM),
+        "head_bias": (DIM,),
+        "head_gain": (DIM,),
+        "head_shift": (DIM,),
+        "item_bias": (n_items,),
+    }
+    return sasrec_arrays(seed, n_items) | _drawn(shapes, seed + 1)
+
+
 def lrh_arrays(seed: int = 0, n_items: int = N_ITEMS) -> dict[str, np.ndarray]:
     drawn = _drawn({"item_emb": (n_items, DIM), "history_emb": (n_items, DIM), "prior": (DIM,)}, seed)
     return drawn | {"decay": np.linspace(0.1, 0.98, DIM, dtype=np.float32)}
@@ -71,7 +83,7 @@ def write_network(folder: Path, kind: str, arrays: dict[str, np.ndarray], **fact
         "method": kind,
         "dim": DIM,
         "seed": 0,
-        "architecture": {"kind": kind} | {"sasrec": {"heads": 2}, "lrh": {"history_length": 4}}.get(kind, {}),
+        "architecture": {"kind": kind} | ARCHITECTURES.get(kind, {}),
         "dataset": {"name": "toy", "digest": "d" * 64, "protocol": "leave-one-out by time"},
         "teacher": None,
         "metrics": {"valid": {"recall@50": 0.3}, "test": {"recall@50": 0.2}},
@@ -87,6 +99,10 @@ def read_neumf(folder: Path, **arrays: np.ndarray) -> NetworkStudent:
 
 def read_sasrec(folder: Path, **arrays: np.ndarray) -> NetworkStudent:
     return read_network(write_network(folder, "sasrec", sasrec_arrays() | arrays))
+
+
+def read_bert4rec(folder: Path, **arrays: np.ndarray) -> NetworkStudent:
+    return read_network(write_network(folder, "bert4rec", bert4rec_arrays() | arrays))
 
 
 def read_lrh(folder: Path, **arrays: np.ndarray) -> NetworkStudent:

@@ -95,13 +95,13 @@ def fill(
     data, rows = subject.data, subject.rows(subject.data.test)
     encoding, questions = subject.encode(recipe), subject.questions()
     selftest = answered(encoding.reference, questions, data.model.n_items)
-    tolerance = encoding.tolerance * largest_score(selftest)
     with tempfile.TemporaryDirectory(prefix="recpress-") as scratch:
         file = _write(draft, subject, encoding)
         plain = _write_plain(Path(scratch) / "fp32", subject, file)
         measured = _measured(Path(scratch), subject, recipe, (file, plain), on_update)
         if encoding.error is None:  # numpy does not round activations as a runtime does
             selftest = answered(file.runtime, questions, data.model.n_items)
+    tolerance = encoding.tolerance * largest_score(selftest)
     of_file = gate_failure(measured.parity, gate, recipe.name)
     of_history = history_failure(*measured.replaced) if measured.replaced else None
     failure = of_file or of_history

@@ -19,7 +19,7 @@ from recpress_edge.distill.settings import (
     beside,
 )
 from recpress_edge.models.clicks.settings import DeepFMConfig, FMConfig, LRConfig, WideDeepConfig
-from recpress_edge.models.sequences.settings import LRHConfig, SASRecConfig
+from recpress_edge.models.sequences.settings import BERT4RecConfig, LRHConfig, SASRecConfig
 from recpress_edge.models.settings import (
     ALSConfig,
     BPRConfig,
@@ -37,7 +37,7 @@ from recpress_edge.models.settings import (
 )
 from recpress_edge.models.teacher import Knowledge
 
-Network = Literal["neumf", "sasrec", "lrh"]
+Network = Literal["neumf", "sasrec", "bert4rec", "lrh"]
 Role = Literal["teacher", "student"]
 LARGE: Final = 20_000
 """Users or items, whichever are fewer: EASE inverts a matrix of as many rows."""
@@ -217,6 +217,14 @@ METHODS: Final[dict[str, MethodRow]] = {
         config=SASRecConfig,
         gives="sequences",
         network="sasrec",
+        ordered=True,
+        released=True,
+    ),
+    "bert4rec": MethodRow(
+        where="recpress_edge.models.sequences.bert4rec:BERT4RecMethod",
+        config=BERT4RecConfig,
+        gives="rankings",
+        network="bert4rec",
         ordered=True,
         released=True,
     ),

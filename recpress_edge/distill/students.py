@@ -20,7 +20,7 @@ QUANTISED: Final = ("int8-dim", "int4-item")
 """Recipes that a student can be fine-tuned for; models/qat.py has their arithmetic."""
 MAX_DIM: Final = 4096
 
-_NAME: Final = re.compile(r"([a-z]+(?:[_-][a-z]+)*?)(?:_dim([1-9]\d{0,5}))?(?:_qat-(\S+))?")
+_NAME: Final = re.compile(r"([a-z]+(?:\d[a-z]+)?(?:[_-][a-z]+)*?)(?:_dim([1-9]\d{0,5}))?(?:_qat-(\S+))?")
 
 _FOLDER: Final = re.compile(r".+-s\d+-[0-9a-f]{8}")
 """Of a trained model: <name>-s<seed>-<key>."""

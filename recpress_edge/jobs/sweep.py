@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.artifacts.formats import MODEL_FORMATS, format_named
-from recpress_edge.artifacts.recipes import RECIPES, recipe_named
+from recpress_edge.artifacts.recipes import recipe_named
 from recpress_edge.core.errors import (
     ArtifactError,
     ConfigError,
@@ -29,7 +29,7 @@ from recpress_edge.jobs.plugins import with_plugins
 from recpress_edge.jobs.train import warning_of_ensembles
 from recpress_edge.jobs.trained import OTHER_SETTINGS, baselines_beside, trained_students
 from recpress_edge.training.plan import Wanted, is_folder, want
-from recpress_export.networks.recipes import NETWORK_RECIPES, choose_recipe
+from recpress_export.networks.recipes import NETWORK_RECIPES, choose_recipe, recipes_of
 from recpress_export.networks.student import network_kind
 
 DONE: Final = "done"
@@ -144,7 +144,7 @@ class SweepRequest:
                 failed=failed.get(student),
             )
             for student in students
-            for own in [NETWORK_RECIPES if _network_of(student) else RECIPES]
+            for own in [recipes_of(_network_of(student))]
             for file_format in formats
             for recipe in recipes or own
         ]

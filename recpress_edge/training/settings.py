@@ -69,6 +69,8 @@ _USUAL: Final[Mapping[str, Settings]] = {
         for method in ("neumf", "rrd-neumf", "ftd-neumf", "htd-neumf", "de-neumf")
     },
     "sasrec": Settings({}, {"epochs": 24, "evaluate_every": 2, "patience": 3}),
+    # A masked place teaches what a fifth of a sequence does, so an epoch is short and many are needed.
+    "bert4rec": Settings({}, {"epochs": 200, "evaluate_every": 5, "patience": 4}),
     # The step falls to 0 over the epochs, so that the last ones are worth their time.
     "lrh": Settings({}, {"epochs": 20, "evaluate_every": 4, "patience": 0}),
     "cml": Settings({}, {"epochs": 100, "patience": 4}),

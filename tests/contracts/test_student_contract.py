@@ -51,6 +51,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "htd-neumf": BPR | {"weight_decay": 0.2, "negatives": 1, "experts": 3},
     "de-neumf": BPR | {"weight_decay": 0.2, "negatives": 1, "experts": 3},
     "sasrec": {"learning_rate": 0.01, "batch_users": 10, "layers": 1, "dropout": 0.1},
+    "bert4rec": {"learning_rate": 0.02, "batch_places": 200, "layers": 1, "dropout": 0.1},
     "lrh": {"learning_rate": 0.05, "batch_places": 200},
 }
 # As its usual settings have it of a teacher.

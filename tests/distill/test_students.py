@@ -64,7 +64,8 @@ def test_huge_dim_is_refused():
 
 def test_a_distilled_method_is_no_teacher():
     with pytest.raises(
-        ConfigError, match=r"unknown teacher 'htd_dim10'.*Known: als_dim10, bpr_dim10, .*soft_dim10"
+        ConfigError,
+        match=r"unknown teacher 'htd_dim10'.*Known: als_dim10, bert4rec_dim10, bpr_dim10, .*soft_dim10",
     ):
         parse_name("htd_dim10", "teacher")
 
@@ -161,3 +162,23 @@ def test_a_folder_is_not_read_as_a_name_and_a_size(text, role):
     with pytest.raises(ConfigError, match="reads like a model's folder, and here a name is needed") as caught:
         parse_name(text, role)
     assert "dim6353" not in str(caught.value).replace(text, "")
+
+
+def test_a_student_of_sequences_takes_a_teacher_that_scores_after_every_place():
+    student = parse_name("lrh_dim16")
+    check_pair(student, parse_name("sasrec_dim64", "teacher"))
+    assert teacher_name(student, None) == "sasrec_dim64"
+    assert teacher_name(student, "none") is None
+    for other in ("ease", "bpr_dim20", "bert4rec_dim64", "lrh_dim16"):
+        with pytest.raises(
+            ConfigError,
+            match=rf"scores after every place of a sequence, and {other} does not. "
+            r"Teachers that fit: sasrec_dim200; --teacher none trains it alone",
+        ):
+            check_pair(student, parse_name(other, "teacher"))
+
+
+def test_a_name_may_have_a_digit_within_a_word_and_none_at_its_end():
+    assert parse_name("bert4rec_dim64", "teacher").method == "bert4rec"
+    with pytest.raises(ConfigError, match="Did you mean 'htd_dim10'"):
+        parse_name("htd10")

@@ -38,9 +38,9 @@ from recpress_export.networks import recipes as network_recipes
 from recpress_export.networks.modules import FoldedNeuMF, SASRecOfLength, SASRecPadded
 from recpress_export.networks.neumf import neumf_reference
 from recpress_export.networks.recipes import NETWORK_RECIPES, check_network, check_route, choose_recipe
-from recpress_export.networks.sasrec import sasrec_reference
 from recpress_export.networks.student import NetworkStudent, read_network
 from recpress_export.networks.table_bytes import in_bytes
+from recpress_export.networks.transformer import sasrec_reference
 from recpress_export.reference import Reference
 from recpress_export.student import StudentData
 from recpress_export.subjects.network import (

@@ -77,5 +77,5 @@ def test_a_toy_kind_becomes_a_bundle(folder, recipe, tmp_path):
 
 def test_a_kind_that_has_no_row_is_refused(folder, monkeypatch):
     monkeypatch.delitem(KINDS, "dot")
-    with pytest.raises(ArtifactError, match="'dot'; this version exports neumf, sasrec, lrh"):
+    with pytest.raises(ArtifactError, match="'dot'; this version exports neumf, sasrec, bert4rec, lrh"):
         read_network(folder)

@@ -10,7 +10,7 @@ from test_network_export import HISTORIES, expected, scores_of
 from recpress_edge.core.errors import ConfigError
 from recpress_export.networks.neumf import neumf_reference
 from recpress_export.networks.recipes import NETWORK_RECIPES
-from recpress_export.networks.sasrec import sasrec_reference
+from recpress_export.networks.transformer import sasrec_reference
 
 pytest.importorskip("litert_torch", reason="litert-torch is not installed: make test-litert-torch")
 

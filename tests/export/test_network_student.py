@@ -52,7 +52,7 @@ def test_what_the_architecture_must_say(tmp_path):
     with pytest.raises(ArtifactError, match="3 heads do not divide 8"):
         read_network(tmp_path)
     write_network(tmp_path, "sasrec", sasrec_arrays(), architecture={"kind": "gru"})
-    with pytest.raises(ArtifactError, match="'gru'; this version exports neumf, sasrec, lrh"):
+    with pytest.raises(ArtifactError, match="'gru'; this version exports neumf, sasrec, bert4rec, lrh"):
         read_network(tmp_path)
 
 

@@ -26,9 +26,8 @@ from recpress_edge.device.tables import read_tables
 from recpress_edge.device.verify import verify_bundle
 from recpress_export.build import build
 from recpress_export.graph import write_model
-from recpress_export.networks.recipes import check_network, choose_recipe
+from recpress_export.networks.recipes import check_network, choose_recipe, recipes_of
 from recpress_export.networks.student import NetworkStudent, read_network
-from recpress_export.profiles import check_recipe_profile
 from recpress_export.student import StudentData
 from recpress_export.subjects.recurrent import RecurrentHistory
 
@@ -249,7 +248,8 @@ def test_its_recipes_are_those_of_tables_and_its_profile_is_history():
     with pytest.raises(ConfigError, match="--profile all-users is not available for a lrh"):
         check_network("lrh", "onnx", "all-users", None)
     with pytest.raises(ConfigError, match="score16 is not available for --profile history"):
-        check_recipe_profile(RECIPES["score16"], HISTORY)
+        choose_recipe("lrh", "score16", "onnx", int8=False)
+    assert tuple(recipes_of("lrh")) == RECIPES_HELD
 
 
 def test_a_page_is_a_bundle_of_it_too(student, tmp_path):

@@ -48,6 +48,26 @@ class NetworkKind:
     """Whether its file is one of tables, in their recipes, and nothing is traced."""
 
 
+_TRANSFORMER: Final[Shapes] = {
+    "item_emb": ("I + 1", "d"),
+    "position_emb": ("L", "d"),
+    "final_gain": ("d",),
+    "final_shift": ("d",),
+}
+_LAYER: Final[Shapes] = {
+    "qkv_weight": ("3d", "d"),
+    "qkv_bias": ("3d",),
+    "mix_weight": ("d", "d"),
+    "mix_bias": ("d",),
+    "up_weight": ("w", "d"),
+    "up_bias": ("w",),
+    "down_weight": ("d", "w"),
+    "down_bias": ("d",),
+    "attention_gain": ("d",),
+    "attention_shift": ("d",),
+    "forward_gain": ("d",),
+    "forward_shift": ("d",),
+}
 _OUTSIDE: Final = NetworkKind(
     profile=HISTORY,
     tokens=False,
@@ -78,29 +98,26 @@ KINDS: Final[Mapping[str, NetworkKind]] = {
     ),
     "sasrec": NetworkKind(
         profile=HISTORY,
-        shapes={
-            "item_emb": ("I + 1", "d"),
-            "position_emb": ("L", "d"),
-            "final_gain": ("d",),
-            "final_shift": ("d",),
-        },
-        layer_shapes={
-            "qkv_weight": ("3d", "d"),
-            "qkv_bias": ("3d",),
-            "mix_weight": ("d", "d"),
-            "mix_bias": ("d",),
-            "up_weight": ("w", "d"),
-            "up_bias": ("w",),
-            "down_weight": ("d", "w"),
-            "down_bias": ("d",),
-            "attention_gain": ("d",),
-            "attention_shift": ("d",),
-            "forward_gain": ("d",),
-            "forward_shift": ("d",),
-        },
+        shapes=_TRANSFORMER,
+        layer_shapes=_LAYER,
         attention=True,
-        reference="recpress_export.networks.sasrec:sasrec_reference",
+        reference="recpress_export.networks.transformer:sasrec_reference",
         module="recpress_export.networks.modules:sasrec_module",
+    ),
+    "bert4rec": NetworkKind(
+        profile=HISTORY,
+        shapes={
+            **_TRANSFORMER,
+            "head_weight": ("d", "d"),
+            "head_bias": ("d",),
+            "head_gain": ("d",),
+            "head_shift": ("d",),
+            "item_bias": ("I",),
+        },
+        layer_shapes=_LAYER,
+        attention=True,
+        reference="recpress_export.networks.transformer:bert4rec_reference",
+        module="recpress_export.networks.modules:bert4rec_module",
     ),
     "lrh": NetworkKind(
         profile=HISTORY,

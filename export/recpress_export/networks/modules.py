@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from recpress_export.networks.sasrec import NORM_EPSILON
 from recpress_export.networks.student import NetworkStudent
+from recpress_export.networks.transformer import NORM_EPSILON
 
 Floats = NDArray[np.floating]
 
@@ -39,6 +39,15 @@ def sasrec_module(student: NetworkStudent, rows: int | None) -> Traceable:
         return Traceable(SASRecPadded(student, rows), torch.full((1, length), student.n_items))
     example = torch.zeros(1, min(7, length), dtype=torch.int64)
     return Traceable(SASRecOfLength(student), example, {1: torch.export.Dim("n", min=2, max=length)})
+
+
+def bert4rec_module(student: NetworkStudent, rows: int | None) -> Traceable:
+    """As :func:`sasrec_module`: its start token is the mask, which goes behind the items."""
+    length = student.history_length
+    if rows is not None:
+        return Traceable(BERT4RecPadded(student, rows), torch.full((1, length), student.n_items))
+    example = torch.zeros(1, min(7, length), dtype=torch.int64)
+    return Traceable(BERT4RecOfLength(student), example, {1: torch.export.Dim("n", min=2, max=length)})
 
 
 class FoldedNeuMF(nn.Module):
@@ -73,6 +82,8 @@ class FoldedNeuMF(nn.Module):
 class LastState(nn.Module):
     """The transformer up to the last hidden state; its last layer is evaluated at the last place alone."""
 
+    causal: ClassVar[bool] = True
+
     def __init__(self, student: NetworkStudent) -> None:
         super().__init__()
         self.heads, self.n_layers = student.heads, student.n_layers
@@ -90,10 +101,10 @@ class LastState(nn.Module):
         and ``unread`` (1, 1, 1, n) is True behind it.
         """
         length = x.shape[1]
-        later = torch.ones(length, length, dtype=torch.bool).triu(1)
+        hidden = torch.ones(length, length, dtype=torch.bool).triu(1) if self.causal else unread
         for number in range(self.n_layers):
             final = number == self.n_layers - 1
-            x = self._layer(number, x, *((last, unread, True) if final else (None, later, False)))
+            x = self._layer(number, x, *((last, unread, True) if final else (None, hidden, False)))
         return _norm(x, self.final_gain, self.final_shift)[:, 0]
 
     def _layer(
@@ -117,10 +128,13 @@ class LastState(nn.Module):
             logits = logits.masked_fill(hidden, -1e9)
         mixed = (logits.softmax(dim=-1) @ value).transpose(1, 2).flatten(2)
         x = x + F.linear(mixed, p("mix_weight"), p("mix_bias"))
-        inner = torch.relu(
-            F.linear(_norm(x, p("forward_gain"), p("forward_shift")), p("up_weight"), p("up_bias"))
-        )
+        normed = _norm(x, p("forward_gain"), p("forward_shift"))
+        inner = self.activated(F.linear(normed, p("up_weight"), p("up_bias")))
         return x + F.linear(inner, p("down_weight"), p("down_bias"))
+
+    def activated(self, x: Tensor) -> Tensor:
+        """Of the feed-forward parts."""
+        return torch.relu(x)
 
     def _heads(self, x: Tensor) -> Tensor:
         return x.view(1, -1, self.heads, x.shape[2] // self.heads).transpose(1, 2)  # (1, H, n, d / H)
@@ -159,11 +173,71 @@ class SASRecPadded(LastState):
 
     def forward(self, tokens: Tensor) -> Tensor:
         x = F.embedding(tokens, self.item_emb) * self.item_emb.shape[1] ** 0.5 + self.position_emb
-        empty = (tokens[:, 1:] >= self.n_items).float()  # (1, L - 1)
-        edge = torch.ones(1, 1)
-        last = torch.cat([empty, edge], dim=1) - torch.cat([1.0 - edge, empty], dim=1)  # (1, L)
-        unread = torch.cat([1.0 - edge, empty], dim=1) > 0.5
-        return F.linear(self.last_state(x, last[:, None], unread[:, None, None]), self.item_emb)[0]
+        last, unread = _ends(tokens, self.n_items)
+        return F.linear(self.last_state(x, last, unread), self.item_emb)[0]
+
+
+class Head(LastState):
+    """BERT4Rec's: attention to both sides, gelu, and a projection before the product with the items."""
+
+    causal = False
+
+    def __init__(self, student: NetworkStudent) -> None:
+        super().__init__(student)
+        self.n_items = student.n_items
+        self.position_emb = _parameter(student.arrays["position_emb"])
+        for name in ("head_weight", "head_bias", "head_gain", "head_shift"):
+            self.register_parameter(name, _parameter(student.arrays[name]))
+
+    def activated(self, x: Tensor) -> Tensor:
+        return F.gelu(x)
+
+    def projected(self, state: Tensor) -> Tensor:
+        """State (1, d) -> (1, d)."""
+        p = self.get_parameter
+        inner = F.gelu(F.linear(state, p("head_weight"), p("head_bias")))
+        return _norm(inner, p("head_gain"), p("head_shift"))
+
+
+class BERT4RecOfLength(Head):
+    """tokens (1, n) -> scores (I,), as :class:`SASRecOfLength`: one item table (d, I + 1)."""
+
+    def __init__(self, student: NetworkStudent) -> None:
+        super().__init__(student)
+        self.item_emb = _parameter(student.arrays["item_emb"].T)
+        self.item_bias = _parameter(student.arrays["item_bias"])
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        read = torch.cat([tokens[0, 1:], tokens[0, :1]])
+        x = self.item_emb.index_select(1, read).T * self.item_emb.shape[0] ** 0.5
+        x = (x + self.position_emb[: tokens.shape[1]])[None]
+        found = self.projected(self.last_state(x, None, None)) @ self.item_emb
+        return found[0, : self.n_items] + self.item_bias
+
+
+class BERT4RecPadded(Head):
+    """tokens (1, L) -> scores (rows,), as :class:`SASRecPadded`: the first I is the mask, which moves."""
+
+    def __init__(self, student: NetworkStudent, rows: int) -> None:
+        super().__init__(student)
+        self.item_emb = _parameter(_with_rows(student.arrays["item_emb"], rows))
+        self.item_bias = _parameter(_with_rows(student.arrays["item_bias"][:, None], rows)[:, 0])
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        last, unread = _ends(tokens, self.n_items)
+        read = torch.cat([tokens[:, 1:], tokens[:, :1]], dim=1)
+        x = F.embedding(read, self.item_emb) * self.item_emb.shape[1] ** 0.5 + self.position_emb
+        state = self.projected(self.last_state(x, last, unread))
+        return F.linear(state, self.item_emb)[0] + self.item_bias
+
+
+def _ends(tokens: Tensor, n_items: int) -> tuple[Tensor, Tensor]:
+    """Where the last token is, 1 there and 0 elsewhere (1, 1, L), and what is behind it (1, 1, 1, L)."""
+    empty = (tokens[:, 1:] >= n_items).float()  # (1, L - 1)
+    edge = torch.ones(1, 1)
+    last = torch.cat([empty, edge], dim=1) - torch.cat([1.0 - edge, empty], dim=1)  # (1, L)
+    unread = torch.cat([1.0 - edge, empty], dim=1) > 0.5
+    return last[:, None], unread[:, None, None]
 
 
 def _place(x: Tensor, last: Tensor | None) -> Tensor:

@@ -11,6 +11,7 @@ from recpress_edge.artifacts.recipes import RECIPES, Recipe, recipe_named
 from recpress_edge.core.errors import ConfigError, MissingExtraError, unknown_name
 from recpress_edge.core.install import install_command
 from recpress_export.networks.kinds import KINDS
+from recpress_export.profiles import check_recipe_profile
 
 INT8: Final = "int8-dynamic"
 """What --int8 means for a network."""
@@ -54,6 +55,8 @@ def choose_recipe(kind: str | None, name: str | None, file_format: str, *, int8:
     """
     if int8 and name:
         raise ConfigError("--int8 means --recipe int8-dim, for a network int8-dynamic; give one of the two")
+    if kind is not None:
+        _check_format(kind, file_format)
     if kind is not None and not KINDS[kind].tables:
         return _network_recipe(name, int8=int8)
     if name in NETWORK_RECIPES and name not in RECIPES:
@@ -62,7 +65,29 @@ def choose_recipe(kind: str | None, name: str | None, file_format: str, *, int8:
         )
     recipe = recipe_named("int8-dim" if int8 else name or "fp32")
     check_recipe(recipe, file_format)
+    if kind is not None:
+        check_recipe_profile(recipe, KINDS[kind].profile)
     return recipe
+
+
+def recipes_of(kind: str | None) -> Mapping[str, Recipe]:
+    """The recipes of a network, or (None) of two tables."""
+    if kind is None:
+        return RECIPES
+    if not KINDS[kind].tables:
+        return NETWORK_RECIPES
+    return {name: recipe for name, recipe in RECIPES.items() if not recipe.bounds_scores}
+
+
+def _check_format(kind: str, file_format: str) -> None:
+    if file_format not in FORMATS:
+        raise unknown_name("format", file_format, list(FORMATS))
+    formats = KINDS[kind].formats
+    if formats and file_format not in formats:
+        raise ConfigError(
+            f"--format {file_format} is not available for a {kind}: {KINDS[kind].why_formats}. "
+            f"Write --format {' or '.join(formats)}."
+        )
 
 
 def _network_recipe(name: str | None, *, int8: bool) -> Recipe:
@@ -94,14 +119,8 @@ def check_route(kind: str, file_format: str) -> None:
 
 def check_network(kind: str, file_format: str, profile: str | None, user: str | None) -> str:
     """The profile of a network's bundle; ConfigError for a format or profile that it does not have."""
-    if file_format not in FORMATS:
-        raise unknown_name("format", file_format, list(FORMATS))
-    own, formats = KINDS[kind].profile, KINDS[kind].formats
-    if formats and file_format not in formats:
-        raise ConfigError(
-            f"--format {file_format} is not available for a {kind}: {KINDS[kind].why_formats}. "
-            f"Write --format {' or '.join(formats)}."
-        )
+    _check_format(kind, file_format)
+    own = KINDS[kind].profile
     if profile not in (None, own) or user is not None:
         asked = f"--profile {profile}" if profile not in (None, own) else "--user"
         raise ConfigError(

@@ -19,57 +19,16 @@ from recpress_edge.models.outputs import StoredNetwork
 from recpress_edge.models.ranking import ScoreRows
 from recpress_edge.models.sequences.losses import bce_loss, full_ce_loss, gbce_loss, sampled_ce_loss
 from recpress_edge.models.sequences.settings import USUAL_CALIBRATION, USUAL_SAMPLED, SASRecConfig
+from recpress_edge.models.sequences.transformer import (
+    Layer,
+    Noise,
+    drawn_parameter,
+    norm_parameters,
+    normed,
+)
 from recpress_edge.models.sequences.windows import last_items
 
 NO_TARGET = -100  # what cross_entropy leaves out
-
-
-class Noise:
-    """Dropout that the seed decides: values are set to zero with this chance, the others grow to make up."""
-
-    def __init__(self, chance: float, generator: torch.Generator | None) -> None:
-        """None drops nothing."""
-        self._chance = chance if generator is not None else 0.0
-        self._generator = generator
-
-    def __call__(self, x: Tensor) -> Tensor:
-        if not self._chance:
-            return x
-        kept = torch.rand(x.shape, generator=self._generator, device=x.device) >= self._chance
-        return x * kept / (1.0 - self._chance)
-
-
-class Layer(nn.Module):
-    """One pre-norm transformer layer: x + Attention(Norm(x)), then x + Down(relu(Up(Norm(x)))).
-
-    qkv (3d, d), mix (d, d), up (wd, d), down (d, wd), their biases, and gain and shift of both norms.
-    """
-
-    def __init__(self, dim: int, config: SASRecConfig, rng: np.random.Generator) -> None:
-        super().__init__()
-        wide = config.widening * dim
-        self.heads = config.heads
-        self.qkv_weight, self.qkv_bias = _linear(3 * dim, dim, config.init_std, rng)
-        self.mix_weight, self.mix_bias = _linear(dim, dim, config.init_std, rng)
-        self.up_weight, self.up_bias = _linear(wide, dim, config.init_std, rng)
-        self.down_weight, self.down_bias = _linear(dim, wide, config.init_std, rng)
-        self.attention_gain, self.attention_shift = _norm_parameters(dim)
-        self.forward_gain, self.forward_shift = _norm_parameters(dim)
-
-    def forward(self, x: Tensor, later: Tensor, noise: Noise) -> Tensor:
-        """x (B, n, d) -> (B, n, d); ``later`` (n, n) is True where a place must not look."""
-        x = x + noise(self._attend(_norm(x, self.attention_gain, self.attention_shift), later))
-        normed = _norm(x, self.forward_gain, self.forward_shift)
-        inner = torch.relu(F.linear(normed, self.up_weight, self.up_bias))
-        return x + noise(F.linear(noise(inner), self.down_weight, self.down_bias))
-
-    def _attend(self, x: Tensor, later: Tensor) -> Tensor:
-        batch, length, dim = x.shape
-        split = F.linear(x, self.qkv_weight, self.qkv_bias).view(batch, length, 3, self.heads, -1)
-        query, key, value = split.permute(2, 0, 3, 1, 4)  # (B, H, n, d / H) each
-        logits = (query @ key.transpose(-1, -2)) * (dim // self.heads) ** -0.5
-        mixed = logits.masked_fill(later, -torch.inf).softmax(dim=-1) @ value
-        return F.linear(mixed.transpose(1, 2).reshape(batch, length, dim), self.mix_weight, self.mix_bias)
 
 
 class SASRec(nn.Module):
@@ -86,10 +45,10 @@ class SASRec(nn.Module):
         super().__init__()
         rng = stream(seed, "init")
         self.dropout = config.dropout
-        self.item_emb = _normal((n_items + 1, dim), config.init_std, rng)
-        self.position_emb = _normal((config.history_length, dim), config.init_std, rng)
+        self.item_emb = drawn_parameter((n_items + 1, dim), config.init_std, rng)
+        self.position_emb = drawn_parameter((config.history_length, dim), config.init_std, rng)
         self.layers = nn.ModuleList(Layer(dim, config, rng) for _ in range(config.layers))
-        self.final_gain, self.final_shift = _norm_parameters(dim)
+        self.final_gain, self.final_shift = norm_parameters(dim)
 
     @classmethod
     def stored(cls, network: StoredNetwork) -> "SASRec":
@@ -123,28 +82,7 @@ class SASRec(nn.Module):
         later = torch.ones(length, length, dtype=torch.bool, device=tokens.device).triu(1)
         for layer in self.layers:
             x = layer(x, later, noise)
-        return _norm(x, self.final_gain, self.final_shift)
-
-
-def _normal(shape: tuple[int, int], std: float, rng: np.random.Generator) -> nn.Parameter:
-    # Drawn by numpy, not torch, so that a model starts from the same numbers on CPU and CUDA.
-    return nn.Parameter(torch.from_numpy(rng.standard_normal(shape, np.float32) * np.float32(std)))
-
-
-def _linear(
-    rows: int, columns: int, std: float, rng: np.random.Generator
-) -> tuple[nn.Parameter, nn.Parameter]:
-    """Weight and bias."""
-    return _normal((rows, columns), std, rng), nn.Parameter(torch.zeros(rows))
-
-
-def _norm_parameters(dim: int) -> tuple[nn.Parameter, nn.Parameter]:
-    """Gain and shift."""
-    return nn.Parameter(torch.ones(dim)), nn.Parameter(torch.zeros(dim))
-
-
-def _norm(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
-    return F.layer_norm(x, x.shape[-1:], gain, shift)
+        return normed(x, self.final_gain, self.final_shift)
 
 
 class SASRecMethod(NetworkMethod):

@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal
 
 from recpress_edge.core.config import (
     BelowOneFloat,
+    Bound,
     Bounded,
     NotNegativeFloat,
     PositiveFloat,
@@ -21,8 +22,8 @@ USUAL_CALIBRATION: Final = 0.75
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SASRecConfig(Bounded):
-    """A causal transformer over each user's sequence (Kang and McAuley, ICDM 2018)."""
+class TransformerConfig(Bounded):
+    """What transformers of sequences have in common."""
 
     learning_rate: PositiveFloat = 1e-3
     """Step size of Adam."""
@@ -35,13 +36,19 @@ class SASRecConfig(Bounded):
     widening: PositiveInt = 4
     """Inner size of the feed-forward parts over the embedding size."""
     history_length: Annotated[int, at_least(2)] = 50
-    """Tokens the model reads: the start token and the last history_length − 1 items."""
+    """Tokens the model reads: one of its own and the last history_length − 1 items."""
     dropout: BelowOneFloat = 0.3
     """Share of the values set to zero in training, after the embeddings and in every sublayer."""
-    batch_users: PositiveInt = 128
-    """Sequences per step, of about the same length."""
     init_std: PositiveFloat = 0.02
     """Standard deviation of the initial embeddings and weights."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SASRecConfig(TransformerConfig):
+    """A causal transformer over each user's sequence (Kang and McAuley, ICDM 2018)."""
+
+    batch_users: PositiveInt = 128
+    """Sequences per step, of about the same length."""
     loss: SequenceLoss = "ce"
     """Of the next item against all others (ce), against sampled_items that the user has not, which all places
     of a sequence share (sampled-ce, gbce), or against one other of each place (bce)."""
@@ -58,6 +65,22 @@ class SASRecConfig(Bounded):
                     f"method.{name} changes nothing with method.loss {self.loss}: it belongs to "
                     f"{' and '.join(losses)}. Leave it out, or set method.loss."
                 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BERT4RecConfig(TransformerConfig):
+    """A bidirectional transformer that fills in masked items (Sun et al., CIKM 2019)."""
+
+    dropout: BelowOneFloat = 0.2
+    """Share of the values set to zero in training, after the embeddings and in every sublayer."""
+    mask_share: Annotated[float, Bound("above 0 and at most 1", lambda value: 0 < value <= 1)] = 0.2
+    """ρ: chance of each place to be masked; one of a sequence is, whatever is drawn."""
+    most_masked: PositiveInt = 40
+    """Places of a sequence that are masked at most."""
+    last_share: ShareFloat = 0.1
+    """Share of the sequences of which the last item alone is masked, as in a question."""
+    batch_places: PositiveInt = 6400
+    """Places per step, about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,13 @@ from recpress_edge.distill.settings import (
     UnKDConfig,
     beside,
 )
-from recpress_edge.models.clicks.settings import DeepFMConfig, FMConfig, LRConfig, WideDeepConfig
+from recpress_edge.models.clicks.settings import (
+    ClickEnsembleConfig,
+    DeepFMConfig,
+    FMConfig,
+    LRConfig,
+    WideDeepConfig,
+)
 from recpress_edge.models.sequences.settings import LRHConfig, SASRecConfig
 from recpress_edge.models.settings import (
     ALSConfig,
@@ -68,7 +74,7 @@ class MethodRow:
     long: as wide as the student, and as LARGE_TEACHER_DIMS at least. None: the usual one."""
     gives: Knowledge = "embeddings"
     """A model with rows that stand for users and items gives embeddings, hence rankings too; one that gives
-    clicks learns from rows with labels, and teaches none of the students here."""
+    clicks learns from rows with labels, and teaches those that need clicks alone."""
     has_dim: bool = True
     """Whether its name ends in _dim<N>."""
     closed_form: bool = False
@@ -142,11 +148,24 @@ def _click_row(name: str, config: type[Any], *, has_dim: bool = True) -> MethodR
     return MethodRow(
         where=f"recpress_edge.models.clicks.method:{name}",
         config=config,
-        roles=("teacher",),
+        needs="clicks",
         gives="clicks",
+        usual_teacher="ensemble:deepfm_dim8+deepfm_dim12+wide_deep_dim8+wide_deep_dim12",
         has_dim=has_dim,
         released=True,
     )
+
+
+CLICK_ENSEMBLE: Final = MethodRow(
+    where="recpress_edge.training.clicks.ensemble:fuse_clicks",
+    config=ClickEnsembleConfig,
+    roles=("teacher",),
+    gives="clicks",
+    has_dim=False,
+    closed_form=True,
+    released=True,
+)
+"""Of an ensemble of click models: the mean of their logits, made from trained models and not from data."""
 
 
 METHODS: Final[dict[str, MethodRow]] = {

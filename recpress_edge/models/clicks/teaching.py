@@ -23,7 +23,7 @@ def taught_loss(logits: Tensor, labels: Tensor, soft: Tensor, weight: float, tem
 class Gate(nn.Module):
     """Weights of the teachers by row: the softmax of one linear form of the input per teacher.
 
-    Zhu et al., CIKM 2020, section 3.3. The input is the row's values, so a form is a weight for each value of
+    Zhu et al., CIKM 2020. The input is the row's values, so a form is a weight for each value of
     each field. All are 0 at first: the gate begins as the mean. It is learned with the student's loss.
     """
 

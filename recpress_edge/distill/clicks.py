@@ -37,9 +37,9 @@ def check_taught(student: ModelName, config: object, taught_by: str | None) -> N
 
 
 def refuse_clicks(name: str, *, clicks: bool) -> None:
-    """ConfigError for a click model, which no bundle holds yet."""
+    """ConfigError for a click model, which has bundles and requests of its own."""
     if clicks:
         raise ConfigError(
-            f"{name} is a click model: it is trained, distilled and judged on rows with labels, and no "
-            "bundle holds one yet. Export a student that ranks a catalogue, such as soft_dim32."
+            f"{name} is a click model, whose bundle ranks candidates for a row of features: export it by "
+            "itself, from Python with ClickExportRequest."
         )

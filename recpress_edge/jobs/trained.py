@@ -35,7 +35,7 @@ def trained_students(data: Dataset, work: Path) -> tuple[list[tuple[str, int]], 
     for folder, known in ours.items():
         name, seed = str(known.get("name")), int(known.get("seed", 0))
         if is_click_model(known):
-            left_out.append(f"{folder.name}: a click model, which is not exported yet")
+            left_out.append(f"{folder.name}: a click model, which is exported by itself")
             continue
         if missing := missing_plugin(known):
             left_out.append(f"{folder.name}: its method is brought by --plugin {missing}")

@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recpress_edge.artifacts.clicks.weights import NORM_EPSILON
 from recpress_edge.core.rng import stream
 from recpress_edge.models.clicks.rows import FieldLayout
 
 MOMENTUM = 0.1
-EPSILON = 1e-5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ class BatchNorm(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         return F.batch_norm(
-            values, self.mean, self.variance, self.gain, self.shift, self.training, MOMENTUM, EPSILON
+            values, self.mean, self.variance, self.gain, self.shift, self.training, MOMENTUM, NORM_EPSILON
         )
 
 

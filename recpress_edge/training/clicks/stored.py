@@ -7,7 +7,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recpress_edge.artifacts.clicks.fields import FeatureField, read_field
+from recpress_edge.artifacts.clicks.fields import FeatureField
+from recpress_edge.artifacts.clicks.weights import read_fields
 from recpress_edge.artifacts.model_folder import FIELD_PREFIX, NETWORK_PREFIX, network_parameters, read_model
 from recpress_edge.core.arrays import F32
 from recpress_edge.data.features.fit import encode_rows
@@ -78,17 +79,10 @@ def stored_clicks(model: TrainedModel) -> StoredClicks:
 
 def _scorer(architecture: dict[str, Any], arrays: Arrays, prefix: str) -> ClickScorer:
     """One of the scorers of a folder, whose names begin with ``prefix`` after their kind."""
-    fields = tuple(
-        read_field(entry, _values(arrays.get(f"{FIELD_PREFIX}{prefix}{entry['name']}")))
-        for entry in architecture["fields"]
-    )
+    fields = read_fields(architecture, arrays, prefix)
     parameters = {
         name.removeprefix(prefix): array
         for name, array in network_parameters(arrays).items()
         if name.startswith(prefix)
     }
     return scorer_of(architecture, fields, parameters)
-
-
-def _values(vocabulary: NDArray[Any] | None) -> list[str]:
-    return [] if vocabulary is None else vocabulary.tobytes().decode().split("\n")[:-1]

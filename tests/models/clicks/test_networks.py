@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from recpress_edge.artifacts.clicks.fields import NO_VALUE, FeatureField, crossed
+from recpress_edge.artifacts.clicks.weights import NORM_EPSILON
 from recpress_edge.core.config import load_config
 from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.distill.methods import METHODS
-from recpress_edge.models.clicks.network import EPSILON
 from recpress_edge.models.clicks.rows import CROSS_SEED, ClickRows, FieldLayout, cross_columns
 from recpress_edge.models.clicks.settings import WideDeepConfig
 from recpress_edge.models.method import TrainingInput
@@ -74,7 +74,7 @@ def by_hand(method, row):
             for at in range(len(method.shape.layers)):
                 h = known[f"deep.hidden.{at}.weight"] @ h + known[f"deep.hidden.{at}.bias"]
                 mean, variance = known[f"deep.norms.{at}.mean"], known[f"deep.norms.{at}.variance"]
-                h = (h - mean) / np.sqrt(variance + EPSILON) * known[f"deep.norms.{at}.gain"]
+                h = (h - mean) / np.sqrt(variance + NORM_EPSILON) * known[f"deep.norms.{at}.gain"]
                 h = np.maximum(h + known[f"deep.norms.{at}.shift"], 0)
             z += known["deep.output.weight"][0] @ h + known["deep.output.bias"][0]
     return z

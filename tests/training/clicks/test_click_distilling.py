@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 from click_data import click_data, click_log
 
+from recpress_edge.artifacts.clicks.folded import fold
 from recpress_edge.artifacts.clicks.metrics import click_metrics
+from recpress_edge.artifacts.clicks.weights import logits, read_weights
 from recpress_edge.artifacts.model_folder import read_model
 from recpress_edge.cli import main
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import read_json, write_json
 from recpress_edge.core.progress import silent
+from recpress_edge.data.features.fit import encode_items, encode_rows
+from recpress_edge.jobs.export import ExportRequest
 from recpress_edge.training.clicks.stored import stored_clicks
 from recpress_edge.training.ensure import ensure, ensure_model
 from recpress_edge.training.fusion import not_above_member
@@ -61,15 +65,29 @@ def test_an_ensemble_is_the_mean_of_its_members_logits(ensemble):
     names = ("deepfm_dim8", "deepfm_dim6")
     folders = [next(ensemble.folder.parent.glob(f"{name}-*")) for name in names]
     each = [stored_clicks(load_model(folder)).logits(DATA, "test")[0] for folder in folders]
-    for folder, logits in zip(folders, each, strict=True):  # as the member was measured
+    for folder, own in zip(folders, each, strict=True):  # as the member was measured
         at = DATA.labelled.part("test")
-        found = click_metrics(DATA.labelled.users[at], DATA.labelled.labels[at], logits)
+        found = click_metrics(DATA.labelled.users[at], DATA.labelled.labels[at], own)
         assert found == pytest.approx(load_model(folder).metadata["metrics"]["test"], abs=1e-6)
     wanted = click_metrics(DATA.labelled.users[at], DATA.labelled.labels[at], np.mean(each, axis=0))
     facts = ensemble.metadata
     assert facts["metrics"]["test"] == pytest.approx(wanted, abs=1e-6)
     assert [member["name"] for member in facts["members"]] == list(names)
     assert sum(one["rows"] for one in facts["calibration"]["valid"]) == 200
+
+
+def test_a_stored_model_scores_without_torch_as_with_it(ensemble):
+    folder = next(ensemble.folder.parent.glob("deepfm_dim8-*"))
+    facts, arrays = read_model(folder)
+    weights = read_weights(facts["architecture"], arrays)
+    rows = encode_rows(weights.fields, DATA, "test")
+    wanted = stored_clicks(load_model(folder)).logits(DATA, "test")[0]
+    assert logits(weights, rows) == pytest.approx(wanted, abs=1e-4)
+    model = fold(weights, encode_items(weights.fields, DATA))
+    assert [field.name for field in model.request.fields] == ["user", "night", "tags"]
+    at = DATA.labelled.items[DATA.labelled.part("test")]
+    found = model.logits(np.delete(rows, 1, axis=1), at)  # without the column of the item
+    assert found == pytest.approx(wanted, abs=1e-4)
 
 
 def test_an_ensemble_holds_its_members_whole(ensemble, tmp_path):
@@ -203,10 +221,8 @@ def test_the_commands_distil_and_say_what_they_made(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "teacher    fm_dim4 seed 0: test AUC " in out
     assert "Recall" not in out
-    student = next((tmp_path / "models").glob("deepfm_dim4-*"))
-    for what in ("deepfm_dim4", str(student)):
-        assert main(["export", "--student", what, "--data", "clicks", "--int8", *work]) == 2
-        assert "deepfm_dim4 is a click model" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="ClickExportRequest"):
+        ExportRequest(student="deepfm_dim4", data="clicks", work=tmp_path).check()
     assert main(["export", "--all", "--data", "clicks", *work]) == 2
     assert "no student of data set 'clicks' is trained" in capsys.readouterr().err
 

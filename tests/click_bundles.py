@@ -7,7 +7,7 @@ import numpy as np
 
 from recpress_edge.artifacts.clicks.fields import NO_VALUE, FeatureField
 from recpress_edge.artifacts.clicks.metrics import probability
-from recpress_edge.artifacts.clicks.weights import ClickWeights, Layer, logits
+from recpress_edge.artifacts.clicks.weights import ClickWeights, DenseLayer, logits
 from recpress_export.clicks.build import ClickSource, ExportedClicks, build_clicks
 
 FIELDS = (
@@ -38,7 +38,7 @@ def weights_of(dim=4, *, pairs=True, layers=(6, 3), seed=0, fields=FIELDS):
         return (rng.normal(size=shape) * 0.5).astype(np.float32)
 
     widths = [len(fields) * dim, *layers, 1]
-    made = [Layer(drawn(n_out, n_in), drawn(n_out)) for n_in, n_out in pairwise(widths)]
+    made = [DenseLayer(drawn(n_out, n_in), drawn(n_out)) for n_in, n_out in pairwise(widths)]
     return ClickWeights(fields, 0.3, drawn(size), drawn(size, dim), pairs, tuple(made) if layers else ())
 
 

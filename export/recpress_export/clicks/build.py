@@ -83,7 +83,7 @@ def build_clicks(source: ClickSource, target: Path, *, int8: bool, force: bool) 
     """
     check_ours(target, MANIFEST)
     unchanged = False
-    with contextlib.suppress(_UnchangedError), new_directory(target, force=True) as draft:
+    with contextlib.suppress(_SameThereError), new_directory(target, force=True) as draft:
         made = _fill(draft, source, int8=int8, force=force)
         if target.exists() and not force:
             unchanged = _same(target, made.digest)
@@ -92,11 +92,11 @@ def build_clicks(source: ClickSource, target: Path, *, int8: bool, force: bool) 
                     f"{target} exists and is not what would be written. Choose another --out, or add --force "
                     "to replace it."
                 )
-            raise _UnchangedError
+            raise _SameThereError
     return ExportedClicks(open_click_bundle(target), unchanged)
 
 
-class _UnchangedError(Exception):
+class _SameThereError(Exception):
     """Raised to stop when an identical bundle already exists."""
 
 

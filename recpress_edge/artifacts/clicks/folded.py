@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from recpress_edge.artifacts.clicks.fields import FeatureField
 from recpress_edge.artifacts.clicks.weights import (
     ClickWeights,
-    Layer,
+    DenseLayer,
     after_first,
     field_rows,
     pair_products,
@@ -91,7 +91,7 @@ def _part(weights: ClickWeights, chosen: Sequence[int], *, begins: bool) -> Clic
     if layers:
         columns = [place * weights.dim + k for place in chosen for k in range(weights.dim)]
         bias = layers[0].bias if begins else np.zeros_like(layers[0].bias)
-        layers = (Layer(np.ascontiguousarray(layers[0].weight[:, columns]), bias), *layers[1:])
+        layers = (DenseLayer(np.ascontiguousarray(layers[0].weight[:, columns]), bias), *layers[1:])
     return replace(
         weights,
         fields=tuple(weights.fields[place] for place in chosen),
@@ -161,7 +161,7 @@ def read_folded(tensors: Tensors, fields: tuple[FeatureField, ...], *, pairs: bo
         return table(name) if name in tensors else np.empty((rows, 0), np.float32)
 
     places = takewhile(lambda place: f"layer{place}_weight" in tensors, count())
-    layers = tuple(Layer(table(f"layer{place}_weight"), table(f"layer{place}_bias")) for place in places)
+    layers = tuple(DenseLayer(table(f"layer{place}_weight"), table(f"layer{place}_bias")) for place in places)
     linear, items = table("request_linear"), table("item_linear")
     embedding = optional("request_emb", len(linear))
     request = ClickWeights(fields, float(tensors["bias"][0]), linear, embedding, pairs, layers)

@@ -20,7 +20,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Layer:
+class DenseLayer:
     """h = x Wᵀ + b."""
 
     weight: F32
@@ -40,7 +40,7 @@ class ClickWeights:
     embedding: F32
     """e likewise (V, d); d is 0 where there is none."""
     pairs: bool
-    layers: tuple[Layer, ...]
+    layers: tuple[DenseLayer, ...]
     """Hidden layers, normalisation folded in, and last the output layer (1, H); none for no network."""
 
     @property
@@ -83,7 +83,7 @@ def read_weights(architecture: Mapping[str, Any], arrays: Arrays) -> ClickWeight
         _normalised(known, place)
         for place in takewhile(lambda place: f"deep.hidden.{place}.weight" in known, count())
     ]
-    last = [Layer(known["deep.output.weight"], known["deep.output.bias"])] if hidden else []
+    last = [DenseLayer(known["deep.output.weight"], known["deep.output.bias"])] if hidden else []
     return ClickWeights(
         fields,
         float(known["tables.bias"][0]),
@@ -94,7 +94,7 @@ def read_weights(architecture: Mapping[str, Any], arrays: Arrays) -> ClickWeight
     )
 
 
-def _normalised(known: Arrays, place: int) -> Layer:
+def _normalised(known: Arrays, place: int) -> DenseLayer:
     """A hidden layer with its batch normalisation, computed in float64."""
     weight, bias = (known[f"deep.hidden.{place}.{name}"].astype(np.float64) for name in ("weight", "bias"))
     if f"deep.norms.{place}.mean" in known:
@@ -104,7 +104,7 @@ def _normalised(known: Arrays, place: int) -> Layer:
         )
         scale = gain / np.sqrt(variance + NORM_EPSILON)
         weight, bias = weight * scale[:, None], (bias - mean) * scale + shift
-    return Layer(weight.astype(np.float32), bias.astype(np.float32))
+    return DenseLayer(weight.astype(np.float32), bias.astype(np.float32))
 
 
 def field_rows(weights: ClickWeights, rows: I32) -> FieldRows:
@@ -139,7 +139,7 @@ def pair_products(embedded: F32) -> F32:
     return found
 
 
-def after_first(layers: Sequence[Layer], first: F32) -> F32:
+def after_first(layers: Sequence[DenseLayer], first: F32) -> F32:
     """The network's part of the logit (n,) from what its first layer has before ReLU (n, H)."""
     hidden = first
     for layer in layers[1:]:

@@ -18,7 +18,7 @@ ONNXRUNTIME: Final = "onnxruntime"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ranked:
+class RankedCandidates:
     """An answer: items by their ids, best first, with the chance of each."""
 
     items: tuple[str, ...]
@@ -58,7 +58,7 @@ class ClickRanker:
         """What a request may state."""
         return tuple(field.name for field in self.bundle.contract.fields)
 
-    def rank(self, values: Values, candidates: Sequence[str] | None = None, k: int = 10) -> Ranked:
+    def rank(self, values: Values, candidates: Sequence[str] | None = None, k: int = 10) -> RankedCandidates:
         """The best k of the candidates, or of the whole catalogue, for a request.
 
         ``values``: by field; one that is not named is missing. Fewer than k candidates are all ranked.
@@ -78,7 +78,7 @@ class ClickRanker:
             raise ConfigError("none of the candidates is an item of the bundle")
         row = np.array(encoded(self.bundle.contract.fields, _checked(values)), np.int32)
         items, logits = self._runtime.rank(row, among.astype(np.int64), min(k, among.size))
-        return Ranked(tuple(self._ids[item] for item in items.tolist()), logits, unknown)
+        return RankedCandidates(tuple(self._ids[item] for item in items.tolist()), logits, unknown)
 
 
 def _checked(values: Values) -> Mapping[str, Any]:

@@ -20,7 +20,7 @@ def taught_loss(logits: Tensor, labels: Tensor, soft: Tensor, weight: float, tem
     )
 
 
-class Gate(nn.Module):
+class TeacherGate(nn.Module):
     """Weights of the teachers by row: the softmax of one linear form of the input per teacher.
 
     Zhu et al., CIKM 2020. The input is the row's values, so a form is a weight for each value of
@@ -45,7 +45,7 @@ class Teaching(nn.Module):
         """``widths`` of the last hidden layers: the student's, and the teachers' together."""
         super().__init__()
         self.config = config
-        self.gate = Gate(n_values, n_teachers) if config.gated else None
+        self.gate = TeacherGate(n_values, n_teachers) if config.gated else None
         self.hint = nn.Linear(*widths) if config.hint_weight else None
         if self.hint is not None:
             nn.init.zeros_(self.hint.weight)

@@ -8,7 +8,7 @@ import pytest
 
 from recpress_edge.artifacts.clicks.fields import NO_VALUE, FeatureField
 from recpress_edge.artifacts.clicks.folded import fold, read_folded, tensors_of
-from recpress_edge.artifacts.clicks.weights import ClickWeights, Layer, logits, read_weights
+from recpress_edge.artifacts.clicks.weights import ClickWeights, DenseLayer, logits, read_weights
 from recpress_edge.core.errors import ConfigError
 
 FIELDS = (
@@ -37,7 +37,7 @@ def weights_of(dim=4, *, pairs=True, layers=(6, 3), seed=0):
         return rng.normal(size=shape).astype(np.float32)
 
     widths = [len(FIELDS) * dim, *layers, 1]
-    made = [Layer(drawn(n_out, n_in), drawn(n_out)) for n_in, n_out in pairwise(widths)]
+    made = [DenseLayer(drawn(n_out, n_in), drawn(n_out)) for n_in, n_out in pairwise(widths)]
     return ClickWeights(FIELDS, 0.3, drawn(size), drawn(size, dim), pairs, tuple(made) if layers else ())
 
 

@@ -1,5 +1,6 @@
 """Names of models: what they mean, which teacher fits, and the method itself. No torch before it is made."""
 
+import dataclasses
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +17,7 @@ from recpress_edge.distill.methods import (
     Role,
 )
 from recpress_edge.distill.plugin import load_installed
+from recpress_edge.models.clicks.settings import TAUGHT, ClickConfig, DeepFMConfig
 from recpress_edge.models.teacher import Knowledge
 
 if TYPE_CHECKING:
@@ -223,6 +225,44 @@ def check_pair(student: ModelName, teacher: ModelName) -> None:
         f"Teachers that fit: {', '.join(fit)}; from rankings learn: "
         f"{', '.join(f'{m}_dim{student.dim}' for m, e in METHODS.items() if e.needs == 'rankings')}."
     )
+
+
+def check_taught(student: ModelName, config: object, taught_by: str | None) -> None:
+    """A setting that cannot apply to a click model and its teacher is a :class:`ConfigError` by name."""
+    if not isinstance(config, ClickConfig):
+        return
+    if taught_by is None:
+        usual = {field.name: field.default for field in dataclasses.fields(config)}
+        for name in TAUGHT:
+            if getattr(config, name) != usual[name]:
+                raise ConfigError(
+                    f"method.{name} is of a student with a teacher, and {student} has none. Leave it out, or "
+                    f"distil: recpress-edge distill --student {student}"
+                )
+        return
+    teacher = parse_name(taught_by, "teacher")
+    if config.gated and not teacher.members:
+        raise ConfigError(
+            f"method.gated weighs the members of an ensemble, and {teacher} is one model. Leave it out, or "
+            f"take several teachers: --teacher ensemble:{teacher}+lr"
+        )
+    if config.hint_weight:
+        for model in (student, *(teacher.members or (teacher,))):
+            if not issubclass(model.entry.config, DeepFMConfig):
+                raise ConfigError(
+                    f"method.hint_weight needs hidden layers on both sides, and {model}, which "
+                    f"{'takes' if model is student else 'gives'} the "
+                    "hints, has none. Leave it out, or take wide_deep or deepfm there."
+                )
+
+
+def refuse_clicks(name: str, *, clicks: bool) -> None:
+    """ConfigError for a click model, which has bundles and requests of its own."""
+    if clicks:
+        raise ConfigError(
+            f"{name} is a click model, whose bundle ranks candidates for a row of features: export it by "
+            "itself, from Python with ClickExportRequest."
+        )
 
 
 def _gives(teacher: MethodRow, needs: Knowledge | None) -> bool:

@@ -15,8 +15,7 @@ from recpress_edge.core.progress import OnEvent, advance, silent
 from recpress_edge.data.features.shown import NO_TITLES, Shown, shown_items
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import SYNTHETIC
-from recpress_edge.distill.clicks import refuse_clicks
-from recpress_edge.distill.students import parse_name
+from recpress_edge.distill.students import parse_name, refuse_clicks
 from recpress_edge.jobs.data import load_data
 from recpress_edge.jobs.plugins import with_plugins
 from recpress_edge.jobs.subject import SubjectSource

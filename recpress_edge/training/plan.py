@@ -14,10 +14,9 @@ from recpress_edge.data.features.fit import labelled_rows
 from recpress_edge.data.holdout import dataset_cutoff
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.weights import check_power
-from recpress_edge.distill.clicks import check_taught
 from recpress_edge.distill.methods import Role
 from recpress_edge.distill.plugin import load_plugins
-from recpress_edge.distill.students import ModelName, check_pair, parse_name, teacher_name
+from recpress_edge.distill.students import ModelName, check_pair, check_taught, parse_name, teacher_name
 from recpress_edge.training.settings import TrainingConfig, check_choice, settings
 from recpress_edge.training.source import order_digest, source_digest
 from recpress_edge.training.store import (

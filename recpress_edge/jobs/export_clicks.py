@@ -9,7 +9,7 @@ import numpy as np
 
 from recpress_edge.artifacts.clicks.contract import RECIPES
 from recpress_edge.artifacts.clicks.fields import FeatureField
-from recpress_edge.artifacts.clicks.weights import read_weights
+from recpress_edge.artifacts.clicks.reading import read_weights
 from recpress_edge.artifacts.model_folder import MODEL_FACTS, read_model
 from recpress_edge.core.arrays import I32
 from recpress_edge.core.errors import ConfigError, unknown_name

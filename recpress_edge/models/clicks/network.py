@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recpress_edge.artifacts.clicks.weights import NORM_EPSILON
+from recpress_edge.artifacts.clicks.reading import NORM_EPSILON
 from recpress_edge.core.rng import stream
 from recpress_edge.models.clicks.rows import FieldLayout
 

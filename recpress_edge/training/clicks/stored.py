@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recpress_edge.artifacts.clicks.fields import FeatureField
-from recpress_edge.artifacts.clicks.weights import read_fields
+from recpress_edge.artifacts.clicks.reading import read_fields
 from recpress_edge.artifacts.model_folder import FIELD_PREFIX, NETWORK_PREFIX, network_parameters, read_model
 from recpress_edge.core.arrays import F32
 from recpress_edge.data.features.fit import encode_rows

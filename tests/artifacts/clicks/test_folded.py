@@ -8,7 +8,8 @@ import pytest
 
 from recpress_edge.artifacts.clicks.fields import NO_VALUE, FeatureField
 from recpress_edge.artifacts.clicks.folded import fold, read_folded, tensors_of
-from recpress_edge.artifacts.clicks.weights import ClickWeights, DenseLayer, logits, read_weights
+from recpress_edge.artifacts.clicks.reading import read_weights
+from recpress_edge.artifacts.clicks.weights import ClickWeights, DenseLayer, logits
 from recpress_edge.core.errors import ConfigError
 
 FIELDS = (

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from recpress_edge.artifacts.clicks.fields import NO_VALUE, FeatureField, crossed
-from recpress_edge.artifacts.clicks.weights import NORM_EPSILON
+from recpress_edge.artifacts.clicks.reading import NORM_EPSILON
 from recpress_edge.core.config import load_config
 from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.data.interactions import Interactions

@@ -9,7 +9,8 @@ from click_data import click_data, click_log
 
 from recpress_edge.artifacts.clicks.folded import fold
 from recpress_edge.artifacts.clicks.metrics import click_metrics
-from recpress_edge.artifacts.clicks.weights import logits, read_weights
+from recpress_edge.artifacts.clicks.reading import read_weights
+from recpress_edge.artifacts.clicks.weights import logits
 from recpress_edge.artifacts.model_folder import read_model
 from recpress_edge.cli import main
 from recpress_edge.core.errors import ArtifactError, ConfigError

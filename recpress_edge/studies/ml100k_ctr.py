@@ -18,8 +18,9 @@ SHARED: Final[Mapping[str, Any]] = {
     "replaced": 0.0,
 }
 DEEP: Final[Mapping[str, Any]] = {**SHARED, "l2": 1e-3, "layers": (128, 64), "dropout": 0.3}
-TINY: Final[Mapping[str, Any]] = {**DEEP, "layers": (32, 16)}
-FOUR: Final = ("wide_deep_dim10", "deepfm_dim10", "wide_deep_dim16", "deepfm_dim16")
+TINY: Final[Mapping[str, Any]] = {"learning_rate": 1e-3, "batch_size": 1024, "layers": (32, 16)}
+"""Our settings, which validation likes better than DEEP's for a small network and for its teachers."""
+FOUR: Final = ("deepfm_dim8", "deepfm_dim12", "wide_deep_dim8", "wide_deep_dim12")
 ENSEMBLE: Final = f"ensemble:{'+'.join(FOUR)}"
 TAUGHT: Final = "deepfm_dim4 taught"
 GATED: Final = "deepfm_dim4 gated"
@@ -28,8 +29,8 @@ TRAINING: Final[Mapping[str, Any]] = {"choose_by": "auc", "patience": 3}
 RANDOM: Final = ("ml-100k-ctr",)
 
 
-def _taught(label: str, **method: Any) -> StudiedModel:
-    return StudiedModel(label, {**TINY, **method}, TRAINING, ENSEMBLE, RANDOM)
+def _ours(label: str, teacher: str | None = None, **method: Any) -> StudiedModel:
+    return StudiedModel(label, {**TINY, **method}, {"choose_by": "auc"}, teacher, RANDOM)
 
 
 MODELS: Final[Mapping[str, StudiedModel]] = {
@@ -37,13 +38,17 @@ MODELS: Final[Mapping[str, StudiedModel]] = {
     "fm_dim10": StudiedModel("FM", {**SHARED, "l2": 1e-4}, TRAINING),
     "wide_deep_dim10": StudiedModel("Wide & Deep", DEEP, TRAINING),
     "deepfm_dim10": StudiedModel("DeepFM", DEEP, TRAINING),
-    "wide_deep_dim16": StudiedModel("Wide & Deep", DEEP, TRAINING, data_sets=RANDOM),
-    "deepfm_dim16": StudiedModel("DeepFM", DEEP, TRAINING, data_sets=RANDOM),
+    **{
+        name: StudiedModel(
+            f"{'DeepFM' if name.startswith('deepfm') else 'Wide & Deep'}, our settings", data_sets=RANDOM
+        )
+        for name in FOUR
+    },
     ENSEMBLE: StudiedModel("mean of the logits of four", data_sets=RANDOM),
-    "deepfm_dim4": StudiedModel("DeepFM 32-16", TINY, TRAINING, data_sets=RANDOM),
-    TAUGHT: _taught("DeepFM 32-16, taught by the four"),
-    GATED: _taught("the same, weighed by a gate", gated=True),
-    HINTED: _taught("the same, with hints", hint_weight=0.1),
+    "deepfm_dim4": _ours("DeepFM 32-16, our settings"),
+    TAUGHT: _ours("the same, taught by the four", ENSEMBLE),
+    GATED: _ours("taught, weighed by a gate", ENSEMBLE, gated=True),
+    HINTED: _ours("taught, with hints", ENSEMBLE, hint_weight=0.1),
 }
 # Mean AUC over two seeds and log loss of the prototype, which had other fields and another draw of the rows.
 PROTOTYPE: Final[Mapping[str, tuple[float, float]]] = {
@@ -58,6 +63,8 @@ PROTOTYPE: Final[Mapping[str, tuple[float, float]]] = {
 }
 TOLERANCE: Final = 0.004
 DIFFERENCES: Final = (
+    "The student, alone and taught, and its four teachers have our settings: by validation these are better "
+    "for them than those of the first rows. With the latter for all of them a taught student gains .0013.",
     "No figures are published for this protocol: those beside are of a prototype of ours, written for the "
     "design, with twelve fields, two seeds and another random draw of the rows.",
     "A random split lets train hold what the same user did later: it is no measure of what a model will do "

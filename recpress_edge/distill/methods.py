@@ -1,7 +1,7 @@
 """The table of methods: one row says all that depends on a method. Code is named as "module:attribute"."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from recpress_edge.distill.settings import (
@@ -18,13 +18,7 @@ from recpress_edge.distill.settings import (
     UnKDConfig,
     beside,
 )
-from recpress_edge.models.clicks.settings import (
-    ClickEnsembleConfig,
-    DeepFMConfig,
-    FMConfig,
-    LRConfig,
-    WideDeepConfig,
-)
+from recpress_edge.models.clicks import settings as clicks
 from recpress_edge.models.sequences.settings import LRHConfig, SASRecConfig
 from recpress_edge.models.settings import (
     ALSConfig,
@@ -154,18 +148,6 @@ def _click_row(name: str, config: type[Any], *, has_dim: bool = True) -> MethodR
         has_dim=has_dim,
         released=True,
     )
-
-
-CLICK_ENSEMBLE: Final = MethodRow(
-    where="recpress_edge.training.clicks.ensemble:fuse_clicks",
-    config=ClickEnsembleConfig,
-    roles=("teacher",),
-    gives="clicks",
-    has_dim=False,
-    closed_form=True,
-    released=True,
-)
-"""Of an ensemble of click models: the mean of their logits, made from trained models and not from data."""
 
 
 METHODS: Final[dict[str, MethodRow]] = {
@@ -312,8 +294,16 @@ METHODS: Final[dict[str, MethodRow]] = {
         closed_form=True,
         released=True,
     ),
-    "lr": _click_row("LR", LRConfig, has_dim=False),
-    "fm": _click_row("FM", FMConfig),
-    "wide_deep": _click_row("WideDeep", WideDeepConfig),
-    "deepfm": _click_row("DeepFM", DeepFMConfig),
+    "lr": _click_row("LR", clicks.LRConfig, has_dim=False),
+    "fm": _click_row("FM", clicks.FMConfig),
+    "wide_deep": _click_row("WideDeep", clicks.WideDeepConfig),
+    "deepfm": _click_row("DeepFM", clicks.DeepFMConfig),
 }
+
+CLICK_ENSEMBLE: Final = replace(
+    METHODS["ensemble"],
+    where="recpress_edge.training.clicks.ensemble:fuse_clicks",
+    config=clicks.ClickEnsembleConfig,
+    gives="clicks",
+)
+"""Of an ensemble of click models: the mean of their logits, made from trained models and not from data."""

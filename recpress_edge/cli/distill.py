@@ -24,7 +24,6 @@ from recpress_edge.cli.train import (
 )
 from recpress_edge.core.units import format_share
 from recpress_edge.jobs.train import DistillRequest, TrainResult
-from recpress_edge.training.store import is_click_model
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -80,8 +79,6 @@ def _distill(args: argparse.Namespace) -> int:
 
 def _following(args: argparse.Namespace, result: TrainResult) -> str:
     first, recipe = result.models[0], result.name.recipe
-    if is_click_model(first.metadata):
-        return f"recpress-edge settings {result.name}"
     # By its name only a student with the usual settings and teacher is found again; any other by its folder.
     which = str(result.name) if result.usual else shlex.quote(str(first.folder))
     stored = f"--recipe {recipe}" if recipe else "--int8"

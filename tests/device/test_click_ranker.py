@@ -68,8 +68,14 @@ def test_wrong_questions_are_refused_by_name(made):
         ranker.rank({}, k=0)
     with pytest.raises(ConfigError, match="none of the candidates"):
         ranker.rank({}, ["nope"])
-    with pytest.raises(ConfigError, match="field 'user': dict is no text"):
-        ranker.rank({"user": {}})
+    for values, said in (
+        ({"user": {}}, "'user' takes a text or a number, got {}"),
+        ({"user": ["ann"]}, "'user' takes one value"),
+        ({"liked": "xyz"}, "'liked' takes a list of texts, got 'xyz'"),
+        ({"hour": "noon"}, "a field of numbers was given something else"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            ranker.rank(values)
     with pytest.raises(ConfigError, match="runtime"):
         ClickRanker.load(made.folder, "tflite")
 

@@ -1,15 +1,16 @@
 """A click bundle that answers on a device: values of a request in, the best candidates out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from recpress_edge.artifacts.clicks.bundle import ClickBundle, open_click_bundle
+from recpress_edge.artifacts.clicks.fields import FeatureField
 from recpress_edge.artifacts.clicks.selftest import Values, agrees, encoded
-from recpress_edge.core.arrays import F32
+from recpress_edge.core.arrays import F32, I32
 from recpress_edge.core.errors import ArtifactError, ConfigError, unknown_name
 from recpress_edge.device.clicks.runtimes import ClickRuntime, OnnxClicks, numpy_clicks
 
@@ -76,17 +77,25 @@ class ClickRanker:
             among = np.unique([self._index[name] for name in candidates if name in self._index])
         if not among.size:
             raise ConfigError("none of the candidates is an item of the bundle")
-        row = np.array(encoded(self.bundle.contract.fields, _checked(values)), np.int32)
+        row = _row(self.bundle.contract.fields, values)
         items, logits = self._runtime.rank(row, among.astype(np.int64), min(k, among.size))
         return RankedCandidates(tuple(self._ids[item] for item in items.tolist()), logits, unknown)
 
 
-def _checked(values: Values) -> Mapping[str, Any]:
-    """Values that fields can read; a number or a list in another place than theirs fails there."""
-    for name, value in values.items():
-        if not isinstance(value, str | int | float | list | tuple | None):
-            raise ConfigError(f"field {name!r}: {type(value).__name__} is no text, number or list")
-    return values
+def _row(fields: tuple[FeatureField, ...], values: Values) -> I32:
+    """The row (W,) of a request; ConfigError for a value that its field cannot read."""
+    for field in fields:
+        value = values.get(field.name)
+        several = isinstance(value, list | tuple)
+        if value is not None and several != (field.kind == "many"):
+            wanted = "a list of texts" if field.kind == "many" else "one value"
+            raise ConfigError(f"field {field.name!r} takes {wanted}, got {value!r}")
+        if not several and not isinstance(value, str | int | float | None):
+            raise ConfigError(f"field {field.name!r} takes a text or a number, got {value!r}")
+    try:
+        return np.array(encoded(fields, values), np.int32)
+    except (ValueError, OverflowError) as error:
+        raise ConfigError(f"a field of numbers was given something else: {error}") from None
 
 
 def check_clicks(runtime: ClickRuntime, bundle: ClickBundle) -> None:

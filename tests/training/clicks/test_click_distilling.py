@@ -221,6 +221,7 @@ def test_the_commands_distil_and_say_what_they_made(tmp_path, capsys):
     assert main(["distill", "--student", "deepfm_dim4", "--teacher", str(folder), *asked]) == 0
     out = capsys.readouterr().out
     assert "teacher    fm_dim4 seed 0: test AUC " in out
+    assert "next       recpress-edge export --student" in out
     assert "Recall" not in out
     with pytest.raises(ConfigError, match="ClickExportRequest"):
         ExportRequest(student="deepfm_dim4", data="clicks", work=tmp_path).check()

@@ -7,12 +7,14 @@ import argparse
 from typing import Any
 
 from device_bench.ask import add_ask_options, ask_bundle, question_of
+from recpress_edge.artifacts.clicks.bundle import open_click_bundle
 from recpress_edge.artifacts.clicks.fields import FeatureField
 from recpress_edge.artifacts.manifest import is_click_bundle
 from recpress_edge.cli.common import add_common_options, emit, names_of, say, table
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.core.units import format_share
-from recpress_edge.device.clicks.ranker import ClickRanker
+from recpress_edge.device.clicks.apart import ClickRequest, rank_apart
+from recpress_edge.device.guard import guard_of
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -59,11 +61,11 @@ def _ask_clicks(args: argparse.Namespace) -> int:
     if args.user is not None:
         raise ConfigError(f"{args.bundle} knows users as a field: write --value user={args.user}")
     seen = question_of(args).seen
-    ranker = ClickRanker.load(args.bundle)
-    fields = {field.name: field for field in ranker.bundle.contract.fields}
+    fields = {field.name: field for field in open_click_bundle(args.bundle).contract.fields}
     values = dict(_value(text, fields) for text in args.value)
-    given = names_of("candidates", args.candidates) if args.candidates else ranker.bundle.item_ids()
-    found = ranker.rank(values, [name for name in given if name not in seen], args.k)
+    candidates = tuple(names_of("candidates", args.candidates)) if args.candidates else None
+    question = ClickRequest(values, candidates, args.k, seen)
+    bundle, found = rank_apart(args.bundle, question, guard_of(args))
     if args.strict and found.unknown:
         raise ConfigError(f"unknown item {found.unknown[0]!r}. Leave it out, or ask without --strict.")
     chances = [format_share(chance) for chance in found.chances.tolist()]
@@ -75,7 +77,7 @@ def _ask_clicks(args: argparse.Namespace) -> int:
         {"item": item, "logit": float(logit), "chance": float(chance)}
         for item, logit, chance in zip(found.items, found.logits, found.chances, strict=True)
     ]
-    emit(args, {"bundle": ranker.bundle.name, "items": answer, "unknown": list(found.unknown)})
+    emit(args, {"bundle": bundle.name, "items": answer, "unknown": list(found.unknown)})
     return 0
 
 

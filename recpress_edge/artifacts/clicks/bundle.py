@@ -42,6 +42,11 @@ class ClickBundle:
     def model_bytes(self) -> int:
         return int(self.files[MODEL_FILE]["bytes"])
 
+    @property
+    def total_bytes(self) -> int:
+        """Of every file that it lists."""
+        return sum(int(facts["bytes"]) for facts in self.files.values())
+
     def item_ids(self) -> list[str]:
         return read_ids(self.folder / ITEMS_FILE, self.contract.n_items)
 

@@ -59,11 +59,17 @@ class ClickRanker:
         """What a request may state."""
         return tuple(field.name for field in self.bundle.contract.fields)
 
-    def rank(self, values: Values, candidates: Sequence[str] | None = None, k: int = 10) -> RankedCandidates:
+    def rank(
+        self,
+        values: Values,
+        candidates: Sequence[str] | None = None,
+        k: int = 10,
+        seen: Sequence[str] = (),
+    ) -> RankedCandidates:
         """The best k of the candidates, or of the whole catalogue, for a request.
 
-        ``values``: by field; one that is not named is missing. Fewer than k candidates are all ranked.
-        ConfigError for an unknown field, a k below 1, or no known candidate.
+        ``values``: by field; one that is not named is missing. ``seen`` items are left out. Fewer than k
+        candidates are all ranked. ConfigError for an unknown field, a k below 1, or no known candidate.
         """
         for name in values:
             if name not in self.fields:
@@ -75,6 +81,7 @@ class ClickRanker:
         if candidates is not None:
             unknown = tuple(dict.fromkeys(name for name in candidates if name not in self._index))
             among = np.unique([self._index[name] for name in candidates if name in self._index])
+        among = np.setdiff1d(among, [self._index[name] for name in seen if name in self._index])
         if not among.size:
             raise ConfigError("none of the candidates is an item of the bundle")
         row = _row(self.bundle.contract.fields, values)

@@ -76,6 +76,6 @@ def source_of(**shape):
     )
 
 
-def click_bundle(folder: Path, *, int8: bool = False, **shape) -> ExportedClicks:
-    """A bundle of drawn weights, whatever int8 costs them."""
-    return build_clicks(source_of(**shape), folder, int8=int8, force=True)
+def click_bundle(folder: Path, recipe: str = "fp32", **shape) -> ExportedClicks:
+    """A bundle of drawn weights, whatever the recipe costs them."""
+    return build_clicks(source_of(**shape), folder, recipe, force=True)

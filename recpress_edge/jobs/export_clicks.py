@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from recpress_edge.artifacts.clicks.contract import RECIPES
 from recpress_edge.artifacts.clicks.fields import FeatureField
+from recpress_edge.artifacts.clicks.folded import FP32, INT8, RECIPES
 from recpress_edge.artifacts.clicks.reading import read_weights
 from recpress_edge.artifacts.model_folder import MODEL_FACTS, read_model
 from recpress_edge.core.arrays import I32
@@ -71,7 +71,7 @@ class ClickExportRequest:
     set: tuple[str, ...] = ()
     int8: bool = False
     recipe: str | None = None
-    """``fp32``, the default, or ``int8``."""
+    """One of RECIPES; None for fp32, or with ``int8`` for int8."""
     out: Path | None = None
     force: bool = False
     device: str = "cpu"
@@ -81,8 +81,8 @@ class ClickExportRequest:
     def check(self) -> None:
         """ConfigError for words that contradict each other."""
         if self.recipe and self.recipe not in RECIPES:
-            raise unknown_name("recipe of a click model", self.recipe, RECIPES)
-        if self.recipe == "fp32" and self.int8:
+            raise unknown_name("recipe of a click model", self.recipe, list(RECIPES))
+        if self.recipe == FP32 and self.int8:
             raise ConfigError("--int8 and --recipe fp32 contradict each other. Leave one out.")
         given = {"--set": self.set, "--teacher": self.teacher, "--seed": self.seed}
         said = [flag for flag, value in given.items() if value not in (None, ())]
@@ -104,10 +104,12 @@ class ClickExportRequest:
         else:
             model = ensure_model(self._model(), data, self.work, warning_of_ensembles(on_event))
         source = self._source(model.folder, data)
-        int8 = self.int8 or self.recipe == "int8"
-        name = f"{source.name}-{'int8' if int8 else 'fp32'}"
-        target = self.out or self.work / "dist" / name
-        return ClickExportResult(build_clicks(source, target, int8=int8, force=self.force))
+        target = self.out or self.work / "dist" / f"{source.name}-{self._recipe}"
+        return ClickExportResult(build_clicks(source, target, self._recipe, force=self.force))
+
+    @property
+    def _recipe(self) -> str:
+        return self.recipe or (INT8 if self.int8 else FP32)
 
     def _data(self, on_event: OnEvent) -> Dataset:
         name = self.data or SYNTHETIC
@@ -166,7 +168,7 @@ class ClickExportRequest:
             seed = ["--seed", str(self.seed or 0)]
             words = ["--student", facts["name"], *teacher, "--data", facts["dataset"]["name"], *seed]
             words += set_flags(overrides(parse_name(self.student), self.set))
-        words += ["--recipe", "int8" if self.int8 or self.recipe == "int8" else "fp32"]
+        words += ["--recipe", self._recipe]
         return " ".join(["recpress-edge export", *words])
 
 

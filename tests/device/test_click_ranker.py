@@ -17,7 +17,7 @@ from recpress_edge.device.clicks.ranker import ClickRanker
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    return click_bundle(tmp_path_factory.mktemp("clicks") / "b", int8=True).bundle
+    return click_bundle(tmp_path_factory.mktemp("clicks") / "b", "int8").bundle
 
 
 @pytest.fixture

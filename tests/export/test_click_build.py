@@ -10,6 +10,7 @@ import pytest
 from click_bundles import FIELDS, N_ITEMS, SHAPES, click_bundle, source_of
 
 from recpress_edge.artifacts.clicks.fields import MISSING, UNKNOWN
+from recpress_edge.artifacts.clicks.folded import RECIPES
 from recpress_edge.artifacts.clicks.selftest import untouched
 from recpress_edge.artifacts.clicks.weights import logits
 from recpress_edge.core.errors import ConfigError, GateError
@@ -21,11 +22,11 @@ from recpress_export.clicks.questions import TEXTS, questions
 ASKED = tuple(field for field in FIELDS if field.side != "item")
 
 
-@pytest.mark.parametrize("int8", [False, True], ids=["fp32", "int8"])
+@pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_the_file_ranks_as_numpy_and_as_the_definition(shape, int8, tmp_path):
+def test_the_file_ranks_as_numpy_and_as_the_definition(shape, recipe, tmp_path):
     source = source_of(**shape)
-    bundle = click_bundle(tmp_path / "b", int8=int8, **shape).bundle
+    bundle = click_bundle(tmp_path / "b", recipe, **shape).bundle
     file, stored = OnnxClicks(bundle.model_path), numpy_clicks(bundle.model_path, bundle.contract)
     whole = np.arange(N_ITEMS)
     for row, item in zip(source.asked[:50], source.items[:50].tolist(), strict=True):
@@ -36,13 +37,13 @@ def test_the_file_ranks_as_numpy_and_as_the_definition(shape, int8, tmp_path):
         assert file.rank(row, np.array([item]), 1)[0].tolist() == [item]
     exact = logits(source.weights, source.rows)
     found = stored.logits(source.asked, source.items)
-    assert np.abs(found - exact).max() < (0.2 if int8 else 1e-4)
+    assert np.abs(found - exact).max() < (1e-4 if recipe == "fp32" else 0.2)
 
 
 def test_equal_items_come_in_the_order_of_their_indices(tmp_path):
     source = source_of()
     source.catalogue[12:] = source.catalogue[11]
-    bundle = build.build_clicks(source, tmp_path / "b", int8=False, force=True).bundle
+    bundle = build.build_clicks(source, tmp_path / "b", "fp32", force=True).bundle
     for runtime in ("onnxruntime", "numpy"):
         found = ClickRanker.load(bundle.folder, runtime).rank({}, ["i13", "i12", "i11"], 3)
         assert found.items == ("i11", "i12", "i13")
@@ -68,7 +69,7 @@ def test_the_self_test_touches_everything_of_every_field():
 
 
 def test_what_the_manifest_and_the_card_say(tmp_path):
-    bundle = click_bundle(tmp_path / "b", int8=True).bundle
+    bundle = click_bundle(tmp_path / "b", "int8").bundle
     clicks = bundle.quality["clicks"]
     assert bundle.name == "deepfm_dim4-int8"
     assert clicks["rows"] == 400
@@ -83,7 +84,7 @@ def test_what_the_manifest_and_the_card_say(tmp_path):
 
 
 def test_the_manifest_follows_its_schema(tmp_path):
-    folder = click_bundle(tmp_path / "b", int8=True).bundle.folder
+    folder = click_bundle(tmp_path / "b", "int8").bundle.folder
     schema = json.loads((Path(__file__).parents[2] / "schemas/bundle-2.schema.json").read_text())
     manifest = json.loads((folder / "bundle.json").read_text())
     jsonschema.Draft202012Validator(schema).validate(manifest)
@@ -96,9 +97,9 @@ def test_the_gate_refuses_what_int8_costs_and_force_says_so(tmp_path, monkeypatc
     source = source_of()
     monkeypatch.setattr(build, "MAX_LOGLOSS_GAIN", -1.0)
     with pytest.raises(GateError, match=r"valid logloss 0\.\d+ became .* more than -1 worse\. --force"):
-        build.build_clicks(source, tmp_path / "b", int8=True, force=False)
+        build.build_clicks(source, tmp_path / "b", "int8", force=False)
     assert not (tmp_path / "b").exists()
-    made = build.build_clicks(source, tmp_path / "b", int8=True, force=True)
+    made = build.build_clicks(source, tmp_path / "b", "int8", force=True)
     gate = made.bundle.quality["clicks"]["gate"]
     assert (gate["met"], gate["overruled"]) == (False, True)
 
@@ -112,23 +113,23 @@ def test_a_file_that_does_not_compute_its_tables_is_refused(tmp_path, monkeypatc
 
     monkeypatch.setattr(build, "numpy_clicks", shifted)
     with pytest.raises(GateError, match="does not compute its tables"):
-        build.build_clicks(source_of(), tmp_path / "b", int8=False, force=True)
+        build.build_clicks(source_of(), tmp_path / "b", "fp32", force=True)
 
 
 def test_an_equal_bundle_is_left_alone_and_another_is_not_replaced(tmp_path):
     first = click_bundle(tmp_path / "b")
-    again = build.build_clicks(source_of(), tmp_path / "b", int8=False, force=False)
+    again = build.build_clicks(source_of(), tmp_path / "b", "fp32", force=False)
     assert again.unchanged
     assert again.bundle.digest == first.bundle.digest
     with pytest.raises(ConfigError, match="is not what would be written"):
-        build.build_clicks(source_of(seed=3), tmp_path / "b", int8=False, force=False)
+        build.build_clicks(source_of(seed=3), tmp_path / "b", "fp32", force=False)
 
 
 def test_the_same_source_makes_the_same_bytes(tmp_path):
     files = [
         {
             path.name: path.read_bytes()
-            for path in click_bundle(tmp_path / name, int8=True).bundle.folder.iterdir()
+            for path in click_bundle(tmp_path / name, "int8").bundle.folder.iterdir()
         }
         for name in ("one", "two")
     ]

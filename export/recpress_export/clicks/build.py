@@ -75,16 +75,16 @@ class ExportedClicks:
     unchanged: bool
 
 
-def build_clicks(source: ClickSource, target: Path, *, int8: bool, force: bool) -> ExportedClicks:
+def build_clicks(source: ClickSource, target: Path, recipe: str, *, force: bool) -> ExportedClicks:
     """Write, check and publish a bundle.
 
-    GateError: int8 costs more than the gate allows and ``force`` is off; nothing is written. ConfigError:
-    something else is at ``target`` and ``force`` is off.
+    ``recipe``: one of RECIPES. GateError: it costs more than the gate allows and ``force`` is off; nothing is
+    written. ConfigError: something else is at ``target`` and ``force`` is off.
     """
     check_ours(target, MANIFEST)
     unchanged = False
     with contextlib.suppress(_SameThereError), new_directory(target, force=True) as draft:
-        made = _fill(draft, source, int8=int8, force=force)
+        made = _fill(draft, source, recipe, force=force)
         if target.exists() and not force:
             unchanged = _same(target, made.digest)
             if not unchanged:
@@ -107,11 +107,11 @@ def _same(target: Path, digest: str) -> bool:
         return False
 
 
-def _fill(draft: Path, source: ClickSource, *, int8: bool, force: bool) -> ClickBundle:
+def _fill(draft: Path, source: ClickSource, recipe: str, *, force: bool) -> ClickBundle:
     model = fold(source.weights, source.catalogue)
     fields = model.request.fields
     contract = ClickContract(
-        recipe="int8" if int8 else "fp32",
+        recipe=recipe,
         n_items=len(source.item_ids),
         dim=source.weights.dim,
         pairs=source.weights.pairs,
@@ -120,7 +120,7 @@ def _fill(draft: Path, source: ClickSource, *, int8: bool, force: bool) -> Click
         score_tolerance=0.0,
     )
     provenance = _provenance(source)
-    data = clicks_onnx(contract, tensors_of(model, int8=int8), _metadata(provenance, contract))
+    data = clicks_onnx(contract, tensors_of(model, recipe), _metadata(provenance, contract))
     write_atomic(draft / MODEL_FILE, data)
     stored, file = numpy_clicks(draft / MODEL_FILE, contract), OnnxClicks(draft / MODEL_FILE)
     answered = _answered(file, questions(fields, contract.n_items))

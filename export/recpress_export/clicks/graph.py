@@ -20,7 +20,7 @@ from recpress_edge.artifacts.clicks.contract import (
     SCORES_OUTPUT,
     ClickContract,
 )
-from recpress_edge.artifacts.clicks.folded import SCALE
+from recpress_edge.artifacts.clicks.folded import INT8_FIELDS, SCALE
 from recpress_export.onnx.writer import IR_VERSION, OPSET
 
 Tensors = Mapping[str, NDArray[Any]]
@@ -55,13 +55,15 @@ class _Draft:
 def clicks_onnx(contract: ClickContract, tensors: Tensors, metadata: Mapping[str, str]) -> bytes:
     """The file's bytes; ``tensors`` as tensors_of gives them."""
     draft = _Draft(dict(tensors))
+    if contract.recipe == INT8_FIELDS:
+        _fold(draft, contract)
     linear, sums, hidden = _request(draft, contract)
     z = draft.node("Add", [draft.numbers("item_linear", CANDIDATES_INPUT), linear], "brackets")  # (n,)
     if contract.pairs:
-        items = draft.numbers("item_sums", CANDIDATES_INPUT)  # (n, d)
+        items = _rows(draft, "item_sums")  # (n, d)
         z = draft.node("Add", [z, draft.node("MatMul", [items, sums], "products")], "with_products")
     if hidden:
-        items = draft.numbers("item_hidden", CANDIDATES_INPUT)  # (n, H)
+        items = _rows(draft, "item_hidden")  # (n, H)
         first = draft.node("Add", [items, hidden], "first")
         z = draft.node("Add", [z, _after_first(draft, first)], "logits")
     draft.nodes.append(
@@ -71,6 +73,28 @@ def clicks_onnx(contract: ClickContract, tensors: Tensors, metadata: Mapping[str
     )
     draft.node("Gather", [CANDIDATES_INPUT, "places"], ITEMS_OUTPUT, axis=0)
     return _serialised(draft, contract, metadata)
+
+
+def _rows(draft: _Draft, table: str) -> str:
+    """A table's rows of the candidates; one that nodes make is float32 already."""
+    if table in draft.tensors:
+        return draft.numbers(table, CANDIDATES_INPUT)
+    return draft.node("Gather", [table, CANDIDATES_INPUT], f"{table}/rows", axis=0)
+
+
+def _fold(draft: _Draft, contract: ClickContract) -> None:
+    """Nodes of constants alone, which a runtime computes when it loads the file: s and W e of all items."""
+    if not contract.dim:
+        return
+    embedded = draft.numbers("item_emb")
+    if contract.pairs:
+        shape = draft.constant("fields_of_items", np.array([0, -1, contract.dim], np.int64))
+        each = draft.node("Reshape", [embedded, shape], "item_fields")
+        axis = draft.constant("axis1", np.array([1], np.int64))
+        draft.node("ReduceSum", [each, axis], "item_sums", keepdims=0)
+    if "item_first" in draft.tensors:
+        columns = draft.node("Transpose", [draft.numbers("item_first")], "item_columns", perm=[1, 0])
+        draft.node("MatMul", [embedded, columns], "item_hidden")
 
 
 def _request(draft: _Draft, contract: ClickContract) -> tuple[str, str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.artifacts.clicks.fields import FIRST, FeatureField, read_field
+from recpress_edge.artifacts.clicks.folded import RECIPES
 from recpress_edge.artifacts.contract import MAX_ENTITIES, TIE_RULE
 from recpress_edge.artifacts.ids import encode_lines, read_lines
 from recpress_edge.core.errors import ArtifactError
@@ -15,7 +16,6 @@ CLICKS: Final = "clicks"
 """Profile of a bundle that ranks candidates for a row of features."""
 MAX_WIDTH: Final = 4096
 """Columns of a request's row at most."""
-RECIPES: Final = ("fp32", "int8")
 ROWS_INPUT: Final = "rows"
 """int64 (W,): rows of the fields' tables in the order of ``features``, as FeatureField.rows_of gives them."""
 CANDIDATES_INPUT: Final = "candidates"
@@ -46,7 +46,7 @@ class ClickContract:
     """What a click bundle answers from."""
 
     recipe: str
-    """One of RECIPES: float32, or int8 tables with float32 sums."""
+    """One of RECIPES."""
     n_items: int
     dim: int
     """Of the embeddings; 0 for none."""

@@ -26,10 +26,20 @@ from recpress_edge.core.arrays import F32, I32, I64
 
 ITEM: Final = "item"
 INT16_MAX: Final = 32767
+FP32: Final = "fp32"
+INT8: Final = "int8"
+INT8_FIELDS: Final = "int8-fields"
+RECIPES: Final[Mapping[str, str]] = {
+    FP32: "float32 tables, a folded row an item",
+    INT8: "int8 tables, a folded row an item; sums in float32",
+    INT8_FIELDS: "int8 tables, an item as its fields' embeddings, folded to float32 when loaded",
+}
+"""How a file stores its numbers."""
 SCALE: Final = "_scale"
 """Ends the name of the scales of a table of integers."""
 _WIDE: Final = ("request_linear", "item_linear")
 """int16 with one scale; other tables are int8 with a scale a column, layers with a scale a row."""
+_LAYERS: Final = ("layer", "item_first")
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -58,6 +68,10 @@ class FoldedModel:
     """The fields of user and context; its first layer reads these alone."""
     items: FoldedRows
     """A row for each item of the catalogue."""
+    item_emb: F32
+    """What the rows are made from: the embeddings of each item's fields side by side (I, F · d)."""
+    item_first: F32
+    """And the first layer's columns that read them (H, F · d), (0, F · d) without layers."""
 
     def logits(self, rows: I32, items: NDArray[np.integer]) -> F32:
         """Logits (n,) of n request rows (n, W) with an item each (n,), or of one with n items."""
@@ -79,8 +93,12 @@ def fold(weights: ClickWeights, catalogue: I32) -> FoldedModel:
     """Fold the fields of items away: ``catalogue`` (I, W) has every item's rows of these fields' tables."""
     of_items = [place for place, field in enumerate(weights.fields) if field.side == ITEM]
     of_requests = [place for place in range(len(weights.fields)) if place not in of_items]
-    items = folded(_part(weights, of_items, begins=False), catalogue)
-    return FoldedModel(_part(weights, of_requests, begins=True), items)
+    own = _part(weights, of_items, begins=False)
+    item_emb = field_rows(own, catalogue).embedded.reshape(len(catalogue), -1)
+    none = np.empty((0, item_emb.shape[1]), np.float32)
+    item_first = own.layers[0].weight if own.layers else none
+    request = _part(weights, of_requests, begins=True)
+    return FoldedModel(request, folded(own, catalogue), item_emb, item_first)
 
 
 def _part(weights: ClickWeights, chosen: Sequence[int], *, begins: bool) -> ClickWeights:
@@ -114,11 +132,12 @@ def folded(weights: ClickWeights, rows: I32) -> FoldedRows:
     return FoldedRows(linear, sums, hidden)
 
 
-def tensors_of(model: FoldedModel, *, int8: bool) -> dict[str, NDArray[Any]]:
-    """What a file holds, by name: float32, or the nearest integers with their scales.
+def tensors_of(model: FoldedModel, recipe: str) -> dict[str, NDArray[Any]]:
+    """What a file of a recipe holds, by name: float32, or the nearest integers with their scales.
 
-    Biases stay float32. The largest number of a column, of a layer's row or of a linear table is 127 or
-    32,767; of zeros the scale is 1.
+    Of int8-fields items are the embeddings of their fields, which are folded when the file is loaded. Biases
+    stay float32. The largest number of a column, of a layer's row or of a linear table is 127 or 32,767; of
+    zeros the scale is 1.
     """
     request, items = model.request, model.items
     known = {
@@ -126,13 +145,15 @@ def tensors_of(model: FoldedModel, *, int8: bool) -> dict[str, NDArray[Any]]:
         "request_linear": request.weight,
         "request_emb": request.embedding,
         "item_linear": items.linear,
-        "item_sums": items.sums,
-        "item_hidden": items.hidden,
     }
+    if recipe == INT8_FIELDS:
+        known |= {"item_emb": model.item_emb, "item_first": model.item_first}
+    else:
+        known |= {"item_sums": items.sums, "item_hidden": items.hidden}
     for place, layer in enumerate(request.layers):
         known |= {f"layer{place}_weight": layer.weight, f"layer{place}_bias": layer.bias}
     known = {name: table for name, table in known.items() if table.size}
-    if not int8:
+    if recipe == FP32:
         return known
     found: dict[str, NDArray[Any]] = {}
     for name, table in known.items():
@@ -143,7 +164,7 @@ def tensors_of(model: FoldedModel, *, int8: bool) -> dict[str, NDArray[Any]]:
 def _integers(name: str, table: F32) -> dict[str, NDArray[Any]]:
     """A table as integers, and its scales in the shape in which they multiply it."""
     wide = name in _WIDE
-    axis = None if wide else int(name.startswith("layer"))  # scales a row of layers, a column of tables
+    axis = None if wide else int(name.startswith(_LAYERS))  # scales a row of layers, a column of tables
     peak = np.abs(table).max(axis=axis, keepdims=True)
     scale = (peak / np.float32(INT16_MAX if wide else QMAX)).astype(np.float32)
     scale = np.where(scale > 0, scale, np.float32(1))
@@ -165,6 +186,12 @@ def read_folded(tensors: Tensors, fields: tuple[FeatureField, ...], *, pairs: bo
     linear, items = table("request_linear"), table("item_linear")
     embedding = optional("request_emb", len(linear))
     request = ClickWeights(fields, float(tensors["bias"][0]), linear, embedding, pairs, layers)
-    n_items = len(items)
-    rows = FoldedRows(items, optional("item_sums", n_items), optional("item_hidden", n_items))
-    return FoldedModel(request, rows)
+    empty = np.empty((len(items), 0), np.float32)
+    sums, hidden = optional("item_sums", len(items)), optional("item_hidden", len(items))
+    item_emb, item_first = optional("item_emb", len(items)), np.empty((0, 0), np.float32)
+    if "item_emb" in tensors:
+        sums = item_emb.reshape(len(items), -1, embedding.shape[1]).sum(axis=1) if pairs else empty
+    if "item_first" in tensors:
+        item_first = table("item_first")
+        hidden = item_emb @ item_first.T
+    return FoldedModel(request, FoldedRows(items, sums, hidden), item_emb, item_first)

@@ -96,7 +96,7 @@ def _add_file_options(parser: argparse.ArgumentParser) -> None:
         "--recipe",
         metavar="NAME",
         help="fp32 (default), fp16, int8-dim (or int8), score16, int8-item, int4-item; "
-        "of a network fp32 or int8-dynamic; of a click model fp32 or int8",
+        "of a network fp32 or int8-dynamic; of a click model fp32, int8 or int8-fields",
     )
     parser.add_argument("--format", metavar="NAME", help="onnx (default), tflite, c, web, or several: onnx,c")
     parser.add_argument(

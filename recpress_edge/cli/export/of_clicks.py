@@ -4,6 +4,7 @@ import argparse
 import shlex
 from typing import Any
 
+from recpress_edge.artifacts.clicks.folded import RECIPES
 from recpress_edge.artifacts.clicks.metrics import CLICK_METRICS, TITLES
 from recpress_edge.artifacts.formats import DEFAULT
 from recpress_edge.cli.common import emit, next_steps, request_of, say, say_costs
@@ -56,6 +57,7 @@ def _report(args: argparse.Namespace, result: ClickExportResult) -> None:
     say(args, f"folded     {', '.join(contract.folded)} into a row of each item")
     verb = "unchanged" if result.exported.unchanged else "wrote"
     say(args, f"{verb:<9}  {bundle.model_path}   {format_bytes(bundle.model_bytes)}   {contract.recipe}")
+    say(args, f"recipe     {RECIPES[contract.recipe]}")
     say(args, f"against    the trained model, on {clicks['rows']:,} validation rows:")
     for metric in CLICK_METRICS:
         before, after = (format_share(clicks[part][metric]) for part in ("before", "after"))

@@ -68,7 +68,7 @@ def test_folded_logits_are_those_of_the_definition(shape):
     assert model.items.sums.shape == (60, weights.dim if weights.pairs else 0)
     wanted = logits(weights, rows)
     assert model.logits(asked, np.arange(60)) == pytest.approx(wanted, abs=2e-4)
-    again = read_folded(tensors_of(model, int8=False), model.request.fields, pairs=weights.pairs)
+    again = read_folded(tensors_of(model, "fp32"), model.request.fields, pairs=weights.pairs)
     assert (again.logits(asked, np.arange(60)) == model.logits(asked, np.arange(60))).all()
 
 
@@ -89,7 +89,7 @@ def test_int8_tables_are_the_nearest_of_their_scales():
     weights, rows = weights_of(), some_rows()
     asked, catalogue = parts(rows)
     model = fold(weights, catalogue)
-    plain, stored = tensors_of(model, int8=False), tensors_of(model, int8=True)
+    plain, stored = tensors_of(model, "fp32"), tensors_of(model, "int8")
     kinds = {name: array.dtype.name for name, array in stored.items() if not name.endswith("_scale")}
     assert {kinds[name] for name in ("request_linear", "item_linear")} == {"int16"}
     assert {kinds[name] for name in ("item_sums", "item_hidden", "layer1_weight")} == {"int8"}
@@ -108,7 +108,7 @@ def test_int8_tables_are_the_nearest_of_their_scales():
 def test_zeros_have_a_scale_of_one():
     weights = weights_of()
     nothing = dataclasses.replace(weights, weight=weights.weight * 0, embedding=weights.embedding * 0)
-    stored = tensors_of(fold(nothing, parts(some_rows())[1]), int8=True)
+    stored = tensors_of(fold(nothing, parts(some_rows())[1]), "int8")
     assert (stored["item_sums_scale"] == 1).all()
     assert not stored["item_sums"].any()
 

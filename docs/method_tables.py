@@ -29,9 +29,11 @@ def verdict_lines(result: dict[str, Any]) -> str:
 
 
 def outcomes(study: Study, result: dict[str, Any]) -> list[Outcome]:
-    """The outcomes in a study's record."""
+    """The outcomes in a study's record; of one that was written before a field was kept, without it."""
     fields = study.recorded.items()
-    return [Outcome(**{name: found[key] for key, name in fields}) for found in result["outcomes"]]
+    return [
+        Outcome(**{name: found[key] for key, name in fields if key in found}) for found in result["outcomes"]
+    ]
 
 
 def of_de_rrd(result: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ the model may not read other files. Unknown fields are tolerated so that an olde
 of the same major version.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -154,8 +154,8 @@ def open_bundle(folder: Path, *, digests: bool = True) -> Bundle:
     """
     manifest = read_manifest(folder)
     contract = read_contract(folder / MANIFEST, manifest["contract"])
-    _verify_files(folder, manifest["files"], contract, digests=digests)
-    _check_listed(folder, manifest["files"])
+    needed = (contract.model_file, USERS_FILE, ITEMS_FILE, SELFTEST_FILE)
+    verify_files(folder, manifest["files"], needed, digests=digests)
     check_model_file(folder / contract.model_file, contract.format)
     return Bundle(
         folder,
@@ -168,18 +168,9 @@ def open_bundle(folder: Path, *, digests: bool = True) -> Bundle:
     )
 
 
-def _check_listed(folder: Path, files: Mapping[str, Any]) -> None:
-    """What has no digest could be changed, and a model could read it: it does not belong there."""
-    for path in folder.iterdir():
-        if path.name != MANIFEST and path.name not in files:
-            raise ArtifactError(
-                f"{path} is not listed in {MANIFEST}: a bundle holds nothing else. Move it away.",
-                fault="path",
-            )
-
-
-def _verify_files(folder: Path, files: Mapping[str, Any], contract: Contract, *, digests: bool) -> None:
-    for name in (contract.model_file, USERS_FILE, ITEMS_FILE, SELFTEST_FILE):
+def verify_files(folder: Path, files: Mapping[str, Any], needed: Sequence[str], *, digests: bool) -> None:
+    """That all listed files are as listed, the ``needed`` ones among them, and that nothing else is there."""
+    for name in needed:
         if name not in files:
             raise ArtifactError(f"{folder / MANIFEST} lists no {name!r}", fault="field")
     for name, facts in files.items():
@@ -202,4 +193,15 @@ def _verify_files(folder: Path, files: Mapping[str, Any], contract: Contract, *,
         if digests and (found := sha256_file(path)) != facts["sha256"]:
             raise ArtifactError(
                 f"{path} was changed: SHA-256 {found}, the bundle states {facts['sha256']}", fault="digest"
+            )
+    _check_listed(folder, files)
+
+
+def _check_listed(folder: Path, files: Mapping[str, Any]) -> None:
+    """What has no digest could be changed, and a model could read it: it does not belong there."""
+    for path in folder.iterdir():
+        if path.name != MANIFEST and path.name not in files:
+            raise ArtifactError(
+                f"{path} is not listed in {MANIFEST}: a bundle holds nothing else. Move it away.",
+                fault="path",
             )

@@ -11,8 +11,9 @@ from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.facts import PROVENANCE, QUALITY, check_facts, check_plain
 from recpress_edge.core.files import canonical_json, read_json, sha256_bytes, sha256_file, write_atomic
 
-# History: 1 first version.
+# History: 1 first version. 2 click models: another contract, so that what reads 1 refuses it.
 BUNDLE_SCHEMA: Final = "recpress.bundle/1"
+CLICK_SCHEMA: Final = "recpress.bundle/2"
 MANIFEST: Final = "bundle.json"
 EVALUATION_FILE: Final = "evaluation.npz"
 """What evaluation.py reads, and a device that only answers does not."""
@@ -24,26 +25,33 @@ def write_manifest(
     folder: Path, name: str, contract: Contract, provenance: Mapping[str, Any], quality: Mapping[str, Any]
 ) -> str:
     """Digest every file in ``folder`` and write bundle.json last. Returns the bundle's digest."""
+    return write_facts(
+        folder,
+        BUNDLE_SCHEMA,
+        {
+            "name": name,
+            "contract": contract_facts(contract),
+            "provenance": dict(provenance),
+            "quality": dict(quality),
+        },
+    )
+
+
+def write_facts(folder: Path, schema: str, facts: Mapping[str, Any]) -> str:
+    """The same of a bundle of a schema: ``facts`` are its name, contract, provenance and quality."""
     files = {
         path.name: {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
         for path in sorted(folder.iterdir())
         if path.name != MANIFEST
     }
-    manifest: dict[str, Any] = {
-        "schema": BUNDLE_SCHEMA,
-        "name": name,
-        "contract": contract_facts(contract),
-        "provenance": dict(provenance),
-        "quality": dict(quality),
-        "files": files,
-    }
+    manifest: dict[str, Any] = {"schema": schema, **facts, "files": files}
     digest = sha256_bytes(canonical_json(manifest))
     manifest["digest"] = digest
     write_atomic(folder / MANIFEST, (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
     return digest
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path, schema: str = BUNDLE_SCHEMA) -> dict[str, Any]:
     """A bundle's manifest, its digest and fields checked; ``contract`` and ``files`` are not yet read."""
     where = folder / MANIFEST
     if where.is_symlink() or not where.is_file():
@@ -53,7 +61,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         )
     check_size(where, MAX_MANIFEST_BYTES)
     manifest = read_json(where)
-    _check_schema(where, manifest)
+    _check_schema(where, manifest, schema)
     for field, kind in (
         ("name", str),
         ("contract", dict),
@@ -79,11 +87,24 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _check_schema(where: Path, manifest: Mapping[str, Any]) -> None:
+def is_click_bundle(folder: Path) -> bool:
+    """Whether a folder says that it is a bundle of a click model; nothing of it is checked."""
+    where = folder / MANIFEST
+    return where.is_file() and read_json(where).get("schema") == CLICK_SCHEMA
+
+
+def _check_schema(where: Path, manifest: Mapping[str, Any], schema: str) -> None:
     found = manifest.get("schema")
-    if found != BUNDLE_SCHEMA:
+    if found == CLICK_SCHEMA != schema:
         raise ArtifactError(
-            f"{where} has schema {found!r}; this version reads {BUNDLE_SCHEMA!r}. "
+            f"{where} is the bundle of a click model, which ranks items for a row of features and not for a "
+            f"user. recpress-edge inspect {where.parent} shows it, and recpress-edge recommend asks it with "
+            "--value FIELD=VALUE.",
+            fault="schema",
+        )
+    if found != schema:
+        raise ArtifactError(
+            f"{where} has schema {found!r}; this version reads {schema!r}. "
             "Export it again, or install the recpress-edge that wrote it.",
             fault="schema",
         )

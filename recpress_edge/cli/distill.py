@@ -15,10 +15,15 @@ from recpress_edge.cli.common import (
     say,
 )
 from recpress_edge.cli.events import print_events
-from recpress_edge.cli.train import add_run_options, quantised_table, say_metrics, say_plan
-from recpress_edge.core.metrics import metric_title, shown_metrics, stated_cutoff
+from recpress_edge.cli.train import (
+    add_run_options,
+    metric_titles,
+    quantised_table,
+    say_metrics,
+    say_plan,
+)
 from recpress_edge.core.units import format_share
-from recpress_edge.jobs.train import DistillRequest
+from recpress_edge.jobs.train import DistillRequest, TrainResult
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -31,13 +36,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--student",
         required=True,
         metavar="NAME",
-        help="for example soft_dim32, htd_dim10, svd_dim20, bpr_dim10",
+        help="for example soft_dim32, htd_dim10, svd_dim20, bpr_dim10; of a data set with labels deepfm_dim8",
     )
     parser.add_argument(
         "--teacher",
         metavar="NAME",
         help="name or folder of the teacher, or 'none' (default: soft_dim200; for soft, "
-        "ensemble:soft_dim200+als_dim64+ease, or als_dim400 for large data)",
+        "ensemble:soft_dim200+als_dim64+ease, or als_dim400 for large data; for click models an ensemble of "
+        "four)",
     )
     parser.add_argument(
         "--quantise",
@@ -55,21 +61,25 @@ def _distill(args: argparse.Namespace) -> int:
         return 0
     with print_events(args) as on_event:
         result = request.run(on_event, executor)
-    first, recipe = result.models[0], result.name.recipe
+    first = result.models[0]
     say_metrics(args, result.models)
-    if recipe:
+    if result.name.recipe:
         say(args)
         say(args, quantised_table(result.models))
     teacher = first.metadata["teacher"]
     if teacher and "test" in teacher["metrics"]:
-        k = stated_cutoff(first.metadata)
-        test = teacher["metrics"]["test"]
-        told = ", ".join(f"{metric_title(m)} {format_share(test.get(m))}" for m in shown_metrics(k))
+        test, titles = teacher["metrics"]["test"], metric_titles(first.metadata)
+        told = ", ".join(f"{title} {format_share(test.get(name))}" for name, title in titles.items())
         say(args, f"teacher    {teacher['name']} seed {teacher['seed']}: test {told}")
     say(args)
+    next_steps(args, [_following(args, result)])
+    emit(args, result.facts())
+    return 0
+
+
+def _following(args: argparse.Namespace, result: TrainResult) -> str:
+    first, recipe = result.models[0], result.name.recipe
     # By its name only a student with the usual settings and teacher is found again; any other by its folder.
     which = str(result.name) if result.usual else shlex.quote(str(first.folder))
     stored = f"--recipe {recipe}" if recipe else "--int8"
-    next_steps(args, [f"recpress-edge export --student {which} {stored}{flags_again(args)}"])
-    emit(args, result.facts())
-    return 0
+    return f"recpress-edge export --student {which} {stored}{flags_again(args)}"

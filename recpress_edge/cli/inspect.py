@@ -7,6 +7,7 @@ from typing import Any
 
 from device_bench.show import record_lines
 from recpress_edge.artifacts.bundle import EVALUATION_FILE
+from recpress_edge.artifacts.clicks.metrics import CLICK_METRICS, TITLES
 from recpress_edge.cli.common import add_common_options, audience, emit, say, table
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.metrics import metric_title, shown_metrics, stated_cutoff
@@ -50,6 +51,8 @@ def _lines(facts: Mapping[str, Any]) -> Iterator[str]:
     if facts["kind"] == "record":
         yield from _whole(record_lines, facts["record"], facts["path"])
         return
+    if facts["kind"] == "clicks":
+        yield from _whole(_click_lines, facts, facts["path"])
     if "contract" in facts:
         yield from _contract_lines(facts["contract"])
     if facts.get("model"):
@@ -81,6 +84,29 @@ def _contract_lines(contract: Mapping[str, Any]) -> Iterator[str]:
     if contract["retired"]:
         yield f"retired    {len(contract['retired']):,} items keep their index and are never recommended"
     yield f"ties       {contract['tie_rule']}"
+
+
+def _click_lines(facts: Mapping[str, Any]) -> Iterator[str]:
+    contract, clicks = facts["features"], facts["clicks"]
+    yield (
+        f"contract   {contract['format']} · {contract['recipe']} · {contract['profile']} · "
+        f"{contract['n_items']:,} items × {contract['dim']} · scores within {contract['score_tolerance']:.3g}"
+    )
+    yield table(
+        ("field", "side", "kind", "rows", "missing", "unknown"),
+        [
+            [str(one[key]) for key in ("name", "side", "kind", "size", "missing", "unknown")]
+            for one in contract["features"]
+        ],
+    )
+    yield f"folded     {', '.join(contract['folded'])} into a row of each item"
+    yield f"self-test  {facts['selftest_questions']} requests"
+    yield from _provenance_lines(facts["made_from"])
+    for part, title in (("before", "as trained"), ("after", "this file")):
+        told = ", ".join(f"{TITLES[name]} {format_share(clicks[part][name])}" for name in CLICK_METRICS)
+        yield f"valid      {told}   {title}"
+    gate = clicks["gate"]
+    yield f"gate       {'met' if gate['met'] else 'NOT MET, overruled: ' + gate['failure']}"
 
 
 def _model_lines(model: Mapping[str, Any]) -> Iterator[str]:

@@ -2,8 +2,9 @@
 
 import argparse
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from recpress_edge.artifacts.clicks.metrics import CLICK_METRICS, TITLES
 from recpress_edge.cli.common import (
@@ -33,7 +34,7 @@ from recpress_edge.core.metrics import (
 from recpress_edge.core.units import format_share
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.train import DistillRequest, TrainRequest, TrainResult
-from recpress_edge.training.store import TrainedModel
+from recpress_edge.training.store import TrainedModel, is_click_model
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -105,9 +106,9 @@ def _train(args: argparse.Namespace) -> int:
 
 
 def _following(args: argparse.Namespace, result: TrainResult) -> list[str]:
-    if is_click_model(result.models[0]):
-        return [f"recpress-edge settings {result.name} --role teacher"]
     folder = shlex.quote(str(result.models[0].folder))
+    if is_click_model(result.models[0].metadata):
+        return [f"recpress-edge distill --student deepfm_dim4 --teacher {folder}{flags_again(args)}"]
     student = "soft_dim32"
     # By its name a default teacher is found again; one with other settings only by its folder.
     usual = result.usual and str(result.name) == parse_name(student).entry.usual_teacher
@@ -134,24 +135,24 @@ def say_plan(args: argparse.Namespace, request: TrainRequest | DistillRequest) -
 def metrics_table(models: Sequence[TrainedModel]) -> str:
     """Recall@10, NDCG@10 and Recall at the K that judges, or all metrics of a click model: a line per model
     and split."""
-    clicks = is_click_model(models[0])
-    shown = CLICK_METRICS if clicks else shown_metrics(stated_cutoff(models[0].metadata))
-    titles = [TITLES[name] for name in CLICK_METRICS] if clicks else list(map(metric_title, shown))
+    titles = metric_titles(models[0].metadata)
     rows = [
         [
             *(metadata["name"], str(metadata["seed"]), split, str(metadata["chosen_epoch"])),
-            *(format_share(metadata["metrics"][split].get(metric)) for metric in shown),
+            *(format_share(metadata["metrics"][split].get(metric)) for metric in titles),
         ]
         for metadata in (model.metadata for model in models)
         for split in ("valid", "test")
         if split in metadata["metrics"]
     ]
-    return table(["model", "seed", "split", "epoch", *titles], rows)
+    return table(["model", "seed", "split", "epoch", *titles.values()], rows)
 
 
-def is_click_model(model: TrainedModel) -> bool:
-    """Whether a model is judged on rows with labels."""
-    return any("auc" in found for found in model.metadata["metrics"].values())
+def metric_titles(facts: Mapping[str, Any]) -> dict[str, str]:
+    """What is shown of a model, of which these are the facts: titles of metrics by their names."""
+    if is_click_model(facts):
+        return {name: TITLES[name] for name in CLICK_METRICS}
+    return {name: metric_title(name) for name in shown_metrics(stated_cutoff(facts))}
 
 
 def popularity_table(models: Sequence[TrainedModel]) -> str:
@@ -173,7 +174,7 @@ def say_metrics(args: argparse.Namespace, models: Sequence[TrainedModel]) -> Non
             say(args)
             say(args, text)
     k = stated_cutoff(models[0].metadata)
-    if k != DEFAULT_CUTOFF and not is_click_model(models[0]):
+    if k != DEFAULT_CUTOFF and not is_click_model(models[0].metadata):
         n_items = models[0].metadata["n_items"]
         by = f"by recall@{k} and ndcg@{min(k, 10)}: {n_items:,} items are too few for recall@50"
         if models[0].metadata["metrics"].get("valid", {}).get(f"recall@{k}") is None:

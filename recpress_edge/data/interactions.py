@@ -261,3 +261,9 @@ class Dataset:
     def labels_digest(self) -> str | None:
         """SHA-256 over the rows with labels; None where there are none. Only what reads labels needs it."""
         return None if self.labelled is None else self.labelled.digest()
+
+    def click_digests(self) -> dict[str, str | None]:
+        """Both of what click models learn from, by the names that records give them; none without labels."""
+        if self.labelled is None:
+            return {}
+        return {"labels_digest": self.labels_digest(), "features_digest": self.features_digest()}

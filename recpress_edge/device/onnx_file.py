@@ -20,6 +20,7 @@ _TYPES: Final[Mapping[int, Any]] = {
     1: np.float32,
     2: np.uint8,
     3: np.int8,
+    5: np.int16,
     6: np.int32,
     7: np.int64,
     10: np.float16,

@@ -1,7 +1,7 @@
 """The table of methods: one row says all that depends on a method. Code is named as "module:attribute"."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from recpress_edge.distill.settings import (
@@ -18,7 +18,7 @@ from recpress_edge.distill.settings import (
     UnKDConfig,
     beside,
 )
-from recpress_edge.models.clicks.settings import DeepFMConfig, FMConfig, LRConfig, WideDeepConfig
+from recpress_edge.models.clicks import settings as clicks
 from recpress_edge.models.sequences.settings import BERT4RecConfig, LRHConfig, SASRecConfig
 from recpress_edge.models.settings import (
     ALSConfig,
@@ -68,7 +68,7 @@ class MethodRow:
     long: as wide as the student, and as LARGE_TEACHER_DIMS at least. None: the usual one."""
     gives: Knowledge = "embeddings"
     """A model with rows that stand for users and items gives embeddings, hence rankings too; one that gives
-    clicks learns from rows with labels, and teaches none of the students here."""
+    clicks learns from rows with labels, and teaches those that need clicks alone."""
     has_dim: bool = True
     """Whether its name ends in _dim<N>."""
     closed_form: bool = False
@@ -142,12 +142,21 @@ def _click_row(name: str, config: type[Any], *, has_dim: bool = True) -> MethodR
     return MethodRow(
         where=f"recpress_edge.models.clicks.method:{name}",
         config=config,
-        roles=("teacher",),
+        needs="clicks",
         gives="clicks",
+        usual_teacher="ensemble:deepfm_dim8+deepfm_dim12+wide_deep_dim8+wide_deep_dim12",
         has_dim=has_dim,
         released=True,
     )
 
+
+def _closed_row(where: str, config: type[Any], **more: Any) -> MethodRow:
+    """The row of a model that is computed at once."""
+    where = f"recpress_edge.models.closed.{where}"
+    return MethodRow(where=where, config=config, closed_form=True, released=True, **more)
+
+
+_RANKS: Final[Mapping[str, Any]] = {"roles": ("teacher",), "gives": "rankings", "has_dim": False}
 
 METHODS: Final[dict[str, MethodRow]] = {
     "bpr": MethodRow(where="recpress_edge.models.bpr:BPR", config=BPRConfig, released=True),
@@ -244,65 +253,25 @@ METHODS: Final[dict[str, MethodRow]] = {
     "cml": MethodRow(where="recpress_edge.models.cml:CML", config=CMLConfig, released=True),
     "multvae": MethodRow(where="recpress_edge.models.multvae:MultVAE", config=MultVAEConfig, released=True),
     "iae": MethodRow(where="recpress_edge.models.iae:IAE", config=IAEConfig, released=True),
-    "pop": MethodRow(
-        where="recpress_edge.models.closed.pop:Pop",
-        config=PopConfig,
-        has_dim=False,
-        closed_form=True,
-        released=True,
+    "pop": _closed_row("pop:Pop", PopConfig, has_dim=False),
+    "svd": _closed_row(
+        "svd:SVD", SVDConfig, roles=("student",), needs="rankings", alone=False, **_BEST_TEACHERS
     ),
-    "svd": MethodRow(
-        where="recpress_edge.models.closed.svd:SVD",
-        config=SVDConfig,
-        roles=("student",),
-        needs="rankings",
-        alone=False,
-        closed_form=True,
-        **_BEST_TEACHERS,
-        released=True,
-    ),
-    "puresvd": MethodRow(
-        where="recpress_edge.models.closed.svd:PureSVD",
-        config=PureSVDConfig,
-        closed_form=True,
-        released=True,
-    ),
-    "als": MethodRow(
-        where="recpress_edge.models.closed.als:ALS",
-        config=ALSConfig,
-        closed_form=True,
-        weighted=True,
-        released=True,
-    ),
-    "itemknn": MethodRow(
-        where="recpress_edge.models.closed.itemknn:ItemKNN",
-        config=ItemKNNConfig,
-        roles=("teacher",),
-        gives="rankings",
-        has_dim=False,
-        closed_form=True,
-        released=True,
-    ),
-    "ease": MethodRow(
-        where="recpress_edge.models.closed.ease:EASE",
-        config=EASEConfig,
-        roles=("teacher",),
-        gives="rankings",
-        has_dim=False,
-        closed_form=True,
-        released=True,
-    ),
-    "ensemble": MethodRow(
-        where="recpress_edge.models.closed.ensemble:Ensemble",
-        config=EnsembleConfig,
-        roles=("teacher",),
-        gives="rankings",
-        has_dim=False,
-        closed_form=True,
-        released=True,
-    ),
-    "lr": _click_row("LR", LRConfig, has_dim=False),
-    "fm": _click_row("FM", FMConfig),
-    "wide_deep": _click_row("WideDeep", WideDeepConfig),
-    "deepfm": _click_row("DeepFM", DeepFMConfig),
+    "puresvd": _closed_row("svd:PureSVD", PureSVDConfig),
+    "als": _closed_row("als:ALS", ALSConfig, weighted=True),
+    "itemknn": _closed_row("itemknn:ItemKNN", ItemKNNConfig, **_RANKS),
+    "ease": _closed_row("ease:EASE", EASEConfig, **_RANKS),
+    "ensemble": _closed_row("ensemble:Ensemble", EnsembleConfig, **_RANKS),
+    "lr": _click_row("LR", clicks.LRConfig, has_dim=False),
+    "fm": _click_row("FM", clicks.FMConfig),
+    "wide_deep": _click_row("WideDeep", clicks.WideDeepConfig),
+    "deepfm": _click_row("DeepFM", clicks.DeepFMConfig),
 }
+
+CLICK_ENSEMBLE: Final = replace(
+    METHODS["ensemble"],
+    where="recpress_edge.training.clicks.ensemble:fuse_clicks",
+    config=clicks.ClickEnsembleConfig,
+    gives="clicks",
+)
+"""Of an ensemble of click models: the mean of their logits, made from trained models and not from data."""

@@ -1,5 +1,6 @@
 """Names of models: what they mean, which teacher fits, and the method itself. No torch before it is made."""
 
+import dataclasses
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -7,8 +8,16 @@ from typing import TYPE_CHECKING, Any, Final
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.core.registry import named
 from recpress_edge.distill.memory import require_memory_of
-from recpress_edge.distill.methods import LARGE, LARGE_TEACHER_DIMS, METHODS, MethodRow, Role
+from recpress_edge.distill.methods import (
+    CLICK_ENSEMBLE,
+    LARGE,
+    LARGE_TEACHER_DIMS,
+    METHODS,
+    MethodRow,
+    Role,
+)
 from recpress_edge.distill.plugin import load_installed
+from recpress_edge.models.clicks.settings import TAUGHT, ClickConfig, DeepFMConfig
 from recpress_edge.models.teacher import Knowledge
 
 if TYPE_CHECKING:
@@ -54,8 +63,8 @@ class ModelName:
 
     @property
     def entry(self) -> MethodRow:
-        """The row of its method."""
-        return METHODS[self.method]
+        """The row of its method; an ensemble of click models has one of its own."""
+        return CLICK_ENSEMBLE if is_click_ensemble(self) else METHODS[self.method]
 
     @property
     def plain(self) -> "ModelName":
@@ -73,6 +82,11 @@ class ModelName:
         if self.entry.closed_form or self.entry.network or self.entry.gives != "embeddings":
             raise ConfigError(f"{self} cannot be fine-tuned for {recipe}: only tables learned in epochs can.")
         return ModelName(self.method, self.dim, recipe)
+
+
+def is_click_ensemble(name: ModelName) -> bool:
+    """Whether a model is the mean of click models' logits."""
+    return any(member.entry.gives == "clicks" for member in name.members)
 
 
 def names_of(role: Role, dim: int = 10) -> list[str]:
@@ -119,12 +133,12 @@ def _ensemble(text: str, members: list[str], role: Role) -> ModelName:
     if role == "student":
         raise _no_student(text)
     names = tuple(parse_name(member, "teacher") for member in members)
-    for name in names:
-        if name.entry.gives == "clicks":
-            raise ConfigError(
-                f"{text!r}: {name} ranks rows with features and no catalogue, so its ranks cannot be fused. "
-                "Leave it out."
-            )
+    of_clicks = [name for name in names if name.entry.gives == "clicks"]
+    if of_clicks and len(of_clicks) < len(names):
+        raise ConfigError(
+            f"{text!r}: {of_clicks[0]} ranks rows with features and no catalogue, so its ranks cannot be "
+            "fused with those of the others. An ensemble has click models alone, or none."
+        )
     if len(set(names)) < 2 or len(set(names)) < len(names):
         raise ConfigError(
             f"{text!r}: an ensemble has two members or more, each once, "
@@ -134,11 +148,6 @@ def _ensemble(text: str, members: list[str], role: Role) -> ModelName:
 
 
 def _no_student(text: str) -> ConfigError:
-    if METHODS[text.partition("_dim")[0].partition(":")[0]].gives == "clicks":
-        return ConfigError(
-            f"{text} is a click model, which is trained and judged on rows with labels and not exported yet: "
-            f"recpress-edge train --teacher {text} --data NAME"
-        )
     return ConfigError(
         f"{text} can only be a teacher: it has no user and item tables, so it cannot be exported. "
         f"Distil one from it: recpress-edge distill --student soft_dim32 --teacher {text}"
@@ -154,7 +163,9 @@ def teacher_name(student: ModelName, asked: str | None, size: int = 0) -> str | 
     entry = student.entry
     if entry.needs is None:
         if asked not in (None, "none"):
-            others = ", ".join(f"{m}_dim{student.dim or 10}" for m, e in METHODS.items() if e.needs)
+            others = ", ".join(
+                f"{m}_dim{student.dim or 10}" for m, e in METHODS.items() if e.needs not in (None, "clicks")
+            )
             raise ConfigError(
                 f"{student} learns without a teacher, so --teacher {asked} would change nothing. "
                 f"Leave it out, or distil one of {others}."
@@ -175,10 +186,19 @@ def teacher_name(student: ModelName, asked: str | None, size: int = 0) -> str | 
 
 def check_pair(student: ModelName, teacher: ModelName) -> None:
     """A teacher that lacks what the student learns from is a :class:`ConfigError` naming those that fit."""
+    if student.entry.needs == teacher.entry.gives == "clicks":
+        return
     if teacher.entry.gives == "clicks":
         raise ConfigError(
             f"{teacher} is a click model: it tells how likely a row with features is taken, and keeps no "
             f"ranking of a catalogue that {student} could learn from."
+        )
+    if student.entry.needs == "clicks":
+        names = names_of("teacher", 16)
+        known = ", ".join(name for name in names if parse_name(name, "teacher").entry.gives == "clicks")
+        raise ConfigError(
+            f"{student} is a click model and learns how likely rows are taken, and {teacher} ranks a "
+            f"catalogue. Teachers that fit: {known}, or several: ensemble:deepfm_dim8+wide_deep_dim16."
         )
     if student.entry.needs == "trajectories":
         _check_trajectories(student, teacher)
@@ -205,6 +225,44 @@ def check_pair(student: ModelName, teacher: ModelName) -> None:
         f"Teachers that fit: {', '.join(fit)}; from rankings learn: "
         f"{', '.join(f'{m}_dim{student.dim}' for m, e in METHODS.items() if e.needs == 'rankings')}."
     )
+
+
+def check_taught(student: ModelName, config: object, taught_by: str | None) -> None:
+    """A setting that cannot apply to a click model and its teacher is a :class:`ConfigError` by name."""
+    if not isinstance(config, ClickConfig):
+        return
+    if taught_by is None:
+        usual = {field.name: field.default for field in dataclasses.fields(config)}
+        for name in TAUGHT:
+            if getattr(config, name) != usual[name]:
+                raise ConfigError(
+                    f"method.{name} is of a student with a teacher, and {student} has none. Leave it out, or "
+                    f"distil: recpress-edge distill --student {student}"
+                )
+        return
+    teacher = parse_name(taught_by, "teacher")
+    if config.gated and not teacher.members:
+        raise ConfigError(
+            f"method.gated weighs the members of an ensemble, and {teacher} is one model. Leave it out, or "
+            f"take several teachers: --teacher ensemble:{teacher}+lr"
+        )
+    if config.hint_weight:
+        for model in (student, *(teacher.members or (teacher,))):
+            if not issubclass(model.entry.config, DeepFMConfig):
+                raise ConfigError(
+                    f"method.hint_weight needs hidden layers on both sides, and {model}, which "
+                    f"{'takes' if model is student else 'gives'} the "
+                    "hints, has none. Leave it out, or take wide_deep or deepfm there."
+                )
+
+
+def refuse_clicks(name: str, *, clicks: bool) -> None:
+    """ConfigError for a click model, which has bundles and requests of its own."""
+    if clicks:
+        raise ConfigError(
+            f"{name} is a click model, whose bundle ranks candidates for a row of features: export it by "
+            "itself, from Python with ClickExportRequest."
+        )
 
 
 def _gives(teacher: MethodRow, needs: Knowledge | None) -> bool:

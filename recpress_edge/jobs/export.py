@@ -15,7 +15,7 @@ from recpress_edge.core.progress import OnEvent, advance, silent
 from recpress_edge.data.features.shown import NO_TITLES, Shown, shown_items
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import SYNTHETIC
-from recpress_edge.distill.students import parse_name
+from recpress_edge.distill.students import parse_name, refuse_clicks
 from recpress_edge.jobs.data import load_data
 from recpress_edge.jobs.plugins import with_plugins
 from recpress_edge.jobs.subject import SubjectSource
@@ -24,7 +24,7 @@ from recpress_edge.training import ensure
 from recpress_edge.training.ensure import PlannedStep, forecast_steps
 from recpress_edge.training.overrides import Tables, no_overrides, overrides, set_flags
 from recpress_edge.training.plan import ModelRequest, TrainOptions, asked_teacher, is_folder
-from recpress_edge.training.store import OF_A_USER, load_model
+from recpress_edge.training.store import OF_A_USER, is_click_model, load_model
 from recpress_export.build import build
 from recpress_export.gates import load_gate
 from recpress_export.networks.recipes import check_network, check_route, choose_recipe
@@ -101,18 +101,18 @@ class ExportRequest:
 
     def _by_name(self) -> "_NamedStudent":
         student = parse_name(self.student)
+        refuse_clicks(str(student), clicks=student.entry.gives == "clicks")
         asked_teacher(student, "student", self.teacher)
-        data = SYNTHETIC if self.data is None else self.data
-        differing = overrides(student, self.set)
-        return _NamedStudent(str(student), self.seed or 0, data, None, student.entry.network, differing)
+        data, network = SYNTHETIC if self.data is None else self.data, student.entry.network
+        return _NamedStudent(str(student), self.seed or 0, data, None, network, overrides(student, self.set))
 
     def _in_folder(self) -> "_NamedStudent":
         """A trained model; words that would say something else are refused."""
-        folder = Path(self.student)
-        check_there(folder)
+        check_there(folder := Path(self.student))
         if self.set:
             raise ConfigError(f"{folder} is trained, so --set {self.set[0]} cannot apply. Leave it out.")
         facts = load_model(folder, OF_A_USER).metadata
+        refuse_clicks(facts["name"], clicks=is_click_model(facts))
         data = facts["dataset"]["name"]
         for flag, given, own in (
             ("--teacher", self.teacher, (facts["teacher"] or {}).get("name")),
@@ -281,8 +281,7 @@ class ExportResult:
     def facts(self) -> dict[str, Any]:
         """What ``--json`` prints."""
         exported, plan = self.exported, self.plan
-        bundle, recipe = exported.bundle, plan.recipe
-        dim = bundle.contract.dim
+        bundle, recipe, dim = exported.bundle, plan.recipe, exported.bundle.contract.dim
         row_bytes = {
             "item_row_bytes": recipe.item_row_bytes(dim),
             "user_row_bytes": recipe.user_row_bytes(dim),

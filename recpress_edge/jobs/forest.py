@@ -176,8 +176,7 @@ class DataSource:
 
 def _digests(data: Dataset) -> tuple[str | None, ...]:
     """Of all that a model may learn from."""
-    labelled = (data.labels_digest(), data.features_digest()) if data.labelled else ()
-    return data.digest(), data.order_digest(), data.weights_digest(), *labelled
+    return data.digest(), data.order_digest(), data.weights_digest(), *data.click_digests().values()
 
 
 @functools.lru_cache(maxsize=1)

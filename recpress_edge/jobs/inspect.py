@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.artifacts.bundle import MANIFEST, Bundle, open_bundle
+from recpress_edge.artifacts.clicks.bundle import ClickBundle, open_click_bundle
+from recpress_edge.artifacts.clicks.contract import click_contract_facts
+from recpress_edge.artifacts.manifest import is_click_bundle
 from recpress_edge.core.errors import ArtifactError, ConfigError, MissingExtraError
 from recpress_edge.core.files import check_there, read_json, sha256_file
 from recpress_edge.core.progress import OnEvent, silent
@@ -28,6 +31,8 @@ class InspectRequest:
         check_there(path)
         if not path.is_dir():
             return _record(path) if path.suffix == ".json" else _file(path, self.guard)
+        if is_click_bundle(path):
+            return _click_bundle(open_click_bundle(path), self.guard)
         if (path / MANIFEST).exists():
             return _bundle(open_bundle(path), self.guard)
         if (path / MODEL).exists():
@@ -46,6 +51,21 @@ def _bundle(bundle: Bundle, guard: Guard) -> dict[str, Any]:
         "provenance": dict(bundle.provenance),
         "quality": dict(bundle.quality),
         "files": {name: dict(entry) for name, entry in bundle.files.items()},
+    }
+    return facts | _contents(bundle.model_path, guard)
+
+
+def _click_bundle(bundle: ClickBundle, guard: Guard) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "kind": "clicks",
+        "path": str(bundle.folder),
+        "name": bundle.name,
+        "digest": bundle.digest,
+        "digests": f"verified: {len(bundle.files)} files",
+        "features": click_contract_facts(bundle.contract),
+        "clicks": bundle.quality["clicks"],
+        "made_from": dict(bundle.provenance),
+        "selftest_questions": len(bundle.selftest()),
     }
     return facts | _contents(bundle.model_path, guard)
 

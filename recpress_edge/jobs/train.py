@@ -8,7 +8,6 @@ from typing import Any
 from recpress_edge.artifacts.model_folder import MODEL_FACTS
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import read_json
-from recpress_edge.core.metrics import stated_cutoff
 from recpress_edge.core.progress import Event, Note, OnEvent, TrainingEvent, silent
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.methods import Role
@@ -18,7 +17,7 @@ from recpress_edge.jobs.executor import Executor
 from recpress_edge.jobs.forest import make_models
 from recpress_edge.jobs.plugins import with_plugins
 from recpress_edge.training.ensure import PlannedStep, forecast_steps
-from recpress_edge.training.fusion import below_member, below_member_words
+from recpress_edge.training.fusion import below_member_words
 from recpress_edge.training.overrides import chosen_settings, overrides
 from recpress_edge.training.plan import ModelRequest, TrainOptions, Wanted, asked_teacher, is_folder, want
 from recpress_edge.training.refit import check_refit, joined, want_again
@@ -237,11 +236,7 @@ def _warn(folder: Path, on_event: OnEvent) -> None:
     known = read_json(where) if where.exists() else {}
     if "note" in known:
         on_event(Note(f"note       {known['name']}: {known['note']}"))
-    if known.get("method") != "ensemble":
-        return
-    by = known["training"]["choose_by"]
-    below = below_member(known["metrics"].get("valid"), known["members"], stated_cutoff(known), by)
-    if below:
+    if below := known.get("below_member"):
         on_event(Note(f"warning    {below_member_words(known['name'], below)}"))
 
 

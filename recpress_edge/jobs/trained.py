@@ -12,7 +12,7 @@ from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.plugins import missing_plugin
 from recpress_edge.training.ensure import plan_steps
 from recpress_edge.training.plan import ModelRequest, TrainOptions
-from recpress_edge.training.store import is_complete
+from recpress_edge.training.store import is_click_model, is_complete
 
 OTHER_SETTINGS: Final = "not the usual settings"
 
@@ -34,6 +34,9 @@ def trained_students(data: Dataset, work: Path) -> tuple[list[tuple[str, int]], 
     students = []
     for folder, known in ours.items():
         name, seed = str(known.get("name")), int(known.get("seed", 0))
+        if is_click_model(known):
+            left_out.append(f"{folder.name}: a click model, which is exported by itself")
+            continue
         if missing := missing_plugin(known):
             left_out.append(f"{folder.name}: its method is brought by --plugin {missing}")
             continue

@@ -1,7 +1,7 @@
 """What the studies of click models share: their table, their models, and how they are found or trained."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
 from statistics import mean
@@ -10,25 +10,34 @@ from typing import Any, ClassVar, Final
 from recpress_edge.core.errors import unknown_name
 from recpress_edge.core.progress import Note, OnEvent, silent
 from recpress_edge.core.units import format_seconds
+from recpress_edge.data.interactions import Dataset
+from recpress_edge.distill.methods import Role
 from recpress_edge.jobs.data import load_data
 from recpress_edge.jobs.executor import Executor
-from recpress_edge.studies.making import made
+from recpress_edge.jobs.forest import make_models
 from recpress_edge.studies.outcome import Outcome, figure, measured, spread
 from recpress_edge.studies.study import Claim, Column, Study, StudyRequest, StudyResult
-from recpress_edge.training.ensure import PlannedStep, forecast_steps
-from recpress_edge.training.plan import ModelRequest, TrainOptions
+from recpress_edge.training.ensure import PlannedStep, forecast_tree
+from recpress_edge.training.plan import ModelRequest, TrainOptions, Wanted, want
 
 METRICS: Final = ("auc", "logloss", "gauc", "calibration_error")
+_SETTINGS: Final = ("name", "seed", "teacher", "settings", "chosen_epoch")
+RECORDED: Final = (*_SETTINGS, "seconds", "peak_memory_bytes", "valid", "test")
+"""Of each model, what the record holds."""
 TITLES: Final = ("AUC", "log loss", "GAUC", "calibration")
 
 
 @dataclass(frozen=True, slots=True)
 class StudiedModel:
-    """One click model of a study."""
+    """One click model of a study; the members of an ensemble are models of the same study."""
 
     label: str
     method: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
+    teacher: str | None = None
+    """The model of the study, of seed 0, that it learns from."""
+    data_sets: tuple[str, ...] = ()
+    """Those of the study that it is trained on; none for all."""
 
 
 def mean_of(metric: str, row: Sequence[Outcome]) -> float:
@@ -107,30 +116,41 @@ class ClickStudyRequest(StudyRequest):
     """Data set to what is added to a model's name in the table."""
     usual_seeds: ClassVar[int] = 1
 
-    def requests(self) -> list[ModelRequest]:
-        """The models of every seed, in the order of the table."""
+    def chosen(self) -> list[str]:
+        """Names of the models in the study, in the order of the table; ConfigError for an unknown one."""
         names = self.teachers or tuple(self.models)
         for name in names:
             if name not in self.models:
                 raise unknown_name("model of this study", name, list(self.models))
-        return [
-            ModelRequest(
-                name=name,
-                role="teacher",
-                seed=seed,
-                options=TrainOptions(method=self.models[name].method, training=self.models[name].training),
-            )
-            for name, seed in product(
-                [name for name in self.models if name in names], range(self.seeds or self.usual_seeds)
-            )
-        ]
+        return [name for name in self.models if name in names]
 
-    def _steps(self, on_event: OnEvent) -> Iterator[tuple[str, PlannedStep]]:
-        """Each model, and what it takes where it is still to be trained."""
+    def _trees(self, data: Dataset) -> list[tuple[str, Wanted]]:
+        """The models of a data set of every seed, by their names in the study."""
+        seeds = range(self.seeds or self.usual_seeds)
+        names = [name for name in self.chosen() if data.name in (self.models[name].data_sets or (data.name,))]
+        return [(name, self._tree(name, seed, data)) for name, seed in product(names, seeds)]
+
+    def _tree(self, name: str, seed: int, data: Dataset) -> Wanted:
+        """A model by its settings in the study, and what it is made from by theirs."""
+        model = self.models[name]
+        options = TrainOptions(teacher=model.teacher, method=model.method, training=model.training)
+        role: Role = "student" if model.teacher else "teacher"
+        found = want(ModelRequest(name=name.partition(" ")[0], role=role, seed=seed, options=options), data)
+        return replace(
+            found,
+            teacher=self._tree(model.teacher, 0, data) if model.teacher else None,
+            members=tuple(self._tree(str(member), seed, data) for member in found.name.members),
+        )
+
+    def _steps(self, on_event: OnEvent) -> list[tuple[str, PlannedStep]]:
+        """Each model once, and what it takes where it is still to be trained."""
+        self.chosen()  # an unknown name is refused before any data is read
+        found: dict[tuple[str, PlannedStep], None] = {}
         for name in self.data_sets:
             data = load_data(name, self.work, on_event)
-            for request in self.requests():
-                yield from ((name, step) for step in forecast_steps(request, data, self.work))
+            for _, tree in self._trees(data):
+                found |= dict.fromkeys((name, step) for step in forecast_tree(tree, data, self.work))
+        return list(found)
 
     def plan(self) -> list[str]:
         """The models that :meth:`run` finds or trains, and about how long these take."""
@@ -145,10 +165,11 @@ class ClickStudyRequest(StudyRequest):
         outcomes = []
         for name, suffix in self.data_sets.items():
             data = load_data(name, self.work, on_event)
-            models = made(self.requests(), data=data, work=self.work, on_event=on_event, executor=executor)
+            asked = self._trees(data)
+            models = make_models([tree for _, tree in asked], data, self.work, on_event, executor)
             outcomes += [
-                measured(model, name=f"{model.name}{suffix}", part=name, settings=model.metadata["config"])
-                for model in models
+                measured(model, name=f"{own}{suffix}", part=name, teacher=self.models[own].teacher or "")
+                for (own, _), model in zip(asked, models, strict=True)
             ]
         return StudyResult(
             study=self.study,

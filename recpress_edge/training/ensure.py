@@ -65,23 +65,26 @@ def ensure(wanted: Wanted, data: Dataset, work: Path, on_event: OnEvent) -> Trai
 
 def plan_steps(request: ModelRequest, data: Dataset, work: Path) -> list[PlannedStep]:
     """What :func:`ensure_model` would find or do, in order; nothing is written."""
-    return [step for step, _, _ in _planned(request, data, work)]
+    return [step for step, _, _ in _planned(want(request, data), data, work)]
 
 
 def forecast_steps(request: ModelRequest, data: Dataset, work: Path) -> list[PlannedStep]:
     """:func:`plan_steps` with the costs of what is to be trained; DataError where it does not fit."""
+    return forecast_tree(want(request, data), data, work)
+
+
+def forecast_tree(wanted: Wanted, data: Dataset, work: Path) -> list[PlannedStep]:
+    """:func:`forecast_steps` of a tree."""
     return [
         step if step.action == "cached" else _with_forecast(step, node, parts, data)
-        for step, node, parts in _planned(request, data, work)
+        for step, node, parts in _planned(wanted, data, work)
     ]
 
 
-def _planned(
-    request: ModelRequest, data: Dataset, work: Path
-) -> Iterator[tuple[PlannedStep, Wanted, Parts | None]]:
+def _planned(wanted: Wanted, data: Dataset, work: Path) -> Iterator[tuple[PlannedStep, Wanted, Parts | None]]:
     """Each step with its node and the models that it is made from, None while one of those is missing."""
     made: dict[Wanted, TrainedModel] = {}
-    for node in in_order(want(request, data)):
+    for node in in_order(wanted):
         if not is_ready(node, made):
             yield PlannedStep(str(node.name), node.seed, "train", None), node, None
             continue

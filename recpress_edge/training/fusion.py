@@ -40,6 +40,25 @@ def _name(metrics: Mapping[str, float | None], cutoff: int, by: str) -> str:
     return by if "@" in by else f"{by}@{cutoff}"
 
 
+def not_above_member(
+    metrics: Mapping[str, float | None] | None, members: Sequence[Mapping[str, Any]]
+) -> dict[str, Any] | None:
+    """:func:`below_member` of click models, whose ensemble must be above its best member by AUC."""
+    if not metrics:
+        return None
+    best = max(members, key=lambda member: member["metrics"]["valid"]["auc"])
+    theirs, ours = best["metrics"]["valid"]["auc"], metrics["auc"]
+    if ours is not None and ours > theirs:
+        return None
+    return {
+        "metric": "AUC",
+        "value": ours,
+        "member": best["name"],
+        "seed": best["seed"],
+        "member_value": theirs,
+    }
+
+
 def below_member_words(name: str, below: Mapping[str, Any]) -> str:
     """The same in a sentence, with what to do."""
     return (

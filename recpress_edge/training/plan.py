@@ -16,7 +16,7 @@ from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.weights import check_power
 from recpress_edge.distill.methods import Role
 from recpress_edge.distill.plugin import load_plugins
-from recpress_edge.distill.students import ModelName, check_pair, parse_name, teacher_name
+from recpress_edge.distill.students import ModelName, check_pair, check_taught, parse_name, teacher_name
 from recpress_edge.training.settings import TrainingConfig, check_choice, settings
 from recpress_edge.training.source import order_digest, source_digest
 from recpress_edge.training.store import (
@@ -163,6 +163,7 @@ def want(request: ModelRequest, data: Dataset, made_for: str | None = None) -> W
             teacher = fitting(model_in(Path(asked), data), model)
         else:
             teacher = needed(parse_name(asked, "teacher"), options.teacher_seed)
+    check_taught(model, config, str(teacher.name) if teacher else None)
     wanted = Wanted(
         name=model,
         seed=_seed(model, request.seed),
@@ -244,7 +245,7 @@ def _deciding(wanted: Wanted, parts: Parts, data: Dataset) -> dict[str, Any]:
     if model.entry.weighted and (weights := data.weights_digest()):
         decides["weights"] = weights
     if model.entry.gives == "clicks":
-        decides["clicks"] = [data.labels_digest(), data.features_digest()]
+        decides["clicks"] = list(data.click_digests().values())
     if (cutoff := dataset_cutoff(data)) != DEFAULT_CUTOFF:
         decides["cutoff"] = cutoff
     if not model.entry.released:
@@ -255,7 +256,8 @@ def _deciding(wanted: Wanted, parts: Parts, data: Dataset) -> dict[str, Any]:
 def settings_of(model: ModelName, role: Role, options: TrainOptions) -> tuple[Any, TrainingConfig]:
     """Settings of the method and of the loop: the usual ones with those of ``options`` laid over them."""
     entry = model.entry
-    usual = settings(model.method, "quantised" if model.recipe else role, closed_form=entry.closed_form)
+    kind = "quantised" if model.recipe else entry.gives if model.members else role
+    usual = settings(model.method, kind, closed_form=entry.closed_form)
     of_epochs = [f"--{key}" for key in options.training if key not in OF_VALIDATION]
     if entry.closed_form and of_epochs:
         raise ConfigError(f"{model} is computed at once and has no epochs: leave out {', '.join(of_epochs)}.")

@@ -92,7 +92,7 @@ def metadata(plan: Plan, data: Dataset, state: RunState) -> dict[str, Any]:
             **data.facts(),
             **({"order_digest": data.order_digest()} if wanted.name.entry.ordered else {}),
             **({"weights_digest": data.weights_digest()} if wanted.name.entry.weighted else {}),
-            **(click_digests(data) if wanted.name.entry.gives == "clicks" else {}),
+            **(data.click_digests() if wanted.name.entry.gives == "clicks" else {}),
         },
         "teacher": reference(parts.teacher) if parts.teacher else None,
         **members,
@@ -107,11 +107,6 @@ def metadata(plan: Plan, data: Dataset, state: RunState) -> dict[str, Any]:
         "threads": wanted.options.threads,
         "torch": torch.__version__,
     }
-
-
-def click_digests(data: Dataset) -> dict[str, str | None]:
-    """Of what a click model learns from."""
-    return {"labels_digest": data.labels_digest(), "features_digest": data.features_digest()}
 
 
 def _plugin(row: MethodRow) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """One training run: from a plan to a finished model folder."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,10 +11,12 @@ from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.memory import PeakMemory
 from recpress_edge.data.holdout import Split, dataset_cutoff, history
 from recpress_edge.data.interactions import Dataset, Interactions
+from recpress_edge.distill.methods import MethodRow
 from recpress_edge.models.method import ClosedForm, Factorised, Method, NetworkMethod
 from recpress_edge.models.outputs import Rankings, Tables
 from recpress_edge.models.ranking import ScoreRows, product_rows, top_unobserved
 from recpress_edge.training.checkpoint import CheckpointStore
+from recpress_edge.training.clicks.ensemble import fuse_clicks
 from recpress_edge.training.clicks.run import train_clicks
 from recpress_edge.training.evaluate import (
     SplitMetrics,
@@ -56,8 +58,7 @@ def train_model(plan: Plan, data: Dataset, tell: Tell) -> TrainedModel:
     if wanted.options.restart:
         store.clear()
     tell("resume" if store.pointer.exists() else "train")
-    made = train_clicks if wanted.name.entry.gives == "clicks" else _train_ranking
-    model, state = made(plan, data, store, tell)
+    model, state = _maker(wanted.name.entry)(plan, data, store, tell)
     store.clear()
     tell(
         "done",
@@ -67,6 +68,13 @@ def train_model(plan: Plan, data: Dataset, tell: Tell) -> TrainedModel:
         memory_bytes=model.metadata["peak_memory_bytes"],
     )
     return model
+
+
+def _maker(row: MethodRow) -> Callable[..., tuple[TrainedModel, RunState]]:
+    """What makes models of a method: a ranking of a catalogue, a click model, or several as one."""
+    if row.gives != "clicks":
+        return _train_ranking
+    return fuse_clicks if row.closed_form else train_clicks
 
 
 def _train_ranking(

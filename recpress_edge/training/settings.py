@@ -81,6 +81,7 @@ _USUAL: Final[Mapping[str, Settings]] = {
     "itemknn": _AT_ONCE,
     "ease": _AT_ONCE,
     "ensemble": _AT_ONCE,
+    "ensemble clicks": Settings({}, {**_AT_ONCE.training, "choose_by": "auc"}),
     "lightgcn": Settings({}, {"epochs": 200, "patience": 5}),
     **{f"{method} quantised": _PLAIN_QUANTISED for method in ("bpr", "ftd", "htd", "hetcomp", *_BESIDE_BPR)},
     "soft quantised": Settings(

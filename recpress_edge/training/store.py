@@ -180,15 +180,16 @@ def model_in(folder: Path, data: Dataset) -> TrainedModel:
     if not is_complete(folder):
         raise ConfigError(f"{folder}: no trained model there ({MODEL_FACTS} is missing)")
     teacher = load_model(folder, OF_A_USER)
-    if teacher.metadata["dataset"]["digest"] != data.digest():
+    wanted = {"digest": data.digest(), **data.click_digests()}
+    trained = teacher.metadata["dataset"]
+    if any(trained[key] != digest for key, digest in wanted.items() if key in trained):
         if "refit_of" in teacher.metadata:
             raise ConfigError(
                 f"{folder} was trained on validation too (--refit), so nothing can be chosen on validation "
                 f"with it. Give the model of the same name that was trained without --refit."
             )
-        trained_on = teacher.metadata["dataset"]["name"]
         raise ConfigError(
-            f"{folder} was trained on {trained_on!r} and a split that differs from {data.name!r} "
+            f"{folder} was trained on {trained['name']!r} and a split that differs from {data.name!r} "
             f"here. Train one on this data: "
             f"recpress-edge train --teacher {teacher.name} --data {data.name}"
         )
@@ -207,6 +208,11 @@ def given_members(
             raise ConfigError(f"--member {folder} holds {name}, which is no member of {model}")
         given[name] = found
     return given
+
+
+def is_click_model(facts: Mapping[str, Any]) -> bool:
+    """Whether a model, of which these are the facts, is judged on rows with labels."""
+    return any("auc" in found for found in facts["metrics"].values())
 
 
 def remove_strays(folder: Path) -> None:

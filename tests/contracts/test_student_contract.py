@@ -63,7 +63,8 @@ TEACHERS = sorted(
     for name, entry in METHODS.items()
     if "teacher" in entry.roles and entry.gives != "clicks" and name != "ensemble"
 )
-STUDENTS = sorted(name for name, entry in METHODS.items() if entry.needs and not entry.closed_form)
+TAUGHT = {name: entry for name, entry in METHODS.items() if entry.needs not in (None, "clicks")}
+STUDENTS = sorted(name for name, entry in TAUGHT.items() if not entry.closed_form)
 
 
 @cache

@@ -22,6 +22,7 @@ from recpress_edge.cli.common import (
     seed_number,
 )
 from recpress_edge.cli.events import print_events
+from recpress_edge.cli.export.of_clicks import run_clicks
 from recpress_edge.cli.export.of_format import add_format_options, format_options
 from recpress_edge.cli.export.sweep import add_sweep_options, check_single, run_sweep
 from recpress_edge.core.errors import ConfigError
@@ -32,6 +33,7 @@ from recpress_edge.core.units import format_bytes
 from recpress_edge.data.holdout import MOST_COMPARED
 from recpress_edge.device.cores import CORES
 from recpress_edge.jobs.export import ExportPlan, ExportRequest, ExportResult
+from recpress_edge.jobs.export_clicks import is_click_student
 from recpress_export.compare import Parity
 from recpress_export.profiles import stored_text
 
@@ -94,7 +96,7 @@ def _add_file_options(parser: argparse.ArgumentParser) -> None:
         "--recipe",
         metavar="NAME",
         help="fp32 (default), fp16, int8-dim (or int8), score16, int8-item, int4-item; "
-        "of a network fp32 or int8-dynamic",
+        "of a network fp32 or int8-dynamic; of a click model fp32, int8 or int8-fields",
     )
     parser.add_argument("--format", metavar="NAME", help="onnx (default), tflite, c, web, or several: onnx,c")
     parser.add_argument(
@@ -127,6 +129,8 @@ def run(args: argparse.Namespace) -> int:
     if args.all:
         return run_sweep(args)
     check_single(args)
+    if args.student and is_click_student(args.student):
+        return run_clicks(args)
     features = tuple(names_of("item-features", args.item_features)) if args.item_features else ()
     plans = [
         request_of(

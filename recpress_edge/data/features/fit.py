@@ -66,6 +66,16 @@ def encode_rows(fields: tuple[FeatureField, ...], data: Dataset, part: str) -> I
     return np.ascontiguousarray(np.concatenate(encoded, axis=1))
 
 
+def encode_items(fields: tuple[FeatureField, ...], data: Dataset) -> I32:
+    """Every item of the catalogue as rows of the tables of those of the ``fields`` that are items' (I, W)."""
+    own = [FeatureColumn("item", CATEGORICAL, data.item_ids, codes=np.arange(data.n_items, dtype=np.int32))]
+    tables = (data.features or Features()).tables()
+    own += tables["item"].columns if "item" in tables else ()
+    known = {column.name: column for column in own}
+    encoded = [_encoded(field, known[field.name]) for field in fields if field.side == "item"]
+    return np.ascontiguousarray(np.concatenate(encoded, axis=1))
+
+
 def _columns(data: Dataset, rows: LabelledRows, part: str) -> Iterator[tuple[str, FeatureColumn, I64]]:
     """Side, column and the row of the column that each row of a part (n,) has."""
     at, features = rows.part(part), data.features or Features()

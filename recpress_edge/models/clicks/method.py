@@ -7,17 +7,21 @@ from typing import Any, Final
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
-from recpress_edge.core.arrays import F32, I32
+from recpress_edge.core.arrays import I64
 from recpress_edge.core.rng import stream, torch_seed
 from recpress_edge.models.clicks.network import ClickNetwork, ClickShape
-from recpress_edge.models.clicks.rows import FieldLayout, cross_columns
+from recpress_edge.models.clicks.rows import FieldLayout
+from recpress_edge.models.clicks.scorer import ClickScorer
 from recpress_edge.models.clicks.settings import ClickConfig, DeepFMConfig, EmbeddedConfig, WideDeepConfig
+from recpress_edge.models.clicks.teaching import Teaching
 from recpress_edge.models.method import Learner, TrainingInput
 from recpress_edge.models.nn import Adam
 
-_BLOCK_ROWS: Final = 8192
+TEACHING: Final = "teaching"
+"""Name, within the network, of what is learned for its teachers alone."""
 _COPIES: Final = 5
 """Of a parameter: itself, its gradient, Adam's two moments, and the best epoch's."""
 _FLOAT: Final = 4
@@ -33,18 +37,27 @@ class ClickMethod(Learner):
         self.given, self.config, self.clicks = given, config, given.clicks
         self.layout = FieldLayout(self.clicks.fields)
         self.shape = self._shape()
-        crosses = config.crosses if isinstance(config, WideDeepConfig) else ()
-        columns = [[self.layout.column(name) for name in WideDeepConfig.pair(cross)] for cross in crosses]
-        self.crosses = [(left, right) for left, right in columns]
         given.require_memory(
             self._bytes(),
             f"a click model of {self.layout.size:,} values in {len(self.layout.fields)} fields and "
             f"{len(self.clicks.labels):,} rows",
             "Take a smaller dim, raise method.min_count, or hash the columns of most values when importing.",
         )
-        network = ClickNetwork(self.layout, self.shape, given.seed, config.init_std)
-        self.network = network.to(given.device)
+        self.network = ClickNetwork(self.layout, self.shape, given.seed, config.init_std)
+        crosses = config.crosses if isinstance(config, WideDeepConfig) else ()
+        self.scorer = ClickScorer(self.network, crosses, given.device)
+        self.teaching = self._teaching()
         self.optimizer = Adam(self.network, config.learning_rate, 0.0)
+
+    def _teaching(self) -> Teaching | None:
+        """What is learned with the network and stays behind when it is stored; None without a teacher."""
+        targets = self.clicks.targets
+        if targets is None:
+            return None
+        widths = (self.shape.layers[-1] if self.shape.layers else 0, targets.hidden.shape[1])
+        made = Teaching(self.config, self.layout.size, len(targets.logits), widths).to(self.given.device)
+        self.network.add_module(TEACHING, made)
+        return made
 
     def _shape(self) -> ClickShape:
         config = self.config
@@ -90,20 +103,26 @@ class ClickMethod(Learner):
             rows = self.clicks.rows[batch]
             if config.replaced:
                 rows = self.layout.replaced(rows, config.replaced, replaced)
-            labels = torch.from_numpy(self.clicks.labels[batch].astype(np.float32)).to(self.given.device)
-            logits = self.network(*self._tensors(rows), dropout, noise)
-            yield F.binary_cross_entropy_with_logits(logits, labels) + self._penalty()
+            inputs = self.scorer.tensors(rows)
+            scored = self.network.parts(*inputs, dropout, noise)
+            yield self._loss(batch, inputs[0], scored) + self._penalty()
         self.network.eval()
 
-    def _tensors(self, rows: I32) -> tuple[Tensor, Tensor]:
-        buckets = cross_columns(rows, self.crosses, self.shape.cross_buckets)
-        return (
-            torch.from_numpy(rows.astype(np.int64)).to(self.given.device),
-            torch.from_numpy(buckets).to(self.given.device),
-        )
+    def _loss(self, batch: I64, rows: Tensor, scored: tuple[Tensor, Tensor]) -> Tensor:
+        """Of the labels, and of what teachers say, of train rows ``batch`` (B,), seen as ``rows`` (B, W)."""
+
+        def sent(array: NDArray[Any]) -> Tensor:
+            return torch.from_numpy(array).to(self.given.device)
+
+        labels, targets = sent(self.clicks.labels[batch].astype(np.float32)), self.clicks.targets
+        if self.teaching is None or targets is None:
+            return F.binary_cross_entropy_with_logits(scored[0], labels)
+        known = sent(targets.logits[:, batch]), sent(targets.hidden[batch])
+        loss: Tensor = self.teaching((self.network.tables, rows), scored, labels, known)
+        return loss
 
     def _penalty(self) -> Tensor | float:
-        """λ/2 ‖E‖² + λ'/2 ‖w‖² over whole tables, crosses among the linear weights."""
+        """λ/2 ‖E‖² + λ'/2 ‖w‖² over whole tables, crosses among the linear weights, and a gate's."""
         config, tables = self.config, self.network.tables
         total: Tensor | float = 0.0
         if config.linear_l2:
@@ -112,32 +131,14 @@ class ClickMethod(Learner):
                 total = total + config.linear_l2 / 2 * self.network.crosses.square().sum()
         if isinstance(config, EmbeddedConfig) and config.l2 and tables.embedding is not None:
             total = total + config.l2 / 2 * tables.embedding.square().sum()
+        if config.linear_l2 and self.teaching is not None and self.teaching.gate is not None:
+            total = total + config.linear_l2 / 2 * self.teaching.gate.weight.square().sum()
         return total
 
-    @torch.inference_mode()
-    def logits(self, rows: I32) -> F32:
-        """Logits (n,) of rows (n, W), as the model is now."""
-        self.network.eval()
-        found = np.empty(len(rows), np.float32)
-        for start in range(0, len(rows), _BLOCK_ROWS):
-            part = slice(start, start + _BLOCK_ROWS)
-            found[part] = self.network(*self._tensors(rows[part])).cpu().numpy()
-        return found
-
-    def architecture(self) -> dict[str, Any]:
-        """What its parameters do not tell, as plain JSON."""
-        config, shape = self.config, self.shape
-        crosses = list(config.crosses) if isinstance(config, WideDeepConfig) else []
-        return {
-            "kind": "clicks",
-            "dim": shape.dim,
-            "pairs": shape.pairs,
-            "layers": list(shape.layers),
-            "batch_norm": shape.batch_norm and bool(shape.layers),
-            "crosses": crosses,
-            "cross_buckets": shape.cross_buckets,
-            "fields": [field.entry() for field in self.layout.fields],
-        }
+    def parameters(self) -> dict[str, Tensor]:
+        """The network's own by name, as the model is now."""
+        known = self.optimizer.parameters().items()
+        return {name: value.detach() for name, value in known if not name.startswith(f"{TEACHING}.")}
 
 
 class LR(ClickMethod):

@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recpress_edge.artifacts.clicks.reading import NORM_EPSILON
 from recpress_edge.core.rng import stream
 from recpress_edge.models.clicks.rows import FieldLayout
 
 MOMENTUM = 0.1
-EPSILON = 1e-5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,14 +50,15 @@ class FieldTables(nn.Module):
 
     def linear(self, rows: Tensor) -> Tensor:
         """b + Σ_f w_f of rows (B, W) -> (B,)."""
-        return self._of_fields(rows, self.weight[:, None]).sum(dim=(1, 2)) + self.bias
+        return self.of_fields(rows, self.weight[:, None]).sum(dim=(1, 2)) + self.bias
 
     def embedded(self, rows: Tensor) -> Tensor:
         """The embedding of each field: rows (B, W) -> (B, F, d)."""
         assert self.embedding is not None
-        return self._of_fields(rows, self.embedding)
+        return self.of_fields(rows, self.embedding)
 
-    def _of_fields(self, rows: Tensor, table: Tensor) -> Tensor:
+    def of_fields(self, rows: Tensor, table: Tensor) -> Tensor:
+        """What each field has of a table (V, C) of all values: rows (B, W) -> (B, F, C)."""
         found = F.embedding(rows.clamp_min(0) + self.offsets, table)  # (B, W, d)
         if not any(many for _, _, many in self.segments):
             return found
@@ -86,7 +87,7 @@ class BatchNorm(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         return F.batch_norm(
-            values, self.mean, self.variance, self.gain, self.shift, self.training, MOMENTUM, EPSILON
+            values, self.mean, self.variance, self.gain, self.shift, self.training, MOMENTUM, NORM_EPSILON
         )
 
 
@@ -109,16 +110,15 @@ class HiddenLayers(nn.Module):
         self.norms = nn.ModuleList(map(BatchNorm, layers)) if batch_norm else None
         self.output = linear(widths[-1], 1)
 
-    def forward(self, values: Tensor, dropout: float, noise: torch.Generator | None) -> Tensor:
-        """values (B, width) -> (B,); ``noise`` draws what is dropped, None drops nothing."""
+    def last(self, values: Tensor, dropout: float, noise: torch.Generator | None) -> Tensor:
+        """h_L: values (B, width) -> (B, H); ``noise`` draws what is dropped, None drops nothing."""
         for place, layer in enumerate(self.hidden):
             values = layer(values)
             values = torch.relu(values if self.norms is None else self.norms[place](values))
             if dropout and noise is not None:
                 kept = torch.empty_like(values).bernoulli_(1 - dropout, generator=noise)
                 values = values * kept.div_(1 - dropout)
-        found: Tensor = self.output(values)[:, 0]
-        return found
+        return values
 
 
 class ClickNetwork(nn.Module):
@@ -145,7 +145,13 @@ class ClickNetwork(nn.Module):
         self, rows: Tensor, crossed: Tensor, dropout: float = 0.0, noise: torch.Generator | None = None
     ) -> Tensor:
         """Logits (B,) of rows (B, W) and the buckets of their crosses (B, C)."""
-        logits = self.tables.linear(rows)
+        return self.parts(rows, crossed, dropout, noise)[0]
+
+    def parts(
+        self, rows: Tensor, crossed: Tensor, dropout: float = 0.0, noise: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Logits (B,) and the last hidden layer (B, H), as wide as nothing without hidden layers."""
+        logits, hidden = self.tables.linear(rows), rows.new_empty((len(rows), 0), dtype=torch.float32)
         if self.crosses is not None:
             logits = logits + F.embedding(crossed, self.crosses[:, None]).sum(dim=(1, 2))
         if self.shape.dim:
@@ -153,8 +159,9 @@ class ClickNetwork(nn.Module):
             if self.shape.pairs:
                 logits = logits + pair_products(embedded)
             if self.deep is not None:
-                logits = logits + self.deep(embedded.flatten(1), dropout, noise)
-        return logits
+                hidden = self.deep.last(embedded.flatten(1), dropout, noise)
+                logits = logits + self.deep.output(hidden)[:, 0]
+        return logits, hidden
 
 
 def pair_products(embedded: Tensor) -> Tensor:

@@ -6,10 +6,20 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from recpress_edge.artifacts.clicks.fields import MISSING, NO_VALUE, UNKNOWN, FeatureField, crossed
-from recpress_edge.core.arrays import I32, I64, U8
+from recpress_edge.core.arrays import F32, I32, I64, U8
 from recpress_edge.core.errors import ConfigError
 
 CROSS_SEED = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClickTargets:
+    """What teachers say of the rows of train, once for the whole run."""
+
+    logits: F32
+    """(K, n), a row for each teacher."""
+    hidden: F32
+    """Their last hidden layers side by side (n, H); H is 0 where nothing is learned from them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,6 +31,8 @@ class ClickRows:
     """Rows of the fields' tables (n, W), field by field, NO_VALUE where a field of many has no more."""
     labels: U8
     """(n,)"""
+    targets: ClickTargets | None = None
+    """None without a teacher."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

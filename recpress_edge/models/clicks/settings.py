@@ -1,6 +1,7 @@
 """Settings of the click models. No torch: settings are read and hashed before it is needed."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from recpress_edge.core.config import (
     BelowOneFloat,
@@ -32,6 +33,20 @@ class ClickConfig(Bounded):
     replaced: ShareFloat = 0.01
     """Chance of a value, in each epoch, to be replaced by missing or by unknown, half each: so that these
     rows are learned too."""
+    teacher_weight: ShareFloat = 0.9
+    """w: share of the teachers' soft labels in the loss, the labels get the rest; of a model with a teacher,
+    like all that follow."""
+    temperature: PositiveFloat = 1.0
+    """T: logits of both sides are divided by it where they are compared."""
+    gated: bool = False
+    """Whether the weights of an ensemble's members depend on the row, and are learned; else all are equal."""
+    hint_weight: NotNegativeFloat = 0.0
+    """Weight of the squared distance between the teachers' last hidden layers and a linear map of the
+    student's."""
+
+
+TAUGHT: Final = ("teacher_weight", "temperature", "gated", "hint_weight")
+"""Settings that need a teacher."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,3 +111,8 @@ class WideDeepConfig(DeepFMConfig):
     def pair(cross: str) -> list[str]:
         """The fields of a cross."""
         return [name.strip() for name in cross.split("*")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClickEnsembleConfig(Bounded):
+    """An ensemble of click models has nothing to set: it is the mean of their logits."""

@@ -1,56 +1,45 @@
 """How a click model is judged: on every row of a part, none sampled."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from recpress_edge.artifacts.clicks.fields import FeatureField
-from recpress_edge.artifacts.clicks.metrics import (
-    DEFINITION,
-    CalibrationBin,
-    calibration,
-    click_metrics,
-    probability,
-)
+from recpress_edge.artifacts.clicks.metrics import DEFINITION, calibration, click_metrics, probability
 from recpress_edge.core.arrays import F32, I32, U8
-from recpress_edge.data.features.fit import encode_rows, labelled_rows
+from recpress_edge.data.features.fit import labelled_rows
 from recpress_edge.data.interactions import Dataset
-
-Logits = Callable[[I32], F32]
-"""Logits (n,) of encoded rows (n, W)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JudgedRows:
-    """The rows of a part, encoded."""
+    """Whose the rows of a part are, and what came of them."""
 
     users: I32
-    rows: I32
-    """(n, W)"""
     labels: U8
 
-    def metrics(self, logits: Logits) -> dict[str, float | None]:
-        """Every metric of CLICK_METRICS."""
-        return click_metrics(self.users, self.labels, logits(self.rows))
+    def metrics(self, logits: F32) -> dict[str, float | None]:
+        """Every metric of CLICK_METRICS, of logits (n,)."""
+        return click_metrics(self.users, self.labels, logits)
 
-    def calibration(self, logits: Logits) -> tuple[CalibrationBin, ...]:
-        """Predicted and observed rates by bins of equal mass."""
-        return calibration(self.labels, probability(logits(self.rows)))
+    def calibration(self, logits: F32) -> list[dict[str, Any]]:
+        """Predicted and observed rates by bins of equal mass, of logits (n,)."""
+        return [asdict(one) for one in calibration(self.labels, probability(logits))]
 
 
-def judged_rows(fields: tuple[FeatureField, ...], data: Dataset, part: str) -> JudgedRows:
-    """The rows of a part of a data set with labels."""
+def judged_rows(data: Dataset) -> dict[str, JudgedRows]:
+    """Those of validation and test, where there are any, by part."""
     known = labelled_rows(data)
-    at = known.part(part)
-    return JudgedRows(known.users[at], encode_rows(fields, data, part), known.labels[at])
+    return {
+        part: JudgedRows(known.users[known.part(part)], known.labels[known.part(part)])
+        for part, size in zip(("valid", "test"), known.sizes[1:], strict=True)
+        if size
+    }
 
 
-def click_facts(found: Mapping[str, JudgedRows], logits: Logits) -> dict[str, Any]:
+def click_facts(parts: Mapping[str, JudgedRows], logits: Mapping[str, F32]) -> dict[str, Any]:
     """What a model's record says of its metrics, by part."""
     return {
-        "metrics": {part: rows.metrics(logits) for part, rows in found.items()},
-        "definitions": dict.fromkeys(found, DEFINITION),
-        "calibration": {
-            part: [asdict(one) for one in rows.calibration(logits)] for part, rows in found.items()
-        },
+        "metrics": {part: rows.metrics(logits[part]) for part, rows in parts.items()},
+        "definitions": dict.fromkeys(parts, DEFINITION),
+        "calibration": {part: rows.calibration(logits[part]) for part, rows in parts.items()},
     }

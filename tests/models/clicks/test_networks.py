@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from recpress_edge.artifacts.clicks.fields import NO_VALUE, FeatureField, crossed
+from recpress_edge.artifacts.clicks.reading import NORM_EPSILON
 from recpress_edge.core.config import load_config
 from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.distill.methods import METHODS
-from recpress_edge.models.clicks.network import EPSILON
 from recpress_edge.models.clicks.rows import CROSS_SEED, ClickRows, FieldLayout, cross_columns
 from recpress_edge.models.clicks.settings import WideDeepConfig
 from recpress_edge.models.method import TrainingInput
@@ -61,7 +61,7 @@ def by_hand(method, row):
     """z of one row by section 2.1 of the definitions, from the parameters."""
     known = {name: value.detach().numpy().astype(float) for name, value in method.network.named_parameters()}
     z = known["tables.bias"][0] + of_fields(row, known["tables.weight"]).sum()
-    for place, (left, right) in enumerate(method.crosses):
+    for place, (left, right) in enumerate(method.scorer.columns):
         buckets = method.shape.cross_buckets
         bucket = crossed(row[[left]], row[[right]], buckets, CROSS_SEED)[0]
         z += known["crosses"][place * buckets + bucket]
@@ -74,7 +74,7 @@ def by_hand(method, row):
             for at in range(len(method.shape.layers)):
                 h = known[f"deep.hidden.{at}.weight"] @ h + known[f"deep.hidden.{at}.bias"]
                 mean, variance = known[f"deep.norms.{at}.mean"], known[f"deep.norms.{at}.variance"]
-                h = (h - mean) / np.sqrt(variance + EPSILON) * known[f"deep.norms.{at}.gain"]
+                h = (h - mean) / np.sqrt(variance + NORM_EPSILON) * known[f"deep.norms.{at}.gain"]
                 h = np.maximum(h + known[f"deep.norms.{at}.shift"], 0)
             z += known["deep.output.weight"][0] @ h + known["deep.output.bias"][0]
     return z
@@ -97,7 +97,7 @@ def test_a_trained_score_is_its_definition(name, settings):
             loss.backward()
             method.optimizer.step()
     rows = method.clicks.rows[:40]
-    assert method.logits(rows) == pytest.approx([by_hand(method, row) for row in rows], abs=2e-5)
+    assert method.scorer.logits(rows) == pytest.approx([by_hand(method, row) for row in rows], abs=2e-5)
 
 
 def test_the_penalty_is_of_whole_tables():
@@ -116,7 +116,7 @@ def test_the_penalty_is_of_whole_tables():
 def test_the_loss_is_mean_binary_cross_entropy():
     method = method_of("lr", linear_l2=0.0, replaced=0.0, batch_size=1000)
     (loss,) = method.batch_losses(0)
-    z, y = method.logits(method.clicks.rows).astype(float), method.clicks.labels
+    z, y = method.scorer.logits(method.clicks.rows).astype(float), method.clicks.labels
     assert loss.item() == pytest.approx(np.mean(np.log1p(np.exp(-np.where(y == 1, z, -z)))), rel=1e-6)
 
 
@@ -129,7 +129,7 @@ def test_equal_seeds_train_equal_models(name):
                 method.optimizer.zero_grad()
                 loss.backward()
                 method.optimizer.step()
-        return method.logits(method.clicks.rows)
+        return method.scorer.logits(method.clicks.rows)
 
     assert (trained(1) == trained(1)).all()
     assert (trained(1) != trained(2)).any()

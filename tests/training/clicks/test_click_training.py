@@ -174,11 +174,11 @@ def test_a_data_set_without_labels_is_refused_by_name():
 @pytest.mark.parametrize(
     ("name", "role", "said"),
     [
-        ("deepfm_dim4", "student", "is a click model.*not exported yet"),
         ("ensemble:lr+bpr_dim4", "teacher", "lr ranks rows with features and no catalogue"),
+        ("ensemble:lr+fm_dim4", "student", "can only be a teacher"),
     ],
 )
-def test_a_click_model_is_no_student_and_no_member(name, role, said):
+def test_an_ensemble_is_of_click_models_alone_and_no_student(name, role, said):
     with pytest.raises(ConfigError, match=said):
         parse_name(name, role)
 

@@ -1,0 +1,1 @@
+"""Click models as bundles: the folded graph, its self-test and its gate."""

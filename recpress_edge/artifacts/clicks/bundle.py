@@ -1,0 +1,86 @@
+"""The bundle of a click model (recpress.bundle/2): its folder with contract, fields, items and self-test."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recpress_edge.artifacts.bundle import ITEMS_FILE, MANIFEST, SELFTEST_FILE, verify_files
+from recpress_edge.artifacts.clicks.contract import (
+    MODEL_FILE,
+    ClickContract,
+    click_contract_facts,
+    read_click_contract,
+    vocabularies,
+    vocabulary_file,
+)
+from recpress_edge.artifacts.clicks.selftest import ClickQuestion, read_click_selftest, selftest_bytes
+from recpress_edge.artifacts.ids import encode_ids, read_ids
+from recpress_edge.artifacts.manifest import CLICK_SCHEMA, read_manifest, write_facts
+from recpress_edge.artifacts.model_file import check_model_file
+from recpress_edge.core.files import write_atomic
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClickBundle:
+    """A verified bundle. Items and self-test are read on demand from ``folder``."""
+
+    folder: Path
+    name: str
+    contract: ClickContract
+    provenance: Mapping[str, Any]
+    quality: Mapping[str, Any]
+    """``chain``: metrics from teacher to this file; ``clicks``: the file against fp32, and its gate."""
+    files: Mapping[str, Mapping[str, Any]]
+    digest: str
+
+    @property
+    def model_path(self) -> Path:
+        return self.folder / MODEL_FILE
+
+    @property
+    def model_bytes(self) -> int:
+        return int(self.files[MODEL_FILE]["bytes"])
+
+    @property
+    def total_bytes(self) -> int:
+        """Of every file that it lists."""
+        return sum(int(facts["bytes"]) for facts in self.files.values())
+
+    def item_ids(self) -> list[str]:
+        return read_ids(self.folder / ITEMS_FILE, self.contract.n_items)
+
+    def selftest(self) -> tuple[ClickQuestion, ...]:
+        """The self-test, held against fields and items."""
+        return read_click_selftest(self.folder, self.contract)
+
+
+def open_click_bundle(folder: Path) -> ClickBundle:
+    """Read and verify a bundle; any doubt is an ArtifactError that says what and where."""
+    manifest = read_manifest(folder, CLICK_SCHEMA)
+    features = manifest["contract"].get("features")
+    count = len(features) if isinstance(features, list) else 0
+    listed = [name for name in map(vocabulary_file, range(count)) if name in manifest["files"]]
+    verify_files(folder, manifest["files"], (MODEL_FILE, ITEMS_FILE, SELFTEST_FILE, *listed), digests=True)
+    contract = read_click_contract(folder / MANIFEST, manifest["contract"])
+    check_model_file(folder / MODEL_FILE, "onnx")
+    kept = (manifest[name] for name in ("provenance", "quality", "files", "digest"))
+    return ClickBundle(folder, manifest["name"], contract, *kept)
+
+
+def write_click_bundle(
+    folder: Path,
+    contract: ClickContract,
+    item_ids: tuple[str, ...],
+    questions: tuple[ClickQuestion, ...],
+    facts: Mapping[str, Any],
+) -> ClickBundle:
+    """Write what belongs beside the model file, the manifest last, and read it back.
+
+    ``facts``: name, provenance and quality.
+    """
+    files = {ITEMS_FILE: encode_ids("item", item_ids), SELFTEST_FILE: selftest_bytes(questions)}
+    for name, data in (files | vocabularies(contract)).items():
+        write_atomic(folder / name, data)
+    write_facts(folder, CLICK_SCHEMA, {**facts, "contract": click_contract_facts(contract)})
+    return open_click_bundle(folder)

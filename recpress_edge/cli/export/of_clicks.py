@@ -1,0 +1,78 @@
+"""``recpress-edge export`` of a click model: its flags, and what is said of its bundle."""
+
+import argparse
+import shlex
+from typing import Any
+
+from recpress_edge.artifacts.clicks.folded import RECIPES
+from recpress_edge.artifacts.clicks.metrics import CLICK_METRICS, TITLES
+from recpress_edge.artifacts.formats import DEFAULT
+from recpress_edge.cli.common import emit, next_steps, request_of, say, say_costs
+from recpress_edge.cli.events import print_events
+from recpress_edge.cli.export.of_format import format_options
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.units import format_bytes, format_share
+from recpress_edge.jobs.export_clicks import ClickExportRequest, ClickExportResult
+from recpress_export.options import NO_OPTIONS
+
+TABLES_ONLY = ("core", "profile", "user", "with_evaluation", "titles", "item_features", "plugin")
+"""Flags that bundles of tables and networks have alone."""
+
+
+def run_clicks(args: argparse.Namespace) -> int:
+    """Exit code 0 when the bundle is there, whether written now or before."""
+    request = _request(args)
+    if args.dry_run:
+        with print_events(args) as on_event:
+            steps = request.steps(on_event)
+        for step in steps:
+            say(args, f"{step.action:<9}  {step.name}  seed {step.seed}  {step.folder or ''}".rstrip())
+            say_costs(args, step, 10)
+        emit(args, {"dry_run": True, "models": [{"name": s.name, "action": s.action} for s in steps]})
+        return 0
+    with print_events(args) as on_event:
+        result = request.run(on_event)
+    _report(args, result)
+    emit(args, result.facts())
+    return 0
+
+
+def _request(args: argparse.Namespace) -> ClickExportRequest:
+    for name in TABLES_ONLY:
+        if getattr(args, name):
+            raise ConfigError(
+                f"--{name.replace('_', '-')} is not for {args.student}, a click model: its bundle ranks "
+                "candidates for a row of features. Leave it out."
+            )
+    if args.format not in (None, DEFAULT) or format_options(args) != NO_OPTIONS:
+        raise ConfigError(f"{args.student} is a click model, which is exported as {DEFAULT} alone")
+    return request_of(ClickExportRequest, args)
+
+
+def _report(args: argparse.Namespace, result: ClickExportResult) -> None:
+    bundle, folder = result.exported.bundle, shlex.quote(str(result.exported.bundle.folder))
+    contract, clicks = bundle.contract, bundle.quality["clicks"]
+    say(args, f"student    {bundle.provenance['student']}  ·  a click model × {contract.n_items:,} items")
+    say(args, f"asked by   {', '.join(field.name for field in contract.fields)}")
+    say(args, f"folded     {', '.join(contract.folded)} into a row of each item")
+    verb = "unchanged" if result.exported.unchanged else "wrote"
+    say(args, f"{verb:<9}  {bundle.model_path}   {format_bytes(bundle.model_bytes)}   {contract.recipe}")
+    say(args, f"recipe     {RECIPES[contract.recipe]}")
+    say(args, f"against    the trained model, on {clicks['rows']:,} validation rows:")
+    for metric in CLICK_METRICS:
+        before, after = (format_share(clicks[part][metric]) for part in ("before", "after"))
+        say(args, f"             {TITLES[metric]:<12} {before} → {after}")
+    if clicks["gate"]["overruled"]:
+        say(args, f"gate       NOT MET, overruled by --force: {clicks['gate']['failure']}")
+    asked = len(bundle.selftest())
+    say(args, f"bundle     {folder}/   sha256 {bundle.digest[:16]}…   self-test: {asked} requests, passed")
+    next_steps(args, _commands(folder, contract.fields[0].name, result))
+
+
+def _commands(folder: str, field: str, result: ClickExportResult) -> list[str]:
+    """What to run next: ask with the first value that the self-test knows."""
+    values: Any = result.exported.bundle.selftest()[0].values[field]
+    return [
+        f"recpress-edge recommend {folder} --value {shlex.quote(f'{field}={values}')}",
+        f"recpress-edge inspect {folder}",
+    ]

@@ -1,0 +1,1 @@
+"""Click bundles on a device: what computes them, and how they are asked."""

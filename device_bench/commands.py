@@ -5,9 +5,9 @@ import dataclasses
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from device_bench.api import plan, run
 from device_bench.compare import compare, comparison_lines
@@ -20,9 +20,10 @@ from device_bench.show import labelled, record_lines
 from device_bench.state import read_state
 from recpress_edge.core.errors import ConfigError, GateError, InvalidRunError, StorageError
 from recpress_edge.core.files import check_free, check_there, storage_errors
+from recpress_edge.core.layout import wrap_lines
 from recpress_edge.core.printable import json_text, one_line, printable, printable_facts, printable_lines
 from recpress_edge.core.progress import Event, Note
-from recpress_edge.core.terminal import stdout_encoding, stopped_by_signals
+from recpress_edge.core.terminal import stdout_encoding, stopped_by_signals, terminal_width
 from recpress_edge.core.units import format_bytes
 from recpress_edge.device.apart import self_test_apart
 from recpress_edge.device.guard import guard_of
@@ -62,8 +63,7 @@ def run_bundles(args: argparse.Namespace, runs: Path) -> int:
         for record in measured:
             path = _keep(record, runs, args.out)
             records.append((path, record))
-            lines = [*record_lines(record), labelled("wrote", str(path)), ""]
-            print("\n".join(map(printable, lines)), file=stream, flush=True)
+            _say([*record_lines(record), labelled("wrote", str(path)), ""], stream)
     if args.json:
         found = {"runs": [{"path": str(path), "record": record} for path, record in records]}
         print(json_text(found, encoding=stdout_encoding()))
@@ -130,7 +130,13 @@ def _check_writable(folder: Path, bundles: int) -> None:
 
 def _tell(event: Event) -> None:
     if isinstance(event, Note):
-        print(printable(event.text), file=sys.stderr, flush=True)
+        _say([event.text], sys.stderr)
+
+
+def _say(lines: Iterable[str], stream: TextIO) -> None:
+    """Each on a line of its own, cut between words where a terminal is narrower."""
+    text = "\n".join(map(printable, lines))
+    print(wrap_lines(text, terminal_width(stream)), file=stream, flush=True)
 
 
 def check_records(args: argparse.Namespace) -> int:
@@ -159,7 +165,7 @@ def compare_records(args: argparse.Namespace) -> int:
     if args.json:
         print(json_text(dataclasses.asdict(found), encoding=stdout_encoding()))
     else:
-        print("\n".join(map(printable, comparison_lines(found))))
+        _say(comparison_lines(found), sys.stdout)
     return 0
 
 
@@ -170,7 +176,7 @@ def self_test_bundles(args: argparse.Namespace) -> int:
     for folder in args.bundles:
         bundle, answers = self_test_apart(folder, guard_of(args))
         files = len(bundle.files)
-        print(printable(f"{bundle.name}: {files} files verified, {answers} answers as expected"), file=stream)
+        _say([f"{bundle.name}: {files} files verified, {answers} answers as expected"], stream)
         facts.append({"bundle": bundle.name, "sha256": bundle.digest, "files": files, "answers": answers})
     if args.json:
         print(json_text({"bundles": facts}, encoding=stdout_encoding()))

@@ -224,6 +224,18 @@ def test_an_invalid_run_is_kept_and_exits_4(measured, monkeypatch, tmp_path, cap
     assert "not for the headline" in err
 
 
+def test_a_narrow_terminal_gets_whole_words(measured, monkeypatch, tmp_path, capsys):
+    record = read_record(measured[2]) | {"valid": True}
+    record["warnings"] = ["the quick brown fox jumps over the lazy dog, " * 3]
+    monkeypatch.setattr(host, "measure_bundle", lambda *_: record)
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", str(measured[0].folder), "--runs", "runs"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if len(line) > 60 and len(line.split()) > 1] == []  # a path is one word
+    assert any(line.startswith(" " * 11) and "fox" in line for line in lines)
+
+
 def test_no_figure_is_shown_that_cannot_be_relied_on():
     record = with_pauses(make_record(), [200_000] * 50)
     record["latency_ns"]["query"][-1] = 18_100_000

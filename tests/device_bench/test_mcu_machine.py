@@ -26,7 +26,7 @@ from recpress_edge.device.c.compiler import find_zig
 from recpress_edge.device.c.model_bin import read_header
 from recpress_edge.records.bench import read_record
 from recpress_export.build import build
-from recpress_export.c.writer import to_c
+from recpress_export.c.writer import ORDER_KEY, to_c
 from recpress_export.subjects.all_users import AllUsers
 from recpress_export.subjects.single_user import SingleUser
 
@@ -139,12 +139,18 @@ def asked(tools, board, data, folder, level):
 
 
 @pytest.mark.armvm
-@pytest.mark.parametrize("recipe", ["fp32", "int8-dim", "int8-item", "int4-item"])
+@pytest.mark.parametrize(
+    ("recipe", "order"),
+    [
+        *((recipe, "catalogue") for recipe in ("fp32", "int8-dim", "int8-item", "int4-item")),
+        *(("int8-dim", order) for order in ("length", "neighbours")),
+    ],
+)
 @pytest.mark.parametrize("board", ["microbit", "mps3-an547"])
-def test_computed_needs_are_enough(tmp_path, board, recipe):
+def test_computed_needs_are_enough(tmp_path, board, recipe, order):
     """Code and stack that footprint.py allows for are not less than those of the boards that take most."""
     tools = find_tools(cache_root(), silent)
-    data = to_c(make_graph(recipe, *random_tables(5, 300, 100), "c"), {})
+    data = to_c(make_graph(recipe, *random_tables(5, 300, 100), "c"), {ORDER_KEY: order})
     code, stack, _ = asked(tools, board, data, tmp_path, "-Os")
     assert code <= footprint.CODE_BYTES
     assert stack <= footprint.stack_bytes(read_header(data))

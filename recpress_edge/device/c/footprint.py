@@ -14,7 +14,7 @@ from recpress_edge.device.c import model_bin
 from recpress_edge.device.c.model_bin import Header
 
 CODE_BYTES: Final = 10 * 1024
-"""Of the engine, the start-up and the compiler's helpers."""
+"""Of the engine, the start-up and the compiler's helpers, compiled for size (-Os)."""
 ANY_FLASH: Final = 2**32
 """More than any microcontroller has."""
 STATIC_BYTES: Final = 64

@@ -12,7 +12,7 @@ from recpress_edge.models.sequences.settings import SASRecConfig
 from recpress_edge.training.settings import TrainingConfig
 
 HTDConfig, RRDNeuMFConfig = METHODS["htd"].config, METHODS["rrd-neumf"].config
-CLASSES = [*{entry.config for entry in METHODS.values()}, FoldInConfig]
+CLASSES = [*dict.fromkeys(entry.config for entry in METHODS.values()), FoldInConfig]
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)

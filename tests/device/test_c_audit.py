@@ -171,3 +171,14 @@ def test_a_load_that_verifies_refuses_a_bundle_that_lies(tmp_path):
         Recommender.load(folder)
     with pytest.raises(ArtifactError, match="16 bits"):
         verify_bundle(folder)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_a_user_scale_that_is_no_number_is_refused(number, tmp_path):
+    path, contract = written(tmp_path, (5, 40, 6), {}, "int8-dim")
+    data = bytearray(path.read_bytes())
+    at = read_header(data).user_scale_at + 4 * 3
+    data[at : at + 4] = np.float32(number).tobytes()
+    path.write_bytes(data)
+    with pytest.raises(ArtifactError, match="user scale"):
+        CRuntime(path, contract)

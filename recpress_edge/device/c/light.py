@@ -1,5 +1,6 @@
 """A model.bin asked without numpy: lists of integers in, arrays of the standard library out."""
 
+import math
 import os
 from array import array
 from collections.abc import Iterable
@@ -123,4 +124,6 @@ def _header(path: Path, mapped: Mapped, contract: "Contract") -> model_bin.Heade
         )
     if model_bin.words(memoryview(mapped.bytes), header, "retired_at").tolist() != list(contract.retired):
         raise ArtifactError(f"{path} retires other items than its contract says", fault="model")
+    if not math.isfinite(sum(model_bin.user_scales(memoryview(mapped.bytes), header))):
+        raise ArtifactError(f"{path} has a user scale that is no finite number", fault="model")
     return header

@@ -10,7 +10,7 @@ import sys
 from array import array
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, fields
-from typing import Final
+from typing import Any, Final
 
 MAGIC: Final = b"RECPRESS"
 VERSION: Final = 1
@@ -204,8 +204,17 @@ def check_c(data: memoryview) -> None:
 
 def words(data: bytes | memoryview, header: Header, section: str) -> "array[int]":
     """A section of uint32."""
+    return _numbers("I", data, header, section)
+
+
+def user_scales(data: bytes | memoryview, header: Header) -> "array[float]":
+    """What each user's scores are multiplied with; empty in files without."""
+    return _numbers("f", data, header, "user_scale_at")
+
+
+def _numbers(kind: str, data: bytes | memoryview, header: Header, section: str) -> "array[Any]":
     at = getattr(header, section)
-    found = array("I", bytes(data[at : at + section_bytes(header)[section]]))
+    found: array[Any] = array(kind, bytes(data[at : at + section_bytes(header)[section]]))
     if sys.byteorder == "big":
         found.byteswap()
     return found

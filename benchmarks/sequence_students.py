@@ -95,7 +95,7 @@ def study(data: Dataset, teacher: TrainedModel, args: argparse.Namespace) -> lis
     """Every kind with every seed; files of the taught one, of seed 0 in every recipe."""
     rows = []
     training = {"training": {"epochs": args.epochs}} if args.epochs else {}
-    for kind, changes in KINDS.items():
+    for kind, changes in args.kinds.items():
         for seed in range(args.seeds):
             asked = {"teacher": str(teacher.folder), **training, **changes}
             model = made(args.student, data, args.work, seed=seed, **asked)
@@ -112,12 +112,22 @@ def ndcg_by_user(model: TrainedModel, data: Dataset) -> F64:
     return metrics_from_ranks(ranks, relevant_items(data, "test"), (10,))[1]["ndcg@10"]
 
 
+def kinds_named(text: str) -> dict[str, Mapping[str, Any]]:
+    """Kinds by the last part of their names; the taught one is always among them."""
+    asked = text.split(",")
+    found = {kind: changes for kind, changes in KINDS.items() if kind.split(", ")[-1] in asked}
+    if len(found) != len(asked):
+        raise argparse.ArgumentTypeError(f"{text!r}: known are taught, alone, without decays")
+    return {TAUGHT: KINDS[TAUGHT]} | found
+
+
 def differences(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """The taught one's NDCG@10 against each other kind's: users paired, seeds averaged, 95 % bootstrap."""
-    mean = {kind: np.mean([row[USERS] for row in rows if row["kind"] == kind], axis=0) for kind in KINDS}
+    kinds = dict.fromkeys(row["kind"] for row in rows)
+    mean = {kind: np.mean([row[USERS] for row in rows if row["kind"] == kind], axis=0) for kind in kinds}
     return {
         kind: dataclasses.asdict(paired_bootstrap(mean[kind], mean[TAUGHT], stream(0, kind)))
-        for kind in KINDS
+        for kind in kinds
         if kind != TAUGHT
     }
 
@@ -128,6 +138,12 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--teacher", type=Path, required=True, help="folder of a trained sasrec")
     made.add_argument("--student", default="lrh_dim16", help="default: %(default)s")
     made.add_argument("--seeds", type=int, default=3, help="default: %(default)s")
+    made.add_argument(
+        "--kinds",
+        type=kinds_named,
+        default=dict(KINDS),
+        help="taught,alone,without decays, or some of them (default: all)",
+    )
     made.add_argument("--epochs", type=int, help="of each student (default: the usual number)")
     return made
 

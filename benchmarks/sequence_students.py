@@ -31,8 +31,10 @@ from recpress_edge.data.holdout import relevant_items
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import load_dataset
 from recpress_edge.device.verify import verify_bundle
+from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.export import ExportRequest
 from recpress_edge.training.evaluate import metrics_from_ranks
+from recpress_edge.training.overrides import overrides
 from recpress_edge.training.ranks import held_out_ranks
 from recpress_edge.training.run import use_compute
 from recpress_edge.training.store import TrainedModel, load_model
@@ -46,6 +48,7 @@ KINDS: Final[Mapping[str, Mapping[str, Any]]] = {
 TAUGHT: Final = next(iter(KINDS))
 USERS: Final = "ndcg_by_user"
 RECIPES: Final = ("fp32", "int8-dim", "int8-item", "int4-item")
+INT8: Final = ("int8-dim",)
 METRICS: Final = ("recall@10", "ndcg@10", "recall@50")
 
 
@@ -94,16 +97,25 @@ def files(model: TrainedModel, recipes: tuple[str, ...], work: Path) -> list[dic
 def study(data: Dataset, teacher: TrainedModel, args: argparse.Namespace) -> list[dict[str, Any]]:
     """Every kind with every seed; files of the taught one, of seed 0 in every recipe."""
     rows = []
-    training = {"training": {"epochs": args.epochs}} if args.epochs else {}
-    for kind, changes in args.kinds.items():
+    settings = overrides(parse_name(args.student), args.set)
+    for kind in args.kinds:
         for seed in range(args.seeds):
-            asked = {"teacher": str(teacher.folder), **training, **changes}
-            model = made(args.student, data, args.work, seed=seed, **asked)
+            model = made(args.student, data, args.work, seed=seed, **asked_for(kind, teacher, settings))
             row = {"kind": kind, **facts(model), USERS: ndcg_by_user(model, data)}
             if kind == TAUGHT:
-                row["files"] = files(model, RECIPES if seed == 0 else RECIPES[1:2], args.work)
+                row["files"] = files(model, args.recipes if seed == 0 else INT8, args.work)
             rows.append(row)
     return rows
+
+
+def asked_for(kind: str, teacher: TrainedModel, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Teacher and settings of a kind."""
+    changes = KINDS[kind]
+    return {
+        "teacher": changes.get("teacher", str(teacher.folder)),
+        "method": {**settings["method"], **changes.get("method", {})},
+        "training": settings["training"],
+    }
 
 
 def ndcg_by_user(model: TrainedModel, data: Dataset) -> F64:
@@ -112,13 +124,13 @@ def ndcg_by_user(model: TrainedModel, data: Dataset) -> F64:
     return metrics_from_ranks(ranks, relevant_items(data, "test"), (10,))[1]["ndcg@10"]
 
 
-def kinds_named(text: str) -> dict[str, Mapping[str, Any]]:
+def kinds_named(text: str) -> list[str]:
     """Kinds by the last part of their names; the taught one is always among them."""
     asked = text.split(",")
-    found = {kind: changes for kind, changes in KINDS.items() if kind.split(", ")[-1] in asked}
+    found = [kind for kind in KINDS if kind.split(", ")[-1] in asked]
     if len(found) != len(asked):
         raise argparse.ArgumentTypeError(f"{text!r}: known are taught, alone, without decays")
-    return {TAUGHT: KINDS[TAUGHT]} | found
+    return list(dict.fromkeys([TAUGHT, *found]))
 
 
 def differences(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -141,10 +153,16 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--kinds",
         type=kinds_named,
-        default=dict(KINDS),
+        default=list(KINDS),
         help="taught,alone,without decays, or some of them (default: all)",
     )
-    made.add_argument("--epochs", type=int, help="of each student (default: the usual number)")
+    made.add_argument(
+        "--recipes",
+        type=lambda text: tuple(text.split(",")),
+        default=RECIPES,
+        help="files of the taught one of seed 0 (default: all)",
+    )
+    made.add_argument("--set", action="append", default=[], help="a setting of all students, KEY=VALUE")
     return made
 
 
@@ -162,6 +180,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         "basis": "measured",
         "dataset": dataset_facts(data),
         "student": args.student,
+        "settings": overrides(parse_name(args.student), args.set),
         "teacher": {
             "name": teacher.name,
             "config": known["config"],

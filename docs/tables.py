@@ -43,7 +43,7 @@ BOTH: Final = ("citeulike-runtimes", "citeulike-runtimes-zen3")
 DATA: Final = "docs/data.md"
 STUDENTS: Final = "docs/results/students.md"
 NETWORKS: Final = "docs/results/networks.md"
-SEQUENCES: Final = ("sequences-ml-100k",)
+SEQUENCES: Final = ("sequences-ml-100k", "sequences-beauty")
 ENGINE: Final = "docs/results/c-engine.md"
 SIX_SETS: Final = (
     "students",

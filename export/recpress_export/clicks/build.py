@@ -13,7 +13,8 @@ import numpy as np
 from recpress_edge import __version__
 from recpress_edge.artifacts.clicks.bundle import ClickBundle, open_click_bundle, write_click_bundle
 from recpress_edge.artifacts.clicks.contract import MODEL_FILE, ClickContract
-from recpress_edge.artifacts.clicks.folded import FoldedModel, fold, tensors_of
+from recpress_edge.artifacts.clicks.fields import FeatureField
+from recpress_edge.artifacts.clicks.folded import ITEM, FoldedModel, fold, tensors_of
 from recpress_edge.artifacts.clicks.metrics import click_metrics
 from recpress_edge.artifacts.clicks.selftest import ClickQuestion, agrees
 from recpress_edge.artifacts.clicks.weights import ClickWeights, logits
@@ -73,6 +74,12 @@ class ExportedClicks:
 
     bundle: ClickBundle
     unchanged: bool
+
+
+def of_requests(fields: tuple[FeatureField, ...], rows: I32) -> I32:
+    """The columns of user and context of rows (n, W)."""
+    kept = np.repeat([field.side != ITEM for field in fields], [field.width for field in fields])
+    return np.ascontiguousarray(rows[:, kept])
 
 
 def build_clicks(source: ClickSource, target: Path, recipe: str, *, force: bool) -> ExportedClicks:

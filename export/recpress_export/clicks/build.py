@@ -23,11 +23,11 @@ from recpress_edge.artifacts.manifest import CLICK_SCHEMA, MANIFEST
 from recpress_edge.core.arrays import I32, U8
 from recpress_edge.core.errors import ArtifactError, ConfigError, GateError
 from recpress_edge.core.files import check_ours, new_directory, write_atomic
+from recpress_edge.core.registry import named
 from recpress_edge.device.clicks.ranker import check_clicks
 from recpress_edge.device.clicks.runtimes import OnnxClicks, numpy_clicks
 from recpress_export.card import CARD_FILE
 from recpress_export.clicks.card import click_card
-from recpress_export.clicks.graph import clicks_onnx
 from recpress_export.clicks.questions import questions
 from recpress_export.student import bundle_stem, stage
 
@@ -37,6 +37,8 @@ MAX_LOGLOSS_GAIN: Final = 0.002
 TOLERANCE: Final = 1e-4
 """Of a logit, as a share of the self-test's largest: sums of some hundred float32 products differ by 1e-6."""
 K: Final = 10
+_WRITER: Final = "recpress_export.clicks.graph:clicks_onnx"
+"""Imported when a file is written: it needs the package onnx."""
 _CHECKED_ROWS: Final = 300
 """Validation rows for which the file ranks the whole catalogue as numpy does."""
 
@@ -127,7 +129,7 @@ def _fill(draft: Path, source: ClickSource, recipe: str, *, force: bool) -> Clic
         score_tolerance=0.0,
     )
     provenance = _provenance(source)
-    data = clicks_onnx(contract, tensors_of(model, recipe), _metadata(provenance, contract))
+    data: bytes = named(_WRITER)(contract, tensors_of(model, recipe), _metadata(provenance, contract))
     write_atomic(draft / MODEL_FILE, data)
     stored, file = numpy_clicks(draft / MODEL_FILE, contract), OnnxClicks(draft / MODEL_FILE)
     answered = _answered(file, questions(fields, contract.n_items))

@@ -72,6 +72,7 @@ STUDIES = {
 }
 CLICK_STUDIES = {
     "frappe": partial(of_clicks, frappe.STUDY),
+    "frappe-taught": partial(of_clicks, frappe.STUDY),
     "ml100k-ctr": partial(of_clicks, ml100k_ctr.STUDY),
 }
 

@@ -13,6 +13,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 RESULTS: Final = ROOT / "benchmarks" / "results"
 sys.path[:0] = [str(ROOT), str(ROOT / "export"), str(ROOT / "benchmarks"), str(Path(__file__).parent)]
 
+import click_tables  # noqa: E402
 import data_tables  # noqa: E402
 import engine_tables  # noqa: E402
 import format_tables  # noqa: E402
@@ -61,6 +62,7 @@ BLOCKS: Final = {
         name: Block((CLICKS,), (name,), partial(method_tables.study, name))
         for name in method_tables.CLICK_STUDIES
     },
+    "click-bundles": Block((CLICKS,), ("click-bundles",), click_tables.bundles),
     "citeulike": Block(("README.md", CITEULIKE), (BOTH[0], "ensemble"), result_tables.citeulike),
     "quantisation-aware": Block((CITEULIKE,), ("quantisation-aware",), result_tables.recipes),
     "runtimes": Block((RUNTIMES,), BOTH, result_tables.runtimes),

@@ -260,8 +260,8 @@ def refuse_clicks(name: str, *, clicks: bool) -> None:
     """ConfigError for a click model, which has bundles and requests of its own."""
     if clicks:
         raise ConfigError(
-            f"{name} is a click model, whose bundle ranks candidates for a row of features: export it by "
-            "itself, from Python with ClickExportRequest."
+            f"{name} is a click model, whose bundle ranks candidates for a row of features. Export it by "
+            f"itself: recpress-edge export --student {name} --data NAME, or from Python ClickExportRequest."
         )
 
 

@@ -5,13 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from recpress_edge.artifacts.clicks.fields import FeatureField
 from recpress_edge.artifacts.clicks.folded import FP32, INT8, RECIPES
 from recpress_edge.artifacts.clicks.reading import read_weights
 from recpress_edge.artifacts.model_folder import MODEL_FACTS, read_model
-from recpress_edge.core.arrays import I32
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.core.files import check_there, read_json
 from recpress_edge.core.progress import OnEvent, silent
@@ -25,7 +21,7 @@ from recpress_edge.training.ensure import PlannedStep, ensure_model, forecast_st
 from recpress_edge.training.overrides import overrides, set_flags
 from recpress_edge.training.plan import ModelRequest, TrainOptions, is_folder
 from recpress_edge.training.store import is_click_model, model_in
-from recpress_export.clicks.build import ClickSource, ExportedClicks, build_clicks
+from recpress_export.clicks.build import ClickSource, ExportedClicks, build_clicks, of_requests
 
 
 def is_click_student(student: str) -> bool:
@@ -153,7 +149,7 @@ class ClickExportRequest:
             items=known.items[at],
             labels=known.labels[at],
             rows=rows,
-            asked=_of_requests(weights.fields, rows),
+            asked=of_requests(weights.fields, rows),
             facts=facts,
             licence=data.licence,
             command=self._command(facts, folder),
@@ -170,9 +166,3 @@ class ClickExportRequest:
             words += set_flags(overrides(parse_name(self.student), self.set))
         words += ["--recipe", self._recipe]
         return " ".join(["recpress-edge export", *words])
-
-
-def _of_requests(fields: tuple[FeatureField, ...], rows: I32) -> I32:
-    """The columns of user and context of rows (n, W)."""
-    kept = np.repeat([field.side != "item" for field in fields], [field.width for field in fields])
-    return np.ascontiguousarray(rows[:, kept])

@@ -13,7 +13,8 @@ import numpy as np
 from recpress_edge import __version__
 from recpress_edge.artifacts.clicks.bundle import ClickBundle, open_click_bundle, write_click_bundle
 from recpress_edge.artifacts.clicks.contract import MODEL_FILE, ClickContract
-from recpress_edge.artifacts.clicks.folded import FoldedModel, fold, tensors_of
+from recpress_edge.artifacts.clicks.fields import FeatureField
+from recpress_edge.artifacts.clicks.folded import ITEM, FoldedModel, fold, tensors_of
 from recpress_edge.artifacts.clicks.metrics import click_metrics
 from recpress_edge.artifacts.clicks.selftest import ClickQuestion, agrees
 from recpress_edge.artifacts.clicks.weights import ClickWeights, logits
@@ -22,11 +23,11 @@ from recpress_edge.artifacts.manifest import CLICK_SCHEMA, MANIFEST
 from recpress_edge.core.arrays import I32, U8
 from recpress_edge.core.errors import ArtifactError, ConfigError, GateError
 from recpress_edge.core.files import check_ours, new_directory, write_atomic
+from recpress_edge.core.registry import named
 from recpress_edge.device.clicks.ranker import check_clicks
 from recpress_edge.device.clicks.runtimes import OnnxClicks, numpy_clicks
 from recpress_export.card import CARD_FILE
 from recpress_export.clicks.card import click_card
-from recpress_export.clicks.graph import clicks_onnx
 from recpress_export.clicks.questions import questions
 from recpress_export.student import bundle_stem, stage
 
@@ -36,6 +37,8 @@ MAX_LOGLOSS_GAIN: Final = 0.002
 TOLERANCE: Final = 1e-4
 """Of a logit, as a share of the self-test's largest: sums of some hundred float32 products differ by 1e-6."""
 K: Final = 10
+_WRITER: Final = "recpress_export.clicks.graph:clicks_onnx"
+"""Imported when a file is written: it needs the package onnx."""
 _CHECKED_ROWS: Final = 300
 """Validation rows for which the file ranks the whole catalogue as numpy does."""
 
@@ -73,6 +76,12 @@ class ExportedClicks:
 
     bundle: ClickBundle
     unchanged: bool
+
+
+def of_requests(fields: tuple[FeatureField, ...], rows: I32) -> I32:
+    """The columns of user and context of rows (n, W)."""
+    kept = np.repeat([field.side != ITEM for field in fields], [field.width for field in fields])
+    return np.ascontiguousarray(rows[:, kept])
 
 
 def build_clicks(source: ClickSource, target: Path, recipe: str, *, force: bool) -> ExportedClicks:
@@ -120,7 +129,7 @@ def _fill(draft: Path, source: ClickSource, recipe: str, *, force: bool) -> Clic
         score_tolerance=0.0,
     )
     provenance = _provenance(source)
-    data = clicks_onnx(contract, tensors_of(model, recipe), _metadata(provenance, contract))
+    data: bytes = named(_WRITER)(contract, tensors_of(model, recipe), _metadata(provenance, contract))
     write_atomic(draft / MODEL_FILE, data)
     stored, file = numpy_clicks(draft / MODEL_FILE, contract), OnnxClicks(draft / MODEL_FILE)
     answered = _answered(file, questions(fields, contract.n_items))

@@ -3,8 +3,9 @@
     python benchmarks/epoch_costs.py --out results/epoch-costs.json
 
 CPU nanoseconds on one thread at two sizes of the embeddings: the second of two epochs, or of two passes, with
-the usual settings on a power-law log of `_power_law.py`, taught by ALS where a method has a teacher. `sasrec`
-reads items in the order of their numbers, and `hetcomp` goes along two stages of each of three teachers.
+the usual settings on a power-law log of `_power_law.py`, taught by ALS where a method has a teacher, or by a
+SASRec that has learned nothing. Sequences are items in the order of their numbers, and `hetcomp` goes along
+two stages of each of three teachers.
 """
 
 import argparse
@@ -26,8 +27,8 @@ from recpress_edge.distill.methods import METHODS
 from recpress_edge.distill.students import create_method, parse_name
 from recpress_edge.models.closed.als import ALS
 from recpress_edge.models.forecast import COSTS, DIMS, counts_of
-from recpress_edge.models.method import Method, TrainingInput
-from recpress_edge.models.outputs import RANKING_LENGTH, Tables, Trajectory
+from recpress_edge.models.method import Method, NetworkMethod, TrainingInput
+from recpress_edge.models.outputs import RANKING_LENGTH, StoredNetwork, Tables, Trajectory
 from recpress_edge.models.settings import ALSConfig
 from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.loop import train_epoch
@@ -67,7 +68,17 @@ def taught(train: Interactions) -> TrainingInput:
     stages = Trajectory(np.stack([lists, lists]), np.stack([places, places]), (1, 2))
     several = tuple(Teacher(name, tables, trajectory=stages) for name in TEACHERS)
     ordered = dataclasses.replace(train, ranks=places)
-    return TrainingInput(ordered, TEACHER_DIM, 0, 2, Teacher("als", tables), teachers=several)
+    given = TrainingInput(ordered, TEACHER_DIM, 0, 2, Teacher("als", tables), teachers=several)
+    return dataclasses.replace(given, teacher=Teacher("als", tables, sequence=_reader(given)))
+
+
+def _reader(given: TrainingInput) -> StoredNetwork:
+    """A SASRec as it starts: what it says of a sequence costs what a trained one's answer does."""
+    config = usual_config("sasrec", TEACHER_DIM)
+    made = create_method("sasrec", dataclasses.replace(given, teacher=None), config)
+    assert isinstance(made, NetworkMethod)
+    parameters = {name: values.numpy() for name, values in made.parameters().items()}
+    return StoredNetwork(made.architecture(), parameters)
 
 
 def usual_config(method: str, dim: int) -> Any:

@@ -41,6 +41,8 @@ COSTS: Final[Mapping[str, tuple[Driver, float, float]]] = {
     "iae": ("scores", 6.4, 11.0),
     "soft sampled": ("users", 29000.0, 37000.0),
     "sasrec": ("interactions", 7000.0, 22000.0),
+    "bert4rec": ("interactions", 0.0, 0.0),
+    "lrh": ("interactions", 0.0, 0.0),
     "hetcomp": ("scores", 7.5, 15.0),
     "als": ("interactions", 930.0, 2000.0),
     "puresvd": ("interactions", 410.0, 1100.0),

@@ -212,7 +212,7 @@ def given_members(
 
 def is_click_model(facts: Mapping[str, Any]) -> bool:
     """Whether a model, of which these are the facts, is judged on rows with labels."""
-    return any("auc" in found for found in facts["metrics"].values())
+    return any("auc" in found for found in facts.get("metrics", {}).values())
 
 
 def remove_strays(folder: Path) -> None:

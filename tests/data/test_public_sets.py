@@ -46,6 +46,10 @@ def test_every_study_and_every_result_has_its_data_by_name():
     for path in (ROOT / "benchmarks/results").glob("*.json"):
         text = path.read_text()
         found |= dict(re.findall(r'"dataset": {\s*"name": "([^"]+)",\s*"digest": "([0-9a-f]{64})"', text))
+    imported = {name: found.pop(name) for name in [*found] if name not in PUBLIC_SETS}
+    page = (ROOT / "docs/results/networks.md").read_text()
+    assert [*imported] == ["ml-100k-all"]
+    assert all(f"data import ml-100k/ml-100k.inter --name {name} " in page for name in imported)
     assert set(found) == {"citeulike", "beauty", "ml-100k"}
     assert {name: digests[name] for name in found} == found
 

@@ -18,7 +18,7 @@ from recpress_edge.artifacts.clicks.folded import ITEM, FoldedModel, fold, tenso
 from recpress_edge.artifacts.clicks.metrics import click_metrics
 from recpress_edge.artifacts.clicks.selftest import ClickQuestion, agrees
 from recpress_edge.artifacts.clicks.weights import ClickWeights, logits
-from recpress_edge.artifacts.formats import FORMATS
+from recpress_edge.artifacts.formats import DEFAULT, FORMATS
 from recpress_edge.artifacts.manifest import CLICK_SCHEMA, MANIFEST
 from recpress_edge.core.arrays import I32, U8
 from recpress_edge.core.errors import ArtifactError, ConfigError, GateError
@@ -235,7 +235,7 @@ def _provenance(source: ClickSource) -> dict[str, Any]:
             "licence": source.licence,
         },
         "model_sha256": facts["sha256"],
-        "versions": {package: version(package) for package in FORMATS["onnx"].made_by},
+        "versions": {package: version(package) for package in FORMATS[DEFAULT].made_by},
     }
 
 

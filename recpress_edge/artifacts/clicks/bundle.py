@@ -15,6 +15,7 @@ from recpress_edge.artifacts.clicks.contract import (
     vocabulary_file,
 )
 from recpress_edge.artifacts.clicks.selftest import ClickQuestion, read_click_selftest, selftest_bytes
+from recpress_edge.artifacts.formats import DEFAULT
 from recpress_edge.artifacts.ids import encode_ids, read_ids
 from recpress_edge.artifacts.manifest import CLICK_SCHEMA, read_manifest, write_facts
 from recpress_edge.artifacts.model_file import check_model_file
@@ -63,7 +64,7 @@ def open_click_bundle(folder: Path) -> ClickBundle:
     listed = [name for name in map(vocabulary_file, range(count)) if name in manifest["files"]]
     verify_files(folder, manifest["files"], (MODEL_FILE, ITEMS_FILE, SELFTEST_FILE, *listed), digests=True)
     contract = read_click_contract(folder / MANIFEST, manifest["contract"])
-    check_model_file(folder / MODEL_FILE, "onnx")
+    check_model_file(folder / MODEL_FILE, DEFAULT)
     kept = (manifest[name] for name in ("provenance", "quality", "files", "digest"))
     return ClickBundle(folder, manifest["name"], contract, *kept)
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from recpress_edge.artifacts.clicks.fields import FIRST, FeatureField, read_field
 from recpress_edge.artifacts.clicks.folded import RECIPES
 from recpress_edge.artifacts.contract import MAX_ENTITIES, TIE_RULE
+from recpress_edge.artifacts.formats import DEFAULT
 from recpress_edge.artifacts.ids import encode_lines, read_lines
 from recpress_edge.core.errors import ArtifactError
 
@@ -29,7 +30,7 @@ SCORES_OUTPUT: Final = "scores"
 MODEL_FILE: Final = "model.onnx"
 _NAMES: Final = {
     "profile": CLICKS,
-    "format": "onnx",
+    "format": DEFAULT,
     "model_file": MODEL_FILE,
     "rows_input": ROWS_INPUT,
     "candidates_input": CANDIDATES_INPUT,

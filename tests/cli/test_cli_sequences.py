@@ -76,7 +76,7 @@ def test_a_student_becomes_a_bundle_that_answers(work, student, file_format, cap
 def test_what_the_file_cannot_hold_is_refused_before_anything_is_made(work, student, capsys):
     words = ["export", "--student", str(student), "--data", "steps", "--work", str(work)]
     for more, message in (
-        (["--format", "c", "--recipe", "fp16"], "the C engine does not read float16"),
+        (["--format", "c", "--recipe", "fp16"], "format c cannot honour recipe fp16"),
         (["--recipe", "score16"], "score16 is not available for --profile history"),
         (["--profile", "all-users"], "--profile all-users is not available for a lrh"),
     ):

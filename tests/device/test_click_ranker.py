@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from click_bundles import click_bundle
+from made_click_bundles import click_bundle
 
 from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.artifacts.clicks.bundle import open_click_bundle

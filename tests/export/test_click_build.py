@@ -7,7 +7,7 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
-from click_bundles import FIELDS, N_ITEMS, SHAPES, click_bundle, source_of
+from made_click_bundles import FIELDS, N_ITEMS, SHAPES, click_bundle, source_of
 
 from recpress_edge.artifacts.clicks.fields import MISSING, UNKNOWN
 from recpress_edge.artifacts.clicks.folded import RECIPES

@@ -1,63 +1,20 @@
-"""recpress-edge recommend: ask a bundle for one person, by the same code as ``device_bench ask``.
-
-A click bundle is asked with the values of a request instead.
-"""
+"""recpress-edge recommend of a click bundle: the values of a request in, the chance of each item out."""
 
 import argparse
 from typing import Any
 
-from device_bench.ask import add_ask_options, ask_bundle, question_of
+from device_bench.ask import question_of
 from recpress_edge.artifacts.clicks.bundle import open_click_bundle
 from recpress_edge.artifacts.clicks.fields import FeatureField
-from recpress_edge.artifacts.manifest import is_click_bundle
-from recpress_edge.cli.common import add_common_options, emit, names_of, say, table
+from recpress_edge.cli.common import emit, names_of, say, table
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.core.units import format_share
 from recpress_edge.device.clicks.apart import ClickRequest, rank_apart
 from recpress_edge.device.guard import guard_of
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the command's options."""
-    parser.description = (
-        "Verifies the bundle, runs its self-test and prints the best unseen items with their "
-        "scores, as a device would answer. Seen items that the bundle does not know are left out and named. "
-        "A click bundle is asked with --value, and answers with the chance of each item."
-    )
-    add_common_options(parser)
-    add_ask_options(parser)
-    group = parser.add_argument_group("click bundles")
-    group.add_argument(
-        "--value",
-        action="append",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="what a request states of user or context; of a field of many values A|B; may be given again. A "
-        "field that is not given is missing",
-    )
-    group.add_argument(
-        "--candidates", metavar="A,B", help="item ids to rank (default: the whole catalogue but --seen)"
-    )
-    parser.set_defaults(func=run)
-
-
-def run(args: argparse.Namespace) -> int:
+def ask_clicks(args: argparse.Namespace) -> int:
     """Exit code 0 when the bundle answered."""
-    if args.dry_run:
-        question_of(args)
-        whom = "whoever consumed what is seen" if args.user is None else args.user
-        say(args, f"would ask  {args.bundle} for {whom}")
-        emit(args, {"dry_run": True, "bundle": str(args.bundle), "user": args.user})
-        return 0
-    if is_click_bundle(args.bundle):
-        return _ask_clicks(args)
-    if args.value or args.candidates:
-        flag = "--value" if args.value else "--candidates"
-        raise ConfigError(f"{flag} is for click bundles, and {args.bundle} is none. Leave it out.")
-    return ask_bundle(args)
-
-
-def _ask_clicks(args: argparse.Namespace) -> int:
     if args.user is not None:
         raise ConfigError(f"{args.bundle} knows users as a field: write --value user={args.user}")
     seen = question_of(args).seen

@@ -92,6 +92,22 @@ def test_the_whole_catalogue_is_compared_not_the_first_50():
         check_whole(table_reference({"user_emb": user_emb, "item_emb": wrong}), right, queries, 300, 1e-5)
 
 
+def test_what_is_left_may_be_tiny_where_its_terms_are_not():
+    """The five best of eight items are seen; of the others one is a difference of large terms."""
+    items = np.zeros((8, 2), np.float32)
+    items[:5], items[5] = np.arange(2, 7)[:, None], (1, -1)
+    users = np.array([[1, 1 - 1e-4]], np.float32)
+    right = table_reference({"user_emb": users, "item_emb": items})
+    near = items.copy()
+    near[5, 0] += 1e-7  # an ulp of 1, and a thousandth of the score
+    queries = whole_questions(right, [0])
+    assert queries[1] == (0, [4, 3, 2, 1, 0])
+    check_whole(table_reference({"user_emb": users, "item_emb": near}), right, queries, 8, 1e-5)
+    near[5, 0] += 1e-3
+    with pytest.raises(GateError, match="over the whole catalogue"):
+        check_whole(table_reference({"user_emb": users, "item_emb": near}), right, queries, 8, 1e-5)
+
+
 @pytest.mark.parametrize("recipe", QUANTIZERS)
 @pytest.mark.parametrize(
     "kind", ["plain", "dead dimension", "one level", "zero rows", "outlier", "tiny", "large"]

@@ -87,7 +87,7 @@ class BERT4RecConfig(TransformerConfig):
 class LRHConfig(Bounded):
     """A linear-recurrent history: a sum of the items read in which each dimension forgets at its own rate."""
 
-    learning_rate: PositiveFloat = 0.01
+    learning_rate: PositiveFloat = 0.03
     """Step size of Adam; it falls to 0 along half a cosine over the epochs."""
     history_length: PositiveInt = 30
     """Items that the model reads, the last ones."""
@@ -99,7 +99,7 @@ class LRHConfig(Bounded):
     """Decay of the last dimension at the start."""
     window: Annotated[int, at_least(2)] = 100
     """Places of a sequence that are trained together; longer sequences are cut into several."""
-    batch_places: PositiveInt = 4096
+    batch_places: PositiveInt = 1024
     """Places per step, about."""
     teacher_weight: ShareFloat = 0.7
     """w: share of the teacher's distribution in what is learned; the rest is the next item."""

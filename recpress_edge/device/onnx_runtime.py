@@ -34,36 +34,41 @@ def why_missing(machine: str, python_is_32_bit: bool, reason: str) -> str:
     return f"onnxruntime cannot be imported ({reason}). Run: pip install onnxruntime"
 
 
-class OnnxRuntime:
-    """One model file in one session.
+def open_session(path: Path, threads: int) -> Any:
+    """A session over a model file; ArtifactError where onnxruntime cannot load it.
 
     The file is opened by path: handing over its bytes costs the file's size again in memory. The
     arena is off, which keeps the memory figure that of the model; it changes no answer.
     """
+    ort = import_onnxruntime()
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = 3  # errors; they are raised anyway
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    try:
+        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions share no base class of their own
+        raise ArtifactError(
+            f"onnxruntime {ort.__version__} cannot load {path}: {error}", fault="model"
+        ) from None
+
+
+class OnnxRuntime:
+    """One model file in one session."""
 
     name = "onnxruntime"
 
     def __init__(self, model_path: Path, contract: Contract, threads: int = 1) -> None:
-        ort = import_onnxruntime()
-        self.version: str = ort.__version__
+        self.version: str = import_onnxruntime().__version__
         self.exact = contract.exact
         self.n_items, self.catalogue = contract.n_items, Catalogue.of(contract)
         self._user, self._seen, self._k = contract.user_input, contract.seen_input, contract.k_input
         self._outputs = [contract.items_output, contract.scores_output]
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-        options.enable_cpu_mem_arena = False
-        options.log_severity_level = 3  # errors; they are raised anyway
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-        try:
-            self._session = ort.InferenceSession(str(model_path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's exceptions share no base class of their own
-            raise ArtifactError(
-                f"onnxruntime {self.version} cannot load {model_path}: {error}", fault="model"
-            ) from None
+        self._session = open_session(model_path, threads)
         self._check_interface(model_path)
 
     def _check_interface(self, model_path: Path) -> None:

@@ -17,7 +17,7 @@ from recpress_edge.artifacts.clicks.folded import FoldedModel, read_folded
 from recpress_edge.core.arrays import F32, I32, I64
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.device.onnx_file import onnx_tensors
-from recpress_edge.device.onnx_runtime import import_onnxruntime
+from recpress_edge.device.onnx_runtime import open_session
 
 
 class ClickRuntime(Protocol):
@@ -31,16 +31,7 @@ class OnnxClicks:
     """A model file in an onnxruntime session of one thread."""
 
     def __init__(self, path: Path) -> None:
-        ort = import_onnxruntime()
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.enable_cpu_mem_arena = False
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's exceptions share no base class of their own
-            raise ArtifactError(f"onnxruntime cannot load {path}: {error}", fault="model") from None
+        self._session = open_session(path, threads=1)
 
     def rank(self, row: I32, candidates: I64, k: int) -> tuple[I64, F32]:
         feed = {
@@ -50,7 +41,7 @@ class OnnxClicks:
         }
         try:
             items, scores = self._session.run([ITEMS_OUTPUT, SCORES_OUTPUT], feed)
-        except Exception as error:
+        except Exception as error:  # onnxruntime's exceptions share no base class of their own
             raise ArtifactError(f"the model failed on row {row.tolist()}: {error}", fault="model") from None
         return items, scores
 

@@ -20,7 +20,7 @@ from recpress_edge.models.ranking import ScoreRows
 from recpress_edge.models.sequences.recurrent import Recurrent
 from recpress_edge.models.sequences.sasrec import SASRec
 from recpress_edge.models.sequences.settings import LRHConfig
-from recpress_edge.models.sequences.windows import Windows, last_items
+from recpress_edge.models.sequences.windows import Windows, recent_items
 
 LARGE_CATALOGUE: Final = 50_000
 """Items beyond which each step compares a sample of them: whole rows cost places times items."""
@@ -91,14 +91,12 @@ class LRHMethod(NetworkMethod):
         return self._known(users)
 
     def rows_after(self, histories: Interactions) -> ScoreRows:
-        indptr, items = histories.indptr, histories.in_order().astype(np.int64)
-        n_items, length = self.given.train.n_items, self.config.history_length
+        recent = recent_items(histories, self.config.history_length, self.given.train.n_items)
 
         def rows(users: I64) -> F32:
-            counts = np.minimum(indptr[users + 1] - indptr[users], length)
-            recent = last_items(users, indptr, items, counts, int(counts.max(initial=0)), n_items)
+            read, counts = recent(users)
             with torch.inference_mode():
-                states = self.network.states(torch.from_numpy(recent).to(self.given.device))
+                states = self.network.states(torch.from_numpy(read).to(self.given.device))
                 last = states[torch.arange(users.size), torch.from_numpy(counts)]  # (B, d)
                 scores: F32 = (last @ F.normalize(self.network.item_emb, dim=-1).T).cpu().numpy()
             return scores

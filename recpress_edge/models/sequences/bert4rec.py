@@ -24,7 +24,7 @@ from recpress_edge.models.sequences.transformer import (
     norm_parameters,
     normed,
 )
-from recpress_edge.models.sequences.windows import Windows, last_items
+from recpress_edge.models.sequences.windows import Windows, recent_items
 
 
 class BERT4Rec(nn.Module):
@@ -125,17 +125,16 @@ class BERT4RecMethod(NetworkMethod):
 
     def rows_after(self, histories: Interactions) -> ScoreRows:
         """The last history_length − 1 items, and [MASK] behind them."""
-        indptr, items = histories.indptr, histories.in_order().astype(np.int64)
-        n_items, length = self.given.train.n_items, self.config.history_length
+        n_items = self.given.train.n_items
+        recent = recent_items(histories, self.config.history_length - 1, n_items)
 
         def rows(users: I64) -> F32:
-            counts = np.minimum(indptr[users + 1] - indptr[users], length - 1)
-            recent = last_items(users, indptr, items, counts, int(counts.max(initial=0)), n_items)
-            tokens = torch.from_numpy(np.hstack([recent, np.full((users.size, 1), n_items)]))
+            read, counts = recent(users)
+            tokens = torch.from_numpy(np.hstack([read, np.full((users.size, 1), n_items)]))
             with torch.inference_mode():
-                read = torch.from_numpy(counts)
-                states = self.network.hidden(tokens.to(self.given.device), read.to(self.given.device) + 1)
-                found: F32 = self.network.logits(states[torch.arange(users.size), read]).cpu().numpy()
+                known = torch.from_numpy(counts)
+                states = self.network.hidden(tokens.to(self.given.device), known.to(self.given.device) + 1)
+                found: F32 = self.network.logits(states[torch.arange(users.size), known]).cpu().numpy()
             return found
 
         return rows

@@ -26,7 +26,7 @@ from recpress_edge.models.sequences.transformer import (
     norm_parameters,
     normed,
 )
-from recpress_edge.models.sequences.windows import last_items
+from recpress_edge.models.sequences.windows import last_items, recent_items
 
 NO_TARGET = -100  # what cross_entropy leaves out
 
@@ -161,13 +161,12 @@ class SASRecMethod(NetworkMethod):
         return self._known(users)
 
     def rows_after(self, histories: Interactions) -> ScoreRows:
-        indptr, items = histories.indptr, histories.in_order().astype(np.int64)
-        n_items, length = self.given.train.n_items, self.config.history_length
+        n_items = self.given.train.n_items
+        recent = recent_items(histories, self.config.history_length - 1, n_items)
 
         def rows(users: I64) -> F32:
-            counts = np.minimum(indptr[users + 1] - indptr[users], length - 1)
-            recent = last_items(users, indptr, items, counts, int(counts.max(initial=0)), n_items)
-            tokens = torch.from_numpy(np.hstack([np.full((users.size, 1), n_items), recent]))
+            read, counts = recent(users)
+            tokens = torch.from_numpy(np.hstack([np.full((users.size, 1), n_items), read]))
             with torch.inference_mode():
                 states = self.network.hidden(tokens.to(self.given.device))
                 last = states[torch.arange(users.size), torch.from_numpy(counts)]  # (B, d)

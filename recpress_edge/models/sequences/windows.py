@@ -1,16 +1,28 @@
 """Sequences as rows of items: the last ones of each user, or all, cut into windows of a few places."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from recpress_edge.core.arrays import I64
+from recpress_edge.data.interactions import Interactions
 
 
 def last_items(users: I64, indptr: I64, items: I64, counts: I64, width: int, filler: int) -> I64:
     """The last ``counts`` items of each user, earliest first, filled up at the end: (B, width)."""
     return _rows(indptr[users + 1] - counts, counts, items, width, filler)
+
+
+def recent_items(histories: Interactions, most: int, filler: int) -> Callable[[I64], tuple[I64, I64]]:
+    """users (B,) -> their last items, ``most`` at most, filled up as above (B, n), and how many (B,)."""
+    indptr, items = histories.indptr, histories.in_order().astype(np.int64)
+
+    def recent(users: I64) -> tuple[I64, I64]:
+        counts = np.minimum(indptr[users + 1] - indptr[users], most)
+        return last_items(users, indptr, items, counts, int(counts.max(initial=0)), filler), counts
+
+    return recent
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -102,12 +102,15 @@ def _ages_of_tflite(tables: Tables, contract: Contract) -> Tables:
     if "age_weights" not in tables:
         return {}
     by_age, prior = tables["age_weights"][: contract.history_length, : contract.dim], tables["prior"]
+    weights = oldest_first(by_age)
+    integers = by_age.dtype == np.int8
+    return {"age_weights": weights, "prior": (prior // QMAX).astype(np.int8) if integers else prior}
+
+
+def oldest_first(by_age: NDArray[Any]) -> NDArray[Any]:
+    """Weights by age, the newest item's first (N, D) -> the oldest item's first and the prior's, 1, last."""
     unit = QMAX if by_age.dtype == np.int8 else 1
-    of_prior = np.full((1, contract.dim), unit, by_age.dtype)
-    return {
-        "age_weights": np.vstack([by_age[::-1], of_prior]),
-        "prior": (prior // unit).astype(by_age.dtype) if unit > 1 else prior,
-    }
+    return np.vstack([by_age[::-1], np.full((1, by_age.shape[1]), unit, by_age.dtype)])
 
 
 def _in_order(stored: NDArray[Any], n_blocks: int | None, n_items: int) -> NDArray[Any]:

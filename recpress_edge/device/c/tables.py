@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recpress_edge.artifacts.contract import Contract
-from recpress_edge.artifacts.integers import INT4_ZERO_POINT, QMAX
+from recpress_edge.artifacts.integers import INT4_ZERO_POINT
 from recpress_edge.core.arrays import I8
 from recpress_edge.device.c import model_bin
 from recpress_edge.device.c.model_bin import BLOCK, Header
-from recpress_edge.device.tables import Tables
+from recpress_edge.device.tables import Tables, oldest_first
 
 _VECTOR: Final = 16
 """Bytes of a vector register."""
@@ -59,8 +59,7 @@ def _ages(data: bytes, header: Header, number: np.dtype[Any]) -> dict[str, NDArr
     if not header.history_length:
         return {}
     by_age = _section(data, header, "ages_at", number).reshape(-1, header.dim)
-    unit = np.full((1, header.dim), 1 if header.recipe == model_bin.FP32 else QMAX, number)
-    return {"age_weights": np.vstack([by_age[::-1], unit])}
+    return {"age_weights": oldest_first(by_age)}
 
 
 def _section(data: bytes, header: Header, name: str, number: np.dtype[Any]) -> NDArray[Any]:

@@ -53,7 +53,7 @@ def of_gowalla(result: dict[str, Any]) -> str:
     return markdown(gowalla.STUDY.headers, gowalla.STUDY.table_rows(outcomes(gowalla.STUDY, result)))
 
 
-def of_clicks(study: Study, result: dict[str, Any]) -> str:
+def of_models(study: Study, result: dict[str, Any]) -> str:
     """Test metrics over seeds, and the figures that stand beside them."""
     return markdown(study.headers, study.table_rows(outcomes(study, result)))
 
@@ -70,10 +70,10 @@ STUDIES = {
     "hetcomp": of_hetcomp,
     "gowalla": of_gowalla,
 }
-CLICK_STUDIES = {
-    "frappe": partial(of_clicks, frappe.STUDY),
-    "frappe-taught": partial(of_clicks, frappe.STUDY),
-    "ml100k-ctr": partial(of_clicks, ml100k_ctr.STUDY),
+TABLE_STUDIES = {
+    "frappe": partial(of_models, frappe.STUDY),
+    "frappe-taught": partial(of_models, frappe.STUDY),
+    "ml100k-ctr": partial(of_models, ml100k_ctr.STUDY),
 }
 
 
@@ -81,5 +81,5 @@ def study(name: str, result: dict[str, Any]) -> str:
     """All that the page says of one study."""
     differs = "\n".join(f"- differs: {difference}" for difference in result.get("differences", []))
     head = f"{result['protocol']}. `{result['command']}`"
-    parts = [head, {**STUDIES, **CLICK_STUDIES}[name](result), verdict_lines(result), differs]
+    parts = [head, {**STUDIES, **TABLE_STUDIES}[name](result), verdict_lines(result), differs]
     return "\n\n".join(part for part in parts if part)

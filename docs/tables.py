@@ -60,7 +60,7 @@ BLOCKS: Final = {
     },
     **{
         name: Block((CLICKS,), (name,), partial(method_tables.study, name))
-        for name in method_tables.CLICK_STUDIES
+        for name in method_tables.TABLE_STUDIES
     },
     "click-bundles": Block((CLICKS,), ("click-bundles",), click_tables.bundles),
     "citeulike": Block(("README.md", CITEULIKE), (BOTH[0], "ensemble"), result_tables.citeulike),

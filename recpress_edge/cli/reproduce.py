@@ -33,6 +33,8 @@ STUDIES: Final[Mapping[str, str]] = {
     "gowalla": "recpress_edge.studies.gowalla:GowallaRequest",
     "frappe": "recpress_edge.studies.frappe:FrappeRequest",
     "ml100k-ctr": "recpress_edge.studies.ml100k_ctr:Ml100kCtrRequest",
+    "ml-1m": "recpress_edge.studies.sequences:Ml1mRequest",
+    "beauty": "recpress_edge.studies.sequences:BeautyRequest",
 }
 OWN_FLAGS: Final = ("dims", "methods", "until_stalled", "teachers")
 """Flags that only the studies whose requests have a field of this name take."""
@@ -46,8 +48,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "IR-RRD (Kang et al., CIKM 2020, Inf. Sci. 2021) on CiteULike by LOO-499. hetcomp: several teachers "
         "(Kang et al., WWW 2023), CiteULike split 60/20/20. gowalla: teachers on the LightGCN split by "
         "Recall@20, trained again on train and validation. frappe: LR, FM, Wide & Deep and DeepFM by BARS' "
-        "settings, and small DeepFMs. ml100k-ctr: these on rows split at random and by time. What is "
-        "trained already is reused."
+        "settings, and small DeepFMs. ml100k-ctr: these on rows split at random and by time. ml-1m, beauty: "
+        "SASRec by several losses and BERT4Rec, the last item of each user ranked in the whole catalogue and "
+        "among 100 sampled items; hours of CPU time. What is trained already is reused, and a study that "
+        "was stopped goes on where it was."
     )
     parser.epilog = "example: recpress-edge reproduce topology --dims 10,20 --jobs 2 --out topology.json"
     add_common_options(parser)
@@ -64,7 +68,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--teachers",
         metavar="NAME,NAME",
-        help="hetcomp, gowalla: teachers; frappe, ml100k-ctr: models (default: all of the study)",
+        help="hetcomp, gowalla: teachers; the studies after them: models (default: all of the study)",
     )
     parser.add_argument(
         "--seeds",

@@ -1,53 +1,18 @@
-"""What the studies of click models share: their table, their models, and how they are found or trained."""
+"""What the studies of click models share: their metrics and the columns of their tables."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import product
-from statistics import mean
-from typing import Any, ClassVar, Final
+from typing import Final
 
-from recpress_edge.core.errors import unknown_name
-from recpress_edge.core.progress import Note, OnEvent, silent
-from recpress_edge.core.units import format_seconds
-from recpress_edge.data.interactions import Dataset
-from recpress_edge.distill.methods import Role
-from recpress_edge.jobs.data import load_data
-from recpress_edge.jobs.executor import Executor
-from recpress_edge.jobs.forest import make_models
-from recpress_edge.studies.outcome import Outcome, figure, measured, spread
-from recpress_edge.studies.study import Claim, Column, Study, StudyRequest, StudyResult
-from recpress_edge.training.ensure import PlannedStep, forecast_tree
-from recpress_edge.training.plan import ModelRequest, TrainOptions, Wanted, want
+from recpress_edge.studies.models import mean_text
+from recpress_edge.studies.outcome import spread
+from recpress_edge.studies.study import Column
 
 METRICS: Final = ("auc", "logloss", "gauc", "calibration_error")
 _SETTINGS: Final = ("name", "seed", "teacher", "settings", "chosen_epoch")
 RECORDED: Final = (*_SETTINGS, "seconds", "peak_memory_bytes", "valid", "test")
 """Of each model, what the record holds."""
 TITLES: Final = ("AUC", "log loss", "GAUC", "calibration")
-
-
-@dataclass(frozen=True, slots=True)
-class StudiedModel:
-    """One click model of a study; the members of an ensemble are models of the same study."""
-
-    label: str
-    method: Mapping[str, Any] = field(default_factory=dict)
-    training: Mapping[str, Any] = field(default_factory=dict)
-    teacher: str | None = None
-    """The model of the study, of seed 0, that it learns from."""
-    data_sets: tuple[str, ...] = ()
-    """Those of the study that it is trained on; none for all."""
-
-
-def mean_of(metric: str, row: Sequence[Outcome]) -> float:
-    """Mean of a test metric over the seeds of a model."""
-    return mean(outcome.test[metric] for outcome in row)
-
-
-def rows_of(outcomes: Sequence[Outcome], name: str) -> list[Outcome]:
-    """The seeds of a model; none where it was not trained."""
-    return [outcome for outcome in outcomes if outcome.name == name]
 
 
 def columns(label: Mapping[str, str], published: Sequence[Column]) -> tuple[Column, ...]:
@@ -57,133 +22,8 @@ def columns(label: Mapping[str, str], published: Sequence[Column]) -> tuple[Colu
     """
     return (
         Column("model", lambda row: f"{label[row[0].name]} (`{row[0].name}`)"),
-        *(Column(title, partial(_mean_text, metric)) for metric, title in zip(METRICS, TITLES, strict=True)),
+        *(Column(title, partial(mean_text, metric)) for metric, title in zip(METRICS, TITLES, strict=True)),
         Column("AUC over seeds", lambda row: spread([outcome.test["auc"] for outcome in row])),
         *published,
         Column("epoch", lambda row: "/".join(str(outcome.chosen_epoch) for outcome in row)),
     )
-
-
-def _mean_text(metric: str, row: Sequence[Outcome]) -> str:
-    return figure(mean_of(metric, row))
-
-
-def at_least(text: str, metric: str, name: str, bound: float, *, most: bool = False) -> Claim:
-    """That the mean of a metric of a model reaches a bound: at least, or, with ``most``, at most."""
-
-    def judge(outcomes: Sequence[Outcome]) -> Iterator[tuple[bool, str]]:
-        if row := rows_of(outcomes, name):
-            value = mean_of(metric, row)
-            yield (value <= bound if most else value >= bound), figure(value)
-
-    return Claim(text, judge)
-
-
-def near(text: str, name: str, wanted: float, tolerance: float) -> Claim:
-    """That the mean AUC of a model is within a tolerance of a figure."""
-
-    def judge(outcomes: Sequence[Outcome]) -> Iterator[tuple[bool, str]]:
-        if row := rows_of(outcomes, name):
-            value = mean_of("auc", row)
-            yield abs(value - wanted) <= tolerance, f"{value:.4f}, {value - wanted:+.4f}"
-
-    return Claim(text, judge)
-
-
-def in_order(text: str, below: Sequence[str], above: Sequence[str], margin: float) -> Claim:
-    """That the mean AUC of each of the models ``above`` is higher than of each ``below`` by a margin."""
-
-    def judge(outcomes: Sequence[Outcome]) -> Iterator[tuple[bool, str]]:
-        found = [[rows_of(outcomes, name) for name in names] for names in (below, above)]
-        if all(row for rows in found for row in rows):
-            lower, higher = ([mean_of("auc", row) for row in rows] for rows in found)
-            gap = min(higher) - max(lower)
-            yield gap >= margin, f"{max(lower):.4f} and {min(higher):.4f}, {gap:+.4f}"
-
-    return Claim(text, judge)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClickStudyRequest(StudyRequest):
-    """A study of click models on one data set or several."""
-
-    teachers: tuple[str, ...] | None = None
-    """Names of the models; None for all of the study."""
-
-    study: ClassVar[Study]
-    models: ClassVar[Mapping[str, StudiedModel]]
-    data_sets: ClassVar[Mapping[str, str]]
-    """Data set to what is added to a model's name in the table."""
-    usual_seeds: ClassVar[int] = 1
-
-    def chosen(self) -> list[str]:
-        """Names of the models in the study, in the order of the table; ConfigError for an unknown one."""
-        names = self.teachers or tuple(self.models)
-        for name in names:
-            if name not in self.models:
-                raise unknown_name("model of this study", name, list(self.models))
-        return [name for name in self.models if name in names]
-
-    def _trees(self, data: Dataset) -> list[tuple[str, Wanted]]:
-        """The models of a data set of every seed, by their names in the study."""
-        seeds = range(self.seeds or self.usual_seeds)
-        names = [name for name in self.chosen() if data.name in (self.models[name].data_sets or (data.name,))]
-        return [(name, self._tree(name, seed, data)) for name, seed in product(names, seeds)]
-
-    def _tree(self, name: str, seed: int, data: Dataset) -> Wanted:
-        """A model by its settings in the study, and what it is made from by theirs."""
-        model = self.models[name]
-        options = TrainOptions(teacher=model.teacher, method=model.method, training=model.training)
-        role: Role = "student" if model.teacher else "teacher"
-        found = want(ModelRequest(name=name.partition(" ")[0], role=role, seed=seed, options=options), data)
-        return replace(
-            found,
-            teacher=self._tree(model.teacher, 0, data) if model.teacher else None,
-            members=tuple(self._tree(str(member), seed, data) for member in found.name.members),
-        )
-
-    def _steps(self, on_event: OnEvent) -> list[tuple[str, PlannedStep]]:
-        """Each model once, and what it takes where it is still to be trained."""
-        self.chosen()  # an unknown name is refused before any data is read
-        found: dict[tuple[str, PlannedStep], None] = {}
-        for name in self.data_sets:
-            data = load_data(name, self.work, on_event)
-            for _, tree in self._trees(data):
-                found |= dict.fromkeys((name, step) for step in forecast_tree(tree, data, self.work))
-        return list(found)
-
-    def plan(self) -> list[str]:
-        """The models that :meth:`run` finds or trains, and about how long these take."""
-        return [_line(name, step) for name, step in self._steps(silent)]
-
-    def run(self, on_event: OnEvent = silent, executor: Executor | None = None) -> StudyResult:
-        """Train what is missing and judge every model on the test rows."""
-        left = [step.seconds or 0.0 for _, step in self._steps(on_event) if step.action != "cached"]
-        if left:
-            most = format_seconds(sum(left))
-            on_event(Note(f"forecast   {len(left)} models to train, {most} of CPU time if none stops early"))
-        outcomes = []
-        for name, suffix in self.data_sets.items():
-            data = load_data(name, self.work, on_event)
-            asked = self._trees(data)
-            models = make_models([tree for _, tree in asked], data, self.work, on_event, executor)
-            outcomes += [
-                measured(model, name=f"{own}{suffix}", part=name, teacher=self.models[own].teacher or "")
-                for (own, _), model in zip(asked, models, strict=True)
-            ]
-        return StudyResult(
-            study=self.study,
-            outcomes=outcomes,
-            next_step=f"recpress-edge train --teacher deepfm_dim16 --data {next(iter(self.data_sets))}",
-            details=self.details(),
-        )
-
-    def details(self) -> Mapping[str, Any]:
-        """What else the record holds: differences and published figures."""
-        return {}
-
-
-def _line(data: str, step: PlannedStep) -> str:
-    verb = "find" if step.action == "cached" else step.action
-    most = f", about {format_seconds(step.seconds)} of CPU time at most" if step.seconds else ""
-    return f"would {verb:<6} {step.name} seed {step.seed} on {data}{most}"

@@ -6,10 +6,13 @@ from functools import partial
 from statistics import mean
 from typing import Any, Final
 
+import torch
+
 from recpress_edge.core.errors import unknown_name
 from recpress_edge.core.progress import OnEvent, silent
 from recpress_edge.jobs.data import load_data
 from recpress_edge.jobs.executor import Executor
+from recpress_edge.models.ranking import product_rows
 from recpress_edge.studies.making import made
 from recpress_edge.studies.outcome import Outcome, figure, measured, same, spread
 from recpress_edge.studies.sampled import Candidates, evaluate_sampled, sample_candidates
@@ -195,11 +198,12 @@ class DeRrdRequest(StudyRequest):
 
 def _outcome(model: TrainedModel, valid: Candidates, test: Candidates) -> Outcome:
     known = model.metadata
+    rows = product_rows(torch.from_numpy(model.user_emb), torch.from_numpy(model.item_emb))
     return measured(
         model,
         part="teacher" if model.name == TEACHER else known["method"],
         seconds_per_epoch=round(known["seconds"] / known["history"][-1]["epoch"], 3),
-        valid=evaluate_sampled(model.user_emb, model.item_emb, valid),
-        test=evaluate_sampled(model.user_emb, model.item_emb, test),
+        valid=evaluate_sampled(rows, valid),
+        test=evaluate_sampled(rows, test),
         recall_at_50=known["metrics"]["test"]["recall@50"],
     )

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, ClassVar, Final
 
-from recpress_edge.studies.clicks import RECORDED, ClickStudyRequest, StudiedModel, columns, in_order, near
+from recpress_edge.studies.clicks import RECORDED, columns
+from recpress_edge.studies.models import ModelsStudyRequest, StudiedModel, in_order, near
 from recpress_edge.studies.outcome import Outcome, figure, same
 from recpress_edge.studies.study import Column, Study
 
@@ -94,19 +95,21 @@ STUDY: Final = Study(
     ),
     claims=(
         *(
-            near(f"{name} is within {TOLERANCE} AUC of the prototype", name, auc, TOLERANCE)
+            near(f"{name} is within {TOLERANCE} AUC of the prototype", "auc", name, auc, TOLERANCE)
             for name, (auc, _) in PROTOTYPE.items()
         ),
-        in_order("FM is above LR on random rows", ("lr",), ("fm_dim10",), 0.0),
+        in_order("FM is above LR on random rows", "auc", ("lr",), ("fm_dim10",), 0.0),
         in_order(
             "both deep models are above FM on random rows",
+            "auc",
             ("fm_dim10",),
             ("wide_deep_dim10", "deepfm_dim10"),
             0.0,
         ),
-        in_order("the ensemble is above each of its members on random rows", FOUR, (ENSEMBLE,), 0.0),
+        in_order("the ensemble is above each of its members on random rows", "auc", FOUR, (ENSEMBLE,), 0.0),
         in_order(
             "the taught DeepFM 32-16 is above itself by .004 AUC on random rows",
+            "auc",
             ("deepfm_dim4",),
             (TAUGHT,),
             0.004,
@@ -118,12 +121,13 @@ STUDY: Final = Study(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ml100kCtrRequest(ClickStudyRequest):
+class Ml100kCtrRequest(ModelsStudyRequest):
     """``recpress-edge reproduce ml100k-ctr``."""
 
     study: ClassVar[Study] = STUDY
     models: ClassVar[Mapping[str, StudiedModel]] = MODELS
     data_sets: ClassVar[Mapping[str, str]] = DATA_SETS
+    next_step: ClassVar[str] = f"recpress-edge train --teacher deepfm_dim16 --data {next(iter(DATA_SETS))}"
 
     def details(self) -> Mapping[str, Any]:
         """Differences and the prototype's figures."""

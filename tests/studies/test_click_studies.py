@@ -12,8 +12,9 @@ from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.progress import Note
 from recpress_edge.distill.students import parse_name
 from recpress_edge.studies import frappe, ml100k_ctr
-from recpress_edge.studies.clicks import METRICS, StudiedModel
+from recpress_edge.studies.clicks import METRICS
 from recpress_edge.studies.frappe import FrappeRequest
+from recpress_edge.studies.models import StudiedModel
 from recpress_edge.studies.outcome import Outcome
 from recpress_edge.training.plan import TrainOptions, settings_of
 from recpress_edge.training.store import load_model

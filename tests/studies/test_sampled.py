@@ -3,11 +3,13 @@
 import ir_measures
 import numpy as np
 import pytest
+import torch
 from ir_measures import RR, Success, nDCG
 from small_data import dataset, two_tastes
 
 from recpress_edge.core.errors import DataError
 from recpress_edge.data.interactions import Interactions
+from recpress_edge.models.ranking import product_rows
 from recpress_edge.studies.sampled import (
     Candidates,
     evaluate_sampled,
@@ -41,6 +43,21 @@ def test_a_small_catalogue_gives_fewer():
     assert "seed 0" in drawn.definition
 
 
+def test_popular_items_are_drawn_by_their_interactions():
+    train = Interactions.from_pairs(np.repeat(np.arange(400), 2), np.tile([0, 9], 400), 2000, 12)
+    more = Interactions.from_pairs(np.arange(400, 800), np.full(400, 1), 2000, 12)
+    rare = Interactions.from_pairs(np.arange(800, 900), np.full(100, 2), 2000, 12)
+    held_out = Interactions.from_pairs(np.arange(1000, 2000), np.full(1000, 9), 2000, 12)
+    data = dataset(train.union(more).union(rare), held_out, held_out)
+    drawn = sample_candidates(data, "test", seed=0, size=1, drawn="popularity")
+    counts = np.bincount(drawn.negatives.ravel(), minlength=12)
+    assert counts.sum() == counts[:3].sum() == 1000  # 9 is held out, and nobody has the others
+    assert counts[:3] == pytest.approx(1000 * np.array([400, 400, 100]) / 900, abs=60)
+    many = sample_candidates(data, "test", seed=0, size=5, drawn="popularity").negatives
+    assert (np.sort(many, axis=1) == [-1, -1, 0, 1, 2]).all()
+    assert "by their interactions in train" in drawn.definition
+
+
 def test_several_held_out_items_are_refused():
     two = Interactions.from_pairs(np.array([0, 0]), np.array([0, 1]), 2, 4)
     one = Interactions.from_pairs(np.array([0]), np.array([2]), 2, 4)
@@ -57,7 +74,8 @@ def test_ranks_count_ties_by_the_lower_index():
         np.array([[0, 1, 3], [1, 2, 4], [4, -1, -1]]),  # ranks 2, 0 and 0
         0,
     )
-    got = evaluate_sampled(user_emb, item_emb, candidates)
+    rows = product_rows(torch.from_numpy(user_emb), torch.from_numpy(item_emb))
+    got = evaluate_sampled(rows, candidates)
     assert got["hit@5"] == 1.0
     assert got["mrr@5"] == pytest.approx((1 / 3 + 1 + 1) / 3)
     assert got["ndcg@5"] == pytest.approx((1 / 2 + 1 + 1) / 3)  # log2(4) = 2

@@ -3,9 +3,8 @@
     python benchmarks/epoch_costs.py --out results/epoch-costs.json
 
 CPU nanoseconds on one thread at two sizes of the embeddings: the second of two epochs, or of two passes, with
-the usual settings on a power-law log of `_power_law.py`, taught by ALS where a method has a teacher, or by a
-SASRec that has learned nothing. Sequences are items in the order of their numbers, and `hetcomp` goes along
-two stages of each of three teachers.
+the usual settings on a power-law log of `_power_law.py`, taught by ALS where a method has a teacher;
+`hetcomp` goes along two stages of each of three. Models of sequences: `sequence_costs.py`.
 """
 
 import argparse
@@ -27,8 +26,8 @@ from recpress_edge.distill.methods import METHODS
 from recpress_edge.distill.students import create_method, parse_name
 from recpress_edge.models.closed.als import ALS
 from recpress_edge.models.forecast import COSTS, DIMS, counts_of
-from recpress_edge.models.method import Method, NetworkMethod, TrainingInput
-from recpress_edge.models.outputs import RANKING_LENGTH, StoredNetwork, Tables, Trajectory
+from recpress_edge.models.method import Method, TrainingInput
+from recpress_edge.models.outputs import RANKING_LENGTH, Tables, Trajectory
 from recpress_edge.models.settings import ALSConfig
 from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.loop import train_epoch
@@ -59,7 +58,7 @@ def second_s(make: Callable[[], Any]) -> float:
 
 
 def taught(train: Interactions) -> TrainingInput:
-    """The log with an order, and ALS as teacher, and as several in stages."""
+    """The log, and ALS as teacher, and as several in stages."""
     teacher = ALS(TrainingInput(train, TEACHER_DIM, 0, 1), ALSConfig(iterations=4))
     teacher.fit()
     tables = Tables(*(table.numpy() for table in teacher.tables()))
@@ -67,18 +66,7 @@ def taught(train: Interactions) -> TrainingInput:
     places = (np.arange(len(train)) - train.indptr[train.users()]).astype(np.int32)
     stages = Trajectory(np.stack([lists, lists]), np.stack([places, places]), (1, 2))
     several = tuple(Teacher(name, tables, trajectory=stages) for name in TEACHERS)
-    ordered = dataclasses.replace(train, ranks=places)
-    given = TrainingInput(ordered, TEACHER_DIM, 0, 2, Teacher("als", tables), teachers=several)
-    return dataclasses.replace(given, teacher=Teacher("als", tables, sequence=_reader(given)))
-
-
-def _reader(given: TrainingInput) -> StoredNetwork:
-    """A SASRec as it starts: what it says of a sequence costs what a trained one's answer does."""
-    config = usual_config("sasrec", TEACHER_DIM)
-    made = create_method("sasrec", dataclasses.replace(given, teacher=None), config)
-    assert isinstance(made, NetworkMethod)
-    parameters = {name: values.numpy() for name, values in made.parameters().items()}
-    return StoredNetwork(made.architecture(), parameters)
+    return TrainingInput(train, TEACHER_DIM, 0, 2, Teacher("als", tables), teachers=several)
 
 
 def usual_config(method: str, dim: int) -> Any:

@@ -3,9 +3,9 @@
 A method goes over interactions, users, or users times items, and a closed form that compares all items over
 pairs of them or what an inverse takes; what one of them costs is a straight line in the dim, through the two
 dims that `benchmarks/epoch_costs.py` measures. The constants are CPU time on one thread
-of a virtual Zen 5 (`benchmarks/results/epoch-costs.json`). Validation comes on top, and what is made once
-before the first epoch. They are of tables that fit into caches: BPR takes three times as long with 5 million
-interactions.
+of a virtual Zen 5 (`benchmarks/results/epoch-costs.json`). Models of sequences have costs of their own
+(`sequences/forecast.py`). Validation comes on top, and what is made once before the first epoch. The
+constants are of tables that fit into caches: BPR takes three times as long with 5 million interactions.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.sampled_softmax import is_sampled
+from recpress_edge.models.sequences.forecast import sequence_epoch_seconds
 
 Driver = Literal["interactions", "users", "scores", "item pairs", "inverse"]
 DIMS: Final = (16, 64)
@@ -40,9 +41,6 @@ COSTS: Final[Mapping[str, tuple[Driver, float, float]]] = {
     "multvae": ("scores", 11.0, 19.0),
     "iae": ("scores", 7.8, 12.0),
     "soft sampled": ("users", 31000.0, 48000.0),
-    "sasrec": ("interactions", 8100.0, 26000.0),
-    "bert4rec": ("interactions", 7200.0, 27000.0),
-    "lrh": ("interactions", 12000.0, 16000.0),
     "hetcomp": ("scores", 8.0, 18.0),
     "als": ("interactions", 1100.0, 2300.0),
     "puresvd": ("interactions", 480.0, 1100.0),
@@ -58,7 +56,7 @@ def epoch_seconds(
     """CPU seconds of an epoch or a pass, of ``n_users`` alone where given; None for what was not measured."""
     known = cost_of(method, config, train)
     if known is None:
-        return None
+        return sequence_epoch_seconds(method, config, train, dim)
     driver, low, high = known
     ns = low + (high - low) * (dim - DIMS[0]) / (DIMS[1] - DIMS[0])
     return 1e-9 * counts_of(train, n_users)[driver] * max(ns, low / 2)

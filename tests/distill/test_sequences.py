@@ -8,12 +8,13 @@ from small_data import checkerboard
 
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.distill.sequences import lrh
+from recpress_edge.distill.sequences.hint import hint_loss
 from recpress_edge.distill.sequences.lrh import LRHMethod
-from recpress_edge.distill.sequences.response import Response, hint_loss, mixed_loss
 from recpress_edge.models.method import TrainingInput
 from recpress_edge.models.outputs import StoredNetwork
 from recpress_edge.models.sequences.sasrec import SASRec
 from recpress_edge.models.sequences.settings import LRHConfig, SASRecConfig
+from recpress_edge.models.sequences.softmax import Response, mixed_loss
 from recpress_edge.models.teacher import Teacher
 
 BOARD = checkerboard(20)
@@ -38,7 +39,7 @@ def plain(states, items, labels, response):
 
 @pytest.mark.parametrize("weight", [None, 0.0, 0.7, 1.0])
 def test_the_tiled_loss_and_its_gradient_are_the_plain_ones(weight, monkeypatch):
-    monkeypatch.setattr("recpress_edge.distill.sequences.response.TILE_SCORES", 30 * 9)
+    monkeypatch.setattr("recpress_edge.models.sequences.softmax.TILE_SCORES", 30 * 9)
     states, items = drawn(50, 4).requires_grad_(), drawn(30, 4, seed=1).requires_grad_()
     labels = torch.arange(50) % 30
     response = None if weight is None else Response(drawn(50, 6, seed=2), drawn(30, 6, seed=3), weight)

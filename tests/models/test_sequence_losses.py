@@ -11,9 +11,10 @@ from small_data import checkerboard
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.method import TrainingInput
-from recpress_edge.models.sequences.losses import bce_loss, full_ce_loss, gbce_loss, sampled_ce_loss
+from recpress_edge.models.sequences.losses import bce_loss, gbce_loss, sampled_ce_loss
 from recpress_edge.models.sequences.sasrec import NO_TARGET, SASRecMethod
 from recpress_edge.models.sequences.settings import SASRecConfig
+from recpress_edge.models.sequences.softmax import mixed_loss
 from recpress_edge.testing import MethodCase
 from recpress_edge.testing.student import SIZE, first_unseen
 
@@ -90,7 +91,7 @@ def test_sampled_ce_over_all_others_is_the_full_one():
     others = torch.tensor([[item for item in range(12) if item != place] for place in range(9)])
     logits = states @ items.T
     found = sampled_ce_loss(logits[torch.arange(9), wanted], logits.gather(1, others))
-    assert float(found) == pytest.approx(float(full_ce_loss(states, items, wanted)), abs=1e-12)
+    assert float(found) == pytest.approx(float(mixed_loss(states, items, wanted)), abs=1e-12)
 
 
 def of(loss: str, **more) -> SASRecMethod:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from small_data import two_tastes
 
@@ -15,6 +16,9 @@ from recpress_edge.distill.soft import Soft
 from recpress_edge.models.forecast import COSTS, DIMS, epoch_seconds
 from recpress_edge.models.method import TrainingInput
 from recpress_edge.models.outputs import Tables
+from recpress_edge.models.sequences import forecast
+from recpress_edge.models.sequences.forecast import Work, sequence_epoch_seconds, work_of
+from recpress_edge.models.sequences.settings import BERT4RecConfig, LRHConfig, SASRecConfig
 from recpress_edge.models.settings import ALSConfig, BPRConfig, EASEConfig
 from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.closed import SEARCH_PASSES, TRIAL_EPOCHS, trial_epochs
@@ -22,7 +26,8 @@ from recpress_edge.training.ensure import ensure_model, forecast_steps
 from recpress_edge.training.plan import ModelRequest, TrainOptions
 
 DATA = two_tastes()
-MEASURED = Path(__file__).parents[2] / "benchmarks" / "results" / "epoch-costs.json"
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
+MEASURED, SEQUENCES = RESULTS / "epoch-costs.json", RESULTS / "sequence-costs.json"
 
 
 def _steps(name, work, teacher=None, **training):
@@ -96,7 +101,47 @@ def test_the_constants_are_those_measured_and_all_methods_that_take_time_have_th
     }
     assert rounded == dict(COSTS)
     ranking = {name for name, row in METHODS.items() if row.gives != "clicks"}  # others: models/clicks
-    assert ranking - {name.partition(" ")[0] for name in COSTS} == {"pop", "svd", "ensemble"}
+    known = {name.partition(" ")[0] for name in COSTS} | set(forecast.COSTS)
+    assert ranking - known == {"pop", "svd", "ensemble"}
+
+
+def test_the_constants_of_sequences_are_those_measured():
+    measured = json.loads(SEQUENCES.read_text())
+    assert measured["dims"] == list(forecast.DIMS)
+    rounded = {
+        name: tuple(tuple(float(f"{ns:.2g}") for ns in line) for line in lines)
+        for name, lines in measured["costs"].items()
+    }
+    assert rounded == dict(forecast.COSTS)
+
+
+COUNTS = np.array([3, 0, 7])
+
+
+@pytest.mark.parametrize(
+    ("method", "config", "work"),
+    [
+        ("sasrec", SASRecConfig(history_length=5), Work(8, 8 * 90, 9 + 25)),
+        ("sasrec", SASRecConfig(history_length=9, loss="bce"), Work(10, 10, 9 + 49)),
+        ("sasrec", SASRecConfig(loss="gbce"), Work(10, 10 * 256, 9 + 49)),
+        ("sasrec", SASRecConfig(loss="sampled-ce", sampled_items=7), Work(10, 10 * 7, 9 + 49)),
+        ("bert4rec", BERT4RecConfig(history_length=4, mask_share=0.5), Work(10, 5 * 90, 9 + 16 + 9)),
+        ("lrh", LRHConfig(window=3), Work(10, 10 * 90, 9 + 2 * 9 + 1)),
+    ],
+)
+def test_an_epoch_over_sequences_goes_over_places_items_and_pairs(method, config, work):
+    assert work_of(method, config, COUNTS, 90) == work
+
+
+def test_the_time_of_an_epoch_follows_the_catalogue_and_the_length():
+    small, large = (
+        sequence_epoch_seconds("sasrec", SASRecConfig(), dataclasses.replace(DATA.train, n_items=n), 64)
+        for n in (80, 8080)
+    )
+    assert large - small == pytest.approx(1e-9 * forecast.COSTS["sasrec"][1][1] * len(DATA.train) * 8000)
+    assert sequence_epoch_seconds("bpr", BPRConfig(), DATA.train, 64) is None
+    wide = work_of("lrh", LRHConfig(), COUNTS, 50_001)
+    assert wide.compared == 10 * (1000 + 1024)
 
 
 def test_a_closed_form_is_foreseen_with_the_passes_that_choose_its_settings(tmp_path):

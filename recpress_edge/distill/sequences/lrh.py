@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,17 +13,15 @@ from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.rng import stream
 from recpress_edge.data.interactions import Interactions
-from recpress_edge.distill.sequences.response import Response, hint_loss, mixed_loss
+from recpress_edge.distill.sequences.hint import hint_loss
 from recpress_edge.models.method import NetworkMethod, TrainingInput
 from recpress_edge.models.nn import Adam
 from recpress_edge.models.ranking import ScoreRows
 from recpress_edge.models.sequences.recurrent import Recurrent
 from recpress_edge.models.sequences.sasrec import SASRec
-from recpress_edge.models.sequences.settings import LRHConfig
+from recpress_edge.models.sequences.settings import LARGE_CATALOGUE, LRHConfig
+from recpress_edge.models.sequences.softmax import Response, mixed_loss
 from recpress_edge.models.sequences.windows import Windows, recent_items
-
-LARGE_CATALOGUE: Final = 50_000
-"""Items beyond which each step compares a sample of them: whole rows cost places times items."""
 
 
 class LRHMethod(NetworkMethod):

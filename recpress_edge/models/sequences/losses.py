@@ -1,4 +1,4 @@
-"""What a model of sequences learns at a place: the next item, against all others or against a few drawn ones.
+"""What a model of sequences learns at a place: the next item against a few drawn ones.
 
 positives (P,) are scores of the next items, negatives (P, k) those of items that the user has not; every loss
 is a mean over the places.
@@ -9,13 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def full_ce_loss(states: Tensor, items: Tensor, wanted: Tensor) -> Tensor:
-    """−s⁺ + log Σ_j e^(s_j) over the whole catalogue. states (P, d), items (I, d), wanted (P,) -> ()."""
-    return F.cross_entropy(states @ items.T, wanted)
-
-
 def sampled_ce_loss(positives: Tensor, negatives: Tensor) -> Tensor:
-    """The same over the next item and the drawn ones (Klenitskiy and Vasilev, RecSys 2023)."""
+    """−s⁺ + log Σ e^s over the next item and the drawn ones (Klenitskiy and Vasilev, RecSys 2023)."""
     logits = torch.cat([positives[:, None], negatives], dim=1)
     return (logits.logsumexp(dim=1) - positives).mean()
 

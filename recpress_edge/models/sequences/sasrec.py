@@ -17,8 +17,9 @@ from recpress_edge.models.method import NetworkMethod, TrainingInput
 from recpress_edge.models.nn import Adam
 from recpress_edge.models.outputs import StoredNetwork
 from recpress_edge.models.ranking import ScoreRows
-from recpress_edge.models.sequences.losses import bce_loss, full_ce_loss, gbce_loss, sampled_ce_loss
+from recpress_edge.models.sequences.losses import bce_loss, gbce_loss, sampled_ce_loss
 from recpress_edge.models.sequences.settings import USUAL_CALIBRATION, USUAL_SAMPLED, SASRecConfig
+from recpress_edge.models.sequences.softmax import mixed_loss
 from recpress_edge.models.sequences.transformer import (
     Layer,
     Noise,
@@ -146,7 +147,7 @@ class SASRecMethod(NetworkMethod):
         real = wanted != NO_TARGET
         states = self.network.hidden(torch.from_numpy(tokens).to(device), noise)  # (B, n, d)
         if drawn is None:
-            return full_ce_loss(states[real], table[:-1], wanted[real])
+            return mixed_loss(states[real], table[:-1], wanted[real])
         rows = F.embedding(drawn, table)
         positives = (states[real] * F.embedding(wanted[real], table)).sum(dim=1)  # (P,)
         if config.loss == "bce":

@@ -19,6 +19,8 @@ Decays = Literal["learned", "none"]
 SequenceLoss = Literal["ce", "sampled-ce", "bce", "gbce"]
 USUAL_SAMPLED: Final = 256
 USUAL_CALIBRATION: Final = 0.75
+LARGE_CATALOGUE: Final = 50_000
+"""Items beyond which each step of `lrh` compares a sample of them: whole rows cost places times items."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

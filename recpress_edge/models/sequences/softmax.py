@@ -1,15 +1,14 @@
-"""What a student of sequences learns at a place: the next item, and a teacher's distribution over items."""
+"""A softmax over the whole catalogue at every place: against the next item, and against a teacher's."""
 
 from dataclasses import dataclass
 from typing import Any, Final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-TILE_SCORES: Final = 2**17
-"""Scores that are computed together: half a megabyte, near a core's own cache."""
+TILE_SCORES: Final = 2**18
+"""Scores that are computed together: a megabyte, near a core's own cache."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,20 +36,23 @@ class _MixedSoftmax(torch.autograd.Function):
         of_states, of_items = torch.empty_like(states), torch.zeros_like(items)
         weight = response.weight if response else 0.0
         rows = max(TILE_SCORES // len(items), 8)
+        room = states.new_empty((min(rows, len(states)), len(items)))
         for start in range(0, len(states), rows):
             tile = slice(start, start + rows)
             part, label = states[tile], labels[tile, None]
-            logits = part @ items.T
-            norm = logits.logsumexp(dim=1)  # (n,)
-            total += norm.sum() - (1.0 - weight) * logits.gather(1, label).sum()
-            shares = (logits - norm[:, None]).exp_()
+            logits = torch.mm(part, items.T, out=room[: len(part)])
+            total -= (1.0 - weight) * logits.gather(1, label).sum()
+            chances = None
             if response:
-                taught = F.log_softmax(response.states[tile] @ response.items.T, dim=1)
-                chances = taught.exp()
-                total += weight * ((taught - logits) * chances).sum()
+                taught = response.states[tile] @ response.items.T
+                chances, norm = _softmax(taught.clone())
+                total += weight * (((taught - logits) * chances).sum() - norm.sum())
+            shares, norm = _softmax(logits)
+            total += norm.sum()
+            if chances is not None:
                 shares.sub_(chances, alpha=weight)
             shares.scatter_add_(1, label, shares.new_full(label.shape, weight - 1.0))
-            of_states[tile] = shares @ items
+            torch.mm(shares, items, out=of_states[tile])
             of_items.addmm_(shares.T, part)
         ctx.save_for_backward(of_states, of_items)
         return total / len(states)
@@ -62,6 +64,13 @@ class _MixedSoftmax(torch.autograd.Function):
         return grad / len(of_states) * of_states, grad / len(of_states) * of_items, None, None
 
 
+def _softmax(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """The softmax of each row, in place of the logits (n, I), and the logarithms of its sums (n, 1)."""
+    top = logits.amax(dim=1, keepdim=True)
+    sums = logits.sub_(top).exp_().sum(dim=1, keepdim=True)
+    return logits.div_(sums), sums.log() + top
+
+
 def mixed_loss(states: Tensor, items: Tensor, labels: Tensor, response: Response | None = None) -> Tensor:
     """(1 − w) · cross-entropy of the labels + w · KL(teacher ‖ student), mean over the places.
 
@@ -71,12 +80,3 @@ def mixed_loss(states: Tensor, items: Tensor, labels: Tensor, response: Response
     """
     result: Tensor = _MixedSoftmax.apply(states, items, labels, response)  # type: ignore[no-untyped-call]
     return result
-
-
-def hint_loss(states: Tensor, mapping: Tensor, teacher_states: Tensor) -> Tensor:
-    """Mean squared distance between mapped states and the teacher's, each normalised over its dimensions.
-
-    states (P, d), mapping (e, d), teacher_states (P, e) -> ().
-    """
-    wanted = F.layer_norm(teacher_states, teacher_states.shape[-1:])
-    return F.mse_loss(F.linear(states, mapping), wanted)

@@ -10,51 +10,29 @@ the usual settings on a power-law log of `_power_law.py`, taught by ALS where a 
 import argparse
 import dataclasses
 import sys
-import time
-from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
 import numpy as np
 import torch
 from _bench import machine, options, run, table
+from _costs import TEACHER_DIM, second_s, usual_config
 from _power_law import power_law
 
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.distill.lists import best_unobserved
 from recpress_edge.distill.methods import METHODS
-from recpress_edge.distill.students import create_method, parse_name
+from recpress_edge.distill.students import create_method
 from recpress_edge.models.closed.als import ALS
 from recpress_edge.models.forecast import COSTS, DIMS, counts_of
-from recpress_edge.models.method import Method, TrainingInput
+from recpress_edge.models.method import TrainingInput
 from recpress_edge.models.outputs import RANKING_LENGTH, Tables, Trajectory
 from recpress_edge.models.settings import ALSConfig
 from recpress_edge.models.teacher import Teacher
-from recpress_edge.training.loop import train_epoch
-from recpress_edge.training.plan import TrainOptions, settings_of
 
 SCHEMA: Final = "recpress.epoch-costs/1"
-TEACHER_DIM: Final = 64
 TEACHERS: Final = ("first", "second", "third")
 """Of hetcomp."""
-
-
-def second_s(make: Callable[[], Any]) -> float:
-    """CPU seconds of the second epoch or pass; of what is computed at once, of the second model."""
-    method = make()
-    if isinstance(method, Method):
-        train_epoch(method, 0)
-        begun = time.process_time()
-        train_epoch(method, 1)
-        return time.process_time() - begun
-    passes = method.stages()
-    next(passes)
-    if method.passes == 1:
-        method = make()
-        passes = method.stages()
-    begun = time.process_time()
-    next(passes)
-    return time.process_time() - begun
 
 
 def taught(train: Interactions) -> TrainingInput:
@@ -67,14 +45,6 @@ def taught(train: Interactions) -> TrainingInput:
     stages = Trajectory(np.stack([lists, lists]), np.stack([places, places]), (1, 2))
     several = tuple(Teacher(name, tables, trajectory=stages) for name in TEACHERS)
     return TrainingInput(train, TEACHER_DIM, 0, 2, Teacher("als", tables), teachers=several)
-
-
-def usual_config(method: str, dim: int) -> Any:
-    """The usual settings of a method."""
-    entry = METHODS[method]
-    role = entry.roles[-1]
-    model = parse_name(f"{method}_dim{dim}" if entry.has_dim else method, role)
-    return settings_of(model, role, TrainOptions())[0]
 
 
 def ns_of(name: str, given: TrainingInput) -> list[float]:

@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 from _bench import machine, options, run, table
-from epoch_costs import TEACHER_DIM, second_s, usual_config
+from _costs import TEACHER_DIM, second_s, usual_config
 
 from recpress_edge.core.rng import stream
 from recpress_edge.data.interactions import Interactions

@@ -5,7 +5,8 @@
 CPU nanoseconds on one thread at two sizes of the embeddings, of a place, of a place and an item that it is
 compared with, and of two places of a window: what three logs of drawn items tell apart, one with short
 sequences, one with a catalogue eight times as large, one with sequences of 200 items. Of each the second of
-two epochs, with the usual settings. `lrh` is taught by a SASRec that has learned nothing.
+two epochs, with the usual settings. `lrh` and `adarec` are taught by a SASRec that has learned nothing, and
+`adarec` has a convolution of three taps on every edge.
 """
 
 import argparse
@@ -47,7 +48,7 @@ def sequences(n_users: int, length: int, n_items: int) -> Interactions:
 def given_of(train: Interactions, method: str, dim: int) -> TrainingInput:
     """What the method trains on, taught where it has a teacher."""
     given = TrainingInput(train, dim, 0, 2)
-    if not METHODS[method].needs:
+    if METHODS[method].usual_teacher is None:
         return given
     made = create_method("sasrec", dataclasses.replace(given, dim=TEACHER_DIM), config_of("sasrec"))
     assert isinstance(made, NetworkMethod)
@@ -60,6 +61,8 @@ def given_of(train: Interactions, method: str, dim: int) -> TrainingInput:
 def config_of(method: str) -> Any:
     """The usual settings; a transformer reads whole sequences."""
     config = usual_config(method, TEACHER_DIM)
+    if method == "adarec":
+        return dataclasses.replace(config, cell="conv3+conv3+conv3")
     return config if method == "lrh" else dataclasses.replace(config, history_length=LONGEST)
 
 
@@ -84,7 +87,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         "basis": "measured",
         "dims": list(DIMS),
         "logs": [list(size) for size in LOGS],
-        "costs": {name: np.array([lines_of(name, dim) for dim in DIMS]).T.tolist() for name in COSTS},
+        "costs": {name: np.array([lines_of(name, dim) for dim in DIMS]).T.tolist() for name in args.methods},
         **machine("numpy", np.__version__),
     }
 
@@ -100,5 +103,11 @@ def show(record: dict[str, Any]) -> str:
     return table(["method", "each", *(f"dim {dim}" for dim in record["dims"])], rows)
 
 
+def parser() -> argparse.ArgumentParser:
+    made = options(__doc__)
+    made.add_argument("--methods", nargs="+", choices=[*COSTS], default=[*COSTS])
+    return made
+
+
 if __name__ == "__main__":
-    sys.exit(run(options(__doc__), measure, show))
+    sys.exit(run(parser(), measure, show))

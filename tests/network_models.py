@@ -5,11 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from recpress_edge.artifacts.cell import Cell
 from recpress_edge.artifacts.model_folder import NETWORK_PREFIX, write_model
 from recpress_edge.core.rng import stream
+from recpress_export.networks.cells import cell_shapes
 from recpress_export.networks.student import NetworkStudent, read_network
 
 N_USERS, N_ITEMS, DIM, LENGTH = 20, 60, 8, 10
+CELLS = 2
 ARCHITECTURES = {"sasrec": {"heads": 2}, "bert4rec": {"heads": 2}, "lrh": {"history_length": 4}}
 
 
@@ -107,3 +110,27 @@ def read_bert4rec(folder: Path, **arrays: np.ndarray) -> NetworkStudent:
 
 def read_lrh(folder: Path, **arrays: np.ndarray) -> NetworkStudent:
     return read_network(write_network(folder, "lrh", lrh_arrays() | arrays))
+
+
+def adarec_arrays(cell: str = "conv3+skip+max3", seed: int = 0, nodes: int = 2) -> dict[str, np.ndarray]:
+    """Of two cells of two nodes."""
+    shapes: dict[str, tuple[int, ...]] = {
+        "item_emb": (N_ITEMS + 1, DIM),
+        "final_gain": (DIM,),
+        "final_shift": (DIM,),
+    }
+    letters = {"d": DIM, "L": LENGTH, "K": nodes}
+    architecture = {"operations": cell.split("+"), "nodes": nodes, "cells": CELLS}
+    for name, axes in cell_shapes(architecture).items():
+        shapes[name] = tuple(letters.get(axis) or DIM * int(axis[:-1]) for axis in axes)
+    return _drawn(shapes, seed)
+
+
+def adarec_architecture(cell: str = "conv3+skip+max3", nodes: int = 2) -> dict[str, Any]:
+    known = Cell.named(cell, nodes, CELLS)
+    return {"kind": "adarec", **known.facts(), "history_length": known.items_read(LENGTH) + 1}
+
+
+def read_adarec(folder: Path, cell: str = "conv3+skip+max3") -> NetworkStudent:
+    facts = {"architecture": adarec_architecture(cell)}
+    return read_network(write_network(folder, "adarec", adarec_arrays(cell), **facts))

@@ -2,6 +2,9 @@
 
 import argparse
 import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from recpress_edge.cli.common import (
     add_common_options,
@@ -36,20 +39,28 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--student",
         required=True,
         metavar="NAME",
-        help="for example soft_dim32, htd_dim10, svd_dim20, bpr_dim10; of a data set with labels deepfm_dim8",
+        help="for example soft_dim32, htd_dim10, svd_dim20, bpr_dim10; of sequences lrh_dim16, sasrec_dim16, "
+        "adarec_dim32; of a data set with labels deepfm_dim8",
     )
     parser.add_argument(
         "--teacher",
         metavar="NAME",
         help="name or folder of the teacher, or 'none' (default: soft_dim200; for soft, "
-        "ensemble:soft_dim200+als_dim64+ease, or als_dim400 for large data; for click models an ensemble of "
-        "four)",
+        "ensemble:soft_dim200+als_dim64+ease, or als_dim400 for large data; for lrh and adarec sasrec_dim64, "
+        "for sasrec none; for click models an ensemble of four)",
     )
     parser.add_argument(
         "--quantise",
         metavar="RECIPE",
         help="fine-tune the trained student for a recipe's rounding: int8-dim or int4-item. The result is "
         "another student, NAME_qat-RECIPE; --config and --epochs are then those of the fine-tuning",
+    )
+    parser.add_argument(
+        "--cell",
+        type=Path,
+        metavar="FILE",
+        help="of adarec_dim<N>: the cell.json of a model or of your own, which is then trained without a "
+        "search; --set method.cell=conv3+skip+max3 says it in a word",
     )
     parser.set_defaults(func=_distill)
 
@@ -66,6 +77,9 @@ def _distill(args: argparse.Namespace) -> int:
     if result.name.recipe:
         say(args)
         say(args, quantised_table(result.models))
+    if search := first.metadata.get("search"):
+        say(args)
+        say(args, search_words(search))
     teacher = first.metadata["teacher"]
     if teacher and "test" in teacher["metrics"]:
         test, titles = teacher["metrics"]["test"], metric_titles(first.metadata)
@@ -75,6 +89,14 @@ def _distill(args: argparse.Namespace) -> int:
     next_steps(args, [_following(args, result)])
     emit(args, result.facts())
     return 0
+
+
+def search_words(search: Mapping[str, Any]) -> str:
+    """What a search for a cell says of it, in two lines."""
+    edges = zip(search["operations"], search["chances"], strict=True)
+    told = ", ".join(f"{name} {format_share(chance)}" for name, chance in edges)
+    verdict = "decided" if search["decided"] else "did not decide: it takes the likeliest operations"
+    return f"cell       {told}\nsearch     {verdict}, after {search['epochs']} epochs"
 
 
 def _following(args: argparse.Namespace, result: TrainResult) -> str:

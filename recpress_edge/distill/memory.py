@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from recpress_edge.distill.settings import TeacherLists
 from recpress_edge.models.clicks.settings import ClickConfig
 from recpress_edge.models.outputs import is_large
-from recpress_edge.models.sequences.settings import LRHConfig, TransformerConfig
+from recpress_edge.models.sequences.settings import AdaRecConfig, LRHConfig, TransformerConfig
 from recpress_edge.models.settings import IAEConfig, LightGCNConfig, MultVAEConfig, NeuMFConfig
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _parameter_bytes(given: "TrainingInput", config: Any) -> int:
 
 def _rows(given: "TrainingInput", config: Any) -> int:
     """Rows of all tables."""
-    if isinstance(config, TransformerConfig):
+    if isinstance(config, TransformerConfig | AdaRecConfig):
         return given.train.n_items
     if isinstance(config, LRHConfig):
         return 2 * given.train.n_items

@@ -19,7 +19,7 @@ from recpress_edge.distill.settings import (
     beside,
 )
 from recpress_edge.models.clicks import settings as clicks
-from recpress_edge.models.sequences.settings import BERT4RecConfig, LRHConfig, SASRecConfig
+from recpress_edge.models.sequences.settings import AdaRecConfig, BERT4RecConfig, LRHConfig, SASRecConfig
 from recpress_edge.models.settings import (
     ALSConfig,
     BPRConfig,
@@ -37,7 +37,7 @@ from recpress_edge.models.settings import (
 )
 from recpress_edge.models.teacher import Knowledge
 
-Network = Literal["neumf", "sasrec", "bert4rec", "lrh"]
+Network = Literal["neumf", "sasrec", "bert4rec", "lrh", "adarec"]
 Role = Literal["teacher", "student"]
 LARGE: Final = 20_000
 """Users or items, whichever are fewer: EASE inverts a matrix of as many rows."""
@@ -222,8 +222,9 @@ METHODS: Final[dict[str, MethodRow]] = {
     "htd-neumf": distilled("neumf", _TOPOLOGY, HTDConfig, needs="embeddings", released=True),
     "de-neumf": distilled("neumf", _EXPERTS, DEConfig, needs="embeddings", released=True),
     "sasrec": MethodRow(
-        where="recpress_edge.models.sequences.sasrec:SASRecMethod",
+        where="recpress_edge.distill.sequences.sasrec:sasrec",
         config=SASRecConfig,
+        needs="sequences",
         gives="sequences",
         network="sasrec",
         ordered=True,
@@ -244,6 +245,16 @@ METHODS: Final[dict[str, MethodRow]] = {
         usual_teacher="sasrec_dim64",
         gives="rankings",
         network="lrh",
+        ordered=True,
+        released=True,
+    ),
+    "adarec": MethodRow(
+        where="recpress_edge.distill.sequences.search:adarec",
+        config=AdaRecConfig,
+        needs="sequences",
+        usual_teacher="sasrec_dim64",
+        gives="rankings",
+        network="adarec",
         ordered=True,
         released=True,
     ),

@@ -18,7 +18,7 @@ from recpress_edge.jobs.forest import make_models
 from recpress_edge.jobs.plugins import with_plugins
 from recpress_edge.training.ensure import PlannedStep, forecast_steps
 from recpress_edge.training.fusion import below_member_words
-from recpress_edge.training.overrides import chosen_settings, overrides
+from recpress_edge.training.overrides import cell_settings, chosen_settings, overrides
 from recpress_edge.training.plan import ModelRequest, TrainOptions, Wanted, asked_teacher, is_folder, want
 from recpress_edge.training.refit import check_refit, joined, want_again
 from recpress_edge.training.store import TrainedModel
@@ -188,6 +188,14 @@ class DistillRequest(_RunRequest):
     """Name or folder, or ``none``; None for the method's usual one."""
     quantise: str | None = None
     """The recipe for whose rounding the student is fine-tuned."""
+    cell: Path | None = None
+    """JSON of the cell that an adarec is made of: it trains without a search."""
+
+    def _options(self, name: ModelName, teacher: str | None, members: tuple[str, ...] = ()) -> TrainOptions:
+        options = _RunRequest._options(self, name, teacher, members)  # super() knows no slots
+        if self.cell is None:
+            return options
+        return replace(options, method={**options.method, **cell_settings(name, self.cell, options.method)})
 
     def _named(self) -> ModelName:
         """The student; a wrong combination is refused before any data is read."""

@@ -110,6 +110,21 @@ class Method(Scorer, Learner):
         raise NotImplementedError(f"{type(self).__name__} offers no candidates")
 
 
+class Searching(Method):
+    """A model that learns in short what another one is made of, which is then learned from the start."""
+
+    search_epochs: int
+    """At most."""
+
+    @abstractmethod
+    def is_decided(self) -> bool:
+        """Whether the search may end before its last epoch."""
+
+    @abstractmethod
+    def found(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Settings of the model to learn, for :meth:`variant`, and what a record says of the search."""
+
+
 class NetworkMethod(Method):
     """A model that is a network, not two tables: stored as its parameters and its architecture."""
 
@@ -126,6 +141,10 @@ class NetworkMethod(Method):
     def parameters(self) -> dict[str, Tensor]:
         """The network's parameters by name, as the model is now."""
         return {name: value.detach() for name, value in self.network.named_parameters()}
+
+    def documents(self, search: Mapping[str, Any]) -> dict[str, Any]:
+        """JSON files that belong beside its parameters, by name; ``search``: what one found, or nothing."""
+        return {}
 
     def rows_after(self, histories: Interactions) -> ScoreRows:
         """How it scores users after these histories; a model that knows its users needs none."""

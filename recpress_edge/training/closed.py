@@ -10,7 +10,8 @@ from torch import Tensor
 from recpress_edge.core.metrics import DEFAULT_CUTOFF, worth
 from recpress_edge.distill.settings import SoftConfig
 from recpress_edge.distill.soft import open_axes
-from recpress_edge.models.method import ClosedForm, Method
+from recpress_edge.models.method import ClosedForm, Method, Searching
+from recpress_edge.models.sequences.settings import AdaRecConfig
 from recpress_edge.training.loop import EpochReport, OnEpoch, RunState, Validation, copy_model, train_epoch
 
 Settings = Mapping[str, Any]
@@ -163,7 +164,9 @@ def climb(axes: Mapping[str, Sequence[Any]], value_of: Callable[[Settings], Wort
 
 
 def trial_epochs(config: Any, *, taught: bool) -> int:
-    """Epochs of the candidates of a method that learns, about: from the middle of each axis to a turn."""
+    """Epochs before the first, about: of candidates, from the middle of each axis to a turn; of a search."""
+    if isinstance(config, AdaRecConfig):  # an epoch of a search has a step of the chances beside each other
+        return 0 if config.cell else 2 * config.search_epochs
     axes = open_axes(config, taught=taught) if isinstance(config, SoftConfig) else {}
     return TRIAL_EPOCHS * (2 * len(axes) + 1) if axes else 0
 
@@ -177,6 +180,8 @@ def tried(
     One that is then below the tables it started from is worth as much as those, which count as epoch 0: then
     what its training gave decides among its like.
     """
+    if isinstance(method, Searching):
+        return _searched(method, epochs, on_epoch)
     axes = method.candidates() if validation else {}
     if not axes or not validation:
         return method, RunState()
@@ -195,3 +200,17 @@ def tried(
     chosen = climb(axes, worth_of)
     seconds = time.perf_counter() - looks.started
     return method.variant(chosen, epochs), RunState(seconds=seconds, chosen=chosen, trials=looks.history)
+
+
+def _searched(method: Searching, epochs: int, on_epoch: OnEpoch) -> tuple[Method, RunState]:
+    """The model that a search finds, from its start, and what the search says."""
+    started, done = time.perf_counter(), 0
+    while done < method.search_epochs and not method.is_decided():
+        train_epoch(method, done)
+        done += 1
+        seconds = time.perf_counter() - started
+        on_epoch(EpochReport(done, method.search_epochs + epochs, seconds, None))
+    chosen, facts = method.found()
+    seconds = time.perf_counter() - started
+    search = {**facts, "epochs": done, "seconds": round(seconds, 3)}
+    return method.variant(chosen, epochs), RunState(seconds=seconds, chosen=chosen, search=search)

@@ -66,6 +66,8 @@ class RunState:
     """Settings that validation chose before the training, or of a closed form."""
     trials: list[dict[str, Any]] = field(default_factory=list)
     """One entry per candidate: its settings, and the validation metrics of a short schedule with them."""
+    search: Mapping[str, Any] = field(default_factory=dict)
+    """What a search before the training says of what it found."""
 
     @property
     def best_epoch(self) -> int:
@@ -184,7 +186,7 @@ def restore_best(method: Learner, state: RunState) -> None:
 def _checkpoint(method: Learner, state: RunState) -> Checkpoint:
     best = {f"best/{name}": value for name, value in state.best.items()}
     tensors = _state(method) | best
-    kept = ("epoch", "seconds", "history", "chosen", "trials")
+    kept = ("epoch", "seconds", "history", "chosen", "trials", "search")
     return Checkpoint(tensors, {name: getattr(state, name) for name in kept})
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from recpress_edge.artifacts.cell import read_cell
 from recpress_edge.core.config import read_toml, toml_value
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.distill.students import ModelName
@@ -27,6 +28,16 @@ def chosen_settings(model: ModelName, config: Path | None, texts: Sequence[str])
             raise unknown_name(f"table in {config}", key, [f"[{name}]" for name in TABLES])
     given = overrides(model, texts)
     return {name: {**found.get(name, {}), **given[name]} for name in TABLES}
+
+
+def cell_settings(model: ModelName, path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that a cell's file stands for; ConfigError beside others that say the same."""
+    if model.entry.network != "adarec":
+        raise ConfigError(f"--cell {path} is of an adarec, and {model} has no cells. Leave it out.")
+    if said := sorted({"cell", "cells", "nodes"} & given.keys()):
+        raise ConfigError(f"--cell {path} and method.{said[0]} say the same. Leave one out.")
+    cell = read_cell(path)
+    return {"cell": str(cell), "cells": cell.cells, "nodes": cell.nodes}
 
 
 def no_overrides() -> Tables:

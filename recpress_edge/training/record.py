@@ -97,6 +97,7 @@ def metadata(plan: Plan, data: Dataset, state: RunState) -> dict[str, Any]:
         "teacher": reference(parts.teacher) if parts.teacher else None,
         **members,
         **({"trials": state.trials} if state.trials else {}),
+        **({"search": dict(state.search)} if state.search else {}),
         **({"plugin": _plugin(wanted.name.entry)} if wanted.name.entry.plugin else {}),
         **({"chosen_settings": state.chosen} if state.chosen else {}),
         "chosen_epoch": chosen_epoch(plan, state),

@@ -8,6 +8,7 @@ import torch
 
 from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.files import write_json
 from recpress_edge.core.memory import PeakMemory
 from recpress_edge.data.holdout import Split, dataset_cutoff, history
 from recpress_edge.data.interactions import Dataset, Interactions
@@ -93,6 +94,9 @@ def _train_ranking(
     if plan.wanted.options.trajectory:
         _finish_trajectory(plan, chosen_epoch(plan, state), rows, data.train)
     facts |= _facts_of(kept, plan, data, facts)
+    if isinstance(method, NetworkMethod):
+        for name, document in method.documents(state.search).items():
+            write_json(plan.folder / name, document)
     return save_model(plan.folder, facts, kept.tables, kept.rankings, kept.network, kept.near), state
 
 

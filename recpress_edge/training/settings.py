@@ -73,6 +73,7 @@ _USUAL: Final[Mapping[str, Settings]] = {
     "bert4rec": Settings({}, {"epochs": 200, "evaluate_every": 5, "patience": 4}),
     # The step falls to 0 over the epochs, so that the last ones are worth their time.
     "lrh": Settings({}, {"epochs": 20, "evaluate_every": 4, "patience": 0}),
+    "adarec": Settings({}, {"epochs": 10, "evaluate_every": 2, "patience": 0}),
     "cml": Settings({}, {"epochs": 100, "patience": 4}),
     "multvae": Settings({}, {"epochs": 100, "patience": 4}),
     "iae": Settings({}, {"epochs": 100, "patience": 4}),

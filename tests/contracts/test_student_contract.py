@@ -53,6 +53,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "sasrec": {"learning_rate": 0.01, "batch_users": 10, "layers": 1, "dropout": 0.1},
     "bert4rec": {"learning_rate": 0.02, "batch_places": 200, "layers": 1, "dropout": 0.1},
     "lrh": {"learning_rate": 0.05, "batch_places": 200},
+    "adarec": {"learning_rate": 0.02, "batch_places": 200, "cell": "conv3+skip+attention", "cells": 1},
 }
 # As its usual settings have it of a teacher.
 ALONE = {"soft": {"score": "cosine", "start": "noise"}}

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from small_data import checkerboard
 
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.distill.sequences import lrh
+from recpress_edge.distill.sequences import student
 from recpress_edge.distill.sequences.hint import hint_loss
 from recpress_edge.distill.sequences.lrh import LRHMethod
 from recpress_edge.models.method import TrainingInput
@@ -105,7 +105,7 @@ def test_teacher_and_student_read_the_same_window(teacher):
 
 
 def test_of_a_large_catalogue_a_sample_and_the_next_items_are_compared(teacher, monkeypatch):
-    monkeypatch.setattr(lrh, "LARGE_CATALOGUE", 5)
+    monkeypatch.setattr(student, "LARGE_CATALOGUE", 5)
     method = LRHMethod(TrainingInput(BOARD.train, 4, 0, 1, teacher), SMALL)
     targets = np.array([3, 7, 3, 19])
     columns, labels = method._columns(targets, np.random.default_rng(0))

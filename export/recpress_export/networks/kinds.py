@@ -28,6 +28,10 @@ class NetworkKind:
     """Of each transformer layer n, under ``layers.n.``."""
     tokens: bool = True
     """Whether one that reads histories reads tokens, of which the first is no item."""
+    parts: str = ""
+    """``(architecture) -> Shapes``: of the parameters that depend on it."""
+    check: str = ""
+    """``(architecture, lengths) -> None``: ConfigError where it does not fit its parameters."""
     attention: bool = False
     """Whether ``heads`` of its architecture must divide d."""
     read: str = "recpress_export.networks.student:read_parameters"
@@ -129,6 +133,14 @@ KINDS: Final[Mapping[str, NetworkKind]] = {
         },
         tokens=False,
         tables=True,
+    ),
+    "adarec": NetworkKind(
+        profile=HISTORY,
+        shapes={name: shape for name, shape in _TRANSFORMER.items() if name != "position_emb"},
+        parts="recpress_export.networks.cells:cell_shapes",
+        check="recpress_export.networks.cells:check_cell",
+        reference="recpress_export.networks.cells:adarec_reference",
+        module="recpress_export.networks.cell_modules:adarec_module",
     ),
     "onnx-history": _OUTSIDE,
     "onnx-user": replace(_OUTSIDE, profile=ALL_USERS),

@@ -62,14 +62,14 @@ class FoldedNeuMF(nn.Module):
         p = {name: array.astype(np.float64) for name, array in student.arrays.items()}
         dim = p["item_gmf"].shape[1]
         of_user, of_item = np.hsplit(p["hidden1_weight"], 2)
-        self.user_gmf = _parameter(p["user_gmf"] * p["output_weight"][:dim])
-        self.item_gmf = _parameter(_with_rows(p["item_gmf"], rows).T)  # (d, rows)
-        self.user_first = _parameter(p["user_mlp"] @ of_user.T + p["hidden1_bias"])
-        self.item_first = _parameter(_with_rows(p["item_mlp"] @ of_item.T, rows))  # (rows, h)
-        self.second_weight = _parameter(p["hidden2_weight"].T)  # (h, d)
-        self.second_bias = _parameter(p["hidden2_bias"])
-        self.output_weight = _parameter(p["output_weight"][dim:, None])  # (d, 1)
-        self.output_bias = _parameter(p["output_bias"])
+        self.user_gmf = parameter(p["user_gmf"] * p["output_weight"][:dim])
+        self.item_gmf = parameter(with_rows(p["item_gmf"], rows).T)  # (d, rows)
+        self.user_first = parameter(p["user_mlp"] @ of_user.T + p["hidden1_bias"])
+        self.item_first = parameter(with_rows(p["item_mlp"] @ of_item.T, rows))  # (rows, h)
+        self.second_weight = parameter(p["hidden2_weight"].T)  # (h, d)
+        self.second_bias = parameter(p["hidden2_bias"])
+        self.output_weight = parameter(p["output_weight"][dim:, None])  # (d, 1)
+        self.output_bias = parameter(p["output_bias"])
 
     def forward(self, user: Tensor) -> Tensor:
         first = torch.relu(self.item_first + F.embedding(user, self.user_first))  # (rows, h)
@@ -90,9 +90,9 @@ class LastState(nn.Module):
         for name, array in student.arrays.items():
             if name.startswith("layers."):  # layers.0.up_bias: a parameter's name has no dots
                 _, number, part = name.split(".")
-                self.register_parameter(f"layer{number}_{part}", _parameter(array))
-        self.final_gain = _parameter(student.arrays["final_gain"])
-        self.final_shift = _parameter(student.arrays["final_shift"])
+                self.register_parameter(f"layer{number}_{part}", parameter(array))
+        self.final_gain = parameter(student.arrays["final_gain"])
+        self.final_shift = parameter(student.arrays["final_shift"])
 
     def last_state(self, x: Tensor, last: Tensor | None, unread: Tensor | None) -> Tensor:
         """State (1, d) after embedded tokens x (1, n, d).
@@ -105,7 +105,7 @@ class LastState(nn.Module):
         for number in range(self.n_layers):
             final = number == self.n_layers - 1
             x = self._layer(number, x, *((last, unread, True) if final else (None, hidden, False)))
-        return _norm(x, self.final_gain, self.final_shift)[:, 0]
+        return layer_norm(x, self.final_gain, self.final_shift)[:, 0]
 
     def _layer(
         self, number: int, x: Tensor, last: Tensor | None, hidden: Tensor | None, at_last: bool
@@ -113,7 +113,7 @@ class LastState(nn.Module):
         def p(name: str) -> Tensor:
             return self.get_parameter(f"layer{number}_{name}")
 
-        normed = _norm(x, p("attention_gain"), p("attention_shift"))
+        normed = layer_norm(x, p("attention_gain"), p("attention_shift"))
         dim = x.shape[2]
         weight, bias = p("qkv_weight"), p("qkv_bias")
         if at_last:
@@ -128,7 +128,7 @@ class LastState(nn.Module):
             logits = logits.masked_fill(hidden, -1e9)
         mixed = (logits.softmax(dim=-1) @ value).transpose(1, 2).flatten(2)
         x = x + F.linear(mixed, p("mix_weight"), p("mix_bias"))
-        normed = _norm(x, p("forward_gain"), p("forward_shift"))
+        normed = layer_norm(x, p("forward_gain"), p("forward_shift"))
         inner = self.activated(F.linear(normed, p("up_weight"), p("up_bias")))
         return x + F.linear(inner, p("down_weight"), p("down_bias"))
 
@@ -150,8 +150,8 @@ class SASRecOfLength(LastState):
     def __init__(self, student: NetworkStudent) -> None:
         super().__init__(student)
         self.n_items = student.n_items
-        self.item_emb = _parameter(student.arrays["item_emb"].T)
-        self.position_emb = _parameter(student.arrays["position_emb"])
+        self.item_emb = parameter(student.arrays["item_emb"].T)
+        self.position_emb = parameter(student.arrays["position_emb"])
 
     def forward(self, tokens: Tensor) -> Tensor:
         x = self.item_emb.index_select(1, tokens[0]).T * self.item_emb.shape[0] ** 0.5
@@ -168,12 +168,12 @@ class SASRecPadded(LastState):
     def __init__(self, student: NetworkStudent, rows: int) -> None:
         super().__init__(student)
         self.n_items = student.n_items
-        self.item_emb = _parameter(_with_rows(student.arrays["item_emb"], rows))
-        self.position_emb = _parameter(student.arrays["position_emb"])
+        self.item_emb = parameter(with_rows(student.arrays["item_emb"], rows))
+        self.position_emb = parameter(student.arrays["position_emb"])
 
     def forward(self, tokens: Tensor) -> Tensor:
         x = F.embedding(tokens, self.item_emb) * self.item_emb.shape[1] ** 0.5 + self.position_emb
-        last, unread = _ends(tokens, self.n_items)
+        last, unread = ends(tokens, self.n_items)
         return F.linear(self.last_state(x, last, unread), self.item_emb)[0]
 
 
@@ -185,9 +185,9 @@ class Head(LastState):
     def __init__(self, student: NetworkStudent) -> None:
         super().__init__(student)
         self.n_items = student.n_items
-        self.position_emb = _parameter(student.arrays["position_emb"])
+        self.position_emb = parameter(student.arrays["position_emb"])
         for name in ("head_weight", "head_bias", "head_gain", "head_shift"):
-            self.register_parameter(name, _parameter(student.arrays[name]))
+            self.register_parameter(name, parameter(student.arrays[name]))
 
     def activated(self, x: Tensor) -> Tensor:
         return F.gelu(x)
@@ -196,7 +196,7 @@ class Head(LastState):
         """State (1, d) -> (1, d)."""
         p = self.get_parameter
         inner = F.gelu(F.linear(state, p("head_weight"), p("head_bias")))
-        return _norm(inner, p("head_gain"), p("head_shift"))
+        return layer_norm(inner, p("head_gain"), p("head_shift"))
 
 
 class BERT4RecOfLength(Head):
@@ -204,8 +204,8 @@ class BERT4RecOfLength(Head):
 
     def __init__(self, student: NetworkStudent) -> None:
         super().__init__(student)
-        self.item_emb = _parameter(student.arrays["item_emb"].T)
-        self.item_bias = _parameter(student.arrays["item_bias"])
+        self.item_emb = parameter(student.arrays["item_emb"].T)
+        self.item_bias = parameter(student.arrays["item_bias"])
 
     def forward(self, tokens: Tensor) -> Tensor:
         read = torch.cat([tokens[0, 1:], tokens[0, :1]])
@@ -220,18 +220,18 @@ class BERT4RecPadded(Head):
 
     def __init__(self, student: NetworkStudent, rows: int) -> None:
         super().__init__(student)
-        self.item_emb = _parameter(_with_rows(student.arrays["item_emb"], rows))
-        self.item_bias = _parameter(_with_rows(student.arrays["item_bias"][:, None], rows)[:, 0])
+        self.item_emb = parameter(with_rows(student.arrays["item_emb"], rows))
+        self.item_bias = parameter(with_rows(student.arrays["item_bias"][:, None], rows)[:, 0])
 
     def forward(self, tokens: Tensor) -> Tensor:
-        last, unread = _ends(tokens, self.n_items)
+        last, unread = ends(tokens, self.n_items)
         read = torch.cat([tokens[:, 1:], tokens[:, :1]], dim=1)
         x = F.embedding(read, self.item_emb) * self.item_emb.shape[1] ** 0.5 + self.position_emb
         state = self.projected(self.last_state(x, last, unread))
         return F.linear(state, self.item_emb)[0] + self.item_bias
 
 
-def _ends(tokens: Tensor, n_items: int) -> tuple[Tensor, Tensor]:
+def ends(tokens: Tensor, n_items: int) -> tuple[Tensor, Tensor]:
     """Where the last token is, 1 there and 0 elsewhere (1, 1, L), and what is behind it (1, 1, 1, L)."""
     empty = (tokens[:, 1:] >= n_items).float()  # (1, L - 1)
     edge = torch.ones(1, 1)
@@ -245,14 +245,14 @@ def _place(x: Tensor, last: Tensor | None) -> Tensor:
     return x[:, -1:] if last is None else last @ x
 
 
-def _norm(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
+def layer_norm(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
     return F.layer_norm(x, x.shape[-1:], gain, shift, NORM_EPSILON)
 
 
-def _with_rows(table: Floats, rows: int) -> Floats:
+def with_rows(table: Floats, rows: int) -> Floats:
     """The table with zeros behind it up to ``rows``."""
     return np.pad(table, [(0, rows - len(table)), (0, 0)])
 
 
-def _parameter(array: Floats) -> nn.Parameter:
+def parameter(array: Floats) -> nn.Parameter:
     return nn.Parameter(torch.from_numpy(array.astype(np.float32)), requires_grad=False)

@@ -1,6 +1,7 @@
 """A trained network's folder as plain arrays, its parameters by name. Never torch."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 
 from recpress_edge.artifacts.model_folder import MODEL_FACTS, MODEL_FILE, network_parameters, read_model
 from recpress_edge.core.arrays import F32
-from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import read_json
 from recpress_edge.core.registry import named
 from recpress_export.networks.kinds import KINDS, NetworkKind, Shapes
@@ -58,6 +59,8 @@ class NetworkStudent:
     @property
     def history_length(self) -> int:
         """Tokens that it reads, the start token included; 0 for one that knows its users."""
+        if self.row.parts:
+            return int(self.facts["architecture"]["history_length"])
         return self._length("L")
 
     @property
@@ -116,7 +119,11 @@ def read_parameters(folder: Path) -> NetworkStudent:
     """A network that was trained here, from its parameters."""
     facts, stored = read_model(folder)
     arrays, kind = network_parameters(stored), str(facts["architecture"]["kind"])
-    lengths = _check_shapes(folder / MODEL_FILE, kind, arrays)
+    wanted = _shapes_in(folder, facts["architecture"], arrays)
+    lengths = _check_shapes(folder / MODEL_FILE, kind, wanted, arrays)
+    if KINDS[kind].check:
+        with _of_facts(folder):
+            named(KINDS[kind].check)(facts["architecture"], lengths)
     heads = int(facts["architecture"].get("heads", 0))
     if KINDS[kind].attention and (heads < 1 or lengths["d"] % heads):
         raise ArtifactError(f"{folder / MODEL_FACTS}: {heads} heads do not divide {lengths['d']}")
@@ -140,17 +147,27 @@ def _n_layers(arrays: Mapping[str, F32]) -> int:
     return len({name.split(".")[1] for name in arrays if name.startswith("layers.")})
 
 
-def _shapes(kind: NetworkKind, arrays: Mapping[str, F32]) -> Shapes:
+@contextmanager
+def _of_facts(folder: Path) -> Iterator[None]:
+    """Turn what is wrong with an architecture into an error about the folder."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ArtifactError(f"{folder / MODEL_FACTS}: {error}") from None
+
+
+def _shapes_in(folder: Path, architecture: Mapping[str, Any], arrays: Mapping[str, F32]) -> Shapes:
     """Of all parameters, with as many layers as these parameters have."""
+    kind = KINDS[architecture["kind"]]
     layers = range(_n_layers(arrays))
-    return dict(kind.shapes) | {
-        f"layers.{n}.{name}": shape for n in layers for name, shape in kind.layer_shapes.items()
-    }
+    found = dict(kind.shapes)
+    with _of_facts(folder):
+        found |= named(kind.parts)(architecture) if kind.parts else {}
+    return found | {f"layers.{n}.{name}": shape for n in layers for name, shape in kind.layer_shapes.items()}
 
 
-def _check_shapes(where: Path, kind: str, arrays: Mapping[str, F32]) -> Mapping[str, int]:
+def _check_shapes(where: Path, kind: str, wanted: Shapes, arrays: Mapping[str, F32]) -> Mapping[str, int]:
     """Length of each letter of the shapes; ArtifactError where two differ or a number is not finite."""
-    wanted = _shapes(KINDS[kind], arrays)
     if set(wanted) != set(arrays):
         odd = sorted(set(wanted) ^ set(arrays))
         raise ArtifactError(

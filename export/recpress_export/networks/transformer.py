@@ -34,7 +34,7 @@ def bert4rec_reference(student: NetworkStudent) -> Reference:
     def scores_of(asked: Query) -> Scores:
         tokens = np.array([*asked.seen[-student.items_read :], len(items)], np.int64)
         inner = _gelu(p["head_weight"] @ state_after(tokens) + p["head_bias"])
-        return items @ _norm(inner, p["head_gain"], p["head_shift"]) + p["item_bias"], np.float32(1)
+        return items @ normed(inner, p["head_gain"], p["head_shift"]) + p["item_bias"], np.float32(1)
 
     return Reference(0, len(items), scores_of, sequence=True)
 
@@ -45,11 +45,12 @@ def _gelu(x: F64) -> F64:
     return x * (1 + erf) / 2
 
 
-def _norm(x: F64, gain: F64, shift: F64) -> F64:
+def normed(x: F64, gain: F64, shift: F64) -> F64:
+    """x (..., d) normalised over its last dimension, then gain and shift (d,)."""
     centred = x - x.mean(axis=-1, keepdims=True)
     spread = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + NORM_EPSILON)
-    normed: F64 = centred / spread * gain + shift
-    return normed
+    found: F64 = centred / spread * gain + shift
+    return found
 
 
 def _state_of(
@@ -60,7 +61,7 @@ def _state_of(
     table, heads, dim = p["item_emb"], student.heads, p["item_emb"].shape[1]
 
     def norm(x: F64, layer: str) -> F64:
-        return _norm(x, p[f"{layer}_gain"], p[f"{layer}_shift"])
+        return normed(x, p[f"{layer}_gain"], p[f"{layer}_shift"])
 
     def attend(x: F64, layer: str) -> F64:
         n = len(x)

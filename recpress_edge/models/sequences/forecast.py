@@ -17,6 +17,7 @@ from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.sequences.settings import (
     LARGE_CATALOGUE,
     USUAL_SAMPLED,
+    AdaRecConfig,
     BERT4RecConfig,
     LRHConfig,
     SASRecConfig,
@@ -30,9 +31,10 @@ COSTS: Final[Mapping[str, tuple[Line, Line, Line]]] = {
     "sasrec": ((9700.0, 25000.0), (4.4, 9.8), (61.0, 23.0)),
     "bert4rec": ((4000.0, 21000.0), (8.1, 14.0), (69.0, 70.0)),
     "lrh": ((3200.0, 8500.0), (14.0, 19.0), (90.0, 120.0)),
+    "adarec": ((20000.0, 40000.0), (14.0, 19.0), (90.0, 120.0)),
 }
-"""Of a place, of a place and an item that it is compared with, and of two places of a window. ``lrh`` is
-taught by a SASRec."""
+"""Of a place, of a place and an item that it is compared with, and of two places of a window. ``lrh``
+and ``adarec`` are taught by a SASRec; ``adarec`` has conv3 on every edge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def _bert4rec(config: BERT4RecConfig, counts: I64, n_items: int) -> Work:
     return Work(places, places * config.mask_share * n_items, _pairs(counts, config.history_length))
 
 
-def _lrh(config: LRHConfig, counts: I64, n_items: int) -> Work:
+def _taught(config: LRHConfig | AdaRecConfig, counts: I64, n_items: int) -> Work:
     places = float(counts.sum())
     some = n_items if n_items <= LARGE_CATALOGUE else config.sampled_items + config.batch_places
     return Work(places, places * some, _pairs(counts, config.window))
@@ -88,5 +90,6 @@ def _pairs(counts: I64, window: int) -> float:
 _WORK: Final[Mapping[str, Callable[[Any, I64, int], Work]]] = {
     "sasrec": _sasrec,
     "bert4rec": _bert4rec,
-    "lrh": _lrh,
+    "lrh": _taught,
+    "adarec": _taught,
 }

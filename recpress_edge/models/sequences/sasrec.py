@@ -1,7 +1,7 @@
 """A small causal transformer over each user's sequence, with a softmax over the whole catalogue."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -77,13 +77,19 @@ class SASRec(nn.Module):
 
         With a generator, values are dropped as in training.
         """
+        return self.stages(tokens, generator)[-1]
+
+    def stages(self, tokens: Tensor, generator: torch.Generator | None = None) -> list[Tensor]:
+        """The embedded tokens, and the states after each layer, the last ones normalised: (B, n, d) each."""
         noise, length = Noise(self.dropout, generator), tokens.shape[1]
         scale = self.item_emb.shape[1] ** 0.5
         x = noise(F.embedding(tokens, self.item_emb) * scale + self.position_emb[:length])
         later = torch.ones(length, length, dtype=torch.bool, device=tokens.device).triu(1)
+        found = [x]
         for layer in self.layers:
             x = layer(x, later, noise)
-        return normed(x, self.final_gain, self.final_shift)
+            found.append(x)
+        return [*found[:-1], normed(x, self.final_gain, self.final_shift)]
 
 
 class SASRecMethod(NetworkMethod):
@@ -162,19 +168,35 @@ class SASRecMethod(NetworkMethod):
         return self._known(users)
 
     def rows_after(self, histories: Interactions) -> ScoreRows:
-        n_items = self.given.train.n_items
-        recent = recent_items(histories, self.config.history_length - 1, n_items)
-
-        def rows(users: I64) -> F32:
-            read, counts = recent(users)
-            tokens = torch.from_numpy(np.hstack([np.full((users.size, 1), n_items), read]))
-            with torch.inference_mode():
-                states = self.network.hidden(tokens.to(self.given.device))
-                last = states[torch.arange(users.size), torch.from_numpy(counts)]  # (B, d)
-                scores: F32 = (last @ self.network.item_emb[:-1].T).cpu().numpy()
-            return scores
-
-        return rows
+        return answers(self.network, self.config.history_length - 1, histories)
 
     def architecture(self) -> dict[str, Any]:
         return {"kind": "sasrec", "heads": self.config.heads}
+
+
+class Reader(Protocol):
+    """A network whose scores are its last state times its item table."""
+
+    @property
+    def item_emb(self) -> Tensor:
+        """(I + 1, d), the last row is the start token."""
+
+    def hidden(self, tokens: Tensor) -> Tensor:
+        """(B, n) -> (B, n, d)"""
+
+
+def answers(network: Reader, items_read: int, histories: Interactions) -> ScoreRows:
+    """Scores after the last items of these histories, the start token in front of them."""
+    n_items = len(network.item_emb) - 1
+    recent = recent_items(histories, items_read, n_items)
+
+    def rows(users: I64) -> F32:
+        read, counts = recent(users)
+        tokens = torch.from_numpy(np.hstack([np.full((users.size, 1), n_items), read]))
+        with torch.inference_mode():
+            states = network.hidden(tokens.to(network.item_emb.device))
+            last = states[torch.arange(users.size), torch.from_numpy(counts)]  # (B, d)
+            scores: F32 = (last @ network.item_emb[:-1].T).cpu().numpy()
+        return scores
+
+    return rows

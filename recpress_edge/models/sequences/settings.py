@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
+from recpress_edge.artifacts.cell import Cell
 from recpress_edge.core.config import (
     BelowOneFloat,
     Bound,
@@ -20,7 +21,7 @@ SequenceLoss = Literal["ce", "sampled-ce", "bce", "gbce"]
 USUAL_SAMPLED: Final = 256
 USUAL_CALIBRATION: Final = 0.75
 LARGE_CATALOGUE: Final = 50_000
-"""Items beyond which each step of `lrh` compares a sample of them: whole rows cost places times items."""
+"""Items beyond which each step of a student compares a sample of them: whole rows cost places times items."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,12 @@ class SASRecConfig(TransformerConfig):
     """Of sampled-ce and gbce; None: 256."""
     calibration: ShareFloat | None = None
     """t of gbce: 0 is bce, with 1 a score stands for the chance of its item; None: 0.75."""
+    teacher_weight: ShareFloat = 0.7
+    """w of a student with a teacher: share of the teacher's distribution in what is learned; the rest is the
+    next item."""
+    hint_weight: NotNegativeFloat = 0.0
+    """Weight of the squared distance between a linear map of a student's states and the teacher's normalised
+    ones."""
 
     def __post_init__(self) -> None:
         Bounded.__post_init__(self)
@@ -111,3 +118,60 @@ class LRHConfig(Bounded):
     """Items that stand for the catalogue in each step where it has more than 50,000."""
     init_std: PositiveFloat = 0.3
     """Standard deviation of the initial tables."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdaRecConfig(Bounded):
+    """A small causal network of one cell, found by a search, in the manner of AdaRec (arXiv 2107.07173)."""
+
+    learning_rate: PositiveFloat = 0.02
+    """Step size of Adam; it falls to 0 along half a cosine over the epochs."""
+    cell: str = ""
+    """Operations of the cell's edges, such as conv3+skip+max3, by node and source: none, skip, average3,
+    max3, conv3, conv5, dilated3, dilated5, attention. Empty: they are searched."""
+    cells: PositiveInt = 2
+    """How often the cell stands, one upon the other; each with weights of its own."""
+    nodes: PositiveInt = 2
+    """Nodes of a cell. Node n reads the cell's input and all nodes before it: K nodes have K (K + 1) / 2
+    edges."""
+    history_length: Annotated[int, at_least(2)] = 50
+    """Tokens that a cell with attention reads: one of its own and the last history_length − 1 items. Any
+    other cell reads its receptive field."""
+    dropout: BelowOneFloat = 0.1
+    """Share of the values set to zero in training, after the embeddings and behind every cell."""
+    window: Annotated[int, at_least(2)] = 100
+    """Places of a sequence that are trained together; longer sequences are cut into several."""
+    batch_places: PositiveInt = 1024
+    """Places per step, about."""
+    teacher_weight: ShareFloat = 0.5
+    """γ: share of the teacher in what is learned; the rest is the next item."""
+    layer_weight: NotNegativeFloat = 1.0
+    """Weight of the distance between layers beside the teacher's distribution, within γ."""
+    adaptive: bool = False
+    """Whether layers that are near to the other side's weigh more from batch to batch; else all weigh alike.
+    """
+    sampled_items: PositiveInt = 1000
+    """Items that stand for the catalogue in each step where it has more than 50,000."""
+    init_std: PositiveFloat = 0.1
+    """Standard deviation of the initial tables."""
+    cost: Literal["macs", "bytes"] = "macs"
+    """What a searched operation costs: MACs a token, or bytes in float32; over the dearest one's."""
+    cost_weight: NotNegativeFloat = 0.1
+    """β: weight of the cell's cost in what the search minimises."""
+    search_epochs: PositiveInt = 6
+    """Epochs of the search at most; it ends when each edge's best operation has a chance of decided."""
+    search_rate: PositiveFloat = 0.02
+    """Step size of Adam for the operations' chances."""
+    search_share: Annotated[float, Bound("above 0 and below 1", lambda value: 0 < value < 1)] = 0.1
+    """Share of the users from whom the search learns the chances, and no weights."""
+    decided: ShareFloat = 0.6
+    """Chance of an edge's best operation from which on it is decided."""
+
+    def __post_init__(self) -> None:
+        Bounded.__post_init__(self)
+        if self.cell:
+            self.given_cell()
+
+    def given_cell(self) -> Cell:
+        """The cell that is trained, of settings that name one; ConfigError where it is none."""
+        return Cell.named(self.cell, self.nodes, self.cells)

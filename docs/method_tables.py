@@ -5,8 +5,9 @@ from typing import Any
 
 import single_teacher
 
-from recpress_edge.studies import de_rrd, frappe, gowalla, hetcomp, ml100k_ctr
-from recpress_edge.studies.outcome import Outcome
+from recpress_edge.studies import de_rrd, frappe, gowalla, hetcomp, ml100k_ctr, sequences
+from recpress_edge.studies.models import mean_text
+from recpress_edge.studies.outcome import Outcome, by_name
 from recpress_edge.studies.study import Study
 
 
@@ -58,6 +59,18 @@ def of_models(study: Study, result: dict[str, Any]) -> str:
     return markdown(study.headers, study.table_rows(outcomes(study, result)))
 
 
+def of_sequences(study: Study, result: dict[str, Any]) -> str:
+    """Figures of the whole catalogue; below them, those of networks among 100 sampled items."""
+    networks = [outcome for outcome in outcomes(study, result) if "uniform hit@10" in outcome.test]
+    metrics = [f"{drawn} {metric}" for drawn in sequences.DRAWN for metric in ("hit@10", "ndcg@10")]
+    rows = [
+        [f"`{name}`", *(mean_text(metric, row) for metric in metrics)]
+        for name, row in by_name(networks).items()
+    ]
+    sampled = "Among 100 items that the user has not, drawn uniformly or by their interactions:"
+    return "\n\n".join([of_models(study, result), sampled, markdown(["model", *metrics], rows)])
+
+
 def of_single_teacher(result: dict[str, Any]) -> str:
     """Teacher and students, one line each."""
     return markdown(list(single_teacher.HEADERS), single_teacher.rows(result["outcomes"]))
@@ -75,11 +88,15 @@ TABLE_STUDIES = {
     "frappe-taught": partial(of_models, frappe.STUDY),
     "ml100k-ctr": partial(of_models, ml100k_ctr.STUDY),
 }
+SEQUENCE_STUDIES = {
+    "reproduce-ml-1m": partial(of_sequences, sequences.ML_1M_STUDY),
+    "reproduce-beauty": partial(of_sequences, sequences.BEAUTY_STUDY),
+}
 
 
 def study(name: str, result: dict[str, Any]) -> str:
     """All that the page says of one study."""
     differs = "\n".join(f"- differs: {difference}" for difference in result.get("differences", []))
     head = f"{result['protocol']}. `{result['command']}`"
-    parts = [head, {**STUDIES, **TABLE_STUDIES}[name](result), verdict_lines(result), differs]
+    parts = [head, {**STUDIES, **TABLE_STUDIES, **SEQUENCE_STUDIES}[name](result), verdict_lines(result), differs]
     return "\n\n".join(part for part in parts if part)

@@ -62,6 +62,10 @@ BLOCKS: Final = {
         name: Block((CLICKS,), (name,), partial(method_tables.study, name))
         for name in method_tables.TABLE_STUDIES
     },
+    **{
+        name: Block((NETWORKS,), (name,), partial(method_tables.study, name))
+        for name in method_tables.SEQUENCE_STUDIES
+    },
     "click-bundles": Block((CLICKS,), ("click-bundles",), click_tables.bundles),
     "citeulike": Block(("README.md", CITEULIKE), (BOTH[0], "ensemble"), result_tables.citeulike),
     "quantisation-aware": Block((CITEULIKE,), ("quantisation-aware",), result_tables.recipes),

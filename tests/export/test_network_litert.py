@@ -4,13 +4,13 @@ import dataclasses
 
 import numpy as np
 import pytest
-from network_models import N_ITEMS, N_USERS, neumf_arrays, read_neumf, read_sasrec
+from network_models import N_ITEMS, N_USERS, neumf_arrays, read_bert4rec, read_neumf, read_sasrec
 from test_network_export import HISTORIES, expected, scores_of
 
 from recpress_edge.core.errors import ConfigError
 from recpress_export.networks.neumf import neumf_reference
 from recpress_export.networks.recipes import NETWORK_RECIPES
-from recpress_export.networks.transformer import sasrec_reference
+from recpress_export.networks.transformer import bert4rec_reference, sasrec_reference
 
 pytest.importorskip("litert_torch", reason="litert-torch is not installed: make test-litert-torch")
 
@@ -19,10 +19,9 @@ from recpress_export.graph import write_model
 from recpress_export.subjects.network import in_recipe, network_contract, network_graph, trace
 
 
-@pytest.fixture(scope="module", params=["neumf", "sasrec"])
+@pytest.fixture(scope="module", params=[read_neumf, read_sasrec, read_bert4rec], ids=["neumf", "sasrec", "bert4rec"])
 def traced(request, tmp_path_factory):
-    read = read_neumf if request.param == "neumf" else read_sasrec
-    student = read(tmp_path_factory.mktemp(request.param))
+    student = request.param(tmp_path_factory.mktemp("network"))
     return student, trace(student, "tflite")
 
 
@@ -30,7 +29,8 @@ def asked(student, row):
     """The user, or nobody, and what was seen; and numpy's scores."""
     if student.kind == "neumf":
         return row % N_USERS, np.array([row, row, 59]), scores_of(neumf_reference(student), row % N_USERS)
-    return None, HISTORIES[row], scores_of(sasrec_reference(student), None, HISTORIES[row])
+    reference = sasrec_reference if student.kind == "sasrec" else bert4rec_reference
+    return None, HISTORIES[row], scores_of(reference(student), None, HISTORIES[row])
 
 
 @pytest.mark.parametrize("delegate", [None, "xnnpack"])

@@ -48,6 +48,15 @@ class FoldHistory:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class FoldTanh:
+    """row (D,) = tanh(prior + Σ history_emb[seen] / √n), as artifacts/tanh_history.py defines it."""
+
+    tables: Mapping[str, NDArray[Any]]
+    """history_emb (I, D), prior (D,) and roots (N + 1,), floats; of integers tanh (P,), stride () and
+    dim_weights (D,) too."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ScoreAll:
     """scores (I,) = table · row, in float32 (float16 is widened), or exactly in int32 where both are int8."""
 
@@ -123,6 +132,7 @@ class RunNetwork:
 Step = (
     LookUp
     | FoldHistory
+    | FoldTanh
     | ScoreAll
     | ScorePacked
     | ScaleItems
@@ -134,6 +144,7 @@ Step = (
     | RunNetwork
 )
 
+_OF_TANH: Final = ("history_emb", "prior", "roots", "tanh", "stride", "dim_weights")
 INT32_LOWEST: Final = int(np.iinfo(np.int32).min)
 
 
@@ -201,10 +212,12 @@ def describe_stored(contract: Contract, stored: QuantizedTables | Floats) -> Gra
 def with_history(graph: Graph, tables: Mapping[str, NDArray[Any]]) -> Graph:
     """The same request with its user row made from the history.
 
-    tables: history_emb (I, D), prior (D,), where they are integers step (), and of a history that forgets
-    age_weights (N + 1, D).
+    tables: history_emb (I, D), prior (D,), where they are integers step (), of a history that forgets
+    age_weights (N + 1, D), and of one with a tanh what FoldTanh names.
     """
-    fold = FoldHistory(tables["history_emb"], tables["prior"], tables.get("age_weights"))
+    fold: Step = FoldHistory(tables["history_emb"], tables["prior"], tables.get("age_weights"))
+    if "roots" in tables:
+        fold = FoldTanh({name: table for name, table in tables.items() if name in _OF_TANH})
     swap: dict[type[Step], Step] = {LookUp: fold}
     if "step" in tables:
         swap[ScaleScores] = ScaleByPeak(np.float32(tables["step"]))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from recpress_edge.artifacts.integers import EXACT_FLOAT32, QMAX, rounded_rows
 from recpress_edge.artifacts.quantize import QuantizedTables
+from recpress_edge.artifacts.tanh_history import tanh_row
 from recpress_edge.device.query import (
     NONE_RETIRED,
     Answer,
@@ -65,7 +66,10 @@ def table_reference(tables: Mapping[str, NDArray[Any]]) -> Reference:
     def row_of(asked: Query) -> Scores:
         if users is not None:
             return users[asked.user], _ONE if user_scale is None else user_scale[asked.user]
-        total = history_sum(tables, asked.seen, np.int64 if exact else np.float64)
+        if "roots" in tables:
+            total = tanh_row(tables, asked.seen)
+        else:
+            total = history_sum(tables, asked.seen, np.int64 if exact else np.float64)
         if not exact:
             return total, _ONE
         rows, peaks = rounded_rows(total[None])

@@ -114,7 +114,7 @@ def _following(args: argparse.Namespace, result: TrainResult) -> list[str]:
     usual = result.usual and str(result.name) == parse_name(student).entry.usual_teacher
     teacher = "" if usual else f" --teacher {folder}"
     following = [f"recpress-edge distill --student {student}{teacher}{flags_again(args)}"]
-    if result.name.entry.network:  # it fits a device by itself
+    if result.name.entry.network and "student" in result.name.entry.roles:  # it fits a device by itself
         following.append(f"recpress-edge export --student {folder} --int8{flags_again(args)}")
     return following
 

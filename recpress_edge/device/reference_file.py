@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from recpress_edge.artifacts.contract import HISTORY, Contract
 from recpress_edge.artifacts.integers import rounded_rows
+from recpress_edge.artifacts.tanh_history import LAYER, tanh_row
 from recpress_edge.core.arrays import I64
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.device.query import Answer, Catalogue, Query, SeenItems, check_query, no_items
@@ -34,6 +35,7 @@ class FileReference:
         self._tables = {name: tables[name].astype(wide) for name in _emb(contract)}
         weights = tables.get("age_weights")
         self._weights = None if weights is None else weights.astype(wide)
+        self._layer = {name: tables[name] for name in (*LAYER, "history_emb", "prior") if name in tables}
         self._user_scale, self._step = tables.get("user_scale"), tables.get("step")
         item_scale = tables.get("item_scale")
         self._item_scale = None if item_scale is None else item_scale.astype(np.float32)
@@ -69,7 +71,10 @@ class FileReference:
         return rows[0], np.float32(peaks[0]) * np.float32(self._step)
 
     def _sum(self, seen: I64) -> NDArray[Any]:
-        """prior + the sum of the history's rows (D,); the last ones by their age where the file forgets."""
+        """prior + the sum of the history's rows (D,); the last ones by their age where the file forgets, and
+        what a tanh makes of it in one of a hidden layer."""
+        if "roots" in self._layer:
+            return tanh_row(self._layer, seen)
         prior, rows = self._tables["prior"], self._tables["history_emb"]
         if self._weights is None:
             return np.asarray(prior + rows[seen].sum(axis=0))

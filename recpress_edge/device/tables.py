@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from recpress_edge.artifacts.contract import Contract
 from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.artifacts.integers import QMAX, ZERO_POINT, unpack_int4
+from recpress_edge.artifacts.tanh_history import LAYER
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.registry import named
 from recpress_edge.device.onnx_file import onnx_tensors
@@ -18,12 +19,12 @@ from recpress_edge.device.tflite_file import tflite_tensors
 
 Tables = Mapping[str, NDArray[Any]]
 """item_emb (I, D), and what there is of user_emb (U, D), user_scale (U,), item_scale (I,), and in a history
-file history_emb (I, D), prior (D,), step () and, where it forgets, age_weights (N + 1, D). Integer tables are
-int8."""
+file history_emb (I, D), prior (D,), step () and, where it forgets, age_weights (N + 1, D); of one with a tanh
+roots (N + 1,), tanh (P,), stride () and dim_weights (D,). Integer tables are int8."""
 
 _BLOCKS: Final = "block_best_image"
 """The tensor of a TFLite file that has one channel for each block of items; absent without blocks."""
-_OPTIONAL: Final = ("user_scale", "item_scale", "step", "age_weights")
+_OPTIONAL: Final = ("user_scale", "item_scale", "step", "age_weights", *LAYER)
 
 
 def read_tables(path: Path, contract: Contract) -> Tables:
@@ -46,10 +47,17 @@ def _check_scales(tables: Tables, contract: Contract) -> Tables:
         "item_scale": (contract.n_items,),
         "step": (),
         "age_weights": (contract.history_length + 1, contract.dim),
+        "stride": (),
+        "dim_weights": (contract.dim,),
     }
     for name, shape in shapes.items():
         if name in tables and tables[name].shape not in (shape, shape or (1,)):
             raise ValueError(f"{name} has shape {tables[name].shape}, expected {shape}")
+    for name in ("roots", "tanh"):
+        if name in tables and (tables[name].ndim != 1 or not tables[name].size):
+            raise ValueError(f"{name} has shape {tables[name].shape}, expected one axis")
+    if "stride" in tables and tables["stride"].item() < 1:
+        raise ValueError(f"stride is {int(tables['stride'])}, expected 1 or more")
     return tables
 
 
@@ -94,6 +102,8 @@ def tables_of_tflite(data: bytes, contract: Contract) -> Tables:
     if "history_emb" in tables:  # behind the items a row of zeros, for what is no item
         tables["history_emb"] = tables["history_emb"][: contract.n_items]
         tables["prior"] = found["prior"].reshape(-1)[: contract.dim]
+    if "dim_weights" in tables:
+        tables["dim_weights"] = tables["dim_weights"][: contract.dim]
     return {**tables, **_ages_of_tflite(tables, contract)}
 
 

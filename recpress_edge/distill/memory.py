@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from recpress_edge.distill.settings import TeacherLists
 from recpress_edge.models.clicks.settings import ClickConfig
+from recpress_edge.models.ecae.settings import AEConfig, ECAEConfig
 from recpress_edge.models.outputs import is_large
 from recpress_edge.models.sequences.settings import AdaRecConfig, LRHConfig, TransformerConfig
 from recpress_edge.models.settings import IAEConfig, LightGCNConfig, MultVAEConfig, NeuMFConfig
@@ -15,7 +16,7 @@ from recpress_edge.models.settings import IAEConfig, LightGCNConfig, MultVAEConf
 if TYPE_CHECKING:
     from recpress_edge.models.method import TrainingInput
 
-REPORT_THEMSELVES: Final = (MultVAEConfig, IAEConfig, ClickConfig)
+REPORT_THEMSELVES: Final = (MultVAEConfig, IAEConfig, ECAEConfig, AEConfig, ClickConfig)
 _FLOAT: Final = 4
 _COPIES: Final = 5
 """Of a parameter: itself, its gradient, Adam's two moments, and the best epoch's."""

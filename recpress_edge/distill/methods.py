@@ -19,6 +19,7 @@ from recpress_edge.distill.settings import (
     beside,
 )
 from recpress_edge.models.clicks import settings as clicks
+from recpress_edge.models.ecae.settings import AEConfig, ECAEConfig
 from recpress_edge.models.sequences.settings import AdaRecConfig, BERT4RecConfig, LRHConfig, SASRecConfig
 from recpress_edge.models.settings import (
     ALSConfig,
@@ -37,7 +38,7 @@ from recpress_edge.models.settings import (
 )
 from recpress_edge.models.teacher import Knowledge
 
-Network = Literal["neumf", "sasrec", "bert4rec", "lrh", "adarec"]
+Network = Literal["neumf", "sasrec", "bert4rec", "lrh", "adarec", "ecae", "ae"]
 Role = Literal["teacher", "student"]
 LARGE: Final = 20_000
 """Users or items, whichever are fewer: EASE inverts a matrix of as many rows."""
@@ -58,8 +59,8 @@ class MethodRow:
     roles: tuple[Role, ...] = BOTH
     """A teacher learns from interactions alone; a student is small enough to ship."""
     needs: Knowledge | None = None
-    """What it takes from a teacher: nothing, embeddings, their product, rankings, scores after every place of
-    a sequence, or trajectories."""
+    """What it takes from a teacher: nothing, embeddings, their product, rankings, scores of all items, scores
+    after every place of a sequence, or trajectories."""
     alone: bool = True
     """Whether it can learn without a teacher."""
     usual_teacher: str | None = None
@@ -67,7 +68,8 @@ class MethodRow:
     """The method that teaches on data of which both sides are above LARGE, where the usual teacher takes too
     long: as wide as the student, and as LARGE_TEACHER_DIMS at least. None: the usual one."""
     gives: Knowledge = "embeddings"
-    """A model with rows that stand for users and items gives embeddings, hence rankings too; one that gives
+    """A model with rows that stand for users and items gives embeddings, hence rankings too; a network that
+    gives scores has such rows, and scores all items; one that gives
     clicks learns from rows with labels, and teaches those that need clicks alone."""
     has_dim: bool = True
     """Whether its name ends in _dim<N>."""
@@ -263,6 +265,24 @@ METHODS: Final[dict[str, MethodRow]] = {
     ),
     "cml": MethodRow(where="recpress_edge.models.cml:CML", config=CMLConfig, released=True),
     "multvae": MethodRow(where="recpress_edge.models.multvae:MultVAE", config=MultVAEConfig, released=True),
+    "ecae": MethodRow(
+        where="recpress_edge.models.ecae.method:ECAE",
+        config=ECAEConfig,
+        roles=("teacher",),
+        gives="scores",
+        network="ecae",
+        released=True,
+    ),
+    "ae": MethodRow(
+        where="recpress_edge.distill.autoencoder.student:AEMethod",
+        config=AEConfig,
+        needs="scores",
+        usual_teacher="ecae_dim200",
+        usual_teacher_of_large="als",
+        gives="rankings",
+        network="ae",
+        released=True,
+    ),
     "iae": MethodRow(where="recpress_edge.models.iae:IAE", config=IAEConfig, released=True),
     "pop": _closed_row("pop:Pop", PopConfig, has_dim=False),
     "svd": _closed_row(

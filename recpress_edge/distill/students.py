@@ -219,7 +219,16 @@ def check_pair(student: ModelName, teacher: ModelName) -> None:
             f"{student} learns from a teacher that scores after every place of a sequence, and {teacher} "
             f"does not. Teachers that fit: {', '.join(fit)}; --teacher none trains it alone."
         )
-    has = "only rankings" if teacher.entry.gives != "embeddings" else "embeddings whose product is no score"
+    if student.entry.needs == "scores":
+        raise ConfigError(
+            f"{student} learns from a teacher's scores of all items, seen ones too, and {teacher} keeps "
+            f"none. Teachers that fit: {', '.join(fit)}; --teacher none trains it alone."
+        )
+    has = (
+        "only rankings"
+        if teacher.entry.gives not in ("embeddings", "scores")
+        else "embeddings whose product is no score"
+    )
     raise ConfigError(
         f"{student} learns from a teacher's embeddings, and {teacher} has {has}. "
         f"Teachers that fit: {', '.join(fit)}; from rankings learn: "
@@ -273,7 +282,9 @@ def _gives(teacher: MethodRow, needs: Knowledge | None) -> bool:
         return False
     if needs == "sequences":
         return teacher.gives == "sequences"
-    return needs not in ("embeddings", "product") or teacher.gives == "embeddings"
+    if needs == "scores":
+        return teacher.gives == "scores" or (teacher.gives == "embeddings" and not teacher.network)
+    return needs not in ("embeddings", "product") or teacher.gives in ("embeddings", "scores")
 
 
 def _check_trajectories(student: ModelName, teacher: ModelName) -> None:

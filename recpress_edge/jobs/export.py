@@ -15,6 +15,7 @@ from recpress_edge.core.progress import OnEvent, advance, silent
 from recpress_edge.data.features.shown import NO_TITLES, Shown, shown_items
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import SYNTHETIC
+from recpress_edge.distill.methods import METHODS
 from recpress_edge.distill.students import parse_name, refuse_clicks
 from recpress_edge.jobs.data import load_data
 from recpress_edge.jobs.plugins import with_plugins
@@ -113,6 +114,9 @@ class ExportRequest:
             raise ConfigError(f"{folder} is trained, so --set {self.set[0]} cannot apply. Leave it out.")
         facts = load_model(folder, OF_A_USER).metadata
         refuse_clicks(facts["name"], clicks=is_click_model(facts))
+        row = METHODS.get(str(facts.get("method")))
+        if row and row.network and "student" not in row.roles:
+            parse_name(str(facts["name"]))  # which says what to do with a teacher
         data = facts["dataset"]["name"]
         for flag, given, own in (
             ("--teacher", self.teacher, (facts["teacher"] or {}).get("name")),

@@ -14,6 +14,7 @@ from recpress_edge.artifacts.model_folder import read_student
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.metrics import RECALL_DEFINITION
 from recpress_edge.core.progress import Note, OnEvent
+from recpress_edge.core.registry import named
 from recpress_edge.data.everything import NO_TEST, holds_nothing_out, unjudged
 from recpress_edge.data.features.shown import Shown
 from recpress_edge.data.holdout import (
@@ -37,7 +38,6 @@ from recpress_export.subjects import Subject
 from recpress_export.subjects.all_users import AllUsers
 from recpress_export.subjects.history import History
 from recpress_export.subjects.network import traced_network
-from recpress_export.subjects.recurrent import RecurrentHistory
 from recpress_export.subjects.single_user import SingleUser
 
 FLOAT_BYTES: Final = 4
@@ -70,8 +70,10 @@ class SubjectSource:
     def load(self, data: Dataset, on_event: OnEvent) -> Subject[Any]:
         """The exporter's subject; the fold-in of a history is learned first, where it is missing."""
         if self.network and KINDS[self.network].tables:
-            recurrent = read_parameters(self.folder)
-            return RecurrentHistory(StudentData(model=recurrent, **self._facts(data, recurrent.facts)))
+            parameters = read_parameters(self.folder)
+            source = StudentData(model=parameters, **self._facts(data, parameters.facts))
+            made: Subject[Any] = named(KINDS[self.network].tables)(source)
+            return made
         if self.network:
             from recpress_edge.training.run import use_compute  # torch
 
@@ -129,7 +131,7 @@ class SubjectSource:
         most = MOST_COMPARED if self.user is None else None
         if self.profile != HISTORY:
             rows, rule = holdout(data, split, most), masking_rule(data, split)
-        elif self.network:
+        elif self.network and KINDS[self.network].ordered:
             rows, rule = sequence_holdout(data, split, most), f"{history_rule(split)}, in the order of time"
         else:
             rows, rule = history_holdout(data, split, most), history_rule(split)

@@ -29,22 +29,19 @@ def require_autoencoder_memory(
     )
 
 
-class SparseEncoder(nn.Module):
-    """x (B, N) of zeros and ones, each row of unit length → tanh(W x + b) → linear (B, D).
+class SparseLayer(nn.Module):
+    """x (B, N) of zeros and ones, each row of unit length → tanh(W x + b) (B, H).
 
-    A row is given by where its ones are, so the first layer is a sum of rows of Wᵀ.
+    A row is given by where its ones are, so the layer is a sum of rows of Wᵀ.
     """
 
-    def __init__(self, n_inputs: int, hidden: int, dim: int, generator: torch.Generator) -> None:
+    def __init__(self, n_inputs: int, hidden: int, generator: torch.Generator) -> None:
         super().__init__()
         self.first = nn.Parameter(torch.empty(n_inputs, hidden))
         self.bias = nn.Parameter(torch.zeros(hidden))
-        self.second = nn.Parameter(torch.empty(dim, hidden))
-        self.second_bias = nn.Parameter(torch.zeros(dim))
-        for weight in (self.first, self.second):
-            nn.init.xavier_normal_(weight, generator=generator)
+        nn.init.xavier_normal_(self.first, generator=generator)
 
-    def forward(
+    def hidden(
         self,
         rows: Tensor,
         items: Tensor,
@@ -60,12 +57,34 @@ class SparseEncoder(nn.Module):
             weights = weights * kept / (1.0 - dropout)
         offsets = counts.cumsum(0) - counts
         summed = F.embedding_bag(items, self.first, offsets, mode="sum", per_sample_weights=weights)
-        return F.linear(torch.tanh(summed + self.bias), self.second, self.second_bias)
+        return torch.tanh(summed + self.bias)
 
     def pairs(self, inputs: Interactions, users: I64) -> tuple[Tensor, Tensor]:
         """``Interactions.pairs_of`` on the device of the weights."""
         rows, items = (torch.from_numpy(part).to(self.first.device) for part in inputs.pairs_of(users))
         return rows, items
+
+
+class SparseEncoder(SparseLayer):
+    """x (B, N) of zeros and ones, each row of unit length → tanh(W x + b) → linear (B, D)."""
+
+    def __init__(self, n_inputs: int, hidden: int, dim: int, generator: torch.Generator) -> None:
+        super().__init__(n_inputs, hidden, generator)
+        self.second = nn.Parameter(torch.empty(dim, hidden))
+        self.second_bias = nn.Parameter(torch.zeros(dim))
+        nn.init.xavier_normal_(self.second, generator=generator)
+
+    def forward(
+        self,
+        rows: Tensor,
+        items: Tensor,
+        n_rows: int,
+        dropout: float = 0.0,
+        noise: torch.Generator | None = None,
+    ) -> Tensor:
+        """As :meth:`hidden`, and the linear layer on top: (B, D)."""
+        hidden = self.hidden(rows, items, n_rows, dropout, noise)
+        return F.linear(hidden, self.second, self.second_bias)
 
 
 def softmax_decoder(dim: int, n_outputs: int, generator: torch.Generator, device: str) -> nn.Linear:

@@ -40,6 +40,8 @@ COSTS: Final[Mapping[str, tuple[Driver, float, float]]] = {
     "soft": ("scores", 14.0, 30.0),
     "multvae": ("scores", 11.0, 19.0),
     "iae": ("scores", 7.8, 12.0),
+    "ecae": ("scores", 50.0, 100.0),
+    "ae": ("scores", 20.0, 25.0),
     "soft sampled": ("users", 31000.0, 48000.0),
     "hetcomp": ("scores", 8.0, 18.0),
     "als": ("interactions", 1100.0, 2300.0),

@@ -5,8 +5,9 @@ from typing import Literal
 
 from recpress_edge.models.outputs import Rankings, StoredNetwork, Tables, Trajectory
 
-Knowledge = Literal["embeddings", "product", "rankings", "sequences", "trajectories", "clicks"]
-"""Embeddings are rows for users and items; a product is embeddings whose product is the score;
+Knowledge = Literal["embeddings", "product", "rankings", "scores", "sequences", "trajectories", "clicks"]
+"""Embeddings are rows for users and items; a product is embeddings whose product is the score; scores are
+those of all items for every train user, seen ones too;
 sequences are scores after every place of any sequence, hence rankings too; clicks are the chances that a row
 with features is taken, of which no ranking of a catalogue is kept."""
 
@@ -26,6 +27,8 @@ class Teacher:
     """Two tables near to its scores, of an ensemble."""
     sequence: StoredNetwork | None = None
     """The network of one that reads sequences."""
+    catalogue: StoredNetwork | None = None
+    """The network of one that scores all items of every train user."""
 
     def has(self, what: Knowledge) -> bool:
         """Every teacher provides rankings; those with rows for users and items provide embeddings too."""
@@ -33,6 +36,8 @@ class Teacher:
             return self.trajectory is not None
         if what == "product":
             return self.tables is not None
+        if what == "scores":
+            return self.tables is not None or self.catalogue is not None
         if what == "sequences":
             return self.sequence is not None
         return what == "rankings" or self.tables is not None or self.features is not None

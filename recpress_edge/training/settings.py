@@ -77,6 +77,9 @@ _USUAL: Final[Mapping[str, Settings]] = {
     "cml": Settings({}, {"epochs": 100, "patience": 4}),
     "multvae": Settings({}, {"epochs": 100, "patience": 4}),
     "iae": Settings({}, {"epochs": 100, "patience": 4}),
+    "ecae": Settings({}, {"epochs": 100, "patience": 4}),
+    # A narrow layer takes three times as long as a wide one to be done.
+    "ae": Settings({}, {"epochs": 300, "evaluate_every": 10, "patience": 5}),
     **{method: Settings({}, _CLICKS) for method in ("lr", "fm", "wide_deep", "deepfm")},
     "pop": _AT_ONCE,
     "itemknn": _AT_ONCE,

@@ -30,7 +30,7 @@ from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.methods import METHODS
 from recpress_edge.distill.students import ModelName, check_pair, parse_name
 from recpress_edge.models.outputs import Rankings, StoredNetwork, Tables
-from recpress_edge.models.teacher import Teacher
+from recpress_edge.models.teacher import Knowledge, Teacher
 
 LOCK: Final = ".lock"
 CHECKPOINT: Final = "checkpoint.json"
@@ -71,13 +71,14 @@ class TrainedModel:
             self.rankings,
             features=self.features,
             near=self.near,
-            sequence=self._sequence(),
+            sequence=self._network_that("sequences"),
+            catalogue=self._network_that("scores"),
         )
 
-    def _sequence(self) -> StoredNetwork | None:
-        """The network of a model that scores after every place of a sequence."""
+    def _network_that(self, gives: Knowledge) -> StoredNetwork | None:
+        """The network of a model that gives, by its stored parameters, what no tables or rankings hold."""
         method = METHODS.get(str(self.metadata["method"]))
-        if method is None or method.gives != "sequences":
+        if method is None or method.gives != gives:
             return None
         return StoredNetwork(self.metadata["architecture"], self.network)
 

@@ -48,8 +48,10 @@ class NetworkKind:
     """What its files may be; empty: every format."""
     why_formats: str = ""
     """Why no other."""
-    tables: bool = False
-    """Whether its file is one of tables, in their recipes, and nothing is traced."""
+    tables: str = ""
+    """``(StudentData) -> Subject`` of one whose file is one of tables, in their recipes: nothing is traced."""
+    ordered: bool = True
+    """Whether one that reads histories reads them in their order."""
 
 
 _TRANSFORMER: Final[Shapes] = {
@@ -132,7 +134,21 @@ KINDS: Final[Mapping[str, NetworkKind]] = {
             "decay": ("d",),
         },
         tokens=False,
-        tables=True,
+        tables="recpress_export.subjects.recurrent:RecurrentHistory",
+    ),
+    "ae": NetworkKind(
+        profile=HISTORY,
+        shapes={
+            "item_emb": ("I", "d"),
+            "item_bias": ("I",),
+            "history_emb": ("I", "d"),
+            "prior": ("d",),
+        },
+        tokens=False,
+        tables="recpress_export.subjects.autoencoder:TanhHistory",
+        ordered=False,
+        formats=("onnx", "tflite"),
+        why_formats="model.bin, which the C engine and the web page read, holds no tanh",
     ),
     "adarec": NetworkKind(
         profile=HISTORY,

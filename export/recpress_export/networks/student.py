@@ -65,9 +65,9 @@ class NetworkStudent:
 
     @property
     def items_read(self) -> int:
-        """Items of a history that it reads; 0 for one that knows its users."""
+        """Items of a history that it reads; 0 for one that reads all, or knows its users."""
         if self.row.tables:
-            return int(self.facts["architecture"]["history_length"])
+            return int(self.facts["architecture"].get("history_length", 0))
         return max(self.history_length - 1, 0)
 
     @property
@@ -127,7 +127,7 @@ def read_parameters(folder: Path) -> NetworkStudent:
     heads = int(facts["architecture"].get("heads", 0))
     if KINDS[kind].attention and (heads < 1 or lengths["d"] % heads):
         raise ArtifactError(f"{folder / MODEL_FACTS}: {heads} heads do not divide {lengths['d']}")
-    if KINDS[kind].tables:
+    if "decay" in arrays:
         _check_decays(folder, facts["architecture"], arrays)
     return NetworkStudent(kind, arrays, heads, facts["name"], facts["seed"], facts["sha256"], facts)
 

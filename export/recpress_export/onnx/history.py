@@ -34,7 +34,10 @@ def add_fold(draft: OnnxDraft, fold: FoldHistory, items: str, *, as_float: bool 
         bag = _by_age(draft, bag, read, fold.weights)
     axis = draft.tensor("bag_axis", np.array([0], np.int64))
     draft.node("ReduceSum", [bag, axis], ["bag_sum" if integer else "row"], keepdims=1)
-    return _to_int8(draft, as_float=as_float) if integer else "row"
+    if not integer:
+        return "row"
+    draft.node("Cast", ["bag_sum"], ["sum"], to=TensorProto.INT64)
+    return to_int8(draft, as_float=as_float)
 
 
 def _last(draft: OnnxDraft, items: str, length: int) -> str:
@@ -59,12 +62,13 @@ def _by_age(draft: OnnxDraft, bag: str, read: str, weights: Table) -> str:
     return "weighted_bag"
 
 
-def _to_int8(draft: OnnxDraft, *, as_float: bool) -> str:
+def to_int8(draft: OnnxDraft, *, as_float: bool) -> str:
+    """ "sum" (1, D) int64 as a row of int8, divided by its "peak" (1, 1)."""
+
     # In integers and not with QuantizeLinear: no CPU's division or rounding of floats has a say.
     def constant(name: str, value: int) -> str:
         return draft.tensor(name, np.array(value, np.int64))
 
-    draft.node("Cast", ["bag_sum"], ["sum"], to=TensorProto.INT64)
     draft.node("Abs", ["sum"], ["size"])
     draft.node("ReduceMax", ["size"], ["largest"], keepdims=1)  # (1, 1)
     draft.node("Max", ["largest", constant("least_peak", 1)], ["peak"])

@@ -19,6 +19,7 @@ from recpress_export import graph as steps
 from recpress_export.graph import Graph, Step
 from recpress_export.onnx.history import add_fold, add_peak_scale
 from recpress_export.onnx.network import NETWORK_IR_VERSION, add_network, add_tokens, opset_of
+from recpress_export.onnx.tanh import add_tanh
 from recpress_export.onnx.topk import TWO_LEVEL_ITEMS, add_two_level, pad_count
 
 OPSET: Final = 13
@@ -95,6 +96,9 @@ def _add(draft: _OnnxDraft, step: Step) -> None:
         case steps.FoldHistory():
             seen = draft.graph.contract.seen_input
             draft.current = add_fold(draft, step, seen, as_float=draft.float_cast)
+        case steps.FoldTanh(tables):
+            seen = draft.graph.contract.seen_input
+            draft.current = add_tanh(draft, tables, seen, as_float=draft.float_cast)
         case steps.ScoreAll(table):
             _score_all(draft, table)
         case steps.ScorePacked(table, dim):

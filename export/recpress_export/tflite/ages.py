@@ -28,21 +28,31 @@ def add_weighted(model: FlatModel, bag: int, weights: NDArray[Any], seen: int, n
     return made
 
 
-def _ages(model: FlatModel, seen: int, n_items: int, length: int) -> int:
-    """0 for the newest used entry, 1 for the one before, N for all that are older: (n,)."""
-
-    def op(name: str, inputs: list[int], output: str, dtype: Any = np.int32, **options: Any) -> int:
-        made = model.tensor(output, [1], dtype, any_length=0)
-        model.operator(name, inputs, [made], **options)
-        return made
-
-    is_used = op("LESS", [seen, model.constant("no_item", np.array(n_items, np.int32))], "is_used", np.bool_)
-    used = op("CAST", [is_used], "used", inDataType=_BOOL, outDataType=_INT32)
-    number = op("CUMSUM", [used, model.constant("entry_axis", np.array(0, np.int32))], "number")
+def used_entries(model: FlatModel, seen: int, n_items: int) -> tuple[int, int]:
+    """1 for each used entry of ``seen`` (n,), else 0; and their number (1,). All int32."""
+    is_used, used = (
+        model.tensor(name, [1], dtype, any_length=0)
+        for name, dtype in (("is_used", np.bool_), ("used", np.int32))
+    )
+    model.operator("LESS", [seen, model.constant("no_item", np.array(n_items, np.int32))], [is_used])
+    model.operator("CAST", [is_used], [used], inDataType=_BOOL, outDataType=_INT32)
     count = model.tensor("n_used", [1], np.int32)
     model.operator(
         "SUM", [used, model.constant("used_axis", np.array([0], np.int32))], [count], keepDims=True
     )
+    return used, count
+
+
+def _ages(model: FlatModel, seen: int, n_items: int, length: int) -> int:
+    """0 for the newest used entry, 1 for the one before, N for all that are older: (n,)."""
+
+    def op(name: str, inputs: list[int], output: str) -> int:
+        made = model.tensor(output, [1], np.int32, any_length=0)
+        model.operator(name, inputs, [made])
+        return made
+
+    used, count = used_entries(model, seen, n_items)
+    number = op("CUMSUM", [used, model.constant("entry_axis", np.array(0, np.int32))], "number")
     age = op("SUB", [count, number], "age")
     return op("MINIMUM", [age, model.constant("length", np.array(length, np.int32))], "age_read")
 

@@ -34,9 +34,9 @@ def add_fold(model: FlatModel, fold: FoldHistory, seen: int) -> tuple[int, int]:
     if table.dtype == np.int8:
         _check_divided(len(table) - 1, fold.weights)
         total = _integer_sum(model, op, fold, seen, axis)
-        return _integer_row(model, op, total)
+        return integer_row(model, op, total)
     # In float32 whatever is stored: one sum of widened rows, as in ONNX.
-    history, start = _widened(model, "history_emb", table), _widened(model, "prior", prior)
+    history, start = widened(model, "history_emb", table), widened(model, "prior", prior)
     bag = model.tensor("bag", [1, dim], np.float32, any_length=0)
     model.operator("GATHER", [history, seen], [bag])
     if fold.weights is not None:
@@ -45,7 +45,8 @@ def add_fold(model: FlatModel, fold: FoldHistory, seen: int) -> tuple[int, int]:
     return op("ADD", [total, start], "row", np.float32), -1
 
 
-def _widened(model: FlatModel, name: str, table: Any) -> int:
+def widened(model: FlatModel, name: str, table: Any) -> int:
+    """A constant of float32 or float16 as float32."""
     stored = model.constant(name, table)
     if table.dtype == np.float32:
         return stored
@@ -84,7 +85,9 @@ def _integer_sum(model: FlatModel, op: Any, fold: FoldHistory, seen: int, axis: 
     return total
 
 
-def _integer_row(model: FlatModel, op: Any, total: int) -> tuple[int, int]:
+def integer_row(model: FlatModel, op: Any, total: int) -> tuple[int, int]:
+    """The sum (1, D) int32 as a row of whole numbers in float32, divided by its peak; and the peak (1, 1)."""
+
     def constant(name: str, value: int) -> int:
         return model.constant(name, np.array(value, np.int32))
 

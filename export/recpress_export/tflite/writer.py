@@ -20,6 +20,7 @@ from recpress_export.graph import Graph, Step
 from recpress_export.tflite.flatbuffer import FlatModel
 from recpress_export.tflite.history import add_fold, add_peak_scale
 from recpress_export.tflite.network import add_tokens
+from recpress_export.tflite.tanh import add_tanh
 from recpress_export.tflite.topk import TWO_LEVEL_ITEMS, TableLayout, add_top, add_two_level_top, layout_of
 
 NO_TENSOR: Final = -1
@@ -82,7 +83,7 @@ def _pinned(given: tuple[Step, ...]) -> tuple[Step, ...]:
     when that is 127 already (or all are zero).
     """
     match given:
-        case (steps.FoldHistory(), steps.ScoreAll(items), *_) if items.dtype == np.int8:
+        case (steps.FoldHistory() | steps.FoldTanh(), steps.ScoreAll(items), *_) if items.dtype == np.int8:
             _check_sums(np.full((1, items.shape[1]), QMAX), items)
         case (steps.LookUp(users), steps.ScoreAll(items), *rest) if users.dtype == np.int8:
             _check_sums(users, items)
@@ -108,6 +109,11 @@ def _padded(given: tuple[Step, ...]) -> tuple[Step, ...]:
             by_age = None if weights is None else _wider(weights)
             fold = steps.FoldHistory(_wider(history), _wider(prior[None])[0], by_age)
             return (fold, steps.ScoreAll(_wider(items)), *rest)
+        case (steps.FoldTanh(tables), steps.ScoreAll(items), *rest):
+            by_dim = [name for name in ("history_emb", "prior", "dim_weights") if name in tables]
+            wider = {name: _wider(np.atleast_2d(tables[name])) for name in by_dim}
+            rows = {name: wide if tables[name].ndim == 2 else wide[0] for name, wide in wider.items()}
+            return (steps.FoldTanh({**tables, **rows}), steps.ScoreAll(_wider(items)), *rest)
     return given
 
 
@@ -130,6 +136,8 @@ def _add(draft: _TfliteDraft, step: Step) -> None:
             _look_up(draft, table)
         case steps.FoldHistory():
             draft.current, draft.peak = add_fold(draft.model, step, draft.seen)
+        case steps.FoldTanh(tables):
+            draft.current, draft.peak = add_tanh(draft.model, tables, draft.seen)
         case steps.ScoreAll(table):
             _score_all(draft, table)
         case steps.ScorePacked(table, dim):

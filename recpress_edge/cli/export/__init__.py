@@ -271,6 +271,8 @@ def _say_profile(args: argparse.Namespace, bundle: Bundle) -> None:
         say(args, "           not comparable with an all-users bundle's size")
     if bundle.contract.history_length:
         say(args, f"profile    history: the last {bundle.contract.history_length} consumed items, in order")
+    elif profile == HISTORY and "fold_in" not in bundle.quality:
+        say(args, "profile    history: nobody's vector; one hidden layer reads the consumed items")
     elif profile == HISTORY:
         changes = bundle.quality["fold_in"]["change"]
         say(args, "profile    history: nobody's vector; the file sums rows of the consumed items")

@@ -1,0 +1,1 @@
+"""ECAE: two autoencoders trained jointly, the second on soft data that the first generates."""

@@ -74,6 +74,16 @@ def lrh_arrays(seed: int = 0, n_items: int = N_ITEMS) -> dict[str, np.ndarray]:
     return drawn | {"decay": np.linspace(0.1, 0.98, DIM, dtype=np.float32)}
 
 
+def ae_arrays(seed: int = 0, n_items: int = N_ITEMS) -> dict[str, np.ndarray]:
+    shapes: dict[str, tuple[int, ...]] = {
+        "item_emb": (n_items, DIM),
+        "history_emb": (n_items, DIM),
+        "prior": (DIM,),
+        "item_bias": (n_items,),
+    }
+    return _drawn(shapes, seed)
+
+
 def _drawn(shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, np.ndarray]:
     rng = stream(seed, "test network")
     return {name: 0.5 * rng.standard_normal(shape, dtype=np.float32) for name, shape in shapes.items()}
@@ -134,3 +144,7 @@ def adarec_architecture(cell: str = "conv3+skip+max3", nodes: int = 2) -> dict[s
 def read_adarec(folder: Path, cell: str = "conv3+skip+max3") -> NetworkStudent:
     facts = {"architecture": adarec_architecture(cell)}
     return read_network(write_network(folder, "adarec", adarec_arrays(cell), **facts))
+
+
+def read_ae(folder: Path, **arrays: np.ndarray) -> NetworkStudent:
+    return read_network(write_network(folder, "ae", ae_arrays() | arrays))

@@ -86,7 +86,8 @@ def float_roots(n_items: int) -> F32:
 def integer_roots(n_items: int) -> NDArray[np.int16]:
     """⌊2^14 / √n⌉ for n of 0 … N (N + 1,)."""
     counts = np.arange(min(n_items, COUNTED) + 1)
-    return np.rint(2**ROOT_BITS / np.sqrt(np.maximum(counts, 1))).astype(np.int16)
+    roots: NDArray[np.int16] = np.rint(2**ROOT_BITS / np.sqrt(np.maximum(counts, 1))).astype(np.int16)
+    return roots
 
 
 def tanh_table() -> NDArray[np.int16]:

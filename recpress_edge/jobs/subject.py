@@ -71,8 +71,8 @@ class SubjectSource:
         """The exporter's subject; the fold-in of a history is learned first, where it is missing."""
         if self.network and KINDS[self.network].tables:
             parameters = read_parameters(self.folder)
-            source = StudentData(model=parameters, **self._facts(data, parameters.facts))
-            made: Subject[Any] = named(KINDS[self.network].tables)(source)
+            facts = self._facts(data, parameters.facts)
+            made: Subject[Any] = named(KINDS[self.network].tables)(StudentData(model=parameters, **facts))
             return made
         if self.network:
             from recpress_edge.training.run import use_compute  # torch

@@ -51,7 +51,7 @@ class SparseLayer(nn.Module):
     ) -> Tensor:
         """rows (P,) ascending and items (P,): where the ones are. Dropout hides ones, after the scaling."""
         counts = torch.bincount(rows, minlength=n_rows)
-        weights = counts.clamp(min=1).rsqrt()[rows]
+        weights = counts.clamp(min=1).to(self.first.dtype).rsqrt()[rows]
         if dropout:
             kept = torch.rand(len(rows), generator=noise).to(rows.device) >= dropout
             weights = weights * kept / (1.0 - dropout)

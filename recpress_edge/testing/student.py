@@ -96,16 +96,22 @@ def taught(case: MethodCase) -> Teacher:
         tables = Tables(*(table.numpy() for table in model.tables()))
         return Teacher(case.method, tables, trajectory=trajectory)
     features = None
-    if isinstance(model, NetworkMethod) and METHODS[case.method].gives == "embeddings":
+    if isinstance(model, NetworkMethod) and METHODS[case.method].gives in ("embeddings", "scores"):
         parameters, named = model.parameters(), model.architecture()
         features = Tables(
             *(np.hstack([parameters[p].numpy() for p in named[f"{s}_rows"]]) for s in ("user", "item"))
         )
     rankings = top_unobserved(model.scores, BOARD.train)
-    sequence = None
-    if isinstance(model, NetworkMethod) and METHODS[case.method].gives == "sequences":
-        sequence = _stored(model)
-    return Teacher(case.method, None, rankings, trajectory, features, sequence=sequence)
+    stored, gives = _stored(model) if isinstance(model, NetworkMethod) else None, METHODS[case.method].gives
+    return Teacher(
+        case.method,
+        None,
+        rankings,
+        trajectory,
+        features,
+        sequence=stored if gives == "sequences" else None,
+        catalogue=stored if gives == "scores" else None,
+    )
 
 
 def untrained(train: Interactions) -> StoredNetwork:

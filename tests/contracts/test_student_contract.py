@@ -43,6 +43,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "cml": {"learning_rate": 0.05, "batch_size": 256, "negatives": 2},
     "multvae": {"hidden": 16, "batch_users": 10, "learning_rate": 0.02, "anneal_epochs": 10},
     "iae": {"hidden": 16, "batch_items": 10, "learning_rate": 0.02},
+    "ecae": {"batch_users": 10, "learning_rate": 0.01},
+    "ae": {"batch_users": 10, "learning_rate": 0.01},
     "ease": {"l2": 1.0},
     "soft": {"learning_rate": 0.25, "batch_users": 10, "top_items": 2},
     "neumf": BPR | {"weight_decay": 0.2, "negatives": 1},

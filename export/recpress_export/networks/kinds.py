@@ -49,7 +49,7 @@ class NetworkKind:
     why_formats: str = ""
     """Why no other."""
     tables: str = ""
-    """``(StudentData) -> Subject`` of one whose file is one of tables, in their recipes: nothing is traced."""
+    """``(StudentData) -> Subject`` of one whose file is one of tables, in their recipes; empty: traced."""
     ordered: bool = True
     """Whether one that reads histories reads them in their order."""
 

@@ -1,4 +1,4 @@
-"""A history with a tanh: the items with a bias each, and one hidden layer that makes a user of what was consumed."""
+"""A history with a tanh: one hidden layer makes the user of what was consumed, and each item has a bias."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -99,7 +99,7 @@ def _tables(layer: HiddenLayer, stored: StoredTables, recipe: Recipe) -> dict[st
         return {**_floats(layer, recipe), "item_emb": numbers[1]}
     tables = quantize_layer(layer, numbers)
     unit = history_unit(tables["stride"].item())
-    check_nearest("history row of item", tables["history_emb"], layer.history_emb / unit)
+    check_nearest("history row of item", tables["history_emb"], layer.history_emb.astype(np.float64) / unit)
     prior = np.clip(layer.prior.astype(np.float64) / unit * 2**ROOT_BITS, -MOST_PRIOR, MOST_PRIOR)
     check_nearest("prior", tables["prior"][None], prior[None])
     scale = numbers.item_scale.astype(np.float64) * numbers.telling

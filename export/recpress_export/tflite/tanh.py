@@ -1,4 +1,4 @@
-"""A user's vector from a hidden layer with a tanh, as TFLite operators: artifacts/tanh_history.py defines it."""
+"""A user's vector from a hidden layer with a tanh, as TFLite operators. tanh_history.py defines it."""
 
 from collections.abc import Mapping
 from typing import Any

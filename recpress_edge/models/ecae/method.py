@@ -47,8 +47,8 @@ class ECAE(NetworkMethod):
         learned = n_items * (4 * given.dim + 3) * _COPIES
         given.require_memory(
             (learned + config.batch_users * n_items * _ROWS_HELD) * torch.float32.itemsize,
-            f"ECAE of {n_items:,} items with hidden layers of {given.dim}, {config.batch_users} rows of scores "
-            "at a time,",
+            f"ECAE of {n_items:,} items with hidden layers of {given.dim}, {config.batch_users} rows of "
+            "scores at a time,",
             "Set a smaller method.batch_users, or take a smaller dim.",
         )
         self.given, self.config = given, config

@@ -13,6 +13,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 RESULTS: Final = ROOT / "benchmarks" / "results"
 sys.path[:0] = [str(ROOT), str(ROOT / "export"), str(ROOT / "benchmarks"), str(Path(__file__).parent)]
 
+import autoencoder_tables  # noqa: E402
 import click_tables  # noqa: E402
 import data_tables  # noqa: E402
 import engine_tables  # noqa: E402
@@ -45,6 +46,8 @@ DATA: Final = "docs/data.md"
 STUDENTS: Final = "docs/results/students.md"
 NETWORKS: Final = "docs/results/networks.md"
 SEQUENCES: Final = ("sequences-ml-100k", "sequences-beauty")
+AUTOENCODERS: Final = "docs/results/autoencoders.md"
+AUTOENCODED: Final = ("autoencoders-ml-100k",)
 ENGINE: Final = "docs/results/c-engine.md"
 SIX_SETS: Final = (
     "students",
@@ -78,6 +81,8 @@ BLOCKS: Final = {
     "networks": Block((NETWORKS,), ("networks-neumf", "networks-sasrec"), result_tables.networks),
     "sequence-students": Block((NETWORKS,), SEQUENCES, sequence_tables.students),
     "sequence-differences": Block((NETWORKS,), SEQUENCES, sequence_tables.above),
+    "autoencoder-teachers": Block((AUTOENCODERS,), AUTOENCODED, autoencoder_tables.teachers),
+    "autoencoder-students": Block((AUTOENCODERS,), AUTOENCODED, autoencoder_tables.students),
     "bring-your-own": Block(
         ("docs/start/your-own-model.md",),
         ("bring-your-own", "bring-your-own-citeulike"),

@@ -28,7 +28,7 @@ from recpress_edge.artifacts.tanh_history import (
     tanh_table,
     with_bias,
 )
-from recpress_edge.core.errors import ConfigError, GateError
+from recpress_edge.core.errors import ArtifactError, ConfigError, GateError
 from recpress_edge.core.rng import stream
 from recpress_edge.device.recommender import Recommender
 from recpress_edge.device.reference_file import FileReference
@@ -226,7 +226,7 @@ def test_a_bundle_s_catalogue_is_not_updated(student, tmp_path):
     changes = Changes(
         (), np.zeros((0, 9), np.float32), (), np.zeros((0, 9), np.float32), ("item-3",), "d" * 64
     )
-    with pytest.raises(ConfigError, match="history"):
+    with pytest.raises(ArtifactError, match="is a history bundle"):
         update_bundle(tmp_path / "out", changes, None, force=True)
 
 

@@ -86,13 +86,14 @@ def float_roots(n_items: int) -> F32:
 def integer_roots(n_items: int) -> NDArray[np.int16]:
     """⌊2^14 / √n⌉ for n of 0 … N (N + 1,)."""
     counts = np.arange(min(n_items, COUNTED) + 1)
-    roots: NDArray[np.int16] = np.rint(2**ROOT_BITS / np.sqrt(np.maximum(counts, 1))).astype(np.int16)
-    return roots
+    roots = 2**ROOT_BITS / np.sqrt(np.maximum(counts, 1))
+    return np.asarray(np.rint(roots).astype(np.int16))
 
 
 def tanh_table() -> NDArray[np.int16]:
     """⌊2047 tanh(p / 256)⌉ for p of 0 … 1280."""
-    return np.rint(TANH_MAX * np.tanh(np.arange(LAST_PLACE + 1) / PLACES)).astype(np.int16)
+    levels = TANH_MAX * np.tanh(np.arange(LAST_PLACE + 1) / PLACES)
+    return np.asarray(np.rint(levels).astype(np.int16))
 
 
 def quantize_layer(layer: HiddenLayer, items: QuantizedTables) -> dict[str, NDArray[Any]]:

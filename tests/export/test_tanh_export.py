@@ -249,6 +249,13 @@ def test_retired_items_are_read_and_never_recommended(written, tmp_path, file_fo
         assert np.allclose(scores, wanted[1][kept], atol=1e-6)
 
 
+def test_a_model_bin_of_it_is_refused(student):
+    with pytest.raises(
+        ConfigError, match=r"model\.bin holds no tanh of a history\. Write --format onnx or tflite"
+    ):
+        write_model(TanhHistory(source_of(student, "c")).encode(RECIPES["int8-dim"]).graph, {})
+
+
 def test_tables_of_roots_and_tanh_are_what_they_say():
     assert integer_roots(5).tolist() == [16384, 16384, 11585, 9459, 8192, 7327]
     assert len(integer_roots(10_000)) == 4097
@@ -301,3 +308,21 @@ def test_recipes_formats_and_profiles_are_those_of_tables():
     with pytest.raises(ConfigError, match="--profile all-users is not available for a ae"):
         check_network("ae", "onnx", "all-users", None)
     assert tuple(recipes_of("ae")) == RECIPES_HELD
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+@pytest.mark.parametrize("recipe", INTEGERS)
+def test_a_file_arranged_for_a_core_gives_the_same(written, student, tmp_path, file_format, recipe):
+    encoding = TanhHistory(source_of(student, file_format)).encode(RECIPES[recipe])
+    graph = dataclasses.replace(encoding.graph, core="armv8.0")
+    path = tmp_path / f"model.{file_format}"
+    path.write_bytes(write_model(graph, {}))
+    packed = file_format == "tflite" and recipe == "int4-item"  # which TFLite does not pad
+    assert packed == (path.read_bytes() == write_model(encoding.graph, {}))
+    contract = graph.contract
+    for runtime in (open_runtime(path, contract), FileReference(path, contract)):
+        for history in HISTORIES[:-1]:
+            wanted = written(recipe, file_format)[0].recommend(None, history, 20)
+            found = runtime.recommend(None, history, 20)
+            assert found[0].tolist() == wanted[0].tolist()
+            assert found[1].tobytes() == wanted[1].tobytes()

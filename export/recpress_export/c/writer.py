@@ -68,6 +68,8 @@ def _tables(step: Step) -> dict[str, Any]:
                 {} if weights is None else {"ages": weights[-2::-1]}
             )  # the newest first, without the prior's
             return {"history": history_emb, "prior": prior} | ages
+        case steps.FoldTanh():
+            raise ConfigError("model.bin holds no tanh of a history. Write --format onnx or tflite.")
         case steps.ScoreAll(table):
             return {"items": table}
         case steps.ScorePacked(table, dim):

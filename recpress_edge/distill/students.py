@@ -28,6 +28,10 @@ ENSEMBLE: Final = "ensemble"
 QUANTISED: Final = ("int8-dim", "int4-item")
 """Recipes that a student can be fine-tuned for; models/qat.py has their arithmetic."""
 MAX_DIM: Final = 4096
+_SCORING: Final = {
+    "sequences": "scores after every place of a sequence",
+    "scores": "keeps scores of all items, seen ones too",
+}
 
 _NAME: Final = re.compile(r"([a-z]+(?:\d[a-z]+)?(?:[_-][a-z]+)*?)(?:_dim([1-9]\d{0,5}))?(?:_qat-(\S+))?")
 
@@ -214,21 +218,13 @@ def check_pair(student: ModelName, teacher: ModelName) -> None:
         for name in names_of("teacher", 200)
         if _gives(parse_name(name, "teacher").entry, student.entry.needs)
     ]
-    if student.entry.needs == "sequences":
+    if student.entry.needs in _SCORING:
         raise ConfigError(
-            f"{student} learns from a teacher that scores after every place of a sequence, and {teacher} "
-            f"does not. Teachers that fit: {', '.join(fit)}; --teacher none trains it alone."
+            f"{student} learns from a teacher that {_SCORING[student.entry.needs]}, and {teacher} does not. "
+            f"Teachers that fit: {', '.join(fit)}; --teacher none trains it alone."
         )
-    if student.entry.needs == "scores":
-        raise ConfigError(
-            f"{student} learns from a teacher's scores of all items, seen ones too, and {teacher} keeps "
-            f"none. Teachers that fit: {', '.join(fit)}; --teacher none trains it alone."
-        )
-    has = (
-        "only rankings"
-        if teacher.entry.gives not in ("embeddings", "scores")
-        else "embeddings whose product is no score"
-    )
+    no_rows = teacher.entry.gives not in ("embeddings", "scores")
+    has = "only rankings" if no_rows else "embeddings whose product is no score"
     raise ConfigError(
         f"{student} learns from a teacher's embeddings, and {teacher} has {has}. "
         f"Teachers that fit: {', '.join(fit)}; from rankings learn: "

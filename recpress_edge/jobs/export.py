@@ -15,17 +15,17 @@ from recpress_edge.core.progress import OnEvent, advance, silent
 from recpress_edge.data.features.shown import NO_TITLES, Shown, shown_items
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import SYNTHETIC
-from recpress_edge.distill.methods import METHODS
 from recpress_edge.distill.students import parse_name, refuse_clicks
 from recpress_edge.jobs.data import load_data
 from recpress_edge.jobs.plugins import with_plugins
 from recpress_edge.jobs.subject import SubjectSource
 from recpress_edge.jobs.train import warning_of_ensembles
+from recpress_edge.jobs.trained import refuse_others
 from recpress_edge.training import ensure
 from recpress_edge.training.ensure import PlannedStep, forecast_steps
 from recpress_edge.training.overrides import Tables, no_overrides, overrides, set_flags
 from recpress_edge.training.plan import ModelRequest, TrainOptions, asked_teacher, is_folder
-from recpress_edge.training.store import OF_A_USER, is_click_model, load_model
+from recpress_edge.training.store import OF_A_USER, load_model
 from recpress_export.build import build
 from recpress_export.gates import load_gate
 from recpress_export.networks.recipes import check_network, check_route, choose_recipe
@@ -113,10 +113,7 @@ class ExportRequest:
         if self.set:
             raise ConfigError(f"{folder} is trained, so --set {self.set[0]} cannot apply. Leave it out.")
         facts = load_model(folder, OF_A_USER).metadata
-        refuse_clicks(facts["name"], clicks=is_click_model(facts))
-        row = METHODS.get(str(facts.get("method")))
-        if row and row.network and "student" not in row.roles:
-            parse_name(str(facts["name"]))  # which says what to do with a teacher
+        refuse_others(facts)
         data = facts["dataset"]["name"]
         for flag, given, own in (
             ("--teacher", self.teacher, (facts["teacher"] or {}).get("name")),

@@ -1,6 +1,6 @@
 """Which students of a data set are trained: those that a sweep takes when it is given no names."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,13 +8,22 @@ from recpress_edge.artifacts.model_folder import MODEL_FACTS
 from recpress_edge.core.errors import ArtifactError, RecPressError
 from recpress_edge.core.files import read_json
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.distill.students import parse_name
+from recpress_edge.distill.methods import METHODS
+from recpress_edge.distill.students import parse_name, refuse_clicks
 from recpress_edge.jobs.plugins import missing_plugin
 from recpress_edge.training.ensure import plan_steps
 from recpress_edge.training.plan import ModelRequest, TrainOptions
 from recpress_edge.training.store import is_click_model, is_complete
 
 OTHER_SETTINGS: Final = "not the usual settings"
+
+
+def refuse_others(facts: Mapping[str, Any]) -> None:
+    """ConfigError for a model that is no student of bundles of tables and networks: it says what to do."""
+    refuse_clicks(facts["name"], clicks=is_click_model(facts))
+    row = METHODS.get(str(facts.get("method")))
+    if row and row.network and "student" not in row.roles:
+        parse_name(str(facts["name"]), "student")
 
 
 def trained_students(data: Dataset, work: Path) -> tuple[list[tuple[str, int]], list[str]]:

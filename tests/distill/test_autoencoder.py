@@ -118,7 +118,7 @@ def test_a_teacher_that_keeps_no_scores_of_all_items_is_refused_by_name():
         check_pair(student, parse_name(fit, "teacher"))
     for other in ("ease", "neumf_dim16", "sasrec_dim64", "ae_dim16", "ensemble:bpr_dim8+ease"):
         with pytest.raises(
-            ConfigError, match=r"scores of all items, seen ones too, and .* keeps none\. Teachers"
+            ConfigError, match=r"keeps scores of all items, seen ones too, and .* does not\. Teachers"
         ):
             check_pair(student, parse_name(other, "teacher"))
 

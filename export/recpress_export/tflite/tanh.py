@@ -15,7 +15,7 @@ from recpress_export.tflite.history import integer_row, widened
 _INT8, _INT32 = (getattr(schema.TensorType, name) for name in ("INT8", "INT32"))
 
 
-class _Rows:
+class _TanhRows:
     """Operators whose results are rows (1, D). Tables are stored as int32, which every reader knows."""
 
     def __init__(self, model: FlatModel, dim: int) -> None:
@@ -36,7 +36,7 @@ def add_tanh(model: FlatModel, tables: Mapping[str, NDArray[Any]], seen: int) ->
     Unused entries of ``seen`` hold the number of items: the table has a row of zeros there.
     """
     n_items, dim = tables["history_emb"].shape
-    rows = _Rows(model, dim)
+    rows = _TanhRows(model, dim)
     root = _root(model, tables["roots"], seen, n_items)
     if "tanh" in tables:
         return integer_row(model, rows, _levels(rows, tables, _sum_of_integers(rows, tables, seen), root))
@@ -65,7 +65,7 @@ def _root(model: FlatModel, roots: NDArray[Any], seen: int, n_items: int) -> int
     return root
 
 
-def _sum_of_integers(rows: _Rows, tables: Mapping[str, NDArray[Any]], seen: int) -> int:
+def _sum_of_integers(rows: _TanhRows, tables: Mapping[str, NDArray[Any]], seen: int) -> int:
     model, (_, dim) = rows.model, tables["history_emb"].shape
     table = np.vstack([tables["history_emb"], np.zeros((1, dim), np.int8)])
     bag = model.tensor("bag", [1, dim], np.int8, any_length=0, scale=1.0)
@@ -75,7 +75,7 @@ def _sum_of_integers(rows: _Rows, tables: Mapping[str, NDArray[Any]], seen: int)
     return rows("SUM", [wide, _first_axis(model)], "bag_sum", keepDims=True)
 
 
-def _levels(rows: _Rows, tables: Mapping[str, NDArray[Any]], total: int, root: int) -> int:
+def _levels(rows: _TanhRows, tables: Mapping[str, NDArray[Any]], total: int, root: int) -> int:
     model, stride = rows.model, tables["stride"].item()
     table, weights = (
         model.constant(name, np.asarray(tables[name]).astype(np.int32)) for name in ("tanh", "dim_weights")

@@ -3,7 +3,7 @@
 A method goes over interactions, users, or users times items, and a closed form that compares all items over
 pairs of them or what an inverse takes; what one of them costs is a straight line in the dim, through the two
 dims that `benchmarks/epoch_costs.py` measures. The constants are CPU time on one thread
-of a virtual Zen 5 (`benchmarks/results/epoch-costs.json`). Models of sequences have costs of their own
+of a virtual Zen 5 (`benchmarks/results/epoch-costs*.json`). Models of sequences have costs of their own
 (`sequences/forecast.py`). Validation comes on top, and what is made once before the first epoch. The
 constants are of tables that fit into caches: BPR takes three times as long with 5 million interactions.
 """
@@ -40,8 +40,8 @@ COSTS: Final[Mapping[str, tuple[Driver, float, float]]] = {
     "soft": ("scores", 14.0, 30.0),
     "multvae": ("scores", 11.0, 19.0),
     "iae": ("scores", 7.8, 12.0),
-    "ecae": ("scores", 50.0, 100.0),
-    "ae": ("scores", 20.0, 25.0),
+    "ecae": ("scores", 73.0, 94.0),
+    "ae": ("scores", 32.0, 41.0),
     "soft sampled": ("users", 31000.0, 48000.0),
     "hetcomp": ("scores", 8.0, 18.0),
     "als": ("interactions", 1100.0, 2300.0),

@@ -12,7 +12,7 @@ _TEACHERS = ("ecae", "generator alone", "ecae, through", "multvae")
 
 def teachers(result: Result) -> str:
     """Test metrics of teachers after train items, means over their seeds."""
-    headers = ("model", "seeds", *_HEADS, "Recall@50 over seeds", "CPU s")
+    headers = ("model", "seeds", *_HEADS, "Recall@50 over seeds")
     return table(headers, list(_teacher_rows(result)))
 
 
@@ -22,11 +22,10 @@ def _teacher_rows(result: Result) -> Iterator[list[str]]:
         name = kind if kind != "multvae" else f"`{found[0]['model']}`, 128 users a step"
         values = {metric: [row["test"][metric] for row in found] for metric in METRICS}
         several = spread(values["recall@50"]) if len(found) > 1 else ""
-        seconds = f"{mean(row['seconds'] for row in found):.0f}"
-        yield [name, str(len(found)), *(short(mean(values[m])) for m in METRICS), several, seconds]
+        yield [name, str(len(found)), *(short(mean(values[m])) for m in METRICS), several]
     gained = result["joint_above_generator"]
     differences = [f"{gained[metric]:+.4f}".replace("0.", ".", 1) for metric in METRICS]
-    yield ["ecae less generator alone", str(len(gained["seeds"])), *differences, "", ""]
+    yield ["ecae less generator alone", str(len(gained["seeds"])), *differences, ""]
 
 
 def students(result: Result) -> str:

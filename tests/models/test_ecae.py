@@ -196,6 +196,20 @@ def test_seeds_decide_everything():
     assert one == same != other
 
 
+def test_a_run_that_is_resumed_ends_as_one_that_was_not():
+    """All that is learned is the optimiser's, and what is drawn belongs to an epoch."""
+    begun, whole, config = trained(epochs=2), trained(epochs=3), SMALL
+    resumed = ECAE(TrainingInput(train_of(), DIM, 0, 3), config)
+    for name, value in resumed.optimizer.state().items():
+        value.detach().copy_(begun.optimizer.state()[name].detach())
+    for loss in resumed.batch_losses(2):
+        resumed.optimizer.zero_grad()
+        loss.backward()
+        resumed.optimizer.step()
+    users = np.arange(N_USERS)
+    assert resumed.scores(users).tobytes() == whole.scores(users).tobytes()
+
+
 def test_dense_rows_are_zeros_and_ones():
     assert torch.equal(dense(PAIRS, 2, N_ITEMS), ITEMS)
 

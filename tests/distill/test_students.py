@@ -65,7 +65,7 @@ def test_huge_dim_is_refused():
 def test_a_distilled_method_is_no_teacher():
     with pytest.raises(
         ConfigError,
-        match=r"unknown teacher 'htd_dim10'.*Known: als_dim10, bert4rec_dim10, bpr_dim10, .*soft_dim10",
+        match=r"unknown teacher 'htd_dim10'.*Known: adarec_dim10, als_dim10, bert4rec_dim10, bpr_dim10, .*soft_dim10",
     ):
         parse_name("htd_dim10", "teacher")
 

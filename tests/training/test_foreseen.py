@@ -18,7 +18,7 @@ from recpress_edge.models.method import TrainingInput
 from recpress_edge.models.outputs import Tables
 from recpress_edge.models.sequences import forecast
 from recpress_edge.models.sequences.forecast import Work, sequence_epoch_seconds, work_of
-from recpress_edge.models.sequences.settings import BERT4RecConfig, LRHConfig, SASRecConfig
+from recpress_edge.models.sequences.settings import AdaRecConfig, BERT4RecConfig, LRHConfig, SASRecConfig
 from recpress_edge.models.settings import ALSConfig, BPRConfig, EASEConfig
 from recpress_edge.models.teacher import Teacher
 from recpress_edge.training.closed import SEARCH_PASSES, TRIAL_EPOCHS, trial_epochs
@@ -92,6 +92,11 @@ def test_trials_are_those_of_the_axes_that_the_method_leaves_open(config, taught
     assert trial_epochs(BPRConfig(), taught=taught) == 0
 
 
+def test_a_search_for_a_cell_is_foreseen_and_a_given_cell_needs_none():
+    assert trial_epochs(AdaRecConfig(search_epochs=7), taught=True) == 14
+    assert trial_epochs(AdaRecConfig(cell="conv3+skip+skip"), taught=True) == 0
+
+
 def test_the_constants_are_those_measured_and_all_methods_that_take_time_have_them():
     found = {}
     for measured in (json.loads(path.read_text()) for path in MEASURED):
@@ -129,6 +134,7 @@ COUNTS = np.array([3, 0, 7])
         ("sasrec", SASRecConfig(loss="sampled-ce", sampled_items=7), Work(10, 10 * 7, 9 + 49)),
         ("bert4rec", BERT4RecConfig(history_length=4, mask_share=0.5), Work(10, 5 * 90, 9 + 16 + 9)),
         ("lrh", LRHConfig(window=3), Work(10, 10 * 90, 9 + 2 * 9 + 1)),
+        ("adarec", AdaRecConfig(window=3), Work(10, 10 * 90, 9 + 2 * 9 + 1)),
     ],
 )
 def test_an_epoch_over_sequences_goes_over_places_items_and_pairs(method, config, work):

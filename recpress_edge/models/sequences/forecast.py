@@ -31,7 +31,7 @@ COSTS: Final[Mapping[str, tuple[Line, Line, Line]]] = {
     "sasrec": ((9700.0, 25000.0), (4.4, 9.8), (61.0, 23.0)),
     "bert4rec": ((4000.0, 21000.0), (8.1, 14.0), (69.0, 70.0)),
     "lrh": ((3200.0, 8500.0), (14.0, 19.0), (90.0, 120.0)),
-    "adarec": ((20000.0, 40000.0), (14.0, 19.0), (90.0, 120.0)),
+    "adarec": ((30000.0, 24000.0), (15.0, 27.0), (0.0, 120.0)),
 }
 """Of a place, of a place and an item that it is compared with, and of two places of a window. ``lrh``
 and ``adarec`` are taught by a SASRec; ``adarec`` has conv3 on every edge."""

@@ -183,7 +183,8 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     data, teacher = load_dataset(args.data, args.work), load_model(args.teacher)
     rows = list(Field(data, teacher, args).rows())
     known = teacher.metadata
-    config = load_config(SASRecConfig, known["config"], "config")
+    stated = {key: value for key, value in known["config"].items() if value is not None}
+    config = load_config(SASRecConfig, stated, "config")
     of_teacher = {
         "name": teacher.name,
         "config": known["config"],

@@ -4,13 +4,21 @@ import dataclasses
 
 import numpy as np
 import pytest
-from network_models import N_ITEMS, N_USERS, neumf_arrays, read_bert4rec, read_neumf, read_sasrec
+from network_models import (
+    N_ITEMS,
+    N_USERS,
+    neumf_arrays,
+    read_adarec,
+    read_bert4rec,
+    read_neumf,
+    read_sasrec,
+)
 from test_network_export import HISTORIES, expected, scores_of
 
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.registry import named
 from recpress_export.networks.neumf import neumf_reference
 from recpress_export.networks.recipes import NETWORK_RECIPES
-from recpress_export.networks.transformer import bert4rec_reference, sasrec_reference
 
 pytest.importorskip("litert_torch", reason="litert-torch is not installed: make test-litert-torch")
 
@@ -19,7 +27,10 @@ from recpress_export.graph import write_model
 from recpress_export.subjects.network import in_recipe, network_contract, network_graph, trace
 
 
-@pytest.fixture(scope="module", params=[read_neumf, read_sasrec, read_bert4rec], ids=["neumf", "sasrec", "bert4rec"])
+KINDS = {"neumf": read_neumf, "sasrec": read_sasrec, "bert4rec": read_bert4rec, "adarec": read_adarec}
+
+
+@pytest.fixture(scope="module", params=KINDS.values(), ids=KINDS)
 def traced(request, tmp_path_factory):
     student = request.param(tmp_path_factory.mktemp("network"))
     return student, trace(student, "tflite")
@@ -29,8 +40,8 @@ def asked(student, row):
     """The user, or nobody, and what was seen; and numpy's scores."""
     if student.kind == "neumf":
         return row % N_USERS, np.array([row, row, 59]), scores_of(neumf_reference(student), row % N_USERS)
-    reference = sasrec_reference if student.kind == "sasrec" else bert4rec_reference
-    return None, HISTORIES[row], scores_of(reference(student), None, HISTORIES[row])
+    reference = named(student.row.reference)(student)
+    return None, HISTORIES[row], scores_of(reference, None, HISTORIES[row])
 
 
 @pytest.mark.parametrize("delegate", [None, "xnnpack"])

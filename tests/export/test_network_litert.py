@@ -26,7 +26,6 @@ from recpress_edge.device.litert import LiteRT
 from recpress_export.graph import write_model
 from recpress_export.subjects.network import in_recipe, network_contract, network_graph, trace
 
-
 KINDS = {"neumf": read_neumf, "sasrec": read_sasrec, "bert4rec": read_bert4rec, "adarec": read_adarec}
 
 

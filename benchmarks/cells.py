@@ -27,7 +27,7 @@ from device_bench.quality import ranking_quality
 from recpress_edge.artifacts.cell import Cell
 from recpress_edge.core.config import load_config
 from recpress_edge.core.files import read_json
-from recpress_edge.core.units import format_bytes
+from recpress_edge.core.units import format_bytes, format_share
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import load_dataset
 from recpress_edge.device.verify import verify_bundle
@@ -217,7 +217,7 @@ def show(record: dict[str, Any]) -> str:
 
 def _cells(name: str, row: Mapping[str, Any]) -> list[str]:
     size = format_bytes(row["parameter_bytes"])
-    return [name, size, f"{row['macs_per_token']:,}", *(f"{row['test'][m]:.4f}" for m in METRICS)]
+    return [name, size, f"{row['macs_per_token']:,}", *(format_share(row["test"][m]) for m in METRICS)]
 
 
 if __name__ == "__main__":

@@ -250,5 +250,5 @@ def _warn(folder: Path, on_event: OnEvent) -> None:
 
 def _record(model: TrainedModel) -> dict[str, Any]:
     kept = ("name", "seed", "chosen_epoch", "cutoff", "metrics", "seconds", "teacher", "sha256")
-    quantised = {key: model.metadata[key] for key in ("quantised",) if key in model.metadata}
-    return {"folder": str(model.folder), **{key: model.metadata.get(key) for key in kept}, **quantised}
+    more = {key: model.metadata[key] for key in ("quantised", "search") if key in model.metadata}
+    return {"folder": str(model.folder), **{key: model.metadata.get(key) for key in kept}, **more}

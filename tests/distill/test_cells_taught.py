@@ -29,7 +29,7 @@ from recpress_edge.training.loop import train_epoch
 
 BOARD = checkerboard(20)
 QUICK = AdaRecConfig(
-    history_length=6, window=6, batch_places=60, learning_rate=0.02, dropout=0.0, search_epochs=2
+    history_length=5, window=6, batch_places=60, learning_rate=0.02, dropout=0.0, search_epochs=2
 )
 GIVEN = dataclasses.replace(QUICK, cell="conv3+skip+max3")
 
@@ -87,7 +87,7 @@ def test_weights_of_layers_that_adapt_are_state_of_a_resumed_run(teacher):
 @pytest.mark.parametrize("length", ["none", "one", "all that is read", "one more", "many"])
 def test_histories_of_any_length_are_answered_from_what_is_read(cell, length):
     config = dataclasses.replace(QUICK, cell=cell, init_std=1.0)
-    n_items, reads = 40, 5 if "attention" in cell else 9
+    n_items, reads = 40, 4 if "attention" in cell else 9
     count = {"none": 0, "one": 1, "all that is read": reads, "one more": reads + 1, "many": 30}[length]
     items = np.random.default_rng(count).permutation(n_items)[:count]
     users, ranks = np.zeros(count, np.int64), np.arange(count)
@@ -237,6 +237,14 @@ def test_without_a_teacher_it_is_the_model_that_it_was():
 def test_settings_that_do_not_fit_a_teacher_are_refused(teacher, changes, message):
     with pytest.raises(ConfigError, match=message):
         sasrec(given_of(teacher), dataclasses.replace(NARROW, **changes))
+
+
+@pytest.mark.parametrize("cell", ["", "skip+attention+skip"])
+def test_positions_beyond_what_the_teacher_reads_are_refused(teacher, cell):
+    config = dataclasses.replace(QUICK, history_length=6, cell=cell)
+    with pytest.raises(ConfigError, match="history_length 6 is more than the 5 tokens"):
+        adarec(given_of(teacher), config)
+    assert adarec(given_of(teacher), dataclasses.replace(config, cell="skip+conv3+skip"))
 
 
 def test_a_hint_needs_a_teacher():

@@ -33,6 +33,8 @@ class CellLearner(SequenceStudent):
         positions = network.position_emb
         window = config.window if positions is None else min(config.window, len(positions))
         super().__init__(given, config, window)
+        if positions is not None:
+            self._check_length()
         self.network = network.to(given.device)
         self._layers: LayerDistance | None = None
         parts = nn.ModuleDict({"network": self.network})

@@ -44,13 +44,9 @@ class SASRecStudent(SequenceStudent):
                 "Leave it out, or train with --teacher none."
             )
         super().__init__(given, config, config.history_length)
-        assert self._teacher is not None
-        if config.history_length > self._teacher.length:
-            raise ConfigError(
-                f"method.history_length {config.history_length} is more than the {self._teacher.length} "
-                "tokens that the teacher reads: what lies beyond is not learned. Set it to that or less."
-            )
+        self._check_length()
         self.network = SASRec(given.train.n_items, given.dim, given.seed, config).to(given.device)
+        assert self._teacher is not None
         wide = self._teacher.item_emb.shape[1]
         self._hint = nn.Parameter(torch.zeros(wide, given.dim, device=given.device))
         parts = nn.ModuleDict({"network": self.network})

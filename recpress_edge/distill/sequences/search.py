@@ -51,7 +51,6 @@ class CellSearch(CellLearner, Searching):
         self._chooser = Adam(self._chances, config.search_rate, 0.0)
         self._costs = torch.from_numpy(_costs(given.dim, config)).to(given.device)
         self._split()
-        self._best_rows: ScoreRows | None = None
 
     @property
     def alpha(self) -> Tensor:
@@ -158,7 +157,8 @@ class CellSearch(CellLearner, Searching):
         return answers(_Chosen(self.network, self.best()), self.config.history_length - 1, histories)
 
     def architecture(self) -> dict[str, Any]:
-        raise NotImplementedError("what is kept of a search is the network of the cell that it finds")
+        """A kind that nothing exports: what is kept is the network of the cell that is found."""
+        return {"kind": "adarec-search", **self.best().facts()}
 
 
 class _Chosen:

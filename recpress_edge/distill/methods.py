@@ -37,6 +37,7 @@ from recpress_edge.models.settings import (
     SVDConfig,
 )
 from recpress_edge.models.teacher import Knowledge
+from recpress_edge.models.two_stages.settings import RerankConfig
 
 Network = Literal["neumf", "sasrec", "bert4rec", "lrh", "adarec", "ecae", "ae"]
 Role = Literal["teacher", "student"]
@@ -81,6 +82,8 @@ class MethodRow:
     """Learns from the order in which users consumed their items."""
     weighted: bool = False
     """Learns from the weights of interactions, where a data set has them."""
+    stages: bool = False
+    """Ranks again what a first stage found, which is part of it."""
     released: bool = False
     """Whether the training revision stands for its code; if not, its models are found by its source too."""
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -258,6 +261,17 @@ METHODS: Final[dict[str, MethodRow]] = {
         gives="rankings",
         network="adarec",
         ordered=True,
+        released=True,
+    ),
+    "rerank": MethodRow(
+        where="recpress_edge.models.two_stages.method:Rerank",
+        config=RerankConfig,
+        roles=("student",),
+        needs="sequences",
+        usual_teacher="sasrec_dim64",
+        gives="rankings",
+        ordered=True,
+        stages=True,
         released=True,
     ),
     "lightgcn": MethodRow(

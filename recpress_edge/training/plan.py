@@ -13,10 +13,18 @@ from recpress_edge.core.metrics import DEFAULT_CUTOFF
 from recpress_edge.data.features.fit import labelled_rows
 from recpress_edge.data.holdout import dataset_cutoff
 from recpress_edge.data.interactions import Dataset
+from recpress_edge.data.shortened import without_last
 from recpress_edge.data.weights import check_power
 from recpress_edge.distill.methods import Role
 from recpress_edge.distill.plugin import load_plugins
-from recpress_edge.distill.students import ModelName, check_pair, check_taught, parse_name, teacher_name
+from recpress_edge.distill.students import (
+    ModelName,
+    check_first,
+    check_pair,
+    check_taught,
+    parse_name,
+    teacher_name,
+)
 from recpress_edge.training.settings import TrainingConfig, check_choice, settings
 from recpress_edge.training.source import order_digest, source_digest
 from recpress_edge.training.store import (
@@ -102,6 +110,10 @@ class Wanted:
     teacher: "Part | None" = None
     members: "tuple[Part, ...]" = ()
     """Of an ensemble, or several teachers with their trajectories."""
+    stages: "tuple[Part, ...]" = ()
+    """Of a second stage: the first one, and the same trained without the last items of each user."""
+    without_last: int = 0
+    """Trained without so many last train items of each user; 0: on all."""
     start: "Wanted | None" = None
     """The same model without quantisation, from which fine-tuning goes on."""
     refit_of: TrainedModel | None = None
@@ -110,7 +122,7 @@ class Wanted:
     @property
     def parts(self) -> "tuple[Part, ...]":
         """Everything that it is made from."""
-        return tuple(part for part in (self.teacher, *self.members, self.start) if part is not None)
+        return tuple(part for part in (self.teacher, *self.members, *self.stages, self.start) if part is not None)
 
 
 Part = Wanted | TrainedModel
@@ -123,6 +135,7 @@ class Parts:
 
     teacher: TrainedModel | None = None
     members: tuple[TrainedModel, ...] = ()
+    stages: tuple[TrainedModel, ...] = ()
     start: TrainedModel | None = None
 
 
@@ -173,8 +186,38 @@ def want(request: ModelRequest, data: Dataset, made_for: str | None = None) -> W
         made_for=made_for,
         teacher=teacher,
         members=tuple(needed(name, seed) for name, seed in several),
+        stages=_stages(model, config, request, data) if model.entry.stages else (),
     )
     return _fine_tuned(wanted, request.role) if model.recipe else wanted
+
+
+def _stages(model: ModelName, config: Any, request: ModelRequest, data: Dataset) -> tuple[Part, ...]:
+    """The first stage of a model, as it is shipped, and as the second one learns from it."""
+    usual = request.options.for_teacher(trajectory=False)
+    first = ModelRequest(name=str(check_first(model, config.first)), seed=request.seed, options=usual)
+    order_digest(str(model), data)  # says what is missing where there is no order
+    shorter = want(first, without_last(data, config.positives), str(model))
+    return want(first, data, str(model)), _shortened(shorter, config.positives)
+
+
+def _shortened(wanted: Wanted, most: int) -> Wanted:
+    """The same tree, trained without the last items."""
+
+    def part(found: Part | None) -> Any:
+        return _shortened(found, most) if isinstance(found, Wanted) else found
+
+    return dataclasses.replace(
+        wanted,
+        without_last=most,
+        teacher=part(wanted.teacher),
+        members=tuple(map(part, wanted.members)),
+        start=part(wanted.start),
+    )
+
+
+def data_of(wanted: Wanted, data: Dataset) -> Dataset:
+    """What a node of the tree is trained on."""
+    return without_last(data, wanted.without_last) if wanted.without_last else data
 
 
 def _fine_tuned(wanted: Wanted, role: Role) -> Wanted:
@@ -202,7 +245,8 @@ def is_ready(wanted: Wanted, made: Mapping[Wanted, TrainedModel]) -> bool:
 
 
 def plan_model(wanted: Wanted, made: Mapping[Wanted, TrainedModel], data: Dataset, work: Path) -> Plan:
-    """Key and folder of a model whose parts are all given or ``made``."""
+    """Key and folder of a model whose parts are all given or ``made``; ``data``: that of the whole tree."""
+    data = data_of(wanted, data)
     clicks = wanted.name.entry.gives == "clicks"
     if wanted.training.keep == "best" and not (labelled_rows(data).sizes[1] if clicks else len(data.valid)):
         raise ConfigError(
@@ -216,6 +260,7 @@ def plan_model(wanted: Wanted, made: Mapping[Wanted, TrainedModel], data: Datase
     parts = Parts(
         teacher=trained(wanted.teacher) if wanted.teacher else None,
         members=tuple(map(trained, wanted.members)),
+        stages=tuple(map(trained, wanted.stages)),
         start=trained(wanted.start) if wanted.start else None,
     )
     key = digest_of(_deciding(wanted, parts, data))
@@ -238,6 +283,9 @@ def _deciding(wanted: Wanted, parts: Parts, data: Dataset) -> dict[str, Any]:
         decides["start"] = parts.start.digest
     if parts.members:
         decides["members"] = [member.digest for member in parts.members]
+    if parts.stages:
+        decides["stages"] = [stage.digest for stage in parts.stages]
+        decides["features"] = data.features_digest()
     if _wants_trajectories(model):
         decides["trajectories"] = [trajectory_digest(member.folder) for member in parts.members]
     if model.entry.ordered:

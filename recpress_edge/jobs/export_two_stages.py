@@ -20,7 +20,7 @@ from recpress_edge.core.arrays import I32
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import check_there, read_json
 from recpress_edge.core.progress import OnEvent, silent
-from recpress_edge.data.features.fit import encode_items
+from recpress_edge.data.features.fit import encode_items, encode_users
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import SYNTHETIC
 from recpress_edge.distill.students import parse_name
@@ -30,7 +30,7 @@ from recpress_edge.training.overrides import overrides, set_flags
 from recpress_edge.training.plan import ModelRequest, TrainOptions, is_folder
 from recpress_edge.training.store import model_in
 from recpress_edge.training.two_stages.candidates import held_out_moments
-from recpress_edge.training.two_stages.fields import asked_rows, seen_rows, user_rows
+from recpress_edge.training.two_stages.fields import asked_rows, seen_rows
 from recpress_export.two_stages.build import (
     ExportedTwoStages,
     HeldOut,
@@ -146,7 +146,7 @@ class TwoStageExportRequest:
         fitted = tuple(field for field in asked if not place_of(field))
         last = len(asked) - len(fitted)
         of_users = tuple(field for field in fitted if field.side == "user")
-        own, first = user_rows(of_users, data), facts["first_stage"]
+        own, first = encode_users(of_users, data), facts["first_stage"]
         held_out = {split: _held_out(split, fitted, items, data, last) for split in ("valid", "test")}
         return TwoStageSource(
             first=Student(

@@ -100,7 +100,9 @@ def evaluate(
     tables = Tables(user_emb.cpu().numpy(), item_emb.cpu().numpy())
     relevant = _relevant(data, split, users)
     depth = max(reported_cutoffs(dataset_cutoff(data)))
-    return split_metrics(ranks_within(tables, masked_items(data, split), relevant, depth), relevant, data, split)
+    return split_metrics(
+        ranks_within(tables, masked_items(data, split), relevant, depth), relevant, data, split
+    )
 
 
 def evaluate_rows(

@@ -122,7 +122,9 @@ class Wanted:
     @property
     def parts(self) -> "tuple[Part, ...]":
         """Everything that it is made from."""
-        return tuple(part for part in (self.teacher, *self.members, *self.stages, self.start) if part is not None)
+        return tuple(
+            part for part in (self.teacher, *self.members, *self.stages, self.start) if part is not None
+        )
 
 
 Part = Wanted | TrainedModel

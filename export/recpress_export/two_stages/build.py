@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recpress_edge import __version__
 from recpress_edge.artifacts.clicks.fields import FeatureField
@@ -181,12 +182,10 @@ def _fill(draft: Path, source: TwoStageSource, *, force: bool) -> TwoStageBundle
     return bundle
 
 
-def _stored_rows(source: TwoStageSource) -> Any:
-    """Users' rows as unsigned numbers; a field of more values than they hold is a ConfigError."""
-    most = int(source.user_rows.max(initial=0))
-    if source.user_rows.min(initial=0) < 0:
-        raise ConfigError("a user has several values of a feature, which two stages do not hold. Leave it out.")
-    return source.user_rows.astype(np.uint16 if most <= np.iinfo(np.uint16).max else np.int32)
+def _stored_rows(source: TwoStageSource) -> I32 | NDArray[np.int16]:
+    """Users' rows in as few bytes as hold them."""
+    small = int(source.user_rows.max(initial=0)) <= np.iinfo(np.int16).max
+    return source.user_rows.astype(np.int16) if small else source.user_rows
 
 
 def _answered(file: OnnxTwoStages, contract: TwoStageContract) -> tuple[TwoStageQuestion, ...]:
@@ -275,11 +274,14 @@ def _quality(
     gains = {split: _gain(of_split) for split, of_split in ranks.items()}
     failure = _failure(source, gains["valid"][GATED_BY])
     if failure and not force:
-        raise GateError(f"{source.name}-{RECIPE} is below its gate: {failure} --force publishes it all the same.")
+        raise GateError(
+            f"{source.name}-{RECIPE} is below its gate: {failure} --force publishes it all the same."
+        )
     teacher, first = source.facts.get("teacher"), source.facts["first_stage"]
     chain = [stage("teacher", teacher["name"], None, teacher["metrics"])] if teacher else []
     after = {
-        split: {name: gain[name]["both"] for name in _metrics(np.zeros(1, np.int64))} for split, gain in gains.items()
+        split: {name: gain[name]["both"] for name in _metrics(np.zeros(1, np.int64))}
+        for split, gain in gains.items()
     }
     chain += [
         stage("first stage", first["name"], None, first["metrics"]),

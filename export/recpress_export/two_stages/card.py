@@ -46,7 +46,11 @@ def two_stage_card(facts: Mapping[str, Any], contract: TwoStageContract, n_bytes
             "",
             "| | first stage | both | difference, 95 % |",
             "| --- | ---: | ---: | ---: |",
-            *(_row(split, name, gains[split][name]) for split in gains for name in ("ndcg@10", "recall@10", "recall@50")),
+            *(
+                _row(split, name, gains[split][name])
+                for split in gains
+                for name in ("ndcg@10", "recall@10", "recall@50")
+            ),
             "",
             *(
                 f"{split}: the first stage finds {format_share(gains[split]['found'])} of the held-out items, "
@@ -70,6 +74,4 @@ def _kind(field: Any) -> str:
 
 def _row(split: str, name: str, gain: Mapping[str, float]) -> str:
     told = f"{gain['gain']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}]"
-    return (
-        f"| {split} {metric_title(name)} | {format_share(gain['first'])} | {format_share(gain['both'])} | {told} |"
-    )
+    return f"| {split} {metric_title(name)} | {format_share(gain['first'])} | {format_share(gain['both'])} | {told} |"

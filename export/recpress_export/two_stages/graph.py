@@ -84,10 +84,14 @@ def two_stages_onnx(
     z = _by_item(draft, _products(draft, embedded))
     z = draft.node("Add", [z, _network(draft, embedded)], "z")
     draft.nodes.append(
-        helper.make_node("TopK", [z, K_INPUT], [SCORES_OUTPUT, f"{PREFIX}places"], name=f"{PREFIX}top", axis=0)
+        helper.make_node(
+            "TopK", [z, K_INPUT], [SCORES_OUTPUT, f"{PREFIX}places"], name=f"{PREFIX}top", axis=0
+        )
     )
     draft.nodes.append(
-        helper.make_node("Gather", [FIRST_ITEMS, f"{PREFIX}places"], [ITEMS_OUTPUT], name=ITEMS_OUTPUT, axis=0)
+        helper.make_node(
+            "Gather", [FIRST_ITEMS, f"{PREFIX}places"], [ITEMS_OUTPUT], name=ITEMS_OUTPUT, axis=0
+        )
     )
     return _serialised(model, draft, contract, metadata)
 
@@ -98,7 +102,9 @@ def _embedded(draft: _Draft, contract: TwoStageContract) -> str:
     if contract.of_users:
         own = draft.node("Gather", [f"{PREFIX}{USER_ROWS}", contract.first.user_input], "own", axis=0)
         flat = draft.constant("one_axis", np.array([-1], np.int64))
-        own = draft.node("Reshape", [draft.node("Cast", [own], "own/wide", to=TensorProto.INT64), flat], "own/flat")
+        own = draft.node(
+            "Reshape", [draft.node("Cast", [own], "own/wide", to=TensorProto.INT64), flat], "own/flat"
+        )
         rows = draft.node("Concat", [own, ROWS_INPUT], "all_rows", axis=0)
     firsts = np.cumsum([0, *(one.size for one in fields)])[:-1]
     offsets = draft.constant("offsets", np.repeat(firsts, [one.width for one in fields]).astype(np.int64))
@@ -145,7 +151,9 @@ def _by_item(draft: _Draft, products: str) -> str:
 def _network(draft: _Draft, embedded: str) -> str:
     """The layers, of the candidates (C,)."""
     flat = draft.constant("column", np.array([-1, 1], np.int64))
-    first = draft.node("MatMul", [draft.wide("asked_first"), draft.node("Reshape", [embedded, flat], "flat")], "first")
+    first = draft.node(
+        "MatMul", [draft.wide("asked_first"), draft.node("Reshape", [embedded, flat], "flat")], "first"
+    )
     one = draft.constant("one_dimension", np.array([-1], np.int64))
     first = draft.node("Reshape", [first, one], "first/flat")
     scaled = draft.node("Mul", [first, f"{PREFIX}asked_factor"], "asked/scaled")

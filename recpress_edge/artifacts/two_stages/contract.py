@@ -85,9 +85,7 @@ class TwoStageContract:
 
 def first_contract(contract: Contract) -> Contract:
     """A contract of the all-users profile with the names that it has within two stages."""
-    return replace(
-        contract, k_input=RETRIEVE_INPUT, items_output=FIRST_ITEMS, scores_output=FIRST_SCORES
-    )
+    return replace(contract, k_input=RETRIEVE_INPUT, items_output=FIRST_ITEMS, scores_output=FIRST_SCORES)
 
 
 def two_stage_facts(contract: TwoStageContract) -> dict[str, Any]:
@@ -178,7 +176,10 @@ def _field(where: Path, place: int, entry: Any, first: Contract) -> FeatureField
     ):
         raise ArtifactError(f"{where}: feature {place} is {entry!r}", fault="field")
     if place_of(field) and field.size != FIRST + first.n_items:
-        raise ArtifactError(f"{where}: feature {place} has {field.size} rows, and there are {first.n_items} items", fault="range")
+        raise ArtifactError(
+            f"{where}: feature {place} has {field.size} rows, and there are {first.n_items} items",
+            fault="range",
+        )
     return field
 
 
@@ -188,7 +189,13 @@ def _of_users(where: Path, entry: Any) -> FeatureField:
     if not whole or type(entry.get("name")) is not str or entry["rows"] < FIRST:
         raise ArtifactError(f"{where}: a field of users is {entry!r}", fault="field")
     if entry["width"] > 1:
-        made = FeatureField(entry["name"], "user", "many", tuple(map(str, range(entry["rows"] - FIRST))), capacity=entry["width"])
+        made = FeatureField(
+            entry["name"],
+            "user",
+            "many",
+            tuple(map(str, range(entry["rows"] - FIRST))),
+            capacity=entry["width"],
+        )
     else:
         made = FeatureField(entry["name"], "user", "hashed", buckets=entry["rows"] - FIRST)
     return made
@@ -200,7 +207,9 @@ def _check(where: Path, contract: TwoStageContract) -> None:
     seen = [place for place in places if place]
     ordered = places == [0] * (len(places) - len(seen)) + list(range(1, len(seen) + 1))
     if len(set(names)) < len(names) or any(f.side == "item" for f in contract.fields) or not ordered:
-        raise ArtifactError(f"{where}: features of one name, of items, or out of order: {names}", fault="field")
+        raise ArtifactError(
+            f"{where}: features of one name, of items, or out of order: {names}", fault="field"
+        )
     if contract.width + sum(field.width for field in contract.of_users) > MAX_WIDTH:
         raise ArtifactError(f"{where}: rows of more than {MAX_WIDTH:,} columns", fault="range")
 

@@ -31,7 +31,9 @@ def most_active(width: int) -> int:
     """The largest whole number of each of so many units whose weighted sum float32 holds exactly."""
     most = min(MOST, (EXACT_FLOAT32 - 1) // (QMAX * width))
     if most < QMAX:
-        raise ConfigError(f"a layer of {width:,} units is too wide for exact sums: at most 1,040. Set method.layers.")
+        raise ConfigError(
+            f"a layer of {width:,} units is too wide for exact sums: at most 1,040. Set method.layers."
+        )
     return most
 
 
@@ -119,12 +121,17 @@ class SecondStage:
         values = np.clip(asked + known["item_hidden"][candidates].astype(wide), 0, known["most"])
         sums = np.clip(np.rint(embedded.sum(axis=0) * known["sums_factor"]), wide(-MOST), wide(MOST))
         products = known["item_sums"][candidates].astype(wide) @ sums
-        z = scores * known["first_factor"] + known["item_linear"][candidates].astype(wide) * known["linear_step"]
+        z = (
+            scores * known["first_factor"]
+            + known["item_linear"][candidates].astype(wide) * known["linear_step"]
+        )
         z = z + products * known["sums_step"]
         for place in takewhile(lambda place: f"layer{place}" in known, count()):
             values = (values @ known[f"layer{place}"].astype(wide).T) * known[f"layer{place}_factor"]
             if f"layer{place}_bias" in known:
-                values = np.clip(np.rint(values + known[f"layer{place}_bias"]), 0, known[f"layer{place}_most"])
+                values = np.clip(
+                    np.rint(values + known[f"layer{place}_bias"]), 0, known[f"layer{place}_most"]
+                )
         found: F32 = z + values[:, 0]
         return found
 

@@ -35,7 +35,9 @@ class SecondWeights:
     def asked(self, rows: I32) -> F32:
         """Embeddings e_C of the fields of requests (N, W) -> (N, F, d)."""
         return field_rows(
-            ClickWeights(self.fields, 0.0, np.zeros(len(self.embedding), np.float32), self.embedding, True, ()),
+            ClickWeights(
+                self.fields, 0.0, np.zeros(len(self.embedding), np.float32), self.embedding, True, ()
+            ),
             rows,
         ).embedded
 
@@ -60,9 +62,7 @@ def read_second(
     unit: float,
 ) -> SecondWeights:
     """A trained second stage, folded: ``catalogue`` (I, W_T) has every item's rows of its fields."""
-    own = ClickWeights(
-        item_fields, 0.0, parameters["items.weight"], parameters["items.embedding"], True, ()
-    )
+    own = ClickWeights(item_fields, 0.0, parameters["items.weight"], parameters["items.embedding"], True, ())
     found = field_rows(own, catalogue)
     flat = found.embedded.reshape(len(catalogue), -1)
     hidden = [

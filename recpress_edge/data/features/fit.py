@@ -39,9 +39,7 @@ def labelled_rows(data: Dataset) -> LabelledRows:
     return data.labelled
 
 
-def fit_fields(
-    data: Dataset, min_count: int, rows: LabelledRows | None = None
-) -> tuple[FeatureField, ...]:
+def fit_fields(data: Dataset, min_count: int, rows: LabelledRows | None = None) -> tuple[FeatureField, ...]:
     """The fields of user, item and context: their ids first, then their columns as they were imported.
 
     Everything is fitted on the train rows alone: values in fewer than ``min_count`` of them are unknown,
@@ -73,11 +71,22 @@ def encode_rows(
 
 def encode_items(fields: tuple[FeatureField, ...], data: Dataset) -> I32:
     """Every item of the catalogue as rows of the tables of those of the ``fields`` that are items' (I, W)."""
-    own = [FeatureColumn("item", CATEGORICAL, data.item_ids, codes=np.arange(data.n_items, dtype=np.int32))]
+    return _encode_side(fields, data, "item", data.item_ids)
+
+
+def encode_users(fields: tuple[FeatureField, ...], data: Dataset) -> I32:
+    """Every user as rows of the tables of those of the ``fields`` that are users' (U, W)."""
+    return _encode_side(fields, data, "user", data.user_ids)
+
+
+def _encode_side(
+    fields: tuple[FeatureField, ...], data: Dataset, side: str, ids: tuple[str, ...]
+) -> I32:
+    own = [FeatureColumn(side, CATEGORICAL, ids, codes=np.arange(len(ids), dtype=np.int32))]
     tables = (data.features or Features()).tables()
-    own += tables["item"].columns if "item" in tables else ()
+    own += tables[side].columns if side in tables else ()
     known = {column.name: column for column in own}
-    encoded = [_encoded(field, known[field.name]) for field in fields if field.side == "item"]
+    encoded = [_encoded(field, known[field.name]) for field in fields if field.side == side]
     return np.ascontiguousarray(np.concatenate(encoded, axis=1))
 
 

@@ -73,7 +73,9 @@ class TwoStageRecommender:
         contract, values = self.bundle.contract, values or {}
         row, known, unknown = self._asked(user, seen, values)
         if not 1 <= k <= contract.candidates:
-            raise ConfigError(f"k must be from 1 to {contract.candidates}, what the first stage finds; got {k}")
+            raise ConfigError(
+                f"k must be from 1 to {contract.candidates}, what the first stage finds; got {k}"
+            )
         retrieve = min(contract.candidates, contract.n_items - len({*known}))
         if not retrieve:
             return StagedAnswer((), np.empty(0, np.float32), (), unknown)

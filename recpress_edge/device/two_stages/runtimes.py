@@ -88,7 +88,9 @@ class NumpyTwoStages:
             self._second = SecondStage((*contract.of_users, *contract.fields), own)
             self._second.check(contract.n_items)
         except (KeyError, ValueError) as error:
-            raise ArtifactError(f"{path} does not hold its contract's tables: {error}", fault="model") from None
+            raise ArtifactError(
+                f"{path} does not hold its contract's tables: {error}", fault="model"
+            ) from None
         if self._user_rows is not None and len(self._user_rows) != contract.n_users:
             raise ArtifactError(f"{path} has rows of {len(self._user_rows)} users", fault="model")
 

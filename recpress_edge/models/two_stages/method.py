@@ -49,8 +49,15 @@ class Rerank(Learner):
             places = places_drawn(lists.taken[batch], lists.items.shape[1], config.negatives, drawn)
             rows = self.layout.replaced(lists.rows[batch], config.replaced, replaced)
             z = self._z(lists, batch, places, rows.astype(np.int64), noise)
-            taught = None if lists.taught is None else self._sent(np.take_along_axis(lists.taught[batch], places, 1))
-            yield list_loss(z, taught, config.teacher_weight, config.temperature) + config.l2 * self.network.penalty()
+            taught = (
+                None
+                if lists.taught is None
+                else self._sent(np.take_along_axis(lists.taught[batch], places, 1))
+            )
+            yield (
+                list_loss(z, taught, config.teacher_weight, config.temperature)
+                + config.l2 * self.network.penalty()
+            )
 
     def _z(
         self, lists: CandidateLists, batch: I64, places: I64, rows: I64, noise: torch.Generator | None

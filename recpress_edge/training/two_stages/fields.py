@@ -1,6 +1,5 @@
 """The fields of a second stage: users and items with their features, context, and the items consumed last."""
 
-import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,7 +16,9 @@ from recpress_edge.models.two_stages.lists import ListFields
 def observed_rows(data: Dataset) -> LabelledRows:
     """The interactions of all parts as rows that were taken, in the order of the rows of context."""
     parts = (data.train, data.valid, data.test)
-    users, items = (np.concatenate([of(part) for part in parts]) for of in (lambda p: p.users(), lambda p: p.indices))
+    users, items = (
+        np.concatenate([of(part) for part in parts]) for of in (lambda p: p.users(), lambda p: p.indices)
+    )
     sizes = (len(data.train), len(data.valid), len(data.test))
     return LabelledRows(users, items, np.ones(sum(sizes), np.uint8), sizes)
 
@@ -43,15 +44,6 @@ def asked_rows(
     rows = encode_rows(ordered, data, part, observed_rows(data))
     kept = np.repeat([field.side != ITEM_SIDE for field in ordered], [field.width for field in ordered])
     return np.ascontiguousarray(rows[:, kept])
-
-
-def user_rows(fields: Sequence[FeatureField], data: Dataset) -> I32:
-    """Every user's rows of the fields of users (U, W_U)."""
-    everyone = np.arange(data.n_users, dtype=np.int32)
-    one_each = LabelledRows(everyone, np.zeros_like(everyone), np.ones(data.n_users, np.uint8), (data.n_users, 0, 0))
-    without = dataclasses.replace(data, features=data.features and dataclasses.replace(data.features, context=None, item=None))
-    columns = encode_rows(tuple(fields), without, "train", one_each)
-    return columns
 
 
 def seen_rows(items: I64, starts: I64, ends: I64, last_items: int) -> I32:

@@ -89,7 +89,9 @@ def train_two_stages(
         "first_stage": _first_stage(plan, data, ready, ranks),
         "peak_memory_bytes": memory.increase_bytes(),
     }
-    return TrainedModel(plan.folder, write_model(plan.folder, facts, _arrays(plan, method, ready)), None), state
+    return TrainedModel(
+        plan.folder, write_model(plan.folder, facts, _arrays(plan, method, ready)), None
+    ), state
 
 
 def prepared(plan: Plan, data: Dataset, on_need: Callable[[int], None]) -> Prepared:
@@ -101,7 +103,9 @@ def prepared(plan: Plan, data: Dataset, on_need: Callable[[int], None]) -> Prepa
     held_out = {split: held_out_moments(data, split) for split in splits_of(data)}
     width = _width(data, config, [moments, *held_out.values()])
     n_bytes = moments.users.size * width * CANDIDATE_BYTES
-    require_memory(n_bytes, f"{moments.users.size:,} lists of {width} candidates", "Set method.positives lower.")
+    require_memory(
+        n_bytes, f"{moments.users.size:,} lists of {width} candidates", "Set method.positives lower."
+    )
     on_need(n_bytes)
     found = found_by(apart, moments, width)[0]
     lists = _taught(plan, moments, _asked(found, moments, fields, data, "train"))
@@ -179,15 +183,15 @@ def _architecture(config: RerankConfig, ready: Prepared) -> dict[str, Any]:
     }
 
 
-def _first_stage(
-    plan: Plan, data: Dataset, ready: Prepared, ranks: Mapping[Split, I64]
-) -> dict[str, Any]:
+def _first_stage(plan: Plan, data: Dataset, ready: Prepared, ranks: Mapping[Split, I64]) -> dict[str, Any]:
     """The first stage, its ceiling, and what the second adds on each split."""
     return {
         **reference(plan.parts.stages[0]),
         "candidates": ready.given.lists.items.shape[1],
         "found": {split: judged.found for split, judged in ready.judged.items()},
-        "gain": {split: gain_of(judged.ranks, ranks[split], data, split) for split, judged in ready.judged.items()},
+        "gain": {
+            split: gain_of(judged.ranks, ranks[split], data, split) for split, judged in ready.judged.items()
+        },
         "lists": {"of": ready.n_moments, "learned": len(ready.given.lists)},
     }
 

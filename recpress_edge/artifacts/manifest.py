@@ -115,8 +115,8 @@ def _check_schema(where: Path, manifest: Mapping[str, Any], schema: str) -> None
     if found == STAGES_SCHEMA != schema:
         raise ArtifactError(
             f"{where} is a bundle of two stages, which ranks for a user with the context of a request. "
-            f"recpress-edge inspect {where.parent} shows it, and recpress-edge recommend asks it with --user, "
-            "--seen and --value FIELD=VALUE.",
+            f"recpress-edge inspect {where.parent} shows it, and recpress-edge recommend asks it with "
+            "--user, --seen and --value FIELD=VALUE.",
             fault="schema",
         )
     if found != schema:

@@ -122,7 +122,9 @@ def set_first(args: argparse.Namespace, *, stages: bool) -> None:
     if args.first is None:
         return
     if not stages:
-        raise ConfigError(f"--first is for students of two stages, such as rerank_dim8, not for {args.student}.")
+        raise ConfigError(
+            f"--first is for students of two stages, such as rerank_dim8, not for {args.student}."
+        )
     args.set = [*args.set, f"method.first={args.first}"]
 
 

@@ -137,8 +137,9 @@ def _stage_lines(facts: Mapping[str, Any]) -> Iterator[str]:
     for split, gain in stages["gain"].items():
         found = gain["ndcg@10"]
         yield (
-            f"{split:<9}  NDCG@10 {format_share(found['first'])} by the first stage, {format_share(found['both'])} "
-            f"by both: {found['gain']:+.4f} [{found['low']:+.4f}, {found['high']:+.4f}]"
+            f"{split:<9}  NDCG@10 {format_share(found['first'])} by the first stage, "
+            f"{format_share(found['both'])} by both: {found['gain']:+.4f} "
+            f"[{found['low']:+.4f}, {found['high']:+.4f}]"
         )
     gate = stages["gate"]
     yield f"gate       {'met' if gate['met'] else 'NOT MET, overruled: ' + gate['failure']}"

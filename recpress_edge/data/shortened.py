@@ -21,7 +21,7 @@ def in_order_places(pairs: Interactions) -> I64:
 
 
 def without_last(data: Dataset, most: int) -> Dataset:
-    """The same without the last ``most`` train items of each user, in the order of time; never more than half.
+    """The same without the last ``most`` train items of each user in the order of time, or half of them.
 
     Features stay behind: rows of context belong to interactions that are not there.
     """

@@ -261,18 +261,6 @@ def check_taught(student: ModelName, config: object, taught_by: str | None) -> N
                 )
 
 
-def check_first(student: ModelName, first: str) -> ModelName:
-    """The first stage of a model of two; ConfigError where it is no student of two tables."""
-    name = parse_name(first)
-    entry = name.entry
-    if entry.network or entry.gives != "embeddings" or entry.needs == "trajectories":
-        raise ConfigError(
-            f"method.first {first}: the first stage of {student} finds candidates by the product of two tables, "
-            f"and {name} is none. Take for example soft_dim32."
-        )
-    return name
-
-
 def refuse_clicks(name: str, *, clicks: bool) -> None:
     """ConfigError for a click model, which has bundles and requests of its own."""
     if clicks:

@@ -40,7 +40,7 @@ from recpress_export.two_stages.build import (
 
 
 def is_two_stage_student(student: str) -> bool:
-    """Whether a student, by name or by folder, is one of two stages; ConfigError for a name that is none's."""
+    """Whether a student, by name or folder, is one of two stages; ConfigError for a name that is none's."""
     if is_folder(student):
         facts = Path(student) / MODEL_FACTS
         return facts.exists() and read_json(facts).get("architecture", {}).get("kind") == KIND
@@ -100,7 +100,7 @@ class TwoStageExportRequest:
         return [] if is_folder(self.student) else forecast_steps(self._model(), data, self.work)
 
     def run(self, on_event: OnEvent = silent) -> TwoStageExportResult:
-        """Train what is missing, then write and check the bundle. GateError: the second stage gains nothing."""
+        """Train what is missing, write and check the bundle. GateError: the second stage gains nothing."""
         self.check()
         data = self._data(on_event)
         if is_folder(self.student):
@@ -121,8 +121,8 @@ class TwoStageExportRequest:
         data = load_data(name, self.work, on_event)
         if not len(data.valid):
             raise ConfigError(
-                f"data set {data.name!r} has no validation split, by which the second stage is judged. Split it "
-                "again with one: --split loo-time"
+                f"data set {data.name!r} has no validation split, by which the second stage is judged. "
+                "Split it again with one: --split loo-time"
             )
         return data
 

@@ -14,7 +14,6 @@ from recpress_edge.training.plan import (
     Parts,
     Plan,
     Wanted,
-    data_of,
     in_order,
     is_ready,
     plan_model,
@@ -29,6 +28,7 @@ from recpress_edge.training.store import (
     remove_strays,
 )
 from recpress_edge.training.trajectory import has_trajectory
+from recpress_edge.training.two_stages.tree import data_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,18 +13,10 @@ from recpress_edge.core.metrics import DEFAULT_CUTOFF
 from recpress_edge.data.features.fit import labelled_rows
 from recpress_edge.data.holdout import dataset_cutoff
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.data.shortened import without_last
 from recpress_edge.data.weights import check_power
 from recpress_edge.distill.methods import Role
 from recpress_edge.distill.plugin import load_plugins
-from recpress_edge.distill.students import (
-    ModelName,
-    check_first,
-    check_pair,
-    check_taught,
-    parse_name,
-    teacher_name,
-)
+from recpress_edge.distill.students import ModelName, check_pair, check_taught, parse_name, teacher_name
 from recpress_edge.training.settings import TrainingConfig, check_choice, settings
 from recpress_edge.training.source import order_digest, source_digest
 from recpress_edge.training.store import (
@@ -34,8 +26,10 @@ from recpress_edge.training.store import (
     is_complete,
     model_folder,
     model_in,
+    seed_of,
 )
 from recpress_edge.training.trajectory import trajectory_digest
+from recpress_edge.training.two_stages.tree import data_of, stages_of
 
 OF_VALIDATION: Final = ("choose_by", "valid_users")
 """Settings of training that a model without epochs has too."""
@@ -111,9 +105,9 @@ class Wanted:
     members: "tuple[Part, ...]" = ()
     """Of an ensemble, or several teachers with their trajectories."""
     stages: "tuple[Part, ...]" = ()
-    """Of a second stage: the first one, and the same trained without the last items of each user."""
+    """Of a second stage: the first one, and the same without the last items of each user."""
     without_last: int = 0
-    """Trained without so many last train items of each user; 0: on all."""
+    """So many last train items of each user are kept from it."""
     start: "Wanted | None" = None
     """The same model without quantisation, from which fine-tuning goes on."""
     refit_of: TrainedModel | None = None
@@ -181,45 +175,16 @@ def want(request: ModelRequest, data: Dataset, made_for: str | None = None) -> W
     check_taught(model, config, str(teacher.name) if teacher else None)
     wanted = Wanted(
         name=model,
-        seed=_seed(model, request.seed),
+        seed=seed_of(model, request.seed),
         config=config,
         training=training,
         options=options,
         made_for=made_for,
         teacher=teacher,
         members=tuple(needed(name, seed) for name, seed in several),
-        stages=_stages(model, config, request, data) if model.entry.stages else (),
+        stages=stages_of(model, config, request, data, want),
     )
     return _fine_tuned(wanted, request.role) if model.recipe else wanted
-
-
-def _stages(model: ModelName, config: Any, request: ModelRequest, data: Dataset) -> tuple[Part, ...]:
-    """The first stage of a model, as it is shipped, and as the second one learns from it."""
-    usual = request.options.for_teacher(trajectory=False)
-    first = ModelRequest(name=str(check_first(model, config.first)), seed=request.seed, options=usual)
-    order_digest(str(model), data)  # says what is missing where there is no order
-    shorter = want(first, without_last(data, config.positives), str(model))
-    return want(first, data, str(model)), _shortened(shorter, config.positives)
-
-
-def _shortened(wanted: Wanted, most: int) -> Wanted:
-    """The same tree, trained without the last items."""
-
-    def part(found: Part | None) -> Any:
-        return _shortened(found, most) if isinstance(found, Wanted) else found
-
-    return dataclasses.replace(
-        wanted,
-        without_last=most,
-        teacher=part(wanted.teacher),
-        members=tuple(map(part, wanted.members)),
-        start=part(wanted.start),
-    )
-
-
-def data_of(wanted: Wanted, data: Dataset) -> Dataset:
-    """What a node of the tree is trained on."""
-    return without_last(data, wanted.without_last) if wanted.without_last else data
 
 
 def _fine_tuned(wanted: Wanted, role: Role) -> Wanted:
@@ -314,12 +279,6 @@ def settings_of(model: ModelName, role: Role, options: TrainOptions) -> tuple[An
     training = load_config(TrainingConfig, {**usual.training, **options.training}, "training")
     check_choice(str(model), training, clicks=entry.gives == "clicks")
     return load_config(entry.config, {**usual.method, **options.method}, "method"), training
-
-
-def _seed(model: ModelName, seed: int) -> int:
-    """0 for a closed form, and for an ensemble of closed forms alone."""
-    fixed = all(_seed(member, 1) == 0 for member in model.members)
-    return 0 if model.entry.closed_form and fixed else seed
 
 
 def _several(model: ModelName, asked: str | None, request: ModelRequest) -> list[tuple[ModelName, int]]:

@@ -73,7 +73,7 @@ def train_model(plan: Plan, data: Dataset, tell: Tell) -> TrainedModel:
 
 
 def _maker(row: MethodRow) -> Callable[..., tuple[TrainedModel, RunState]]:
-    """What makes models of a method: a ranking of a catalogue, two stages, a click model, or several as one."""
+    """What makes models of a method: of a catalogue, of two stages, of clicks, or several of those as one."""
     if row.stages:
         return train_two_stages
     if row.gives != "clicks":

@@ -209,7 +209,7 @@ def _answered(file: OnnxTwoStages, contract: TwoStageContract) -> tuple[TwoStage
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Ranks:
-    """Of the held-out item of each user (N,), from 0; what the first stage did not find has the last of all."""
+    """Of the held-out item of each user (N,), from 0; what the first stage did not find is behind all."""
 
     first: I64
     both: I64
@@ -298,8 +298,8 @@ def _failure(source: TwoStageSource, gain: Mapping[str, float]) -> str | None:
         return None
     return (
         f"valid NDCG@10 {gain['first']:.4f} of the first stage alone became {gain['both']:.4f}: "
-        f"{gain['gain']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}] with 95 % confidence, which is not above 0. "
-        f"Ship the first stage alone: recpress-edge export --student {source.first.name} --int8."
+        f"{gain['gain']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}] with 95 % confidence, not above "
+        f"0. Ship the first stage alone: recpress-edge export --student {source.first.name} --int8."
     )
 
 

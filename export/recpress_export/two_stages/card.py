@@ -1,4 +1,4 @@
-"""CARD.md of a two-stage bundle: what it answers from, what a request states, and what the second stage adds."""
+"""CARD.md of a two-stage bundle: what it answers from, what a request states, what the second stage adds."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,8 +24,8 @@ def two_stage_card(facts: Mapping[str, Any], contract: TwoStageContract, n_bytes
             f"Two stages in one file, for {contract.n_users:,} users and {contract.n_items:,} items: "
             f"`{provenance['first_stage']['name']}` finds {contract.candidates} candidates, "
             f"`{provenance['student']}` (teacher: {teacher}) ranks them again with the moment's context. "
-            f"`model.onnx`, {format_bytes(n_bytes)}, int8, exact, made by {provenance['created_by']} from data "
-            f"set `{data['name']}`, licence: {data['licence'] or 'not stated'}.",
+            f"`model.onnx`, {format_bytes(n_bytes)}, int8, exact, made by {provenance['created_by']} from "
+            f"data set `{data['name']}`, licence: {data['licence'] or 'not stated'}.",
             "",
             "## What a request states",
             "",
@@ -35,9 +35,9 @@ def two_stage_card(facts: Mapping[str, Any], contract: TwoStageContract, n_bytes
             "| --- | --- | --- |",
             *(f"| `{field.name}` | {_kind(field)} |" for field in contract.fields),
             "",
-            f"Held for each user: {own}. Folded into a row of each item: {', '.join(contract.folded)}. A field "
-            "that is not stated is missing, a value that is not known counts as unknown; both were learned. "
-            "Hours and weekdays (0 is Monday) are those that the application gives; the bundle reads no clock.",
+            f"Held for each user: {own}. Folded into a row of each item: {', '.join(contract.folded)}. A "
+            "field that is not stated is missing, a value that is not known counts as unknown; both "
+            "were learned. Hours and weekdays (0 is Monday) are given by the application; the bundle reads no clock.",
             "",
             "Privacy: the file holds a vector of each user, from which tastes can be inferred. Ship it to "
             "machines you control, not to the phones of single users.",
@@ -53,8 +53,8 @@ def two_stage_card(facts: Mapping[str, Any], contract: TwoStageContract, n_bytes
             ),
             "",
             *(
-                f"{split}: the first stage finds {format_share(gains[split]['found'])} of the held-out items, "
-                "and the second can find no others."
+                f"{split}: the first stage finds {format_share(gains[split]['found'])} of what was held "
+                "out, and the second can find no others."
                 for split in gains
             ),
             "",
@@ -74,4 +74,5 @@ def _kind(field: Any) -> str:
 
 def _row(split: str, name: str, gain: Mapping[str, float]) -> str:
     told = f"{gain['gain']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}]"
-    return f"| {split} {metric_title(name)} | {format_share(gain['first'])} | {format_share(gain['both'])} | {told} |"
+    first, both = (format_share(gain[which]) for which in ("first", "both"))
+    return f"| {split} {metric_title(name)} | {first} | {both} | {told} |"

@@ -114,7 +114,7 @@ def _embedded(draft: _Draft, contract: TwoStageContract) -> str:
 
 
 def _means(draft: _Draft, fields: tuple[FeatureField, ...], rows: str, offsets: str) -> str:
-    """The same where a field has several values: their mean, rounded. A place without a value counts nothing."""
+    """The same where a field has several values: their mean, rounded; a place without one counts nothing."""
     widths = [one.width for one in fields]
     owns = draft.constant("owns", np.repeat(np.eye(len(fields), dtype=np.float32), widths, axis=1))  # (F, W)
     zero = draft.constant("zero", np.zeros(sum(widths), np.int64))

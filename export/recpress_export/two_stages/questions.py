@@ -1,4 +1,4 @@
-"""What the self-test of a two-stage bundle asks: every field's special values, and histories of all lengths."""
+"""What the self-test of a two-stage bundle asks: special values of every field, histories of all lengths."""
 
 import numpy as np
 

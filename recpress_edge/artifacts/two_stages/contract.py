@@ -60,7 +60,7 @@ class TwoStageContract:
     of_users: tuple[FeatureField, ...]
     """Fields whose values the file holds for each user."""
     fields: tuple[FeatureField, ...]
-    """Fields that a request states, in the order of the columns of ``rows``; those of the last items end it."""
+    """Fields that a request states, in the order of the columns of ``rows``; last items at the end."""
     folded: tuple[str, ...]
     """Names of the items' fields, which are one row an item."""
 
@@ -152,8 +152,8 @@ def _first(where: Path, values: Any) -> Contract:
     known = (first.profile, first.format, first.recipe, first.exact, first.retired)
     if known != (ALL_USERS, DEFAULT, FIRST_RECIPE, True, ()) or first != first_contract(first):
         raise ArtifactError(
-            f"{where}: the first stage is {first.profile}, {first.format}, {first.recipe}; this version knows "
-            f"{ALL_USERS}, {DEFAULT}, {FIRST_RECIPE} with its own names",
+            f"{where}: the first stage is {first.profile}, {first.format}, {first.recipe}; this version "
+            f"knows {ALL_USERS}, {DEFAULT}, {FIRST_RECIPE} with its own names",
             fault="unsupported",
         )
     return first

@@ -38,7 +38,7 @@ def most_active(width: int) -> int:
 
 
 def second_tensors(weights: SecondWeights, rows: I32) -> dict[str, NDArray[Any]]:
-    """What a file holds of a second stage, by name. ``rows`` (N, W): requests that tell how large numbers get.
+    """What a file holds of a second stage, by name; ``rows`` (N, W) tell how large numbers get.
 
     int8 tables and layers, int16 for an item's own number, float32 for what they are multiplied with.
     """
@@ -90,7 +90,8 @@ def second_tensors(weights: SecondWeights, rows: I32) -> dict[str, NDArray[Any]]
 
 def _some(table: F32, most: int = 64) -> F32:
     """Rows spread over a table."""
-    return table[np.unique(np.linspace(0, len(table) - 1, min(most, len(table))).astype(int))]
+    found: F32 = table[np.unique(np.linspace(0, len(table) - 1, min(most, len(table))).astype(int))]
+    return found
 
 
 def _int8(table: F32, axis: int | None) -> tuple[NDArray[np.int8], F32]:

@@ -38,8 +38,8 @@ def _request(args: argparse.Namespace) -> TwoStageExportRequest:
     for name in TABLES_ONLY:
         if getattr(args, name):
             raise ConfigError(
-                f"--{name.replace('_', '-')} is not for {args.student}, a model of two stages: its bundle is one "
-                "file for all users. Leave it out."
+                f"--{name.replace('_', '-')} is not for {args.student}, a model of two stages: its bundle is "
+                "one file for all users. Leave it out."
             )
     if args.format not in (None, DEFAULT) or format_options(args) != NO_OPTIONS:
         raise ConfigError(f"{args.student} is a model of two stages, which is exported as {DEFAULT} alone")
@@ -57,7 +57,7 @@ def _report(args: argparse.Namespace, result: TwoStageExportResult) -> None:
     say(args, f"asked by   user, seen{''.join(f', {field.name}' for field in contract.stated)}")
     say(
         args,
-        f"read       {', '.join(field.name for field in contract.fields if place_of(field)) or 'no last item'}",
+        f"read       {', '.join(one.name for one in contract.fields if place_of(one)) or 'no last item'}",
     )
     say(args, f"folded     {', '.join(contract.folded)} into a row of each item")
     verb = "unchanged" if result.exported.unchanged else "wrote"
@@ -80,7 +80,8 @@ def _report(args: argparse.Namespace, result: TwoStageExportResult) -> None:
     total = format_bytes(bundle.total_bytes)
     say(
         args,
-        f"bundle     {folder}/   {total}   sha256 {bundle.digest[:16]}…   self-test: {asked} requests, passed",
+        f"bundle     {folder}/   {total}   sha256 {bundle.digest[:16]}…   self-test: {asked} requests, "
+        "passed",
     )
     next_steps(args, _commands(folder, result))
 

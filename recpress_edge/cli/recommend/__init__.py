@@ -33,8 +33,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FIELD=VALUE",
-        help="what a request states of user or context, such as hour=20; of a field of many values A|B; may be "
-        "given again. A field that is not given is missing",
+        help="what a request states of user or context, such as hour=20; of a field of many values A|B; "
+        "may be given again. A field that is not given is missing",
     )
     group.add_argument(
         "--candidates",

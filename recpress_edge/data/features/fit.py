@@ -79,9 +79,7 @@ def encode_users(fields: tuple[FeatureField, ...], data: Dataset) -> I32:
     return _encode_side(fields, data, "user", data.user_ids)
 
 
-def _encode_side(
-    fields: tuple[FeatureField, ...], data: Dataset, side: str, ids: tuple[str, ...]
-) -> I32:
+def _encode_side(fields: tuple[FeatureField, ...], data: Dataset, side: str, ids: tuple[str, ...]) -> I32:
     own = [FeatureColumn(side, CATEGORICAL, ids, codes=np.arange(len(ids), dtype=np.int32))]
     tables = (data.features or Features()).tables()
     own += tables[side].columns if side in tables else ()

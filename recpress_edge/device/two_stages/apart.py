@@ -1,4 +1,4 @@
-"""A bundle of two stages tested and asked in a process of its own: a model that crashes takes nobody with it."""
+"""A bundle of two stages tested and asked in a process of its own, so that a crash takes nobody with it."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,8 +29,8 @@ class StagedQuestion:
 def recommend_two_stages_apart(
     folder: Path, question: StagedQuestion, guard: Guard = STANDARD
 ) -> tuple[TwoStageBundle, StagedAnswer]:
-    """The verified bundle and its answer; raises what TwoStageRecommender does, or WorkerError where its model
-    crashes or exceeds the guard's limits.
+    """The verified bundle and its answer; raises what TwoStageRecommender does, or WorkerError where its
+    model crashes or exceeds the guard's limits.
     """
     bundle = open_two_stage_bundle(folder)
     import_onnxruntime()  # its absence is one line here, not a crashed worker

@@ -1,4 +1,4 @@
-"""A bundle of two stages that answers on a device: who asks, what was consumed and the moment in, items out."""
+"""A bundle of two stages that answers on a device: a user, what was seen and the moment in, items out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -66,9 +66,9 @@ class TwoStageRecommender:
     ) -> StagedAnswer:
         """The best k unseen items for a user at a moment.
 
-        ``seen``: item ids, oldest first, of which the last are read too. ``values``: by field; one that is not
-        named is missing. Fewer than k items are all ranked. ConfigError for an unknown user or field, and for
-        a k below 1 or above the candidates of the first stage.
+        ``seen``: item ids, oldest first, of which the last are read too. ``values``: by field; one that is
+        not named is missing. Fewer than k items are all ranked. ConfigError for an unknown user or field, and
+        for a k below 1 or above the candidates of the first stage.
         """
         contract, values = self.bundle.contract, values or {}
         row, known, unknown = self._asked(user, seen, values)

@@ -64,4 +64,5 @@ def fitted_unit(scores: F32, taken: I64) -> float:
         norm = np.log(np.exp(logits - top).sum(axis=1)) + top[:, 0]
         return float((norm - logits[np.arange(len(taken)), taken]).mean(dtype=np.float64))
 
-    return min(candidates, key=cost)
+    best: float = min(candidates, key=cost)
+    return best

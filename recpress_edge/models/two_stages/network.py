@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -41,9 +42,7 @@ class Reranker(nn.Module):
         del self.asked.weight, self.asked.bias, self.items.bias  # the same for all candidates
         self.first_asked = _linear(len(fields.asked) * dim, layers[0], rng)
         self.first_items = _linear(len(fields.items) * dim, layers[0], rng, bias=False)
-        self.hidden = nn.ModuleList(
-            _linear(n_in, n_out, rng) for n_in, n_out in zip(layers, layers[1:], strict=False)
-        )
+        self.hidden = nn.ModuleList(_linear(n_in, n_out, rng) for n_in, n_out in pairwise(layers))
         self.output = nn.Parameter(torch.zeros(layers[-1]))
         self.scale = nn.Parameter(torch.ones(1))
 
@@ -64,7 +63,7 @@ class Reranker(nn.Module):
         dropout: float = 0.0,
         noise: torch.Generator | None = None,
     ) -> Tensor:
-        """z (B, C) of requests (B, W) with candidates (B, C) and their first-stage scores, in units (B, C)."""
+        """z (B, C) of requests (B, W), their candidates (B, C) and first-stage scores in units (B, C)."""
         embedded = self.asked.embedded(rows)  # (B, F, d)
         sums, first = embedded.sum(dim=1), self.first_asked(embedded.flatten(1))
         z = self.scale * scores + items.linear[candidates]

@@ -48,7 +48,7 @@ class RerankConfig(Bounded):
     replaced: ShareFloat = 0.01
     """Chance of a value of user or context, in each epoch, to be missing or unknown, half each."""
     teacher_weight: ShareFloat = 0.7
-    """w: share of the teacher's distribution over the candidates in the loss; what was taken gets the rest."""
+    """w: share of the teacher's distribution over candidates in the loss; what was taken gets the rest."""
     temperature: PositiveFloat = 1.0
     """T: scores of both sides are divided by it where they are compared."""
 

@@ -16,9 +16,8 @@ from recpress_edge.models.two_stages.lists import ListFields
 def observed_rows(data: Dataset) -> LabelledRows:
     """The interactions of all parts as rows that were taken, in the order of the rows of context."""
     parts = (data.train, data.valid, data.test)
-    users, items = (
-        np.concatenate([of(part) for part in parts]) for of in (lambda p: p.users(), lambda p: p.indices)
-    )
+    users = np.concatenate([part.users() for part in parts])
+    items = np.concatenate([part.indices for part in parts])
     sizes = (len(data.train), len(data.valid), len(data.test))
     return LabelledRows(users, items, np.ones(sum(sizes), np.uint8), sizes)
 
@@ -47,7 +46,7 @@ def asked_rows(
 
 
 def seen_rows(items: I64, starts: I64, ends: I64, last_items: int) -> I32:
-    """Rows of the fields of the last items: items[start:end] (n,), oldest first, are those consumed before."""
+    """Rows of the fields of the last items (n, L): items[start:end] were consumed before."""
     at = ends[:, None] - np.arange(1, last_items + 1)
     there = at >= starts[:, None]
     found = items[np.where(there, at, 0)] if items.size else np.zeros_like(at)

@@ -111,8 +111,8 @@ def prepared(plan: Plan, data: Dataset, on_need: Callable[[int], None]) -> Prepa
     lists = _taught(plan, moments, _asked(found, moments, fields, data, "train"))
     if not len(lists):
         raise ConfigError(
-            f"the first stage found none of {moments.users.size:,} items that were taken among its best {width}: "
-            "there is nothing to learn. Take another method.first, or a larger method.candidates."
+            f"the first stage found none of {moments.users.size:,} items that were taken among its best "
+            f"{width}: there is nothing to learn. Take another method.first, or a larger method.candidates."
         )
     judged = {}
     for split, of_split in held_out.items():
@@ -132,8 +132,8 @@ def _width(data: Dataset, config: RerankConfig, all_moments: list[Moments]) -> i
     width = min(config.candidates, data.n_items - hidden)
     if width <= max(config.negatives, FEWEST):
         raise ConfigError(
-            f"data set {data.name!r}: a user has {data.n_items - hidden:,} of {data.n_items:,} items left, and "
-            f"lists of {config.negatives} negatives need more. Set method.negatives lower."
+            f"data set {data.name!r}: a user has {data.n_items - hidden:,} of {data.n_items:,} items left, "
+            f"and lists of {config.negatives} negatives need more. Set method.negatives lower."
         )
     return width
 

@@ -34,7 +34,10 @@ def stages_of(
 
 def _first(student: ModelName, first: str) -> ModelName:
     """The first stage of a model; ConfigError where it is no student of two tables."""
-    name = parse_name(first)
+    try:
+        name = parse_name(first)
+    except ConfigError as error:
+        raise ConfigError(f"method.first {first}: {error}") from None
     entry = name.entry
     if entry.network or entry.gives != "embeddings" or entry.needs == "trajectories":
         raise ConfigError(

@@ -6,12 +6,11 @@
         --time-features hour,weekday,gap
     recpress-edge train --teacher sasrec_dim64 --data ml-100k-context --work work --epochs 60 \\
         --set patience=5 --set method.history_length=100 --set method.dropout=0.2
-    python benchmarks/two_stages.py --data ml-100k-context --teacher work/models/sasrec_dim64-s0-… --work work \\
-        --seeds 3 --out benchmarks/results/two-stages-ml-100k.json
+    python benchmarks/two_stages.py --data ml-100k-context --work work --seeds 3 \\
+        --teacher work/models/sasrec_dim64-s0-… --out benchmarks/results/two-stages-ml-100k.json
 
-(in RECPRESS_DATA_DIR, or with its path). Each seed has a first stage of its own. Figures are of the int8 file,
-which ranks for every user whose last item is held out; test is asked once, after validation chose the epoch.
-Times are the tenth percentile of single requests, both files in turns.
+(in RECPRESS_DATA_DIR). Each seed has a first stage of its own. Figures are of the int8 file, which ranks for
+every user whose last item is held out; test is asked once, after validation chose the epoch. Times are the tenth percentile of single requests, both files in turns.
 """
 
 import argparse

@@ -13,7 +13,8 @@ from recpress_edge.artifacts.two_stages.weights import SecondWeights
 from recpress_edge.data.features.encode import parse_specs
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.prepare import Preparation
-from recpress_export.two_stages.build import HeldOut, TwoStageSource
+from recpress_export.two_stages.build import TwoStageSource
+from recpress_export.two_stages.quality import HeldOut
 
 N_USERS, N_ITEMS, FOUND = 40, 60, 20
 OF_USERS = (

@@ -31,12 +31,8 @@ from recpress_edge.training.plan import ModelRequest, TrainOptions, is_folder
 from recpress_edge.training.store import model_in
 from recpress_edge.training.two_stages.candidates import held_out_moments
 from recpress_edge.training.two_stages.fields import asked_rows, seen_rows
-from recpress_export.two_stages.build import (
-    ExportedTwoStages,
-    HeldOut,
-    TwoStageSource,
-    build_two_stages,
-)
+from recpress_export.two_stages.build import ExportedTwoStages, TwoStageSource, build_two_stages
+from recpress_export.two_stages.quality import HeldOut
 
 
 def is_two_stage_student(student: str) -> bool:

@@ -105,9 +105,8 @@ class Wanted:
     members: "tuple[Part, ...]" = ()
     """Of an ensemble, or several teachers with their trajectories."""
     stages: "tuple[Part, ...]" = ()
-    """Of a second stage: the first one, and the same without the last items of each user."""
+    """Of a second stage: the first one, and the same without the last ``without_last`` of each user."""
     without_last: int = 0
-    """So many last train items of each user are kept from it."""
     start: "Wanted | None" = None
     """The same model without quantisation, from which fine-tuning goes on."""
     refit_of: TrainedModel | None = None
@@ -213,8 +212,7 @@ def is_ready(wanted: Wanted, made: Mapping[Wanted, TrainedModel]) -> bool:
 
 def plan_model(wanted: Wanted, made: Mapping[Wanted, TrainedModel], data: Dataset, work: Path) -> Plan:
     """Key and folder of a model whose parts are all given or ``made``; ``data``: that of the whole tree."""
-    data = data_of(wanted, data)
-    clicks = wanted.name.entry.gives == "clicks"
+    data, clicks = data_of(wanted, data), wanted.name.entry.gives == "clicks"
     if wanted.training.keep == "best" and not (labelled_rows(data).sizes[1] if clicks else len(data.valid)):
         raise ConfigError(
             f"data set {data.name!r} has no validation split to choose the best epoch on. "
@@ -251,8 +249,7 @@ def _deciding(wanted: Wanted, parts: Parts, data: Dataset) -> dict[str, Any]:
     if parts.members:
         decides["members"] = [member.digest for member in parts.members]
     if parts.stages:
-        decides["stages"] = [stage.digest for stage in parts.stages]
-        decides["features"] = data.features_digest()
+        decides |= {"stages": [one.digest for one in parts.stages], "features": data.features_digest()}
     if _wants_trajectories(model):
         decides["trajectories"] = [trajectory_digest(member.folder) for member in parts.members]
     if model.entry.ordered:

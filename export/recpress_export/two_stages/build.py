@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,48 +32,19 @@ from recpress_edge.artifacts.two_stages.contract import (
 from recpress_edge.artifacts.two_stages.second import second_tensors
 from recpress_edge.artifacts.two_stages.selftest import TwoStageQuestion
 from recpress_edge.artifacts.two_stages.weights import SecondWeights
-from recpress_edge.core.arrays import I32, I64
+from recpress_edge.core.arrays import I32
 from recpress_edge.core.errors import ArtifactError, ConfigError, GateError
 from recpress_edge.core.files import check_ours, new_directory, write_atomic
-from recpress_edge.core.rng import stream
-from recpress_edge.core.stats import paired_bootstrap
 from recpress_edge.device.two_stages.recommender import check_two_stages
-from recpress_edge.device.two_stages.runtimes import (
-    NumpyTwoStages,
-    OnnxTwoStages,
-    StagedRequest,
-    TwoStageRuntime,
-)
+from recpress_edge.device.two_stages.runtimes import NumpyTwoStages, OnnxTwoStages, StagedRequest
 from recpress_export.card import CARD_FILE
 from recpress_export.graph import contract_for
-from recpress_export.student import bundle_stem, stage
+from recpress_export.student import bundle_stem
 from recpress_export.subjects.all_users import checked_tables, row_encoding
 from recpress_export.two_stages.card import two_stage_card
 from recpress_export.two_stages.graph import two_stages_onnx
+from recpress_export.two_stages.quality import HeldOut, K, quality_of, split_ranks
 from recpress_export.two_stages.questions import stage_questions
-
-K: Final = 10
-GATED_BY: Final = "ndcg@10"
-MOST_COMPARED: Final = 10_000
-"""Held-out users of a split at most whom numpy is asked about too; more are drawn."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class HeldOut:
-    """Requests of a split (N,), and the item that was taken."""
-
-    users: I64
-    rows: I32
-    """What a request states (N, W)."""
-    hidden: tuple[I64, I64]
-    """indptr (N + 1,) and items of what is no candidate."""
-    taken: I64
-
-    def asked(self, at: int, contract: TwoStageContract, k: int | None = None) -> StagedRequest:
-        """One request; ``k``: None for all that the first stage finds."""
-        seen = self.hidden[1][self.hidden[0][at] : self.hidden[0][at + 1]]
-        retrieve = min(contract.candidates, contract.n_items - np.unique(seen).size)
-        return StagedRequest(int(self.users[at]), seen, self.rows[at], retrieve, min(k or retrieve, retrieve))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -120,7 +91,7 @@ def build_two_stages(source: TwoStageSource, target: Path, *, force: bool) -> Ex
     """
     check_ours(target, MANIFEST)
     unchanged = False
-    with contextlib.suppress(_SameThereError), new_directory(target, force=True) as draft:
+    with contextlib.suppress(_UnchangedError), new_directory(target, force=True) as draft:
         made = _fill(draft, source, force=force)
         if target.exists() and not force:
             unchanged = _same(target, made.digest)
@@ -129,11 +100,11 @@ def build_two_stages(source: TwoStageSource, target: Path, *, force: bool) -> Ex
                     f"{target} exists and is not what would be written. Choose another --out, or add --force "
                     "to replace it."
                 )
-            raise _SameThereError
+            raise _UnchangedError
     return ExportedTwoStages(open_two_stage_bundle(target), unchanged)
 
 
-class _SameThereError(Exception):
+class _UnchangedError(Exception):
     """Raised to stop when an identical bundle already exists."""
 
 
@@ -170,10 +141,12 @@ def _fill(draft: Path, source: TwoStageSource, *, force: bool) -> TwoStageBundle
     path = draft / MODEL_FILE
     write_atomic(path, data)
     file, reference = OnnxTwoStages(path, contract), NumpyTwoStages(path, contract)
-    ranks = {split: _ranks(file, reference, held, contract) for split, held in source.held_out.items()}
-    quality = _quality(source, ranks, len(data), force=force)
-    answered = _answered(file, contract)
+    ranks = {split: split_ranks(file, reference, held, contract) for split, held in source.held_out.items()}
     name = f"{source.name}-{RECIPE}"
+    quality = quality_of(source.facts, name, ranks, len(data))
+    if (failure := quality["stages"]["gate"]["failure"]) and not force:
+        raise GateError(f"{name} is below its gate: {failure} --force publishes it all the same.")
+    answered = _answered(file, contract)
     facts = {"name": name, "provenance": provenance, "quality": quality}
     write_atomic(draft / CARD_FILE, two_stage_card(facts, contract, len(data)).encode())
     bundle = write_two_stage_bundle(draft, contract, (source.user_ids, source.item_ids), answered, facts)
@@ -205,102 +178,6 @@ def _answered(file: OnnxTwoStages, contract: TwoStageContract) -> tuple[TwoStage
             dataclasses.replace(question, items=tuple(items.tolist()), scores=tuple(scores.tolist()))
         )
     return tuple(found)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Ranks:
-    """Of the held-out item of each user (N,), from 0; what the first stage did not find is behind all."""
-
-    first: I64
-    both: I64
-    found: float
-    """Share of them that the first stage found."""
-    compared: int
-    """Users whose list numpy gives too, to the bit."""
-
-
-def _ranks(
-    file: OnnxTwoStages, reference: TwoStageRuntime, held: HeldOut, contract: TwoStageContract
-) -> _Ranks:
-    """The lists of a split; GateError where numpy's differ from the file's in an id or a score."""
-    first, both = np.full((2, held.users.size), contract.n_items, np.int64)
-    compared = np.zeros(held.users.size, np.bool_)
-    compared[stream(0, "compared users").permutation(held.users.size)[:MOST_COMPARED]] = True
-    for at in range(held.users.size):
-        asked = held.asked(at, contract)
-        answers = file.rank(asked), file.first(asked)
-        if compared[at]:
-            _check_equal(answers, (reference.rank(asked), reference.first(asked)), asked)
-        for ranks, (items, _) in zip((both, first), answers, strict=True):
-            place = np.flatnonzero(items == held.taken[at])
-            if place.size:
-                ranks[at] = place[0]
-    return _Ranks(first, both, float((first < contract.n_items).mean()), int(compared.sum()))
-
-
-def _check_equal(file: Any, reference: Any, asked: StagedRequest) -> None:
-    for found, wanted in zip(file, reference, strict=True):
-        if not all(np.array_equal(one, other) for one, other in zip(found, wanted, strict=True)):
-            raise GateError(
-                f"the file answers user {asked.user} with items {found[0].tolist()[:K]}, numpy with "
-                f"{wanted[0].tolist()[:K]}: it does not compute its tables."
-            )
-
-
-def _metrics(ranks: I64) -> dict[str, Any]:
-    """Recall and NDCG of one held-out item a user (N,)."""
-    gained = np.where(ranks < K, 1.0 / np.log2(ranks + 2.0), 0.0)
-    return {
-        GATED_BY: gained,
-        **{f"recall@{k}": (ranks < k).astype(np.float64) for k in (K, 50)},
-    }
-
-
-def _gain(ranks: _Ranks) -> dict[str, Any]:
-    """Of each metric both means, the difference and its 95 % interval over users."""
-    before, after = _metrics(ranks.first), _metrics(ranks.both)
-    found: dict[str, Any] = {"users": ranks.first.size, "found": ranks.found, "compared": ranks.compared}
-    for name, values in before.items():
-        interval = paired_bootstrap(values, after[name], stream(0, f"two stages {name}"))
-        means = {"first": float(values.mean()), "both": float(after[name].mean())}
-        found[name] = {**means, "gain": interval.mean, "low": interval.low, "high": interval.high}
-    return found
-
-
-def _quality(
-    source: TwoStageSource, ranks: Mapping[str, _Ranks], n_bytes: int, *, force: bool
-) -> dict[str, Any]:
-    """The chain of metrics, and the gate; GateError where that is not met and not overruled."""
-    gains = {split: _gain(of_split) for split, of_split in ranks.items()}
-    failure = _failure(source, gains["valid"][GATED_BY])
-    if failure and not force:
-        raise GateError(
-            f"{source.name}-{RECIPE} is below its gate: {failure} --force publishes it all the same."
-        )
-    teacher, first = source.facts.get("teacher"), source.facts["first_stage"]
-    chain = [stage("teacher", teacher["name"], None, teacher["metrics"])] if teacher else []
-    after = {
-        split: {name: gain[name]["both"] for name in _metrics(np.zeros(1, np.int64))}
-        for split, gain in gains.items()
-    }
-    chain += [
-        stage("first stage", first["name"], None, first["metrics"]),
-        stage("two stages", str(source.facts["name"]), None, source.facts["metrics"]),
-        stage(RECIPE, f"{source.name}-{RECIPE}", n_bytes, after),
-    ]
-    gate = {"met": failure is None, "failure": failure, "overruled": failure is not None}
-    return {"chain": chain, "stages": {"candidates": source.candidates, "gain": gains, "gate": gate}}
-
-
-def _failure(source: TwoStageSource, gain: Mapping[str, float]) -> str | None:
-    """Why the second stage is not worth its bytes, in a sentence; None where it is."""
-    if gain["low"] > 0:
-        return None
-    return (
-        f"valid NDCG@10 {gain['first']:.4f} of the first stage alone became {gain['both']:.4f}: "
-        f"{gain['gain']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}] with 95 % confidence, not above "
-        f"0. Ship the first stage alone: recpress-edge export --student {source.first.name} --int8."
-    )
 
 
 def _provenance(source: TwoStageSource) -> dict[str, Any]:

@@ -37,7 +37,8 @@ def two_stage_card(facts: Mapping[str, Any], contract: TwoStageContract, n_bytes
             "",
             f"Held for each user: {own}. Folded into a row of each item: {', '.join(contract.folded)}. A "
             "field that is not stated is missing, a value that is not known counts as unknown; both "
-            "were learned. Hours and weekdays (0 is Monday) are given by the application; the bundle reads no clock.",
+            "were learned. Hours and weekdays (0 is Monday) are given by the application; the bundle reads "
+            "no clock.",
             "",
             "Privacy: the file holds a vector of each user, from which tastes can be inferred. Ship it to "
             "machines you control, not to the phones of single users.",

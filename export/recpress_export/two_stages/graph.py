@@ -32,7 +32,7 @@ Tensors = Mapping[str, NDArray[Any]]
 
 
 @dataclass(slots=True)
-class _Draft:
+class _SecondDraft:
     """Nodes so far, over the tensors of a second stage; all its names begin with PREFIX."""
 
     tensors: dict[str, NDArray[Any]]
@@ -77,7 +77,7 @@ def two_stages_onnx(
     second_tensors gives them; ``user_rows`` (U, W_U), None without fields of users.
     """
     model = onnx.load_model_from_string(to_onnx(first, {}))
-    draft = _Draft(dict(tensors))
+    draft = _SecondDraft(dict(tensors))
     if user_rows is not None:
         draft.constant(USER_ROWS, user_rows)
     embedded = _embedded(draft, contract)
@@ -96,7 +96,7 @@ def two_stages_onnx(
     return _serialised(model, draft, contract, metadata)
 
 
-def _embedded(draft: _Draft, contract: TwoStageContract) -> str:
+def _embedded(draft: _SecondDraft, contract: TwoStageContract) -> str:
     """Of each field of user and request, whole numbers (F, d)."""
     fields, rows = (*contract.of_users, *contract.fields), ROWS_INPUT
     if contract.of_users:
@@ -113,7 +113,7 @@ def _embedded(draft: _Draft, contract: TwoStageContract) -> str:
     return _means(draft, fields, rows, offsets)
 
 
-def _means(draft: _Draft, fields: tuple[FeatureField, ...], rows: str, offsets: str) -> str:
+def _means(draft: _SecondDraft, fields: tuple[FeatureField, ...], rows: str, offsets: str) -> str:
     """The same where a field has several values: their mean, rounded; a place without one counts nothing."""
     widths = [one.width for one in fields]
     owns = draft.constant("owns", np.repeat(np.eye(len(fields), dtype=np.float32), widths, axis=1))  # (F, W)
@@ -129,7 +129,7 @@ def _means(draft: _Draft, fields: tuple[FeatureField, ...], rows: str, offsets: 
     return draft.rounded(mean, "embedded")
 
 
-def _products(draft: _Draft, embedded: str) -> str:
+def _products(draft: _SecondDraft, embedded: str) -> str:
     """s_C · s_T of the candidates (C,)."""
     axis = draft.constant("axis0", np.array([0], np.int64))
     sums = draft.node("ReduceSum", [embedded, axis], "sums", keepdims=0)
@@ -140,7 +140,7 @@ def _products(draft: _Draft, embedded: str) -> str:
     return draft.node("Mul", [found, f"{PREFIX}sums_step"], "products/scaled")
 
 
-def _by_item(draft: _Draft, products: str) -> str:
+def _by_item(draft: _SecondDraft, products: str) -> str:
     """a s₁ and what an item adds by itself, then the products (C,)."""
     z = draft.node("Mul", [FIRST_SCORES, f"{PREFIX}first_factor"], "first/scaled")
     own = draft.node("Mul", [draft.wide("item_linear", FIRST_ITEMS), f"{PREFIX}linear_step"], "linear/scaled")
@@ -148,7 +148,7 @@ def _by_item(draft: _Draft, products: str) -> str:
     return draft.node("Add", [z, products], "with_products")
 
 
-def _network(draft: _Draft, embedded: str) -> str:
+def _network(draft: _SecondDraft, embedded: str) -> str:
     """The layers, of the candidates (C,)."""
     flat = draft.constant("column", np.array([-1, 1], np.int64))
     first = draft.node(
@@ -173,7 +173,7 @@ def _network(draft: _Draft, embedded: str) -> str:
 
 
 def _serialised(
-    first: onnx.ModelProto, draft: _Draft, contract: TwoStageContract, metadata: Mapping[str, str]
+    first: onnx.ModelProto, draft: _SecondDraft, contract: TwoStageContract, metadata: Mapping[str, str]
 ) -> bytes:
     inputs = [
         *first.graph.input,

@@ -9,9 +9,9 @@ from recpress_edge.core.arrays import I64
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.holdout import Split, history, masked_items, relevant_items
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.data.shortened import held_back, in_order_places
 from recpress_edge.models.outputs import Tables
 from recpress_edge.models.two_stages.lists import NOT_FOUND, CandidateLists
+from recpress_edge.training.two_stages.shortened import held_back, in_order_places
 
 
 @dataclass(frozen=True, slots=True, eq=False)

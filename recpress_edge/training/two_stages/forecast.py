@@ -4,9 +4,9 @@ from itertools import pairwise
 from typing import Final
 
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.data.shortened import held_back
 from recpress_edge.models.two_stages.settings import RerankConfig
 from recpress_edge.training.plan import Wanted
+from recpress_edge.training.two_stages.shortened import held_back
 
 CANDIDATE_BYTES: Final = 12
 """An item, its score, and what a teacher says of it."""

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.data.shortened import without_last
 from recpress_edge.distill.students import ModelName, parse_name
 from recpress_edge.training.source import order_digest
 from recpress_edge.training.store import TrainedModel
+from recpress_edge.training.two_stages.shortened import without_last
 
 if TYPE_CHECKING:
     from recpress_edge.training.plan import ModelRequest, Part, Wanted

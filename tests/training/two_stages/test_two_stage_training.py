@@ -12,7 +12,6 @@ from recpress_edge.core.errors import ConfigError, DataError
 from recpress_edge.core.progress import silent
 from recpress_edge.data.features.clock import gaps
 from recpress_edge.data.log import Log
-from recpress_edge.data.shortened import without_last
 from recpress_edge.models.outputs import StoredNetwork, Tables
 from recpress_edge.models.sequences.sasrec import SASRec
 from recpress_edge.models.sequences.settings import SASRecConfig
@@ -22,6 +21,7 @@ from recpress_edge.training.plan import ModelRequest, TrainOptions, want
 from recpress_edge.training.two_stages.candidates import found_by, held_out_moments, train_moments
 from recpress_edge.training.two_stages.fields import asked_rows, list_fields, seen_rows
 from recpress_edge.training.two_stages.judge import JudgedLists
+from recpress_edge.training.two_stages.shortened import without_last
 from recpress_edge.training.two_stages.taught import taught_scores
 
 METHOD = {"first": "puresvd_dim4", "positives": 5, "candidates": 25, "negatives": 12, "min_count": 1} | {

@@ -10,7 +10,8 @@
         --teacher work/models/sasrec_dim64-s0-… --out benchmarks/results/two-stages-ml-100k.json
 
 (in RECPRESS_DATA_DIR). Each seed has a first stage of its own. Figures are of the int8 file, which ranks for
-every user whose last item is held out; test is asked once, after validation chose the epoch. Times are the tenth percentile of single requests, both files in turns.
+every user whose last item is held out; test is asked once, after validation chose the epoch. Times are
+the tenth percentile of single requests, both files in turns.
 """
 
 import argparse

@@ -91,7 +91,7 @@ def build_two_stages(source: TwoStageSource, target: Path, *, force: bool) -> Ex
     """
     check_ours(target, MANIFEST)
     unchanged = False
-    with contextlib.suppress(_UnchangedError), new_directory(target, force=True) as draft:
+    with contextlib.suppress(_SameStagesError), new_directory(target, force=True) as draft:
         made = _fill(draft, source, force=force)
         if target.exists() and not force:
             unchanged = _same(target, made.digest)
@@ -100,11 +100,11 @@ def build_two_stages(source: TwoStageSource, target: Path, *, force: bool) -> Ex
                     f"{target} exists and is not what would be written. Choose another --out, or add --force "
                     "to replace it."
                 )
-            raise _UnchangedError
+            raise _SameStagesError
     return ExportedTwoStages(open_two_stage_bundle(target), unchanged)
 
 
-class _UnchangedError(Exception):
+class _SameStagesError(Exception):
     """Raised to stop when an identical bundle already exists."""
 
 

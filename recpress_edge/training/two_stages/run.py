@@ -44,7 +44,7 @@ FEWEST: Final = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Prepared:
+class PreparedLists:
     """What a second stage learns from and is judged by."""
 
     given: ListInput
@@ -94,7 +94,7 @@ def train_two_stages(
     ), state
 
 
-def prepared(plan: Plan, data: Dataset, on_need: Callable[[int], None]) -> Prepared:
+def prepared(plan: Plan, data: Dataset, on_need: Callable[[int], None]) -> PreparedLists:
     """The lists of a plan's data: those of train by the first stage that has not seen what was taken."""
     config: RerankConfig = plan.wanted.config
     shipped, apart = (_tables(stage) for stage in plan.parts.stages)
@@ -119,7 +119,7 @@ def prepared(plan: Plan, data: Dataset, on_need: Callable[[int], None]) -> Prepa
         found, ranks = found_by(shipped, of_split, width)
         judged[split] = JudgedLists(_asked(found, of_split, fields, data, split), ranks)
     given = ListInput(fields, lists, fitted_unit(lists.scores, lists.taken))
-    return Prepared(given, judged, moments.users.size)
+    return PreparedLists(given, judged, moments.users.size)
 
 
 def _tables(model: TrainedModel) -> Tables:
@@ -170,7 +170,7 @@ def _taught(plan: Plan, moments: Moments, lists: CandidateLists) -> CandidateLis
     )
 
 
-def _architecture(config: RerankConfig, ready: Prepared) -> dict[str, Any]:
+def _architecture(config: RerankConfig, ready: PreparedLists) -> dict[str, Any]:
     """What the parameters do not tell, as plain JSON."""
     fields = ready.given.fields
     return {
@@ -183,7 +183,9 @@ def _architecture(config: RerankConfig, ready: Prepared) -> dict[str, Any]:
     }
 
 
-def _first_stage(plan: Plan, data: Dataset, ready: Prepared, ranks: Mapping[Split, I64]) -> dict[str, Any]:
+def _first_stage(
+    plan: Plan, data: Dataset, ready: PreparedLists, ranks: Mapping[Split, I64]
+) -> dict[str, Any]:
     """The first stage, its ceiling, and what the second adds on each split."""
     return {
         **reference(plan.parts.stages[0]),
@@ -196,7 +198,7 @@ def _first_stage(plan: Plan, data: Dataset, ready: Prepared, ranks: Mapping[Spli
     }
 
 
-def _arrays(plan: Plan, method: Rerank, ready: Prepared) -> dict[str, NDArray[Any]]:
+def _arrays(plan: Plan, method: Rerank, ready: PreparedLists) -> dict[str, NDArray[Any]]:
     """Parameters of the second stage, tables of the first, vocabularies, and the rows of every item."""
     parameters = {name: value.detach().cpu().numpy() for name, value in method.optimizer.parameters().items()}
     first, fields = plan.parts.stages[0], ready.given.fields

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,7 @@ from recpress_edge.artifacts.two_stages.weights import SecondWeights
 from recpress_edge.core.arrays import I32
 from recpress_edge.core.errors import ArtifactError, ConfigError, GateError
 from recpress_edge.core.files import check_ours, new_directory, write_atomic
+from recpress_edge.core.registry import named
 from recpress_edge.device.two_stages.recommender import check_two_stages
 from recpress_edge.device.two_stages.runtimes import NumpyTwoStages, OnnxTwoStages, StagedRequest
 from recpress_export.card import CARD_FILE
@@ -42,9 +43,12 @@ from recpress_export.graph import contract_for
 from recpress_export.student import bundle_stem
 from recpress_export.subjects.all_users import checked_tables, row_encoding
 from recpress_export.two_stages.card import two_stage_card
-from recpress_export.two_stages.graph import two_stages_onnx
 from recpress_export.two_stages.quality import HeldOut, K, quality_of, split_ranks
 from recpress_export.two_stages.questions import stage_questions
+
+
+_WRITER: Final = "recpress_export.two_stages.graph:two_stages_onnx"
+"""Imported when a file is written: it needs the package onnx."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -137,7 +141,7 @@ def _fill(draft: Path, source: TwoStageSource, *, force: bool) -> TwoStageBundle
     provenance = _provenance(source)
     tensors = second_tensors(source.second, source.typical)
     own = _stored_rows(source) if source.of_users else None
-    data = two_stages_onnx(contract, graph, tensors, own, _metadata(provenance, contract))
+    data: bytes = named(_WRITER)(contract, graph, tensors, own, _metadata(provenance, contract))
     path = draft / MODEL_FILE
     write_atomic(path, data)
     file, reference = OnnxTwoStages(path, contract), NumpyTwoStages(path, contract)

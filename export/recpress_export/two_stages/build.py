@@ -46,7 +46,6 @@ from recpress_export.two_stages.card import two_stage_card
 from recpress_export.two_stages.quality import HeldOut, K, quality_of, split_ranks
 from recpress_export.two_stages.questions import stage_questions
 
-
 _WRITER: Final = "recpress_export.two_stages.graph:two_stages_onnx"
 """Imported when a file is written: it needs the package onnx."""
 

@@ -155,6 +155,12 @@ def _click_row(name: str, config: type[Any], *, has_dim: bool = True) -> MethodR
     )
 
 
+def _taught_by_sequences(where: str, config: type[Any], **more: Any) -> MethodRow:
+    """The row of a student of what a transformer says at a place."""
+    more |= {"needs": "sequences", "usual_teacher": "sasrec_dim64", "gives": "rankings"}
+    return MethodRow(where=f"recpress_edge.{where}", config=config, ordered=True, released=True, **more)
+
+
 def _closed_row(where: str, config: type[Any], **more: Any) -> MethodRow:
     """The row of a model that is computed at once."""
     where = f"recpress_edge.models.closed.{where}"
@@ -243,36 +249,10 @@ METHODS: Final[dict[str, MethodRow]] = {
         ordered=True,
         released=True,
     ),
-    "lrh": MethodRow(
-        where="recpress_edge.distill.sequences.lrh:LRHMethod",
-        config=LRHConfig,
-        needs="sequences",
-        usual_teacher="sasrec_dim64",
-        gives="rankings",
-        network="lrh",
-        ordered=True,
-        released=True,
-    ),
-    "adarec": MethodRow(
-        where="recpress_edge.distill.sequences.search:adarec",
-        config=AdaRecConfig,
-        needs="sequences",
-        usual_teacher="sasrec_dim64",
-        gives="rankings",
-        network="adarec",
-        ordered=True,
-        released=True,
-    ),
-    "rerank": MethodRow(
-        where="recpress_edge.models.two_stages.method:Rerank",
-        config=RerankConfig,
-        roles=("student",),
-        needs="sequences",
-        usual_teacher="sasrec_dim64",
-        gives="rankings",
-        ordered=True,
-        stages=True,
-        released=True,
+    "lrh": _taught_by_sequences("distill.sequences.lrh:LRHMethod", LRHConfig, network="lrh"),
+    "adarec": _taught_by_sequences("distill.sequences.search:adarec", AdaRecConfig, network="adarec"),
+    "rerank": _taught_by_sequences(
+        "models.two_stages.method:Rerank", RerankConfig, roles=("student",), stages=True
     ),
     "lightgcn": MethodRow(
         where="recpress_edge.models.lightgcn:LightGCN", config=LightGCNConfig, released=True

@@ -20,7 +20,7 @@ def stages_of(
     config: Any,
     request: "ModelRequest",
     data: Dataset,
-    want: "Callable[[ModelRequest, Dataset, str], Wanted]",
+    want: "Callable[[ModelRequest, Dataset], Wanted]",
 ) -> "tuple[Part, ...]":
     """The first stage of a model, as it is shipped, and as the second one learns from it; none of others."""
     if not model.entry.stages:
@@ -28,8 +28,8 @@ def stages_of(
     usual = request.options.for_teacher(trajectory=False)
     first = dataclasses.replace(request, name=str(_first(model, config.first)), role="student", options=usual)
     order_digest(str(model), data)  # says what is missing where there is no order
-    shorter = want(first, without_last(data, config.positives), str(model))
-    return want(first, data, str(model)), _shortened(shorter, config.positives)
+    shorter = want(first, without_last(data, config.positives))
+    return want(first, data), _shortened(shorter, config.positives)
 
 
 def _first(student: ModelName, first: str) -> ModelName:

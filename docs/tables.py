@@ -23,6 +23,7 @@ import result_tables  # noqa: E402
 import scale_tables  # noqa: E402
 import sequence_tables  # noqa: E402
 import student_tables  # noqa: E402
+import two_stage_tables  # noqa: E402
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ NETWORKS: Final = "docs/results/networks.md"
 SEQUENCES: Final = ("sequences-ml-100k", "sequences-beauty")
 AUTOENCODERS: Final = "docs/results/autoencoders.md"
 AUTOENCODED: Final = ("autoencoders-ml-100k",)
+TWO_STAGES: Final = "docs/results/two-stages.md"
+STAGED_SETS: Final = ("two-stages-ml-100k",)
 ENGINE: Final = "docs/results/c-engine.md"
 SIX_SETS: Final = (
     "students",
@@ -83,6 +86,9 @@ BLOCKS: Final = {
     "sequence-differences": Block((NETWORKS,), SEQUENCES, sequence_tables.above),
     "autoencoder-teachers": Block((AUTOENCODERS,), AUTOENCODED, autoencoder_tables.teachers),
     "autoencoder-students": Block((AUTOENCODERS,), AUTOENCODED, autoencoder_tables.students),
+    "two-stages": Block((TWO_STAGES,), STAGED_SETS, two_stage_tables.figures),
+    "two-stages-seeds": Block((TWO_STAGES,), STAGED_SETS, two_stage_tables.seeds),
+    "two-stages-costs": Block((TWO_STAGES,), STAGED_SETS, two_stage_tables.costs),
     "bring-your-own": Block(
         ("docs/start/your-own-model.md",),
         ("bring-your-own", "bring-your-own-citeulike"),

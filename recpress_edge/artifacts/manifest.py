@@ -11,9 +11,10 @@ from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.facts import PROVENANCE, QUALITY, check_facts, check_plain
 from recpress_edge.core.files import canonical_json, read_json, sha256_bytes, sha256_file, write_atomic
 
-# History: 1 first version. 2 click models: another contract, so that what reads 1 refuses it.
+# History: 1 first version. 2 click models: another contract, so that what reads 1 refuses it. 3 two stages.
 BUNDLE_SCHEMA: Final = "recpress.bundle/1"
 CLICK_SCHEMA: Final = "recpress.bundle/2"
+STAGES_SCHEMA: Final = "recpress.bundle/3"
 MANIFEST: Final = "bundle.json"
 EVALUATION_FILE: Final = "evaluation.npz"
 """What evaluation.py reads, and a device that only answers does not."""
@@ -89,8 +90,17 @@ def read_manifest(folder: Path, schema: str = BUNDLE_SCHEMA) -> dict[str, Any]:
 
 def is_click_bundle(folder: Path) -> bool:
     """Whether a folder says that it is a bundle of a click model; nothing of it is checked."""
+    return _has_schema(folder, CLICK_SCHEMA)
+
+
+def is_two_stage_bundle(folder: Path) -> bool:
+    """Whether a folder says that it is a bundle of two stages; nothing of it is checked."""
+    return _has_schema(folder, STAGES_SCHEMA)
+
+
+def _has_schema(folder: Path, schema: str) -> bool:
     where = folder / MANIFEST
-    return where.is_file() and read_json(where).get("schema") == CLICK_SCHEMA
+    return where.is_file() and read_json(where).get("schema") == schema
 
 
 def _check_schema(where: Path, manifest: Mapping[str, Any], schema: str) -> None:
@@ -100,6 +110,13 @@ def _check_schema(where: Path, manifest: Mapping[str, Any], schema: str) -> None
             f"{where} is the bundle of a click model, which ranks items for a row of features and not for a "
             f"user. recpress-edge inspect {where.parent} shows it, and recpress-edge recommend asks it with "
             "--value FIELD=VALUE.",
+            fault="schema",
+        )
+    if found == STAGES_SCHEMA != schema:
+        raise ArtifactError(
+            f"{where} is a bundle of two stages, which ranks for a user with the context of a request. "
+            f"recpress-edge inspect {where.parent} shows it, and recpress-edge recommend asks it with "
+            "--user, --seen and --value FIELD=VALUE.",
             fault="schema",
         )
     if found != schema:

@@ -107,6 +107,27 @@ def only_reads(args: argparse.Namespace) -> None:
         raise ConfigError(f"{args.command} only reads: remove --dry-run")
 
 
+def add_first_option(parser: argparse.ArgumentParser) -> None:
+    """The flag of a model of two stages."""
+    parser.add_argument(
+        "--first",
+        metavar="NAME",
+        help="of a student of two stages (rerank_dim8): the student that finds its candidates (default: "
+        "soft_dim32)",
+    )
+
+
+def set_first(args: argparse.Namespace, *, stages: bool) -> None:
+    """Make a setting of --first; ConfigError where the student has one stage."""
+    if args.first is None:
+        return
+    if not stages:
+        raise ConfigError(
+            f"--first is for students of two stages, such as rerank_dim8, not for {args.student}."
+        )
+    args.set = [*args.set, f"method.first={args.first}"]
+
+
 def request_of(kind: type[R], args: argparse.Namespace, **more: Any) -> R:
     """A request from the flags of the same names, and ``more``."""
     flags = {field.name: getattr(args, field.name, MISSING) for field in fields(kind)}  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from typing import Any
 from recpress_edge.cli.common import (
     add_common_options,
     add_executor_options,
+    add_first_option,
     add_training_options,
     emit,
     executor_of,
@@ -16,6 +17,7 @@ from recpress_edge.cli.common import (
     next_steps,
     request_of,
     say,
+    set_first,
 )
 from recpress_edge.cli.events import print_events
 from recpress_edge.cli.train import (
@@ -26,6 +28,7 @@ from recpress_edge.cli.train import (
     say_plan,
 )
 from recpress_edge.core.units import format_share
+from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.train import DistillRequest, TrainResult
 
 
@@ -40,7 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="NAME",
         help="for example soft_dim32, htd_dim10, svd_dim20, bpr_dim10; of sequences lrh_dim16, sasrec_dim16, "
-        "adarec_dim32; of a data set with labels deepfm_dim8",
+        "adarec_dim32; of two stages rerank_dim8; of a data set with labels deepfm_dim8",
     )
     parser.add_argument(
         "--teacher",
@@ -49,6 +52,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "ensemble:soft_dim200+als_dim64+ease, or als_dim400 for large data; for lrh and adarec sasrec_dim64, "
         "for sasrec none; for click models an ensemble of four)",
     )
+    add_first_option(parser)
     parser.add_argument(
         "--quantise",
         metavar="RECIPE",
@@ -66,6 +70,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _distill(args: argparse.Namespace) -> int:
+    set_first(args, stages=parse_name(args.student).entry.stages)
     request, executor = request_of(DistillRequest, args), executor_of(args)
     if args.dry_run:
         say_plan(args, request)
@@ -100,8 +105,8 @@ def search_words(search: Mapping[str, Any]) -> str:
 
 
 def _following(args: argparse.Namespace, result: TrainResult) -> str:
-    first, recipe = result.models[0], result.name.recipe
+    model, recipe = result.models[0], result.name.recipe
     # By its name only a student with the usual settings and teacher is found again; any other by its folder.
-    which = str(result.name) if result.usual else shlex.quote(str(first.folder))
+    which = str(result.name) if result.usual else shlex.quote(str(model.folder))
     stored = f"--recipe {recipe}" if recipe else "--int8"
     return f"recpress-edge export --student {which} {stored}{flags_again(args)}"

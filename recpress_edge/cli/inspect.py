@@ -53,6 +53,8 @@ def _lines(facts: Mapping[str, Any]) -> Iterator[str]:
         return
     if facts["kind"] == "clicks":
         yield from _whole(_click_lines, facts, facts["path"])
+    if facts["kind"] == "two stages":
+        yield from _whole(_stage_lines, facts, facts["path"])
     if "contract" in facts:
         yield from _contract_lines(facts["contract"])
     if facts.get("model"):
@@ -106,6 +108,40 @@ def _click_lines(facts: Mapping[str, Any]) -> Iterator[str]:
         told = ", ".join(f"{TITLES[name]} {format_share(clicks[part][name])}" for name in CLICK_METRICS)
         yield f"valid      {told}   {title}"
     gate = clicks["gate"]
+    yield f"gate       {'met' if gate['met'] else 'NOT MET, overruled: ' + gate['failure']}"
+
+
+def _stage_lines(facts: Mapping[str, Any]) -> Iterator[str]:
+    contract, stages = facts["two_stages"], facts["stages"]
+    first = contract["first"]
+    yield (
+        f"contract   {contract['format']} · {contract['recipe']} · {contract['profile']} · "
+        f"{first['n_users']:,} users × {first['n_items']:,} items × {first['dim']} · "
+        f"{contract['candidates']} candidates · exact"
+    )
+    yield table(
+        ("field", "kind", "rows", "from"),
+        [
+            *([one["name"], "", str(one["rows"]), "the user"] for one in contract["of_users"]),
+            *(
+                [one["name"], one["kind"], str(one["size"]), one.get("from", "the request")]
+                for one in contract["features"]
+            ),
+        ],
+    )
+    yield f"folded     {', '.join(contract['folded'])} into a row of each item"
+    yield f"ties       {contract['tie_rule']}"
+    yield f"self-test  {facts['selftest_questions']} requests"
+    yield f"bundle     {format_bytes(facts['bytes'])} in all"
+    yield from _provenance_lines(facts["made_from"])
+    for split, gain in stages["gain"].items():
+        found = gain["ndcg@10"]
+        yield (
+            f"{split:<9}  NDCG@10 {format_share(found['first'])} by the first stage, "
+            f"{format_share(found['both'])} by both: {found['gain']:+.4f} "
+            f"[{found['low']:+.4f}, {found['high']:+.4f}]"
+        )
+    gate = stages["gate"]
     yield f"gate       {'met' if gate['met'] else 'NOT MET, overruled: ' + gate['failure']}"
 
 

@@ -37,6 +37,7 @@ from recpress_edge.models.settings import (
     SVDConfig,
 )
 from recpress_edge.models.teacher import Knowledge
+from recpress_edge.models.two_stages.settings import RerankConfig
 
 Network = Literal["neumf", "sasrec", "bert4rec", "lrh", "adarec", "ecae", "ae"]
 Role = Literal["teacher", "student"]
@@ -81,6 +82,8 @@ class MethodRow:
     """Learns from the order in which users consumed their items."""
     weighted: bool = False
     """Learns from the weights of interactions, where a data set has them."""
+    stages: bool = False
+    """Ranks again what a first stage found, which is part of it."""
     released: bool = False
     """Whether the training revision stands for its code; if not, its models are found by its source too."""
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -150,6 +153,12 @@ def _click_row(name: str, config: type[Any], *, has_dim: bool = True) -> MethodR
         has_dim=has_dim,
         released=True,
     )
+
+
+def _taught_by_sequences(where: str, config: type[Any], **more: Any) -> MethodRow:
+    """The row of a student of what a transformer says at a place."""
+    more |= {"needs": "sequences", "usual_teacher": "sasrec_dim64", "gives": "rankings"}
+    return MethodRow(where=f"recpress_edge.{where}", config=config, ordered=True, released=True, **more)
 
 
 def _closed_row(where: str, config: type[Any], **more: Any) -> MethodRow:
@@ -240,25 +249,10 @@ METHODS: Final[dict[str, MethodRow]] = {
         ordered=True,
         released=True,
     ),
-    "lrh": MethodRow(
-        where="recpress_edge.distill.sequences.lrh:LRHMethod",
-        config=LRHConfig,
-        needs="sequences",
-        usual_teacher="sasrec_dim64",
-        gives="rankings",
-        network="lrh",
-        ordered=True,
-        released=True,
-    ),
-    "adarec": MethodRow(
-        where="recpress_edge.distill.sequences.search:adarec",
-        config=AdaRecConfig,
-        needs="sequences",
-        usual_teacher="sasrec_dim64",
-        gives="rankings",
-        network="adarec",
-        ordered=True,
-        released=True,
+    "lrh": _taught_by_sequences("distill.sequences.lrh:LRHMethod", LRHConfig, network="lrh"),
+    "adarec": _taught_by_sequences("distill.sequences.search:adarec", AdaRecConfig, network="adarec"),
+    "rerank": _taught_by_sequences(
+        "models.two_stages.method:Rerank", RerankConfig, roles=("student",), stages=True
     ),
     "lightgcn": MethodRow(
         where="recpress_edge.models.lightgcn:LightGCN", config=LightGCNConfig, released=True

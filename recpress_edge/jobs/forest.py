@@ -195,6 +195,7 @@ class TrainJob:
     """Those settings; classes that are made while the program runs, or by a plugin, cannot be sent."""
     teacher: Path | None
     members: tuple[Path, ...]
+    stages: tuple[Path, ...]
     start: Path | None
     key: str
     folder: str
@@ -205,10 +206,11 @@ class TrainJob:
     def of(cls, plan: Plan, source: DataSource) -> Self:
         parts, config = plan.parts, plan.wanted.config
         return cls(
-            wanted=replace(plan.wanted, config=None, teacher=None, members=(), start=None),
+            wanted=replace(plan.wanted, config=None, teacher=None, members=(), stages=(), start=None),
             config={field.name: getattr(config, field.name) for field in fields(config)},
             teacher=parts.teacher.folder if parts.teacher else None,
             members=tuple(member.folder for member in parts.members),
+            stages=tuple(stage.folder for stage in parts.stages),
             start=parts.start.folder if parts.start else None,
             key=plan.key,
             folder=plan.folder.name,
@@ -228,7 +230,7 @@ class TrainJob:
 
     @property
     def model_folders(self) -> tuple[Path, ...]:
-        folders = (self.teacher, self.start, *self.members)
+        folders = (self.teacher, self.start, *self.members, *self.stages)
         return tuple(folder for folder in folders if folder is not None)
 
     def moved(self, work: Path, where: Mapping[Path, Path]) -> Self:
@@ -236,6 +238,7 @@ class TrainJob:
             self,
             teacher=where[self.teacher] if self.teacher else None,
             members=tuple(where[member] for member in self.members),
+            stages=tuple(where[stage] for stage in self.stages),
             start=where[self.start] if self.start else None,
             source=replace(self.source, work=work),
         )
@@ -250,6 +253,7 @@ class TrainJob:
         parts = Parts(
             teacher=load_model(self.teacher) if self.teacher else None,
             members=tuple(map(load_model, self.members)),
+            stages=tuple(map(load_model, self.stages)),
             start=load_model(self.start) if self.start else None,
         )
         wanted = replace(self.wanted, config=self.wanted.name.entry.config(**self.config))

@@ -7,7 +7,9 @@ from typing import Any, Final
 from recpress_edge.artifacts.bundle import MANIFEST, Bundle, open_bundle
 from recpress_edge.artifacts.clicks.bundle import ClickBundle, open_click_bundle
 from recpress_edge.artifacts.clicks.contract import click_contract_facts
-from recpress_edge.artifacts.manifest import is_click_bundle
+from recpress_edge.artifacts.manifest import is_click_bundle, is_two_stage_bundle
+from recpress_edge.artifacts.two_stages.bundle import TwoStageBundle, open_two_stage_bundle
+from recpress_edge.artifacts.two_stages.contract import two_stage_facts
 from recpress_edge.core.errors import ArtifactError, ConfigError, MissingExtraError
 from recpress_edge.core.files import check_there, read_json, sha256_file
 from recpress_edge.core.progress import OnEvent, silent
@@ -33,6 +35,8 @@ class InspectRequest:
             return _record(path) if path.suffix == ".json" else _file(path, self.guard)
         if is_click_bundle(path):
             return _click_bundle(open_click_bundle(path), self.guard)
+        if is_two_stage_bundle(path):
+            return _two_stage_bundle(open_two_stage_bundle(path), self.guard)
         if (path / MANIFEST).exists():
             return _bundle(open_bundle(path), self.guard)
         if (path / MODEL).exists():
@@ -64,6 +68,22 @@ def _click_bundle(bundle: ClickBundle, guard: Guard) -> dict[str, Any]:
         "digests": f"verified: {len(bundle.files)} files",
         "features": click_contract_facts(bundle.contract),
         "clicks": bundle.quality["clicks"],
+        "made_from": dict(bundle.provenance),
+        "selftest_questions": len(bundle.selftest()),
+    }
+    return facts | _contents(bundle.model_path, guard)
+
+
+def _two_stage_bundle(bundle: TwoStageBundle, guard: Guard) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "kind": "two stages",
+        "path": str(bundle.folder),
+        "name": bundle.name,
+        "digest": bundle.digest,
+        "digests": f"verified: {len(bundle.files)} files",
+        "bytes": bundle.total_bytes,
+        "two_stages": two_stage_facts(bundle.contract),
+        "stages": bundle.quality["stages"],
         "made_from": dict(bundle.provenance),
         "selftest_questions": len(bundle.selftest()),
     }

@@ -28,6 +28,7 @@ from recpress_edge.training.store import (
     remove_strays,
 )
 from recpress_edge.training.trajectory import has_trajectory
+from recpress_edge.training.two_stages.tree import data_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def _planned(wanted: Wanted, data: Dataset, work: Path) -> Iterator[tuple[Planne
 def _with_forecast(step: PlannedStep, wanted: Wanted, parts: Parts | None, data: Dataset) -> PlannedStep:
     from recpress_edge.training.learn import foreseen  # torch only where something is to be trained
 
-    found = foreseen(wanted, parts, data)
+    found = foreseen(wanted, parts, data_of(wanted, data))
     return replace(step, memory_bytes=found.memory_bytes, seconds=found.seconds)
 
 
@@ -111,8 +112,10 @@ def _step(plan: Plan) -> PlannedStep:
 
 
 def find_or_train(plan: Plan, data: Dataset, on_event: OnEvent) -> TrainedModel:
-    """One model whose parts are there. Only one process at a time trains it; others wait and find it."""
-    wanted = plan.wanted
+    """One model whose parts are there, ``data`` that of the whole tree. Only one process at a time trains it;
+    others wait and find it.
+    """
+    wanted, data = plan.wanted, data_of(plan.wanted, data)
     event = functools.partial(
         TrainingEvent,
         name=str(wanted.name),

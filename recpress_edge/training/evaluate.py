@@ -100,7 +100,9 @@ def evaluate(
     tables = Tables(user_emb.cpu().numpy(), item_emb.cpu().numpy())
     relevant = _relevant(data, split, users)
     depth = max(reported_cutoffs(dataset_cutoff(data)))
-    return _metrics(ranks_within(tables, masked_items(data, split), relevant, depth), relevant, data, split)
+    return split_metrics(
+        ranks_within(tables, masked_items(data, split), relevant, depth), relevant, data, split
+    )
 
 
 def evaluate_rows(
@@ -115,7 +117,7 @@ def evaluate_rows(
     ranks = relevant_ranks(rows, masked_items(data, split), relevant)
     if never is not None:
         ranks[np.isin(relevant.indices, never)] = data.n_items
-    return _metrics(ranks, relevant, data, split)
+    return split_metrics(ranks, relevant, data, split)
 
 
 def sampled_users(data: Dataset, split: Split, most: int) -> I64 | None:
@@ -140,7 +142,7 @@ def _relevant(data: Dataset, split: Split, users: I64 | None) -> Interactions:
     return relevant if users is None else relevant.only(users)
 
 
-def _metrics(ranks: I64, relevant: Interactions, data: Dataset, split: Split) -> SplitMetrics:
+def split_metrics(ranks: I64, relevant: Interactions, data: Dataset, split: Split) -> SplitMetrics:
     """Of the ranks of these relevant pairs (nnz,)."""
     cutoff = dataset_cutoff(data)
     users, by_user = metrics_from_ranks(ranks, relevant, reported_cutoffs(cutoff))

@@ -30,6 +30,7 @@ from recpress_edge.training.loop import EpochReport, RunState, Validation, train
 from recpress_edge.training.plan import Parts, Plan, Wanted
 from recpress_edge.training.store import TrainedModel
 from recpress_edge.training.trajectory import is_recorded, load_trajectory, write_stage
+from recpress_edge.training.two_stages.forecast import foreseen_stages
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,8 @@ def foreseen(wanted: Wanted, parts: Parts | None, data: Dataset) -> Foreseen:
     """
     if wanted.name.entry.gives == "clicks":
         return Foreseen(*foreseen_clicks(wanted, data))
+    if wanted.name.entry.stages:
+        return Foreseen(*foreseen_stages(wanted, data))
     if wanted.name.entry.closed_form:
         return Foreseen(None if parts is None else _stated(wanted, parts, data), _passes_s(wanted, data))
     epoch_s = epoch_seconds(wanted.name.method, wanted.config, data.train, wanted.name.dim)

@@ -26,8 +26,10 @@ from recpress_edge.training.store import (
     is_complete,
     model_folder,
     model_in,
+    seed_of,
 )
 from recpress_edge.training.trajectory import trajectory_digest
+from recpress_edge.training.two_stages.tree import data_of, stages_of
 
 OF_VALIDATION: Final = ("choose_by", "valid_users")
 """Settings of training that a model without epochs has too."""
@@ -102,6 +104,9 @@ class Wanted:
     teacher: "Part | None" = None
     members: "tuple[Part, ...]" = ()
     """Of an ensemble, or several teachers with their trajectories."""
+    stages: "tuple[Part, ...]" = ()
+    """Of a second stage: the first one, and the same without the last ``without_last`` of each user."""
+    without_last: int = 0
     start: "Wanted | None" = None
     """The same model without quantisation, from which fine-tuning goes on."""
     refit_of: TrainedModel | None = None
@@ -110,7 +115,9 @@ class Wanted:
     @property
     def parts(self) -> "tuple[Part, ...]":
         """Everything that it is made from."""
-        return tuple(part for part in (self.teacher, *self.members, self.start) if part is not None)
+        return tuple(
+            part for part in (self.teacher, *self.members, *self.stages, self.start) if part is not None
+        )
 
 
 Part = Wanted | TrainedModel
@@ -123,6 +130,7 @@ class Parts:
 
     teacher: TrainedModel | None = None
     members: tuple[TrainedModel, ...] = ()
+    stages: tuple[TrainedModel, ...] = ()
     start: TrainedModel | None = None
 
 
@@ -166,13 +174,14 @@ def want(request: ModelRequest, data: Dataset, made_for: str | None = None) -> W
     check_taught(model, config, str(teacher.name) if teacher else None)
     wanted = Wanted(
         name=model,
-        seed=_seed(model, request.seed),
+        seed=seed_of(model, request.seed),
         config=config,
         training=training,
         options=options,
         made_for=made_for,
         teacher=teacher,
         members=tuple(needed(name, seed) for name, seed in several),
+        stages=stages_of(model, config, request, data, want),
     )
     return _fine_tuned(wanted, request.role) if model.recipe else wanted
 
@@ -202,8 +211,8 @@ def is_ready(wanted: Wanted, made: Mapping[Wanted, TrainedModel]) -> bool:
 
 
 def plan_model(wanted: Wanted, made: Mapping[Wanted, TrainedModel], data: Dataset, work: Path) -> Plan:
-    """Key and folder of a model whose parts are all given or ``made``."""
-    clicks = wanted.name.entry.gives == "clicks"
+    """Key and folder of a model whose parts are all given or ``made``; ``data``: that of the whole tree."""
+    data, clicks = data_of(wanted, data), wanted.name.entry.gives == "clicks"
     if wanted.training.keep == "best" and not (labelled_rows(data).sizes[1] if clicks else len(data.valid)):
         raise ConfigError(
             f"data set {data.name!r} has no validation split to choose the best epoch on. "
@@ -216,6 +225,7 @@ def plan_model(wanted: Wanted, made: Mapping[Wanted, TrainedModel], data: Datase
     parts = Parts(
         teacher=trained(wanted.teacher) if wanted.teacher else None,
         members=tuple(map(trained, wanted.members)),
+        stages=tuple(map(trained, wanted.stages)),
         start=trained(wanted.start) if wanted.start else None,
     )
     key = digest_of(_deciding(wanted, parts, data))
@@ -238,6 +248,8 @@ def _deciding(wanted: Wanted, parts: Parts, data: Dataset) -> dict[str, Any]:
         decides["start"] = parts.start.digest
     if parts.members:
         decides["members"] = [member.digest for member in parts.members]
+    if parts.stages:
+        decides |= {"stages": [one.digest for one in parts.stages], "features": data.features_digest()}
     if _wants_trajectories(model):
         decides["trajectories"] = [trajectory_digest(member.folder) for member in parts.members]
     if model.entry.ordered:
@@ -264,12 +276,6 @@ def settings_of(model: ModelName, role: Role, options: TrainOptions) -> tuple[An
     training = load_config(TrainingConfig, {**usual.training, **options.training}, "training")
     check_choice(str(model), training, clicks=entry.gives == "clicks")
     return load_config(entry.config, {**usual.method, **options.method}, "method"), training
-
-
-def _seed(model: ModelName, seed: int) -> int:
-    """0 for a closed form, and for an ensemble of closed forms alone."""
-    fixed = all(_seed(member, 1) == 0 for member in model.members)
-    return 0 if model.entry.closed_form and fixed else seed
 
 
 def _several(model: ModelName, asked: str | None, request: ModelRequest) -> list[tuple[ModelName, int]]:

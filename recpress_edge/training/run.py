@@ -35,6 +35,7 @@ from recpress_edge.training.ranks import write_ranks
 from recpress_edge.training.record import chosen_epoch, fine_tuned, metadata, reference
 from recpress_edge.training.store import TrainedModel, save_model
 from recpress_edge.training.trajectory import finish, has_stage, write_stage
+from recpress_edge.training.two_stages.run import train_two_stages
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,9 @@ def train_model(plan: Plan, data: Dataset, tell: Tell) -> TrainedModel:
 
 
 def _maker(row: MethodRow) -> Callable[..., tuple[TrainedModel, RunState]]:
-    """What makes models of a method: a ranking of a catalogue, a click model, or several as one."""
+    """What makes models of a method: of a catalogue, of two stages, of clicks, or several of those as one."""
+    if row.stages:
+        return train_two_stages
     if row.gives != "clicks":
         return _train_ranking
     return fuse_clicks if row.closed_form else train_clicks

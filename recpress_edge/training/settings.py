@@ -74,6 +74,11 @@ _USUAL: Final[Mapping[str, Settings]] = {
     # The step falls to 0 over the epochs, so that the last ones are worth their time.
     "lrh": Settings({}, {"epochs": 20, "evaluate_every": 4, "patience": 0}),
     "adarec": Settings({}, {"epochs": 10, "evaluate_every": 2, "patience": 0}),
+    # It begins as its first stage, and learns within a few epochs what the last items add.
+    "rerank": Settings(
+        {},
+        {"epochs": 40, "evaluate_every": 1, "patience": 4, "choose_by": "ndcg@10", "valid_users": 0},
+    ),
     "cml": Settings({}, {"epochs": 100, "patience": 4}),
     "multvae": Settings({}, {"epochs": 100, "patience": 4}),
     "iae": Settings({}, {"epochs": 100, "patience": 4}),

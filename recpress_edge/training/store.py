@@ -154,6 +154,12 @@ def model_folder(models: Path, name: str, seed: int, key: str) -> Path:
     return models / f"{re.sub('[^A-Za-z0-9_.-]', '-', name)}-s{seed}-{key[:8]}"
 
 
+def seed_of(model: ModelName, seed: int) -> int:
+    """0 for a closed form, and for an ensemble of closed forms alone."""
+    fixed = all(seed_of(member, 1) == 0 for member in model.members)
+    return 0 if model.entry.closed_form and fixed else seed
+
+
 def is_complete(folder: Path) -> bool:
     """Whether a model was written here to the end."""
     return (folder / MODEL_FACTS).exists()

@@ -66,7 +66,11 @@ TEACHERS = sorted(
     for name, entry in METHODS.items()
     if "teacher" in entry.roles and entry.gives != "clicks" and name != "ensemble"
 )
-TAUGHT = {name: entry for name, entry in METHODS.items() if entry.needs not in (None, "clicks")}
+TAUGHT = {
+    name: entry
+    for name, entry in METHODS.items()
+    if entry.needs not in (None, "clicks") and not entry.stages  # two stages: tests/training/two_stages
+}
 STUDENTS = sorted(name for name, entry in TAUGHT.items() if not entry.closed_form)
 
 

@@ -101,7 +101,9 @@ def test_wrong_combinations_are_errors(student, asked):
         teacher_name(ModelName(student, 10), asked)
 
 
-@pytest.mark.parametrize("method", [name for name, row in METHODS.items() if row.gives != "clicks"])
+@pytest.mark.parametrize(
+    "method", [name for name, row in METHODS.items() if row.gives != "clicks" and not row.stages]
+)
 def test_every_registered_method_of_interactions_can_be_built(method):
     rng = np.random.default_rng(0)
     train = two_tastes().train

@@ -109,7 +109,7 @@ def test_the_constants_are_those_measured_and_all_methods_that_take_time_have_th
     assert rounded == dict(COSTS)
     ranking = {name for name, row in METHODS.items() if row.gives != "clicks"}  # others: models/clicks
     known = {name.partition(" ")[0] for name in COSTS} | set(forecast.COSTS)
-    assert ranking - known == {"pop", "svd", "ensemble"}
+    assert ranking - known == {"pop", "svd", "ensemble", "rerank"}  # rerank: training/two_stages
 
 
 def test_the_constants_of_sequences_are_those_measured():

@@ -32,7 +32,7 @@ def click_card(facts: Mapping[str, Any], contract: ClickContract, n_bytes: int) 
             "| field | side | kind | values |",
             "| --- | --- | --- | --- |",
             *(
-                f"| `{field.name}` | {field.side} | {field.kind} | {_values(field)} |"
+                f"| `{field.name}` | {field.side} | {field.kind} | {values_of(field)} |"
                 for field in contract.fields
             ),
             "",
@@ -65,7 +65,7 @@ def _privacy(contract: ClickContract) -> str:
     )
 
 
-def _values(field: FeatureField) -> str:
+def values_of(field: FeatureField) -> str:
     """What a field knows, in words."""
     words = {
         "integer": f"{field.least} to {field.most}",

@@ -20,10 +20,11 @@ def questions(fields: tuple[FeatureField, ...], n_items: int) -> tuple[ClickQues
     """The questions, without their answers."""
     candidates = np.unique(np.linspace(0, n_items - 1, min(n_items, MOST_CANDIDATES)).astype(np.int64))
     asked = tuple(candidates.tolist())
-    return tuple(ClickQuestion(values, encoded(fields, values), asked) for values in _requests(fields))
+    return tuple(ClickQuestion(values, encoded(fields, values), asked) for values in requests(fields))
 
 
-def _requests(fields: tuple[FeatureField, ...]) -> Iterator[Values]:
+def requests(fields: tuple[FeatureField, ...]) -> Iterator[Values]:
+    """Values that touch all that a field can be given; without fields, one request that states nothing."""
     usual = {field.name: next(_ordinary(field)) for field in fields}
     yield usual
     yield {}  # all missing

@@ -152,7 +152,10 @@ def _add_table_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--user-features", metavar="COLUMNS", help="what of it to keep")
     group.add_argument("--context", metavar="COLUMNS", help="columns of the log itself to keep")
     group.add_argument(
-        "--time-features", metavar="NAMES", help="of the log's times: hour, weekday (0 is Monday), in UTC"
+        "--time-features",
+        metavar="NAMES",
+        help="of the log's times: hour, weekday (0 is Monday), in UTC; gap, seconds since "
+        "the user's row before",
     )
     group.add_argument(
         "--table-encoding",

@@ -10,6 +10,7 @@ from recpress_edge.artifacts.contract import ALL_USERS, HISTORY, SINGLE_USER
 from recpress_edge.artifacts.formats import DEFAULT, FORMATS
 from recpress_edge.cli.common import (
     add_common_options,
+    add_first_option,
     add_method_options,
     add_training_options,
     audience,
@@ -20,10 +21,12 @@ from recpress_edge.cli.common import (
     say,
     say_costs,
     seed_number,
+    set_first,
 )
 from recpress_edge.cli.events import print_events
 from recpress_edge.cli.export.of_clicks import run_clicks
 from recpress_edge.cli.export.of_format import add_format_options, format_options
+from recpress_edge.cli.export.of_two_stages import run_two_stages
 from recpress_edge.cli.export.sweep import add_sweep_options, check_single, run_sweep
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.metrics import DEFAULT_CUTOFF
@@ -34,6 +37,7 @@ from recpress_edge.data.holdout import MOST_COMPARED
 from recpress_edge.device.cores import CORES
 from recpress_edge.jobs.export import ExportPlan, ExportRequest, ExportResult
 from recpress_edge.jobs.export_clicks import is_click_student
+from recpress_edge.jobs.export_two_stages import is_two_stage_student
 from recpress_export.compare import Parity
 from recpress_export.profiles import stored_text
 
@@ -58,6 +62,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=seed_number, metavar="N", help="of the student's training (default: 0)"
     )
+    add_first_option(parser)
     _add_file_options(parser)
     _add_profile_options(parser)
     parser.add_argument(
@@ -131,6 +136,10 @@ def run(args: argparse.Namespace) -> int:
     check_single(args)
     if args.student and is_click_student(args.student):
         return run_clicks(args)
+    stages = bool(args.student) and is_two_stage_student(args.student)
+    set_first(args, stages=stages)
+    if stages:
+        return run_two_stages(args)
     features = tuple(names_of("item-features", args.item_features)) if args.item_features else ()
     plans = [
         request_of(

@@ -7,13 +7,14 @@ import argparse
 from typing import Final
 
 from device_bench.ask import add_ask_options, ask_bundle, question_of
-from recpress_edge.artifacts.manifest import is_click_bundle
+from recpress_edge.artifacts.manifest import is_click_bundle, is_two_stage_bundle
 from recpress_edge.cli.common import add_common_options, emit, say
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.registry import named
 
 _ASK_CLICKS: Final = "recpress_edge.cli.recommend.clicks:ask_clicks"
-"""It needs numpy, which a board that answers from a bundle of format c may lack."""
+_ASK_TWO_STAGES: Final = "recpress_edge.cli.recommend.two_stages:ask_two_stages"
+"""Both need numpy, which a board that answers from a bundle of format c may lack."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -21,21 +22,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Verifies the bundle, runs its self-test and prints the best unseen items with their "
         "scores, as a device would answer. Seen items that the bundle does not know are left out and named. "
-        "A click bundle is asked with --value, and answers with the chance of each item."
+        "A click bundle is asked with --value, and answers with the chance of each item. A bundle of two "
+        "stages is asked with --user, --seen (oldest first, for its last items are read) and --value."
     )
     add_common_options(parser)
     add_ask_options(parser)
-    group = parser.add_argument_group("click bundles")
+    group = parser.add_argument_group("click bundles, and those of two stages")
     group.add_argument(
         "--value",
         action="append",
         default=[],
         metavar="FIELD=VALUE",
-        help="what a request states of user or context; of a field of many values A|B; may be given again. A "
-        "field that is not given is missing",
+        help="what a request states of user or context, such as hour=20; of a field of many values A|B; "
+        "may be given again. A field that is not given is missing",
     )
     group.add_argument(
-        "--candidates", metavar="A,B", help="item ids to rank (default: the whole catalogue but --seen)"
+        "--candidates",
+        metavar="A,B",
+        help="of a click bundle: item ids to rank (default: the whole catalogue but --seen)",
     )
     parser.set_defaults(func=run)
 
@@ -51,7 +55,12 @@ def run(args: argparse.Namespace) -> int:
     if is_click_bundle(args.bundle):
         code: int = named(_ASK_CLICKS)(args)
         return code
+    if is_two_stage_bundle(args.bundle):
+        answered: int = named(_ASK_TWO_STAGES)(args)
+        return answered
     if args.value or args.candidates:
         flag = "--value" if args.value else "--candidates"
-        raise ConfigError(f"{flag} is for click bundles, and {args.bundle} is none. Leave it out.")
+        raise ConfigError(
+            f"{flag} is for click bundles and those of two stages, and {args.bundle} is none. Leave it out."
+        )
     return ask_bundle(args)

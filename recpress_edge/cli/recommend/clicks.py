@@ -19,7 +19,7 @@ def ask_clicks(args: argparse.Namespace) -> int:
         raise ConfigError(f"{args.bundle} knows users as a field: write --value user={args.user}")
     seen = question_of(args).seen
     fields = {field.name: field for field in open_click_bundle(args.bundle).contract.fields}
-    values = dict(_value(text, fields) for text in args.value)
+    values = dict(stated_value(text, fields) for text in args.value)
     candidates = tuple(names_of("candidates", args.candidates)) if args.candidates else None
     question = ClickRequest(values, candidates, args.k, seen)
     bundle, found = rank_apart(args.bundle, question, guard_of(args))
@@ -38,7 +38,7 @@ def ask_clicks(args: argparse.Namespace) -> int:
     return 0
 
 
-def _value(text: str, fields: dict[str, FeatureField]) -> tuple[str, Any]:
+def stated_value(text: str, fields: dict[str, FeatureField]) -> tuple[str, Any]:
     """``FIELD=VALUE`` as the field reads it."""
     name, equals, value = text.partition("=")
     if not equals:

@@ -10,7 +10,7 @@ import numpy as np
 from recpress_edge.core.arrays import I64
 from recpress_edge.core.errors import DataError
 from recpress_edge.core.files import sha256_file
-from recpress_edge.data.features.clock import time_column
+from recpress_edge.data.features.clock import log_column
 from recpress_edge.data.features.columns import Features, FeatureTable
 from recpress_edge.data.features.encode import FeatureSpec, encode_column
 from recpress_edge.data.features.match import ID_NAMES, NO_ROW, check_repeats, find_ids, match_ids
@@ -116,7 +116,7 @@ def context_table(
     notes = tuple(f"context: {text}" for _, text in encoded)
     columns = [column for column, _ in encoded]
     if time_features and log.times is not None:
-        columns += [time_column(name, log.times[rows]) for name in time_features]
+        columns += [log_column(name, log, rows) for name in time_features]
         notes += (f"context: {' and '.join(time_features)} of the times, in UTC",)
     return FeatureTable(tuple(columns)), notes
 

@@ -39,13 +39,13 @@ def labelled_rows(data: Dataset) -> LabelledRows:
     return data.labelled
 
 
-def fit_fields(data: Dataset, min_count: int) -> tuple[FeatureField, ...]:
+def fit_fields(data: Dataset, min_count: int, rows: LabelledRows | None = None) -> tuple[FeatureField, ...]:
     """The fields of user, item and context: their ids first, then their columns as they were imported.
 
     Everything is fitted on the train rows alone: values in fewer than ``min_count`` of them are unknown,
-    edges are quantiles. Two columns of one name are a ConfigError.
+    edges are quantiles. Two columns of one name are a ConfigError. ``rows``: None for those with labels.
     """
-    rows = labelled_rows(data)
+    rows = rows or labelled_rows(data)
     fields = [_fitted(side, column, at, min_count) for side, column, at in _columns(data, rows, "train")]
     ((name, times),) = Counter(field.name for field in fields).most_common(1)
     if times > 1:
@@ -56,23 +56,35 @@ def fit_fields(data: Dataset, min_count: int) -> tuple[FeatureField, ...]:
     return tuple(fields)
 
 
-def encode_rows(fields: tuple[FeatureField, ...], data: Dataset, part: str) -> I32:
+def encode_rows(
+    fields: tuple[FeatureField, ...], data: Dataset, part: str, rows: LabelledRows | None = None
+) -> I32:
     """The rows of a part as rows of the fields' tables (n, Σ width), field by field.
 
-    A field of many values has as many columns as its capacity, those without a value NO_VALUE.
+    A field of many values has as many columns as its capacity, those without a value NO_VALUE. ``rows``: None
+    for those with labels.
     """
-    columns = _columns(data, labelled_rows(data), part)
+    columns = _columns(data, rows or labelled_rows(data), part)
     encoded = [_encoded(field, column)[at] for field, (_, column, at) in zip(fields, columns, strict=True)]
     return np.ascontiguousarray(np.concatenate(encoded, axis=1))
 
 
 def encode_items(fields: tuple[FeatureField, ...], data: Dataset) -> I32:
     """Every item of the catalogue as rows of the tables of those of the ``fields`` that are items' (I, W)."""
-    own = [FeatureColumn("item", CATEGORICAL, data.item_ids, codes=np.arange(data.n_items, dtype=np.int32))]
+    return _encode_side(fields, data, "item", data.item_ids)
+
+
+def encode_users(fields: tuple[FeatureField, ...], data: Dataset) -> I32:
+    """Every user as rows of the tables of those of the ``fields`` that are users' (U, W)."""
+    return _encode_side(fields, data, "user", data.user_ids)
+
+
+def _encode_side(fields: tuple[FeatureField, ...], data: Dataset, side: str, ids: tuple[str, ...]) -> I32:
+    own = [FeatureColumn(side, CATEGORICAL, ids, codes=np.arange(len(ids), dtype=np.int32))]
     tables = (data.features or Features()).tables()
-    own += tables["item"].columns if "item" in tables else ()
+    own += tables[side].columns if side in tables else ()
     known = {column.name: column for column in own}
-    encoded = [_encoded(field, known[field.name]) for field in fields if field.side == "item"]
+    encoded = [_encoded(field, known[field.name]) for field in fields if field.side == side]
     return np.ascontiguousarray(np.concatenate(encoded, axis=1))
 
 

@@ -89,8 +89,8 @@ class ClickRanker:
         return RankedCandidates(tuple(self._ids[item] for item in items.tolist()), logits, unknown)
 
 
-def _row(fields: tuple[FeatureField, ...], values: Values) -> I32:
-    """The row (W,) of a request; ConfigError for a value that its field cannot read."""
+def check_values(fields: tuple[FeatureField, ...], values: Values) -> None:
+    """ConfigError for a value that its field cannot read."""
     for field in fields:
         value = values.get(field.name)
         several = isinstance(value, list | tuple)
@@ -99,6 +99,11 @@ def _row(fields: tuple[FeatureField, ...], values: Values) -> I32:
             raise ConfigError(f"field {field.name!r} takes {wanted}, got {value!r}")
         if not several and not isinstance(value, str | int | float | None):
             raise ConfigError(f"field {field.name!r} takes a text or a number, got {value!r}")
+
+
+def _row(fields: tuple[FeatureField, ...], values: Values) -> I32:
+    """The row (W,) of a request; ConfigError for a value that its field cannot read."""
+    check_values(fields, values)
     try:
         return np.array(encoded(fields, values), np.int32)
     except (ValueError, OverflowError) as error:

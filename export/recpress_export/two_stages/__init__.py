@@ -1,0 +1,1 @@
+"""Two stages as one bundle: one graph, its self-test and its gate."""

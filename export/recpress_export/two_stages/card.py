@@ -1,0 +1,79 @@
+"""CARD.md of a two-stage bundle: what it answers from, what a request states, what the second stage adds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from recpress_edge.artifacts.two_stages.contract import TwoStageContract
+from recpress_edge.artifacts.two_stages.fields import place_of
+from recpress_edge.core.metrics import metric_title
+from recpress_edge.core.units import format_bytes, format_share
+from recpress_export.clicks.card import values_of
+
+
+def two_stage_card(facts: Mapping[str, Any], contract: TwoStageContract, n_bytes: int) -> str:
+    """The card's text; ``facts``: name, provenance and quality."""
+    provenance, stages = facts["provenance"], facts["quality"]["stages"]
+    data, gains = provenance["dataset"], stages["gain"]
+    teacher = provenance["teacher"]["name"] if provenance["teacher"] else "none"
+    own = ", ".join(field.name for field in contract.of_users) or "none"
+    gate = stages["gate"]
+    return "\n".join(
+        [
+            f"# {facts['name']}",
+            "",
+            f"Two stages in one file, for {contract.n_users:,} users and {contract.n_items:,} items: "
+            f"`{provenance['first_stage']['name']}` finds {contract.candidates} candidates, "
+            f"`{provenance['student']}` (teacher: {teacher}) ranks them again with the moment's context. "
+            f"`model.onnx`, {format_bytes(n_bytes)}, int8, exact, made by {provenance['created_by']} from "
+            f"data set `{data['name']}`, licence: {data['licence'] or 'not stated'}.",
+            "",
+            "## What a request states",
+            "",
+            "A user, the seen items, oldest first, and:",
+            "",
+            "| field | kind | values |",
+            "| --- | --- | --- |",
+            *(f"| `{field.name}` | {_kind(field)} |" for field in contract.fields),
+            "",
+            f"Held for each user: {own}. Folded into a row of each item: {', '.join(contract.folded)}. A "
+            "field that is not stated is missing, a value that is not known counts as unknown; both "
+            "were learned. Hours and weekdays (0 is Monday) are given by the application; the bundle reads "
+            "no clock.",
+            "",
+            "Privacy: the file holds a vector of each user, from which tastes can be inferred. Ship it to "
+            "machines you control, not to the phones of single users.",
+            "",
+            "## What the second stage adds",
+            "",
+            "| | first stage | both | difference, 95 % |",
+            "| --- | ---: | ---: | ---: |",
+            *(
+                _row(split, name, gains[split][name])
+                for split in gains
+                for name in ("ndcg@10", "recall@10", "recall@50")
+            ),
+            "",
+            *(
+                f"{split}: the first stage finds {format_share(gains[split]['found'])} of what was held "
+                "out, and the second can find no others."
+                for split in gains
+            ),
+            "",
+            "Gate: " + ("met" if gate["met"] else f"NOT MET, overruled by --force: {gate['failure']}"),
+            "",
+            f"Made by: `{provenance['command']}`",
+            "",
+        ]
+    )
+
+
+def _kind(field: Any) -> str:
+    if place := place_of(field):
+        return f"item | the {'last' if place == 1 else f'last but {place - 1}'} of the seen items"
+    return f"{field.kind} | {values_of(field)}"
+
+
+def _row(split: str, name: str, gain: Mapping[str, float]) -> str:
+    told = f"{gain['gain']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}]"
+    first, both = (format_share(gain[which]) for which in ("first", "both"))
+    return f"| {split} {metric_title(name)} | {first} | {both} | {told} |"

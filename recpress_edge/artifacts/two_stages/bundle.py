@@ -1,0 +1,100 @@
+"""The bundle of two stages (recpress.bundle/3): its folder with contract, fields, ids and self-test."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recpress_edge.artifacts.bundle import ITEMS_FILE, MANIFEST, SELFTEST_FILE, USERS_FILE, verify_files
+from recpress_edge.artifacts.clicks.contract import vocabulary_file
+from recpress_edge.artifacts.formats import DEFAULT
+from recpress_edge.artifacts.ids import encode_ids, read_ids
+from recpress_edge.artifacts.manifest import STAGES_SCHEMA, read_manifest, write_facts
+from recpress_edge.artifacts.model_file import check_model_file
+from recpress_edge.artifacts.two_stages.contract import (
+    MODEL_FILE,
+    TwoStageContract,
+    read_two_stage_contract,
+    two_stage_facts,
+    vocabularies,
+)
+from recpress_edge.artifacts.two_stages.selftest import (
+    TwoStageQuestion,
+    read_two_stage_selftest,
+    two_stage_selftest_bytes,
+)
+from recpress_edge.core.files import write_atomic
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TwoStageBundle:
+    """A verified bundle. Ids and self-test are read on demand from ``folder``."""
+
+    folder: Path
+    name: str
+    contract: TwoStageContract
+    provenance: Mapping[str, Any]
+    quality: Mapping[str, Any]
+    """``chain``: metrics from teacher to this file; ``stages``: what the second adds to the first, and its
+    gate."""
+    files: Mapping[str, Mapping[str, Any]]
+    digest: str
+
+    @property
+    def model_path(self) -> Path:
+        return self.folder / MODEL_FILE
+
+    @property
+    def model_bytes(self) -> int:
+        return int(self.files[MODEL_FILE]["bytes"])
+
+    @property
+    def total_bytes(self) -> int:
+        """Of every file that it lists."""
+        return sum(int(facts["bytes"]) for facts in self.files.values())
+
+    def item_ids(self) -> list[str]:
+        return read_ids(self.folder / ITEMS_FILE, self.contract.n_items)
+
+    def user_ids(self) -> list[str]:
+        return read_ids(self.folder / USERS_FILE, self.contract.n_users)
+
+    def selftest(self) -> tuple[TwoStageQuestion, ...]:
+        """The self-test, held against fields and ids."""
+        return read_two_stage_selftest(self.folder, self.contract)
+
+
+def open_two_stage_bundle(folder: Path) -> TwoStageBundle:
+    """Read and verify a bundle; any doubt is an ArtifactError that says what and where."""
+    manifest = read_manifest(folder, STAGES_SCHEMA)
+    features = manifest["contract"].get("features")
+    count = len(features) if isinstance(features, list) else 0
+    listed = [name for name in map(vocabulary_file, range(count)) if name in manifest["files"]]
+    needed = (MODEL_FILE, ITEMS_FILE, USERS_FILE, SELFTEST_FILE, *listed)
+    verify_files(folder, manifest["files"], needed, digests=True)
+    contract = read_two_stage_contract(folder / MANIFEST, manifest["contract"])
+    check_model_file(folder / MODEL_FILE, DEFAULT)
+    kept = (manifest[name] for name in ("provenance", "quality", "files", "digest"))
+    return TwoStageBundle(folder, manifest["name"], contract, *kept)
+
+
+def write_two_stage_bundle(
+    folder: Path,
+    contract: TwoStageContract,
+    ids: tuple[Sequence[str], Sequence[str]],
+    questions: tuple[TwoStageQuestion, ...],
+    facts: Mapping[str, Any],
+) -> TwoStageBundle:
+    """Write what belongs beside the model file, the manifest last, and read it back.
+
+    ``ids``: of users and of items. ``facts``: name, provenance and quality.
+    """
+    files = {
+        USERS_FILE: encode_ids("user", ids[0]),
+        ITEMS_FILE: encode_ids("item", ids[1]),
+        SELFTEST_FILE: two_stage_selftest_bytes(questions),
+    }
+    for name, data in (files | vocabularies(contract)).items():
+        write_atomic(folder / name, data)
+    write_facts(folder, STAGES_SCHEMA, {**facts, "contract": two_stage_facts(contract)})
+    return open_two_stage_bundle(folder)

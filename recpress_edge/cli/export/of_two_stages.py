@@ -1,0 +1,110 @@
+"""``recpress-edge export`` of a model of two stages: its flags, and what is said of its bundle."""
+
+import argparse
+import shlex
+
+from recpress_edge.artifacts.formats import DEFAULT
+from recpress_edge.artifacts.two_stages.fields import place_of
+from recpress_edge.cli.common import emit, next_steps, request_of, say, say_costs, table
+from recpress_edge.cli.events import print_events
+from recpress_edge.cli.export.of_clicks import TABLES_ONLY
+from recpress_edge.cli.export.of_format import format_options
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.metrics import metric_title
+from recpress_edge.core.units import format_bytes, format_share
+from recpress_edge.jobs.export_two_stages import TwoStageExportRequest, TwoStageExportResult
+from recpress_export.options import NO_OPTIONS
+
+
+def run_two_stages(args: argparse.Namespace) -> int:
+    """Exit code 0 when the bundle is there, whether written now or before."""
+    request = _request(args)
+    if args.dry_run:
+        with print_events(args) as on_event:
+            steps = request.steps(on_event)
+        for step in steps:
+            say(args, f"{step.action:<9}  {step.name}  seed {step.seed}  {step.folder or ''}".rstrip())
+            say_costs(args, step, 10)
+        emit(args, {"dry_run": True, "models": [{"name": s.name, "action": s.action} for s in steps]})
+        return 0
+    with print_events(args) as on_event:
+        result = request.run(on_event)
+    _report(args, result)
+    emit(args, result.facts())
+    return 0
+
+
+def _request(args: argparse.Namespace) -> TwoStageExportRequest:
+    for name in TABLES_ONLY:
+        if getattr(args, name):
+            raise ConfigError(
+                f"--{name.replace('_', '-')} is not for {args.student}, a model of two stages: its bundle is "
+                "one file for all users. Leave it out."
+            )
+    if args.format not in (None, DEFAULT) or format_options(args) != NO_OPTIONS:
+        raise ConfigError(f"{args.student} is a model of two stages, which is exported as {DEFAULT} alone")
+    return request_of(TwoStageExportRequest, args)
+
+
+def _report(args: argparse.Namespace, result: TwoStageExportResult) -> None:
+    bundle = result.exported.bundle
+    contract, stages, made = bundle.contract, bundle.quality["stages"], bundle.provenance
+    folder = shlex.quote(str(bundle.folder))
+    say(
+        args,
+        f"stages     {made['first_stage']['name']} finds {contract.candidates}, {made['student']} ranks them",
+    )
+    say(args, f"asked by   user, seen{''.join(f', {field.name}' for field in contract.stated)}")
+    say(
+        args,
+        f"read       {', '.join(one.name for one in contract.fields if place_of(one)) or 'no last item'}",
+    )
+    say(args, f"folded     {', '.join(contract.folded)} into a row of each item")
+    verb = "unchanged" if result.exported.unchanged else "wrote"
+    say(args, f"{verb:<9}  {bundle.model_path}   {format_bytes(bundle.model_bytes)}   int8, exact")
+    rows = [
+        [split, metric_title(name), *_told(found[name])]
+        for split, found in stages["gain"].items()
+        for name in ("ndcg@10", "recall@10", "recall@50")
+    ]
+    say(args, table(("", "", "first stage", "both", "difference", "95 %"), rows))
+    for split, found in stages["gain"].items():
+        say(
+            args,
+            f"{split:<9}  {format_share(found['found'])} of what {found['users']:,} users took is among the "
+            f"candidates; {found['compared']:,} lists equal numpy's to the bit",
+        )
+    if stages["gate"]["overruled"]:
+        say(args, f"gate       NOT MET, overruled by --force: {stages['gate']['failure']}")
+    asked = len(bundle.selftest())
+    total = format_bytes(bundle.total_bytes)
+    say(
+        args,
+        f"bundle     {folder}/   {total}   sha256 {bundle.digest[:16]}…   self-test: {asked} requests, "
+        "passed",
+    )
+    next_steps(args, _commands(folder, result))
+
+
+def _told(gain: dict[str, float]) -> list[str]:
+    interval = f"{gain['low']:+.4f} to {gain['high']:+.4f}"
+    return [format_share(gain["first"]), format_share(gain["both"]), f"{gain['gain']:+.4f}", interval]
+
+
+def _commands(folder: str, result: TwoStageExportResult) -> list[str]:
+    """What to run next: ask for the first user with what the self-test states."""
+    bundle = result.exported.bundle
+    question, users, items = bundle.selftest()[2], bundle.user_ids(), bundle.item_ids()
+    seen = ",".join(items[item] for item in question.seen)
+    values = [
+        f"--value {shlex.quote(f'{name}={value}')}"
+        for name, value in question.values.items()
+        if value is not None and not isinstance(value, list)
+    ]
+    words = [
+        "--user",
+        shlex.quote(users[question.user]),
+        *(["--seen", shlex.quote(seen)] if seen else []),
+        *values,
+    ]
+    return [f"recpress-edge recommend {folder} {' '.join(words)}", f"recpress-edge inspect {folder}"]

@@ -1,0 +1,64 @@
+"""A bundle of two stages tested and asked in a process of its own, so that a crash takes nobody with it."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recpress_edge.artifacts.clicks.selftest import Values
+from recpress_edge.artifacts.two_stages.bundle import TwoStageBundle, open_two_stage_bundle
+from recpress_edge.core.errors import ArtifactError
+from recpress_edge.device.guard import STANDARD, Guard
+from recpress_edge.device.onnx_runtime import import_onnxruntime
+from recpress_edge.device.process import Program, ask
+from recpress_edge.device.two_stages.recommender import StagedAnswer, TwoStageRecommender
+from recpress_edge.device.worker import answer
+
+
+@dataclass(frozen=True, slots=True)
+class StagedQuestion:
+    """What is asked; see TwoStageRecommender.recommend."""
+
+    user: str
+    seen: tuple[str, ...]
+    values: Values
+    k: int = 10
+
+
+def recommend_two_stages_apart(
+    folder: Path, question: StagedQuestion, guard: Guard = STANDARD
+) -> tuple[TwoStageBundle, StagedAnswer]:
+    """The verified bundle and its answer; raises what TwoStageRecommender does, or WorkerError where its
+    model crashes or exceeds the guard's limits.
+    """
+    bundle = open_two_stage_bundle(folder)
+    import_onnxruntime()  # its absence is one line here, not a crashed worker
+    program = Program(
+        "recommend",
+        {"folder": str(folder), "digest": bundle.digest, "asked": asdict(question)},
+        timeout_s=guard.time(bundle.total_bytes),
+        memory_bytes=guard.memory(bundle.total_bytes),
+        module=__name__,
+    )
+    found = ask(program)
+    scores = np.array(found["scores"], np.float32)
+    return bundle, StagedAnswer(tuple(found["items"]), scores, tuple(found["first"]), tuple(found["unknown"]))
+
+
+def main() -> int:
+    """What the process runs."""
+    return answer(_answer)
+
+
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    asked = TwoStageRecommender.load(request["folder"])
+    if asked.bundle.digest != request["digest"]:
+        raise ArtifactError(f"{request['folder']} changed while it was being tested")
+    found = asked.recommend(**request["asked"])
+    return {
+        "items": found.items,
+        "scores": found.scores.tolist(),
+        "first": found.first,
+        "unknown": found.unknown,
+    }

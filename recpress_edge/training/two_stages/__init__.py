@@ -1,0 +1,1 @@
+"""Training, judging and storing models of two stages."""

@@ -1,0 +1,67 @@
+"""What a model of two stages is made from: its first stage, and the same without the last items. No torch."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.data.interactions import Dataset
+from recpress_edge.distill.students import ModelName, parse_name
+from recpress_edge.training.source import order_digest
+from recpress_edge.training.store import TrainedModel
+from recpress_edge.training.two_stages.shortened import without_last
+
+if TYPE_CHECKING:
+    from recpress_edge.training.plan import ModelRequest, Part, Wanted
+
+
+def stages_of(
+    model: ModelName,
+    config: Any,
+    request: "ModelRequest",
+    data: Dataset,
+    want: "Callable[[ModelRequest, Dataset], Wanted]",
+) -> "tuple[Part, ...]":
+    """The first stage of a model, as it is shipped, and as the second one learns from it; none of others."""
+    if not model.entry.stages:
+        return ()
+    usual = request.options.for_teacher(trajectory=False)
+    first = dataclasses.replace(request, name=str(_first(model, config.first)), role="student", options=usual)
+    order_digest(str(model), data)  # says what is missing where there is no order
+    shorter = want(first, without_last(data, config.positives))
+    return want(first, data), _shortened(shorter, config.positives)
+
+
+def _first(student: ModelName, first: str) -> ModelName:
+    """The first stage of a model; ConfigError where it is no student of two tables."""
+    try:
+        name = parse_name(first)
+    except ConfigError as error:
+        raise ConfigError(f"method.first {first}: {error}") from None
+    entry = name.entry
+    if entry.network or entry.gives != "embeddings" or entry.needs == "trajectories":
+        raise ConfigError(
+            f"method.first {first}: the first stage of {student} finds candidates by the product of two "
+            f"tables, and {name} is none. Take for example --first soft_dim32."
+        )
+    return name
+
+
+def _shortened(wanted: "Wanted", most: int) -> "Wanted":
+    """The same tree, trained without the last items."""
+
+    def part(found: "Part | None") -> Any:
+        return found if found is None or isinstance(found, TrainedModel) else _shortened(found, most)
+
+    return dataclasses.replace(
+        wanted,
+        without_last=most,
+        teacher=part(wanted.teacher),
+        members=tuple(map(part, wanted.members)),
+        start=part(wanted.start),
+    )
+
+
+def data_of(wanted: "Wanted", data: Dataset) -> Dataset:
+    """What a node of the tree is trained on; ``data``: that of the whole tree."""
+    return without_last(data, wanted.without_last) if wanted.without_last else data

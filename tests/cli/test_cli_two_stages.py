@@ -1,0 +1,152 @@
+"""Two stages by the commands: distilled, exported, shown, asked, and refused where they do not fit."""
+
+import json
+
+import pytest
+from bundles import make_bundle
+from made_two_stages import following_log
+
+from recpress_edge.cli import main
+from recpress_edge.jobs.export_two_stages import TwoStageExportRequest
+
+SETTINGS = (
+    "method.positives=5",
+    "method.candidates=25",
+    "method.negatives=12",
+    "method.learning_rate=0.02",
+    "method.batch_lists=64",
+    "method.init_std=0.3",
+    "epochs=3",
+)
+SET = [word for setting in SETTINGS for word in ("--set", setting)]
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("work")
+    log = following_log()
+    lines = [",".join(map(str, row)) for row in zip(*log.values(), strict=True)]
+    (folder / "log.csv").write_text("\n".join([",".join(log), *lines]))
+    importing = ["data", "import", str(folder / "log.csv"), "--name", "films", "--split", "loo-time"]
+    more = ["--context", "mood", "--time-features", "hour,gap", "--work", str(folder)]
+    assert main([*importing, *more]) == 0
+    return folder
+
+
+def distilled(work, *more):
+    asked = ["distill", "--student", "rerank_dim4", "--first", "puresvd_dim4", "--data", "films", *SET]
+    return [*asked, "--teacher", "none", "--work", str(work), *more]
+
+
+@pytest.fixture(scope="module")
+def bundle(work):
+    assert main(distilled(work)) == 0
+    folder = next((work / "models").glob("rerank_dim4-s0-*"))
+    assert main(["export", "--student", str(folder), "--int8", "--work", str(work)]) == 0
+    return work / "dist" / "rerank_dim4-int8"
+
+
+def test_a_dry_run_lists_both_first_stages(work, capsys):
+    assert main(distilled(work, "--dry-run", "--seed", "7")) == 0
+    said = capsys.readouterr().out
+    assert said.count("puresvd_dim4 seed 0") == 2
+    assert "train   rerank_dim4 seed 7" in said
+
+
+def test_the_export_tells_what_the_second_stage_adds(work, bundle, capsys):
+    asked = ["export", "--student", "rerank_dim4", "--first", "puresvd_dim4", "--teacher", "none", *SET]
+    assert main([*asked, "--data", "films", "--int8", "--work", str(work), "--out", str(work / "again")]) == 0
+    said = capsys.readouterr().out
+    assert "puresvd_dim4 finds 25, rerank_dim4 ranks them" in said
+    assert "asked by   user, seen, mood, hour, gap" in said
+    assert "seen[-1], seen[-2]" in said
+    assert "lists equal numpy's to the bit" in said
+    assert json.loads((work / "again" / "bundle.json").read_text())["quality"]["stages"]["gate"]["met"]
+
+
+def test_recommend_answers_for_a_user_at_a_moment(bundle, capsys):
+    asked = ["recommend", str(bundle), "--user", "u3", "--value", "hour=20", "--value", "mood=glad"]
+    assert main([*asked, "-k", "25", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["items"]
+    worst = int(found[-1]["item"][1:])
+    assert main([*asked, "--seen", f"i{(worst - 1) % 40}", "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)["items"]
+    assert again[0]["item"] == f"i{worst}"  # users go on to the next item
+    assert again[0]["first_rank"] > 1
+    assert main([*asked, "--seen", "i1,i7,i2,none"]) == 0
+    said = capsys.readouterr().out
+    assert "rank of first stage" in said
+    assert "missing    gap: not stated" in said
+    assert "unknown    none: left out" in said
+
+
+def test_inspect_shows_fields_and_what_was_gained(bundle, capsys):
+    assert main(["inspect", str(bundle)]) == 0
+    said = capsys.readouterr().out
+    assert "two-stages · 250 users × 40 items × 4 · 25 candidates · exact" in said
+    assert "the user" in said
+    assert "gate       met" in said
+    assert main(["inspect", str(bundle), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["two_stages"]["features"][-1]["from"] == "seen[-2]"
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--seen", "i1"], "say which one with --user"),
+        (["--user", "nobody"], "none of the bundle's 250 users"),
+        (["--user", "u1", "--candidates", "i1"], "--candidates is for click bundles"),
+        (["--user", "u1", "--value", "day=1"], "unknown field 'day'"),
+        (["--user", "u1", "--value", "hour=nine"], "hour is a number"),
+        (["--user", "u1", "-k", "26"], "from 1 to 25"),
+        (["--user", "u1", "--seen", "no", "--strict"], "unknown item 'no'"),
+    ],
+)
+def test_a_wrong_question_is_one_line(bundle, capsys, flags, message):
+    assert main(["recommend", str(bundle), *flags]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--format", "tflite"], "exported as onnx alone"),
+        (["--profile", "history"], "--profile is not for"),
+        (["--recipe", "int8-item"], "is int8"),
+    ],
+)
+def test_what_a_bundle_of_two_stages_lacks_is_named(work, capsys, flags, message):
+    assert main(["export", "--student", "rerank_dim4", "--data", "films", "--work", str(work), *flags]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_first_stage_is_of_two_stages_alone(work, capsys):
+    asked = ["distill", "--student", "bpr_dim4", "--first", "soft_dim4", "--data", "films"]
+    assert main([*asked, "--work", str(work)]) == 2
+    assert "--first is for students of two stages" in capsys.readouterr().err
+
+
+def test_a_second_stage_without_gain_is_an_exit_code_and_figures(work, bundle, capsys):
+    still = [word.replace("rate=0.02", "rate=0.0000001") for word in SET]
+    asked = ["export", "--student", "rerank_dim4", "--first", "puresvd_dim4", "--teacher", "none", *still]
+    out = work / "still"
+    assert main([*asked, "--data", "films", "--work", str(work), "--out", str(out)]) != 0
+    said = capsys.readouterr().err
+    assert "below its gate: valid NDCG@10" in said
+    assert "recpress-edge export --student puresvd_dim4 --int8" in said
+    assert not out.exists()
+
+
+def test_other_readers_name_it(bundle, tmp_path, capsys):
+    make_bundle(tmp_path / "plain")
+    assert main(["recommend", str(tmp_path / "plain"), "--user", "u0", "--value", "hour=1"]) == 2
+    assert "click bundles and those of two stages" in capsys.readouterr().err
+
+
+def test_python_asks_likewise(work, bundle):
+    command = json.loads((bundle / "bundle.json").read_text())["provenance"]["command"]
+    folder = command.split("models/")[1].split()[0]
+    asked = TwoStageExportRequest(student=str(work / "models" / folder), work=work, out=bundle)
+    result = asked.run()
+    assert result.facts()["unchanged"]
+    assert result.facts()["stages"]["gate"]["met"]

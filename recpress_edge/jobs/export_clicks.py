@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from recpress_edge.artifacts.clicks.evaluation import ClickRows
 from recpress_edge.artifacts.clicks.folded import FP32, INT8, RECIPES
 from recpress_edge.artifacts.clicks.reading import read_weights
+from recpress_edge.artifacts.clicks.weights import ClickWeights
 from recpress_edge.artifacts.model_folder import MODEL_FACTS, read_model
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.core.files import check_there, read_json
@@ -68,6 +72,8 @@ class ClickExportRequest:
     int8: bool = False
     recipe: str | None = None
     """One of RECIPES; None for fp32, or with ``int8`` for int8."""
+    with_evaluation: bool = False
+    """Whether the test rows travel along, by which a device judges the file."""
     out: Path | None = None
     force: bool = False
     device: str = "cpu"
@@ -153,7 +159,19 @@ class ClickExportRequest:
             facts=facts,
             licence=data.licence,
             command=self._command(facts, folder),
+            test=self._test_rows(weights, data) if self.with_evaluation else None,
         )
+
+    def _test_rows(self, weights: ClickWeights, data: Dataset) -> ClickRows:
+        known = labelled_rows(data)
+        at = known.part("test")
+        if set(np.unique(known.labels[at]).tolist()) != {0, 1}:
+            raise ConfigError(
+                f"--with-evaluation: the test part of data set {data.name!r} has no rows of both labels. "
+                "Split it again, or leave the flag out."
+            )
+        rows = of_requests(weights.fields, encode_rows(weights.fields, data, "test"))
+        return ClickRows(rows, known.items[at], known.labels[at], known.users[at])
 
     def _command(self, facts: dict[str, Any], folder: Path) -> str:
         """The command that makes the same bundle, in one spelling."""
@@ -165,4 +183,5 @@ class ClickExportRequest:
             words = ["--student", facts["name"], *teacher, "--data", facts["dataset"]["name"], *seed]
             words += set_flags(overrides(parse_name(self.student), self.set))
         words += ["--recipe", self._recipe]
+        words += ["--with-evaluation"] if self.with_evaluation else []
         return " ".join(["recpress-edge export", *words])

@@ -12,7 +12,8 @@ import numpy as np
 
 from recpress_edge import __version__
 from recpress_edge.artifacts.clicks.bundle import ClickBundle, open_click_bundle, write_click_bundle
-from recpress_edge.artifacts.clicks.contract import MODEL_FILE, ClickContract
+from recpress_edge.artifacts.clicks.contract import ClickContract
+from recpress_edge.artifacts.clicks.evaluation import ClickRows
 from recpress_edge.artifacts.clicks.fields import FeatureField
 from recpress_edge.artifacts.clicks.folded import ITEM, FoldedModel, fold, tensors_of
 from recpress_edge.artifacts.clicks.metrics import click_metrics
@@ -63,6 +64,8 @@ class ClickSource:
     """The model's record."""
     licence: str | None
     command: str
+    test: ClickRows | None = None
+    """Rows that travel along, for a device to judge the file by."""
 
     @property
     def name(self) -> str:
@@ -130,8 +133,8 @@ def _fill(draft: Path, source: ClickSource, recipe: str, *, force: bool) -> Clic
     )
     provenance = _provenance(source)
     data: bytes = named(_WRITER)(contract, tensors_of(model, recipe), _metadata(provenance, contract))
-    write_atomic(draft / MODEL_FILE, data)
-    stored, file = numpy_clicks(draft / MODEL_FILE, contract), OnnxClicks(draft / MODEL_FILE)
+    write_atomic(draft / contract.model_file, data)
+    stored, file = numpy_clicks(draft / contract.model_file, contract), OnnxClicks(draft / contract.model_file)
     answered = _answered(file, questions(fields, contract.n_items))
     largest = max(abs(score) for question in answered for score in question.scores)
     contract = dataclasses.replace(contract, score_tolerance=TOLERANCE * largest)
@@ -139,8 +142,8 @@ def _fill(draft: Path, source: ClickSource, recipe: str, *, force: bool) -> Clic
     quality = _quality(stored, source, contract.recipe, len(data), force=force)
     name = f"{source.name}-{contract.recipe}"
     facts = {"name": name, "provenance": provenance, "quality": quality}
-    write_atomic(draft / CARD_FILE, click_card(facts, contract, len(data)).encode())
-    bundle = write_click_bundle(draft, contract, source.item_ids, answered, facts)
+    write_atomic(draft / CARD_FILE, click_card(facts, contract, len(data), source.test).encode())
+    bundle = write_click_bundle(draft, contract, source.item_ids, answered, facts, source.test)
     check_clicks(file, bundle)
     check_clicks(stored, bundle)
     return bundle

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.artifacts.clicks.fields import FIRST, FeatureField, read_field
-from recpress_edge.artifacts.clicks.folded import RECIPES
+from recpress_edge.artifacts.clicks.folded import FP32, INT8, RECIPES
 from recpress_edge.artifacts.contract import MAX_ENTITIES, TIE_RULE
-from recpress_edge.artifacts.formats import DEFAULT
+from recpress_edge.artifacts.formats import DEFAULT, model_file
 from recpress_edge.artifacts.ids import encode_lines, read_lines
 from recpress_edge.core.errors import ArtifactError
 
@@ -27,11 +27,12 @@ ITEMS_OUTPUT: Final = "items"
 """int64 (k,): the best candidates, best first."""
 SCORES_OUTPUT: Final = "scores"
 """float32 (k,): their logits; the chance of a click is 1 / (1 + e^-logit)."""
-MODEL_FILE: Final = "model.onnx"
+TFLITE: Final = "tflite"
+"""Its integers are int32, not int64."""
+FORMAT_RECIPES: Final[Mapping[str, tuple[str, ...]]] = {DEFAULT: tuple(RECIPES), TFLITE: (FP32, INT8)}
+"""The formats of click bundles, and what each stores: TFLite computes nothing once, when it opens a file."""
 _NAMES: Final = {
     "profile": CLICKS,
-    "format": DEFAULT,
-    "model_file": MODEL_FILE,
     "rows_input": ROWS_INPUT,
     "candidates_input": CANDIDATES_INPUT,
     "k_input": K_INPUT,
@@ -59,6 +60,13 @@ class ClickContract:
     """Names of the items' fields, which no request states."""
     score_tolerance: float
     """Largest allowed difference from the self-test's logits."""
+    format: str = DEFAULT
+    """One of FORMAT_RECIPES."""
+
+    @property
+    def model_file(self) -> str:
+        """Its name inside the bundle."""
+        return model_file(self.format)
 
     @property
     def width(self) -> int:
@@ -79,6 +87,8 @@ def click_contract_facts(contract: ClickContract) -> dict[str, Any]:
     ]
     return {
         **_NAMES,
+        "format": contract.format,
+        "model_file": contract.model_file,
         "recipe": contract.recipe,
         "n_items": contract.n_items,
         "dim": contract.dim,
@@ -101,15 +111,14 @@ def vocabularies(contract: ClickContract) -> dict[str, bytes]:
 
 def read_click_contract(where: Path, values: Mapping[str, Any]) -> ClickContract:
     """The contract of a manifest ``where``, with the vocabularies beside it; else an ArtifactError."""
-    for name, wanted in _NAMES.items():
+    form = values.get("format")
+    if type(form) is not str or form not in FORMAT_RECIPES:
+        raise _unsupported(where, "format", form, " or ".join(FORMAT_RECIPES))
+    for name, wanted in (_NAMES | {"model_file": model_file(form)}).items():
         if values.get(name) != wanted:
-            raise ArtifactError(
-                f"{where}: contract field {name!r} is {values.get(name)!r}; this version knows {wanted!r}. "
-                "Install the recpress-edge that wrote it.",
-                fault="unsupported",
-            )
+            raise _unsupported(where, name, values.get(name), wanted)
     fits = {
-        "recipe": values.get("recipe") in RECIPES,
+        "recipe": values.get("recipe") in FORMAT_RECIPES[form],
         "n_items": _whole(values.get("n_items"), 1),
         "dim": _whole(values.get("dim"), 0),
         "pairs": isinstance(values.get("pairs"), bool),
@@ -127,9 +136,17 @@ def read_click_contract(where: Path, values: Mapping[str, Any]) -> ClickContract
     if len(set(names)) < len(names) or any(field.side == "item" for field in fields):
         raise ArtifactError(f"{where}: features of one name, or of items: {names}", fault="field")
     return ClickContract(
-        **{name: values[name] for name in ("recipe", "n_items", "dim", "pairs", "score_tolerance")},
+        **{name: values[name] for name in ("recipe", "n_items", "dim", "pairs", "score_tolerance", "format")},
         fields=fields,
         folded=tuple(values["folded"]),
+    )
+
+
+def _unsupported(where: Path, name: str, found: Any, known: str) -> ArtifactError:
+    return ArtifactError(
+        f"{where}: contract field {name!r} is {found!r}; this version knows {known!r}. "
+        "Install the recpress-edge that wrote it.",
+        fault="unsupported",
     )
 
 

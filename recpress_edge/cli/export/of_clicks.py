@@ -15,7 +15,7 @@ from recpress_edge.core.units import format_bytes, format_share
 from recpress_edge.jobs.export_clicks import ClickExportRequest, ClickExportResult
 from recpress_export.options import NO_OPTIONS
 
-TABLES_ONLY = ("core", "profile", "user", "with_evaluation", "titles", "item_features", "plugin")
+TABLES_ONLY = ("core", "profile", "user", "titles", "item_features", "plugin")
 """Flags that bundles of tables and networks have alone."""
 
 
@@ -62,6 +62,10 @@ def _report(args: argparse.Namespace, result: ClickExportResult) -> None:
     for metric in CLICK_METRICS:
         before, after = (format_share(clicks[part][metric]) for part in ("before", "after"))
         say(args, f"             {TITLES[metric]:<12} {before} → {after}")
+    inside = "no test rows; --with-evaluation brings them, for device_bench to judge the file by"
+    if (rows := bundle.evaluation()) is not None:
+        inside = f"{len(rows.labels):,} test rows, to judge the file on a device; no application needs them"
+    say(args, f"inside     {inside}")
     if clicks["gate"]["overruled"]:
         say(args, f"gate       NOT MET, overruled by --force: {clicks['gate']['failure']}")
     asked = len(bundle.selftest())
@@ -74,5 +78,6 @@ def _commands(folder: str, field: str, result: ClickExportResult) -> list[str]:
     values: Any = result.exported.bundle.selftest()[0].values[field]
     return [
         f"recpress-edge recommend {folder} --value {shlex.quote(f'{field}={values}')}",
+        f"device_bench run {folder}",
         f"recpress-edge inspect {folder}",
     ]

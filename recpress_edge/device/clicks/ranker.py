@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
@@ -12,10 +11,7 @@ from recpress_edge.artifacts.clicks.fields import FeatureField
 from recpress_edge.artifacts.clicks.selftest import Values, agrees, encoded
 from recpress_edge.core.arrays import F32, I32
 from recpress_edge.core.errors import ArtifactError, ConfigError, unknown_name
-from recpress_edge.device.clicks.runtimes import ClickRuntime, OnnxClicks, numpy_clicks
-
-NUMPY: Final = "numpy"
-ONNXRUNTIME: Final = "onnxruntime"
+from recpress_edge.device.clicks.runtimes import ClickRuntime, open_clicks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,15 +40,12 @@ class ClickRanker:
         self._index = {name: place for place, name in enumerate(self._ids)}
 
     @classmethod
-    def load(cls, folder: Path | str, runtime: str = ONNXRUNTIME) -> "ClickRanker":
-        """Open a bundle by ``onnxruntime`` or ``numpy``; ArtifactError where its self-test fails."""
+    def load(cls, folder: Path | str, runtime: str | None = None) -> "ClickRanker":
+        """Open a bundle by its format's runtime or by ``numpy``; ArtifactError where its self-test fails."""
         bundle = open_click_bundle(Path(folder))
-        if runtime not in (ONNXRUNTIME, NUMPY):
-            raise unknown_name("runtime", runtime, (ONNXRUNTIME, NUMPY))
-        path, contract = bundle.model_path, bundle.contract
-        opened: ClickRuntime = OnnxClicks(path) if runtime == ONNXRUNTIME else numpy_clicks(path, contract)
-        check_clicks(opened, bundle)
-        return cls(bundle, opened)
+        opened = open_clicks(bundle.model_path, bundle.contract, runtime)
+        check_clicks(opened.model, bundle)
+        return cls(bundle, opened.model)
 
     @property
     def fields(self) -> tuple[str, ...]:

@@ -1,7 +1,9 @@
-"""What computes a click model's file: onnxruntime, or numpy from the tables in it."""
+"""What computes a click model's file: the runtime of its format, or numpy from the tables in it."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 
@@ -11,13 +13,15 @@ from recpress_edge.artifacts.clicks.contract import (
     K_INPUT,
     ROWS_INPUT,
     SCORES_OUTPUT,
+    TFLITE,
     ClickContract,
 )
 from recpress_edge.artifacts.clicks.folded import FoldedModel, read_folded
+from recpress_edge.artifacts.formats import DEFAULT
 from recpress_edge.core.arrays import F32, I32, I64
-from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.errors import ArtifactError, unknown_name
 from recpress_edge.device.onnx_file import onnx_tensors
-from recpress_edge.device.onnx_runtime import open_session
+from recpress_edge.device.onnx_runtime import import_onnxruntime, open_session
 
 
 class ClickRuntime(Protocol):
@@ -28,10 +32,10 @@ class ClickRuntime(Protocol):
 
 
 class OnnxClicks:
-    """A model file in an onnxruntime session of one thread."""
+    """A model file in an onnxruntime session."""
 
-    def __init__(self, path: Path) -> None:
-        self._session = open_session(path, threads=1)
+    def __init__(self, path: Path, threads: int = 1) -> None:
+        self._session = open_session(path, threads)
 
     def rank(self, row: I32, candidates: I64, k: int) -> tuple[I64, F32]:
         feed = {
@@ -56,3 +60,59 @@ def numpy_clicks(path: Path, contract: ClickContract) -> FoldedModel:
     if (len(model.request.weight), len(model.items.linear)) != wanted:
         raise ArtifactError(f"{path} has tables of another size than its contract says", fault="model")
     return model
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenedClicks:
+    """A model file, ready to answer."""
+
+    model: ClickRuntime
+    name: str
+    """Of the runtime."""
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Library:
+    """What runs a format."""
+
+    name: str
+    load: Callable[[], Any]
+    """Imports it; MissingExtraError where it is not installed."""
+    open: Callable[[Path, ClickContract, int], ClickRuntime]
+    version: Callable[[], str]
+
+
+NUMPY: Final = "numpy"
+ONNXRUNTIME: Final = "onnxruntime"
+_LIBRARIES: Final[Mapping[str, _Library]] = {
+    DEFAULT: _Library(
+        ONNXRUNTIME,
+        import_onnxruntime,
+        lambda path, _, threads: OnnxClicks(path, threads),
+        lambda: str(import_onnxruntime().__version__),
+    ),
+}
+"""By format."""
+
+
+def import_library(file_format: str, runtime: str | None = None) -> None:
+    """Load what computes files of a format; MissingExtraError in one line where it is not installed."""
+    if runtime is None:
+        _LIBRARIES[file_format].load()
+
+
+def open_clicks(
+    path: Path, contract: ClickContract, runtime: str | None = None, threads: int = 1
+) -> OpenedClicks:
+    """The file by its format's runtime, or by the ``runtime`` of this name: ``numpy`` reads any format.
+
+    ConfigError for another name, ArtifactError where the file cannot be loaded.
+    """
+    library = _LIBRARIES[contract.format]
+    if runtime not in (None, library.name, NUMPY):
+        raise unknown_name(f"runtime of a {contract.format} bundle", str(runtime), (library.name, NUMPY))
+    if runtime == NUMPY:
+        return OpenedClicks(numpy_clicks(path, contract), "numpy-reference", np.__version__)
+    library.load()
+    return OpenedClicks(library.open(path, contract, threads), library.name, library.version())

@@ -88,7 +88,9 @@ def _counts(measured: Mapping[str, Any], cold: Sequence[Mapping[str, Any]]) -> d
     return warm | {name: total(sample["counts"][name] for sample in cold) for name in COLD}
 
 
-def _sustained(job: AnyMeasurement, protocol: Protocol, name: str, on_event: OnEvent) -> dict[str, Any] | None:
+def _sustained(
+    job: AnyMeasurement, protocol: Protocol, name: str, on_event: OnEvent
+) -> dict[str, Any] | None:
     if not job.sustained_s:
         return None
     on_event(Note(f"{name}: {job.sustained_s:g} s of queries without a pause"))
@@ -163,5 +165,9 @@ def protocol_facts(protocol: Protocol, bundle: AnyBundle, command: str) -> dict[
         "seconds": protocol.seconds,
         "clock": CLOCK,
         **{name: value for name in optional if (value := getattr(protocol, name))},
-        **({"candidates": min(CANDIDATES, bundle.contract.n_items)} if isinstance(bundle, ClickBundle) else {}),
+        **(
+            {"candidates": min(CANDIDATES, bundle.contract.n_items)}
+            if isinstance(bundle, ClickBundle)
+            else {}
+        ),
     }

@@ -188,7 +188,7 @@ def warm_latency(
 
 
 def click_quality(bundle: ClickBundle, opened: OpenedClicks) -> dict[str, Any]:
-    """The metrics of the bundle's test rows, none where it carries none; a digest of the self-test's items."""
+    """Metrics of the bundle's test rows, none where it carries none; a digest of the self-test's items."""
     ids = hashlib.sha256()
     for question in bundle.selftest():
         row, candidates = np.array(question.row, np.int32), np.array(question.candidates, np.int64)

@@ -65,5 +65,6 @@ def _drawn(field: FeatureField, rng: np.random.Generator) -> Any:
     if field.kind == "hashed":
         return str(rng.integers(2**31))
     count = 1 if field.kind != "many" else int(rng.integers(1, field.capacity + 1))
-    known = [field.values[place] for place in rng.integers(0, len(field.values), count)] if field.values else []
+    places = rng.integers(0, len(field.values), count) if field.values else ()
+    known = [field.values[place] for place in places]
     return known if field.kind == "many" else next(iter(known), None)

@@ -12,7 +12,12 @@ from device_bench.contention import MachineWatch, Watch, total
 from device_bench.worker import has_bytecode
 from recpress_edge.device.worker import answer
 
-JOBS: Final = {"selftest": "self_test", "memory": "model_memory", "measure": "measure", "sustained": "sustain"}
+JOBS: Final = {
+    "selftest": "self_test",
+    "memory": "model_memory",
+    "measure": "measure",
+    "sustained": "sustain",
+}
 """Kind -> what does it in device_bench.clicks.measure, beside idle and cold."""
 
 

@@ -35,7 +35,7 @@ def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
 
 
 def plain_npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """An npz that :func:`read_integers` reads; its bytes depend on the arrays alone: no times, no compressor."""
+    """An npz that :func:`read_integers` reads; its bytes depend on nothing but the arrays."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, array in arrays.items():

@@ -26,7 +26,7 @@ from recpress_edge.core.errors import ArtifactError, ConfigError, GateError
 from recpress_edge.core.files import check_ours, new_directory, write_atomic
 from recpress_edge.core.registry import named
 from recpress_edge.device.clicks.ranker import check_clicks
-from recpress_edge.device.clicks.runtimes import OnnxClicks, numpy_clicks
+from recpress_edge.device.clicks.runtimes import ClickRuntime, numpy_clicks, open_clicks
 from recpress_export.card import CARD_FILE
 from recpress_export.clicks.card import click_card
 from recpress_export.clicks.questions import questions
@@ -133,8 +133,9 @@ def _fill(draft: Path, source: ClickSource, recipe: str, *, force: bool) -> Clic
     )
     provenance = _provenance(source)
     data: bytes = named(_WRITER)(contract, tensors_of(model, recipe), _metadata(provenance, contract))
-    write_atomic(draft / contract.model_file, data)
-    stored, file = numpy_clicks(draft / contract.model_file, contract), OnnxClicks(draft / contract.model_file)
+    path = draft / contract.model_file
+    write_atomic(path, data)
+    stored, file = numpy_clicks(path, contract), open_clicks(path, contract).model
     answered = _answered(file, questions(fields, contract.n_items))
     largest = max(abs(score) for question in answered for score in question.scores)
     contract = dataclasses.replace(contract, score_tolerance=TOLERANCE * largest)
@@ -149,7 +150,7 @@ def _fill(draft: Path, source: ClickSource, recipe: str, *, force: bool) -> Clic
     return bundle
 
 
-def _answered(file: OnnxClicks, asked: tuple[ClickQuestion, ...]) -> tuple[ClickQuestion, ...]:
+def _answered(file: ClickRuntime, asked: tuple[ClickQuestion, ...]) -> tuple[ClickQuestion, ...]:
     """The questions with the file's answers."""
     found = []
     for question in asked:
@@ -162,7 +163,7 @@ def _answered(file: OnnxClicks, asked: tuple[ClickQuestion, ...]) -> tuple[Click
 
 
 def _check_file(
-    file: OnnxClicks,
+    file: ClickRuntime,
     stored: FoldedModel,
     source: ClickSource,
     answered: tuple[ClickQuestion, ...],

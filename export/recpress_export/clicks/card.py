@@ -26,8 +26,8 @@ def click_card(
             f"# {facts['name']}",
             "",
             f"A click model that ranks candidates among {contract.n_items:,} items for a row of features. "
-            f"`{contract.model_file}`, {format_bytes(n_bytes)}, {contract.recipe}, made by {provenance['created_by']} "
-            f"from `{provenance['student']}` (teacher: {teacher}), data set "
+            f"`{contract.model_file}`, {format_bytes(n_bytes)}, {contract.recipe}, made by "
+            f"{provenance['created_by']} from `{provenance['student']}` (teacher: {teacher}), data set "
             f"`{data['name']}`, licence: {data['licence'] or 'not stated'}.",
             "",
             "## What a request states",

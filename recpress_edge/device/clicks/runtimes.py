@@ -13,7 +13,6 @@ from recpress_edge.artifacts.clicks.contract import (
     K_INPUT,
     ROWS_INPUT,
     SCORES_OUTPUT,
-    TFLITE,
     ClickContract,
 )
 from recpress_edge.artifacts.clicks.folded import FoldedModel, read_folded

@@ -27,6 +27,7 @@ _TYPES: Final[Mapping[int, Any]] = {
     2: np.int32,
     3: np.uint8,
     4: np.int64,
+    7: np.int16,
     9: np.int8,
     _INT4: np.uint8,
 }

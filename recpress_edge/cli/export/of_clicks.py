@@ -4,9 +4,9 @@ import argparse
 import shlex
 from typing import Any
 
+from recpress_edge.artifacts.clicks.contract import FORMAT_RECIPES
 from recpress_edge.artifacts.clicks.folded import RECIPES
 from recpress_edge.artifacts.clicks.metrics import CLICK_METRICS, TITLES
-from recpress_edge.artifacts.formats import DEFAULT
 from recpress_edge.cli.common import emit, next_steps, request_of, say, say_costs
 from recpress_edge.cli.events import print_events
 from recpress_edge.cli.export.of_format import format_options
@@ -44,8 +44,11 @@ def _request(args: argparse.Namespace) -> ClickExportRequest:
                 f"--{name.replace('_', '-')} is not for {args.student}, a click model: its bundle ranks "
                 "candidates for a row of features. Leave it out."
             )
-    if args.format not in (None, DEFAULT) or format_options(args) != NO_OPTIONS:
-        raise ConfigError(f"{args.student} is a click model, which is exported as {DEFAULT} alone")
+    if format_options(args) != NO_OPTIONS:
+        raise ConfigError(
+            f"--order, --model-h and --build are of formats c and web; {args.student} is a click model, "
+            f"exported as {' or '.join(FORMAT_RECIPES)}. Leave them out."
+        )
     return request_of(ClickExportRequest, args)
 
 
@@ -55,6 +58,8 @@ def _report(args: argparse.Namespace, result: ClickExportResult) -> None:
     say(args, f"student    {bundle.provenance['student']}  ·  a click model × {contract.n_items:,} items")
     say(args, f"asked by   {', '.join(field.name for field in contract.fields)}")
     say(args, f"folded     {', '.join(contract.folded)} into a row of each item")
+    for one in result.tried:
+        say(args, f"{'not':<9}  {one.recipe}: {one.why}")
     verb = "unchanged" if result.exported.unchanged else "wrote"
     say(args, f"{verb:<9}  {bundle.model_path}   {format_bytes(bundle.model_bytes)}   {contract.recipe}")
     say(args, f"recipe     {RECIPES[contract.recipe]}")

@@ -1,11 +1,13 @@
 """What computes a click model's file: the runtime of its format, or numpy from the tables in it."""
 
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recpress_edge.artifacts.clicks.contract import (
     CANDIDATES_INPUT,
@@ -13,14 +15,19 @@ from recpress_edge.artifacts.clicks.contract import (
     K_INPUT,
     ROWS_INPUT,
     SCORES_OUTPUT,
+    TFLITE,
     ClickContract,
 )
 from recpress_edge.artifacts.clicks.folded import FoldedModel, read_folded
 from recpress_edge.artifacts.formats import DEFAULT
 from recpress_edge.core.arrays import F32, I32, I64
 from recpress_edge.core.errors import ArtifactError, unknown_name
+from recpress_edge.device.clicks.litert import NAME as LITERT
+from recpress_edge.device.clicks.litert import LiteRTClicks, litert_version
+from recpress_edge.device.litert import import_litert
 from recpress_edge.device.onnx_file import onnx_tensors
 from recpress_edge.device.onnx_runtime import import_onnxruntime, open_session
+from recpress_edge.device.tflite_file import tflite_tensors
 
 
 class ClickRuntime(Protocol):
@@ -49,11 +56,23 @@ class OnnxClicks:
         return items, scores
 
 
+def _tflite_constants(data: bytes) -> dict[str, NDArray[Any]]:
+    return {name: one.values for name, one in tflite_tensors(data).items() if one.values is not None}
+
+
+_READERS: Final[Mapping[str, Callable[[bytes], dict[str, NDArray[Any]]]]] = {
+    DEFAULT: onnx_tensors,
+    TFLITE: _tflite_constants,
+}
+"""By format, the tables in a file."""
+
+
 def numpy_clicks(path: Path, contract: ClickContract) -> FoldedModel:
     """The reference: the numbers of a model file, computed by numpy."""
     try:
-        model = read_folded(onnx_tensors(path.read_bytes()), contract.fields, pairs=contract.pairs)
-    except (KeyError, ValueError, IndexError, TypeError) as error:
+        tensors = _READERS[contract.format](path.read_bytes())
+        model = read_folded(tensors, contract.fields, pairs=contract.pairs, dim=contract.dim)
+    except (KeyError, ValueError, IndexError, TypeError, struct.error) as error:
         raise ArtifactError(f"{path} does not hold its contract's tables: {error}", fault="model") from None
     wanted = (sum(field.size for field in contract.fields), contract.n_items)
     if (len(model.request.weight), len(model.items.linear)) != wanted:
@@ -91,6 +110,7 @@ _LIBRARIES: Final[Mapping[str, _Library]] = {
         lambda path, _, threads: OnnxClicks(path, threads),
         lambda: str(import_onnxruntime().__version__),
     ),
+    TFLITE: _Library(LITERT, import_litert, LiteRTClicks, litert_version),
 }
 """By format."""
 

@@ -2,9 +2,8 @@
 
 import dataclasses
 
-import numpy as np
 import pytest
-from made_click_bundles import source_of
+from made_click_bundles import of_many_items, source_of
 
 from recpress_edge.artifacts.clicks.weights import logits
 from recpress_edge.core.errors import GateError
@@ -17,10 +16,7 @@ def certain():
     """A source of 700 items, whose labels its own weights explain without doubt."""
     source = source_of(dim=8, layers=(32, 16))
     labels = (logits(source.weights, source.rows) > 0).astype("uint8")
-    ids = tuple(f"i{item}" for item in range(50 * len(source.item_ids)))
-    return dataclasses.replace(
-        source, labels=labels, catalogue=np.tile(source.catalogue, (50, 1)), item_ids=ids
-    )
+    return of_many_items(dataclasses.replace(source, labels=labels))
 
 
 @pytest.fixture

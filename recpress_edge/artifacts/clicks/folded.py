@@ -37,7 +37,8 @@ RECIPES: Final[Mapping[str, str]] = {
     FP32: "float32 tables, a folded row an item",
     INT8: "int8 tables, a folded row an item; sums in float32",
     INT8_FIELDS: "int8 tables, an item as its fields' embeddings, folded to float32 when loaded",
-    INT4_FIELDS: "the same with embeddings of 4 bits and a float16 scale a row",
+    INT4_FIELDS: "embeddings of 4 bits with a float16 scale a row, other tables int8, an item as its "
+    "fields' embeddings, folded to float32 when loaded",
 }
 """How a file stores its numbers."""
 SCALE: Final = "_scale"

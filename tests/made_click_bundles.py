@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recpress_edge.artifacts.clicks.evaluation import ClickRows
+from recpress_edge.artifacts.clicks.evaluation import EvaluationRows
 from recpress_edge.artifacts.clicks.fields import NO_VALUE, FeatureField
 from recpress_edge.artifacts.clicks.metrics import probability
 from recpress_edge.artifacts.clicks.weights import ClickWeights, DenseLayer, logits
@@ -85,7 +85,7 @@ def of_many_items(source: ClickSource, times: int = 50) -> ClickSource:
         source,
         catalogue=np.tile(source.catalogue, (times, 1)),
         item_ids=tuple(f"i{item}" for item in range(n_items)),
-        test=ClickRows(source.asked, source.items, source.labels, source.users),
+        test=EvaluationRows(source.asked, source.items, source.labels, source.users),
     )
 
 

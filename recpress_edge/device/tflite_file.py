@@ -61,6 +61,11 @@ def tflite_tensors(data: bytes) -> dict[str, Tensor]:
     return found
 
 
+def tflite_constants(data: bytes) -> dict[str, NDArray[Any]]:
+    """The values in a file by name; raises as :func:`tflite_tensors`."""
+    return {name: one.values for name, one in tflite_tensors(data).items() if one.values is not None}
+
+
 def _values(kind: int, shape: tuple[int, ...], stored: NDArray[np.uint8]) -> NDArray[Any] | None:
     if not stored.size or kind not in _TYPES:
         return None

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from recpress_edge.artifacts.clicks.contract import FORMAT_RECIPES
-from recpress_edge.artifacts.clicks.evaluation import ClickRows
+from recpress_edge.artifacts.clicks.evaluation import EvaluationRows
 from recpress_edge.artifacts.clicks.folded import FP32, INT8, RECIPES
 from recpress_edge.artifacts.clicks.reading import read_weights
 from recpress_edge.artifacts.clicks.weights import ClickWeights
@@ -202,7 +202,7 @@ class ClickExportRequest:
             test=self._test_rows(weights, data) if self.with_evaluation else None,
         )
 
-    def _test_rows(self, weights: ClickWeights, data: Dataset) -> ClickRows:
+    def _test_rows(self, weights: ClickWeights, data: Dataset) -> EvaluationRows:
         known = labelled_rows(data)
         at = known.part("test")
         if set(np.unique(known.labels[at]).tolist()) != {0, 1}:
@@ -211,7 +211,7 @@ class ClickExportRequest:
                 "Split it again, or leave the flag out."
             )
         rows = of_requests(weights.fields, encode_rows(weights.fields, data, "test"))
-        return ClickRows(rows, known.items[at], known.labels[at], known.users[at])
+        return EvaluationRows(rows, known.items[at], known.labels[at], known.users[at])
 
     def _command(self, facts: dict[str, Any], folder: Path) -> str:
         """The command that makes the same bundle, in one spelling; the recipe's flags follow."""

@@ -78,7 +78,7 @@ class Report:
     sections: tuple[Section, ...]
     choices: tuple[Choice, ...]
     """One per section."""
-    clicks: tuple[ClickSection, ...]
+    clicks: tuple[ClickSection, ...] = ()
     """Of click models, by AUC: nothing is chosen among them."""
     survivals: tuple[Survival, ...]
     searches: tuple[SearchRecord, ...]

@@ -64,7 +64,7 @@ def test_export_says_what_it_wrote_and_finds_it_again(work, bundle, capsys):
         ),
         (["--fit", "64KiB", "--int8"], "--fit chooses the recipe"),
         (["--fit", "little"], "'little'"),
-        (["--order", "norm"], "are of formats c and web"),
+        (["--order", "length"], "are of formats c and web"),
         (["--recipe", "int4-item"], "unknown recipe of a click model"),
         (["--recipe", "fp32", "--int8"], "contradict"),
         (["--set", "method.gated=true"], "method.gated is of a student with a teacher"),

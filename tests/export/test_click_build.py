@@ -10,7 +10,7 @@ import pytest
 from made_click_bundles import FIELDS, N_ITEMS, SHAPES, click_bundle, source_of
 
 from recpress_edge.artifacts.clicks.contract import FORMAT_RECIPES
-from recpress_edge.artifacts.clicks.evaluation import ClickRows
+from recpress_edge.artifacts.clicks.evaluation import EvaluationRows
 from recpress_edge.artifacts.clicks.fields import MISSING, UNKNOWN
 from recpress_edge.artifacts.clicks.selftest import untouched
 from recpress_edge.artifacts.clicks.weights import logits
@@ -69,7 +69,7 @@ def test_tflite_says_the_same_as_onnx_for_every_candidate_count(tmp_path):
 
 def test_a_bundle_carries_test_rows_where_they_are_given(tmp_path):
     source = source_of()
-    rows = ClickRows(source.asked, source.items, source.labels, source.users)
+    rows = EvaluationRows(source.asked, source.items, source.labels, source.users)
     bundle = build.build_clicks(
         dataclasses.replace(source, test=rows), tmp_path / "b", "fp32", force=True
     ).bundle
@@ -96,7 +96,7 @@ def test_test_rows_that_contradict_the_contract_are_refused(changed, said, tmp_p
     for name, value in changed.items():
         arrays[name] = arrays[name].copy()
         arrays[name].flat[0] = value
-    spoilt = dataclasses.replace(source, test=ClickRows(**arrays))
+    spoilt = dataclasses.replace(source, test=EvaluationRows(**arrays))
     bundle = build.build_clicks(spoilt, tmp_path / "b", "fp32", force=True).bundle
     with pytest.raises(ArtifactError, match=said):
         bundle.evaluation()

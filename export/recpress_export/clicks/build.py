@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from recpress_edge.artifacts.clicks.bundle import ClickBundle, open_click_bundle, write_click_bundle
-from recpress_edge.artifacts.clicks.evaluation import ClickRows
+from recpress_edge.artifacts.clicks.evaluation import EvaluationRows
 from recpress_edge.artifacts.clicks.folded import FoldedModel
 from recpress_edge.artifacts.clicks.metrics import click_metrics
 from recpress_edge.artifacts.clicks.selftest import ClickQuestion, agrees
@@ -149,7 +149,7 @@ def _check_file(
                 f"the file answers row {row.tolist()} with items {found[0].tolist()}, numpy with "
                 f"{items.tolist()}: it does not compute its tables."
             )
-    asked = ClickRows(source.asked, source.items, source.labels, source.users)
+    asked = EvaluationRows(source.asked, source.items, source.labels, source.users)
     apart = np.abs(asked.logits(file.rank) - stored.logits(source.asked, source.items)).max()
     if not apart <= tolerance:  # also catches NaN
         raise GateError(

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from recpress_edge.artifacts.clicks.contract import ClickContract
-from recpress_edge.artifacts.clicks.evaluation import ClickRows
+from recpress_edge.artifacts.clicks.evaluation import EvaluationRows
 from recpress_edge.artifacts.clicks.fields import FeatureField
 from recpress_edge.artifacts.clicks.metrics import CLICK_METRICS, TITLES
 from recpress_edge.core.units import format_bytes, format_share
 
 
 def click_card(
-    facts: Mapping[str, Any], contract: ClickContract, n_bytes: int, test: ClickRows | None = None
+    facts: Mapping[str, Any], contract: ClickContract, n_bytes: int, test: EvaluationRows | None = None
 ) -> str:
     """The card's text; ``facts``: name, provenance and quality."""
     provenance, clicks = facts["provenance"], facts["quality"]["clicks"]
@@ -68,7 +68,7 @@ def _privacy(contract: ClickContract) -> str:
     )
 
 
-def _rows_inside(test: ClickRows | None) -> str:
+def _rows_inside(test: EvaluationRows | None) -> str:
     if test is None:
         return ""
     return (

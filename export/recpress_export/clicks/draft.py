@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recpress_edge import __version__
-from recpress_edge.artifacts.clicks.contract import TFLITE, ClickContract
-from recpress_edge.artifacts.clicks.evaluation import ClickRows
+from recpress_edge.artifacts.clicks.contract import ClickContract
+from recpress_edge.artifacts.clicks.evaluation import EvaluationRows
 from recpress_edge.artifacts.clicks.fields import FeatureField
 from recpress_edge.artifacts.clicks.folded import ITEM, fold, tensors_of
 from recpress_edge.artifacts.clicks.weights import ClickWeights
@@ -19,12 +19,6 @@ from recpress_edge.artifacts.manifest import CLICK_SCHEMA
 from recpress_edge.core.arrays import I32, U8
 from recpress_edge.core.registry import named
 from recpress_export.student import bundle_stem
-
-_WRITERS: Final[Mapping[str, str]] = {
-    DEFAULT: "recpress_export.clicks.graph:clicks_onnx",
-    TFLITE: "recpress_export.clicks.tflite_graph:clicks_tflite",
-}
-"""By format; imported when a file is written: each needs packages of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,7 +42,7 @@ class ClickSource:
     licence: str | None
     command: str
     """What makes its bundles, without the flags of recipe and format."""
-    test: ClickRows | None = None
+    test: EvaluationRows | None = None
     """Rows that travel along, for a device to judge the file by."""
 
     @property
@@ -80,7 +74,7 @@ class DraftModel:
     def to_bytes(self) -> bytes:
         """The file."""
         metadata = _metadata(self.provenance, self.contract)
-        data: bytes = named(_WRITERS[self.contract.format])(self.contract, self.tensors, metadata)
+        data: bytes = named(FORMATS[self.contract.format].click_writer)(self.contract, self.tensors, metadata)
         return data
 
 

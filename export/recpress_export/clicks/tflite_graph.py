@@ -32,7 +32,7 @@ Tensors = Mapping[str, NDArray[Any]]
 
 
 @dataclass(slots=True)
-class _Draft:
+class _TfliteClicks:
     """Operators so far, over the tensors of a folded model."""
 
     tensors: Tensors
@@ -101,7 +101,7 @@ class _Draft:
 
 def clicks_tflite(contract: ClickContract, tensors: Tensors, metadata: Mapping[str, str]) -> bytes:
     """The file's bytes; ``tensors`` as tensors_of gives them, of a recipe that the format takes."""
-    draft = _Draft(_stored(tensors), contract)
+    draft = _TfliteClicks(_stored(tensors), contract)
     model = draft.model
     rows = model.tensor(ROWS_INPUT, [contract.width], np.int32)
     candidates = model.tensor(CANDIDATES_INPUT, [1], np.int32, any_length=0)
@@ -139,7 +139,7 @@ def _stored(tensors: Tensors) -> dict[str, NDArray[Any]]:
     }
 
 
-def _request(draft: _Draft, rows: int) -> tuple[int, int, int]:
+def _request(draft: _TfliteClicks, rows: int) -> tuple[int, int, int]:
     """The bracket (1,), s (1, d) and W e + b_1 (1, H) of the request; _NO_TENSOR where there is none."""
     contract, width = draft.contract, draft.contract.width
     firsts = np.cumsum([0, *(one.size for one in contract.fields)])[:-1]
@@ -176,7 +176,7 @@ def _request(draft: _Draft, rows: int) -> tuple[int, int, int]:
     return linear, sums, hidden
 
 
-def _shares(draft: _Draft, rows: int) -> tuple[int, int]:
+def _shares(draft: _TfliteClicks, rows: int) -> tuple[int, int]:
     """Rows with 0 where a place has none; and 1 / the used places of its field, of each place (W,)."""
     contract, width = draft.contract, draft.contract.width
     widths = [one.width for one in contract.fields]
@@ -199,7 +199,7 @@ def _shares(draft: _Draft, rows: int) -> tuple[int, int]:
     return shown, draft.op("share", "RESHAPE", [share, flat], (width,), newShape=[width])
 
 
-def _embedded(draft: _Draft, places: int, share: int) -> int:
+def _embedded(draft: _TfliteClicks, places: int, share: int) -> int:
     """Of each field its embedding, the mean of a field of many values: (F, d)."""
     contract, width, dim = draft.contract, draft.contract.width, draft.contract.dim
     rows = draft.read("request_emb", places, width)
@@ -218,7 +218,7 @@ def _embedded(draft: _Draft, places: int, share: int) -> int:
     return draft.op("embedded", "SEGMENT_SUM", [shared, ids], (len(contract.fields), dim))
 
 
-def _pairs(draft: _Draft, embedded: int, sums: int) -> int:
+def _pairs(draft: _TfliteClicks, embedded: int, sums: int) -> int:
     """½ (|s|² − q) (1,)."""
     shape = (len(draft.contract.fields), draft.contract.dim)
     both = draft.whole("both_axes", 0, 1)
@@ -233,7 +233,7 @@ def _pairs(draft: _Draft, embedded: int, sums: int) -> int:
     return draft.op("pairs", "MUL", [apart, half], (1,))
 
 
-def _layer(draft: _Draft, place: int, given: int, *, any_length: bool, relu: bool = False) -> int:
+def _layer(draft: _TfliteClicks, place: int, given: int, *, any_length: bool, relu: bool = False) -> int:
     """x Wᵀ + b of (n, m) -> (n, H), then ReLU where asked."""
     weight, bias = draft.all_of(f"layer{place}_weight"), draft.constant(f"layer{place}_bias")
     width = draft.tensors[f"layer{place}_bias"].size
@@ -247,7 +247,7 @@ def _layer(draft: _Draft, place: int, given: int, *, any_length: bool, relu: boo
     )
 
 
-def _after_first(draft: _Draft, active: int) -> int:
+def _after_first(draft: _TfliteClicks, active: int) -> int:
     """The layers after the first, of candidates (n, H) -> (n,)."""
     count = sum(name.startswith("layer") and name.endswith("_bias") for name in draft.tensors)
     current = active

@@ -13,7 +13,7 @@ from recpress_edge.artifacts.clicks.contract import (
     vocabularies,
     vocabulary_file,
 )
-from recpress_edge.artifacts.clicks.evaluation import ClickRows, read_click_rows
+from recpress_edge.artifacts.clicks.evaluation import EvaluationRows, read_click_rows
 from recpress_edge.artifacts.clicks.selftest import ClickQuestion, read_click_selftest, selftest_bytes
 from recpress_edge.artifacts.ids import encode_ids, read_ids
 from recpress_edge.artifacts.manifest import CLICK_SCHEMA, EVALUATION_FILE, read_manifest, write_facts
@@ -54,7 +54,7 @@ class ClickBundle:
         """The self-test, held against fields and items."""
         return read_click_selftest(self.folder, self.contract)
 
-    def evaluation(self) -> ClickRows | None:
+    def evaluation(self) -> EvaluationRows | None:
         """The test rows, checked before use; None where none travel along."""
         return read_click_rows(self.folder, self.contract) if EVALUATION_FILE in self.files else None
 
@@ -79,7 +79,7 @@ def write_click_bundle(
     item_ids: tuple[str, ...],
     questions: tuple[ClickQuestion, ...],
     facts: Mapping[str, Any],
-    rows: ClickRows | None = None,
+    rows: EvaluationRows | None = None,
 ) -> ClickBundle:
     """Write what belongs beside the model file, the manifest last, and read it back.
 

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.artifacts.clicks.fields import FIRST, FeatureField, read_field
-from recpress_edge.artifacts.clicks.folded import FP32, INT8, RECIPES
 from recpress_edge.artifacts.contract import MAX_ENTITIES, TIE_RULE
-from recpress_edge.artifacts.formats import DEFAULT, model_file
+from recpress_edge.artifacts.formats import DEFAULT, FORMATS, model_file
 from recpress_edge.artifacts.ids import encode_lines, read_lines
 from recpress_edge.core.errors import ArtifactError
 
@@ -27,10 +26,10 @@ ITEMS_OUTPUT: Final = "items"
 """int64 (k,): the best candidates, best first."""
 SCORES_OUTPUT: Final = "scores"
 """float32 (k,): their logits; the chance of a click is 1 / (1 + e^-logit)."""
-TFLITE: Final = "tflite"
-"""Its integers are int32, not int64."""
-FORMAT_RECIPES: Final[Mapping[str, tuple[str, ...]]] = {DEFAULT: tuple(RECIPES), TFLITE: (FP32, INT8)}
-"""The formats of click bundles, and what each stores: TFLite computes nothing once, when it opens a file."""
+FORMAT_RECIPES: Final[Mapping[str, tuple[str, ...]]] = {
+    name: row.click_recipes for name, row in FORMATS.items() if row.click_recipes
+}
+"""The formats of click bundles, and what each stores."""
 _NAMES: Final = {
     "profile": CLICKS,
     "rows_input": ROWS_INPUT,

@@ -22,7 +22,7 @@ Rank = Callable[[I32, I64, int], tuple[I64, F32]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ClickRows:
+class EvaluationRows:
     """Rows with labels, as a bundle is asked for them."""
 
     rows: I32
@@ -54,7 +54,7 @@ class ClickRows:
         return found
 
 
-def read_click_rows(folder: Path, contract: ClickContract) -> ClickRows:
+def read_click_rows(folder: Path, contract: ClickContract) -> EvaluationRows:
     """The rows of a bundle; ArtifactError where they do not fit each other or its contract."""
     where = folder / EVALUATION_FILE
     arrays = read_integers(where, _ARRAYS)
@@ -73,7 +73,7 @@ def read_click_rows(folder: Path, contract: ClickContract) -> ClickRows:
         raise ArtifactError(f"{where}: a row is outside its field's table", fault="range")
     if set(np.unique(arrays["labels"]).tolist()) != {0, 1}:
         raise ArtifactError(f"{where}: labels are not 0 and 1, rows of both", fault="content")
-    return ClickRows(
+    return EvaluationRows(
         rows.astype(np.int32),
         arrays["items"].astype(np.int32),
         arrays["labels"].astype(np.uint8),

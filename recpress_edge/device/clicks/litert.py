@@ -17,7 +17,6 @@ from recpress_edge.core.arrays import F32, I32, I64
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.device.litert import PACKAGES, import_litert, litert_module, module_version
 
-NAME: Final = "ai-edge-litert"
 _TYPES: Final = {
     **dict.fromkeys((ROWS_INPUT, CANDIDATES_INPUT, K_INPUT, ITEMS_OUTPUT), "int32"),
     SCORES_OUTPUT: "float32",
@@ -27,8 +26,10 @@ _TYPES: Final = {
 class LiteRTClicks:
     """A model file in an interpreter, which maps the file."""
 
+    name = "ai-edge-litert"
+
     def __init__(self, path: Path, contract: ClickContract, threads: int = 1) -> None:
-        tflite = import_litert()
+        tflite, self.version = import_litert(), litert_version()
         kernels = tflite.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         try:
             self._interpreter = tflite.Interpreter(
@@ -38,7 +39,7 @@ class LiteRTClicks:
             numbers = self._check_interface(path, contract)
         except (ValueError, RuntimeError) as error:
             raise ArtifactError(
-                f"{NAME} {litert_version()} cannot load {path}: {error}", fault="model"
+                f"{self.name} {self.version} cannot load {path}: {error}", fault="model"
             ) from None
         self._candidates_number, self._count = numbers[CANDIDATES_INPUT], 1
         # Calls that give a view. None may live while the model runs: the interpreter would refuse.
@@ -78,4 +79,4 @@ def litert_version() -> str:
     """Of the interpreter, with the package where it is the other one."""
     module = litert_module()
     version = module_version(module)
-    return version if PACKAGES[module] == NAME else f"{PACKAGES[module]} {version}"
+    return version if PACKAGES[module] == LiteRTClicks.name else f"{PACKAGES[module]} {version}"

@@ -1,13 +1,11 @@
 """What computes a click model's file: the runtime of its format, or numpy from the tables in it."""
 
 import struct
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recpress_edge.artifacts.clicks.contract import (
     CANDIDATES_INPUT,
@@ -15,19 +13,14 @@ from recpress_edge.artifacts.clicks.contract import (
     K_INPUT,
     ROWS_INPUT,
     SCORES_OUTPUT,
-    TFLITE,
     ClickContract,
 )
 from recpress_edge.artifacts.clicks.folded import FoldedModel, read_folded
-from recpress_edge.artifacts.formats import DEFAULT
+from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.core.arrays import F32, I32, I64
 from recpress_edge.core.errors import ArtifactError, unknown_name
-from recpress_edge.device.clicks.litert import NAME as LITERT
-from recpress_edge.device.clicks.litert import LiteRTClicks, litert_version
-from recpress_edge.device.litert import import_litert
-from recpress_edge.device.onnx_file import onnx_tensors
+from recpress_edge.core.registry import named
 from recpress_edge.device.onnx_runtime import import_onnxruntime, open_session
-from recpress_edge.device.tflite_file import tflite_tensors
 
 
 class ClickRuntime(Protocol):
@@ -37,10 +30,20 @@ class ClickRuntime(Protocol):
         """The best k of the candidates (n,), ascending and distinct, for a row (W,): items and logits."""
 
 
+class NamedClicks(ClickRuntime, Protocol):
+    """A runtime of a format."""
+
+    name: str
+    version: str
+
+
 class OnnxClicks:
     """A model file in an onnxruntime session."""
 
-    def __init__(self, path: Path, threads: int = 1) -> None:
+    name = "onnxruntime"
+
+    def __init__(self, path: Path, contract: ClickContract | None = None, threads: int = 1) -> None:
+        self.version: str = import_onnxruntime().__version__
         self._session = open_session(path, threads)
 
     def rank(self, row: I32, candidates: I64, k: int) -> tuple[I64, F32]:
@@ -56,21 +59,10 @@ class OnnxClicks:
         return items, scores
 
 
-def _tflite_constants(data: bytes) -> dict[str, NDArray[Any]]:
-    return {name: one.values for name, one in tflite_tensors(data).items() if one.values is not None}
-
-
-_READERS: Final[Mapping[str, Callable[[bytes], dict[str, NDArray[Any]]]]] = {
-    DEFAULT: onnx_tensors,
-    TFLITE: _tflite_constants,
-}
-"""By format, the tables in a file."""
-
-
 def numpy_clicks(path: Path, contract: ClickContract) -> FoldedModel:
     """The reference: the numbers of a model file, computed by numpy."""
     try:
-        tensors = _READERS[contract.format](path.read_bytes())
+        tensors = named(FORMATS[contract.format].click_tables)(path.read_bytes())
         model = read_folded(tensors, contract.fields, pairs=contract.pairs, dim=contract.dim)
     except (KeyError, ValueError, IndexError, TypeError, struct.error) as error:
         raise ArtifactError(f"{path} does not hold its contract's tables: {error}", fault="model") from None
@@ -90,35 +82,13 @@ class OpenedClicks:
     version: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Library:
-    """What runs a format."""
-
-    name: str
-    load: Callable[[], Any]
-    """Imports it; MissingExtraError where it is not installed."""
-    open: Callable[[Path, ClickContract, int], ClickRuntime]
-    version: Callable[[], str]
-
-
 NUMPY: Final = "numpy"
-ONNXRUNTIME: Final = "onnxruntime"
-_LIBRARIES: Final[Mapping[str, _Library]] = {
-    DEFAULT: _Library(
-        ONNXRUNTIME,
-        import_onnxruntime,
-        lambda path, _, threads: OnnxClicks(path, threads),
-        lambda: str(import_onnxruntime().__version__),
-    ),
-    TFLITE: _Library(LITERT, import_litert, LiteRTClicks, litert_version),
-}
-"""By format."""
 
 
 def import_library(file_format: str, runtime: str | None = None) -> None:
     """Load what computes files of a format; MissingExtraError in one line where it is not installed."""
     if runtime is None:
-        _LIBRARIES[file_format].load()
+        named(FORMATS[file_format].load_library)()
 
 
 def open_clicks(
@@ -128,10 +98,11 @@ def open_clicks(
 
     ConfigError for another name, ArtifactError where the file cannot be loaded.
     """
-    library = _LIBRARIES[contract.format]
+    library = named(FORMATS[contract.format].click_runtime)
     if runtime not in (None, library.name, NUMPY):
         raise unknown_name(f"runtime of a {contract.format} bundle", str(runtime), (library.name, NUMPY))
     if runtime == NUMPY:
         return OpenedClicks(numpy_clicks(path, contract), "numpy-reference", np.__version__)
-    library.load()
-    return OpenedClicks(library.open(path, contract, threads), library.name, library.version())
+    import_library(contract.format)
+    opened: NamedClicks = library(path, contract, threads)
+    return OpenedClicks(opened, opened.name, opened.version)

@@ -2,8 +2,8 @@
 
     python benchmarks/click_bundles.py --work work --models deepfm_dim8-s0-1a2b3c4d --out click-bundles.json
 
-Each model folder below WORK/models is exported in every recipe of every format, and the numbers in the file are
-judged on all test rows; then by each budget of bytes.
+Each model folder below WORK/models is exported in every recipe of every format, and the numbers in the file
+are judged on all test rows; then by each budget of bytes.
 """
 
 import argparse

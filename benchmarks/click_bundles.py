@@ -83,7 +83,7 @@ def _of_budget(work: Path, model: TrainedModel, budget: str) -> dict[str, Any]:
     return {**found, "tried": tried, "valid": {part: clicks[part] for part in ("before", "after")}}
 
 
-def _of_file(work: Path, model: TrainedModel, data: Dataset, how: dict[str, str]) -> dict[str, Any]:
+def _of_file(work: Path, model: TrainedModel, data: Dataset, how: dict[str, Any]) -> dict[str, Any]:
     print(f"{data.name} {model.folder.name} {how}", file=sys.stderr, flush=True)
     known = labelled_rows(data)
     at = known.part("test")

@@ -72,7 +72,10 @@ def test_wrong_questions_are_refused_by_name(made):
         ({"user": {}}, "'user' takes a text or a number, got {}"),
         ({"user": ["ann"]}, "'user' takes one value"),
         ({"liked": "xyz"}, "'liked' takes a list of texts, got 'xyz'"),
-        ({"hour": "noon"}, "a field of numbers was given something else"),
+        ({"hour": "noon"}, "field 'hour': 'noon' is not a number"),
+        ({"hour": True}, "'hour' takes a text or a number, got True"),
+        ({"user": 1.5}, "field 'user': a text or a whole number is expected, got 1.5"),
+        ({"liked": [["x"]]}, "field 'liked': a text or a whole number is expected"),
     ):
         with pytest.raises(ConfigError, match=said):
             ranker.rank(values)

@@ -90,12 +90,13 @@ def _row(fields: tuple[FeatureField, ...], values: Values) -> I32:
         if value is not None and several != (field.kind == "many"):
             wanted = "a list of texts" if field.kind == "many" else "one value"
             raise ConfigError(f"field {field.name!r} takes {wanted}, got {value!r}")
-        if not several and not isinstance(value, str | int | float | None):
+        if not several and (isinstance(value, bool) or not isinstance(value, str | int | float | None)):
             raise ConfigError(f"field {field.name!r} takes a text or a number, got {value!r}")
-    try:
-        return np.array(encoded(fields, values), np.int32)
-    except (ValueError, OverflowError) as error:
-        raise ConfigError(f"a field of numbers was given something else: {error}") from None
+        try:
+            field.rows_of(value)
+        except ValueError as error:
+            raise ConfigError(f"field {field.name!r}: {error}") from None
+    return np.array(encoded(fields, values), np.int32)
 
 
 def check_clicks(runtime: ClickRuntime, bundle: ClickBundle) -> None:

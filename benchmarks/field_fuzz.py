@@ -3,10 +3,10 @@
     python benchmarks/field_fuzz.py --rows 100000 --out benchmarks/results/field-fuzz.json
 
 Contracts and values are drawn: missing fields, NaN, infinities, -0, numbers as text, integers beyond 64 bits,
-unknown texts, accents composed and not, emoji, too many values. The second reading is written from the text of
-contracts, without numpy and without the library. Java is the library of examples/android_stub on a JVM. A finding
-is a row that differs, or a value that one refuses and another reads. ``altered``: rows that a second reading with
-one mistake gets wrong; a mistake that no row shows ends the run.
+unknown texts, accents composed and not, emoji, too many values. The second reading is written from the text
+of contracts, without numpy and without the library. Java is the library of examples/android_stub on a JVM.
+A finding is a row that differs, or a value that one refuses and another reads. ``altered``: rows that a
+second reading with one mistake gets wrong; a mistake that no row shows ends the run.
 """
 
 import argparse

@@ -8,7 +8,7 @@ import pytest
 
 CLASSES = (
     *("JsonTest", "QueryTest", "RecommenderTest", "TimingsTest", "PythonAnswersTest", "VerdictsTest"),
-    *("ModelBinTest", "FuzzTest"),
+    *("ModelBinTest", "FuzzTest", "ClickRankerTest"),
 )
 
 

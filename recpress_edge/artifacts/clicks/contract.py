@@ -16,6 +16,8 @@ CLICKS: Final = "clicks"
 """Profile of a bundle that ranks candidates for a row of features."""
 MAX_WIDTH: Final = 4096
 """Columns of a request's row at most."""
+MAX_WHOLE: Final = 2**53
+"""Of the range of a field of integers: values are compared as doubles."""
 ROWS_INPUT: Final = "rows"
 """int64 (W,): rows of the fields' tables in the order of ``features``, as FeatureField.rows_of gives them."""
 CANDIDATES_INPUT: Final = "candidates"
@@ -163,6 +165,9 @@ def _field(where: Path, place: int, entry: Any) -> FeatureField:
     numbers = (field.least, field.most, field.capacity, field.buckets, field.seed)
     if any(type(number) is not int for number in numbers) or not all(map(_edge, field.edges)):
         raise ArtifactError(f"{where}: feature {place} is {entry!r}", fault="field")
+    whole = max(abs(field.least), abs(field.most)) <= MAX_WHOLE and 0 <= field.seed < 2**32
+    if not whole or field.size > MAX_ENTITIES:
+        raise ArtifactError(f"{where}: feature {place} is out of range: {entry!r}", fault="range")
     return field
 
 

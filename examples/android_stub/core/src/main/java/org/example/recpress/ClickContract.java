@@ -35,14 +35,6 @@ public final class ClickContract {
 
     /** Reads a manifest's contract with the vocabularies beside it in {@code folder}. */
     ClickContract(Fields stated, File folder, String where) throws BundleException {
-        for (String[] pair : STATED) {
-            String found = stated.text(pair[0]);
-            if (!found.equals(pair[1])) {
-                throw new BundleException(
-                        Fault.UNSUPPORTED,
-                        where + ": '" + pair[0] + "' is '" + found + "'; this library knows '" + pair[1] + "'");
-            }
-        }
         recipe = stated.text("recipe");
         long items = stated.integer("n_items");
         scoreTolerance = stated.number("score_tolerance");
@@ -66,6 +58,18 @@ public final class ClickContract {
         }
         fields = Collections.unmodifiableList(read);
         width = columns;
+    }
+
+    /** UNSUPPORTED fault for a contract of another version, or for a file of a format that is not run here. */
+    static void checkStated(Fields stated, String where) throws BundleException {
+        for (String[] pair : STATED) {
+            String found = stated.text(pair[0]);
+            if (!found.equals(pair[1])) {
+                throw new BundleException(
+                        Fault.UNSUPPORTED,
+                        where + ": '" + pair[0] + "' is '" + found + "'; this library knows '" + pair[1] + "'");
+            }
+        }
     }
 
     @SuppressWarnings("unchecked")

@@ -205,8 +205,8 @@ def _number(value: Any) -> float:
         raise ValueError(f"{value!r} is not a number: write digits, such as 13 or -2.5")
     try:
         return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
+    except OverflowError:  # of an int alone
+        return math.inf if int(value) > 0 else -math.inf
 
 
 def _unfit(wanted: str, value: Any) -> ValueError:

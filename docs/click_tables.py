@@ -46,7 +46,7 @@ def fields(record: dict[str, Any]) -> str:
     readings = ", ".join(record["readings"])
     rows = [[mistake, f"{count:,}"] for mistake, count in record["altered"].items()]
     told = (
-        f"`{record['command']}`: {record['rows']:,} rows of {record['contracts']:,} contracts, {read} read and "
-        f"{refused} refused, alike by all of {readings}: {record['findings']} findings."
+        f"`{record['command']}`: {record['rows']:,} rows of {record['contracts']:,} contracts, {read} read "
+        f"and {refused} refused, alike by all of {readings}: {record['findings']} findings."
     )
     return f"{told}\n\n{table(['a second reading with', 'rows that differ'], rows)}"

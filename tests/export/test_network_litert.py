@@ -19,9 +19,7 @@ from recpress_export.graph import write_model
 from recpress_export.subjects.network import in_recipe, network_contract, network_graph, trace
 
 
-@pytest.fixture(
-    scope="module", params=[read_neumf, read_sasrec, read_bert4rec], ids=["neumf", "sasrec", "bert4rec"]
-)
+@pytest.fixture(scope="module", params=[read_neumf, read_sasrec, read_bert4rec], ids=["neumf", "sasrec", "bert4rec"])
 def traced(request, tmp_path_factory):
     student = request.param(tmp_path_factory.mktemp("network"))
     return student, trace(student, "tflite")

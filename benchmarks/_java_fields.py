@@ -20,10 +20,15 @@ Case = tuple[tuple[FeatureField, ...], list[dict[str, Any]]]
 
 
 def rows_of_cases(cases: list[Case], folder: Path) -> list[list[Any]]:
-    """Of each case and each of its rows what FieldRows.java says: the row, or the text that it is refused."""
+    """:func:`rows_by` a JVM with the library compiled for it."""
     jvm = Jvm(ensure_toolchain(), folder / "classes")
     jvm.compile(STUB / "core/src/main/java", "core")
     jvm.compile(STUB / "core/src/test/java", "test")
+    return rows_by(jvm, cases, folder)
+
+
+def rows_by(jvm: Jvm, cases: list[Case], folder: Path) -> list[list[Any]]:
+    """Of each case and each of its rows what FieldRows.java says: the row, or the text that it is refused."""
     given = folder / "cases.jsonl"
     with given.open("w", encoding="utf-8") as file:
         for fields, rows in cases:

@@ -13,7 +13,7 @@ MODELS = 400
 """Files model.bin with numpy's answers."""
 STUB = Path(__file__).parents[1]
 ROOT = STUB.parents[1]
-sys.path[:0] = [str(STUB / "tools"), str(ROOT / "tests")]
+sys.path[:0] = [str(STUB / "tools"), str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
 from click_answers import write_clicks  # noqa: E402  (needs the path above)
 from corruptions import write_corruptions  # noqa: E402

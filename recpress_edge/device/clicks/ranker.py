@@ -9,9 +9,11 @@ import numpy as np
 from recpress_edge.artifacts.clicks.bundle import ClickBundle, open_click_bundle
 from recpress_edge.artifacts.clicks.fields import FeatureField
 from recpress_edge.artifacts.clicks.selftest import Values, agrees, encoded
-from recpress_edge.core.arrays import F32, I32
+from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ArtifactError, ConfigError, unknown_name
-from recpress_edge.device.clicks.runtimes import ClickRuntime, open_clicks
+from recpress_edge.device.clicks.runtimes import NUMPY, ONNXRUNTIME, ClickRuntime, open_clicks
+
+__all__ = ["NUMPY", "ONNXRUNTIME", "ClickRanker", "RankedCandidates", "check_clicks", "check_values"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,13 +79,14 @@ class ClickRanker:
         among = np.setdiff1d(among, [self._index[name] for name in seen if name in self._index])
         if not among.size:
             raise ConfigError("none of the candidates is an item of the bundle")
-        row = _row(self.bundle.contract.fields, values)
+        check_values(self.bundle.contract.fields, values)
+        row = np.array(encoded(self.bundle.contract.fields, values), np.int32)
         items, logits = self._runtime.rank(row, among.astype(np.int64), min(k, among.size))
         return RankedCandidates(tuple(self._ids[item] for item in items.tolist()), logits, unknown)
 
 
-def _row(fields: tuple[FeatureField, ...], values: Values) -> I32:
-    """The row (W,) of a request; ConfigError for a value that its field cannot read."""
+def check_values(fields: tuple[FeatureField, ...], values: Values) -> None:
+    """ConfigError for a value that its field cannot read."""
     for field in fields:
         value = values.get(field.name)
         several = isinstance(value, list | tuple)
@@ -96,7 +99,6 @@ def _row(fields: tuple[FeatureField, ...], values: Values) -> I32:
             field.rows_of(value)
         except ValueError as error:
             raise ConfigError(f"field {field.name!r}: {error}") from None
-    return np.array(encoded(fields, values), np.int32)
 
 
 def check_clicks(runtime: ClickRuntime, bundle: ClickBundle) -> None:

@@ -22,6 +22,9 @@ from recpress_edge.core.errors import ArtifactError, unknown_name
 from recpress_edge.core.registry import named
 from recpress_edge.device.onnx_runtime import import_onnxruntime, open_session
 
+NUMPY: Final = "numpy"
+ONNXRUNTIME: Final = "onnxruntime"
+
 
 class ClickRuntime(Protocol):
     """What computes a model file; FoldedModel does in numpy."""
@@ -40,7 +43,7 @@ class NamedClicks(ClickRuntime, Protocol):
 class OnnxClicks:
     """A model file in an onnxruntime session."""
 
-    name = "onnxruntime"
+    name = ONNXRUNTIME
 
     def __init__(self, path: Path, contract: ClickContract | None = None, threads: int = 1) -> None:
         self.version: str = import_onnxruntime().__version__
@@ -80,9 +83,6 @@ class OpenedClicks:
     name: str
     """Of the runtime."""
     version: str
-
-
-NUMPY: Final = "numpy"
 
 
 def import_library(file_format: str, runtime: str | None = None) -> None:

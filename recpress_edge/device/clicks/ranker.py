@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from recpress_edge.artifacts.clicks.bundle import ClickBundle, open_click_bundle
 from recpress_edge.artifacts.clicks.fields import FeatureField
-from recpress_edge.artifacts.clicks.selftest import Values, agrees, encoded
+from recpress_edge.artifacts.clicks.selftest import Values, agrees
 from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ArtifactError, ConfigError, unknown_name
 from recpress_edge.device.clicks.runtimes import NUMPY, ONNXRUNTIME, ClickRuntime, open_clicks
@@ -79,26 +80,31 @@ class ClickRanker:
         among = np.setdiff1d(among, [self._index[name] for name in seen if name in self._index])
         if not among.size:
             raise ConfigError("none of the candidates is an item of the bundle")
-        check_values(self.bundle.contract.fields, values)
-        row = np.array(encoded(self.bundle.contract.fields, values), np.int32)
+        row = np.array(_row(self.bundle.contract.fields, values), np.int32)
         items, logits = self._runtime.rank(row, among.astype(np.int64), min(k, among.size))
         return RankedCandidates(tuple(self._ids[item] for item in items.tolist()), logits, unknown)
 
 
 def check_values(fields: tuple[FeatureField, ...], values: Values) -> None:
     """ConfigError for a value that its field cannot read."""
-    for field in fields:
-        value = values.get(field.name)
-        several = isinstance(value, list | tuple)
-        if value is not None and several != (field.kind == "many"):
-            wanted = "a list of texts" if field.kind == "many" else "one value"
-            raise ConfigError(f"field {field.name!r} takes {wanted}, got {value!r}")
-        if not several and (isinstance(value, bool) or not isinstance(value, str | int | float | None)):
-            raise ConfigError(f"field {field.name!r} takes a text or a number, got {value!r}")
-        try:
-            field.rows_of(value)
-        except ValueError as error:
-            raise ConfigError(f"field {field.name!r}: {error}") from None
+    _row(fields, values)
+
+
+def _row(fields: tuple[FeatureField, ...], values: Values) -> list[int]:
+    return [row for field in fields for row in _rows(field, values.get(field.name))]
+
+
+def _rows(field: FeatureField, value: Any) -> list[int]:
+    several = isinstance(value, list | tuple)
+    if value is not None and several != (field.kind == "many"):
+        wanted = "a list of texts" if field.kind == "many" else "one value"
+        raise ConfigError(f"field {field.name!r} takes {wanted}, got {value!r}")
+    if not several and (isinstance(value, bool) or not isinstance(value, str | int | float | None)):
+        raise ConfigError(f"field {field.name!r} takes a text or a number, got {value!r}")
+    try:
+        return field.rows_of(value)
+    except ValueError as error:
+        raise ConfigError(f"field {field.name!r}: {error}") from None
 
 
 def check_clicks(runtime: ClickRuntime, bundle: ClickBundle) -> None:

@@ -238,11 +238,10 @@ def _number(rng: np.random.Generator, field: FeatureField, draw: float) -> Any:
 
 def show(record: dict[str, Any]) -> str:
     """Counts."""
-    rows = [
-        [name, str(record[name])]
-        for name in ("readings", "contracts", "rows", "outcomes", "altered", "findings")
-    ]
-    return table(["", "found"], rows)
+    rows = [[name, str(record[name])] for name in ("contracts", "rows", "findings")]
+    rows += [[f"rows {name}", str(count)] for name, count in record["outcomes"].items()]
+    rows += [[f"wrong with {name}", str(count)] for name, count in record["altered"].items()]
+    return f"{', '.join(record['readings'])}\n{table(['', 'found'], rows)}"
 
 
 if __name__ == "__main__":

@@ -110,6 +110,15 @@ def test_two_records_are_compared_by_auc(record, tmp_path):
     assert "(+0.0000)" in lines
 
 
+def test_a_budget_holds_the_auc(record, tmp_path, capsys):
+    valid = record | {"valid": True, "invalid_reasons": []}
+    path, budgets = write_record(tmp_path / "run.json", valid), tmp_path / "budgets.toml"
+    for least, code, said in ((0.5, 0, "ok"), (0.99, 3, "MISSED")):
+        budgets.write_text(f"[budget.clicks]\nmin_auc = {least}\n")
+        assert main(["check", str(path), "--budget", str(budgets)]) == code
+        assert f"{said:<7}  AUC 0." in capsys.readouterr().out
+
+
 def test_the_report_has_click_models_in_a_section_of_their_own(record, reference, tmp_path, capsys):
     smaller = record | {"artifact": record["artifact"] | {"name": "other", "bundle_sha256": "0" * 64}}
     smaller["artifact"]["file_bytes"] += 1

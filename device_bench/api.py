@@ -1,14 +1,17 @@
 """The bench from Python: ``device_bench.run(request)``. Nothing below prints; events report progress."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from device_bench.lanes.lane import Record
 from device_bench.lanes.targets import bench_request, lane_module
+from device_bench.process import open_checked, refused
 from device_bench.settings import BenchRequest, Protocol, Target
-from recpress_edge.artifacts.bundle import open_bundle
+from recpress_edge.artifacts.clicks.bundle import ClickBundle
 from recpress_edge.core.progress import OnEvent, silent
-from recpress_edge.device.runtime import check_format
 
+CLICK_LANES: Final = ("host", "ssh")
+"""Where click bundles are measured."""
 __all__ = ["BenchRequest", "Protocol", "Target", "bench_request", "plan", "run"]
 
 
@@ -26,5 +29,7 @@ def plan(request: BenchRequest) -> str:
     lane = lane_module(request.target)
     lane.check(request)
     for folder in request.bundles:
-        check_format(open_bundle(folder).contract.format, folder, request.protocol.delegate)
+        bundle = open_checked(folder, request.protocol)
+        if isinstance(bundle, ClickBundle) and request.target.lane not in CLICK_LANES:
+            raise refused(folder)
     return lane.plan(request)

@@ -18,6 +18,7 @@ from device_bench.options import request_of
 from device_bench.settings import BenchRequest
 from device_bench.show import labelled, record_lines
 from device_bench.state import read_state
+from recpress_edge.artifacts.manifest import is_click_bundle
 from recpress_edge.core.errors import ConfigError, GateError, InvalidRunError, StorageError
 from recpress_edge.core.files import check_free, check_there, storage_errors
 from recpress_edge.core.layout import wrap_lines
@@ -26,6 +27,7 @@ from recpress_edge.core.progress import Event, Note
 from recpress_edge.core.terminal import stdout_encoding, stopped_by_signals, terminal_width
 from recpress_edge.core.units import format_bytes
 from recpress_edge.device.apart import self_test_apart
+from recpress_edge.device.clicks.apart import self_test_clicks_apart
 from recpress_edge.device.guard import guard_of
 from recpress_edge.records import check as gate
 from recpress_edge.records.bench import add_record, read_records, record_text, whole, write_record
@@ -174,7 +176,8 @@ def self_test_bundles(args: argparse.Namespace) -> int:
     check_there(*args.bundles)
     stream, facts = sys.stderr if args.json else sys.stdout, []
     for folder in args.bundles:
-        bundle, answers = self_test_apart(folder, guard_of(args))
+        test = self_test_clicks_apart if is_click_bundle(folder) else self_test_apart
+        bundle, answers = test(folder, guard_of(args))
         files = len(bundle.files)
         _say([f"{bundle.name}: {files} files verified, {answers} answers as expected"], stream)
         facts.append({"bundle": bundle.name, "sha256": bundle.digest, "files": files, "answers": answers})

@@ -7,12 +7,14 @@ from typing import Any, Final
 
 import numpy as np
 
+from recpress_edge.artifacts.clicks.metrics import CLICK_METRICS, TITLES
 from recpress_edge.core.errors import ConfigError, InvalidRunError
 from recpress_edge.core.metrics import metric_title, shown_metrics, stated_cutoff
 from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import bootstrap_percentile, percentile
 from recpress_edge.core.units import format_bytes, format_ns
 from recpress_edge.records.bench import (
+    CATALOGUE,
     INSTRUCTIONS,
     PACED,
     counts_instructions,
@@ -34,6 +36,7 @@ _QUANTILES: Final = (
     ("query", 99, "query p99"),
     ("end_to_end", 50, "ids in, ids out p50"),
     ("end_to_end", 99, "ids in, ids out p99"),
+    (CATALOGUE, 50, "whole catalogue p50"),
     (PACED, 50, "query after a pause p50"),
     (PACED, 95, "query after a pause p95"),
     ("first_query", 50, "first query p50"),
@@ -104,10 +107,11 @@ def compare(first: Path, second: Path, seed: int = 0) -> RecordComparison:
     cutoff = stated_cutoff(left["quality"])
     known = cutoff == stated_cutoff(right["quality"])
     qualities = [record["quality"] if known else {} for record in records]
+    shown = CLICK_METRICS if "auc" in left["quality"] else shown_metrics(cutoff)
     return RecordComparison(
         (_name(left), _name(right)),
         tuple(ratios),
-        {name: (qualities[0].get(name), qualities[1].get(name)) for name in shown_metrics(cutoff)},
+        {name: (qualities[0].get(name), qualities[1].get(name)) for name in shown},
         left["quality"].get("ids_sha256") == right["quality"].get("ids_sha256"),
         (*_left_out(records), *_notes(left, right)),
     )
@@ -206,8 +210,12 @@ def comparison_lines(found: RecordComparison) -> list[str]:
 
 def _quality_line(name: str, before: float | None, after: float | None) -> str:
     if before is None or after is None:
-        return f"{metric_title(name):<9}  not known of both"
-    return f"{metric_title(name):<9}  {before:.4f} → {after:.4f}  ({after - before:+.4f})"
+        return f"{_title(name):<9}  not known of both"
+    return f"{_title(name):<9}  {before:.4f} → {after:.4f}  ({after - before:+.4f})"
+
+
+def _title(name: str) -> str:
+    return TITLES[name] if name in TITLES else metric_title(name)
 
 
 def _figure(value: float, unit: str) -> str:

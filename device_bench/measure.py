@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 import numpy as np
 
@@ -36,6 +36,8 @@ IdQuery = tuple[str | None, list[str], int]
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """A worker's job; every field is plain JSON."""
+
+    worker: ClassVar[str] = "device_bench.worker"
 
     bundle: str
     model_path: str

@@ -7,16 +7,18 @@ from typing import Any, Final
 
 import numpy as np
 
+from device_bench.clicks.requests import CANDIDATES
 from device_bench.contention import Counts, total
 from device_bench.examples import example_answers
 from device_bench.hardware import device_facts, software_facts
-from device_bench.measure import WARMUP_QUERIES, Measurement
-from device_bench.process import measurement_of, open_for_run, run_worker
+from device_bench.measure import WARMUP_QUERIES
+from device_bench.process import AnyBundle, AnyMeasurement, measurement_of, open_for_run, run_worker
 from device_bench.settings import Protocol
 from device_bench.state import read_state, state_warnings, throttle_reasons
 from device_bench.sustained import sustained_warnings
 from device_bench.validity import headline_reasons, judge
-from recpress_edge.artifacts.bundle import Bundle
+from recpress_edge.artifacts.clicks.bundle import ClickBundle
+from recpress_edge.artifacts.clicks.contract import CLICKS, ClickContract
 from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.core.progress import Note, OnEvent
 from recpress_edge.core.registry import named
@@ -45,7 +47,7 @@ def measure_bundle(folder: Path, protocol: Protocol, on_event: OnEvent, command:
     cold = _cold_starts(job, protocol, name, on_event)
     memory = run_worker("memory", job, protocol.timeout_s)
     pauses = f", {protocol.paced_s:g} s of queries with pauses" if protocol.pause_ns else ""
-    on_event(Note(f"{name}: timing {2 * protocol.seconds:g} s or more{pauses}, then ranking every user"))
+    on_event(Note(f"{name}: timing {2 * protocol.seconds:g} s or more{pauses}, then its test rows"))
     measured = run_worker("measure", job, protocol.timeout_s)
     after = read_state()
     sustained = _sustained(job, protocol, name, on_event)
@@ -86,7 +88,9 @@ def _counts(measured: Mapping[str, Any], cold: Sequence[Mapping[str, Any]]) -> d
     return warm | {name: total(sample["counts"][name] for sample in cold) for name in COLD}
 
 
-def _sustained(job: Measurement, protocol: Protocol, name: str, on_event: OnEvent) -> dict[str, Any] | None:
+def _sustained(
+    job: AnyMeasurement, protocol: Protocol, name: str, on_event: OnEvent
+) -> dict[str, Any] | None:
     if not job.sustained_s:
         return None
     on_event(Note(f"{name}: {job.sustained_s:g} s of queries without a pause"))
@@ -94,7 +98,7 @@ def _sustained(job: Measurement, protocol: Protocol, name: str, on_event: OnEven
 
 
 def _cold_starts(
-    job: Measurement, protocol: Protocol, name: str, on_event: OnEvent
+    job: AnyMeasurement, protocol: Protocol, name: str, on_event: OnEvent
 ) -> Sequence[dict[str, Any]]:
     samples, processes = [], protocol.processes
     start = told = time.perf_counter()
@@ -108,17 +112,19 @@ def _cold_starts(
     return samples
 
 
-def gate_warnings(bundle: Bundle) -> list[str]:
-    """The warning of a bundle that is below its parity gate and was published with --force."""
-    gate = bundle.quality.get("parity", {}).get("gate", {})
+def gate_warnings(bundle: AnyBundle) -> list[str]:
+    """The warning of a bundle that is below its gate and was published with --force."""
+    clicks = isinstance(bundle, ClickBundle)
+    gate = bundle.quality.get("clicks" if clicks else "parity", {}).get("gate", {})
     if not gate.get("overruled"):
         return []
-    return [f"{bundle.name} is below its parity gate, overruled with --force: {gate.get('failure')}"]
+    kind = "gate" if clicks else "parity gate"
+    return [f"{bundle.name} is below its {kind}, overruled with --force: {gate.get('failure')}"]
 
 
-def file_warnings(bundle: Bundle) -> list[str]:
+def file_warnings(bundle: AnyBundle) -> list[str]:
     """What makes the model file slow on some cores."""
-    hook = FORMATS[bundle.contract.format].warnings
+    hook = "" if isinstance(bundle, ClickBundle) else FORMATS[bundle.contract.format].warnings
     if not hook:
         return []
     mapped: Any = np.memmap(bundle.model_path, np.uint8, "r")  # what is skipped is never read
@@ -126,9 +132,10 @@ def file_warnings(bundle: Bundle) -> list[str]:
     return found
 
 
-def artifact_facts(bundle: Bundle) -> dict[str, Any]:
-    """The section ``artifact``: what was measured."""
-    contract, examples = bundle.contract, example_answers(bundle)
+def artifact_facts(bundle: AnyBundle) -> dict[str, Any]:
+    """The section ``artifact``: what was measured. A click bundle knows users as a field, and counts none."""
+    contract = bundle.contract
+    examples = [] if isinstance(bundle, ClickBundle) else example_answers(bundle)
     return {
         "name": bundle.name,
         "bundle_sha256": bundle.digest,
@@ -137,9 +144,9 @@ def artifact_facts(bundle: Bundle) -> dict[str, Any]:
         "bundle_bytes": bundle.total_bytes,
         "format": contract.format,
         "recipe": contract.recipe,
-        "profile": contract.profile,
+        "profile": CLICKS if isinstance(contract, ClickContract) else contract.profile,
         "dim": contract.dim,
-        "n_users": contract.n_users,
+        "n_users": 0 if isinstance(contract, ClickContract) else contract.n_users,
         "n_items": contract.n_items,
         "provenance": dict(bundle.provenance),
         "quality": dict(bundle.quality),
@@ -147,7 +154,7 @@ def artifact_facts(bundle: Bundle) -> dict[str, Any]:
     }
 
 
-def protocol_facts(protocol: Protocol, bundle: Bundle, command: str) -> dict[str, Any]:
+def protocol_facts(protocol: Protocol, bundle: AnyBundle, command: str) -> dict[str, Any]:
     """The section ``protocol`` of a bench record; what was not asked for is left out."""
     optional = ("pause_ns", "runtime", "delegate", "sustained_s")
     return {
@@ -158,4 +165,9 @@ def protocol_facts(protocol: Protocol, bundle: Bundle, command: str) -> dict[str
         "seconds": protocol.seconds,
         "clock": CLOCK,
         **{name: value for name in optional if (value := getattr(protocol, name))},
+        **(
+            {"candidates": min(CANDIDATES, bundle.contract.n_items)}
+            if isinstance(bundle, ClickBundle)
+            else {}
+        ),
     }

@@ -5,11 +5,14 @@ from typing import Any, Final
 
 from device_bench.estimates import estimate_lines
 from device_bench.mcu.show import firmware_lines
+from recpress_edge.artifacts.clicks.contract import CLICKS
+from recpress_edge.artifacts.clicks.metrics import CLICK_METRICS, TITLES
 from recpress_edge.core.metrics import reported_cutoffs, stated_cutoff
 from recpress_edge.core.stats import percentile, percentile_upper
 from recpress_edge.core.units import format_bytes, format_instructions, format_ns, format_share
 from recpress_edge.records.bench import (
     BENCH_SCHEMA,
+    CATALOGUE,
     MEDIAN,
     PACED,
     PARITY_SCHEMA,
@@ -112,6 +115,10 @@ _LINES: Final[Mapping[str, Callable[[Mapping[str, Any]], list[str]]]] = {
 
 def _bundle(artifact: Mapping[str, Any]) -> str:
     n_users = artifact["n_users"]
+    if artifact["profile"] == CLICKS:
+        shape = f"clicks × {artifact['n_items']:,} items × {artifact['dim']}"
+        size = format_bytes(artifact["file_bytes"])
+        return f"{artifact['name']}  {artifact['recipe']}  {shape}  {size}"
     users = f"{n_users:,} user{'' if n_users == 1 else 's'}" if n_users else "any history"
     shape = f"{users} × {artifact['n_items']:,} items × {artifact['dim']}"
     return f"{artifact['name']}  {artifact['recipe']}  {shape}  {format_bytes(artifact['file_bytes'])}"
@@ -146,12 +153,16 @@ def _cold(record: Mapping[str, Any], form: Form) -> list[str]:
 
 
 def _warm(record: Mapping[str, Any], form: Form) -> list[str]:
-    lines = []
+    lines, top, candidates = [], record["protocol"]["k"], record["protocol"].get("candidates")
+    among = f"{candidates:,} candidates" if candidates else f"model alone, top {top}"
     for name, label in (
-        ("query", f"model alone, top {record['protocol']['k']}"),
-        ("end_to_end", "ids in, ids out"),
+        ("query", among),
+        ("end_to_end", "values in, ids out" if candidates else "ids in, ids out"),
+        (CATALOGUE, f"{record['artifact']['n_items']:,} candidates"),
     ):
-        samples = samples_of(record)[name]
+        samples = samples_of(record).get(name)
+        if not samples:
+            continue
         bound = percentile_upper(samples, 99)
         upper = f"p99 at most {form(bound)}" if bound else "too few samples to bound p99"
         known = f", {upper}" if 99 in trusted(record, name) else ""
@@ -228,6 +239,9 @@ def _estimates(record: Mapping[str, Any]) -> list[str]:
 
 
 def _quality(quality: Mapping[str, Any]) -> list[str]:
+    if "auc" in quality:
+        told = "  ".join(f"{TITLES[name]} {format_share(quality[name])}" for name in CLICK_METRICS)
+        return [f"{told}  ({quality['rows']:,} {quality['split']} rows of {quality['users']:,} users)"]
     if not quality["users"]:
         return ["not measured: the bundle carries no evaluation rows (export --with-evaluation)"]
     lines = []

@@ -1,7 +1,7 @@
 """--sustained: latency, temperature and clock over minutes, because the first minute misleads."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -23,12 +23,22 @@ MOST_WINDOWS: Final = 240
 
 
 def sustain(job: Measurement, state: Callable[[], Mapping[str, Any]] = read_state) -> dict[str, Any]:
-    """Ask without a pause for ``job.sustained_s``; summarise every window; read the state between windows.
+    """Ask a verified bundle without a pause for ``job.sustained_s``; see :func:`sustain_queries`."""
+    return sustain_queries(*model_queries(job), job.sustained_s, state)
+
+
+def sustain_queries(
+    answer: Callable[[Any], object],
+    feeds: Sequence[Any],
+    seconds: float,
+    state: Callable[[], Mapping[str, Any]] = read_state,
+) -> dict[str, Any]:
+    """Ask without a pause for so many seconds; summarise every window; read the state between windows.
 
     Lists by window: at_s, its end; queries; p50_ns and p95_ns of the model alone; temp_c; clock_khz, the
     firmware's where it measures one; throttled.
     """
-    timer, seconds = BlockTimer(*model_queries(job)), job.sustained_s
+    timer = BlockTimer(answer, feeds)
     timer.block(WARMUP_QUERIES)
     window_s = max(LEAST_WINDOW_S, seconds / MOST_WINDOWS)
     columns: dict[str, list[Any]] = {

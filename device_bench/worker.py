@@ -46,7 +46,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     measure = importlib.import_module("device_bench.measure")
     kind, job = request["kind"], measure.measurement_from(request["job"])
     if kind == "idle":
-        return {"idle": measure.process_memory(), "bytecode": _has_bytecode()}
+        return {"idle": measure.process_memory(), "bytecode": has_bytecode()}
     if kind == "cold":
         started, others = measure.cold_start(job), machine.read()
         counts = {"import": importing.counts, **started["counts"]}
@@ -60,10 +60,10 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     return work(job)
 
 
-def _has_bytecode() -> bool:
+def has_bytecode(measure: str = "device_bench.measure") -> bool:
     """Whether imports found compiled .pyc files; without them starting takes several times as long."""
     with contextlib.suppress(ImportError, AttributeError):
-        known = ("numpy", "onnxruntime", "ai_edge_litert", "tflite_runtime", "device_bench.measure")
+        known = ("numpy", "onnxruntime", "ai_edge_litert", "tflite_runtime", measure)
         specs = [importlib.util.find_spec(name) for name in known if name in sys.modules]
         return all(spec and spec.cached and os.path.exists(spec.cached) for spec in specs)  # noqa: PTH110
     return False

@@ -23,3 +23,15 @@ def bundles(record: dict[str, Any]) -> str:
     ]
     headers = ["model", "layers", "taught by", "recipe", "file", "AUC", "log loss", "GAUC", "calibration"]
     return f"`{record['command']}`\n\n{table(headers, rows)}"
+
+
+def fields(record: dict[str, Any]) -> str:
+    """What the fuzz of fields compared, and what it would have found."""
+    read, refused = (f"{record['outcomes'][name]:,}" for name in ("read", "refused"))
+    readings = ", ".join(record["readings"])
+    rows = [[mistake, f"{count:,}"] for mistake, count in record["altered"].items()]
+    told = (
+        f"`{record['command']}`: {record['rows']:,} rows of {record['contracts']:,} contracts, {read} read "
+        f"and {refused} refused, alike by all of {readings}: {record['findings']} findings."
+    )
+    return f"{told}\n\n{table(['a second reading with', 'rows that differ'], rows)}"

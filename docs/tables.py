@@ -73,6 +73,7 @@ BLOCKS: Final = {
         for name in method_tables.SEQUENCE_STUDIES
     },
     "click-bundles": Block((CLICKS,), ("click-bundles",), click_tables.bundles),
+    "field-fuzz": Block((CLICKS,), ("field-fuzz",), click_tables.fields),
     "citeulike": Block(("README.md", CITEULIKE), (BOTH[0], "ensemble"), result_tables.citeulike),
     "quantisation-aware": Block((CITEULIKE,), ("quantisation-aware",), result_tables.recipes),
     "runtimes": Block((RUNTIMES,), BOTH, result_tables.runtimes),

@@ -1,10 +1,12 @@
 """Click bundles of drawn weights, with fields of every kind."""
 
+import dataclasses
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
+from recpress_edge.artifacts.clicks.evaluation import EvaluationRows
 from recpress_edge.artifacts.clicks.fields import NO_VALUE, FeatureField
 from recpress_edge.artifacts.clicks.metrics import probability
 from recpress_edge.artifacts.clicks.weights import ClickWeights, DenseLayer, logits
@@ -73,6 +75,17 @@ def source_of(**shape):
         facts=facts,
         licence=None,
         command="recpress-edge export --student deepfm_dim4",
+    )
+
+
+def of_many_items(source: ClickSource, times: int = 50) -> ClickSource:
+    """The source with so many times the items, and its validation rows as test rows too."""
+    n_items = times * len(source.item_ids)
+    return dataclasses.replace(
+        source,
+        catalogue=np.tile(source.catalogue, (times, 1)),
+        item_ids=tuple(f"i{item}" for item in range(n_items)),
+        test=EvaluationRows(source.asked, source.items, source.labels, source.users),
     )
 
 

@@ -23,7 +23,7 @@ from device_bench.lanes.emulated import (
 )
 from device_bench.lanes.lane import Record
 from device_bench.measure import Measurement
-from device_bench.process import measurement_of, open_for_run, run_worker
+from device_bench.process import measurement_of, open_tables, run_worker
 from device_bench.record import artifact_facts
 from device_bench.settings import BenchRequest
 from recpress_edge.artifacts.bundle import Bundle
@@ -65,7 +65,7 @@ def run(request: BenchRequest, on_event: OnEvent) -> Iterator[Record]:
     """One record a bundle; ArtifactError when the ids are wrong."""
     root = cache_root(request.options.get("cache"))
     for folder in request.bundles:
-        bundle = open_for_run(folder, request.protocol)
+        bundle = open_tables(folder, request.protocol)
         setup = prepare(bundle.contract.format, root, on_event)
         with scratch_folder("recpress-armuser-") as scratch:
             core, fetch = BOARDS[request.target.detail].cpu, partial(fetched_gcc, root, on_event)

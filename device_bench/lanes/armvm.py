@@ -25,7 +25,7 @@ from device_bench.lanes.emulated import (
 )
 from device_bench.lanes.lane import Record
 from device_bench.lanes.targets import details_of
-from device_bench.process import measurement_of, open_for_run, run_worker
+from device_bench.process import measurement_of, open_tables, run_worker
 from device_bench.record import artifact_facts
 from device_bench.settings import BenchRequest, Target
 from recpress_edge.artifacts.bundle import Bundle
@@ -86,7 +86,7 @@ def run(request: BenchRequest, on_event: OnEvent) -> Iterator[Record]:
     """One record for each bundle and core; ArtifactError when the ids are wrong."""
     root = cache_root(request.options.get("cache"))
     for folder in request.bundles:
-        bundle = open_for_run(folder, request.protocol)
+        bundle = open_tables(folder, request.protocol)
         setup = prepare(bundle.contract.format, root, on_event)
         host = run_worker(
             "rank", measurement_of(folder, bundle, request.protocol), request.protocol.timeout_s

@@ -7,11 +7,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from device_bench.process import AnyBundle
 from device_bench.record import artifact_facts
 from device_bench.settings import Protocol
-from recpress_edge.artifacts.bundle import Bundle
 from recpress_edge.core.errors import ArtifactError
-from recpress_edge.records.bench import PACED, SAMPLES, check_record
+from recpress_edge.records.bench import OPTIONAL, PACED, SAMPLES, check_record
 
 CLOCKS: Final = ("perf_counter_ns", "System.nanoTime")
 """Clocks in nanoseconds: Python's on a board, Java's on a phone."""
@@ -29,7 +29,7 @@ _DEVICE_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
 _CREATED: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
 
 
-def check_returned(record: Any, bundle: Bundle, protocol: Protocol, where: str) -> dict[str, Any]:
+def check_returned(record: Any, bundle: AnyBundle, protocol: Protocol, where: str) -> dict[str, Any]:
     """The record, when it is one of this bundle under this protocol; else an ArtifactError saying why."""
     if not isinstance(record, dict):
         raise ArtifactError(f"{where} sent a {type(record).__name__} instead of a record")
@@ -67,7 +67,7 @@ def check_returned(record: Any, bundle: Bundle, protocol: Protocol, where: str) 
 
 
 def _check_samples(latency_ns: Mapping[str, Sequence[int]], protocol: Protocol, where: str) -> None:
-    others = sorted(latency_ns.keys() - {*SAMPLES, PACED})
+    others = sorted(latency_ns.keys() - {*SAMPLES, *OPTIONAL})
     if others:
         raise ArtifactError(f"{where}: latency_ns holds {', '.join(others)[:200]}")
     if sum(map(len, latency_ns.values())) > MAX_SAMPLES:

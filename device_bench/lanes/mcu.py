@@ -10,7 +10,7 @@ from device_bench.mcu.boards import BOARDS, McuBoard
 from device_bench.mcu.firmware import LEVELS
 from device_bench.mcu.job import McuJob, measure_on
 from device_bench.mcu.tools import find_tools
-from device_bench.process import measurement_of, open_for_run, run_worker
+from device_bench.process import measurement_of, open_tables, run_worker
 from device_bench.settings import BenchRequest
 from recpress_edge.core.cache import cache_root
 from recpress_edge.core.errors import ArtifactError, ConfigError
@@ -66,7 +66,7 @@ def run(request: BenchRequest, on_event: OnEvent) -> Iterator[Record]:
     tools = find_tools(cache_root(request.options.get("cache")), on_event)
     protocol = dataclasses.replace(request.protocol, runtime=REFERENCE)
     for folder in request.bundles:
-        bundle = open_for_run(folder, protocol)
+        bundle = open_tables(folder, protocol)
         if bundle.contract.format != _FORMAT:
             raise ConfigError(
                 f"{folder} is {bundle.contract.format}: a microcontroller runs format {_FORMAT}. "

@@ -22,8 +22,8 @@ from device_bench.lanes import board as onboard
 from device_bench.lanes.checks import check_returned
 from device_bench.lanes.lane import Record
 from device_bench.lanes.parcel import pack
+from device_bench.process import AnyBundle, open_checked
 from device_bench.settings import BenchRequest
-from recpress_edge.artifacts.bundle import Bundle, open_bundle
 from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.core.errors import (
     ArtifactError,
@@ -107,7 +107,7 @@ def plan(request: BenchRequest) -> str:
 def run(request: BenchRequest, on_event: OnEvent) -> Iterator[Record]:
     """One checked record a bundle."""
     for folder in request.bundles:
-        bundle = open_bundle(folder)
+        bundle = open_checked(folder, request.protocol)
         on_event(Note(f"{bundle.name}: to {request.target}"))
         record = check_returned(
             _on_board(request, bundle, on_event), bundle, request.protocol, str(request.target)
@@ -117,7 +117,7 @@ def run(request: BenchRequest, on_event: OnEvent) -> Iterator[Record]:
         yield record
 
 
-def _on_board(request: BenchRequest, bundle: Bundle, on_event: OnEvent) -> Any:
+def _on_board(request: BenchRequest, bundle: AnyBundle, on_event: OnEvent) -> Any:
     payload = pack(bundle)
     timeout_s = overall_s(request)
     settings = {
@@ -142,7 +142,7 @@ def _on_board(request: BenchRequest, bundle: Bundle, on_event: OnEvent) -> Any:
     return answer.get("record")
 
 
-def _needed(bundle: Bundle, request: BenchRequest) -> list[tuple[str, tuple[str, ...]]]:
+def _needed(bundle: AnyBundle, request: BenchRequest) -> list[tuple[str, tuple[str, ...]]]:
     """Packages that the board needs: name on PyPI, and modules of which one is enough."""
     if request.protocol.runtime:
         return [*_BASE]

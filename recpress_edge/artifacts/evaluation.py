@@ -1,8 +1,6 @@
 """evaluation.npz: the test users on whom a device measures a bundle's quality."""
 
 import dataclasses
-import io
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ from recpress_edge.artifacts.manifest import EVALUATION_FILE
 from recpress_edge.artifacts.selftest import SelfTest
 from recpress_edge.core.arrays import I32, I64
 from recpress_edge.core.errors import ArtifactError
-from recpress_edge.core.npz import read_integers
+from recpress_edge.core.npz import plain_npz_bytes, read_integers
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +65,8 @@ class Evaluation:
         )
 
     def to_bytes(self) -> bytes:
-        """An npz whose bytes depend on nothing but the arrays: no timestamps, no compressor's version."""
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w") as archive:
-            for field in dataclasses.fields(self):
-                array = io.BytesIO()
-                np.save(array, getattr(self, field.name), allow_pickle=False)
-                archive.writestr(
-                    zipfile.ZipInfo(f"{field.name}.npy", (1980, 1, 1, 0, 0, 0)), array.getvalue()
-                )
-        return buffer.getvalue()
+        """An npz whose bytes depend on nothing but the arrays."""
+        return plain_npz_bytes({field.name: getattr(self, field.name) for field in dataclasses.fields(self)})
 
 
 def read_evaluation(folder: Path, contract: Contract) -> Evaluation:

@@ -77,6 +77,14 @@ class Format:
     """The command that shows a bundle to a person; empty where none does."""
     tried_by: str = ""
     """``(Bundle) -> list[str]``: commands that try a bundle before it is benched; empty where none do."""
+    click_recipes: tuple[str, ...] = ()
+    """Of click models, what its file of them stores; empty where they are not available."""
+    click_writer: str = ""
+    """``(ClickContract, tensors, metadata) -> bytes``"""
+    click_runtime: str = ""
+    """A class with ``name`` and ``version``: ``(path, ClickContract, threads) -> ClickRuntime``."""
+    click_tables: str = ""
+    """``(bytes) -> Mapping[str, NDArray]``: the constants of a click model's file."""
     trace: str = ""
     """``(NetworkStudent) -> bytes``: a network as a file; empty where networks are not available."""
     trace_int8: str = ""
@@ -172,6 +180,10 @@ FORMATS: Final = _FormatTable(
             listing="recpress_export.inspect:read_onnx",
             same="recpress_export.onnx.writer:same_onnx",
             warnings="recpress_edge.device.onnx_kernels:slow_products",
+            click_recipes=("fp32", "int8", "int8-fields", "int4-fields"),
+            click_writer="recpress_export.clicks.graph:clicks_onnx",
+            click_runtime="recpress_edge.device.clicks.runtimes:OnnxClicks",
+            click_tables="recpress_edge.device.onnx_file:onnx_tensors",
             trace="recpress_export.networks.to_onnx:onnx_network",
             trace_int8="recpress_export.networks.to_onnx:int8_dynamic",
             trace_packages=("torch", "onnxscript"),
@@ -198,6 +210,10 @@ FORMATS: Final = _FormatTable(
             tables="recpress_edge.device.tables:tables_of_tflite",
             listing="recpress_export.inspect:read_tflite",
             same="operator:eq",
+            click_recipes=("fp32", "int8"),  # nothing is computed once, when a file is opened
+            click_writer="recpress_export.clicks.tflite_graph:clicks_tflite",
+            click_runtime="recpress_edge.device.clicks.litert:LiteRTClicks",
+            click_tables="recpress_edge.device.tflite_file:tflite_constants",
             trace="recpress_export.networks.to_litert:tflite_network",
             trace_int8="recpress_export.networks.to_litert:int8_dynamic",
             trace_packages=("torch", "ai-edge-quantizer", "litert-torch"),

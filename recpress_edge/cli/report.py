@@ -2,7 +2,6 @@
 
 import argparse
 import datetime
-import math
 import shlex
 import sys
 from collections.abc import Sequence
@@ -20,10 +19,11 @@ from recpress_edge.core.terminal import hanging, terminal_width, text_width
 from recpress_edge.core.units import UNKNOWN, format_bytes, format_recall, parse_duration, parse_size
 from recpress_edge.records.budget import Budget
 from recpress_edge.report.baselines import Rival, is_baseline
+from recpress_edge.report.clicks import section_facts, section_table
 from recpress_edge.report.devices import compare_devices
 from recpress_edge.report.files import Unreadable
 from recpress_edge.report.front import Section
-from recpress_edge.report.points import Point, work_form
+from recpress_edge.report.points import known, work_form
 from recpress_edge.report.verdict import Choice, Report, read_report, rule
 
 
@@ -110,6 +110,7 @@ def run(args: argparse.Namespace) -> int:
     found = read_report(args.runs, budget, args.choose_by)
     if args.dry_run:
         runs = sum(len(section.runs) for section in found.sections)
+        runs += sum(len(section.rows) for section in found.clicks)
         say(args, f"would read {runs} runs and write {page} and {picture}")
         emit(args, {"dry_run": True, "runs": runs, "page": str(page), "png": str(picture)})
         return 0
@@ -179,6 +180,9 @@ def _print(args: argparse.Namespace, found: Report) -> None:
         for note in judged.notes:
             say(args, hanging("note", note))
         say(args)
+    for clicks in found.clicks:
+        say(args, hanging("", clicks.title, 0))
+        say(args, f"\n{layout.columns(*section_table(clicks), None)}\n")
     say_end(args, found.unreadable, found.budget)
 
 
@@ -256,8 +260,8 @@ def _facts(found: Report) -> dict[str, Any]:
                         "baseline": is_baseline(p.point),
                         "status": p.status,
                         "front": p.front,
-                        **quality_facts(p.point),
-                        "worth": _known(p.point.value(section.by).mean),
+                        **p.point.quality_facts(),
+                        "worth": known(p.point.value(section.by).mean),
                         "seeds": len(p.point.runs),
                         "file_bytes": p.point.file_bytes.mean,
                         "runtime": p.point.first.runtime,
@@ -276,6 +280,7 @@ def _facts(found: Report) -> dict[str, Any]:
             for section, judged in found.pairs
             for unit in ["instructions" if section.first.counted else "ns"]
         ],
+        "clicks": [section_facts(one) for one in found.clicks],
         "unreadable": [{"path": file.path, "reason": file.reason} for file in found.unreadable],
     }
 
@@ -289,21 +294,5 @@ def rival_facts(rival: Rival | None) -> dict[str, Any] | None:
         "standing": rival.verdict,
         "of_its_bytes": rival.of_its_bytes,
         "file_bytes": rival.point.file_bytes.mean,
-        **quality_facts(rival.point),
+        **rival.point.quality_facts(),
     }
-
-
-def quality_facts(point: Point) -> dict[str, Any]:
-    """Each metric and its range over seeds; null for what was not measured."""
-    spans = {name: point.figure(name) for name in point.first.metrics}
-    return {
-        **{name: _known(span.mean) for name, span in spans.items()},
-        **{
-            f"{name}_range": None if math.isnan(span.mean) else [span.low, span.high]
-            for name, span in spans.items()
-        },
-    }
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value

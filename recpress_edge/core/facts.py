@@ -136,11 +136,13 @@ RECORD: Final[Mapping[str, Form]] = {
     },
     "device": {**dict.fromkeys(("id", "model"), TEXT), "core": Maybe(TEXT), "cores": COUNT},
     "software": MapOf(Maybe(TEXT)),
-    "protocol": {**dict.fromkeys(("k", "threads", "batch"), COUNT), "command": TEXT},
+    "protocol": {**dict.fromkeys(("k", "threads", "batch", "candidates"), COUNT), "command": TEXT},
     "memory_bytes": {"idle": _MEMORY, "model": _MEMORY},
     "quality": {
         **dict.fromkeys(("split", "definition", "ids_sha256"), Maybe(TEXT)),
-        **dict.fromkeys(("users", "cutoff"), Maybe(COUNT)),
+        **dict.fromkeys(("users", "cutoff", "rows"), Maybe(COUNT)),
+        **dict.fromkeys(("auc", "gauc", "calibration_error"), Maybe(SHARE)),
+        "logloss": NUMBER,
         **dict.fromkeys((f"{name}@{k}" for name in ("recall", "ndcg") for k in _CUTOFFS), Maybe(SHARE)),
     },
     "firmware": {

@@ -34,6 +34,17 @@ def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     return buffer.getvalue()
 
 
+def plain_npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """An npz that :func:`read_integers` reads; its bytes depend on nothing but the arrays."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, array in arrays.items():
+            member = io.BytesIO()
+            np.save(member, array, allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), member.getvalue())
+    return buffer.getvalue()
+
+
 def read_integers(where: Path, names: Iterable[str]) -> dict[str, Integers]:
     """One-dimensional arrays of int32 or int64, stored without compression; ArtifactError otherwise.
 

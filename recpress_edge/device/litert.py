@@ -32,8 +32,9 @@ def litert_module() -> str:
     if found == _LAST_NUMPY_1 and int(np.__version__.partition(".")[0]) >= 2:
         # It can be imported, and then its first Interpreter dies with a SystemError.
         raise MissingExtraError(
-            f"tflite-runtime {_version(found)} was built for numpy 1 and fails with numpy {np.__version__}. "
-            "Run: pip install ai-edge-litert, or pip install 'numpy<2' where that has no wheel."
+            f"tflite-runtime {module_version(found)} was built for numpy 1 and fails with numpy "
+            f"{np.__version__}. Run: pip install ai-edge-litert, or pip install 'numpy<2' where that has no "
+            "wheel."
         )
     return found
 
@@ -49,7 +50,7 @@ def import_litert() -> ModuleType:
         ) from None
 
 
-def _version(module: str) -> str:
+def module_version(module: str) -> str:
     try:
         return importlib.metadata.version(PACKAGES[module])
     except importlib.metadata.PackageNotFoundError:  # a distribution's own package
@@ -76,7 +77,7 @@ class LiteRT:
         self, model_path: Path, contract: Contract, threads: int = 1, delegate: str | None = None
     ) -> None:
         tflite, module = import_litert(), litert_module()
-        self.name, self.version = PACKAGES[module], _version(module)
+        self.name, self.version = PACKAGES[module], module_version(module)
         self.exact = contract.exact and delegate is None
         self.n_items, self.catalogue = contract.n_items, Catalogue.of(contract)
         kinds = tflite.OpResolverType

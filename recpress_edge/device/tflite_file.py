@@ -27,6 +27,7 @@ _TYPES: Final[Mapping[int, Any]] = {
     2: np.int32,
     3: np.uint8,
     4: np.int64,
+    7: np.int16,
     9: np.int8,
     _INT4: np.uint8,
 }
@@ -58,6 +59,11 @@ def tflite_tensors(data: bytes) -> dict[str, Tensor]:
         stored = buffers[tensor.scalar(_BUFFER, "<I")].numbers(_DATA, np.uint8)
         found[tensor.text(_NAME)] = Tensor(shape, _values(tensor.scalar(_TYPE, "<b"), shape, stored))
     return found
+
+
+def tflite_constants(data: bytes) -> dict[str, NDArray[Any]]:
+    """The values in a file by name; raises as :func:`tflite_tensors`."""
+    return {name: one.values for name, one in tflite_tensors(data).items() if one.values is not None}
 
 
 def _values(kind: int, shape: tuple[int, ...], stored: NDArray[np.uint8]) -> NDArray[Any] | None:

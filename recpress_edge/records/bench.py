@@ -60,11 +60,15 @@ _NEEDED: Final = (
 SAMPLES: Final = ("query", "end_to_end", "first_query", "load", "import")
 PACED: Final = "paced"
 """An optional series: queries that each came after a pause."""
+CATALOGUE: Final = "catalogue"
+"""An optional series, of click bundles: the model alone with every item as a candidate."""
+OPTIONAL: Final = (PACED, CATALOGUE)
 PERCENTILES: Final[Mapping[str, tuple[int, ...]]] = {
     # what is reported of each series, the median first
     "query": (50, 90, 95, 99),
     "end_to_end": (50, 90, 95, 99),
     PACED: (50, 90, 95),
+    CATALOGUE: (50, 90, 95),
     "first_query": (50,),
     "load": (50,),
     "import": (50,),
@@ -165,7 +169,7 @@ def check_record(record: Mapping[str, Any], path: str) -> None:
             f"{path} is not a whole record: with protocol.clock {record['protocol'].get('clock')!r} its "
             f"samples must be in section {section!r} and nowhere else"
         )
-    for name in (*SAMPLES, *({PACED} & record[section].keys())):
+    for name in (*SAMPLES, *(name for name in OPTIONAL if name in record[section])):
         samples = record[section].get(name)
         if (
             not isinstance(samples, list)

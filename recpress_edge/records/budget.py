@@ -32,6 +32,8 @@ class Cost:
     """Recall@cutoff."""
     recall_at_10: float | None = None
     ndcg_at_10: float | None = None
+    auc: float | None = None
+    """Of a click bundle on its test rows."""
     cutoff: int | None = None
     """The K by which the data is judged."""
 
@@ -53,6 +55,7 @@ class Budget:
     """Of Recall@K, at the K that judges the data: 50 but for small catalogues."""
     min_recall_at_10: float | None = None
     min_ndcg_at_10: float | None = None
+    min_auc: float | None = None
 
     @property
     def limited(self) -> bool:
@@ -91,6 +94,7 @@ LIMITS: Final = (
     LimitKind("recall", "min_recall", "Recall@K", format_share, least=True),
     LimitKind("recall_at_10", "min_recall_at_10", "Recall@10", format_share, least=True),
     LimitKind("ndcg_at_10", "min_ndcg_at_10", "NDCG@10", format_share, least=True),
+    LimitKind("auc", "min_auc", "AUC", format_share, least=True),
 )
 
 

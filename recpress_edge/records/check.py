@@ -58,6 +58,8 @@ class BudgetTable:
     min_recall_at_10: float | None = None
     """Least Recall@10, and NDCG@10: the head of the list, which a device shows."""
     min_ndcg_at_10: float | None = None
+    min_auc: float | None = None
+    """Least AUC of a click bundle on the test rows that it carries."""
 
 
 _TIMES: Final = ("max_p50", "max_p95", "max_p99", "max_paced_p95")
@@ -163,6 +165,7 @@ def record_cost(record: Mapping[str, Any]) -> Cost:
         recall=record["quality"].get(f"recall@{cutoff}"),
         recall_at_10=record["quality"].get("recall@10"),
         ndcg_at_10=record["quality"].get("ndcg@10"),
+        auc=record["quality"].get("auc"),
         cutoff=cutoff,
     )
 

@@ -16,6 +16,7 @@ from recpress_edge.core.units import UNKNOWN, format_bytes, format_change, forma
 from recpress_edge.records.bench import samples_section
 from recpress_edge.report.baselines import is_baseline
 from recpress_edge.report.chain import Chain, chains
+from recpress_edge.report.clicks import HEADERS, ClickRow
 from recpress_edge.report.devices import compare_devices
 from recpress_edge.report.devices_plot import devices_panel
 from recpress_edge.report.drawing import Panel, theme_css
@@ -87,7 +88,7 @@ def render(report: Report, imprint: Imprint) -> str:
     ]
     runs = [run for section in report.sections for run in section.runs]
     devices = compare_devices(report.sections)
-    raw, note = embed(runs)
+    raw, note = embed([*runs, *(row for clicks in report.clicks for row in clicks.rows)])
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("recpress_edge.report", "."),
         autoescape=True,
@@ -110,7 +111,8 @@ def render(report: Report, imprint: Imprint) -> str:
         theme=theme_css(),
         raw=raw,
         raw_note=note,
-        n_runs=len(runs),
+        n_runs=len(runs) + sum(len(section.rows) for section in report.clicks),
+        click_headers=HEADERS,
         script=_DOWNLOAD,
         script_digest=digest,
     )
@@ -215,7 +217,7 @@ def _text(value: Any) -> str:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
-def embed(runs: Sequence[BenchRun], limit: int = MAX_RAW_BYTES) -> tuple[str, str]:
+def embed(runs: Sequence[BenchRun | ClickRow], limit: int = MAX_RAW_BYTES) -> tuple[str, str]:
     """The records as JSON that is safe inside <script>, and a note on what was left out, if anything.
 
     Above ``limit`` bytes the raw latency samples of the largest records are dropped first.
@@ -238,6 +240,6 @@ def embed(runs: Sequence[BenchRun], limit: int = MAX_RAW_BYTES) -> tuple[str, st
     return "[\n" + ",\n".join(texts[run.path] for run in runs) + "\n]", note
 
 
-def _encode(run: BenchRun, record: Mapping[str, Any]) -> str:
+def _encode(run: BenchRun | ClickRow, record: Mapping[str, Any]) -> str:
     text = json.dumps({"path": run.path, "record": record}, ensure_ascii=True, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

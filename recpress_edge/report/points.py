@@ -4,7 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -137,11 +137,27 @@ class Point:
         found = [getattr(run.cost, field) for run in self.runs]
         return None if None in found else max(found)
 
+    def quality_facts(self) -> dict[str, Any]:
+        """Each metric and its range over seeds, for programs; None for what was not measured."""
+        spans = {name: self.figure(name) for name in self.first.metrics}
+        return {
+            **{name: known(span.mean) for name, span in spans.items()},
+            **{
+                f"{name}_range": None if math.isnan(span.mean) else [span.low, span.high]
+                for name, span in spans.items()
+            },
+        }
+
     def span(self, key: str) -> Interval:
         """The interval on an axis, by its key."""
         found = getattr(self, key)
         assert isinstance(found, Interval)
         return found
+
+
+def known(value: float) -> float | None:
+    """None for NaN, which stands for what was not measured."""
+    return None if math.isnan(value) else value
 
 
 def measures(choose_by: str, cutoff: int) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from recpress_edge.records.bench import (
 )
 from recpress_edge.records.budget import Cost
 from recpress_edge.records.search import TUNE_KIND
+from recpress_edge.report.clicks import is_click_record
 from recpress_edge.report.files import HOW_TO_MAKE_RUNS, Files, JsonFile, Unreadable
 
 OTHER_KINDS: Final = ("recpress.survival/", "recpress.parity/", TUNE_KIND)
@@ -117,13 +118,15 @@ class BenchRun:
 
 
 def read_runs(files: Files, *, required: bool = True) -> tuple[list[BenchRun], list[Unreadable]]:
-    """The bench records among the files; records of other kinds are passed over.
+    """The bench records among the files but those of click bundles; other kinds are passed over.
 
     No bench record at all is an :class:`ArtifactError`, where one is ``required``.
     """
     runs: list[BenchRun] = []
     unreadable: list[Unreadable] = []
-    candidates = [file for file in files.found if not file.schema.startswith(OTHER_KINDS)]
+    candidates = [
+        file for file in files.found if not (file.schema.startswith(OTHER_KINDS) or is_click_record(file))
+    ]
     for file in candidates:
         try:
             runs.append(_run_in(file))

@@ -23,6 +23,7 @@ from recpress_edge.report.baselines import (
 )
 from recpress_edge.report.chain import notes
 from recpress_edge.report.claims import quantised_line, quantised_lines, runtime_lines
+from recpress_edge.report.clicks import ClickSection, read_click_sections
 from recpress_edge.report.files import Unreadable, read_files, read_searches
 from recpress_edge.report.front import CERTAIN, Section, sections
 from recpress_edge.report.place import PlacedPoint, place
@@ -77,6 +78,8 @@ class Report:
     sections: tuple[Section, ...]
     choices: tuple[Choice, ...]
     """One per section."""
+    clicks: tuple[ClickSection, ...] = ()
+    """Of click models, by AUC: nothing is chosen among them."""
     survivals: tuple[Survival, ...]
     searches: tuple[SearchRecord, ...]
     """Each with every candidate."""
@@ -98,16 +101,18 @@ def read_report(paths: Sequence[Path], budget: Budget, choose_by: str = BALANCED
     files = read_files(paths)
     survivals, damaged = read_survivals(files)
     searches, no_searches = read_searches(files)
-    runs, others = read_runs(files, required=not (survivals or searches))
+    clicks, no_clicks = read_click_sections(files)
+    runs, others = read_runs(files, required=not (survivals or searches or clicks))
     found = sections(runs, budget, choose_by)
     return Report(
         budget=budget,
         choose_by=choose_by,
         sections=found,
         choices=tuple(verdict(section, budget) for section in found),
+        clicks=clicks,
         survivals=survivals,
         searches=searches,
-        unreadable=(*others, *damaged, *no_searches),
+        unreadable=(*others, *no_clicks, *damaged, *no_searches),
     )
 
 

@@ -53,7 +53,18 @@ def test_export_says_what_it_wrote_and_finds_it_again(work, bundle, capsys):
     ("more", "said"),
     [
         (["--profile", "history"], "--profile is not for deepfm_dim4, a click model"),
-        (["--format", "tflite"], "exported as onnx alone"),
+        (
+            ["--format", "c"],
+            "--format c is not for deepfm_dim4, a click model: it is exported as onnx or tflite",
+        ),
+        (["--format", "web"], "--format web is not for deepfm_dim4"),
+        (
+            ["--format", "tflite", "--recipe", "int8-fields"],
+            "--recipe int8-fields is not for --format tflite",
+        ),
+        (["--fit", "64KiB", "--int8"], "--fit chooses the recipe"),
+        (["--fit", "little"], "'little'"),
+        (["--order", "length"], "are of formats c and web"),
         (["--recipe", "int4-item"], "unknown recipe of a click model"),
         (["--recipe", "fp32", "--int8"], "contradict"),
         (["--set", "method.gated=true"], "method.gated is of a student with a teacher"),

@@ -60,6 +60,21 @@ def test_both_runtimes_give_equal_items(made):
         assert onnx.rank(values, k=14).items == reference.rank(values, k=14).items
 
 
+@pytest.mark.parametrize(
+    ("place", "wrong"),
+    [(1, {"least": -(2**54)}), (4, {"seed": -1}), (4, {"seed": 2**32}), (4, {"buckets": 2**31})],
+)
+def test_fields_beyond_what_every_language_holds_are_refused(copy, made, place, wrong):
+    features = click_contract_facts(made.contract)["features"]
+    features[place] |= wrong
+    sizes = {"buckets": lambda one: one["buckets"] + 2, "least": lambda one: one["most"] - one["least"] + 3}
+    for name in wrong.keys() & sizes.keys():
+        features[place]["size"] = sizes[name](features[place])
+    with pytest.raises(ArtifactError, match="out of range") as told:
+        open_click_bundle(rewritten(copy, {"features": features}))
+    assert told.value.fault == "range"
+
+
 def test_wrong_questions_are_refused_by_name(made):
     ranker = ClickRanker.load(made.folder, "numpy")
     with pytest.raises(ConfigError, match=r"unknown field 'hours'.*hour"):
@@ -72,7 +87,10 @@ def test_wrong_questions_are_refused_by_name(made):
         ({"user": {}}, "'user' takes a text or a number, got {}"),
         ({"user": ["ann"]}, "'user' takes one value"),
         ({"liked": "xyz"}, "'liked' takes a list of texts, got 'xyz'"),
-        ({"hour": "noon"}, "a field of numbers was given something else"),
+        ({"hour": "noon"}, "field 'hour': 'noon' is not a number"),
+        ({"hour": True}, "'hour' takes a text or a number, got True"),
+        ({"user": 1.5}, "field 'user': a text or a whole number is expected, got 1.5"),
+        ({"liked": [["x"]]}, "field 'liked': a text or a whole number is expected"),
     ):
         with pytest.raises(ConfigError, match=said):
             ranker.rank(values)

@@ -15,12 +15,14 @@ import psutil
 import pytest
 from bundles import make_bundle
 from exports import exported
+from made_click_bundles import of_many_items, source_of
 
 from device_bench.__main__ import main
 from device_bench.lanes import parcel, ssh
 from device_bench.lanes.ssh import clean, parse_host
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.records.bench import read_record
+from recpress_export.clicks.build import build_clicks
 
 pytestmark = pytest.mark.network
 QUICK = ["--processes", "1", "--seconds", "0.05", "--queries", "100", "--k", "20", "--pause", "1ms"]
@@ -144,6 +146,20 @@ def test_a_whole_run(server, bench, bundle):
     assert f"--on {server.target}" in record["protocol"]["command"]
     assert record["artifact"]["bundle_sha256"] == bundle.digest
     assert "self-test passed" in err  # the board's talk comes through
+    assert left_on(server) == []
+
+
+def test_a_click_bundle_is_measured_there_too(server, tmp_path, capfd):
+    source = of_many_items(source_of())
+    bundle = build_clicks(source, tmp_path / "clicks", "int8", force=True).bundle
+    where = ["--on", server.target, "--ssh-config", server.config(), "--board-python", sys.executable]
+    code = main(["run", str(bundle.folder), *where, "--runs", str(tmp_path / "runs"), *QUICK])
+    assert code in (0, 4), capfd.readouterr().err
+    (path,) = (tmp_path / "runs").rglob("*.json")
+    record = read_record(path)
+    assert record["protocol"]["on"] == server.target
+    assert record["quality"]["rows"] == 400
+    assert record["latency_ns"]["catalogue"]
     assert left_on(server) == []
 
 

@@ -13,9 +13,10 @@ MODELS = 400
 """Files model.bin with numpy's answers."""
 STUB = Path(__file__).parents[1]
 ROOT = STUB.parents[1]
-sys.path[:0] = [str(STUB / "tools"), str(ROOT / "tests")]
+sys.path[:0] = [str(STUB / "tools"), str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
-from corruptions import write_corruptions  # noqa: E402  (needs the path above)
+from click_answers import write_clicks  # noqa: E402  (needs the path above)
+from corruptions import write_corruptions  # noqa: E402
 from jvm import Jvm  # noqa: E402
 from model_bins import write_models  # noqa: E402
 from python_answers import export_bundles, write_answers  # noqa: E402
@@ -42,10 +43,11 @@ def jvm(tools, tmp_path_factory) -> Jvm:
 
 @pytest.fixture(scope="session")
 def fixtures(tmp_path_factory) -> Path:
-    """bundles/, answers/, corrupt/ and models/: what Python wrote, answered and refused."""
+    """bundles/, answers/, corrupt/, models/ and clicks/: what Python wrote, answered and refused."""
     folder = tmp_path_factory.mktemp("fixtures")
     for bundle in export_bundles(folder):
         write_answers(bundle, folder / "answers" / f"{bundle.name}.json")
     write_corruptions(folder / "bundles", folder / "corrupt")
     write_models(folder / "models", MODELS)
+    write_clicks(folder / "clicks")
     return folder

@@ -5,10 +5,13 @@ import subprocess
 from collections import Counter
 
 import pytest
+from _java_fields import rows_by
+from _plain_fields import REFUSED
+from field_fuzz import drawn_case, library_row
 
 CLASSES = (
     *("JsonTest", "QueryTest", "RecommenderTest", "TimingsTest", "PythonAnswersTest", "VerdictsTest"),
-    *("ModelBinTest", "FuzzTest"),
+    *("ModelBinTest", "FuzzTest", "ClickRankerTest"),
 )
 
 
@@ -40,6 +43,15 @@ def test_onnxruntime_is_not_loaded_where_telemetry_could_start(jvm, fixtures):
     done = jvm.java("org.example.recpress.BenchMain", "r", "cold-1", bundle, "5", "1", "0", "0", env={})
     assert "ORT_DISABLE_TELEMETRY must be 1" in done.stdout
     assert '"kind":"cold"' not in done.stdout
+
+
+def test_rows_of_drawn_values_are_those_of_python(jvm, tmp_path):
+    """A hundredth of what benchmarks/field_fuzz.py compares."""
+    cases = [drawn_case(1, number) for number in range(10)]
+    found = rows_by(jvm, cases, tmp_path)
+    wanted = [[library_row(fields, values) for values in rows] for fields, rows in cases]
+    assert found == wanted
+    assert sum(row == REFUSED for rows in wanted for row in rows) > 50
 
 
 def test_a_model_bin_needs_no_runtime(jvm, fixtures):

@@ -4,32 +4,30 @@ import contextlib
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from recpress_edge import __version__
 from recpress_edge.artifacts.clicks.bundle import ClickBundle, open_click_bundle, write_click_bundle
-from recpress_edge.artifacts.clicks.contract import MODEL_FILE, ClickContract
-from recpress_edge.artifacts.clicks.fields import FeatureField
-from recpress_edge.artifacts.clicks.folded import ITEM, FoldedModel, fold, tensors_of
+from recpress_edge.artifacts.clicks.evaluation import EvaluationRows
+from recpress_edge.artifacts.clicks.folded import FoldedModel
 from recpress_edge.artifacts.clicks.metrics import click_metrics
 from recpress_edge.artifacts.clicks.selftest import ClickQuestion, agrees
-from recpress_edge.artifacts.clicks.weights import ClickWeights, logits
-from recpress_edge.artifacts.formats import DEFAULT, FORMATS
-from recpress_edge.artifacts.manifest import CLICK_SCHEMA, MANIFEST
-from recpress_edge.core.arrays import I32, U8
+from recpress_edge.artifacts.clicks.weights import logits
+from recpress_edge.artifacts.formats import DEFAULT
+from recpress_edge.artifacts.manifest import MANIFEST
 from recpress_edge.core.errors import ArtifactError, ConfigError, GateError
 from recpress_edge.core.files import check_ours, new_directory, write_atomic
-from recpress_edge.core.registry import named
 from recpress_edge.device.clicks.ranker import check_clicks
-from recpress_edge.device.clicks.runtimes import OnnxClicks, numpy_clicks
+from recpress_edge.device.clicks.runtimes import ClickRuntime, numpy_clicks, open_clicks
 from recpress_export.card import CARD_FILE
 from recpress_export.clicks.card import click_card
+from recpress_export.clicks.draft import ClickSource, DraftModel, bundle_name, draft_model, of_requests
 from recpress_export.clicks.questions import questions
-from recpress_export.student import bundle_stem, stage
+from recpress_export.student import stage
+
+__all__ = ["ClickSource", "ExportedClicks", "build_clicks", "of_requests"]
 
 MAX_AUC_LOSS: Final = 0.0005
 MAX_LOGLOSS_GAIN: Final = 0.002
@@ -37,37 +35,8 @@ MAX_LOGLOSS_GAIN: Final = 0.002
 TOLERANCE: Final = 1e-4
 """Of a logit, as a share of the self-test's largest: sums of some hundred float32 products differ by 1e-6."""
 K: Final = 10
-_WRITER: Final = "recpress_export.clicks.graph:clicks_onnx"
-"""Imported when a file is written: it needs the package onnx."""
 _CHECKED_ROWS: Final = 300
 """Validation rows for which the file ranks the whole catalogue as numpy does."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ClickSource:
-    """What a click bundle is made from."""
-
-    weights: ClickWeights
-    catalogue: I32
-    """Every item's rows of its fields' tables (I, W_T)."""
-    item_ids: tuple[str, ...]
-    users: I32
-    """Of the validation rows (n,), like those that follow."""
-    items: I32
-    labels: U8
-    rows: I32
-    """(n, W)"""
-    asked: I32
-    """Columns of user and context alone (n, W_C)."""
-    facts: Mapping[str, Any]
-    """The model's record."""
-    licence: str | None
-    command: str
-
-    @property
-    def name(self) -> str:
-        """The model's, with a seed that is not 0."""
-        return bundle_stem(str(self.facts["name"]), int(self.facts["seed"]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,22 +47,25 @@ class ExportedClicks:
     unchanged: bool
 
 
-def of_requests(fields: tuple[FeatureField, ...], rows: I32) -> I32:
-    """The columns of user and context of rows (n, W)."""
-    kept = np.repeat([field.side != ITEM for field in fields], [field.width for field in fields])
-    return np.ascontiguousarray(rows[:, kept])
-
-
-def build_clicks(source: ClickSource, target: Path, recipe: str, *, force: bool) -> ExportedClicks:
+def build_clicks(
+    source: ClickSource,
+    target: Path,
+    recipe: str,
+    *,
+    force: bool,
+    file_format: str = DEFAULT,
+    gated: bool = False,
+) -> ExportedClicks:
     """Write, check and publish a bundle.
 
-    ``recipe``: one of RECIPES. GateError: it costs more than the gate allows and ``force`` is off; nothing is
-    written. ConfigError: something else is at ``target`` and ``force`` is off.
+    ``recipe``: one of those of the format. GateError: it costs more than the gate allows, and ``force`` is
+    off or the bundle must be ``gated``; nothing is written. ConfigError: something else is at ``target``
+    and ``force`` is off.
     """
     check_ours(target, MANIFEST)
     unchanged = False
     with contextlib.suppress(_SameThereError), new_directory(target, force=True) as draft:
-        made = _fill(draft, source, recipe, force=force)
+        made = _fill(draft, source, draft_model(source, recipe, file_format), force=force and not gated)
         if target.exists() and not force:
             unchanged = _same(target, made.digest)
             if not unchanged:
@@ -103,6 +75,14 @@ def build_clicks(source: ClickSource, target: Path, recipe: str, *, force: bool)
                 )
             raise _SameThereError
     return ExportedClicks(open_click_bundle(target), unchanged)
+
+
+class BelowGateError(GateError):
+    """A file loses more than the gate allows."""
+
+    def __init__(self, message: str, failure: str) -> None:
+        super().__init__(message)
+        self.failure = failure
 
 
 class _SameThereError(Exception):
@@ -116,37 +96,27 @@ def _same(target: Path, digest: str) -> bool:
         return False
 
 
-def _fill(draft: Path, source: ClickSource, recipe: str, *, force: bool) -> ClickBundle:
-    model = fold(source.weights, source.catalogue)
-    fields = model.request.fields
-    contract = ClickContract(
-        recipe=recipe,
-        n_items=len(source.item_ids),
-        dim=source.weights.dim,
-        pairs=source.weights.pairs,
-        fields=fields,
-        folded=tuple(field.name for field in source.weights.fields if field not in fields),
-        score_tolerance=0.0,
-    )
-    provenance = _provenance(source)
-    data: bytes = named(_WRITER)(contract, tensors_of(model, recipe), _metadata(provenance, contract))
-    write_atomic(draft / MODEL_FILE, data)
-    stored, file = numpy_clicks(draft / MODEL_FILE, contract), OnnxClicks(draft / MODEL_FILE)
-    answered = _answered(file, questions(fields, contract.n_items))
+def _fill(draft: Path, source: ClickSource, stored_as: DraftModel, *, force: bool) -> ClickBundle:
+    contract, provenance = stored_as.contract, stored_as.provenance
+    data = stored_as.to_bytes()
+    path = draft / contract.model_file
+    write_atomic(path, data)
+    stored, file = numpy_clicks(path, contract), open_clicks(path, contract).model
+    answered = _answered(file, questions(contract.fields, contract.n_items))
     largest = max(abs(score) for question in answered for score in question.scores)
     contract = dataclasses.replace(contract, score_tolerance=TOLERANCE * largest)
     _check_file(file, stored, source, answered, contract.score_tolerance)
     quality = _quality(stored, source, contract.recipe, len(data), force=force)
-    name = f"{source.name}-{contract.recipe}"
+    name = bundle_name(source, contract.recipe, contract.format)
     facts = {"name": name, "provenance": provenance, "quality": quality}
-    write_atomic(draft / CARD_FILE, click_card(facts, contract, len(data)).encode())
-    bundle = write_click_bundle(draft, contract, source.item_ids, answered, facts)
+    write_atomic(draft / CARD_FILE, click_card(facts, contract, len(data), source.test).encode())
+    bundle = write_click_bundle(draft, contract, source.item_ids, answered, facts, source.test)
     check_clicks(file, bundle)
     check_clicks(stored, bundle)
     return bundle
 
 
-def _answered(file: OnnxClicks, asked: tuple[ClickQuestion, ...]) -> tuple[ClickQuestion, ...]:
+def _answered(file: ClickRuntime, asked: tuple[ClickQuestion, ...]) -> tuple[ClickQuestion, ...]:
     """The questions with the file's answers."""
     found = []
     for question in asked:
@@ -159,13 +129,15 @@ def _answered(file: OnnxClicks, asked: tuple[ClickQuestion, ...]) -> tuple[Click
 
 
 def _check_file(
-    file: OnnxClicks,
+    file: ClickRuntime,
     stored: FoldedModel,
     source: ClickSource,
     answered: tuple[ClickQuestion, ...],
     tolerance: float,
 ) -> None:
-    """The file must rank the catalogue as numpy does, for validation rows and for the self-test's."""
+    """The file must rank the catalogue as numpy does, for validation rows and for the self-test's, and give
+    every validation row its logit.
+    """
     whole = np.arange(len(source.item_ids))
     rows = [*source.asked[:_CHECKED_ROWS], *(np.array(question.row, np.int32) for question in answered)]
     for row in rows:
@@ -177,6 +149,12 @@ def _check_file(
                 f"the file answers row {row.tolist()} with items {found[0].tolist()}, numpy with "
                 f"{items.tolist()}: it does not compute its tables."
             )
+    asked = EvaluationRows(source.asked, source.items, source.labels, source.users)
+    apart = np.abs(asked.logits(file.rank) - stored.logits(source.asked, source.items)).max()
+    if not apart <= tolerance:  # also catches NaN
+        raise GateError(
+            f"a validation row's logit is {apart:g} from numpy's: the file does not compute its tables."
+        )
 
 
 def _quality(
@@ -187,8 +165,8 @@ def _quality(
     after = click_metrics(source.users, source.labels, stored.logits(source.asked, source.items))
     failure = _failure(before, after)
     if failure and not force:
-        raise GateError(
-            f"{source.name}-{recipe} is below its gate: {failure} --force publishes it all the same."
+        raise BelowGateError(
+            f"{source.name}-{recipe} is below its gate: {failure} --force publishes it all the same.", failure
         )
     teacher = source.facts.get("teacher")
     chain = [stage("teacher", teacher["name"], None, teacher["metrics"])] if teacher else []
@@ -216,36 +194,3 @@ def _failure(before: Mapping[str, float | None], after: Mapping[str, float | Non
         if sign * (became - was) > limit:
             return f"valid {name} {was:.4f} became {became:.4f}, more than {limit:g} worse."
     return None
-
-
-def _provenance(source: ClickSource) -> dict[str, Any]:
-    """Who made this from what; nothing in it depends on when or where."""
-    facts = source.facts
-    teacher = facts.get("teacher")
-    return {
-        "created_by": f"recpress-edge {__version__}",
-        "command": source.command,
-        "student": facts["name"],
-        "method": facts["method"],
-        "dim": facts["dim"],
-        "seed": facts["seed"],
-        "teacher": {key: teacher[key] for key in ("name", "sha256")} if teacher else None,
-        "dataset": {
-            **{key: facts["dataset"].get(key) for key in ("name", "digest", "protocol", "labels_digest")},
-            "licence": source.licence,
-        },
-        "model_sha256": facts["sha256"],
-        "versions": {package: version(package) for package in FORMATS[DEFAULT].made_by},
-    }
-
-
-def _metadata(provenance: Mapping[str, Any], contract: ClickContract) -> dict[str, str]:
-    """What the model file says about itself when it is found without its bundle."""
-    return {
-        "recpress.schema": CLICK_SCHEMA,
-        "recpress.created_by": provenance["created_by"],
-        "recpress.student": provenance["student"],
-        "recpress.model_sha256": provenance["model_sha256"],
-        "recpress.recipe": contract.recipe,
-        "recpress.fields": ",".join(field.name for field in contract.fields),
-    }

@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from recpress_edge.artifacts.clicks.contract import ClickContract
+from recpress_edge.artifacts.clicks.evaluation import EvaluationRows
 from recpress_edge.artifacts.clicks.fields import FeatureField
 from recpress_edge.artifacts.clicks.metrics import CLICK_METRICS, TITLES
 from recpress_edge.core.units import format_bytes, format_share
 
 
-def click_card(facts: Mapping[str, Any], contract: ClickContract, n_bytes: int) -> str:
+def click_card(
+    facts: Mapping[str, Any], contract: ClickContract, n_bytes: int, test: EvaluationRows | None = None
+) -> str:
     """The card's text; ``facts``: name, provenance and quality."""
     provenance, clicks = facts["provenance"], facts["quality"]["clicks"]
     data = provenance["dataset"]
@@ -23,8 +26,8 @@ def click_card(facts: Mapping[str, Any], contract: ClickContract, n_bytes: int) 
             f"# {facts['name']}",
             "",
             f"A click model that ranks candidates among {contract.n_items:,} items for a row of features. "
-            f"`model.onnx`, {format_bytes(n_bytes)}, {contract.recipe}, made by {provenance['created_by']} "
-            f"from `{provenance['student']}` (teacher: {teacher}), data set "
+            f"`{contract.model_file}`, {format_bytes(n_bytes)}, {contract.recipe}, made by "
+            f"{provenance['created_by']} from `{provenance['student']}` (teacher: {teacher}), data set "
             f"`{data['name']}`, licence: {data['licence'] or 'not stated'}.",
             "",
             "## What a request states",
@@ -40,7 +43,7 @@ def click_card(facts: Mapping[str, Any], contract: ClickContract, n_bytes: int) 
             "is not stated is missing, a value that is not known counts as unknown; both were learned. Hours "
             "and weekdays (0 is Monday) are those that the application gives; the bundle reads no clock.",
             "",
-            f"Privacy: {_privacy(contract)}",
+            f"Privacy: {_privacy(contract)}{_rows_inside(test)}",
             "",
             f"## Quality on {clicks['rows']:,} validation rows",
             "",
@@ -62,6 +65,15 @@ def _privacy(contract: ClickContract) -> str:
     return (
         f"the vocabularies of {', '.join(known)} name users or what they are, each value with a vector from "
         "which tastes can be inferred. Ship it to machines you control, not to the phones of single users."
+    )
+
+
+def _rows_inside(test: EvaluationRows | None) -> str:
+    if test is None:
+        return ""
+    return (
+        f" `evaluation.npz` holds {len(test.labels):,} test rows, what was shown to whom and taken, to judge "
+        "the file on a device; no application needs it."
     )
 
 

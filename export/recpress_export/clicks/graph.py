@@ -20,7 +20,8 @@ from recpress_edge.artifacts.clicks.contract import (
     SCORES_OUTPUT,
     ClickContract,
 )
-from recpress_edge.artifacts.clicks.folded import INT8_FIELDS, SCALE
+from recpress_edge.artifacts.clicks.folded import BY_FIELDS, INT4_FIELDS, SCALE
+from recpress_edge.artifacts.integers import INT4_ZERO_POINT
 from recpress_export.onnx.writer import IR_VERSION, OPSET
 
 Tensors = Mapping[str, NDArray[Any]]
@@ -31,6 +32,7 @@ class _Draft:
     """Nodes so far, over the tensors of a folded model."""
 
     tensors: dict[str, NDArray[Any]]
+    dim: int
     nodes: list[onnx.NodeProto] = field(default_factory=list)
 
     def node(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
@@ -48,14 +50,36 @@ class _Draft:
             found = self.node("Gather", [table, rows], f"{table}/rows", axis=0)
         if f"{table}{SCALE}" not in self.tensors:
             return found
+        if self.tensors[table].dtype == np.uint8:
+            return self._of_halves(table, found, rows)
         wide = self.node("Cast", [found], f"{table}/wide", to=TensorProto.FLOAT)
         return self.node("Mul", [wide, f"{table}{SCALE}"], f"{table}/numbers")
+
+    def _of_halves(self, table: str, packed: str, rows: str | None) -> str:
+        """Rows of packed values of 4 bits (n, ⌈d / 2⌉) as float32 (n, d)."""
+        self.tensors.setdefault("half_byte", np.array(16, np.uint8))
+        self.tensors.setdefault("four_bits", np.array(4, np.uint8))
+        self.tensors.setdefault("int4_zero", np.array(INT4_ZERO_POINT, np.float32))
+        low = self.node("Mod", [packed, "half_byte"], f"{table}/low")
+        high = self.node("BitShift", [packed, "four_bits"], f"{table}/high", direction="RIGHT")
+        both = self.node("Concat", [low, high], f"{table}/halves", axis=1)
+        if self.dim % 2:  # the last high half is not used
+            for name, value in (("first_of_row", 0), ("end_of_row", self.dim), ("of_rows", 1)):
+                self.tensors.setdefault(name, np.array([value], np.int64))
+            both = self.node("Slice", [both, "first_of_row", "end_of_row", "of_rows"], f"{table}/used")
+        wide = self.node("Cast", [both], f"{table}/wide", to=TensorProto.FLOAT)
+        level = self.node("Sub", [wide, "int4_zero"], f"{table}/levels")
+        scale = f"{table}{SCALE}"
+        if rows:
+            scale = self.node("Gather", [scale, rows], f"{table}/scales", axis=0)
+        scale = self.node("Cast", [scale], f"{table}/wide_scales", to=TensorProto.FLOAT)
+        return self.node("Mul", [level, scale], f"{table}/numbers")
 
 
 def clicks_onnx(contract: ClickContract, tensors: Tensors, metadata: Mapping[str, str]) -> bytes:
     """The file's bytes; ``tensors`` as tensors_of gives them."""
-    draft = _Draft(dict(tensors))
-    if contract.recipe == INT8_FIELDS:
+    draft = _Draft(dict(tensors), contract.dim)
+    if contract.recipe in BY_FIELDS:
         _fold(draft, contract)
     linear, sums, hidden = _request(draft, contract)
     z = draft.node("Add", [draft.numbers("item_linear", CANDIDATES_INPUT), linear], "brackets")  # (n,)
@@ -87,6 +111,9 @@ def _fold(draft: _Draft, contract: ClickContract) -> None:
     if not contract.dim:
         return
     embedded = draft.numbers("item_emb")
+    if contract.recipe == INT4_FIELDS:  # a row for each field of each item
+        whole = draft.constant("rows_of_items", np.array([contract.n_items, -1], np.int64))
+        embedded = draft.node("Reshape", [embedded, whole], "item_row")
     if contract.pairs:
         shape = draft.constant("fields_of_items", np.array([0, -1, contract.dim], np.int64))
         each = draft.node("Reshape", [embedded, shape], "item_fields")

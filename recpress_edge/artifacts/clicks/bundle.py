@@ -7,17 +7,16 @@ from typing import Any
 
 from recpress_edge.artifacts.bundle import ITEMS_FILE, MANIFEST, SELFTEST_FILE, verify_files
 from recpress_edge.artifacts.clicks.contract import (
-    MODEL_FILE,
     ClickContract,
     click_contract_facts,
     read_click_contract,
     vocabularies,
     vocabulary_file,
 )
+from recpress_edge.artifacts.clicks.evaluation import EvaluationRows, read_click_rows
 from recpress_edge.artifacts.clicks.selftest import ClickQuestion, read_click_selftest, selftest_bytes
-from recpress_edge.artifacts.formats import DEFAULT
 from recpress_edge.artifacts.ids import encode_ids, read_ids
-from recpress_edge.artifacts.manifest import CLICK_SCHEMA, read_manifest, write_facts
+from recpress_edge.artifacts.manifest import CLICK_SCHEMA, EVALUATION_FILE, read_manifest, write_facts
 from recpress_edge.artifacts.model_file import check_model_file
 from recpress_edge.core.files import write_atomic
 
@@ -37,11 +36,11 @@ class ClickBundle:
 
     @property
     def model_path(self) -> Path:
-        return self.folder / MODEL_FILE
+        return self.folder / self.contract.model_file
 
     @property
     def model_bytes(self) -> int:
-        return int(self.files[MODEL_FILE]["bytes"])
+        return int(self.files[self.contract.model_file]["bytes"])
 
     @property
     def total_bytes(self) -> int:
@@ -55,6 +54,10 @@ class ClickBundle:
         """The self-test, held against fields and items."""
         return read_click_selftest(self.folder, self.contract)
 
+    def evaluation(self) -> EvaluationRows | None:
+        """The test rows, checked before use; None where none travel along."""
+        return read_click_rows(self.folder, self.contract) if EVALUATION_FILE in self.files else None
+
 
 def open_click_bundle(folder: Path) -> ClickBundle:
     """Read and verify a bundle; any doubt is an ArtifactError that says what and where."""
@@ -62,9 +65,10 @@ def open_click_bundle(folder: Path) -> ClickBundle:
     features = manifest["contract"].get("features")
     count = len(features) if isinstance(features, list) else 0
     listed = [name for name in map(vocabulary_file, range(count)) if name in manifest["files"]]
-    verify_files(folder, manifest["files"], (MODEL_FILE, ITEMS_FILE, SELFTEST_FILE, *listed), digests=True)
+    verify_files(folder, manifest["files"], (ITEMS_FILE, SELFTEST_FILE, *listed), digests=True)
     contract = read_click_contract(folder / MANIFEST, manifest["contract"])
-    check_model_file(folder / MODEL_FILE, DEFAULT)
+    verify_files(folder, manifest["files"], (contract.model_file,), digests=False)
+    check_model_file(folder / contract.model_file, contract.format)
     kept = (manifest[name] for name in ("provenance", "quality", "files", "digest"))
     return ClickBundle(folder, manifest["name"], contract, *kept)
 
@@ -75,12 +79,14 @@ def write_click_bundle(
     item_ids: tuple[str, ...],
     questions: tuple[ClickQuestion, ...],
     facts: Mapping[str, Any],
+    rows: EvaluationRows | None = None,
 ) -> ClickBundle:
     """Write what belongs beside the model file, the manifest last, and read it back.
 
-    ``facts``: name, provenance and quality.
+    ``facts``: name, provenance and quality; ``rows``: of test, where they travel along.
     """
     files = {ITEMS_FILE: encode_ids("item", item_ids), SELFTEST_FILE: selftest_bytes(questions)}
+    files |= {} if rows is None else {EVALUATION_FILE: rows.to_bytes()}
     for name, data in (files | vocabularies(contract)).items():
         write_atomic(folder / name, data)
     write_facts(folder, CLICK_SCHEMA, {**facts, "contract": click_contract_facts(contract)})

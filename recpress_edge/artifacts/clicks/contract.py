@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.artifacts.clicks.fields import FIRST, FeatureField, read_field
-from recpress_edge.artifacts.clicks.folded import RECIPES
 from recpress_edge.artifacts.contract import MAX_ENTITIES, TIE_RULE
-from recpress_edge.artifacts.formats import DEFAULT
+from recpress_edge.artifacts.formats import DEFAULT, FORMATS, model_file
 from recpress_edge.artifacts.ids import encode_lines, read_lines
 from recpress_edge.core.errors import ArtifactError
 
@@ -17,6 +16,8 @@ CLICKS: Final = "clicks"
 """Profile of a bundle that ranks candidates for a row of features."""
 MAX_WIDTH: Final = 4096
 """Columns of a request's row at most."""
+MAX_WHOLE: Final = 2**53
+"""Of the range of a field of integers: values are compared as doubles."""
 ROWS_INPUT: Final = "rows"
 """int64 (W,): rows of the fields' tables in the order of ``features``, as FeatureField.rows_of gives them."""
 CANDIDATES_INPUT: Final = "candidates"
@@ -27,11 +28,12 @@ ITEMS_OUTPUT: Final = "items"
 """int64 (k,): the best candidates, best first."""
 SCORES_OUTPUT: Final = "scores"
 """float32 (k,): their logits; the chance of a click is 1 / (1 + e^-logit)."""
-MODEL_FILE: Final = "model.onnx"
+FORMAT_RECIPES: Final[Mapping[str, tuple[str, ...]]] = {
+    name: row.click_recipes for name, row in FORMATS.items() if row.click_recipes
+}
+"""The formats of click bundles, and what each stores."""
 _NAMES: Final = {
     "profile": CLICKS,
-    "format": DEFAULT,
-    "model_file": MODEL_FILE,
     "rows_input": ROWS_INPUT,
     "candidates_input": CANDIDATES_INPUT,
     "k_input": K_INPUT,
@@ -59,6 +61,13 @@ class ClickContract:
     """Names of the items' fields, which no request states."""
     score_tolerance: float
     """Largest allowed difference from the self-test's logits."""
+    format: str = DEFAULT
+    """One of FORMAT_RECIPES."""
+
+    @property
+    def model_file(self) -> str:
+        """Its name inside the bundle."""
+        return model_file(self.format)
 
     @property
     def width(self) -> int:
@@ -79,6 +88,8 @@ def click_contract_facts(contract: ClickContract) -> dict[str, Any]:
     ]
     return {
         **_NAMES,
+        "format": contract.format,
+        "model_file": contract.model_file,
         "recipe": contract.recipe,
         "n_items": contract.n_items,
         "dim": contract.dim,
@@ -101,15 +112,14 @@ def vocabularies(contract: ClickContract) -> dict[str, bytes]:
 
 def read_click_contract(where: Path, values: Mapping[str, Any]) -> ClickContract:
     """The contract of a manifest ``where``, with the vocabularies beside it; else an ArtifactError."""
-    for name, wanted in _NAMES.items():
+    form = values.get("format")
+    if type(form) is not str or form not in FORMAT_RECIPES:
+        raise _unsupported(where, "format", form, " or ".join(FORMAT_RECIPES))
+    for name, wanted in (_NAMES | {"model_file": model_file(form)}).items():
         if values.get(name) != wanted:
-            raise ArtifactError(
-                f"{where}: contract field {name!r} is {values.get(name)!r}; this version knows {wanted!r}. "
-                "Install the recpress-edge that wrote it.",
-                fault="unsupported",
-            )
+            raise _unsupported(where, name, values.get(name), wanted)
     fits = {
-        "recipe": values.get("recipe") in RECIPES,
+        "recipe": values.get("recipe") in FORMAT_RECIPES[form],
         "n_items": _whole(values.get("n_items"), 1),
         "dim": _whole(values.get("dim"), 0),
         "pairs": isinstance(values.get("pairs"), bool),
@@ -127,9 +137,17 @@ def read_click_contract(where: Path, values: Mapping[str, Any]) -> ClickContract
     if len(set(names)) < len(names) or any(field.side == "item" for field in fields):
         raise ArtifactError(f"{where}: features of one name, or of items: {names}", fault="field")
     return ClickContract(
-        **{name: values[name] for name in ("recipe", "n_items", "dim", "pairs", "score_tolerance")},
+        **{name: values[name] for name in ("recipe", "n_items", "dim", "pairs", "score_tolerance", "format")},
         fields=fields,
         folded=tuple(values["folded"]),
+    )
+
+
+def _unsupported(where: Path, name: str, found: Any, known: str) -> ArtifactError:
+    return ArtifactError(
+        f"{where}: contract field {name!r} is {found!r}; this version knows {known!r}. "
+        "Install the recpress-edge that wrote it.",
+        fault="unsupported",
     )
 
 
@@ -147,6 +165,9 @@ def _field(where: Path, place: int, entry: Any) -> FeatureField:
     numbers = (field.least, field.most, field.capacity, field.buckets, field.seed)
     if any(type(number) is not int for number in numbers) or not all(map(_edge, field.edges)):
         raise ArtifactError(f"{where}: feature {place} is {entry!r}", fault="field")
+    whole = max(abs(field.least), abs(field.most)) <= MAX_WHOLE and 0 <= field.seed < 2**32
+    if not whole or field.size > MAX_ENTITIES:
+        raise ArtifactError(f"{where}: feature {place} is out of range: {entry!r}", fault="range")
     return field
 
 

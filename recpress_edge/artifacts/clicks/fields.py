@@ -5,6 +5,7 @@ divides, takes a logarithm or reads a clock, so that every device gives the same
 """
 
 import math
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ NO_VALUE: Final = -1
 SIDES: Final = ("user", "item", "context")
 KINDS: Final = ("categorical", "integer", "numeric", "many", "hashed")
 HASH: Final = "fnv1a32"
+_NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+"""A text that is a number: no spaces, no other digits, no words, so that every language reads the same."""
 _BASIS: Final = 0x811C9DC5
 _PRIME: Final = 0x01000193
 _MASK: Final = 0xFFFFFFFF
@@ -106,9 +109,10 @@ class FeatureField:
         return np.array(self.edges, np.float32)
 
     def rows_of(self, value: Any) -> list[int]:
-        """Row of one value, a text or a number; of many values, given as a sequence, those that fit.
+        """Row of one value; of many values, given as a sequence, of those that fit.
 
-        None, an empty text, NaN and an empty sequence are missing.
+        None, an empty text, NaN and an empty sequence are missing. Texts and hashes take a text, or a whole
+        number as its digits; integers and numbers a number, or a text of one. ValueError for anything else.
         """
         if self.kind != "many":
             return [self._row(value)]
@@ -124,8 +128,7 @@ class FeatureField:
             if self.kind == "hashed":
                 return FIRST + fnv1a32(text.encode(), self.seed) % self.buckets
             return self._index.get(text, UNKNOWN)
-        number = math.nan if value is None or value == "" else float(value)
-        return int(self.rows_of_numbers(np.array([number]))[0])
+        return int(self.rows_of_numbers(np.array([_number(value)]))[0])
 
     def rows_of_numbers(self, numbers: NDArray[np.floating]) -> I32:
         """Rows (n,) of numbers (n,), of an integer or a numeric field; NaN is missing.
@@ -184,7 +187,27 @@ def normal(text: str) -> str:
 
 
 def _text(value: Any) -> str:
-    """The normal text of a value; nothing for a missing one."""
+    """The normal text of a value; nothing for a missing one. A fraction has more than one spelling."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise _unfit("a text or a whole number", value)
     return normal(str(value))
+
+
+def _number(value: Any) -> float:
+    """A number in float64, NaN for a missing one; beyond its range it is infinite."""
+    if value is None or value == "":
+        return math.nan
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise _unfit("a number", value)
+    if isinstance(value, str) and not _NUMBER.fullmatch(value):
+        raise ValueError(f"{value!r} is not a number: write digits, such as 13 or -2.5")
+    try:
+        return float(value)
+    except OverflowError:  # of an int alone
+        return math.inf if int(value) > 0 else -math.inf
+
+
+def _unfit(wanted: str, value: Any) -> ValueError:
+    return ValueError(f"{wanted} is expected, got {value!r}")

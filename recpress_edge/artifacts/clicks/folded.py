@@ -21,7 +21,8 @@ from recpress_edge.artifacts.clicks.weights import (
     field_rows,
     pair_products,
 )
-from recpress_edge.artifacts.integers import QMAX
+from recpress_edge.artifacts.integers import INT4_QMAX, QMAX, pack_int4, unpack_int4
+from recpress_edge.artifacts.item_scale import least_error_scale
 from recpress_edge.core.arrays import F32, I32, I64
 
 ITEM: Final = "item"
@@ -29,10 +30,15 @@ INT16_MAX: Final = 32767
 FP32: Final = "fp32"
 INT8: Final = "int8"
 INT8_FIELDS: Final = "int8-fields"
+INT4_FIELDS: Final = "int4-fields"
+BY_FIELDS: Final = (INT8_FIELDS, INT4_FIELDS)
+"""Recipes that hold an item as its fields' embeddings."""
 RECIPES: Final[Mapping[str, str]] = {
     FP32: "float32 tables, a folded row an item",
     INT8: "int8 tables, a folded row an item; sums in float32",
     INT8_FIELDS: "int8 tables, an item as its fields' embeddings, folded to float32 when loaded",
+    INT4_FIELDS: "embeddings of 4 bits with a float16 scale a row, other tables int8, an item as its "
+    "fields' embeddings, folded to float32 when loaded",
 }
 """How a file stores its numbers."""
 SCALE: Final = "_scale"
@@ -40,6 +46,8 @@ SCALE: Final = "_scale"
 _WIDE: Final = ("request_linear", "item_linear")
 """int16 with one scale; other tables are int8 with a scale a column, layers with a scale a row."""
 _LAYERS: Final = ("layer", "item_first")
+EMBEDDINGS: Final = ("request_emb", "item_emb")
+"""What int4-fields packs: two values of a row in a byte, an item's fields being rows of their own."""
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -135,9 +143,9 @@ def folded(weights: ClickWeights, rows: I32) -> FoldedRows:
 def tensors_of(model: FoldedModel, recipe: str) -> dict[str, NDArray[Any]]:
     """What a file of a recipe holds, by name: float32, or the nearest integers with their scales.
 
-    Of int8-fields items are the embeddings of their fields, which are folded when the file is loaded. Biases
+    Of BY_FIELDS items are the embeddings of their fields, which are folded when the file is loaded. Biases
     stay float32. The largest number of a column, of a layer's row or of a linear table is 127 or 32,767; of
-    zeros the scale is 1.
+    zeros the scale is 1. Of 4 bits a row has the scale with the least squared error.
     """
     request, items = model.request, model.items
     known = {
@@ -146,7 +154,7 @@ def tensors_of(model: FoldedModel, recipe: str) -> dict[str, NDArray[Any]]:
         "request_emb": request.embedding,
         "item_linear": items.linear,
     }
-    if recipe == INT8_FIELDS:
+    if recipe in BY_FIELDS:
         known |= {"item_emb": model.item_emb, "item_first": model.item_first}
     else:
         known |= {"item_sums": items.sums, "item_hidden": items.hidden}
@@ -157,8 +165,21 @@ def tensors_of(model: FoldedModel, recipe: str) -> dict[str, NDArray[Any]]:
         return known
     found: dict[str, NDArray[Any]] = {}
     for name, table in known.items():
-        found |= {name: table} if name.endswith("bias") else _integers(name, table)
+        if name.endswith("bias"):
+            found[name] = table
+        elif name in EMBEDDINGS and recipe == INT4_FIELDS:
+            found |= _halves(name, table.reshape(-1, request.dim))
+        else:
+            found |= _integers(name, table)
     return found
+
+
+def _halves(name: str, table: F32) -> dict[str, NDArray[Any]]:
+    """A table (n, d) in 4 bits a value, packed (n, ⌈d / 2⌉), and a float16 scale a row (n, 1)."""
+    scale = least_error_scale(table.astype(np.float64))[:, None].astype(np.float16)
+    scale = np.where(scale > 0, scale, np.float16(1))
+    levels = np.clip(np.rint(table / scale.astype(np.float32)), -INT4_QMAX, INT4_QMAX).astype(np.int8)
+    return {name: pack_int4(levels), f"{name}{SCALE}": scale}
 
 
 def _integers(name: str, table: F32) -> dict[str, NDArray[Any]]:
@@ -171,12 +192,20 @@ def _integers(name: str, table: F32) -> dict[str, NDArray[Any]]:
     return {name: np.rint(table / scale).astype(np.int16 if wide else np.int8), f"{name}{SCALE}": scale}
 
 
-def read_folded(tensors: Tensors, fields: tuple[FeatureField, ...], *, pairs: bool) -> FoldedModel:
-    """The model of :func:`tensors_of`: the numbers that the integers stand for. KeyError where one lacks."""
+def read_folded(
+    tensors: Tensors, fields: tuple[FeatureField, ...], *, pairs: bool, dim: int = 0
+) -> FoldedModel:
+    """The model of :func:`tensors_of`: the numbers that the integers stand for. KeyError where one lacks.
+
+    ``dim``: of the embeddings, which those of 4 bits do not tell.
+    """
 
     def table(name: str) -> F32:
-        found = tensors[name].astype(np.float32)
-        return found * tensors[f"{name}{SCALE}"] if f"{name}{SCALE}" in tensors else found
+        stored = tensors[name]
+        found = unpack_int4(stored, dim) if stored.dtype == np.uint8 else stored
+        scale = tensors.get(f"{name}{SCALE}")
+        wide = found.astype(np.float32)
+        return wide if scale is None else wide * scale.astype(np.float32)
 
     def optional(name: str, rows: int) -> F32:
         return table(name) if name in tensors else np.empty((rows, 0), np.float32)
@@ -189,6 +218,7 @@ def read_folded(tensors: Tensors, fields: tuple[FeatureField, ...], *, pairs: bo
     empty = np.empty((len(items), 0), np.float32)
     sums, hidden = optional("item_sums", len(items)), optional("item_hidden", len(items))
     item_emb, item_first = optional("item_emb", len(items)), np.empty((0, 0), np.float32)
+    item_emb = item_emb.reshape(len(items), -1) if item_emb.size else item_emb
     if "item_emb" in tensors:
         sums = item_emb.reshape(len(items), -1, embedding.shape[1]).sum(axis=1) if pairs else empty
     if "item_first" in tensors:

@@ -101,7 +101,13 @@ def _add_file_options(parser: argparse.ArgumentParser) -> None:
         "--recipe",
         metavar="NAME",
         help="fp32 (default), fp16, int8-dim (or int8), score16, int8-item, int4-item; "
-        "of a network fp32 or int8-dynamic; of a click model fp32, int8 or int8-fields",
+        "of a network fp32 or int8-dynamic; of a click model fp32, int8, int8-fields or int4-fields",
+    )
+    parser.add_argument(
+        "--fit",
+        metavar="BYTES",
+        help="of a click model: the first of int8, int8-fields and int4-fields whose file has so many bytes "
+        "at most and keeps the gate, such as 64KiB; says what was tried and why it was not taken",
     )
     parser.add_argument("--format", metavar="NAME", help="onnx (default), tflite, c, web, or several: onnx,c")
     parser.add_argument(
@@ -125,7 +131,8 @@ def _add_profile_options(parser: argparse.ArgumentParser) -> None:
         "--with-evaluation",
         action="store_true",
         help="put the test users' rows into a single-user or history bundle, so that device_bench can "
-        "measure its recall; an all-users bundle always holds them",
+        "measure its recall, or the test rows into a click bundle, for its AUC; an all-users bundle always "
+        "holds them",
     )
 
 
@@ -136,6 +143,8 @@ def run(args: argparse.Namespace) -> int:
     check_single(args)
     if args.student and is_click_student(args.student):
         return run_clicks(args)
+    if args.fit:
+        raise ConfigError("--fit is for click models: of others --recipe says how the tables are stored.")
     stages = bool(args.student) and is_two_stage_student(args.student)
     set_first(args, stages=stages)
     if stages:

@@ -4,9 +4,9 @@ import argparse
 import shlex
 from typing import Any
 
+from recpress_edge.artifacts.clicks.contract import FORMAT_RECIPES
 from recpress_edge.artifacts.clicks.folded import RECIPES
 from recpress_edge.artifacts.clicks.metrics import CLICK_METRICS, TITLES
-from recpress_edge.artifacts.formats import DEFAULT
 from recpress_edge.cli.common import emit, next_steps, request_of, say, say_costs
 from recpress_edge.cli.events import print_events
 from recpress_edge.cli.export.of_format import format_options
@@ -15,7 +15,7 @@ from recpress_edge.core.units import format_bytes, format_share
 from recpress_edge.jobs.export_clicks import ClickExportRequest, ClickExportResult
 from recpress_export.options import NO_OPTIONS
 
-TABLES_ONLY = ("core", "profile", "user", "with_evaluation", "titles", "item_features", "plugin")
+TABLES_ONLY = ("core", "profile", "user", "titles", "item_features", "plugin")
 """Flags that bundles of tables and networks have alone."""
 
 
@@ -44,8 +44,11 @@ def _request(args: argparse.Namespace) -> ClickExportRequest:
                 f"--{name.replace('_', '-')} is not for {args.student}, a click model: its bundle ranks "
                 "candidates for a row of features. Leave it out."
             )
-    if args.format not in (None, DEFAULT) or format_options(args) != NO_OPTIONS:
-        raise ConfigError(f"{args.student} is a click model, which is exported as {DEFAULT} alone")
+    if format_options(args) != NO_OPTIONS:
+        raise ConfigError(
+            f"--order, --model-h and --build are of formats c and web; {args.student} is a click model, "
+            f"exported as {' or '.join(FORMAT_RECIPES)}. Leave them out."
+        )
     return request_of(ClickExportRequest, args)
 
 
@@ -55,6 +58,8 @@ def _report(args: argparse.Namespace, result: ClickExportResult) -> None:
     say(args, f"student    {bundle.provenance['student']}  ·  a click model × {contract.n_items:,} items")
     say(args, f"asked by   {', '.join(field.name for field in contract.fields)}")
     say(args, f"folded     {', '.join(contract.folded)} into a row of each item")
+    for one in result.tried:
+        say(args, f"{'not':<9}  {one.recipe}: {one.why}")
     verb = "unchanged" if result.exported.unchanged else "wrote"
     say(args, f"{verb:<9}  {bundle.model_path}   {format_bytes(bundle.model_bytes)}   {contract.recipe}")
     say(args, f"recipe     {RECIPES[contract.recipe]}")
@@ -62,6 +67,10 @@ def _report(args: argparse.Namespace, result: ClickExportResult) -> None:
     for metric in CLICK_METRICS:
         before, after = (format_share(clicks[part][metric]) for part in ("before", "after"))
         say(args, f"             {TITLES[metric]:<12} {before} → {after}")
+    inside = "no test rows; --with-evaluation brings them, for device_bench to judge the file by"
+    if (rows := bundle.evaluation()) is not None:
+        inside = f"{len(rows.labels):,} test rows, to judge the file on a device; no application needs them"
+    say(args, f"inside     {inside}")
     if clicks["gate"]["overruled"]:
         say(args, f"gate       NOT MET, overruled by --force: {clicks['gate']['failure']}")
     asked = len(bundle.selftest())
@@ -74,5 +83,6 @@ def _commands(folder: str, field: str, result: ClickExportResult) -> list[str]:
     values: Any = result.exported.bundle.selftest()[0].values[field]
     return [
         f"recpress-edge recommend {folder} --value {shlex.quote(f'{field}={values}')}",
+        f"device_bench run {folder}",
         f"recpress-edge inspect {folder}",
     ]

@@ -15,7 +15,7 @@ from recpress_edge.jobs.sweep import RowEvent, SweepRequest, SweepResult, SweepR
 
 LISTS = ("students", "formats", "recipes")
 SWEEP_FLAGS = (*LISTS, "jobs", "ray")
-SINGLE_FLAGS = ("student", "teacher", "recipe", "format", "core", "out", "profile", "user")
+SINGLE_FLAGS = ("student", "teacher", "recipe", "format", "core", "out", "profile", "user", "fit")
 
 
 def add_sweep_options(parser: argparse.ArgumentParser) -> None:

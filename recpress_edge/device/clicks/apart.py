@@ -1,5 +1,6 @@
 """A click bundle tested and asked in a process of its own: a model that crashes takes nobody with it."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ from recpress_edge.artifacts.clicks.bundle import ClickBundle, open_click_bundle
 from recpress_edge.artifacts.clicks.selftest import Values
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.device.clicks.ranker import ClickRanker, RankedCandidates
+from recpress_edge.device.clicks.runtimes import import_library
 from recpress_edge.device.guard import STANDARD, Guard
-from recpress_edge.device.onnx_runtime import import_onnxruntime
 from recpress_edge.device.process import Program, ask
 from recpress_edge.device.worker import answer
 
@@ -32,18 +33,30 @@ def rank_apart(
     """The verified bundle and its answer; raises what ClickRanker does, or WorkerError where its model
     crashes or exceeds the guard's limits.
     """
+    bundle, found = _in_worker("recommend", folder, guard, asdict(request))
+    logits = np.array(found["logits"], np.float32)
+    return bundle, RankedCandidates(tuple(found["items"]), logits, tuple(found["unknown"]))
+
+
+def self_test_clicks_apart(folder: Path, guard: Guard = STANDARD) -> tuple[ClickBundle, int]:
+    """The bundle, when everything in it is right, and how many answers were; raises as :func:`rank_apart`."""
+    bundle, found = _in_worker("selftest", folder, guard, {})
+    return bundle, int(found["answers"])
+
+
+def _in_worker(
+    kind: str, folder: Path, guard: Guard, asked: Mapping[str, Any]
+) -> tuple[ClickBundle, dict[str, Any]]:
     bundle = open_click_bundle(folder)
-    import_onnxruntime()  # its absence is one line here, not a crashed worker
+    import_library(bundle.contract.format)  # its absence is one line here, not a crashed worker
     program = Program(
-        "recommend",
-        {"folder": str(folder), "digest": bundle.digest, "asked": asdict(request)},
+        kind,
+        {"kind": kind, "folder": str(folder), "digest": bundle.digest, "asked": asked},
         timeout_s=guard.time(bundle.total_bytes),
         memory_bytes=guard.memory(bundle.total_bytes),
         module=__name__,
     )
-    found = ask(program)
-    logits = np.array(found["logits"], np.float32)
-    return bundle, RankedCandidates(tuple(found["items"]), logits, tuple(found["unknown"]))
+    return bundle, ask(program)
 
 
 def main() -> int:
@@ -55,5 +68,8 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     ranker = ClickRanker.load(request["folder"])
     if ranker.bundle.digest != request["digest"]:
         raise ArtifactError(f"{request['folder']} changed while it was being tested")
+    if request["kind"] == "selftest":
+        ranker.bundle.evaluation()
+        return {"answers": len(ranker.bundle.selftest())}
     found = ranker.rank(**request["asked"])
     return {"items": found.items, "logits": found.logits.tolist(), "unknown": found.unknown}

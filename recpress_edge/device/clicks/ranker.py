@@ -3,19 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any
 
 import numpy as np
 
 from recpress_edge.artifacts.clicks.bundle import ClickBundle, open_click_bundle
 from recpress_edge.artifacts.clicks.fields import FeatureField
-from recpress_edge.artifacts.clicks.selftest import Values, agrees, encoded
-from recpress_edge.core.arrays import F32, I32
+from recpress_edge.artifacts.clicks.selftest import Values, agrees
+from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ArtifactError, ConfigError, unknown_name
-from recpress_edge.device.clicks.runtimes import ClickRuntime, OnnxClicks, numpy_clicks
+from recpress_edge.device.clicks.runtimes import NUMPY, ONNXRUNTIME, ClickRuntime, open_clicks
 
-NUMPY: Final = "numpy"
-ONNXRUNTIME: Final = "onnxruntime"
+__all__ = ["NUMPY", "ONNXRUNTIME", "ClickRanker", "RankedCandidates", "check_clicks", "check_values"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,15 +43,12 @@ class ClickRanker:
         self._index = {name: place for place, name in enumerate(self._ids)}
 
     @classmethod
-    def load(cls, folder: Path | str, runtime: str = ONNXRUNTIME) -> "ClickRanker":
-        """Open a bundle by ``onnxruntime`` or ``numpy``; ArtifactError where its self-test fails."""
+    def load(cls, folder: Path | str, runtime: str | None = None) -> "ClickRanker":
+        """Open a bundle by its format's runtime or by ``numpy``; ArtifactError where its self-test fails."""
         bundle = open_click_bundle(Path(folder))
-        if runtime not in (ONNXRUNTIME, NUMPY):
-            raise unknown_name("runtime", runtime, (ONNXRUNTIME, NUMPY))
-        path, contract = bundle.model_path, bundle.contract
-        opened: ClickRuntime = OnnxClicks(path) if runtime == ONNXRUNTIME else numpy_clicks(path, contract)
-        check_clicks(opened, bundle)
-        return cls(bundle, opened)
+        opened = open_clicks(bundle.model_path, bundle.contract, runtime)
+        check_clicks(opened.model, bundle)
+        return cls(bundle, opened.model)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -84,30 +80,31 @@ class ClickRanker:
         among = np.setdiff1d(among, [self._index[name] for name in seen if name in self._index])
         if not among.size:
             raise ConfigError("none of the candidates is an item of the bundle")
-        row = _row(self.bundle.contract.fields, values)
+        row = np.array(_row(self.bundle.contract.fields, values), np.int32)
         items, logits = self._runtime.rank(row, among.astype(np.int64), min(k, among.size))
         return RankedCandidates(tuple(self._ids[item] for item in items.tolist()), logits, unknown)
 
 
 def check_values(fields: tuple[FeatureField, ...], values: Values) -> None:
     """ConfigError for a value that its field cannot read."""
-    for field in fields:
-        value = values.get(field.name)
-        several = isinstance(value, list | tuple)
-        if value is not None and several != (field.kind == "many"):
-            wanted = "a list of texts" if field.kind == "many" else "one value"
-            raise ConfigError(f"field {field.name!r} takes {wanted}, got {value!r}")
-        if not several and not isinstance(value, str | int | float | None):
-            raise ConfigError(f"field {field.name!r} takes a text or a number, got {value!r}")
+    _row(fields, values)
 
 
-def _row(fields: tuple[FeatureField, ...], values: Values) -> I32:
-    """The row (W,) of a request; ConfigError for a value that its field cannot read."""
-    check_values(fields, values)
+def _row(fields: tuple[FeatureField, ...], values: Values) -> list[int]:
+    return [row for field in fields for row in _rows(field, values.get(field.name))]
+
+
+def _rows(field: FeatureField, value: Any) -> list[int]:
+    several = isinstance(value, list | tuple)
+    if value is not None and several != (field.kind == "many"):
+        wanted = "a list of texts" if field.kind == "many" else "one value"
+        raise ConfigError(f"field {field.name!r} takes {wanted}, got {value!r}")
+    if not several and (isinstance(value, bool) or not isinstance(value, str | int | float | None)):
+        raise ConfigError(f"field {field.name!r} takes a text or a number, got {value!r}")
     try:
-        return np.array(encoded(fields, values), np.int32)
-    except (ValueError, OverflowError) as error:
-        raise ConfigError(f"a field of numbers was given something else: {error}") from None
+        return field.rows_of(value)
+    except ValueError as error:
+        raise ConfigError(f"field {field.name!r}: {error}") from None
 
 
 def check_clicks(runtime: ClickRuntime, bundle: ClickBundle) -> None:

@@ -85,6 +85,31 @@ def test_numbers_are_in_the_bucket_of_their_float32(value, row):
 
 
 @pytest.mark.parametrize(
+    ("value", "row"), [("07", 9), ("+7.", 9), ("7e0", 9), (10**400, 1), (-(10**30), 1), ("1e999", 1)]
+)
+def test_texts_of_numbers_and_large_numbers_are_numbers(value, row):
+    assert HOUR.rows_of(value) == [row]
+    assert BATTERY.rows_of(value) == [2 if value == -(10**30) else 6]
+
+
+@pytest.mark.parametrize(
+    "value", [" 7", "7 ", "1_0", "\u0667", "0x7", "nan", "inf", "seven", ".", "1e", True, [7]]
+)
+def test_what_only_some_languages_read_as_a_number_is_refused(value):
+    for field in (HOUR, BATTERY):
+        with pytest.raises(ValueError, match="number"):
+            field.rows_of(value)
+
+
+@pytest.mark.parametrize("value", [1.5, True, b"a", ["a"]])
+def test_what_has_more_than_one_spelling_is_no_text(value):
+    for field in (CATEGORY, CITY):
+        with pytest.raises(ValueError, match="a text or a whole number"):
+            field.rows_of(value)
+    assert CATEGORY.rows_of(13) == CATEGORY.rows_of("13")
+
+
+@pytest.mark.parametrize(
     ("value", "rows"),
     [
         (None, [MISSING, NO_VALUE]),

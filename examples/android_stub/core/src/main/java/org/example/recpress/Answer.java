@@ -17,6 +17,11 @@ public final class Answer {
 
     /** The answer, when it is k items of the catalogue; else a MODEL fault: an index beyond it has no name. */
     static Answer checked(long[] items, float[] scores, int k, Contract contract) throws BundleException {
+        return checked(items, scores, k, contract.nItems);
+    }
+
+    /** The same of a catalogue of so many items. */
+    static Answer checked(long[] items, float[] scores, int k, int nItems) throws BundleException {
         if (items.length != k || scores.length != k) {
             throw new BundleException(
                     Fault.MODEL,
@@ -24,9 +29,9 @@ public final class Answer {
                             + scores.length + " scores");
         }
         for (long item : items) {
-            if (item < 0 || item >= contract.nItems) {
+            if (item < 0 || item >= nItems) {
                 throw new BundleException(
-                        Fault.MODEL, "the model names item " + item + ", outside 0.." + (contract.nItems - 1));
+                        Fault.MODEL, "the model names item " + item + ", outside 0.." + (nItems - 1));
             }
         }
         return new Answer(items, scores);

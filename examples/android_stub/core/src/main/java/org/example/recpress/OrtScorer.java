@@ -86,7 +86,7 @@ public final class OrtScorer implements Scorer {
         return OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR);
     }
 
-    private static OrtSession.SessionOptions options() throws OrtException {
+    static OrtSession.SessionOptions options() throws OrtException {
         OrtSession.SessionOptions options = new OrtSession.SessionOptions();
         options.setIntraOpNumThreads(1);
         options.setInterOpNumThreads(1);
@@ -118,7 +118,7 @@ public final class OrtScorer implements Scorer {
         }
     }
 
-    private static Map<String, OnnxJavaType> types(Map<String, NodeInfo> nodes) {
+    static Map<String, OnnxJavaType> types(Map<String, NodeInfo> nodes) {
         Map<String, OnnxJavaType> found = new TreeMap<String, OnnxJavaType>();
         for (Map.Entry<String, NodeInfo> node : nodes.entrySet()) {
             Object info = node.getValue().getInfo();
@@ -157,7 +157,7 @@ public final class OrtScorer implements Scorer {
     }
 
     /** The output, when it is a vector of k; looked at before anything is copied out of the runtime. */
-    private static OnnxTensor vector(OnnxValue value, int k) throws BundleException {
+    static OnnxTensor vector(OnnxValue value, int k) throws BundleException {
         long[] shape = value instanceof OnnxTensor ? ((OnnxTensor) value).getInfo().getShape() : new long[0];
         if (shape.length != 1 || shape[0] != k) {
             throw new BundleException(
@@ -180,7 +180,7 @@ public final class OrtScorer implements Scorer {
         close(session);
     }
 
-    private static void close(OrtSession session) {
+    static void close(OrtSession session) {
         try {
             if (session != null) {
                 session.close();

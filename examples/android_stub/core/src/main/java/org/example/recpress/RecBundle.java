@@ -22,7 +22,7 @@ public final class RecBundle {
     static final String SELFTEST_FILE = "selftest.json";
     static final String EVALUATION_FILE = "evaluation.npz";
     private static final long MAX_MANIFEST_BYTES = 4L << 20;
-    private static final long MAX_SELFTEST_BYTES = 64L << 20;
+    static final long MAX_SELFTEST_BYTES = 64L << 20;
 
     private final File folder;
     private final String name;
@@ -44,6 +44,27 @@ public final class RecBundle {
 
     /** Reads the manifest and verifies every file; any doubt is a BundleException that says what and where. */
     public static RecBundle open(File folder) throws BundleException {
+        String where = new File(folder, MANIFEST).getPath();
+        Map<String, Object> values = readManifest(folder, SCHEMA);
+        Fields manifest = new Fields(values, where);
+        manifest.text("name");
+        Fields stated = manifest.object("contract");
+        manifest.object("provenance");
+        manifest.object("quality");
+        Fields files = manifest.object("files");
+        String digest = checkFacts(values, where);
+        Contract contract = new Contract(stated, where + ": contract");
+        verifyFiles(folder, files, where, contract.modelFile, USERS_FILE, ITEMS_FILE, SELFTEST_FILE);
+        if (contract.format.equals("onnx")) {
+            ModelFile.check(new File(folder, contract.modelFile));
+        } else if (contract.format.equals("c")) {
+            ModelBin.open(new File(folder, contract.modelFile));
+        }
+        return new RecBundle(folder, contract, values, digest);
+    }
+
+    /** The manifest of a folder; SCHEMA fault where it has another schema. Nothing else of it is checked. */
+    static Map<String, Object> readManifest(File folder, String wanted) throws BundleException {
         File file = new File(folder, MANIFEST);
         String where = file.getPath();
         if (!BundleFiles.isPlainFile(folder, MANIFEST)) {
@@ -52,32 +73,27 @@ public final class RecBundle {
                     folder + " is not a bundle: it has no " + MANIFEST + ". Copy one with tools/install_bundle.py");
         }
         Map<String, Object> values = Json.parseObject(BundleFiles.read(file, MAX_MANIFEST_BYTES), where);
-        Fields manifest = new Fields(values, where);
         Object schema = values.get("schema");
-        if (!SCHEMA.equals(schema)) {
+        if (!wanted.equals(schema)) {
             throw new BundleException(
                     Fault.SCHEMA,
-                    where + " has schema " + Json.canonical(schema) + "; this version reads \"" + SCHEMA + "\"");
+                    where + " has schema " + Json.canonical(schema) + "; this version reads \"" + wanted + "\"");
         }
+        return values;
+    }
+
+    /** Checks digest, name and all that stands beside the contract; returns the digest. */
+    static String checkFacts(Map<String, Object> values, String where) throws BundleException {
+        Fields manifest = new Fields(values, where);
         String name = manifest.text("name");
-        Fields stated = manifest.object("contract");
         manifest.object("provenance");
         manifest.object("quality");
-        Fields files = manifest.object("files");
         String digest = checkDigest(values, where);
         if (!BundleFiles.isSafeName(name)) {
             throw new BundleException(Fault.PATH, where + ": name '" + name + "' is not a plain file name");
         }
         Facts.check(values, where);
-        Contract contract = new Contract(stated, where + ": contract");
-        verifyFiles(folder, files, contract, where);
-        checkListed(folder, files);
-        if (contract.format.equals("onnx")) {
-            ModelFile.check(new File(folder, contract.modelFile));
-        } else if (contract.format.equals("c")) {
-            ModelBin.open(new File(folder, contract.modelFile));
-        }
-        return new RecBundle(folder, contract, values, digest);
+        return digest;
     }
 
     public String name() {
@@ -149,9 +165,8 @@ public final class RecBundle {
         return found;
     }
 
-    private static void verifyFiles(File folder, Fields files, Contract contract, String where)
-            throws BundleException {
-        String[] needed = {contract.modelFile, USERS_FILE, ITEMS_FILE, SELFTEST_FILE};
+    /** That all listed files are as listed, the needed ones among them, and that nothing else is there. */
+    static void verifyFiles(File folder, Fields files, String where, String... needed) throws BundleException {
         for (String name : needed) {
             if (!files.has(name)) {
                 throw new BundleException(Fault.FIELD, where + " lists no '" + name + "'");
@@ -163,6 +178,7 @@ public final class RecBundle {
             }
             verifyFile(folder, name, files.object(name));
         }
+        checkListed(folder, files);
     }
 
     /** What has no digest could be changed, and a model could read it: it does not belong there. */

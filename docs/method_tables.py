@@ -98,5 +98,10 @@ def study(name: str, result: dict[str, Any]) -> str:
     """All that the page says of one study."""
     differs = "\n".join(f"- differs: {difference}" for difference in result.get("differences", []))
     head = f"{result['protocol']}. `{result['command']}`"
-    parts = [head, {**STUDIES, **TABLE_STUDIES, **SEQUENCE_STUDIES}[name](result), verdict_lines(result), differs]
+    parts = [
+        head,
+        {**STUDIES, **TABLE_STUDIES, **SEQUENCE_STUDIES}[name](result),
+        verdict_lines(result),
+        differs,
+    ]
     return "\n\n".join(part for part in parts if part)

@@ -1,4 +1,4 @@
-"""The table of click bundles of docs/results/clicks.md, from a record of benchmarks/click_bundles.py."""
+"""The tables of click bundles in docs/results/clicks.md, from records of benchmarks."""
 
 from typing import Any
 
@@ -8,21 +8,36 @@ from recpress_edge.core.units import format_bytes
 
 
 def bundles(record: dict[str, Any]) -> str:
-    """A line a model and recipe, with the command."""
+    """A line a model, format and recipe, then one a model and budget, with the command."""
     rows = [
         [
-            f"`{one['name']}`",
-            "-".join(map(str, one["layers"])),
-            "the four" if one["teacher"] else "none",
-            f"`{recipe}`",
+            *_model(one),
+            file["format"],
+            f"`{file['recipe']}`",
             format_bytes(file["file_bytes"]),
             *(f"{file['test'][name]:.4f}" for name in ("auc", "logloss", "gauc", "calibration_error")),
+            "met" if file["gate_met"] else "not met",
         ]
         for one in record["models"]
-        for recipe, file in one["files"].items()
+        for file in one["files"]
     ]
-    headers = ["model", "layers", "taught by", "recipe", "file", "AUC", "log loss", "GAUC", "calibration"]
-    return f"`{record['command']}`\n\n{table(headers, rows)}"
+    headers = ["model", "layers", "taught by", "format", "recipe", "file"]
+    headers += ["AUC", "log loss", "GAUC", "calibration", "gate"]
+    fits = [[*_model(one), fit["budget"], *_fit(fit)] for one in record["models"] for fit in one["fits"]]
+    fitted = table(["model", "layers", "taught by", "`--fit`", "takes", "file", "not taken"], fits)
+    return f"`{record['command']}`\n\n{table(headers, rows)}\n\n{fitted}"
+
+
+def _model(one: dict[str, Any]) -> list[str]:
+    return [f"`{one['name']}`", "-".join(map(str, one["layers"])), "the four" if one["teacher"] else "none"]
+
+
+def _fit(fit: dict[str, Any]) -> list[str]:
+    """What was taken, its bytes, and why others were not."""
+    if fit["recipe"] is None:
+        return ["nothing", "", fit["error"].partition(": ")[2].partition(". Allow")[0]]
+    tried = "; ".join(f"{one['recipe']} {one['why']}" for one in fit["tried"])
+    return [f"`{fit['recipe']}`", format_bytes(fit["file_bytes"]), tried]
 
 
 def fields(record: dict[str, Any]) -> str:

@@ -24,7 +24,7 @@ from recpress_edge.cli.common import (
     set_first,
 )
 from recpress_edge.cli.events import print_events
-from recpress_edge.cli.export.of_clicks import run_clicks
+from recpress_edge.cli.export.of_clicks import add_fit_option, refuse_fit, run_clicks
 from recpress_edge.cli.export.of_format import add_format_options, format_options
 from recpress_edge.cli.export.of_two_stages import run_two_stages
 from recpress_edge.cli.export.sweep import add_sweep_options, check_single, run_sweep
@@ -103,12 +103,7 @@ def _add_file_options(parser: argparse.ArgumentParser) -> None:
         help="fp32 (default), fp16, int8-dim (or int8), score16, int8-item, int4-item; "
         "of a network fp32 or int8-dynamic; of a click model fp32, int8, int8-fields or int4-fields",
     )
-    parser.add_argument(
-        "--fit",
-        metavar="BYTES",
-        help="of a click model: the first of int8, int8-fields and int4-fields whose file has so many bytes "
-        "at most and keeps the gate, such as 64KiB; says what was tried and why it was not taken",
-    )
+    add_fit_option(parser)
     parser.add_argument("--format", metavar="NAME", help="onnx (default), tflite, c, web, or several: onnx,c")
     parser.add_argument(
         "--core",
@@ -143,8 +138,7 @@ def run(args: argparse.Namespace) -> int:
     check_single(args)
     if args.student and is_click_student(args.student):
         return run_clicks(args)
-    if args.fit:
-        raise ConfigError("--fit is for click models: of others --recipe says how the tables are stored.")
+    refuse_fit(args)
     stages = bool(args.student) and is_two_stage_student(args.student)
     set_first(args, stages=stages)
     if stages:
@@ -165,9 +159,7 @@ def _formats(args: argparse.Namespace) -> list[str]:
     """The formats that are asked for; each makes a bundle."""
     names = names_of("format", args.format or DEFAULT)
     if len(names) > 1 and args.out:
-        raise ConfigError(
-            f"--out names one bundle, --format {args.format} makes {len(names)}. Leave one out."
-        )
+        raise ConfigError(f"--out names one bundle, and --format makes {len(names)}. Leave one out.")
     return names
 
 
@@ -186,8 +178,8 @@ def _say_plan(args: argparse.Namespace, plan: ExportPlan) -> dict[str, Any]:
     for step in steps:
         say(args, f"{step.action:<9}  {step.name}  seed {step.seed}  {step.folder or ''}".rstrip())
         say_costs(args, step, 10)
-    summary = stored_text(plan.recipe.summary, plan.profile)
-    say(args, f"{'write':<9}  {plan.target}  {plan.recipe.name}: {summary}")
+    stored = stored_text(plan.recipe.summary, plan.profile)
+    say(args, f"write      {plan.target}  {plan.recipe.name}: {stored}")
     return plan.facts(steps)
 
 
@@ -215,8 +207,8 @@ def _report(args: argparse.Namespace, result: ExportResult) -> None:
     )
     calibration = "   (no calibration needed)" if recipe.low else ""
     say(args, f"recipe     {recipe.name}: {stored_text(recipe.summary, contract.profile)}{calibration}")
-    verb = "unchanged" if exported.unchanged else "wrote"
-    say(args, f"{verb:<9}  {bundle.model_path}   {format_bytes(size)}{smaller}")
+    verb = "unchanged" if exported.unchanged else "wrote    "
+    say(args, f"{verb}  {bundle.model_path}   {format_bytes(size)}{smaller}")
     if recipe.low:
         say(args, f"{recipe.name.partition('-')[0]:<9}  {stored_text(recipe.low, contract.profile)}")
     say(args, f"fp32       {stored_text(recipe.high, contract.profile)}")
@@ -307,13 +299,9 @@ def _say_profile(args: argparse.Namespace, bundle: Bundle) -> None:
 
 def _say_rows(args: argparse.Namespace, bundle: Bundle) -> None:
     """Whose interactions travel in a bundle that is meant for people's devices; nothing for all users."""
-    if bundle.contract.profile != ALL_USERS:
-        say(args, f"inside     {_rows_inside(bundle)}")
-
-
-def _rows_inside(bundle: Bundle) -> str:
-    """Whose interactions travel in a bundle."""
-    rows = bundle.evaluation()
-    if rows is None:
-        return "no evaluation rows; --with-evaluation brings them, to measure recall on the device"
-    return f"what {rows.users.size:,} test users consumed, to measure recall; no application needs it"
+    if bundle.contract.profile == ALL_USERS:
+        return
+    inside = "no evaluation rows; --with-evaluation brings them, to measure recall on the device"
+    if (rows := bundle.evaluation()) is not None:
+        inside = f"what {rows.users.size:,} test users consumed, to measure recall; no application needs it"
+    say(args, f"inside     {inside}")

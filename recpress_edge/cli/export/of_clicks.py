@@ -19,6 +19,22 @@ TABLES_ONLY = ("core", "profile", "user", "titles", "item_features", "plugin")
 """Flags that bundles of tables and networks have alone."""
 
 
+def add_fit_option(parser: argparse.ArgumentParser) -> None:
+    """``--fit``."""
+    parser.add_argument(
+        "--fit",
+        metavar="BYTES",
+        help="of a click model: the first of int8, int8-fields and int4-fields whose file has so many bytes "
+        "at most and keeps the gate, such as 64KiB; says what was tried and why it was not taken",
+    )
+
+
+def refuse_fit(args: argparse.Namespace) -> None:
+    """ConfigError for ``--fit`` of a student that is no click model."""
+    if args.fit:
+        raise ConfigError("--fit is for click models: of others --recipe says how the tables are stored.")
+
+
 def run_clicks(args: argparse.Namespace) -> int:
     """Exit code 0 when the bundle is there, whether written now or before."""
     request = _request(args)

@@ -35,7 +35,7 @@ def run_two_stages(args: argparse.Namespace) -> int:
 
 
 def _request(args: argparse.Namespace) -> TwoStageExportRequest:
-    for name in TABLES_ONLY:
+    for name in (*TABLES_ONLY, "with_evaluation"):
         if getattr(args, name):
             raise ConfigError(
                 f"--{name.replace('_', '-')} is not for {args.student}, a model of two stages: its bundle is "

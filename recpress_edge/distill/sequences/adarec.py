@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from recpress_edge.artifacts.cell import Cell, cell_document
 from recpress_edge.core.arrays import F32, I64
+from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.distill.sequences.layers import LayerDistance
 from recpress_edge.distill.sequences.student import SequenceStudent
@@ -33,8 +34,13 @@ class CellLearner(SequenceStudent):
         positions = network.position_emb
         window = config.window if positions is None else min(config.window, len(positions))
         super().__init__(given, config, window)
-        if positions is not None:
-            self._check_length()
+        learned = window if self._teacher is None else min(window, self._teacher.length)
+        if positions is not None and len(positions) > learned:
+            raise ConfigError(
+                f"method.history_length {len(positions)} is more than the {learned} places that are trained "
+                "together (method.window, and the tokens that the teacher reads), so the last positions of "
+                f"an attention would not be learned. Set it to {learned} or less."
+            )
         self.network = network.to(given.device)
         self._layers: LayerDistance | None = None
         parts = nn.ModuleDict({"network": self.network})

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
-from recpress_edge.artifacts.cell import Cell
+from recpress_edge.artifacts.cell import MOST_CELLS, MOST_NODES, Cell
 from recpress_edge.core.config import (
     BelowOneFloat,
     Bound,
@@ -22,6 +22,10 @@ USUAL_SAMPLED: Final = 256
 USUAL_CALIBRATION: Final = 0.75
 LARGE_CATALOGUE: Final = 50_000
 """Items beyond which each step of a student compares a sample of them: whole rows cost places times items."""
+
+
+def _from_one_to(most: int) -> Bound:
+    return Bound(f"between 1 and {most}", lambda value: 1 <= value <= most)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,9 +133,9 @@ class AdaRecConfig(Bounded):
     cell: str = ""
     """Operations of the cell's edges, such as conv3+skip+max3, by node and source: none, skip, average3,
     max3, conv3, conv5, dilated3, dilated5, attention. Empty: they are searched."""
-    cells: PositiveInt = 2
+    cells: Annotated[int, _from_one_to(MOST_CELLS)] = 2
     """How often the cell stands, one upon the other; each with weights of its own."""
-    nodes: PositiveInt = 2
+    nodes: Annotated[int, _from_one_to(MOST_NODES)] = 2
     """Nodes of a cell. Node n reads the cell's input and all nodes before it: K nodes have K (K + 1) / 2
     edges."""
     history_length: Annotated[int, at_least(2)] = 50

@@ -10,6 +10,7 @@ from small_data import two_tastes
 
 from recpress_edge.core import memory
 from recpress_edge.core.errors import ConfigError, DataError
+from recpress_edge.data.interactions import Interactions
 from recpress_edge.distill.methods import METHODS
 from recpress_edge.distill.settings import SoftConfig
 from recpress_edge.distill.soft import Soft
@@ -169,3 +170,21 @@ def test_a_closed_form_is_foreseen_with_the_passes_that_choose_its_settings(tmp_
 def test_more_dimensions_than_the_data_have_are_refused_by_a_dry_run_too(name, tmp_path):
     with pytest.raises(ConfigError, match="60 × 80 has at most 60 dimensions, and 61 were asked for"):
         _steps(name, tmp_path)
+
+
+def test_a_taught_transformer_goes_over_whole_sequences_and_asks_its_teacher(tmp_path):
+    long = Interactions.from_pairs(
+        np.repeat(np.arange(20), 150), np.tile(np.arange(150), 20), 20, 1500, np.tile(np.arange(150), 20)
+    )
+    config = SASRecConfig()
+    alone, narrow, wide = (
+        sequence_epoch_seconds("sasrec", config, long, 16, teacher) for teacher in (0, 16, 64)
+    )
+    whole = sequence_epoch_seconds("sasrec", dataclasses.replace(config, history_length=150), long, 16)
+    assert 3 * alone < whole < 1.5 * narrow  # windows have fewer pairs
+    assert narrow < wide < 2 * narrow
+    own, taught = (
+        [step for step in _steps("sasrec_dim8", tmp_path, teacher, epochs=1) if step.name == "sasrec_dim8"]
+        for teacher in ("none", "sasrec_dim16")
+    )
+    assert taught[0].seconds > 1.3 * own[0].seconds

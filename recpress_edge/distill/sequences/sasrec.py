@@ -1,6 +1,6 @@
 """A narrow transformer as a student: SASRec taught by a wider one at every place of every sequence."""
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,10 +15,7 @@ from recpress_edge.models.method import Method, TrainingInput
 from recpress_edge.models.nn import Adam
 from recpress_edge.models.ranking import ScoreRows
 from recpress_edge.models.sequences.sasrec import SASRec, SASRecMethod, answers
-from recpress_edge.models.sequences.settings import SASRecConfig
-
-COMPARED: Final = 1000
-"""Items that stand for a catalogue of more than 50,000 in each step."""
+from recpress_edge.models.sequences.settings import STUDENT_COMPARED, SASRecConfig
 
 
 def sasrec(given: TrainingInput, config: SASRecConfig) -> Method:
@@ -61,7 +58,7 @@ class SASRecStudent(SequenceStudent):
 
     @property
     def compared_items(self) -> int:
-        return COMPARED
+        return STUDENT_COMPARED
 
     def _batch_loss(
         self, targets: I64, rng: np.random.Generator, noise: torch.Generator | None = None

@@ -23,6 +23,9 @@ USUAL_CALIBRATION: Final = 0.75
 LARGE_CATALOGUE: Final = 50_000
 """Items beyond which each step of a student compares a sample of them: whole rows cost places times items."""
 
+STUDENT_COMPARED: Final = 1000
+"""Items that stand for such a catalogue in each step of a transformer that is taught."""
+
 
 def _from_one_to(most: int) -> Bound:
     return Bound(f"between 1 and {most}", lambda value: 1 <= value <= most)

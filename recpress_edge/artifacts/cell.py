@@ -23,7 +23,7 @@ ENDLESS: Final = 2**31
 """Of what reads every token."""
 MOST_NODES: Final = 8
 MOST_CELLS: Final = 64
-"""More are no small network: a file that states a million would fill the memory before its edges are counted."""
+"""More are no small network: the edges of a million nodes, which a file may state, would fill the memory."""
 _FLOAT: Final = 4
 
 

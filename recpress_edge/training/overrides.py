@@ -13,7 +13,15 @@ from recpress_edge.core.config import read_toml, toml_value
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.distill.students import ModelName
 from recpress_edge.models.ecae.settings import AEConfig, ECAEConfig
-from recpress_edge.models.sequences.settings import AdaRecConfig, LRHConfig, SASRecConfig
+from recpress_edge.models.sequences.settings import (
+    AdaRecConfig,
+    LRHConfig,
+    SASRecConfig,
+    TransformerConfig,
+    check_heads,
+    check_length,
+    check_positions,
+)
 from recpress_edge.training.settings import TrainingConfig
 
 Tables = dict[str, dict[str, Any]]
@@ -28,6 +36,7 @@ _OF_TEACHER: Final[Mapping[type[Any], tuple[str, ...]]] = {
 """Settings that say how a teacher is listened to."""
 _OF_SEARCH: Final = ("cost", "cost_weight", "search_epochs", "search_rate", "search_share", "decided")
 _OF_RETRAINING: Final = ("soft_share", "temperature", "through")
+_OF_DECAYS: Final = ("least_decay", "most_decay")
 _WORD: Final = re.compile(r"[A-Za-z_][\w@.:+-]*")
 
 
@@ -59,6 +68,23 @@ def check_used(model: ModelName, config: Any, *, taught: bool) -> None:
             raise ConfigError(f"method.{name} of {model} changes nothing {why}. Leave it out.")
 
 
+def check_fits(model: ModelName, config: Any, teacher: Any) -> None:
+    """ConfigError for settings that would else be refused only once a teacher is trained.
+
+    ``teacher``: its own settings, as its method has them or as a record does; empty without one.
+    """
+    if isinstance(config, TransformerConfig):
+        check_heads(config, model.dim)
+    length = None
+    if model.entry.needs == "sequences":
+        known = teacher if isinstance(teacher, Mapping) else dataclasses.asdict(teacher)
+        length = known.get("history_length")
+    if isinstance(config, SASRecConfig) and length:
+        check_length(config, length)
+    if isinstance(config, AdaRecConfig):
+        check_positions(config, length)
+
+
 def _unused(config: Any, *, taught: bool) -> Iterator[tuple[str, str]]:
     """Settings without a say beside the others, and what takes it."""
     if not taught:
@@ -70,6 +96,9 @@ def _unused(config: Any, *, taught: bool) -> Iterator[tuple[str, str]]:
                 yield name, "where the cell is given, since nothing is searched"
         if not (config.layer_weight and config.teacher_weight):
             yield "adaptive", "where no layers are compared"
+    if isinstance(config, LRHConfig) and config.decays == "none":
+        for name in _OF_DECAYS:
+            yield name, "with method.decays none"
     if isinstance(config, ECAEConfig) and config.retraining_weight == 0:
         for name in _OF_RETRAINING:
             yield name, "with method.retraining_weight 0, where the generator is alone"

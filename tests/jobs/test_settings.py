@@ -134,6 +134,7 @@ def test_an_exported_student_takes_settings_and_says_so(tmp_path):
         (("adarec_dim4", None, {"cell": "skip+skip+skip", "cost_weight": 1.0}), "the cell is given"),
         (("adarec_dim4", None, {"cell": "skip+skip+skip", "search_epochs": 3}), "the cell is given"),
         (("adarec_dim4", None, {"layer_weight": 0.0, "adaptive": True}), "no layers are compared"),
+        (("lrh_dim4", None, {"decays": "none", "most_decay": 0.5}), "with method.decays none"),
         (("ecae_dim4", None, {"retraining_weight": 0.0, "through": True}), "the generator is alone"),
     ],
 )
@@ -150,3 +151,21 @@ def test_a_setting_that_changes_nothing_beside_the_others_is_refused(words, says
     usual = dataclasses.asdict(asked({}).config)
     said = {setting: usual[setting] for setting in list(method)[-1:]}
     assert dataclasses.asdict(asked({**method, **said}).config) == {**usual, **method, **said}
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "says"),
+    [
+        ("sasrec_dim7", {}, "heads 2 does not divide the embedding size 7"),
+        ("bert4rec_dim4", {"heads": 3}, "heads 3 does not divide the embedding size 4"),
+        ("sasrec_dim4", {"history_length": 51}, "more than the 50 tokens that the teacher reads"),
+        ("adarec_dim4", {"history_length": 51}, "more than the 50 places that are trained together"),
+        ("adarec_dim4", {"window": 49}, "more than the 49 places that are trained together"),
+    ],
+)
+def test_what_a_missing_teacher_cannot_teach_is_refused_before_it_is_trained(name, method, says):
+    options = TrainOptions(teacher=None if "bert" in name else "sasrec_dim8", method=method)
+    with pytest.raises(ConfigError, match=says):
+        want(ModelRequest(name=name, role="student", options=options), two_tastes())
+    fitting = TrainOptions(teacher=options.teacher, method={"heads": 1} if "heads" in says else {})
+    want(ModelRequest(name=name, role="student", options=fitting), two_tastes())

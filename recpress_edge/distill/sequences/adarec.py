@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from recpress_edge.artifacts.cell import Cell, cell_document
 from recpress_edge.core.arrays import F32, I64
-from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.distill.sequences.layers import LayerDistance
 from recpress_edge.distill.sequences.student import SequenceStudent
@@ -19,7 +18,7 @@ from recpress_edge.models.nn import Adam
 from recpress_edge.models.ranking import ScoreRows
 from recpress_edge.models.sequences.cells import CellNetwork, EdgeWeights
 from recpress_edge.models.sequences.sasrec import answers
-from recpress_edge.models.sequences.settings import AdaRecConfig
+from recpress_edge.models.sequences.settings import AdaRecConfig, check_positions
 
 
 class CellLearner(SequenceStudent):
@@ -34,13 +33,7 @@ class CellLearner(SequenceStudent):
         positions = network.position_emb
         window = config.window if positions is None else min(config.window, len(positions))
         super().__init__(given, config, window)
-        learned = window if self._teacher is None else min(window, self._teacher.length)
-        if positions is not None and len(positions) > learned:
-            raise ConfigError(
-                f"method.history_length {len(positions)} is more than the {learned} places that are trained "
-                "together (method.window, and the tokens that the teacher reads), so the last positions of "
-                f"an attention would not be learned. Set it to {learned} or less."
-            )
+        check_positions(config, self._teacher.length if self._teacher else None)
         self.network = network.to(given.device)
         self._layers: LayerDistance | None = None
         parts = nn.ModuleDict({"network": self.network})

@@ -182,3 +182,29 @@ class AdaRecConfig(Bounded):
     def given_cell(self) -> Cell:
         """The cell that is trained, of settings that name one; ConfigError where it is none."""
         return Cell.named(self.cell, self.nodes, self.cells)
+
+
+def check_heads(config: TransformerConfig, dim: int) -> None:
+    """ConfigError where the heads do not divide the size of the embeddings."""
+    if dim % config.heads:
+        raise ConfigError(f"method.heads {config.heads} does not divide the embedding size {dim}")
+
+
+def check_length(config: SASRecConfig, teacher_length: int) -> None:
+    """ConfigError where a taught transformer reads more tokens than its teacher."""
+    if config.history_length > teacher_length:
+        raise ConfigError(
+            f"method.history_length {config.history_length} is more than the {teacher_length} "
+            "tokens that the teacher reads: what lies beyond is not learned. Set it to that or less."
+        )
+
+
+def check_positions(config: AdaRecConfig, teacher_length: int | None) -> None:
+    """ConfigError where no window reaches the last positions of a cell that attends, or may be found to."""
+    learned = min(config.window, teacher_length or config.window)
+    if config.history_length > learned and (not config.cell or config.given_cell().attends):
+        raise ConfigError(
+            f"method.history_length {config.history_length} is more than the {learned} places that are "
+            "trained together (method.window, and the tokens that the teacher reads), so the last positions "
+            f"of an attention would not be learned. Set it to {learned} or less."
+        )

@@ -60,23 +60,24 @@ def cell_settings(model: ModelName, path: Path, given: Mapping[str, Any]) -> dic
     return {"cell": str(cell), "cells": cell.cells, "nodes": cell.nodes}
 
 
-def check_used(model: ModelName, config: Any, *, taught: bool) -> None:
-    """ConfigError for a setting that differs from the usual one and changes nothing beside the others."""
+def check_settings(model: ModelName, config: Any, teacher: Any) -> None:
+    """ConfigError for a setting that changes nothing beside the others, and for those that do not fit.
+
+    ``teacher``: the settings of its method, as that has them or as a record does; None without a teacher.
+    """
     usual = {field.name: field.default for field in dataclasses.fields(config)}
-    for name, why in _unused(config, taught=taught):
+    for name, why in _unused(config, taught=teacher is not None):
         if getattr(config, name) != usual[name]:
             raise ConfigError(f"method.{name} of {model} changes nothing {why}. Leave it out.")
+    _check_fits(model, config, teacher)
 
 
-def check_fits(model: ModelName, config: Any, teacher: Any) -> None:
-    """ConfigError for settings that would else be refused only once a teacher is trained.
-
-    ``teacher``: its own settings, as its method has them or as a record does; empty without one.
-    """
+def _check_fits(model: ModelName, config: Any, teacher: Any) -> None:
+    """ConfigError for settings that a method would refuse, but only once its teacher is trained."""
     if isinstance(config, TransformerConfig):
         check_heads(config, model.dim)
     length = None
-    if model.entry.needs == "sequences":
+    if teacher is not None and model.entry.needs == "sequences":
         known = teacher if isinstance(teacher, Mapping) else dataclasses.asdict(teacher)
         length = known.get("history_length")
     if isinstance(config, SASRecConfig) and length:

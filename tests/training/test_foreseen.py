@@ -14,6 +14,7 @@ from recpress_edge.data.interactions import Interactions
 from recpress_edge.distill.methods import METHODS
 from recpress_edge.distill.settings import SoftConfig
 from recpress_edge.distill.soft import Soft
+from recpress_edge.distill.students import create_method
 from recpress_edge.models.forecast import COSTS, DIMS, epoch_seconds
 from recpress_edge.models.method import TrainingInput
 from recpress_edge.models.outputs import Tables
@@ -64,6 +65,15 @@ def test_what_does_not_fit_is_refused_by_name(tmp_path, monkeypatch):
     monkeypatch.setattr(memory, "available_bytes", lambda: 1000)
     with pytest.raises(DataError, match=r"bpr of 60 users, 80 items .* needs .* 1000 B is available"):
         _steps("bpr_dim4", tmp_path)
+
+
+@pytest.mark.parametrize("config", [SASRecConfig, BERT4RecConfig, AdaRecConfig])
+def test_positions_that_do_not_fit_are_refused_before_they_are_drawn(config, monkeypatch):
+    monkeypatch.setattr(memory, "available_bytes", lambda: 10**9)
+    given, method = TrainingInput(DATA.train, 4, 0, 1), config.__name__.removesuffix("Config").lower()
+    with pytest.raises(DataError, match=r"needs .* is available"):
+        create_method(method, given, config(history_length=10**8))
+    create_method(method, given, config())
 
 
 def test_time_follows_the_epochs_and_what_they_go_over(tmp_path):

@@ -103,9 +103,7 @@ def test_histories_of_any_length_are_answered_from_what_is_read(cell, length):
         assert np.allclose(told.detach().numpy(), wanted.detach().numpy(), atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("changes", "reads"), [({"window": 4}, 4), ({"history_length": 6}, 5), ({}, None)]
-)
+@pytest.mark.parametrize(("changes", "reads"), [({"window": 4}, 4), ({"history_length": 6}, 5), ({}, None)])
 @pytest.mark.parametrize("cell", ["attention+skip+none", ""])
 def test_positions_that_no_window_reaches_are_refused(teacher, changes, reads, cell):
     """They would be as they were drawn, and read in every longer history."""

@@ -21,6 +21,9 @@ NO_REACH: Final = -1
 """Of what reads no token at all."""
 ENDLESS: Final = 2**31
 """Of what reads every token."""
+MOST_NODES: Final = 8
+MOST_CELLS: Final = 64
+"""More are no small network: the edges of a million nodes, which a file may state, would fill the memory."""
 _FLOAT: Final = 4
 
 
@@ -97,9 +100,10 @@ class Cell:
     cells: int
 
     def __post_init__(self) -> None:
-        if self.nodes < 1 or self.cells < 1:
+        if not (1 <= self.nodes <= MOST_NODES and 1 <= self.cells <= MOST_CELLS):
             raise ConfigError(
-                f"a cell has 1 node or more and stands once or more, got {self.nodes} and {self.cells}"
+                f"a cell has 1 to {MOST_NODES} nodes and stands 1 to {MOST_CELLS} times, got {self.nodes} "
+                f"nodes and {self.cells} cells"
             )
         for name in self.operations:
             if name not in OPERATIONS:
@@ -132,9 +136,9 @@ class Cell:
         reach = [0]
         for node in range(1, self.nodes + 1):
             incoming = [
-                reach[source] + OPERATIONS[name].reach
+                _reach_of(name, reach[source])
                 for (at, source), name in zip(edges_of(self.nodes), self.operations, strict=True)
-                if at == node and name != NONE and reach[source] != NO_REACH
+                if at == node and name != NONE
             ]
             reach.append(max(incoming, default=NO_REACH))
         return 1 + self.cells * max(reach)
@@ -151,6 +155,15 @@ class Cell:
     def facts(self) -> dict[str, Any]:
         """As JSON holds it."""
         return {"operations": list(self.operations), "nodes": self.nodes, "cells": self.cells}
+
+
+def _reach_of(name: str, source: int) -> int:
+    """Of an operation over a state with that reach. Nothing stays nothing, but for a convolution's bias: that
+    is a state at every place, and what reads it sees where the sequence begins."""
+    what = OPERATIONS[name]
+    if source == NO_REACH:
+        return 0 if what.weighted else NO_REACH
+    return source + what.reach
 
 
 def cell_document(cell: Cell, found: Mapping[str, Any]) -> dict[str, Any]:

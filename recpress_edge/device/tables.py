@@ -24,6 +24,8 @@ roots (N + 1,), tanh (P,), stride () and dim_weights (D,). Integer tables are in
 
 _BLOCKS: Final = "block_best_image"
 """The tensor of a TFLite file that has one channel for each block of items; absent without blocks."""
+_MOST_STRIDE: Final = 2**20
+"""Of the finest rows that a writer makes; twice as much is still a whole number of 32 bits."""
 _OPTIONAL: Final = ("user_scale", "item_scale", "step", "age_weights", *LAYER)
 
 
@@ -53,12 +55,24 @@ def _check_scales(tables: Tables, contract: Contract) -> Tables:
     for name, shape in shapes.items():
         if name in tables and tables[name].shape not in (shape, shape or (1,)):
             raise ValueError(f"{name} has shape {tables[name].shape}, expected {shape}")
-    for name in ("roots", "tanh"):
-        if name in tables and (tables[name].ndim != 1 or not tables[name].size):
-            raise ValueError(f"{name} has shape {tables[name].shape}, expected one axis")
-    if "stride" in tables and tables["stride"].item() < 1:
-        raise ValueError(f"stride is {int(tables['stride'])}, expected 1 or more")
+    _check_layer({name: tables[name] for name in LAYER if name in tables})
     return tables
+
+
+def _check_layer(layer: Tables) -> None:
+    """What a tanh is looked up by: nothing of it, roots alone beside floats, or all of it in integers."""
+    if list(layer) not in ([], ["roots"], list(LAYER)):
+        raise ValueError(f"of a hidden layer it has {', '.join(layer)} alone, expected {', '.join(LAYER)}")
+    for name in ("roots", "tanh"):
+        if name in layer and (layer[name].ndim != 1 or not layer[name].size):
+            raise ValueError(f"{name} has shape {layer[name].shape}, expected one axis")
+    for name, table in layer.items():
+        if len(layer) > 1 and table.dtype.kind != "i":
+            raise ValueError(f"{name} holds {table.dtype}, expected whole numbers")
+        if not np.isfinite(table).all():
+            raise ValueError(f"{name} holds a number that is not finite")
+    if "stride" in layer and not 1 <= layer["stride"].item() <= _MOST_STRIDE:
+        raise ValueError(f"stride is {layer['stride'].item()}, expected 1 to {_MOST_STRIDE}")
 
 
 def tables_of_onnx(data: bytes, contract: Contract) -> Tables:

@@ -53,8 +53,11 @@ def _parameter_bytes(given: "TrainingInput", config: Any) -> int:
 
 def _rows(given: "TrainingInput", config: Any) -> int:
     """Rows of all tables."""
-    if isinstance(config, TransformerConfig | AdaRecConfig):
-        return given.train.n_items
+    if isinstance(config, TransformerConfig):
+        return given.train.n_items + config.history_length
+    if isinstance(config, AdaRecConfig):
+        attends = not config.cell or config.given_cell().attends
+        return given.train.n_items + config.history_length * attends
     if isinstance(config, LRHConfig):
         return 2 * given.train.n_items
     return given.train.n_items + given.train.n_users

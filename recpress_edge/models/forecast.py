@@ -53,12 +53,20 @@ COSTS: Final[Mapping[str, tuple[Driver, float, float]]] = {
 
 
 def epoch_seconds(
-    method: str, config: Any, train: Interactions, dim: int, n_users: int | None = None
+    method: str,
+    config: Any,
+    train: Interactions,
+    dim: int,
+    n_users: int | None = None,
+    teacher_dim: int = 0,
 ) -> float | None:
-    """CPU seconds of an epoch or a pass, of ``n_users`` alone where given; None for what was not measured."""
+    """CPU seconds of an epoch or a pass, of ``n_users`` alone where given; None for what was not measured.
+
+    ``teacher_dim``: of a teacher that reads the same sequences, 0 without one.
+    """
     known = cost_of(method, config, train)
     if known is None:
-        return sequence_epoch_seconds(method, config, train, dim)
+        return sequence_epoch_seconds(method, config, train, dim, teacher_dim)
     driver, low, high = known
     ns = low + (high - low) * (dim - DIMS[0]) / (DIMS[1] - DIMS[0])
     return 1e-9 * counts_of(train, n_users)[driver] * max(ns, low / 2)

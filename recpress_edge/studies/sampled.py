@@ -40,8 +40,9 @@ class Candidates:
     def definition(self) -> str:
         """The protocol in words, for a record."""
         how = "uniform" if self.drawn == "uniform" else "by their interactions in train"
+        most = "up to " if (self.negatives == EMPTY).any() else ""
         return (
-            f"the held-out item against {self.negatives.shape[1]} items in none of the user's splits, "
+            f"the held-out item against {most}{self.negatives.shape[1]} items in none of the user's splits, "
             f"{how} without replacement, seed {self.seed}, ties to the lower item index"
         )
 

@@ -12,7 +12,7 @@ import numpy as np
 from recpress_edge.core.rng import stream
 from recpress_edge.data.holdout import dataset_cutoff
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.distill.students import create_method
+from recpress_edge.distill.students import create_method, parse_name
 from recpress_edge.models.forecast import epoch_seconds, has_sampled_softmax
 from recpress_edge.models.method import ClosedForm, Factorised, Method, TrainingInput
 from recpress_edge.models.qat import stored_tables
@@ -110,11 +110,21 @@ def foreseen(wanted: Wanted, parts: Parts | None, data: Dataset) -> Foreseen:
         return Foreseen(*foreseen_stages(wanted, data))
     if wanted.name.entry.closed_form:
         return Foreseen(None if parts is None else _stated(wanted, parts, data), _passes_s(wanted, data))
-    epoch_s = epoch_seconds(wanted.name.method, wanted.config, data.train, wanted.name.dim)
+    name = wanted.name
+    epoch_s = epoch_seconds(
+        name.method, wanted.config, data.train, name.dim, teacher_dim=_teacher_of_sequences(wanted)
+    )
     compared = len(data.valid) and not wanted.start and not has_sampled_softmax(wanted.config, data.train)
     searched = trial_epochs(wanted.config, taught=wanted.teacher is not None) if compared else 0
     seconds = None if epoch_s is None else epoch_s * (wanted.training.epochs + searched)
     return Foreseen(_stated(wanted, parts, data), seconds)
+
+
+def _teacher_of_sequences(wanted: Wanted) -> int:
+    """Dimensions of a teacher that reads what its student reads; 0 without one."""
+    if wanted.teacher is None or wanted.name.entry.needs != "sequences":
+        return 0
+    return parse_name(str(wanted.teacher.name), "teacher").dim
 
 
 def _passes_s(wanted: Wanted, data: Dataset) -> float | None:

@@ -4,7 +4,7 @@ import dataclasses
 import re
 import shlex
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,11 +12,31 @@ from recpress_edge.artifacts.cell import read_cell
 from recpress_edge.core.config import read_toml, toml_value
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.distill.students import ModelName
+from recpress_edge.models.ecae.settings import AEConfig, ECAEConfig
+from recpress_edge.models.sequences.settings import (
+    AdaRecConfig,
+    LRHConfig,
+    SASRecConfig,
+    TransformerConfig,
+    check_heads,
+    check_length,
+    check_positions,
+)
 from recpress_edge.training.settings import TrainingConfig
 
 Tables = dict[str, dict[str, Any]]
 """Settings by table, ``method`` and ``training``, and name."""
 TABLES: Final = ("method", "training")
+_OF_TEACHER: Final[Mapping[type[Any], tuple[str, ...]]] = {
+    SASRecConfig: ("teacher_weight", "hint_weight"),
+    LRHConfig: ("teacher_weight", "hint_weight"),
+    AdaRecConfig: ("teacher_weight", "layer_weight", "adaptive"),
+    AEConfig: ("soft_share", "temperature"),
+}
+"""Settings that say how a teacher is listened to."""
+_OF_SEARCH: Final = ("cost", "cost_weight", "search_epochs", "search_rate", "search_share", "decided")
+_OF_RETRAINING: Final = ("soft_share", "temperature", "through")
+_OF_DECAYS: Final = ("least_decay", "most_decay")
 _WORD: Final = re.compile(r"[A-Za-z_][\w@.:+-]*")
 
 
@@ -38,6 +58,51 @@ def cell_settings(model: ModelName, path: Path, given: Mapping[str, Any]) -> dic
         raise ConfigError(f"--cell {path} and method.{said[0]} say the same. Leave one out.")
     cell = read_cell(path)
     return {"cell": str(cell), "cells": cell.cells, "nodes": cell.nodes}
+
+
+def check_settings(model: ModelName, config: Any, teacher: Any) -> None:
+    """ConfigError for a setting that changes nothing beside the others, and for those that do not fit.
+
+    ``teacher``: the settings of its method, as that has them or as a record does; None without a teacher.
+    """
+    usual = {field.name: field.default for field in dataclasses.fields(config)}
+    for name, why in _unused(config, taught=teacher is not None):
+        if getattr(config, name) != usual[name]:
+            raise ConfigError(f"method.{name} of {model} changes nothing {why}. Leave it out.")
+    _check_fits(model, config, teacher)
+
+
+def _check_fits(model: ModelName, config: Any, teacher: Any) -> None:
+    """ConfigError for settings that a method would refuse, but only once its teacher is trained."""
+    if isinstance(config, TransformerConfig):
+        check_heads(config, model.dim)
+    length = None
+    if teacher is not None and model.entry.needs == "sequences":
+        known = teacher if isinstance(teacher, Mapping) else dataclasses.asdict(teacher)
+        length = known.get("history_length")
+    if isinstance(config, SASRecConfig) and length:
+        check_length(config, length)
+    if isinstance(config, AdaRecConfig):
+        check_positions(config, length)
+
+
+def _unused(config: Any, *, taught: bool) -> Iterator[tuple[str, str]]:
+    """Settings without a say beside the others, and what takes it."""
+    if not taught:
+        for name in _OF_TEACHER.get(type(config), ()):
+            yield name, "without a teacher (--teacher NAME)"
+    if isinstance(config, AdaRecConfig):
+        if config.cell:
+            for name in _OF_SEARCH:
+                yield name, "where the cell is given, since nothing is searched"
+        if not (config.layer_weight and config.teacher_weight):
+            yield "adaptive", "where no layers are compared"
+    if isinstance(config, LRHConfig) and config.decays == "none":
+        for name in _OF_DECAYS:
+            yield name, "with method.decays none"
+    if isinstance(config, ECAEConfig) and config.retraining_weight == 0:
+        for name in _OF_RETRAINING:
+            yield name, "with method.retraining_weight 0, where the generator is alone"
 
 
 def no_overrides() -> Tables:

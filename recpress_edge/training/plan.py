@@ -17,6 +17,7 @@ from recpress_edge.data.weights import check_power
 from recpress_edge.distill.methods import Role
 from recpress_edge.distill.plugin import load_plugins
 from recpress_edge.distill.students import ModelName, check_pair, check_taught, parse_name, teacher_name
+from recpress_edge.training.overrides import check_settings
 from recpress_edge.training.settings import TrainingConfig, check_choice, settings
 from recpress_edge.training.source import order_digest, source_digest
 from recpress_edge.training.store import (
@@ -167,11 +168,10 @@ def want(request: ModelRequest, data: Dataset, made_for: str | None = None) -> W
 
     teacher: Part | None = None
     if asked and not several:
-        if is_folder(asked):
-            teacher = fitting(model_in(Path(asked), data), model)
-        else:
-            teacher = needed(parse_name(asked, "teacher"), options.teacher_seed)
+        brought = fitting(model_in(Path(asked), data), model) if is_folder(asked) else None
+        teacher = brought or needed(parse_name(asked, "teacher"), options.teacher_seed)
     check_taught(model, config, str(teacher.name) if teacher else None)
+    check_settings(model, config, teacher.config if teacher else None)
     wanted = Wanted(
         name=model,
         seed=seed_of(model, request.seed),

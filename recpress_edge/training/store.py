@@ -95,6 +95,12 @@ class TrainedModel:
         return str(self.metadata["name"])
 
     @property
+    def config(self) -> Mapping[str, Any]:
+        """Settings of its method; none of a model that was brought."""
+        found: Mapping[str, Any] = self.metadata.get("config", {})
+        return found
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the file of numbers."""
         return str(self.metadata["sha256"])

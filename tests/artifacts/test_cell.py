@@ -57,6 +57,9 @@ def test_the_cost_of_a_cell_is_its_edges_times_its_cells():
         ("conv3+skip+max3", 2, 2, 9),
         ("dilated5+none+dilated3", 2, 1, 13),
         ("none+conv3+dilated5", 2, 1, 3),  # the first node is empty, so what reads it looks at nothing
+        ("none+none+conv3", 2, 2, 1),  # a bias alone
+        ("none+none+conv3+none+none+conv3", 3, 1, 3),  # taps of a bias: they end where the sequence begins
+        ("none+none+skip+none+none+max3", 3, 1, 1),
         ("attention+skip+skip", 2, 2, ENDLESS),
         ("conv3", 1, 4, 9),
     ],
@@ -85,7 +88,9 @@ GOOD = {"schema": CELL_SCHEMA, "operations": ["conv3", "skip", "max3"], "nodes":
         (GOOD | {"operations": ["conv3", "skip", "conv4"]}, "unknown operation of a cell 'conv4'.*conv3"),
         (GOOD | {"nodes": 3}, "a cell of 3 nodes has 6 edges, and 3 operations are given"),
         (GOOD | {"nodes": 2.0}, "nodes and cells must be whole numbers, got 2.0"),
-        (GOOD | {"cells": 0}, "stands once or more"),
+        (GOOD | {"cells": 0}, "stands 1 to 64 times"),
+        (GOOD | {"cells": 10**9}, "got 2 nodes and 1000000000 cells"),
+        (GOOD | {"nodes": 10**6}, "a cell has 1 to 8 nodes"),  # half a billion edges would fill the memory
         (GOOD | {"cells": True}, "must be whole numbers"),
         ([], "expected a JSON object"),
     ],

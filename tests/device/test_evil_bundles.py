@@ -471,6 +471,45 @@ def test_a_scale_of_another_shape_is_refused(name, shape, tmp_path, monkeypatch)
         FileReference(bundle.model_path, bundle.contract)
 
 
+LAYER = {
+    "roots": np.ones(4, np.int16),
+    "tanh": np.ones(9, np.int16),
+    "stride": np.array(5, np.int64),
+    "dim_weights": np.ones(6, np.int16),
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"stride": np.array(0)}, "stride is 0, expected 1 to"),
+        ({"stride": np.array(-5)}, "stride is -5, expected 1 to"),
+        ({"stride": np.array(2**62)}, "stride is 4611686018427387904, expected 1 to"),
+        ({"stride": np.array(np.nan)}, "stride holds float64, expected whole numbers"),
+        ({"stride": np.array([1, 2])}, "stride has shape"),
+        ({"roots": np.array([0.5, np.nan])}, "roots holds float64, expected whole numbers"),
+        ({"tanh": np.empty(0, np.int16)}, r"tanh has shape \(0,\)"),
+        ({"tanh": np.ones((3, 3), np.int16)}, r"tanh has shape \(3, 3\)"),
+        ({"dim_weights": np.ones(5, np.int16)}, r"dim_weights has shape \(5,\)"),
+        ({"dim_weights": None}, "has roots, tanh, stride alone"),
+        ({"roots": None}, "has tanh, stride, dim_weights alone"),
+        (
+            {"roots": np.array([1.0, np.inf]), "tanh": None, "stride": None, "dim_weights": None},
+            "roots holds a number that is not finite",
+        ),
+    ],
+)
+def test_a_tanh_of_forged_tables_is_refused(changes, message, tmp_path, monkeypatch):
+    bundle = make_bundle(tmp_path / "tiny")
+    found = {"item_emb": np.zeros((6, 300), np.uint8), "user_emb": np.zeros((40, 6), np.uint8)}
+    given = {name: table for name, table in (found | LAYER | changes).items() if table is not None}
+    monkeypatch.setattr(tables, "onnx_tensors", lambda _: given)
+    with pytest.raises(ArtifactError, match=message):
+        FileReference(bundle.model_path, bundle.contract)
+    monkeypatch.setattr(tables, "onnx_tensors", lambda _: found | LAYER)
+    FileReference(bundle.model_path, bundle.contract)
+
+
 def test_json_is_bounded_before_it_is_parsed(tmp_path):
     path = tmp_path / "run.json"
     path.write_bytes(b'{"a": [' + b"[]," * 1_000_000 + b"[]]}")

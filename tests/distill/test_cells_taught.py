@@ -103,6 +103,20 @@ def test_histories_of_any_length_are_answered_from_what_is_read(cell, length):
         assert np.allclose(told.detach().numpy(), wanted.detach().numpy(), atol=1e-5)
 
 
+@pytest.mark.parametrize(("changes", "reads"), [({"window": 4}, 4), ({"history_length": 6}, 5), ({}, None)])
+@pytest.mark.parametrize("cell", ["attention+skip+none", ""])
+def test_positions_that_no_window_reaches_are_refused(teacher, changes, reads, cell):
+    """They would be as they were drawn, and read in every longer history."""
+    config = dataclasses.replace(QUICK, cell=cell, **changes)
+    if reads is None:
+        method = adarec(given_of(teacher), config)
+        assert method._windows.counts.max() == len(method.network.position_emb) == 5
+        return
+    with pytest.raises(ConfigError, match=rf"history_length \d is more than the {reads} places.*Set it to"):
+        adarec(given_of(teacher), config)
+    adarec(given_of(teacher), dataclasses.replace(config, cell="conv3+skip+max3"))  # it has no positions
+
+
 def _sequences(windows: Windows) -> list[list[int]]:
     """Of users who have as many items each, one after the other."""
     return windows.items.reshape(-1, BOARD.train.counts()[0]).tolist()
@@ -237,14 +251,6 @@ def test_without_a_teacher_it_is_the_model_that_it_was():
 def test_settings_that_do_not_fit_a_teacher_are_refused(teacher, changes, message):
     with pytest.raises(ConfigError, match=message):
         sasrec(given_of(teacher), dataclasses.replace(NARROW, **changes))
-
-
-@pytest.mark.parametrize("cell", ["", "skip+attention+skip"])
-def test_positions_beyond_what_the_teacher_reads_are_refused(teacher, cell):
-    config = dataclasses.replace(QUICK, history_length=6, cell=cell)
-    with pytest.raises(ConfigError, match="history_length 6 is more than the 5 tokens"):
-        adarec(given_of(teacher), config)
-    assert adarec(given_of(teacher), dataclasses.replace(config, cell="skip+conv3+skip"))
 
 
 def test_a_hint_needs_a_teacher():

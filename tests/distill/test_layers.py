@@ -8,7 +8,12 @@ import torch
 
 from recpress_edge.core.rng import stream
 from recpress_edge.distill.sequences.hint import hint_loss
-from recpress_edge.distill.sequences.layers import LayerDistance, cheapest_flow, transport_loss
+from recpress_edge.distill.sequences.layers import (
+    LEAST_WEIGHT,
+    LayerDistance,
+    cheapest_flow,
+    transport_loss,
+)
 
 
 def least_cost(costs: np.ndarray, left: np.ndarray, right: np.ndarray) -> float:
@@ -109,3 +114,16 @@ def test_weights_that_adapt_go_to_layers_that_are_near():
     assert fixed.weights[0].tolist() == [0.5, 0.5]
     assert adaptive.weights[0][0] > adaptive.weights[0][1]
     assert all(float(weights.sum()) == pytest.approx(1) for weights in adaptive.weights)
+
+
+def test_a_layer_that_is_at_no_distance_leaves_the_others_a_weight():
+    teacher = states(3, 3, 6)
+    student = [teacher[0], torch.nn.functional.layer_norm(teacher[1], (6,)), *states(4, 1, 6)]
+    distance = LayerDistance((2, 2), (6, 6), adaptive=True)
+    for mapping in distance.maps:
+        mapping.data.copy_(torch.eye(6))
+    for _ in range(4):
+        assert float(distance(student, teacher).detach()) >= 0
+    for weights in distance.weights:
+        assert float(weights.min()) >= 0.9 * LEAST_WEIGHT
+        assert float(weights.sum()) == pytest.approx(1)

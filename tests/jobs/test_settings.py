@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from small_data import two_tastes
 
 from recpress_edge.cli import main
 from recpress_edge.core.errors import ConfigError
@@ -14,7 +15,7 @@ from recpress_edge.distill.students import names_of, parse_name
 from recpress_edge.jobs.export import ExportRequest
 from recpress_edge.jobs.settings import SettingsRequest
 from recpress_edge.training.overrides import chosen_settings, overrides
-from recpress_edge.training.plan import TrainOptions, settings_of
+from recpress_edge.training.plan import ModelRequest, TrainOptions, settings_of, want
 
 ROLES: tuple[Role, ...] = ("teacher", "student")
 NAMES = [(name, role) for role in ROLES for name in names_of(role)]
@@ -121,3 +122,50 @@ def test_an_exported_student_takes_settings_and_says_so(tmp_path):
     (tmp_path / "models/m").mkdir(parents=True)
     with pytest.raises(ConfigError, match="is trained, so --set patience=2 cannot apply"):
         ExportRequest(student=f"{tmp_path}/models/m", set=("patience=2",)).check()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("sasrec_dim4", "none", {"teacher_weight": 0.5}), "without a teacher"),
+        (("lrh_dim4", "none", {"hint_weight": 0.5}), "without a teacher"),
+        (("adarec_dim4", "none", {"layer_weight": 0.5}), "without a teacher"),
+        (("ae_dim4", "none", {"soft_share": 0.25}), "without a teacher"),
+        (("adarec_dim4", None, {"cell": "skip+skip+skip", "cost_weight": 1.0}), "the cell is given"),
+        (("adarec_dim4", None, {"cell": "skip+skip+skip", "search_epochs": 3}), "the cell is given"),
+        (("adarec_dim4", None, {"layer_weight": 0.0, "adaptive": True}), "no layers are compared"),
+        (("lrh_dim4", None, {"decays": "none", "most_decay": 0.5}), "with method.decays none"),
+        (("ecae_dim4", None, {"retraining_weight": 0.0, "through": True}), "the generator is alone"),
+    ],
+)
+def test_a_setting_that_changes_nothing_beside_the_others_is_refused(words, says):
+    name, teacher, method = words
+    role = "teacher" if name.startswith("ecae") else "student"
+
+    def asked(settings):
+        options = TrainOptions(teacher=teacher, method=settings)
+        return want(ModelRequest(name=name, role=role, options=options), two_tastes())
+
+    with pytest.raises(ConfigError, match=rf"method\.{list(method)[-1]} of {name} changes nothing.*{says}"):
+        asked(method)
+    usual = dataclasses.asdict(asked({}).config)
+    said = {setting: usual[setting] for setting in list(method)[-1:]}
+    assert dataclasses.asdict(asked({**method, **said}).config) == {**usual, **method, **said}
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "says"),
+    [
+        ("sasrec_dim7", {}, "heads 2 does not divide the embedding size 7"),
+        ("bert4rec_dim4", {"heads": 3}, "heads 3 does not divide the embedding size 4"),
+        ("sasrec_dim4", {"history_length": 51}, "more than the 50 tokens that the teacher reads"),
+        ("adarec_dim4", {"history_length": 51}, "more than the 50 places that are trained together"),
+        ("adarec_dim4", {"window": 49}, "more than the 49 places that are trained together"),
+    ],
+)
+def test_what_a_missing_teacher_cannot_teach_is_refused_before_it_is_trained(name, method, says):
+    options = TrainOptions(teacher=None if "bert" in name else "sasrec_dim8", method=method)
+    with pytest.raises(ConfigError, match=says):
+        want(ModelRequest(name=name, role="student", options=options), two_tastes())
+    fitting = TrainOptions(teacher=options.teacher, method={"heads": 1} if "heads" in says else {})
+    want(ModelRequest(name=name, role="student", options=fitting), two_tastes())

@@ -39,7 +39,8 @@ def test_the_seed_and_the_split_decide_the_negatives():
 def test_a_small_catalogue_gives_fewer():
     drawn = sample_candidates(DATA, "test", seed=0)
     assert ((drawn.negatives >= 0).sum(axis=1) == 120 - 8).all()
-    assert "499" in drawn.definition
+    assert "against up to 499 items" in drawn.definition
+    assert "against 50 items" in sample_candidates(DATA, "test", seed=0, size=50).definition
     assert "seed 0" in drawn.definition
 
 

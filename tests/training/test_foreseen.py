@@ -10,9 +10,11 @@ from small_data import two_tastes
 
 from recpress_edge.core import memory
 from recpress_edge.core.errors import ConfigError, DataError
+from recpress_edge.data.interactions import Interactions
 from recpress_edge.distill.methods import METHODS
 from recpress_edge.distill.settings import SoftConfig
 from recpress_edge.distill.soft import Soft
+from recpress_edge.distill.students import create_method
 from recpress_edge.models.forecast import COSTS, DIMS, epoch_seconds
 from recpress_edge.models.method import TrainingInput
 from recpress_edge.models.outputs import Tables
@@ -63,6 +65,15 @@ def test_what_does_not_fit_is_refused_by_name(tmp_path, monkeypatch):
     monkeypatch.setattr(memory, "available_bytes", lambda: 1000)
     with pytest.raises(DataError, match=r"bpr of 60 users, 80 items .* needs .* 1000 B is available"):
         _steps("bpr_dim4", tmp_path)
+
+
+@pytest.mark.parametrize("config", [SASRecConfig, BERT4RecConfig, AdaRecConfig])
+def test_positions_that_do_not_fit_are_refused_before_they_are_drawn(config, monkeypatch):
+    monkeypatch.setattr(memory, "available_bytes", lambda: 10**9)
+    given, method = TrainingInput(DATA.train, 4, 0, 1), config.__name__.removesuffix("Config").lower()
+    with pytest.raises(DataError, match=r"needs .* is available"):
+        create_method(method, given, config(history_length=10**8))
+    create_method(method, given, config())
 
 
 def test_time_follows_the_epochs_and_what_they_go_over(tmp_path):
@@ -169,3 +180,21 @@ def test_a_closed_form_is_foreseen_with_the_passes_that_choose_its_settings(tmp_
 def test_more_dimensions_than_the_data_have_are_refused_by_a_dry_run_too(name, tmp_path):
     with pytest.raises(ConfigError, match="60 × 80 has at most 60 dimensions, and 61 were asked for"):
         _steps(name, tmp_path)
+
+
+def test_a_taught_transformer_goes_over_whole_sequences_and_asks_its_teacher(tmp_path):
+    long = Interactions.from_pairs(
+        np.repeat(np.arange(20), 150), np.tile(np.arange(150), 20), 20, 1500, np.tile(np.arange(150), 20)
+    )
+    config = SASRecConfig()
+    alone, narrow, wide = (
+        sequence_epoch_seconds("sasrec", config, long, 16, teacher) for teacher in (0, 16, 64)
+    )
+    whole = sequence_epoch_seconds("sasrec", dataclasses.replace(config, history_length=150), long, 16)
+    assert 3 * alone < whole < 1.5 * narrow  # windows have fewer pairs
+    assert narrow < wide < 2 * narrow
+    own, taught = (
+        [step for step in _steps("sasrec_dim8", tmp_path, teacher, epochs=1) if step.name == "sasrec_dim8"]
+        for teacher in ("none", "sasrec_dim16")
+    )
+    assert taught[0].seconds > 1.3 * own[0].seconds

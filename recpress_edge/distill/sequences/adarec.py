@@ -18,7 +18,7 @@ from recpress_edge.models.nn import Adam
 from recpress_edge.models.ranking import ScoreRows
 from recpress_edge.models.sequences.cells import CellNetwork, EdgeWeights
 from recpress_edge.models.sequences.sasrec import answers
-from recpress_edge.models.sequences.settings import AdaRecConfig
+from recpress_edge.models.sequences.settings import AdaRecConfig, check_positions
 
 
 class CellLearner(SequenceStudent):
@@ -33,8 +33,7 @@ class CellLearner(SequenceStudent):
         positions = network.position_emb
         window = config.window if positions is None else min(config.window, len(positions))
         super().__init__(given, config, window)
-        if positions is not None:
-            self._check_length()
+        check_positions(config, self._teacher.length if self._teacher else None)
         self.network = network.to(given.device)
         self._layers: LayerDistance | None = None
         parts = nn.ModuleDict({"network": self.network})

@@ -1,6 +1,7 @@
 """How far a student's layers are from its teacher's: an exact transport of one side's onto the other's."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import torch
@@ -9,6 +10,9 @@ from torch import Tensor, nn
 
 from recpress_edge.core.arrays import F64
 from recpress_edge.distill.sequences.hint import hint_loss
+
+LEAST_WEIGHT: Final = 1e-4
+"""Of a layer whose weight adapts: one of 0 would move nothing, and could never come back."""
 
 
 def cheapest_flow(costs: F64, left: F64, right: F64) -> F64:
@@ -72,4 +76,5 @@ class LayerDistance(nn.Module):
         """Layers that are moved cheaply weigh more in the next batch; ``spent`` (m, k)."""
         for weights, paid in zip(self.weights, (spent.sum(dim=1), spent.sum(dim=0)), strict=True):
             each = (paid.to(weights) / weights).clamp(min=1e-6)  # of a unit of weight
-            weights.copy_((each.sum() / each / 10.0).softmax(dim=0))
+            weights.copy_((each.sum() / each / 10.0).softmax(dim=0).clamp(min=LEAST_WEIGHT))
+            weights.div_(weights.sum())

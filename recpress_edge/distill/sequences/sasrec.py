@@ -1,6 +1,6 @@
 """A narrow transformer as a student: SASRec taught by a wider one at every place of every sequence."""
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,10 +15,12 @@ from recpress_edge.models.method import Method, TrainingInput
 from recpress_edge.models.nn import Adam
 from recpress_edge.models.ranking import ScoreRows
 from recpress_edge.models.sequences.sasrec import SASRec, SASRecMethod, answers
-from recpress_edge.models.sequences.settings import SASRecConfig
-
-COMPARED: Final = 1000
-"""Items that stand for a catalogue of more than 50,000 in each step."""
+from recpress_edge.models.sequences.settings import (
+    STUDENT_COMPARED,
+    SASRecConfig,
+    check_heads,
+    check_length,
+)
 
 
 def sasrec(given: TrainingInput, config: SASRecConfig) -> Method:
@@ -36,17 +38,16 @@ class SASRecStudent(SequenceStudent):
     network: SASRec
 
     def __init__(self, given: TrainingInput, config: SASRecConfig) -> None:
-        if given.dim % config.heads:
-            raise ConfigError(f"method.heads {config.heads} does not divide the embedding size {given.dim}")
+        check_heads(config, given.dim)
         if config.loss != "ce":
             raise ConfigError(
                 f"method.loss {config.loss} is of a model without a teacher: a student compares all items. "
                 "Leave it out, or train with --teacher none."
             )
         super().__init__(given, config, config.history_length)
-        self._check_length()
-        self.network = SASRec(given.train.n_items, given.dim, given.seed, config).to(given.device)
         assert self._teacher is not None
+        check_length(config, self._teacher.length)
+        self.network = SASRec(given.train.n_items, given.dim, given.seed, config).to(given.device)
         wide = self._teacher.item_emb.shape[1]
         self._hint = nn.Parameter(torch.zeros(wide, given.dim, device=given.device))
         parts = nn.ModuleDict({"network": self.network})
@@ -61,7 +62,7 @@ class SASRecStudent(SequenceStudent):
 
     @property
     def compared_items(self) -> int:
-        return COMPARED
+        return STUDENT_COMPARED
 
     def _batch_loss(
         self, targets: I64, rng: np.random.Generator, noise: torch.Generator | None = None

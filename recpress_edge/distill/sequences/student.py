@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from recpress_edge.core.arrays import I64
-from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.rng import stream, torch_seed
 from recpress_edge.models.method import NetworkMethod, TrainingInput
 from recpress_edge.models.sequences.sasrec import SASRec
@@ -36,15 +35,6 @@ class SequenceStudent(NetworkMethod):
         self._windows = Windows.of(train.indptr, train.in_order().astype(np.int64), places)
         self._done = 0.0
         """Share of the schedule that is behind."""
-
-    def _check_length(self) -> None:
-        """ConfigError where the teacher reads fewer tokens than a student with positions does."""
-        length = self.config.history_length
-        if self._teacher is not None and length > self._teacher.length:
-            raise ConfigError(
-                f"method.history_length {length} is more than the {self._teacher.length} tokens that the "
-                "teacher reads: what lies beyond is not learned. Set it to that or less."
-            )
 
     @property
     def batch_places(self) -> int:

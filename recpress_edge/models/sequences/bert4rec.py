@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recpress_edge.core.arrays import F32, I64
-from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.rng import stream, torch_seed
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.method import NetworkMethod, TrainingInput
 from recpress_edge.models.nn import Adam
 from recpress_edge.models.ranking import ScoreRows
-from recpress_edge.models.sequences.settings import BERT4RecConfig
+from recpress_edge.models.sequences.settings import BERT4RecConfig, check_heads
 from recpress_edge.models.sequences.transformer import (
     Layer,
     Noise,
@@ -91,8 +90,7 @@ class BERT4RecMethod(NetworkMethod):
     network: BERT4Rec
 
     def __init__(self, given: TrainingInput, config: BERT4RecConfig) -> None:
-        if given.dim % config.heads:
-            raise ConfigError(f"method.heads {config.heads} does not divide the embedding size {given.dim}")
+        check_heads(config, given.dim)
         self.given, self.config = given, config
         train = given.train
         self.network = BERT4Rec(train.n_items, given.dim, given.seed, config).to(given.device)

@@ -16,6 +16,7 @@ from recpress_edge.core.arrays import I64
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.sequences.settings import (
     LARGE_CATALOGUE,
+    STUDENT_COMPARED,
     USUAL_SAMPLED,
     AdaRecConfig,
     BERT4RecConfig,
@@ -36,6 +37,10 @@ COSTS: Final[Mapping[str, tuple[Line, Line, Line]]] = {
 """Of a place, of a place and an item that it is compared with, and of two places of a window. ``lrh``
 and ``adarec`` are taught by a SASRec; ``adarec`` has conv3 on every edge."""
 
+ASKED: Final = 0.5
+"""What a teacher that is only asked costs, of what it costs to train: forward, and its softmax beside the
+student's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -48,14 +53,22 @@ class Work:
     """Of places in the same window."""
 
 
-def sequence_epoch_seconds(method: str, config: Any, train: Interactions, dim: int) -> float | None:
-    """CPU seconds of an epoch; None for a method that reads no sequences."""
+def sequence_epoch_seconds(
+    method: str, config: Any, train: Interactions, dim: int, teacher_dim: int = 0
+) -> float | None:
+    """CPU seconds of an epoch; None for a method that reads no sequences. ``teacher_dim``: 0 without one."""
     if method not in COSTS:
         return None
-    work = work_of(method, config, train.counts(), train.n_items)
+    counts, n_items = train.counts(), train.n_items
+    if method == "sasrec" and teacher_dim:
+        work = _taught_sasrec(config, counts, n_items)
+        return _seconds(method, work, dim) + ASKED * _seconds(method, work, teacher_dim)
+    return _seconds(method, work_of(method, config, counts, n_items), dim)
+
+
+def _seconds(method: str, work: Work, dim: int) -> float:
     along = (dim - DIMS[0]) / (DIMS[1] - DIMS[0])
-    each = [max(low + (high - low) * along, low / 2) for low, high in COSTS[method]]
-    place, item, pair = each
+    place, item, pair = (max(low + (high - low) * along, low / 2) for low, high in COSTS[method])
     return 1e-9 * (work.places * place + work.compared * item + work.pairs * pair)
 
 
@@ -73,6 +86,12 @@ def _sasrec(config: SASRecConfig, counts: I64, n_items: int) -> Work:
 def _bert4rec(config: BERT4RecConfig, counts: I64, n_items: int) -> Work:
     places = float(counts.sum())
     return Work(places, places * config.mask_share * n_items, _pairs(counts, config.history_length))
+
+
+def _taught_sasrec(config: SASRecConfig, counts: I64, n_items: int) -> Work:
+    """Of a student, which goes over whole sequences in windows; alone it reads the end of each."""
+    places, some = float(counts.sum()), n_items if n_items <= LARGE_CATALOGUE else STUDENT_COMPARED
+    return Work(places, places * some, _pairs(counts, config.history_length))
 
 
 def _taught(config: LRHConfig | AdaRecConfig, counts: I64, n_items: int) -> Work:

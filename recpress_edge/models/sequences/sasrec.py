@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recpress_edge.core.arrays import F32, I64
-from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.rng import stream, torch_seed
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.bpr import NegativeSampler
@@ -18,7 +17,12 @@ from recpress_edge.models.nn import Adam
 from recpress_edge.models.outputs import StoredNetwork
 from recpress_edge.models.ranking import ScoreRows
 from recpress_edge.models.sequences.losses import bce_loss, gbce_loss, sampled_ce_loss
-from recpress_edge.models.sequences.settings import USUAL_CALIBRATION, USUAL_SAMPLED, SASRecConfig
+from recpress_edge.models.sequences.settings import (
+    USUAL_CALIBRATION,
+    USUAL_SAMPLED,
+    SASRecConfig,
+    check_heads,
+)
 from recpress_edge.models.sequences.softmax import mixed_loss
 from recpress_edge.models.sequences.transformer import (
     Layer,
@@ -98,8 +102,7 @@ class SASRecMethod(NetworkMethod):
     network: SASRec
 
     def __init__(self, given: TrainingInput, config: SASRecConfig) -> None:
-        if given.dim % config.heads:
-            raise ConfigError(f"method.heads {config.heads} does not divide the embedding size {given.dim}")
+        check_heads(config, given.dim)
         self.given = given
         self.config = config
         self.network = SASRec(given.train.n_items, given.dim, given.seed, config).to(given.device)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
-from recpress_edge.artifacts.cell import Cell
+from recpress_edge.artifacts.cell import MOST_CELLS, MOST_NODES, Cell
 from recpress_edge.core.config import (
     BelowOneFloat,
     Bound,
@@ -22,6 +22,13 @@ USUAL_SAMPLED: Final = 256
 USUAL_CALIBRATION: Final = 0.75
 LARGE_CATALOGUE: Final = 50_000
 """Items beyond which each step of a student compares a sample of them: whole rows cost places times items."""
+
+STUDENT_COMPARED: Final = 1000
+"""Items that stand for such a catalogue in each step of a transformer that is taught."""
+
+
+def _from_one_to(most: int) -> Bound:
+    return Bound(f"between 1 and {most}", lambda value: 1 <= value <= most)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,9 +136,9 @@ class AdaRecConfig(Bounded):
     cell: str = ""
     """Operations of the cell's edges, such as conv3+skip+max3, by node and source: none, skip, average3,
     max3, conv3, conv5, dilated3, dilated5, attention. Empty: they are searched."""
-    cells: PositiveInt = 2
+    cells: Annotated[int, _from_one_to(MOST_CELLS)] = 2
     """How often the cell stands, one upon the other; each with weights of its own."""
-    nodes: PositiveInt = 2
+    nodes: Annotated[int, _from_one_to(MOST_NODES)] = 2
     """Nodes of a cell. Node n reads the cell's input and all nodes before it: K nodes have K (K + 1) / 2
     edges."""
     history_length: Annotated[int, at_least(2)] = 50
@@ -175,3 +182,29 @@ class AdaRecConfig(Bounded):
     def given_cell(self) -> Cell:
         """The cell that is trained, of settings that name one; ConfigError where it is none."""
         return Cell.named(self.cell, self.nodes, self.cells)
+
+
+def check_heads(config: TransformerConfig, dim: int) -> None:
+    """ConfigError where the heads do not divide the size of the embeddings."""
+    if dim % config.heads:
+        raise ConfigError(f"method.heads {config.heads} does not divide the embedding size {dim}")
+
+
+def check_length(config: SASRecConfig, teacher_length: int) -> None:
+    """ConfigError where a taught transformer reads more tokens than its teacher."""
+    if config.history_length > teacher_length:
+        raise ConfigError(
+            f"method.history_length {config.history_length} is more than the {teacher_length} "
+            "tokens that the teacher reads: what lies beyond is not learned. Set it to that or less."
+        )
+
+
+def check_positions(config: AdaRecConfig, teacher_length: int | None) -> None:
+    """ConfigError where no window reaches the last positions of a cell that attends, or may be found to."""
+    learned = min(config.window, teacher_length or config.window)
+    if config.history_length > learned and (not config.cell or config.given_cell().attends):
+        raise ConfigError(
+            f"method.history_length {config.history_length} is more than the {learned} places that are "
+            "trained together (method.window, and the tokens that the teacher reads), so the last positions "
+            f"of an attention would not be learned. Set it to {learned} or less."
+        )

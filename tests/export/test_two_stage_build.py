@@ -111,7 +111,7 @@ def test_who_has_few_items_left_gets_those(bundle):
     [
         ({"user": "ann"}, "none of the bundle's 40 users"),
         ({"values": {"day": 1}}, "unknown field 'day'"),
-        ({"values": {"hour": "nine"}}, "something else"),
+        ({"values": {"hour": "nine"}}, "is not a number"),
         ({"values": {"moods": "glad"}}, "a list of texts"),
         ({"k": 0}, "from 1 to 20"),
         ({"k": 21}, "from 1 to 20"),

@@ -240,6 +240,8 @@ FORMATS: Final = _FormatTable(
 )
 DEFAULT: Final = next(iter(FORMATS))
 """The format of an export that names none."""
+OF_GRAPHS: Final = ("onnx", "tflite")
+"""Whose files are graphs of operators; the others hold tables that an engine of ours reads."""
 MODEL_FORMATS: Final = tuple(name for name, row in FORMATS.items() if not row.model_of)
 """Those that have a model file of their own."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from recpress_edge.artifacts.contract import ALL_USERS, HISTORY
-from recpress_edge.artifacts.formats import DEFAULT
+from recpress_edge.artifacts.formats import DEFAULT, OF_GRAPHS
 
 Shapes = Mapping[str, tuple[str, ...]]
 """Parameters by name; the same letter stands for the same length in all of them.
@@ -147,7 +147,7 @@ KINDS: Final[Mapping[str, NetworkKind]] = {
         tokens=False,
         tables="recpress_export.subjects.autoencoder:TanhHistory",
         ordered=False,
-        formats=("onnx", "tflite"),
+        formats=OF_GRAPHS,
         why_formats="model.bin, which the C engine and the web page read, holds no tanh",
     ),
     "adarec": NetworkKind(

@@ -14,6 +14,7 @@ RESULTS: Final = ROOT / "benchmarks" / "results"
 sys.path[:0] = [str(ROOT), str(ROOT / "export"), str(ROOT / "benchmarks"), str(Path(__file__).parent)]
 
 import autoencoder_tables  # noqa: E402
+import cell_tables  # noqa: E402
 import click_tables  # noqa: E402
 import data_tables  # noqa: E402
 import engine_tables  # noqa: E402
@@ -51,6 +52,7 @@ AUTOENCODERS: Final = "docs/results/autoencoders.md"
 AUTOENCODED: Final = ("autoencoders-ml-100k",)
 TWO_STAGES: Final = "docs/results/two-stages.md"
 STAGED_SETS: Final = ("two-stages-ml-100k",)
+CELLS: Final = ("cells-ml-100k",)
 ENGINE: Final = "docs/results/c-engine.md"
 SIX_SETS: Final = (
     "students",
@@ -90,6 +92,8 @@ BLOCKS: Final = {
     "two-stages": Block((TWO_STAGES,), STAGED_SETS, two_stage_tables.figures),
     "two-stages-seeds": Block((TWO_STAGES,), STAGED_SETS, two_stage_tables.seeds),
     "two-stages-costs": Block((TWO_STAGES,), STAGED_SETS, two_stage_tables.costs),
+    "cells": Block((NETWORKS,), CELLS, cell_tables.cells),
+    "cell-verdicts": Block((NETWORKS,), CELLS, cell_tables.verdicts),
     "bring-your-own": Block(
         ("docs/start/your-own-model.md",),
         ("bring-your-own", "bring-your-own-citeulike"),

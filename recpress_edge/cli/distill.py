@@ -70,7 +70,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _distill(args: argparse.Namespace) -> int:
-    set_first(args, stages=parse_name(args.student).entry.stages)
+    if args.first is not None:
+        set_first(args, stages=parse_name(args.student).entry.stages)
     request, executor = request_of(DistillRequest, args), executor_of(args)
     if args.dry_run:
         say_plan(args, request)

@@ -125,7 +125,7 @@ def test_links_are_refused(folder):
         open_bundle(folder)
 
 
-@pytest.mark.parametrize("schema", ["recpress.bundle/3", "recpress.bench/1", None, 1])
+@pytest.mark.parametrize("schema", ["recpress.bundle/4", "recpress.bench/1", None, 1])
 def test_another_schema(folder, schema):
     forge(folder, lambda m: m.update(schema=schema))
     with pytest.raises(ArtifactError, match=r"has schema .*; this version reads 'recpress\.bundle/1'"):

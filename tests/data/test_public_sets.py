@@ -38,6 +38,14 @@ def test_every_file_has_a_digest_a_place_and_terms():
         public_set("gowala")
 
 
+IMPORTED = {
+    "ml-100k-all": "networks.md",
+    "ml-100k-random": "autoencoders.md",
+    "ml-100k-context": "two-stages.md",
+}
+"""Sets of records that a command of their page imports."""
+
+
 def test_every_study_and_every_result_has_its_data_by_name():
     assert {module.DATA for module in (topology, de_rrd, hetcomp, gowalla, frappe)} <= set(PUBLIC_SETS)
     assert ml100k_ctr.DATA_SETS.keys() <= set(PUBLIC_SETS)
@@ -47,10 +55,11 @@ def test_every_study_and_every_result_has_its_data_by_name():
         text = path.read_text()
         found |= dict(re.findall(r'"dataset": {\s*"name": "([^"]+)",\s*"digest": "([0-9a-f]{64})"', text))
     imported = {name: found.pop(name) for name in [*found] if name not in PUBLIC_SETS}
-    page = (ROOT / "docs/results/networks.md").read_text()
-    assert [*imported] == ["ml-100k-all"]
-    assert all(f"data import ml-100k/ml-100k.inter --name {name} " in page for name in imported)
-    assert set(found) == {"citeulike", "beauty", "ml-100k"}
+    assert imported.keys() == IMPORTED.keys()
+    for name, page in IMPORTED.items():
+        text = (ROOT / "docs/results" / page).read_text()
+        assert f"ml-100k/ml-100k.inter --name {name} " in text
+    assert set(found) == {"citeulike", "beauty", "ml-100k", "ml-1m-sequences"}
     assert {name: digests[name] for name in found} == found
 
 

@@ -43,14 +43,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="NAME",
         help="for example soft_dim32, htd_dim10, svd_dim20, bpr_dim10; of sequences lrh_dim16, sasrec_dim16, "
-        "adarec_dim32; of two stages rerank_dim8; of a data set with labels deepfm_dim8",
+        "adarec_dim32; of histories in any order ae_dim32; of two stages rerank_dim8; of a data set with "
+        "labels deepfm_dim8",
     )
     parser.add_argument(
         "--teacher",
         metavar="NAME",
         help="name or folder of the teacher, or 'none' (default: soft_dim200; for soft, "
-        "ensemble:soft_dim200+als_dim64+ease, or als_dim400 for large data; for lrh and adarec sasrec_dim64, "
-        "for sasrec none; for click models an ensemble of four)",
+        "ensemble:soft_dim200+als_dim64+ease, or als_dim400 for large data; for ae ecae_dim200; for lrh and "
+        "adarec sasrec_dim64, for sasrec none; for click models an ensemble of four)",
     )
     add_first_option(parser)
     parser.add_argument(

@@ -31,7 +31,10 @@ def load_dataset(name: str, work: Path, say: Callable[[str], None] = _quiet) -> 
     if folder.exists():
         return open_dataset(folder)
     if name not in PUBLIC_SETS:
-        raise unknown_name("data set", name, known_names(work))
+        unknown = unknown_name("data set", name, known_names(work))
+        raise ConfigError(
+            f"{unknown} A log of your own is named by recpress-edge data import LOG --name NAME."
+        )
     if (found := _import_local(name, work, say)) is not None:
         return found
     raise ConfigError(

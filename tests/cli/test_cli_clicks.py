@@ -119,6 +119,13 @@ def test_flags_of_click_bundles_are_theirs_alone(tmp_path, capsys):
     assert "--value is for click bundles" in capsys.readouterr().err
 
 
+def test_a_bundle_that_is_not_there_is_not_called_one_of_tables(tmp_path, capsys):
+    assert main(["recommend", str(tmp_path / "none"), "--value", "hour=3"]) != 0
+    said = capsys.readouterr().err
+    assert str(tmp_path / "none") in said
+    assert "--value is for click bundles" not in said
+
+
 def test_other_commands_refuse_a_click_bundle_by_name(bundle, capsys):
     assert main(["web", str(bundle)]) == 1
     assert "is the bundle of a click model" in capsys.readouterr().err

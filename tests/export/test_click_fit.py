@@ -69,4 +69,6 @@ def test_tflite_walks_what_it_can_store(tmp_path, lenient):
     assert found.exported.bundle.name == "deepfm_dim4-int8-tflite"
     with pytest.raises(GateError) as told:
         fit_clicks(certain(), FitBudget(100, "tflite"), None, tmp_path, force=False)
-    assert "int8-fields" not in str(told.value)
+    assert "int8-fields takes" not in str(told.value)
+    assert "int8-fields has" not in str(told.value)
+    assert "int8-fields and int4-fields may be smaller, and need --format onnx" in str(told.value)

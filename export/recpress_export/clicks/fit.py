@@ -68,10 +68,12 @@ def fit_clicks(
             continue
         return FittedClicks(made, tuple(tried))
     told = "; ".join(f"{one.recipe} {one.why}" for one in tried)
+    others = [recipe for recipe in ORDER if recipe not in FORMAT_RECIPES[budget.format]]
+    more = f" {' and '.join(others)} may be smaller, and need --format onnx." if others else ""
     raise GateError(
         f"{source.name} does not fit --fit {budget.most_bytes} ({format_bytes(budget.most_bytes)}) as "
         f"{budget.format}: {told}. Allow more, or take a student of lower dimension or narrower layers, such "
-        "as --set method.layers=[32,16]."
+        f"as --set method.layers=[32,16].{more}"
     )
 
 

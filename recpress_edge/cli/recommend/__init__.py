@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     if is_two_stage_bundle(args.bundle):
         answered: int = named(_ASK_TWO_STAGES)(args)
         return answered
-    if args.value or args.candidates:
+    if (args.value or args.candidates) and args.bundle.is_dir():
         flag = "--value" if args.value else "--candidates"
         raise ConfigError(
             f"{flag} is for click bundles and those of two stages, and {args.bundle} is none. Leave it out."

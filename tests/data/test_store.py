@@ -106,7 +106,7 @@ def test_unknown_names_get_a_suggestion_and_public_ones_a_command(tmp_path, monk
     monkeypatch.delenv("RECPRESS_DATA_DIR", raising=False)
     save_dataset(prepared_set("shoplog"), tmp_path)
     assert load_dataset("shoplog", tmp_path).user_ids == ODD_IDS
-    with pytest.raises(ConfigError, match="Did you mean 'shoplog'.*recpress-edge data import LOG"):
+    with pytest.raises(ConfigError, match=r"Did you mean 'shoplog'.*recpress-edge data import LOG"):
         load_dataset("shoplgo", tmp_path)
     with pytest.raises(ConfigError, match="recpress-edge data fetch ml-1m"):
         load_dataset("ml-1m", tmp_path)

@@ -173,7 +173,7 @@ public final class FeatureField {
         if (text.isEmpty()) {
             return MISSING;
         }
-        return kind == Kind.HASHED ? FIRST + Integer.remainderUnsigned(fnv1a(utf8(text), seed), buckets) : known(text);
+        return kind == Kind.HASHED ? FIRST + (int) ((fnv1a(utf8(text), seed) & 0xffffffffL) % buckets) : known(text);
     }
 
     private int known(String text) {

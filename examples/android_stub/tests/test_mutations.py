@@ -63,8 +63,8 @@ MUTATIONS = {
     ),
     "any item index is taken": Mutation(
         "Answer",
-        "if (item < 0 || item >= contract.nItems) {",
-        "if (item == contract.nItems + 1) {",
+        "if (item < 0 || item >= nItems) {",
+        "if (item == nItems + 1) {",
         "RecommenderTest",
     ),
     "any tolerance is taken": Mutation("Contract", "        checkTolerance(where);\n", "", "VerdictsTest"),

@@ -25,7 +25,7 @@ from recpress_edge.data.features.fit import encode_rows, labelled_rows
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.device.clicks.runtimes import numpy_clicks
 from recpress_edge.jobs.data import load_data
-from recpress_edge.jobs.export_clicks import ClickExportRequest
+from recpress_edge.jobs.rankers.clicks import ClickExportRequest
 from recpress_edge.training.clicks.stored import stored_clicks
 from recpress_edge.training.store import TrainedModel, load_model
 from recpress_export.clicks.build import of_requests

@@ -40,7 +40,7 @@ from recpress_edge.data.resolve import load_dataset
 from recpress_edge.device.runtime import open_runtime
 from recpress_edge.device.two_stages.runtimes import OnnxTwoStages, StagedRequest
 from recpress_edge.jobs.export import ExportRequest
-from recpress_edge.jobs.export_two_stages import TwoStageExportRequest
+from recpress_edge.jobs.rankers.two_stages import TwoStageExportRequest
 from recpress_edge.training.evaluate import metrics_from_ranks
 from recpress_edge.training.ranks import held_out_ranks
 from recpress_edge.training.run import use_compute

@@ -7,7 +7,7 @@ from bundles import make_bundle
 from made_two_stages import following_log
 
 from recpress_edge.cli import main
-from recpress_edge.jobs.export_two_stages import TwoStageExportRequest
+from recpress_edge.jobs.rankers.two_stages import TwoStageExportRequest
 
 SETTINGS = (
     "method.positives=5",

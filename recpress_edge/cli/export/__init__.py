@@ -36,8 +36,8 @@ from recpress_edge.core.units import format_bytes
 from recpress_edge.data.holdout import MOST_COMPARED
 from recpress_edge.device.cores import CORES
 from recpress_edge.jobs.export import ExportPlan, ExportRequest, ExportResult
-from recpress_edge.jobs.export_clicks import is_click_student
-from recpress_edge.jobs.export_two_stages import is_two_stage_student
+from recpress_edge.jobs.rankers.clicks import is_click_student
+from recpress_edge.jobs.rankers.two_stages import is_two_stage_student
 from recpress_export.compare import Parity
 from recpress_export.profiles import stored_text
 

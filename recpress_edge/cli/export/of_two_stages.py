@@ -5,33 +5,20 @@ import shlex
 
 from recpress_edge.artifacts.formats import DEFAULT
 from recpress_edge.artifacts.two_stages.fields import place_of
-from recpress_edge.cli.common import emit, next_steps, request_of, say, say_costs, table
-from recpress_edge.cli.events import print_events
+from recpress_edge.cli.common import next_steps, request_of, say, table
 from recpress_edge.cli.export.of_clicks import TABLES_ONLY
 from recpress_edge.cli.export.of_format import format_options
+from recpress_edge.cli.export.of_rankers import run_ranker
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.metrics import metric_title
 from recpress_edge.core.units import format_bytes, format_share
-from recpress_edge.jobs.export_two_stages import TwoStageExportRequest, TwoStageExportResult
+from recpress_edge.jobs.rankers.two_stages import TwoStageExportRequest, TwoStageExportResult
 from recpress_export.options import NO_OPTIONS
 
 
 def run_two_stages(args: argparse.Namespace) -> int:
     """Exit code 0 when the bundle is there, whether written now or before."""
-    request = _request(args)
-    if args.dry_run:
-        with print_events(args) as on_event:
-            steps = request.steps(on_event)
-        for step in steps:
-            say(args, f"{step.action:<9}  {step.name}  seed {step.seed}  {step.folder or ''}".rstrip())
-            say_costs(args, step, 10)
-        emit(args, {"dry_run": True, "models": [{"name": s.name, "action": s.action} for s in steps]})
-        return 0
-    with print_events(args) as on_event:
-        result = request.run(on_event)
-    _report(args, result)
-    emit(args, result.facts())
-    return 0
+    return run_ranker(args, _request(args), _report)
 
 
 def _request(args: argparse.Namespace) -> TwoStageExportRequest:

@@ -1,6 +1,5 @@
 """Make a model of two stages that is missing, then a bundle of it."""
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,17 +17,13 @@ from recpress_edge.artifacts.two_stages.model import FIRST_PREFIX, KIND
 from recpress_edge.artifacts.two_stages.weights import read_second
 from recpress_edge.core.arrays import I32
 from recpress_edge.core.errors import ConfigError
-from recpress_edge.core.files import check_there, read_json
+from recpress_edge.core.files import read_json
 from recpress_edge.core.progress import OnEvent, silent
 from recpress_edge.data.features.fit import encode_items, encode_users
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.data.resolve import SYNTHETIC
 from recpress_edge.distill.students import parse_name
-from recpress_edge.jobs.data import load_data
-from recpress_edge.training.ensure import PlannedStep, ensure_model, forecast_steps
-from recpress_edge.training.overrides import overrides, set_flags
-from recpress_edge.training.plan import ModelRequest, TrainOptions, is_folder
-from recpress_edge.training.store import model_in
+from recpress_edge.jobs.rankers.request import RankerExportRequest
+from recpress_edge.training.plan import is_folder
 from recpress_edge.training.two_stages.candidates import held_out_moments
 from recpress_edge.training.two_stages.fields import asked_rows, seen_rows
 from recpress_export.two_stages.build import ExportedTwoStages, TwoStageSource, build_two_stages
@@ -64,75 +59,31 @@ class TwoStageExportResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TwoStageExportRequest:
+class TwoStageExportRequest(RankerExportRequest[TwoStageExportResult]):
     """``recpress-edge export`` of a model of two stages."""
-
-    student: str
-    data: str | None = None
-    teacher: str | None = None
-    seed: int | None = None
-    set: tuple[str, ...] = ()
-    recipe: str | None = None
-    int8: bool = False
-    out: Path | None = None
-    force: bool = False
-    device: str = "cpu"
-    threads: int = 1
-    work: Path = Path()
 
     def check(self) -> None:
         """ConfigError for words that contradict each other."""
         if self.recipe not in (None, RECIPE):
             raise ConfigError(f"--recipe {self.recipe}: a bundle of two stages is {RECIPE}. Write --int8.")
-        given = {"--set": self.set, "--teacher": self.teacher, "--seed": self.seed}
-        said = [flag for flag, value in given.items() if value not in (None, ())]
-        if is_folder(self.student) and said:
-            raise ConfigError(f"{self.student} is trained, so {said[0]} cannot apply. Leave it out.")
-
-    def steps(self, on_event: OnEvent = silent) -> list[PlannedStep]:
-        """The models that :meth:`run` finds or trains; nothing is written."""
-        self.check()
-        data = self._data(on_event)
-        return [] if is_folder(self.student) else forecast_steps(self._model(), data, self.work)
+        self.check_trained()
 
     def run(self, on_event: OnEvent = silent) -> TwoStageExportResult:
         """Train what is missing, write and check the bundle. GateError: the second stage gains nothing."""
         self.check()
-        data = self._data(on_event)
-        if is_folder(self.student):
-            model = model_in(Path(self.student), data)
-        else:
-            model = ensure_model(self._model(), data, self.work, on_event)
+        data = self.load(on_event)
+        model = self.found_or_trained(data, on_event)
         source = self._source(model.folder, data)
         target = self.out or self.work / "dist" / f"{source.name}-{RECIPE}"
         return TwoStageExportResult(build_two_stages(source, target, force=self.force))
 
-    def _data(self, on_event: OnEvent) -> Dataset:
-        name = self.data or SYNTHETIC
-        if is_folder(self.student):
-            check_there(Path(self.student))
-            name = read_json(Path(self.student) / MODEL_FACTS)["dataset"]["name"]
-            if self.data not in (None, name):
-                raise ConfigError(f"{self.student} was trained with --data {name}. Leave --data out.")
-        data = load_data(name, self.work, on_event)
+    def check_data(self, data: Dataset) -> None:
+        """ConfigError for a data set without a validation split."""
         if not len(data.valid):
             raise ConfigError(
                 f"data set {data.name!r} has no validation split, by which the second stage is judged. "
                 "Split it again with one: --split loo-time"
             )
-        return data
-
-    def _model(self) -> ModelRequest:
-        name = parse_name(self.student)
-        differing = overrides(name, self.set)
-        options = TrainOptions(
-            teacher=self.teacher,
-            device=self.device,
-            threads=self.threads,
-            method=differing["method"],
-            training=differing["training"],
-        )
-        return ModelRequest(name=str(name), role="student", seed=self.seed or 0, options=options)
 
     def _source(self, folder: Path, data: Dataset) -> TwoStageSource:
         facts, arrays = read_model(folder)
@@ -165,19 +116,8 @@ class TwoStageExportRequest:
             held_out=held_out,
             facts=facts,
             licence=data.licence,
-            command=self._command(facts, folder),
+            command=self.command(facts, folder, ["--int8"]),
         )
-
-    def _command(self, facts: dict[str, Any], folder: Path) -> str:
-        """The command that makes the same bundle, in one spelling."""
-        if is_folder(self.student):
-            words = ["--student", f"models/{folder.name}"]
-        else:
-            teacher = ["--teacher", shlex.quote(self.teacher)] if self.teacher else []
-            seed = ["--seed", str(self.seed or 0)]
-            words = ["--student", facts["name"], *teacher, "--data", facts["dataset"]["name"], *seed]
-            words += set_flags(overrides(parse_name(self.student), self.set))
-        return " ".join(["recpress-edge export", *words, "--int8"])
 
 
 def stored_fields(

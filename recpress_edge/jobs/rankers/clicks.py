@@ -1,6 +1,5 @@
 """Make a click model that is missing, then a bundle of it."""
 
-import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,19 +14,16 @@ from recpress_edge.artifacts.clicks.weights import ClickWeights
 from recpress_edge.artifacts.formats import DEFAULT
 from recpress_edge.artifacts.model_folder import MODEL_FACTS, read_model
 from recpress_edge.core.errors import ConfigError, unknown_name
-from recpress_edge.core.files import check_there, read_json
+from recpress_edge.core.files import read_json
 from recpress_edge.core.progress import OnEvent, silent
 from recpress_edge.core.units import parse_size
 from recpress_edge.data.features.fit import encode_items, encode_rows, labelled_rows
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.data.resolve import SYNTHETIC
 from recpress_edge.distill.students import parse_name
-from recpress_edge.jobs.data import load_data
+from recpress_edge.jobs.rankers.request import RankerExportRequest
 from recpress_edge.jobs.train import warning_of_ensembles
-from recpress_edge.training.ensure import PlannedStep, ensure_model, forecast_steps
-from recpress_edge.training.overrides import overrides, set_flags
-from recpress_edge.training.plan import ModelRequest, TrainOptions, is_folder
-from recpress_edge.training.store import is_click_model, model_in
+from recpress_edge.training.plan import is_folder
+from recpress_edge.training.store import is_click_model
 from recpress_export.clicks.build import ExportedClicks, build_clicks
 from recpress_export.clicks.draft import ClickSource, bundle_name, of_requests
 from recpress_export.clicks.fit import FitBudget, Tried, fit_clicks
@@ -69,29 +65,15 @@ class ClickExportResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClickExportRequest:
-    """``recpress-edge export`` of a click model."""
+class ClickExportRequest(RankerExportRequest[ClickExportResult]):
+    """``recpress-edge export`` of a click model, in one of RECIPES: fp32 unless told otherwise."""
 
-    student: str
-    """A name such as deepfm_dim8, or the folder of a trained model."""
-    teacher: str | None = None
-    seed: int | None = None
-    data: str | None = None
-    set: tuple[str, ...] = ()
-    int8: bool = False
-    recipe: str | None = None
-    """One of RECIPES; None for fp32, or with ``int8`` for int8."""
     format: str | None = None
     """One of FORMAT_RECIPES; None for ONNX."""
     fit: str | None = None
     """Most bytes of the model file, such as 64KiB, in place of a recipe."""
     with_evaluation: bool = False
     """Whether the test rows travel along, by which a device judges the file."""
-    out: Path | None = None
-    force: bool = False
-    device: str = "cpu"
-    threads: int = 1
-    work: Path = Path()
 
     def check(self) -> None:
         """ConfigError for words that contradict each other."""
@@ -113,25 +95,13 @@ class ClickExportRequest:
             raise ConfigError("--fit chooses the recipe: leave --recipe and --int8 out.")
         if self.fit is not None:
             parse_size(self.fit)
-        given = {"--set": self.set, "--teacher": self.teacher, "--seed": self.seed}
-        said = [flag for flag, value in given.items() if value not in (None, ())]
-        if is_folder(self.student) and said:
-            raise ConfigError(f"{self.student} is trained, so {said[0]} cannot apply. Leave it out.")
-
-    def steps(self, on_event: OnEvent = silent) -> list[PlannedStep]:
-        """The models that :meth:`run` finds or trains; nothing is written."""
-        self.check()
-        data = self._data(on_event)
-        return [] if is_folder(self.student) else forecast_steps(self._model(), data, self.work)
+        self.check_trained()
 
     def run(self, on_event: OnEvent = silent) -> ClickExportResult:
         """Train what is missing, then write and check the bundle. GateError: int8 costs too much."""
         self.check()
-        data = self._data(on_event)
-        if is_folder(self.student):
-            model = model_in(Path(self.student), data)
-        else:
-            model = ensure_model(self._model(), data, self.work, warning_of_ensembles(on_event))
+        data = self.load(on_event)
+        model = self.found_or_trained(data, warning_of_ensembles(on_event))
         source = self._source(model.folder, data)
         if self.fit is not None:
             return self._fitted(source)
@@ -153,32 +123,13 @@ class ClickExportRequest:
     def _recipe(self) -> str:
         return self.recipe or (INT8 if self.int8 else FP32)
 
-    def _data(self, on_event: OnEvent) -> Dataset:
-        name = self.data or SYNTHETIC
-        if is_folder(self.student):
-            check_there(Path(self.student))
-            name = read_json(Path(self.student) / MODEL_FACTS)["dataset"]["name"]
-            if self.data not in (None, name):
-                raise ConfigError(f"{self.student} was trained with --data {name}. Leave --data out.")
-        data = load_data(name, self.work, on_event)
+    def check_data(self, data: Dataset) -> None:
+        """ConfigError for a data set without validation rows."""
         if not labelled_rows(data).sizes[1]:
             raise ConfigError(
                 f"data set {data.name!r} has no validation rows, by which a bundle is gated. Split it again "
                 "with a validation part."
             )
-        return data
-
-    def _model(self) -> ModelRequest:
-        name = parse_name(self.student)
-        differing = overrides(name, self.set)
-        options = TrainOptions(
-            teacher=self.teacher,
-            device=self.device,
-            threads=self.threads,
-            method=differing["method"],
-            training=differing["training"],
-        )
-        return ModelRequest(name=str(name), role="student", seed=self.seed or 0, options=options)
 
     def _source(self, folder: Path, data: Dataset) -> ClickSource:
         facts, arrays = read_model(folder)
@@ -198,7 +149,7 @@ class ClickExportRequest:
             asked=of_requests(weights.fields, rows),
             facts=facts,
             licence=data.licence,
-            command=self._command(facts, folder),
+            command=self.command(facts, folder, ["--with-evaluation"] if self.with_evaluation else []),
             test=self._test_rows(weights, data) if self.with_evaluation else None,
         )
 
@@ -212,15 +163,3 @@ class ClickExportRequest:
             )
         rows = of_requests(weights.fields, encode_rows(weights.fields, data, "test"))
         return EvaluationRows(rows, known.items[at], known.labels[at], known.users[at])
-
-    def _command(self, facts: dict[str, Any], folder: Path) -> str:
-        """The command that makes the same bundle, in one spelling; the recipe's flags follow."""
-        if is_folder(self.student):
-            words = ["--student", f"models/{folder.name}"]
-        else:
-            teacher = ["--teacher", shlex.quote(self.teacher)] if self.teacher else []
-            seed = ["--seed", str(self.seed or 0)]
-            words = ["--student", facts["name"], *teacher, "--data", facts["dataset"]["name"], *seed]
-            words += set_flags(overrides(parse_name(self.student), self.set))
-        words += ["--with-evaluation"] if self.with_evaluation else []
-        return " ".join(["recpress-edge export", *words])

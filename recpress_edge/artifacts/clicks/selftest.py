@@ -1,9 +1,9 @@
 """selftest.json of a click bundle: requests with their rows and answers, and what they must touch."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from recpress_edge.artifacts.clicks.contract import ClickContract
 from recpress_edge.artifacts.clicks.fields import FIRST, MISSING, UNKNOWN, FeatureField
@@ -13,6 +13,10 @@ from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.facts import check_plain
 from recpress_edge.core.files import canonical_json, read_json
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Q = TypeVar("Q")
 ALWAYS_KNOWN: Final = ("numeric", "hashed")
 """Kinds of fields to which no value is unknown."""
 Values = Mapping[str, Any]
@@ -50,23 +54,31 @@ def agrees(question: ClickQuestion, items: Sequence[int], scores: Sequence[float
     )
 
 
-def selftest_bytes(questions: tuple[ClickQuestion, ...]) -> bytes:
+def selftest_bytes(questions: Sequence["DataclassInstance"]) -> bytes:
     """The file's content."""
     return canonical_json({"questions": [asdict(question) for question in questions]}) + b"\n"
+
+
+def read_questions(
+    where: Path, read: Callable[[Mapping[str, Any]], Q], check: Callable[[Q], None]
+) -> tuple[Q, ...]:
+    """The questions of a file, each read and checked; ArtifactError where it is damaged."""
+    check_size(where, MAX_SELFTEST_BYTES)
+    facts = read_json(where)
+    check_plain(str(where), facts)
+    try:
+        found = tuple(read(one) for one in facts["questions"])
+        for question in found:
+            check(question)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ArtifactError(f"{where} is not a self-test: {error!r}", fault="content") from None
+    return found
 
 
 def read_click_selftest(folder: Path, contract: ClickContract) -> tuple[ClickQuestion, ...]:
     """A bundle's self-test; ArtifactError where it is damaged, contradicts its fields or leaves some out."""
     where = folder / SELFTEST_FILE
-    check_size(where, MAX_SELFTEST_BYTES)
-    facts = read_json(where)
-    check_plain(str(where), facts)
-    try:
-        found = tuple(_question(one) for one in facts["questions"])
-        for question in found:
-            _check(where, question, contract)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ArtifactError(f"{where} is not a self-test: {error!r}", fault="content") from None
+    found = read_questions(where, _question, lambda question: _check(where, question, contract))
     missing = list(untouched(contract.fields, found))
     if missing:
         raise ArtifactError(f"{where} does not ask with {missing[0]}", fault="content")

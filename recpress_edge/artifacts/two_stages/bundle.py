@@ -7,6 +7,7 @@ from typing import Any
 
 from recpress_edge.artifacts.bundle import ITEMS_FILE, MANIFEST, SELFTEST_FILE, USERS_FILE, verify_files
 from recpress_edge.artifacts.clicks.contract import vocabulary_file
+from recpress_edge.artifacts.clicks.selftest import selftest_bytes
 from recpress_edge.artifacts.formats import DEFAULT
 from recpress_edge.artifacts.ids import encode_ids, read_ids
 from recpress_edge.artifacts.manifest import STAGES_SCHEMA, read_manifest, write_facts
@@ -21,7 +22,6 @@ from recpress_edge.artifacts.two_stages.contract import (
 from recpress_edge.artifacts.two_stages.selftest import (
     TwoStageQuestion,
     read_two_stage_selftest,
-    two_stage_selftest_bytes,
 )
 from recpress_edge.core.files import write_atomic
 
@@ -92,7 +92,7 @@ def write_two_stage_bundle(
     files = {
         USERS_FILE: encode_ids("user", ids[0]),
         ITEMS_FILE: encode_ids("item", ids[1]),
-        SELFTEST_FILE: two_stage_selftest_bytes(questions),
+        SELFTEST_FILE: selftest_bytes(questions),
     }
     for name, data in (files | vocabularies(contract)).items():
         write_atomic(folder / name, data)

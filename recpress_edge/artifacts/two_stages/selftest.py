@@ -1,19 +1,17 @@
 """selftest.json of a two-stage bundle: requests with their rows and answers, and what they must touch."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from recpress_edge.artifacts.clicks.fields import FIRST, MISSING
-from recpress_edge.artifacts.clicks.selftest import ClickQuestion, Values, encoded, untouched
-from recpress_edge.artifacts.contract import check_range, check_size
-from recpress_edge.artifacts.selftest import MAX_SELFTEST_BYTES, SELFTEST_FILE
+from recpress_edge.artifacts.clicks.selftest import ClickQuestion, Values, encoded, read_questions, untouched
+from recpress_edge.artifacts.contract import check_range
+from recpress_edge.artifacts.selftest import SELFTEST_FILE
 from recpress_edge.artifacts.two_stages.contract import TwoStageContract
 from recpress_edge.artifacts.two_stages.fields import place_of
 from recpress_edge.core.errors import ArtifactError
-from recpress_edge.core.facts import check_plain
-from recpress_edge.core.files import canonical_json, read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +36,10 @@ def request_row(contract: TwoStageContract, values: Values, seen: tuple[int, ...
     return (*encoded(contract.stated, values), *(MISSING if item is None else FIRST + item for item in last))
 
 
-def two_stage_selftest_bytes(questions: tuple[TwoStageQuestion, ...]) -> bytes:
-    """The file's content."""
-    return canonical_json({"questions": [asdict(question) for question in questions]}) + b"\n"
-
-
 def read_two_stage_selftest(folder: Path, contract: TwoStageContract) -> tuple[TwoStageQuestion, ...]:
     """A bundle's self-test; ArtifactError where it is damaged, contradicts its fields or leaves some out."""
     where = folder / SELFTEST_FILE
-    check_size(where, MAX_SELFTEST_BYTES)
-    facts = read_json(where)
-    check_plain(str(where), facts)
-    try:
-        found = tuple(_question(one) for one in facts["questions"])
-        for question in found:
-            _check(where, question, contract)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ArtifactError(f"{where} is not a self-test: {error!r}", fault="content") from None
+    found = read_questions(where, _question, lambda question: _check(where, question, contract))
     for missing in left_out(contract, found):
         raise ArtifactError(f"{where} does not ask with {missing}", fault="content")
     return found

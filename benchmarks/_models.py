@@ -1,5 +1,7 @@
 """Models for the benchmarks that train: made where they are missing, and their recall in a recipe."""
 
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -8,10 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from device_bench.quality import ranking_quality
 from recpress_edge.artifacts.quantize import quantize
 from recpress_edge.artifacts.recipes import recipe_named
 from recpress_edge.data.holdout import Split
 from recpress_edge.data.interactions import Dataset
+from recpress_edge.device.verify import verify_bundle
+from recpress_edge.jobs.export import ExportRequest
 from recpress_edge.models.outputs import Tables
 from recpress_edge.training.ensure import ensure_model
 from recpress_edge.training.evaluate import evaluate
@@ -66,3 +71,47 @@ def recall_by_user(recipe: str, tables: Tables, data: Dataset, split: Split) -> 
 def dataset_facts(data: Dataset) -> dict[str, str]:
     """Which data set, and how it is split."""
     return {"name": data.name, "digest": data.digest(), "protocol": data.protocol}
+
+
+def model_figures(model: TrainedModel, metrics: Sequence[str]) -> dict[str, Any]:
+    """What a model is and reaches by its own record."""
+    known = model.metadata
+    return {
+        "seed": known["seed"],
+        "sha256": model.digest,
+        "chosen_epoch": known["chosen_epoch"],
+        "seconds": known["seconds"],
+        **{split: {m: known["metrics"][split][m] for m in metrics} for split in ("valid", "test")},
+    }
+
+
+def file_figures(
+    model: TrainedModel, recipes: Sequence[str], metrics: Sequence[str], work: Path, **more: Any
+) -> list[dict[str, Any]]:
+    """The model's bundle in each recipe: bytes, and what the file finds on test; ``more``: of the export."""
+    found = []
+    for recipe in recipes:
+        with tempfile.TemporaryDirectory(prefix="recpress-") as folder:
+            asked = ExportRequest(
+                student=str(model.folder),
+                recipe=recipe,
+                with_evaluation=True,
+                out=Path(folder) / "bundle",
+                force=True,
+                work=work,
+                **more,
+            )
+            exported = asked.run().exported
+            quality = ranking_quality(verify_bundle(exported.bundle.folder))
+            parity = exported.bundle.quality["parity"]
+            found.append(
+                {
+                    "recipe": recipe,
+                    "file_bytes": exported.bundle.model_bytes,
+                    "test": {metric: quality[metric] for metric in metrics},
+                    "exact_users": parity["exact_users"],
+                    "overlap@50": parity["overlap"]["overlap@50"]["mean"],
+                    "gate_met": parity["gate"]["met"],
+                }
+            )
+    return found

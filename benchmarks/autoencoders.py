@@ -12,7 +12,6 @@ before, on test with the valid items.
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import mean
@@ -20,16 +19,13 @@ from typing import Any, Final
 
 import torch
 from _bench import machine, options, run, table
-from _models import dataset_facts, made
+from _models import dataset_facts, file_figures, made, model_figures
 
-from device_bench.quality import ranking_quality
 from recpress_edge.artifacts.contract import HISTORY
 from recpress_edge.core.units import format_bytes
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import load_dataset
-from recpress_edge.device.verify import verify_bundle
 from recpress_edge.distill.students import parse_name
-from recpress_edge.jobs.export import ExportRequest
 from recpress_edge.training.run import use_compute
 from recpress_edge.training.store import TrainedModel
 
@@ -51,49 +47,6 @@ RECIPES: Final = ("fp32", "int8-dim", "int8-item", "int4-item")
 INT8: Final = ("int8-dim",)
 
 
-def figures(model: TrainedModel) -> dict[str, Any]:
-    """What a model is and reaches by its own record."""
-    known = model.metadata
-    return {
-        "model": model.name,
-        "seed": known["seed"],
-        "sha256": model.digest,
-        "chosen_epoch": known["chosen_epoch"],
-        "seconds": known["seconds"],
-        **{split: {m: known["metrics"][split][m] for m in METRICS} for split in ("valid", "test")},
-    }
-
-
-def files(model: TrainedModel, recipes: tuple[str, ...], work: Path) -> list[dict[str, Any]]:
-    """The history bundle in each recipe: bytes, and what the file finds on test."""
-    found = []
-    for recipe in recipes:
-        with tempfile.TemporaryDirectory(prefix="recpress-") as folder:
-            asked = ExportRequest(
-                student=str(model.folder),
-                recipe=recipe,
-                profile=HISTORY,
-                with_evaluation=True,
-                out=Path(folder) / "bundle",
-                force=True,
-                work=work,
-            )
-            exported = asked.run().exported
-            quality = ranking_quality(verify_bundle(exported.bundle.folder))
-            parity = exported.bundle.quality["parity"]
-            found.append(
-                {
-                    "recipe": recipe,
-                    "file_bytes": exported.bundle.model_bytes,
-                    "test": {metric: quality[metric] for metric in METRICS},
-                    "exact_users": parity["exact_users"],
-                    "overlap@50": parity["overlap"]["overlap@50"]["mean"],
-                    "gate_met": parity["gate"]["met"],
-                }
-            )
-    return found
-
-
 def study(data: Dataset, args: argparse.Namespace) -> list[dict[str, Any]]:
     """Every kind with its seeds; files of the students, of seed 0 in every recipe."""
     rows = []
@@ -102,9 +55,10 @@ def study(data: Dataset, args: argparse.Namespace) -> list[dict[str, Any]]:
             if seed and kind not in args.repeated:
                 continue
             model = one(kind, seed, data, args)
-            row = {"kind": kind, **figures(model)}
+            row = {"kind": kind, "model": model.name, **model_figures(model, METRICS)}
             if kind not in TEACHERS:
-                row["files"] = files(model, RECIPES if kind == TAUGHT and seed == 0 else INT8, args.work)
+                recipes = RECIPES if kind == TAUGHT and seed == 0 else INT8
+                row["files"] = file_figures(model, recipes, METRICS, args.work, profile=HISTORY)
             print(f"{kind} seed {seed}: {row['test']}", file=sys.stderr, flush=True)
             rows.append(row)
     return rows

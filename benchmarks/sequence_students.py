@@ -12,7 +12,6 @@ items, which are not ranked. Files of the taught student are ONNX with its evalu
 import argparse
 import dataclasses
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -20,9 +19,8 @@ from typing import Any, Final
 import numpy as np
 import torch
 from _bench import machine, options, run, table
-from _models import dataset_facts, made
+from _models import dataset_facts, file_figures, made, model_figures
 
-from device_bench.quality import ranking_quality
 from recpress_edge.core.arrays import F64
 from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import paired_bootstrap
@@ -30,9 +28,7 @@ from recpress_edge.core.units import format_bytes
 from recpress_edge.data.holdout import relevant_items
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.resolve import load_dataset
-from recpress_edge.device.verify import verify_bundle
 from recpress_edge.distill.students import parse_name
-from recpress_edge.jobs.export import ExportRequest
 from recpress_edge.training.evaluate import metrics_from_ranks
 from recpress_edge.training.overrides import overrides
 from recpress_edge.training.ranks import held_out_ranks
@@ -52,48 +48,6 @@ INT8: Final = ("int8-dim",)
 METRICS: Final = ("recall@10", "ndcg@10", "recall@50")
 
 
-def facts(model: TrainedModel) -> dict[str, Any]:
-    """What a model is and reaches on test."""
-    known = model.metadata
-    metrics = {split: {m: known["metrics"][split][m] for m in METRICS} for split in ("valid", "test")}
-    return {
-        "seed": known["seed"],
-        "sha256": model.digest,
-        "chosen_epoch": known["chosen_epoch"],
-        "seconds": known["seconds"],
-        **metrics,
-    }
-
-
-def files(model: TrainedModel, recipes: tuple[str, ...], work: Path) -> list[dict[str, Any]]:
-    """The model in each recipe: bytes, and what the file finds on test."""
-    found = []
-    for recipe in recipes:
-        with tempfile.TemporaryDirectory(prefix="recpress-") as folder:
-            asked = ExportRequest(
-                student=str(model.folder),
-                recipe=recipe,
-                with_evaluation=True,
-                out=Path(folder) / "bundle",
-                force=True,
-                work=work,
-            )
-            exported = asked.run().exported
-            quality = ranking_quality(verify_bundle(exported.bundle.folder))
-            parity = exported.bundle.quality["parity"]
-            found.append(
-                {
-                    "recipe": recipe,
-                    "file_bytes": exported.bundle.model_bytes,
-                    "test": {metric: quality[metric] for metric in METRICS},
-                    "exact_users": parity["exact_users"],
-                    "overlap@50": parity["overlap"]["overlap@50"]["mean"],
-                    "gate_met": parity["gate"]["met"],
-                }
-            )
-    return found
-
-
 def study(data: Dataset, teacher: TrainedModel, args: argparse.Namespace) -> list[dict[str, Any]]:
     """Every kind with every seed; files of the taught one, of seed 0 in every recipe."""
     rows = []
@@ -101,9 +55,10 @@ def study(data: Dataset, teacher: TrainedModel, args: argparse.Namespace) -> lis
     for kind in args.kinds:
         for seed in range(args.seeds):
             model = made(args.student, data, args.work, seed=seed, **asked_for(kind, teacher, settings))
-            row = {"kind": kind, **facts(model), USERS: ndcg_by_user(model, data)}
+            row = {"kind": kind, **model_figures(model, METRICS), USERS: ndcg_by_user(model, data)}
             if kind == TAUGHT:
-                row["files"] = files(model, args.recipes if seed == 0 else INT8, args.work)
+                recipes = args.recipes if seed == 0 else INT8
+                row["files"] = file_figures(model, recipes, METRICS, args.work)
             rows.append(row)
     return rows
 
@@ -186,7 +141,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             "config": known["config"],
             "training": known["training"],
             "parameter_bytes": sum(array.nbytes for array in teacher.network.values()),
-            **facts(teacher),
+            **model_figures(teacher, METRICS),
         },
         "rows": rows,
         "taught_above": found,

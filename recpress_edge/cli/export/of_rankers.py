@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from recpress_edge.cli.common import emit, say, say_costs
 from recpress_edge.cli.events import print_events
-from recpress_edge.jobs.rankers.request import ExportResult, RankerExportRequest
+from recpress_edge.jobs.rankers.request import ExportedRanker, RankerExportRequest
 
-R = TypeVar("R", bound=ExportResult)
+R = TypeVar("R", bound=ExportedRanker)
 
 
 def run_ranker(

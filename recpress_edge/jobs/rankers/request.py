@@ -20,14 +20,14 @@ from recpress_edge.training.plan import ModelRequest, TrainOptions, is_folder
 from recpress_edge.training.store import TrainedModel, model_in
 
 
-class ExportResult(Protocol):
+class ExportedRanker(Protocol):
     """A published bundle."""
 
     def facts(self) -> dict[str, Any]:
         """What ``--json`` prints."""
 
 
-R = TypeVar("R", bound=ExportResult)
+R = TypeVar("R", bound=ExportedRanker)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,16 +48,23 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     if kind == "idle":
         return {"idle": measure.process_memory(), "bytecode": has_bytecode()}
     if kind == "cold":
-        started, others = measure.cold_start(job), machine.read()
-        counts = {"import": importing.counts, **started["counts"]}
-        return {
-            **started,
-            "import_ns": import_ns,
-            "counts": {name: total([found, others]) for name, found in counts.items()},
-        }
+        return cold_answer(measure.cold_start(job), import_ns, importing, machine)
     module, _, function = JOBS[kind].partition(":")
     work: Callable[[Any], dict[str, Any]] = getattr(importlib.import_module(module), function)
     return work(job)
+
+
+def cold_answer(
+    started: dict[str, Any], import_ns: int, importing: Watch, machine: MachineWatch
+) -> dict[str, Any]:
+    """A cold start with the import before it, and what the process and the machine counted in each part."""
+    others = machine.read()
+    counts = {"import": importing.counts, **started["counts"]}
+    return {
+        **started,
+        "import_ns": import_ns,
+        "counts": {name: total([found, others]) for name, found in counts.items()},
+    }
 
 
 def has_bytecode(measure: str = "device_bench.measure") -> bool:

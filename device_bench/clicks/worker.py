@@ -8,8 +8,8 @@ import importlib
 import time
 from typing import Any, Final
 
-from device_bench.contention import MachineWatch, Watch, total
-from device_bench.worker import has_bytecode
+from device_bench.contention import MachineWatch, Watch
+from device_bench.worker import cold_answer, has_bytecode
 from recpress_edge.device.worker import answer
 
 JOBS: Final = {
@@ -41,12 +41,6 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     if kind == "idle":
         return {"idle": measure.process_memory(), "bytecode": has_bytecode("device_bench.clicks.measure")}
     if kind == "cold":
-        started, others = measure.cold_start(job), machine.read()
-        counts = {"import": importing.counts, **started["counts"]}
-        return {
-            **started,
-            "import_ns": import_ns,
-            "counts": {name: total([found, others]) for name, found in counts.items()},
-        }
+        return cold_answer(measure.cold_start(job), import_ns, importing, machine)
     found: dict[str, Any] = getattr(measure, JOBS[kind])(job)
     return found

@@ -64,7 +64,7 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{_place(args or (), unknown[0])}")
         for flag, value in itertools.pairwise([*(args or ()), " "]):
             name, equals, own = flag.partition("=")
             if name.startswith("--") and name not in MAY_BE_EMPTY and (not value or (equals and not own)):
@@ -74,6 +74,17 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         print_error(f"{message}. See: {self.prog} --help")
         self.exit(2)
+
+
+def _place(arguments: Sequence[str], word: str) -> str:
+    """Which flag a word follows that no option takes: the shell may have made several of a pattern."""
+    last = max(at for at, found in enumerate(arguments) if found == word)
+    before = arguments[:last]
+    flags = [at for at, found in enumerate(before) if found.startswith("-")]
+    if word.startswith("-") or not flags:
+        return ""
+    flag, *values = before[flags[-1] :]
+    return f" (after {flag}, which takes {'one value here' if values else 'no value'})"
 
 
 def build_parser(commands: Iterable[str] = COMMANDS) -> argparse.ArgumentParser:

@@ -117,8 +117,8 @@ def test_a_c_export_says_how_to_try_it_in_80_columns(flags, asks, run, trained, 
     commands = " ".join(out[out.index("next ") :].replace("\\\n", "").split())
     user = asks and f" --user {shlex.quote(data.user_ids[0])}"
     for command in (
-        f"next make -C {bundle}",
-        f"recpress-edge recommend {bundle}{user} device_bench",
+        f"next recpress-edge recommend {bundle}{user} make",
+        f"make -C {bundle}",
         f"device_bench run {bundle} --on mcu:microbit --k 10",
     ):
         assert command in commands, command
@@ -126,6 +126,20 @@ def test_a_c_export_says_how_to_try_it_in_80_columns(flags, asks, run, trained, 
         (said,) = re.findall(rf"^{label} .*(?:\n {{11}}.*)*", out, re.MULTILINE)
         assert word in said
         assert max(map(len, said.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("flags", "asked"),
+    [((), "--user {data.user_ids[0]}"), (("--profile", "history", "--force"), "--seen {data.item_ids[0]}")],
+    ids=["all-users", "history"],
+)
+def test_every_export_says_how_it_is_asked(flags, asked, run, trained, data, tmp_path, capsys):
+    assert run("--student", "htd_dim10", "--int8", *flags) == 0
+    out = capsys.readouterr().out
+    (bundle,) = (tmp_path / "dist").iterdir()
+    command = f"recpress-edge recommend {bundle} {asked.format(data=data)}"
+    assert command in " ".join(out[out.index("next ") :].replace("\\\n", "").split())
+    assert main(shlex.split(command)[1:]) == 0
 
 
 def test_what_is_compiled_is_said_before(run, trained, tmp_path, capsys, monkeypatch):

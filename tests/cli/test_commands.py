@@ -133,6 +133,22 @@ def test_the_bench_says_it_too(words, tmp_path, monkeypatch, capsys):
     assert "no such file or folder: none" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        (["--student", "a", "b"], "b (after --student, which takes one value here)"),
+        (["--student", "b", "b", "c"], "b c (after --student, which takes one value here)"),
+        (["--json", "b"], "b (after --json, which takes no value)"),
+        (["--nothing", "b"], "--nothing b."),
+    ],
+)
+def test_words_too_many_are_named_with_their_place(words, place, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["export", *words])
+    assert ended.value.code == 2
+    assert f"unrecognized arguments: {place}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [["--quantise", ""], ["--teacher="], ["--data", ""]])
 def test_a_flag_without_a_value_is_wrong_usage(words, capsys):
     with pytest.raises(SystemExit) as ended:

@@ -25,7 +25,7 @@ from recpress_edge.cli.common import (
 )
 from recpress_edge.cli.events import print_events
 from recpress_edge.cli.export.of_clicks import add_fit_option, refuse_fit, run_clicks
-from recpress_edge.cli.export.of_format import add_format_options, format_options
+from recpress_edge.cli.export.of_format import add_format_options, command_that_asks, format_options
 from recpress_edge.cli.export.of_two_stages import run_two_stages
 from recpress_edge.cli.export.sweep import add_sweep_options, check_single, run_sweep
 from recpress_edge.core.errors import ConfigError
@@ -187,6 +187,7 @@ def _next_commands(args: argparse.Namespace, bundle: Bundle) -> list[str]:
     row, folder = FORMATS[bundle.contract.format], shlex.quote(str(bundle.folder))
     return [
         *([f"{row.shown_by} {folder}"] if row.shown_by else []),
+        command_that_asks(bundle),
         *(named(row.tried_by)(bundle) if row.tried_by else []),
         f"device_bench run {folder}",
         f"recpress-edge report {args.work / 'runs'} -o {args.work / 'report.html'}",

@@ -35,13 +35,19 @@ def add_format_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def commands_of_c(bundle: Bundle) -> list[str]:
-    """Compile the self-test, ask, and bench on the smallest emulated microcontroller that holds the model."""
+def command_that_asks(bundle: Bundle) -> str:
+    """Ask for the first user, or for someone who consumed the first item."""
     folder, contract = shlex.quote(str(bundle.folder)), bundle.contract
     asked = f" --user {shlex.quote(bundle.user_ids()[0])}" if contract.profile == ALL_USERS else ""
     if contract.profile == HISTORY:
         asked = f" --seen {shlex.quote(bundle.item_ids()[0])}"
-    commands = [f"make -C {folder}", f"recpress-edge recommend {folder}{asked}"]
+    return f"recpress-edge recommend {folder}{asked}"
+
+
+def commands_of_c(bundle: Bundle) -> list[str]:
+    """Compile the self-test, and bench on the smallest emulated microcontroller that holds the model."""
+    folder, contract = shlex.quote(str(bundle.folder)), bundle.contract
+    commands = [f"make -C {folder}"]
     needs = footprint(read_header(bundle.model_path.read_bytes()), min(DEFAULT_K, contract.n_items))
     fitting = [
         (board.flash_bytes, name)

@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TENSORFLOW := .venv-tensorflow
+RELEASE := .venv-release
 # PyTorch's own index of wheels without CUDA. Where it cannot be reached, torch comes from pip's usual index, which
 # on PyPI is the one with 2.2 GB of CUDA; another index: make demo TORCH_INDEX=https://...
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
@@ -16,7 +17,7 @@ $(1) -m pip install --quiet --retries 2 --timeout 30 --constraint constraints.tx
 $(1) -c 'import importlib.metadata as m; print("torch: version", m.version("torch"))'
 endef
 
-.PHONY: demo test test-armvm test-android test-ray test-tensorflow test-litert-torch check docs bench mutation clean
+.PHONY: demo test test-armvm test-android test-ray test-tensorflow test-litert-torch check docs bench mutation lock release clean
 
 demo: $(STAMP)  ## the whole job on the synthetic data set; results in demo/
 	$(BIN)/recpress-edge demo --work demo --force
@@ -61,8 +62,26 @@ mutation: $(STAMP)  ## how many wrong programs the tests notice; goes on where i
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[mutation]'
 	$(BIN)/python benchmarks/mutation.py --minutes $(MINUTES)
 
+LOCKS := configs/locks
+# What every environment is locked by. torch is left out: on PyTorch's own index it is another file than on PyPI.
+LOCKED = $(RELEASE)/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+	--constraint constraints.txt --excludes $(LOCKS)/left-out.txt --no-header
+SBOM = $(RELEASE)/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON
+
+lock: $(RELEASE)/.installed  ## configs/locks: every package of an installation by version and SHA-256
+	$(LOCKED) --upgrade --output-file $(LOCKS)/device.txt
+	$(LOCKED) --upgrade --extra all --extra neural --extra tune --extra c --output-file $(LOCKS)/workstation.txt
+
+release: $(RELEASE)/.installed  ## release/: wheel, source, bills of materials (CycloneDX) of the locks, SHA256SUMS
+	rm -rf release
+	$(RELEASE)/bin/python -m build --outdir release
+	$(SBOM) --output-file release/device.cdx.json $(LOCKS)/device.txt
+	$(SBOM) --output-file release/workstation.cdx.json $(LOCKS)/workstation.txt
+	cp $(LOCKS)/device.txt $(LOCKS)/workstation.txt release
+	cd release && sha256sum * >../SHA256SUMS && mv ../SHA256SUMS .
+
 clean:
-	rm -rf $(VENV) $(TENSORFLOW) demo docs/_build
+	rm -rf $(VENV) $(TENSORFLOW) $(RELEASE) demo release docs/_build
 
 # torch first: as a dependency of the rest it would come from PyPI, with gigabytes of CUDA packages.
 $(STAMP): pyproject.toml constraints.txt
@@ -76,4 +95,10 @@ $(STAMP): pyproject.toml constraints.txt
 $(TENSORFLOW)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(TENSORFLOW)
 	$(TENSORFLOW)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[tensorflow]' 'pytest>=8.3'
+	@touch $@
+
+# What makes a release, apart from what is in it.
+$(RELEASE)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(RELEASE)
+	$(RELEASE)/bin/python -m pip install --quiet 'build>=1.4' 'cyclonedx-bom>=7' 'uv>=0.9.17'
 	@touch $@

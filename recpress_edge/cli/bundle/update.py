@@ -1,4 +1,4 @@
-"""recpress-edge bundle: change a bundle's catalogue, or take the last change back."""
+"""recpress-edge bundle update: append, replace or retire items."""
 
 import argparse
 import shlex
@@ -10,13 +10,12 @@ from recpress_edge.cli.common import add_common_options, emit, next_steps, reque
 from recpress_edge.core.terminal import stopped_by_signals
 from recpress_edge.core.units import format_bytes, format_share
 from recpress_edge.device.guard import add_guard_options, guard_of
-from recpress_edge.jobs.update import RollbackRequest, UpdateRequest, UpdateResult
+from recpress_edge.jobs.update import UpdateRequest, UpdateResult
 from recpress_export.update.changes import Changes
 
 
-def add_options(bundle: argparse.ArgumentParser) -> None:
-    """Add the two verbs."""
-    verbs = bundle.add_subparsers(dest="verb", required=True, metavar="VERB")
+def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb and its flags."""
     update = verbs.add_parser(
         "update",
         help="append, replace or retire items without training",
@@ -40,20 +39,11 @@ def add_options(bundle: argparse.ArgumentParser) -> None:
         action="store_true",
         help="clip new rows however far they go beyond the int8 range, and replace what is at --out",
     )
-    rollback = verbs.add_parser(
-        "rollback",
-        help="put the version before the last update back",
-        description="Exchanges BUNDLE with BUNDLE.previous after that passed its self-test. "
-        "Once more undoes it.",
-    )
-    add_common_options(rollback)
-    rollback.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of the bundle")
-    for parser, run in ((update, _update), (rollback, _rollback)):
-        add_guard_options(parser)
-        parser.set_defaults(func=run)
+    add_guard_options(update)
+    update.set_defaults(func=_run)
 
 
-def _update(args: argparse.Namespace) -> int:
+def _run(args: argparse.Namespace) -> int:
     request = request_of(UpdateRequest, args, guard=guard_of(args))
     if args.dry_run:
         plan = request.plan()
@@ -104,18 +94,3 @@ def _recall_line(recall: Mapping[str, Any] | None) -> str:
         return "recall     not measured: the bundle carries no evaluation rows (export --with-evaluation)"
     figures = " → ".join(format_share(recall[when]) for when in ("before", "after"))
     return f"{'recall@' + str(recall['cutoff']):<9}  {figures}   ({recall['split']} users)"
-
-
-def _rollback(args: argparse.Namespace) -> int:
-    request = request_of(RollbackRequest, args, guard=guard_of(args))
-    if args.dry_run:
-        plan = request.plan()
-        say(args, f"would      exchange {plan.bundle} and {plan.previous}")
-        emit(args, plan.facts())
-        return 0
-    result = request.run()
-    bundle, was = result.bundle, result.was
-    say(args, f"bundle     {bundle.folder}/   sha256 {bundle.digest[:16]}…   self-test passed")
-    say(args, f"set aside  {result.set_aside}/" + (f"   sha256 {was[:16]}…" if was else ""))
-    emit(args, result.facts())
-    return 0

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from recpress_edge.artifacts.trust.options import add_trust_options, trust_of
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import check_there
 from recpress_edge.core.layout import columns
@@ -39,12 +40,13 @@ def add_ask_options(parser: argparse.ArgumentParser) -> None:
         "--strict", action="store_true", help="a seen item that the bundle does not know is an error"
     )
     add_guard_options(parser)
+    add_trust_options(parser)
 
 
 def ask_bundle(args: argparse.Namespace) -> int:
     """Verify, self-test, ask and print. ``args``: see :func:`add_ask_options`, and ``json``."""
     question = question_of(args)
-    bundle, found = recommend_apart(args.bundle, question, guard_of(args))
+    bundle, found = recommend_apart(args.bundle, question, guard_of(args), trust_of(args))
     if args.json:
         facts = {
             "bundle": bundle.name,

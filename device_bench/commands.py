@@ -19,6 +19,7 @@ from device_bench.settings import BenchRequest
 from device_bench.show import labelled, record_lines
 from device_bench.state import read_state
 from recpress_edge.artifacts.manifest import is_click_bundle
+from recpress_edge.artifacts.trust.options import check_one_expected, trust_of
 from recpress_edge.core.errors import ConfigError, GateError, InvalidRunError, StorageError
 from recpress_edge.core.files import check_free, check_there, storage_errors
 from recpress_edge.core.layout import wrap_lines
@@ -174,10 +175,11 @@ def compare_records(args: argparse.Namespace) -> int:
 def self_test_bundles(args: argparse.Namespace) -> int:
     """Verify each bundle and its answers. ``args``: see options.add_self_test_options, and ``json``."""
     check_there(*args.bundles)
+    check_one_expected(args.expect_digest, args.bundles)
     stream, facts = sys.stderr if args.json else sys.stdout, []
     for folder in args.bundles:
         test = self_test_clicks_apart if is_click_bundle(folder) else self_test_apart
-        bundle, answers = test(folder, guard_of(args))
+        bundle, answers = test(folder, guard_of(args), trust_of(args))
         files = len(bundle.files)
         _say([f"{bundle.name}: {files} files verified, {answers} answers as expected"], stream)
         facts.append({"bundle": bundle.name, "sha256": bundle.digest, "files": files, "answers": answers})

@@ -28,8 +28,8 @@ def open_checked(folder: Path, protocol: Protocol) -> AnyBundle:
                 f"--delegate {protocol.delegate} is for bundles of tables; {folder} is a click model's. "
                 "Leave it out."
             )
-        return open_click_bundle(folder)
-    bundle = open_bundle(folder)
+        return open_click_bundle(folder, protocol.trust)
+    bundle = open_bundle(folder, trust=protocol.trust)
     check_format(bundle.contract.format, folder, protocol.delegate)
     return bundle
 

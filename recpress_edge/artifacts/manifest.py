@@ -3,19 +3,26 @@
 import json
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from recpress_edge.artifacts.contract import Contract, check_size, contract_facts
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.facts import PROVENANCE, QUALITY, check_facts, check_plain
 from recpress_edge.core.files import canonical_json, read_json, sha256_bytes, sha256_file, write_atomic
 
+if TYPE_CHECKING:
+    from recpress_edge.artifacts.trust.policy import Trust
+
 # History: 1 first version. 2 click models: another contract, so that what reads 1 refuses it. 3 two stages.
 BUNDLE_SCHEMA: Final = "recpress.bundle/1"
 CLICK_SCHEMA: Final = "recpress.bundle/2"
 STAGES_SCHEMA: Final = "recpress.bundle/3"
 MANIFEST: Final = "bundle.json"
+SIGNATURE: Final = "bundle.sig"
+"""A signature over the bytes of bundle.json, which cannot list it; trust/signature.py reads it."""
+MAX_SIGNATURE_BYTES: Final = 4096
 EVALUATION_FILE: Final = "evaluation.npz"
 """What evaluation.py reads, and a device that only answers does not."""
 MAX_MANIFEST_BYTES: Final = 4 * 2**20
@@ -25,7 +32,10 @@ SAFE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 def write_manifest(
     folder: Path, name: str, contract: Contract, provenance: Mapping[str, Any], quality: Mapping[str, Any]
 ) -> str:
-    """Digest every file in ``folder`` and write bundle.json last. Returns the bundle's digest."""
+    """Digest every file in ``folder`` and write bundle.json last. Returns the bundle's digest.
+
+    A signature is removed: it is of another manifest.
+    """
     return write_facts(
         folder,
         BUNDLE_SCHEMA,
@@ -40,6 +50,7 @@ def write_manifest(
 
 def write_facts(folder: Path, schema: str, facts: Mapping[str, Any]) -> str:
     """The same of a bundle of a schema: ``facts`` are its name, contract, provenance and quality."""
+    (folder / SIGNATURE).unlink(missing_ok=True)
     files = {
         path.name: {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
         for path in sorted(folder.iterdir())
@@ -52,8 +63,19 @@ def write_facts(folder: Path, schema: str, facts: Mapping[str, Any]) -> str:
     return digest
 
 
-def read_manifest(folder: Path, schema: str = BUNDLE_SCHEMA) -> dict[str, Any]:
-    """A bundle's manifest, its digest and fields checked; ``contract`` and ``files`` are not yet read."""
+def check_signature_file(where: Path) -> None:
+    """ArtifactError where a signature is no small plain file."""
+    if where.is_symlink() or not where.is_file() or where.stat().st_size > MAX_SIGNATURE_BYTES:
+        raise ArtifactError(
+            f"{where} is no signature: a plain file of at most {MAX_SIGNATURE_BYTES:,} bytes", fault="path"
+        )
+
+
+def read_manifest(folder: Path, schema: str = BUNDLE_SCHEMA, trust: "Trust | None" = None) -> dict[str, Any]:
+    """A bundle's manifest, its digest and fields checked; ``contract`` and ``files`` are not yet read.
+
+    ``trust``: what else is asked of it; its signature is checked before anything of it is parsed.
+    """
     where = folder / MANIFEST
     if where.is_symlink() or not where.is_file():
         raise ArtifactError(
@@ -61,7 +83,7 @@ def read_manifest(folder: Path, schema: str = BUNDLE_SCHEMA) -> dict[str, Any]:
             fault="missing",
         )
     check_size(where, MAX_MANIFEST_BYTES)
-    manifest = read_json(where)
+    manifest = read_json(where) if trust is None else read_json(where, partial(trust.check_signature, folder))
     _check_schema(where, manifest, schema)
     for field, kind in (
         ("name", str),
@@ -80,6 +102,8 @@ def read_manifest(folder: Path, schema: str = BUNDLE_SCHEMA) -> dict[str, Any]:
             f"{where} was changed after it was written: its digest is not {manifest.get('digest')}",
             fault="digest",
         )
+    if trust is not None:
+        trust.check_digest(folder, digest)
     if not SAFE_NAME.fullmatch(manifest["name"]):  # records and folders are named after it
         raise ArtifactError(f"{where}: name {manifest['name']!r} is not a plain file name", fault="path")
     check_plain(str(where), {k: v for k, v in manifest.items() if k not in ("contract", "files")})

@@ -3,6 +3,7 @@
 import argparse
 
 from device_bench.ask import question_of
+from recpress_edge.artifacts.trust.options import trust_of
 from recpress_edge.artifacts.two_stages.bundle import open_two_stage_bundle
 from recpress_edge.cli.common import emit, say, table
 from recpress_edge.cli.recommend.clicks import stated_value
@@ -20,10 +21,11 @@ def ask_two_stages(args: argparse.Namespace) -> int:
         raise ConfigError(
             f"{args.bundle} serves many users: say which one with --user. users.txt lists them."
         )
-    seen, fields = question_of(args).seen, fields_of(open_two_stage_bundle(args.bundle))
+    trust = trust_of(args)
+    seen, fields = question_of(args).seen, fields_of(open_two_stage_bundle(args.bundle, trust))
     values = dict(stated_value(text, fields) for text in args.value)
     question = StagedQuestion(args.user, seen, values, args.k)
-    bundle, found = recommend_two_stages_apart(args.bundle, question, guard_of(args))
+    bundle, found = recommend_two_stages_apart(args.bundle, question, guard_of(args), trust)
     if args.strict and found.unknown:
         raise ConfigError(f"unknown item {found.unknown[0]!r}. Leave it out, or ask without --strict.")
     places = {item: place for place, item in enumerate(found.first, start=1)}

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from recpress_edge.artifacts.clicks.selftest import Values
+from recpress_edge.artifacts.trust.policy import Trust
 from recpress_edge.artifacts.two_stages.bundle import TwoStageBundle, open_two_stage_bundle
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.device.guard import STANDARD, Guard
@@ -27,12 +28,12 @@ class StagedQuestion:
 
 
 def recommend_two_stages_apart(
-    folder: Path, question: StagedQuestion, guard: Guard = STANDARD
+    folder: Path, question: StagedQuestion, guard: Guard = STANDARD, trust: Trust | None = None
 ) -> tuple[TwoStageBundle, StagedAnswer]:
     """The verified bundle and its answer; raises what TwoStageRecommender does, or WorkerError where its
-    model crashes or exceeds the guard's limits.
+    model crashes or exceeds the guard's limits. ``trust``: whose bundles are taken; None: everybody's.
     """
-    bundle = open_two_stage_bundle(folder)
+    bundle = open_two_stage_bundle(folder, trust)
     import_onnxruntime()  # its absence is one line here, not a crashed worker
     program = Program(
         "recommend",

@@ -9,6 +9,7 @@ import numpy as np
 
 from recpress_edge.artifacts.clicks.fields import FeatureField
 from recpress_edge.artifacts.clicks.selftest import Values
+from recpress_edge.artifacts.trust.policy import Trust
 from recpress_edge.artifacts.two_stages.bundle import TwoStageBundle, open_two_stage_bundle
 from recpress_edge.artifacts.two_stages.selftest import request_row
 from recpress_edge.core.arrays import F32
@@ -47,9 +48,14 @@ class TwoStageRecommender:
         self._users = {name: place for place, name in enumerate(users)}
 
     @classmethod
-    def load(cls, folder: Path | str, runtime: str = ONNXRUNTIME) -> "TwoStageRecommender":
-        """Open a bundle by ``onnxruntime`` or ``numpy``; ArtifactError where its self-test fails."""
-        bundle = open_two_stage_bundle(Path(folder))
+    def load(
+        cls, folder: Path | str, runtime: str = ONNXRUNTIME, *, trust: Trust | None = None
+    ) -> "TwoStageRecommender":
+        """Open a bundle by ``onnxruntime`` or ``numpy``; ArtifactError where its self-test fails.
+
+        ``trust``: whose bundles are taken; None: everybody's.
+        """
+        bundle = open_two_stage_bundle(Path(folder), trust)
         if runtime not in RUNTIMES:
             raise unknown_name("runtime", runtime, list(RUNTIMES))
         opened: TwoStageRuntime = RUNTIMES[runtime](bundle.model_path, bundle.contract)

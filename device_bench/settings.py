@@ -56,7 +56,7 @@ class Protocol:
     pause_ns: int = PAUSE_NS
     """Nanoseconds before each query of the paced series; 0: no such series."""
     trusted: Path | None = None
-    """File of public keys: bundles that none of them signed are refused; None: signatures are not asked for."""
+    """File of public keys: bundles that none of them signed are refused; None: nobody asks."""
     expect_digest: str | None = None
     """Of the one bundle that is measured; None: any."""
 

@@ -15,7 +15,7 @@ from recpress_edge.core.errors import ConfigError
 
 
 def new_private(passphrase: bytes | None) -> tuple[bytes, bytes]:
-    """A fresh key: PKCS #8 in PEM, encrypted where there is a passphrase, and the raw public key (32 bytes)."""
+    """A fresh key: PKCS #8 in PEM, encrypted with any passphrase, and the raw public key (32 bytes)."""
     private = Ed25519PrivateKey.generate()
     encryption = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
     return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption), public_of(private)

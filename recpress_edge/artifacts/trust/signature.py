@@ -81,10 +81,11 @@ def signature_facts(private: Any, message: bytes, signed: bytes) -> dict[str, st
     }
 
 
-def sign_bundle(folder: Path, private: Any, manifest: bytes) -> Signed:
+def sign_bundle(folder: Path, private: Any, manifest: bytes, *, dry_run: bool = False) -> Signed:
     """Write the signature over these bytes of the folder's bundle.json, and return it."""
     facts = signature_facts(private, bundle_message(manifest), manifest)
-    write_atomic(folder / SIGNATURE, (json.dumps(facts, indent=2) + "\n").encode())
+    if not dry_run:
+        write_atomic(folder / SIGNATURE, (json.dumps(facts, indent=2) + "\n").encode())
     return parse_signature(folder / MANIFEST, dict(facts))
 
 

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from recpress_edge.artifacts.trust.keys import short
+from recpress_edge.artifacts.trust.signature import read_signature
 from recpress_edge.cli.common import add_common_options, emit, request_of, say
 from recpress_edge.device.guard import add_guard_options, guard_of
 from recpress_edge.jobs.update import RollbackRequest
@@ -32,6 +34,8 @@ def _run(args: argparse.Namespace) -> int:
     result = request.run()
     bundle, was = result.bundle, result.was
     say(args, f"bundle     {bundle.folder}/   sha256 {bundle.digest[:16]}…   self-test passed")
+    if (signed := read_signature(bundle.folder)) is not None:
+        say(args, f"signed     by key {short(signed.key)}, as that version was")
     say(args, f"set aside  {result.set_aside}/" + (f"   sha256 {was[:16]}…" if was else ""))
     emit(args, result.facts())
     return 0

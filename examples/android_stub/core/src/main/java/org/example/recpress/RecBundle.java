@@ -17,11 +17,13 @@ import java.util.Set;
 public final class RecBundle {
     public static final String SCHEMA = "recpress.bundle/1";
     public static final String MANIFEST = "bundle.json";
+    static final String SIGNATURE = "bundle.sig";
     static final String USERS_FILE = "users.txt";
     static final String ITEMS_FILE = "items.txt";
     static final String SELFTEST_FILE = "selftest.json";
     static final String EVALUATION_FILE = "evaluation.npz";
     private static final long MAX_MANIFEST_BYTES = 4L << 20;
+    static final long MAX_SIGNATURE_BYTES = 4096;
     static final long MAX_SELFTEST_BYTES = 64L << 20;
 
     private final File folder;
@@ -188,11 +190,23 @@ public final class RecBundle {
             throw new BundleException(Fault.MISSING, folder + " cannot be listed");
         }
         for (String name : found) {
-            if (!name.equals(MANIFEST) && !files.has(name)) {
+            if (name.equals(SIGNATURE)) {
+                checkSignatureFile(folder);
+            } else if (!name.equals(MANIFEST) && !files.has(name)) {
                 throw new BundleException(
                         Fault.PATH,
                         new File(folder, name) + " is not listed in " + MANIFEST + ": a bundle holds nothing else");
             }
+        }
+    }
+
+    /** A signature is a small plain file; whose it is has to be asked for. */
+    static void checkSignatureFile(File folder) throws BundleException {
+        File file = new File(folder, SIGNATURE);
+        if (!BundleFiles.isPlainFile(folder, SIGNATURE) || file.length() > MAX_SIGNATURE_BYTES) {
+            throw new BundleException(
+                    Fault.PATH,
+                    file + " is no signature: a plain file of at most " + MAX_SIGNATURE_BYTES + " bytes");
         }
     }
 

@@ -160,7 +160,7 @@ def draws(model):
 
 
 def takes_for_ever(model, size=3000, products=2000):
-    """Products of large tables behind the scores, seconds each; their shape depends on k: nothing folds them."""
+    """Products of large tables behind the scores, seconds each. Shapes depend on k: nothing folds them."""
     before = _last_output(model, "_before")
     model.graph.initializer.append(numpy_helper.from_array(np.array([size, size]), "many"))
     model.graph.initializer.append(numpy_helper.from_array(np.array([0]), "nothing"))

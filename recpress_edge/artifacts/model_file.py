@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from recpress_edge.artifacts.formats import FORMATS
-from recpress_edge.artifacts.operators import ONNX
 from recpress_edge.artifacts.wire import protobuf
+from recpress_edge.artifacts.wire.operators import ONNX
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.registry import named
 
@@ -41,7 +41,7 @@ def other_operator(name: str) -> RefusedFileError:
     """Of an operator that operators.py does not list."""
     return RefusedFileError(
         f"it needs the operator {name!r}, and only functions of tensors are run: no control flow, random "
-        "numbers, state, texts or decoders (recpress_edge/artifacts/operators.py lists those there are)"
+        "numbers, state, texts or decoders (recpress_edge/artifacts/wire/operators.py lists those there are)"
     )
 
 

@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 
 from recpress_edge.artifacts.model_file import FileParts, RefusedFileError, other_operator
-from recpress_edge.artifacts.operators import TFLITE
 from recpress_edge.artifacts.wire import flatbuffer
+from recpress_edge.artifacts.wire.operators import TFLITE
 
 _MOST_AXES: Final = 16
 _MOST_SHARED: Final = 4

@@ -23,9 +23,9 @@ from exports import exported
 from records import make_record
 
 from device_bench import record as bench_record
-from recpress_edge.artifacts import operators
 from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.artifacts.model_file import check_model_file
+from recpress_edge.artifacts.wire import operators
 from recpress_edge.core.errors import ArtifactError, DataError
 from recpress_edge.core.files import read_json
 from recpress_edge.device import tables

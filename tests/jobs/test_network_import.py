@@ -9,7 +9,7 @@ import pytest
 from outside_networks import LENGTH, mean_scores, table, write_mean
 
 from recpress_edge import Recommender
-from recpress_edge.artifacts.operators import ONNX
+from recpress_edge.artifacts.wire.operators import ONNX
 from recpress_edge.cli import main
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError
 from recpress_edge.core.progress import silent

@@ -4,13 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recpress_edge.artifacts.bundle import MANIFEST, Bundle, open_bundle
+from recpress_edge.artifacts.bundle import MANIFEST, open_bundle
+from recpress_edge.artifacts.trust.policy import Trust
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import check_free, check_ours, check_there
 from recpress_edge.core.progress import OnEvent, silent
 from recpress_edge.device.guard import STANDARD, Guard
 from recpress_export.update.apply import Updated, check_apart, place_rows, update_bundle
 from recpress_export.update.changes import Changes, read_changes
+from recpress_export.update.opening import AnyBundle
 from recpress_export.update.versions import previous_path, roll_back
 
 
@@ -102,7 +104,7 @@ class RollbackPlan:
 class RollbackResult:
     """The version that is in place now."""
 
-    bundle: Bundle
+    bundle: AnyBundle
     set_aside: Path
     was: str | None
     """Digest of the version that was in place; None where it was damaged or missing."""
@@ -119,6 +121,8 @@ class RollbackRequest:
 
     bundle: Path
     guard: Guard = STANDARD
+    trust: Trust | None = None
+    """Whose bundles may come back; None: everybody's."""
 
     def plan(self) -> RollbackPlan:
         """The folders that :meth:`run` exchanges; nothing is written."""
@@ -129,5 +133,5 @@ class RollbackRequest:
 
     def run(self, on_event: OnEvent = silent) -> RollbackResult:
         """Exchange the bundle with the version before, after that passed its self-test."""
-        bundle, was = roll_back(self.bundle, self.guard)
+        bundle, was = roll_back(self.bundle, self.guard, self.trust)
         return RollbackResult(bundle, previous_path(bundle.folder), was)

@@ -59,21 +59,28 @@ def check_signed(folder: Path, manifest: bytes, trusted: Mapping[str, PublicKey]
     signed = read_signature(folder)
     if signed is None:
         raise _refused(f"{folder} is not signed: it has no {SIGNATURE}. Only signed bundles are taken here")
+    return check_made_by(str(folder), signed, (bundle_message(manifest), manifest), trusted)
+
+
+def check_made_by(
+    what: str, signed: Signed | None, content: tuple[bytes, bytes], trusted: Mapping[str, PublicKey]
+) -> PublicKey:
+    """The trusted key of a signature; else an ArtifactError says why.
+
+    ``content``: the message, and the bytes that it stands for.
+    """
+    if signed is None:
+        raise _refused(f"{what} is not signed, and only what is signed is taken here")
     key = trusted.get(signed.key)
     if key is None:
         raise _refused(
-            f"{folder} is signed by key {short(signed.key)}, which is none of the {len(trusted)} trusted ones"
+            f"{what} is signed by key {short(signed.key)}, which is none of the {len(trusted)} trusted ones"
         )
-    check_current(folder, manifest, signed)
-    if not verify(key, signed.signature, bundle_message(manifest)):
-        raise _refused(f"{folder / SIGNATURE} is no signature of key {short(key.id)} over this bundle")
+    if signed.signed_sha256 != sha256_bytes(content[1]):
+        raise _refused(f"{what} was changed after it was signed: its signature is of other bytes")
+    if not verify(key, signed.signature, content[0]):
+        raise _refused(f"the signature of {what} is no signature of key {short(key.id)} over it")
     return key
-
-
-def check_current(folder: Path, manifest: bytes, signed: Signed) -> None:
-    """ArtifactError where a signature is of other bytes than those of bundle.json."""
-    if signed.signed_sha256 != sha256_bytes(manifest):
-        raise _refused(f"{folder} was changed after it was signed: {SIGNATURE} is of another bundle.json")
 
 
 def _refused(message: str) -> ArtifactError:

@@ -1,4 +1,4 @@
-"""A bundle of any schema, verified."""
+"""A bundle of any schema: opened, and tested in a worker."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +9,9 @@ from recpress_edge.artifacts.clicks.bundle import open_click_bundle
 from recpress_edge.artifacts.manifest import is_click_bundle, is_two_stage_bundle
 from recpress_edge.artifacts.trust.policy import Trust
 from recpress_edge.artifacts.two_stages.bundle import open_two_stage_bundle
+from recpress_edge.core.registry import named
+from recpress_edge.device.apart import self_test_apart
+from recpress_edge.device.guard import STANDARD, Guard
 
 
 class AnyBundle(Protocol):
@@ -19,6 +22,9 @@ class AnyBundle(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def provenance(self) -> Mapping[str, Any]: ...
 
     @property
     def files(self) -> Mapping[str, Mapping[str, Any]]: ...
@@ -37,3 +43,20 @@ def open_any(folder: Path, trust: Trust | None = None) -> AnyBundle:
     if is_two_stage_bundle(folder):
         return open_two_stage_bundle(folder, trust)
     return open_bundle(folder, trust=trust)
+
+
+def self_test_any(folder: Path, guard: Guard = STANDARD, trust: Trust | None = None) -> AnyBundle:
+    """The same, when its model answers as it should, in a worker; one of two stages is asked in this process.
+
+    Raises what the bundle deserves, WorkerError where its model exceeds the guard's limits, and
+    MissingExtraError where what runs it is not installed.
+    """
+    if is_click_bundle(folder):
+        tested: AnyBundle = named("recpress_edge.device.clicks.apart:self_test_clicks_apart")(
+            folder, guard, trust
+        )[0]
+        return tested
+    if is_two_stage_bundle(folder):
+        load = named("recpress_edge.device.two_stages.recommender:TwoStageRecommender").load
+        return load(folder, trust=trust).bundle  # type: ignore[no-any-return]
+    return self_test_apart(folder, guard, trust)[0]

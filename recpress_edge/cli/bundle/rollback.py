@@ -8,7 +8,7 @@ from recpress_edge.artifacts.trust.options import add_trust_options, trust_of
 from recpress_edge.artifacts.trust.signature import read_signature
 from recpress_edge.cli.common import add_common_options, emit, request_of, say
 from recpress_edge.device.guard import add_guard_options, guard_of
-from recpress_edge.jobs.update import RollbackRequest
+from recpress_edge.jobs.bundles.rollback import RollbackRequest
 
 
 def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

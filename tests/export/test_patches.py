@@ -234,7 +234,7 @@ def test_only_a_trusted_patch_is_applied_where_keys_are_asked_for(device, versio
             apply_patch(folder, patch, trust)
         assert refused.value.fault == "signature"
     good = make_patch(old, new, read_private(keys / "ours")).data
-    patch.write_bytes(good.replace(old.digest.encode(), new.digest.encode()))
+    patch.write_bytes(good.replace(bytes.fromhex(old.digest), bytes.fromhex(new.digest)))
     with pytest.raises(ArtifactError, match="changed after it was signed"):
         apply_patch(folder, patch, trust)
     assert the_same(folder, old.folder)

@@ -1,14 +1,14 @@
 """The head of a patch, which is read and judged before anything of it is unpacked.
 
-    MAGIC, u32 n, n bytes of JSON, u32 m, m bytes of a signature (none: 0), the payload to the end of the file
+    MAGIC, the head (112 bytes), u32 n, n bytes of a signature in JSON (none: 0), the payload to the end
 
-Numbers are little-endian. A signature is over DOMAIN and the head's bytes, which state the payload's SHA-256.
+The head is three SHA-256 (of base, target and payload) and two u64 (bytes of the payload, and unpacked).
+Numbers are little-endian. A signature is over DOMAIN and the head's bytes.
 """
 
 import hashlib
 import json
 import os
-import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,12 +22,10 @@ from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import canonical_json
 
 MAGIC: Final = b"recpress.patch/1\n"
-SCHEMA: Final = "recpress.patch/1"
 DOMAIN: Final = b"recpress.signature/1 patch\n"
-MAX_HEAD_BYTES: Final = 4096
 MAX_SIGNATURE_BYTES: Final = 4096
 MAX_PATCH_BYTES: Final = 4 * 2**30
-_HEX: Final = re.compile(r"[0-9a-f]{64}")
+_HEAD: Final = struct.Struct("<32s32s32sQQ")
 _BLOCK: Final = 2**20
 
 
@@ -46,15 +44,14 @@ class Head:
 
     def to_bytes(self) -> bytes:
         """As a patch has it."""
-        facts = {
-            "schema": SCHEMA,
-            "base": self.base,
-            "target": self.target,
-            "payload_bytes": self.payload_bytes,
-            "payload_sha256": self.payload_sha256,
-            "unpacked_bytes": self.unpacked_bytes,
-        }
-        return canonical_json(facts)
+        digests = map(bytes.fromhex, (self.base, self.target, self.payload_sha256))
+        return _HEAD.pack(*digests, self.payload_bytes, self.unpacked_bytes)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Head":
+        """The same read back; every 112 bytes are a head."""
+        base, target, payload, size, unpacked = _HEAD.unpack(data)
+        return cls(base.hex(), target.hex(), size, payload.hex(), unpacked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +77,7 @@ def patch_bytes(head: Head, payload: bytes, private: Any = None) -> bytes:
     signature = b""
     if private is not None:
         signature = canonical_json(signature_facts(private, DOMAIN + stated, stated))
-    sizes = struct.pack("<I", len(stated)), struct.pack("<I", len(signature))
-    return b"".join((MAGIC, sizes[0], stated, sizes[1], signature, payload))
+    return b"".join((MAGIC, stated, struct.pack("<I", len(signature)), signature, payload))
 
 
 def read_patch(path: Path) -> Patch:
@@ -96,9 +92,9 @@ def read_patch(path: Path) -> Patch:
             raise ArtifactError(f"{path} has {size:,} bytes, more than a patch may have", fault="size")
         if file.read(len(MAGIC)) != MAGIC:
             raise ArtifactError(f"{path} is no patch of recpress-edge bundle diff", fault="schema")
-        stated = _part(path, file, MAX_HEAD_BYTES)
-        head = _head(path, stated)
-        signature = _part(path, file, MAX_SIGNATURE_BYTES)
+        stated = _exactly(path, file, _HEAD.size)
+        head = Head.from_bytes(stated)
+        signature = _signature(path, file)
         signed = parse_signature(path, _json(path, signature)) if signature else None
         at = file.tell()
         if size - at != head.payload_bytes:
@@ -113,11 +109,10 @@ def read_patch(path: Path) -> Patch:
     return Patch(path, head, stated, signed, at)
 
 
-def _part(path: Path, file: BinaryIO, most: int) -> bytes:
-    """Bytes behind their number."""
+def _signature(path: Path, file: BinaryIO) -> bytes:
     size = int.from_bytes(_exactly(path, file, 4), "little")
-    if size > most:
-        raise ArtifactError(f"{path} is damaged: a part of {size:,} bytes, at most {most:,}", fault="size")
+    if size > MAX_SIGNATURE_BYTES:
+        raise ArtifactError(f"{path} is damaged: a signature of {size:,} bytes", fault="size")
     return _exactly(path, file, size)
 
 
@@ -133,33 +128,11 @@ def _json(path: Path, data: bytes) -> dict[str, Any]:
         facts = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise ArtifactError(
-            f"{path} is damaged: its head is not readable JSON: {error}", fault="json"
+            f"{path} is damaged: its signature is not readable JSON: {error}", fault="json"
         ) from None
     if not isinstance(facts, dict):
-        raise ArtifactError(f"{path} is damaged: its head is no JSON object", fault="json")
+        raise ArtifactError(f"{path} is damaged: its signature is no JSON object", fault="json")
     return facts
-
-
-def _head(path: Path, data: bytes) -> Head:
-    facts = _json(path, data)
-    if facts.get("schema") != SCHEMA:
-        raise ArtifactError(
-            f"{path} has schema {str(facts.get('schema'))[:40]!r}; this version reads {SCHEMA!r}",
-            fault="schema",
-        )
-    texts = [facts.get(name) for name in ("base", "target", "payload_sha256")]
-    numbers = [facts.get(name) for name in ("payload_bytes", "unpacked_bytes")]
-    if not all(isinstance(text, str) and _HEX.fullmatch(text) for text in texts):
-        raise ArtifactError(f"{path} is damaged: its head states no digests", fault="field")
-    if not all(type(number) is int and 0 <= number <= MAX_PATCH_BYTES for number in numbers):
-        raise ArtifactError(f"{path} is damaged: its head states no sizes", fault="field")
-    return Head(
-        facts["base"],
-        facts["target"],
-        facts["payload_bytes"],
-        facts["payload_sha256"],
-        facts["unpacked_bytes"],
-    )
 
 
 def _digest(file: BinaryIO) -> str:

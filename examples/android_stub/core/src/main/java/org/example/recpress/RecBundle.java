@@ -46,8 +46,13 @@ public final class RecBundle {
 
     /** Reads the manifest and verifies every file; any doubt is a BundleException that says what and where. */
     public static RecBundle open(File folder) throws BundleException {
+        return open(folder, null);
+    }
+
+    /** The same of bundles that one of the trusted keys signed; SIGNATURE fault for any other. */
+    public static RecBundle open(File folder, TrustedKeys trusted) throws BundleException {
         String where = new File(folder, MANIFEST).getPath();
-        Map<String, Object> values = readManifest(folder, SCHEMA);
+        Map<String, Object> values = readManifest(folder, SCHEMA, trusted);
         Fields manifest = new Fields(values, where);
         manifest.text("name");
         Fields stated = manifest.object("contract");
@@ -66,7 +71,7 @@ public final class RecBundle {
     }
 
     /** The manifest of a folder; SCHEMA fault where it has another schema. Nothing else of it is checked. */
-    static Map<String, Object> readManifest(File folder, String wanted) throws BundleException {
+    static Map<String, Object> readManifest(File folder, String wanted, TrustedKeys trusted) throws BundleException {
         File file = new File(folder, MANIFEST);
         String where = file.getPath();
         if (!BundleFiles.isPlainFile(folder, MANIFEST)) {
@@ -74,7 +79,11 @@ public final class RecBundle {
                     Fault.MISSING,
                     folder + " is not a bundle: it has no " + MANIFEST + ". Copy one with tools/install_bundle.py");
         }
-        Map<String, Object> values = Json.parseObject(BundleFiles.read(file, MAX_MANIFEST_BYTES), where);
+        byte[] data = BundleFiles.read(file, MAX_MANIFEST_BYTES);
+        if (trusted != null) {
+            trusted.check(folder, data);
+        }
+        Map<String, Object> values = Json.parseObject(data, where);
         Object schema = values.get("schema");
         if (!wanted.equals(schema)) {
             throw new BundleException(

@@ -24,7 +24,7 @@ from bundles import make_bundle
 from mutations import mutate_bytes, mutate_json
 
 from recpress_edge.artifacts.bundle import open_bundle
-from recpress_edge.artifacts.patch.header import Head, patch_bytes, read_patch
+from recpress_edge.artifacts.patch.header import PatchHead, patch_bytes, read_patch
 from recpress_edge.artifacts.patch.index import damaged
 from recpress_edge.artifacts.patch.unpack import unpack
 from recpress_edge.core.errors import ArtifactError
@@ -38,7 +38,7 @@ REFUSED, ACCEPTED = "refused", "accepted"
 
 def unpacked(data):
     """The payload of a patch's bytes, and its head."""
-    head = Head.from_bytes(data[17:129])
+    head = PatchHead.from_bytes(data[17:129])
     return head, lzma.decompress(data[len(data) - head.payload_bytes :])
 
 
@@ -52,7 +52,7 @@ def repacked(head, payload, **stated):
         "payload_sha256": sha256_bytes(data),
         "unpacked_bytes": len(payload),
     }
-    return patch_bytes(Head(**(facts | stated)), data)
+    return patch_bytes(PatchHead(**(facts | stated)), data)
 
 
 def on_purpose(data, rng):

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from recpress_edge.artifacts.manifest import MANIFEST
-from recpress_edge.artifacts.patch.header import Head, patch_bytes
+from recpress_edge.artifacts.patch.header import PatchHead, patch_bytes
 from recpress_edge.artifacts.patch.index import Entry, index_bytes
 from recpress_edge.artifacts.trust.signature import SIGNATURE, bundle_message, signature_facts
 from recpress_edge.core.arrays import U8
@@ -70,7 +70,7 @@ def make_patch(old: AnyBundle, new: AnyBundle, private: Any = None) -> MadePatch
     if len(whole) < len(payload):
         payload, unpacked = whole, _stored(contents)
         changes = [FileChange(name, len(data), "new", 0) for name, data in contents.items()]
-    head = Head(old.digest, new.digest, len(payload), sha256_bytes(payload), len(unpacked))
+    head = PatchHead(old.digest, new.digest, len(payload), sha256_bytes(payload), len(unpacked))
     return MadePatch(patch_bytes(head, payload, private), tuple(changes), len(whole))
 
 

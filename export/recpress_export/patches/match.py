@@ -29,7 +29,7 @@ U64 = NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class MatchedRun:
     """Bytes of the new file that are near to some of the old one."""
 
     start: int
@@ -38,18 +38,18 @@ class Run:
     """Into the old file."""
 
 
-def in_place(old: U8, new: U8) -> list[Run]:
+def in_place(old: U8, new: U8) -> list[MatchedRun]:
     """One run: the file lies over the old one, as tables do that were trained again."""
     length = min(old.size, new.size)
-    return [Run(0, length, 0)] if length else []
+    return [MatchedRun(0, length, 0)] if length else []
 
 
-def found_runs(old: U8, new: U8) -> list[Run]:
+def found_runs(old: U8, new: U8) -> list[MatchedRun]:
     """Runs in the order of the new file, none over another."""
     if min(old.size, new.size) < WINDOW:
         return []
     known, places = _known(old)
-    runs: list[Run] = []
+    runs: list[MatchedRun] = []
     cursor, shift = 0, 0
     for start in range(0, new.size - WINDOW + 1, _BLOCK):
         hashes = _hashes(new[start : start + _BLOCK + WINDOW - 1])
@@ -67,12 +67,12 @@ def found_runs(old: U8, new: U8) -> list[Run]:
     return runs
 
 
-def operations(runs: list[Run], old: U8, new: U8) -> tuple[Operations, bytes]:
+def operations(runs: list[MatchedRun], old: U8, new: U8) -> tuple[Operations, bytes]:
     """The runs as operations, with the bytes that they need; what no run holds is stored."""
     rows: list[tuple[int, int, int]] = []
     data: list[bytes] = []
     cursor = 0
-    for run in [*runs, Run(new.size, 0, 0)]:
+    for run in [*runs, MatchedRun(new.size, 0, 0)]:
         if run.start > cursor:
             rows.append((STORE, run.start - cursor, 0))
             data.append(new[cursor : run.start].tobytes())
@@ -135,14 +135,14 @@ def _nearest(known: U64, places: I64, left: int, wanted: int) -> int:
     return min(around, key=lambda place: abs(place - wanted))
 
 
-def _followed(old: U8, new: U8, place: int, offset: int, least: int) -> Run | None:
+def _followed(old: U8, new: U8, place: int, offset: int, least: int) -> MatchedRun | None:
     """The run through a window, to both sides; None where the window is another with the same hash."""
     if not np.array_equal(old[offset : offset + WINDOW], new[place : place + WINDOW]):
         return None
     back = _equal_before(old[:offset], new[least:place])
     start, offset = place - back, offset - back
     most = min(new.size - start, old.size - offset)
-    return Run(start, _near_length(old[offset : offset + most], new[start : start + most]), offset)
+    return MatchedRun(start, _near_length(old[offset : offset + most], new[start : start + most]), offset)
 
 
 def _equal_before(old: U8, new: U8) -> int:

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from recpress_edge.artifacts.trust.checks import check_made_by
 from recpress_edge.artifacts.trust.keys import PublicKey
-from recpress_edge.artifacts.trust.policy import check_made_by
 from recpress_edge.artifacts.trust.signature import Signed, parse_signature, signature_facts
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import canonical_json
@@ -30,7 +30,7 @@ _BLOCK: Final = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class PatchHead:
     """What a patch states of itself."""
 
     base: str
@@ -48,7 +48,7 @@ class Head:
         return _HEAD.pack(*digests, self.payload_bytes, self.unpacked_bytes)
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> "Head":
+    def from_bytes(cls, data: bytes) -> "PatchHead":
         """The same read back; every 112 bytes are a head."""
         base, target, payload, size, unpacked = _HEAD.unpack(data)
         return cls(base.hex(), target.hex(), size, payload.hex(), unpacked)
@@ -59,7 +59,7 @@ class Patch:
     """A patch whose payload is whole and as the head states it."""
 
     path: Path
-    head: Head
+    head: PatchHead
     head_bytes: bytes
     signed: Signed | None
     payload_at: int
@@ -71,7 +71,7 @@ class Patch:
         return check_made_by(str(self.path), self.signed, (message, self.head_bytes), trusted)
 
 
-def patch_bytes(head: Head, payload: bytes, private: Any = None) -> bytes:
+def patch_bytes(head: PatchHead, payload: bytes, private: Any = None) -> bytes:
     """A patch, signed where there is a private key."""
     stated = head.to_bytes()
     signature = b""
@@ -93,7 +93,7 @@ def read_patch(path: Path) -> Patch:
         if file.read(len(MAGIC)) != MAGIC:
             raise ArtifactError(f"{path} is no patch of recpress-edge bundle diff", fault="schema")
         stated = _exactly(path, file, _HEAD.size)
-        head = Head.from_bytes(stated)
+        head = PatchHead.from_bytes(stated)
         signature = _signature(path, file)
         signed = parse_signature(path, _json(path, signature)) if signature else None
         at = file.tell()

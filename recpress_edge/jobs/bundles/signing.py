@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from recpress_edge.artifacts.manifest import MANIFEST
+from recpress_edge.artifacts.trust.checks import check_signed
 from recpress_edge.artifacts.trust.keys import (
     PublicKey,
     make_keys,
@@ -13,7 +14,7 @@ from recpress_edge.artifacts.trust.keys import (
     read_trusted,
     short,
 )
-from recpress_edge.artifacts.trust.policy import Trust, check_signed
+from recpress_edge.artifacts.trust.policy import Trust
 from recpress_edge.artifacts.trust.signature import SIGNATURE, Signed, read_signature, sign_bundle
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import check_there, sha256_bytes

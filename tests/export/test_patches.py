@@ -1,6 +1,7 @@
 """Patches: they make the new bundle to the byte, are small, and never larger than it is compressed."""
 
 import io
+import itertools
 import lzma
 import os
 import shutil
@@ -255,6 +256,39 @@ def test_a_new_version_that_fails_its_self_test_is_not_put_in_place(device, vers
     with pytest.raises(ArtifactError, match="self-test failed"):
         apply_patch(folder, patch, ApplyOptions())
     assert the_same(folder, versions["onnx"][0])
+
+
+def test_five_updates_over_a_bad_line(tmp_path, keys):
+    """Each arrives once cut, once spoilt, once without a signature and once for another version."""
+    versions = [
+        make_bundle(tmp_path / f"v{n}", n_users=8, n_items=60 + n, n_tests=3, seed=n // 2).folder
+        for n in range(6)
+    ]
+    stranger = make_bundle(tmp_path / "stranger", n_users=8, n_items=50, n_tests=3).folder
+    private = read_private(keys / "ours")
+    options = ApplyOptions(Trust(public_path(keys / "ours")), self_test=False)
+    device, patch = shutil.copytree(versions[0], tmp_path / "device"), tmp_path / "patch"
+    for before, after in itertools.pairwise(versions):
+        old, new = open_bundle(before), open_bundle(after)
+        good = make_patch(old, new, private).data
+        other = make_patch(new, old, private).data
+        spoilt = good[:-40] + bytes([good[-40] ^ 1]) + good[-39:]
+        for data, words in (
+            (good[: len(good) // 2], "was cut short"),
+            (spoilt, "is damaged"),
+            (make_patch(old, new).data, "is not signed"),
+            (other[:17] + bytes(32) + other[49:], "changed after it was signed"),
+            (make_patch(open_bundle(stranger), new, private).data, "is for another bundle"),
+        ):
+            patch.write_bytes(data)
+            with pytest.raises(ArtifactError, match=words):
+                apply_patch(device, patch, options)
+            assert open_bundle(device).digest == old.digest
+        patch.write_bytes(good)
+        assert apply_patch(device, patch, options).bundle.digest == new.digest
+        assert open_bundle(previous_path(device)).digest == old.digest
+    roll_back(device, trust=Trust(public_path(keys / "ours")))
+    assert open_bundle(device).digest == open_bundle(versions[4]).digest
 
 
 _KILLED = """\

@@ -38,13 +38,13 @@ from recpress_edge.artifacts.manifest import (
 from recpress_edge.artifacts.model_file import check_model_file
 from recpress_edge.artifacts.selftest import SELFTEST_FILE, SelfTest, read_selftest
 from recpress_edge.artifacts.titles import TITLES_FILE, read_titles
+from recpress_edge.artifacts.trust.policy import Trust
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import sha256_file
 from recpress_edge.core.registry import named
 
 if TYPE_CHECKING:
     from recpress_edge.artifacts.evaluation import Evaluation
-    from recpress_edge.artifacts.trust.policy import Trust
 
 __all__ = [
     "ALL_USERS",
@@ -150,7 +150,7 @@ class Bundle:
         return found
 
 
-def open_bundle(folder: Path, *, digests: bool = True, trust: "Trust | None" = None) -> Bundle:
+def open_bundle(folder: Path, *, digests: bool = True, trust: Trust | None = None) -> Bundle:
     """Read and verify a bundle; without ``digests`` the files are not read through.
 
     ``trust``: whose bundles are taken; None: everybody's. Any doubt is an

@@ -5,15 +5,13 @@ import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from recpress_edge.artifacts.contract import Contract, check_size, contract_facts
+from recpress_edge.artifacts.trust.policy import Trust
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.facts import PROVENANCE, QUALITY, check_facts, check_plain
 from recpress_edge.core.files import canonical_json, read_json, sha256_bytes, sha256_file, write_atomic
-
-if TYPE_CHECKING:
-    from recpress_edge.artifacts.trust.policy import Trust
 
 # History: 1 first version. 2 click models: another contract, so that what reads 1 refuses it. 3 two stages.
 BUNDLE_SCHEMA: Final = "recpress.bundle/1"
@@ -71,7 +69,7 @@ def check_signature_file(where: Path) -> None:
         )
 
 
-def read_manifest(folder: Path, schema: str = BUNDLE_SCHEMA, trust: "Trust | None" = None) -> dict[str, Any]:
+def read_manifest(folder: Path, schema: str = BUNDLE_SCHEMA, trust: Trust | None = None) -> dict[str, Any]:
     """A bundle's manifest, its digest and fields checked; ``contract`` and ``files`` are not yet read.
 
     ``trust``: what else is asked of it; its signature is checked before anything of it is parsed.

@@ -30,7 +30,10 @@ from recpress_edge.artifacts.manifest import (
     MANIFEST,
     MAX_MANIFEST_BYTES,
     SAFE_NAME,
+    Full,
+    full_of,
     read_manifest,
+    refuse_lean,
     write_manifest,
 )
 from recpress_edge.artifacts.model_file import check_model_file
@@ -120,6 +123,11 @@ class Bundle:
         """Columns of the items that are shown with answers, by name (I,); none where none travel along."""
         return read_item_features(self.folder, self.contract.n_items) if FEATURES_FILE in self.files else {}
 
+    @property
+    def full(self) -> Full | None:
+        """What it was stripped from; None of a full bundle."""
+        return full_of(self.provenance)
+
     def shown_bytes(self) -> dict[str, int]:
         """Of the files for people who read its answers, by name."""
         names = (TITLES_FILE, FEATURES_FILE)
@@ -133,6 +141,7 @@ class Bundle:
         """The evaluation users; ArtifactError where none travel along."""
         rows = self.evaluation()
         if rows is None:
+            refuse_lean(self.folder, self.provenance, "carries no evaluation rows")
             raise ArtifactError(
                 f"{self.folder} carries no evaluation rows. Export it again with --with-evaluation.",
                 fault="missing",

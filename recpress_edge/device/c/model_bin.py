@@ -39,6 +39,7 @@ ALL_USERS, SINGLE_USER, HISTORY = range(3)
 CATALOGUE, LENGTH, NEIGHBOURS = range(3)
 QUADS, DIMS = range(2)
 FITS_16: Final = 1
+ORDER_ONLY_FLAG: Final = 2
 """The flag of recipe score16: every score of the file's users fits 16 bits."""
 
 _FIELDS: Final = struct.Struct("<8s11If10I8I")
@@ -89,6 +90,11 @@ class Header:
         return "score16" if self.flags & FITS_16 else RECIPES[self.recipe]
 
     @property
+    def has_scales(self) -> bool:
+        """Whether each user's scores are multiplied with a number of their own, or a single user's with one."""
+        return self.profile != HISTORY and self.recipe != FP32 and not self.flags & ORDER_ONLY_FLAG
+
+    @property
     def block_bytes(self) -> int:
         """Of 32 items, with their scales."""
         if self.recipe == FP32:
@@ -114,7 +120,7 @@ def section_bytes(header: Header) -> dict[str, int]:
     history, ordered = header.profile == HISTORY, header.order != CATALOGUE
     return {
         "user_at": header.n_users * dim * width,
-        "user_scale_at": 0 if header.recipe == FP32 else 4 * header.n_users,
+        "user_scale_at": 4 * header.n_users if header.has_scales else 0,
         "items_at": header.n_blocks * header.block_bytes,
         "bounds_at": (0, 2 * header.n_blocks, boxes)[header.order],
         "item_of_at": 4 * n_items if ordered else 0,
@@ -149,7 +155,9 @@ def _check_codes(header: Header) -> None:
             raise ValueError(f"{name} {getattr(header, name)} is unknown")
     fits = bool(header.flags & FITS_16)
     wrong = {
-        f"flags {header.flags} are unknown": header.flags & ~FITS_16,
+        f"flags {header.flags} are unknown": header.flags & ~(FITS_16 | ORDER_ONLY_FLAG),
+        "only files of all users, in integers, leave out users' scales": header.flags & ORDER_ONLY_FLAG
+        and (header.recipe == FP32 or header.profile != ALL_USERS),
         "a reserved field is not 0": any(header.reserved),
         "only int8-dim files have another order than the catalogue's": header.order != CATALOGUE
         and header.recipe != INT8_DIM,

@@ -118,7 +118,7 @@ def _header(graph: Graph, tables: Mapping[str, Any], metadata: Mapping[str, str]
 def _flags(contract: Contract, tables: Mapping[str, Any]) -> int:
     """That scores order alone, and that they fit 16 bits where the recipe says it: else a GateError."""
     recipe, order_only = recipe_named(contract.recipe), "order_only" in tables
-    flags = model_bin.ORDER_ONLY_FLAG if order_only else 0
+    flags = model_bin.ORDER_ONLY if order_only else 0
     if not recipe.bounds_scores:
         return flags
     check_recipe_profile(recipe, contract.profile)

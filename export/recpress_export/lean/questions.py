@@ -37,24 +37,29 @@ def shortened(test: SelfTest) -> SelfTest:
 
 
 def covering(questions: Sequence[Q], missing: Callable[[tuple[Q, ...]], Iterable[str]]) -> tuple[Q, ...]:
-    """Questions that leave out nothing which all of them ask with, few, in their order; answers of K items.
+    """Questions that leave out nothing which all of them ask with, few, in their order.
 
     ``missing``: what some questions leave out. The one with the largest score is among them.
     """
     peaks = [max(map(abs, one.scores[:K])) for one in questions]
-    kept = {peaks.index(max(peaks))}
-    lacking = set(missing(tuple(questions[place] for place in sorted(kept))))
+    kept = [peaks.index(max(peaks))]
+    lacking = set(missing((questions[kept[0]],)))
     for place in range(len(questions)):
-        tried = tuple(questions[one] for one in sorted({*kept, place}))
-        if (still := set(missing(tried))) < lacking:
-            kept, lacking = {*kept, place}, still
-    return tuple(_cut(questions[place]) for place in sorted(kept))
+        tried = sorted({*kept, place})
+        still = set(missing(tuple(questions[one] for one in tried)))
+        if still < lacking:
+            kept, lacking = tried, still
+    return tuple(questions[place] for place in kept)
 
 
-def _cut(question: Q) -> Q:
-    """The first K of an answer; of a click model among fewer candidates: those items stay the best of them."""
-    answer = {"items": question.items[:K], "scores": question.scores[:K]}
-    if isinstance(question, ClickQuestion):
-        left = [item for item in question.candidates if item not in question.items[:K]]
-        answer["candidates"] = tuple(sorted({*question.items[:K], *left[:CANDIDATES]}))
-    return dataclasses.replace(question, **answer)
+def short_click(question: ClickQuestion) -> ClickQuestion:
+    """The first K of an answer, among fewer candidates: those items stay the best of them."""
+    items = question.items[:K]
+    others = [item for item in question.candidates if item not in items]
+    candidates = tuple(sorted({*items, *others[:CANDIDATES]}))
+    return dataclasses.replace(question, items=items, scores=question.scores[:K], candidates=candidates)
+
+
+def short_stages(question: TwoStageQuestion) -> TwoStageQuestion:
+    """The first K of an answer."""
+    return dataclasses.replace(question, items=question.items[:K], scores=question.scores[:K])

@@ -39,8 +39,9 @@ ALL_USERS, SINGLE_USER, HISTORY = range(3)
 CATALOGUE, LENGTH, NEIGHBOURS = range(3)
 QUADS, DIMS = range(2)
 FITS_16: Final = 1
-ORDER_ONLY_FLAG: Final = 2
 """The flag of recipe score16: every score of the file's users fits 16 bits."""
+ORDER_ONLY: Final = 2
+"""The flag of a file without users' scales: scores order the items of one user, and say nothing else."""
 
 _FIELDS: Final = struct.Struct("<8s11If10I8I")
 _RESERVED: Final = 8
@@ -91,8 +92,8 @@ class Header:
 
     @property
     def has_scales(self) -> bool:
-        """Whether each user's scores are multiplied with a number of their own, or a single user's with one."""
-        return self.profile != HISTORY and self.recipe != FP32 and not self.flags & ORDER_ONLY_FLAG
+        """Whether scores are multiplied with a number of their user."""
+        return self.profile != HISTORY and self.recipe != FP32 and not self.flags & ORDER_ONLY
 
     @property
     def block_bytes(self) -> int:
@@ -155,8 +156,8 @@ def _check_codes(header: Header) -> None:
             raise ValueError(f"{name} {getattr(header, name)} is unknown")
     fits = bool(header.flags & FITS_16)
     wrong = {
-        f"flags {header.flags} are unknown": header.flags & ~(FITS_16 | ORDER_ONLY_FLAG),
-        "only files of all users, in integers, leave out users' scales": header.flags & ORDER_ONLY_FLAG
+        f"flags {header.flags} are unknown": header.flags & ~(FITS_16 | ORDER_ONLY),
+        "only files of all users, in integers, leave out users' scales": header.flags & ORDER_ONLY
         and (header.recipe == FP32 or header.profile != ALL_USERS),
         "a reserved field is not 0": any(header.reserved),
         "only int8-dim files have another order than the catalogue's": header.order != CATALOGUE

@@ -45,16 +45,22 @@ def ask_bundle(args: argparse.Namespace) -> int:
     """Verify, self-test, ask and print. ``args``: see :func:`add_ask_options`, and ``json``."""
     question = question_of(args)
     bundle, found = recommend_apart(args.bundle, question, guard_of(args))
+    scored = not bundle.contract.scores
     if args.json:
         facts = {
             "bundle": bundle.name,
             "user": args.user,
-            "items": [_facts(found, rank) for rank in range(len(found))],
+            "items": [_facts(found, rank, scored=scored) for rank in range(len(found))],
+            **({} if scored else {"scores": bundle.contract.scores}),
             "unknown": list(found.unknown),
         }
         print(json_text(facts, indent=2, encoding=stdout_encoding()))
         return 0
-    lines = answer_lines(found, args.k)
+    lines = answer_lines(found, args.k, scored=scored)
+    if not scored:
+        lines.append(
+            f"{'scores':<9}  not in this bundle: it keeps the order alone (bundle strip --order-only)"
+        )
     if args.user is not None and not question.seen:
         lines.append(f"{'note':<9}  a bundle knows no history: --seen names what is never to come")
     print(printable_lines("\n".join(lines)))
@@ -69,11 +75,12 @@ def question_of(args: argparse.Namespace) -> Question:
     return Question(args.user, _seen(args), args.k, args.strict)
 
 
-def _facts(found: Recommendations, rank: int) -> dict[str, Any]:
+def _facts(found: Recommendations, rank: int, *, scored: bool) -> dict[str, Any]:
     titled = {} if found.titles is None else {"title": found.titles[rank]}
     known = {name: texts[rank] for name, texts in found.features.items()}
     more = {"features": known} if known else {}
-    return {"item": found.items[rank], **titled, "score": float(found.scores[rank]), **more}
+    score = {"score": float(found.scores[rank])} if scored else {}
+    return {"item": found.items[rank], **titled, **score, **more}
 
 
 def _seen(args: argparse.Namespace) -> tuple[str, ...]:
@@ -92,13 +99,16 @@ def _seen(args: argparse.Namespace) -> tuple[str, ...]:
     return tuple(line for line in re.split(r"\r\n|\n|\r", text) if line)
 
 
-def answer_lines(found: Recommendations, k: int) -> list[str]:
-    """A table of ranks, items, titles and scores; then what was left out, and why fewer than ``k`` came."""
-    headers = ["rank", "item", "score"]
+def answer_lines(found: Recommendations, k: int, *, scored: bool = True) -> list[str]:
+    """A table of ranks, items, titles and scores; then what was left out, and why fewer than ``k`` came.
+
+    Without scores where the bundle does not hold those of its model.
+    """
+    headers = ["rank", "item"] + ["score"] * scored
     table = [
         [str(rank) for rank in range(1, len(found) + 1)],
         list(printable_facts(found.items)),
-        [f"{score:#.6g}" for score in found.scores.tolist()],
+        *([[f"{score:#.6g}" for score in found.scores.tolist()]] if scored else []),
     ]
     if found.titles is not None:
         headers.insert(2, "title")

@@ -141,7 +141,7 @@ class Bundle:
         """The evaluation users; ArtifactError where none travel along."""
         rows = self.evaluation()
         if rows is None:
-            refuse_lean(self.folder, self.provenance, "carries no evaluation rows")
+            refuse_lean(self.folder, self.provenance, "it carries no evaluation rows")
             raise ArtifactError(
                 f"{self.folder} carries no evaluation rows. Export it again with --with-evaluation.",
                 fault="missing",

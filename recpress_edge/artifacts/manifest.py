@@ -74,7 +74,7 @@ def refuse_lean(folder: Path, provenance: Mapping[str, Any], what: str) -> None:
     full = full_of(provenance)
     if full is not None:
         raise ConfigError(
-            f"{folder} is a lean bundle, and {what}. Take the full one that it was stripped from, {full.told}."
+            f"{folder} is a lean bundle: {what}. Take the full one that it was stripped from, {full.told}."
         )
 
 

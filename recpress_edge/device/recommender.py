@@ -25,7 +25,8 @@ class Recommendations:
     items: list[str]
     """Item ids (K,), best first."""
     scores: Numbers
-    """Their scores (K,), float32: they order one user's items and mean nothing across users.
+    """Their scores (K,), float32: they order one user's items and mean nothing across users. Where the
+    contract's ``scores`` is ``order-only`` not even their size says anything: show none.
 
     numpy's array; of a bundle of format c the standard library's, which ``numpy.asarray`` takes as it is.
     """

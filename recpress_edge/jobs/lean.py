@@ -7,7 +7,7 @@ from typing import Any
 from recpress_edge.core.files import check_free, check_there
 from recpress_edge.core.progress import OnEvent, silent
 from recpress_edge.device.guard import STANDARD, Guard
-from recpress_export.lean.strip import AnyBundle, Stripped, check_strip, lean_path, strip_bundle
+from recpress_export.lean.strip import AnyBundle, Stripped, check_strip, is_lean_of, lean_path, strip_bundle
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,8 @@ class StripRequest:
         """What :meth:`run` would strip, or what it would raise; nothing is written."""
         check_there(self.bundle)
         full = check_strip(self.bundle, self.target, order_only=self.order_only)
-        check_free(self.target, force=self.force)
+        if not is_lean_of(self.target, full):
+            check_free(self.target, force=self.force)
         return StripPlan(full, self.target)
 
     def run(self, on_event: OnEvent = silent) -> StripResult:

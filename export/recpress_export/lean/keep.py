@@ -1,4 +1,4 @@
-"""What each file of a bundle is for: which ones an application reads, and which ones the proof alone needs."""
+"""What each file of a bundle is for: which an application reads, and which the proof alone needs."""
 
 import fnmatch
 from collections.abc import Iterable, Mapping

@@ -42,7 +42,7 @@ def covering(questions: Sequence[Q], missing: Callable[[tuple[Q, ...]], Iterable
     ``missing``: what some questions leave out. The one with the largest score is among them.
     """
     peaks = [max(map(abs, one.scores[:K])) for one in questions]
-    kept = [peaks.index(max(peaks))]
+    kept: list[int] = [peaks.index(max(peaks))]
     lacking = set(missing((questions[kept[0]],)))
     for place in range(len(questions)):
         tried = sorted({*kept, place})

@@ -14,6 +14,7 @@ from recpress_edge.artifacts.contract import contract_facts
 from recpress_edge.artifacts.manifest import (
     LEAN,
     Full,
+    full_of,
     is_click_bundle,
     is_two_stage_bundle,
     refuse_lean,
@@ -70,11 +71,11 @@ def open_any(folder: Path) -> AnyBundle:
 def check_strip(folder: Path, target: Path, *, order_only: bool) -> AnyBundle:
     """The full bundle, when it can be stripped to the target; ConfigError where it is lean already."""
     full = open_any(folder)
-    refuse_lean(folder, full.provenance, "has nothing left to strip")
+    refuse_lean(folder, full.provenance, "nothing is left to strip")
     if order_only and not isinstance(full, Bundle):
         raise ConfigError(
-            f"--order-only: {folder} is the bundle of {_KIND[type(full)]}, whose scores have no scale of each "
-            "user. Leave it out."
+            f"--order-only: {folder} is the bundle of {_KIND[type(full)]}, whose scores have no scale of "
+            "each user. Leave it out."
         )
     if target.resolve() == folder.resolve():
         raise ConfigError(
@@ -103,6 +104,15 @@ def strip_bundle(
             raise _UnchangedError
     lean = open_any(target)
     return Stripped(full, lean, _queries(lean), unchanged)
+
+
+def is_lean_of(target: Path, full: AnyBundle) -> bool:
+    """Whether a lean form of that very bundle is at the target."""
+    try:
+        there = full_of(open_any(target).provenance)
+    except ArtifactError:
+        return False
+    return there is not None and there.digest == full.digest
 
 
 class _UnchangedError(Exception):

@@ -55,10 +55,7 @@ def say_stripped(args: argparse.Namespace, result: StripResult) -> None:
     """What is in the lean bundle, what is not, and where the proof is."""
     stripped = result.stripped
     full, lean = stripped.full, stripped.lean
-    rows = [
-        [name, _bytes(full.files, name), _bytes(lean.files, name)]
-        for name in sorted({*full.files, *lean.files})
-    ]
+    rows = [[name, _bytes(full.files, name), _bytes(lean.files, name)] for name in sorted(full.files)]
     rows.append(["all", format_bytes(full.total_bytes), format_bytes(lean.total_bytes)])
     say(args, table(("file", "full", "lean"), rows))
     verb = "unchanged" if stripped.unchanged else "wrote"

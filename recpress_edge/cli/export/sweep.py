@@ -72,7 +72,12 @@ def check_single(args: argparse.Namespace) -> None:
 
 def _request(args: argparse.Namespace) -> SweepRequest:
     """The flags of a single export are refused."""
-    flags = (("--int8", args.int8), ("--with-evaluation", args.with_evaluation))
+    flags = (
+        ("--int8", args.int8),
+        ("--with-evaluation", args.with_evaluation),
+        ("--lean", args.lean),
+        ("--order-only", args.order_only),
+    )
     given = [f"--{name}" for name in SINGLE_FLAGS if getattr(args, name) is not None]
     given += [flag for flag, on in flags if on]
     given += format_options(args).words

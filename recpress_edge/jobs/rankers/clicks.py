@@ -45,6 +45,11 @@ class ClickExportResult:
     tried: tuple[Tried, ...] = ()
     """With a budget: the recipes that do not fit it or their gate."""
 
+    @property
+    def folder(self) -> Path:
+        """The bundle's."""
+        return self.exported.bundle.folder
+
     def facts(self) -> dict[str, Any]:
         """What ``--json`` prints."""
         bundle = self.exported.bundle

@@ -184,9 +184,9 @@ def _selftest(full: AnyBundle) -> bytes:
 
 
 def _quality(full: AnyBundle) -> Mapping[str, Any]:
-    """What judges answers, and a gate that was overruled; figures stay with the proof."""
+    """What judges answers, and parity where its gate was overruled; other figures stay with the proof."""
     if not isinstance(full, Bundle):
         return full.quality
-    kept = {name: full.quality[name] for name in ("cutoff", "definition") if name in full.quality}
-    gate = full.quality.get("parity", {}).get("gate", {})
-    return {**kept, "parity": {"gate": gate}} if gate.get("overruled") else kept
+    overruled = full.quality.get("parity", {}).get("gate", {}).get("overruled")
+    kept = ("cutoff", "definition", *(("parity",) if overruled else ()))
+    return {name: full.quality[name] for name in kept if name in full.quality}

@@ -153,6 +153,11 @@ def read_manifest(folder: Path, schema: str = BUNDLE_SCHEMA) -> dict[str, Any]:
     return manifest
 
 
+def bundle_bytes(folder: Path) -> int:
+    """Of every file that a bundle of tables lists; the files themselves are not looked at."""
+    return sum(int(facts["bytes"]) for facts in read_manifest(folder)["files"].values())
+
+
 def is_click_bundle(folder: Path) -> bool:
     """Whether a folder says that it is a bundle of a click model; nothing of it is checked."""
     return _has_schema(folder, CLICK_SCHEMA)

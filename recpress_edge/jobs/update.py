@@ -48,6 +48,7 @@ class UpdateResult:
             "n_items": bundle.contract.n_items,
             "retired_items": len(bundle.contract.retired),
             "file_bytes": bundle.model_bytes,
+            "bundle_bytes": bundle.total_bytes,
             "compared_scores": self.updated.compared_scores,
             "update": dict(self.updated.entry),
         }

@@ -216,7 +216,7 @@ def _without_times(section: Section, budget: Budget) -> str:
     alike = [row.point for row in section.disturbed if row.point.first.basis == section.first.basis]
     if not section.judged or not alike:
         return ""
-    bytes_alone = Budget(max_file_bytes=budget.max_file_bytes)
+    bytes_alone = Budget(max_file_bytes=budget.max_file_bytes, max_bundle_bytes=budget.max_bundle_bytes)
     placed = place(alike, bytes_alone, section.axes, section.measures)
     untimed = dataclasses.replace(section, placed=placed)
     chosen = choose(untimed)

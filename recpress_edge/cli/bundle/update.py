@@ -82,7 +82,8 @@ def _report(args: argparse.Namespace, result: UpdateResult) -> None:
     say(args, f"wrote      {bundle.model_path}   {format_bytes(bundle.model_bytes)}")
     say(
         args,
-        f"bundle     {bundle.folder}/   sha256 {bundle.digest[:16]}…   (was {updated.previous[:16]}…)   "
+        f"bundle     {bundle.folder}/   {format_bytes(bundle.total_bytes)} in all   "
+        f"sha256 {bundle.digest[:16]}…   (was {updated.previous[:16]}…)   "
         f"self-test: {len(bundle.selftest().users)} users, passed",
     )
     back = [] if args.out else [f"recpress-edge bundle rollback {shlex.quote(str(args.bundle))}"]

@@ -103,7 +103,7 @@ def _table(rows: Sequence[SweepRow]) -> str:
     k = next((row.cutoff for row in rows if row.cutoff), DEFAULT_CUTOFF)  # one data set has one
     shown = shown_metrics(k)
     metrics = (f"valid {metric_title(name)}" for name in shown)
-    headers = ("student", "seed", "format", "recipe", "size", *metrics, f"overlap@{k}", "status")
+    headers = ("student", "seed", "format", "recipe", "file", "bundle", *metrics, f"overlap@{k}", "status")
     return table(headers, [_cells(row, shown) for row in rows])
 
 
@@ -113,7 +113,7 @@ def _cells(row: SweepRow, shown: Sequence[str]) -> list[str]:
         str(row.seed),
         row.format,
         row.recipe,
-        "–" if row.file_bytes is None else format_bytes(row.file_bytes),
+        *("–" if size is None else format_bytes(size) for size in (row.file_bytes, row.bundle_bytes)),
         *(format_share(row.metrics.get(name)) for name in shown),
         format_share(row.overlap),
         row.status,

@@ -64,6 +64,7 @@ class ClickExportResult:
             "format": bundle.contract.format,
             "tried": [asdict(one) for one in self.tried],
             "file_bytes": bundle.model_bytes,
+            "bundle_bytes": bundle.total_bytes,
             "quality": dict(bundle.quality),
             "selftest_questions": len(bundle.selftest()),
         }

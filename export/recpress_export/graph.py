@@ -152,6 +152,8 @@ Step = (
 )
 
 _OF_TANH: Final = ("history_emb", "prior", "roots", "tanh", "stride", "dim_weights")
+CORE: Final = "recpress.core"
+"""Of a file's metadata: the core that it is arranged for."""
 INT32_LOWEST: Final = int(np.iinfo(np.int32).min)
 
 

@@ -22,7 +22,7 @@ from recpress_edge.artifacts.contract import (
     Contract,
     read_contract,
 )
-from recpress_edge.artifacts.ids import ITEMS_FILE, USERS_FILE, read_ids
+from recpress_edge.artifacts.ids import ITEMS_FILE, POPULAR_FILE, USERS_FILE, read_ids, read_popular
 from recpress_edge.artifacts.item_features import FEATURES_FILE, read_item_features
 from recpress_edge.artifacts.manifest import (
     BUNDLE_SCHEMA,
@@ -114,6 +114,14 @@ class Bundle:
 
     def item_ids(self) -> list[str]:
         return read_ids(self.folder / ITEMS_FILE, self.contract.n_items)
+
+    def popular(self) -> tuple[int, ...] | None:
+        """Items by train interactions, most first, without retired ones; None where none travel along."""
+        if POPULAR_FILE not in self.files:
+            return None
+        gone = set(self.contract.retired)
+        found = read_popular(self.folder / POPULAR_FILE, self.contract.n_items)
+        return tuple(item for item in found if item not in gone)
 
     def titles(self) -> list[str] | None:
         """The title of each item, empty where it has none; None where no titles travel along."""

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from recpress_edge.artifacts.clicks.contract import vocabulary_file
 from recpress_edge.artifacts.formats import FORMATS
-from recpress_edge.artifacts.ids import ITEMS_FILE, USERS_FILE
+from recpress_edge.artifacts.ids import ITEMS_FILE, POPULAR_FILE, USERS_FILE
 from recpress_edge.artifacts.item_features import FEATURES_FILE
 from recpress_edge.artifacts.manifest import EVALUATION_FILE
 from recpress_edge.artifacts.scales import SCALES_FILE
@@ -14,8 +14,8 @@ from recpress_edge.artifacts.selftest import SELFTEST_FILE
 from recpress_edge.artifacts.titles import TITLES_FILE
 from recpress_export.card import CARD_FILE
 
-READ: Final = (USERS_FILE, ITEMS_FILE, TITLES_FILE, FEATURES_FILE)
-"""What turns ids into indices and back, and what is shown with answers. Kept as it is."""
+READ: Final = (USERS_FILE, ITEMS_FILE, POPULAR_FILE, TITLES_FILE, FEATURES_FILE)
+"""What turns ids into indices and back, what unknown users get, what is shown with answers."""
 SHORTENED: Final = (SELFTEST_FILE,)
 """Kept with fewer questions: whoever loads the file asks them, since a runtime may be wrong on a device."""
 PROOF: Final = (EVALUATION_FILE, SCALES_FILE, CARD_FILE)

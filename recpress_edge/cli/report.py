@@ -217,7 +217,8 @@ def variants_table(section: Section) -> str:
     made = lines[:2]
     for line, label, placed in zip(lines[2:], labels, section.rows, strict=True):
         made += [label, line] if apart else [line]
-        made.append(hanging("", placed.status, 4))
+        size = f"bundle {format_bytes(placed.point.bundle_bytes)}"  # a column more would be too wide
+        made.append(hanging("", f"{size}; {placed.status}", 4))
     return "\n".join(made)
 
 
@@ -228,7 +229,6 @@ def _figures(section: Section) -> dict[str, list[str]]:
     shown = {
         **{metric_title(n): [format_recall(p.figure(n).mean) for p in points] for n in section.shown},
         "file": [format_bytes(p.file_bytes.mean) for p in points],
-        "bundle": [format_bytes(p.bundle_bytes) for p in points],
     }
     if section.placed and not all(p.p95_ns for p in points):
         shown["p50"] = [form(p.p50_ns.mean) for p in points]

@@ -10,7 +10,9 @@ import pytest
 from exports import ANY_HISTORY, FILES, NO_GATE, exported, items_file, make_source, with_fold_in
 from made_click_bundles import click_bundle
 from made_two_stages import source_of
+from records import make_record
 
+from device_bench.show import record_lines
 from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.artifacts.contract import ORDER_ONLY, contract_facts, read_contract
 from recpress_edge.artifacts.manifest import LEAN, MANIFEST, full_of, write_facts
@@ -22,6 +24,10 @@ from recpress_edge.device.clicks.ranker import ClickRanker
 from recpress_edge.device.recommender import Recommender
 from recpress_edge.device.runtime import REFERENCE, open_runtime
 from recpress_edge.device.two_stages.recommender import TwoStageRecommender
+from recpress_edge.records.budget import Budget
+from recpress_edge.report.front import sections
+from recpress_edge.report.runs import to_run
+from recpress_edge.report.verdict import what_to_do
 from recpress_export.build import build
 from recpress_export.lean.questions import QUERIES, K, shortened
 from recpress_export.lean.strip import lean_path, open_any, strip_bundle
@@ -51,8 +57,8 @@ def full(tmp_path_factory):
 def test_it_holds_what_an_application_reads_and_nothing_else(full):
     before = {path.name: path.read_bytes() for path in full.folder.iterdir()}
     lean = stripped(full)
-    assert {*lean.files} == {"model.onnx", "users.txt", "items.txt", "selftest.json"}
-    for name in ("model.onnx", "users.txt", "items.txt"):
+    assert {*lean.files} == {"model.onnx", "users.txt", "items.txt", "popular.txt", "selftest.json"}
+    for name in ("model.onnx", "users.txt", "items.txt", "popular.txt"):
         assert (lean.folder / name).read_bytes() == before[name]
     assert lean.total_bytes < full.total_bytes / 2
     assert {path.name: path.read_bytes() for path in full.folder.iterdir()} == before
@@ -87,7 +93,7 @@ def test_order_only_gives_every_user_the_same_items(file_format, recipe, tmp_pat
 
 def test_the_c_engine_and_plain_python_agree_on_order_only(tmp_path):
     lean = stripped(exported(tmp_path / "full", "int8-dim", "c"), order_only=True)
-    assert {*lean.files} == {"model.bin", "users.txt", "items.txt", "selftest.json"}
+    assert {*lean.files} == {"model.bin", "users.txt", "items.txt", "popular.txt", "selftest.json"}
     light = Recommender.load(lean.folder).recommend("user 5", ["item-1"], 9)
     built = open_runtime(lean.model_path, lean.contract).recommend(5, [1], 9)
     assert light.items == [f"item-{item}" for item in built[0]]
@@ -177,6 +183,18 @@ def test_what_only_a_full_bundle_can_do_names_it(full, tmp_path):
     changes = read_changes(items_file(tmp_path / "new.npz", append_ids=["new"]))
     with pytest.raises(ConfigError, match=f"an update is checked by.*{full.name}"):
         update_bundle(lean.folder, changes, force=False)
+
+
+def test_a_record_and_a_report_say_where_its_quality_is(full, tmp_path):
+    lean = strip_bundle(full.folder, tmp_path / "lean").lean
+    record = make_record()
+    record["artifact"]["provenance"][LEAN] = dict(lean.provenance[LEAN])
+    record["quality"] = {"cutoff": 50, "definition": "d", "split": None, "users": 0, "ids_sha256": "0" * 64}
+    lines = "\n".join(record_lines(record))
+    assert f"not in this file: it is a lean bundle; measure the full one that it is of, {full.name}" in lines
+    assert "queries of the full bundle's 64" in lines
+    (section,) = sections([to_run(Path("lean.json"), record)], Budget())
+    assert what_to_do(section).startswith(f"Measure the full bundle, {lean.full.told}")
 
 
 def test_a_lean_bundle_is_still_verified(full, tmp_path):

@@ -96,12 +96,12 @@ def strip_bundle(
     full = check_strip(folder, target, order_only=order_only)
     test_apart(folder, guard)
     unchanged = False
-    with contextlib.suppress(_UnchangedError), new_directory(target, force=True) as draft:
+    with contextlib.suppress(_ThereAlreadyError), new_directory(target, force=True) as draft:
         _fill(draft, full, order_only=order_only)
         made, _ = test_apart(draft, guard)
         if target.exists() and not force:
             unchanged = _is_there(target, made.digest)
-            raise _UnchangedError
+            raise _ThereAlreadyError
     lean = open_any(target)
     return Stripped(full, lean, _queries(lean), unchanged)
 
@@ -115,7 +115,7 @@ def is_lean_of(target: Path, full: AnyBundle) -> bool:
     return there is not None and there.digest == full.digest
 
 
-class _UnchangedError(Exception):
+class _ThereAlreadyError(Exception):
     """Raised to stop when an identical bundle already exists."""
 
 

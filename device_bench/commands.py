@@ -18,7 +18,7 @@ from device_bench.options import request_of
 from device_bench.settings import BenchRequest
 from device_bench.show import labelled, record_lines
 from device_bench.state import read_state
-from recpress_edge.artifacts.manifest import is_click_bundle
+from recpress_edge.artifacts.manifest import full_of, is_click_bundle
 from recpress_edge.artifacts.trust.options import check_one_expected, trust_of
 from recpress_edge.core.errors import ConfigError, GateError, InvalidRunError, StorageError
 from recpress_edge.core.files import check_free, check_there, storage_errors
@@ -181,7 +181,9 @@ def self_test_bundles(args: argparse.Namespace) -> int:
         test = self_test_clicks_apart if is_click_bundle(folder) else self_test_apart
         bundle, answers = test(folder, guard_of(args), trust_of(args))
         files = len(bundle.files)
-        _say([f"{bundle.name}: {files} files verified, {answers} answers as expected"], stream)
+        full = full_of(bundle.provenance)
+        of = f" of the {full.queries} of its full bundle, {full.told}" if full else ""
+        _say([f"{bundle.name}: {files} files verified, {answers} answers{of} as expected"], stream)
         facts.append({"bundle": bundle.name, "sha256": bundle.digest, "files": files, "answers": answers})
     if args.json:
         print(json_text({"bundles": facts}, encoding=stdout_encoding()))

@@ -46,17 +46,15 @@ def open_any(folder: Path, trust: Trust | None = None) -> AnyBundle:
 
 
 def self_test_any(folder: Path, guard: Guard = STANDARD, trust: Trust | None = None) -> AnyBundle:
-    """The same, when its model answers as it should, in a worker; one of two stages is asked in this process.
+    """The same, when its model answers as it should, in a worker.
 
     Raises what the bundle deserves, WorkerError where its model exceeds the guard's limits, and
     MissingExtraError where what runs it is not installed.
     """
+    test = self_test_apart
     if is_click_bundle(folder):
-        tested: AnyBundle = named("recpress_edge.device.clicks.apart:self_test_clicks_apart")(
-            folder, guard, trust
-        )[0]
-        return tested
-    if is_two_stage_bundle(folder):
-        load = named("recpress_edge.device.two_stages.recommender:TwoStageRecommender").load
-        return load(folder, trust=trust).bundle  # type: ignore[no-any-return]
-    return self_test_apart(folder, guard, trust)[0]
+        test = named("recpress_edge.device.clicks.apart:self_test_clicks_apart")
+    elif is_two_stage_bundle(folder):
+        test = named("recpress_edge.device.two_stages.apart:self_test_two_stages_apart")
+    tested: AnyBundle = test(folder, guard, trust)[0]
+    return tested

@@ -5,7 +5,7 @@ import importlib
 from pathlib import Path
 from typing import Final
 
-VERBS: Final = ("update", "rollback", "keygen", "sign", "verify", "diff", "apply")
+VERBS: Final = ("update", "retire", "rollback", "strip", "keygen", "sign", "verify", "diff", "apply")
 """In the order of help: module ``recpress_edge.cli.bundle.VERB`` has ``add_verb(verbs)``."""
 
 

@@ -1,5 +1,6 @@
 """A bundle of two stages tested and asked in a process of its own, so that a crash takes nobody with it."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,18 +34,34 @@ def recommend_two_stages_apart(
     """The verified bundle and its answer; raises what TwoStageRecommender does, or WorkerError where its
     model crashes or exceeds the guard's limits. ``trust``: whose bundles are taken; None: everybody's.
     """
-    bundle = open_two_stage_bundle(folder, trust)
+    opened = open_two_stage_bundle(folder, trust)
+    bundle, found = _in_worker("recommend", opened, guard, asdict(question))
+    scores = np.array(found["scores"], np.float32)
+    return bundle, StagedAnswer(tuple(found["items"]), scores, tuple(found["first"]), tuple(found["unknown"]))
+
+
+def self_test_two_stages_apart(
+    folder: Path, guard: Guard = STANDARD, trust: Trust | None = None
+) -> tuple[TwoStageBundle, int]:
+    """The bundle, when everything in it is right, and how many answers were; raises as
+    :func:`recommend_two_stages_apart`.
+    """
+    bundle, found = _in_worker("selftest", open_two_stage_bundle(folder, trust), guard, {})
+    return bundle, int(found["answers"])
+
+
+def _in_worker(
+    kind: str, bundle: TwoStageBundle, guard: Guard, asked: Mapping[str, Any]
+) -> tuple[TwoStageBundle, dict[str, Any]]:
     import_onnxruntime()  # its absence is one line here, not a crashed worker
     program = Program(
-        "recommend",
-        {"folder": str(folder), "digest": bundle.digest, "asked": asdict(question)},
+        kind,
+        {"kind": kind, "folder": str(bundle.folder), "digest": bundle.digest, "asked": asked},
         timeout_s=guard.time(bundle.total_bytes),
         memory_bytes=guard.memory(bundle.total_bytes),
         module=__name__,
     )
-    found = ask(program)
-    scores = np.array(found["scores"], np.float32)
-    return bundle, StagedAnswer(tuple(found["items"]), scores, tuple(found["first"]), tuple(found["unknown"]))
+    return bundle, ask(program)
 
 
 def main() -> int:
@@ -56,6 +73,8 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     asked = TwoStageRecommender.load(request["folder"])
     if asked.bundle.digest != request["digest"]:
         raise ArtifactError(f"{request['folder']} changed while it was being tested")
+    if request["kind"] == "selftest":
+        return {"answers": len(asked.bundle.selftest())}
     found = asked.recommend(**request["asked"])
     return {
         "items": found.items,

@@ -9,7 +9,7 @@ import pytest
 from exports import exported, items_file
 
 from recpress_edge.artifacts.bundle import open_bundle
-from recpress_edge.cli import main
+from recpress_edge.cli import bundle, main
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ class Finder:
         if name.partition(".")[0] in LEFT_OUT:
             raise ImportError(name, name=name.partition(".")[0])
 sys.meta_path.insert(0, Finder())
-from recpress_edge.cli import main
+from recpress_edge.cli import bundle, main
 sys.exit(main(sys.argv[1:]))
 """
 LEFT_OUT = {
@@ -124,5 +124,19 @@ def test_a_device_applies_and_rolls_back_with_the_base_install(versions, device,
     assert (done.returncode, "is not signed" in done.stderr) == (1, True)
     done = on_the_base_install("verify", device, "--trusted", versions / "key.pub")
     assert done.returncode == 1
-    done = on_the_base_install("update", device, "--items", "new.npz")
-    assert (done.returncode, "this command needs" in done.stderr) == (1, True), done.stderr
+
+
+def test_a_verb_whose_packages_are_missing_says_so_when_it_is_asked_for(monkeypatch, capsys):
+    real = bundle.importlib.import_module
+
+    def absent(name):
+        if name.endswith(".update"):
+            raise ImportError(name, name="safetensors")
+        return real(name)
+
+    monkeypatch.setattr(bundle.importlib, "import_module", absent)
+    with pytest.raises(SystemExit):
+        main(["bundle", "--help"])
+    assert "needs packages that are not installed" in capsys.readouterr().out
+    code, _, err = run(capsys, "update", "BUNDLE", "--items", "new.npz")
+    assert (code, "this command needs safetensors" in err) == (1, True)

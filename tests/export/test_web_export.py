@@ -16,7 +16,19 @@ from recpress_export.update.changes import read_changes
 from recpress_export.web.engine import engines
 from recpress_export.web.files import PAGE
 
-OWN = {"name", "label", "suffix", "model_of", "made_by", "files", "options", "hint", "shown_by", "tried_by"}
+OWN = {
+    "lean_files",
+    "name",
+    "label",
+    "suffix",
+    "model_of",
+    "made_by",
+    "files",
+    "options",
+    "hint",
+    "shown_by",
+    "tried_by",
+}
 """Columns of which a web bundle has its own."""
 
 

@@ -21,7 +21,7 @@ def log(tmp_path):
 @pytest.mark.usefixtures("log")
 def test_the_blocks_run_in_order(tmp_path, monkeypatch, capsys):
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.S)
-    assert len(blocks) == 9
+    assert len(blocks) == 10
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     for block in blocks:
@@ -34,7 +34,8 @@ def test_the_blocks_run_in_order(tmp_path, monkeypatch, capsys):
     assert said[6] == "done pop"
     assert said[7:9] == ["soft_dim10 fp32 done", "soft_dim10 int8-item done"]
     assert re.fullmatch(r"\d+ items", said[9])
-    assert "'soft_dim10': " in said[10]
-    assert [line.split()[0] for line in said[11:13]] == ["recall@5", "ndcg@5"]  # of 40 items
-    assert said[13] == "(1, 30, 2) seeds × users × metrics"
-    assert said[14:] == ["pop", "itemknn", "soft_dim10-int8 measured 1 cold start"]
+    assert re.fullmatch(r"\d+ of \d+ bytes", said[10])
+    assert "'soft_dim10': " in said[11]
+    assert [line.split()[0] for line in said[12:14]] == ["recall@5", "ndcg@5"]  # of 40 items
+    assert said[14] == "(1, 30, 2) seeds × users × metrics"
+    assert said[15:] == ["pop", "itemknn", "soft_dim10-int8 measured 1 cold start"]

@@ -36,8 +36,7 @@ from recpress_edge.core.metrics import overlap_by_user, stated_cutoff
 from recpress_edge.core.units import format_bytes, format_ns
 from recpress_edge.device.onnx_runtime import import_onnxruntime
 from recpress_edge.records.bench import write_record
-from recpress_edge.training.plan import is_folder
-from recpress_edge.training.store import load_model
+from recpress_edge.training.store import is_folder, load_model
 from recpress_export.ranking import TopLists, rank
 from recpress_export.student import bundle_stem
 

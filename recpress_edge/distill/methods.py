@@ -84,6 +84,8 @@ class MethodRow:
     """Learns from the weights of interactions, where a data set has them."""
     stages: bool = False
     """Ranks again what a first stage found, which is part of it."""
+    warm: bool = False
+    """Whether it can go on from an earlier model of its kind: its tables are what it learns, row by row."""
     released: bool = False
     """Whether the training revision stands for its code; if not, its models are found by its source too."""
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -117,7 +119,7 @@ def distilled(
 ) -> MethodRow:
     """The row of a base model with terms; ``configs`` are the terms' settings."""
     row = BASES[base]
-    columns: dict[str, Any] = {"usual_teacher": "soft_dim200", **more}
+    columns: dict[str, Any] = {"usual_teacher": "soft_dim200", "warm": base == "bpr", **more}
     return MethodRow(
         where=row.where,
         terms=terms,
@@ -170,7 +172,7 @@ def _closed_row(where: str, config: type[Any], **more: Any) -> MethodRow:
 _RANKS: Final[Mapping[str, Any]] = {"roles": ("teacher",), "gives": "rankings", "has_dim": False}
 
 METHODS: Final[dict[str, MethodRow]] = {
-    "bpr": MethodRow(where="recpress_edge.models.bpr:BPR", config=BPRConfig, released=True),
+    "bpr": MethodRow(where="recpress_edge.models.bpr:BPR", config=BPRConfig, warm=True, released=True),
     "ftd": distilled("bpr", _FULL_TOPOLOGY, FTDConfig, needs="embeddings", released=True),
     "htd": distilled("bpr", _TOPOLOGY, HTDConfig, needs="embeddings", released=True),
     "de": distilled("bpr", _EXPERTS, DEConfig, needs="embeddings", released=True),
@@ -223,6 +225,7 @@ METHODS: Final[dict[str, MethodRow]] = {
         config=SoftConfig,
         needs="rankings",
         **_BEST_TEACHERS,
+        warm=True,
         released=True,
     ),
     "neumf": MethodRow(
@@ -283,7 +286,7 @@ METHODS: Final[dict[str, MethodRow]] = {
         "svd:SVD", SVDConfig, roles=("student",), needs="rankings", alone=False, **_BEST_TEACHERS
     ),
     "puresvd": _closed_row("svd:PureSVD", PureSVDConfig),
-    "als": _closed_row("als:ALS", ALSConfig, weighted=True),
+    "als": _closed_row("als:ALS", ALSConfig, weighted=True, warm=True),
     "itemknn": _closed_row("itemknn:ItemKNN", ItemKNNConfig, **_RANKS),
     "ease": _closed_row("ease:EASE", EASEConfig, **_RANKS),
     "ensemble": _closed_row("ensemble:Ensemble", EnsembleConfig, **_RANKS),

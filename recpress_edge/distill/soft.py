@@ -44,6 +44,8 @@ CANDIDATES: Final[Mapping[str, Sequence[Any]]] = {
     "learning_rate": LEARNING_RATES,
     "teacher_weight": TEACHER_WEIGHTS,
 }
+WARM_STEP: Final = 0.3
+"""Of the step of a model from the start, that of one that goes on: what it knows already is kept."""
 LEAST_STEPS: Final = 20
 """Of an epoch: batches are smaller where there are too few users for as many."""
 LEAST_USERS: Final = 32
@@ -87,6 +89,8 @@ class Soft(Factorised, Method):
             self._fit_scale()
         self.starts_trained = given.start is not None or config.start == "svd"
         self.first_rate = (config.learning_rate or middle(LEARNING_RATES)) * _root_mean_square(*tables)
+        if given.warm:
+            self.first_rate *= WARM_STEP
         self.optimizer = optimizer_for(self.mf, tables, self.first_rate, 0.0, by_rows=self.sampled)
 
     def candidates(self) -> Mapping[str, Sequence[Any]]:

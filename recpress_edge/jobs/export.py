@@ -24,8 +24,8 @@ from recpress_edge.jobs.trained import refuse_others
 from recpress_edge.training import ensure
 from recpress_edge.training.ensure import PlannedStep, forecast_steps
 from recpress_edge.training.overrides import Tables, no_overrides, overrides, set_flags
-from recpress_edge.training.plan import ModelRequest, TrainOptions, asked_teacher, is_folder
-from recpress_edge.training.store import OF_A_USER, load_model
+from recpress_edge.training.plan import ModelRequest, TrainOptions
+from recpress_edge.training.store import OF_A_USER, asked_teacher, is_folder, load_model
 from recpress_export.build import build
 from recpress_export.gates import load_gate
 from recpress_export.networks.recipes import check_network, check_route, choose_recipe

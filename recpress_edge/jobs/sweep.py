@@ -28,7 +28,8 @@ from recpress_edge.jobs.forest import grow
 from recpress_edge.jobs.plugins import with_plugins
 from recpress_edge.jobs.train import warning_of_ensembles
 from recpress_edge.jobs.trained import OTHER_SETTINGS, baselines_beside, trained_students
-from recpress_edge.training.plan import Wanted, is_folder, want
+from recpress_edge.training.plan import Wanted, want
+from recpress_edge.training.store import is_folder
 from recpress_export.networks.recipes import NETWORK_RECIPES, choose_recipe, recipes_of
 from recpress_export.networks.student import network_kind
 

@@ -19,9 +19,9 @@ from recpress_edge.jobs.plugins import with_plugins
 from recpress_edge.training.ensure import PlannedStep, forecast_steps
 from recpress_edge.training.fusion import below_member_words
 from recpress_edge.training.overrides import cell_settings, chosen_settings, overrides
-from recpress_edge.training.plan import ModelRequest, TrainOptions, Wanted, asked_teacher, is_folder, want
+from recpress_edge.training.plan import ModelRequest, TrainOptions, Wanted, want
 from recpress_edge.training.refit import check_refit, joined, want_again
-from recpress_edge.training.store import TrainedModel
+from recpress_edge.training.store import TrainedModel, asked_teacher, is_folder
 
 
 @dataclass(frozen=True, slots=True)

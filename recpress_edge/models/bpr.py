@@ -46,12 +46,18 @@ class MF(nn.Module):
 
 
 def first_tables(given: TrainingInput, init_std: float) -> MF:
-    """The tables that training begins with, on its device: the start's, else drawn ones."""
+    """The tables that training begins with, on its device: the start's, else drawn ones; rows of whom a warm
+    start knows nothing are drawn too.
+    """
     mf = MF(given.train.n_users, given.train.n_items, given.dim, given.seed, init_std)
     if given.start is not None:
         with torch.no_grad():
-            mf.user_emb.copy_(torch.from_numpy(given.start.user_emb))
-            mf.item_emb.copy_(torch.from_numpy(given.start.item_emb))
+            starts = zip(
+                (mf.user_emb, mf.item_emb), (given.start.user_emb, given.start.item_emb), strict=True
+            )
+            for at, (own, known) in enumerate(starts):
+                rows = slice(None) if given.drawn is None else torch.from_numpy(~given.drawn[at])
+                own[rows] = torch.from_numpy(known)[rows]
     return mf.to(given.device)
 
 

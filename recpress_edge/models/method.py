@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from recpress_edge.core.arrays import F32, I64
+from recpress_edge.core.arrays import F32, I64, Bool
 from recpress_edge.core.memory import require_memory
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.clicks.rows import ClickRows
@@ -34,6 +34,10 @@ class TrainingInput:
     teacher: Teacher | None = None
     start: Tables | None = None
     """Trained tables to go on from; None draws new ones."""
+    warm: bool = False
+    """Whether ``start`` is of an earlier model, on a log that has grown since: its settings are chosen."""
+    drawn: tuple[Bool, Bool] | None = None
+    """Of a warm start: users (U,) and items (I,) of whom it knows nothing, whose rows are drawn."""
     recipe: str | None = None
     """Recipe whose rounding the losses see; None trains on the tables as they are."""
     device: str = "cpu"
@@ -158,6 +162,8 @@ class ClosedForm(Scorer):
     """How often :meth:`stages` yields at most."""
     passes_setting: str | None = None
     """The setting that limits the passes, of a form where validation may choose fewer."""
+    starts_trained: bool = False
+    """Whether it begins with tables worth keeping: then :meth:`stages` yields 0 before its first pass."""
 
     @abstractmethod
     def fit(self) -> None:

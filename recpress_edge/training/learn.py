@@ -31,6 +31,7 @@ from recpress_edge.training.plan import Parts, Plan, Wanted
 from recpress_edge.training.store import TrainedModel
 from recpress_edge.training.trajectory import is_recorded, load_trajectory, write_stage
 from recpress_edge.training.two_stages.forecast import foreseen_stages
+from recpress_edge.training.warm.start import Started
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,13 @@ class Tell(Protocol):
 
 
 def learn(
-    plan: Plan, data: Dataset, store: CheckpointStore, tell: Tell
+    plan: Plan, data: Dataset, store: CheckpointStore, tell: Tell, start: Started | None = None
 ) -> tuple[Method | ClosedForm, RunState]:
-    """The method that a plan asks for, learned or computed, and what is kept of it."""
-    wanted, cutoff, given = plan.wanted, dataset_cutoff(data), _input(plan, data, tell)
+    """The method that a plan asks for, learned or computed, and what is kept of it.
+
+    ``start``: the first tables of a warm start.
+    """
+    wanted, cutoff, given = plan.wanted, dataset_cutoff(data), _input(plan, data, tell, start)
 
     def on(n_users: int | None) -> FormOnData:
         part = data if n_users is None else _some_users(data, n_users)
@@ -114,7 +118,11 @@ def foreseen(wanted: Wanted, parts: Parts | None, data: Dataset) -> Foreseen:
     epoch_s = epoch_seconds(
         name.method, wanted.config, data.train, name.dim, teacher_dim=_teacher_of_sequences(wanted)
     )
-    compared = len(data.valid) and not wanted.start and not has_sampled_softmax(wanted.config, data.train)
+    compared = (
+        len(data.valid)
+        and not (wanted.start or wanted.warm)
+        and not has_sampled_softmax(wanted.config, data.train)
+    )
     searched = trial_epochs(wanted.config, taught=wanted.teacher is not None) if compared else 0
     seconds = None if epoch_s is None else epoch_s * (wanted.training.epochs + searched)
     return Foreseen(_stated(wanted, parts, data), seconds)
@@ -199,7 +207,9 @@ def _validation(plan: Plan, data: Dataset) -> Validation | None:
             return evaluate(*stored, data, "valid", users).means()
         return evaluate_rows(method.scores, data, "valid", users=users).means()
 
-    return Validation(metrics, dataset_cutoff(data), from_start=plan.parts.start is not None)
+    return Validation(
+        metrics, dataset_cutoff(data), from_start=plan.parts.start is not None or plan.wanted.warm is not None
+    )
 
 
 def _record_stage(plan: Plan, epoch: int, rows: StagedRows) -> None:
@@ -208,9 +218,13 @@ def _record_stage(plan: Plan, epoch: int, rows: StagedRows) -> None:
         write_stage(plan.folder, epoch, *rows.stage())
 
 
-def _input(plan: Plan, data: Dataset, tell: Tell) -> TrainingInput:
+def _input(plan: Plan, data: Dataset, tell: Tell, start: Started | None) -> TrainingInput:
+    given = _given(plan.wanted, plan.parts, data)
+    if start:
+        drawn = (start.drawn_users, start.drawn_items)
+        given = dataclasses.replace(given, start=start.tables, warm=True, drawn=drawn)
     return dataclasses.replace(
-        _given(plan.wanted, plan.parts, data),
+        given,
         on_need=cache(lambda n_bytes: tell("needs", memory_bytes=n_bytes)),  # once, however often computed
     )
 

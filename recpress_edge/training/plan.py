@@ -16,21 +16,23 @@ from recpress_edge.data.interactions import Dataset
 from recpress_edge.data.weights import check_power
 from recpress_edge.distill.methods import Role
 from recpress_edge.distill.plugin import load_plugins
-from recpress_edge.distill.students import ModelName, check_pair, check_taught, parse_name, teacher_name
+from recpress_edge.distill.students import ModelName, check_taught, parse_name
 from recpress_edge.training.overrides import check_settings
 from recpress_edge.training.settings import TrainingConfig, check_choice, settings
 from recpress_edge.training.source import order_digest, source_digest
 from recpress_edge.training.store import (
     TrainedModel,
+    asked_teacher,
     fitting,
     given_members,
-    is_complete,
+    is_folder,
     model_folder,
     model_in,
     seed_of,
 )
 from recpress_edge.training.trajectory import trajectory_digest
 from recpress_edge.training.two_stages.tree import data_of, stages_of
+from recpress_edge.training.warm.earlier import Earlier, earlier_in, goes_on
 
 OF_VALIDATION: Final = ("choose_by", "valid_users")
 """Settings of training that a model without epochs has too."""
@@ -56,6 +58,9 @@ class TrainOptions:
     """Settings of the method that differ from its defaults."""
     training: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the loop that differ from the defaults."""
+    earlier: str | None = None
+    """Folder of a model of the same method and dim whose tables training begins with; what it was made from is
+    begun likewise with what that was made from."""
     restart: bool = False
     """Ignore the named model and its checkpoint if they exist, and train from the start."""
     trajectory: bool = False
@@ -110,6 +115,8 @@ class Wanted:
     without_last: int = 0
     start: "Wanted | None" = None
     """The same model without quantisation, from which fine-tuning goes on."""
+    warm: Earlier | None = None
+    """The earlier model whose tables training begins with."""
     refit_of: TrainedModel | None = None
     """The model that chose the epoch of this one, which trains again on train and validation."""
 
@@ -153,17 +160,23 @@ def want(request: ModelRequest, data: Dataset, made_for: str | None = None) -> W
     for what, value, least in (("seed", request.seed, 0), ("threads", options.threads, 1)):
         if value < least:
             raise ConfigError(f"{what} must be at least {least}, got {value}")
-    config, training = settings_of(model, request.role, options)
+    warm = earlier_in(options.earlier, model, data) if options.earlier else None
+    config, training = settings_of(model, request.role, options, warm)
     if model.entry.gives == "clicks":
         labelled_rows(data)
     check_power(getattr(config, "weight_power", None), data)
-    asked = asked_teacher(model, request.role, options.teacher, min(data.n_users, data.n_items))
+    known = options.teacher or (warm.teacher if warm else None)
+    asked = asked_teacher(model, request.role, known, min(data.n_users, data.n_items))
     several = _several(model, asked, request)
     given = given_members(model, [name for name, _ in several], options.members, data)
     usual = options.for_teacher(trajectory=_wants_trajectories(model))
+    made_from = warm.made_from() if warm else {}
 
     def needed(name: ModelName, seed: int) -> Part:
-        teacher = ModelRequest(name=str(name), role="teacher", seed=seed, options=usual)
+        options = dataclasses.replace(
+            usual, earlier=made_from.get((str(name), seed)) if goes_on(name) else None
+        )
+        teacher = ModelRequest(name=str(name), role="teacher", seed=seed, options=options)
         return given.get(name) or want(teacher, data, str(model))
 
     teacher: Part | None = None
@@ -182,6 +195,7 @@ def want(request: ModelRequest, data: Dataset, made_for: str | None = None) -> W
         teacher=teacher,
         members=tuple(needed(name, seed) for name, seed in several),
         stages=stages_of(model, config, request, data, want),
+        warm=warm if model.entry.warm else None,
     )
     return _fine_tuned(wanted, request.role) if model.recipe else wanted
 
@@ -189,11 +203,11 @@ def want(request: ModelRequest, data: Dataset, made_for: str | None = None) -> W
 def _fine_tuned(wanted: Wanted, role: Role) -> Wanted:
     """The same, after the model that it starts from."""
     usual = wanted.options.for_start()
-    config, training = settings_of(wanted.name.plain, role, usual)
+    config, training = settings_of(wanted.name.plain, role, usual, wanted.warm)
     start = dataclasses.replace(
         wanted, name=wanted.name.plain, config=config, training=training, options=usual
     )
-    return dataclasses.replace(wanted, start=start)
+    return dataclasses.replace(wanted, start=start, warm=None)
 
 
 def in_order(wanted: Wanted) -> list[Wanted]:
@@ -244,6 +258,8 @@ def _deciding(wanted: Wanted, parts: Parts, data: Dataset) -> dict[str, Any]:
         "seed": wanted.seed,
         "teacher": parts.teacher.digest if parts.teacher else None,
     }
+    if wanted.warm:
+        decides["from"] = wanted.warm.digest
     if parts.start:
         decides["start"] = parts.start.digest
     if parts.members:
@@ -265,17 +281,25 @@ def _deciding(wanted: Wanted, parts: Parts, data: Dataset) -> dict[str, Any]:
     return decides
 
 
-def settings_of(model: ModelName, role: Role, options: TrainOptions) -> tuple[Any, TrainingConfig]:
-    """Settings of the method and of the loop: the usual ones with those of ``options`` laid over them."""
-    entry = model.entry
-    kind = "quantised" if model.recipe else entry.gives if model.members else role
+def settings_of(
+    model: ModelName, role: Role, options: TrainOptions, warm: Earlier | None = None
+) -> tuple[Any, TrainingConfig]:
+    """Settings of the method and of the loop: the usual ones with those of ``options`` laid over them.
+
+    A warm start keeps the method's settings of the earlier model.
+    """
+    entry, earlier = model.entry, {} if warm is None or model.recipe else warm.settings
+    kind = "quantised" if model.recipe else entry.gives if model.members else "warm" if earlier else role
     usual = settings(model.method, kind, closed_form=entry.closed_form)
     of_epochs = [f"--{key}" for key in options.training if key not in OF_VALIDATION]
     if entry.closed_form and of_epochs:
         raise ConfigError(f"{model} is computed at once and has no epochs: leave out {', '.join(of_epochs)}.")
     training = load_config(TrainingConfig, {**usual.training, **options.training}, "training")
     check_choice(str(model), training, clicks=entry.gives == "clicks")
-    return load_config(entry.config, {**usual.method, **options.method}, "method"), training
+    kept = {
+        field.name: earlier[field.name] for field in dataclasses.fields(entry.config) if field.name in earlier
+    }
+    return load_config(entry.config, {**kept, **usual.method, **options.method}, "method"), training
 
 
 def _several(model: ModelName, asked: str | None, request: ModelRequest) -> list[tuple[ModelName, int]]:
@@ -288,23 +312,3 @@ def _several(model: ModelName, asked: str | None, request: ModelRequest) -> list
 
 def _wants_trajectories(model: ModelName) -> bool:
     return model.entry.needs == "trajectories"
-
-
-def asked_teacher(student: ModelName, role: Role, asked: str | None, size: int = 0) -> str | None:
-    """Name or folder of the teacher, None for none; a pair that does not fit is refused by its names."""
-    if role == "teacher":
-        return None
-    teacher = teacher_name(student, asked, size)
-    if teacher and is_folder(teacher) and _wants_trajectories(student):
-        raise ConfigError(
-            f"{student} learns from teachers with their trajectories, found by name and not by folder. "
-            f"Write for example --teacher {student.entry.usual_teacher}."
-        )
-    if teacher and not is_folder(teacher):
-        check_pair(student, parse_name(teacher, "teacher"))
-    return teacher
-
-
-def is_folder(model: str) -> bool:
-    """Whether a model is given by its folder rather than by name."""
-    return "/" in model or is_complete(Path(model))

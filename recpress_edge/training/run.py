@@ -36,6 +36,9 @@ from recpress_edge.training.record import chosen_epoch, fine_tuned, metadata, re
 from recpress_edge.training.store import TrainedModel, save_model
 from recpress_edge.training.trajectory import finish, has_stage, write_stage
 from recpress_edge.training.two_stages.run import train_two_stages
+from recpress_edge.training.warm.earlier import write_row_ids
+from recpress_edge.training.warm.moved import warm_facts
+from recpress_edge.training.warm.start import started
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,9 @@ def _train_ranking(
 ) -> tuple[TrainedModel, RunState]:
     """A model that ranks a catalogue, written into the plan's folder, and what its run ended with."""
     memory = PeakMemory()
-    method, state = learn(plan, data, store, tell)
+    warm = plan.wanted.warm
+    start = started(warm, data) if warm else None
+    method, state = learn(plan, data, store, tell, start)
     rows = _restore_best(method, state)
     kept = _kept(method, state, data)
     found = _metrics(method, kept, rows, data)
@@ -97,6 +102,10 @@ def _train_ranking(
     if plan.wanted.options.trajectory:
         _finish_trajectory(plan, chosen_epoch(plan, state), rows, data.train)
     facts |= _facts_of(kept, plan, data, facts)
+    if warm and start and kept.tables:
+        facts["from"] = warm_facts(warm, start, kept.tables, data)
+    if kept.tables:
+        facts |= write_row_ids(plan.folder, data)
     if isinstance(method, NetworkMethod):
         for name, document in method.documents(state.search).items():
             write_json(plan.folder / name, document)
@@ -153,7 +162,8 @@ def _facts_of(kept: Kept, plan: Plan, data: Dataset, facts: Mapping[str, Any]) -
             valid, facts["members"], dataset_cutoff(data), wanted.training.choose_by
         )
     if facts["history"] and facts["history"][0]["epoch"] == 0 == facts["chosen_epoch"] and not parts.start:
-        found["note"] = "training added nothing over the SVD that it starts from"
+        begun = f"earlier {wanted.warm.model.name}" if wanted.warm else "SVD"
+        found["note"] = f"training added nothing over the {begun} that it starts from"
     if kept.tables:
         found["dim"] = kept.tables.user_emb.shape[1]
     if kept.tables and parts.start:

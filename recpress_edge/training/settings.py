@@ -56,6 +56,9 @@ _PLAIN_QUANTISED: Final = Settings({}, {"epochs": 10, "evaluate_every": 1})
 _CLICKS: Final = {"epochs": 100, "evaluate_every": 1, "patience": 2, "choose_by": "logloss", "valid_users": 0}
 """Of click models: the step falls with each epoch that brings no gain, and the second in a row ends it."""
 
+_WARM: Final = Settings({}, {"epochs": 20, "evaluate_every": 2, "patience": 2})
+"""From the tables of an earlier model: what the log gained is learned soon, or not at all."""
+
 _USUAL: Final[Mapping[str, Settings]] = {
     # method, or "method role" where the two roles differ
     "bpr": Settings({}, {"epochs": 100}),
@@ -96,6 +99,8 @@ _USUAL: Final[Mapping[str, Settings]] = {
     "soft quantised": Settings(
         {"learning_rate": 0.01, "teacher_weight": 0.5}, {"epochs": 10, "evaluate_every": 1}
     ),
+    "soft warm": Settings({}, {"epochs": 8, "evaluate_every": 2, "patience": 2}),
+    "als warm": Settings({"iterations": 4}, _AT_ONCE.training),
     # Wide and without a teacher it overfits early: drawn, by the cosine, in softer scores.
     "soft teacher": Settings(
         {"start": "noise", "score": "cosine", "learning_rate": 0.1, "temperature": 0.15}, {"epochs": 30}
@@ -114,6 +119,8 @@ def check_choice(model: str, training: TrainingConfig, *, clicks: bool) -> None:
 
 def settings(method: str, role: str, *, closed_form: bool = False) -> Settings:
     """The usual settings of a method in a role; a method that is not in the table has those of most."""
+    if role == "warm":
+        return _USUAL.get(f"{method} warm", _WARM)
     known = _USUAL.get(f"{method} {role}") or _USUAL.get(method)
     if known:
         return known

@@ -27,8 +27,8 @@ from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import storage_errors
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.distill.methods import METHODS
-from recpress_edge.distill.students import ModelName, check_pair, parse_name
+from recpress_edge.distill.methods import METHODS, Role
+from recpress_edge.distill.students import ModelName, check_pair, parse_name, teacher_name
 from recpress_edge.models.outputs import Rankings, StoredNetwork, Tables
 from recpress_edge.models.teacher import Knowledge, Teacher
 
@@ -207,6 +207,26 @@ def model_in(folder: Path, data: Dataset) -> TrainedModel:
             f"recpress-edge train --teacher {teacher.name} --data {data.name}"
         )
     return teacher
+
+
+def asked_teacher(student: ModelName, role: Role, asked: str | None, size: int = 0) -> str | None:
+    """Name or folder of the teacher, None for none; a pair that does not fit is refused by its names."""
+    if role == "teacher":
+        return None
+    teacher = teacher_name(student, asked, size)
+    if teacher and is_folder(teacher) and student.entry.needs == "trajectories":
+        raise ConfigError(
+            f"{student} learns from teachers with their trajectories, found by name and not by folder. "
+            f"Write for example --teacher {student.entry.usual_teacher}."
+        )
+    if teacher and not is_folder(teacher):
+        check_pair(student, parse_name(teacher, "teacher"))
+    return teacher
+
+
+def is_folder(model: str) -> bool:
+    """Whether a model is given by its folder rather than by name."""
+    return "/" in model or is_complete(Path(model))
 
 
 def given_members(

@@ -22,8 +22,7 @@ from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.rankers.request import RankerExportRequest
 from recpress_edge.jobs.train import warning_of_ensembles
-from recpress_edge.training.plan import is_folder
-from recpress_edge.training.store import is_click_model
+from recpress_edge.training.store import is_click_model, is_folder
 from recpress_export.clicks.build import ExportedClicks, build_clicks
 from recpress_export.clicks.draft import ClickSource, bundle_name, of_requests
 from recpress_export.clicks.fit import FitBudget, Tried, fit_clicks

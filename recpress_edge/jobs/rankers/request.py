@@ -16,8 +16,8 @@ from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.data import load_data
 from recpress_edge.training.ensure import PlannedStep, ensure_model, forecast_steps
 from recpress_edge.training.overrides import overrides, set_flags
-from recpress_edge.training.plan import ModelRequest, TrainOptions, is_folder
-from recpress_edge.training.store import TrainedModel, model_in
+from recpress_edge.training.plan import ModelRequest, TrainOptions
+from recpress_edge.training.store import TrainedModel, is_folder, model_in
 
 
 class ExportedRanker(Protocol):

@@ -1,0 +1,194 @@
+"""The earlier model of a warm start: whose rows its tables are, how it was set, what it was made from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from recpress_edge.artifacts.ids import ITEMS_FILE, USERS_FILE, encode_lines, read_ids
+from recpress_edge.artifacts.model_folder import MODEL_FACTS
+from recpress_edge.core.errors import ArtifactError, ConfigError, RecPressError
+from recpress_edge.core.files import digest_of, read_json, sha256_bytes, sha256_file, write_atomic
+from recpress_edge.data.interactions import Dataset
+from recpress_edge.data.store import open_dataset, stored_path
+from recpress_edge.distill.methods import METHODS
+from recpress_edge.distill.students import ModelName, UnknownModelError, parse_name
+from recpress_edge.training.store import OF_A_USER, TrainedModel, is_complete, load_model
+
+IDS: Final = "ids"
+"""Key of model.json: the digests of both lists of ids beside it."""
+DRAWN: Final = ", seed "
+"""What the protocol of a split says that was drawn at random."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Earlier:
+    """A trained model with the ids of its rows."""
+
+    model: TrainedModel
+    user_ids: tuple[str, ...]
+    item_ids: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """Of all that a model takes from it: its numbers, and whose they are."""
+        return digest_of([self.model.digest, self.user_ids, self.item_ids])
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Settings of its method, with those that validation chose in the place of none."""
+        known = dict(self.model.config)
+        chosen: Mapping[str, Any] = self.model.metadata.get("chosen_settings", {})
+        return {key: chosen.get(key) if value is None else value for key, value in known.items()}
+
+    @property
+    def teacher(self) -> str | None:
+        """Name of its teacher; 'none' where it could have one; None where its method takes none."""
+        facts = self.model.metadata["teacher"]
+        if facts:
+            return str(facts["name"])
+        return None if METHODS[str(self.model.metadata["method"])].needs is None else "none"
+
+    def made_from(self) -> dict[tuple[str, int], str]:
+        """Folders of its teacher and its members by name and seed: those of them that lie beside it."""
+        known = self.model.metadata
+        parts = [known["teacher"], *known.get("members", ())]
+        wanted = {str(part["sha256"]) for part in parts if part}
+        return _beside(self.model.folder, wanted)
+
+
+def _beside(folder: Path, wanted: set[str]) -> dict[tuple[str, int], str]:
+    """Model folders next to this one, by name and seed, whose numbers have one of these digests."""
+    found: dict[tuple[str, int], str] = {}
+    for where in sorted(folder.parent.glob(f"*/{MODEL_FACTS}")) if wanted else ():
+        try:
+            facts = read_json(where)
+        except ArtifactError:  # damaged: it is none of ours
+            continue
+        if facts.get("sha256") in wanted:
+            found[str(facts.get("name")), int(facts.get("seed", 0))] = str(where.parent)
+    return found
+
+
+def write_row_ids(folder: Path, data: Dataset) -> dict[str, Any]:
+    """Write whose rows a model's tables are, beside them. Returns what its record says of that.
+
+    Nothing where an id holds a line feed, which only a table in memory can have.
+    """
+    lists = {USERS_FILE: data.user_ids, ITEMS_FILE: data.item_ids}
+    if any("\n" in name for ids in lists.values() for name in ids):
+        return {}
+    digests = {}
+    for file, ids in lists.items():
+        lines = encode_lines(ids)
+        write_atomic(folder / file, lines)
+        digests[file] = sha256_bytes(lines)
+    return {IDS: digests}
+
+
+def earlier_in(where: str, name: ModelName, data: Dataset) -> Earlier:
+    """The model in a folder, for a model of this name to go on from on this data.
+
+    ConfigError: no model is there, or one of another method or dim, or one that may have learned from what is
+    held out. ArtifactError: it is damaged, or says nowhere whose rows its tables are.
+    """
+    _check_method(name)
+    folder = Path(where)
+    if not is_complete(folder):
+        raise ConfigError(f"--from {folder}: no trained model is there ({MODEL_FACTS} is missing)")
+    model = load_model(folder, OF_A_USER)
+    _check_alike(folder, model, name)
+    _check_unseen(model, data)
+    return Earlier(model, *_row_ids(folder, model))
+
+
+def _check_alike(folder: Path, model: TrainedModel, name: ModelName) -> None:
+    try:
+        found = parse_name(model.name, "teacher" if ":" in model.name else "student")
+    except UnknownModelError as error:
+        raise ConfigError(
+            f"--from {folder} holds {model.name}, which no method here makes: {error}"
+        ) from None
+    if (found.method, found.dim, found.members) != (name.method, name.dim, name.members):
+        raise ConfigError(
+            f"--from {folder} holds {found.plain}, and {name.plain} is asked for: a warm start goes on from a "
+            "model of the same method and dim. Give its folder, or leave --from out."
+        )
+    if "refit_of" in model.metadata:
+        raise ConfigError(
+            f"--from {folder} was trained on validation too (--refit): nothing could be chosen on validation. "
+            "Give the model of the same name that was trained without --refit."
+        )
+
+
+def goes_on(name: ModelName) -> bool:
+    """Whether a model, or each of its members that can, goes on from an earlier one's tables."""
+    return name.entry.warm or bool(name.members)
+
+
+def _check_method(name: ModelName) -> None:
+    """ConfigError for a method that cannot go on from an earlier model's tables."""
+    if goes_on(name):
+        return
+    fit = ", ".join(f"{method}_dim{name.dim or 32}" for method, row in METHODS.items() if row.warm)
+    raise ConfigError(
+        f"{name} cannot go on from an earlier model (--from): {_reason(name)}. What can: {fit}; and an ensemble, "
+        "whose members go on."
+    )
+
+
+def _reason(name: ModelName) -> str:
+    if name.entry.closed_form:
+        return "it is computed at once"
+    return "it is more than two tables whose rows belong to users and items"
+
+
+def _check_unseen(model: TrainedModel, data: Dataset) -> None:
+    """ConfigError where the held-out items of a data set may be among what the earlier model learned from.
+
+    A split that is drawn again on a log that grew holds out what was train before, and whatever goes on from
+    those tables has seen it. A split by time holds out what came after.
+    """
+    if model.metadata["dataset"]["digest"] == data.digest() or DRAWN not in data.protocol:
+        return
+    raise ConfigError(
+        f"--from {model.folder}: what is held out of {data.name!r} is drawn at random ({data.protocol}), so it holds "
+        "interactions that the earlier model learned from, and every figure would be too good. Import the log "
+        "with a split by time, such as --split loo-time."
+    )
+
+
+def _row_ids(folder: Path, model: TrainedModel) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    stated = model.metadata.get(IDS)
+    if stated is None:
+        return _ids_of_data(folder, model)
+    counts = {USERS_FILE: len(model.user_emb), ITEMS_FILE: len(model.item_emb)} if model.tables else {}
+    lists = []
+    for file, count in counts.items():
+        if not (folder / file).is_file() or sha256_file(folder / file) != stated.get(file):
+            raise ArtifactError(
+                f"{folder / file} is not the list of ids that {MODEL_FACTS} describes. {OF_A_USER}"
+            )
+        lists.append(tuple(read_ids(folder / file, count)))
+    return (lists[0], lists[1]) if lists else ((), ())
+
+
+def _ids_of_data(folder: Path, model: TrainedModel) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Of a model that keeps no lists: those of its data set, if that is still there. None of an ensemble."""
+    if model.tables is None:
+        return (), ()
+    known = model.metadata["dataset"]
+    where = None
+    with_data = folder.resolve().parent.parent
+    try:
+        where = stored_path(with_data, str(known["name"]))
+        data = open_dataset(where) if where else None
+    except RecPressError:
+        data = None
+    if data is None or data.digest() != known["digest"]:
+        raise ArtifactError(
+            f"{folder} does not say whose rows its tables are, and the data set that it was trained on, "
+            f"{known['name']!r}, is not in {with_data / 'data'} as it was then. A model that is trained with "
+            "this version keeps its ids: train it once without --from."
+        )
+    return data.user_ids, data.item_ids

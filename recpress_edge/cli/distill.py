@@ -24,6 +24,7 @@ from recpress_edge.cli.train import (
     add_run_options,
     metric_titles,
     quantised_table,
+    say_from,
     say_metrics,
     say_plan,
 )
@@ -92,6 +93,7 @@ def _distill(args: argparse.Namespace) -> int:
         test, titles = teacher["metrics"]["test"], metric_titles(first.metadata)
         told = ", ".join(f"{title} {format_share(test.get(name))}" for name, title in titles.items())
         say(args, f"teacher    {teacher['name']} seed {teacher['seed']}: test {told}")
+    say_from(args, result.models)
     say(args)
     next_steps(args, [_following(args, result)])
     emit(args, result.facts())

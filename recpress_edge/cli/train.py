@@ -35,6 +35,7 @@ from recpress_edge.core.units import format_share
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.train import DistillRequest, TrainRequest, TrainResult
 from recpress_edge.training.store import TrainedModel, is_click_model
+from recpress_edge.training.warm.gate import OVERLAP
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -84,6 +85,20 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--config", type=Path, metavar="FILE", help="TOML with the tables [method] and [training]"
     )
     group.add_argument(
+        "--from",
+        dest="earlier",
+        metavar="MODEL",
+        help="go on from an earlier model's folder, on a log that grew: of the same method and dim; rows are "
+        "matched by id, new ones folded in, and its teacher goes on from the earlier one's. 'newest': the "
+        "newest of that name and seed on an earlier state of --data",
+    )
+    group.add_argument(
+        "--min-overlap",
+        type=float,
+        metavar="SHARE",
+        help="with --from: exit code 3 where less of users' first ten items stays on average, such as 0.6",
+    )
+    group.add_argument(
         "--restart", action="store_true", help="ignore the model and its checkpoint, and train from the start"
     )
 
@@ -99,6 +114,7 @@ def _train(args: argparse.Namespace) -> int:
     if result.refitted:
         say(args, "\ntrained again on train and validation:")
         say_metrics(args, result.refitted)
+    say_from(args, result.models)
     say(args)
     next_steps(args, _following(args, result))
     emit(args, result.facts())
@@ -117,6 +133,27 @@ def _following(args: argparse.Namespace, result: TrainResult) -> list[str]:
     if result.name.entry.network and "student" in result.name.entry.roles:  # it fits a device by itself
         following.append(f"recpress-edge export --student {folder} --int8{flags_again(args)}")
     return following
+
+
+def say_from(args: argparse.Namespace, models: Sequence[TrainedModel]) -> None:
+    """What each model goes on from, and how far users' lists moved."""
+    for model in models:
+        if begun := model.metadata.get("from"):
+            say(args)
+            rows = [f"{_rows_told(begun[side])} {side}" for side in ("users", "items")]
+            say(args, f"from       {begun['folder']}: {'; '.join(rows)}")
+            found = begun[OVERLAP]
+            mean, decile = format_share(found["mean"]), format_share(found["lowest_decile"])
+            both = f"{found['users']:,} users and {found['items']:,} items that both know"
+            say(args, f"moved      {OVERLAP} {mean} on average, {decile} in the lowest tenth; {both}")
+
+
+def _rows_told(side: Mapping[str, int]) -> str:
+    """How many rows were known, folded in and drawn."""
+    more = {"folded in": side["folded_in"], "drawn": side["drawn"]}
+    return ", ".join(
+        [f"{side['known']:,} known", *(f"{count:,} {how}" for how, count in more.items() if count)]
+    )
 
 
 def say_plan(args: argparse.Namespace, request: TrainRequest | DistillRequest) -> None:

@@ -1,6 +1,6 @@
 """Train a teacher, distil a student: models that are there already are found."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from recpress_edge.training.overrides import cell_settings, chosen_settings, ove
 from recpress_edge.training.plan import ModelRequest, TrainOptions, Wanted, want
 from recpress_edge.training.refit import check_refit, joined, want_again
 from recpress_edge.training.store import TrainedModel, asked_teacher, is_folder
+from recpress_edge.training.warm.earlier import NEWEST, newest
+from recpress_edge.training.warm.gate import check_overlap
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,10 @@ class _RunRequest:
     """Single settings, ``method.learning_rate=0.01``; they win over the file."""
     plugin: tuple[str, ...] = ()
     """Python files that bring methods of one's own."""
+    earlier: str | None = None
+    """Folder of a model that training goes on from, or ``newest``."""
+    min_overlap: float | None = None
+    """Least mean overlap@10 of its lists with the earlier model's; less is a :class:`GateError`."""
     restart: bool = False
     device: str = "cpu"
     threads: int = 1
@@ -103,6 +109,7 @@ class _RunRequest:
     def _options(self, name: ModelName, teacher: str | None, members: tuple[str, ...] = ()) -> TrainOptions:
         """Settings and configuration file as one value; a setting wins over the file."""
         self._check_seeds()
+        self._check_overlap(name)
         tables = chosen_settings(name, self.config, self.set)
         given = {key: value for key in ("epochs", "keep") if (value := getattr(self, key)) is not None}
         for key in given.keys() & overrides(name, self.set)["training"].keys():
@@ -114,27 +121,51 @@ class _RunRequest:
             threads=self.threads,
             method=tables["method"],
             training={**tables["training"], **given},
+            earlier=self.earlier,
             restart=self.restart,
             plugin=self.plugin,
         )
+
+    def _check_overlap(self, name: ModelName) -> None:
+        if self.min_overlap is None:
+            return
+        if self.earlier is None:
+            raise ConfigError("--min-overlap compares with the earlier model: name it with --from MODEL")
+        if name.recipe or name.members:
+            raise ConfigError(
+                f"--min-overlap is of a model that goes on from another's tables itself, and {name} is "
+                f"{'fine-tuned from one' if name.recipe else 'made of several'}. Leave it out."
+            )
+        if not 0 <= self.min_overlap <= 1:
+            raise ConfigError(f"--min-overlap must be from 0 to 1, got {self.min_overlap}")
+
+    def _checked(self, models: Sequence[TrainedModel]) -> None:
+        """GateError where the lists of a model moved further than is allowed."""
+        for model in models if self.min_overlap is not None else ():
+            check_overlap(model, self.min_overlap or 0.0)
 
     def _steps(self, name: str, role: Role, options: TrainOptions, on_event: OnEvent) -> TrainPlan:
         data = load_data(self.data, self.work, on_event)
         steps = [
             step
-            for seed in self._seeds
-            for step in forecast_steps(
-                ModelRequest(name=name, role=role, seed=seed, options=options), data, self.work
-            )
+            for request in self._requests(parse_name(name, role), role, data, options)
+            for step in forecast_steps(request, data, self.work)
         ]
         return TrainPlan(tuple(dict.fromkeys(steps)))  # seeds share their teacher
 
     def _wanted(self, name: ModelName, role: Role, data: Dataset, options: TrainOptions) -> list[Wanted]:
         """The model of each seed."""
-        requests = [
-            ModelRequest(name=str(name), role=role, seed=seed, options=options) for seed in self._seeds
-        ]
-        return [want(request, data) for request in requests]
+        return [want(request, data) for request in self._requests(name, role, data, options)]
+
+    def _requests(
+        self, name: ModelName, role: Role, data: Dataset, options: TrainOptions
+    ) -> Iterator[ModelRequest]:
+        for seed in self._seeds:
+            earlier = self.earlier
+            if earlier == NEWEST:
+                earlier = newest(name.plain, seed, data, self.work)
+            begun = replace(options, earlier=earlier)
+            yield ModelRequest(name=str(name), role=role, seed=seed, options=begun)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +185,7 @@ class TrainRequest(_RunRequest):
             plan = self._steps(str(name), "teacher", self._options(name, None, self.member), on_event)
             if not self.refit:
                 return plan
-            check_refit(str(name), load_data(self.data, self.work, on_event))
+            check_refit(str(name), load_data(self.data, self.work, on_event), self.earlier)
             return replace(plan, refit=str(name))
 
     def run(self, on_event: OnEvent = silent, executor: Executor | None = None) -> TrainResult:
@@ -167,7 +198,7 @@ class TrainRequest(_RunRequest):
         options = self._options(name, None, self.member)
         data = load_data(self.data, self.work, on_event)
         if self.refit:
-            check_refit(str(name), data)
+            check_refit(str(name), data, self.earlier)
         tell = warning_of_ensembles(on_event)
         models = make_models(self._wanted(name, "teacher", data, options), data, self.work, tell, executor)
         again: list[TrainedModel] = []
@@ -175,7 +206,8 @@ class TrainRequest(_RunRequest):
             both = joined(data)
             again_wanted = [want_again(model, both, options) for model in models]
             again = make_models(again_wanted, both, self.work, tell, executor)
-        usual = not (options.method or options.training or self.member) and self.seed == 0
+        self._checked(models)
+        usual = not (options.method or options.training or self.member or self.earlier) and self.seed == 0
         return TrainResult(name, tuple(models), usual, tuple(again))
 
 
@@ -224,7 +256,8 @@ class DistillRequest(_RunRequest):
             _warn(Path(self.teacher), on_event)
         wanted = self._wanted(name, "student", data, options)
         models = make_models(wanted, data, self.work, warning_of_ensembles(on_event), executor)
-        usual = self.teacher is None and not (options.method or options.training)
+        self._checked(models)
+        usual = self.teacher is None and not (options.method or options.training or self.earlier)
         return TrainResult(name, tuple(models), usual and self._seeds[0] == 0)
 
 
@@ -250,5 +283,5 @@ def _warn(folder: Path, on_event: OnEvent) -> None:
 
 def _record(model: TrainedModel) -> dict[str, Any]:
     kept = ("name", "seed", "chosen_epoch", "cutoff", "metrics", "seconds", "teacher", "sha256")
-    more = {key: model.metadata[key] for key in ("quantised", "search") if key in model.metadata}
+    more = {key: model.metadata[key] for key in ("quantised", "search", "from") if key in model.metadata}
     return {"folder": str(model.folder), **{key: model.metadata.get(key) for key in kept}, **more}

@@ -34,10 +34,6 @@ class TrainingInput:
     teacher: Teacher | None = None
     start: Tables | None = None
     """Trained tables to go on from; None draws new ones."""
-    warm: bool = False
-    """Whether ``start`` is of an earlier model, on a log that has grown since: its settings are chosen."""
-    drawn: tuple[Bool, Bool] | None = None
-    """Of a warm start: users (U,) and items (I,) of whom it knows nothing, whose rows are drawn."""
     recipe: str | None = None
     """Recipe whose rounding the losses see; None trains on the tables as they are."""
     device: str = "cpu"
@@ -47,6 +43,10 @@ class TrainingInput:
     """Train rows with labels, of a click model."""
     on_need: Callable[[int], None] = _unheard
     """Called with the bytes that a model is about to allocate, where it knows them."""
+    warm: bool = False
+    """Whether ``start`` is of an earlier model, on a log that has grown since: its settings are chosen."""
+    drawn: tuple[Bool, Bool] | None = None
+    """Of a warm start: users (U,) and items (I,) of whom it knows nothing, whose rows are drawn."""
 
     def require_memory(self, n_bytes: int, what: str, instead: str) -> None:
         """Raise DataError where that does not fit, else report it, before anything is allocated."""

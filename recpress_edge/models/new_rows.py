@@ -2,7 +2,7 @@
 
 A new item's vector v is the ridge regression of its interactions on the users' own vectors,
 
-    Σ over its users (1 − u·v)² + a Σ over all users (u·v)² + λ |v|²,        λ = mean variance · what they weigh,
+    Σ over its users (1 − u·v)² + a Σ over all users (u·v)² + λ |v|²,    λ = mean variance · what they weigh,
 
 as a row of iALS is solved (Hu, Koren and Volinsky, ICDM 2008, section 4), with all unobserved pairs of an
 average item together weighing as much as its observed ones. It points where its users are. Its length is the

@@ -32,7 +32,7 @@ from recpress_edge.training.store import (
 )
 from recpress_edge.training.trajectory import trajectory_digest
 from recpress_edge.training.two_stages.tree import data_of, stages_of
-from recpress_edge.training.warm.earlier import Earlier, earlier_in, goes_on
+from recpress_edge.training.warm.earlier import Earlier, earlier_in
 
 OF_VALIDATION: Final = ("choose_by", "valid_users")
 """Settings of training that a model without epochs has too."""
@@ -59,8 +59,8 @@ class TrainOptions:
     training: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the loop that differ from the defaults."""
     earlier: str | None = None
-    """Folder of a model of the same method and dim whose tables training begins with; what it was made from is
-    begun likewise with what that was made from."""
+    """Folder of a model of the same method and dim whose tables training begins with; its teacher goes on
+    likewise from that model's."""
     restart: bool = False
     """Ignore the named model and its checkpoint if they exist, and train from the start."""
     trajectory: bool = False
@@ -170,13 +170,10 @@ def want(request: ModelRequest, data: Dataset, made_for: str | None = None) -> W
     several = _several(model, asked, request)
     given = given_members(model, [name for name, _ in several], options.members, data)
     usual = options.for_teacher(trajectory=_wants_trajectories(model))
-    made_from = warm.made_from() if warm else {}
 
     def needed(name: ModelName, seed: int) -> Part:
-        options = dataclasses.replace(
-            usual, earlier=made_from.get((str(name), seed)) if goes_on(name) else None
-        )
-        teacher = ModelRequest(name=str(name), role="teacher", seed=seed, options=options)
+        begun = dataclasses.replace(usual, earlier=warm.part(name, seed) if warm else None)
+        teacher = ModelRequest(name=str(name), role="teacher", seed=seed, options=begun)
         return given.get(name) or want(teacher, data, str(model))
 
     teacher: Part | None = None
@@ -284,10 +281,7 @@ def _deciding(wanted: Wanted, parts: Parts, data: Dataset) -> dict[str, Any]:
 def settings_of(
     model: ModelName, role: Role, options: TrainOptions, warm: Earlier | None = None
 ) -> tuple[Any, TrainingConfig]:
-    """Settings of the method and of the loop: the usual ones with those of ``options`` laid over them.
-
-    A warm start keeps the method's settings of the earlier model.
-    """
+    """Settings of the method and of the loop: the usual ones, or an earlier model's, below ``options``."""
     entry, earlier = model.entry, {} if warm is None or model.recipe else warm.settings
     kind = "quantised" if model.recipe else entry.gives if model.members else "warm" if earlier else role
     usual = settings(model.method, kind, closed_form=entry.closed_form)
@@ -296,9 +290,8 @@ def settings_of(
         raise ConfigError(f"{model} is computed at once and has no epochs: leave out {', '.join(of_epochs)}.")
     training = load_config(TrainingConfig, {**usual.training, **options.training}, "training")
     check_choice(str(model), training, clicks=entry.gives == "clicks")
-    kept = {
-        field.name: earlier[field.name] for field in dataclasses.fields(entry.config) if field.name in earlier
-    }
+    names = earlier.keys() & {field.name for field in dataclasses.fields(entry.config)}
+    kept = {name: earlier[name] for name in names}
     return load_config(entry.config, {**kept, **usual.method, **options.method}, "method"), training
 
 

@@ -63,8 +63,14 @@ def want_again(chosen: TrainedModel, both: Dataset, options: TrainOptions) -> Wa
     return dataclasses.replace(want(request, both), refit_of=chosen)
 
 
-def check_refit(name: str, data: Dataset) -> None:
-    """A model that is made of others, or data without a validation split, is a :class:`ConfigError`."""
+def check_refit(name: str, data: Dataset, earlier: str | None = None) -> None:
+    """ConfigError for a model that is made of others or goes on from an earlier one, and for data without a
+    validation split.
+    """
+    if earlier is not None:
+        raise ConfigError(
+            f"--refit trains from the start, and --from {earlier} goes on from a model. Leave one out."
+        )
     if parse_name(name, "teacher").method == ENSEMBLE:
         raise ConfigError(f"--refit trains one model again, and {name} is made of several. Leave it out.")
     if parse_name(name, "teacher").entry.gives == "clicks":

@@ -23,11 +23,11 @@ from recpress_edge.data.features.fit import encode_items, encode_users
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.students import parse_name
 from recpress_edge.jobs.rankers.request import RankerExportRequest
+from recpress_edge.training.store import is_folder
 from recpress_edge.training.two_stages.candidates import held_out_moments
 from recpress_edge.training.two_stages.fields import asked_rows, seen_rows
 from recpress_export.two_stages.build import ExportedTwoStages, TwoStageSource, build_two_stages
 from recpress_export.two_stages.quality import HeldOut
-from recpress_edge.training.store import is_folder
 
 
 def is_two_stage_student(student: str) -> bool:

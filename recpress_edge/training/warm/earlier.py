@@ -17,6 +17,8 @@ from recpress_edge.training.store import OF_A_USER, TrainedModel, is_complete, l
 
 IDS: Final = "ids"
 """Key of model.json: the digests of both lists of ids beside it."""
+NEWEST: Final = "newest"
+"""In place of a folder: see :func:`newest`."""
 DRAWN: Final = ", seed "
 """What the protocol of a split says that was drawn at random."""
 
@@ -49,25 +51,24 @@ class Earlier:
             return str(facts["name"])
         return None if METHODS[str(self.model.metadata["method"])].needs is None else "none"
 
-    def made_from(self) -> dict[tuple[str, int], str]:
-        """Folders of its teacher and its members by name and seed: those of them that lie beside it."""
+    def part(self, name: ModelName, seed: int) -> str | None:
+        """The folder of its teacher or member of this name, to go on from; None where it is not beside it."""
         known = self.model.metadata
-        parts = [known["teacher"], *known.get("members", ())]
-        wanted = {str(part["sha256"]) for part in parts if part}
-        return _beside(self.model.folder, wanted)
+        parts = [part for part in (known["teacher"], *known.get("members", ())) if part]
+        wanted = {str(one["sha256"]) for one in parts if (one["name"], one["seed"]) == (str(name), seed)}
+        return _beside(self.model.folder, wanted) if wanted and goes_on(name) else None
 
 
-def _beside(folder: Path, wanted: set[str]) -> dict[tuple[str, int], str]:
-    """Model folders next to this one, by name and seed, whose numbers have one of these digests."""
-    found: dict[tuple[str, int], str] = {}
-    for where in sorted(folder.parent.glob(f"*/{MODEL_FACTS}")) if wanted else ():
+def _beside(folder: Path, wanted: set[str]) -> str | None:
+    """The first model folder next to this one whose numbers have one of these digests."""
+    for where in sorted(folder.parent.glob(f"*/{MODEL_FACTS}")):
         try:
             facts = read_json(where)
         except ArtifactError:  # damaged: it is none of ours
             continue
         if facts.get("sha256") in wanted:
-            found[str(facts.get("name")), int(facts.get("seed", 0))] = str(where.parent)
-    return found
+            return str(where.parent)
+    return None
 
 
 def write_row_ids(folder: Path, data: Dataset) -> dict[str, Any]:
@@ -106,19 +107,37 @@ def _check_alike(folder: Path, model: TrainedModel, name: ModelName) -> None:
     try:
         found = parse_name(model.name, "teacher" if ":" in model.name else "student")
     except UnknownModelError as error:
-        raise ConfigError(
-            f"--from {folder} holds {model.name}, which no method here makes: {error}"
-        ) from None
+        raise ConfigError(f"--from {folder} holds {model.name}, which nothing here makes: {error}") from None
     if (found.method, found.dim, found.members) != (name.method, name.dim, name.members):
         raise ConfigError(
-            f"--from {folder} holds {found.plain}, and {name.plain} is asked for: a warm start goes on from a "
-            "model of the same method and dim. Give its folder, or leave --from out."
+            f"--from {folder} holds {found.plain}, and {name.plain} is asked for: a warm start goes on from "
+            "a model of the same method and dim. Give its folder, or leave --from out."
         )
     if "refit_of" in model.metadata:
         raise ConfigError(
-            f"--from {folder} was trained on validation too (--refit): nothing could be chosen on validation. "
-            "Give the model of the same name that was trained without --refit."
+            f"--from {folder} was trained on validation too (--refit), so that nothing could be chosen "
+            "on it. Give the model of the same name that was trained without --refit."
         )
+
+
+def newest(name: ModelName, seed: int, data: Dataset, work: Path) -> str:
+    """The folder of the newest model of this name and seed in ``work`` on an earlier state of a data set."""
+    found: list[tuple[float, str]] = []
+    for where in sorted((work / "models").glob(f"*/{MODEL_FACTS}")):
+        try:
+            facts = read_json(where)
+        except ArtifactError:
+            continue
+        known = facts.get("dataset", {})
+        same = (facts.get("name"), facts.get("seed"), known.get("name")) == (str(name), seed, data.name)
+        if same and known.get("digest") != data.digest() and "refit_of" not in facts:
+            found.append((where.stat().st_mtime, str(where.parent)))
+    if not found:
+        raise ConfigError(
+            f"--from {NEWEST}: no {name} of seed {seed} was trained on an earlier state of {data.name!r} "
+            f"in {work / 'models'}. Give the folder of a model, or train the first one without --from."
+        )
+    return max(found)[1]
 
 
 def goes_on(name: ModelName) -> bool:
@@ -132,8 +151,8 @@ def _check_method(name: ModelName) -> None:
         return
     fit = ", ".join(f"{method}_dim{name.dim or 32}" for method, row in METHODS.items() if row.warm)
     raise ConfigError(
-        f"{name} cannot go on from an earlier model (--from): {_reason(name)}. What can: {fit}; and an ensemble, "
-        "whose members go on."
+        f"{name} cannot go on from an earlier model (--from): {_reason(name)}. What can: {fit}; and an "
+        "ensemble, whose members go on."
     )
 
 
@@ -152,9 +171,9 @@ def _check_unseen(model: TrainedModel, data: Dataset) -> None:
     if model.metadata["dataset"]["digest"] == data.digest() or DRAWN not in data.protocol:
         return
     raise ConfigError(
-        f"--from {model.folder}: what is held out of {data.name!r} is drawn at random ({data.protocol}), so it holds "
-        "interactions that the earlier model learned from, and every figure would be too good. Import the log "
-        "with a split by time, such as --split loo-time."
+        f"--from {model.folder}: what is held out of {data.name!r} is drawn at random ({data.protocol}), so "
+        "it holds interactions that the earlier model learned from, and every figure would be too good. "
+        "Import the log with a split by time, such as --split loo-time."
     )
 
 
@@ -167,7 +186,7 @@ def _row_ids(folder: Path, model: TrainedModel) -> tuple[tuple[str, ...], tuple[
     for file, count in counts.items():
         if not (folder / file).is_file() or sha256_file(folder / file) != stated.get(file):
             raise ArtifactError(
-                f"{folder / file} is not the list of ids that {MODEL_FACTS} describes. {OF_A_USER}"
+                f"{folder / file} is not the list of ids that {MODEL_FACTS} states. {OF_A_USER}"
             )
         lists.append(tuple(read_ids(folder / file, count)))
     return (lists[0], lists[1]) if lists else ((), ())

@@ -12,6 +12,7 @@ from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.models.outputs import Tables
 from recpress_edge.models.ranking import mask_and_rank, product_rows
 from recpress_edge.training.warm.earlier import Earlier
+from recpress_edge.training.warm.gate import OVERLAP
 from recpress_edge.training.warm.start import Started
 
 LISTED: Final = 10
@@ -84,5 +85,5 @@ def warm_facts(earlier: Earlier, start: Started, after: Tables, data: Dataset) -
         "folder": earlier.model.folder.name,
         "dataset": {key: known["dataset"].get(key) for key in ("name", "digest")},
         **start.facts(),
-        f"overlap@{LISTED}": found.facts(),
+        OVERLAP: found.facts(),
     }

@@ -60,8 +60,8 @@ def started(earlier: Earlier, data: Dataset) -> Started:
     for kind, places in (("user", users), ("item", items)):
         if (places >= 0).sum() < LEAST_SHARED:
             raise ConfigError(
-                f"--from {earlier.model.folder} knows no {kind} of data set {data.name!r}: their ids have nothing "
-                "in common. Ids are compared as texts; were they written otherwise, or is it another log?"
+                f"--from {earlier.model.folder} knows no {kind} of data set {data.name!r}: their ids have "
+                "nothing in common. Is it another log, or are they written otherwise there?"
             )
     user_emb, item_emb = (
         _taken(table, places)

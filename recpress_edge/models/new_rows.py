@@ -81,12 +81,14 @@ def folded_users(bags: Bags, item_emb: F32, user_emb: F32, usual: float) -> F32:
 def folded_items(bags: Bags, user_emb: F32, item_emb: F32, usual: float, seen: Bags | None = None) -> F32:
     """Vectors (N, D) of new items from the users (U, D) in their bags, in reach like known items (I, D).
 
-    ``seen``: what each user has consumed (U rows), which is in no list; None where that is not known.
+    ``seen``: what each user has consumed (U rows), which is in no list; users without anything there are not
+    asked. None where nothing is known of anybody.
     """
     found = solved_rows(bags, user_emb, usual)
     if are_equally_long(item_emb):
         return _as_long_as(found, item_emb).astype(np.float32)
-    asked = np.sort(stream(0, "reach users").permutation(len(user_emb))[:REACH_USERS])
+    told = np.flatnonzero(np.diff(seen.indptr)) if seen else np.arange(len(user_emb))
+    asked = np.sort(stream(0, "reach users").permutation(told)[:REACH_USERS])
     least = _least_scores(user_emb[asked], item_emb, asked, seen)
     return _in_reach(found, user_emb[asked], least, item_emb).astype(np.float32)
 

@@ -55,6 +55,27 @@ class Stored:
         return self.plain
 
     @property
+    def item_rows(self) -> F32:
+        """(I, D) item vectors as floats: what an update's rows are compared with."""
+        if self.int8 is None:
+            return self.item_table.astype(np.float32)
+        scale = self.int8.item_scale if self.row_scale is None else self.row_scale.astype(np.float32)[:, None]
+        rows = self.int8.item_q * scale
+        return rows if self.row_scale is None else rows * self.int8.item_scale
+
+    @property
+    def user_rows(self) -> F32:
+        """(U, D) user vectors as floats: their products with :attr:`item_rows` rank as the file does."""
+        if self.int8 is None:
+            return self.user_table.astype(np.float32)
+        return self.int8.user_q * self.int8.user_scale[:, None] / self.int8.item_scale
+
+    @property
+    def item_limits(self) -> F32 | None:
+        """(D,) the largest value that the items' scales hold; None where each item has a scale of its own."""
+        return None if self.int8 is None or self.row_scale is not None else self.int8.item_scale * QMAX
+
+    @property
     def row_scale(self) -> NDArray[np.float16] | None:
         """(I,) where each item has a scale of its own."""
         return self.int8.item_row_scale if self.int8 else None

@@ -5,7 +5,9 @@ import importlib
 from pathlib import Path
 from typing import Final
 
-VERBS: Final = ("update", "retire", "rollback", "strip", "keygen", "sign", "verify", "diff", "apply")
+VERBS: Final = (
+    "update", "fold_in", "retire", "rollback", "strip", "keygen", "sign", "verify", "diff", "apply"
+)  # fmt: skip
 """In the order of help: module ``recpress_edge.cli.bundle.VERB`` has ``add_verb(verbs)``."""
 
 
@@ -27,6 +29,6 @@ def _add_missing(
     def run(_: argparse.Namespace) -> int:
         raise error
 
-    verb = verbs.add_parser(name, help="needs packages that are not installed", add_help=False)
+    verb = verbs.add_parser(name.replace("_", "-"), help="needs packages that are not installed", add_help=False)
     verb.add_argument("rest", nargs=argparse.REMAINDER)
     verb.set_defaults(func=run, work=Path())

@@ -55,14 +55,11 @@ def run_change(args: argparse.Namespace, request: ChangeRequest) -> int:
         say(args, f"would      {_counts(plan.changes)}; {plan.clipped} of {plan.n_new} new rows clipped")
         emit(args, plan.facts())
         return 0
-    was_signed = (args.bundle / SIGNATURE).exists()
+    was_signed = is_signed(args)
     with stopped_by_signals():
         result = request.run()
-    _report(args, result)
-    if was_signed:
-        where = shlex.quote(str(result.updated.bundle.folder))
-        say(args, "unsigned   the version before was signed, and its signature is not one of this version")
-        next_steps(args, [f"recpress-edge bundle sign {where} --key FILE"])
+    say(args, f"changed    {_counts(result.changes)}")
+    say_updated(args, result, was_signed=was_signed)
     emit(args, result.facts())
     return 0
 
@@ -74,11 +71,16 @@ def _counts(changes: Changes) -> str:
     )
 
 
-def _report(args: argparse.Namespace, result: UpdateResult) -> None:
+def is_signed(args: argparse.Namespace) -> bool:
+    """Whether the bundle that is to be changed is signed."""
+    return bool((args.bundle / SIGNATURE).exists())
+
+
+def say_updated(args: argparse.Namespace, result: UpdateResult, *, was_signed: bool) -> None:
+    """What a bundle with a changed catalogue is, what was checked, and what to run next."""
     updated = result.updated
     bundle, entry = updated.bundle, updated.entry
     contract = bundle.contract
-    say(args, f"changed    {_counts(result.changes)}")
     say(args, f"catalogue  {contract.n_items:,} items, {len(contract.retired):,} retired; indices unchanged")
     if entry["clipped_rows"]:
         overruled = ", accepted by --force" if entry["overruled"] else ""
@@ -98,6 +100,9 @@ def _report(args: argparse.Namespace, result: UpdateResult) -> None:
     )
     back = [] if args.out else [f"recpress-edge bundle rollback {shlex.quote(str(args.bundle))}"]
     next_steps(args, [f"device_bench run {shlex.quote(str(bundle.folder))}", *back])
+    if was_signed:
+        say(args, "unsigned   the version before was signed, and its signature is not one of this version")
+        next_steps(args, [f"recpress-edge bundle sign {shlex.quote(str(bundle.folder))} --key FILE"])
 
 
 def _recall_line(recall: Mapping[str, Any] | None) -> str:

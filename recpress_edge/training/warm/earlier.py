@@ -38,10 +38,10 @@ class Earlier:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Settings of its method, with those that validation chose in the place of none."""
-        known = dict(self.model.config)
+        """Settings of its method that it was given, or that validation chose for it."""
         chosen: Mapping[str, Any] = self.model.metadata.get("chosen_settings", {})
-        return {key: chosen.get(key) if value is None else value for key, value in known.items()}
+        given = {key: value for key, value in self.model.config.items() if value is not None}
+        return {**chosen, **given}
 
     @property
     def teacher(self) -> str | None:

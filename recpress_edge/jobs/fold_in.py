@@ -204,9 +204,9 @@ class _Interactions:
     def of(cls, log: Log, bundle: Bundle, item_ids: list[str], least: int) -> "_Interactions":
         if bundle.contract.profile != ALL_USERS:
             raise ArtifactError(
-                f"{bundle.folder} is of profile {bundle.contract.profile}, and new items are folded in against "
-                f"the vectors of many users, which a bundle of profile {ALL_USERS} holds. Name items that they "
-                "are like with --like NEW=ID,ID."
+                f"{bundle.folder} is of profile {bundle.contract.profile}, and new items are folded in "
+                f"against the vectors of many users, which a bundle of profile {ALL_USERS} holds. Name "
+                "items that they are like with --like NEW=ID,ID."
             )
         users = _indices(log.user_ids, bundle.user_ids())[log.users]
         items = _indices(log.item_ids, item_ids)[log.items]

@@ -258,6 +258,13 @@ def _training_lines(facts: Mapping[str, Any]) -> Iterator[str]:
     teacher = facts["teacher"]
     name = teacher["name"] if teacher else "none"
     yield f"trained    {facts['method']}, seed {facts['seed']}, teacher {name}"
+    if begun := facts.get("from"):
+        yield f"from       {begun['folder']}, sha256 {begun['sha256'][:16]}…"
+        for side in ("users", "items"):
+            yield f"from       {', '.join(f'{side} {how} {count:,}' for how, count in begun[side].items())}"
+        found = begun["overlap@10"]
+        mean, decile = format_share(found["mean"]), format_share(found["lowest_decile"])
+        yield f"moved      overlap@10 {mean} on average, {decile} in the lowest tenth"
     for key, value in facts["dataset"].items():
         yield f"trained    dataset {key} = {value}"
     for split, metrics in facts["metrics"].items():

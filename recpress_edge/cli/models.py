@@ -88,8 +88,9 @@ def _cells(row: Mapping[str, Any], metrics: Sequence[str]) -> list[str]:
     figures = [format_share(row[f"{split}_{name}"]) for split in ("valid", "test") for name in metrics]
     seconds = "–" if row["seconds"] is None else f"{row['seconds']:.1f}"
     plugin = f" by {row['plugin']}" if row["plugin"] else ""
+    begun = f" from {row['from']}" if row["from"] else ""
     return [
-        f"{Path(row['folder']).name}{plugin}",
+        f"{Path(row['folder']).name}{plugin}{begun}",
         *figures,
         str(row["seed"]),
         str(row["chosen_epoch"]),

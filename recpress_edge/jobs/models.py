@@ -143,6 +143,7 @@ def model_row(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
         row |= {f"{split}_{name}": _number(metrics.get(name)) for name in CLICK_METRICS}
     return row | {
         "settings": settings_digest(facts),
+        "from": str(facts["from"]["folder"]) if "from" in facts else None,
         "plugin": str(facts["plugin"]["file"]) if "plugin" in facts else None,
         "folder": str(folder),
         "sha256": facts["sha256"],
@@ -163,4 +164,5 @@ def settings_digest(facts: Mapping[str, Any]) -> str:
     recipe = (kept.pop("quantised") or {}).get("recipe")
     members = [member.get("name") for member in facts.get("members", ())]
     made = [(facts["teacher"] or {}).get("sha256"), facts["dataset"].get("digest"), "refit_of" in facts]
+    made += [facts["from"]["dataset"]["digest"]] if "from" in facts else []
     return digest_of([kept, recipe, members, *made])[:8]

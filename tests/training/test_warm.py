@@ -1,0 +1,263 @@
+"""A model that goes on from an earlier one, on a log that grew: rows by id, new ones folded in."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from small_data import dataset, two_tastes
+
+from recpress_edge.artifacts.model_folder import MODEL_FACTS
+from recpress_edge.cli import main
+from recpress_edge.core.errors import ArtifactError, ConfigError, GateError
+from recpress_edge.core.files import read_json, write_json
+from recpress_edge.data.interactions import Interactions
+from recpress_edge.data.prepare import Prepared
+from recpress_edge.data.store import save_dataset
+from recpress_edge.distill.methods import METHODS
+from recpress_edge.distill.students import parse_name
+from recpress_edge.models.outputs import Tables
+from recpress_edge.training.ensure import ensure_model, plan_steps
+from recpress_edge.training.plan import ModelRequest, TrainOptions
+from recpress_edge.training.store import load_model
+from recpress_edge.training.warm.earlier import earlier_in, newest
+from recpress_edge.training.warm.gate import OVERLAP, check_overlap
+from recpress_edge.training.warm.moved import moved
+from recpress_edge.training.warm.start import started
+
+BEFORE = two_tastes(60, 80)
+NEW_USERS, NEW_ITEMS = 6, 4
+SHORT = {"epochs": 4, "evaluate_every": 2}
+
+
+def grown():
+    """Users and items in another order, six users more and four items more: the last of each with nobody."""
+    users = [*reversed(range(60)), *range(60, 66)]
+    items = [*range(80, 84), *range(80)]
+    place_u, place_i = (np.argsort(order) for order in (users, items))
+
+    def part(old: Interactions, more: list[tuple[int, int]]) -> Interactions:
+        pairs = np.array([*zip(old.users(), old.indices, strict=True), *more])
+        return Interactions.from_pairs(place_u[pairs[:, 0]], place_i[pairs[:, 1]], 66, 84)
+
+    # User 60 + n is of taste n % 2; item 80 + n likewise, but for 83, whom nobody was with.
+    more = [(60 + n, (n % 2) * 40 + at) for n in range(5) for at in range(5)]
+    more += [(user, 80 + user % 2) for user in range(40)] + [(60, 82)]
+    data = dataset(part(BEFORE.train, more), part(BEFORE.valid, []), part(BEFORE.test, []), "two-tastes")
+    names = tuple(f"{user}" for user in users), tuple(f"{item}" for item in items)
+    return dataclasses.replace(data, user_ids=names[0], item_ids=names[1])
+
+
+AFTER = grown()
+
+
+def made(name, data, work, earlier=None, **more):
+    options = TrainOptions(earlier=earlier and str(earlier), **more)
+    return ensure_model(ModelRequest(name=name, role="student", options=options), data, work, lambda _: None)
+
+
+def first(name, work, teacher=None):
+    training = {} if METHODS[parse_name(name).method].closed_form else {"epochs": 12}
+    return made(name, BEFORE, work, training=training, teacher=teacher)
+
+
+def test_rows_are_matched_by_id_and_new_ones_folded_in(tmp_path):
+    before = first("bpr_dim4", tmp_path)
+    start = started(earlier_in(str(before.folder), parse_name("bpr_dim4"), AFTER), AFTER)
+    known = [AFTER.user_ids.index("7"), AFTER.item_ids.index("9")]
+    assert np.array_equal(start.tables.user_emb[known[0]], before.user_emb[7])
+    assert np.array_equal(start.tables.item_emb[known[1]], before.item_emb[9])
+    assert start.facts() == {
+        "users": {"known": 60, "folded_in": 5, "drawn": 1},
+        "items": {"known": 80, "folded_in": 3, "drawn": 1},
+    }
+    assert start.drawn_users[AFTER.user_ids.index("65")]
+    assert start.drawn_items[AFTER.item_ids.index("83")]
+    for name, half in (("60", slice(40)), ("61", slice(40, 80))):
+        scores = before.item_emb @ start.tables.user_emb[AFTER.user_ids.index(name)]
+        assert scores[half].mean() > scores.mean()
+    scores = before.user_emb @ start.tables.item_emb[AFTER.item_ids.index("80")]
+    assert scores[::2].mean() > scores[1::2].mean()
+
+
+def test_an_item_of_new_users_alone_follows_them(tmp_path):
+    before = first("bpr_dim4", tmp_path)
+    start = started(earlier_in(str(before.folder), parse_name("bpr_dim4"), AFTER), AFTER)
+    row = start.tables.item_emb[AFTER.item_ids.index("82")]  # only user 60, who is new, was with it
+    assert row @ start.tables.user_emb[AFTER.user_ids.index("60")] > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "teacher"),
+    [("bpr_dim4", None), ("soft_dim4", "none"), ("als_dim4", None), ("rrd_dim4", "als_dim8")],
+)
+def test_it_is_never_below_its_start_and_says_what_it_goes_on_from(tmp_path, name, teacher):
+    before = first(name, tmp_path, teacher)
+    after = made(name, AFTER, tmp_path, before.folder)
+    known = after.metadata
+    assert known["history"][0]["epoch"] == 0
+    values = [entry["valid"]["recall@10"] * entry["valid"]["ndcg@10"] for entry in known["history"]]
+    chosen = [entry["epoch"] for entry in known["history"]].index(known["chosen_epoch"])
+    assert values[chosen] >= values[0]
+    assert known["from"]["sha256"] == before.digest
+    assert known["from"]["users"] == {"known": 60, "folded_in": 5, "drawn": 1}
+    assert 0 < known["from"][OVERLAP]["mean"] <= 1
+    assert known["from"][OVERLAP]["users"] == 60
+    assert after.user_emb.shape == (66, 4)
+    assert np.isfinite(after.item_emb).all()
+    assert "trials" not in known  # what validation chose is taken over
+    again = made(name, AFTER, tmp_path, before.folder)
+    assert again.digest == after.digest
+
+
+def test_its_settings_are_the_earlier_ones_unless_they_are_given(tmp_path):
+    before = made("soft_dim4", BEFORE, tmp_path, teacher="none", method={"temperature": 0.2}, training=SHORT)
+    chosen = before.metadata["chosen_settings"]
+    after = made("soft_dim4", AFTER, tmp_path, before.folder, method={"batch_users": 40})
+    assert after.config["temperature"] == 0.2
+    assert after.config["batch_users"] == 40
+    assert chosen.items() <= dict(after.config).items()
+    assert after.metadata["training"]["epochs"] == 8
+    assert after.metadata["teacher"] is None  # as the earlier model had none
+
+
+def test_the_teacher_goes_on_too_and_an_ensemble_by_its_members(tmp_path):
+    teacher = "ensemble:als_dim6+ease+bpr_dim6"
+    before = made("soft_dim4", BEFORE, tmp_path, teacher=teacher, training=SHORT)
+    after = made("soft_dim4", AFTER, tmp_path, before.folder)
+    assert after.metadata["teacher"]["name"] == teacher
+    assert after.metadata["teacher"]["sha256"] != before.metadata["teacher"]["sha256"]
+    facts = [read_json(where) for where in tmp_path.glob(f"models/*/{MODEL_FACTS}")]
+    of_after = {one["name"]: one.get("from") for one in facts if one["dataset"]["digest"] == AFTER.digest()}
+    assert {name: bool(begun) for name, begun in of_after.items()} == {
+        "als_dim6": True, "bpr_dim6": True, "ease": False, teacher: False, "soft_dim4": True,
+    }  # fmt: skip
+
+
+def test_a_teacher_whose_folder_is_gone_is_trained_from_the_start(tmp_path):
+    before = made("soft_dim4", BEFORE, tmp_path, teacher="als_dim6", training=SHORT)
+    for where in tmp_path.glob("models/als_dim6-*/*"):
+        where.unlink()
+    made("soft_dim4", AFTER, tmp_path, before.folder)
+    (where,) = tmp_path.glob(f"models/als_dim6-*/{MODEL_FACTS}")
+    assert "from" not in read_json(where)
+
+
+def test_the_key_holds_what_it_goes_on_from(tmp_path):
+    before, other = first("bpr_dim4", tmp_path), made("bpr_dim4", BEFORE, tmp_path, training={"epochs": 2})
+    options = [TrainOptions(earlier=where and str(where)) for where in (None, before.folder, other.folder)]
+    requests = [ModelRequest(name="bpr_dim4", options=one) for one in options]
+    assert len({plan_steps(one, AFTER, tmp_path)[-1].folder for one in requests}) == 3
+
+
+def test_fine_tuning_starts_from_the_warm_model(tmp_path):
+    before = first("bpr_dim4", tmp_path)
+    after = made("bpr_dim4_qat-int8-dim", AFTER, tmp_path, before.folder, training={"epochs": 1})
+    assert "from" not in after.metadata
+    plain = [read_json(one) for one in tmp_path.glob(f"models/bpr_dim4-*/{MODEL_FACTS}")]
+    (warm,) = [one for one in plain if "from" in one]
+    assert after.metadata["quantised"]["start"]["sha256"] == warm["sha256"]
+
+
+def test_other_models_are_refused_by_name(tmp_path):
+    before = first("bpr_dim4", tmp_path)
+    with pytest.raises(ConfigError, match=r"holds bpr_dim4, and bpr_dim5 is asked for"):
+        made("bpr_dim5", AFTER, tmp_path, before.folder)
+    with pytest.raises(ConfigError, match=r"holds bpr_dim4, and als_dim4 is asked for"):
+        made("als_dim4", AFTER, tmp_path, before.folder)
+    for name in ("puresvd_dim4", "lightgcn_dim4", "neumf_dim4"):
+        with pytest.raises(ConfigError, match=r"cannot go on from .* \(--from\).*bpr_dim4, .*soft_dim4"):
+            made(name, AFTER, tmp_path, before.folder)
+    with pytest.raises(ConfigError, match="no trained model is there"):
+        made("bpr_dim4", AFTER, tmp_path, tmp_path / "nothing")
+
+
+def test_a_split_that_is_drawn_again_is_refused(tmp_path):
+    before = first("bpr_dim4", tmp_path)
+    drawn = dataclasses.replace(AFTER, protocol="leave-one-out at random, seed 0")
+    with pytest.raises(ConfigError, match=r"drawn at random.*too good.*--split loo-time"):
+        made("bpr_dim4", drawn, tmp_path, before.folder)
+
+
+def test_ids_without_anything_in_common_are_refused(tmp_path):
+    before = first("bpr_dim4", tmp_path)
+    renamed = dataclasses.replace(AFTER, item_ids=tuple(f"x{item}" for item in AFTER.item_ids))
+    with pytest.raises(ConfigError, match="knows no item of data set 'two-tastes'"):
+        made("bpr_dim4", renamed, tmp_path, before.folder)
+
+
+def test_ids_that_were_changed_are_damage_and_missing_ones_come_from_the_data_set(tmp_path):
+    before = first("bpr_dim4", tmp_path)
+    lines = (before.folder / "items.txt").read_text().splitlines()
+    (before.folder / "items.txt").write_text("\n".join(reversed(lines)) + "\n")
+    with pytest.raises(ArtifactError, match=r"items\.txt is not the list of ids"):
+        earlier_in(str(before.folder), parse_name("bpr_dim4"), AFTER)
+    write_json(before.folder / MODEL_FACTS, {**before.metadata, "ids": None})
+    with pytest.raises(ArtifactError, match="does not say whose rows its tables are"):
+        earlier_in(str(before.folder), parse_name("bpr_dim4"), AFTER)
+
+
+def test_newest_is_of_an_earlier_state_of_the_same_data_set(tmp_path):
+    with pytest.raises(ConfigError, match="no bpr_dim4 of seed 0 was trained on an earlier state"):
+        newest(parse_name("bpr_dim4"), 0, AFTER, tmp_path)
+    before = first("bpr_dim4", tmp_path)
+    after = made("bpr_dim4", AFTER, tmp_path, before.folder)
+    assert newest(parse_name("bpr_dim4"), 0, AFTER, tmp_path) == str(before.folder)
+    assert newest(parse_name("bpr_dim4"), 0, BEFORE, tmp_path) == str(after.folder)
+
+
+def test_overlap_is_of_what_both_know_without_what_was_consumed():
+    user_emb, item_emb = np.ones((2, 1), np.float32), np.arange(15, 0, -1, dtype=np.float32)[:, None]
+    train = Interactions.from_pairs(np.array([0]), np.array([0]), 2, 15)
+    everyone, everything = np.arange(2), np.arange(15)
+    before = Tables(user_emb, item_emb)
+    same = moved(before, before, train, everyone, everything)
+    assert same.overlaps.tolist() == [1, 1]
+    other = item_emb.copy()
+    other[14] = 99  # the last comes first: one of ten leaves
+    assert moved(before, Tables(user_emb, other), train, everyone, everything).overlaps.tolist() == [0.9, 0.9]
+    new = everything.copy()
+    new[14] = -1  # as an item that the earlier version does not know, it counts for nothing
+    assert moved(before, Tables(user_emb, other), train, everyone, new).overlaps.tolist() == [1, 1]
+    assert moved(before, before, train, np.array([1, -1]), everything).facts() == {
+        "mean": 1.0, "lowest_decile": 1.0, "users": 1, "items": 15,
+    }  # fmt: skip
+
+
+def test_a_gate_on_the_overlap(tmp_path):
+    before = first("bpr_dim4", tmp_path)
+    after = made("bpr_dim4", AFTER, tmp_path, before.folder)
+    check_overlap(after, 0.0)
+    moved_far = dataclasses.replace(
+        after, metadata={**after.metadata, "from": {**after.metadata["from"], OVERLAP: {
+            "mean": 0.41, "lowest_decile": 0.2, "users": 60, "items": 80}}},
+    )  # fmt: skip
+    with pytest.raises(GateError, match=r"is 0\.4100 on average \(0\.20 in the lowest tenth of 60 users\)"):
+        check_overlap(moved_far, 0.5)
+
+
+def test_the_command_says_it_and_ends_with_3_below_the_bound(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    save_dataset_of(BEFORE, tmp_path)
+    assert main(["distill", "--student", "bpr_dim4", "--data", "mine", "--epochs", "6"]) == 0
+    save_dataset_of(AFTER, tmp_path)
+    words = ["distill", "--student", "bpr_dim4", "--data", "mine", "--from", "newest"]
+    assert main([*words, "--dry-run"]) == 0
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    assert "60 known, 5 folded in, 1 drawn users; 80 known, 3 folded in, 1 drawn items" in told
+    assert "moved      overlap@10" in told
+    assert main([*words, "--min-overlap", "1"]) in (0, 3)
+    (warm,) = [one for one in tmp_path.glob("models/*") if "from" in load_model(one).metadata]
+    mean = load_model(warm).metadata["from"][OVERLAP]["mean"]
+    assert main([*words, "--min-overlap", "1"]) == (0 if mean == 1 else 3)
+    assert main(["models"]) == 0
+    assert "from bpr_dim4-s0" in capsys.readouterr().out
+    assert main(["inspect", str(warm)]) == 0
+    assert "from       users known 60, users folded_in 5, users drawn 1" in capsys.readouterr().out
+    assert main(["distill", "--student", "bpr_dim4", "--data", "mine", "--min-overlap", "0.5"]) == 2
+    assert main(["train", "--teacher", "bpr_dim4", "--data", "mine", "--from", "newest", "--refit"]) == 2
+
+
+def save_dataset_of(data, work):
+    """Stored under one name, whatever was there."""
+    save_dataset(Prepared(dataclasses.replace(data, name="mine"), {}), work, force=True)

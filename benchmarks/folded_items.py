@@ -1,0 +1,201 @@
+"""Recall of items that were folded in, by how many interactions they had, against training with them.
+
+    python benchmarks/folded_items.py --log ml-1m --work work/folded --out folded-items-ml-1m.json
+    python benchmarks/folded_items.py --log ml-100k --items 50 --teacher als_dim16 --student soft_dim8
+
+(with RECPRESS_DATA_DIR set). --items of those with enough users are taken out of the log, and a student is
+trained without them. Then each is given n of its users: it is folded into that student's tables
+(``bundle fold-in``), and another student is trained from the start on the log with these interactions.
+Recall@K is of the item's other users: is it among their first K, all new items competing? ``others`` is the
+test Recall@50 of the known items, before and after the new ones are there.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from _bench import options, run, table
+from _nights import LOGS, Rows, rows_of
+
+from recpress_edge.core.arrays import I64
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.progress import silent
+from recpress_edge.core.rng import stream
+from recpress_edge.data.interactions import Dataset, Interactions
+from recpress_edge.models.new_rows import REACH, Bags, folded_items
+from recpress_edge.models.outputs import Tables
+from recpress_edge.models.ranking import product_rows, top_unobserved
+from recpress_edge.training.ensure import ensure_model
+from recpress_edge.training.plan import ModelRequest, TrainOptions
+from recpress_edge.training.store import TrainedModel
+from recpress_edge.training.warm.start import places_of
+
+SCHEMA: Final = "recpress.folded-items/1"
+GIVEN: Final = (1, 2, 5, 10)
+CUTOFFS: Final = (10, 50)
+LEAST_USERS: Final = 20
+"""Of an item that is taken out: the most that are given, and as many to ask."""
+
+
+def lists_of(tables: Tables, train: Interactions, length: int) -> I64:
+    """Each user's first items among those not consumed (U, length)."""
+    import torch  # noqa: PLC0415
+
+    users, items = (torch.from_numpy(table) for table in (tables.user_emb, tables.item_emb))
+    return top_unobserved(product_rows(users, items), train, length).items.astype(np.int64)
+
+
+def recall(lists: I64, users: I64, items: I64) -> dict[str, float]:
+    """Share of pairs (n,) whose item is among the user's first K."""
+    hits = lists[users] == items[:, None]
+    return {f"recall@{k}": float(hits[:, :k].any(axis=1).mean()) for k in CUTOFFS}
+
+
+def of_known(lists: I64, data: Dataset) -> float:
+    """Test Recall@50 of a data set's own held-out items."""
+    users = np.repeat(np.arange(data.n_users), data.test.counts())
+    return float((lists[users, :50] == data.test.indices[:, None]).any(axis=1).mean())
+
+
+def folded(
+    model: TrainedModel, data: Dataset, given: tuple[I64, I64], asked: tuple[I64, I64], n: int
+) -> dict[str, Any]:
+    """Figures of items (n,) that are folded into a model's tables; pairs by the data's user index."""
+    assert model.tables
+    tables, seen = model.tables, Bags(data.train.indptr, data.train.indices.astype(np.int64))
+    usual = min(REACH / data.n_items, 1.0) * data.n_users
+    rows = folded_items(Bags.of_pairs(given[1], given[0], n), tables.user_emb, tables.item_emb, usual, seen)
+    both = Tables(tables.user_emb, np.concatenate([tables.item_emb, rows]))
+    users, items = data.train.users().astype(np.int64), data.train.indices.astype(np.int64)
+    train = Interactions.from_pairs(
+        np.concatenate([users, given[0]]),
+        np.concatenate([items, data.n_items + given[1]]),
+        data.n_users,
+        data.n_items + n,
+    )
+    lists = lists_of(both, train, max(CUTOFFS))
+    reach = float((lists >= data.n_items).sum(axis=1).mean())
+    return {
+        **recall(lists, asked[0], data.n_items + asked[1]),
+        "others_recall@50": of_known(lists, data),
+        "new_in_50": reach,
+    }
+
+
+def retrained(
+    args: argparse.Namespace,
+    rows: Rows,
+    base: Dataset,
+    asked: tuple[tuple[str, ...], tuple[str, ...]],
+    n: int,
+) -> dict[str, Any]:
+    """Figures of a student that is trained from the start with these interactions."""
+    data = rows.dataset(f"{args.log}-given-{n}")
+    model = trained(args, data)
+    assert model.tables
+    users, items = places_of(asked[0], data.user_ids), places_of(asked[1], data.item_ids)
+    lists = lists_of(model.tables, data.train, max(CUTOFFS))
+    known = set(base.item_ids)
+    is_new = np.array([name not in known for name in data.item_ids])
+    told = recall(lists, users, items)
+    return {
+        **told,
+        "others_recall@50": of_known(lists, data),
+        "new_in_50": float(is_new[np.maximum(lists, 0)].sum(axis=1).mean()),
+    }
+
+
+def trained(args: argparse.Namespace, data: Dataset) -> TrainedModel:
+    """The student on a log."""
+    options = TrainOptions(teacher=args.teacher)
+    return ensure_model(ModelRequest(name=args.student, options=options), data, args.work, silent)
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """Folded in and trained with, for each number of interactions."""
+    rows = rows_of(args.log)
+    counts = np.bincount(rows.items)
+    enough = np.flatnonzero(counts >= LEAST_USERS)
+    if not 0 < args.items <= enough.size // 2:
+        raise ConfigError(f"--items must be from 1 to {enough.size // 2}, half of those with users enough")
+    chosen = np.sort(stream(args.seed, "folded items").choice(enough, args.items, replace=False))
+    without = np.flatnonzero(~np.isin(rows.items, chosen))
+    base = rows.take(without).dataset(f"{args.log}-without")
+    model = trained(args, base)
+    told = []
+    for n in GIVEN:
+        given, asked = drawn(rows, chosen, base, n)
+        pairs = [
+            (
+                places_of(rows.users[part].astype(str), base.user_ids),
+                np.searchsorted(chosen, rows.items[part]),
+            )
+            for part in (given, asked)
+        ]
+        names = tuple(rows.users[asked].astype(str)), tuple(rows.items[asked].astype(str))
+        with_given = rows.take(np.sort(np.concatenate([without, given])))
+        told.append(
+            {
+                "interactions": n,
+                "pairs": int(asked.size),
+                "folded_in": folded(model, base, pairs[0], pairs[1], args.items),
+                "trained": retrained(args, with_given, base, names, n),
+            }
+        )
+    return {
+        "schema": SCHEMA,
+        "log": args.log,
+        "student": args.student,
+        "teacher": args.teacher or "usual",
+        "items": args.items,
+        "seed": args.seed,
+        "others_recall@50": model.metadata["metrics"]["test"]["recall@50"],
+        "results": told,
+    }
+
+
+def drawn(rows: Rows, chosen: I64, base: Dataset, n: int) -> tuple[I64, I64]:
+    """Rows of the chosen items with users whom the base knows: n of each item, and the others to ask."""
+    known = places_of(rows.users.astype(str), base.user_ids) >= 0
+    there = np.flatnonzero(np.isin(rows.items, chosen) & known)
+    order = stream(0, "given users").permutation(there)
+    order = order[np.argsort(rows.items[order], kind="stable")]
+    items = rows.items[order]
+    begins = np.searchsorted(items, items)
+    first = np.arange(items.size) - begins < n
+    return order[first], order[~first]
+
+
+def show(record: dict[str, Any]) -> str:
+    """A row for each number of interactions and side."""
+    lines = [
+        [
+            str(one["interactions"]),
+            side.replace("_", " "),
+            *(f"{one[side][name]:.4f}" for name in ("recall@10", "recall@50", "others_recall@50")),
+            f"{one[side]['new_in_50']:.2f}",
+        ]
+        for one in record["results"]
+        for side in ("folded_in", "trained")
+    ]
+    without = ["–", "without them", "–", "–", f"{record['others_recall@50']:.4f}", "–"]
+    return table(
+        ["interactions", "items are", "Recall@10", "Recall@50", "others' Recall@50", "new in 50"],
+        [without, *lines],
+    )
+
+
+def parser() -> argparse.ArgumentParser:
+    """The flags."""
+    found = options(__doc__, work=Path("work/folded"))
+    found.add_argument("--log", choices=list(LOGS), default="ml-1m", help="default: %(default)s")
+    found.add_argument("--items", type=int, default=200, help="taken out; default: %(default)s")
+    found.add_argument("--student", default="soft_dim32", help="default: %(default)s")
+    found.add_argument("--teacher", help="default: the student's usual one")
+    found.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    return found
+
+
+if __name__ == "__main__":
+    raise SystemExit(run(parser(), measure, show))

@@ -1,0 +1,133 @@
+"""A nightly retrain from the last model against one from the start: CPU time, figures, how far lists move.
+
+    python benchmarks/nightly.py --log ml-1m --work work/nightly --out nightly-ml-1m.json
+    python benchmarks/nightly.py --log ml-100k --nights 2 --teacher als_dim16 --student soft_dim8
+
+(with RECPRESS_DATA_DIR set). The log before the first night trains both sides' first model. Each night adds
+--share of the log; the warm side goes on from its model of the night before (``distill --from``), its teacher
+likewise, the cold side trains teacher and student anew. Figures are of the test items of that night, each
+user's last; overlap@10 is with the same side's model of the night before.
+"""
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from _bench import options, run, table
+from _nights import LOGS, nights, rows_of
+
+from recpress_edge.core.errors import ConfigError
+from recpress_edge.core.progress import silent
+from recpress_edge.data.interactions import Dataset
+from recpress_edge.training.ensure import ensure_model
+from recpress_edge.training.plan import ModelRequest, TrainOptions
+from recpress_edge.training.store import TrainedModel
+from recpress_edge.training.warm.gate import OVERLAP
+from recpress_edge.training.warm.moved import moved
+from recpress_edge.training.warm.start import places_of
+
+SCHEMA: Final = "recpress.nightly/1"
+METRICS: Final = ("recall@10", "recall@50", "ndcg@10")
+
+
+def made(args: argparse.Namespace, data: Dataset, work: Path, earlier: TrainedModel | None) -> dict[str, Any]:
+    """A student on a night's log, with the CPU seconds of it and of all that it is made from."""
+    options = TrainOptions(teacher=args.teacher, earlier=earlier and str(earlier.folder))
+    started = time.process_time()
+    model = ensure_model(ModelRequest(name=args.student, seed=args.seed, options=options), data, work, silent)
+    return {"model": model, "cpu_s": time.process_time() - started}
+
+
+def figures(
+    found: dict[str, Any], data: Dataset, before: tuple[TrainedModel, Dataset] | None
+) -> dict[str, Any]:
+    """One side of one night."""
+    model: TrainedModel = found["model"]
+    test, teacher = model.metadata["metrics"]["test"], model.metadata["teacher"]
+    return {
+        "cpu_s": round(found["cpu_s"], 3),
+        "chosen_epoch": model.metadata["chosen_epoch"],
+        **{name: test[name] for name in METRICS},
+        "teacher": teacher and teacher["metrics"]["test"],
+        OVERLAP: before and _moved(before, model, data),
+    }
+
+
+def _moved(before: tuple[TrainedModel, Dataset], model: TrainedModel, data: Dataset) -> dict[str, Any]:
+    earlier, old = before
+    assert earlier.tables
+    assert model.tables
+    users, items = places_of(data.user_ids, old.user_ids), places_of(data.item_ids, old.item_ids)
+    return moved(earlier.tables, model.tables, data.train, users, items).facts()
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """Every night, warm and cold."""
+    if args.nights < 1:
+        raise ConfigError(f"--nights must be at least 1, got {args.nights}")
+    logs = nights(rows_of(args.log), args.nights, args.share)
+    data = logs[0].dataset(f"{args.log}-night-0")
+    first = made(args, data, args.work / "night-0", None)
+    last = {side: (first["model"], data) for side in ("warm", "cold")}
+    told = [{"night": 0, **counts(data), "cold": figures(first, data, None)}]
+    for night, log in enumerate(logs[1:], start=1):
+        data = log.dataset(f"{args.log}-night-{night}")
+        line: dict[str, Any] = {"night": night, **counts(data)}
+        for side, (model, _) in list(last.items()):
+            work = args.work / ("warm" if side == "warm" else f"cold-{night}")
+            # What was made from the first model lies beside it: the teacher goes on from there.
+            found = made(args, data, work, model if side == "warm" else None)
+            line[side] = figures(found, data, last[side])
+            last[side] = found["model"], data
+        told.append(line)
+    return {
+        "schema": SCHEMA,
+        "log": args.log,
+        "student": args.student,
+        "teacher": args.teacher or "usual",
+        "seed": args.seed,
+        "share": args.share,
+        "protocol": data.protocol,
+        "nights": told,
+    }
+
+
+def counts(data: Dataset) -> dict[str, int]:
+    """Users, items and train interactions of a night."""
+    return {"users": data.n_users, "items": data.n_items, "train": len(data.train)}
+
+
+def show(record: dict[str, Any]) -> str:
+    """A row a night and side."""
+    rows = [
+        [
+            str(line["night"]),
+            side,
+            f"{line['train']:,}",
+            f"{line[side]['cpu_s']:.1f}",
+            *(f"{line[side][name]:.4f}" for name in METRICS),
+            f"{line[side][OVERLAP]['mean']:.4f}" if line[side][OVERLAP] else "–",
+            str(line[side]["chosen_epoch"]),
+        ]
+        for line in record["nights"]
+        for side in ("warm", "cold")
+        if side in line
+    ]
+    return table(["night", "side", "train", "CPU s", *METRICS, OVERLAP, "epoch"], rows)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The flags."""
+    found = options(__doc__, work=Path("work/nightly"))
+    found.add_argument("--log", choices=list(LOGS), default="ml-1m", help="default: %(default)s")
+    found.add_argument("--nights", type=int, default=5, help="default: %(default)s")
+    found.add_argument("--share", type=float, default=0.01, help="of the log, a night; default: %(default)s")
+    found.add_argument("--student", default="soft_dim32", help="default: %(default)s")
+    found.add_argument("--teacher", help="default: the student's usual one")
+    found.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    return found
+
+
+if __name__ == "__main__":
+    raise SystemExit(run(parser(), measure, show))

@@ -41,8 +41,7 @@ class Rows:
     def dataset(self, name: str) -> Dataset:
         """Leave-one-out by time."""
         columns = {"user": self.users, "item": self.items, "time": self.times}
-        roles = {role: role for role in columns}
-        return Dataset.from_frame(columns, name=name, split="loo-time", **roles)
+        return Dataset.from_frame(columns, name=name, split="loo-time", user="user", item="item", time="time")
 
 
 def rows_of(name: str) -> Rows:
@@ -75,7 +74,7 @@ def _drawn_times(users: I64) -> F64:
     by_user = np.argsort(users, kind="stable")
     own = np.empty(users.size)
     own[by_user] = moments[ascending]
-    return begins[users] + (1 - begins[users]) * own
+    return np.asarray(begins[users] + (1 - begins[users]) * own, np.float64)
 
 
 def nights(rows: Rows, count: int, share: float) -> list[Rows]:

@@ -87,7 +87,7 @@ def retrained(
     args: argparse.Namespace,
     rows: Rows,
     base: Dataset,
-    asked: tuple[tuple[str, ...], tuple[str, ...]],
+    asked: tuple[list[str], list[str]],
     n: int,
 ) -> dict[str, Any]:
     """Figures of a student that is trained from the start with these interactions."""
@@ -104,6 +104,11 @@ def retrained(
         "others_recall@50": of_known(lists, data),
         "new_in_50": float(is_new[np.maximum(lists, 0)].sum(axis=1).mean()),
     }
+
+
+def texts(numbers: I64) -> list[str]:
+    """Ids as a data set has them (n,)."""
+    return [str(number) for number in numbers.tolist()]
 
 
 def trained(args: argparse.Namespace, data: Dataset) -> TrainedModel:
@@ -128,12 +133,12 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         given, asked = drawn(rows, chosen, base, n)
         pairs = [
             (
-                places_of(rows.users[part].astype(str), base.user_ids),
+                places_of(texts(rows.users[part]), base.user_ids),
                 np.searchsorted(chosen, rows.items[part]),
             )
             for part in (given, asked)
         ]
-        names = tuple(rows.users[asked].astype(str)), tuple(rows.items[asked].astype(str))
+        names = texts(rows.users[asked]), texts(rows.items[asked])
         with_given = rows.take(np.sort(np.concatenate([without, given])))
         told.append(
             {
@@ -157,7 +162,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 
 def drawn(rows: Rows, chosen: I64, base: Dataset, n: int) -> tuple[I64, I64]:
     """Rows of the chosen items with users whom the base knows: n of each item, and the others to ask."""
-    known = places_of(rows.users.astype(str), base.user_ids) >= 0
+    known = places_of(texts(rows.users), base.user_ids) >= 0
     there = np.flatnonzero(np.isin(rows.items, chosen) & known)
     order = stream(0, "given users").permutation(there)
     order = order[np.argsort(rows.items[order], kind="stable")]

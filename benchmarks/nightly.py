@@ -33,7 +33,7 @@ METRICS: Final = ("recall@10", "recall@50", "ndcg@10")
 
 def made(args: argparse.Namespace, data: Dataset, work: Path, earlier: TrainedModel | None) -> dict[str, Any]:
     """A student on a night's log, with the CPU seconds of it and of all that it is made from."""
-    options = TrainOptions(teacher=args.teacher, earlier=earlier and str(earlier.folder))
+    options = TrainOptions(teacher=args.teacher, earlier=str(earlier.folder) if earlier else None)
     started = time.process_time()
     model = ensure_model(ModelRequest(name=args.student, seed=args.seed, options=options), data, work, silent)
     return {"model": model, "cpu_s": time.process_time() - started}

@@ -83,7 +83,7 @@ def bundle_name(
 
 def provenance_of(data: StudentData[Any]) -> dict[str, Any]:
     """Who made this from what; nothing in it depends on when or where."""
-    facts = data.model.facts
+    facts, begun = data.model.facts, data.model.facts.get("from")
     return {
         "created_by": f"recpress-edge {__version__}",
         "command": data.command,
@@ -93,6 +93,7 @@ def provenance_of(data: StudentData[Any]) -> dict[str, Any]:
         "seed": data.model.seed,
         **({"core": data.core} if data.core else {}),
         "teacher": facts.get("teacher"),
+        **({"from": {key: begun[key] for key in ("name", "seed", "sha256")}} if begun else {}),
         "dataset": {
             **{key: facts["dataset"].get(key) for key in ("name", "digest", "protocol")},
             **({"ties": facts["dataset"]["ties"]} if facts["dataset"].get("ties") else {}),

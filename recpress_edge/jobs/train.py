@@ -88,7 +88,7 @@ class _RunRequest:
     earlier: str | None = None
     """Folder of a model that training goes on from, or ``newest``."""
     min_overlap: float | None = None
-    """Least mean overlap@10 of its lists with the earlier model's; less is a :class:`GateError`."""
+    """Least mean overlap@10 of its lists with the earlier model's; less is an error of exit code 3."""
     restart: bool = False
     device: str = "cpu"
     threads: int = 1

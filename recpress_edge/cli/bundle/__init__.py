@@ -29,6 +29,8 @@ def _add_missing(
     def run(_: argparse.Namespace) -> int:
         raise error
 
-    verb = verbs.add_parser(name.replace("_", "-"), help="needs packages that are not installed", add_help=False)
+    verb = verbs.add_parser(
+        name.replace("_", "-"), help="needs packages that are not installed", add_help=False
+    )
     verb.add_argument("rest", nargs=argparse.REMAINDER)
     verb.set_defaults(func=run, work=Path())

@@ -25,6 +25,10 @@ nitpick_ignore_regex = [  # what other projects document, whose inventories are 
     (r"py:class", r"recpress_(export|edge\.(data|distill|training))\..*"),
     (r"py:class", r"Preparation|Dataset"),  # of Dataset.from_frame, whose module names them in quotes
     (r"py:class", r"recpress_edge\.(artifacts\.recipes\.Recipe|jobs\.export\._NamedStudent)"),
+    (
+        r"py:class",
+        r"recpress_edge\.artifacts\.(manifest\.Full|clicks\.bundle\.ClickBundle|two_stages\.bundle\.TwoStageBundle)",
+    ),
     # parts of what requests and results hold
     (
         r"py:class",

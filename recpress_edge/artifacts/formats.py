@@ -85,6 +85,12 @@ class Format:
     """A class with ``name`` and ``version``: ``(path, ClickContract, threads) -> ClickRuntime``."""
     click_tables: str = ""
     """``(bytes) -> Mapping[str, NDArray]``: the constants of a click model's file."""
+    stages_writer: str = ""
+    """``(TwoStageContract, Graph, tensors, users' rows, metadata) -> bytes``; empty: not available."""
+    stages_runtime: str = ""
+    """A class with ``name`` and ``version``: ``(path, TwoStageContract, threads) -> TwoStageRuntime``."""
+    stages_apart: str = ""
+    """A class: ``(path, TwoStageContract, threads) -> StagesApart``."""
     trace: str = ""
     """``(NetworkStudent) -> bytes``: a network as a file; empty where networks are not available."""
     trace_int8: str = ""
@@ -184,6 +190,9 @@ FORMATS: Final = _FormatTable(
             click_writer="recpress_export.clicks.graph:clicks_onnx",
             click_runtime="recpress_edge.device.clicks.runtimes:OnnxClicks",
             click_tables="recpress_edge.device.onnx_file:onnx_tensors",
+            stages_writer="recpress_export.two_stages.graph:two_stages_onnx",
+            stages_runtime="recpress_edge.device.two_stages.runtimes:OnnxTwoStages",
+            stages_apart="recpress_edge.device.two_stages.onnx_apart:OnnxApart",
             trace="recpress_export.networks.to_onnx:onnx_network",
             trace_int8="recpress_export.networks.to_onnx:int8_dynamic",
             trace_packages=("torch", "onnxscript"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,6 @@ from recpress_edge.artifacts.two_stages.bundle import (
 )
 from recpress_edge.artifacts.two_stages.contract import (
     FIRST_RECIPE,
-    MODEL_FILE,
     RECIPE,
     TwoStageContract,
     first_contract,
@@ -37,7 +36,12 @@ from recpress_edge.core.errors import ArtifactError, ConfigError, GateError
 from recpress_edge.core.files import check_ours, new_directory, write_atomic
 from recpress_edge.core.registry import named
 from recpress_edge.device.two_stages.recommender import check_two_stages
-from recpress_edge.device.two_stages.runtimes import NumpyTwoStages, OnnxTwoStages, StagedRequest
+from recpress_edge.device.two_stages.runtimes import (
+    NumpyTwoStages,
+    StagedRequest,
+    TwoStageRuntime,
+    open_stages,
+)
 from recpress_export.card import CARD_FILE
 from recpress_export.graph import contract_for
 from recpress_export.student import bundle_stem
@@ -45,9 +49,6 @@ from recpress_export.subjects.all_users import checked_tables, row_encoding
 from recpress_export.two_stages.card import two_stage_card
 from recpress_export.two_stages.quality import HeldOut, K, quality_of, split_ranks
 from recpress_export.two_stages.questions import stage_questions
-
-_WRITER: Final = "recpress_export.two_stages.graph:two_stages_onnx"
-"""Imported when a file is written: it needs the package onnx."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -71,11 +72,18 @@ class TwoStageSource:
     """The model's record."""
     licence: str | None
     command: str
+    format: str = DEFAULT
+    """Of the model file, one of STAGE_FORMATS."""
+    with_evaluation: bool = False
+    """Whether the requests of test travel along, by which a device judges the file."""
 
     @property
     def name(self) -> str:
-        """The model's, with a seed that is not 0."""
-        return bundle_stem(str(self.facts["name"]), int(self.facts["seed"]))
+        """Of the bundle: the model's, with a seed that is not 0, what is stored, and a format that is not the
+        usual one.
+        """
+        stem = bundle_stem(str(self.facts["name"]), int(self.facts["seed"]))
+        return f"{stem}-{RECIPE}{FORMATS[self.format].suffix}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,17 +127,32 @@ def _same(target: Path, digest: str) -> bool:
 
 
 def _fill(draft: Path, source: TwoStageSource, *, force: bool) -> TwoStageBundle:
-    recipe = recipe_named(FIRST_RECIPE)
-    first = first_contract(
-        contract_for(
-            recipe,
-            DEFAULT,
-            n_users=source.first.n_users,
-            n_items=source.first.n_items,
-            dim=source.first.dim,
-        )
-    )
-    graph = row_encoding(first, checked_tables(source.first, recipe)).graph
+    contract, data = _file_of(source)
+    path = draft / contract.model_file
+    write_atomic(path, data)
+    file = open_stages(path, contract)
+    reference = NumpyTwoStages(path, contract)
+    ranks = {split: split_ranks(file, reference, held, contract) for split, held in source.held_out.items()}
+    quality = quality_of(source.facts, source.name, ranks, len(data))
+    if (failure := quality["stages"]["gate"]["failure"]) and not force:
+        raise GateError(f"{source.name} is below its gate: {failure} --force publishes it all the same.")
+    answered = _answered(file, contract)
+    facts = {"name": source.name, "provenance": _provenance(source), "quality": quality}
+    write_atomic(draft / CARD_FILE, two_stage_card(facts, contract, len(data)).encode())
+    ids = (source.user_ids, source.item_ids)
+    rows = source.held_out["test"].evaluation() if source.with_evaluation else None
+    bundle = write_two_stage_bundle(draft, contract, ids, answered, facts, rows)
+    for runtime in (file, reference):
+        check_two_stages(runtime, bundle)
+    return bundle
+
+
+def _file_of(source: TwoStageSource) -> tuple[TwoStageContract, bytes]:
+    """The contract, and the model file's bytes."""
+    recipe, known = recipe_named(FIRST_RECIPE), source.first
+    sizes = {"n_users": known.n_users, "n_items": known.n_items, "dim": known.dim}
+    first = first_contract(contract_for(recipe, source.format, **sizes))
+    graph = row_encoding(first, checked_tables(known, recipe)).graph
     contract = TwoStageContract(
         first=first,
         candidates=source.candidates,
@@ -137,25 +160,11 @@ def _fill(draft: Path, source: TwoStageSource, *, force: bool) -> TwoStageBundle
         fields=source.fields,
         folded=source.folded,
     )
-    provenance = _provenance(source)
     tensors = second_tensors(source.second, source.typical)
     own = _stored_rows(source) if source.of_users else None
-    data: bytes = named(_WRITER)(contract, graph, tensors, own, _metadata(provenance, contract))
-    path = draft / MODEL_FILE
-    write_atomic(path, data)
-    file, reference = OnnxTwoStages(path, contract), NumpyTwoStages(path, contract)
-    ranks = {split: split_ranks(file, reference, held, contract) for split, held in source.held_out.items()}
-    name = f"{source.name}-{RECIPE}"
-    quality = quality_of(source.facts, name, ranks, len(data))
-    if (failure := quality["stages"]["gate"]["failure"]) and not force:
-        raise GateError(f"{name} is below its gate: {failure} --force publishes it all the same.")
-    answered = _answered(file, contract)
-    facts = {"name": name, "provenance": provenance, "quality": quality}
-    write_atomic(draft / CARD_FILE, two_stage_card(facts, contract, len(data)).encode())
-    bundle = write_two_stage_bundle(draft, contract, (source.user_ids, source.item_ids), answered, facts)
-    for runtime in (file, reference):
-        check_two_stages(runtime, bundle)
-    return bundle
+    write = named(FORMATS[source.format].stages_writer)
+    data: bytes = write(contract, graph, tensors, own, _metadata(_provenance(source), contract))
+    return contract, data
 
 
 def _stored_rows(source: TwoStageSource) -> I32 | NDArray[np.int16]:
@@ -164,7 +173,7 @@ def _stored_rows(source: TwoStageSource) -> I32 | NDArray[np.int16]:
     return source.user_rows.astype(np.int16) if small else source.user_rows
 
 
-def _answered(file: OnnxTwoStages, contract: TwoStageContract) -> tuple[TwoStageQuestion, ...]:
+def _answered(file: TwoStageRuntime, contract: TwoStageContract) -> tuple[TwoStageQuestion, ...]:
     """The self-test's questions with the file's answers."""
     found = []
     for question in stage_questions(contract):
@@ -201,7 +210,7 @@ def _provenance(source: TwoStageSource) -> dict[str, Any]:
             "licence": source.licence,
         },
         "model_sha256": facts["sha256"],
-        "versions": {package: version(package) for package in FORMATS[DEFAULT].made_by},
+        "versions": {package: version(package) for package in FORMATS[source.format].made_by},
     }
 
 

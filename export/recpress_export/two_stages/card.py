@@ -24,8 +24,9 @@ def two_stage_card(facts: Mapping[str, Any], contract: TwoStageContract, n_bytes
             f"Two stages in one file, for {contract.n_users:,} users and {contract.n_items:,} items: "
             f"`{provenance['first_stage']['name']}` finds {contract.candidates} candidates, "
             f"`{provenance['student']}` (teacher: {teacher}) ranks them again with the moment's context. "
-            f"`model.onnx`, {format_bytes(n_bytes)}, int8, exact, made by {provenance['created_by']} from "
-            f"data set `{data['name']}`, licence: {data['licence'] or 'not stated'}.",
+            f"`{contract.model_file}`, {format_bytes(n_bytes)}, int8, exact, made by "
+            f"{provenance['created_by']} from data set `{data['name']}`, licence: "
+            f"{data['licence'] or 'not stated'}.",
             "",
             "## What a request states",
             "",

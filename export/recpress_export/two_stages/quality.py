@@ -1,17 +1,21 @@
 """What the second stage of a file adds to its own first stage, by the file's lists, and the gate of that."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
+from recpress_edge.artifacts.evaluation import Evaluation
 from recpress_edge.artifacts.two_stages.contract import RECIPE, TwoStageContract
+from recpress_edge.artifacts.two_stages.evaluation import StageEvaluation
 from recpress_edge.core.arrays import I32, I64
 from recpress_edge.core.errors import GateError
+from recpress_edge.core.metrics import stated_cutoff
 from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import paired_bootstrap
-from recpress_edge.device.two_stages.runtimes import OnnxTwoStages, StagedRequest, TwoStageRuntime
+from recpress_edge.device.two_stages.runtimes import StagedLists, StagedRequest, TwoStageRuntime
 from recpress_export.student import stage
 
 K: Final = 10
@@ -37,6 +41,18 @@ class HeldOut:
         retrieve = min(contract.candidates, contract.n_items - np.unique(seen).size)
         return StagedRequest(int(self.users[at]), seen, self.rows[at], retrieve, min(k or retrieve, retrieve))
 
+    def evaluation(self) -> StageEvaluation:
+        """The same as a bundle carries it."""
+        indptr, items = self.hidden
+        asked = Evaluation(
+            self.users.astype(np.int32),
+            indptr.astype(np.int64),
+            items.astype(np.int32),
+            np.arange(self.users.size + 1, dtype=np.int64),
+            self.taken.astype(np.int32),
+        )
+        return StageEvaluation(asked, self.rows)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SplitRanks:
@@ -51,7 +67,7 @@ class SplitRanks:
 
 
 def split_ranks(
-    file: OnnxTwoStages, reference: TwoStageRuntime, held: HeldOut, contract: TwoStageContract
+    file: TwoStageRuntime, reference: TwoStageRuntime, held: HeldOut, contract: TwoStageContract
 ) -> SplitRanks:
     """The lists of a split; GateError where numpy's differ from the file's in an id or a score."""
     first, both = np.full((2, held.users.size), contract.n_items, np.int64)
@@ -59,22 +75,22 @@ def split_ranks(
     compared[stream(0, "compared users").permutation(held.users.size)[:MOST_COMPARED]] = True
     for at in range(held.users.size):
         asked = held.asked(at, contract)
-        answers = file.rank(asked), file.first(asked)
+        found = file.lists(asked)
         if compared[at]:
-            _check_equal(answers, (reference.rank(asked), reference.first(asked)), asked)
-        for ranks, (items, _) in zip((both, first), answers, strict=True):
+            _check_equal(found, reference.lists(asked), asked)
+        for ranks, items in ((both, found.items), (first, found.first_items)):
             place = np.flatnonzero(items == held.taken[at])
             if place.size:
                 ranks[at] = place[0]
     return SplitRanks(first, both, float((first < contract.n_items).mean()), int(compared.sum()))
 
 
-def _check_equal(file: Any, reference: Any, asked: StagedRequest) -> None:
-    for found, wanted in zip(file, reference, strict=True):
-        if not all(np.array_equal(one, other) for one, other in zip(found, wanted, strict=True)):
+def _check_equal(found: StagedLists, wanted: StagedLists, asked: StagedRequest) -> None:
+    for field in dataclasses.fields(StagedLists):
+        if not np.array_equal(getattr(found, field.name), getattr(wanted, field.name)):
             raise GateError(
-                f"the file answers user {asked.user} with items {found[0].tolist()[:K]}, numpy with "
-                f"{wanted[0].tolist()[:K]}: it does not compute its tables."
+                f"the file answers user {asked.user} with items {found.items.tolist()[:K]}, numpy with "
+                f"{wanted.items.tolist()[:K]} ({field.name}): it does not compute its tables."
             )
 
 
@@ -118,7 +134,7 @@ def quality_of(
         stage(RECIPE, name, n_bytes, after),
     ]
     gate = {"met": failure is None, "failure": failure, "overruled": failure is not None}
-    return {"chain": chain, "stages": {"gain": gains, "gate": gate}}
+    return {"cutoff": stated_cutoff(facts), "chain": chain, "stages": {"gain": gains, "gate": gate}}
 
 
 def _failure(first: str, gain: Mapping[str, float]) -> str | None:

@@ -8,17 +8,16 @@ from typing import Any
 from recpress_edge.artifacts.bundle import ITEMS_FILE, MANIFEST, SELFTEST_FILE, USERS_FILE, verify_files
 from recpress_edge.artifacts.clicks.contract import vocabulary_file
 from recpress_edge.artifacts.clicks.selftest import selftest_bytes
-from recpress_edge.artifacts.formats import DEFAULT
 from recpress_edge.artifacts.ids import encode_ids, read_ids
-from recpress_edge.artifacts.manifest import STAGES_SCHEMA, read_manifest, write_facts
+from recpress_edge.artifacts.manifest import EVALUATION_FILE, STAGES_SCHEMA, read_manifest, write_facts
 from recpress_edge.artifacts.model_file import check_model_file
 from recpress_edge.artifacts.two_stages.contract import (
-    MODEL_FILE,
     TwoStageContract,
     read_two_stage_contract,
     two_stage_facts,
     vocabularies,
 )
+from recpress_edge.artifacts.two_stages.evaluation import StageEvaluation, read_staged_rows
 from recpress_edge.artifacts.two_stages.selftest import (
     TwoStageQuestion,
     read_two_stage_selftest,
@@ -42,11 +41,11 @@ class TwoStageBundle:
 
     @property
     def model_path(self) -> Path:
-        return self.folder / MODEL_FILE
+        return self.folder / self.contract.model_file
 
     @property
     def model_bytes(self) -> int:
-        return int(self.files[MODEL_FILE]["bytes"])
+        return int(self.files[self.contract.model_file]["bytes"])
 
     @property
     def total_bytes(self) -> int:
@@ -63,6 +62,10 @@ class TwoStageBundle:
         """The self-test, held against fields and ids."""
         return read_two_stage_selftest(self.folder, self.contract)
 
+    def evaluation(self) -> StageEvaluation | None:
+        """The test requests, checked before use; None where none travel along."""
+        return read_staged_rows(self.folder, self.contract) if EVALUATION_FILE in self.files else None
+
 
 def open_two_stage_bundle(folder: Path) -> TwoStageBundle:
     """Read and verify a bundle; any doubt is an ArtifactError that says what and where."""
@@ -70,10 +73,11 @@ def open_two_stage_bundle(folder: Path) -> TwoStageBundle:
     features = manifest["contract"].get("features")
     count = len(features) if isinstance(features, list) else 0
     listed = [name for name in map(vocabulary_file, range(count)) if name in manifest["files"]]
-    needed = (MODEL_FILE, ITEMS_FILE, USERS_FILE, SELFTEST_FILE, *listed)
+    needed = (ITEMS_FILE, USERS_FILE, SELFTEST_FILE, *listed)
     verify_files(folder, manifest["files"], needed, digests=True)
     contract = read_two_stage_contract(folder / MANIFEST, manifest["contract"])
-    check_model_file(folder / MODEL_FILE, DEFAULT)
+    verify_files(folder, manifest["files"], (contract.model_file,), digests=False)
+    check_model_file(folder / contract.model_file, contract.format)
     kept = (manifest[name] for name in ("provenance", "quality", "files", "digest"))
     return TwoStageBundle(folder, manifest["name"], contract, *kept)
 
@@ -84,15 +88,18 @@ def write_two_stage_bundle(
     ids: tuple[Sequence[str], Sequence[str]],
     questions: tuple[TwoStageQuestion, ...],
     facts: Mapping[str, Any],
+    rows: StageEvaluation | None = None,
 ) -> TwoStageBundle:
     """Write what belongs beside the model file, the manifest last, and read it back.
 
-    ``ids``: of users and of items. ``facts``: name, provenance and quality.
+    ``ids``: of users and of items. ``facts``: name, provenance and quality. ``rows``: of test, where they
+    travel along.
     """
     files = {
         USERS_FILE: encode_ids("user", ids[0]),
         ITEMS_FILE: encode_ids("item", ids[1]),
         SELFTEST_FILE: selftest_bytes(questions),
+        **({} if rows is None else {EVALUATION_FILE: rows.to_bytes()}),
     }
     for name, data in (files | vocabularies(contract)).items():
         write_atomic(folder / name, data)

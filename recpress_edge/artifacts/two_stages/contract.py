@@ -8,7 +8,7 @@ from typing import Any, Final
 from recpress_edge.artifacts.clicks.contract import MAX_WIDTH, vocabulary_file
 from recpress_edge.artifacts.clicks.fields import FIRST, FeatureField
 from recpress_edge.artifacts.contract import ALL_USERS, Contract, contract_facts, read_contract
-from recpress_edge.artifacts.formats import DEFAULT, model_file
+from recpress_edge.artifacts.formats import FORMATS, model_file
 from recpress_edge.artifacts.ids import encode_lines, read_lines
 from recpress_edge.artifacts.two_stages.fields import field_entry, place_of, read_list_field
 from recpress_edge.core.errors import ArtifactError
@@ -32,11 +32,8 @@ FIRST_SCORES: Final = "first_scores"
 TIE_RULE: Final = "as the first stage has them"
 RECIPE: Final = "int8"
 FIRST_RECIPE: Final = "int8-dim"
-MODEL_FILE: Final = model_file(DEFAULT)
 _NAMES: Final = {
     "profile": TWO_STAGES,
-    "format": DEFAULT,
-    "model_file": MODEL_FILE,
     "recipe": RECIPE,
     "exact": True,
     "rows_input": ROWS_INPUT,
@@ -47,6 +44,8 @@ _NAMES: Final = {
     "tie_rule": TIE_RULE,
 }
 """What every contract of this version says."""
+STAGE_FORMATS: Final = tuple(row.name for row in FORMATS.values() if row.stages_writer)
+"""In which two stages are one file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,6 +62,34 @@ class TwoStageContract:
     """Fields that a request states, in the order of the columns of ``rows``; last items at the end."""
     folded: tuple[str, ...]
     """Names of the items' fields, which are one row an item."""
+
+    @property
+    def format(self) -> str:
+        """Of the model file; in a tflite file whole numbers in and out are int32."""
+        return self.first.format
+
+    @property
+    def model_file(self) -> str:
+        """Its name in the bundle."""
+        return self.first.model_file
+
+    @property
+    def recipe(self) -> str:
+        return RECIPE
+
+    @property
+    def profile(self) -> str:
+        return TWO_STAGES
+
+    @property
+    def exact(self) -> bool:
+        """Every runtime returns the same ids and scores."""
+        return True
+
+    @property
+    def dim(self) -> int:
+        """Of the first stage's tables."""
+        return self.first.dim
 
     @property
     def n_items(self) -> int:
@@ -96,6 +123,8 @@ def two_stage_facts(contract: TwoStageContract) -> dict[str, Any]:
     ]
     return {
         **_NAMES,
+        "format": contract.format,
+        "model_file": contract.model_file,
         "candidates": contract.candidates,
         "first": contract_facts(contract.first),
         "features": features,
@@ -124,6 +153,8 @@ def read_two_stage_contract(where: Path, values: Mapping[str, Any]) -> TwoStageC
             )
     first = _first(where, values.get("first"))
     fits = {
+        "format": values.get("format") == first.format,
+        "model_file": values.get("model_file") == first.model_file,
         "candidates": _whole(values.get("candidates"), 1, first.n_items),
         "features": isinstance(values.get("features"), list),
         "of_users": isinstance(values.get("of_users"), list),
@@ -149,11 +180,12 @@ def _first(where: Path, values: Any) -> Contract:
     if not isinstance(values, dict):
         raise ArtifactError(f"{where}: contract field 'first' is {values!r}", fault="field")
     first = read_contract(where, values)
-    known = (first.profile, first.format, first.recipe, first.exact, first.retired)
-    if known != (ALL_USERS, DEFAULT, FIRST_RECIPE, True, ()) or first != first_contract(first):
+    known = (first.profile, first.recipe, first.exact, first.retired)
+    named = first == first_contract(first) and first.model_file == model_file(first.format)
+    if known != (ALL_USERS, FIRST_RECIPE, True, ()) or first.format not in STAGE_FORMATS or not named:
         raise ArtifactError(
             f"{where}: the first stage is {first.profile}, {first.format}, {first.recipe}; this version "
-            f"knows {ALL_USERS}, {DEFAULT}, {FIRST_RECIPE} with its own names",
+            f"knows {ALL_USERS}, {' or '.join(STAGE_FORMATS)}, {FIRST_RECIPE} with its own names",
             fault="unsupported",
         )
     return first

@@ -3,7 +3,6 @@
 import argparse
 import shlex
 
-from recpress_edge.artifacts.formats import DEFAULT
 from recpress_edge.artifacts.two_stages.fields import place_of
 from recpress_edge.cli.common import next_steps, request_of, say, table
 from recpress_edge.cli.export.of_clicks import TABLES_ONLY
@@ -22,14 +21,14 @@ def run_two_stages(args: argparse.Namespace) -> int:
 
 
 def _request(args: argparse.Namespace) -> TwoStageExportRequest:
-    for name in (*TABLES_ONLY, "with_evaluation"):
+    for name in TABLES_ONLY:
         if getattr(args, name):
             raise ConfigError(
                 f"--{name.replace('_', '-')} is not for {args.student}, a model of two stages: its bundle is "
                 "one file for all users. Leave it out."
             )
-    if args.format not in (None, DEFAULT) or format_options(args) != NO_OPTIONS:
-        raise ConfigError(f"{args.student} is a model of two stages, which is exported as {DEFAULT} alone")
+    if format_options(args) != NO_OPTIONS:
+        raise ConfigError(f"{args.student} is a model of two stages, which has no options of a format")
     return request_of(TwoStageExportRequest, args)
 
 
@@ -94,4 +93,8 @@ def _commands(folder: str, result: TwoStageExportResult) -> list[str]:
         *(["--seen", shlex.quote(seen)] if seen else []),
         *values,
     ]
-    return [f"recpress-edge recommend {folder} {' '.join(words)}", f"recpress-edge inspect {folder}"]
+    return [
+        f"recpress-edge recommend {folder} {' '.join(words)}",
+        f"recpress-edge bench {folder}",
+        f"recpress-edge inspect {folder}",
+    ]

@@ -1,5 +1,6 @@
 """A bundle of two stages tested and asked in a process of its own, so that a crash takes nobody with it."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,8 @@ import numpy as np
 from recpress_edge.artifacts.clicks.selftest import Values
 from recpress_edge.artifacts.two_stages.bundle import TwoStageBundle, open_two_stage_bundle
 from recpress_edge.core.errors import ArtifactError
+from recpress_edge.device.clicks.runtimes import import_library
 from recpress_edge.device.guard import STANDARD, Guard
-from recpress_edge.device.onnx_runtime import import_onnxruntime
 from recpress_edge.device.process import Program, ask
 from recpress_edge.device.two_stages.recommender import StagedAnswer, TwoStageRecommender
 from recpress_edge.device.worker import answer
@@ -32,18 +33,32 @@ def recommend_two_stages_apart(
     """The verified bundle and its answer; raises what TwoStageRecommender does, or WorkerError where its
     model crashes or exceeds the guard's limits.
     """
+    bundle, found = _in_worker("recommend", folder, guard, asdict(question))
+    scores = np.array(found["scores"], np.float32)
+    return bundle, StagedAnswer(tuple(found["items"]), scores, tuple(found["first"]), tuple(found["unknown"]))
+
+
+def self_test_two_stages_apart(folder: Path, guard: Guard = STANDARD) -> tuple[TwoStageBundle, int]:
+    """The bundle, when everything in it is right, and how many answers were; raises as
+    :func:`recommend_two_stages_apart`.
+    """
+    bundle, found = _in_worker("selftest", folder, guard, {})
+    return bundle, int(found["answers"])
+
+
+def _in_worker(
+    kind: str, folder: Path, guard: Guard, asked: Mapping[str, Any]
+) -> tuple[TwoStageBundle, dict[str, Any]]:
     bundle = open_two_stage_bundle(folder)
-    import_onnxruntime()  # its absence is one line here, not a crashed worker
+    import_library(bundle.contract.format)  # its absence is one line here, not a crashed worker
     program = Program(
-        "recommend",
-        {"folder": str(folder), "digest": bundle.digest, "asked": asdict(question)},
+        kind,
+        {"kind": kind, "folder": str(folder), "digest": bundle.digest, "asked": asked},
         timeout_s=guard.time(bundle.total_bytes),
         memory_bytes=guard.memory(bundle.total_bytes),
         module=__name__,
     )
-    found = ask(program)
-    scores = np.array(found["scores"], np.float32)
-    return bundle, StagedAnswer(tuple(found["items"]), scores, tuple(found["first"]), tuple(found["unknown"]))
+    return bundle, ask(program)
 
 
 def main() -> int:
@@ -55,6 +70,9 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     asked = TwoStageRecommender.load(request["folder"])
     if asked.bundle.digest != request["digest"]:
         raise ArtifactError(f"{request['folder']} changed while it was being tested")
+    if request["kind"] == "selftest":
+        asked.bundle.evaluation()
+        return {"answers": len(asked.bundle.selftest())}
     found = asked.recommend(**request["asked"])
     return {
         "items": found.items,

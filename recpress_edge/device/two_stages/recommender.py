@@ -1,9 +1,9 @@
 """A bundle of two stages that answers on a device: a user, what was seen and the moment in, items out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -13,15 +13,8 @@ from recpress_edge.artifacts.two_stages.bundle import TwoStageBundle, open_two_s
 from recpress_edge.artifacts.two_stages.selftest import request_row
 from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ArtifactError, ConfigError, unknown_name
-from recpress_edge.device.clicks.ranker import NUMPY, ONNXRUNTIME, check_values
-from recpress_edge.device.two_stages.runtimes import (
-    NumpyTwoStages,
-    OnnxTwoStages,
-    StagedRequest,
-    TwoStageRuntime,
-)
-
-RUNTIMES: Final[Mapping[str, Any]] = {ONNXRUNTIME: OnnxTwoStages, NUMPY: NumpyTwoStages}
+from recpress_edge.device.clicks.ranker import check_values
+from recpress_edge.device.two_stages.runtimes import StagedRequest, TwoStageRuntime, open_stages
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,12 +40,10 @@ class TwoStageRecommender:
         self._users = {name: place for place, name in enumerate(users)}
 
     @classmethod
-    def load(cls, folder: Path | str, runtime: str = ONNXRUNTIME) -> "TwoStageRecommender":
-        """Open a bundle by ``onnxruntime`` or ``numpy``; ArtifactError where its self-test fails."""
+    def load(cls, folder: Path | str, runtime: str | None = None) -> "TwoStageRecommender":
+        """Open a bundle by its format's runtime or by ``numpy``; ArtifactError where its self-test fails."""
         bundle = open_two_stage_bundle(Path(folder))
-        if runtime not in RUNTIMES:
-            raise unknown_name("runtime", runtime, list(RUNTIMES))
-        opened: TwoStageRuntime = RUNTIMES[runtime](bundle.model_path, bundle.contract)
+        opened = open_stages(bundle.model_path, bundle.contract, runtime)
         check_two_stages(opened, bundle)
         return cls(bundle, opened)
 
@@ -80,9 +71,9 @@ class TwoStageRecommender:
         if not retrieve:
             return StagedAnswer((), np.empty(0, np.float32), (), unknown)
         asked = StagedRequest(self._users[user], np.array(known, np.int64), row, retrieve, min(k, retrieve))
-        items, scores = self._runtime.rank(asked)
-        first = self._runtime.first(asked)[0]
-        return StagedAnswer(self._named(items.tolist()), scores, self._named(first.tolist()), unknown)
+        found = self._runtime.lists(asked)
+        best, first = (self._named(items.tolist()) for items in (found.items, found.first_items))
+        return StagedAnswer(best, found.scores, first, unknown)
 
     def _asked(self, user: str, seen: Sequence[str], values: Values) -> Any:
         """The row of a request, its known seen items by index, and the ids that are not known."""

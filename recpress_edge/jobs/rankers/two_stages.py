@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from recpress_edge.artifacts.clicks.fields import FeatureField
 from recpress_edge.artifacts.clicks.reading import read_fields
+from recpress_edge.artifacts.formats import DEFAULT
 from recpress_edge.artifacts.model_folder import MODEL_FACTS, Student, network_parameters, read_model
-from recpress_edge.artifacts.two_stages.contract import RECIPE
+from recpress_edge.artifacts.two_stages.contract import RECIPE, STAGE_FORMATS
 from recpress_edge.artifacts.two_stages.fields import place_of, read_list_field
 from recpress_edge.artifacts.two_stages.model import FIRST_PREFIX, KIND
 from recpress_edge.artifacts.two_stages.weights import read_second
@@ -62,10 +63,20 @@ class TwoStageExportResult:
 class TwoStageExportRequest(RankerExportRequest[TwoStageExportResult]):
     """``recpress-edge export`` of a model of two stages."""
 
+    format: str | None = None
+    """One of STAGE_FORMATS; None for ONNX."""
+    with_evaluation: bool = False
+    """Whether the requests of test travel along, by which a device judges the file."""
+
     def check(self) -> None:
         """ConfigError for words that contradict each other."""
         if self.recipe not in (None, RECIPE):
             raise ConfigError(f"--recipe {self.recipe}: a bundle of two stages is {RECIPE}. Write --int8.")
+        if self.format not in (None, *STAGE_FORMATS):
+            raise ConfigError(
+                f"--format {self.format} is not for {self.student}, a model of two stages: it is exported as "
+                f"{' or '.join(STAGE_FORMATS)}."
+            )
         self.check_trained()
 
     def run(self, on_event: OnEvent = silent) -> TwoStageExportResult:
@@ -74,7 +85,7 @@ class TwoStageExportRequest(RankerExportRequest[TwoStageExportResult]):
         data = self.load(on_event)
         model = self.found_or_trained(data, on_event)
         source = self._source(model.folder, data)
-        target = self.out or self.work / "dist" / f"{source.name}-{RECIPE}"
+        target = self.out or self.work / "dist" / source.name
         return TwoStageExportResult(build_two_stages(source, target, force=self.force))
 
     def check_data(self, data: Dataset) -> None:
@@ -116,8 +127,15 @@ class TwoStageExportRequest(RankerExportRequest[TwoStageExportResult]):
             held_out=held_out,
             facts=facts,
             licence=data.licence,
-            command=self.command(facts, folder, ["--int8"]),
+            command=self.command(facts, folder, self._more()),
+            format=self.format or DEFAULT,
+            with_evaluation=self.with_evaluation,
         )
+
+    def _more(self) -> list[str]:
+        """The words at the end of the command."""
+        as_format = ["--format", self.format] if self.format not in (None, DEFAULT) else []
+        return ["--int8", *as_format, *(["--with-evaluation"] if self.with_evaluation else [])]
 
 
 def stored_fields(

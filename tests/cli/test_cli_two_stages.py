@@ -110,7 +110,7 @@ def test_a_wrong_question_is_one_line(bundle, capsys, flags, message):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--format", "tflite"], "exported as onnx alone"),
+        (["--format", "c"], "exported as onnx or tflite"),
         (["--profile", "history"], "--profile is not for"),
         (["--recipe", "int8-item"], "is int8"),
     ],

@@ -45,6 +45,13 @@ def record(bundle):
 
 
 @pytest.fixture(scope="module")
+def tflite(tmp_path_factory):
+    source = dataclasses.replace(source_of(), format="tflite", with_evaluation=True)
+    made = build_two_stages(source, tmp_path_factory.mktemp("tflite") / "b", force=False)
+    return measure_bundle(made.bundle.folder, Protocol(**QUICK), silent, "command")
+
+
+@pytest.fixture(scope="module")
 def reference(tmp_path_factory):
     """Of a bundle without test rows, published below its gate, by numpy."""
     source = source_of(second_of(0.0))
@@ -91,6 +98,13 @@ def test_lines_for_people_name_the_stages(record):
         assert part in text
     assert "first stage alone: Recall@10 " in text
     assert "of what was taken)" in text
+
+
+def test_a_tflite_file_has_the_same_lists_and_series(record, tflite):
+    validated(tflite)
+    assert tflite["software"]["runtime"] == "ai-edge-litert"
+    assert tflite["latency_ns"].keys() == record["latency_ns"].keys() - {"paced"}
+    assert tflite["quality"] == record["quality"]
 
 
 def test_numpy_answers_and_no_rows_are_no_metrics(reference):

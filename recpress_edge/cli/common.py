@@ -112,8 +112,8 @@ def add_first_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--first",
         metavar="NAME",
-        help="of a student of two stages (rerank_dim8): the student that finds its candidates (default: "
-        "soft_dim32)",
+        help="of a student of two stages (rerank_dim8): the student that finds its candidates, by name or by "
+        "the folder of a trained one (default: soft_dim32)",
     )
 
 

@@ -24,7 +24,7 @@ from recpress_edge.training.store import (
     TrainedModel,
     fitting,
     given_members,
-    is_complete,
+    is_model_folder,
     model_folder,
     model_in,
     seed_of,
@@ -172,6 +172,9 @@ def want(request: ModelRequest, data: Dataset, made_for: str | None = None) -> W
         teacher = brought or needed(parse_name(asked, "teacher"), options.teacher_seed)
     check_taught(model, config, str(teacher.name) if teacher else None)
     check_settings(model, config, teacher.config if teacher else None)
+    stages = stages_of(model, config, request, data, want)
+    if stages:  # the name of one that is given by its folder: where it lies decides nothing
+        config = dataclasses.replace(config, first=str(stages[0].name))
     wanted = Wanted(
         name=model,
         seed=seed_of(model, request.seed),
@@ -181,7 +184,7 @@ def want(request: ModelRequest, data: Dataset, made_for: str | None = None) -> W
         made_for=made_for,
         teacher=teacher,
         members=tuple(needed(name, seed) for name, seed in several),
-        stages=stages_of(model, config, request, data, want),
+        stages=stages,
     )
     return _fine_tuned(wanted, request.role) if model.recipe else wanted
 
@@ -305,6 +308,4 @@ def asked_teacher(student: ModelName, role: Role, asked: str | None, size: int =
     return teacher
 
 
-def is_folder(model: str) -> bool:
-    """Whether a model is given by its folder rather than by name."""
-    return "/" in model or is_complete(Path(model))
+is_folder = is_model_folder

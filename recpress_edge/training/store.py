@@ -209,6 +209,11 @@ def model_in(folder: Path, data: Dataset) -> TrainedModel:
     return teacher
 
 
+def is_model_folder(model: str) -> bool:
+    """Whether a model is given by its folder rather than by name."""
+    return "/" in model or is_complete(Path(model))
+
+
 def given_members(
     model: ModelName, members: Collection[ModelName], folders: Sequence[str], data: Dataset
 ) -> dict[ModelName, TrainedModel]:

@@ -50,6 +50,7 @@ def test_a_dry_run_lists_both_first_stages(work, capsys):
     assert main(distilled(work, "--dry-run", "--seed", "7")) == 0
     said = capsys.readouterr().out
     assert said.count("puresvd_dim4 seed 0") == 2
+    assert said.count("puresvd_dim4 seed 0, without the last 5 train items of each user") == 1
     assert "train   rerank_dim4 seed 7" in said
 
 
@@ -62,6 +63,29 @@ def test_the_export_tells_what_the_second_stage_adds(work, bundle, capsys):
     assert "seen[-1], seen[-2]" in said
     assert "lists equal numpy's to the bit" in said
     assert json.loads((work / "again" / "bundle.json").read_text())["quality"]["stages"]["gate"]["met"]
+
+
+def test_models_marks_the_first_stage_that_has_not_seen_all(work, bundle, capsys):
+    assert main(["models", "--work", str(work)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    marked = [line for line in lines if line.lstrip().startswith("puresvd_dim4")]
+    assert sorted(" * " in line for line in marked) == [False, True]
+    assert any(line.startswith("*          trained, without the last 5 train items") for line in lines)
+    assert main(["models", "--work", str(work), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["models"]
+    assert sorted(str(row["without_last"]) for row in found) == ["5", "None", "None"]
+
+
+def test_the_bench_measures_what_export_made(work, bundle, tmp_path, capsys):
+    folder = next((work / "models").glob("rerank_dim4-s0-*"))
+    asked = ["export", "--student", str(folder), "--int8", "--with-evaluation", "--work", str(work)]
+    assert main([*asked, "--format", "tflite", "--out", str(tmp_path / "judged")]) == 0
+    capsys.readouterr()
+    quick = ["--processes", "1", "--seconds", "0", "--queries", "20", "--pause", "0", "--k", "10"]
+    assert main(["bench", str(tmp_path / "judged"), *quick, "--work", str(tmp_path)]) in (0, 4)
+    said = capsys.readouterr().out
+    for part in ("ai-edge-litert", "both stages, top 10", "first stage alone: Recall@"):
+        assert part in said
 
 
 def test_recommend_answers_for_a_user_at_a_moment(bundle, capsys):

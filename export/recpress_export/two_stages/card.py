@@ -8,6 +8,7 @@ from recpress_edge.artifacts.two_stages.fields import place_of
 from recpress_edge.core.metrics import metric_title
 from recpress_edge.core.units import format_bytes, format_share
 from recpress_export.clicks.card import values_of
+from recpress_export.two_stages.quality import gate_words
 
 
 def two_stage_card(facts: Mapping[str, Any], contract: TwoStageContract, n_bytes: int) -> str:
@@ -16,7 +17,6 @@ def two_stage_card(facts: Mapping[str, Any], contract: TwoStageContract, n_bytes
     data, gains = provenance["dataset"], stages["gain"]
     teacher = provenance["teacher"]["name"] if provenance["teacher"] else "none"
     own = ", ".join(field.name for field in contract.of_users) or "none"
-    gate = stages["gate"]
     return "\n".join(
         [
             f"# {facts['name']}",
@@ -60,7 +60,7 @@ def two_stage_card(facts: Mapping[str, Any], contract: TwoStageContract, n_bytes
                 for split in gains
             ),
             "",
-            "Gate: " + ("met" if gate["met"] else f"NOT MET, overruled by --force: {gate['failure']}"),
+            f"Gate: {gate_words(stages['gate'])}",
             "",
             f"Made by: `{provenance['command']}`",
             "",

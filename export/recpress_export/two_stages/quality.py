@@ -137,6 +137,12 @@ def quality_of(
     return {"cutoff": stated_cutoff(facts), "chain": chain, "stages": {"gain": gains, "gate": gate}}
 
 
+def gate_words(gate: Mapping[str, Any]) -> str:
+    """Whether it is met, and who judged."""
+    told = "met" if gate["met"] else f"NOT MET, overruled by --force: {gate['failure']}"
+    return f"{told} (by validation users, who chose the epoch too: test is the stricter row)"
+
+
 def _failure(first: str, gain: Mapping[str, float]) -> str | None:
     """Why the second stage is not worth its bytes, in a sentence; None where it is."""
     if gain["low"] > 0:

@@ -13,6 +13,7 @@ from recpress_edge.core.metrics import metric_title
 from recpress_edge.core.units import format_bytes, format_share
 from recpress_edge.jobs.rankers.two_stages import TwoStageExportRequest, TwoStageExportResult
 from recpress_export.options import NO_OPTIONS
+from recpress_export.two_stages.quality import gate_words
 
 
 def run_two_stages(args: argparse.Namespace) -> int:
@@ -60,8 +61,7 @@ def _report(args: argparse.Namespace, result: TwoStageExportResult) -> None:
             f"{split:<9}  {format_share(found['found'])} of what {found['users']:,} users took is among the "
             f"candidates; {found['compared']:,} lists equal numpy's to the bit",
         )
-    if stages["gate"]["overruled"]:
-        say(args, f"gate       NOT MET, overruled by --force: {stages['gate']['failure']}")
+    say(args, f"gate       {gate_words(stages['gate'])}")
     asked = len(bundle.selftest())
     total = format_bytes(bundle.total_bytes)
     say(

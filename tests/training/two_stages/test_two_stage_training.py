@@ -194,3 +194,29 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path, model):
     short = dataclasses.replace(options, checkpoint_every_s=0.0, training={"epochs": 12})
     again = ensure_model(dataclasses.replace(asked(), options=short), following_data(), tmp_path, silent)
     assert again.digest == model.digest
+
+
+def test_a_first_stage_is_given_by_its_folder_and_made_again_without_the_last_items(tmp_path):
+    data = following_data()
+    first = ModelRequest(
+        name="bpr_dim4",
+        seed=3,
+        options=TrainOptions(teacher="none", method={"learning_rate": 0.02}, training={"epochs": 2}),
+    )
+    given = ensure_model(first, data, tmp_path, silent)
+    tree = want(asked(method={**METHOD, "first": str(given.folder)}), data)
+    shipped, apart = tree.stages
+    assert shipped.digest == given.digest
+    assert (str(apart.name), apart.seed, apart.without_last) == ("bpr_dim4", 3, 5)
+    assert (apart.config.learning_rate, apart.training.epochs) == (0.02, 2)
+    assert tree.config.first == "bpr_dim4"  # where the folder lies decides nothing
+    steps = plan_steps(asked(method={**METHOD, "first": str(given.folder)}), data, tmp_path)
+    assert [(step.name, step.without_last) for step in steps] == [("bpr_dim4", 5), ("rerank_dim4", 0)]
+    assert steps[0].left_out == ", without the last 5 train items of each user"
+    with pytest.raises(ConfigError, match="no trained model there"):
+        want(asked(method={**METHOD, "first": "models/none"}), data)
+
+
+def test_a_folder_of_a_model_without_tables_is_refused(model):
+    with pytest.raises(ConfigError, match="is none"):
+        want(asked(method={**METHOD, "first": str(model.folder)}), following_data())

@@ -153,7 +153,15 @@ def warm_latency(
     reranked = list(zip(feeds, found, strict=True))
     recommender = TwoStageRecommender(bundle, opened)
     items, users = bundle.item_ids(), bundle.user_ids()
-    stated = [(users[one.user], [items[item] for item in one.seen], one.values, asked.k) for one in requests]
+    stated = [
+        (
+            None if one.user is None else users[one.user],
+            [items[item] for item in one.seen],
+            one.values,
+            asked.k,
+        )
+        for one in requests
+    ]
     timers: dict[str, BlockTimer[Any]] = {
         "query": BlockTimer(opened.rank, feeds),
         RETRIEVE: BlockTimer(apart.retrieve, feeds),

@@ -54,7 +54,7 @@ def _of_rows(bundle: TwoStageBundle, rows: StageEvaluation) -> list[StagedReques
     asked = rows.asked
     return [
         staged_request(
-            bundle.contract, int(asked.users[at]), asked.seen(at).astype(np.int64), rows.rows[at], LIST_LENGTH
+            bundle.contract, asked.user(at), asked.seen(at).astype(np.int64), rows.rows[at], LIST_LENGTH
         )
         for at in range(asked.users.size)
     ]

@@ -20,7 +20,8 @@ MOST_SEEN: Final = 64
 class DrawnStaged:
     """A request as an application states it, by indices."""
 
-    user: int
+    user: int | None
+    """None where the bundle knows none."""
     seen: tuple[int, ...]
     """Oldest first, none twice."""
     values: Values
@@ -32,7 +33,7 @@ class DrawnStaged:
 
 
 def staged_request(
-    contract: TwoStageContract, user: int, seen: np.ndarray, row: np.ndarray, k: int
+    contract: TwoStageContract, user: int | None, seen: np.ndarray, row: np.ndarray, k: int
 ) -> StagedRequest:
     """A request for the best k, or for as many as are left."""
     retrieve = min(contract.candidates, contract.n_items - np.unique(seen).size)
@@ -44,7 +45,7 @@ def drawn_staged(contract: TwoStageContract, count: int, seed: int) -> list[Draw
     rng, most = stream(seed, "bench two stages"), min(MOST_SEEN, contract.n_items - 1)
     return [
         DrawnStaged(
-            int(rng.integers(contract.n_users)),
+            int(rng.integers(contract.n_users)) if contract.n_users else None,
             tuple(rng.choice(contract.n_items, int(rng.integers(most + 1)), replace=False).tolist()),
             drawn_values(contract.stated, rng),
         )

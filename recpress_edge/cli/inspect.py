@@ -117,7 +117,7 @@ def _stage_lines(facts: Mapping[str, Any]) -> Iterator[str]:
     first = contract["first"]
     yield (
         f"contract   {contract['format']} · {contract['recipe']} · {contract['profile']} · "
-        f"{first['n_users']:,} users × {first['n_items']:,} items × {first['dim']} · "
+        f"{audience(first['n_users'])} × {first['n_items']:,} items × {first['dim']} · "
         f"{contract['candidates']} candidates · exact"
     )
     yield table(

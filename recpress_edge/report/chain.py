@@ -22,9 +22,9 @@ _KNOWS: Final = {
     HISTORY: "A history file is asked with the train and validation items of a test user; a teacher, or a "
     "file with user vectors, knows the train items alone. So it is compared with history files, and with its "
     "teacher on validation users, where both know the train items.",
-    TWO_STAGES: "The first stage knows the train items alone. The second reads what a request states, "
-    "and the last items of a test user, of validation too: its teacher is held against it on validation "
-    "users.",
+    TWO_STAGES: "A first stage of user vectors knows the train items alone. The second reads what a "
+    "request states, and the last items of a test user, of validation too: its teacher is held against it on "
+    "validation users.",
 }
 """What files of each profile know of test users; files that know other things are in other sections."""
 

@@ -174,3 +174,47 @@ def test_python_asks_likewise(work, bundle):
     result = asked.run()
     assert result.facts()["unchanged"]
     assert result.facts()["stages"]["gate"]["met"]
+
+
+@pytest.fixture(scope="module")
+def of_histories(work):
+    """A bundle whose first stage reads a history, by both formats."""
+    first = ["distill", "--student", "lrh_dim4", "--teacher", "none", "--data", "films", "--epochs", "3"]
+    assert main([*first, "--work", str(work)]) == 0
+    folder = next(path for path in sorted((work / "models").glob("lrh_dim4-s0-*")))
+    asked = [str(folder) if word == "puresvd_dim4" else word for word in distilled(work)]
+    assert main(asked) == 0
+    newest = max((work / "models").glob("rerank_dim4-s0-*"), key=lambda path: path.stat().st_mtime)
+    for name in ("onnx", "tflite"):
+        export = ["export", "--student", str(newest), "--int8", "--with-evaluation", "--format", name]
+        out = ["--out", str(work / f"nobody-{name}"), "--work", str(work), "--force"]
+        assert main([*export, *out]) == 0
+    return work
+
+
+def test_a_bundle_of_histories_knows_nobody_and_answers_anybody(of_histories, capsys):
+    answers = []
+    for name in ("onnx", "tflite"):
+        bundle = of_histories / f"nobody-{name}"
+        assert not (bundle / "users.txt").exists()
+        assert main(["recommend", str(bundle), "--seen", "i1,i7,i2", "--value", "hour=20", "--json"]) == 0
+        answers.append(json.loads(capsys.readouterr().out)["items"])
+        assert main(["recommend", str(bundle), "--user", "u1", "--seen", "i1"]) == 2
+        assert "knows no users: leave --user out" in capsys.readouterr().err
+    assert answers[0] == answers[1]
+    other = ["recommend", str(of_histories / "nobody-onnx"), "--seen", "i2,i7,i1", "--json"]
+    assert main(other) == 0  # another order, another person
+    assert json.loads(capsys.readouterr().out)["items"] != answers[0]
+    assert "the file holds nothing of any user" in (of_histories / "nobody-onnx" / "CARD.md").read_text()
+
+
+def test_a_bundle_of_histories_is_inspected_and_measured(of_histories, capsys):
+    assert main(["inspect", str(of_histories / "nobody-onnx")]) == 0
+    assert "any history × 40 items × 4" in capsys.readouterr().out
+    quick = ["--processes", "1", "--seconds", "0", "--queries", "20", "--pause", "0", "--k", "10"]
+    for name in ("onnx", "tflite"):
+        asked = ["bench", str(of_histories / f"nobody-{name}"), *quick, "--work", str(of_histories)]
+        assert main(asked) in (0, 4)
+        said = capsys.readouterr().out
+        for part in ("any history × 40 items", "both stages, top 10", "first stage alone"):
+            assert part in said

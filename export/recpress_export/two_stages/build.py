@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from recpress_edge import __version__
 from recpress_edge.artifacts.clicks.fields import FeatureField
+from recpress_edge.artifacts.contract import HISTORY
+from recpress_edge.artifacts.fold_in import FoldIn
 from recpress_edge.artifacts.formats import DEFAULT, FORMATS
 from recpress_edge.artifacts.manifest import MANIFEST, STAGES_SCHEMA
 from recpress_edge.artifacts.model_folder import Student
@@ -31,7 +33,7 @@ from recpress_edge.artifacts.two_stages.contract import (
 from recpress_edge.artifacts.two_stages.second import second_tensors
 from recpress_edge.artifacts.two_stages.selftest import TwoStageQuestion
 from recpress_edge.artifacts.two_stages.weights import SecondWeights
-from recpress_edge.core.arrays import I32
+from recpress_edge.core.arrays import F32, I32
 from recpress_edge.core.errors import ArtifactError, ConfigError, GateError
 from recpress_edge.core.files import check_ours, new_directory, write_atomic
 from recpress_edge.core.registry import named
@@ -43,24 +45,33 @@ from recpress_edge.device.two_stages.runtimes import (
     open_stages,
 )
 from recpress_export.card import CARD_FILE
-from recpress_export.graph import contract_for
+from recpress_export.graph import Graph, contract_for
 from recpress_export.student import bundle_stem
 from recpress_export.subjects.all_users import checked_tables, row_encoding
+from recpress_export.subjects.history import history_encoding
 from recpress_export.two_stages.card import two_stage_card
 from recpress_export.two_stages.quality import HeldOut, K, quality_of, split_ranks
 from recpress_export.two_stages.questions import stage_questions
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ForgettingFirst:
+    """A first stage that reads a history (ADR 0030)."""
+
+    item_emb: F32
+    fold_in: FoldIn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TwoStageSource:
     """What a bundle of two stages is made from."""
 
-    first: Student
+    first: Student | ForgettingFirst
     second: SecondWeights
     of_users: tuple[FeatureField, ...]
     fields: tuple[FeatureField, ...]
     user_rows: I32
-    """Every user's rows of the fields of users (U, W_U)."""
+    """Every user's rows of the fields of users (U, W_U); (U, 0) where there are none."""
     typical: I32
     """Requests with all fields (N, W_U + W), which tell how large numbers get."""
     folded: tuple[str, ...]
@@ -84,6 +95,32 @@ class TwoStageSource:
         """
         stem = bundle_stem(str(self.facts["name"]), int(self.facts["seed"]))
         return f"{stem}-{RECIPE}{FORMATS[self.format].suffix}"
+
+    def first_graph(self) -> Graph:
+        """The first stage, under the names that it has within two stages."""
+        recipe, known = recipe_named(FIRST_RECIPE), self.first
+        if isinstance(known, Student):
+            sizes = {"n_users": known.n_users, "n_items": known.n_items, "dim": known.dim}
+            contract = first_contract(contract_for(recipe, self.format, **sizes))
+            return row_encoding(contract, checked_tables(known, recipe)).graph
+        sizes = {"n_users": 0, "n_items": len(known.item_emb), "dim": known.item_emb.shape[1]}
+        contract = dataclasses.replace(
+            contract_for(recipe, self.format, **sizes),
+            profile=HISTORY,
+            user_input="",
+            history_length=known.fold_in.length,
+        )
+        asking = Student(
+            self._states(known), known.item_emb, str(self.facts["first_stage"]["name"]), 0, "", {}
+        )
+        stored = checked_tables(asking, recipe, known.fold_in.rows)
+        return history_encoding(first_contract(contract), stored, known.fold_in, recipe).graph
+
+    def _states(self, known: ForgettingFirst) -> F32:
+        """Rows after the validation histories (N, D), with which items are multiplied: for their scales."""
+        held = self.held_out["valid"]
+        rows = [known.fold_in.row_after(held.seen(at)) for at in range(held.users.size)]
+        return np.array(rows, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,7 +177,7 @@ def _fill(draft: Path, source: TwoStageSource, *, force: bool) -> TwoStageBundle
     facts = {"name": source.name, "provenance": _provenance(source), "quality": quality}
     write_atomic(draft / CARD_FILE, two_stage_card(facts, contract, len(data)).encode())
     ids = (source.user_ids, source.item_ids)
-    rows = source.held_out["test"].evaluation() if source.with_evaluation else None
+    rows = source.held_out["test"].evaluation(contract) if source.with_evaluation else None
     bundle = write_two_stage_bundle(draft, contract, ids, answered, facts, rows)
     for runtime in (file, reference):
         check_two_stages(runtime, bundle)
@@ -149,10 +186,8 @@ def _fill(draft: Path, source: TwoStageSource, *, force: bool) -> TwoStageBundle
 
 def _file_of(source: TwoStageSource) -> tuple[TwoStageContract, bytes]:
     """The contract, and the model file's bytes."""
-    recipe, known = recipe_named(FIRST_RECIPE), source.first
-    sizes = {"n_users": known.n_users, "n_items": known.n_items, "dim": known.dim}
-    first = first_contract(contract_for(recipe, source.format, **sizes))
-    graph = row_encoding(first, checked_tables(known, recipe)).graph
+    graph = source.first_graph()
+    first = graph.contract
     contract = TwoStageContract(
         first=first,
         candidates=source.candidates,

@@ -21,7 +21,7 @@ def two_stage_card(facts: Mapping[str, Any], contract: TwoStageContract, n_bytes
         [
             f"# {facts['name']}",
             "",
-            f"Two stages in one file, for {contract.n_users:,} users and {contract.n_items:,} items: "
+            f"Two stages in one file, for {_whom(contract)} and {contract.n_items:,} items: "
             f"`{provenance['first_stage']['name']}` finds {contract.candidates} candidates, "
             f"`{provenance['student']}` (teacher: {teacher}) ranks them again with the moment's context. "
             f"`{contract.model_file}`, {format_bytes(n_bytes)}, int8, exact, made by "
@@ -30,7 +30,7 @@ def two_stage_card(facts: Mapping[str, Any], contract: TwoStageContract, n_bytes
             "",
             "## What a request states",
             "",
-            "A user, the seen items, oldest first, and:",
+            f"{'A user, the' if contract.n_users else 'The'} seen items, oldest first, and:",
             "",
             "| field | kind | values |",
             "| --- | --- | --- |",
@@ -41,8 +41,7 @@ def two_stage_card(facts: Mapping[str, Any], contract: TwoStageContract, n_bytes
             "were learned. Hours and weekdays (0 is Monday) are given by the application; the bundle reads "
             "no clock.",
             "",
-            "Privacy: the file holds a vector of each user, from which tastes can be inferred. Ship it to "
-            "machines you control, not to the phones of single users.",
+            _privacy(contract),
             "",
             "## What the second stage adds",
             "",
@@ -65,6 +64,19 @@ def two_stage_card(facts: Mapping[str, Any], contract: TwoStageContract, n_bytes
             f"Made by: `{provenance['command']}`",
             "",
         ]
+    )
+
+
+def _whom(contract: TwoStageContract) -> str:
+    return f"{contract.n_users:,} users" if contract.n_users else "any history"
+
+
+def _privacy(contract: TwoStageContract) -> str:
+    if not contract.n_users:
+        return "Privacy: the file holds nothing of any user. Whose history it is asked with is not stored."
+    return (
+        "Privacy: the file holds a vector of each user, from which tastes can be inferred. Ship it to "
+        "machines you control, not to the phones of single users."
     )
 
 

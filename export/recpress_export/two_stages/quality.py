@@ -32,17 +32,22 @@ class HeldOut:
     rows: I32
     """What a request states (N, W)."""
     hidden: tuple[I64, I64]
-    """indptr (N + 1,) and items of what is no candidate."""
+    """indptr (N + 1,) and items of what is no candidate; oldest first where the first stage reads them."""
     taken: I64
+
+    def seen(self, at: int) -> I64:
+        """What is no candidate of a request."""
+        found: I64 = self.hidden[1][self.hidden[0][at] : self.hidden[0][at + 1]]
+        return found
 
     def asked(self, at: int, contract: TwoStageContract, k: int | None = None) -> StagedRequest:
         """One request; ``k``: None for all that the first stage finds."""
-        seen = self.hidden[1][self.hidden[0][at] : self.hidden[0][at + 1]]
+        seen, user = self.seen(at), int(self.users[at]) if contract.n_users else None
         retrieve = min(contract.candidates, contract.n_items - np.unique(seen).size)
-        return StagedRequest(int(self.users[at]), seen, self.rows[at], retrieve, min(k or retrieve, retrieve))
+        return StagedRequest(user, seen, self.rows[at], retrieve, min(k or retrieve, retrieve))
 
-    def evaluation(self) -> StageEvaluation:
-        """The same as a bundle carries it."""
+    def evaluation(self, contract: TwoStageContract) -> StageEvaluation:
+        """The same as a bundle carries it: without saying whose they are where it knows nobody."""
         indptr, items = self.hidden
         asked = Evaluation(
             self.users.astype(np.int32),
@@ -51,7 +56,7 @@ class HeldOut:
             np.arange(self.users.size + 1, dtype=np.int64),
             self.taken.astype(np.int32),
         )
-        return StageEvaluation(asked, self.rows)
+        return StageEvaluation(asked if contract.n_users else asked.anonymous(), self.rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,9 +94,13 @@ def _check_equal(found: StagedLists, wanted: StagedLists, asked: StagedRequest) 
     for field in dataclasses.fields(StagedLists):
         if not np.array_equal(getattr(found, field.name), getattr(wanted, field.name)):
             raise GateError(
-                f"the file answers user {asked.user} with items {found.items.tolist()[:K]}, numpy with "
+                f"the file answers {_whom(asked)} with items {found.items.tolist()[:K]}, numpy with "
                 f"{wanted.items.tolist()[:K]} ({field.name}): it does not compute its tables."
             )
+
+
+def _whom(asked: StagedRequest) -> str:
+    return f"the history {asked.seen.tolist()[-5:]}" if asked.user is None else f"user {asked.user}"
 
 
 def _metrics(ranks: I64) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class TwoStageBundle:
         return read_ids(self.folder / ITEMS_FILE, self.contract.n_items)
 
     def user_ids(self) -> list[str]:
-        return read_ids(self.folder / USERS_FILE, self.contract.n_users)
+        return read_ids(self.folder / USERS_FILE, self.contract.n_users) if self.contract.n_users else []
 
     def selftest(self) -> tuple[TwoStageQuestion, ...]:
         """The self-test, held against fields and ids."""
@@ -73,10 +73,11 @@ def open_two_stage_bundle(folder: Path) -> TwoStageBundle:
     features = manifest["contract"].get("features")
     count = len(features) if isinstance(features, list) else 0
     listed = [name for name in map(vocabulary_file, range(count)) if name in manifest["files"]]
-    needed = (ITEMS_FILE, USERS_FILE, SELFTEST_FILE, *listed)
+    needed = (ITEMS_FILE, SELFTEST_FILE, *listed)
     verify_files(folder, manifest["files"], needed, digests=True)
     contract = read_two_stage_contract(folder / MANIFEST, manifest["contract"])
-    verify_files(folder, manifest["files"], (contract.model_file,), digests=False)
+    users = (USERS_FILE,) if contract.n_users else ()
+    verify_files(folder, manifest["files"], (contract.model_file, *users), digests=False)
     check_model_file(folder / contract.model_file, contract.format)
     kept = (manifest[name] for name in ("provenance", "quality", "files", "digest"))
     return TwoStageBundle(folder, manifest["name"], contract, *kept)
@@ -96,7 +97,7 @@ def write_two_stage_bundle(
     travel along.
     """
     files = {
-        USERS_FILE: encode_ids("user", ids[0]),
+        **({USERS_FILE: encode_ids("user", ids[0])} if contract.n_users else {}),
         ITEMS_FILE: encode_ids("item", ids[1]),
         SELFTEST_FILE: selftest_bytes(questions),
         **({} if rows is None else {EVALUATION_FILE: rows.to_bytes()}),

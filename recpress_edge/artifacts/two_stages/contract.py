@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from recpress_edge.artifacts.clicks.contract import MAX_WIDTH, vocabulary_file
 from recpress_edge.artifacts.clicks.fields import FIRST, FeatureField
-from recpress_edge.artifacts.contract import ALL_USERS, Contract, contract_facts, read_contract
+from recpress_edge.artifacts.contract import ALL_USERS, HISTORY, Contract, contract_facts, read_contract
 from recpress_edge.artifacts.formats import FORMATS, model_file
 from recpress_edge.artifacts.ids import encode_lines, read_lines
 from recpress_edge.artifacts.two_stages.fields import field_entry, place_of, read_list_field
@@ -97,6 +97,7 @@ class TwoStageContract:
 
     @property
     def n_users(self) -> int:
+        """0 where the first stage reads a history: such a bundle knows nobody."""
         return self.first.n_users
 
     @property
@@ -111,7 +112,7 @@ class TwoStageContract:
 
 
 def first_contract(contract: Contract) -> Contract:
-    """A contract of the all-users profile with the names that it has within two stages."""
+    """A contract of the all-users or the history profile with the names that it has within two stages."""
     return replace(contract, k_input=RETRIEVE_INPUT, items_output=FIRST_ITEMS, scores_output=FIRST_SCORES)
 
 
@@ -180,12 +181,14 @@ def _first(where: Path, values: Any) -> Contract:
     if not isinstance(values, dict):
         raise ArtifactError(f"{where}: contract field 'first' is {values!r}", fault="field")
     first = read_contract(where, values)
-    known = (first.profile, first.recipe, first.exact, first.retired)
     named = first == first_contract(first) and first.model_file == model_file(first.format)
-    if known != (ALL_USERS, FIRST_RECIPE, True, ()) or first.format not in STAGE_FORMATS or not named:
+    forgets = first.profile == HISTORY and first.history_length > 0
+    known = (first.recipe, first.exact, first.retired) == (FIRST_RECIPE, True, ()) and named
+    if not known or not (first.profile == ALL_USERS or forgets) or first.format not in STAGE_FORMATS:
         raise ArtifactError(
             f"{where}: the first stage is {first.profile}, {first.format}, {first.recipe}; this version "
-            f"knows {ALL_USERS}, {' or '.join(STAGE_FORMATS)}, {FIRST_RECIPE} with its own names",
+            f"knows {ALL_USERS} or a {HISTORY} in order, {' or '.join(STAGE_FORMATS)}, {FIRST_RECIPE} with "
+            "its own names",
             fault="unsupported",
         )
     return first
@@ -242,6 +245,8 @@ def _check(where: Path, contract: TwoStageContract) -> None:
         raise ArtifactError(
             f"{where}: features of one name, of items, or out of order: {names}", fault="field"
         )
+    if contract.of_users and not contract.n_users:
+        raise ArtifactError(f"{where}: fields of users where the first stage knows none", fault="field")
     if contract.width + sum(field.width for field in contract.of_users) > MAX_WIDTH:
         raise ArtifactError(f"{where}: rows of more than {MAX_WIDTH:,} columns", fault="range")
 

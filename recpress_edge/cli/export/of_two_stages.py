@@ -41,7 +41,8 @@ def _report(args: argparse.Namespace, result: TwoStageExportResult) -> None:
         args,
         f"stages     {made['first_stage']['name']} finds {contract.candidates}, {made['student']} ranks them",
     )
-    say(args, f"asked by   user, seen{''.join(f', {field.name}' for field in contract.stated)}")
+    asked = [*(["user"] if contract.n_users else []), "seen", *(field.name for field in contract.stated)]
+    say(args, f"asked by   {', '.join(asked)}")
     say(
         args,
         f"read       {', '.join(one.name for one in contract.fields if place_of(one)) or 'no last item'}",
@@ -62,11 +63,11 @@ def _report(args: argparse.Namespace, result: TwoStageExportResult) -> None:
             f"candidates; {found['compared']:,} lists equal numpy's to the bit",
         )
     say(args, f"gate       {gate_words(stages['gate'])}")
-    asked = len(bundle.selftest())
+    questions = len(bundle.selftest())
     total = format_bytes(bundle.total_bytes)
     say(
         args,
-        f"bundle     {folder}/   {total}   sha256 {bundle.digest[:16]}…   self-test: {asked} requests, "
+        f"bundle     {folder}/   {total}   sha256 {bundle.digest[:16]}…   self-test: {questions} requests, "
         "passed",
     )
     next_steps(args, _commands(folder, result))
@@ -88,8 +89,7 @@ def _commands(folder: str, result: TwoStageExportResult) -> list[str]:
         if value is not None and not isinstance(value, list)
     ]
     words = [
-        "--user",
-        shlex.quote(users[question.user]),
+        *([] if question.user is None else ["--user", shlex.quote(users[question.user])]),
         *(["--seen", shlex.quote(seen)] if seen else []),
         *values,
     ]

@@ -21,7 +21,7 @@ from recpress_edge.device.worker import answer
 class StagedQuestion:
     """What is asked; see TwoStageRecommender.recommend."""
 
-    user: str
+    user: str | None
     seen: tuple[str, ...]
     values: Values
     k: int = 10

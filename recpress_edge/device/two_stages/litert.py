@@ -84,9 +84,9 @@ class LiteRTStages:
 
     def __init__(self, path: Path, contract: TwoStageContract, threads: int = 1) -> None:
         self.version, first = litert_version(), contract.first
-        asked = (first.user_input, first.seen_input, RETRIEVE_INPUT, ROWS_INPUT, K_INPUT)
+        asked = (*_who(contract), first.seen_input, RETRIEVE_INPUT, ROWS_INPUT, K_INPUT)
         self._model = _Interpreter(path, _types(*asked, *_RANKED, *_FOUND), threads)
-        self._first, self._user = _seen_of(self._model, contract), self._model.view[first.user_input]
+        self._seen, self._user = _seen_of(self._model, contract), self._model.view.get(first.user_input)
 
     def lists(self, asked: StagedRequest) -> StagedLists:
         self._run(asked)
@@ -98,11 +98,17 @@ class LiteRTStages:
 
     def _run(self, asked: StagedRequest) -> None:
         view = self._model.view
-        self._first.fill(asked.seen.astype(np.int32))
-        self._user()[0] = asked.user
+        self._seen.fill(asked.seen.astype(np.int32))
+        if self._user is not None:
+            self._user()[0] = asked.user
         view[ROWS_INPUT]()[:] = asked.row
         view[RETRIEVE_INPUT]()[0], view[K_INPUT]()[0] = asked.retrieve, asked.k
         self._model.run()
+
+
+def _who(contract: TwoStageContract) -> tuple[str, ...]:
+    """The input that says who asks, where there is one."""
+    return (contract.first.user_input,) if contract.n_users else ()
 
 
 def _seen_of(model: _Interpreter, contract: TwoStageContract) -> SeenInput:
@@ -115,17 +121,19 @@ class LiteRTApart:
 
     def __init__(self, path: Path, contract: TwoStageContract, threads: int = 1) -> None:
         data, first = path.read_bytes(), contract.first
-        stated, found = (ROWS_INPUT, K_INPUT), (first.user_input, *_FOUND)
-        whole = (first.user_input, first.seen_input, RETRIEVE_INPUT, *stated)
+        stated, found = (ROWS_INPUT, K_INPUT), (*_who(contract), *_FOUND)
+        whole = (*_who(contract), first.seen_input, RETRIEVE_INPUT, *stated)
         self._first = _Interpreter(path, _types(*whole, *_FOUND), threads, stage_of(data, _FOUND, whole))
         self._second = _Interpreter(
             path, _types(*found, *stated, *_RANKED), threads, stage_of(data, _RANKED, (*found, *stated))
         )
-        self._seen, self._user, self._count = _seen_of(self._first, contract), first.user_input, 1
+        self._seen, self._count = _seen_of(self._first, contract), 1
+        self._users = [one.view[first.user_input] for one in (self._first, self._second) if contract.n_users]
 
     def retrieve(self, asked: StagedRequest) -> tuple[I64, F32]:
         self._seen.fill(asked.seen.astype(np.int32))
-        self._first.view[self._user]()[0] = asked.user
+        for user in self._users:
+            user()[0] = asked.user
         self._first.view[RETRIEVE_INPUT]()[0] = asked.retrieve
         self._first.run()
         return self._first.found(_FOUND)
@@ -138,7 +146,8 @@ class LiteRTApart:
             second.own.allocate_tensors()
             self._count = items.size
         second.view[FIRST_ITEMS]()[:], second.view[FIRST_SCORES]()[:] = items, scores
-        second.view[self._user]()[0] = asked.user
+        for user in self._users:
+            user()[0] = asked.user
         second.view[ROWS_INPUT]()[:] = asked.row
         second.view[K_INPUT]()[0] = asked.k
         second.run()

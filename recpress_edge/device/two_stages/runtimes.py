@@ -34,9 +34,10 @@ _ALL: Final = (ITEMS_OUTPUT, SCORES_OUTPUT, FIRST_ITEMS, FIRST_SCORES)
 class StagedRequest:
     """One request, checked."""
 
-    user: int
+    user: int | None
+    """None of a bundle without users."""
     seen: I64
-    """Item indices never to recommend (n,)."""
+    """Item indices never to recommend (n,), oldest first where the first stage reads them."""
     row: I32
     """What is stated, as rows of the fields' tables (W,)."""
     retrieve: int
@@ -85,8 +86,8 @@ class StagesApart(Protocol):
 
 def onnx_feed(asked: StagedRequest, contract: TwoStageContract) -> dict[str, Any]:
     """A request as the inputs of a session."""
-    return {
-        contract.first.user_input: np.array([asked.user], np.int64),
+    who = {} if asked.user is None else {contract.first.user_input: np.array([asked.user], np.int64)}
+    return who | {
         contract.first.seen_input: asked.seen,
         ROWS_INPUT: asked.row.astype(np.int64),
         RETRIEVE_INPUT: np.array([asked.retrieve], np.int64),

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.interactions import Dataset
@@ -14,6 +14,10 @@ from recpress_edge.training.two_stages.shortened import without_last
 
 if TYPE_CHECKING:
     from recpress_edge.training.plan import ModelRequest, Part, TrainOptions, Wanted
+
+
+READS_HISTORY: Final = "lrh"
+"""The network of a student that finds candidates after a history, for anybody."""
 
 
 def stages_of(
@@ -51,16 +55,18 @@ def _as_trained(given: TrainedModel, name: ModelName, usual: "TrainOptions") -> 
 
 
 def _first(student: ModelName, first: str) -> ModelName:
-    """The first stage of a model; ConfigError where it is no student of two tables."""
+    """The first stage of a model; ConfigError where it is none that one file can hold before the second."""
     try:
         name = parse_name(first)
     except ConfigError as error:
         raise ConfigError(f"method.first {first}: {error}") from None
     entry = name.entry
-    if entry.network or entry.gives != "embeddings" or entry.needs == "trajectories":
+    tables = not entry.network and entry.gives == "embeddings" and entry.needs != "trajectories"
+    if not tables and entry.network != READS_HISTORY:
         raise ConfigError(
             f"method.first {first}: the first stage of {student} finds candidates by the product of two "
-            f"tables, and {name} is none. Take for example --first soft_dim32."
+            f"tables, or of one and a history that forgets, and {name} is none. Take for example --first "
+            "soft_dim32 or lrh_dim16."
         )
     return name
 

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from _arm import CORES, counts, newest
 from _bench import options, run, table
-from emulated_cores import CORES, counts, newest
 
 from device_bench.__main__ import main as device_bench
 from recpress_edge.artifacts.two_stages.bundle import TwoStageBundle, open_two_stage_bundle

@@ -172,8 +172,7 @@ def want(request: ModelRequest, data: Dataset, made_for: str | None = None) -> W
         teacher = brought or needed(parse_name(asked, "teacher"), options.teacher_seed)
     check_taught(model, config, str(teacher.name) if teacher else None)
     check_settings(model, config, teacher.config if teacher else None)
-    stages = stages_of(model, config, request, data, want)
-    if stages:  # the name of one that is given by its folder: where it lies decides nothing
+    if stages := stages_of(model, config, request, data, want):  # where a first stage lies decides nothing
         config = dataclasses.replace(config, first=str(stages[0].name))
     wanted = Wanted(
         name=model,

@@ -12,6 +12,7 @@ from made_two_stages import FOUND, N_ITEMS, N_USERS, second_of, source_of
 
 from device_bench.__main__ import main
 from device_bench.compare import compare, comparison_lines
+from device_bench.lanes.checks import check_returned
 from device_bench.lanes.parcel import pack
 from device_bench.process import measurement_of, run_worker
 from device_bench.record import measure_bundle
@@ -184,6 +185,16 @@ def test_a_board_gets_all_of_the_bundle(bundle):
     payload = pack(bundle)
     for name in (b"bundle/evaluation.npz", b"device_bench/two_stages/measure.py", b"bundle/users.txt"):
         assert name in payload
+
+
+def test_a_board_s_record_is_taken_when_it_is_of_this_bundle(record, bundle):
+    protocol = Protocol(**QUICK | {"pause_ns": 1_000_000})
+    assert check_returned(json.loads(json.dumps(record)), bundle, protocol, "board") == record
+    wrong = record | {"quality": record["quality"] | {"first_stage": {"found": 2}}}
+    with pytest.raises(ArtifactError, match="first_stage"):
+        check_returned(wrong, bundle, protocol, "board")
+    with pytest.raises(ArtifactError, match="did not measure as asked"):
+        check_returned(record, bundle, Protocol(**QUICK | {"pause_ns": 1_000_000, "k": 5}), "board")
 
 
 @pytest.mark.parametrize("on", ["armuser:pi4", "mcu:microbit"])

@@ -1,11 +1,14 @@
 """One person's recommendations from a bundle: ``device_bench ask`` and ``recpress-edge recommend``."""
 
 import argparse
+import dataclasses
 import re
 import sys
 from pathlib import Path
 from typing import Any
 
+from recpress_edge.artifacts.bundle import Bundle, open_bundle
+from recpress_edge.artifacts.contract import HISTORY as HISTORY_PROFILE
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import check_there
 from recpress_edge.core.layout import columns
@@ -13,7 +16,7 @@ from recpress_edge.core.printable import json_text, printable_facts, printable_l
 from recpress_edge.core.terminal import stdout_encoding, terminal_width
 from recpress_edge.device.apart import Question, recommend_apart
 from recpress_edge.device.guard import add_guard_options, guard_of
-from recpress_edge.device.recommender import Recommendations
+from recpress_edge.device.recommender import HISTORY, MODEL, POPULAR, Recommendations
 
 MOST_NAMED = 5
 """Unknown items that are named; the others are counted."""
@@ -34,6 +37,18 @@ def add_ask_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seen-from", type=Path, metavar="FILE", help="the same from a file, one id a line; - reads stdin"
     )
+    parser.add_argument(
+        "--or-popular",
+        action="store_true",
+        help="a --user whom the bundle does not know gets its popular items (popular.txt), without --seen",
+    )
+    parser.add_argument(
+        "--or-history",
+        type=Path,
+        metavar="BUNDLE",
+        help="a --user whom the bundle does not know gets what this history bundle makes of --seen; with "
+        "--or-popular where anything is seen",
+    )
     parser.add_argument("-k", type=int, default=10, metavar="N", help="how many (default: 10)")
     parser.add_argument(
         "--strict", action="store_true", help="a seen item that the bundle does not know is an error"
@@ -44,21 +59,56 @@ def add_ask_options(parser: argparse.ArgumentParser) -> None:
 def ask_bundle(args: argparse.Namespace) -> int:
     """Verify, self-test, ask and print. ``args``: see :func:`add_ask_options`, and ``json``."""
     question = question_of(args)
-    bundle, found = recommend_apart(args.bundle, question, guard_of(args))
+    bundle, found = _answer(args, question)
+    scored = not bundle.contract.scores and found.source != POPULAR
     if args.json:
         facts = {
             "bundle": bundle.name,
             "user": args.user,
-            "items": [_facts(found, rank) for rank in range(len(found))],
+            "items": [_facts(found, rank, scored=scored) for rank in range(len(found))],
+            **({"scores": bundle.contract.scores} if bundle.contract.scores else {}),
+            "source": found.source,
             "unknown": list(found.unknown),
         }
         print(json_text(facts, indent=2, encoding=stdout_encoding()))
         return 0
-    lines = answer_lines(found, args.k)
-    if args.user is not None and not question.seen:
+    lines = answer_lines(found, args.k, scored=scored)
+    if found.source != MODEL:
+        lines.append(_stand_in(args, bundle, found))
+    elif not scored:
+        lines.append(
+            f"{'scores':<9}  not in this bundle: it keeps the order alone (bundle strip --order-only)"
+        )
+    if args.user is not None and not question.seen and found.source == MODEL:
         lines.append(f"{'note':<9}  a bundle knows no history: --seen names what is never to come")
     print(printable_lines("\n".join(lines)))
     return 0
+
+
+def _answer(args: argparse.Namespace, question: Question) -> tuple[Bundle, Recommendations]:
+    """The bundle that answered, and its answer: that of --or-history for a user whom the other lacks."""
+    guard = guard_of(args)
+    if args.or_history is None or question.user is None or (args.or_popular and not question.seen):
+        return recommend_apart(args.bundle, question, guard)
+    check_there(args.or_history)
+    other = open_bundle(args.or_history)
+    if other.contract.profile != HISTORY_PROFILE:
+        raise ConfigError(
+            f"--or-history {args.or_history} is a bundle of profile {other.contract.profile}, which answers "
+            "for its own users alone. Name one that was exported with --profile history."
+        )
+    if question.user in set(open_bundle(args.bundle).user_ids()):
+        return recommend_apart(args.bundle, question, guard)
+    bundle, found = recommend_apart(args.or_history, dataclasses.replace(question, user=None), guard)
+    return bundle, dataclasses.replace(found, source=HISTORY)
+
+
+def _stand_in(args: argparse.Namespace, bundle: Bundle, found: Recommendations) -> str:
+    """What answered for a user whom the bundle does not know."""
+    what = f"by {bundle.name} from what is seen"
+    if found.source == POPULAR:
+        what = "the items of most train interactions, which have no scores"
+    return f"{'unknown':<9}  user {args.user!r} is not in {args.bundle}: {what}"
 
 
 def question_of(args: argparse.Namespace) -> Question:
@@ -66,14 +116,18 @@ def question_of(args: argparse.Namespace) -> Question:
     if args.k < 1:
         raise ConfigError(f"-k must be at least 1, got {args.k}")
     check_there(args.bundle)
-    return Question(args.user, _seen(args), args.k, args.strict)
+    if args.user is None and (args.or_popular or args.or_history):
+        flag = "--or-popular" if args.or_popular else "--or-history"
+        raise ConfigError(f"{flag} is for a --user whom the bundle may not know. Name one, or leave it out.")
+    return Question(args.user, _seen(args), args.k, args.strict, args.or_popular)
 
 
-def _facts(found: Recommendations, rank: int) -> dict[str, Any]:
+def _facts(found: Recommendations, rank: int, *, scored: bool) -> dict[str, Any]:
     titled = {} if found.titles is None else {"title": found.titles[rank]}
     known = {name: texts[rank] for name, texts in found.features.items()}
     more = {"features": known} if known else {}
-    return {"item": found.items[rank], **titled, "score": float(found.scores[rank]), **more}
+    score = {"score": float(found.scores[rank])} if scored else {}
+    return {"item": found.items[rank], **titled, **score, **more}
 
 
 def _seen(args: argparse.Namespace) -> tuple[str, ...]:
@@ -92,13 +146,16 @@ def _seen(args: argparse.Namespace) -> tuple[str, ...]:
     return tuple(line for line in re.split(r"\r\n|\n|\r", text) if line)
 
 
-def answer_lines(found: Recommendations, k: int) -> list[str]:
-    """A table of ranks, items, titles and scores; then what was left out, and why fewer than ``k`` came."""
-    headers = ["rank", "item", "score"]
+def answer_lines(found: Recommendations, k: int, *, scored: bool = True) -> list[str]:
+    """A table of ranks, items, titles and scores; then what was left out, and why fewer than ``k`` came.
+
+    Without scores where the bundle does not hold those of its model.
+    """
+    headers = ["rank", "item"] + ["score"] * scored
     table = [
         [str(rank) for rank in range(1, len(found) + 1)],
         list(printable_facts(found.items)),
-        [f"{score:#.6g}" for score in found.scores.tolist()],
+        *([[f"{score:#.6g}" for score in found.scores.tolist()]] if scored else []),
     ]
     if found.titles is not None:
         headers.insert(2, "title")

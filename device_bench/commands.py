@@ -19,7 +19,7 @@ from device_bench.process import AnyBundle
 from device_bench.settings import BenchRequest
 from device_bench.show import labelled, record_lines
 from device_bench.state import read_state
-from recpress_edge.artifacts.manifest import is_click_bundle, is_two_stage_bundle
+from recpress_edge.artifacts.manifest import full_of, is_click_bundle, is_two_stage_bundle
 from recpress_edge.core.errors import ConfigError, GateError, InvalidRunError, StorageError
 from recpress_edge.core.files import check_free, check_there, storage_errors
 from recpress_edge.core.layout import wrap_lines
@@ -180,7 +180,9 @@ def self_test_bundles(args: argparse.Namespace) -> int:
     for folder in args.bundles:
         bundle, answers = _self_test(folder)(folder, guard_of(args))
         files = len(bundle.files)
-        _say([f"{bundle.name}: {files} files verified, {answers} answers as expected"], stream)
+        full = full_of(bundle.provenance)
+        of = f" of the {full.queries} of its full bundle, {full.told}" if full else ""
+        _say([f"{bundle.name}: {files} files verified, {answers} answers{of} as expected"], stream)
         facts.append({"bundle": bundle.name, "sha256": bundle.digest, "files": files, "answers": answers})
     if args.json:
         print(json_text({"bundles": facts}, encoding=stdout_encoding()))

@@ -106,7 +106,8 @@ def compare(first: Path, second: Path, seed: int = 0) -> RecordComparison:
         ratios += _exact(f"{title}, model's share", *(model_memory_bytes(r, field) for r in records))
     for field, title in _FIRMWARE:
         ratios += _exact(title, *(field_of(record, f"firmware.{field}") for record in records))
-    ratios += _exact("model file", *(record["artifact"].get("file_bytes") for record in records))
+    for field, title in (("file_bytes", "model file"), ("bundle_bytes", "whole bundle")):
+        ratios += _exact(title, *(record["artifact"].get(field) for record in records))
     left, right = records
     cutoff = stated_cutoff(left["quality"])
     known = cutoff == stated_cutoff(right["quality"])

@@ -7,6 +7,7 @@ from device_bench.estimates import estimate_lines
 from device_bench.mcu.show import firmware_lines
 from recpress_edge.artifacts.clicks.contract import CLICKS
 from recpress_edge.artifacts.clicks.metrics import CLICK_METRICS, TITLES
+from recpress_edge.artifacts.manifest import full_of
 from recpress_edge.artifacts.two_stages.contract import TWO_STAGES
 from recpress_edge.core.metrics import metric_title, reported_cutoffs, shown_metrics, stated_cutoff
 from recpress_edge.core.stats import percentile, percentile_upper
@@ -40,7 +41,7 @@ def _bench_lines(record: Mapping[str, Any]) -> list[str]:
     form = format_instructions if counts_instructions(record) else format_ns
     return [
         labelled("bundle", _bundle(record["artifact"])),
-        labelled("verified", f"digests; self-test {tested['queries']} queries, {_exactness(tested)}"),
+        labelled("verified", f"digests; self-test {_queries(record)}, {_exactness(tested)}"),
         labelled("device", _device(device, record["software"], protocol)),
         *(labelled("cold", line) for line in _cold(record, form)),
         *(labelled("warm", line) for line in _warm(record, form)),
@@ -48,7 +49,7 @@ def _bench_lines(record: Mapping[str, Any]) -> list[str]:
         *(labelled("sustained", line) for line in _sustained(record.get("sustained"))),
         *(labelled(*line) for line in firmware_lines(record)),
         *(labelled("memory", line) for line in _memory(record)),
-        *(labelled("quality", line) for line in _quality(record["quality"])),
+        *(labelled("quality", line) for line in _quality(record)),
         *(labelled("host", line) for line in _host(record.get("host"))),
         *(labelled("estimate", line) for line in _estimates(record)),
         labelled(
@@ -75,13 +76,13 @@ def _survival_lines(record: Mapping[str, Any]) -> list[str]:
 
 
 def _parity_lines(record: Mapping[str, Any]) -> list[str]:
-    device, host, quality = record["device"], record["host"], record["quality"]
-    tested = f"self-test {record['selftest']['queries']} queries; {_sameness(host)}"
+    device, host = record["device"], record["host"]
+    tested = f"self-test {_queries(record)}; {_sameness(host)}"
     return [
         labelled("bundle", _bundle(record["artifact"])),
         labelled("device", f"{device['model']}, {device['core']}"),
         labelled("verified", tested),
-        *(labelled("quality", line) for line in _quality(quality)),
+        *(labelled("quality", line) for line in _quality(record)),
         *(labelled("profile", line) for line in _profile(record["profile"])),
         *(labelled("skipped", f"{one['part']}: {one['reason']}") for one in record["skipped"]),
         labelled("basis", f"{record['basis']}{'' if record['valid'] else ', INVALID'}; answers, no latency"),
@@ -120,11 +121,15 @@ def _bundle(artifact: Mapping[str, Any]) -> str:
     n_users = artifact["n_users"]
     if artifact["profile"] == CLICKS:
         shape = f"clicks × {artifact['n_items']:,} items × {artifact['dim']}"
-        size = format_bytes(artifact["file_bytes"])
-        return f"{artifact['name']}  {artifact['recipe']}  {shape}  {size}"
+        return f"{artifact['name']}  {artifact['recipe']}  {shape}  {_size(artifact)}"
     users = f"{n_users:,} user{'' if n_users == 1 else 's'}" if n_users else "any history"
     shape = f"{users} × {artifact['n_items']:,} items × {artifact['dim']}"
-    return f"{artifact['name']}  {artifact['recipe']}  {shape}  {format_bytes(artifact['file_bytes'])}"
+    return f"{artifact['name']}  {artifact['recipe']}  {shape}  {_size(artifact)}"
+
+
+def _size(artifact: Mapping[str, Any]) -> str:
+    """The model file, and every file of the bundle."""
+    return f"model {format_bytes(artifact['file_bytes'])}, bundle {format_bytes(artifact['bundle_bytes'])}"
 
 
 def labelled(label: str, text: str) -> str:
@@ -255,10 +260,20 @@ def _estimates(record: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _quality(quality: Mapping[str, Any]) -> list[str]:
+def _queries(record: Mapping[str, Any]) -> str:
+    full = full_of(record["artifact"]["provenance"])
+    return f"{record['selftest']['queries']} queries" + (
+        f" of the full bundle's {full.queries}" if full else ""
+    )
+
+
+def _quality(record: Mapping[str, Any]) -> list[str]:
+    quality, full = record["quality"], full_of(record["artifact"]["provenance"])
     if "auc" in quality:
         told = "  ".join(f"{TITLES[name]} {format_share(quality[name])}" for name in CLICK_METRICS)
         return [f"{told}  ({quality['rows']:,} {quality['split']} rows of {quality['users']:,} users)"]
+    if not quality["users"] and full:
+        return [f"not in this file: it is a lean bundle; measure the full one that it is of, {full.told}"]
     if not quality["users"]:
         return ["not measured: the bundle carries no evaluation rows (export --with-evaluation)"]
     lines = []

@@ -71,7 +71,7 @@ def _search(found: Result) -> list[str]:
         f"{found['cpu_seconds'] / 60:.1f}",
         f"`{chosen['name']}`, `{chosen['recipe']}`",
         figures[0],
-        f"{figures[1]} (`{verdict['baseline'].partition(' ')[0]}`)",
+        f"{figures[1]} (`{verdict['baseline'].partition(',')[0].partition(' ')[0]}`)",
         verdict["stand"],
         ", ".join(beside),
     ]

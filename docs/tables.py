@@ -114,7 +114,7 @@ BLOCKS: Final = {
             ("figures", student_tables.figures),
         )
     },
-    "tuned": Block((STUDENTS,), ("tune", "tune-ml-1m"), student_tables.tuned),
+    "tuned": Block((STUDENTS,), ("tune", "tune-ml-1m", "tune-citeulike"), student_tables.tuned),
     "defaults": Block((STUDENTS,), ("defaults", "defaults-als"), student_tables.defaults),
     "scale": Block(("docs/results/scale.md",), ("scale",), scale_tables.scale),
     "growth": Block(

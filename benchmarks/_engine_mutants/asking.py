@@ -29,7 +29,7 @@ _OPENING: Final = (
     ("one profile too many", "h->profile > RP_HISTORY ", "h->profile > RP_HISTORY + 1 "),
     ("one order too many", "h->order > RP_NEIGHBOURS)", "h->order > RP_NEIGHBOURS + 1)"),
     ("one layout too many", "h->layout > RP_DIMS ", "h->layout > RP_DIMS + 1 "),
-    ("unknown flags", "h->flags > RP_FITS_16)", "h->flags > RP_FITS_16 + 1)"),
+    ("unknown flags", "h->flags > (RP_FITS_16 | RP_ORDER_ONLY))", "h->flags > 4)"),
     ("orders for every recipe", "if ((fits16 || h->order != RP_CATALOGUE) && !plain", "if (fits16 && !plain"),
     ("histories of 16 bits", "if (fits16 && h->profile == RP_HISTORY) return 0;", ""),
     ("dims without 16 bits", "!(fits16 && h->order == RP_CATALOGUE)", "!(h->order == RP_CATALOGUE)"),

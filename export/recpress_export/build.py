@@ -18,7 +18,8 @@ from recpress_edge.artifacts.bundle import (
     open_bundle,
     write_manifest,
 )
-from recpress_edge.artifacts.contract import Contract
+from recpress_edge.artifacts.contract import ALL_USERS, Contract
+from recpress_edge.artifacts.ids import POPULAR_FILE, encode_lines
 from recpress_edge.artifacts.item_features import write_item_features
 from recpress_edge.artifacts.recipes import RECIPES, Recipe
 from recpress_edge.artifacts.scales import write_scales
@@ -33,6 +34,7 @@ from recpress_export.exactness import check_tables
 from recpress_export.gates import Gate, gate_error, gate_failure, history_failure, with_gate
 from recpress_export.options import format_files
 from recpress_export.parity import Measured, OpenFile, check_every_score, measure
+from recpress_export.popularity import popular_items
 from recpress_export.profiles import profile_name
 from recpress_export.publish import Exported, publish
 from recpress_export.ranking import Update, silent
@@ -192,6 +194,9 @@ def _write_contents(
     if encoding.scales is not None:
         write_scales(draft, encoding.scales)
     write_rows(draft, subject.user_ids, data.item_ids, contents.selftest, rows)
+    if contents.contract.profile == ALL_USERS:
+        popular = [str(item) for item in popular_items(data.item_counts)]
+        write_atomic(draft / POPULAR_FILE, encode_lines(popular))
     if data.titles is not None:
         write_titles(draft, data.titles)
     if data.item_features:

@@ -11,12 +11,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recpress_edge.artifacts.contract import ALL_USERS, Contract
+from recpress_edge.artifacts.contract import ALL_USERS, ORDER_ONLY, Contract
 from recpress_edge.artifacts.formats import FORMATS, model_file, writer_of
 from recpress_edge.artifacts.integers import pack_int4
 from recpress_edge.artifacts.quantize import QuantizedTables
 from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.arrays import F16, F32
+from recpress_edge.core.errors import ConfigError
 from recpress_edge.device.cores import arrangement_of
 
 Table = NDArray[np.float32] | NDArray[np.float16] | NDArray[np.int8]
@@ -111,6 +112,11 @@ class ScaleByPeak:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepScores:
+    """scores (k,) float32 = scores, as they were compared: their order is all that they tell."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReadTokens:
     """tokens (1, n) = the start token and the last ``length`` − 1 of ``seen``, oldest first.
 
@@ -140,11 +146,14 @@ Step = (
     | SelectTop
     | ScaleScores
     | ScaleByPeak
+    | KeepScores
     | ReadTokens
     | RunNetwork
 )
 
 _OF_TANH: Final = ("history_emb", "prior", "roots", "tanh", "stride", "dim_weights")
+CORE: Final = "recpress.core"
+"""Of a file's metadata: the core that it is arranged for."""
 INT32_LOWEST: Final = int(np.iinfo(np.int32).min)
 
 
@@ -170,7 +179,7 @@ class Graph:
     @property
     def chosen_scores(self) -> str:
         """The name of the k best scores: the output's, or their own where they are yet to be scaled."""
-        scaled = any(isinstance(step, ScaleScores | ScaleByPeak) for step in self.steps)
+        scaled = any(isinstance(step, ScaleScores | ScaleByPeak | KeepScores) for step in self.steps)
         return "top_scores" if scaled else self.contract.scores_output
 
 
@@ -195,6 +204,23 @@ def describe_int8(contract: Contract, tables: QuantizedTables) -> Graph:
             ScaleScores(tables.user_scale),
         ),
     )
+
+
+def order_only(graph: Graph) -> Graph:
+    """The same request without the users' scales: the same items in the same order.
+
+    ConfigError where it has none. A scale must be positive: the k best are chosen before it is applied.
+    """
+    scales = [step.scale for step in graph.steps if isinstance(step, ScaleScores)]
+    if not scales or not graph.contract.user_input:
+        raise ConfigError(
+            f"a {graph.contract.profile} file of recipe {graph.contract.recipe} holds no scale of each user, "
+            "so there is none to leave out"
+        )
+    if not all((scale > 0).all() and np.isfinite(scale).all() for scale in scales):
+        raise ConfigError("a user's scale is not positive, so that it says something about the order")
+    steps = tuple(KeepScores() if isinstance(step, ScaleScores) else step for step in graph.steps)
+    return replace(graph, steps=steps, contract=replace(graph.contract, scores=ORDER_ONLY))
 
 
 def write_model(graph: Graph, metadata: Mapping[str, str]) -> bytes:

@@ -1,7 +1,8 @@
-"""Recall of two rankings by popularity: the catalogue in thirds of the interactions."""
+"""The most popular items; recall of two rankings by popularity, in thirds of the interactions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -9,6 +10,19 @@ from recpress_edge.core.arrays import I64
 from recpress_edge.core.metrics import THIRDS, popularity_groups, recall_by_user
 from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import Interval, paired_bootstrap
+
+LISTED: Final = 200
+"""Of popular.txt: what a device shows, and what its reader has seen already."""
+
+
+def popular_items(item_counts: I64) -> list[int]:
+    """The LISTED items of most train interactions, best first; equal counts: lower index first; none of 0.
+
+    item_counts (I,).
+    """
+    order = np.argsort(-item_counts, kind="stable")[:LISTED]
+    found: list[int] = order[item_counts[order] > 0].tolist()
+    return found
 
 
 @dataclass(frozen=True, slots=True)

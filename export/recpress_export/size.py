@@ -6,9 +6,9 @@ from typing import Any, Final
 from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.artifacts.recipes import Recipe
 from recpress_edge.core.registry import named
-from recpress_export.graph import write_model
+from recpress_export.graph import CORE, write_model
 from recpress_export.options import FilePlan
-from recpress_export.student import CORE, model_metadata, provenance_of
+from recpress_export.student import model_metadata, provenance_of
 from recpress_export.subjects import Encoding, Subject
 
 PLAIN: Final = "fp32"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,10 +66,6 @@ class StudentData(Generic[Model]):
                     f"the student has {count} {kind}s, the data set {len(names)}: they do not belong "
                     "together. Train the student on this data set."
                 )
-
-
-CORE: Final = "recpress.core"
-"""Of a file's metadata: the core that it is arranged for."""
 
 
 def bundle_stem(student: str, seed: int) -> str:

@@ -22,7 +22,7 @@ from recpress_edge.artifacts.contract import (
     Contract,
     read_contract,
 )
-from recpress_edge.artifacts.ids import ITEMS_FILE, USERS_FILE, read_ids
+from recpress_edge.artifacts.ids import ITEMS_FILE, POPULAR_FILE, USERS_FILE, read_ids, read_popular
 from recpress_edge.artifacts.item_features import FEATURES_FILE, read_item_features
 from recpress_edge.artifacts.manifest import (
     BUNDLE_SCHEMA,
@@ -30,7 +30,10 @@ from recpress_edge.artifacts.manifest import (
     MANIFEST,
     MAX_MANIFEST_BYTES,
     SAFE_NAME,
+    Full,
+    full_of,
     read_manifest,
+    refuse_lean,
     write_manifest,
 )
 from recpress_edge.artifacts.model_file import check_model_file
@@ -112,6 +115,14 @@ class Bundle:
     def item_ids(self) -> list[str]:
         return read_ids(self.folder / ITEMS_FILE, self.contract.n_items)
 
+    def popular(self) -> tuple[int, ...] | None:
+        """Items by train interactions, most first, without retired ones; None where none travel along."""
+        if POPULAR_FILE not in self.files:
+            return None
+        gone = set(self.contract.retired)
+        found = read_popular(self.folder / POPULAR_FILE, self.contract.n_items)
+        return tuple(item for item in found if item not in gone)
+
     def titles(self) -> list[str] | None:
         """The title of each item, empty where it has none; None where no titles travel along."""
         return read_titles(self.folder, self.contract.n_items) if TITLES_FILE in self.files else None
@@ -119,6 +130,11 @@ class Bundle:
     def item_features(self) -> dict[str, list[str]]:
         """Columns of the items that are shown with answers, by name (I,); none where none travel along."""
         return read_item_features(self.folder, self.contract.n_items) if FEATURES_FILE in self.files else {}
+
+    @property
+    def full(self) -> Full | None:
+        """What it was stripped from; None of a full bundle."""
+        return full_of(self.provenance)
 
     def shown_bytes(self) -> dict[str, int]:
         """Of the files for people who read its answers, by name."""
@@ -133,6 +149,7 @@ class Bundle:
         """The evaluation users; ArtifactError where none travel along."""
         rows = self.evaluation()
         if rows is None:
+            refuse_lean(self.folder, self.provenance, "it carries no evaluation rows")
             raise ArtifactError(
                 f"{self.folder} carries no evaluation rows. Export it again with --with-evaluation.",
                 fault="missing",

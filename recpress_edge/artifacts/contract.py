@@ -21,11 +21,14 @@ PROFILES: Final = (ALL_USERS, SINGLE_USER, HISTORY)
 NOBODY: Final = -1
 """In place of a user index where a bundle holds no users."""
 
+ORDER_ONLY: Final = "order-only"
+"""Of scores that nobody should be shown: they order one user's items, each user's in a unit of their own."""
+
 MAX_ENTITIES: Final = 2**31 - 1
 MAX_TOLERANCE: Final = 0.02
 """Of scores that are not exact: as a share of the self-test's largest."""
 MAX_TENSOR_NAME: Final = 256
-_LATER_FIELDS: Final = ("retired", "seen_capacity", "history_length")
+_LATER_FIELDS: Final = ("retired", "seen_capacity", "history_length", "scores")
 """Of the contract: bundles were written before these were known."""
 
 
@@ -82,6 +85,10 @@ class Contract:
 
     0: their order says nothing.
     """
+    scores: str = ""
+    """What scores_output says: empty where it is the model's scores; ORDER_ONLY where each user's are those
+    divided by a positive number that the file does not hold, so that the items' order is all they tell.
+    """
 
 
 def contract_facts(contract: Contract) -> dict[str, Any]:
@@ -109,6 +116,7 @@ def read_contract(where: Path, values: Mapping[str, Any]) -> Contract:
         retired=_read_retired(where, values.get("retired", [])),
         seen_capacity=_read_capacity(where, values),
         history_length=_read_history_length(where, values),
+        scores=_read_scores(where, values),
     )
     _check_names(where, contract)
     _check_profile(where, contract)
@@ -206,6 +214,16 @@ def _read_history_length(where: Path, values: Mapping[str, Any]) -> int:
             fault="field",
         )
     return value
+
+
+def _read_scores(where: Path, values: Mapping[str, Any]) -> str:
+    value = values.get("scores", "")
+    if value not in ("", ORDER_ONLY):
+        raise ArtifactError(
+            f"{where}: contract field 'scores' is {value!r}; this version knows {ORDER_ONLY!r}",
+            fault="unsupported",
+        )
+    return str(value)
 
 
 def _read_retired(where: Path, value: Any) -> tuple[int, ...]:

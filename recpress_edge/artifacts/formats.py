@@ -67,6 +67,8 @@ class Format:
     """``(Encoding, StudentData) -> FilePlan``: how a file stores its tables; empty where there is one way."""
     files: str = ""
     """``(model bytes, Contract, SelfTest, FileOptions) -> Mapping[str, bytes]``: what else a bundle holds."""
+    lean_files: tuple[str, ...] | None = None
+    """Of those the ones that a lean bundle keeps, as patterns; None: all, since their use is unknown."""
     options: tuple[str, ...] = ()
     """Fields of recpress_export.options.FileOptions that it honours."""
     warnings: str = ""
@@ -160,6 +162,7 @@ _C: Final = Format(
     listing="recpress_export.c.listing:read_bin",
     same="operator:eq",
     files="recpress_export.c.files:bundle_files",
+    lean_files=("recpress-*.so", "recpress-*.wasm"),  # sources are for who builds the application
     options=("order", "model_h", "build"),
     plan="recpress_export.c.plan:plan_file",
     hint="recpress_export.c.advice:hint",
@@ -243,6 +246,7 @@ FORMATS: Final = _FormatTable(
             model_of="c",
             made_by=("numpy", "ziglang"),
             files="recpress_export.web.files:web_files",
+            lean_files=("recpress.js", "recpress*.wasm"),  # the page is the demonstration
             options=("order",),
             hint="",
             tried_by="",

@@ -1,4 +1,7 @@
-"""users.txt and items.txt: one external id a line; line n is the id of index n."""
+"""users.txt and items.txt: one external id a line; line n is the id of index n.
+
+popular.txt, of an all-users bundle: indices of items, one a line, the most popular first.
+"""
 
 import re
 from collections.abc import Sequence
@@ -10,6 +13,10 @@ from recpress_edge.core.errors import ArtifactError, ConfigError, DataError
 
 USERS_FILE: Final = "users.txt"
 ITEMS_FILE: Final = "items.txt"
+POPULAR_FILE: Final = "popular.txt"
+MOST_POPULAR: Final = 10_000
+"""Lines that a reader takes; exports write fewer."""
+_DIGITS: Final = 11
 _INTEGER: Final = re.compile(r"0|-?[1-9][0-9]*")
 _INTEGERS: Final = re.compile(r"(?:(?:0|-?[1-9][0-9]*)\n)*")
 
@@ -79,3 +86,20 @@ def read_ids(where: Path, count: int) -> list[str]:
     if len(set(ids)) != count or "" in ids:
         raise ArtifactError(f"{where} must hold {count} distinct lines, found {len(ids)}", fault="content")
     return ids
+
+
+def read_popular(where: Path, n_items: int) -> tuple[int, ...]:
+    """Item indices, the most popular first; ArtifactError unless they are distinct and of the catalogue."""
+    data = where.read_bytes()
+    count = data.count(b"\n")
+    if count > min(MOST_POPULAR, n_items):
+        raise ArtifactError(
+            f"{where} must hold {min(MOST_POPULAR, n_items)} lines at most, found {count}", fault="content"
+        )
+    lines = read_lines(where, count)
+    if not all(line.isascii() and line.isdigit() and len(line) < _DIGITS for line in lines):
+        raise ArtifactError(f"{where} must hold item indices, one a line", fault="content")
+    found = tuple(map(int, lines))
+    if len(set(found)) != count or max(found, default=0) >= n_items:
+        raise ArtifactError(f"{where} names an item twice, or one outside 0..{n_items - 1}", fault="content")
+    return found

@@ -3,11 +3,12 @@
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.artifacts.contract import Contract, check_size, contract_facts
-from recpress_edge.core.errors import ArtifactError
+from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.facts import PROVENANCE, QUALITY, check_facts, check_plain
 from recpress_edge.core.files import canonical_json, read_json, sha256_bytes, sha256_file, write_atomic
 
@@ -20,6 +21,61 @@ EVALUATION_FILE: Final = "evaluation.npz"
 """What evaluation.py reads, and a device that only answers does not."""
 MAX_MANIFEST_BYTES: Final = 4 * 2**20
 SAFE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+LEAN: Final = "lean"
+"""Of a lean bundle's provenance: what it was stripped from."""
+_HEX: Final = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """The bundle that a lean one was stripped from, which holds the proof."""
+
+    name: str
+    digest: str
+    total_bytes: int
+    """Of every file that it lists."""
+    queries: int
+    """Of its self-test."""
+    left_out: tuple[str, ...]
+    """Its files that the lean bundle does not have."""
+
+    @property
+    def told(self) -> str:
+        """Which bundle that is."""
+        return f"{self.name} (sha256 {self.digest[:16]}…)"
+
+    def facts(self) -> dict[str, Any]:
+        """For the provenance."""
+        return {
+            "of": self.name,
+            "sha256": self.digest,
+            "bytes": self.total_bytes,
+            "queries": self.queries,
+            "left_out": list(self.left_out),
+        }
+
+
+def full_of(provenance: Mapping[str, Any]) -> Full | None:
+    """What a bundle was stripped from; None of a full one, ArtifactError where it does not say it whole."""
+    facts = provenance.get(LEAN)
+    if facts is None:
+        return None
+    try:
+        named = (facts["of"], facts["sha256"], facts["bytes"], facts["queries"], tuple(facts["left_out"]))
+    except (KeyError, TypeError) as error:
+        raise ArtifactError(f"provenance.{LEAN} is not whole: {error!r}", fault="field") from None
+    if not _HEX.fullmatch(named[1]):
+        raise ArtifactError(f"provenance.{LEAN}.sha256 is no digest: {named[1]!r}", fault="field")
+    return Full(*named)
+
+
+def refuse_lean(folder: Path, provenance: Mapping[str, Any], what: str) -> None:
+    """ConfigError for a lean bundle, where ``what`` needs the files that it left out."""
+    full = full_of(provenance)
+    if full is not None:
+        raise ConfigError(
+            f"{folder} is a lean bundle: {what}. Take the full one that it was stripped from, {full.told}."
+        )
 
 
 def write_manifest(
@@ -38,8 +94,11 @@ def write_manifest(
     )
 
 
-def write_facts(folder: Path, schema: str, facts: Mapping[str, Any]) -> str:
-    """The same of a bundle of a schema: ``facts`` are its name, contract, provenance and quality."""
+def write_facts(folder: Path, schema: str, facts: Mapping[str, Any], *, indent: int | None = 2) -> str:
+    """The same of a bundle of a schema: ``facts`` are its name, contract, provenance and quality.
+
+    ``indent``: of the JSON, which people read; None where bytes count.
+    """
     files = {
         path.name: {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
         for path in sorted(folder.iterdir())
@@ -48,8 +107,13 @@ def write_facts(folder: Path, schema: str, facts: Mapping[str, Any]) -> str:
     manifest: dict[str, Any] = {"schema": schema, **facts, "files": files}
     digest = sha256_bytes(canonical_json(manifest))
     manifest["digest"] = digest
-    write_atomic(folder / MANIFEST, (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
+    write_atomic(folder / MANIFEST, (_as_json(manifest, indent) + "\n").encode())
     return digest
+
+
+def _as_json(manifest: Mapping[str, Any], indent: int | None) -> str:
+    separators = (",", ":") if indent is None else None
+    return json.dumps(manifest, indent=indent, separators=separators, ensure_ascii=False)
 
 
 def read_manifest(folder: Path, schema: str = BUNDLE_SCHEMA) -> dict[str, Any]:
@@ -84,8 +148,14 @@ def read_manifest(folder: Path, schema: str = BUNDLE_SCHEMA) -> dict[str, Any]:
         raise ArtifactError(f"{where}: name {manifest['name']!r} is not a plain file name", fault="path")
     check_plain(str(where), {k: v for k, v in manifest.items() if k not in ("contract", "files")})
     check_facts(str(where), manifest["provenance"], PROVENANCE)
+    full_of(manifest["provenance"])
     check_facts(str(where), manifest["quality"], QUALITY)
     return manifest
+
+
+def bundle_bytes(folder: Path) -> int:
+    """Of every file that a bundle of tables lists; the files themselves are not looked at."""
+    return sum(int(facts["bytes"]) for facts in read_manifest(folder)["files"].values())
 
 
 def is_click_bundle(folder: Path) -> bool:

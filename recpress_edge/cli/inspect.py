@@ -8,6 +8,7 @@ from typing import Any
 from device_bench.show import record_lines
 from recpress_edge.artifacts.bundle import EVALUATION_FILE
 from recpress_edge.artifacts.clicks.metrics import CLICK_METRICS, TITLES
+from recpress_edge.artifacts.manifest import full_of
 from recpress_edge.cli.common import add_common_options, audience, emit, say, table
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.metrics import metric_title, shown_metrics, stated_cutoff
@@ -49,6 +50,9 @@ def _lines(facts: Mapping[str, Any]) -> Iterator[str]:
     if "digest" in facts:
         yield f"sha256     {facts['digest']}"
     yield f"digests    {facts['digests']}"
+    if "bytes" in facts:
+        yield f"bundle     {format_bytes(facts['bytes'])} in all, of every file that it lists"
+        yield from _whole(_lean_lines, facts.get("provenance", facts.get("made_from")), facts["path"])
     if facts["kind"] == "record":
         yield from _whole(record_lines, facts["record"], facts["path"])
         return
@@ -78,6 +82,16 @@ def _whole(write: Any, value: Any, path: str) -> Sequence[str]:
         raise ArtifactError(f"{path} is not whole: {type(error).__name__} {error}") from None
 
 
+def _lean_lines(provenance: Mapping[str, Any]) -> Iterator[str]:
+    """Of a lean bundle, what it was stripped from."""
+    if (full := full_of(provenance)) is not None:
+        yield (
+            f"lean       stripped from {full.name}, {format_bytes(full.total_bytes)} with the proof: "
+            f"sha256 {full.digest}"
+        )
+        yield f"left out   {', '.join(full.left_out)}; {full.queries} questions of its self-test but a few"
+
+
 def _contract_lines(contract: Mapping[str, Any]) -> Iterator[str]:
     exact = "exact" if contract["exact"] else f"scores within {contract['score_tolerance']:.3g}"
     yield (
@@ -87,6 +101,8 @@ def _contract_lines(contract: Mapping[str, Any]) -> Iterator[str]:
     if contract["retired"]:
         yield f"retired    {len(contract['retired']):,} items keep their index and are never recommended"
     yield f"ties       {contract['tie_rule']}"
+    if contract["scores"]:
+        yield f"scores     {contract['scores']}: they order one user's items, and nobody should be shown them"
 
 
 def _click_lines(facts: Mapping[str, Any]) -> Iterator[str]:
@@ -133,7 +149,6 @@ def _stage_lines(facts: Mapping[str, Any]) -> Iterator[str]:
     yield f"folded     {', '.join(contract['folded'])} into a row of each item"
     yield f"ties       {contract['tie_rule']}"
     yield f"self-test  {facts['selftest_questions']} requests"
-    yield f"bundle     {format_bytes(facts['bytes'])} in all"
     yield from _provenance_lines(facts["made_from"])
     for split, gain in stages["gain"].items():
         found = gain["ndcg@10"]
@@ -232,6 +247,7 @@ def _gate(gate: Mapping[str, Any], k: int) -> str:
 
 def _file_lines(files: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     cells = [(name, f"{entry['bytes']:,}", entry["sha256"]) for name, entry in files.items()]
+    cells.append(("all", f"{sum(entry['bytes'] for entry in files.values()):,}", ""))
     yield ""
     yield table(("file", "bytes", "sha256"), cells)
     if EVALUATION_FILE not in files:

@@ -43,8 +43,8 @@ def run(args: argparse.Namespace) -> int:
     budget = budget_of(args)
     if not budget.limited:
         raise ConfigError(
-            "pick needs a budget: --max-bytes 2MiB, --max-p95 5ms, --max-paced-p95 5ms, --max-memory 64MiB, "
-            "--max-flash 256KB or --max-ram 16KB"
+            "pick needs a budget: --max-bytes 2MiB (the model file), --max-bundle 3MiB (all files), "
+            "--max-p95 5ms, --max-paced-p95 5ms, --max-memory 64MiB, --max-flash 256KB or --max-ram 16KB"
         )
     runs, unreadable = read_runs(read_files(args.runs))
     sections = sort_sections(runs, budget, args.choose_by)

@@ -54,6 +54,9 @@ def add_budget_options(parser: argparse.ArgumentParser) -> None:
     """The options of the commands that know budgets."""
     group = parser.add_argument_group("budget")
     group.add_argument("--max-bytes", metavar="SIZE", help="largest model file, for example 2MiB")
+    group.add_argument(
+        "--max-bundle", metavar="SIZE", help="most bytes of the whole bundle, model and all other files"
+    )
     group.add_argument("--max-p95", metavar="TIME", help="longest p95 of a query, for example 5ms")
     group.add_argument(
         "--max-memory",
@@ -87,7 +90,8 @@ def add_choice_option(parser: argparse.ArgumentParser) -> None:
 
 def budget_of(args: argparse.Namespace) -> Budget:
     """The limits that were given; none is allowed."""
-    sizes = {"file": args.max_bytes, "peak": args.max_memory, "flash": args.max_flash, "ram": args.max_ram}
+    sizes = {"file": args.max_bytes, "bundle": args.max_bundle, "peak": args.max_memory}
+    sizes |= {"flash": args.max_flash, "ram": args.max_ram}
     times = {"p95": args.max_p95, "paced_p95": args.max_paced_p95}
     limits = {f"max_{name}_bytes": parse_size(text) for name, text in sizes.items() if text}
     limits |= {f"max_{name}_ns": parse_duration(text) for name, text in times.items() if text}
@@ -148,7 +152,7 @@ def _write(args: argparse.Namespace, found: Report, page: Path, picture: Path) -
 
 def command_line(args: argparse.Namespace) -> str:
     """The command that makes this report again."""
-    flags = ("max-bytes", "max-p95", "max-memory", "max-paced-p95", "max-flash", "max-ram")
+    flags = ("max-bytes", "max-bundle", "max-p95", "max-memory", "max-paced-p95", "max-flash", "max-ram")
     values = {flag: getattr(args, flag.replace("-", "_")) for flag in flags}
     limits = [part for flag, value in values.items() if value for part in (f"--{flag}", value)]
     choice = [] if args.choose_by == BALANCED else ["--choose-by", args.choose_by]
@@ -213,7 +217,8 @@ def variants_table(section: Section) -> str:
     made = lines[:2]
     for line, label, placed in zip(lines[2:], labels, section.rows, strict=True):
         made += [label, line] if apart else [line]
-        made.append(hanging("", placed.status, 4))
+        size = f"bundle {format_bytes(placed.point.bundle_bytes)}"  # a column more would be too wide
+        made.append(hanging("", f"{size}; {placed.status}", 4))
     return "\n".join(made)
 
 
@@ -264,6 +269,7 @@ def _facts(found: Report) -> dict[str, Any]:
                         "worth": known(p.point.value(section.by).mean),
                         "seeds": len(p.point.runs),
                         "file_bytes": p.point.file_bytes.mean,
+                        "bundle_bytes": p.point.bundle_bytes,
                         "runtime": p.point.first.runtime,
                         f"p50_{unit}": p.point.p50_ns.mean,
                         f"p95_{unit}": p.point.p95_ns.mean if p.point.p95_ns else None,
@@ -294,5 +300,6 @@ def rival_facts(rival: Rival | None) -> dict[str, Any] | None:
         "standing": rival.verdict,
         "of_its_bytes": rival.of_its_bytes,
         "file_bytes": rival.point.file_bytes.mean,
+        "bundle_bytes": rival.point.bundle_bytes,
         **rival.point.quality_facts(),
     }

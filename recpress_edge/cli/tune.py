@@ -9,6 +9,7 @@ from typing import Final
 
 from recpress_edge.artifacts.contract import PROFILES
 from recpress_edge.artifacts.formats import DEFAULT, FORMATS
+from recpress_edge.artifacts.manifest import bundle_bytes
 from recpress_edge.cli.common import (
     add_common_options,
     add_executor_options,
@@ -225,7 +226,10 @@ def _say_result(args: argparse.Namespace, result: TuneResult) -> None:
     if chosen.kind == "baseline":
         say(args, hanging("", f"The baseline {chosen.label} is best on validation, so it is exported."))
     say(args)
-    say(args, hanging("exported", f"{result.bundle}  {format_bytes(chosen.file_bytes or 0)}"))
+    sizes = (
+        f"model {format_bytes(chosen.file_bytes or 0)}, bundle {format_bytes(bundle_bytes(result.bundle))}"
+    )
+    say(args, hanging("exported", f"{result.bundle}  {sizes}"))
     if result.final:
         say(args, hanging("final", f"{result.final}  {NO_TEST}"))
     for record in result.records:

@@ -68,6 +68,11 @@ PROVENANCE: Final[Mapping[str, Form]] = {
     "teacher": Maybe({"name": TEXT, "sha256": Maybe(TEXT)}),
     "dataset": {"name": TEXT, "digest": TEXT},
     "versions": MapOf(TEXT),
+    "lean": {
+        **dict.fromkeys(("of", "sha256"), TEXT),
+        **dict.fromkeys(("bytes", "queries"), COUNT),
+        "left_out": ListOf(TEXT),
+    },
     "options": {"order": TEXT, "model_h": TRUTH, "build": ListOf(TEXT)},
     "order": {
         **dict.fromkeys(("order", "why"), TEXT),

@@ -1,6 +1,7 @@
 """A bundle tested and asked in a process of its own: a model that crashes takes nobody with it."""
 
 import dataclasses
+import math
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ class Question:
     seen: tuple[str, ...]
     k: int
     strict: bool = False
+    or_popular: bool = False
 
 
 def recommend_apart(
@@ -41,10 +43,9 @@ def recommend_apart(
 ) -> tuple[Bundle, Recommendations]:
     """The verified bundle and its answer to one question; raises as self_test_apart, and ConfigError."""
     bundle, found = _in_worker("recommend", folder, guard, dataclasses.asdict(question))
-    scores = array("f", found["scores"])
-    return bundle, Recommendations(
-        found["items"], scores, tuple(found["unknown"]), found["titles"], found["features"]
-    )
+    scores = array("f", [math.nan if score is None else score for score in found["scores"]])
+    shown = found["titles"], found["features"], found["source"]
+    return bundle, Recommendations(found["items"], scores, tuple(found["unknown"]), *shown)
 
 
 def _in_worker(
@@ -79,7 +80,8 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     found = recommender.recommend(**request["asked"])
     return {
         "items": found.items,
-        "scores": found.scores.tolist(),
+        "scores": [None if math.isnan(score) else score for score in found.scores.tolist()],
+        "source": found.source,
         "unknown": found.unknown,
         "titles": found.titles,
         "features": found.features,

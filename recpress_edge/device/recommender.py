@@ -1,12 +1,16 @@
 """A bundle that answers: external ids in, external ids and scores out. Needs its format's runtime alone."""
 
+import math
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 from recpress_edge.artifacts.bundle import Bundle, open_bundle
-from recpress_edge.artifacts.ids import id_text, is_integer
+from recpress_edge.artifacts.ids import POPULAR_FILE, id_text, is_integer
 from recpress_edge.core.errors import ConfigError
+from recpress_edge.device.request import check_k
 from recpress_edge.device.runtime import (
     Answering,
     Numbers,
@@ -17,6 +21,12 @@ from recpress_edge.device.runtime import (
 )
 from recpress_edge.device.verify import Verified, check_answers, verify_opened
 
+MODEL: Final = "model"
+POPULAR: Final = "popular"
+"""The bundle's list of popular items, for a user whom it does not know."""
+HISTORY: Final = "history"
+"""A history bundle, which read what such a user has seen."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recommendations:
@@ -25,7 +35,8 @@ class Recommendations:
     items: list[str]
     """Item ids (K,), best first."""
     scores: Numbers
-    """Their scores (K,), float32: they order one user's items and mean nothing across users.
+    """Their scores (K,), float32: they order one user's items and mean nothing across users. Where the
+    contract's ``scores`` is ``order-only`` not even their size says anything: show none.
 
     numpy's array; of a bundle of format c the standard library's, which ``numpy.asarray`` takes as it is.
     """
@@ -35,6 +46,8 @@ class Recommendations:
     """Their titles (K,), empty where an item has none; None where the bundle carries no titles."""
     features: Mapping[str, list[str]] = field(default_factory=dict)
     """What else it carries of them (K,), by column, such as genres; empty where an item has none."""
+    source: str = MODEL
+    """What answered: MODEL, or POPULAR, whose items have no scores (NaN), or HISTORY, another bundle."""
 
     def __iter__(self) -> Iterator[tuple[str, float]]:
         return zip(self.items, self.scores.tolist(), strict=True)
@@ -65,6 +78,7 @@ class Recommender:
         self._item_ids = item_ids
         self._titles = titles
         self._features = features or {}
+        self._popular: tuple[int, ...] | None = None
         self._users = {name: index for index, name in enumerate(user_ids)}
         self._items = {name: index for index, name in enumerate(item_ids)}
 
@@ -108,12 +122,17 @@ class Recommender:
 
     @classmethod
     def _of(cls, bundle: Bundle, opened: Answering) -> "Recommender":
-        return cls(opened, bundle.user_ids(), bundle.item_ids(), bundle.titles(), bundle.item_features())
+        made = cls(opened, bundle.user_ids(), bundle.item_ids(), bundle.titles(), bundle.item_features())
+        made._popular = bundle.popular()
+        return made
 
     @classmethod
     def of(cls, verified: Verified) -> "Recommender":
         """The same of a bundle that is verified and loaded already."""
-        return cls(verified.runtime, verified.user_ids, verified.item_ids, verified.titles, verified.features)
+        shown = verified.titles, verified.features
+        made = cls(verified.runtime, verified.user_ids, verified.item_ids, *shown)
+        made._popular = verified.popular
+        return made
 
     def recommend(
         self,
@@ -122,16 +141,26 @@ class Recommender:
         k: int = 10,
         *,
         strict: bool = False,
+        or_popular: bool = False,
+        or_history: "Recommender | None" = None,
     ) -> Recommendations:
         """The best ``k`` unseen items of a user; fewer only where fewer are left.
 
         ``user`` None: the one user of a single-user bundle; of a history bundle, whoever consumed
         ``seen``, oldest first. Seen items that the bundle does not know cannot be recommended anyway:
         they are left out and named in the answer; with ``strict`` they are a ConfigError, as an unknown
-        user always is. Ids are texts, and an integer stands for its decimal digits.
+        user always is unless one of these answers in the model's place: ``or_history``, of a history bundle,
+        what it makes of ``seen``; ``or_popular`` the popular items of this bundle, also where nothing is
+        seen. ``source`` says which. Ids are texts, and an integer stands for its decimal digits.
         """
         if isinstance(seen, str):
             raise ConfigError(f"seen {seen!r} is one text: give a list of item ids")
+        if (or_popular or or_history) and not self.knows(user):
+            if or_history is None or (or_popular and not len(seen)):
+                return self._of_popular(seen, k, strict=strict)
+            if or_history._users:
+                raise ConfigError("or_history holds users: give a history bundle, which answers for anybody")
+            return replace(or_history.recommend(None, seen, k, strict=strict), source=HISTORY)
         row = self._row(user)
         unknown: tuple[str, ...] = ()
         try:
@@ -139,10 +168,28 @@ class Recommender:
         except KeyError:
             indices, unknown = self._known(seen, strict=strict)
         items, scores = self._runtime.recommend(row, indices, k)
-        found = items.tolist()
+        return self._shown(items.tolist(), scores, unknown)
+
+    def knows(self, user: str | int | None) -> bool:
+        """Whether the bundle holds that user; of one that holds no users, or one, nobody need be named."""
+        return user is None or id_text("user", user) in self._users
+
+    def _shown(self, found: list[int], scores: Numbers, unknown: tuple[str, ...]) -> Recommendations:
         titles = None if self._titles is None else [self._titles[item] for item in found]
         features = {name: [texts[item] for item in found] for name, texts in self._features.items()}
         return Recommendations([self._item_ids[item] for item in found], scores, unknown, titles, features)
+
+    def _of_popular(self, seen: Sequence[str | int], k: int, *, strict: bool) -> Recommendations:
+        """The most popular unseen items; ConfigError where the bundle has no list of them."""
+        if self._popular is None:
+            raise ConfigError(
+                f"this bundle holds no {POPULAR_FILE}, the items for users whom it does not know: all-users "
+                "bundles have one. Export the student again, or name a history bundle."
+            )
+        indices, unknown = self._known(seen, strict=strict)
+        hidden = set(indices)
+        found = [item for item in self._popular if item not in hidden][: check_k(k)]
+        return replace(self._shown(found, array("f", [math.nan]) * len(found), unknown), source=POPULAR)
 
     def recommend_many(
         self,

@@ -36,6 +36,8 @@ class Verified:
     """None where the bundle carries no rows to measure its quality on."""
     user_ids: list[str]
     item_ids: list[str]
+    popular: tuple[int, ...] | None = None
+    """Items by popularity, for users whom the bundle does not know; None where none travel along."""
     titles: list[str] | None = None
     """Of the items, empty where one has none; None where no titles travel along."""
     features: Mapping[str, list[str]] = field(default_factory=dict)
@@ -71,10 +73,15 @@ def verify_opened(
             f"{folder} has no evaluation user with a relevant item: recall is undefined", fault="content"
         )
     user_ids, item_ids, titles = bundle.user_ids(), bundle.item_ids(), bundle.titles()
-    features = bundle.item_features()
+    features, popular = bundle.item_features(), bundle.popular()
     opened = open_runtime(bundle.model_path, bundle.contract, threads, delegate, runtime)
     overlap = check_answers(opened, test, bundle.contract)
-    return Verified(bundle, opened, test, evaluation, user_ids, item_ids, titles, features, overlap)
+    return Verified(
+        *(bundle, opened, test, evaluation, user_ids, item_ids, popular),
+        titles=titles,
+        features=features,
+        overlap=overlap,
+    )
 
 
 def check_answers(runtime: Answering, test: SelfTest, contract: Contract) -> float | None:

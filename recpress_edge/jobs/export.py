@@ -297,7 +297,7 @@ class ExportResult:
             "dataset": plan.student.data,
             "recipe": recipe.name,
             "format": plan.request.format,
-            "file_bytes": bundle.model_bytes,
+            **{"file_bytes": bundle.model_bytes, "bundle_bytes": bundle.total_bytes},
             "shown_bytes": bundle.shown_bytes(),
             "fp32_file_bytes": exported.fp32_bytes,
             **({} if plan.student.network else row_bytes),

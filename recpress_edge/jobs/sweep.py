@@ -54,6 +54,8 @@ class SweepRow:
     bundle: str | None = None
     sha256: str | None = None
     file_bytes: int | None = None
+    bundle_bytes: int | None = None
+    """Of every file that the bundle lists."""
     cutoff: int | None = None
     """The K that judges, of the two that follow."""
     metrics: Mapping[str, float | None] = field(default_factory=dict)
@@ -300,6 +302,7 @@ def _made(row: SweepRow, result: ExportResult) -> SweepRow:
         bundle=str(bundle.folder),
         sha256=bundle.digest,
         file_bytes=bundle.model_bytes,
+        bundle_bytes=bundle.total_bytes,
         cutoff=parity.cutoff,
         metrics={name: parity.metrics_after.get(name) for name in shown_metrics(parity.cutoff)},
         overlap=parity.overlap[f"overlap@{parity.cutoff}"].mean,

@@ -1,5 +1,6 @@
 """A bundle's catalogue: change it, or take the last change back."""
 
+import abc
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from recpress_edge.core.files import check_free, check_ours, check_there
 from recpress_edge.core.progress import OnEvent, silent
 from recpress_edge.device.guard import STANDARD, Guard
 from recpress_export.update.apply import Updated, check_apart, place_rows, update_bundle
-from recpress_export.update.changes import Changes, read_changes
+from recpress_export.update.changes import Changes, read_changes, retirement
 from recpress_export.update.versions import previous_path, roll_back
 
 
@@ -48,18 +49,17 @@ class UpdateResult:
             "n_items": bundle.contract.n_items,
             "retired_items": len(bundle.contract.retired),
             "file_bytes": bundle.model_bytes,
+            "bundle_bytes": bundle.total_bytes,
             "compared_scores": self.updated.compared_scores,
             "update": dict(self.updated.entry),
         }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateRequest:
-    """``recpress-edge bundle update``."""
+class ChangeRequest(abc.ABC):
+    """A changed catalogue, whatever says what changes."""
 
     bundle: Path
-    items: Path
-    """An npz with the ids and vectors to append, replace and retire."""
     out: Path | None = None
     """None: in place; the version before is kept as ``<bundle>.previous``."""
     force: bool = False
@@ -77,13 +77,42 @@ class UpdateRequest:
         updated = update_bundle(self.bundle, changes, self.out, force=self.force, guard=self.guard)
         return UpdateResult(changes, updated)
 
+    @abc.abstractmethod
+    def changes(self) -> Changes:
+        """What is asked for; DataError where it cannot be read."""
+
     def _checked(self) -> Changes:
-        check_there(self.bundle, self.items)
+        check_there(self.bundle)
         if self.out is not None:
             check_apart(self.bundle, self.out)
             check_ours(self.out, MANIFEST)
             check_free(self.out, force=self.force)
+        return self.changes()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateRequest(ChangeRequest):
+    """``recpress-edge bundle update``."""
+
+    items: Path
+    """An npz with the ids and vectors to append, replace and retire."""
+
+    def changes(self) -> Changes:
+        """As the npz says."""
+        check_there(self.items)
         return read_changes(self.items)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetireRequest(ChangeRequest):
+    """``recpress-edge bundle retire``."""
+
+    ids: tuple[str, ...]
+    """Items that are never to be recommended again."""
+
+    def changes(self) -> Changes:
+        """That those items are retired."""
+        return retirement(self.ids)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Final
 from urllib.parse import urlsplit
 
 from recpress_edge.artifacts.bundle import MANIFEST, Bundle, open_bundle
+from recpress_edge.artifacts.manifest import refuse_lean
 from recpress_edge.core.errors import ConfigError, told_by_system
 
 LOOPBACK: Final = "127.0.0.1"
@@ -64,6 +65,7 @@ class WebRequest:
             raise ConfigError(f"--port {self.port} is not 0 to {MAX_PORT}; 0 takes any that is free")
         bundle = open_bundle(self.bundle)
         if PAGE not in bundle.files:
+            refuse_lean(self.bundle, bundle.provenance, "it has no page, only what an application loads")
             raise ConfigError(
                 f"{self.bundle} is a bundle of format {bundle.contract.format}, which has no page. "
                 "Export the student with --format web."

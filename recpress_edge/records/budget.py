@@ -16,6 +16,8 @@ class Cost:
     """95th percentile of the time the model takes for one query."""
     peak_bytes: float | None
     """Peak memory of the whole process that loaded the model and answered every query (VmHWM)."""
+    bundle_bytes: float | None = None
+    """Of every file that the bundle lists: what travels to a device."""
     p50_ns: float | None = None
     p99_ns: float | None = None
     instructions_p50: float | None = None
@@ -43,6 +45,7 @@ class Budget:
     """Limits that must hold, each inclusive. None: no limit."""
 
     max_file_bytes: int | None = None
+    max_bundle_bytes: int | None = None
     max_p95_ns: int | None = None
     max_peak_bytes: int | None = None
     max_p50_ns: int | None = None
@@ -83,6 +86,7 @@ class LimitKind:
 
 LIMITS: Final = (
     LimitKind("file_bytes", "max_file_bytes", "file", format_bytes),
+    LimitKind("bundle_bytes", "max_bundle_bytes", "bundle", format_bytes),
     LimitKind("p50_ns", "max_p50_ns", "p50", format_ns),
     LimitKind("p95_ns", "max_p95_ns", "p95", format_ns),
     LimitKind("p99_ns", "max_p99_ns", "p99", format_ns),
@@ -117,7 +121,7 @@ class Check:
 
     @property
     def constraint(self) -> str:
-        """file_bytes, p95_ns, peak_bytes, …"""
+        """file_bytes, bundle_bytes, p95_ns, peak_bytes, …"""
         return self.kind.constraint
 
     @property

@@ -105,6 +105,11 @@ class Point:
         return self.runs[0]
 
     @property
+    def bundle_bytes(self) -> float:
+        """Of every file of a bundle, of the largest seed: model, ids, and what travels to prove it."""
+        return max(run.cost.bundle_bytes or 0.0 for run in self.runs)
+
+    @property
     def shown(self) -> tuple[str, ...]:
         """The metrics of every table."""
         return shown_metrics(self.first.cutoff)
@@ -123,6 +128,7 @@ class Point:
         counted = self.first.counted
         return Cost(
             file_bytes=self.file_bytes.high,
+            bundle_bytes=self.bundle_bytes,
             p95_ns=None if self.p95_ns is None or counted else self.p95_ns.mean,
             paced_p95_ns=None if self.paced_p95_ns is None or counted else self.paced_p95_ns.mean,
             peak_bytes=max(run.cost.peak_bytes or 0.0 for run in self.runs),

@@ -215,6 +215,7 @@ def _to_run(path: str, record: Mapping[str, Any]) -> BenchRun:
         paced_p95_ns=paced_p95,
         cost=Cost(
             file_bytes=_positive(artifact["file_bytes"], "artifact.file_bytes"),
+            bundle_bytes=_positive(artifact["bundle_bytes"], "artifact.bundle_bytes"),
             p95_ns=p95.mean if p95 and not counted else None,
             paced_p95_ns=paced_p95.mean if paced_p95 and not counted else None,
             instructions_p50=p50.mean if counted else None,

@@ -87,7 +87,8 @@ def costs(section: Section, point: Point) -> str:
     work = f"p95 {form(point.p95_ns.mean)}" if point.p95_ns else f"p50 {form(point.p50_ns.mean)}"
     paced = f", {form(point.paced_p95_ns.mean)} after a pause" if point.paced_p95_ns else ""
     return (
-        f"It takes {format_bytes(point.file_bytes.mean)}, {work}{paced}{runtime} on "
+        f"It takes {format_bytes(point.file_bytes.mean)} (its bundle {format_bytes(point.bundle_bytes)}), "
+        f"{work}{paced}{runtime} on "
         f"{device.get('model') or device['id']} ({point.first.basis})."
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from recpress_edge.artifacts.manifest import full_of
 from recpress_edge.core.metrics import BALANCED, choice_title
 from recpress_edge.core.units import format_bytes
 from recpress_edge.records.bench import BASES
@@ -189,6 +190,10 @@ def what_to_do(section: Section) -> str:
     """What gives a section whose Recall tells nothing one that does."""
     if section.placed and section.placed[0].status == CERTAIN:
         return "Judge by a log that leaves each user more items."
+    if full := next(
+        filter(None, (full_of(run.record["artifact"]["provenance"]) for run in section.runs)), None
+    ):
+        return f"Measure the full bundle, {full.told}: a lean one carries no evaluation rows."
     return "Export with --with-evaluation, and measure again."
 
 
@@ -218,7 +223,7 @@ def _without_times(section: Section, budget: Budget) -> str:
     alike = [row.point for row in section.disturbed if row.point.first.basis == section.first.basis]
     if not section.judged or not alike:
         return ""
-    bytes_alone = Budget(max_file_bytes=budget.max_file_bytes)
+    bytes_alone = Budget(max_file_bytes=budget.max_file_bytes, max_bundle_bytes=budget.max_bundle_bytes)
     placed = place(alike, bytes_alone, section.axes, section.measures)
     untimed = dataclasses.replace(section, placed=placed)
     chosen = choose(untimed)

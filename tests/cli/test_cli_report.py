@@ -38,7 +38,7 @@ def test_report_writes_page_and_picture_and_prints_the_table(runs, tmp_path, cap
     assert lines[at].split() == [
         "soft_dim10-int8", ".1378", ".0551", ".2755", "316.9", "KiB", "62.5", "µs", "1.2", "MiB",
     ]  # fmt: skip
-    assert lines[at + 1] == "    on the front"
+    assert lines[at + 1] == "    bundle 707.5 KiB; on the front"
     assert "verdict    Ship soft_dim20-int8: Recall@10 .1462, NDCG@10 .0585, Recall@50 .2924" in out
     assert str(page) in out
 

@@ -59,6 +59,7 @@ def test_the_header_is_that_of_recpress_h():
     assert int(numbers["MAX_DIM"].rstrip("u")) == model_bin.MAX_DIM
     assert int(numbers["MAX_ITEMS"].rstrip("u"), 0) == model_bin.MAX_ITEMS
     assert int(codes["FITS_16"]) == model_bin.FITS_16
+    assert int(codes["ORDER_ONLY"]) == model_bin.ORDER_ONLY
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

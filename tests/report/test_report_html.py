@@ -144,7 +144,8 @@ def test_a_section_without_a_valid_run_says_so():
     rows = re.sub(r"\s+", " ", re.search(r'<table class="variants">.*?</table>', page, re.S)[0])
     metrics = "<td>.1376</td> <td>.0550</td> <td>.2751</td>"
     assert (
-        f"{metrics} <td>317.3 KiB</td> <td>–</td><td>–</td> <td>2.3 MiB<small>60.5 MiB</small></td>" in rows
+        f"{metrics} <td>317.3 KiB<small>707.9 KiB</small></td> <td>–</td><td>–</td> "
+        "<td>2.3 MiB<small>60.5 MiB</small></td>" in rows
     )
     assert "invalid: throttled" in rows
     assert "61.0 µs" not in page.partition('id="records"')[0]

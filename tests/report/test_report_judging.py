@@ -287,7 +287,8 @@ def test_runs_that_are_all_invalid_have_a_table_with_their_reasons_and_no_times(
     out = capsys.readouterr().out
     assert "variant          Recall@10  NDCG@10  Recall@50       file   memory\n" in out
     assert (
-        "soft_dim10-int8      .1376    .0550      .2751  317.3 KiB  2.3 MiB\n    invalid: throttled\n" in out
+        "soft_dim10-int8      .1376    .0550      .2751  317.3 KiB  2.3 MiB\n    bundle 707.9 KiB; "
+        "invalid: throttled\n" in out
     )
     assert "picture" not in out  # none was drawn
 

@@ -78,6 +78,8 @@ def _tables(step: Step) -> dict[str, Any]:
             return {"item_scale": scale}
         case steps.ScaleScores(scale):
             return {"user_scale": scale}
+        case steps.KeepScores():
+            return {"order_only": True}
         case steps.ScaleByPeak(factor):
             return {"step": float(factor)}
         case steps.ExcludeSeen(_, retired):
@@ -114,13 +116,14 @@ def _header(graph: Graph, tables: Mapping[str, Any], metadata: Mapping[str, str]
 
 
 def _flags(contract: Contract, tables: Mapping[str, Any]) -> int:
-    """That scores fit 16 bits, where the recipe says it; GateError where one does not."""
-    recipe = recipe_named(contract.recipe)
+    """That scores order alone, and that they fit 16 bits where the recipe says it: else a GateError."""
+    recipe, order_only = recipe_named(contract.recipe), "order_only" in tables
+    flags = model_bin.ORDER_ONLY if order_only else 0
     if not recipe.bounds_scores:
-        return 0
+        return flags
     check_recipe_profile(recipe, contract.profile)
     check_scores(tables["users"], tables["items"])
-    return model_bin.FITS_16
+    return flags | model_bin.FITS_16
 
 
 def _check_size(header: Header) -> None:

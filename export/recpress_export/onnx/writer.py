@@ -112,6 +112,9 @@ def _add(draft: _OnnxDraft, step: Step) -> None:
         case steps.ScaleScores(scale):
             draft.node("Cast", [draft.current], ["top_float"], to=TensorProto.FLOAT)
             _multiply_top(draft, _of_user(draft, "user_scale", scale, "scale"))
+        case steps.KeepScores():
+            contract = draft.graph.contract
+            draft.node("Cast", [draft.current], [contract.scores_output], to=TensorProto.FLOAT)
         case steps.ScaleByPeak(factor):
             draft.node("Cast", [draft.current], ["top_float"], to=TensorProto.FLOAT)
             _multiply_top(draft, add_peak_scale(draft, factor))

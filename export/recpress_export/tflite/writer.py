@@ -174,6 +174,8 @@ def _add(draft: _TfliteDraft, step: Step) -> None:
             _select_top(draft)
         case steps.ScaleScores(scale):
             _scale_top(draft, _of_user(draft, draft.model.constant("user_scale", scale), "scale", [1]))
+        case steps.KeepScores():
+            _scale_top(draft, draft.model.constant("unit", np.ones(1, np.float32)))
         case steps.ScaleByPeak(factor):
             _scale_top(draft, add_peak_scale(draft.model, draft.peak, factor))
 

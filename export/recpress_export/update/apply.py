@@ -23,6 +23,7 @@ from recpress_edge.artifacts.bundle import (
 )
 from recpress_edge.artifacts.ids import encode_ids
 from recpress_edge.artifacts.item_features import FEATURES_FILE, write_item_features
+from recpress_edge.artifacts.manifest import refuse_lean
 from recpress_edge.artifacts.recipes import recipe_named
 from recpress_edge.artifacts.titles import TITLES_FILE, write_titles
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError, GateError
@@ -115,6 +116,7 @@ def place_rows(old: Bundle, changes: Changes, *, force: bool) -> tuple[Stored, P
 
     DataError: the changes do not fit the bundle. GateError: rows are beyond MAX_CLIP, without ``force``.
     """
+    refuse_lean(old.folder, old.provenance, "an update is checked by what only a full bundle holds")
     stored = read_stored(old)
     placed = place(changes, old.item_ids(), old.contract.retired, old.contract.dim)
     rows = store_rows(stored, placed.emb)

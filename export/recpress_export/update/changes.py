@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from recpress_edge.artifacts.bundle import MAX_FILE_BYTES
 from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.errors import DataError, unknown_name
-from recpress_edge.core.files import sha256_file
+from recpress_edge.core.files import canonical_json, sha256_bytes, sha256_file
 
 IDS: Final = ("append_ids", "replace_ids", "retire_ids")
 ROWS: Final = {"append_ids": "append_emb", "replace_ids": "replace_emb"}
@@ -35,7 +35,7 @@ class Changes:
     replace_emb: F32
     retire_ids: tuple[str, ...]
     sha256: str
-    """Digest of the file."""
+    """Digest of the file, or of the ids where there is none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +80,18 @@ def read_changes(path: Path) -> Changes:
         ids["retire_ids"],
         sha256_file(path),
     )
+
+
+def retirement(item_ids: Sequence[str]) -> Changes:
+    """The change that retires items, and nothing else; DataError where one is named twice, or none is."""
+    names = tuple(item_ids)
+    if not names:
+        raise DataError("no item is named: give the ids that are never to be recommended again")
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise DataError(f"item id {name!r} is given twice; give each id once")
+    none = np.empty((0, 0), np.float32)
+    return Changes((), none, (), none, names, sha256_bytes(canonical_json({"retire_ids": names})))
 
 
 def _read_arrays(path: Path) -> Mapping[str, NDArray[Any]]:

@@ -19,10 +19,9 @@ from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError
 from recpress_edge.core.registry import named
 from recpress_edge.device.tables import read_tables
-from recpress_export.graph import Graph, describe, describe_int8, write_model
+from recpress_export.graph import CORE, Graph, describe, describe_int8, write_model
 from recpress_export.inspect import read_contents
 from recpress_export.reference import Reference, integer_tables, table_reference
-from recpress_export.student import CORE
 
 Float = NDArray[np.float32] | NDArray[np.float16]
 

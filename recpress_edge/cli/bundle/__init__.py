@@ -4,7 +4,7 @@ import argparse
 import importlib
 from typing import Final
 
-VERBS: Final = ("update", "rollback")
+VERBS: Final = ("update", "retire", "rollback", "strip")
 """In the order of help: module ``recpress_edge.cli.bundle.VERB`` has ``add_verb(verbs)``."""
 
 

@@ -10,7 +10,7 @@ from recpress_edge.cli.common import add_common_options, emit, next_steps, reque
 from recpress_edge.core.terminal import stopped_by_signals
 from recpress_edge.core.units import format_bytes, format_share
 from recpress_edge.device.guard import add_guard_options, guard_of
-from recpress_edge.jobs.update import UpdateRequest, UpdateResult
+from recpress_edge.jobs.update import ChangeRequest, UpdateRequest, UpdateResult
 from recpress_export.update.changes import Changes
 
 
@@ -44,7 +44,11 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def _run(args: argparse.Namespace) -> int:
-    request = request_of(UpdateRequest, args, guard=guard_of(args))
+    return run_change(args, request_of(UpdateRequest, args, guard=guard_of(args)))
+
+
+def run_change(args: argparse.Namespace, request: ChangeRequest) -> int:
+    """Exit code 0 when the catalogue is changed, or would be."""
     if args.dry_run:
         plan = request.plan()
         say(args, f"would      {_counts(plan.changes)}; {plan.clipped} of {plan.n_new} new rows clipped")
@@ -82,7 +86,8 @@ def _report(args: argparse.Namespace, result: UpdateResult) -> None:
     say(args, f"wrote      {bundle.model_path}   {format_bytes(bundle.model_bytes)}")
     say(
         args,
-        f"bundle     {bundle.folder}/   sha256 {bundle.digest[:16]}…   (was {updated.previous[:16]}…)   "
+        f"bundle     {bundle.folder}/   {format_bytes(bundle.total_bytes)} in all   "
+        f"sha256 {bundle.digest[:16]}…   (was {updated.previous[:16]}…)   "
         f"self-test: {len(bundle.selftest().users)} users, passed",
     )
     back = [] if args.out else [f"recpress-edge bundle rollback {shlex.quote(str(args.bundle))}"]

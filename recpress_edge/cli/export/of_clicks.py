@@ -77,7 +77,11 @@ def _report(args: argparse.Namespace, result: ClickExportResult) -> None:
     if clicks["gate"]["overruled"]:
         say(args, f"gate       NOT MET, overruled by --force: {clicks['gate']['failure']}")
     asked = len(bundle.selftest())
-    say(args, f"bundle     {folder}/   sha256 {bundle.digest[:16]}…   self-test: {asked} requests, passed")
+    say(
+        args,
+        f"bundle     {folder}/   {format_bytes(bundle.total_bytes)} in all   sha256 {bundle.digest[:16]}…   "
+        f"self-test: {asked} requests, passed",
+    )
     next_steps(args, _commands(folder, contract.fields[0].name, result))
 
 

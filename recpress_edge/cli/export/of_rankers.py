@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from recpress_edge.cli.common import emit, say, say_costs
 from recpress_edge.cli.events import print_events
+from recpress_edge.cli.export.lean import check_lean, strip_exported
 from recpress_edge.jobs.rankers.request import ExportedRanker, RankerExportRequest
 
 R = TypeVar("R", bound=ExportedRanker)
@@ -17,6 +18,7 @@ def run_ranker(
     report: Callable[[argparse.Namespace, R], None],
 ) -> int:
     """Exit code 0 when the bundle is there, whether written now or before."""
+    check_lean(args, args.out, scaled=False)
     if args.dry_run:
         with print_events(args) as on_event:
             steps = request.steps(on_event)
@@ -29,5 +31,5 @@ def run_ranker(
     with print_events(args) as on_event:
         result = request.run(on_event)
     report(args, result)
-    emit(args, result.facts())
+    emit(args, result.facts() | strip_exported(args, result.folder))
     return 0

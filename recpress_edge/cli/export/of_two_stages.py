@@ -67,8 +67,8 @@ def _report(args: argparse.Namespace, result: TwoStageExportResult) -> None:
     total = format_bytes(bundle.total_bytes)
     say(
         args,
-        f"bundle     {folder}/   {total}   sha256 {bundle.digest[:16]}…   self-test: {questions} requests, "
-        "passed",
+        f"bundle     {folder}/   {total} in all   sha256 {bundle.digest[:16]}…   "
+        f"self-test: {questions} requests, passed",
     )
     next_steps(args, _commands(folder, result))
 

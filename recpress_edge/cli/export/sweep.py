@@ -72,7 +72,12 @@ def check_single(args: argparse.Namespace) -> None:
 
 def _request(args: argparse.Namespace) -> SweepRequest:
     """The flags of a single export are refused."""
-    flags = (("--int8", args.int8), ("--with-evaluation", args.with_evaluation))
+    flags = (
+        ("--int8", args.int8),
+        ("--with-evaluation", args.with_evaluation),
+        ("--lean", args.lean),
+        ("--order-only", args.order_only),
+    )
     given = [f"--{name}" for name in SINGLE_FLAGS if getattr(args, name) is not None]
     given += [flag for flag, on in flags if on]
     given += format_options(args).words
@@ -98,7 +103,7 @@ def _table(rows: Sequence[SweepRow]) -> str:
     k = next((row.cutoff for row in rows if row.cutoff), DEFAULT_CUTOFF)  # one data set has one
     shown = shown_metrics(k)
     metrics = (f"valid {metric_title(name)}" for name in shown)
-    headers = ("student", "seed", "format", "recipe", "size", *metrics, f"overlap@{k}", "status")
+    headers = ("student", "seed", "format", "recipe", "file", "bundle", *metrics, f"overlap@{k}", "status")
     return table(headers, [_cells(row, shown) for row in rows])
 
 
@@ -108,7 +113,7 @@ def _cells(row: SweepRow, shown: Sequence[str]) -> list[str]:
         str(row.seed),
         row.format,
         row.recipe,
-        "–" if row.file_bytes is None else format_bytes(row.file_bytes),
+        *("–" if size is None else format_bytes(size) for size in (row.file_bytes, row.bundle_bytes)),
         *(format_share(row.metrics.get(name)) for name in shown),
         format_share(row.overlap),
         row.status,

@@ -4,6 +4,7 @@ A click bundle is asked with the values of a request instead.
 """
 
 import argparse
+from pathlib import Path
 from typing import Final
 
 from device_bench.ask import add_ask_options, ask_bundle, question_of
@@ -52,6 +53,11 @@ def run(args: argparse.Namespace) -> int:
         say(args, f"would ask  {args.bundle} for {whom}")
         emit(args, {"dry_run": True, "bundle": str(args.bundle), "user": args.user})
         return 0
+    if (args.or_popular or args.or_history) and _ranks_by_fields(args.bundle):
+        flag = "--or-popular" if args.or_popular else "--or-history"
+        raise ConfigError(
+            f"{flag} is for bundles of tables and networks, and {args.bundle} is none. Leave it out."
+        )
     if is_click_bundle(args.bundle):
         code: int = named(_ASK_CLICKS)(args)
         return code
@@ -64,3 +70,7 @@ def run(args: argparse.Namespace) -> int:
             f"{flag} is for click bundles and those of two stages, and {args.bundle} is none. Leave it out."
         )
     return ask_bundle(args)
+
+
+def _ranks_by_fields(folder: Path) -> bool:
+    return is_click_bundle(folder) or is_two_stage_bundle(folder)

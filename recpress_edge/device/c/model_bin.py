@@ -40,6 +40,8 @@ CATALOGUE, LENGTH, NEIGHBOURS = range(3)
 QUADS, DIMS = range(2)
 FITS_16: Final = 1
 """The flag of recipe score16: every score of the file's users fits 16 bits."""
+ORDER_ONLY: Final = 2
+"""The flag of a file without users' scales: scores order the items of one user, and say nothing else."""
 
 _FIELDS: Final = struct.Struct("<8s11If10I8I")
 _RESERVED: Final = 8
@@ -89,6 +91,11 @@ class Header:
         return "score16" if self.flags & FITS_16 else RECIPES[self.recipe]
 
     @property
+    def has_scales(self) -> bool:
+        """Whether scores are multiplied with a number of their user."""
+        return self.profile != HISTORY and self.recipe != FP32 and not self.flags & ORDER_ONLY
+
+    @property
     def block_bytes(self) -> int:
         """Of 32 items, with their scales."""
         if self.recipe == FP32:
@@ -114,7 +121,7 @@ def section_bytes(header: Header) -> dict[str, int]:
     history, ordered = header.profile == HISTORY, header.order != CATALOGUE
     return {
         "user_at": header.n_users * dim * width,
-        "user_scale_at": 0 if header.recipe == FP32 else 4 * header.n_users,
+        "user_scale_at": 4 * header.n_users if header.has_scales else 0,
         "items_at": header.n_blocks * header.block_bytes,
         "bounds_at": (0, 2 * header.n_blocks, boxes)[header.order],
         "item_of_at": 4 * n_items if ordered else 0,
@@ -149,7 +156,9 @@ def _check_codes(header: Header) -> None:
             raise ValueError(f"{name} {getattr(header, name)} is unknown")
     fits = bool(header.flags & FITS_16)
     wrong = {
-        f"flags {header.flags} are unknown": header.flags & ~FITS_16,
+        f"flags {header.flags} are unknown": header.flags & ~(FITS_16 | ORDER_ONLY),
+        "only files of all users, in integers, leave out users' scales": header.flags & ORDER_ONLY
+        and (header.recipe == FP32 or header.profile != ALL_USERS),
         "a reserved field is not 0": any(header.reserved),
         "only int8-dim files have another order than the catalogue's": header.order != CATALOGUE
         and header.recipe != INT8_DIM,

@@ -189,13 +189,14 @@ static int in_file(const rp_header *h, uint32_t at, uint64_t bytes)
 
 static int codes_fit(const rp_header *h)
 {
-    const int plain_integers = h->recipe == RP_INT8_DIM, fits16 = h->flags == RP_FITS_16;
+    const int plain_integers = h->recipe == RP_INT8_DIM, fits16 = h->flags & RP_FITS_16;
     for (uint32_t i = 0; i < 8; i++)
         if (h->reserved[i]) return 0;
     if (h->recipe > RP_INT4_ITEM || h->profile > RP_HISTORY || h->order > RP_NEIGHBOURS) return 0;
-    if (h->layout > RP_DIMS || h->flags > RP_FITS_16) return 0;
+    if (h->layout > RP_DIMS || h->flags > (RP_FITS_16 | RP_ORDER_ONLY)) return 0;
     if ((fits16 || h->order != RP_CATALOGUE) && !plain_integers) return 0;
     if (h->history_length > (h->profile == RP_HISTORY ? RP_MAX_HISTORY : 0u)) return 0;
+    if (h->flags & RP_ORDER_ONLY && (h->recipe == RP_FP32 || h->profile != RP_ALL_USERS)) return 0;
     if (fits16 && h->profile == RP_HISTORY) return 0; /* nobody knows the rows before they are made */
     if (h->layout == RP_DIMS && !(fits16 && h->order == RP_CATALOGUE)) return 0;
     if (h->profile == RP_HISTORY ? h->n_users != 0 : h->n_users == 0) return 0;
@@ -208,11 +209,12 @@ static int sections_fit(const rp_header *h)
 {
     const uint64_t blocks = (h->n_items + RP_BLOCK - 1u) / RP_BLOCK, boxes = (2 * blocks + RP_BLOCK - 1u) / RP_BLOCK;
     const uint64_t width = h->recipe == RP_FP32 ? 4 : 1, history = h->profile == RP_HISTORY;
+    const uint64_t scaled = h->recipe == RP_FP32 || h->flags & RP_ORDER_ONLY ? 0 : h->n_users;
     const uint64_t bounds = h->order == RP_LENGTH       ? 2 * blocks
                             : h->order == RP_NEIGHBOURS ? boxes * block_bytes(2u * h->dim, RP_INT8_DIM)
                                                         : 0;
     return in_file(h, h->user_at, h->n_users * width * h->dim) &&
-           in_file(h, h->user_scale_at, h->recipe == RP_FP32 ? 0 : 4 * (uint64_t)h->n_users) &&
+           in_file(h, h->user_scale_at, 4 * scaled) &&
            in_file(h, h->items_at, blocks * block_bytes(h->dim, h->recipe)) &&
            in_file(h, h->bounds_at, bounds) &&
            in_file(h, h->item_of_at, h->order == RP_CATALOGUE ? 0 : 4 * (uint64_t)h->n_items) &&
@@ -581,7 +583,7 @@ static int32_t find_row(const rp_model *model, const rp_query *query, workspace 
         return RP_OK;
     }
     set_integers(r, (const int8_t *)model->users + (size_t)user * dim, dim);
-    r->scale = model->user_scale[user];
+    if (!(FLAGS(model) & RP_ORDER_ONLY)) r->scale = model->user_scale[user];
     return RP_OK;
 }
 

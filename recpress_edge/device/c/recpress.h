@@ -61,7 +61,8 @@ enum {
 
 /* Flags. */
 enum {
-    RP_FITS_16 = 1 /* every score of the file's users fits 16 bits, so sums may be taken modulo 2^16 */
+    RP_FITS_16 = 1,   /* every score of the file's users fits 16 bits, so sums may be taken modulo 2^16 */
+    RP_ORDER_ONLY = 2 /* no user_scale: scores order the items of one user, and say nothing else */
 };
 
 typedef struct {
@@ -74,7 +75,7 @@ typedef struct {
     float step; /* history files of integers: what a unit of the row is worth per unit of its peak */
     /* Where sections start; 0: the file has no such section. */
     uint32_t user_at;       /* [n_users][dim] float32 or int8 */
-    uint32_t user_scale_at; /* [n_users] float32, integer recipes */
+    uint32_t user_scale_at; /* [n_users] float32, integer recipes without RP_ORDER_ONLY */
     uint32_t items_at;      /* [blocks] of 32 items, see the page */
     uint32_t bounds_at;     /* RP_LENGTH: [blocks] uint16. RP_NEIGHBOURS: boxes, stored as items of 2 dim */
     uint32_t item_of_at;    /* [n_items] uint32: which item is stored at a place; RP_LENGTH, RP_NEIGHBOURS */

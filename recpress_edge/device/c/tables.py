@@ -49,7 +49,7 @@ def _rows(data: bytes, header: Header) -> dict[str, NDArray[Any]]:
             found["step"] = np.asarray(header.step, np.float32)
         return found | _ages(data, header, number)
     found = {"user_emb": _section(data, header, "user_at", number).reshape(-1, header.dim)}
-    if header.recipe != model_bin.FP32:
+    if header.has_scales:
         found["user_scale"] = _section(data, header, "user_scale_at", np.dtype("<f4"))
     return found
 

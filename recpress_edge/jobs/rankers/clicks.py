@@ -45,6 +45,11 @@ class ClickExportResult:
     tried: tuple[Tried, ...] = ()
     """With a budget: the recipes that do not fit it or their gate."""
 
+    @property
+    def folder(self) -> Path:
+        """The bundle's."""
+        return self.exported.bundle.folder
+
     def facts(self) -> dict[str, Any]:
         """What ``--json`` prints."""
         bundle = self.exported.bundle
@@ -59,6 +64,7 @@ class ClickExportResult:
             "format": bundle.contract.format,
             "tried": [asdict(one) for one in self.tried],
             "file_bytes": bundle.model_bytes,
+            "bundle_bytes": bundle.total_bytes,
             "quality": dict(bundle.quality),
             "selftest_questions": len(bundle.selftest()),
         }

@@ -23,6 +23,10 @@ from recpress_edge.training.store import TrainedModel, model_in
 class ExportedRanker(Protocol):
     """A published bundle."""
 
+    @property
+    def folder(self) -> Path:
+        """The bundle's."""
+
     def facts(self) -> dict[str, Any]:
         """What ``--json`` prints."""
 

@@ -54,6 +54,11 @@ class TwoStageExportResult:
 
     exported: ExportedTwoStages
 
+    @property
+    def folder(self) -> Path:
+        """The bundle's."""
+        return self.exported.bundle.folder
+
     def facts(self) -> dict[str, Any]:
         """For ``--json``."""
         bundle = self.exported.bundle

@@ -22,7 +22,7 @@ from recpress_edge.records.bench import (
 )
 from recpress_edge.report.files import Files, JsonFile, Unreadable
 
-HEADERS: Final = ("file", *TITLES.values(), "candidates p50", "catalogue p50", "memory")
+HEADERS: Final = ("file", "bundle", *TITLES.values(), "candidates p50", "catalogue p50", "memory")
 """Of the columns after the name; candidates are those of the section's title."""
 _SAME: Final = (
     *("artifact.provenance.dataset.digest", "quality.definition", "quality.rows", "quality.users"),
@@ -126,6 +126,7 @@ def _row(path: str, record: Mapping[str, Any]) -> ClickRow:
         file_bytes=int(artifact["file_bytes"]),
         cells=(
             format_bytes(artifact["file_bytes"]),
+            format_bytes(artifact["bundle_bytes"]),
             *(UNKNOWN if value is None else format_share(value) for value in metrics),
             *(UNKNOWN if value is None else format_ns(value) for value in times),
             UNKNOWN if memory is None else format_bytes(memory),
@@ -150,6 +151,7 @@ def section_facts(section: ClickSection) -> dict[str, Any]:
                 "status": row.status,
                 "front": row.front,
                 "file_bytes": row.file_bytes,
+                "bundle_bytes": row.record["artifact"]["bundle_bytes"],
                 **{name: row.record["quality"].get(name) for name in CLICK_METRICS},
                 "p50_ns": figure(row.record, HEADLINE, MEDIAN),
                 "catalogue_p50_ns": figure(row.record, CATALOGUE, MEDIAN),

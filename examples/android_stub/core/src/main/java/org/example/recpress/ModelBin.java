@@ -26,6 +26,7 @@ final class ModelBin {
     /** Items that a history with ages reads. */
     static final int MAX_HISTORY = 0xffff;
     static final int FITS_16 = 1;
+    static final int ORDER_ONLY = 2;
     static final int FP32 = 0;
     static final int INT8_DIM = 1;
     static final int INT8_ITEM = 2;
@@ -93,7 +94,7 @@ final class ModelBin {
         checkCodes();
         int width = recipe == FP32 ? 4 : 1;
         users = section(56, (long) nUsers * dim * width);
-        userScale = section(60, recipe == FP32 ? 0 : 4L * nUsers);
+        userScale = section(60, recipe == FP32 || (flags & ORDER_ONLY) != 0 ? 0 : 4L * nUsers);
         items = section(64, (long) blocks() * blockBytes());
         bounds = section(68, boundBytes());
         itemOf = section(72, order == CATALOGUE ? 0 : 4L * nItems);
@@ -229,8 +230,10 @@ final class ModelBin {
         for (int at = RESERVED_AT; at < HEADER_BYTES; at += 4) {
             refuse(data.getInt(at) != 0, "a reserved field is not 0");
         }
-        refuse((flags & ~FITS_16) != 0, "flags " + flags + " are unknown");
+        refuse((flags & ~(FITS_16 | ORDER_ONLY)) != 0, "flags " + flags + " are unknown");
         refuse(order != CATALOGUE && recipe != INT8_DIM, "only int8-dim files have another order");
+        boolean scaled = recipe != FP32 && profile == 0;
+        refuse((flags & ORDER_ONLY) != 0 && !scaled, "only integer files of all users leave out users' scales");
         refuse(fits && (recipe != INT8_DIM || profile == HISTORY_PROFILE), "only int8-dim has scores of 16 bits");
         boolean byDims = fits && order == CATALOGUE;
         refuse(layout == DIMS && !byDims, "only files of 16-bit scores in the catalogue's order are laid out by dims");

@@ -117,7 +117,7 @@ public final class ModelBinScorer implements Scorer {
                 for (int d = 0; d < model.dim; d++) {
                     integers[d] = bytes.get(model.users + user * model.dim + d);
                 }
-                scale = bytes.getFloat(model.userScale + 4 * user);
+                scale = model.userScale == 0 ? 1 : bytes.getFloat(model.userScale + 4 * user);
             } else {
                 fold(consumed);
             }

@@ -1,0 +1,1 @@
+"""Lean bundles: what an application needs of a bundle and nothing else."""

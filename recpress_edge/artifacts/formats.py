@@ -90,7 +90,7 @@ class Format:
     stages_writer: str = ""
     stages_runtime: str = ""
     stages_apart: str = ""
-    """Of two stages: what writes a file, as two_stages_onnx does; a NamedStages; a StagesApart. Else empty."""
+    """Of two stages: what writes a file, as two_stages_onnx; a NamedStages; a StagesApart. Else empty."""
     trace: str = ""
     """``(NetworkStudent) -> bytes``: a network as a file; empty where networks are not available."""
     trace_int8: str = ""

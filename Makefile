@@ -70,7 +70,7 @@ SBOM = $(RELEASE)/bin/cyclonedx-py requirements --pyproject pyproject.toml --out
 
 lock: $(RELEASE)/.installed  ## configs/locks: every package of an installation by version and SHA-256
 	$(LOCKED) --upgrade --output-file $(LOCKS)/device.txt
-	$(LOCKED) --upgrade --extra all --extra neural --extra tune --extra c --output-file $(LOCKS)/workstation.txt
+	$(LOCKED) --upgrade --extra all --extra neural --extra tune --extra c --extra signed --output-file $(LOCKS)/workstation.txt
 
 release: $(RELEASE)/.installed  ## release/: wheel, source, bills of materials (CycloneDX) of the locks, SHA256SUMS
 	rm -rf release

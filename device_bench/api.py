@@ -8,6 +8,7 @@ from device_bench.lanes.targets import bench_request, lane_module
 from device_bench.process import open_checked, refused
 from device_bench.settings import BenchRequest, Protocol, Target
 from recpress_edge.artifacts.clicks.bundle import ClickBundle
+from recpress_edge.artifacts.trust.options import check_one_expected
 from recpress_edge.artifacts.two_stages.bundle import TwoStageBundle
 from recpress_edge.core.progress import OnEvent, silent
 
@@ -31,6 +32,7 @@ def plan(request: BenchRequest) -> str:
     """The work for each bundle in words; the request and its bundles are checked, nothing is measured."""
     lane = lane_module(request.target)
     lane.check(request)
+    check_one_expected(request.protocol.expect_digest, request.bundles)
     for folder in request.bundles:
         bundle = open_checked(folder, request.protocol)
         if isinstance(bundle, ClickBundle) and request.target.lane not in CLICK_LANES:

@@ -9,6 +9,8 @@ from typing import Any
 
 from recpress_edge.artifacts.bundle import Bundle, open_bundle
 from recpress_edge.artifacts.contract import HISTORY as HISTORY_PROFILE
+from recpress_edge.artifacts.trust.options import add_trust_options, trust_of
+from recpress_edge.artifacts.trust.policy import Trust
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import check_there
 from recpress_edge.core.layout import columns
@@ -54,6 +56,7 @@ def add_ask_options(parser: argparse.ArgumentParser) -> None:
         "--strict", action="store_true", help="a seen item that the bundle does not know is an error"
     )
     add_guard_options(parser)
+    add_trust_options(parser)
 
 
 def ask_bundle(args: argparse.Namespace) -> int:
@@ -87,19 +90,21 @@ def ask_bundle(args: argparse.Namespace) -> int:
 
 def _answer(args: argparse.Namespace, question: Question) -> tuple[Bundle, Recommendations]:
     """The bundle that answered, and its answer: that of --or-history for a user whom the other lacks."""
-    guard = guard_of(args)
+    guard, trust = guard_of(args), trust_of(args)
     if args.or_history is None or question.user is None or (args.or_popular and not question.seen):
-        return recommend_apart(args.bundle, question, guard)
+        return recommend_apart(args.bundle, question, guard, trust)
     check_there(args.or_history)
-    other = open_bundle(args.or_history)
+    same_keys = Trust(args.trusted)  # --expect-digest names the other one
+    other = open_bundle(args.or_history, trust=same_keys)
     if other.contract.profile != HISTORY_PROFILE:
         raise ConfigError(
             f"--or-history {args.or_history} is a bundle of profile {other.contract.profile}, which answers "
             "for its own users alone. Name one that was exported with --profile history."
         )
-    if question.user in set(open_bundle(args.bundle).user_ids()):
-        return recommend_apart(args.bundle, question, guard)
-    bundle, found = recommend_apart(args.or_history, dataclasses.replace(question, user=None), guard)
+    if question.user in set(open_bundle(args.bundle, trust=trust).user_ids()):
+        return recommend_apart(args.bundle, question, guard, trust)
+    asked = dataclasses.replace(question, user=None)
+    bundle, found = recommend_apart(args.or_history, asked, guard, same_keys)
     return bundle, dataclasses.replace(found, source=HISTORY)
 
 

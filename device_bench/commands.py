@@ -20,6 +20,7 @@ from device_bench.settings import BenchRequest
 from device_bench.show import labelled, record_lines
 from device_bench.state import read_state
 from recpress_edge.artifacts.manifest import full_of, is_click_bundle, is_two_stage_bundle
+from recpress_edge.artifacts.trust.options import check_one_expected, trust_of
 from recpress_edge.core.errors import ConfigError, GateError, InvalidRunError, StorageError
 from recpress_edge.core.files import check_free, check_there, storage_errors
 from recpress_edge.core.layout import wrap_lines
@@ -176,9 +177,10 @@ def compare_records(args: argparse.Namespace) -> int:
 def self_test_bundles(args: argparse.Namespace) -> int:
     """Verify each bundle and its answers. ``args``: see options.add_self_test_options, and ``json``."""
     check_there(*args.bundles)
+    check_one_expected(args.expect_digest, args.bundles)
     stream, facts = sys.stderr if args.json else sys.stdout, []
     for folder in args.bundles:
-        bundle, answers = _self_test(folder)(folder, guard_of(args))
+        bundle, answers = _self_test(folder)(folder, guard_of(args), trust_of(args))
         files = len(bundle.files)
         full = full_of(bundle.provenance)
         of = f" of the {full.queries} of its full bundle, {full.told}" if full else ""

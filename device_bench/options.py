@@ -7,6 +7,7 @@ from pathlib import Path
 from device_bench.lanes.lane import LANES, lane_flags
 from device_bench.lanes.targets import bench_request
 from device_bench.settings import PAUSE_NS, BenchRequest, Protocol, pause_text
+from recpress_edge.artifacts.trust.options import add_trust_options
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.units import parse_duration
 from recpress_edge.device.guard import add_guard_options
@@ -70,6 +71,7 @@ def _add_protocol_options(group: argparse._ArgumentGroup) -> None:
         help="then ask without a pause for so long, and record latency and temperature over time: 10min",
     )
     add_guard_options(group)
+    add_trust_options(group)
     group.add_argument(
         "--pause",
         dest="pause_ns",
@@ -128,6 +130,7 @@ def add_self_test_options(parser: argparse.ArgumentParser) -> None:
     """The bundles, and the limits of the process that runs each."""
     parser.add_argument("bundles", nargs="+", type=Path, metavar="BUNDLE")
     add_guard_options(parser)
+    add_trust_options(parser)
 
 
 def request_of(args: argparse.Namespace) -> BenchRequest:

@@ -37,8 +37,9 @@ def open_checked(folder: Path, protocol: Protocol) -> AnyBundle:
             raise ConfigError(
                 f"--delegate {protocol.delegate} is for bundles of tables; {folder} is {whose}. Leave it out."
             )
-        return open_click_bundle(folder) if clicks else open_two_stage_bundle(folder)
-    bundle = open_bundle(folder)
+        trust = protocol.trust
+        return open_click_bundle(folder, trust) if clicks else open_two_stage_bundle(folder, trust)
+    bundle = open_bundle(folder, trust=protocol.trust)
     check_format(bundle.contract.format, folder, protocol.delegate)
     return bundle
 

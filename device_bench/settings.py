@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from recpress_edge.artifacts.trust.policy import Trust
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.device.guard import Guard
 
@@ -54,6 +55,10 @@ class Protocol:
     """Seconds that a process may take; None: TIMEOUT_S."""
     pause_ns: int = PAUSE_NS
     """Nanoseconds before each query of the paced series; 0: no such series."""
+    trusted: Path | None = None
+    """File of public keys: bundles that none of them signed are refused; None: nobody asks."""
+    expect_digest: str | None = None
+    """Of the one bundle that is measured; None: any."""
 
     def __post_init__(self) -> None:
         for name in ("k", "threads", "processes", "queries"):
@@ -78,6 +83,7 @@ class Protocol:
             )
         if self.seed < 0:
             raise ConfigError(f"--seed must not be negative, got {self.seed}")
+        self.trust  # noqa: B018 - says what is wrong with a digest
 
     @property
     def paced_queries(self) -> int:
@@ -93,6 +99,11 @@ class Protocol:
     def timeout_s(self) -> float:
         """Seconds that a process may take."""
         return self.time_limit_s or TIMEOUT_S
+
+    @property
+    def trust(self) -> Trust:
+        """Which bundles are measured."""
+        return Trust(self.trusted, self.expect_digest)
 
     @property
     def guard(self) -> Guard:
@@ -111,6 +122,8 @@ class Protocol:
             "sustained": f"{self.sustained_s:g}s" if self.sustained_s else None,
             "memory-limit": None if self.memory_limit is None else str(self.memory_limit),
             "time-limit": None if self.time_limit_s is None else f"{self.time_limit_s:g}s",
+            "trusted": None if self.trusted is None else str(self.trusted),
+            "expect-digest": self.expect_digest,
         }
         return [part for name, text in texts.items() if text is not None for part in (f"--{name}", text)]
 

@@ -133,7 +133,7 @@ def _last_output(model, suffix):
     return f"scores{suffix}"
 
 
-def loops_for_ever(model):
+def loops(model):
     """A loop of 2**62 turns behind the scores."""
     before = _last_output(model, "_before")
     info = helper.make_tensor_value_info
@@ -150,6 +150,32 @@ def loops_for_ever(model):
     model.graph.initializer.append(numpy_helper.from_array(np.array(2**62), "turns"))
     model.graph.initializer.append(numpy_helper.from_array(np.array(True), "go_first"))
     model.graph.node.append(helper.make_node("Loop", ["turns", "go_first", before], ["scores"], body=body))
+
+
+def draws(model):
+    """A random number behind the scores."""
+    before = _last_output(model, "_before")
+    model.graph.node.append(helper.make_node("RandomNormalLike", [before], ["chance"]))
+    model.graph.node.append(helper.make_node("Add", [before, "chance"], ["scores"]))
+
+
+def takes_for_ever(model, size=3000, products=2000):
+    """Products of large tables behind the scores, seconds each. Shapes depend on k: nothing folds them."""
+    before = _last_output(model, "_before")
+    model.graph.initializer.append(numpy_helper.from_array(np.array([size, size]), "many"))
+    model.graph.initializer.append(numpy_helper.from_array(np.array([0]), "nothing"))
+    nodes = [
+        helper.make_node("Mul", ["k", "nothing"], ["k0"]),
+        helper.make_node("Add", ["k0", "many"], ["wide"]),
+        helper.make_node("ConstantOfShape", ["wide"], ["table0"]),
+        *(
+            helper.make_node("MatMul", [f"table{turn}", "table0"], [f"table{turn + 1}"])
+            for turn in range(products)
+        ),
+        helper.make_node("ReduceMax", [f"table{products}"], ["zero"], keepdims=0),
+        helper.make_node("Add", [before, "zero"], ["scores"]),
+    ]
+    model.graph.node.extend(nodes)
 
 
 def takes_much_memory(model, count=4 * 10**9):

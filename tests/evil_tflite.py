@@ -90,7 +90,19 @@ def many_from_one_buffer(model):
     tensors += [copy.copy(largest) for _ in range(100)]
 
 
+def endless_loop(model):
+    code = model.operatorCodes[0]
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.WHILE
+
+
+def random_numbers(model):
+    code = model.operatorCodes[0]
+    code.builtinCode, code.deprecatedBuiltinCode = schema.BuiltinOperator.RANDOM_UNIFORM, 127
+
+
 CASES = {
+    endless_loop: "it needs the operator 'builtin 119', and only functions of tensors are run",
+    random_numbers: "it needs the operator 'builtin 148', and only functions of tensors are run",
     flex_operator: "it needs an operator of its own, 'FlexReadFile'",
     delegate_operator: "it needs an operator of its own, 'DELEGATE'",
     named_operator: "it needs an operator of its own, 'Mine'",

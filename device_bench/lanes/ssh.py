@@ -5,6 +5,7 @@ When it ends, for whatever reason, the board's side ends what it started and rem
 """
 
 import contextlib
+import dataclasses
 import json
 import re
 import shlex
@@ -23,7 +24,7 @@ from device_bench.lanes.checks import check_returned
 from device_bench.lanes.lane import Record
 from device_bench.lanes.parcel import pack
 from device_bench.process import AnyBundle, open_checked
-from device_bench.settings import BenchRequest
+from device_bench.settings import BenchRequest, Protocol
 from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.core.errors import (
     ArtifactError,
@@ -123,7 +124,7 @@ def _on_board(request: BenchRequest, bundle: AnyBundle, on_event: OnEvent) -> An
     settings = {
         "packages": _needed(bundle, request),
         "max_bytes": len(payload),
-        "flags": request.protocol.flags(),
+        "flags": _for_board(request.protocol, bundle).flags(),
         "timeout_s": timeout_s,
     }
     python = request.options.get("board-python", "python3")
@@ -140,6 +141,12 @@ def _on_board(request: BenchRequest, bundle: AnyBundle, on_event: OnEvent) -> An
     if "refused" in answer:
         raise BoardError(f"{request.target}: {clean(str(answer['refused']))} Nothing was recorded.")
     return answer.get("record")
+
+
+def _for_board(protocol: Protocol, bundle: AnyBundle) -> Protocol:
+    """The board has no keys: what was verified here is named to it by its digest."""
+    asked = protocol.trusted is not None or protocol.expect_digest is not None
+    return dataclasses.replace(protocol, trusted=None, expect_digest=bundle.digest if asked else None)
 
 
 def _needed(bundle: AnyBundle, request: BenchRequest) -> list[tuple[str, tuple[str, ...]]]:

@@ -30,7 +30,9 @@ from recpress_edge.artifacts.manifest import (
     MANIFEST,
     MAX_MANIFEST_BYTES,
     SAFE_NAME,
+    SIGNATURE,
     Full,
+    check_signature_file,
     full_of,
     read_manifest,
     refuse_lean,
@@ -39,6 +41,7 @@ from recpress_edge.artifacts.manifest import (
 from recpress_edge.artifacts.model_file import check_model_file
 from recpress_edge.artifacts.selftest import SELFTEST_FILE, SelfTest, read_selftest
 from recpress_edge.artifacts.titles import TITLES_FILE, read_titles
+from recpress_edge.artifacts.trust.policy import Trust
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import sha256_file
 from recpress_edge.core.registry import named
@@ -164,12 +167,13 @@ class Bundle:
         return found
 
 
-def open_bundle(folder: Path, *, digests: bool = True) -> Bundle:
+def open_bundle(folder: Path, *, digests: bool = True, trust: Trust | None = None) -> Bundle:
     """Read and verify a bundle; without ``digests`` the files are not read through.
 
-    Any doubt is an :class:`~recpress_edge.core.errors.ArtifactError` that says what and where.
+    ``trust``: whose bundles are taken; None: everybody's. Any doubt is an
+    :class:`~recpress_edge.core.errors.ArtifactError` that says what and where.
     """
-    manifest = read_manifest(folder)
+    manifest = read_manifest(folder, trust=trust)
     contract = read_contract(folder / MANIFEST, manifest["contract"])
     needed = (contract.model_file, USERS_FILE, ITEMS_FILE, SELFTEST_FILE)
     verify_files(folder, manifest["files"], needed, digests=digests)
@@ -217,7 +221,9 @@ def verify_files(folder: Path, files: Mapping[str, Any], needed: Sequence[str], 
 def _check_listed(folder: Path, files: Mapping[str, Any]) -> None:
     """What has no digest could be changed, and a model could read it: it does not belong there."""
     for path in folder.iterdir():
-        if path.name != MANIFEST and path.name not in files:
+        if path.name == SIGNATURE:
+            check_signature_file(path)
+        elif path.name != MANIFEST and path.name not in files:
             raise ArtifactError(
                 f"{path} is not listed in {MANIFEST}: a bundle holds nothing else. Move it away.",
                 fault="path",

@@ -221,7 +221,7 @@ def _read_scores(where: Path, values: Mapping[str, Any]) -> str:
     if value not in ("", ORDER_ONLY):
         raise ArtifactError(
             f"{where}: contract field 'scores' is {value!r}; this version knows {ORDER_ONLY!r}",
-            fault="unsupported",
+            fault="unsupported" if isinstance(value, str) else "field",
         )
     return str(value)
 

@@ -4,10 +4,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.artifacts.contract import Contract, check_size, contract_facts
+from recpress_edge.artifacts.trust.policy import Trust
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.facts import PROVENANCE, QUALITY, check_facts, check_plain
 from recpress_edge.core.files import canonical_json, read_json, sha256_bytes, sha256_file, write_atomic
@@ -17,6 +19,9 @@ BUNDLE_SCHEMA: Final = "recpress.bundle/1"
 CLICK_SCHEMA: Final = "recpress.bundle/2"
 STAGES_SCHEMA: Final = "recpress.bundle/3"
 MANIFEST: Final = "bundle.json"
+SIGNATURE: Final = "bundle.sig"
+"""A signature over the bytes of bundle.json, which cannot list it; trust/signature.py reads it."""
+MAX_SIGNATURE_BYTES: Final = 4096
 EVALUATION_FILE: Final = "evaluation.npz"
 """What evaluation.py reads, and a device that only answers does not."""
 MAX_MANIFEST_BYTES: Final = 4 * 2**20
@@ -81,7 +86,10 @@ def refuse_lean(folder: Path, provenance: Mapping[str, Any], what: str) -> None:
 def write_manifest(
     folder: Path, name: str, contract: Contract, provenance: Mapping[str, Any], quality: Mapping[str, Any]
 ) -> str:
-    """Digest every file in ``folder`` and write bundle.json last. Returns the bundle's digest."""
+    """Digest every file in ``folder`` and write bundle.json last. Returns the bundle's digest.
+
+    A signature is removed: it is of another manifest.
+    """
     return write_facts(
         folder,
         BUNDLE_SCHEMA,
@@ -99,6 +107,7 @@ def write_facts(folder: Path, schema: str, facts: Mapping[str, Any], *, indent: 
 
     ``indent``: of the JSON, which people read; None where bytes count.
     """
+    (folder / SIGNATURE).unlink(missing_ok=True)
     files = {
         path.name: {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
         for path in sorted(folder.iterdir())
@@ -116,8 +125,19 @@ def _as_json(manifest: Mapping[str, Any], indent: int | None) -> str:
     return json.dumps(manifest, indent=indent, separators=separators, ensure_ascii=False)
 
 
-def read_manifest(folder: Path, schema: str = BUNDLE_SCHEMA) -> dict[str, Any]:
-    """A bundle's manifest, its digest and fields checked; ``contract`` and ``files`` are not yet read."""
+def check_signature_file(where: Path) -> None:
+    """ArtifactError where a signature is no small plain file."""
+    if where.is_symlink() or not where.is_file() or where.stat().st_size > MAX_SIGNATURE_BYTES:
+        raise ArtifactError(
+            f"{where} is no signature: a plain file of at most {MAX_SIGNATURE_BYTES:,} bytes", fault="path"
+        )
+
+
+def read_manifest(folder: Path, schema: str = BUNDLE_SCHEMA, trust: Trust | None = None) -> dict[str, Any]:
+    """A bundle's manifest, its digest and fields checked; ``contract`` and ``files`` are not yet read.
+
+    ``trust``: what else is asked of it; its signature is checked before anything of it is parsed.
+    """
     where = folder / MANIFEST
     if where.is_symlink() or not where.is_file():
         raise ArtifactError(
@@ -125,7 +145,7 @@ def read_manifest(folder: Path, schema: str = BUNDLE_SCHEMA) -> dict[str, Any]:
             fault="missing",
         )
     check_size(where, MAX_MANIFEST_BYTES)
-    manifest = read_json(where)
+    manifest = read_json(where) if trust is None else read_json(where, partial(trust.check_signature, folder))
     _check_schema(where, manifest, schema)
     for field, kind in (
         ("name", str),
@@ -144,6 +164,8 @@ def read_manifest(folder: Path, schema: str = BUNDLE_SCHEMA) -> dict[str, Any]:
             f"{where} was changed after it was written: its digest is not {manifest.get('digest')}",
             fault="digest",
         )
+    if trust is not None:
+        trust.check_digest(folder, digest)
     if not SAFE_NAME.fullmatch(manifest["name"]):  # records and folders are named after it
         raise ArtifactError(f"{where}: name {manifest['name']!r} is not a plain file name", fault="path")
     check_plain(str(where), {k: v for k, v in manifest.items() if k not in ("contract", "files")})

@@ -11,6 +11,7 @@ from typing import Final
 
 from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.artifacts.wire import protobuf
+from recpress_edge.artifacts.wire.operators import ONNX
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.registry import named
 
@@ -34,6 +35,14 @@ class FileParts:
         self.count += more
         if self.count > MAX_PARTS:
             raise RefusedFileError(f"it has more than {MAX_PARTS:,} parts")
+
+
+def other_operator(name: str) -> RefusedFileError:
+    """Of an operator that operators.py does not list."""
+    return RefusedFileError(
+        f"it needs the operator {name!r}, and only functions of tensors are run: no control flow, random "
+        "numbers, state, texts or decoders (recpress_edge/artifacts/wire/operators.py lists those there are)"
+    )
 
 
 def check_model_file(path: Path, file_format: str) -> None:
@@ -70,13 +79,14 @@ _FORBIDDEN: Final[Mapping[tuple[str, int], str]] = {
     ("ModelProto", 25): "it has functions of its own",
     ("TensorProto", 13): "a tensor's values are in another file (external data)",
 }
+_NODE_OPERATOR: Final = ("NodeProto", 4)
 _NODE_DOMAIN: Final = ("NodeProto", 7)
 _DATA_LOCATION: Final = ("TensorProto", 14)
 _DOMAINS: Final = (b"", b"ai.onnx")
 
 
 def check_onnx(data: memoryview) -> None:
-    parts, graphs = FileParts(), 0
+    parts, graphs, others = FileParts(), 0, []
     waiting = [("ModelProto", data, 0)]
     while waiting:
         kind, message, depth = waiting.pop()
@@ -86,10 +96,18 @@ def check_onnx(data: memoryview) -> None:
         for number, value in protobuf.fields(message):
             parts.add(1)
             check_onnx_field(kind, number, value)
+            if (kind, number) == _NODE_OPERATOR and (name := _short(value)) not in ONNX:
+                others.append(name)
             if number in _INSIDE[kind]:
                 waiting.append((_INSIDE[kind][number], protobuf.message(value), depth + 1))
     if not graphs:
         raise ValueError("it has no graph")
+    if others:
+        raise other_operator(others[0])
+
+
+def _short(value: protobuf.Value) -> str:
+    return bytes(protobuf.message(value)[:64]).decode(errors="replace")
 
 
 def check_onnx_field(kind: str, number: int, value: protobuf.Value) -> None:
@@ -98,5 +116,4 @@ def check_onnx_field(kind: str, number: int, value: protobuf.Value) -> None:
     if (kind, number) == _DATA_LOCATION and value != 0:
         raise RefusedFileError(_FORBIDDEN["TensorProto", 13])
     if (kind, number) == _NODE_DOMAIN and bytes(protobuf.message(value)[:256]) not in _DOMAINS:
-        domain = bytes(protobuf.message(value)[:64]).decode(errors="replace")
-        raise RefusedFileError(f"an operator is of domain {domain!r}; only ONNX's own are run")
+        raise RefusedFileError(f"an operator is of domain {_short(value)!r}; only ONNX's own are run")

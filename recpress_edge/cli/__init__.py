@@ -26,7 +26,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "model": "bring a model that another program trained",
     "tune": "from a log and a budget to the bundle to ship",
     "export": "student -> checked bundle that a device can run",
-    "bundle": "update the catalogue of a bundle, or roll that back",
+    "bundle": "update, strip, sign, patch or roll back a bundle",
     "inspect": "what is inside a bundle, a model or a record",
     "recommend": "ask a bundle: the best unseen items of one person",
     "web": "serve the page of a web bundle to this machine, and open it",

@@ -19,6 +19,7 @@ Fault = Literal[
     "content",  # a file inside does not hold what it must
     "model",  # the model file does not load, run, or fit its contract
     "answers",  # the model answers, but not as the self-test says
+    "signature",  # not signed, or by none of the keys that the caller trusts
 ]
 """What is wrong with a bundle, for programs; the message says it to people. The Java reader uses the same."""
 

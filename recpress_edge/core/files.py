@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -137,11 +137,12 @@ def write_json(path: Path, value: Any) -> None:
     write_atomic(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object; a damaged file is an :class:`ArtifactError` that names it."""
+def read_json(path: Path, check: Callable[[bytes], None] = lambda _: None) -> dict[str, Any]:
+    """A JSON object, of bytes that ``check`` does not raise for; an :class:`ArtifactError` if damaged."""
     try:
-        data = path.read_bytes() if path.stat().st_size <= MAX_JSON_BYTES else b""
-        value = json.loads(_bounded(path, data).decode("utf-8"))
+        data = _bounded(path, path.read_bytes() if path.stat().st_size <= MAX_JSON_BYTES else b"")
+        check(data)
+        value = json.loads(data.decode("utf-8"))
     except FileNotFoundError:
         raise ArtifactError(f"no such file: {path}", fault="missing") from None
     except (OSError, ValueError, RecursionError) as error:  # ValueError also for a number of 5000 digits

@@ -12,6 +12,7 @@ EXTRAS: Final[Mapping[str, Mapping[str, str]]] = {
     "export": {"onnx": "onnx", "safetensors": "safetensors"},
     "tflite": {"ai-edge-litert": "ai_edge_litert", "flatbuffers": "flatbuffers"},
     "c": {"ziglang": "ziglang"},
+    "signed": {"cryptography": "cryptography"},
     "ray": {"ray": "ray"},
     "tune": {"optuna": "optuna"},
     "report": {"matplotlib": "matplotlib", "jinja2": "jinja2", "rich": "rich"},

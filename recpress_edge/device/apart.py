@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from recpress_edge.artifacts.bundle import Bundle, open_bundle
+from recpress_edge.artifacts.trust.policy import Trust
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.device.guard import STANDARD, Guard
 from recpress_edge.device.process import Program, ask
@@ -18,12 +19,13 @@ from recpress_edge.device.verify import verify_opened
 from recpress_edge.device.worker import answer
 
 
-def self_test_apart(folder: Path, guard: Guard = STANDARD) -> tuple[Bundle, int]:
+def self_test_apart(folder: Path, guard: Guard = STANDARD, trust: Trust | None = None) -> tuple[Bundle, int]:
     """The bundle, when everything in it is right, and how many answers were; its model runs in a worker only.
 
     Raises what the bundle deserves, or WorkerError where its model crashes or exceeds the guard's limits.
+    ``trust``: whose bundles are taken; None: everybody's.
     """
-    bundle, found = _in_worker("selftest", folder, guard, {})
+    bundle, found = _in_worker("selftest", open_bundle(folder, trust=trust), guard, {})
     return bundle, int(found["queries"])
 
 
@@ -39,19 +41,20 @@ class Question:
 
 
 def recommend_apart(
-    folder: Path, question: Question, guard: Guard = STANDARD
+    folder: Path, question: Question, guard: Guard = STANDARD, trust: Trust | None = None
 ) -> tuple[Bundle, Recommendations]:
     """The verified bundle and its answer to one question; raises as self_test_apart, and ConfigError."""
-    bundle, found = _in_worker("recommend", folder, guard, dataclasses.asdict(question))
+    opened = open_bundle(folder, trust=trust)
+    bundle, found = _in_worker("recommend", opened, guard, dataclasses.asdict(question))
     scores = array("f", [math.nan if score is None else score for score in found["scores"]])
     shown = found["titles"], found["features"], found["source"]
     return bundle, Recommendations(found["items"], scores, tuple(found["unknown"]), *shown)
 
 
 def _in_worker(
-    kind: str, folder: Path, guard: Guard, asked: Mapping[str, Any]
+    kind: str, bundle: Bundle, guard: Guard, asked: Mapping[str, Any]
 ) -> tuple[Bundle, dict[str, Any]]:
-    bundle = open_bundle(folder)
+    folder = bundle.folder
     check_format(bundle.contract.format, folder)
     import_runtime(bundle.contract.format)  # its absence is one line here, not a crashed worker
     program = Program(

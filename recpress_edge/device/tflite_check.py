@@ -6,8 +6,9 @@ from typing import Final
 
 import numpy as np
 
-from recpress_edge.artifacts.model_file import FileParts, RefusedFileError
+from recpress_edge.artifacts.model_file import FileParts, RefusedFileError, other_operator
 from recpress_edge.artifacts.wire import flatbuffer
+from recpress_edge.artifacts.wire.operators import TFLITE
 
 _MOST_AXES: Final = 16
 _MOST_SHARED: Final = 4
@@ -54,6 +55,8 @@ def _check_operator_code(code: flatbuffer.Table) -> None:
         raise RefusedFileError(
             f"it needs an operator of its own, {name!r}; only TFLite's built-in ones are run"
         )
+    if number not in TFLITE:
+        raise other_operator(f"builtin {number}")
 
 
 def _buffer_bytes(buffer: flatbuffer.Table) -> int:

@@ -14,6 +14,7 @@ import evil
 import evil_tflite
 import fuzz_bundles
 import numpy as np
+import onnx
 import psutil
 import pytest
 from bundles import make_bundle
@@ -24,6 +25,7 @@ from records import make_record
 from device_bench import record as bench_record
 from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.artifacts.model_file import check_model_file
+from recpress_edge.artifacts.wire import operators
 from recpress_edge.core.errors import ArtifactError, DataError
 from recpress_edge.core.files import read_json
 from recpress_edge.device import tables
@@ -125,6 +127,32 @@ def test_a_field_number_that_another_parser_cuts_to_32_bits_is_refused(tmp_path)
         check_model_file(path, "onnx")
 
 
+@pytest.mark.parametrize(
+    ("change", "operator"), [(evil.loops, "Loop"), (evil.draws, "RandomNormalLike")], ids=["Loop", "Random"]
+)
+def test_operators_that_are_no_functions_of_tensors(folder, change, operator):
+    evil.edit_model(folder, change)
+    with pytest.raises(ArtifactError, match=f"it needs the operator '{operator}', and only") as refused:
+        verify_bundle(folder)
+    assert refused.value.fault == "model"
+
+
+def test_the_lists_of_operators_are_right():
+    """Names that the libraries know, all that our writers of TFLite use, and none that carries a graph."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    from recpress_export.tflite.flatbuffer import _OPTIONS
+
+    known = {entry.name: entry for entry in onnx.defs.get_all_schemas() if entry.domain == ""}
+    assert operators.ONNX - {"SwiGLU"} <= {*known, "Scatter"}
+    for name in operators.ONNX & set(known):
+        kinds = {part.type for part in known[name].attributes.values()}
+        assert not kinds & {onnx.defs.OpSchema.AttrType.GRAPH, onnx.defs.OpSchema.AttrType.GRAPHS}, name
+    for code, name in operators.TFLITE.items():
+        assert getattr(schema.BuiltinOperator, name) == code
+    assert {*_OPTIONS} <= {*operators.TFLITE.values()}
+
+
 @pytest.mark.parametrize("kind", evil.FILES)
 def test_the_files_of_a_bundle(folder, kind):
     spoil, says = evil.FILES[kind]
@@ -136,7 +164,7 @@ def test_the_files_of_a_bundle(folder, kind):
 
 
 def test_an_endless_loop_ends_with_its_time(folder):
-    evil.edit_model(folder, evil.loops_for_ever)
+    evil.edit_model(folder, evil.takes_for_ever)
     before = set(psutil.Process().children())  # such as multiprocessing's own tracker
     with pytest.raises(WorkerTimeoutError, match=r"did not finish within 1 s .*--time-limit gives it longer"):
         self_test_apart(folder, Guard(time_s=1))
@@ -171,7 +199,7 @@ def test_limits_follow_from_the_size_of_the_bundle():
     ],
 )
 def test_every_command_ends_an_endless_loop(folder, module, words, tmp_path):
-    evil.edit_model(folder, evil.loops_for_ever)
+    evil.edit_model(folder, evil.takes_for_ever)
     shutil.copytree(folder, tmp_path / "tiny.previous")
     np.savez(tmp_path / "items.npz", retire_ids=np.array(["item-3"]))
     words = [word.format(folder) for word in words]
@@ -441,7 +469,7 @@ def test_a_model_that_crashes_is_a_clear_error(tmp_path):
 
 
 def test_ctrl_c_ends_a_self_test(folder, tmp_path):
-    evil.edit_model(folder, evil.loops_for_ever)
+    evil.edit_model(folder, evil.takes_for_ever)
     command = [sys.executable, "-c", _WITH_INTERRUPTS, "self-test", str(folder)]
     started = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 30

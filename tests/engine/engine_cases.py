@@ -99,7 +99,7 @@ def expected(kind: Kind, tables: Tables, question: Question) -> Expected:
 
 def _row(kind: Kind, tables: Tables, question: Question) -> tuple[NDArray[Any], np.float32]:
     if tables.history is None or tables.prior is None:
-        scale = np.float32(1) if kind.recipe == mb.FP32 else tables.user_scale[question.user]
+        scale = tables.user_scale[question.user] if _scaled(kind) else np.float32(1)
         return tables.users[question.user], scale
     wide = np.float32 if kind.recipe == mb.FP32 else np.int64
     if tables.ages is None:
@@ -142,3 +142,7 @@ def findings(asked: Sequence[Case], said: bytes) -> list[str]:
                 asks = f"user {question.user}, k {question.k}, {len(question.seen)} seen"
                 found.append(f"{case.words}, {asks}: answered {count}, expected {len(wanted.items)} items")
     return found if at == len(said) else [*found, "more answers than questions"]
+
+
+def _scaled(kind: Kind) -> bool:
+    return kind.recipe != mb.FP32 and not kind.flags & mb.ORDER_ONLY

@@ -58,6 +58,9 @@ WRONG: Final = (
 _KINDS: Final = [(kind.recipe, kind.profile, kind.order, kind.layout, kind.flags) for kind in kinds()]
 WRONG_TOGETHER: Final[tuple[tuple[int, Mapping[str, int]], ...]] = (
     (_KINDS.index((1, 0, 0, 0, 0)), {"flags": 2}),
+    (_KINDS.index((1, 0, 0, 0, 2)), {"flags": 0}),
+    (_KINDS.index((1, 0, 0, 0, 2)), {"flags": 4}),
+    (_KINDS.index((1, 2, 0, 0, 0)), {"flags": 2}),
     (_KINDS.index((1, 0, 0, 0, 0)), {"layout": 1}),
     (_KINDS.index((1, 0, 1, 0, 0)), {"order": 3, "bounds_at": 0}),
     (_KINDS.index((1, 0, 1, 0, 1)), {"layout": 1}),

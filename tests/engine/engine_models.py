@@ -53,6 +53,8 @@ def kinds() -> list[Kind]:
     fits = [(order, mb.QUADS) for order in range(3)] + [(mb.CATALOGUE, mb.DIMS)]
     for profile in (mb.ALL_USERS, mb.SINGLE_USER):
         known += [Kind(mb.INT8_DIM, profile, order, how, mb.FITS_16) for order, how in fits]
+    known += [Kind(recipe, flags=mb.ORDER_ONLY) for recipe in (mb.INT8_DIM, mb.INT8_ITEM, mb.INT4_ITEM)]
+    known += [Kind(mb.INT8_DIM, order=mb.LENGTH, flags=mb.ORDER_ONLY | mb.FITS_16)]
     return known
 
 
@@ -101,7 +103,7 @@ def random_tables(rng: np.random.Generator, kind: Kind) -> Tables:
     return Tables(
         items=items,
         users=users[:n_users],
-        user_scale=(rng.random(n_users) + 0.1).astype(np.float32),
+        user_scale=(rng.random(0 if kind.flags & mb.ORDER_ONLY else n_users) + 0.1).astype(np.float32),
         item_scale=sizes.astype(np.float16) if scaled else None,
         history=history,
         prior=prior,

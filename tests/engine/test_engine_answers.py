@@ -8,7 +8,7 @@ from engine_special import special
 
 from recpress_edge.device.c import model_bin as mb
 
-MODELS = 156
+MODELS = 180
 ONE_KIND = 20
 ALONE = [
     Kind(mb.INT8_DIM, flags=mb.FITS_16, dim=10),

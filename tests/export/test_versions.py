@@ -192,14 +192,14 @@ def test_a_damaged_previous_version_is_refused(bundle, items):
 
 
 def test_somebody_elses_change_is_not_lost(bundle, items, monkeypatch):
-    real = versions.open_bundle
+    real = versions.open_any
 
     def meanwhile(folder):
         found = real(folder)
         object.__setattr__(found, "digest", "0" * 64)
         return found
 
-    monkeypatch.setattr(versions, "open_bundle", meanwhile)
+    monkeypatch.setattr(versions, "open_any", meanwhile)
     with pytest.raises(ArtifactError, match="by somebody else"):
         updated(bundle, items)
 

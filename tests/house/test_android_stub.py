@@ -16,6 +16,7 @@ from bundles import make_bundle
 from phones import write_facts
 
 from recpress_edge.artifacts import bundle as python
+from recpress_edge.artifacts.wire.operators import ONNX
 from recpress_edge.core.errors import ArtifactError, Fault
 from recpress_edge.core.files import sha256_bytes
 
@@ -117,6 +118,11 @@ def test_the_reader_knows_the_contract_by_the_exporters_names():
 def test_refusals_have_the_same_words():
     java = re.findall(r"^    ([A-Z]+)[,;]$", (CORE / "Fault.java").read_text(), re.M)
     assert tuple(word.lower() for word in java) == typing.get_args(Fault)
+
+
+def test_both_readers_run_the_same_operators():
+    listed = "".join(re.findall(r'"([^"]*)"', (CORE / "Operators.java").read_text().partition("asList(")[2]))
+    assert set(listed.split()) == ONNX
 
 
 def test_the_script_gives_the_extras_that_the_app_takes():

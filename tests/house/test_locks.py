@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 LOCKS = ROOT / "configs" / "locks"
 LEFT_OUT = {"torch", "recpress-edge"}
-EXTRAS = ("data", "train", "export", "tflite", "report", "neural", "tune", "c")
+EXTRAS = ("data", "train", "export", "tflite", "report", "neural", "tune", "c", "signed")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 

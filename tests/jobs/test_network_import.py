@@ -9,6 +9,7 @@ import pytest
 from outside_networks import LENGTH, mean_scores, table, write_mean
 
 from recpress_edge import Recommender
+from recpress_edge.artifacts.wire.operators import ONNX
 from recpress_edge.cli import main
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError
 from recpress_edge.core.progress import silent
@@ -167,8 +168,7 @@ def test_a_vector_times_an_item_table(log, mean, tmp_path):
         ({"mixes": True}, {}, DataError, "at place 1 of a batch of 3"),
         ({"mixes": True, "mask": -1e9}, {}, DataError, "at place 1 of a batch of 3"),
         ({"leaks": True, "mask": -1e9}, {}, DataError, "padding is read as if it were an item"),
-        ({"chance": True}, {}, DataError, "asked the same twice, the network scores differently"),
-        ({"chance": True, "batch": 1}, {}, DataError, "asked the same twice"),
+        ({"chance": True}, {}, ArtifactError, "it needs the operator 'RandomNormalLike'"),
         ({}, {"history_length": -5}, ConfigError, "--history-length -5: a network reads one item at least"),
         ({}, {"pad": "both"}, ConfigError, "unknown pad 'both'"),
         ({"spoilt": np.nan}, {}, DataError, "scores nan for item 'i"),
@@ -201,6 +201,16 @@ def test_what_is_not_sound_is_refused(log, mean, changes, flags, error, message)
     with pytest.raises(error, match=message):
         request(log, path, name="refused", **flags).run()
     assert set((log[0] / "models").glob("refused*")) == before
+
+
+def test_a_network_that_answers_the_same_question_otherwise_is_refused(log, mean, monkeypatch):
+    """No operator that may be used does so by itself: here one more may be."""
+    path, _, rows = mean
+    monkeypatch.setattr("recpress_edge.artifacts.model_file.ONNX", ONNX | {"RandomNormalLike"})
+    for batch in ("batch", 1):
+        write_mean(path, rows, chance=True, batch=batch)
+        with pytest.raises(DataError, match="asked the same twice, the network scores differently"):
+            request(log, path, name="refused").run()
 
 
 def test_a_network_that_masks_what_was_consumed_answers_all_the_same(log, mean):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from recpress_edge.artifacts.bundle import ALL_USERS, MANIFEST, Bundle, open_bundle
+from recpress_edge.artifacts.manifest import SIGNATURE
 from recpress_edge.core.errors import ArtifactError, RecPressError
 from recpress_edge.core.files import check_ours, new_directory
 from recpress_edge.core.printable import one_line
@@ -41,8 +42,9 @@ def verified(folder: Path, guard: Guard = STANDARD) -> Bundle:
 
 
 def files_of(bundle: Bundle) -> list[Path]:
-    """Everything the manifest lists, and the manifest last."""
-    return [bundle.folder / name for name in (*sorted(bundle.files), MANIFEST)]
+    """Everything the manifest lists, the signature where there is one, and the manifest last."""
+    signed = [SIGNATURE] if (bundle.folder / SIGNATURE).exists() else []
+    return [bundle.folder / name for name in (*sorted(bundle.files), *signed, MANIFEST)]
 
 
 def into_assets(bundle: Bundle, target: Path) -> None:

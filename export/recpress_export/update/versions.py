@@ -11,13 +11,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from recpress_edge.artifacts.bundle import Bundle, open_bundle
+from recpress_edge.artifacts.trust.policy import Trust
 from recpress_edge.core.errors import ArtifactError, ConfigError
-from recpress_edge.core.files import exchange, new_directory, storage_errors, sync_folder
-from recpress_edge.device.apart import self_test_apart
+from recpress_edge.core.files import (
+    exchange,
+    new_directory,
+    read_json,
+    storage_errors,
+    sync_folder,
+    write_json,
+)
 from recpress_edge.device.guard import STANDARD, Guard
+from recpress_export.update.opening import AnyBundle, open_any, self_test_any
 
 PREVIOUS: Final = ".previous"
+STEPS: Final = ".steps"
+_STEPS_SCHEMA: Final = "recpress.steps/1"
+_MOST_STEPS: Final = 8
 
 
 def previous_path(folder: Path) -> Path:
@@ -26,7 +36,7 @@ def previous_path(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def next_version(bundle: Bundle) -> Iterator[Path]:
+def next_version(bundle: AnyBundle) -> Iterator[Path]:
     """A folder to fill that takes the bundle's place in one step; the bundle becomes its ``.previous``.
 
     Killed at any moment, the bundle's path holds the old version or the new one, whole.
@@ -34,7 +44,7 @@ def next_version(bundle: Bundle) -> Iterator[Path]:
     folder = bundle.folder.resolve()
     with new_directory(folder, force=True) as draft:
         yield draft
-        if open_bundle(folder).digest != bundle.digest:
+        if open_any(folder).digest != bundle.digest:
             raise ArtifactError(f"{folder} was changed by somebody else meanwhile. Nothing was written.")
         _keep(folder)
 
@@ -50,8 +60,28 @@ def _keep(folder: Path) -> None:
                 shutil.copy2(path, copy / path.name)
 
 
-def roll_back(folder: Path, guard: Guard = STANDARD) -> tuple[Bundle, str | None]:
+def note_step(folder: Path, base: str, target: str) -> None:
+    """Remember beside a bundle that one version of it was made from another, which neither says of itself."""
+    where = folder.with_name(folder.name + STEPS)
+    steps = [*_steps(folder), [base, target]][-_MOST_STEPS:]
+    write_json(where, {"schema": _STEPS_SCHEMA, "steps": steps})
+
+
+def _steps(folder: Path) -> list[list[str]]:
+    where = folder.with_name(folder.name + STEPS)
+    try:
+        steps = read_json(where).get("steps") if where.is_file() else None
+    except ArtifactError:
+        steps = None
+    return [step for step in steps if isinstance(step, list)] if isinstance(steps, list) else []
+
+
+def roll_back(
+    folder: Path, guard: Guard = STANDARD, trust: Trust | None = None
+) -> tuple[AnyBundle, str | None]:
     """Exchange a bundle with its ``.previous``, after that passed its own test within the ``guard``'s limits.
+
+    ``trust``: whose bundles may come back; None: everybody's.
 
     Returns the bundle that is in place now and the digest of the one that was (None if it was damaged
     or missing). Once more undoes it. ConfigError: there is no version to go back to.
@@ -61,13 +91,13 @@ def roll_back(folder: Path, guard: Guard = STANDARD) -> tuple[Bundle, str | None
     if not previous.is_dir():
         raise ConfigError(
             f"there is no version before {folder}: {previous} does not exist. "
-            "It is kept by: recpress-edge bundle update, without --out"
+            "It is kept by: recpress-edge bundle apply, and by bundle update without --out"
         )
-    before, _ = self_test_apart(previous, guard)
+    before = self_test_any(previous, guard, trust)
     current = _open_if_whole(folder)
     if current and current.digest == before.digest:
         raise ConfigError(f"{folder} is the version in {previous} already; there is nothing to roll back.")
-    if current and before.digest not in _history(current) and current.digest not in _history(before):
+    if current and not _is_step(folder, before, current):
         raise ConfigError(
             f"{previous} is not a version of {folder}: neither names the other in its history. "
             "Move one of them away."
@@ -75,17 +105,25 @@ def roll_back(folder: Path, guard: Guard = STANDARD) -> tuple[Bundle, str | None
     with storage_errors(folder):
         _trade(previous, folder)
         sync_folder(folder.parent)
-    return open_bundle(folder), current.digest if current else None
+    return open_any(folder), current.digest if current else None
 
 
-def _open_if_whole(folder: Path) -> Bundle | None:
+def _is_step(folder: Path, before: AnyBundle, current: AnyBundle) -> bool:
+    """Whether one of the two was made from the other."""
+    if before.digest in _history(current) or current.digest in _history(before):
+        return True
+    pair = [before.digest, current.digest]
+    return any(step in (pair, pair[::-1]) for step in _steps(folder))
+
+
+def _open_if_whole(folder: Path) -> AnyBundle | None:
     try:
-        return open_bundle(folder)
+        return open_any(folder)
     except ArtifactError:
         return None
 
 
-def _history(bundle: Bundle) -> list[str]:
+def _history(bundle: AnyBundle) -> list[str]:
     updates = bundle.provenance.get("updates", [])
     return [entry.get("previous", "") for entry in updates if isinstance(entry, dict)]
 

@@ -18,6 +18,7 @@ from recpress_edge.artifacts.clicks.selftest import ClickQuestion, read_click_se
 from recpress_edge.artifacts.ids import encode_ids, read_ids
 from recpress_edge.artifacts.manifest import CLICK_SCHEMA, EVALUATION_FILE, read_manifest, write_facts
 from recpress_edge.artifacts.model_file import check_model_file
+from recpress_edge.artifacts.trust.policy import Trust
 from recpress_edge.core.files import write_atomic
 
 
@@ -59,9 +60,12 @@ class ClickBundle:
         return read_click_rows(self.folder, self.contract) if EVALUATION_FILE in self.files else None
 
 
-def open_click_bundle(folder: Path) -> ClickBundle:
-    """Read and verify a bundle; any doubt is an ArtifactError that says what and where."""
-    manifest = read_manifest(folder, CLICK_SCHEMA)
+def open_click_bundle(folder: Path, trust: Trust | None = None) -> ClickBundle:
+    """Read and verify a bundle; any doubt is an ArtifactError that says what and where.
+
+    ``trust``: whose bundles are taken; None: everybody's.
+    """
+    manifest = read_manifest(folder, CLICK_SCHEMA, trust)
     features = manifest["contract"].get("features")
     count = len(features) if isinstance(features, list) else 0
     listed = [name for name in map(vocabulary_file, range(count)) if name in manifest["files"]]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from recpress_edge.artifacts.manifest import SIGNATURE
 from recpress_edge.cli.common import add_common_options, emit, next_steps, request_of, say
 from recpress_edge.core.terminal import stopped_by_signals
 from recpress_edge.core.units import format_bytes, format_share
@@ -54,9 +55,14 @@ def run_change(args: argparse.Namespace, request: ChangeRequest) -> int:
         say(args, f"would      {_counts(plan.changes)}; {plan.clipped} of {plan.n_new} new rows clipped")
         emit(args, plan.facts())
         return 0
+    was_signed = (args.bundle / SIGNATURE).exists()
     with stopped_by_signals():
         result = request.run()
     _report(args, result)
+    if was_signed:
+        where = shlex.quote(str(result.updated.bundle.folder))
+        say(args, "unsigned   the version before was signed, and its signature is not one of this version")
+        next_steps(args, [f"recpress-edge bundle sign {where} --key FILE"])
     emit(args, result.facts())
     return 0
 

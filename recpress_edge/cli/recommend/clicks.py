@@ -6,6 +6,7 @@ from typing import Any
 from device_bench.ask import question_of
 from recpress_edge.artifacts.clicks.bundle import open_click_bundle
 from recpress_edge.artifacts.clicks.fields import FeatureField
+from recpress_edge.artifacts.trust.options import trust_of
 from recpress_edge.cli.common import emit, names_of, say, table
 from recpress_edge.core.errors import ConfigError, unknown_name
 from recpress_edge.core.units import format_share
@@ -17,12 +18,12 @@ def ask_clicks(args: argparse.Namespace) -> int:
     """Exit code 0 when the bundle answered."""
     if args.user is not None:
         raise ConfigError(f"{args.bundle} knows users as a field: write --value user={args.user}")
-    seen = question_of(args).seen
-    fields = {field.name: field for field in open_click_bundle(args.bundle).contract.fields}
+    seen, trust = question_of(args).seen, trust_of(args)
+    fields = {field.name: field for field in open_click_bundle(args.bundle, trust).contract.fields}
     values = dict(stated_value(text, fields) for text in args.value)
     candidates = tuple(names_of("candidates", args.candidates)) if args.candidates else None
     question = ClickRequest(values, candidates, args.k, seen)
-    bundle, found = rank_apart(args.bundle, question, guard_of(args))
+    bundle, found = rank_apart(args.bundle, question, guard_of(args), trust)
     if args.strict and found.unknown:
         raise ConfigError(f"unknown item {found.unknown[0]!r}. Leave it out, or ask without --strict.")
     chances = [format_share(chance) for chance in found.chances.tolist()]

@@ -3,6 +3,7 @@
 import argparse
 
 from device_bench.ask import question_of
+from recpress_edge.artifacts.trust.options import trust_of
 from recpress_edge.artifacts.two_stages.bundle import open_two_stage_bundle
 from recpress_edge.cli.common import emit, say, table
 from recpress_edge.cli.recommend.clicks import stated_value
@@ -16,7 +17,8 @@ def ask_two_stages(args: argparse.Namespace) -> int:
     """Exit code 0 when the bundle answered."""
     if args.candidates:
         raise ConfigError("--candidates is for click bundles: the first stage of this one finds its own.")
-    opened = open_two_stage_bundle(args.bundle)
+    trust = trust_of(args)
+    opened = open_two_stage_bundle(args.bundle, trust)
     if args.user is None and opened.contract.n_users:
         raise ConfigError(
             f"{args.bundle} serves many users: say which one with --user. users.txt lists them."
@@ -26,7 +28,7 @@ def ask_two_stages(args: argparse.Namespace) -> int:
     seen, fields = question_of(args).seen, fields_of(opened)
     values = dict(stated_value(text, fields) for text in args.value)
     question = StagedQuestion(args.user, seen, values, args.k)
-    bundle, found = recommend_two_stages_apart(args.bundle, question, guard_of(args))
+    bundle, found = recommend_two_stages_apart(args.bundle, question, guard_of(args), trust)
     if args.strict and found.unknown:
         raise ConfigError(f"unknown item {found.unknown[0]!r}. Leave it out, or ask without --strict.")
     places = {item: place for place, item in enumerate(found.first, start=1)}

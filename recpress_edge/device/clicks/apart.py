@@ -9,6 +9,7 @@ import numpy as np
 
 from recpress_edge.artifacts.clicks.bundle import ClickBundle, open_click_bundle
 from recpress_edge.artifacts.clicks.selftest import Values
+from recpress_edge.artifacts.trust.policy import Trust
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.device.clicks.ranker import ClickRanker, RankedCandidates
 from recpress_edge.device.clicks.runtimes import import_library
@@ -28,30 +29,32 @@ class ClickRequest:
 
 
 def rank_apart(
-    folder: Path, request: ClickRequest, guard: Guard = STANDARD
+    folder: Path, request: ClickRequest, guard: Guard = STANDARD, trust: Trust | None = None
 ) -> tuple[ClickBundle, RankedCandidates]:
     """The verified bundle and its answer; raises what ClickRanker does, or WorkerError where its model
-    crashes or exceeds the guard's limits.
+    crashes or exceeds the guard's limits. ``trust``: whose bundles are taken; None: everybody's.
     """
-    bundle, found = _in_worker("recommend", folder, guard, asdict(request))
+    opened = open_click_bundle(folder, trust)
+    bundle, found = _in_worker("recommend", opened, guard, asdict(request))
     logits = np.array(found["logits"], np.float32)
     return bundle, RankedCandidates(tuple(found["items"]), logits, tuple(found["unknown"]))
 
 
-def self_test_clicks_apart(folder: Path, guard: Guard = STANDARD) -> tuple[ClickBundle, int]:
+def self_test_clicks_apart(
+    folder: Path, guard: Guard = STANDARD, trust: Trust | None = None
+) -> tuple[ClickBundle, int]:
     """The bundle, when everything in it is right, and how many answers were; raises as :func:`rank_apart`."""
-    bundle, found = _in_worker("selftest", folder, guard, {})
+    bundle, found = _in_worker("selftest", open_click_bundle(folder, trust), guard, {})
     return bundle, int(found["answers"])
 
 
 def _in_worker(
-    kind: str, folder: Path, guard: Guard, asked: Mapping[str, Any]
+    kind: str, bundle: ClickBundle, guard: Guard, asked: Mapping[str, Any]
 ) -> tuple[ClickBundle, dict[str, Any]]:
-    bundle = open_click_bundle(folder)
     import_library(bundle.contract.format)  # its absence is one line here, not a crashed worker
     program = Program(
         kind,
-        {"kind": kind, "folder": str(folder), "digest": bundle.digest, "asked": asked},
+        {"kind": kind, "folder": str(bundle.folder), "digest": bundle.digest, "asked": asked},
         timeout_s=guard.time(bundle.total_bytes),
         memory_bytes=guard.memory(bundle.total_bytes),
         module=__name__,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from recpress_edge.artifacts.clicks.selftest import Values
+from recpress_edge.artifacts.trust.policy import Trust
 from recpress_edge.artifacts.two_stages.bundle import TwoStageBundle, open_two_stage_bundle
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.device.clicks.runtimes import import_library
@@ -28,32 +29,34 @@ class StagedQuestion:
 
 
 def recommend_two_stages_apart(
-    folder: Path, question: StagedQuestion, guard: Guard = STANDARD
+    folder: Path, question: StagedQuestion, guard: Guard = STANDARD, trust: Trust | None = None
 ) -> tuple[TwoStageBundle, StagedAnswer]:
     """The verified bundle and its answer; raises what TwoStageRecommender does, or WorkerError where its
-    model crashes or exceeds the guard's limits.
+    model crashes or exceeds the guard's limits. ``trust``: whose bundles are taken; None: everybody's.
     """
-    bundle, found = _in_worker("recommend", folder, guard, asdict(question))
+    opened = open_two_stage_bundle(folder, trust)
+    bundle, found = _in_worker("recommend", opened, guard, asdict(question))
     scores = np.array(found["scores"], np.float32)
     return bundle, StagedAnswer(tuple(found["items"]), scores, tuple(found["first"]), tuple(found["unknown"]))
 
 
-def self_test_two_stages_apart(folder: Path, guard: Guard = STANDARD) -> tuple[TwoStageBundle, int]:
+def self_test_two_stages_apart(
+    folder: Path, guard: Guard = STANDARD, trust: Trust | None = None
+) -> tuple[TwoStageBundle, int]:
     """The bundle, when everything in it is right, and how many answers were; raises as
     :func:`recommend_two_stages_apart`.
     """
-    bundle, found = _in_worker("selftest", folder, guard, {})
+    bundle, found = _in_worker("selftest", open_two_stage_bundle(folder, trust), guard, {})
     return bundle, int(found["answers"])
 
 
 def _in_worker(
-    kind: str, folder: Path, guard: Guard, asked: Mapping[str, Any]
+    kind: str, bundle: TwoStageBundle, guard: Guard, asked: Mapping[str, Any]
 ) -> tuple[TwoStageBundle, dict[str, Any]]:
-    bundle = open_two_stage_bundle(folder)
     import_library(bundle.contract.format)  # its absence is one line here, not a crashed worker
     program = Program(
         kind,
-        {"kind": kind, "folder": str(folder), "digest": bundle.digest, "asked": asked},
+        {"kind": kind, "folder": str(bundle.folder), "digest": bundle.digest, "asked": asked},
         timeout_s=guard.time(bundle.total_bytes),
         memory_bytes=guard.memory(bundle.total_bytes),
         module=__name__,

@@ -9,6 +9,7 @@ import numpy as np
 
 from recpress_edge.artifacts.clicks.fields import FeatureField
 from recpress_edge.artifacts.clicks.selftest import Values
+from recpress_edge.artifacts.trust.policy import Trust
 from recpress_edge.artifacts.two_stages.bundle import TwoStageBundle, open_two_stage_bundle
 from recpress_edge.artifacts.two_stages.selftest import request_row
 from recpress_edge.core.arrays import F32
@@ -41,9 +42,14 @@ class TwoStageRecommender:
         self._users = {name: place for place, name in enumerate(users)}
 
     @classmethod
-    def load(cls, folder: Path | str, runtime: str | None = None) -> "TwoStageRecommender":
-        """Open a bundle by its format's runtime or by ``numpy``; ArtifactError where its self-test fails."""
-        bundle = open_two_stage_bundle(Path(folder))
+    def load(
+        cls, folder: Path | str, runtime: str | None = None, *, trust: Trust | None = None
+    ) -> "TwoStageRecommender":
+        """Open a bundle by its format's runtime or by ``numpy``; ArtifactError where its self-test fails.
+
+        ``trust``: whose bundles are taken; None: everybody's.
+        """
+        bundle = open_two_stage_bundle(Path(folder), trust)
         opened = open_stages(bundle.model_path, bundle.contract, runtime)
         check_two_stages(opened, bundle)
         return cls(bundle, opened)

@@ -21,8 +21,13 @@ public final class ClickBundle {
 
     /** Reads the manifest and verifies every file; any doubt is a BundleException that says what and where. */
     public static ClickBundle open(File folder) throws BundleException {
+        return open(folder, null);
+    }
+
+    /** The same of bundles that one of the trusted keys signed; SIGNATURE fault for any other. */
+    public static ClickBundle open(File folder, TrustedKeys trusted) throws BundleException {
         String where = new File(folder, RecBundle.MANIFEST).getPath();
-        Map<String, Object> values = RecBundle.readManifest(folder, SCHEMA);
+        Map<String, Object> values = RecBundle.readManifest(folder, SCHEMA, trusted);
         Fields manifest = new Fields(values, where);
         String name = manifest.text("name");
         Fields stated = manifest.object("contract");

@@ -10,6 +10,7 @@ public final class Contract {
     public static final String SINGLE_USER = "single-user";
     public static final String HISTORY = "history";
     public static final String TIE_RULE = "lower item index first";
+    static final String ORDER_ONLY = "order-only";
     static final long MAX_ENTITIES = Integer.MAX_VALUE;
 
     public final String modelFile;
@@ -42,6 +43,8 @@ public final class Contract {
      * order says nothing.
      */
     public final int historyLength;
+    /** Whether scores order the items of one user and say nothing else: nobody should be shown them. */
+    public final boolean orderOnly;
 
     private static final double MAX_TOLERANCE = 0.02;
     private static final int MAX_NAME = 256;
@@ -68,6 +71,7 @@ public final class Contract {
         retired = readRetired(fields, where);
         checkCapacity(fields, where);
         historyLength = readHistoryLength(fields, where);
+        orderOnly = readScores(fields, where);
         checkNames(where);
         checkProfile(users, where);
         checkTolerance(where);
@@ -193,6 +197,16 @@ public final class Contract {
             throw new BundleException(
                     Fault.FIELD, where + ": 'seen_capacity' is " + capacity + " in a file of format " + format);
         }
+    }
+
+    /** UNSUPPORTED fault where scores say something that this version does not know. */
+    private static boolean readScores(Fields fields, String where) throws BundleException {
+        String scores = fields.has("scores") ? fields.text("scores") : "";
+        if (!scores.isEmpty() && !scores.equals(ORDER_ONLY)) {
+            throw new BundleException(
+                    Fault.UNSUPPORTED, where + ": scores '" + scores + "'; this version knows '" + ORDER_ONLY + "'");
+        }
+        return !scores.isEmpty();
     }
 
     private int readHistoryLength(Fields fields, String where) throws BundleException {

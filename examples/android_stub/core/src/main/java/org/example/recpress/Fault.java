@@ -27,7 +27,9 @@ public enum Fault {
     /** The model file does not load, run, or fit its contract. */
     MODEL,
     /** The model answers, but not as the self-test says. */
-    ANSWERS;
+    ANSWERS,
+    /** Not signed, or by none of the keys that the caller trusts. */
+    SIGNATURE;
 
     /** The word that logs and Python use. */
     public String word() {

@@ -18,7 +18,7 @@ final class ModelFile {
     private static final int MAX_PARTS = 200000;
     /** Graphs inside of attributes of nodes of graphs. */
     private static final int MAX_DEPTH = 24;
-    private static final int MAX_DOMAIN = 64;
+    private static final int MAX_NAME = 64;
     private static final String OUTSIDE = "a tensor's values are in another file (external data)";
 
     private enum Kind { MODEL, GRAPH, NODE, ATTRIBUTE, SPARSE_TENSOR, TENSOR }
@@ -26,6 +26,7 @@ final class ModelFile {
     private final Deque<Part> waiting = new ArrayDeque<Part>();
     private int parts;
     private int graphs;
+    private String other;
 
     private ModelFile() {}
 
@@ -61,6 +62,10 @@ final class ModelFile {
                     throw new IOException("it has more than " + MAX_PARTS + " parts");
                 }
                 checkField(part.kind, fields);
+                if (part.kind == Kind.NODE && fields.number() == 4 && other == null) {
+                    String name = text(fields.bytes());
+                    other = Operators.ONNX.contains(name) ? null : name;
+                }
                 Kind inside = inside(part.kind, fields.number());
                 if (inside != null) {
                     waiting.push(new Part(inside, fields.bytes(), part.depth + 1));
@@ -69,6 +74,9 @@ final class ModelFile {
         }
         if (graphs == 0) {
             throw new IOException("it has no graph");
+        }
+        if (other != null) {
+            throw new IOException("it needs the operator '" + other + "', and only functions of tensors are run");
         }
     }
 
@@ -88,10 +96,14 @@ final class ModelFile {
         }
     }
 
-    private static void checkDomain(ByteBuffer stored) throws IOException {
-        byte[] start = new byte[Math.min(stored.remaining(), MAX_DOMAIN)];
+    private static String text(ByteBuffer stored) {
+        byte[] start = new byte[Math.min(stored.remaining(), MAX_NAME)];
         stored.get(start);
-        String domain = new String(start, Json.UTF_8);
+        return new String(start, Json.UTF_8);
+    }
+
+    private static void checkDomain(ByteBuffer stored) throws IOException {
+        String domain = text(stored);
         if (!domain.isEmpty() && !domain.equals("ai.onnx")) {
             throw new IOException("an operator is of domain '" + domain + "'; only ONNX's own are run");
         }

@@ -17,11 +17,13 @@ import java.util.Set;
 public final class RecBundle {
     public static final String SCHEMA = "recpress.bundle/1";
     public static final String MANIFEST = "bundle.json";
+    static final String SIGNATURE = "bundle.sig";
     static final String USERS_FILE = "users.txt";
     static final String ITEMS_FILE = "items.txt";
     static final String SELFTEST_FILE = "selftest.json";
     static final String EVALUATION_FILE = "evaluation.npz";
     private static final long MAX_MANIFEST_BYTES = 4L << 20;
+    static final long MAX_SIGNATURE_BYTES = 4096;
     static final long MAX_SELFTEST_BYTES = 64L << 20;
 
     private final File folder;
@@ -44,8 +46,13 @@ public final class RecBundle {
 
     /** Reads the manifest and verifies every file; any doubt is a BundleException that says what and where. */
     public static RecBundle open(File folder) throws BundleException {
+        return open(folder, null);
+    }
+
+    /** The same of bundles that one of the trusted keys signed; SIGNATURE fault for any other. */
+    public static RecBundle open(File folder, TrustedKeys trusted) throws BundleException {
         String where = new File(folder, MANIFEST).getPath();
-        Map<String, Object> values = readManifest(folder, SCHEMA);
+        Map<String, Object> values = readManifest(folder, SCHEMA, trusted);
         Fields manifest = new Fields(values, where);
         manifest.text("name");
         Fields stated = manifest.object("contract");
@@ -64,7 +71,7 @@ public final class RecBundle {
     }
 
     /** The manifest of a folder; SCHEMA fault where it has another schema. Nothing else of it is checked. */
-    static Map<String, Object> readManifest(File folder, String wanted) throws BundleException {
+    static Map<String, Object> readManifest(File folder, String wanted, TrustedKeys trusted) throws BundleException {
         File file = new File(folder, MANIFEST);
         String where = file.getPath();
         if (!BundleFiles.isPlainFile(folder, MANIFEST)) {
@@ -72,7 +79,11 @@ public final class RecBundle {
                     Fault.MISSING,
                     folder + " is not a bundle: it has no " + MANIFEST + ". Copy one with tools/install_bundle.py");
         }
-        Map<String, Object> values = Json.parseObject(BundleFiles.read(file, MAX_MANIFEST_BYTES), where);
+        byte[] data = BundleFiles.read(file, MAX_MANIFEST_BYTES);
+        if (trusted != null) {
+            trusted.check(folder, data);
+        }
+        Map<String, Object> values = Json.parseObject(data, where);
         Object schema = values.get("schema");
         if (!wanted.equals(schema)) {
             throw new BundleException(
@@ -188,11 +199,23 @@ public final class RecBundle {
             throw new BundleException(Fault.MISSING, folder + " cannot be listed");
         }
         for (String name : found) {
-            if (!name.equals(MANIFEST) && !files.has(name)) {
+            if (name.equals(SIGNATURE)) {
+                checkSignatureFile(folder);
+            } else if (!name.equals(MANIFEST) && !files.has(name)) {
                 throw new BundleException(
                         Fault.PATH,
                         new File(folder, name) + " is not listed in " + MANIFEST + ": a bundle holds nothing else");
             }
+        }
+    }
+
+    /** A signature is a small plain file; whose it is has to be asked for. */
+    static void checkSignatureFile(File folder) throws BundleException {
+        File file = new File(folder, SIGNATURE);
+        if (!BundleFiles.isPlainFile(folder, SIGNATURE) || file.length() > MAX_SIGNATURE_BYTES) {
+            throw new BundleException(
+                    Fault.PATH,
+                    file + " is no signature: a plain file of at most " + MAX_SIGNATURE_BYTES + " bytes");
         }
     }
 

@@ -1,0 +1,73 @@
+"""Signatures on a JVM: what Python signs is taken, and everything else is refused as Python refuses it."""
+
+import base64
+import json
+import shutil
+
+from bundles import make_bundle
+from damage import resign
+
+from recpress_edge.artifacts.bundle import MANIFEST, open_bundle
+from recpress_edge.artifacts.manifest import SIGNATURE
+from recpress_edge.artifacts.trust.keys import make_keys, public_path, read_private
+from recpress_edge.artifacts.trust.policy import Trust
+from recpress_edge.artifacts.trust.signature import sign_bundle
+from recpress_edge.core.errors import ArtifactError
+
+
+def edited(folder, name, change):
+    copied = shutil.copytree(folder, folder.parent / name)
+    change(copied)
+    return copied
+
+
+def other_signature(folder):
+    facts = json.loads((folder / SIGNATURE).read_text())
+    raw = bytearray(base64.b64decode(facts["signature"]))
+    raw[3] ^= 4
+    (folder / SIGNATURE).write_text(json.dumps(facts | {"signature": base64.b64encode(raw).decode()}))
+
+
+def spaced(folder):
+    (folder / MANIFEST).write_bytes((folder / MANIFEST).read_bytes() + b" ")
+
+
+def damaged(folder):
+    (folder / SIGNATURE).write_text('{"schema": "recpress.signature/1", "key": 1}')
+
+
+CHANGES = (other_signature, spaced, damaged, resign)
+
+
+def test_java_takes_and_refuses_what_python_does(jvm, tmp_path):
+    for name in ("ours", "theirs"):
+        make_keys(tmp_path / name, f"{name} of a test")
+    whole = make_bundle(tmp_path / "whole", n_users=6, n_items=50, n_tests=3).folder
+    unsigned = edited(whole, "unsigned", lambda folder: None)
+    sign_bundle(whole, read_private(tmp_path / "ours"), (whole / MANIFEST).read_bytes())
+    ours, theirs, nobody = (
+        public_path(tmp_path / "ours"),
+        public_path(tmp_path / "theirs"),
+        tmp_path / "empty",
+    )
+    both = tmp_path / "both"
+    both.write_text(f"# two\n{theirs.read_text()}{ours.read_text()}")
+    nobody.write_text("# nobody\n")
+    cases = [
+        *((whole, ours), (whole, both), (whole, theirs), (unsigned, ours), (whole, nobody)),
+        *(
+            (edited(whole, change.__name__, change), ours)
+            for change in (other_signature, spaced, damaged, resign)
+        ),
+    ]
+    done = jvm.java("org.example.recpress.SignedMain", *(str(path) for case in cases for path in case))
+    found = done.stdout.splitlines()
+    assert len(found) == len(cases), done.stderr
+    for (folder, keys), said in zip(cases[:4] + cases[5:], found[:4] + found[5:], strict=True):
+        try:
+            wanted = open_bundle(folder, trust=Trust(keys)).digest
+        except ArtifactError as error:
+            wanted = error.fault
+        assert said.split(" ")[0] == wanted, (folder, said)
+    assert found[0] == found[1] != found[2]
+    assert found[4].startswith("field ")

@@ -1,0 +1,40 @@
+"""recpress-edge bundle verify: who signed a bundle, and whether it is whole."""
+
+import argparse
+import shlex
+from pathlib import Path
+
+from recpress_edge.artifacts.trust.keys import short
+from recpress_edge.artifacts.trust.options import add_trust_options, trust_of
+from recpress_edge.cli.common import add_common_options, emit, next_steps, only_reads, say
+from recpress_edge.jobs.bundles.signing import VerifyRequest
+
+
+def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb with its options."""
+    verify = verbs.add_parser(
+        "verify",
+        help="check who signed a bundle, and every digest in it",
+        description="Checks that one of the trusted keys signed the bundle's manifest and that every file is "
+        "as the manifest states; its model is not run. The same check is made by --trusted of device_bench "
+        "run, self-test and ask, and of recpress-edge bench and recommend. Needs the extra signed.",
+        epilog="exit codes: 0 signed and whole · 1 refused, and why · 2 wrong usage",
+    )
+    add_common_options(verify)
+    verify.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of the bundle")
+    add_trust_options(verify)
+    verify.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit code 0 when a trusted key signed the bundle and it is whole."""
+    only_reads(args)
+    result = VerifyRequest(bundle=args.bundle, trust=trust_of(args)).run()
+    bundle, key = result.bundle, result.key
+    say(args, f"bundle     {bundle.folder}/   sha256 {bundle.digest}")
+    say(args, f"signed by  key {short(key.id)}   {key.comment}".rstrip())
+    say(args, f"files      {len(bundle.files)} verified, as the manifest states them")
+    words = ("device_bench", "self-test", str(args.bundle), "--trusted", str(args.trusted))
+    next_steps(args, [shlex.join(words)])
+    emit(args, result.facts())
+    return 0

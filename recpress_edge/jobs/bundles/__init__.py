@@ -1,0 +1,1 @@
+"""What is done with whole bundles, of any schema, after their export."""

@@ -1,0 +1,125 @@
+"""recpress-edge bundle keygen, sign and verify, and --trusted and --expect-digest of the other commands."""
+
+import json
+import shutil
+
+import pytest
+from exports import exported, items_file
+
+from device_bench.__main__ import main as device_bench
+from recpress_edge.artifacts.bundle import open_bundle
+from recpress_edge.artifacts.manifest import SIGNATURE
+from recpress_edge.cli import main
+
+
+@pytest.fixture
+def key(tmp_path):
+    assert main(["bundle", "keygen", str(tmp_path / "our key"), "--comment", "the release"]) == 0
+    return tmp_path / "our key"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return exported(tmp_path_factory.mktemp("made") / "bundle")
+
+
+@pytest.fixture
+def bundle(tmp_path, made):
+    shutil.copytree(made.folder, tmp_path / "bundle")
+    return open_bundle(tmp_path / "bundle")
+
+
+def run(capsys, *words, by=main):
+    code = by(list(map(str, words)))
+    output = capsys.readouterr()
+    return code, output.out, output.err
+
+
+def test_the_way_of_a_key(bundle, key, capsys):
+    trusted = f"{key}.pub"
+    _, out, _ = run(capsys, "bundle", "sign", bundle.folder, "--key", key)
+    assert f"sha256 {bundle.digest}" in out
+    assert f"recpress-edge bundle verify {bundle.folder} --trusted '{trusted}'" in out
+    code, out, _ = run(capsys, "bundle", "verify", bundle.folder, "--trusted", trusted, "--json")
+    assert (code, json.loads(out)["comment"], json.loads(out)["sha256"]) == (0, "the release", bundle.digest)
+    assert run(capsys, "bundle", "sign", bundle.folder, "--key", key)[0] == 0  # the same again
+    words = ("recommend", bundle.folder, "--user", "user-007", "--trusted", trusted)
+    assert run(capsys, *words)[0] in (0, 2)
+
+
+def test_without_a_signature_nothing_runs_it(bundle, key, capsys, tmp_path):
+    trusted = ("--trusted", f"{key}.pub")
+    for by, words in (
+        (main, ("bundle", "verify", bundle.folder)),
+        (main, ("recommend", bundle.folder, "--user", "u")),
+        (main, ("bench", bundle.folder)),
+        (device_bench, ("self-test", bundle.folder)),
+        (device_bench, ("run", bundle.folder, "--runs", tmp_path / "runs")),
+        (device_bench, ("ask", bundle.folder, "--user", "u")),
+    ):
+        code, _, err = run(capsys, *words, *trusted, by=by)
+        assert (code, "is not signed" in err) == (1, True), words
+    assert not (tmp_path / "runs").exists()
+
+
+def test_another_bundle_than_the_expected_is_not_run(bundle, capsys, tmp_path):
+    for by, words in (
+        (main, ("recommend", bundle.folder, "--user", "u")),
+        (device_bench, ("self-test", bundle.folder)),
+        (device_bench, ("run", bundle.folder, "--runs", tmp_path / "runs")),
+    ):
+        code, _, err = run(capsys, *words, "--expect-digest", "0" * 64, by=by)
+        assert (code, "is another bundle" in err) == (1, True), words
+        code, _, err = run(capsys, *words, "--expect-digest", "4f1c", by=by)
+        assert (code, "--expect-digest '4f1c' is no digest" in err) == (2, True), words
+    words = ("self-test", bundle.folder, "--expect-digest", bundle.digest)
+    assert run(capsys, *words, by=device_bench)[0] == 0
+    code, _, err = run(capsys, *words[:2], *words[1:], by=device_bench)
+    assert (code, "names one bundle, and 2 are given" in err) == (2, True)
+
+
+def test_an_update_is_unsigned_and_a_rollback_brings_the_signature_back(bundle, key, capsys, tmp_path):
+    run(capsys, "bundle", "sign", bundle.folder, "--key", key)
+    items = items_file(tmp_path / "new.npz", append_ids=["a"])
+    _, out, _ = run(capsys, "bundle", "update", bundle.folder, "--items", items)
+    assert "unsigned   the version before was signed" in out
+    assert not (bundle.folder / SIGNATURE).exists()
+    verify = ("bundle", "verify", bundle.folder, "--trusted", f"{key}.pub")
+    assert run(capsys, *verify)[0] == 1
+    _, out, _ = run(capsys, "bundle", "rollback", bundle.folder)
+    assert "signed     by key" in out
+    assert run(capsys, *verify)[0] == 0
+    assert open_bundle(bundle.folder).digest == bundle.digest
+
+
+def test_one_signature_a_bundle(bundle, key, capsys, tmp_path):
+    other = tmp_path / "other"
+    run(capsys, "bundle", "keygen", other)
+    run(capsys, "bundle", "sign", bundle.folder, "--key", key)
+    before = (bundle.folder / SIGNATURE).read_bytes()
+    code, _, err = run(capsys, "bundle", "sign", bundle.folder, "--key", other)
+    assert (code, "signed by another key" in err) == (2, True)
+    assert (bundle.folder / SIGNATURE).read_bytes() == before
+    code, out, _ = run(capsys, "bundle", "sign", bundle.folder, "--key", other, "--force", "--dry-run")
+    assert (code, "would      sign" in out) == (0, True)
+    assert (bundle.folder / SIGNATURE).read_bytes() == before
+    assert run(capsys, "bundle", "sign", bundle.folder, "--key", other, "--force")[0] == 0
+    assert run(capsys, "bundle", "verify", bundle.folder, "--trusted", f"{other}.pub")[0] == 0
+
+
+def test_wrong_usage_names_the_flag(bundle, key, capsys):
+    code, _, err = run(capsys, "bundle", "verify", bundle.folder)
+    assert (code, "--trusted FILE" in err) == (2, True)
+    code, _, err = run(capsys, "bundle", "sign", bundle.folder, "--key", f"{key}.pub")
+    assert (code, "chmod 600" in err or "no private key" in err) == (2, True)
+    code, _, err = run(capsys, "bundle", "keygen", key)
+    assert (code, "never replaced" in err) == (2, True)
+    code, _, err = run(capsys, "bundle", "sign", bundle.folder, "--key", key, "--ask-passphrase")
+    assert (code, "needs a terminal" in err) == (2, True)
+
+
+def test_a_damaged_bundle_is_not_signed(bundle, key, capsys):
+    (bundle.folder / "items.txt").write_bytes(b"x" * (bundle.folder / "items.txt").stat().st_size)
+    code, _, err = run(capsys, "bundle", "sign", bundle.folder, "--key", key)
+    assert (code, "was changed" in err) == (1, True)
+    assert not (bundle.folder / SIGNATURE).exists()

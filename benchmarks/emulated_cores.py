@@ -16,24 +16,21 @@ from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, Final
 
+from _arm import CORES, counts, newest
 from _bench import options, run, table
 
 from device_bench.__main__ import main as device_bench
-from device_bench.hardware import device_facts
 from recpress_edge.artifacts.bundle import Bundle, open_bundle
 from recpress_edge.core.errors import RecPressError
 from recpress_edge.core.files import read_json
-from recpress_edge.core.stats import percentile
 from recpress_edge.core.units import format_bytes
 from recpress_edge.records.bench import (
     counts_instructions,
     find_records,
     model_memory_bytes,
-    read_record,
     samples_of,
 )
 
-CORES: Final = ("armvm:cortex-a53", "armvm:cortex-a76")
 TARGETS: Final = ("host", *CORES)
 # memory and answers, no timing: the shortest protocol
 _HOST_FLAGS: Final = ("--processes", "1", "--seconds", "0", "--queries", "500", "--pause", "0")
@@ -117,14 +114,6 @@ def record_on(folder: Path, target: str, runs: Path) -> None:
         raise RecPressError(f"exit code {code} for {folder} on {target}")
 
 
-def newest(runs: Path, digest: str, target: str) -> dict[str, Any] | None:
-    """The newest record of a bundle on a target."""
-    device = device_facts()["id"] if target == "host" else target.replace(":", "-")
-    records = [read_record(path) for path in find_records(runs / device)] if runs.is_dir() else []
-    mine = [record for record in records if record["artifact"]["bundle_sha256"] == digest]
-    return max(mine, key=lambda record: str(record["created"]), default=None)
-
-
 def facts(record: Mapping[str, Any]) -> dict[str, Any]:
     """The figures of one record, without its raw samples; a time is not among them."""
     counted = counts_instructions(record)
@@ -141,14 +130,6 @@ def facts(record: Mapping[str, Any]) -> dict[str, Any]:
         "quality": record["quality"],
         "host": record.get("host"),
         "estimates": record.get("estimates", []),
-    }
-
-
-def counts(samples: Mapping[str, Sequence[int]]) -> dict[str, dict[str, float]]:
-    """p50 and p99 of every kind of sample."""
-    return {
-        name: {"samples": len(values), "p50": percentile(values, 50), "p99": percentile(values, 99)}
-        for name, values in samples.items()
     }
 
 

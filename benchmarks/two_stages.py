@@ -126,7 +126,8 @@ def times(
     rng, contract = stream(0, "two stages timed"), bundle.contract
     taken: dict[str, list[int]] = {"first, 10 items": [], "first, all candidates": [], "both": []}
     for _ in range(TIMED):
-        user, seen = int(rng.integers(contract.n_users)), rng.permutation(contract.n_items)[:50]
+        user = int(rng.integers(contract.n_users)) if contract.n_users else None
+        seen = rng.permutation(contract.n_items)[:50]
         width = np.zeros(contract.width, np.int32)
         request = StagedRequest(user, seen.astype(np.int64), width, contract.candidates, 10)
         feeds = [single.prepare(user, seen, k) for k in (10, contract.candidates)]

@@ -9,10 +9,13 @@ from device_bench.process import open_checked, refused
 from device_bench.settings import BenchRequest, Protocol, Target
 from recpress_edge.artifacts.clicks.bundle import ClickBundle
 from recpress_edge.artifacts.trust.options import check_one_expected
+from recpress_edge.artifacts.two_stages.bundle import TwoStageBundle
 from recpress_edge.core.progress import OnEvent, silent
 
 CLICK_LANES: Final = ("host", "ssh")
 """Where click bundles are measured."""
+STAGE_LANES: Final = (*CLICK_LANES, "armvm")
+"""Where bundles of two stages are measured."""
 __all__ = ["BenchRequest", "Protocol", "Target", "bench_request", "plan", "run"]
 
 
@@ -33,5 +36,7 @@ def plan(request: BenchRequest) -> str:
     for folder in request.bundles:
         bundle = open_checked(folder, request.protocol)
         if isinstance(bundle, ClickBundle) and request.target.lane not in CLICK_LANES:
-            raise refused(folder)
+            raise refused(folder, "the bundle of a click model")
+        if isinstance(bundle, TwoStageBundle) and request.target.lane not in STAGE_LANES:
+            raise refused(folder, "a bundle of two stages")
     return lane.plan(request)

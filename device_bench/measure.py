@@ -27,6 +27,16 @@ WARMUP_QUERIES: Final = 200
 BLOCK_QUERIES: Final = 500
 # So many different queries are prepared at most; the order then repeats.
 DISTINCT_QUERIES: Final = 10_000
+JOBS: Final = {
+    "selftest": "device_bench.measure:self_test",
+    "memory": "device_bench.measure:model_memory",
+    "measure": "device_bench.measure:measure",
+    "rank": "device_bench.measure:rank",
+    "marked": "device_bench.emulation.marks:marked_queries",
+    "questions": "device_bench.mcu.questions:questions",
+    "sustained": "device_bench.sustained:sustain",
+}
+"""Kind -> what does it, beside idle and cold."""
 
 Asked = TypeVar("Asked")
 IdQuery = tuple[str | None, list[str], int]
@@ -37,7 +47,8 @@ IdQuery = tuple[str | None, list[str], int]
 class Measurement:
     """A worker's job; every field is plain JSON."""
 
-    worker: ClassVar[str] = "device_bench.worker"
+    measure: ClassVar[str] = "device_bench.measure"
+    """The module that does it: see device_bench/worker.py."""
 
     bundle: str
     model_path: str
@@ -55,12 +66,17 @@ class Measurement:
     """Bytes that the process may hold."""
     pause_ns: int = 0
 
+    @property
+    def library(self) -> tuple[str, str, str | None]:
+        """What a worker calls to import what runs the model, and with what."""
+        return "recpress_edge.device.runtime:import_runtime", self.contract.format, self.runtime
+
     def open(self) -> Runtime:
         """The runtime, with the model loaded."""
         return open_runtime(Path(self.model_path), self.contract, self.threads, self.delegate, self.runtime)
 
 
-def measurement_from(facts: Mapping[str, Any]) -> Measurement:
+def job_of(facts: Mapping[str, Any]) -> Measurement:
     """The job that a worker reads. facts: its fields, as JSON."""
     return Measurement(**{**facts, "contract": Contract(**facts["contract"])})
 
@@ -237,7 +253,7 @@ class BlockTimer(Generic[Asked]):
     """Times one call over a repeating list of requests, a block at a time."""
 
     def __init__(self, answer: Callable[[Asked], object], requests: Sequence[Asked]) -> None:
-        self._answer, self._requests, self._next = answer, requests, 0
+        self.answer, self.requests, self._next = answer, requests, 0
         self.samples: list[int] = []
         self._total_ns, self._watch = 0, Watch()
 
@@ -256,11 +272,11 @@ class BlockTimer(Generic[Asked]):
 
     def block(self, size: int) -> None:
         """Time ``size`` calls; nothing else runs between the two clock reads."""
-        count = len(self._requests)
-        requests = [self._requests[(self._next + i) % count] for i in range(size)]
+        count = len(self.requests)
+        requests = [self.requests[(self._next + i) % count] for i in range(size)]
         self._next = (self._next + size) % count
         samples = [0] * size  # allocated before timing starts
-        clock, answer = time.perf_counter_ns, self._answer
+        clock, answer = time.perf_counter_ns, self.answer
         with self._watch:
             for i, request in enumerate(requests):
                 start = clock()

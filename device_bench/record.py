@@ -7,19 +7,28 @@ from typing import Any, Final
 
 import numpy as np
 
-from device_bench.clicks.requests import CANDIDATES
 from device_bench.contention import Counts, total
+from device_bench.drawn.values import CANDIDATES
 from device_bench.examples import example_answers
 from device_bench.hardware import device_facts, software_facts
 from device_bench.measure import WARMUP_QUERIES
-from device_bench.process import AnyBundle, AnyMeasurement, measurement_of, open_for_run, run_worker
+from device_bench.process import (
+    AnyBundle,
+    AnyMeasurement,
+    measurement_of,
+    most_items,
+    open_for_run,
+    run_worker,
+)
 from device_bench.settings import Protocol
 from device_bench.state import read_state, state_warnings, throttle_reasons
 from device_bench.sustained import sustained_warnings
 from device_bench.validity import headline_reasons, judge
+from recpress_edge.artifacts.bundle import Bundle
 from recpress_edge.artifacts.clicks.bundle import ClickBundle
 from recpress_edge.artifacts.clicks.contract import CLICKS, ClickContract
 from recpress_edge.artifacts.formats import FORMATS
+from recpress_edge.artifacts.two_stages.bundle import TwoStageBundle
 from recpress_edge.core.progress import Note, OnEvent
 from recpress_edge.core.registry import named
 from recpress_edge.records.bench import BENCH_SCHEMA, timestamp
@@ -79,6 +88,8 @@ def measure_bundle(folder: Path, protocol: Protocol, on_event: OnEvent, command:
     }
 
 
+_GATED: Final = {Bundle: "parity", ClickBundle: "clicks", TwoStageBundle: "stages"}
+"""Where the quality of each kind of bundle has its gate."""
 _NO_BYTECODE: Final = "some modules have no compiled .pyc file: import times are longer than they need be"
 
 
@@ -114,17 +125,17 @@ def _cold_starts(
 
 def gate_warnings(bundle: AnyBundle) -> list[str]:
     """The warning of a bundle that is below its gate and was published with --force."""
-    clicks = isinstance(bundle, ClickBundle)
-    gate = bundle.quality.get("clicks" if clicks else "parity", {}).get("gate", {})
+    part = next(name for kind, name in _GATED.items() if isinstance(bundle, kind))
+    gate = bundle.quality.get(part, {}).get("gate", {})
     if not gate.get("overruled"):
         return []
-    kind = "gate" if clicks else "parity gate"
+    kind = "parity gate" if part == "parity" else "gate"
     return [f"{bundle.name} is below its {kind}, overruled with --force: {gate.get('failure')}"]
 
 
 def file_warnings(bundle: AnyBundle) -> list[str]:
     """What makes the model file slow on some cores."""
-    hook = "" if isinstance(bundle, ClickBundle) else FORMATS[bundle.contract.format].warnings
+    hook = FORMATS[bundle.contract.format].warnings if isinstance(bundle, Bundle) else ""
     if not hook:
         return []
     mapped: Any = np.memmap(bundle.model_path, np.uint8, "r")  # what is skipped is never read
@@ -135,7 +146,7 @@ def file_warnings(bundle: AnyBundle) -> list[str]:
 def artifact_facts(bundle: AnyBundle) -> dict[str, Any]:
     """The section ``artifact``: what was measured. A click bundle knows users as a field, and counts none."""
     contract = bundle.contract
-    examples = [] if isinstance(bundle, ClickBundle) else example_answers(bundle)
+    examples = example_answers(bundle) if isinstance(bundle, Bundle) else []
     return {
         "name": bundle.name,
         "bundle_sha256": bundle.digest,
@@ -158,16 +169,19 @@ def protocol_facts(protocol: Protocol, bundle: AnyBundle, command: str) -> dict[
     """The section ``protocol`` of a bench record; what was not asked for is left out."""
     optional = ("pause_ns", "runtime", "delegate", "sustained_s")
     return {
-        **protocol.facts(bundle.contract.n_items, command),
+        **protocol.facts(most_items(bundle), command),
         "batch": 1,
         "warmup": WARMUP_QUERIES,
         "processes": protocol.processes,
         "seconds": protocol.seconds,
         "clock": CLOCK,
         **{name: value for name in optional if (value := getattr(protocol, name))},
-        **(
-            {"candidates": min(CANDIDATES, bundle.contract.n_items)}
-            if isinstance(bundle, ClickBundle)
-            else {}
-        ),
+        **_candidates(bundle),
     }
+
+
+def _candidates(bundle: AnyBundle) -> dict[str, int]:
+    """Items of a request: what is ranked by a click model, or what a first stage finds."""
+    if isinstance(bundle, ClickBundle):
+        return {"candidates": min(CANDIDATES, bundle.contract.n_items)}
+    return {"candidates": bundle.contract.candidates} if isinstance(bundle, TwoStageBundle) else {}

@@ -8,7 +8,8 @@ from device_bench.mcu.show import firmware_lines
 from recpress_edge.artifacts.clicks.contract import CLICKS
 from recpress_edge.artifacts.clicks.metrics import CLICK_METRICS, TITLES
 from recpress_edge.artifacts.manifest import full_of
-from recpress_edge.core.metrics import reported_cutoffs, stated_cutoff
+from recpress_edge.artifacts.two_stages.contract import TWO_STAGES
+from recpress_edge.core.metrics import metric_title, reported_cutoffs, shown_metrics, stated_cutoff
 from recpress_edge.core.stats import percentile, percentile_upper
 from recpress_edge.core.units import format_bytes, format_instructions, format_ns, format_share
 from recpress_edge.records.bench import (
@@ -17,6 +18,8 @@ from recpress_edge.records.bench import (
     MEDIAN,
     PACED,
     PARITY_SCHEMA,
+    RERANK,
+    RETRIEVE,
     counts_instructions,
     figure,
     model_memory_bytes,
@@ -158,13 +161,8 @@ def _cold(record: Mapping[str, Any], form: Form) -> list[str]:
 
 
 def _warm(record: Mapping[str, Any], form: Form) -> list[str]:
-    lines, top, candidates = [], record["protocol"]["k"], record["protocol"].get("candidates")
-    among = f"{candidates:,} candidates" if candidates else f"model alone, top {top}"
-    for name, label in (
-        ("query", among),
-        ("end_to_end", "values in, ids out" if candidates else "ids in, ids out"),
-        (CATALOGUE, f"{record['artifact']['n_items']:,} candidates"),
-    ):
+    lines = []
+    for name, label in _series(record):
         samples = samples_of(record).get(name)
         if not samples:
             continue
@@ -174,6 +172,25 @@ def _warm(record: Mapping[str, Any], form: Form) -> list[str]:
         figures = "  ".join(f"p{q} {_figure(record, name, q, form):>8}" for q in (50, 90, 99))
         lines.append(f"{label:<20} {figures}  ({len(samples):,} queries{known})")
     return lines
+
+
+def _series(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The series of warm queries that a record may have, and what each is called."""
+    artifact, protocol = record["artifact"], record["protocol"]
+    candidates, top = protocol.get("candidates"), f"top {protocol['k']}"
+    if artifact["profile"] == TWO_STAGES:
+        return [
+            ("query", f"both stages, {top}"),
+            (RETRIEVE, f"first, {candidates:,} items"),
+            (RERANK, f"second, {top}"),
+            ("end_to_end", "ids in, ids out"),
+        ]
+    clicks = artifact["profile"] == CLICKS
+    return [
+        ("query", f"{candidates:,} candidates" if clicks else f"model alone, {top}"),
+        ("end_to_end", "values in, ids out" if clicks else "ids in, ids out"),
+        (CATALOGUE, f"{artifact['n_items']:,} candidates"),
+    ]
 
 
 def _paced(record: Mapping[str, Any], form: Form) -> list[str]:
@@ -265,4 +282,10 @@ def _quality(record: Mapping[str, Any]) -> list[str]:
             f"@{k} {format_share(quality[f'{metric}@{k}'])}" for k in reported_cutoffs(stated_cutoff(quality))
         )
         lines.append(f"{label:<7} {values}  ({quality['users']:,} {quality['split']} users)")
+    if first := quality.get("first_stage"):
+        told = "  ".join(
+            f"{metric_title(name)} {format_share(first[name])}"
+            for name in shown_metrics(stated_cutoff(quality))
+        )
+        lines.append(f"first stage alone: {told}  (finds {format_share(first['found'])} of what was taken)")
     return lines

@@ -1,7 +1,8 @@
 """The fresh process: reads one job on stdin, writes one JSON answer on stdout, ends.
 
 At the top only the standard library is imported, and modules that need no more than it: the import of the
-runtime is timed.
+runtime is timed. What a job is and how it is done says the module that the request names under ``measure``:
+device_bench.measure, device_bench.clicks.measure or device_bench.two_stages.measure.
 """
 
 import contextlib
@@ -10,22 +11,11 @@ import importlib.util
 import os
 import sys
 import time
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from device_bench.contention import MachineWatch, Watch, total
+from recpress_edge.core.registry import named
 from recpress_edge.device.worker import answer
-
-JOBS: Final = {
-    "selftest": "device_bench.measure:self_test",
-    "memory": "device_bench.measure:model_memory",
-    "measure": "device_bench.measure:measure",
-    "rank": "device_bench.measure:rank",
-    "marked": "device_bench.emulation.marks:marked_queries",
-    "questions": "device_bench.mcu.questions:questions",
-    "sustained": "device_bench.sustained:sustain",
-}
-"""Kind -> what does it, beside idle and cold."""
 
 
 def main() -> int:
@@ -34,24 +24,28 @@ def main() -> int:
 
 
 def run(request: dict[str, Any]) -> dict[str, Any]:
-    """Import what a query needs (timed), then do what ``kind`` says."""
+    """Import what a query needs (timed), then do what ``kind`` says.
+
+    ``request``: kind; job, the fields of a measurement; library, what imports the runtime, and its
+    arguments; measure, a module with ``JOBS`` (kind -> 'module:function'), ``job_of``, ``cold_start`` and
+    ``process_memory``.
+    """
     machine, importing = MachineWatch(), Watch()
+    load, *arguments = request["library"]
     with importing:
         start = time.perf_counter_ns()
-        runtime = importlib.import_module("recpress_edge.device.runtime")
-        runtime.import_runtime(request["job"]["contract"]["format"], request["job"]["runtime"])
+        named(load)(*arguments)
         import_ns = time.perf_counter_ns() - start
 
     # The same for every kind: the idle process must hold what the others hold, except the model.
-    measure = importlib.import_module("device_bench.measure")
-    kind, job = request["kind"], measure.measurement_from(request["job"])
+    measure = importlib.import_module(request["measure"])
+    kind, job = request["kind"], measure.job_of(request["job"])
     if kind == "idle":
-        return {"idle": measure.process_memory(), "bytecode": has_bytecode()}
+        return {"idle": measure.process_memory(), "bytecode": has_bytecode(request["measure"])}
     if kind == "cold":
         return cold_answer(measure.cold_start(job), import_ns, importing, machine)
-    module, _, function = JOBS[kind].partition(":")
-    work: Callable[[Any], dict[str, Any]] = getattr(importlib.import_module(module), function)
-    return work(job)
+    found: dict[str, Any] = named(measure.JOBS[kind])(job)
+    return found
 
 
 def cold_answer(
@@ -67,7 +61,7 @@ def cold_answer(
     }
 
 
-def has_bytecode(measure: str = "device_bench.measure") -> bool:
+def has_bytecode(measure: str) -> bool:
     """Whether imports found compiled .pyc files; without them starting takes several times as long."""
     with contextlib.suppress(ImportError, AttributeError):
         known = ("numpy", "onnxruntime", "ai_edge_litert", "tflite_runtime", measure)

@@ -92,6 +92,7 @@ BLOCKS: Final = {
     "two-stages": Block((TWO_STAGES,), STAGED_SETS, two_stage_tables.figures),
     "two-stages-seeds": Block((TWO_STAGES,), STAGED_SETS, two_stage_tables.seeds),
     "two-stages-costs": Block((TWO_STAGES,), STAGED_SETS, two_stage_tables.costs),
+    "two-stage-cores": Block((TWO_STAGES,), ("two-stage-cores",), two_stage_tables.cores),
     "cells": Block((NETWORKS,), CELLS, cell_tables.cells),
     "cell-verdicts": Block((NETWORKS,), CELLS, cell_tables.verdicts),
     "bring-your-own": Block(

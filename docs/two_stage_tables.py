@@ -74,5 +74,24 @@ def seeds(*results: Result) -> str:
     return table(("data", "", "first stage", "both", "added, 95 %", "gate on validation"), rows)
 
 
+CORES = (("armvm:cortex-a53", "A53"), ("armvm:cortex-a76", "A76"))
+SERIES = ("retrieve", "rerank", "query", "end_to_end")
+
+
+def cores(result: Result) -> str:
+    """Thousands of instructions of each stage and of both, for the best 10, and whether the lists are the
+    host's."""
+    rows = []
+    for row in result["rows"]:
+        for target, core in CORES:
+            found = row["on"][target]
+            numbers = [f"{found['instructions'][name]['p50'] / 1000:,.0f}" for name in SERIES]
+            lists = "equal" if found["ids_equal"] else "differ"
+            cells = [core, *numbers, format_bytes(found["model_peak_bytes"]), lists]
+            rows.append([row["format"], format_bytes(row["file_bytes"]), *cells])
+    counted = ("first stage", "second", "both", "ids in, ids out")
+    return table(("format", "file", "core", *counted, "memory", "lists"), rows)
+
+
 def _mean(result: Result, kind: str, metric: str, which: str) -> float:
     return mean(row["file"]["test"][metric][which] for row in result["rows"] if row["kind"] == kind)

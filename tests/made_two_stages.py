@@ -94,6 +94,7 @@ def source_of(second=None, *, taken=None):
         "teacher": None,
         "first_stage": {"name": "soft_dim6", "sha256": "2" * 64, "metrics": metrics},
         "metrics": metrics,
+        "cutoff": 10,
     }
     return TwoStageSource(
         first=Student(user_emb, item_emb, "soft_dim6", 0, "2" * 64, {}),

@@ -1,7 +1,6 @@
 """Measurements of a click bundle inside one fresh process; device_bench/record.py decides which runs what."""
 
 import hashlib
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,16 +8,11 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from device_bench.clicks.requests import CANDIDATES, DrawnRequest, Feed, drawn_requests, whole_catalogue
-from device_bench.contention import Counts, MachineWatch, Watch, total
-from device_bench.measure import (
-    BLOCK_QUERIES,
-    WARMUP_QUERIES,
-    BlockTimer,
-    no_garbage_collection,
-    paced_latency,
-)
-from device_bench.sustained import sustain_queries
+from device_bench.clicks.requests import DrawnRequest, Feed, drawn_requests, whole_catalogue
+from device_bench.contention import Counts
+from device_bench.drawn.job import DrawnJob, DrawnMeasurement, cold_start, in_turns
+from device_bench.drawn.values import CANDIDATES
+from device_bench.measure import BLOCK_QUERIES, BlockTimer
 from recpress_edge.artifacts.clicks.bundle import ClickBundle, open_click_bundle
 from recpress_edge.artifacts.clicks.contract import ClickContract, read_click_contract
 from recpress_edge.artifacts.clicks.metrics import DEFINITION, click_metrics
@@ -28,46 +22,35 @@ from recpress_edge.core.files import read_json
 from recpress_edge.core.memory import process_memory
 from recpress_edge.device.clicks.ranker import ClickRanker, check_clicks
 from recpress_edge.device.clicks.runtimes import NUMPY, OpenedClicks, open_clicks
-from recpress_edge.records.bench import CATALOGUE, PACED
+from recpress_edge.records.bench import CATALOGUE
+
+__all__ = ["JOBS", "ClickJob", "ClickMeasurement", "cold_start", "job_of", "process_memory"]
 
 CATALOGUE_BLOCK: Final = 20
 """A request over all items takes some twenty times as long as one over the candidates."""
+JOBS: Final = {
+    "selftest": "device_bench.clicks.measure:self_test",
+    "memory": "device_bench.drawn.job:model_memory",
+    "measure": "device_bench.clicks.measure:measure",
+    "sustained": "device_bench.drawn.job:sustain",
+}
+"""Kind -> what does it, beside idle and cold."""
 
 
 @dataclass(frozen=True, slots=True)
-class ClickMeasurement:
-    """A worker's job; every field is plain JSON."""
+class ClickMeasurement(DrawnMeasurement):
+    """A worker's job."""
 
-    worker: ClassVar[str] = "device_bench.clicks.worker"
-
-    bundle: str
-    format: str
-    digest: str
-    threads: int
-    k: int
-    queries: int
-    seconds: float
-    seed: int
-    runtime: str | None = None
-    sustained_s: float = 0.0
-    memory_limit: int | None = None
-    """Bytes that the process may hold."""
-    pause_ns: int = 0
+    measure: ClassVar[str] = "device_bench.clicks.measure"
+    load: ClassVar[str] = "recpress_edge.device.clicks.runtimes:import_library"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ClickJob:
-    """The job with what the bundle's contract says; every kind of process holds that."""
+class ClickJob(DrawnJob[Feed]):
+    """The job with what the bundle's contract says."""
 
     asked: ClickMeasurement
     contract: ClickContract
-
-    @classmethod
-    def of(cls, facts: Mapping[str, Any]) -> "ClickJob":
-        """``facts``: the fields of ClickMeasurement, as JSON."""
-        asked = ClickMeasurement(**facts)
-        where = Path(asked.bundle) / MANIFEST
-        return cls(asked, read_click_contract(where, read_json(where)["contract"]))
 
     def open(self) -> OpenedClicks:
         """The runtime, with the model loaded."""
@@ -87,36 +70,22 @@ class ClickJob:
         """What is asked."""
         return drawn_requests(self.contract, count, self.asked.seed)
 
-    def feeds(self, requests: list[DrawnRequest]) -> list[Feed]:
+    def feeds(self, count: int) -> list[Feed]:
         """The same as the model file takes it."""
-        return [request.feed(self.contract, self.asked.k) for request in requests]
+        return [request.feed(self.contract, self.asked.k) for request in self.requests(count)]
+
+    def opened_call(self) -> Callable[[Feed], object]:
+        return _call(self.open())
+
+    def verified_call(self) -> Callable[[Feed], object]:
+        return _call(self.verified()[1])
 
 
-def cold_start(job: ClickJob) -> dict[str, Any]:
-    """Nanoseconds of loading and of the first request, and what other work took from each."""
-    (feed,) = job.feeds(job.requests(1))
-    clock, load, first_query = time.perf_counter_ns, Watch(), Watch()
-    with load:
-        start = clock()
-        opened = job.open()
-        load_ns = clock() - start
-    with first_query:
-        start = clock()
-        opened.model.rank(*feed)
-        first_ns = clock() - start
-    counts = {"load": load.counts, "first_query": first_query.counts}
-    return {"load_ns": load_ns, "first_query_ns": first_ns, "counts": counts}
-
-
-def model_memory(job: ClickJob) -> dict[str, Any]:
-    """Memory of a process that holds the contract and the model, and no ids or test rows."""
-    feeds, rank = job.feeds(job.requests(job.asked.queries)), job.open().model.rank
-    memory = {"loaded": process_memory()}
-    rank(*feeds[0])
-    memory["first_query"] = process_memory()
-    for feed in feeds[1:]:
-        rank(*feed)
-    return memory | {"model": process_memory()}
+def job_of(facts: Mapping[str, Any]) -> ClickJob:
+    """The job that a worker reads. ``facts``: the fields of ClickMeasurement, as JSON."""
+    asked = ClickMeasurement(**facts)
+    where = Path(asked.bundle) / MANIFEST
+    return ClickJob(asked, read_click_contract(where, read_json(where)["contract"]))
 
 
 def self_test(job: ClickJob) -> dict[str, Any]:
@@ -138,12 +107,6 @@ def measure(job: ClickJob) -> dict[str, Any]:
     }
 
 
-def sustain(job: ClickJob) -> dict[str, Any]:
-    """Ask without a pause: see device_bench/sustained.py."""
-    _, opened = job.verified()
-    return sustain_queries(_call(opened), job.feeds(job.requests(WARMUP_QUERIES)), job.asked.sustained_s)
-
-
 def _call(opened: OpenedClicks) -> Callable[[Feed], object]:
     rank = opened.model.rank
     return lambda feed: rank(*feed)
@@ -160,7 +123,7 @@ def warm_latency(
     values and ids in, ids out; then of requests after a pause each. And what other work took from each.
     """
     requests, asked = job.requests(job.asked.queries), job.asked
-    feeds, call, ranker = job.feeds(requests), _call(opened), ClickRanker(bundle, opened.model)
+    feeds, call, ranker = job.feeds(asked.queries), _call(opened), ClickRanker(bundle, opened.model)
     ids = bundle.item_ids()
     stated = [(one.values, [ids[item] for item in one.candidates.tolist()]) for one in requests]
     timers: dict[str, tuple[BlockTimer[Any], int]] = {
@@ -170,21 +133,7 @@ def warm_latency(
     if job.contract.n_items > CANDIDATES:
         whole = whole_catalogue(feeds, job.contract, asked.k)
         timers[CATALOGUE] = BlockTimer(call, whole), CATALOGUE_BLOCK
-    for timer, block in timers.values():
-        timer.block(min(WARMUP_QUERIES, block))
-        timer.forget()
-    with no_garbage_collection():
-        machine = MachineWatch()
-        while any(timer.needs(asked.queries, asked.seconds) for timer, _ in timers.values()):
-            for timer, block in timers.values():
-                if timer.needs(asked.queries, asked.seconds):
-                    timer.block(block)
-        others = machine.read()
-        latency = {name: timer.samples for name, (timer, _) in timers.items()}
-        counts = {name: total([timer.counts, others]) for name, (timer, _) in timers.items()}
-        if asked.pause_ns:
-            latency[PACED], counts[PACED] = paced_latency(call, feeds, asked.pause_ns)
-    return latency, counts
+    return in_turns(timers, asked)
 
 
 def click_quality(bundle: ClickBundle, opened: OpenedClicks) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from device_bench.lanes.emulated import (
 )
 from device_bench.lanes.lane import Record
 from device_bench.lanes.targets import details_of
-from device_bench.process import measurement_of, open_tables, run_worker
+from device_bench.process import ListBundle, measurement_of, most_items, open_lists, run_worker
 from device_bench.record import artifact_facts
 from device_bench.settings import BenchRequest, Target
 from recpress_edge.artifacts.bundle import Bundle
@@ -86,7 +86,7 @@ def run(request: BenchRequest, on_event: OnEvent) -> Iterator[Record]:
     """One record for each bundle and core; ArtifactError when the ids are wrong."""
     root = cache_root(request.options.get("cache"))
     for folder in request.bundles:
-        bundle = open_tables(folder, request.protocol)
+        bundle = open_lists(folder, request.protocol)
         setup = prepare(bundle.contract.format, root, on_event)
         host = run_worker(
             "rank", measurement_of(folder, bundle, request.protocol), request.protocol.timeout_s
@@ -103,7 +103,7 @@ class _Boot:
 
     setup: Setup
     folder: Path
-    bundle: Bundle
+    bundle: ListBundle
     request: BenchRequest
     cpu: str
     host: Mapping[str, Any]
@@ -149,7 +149,9 @@ def run_once(one: _Boot, on_event: OnEvent, booter: Booter = boot) -> dict[str, 
 
     def write(file: IO[bytes]) -> None:
         with scratch_folder("recpress-engine-") as scratch:
-            engine = board_engine(one.bundle, one.cpu, scratch, partial(fetched_gcc, one.root, on_event))
+            fetch = partial(fetched_gcc, one.root, on_event)
+            tables = one.bundle if isinstance(one.bundle, Bundle) else None
+            engine = board_engine(tables, one.cpu, scratch, fetch) if tables else None
             write_payload(file, one.setup, one.folder, one.request.protocol.flags(), engine)
 
     console = booter(one.setup, one.cpu, one.memory, write, tell, BOOT_TIMEOUT_S)
@@ -248,7 +250,7 @@ def _ended(one: _Boot, console: Console, code: int | None, stage: str, created: 
         sections={
             "artifact": artifact_facts(one.bundle),
             "device": {**_unseen_device(one), **_identity(one)},
-            "protocol": one.request.protocol.facts(one.bundle.contract.n_items, one.command),
+            "protocol": one.request.protocol.facts(most_items(one.bundle), one.command),
         },
     )
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from device_bench.process import AnyBundle
+from device_bench.process import AnyBundle, most_items
 from device_bench.record import artifact_facts
 from device_bench.settings import Protocol
 from recpress_edge.core.errors import ArtifactError
@@ -53,7 +53,7 @@ def check_returned(record: Any, bundle: AnyBundle, protocol: Protocol, where: st
         raise ArtifactError(
             f"{where} measured something else: {_first(record['artifact'], artifact_facts(bundle))}"
         )
-    asked = dataclasses.asdict(protocol) | {"k": min(protocol.k, bundle.contract.n_items)}
+    asked = dataclasses.asdict(protocol) | {"k": min(protocol.k, most_items(bundle))}
     asked = {name: value for name, value in asked.items() if name not in UNRECORDED}
     stated = record["protocol"]  # an absent field means none: no delegate, no sustained phase, seed 0
     differing = [name for name, value in asked.items() if (stated.get(name) or None) != (value or None)]

@@ -6,6 +6,7 @@ from typing import Any, Final
 from device_bench.hardware import device_facts
 from device_bench.settings import Protocol
 from recpress_edge.artifacts.contract import Contract
+from recpress_edge.artifacts.two_stages.contract import TwoStageContract
 from recpress_edge.core.errors import ArtifactError, ConfigError
 
 OTHER_IDS: Final = (
@@ -25,7 +26,7 @@ def check_protocol(protocol: Protocol, *, one_thread: str, no_time: str) -> None
         )
 
 
-def must_be_equal(contract: Contract, delegate: str | None) -> bool:
+def must_be_equal(contract: Contract | TwoStageContract, delegate: str | None) -> bool:
     """Whether different ids are wrong: the arithmetic is in integers, and no delegate quantises again."""
     return contract.exact and delegate is None
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from device_bench.hardware import device_facts
 from device_bench.lanes.cgroups import LEAST_CPUS, Box, Limit, open_box
-from device_bench.process import measurement_of, open_for_run, run_worker
+from device_bench.process import measurement_of, most_items, open_for_run, run_worker
 from device_bench.record import artifact_facts
 from device_bench.settings import Protocol
 from recpress_edge.core.errors import ConfigError, unknown_name
@@ -91,7 +91,7 @@ def run_limited(
         sections={
             "artifact": artifact_facts(bundle),
             "device": device_facts(),
-            "protocol": protocol.facts(bundle.contract.n_items, command),
+            "protocol": protocol.facts(most_items(bundle), command),
         },
     )
 

@@ -8,7 +8,7 @@ from device_bench import DEVICE_PARTS
 from device_bench.emulation.engine import board_engine
 from device_bench.lanes import board as onboard
 from device_bench.process import AnyBundle
-from recpress_edge.artifacts.clicks.bundle import ClickBundle
+from recpress_edge.artifacts.bundle import Bundle
 from recpress_edge.core.errors import SkippedError
 from recpress_edge.core.files import scratch_folder
 from recpress_edge.device.process import ROOT
@@ -26,6 +26,6 @@ def pack(bundle: AnyBundle) -> bytes:
         for path in sorted([ROOT / "recpress_edge/__init__.py", *sources]):
             archive.add(path, str(path.relative_to(ROOT)), recursive=False)
         with contextlib.suppress(SkippedError), scratch_folder("recpress-engine-") as scratch:
-            if not isinstance(bundle, ClickBundle) and board_engine(bundle, onboard.ANY_CORE, scratch):
+            if isinstance(bundle, Bundle) and board_engine(bundle, onboard.ANY_CORE, scratch):
                 archive.add(scratch, onboard.ENGINES)
     return buffer.getvalue()

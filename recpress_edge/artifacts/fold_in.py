@@ -31,7 +31,7 @@ from recpress_edge.artifacts.integers import QMAX
 from recpress_edge.artifacts.model_folder import Student, check_table, tensor_bytes
 from recpress_edge.artifacts.quantize import QuantizedTables, stored_floats
 from recpress_edge.artifacts.recipes import Recipe
-from recpress_edge.core.arrays import F16, F32, F64, I8
+from recpress_edge.core.arrays import F16, F32, F64, I8, I64
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import read_json, sha256_bytes, write_atomic, write_json
 
@@ -68,6 +68,14 @@ class FoldIn:
     def rows(self) -> F32:
         """All that users' vectors are sums of: (I + 1, D)."""
         return np.concatenate([self.history_emb, self.prior[None]])
+
+    def row_after(self, seen: I64) -> F32:
+        """The user's row (D,) of a history that forgets, after these items, oldest first."""
+        weights = self.weights
+        assert weights is not None, "of a history that counts every item alike, add the rows"
+        bag = np.vstack([self.history_emb[seen[-self.length :]], self.prior[None]])
+        row: F32 = (bag * weights[-len(bag) :]).sum(axis=0).astype(np.float32)
+        return row
 
 
 def age_weights(decay: F32, length: int) -> F64:

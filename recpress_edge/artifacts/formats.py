@@ -87,6 +87,10 @@ class Format:
     """A class with ``name`` and ``version``: ``(path, ClickContract, threads) -> ClickRuntime``."""
     click_tables: str = ""
     """``(bytes) -> Mapping[str, NDArray]``: the constants of a click model's file."""
+    stages_writer: str = ""
+    stages_runtime: str = ""
+    stages_apart: str = ""
+    """Of two stages: what writes a file, as two_stages_onnx; a NamedStages; a StagesApart. Else empty."""
     trace: str = ""
     """``(NetworkStudent) -> bytes``: a network as a file; empty where networks are not available."""
     trace_int8: str = ""
@@ -187,6 +191,9 @@ FORMATS: Final = _FormatTable(
             click_writer="recpress_export.clicks.graph:clicks_onnx",
             click_runtime="recpress_edge.device.clicks.runtimes:OnnxClicks",
             click_tables="recpress_edge.device.onnx_file:onnx_tensors",
+            stages_writer="recpress_export.two_stages.graph:two_stages_onnx",
+            stages_runtime="recpress_edge.device.two_stages.runtimes:OnnxTwoStages",
+            stages_apart="recpress_edge.device.two_stages.onnx_apart:OnnxApart",
             trace="recpress_export.networks.to_onnx:onnx_network",
             trace_int8="recpress_export.networks.to_onnx:int8_dynamic",
             trace_packages=("torch", "onnxscript"),
@@ -217,6 +224,9 @@ FORMATS: Final = _FormatTable(
             click_writer="recpress_export.clicks.tflite_graph:clicks_tflite",
             click_runtime="recpress_edge.device.clicks.litert:LiteRTClicks",
             click_tables="recpress_edge.device.tflite_file:tflite_constants",
+            stages_writer="recpress_export.two_stages.tflite_graph:two_stages_tflite",
+            stages_runtime="recpress_edge.device.two_stages.litert:LiteRTStages",
+            stages_apart="recpress_edge.device.two_stages.litert:LiteRTApart",
             trace="recpress_export.networks.to_litert:tflite_network",
             trace_int8="recpress_export.networks.to_litert:int8_dynamic",
             trace_packages=("torch", "ai-edge-quantizer", "litert-torch"),

@@ -1,6 +1,7 @@
 """What all commands share: options, talk on the right stream, tables."""
 
 import argparse
+import json
 import shlex
 import sys
 from collections.abc import Sequence
@@ -112,8 +113,8 @@ def add_first_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--first",
         metavar="NAME",
-        help="of a student of two stages (rerank_dim8): the student that finds its candidates (default: "
-        "soft_dim32)",
+        help="of a student of two stages (rerank_dim8): the student that finds its candidates, by name or by "
+        "the folder of a trained one (default: soft_dim32)",
     )
 
 
@@ -125,7 +126,7 @@ def set_first(args: argparse.Namespace, *, stages: bool) -> None:
         raise ConfigError(
             f"--first is for students of two stages, such as rerank_dim8, not for {args.student}."
         )
-    args.set = [*args.set, f"method.first={args.first}"]
+    args.set = [*args.set, f"method.first={json.dumps(args.first)}"]
 
 
 def request_of(kind: type[R], args: argparse.Namespace, **more: Any) -> R:

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from recpress_edge.cli.common import say
 from recpress_edge.core.metrics import CLICK_CHOICES, HEAD_CUTOFF
-from recpress_edge.core.progress import Advance, Event, Note, OnEvent, TrainingEvent, Trouble
+from recpress_edge.core.progress import Advance, Event, Note, OnEvent, TrainingEvent, Trouble, left_out_words
 from recpress_edge.core.units import describe_cost, format_bytes, format_seconds, format_share
 
 
@@ -46,7 +46,7 @@ class _Printer:
                 self._model(event)
 
     def _model(self, event: TrainingEvent) -> None:
-        what = f"{event.name} seed {event.seed}"
+        what = f"{event.name} seed {event.seed}{left_out_words(event.without_last)}"
         match event.kind:
             case "train" | "resume":
                 of = event.teacher_of

@@ -16,6 +16,7 @@ from recpress_edge.core.printable import printable_facts
 from recpress_edge.core.units import UNKNOWN, format_bytes, format_share
 from recpress_edge.device.guard import add_guard_options, guard_of
 from recpress_edge.jobs.inspect import InspectRequest
+from recpress_export.two_stages.quality import gate_words
 
 SCALAR_FACTS = ("created_by", "command", "student", "method", "dim", "seed", "core", "model_sha256")
 
@@ -132,7 +133,7 @@ def _stage_lines(facts: Mapping[str, Any]) -> Iterator[str]:
     first = contract["first"]
     yield (
         f"contract   {contract['format']} · {contract['recipe']} · {contract['profile']} · "
-        f"{first['n_users']:,} users × {first['n_items']:,} items × {first['dim']} · "
+        f"{audience(first['n_users'])} × {first['n_items']:,} items × {first['dim']} · "
         f"{contract['candidates']} candidates · exact"
     )
     yield table(
@@ -156,8 +157,7 @@ def _stage_lines(facts: Mapping[str, Any]) -> Iterator[str]:
             f"{format_share(found['both'])} by both: {found['gain']:+.4f} "
             f"[{found['low']:+.4f}, {found['high']:+.4f}]"
         )
-    gate = stages["gate"]
-    yield f"gate       {'met' if gate['met'] else 'NOT MET, overruled: ' + gate['failure']}"
+    yield f"gate       {gate_words(stages['gate'])}"
 
 
 def _model_lines(model: Mapping[str, Any]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from recpress_edge.artifacts.clicks.metrics import CLICK_METRICS, TITLES
 from recpress_edge.cli.common import add_common_options, emit, only_reads, request_of, say, table
 from recpress_edge.cli.tables import add_table_options, check_tables, write_tables
 from recpress_edge.core.metrics import BALANCED, CHOICES
+from recpress_edge.core.progress import left_out_words
 from recpress_edge.core.units import format_bytes, format_share
 from recpress_edge.jobs.models import SHOWN, ModelsRequest
 
@@ -50,6 +51,8 @@ def run(args: argparse.Namespace) -> int:
                 say(args)
     if rows:
         say(args, f"R Recall, N NDCG; v on validation, t on test; best first by {args.sort} on validation")
+        for most in sorted({row["without_last"] for row in rows if row["without_last"]}):
+            say(args, f"*          trained{left_out_words(most)}: from its lists a second stage learns")
     else:
         of_data = f" of data set {args.data}" if args.data else ""
         say(args, f"no model{of_data} is trained in {args.work / 'models'}")
@@ -90,7 +93,7 @@ def _cells(row: Mapping[str, Any], metrics: Sequence[str]) -> list[str]:
     plugin = f" by {row['plugin']}" if row["plugin"] else ""
     begun = f" from {row['from']}" if row["from"] else ""
     return [
-        f"{Path(row['folder']).name}{plugin}{begun}",
+        f"{Path(row['folder']).name}{plugin}{begun}{' *' if row['without_last'] else ''}",
         *figures,
         str(row["seed"]),
         str(row["chosen_epoch"]),

@@ -162,7 +162,7 @@ def say_plan(args: argparse.Namespace, request: TrainRequest | DistillRequest) -
         plan = request.plan(on_event)
     for step in plan.steps:
         verb = {"cached": "found", "resume": "would resume", "train": "would train"}[step.action]
-        say(args, f"{verb:<13} {step.name} seed {step.seed}  {step.folder or ''}".rstrip())
+        say(args, f"{verb:<13} {step.name} seed {step.seed}{step.left_out}  {step.folder or ''}".rstrip())
         say_costs(args, step, 13)
     if plan.refit:
         say(args, f"then again    {plan.refit} on train and validation, for the epochs chosen on validation")

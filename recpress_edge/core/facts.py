@@ -148,6 +148,7 @@ RECORD: Final[Mapping[str, Form]] = {
         **dict.fromkeys(("users", "cutoff", "rows"), Maybe(COUNT)),
         **dict.fromkeys(("auc", "gauc", "calibration_error"), Maybe(SHARE)),
         "logloss": NUMBER,
+        "first_stage": MapOf(Maybe(SHARE)),
         **dict.fromkeys((f"{name}@{k}" for name in ("recall", "ndcg") for k in _CUTOFFS), Maybe(SHARE)),
     },
     "firmware": {

@@ -44,6 +44,8 @@ class TrainingEvent(Event):
     folder: Path
     teacher_of: str | None = None
     """The student for which this model is made as a teacher."""
+    without_last: int = 0
+    """Train items of each user that it is trained without: a first stage from which a second learns."""
     epoch: int = 0
     """Epochs done."""
     epochs: int = 0
@@ -60,6 +62,11 @@ class TrainingEvent(Event):
 
 
 OnEvent = Callable[[Event], None]
+
+
+def left_out_words(without_last: int) -> str:
+    """What sets a model apart from the one of its name that knows all of train; empty for that one."""
+    return f", without the last {without_last} train items of each user" if without_last else ""
 
 
 def silent(event: Event) -> None:

@@ -5,7 +5,7 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Final, SupportsIndex
+from typing import Any, Final, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,37 @@ class Feed:
     k: int
 
 
+class SeenInput:
+    """The seen items of an interpreter: an input of fixed room, whose unused places hold no item."""
+
+    def __init__(self, interpreter: Any, number: int, capacity: int, n_items: int) -> None:
+        self._interpreter, self._number, self._n_items = interpreter, number, n_items
+        self._seen, self._least = interpreter.tensor(number), capacity
+        self._empty(capacity)
+
+    def _empty(self, capacity: int) -> None:
+        self._capacity, self._filled = capacity, 0
+        self._seen()[:] = self._n_items
+
+    def _resize(self, capacity: int) -> None:
+        """Another room for the seen list: 10 to 50 us, so back again too: room costs time in every query."""
+        self._interpreter.resize_tensor_input(self._number, [capacity], strict=True)
+        self._interpreter.allocate_tensors()
+        self._empty(capacity)
+
+    def fill(self, items: NDArray[np.int32]) -> None:
+        """Put these items in (n,)."""
+        count = items.size
+        capacity = self._least if count <= self._least else 1 << (count - 1).bit_length()
+        if capacity != self._capacity:
+            self._resize(capacity)
+        seen = self._seen()
+        seen[:count] = items
+        seen[count : self._filled] = self._n_items
+        del seen
+        self._filled = count
+
+
 class LiteRT:
     """One model file in one interpreter, which maps the file.
 
@@ -92,15 +123,14 @@ class LiteRT:
             raise ArtifactError(
                 f"{self.name} {self.version} cannot load {model_path}: {error}", fault="model"
             ) from None
-        self._seen_number = numbers[contract.seen_input]
         # Calls that give a view. None may live while the model runs: the interpreter would refuse.
         view = {name: self._interpreter.tensor(number) for name, number in numbers.items()}
-        self._user, self._seen = view.get(contract.user_input), view[contract.seen_input]
+        self._user = view.get(contract.user_input)
         self._k, self._items, self._scores = (
             view[name] for name in (contract.k_input, contract.items_output, contract.scores_output)
         )
-        self._least = contract.seen_capacity
-        self._empty_seen(self._least)
+        number = numbers[contract.seen_input]
+        self._seen = SeenInput(self._interpreter, number, contract.seen_capacity, contract.n_items)
 
     def _check_interface(self, model_path: Path, contract: Contract) -> dict[str, int]:
         """Numbers of the tensors that the contract names."""
@@ -120,16 +150,6 @@ class LiteRT:
             )
         return {d["name"]: d["index"] for side in sides for d in side}
 
-    def _empty_seen(self, capacity: int) -> None:
-        self._capacity, self._filled = capacity, 0
-        self._seen()[:] = self.n_items
-
-    def _resize_seen(self, capacity: int) -> None:
-        """Another room for the seen list: 10 to 50 us, so back again too: room costs time in every query."""
-        self._interpreter.resize_tensor_input(self._seen_number, [capacity], strict=True)
-        self._interpreter.allocate_tensors()
-        self._empty_seen(capacity)
-
     def prepare(self, user: SupportsIndex | None, seen: SeenItems, k: SupportsIndex) -> Feed:
         """Check a request (ConfigError) and put it into the file's types."""
         query = check_query(user, seen, k, self.catalogue)
@@ -139,15 +159,7 @@ class LiteRT:
         """Inputs in, invoke, outputs out: the model's own time. items (k,) int64, scores (k,) float32."""
         if not feed.k:
             return no_items()
-        count = feed.seen.size
-        capacity = self._least if count <= self._least else 1 << (count - 1).bit_length()
-        if capacity != self._capacity:
-            self._resize_seen(capacity)
-        seen = self._seen()
-        seen[:count] = feed.seen
-        seen[count : self._filled] = self.n_items
-        del seen
-        self._filled = count
+        self._seen.fill(feed.seen)
         if self._user is not None:
             self._user()[0] = feed.user
         self._k()[0] = feed.k

@@ -34,11 +34,12 @@ def why_missing(machine: str, python_is_32_bit: bool, reason: str) -> str:
     return f"onnxruntime cannot be imported ({reason}). Run: pip install onnxruntime"
 
 
-def open_session(path: Path, threads: int) -> Any:
+def open_session(path: Path, threads: int, data: bytes | None = None) -> Any:
     """A session over a model file; ArtifactError where onnxruntime cannot load it.
 
-    The file is opened by path: handing over its bytes costs the file's size again in memory. The
-    arena is off, which keeps the memory figure that of the model; it changes no answer.
+    The file is opened by path: handing over its bytes costs the file's size again in memory. ``data``: what
+    is opened in its place, a part of it. The arena is off, which keeps the memory figure that of the model;
+    it changes no answer.
     """
     ort = import_onnxruntime()
     options = ort.SessionOptions()
@@ -50,7 +51,7 @@ def open_session(path: Path, threads: int) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     try:
-        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(data or str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions share no base class of their own
         raise ArtifactError(
             f"onnxruntime {ort.__version__} cannot load {path}: {error}", fault="model"

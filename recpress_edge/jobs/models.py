@@ -1,5 +1,6 @@
 """What is trained in a work folder, with its figures."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from recpress_edge.core.metrics import (
     stated_cutoff,
     worth,
 )
-from recpress_edge.core.progress import OnEvent, silent
+from recpress_edge.core.progress import OnEvent, left_out_words, silent
 from recpress_edge.records.result_table import ResultTable, mean_sd, to_latex
 from recpress_edge.training.store import CHECKPOINT, is_complete
 
@@ -142,6 +143,7 @@ def model_row(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
         }
         row |= {f"{split}_{name}": _number(metrics.get(name)) for name in CLICK_METRICS}
     return row | {
+        "without_last": left_out_of(str(facts["dataset"].get("protocol"))),
         "settings": settings_digest(facts),
         "from": str(facts["from"]["folder"]) if "from" in facts else None,
         "plugin": str(facts["plugin"]["file"]) if "plugin" in facts else None,
@@ -149,6 +151,14 @@ def model_row(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
         "sha256": facts["sha256"],
         "data_digest": facts["dataset"].get("digest"),
     }
+
+
+def left_out_of(protocol: str) -> int | None:
+    """How many last train items of each user a model was trained without; None for all but first stages that
+    a second learns from."""
+    count = re.search(r"(\d+)", protocol.rpartition(", ")[2])
+    known = int(count[1]) if count else 0
+    return known if known and protocol.endswith(left_out_words(known)) else None
 
 
 def _number(value: Any) -> Any:

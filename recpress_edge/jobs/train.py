@@ -42,6 +42,7 @@ class TrainPlan:
                 "seed": s.seed,
                 "action": s.action,
                 "folder": str(s.folder) if s.folder else None,
+                **({"without_last": s.without_last} if s.without_last else {}),
                 **s.costs(),
             }
             for s in self.steps

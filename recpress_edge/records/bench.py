@@ -62,13 +62,19 @@ PACED: Final = "paced"
 """An optional series: queries that each came after a pause."""
 CATALOGUE: Final = "catalogue"
 """An optional series, of click bundles: the model alone with every item as a candidate."""
-OPTIONAL: Final = (PACED, CATALOGUE)
+RETRIEVE: Final = "retrieve"
+"""An optional series, of two-stage bundles: the first stage alone, which finds the candidates."""
+RERANK: Final = "rerank"
+"""And the second alone, which ranks what was found."""
+OPTIONAL: Final = (PACED, CATALOGUE, RETRIEVE, RERANK)
 PERCENTILES: Final[Mapping[str, tuple[int, ...]]] = {
     # what is reported of each series, the median first
     "query": (50, 90, 95, 99),
     "end_to_end": (50, 90, 95, 99),
     PACED: (50, 90, 95),
     CATALOGUE: (50, 90, 95),
+    RETRIEVE: (50, 90, 95),
+    RERANK: (50, 90, 95),
     "first_query": (50,),
     "load": (50,),
     "import": (50,),

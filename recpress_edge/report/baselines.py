@@ -8,6 +8,7 @@ from typing import Final
 from recpress_edge.artifacts.contract import ALL_USERS
 from recpress_edge.artifacts.formats import DEFAULT
 from recpress_edge.artifacts.recipes import RECIPES
+from recpress_edge.artifacts.two_stages.contract import TWO_STAGES
 from recpress_edge.core.metrics import metric_title
 from recpress_edge.core.units import enumerated, format_recall
 from recpress_edge.data.resolve import SYNTHETIC
@@ -66,7 +67,9 @@ def rival_of(section: Section, point: Point, rows: Sequence[PlacedPoint]) -> Riv
 
 
 def lacks_baseline(point: Point, rival: Rival | None) -> bool:
-    """Whether no baseline of about a student's bytes is there."""
+    """Whether no baseline of about a student's bytes is there; two stages have their first stage as one."""
+    if point.first.profile == TWO_STAGES:
+        return False
     return not is_baseline(point) and (rival is None or not rival.of_its_bytes)
 
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from recpress_edge.artifacts.contract import ALL_USERS, HISTORY, SINGLE_USER
+from recpress_edge.artifacts.two_stages.contract import TWO_STAGES
 from recpress_edge.core.metrics import BALANCED, DEFAULT_CUTOFF, HEAD_CUTOFF, worth
 from recpress_edge.report.front import Section
 from recpress_edge.report.runs import BenchRun
 
-_MADE: Final = ("teacher", "student")
+_MADE: Final = ("teacher", "student", "first stage")
 """Stages before there was a file: they know the train items alone."""
-_ORDER: Final = ("teacher", "student", "fp32")
+_ORDER: Final = (*_MADE, "two stages", "fp32")
 _KNOWS: Final = {
     ALL_USERS: "User vectors know the train items alone; train and validation items are masked in these "
     "figures.",
@@ -21,6 +22,9 @@ _KNOWS: Final = {
     HISTORY: "A history file is asked with the train and validation items of a test user; a teacher, or a "
     "file with user vectors, knows the train items alone. So it is compared with history files, and with its "
     "teacher on validation users, where both know the train items.",
+    TWO_STAGES: "A first stage of user vectors knows the train items alone. The second reads what a "
+    "request states, and the last items of a test user, of validation too: its teacher is held against it on "
+    "validation users.",
 }
 """What files of each profile know of test users; files that know other things are in other sections."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from recpress_edge.artifacts.contract import HISTORY
+from recpress_edge.artifacts.two_stages.contract import TWO_STAGES
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.metrics import reported_cutoffs, stated_cutoff, worth
 from recpress_edge.core.printable import printable_facts
@@ -108,7 +109,7 @@ class BenchRun:
     @property
     def knows_more(self) -> bool:
         """Whether the file knows more of a test user than a teacher, or a file with user vectors, does."""
-        return self.profile == HISTORY
+        return self.profile in (HISTORY, TWO_STAGES)
 
     @property
     def group(self) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ from recpress_edge.report.place import PlacedPoint, place
 from recpress_edge.report.points import SAME_BYTES
 from recpress_edge.report.robustness import Survival, read_survivals
 from recpress_edge.report.runs import read_runs
+from recpress_edge.report.two_stages import stage_lines
 
 WITHIN: Final = 0.02
 RULE: Final = (
@@ -61,7 +62,8 @@ class Choice:
     """What makes a baseline of the winner's bytes where there is none; else empty."""
     sentence: str
     notes: tuple[str, ...]
-    """Which K judges where it is not 50, and what a file of this profile may know."""
+    """Which K judges where it is not 50, what a file of this profile may know, and of each file of two stages
+    what its first alone is worth and takes."""
     int8: tuple[str, ...]
     """One honest line per variant that has an fp32 file beside it."""
     own_int8: str
@@ -128,7 +130,7 @@ def verdict(section: Section, budget: Budget) -> Choice:
         rival,
         baseline_command(winner.point) if winner and lacks_baseline(winner.point, rival) else "",
         _sentence(section, winner, rival, budget),
-        notes(section),
+        (*notes(section), *stage_lines(section)),
         quantised_lines(section),
         own,
         runtime_lines(section),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from recpress_edge.core.errors import ArtifactError
-from recpress_edge.core.progress import OnEvent, TrainingEvent
+from recpress_edge.core.progress import OnEvent, TrainingEvent, left_out_words
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.training.plan import (
     ModelRequest,
@@ -30,6 +30,8 @@ from recpress_edge.training.store import (
 from recpress_edge.training.trajectory import has_trajectory
 from recpress_edge.training.two_stages.tree import data_of
 
+Action = Literal["cached", "resume", "train"]
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
@@ -37,13 +39,20 @@ class PlannedStep:
 
     name: str
     seed: int
-    action: Literal["cached", "resume", "train"]
+    action: Action
     folder: Path | None
     """None while a model that it is made from is missing: its digest is part of the folder's name."""
     memory_bytes: int | None = None
     """What training will take at least; None for a model that is there, or that cannot tell yet."""
     seconds: float | None = None
     """CPU time of all its epochs, about; None likewise."""
+    without_last: int = 0
+    """Train items of each user that it is trained without."""
+
+    @property
+    def left_out(self) -> str:
+        """The same in words, for the end of its line; empty for a model that knows all of train."""
+        return left_out_words(self.without_last)
 
     def costs(self) -> dict[str, float]:
         """Those of its costs that are known."""
@@ -87,7 +96,7 @@ def _planned(wanted: Wanted, data: Dataset, work: Path) -> Iterator[tuple[Planne
     made: dict[Wanted, TrainedModel] = {}
     for node in in_order(wanted):
         if not is_ready(node, made):
-            yield PlannedStep(str(node.name), node.seed, "train", None), node, None
+            yield _named_step(node, "train", None), node, None
             continue
         plan = plan_model(node, made, data, work)
         if is_found(plan):
@@ -103,12 +112,16 @@ def _with_forecast(step: PlannedStep, wanted: Wanted, parts: Parts | None, data:
 
 
 def _step(plan: Plan) -> PlannedStep:
-    action: Literal["cached", "resume", "train"] = "train"
+    action: Action = "train"
     if is_found(plan):
         action = "cached"
     elif not plan.wanted.options.restart and (plan.folder / CHECKPOINT).exists():
         action = "resume"
-    return PlannedStep(str(plan.wanted.name), plan.wanted.seed, action, plan.folder)
+    return _named_step(plan.wanted, action, plan.folder)
+
+
+def _named_step(node: Wanted, action: Action, folder: Path | None) -> PlannedStep:
+    return PlannedStep(str(node.name), node.seed, action, folder, without_last=node.without_last)
 
 
 def find_or_train(plan: Plan, data: Dataset, on_event: OnEvent) -> TrainedModel:
@@ -123,6 +136,7 @@ def find_or_train(plan: Plan, data: Dataset, on_event: OnEvent) -> TrainedModel:
         folder=plan.folder,
         epochs=0 if wanted.name.entry.closed_form else wanted.training.epochs,
         teacher_of=wanted.made_for,
+        without_last=wanted.without_last,
     )
     if is_found(plan):
         return _cached(plan, event, on_event)

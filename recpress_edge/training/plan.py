@@ -182,6 +182,8 @@ def want(request: ModelRequest, data: Dataset, made_for: str | None = None) -> W
         teacher = brought or needed(parse_name(asked, "teacher"), options.teacher_seed)
     check_taught(model, config, str(teacher.name) if teacher else None)
     check_settings(model, config, teacher.config if teacher else None)
+    if stages := stages_of(model, config, request, data, want):  # where a first stage lies decides nothing
+        config = dataclasses.replace(config, first=str(stages[0].name))
     wanted = Wanted(
         name=model,
         seed=seed_of(model, request.seed),
@@ -191,7 +193,7 @@ def want(request: ModelRequest, data: Dataset, made_for: str | None = None) -> W
         made_for=made_for,
         teacher=teacher,
         members=tuple(needed(name, seed) for name, seed in several),
-        stages=stages_of(model, config, request, data, want),
+        stages=stages,
         warm=warm if model.entry.warm else None,
     )
     return _fine_tuned(wanted, request.role) if model.recipe else wanted

@@ -50,6 +50,7 @@ def test_a_dry_run_lists_both_first_stages(work, capsys):
     assert main(distilled(work, "--dry-run", "--seed", "7")) == 0
     said = capsys.readouterr().out
     assert said.count("puresvd_dim4 seed 0") == 2
+    assert said.count("puresvd_dim4 seed 0, without the last 5 train items of each user") == 1
     assert "train   rerank_dim4 seed 7" in said
 
 
@@ -62,6 +63,29 @@ def test_the_export_tells_what_the_second_stage_adds(work, bundle, capsys):
     assert "seen[-1], seen[-2]" in said
     assert "lists equal numpy's to the bit" in said
     assert json.loads((work / "again" / "bundle.json").read_text())["quality"]["stages"]["gate"]["met"]
+
+
+def test_models_marks_the_first_stage_that_has_not_seen_all(work, bundle, capsys):
+    assert main(["models", "--work", str(work)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    marked = [line for line in lines if line.lstrip().startswith("puresvd_dim4")]
+    assert sorted(" * " in line for line in marked) == [False, True]
+    assert any(line.startswith("*          trained, without the last 5 train items") for line in lines)
+    assert main(["models", "--work", str(work), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["models"]
+    assert sorted(str(row["without_last"]) for row in found) == ["5", "None", "None"]
+
+
+def test_the_bench_measures_what_export_made(work, bundle, tmp_path, capsys):
+    folder = next((work / "models").glob("rerank_dim4-s0-*"))
+    asked = ["export", "--student", str(folder), "--int8", "--with-evaluation", "--work", str(work)]
+    assert main([*asked, "--format", "tflite", "--out", str(tmp_path / "judged")]) == 0
+    capsys.readouterr()
+    quick = ["--processes", "1", "--seconds", "0", "--queries", "20", "--pause", "0", "--k", "10"]
+    assert main(["bench", str(tmp_path / "judged"), *quick, "--work", str(tmp_path)]) in (0, 4)
+    said = capsys.readouterr().out
+    for part in ("ai-edge-litert", "both stages, top 10", "first stage alone: Recall@"):
+        assert part in said
 
 
 def test_recommend_answers_for_a_user_at_a_moment(bundle, capsys):
@@ -110,7 +134,7 @@ def test_a_wrong_question_is_one_line(bundle, capsys, flags, message):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--format", "tflite"], "exported as onnx alone"),
+        (["--format", "c"], "exported as onnx or tflite"),
         (["--profile", "history"], "--profile is not for"),
         (["--recipe", "int8-item"], "is int8"),
     ],
@@ -150,3 +174,47 @@ def test_python_asks_likewise(work, bundle):
     result = asked.run()
     assert result.facts()["unchanged"]
     assert result.facts()["stages"]["gate"]["met"]
+
+
+@pytest.fixture(scope="module")
+def of_histories(work):
+    """A bundle whose first stage reads a history, by both formats."""
+    first = ["distill", "--student", "lrh_dim4", "--teacher", "none", "--data", "films", "--epochs", "3"]
+    assert main([*first, "--work", str(work)]) == 0
+    folder = next(path for path in sorted((work / "models").glob("lrh_dim4-s0-*")))
+    asked = [str(folder) if word == "puresvd_dim4" else word for word in distilled(work)]
+    assert main(asked) == 0
+    newest = max((work / "models").glob("rerank_dim4-s0-*"), key=lambda path: path.stat().st_mtime)
+    for name in ("onnx", "tflite"):
+        export = ["export", "--student", str(newest), "--int8", "--with-evaluation", "--format", name]
+        out = ["--out", str(work / f"nobody-{name}"), "--work", str(work), "--force"]
+        assert main([*export, *out]) == 0
+    return work
+
+
+def test_a_bundle_of_histories_knows_nobody_and_answers_anybody(of_histories, capsys):
+    answers = []
+    for name in ("onnx", "tflite"):
+        bundle = of_histories / f"nobody-{name}"
+        assert not (bundle / "users.txt").exists()
+        assert main(["recommend", str(bundle), "--seen", "i1,i7,i2", "--value", "hour=20", "--json"]) == 0
+        answers.append(json.loads(capsys.readouterr().out)["items"])
+        assert main(["recommend", str(bundle), "--user", "u1", "--seen", "i1"]) == 2
+        assert "knows no users: leave --user out" in capsys.readouterr().err
+    assert answers[0] == answers[1]
+    other = ["recommend", str(of_histories / "nobody-onnx"), "--seen", "i2,i7,i1", "--json"]
+    assert main(other) == 0  # another order, another person
+    assert json.loads(capsys.readouterr().out)["items"] != answers[0]
+    assert "the file holds nothing of any user" in (of_histories / "nobody-onnx" / "CARD.md").read_text()
+
+
+def test_a_bundle_of_histories_is_inspected_and_measured(of_histories, capsys):
+    assert main(["inspect", str(of_histories / "nobody-onnx")]) == 0
+    assert "any history × 40 items × 4" in capsys.readouterr().out
+    quick = ["--processes", "1", "--seconds", "0", "--queries", "20", "--pause", "0", "--k", "10"]
+    for name in ("onnx", "tflite"):
+        asked = ["bench", str(of_histories / f"nobody-{name}"), *quick, "--work", str(of_histories)]
+        assert main(asked) in (0, 4)
+        said = capsys.readouterr().out
+        for part in ("any history × 40 items", "both stages, top 10", "first stage alone"):
+            assert part in said

@@ -62,7 +62,7 @@ def test_a_second_stage_of_nothing_is_the_first(tmp_path):
     _, rows, users = requests_of(50, 5)
     for user, row in zip(users.tolist(), rows, strict=True):
         asked = StagedRequest(user, np.empty(0, np.int64), row, FOUND, FOUND)
-        np.testing.assert_array_equal(file.rank(asked)[0], file.first(asked)[0])
+        np.testing.assert_array_equal(file.lists(asked).items, file.lists(asked).first_items)
 
 
 def test_a_second_stage_that_loses_is_refused_with_its_figures(tmp_path):

@@ -19,25 +19,19 @@ from recpress_edge.artifacts.clicks.contract import (
     ClickContract,
 )
 from recpress_edge.artifacts.clicks.folded import SCALE
-from recpress_export.tflite.flatbuffer import FlatModel
+from recpress_export.tflite.draft import FLOAT32, GATHER_VERSION, INT_TYPES, NO_TENSOR, OperatorDraft
 
-_FLOAT32: Final = 0
-_INT_TYPES: Final = {np.dtype(np.int8): 9, np.dtype(np.int16): 7}
-"""TensorType, as the options of CAST name it."""
-_GATHER_VERSION: Final = {np.dtype(np.float32): 1, np.dtype(np.int8): 2, np.dtype(np.int16): 4}
 _RELU: Final = 1
-_NO_TENSOR: Final = -1
 
 Tensors = Mapping[str, NDArray[Any]]
 
 
 @dataclass(slots=True)
-class _TfliteClicks:
+class _TfliteClicks(OperatorDraft):
     """Operators so far, over the tensors of a folded model."""
 
-    tensors: Tensors
-    contract: ClickContract
-    model: FlatModel = field(default_factory=FlatModel)
+    tensors: Tensors = field(kw_only=True)
+    contract: ClickContract = field(kw_only=True)
     numbers: dict[str, int] = field(default_factory=dict)
 
     def constant(self, name: str) -> int:
@@ -46,25 +40,11 @@ class _TfliteClicks:
             self.numbers[name] = self.model.constant(name, self.tensors[name])
         return self.numbers[name]
 
-    def op(self, name: str, operator: str, inputs: list[int], shape: tuple[int, ...], **options: Any) -> int:
-        """An operator with one output of its own, float32 unless ``dtype`` says otherwise.
-
-        ``any_length``: of the output's first axis; ``version``: the operator's. Others are its options.
-        """
-        any_length, dtype = options.pop("any_length", False), options.pop("dtype", np.float32)
-        output = self.model.tensor(name, shape, dtype, any_length=0 if any_length else None)
-        self.model.operator(operator, inputs, [output], **options)
-        return output
-
-    def whole(self, name: str, *values: int) -> int:
-        """A list of whole numbers."""
-        return self.model.constant(name, np.array(values, np.int32))
-
     def wide(self, table: str, found: int, shape: tuple[int, ...], *, any_length: bool = False) -> int:
         """What was read of a table as float32: integers times their scales."""
         if f"{table}{SCALE}" not in self.tensors:
             return found
-        kind = _INT_TYPES[self.tensors[table].dtype]
+        kind = INT_TYPES[self.tensors[table].dtype]
         wide = self.op(
             f"{table}/wide",
             "CAST",
@@ -72,7 +52,7 @@ class _TfliteClicks:
             shape,
             any_length=any_length,
             inDataType=kind,
-            outDataType=_FLOAT32,
+            outDataType=FLOAT32,
         )
         scale = self.constant(f"{table}{SCALE}")
         return self.op(f"{table}/numbers", "MUL", [wide, scale], shape, any_length=any_length)
@@ -81,7 +61,7 @@ class _TfliteClicks:
         """Rows of a table as float32: (count, ...) of it."""
         stored = self.tensors[table]
         shape = (count, *stored.shape[1:])
-        version = _GATHER_VERSION[stored.dtype]
+        version = GATHER_VERSION[stored.dtype]
         found = self.op(
             f"{table}/rows",
             "GATHER",
@@ -101,7 +81,7 @@ class _TfliteClicks:
 
 def clicks_tflite(contract: ClickContract, tensors: Tensors, metadata: Mapping[str, str]) -> bytes:
     """The file's bytes; ``tensors`` as tensors_of gives them, of a recipe that the format takes."""
-    draft = _TfliteClicks(_stored(tensors), contract)
+    draft = _TfliteClicks(tensors=_stored(tensors), contract=contract)
     model = draft.model
     rows = model.tensor(ROWS_INPUT, [contract.width], np.int32)
     candidates = model.tensor(CANDIDATES_INPUT, [1], np.int32, any_length=0)
@@ -115,7 +95,7 @@ def clicks_tflite(contract: ClickContract, tensors: Tensors, metadata: Mapping[s
         axis = draft.whole("of_dimensions", 1)
         summed = draft.op("summed", "SUM", [products, axis], (1,), any_length=True, keepDims=False)
         z = draft.op("with_products", "ADD", [z, summed], (1,), any_length=True)
-    if hidden != _NO_TENSOR:
+    if hidden != NO_TENSOR:
         items = draft.read("item_hidden", candidates, 1, any_length=True)  # (n, H)
         width = draft.tensors["layer0_bias"].size
         first = draft.op("first", "ADD", [items, hidden], (1, width), any_length=True)
@@ -140,26 +120,26 @@ def _stored(tensors: Tensors) -> dict[str, NDArray[Any]]:
 
 
 def _request(draft: _TfliteClicks, rows: int) -> tuple[int, int, int]:
-    """The bracket (1,), s (1, d) and W e + b_1 (1, H) of the request; _NO_TENSOR where there is none."""
+    """The bracket (1,), s (1, d) and W e + b_1 (1, H) of the request; NO_TENSOR where there is none."""
     contract, width = draft.contract, draft.contract.width
     firsts = np.cumsum([0, *(one.size for one in contract.fields)])[:-1]
     offsets = np.repeat(firsts, [one.width for one in contract.fields]).astype(np.int32)
-    shown, share = rows, _NO_TENSOR
+    shown, share = rows, NO_TENSOR
     if any(one.kind == "many" for one in contract.fields):
         shown, share = _shares(draft, rows)
     places = draft.op(
         "table_rows", "ADD", [shown, draft.whole("offsets", *offsets)], (width,), dtype=np.int32
     )
     weights = draft.read("request_linear", places, width)
-    if share != _NO_TENSOR:
+    if share != NO_TENSOR:
         weights = draft.op("shared_weights", "MUL", [weights, share], (width,))
     axis = draft.whole("of_places", 0)
     linear = draft.op("weights", "SUM", [weights, axis], (1,), keepDims=True)
     linear = draft.op("linear", "ADD", [linear, draft.constant("bias")], (1,))
     if not contract.dim:
-        return linear, _NO_TENSOR, _NO_TENSOR
+        return linear, NO_TENSOR, NO_TENSOR
     embedded = _embedded(draft, places, share)
-    sums = hidden = _NO_TENSOR
+    sums = hidden = NO_TENSOR
     if contract.pairs:
         sums = draft.op("sums", "SUM", [embedded, axis], (1, contract.dim), keepDims=True)
         linear = draft.op("request_bracket", "ADD", [linear, _pairs(draft, embedded, sums)], (1,))
@@ -184,14 +164,14 @@ def _shares(draft: _TfliteClicks, rows: int) -> tuple[int, int]:
     zero = draft.whole("zero", *[0] * width)
     shown = draft.op("values", "MAXIMUM", [rows, zero], (width,), dtype=np.int32)
     used = draft.op("is_used", "GREATER_EQUAL", [rows, zero], (width,), dtype=np.bool_)
-    used = draft.op("used", "CAST", [used], (width,), inDataType=6, outDataType=_FLOAT32)
+    used = draft.op("used", "CAST", [used], (width,), inDataType=6, outDataType=FLOAT32)
     row = draft.op(
         "used_row", "RESHAPE", [used, draft.whole("one_row", 1, width)], (1, width), newShape=[1, width]
     )
     counts = draft.op(
         "counts",
         "FULLY_CONNECTED",
-        [row, draft.model.constant("same_field", same), _NO_TENSOR],
+        [row, draft.model.constant("same_field", same), NO_TENSOR],
         (1, width),
     )
     share = draft.op("shares", "DIV", [row, counts], (1, width))
@@ -203,7 +183,7 @@ def _embedded(draft: _TfliteClicks, places: int, share: int) -> int:
     """Of each field its embedding, the mean of a field of many values: (F, d)."""
     contract, width, dim = draft.contract, draft.contract.width, draft.contract.dim
     rows = draft.read("request_emb", places, width)
-    if share == _NO_TENSOR:
+    if share == NO_TENSOR:
         return rows
     column = draft.op(
         "share_column",

@@ -12,7 +12,7 @@ from recpress_edge.artifacts.contract import HISTORY
 from recpress_edge.artifacts.fold_in import FoldIn
 from recpress_edge.artifacts.model_folder import Student
 from recpress_edge.artifacts.recipes import Recipe
-from recpress_edge.core.arrays import F32, I64
+from recpress_edge.core.arrays import F32
 from recpress_export.graph import contract_for
 from recpress_export.networks.student import NetworkStudent
 from recpress_export.profiles import check_recipe_profile
@@ -62,7 +62,7 @@ class RecurrentHistory(Subject[NetworkStudent]):
     def _states(self) -> F32:
         """Rows after the validation histories (B, D), with which items are multiplied: for their scales."""
         fold_in, rows = self.fold_in, self.data.valid
-        states = [_state(fold_in, rows.seen(row).astype(np.int64)) for row in range(rows.users.size)]
+        states = [fold_in.row_after(rows.seen(row).astype(np.int64)) for row in range(rows.users.size)]
         return np.array(states, np.float32) if states else fold_in.rows
 
     def rows(self, rows: Evaluation) -> Evaluation:
@@ -76,13 +76,3 @@ class RecurrentHistory(Subject[NetworkStudent]):
         """After nothing, and after each half of the catalogue, of which the last items are read."""
         n_items = self.data.model.n_items
         return [(None, []), *((None, list(range(start, n_items, 2))) for start in (0, 1))]
-
-
-def _state(fold_in: FoldIn, seen: I64) -> F32:
-    """prior + Σ λ^age ∘ history_emb[item] over the last items of ``seen``: (D,)."""
-    weights = fold_in.weights
-    assert weights is not None
-    read = seen[-fold_in.length :]
-    bag = np.vstack([fold_in.history_emb[read], fold_in.prior[None]])
-    state: F32 = (bag * weights[-len(bag) :]).sum(axis=0).astype(np.float32)
-    return state

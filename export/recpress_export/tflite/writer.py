@@ -54,7 +54,16 @@ def to_tflite(graph: Graph, metadata: Mapping[str, str], two_level_items: int = 
     From ``two_level_items`` items on, the best are chosen in two levels (tflite_top.py); same answers.
     ConfigError: the tables do not fit what the built-in kernels compute exactly.
     """
-    contract, model = graph.contract, FlatModel()
+    model = FlatModel()
+    inputs, outputs = add_graph(graph, model, two_level_items)
+    return model.to_bytes(inputs, outputs, metadata)
+
+
+def add_graph(
+    graph: Graph, model: FlatModel, two_level_items: int = TWO_LEVEL_ITEMS
+) -> tuple[dict[str, int], dict[str, int]]:
+    """The same in a model that others may add to: the tensors that go in and come out, by name."""
+    contract = graph.contract
     inputs = {name: model.tensor(name, [1], np.int32) for name in (contract.user_input,) if name}
     inputs |= {
         contract.seen_input: model.tensor(
@@ -68,7 +77,7 @@ def to_tflite(graph: Graph, metadata: Mapping[str, str], two_level_items: int = 
     given = _pinned(graph.steps)
     for step in _padded(given) if graph.arrangement == PADDED else given:
         _add(draft, step)
-    return model.to_bytes(inputs, draft.outputs, metadata)
+    return inputs, draft.outputs
 
 
 def network_rows(n_items: int) -> int:

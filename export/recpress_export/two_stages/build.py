@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recpress_edge import __version__
 from recpress_edge.artifacts.clicks.fields import FeatureField
+from recpress_edge.artifacts.contract import HISTORY
+from recpress_edge.artifacts.fold_in import FoldIn
 from recpress_edge.artifacts.formats import DEFAULT, FORMATS
 from recpress_edge.artifacts.manifest import MANIFEST, STAGES_SCHEMA
 from recpress_edge.artifacts.model_folder import Student
@@ -24,7 +26,6 @@ from recpress_edge.artifacts.two_stages.bundle import (
 )
 from recpress_edge.artifacts.two_stages.contract import (
     FIRST_RECIPE,
-    MODEL_FILE,
     RECIPE,
     TwoStageContract,
     first_contract,
@@ -32,34 +33,45 @@ from recpress_edge.artifacts.two_stages.contract import (
 from recpress_edge.artifacts.two_stages.second import second_tensors
 from recpress_edge.artifacts.two_stages.selftest import TwoStageQuestion
 from recpress_edge.artifacts.two_stages.weights import SecondWeights
-from recpress_edge.core.arrays import I32
+from recpress_edge.core.arrays import F32, I32
 from recpress_edge.core.errors import ArtifactError, ConfigError, GateError
 from recpress_edge.core.files import check_ours, new_directory, write_atomic
 from recpress_edge.core.registry import named
 from recpress_edge.device.two_stages.recommender import check_two_stages
-from recpress_edge.device.two_stages.runtimes import NumpyTwoStages, OnnxTwoStages, StagedRequest
+from recpress_edge.device.two_stages.runtimes import (
+    NumpyTwoStages,
+    StagedRequest,
+    TwoStageRuntime,
+    open_stages,
+)
 from recpress_export.card import CARD_FILE
-from recpress_export.graph import contract_for
+from recpress_export.graph import Graph, contract_for
 from recpress_export.student import bundle_stem
 from recpress_export.subjects.all_users import checked_tables, row_encoding
+from recpress_export.subjects.history import history_encoding
 from recpress_export.two_stages.card import two_stage_card
 from recpress_export.two_stages.quality import HeldOut, K, quality_of, split_ranks
 from recpress_export.two_stages.questions import stage_questions
 
-_WRITER: Final = "recpress_export.two_stages.graph:two_stages_onnx"
-"""Imported when a file is written: it needs the package onnx."""
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ForgettingFirst:
+    """A first stage that reads a history (ADR 0030)."""
+
+    item_emb: F32
+    fold_in: FoldIn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TwoStageSource:
     """What a bundle of two stages is made from."""
 
-    first: Student
+    first: Student | ForgettingFirst
     second: SecondWeights
     of_users: tuple[FeatureField, ...]
     fields: tuple[FeatureField, ...]
     user_rows: I32
-    """Every user's rows of the fields of users (U, W_U)."""
+    """Every user's rows of the fields of users (U, W_U); (U, 0) where there are none."""
     typical: I32
     """Requests with all fields (N, W_U + W), which tell how large numbers get."""
     folded: tuple[str, ...]
@@ -71,11 +83,44 @@ class TwoStageSource:
     """The model's record."""
     licence: str | None
     command: str
+    format: str = DEFAULT
+    """Of the model file, one of STAGE_FORMATS."""
+    with_evaluation: bool = False
+    """Whether the requests of test travel along, by which a device judges the file."""
 
     @property
     def name(self) -> str:
-        """The model's, with a seed that is not 0."""
-        return bundle_stem(str(self.facts["name"]), int(self.facts["seed"]))
+        """Of the bundle: the model's, with a seed that is not 0, what is stored, and a format that is not the
+        usual one.
+        """
+        stem = bundle_stem(str(self.facts["name"]), int(self.facts["seed"]))
+        return f"{stem}-{RECIPE}{FORMATS[self.format].suffix}"
+
+    def first_graph(self) -> Graph:
+        """The first stage, under the names that it has within two stages."""
+        recipe, known = recipe_named(FIRST_RECIPE), self.first
+        if isinstance(known, Student):
+            sizes = {"n_users": known.n_users, "n_items": known.n_items, "dim": known.dim}
+            contract = first_contract(contract_for(recipe, self.format, **sizes))
+            return row_encoding(contract, checked_tables(known, recipe)).graph
+        sizes = {"n_users": 0, "n_items": len(known.item_emb), "dim": known.item_emb.shape[1]}
+        contract = dataclasses.replace(
+            contract_for(recipe, self.format, **sizes),
+            profile=HISTORY,
+            user_input="",
+            history_length=known.fold_in.length,
+        )
+        asking = Student(
+            self._states(known), known.item_emb, str(self.facts["first_stage"]["name"]), 0, "", {}
+        )
+        stored = checked_tables(asking, recipe, known.fold_in.rows)
+        return history_encoding(first_contract(contract), stored, known.fold_in, recipe).graph
+
+    def _states(self, known: ForgettingFirst) -> F32:
+        """Rows after the validation histories (N, D), with which items are multiplied: for their scales."""
+        held = self.held_out["valid"]
+        rows = [known.fold_in.row_after(held.seen(at)) for at in range(held.users.size)]
+        return np.array(rows, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,17 +164,30 @@ def _same(target: Path, digest: str) -> bool:
 
 
 def _fill(draft: Path, source: TwoStageSource, *, force: bool) -> TwoStageBundle:
-    recipe = recipe_named(FIRST_RECIPE)
-    first = first_contract(
-        contract_for(
-            recipe,
-            DEFAULT,
-            n_users=source.first.n_users,
-            n_items=source.first.n_items,
-            dim=source.first.dim,
-        )
-    )
-    graph = row_encoding(first, checked_tables(source.first, recipe)).graph
+    contract, data = _file_of(source)
+    path = draft / contract.model_file
+    write_atomic(path, data)
+    file = open_stages(path, contract)
+    reference = NumpyTwoStages(path, contract)
+    ranks = {split: split_ranks(file, reference, held, contract) for split, held in source.held_out.items()}
+    quality = quality_of(source.facts, source.name, ranks, len(data))
+    if (failure := quality["stages"]["gate"]["failure"]) and not force:
+        raise GateError(f"{source.name} is below its gate: {failure} --force publishes it all the same.")
+    answered = _answered(file, contract)
+    facts = {"name": source.name, "provenance": _provenance(source), "quality": quality}
+    write_atomic(draft / CARD_FILE, two_stage_card(facts, contract, len(data)).encode())
+    ids = (source.user_ids, source.item_ids)
+    rows = source.held_out["test"].evaluation(contract) if source.with_evaluation else None
+    bundle = write_two_stage_bundle(draft, contract, ids, answered, facts, rows)
+    for runtime in (file, reference):
+        check_two_stages(runtime, bundle)
+    return bundle
+
+
+def _file_of(source: TwoStageSource) -> tuple[TwoStageContract, bytes]:
+    """The contract, and the model file's bytes."""
+    graph = source.first_graph()
+    first = graph.contract
     contract = TwoStageContract(
         first=first,
         candidates=source.candidates,
@@ -137,25 +195,11 @@ def _fill(draft: Path, source: TwoStageSource, *, force: bool) -> TwoStageBundle
         fields=source.fields,
         folded=source.folded,
     )
-    provenance = _provenance(source)
     tensors = second_tensors(source.second, source.typical)
     own = _stored_rows(source) if source.of_users else None
-    data: bytes = named(_WRITER)(contract, graph, tensors, own, _metadata(provenance, contract))
-    path = draft / MODEL_FILE
-    write_atomic(path, data)
-    file, reference = OnnxTwoStages(path, contract), NumpyTwoStages(path, contract)
-    ranks = {split: split_ranks(file, reference, held, contract) for split, held in source.held_out.items()}
-    name = f"{source.name}-{RECIPE}"
-    quality = quality_of(source.facts, name, ranks, len(data))
-    if (failure := quality["stages"]["gate"]["failure"]) and not force:
-        raise GateError(f"{name} is below its gate: {failure} --force publishes it all the same.")
-    answered = _answered(file, contract)
-    facts = {"name": name, "provenance": provenance, "quality": quality}
-    write_atomic(draft / CARD_FILE, two_stage_card(facts, contract, len(data)).encode())
-    bundle = write_two_stage_bundle(draft, contract, (source.user_ids, source.item_ids), answered, facts)
-    for runtime in (file, reference):
-        check_two_stages(runtime, bundle)
-    return bundle
+    write = named(FORMATS[source.format].stages_writer)
+    data: bytes = write(contract, graph, tensors, own, _metadata(_provenance(source), contract))
+    return contract, data
 
 
 def _stored_rows(source: TwoStageSource) -> I32 | NDArray[np.int16]:
@@ -164,7 +208,7 @@ def _stored_rows(source: TwoStageSource) -> I32 | NDArray[np.int16]:
     return source.user_rows.astype(np.int16) if small else source.user_rows
 
 
-def _answered(file: OnnxTwoStages, contract: TwoStageContract) -> tuple[TwoStageQuestion, ...]:
+def _answered(file: TwoStageRuntime, contract: TwoStageContract) -> tuple[TwoStageQuestion, ...]:
     """The self-test's questions with the file's answers."""
     found = []
     for question in stage_questions(contract):
@@ -201,7 +245,7 @@ def _provenance(source: TwoStageSource) -> dict[str, Any]:
             "licence": source.licence,
         },
         "model_sha256": facts["sha256"],
-        "versions": {package: version(package) for package in FORMATS[DEFAULT].made_by},
+        "versions": {package: version(package) for package in FORMATS[source.format].made_by},
     }
 
 

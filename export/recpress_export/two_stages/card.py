@@ -8,6 +8,7 @@ from recpress_edge.artifacts.two_stages.fields import place_of
 from recpress_edge.core.metrics import metric_title
 from recpress_edge.core.units import format_bytes, format_share
 from recpress_export.clicks.card import values_of
+from recpress_export.two_stages.quality import gate_words
 
 
 def two_stage_card(facts: Mapping[str, Any], contract: TwoStageContract, n_bytes: int) -> str:
@@ -16,20 +17,20 @@ def two_stage_card(facts: Mapping[str, Any], contract: TwoStageContract, n_bytes
     data, gains = provenance["dataset"], stages["gain"]
     teacher = provenance["teacher"]["name"] if provenance["teacher"] else "none"
     own = ", ".join(field.name for field in contract.of_users) or "none"
-    gate = stages["gate"]
     return "\n".join(
         [
             f"# {facts['name']}",
             "",
-            f"Two stages in one file, for {contract.n_users:,} users and {contract.n_items:,} items: "
+            f"Two stages in one file, for {_whom(contract)} and {contract.n_items:,} items: "
             f"`{provenance['first_stage']['name']}` finds {contract.candidates} candidates, "
             f"`{provenance['student']}` (teacher: {teacher}) ranks them again with the moment's context. "
-            f"`model.onnx`, {format_bytes(n_bytes)}, int8, exact, made by {provenance['created_by']} from "
-            f"data set `{data['name']}`, licence: {data['licence'] or 'not stated'}.",
+            f"`{contract.model_file}`, {format_bytes(n_bytes)}, int8, exact, made by "
+            f"{provenance['created_by']} from data set `{data['name']}`, licence: "
+            f"{data['licence'] or 'not stated'}.",
             "",
             "## What a request states",
             "",
-            "A user, the seen items, oldest first, and:",
+            f"{'A user, the' if contract.n_users else 'The'} seen items, oldest first, and:",
             "",
             "| field | kind | values |",
             "| --- | --- | --- |",
@@ -40,8 +41,7 @@ def two_stage_card(facts: Mapping[str, Any], contract: TwoStageContract, n_bytes
             "were learned. Hours and weekdays (0 is Monday) are given by the application; the bundle reads "
             "no clock.",
             "",
-            "Privacy: the file holds a vector of each user, from which tastes can be inferred. Ship it to "
-            "machines you control, not to the phones of single users.",
+            _privacy(contract),
             "",
             "## What the second stage adds",
             "",
@@ -59,11 +59,24 @@ def two_stage_card(facts: Mapping[str, Any], contract: TwoStageContract, n_bytes
                 for split in gains
             ),
             "",
-            "Gate: " + ("met" if gate["met"] else f"NOT MET, overruled by --force: {gate['failure']}"),
+            f"Gate: {gate_words(stages['gate'])}",
             "",
             f"Made by: `{provenance['command']}`",
             "",
         ]
+    )
+
+
+def _whom(contract: TwoStageContract) -> str:
+    return f"{contract.n_users:,} users" if contract.n_users else "any history"
+
+
+def _privacy(contract: TwoStageContract) -> str:
+    if not contract.n_users:
+        return "Privacy: the file holds nothing of any user. Whose history it is asked with is not stored."
+    return (
+        "Privacy: the file holds a vector of each user, from which tastes can be inferred. Ship it to "
+        "machines you control, not to the phones of single users."
     )
 
 

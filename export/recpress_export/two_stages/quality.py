@@ -1,17 +1,21 @@
 """What the second stage of a file adds to its own first stage, by the file's lists, and the gate of that."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
+from recpress_edge.artifacts.evaluation import Evaluation
 from recpress_edge.artifacts.two_stages.contract import RECIPE, TwoStageContract
+from recpress_edge.artifacts.two_stages.evaluation import StageEvaluation
 from recpress_edge.core.arrays import I32, I64
 from recpress_edge.core.errors import GateError
+from recpress_edge.core.metrics import stated_cutoff
 from recpress_edge.core.rng import stream
 from recpress_edge.core.stats import paired_bootstrap
-from recpress_edge.device.two_stages.runtimes import OnnxTwoStages, StagedRequest, TwoStageRuntime
+from recpress_edge.device.two_stages.runtimes import StagedLists, StagedRequest, TwoStageRuntime
 from recpress_export.student import stage
 
 K: Final = 10
@@ -28,14 +32,31 @@ class HeldOut:
     rows: I32
     """What a request states (N, W)."""
     hidden: tuple[I64, I64]
-    """indptr (N + 1,) and items of what is no candidate."""
+    """indptr (N + 1,) and items of what is no candidate; oldest first where the first stage reads them."""
     taken: I64
+
+    def seen(self, at: int) -> I64:
+        """What is no candidate of a request."""
+        found: I64 = self.hidden[1][self.hidden[0][at] : self.hidden[0][at + 1]]
+        return found
 
     def asked(self, at: int, contract: TwoStageContract, k: int | None = None) -> StagedRequest:
         """One request; ``k``: None for all that the first stage finds."""
-        seen = self.hidden[1][self.hidden[0][at] : self.hidden[0][at + 1]]
+        seen, user = self.seen(at), int(self.users[at]) if contract.n_users else None
         retrieve = min(contract.candidates, contract.n_items - np.unique(seen).size)
-        return StagedRequest(int(self.users[at]), seen, self.rows[at], retrieve, min(k or retrieve, retrieve))
+        return StagedRequest(user, seen, self.rows[at], retrieve, min(k or retrieve, retrieve))
+
+    def evaluation(self, contract: TwoStageContract) -> StageEvaluation:
+        """The same as a bundle carries it: without saying whose they are where it knows nobody."""
+        indptr, items = self.hidden
+        asked = Evaluation(
+            self.users.astype(np.int32),
+            indptr.astype(np.int64),
+            items.astype(np.int32),
+            np.arange(self.users.size + 1, dtype=np.int64),
+            self.taken.astype(np.int32),
+        )
+        return StageEvaluation(asked if contract.n_users else asked.anonymous(), self.rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +72,7 @@ class SplitRanks:
 
 
 def split_ranks(
-    file: OnnxTwoStages, reference: TwoStageRuntime, held: HeldOut, contract: TwoStageContract
+    file: TwoStageRuntime, reference: TwoStageRuntime, held: HeldOut, contract: TwoStageContract
 ) -> SplitRanks:
     """The lists of a split; GateError where numpy's differ from the file's in an id or a score."""
     first, both = np.full((2, held.users.size), contract.n_items, np.int64)
@@ -59,23 +80,27 @@ def split_ranks(
     compared[stream(0, "compared users").permutation(held.users.size)[:MOST_COMPARED]] = True
     for at in range(held.users.size):
         asked = held.asked(at, contract)
-        answers = file.rank(asked), file.first(asked)
+        found = file.lists(asked)
         if compared[at]:
-            _check_equal(answers, (reference.rank(asked), reference.first(asked)), asked)
-        for ranks, (items, _) in zip((both, first), answers, strict=True):
+            _check_equal(found, reference.lists(asked), asked)
+        for ranks, items in ((both, found.items), (first, found.first_items)):
             place = np.flatnonzero(items == held.taken[at])
             if place.size:
                 ranks[at] = place[0]
     return SplitRanks(first, both, float((first < contract.n_items).mean()), int(compared.sum()))
 
 
-def _check_equal(file: Any, reference: Any, asked: StagedRequest) -> None:
-    for found, wanted in zip(file, reference, strict=True):
-        if not all(np.array_equal(one, other) for one, other in zip(found, wanted, strict=True)):
+def _check_equal(found: StagedLists, wanted: StagedLists, asked: StagedRequest) -> None:
+    for field in dataclasses.fields(StagedLists):
+        if not np.array_equal(getattr(found, field.name), getattr(wanted, field.name)):
             raise GateError(
-                f"the file answers user {asked.user} with items {found[0].tolist()[:K]}, numpy with "
-                f"{wanted[0].tolist()[:K]}: it does not compute its tables."
+                f"the file answers {_whom(asked)} with items {found.items.tolist()[:K]}, numpy with "
+                f"{wanted.items.tolist()[:K]} ({field.name}): it does not compute its tables."
             )
+
+
+def _whom(asked: StagedRequest) -> str:
+    return f"the history {asked.seen.tolist()[-5:]}" if asked.user is None else f"user {asked.user}"
 
 
 def _metrics(ranks: I64) -> dict[str, Any]:
@@ -118,7 +143,13 @@ def quality_of(
         stage(RECIPE, name, n_bytes, after),
     ]
     gate = {"met": failure is None, "failure": failure, "overruled": failure is not None}
-    return {"chain": chain, "stages": {"gain": gains, "gate": gate}}
+    return {"cutoff": stated_cutoff(facts), "chain": chain, "stages": {"gain": gains, "gate": gate}}
+
+
+def gate_words(gate: Mapping[str, Any]) -> str:
+    """Whether it is met, and who judged."""
+    told = "met" if gate["met"] else f"NOT MET, overruled by --force: {gate['failure']}"
+    return f"{told} (by validation users, who chose the epoch too: test is the stricter row)"
 
 
 def _failure(first: str, gain: Mapping[str, float]) -> str | None:

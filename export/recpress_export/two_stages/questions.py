@@ -21,8 +21,12 @@ def stage_questions(contract: TwoStageContract) -> tuple[TwoStageQuestion, ...]:
     for number, values in enumerate(asked):
         size = min(number, 3) if number < 4 else int(rng.integers(0, most + 1))
         seen = tuple(rng.permutation(contract.n_items)[:size].tolist())
-        user = int(rng.integers(0, contract.n_users))
+        user = int(rng.integers(0, contract.n_users)) if contract.n_users else None
         found.append(TwoStageQuestion(user, seen, values, request_row(contract, values, seen)))
     longest = tuple(np.arange(most).tolist())
-    found.append(TwoStageQuestion(0, longest, asked[0], request_row(contract, asked[0], longest)))
+    found.append(
+        TwoStageQuestion(
+            0 if contract.n_users else None, longest, asked[0], request_row(contract, asked[0], longest)
+        )
+    )
     return tuple(found)

@@ -8,18 +8,17 @@ from typing import Any
 from recpress_edge.artifacts.bundle import ITEMS_FILE, MANIFEST, SELFTEST_FILE, USERS_FILE, verify_files
 from recpress_edge.artifacts.clicks.contract import vocabulary_file
 from recpress_edge.artifacts.clicks.selftest import selftest_bytes
-from recpress_edge.artifacts.formats import DEFAULT
 from recpress_edge.artifacts.ids import encode_ids, read_ids
-from recpress_edge.artifacts.manifest import STAGES_SCHEMA, read_manifest, write_facts
+from recpress_edge.artifacts.manifest import EVALUATION_FILE, STAGES_SCHEMA, read_manifest, write_facts
 from recpress_edge.artifacts.model_file import check_model_file
 from recpress_edge.artifacts.trust.policy import Trust
 from recpress_edge.artifacts.two_stages.contract import (
-    MODEL_FILE,
     TwoStageContract,
     read_two_stage_contract,
     two_stage_facts,
     vocabularies,
 )
+from recpress_edge.artifacts.two_stages.evaluation import StageEvaluation, read_staged_rows
 from recpress_edge.artifacts.two_stages.selftest import (
     TwoStageQuestion,
     read_two_stage_selftest,
@@ -43,11 +42,11 @@ class TwoStageBundle:
 
     @property
     def model_path(self) -> Path:
-        return self.folder / MODEL_FILE
+        return self.folder / self.contract.model_file
 
     @property
     def model_bytes(self) -> int:
-        return int(self.files[MODEL_FILE]["bytes"])
+        return int(self.files[self.contract.model_file]["bytes"])
 
     @property
     def total_bytes(self) -> int:
@@ -58,11 +57,15 @@ class TwoStageBundle:
         return read_ids(self.folder / ITEMS_FILE, self.contract.n_items)
 
     def user_ids(self) -> list[str]:
-        return read_ids(self.folder / USERS_FILE, self.contract.n_users)
+        return read_ids(self.folder / USERS_FILE, self.contract.n_users) if self.contract.n_users else []
 
     def selftest(self) -> tuple[TwoStageQuestion, ...]:
         """The self-test, held against fields and ids."""
         return read_two_stage_selftest(self.folder, self.contract)
+
+    def evaluation(self) -> StageEvaluation | None:
+        """The test requests, checked before use; None where none travel along."""
+        return read_staged_rows(self.folder, self.contract) if EVALUATION_FILE in self.files else None
 
 
 def open_two_stage_bundle(folder: Path, trust: Trust | None = None) -> TwoStageBundle:
@@ -74,10 +77,12 @@ def open_two_stage_bundle(folder: Path, trust: Trust | None = None) -> TwoStageB
     features = manifest["contract"].get("features")
     count = len(features) if isinstance(features, list) else 0
     listed = [name for name in map(vocabulary_file, range(count)) if name in manifest["files"]]
-    needed = (MODEL_FILE, ITEMS_FILE, USERS_FILE, SELFTEST_FILE, *listed)
+    needed = (ITEMS_FILE, SELFTEST_FILE, *listed)
     verify_files(folder, manifest["files"], needed, digests=True)
     contract = read_two_stage_contract(folder / MANIFEST, manifest["contract"])
-    check_model_file(folder / MODEL_FILE, DEFAULT)
+    users = (USERS_FILE,) if contract.n_users else ()
+    verify_files(folder, manifest["files"], (contract.model_file, *users), digests=False)
+    check_model_file(folder / contract.model_file, contract.format)
     kept = (manifest[name] for name in ("provenance", "quality", "files", "digest"))
     return TwoStageBundle(folder, manifest["name"], contract, *kept)
 
@@ -88,15 +93,18 @@ def write_two_stage_bundle(
     ids: tuple[Sequence[str], Sequence[str]],
     questions: tuple[TwoStageQuestion, ...],
     facts: Mapping[str, Any],
+    rows: StageEvaluation | None = None,
 ) -> TwoStageBundle:
     """Write what belongs beside the model file, the manifest last, and read it back.
 
-    ``ids``: of users and of items. ``facts``: name, provenance and quality.
+    ``ids``: of users and of items. ``facts``: name, provenance and quality. ``rows``: of test, where they
+    travel along.
     """
     files = {
-        USERS_FILE: encode_ids("user", ids[0]),
+        **({USERS_FILE: encode_ids("user", ids[0])} if contract.n_users else {}),
         ITEMS_FILE: encode_ids("item", ids[1]),
         SELFTEST_FILE: selftest_bytes(questions),
+        **({} if rows is None else {EVALUATION_FILE: rows.to_bytes()}),
     }
     for name, data in (files | vocabularies(contract)).items():
         write_atomic(folder / name, data)

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from recpress_edge.artifacts.clicks.contract import MAX_WIDTH, vocabulary_file
 from recpress_edge.artifacts.clicks.fields import FIRST, FeatureField
-from recpress_edge.artifacts.contract import ALL_USERS, Contract, contract_facts, read_contract
-from recpress_edge.artifacts.formats import DEFAULT, model_file
+from recpress_edge.artifacts.contract import ALL_USERS, HISTORY, Contract, contract_facts, read_contract
+from recpress_edge.artifacts.formats import FORMATS, model_file
 from recpress_edge.artifacts.ids import encode_lines, read_lines
 from recpress_edge.artifacts.two_stages.fields import field_entry, place_of, read_list_field
 from recpress_edge.core.errors import ArtifactError
@@ -32,11 +32,8 @@ FIRST_SCORES: Final = "first_scores"
 TIE_RULE: Final = "as the first stage has them"
 RECIPE: Final = "int8"
 FIRST_RECIPE: Final = "int8-dim"
-MODEL_FILE: Final = model_file(DEFAULT)
 _NAMES: Final = {
     "profile": TWO_STAGES,
-    "format": DEFAULT,
-    "model_file": MODEL_FILE,
     "recipe": RECIPE,
     "exact": True,
     "rows_input": ROWS_INPUT,
@@ -47,6 +44,8 @@ _NAMES: Final = {
     "tie_rule": TIE_RULE,
 }
 """What every contract of this version says."""
+STAGE_FORMATS: Final = tuple(row.name for row in FORMATS.values() if row.stages_writer)
+"""In which two stages are one file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,11 +64,40 @@ class TwoStageContract:
     """Names of the items' fields, which are one row an item."""
 
     @property
+    def format(self) -> str:
+        """Of the model file; in a tflite file whole numbers in and out are int32."""
+        return self.first.format
+
+    @property
+    def model_file(self) -> str:
+        """Its name in the bundle."""
+        return self.first.model_file
+
+    @property
+    def recipe(self) -> str:
+        return RECIPE
+
+    @property
+    def profile(self) -> str:
+        return TWO_STAGES
+
+    @property
+    def exact(self) -> bool:
+        """Every runtime returns the same ids and scores."""
+        return True
+
+    @property
+    def dim(self) -> int:
+        """Of the first stage's tables."""
+        return self.first.dim
+
+    @property
     def n_items(self) -> int:
         return self.first.n_items
 
     @property
     def n_users(self) -> int:
+        """0 where the first stage reads a history: such a bundle knows nobody."""
         return self.first.n_users
 
     @property
@@ -84,7 +112,7 @@ class TwoStageContract:
 
 
 def first_contract(contract: Contract) -> Contract:
-    """A contract of the all-users profile with the names that it has within two stages."""
+    """A contract of the all-users or the history profile with the names that it has within two stages."""
     return replace(contract, k_input=RETRIEVE_INPUT, items_output=FIRST_ITEMS, scores_output=FIRST_SCORES)
 
 
@@ -96,6 +124,8 @@ def two_stage_facts(contract: TwoStageContract) -> dict[str, Any]:
     ]
     return {
         **_NAMES,
+        "format": contract.format,
+        "model_file": contract.model_file,
         "candidates": contract.candidates,
         "first": contract_facts(contract.first),
         "features": features,
@@ -124,6 +154,8 @@ def read_two_stage_contract(where: Path, values: Mapping[str, Any]) -> TwoStageC
             )
     first = _first(where, values.get("first"))
     fits = {
+        "format": values.get("format") == first.format,
+        "model_file": values.get("model_file") == first.model_file,
         "candidates": _whole(values.get("candidates"), 1, first.n_items),
         "features": isinstance(values.get("features"), list),
         "of_users": isinstance(values.get("of_users"), list),
@@ -149,11 +181,14 @@ def _first(where: Path, values: Any) -> Contract:
     if not isinstance(values, dict):
         raise ArtifactError(f"{where}: contract field 'first' is {values!r}", fault="field")
     first = read_contract(where, values)
-    known = (first.profile, first.format, first.recipe, first.exact, first.retired)
-    if known != (ALL_USERS, DEFAULT, FIRST_RECIPE, True, ()) or first != first_contract(first):
+    named = first == first_contract(first) and first.model_file == model_file(first.format)
+    forgets = first.profile == HISTORY and first.history_length > 0
+    known = (first.recipe, first.exact, first.retired) == (FIRST_RECIPE, True, ()) and named
+    if not known or not (first.profile == ALL_USERS or forgets) or first.format not in STAGE_FORMATS:
         raise ArtifactError(
             f"{where}: the first stage is {first.profile}, {first.format}, {first.recipe}; this version "
-            f"knows {ALL_USERS}, {DEFAULT}, {FIRST_RECIPE} with its own names",
+            f"knows {ALL_USERS} or a {HISTORY} in order, {' or '.join(STAGE_FORMATS)}, {FIRST_RECIPE} with "
+            "its own names",
             fault="unsupported",
         )
     return first
@@ -210,6 +245,8 @@ def _check(where: Path, contract: TwoStageContract) -> None:
         raise ArtifactError(
             f"{where}: features of one name, of items, or out of order: {names}", fault="field"
         )
+    if contract.of_users and not contract.n_users:
+        raise ArtifactError(f"{where}: fields of users where the first stage knows none", fault="field")
     if contract.width + sum(field.width for field in contract.of_users) > MAX_WIDTH:
         raise ArtifactError(f"{where}: rows of more than {MAX_WIDTH:,} columns", fault="range")
 

@@ -18,7 +18,8 @@ from recpress_edge.core.errors import ArtifactError
 class TwoStageQuestion:
     """A request with the answer that the model must give, to the bit."""
 
-    user: int
+    user: int | None
+    """None of a bundle without users."""
     seen: tuple[int, ...]
     """Item indices, oldest first."""
     values: Values
@@ -47,14 +48,18 @@ def read_two_stage_selftest(folder: Path, contract: TwoStageContract) -> tuple[T
 
 def _question(found: Mapping[str, Any]) -> TwoStageQuestion:
     seen, row, items = (tuple(found[name]) for name in ("seen", "row", "items"))
-    if not all(type(number) is int for part in (seen, row, items, (found["user"],)) for number in part):
+    if not all(type(number) is int for part in (seen, row, items) for number in part):
         raise TypeError("whole numbers are expected")
+    if type(found["user"]) not in (int, type(None)):
+        raise TypeError(f"{found['user']!r} is no user")
     scores = tuple(float(score) for score in found["scores"])
     return TwoStageQuestion(found["user"], seen, dict(found["values"]), row, items, scores)
 
 
 def _check(where: Path, question: TwoStageQuestion, contract: TwoStageContract) -> None:
-    check_range(where, "user", (question.user,), contract.n_users)
+    if (question.user is None) != (not contract.n_users):
+        raise ValueError(f"user {question.user} of {contract.n_users}")
+    check_range(where, "user", () if question.user is None else (question.user,), contract.n_users)
     check_range(where, "item", question.seen, contract.n_items)
     check_range(where, "item", question.items, contract.n_items)
     answered = 0 < len(question.items) == len(question.scores) <= contract.candidates

@@ -37,7 +37,7 @@ class Table:
     data: Buffer
     at: int
 
-    def _field(self, number: int) -> int | None:
+    def field(self, number: int) -> int | None:
         """Where a field's value is; None where it has its default."""
         offsets = _place(self.at - struct.unpack_from("<i", self.data, _place(self.at))[0])
         place = 4 + 2 * number
@@ -48,16 +48,16 @@ class Table:
 
     def has(self, number: int) -> bool:
         """Whether a field is there."""
-        return self._field(number) is not None
+        return self.field(number) is not None
 
     def scalar(self, number: int, form: str) -> int:
         """A number; 0 by default."""
-        at = self._field(number)
+        at = self.field(number)
         return 0 if at is None else int(struct.unpack_from(form, self.data, at)[0])
 
     def vector(self, number: int) -> tuple[int, int]:
         """Where a vector's first element is, and how many there are."""
-        at = self._field(number)
+        at = self.field(number)
         if at is None:
             return 0, 0
         start = at + uint(self.data, at)

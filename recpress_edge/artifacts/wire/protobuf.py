@@ -63,3 +63,18 @@ def varint(data: memoryview, at: int) -> tuple[int, int]:
         if byte < 128:
             return value, at
     raise ValueError("a number of more than ten bytes")
+
+
+def encoded(number: int, value: Value | bytes) -> bytes:
+    """A field as a message has it: a number of wire type 0, anything else with its length before it."""
+    if isinstance(value, int):
+        return _varint_bytes(number << 3) + _varint_bytes(value)
+    return _varint_bytes(number << 3 | 2) + _varint_bytes(len(value)) + bytes(value)
+
+
+def _varint_bytes(value: int) -> bytes:
+    parts = []
+    while value >= 128:
+        parts.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*parts, value])

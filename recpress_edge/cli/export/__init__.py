@@ -119,8 +119,8 @@ def _add_profile_options(parser: argparse.ArgumentParser) -> None:
         "--with-evaluation",
         action="store_true",
         help="put the test users' rows into a single-user or history bundle, so that device_bench can "
-        "measure its recall, or the test rows into a click bundle, for its AUC; an all-users bundle always "
-        "holds them",
+        "measure its recall, or the test rows into a click bundle, for its AUC, or the test requests into a "
+        "bundle of two stages, for the NDCG of each; an all-users bundle always holds them",
     )
 
 

@@ -23,7 +23,8 @@ def run_ranker(
         with print_events(args) as on_event:
             steps = request.steps(on_event)
         for step in steps:
-            say(args, f"{step.action:<9}  {step.name}  seed {step.seed}  {step.folder or ''}".rstrip())
+            which = f"{step.name}  seed {step.seed}{step.left_out}"
+            say(args, f"{step.action:<9}  {which}  {step.folder or ''}".rstrip())
             say_costs(args, step, 10)
         emit(args, {"dry_run": True, "models": [{"name": s.name, "action": s.action} for s in steps]})
         return 0

@@ -3,7 +3,6 @@
 import argparse
 import shlex
 
-from recpress_edge.artifacts.formats import DEFAULT
 from recpress_edge.artifacts.two_stages.fields import place_of
 from recpress_edge.cli.common import next_steps, request_of, say, table
 from recpress_edge.cli.export.of_clicks import TABLES_ONLY
@@ -14,6 +13,7 @@ from recpress_edge.core.metrics import metric_title
 from recpress_edge.core.units import format_bytes, format_share
 from recpress_edge.jobs.rankers.two_stages import TwoStageExportRequest, TwoStageExportResult
 from recpress_export.options import NO_OPTIONS
+from recpress_export.two_stages.quality import gate_words
 
 
 def run_two_stages(args: argparse.Namespace) -> int:
@@ -22,14 +22,14 @@ def run_two_stages(args: argparse.Namespace) -> int:
 
 
 def _request(args: argparse.Namespace) -> TwoStageExportRequest:
-    for name in (*TABLES_ONLY, "with_evaluation"):
+    for name in TABLES_ONLY:
         if getattr(args, name):
             raise ConfigError(
                 f"--{name.replace('_', '-')} is not for {args.student}, a model of two stages: its bundle is "
                 "one file for all users. Leave it out."
             )
-    if args.format not in (None, DEFAULT) or format_options(args) != NO_OPTIONS:
-        raise ConfigError(f"{args.student} is a model of two stages, which is exported as {DEFAULT} alone")
+    if format_options(args) != NO_OPTIONS:
+        raise ConfigError(f"{args.student} is a model of two stages, which has no options of a format")
     return request_of(TwoStageExportRequest, args)
 
 
@@ -41,7 +41,8 @@ def _report(args: argparse.Namespace, result: TwoStageExportResult) -> None:
         args,
         f"stages     {made['first_stage']['name']} finds {contract.candidates}, {made['student']} ranks them",
     )
-    say(args, f"asked by   user, seen{''.join(f', {field.name}' for field in contract.stated)}")
+    asked = [*(["user"] if contract.n_users else []), "seen", *(field.name for field in contract.stated)]
+    say(args, f"asked by   {', '.join(asked)}")
     say(
         args,
         f"read       {', '.join(one.name for one in contract.fields if place_of(one)) or 'no last item'}",
@@ -61,14 +62,13 @@ def _report(args: argparse.Namespace, result: TwoStageExportResult) -> None:
             f"{split:<9}  {format_share(found['found'])} of what {found['users']:,} users took is among the "
             f"candidates; {found['compared']:,} lists equal numpy's to the bit",
         )
-    if stages["gate"]["overruled"]:
-        say(args, f"gate       NOT MET, overruled by --force: {stages['gate']['failure']}")
-    asked = len(bundle.selftest())
+    say(args, f"gate       {gate_words(stages['gate'])}")
+    questions = len(bundle.selftest())
     total = format_bytes(bundle.total_bytes)
     say(
         args,
         f"bundle     {folder}/   {total} in all   sha256 {bundle.digest[:16]}…   "
-        f"self-test: {asked} requests, passed",
+        f"self-test: {questions} requests, passed",
     )
     next_steps(args, _commands(folder, result))
 
@@ -89,9 +89,12 @@ def _commands(folder: str, result: TwoStageExportResult) -> list[str]:
         if value is not None and not isinstance(value, list)
     ]
     words = [
-        "--user",
-        shlex.quote(users[question.user]),
+        *([] if question.user is None else ["--user", shlex.quote(users[question.user])]),
         *(["--seen", shlex.quote(seen)] if seen else []),
         *values,
     ]
-    return [f"recpress-edge recommend {folder} {' '.join(words)}", f"recpress-edge inspect {folder}"]
+    return [
+        f"recpress-edge recommend {folder} {' '.join(words)}",
+        f"recpress-edge bench {folder}",
+        f"recpress-edge inspect {folder}",
+    ]

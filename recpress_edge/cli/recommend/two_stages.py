@@ -17,12 +17,15 @@ def ask_two_stages(args: argparse.Namespace) -> int:
     """Exit code 0 when the bundle answered."""
     if args.candidates:
         raise ConfigError("--candidates is for click bundles: the first stage of this one finds its own.")
-    if args.user is None:
+    trust = trust_of(args)
+    opened = open_two_stage_bundle(args.bundle, trust)
+    if args.user is None and opened.contract.n_users:
         raise ConfigError(
             f"{args.bundle} serves many users: say which one with --user. users.txt lists them."
         )
-    trust = trust_of(args)
-    seen, fields = question_of(args).seen, fields_of(open_two_stage_bundle(args.bundle, trust))
+    if args.user is not None and not opened.contract.n_users:
+        raise ConfigError(f"{args.bundle} knows no users: leave --user out, and say with --seen who asks.")
+    seen, fields = question_of(args).seen, fields_of(opened)
     values = dict(stated_value(text, fields) for text in args.value)
     question = StagedQuestion(args.user, seen, values, args.k)
     bundle, found = recommend_two_stages_apart(args.bundle, question, guard_of(args), trust)

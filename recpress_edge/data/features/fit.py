@@ -65,7 +65,8 @@ def encode_rows(
     for those with labels.
     """
     columns = _columns(data, rows or labelled_rows(data), part)
-    encoded = [_encoded(field, column)[at] for field, (_, column, at) in zip(fields, columns, strict=True)]
+    known = {column.name: (column, at) for _, column, at in columns}
+    encoded = [_encoded(field, column)[at] for field in fields for column, at in [known[field.name]]]
     return np.ascontiguousarray(np.concatenate(encoded, axis=1))
 
 

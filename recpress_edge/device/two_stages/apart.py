@@ -11,8 +11,8 @@ from recpress_edge.artifacts.clicks.selftest import Values
 from recpress_edge.artifacts.trust.policy import Trust
 from recpress_edge.artifacts.two_stages.bundle import TwoStageBundle, open_two_stage_bundle
 from recpress_edge.core.errors import ArtifactError
+from recpress_edge.device.clicks.runtimes import import_library
 from recpress_edge.device.guard import STANDARD, Guard
-from recpress_edge.device.onnx_runtime import import_onnxruntime
 from recpress_edge.device.process import Program, ask
 from recpress_edge.device.two_stages.recommender import StagedAnswer, TwoStageRecommender
 from recpress_edge.device.worker import answer
@@ -22,7 +22,7 @@ from recpress_edge.device.worker import answer
 class StagedQuestion:
     """What is asked; see TwoStageRecommender.recommend."""
 
-    user: str
+    user: str | None
     seen: tuple[str, ...]
     values: Values
     k: int = 10
@@ -53,7 +53,7 @@ def self_test_two_stages_apart(
 def _in_worker(
     kind: str, bundle: TwoStageBundle, guard: Guard, asked: Mapping[str, Any]
 ) -> tuple[TwoStageBundle, dict[str, Any]]:
-    import_onnxruntime()  # its absence is one line here, not a crashed worker
+    import_library(bundle.contract.format)  # its absence is one line here, not a crashed worker
     program = Program(
         kind,
         {"kind": kind, "folder": str(bundle.folder), "digest": bundle.digest, "asked": asked},
@@ -74,6 +74,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     if asked.bundle.digest != request["digest"]:
         raise ArtifactError(f"{request['folder']} changed while it was being tested")
     if request["kind"] == "selftest":
+        asked.bundle.evaluation()
         return {"answers": len(asked.bundle.selftest())}
     found = asked.recommend(**request["asked"])
     return {

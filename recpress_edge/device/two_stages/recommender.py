@@ -1,9 +1,9 @@
 """A bundle of two stages that answers on a device: a user, what was seen and the moment in, items out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -14,15 +14,8 @@ from recpress_edge.artifacts.two_stages.bundle import TwoStageBundle, open_two_s
 from recpress_edge.artifacts.two_stages.selftest import request_row
 from recpress_edge.core.arrays import F32
 from recpress_edge.core.errors import ArtifactError, ConfigError, unknown_name
-from recpress_edge.device.clicks.ranker import NUMPY, ONNXRUNTIME, check_values
-from recpress_edge.device.two_stages.runtimes import (
-    NumpyTwoStages,
-    OnnxTwoStages,
-    StagedRequest,
-    TwoStageRuntime,
-)
-
-RUNTIMES: Final[Mapping[str, Any]] = {ONNXRUNTIME: OnnxTwoStages, NUMPY: NumpyTwoStages}
+from recpress_edge.device.clicks.ranker import check_values
+from recpress_edge.device.two_stages.runtimes import StagedRequest, TwoStageRuntime, open_stages
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,21 +37,20 @@ class TwoStageRecommender:
     def __init__(self, bundle: TwoStageBundle, runtime: TwoStageRuntime) -> None:
         self.bundle, self._runtime = bundle, runtime
         self._ids, users = bundle.item_ids(), bundle.user_ids()
+        self._known = bool(bundle.contract.n_users)
         self._items = {name: place for place, name in enumerate(self._ids)}
         self._users = {name: place for place, name in enumerate(users)}
 
     @classmethod
     def load(
-        cls, folder: Path | str, runtime: str = ONNXRUNTIME, *, trust: Trust | None = None
+        cls, folder: Path | str, runtime: str | None = None, *, trust: Trust | None = None
     ) -> "TwoStageRecommender":
-        """Open a bundle by ``onnxruntime`` or ``numpy``; ArtifactError where its self-test fails.
+        """Open a bundle by its format's runtime or by ``numpy``; ArtifactError where its self-test fails.
 
         ``trust``: whose bundles are taken; None: everybody's.
         """
         bundle = open_two_stage_bundle(Path(folder), trust)
-        if runtime not in RUNTIMES:
-            raise unknown_name("runtime", runtime, list(RUNTIMES))
-        opened: TwoStageRuntime = RUNTIMES[runtime](bundle.model_path, bundle.contract)
+        opened = open_stages(bundle.model_path, bundle.contract, runtime)
         check_two_stages(opened, bundle)
         return cls(bundle, opened)
 
@@ -68,11 +60,12 @@ class TwoStageRecommender:
         return tuple(field.name for field in self.bundle.contract.stated)
 
     def recommend(
-        self, user: str, seen: Sequence[str] = (), values: Values | None = None, k: int = 10
+        self, user: str | None, seen: Sequence[str] = (), values: Values | None = None, k: int = 10
     ) -> StagedAnswer:
         """The best k unseen items for a user at a moment.
 
-        ``seen``: item ids, oldest first, of which the last are read too. ``values``: by field; one that is
+        ``user``: None where the bundle knows none, and serves whoever consumed what is seen. ``seen``: item
+        ids, oldest first, of which the last are read too. ``values``: by field; one that is
         not named is missing. Fewer than k items are all ranked. ConfigError for an unknown user or field, and
         for a k below 1 or above the candidates of the first stage.
         """
@@ -85,18 +78,21 @@ class TwoStageRecommender:
         retrieve = min(contract.candidates, contract.n_items - len({*known}))
         if not retrieve:
             return StagedAnswer((), np.empty(0, np.float32), (), unknown)
-        asked = StagedRequest(self._users[user], np.array(known, np.int64), row, retrieve, min(k, retrieve))
-        items, scores = self._runtime.rank(asked)
-        first = self._runtime.first(asked)[0]
-        return StagedAnswer(self._named(items.tolist()), scores, self._named(first.tolist()), unknown)
+        who = None if user is None else self._users[user]
+        asked = StagedRequest(who, np.array(known, np.int64), row, retrieve, min(k, retrieve))
+        found = self._runtime.lists(asked)
+        best, first = (self._named(items.tolist()) for items in (found.items, found.first_items))
+        return StagedAnswer(best, found.scores, first, unknown)
 
-    def _asked(self, user: str, seen: Sequence[str], values: Values) -> Any:
+    def _asked(self, user: str | None, seen: Sequence[str], values: Values) -> Any:
         """The row of a request, its known seen items by index, and the ids that are not known."""
         contract = self.bundle.contract
         for name in values:
             if name not in self.fields:
                 raise unknown_name("field", name, self.fields)
-        if user not in self._users:
+        if user is not None and not self._known:
+            raise ConfigError(f"the bundle knows no users, so {user!r} is none of them: seen says who asks")
+        if self._known and user not in self._users:
             raise ConfigError(f"user {user!r} is none of the bundle's {contract.n_users:,} users")
         unknown = tuple(dict.fromkeys(name for name in seen if name not in self._items))
         known = tuple(self._items[name] for name in seen if name in self._items)

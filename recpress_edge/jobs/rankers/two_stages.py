@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recpress_edge.artifacts.clicks.fields import FeatureField
 from recpress_edge.artifacts.clicks.reading import read_fields
+from recpress_edge.artifacts.fold_in import FoldIn
+from recpress_edge.artifacts.formats import DEFAULT
 from recpress_edge.artifacts.model_folder import MODEL_FACTS, Student, network_parameters, read_model
-from recpress_edge.artifacts.two_stages.contract import RECIPE
+from recpress_edge.artifacts.two_stages.contract import RECIPE, STAGE_FORMATS
 from recpress_edge.artifacts.two_stages.fields import place_of, read_list_field
 from recpress_edge.artifacts.two_stages.model import FIRST_PREFIX, KIND
 from recpress_edge.artifacts.two_stages.weights import read_second
@@ -26,8 +28,16 @@ from recpress_edge.jobs.rankers.request import RankerExportRequest
 from recpress_edge.training.store import is_folder
 from recpress_edge.training.two_stages.candidates import held_out_moments
 from recpress_edge.training.two_stages.fields import asked_rows, seen_rows
-from recpress_export.two_stages.build import ExportedTwoStages, TwoStageSource, build_two_stages
+from recpress_export.two_stages.build import (
+    ExportedTwoStages,
+    ForgettingFirst,
+    TwoStageSource,
+    build_two_stages,
+)
 from recpress_export.two_stages.quality import HeldOut
+
+FIRST_ARRAYS: Final = ("user_emb", "item_emb", "history_emb", "prior", "decay")
+"""Of a first stage in the folder of both, where it has them."""
 
 
 def is_two_stage_student(student: str) -> bool:
@@ -67,10 +77,20 @@ class TwoStageExportResult:
 class TwoStageExportRequest(RankerExportRequest[TwoStageExportResult]):
     """``recpress-edge export`` of a model of two stages."""
 
+    format: str | None = None
+    """One of STAGE_FORMATS; None for ONNX."""
+    with_evaluation: bool = False
+    """Whether the requests of test travel along, by which a device judges the file."""
+
     def check(self) -> None:
         """ConfigError for words that contradict each other."""
         if self.recipe not in (None, RECIPE):
             raise ConfigError(f"--recipe {self.recipe}: a bundle of two stages is {RECIPE}. Write --int8.")
+        if self.format not in (None, *STAGE_FORMATS):
+            raise ConfigError(
+                f"--format {self.format} is not for {self.student}, a model of two stages: it is exported as "
+                f"{' or '.join(STAGE_FORMATS)}."
+            )
         self.check_trained()
 
     def run(self, on_event: OnEvent = silent) -> TwoStageExportResult:
@@ -79,7 +99,7 @@ class TwoStageExportRequest(RankerExportRequest[TwoStageExportResult]):
         data = self.load(on_event)
         model = self.found_or_trained(data, on_event)
         source = self._source(model.folder, data)
-        target = self.out or self.work / "dist" / f"{source.name}-{RECIPE}"
+        target = self.out or self.work / "dist" / source.name
         return TwoStageExportResult(build_two_stages(source, target, force=self.force))
 
     def check_data(self, data: Dataset) -> None:
@@ -97,18 +117,16 @@ class TwoStageExportRequest(RankerExportRequest[TwoStageExportResult]):
         asked, items = fields["asked"], fields["items"]
         fitted = tuple(field for field in asked if not place_of(field))
         last = len(asked) - len(fitted)
-        of_users = tuple(field for field in fitted if field.side == "user")
-        own, first = encode_users(of_users, data), facts["first_stage"]
-        held_out = {split: _held_out(split, fitted, items, data, last) for split in ("valid", "test")}
+        first = _first(facts, parameters)
+        known = isinstance(first, Student)
+        of_users = tuple(field for field in fitted if field.side == "user" and known)
+        own = encode_users(of_users, data) if of_users else np.empty((data.n_users, 0), np.int32)
+        held_out = {
+            split: _held_out(data, split, HeldOutFields(of_users, fitted, last), by_history=not known)
+            for split in ("valid", "test")
+        }
         return TwoStageSource(
-            first=Student(
-                parameters[f"{FIRST_PREFIX}user_emb"],
-                parameters[f"{FIRST_PREFIX}item_emb"],
-                first["name"],
-                first["seed"],
-                first["sha256"],
-                {},
-            ),
+            first=first,
             second=read_second(asked, items, encode_items(items, data), parameters, architecture["unit"]),
             of_users=of_users,
             fields=asked[len(of_users) :],
@@ -121,8 +139,15 @@ class TwoStageExportRequest(RankerExportRequest[TwoStageExportResult]):
             held_out=held_out,
             facts=facts,
             licence=data.licence,
-            command=self.command(facts, folder, ["--int8"]),
+            command=self.command(facts, folder, self._more()),
+            format=self.format or DEFAULT,
+            with_evaluation=self.with_evaluation,
         )
+
+    def _more(self) -> list[str]:
+        """The words at the end of the command."""
+        as_format = ["--format", self.format] if self.format not in (None, DEFAULT) else []
+        return ["--int8", *as_format, *(["--with-evaluation"] if self.with_evaluation else [])]
 
 
 def stored_fields(
@@ -135,14 +160,38 @@ def stored_fields(
     return {"asked": (*asked, *seen), "items": read_fields({"fields": architecture["items"]}, arrays)}
 
 
-def _held_out(
-    split: Any, fitted: tuple[FeatureField, ...], items: tuple[FeatureField, ...], data: Dataset, last: int
-) -> HeldOut:
+def _first(facts: Mapping[str, Any], parameters: Mapping[str, NDArray[Any]]) -> Student | ForgettingFirst:
+    """The first stage that the bundle holds."""
+    known = {name: parameters.get(f"{FIRST_PREFIX}{name}") for name in FIRST_ARRAYS}
+    items = known["item_emb"]
+    assert items is not None, "every first stage has items"
+    if (users := known["user_emb"]) is not None:
+        made = facts["first_stage"]
+        return Student(users, items, made["name"], made["seed"], made["sha256"], {})
+    history, prior = known["history_emb"], known["prior"]
+    assert history is not None
+    assert prior is not None
+    length = int(facts["architecture"]["first"]["history_length"])
+    return ForgettingFirst(items, FoldIn(history, prior, decay=known["decay"], length=length))
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutFields:
+    """The fields of requests of a split."""
+
+    of_users: tuple[FeatureField, ...]
+    """Those whose rows the file holds."""
+    fitted: tuple[FeatureField, ...]
+    last: int
+    """Items consumed last that are read."""
+
+
+def _held_out(data: Dataset, split: Any, fields: HeldOutFields, *, by_history: bool) -> HeldOut:
     """The requests of a split, without what the file holds of each user."""
-    moments = held_out_moments(data, split)
-    rows = asked_rows(fitted, items, data, split)[moments.pairs]
-    width = sum(field.width for field in fitted if field.side == "user")
-    seen = seen_rows(moments.history, moments.starts, moments.ends, last)
+    moments = held_out_moments(data, split, by_history=by_history)
+    rows = asked_rows(fields.fitted, data, split)[moments.pairs]
+    width = sum(field.width for field in fields.of_users)
+    seen = seen_rows(moments.history, moments.starts, moments.ends, fields.last)
     stated = np.ascontiguousarray(np.hstack([rows[:, width:], seen]))
     return HeldOut(users=moments.users, rows=stated, hidden=moments.hidden, taken=moments.taken)
 

@@ -9,8 +9,8 @@ from recpress_edge.core.arrays import I64
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.holdout import Split, history, masked_items, relevant_items
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.models.outputs import Tables
 from recpress_edge.models.two_stages.lists import NOT_FOUND, CandidateLists
+from recpress_edge.training.two_stages.first import FirstStage
 from recpress_edge.training.two_stages.shortened import held_back, in_order_places
 
 
@@ -46,8 +46,12 @@ def train_moments(data: Dataset, most: int) -> Moments:
     return Moments(users, items[ends], items, starts, ends, order[ends], (indptr, items[at]))
 
 
-def held_out_moments(data: Dataset, split: Split) -> Moments:
-    """The held-out item of each user; ConfigError where a user has several."""
+def held_out_moments(data: Dataset, split: Split, *, by_history: bool = False) -> Moments:
+    """The held-out item of each user; ConfigError where a user has several.
+
+    ``by_history``: hidden is what was consumed before, oldest first, as a first stage reads it, and never
+    what is held out in another split.
+    """
     relevant, before, hidden = relevant_items(data, split), history(data, split), masked_items(data, split)
     if int(relevant.counts().max(initial=0)) > 1:
         raise ConfigError(
@@ -56,14 +60,17 @@ def held_out_moments(data: Dataset, split: Split) -> Moments:
         )
     users = relevant.users().astype(np.int64)
     items = before.in_order().astype(np.int64)
-    at = hidden.pairs_of(users)[1]
-    indptr = np.concatenate([[0], np.cumsum(hidden.counts()[users])])
     taken = relevant.indices.astype(np.int64)
     starts, ends = before.indptr[users], before.indptr[users + 1]
+    at = hidden.pairs_of(users)[1]
+    if by_history:
+        hidden = before
+        at = np.concatenate([items[:0], *(items[a:b] for a, b in zip(starts, ends, strict=True))])
+    indptr = np.concatenate([[0], np.cumsum(hidden.counts()[users])])
     return Moments(users, taken, items, starts, ends, np.arange(users.size), (indptr, at))
 
 
-def found_by(tables: Tables, moments: Moments, width: int) -> tuple[CandidateLists, I64]:
+def found_by(stage: FirstStage, moments: Moments, width: int) -> tuple[CandidateLists, I64]:
     """The best ``width`` items of each moment that are candidates, and the rank of what was taken (N,).
 
     Ties to the lower item. A user who has fewer candidates gets the others again at the end, as the worst.
@@ -74,9 +81,10 @@ def found_by(tables: Tables, moments: Moments, width: int) -> tuple[CandidateLis
     ranks = np.empty(n, np.int64)
     indptr, hidden = moments.hidden
     for user, first, last in runs_of(moments.users):
-        row = tables.item_emb @ tables.user_emb[user]
-        order = np.argsort(-row, kind="stable")
         for at in range(first, last):
+            if at == first or stage.reads_history:
+                row = stage.scores(user, moments.history[moments.starts[at] : moments.ends[at]])
+                order = np.argsort(-row, kind="stable")
             free = np.ones(row.size, np.bool_)
             free[hidden[indptr[at] : indptr[at + 1]]] = False
             left = order[free[order]]

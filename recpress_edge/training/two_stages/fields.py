@@ -1,6 +1,6 @@
 """The fields of a second stage: users and items with their features, context, and the items consumed last."""
 
-from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
@@ -22,27 +22,26 @@ def observed_rows(data: Dataset) -> LabelledRows:
     return LabelledRows(users, items, np.ones(sum(sizes), np.uint8), sizes)
 
 
-def list_fields(data: Dataset, min_count: int, last_items: int) -> ListFields:
-    """The fields, fitted on the train interactions."""
+USER: Final = "user"
+"""The field of who asks, which a bundle without users does not have."""
+
+
+def list_fields(data: Dataset, min_count: int, last_items: int, *, users: bool = True) -> ListFields:
+    """The fields, fitted on the train interactions; ``users``: whether who asks is one."""
     fitted = fit_fields(data, min_count, observed_rows(data))
-    asked = tuple(field for field in fitted if field.side != ITEM_SIDE)
+    asked = tuple(one for one in fitted if one.side != ITEM_SIDE and (users or one.name != USER))
     seen = tuple(seen_field(place, data.n_items) for place in range(1, last_items + 1))
     items = tuple(field for field in fitted if field.side == ITEM_SIDE)
     return ListFields((*asked, *seen), items, encode_items(fitted, data))
 
 
-def asked_rows(
-    fitted: Sequence[FeatureField], items: Sequence[FeatureField], data: Dataset, part: str
-) -> I32:
-    """Rows of the ``fitted`` fields of user and context (n, W) of the interactions of a part.
-
-    ``items``: the fields of items, between those of users and of context.
-    """
-    users = [field for field in fitted if field.side == "user"]
-    ordered = (*users, *items, *fitted[len(users) :])
-    rows = encode_rows(ordered, data, part, observed_rows(data))
-    kept = np.repeat([field.side != ITEM_SIDE for field in ordered], [field.width for field in ordered])
-    return np.ascontiguousarray(rows[:, kept])
+def asked_rows(fitted: tuple[FeatureField, ...], data: Dataset, part: str) -> I32:
+    """Rows of the ``fitted`` fields of user and context (n, W) of the interactions of a part."""
+    rows = observed_rows(data)
+    if not fitted:
+        at = rows.part(part)
+        return np.empty((at.stop - at.start, 0), np.int32)
+    return encode_rows(fitted, data, part, rows)
 
 
 def seen_rows(items: I64, starts: I64, ends: I64, last_items: int) -> I32:

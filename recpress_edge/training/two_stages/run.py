@@ -16,7 +16,6 @@ from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.memory import PeakMemory, require_memory
 from recpress_edge.data.holdout import Split, dataset_cutoff
 from recpress_edge.data.interactions import Dataset
-from recpress_edge.models.outputs import Tables
 from recpress_edge.models.two_stages.lists import CandidateLists, ListFields, ListInput, fitted_unit
 from recpress_edge.models.two_stages.method import Rerank
 from recpress_edge.models.two_stages.settings import RerankConfig
@@ -35,6 +34,7 @@ from recpress_edge.training.two_stages.candidates import (
     train_moments,
 )
 from recpress_edge.training.two_stages.fields import asked_rows, list_fields, seen_rows
+from recpress_edge.training.two_stages.first import first_arrays, first_facts, first_of
 from recpress_edge.training.two_stages.forecast import CANDIDATE_BYTES
 from recpress_edge.training.two_stages.judge import JudgedLists, gain_of, metrics_of
 from recpress_edge.training.two_stages.taught import taught_scores
@@ -85,7 +85,7 @@ def train_two_stages(
         **metadata(plan, data, state),
         **facts_of(found, data),
         **write_ranks(plan.folder, found),
-        "architecture": _architecture(wanted.config, ready),
+        "architecture": _architecture(plan, ready),
         "first_stage": _first_stage(plan, data, ready, ranks),
         "peak_memory_bytes": memory.increase_bytes(),
     }
@@ -97,10 +97,16 @@ def train_two_stages(
 def prepared(plan: Plan, data: Dataset, on_need: Callable[[int], None]) -> PreparedLists:
     """The lists of a plan's data: those of train by the first stage that has not seen what was taken."""
     config: RerankConfig = plan.wanted.config
-    shipped, apart = (_tables(stage) for stage in plan.parts.stages)
-    fields = list_fields(data, config.min_count, config.last_items)
+    shipped, apart = map(first_of, plan.parts.stages)
+    by_history = shipped.reads_history
+    fields = list_fields(data, config.min_count, config.last_items, users=not by_history)
+    if not fields.asked:
+        raise ConfigError(
+            "after a first stage that reads a history nothing is left to rank by: set method.last_items to 1 "
+            "or more, or import context or features of users."
+        )
     moments = train_moments(data, config.positives)
-    held_out = {split: held_out_moments(data, split) for split in splits_of(data)}
+    held_out = {split: held_out_moments(data, split, by_history=by_history) for split in splits_of(data)}
     width = _width(data, config, [moments, *held_out.values()])
     n_bytes = moments.users.size * width * CANDIDATE_BYTES
     require_memory(
@@ -120,10 +126,6 @@ def prepared(plan: Plan, data: Dataset, on_need: Callable[[int], None]) -> Prepa
         judged[split] = JudgedLists(_asked(found, of_split, fields, data, split), ranks)
     given = ListInput(fields, lists, fitted_unit(lists.scores, lists.taken))
     return PreparedLists(given, judged, moments.users.size)
-
-
-def _tables(model: TrainedModel) -> Tables:
-    return Tables(model.user_emb, model.item_emb)
 
 
 def _width(data: Dataset, config: RerankConfig, all_moments: list[Moments]) -> int:
@@ -146,8 +148,8 @@ def _asked(
     part: str,
 ) -> CandidateLists:
     """The lists with what was known before each choice."""
-    fitted = [field for field in fields.asked if not place_of(field)]
-    own = asked_rows(fitted, fields.items, data, part)[moments.pairs]
+    fitted = tuple(field for field in fields.asked if not place_of(field))
+    own = asked_rows(fitted, data, part)[moments.pairs]
     last = len(fields.asked) - len(fitted)
     seen = seen_rows(moments.history, moments.starts, moments.ends, last)
     return dataclasses.replace(lists, rows=np.ascontiguousarray(np.hstack([own, seen])))
@@ -170,9 +172,9 @@ def _taught(plan: Plan, moments: Moments, lists: CandidateLists) -> CandidateLis
     )
 
 
-def _architecture(config: RerankConfig, ready: PreparedLists) -> dict[str, Any]:
+def _architecture(plan: Plan, ready: PreparedLists) -> dict[str, Any]:
     """What the parameters do not tell, as plain JSON."""
-    fields = ready.given.fields
+    fields, config, first = ready.given.fields, plan.wanted.config, first_facts(plan.parts.stages[0])
     return {
         "kind": KIND,
         "unit": ready.given.unit,
@@ -180,6 +182,7 @@ def _architecture(config: RerankConfig, ready: PreparedLists) -> dict[str, Any]:
         "last_items": config.last_items,
         "asked": [field_entry(field) for field in fields.asked],
         "items": [field.entry() for field in fields.items],
+        **({"first": dict(first)} if first else {}),
     }
 
 
@@ -202,5 +205,5 @@ def _arrays(plan: Plan, method: Rerank, ready: PreparedLists) -> dict[str, NDArr
     """Parameters of the second stage, tables of the first, vocabularies, and the rows of every item."""
     parameters = {name: value.detach().cpu().numpy() for name, value in method.optimizer.parameters().items()}
     first, fields = plan.parts.stages[0], ready.given.fields
-    parameters |= {f"{FIRST_PREFIX}user_emb": first.user_emb, f"{FIRST_PREFIX}item_emb": first.item_emb}
+    parameters |= {f"{FIRST_PREFIX}{name}": array for name, array in first_arrays(first).items()}
     return click_arrays(parameters, [*fields.asked, *fields.items])

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from recpress_edge.core.arrays import I64
+from recpress_edge.core.progress import left_out_words
 from recpress_edge.data.interactions import Dataset, Interactions
 from recpress_edge.data.order import ordered_by
 
@@ -37,5 +38,5 @@ def without_last(data: Dataset, most: int) -> Dataset:
         None if train.ranks is None else train.ranks[kept],
         None if train.weights is None else train.weights[kept],
     )
-    protocol = f"{data.protocol}, without the last {most} train items of each user"
+    protocol = f"{data.protocol}{left_out_words(most)}"
     return dataclasses.replace(data, train=shorter, protocol=protocol, features=None, labelled=None)

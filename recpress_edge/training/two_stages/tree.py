@@ -2,17 +2,22 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.data.interactions import Dataset
 from recpress_edge.distill.students import ModelName, parse_name
 from recpress_edge.training.source import order_digest
-from recpress_edge.training.store import TrainedModel
+from recpress_edge.training.store import TrainedModel, is_folder, model_in
 from recpress_edge.training.two_stages.shortened import without_last
 
 if TYPE_CHECKING:
-    from recpress_edge.training.plan import ModelRequest, Part, Wanted
+    from recpress_edge.training.plan import ModelRequest, Part, TrainOptions, Wanted
+
+
+READS_HISTORY: Final = "lrh"
+"""The network of a student that finds candidates after a history, for anybody."""
 
 
 def stages_of(
@@ -26,23 +31,42 @@ def stages_of(
     if not model.entry.stages:
         return ()
     usual = request.options.for_teacher(trajectory=False)
-    first = dataclasses.replace(request, name=str(_first(model, config.first)), role="student", options=usual)
     order_digest(str(model), data)  # says what is missing where there is no order
+    given = model_in(Path(config.first), data) if is_folder(config.first) else None
+    name = _first(model, given.name if given else config.first)
+    first = dataclasses.replace(request, name=str(name), role="student", options=usual)
+    if given:
+        first = dataclasses.replace(
+            first, seed=given.metadata["seed"], options=_as_trained(given, name, usual)
+        )
     shorter = want(first, without_last(data, config.positives))
-    return want(first, data), _shortened(shorter, config.positives)
+    return given or want(first, data), _shortened(shorter, config.positives)
+
+
+def _as_trained(given: TrainedModel, name: ModelName, usual: "TrainOptions") -> "TrainOptions":
+    """Options that train a model again as it was; its teacher is the one of its name, with usual settings."""
+    facts = given.metadata
+    options = dataclasses.replace(
+        usual, method=facts["config"], training={} if name.entry.closed_form else facts["training"]
+    )
+    if teacher := facts["teacher"]:
+        return dataclasses.replace(options, teacher=teacher["name"], teacher_seed=teacher["seed"])
+    return dataclasses.replace(options, teacher="none") if name.entry.usual_teacher else options
 
 
 def _first(student: ModelName, first: str) -> ModelName:
-    """The first stage of a model; ConfigError where it is no student of two tables."""
+    """The first stage of a model; ConfigError where it is none that one file can hold before the second."""
     try:
         name = parse_name(first)
     except ConfigError as error:
         raise ConfigError(f"method.first {first}: {error}") from None
     entry = name.entry
-    if entry.network or entry.gives != "embeddings" or entry.needs == "trajectories":
+    tables = not entry.network and entry.gives == "embeddings" and entry.needs != "trajectories"
+    if not tables and entry.network != READS_HISTORY:
         raise ConfigError(
             f"method.first {first}: the first stage of {student} finds candidates by the product of two "
-            f"tables, and {name} is none. Take for example --first soft_dim32."
+            f"tables, or of one and a history that forgets, and {name} is none. Take for example --first "
+            "soft_dim32 or lrh_dim16."
         )
     return name
 

@@ -20,6 +20,7 @@ from recpress_edge.training.ensure import ensure_model, plan_steps
 from recpress_edge.training.plan import ModelRequest, TrainOptions, want
 from recpress_edge.training.two_stages.candidates import found_by, held_out_moments, train_moments
 from recpress_edge.training.two_stages.fields import asked_rows, list_fields, seen_rows
+from recpress_edge.training.two_stages.first import FirstTables, first_of
 from recpress_edge.training.two_stages.judge import JudgedLists
 from recpress_edge.training.two_stages.shortened import without_last
 from recpress_edge.training.two_stages.taught import taught_scores
@@ -84,8 +85,8 @@ def test_a_moment_knows_what_came_before_and_nothing_else():
     data, last = following_data(), 2
     moments = train_moments(data, 5)
     fields = list_fields(data, 1, last)
-    fitted = [field for field in fields.asked if not field.name.startswith("seen")]
-    rows = asked_rows(fitted, fields.items, data, "train")[moments.pairs]
+    fitted = tuple(field for field in fields.asked if not field.name.startswith("seen"))
+    rows = asked_rows(fitted, data, "train")[moments.pairs]
     seen = seen_rows(moments.history, moments.starts, moments.ends, last)
     order, context = data.train.in_order(), {one.name: one for one in data.features.context.columns}
     names = [field.name for field in fitted]
@@ -112,7 +113,7 @@ def test_candidates_are_the_best_that_are_not_hidden():
     data, rng = following_data(), np.random.default_rng(0)
     tables = Tables(*(rng.normal(size=(n, 3)).astype(np.float32) for n in (data.n_users, data.n_items)))
     moments = held_out_moments(data, "test")
-    lists, ranks = found_by(tables, moments, 10)
+    lists, ranks = found_by(FirstTables(tables), moments, 10)
     for at in range(len(lists)):
         scores = tables.item_emb @ tables.user_emb[moments.users[at]]
         hidden = moments.hidden[1][moments.hidden[0][at] : moments.hidden[0][at + 1]]
@@ -174,7 +175,7 @@ def _unordered(pairs):
     return dataclasses.replace(pairs, ranks=None)
 
 
-@pytest.mark.parametrize("first", ["lrh_dim16", "ease", "deepfm_dim8"])
+@pytest.mark.parametrize("first", ["sasrec_dim16", "ease", "deepfm_dim8"])
 def test_a_first_stage_without_tables_is_refused(first):
     with pytest.raises(ConfigError, match="first"):
         want(asked(method={**METHOD, "first": first}), following_data())
@@ -194,3 +195,80 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path, model):
     short = dataclasses.replace(options, checkpoint_every_s=0.0, training={"epochs": 12})
     again = ensure_model(dataclasses.replace(asked(), options=short), following_data(), tmp_path, silent)
     assert again.digest == model.digest
+
+
+def test_a_first_stage_is_given_by_its_folder_and_made_again_without_the_last_items(tmp_path):
+    data = following_data()
+    first = ModelRequest(
+        name="bpr_dim4",
+        seed=3,
+        options=TrainOptions(teacher="none", method={"learning_rate": 0.02}, training={"epochs": 2}),
+    )
+    given = ensure_model(first, data, tmp_path, silent)
+    tree = want(asked(method={**METHOD, "first": str(given.folder)}), data)
+    shipped, apart = tree.stages
+    assert shipped.digest == given.digest
+    assert (str(apart.name), apart.seed, apart.without_last) == ("bpr_dim4", 3, 5)
+    assert (apart.config.learning_rate, apart.training.epochs) == (0.02, 2)
+    assert tree.config.first == "bpr_dim4"  # where the folder lies decides nothing
+    steps = plan_steps(asked(method={**METHOD, "first": str(given.folder)}), data, tmp_path)
+    assert [(step.name, step.without_last) for step in steps] == [("bpr_dim4", 5), ("rerank_dim4", 0)]
+    assert steps[0].left_out == ", without the last 5 train items of each user"
+    with pytest.raises(ConfigError, match="no trained model there"):
+        want(asked(method={**METHOD, "first": "models/none"}), data)
+
+
+def test_a_folder_of_a_model_without_tables_is_refused(model):
+    with pytest.raises(ConfigError, match="is none"):
+        want(asked(method={**METHOD, "first": str(model.folder)}), following_data())
+
+
+LRH = {"first": "lrh_dim4", "candidates": 25, "positives": 5}
+
+
+@pytest.fixture(scope="module")
+def of_histories(tmp_path_factory):
+    """A first stage that reads a history, and the second."""
+    work, data = tmp_path_factory.mktemp("lrh"), following_data()
+    options = TrainOptions(teacher="none", method={"history_length": 4}, training={"epochs": 4})
+    given = ensure_model(ModelRequest(name="lrh_dim4", options=options), data, work, silent)
+    both = asked(method={**METHOD, **LRH, "first": str(given.folder)}, training={"epochs": 3})
+    return given, ensure_model(both, data, work, silent)
+
+
+def test_a_first_stage_may_read_a_history_and_then_nobody_is_known(of_histories):
+    given, both = of_histories
+    architecture = both.metadata["architecture"]
+    assert architecture["first"] == {"kind": "lrh", "history_length": 4}
+    names = [field["name"] for field in architecture["asked"]]
+    assert "user" not in names
+    assert {"hour", "mood", "seen[-1]"} <= {*names}
+    assert both.metadata["first_stage"]["sha256"] == given.digest
+    gain = both.metadata["first_stage"]["gain"]["valid"]["ndcg@10"]
+    assert gain["both"] >= gain["first"]
+
+
+def test_candidates_after_a_history_are_those_of_that_moment(of_histories):
+    data, (given, _) = following_data(), of_histories
+    stage, moments = first_of(given), train_moments(data, 5)
+    lists, _ = found_by(stage, moments, 10)
+    for at in range(0, moments.users.size, 37):
+        history = moments.history[moments.starts[at] : moments.ends[at]]
+        row = given.network["prior"].astype(float)
+        for age, item in enumerate(history[::-1][:4].tolist()):
+            row = row + given.network["decay"].astype(float) ** age * given.network["history_emb"][item]
+        scores = given.network["item_emb"] @ row
+        scores[history] = -np.inf
+        np.testing.assert_allclose(np.sort(scores)[::-1][:10], lists.scores[at], rtol=1e-4, atol=1e-5)
+        assert not {*lists.items[at].tolist()} & {*history.tolist()}
+
+
+def test_histories_of_held_out_items_are_what_came_before_in_order():
+    data = following_data()
+    for split in ("valid", "test"):
+        moments = held_out_moments(data, split, by_history=True)
+        for at in range(0, moments.users.size, 41):
+            hidden = moments.hidden[1][moments.hidden[0][at] : moments.hidden[0][at + 1]]
+            np.testing.assert_array_equal(hidden, moments.history[moments.starts[at] : moments.ends[at]])
+        n_before = data.train.counts() + (data.valid.counts() if split == "test" else 0)
+        np.testing.assert_array_equal(np.diff(moments.hidden[0]), n_before[moments.users])

@@ -1,0 +1,1 @@
+"""What measuring click bundles and bundles of two stages shares: both are asked with drawn requests."""

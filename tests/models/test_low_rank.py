@@ -63,6 +63,19 @@ def test_svd_of_tables_is_the_best_approximation_of_their_scores():
     assert np.allclose(_product(model), _best(_unit(scores.astype(np.float64)), 5), atol=1e-5)
 
 
+@pytest.mark.parametrize("block", [1, 7, 1000])
+@pytest.mark.parametrize("rank", [3, 16], ids=["narrow", "full"])
+def test_svd_of_tables_takes_users_block_by_block(block, rank, monkeypatch):
+    monkeypatch.setattr("recpress_edge.models.closed.low_rank.BLOCK_USERS", block)
+    users, items = _noise(TRAIN.n_users, rank), _noise(TRAIN.n_items, rank)
+    users[4] = 0.0
+    wide = [np.pad(table, ((0, 0), (0, 16 - rank))) for table in (users, items)]
+    model = SVD(TrainingInput(TRAIN, 5, 0, 1, teacher=Teacher("wide", Tables(*wide))), SVDConfig())
+    scores = (users @ items.T).astype(np.float64)
+    scores[np.arange(len(scores)) != 4] = _unit(np.delete(scores, 4, axis=0))
+    assert np.allclose(_product(model), _best(scores, 5), atol=1e-5)
+
+
 def test_svd_of_rankings_is_that_of_what_their_places_are_worth():
     rankings = top_unobserved(lambda users: _noise(TRAIN.n_users, TRAIN.n_items)[users], TRAIN, 30)
     rankings = Rankings(rankings.items, rankings.scores)

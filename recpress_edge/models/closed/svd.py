@@ -4,7 +4,14 @@ from torch import Tensor
 
 from recpress_edge.data.interactions import Interactions
 from recpress_edge.models.closed.ease import Binary
-from recpress_edge.models.closed.low_rank import EXTRA, Ranked, of_tables, require_rank, truncated
+from recpress_edge.models.closed.low_rank import (
+    BLOCK_USERS,
+    EXTRA,
+    Ranked,
+    of_tables,
+    require_rank,
+    truncated,
+)
 from recpress_edge.models.method import ClosedForm, Factorised, TrainingInput
 from recpress_edge.models.outputs import Tables
 from recpress_edge.models.settings import PureSVDConfig, SVDConfig
@@ -29,7 +36,8 @@ class SVD(Factorised, ClosedForm):
         assert teacher is not None
         known, ranked = _known_tables(teacher, self.given.dim), teacher.rankings
         width = self.given.dim + EXTRA if known is None else known.user_emb.shape[1]
-        _require_memory(self.given, "svd", width, 0 if known or not ranked else ranked.items.size)
+        users = None if known is None else min(BLOCK_USERS, len(known.user_emb))
+        _require_memory(self.given, "svd", width, 0 if known or not ranked else ranked.items.size, users)
         self._tables = nearest_tables(teacher, self.given.train, self.given.dim, self.config)
 
     def tables(self) -> tuple[Tensor, Tensor]:
@@ -70,11 +78,15 @@ class PureSVD(Factorised, ClosedForm):
         return self._tables
 
 
-def _require_memory(given: TrainingInput, method: str, width: int, stored: int) -> None:
-    """Both sides' directions, a product and the factors of its QR; ``stored``: numbers of a sparse matrix."""
+def _require_memory(
+    given: TrainingInput, method: str, width: int, stored: int, users: int | None = None
+) -> None:
+    """Both sides' directions, a product and the factors of its QR; ``stored``: numbers of a sparse matrix,
+    ``users``: how many are held at once where that is not all."""
     train = given.train
+    rows = train.n_items + (train.n_users if users is None else users)
     given.require_memory(
-        8 * 3 * width * (train.n_users + train.n_items) + 60 * stored,
+        8 * 3 * width * rows + 60 * stored,
         f"{method} of {train.n_users:,} users and {train.n_items:,} items",
         "Take a smaller dim, or drop rare users and items when importing.",
     )

@@ -54,7 +54,8 @@ def test_export_writes_a_bundle_that_keeps_its_contract(source, tmp_path, recipe
     bundle = open_bundle(target)
     scales = {"scales.json"} if recipe.name in QUANTIZERS else set()
     assert {p.name for p in target.iterdir()} == scales | {
-        "CARD.md", "bundle.json", "evaluation.npz", "items.txt", "model.onnx", "selftest.json", "users.txt",
+        "CARD.md", "bundle.json", "evaluation.npz", "items.txt", "model.onnx", "popular.txt", "selftest.json",
+        "users.txt",
     }  # fmt: skip
     assert bundle.name == f"htd_dim6-{recipe.short}"
     assert bundle.user_ids()[3] == "user 3"

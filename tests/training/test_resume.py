@@ -86,4 +86,5 @@ def test_killed_and_resumed_it_ends_with_the_same_bytes(tmp_path, teacher, name)
     assert kinds[0] == "resume"
     assert kinds.count("epoch") < EPOCHS  # it did not start over
     assert sha256_file(resumed / "model.safetensors") == sha256_file(whole / "model.safetensors")
-    assert sorted(path.name for path in resumed.iterdir()) == [".lock", "model.json", "model.safetensors"]
+    files = sorted(path.name for path in resumed.iterdir())
+    assert files == [".lock", "items.txt", "model.json", "model.safetensors", "users.txt"]

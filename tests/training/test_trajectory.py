@@ -8,7 +8,7 @@ from small_data import two_tastes
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.training import trajectory
 from recpress_edge.training.ensure import ensure_model, plan_steps
-from recpress_edge.training.evaluate import StageEvaluation, evaluate_rows
+from recpress_edge.training.evaluate import StagedRows, evaluate_rows
 from recpress_edge.training.plan import ModelRequest, TrainOptions
 from recpress_edge.training.store import load_model
 
@@ -47,7 +47,7 @@ def test_a_model_that_is_best_early_has_four_stages_too(every, chosen, kept):
 
 def test_a_stage_by_counting():
     scores = np.random.default_rng(0).integers(0, 9, size=(60, 80)).astype(np.float32)  # with ties
-    rows = StageEvaluation(lambda users: scores[users].copy(), DATA.train)
+    rows = StagedRows(lambda users: scores[users].copy(), DATA.train)
     # Some were asked for by someone else, who then masks them; the rest is still to be done.
     rows(np.array([3, 1, 40]))[:] = -np.inf
     items, observed = rows.stage()
@@ -69,7 +69,7 @@ def test_evaluation_leaves_nothing_to_rank_for_the_stage():
         asked.extend(users.tolist())
         return scores[users].copy()
 
-    staged = StageEvaluation(rows, DATA.train)
+    staged = StagedRows(rows, DATA.train)
     shared = evaluate_rows(staged, DATA, "valid").means()
     staged.stage()
     assert sorted(asked) == list(range(60))

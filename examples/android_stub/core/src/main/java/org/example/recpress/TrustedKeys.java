@@ -7,7 +7,6 @@ import java.security.NoSuchAlgorithmException;
 import java.security.PublicKey;
 import java.security.Signature;
 import java.security.spec.X509EncodedKeySpec;
-import java.util.Base64;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.regex.Pattern;
@@ -83,7 +82,7 @@ public final class TrustedKeys {
             known = SCHEMA.equals(stated.text("schema"))
                     && HEX.matcher(stated.text("key")).matches()
                     && HEX.matcher(stated.text("signed_sha256")).matches();
-            signature = Base64.getDecoder().decode(stated.text("signature"));
+            signature = Base64Text.decode(stated.text("signature"));
         } catch (IllegalArgumentException error) {
             throw new BundleException(Fault.SIGNATURE, file + " is no signature: it is not base64", error);
         } catch (BundleException error) {
@@ -99,7 +98,7 @@ public final class TrustedKeys {
         byte[] raw = {};
         if (words.length > 1 && words[0].equals(KIND)) {
             try {
-                raw = Base64.getDecoder().decode(words[1]);
+                raw = Base64Text.decode(words[1]);
             } catch (IllegalArgumentException error) {
                 raw = new byte[0]; // told below
             }

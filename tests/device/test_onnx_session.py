@@ -4,6 +4,7 @@ import onnxruntime as ort
 import pytest
 from bundles import make_tables, write_model
 
+from recpress_edge.artifacts.model_file import RefusedFileError, check_onnx
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.device.onnx_runtime import open_session
 from recpress_export.networks.outside import open_onnx
@@ -21,6 +22,8 @@ def test_a_file_of_onnxruntimes_own_format_is_not_opened(tmp_path):
     with pytest.raises(ArtifactError, match="cannot load"):
         open_session(tmp_path / "model.ort", 1)
     data = (tmp_path / "model.ort").read_bytes()
+    with pytest.raises(RefusedFileError, match="onnxruntime's own format"):
+        check_onnx(memoryview(data))
     with pytest.raises(ArtifactError, match="cannot load"):
         open_session(tmp_path / "model.onnx", 1, data)
     with pytest.raises(ArtifactError, match="cannot load"):

@@ -94,6 +94,11 @@ def _answer(args: argparse.Namespace, question: Question) -> tuple[Bundle, Recom
     if args.or_history is None or question.user is None or (args.or_popular and not question.seen):
         return recommend_apart(args.bundle, question, guard, trust)
     check_there(args.or_history)
+    if args.expect_digest is not None and args.trusted is None:
+        raise ConfigError(
+            f"--expect-digest names {args.bundle} alone, and --or-history {args.or_history} would be taken "
+            "from anybody. Add --trusted FILE, or leave one of the two out."
+        )
     same_keys = Trust(args.trusted)  # --expect-digest names the other one
     other = open_bundle(args.or_history, trust=same_keys)
     if other.contract.profile != HISTORY_PROFILE:

@@ -83,9 +83,13 @@ _NODE_OPERATOR: Final = ("NodeProto", 4)
 _NODE_DOMAIN: Final = ("NodeProto", 7)
 _DATA_LOCATION: Final = ("TensorProto", 14)
 _DOMAINS: Final = (b"", b"ai.onnx")
+_ORT_FORMAT: Final = b"ORTM"
+"""At byte 4: by it, or by the name .ort, onnxruntime reads a flatbuffer, and a file may parse as both."""
 
 
 def check_onnx(data: memoryview) -> None:
+    if data[4:8] == _ORT_FORMAT:
+        raise RefusedFileError("it begins as a file of onnxruntime's own format, which is not ONNX")
     parts, graphs, others = FileParts(), 0, []
     waiting = [("ModelProto", data, 0)]
     while waiting:

@@ -48,6 +48,7 @@ def open_session(path: Path, threads: int, data: bytes | None = None) -> Any:
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 3  # errors; they are raised anyway
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # as it was checked
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     try:

@@ -9,6 +9,7 @@ import numpy as np
 
 from recpress_edge.artifacts.bundle import MANIFEST, Bundle, open_bundle
 from recpress_edge.artifacts.contract import ALL_USERS
+from recpress_edge.artifacts.manifest import refuse_lean
 from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError
 from recpress_edge.core.files import (
@@ -122,6 +123,14 @@ class FoldInRequest:
                 "fold-in of what? Name the interactions of the new items with --interactions FILE, or items "
                 "that they are like with --like NEW=ID,ID"
             )
+        of_log = {
+            "--columns": self.columns is not None,
+            "--format": self.format != "auto",
+            "--where": self.where is not None,
+            "--min-interactions": self.min_interactions != 1,
+        }
+        if not self.interactions and (idle := [flag for flag, given in of_log.items() if given]):
+            raise ConfigError(f"{idle[0]} is of --interactions, and none are given. Leave it out.")
         check_there(self.bundle)
         if self.out is not None:
             check_apart(self.bundle, self.out)
@@ -129,6 +138,7 @@ class FoldInRequest:
             check_free(self.out, force=self.force)
 
     def _folded(self, bundle: Bundle, on_event: OnEvent) -> Folded:
+        refuse_lean(bundle.folder, bundle.provenance, "new items take the scales that only a full one holds")
         stored = read_stored(bundle)
         item_ids = bundle.item_ids()
         alike = alike_items(self.like, item_ids, bundle.contract.retired)
@@ -168,9 +178,12 @@ def alike_items(words: tuple[str, ...], item_ids: list[str], retired: tuple[int,
     found: dict[str, I64] = {}
     for word in words:
         name, equals, others = word.partition("=")
+        name = name.strip()
         like = [other.strip() for other in others.split(",")]
         if not name or not equals or not all(like):
             raise ConfigError(f"--like {word!r}: write NEW=ID,ID, the new item and those that it is like")
+        if "\n" in name or "\r" in name:
+            raise ConfigError(f"--like {word!r}: an id is one line")
         if name in found:
             raise ConfigError(f"--like names {name!r} twice. Give each new item once.")
         if name in places:

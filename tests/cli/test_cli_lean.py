@@ -90,6 +90,14 @@ def test_what_a_lean_bundle_cannot_do_names_the_full_one(bundle, tmp_path, capsy
     assert f"{bundle.name} (sha256 {bundle.digest[:16]}…)" in error
 
 
+@pytest.mark.parametrize("more", [{"user": "user 3"}, {"recipe": "fp32"}])
+def test_order_only_is_refused_before_anything_runs_where_there_is_no_scale(tmp_path, more, capsys):
+    made = exported(tmp_path / "full", **more)
+    for words in (["--dry-run"], []):
+        assert main(["bundle", "strip", str(made.folder), "--order-only", *words]) == 2
+        assert "holds no scale of each user" in words_of(capsys)[1]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -72,6 +72,9 @@ def test_another_bundle_than_the_expected_is_not_run(bundle, capsys, tmp_path):
         assert (code, "is another bundle" in err) == (1, True), words
         code, _, err = run(capsys, *words, "--expect-digest", "4f1c", by=by)
         assert (code, "--expect-digest '4f1c' is no digest" in err) == (2, True), words
+    words = ("recommend", bundle.folder, "--user", "u", "--seen", "item-1", "--or-history", bundle.folder)
+    code, _, err = run(capsys, *words, "--expect-digest", bundle.digest)
+    assert (code, "would be taken from anybody. Add --trusted" in err) == (2, True)
     words = ("self-test", bundle.folder, "--expect-digest", bundle.digest)
     assert run(capsys, *words, by=device_bench)[0] == 0
     code, _, err = run(capsys, *words[:2], *words[1:], by=device_bench)
@@ -90,6 +93,18 @@ def test_an_update_is_unsigned_and_a_rollback_brings_the_signature_back(bundle, 
     assert "signed     by key" in out
     assert run(capsys, *verify)[0] == 0
     assert open_bundle(bundle.folder).digest == bundle.digest
+
+
+def test_what_a_rollback_would_do_is_refused_as_the_rollback_is(bundle, key, capsys, monkeypatch):
+    monkeypatch.chdir(bundle.folder)
+    code, _, err = run(capsys, "bundle", "rollback", ".", "--dry-run")
+    assert (code, "there is no version before" in err) == (2, True)
+    shutil.copytree(bundle.folder, bundle.folder.with_name("bundle.previous"))
+    code, out, _ = run(capsys, "bundle", "rollback", ".", "--dry-run")
+    assert (code, "bundle.previous" in out) == (0, True)
+    for more in ([], ["--dry-run"]):
+        code, _, err = run(capsys, "bundle", "rollback", bundle.folder, "--trusted", f"{key}.pub", *more)
+        assert (code, "is not signed" in err) == (1, True), more
 
 
 def test_one_signature_a_bundle(bundle, key, capsys, tmp_path):
@@ -114,6 +129,9 @@ def test_wrong_usage_names_the_flag(bundle, key, capsys):
     assert (code, "chmod 600" in err or "no private key" in err) == (2, True)
     code, _, err = run(capsys, "bundle", "keygen", key)
     assert (code, "never replaced" in err) == (2, True)
+    for words in (["."], [".", "--dry-run"], ["/"]):
+        code, _, err = run(capsys, "bundle", "keygen", *words)
+        assert (code, "is a folder, and a key is a file" in err) == (2, True), words
     code, _, err = run(capsys, "bundle", "sign", bundle.folder, "--key", key, "--ask-passphrase")
     assert (code, "needs a terminal" in err) == (2, True)
 

@@ -12,6 +12,7 @@ from recpress_edge.core.errors import ArtifactError, ConfigError, DataError
 from recpress_edge.device.recommender import Recommender
 from recpress_edge.jobs.fold_in import FoldInRequest
 from recpress_edge.models.new_rows import Bags, folded_items
+from recpress_export.lean.strip import strip_bundle
 from recpress_export.update.stored import read_stored
 from recpress_export.update.versions import roll_back
 
@@ -121,6 +122,9 @@ def test_an_item_like_others_is_their_mean(bundle):
     ("like", "words"),
     [
         (("fresh",), "write NEW=ID,ID"),
+        ((" =item-3",), "write NEW=ID,ID"),
+        (("a\nb=item-3",), "an id is one line"),
+        ((" item-3 =item-4",), "item 'item-3' is in the bundle already"),
         (("fresh=item-3,",), "write NEW=ID,ID"),
         (("fresh=item-3", "fresh=item-4"), "names 'fresh' twice"),
         (("item-3=item-4",), "item 'item-3' is in the bundle already"),
@@ -131,6 +135,20 @@ def test_an_item_like_others_is_their_mean(bundle):
 def test_bad_words_are_refused(bundle, like, words):
     with pytest.raises(ConfigError, match=words):
         FoldInRequest(bundle=bundle.folder, like=like).plan()
+
+
+@pytest.mark.parametrize(
+    "flag", [{"columns": "user=a"}, {"format": "csv"}, {"where": "1=1"}, {"min_interactions": 2}]
+)
+def test_what_is_said_of_a_log_that_is_not_given_is_refused(bundle, flag):
+    with pytest.raises(ConfigError, match=f"--{next(iter(flag)).replace('_', '-')} is of --interactions"):
+        FoldInRequest(bundle=bundle.folder, like=("fresh=item-3",), **flag).plan()
+
+
+def test_a_lean_bundle_names_its_full_one(bundle):
+    lean = strip_bundle(bundle.folder, bundle.folder.with_name("lean")).lean
+    with pytest.raises(ConfigError, match=rf"is a lean bundle: .*stripped from, {bundle.name}"):
+        FoldInRequest(bundle=lean.folder, like=("fresh=item-3",)).plan()
 
 
 def test_a_bundle_of_one_user_takes_items_like_others_alone(tmp_path):

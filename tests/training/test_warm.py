@@ -178,6 +178,32 @@ def test_a_split_that_is_drawn_again_is_refused(tmp_path):
         made("bpr_dim4", drawn, tmp_path, before.folder)
 
 
+CUT = "one cut in time for all users: validation from {} 00:00:00 UTC, test from 2030-01-01 00:00:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        ("leave-one-out at random, seed 0", "leave-one-out by time"),
+        ("leave-one-out by time; trained on everything: no test figure is possible", "leave-one-out by time"),
+        ("leave-one-out by time", CUT.format("2024-05-01")),
+        (f"{CUT.format('2024-05-01')}; trained on everything: no test figure", CUT.format("2024-05-01")),
+        (CUT.format("2024-05-02"), CUT.format("2024-05-01")),
+    ],
+)
+def test_a_model_that_may_have_learned_what_is_held_out_is_refused(tmp_path, was, now):
+    before = made("als_dim4", dataclasses.replace(BEFORE, protocol=was), tmp_path)
+    with pytest.raises(ConfigError, match=r"learned from another split \(.*too good.*same split"):
+        made("als_dim4", dataclasses.replace(AFTER, protocol=now), tmp_path, before.folder)
+
+
+def test_a_cut_in_time_may_move_on(tmp_path):
+    was, now = CUT.format("2024-05-01"), CUT.format("2024-05-02")
+    before = made("als_dim4", dataclasses.replace(BEFORE, protocol=was), tmp_path)
+    after = made("als_dim4", dataclasses.replace(AFTER, protocol=now), tmp_path, before.folder)
+    assert after.metadata["from"]["sha256"] == before.digest
+
+
 def test_ids_without_anything_in_common_are_refused(tmp_path):
     before = first("bpr_dim4", tmp_path)
     renamed = dataclasses.replace(AFTER, item_ids=tuple(f"x{item}" for item in AFTER.item_ids))

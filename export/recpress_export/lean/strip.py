@@ -10,7 +10,7 @@ from typing import Any, Final
 from recpress_edge.artifacts.bundle import MANIFEST, Bundle, open_bundle
 from recpress_edge.artifacts.clicks.bundle import ClickBundle, open_click_bundle
 from recpress_edge.artifacts.clicks.selftest import selftest_bytes, untouched
-from recpress_edge.artifacts.contract import contract_facts
+from recpress_edge.artifacts.contract import ALL_USERS, contract_facts
 from recpress_edge.artifacts.manifest import (
     LEAN,
     Full,
@@ -20,6 +20,7 @@ from recpress_edge.artifacts.manifest import (
     refuse_lean,
     write_facts,
 )
+from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.artifacts.selftest import SELFTEST_FILE
 from recpress_edge.artifacts.two_stages.bundle import TwoStageBundle, open_two_stage_bundle
 from recpress_edge.artifacts.two_stages.selftest import left_out
@@ -58,7 +59,7 @@ class Stripped:
 def lean_path(folder: Path) -> Path:
     """Where the lean form of a bundle goes, if nobody says where."""
     folder = folder.resolve() if folder.name in ("", ".", "..") else folder
-    return folder.with_name(folder.name + SUFFIX)
+    return folder.parent / f"{folder.name}{SUFFIX}"
 
 
 def open_any(folder: Path) -> AnyBundle:
@@ -77,12 +78,24 @@ def check_strip(folder: Path, target: Path, *, order_only: bool) -> AnyBundle:
             f"--order-only: {folder} is the bundle of {_KIND[type(full)]}, whose scores have no scale of "
             "each user. Leave it out."
         )
+    if order_only and isinstance(full, Bundle) and not _has_scales(full):
+        raise ConfigError(
+            f"--order-only: {folder} is a {full.contract.profile} file of recipe {full.contract.recipe}, "
+            "which holds no scale of each user, so there is none to leave out. Leave the flag out."
+        )
     if target.resolve() == folder.resolve():
         raise ConfigError(
             f"--out {target} is the bundle itself, which holds the proof. Choose another --out."
         )
     check_ours(target, MANIFEST)
     return full
+
+
+def _has_scales(full: Bundle) -> bool:
+    """Whether the file holds a scale of each user."""
+    known = RECIPES.get(full.contract.recipe)
+    tables = not full.provenance.get("network") and full.contract.profile == ALL_USERS
+    return tables and known is not None and known.user_extra_bytes > 0
 
 
 def strip_bundle(

@@ -32,7 +32,7 @@ _MOST_STEPS: Final = 8
 
 def previous_path(folder: Path) -> Path:
     """Where the version before ``folder`` is kept."""
-    return folder.with_name(folder.name + PREVIOUS)
+    return folder.parent / f"{folder.name}{PREVIOUS}"
 
 
 @contextlib.contextmanager

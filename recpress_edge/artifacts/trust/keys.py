@@ -107,7 +107,9 @@ def make_keys(path: Path, comment: str, passphrase: bytes | None = None) -> Publ
 
 
 def public_path(private: Path) -> Path:
-    """Where the public key of a private one is."""
+    """Where the public key of a private one is; ConfigError for a path without a file's name."""
+    if not private.name:
+        raise ConfigError(f"{private} is a folder, and a key is a file. Name one: {private / 'release.key'}")
     return private.with_name(private.name + PUBLIC_SUFFIX)
 
 

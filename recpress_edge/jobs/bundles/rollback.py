@@ -8,7 +8,7 @@ from recpress_edge.artifacts.trust.policy import Trust
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.progress import OnEvent, silent
 from recpress_edge.device.guard import STANDARD, Guard
-from recpress_export.update.opening import AnyBundle
+from recpress_export.update.opening import AnyBundle, open_any
 from recpress_export.update.versions import previous_path, roll_back
 
 
@@ -49,10 +49,14 @@ class RollbackRequest:
     """Whose bundles may come back; None: everybody's."""
 
     def plan(self) -> RollbackPlan:
-        """The folders that :meth:`run` exchanges; nothing is written."""
-        where = previous_path(self.bundle)
+        """The folders that :meth:`run` exchanges; nothing is written, and no model is run.
+
+        ConfigError where there is no version before, ArtifactError where it is not taken.
+        """
+        where = previous_path(self.bundle.resolve())
         if not where.is_dir():
             raise ConfigError(f"there is no version before {self.bundle}: {where} does not exist")
+        open_any(where, self.trust)
         return RollbackPlan(self.bundle, where)
 
     def run(self, on_event: OnEvent = silent) -> RollbackResult:

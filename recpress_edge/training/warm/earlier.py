@@ -1,5 +1,6 @@
 """The earlier model of a warm start: whose rows its tables are, how it was set, what it was made from."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ NEWEST: Final = "newest"
 """In place of a folder: see :func:`newest`."""
 DRAWN: Final = ", seed "
 """What the protocol of a split says that was drawn at random."""
+_CUTS: Final = re.compile(r": validation from ([^;]*), test from [^;]*")
+"""What the protocol of one cut in time says of where it is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,15 +169,31 @@ def _check_unseen(model: TrainedModel, data: Dataset) -> None:
     """ConfigError where the held-out items of a data set may be among what the earlier model learned from.
 
     A split that is drawn again on a log that grew holds out what was train before, and whatever goes on from
-    those tables has seen it. A split by time holds out what came after.
+    those tables has seen it. A split by time holds out what came after, of what the same split trained on.
     """
-    if model.metadata["dataset"]["digest"] == data.digest() or DRAWN not in data.protocol:
+    known = model.metadata["dataset"]
+    if known["digest"] == data.digest():
         return
-    raise ConfigError(
-        f"--from {model.folder}: what is held out of {data.name!r} is drawn at random ({data.protocol}), so "
-        "it holds interactions that the earlier model learned from, and every figure would be too good. "
-        "Import the log with a split by time, such as --split loo-time."
-    )
+    if DRAWN in data.protocol:
+        raise ConfigError(
+            f"--from {model.folder}: what is held out of {data.name!r} is drawn at random ({data.protocol}), "
+            "so it holds interactions that the earlier model learned from, and every figure would be too "
+            "good. Import the log with a split by time, such as --split loo-time, and train the first model "
+            "on that without --from."
+        )
+    before = str(known.get("protocol"))
+    if _CUTS.sub("", before) != _CUTS.sub("", data.protocol) or _is_later(before, data.protocol):
+        raise ConfigError(
+            f"--from {model.folder}: it learned from another split ({before}) than {data.name!r} has "
+            f"({data.protocol}), so it may have learned from what is held out there, and every figure would "
+            "be too good. Go on from a model of the same split, or train one without --from."
+        )
+
+
+def _is_later(before: str, now: str) -> bool:
+    """Whether of two cuts at dates the first comes later, so that it trained on what the other holds out."""
+    cuts = [found[1] for text in (before, now) if (found := _CUTS.search(text)) and "-" in found[1]]
+    return len(cuts) == 2 and cuts[0] > cuts[1]
 
 
 def _row_ids(folder: Path, model: TrainedModel) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -13,7 +13,7 @@ from recpress_edge.artifacts.trust.options import add_trust_options, trust_of
 from recpress_edge.artifacts.trust.policy import Trust
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import check_there
-from recpress_edge.core.layout import columns
+from recpress_edge.core.layout import columns, wrap_lines
 from recpress_edge.core.printable import json_text, printable_facts, printable_lines
 from recpress_edge.core.terminal import stdout_encoding, terminal_width
 from recpress_edge.device.apart import Question, recommend_apart
@@ -75,15 +75,16 @@ def ask_bundle(args: argparse.Namespace) -> int:
         }
         print(json_text(facts, indent=2, encoding=stdout_encoding()))
         return 0
-    lines = answer_lines(found, args.k, scored=scored)
+    lines, notes = answer_lines(found, args.k, scored=scored), list[str]()
     if found.source != MODEL:
-        lines.append(_stand_in(args, bundle, found))
+        notes.append(_stand_in(args, bundle, found))
     elif not scored:
-        lines.append(
+        notes.append(
             f"{'scores':<9}  not in this bundle: it keeps the order alone (bundle strip --order-only)"
         )
     if args.user is not None and not question.seen and found.source == MODEL:
-        lines.append(f"{'note':<9}  a bundle knows no history: --seen names what is never to come")
+        notes.append(f"{'note':<9}  a bundle knows no history: --seen names what is never to come")
+    lines += [wrap_lines(note, terminal_width(sys.stdout)) for note in notes]
     print(printable_lines("\n".join(lines)))
     return 0
 

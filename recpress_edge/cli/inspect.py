@@ -89,7 +89,7 @@ def _lean_lines(provenance: Mapping[str, Any]) -> Iterator[str]:
             f"lean       stripped from {full.name}, {format_bytes(full.total_bytes)} with the proof: "
             f"sha256 {full.digest}"
         )
-        yield f"left out   {', '.join(full.left_out)}; {full.queries} questions of its self-test but a few"
+        yield f"left out   {', '.join(full.left_out)}, all but a few of {full.queries} self-test questions"
 
 
 def _contract_lines(contract: Mapping[str, Any]) -> Iterator[str]:

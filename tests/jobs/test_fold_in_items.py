@@ -163,7 +163,7 @@ def test_the_command_says_what_it_did_and_it_can_be_taken_back(bundle, tmp_path,
     path = log(tmp_path, [*((user, "fresh") for user in fans(bundle)), ("nobody", "lonely")])
     words = ["bundle", "fold-in", str(bundle.folder), "--interactions", str(path), "--like", "twin=item-3"]
     assert main([*words, "--dry-run"]) == 0
-    assert "would      1 items from 8 interactions, 1 by items that they are like" in capsys.readouterr().out
+    assert "would      1 item from 8 interactions, 1 by items that they are like" in capsys.readouterr().out
     assert open_bundle(bundle.folder).digest == bundle.digest
     assert main([*words, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

@@ -13,6 +13,14 @@ VERBS: Final = (
 
 def add_options(bundle: argparse.ArgumentParser) -> None:
     """Add the verbs."""
+    bundle.description = (
+        "What happens to a bundle after its export: new and retired items without training, a smaller one "
+        "to ship, signatures, and patches over the air. Each verb checks the bundle that it makes; the "
+        "version before stays as BUNDLE.previous where one is replaced."
+    )
+    bundle.epilog = (
+        "From one day to the next: fold-in or update, sign, diff; on the device apply, or rollback."
+    )
     verbs = bundle.add_subparsers(dest="verb", required=True, metavar="VERB")
     for name in VERBS:
         try:

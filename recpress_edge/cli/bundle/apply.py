@@ -62,8 +62,10 @@ def run(args: argparse.Namespace) -> int:
     else:
         say(args, f"bundle     {bundle.folder}/   sha256 {bundle.digest[:16]}…   {tested}")
         say(args, f"set aside  {result.set_aside}/   sha256 {result.base[:16]}…")
-        next_steps(args, [f"recpress-edge bundle rollback {shlex.quote(str(args.bundle))}"])
     if key is not None:
         say(args, f"signed by  key {short(key.id)}   {key.comment}".rstrip())
+    if result.applied.changed:
+        trusted = f" --trusted {shlex.quote(str(args.trusted))}" if args.trusted else ""
+        next_steps(args, [f"recpress-edge bundle rollback {shlex.quote(str(args.bundle))}{trusted}"])
     emit(args, result.facts())
     return 0

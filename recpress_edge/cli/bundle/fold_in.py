@@ -7,6 +7,7 @@ from recpress_edge.cli.bundle.update import is_signed, say_updated
 from recpress_edge.cli.common import add_common_options, emit, positive_int, request_of, say
 from recpress_edge.cli.events import print_events
 from recpress_edge.core.terminal import stopped_by_signals
+from recpress_edge.core.units import counted
 from recpress_edge.device.guard import add_guard_options, guard_of
 from recpress_edge.jobs.fold_in import Folded, FoldInRequest
 
@@ -78,18 +79,18 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _say_folded(args: argparse.Namespace, folded: Folded, verb: str) -> None:
-    counted, names = folded.counted, folded.changes.append_ids
+    told, names = folded.counted, folded.changes.append_ids
     alike = sum(not count for count in folded.per_item)
-    made = f"{len(names) - alike:,} items from {counted.interactions:,} interactions"
+    made = f"{counted(len(names) - alike, 'item')} from {counted(told.interactions, 'interaction')}"
     say(args, f"{verb:<9}  {made}" + (f", {alike:,} by items that they are like" if alike else ""))
-    if counted.known_items or counted.unknown_users:
+    if told.known_items or told.unknown_users:
         say(
             args,
-            f"no use     {counted.known_items:,} interactions with items that are there, "
-            f"{counted.unknown_users:,} of unknown users",
+            f"no use     {counted(told.known_items, 'interaction')} with items that are there, "
+            f"{told.unknown_users:,} of unknown users",
         )
-    if counted.left_out:
-        shown = ", ".join(counted.left_out[:_SHOWN]) + (", …" if len(counted.left_out) > _SHOWN else "")
-        say(args, f"left out   {len(counted.left_out):,} new items with too few known users: {shown}")
+    if told.left_out:
+        shown = ", ".join(told.left_out[:_SHOWN]) + (", …" if len(told.left_out) > _SHOWN else "")
+        say(args, f"left out   {counted(len(told.left_out), 'new item')} with too few known users: {shown}")
     if folded.shrunk:
         say(args, f"shortened  {folded.shrunk:,} rows, to the range of the bundle's item scales")

@@ -99,10 +99,10 @@ def say_updated(args: argparse.Namespace, result: UpdateResult, *, was_signed: b
         f"self-test: {len(bundle.selftest().users)} users, passed",
     )
     back = [] if args.out else [f"recpress-edge bundle rollback {shlex.quote(str(args.bundle))}"]
-    next_steps(args, [f"device_bench run {shlex.quote(str(bundle.folder))}", *back])
+    sign = [f"recpress-edge bundle sign {shlex.quote(str(bundle.folder))} --key FILE"] if was_signed else []
     if was_signed:
         say(args, "unsigned   the version before was signed, and its signature is not one of this version")
-        next_steps(args, [f"recpress-edge bundle sign {shlex.quote(str(bundle.folder))} --key FILE"])
+    next_steps(args, [*sign, f"device_bench run {shlex.quote(str(bundle.folder))}", *back])
 
 
 def _recall_line(recall: Mapping[str, Any] | None) -> str:

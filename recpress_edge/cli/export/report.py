@@ -106,8 +106,9 @@ def _say_differences(args: argparse.Namespace, parity: Parity) -> None:
 def _first_difference(parity: Parity) -> str:
     if parity.first_difference is None:
         return "every list of 50 is the same, in the same order"
+    users = "user gets" if parity.identical_users == 1 else "users get"
     return (
-        f"{parity.identical_users:,} users get the same list of 50 in the same order; "
+        f"{parity.identical_users:,} {users} the same list of 50 in the same order; "
         f"the others first differ at rank {parity.first_difference:.0f} (median)"
     )
 

@@ -36,17 +36,18 @@ STEPS: Final = ("import", "teacher", "student", "bundle", "bench")
 def growth(*results: Result) -> str:
     """CPU time and peak memory of each step from a log to a bundle, by size."""
     rows = []
-    for size in (size for result in results for size in result["sizes"]):
+    for record, size in ((one, size) for one in results for size in one["sizes"]):
         steps = [size["steps"][step] for step in STEPS]
         rows.append(
             [
                 f"{size['interactions']:,}",
                 f"{size['users']:,} × {size['items']:,}",
+                f"`{record['teacher']}`",
                 *(minutes(step) for step in steps),
                 minutes(size),
             ]
         )
-    return table(["interactions", "users × items", *STEPS, "all"], rows)
+    return table(["interactions", "users × items", "of", *STEPS, "all"], rows)
 
 
 def minutes(taken: Mapping[str, float]) -> str:

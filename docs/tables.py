@@ -118,7 +118,9 @@ BLOCKS: Final = {
     "defaults": Block((STUDENTS,), ("defaults", "defaults-als"), student_tables.defaults),
     "scale": Block(("docs/results/scale.md",), ("scale",), scale_tables.scale),
     "growth": Block(
-        ("docs/results/scale.md",), ("growth-1m", "growth-5m", "growth-20m"), scale_tables.growth
+        ("docs/results/scale.md",),
+        ("growth-1m", "growth-5m", "growth-20m", "growth-20m-als_dim200"),
+        scale_tables.growth,
     ),
     "formats": Block((FORMATS,), (), format_tables.formats),
     "mutated-logs": Block((FORMATS,), ("mutated-logs",), format_tables.mutated),

@@ -88,7 +88,7 @@ _ORT_FORMAT: Final = b"ORTM"
 
 
 def check_onnx(data: memoryview) -> None:
-    if data[4:8] == _ORT_FORMAT:
+    if bytes(data[4:8]) == _ORT_FORMAT:
         raise RefusedFileError("it begins as a file of onnxruntime's own format, which is not ONNX")
     parts, graphs, others = FileParts(), 0, []
     waiting = [("ModelProto", data, 0)]

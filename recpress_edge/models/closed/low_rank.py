@@ -165,8 +165,9 @@ def _item_basis(tables: Tables) -> tuple[Tensor, Tensor]:
 
 def _unit_blocks(tables: Tables, core: Tensor) -> Iterator[Tensor]:
     """Scores in the basis of the items (B, D), of unit length, float64; block by block of the users."""
-    for users in torch.from_numpy(tables.user_emb).split(BLOCK_USERS):
-        yield torch.nn.functional.normalize(users.double() @ core.T)
+    for start in range(0, len(tables.user_emb), BLOCK_USERS):
+        users = torch.from_numpy(tables.user_emb[start : start + BLOCK_USERS]).double()
+        yield torch.nn.functional.normalize(users @ core.T)
 
 
 def turned(user_emb: F32, item_emb: F32, seed: int) -> Tables:

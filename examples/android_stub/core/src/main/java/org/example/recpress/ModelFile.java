@@ -19,6 +19,8 @@ final class ModelFile {
     /** Graphs inside of attributes of nodes of graphs. */
     private static final int MAX_DEPTH = 24;
     private static final int MAX_NAME = 64;
+    /** At byte 4 of a file of onnxruntime's own format, which would be run in place of the graph that is checked. */
+    private static final byte[] ORT_FORMAT = {'O', 'R', 'T', 'M'};
     private static final String OUTSIDE = "a tensor's values are in another file (external data)";
 
     private enum Kind { MODEL, GRAPH, NODE, ATTRIBUTE, SPARSE_TENSOR, TENSOR }
@@ -49,6 +51,9 @@ final class ModelFile {
     }
 
     private void check(ByteBuffer data) throws IOException {
+        if (isOrtFormat(data)) {
+            throw new IOException("it is of onnxruntime's own format; only ONNX is run");
+        }
         waiting.push(new Part(Kind.MODEL, data, 0));
         while (!waiting.isEmpty()) {
             Part part = waiting.pop();
@@ -78,6 +83,14 @@ final class ModelFile {
         if (other != null) {
             throw new IOException("it needs the operator '" + other + "', and only functions of tensors are run");
         }
+    }
+
+    private static boolean isOrtFormat(ByteBuffer data) {
+        boolean same = data.remaining() >= 2 * ORT_FORMAT.length;
+        for (int i = 0; same && i < ORT_FORMAT.length; i++) {
+            same = data.get(ORT_FORMAT.length + i) == ORT_FORMAT[i];
+        }
+        return same;
     }
 
     private static void checkField(Kind kind, Protobuf field) throws IOException {

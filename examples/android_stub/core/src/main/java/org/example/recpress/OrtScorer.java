@@ -93,6 +93,7 @@ public final class OrtScorer implements Scorer {
         options.setExecutionMode(OrtSession.SessionOptions.ExecutionMode.SEQUENTIAL);
         options.setCPUArenaAllocator(false);
         options.setSessionLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR);
+        options.addConfigEntry("session.load_model_format", "ONNX");
         options.addConfigEntry("session.intra_op.allow_spinning", "0");
         options.addConfigEntry("session.inter_op.allow_spinning", "0");
         return options;

@@ -192,7 +192,10 @@ def is_two_stage_bundle(folder: Path) -> bool:
 
 def _has_schema(folder: Path, schema: str) -> bool:
     where = folder / MANIFEST
-    return where.is_file() and read_json(where).get("schema") == schema
+    if not where.is_file():
+        return False
+    check_size(where, MAX_MANIFEST_BYTES)
+    return read_json(where).get("schema") == schema
 
 
 def _check_schema(where: Path, manifest: Mapping[str, Any], schema: str) -> None:

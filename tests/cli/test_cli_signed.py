@@ -122,6 +122,18 @@ def test_one_signature_a_bundle(bundle, key, capsys, tmp_path):
     assert run(capsys, "bundle", "verify", bundle.folder, "--trusted", f"{other}.pub")[0] == 0
 
 
+def test_one_bundle_is_verified_by_its_digest_alone(bundle, capsys):
+    words = ("bundle", "verify", bundle.folder, "--expect-digest")
+    code, out, _ = run(capsys, *words, bundle.digest)
+    assert (code, "signed by" in out) == (0, False)
+    shown = " ".join(out.replace("\\\n", "").split())
+    assert f"device_bench self-test {bundle.folder} --expect-digest {bundle.digest}" in shown
+    code, out, _ = run(capsys, *words, bundle.digest, "--json")
+    assert json.loads(out)["key"] is None
+    code, _, err = run(capsys, *words, "0" * 64)
+    assert (code, "is another bundle" in err) == (1, True)
+
+
 def test_wrong_usage_names_the_flag(bundle, key, capsys):
     code, _, err = run(capsys, "bundle", "verify", bundle.folder)
     assert (code, "--trusted FILE" in err) == (2, True)

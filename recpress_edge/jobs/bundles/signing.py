@@ -14,7 +14,7 @@ from recpress_edge.artifacts.trust.keys import (
     read_trusted,
     short,
 )
-from recpress_edge.artifacts.trust.policy import Trust
+from recpress_edge.artifacts.trust.policy import ANYBODY, Trust
 from recpress_edge.artifacts.trust.signature import SIGNATURE, Signed, read_signature, sign_bundle
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import check_there, sha256_bytes
@@ -98,7 +98,8 @@ class VerifyResult:
     """A whole bundle, and who signed it."""
 
     bundle: AnyBundle
-    key: PublicKey
+    key: PublicKey | None
+    """None where nobody asked for a signature."""
 
     def facts(self) -> dict[str, Any]:
         """What ``--json`` prints."""
@@ -108,8 +109,8 @@ class VerifyResult:
             "name": bundle.name,
             "sha256": bundle.digest,
             "files": len(bundle.files),
-            "key": self.key.id,
-            "comment": self.key.comment,
+            "key": self.key.id if self.key else None,
+            "comment": self.key.comment if self.key else None,
         }
 
 
@@ -122,10 +123,13 @@ class VerifyRequest:
 
     def run(self) -> VerifyResult:
         """Check signature and digests; ArtifactError says why a bundle is not taken. Its model is not run."""
-        if self.trust.keys is None:
-            raise ConfigError("verify needs --trusted FILE: the public keys whose bundles are taken")
+        if self.trust == ANYBODY:
+            raise ConfigError(
+                "verify needs --trusted FILE, the public keys whose bundles are taken, or --expect-digest "
+                "HEX of the one bundle that is. recpress-edge inspect prints it."
+            )
         check_there(self.bundle)
-        trusted = read_trusted(self.trust.keys)
+        trusted = read_trusted(self.trust.keys) if self.trust.keys else None
         bundle = open_any(self.bundle, self.trust)
-        key = check_signed(self.bundle, (self.bundle / MANIFEST).read_bytes(), trusted)
-        return VerifyResult(bundle, key)
+        manifest = (self.bundle / MANIFEST).read_bytes()
+        return VerifyResult(bundle, check_signed(self.bundle, manifest, trusted) if trusted else None)

@@ -5,7 +5,7 @@ import dataclasses
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -15,11 +15,10 @@ from device_bench.hardware import device_facts
 from device_bench.lanes.lane import Record
 from device_bench.lanes.targets import details_of
 from device_bench.options import request_of
-from device_bench.process import AnyBundle
 from device_bench.settings import BenchRequest
 from device_bench.show import labelled, record_lines
 from device_bench.state import read_state
-from recpress_edge.artifacts.manifest import full_of, is_click_bundle, is_two_stage_bundle
+from recpress_edge.artifacts.manifest import full_of
 from recpress_edge.artifacts.trust.options import check_one_expected, trust_of
 from recpress_edge.core.errors import ConfigError, GateError, InvalidRunError, StorageError
 from recpress_edge.core.files import check_free, check_there, storage_errors
@@ -28,10 +27,8 @@ from recpress_edge.core.printable import json_text, one_line, printable, printab
 from recpress_edge.core.progress import Event, Note
 from recpress_edge.core.terminal import stdout_encoding, stopped_by_signals, terminal_width
 from recpress_edge.core.units import format_bytes
-from recpress_edge.device.apart import self_test_apart
-from recpress_edge.device.clicks.apart import self_test_clicks_apart
 from recpress_edge.device.guard import guard_of
-from recpress_edge.device.two_stages.apart import self_test_two_stages_apart
+from recpress_edge.device.opening import self_test_any
 from recpress_edge.records import check as gate
 from recpress_edge.records.bench import add_record, read_records, record_text, whole, write_record
 from recpress_edge.records.survival import SURVIVED
@@ -180,7 +177,7 @@ def self_test_bundles(args: argparse.Namespace) -> int:
     check_one_expected(args.expect_digest, args.bundles)
     stream, facts = sys.stderr if args.json else sys.stdout, []
     for folder in args.bundles:
-        bundle, answers = _self_test(folder)(folder, guard_of(args), trust_of(args))
+        bundle, answers = self_test_any(folder, guard_of(args), trust_of(args))
         files = len(bundle.files)
         full = full_of(bundle.provenance)
         of = f" of the {full.queries} of its full bundle, {full.told}" if full else ""
@@ -189,13 +186,6 @@ def self_test_bundles(args: argparse.Namespace) -> int:
     if args.json:
         print(json_text({"bundles": facts}, encoding=stdout_encoding()))
     return 0
-
-
-def _self_test(folder: Path) -> Callable[..., tuple[AnyBundle, int]]:
-    """What tests a bundle of its kind."""
-    if is_click_bundle(folder):
-        return self_test_clicks_apart
-    return self_test_two_stages_apart if is_two_stage_bundle(folder) else self_test_apart
 
 
 def print_state(_: argparse.Namespace) -> int:

@@ -8,21 +8,20 @@ from device_bench.clicks.measure import ClickMeasurement
 from device_bench.measure import Measurement
 from device_bench.settings import Protocol
 from device_bench.two_stages.measure import StagedMeasurement
-from recpress_edge.artifacts.bundle import Bundle, open_bundle
-from recpress_edge.artifacts.clicks.bundle import ClickBundle, open_click_bundle
-from recpress_edge.artifacts.manifest import is_click_bundle, is_two_stage_bundle
-from recpress_edge.artifacts.two_stages.bundle import TwoStageBundle, open_two_stage_bundle
+from recpress_edge.artifacts.bundle import Bundle
+from recpress_edge.artifacts.clicks.bundle import ClickBundle
+from recpress_edge.artifacts.two_stages.bundle import TwoStageBundle
 from recpress_edge.artifacts.two_stages.contract import TwoStageContract
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.device.clicks.runtimes import import_library
 from recpress_edge.device.guard import SAMPLES_PER_S
+from recpress_edge.device.opening import AnyBundle, open_any
 from recpress_edge.device.process import NOWHERE, Enclosure, Program, ask
 from recpress_edge.device.runtime import check_format, import_runtime
 
 _WORKER: Final = "device_bench.worker"
 RankerBundle = ClickBundle | TwoStageBundle
 """Asked with a row of fields, which is drawn where it is timed."""
-AnyBundle = Bundle | RankerBundle
 ListBundle = Bundle | TwoStageBundle
 """Recommends to a user or after a history, so that lists of two machines can be compared."""
 AnyMeasurement = Measurement | ClickMeasurement | StagedMeasurement
@@ -30,17 +29,14 @@ AnyMeasurement = Measurement | ClickMeasurement | StagedMeasurement
 
 def open_checked(folder: Path, protocol: Protocol) -> AnyBundle:
     """The verified bundle; ConfigError for a delegate that nothing of it can have."""
-    clicks = is_click_bundle(folder)
-    if clicks or is_two_stage_bundle(folder):
-        if protocol.delegate:
-            whose = "a click model's" if clicks else "one of two stages"
-            raise ConfigError(
-                f"--delegate {protocol.delegate} is for bundles of tables; {folder} is {whose}. Leave it out."
-            )
-        trust = protocol.trust
-        return open_click_bundle(folder, trust) if clicks else open_two_stage_bundle(folder, trust)
-    bundle = open_bundle(folder, trust=protocol.trust)
-    check_format(bundle.contract.format, folder, protocol.delegate)
+    bundle = open_any(folder, protocol.trust)
+    if isinstance(bundle, Bundle):
+        check_format(bundle.contract.format, folder, protocol.delegate)
+    elif protocol.delegate:
+        whose = "a click model's" if isinstance(bundle, ClickBundle) else "one of two stages"
+        raise ConfigError(
+            f"--delegate {protocol.delegate} is for bundles of tables; {folder} is {whose}. Leave it out."
+        )
     return bundle
 
 

@@ -13,7 +13,6 @@ from device_bench.examples import example_answers
 from device_bench.hardware import device_facts, software_facts
 from device_bench.measure import WARMUP_QUERIES
 from device_bench.process import (
-    AnyBundle,
     AnyMeasurement,
     measurement_of,
     most_items,
@@ -31,6 +30,7 @@ from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.artifacts.two_stages.bundle import TwoStageBundle
 from recpress_edge.core.progress import Note, OnEvent
 from recpress_edge.core.registry import named
+from recpress_edge.device.opening import AnyBundle
 from recpress_edge.records.bench import BENCH_SCHEMA, timestamp
 
 COLD: Final = ("first_query", "load", "import")

@@ -7,10 +7,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from device_bench.process import AnyBundle, most_items
+from device_bench.process import most_items
 from device_bench.record import artifact_facts
 from device_bench.settings import Protocol
 from recpress_edge.core.errors import ArtifactError
+from recpress_edge.device.opening import AnyBundle
 from recpress_edge.records.bench import OPTIONAL, PACED, SAMPLES, check_record
 
 CLOCKS: Final = ("perf_counter_ns", "System.nanoTime")

@@ -7,10 +7,10 @@ import tarfile
 from device_bench import DEVICE_PARTS
 from device_bench.emulation.engine import board_engine
 from device_bench.lanes import board as onboard
-from device_bench.process import AnyBundle
 from recpress_edge.artifacts.bundle import Bundle
 from recpress_edge.core.errors import SkippedError
 from recpress_edge.core.files import scratch_folder
+from recpress_edge.device.opening import AnyBundle
 from recpress_edge.device.process import ROOT
 
 

@@ -23,7 +23,7 @@ from device_bench.lanes import board as onboard
 from device_bench.lanes.checks import check_returned
 from device_bench.lanes.lane import Record
 from device_bench.lanes.parcel import pack
-from device_bench.process import AnyBundle, open_checked
+from device_bench.process import open_checked
 from device_bench.settings import BenchRequest, Protocol
 from recpress_edge.artifacts.formats import FORMATS
 from recpress_edge.core.errors import (
@@ -33,6 +33,7 @@ from recpress_edge.core.errors import (
     RecPressError,
 )
 from recpress_edge.core.progress import Note, OnEvent
+from recpress_edge.device.opening import AnyBundle
 from recpress_edge.device.process import dies_with_parent
 
 CONNECT_S: Final = 15

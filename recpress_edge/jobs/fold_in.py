@@ -7,28 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from recpress_edge.artifacts.bundle import MANIFEST, Bundle, open_bundle
+from recpress_edge.artifacts.bundle import Bundle, open_bundle
 from recpress_edge.artifacts.contract import ALL_USERS
 from recpress_edge.artifacts.manifest import refuse_lean
 from recpress_edge.core.arrays import F32, I64
 from recpress_edge.core.errors import ArtifactError, ConfigError, DataError
-from recpress_edge.core.files import (
-    check_free,
-    check_ours,
-    check_there,
-    digest_of,
-    scratch_folder,
-    sha256_file,
-)
+from recpress_edge.core.files import check_there, digest_of, scratch_folder, sha256_file
 from recpress_edge.core.progress import OnEvent, advance, silent
 from recpress_edge.data.log import Log
 from recpress_edge.data.readers.columns import ColumnChoice, parse_columns
 from recpress_edge.data.readers.read import Reading, read_log
 from recpress_edge.data.readers.sources import all_files
 from recpress_edge.device.guard import STANDARD, Guard
-from recpress_edge.jobs.update import UpdateResult
+from recpress_edge.jobs.update import UpdateResult, check_target
 from recpress_edge.models.new_rows import REACH, Bags, folded_items, mean_of
-from recpress_export.update.apply import check_apart, place_rows, update_bundle
+from recpress_export.update.apply import place_rows, update_bundle
 from recpress_export.update.changes import Changes
 from recpress_export.update.stored import Stored, read_stored
 
@@ -131,11 +124,7 @@ class FoldInRequest:
         }
         if not self.interactions and (idle := [flag for flag, given in of_log.items() if given]):
             raise ConfigError(f"{idle[0]} is of --interactions, and none are given. Leave it out.")
-        check_there(self.bundle)
-        if self.out is not None:
-            check_apart(self.bundle, self.out)
-            check_ours(self.out, MANIFEST)
-            check_free(self.out, force=self.force)
+        check_target(self.bundle, self.out, force=self.force)
 
     def _folded(self, bundle: Bundle, on_event: OnEvent) -> Folded:
         refuse_lean(bundle.folder, bundle.provenance, "new items take the scales that only a full one holds")

@@ -7,7 +7,8 @@ from typing import Any
 from recpress_edge.core.files import check_free, check_there
 from recpress_edge.core.progress import OnEvent, silent
 from recpress_edge.device.guard import STANDARD, Guard
-from recpress_export.lean.strip import AnyBundle, Stripped, check_strip, is_lean_of, lean_path, strip_bundle
+from recpress_edge.device.opening import AnyBundle
+from recpress_export.lean.strip import Stripped, check_strip, is_lean_of, lean_path, strip_bundle
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,15 @@ class UpdateResult:
         }
 
 
+def check_target(bundle: Path, out: Path | None, *, force: bool) -> None:
+    """ConfigError where no bundle is there, or its changed form cannot go to ``out``; None: in its place."""
+    check_there(bundle)
+    if out is not None:
+        check_apart(bundle, out)
+        check_ours(out, MANIFEST)
+        check_free(out, force=force)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeRequest(abc.ABC):
     """A changed catalogue, whatever says what changes."""
@@ -80,11 +89,7 @@ class ChangeRequest(abc.ABC):
         """What is asked for; DataError where it cannot be read."""
 
     def _checked(self) -> Changes:
-        check_there(self.bundle)
-        if self.out is not None:
-            check_apart(self.bundle, self.out)
-            check_ours(self.out, MANIFEST)
-            check_free(self.out, force=self.force)
+        check_target(self.bundle, self.out, force=self.force)
         return self.changes()
 
 

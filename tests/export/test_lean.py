@@ -21,6 +21,7 @@ from recpress_edge.artifacts.selftest import SelfTest
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import read_json
 from recpress_edge.device.clicks.ranker import ClickRanker
+from recpress_edge.device.opening import open_any
 from recpress_edge.device.recommender import Recommender
 from recpress_edge.device.runtime import REFERENCE, open_runtime
 from recpress_edge.device.two_stages.recommender import TwoStageRecommender
@@ -30,7 +31,7 @@ from recpress_edge.report.runs import to_run
 from recpress_edge.report.verdict import what_to_do
 from recpress_export.build import build
 from recpress_export.lean.questions import QUERIES, K, shortened
-from recpress_export.lean.strip import lean_path, open_any, strip_bundle
+from recpress_export.lean.strip import lean_path, strip_bundle
 from recpress_export.subjects.history import History
 from recpress_export.two_stages.build import build_two_stages
 from recpress_export.update.apply import update_bundle

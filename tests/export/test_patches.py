@@ -249,7 +249,7 @@ def test_only_a_trusted_patch_is_applied_where_keys_are_asked_for(device, versio
 def test_a_new_version_that_fails_its_self_test_is_not_put_in_place(device, versions, monkeypatch):
     folder, patch = device
 
-    def fails(draft, guard):
+    def fails(draft, guard, trust):
         raise ArtifactError("self-test failed at user 0", fault="answers")
 
     monkeypatch.setattr("recpress_export.patches.apply.self_test_any", fails)

@@ -28,10 +28,10 @@ def write_order_only(full: Bundle, draft: Path) -> tuple[Contract, SelfTest]:
     ConfigError where the file has no scale of each user; ArtifactError where this version did not write it,
     so that it cannot be written again, or where a table or an answer would be another.
     """
-    graph = order_only(read_stored(full).graph(full.contract))
-    stored = read_stored(full).with_metadata(_STATED, ORDER_ONLY)
+    stored = read_stored(full)
+    graph = order_only(stored.graph(full.contract))
     contract, path = graph.contract, draft / full.contract.model_file
-    write_atomic(path, write_model(graph, stored.metadata))
+    write_atomic(path, write_model(graph, stored.with_metadata(_STATED, ORDER_ONLY).metadata))
     before, after = read_tables(full.model_path, full.contract), read_tables(path, contract)
     same = {*before} - {*after} == {_DROPPED} and all(
         np.array_equal(table, before[name]) and table.dtype == before[name].dtype

@@ -7,35 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from recpress_edge.artifacts.bundle import MANIFEST, Bundle, open_bundle
-from recpress_edge.artifacts.clicks.bundle import ClickBundle, open_click_bundle
+from recpress_edge.artifacts.bundle import MANIFEST, Bundle
+from recpress_edge.artifacts.clicks.bundle import ClickBundle
 from recpress_edge.artifacts.clicks.selftest import selftest_bytes, untouched
 from recpress_edge.artifacts.contract import ALL_USERS, contract_facts
-from recpress_edge.artifacts.manifest import (
-    LEAN,
-    Full,
-    full_of,
-    is_click_bundle,
-    is_two_stage_bundle,
-    refuse_lean,
-    write_facts,
-)
+from recpress_edge.artifacts.manifest import LEAN, Full, full_of, refuse_lean, write_facts
 from recpress_edge.artifacts.recipes import RECIPES
 from recpress_edge.artifacts.selftest import SELFTEST_FILE
-from recpress_edge.artifacts.two_stages.bundle import TwoStageBundle, open_two_stage_bundle
+from recpress_edge.artifacts.two_stages.bundle import TwoStageBundle
 from recpress_edge.artifacts.two_stages.selftest import left_out
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import check_ours, new_directory, read_json, write_atomic
-from recpress_edge.device.apart import self_test_apart
-from recpress_edge.device.clicks.apart import self_test_clicks_apart
 from recpress_edge.device.guard import STANDARD, Guard
-from recpress_edge.device.two_stages.apart import self_test_two_stages_apart
+from recpress_edge.device.opening import AnyBundle, open_any, self_test_any
 from recpress_export.lean.keep import kept_files
 from recpress_export.lean.questions import covering, short_click, short_stages, shortened
 from recpress_export.lean.scores import write_order_only
 
 SUFFIX: Final = "-lean"
-AnyBundle = Bundle | ClickBundle | TwoStageBundle
 _KIND: Final[Mapping[type, str]] = {ClickBundle: "a click model", TwoStageBundle: "two stages"}
 
 
@@ -60,13 +49,6 @@ def lean_path(folder: Path) -> Path:
     """Where the lean form of a bundle goes, if nobody says where."""
     folder = folder.resolve() if folder.name in ("", ".", "..") else folder
     return folder.parent / f"{folder.name}{SUFFIX}"
-
-
-def open_any(folder: Path) -> AnyBundle:
-    """A verified bundle of any kind; ArtifactError for what is none."""
-    if is_click_bundle(folder):
-        return open_click_bundle(folder)
-    return open_two_stage_bundle(folder) if is_two_stage_bundle(folder) else open_bundle(folder)
 
 
 def check_strip(folder: Path, target: Path, *, order_only: bool) -> AnyBundle:
@@ -107,11 +89,11 @@ def strip_bundle(
     anew, and runs it in this process too, once its graph is known to be the one that this version writes.
     """
     full = check_strip(folder, target, order_only=order_only)
-    test_apart(folder, guard)
+    self_test_any(folder, guard)
     unchanged = False
     with contextlib.suppress(_ThereAlreadyError), new_directory(target, force=True) as draft:
         _fill(draft, full, order_only=order_only)
-        made, _ = test_apart(draft, guard)
+        made, _ = self_test_any(draft, guard)
         if target.exists() and not force:
             unchanged = _is_there(target, made.digest)
             raise _ThereAlreadyError
@@ -144,15 +126,6 @@ def _is_there(target: Path, digest: str) -> bool:
             "to replace it."
         )
     return True
-
-
-def test_apart(folder: Path, guard: Guard) -> tuple[AnyBundle, int]:
-    """A bundle of any kind that answers its self-test in a worker, and how many answers that were."""
-    if is_click_bundle(folder):
-        return self_test_clicks_apart(folder, guard)
-    if is_two_stage_bundle(folder):
-        return self_test_two_stages_apart(folder, guard)
-    return self_test_apart(folder, guard)
 
 
 def _fill(draft: Path, full: AnyBundle, *, order_only: bool) -> None:

@@ -11,7 +11,7 @@ from recpress_edge.artifacts.trust.keys import PublicKey, read_trusted
 from recpress_edge.artifacts.trust.policy import ANYBODY, Trust
 from recpress_edge.core.errors import ArtifactError
 from recpress_edge.device.guard import STANDARD, Guard
-from recpress_export.update.opening import AnyBundle, open_any, self_test_any
+from recpress_edge.device.opening import AnyBundle, open_any, self_test_any
 from recpress_export.update.versions import next_version, note_step
 
 
@@ -32,6 +32,8 @@ class Applied:
     """The bundle that is in place."""
 
     bundle: AnyBundle
+    base: str
+    """Digest of the version that the patch starts from."""
     key: PublicKey | None
     """Who signed the patch; None where nobody asked."""
     changed: int
@@ -71,7 +73,7 @@ def apply_patch(folder: Path, path: Path, options: ApplyOptions) -> Applied:
     patch, key = checked_patch(path, options.trust)
     old, done = check_base(folder, patch, options.trust)
     if done:
-        return Applied(old, key, 0)
+        return Applied(old, patch.head.base, key, 0)
     sizes = {name: int(facts["bytes"]) for name, facts in old.files.items()}
     sizes[MANIFEST] = (folder / MANIFEST).stat().st_size
     with next_version(old) as draft:
@@ -79,8 +81,9 @@ def apply_patch(folder: Path, path: Path, options: ApplyOptions) -> Applied:
         made = open_any(draft)
         if made.digest != patch.head.target:
             raise damaged(f"it makes bundle {made.digest[:16]}…, and states {patch.head.target[:16]}…")
-        open_any(draft, options.trust)
         if options.self_test:
-            self_test_any(draft, options.guard)
+            self_test_any(draft, options.guard, options.trust)
+        else:
+            open_any(draft, options.trust)
         note_step(folder, patch.head.base, patch.head.target)
-    return Applied(open_any(folder), key, len(changed))
+    return Applied(open_any(folder), patch.head.base, key, len(changed))

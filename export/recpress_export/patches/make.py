@@ -16,8 +16,8 @@ from recpress_edge.artifacts.trust.signature import SIGNATURE, bundle_message, s
 from recpress_edge.core.arrays import U8
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import canonical_json, sha256_bytes, sha256_file
+from recpress_edge.device.opening import AnyBundle
 from recpress_export.patches.match import found_runs, in_place, operations
-from recpress_export.update.opening import AnyBundle
 
 DICTIONARY_BYTES: Final = 16 * 2**20
 """Of the compressor: what a device needs to unpack."""

@@ -22,7 +22,7 @@ from recpress_edge.core.files import (
     write_json,
 )
 from recpress_edge.device.guard import STANDARD, Guard
-from recpress_export.update.opening import AnyBundle, open_any, self_test_any
+from recpress_edge.device.opening import AnyBundle, open_any, self_test_any
 
 PREVIOUS: Final = ".previous"
 STEPS: Final = ".steps"
@@ -93,7 +93,7 @@ def roll_back(
             f"there is no version before {folder}: {previous} does not exist. "
             "It is kept by: recpress-edge bundle apply, and by bundle update without --out"
         )
-    before = self_test_any(previous, guard, trust)
+    before, _ = self_test_any(previous, guard, trust)
     current = _open_if_whole(folder)
     if current and current.digest == before.digest:
         raise ConfigError(f"{folder} is the version in {previous} already; there is nothing to roll back.")

@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         say(args, f"there      {bundle.folder}/   sha256 {bundle.digest[:16]}…   applied before")
     else:
         say(args, f"bundle     {bundle.folder}/   sha256 {bundle.digest[:16]}…   {tested}")
-        say(args, f"set aside  {result.set_aside}/   sha256 {result.base[:16]}…")
+        say(args, f"set aside  {result.set_aside}/   sha256 {result.applied.base[:16]}…")
     if key is not None:
         say(args, f"signed by  key {short(key.id)}   {key.comment}".rstrip())
     if result.applied.changed:

@@ -12,7 +12,7 @@ from recpress_edge.core.units import format_bytes
 from recpress_edge.device.guard import add_guard_options, guard_of
 from recpress_edge.jobs.lean import StripRequest, StripResult
 
-ORDER_ONLY: Final = (
+ORDER_ONLY_HELP: Final = (
     "leave out users' scales too, a float32 for each user of an integer file: each user's items come in the "
     "same order, scores are in units of that user alone, and nobody is shown them"
 )
@@ -31,7 +31,7 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     add_common_options(strip)
     strip.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of the full bundle, of any kind")
     strip.add_argument("--out", type=Path, metavar="DIR", help="default: BUNDLE-lean")
-    strip.add_argument("--order-only", action="store_true", help=ORDER_ONLY)
+    strip.add_argument("--order-only", action="store_true", help=ORDER_ONLY_HELP)
     strip.add_argument("--force", action="store_true", help="replace the bundle that is at the target")
     add_guard_options(strip)
     strip.set_defaults(func=_run)

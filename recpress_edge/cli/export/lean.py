@@ -6,7 +6,7 @@ from typing import Any
 
 from recpress_edge.artifacts.contract import ALL_USERS
 from recpress_edge.artifacts.manifest import MANIFEST
-from recpress_edge.cli.bundle.strip import ORDER_ONLY, say_stripped
+from recpress_edge.cli.bundle.strip import ORDER_ONLY_HELP, say_stripped
 from recpress_edge.cli.common import say
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import check_ours
@@ -25,7 +25,7 @@ def add_lean_options(parser: argparse.ArgumentParser) -> None:
         "application needs: model, ids, titles and a short self-test. The first one keeps the proof, and the "
         "lean one states its digest (as recpress-edge bundle strip does)",
     )
-    group.add_argument("--order-only", action="store_true", help=f"with --lean: {ORDER_ONLY}")
+    group.add_argument("--order-only", action="store_true", help=f"with --lean: {ORDER_ONLY_HELP}")
 
 
 def check_lean(args: argparse.Namespace, target: Path | None, *, scaled: bool) -> None:

@@ -11,8 +11,8 @@ from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.files import check_free, check_there, write_atomic
 from recpress_edge.core.registry import named
 from recpress_edge.device.guard import STANDARD, Guard
+from recpress_edge.device.opening import AnyBundle, open_any
 from recpress_export.patches.apply import Applied, ApplyOptions, apply_patch, check_base, checked_patch
-from recpress_export.update.opening import AnyBundle, open_any
 from recpress_export.update.versions import previous_path
 
 
@@ -79,8 +79,6 @@ class ApplyResult:
     """A bundle at its new version."""
 
     applied: Applied
-    base: str
-    """Digest of the version before."""
 
     @property
     def set_aside(self) -> Path:
@@ -94,7 +92,7 @@ class ApplyResult:
             "bundle": str(bundle.folder),
             "name": bundle.name,
             "sha256": bundle.digest,
-            "previous_sha256": self.base,
+            "previous_sha256": self.applied.base,
             "files_written": self.applied.changed,
             "key": None if key is None else key.id,
         }
@@ -121,5 +119,4 @@ class ApplyRequest:
         """Apply the patch; on any error the bundle stays as it was."""
         check_there(self.bundle, self.patch)
         options = ApplyOptions(self.trust, self.guard, self.self_test)
-        base = checked_patch(self.patch, self.trust)[0].head.base
-        return ApplyResult(apply_patch(self.bundle, self.patch, options), base)
+        return ApplyResult(apply_patch(self.bundle, self.patch, options))

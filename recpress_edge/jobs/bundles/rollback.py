@@ -8,7 +8,7 @@ from recpress_edge.artifacts.trust.policy import Trust
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.progress import OnEvent, silent
 from recpress_edge.device.guard import STANDARD, Guard
-from recpress_export.update.opening import AnyBundle, open_any
+from recpress_edge.device.opening import AnyBundle, open_any
 from recpress_export.update.versions import previous_path, roll_back
 
 

@@ -18,7 +18,7 @@ from recpress_edge.artifacts.trust.policy import ANYBODY, Trust
 from recpress_edge.artifacts.trust.signature import SIGNATURE, Signed, read_signature, sign_bundle
 from recpress_edge.core.errors import ArtifactError, ConfigError
 from recpress_edge.core.files import check_there, sha256_bytes
-from recpress_export.update.opening import AnyBundle, open_any
+from recpress_edge.device.opening import AnyBundle, open_any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

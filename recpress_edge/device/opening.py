@@ -1,39 +1,17 @@
 """A bundle of any schema: opened, and tested in a worker."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
 
-from recpress_edge.artifacts.bundle import open_bundle
-from recpress_edge.artifacts.clicks.bundle import open_click_bundle
+from recpress_edge.artifacts.bundle import Bundle, open_bundle
+from recpress_edge.artifacts.clicks.bundle import ClickBundle, open_click_bundle
 from recpress_edge.artifacts.manifest import is_click_bundle, is_two_stage_bundle
 from recpress_edge.artifacts.trust.policy import Trust
-from recpress_edge.artifacts.two_stages.bundle import open_two_stage_bundle
+from recpress_edge.artifacts.two_stages.bundle import TwoStageBundle, open_two_stage_bundle
 from recpress_edge.core.registry import named
 from recpress_edge.device.apart import self_test_apart
 from recpress_edge.device.guard import STANDARD, Guard
 
-
-class AnyBundle(Protocol):
-    """What bundles of all schemas have."""
-
-    @property
-    def folder(self) -> Path: ...
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def provenance(self) -> Mapping[str, Any]: ...
-
-    @property
-    def files(self) -> Mapping[str, Mapping[str, Any]]: ...
-
-    @property
-    def digest(self) -> str: ...
-
-    @property
-    def total_bytes(self) -> int: ...
+AnyBundle = Bundle | ClickBundle | TwoStageBundle
 
 
 def open_any(folder: Path, trust: Trust | None = None) -> AnyBundle:
@@ -45,8 +23,8 @@ def open_any(folder: Path, trust: Trust | None = None) -> AnyBundle:
     return open_bundle(folder, trust=trust)
 
 
-def self_test_any(folder: Path, guard: Guard = STANDARD, trust: Trust | None = None) -> AnyBundle:
-    """The same, when its model answers as it should, in a worker.
+def self_test_any(folder: Path, guard: Guard = STANDARD, trust: Trust | None = None) -> tuple[AnyBundle, int]:
+    """The same, when its model answers as it should, in a worker; and how many answers that were.
 
     Raises what the bundle deserves, WorkerError where its model exceeds the guard's limits, and
     MissingExtraError where what runs it is not installed.
@@ -56,5 +34,5 @@ def self_test_any(folder: Path, guard: Guard = STANDARD, trust: Trust | None = N
         test = named("recpress_edge.device.clicks.apart:self_test_clicks_apart")
     elif is_two_stage_bundle(folder):
         test = named("recpress_edge.device.two_stages.apart:self_test_two_stages_apart")
-    tested: AnyBundle = test(folder, guard, trust)[0]
+    tested: tuple[AnyBundle, int] = test(folder, guard, trust)
     return tested

@@ -1,5 +1,6 @@
 """Logs cut into nights: what a shop knew at the end of each day. Without torch."""
 
+import argparse
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,6 +43,14 @@ class Rows:
         """Leave-one-out by time."""
         columns = {"user": self.users, "item": self.items, "time": self.times}
         return Dataset.from_frame(columns, name=name, split="loo-time", user="user", item="item", time="time")
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Which log, and what is trained on it."""
+    parser.add_argument("--log", choices=list(LOGS), default="ml-1m", help="default: %(default)s")
+    parser.add_argument("--student", default="soft_dim32", help="default: %(default)s")
+    parser.add_argument("--teacher", help="default: the student's usual one")
+    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
 
 
 def rows_of(name: str) -> Rows:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 from _bench import options, run, table
-from _nights import LOGS, Rows, rows_of
+from _nights import Rows, add_model_options, rows_of
 
 from recpress_edge.core.arrays import I64
 from recpress_edge.core.errors import ConfigError
@@ -194,11 +194,8 @@ def show(record: dict[str, Any]) -> str:
 def parser() -> argparse.ArgumentParser:
     """The flags."""
     found = options(__doc__, work=Path("work/folded"))
-    found.add_argument("--log", choices=list(LOGS), default="ml-1m", help="default: %(default)s")
+    add_model_options(found)
     found.add_argument("--items", type=int, default=200, help="taken out; default: %(default)s")
-    found.add_argument("--student", default="soft_dim32", help="default: %(default)s")
-    found.add_argument("--teacher", help="default: the student's usual one")
-    found.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     return found
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from _bench import options, run, table
-from _nights import LOGS, nights, rows_of
+from _nights import add_model_options, nights, rows_of
 
 from recpress_edge.core.errors import ConfigError
 from recpress_edge.core.progress import silent
@@ -120,12 +120,9 @@ def show(record: dict[str, Any]) -> str:
 def parser() -> argparse.ArgumentParser:
     """The flags."""
     found = options(__doc__, work=Path("work/nightly"))
-    found.add_argument("--log", choices=list(LOGS), default="ml-1m", help="default: %(default)s")
+    add_model_options(found)
     found.add_argument("--nights", type=int, default=5, help="default: %(default)s")
     found.add_argument("--share", type=float, default=0.01, help="of the log, a night; default: %(default)s")
-    found.add_argument("--student", default="soft_dim32", help="default: %(default)s")
-    found.add_argument("--teacher", help="default: the student's usual one")
-    found.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     return found
 
 

@@ -43,16 +43,14 @@ IdQuery = tuple[str | None, list[str], int]
 """As an application asks: user id, ids of seen items, k."""
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """A worker's job; every field is plain JSON."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerJob:
+    """What a worker is asked of a bundle of any kind; every field is plain JSON."""
 
-    measure: ClassVar[str] = "device_bench.measure"
+    measure: ClassVar[str]
     """The module that does it: see device_bench/worker.py."""
 
     bundle: str
-    model_path: str
-    contract: Contract
     digest: str
     threads: int
     k: int
@@ -60,11 +58,26 @@ class Measurement:
     seconds: float
     seed: int
     runtime: str | None = None
-    delegate: str | None = None
     sustained_s: float = 0.0
     memory_limit: int | None = None
     """Bytes that the process may hold."""
     pause_ns: int = 0
+
+    def check_same(self, digest: str) -> None:
+        """ArtifactError where another bundle lies there than when the run began."""
+        if digest != self.digest:
+            raise ArtifactError(f"{self.bundle} changed while it was being measured")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement(WorkerJob):
+    """The job of a bundle of tables."""
+
+    measure: ClassVar[str] = "device_bench.measure"
+
+    model_path: str
+    contract: Contract
+    delegate: str | None = None
 
     @property
     def library(self) -> tuple[str, str, str | None]:
@@ -124,8 +137,7 @@ def self_test(job: Measurement) -> dict[str, Any]:
 def open_verified(job: Measurement) -> Verified:
     """The bundle, verified and self-tested; ArtifactError at the first fault, or where it changed."""
     verified = verify_bundle(Path(job.bundle), job.threads, job.delegate, job.runtime)
-    if verified.bundle.digest != job.digest:
-        raise ArtifactError(f"{job.bundle} changed while it was being measured")
+    job.check_same(verified.bundle.digest)
     return verified
 
 

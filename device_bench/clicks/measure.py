@@ -17,7 +17,6 @@ from recpress_edge.artifacts.clicks.bundle import ClickBundle, open_click_bundle
 from recpress_edge.artifacts.clicks.contract import ClickContract, read_click_contract
 from recpress_edge.artifacts.clicks.metrics import DEFINITION, click_metrics
 from recpress_edge.artifacts.manifest import MANIFEST
-from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.files import read_json
 from recpress_edge.core.memory import process_memory
 from recpress_edge.device.clicks.ranker import ClickRanker, check_clicks
@@ -37,7 +36,7 @@ JOBS: Final = {
 """Kind -> what does it, beside idle and cold."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClickMeasurement(DrawnMeasurement):
     """A worker's job."""
 
@@ -60,8 +59,7 @@ class ClickJob(DrawnJob[Feed]):
     def verified(self) -> tuple[ClickBundle, OpenedClicks]:
         """Digests, contents and self-test; ArtifactError at the first doubt, or where the bundle changed."""
         bundle = open_click_bundle(Path(self.asked.bundle))
-        if bundle.digest != self.asked.digest:
-            raise ArtifactError(f"{self.asked.bundle} changed while it was being measured")
+        self.asked.check_same(bundle.digest)
         opened = self.open()
         check_clicks(opened.model, bundle)
         return bundle, opened

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 from device_bench.contention import Counts, MachineWatch, Watch, total
-from device_bench.measure import WARMUP_QUERIES, BlockTimer, no_garbage_collection, paced_latency
+from device_bench.measure import (
+    WARMUP_QUERIES,
+    BlockTimer,
+    WorkerJob,
+    no_garbage_collection,
+    paced_latency,
+)
 from device_bench.sustained import sustain_queries
 from recpress_edge.core.memory import process_memory
 from recpress_edge.records.bench import HEADLINE, PACED
@@ -17,28 +23,14 @@ Timers = Mapping[str, tuple[BlockTimer[Any], int]]
 """By series: what times it, and how many requests follow each other before another's turn."""
 
 
-@dataclass(frozen=True, slots=True)
-class DrawnMeasurement:
-    """A worker's job; every field is plain JSON."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnMeasurement(WorkerJob):
+    """The job of a bundle that is asked with drawn requests."""
 
-    measure: ClassVar[str]
-    """The module that does it: see device_bench/worker.py."""
     load: ClassVar[str]
     """'module:function' that imports the library which runs a format."""
 
-    bundle: str
     format: str
-    digest: str
-    threads: int
-    k: int
-    queries: int
-    seconds: float
-    seed: int
-    runtime: str | None = None
-    sustained_s: float = 0.0
-    memory_limit: int | None = None
-    """Bytes that the process may hold."""
-    pause_ns: int = 0
 
     @property
     def library(self) -> tuple[str, str, str | None]:

@@ -41,7 +41,7 @@ JOBS: Final = {
 """Kind -> what does it, beside idle and cold."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StagedMeasurement(DrawnMeasurement):
     """A worker's job."""
 
@@ -72,8 +72,7 @@ class StagedJob(DrawnJob[StagedRequest]):
     def verified(self) -> tuple[TwoStageBundle, NamedStages]:
         """Digests, contents and self-test; ArtifactError at the first doubt, or where the bundle changed."""
         bundle = open_two_stage_bundle(Path(self.asked.bundle))
-        if bundle.digest != self.asked.digest:
-            raise ArtifactError(f"{self.asked.bundle} changed while it was being measured")
+        self.asked.check_same(bundle.digest)
         opened = self.open()
         check_two_stages(opened, bundle)
         return bundle, opened

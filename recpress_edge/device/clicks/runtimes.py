@@ -3,7 +3,7 @@
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 
@@ -91,6 +91,19 @@ def import_library(file_format: str, runtime: str | None = None) -> None:
         named(FORMATS[file_format].load_library)()
 
 
+def ranker_runtime(library: Any, file_format: str, runtime: str | None) -> Any:
+    """The class that runs a file, with its library loaded: ``library``, the format's own; None for numpy.
+
+    ConfigError for a ``runtime`` of another name, MissingExtraError where its library is not installed.
+    """
+    if runtime not in (None, library.name, NUMPY):
+        raise unknown_name(f"runtime of a {file_format} bundle", str(runtime), (library.name, NUMPY))
+    if runtime == NUMPY:
+        return None
+    import_library(file_format)
+    return library
+
+
 def open_clicks(
     path: Path, contract: ClickContract, runtime: str | None = None, threads: int = 1
 ) -> OpenedClicks:
@@ -98,11 +111,8 @@ def open_clicks(
 
     ConfigError for another name, ArtifactError where the file cannot be loaded.
     """
-    library = named(FORMATS[contract.format].click_runtime)
-    if runtime not in (None, library.name, NUMPY):
-        raise unknown_name(f"runtime of a {contract.format} bundle", str(runtime), (library.name, NUMPY))
-    if runtime == NUMPY:
+    library = ranker_runtime(named(FORMATS[contract.format].click_runtime), contract.format, runtime)
+    if library is None:
         return OpenedClicks(numpy_clicks(path, contract), "numpy-reference", np.__version__)
-    import_library(contract.format)
     opened: NamedClicks = library(path, contract, threads)
     return OpenedClicks(opened, opened.name, opened.version)

@@ -20,9 +20,9 @@ from recpress_edge.artifacts.two_stages.contract import (
 )
 from recpress_edge.artifacts.two_stages.second import PREFIX, SecondStage, ranked
 from recpress_edge.core.arrays import F32, I32, I64
-from recpress_edge.core.errors import ArtifactError, unknown_name
+from recpress_edge.core.errors import ArtifactError
 from recpress_edge.core.registry import named
-from recpress_edge.device.clicks.runtimes import NUMPY, ONNXRUNTIME, import_library
+from recpress_edge.device.clicks.runtimes import NUMPY, ONNXRUNTIME, ranker_runtime
 from recpress_edge.device.onnx_runtime import import_onnxruntime, open_session
 from recpress_edge.device.reference_file import FileReference
 
@@ -167,12 +167,9 @@ def open_stages(
 
     ConfigError for another name, ArtifactError where the file cannot be loaded.
     """
-    library = named(FORMATS[contract.format].stages_runtime)
-    if runtime not in (None, library.name, NUMPY):
-        raise unknown_name(f"runtime of a {contract.format} bundle", str(runtime), (library.name, NUMPY))
-    if runtime == NUMPY:
+    library = ranker_runtime(named(FORMATS[contract.format].stages_runtime), contract.format, runtime)
+    if library is None:
         return NumpyTwoStages(path, contract)
-    import_library(contract.format)
     opened: NamedStages = library(path, contract, threads)
     return opened
 

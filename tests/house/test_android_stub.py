@@ -78,6 +78,8 @@ def test_versions_agree():
     properties = {n.tag.partition("}")[2]: n.text for n in pom.find("m:properties", MAVEN)}
     assert properties["onnxruntime.version"] == CATALOGUE["onnxruntime"] == toolchain.ORT_VERSION
     assert properties["junit.version"] == CATALOGUE["junit"]
+    assert properties["xz.version"] == CATALOGUE["xz"]
+    assert f"xz-{CATALOGUE['xz']}.jar" in (STUB / "tools/toolchain.py").read_text()
     assert properties["maven.compiler.source"] == properties["maven.compiler.target"] == CATALOGUE["java"]
     wrapper = (STUB / "gradle/wrapper/gradle-wrapper.properties").read_text()
     assert f"gradle-{CATALOGUE['gradle']}-bin.zip" in wrapper

@@ -11,6 +11,7 @@ java {
 dependencies {
     // The app brings the Android build of the same classes.
     compileOnly(libs.onnxruntime.desktop)
+    implementation(libs.xz) // unpacks patches; pure Java
     testImplementation(libs.onnxruntime.desktop)
     testImplementation(libs.junit)
 }

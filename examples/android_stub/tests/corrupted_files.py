@@ -34,6 +34,22 @@ def contents() -> Iterator[tuple[str, Change]]:
     yield "ids not UTF-8", ids(lambda data: data.replace(b"item-5", b"item\xc0\x80", 1))
     yield "ids with half a surrogate pair", ids(lambda data: data.replace(b"item-5", b"\xed\xa0\x80", 1))
     yield "no ids", ids(lambda _: b"")
+    for what, data in (
+        ("an item twice", b"1\n2\n1\n"),
+        ("an item beyond the catalogue", b"120\n"),
+        ("an item beyond 64 bits", b"99999999999999999999\n"),
+        ("a negative item", b"-1\n"),
+        ("an item id", b"item-1\n"),
+        ("an empty line", b"1\n\n2\n"),
+        ("the last line not ended", b"1\n2"),
+        ("more lines than items", b"".join(b"%d\n" % n for n in range(121))),
+        ("digits of another script", "٣\n".encode()),
+    ):
+        yield f"popular items with {what}", functools.partial(_popular, data)
+
+
+def _popular(data: bytes, folder: Path, _: np.random.Generator) -> None:
+    replace_file(folder, "popular.txt", data)
 
 
 def self_tests() -> Iterator[tuple[str, Change]]:

@@ -21,7 +21,7 @@ class Jvm:
 
     def classpath(self, *parts: str) -> str:
         own = [str(self.folder / part) for part in parts]
-        return ":".join([*own, str(self.tools.ort_classes), self.tools.junit])
+        return ":".join([*own, str(self.tools.ort_classes), str(self.tools.xz), self.tools.junit])
 
     def compile(self, sources: Path, part: str) -> None:
         """Java 8, every warning an error. ``sources``: a folder, or one file against what is compiled."""

@@ -60,7 +60,7 @@ class Builder:
         folders = [self.stub / "core/src/main/java", self.app / "java", self.work / "gen"]
         sources = [str(path) for folder in folders for path in sorted(folder.rglob("*.java"))]
         flags = ["-source", "8", "-target", "8", "-encoding", "UTF-8", "-Xlint:all,-options,-path", "-Werror"]
-        path = ["-bootclasspath", str(jar), "-cp", str(self.tools.ort_classes), "-d", str(classes)]
+        path = ["-bootclasspath", str(jar), "-cp", f"{self.tools.ort_classes}:{self.tools.xz}", "-d", str(classes)]
         self.run(["javac", *flags, *path, *sources])
         return classes
 
@@ -72,7 +72,7 @@ class Builder:
         self.run(
             self.tools.dx(
                 *("--dex", f"--min-sdk-version={MIN_SDK}", f"--output={dex}"),
-                *(str(classes), str(self.tools.ort_classes)),
+                *(str(classes), str(self.tools.ort_classes), str(self._xz_classes())),
             )
         )
         with zipfile.ZipFile(linked, "a", zipfile.ZIP_DEFLATED) as archive:
@@ -86,6 +86,13 @@ class Builder:
         )
         self.run(self.tools.native("zipalign", "-c", "-p", "4", str(target)))
         return target
+
+    def _xz_classes(self) -> Path:
+        """The jar unpacked, without the module description that dx cannot read."""
+        folder = self.work / "xz"
+        with zipfile.ZipFile(self.tools.xz) as archive:
+            archive.extractall(folder, [name for name in archive.namelist() if name.startswith("org/")])
+        return folder
 
     def build(self, target: Path, assets: Path | None = None) -> Path:
         """A signed APK from the sources."""

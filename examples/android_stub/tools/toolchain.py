@@ -47,6 +47,7 @@ PACKAGES: Final = (
     "libapksig-java",
     "libhamcrest-java",
     "libprotobuf-lite32",
+    "libxz-java",
     "libzopfli1",
     "p7zip-full",
     "zipalign",
@@ -106,6 +107,11 @@ class Toolchain:
         """Class path of JUnit 4."""
         java = self.root / "usr/share/java"
         return f"{java / 'junit4.jar'}:{java / 'hamcrest-2.2.jar'}"
+
+    @property
+    def xz(self) -> Path:
+        """org.tukaani:xz 1.9, what unpacks a patch."""
+        return self.root / "usr/share/java/xz-1.9.jar"
 
     @property
     def framework_res(self) -> Path:

@@ -22,7 +22,7 @@ public final class RecBundle {
     static final String ITEMS_FILE = "items.txt";
     static final String SELFTEST_FILE = "selftest.json";
     static final String EVALUATION_FILE = "evaluation.npz";
-    private static final long MAX_MANIFEST_BYTES = 4L << 20;
+    static final long MAX_MANIFEST_BYTES = 4L << 20;
     static final long MAX_SIGNATURE_BYTES = 4096;
     static final long MAX_SELFTEST_BYTES = 64L << 20;
 
@@ -145,6 +145,14 @@ public final class RecBundle {
     public Evaluation asked() throws BundleException {
         Evaluation rows = evaluation();
         return rows == null ? Evaluation.ofQueries(selfTest()) : rows;
+    }
+
+    /** Items by train interactions, the most first, without retired ones; null where the bundle has no such list. */
+    int[] popular() throws BundleException {
+        if (!files.contains(Popular.FILE)) {
+            return null;
+        }
+        return Popular.without(Popular.read(new File(folder, Popular.FILE), contract.nItems), contract.retired());
     }
 
     /** The K that judges this bundle's rankings, as its quality states it. */

@@ -14,7 +14,7 @@ public final class Recommendation {
         return itemId;
     }
 
-    /** Comparable within one answer only. */
+    /** Comparable within one answer only; NaN of {@link Source#POPULAR}. */
     public float score() {
         return score;
     }

@@ -8,10 +8,16 @@ import java.util.List;
 public final class Recommendations extends AbstractList<Recommendation> {
     private final Recommendation[] found;
     private final List<String> unknown;
+    private final Source source;
 
     Recommendations(Recommendation[] found, List<String> unknown) {
+        this(found, unknown, Source.MODEL);
+    }
+
+    Recommendations(Recommendation[] found, List<String> unknown, Source source) {
         this.found = found;
         this.unknown = Collections.unmodifiableList(unknown);
+        this.source = source;
     }
 
     @Override
@@ -27,5 +33,14 @@ public final class Recommendations extends AbstractList<Recommendation> {
     /** Seen items that the bundle does not know; they were left out of the request. */
     public List<String> unknown() {
         return unknown;
+    }
+
+    /** What answered. */
+    public Source source() {
+        return source;
+    }
+
+    Recommendations from(Source source) {
+        return new Recommendations(found, unknown, source);
     }
 }

@@ -11,13 +11,15 @@ public final class Recommender implements Closeable {
     private final RecBundle bundle;
     private final IdMap users;
     private final IdMap items;
+    private final int[] popular;
     private final Scorer scorer;
 
-    private Recommender(RecBundle bundle, IdMap users, IdMap items, Scorer scorer) {
+    private Recommender(RecBundle bundle, ScorerFactory scorers) throws BundleException {
         this.bundle = bundle;
-        this.users = users;
-        this.items = items;
-        this.scorer = scorer;
+        users = bundle.users();
+        items = bundle.items();
+        popular = bundle.popular();
+        scorer = scorers.open(bundle);
     }
 
     /** Opens the scorer of a verified bundle. */
@@ -51,9 +53,7 @@ public final class Recommender implements Closeable {
             throw new BundleException(
                     Fault.CONTENT, bundle.name() + " has no evaluation user with a relevant item");
         }
-        IdMap users = bundle.users();
-        IdMap items = bundle.items();
-        Recommender recommender = new Recommender(bundle, users, items, scorers.open(bundle));
+        Recommender recommender = new Recommender(bundle, scorers);
         boolean passed = false;
         try {
             test.run(recommender);
@@ -99,13 +99,71 @@ public final class Recommender implements Closeable {
     public Recommendations recommend(String user, Collection<String> seen, int k, boolean strict)
             throws BundleException {
         int row = user == null ? SelfTest.NOBODY : row(user);
-        long[] hidden = new long[seen.size()];
         List<String> unknown = new ArrayList<String>(0);
+        Answer answer = answer(row, known(seen, unknown, strict), k);
+        Recommendation[] found = new Recommendation[answer.size()];
+        for (int rank = 0; rank < found.length; rank++) {
+            found[rank] = new Recommendation(items.id(answer.item(rank)), answer.score(rank));
+        }
+        return new Recommendations(found, unknown);
+    }
+
+    /**
+     * The same, where somebody answers for users whom the bundle does not know; {@link Recommendations#source()} says
+     * who did. UnknownIdException where popular items are asked for and the bundle has no list of them,
+     * IllegalArgumentException where the history bundle is none.
+     */
+    public Recommendations recommend(String user, Collection<String> seen, int k, boolean strict, Newcomer newcomer)
+            throws BundleException {
+        if (knows(user) || newcomer == Newcomer.REFUSED) {
+            return recommend(user, seen, k, strict);
+        }
+        if (newcomer.history == null || newcomer.popular && seen.isEmpty()) {
+            return popular(user, seen, k, strict);
+        }
+        if (newcomer.history.users.size() > 0) {
+            throw new IllegalArgumentException(
+                    "the bundle for newcomers holds users: give a history bundle, which answers for anybody");
+        }
+        return newcomer.history.recommend(null, seen, k, strict).from(Source.HISTORY);
+    }
+
+    /** Whether the bundle holds that user; null, the one user or the history that needs no name, it does. */
+    public boolean knows(String user) {
+        return user == null || users.contains(user);
+    }
+
+    private Recommendations popular(String user, Collection<String> seen, int k, boolean strict) {
+        if (popular == null) {
+            throw new UnknownIdException(
+                    user,
+                    "unknown user '" + user + "', and this bundle holds no " + Popular.FILE + ", the items for users "
+                            + "whom it does not know: all-users bundles have one. Export the student again, or name a "
+                            + "history bundle.");
+        }
+        List<String> unknown = new ArrayList<String>(0);
+        long[] hidden = known(seen, unknown, strict);
+        Arrays.sort(hidden);
+        if (k < 1) {
+            throw new IllegalArgumentException("k must be at least 1, got " + k);
+        }
+        List<Recommendation> found = new ArrayList<Recommendation>();
+        for (int i = 0; i < popular.length && found.size() < k; i++) {
+            if (Arrays.binarySearch(hidden, popular[i]) < 0) {
+                found.add(new Recommendation(items.id(popular[i]), Float.NaN));
+            }
+        }
+        return new Recommendations(found.toArray(new Recommendation[0]), unknown, Source.POPULAR);
+    }
+
+    /** Indices of the ids that are there; the others are added to {@code unknown}, or refused. */
+    private long[] known(Collection<String> seen, List<String> unknown, boolean strict) {
+        long[] indices = new long[seen.size()];
         int count = 0;
         for (String id : seen) {
             int item = items.index(id);
             if (item >= 0) {
-                hidden[count++] = item;
+                indices[count++] = item;
             } else {
                 unknown.add(id);
             }
@@ -117,12 +175,7 @@ public final class Recommender implements Closeable {
                     "unknown seen item '" + id + "': not one of the bundle's " + items.size()
                             + " items. Leave it out, or ask without strict.");
         }
-        Answer answer = answer(row, Arrays.copyOf(hidden, count), k);
-        Recommendation[] found = new Recommendation[answer.size()];
-        for (int rank = 0; rank < found.length; rank++) {
-            found[rank] = new Recommendation(items.id(answer.item(rank)), answer.score(rank));
-        }
-        return new Recommendations(found, unknown);
+        return Arrays.copyOf(indices, count);
     }
 
     private int row(String user) {

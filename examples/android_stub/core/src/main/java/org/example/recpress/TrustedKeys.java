@@ -9,7 +9,6 @@ import java.security.Signature;
 import java.security.spec.X509EncodedKeySpec;
 import java.util.HashMap;
 import java.util.Map;
-import java.util.regex.Pattern;
 
 /**
  * The keys whose bundles are taken: the file that Python's {@code --trusted} reads, one key a line.
@@ -19,13 +18,10 @@ import java.util.regex.Pattern;
  * {@link Fault#UNSUPPORTED}, never taken unchecked.
  */
 public final class TrustedKeys {
-    static final String SCHEMA = "recpress.signature/1";
     static final String DOMAIN = "recpress.signature/1 bundle.json\n";
     private static final String KIND = "ed25519";
     private static final int RAW_BYTES = 32;
-    private static final int SIGNATURE_BYTES = 64;
     private static final int MAX_KEYS_CHARS = 1 << 20;
-    private static final Pattern HEX = Pattern.compile("[0-9a-f]{64}");
     /** What stands before a raw key in X.509 (RFC 8410). */
     private static final byte[] X509 = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
 
@@ -56,42 +52,29 @@ public final class TrustedKeys {
     /** SIGNATURE fault unless one of the keys signed these bytes of the folder's bundle.json. */
     void check(File folder, byte[] manifest) throws BundleException {
         File file = new File(folder, RecBundle.SIGNATURE);
-        if (!file.exists()) {
-            throw refused(folder + " is not signed: it has no " + RecBundle.SIGNATURE);
+        Signed signed = null;
+        if (file.exists()) {
+            RecBundle.checkSignatureFile(folder);
+            signed = Signed.parse(BundleFiles.read(file, RecBundle.MAX_SIGNATURE_BYTES), file.getPath());
         }
-        RecBundle.checkSignatureFile(folder);
-        byte[] data = BundleFiles.read(file, RecBundle.MAX_SIGNATURE_BYTES);
-        Fields stated = new Fields(Json.parseObject(data, file.getPath()), file.getPath());
-        byte[] signature = signatureOf(stated, file);
-        byte[] key = keys.get(stated.text("key"));
-        if (key == null) {
-            throw refused(folder + " is signed by a key that is none of the " + keys.size() + " trusted ones");
-        }
-        if (!BundleFiles.sha256(manifest).equals(stated.text("signed_sha256"))) {
-            throw refused(folder + " was changed after it was signed");
-        }
-        if (!verify(key, signature, manifest)) {
-            throw refused(file + " is no signature of its key over this bundle");
-        }
+        check(folder.getPath(), signed, DOMAIN, manifest);
     }
 
-    private static byte[] signatureOf(Fields stated, File file) throws BundleException {
-        boolean known;
-        byte[] signature;
-        try {
-            known = SCHEMA.equals(stated.text("schema"))
-                    && HEX.matcher(stated.text("key")).matches()
-                    && HEX.matcher(stated.text("signed_sha256")).matches();
-            signature = Base64Text.decode(stated.text("signature"));
-        } catch (IllegalArgumentException error) {
-            throw new BundleException(Fault.SIGNATURE, file + " is no signature: it is not base64", error);
-        } catch (BundleException error) {
-            throw new BundleException(Fault.SIGNATURE, file + " is no signature: " + error.getMessage(), error);
+    /** The same of a signature over {@code domain} and {@code content}; null where there is none. */
+    void check(String what, Signed signed, String domain, byte[] content) throws BundleException {
+        if (signed == null) {
+            throw refused(what + " is not signed, and only what is signed is taken here");
         }
-        if (!known || signature.length != SIGNATURE_BYTES) {
-            throw refused(file + " is no signature of schema " + SCHEMA);
+        byte[] key = keys.get(signed.key);
+        if (key == null) {
+            throw refused(what + " is signed by a key that is none of the " + keys.size() + " trusted ones");
         }
-        return signature;
+        if (!BundleFiles.sha256(content).equals(signed.signedSha256)) {
+            throw refused(what + " was changed after it was signed: its signature is of other bytes");
+        }
+        if (!verify(key, signed.signature, domain, content)) {
+            throw refused("the signature of " + what + " is no signature of its key over it");
+        }
     }
 
     private static byte[] raw(String[] words) throws BundleException {
@@ -110,7 +93,8 @@ public final class TrustedKeys {
         return raw;
     }
 
-    private static boolean verify(byte[] raw, byte[] signature, byte[] manifest) throws BundleException {
+    private static boolean verify(byte[] raw, byte[] signature, String domain, byte[] content)
+            throws BundleException {
         byte[] encoded = new byte[X509.length + raw.length];
         System.arraycopy(X509, 0, encoded, 0, X509.length);
         System.arraycopy(raw, 0, encoded, X509.length, raw.length);
@@ -118,8 +102,8 @@ public final class TrustedKeys {
             PublicKey key = KeyFactory.getInstance("Ed25519").generatePublic(new X509EncodedKeySpec(encoded));
             Signature verifier = Signature.getInstance("Ed25519");
             verifier.initVerify(key);
-            verifier.update(DOMAIN.getBytes(Json.UTF_8));
-            verifier.update(manifest);
+            verifier.update(domain.getBytes(Json.UTF_8));
+            verifier.update(content);
             return verifier.verify(signature);
         } catch (NoSuchAlgorithmException error) {
             throw new BundleException(

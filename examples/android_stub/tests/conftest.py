@@ -20,6 +20,7 @@ from corruptions import write_corruptions  # noqa: E402
 from jvm import Jvm  # noqa: E402
 from model_bins import write_models  # noqa: E402
 from newcomers import write_newcomers  # noqa: E402
+from patch_cases import write_patches  # noqa: E402
 from python_answers import export_bundles, write_answers  # noqa: E402
 from toolchain import Toolchain, ToolError, ensure_toolchain  # noqa: E402
 
@@ -44,7 +45,7 @@ def jvm(tools, tmp_path_factory) -> Jvm:
 
 @pytest.fixture(scope="session")
 def fixtures(tmp_path_factory) -> Path:
-    """bundles/, answers/, corrupt/, models/, clicks/, newcomers.json: what Python wrote, answered and refused."""
+    """bundles/, answers/, corrupt/, models/, clicks/, patches/, newcomers.json: what Python wrote, answered and refused."""
     folder = tmp_path_factory.mktemp("fixtures")
     for bundle in export_bundles(folder):
         write_answers(bundle, folder / "answers" / f"{bundle.name}.json")
@@ -52,4 +53,5 @@ def fixtures(tmp_path_factory) -> Path:
     write_models(folder / "models", MODELS)
     write_clicks(folder / "clicks")
     write_newcomers(folder / "bundles", folder / "newcomers.json")
+    write_patches(folder, folder / "patches")
     return folder

@@ -20,6 +20,11 @@ class Disk {
         return new FileOutputStream(file);
     }
 
+    /** Returns when what was written is there, whatever happens to the power. */
+    void sync(FileOutputStream file) throws IOException {
+        file.getFD().sync();
+    }
+
     /** One name becomes another, which no folder has. */
     void rename(File from, File to) throws IOException {
         if (!from.renameTo(to)) {

@@ -103,7 +103,7 @@ final class PatchFiles {
                     apply(found, payload, source, entry.name, out);
                 }
                 out.flush();
-                file.getFD().sync(); // it is there before a name says so
+                disk.sync(file); // it is there before a name says so
             } finally {
                 file.close();
             }

@@ -199,7 +199,7 @@ public final class Versions {
         FileOutputStream out = disk.create(written);
         try {
             out.write((Json.canonical(facts) + "\n").getBytes(Json.UTF_8));
-            out.getFD().sync();
+            disk.sync(out);
         } finally {
             out.close();
         }

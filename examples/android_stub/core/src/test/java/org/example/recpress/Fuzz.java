@@ -9,7 +9,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import java.util.TreeMap;
 
 /**
  * Bundles with one seeded mutation each: every one must be refused with a BundleException, or answer.
@@ -19,19 +18,14 @@ import java.util.TreeMap;
  * longer than all else; and a changed model.bin always is, because it is read in Java.
  */
 final class Fuzz {
-    private static final long SLOW_NANOS = 5000000000L;
     private static final int EVERY_RUN = 10;
-    private static final int MOST_FINDINGS = 20;
     private static final String[] TEXTS = {
         "NaN", "Infinity", "-1", "0", "1", "2147483647", "2147483648", "1e308", "0.5", "9999999999999999999999", "true",
         "null", "\"\"", "\"x\"", "\"../x\"", "\"\\u001b[2J\\u202e\"", "[]", "{}", "[[[[]]]]", "{\"name\":{}}", "[null]"
     };
 
     private final List<File> bases = new ArrayList<File>();
-    private final Map<String, Integer> outcomes = new TreeMap<String, Integer>();
-    private final List<String> findings = new ArrayList<String>();
-    private int cases;
-    private long slowest;
+    private final FuzzNotes notes = new FuzzNotes();
 
     /** {@code work}: an empty folder for copies; {@code bundles}: what is mutated. */
     Fuzz(File work, File... bundles) throws Exception {
@@ -52,17 +46,11 @@ final class Fuzz {
         long end = System.nanoTime() + (long) (seconds * 1e9);
         for (int n = first; n < first + count && System.nanoTime() < end; n++) {
             one(n);
-            cases++;
         }
     }
 
     Map<String, Object> facts() {
-        Map<String, Object> facts = new LinkedHashMap<String, Object>();
-        facts.put("cases", cases);
-        facts.put("outcomes", outcomes);
-        facts.put("findings", findings);
-        facts.put("slowest_ms", slowest / 1000000);
-        return facts;
+        return notes.facts();
     }
 
     private void one(int number) throws Exception {
@@ -109,22 +97,9 @@ final class Fuzz {
         } catch (BundleException error) {
             outcome = "refused: " + error.fault().word();
         } catch (Throwable error) { // what is sought
-            outcome = "FINDING";
-            find(number + " in " + folder.getName() + ": " + error);
+            outcome = FuzzNotes.FINDING + error;
         }
-        long nanos = System.nanoTime() - start;
-        slowest = Math.max(slowest, nanos);
-        if (nanos > SLOW_NANOS) {
-            find(number + " in " + folder.getName() + " took " + nanos / 1000000 + " ms");
-        }
-        Integer known = outcomes.get(outcome);
-        outcomes.put(outcome, known == null ? 1 : known + 1);
-    }
-
-    private void find(String what) {
-        if (findings.size() < MOST_FINDINGS) {
-            findings.add(Printable.text(what));
-        }
+        notes.add(number + " in " + folder.getName(), outcome, System.nanoTime() - start);
     }
 
     private static void read(File folder, boolean run) throws BundleException {
@@ -147,7 +122,7 @@ final class Fuzz {
     }
 
     /** Bits flipped, bytes set, cut, doubled or put in. */
-    private static byte[] mutated(byte[] data, Random random) {
+    static byte[] mutated(byte[] data, Random random) {
         byte[] copy = data.clone();
         if (copy.length == 0) {
             return new byte[] {(byte) random.nextInt(256)};
@@ -179,7 +154,7 @@ final class Fuzz {
     }
 
     /** One value, at any depth, becomes another or goes. */
-    private static void replaceValue(Map<String, Object> values, Random random) throws BundleException {
+    static void replaceValue(Map<String, Object> values, Random random) throws BundleException {
         Map<String, Object> at = values;
         while (true) {
             List<String> names = new ArrayList<String>(at.keySet());
@@ -213,7 +188,7 @@ final class Fuzz {
         write(file, Json.canonical(values).getBytes(Json.UTF_8));
     }
 
-    private static void write(File file, byte[] data) throws IOException {
+    static void write(File file, byte[] data) throws IOException {
         FileOutputStream out = new FileOutputStream(file);
         try {
             out.write(data);

@@ -14,6 +14,7 @@ import org.junit.rules.TemporaryFolder;
 /** A small seeded part of what tests/fuzz_java.py runs by hand. */
 public class FuzzTest {
     private static final int CASES = 1500;
+    private static final int PATCHES = 400;
 
     @Rule
     public final TemporaryFolder folder = new TemporaryFolder();
@@ -39,5 +40,22 @@ public class FuzzTest {
             assertTrue(facts.toString(), outcomes.containsKey("refused: " + wanted));
         }
         assertTrue(facts.toString(), outcomes.containsKey("answers"));
+    }
+
+    @Test
+    public void mutatedPatchesAreRefusedOrMakeWhatTheyState() throws Exception {
+        Map<?, ?> stated = PatchFixtures.named("old to new");
+        File base = PatchFixtures.base(stated);
+        FuzzPatches fuzz =
+                new FuzzPatches(folder.getRoot(), PatchFixtures.patch(stated), base, PatchFixtures.made(stated));
+        fuzz.run(0, PATCHES, 600);
+        Map<String, Object> facts = fuzz.facts();
+        assertEquals(facts.toString(), new ArrayList<String>(), facts.get("findings"));
+        assertEquals(PATCHES, facts.get("cases"));
+        Map<?, ?> outcomes = (Map<?, ?>) facts.get("outcomes");
+        for (String wanted : new String[] {"applied", "refused: digest", "refused: content", "refused: size"}) {
+            assertTrue(facts.toString(), outcomes.containsKey(wanted));
+        }
+        PatchFixtures.assertSame(base, new File(folder.getRoot(), "bundle"));
     }
 }

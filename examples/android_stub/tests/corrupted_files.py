@@ -34,6 +34,10 @@ def contents() -> Iterator[tuple[str, Change]]:
     yield "ids not UTF-8", ids(lambda data: data.replace(b"item-5", b"item\xc0\x80", 1))
     yield "ids with half a surrogate pair", ids(lambda data: data.replace(b"item-5", b"\xed\xa0\x80", 1))
     yield "no ids", ids(lambda _: b"")
+
+
+def popular_items() -> Iterator[tuple[str, Change]]:
+    """Signed lists of popular items that are none."""
     for what, data in (
         ("an item twice", b"1\n2\n1\n"),
         ("an item beyond the catalogue", b"120\n"),

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from corrupted_bins import BASES as BIN_BASES
 from corrupted_bins import bins
-from corrupted_files import contents, evaluations, models, self_tests
+from corrupted_files import contents, evaluations, models, popular_items, self_tests
 from forging import Change, Manifest, forged
 from hostile import hostile
 
@@ -78,6 +78,7 @@ def corruptions() -> Iterator[tuple[str, Change]]:
     yield from evaluations()
     yield from models()
     yield from hostile()
+    yield from popular_items()
 
 
 def flip_bit(name: str, folder: Path, rng: np.random.Generator) -> None:

@@ -38,6 +38,7 @@ class Jvm:
         self,
         *args: str,
         core: Sequence[str] = ("core",),
+        own: Sequence[str] = ("test",),
         env: dict[str, str] = TELEMETRY_OFF,
         timeout: float = 300,
         **properties: str,
@@ -46,7 +47,7 @@ class Jvm:
         flags = [f"-D{name}={value}" for name, value in properties.items()]
         native = f"-Donnxruntime.native.path={self.tools.ort_libraries}"
         quick = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]  # such runs end before the compiler pays
-        command = ["java", *quick, native, *flags, "-cp", self.classpath(*core, "test"), *args]
+        command = ["java", *quick, native, *flags, "-cp", self.classpath(*core, *own), *args]
         return subprocess.run(
             command,
             capture_output=True,
@@ -55,6 +56,11 @@ class Jvm:
             timeout=timeout,
             env={"PATH": os.environ["PATH"], "HOME": str(self.folder)} | env,
         )
+
+    def mutants(self, *args: str, fixtures: Path):
+        """Mutants.java, which loads the library itself: it is not on the class path."""
+        folders = [str(self.folder / part) for part in ("core", "test")]
+        return self.java("Mutants", *folders, *args, core=("mutants",), own=(), fixtures=str(fixtures))
 
     def junit(self, *classes: str, fixtures: Path, core: Sequence[str] = ("core",)):
         names = [f"{PACKAGE}.{name}" for name in classes]

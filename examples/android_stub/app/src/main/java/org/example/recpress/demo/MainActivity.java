@@ -11,6 +11,7 @@ import android.system.Os;
 import android.view.View;
 import android.widget.ArrayAdapter;
 import android.widget.Button;
+import android.widget.CheckBox;
 import android.widget.EditText;
 import android.widget.ListView;
 import android.widget.TextView;
@@ -21,12 +22,14 @@ import java.util.List;
 import java.util.Locale;
 import org.example.recpress.Benchmark;
 import org.example.recpress.BundleException;
+import org.example.recpress.Newcomer;
 import org.example.recpress.OrtScorer;
-import org.example.recpress.RecBundle;
 import org.example.recpress.Printable;
+import org.example.recpress.RecBundle;
 import org.example.recpress.Recommendation;
 import org.example.recpress.Recommendations;
 import org.example.recpress.Recommender;
+import org.example.recpress.Source;
 
 /** A user id or a history in, the best items out; everything that takes time happens on one background thread. */
 public final class MainActivity extends Activity implements View.OnClickListener {
@@ -95,7 +98,8 @@ public final class MainActivity extends Activity implements View.OnClickListener
         }
         try {
             int count = Integer.parseInt(text(R.id.count).trim());
-            background.post(new Ask(user.isEmpty() ? null : user, seen, count));
+            boolean popular = ((CheckBox) findViewById(R.id.popular)).isChecked();
+            background.post(new Ask(user.isEmpty() ? null : user, seen, count, popular));
         } catch (NumberFormatException error) {
             show(getString(R.string.count_hint) + "?", null);
         }
@@ -122,10 +126,11 @@ public final class MainActivity extends Activity implements View.OnClickListener
                     headless.start(folder);
                     return;
                 }
+                boolean updated = BundleStore.update(getFilesDir(), folder, getAssets());
                 RecBundle bundle = RecBundle.open(folder);
                 recommender = Recommender.open(bundle);
                 ready(getString(
-                        R.string.opened, bundle.name(), bundle.selfTest().size(), recommender.scorer().runtime()));
+                        updated ? R.string.updated : R.string.opened, bundle.name(), bundle.selfTest().size(), recommender.scorer().runtime()));
             } catch (BundleException error) {
                 refused(error, headless);
             } catch (IOException error) {
@@ -146,29 +151,37 @@ public final class MainActivity extends Activity implements View.OnClickListener
         private final String user;
         private final List<String> seen;
         private final int count;
+        private final boolean popular;
 
-        Ask(String user, List<String> seen, int count) {
+        Ask(String user, List<String> seen, int count, boolean popular) {
             this.user = user;
             this.seen = seen;
             this.count = count;
+            this.popular = popular;
         }
 
         @Override
         public void run() {
             try {
                 long start = System.nanoTime();
-                Recommendations found = recommender.recommend(user, seen, count);
+                Newcomer newcomer = popular ? Newcomer.POPULAR : Newcomer.REFUSED;
+                Recommendations found = recommender.recommend(user, seen, count, false, newcomer);
                 long nanos = System.nanoTime() - start;
                 if (firstNanos < 0) {
                     firstNanos = nanos;
                 }
                 List<String> rows = new ArrayList<String>();
+                boolean scored = found.source() == Source.MODEL && !recommender.contract().orderOnly;
                 for (Recommendation item : found) {
-                    rows.add(getString(R.string.row, rows.size() + 1, Printable.text(item.itemId()), item.score()));
+                    String id = Printable.text(item.itemId());
+                    rows.add(
+                            scored
+                                    ? getString(R.string.row, rows.size() + 1, id, item.score())
+                                    : getString(R.string.row_unscored, rows.size() + 1, id));
                 }
                 show(
                         getString(
-                                R.string.answered,
+                                found.source() == Source.MODEL ? R.string.answered : R.string.answered_popular,
                                 rows.size(),
                                 millis(nanos),
                                 millis(firstNanos),

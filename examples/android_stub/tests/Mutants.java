@@ -9,20 +9,17 @@ import java.util.Arrays;
 import javax.tools.JavaCompiler;
 import javax.tools.StandardJavaFileManager;
 import javax.tools.ToolProvider;
-import org.junit.runner.Description;
+import org.junit.runner.JUnitCore;
 import org.junit.runner.Request;
 import org.junit.runner.Result;
 import org.junit.runner.notification.Failure;
-import org.junit.runner.notification.RunListener;
-import org.junit.runner.notification.RunNotifier;
-import org.junit.runner.notification.StoppedByUserException;
 
 /**
  * Many mutants of the library in one JVM: each is compiled against the library and loaded before it, by a class loader
- * of its own, and one test class runs until something fails.
+ * of its own, and one test runs.
  *
- * <p>CORE TEST, folders of classes, then SOURCE OUT CLASS for each mutant (SOURCE "none": the library as it is). A line
- * each: the test that failed and what it said, "passes", or "error" and why the mutant could not be tried.
+ * <p>CORE TEST, folders of classes, then SOURCE OUT CLASS METHOD for each mutant (SOURCE "none": the library as it is).
+ * A line each: "fails" and what the test said, "passes", or "error" and why the mutant could not be tried.
  */
 public final class Mutants {
     private final String core;
@@ -39,13 +36,13 @@ public final class Mutants {
         Mutants mutants = new Mutants(args[0], args[1]);
         PrintStream out = System.out;
         System.setOut(new PrintStream(new ByteArrayOutputStream())); // what tests say of themselves
-        for (int i = 2; i < args.length; i += 3) {
-            out.println(mutants.outcome(args[i], args[i + 1], args[i + 2]).replaceAll("\\s+", " "));
+        for (int i = 2; i < args.length; i += 4) {
+            out.println(mutants.outcome(args[i], args[i + 1], args[i + 2], args[i + 3]).replaceAll("\\s+", " "));
             out.flush();
         }
     }
 
-    private String outcome(String source, String target, String name) throws Exception {
+    private String outcome(String source, String target, String tests, String method) throws Exception {
         String fault = source.equals("none") ? "" : compiled(source, target);
         if (!fault.isEmpty()) {
             return "error " + fault;
@@ -54,7 +51,7 @@ public final class Mutants {
         URLClassLoader loader = new URLClassLoader(places, Mutants.class.getClassLoader());
         try {
             Thread.currentThread().setContextClassLoader(loader);
-            return firstFailure(Class.forName(name, true, loader));
+            return ran(Class.forName(tests, true, loader), method);
         } finally {
             loader.close();
         }
@@ -69,27 +66,13 @@ public final class Mutants {
         return done ? "" : "does not compile: " + said;
     }
 
-    private static String firstFailure(Class<?> tests) {
-        final RunNotifier notifier = new RunNotifier();
-        Result result = new Result();
-        notifier.addListener(result.createListener());
-        notifier.addListener(new RunListener() {
-            @Override
-            public void testFailure(Failure failure) {
-                notifier.pleaseStop();
-            }
-        });
-        try {
-            Request.aClass(tests).getRunner().run(notifier);
-        } catch (StoppedByUserException stopped) {
-            // by the first failure
-        }
+    private static String ran(Class<?> tests, String method) {
+        Result result = new JUnitCore().run(Request.method(tests, method));
         if (result.getFailures().isEmpty()) {
-            return result.getRunCount() > 0 ? "passes" : "error no test ran";
+            return result.getRunCount() == 1 ? "passes" : "error no test ran";
         }
         Failure failure = result.getFailures().get(0);
-        Description test = failure.getDescription();
-        return (test.isTest() && test.getMethodName() != null ? "fails " : "error ") + failure;
+        return (method.equals(failure.getDescription().getMethodName()) ? "fails " : "error ") + failure;
     }
 
     private static URL url(String folder) throws Exception {

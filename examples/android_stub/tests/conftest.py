@@ -45,7 +45,7 @@ def jvm(tools, tmp_path_factory) -> Jvm:
 
 @pytest.fixture(scope="session")
 def fixtures(tmp_path_factory) -> Path:
-    """bundles/, answers/, corrupt/, models/, clicks/, patches/, newcomers.json: what Python wrote, answered and refused."""
+    """Bundles, models, clicks, patches and newcomers: what Python wrote, answered and refused."""
     folder = tmp_path_factory.mktemp("fixtures")
     for bundle in export_bundles(folder):
         write_answers(bundle, folder / "answers" / f"{bundle.name}.json")

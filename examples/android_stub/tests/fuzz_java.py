@@ -3,7 +3,7 @@
     nice -n 10 python examples/android_stub/tests/fuzz_java.py --count 100000 --seconds 480 \\
         --out benchmarks/results/java-fuzz.json
 
-With --patches, mutated patches instead: each is refused and changes nothing, or makes the bundle that it states.
+With --patches, mutated patches: each is refused and changes nothing, or makes the bundle that it states.
 
 The result says how many were tried until the time was over. What is left out: a changed ONNX file that
 passes its check is not run, since the runtime is native code. Exit code 1 says: a finding.
@@ -36,7 +36,7 @@ BUNDLES: Final = (
 
 
 def run(first: int, count: int, seconds: float, *, patches: bool) -> dict[str, Any]:
-    """What Fuzz.java or FuzzPatches.java says; the heap is small, so that nothing large is allocated unseen."""
+    """What Fuzz or FuzzPatches says; the heap is small, so that nothing large is allocated unseen."""
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         jvm = Jvm(ensure_toolchain(), work / "classes")

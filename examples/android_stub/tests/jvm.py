@@ -60,7 +60,9 @@ class Jvm:
     def mutants(self, *args: str, fixtures: Path):
         """Mutants.java, which loads the library itself: it is not on the class path."""
         folders = [str(self.folder / part) for part in ("core", "test")]
-        return self.java("Mutants", *folders, *args, core=("mutants",), own=(), fixtures=str(fixtures))
+        return self.java(
+            "Mutants", *folders, *args, core=("mutants",), own=(), fixtures=str(fixtures), first="true"
+        )
 
     def junit(self, *classes: str, fixtures: Path, core: Sequence[str] = ("core",)):
         names = [f"{PACKAGE}.{name}" for name in classes]

@@ -11,7 +11,15 @@ from field_fuzz import drawn_case, library_row
 
 CLASSES = (
     *("JsonTest", "QueryTest", "RecommenderTest", "TimingsTest", "PythonAnswersTest", "VerdictsTest"),
-    *("ModelBinTest", "FuzzTest", "ClickRankerTest", "Base64TextTest", "ModelFileTest", "NewcomerTest", "PatchTest"),
+    *(
+        "ModelBinTest",
+        "FuzzTest",
+        "ClickRankerTest",
+        "Base64TextTest",
+        "ModelFileTest",
+        "NewcomerTest",
+        "PatchTest",
+    ),
 )
 
 

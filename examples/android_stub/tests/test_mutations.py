@@ -19,7 +19,20 @@ class Mutation:
     old: str
     new: str
     fails: str
-    """A test class that must fail."""
+    """A test that must fail: CLASS.METHOD, or a class of TESTS."""
+
+    @property
+    def test(self) -> str:
+        return self.fails if "." in self.fails else f"{self.fails}.{TESTS[self.fails]}"
+
+
+TESTS = {
+    "PythonAnswersTest": "idsAreEqualScoresAgreeAndNothingSeenIsRecommended",
+    "VerdictsTest": "everyCorruptionGetsPythonsVerdict",
+    "ModelBinTest": "everyAnswerEqualsNumpys",
+    "NewcomerTest": "newcomersAreAnsweredAsPythonAnswersThem",
+    "PatchTest": "everyPatchEndsAsInPython",
+}
 
 
 MUTATIONS = {
@@ -66,7 +79,7 @@ MUTATIONS = {
         "Answer",
         "if (item < 0 || item >= nItems) {",
         "if (item == nItems + 1) {",
-        "RecommenderTest",
+        "RecommenderTest.anAnswerOutsideTheCatalogueIsAnError",
     ),
     "any tolerance is taken": Mutation("Contract", "        checkTolerance(where);\n", "", "VerdictsTest"),
     "a large tolerance is taken": Mutation(
@@ -79,10 +92,13 @@ MUTATIONS = {
         "RecBundle", "        Facts.check(values, where);\n", "", "VerdictsTest"
     ),
     "an unknown seen item is not named": Mutation(
-        "Recommender", "                unknown.add(id);\n", "", "RecommenderTest"
+        "Recommender", "                unknown.add(id);\n", "", "RecommenderTest.unknownIdsAreNamed"
     ),
     "a recall that is 1 by necessity is stated": Mutation(
-        "RankingQuality", "isCertain(cutoffs[i], candidates) ? null : ", "", "PythonAnswersTest"
+        "RankingQuality",
+        "isCertain(cutoffs[i], candidates) ? null : ",
+        "",
+        "PythonAnswersTest.qualityAndDigestOfAllRankedIdsAreEqual",
     ),
     "ties go to the higher item": Mutation(
         "BestItems",
@@ -93,7 +109,9 @@ MUTATIONS = {
     "the heap keeps the least of two children": Mutation(
         "BestItems", "heap[left + 1] < heap[left] ?", "heap[left + 1] > heap[left] ?", "ModelBinTest"
     ),
-    "zero has two signs": Mutation("BestItems", "score + 0f", "score", "ModelBinTest"),
+    "zero has two signs": Mutation(
+        "BestItems", "score + 0f", "score", "ModelBinTest.keysKeepTheOrderOfScoresThenItems"
+    ),
     "seen items of a model.bin are recommended": Mutation(
         "ModelBinScorer", "            hidden.set((int) item);\n", "", "ModelBinTest"
     ),
@@ -122,15 +140,23 @@ MUTATIONS = {
         "ModelBinScorer", "(254 * Math.abs(sums[d]) + peak)", "(254 * Math.abs(sums[d]))", "ModelBinTest"
     ),
     "a section may end behind the file": Mutation(
-        "ModelBin", "start + bytes <= data.limit()", "start <= data.limit()", "ModelBinTest"
+        "ModelBin",
+        "start + bytes <= data.limit()",
+        "start <= data.limit()",
+        "ModelBinTest.changedBytesAreRefusedOrAnswer",
     ),
     "an order may name any item": Mutation(
-        "ModelBin", "refuse(item >= nItems || there", "refuse(item < 0 || there", "ModelBinTest"
+        "ModelBin",
+        "refuse(item >= nItems || there",
+        "refuse(item < 0 || there",
+        "ModelBinTest.changedBytesAreRefusedOrAnswer",
     ),
     "a model.bin may be another contract's": Mutation(
         "ModelBinScorer", "        model.checkContract(contract);\n", "", "VerdictsTest"
     ),
-    "small halves are flushed to zero": Mutation("Half", "fraction * 5.9604645e-8f", "0f", "ModelBinTest"),
+    "small halves are flushed to zero": Mutation(
+        "Half", "fraction * 5.9604645e-8f", "0f", "ModelBinTest.halvesAreWidenedAsTheStandardSays"
+    ),
     "ids are off by one": Mutation(
         "IdMap", "return ids.get(index);", "return ids.get((index + 1) % ids.size());", "PythonAnswersTest"
     ),
@@ -141,18 +167,26 @@ MUTATIONS = {
         "Recommender", "if (Arrays.binarySearch(hidden, popular[i]) < 0) {", "if (k > 0) {", "NewcomerTest"
     ),
     "retired items are popular": Mutation(
-        "RecBundle", "Popular.without(", "Popular.with(", "NewcomerTest"
+        "Popular", "if (Arrays.binarySearch(retired, item) < 0) {", "if (item >= 0) {", "NewcomerTest"
     ),
     "any history bundle answers": Mutation(
         "Recommender", "newcomer.history.users.size() > 0", "newcomer.history == this", "NewcomerTest"
     ),
     "who made a patch is not asked": Mutation(
-        "Patch", "            trusted.check(file.getPath(), patch.signed, DOMAIN, patch.head);\n", "", "PatchTest"
+        "Patch",
+        "            trusted.check(file.getPath(), patch.signed, DOMAIN, patch.head);\n",
+        "",
+        "PatchTest",
     ),
     "a damaged payload is unpacked": Mutation(
-        "Patch", "if (!Arrays.equals(digest(in),", "if (!Arrays.equals(head,", "PatchTest"
+        "Patch",
+        "if (!Arrays.equals(digest(in),",
+        "if (digest(in).length == 0 && !Arrays.equals(head,",
+        "PatchTest",
     ),
-    "a patch may make any bundle": Mutation("Patch", "if (!made.equals(target)) {", "if (made.isEmpty()) {", "PatchTest"),
+    "a patch may make any bundle": Mutation(
+        "Patch", "if (!made.equals(target)) {", "if (made.isEmpty()) {", "PatchTest"
+    ),
     "a patch is for any bundle": Mutation(
         "Patch", "if (!old.digest.equals(patch.base)) {", "if (old.digest.isEmpty()) {", "PatchTest"
     ),
@@ -166,7 +200,9 @@ MUTATIONS = {
         "PatchFiles", "patch.unpackedBytes > most", "patch.unpackedBytes > Long.MAX_VALUE - 1", "PatchTest"
     ),
     "a payload may go on": Mutation("PatchFiles", "            payload.end();\n", "", "PatchTest"),
-    "added bytes are not added": Mutation("PatchFiles", "block[b] += before[b];", "block[b] += 0;", "PatchTest"),
+    "added bytes are not added": Mutation(
+        "PatchFiles", "block[b] += before[b];", "block[b] += 0;", "PatchTest"
+    ),
     "a patch copies from beyond": Mutation(
         "PatchOperations", "offsets[i] > base - lengths[i]", "offsets[i] > base + lengths[i]", "PatchTest"
     ),
@@ -174,16 +210,24 @@ MUTATIONS = {
         "PatchIndex", "if (!BundleFiles.isSafeName(text)) {", "if (text.isEmpty()) {", "PatchTest"
     ),
     "a killed exchange is left as it is": Mutation(
-        "Versions", "            disk.rename(next, folder);\n        }\n        if (gone", "        }\n        if (gone", "PatchTest"
+        "Versions",
+        "            disk.rename(next, folder);\n        }\n        if (gone",
+        "        }\n        if (gone",
+        "PatchTest.stoppedAnywhereABundleIsWhole",
     ),
     "a killed rollback is left as it is": Mutation(
-        "Versions", "                disk.rename(was, folder);\n", "                disk.delete(was);\n", "PatchTest"
+        "Versions",
+        "                disk.rename(was, folder);\n",
+        "                disk.delete(was);\n",
+        "PatchTest.aRollbackThatIsStoppedLosesNothing",
     ),
-    "the version before may be any bundle": Mutation("Versions", "if (!step) {", "if (before == null) {", "PatchTest"),
+    "the version before may be any bundle": Mutation(
+        "Versions", "if (!step) {", "if (before == null) {", "PatchTest.onlyAVersionOfTheBundleComesBack"
+    ),
 }
 
 
-AS_IT_IS = sorted({mutation.fails for mutation in MUTATIONS.values()})
+AS_IT_IS = sorted({mutation.test for mutation in MUTATIONS.values()})
 
 
 def written(mutation: Mutation, folder: Path) -> Path:
@@ -196,18 +240,24 @@ def written(mutation: Mutation, folder: Path) -> Path:
     return mutant
 
 
+def named(test: str) -> tuple[str, str]:
+    """Class and method, as Mutants.java takes them."""
+    name, _, method = test.partition(".")
+    return f"{PACKAGE}.{name}", method
+
+
 @pytest.fixture(scope="module")
 def outcomes(jvm, fixtures, tmp_path_factory) -> dict[str, str]:
-    """What came of each mutant, and of the library as it is by each test class; all in one JVM."""
+    """What came of each mutant, and of the library as it is by each test; all in one JVM."""
     jvm.compile(Path(__file__).parent / "Mutants.java", "mutants")
     arguments = []
     for mutation in MUTATIONS.values():
         source = tmp_path_factory.mktemp("mutant")
         (source / "classes").mkdir()
-        arguments += [str(written(mutation, source)), str(source / "classes"), f"{PACKAGE}.{mutation.fails}"]
+        arguments += [str(written(mutation, source)), str(source / "classes"), *named(mutation.test)]
     nothing = tmp_path_factory.mktemp("none")
     for name in AS_IT_IS:
-        arguments += ["none", str(nothing), f"{PACKAGE}.{name}"]
+        arguments += ["none", str(nothing), *named(name)]
     done = jvm.mutants(*arguments, fixtures=fixtures)
     said = done.stdout.splitlines()
     assert len(said) == len(MUTATIONS) + len(AS_IT_IS), done.stdout + done.stderr
@@ -216,7 +266,7 @@ def outcomes(jvm, fixtures, tmp_path_factory) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_a_changed_library_fails(outcomes, name):
-    assert outcomes[name].startswith("fails "), f"{MUTATIONS[name].fails} although {name}: {outcomes[name]}"
+    assert outcomes[name].startswith("fails "), f"{MUTATIONS[name].test} although {name}: {outcomes[name]}"
 
 
 @pytest.mark.parametrize("name", AS_IT_IS)

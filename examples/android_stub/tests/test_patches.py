@@ -1,4 +1,4 @@
-"""Java ends what a killed process began: the process is killed for real, between two steps of the exchange."""
+"""Java ends what a killed process began, killed for real between two steps of the exchange."""
 
 import json
 import shutil

@@ -60,7 +60,14 @@ class Builder:
         folders = [self.stub / "core/src/main/java", self.app / "java", self.work / "gen"]
         sources = [str(path) for folder in folders for path in sorted(folder.rglob("*.java"))]
         flags = ["-source", "8", "-target", "8", "-encoding", "UTF-8", "-Xlint:all,-options,-path", "-Werror"]
-        path = ["-bootclasspath", str(jar), "-cp", f"{self.tools.ort_classes}:{self.tools.xz}", "-d", str(classes)]
+        path = [
+            "-bootclasspath",
+            str(jar),
+            "-cp",
+            f"{self.tools.ort_classes}:{self.tools.xz}",
+            "-d",
+            str(classes),
+        ]
         self.run(["javac", *flags, *path, *sources])
         return classes
 

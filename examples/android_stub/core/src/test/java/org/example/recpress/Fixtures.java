@@ -21,6 +21,11 @@ final class Fixtures {
         return folder;
     }
 
+    /** Whether a test that collects what is wrong may stop: the first thing is enough where mutants are tried. */
+    static boolean isEnough(List<String> wrong) {
+        return Boolean.getBoolean("first") && !wrong.isEmpty();
+    }
+
     static Map<String, Object> json(File file) throws BundleException {
         return Json.parseObject(BundleFiles.read(file, 64 << 20), file.getPath());
     }

@@ -44,6 +44,9 @@ public class PatchTest {
                 PatchFixtures.assertSame(PatchFixtures.base(stated), folder);
                 assertEquals("beside it", "[bundle]", Arrays.toString(folder.getParentFile().list()));
             }
+            if (Fixtures.isEnough(wrong)) {
+                break;
+            }
         }
         assertTrue(wrong.size() + " verdicts differ: " + wrong, wrong.isEmpty());
         System.out.println(made + " patches applied as in Python, " + refused + " refused as in Python");

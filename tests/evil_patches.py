@@ -12,13 +12,14 @@ from recpress_edge.artifacts.patch.index import COPY, STORE, Operations
 from recpress_export.patches.make import packed
 
 
-def built(run, files, operations=(), body=b"", **stated):
+def built(run, files, operations=(), body=b"", pack=packed, **stated):
     """A patch of these index entries and rows of operations."""
     index = json.dumps({"files": files}).encode()
     columns = np.array(operations, np.int64).reshape(-1, 3)
     rows = Operations(columns[:, 0].astype(np.uint8), columns[:, 1], columns[:, 2]).to_bytes()
     payload = struct.pack("<I", len(index)) + index + rows + body
-    return fuzz_patches.repacked(fuzz_patches.unpacked(run.patch)[0], payload, **stated)
+    head = fuzz_patches.unpacked(run.patch)[0]
+    return fuzz_patches.repacked(head, payload, stored=pack(payload), **stated)
 
 
 def entry(name="new.bin", size=4, operations=1):
@@ -62,6 +63,13 @@ def bomb(run, said):
     payload = b"".join([*(pack.compress(zeros) for _ in range(64)), pack.flush()])
     head = fuzz_patches.unpacked(run.patch)[0]
     return fuzz_patches.repacked(head, b"", stored=payload, unpacked_bytes=said)
+
+
+def honest_bomb(run):
+    """A file of 32 MiB of zeros, all that is said of it true: more than base and patch admit."""
+    size = 2**25
+    files, operations = [entry(size=size)], [(STORE, size, 0)]
+    return built(run, files, operations, bytes(size), pack=lambda data: lzma.compress(data, preset=1))
 
 
 def longer(run):

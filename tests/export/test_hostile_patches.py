@@ -5,7 +5,7 @@ import time
 import fuzz_patches
 import pytest
 from bundles import make_bundle
-from evil_patches import CASES, STORED, bomb, built, entry, huge_dictionary, longer
+from evil_patches import CASES, STORED, bomb, built, entry, honest_bomb, huge_dictionary, longer
 
 from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.artifacts.patch.header import read_patch
@@ -52,6 +52,10 @@ def test_a_bomb_is_not_unpacked(run, tmp_path):
         where.mkdir()
         told = refused(run, bomb(run, said), where / "draft")
         assert words in told or "cannot be read" in told
+
+
+def test_a_bomb_that_says_what_it_is_is_not_unpacked(run, tmp_path):
+    assert "it unpacks to 33," in refused(run, honest_bomb(run), tmp_path / "draft")
 
 
 def test_a_payload_that_goes_on_is_refused(run, tmp_path):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import fuzz_patches
-from evil_patches import CASES, bomb, built, huge_dictionary, longer
+from evil_patches import CASES, bomb, built, honest_bomb, huge_dictionary, longer
 from forging import replace_file
 
 from recpress_edge.artifacts.trust.keys import make_keys, public_path, read_private
@@ -123,6 +123,7 @@ def _evil(run: fuzz_patches.Run) -> Iterator[Case]:
         yield what, run.old.folder, built(run, files, operations, b"body"), None
     for said in (2**26, 2**20, 0, 2**63 + 5):
         yield f"a bomb that says {said}", run.old.folder, bomb(run, said), None
+    yield "a bomb that says what it is", run.old.folder, honest_bomb(run), None
     for data in longer(run):
         yield "a payload that goes on", run.old.folder, data, None
     yield "a huge dictionary", run.old.folder, huge_dictionary(run), None

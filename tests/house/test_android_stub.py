@@ -16,9 +16,13 @@ from bundles import make_bundle
 from phones import write_facts
 
 from recpress_edge.artifacts import bundle as python
+from recpress_edge.artifacts.ids import POPULAR_FILE
+from recpress_edge.artifacts.patch import header, index
+from recpress_edge.artifacts.patch.unpack import MEMORY_BYTES
 from recpress_edge.artifacts.wire.operators import ONNX
 from recpress_edge.core.errors import ArtifactError, Fault
 from recpress_edge.core.files import sha256_bytes
+from recpress_edge.device import recommender
 
 ROOT = Path(__file__).parents[2]
 STUB = ROOT / "examples/android_stub"
@@ -120,6 +124,29 @@ def test_the_reader_knows_the_contract_by_the_exporters_names():
 def test_refusals_have_the_same_words():
     java = re.findall(r"^    ([A-Z]+)[,;]$", (CORE / "Fault.java").read_text(), re.M)
     assert tuple(word.lower() for word in java) == typing.get_args(Fault)
+
+
+def test_both_sides_take_the_same_patches():
+    java = {**constants(CORE / "Patch.java"), **constants(CORE / "Popular.java")}
+    texts = {name: java[name].replace("\\n", "\n").encode() for name in ("MAGIC", "DOMAIN")}
+    assert texts == {"MAGIC": header.MAGIC, "DOMAIN": header.DOMAIN}
+    assert java["FILE"] == POPULAR_FILE
+    code = "".join((CORE / f"Patch{part}.java").read_text() for part in ("", "Index", "Files", "Payload"))
+    bounds = {
+        name: eval(value.replace("L", ""))  # of digits and shifts
+        for name, value in re.findall(r"static final (?:int|long) (\w+) = ([\dL<* ]+);", code)
+    }
+    assert bounds["MAX_PATCH_BYTES"] == header.MAX_PATCH_BYTES
+    assert bounds["MAX_SIGNATURE_BYTES"] == header.MAX_SIGNATURE_BYTES
+    names = ("MAX_FILES", "MAX_OPERATIONS", "SPARE_BYTES", "BYTES_PER_BASE", "BYTES_PER_PACKED")
+    assert {name: bounds[name] for name in names} == {name: getattr(index, name) for name in names}
+    assert bounds["MAX_BYTES"] == index.MAX_INDEX_BYTES
+    assert bounds["MEMORY_KIB"] * 1024 == MEMORY_BYTES
+
+
+def test_both_name_the_same_sources():
+    java = re.findall(r"^    ([A-Z]+)[,;]$", (CORE / "Source.java").read_text(), re.M)
+    assert [word.lower() for word in java] == [recommender.MODEL, recommender.POPULAR, recommender.HISTORY]
 
 
 def test_both_readers_run_the_same_operators():

@@ -124,13 +124,13 @@ public final class Patch {
             versions.replace(old, patch.target);
             return new Applied(patch.target, patch.base, changed);
         } catch (RuntimeException error) {
-            versions.settle();
+            versions.tidy();
             throw error;
         } catch (IOException error) {
-            versions.settle();
+            versions.tidy();
             throw error;
         } catch (BundleException error) {
-            versions.settle();
+            versions.tidy();
             throw error;
         }
     }

@@ -88,7 +88,7 @@ public final class Versions {
         try {
             versions.exchange();
         } catch (IOException error) {
-            versions.settle();
+            versions.tidy();
             throw error;
         }
         return before.digest;
@@ -116,6 +116,15 @@ public final class Versions {
             removeAll(draft);
         }
         removeAll(gone);
+    }
+
+    /** The same after a failure, which is told before any other; the next call settles what this leaves. */
+    void tidy() {
+        try {
+            settle();
+        } catch (IOException error) {
+            return;
+        }
     }
 
     /** A new empty folder for the next version. */

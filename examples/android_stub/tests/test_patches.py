@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +20,8 @@ def case(fixtures):
 
 @pytest.mark.parametrize("step", ["a file half written", "the folder is missing"])
 def test_killed_the_next_start_finds_a_whole_bundle(jvm, fixtures, case, tmp_path, step):
-    device, patch = shutil.copytree(case["base"], tmp_path / "device"), fixtures / "patches" / case["patch"]
+    base, patch = Path(case["base"]), fixtures / "patches" / case["patch"]
+    device = shutil.copytree(base, tmp_path / "device")
     made = fixtures / "patches" / case["made"]
     files = len(list(made.iterdir()))
     # makes a folder, the files, .steps by a draft; the third rename after those puts the draft in place
@@ -28,11 +30,11 @@ def test_killed_the_next_start_finds_a_whole_bundle(jvm, fixtures, case, tmp_pat
     assert killed.returncode == 137, killed.stdout + killed.stderr
     assert device.exists() == (step == "a file half written")
     done = jvm.java(MAIN, "settle", str(device))
-    assert done.stdout.strip() in (open_bundle(case["base"]).digest, open_bundle(made).digest)
+    assert done.stdout.strip() in (open_bundle(base).digest, open_bundle(made).digest)
     done = jvm.java(MAIN, "apply", str(device), str(patch), "1000")
     assert done.stdout.strip() == open_bundle(made).digest, done.stderr
     assert {path.name: path.read_bytes() for path in device.iterdir()} == {
         path.name: path.read_bytes() for path in made.iterdir()
     }
     roll_back(device)  # Python knows the version before and its steps
-    assert open_bundle(device).digest == open_bundle(case["base"]).digest
+    assert open_bundle(device).digest == open_bundle(base).digest

@@ -79,6 +79,12 @@ def longer(run):
     yield fuzz_patches.repacked(head, payload + b"more", unpacked_bytes=len(payload))
 
 
+def endless(run):
+    """A payload whose stream holds every file and lacks its end."""
+    head, payload = fuzz_patches.unpacked(run.patch)
+    return fuzz_patches.repacked(head, payload, stored=packed(payload)[:-12])
+
+
 def huge_dictionary(run):
     """A GiB, which a decompressor would allocate since the stream says so."""
     head, payload = fuzz_patches.unpacked(run.patch)

@@ -5,7 +5,7 @@ import time
 import fuzz_patches
 import pytest
 from bundles import make_bundle
-from evil_patches import CASES, STORED, bomb, built, entry, honest_bomb, huge_dictionary, longer
+from evil_patches import CASES, STORED, bomb, built, endless, entry, honest_bomb, huge_dictionary, longer
 
 from recpress_edge.artifacts.bundle import open_bundle
 from recpress_edge.artifacts.patch.header import read_patch
@@ -62,6 +62,10 @@ def test_a_payload_that_goes_on_is_refused(run, tmp_path):
     for number, data in enumerate(longer(run)):
         (tmp_path / str(number)).mkdir()
         assert "longer than its files" in refused(run, data, tmp_path / f"{number}/draft")
+
+
+def test_a_stream_without_its_end_is_refused(run, tmp_path):
+    assert "ends before its files do" in refused(run, endless(run), tmp_path / "draft")
 
 
 def test_a_dictionary_of_a_gib_is_refused(run, tmp_path):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import fuzz_patches
-from evil_patches import CASES, bomb, built, honest_bomb, huge_dictionary, longer
+from evil_patches import CASES, bomb, built, endless, honest_bomb, huge_dictionary, longer
 from forging import replace_file
 
 from recpress_edge.artifacts.trust.keys import make_keys, public_path, read_private
@@ -126,6 +126,7 @@ def _evil(run: fuzz_patches.Run) -> Iterator[Case]:
     yield "a bomb that says what it is", run.old.folder, honest_bomb(run), None
     for data in longer(run):
         yield "a payload that goes on", run.old.folder, data, None
+    yield "a stream without its end", run.old.folder, endless(run), None
     yield "a huge dictionary", run.old.folder, huge_dictionary(run), None
     head = fuzz_patches.unpacked(run.patch)[0]
     whole = fuzz_patches.unpacked(run.patch)[1]

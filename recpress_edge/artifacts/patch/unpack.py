@@ -64,7 +64,7 @@ class _Stream:
             try:
                 packed = self._file.read(_BLOCK) if self._unpack.needs_input else b""
                 if self._unpack.eof or (self._unpack.needs_input and not packed):
-                    if last:
+                    if last and self._unpack.eof:
                         return b""
                     raise damaged("its payload ends before its files do")
                 piece = self._unpack.decompress(packed, most)

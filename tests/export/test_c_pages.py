@@ -77,8 +77,10 @@ def test_every_source_compiles_without_a_warning(tmp_path):
     (tmp_path / "array.c").write_text(
         '#include "model.h"\nint main(void) { return recpress_model[0] != 82; }\n'
     )
+    (tmp_path / "popular.c").write_text('#include "recpress_popular.h"\nint main(void) { return 0; }\n')
     strict = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror", "-O1"]
-    for source in (bundle.folder / "selftest.c", tmp_path / "array.c"):
+    of_bundle = [bundle.folder / name for name in ("selftest.c", "recpress_trust.c")]
+    for source in (*of_bundle, tmp_path / "array.c", tmp_path / "popular.c"):
         command = ["cc", *strict, f"-I{bundle.folder}", "-c", source, "-o", tmp_path / "object"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from recpress_edge.artifacts.contract import Contract
+from recpress_edge.artifacts.contract import ALL_USERS, Contract
 from recpress_edge.artifacts.selftest import SelfTest
 from recpress_edge.device.c.model_bin import read_header
-from recpress_edge.device.c.source import FOLDER, INTERFACE, SOURCE, amalgamated, flags_for
+from recpress_edge.device.c.source import FOLDER, INTERFACE, POPULAR, SOURCE, TRUST, amalgamated, flags_for
 from recpress_export.c.build import programs
 from recpress_export.options import FileOptions
 
@@ -47,6 +47,8 @@ target_include_directories(recpress PUBLIC ${{CMAKE_CURRENT_SOURCE_DIR}})
 target_compile_options(recpress PRIVATE -O3 -ffp-contract=off {flags})
 add_executable(selftest selftest.c)
 target_link_libraries(selftest recpress)
+add_library(recpress_trust STATIC EXCLUDE_FROM_ALL recpress_trust.c)
+target_include_directories(recpress_trust PUBLIC ${{CMAKE_CURRENT_SOURCE_DIR}})
 enable_testing()
 add_test(NAME selftest COMMAND selftest ${{CMAKE_CURRENT_SOURCE_DIR}}/{model})
 """
@@ -60,11 +62,14 @@ def bundle_files(
     files = {
         INTERFACE: (FOLDER / INTERFACE).read_text(),
         SOURCE: amalgamated(),
+        **{name: (FOLDER / name).read_text() for name in TRUST},
         _SELFTEST.name: _SELFTEST.read_text(),
         "selftest.h": selftest_h(test, contract),
         "Makefile": _MAKEFILE.format(flags=flags, model=contract.model_file),
         "CMakeLists.txt": _CMAKE.format(flags=flags, model=contract.model_file),
     }
+    if contract.profile == ALL_USERS:
+        files[POPULAR] = (FOLDER / POPULAR).read_text()
     if options.model_h:
         files[MODEL_H] = model_h(model)
     found = {name: text.encode() for name, text in files.items()}

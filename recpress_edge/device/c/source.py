@@ -10,6 +10,10 @@ if TYPE_CHECKING:
 FOLDER: Final = Path(__file__).parent
 INTERFACE: Final = "recpress.h"
 SOURCE: Final = "recpress.c"
+POPULAR: Final = "recpress_popular.h"
+"""Popular items for unknown users: of bundles that carry a list of them."""
+TRUST: Final = ("recpress_trust.h", "recpress_trust.c")
+"""Signatures and digests: no part of the engine."""
 _OWN: Final = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([a-z0-9_]+\.h)"[^\n]*\n', re.MULTILINE)
 
 

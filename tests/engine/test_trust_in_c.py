@@ -207,6 +207,7 @@ FILE = f'"files": {json.dumps({"a": ENTRY})}'
         (f'{HEAD}"files": {{}}}}', "RP_UNLISTED"),
         (f"{HEAD}{FILE.replace('3', '4', 1)}}}", "RP_OTHER_FILE"),
         (f"{HEAD}{FILE.replace('3', str(2**32 + 3), 1)}}}", "RP_OTHER_FILE"),
+        (f"{HEAD}{FILE.replace('3', str(2**64 + 3), 1)}}}", "RP_BAD_MANIFEST"),
         (f"{HEAD}{FILE}}}{' ' * 2**22}", "RP_BAD_MANIFEST"),
         ("", "RP_BAD_MANIFEST"),
         ("[]", "RP_BAD_MANIFEST"),
@@ -251,7 +252,7 @@ def test_damaged_files_are_refused_within_memory(bundle, place):
     manifest = json.loads((bundle / MANIFEST).read_text())
     name = next(name for name in manifest["files"] if name.startswith("model"))
     manifest["files"]["model.bin"] = manifest["files"][name]
-    small = {key: manifest[key] for key in ("schema", "name", "contract", "files")}
+    small = {key: manifest[key] for key in ("schema", "name", "contract", "files")} | {"note": 'é "\n'}
     (bundle / "small.json").write_text(json.dumps(small))
     data = (bundle / "small.json").read_bytes()
     stated = sign_bundle(place, read_private(place / "ours"), data)
@@ -261,7 +262,8 @@ def test_damaged_files_are_refused_within_memory(bundle, place):
         (bundle / name).read_bytes(),
     )
     found = turns(compiled_turns(place), files, 0, TURNS)
-    assert sum(of_signature for of_signature, _ in found.values()) == TURNS
+    cuts = sum(map(len, files[:3]))
+    assert sum(of_signature for of_signature, _ in found.values()) == cuts + TURNS
     assert set(found) == {"RP_OK", *CODES} - {"RP_NOT_SIGNED"}
 
 

@@ -3,8 +3,9 @@
  *     trust SEED COUNT < FILES
  *
  * FILES: trusted keys, bundle.sig, bundle.json and model.bin, each behind its uint32 bytes; the bundle is signed by one
- * of the keys. In each of COUNT turns one to four accidents happen to the first three, then the bundle is checked, and
- * the model by the damaged bundle.json alone. Memory has the exact size, so that a sanitizer reports what goes beyond.
+ * of the keys. The first three are cut off after each byte, one at a time; then in each of COUNT turns one to four
+ * accidents happen to them. Each time the bundle is checked, and the model by the damaged bundle.json alone. Memory has
+ * the exact size, so that a sanitizer reports what goes beyond.
  * The one signature that is good is that of FILES, over its bundle.json. stdout: how often
  * rp_check_signature and rp_check_file returned each code. Exit code 4: one took what it should not, or returned what
  * recpress_trust.h does not have. */
@@ -102,13 +103,16 @@ static uint8_t *exact(const file *f, uint32_t room)
     return p;
 }
 
-static void one_turn(file *now)
+static void as_they_came(file *now)
 {
     for (int i = 0; i < 3; i++) {
         now[i].n = whole[i].n;
         memcpy(now[i].at, whole[i].at, whole[i].n);
     }
-    for (uint32_t accidents = 1u + below(4); accidents; accidents--) damage(now + below(3));
+}
+
+static void check(const file *now)
+{
     uint8_t *keys = exact(now, 0), *sig = exact(now + 1, 0), *message = exact(now + 2, RP_DOMAIN_BYTES);
     const rp_signed bundle = {(char *)keys, now[0].n, (char *)sig, now[1].n, message, RP_DOMAIN_BYTES + now[2].n, known};
     const int same = now[2].n == whole[2].n && !memcmp(now[2].at, whole[2].at, whole[2].n);
@@ -120,6 +124,22 @@ static void one_turn(file *now)
     unfenced(keys, now[0].n);
     unfenced(sig, now[1].n);
     unfenced(message, (size_t)RP_DOMAIN_BYTES + now[2].n);
+}
+
+static void one_turn(file *now)
+{
+    as_they_came(now);
+    for (uint32_t accidents = 1u + below(4); accidents; accidents--) damage(now + below(3));
+    check(now);
+}
+
+/* Each file cut off after each byte. */
+static void every_cut(file *now)
+{
+    as_they_came(now);
+    for (int i = 0; i < 3; i++) {
+        for (now[i].n = 0; now[i].n < whole[i].n; now[i].n++) check(now);
+    }
 }
 
 int main(int argc, char **argv)
@@ -137,6 +157,7 @@ int main(int argc, char **argv)
                              message, RP_DOMAIN_BYTES + whole[2].n, known};
     if (rp_check_signature(&first)) return 3; /* known() learns the good signature */
     unfenced(message, (size_t)RP_DOMAIN_BYTES + whole[2].n);
+    every_cut(now);
     state = 0x9E3779B97F4A7C15ull * (strtoull(argv[1], NULL, 10) + 1u);
     for (unsigned long long turns = strtoull(argv[2], NULL, 10); turns; turns--) one_turn(now);
     for (int code = 0; code > LEAST; code--)

@@ -101,6 +101,19 @@ def test_what_is_no_question_is_refused_and_a_list_may_end(both, sanitized):
     assert of_c(program, both.asked_of(b"", with_history=False) + Newcomer(3, []).to_bytes()) == (0, [[]])
 
 
+@pytest.mark.parametrize(
+    ("lines", "room", "wanted"),
+    [(300, 300, 300), (300, 299, -9), (10_000, 10_000, 10_000), (10_001, 20_000, -3)],
+)
+def test_a_list_fits_its_memory_and_the_model(lines, room, wanted, both, sanitized):
+    text = "".join(f"{item}\n" for item in range(119, 119 + lines)).encode()
+    asked = both.asked_of(text, with_history=False)
+    assert of_c([*sanitized, "20000", str(room)], asked)[0] == wanted
+    if wanted > 0:  # of another catalogue: the model has no item 120
+        questions = Newcomer(1, []).to_bytes() + Newcomer(2, []).to_bytes()
+        assert of_c([*sanitized, "20000", str(room)], asked + questions)[1] == [[119], -3]
+
+
 TEXTS = (
     "x",
     "1\n1\n",

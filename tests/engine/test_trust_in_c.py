@@ -248,6 +248,15 @@ def test_every_code_has_its_own_words(in_c):
     assert sorted(CODES.values()) == list(range(-29, -19))
 
 
+def test_it_needs_no_library(place):
+    """But the two functions that compilers call unasked, which recpress.c brings with -DRP_FREESTANDING."""
+    words = ["gcc", "-std=c99", "-O2", "-ffreestanding", "-fno-pic", "-fno-stack-protector"]
+    made = place / "alone.o"
+    subprocess.run([*words, "-c", SOURCES / "recpress_trust.c", "-o", made], check=True)
+    said = subprocess.run(["nm", "-u", made], capture_output=True, text=True, check=True).stdout
+    assert set(said.split()) - {"U"} <= {"memcpy", "memset"}
+
+
 def test_damaged_files_are_refused_within_memory(bundle, place):
     manifest = json.loads((bundle / MANIFEST).read_text())
     name = next(name for name in manifest["files"] if name.startswith("model"))
